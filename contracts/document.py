@@ -1,0 +1,164 @@
+"""Writes docs/events.md from the events, topics and examples: `python -m contracts.document`."""
+
+from collections.abc import Iterable, Iterator
+from datetime import timedelta
+from pathlib import Path
+from types import UnionType
+from typing import Literal, Union, get_args, get_origin
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from contracts import examples
+from contracts.events import EVENTS, Event
+from contracts.topics import TOPICS, Topic
+
+PATH = Path(__file__).parents[1] / "docs" / "events.md"
+
+_TYPES = {"UUID": "uuid", "str": "string", "int": "integer", "bool": "boolean", "AwareDatetime": "time (RFC 3339)"}
+
+_OPENING = """\
+# Events
+
+Generated from `contracts/` by `python -m contracts.document`; a test holds it up to date.
+
+Each record is a CloudEvents 1.0 event in Kafka's binary mode: the value is the JSON body below, the rest are headers:
+`ce_specversion`, `ce_id` (UUIDv7; whoever has seen it skips it), `ce_source`, `ce_type`, `ce_time`, `ce_subject`,
+`content-type` and `traceparent`. The body's `version` grows per source and subject. Consumers ignore fields that they
+don't know, and skip types that they have no use for.
+"""
+
+
+def document() -> str:
+    """The whole document."""
+    parts = [_OPENING, _topics(), _overview(), *(_topic(topic) for topic in TOPICS), _shared_parts()]
+    return "\n".join(parts)
+
+
+def _topics() -> str:
+    rows = (
+        (f"[`{topic.name}`](#{topic.name})", topic.key, str(topic.partitions), _kept(topic), topic.consumers)
+        for topic in TOPICS
+    )
+    return "\n".join(
+        [
+            "## Topics",
+            "",
+            *_table(("topic", "key", "partitions", "kept", "consumers"), rows),
+            "",
+            f"What could not be handled goes to `<topic>.dlq` (1 partition, {_kept(TOPICS[0].dlq)}).",
+            "",
+        ]
+    )
+
+
+def _overview() -> str:
+    rows = (
+        (
+            f"[`{event.type}`](#{_anchor(event.type)})",
+            f"`{event.topic.name}`",
+            _producer(event),
+            "yes" if event.told_to_customer else "",
+        )
+        for topic in TOPICS
+        for event in EVENTS
+        if event.topic == topic
+    )
+    return "\n".join(["## Types", "", *_table(("type", "topic", "said by", "told to the customer"), rows), ""])
+
+
+def _topic(topic: Topic) -> str:
+    opening = f"## {topic.name}\n\nKey: {topic.key}. Kept: {_kept(topic)}. Consumers: {topic.consumers}.\n"
+    return "\n".join([opening, *(_event(event) for event in EVENTS if event.topic == topic)])
+
+
+def _event(event: type[Event]) -> str:
+    told = ["The customer is told.", ""] if event.told_to_customer else []
+    return "\n".join(
+        [
+            f"### {event.type}",
+            "",
+            _words(event),
+            "",
+            f"`{event.__name__}`, source `{event.source}`, subject `{event.subject_field}`, key `{event.key_field}`.",
+            "",
+            *told,
+            *_fields(event),
+            "",
+            "```json",
+            examples.newest(event.type).read_text().rstrip(),
+            "```",
+            "",
+        ]
+    )
+
+
+def _shared_parts() -> str:
+    found: dict[str, type[BaseModel]] = {}
+    for event in EVENTS:
+        for model in _models_in(event):
+            found[model.__name__] = model
+    parts = ["## Parts of bodies", ""]
+    for name, model in sorted(found.items()):
+        parts += [f"### {name}", "", _words(model), "", *_fields(model), ""]
+    return "\n".join(parts)
+
+
+def _models_in(model: type[BaseModel]) -> Iterator[type[BaseModel]]:
+    for field in model.model_fields.values():
+        for part in (field.annotation, *get_args(field.annotation)):
+            if isinstance(part, type) and issubclass(part, BaseModel):
+                yield part
+                yield from _models_in(part)
+
+
+def _fields(model: type[BaseModel]) -> list[str]:
+    return _table(
+        ("field", "type", "meaning"),
+        ((f"`{name}`", _type_of(field), field.description or "") for name, field in model.model_fields.items()),
+    )
+
+
+def _type_of(field: FieldInfo) -> str:
+    return _type_name(field.annotation) + ("" if field.is_required() else ", optional")
+
+
+def _type_name(annotation: object) -> str:
+    inner = get_args(annotation)
+    if get_origin(annotation) is list:
+        return f"list of {_type_name(inner[0])}"
+    if get_origin(annotation) is Literal:
+        return " or ".join(f"`{value}`" for value in inner)
+    if get_origin(annotation) in (UnionType, Union):
+        return " or ".join("null" if part is type(None) else _type_name(part) for part in inner)
+    if not isinstance(annotation, type):
+        raise TypeError(f"no words for {annotation}")
+    if issubclass(annotation, BaseModel):
+        return f"[{annotation.__name__}](#{_anchor(annotation.__name__)})"
+    return _TYPES[annotation.__name__]
+
+
+def _words(model: type[BaseModel]) -> str:
+    return "\n".join(line.strip() for line in (model.__doc__ or "").strip().splitlines())
+
+
+def _producer(event: type[Event]) -> str:
+    return event.source.removeprefix("/").removesuffix("_service")
+
+
+def _kept(topic: Topic) -> str:
+    return "the latest of each key" if topic.retention is None else f"{topic.retention // timedelta(days=1)} days"
+
+
+def _anchor(heading: str) -> str:
+    return heading.lower().replace(".", "")
+
+
+def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> list[str]:
+    return [f"| {' | '.join(row)} |" for row in (head, ("---",) * len(head), *rows)]
+
+
+if __name__ == "__main__":
+    PATH.parent.mkdir(exist_ok=True)
+    PATH.write_text(document())
+    print(PATH)

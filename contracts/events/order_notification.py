@@ -1,0 +1,89 @@
+"""Topic `order_notification`: the steps of an order's life."""
+
+from uuid import UUID
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, StrictInt
+
+from contracts.events.base import Event
+from contracts.money import Money
+from contracts.topics import ORDER_NOTIFICATION
+
+
+class OrderEvent(Event, topic=ORDER_NOTIFICATION, source="/order_service", key="order_id", subject="order_id"):
+    """What every event about an order carries."""
+
+    order_id: UUID
+    number: str
+    user_id: UUID
+    total: Money
+
+
+class OrderedLine(BaseModel):
+    """A line as it was ordered; the price is in the minor unit of the order's currency."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    product_id: UUID
+    quantity: int
+    unit_price: StrictInt
+
+
+class LackingLine(BaseModel):
+    """A product that there was too little of, as the customer knows it."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    product_id: UUID
+    sku: str
+    name: str
+    requested: int
+    available: int
+
+
+class OrderPlaced(OrderEvent, type="mart.order.placed.v1", told_to_customer=True):
+    """An order was taken, its stock not yet decided; said by order."""
+
+    lines: list[OrderedLine]
+
+
+class OrderRejected(OrderEvent, type="mart.order.rejected.v1", told_to_customer=True):
+    """There was not enough of these products, and the order is at its end; said by order."""
+
+    lines: list[LackingLine]
+
+
+class OrderAwaitingPayment(OrderEvent, type="mart.order.awaiting_payment.v1", told_to_customer=True):
+    """The stock is reserved, and money is awaited until `pay_by`; said by order."""
+
+    pay_by: AwareDatetime
+
+
+class OrderPaid(OrderEvent, type="mart.order.paid.v1", told_to_customer=True):
+    """The whole total was captured; said by order."""
+
+
+class OrderCancelled(OrderEvent, type="mart.order.cancelled.v1", told_to_customer=True):
+    """The order was called off, by the customer, by staff or for want of stock; said by order."""
+
+    reason: str | None = None
+
+
+class OrderExpired(OrderEvent, type="mart.order.expired.v1", told_to_customer=True):
+    """The money did not come in time, and the order is at its end; said by order."""
+
+
+class OrderShipped(OrderEvent, type="mart.order.shipped.v1"):
+    """A parcel has left, `partial` if others are still to leave; said by order."""
+
+    partial: bool
+    shipment_id: UUID
+    carrier: str
+    tracking_number: str
+
+
+class OrderDelivered(OrderEvent, type="mart.order.delivered.v1"):
+    """The last parcel has arrived; said by order."""
+
+
+class OrderCompleted(OrderEvent, type="mart.order.completed.v1"):
+    """The return window is over; said by order."""

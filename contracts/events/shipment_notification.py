@@ -1,0 +1,38 @@
+"""Topic `shipment_notification`: the parcels of an order."""
+
+from uuid import UUID
+
+from pydantic import Field
+
+from contracts.events.base import Event
+from contracts.quantity import ProductQuantity
+from contracts.topics import SHIPMENT_NOTIFICATION
+
+
+class ShipmentEvent(
+    Event, topic=SHIPMENT_NOTIFICATION, source="/inventory_service", key="order_id", subject="shipment_id"
+):
+    """What every event about a shipment carries; by `shipments_of_order` a consumer can tell the last one."""
+
+    shipment_id: UUID
+    order_id: UUID
+    user_id: UUID
+    number: str
+    warehouse_id: UUID
+    shipments_of_order: int = Field(ge=1, description="how many shipments the order has in all")
+    lines: list[ProductQuantity]
+
+
+class ShipmentCreated(ShipmentEvent, type="mart.shipment.created.v1"):
+    """A warehouse is to pack these lines; said by inventory, once for each warehouse of a paid order."""
+
+
+class ShipmentDispatched(ShipmentEvent, type="mart.shipment.dispatched.v1", told_to_customer=True):
+    """The parcel has left with the carrier; said by inventory."""
+
+    carrier: str
+    tracking_number: str
+
+
+class ShipmentDelivered(ShipmentEvent, type="mart.shipment.delivered.v1", told_to_customer=True):
+    """The parcel has arrived; said by inventory."""

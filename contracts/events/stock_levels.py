@@ -1,0 +1,36 @@
+"""Topic `stock_levels`: how much there is of each product."""
+
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict
+
+from contracts.events.base import Event
+from contracts.topics import STOCK_LEVELS
+
+
+class WarehouseStock(BaseModel):
+    """What one warehouse holds of the product."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    warehouse_id: UUID
+    on_hand: int
+    reserved: int
+    available: int
+
+
+class StockChanged(
+    Event,
+    type="mart.stock.changed.v1",
+    topic=STOCK_LEVELS,
+    source="/inventory_service",
+    key="product_id",
+    subject="product_id",
+):
+    """The latest level of a product, summed and by warehouse; said by inventory, at most once per 100 ms and product."""
+
+    product_id: UUID
+    on_hand: int
+    reserved: int
+    available: int
+    warehouses: list[WarehouseStock]

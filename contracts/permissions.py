@@ -1,0 +1,107 @@
+"""Who may do what: the permissions that tokens carry, and the built-in roles.
+
+`<resource>:<action>` is about one's own things, or about what belongs to nobody; `:any` is about everybody's.
+"""
+
+from collections.abc import Iterable
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Self
+
+
+class Permission(StrEnum):
+    """Everything that an operation may ask for."""
+
+    description: str
+
+    def __new__(cls, value: str, description: str) -> Self:
+        member = str.__new__(cls, value)
+        member._value_ = value
+        member.description = description
+        return member
+
+    USERS_READ = "users:read", "See one's own account, addresses and sessions"
+    USERS_WRITE = "users:write", "Change one's own account, password and addresses, or erase the account"
+    USERS_READ_ANY = "users:read:any", "Search and see every account"
+    USERS_MANAGE_ANY = "users:manage:any", "Create, change and disable accounts, and give them roles"
+
+    PRODUCTS_READ_ANY = "products:read:any", "See drafts and archived products too"
+    PRODUCTS_MANAGE = "products:manage", "Create, change, archive and delete products"
+    CATEGORIES_MANAGE = "categories:manage", "Create, change, move and delete categories"
+    PRICES_MANAGE = "prices:manage", "Schedule and end prices"
+
+    STOCK_READ = "stock:read", "See stock by warehouse, and the ledger of its movements"
+    STOCK_RECEIVE = "stock:receive", "Book stock in from a supplier"
+    STOCK_ADJUST = "stock:adjust", "Correct stock after a count, a loss or a find"
+    WAREHOUSES_READ = "warehouses:read", "See warehouses"
+    WAREHOUSES_MANAGE = "warehouses:manage", "Create and change warehouses"
+    SUPPLIERS_READ = "suppliers:read", "See suppliers"
+    SUPPLIERS_MANAGE = "suppliers:manage", "Create and change suppliers"
+    RESERVATIONS_READ = "reservations:read", "See what orders have reserved"
+    SHIPMENTS_READ = "shipments:read", "See every shipment"
+    SHIPMENTS_DISPATCH = "shipments:dispatch", "Hand shipments to a carrier"
+    SHIPMENTS_DELIVER = "shipments:deliver", "Mark shipments as delivered"
+
+    CARTS_READ = "carts:read", "See one's own cart"
+    CARTS_WRITE = "carts:write", "Change one's own cart"
+    ORDERS_READ = "orders:read", "See one's own orders and their history"
+    ORDERS_WRITE = "orders:write", "Place orders, and change where one's own go until they are paid"
+    ORDERS_CANCEL = "orders:cancel", "Cancel one's own orders"
+    ORDERS_READ_ANY = "orders:read:any", "See every order"
+    ORDERS_WRITE_ANY = "orders:write:any", "Place and change orders for customers"
+    ORDERS_CANCEL_ANY = "orders:cancel:any", "Cancel every order"
+    ORDERS_AGREE_PRICE = "orders:agree-price", "Place orders at agreed unit prices"
+    PAYMENTS_READ = "payments:read", "See the payments and refunds of one's own orders"
+    PAYMENTS_WRITE = "payments:write", "Pay one's own orders, and verify those payments"
+    PAYMENTS_READ_ANY = "payments:read:any", "See every payment and refund"
+    PAYMENTS_WRITE_ANY = "payments:write:any", "Pay customers' orders for them, and verify every payment"
+    REFUNDS_WRITE_ANY = "refunds:write:any", "Refund payments, in part or in full"
+
+    NOTIFICATIONS_READ = "notifications:read", "See one's own notifications and preferences"
+    NOTIFICATIONS_WRITE = "notifications:write", "Mark one's own notifications as read, and change preferences"
+    NOTIFICATIONS_READ_ANY = "notifications:read:any", "See every user's notifications"
+
+    DEAD_LETTERS_MANAGE = "dead-letters:manage", "See, replay and discard events that could not be handled"
+
+
+class Role(StrEnum):
+    """The built-in roles."""
+
+    ADMIN = "Admin"
+    SUB_ADMIN = "SubAdmin"
+    USER = "User"
+
+
+_OWN_THINGS = frozenset(
+    {
+        Permission.USERS_READ,
+        Permission.USERS_WRITE,
+        Permission.CARTS_READ,
+        Permission.CARTS_WRITE,
+        Permission.ORDERS_READ,
+        Permission.ORDERS_WRITE,
+        Permission.ORDERS_CANCEL,
+        Permission.PAYMENTS_READ,
+        Permission.PAYMENTS_WRITE,
+        Permission.NOTIFICATIONS_READ,
+        Permission.NOTIFICATIONS_WRITE,
+    }
+)
+
+ROLES = MappingProxyType(
+    {
+        Role.ADMIN: frozenset(Permission),
+        Role.SUB_ADMIN: frozenset(Permission) - {Permission.USERS_MANAGE_ANY},
+        Role.USER: _OWN_THINGS,
+    }
+)
+
+
+def is_known(permission: str) -> bool:
+    """Whether the catalogue has it: an operation that asks for another would be closed to everyone."""
+    return permission in Permission._value2member_map_
+
+
+def permissions_of(roles: Iterable[str]) -> frozenset[str]:
+    """What these roles allow together; a role that is not built in allows nothing."""
+    return frozenset(str(permission) for role in roles if role in ROLES for permission in ROLES[Role(role)])

@@ -1,0 +1,157 @@
+"""The catalogue holds together, and whatever was said once can still be read."""
+
+import json
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from pydantic import ValidationError
+
+from contracts import examples
+from contracts.events import EVENTS, Event, by_type, inventory_deduction, order_notification, payment_status
+from contracts.topics import ORDER_NOTIFICATION, TOPICS
+
+ALL_EXAMPLES = list(examples.paths())
+TOLD_TO_CUSTOMER = {
+    "mart.order.placed.v1",
+    "mart.order.rejected.v1",
+    "mart.order.awaiting_payment.v1",
+    "mart.order.paid.v1",
+    "mart.order.cancelled.v1",
+    "mart.order.expired.v1",
+    "mart.payment.failed.v1",
+    "mart.payment.refunded.v1",
+    "mart.shipment.dispatched.v1",
+    "mart.shipment.delivered.v1",
+}
+
+
+def of(type: str) -> type[Event]:
+    model = by_type(type)
+    assert model is not None, f"{type} has an example and no model: whoever reads old records needs it"
+    return model
+
+
+def test_catalogue_and_examples_name_the_same_types() -> None:
+    assert len(EVENTS) >= 31
+    assert {event.type for event in EVENTS} == {type for type, _, _ in ALL_EXAMPLES}
+
+
+@pytest.mark.parametrize(("type", "path"), [(type, path) for type, _, path in ALL_EXAMPLES], ids=lambda x: str(x))
+def test_every_example_ever_given_validates_and_survives_a_round_trip(type: str, path: Path) -> None:
+    event = of(type).model_validate_json(path.read_bytes())
+    assert of(type).model_validate_json(event.model_dump_json()) == event
+
+
+@pytest.mark.parametrize("event", EVENTS, ids=lambda event: event.type)
+def test_newest_example_shows_every_field_as_it_is_written(event: type[Event]) -> None:
+    body = examples.newest(event.type).read_text()
+    assert json.loads(event.model_validate_json(body).model_dump_json()) == json.loads(body)
+
+
+@pytest.mark.parametrize("event", EVENTS, ids=lambda event: event.type)
+def test_unknown_fields_are_ignored_at_every_depth(event: type[Event]) -> None:
+    body = json.loads(examples.newest(event.type).read_text())
+    assert event.model_validate(_with_unknown_fields(body)) == event.model_validate(body)
+
+
+def _with_unknown_fields(value: object) -> object:
+    if isinstance(value, dict):
+        return {name: _with_unknown_fields(part) for name, part in value.items()} | {"not_known_yet": {"a": 1}}
+    if isinstance(value, list):
+        return [_with_unknown_fields(part) for part in value]
+    return value
+
+
+@pytest.mark.parametrize("event", EVENTS, ids=lambda event: event.type)
+def test_record_key_is_what_the_topic_promises(event: type[Event]) -> None:
+    body = json.loads(examples.newest(event.type).read_text())
+    said = event.model_validate(body)
+    assert event.topic in TOPICS
+    assert said.key == body[event.topic.key.replace(" ", "_")]
+    assert said.subject == body[event.subject_field]
+    assert event.__module__ == f"contracts.events.{event.topic.name}"
+
+
+@pytest.mark.parametrize("event", EVENTS, ids=lambda event: event.type)
+def test_every_event_says_what_it_is(event: type[Event]) -> None:
+    # Without a docstring of its own a class shows that of its base, which says nothing about when it is said.
+    assert event.__dict__.get("__doc__")
+    assert event.type.startswith("mart.")
+    assert event.source in {"/user_service", "/product_service", "/inventory_service", "/order_service"}
+
+
+def test_subjects_are_the_aggregates_whose_version_the_event_carries() -> None:
+    assert {(event.topic.name, event.subject_field) for event in EVENTS} == {
+        ("users", "user_id"),
+        ("products", "product_id"),
+        ("stock_levels", "product_id"),
+        ("inventory_deduction", "order_id"),
+        ("order_notification", "order_id"),
+        ("payment_status", "payment_id"),
+        ("shipment_notification", "shipment_id"),
+    }
+
+
+def test_customers_are_told_of_these_and_no_others() -> None:
+    assert {event.type for event in EVENTS if event.told_to_customer} == TOLD_TO_CUSTOMER
+
+
+def test_whom_to_tell_and_of_which_order_is_in_every_body_told() -> None:
+    for event in EVENTS:
+        if event.told_to_customer:
+            assert {"user_id", "number", "order_id"} <= event.model_fields.keys(), event.type
+
+
+def test_requests_come_from_order_and_answers_from_inventory() -> None:
+    assert inventory_deduction.ReleaseRequested.source == "/order_service"
+    assert inventory_deduction.ReleaseRefused.source == "/inventory_service"
+
+
+def test_outside_payment_report_needs_neither_customer_nor_version() -> None:
+    report = payment_status.PaymentRefunded.model_validate(
+        {"payment_id": uuid4(), "order_id": uuid4(), "amount": {"amount": 5, "currency": "GBP"}, "reference": "re_1"}
+    )
+    assert (report.version, report.user_id, report.number, report.refund_id) == (0, None, None, None)
+
+
+def test_event_can_not_be_changed() -> None:
+    event = inventory_deduction.ReservationReleased(order_id=uuid4(), version=1)
+    with pytest.raises(ValidationError):
+        event.version = 2
+
+
+def test_type_can_be_taken_once_only() -> None:
+    with pytest.raises(TypeError, match=r"mart\.order\.placed\.v1 is OrderPlaced already"):
+
+        class Again(order_notification.OrderEvent, type="mart.order.placed.v1"):
+            """A second of the same name."""
+
+    assert by_type("mart.order.placed.v1") is order_notification.OrderPlaced
+
+
+def test_key_has_to_be_a_field() -> None:
+    with pytest.raises(TypeError, match="has no field shop_id"):
+
+        class Opened(
+            Event,
+            type="mart.shop.opened.v1",
+            topic=ORDER_NOTIFICATION,
+            source="/order_service",
+            key="shop_id",
+            subject="shop_id",
+        ):
+            """Has no shop_id."""
+
+    assert by_type("mart.shop.opened.v1") is None
+
+
+def test_topic_has_to_be_said() -> None:
+    with pytest.raises(TypeError, match="says no topic"):
+
+        class Homeless(Event, type="mart.homeless.v1", source="/order_service", key="version", subject="version"):
+            """Has no topic."""
+
+
+def test_unknown_type_has_no_model() -> None:
+    assert by_type("mart.order.placed.v99") is None

@@ -1,0 +1,56 @@
+"""The topics as the broker is to have them."""
+
+import pytest
+
+from contracts.topics import MAX_BODY_BYTES, TOPICS, USERS, Topic, all_topics
+
+DAY_MS = 24 * 60 * 60 * 1000
+
+
+def test_seven_topics_and_their_dead_letters() -> None:
+    names = [topic.name for topic in all_topics()]
+    assert set(names) == {
+        name + suffix
+        for name in (
+            "users",
+            "products",
+            "stock_levels",
+            "inventory_deduction",
+            "order_notification",
+            "payment_status",
+            "shipment_notification",
+        )
+        for suffix in ("", ".dlq")
+    }
+    assert len(names) == 14
+
+
+def test_snapshots_are_compacted_and_the_rest_is_kept_14_days() -> None:
+    compacted = {topic.name for topic in TOPICS if topic.config()["cleanup.policy"] == "compact"}
+    assert compacted == {"users", "products", "stock_levels"}
+    for topic in TOPICS:
+        config = topic.config()
+        assert topic.partitions == 6
+        if topic.name in compacted:
+            assert "retention.ms" not in config
+            assert int(config["max.compaction.lag.ms"]) == int(config["segment.ms"]) == DAY_MS
+            assert 0 < float(config["min.cleanable.dirty.ratio"]) < 0.5
+        else:
+            assert config["cleanup.policy"] == "delete"
+            assert int(config["retention.ms"]) == 14 * DAY_MS
+
+
+def test_dead_letters_are_kept_30_days_and_have_room_for_their_headers() -> None:
+    for topic in TOPICS:
+        assert topic.dlq.name == f"{topic.name}.dlq"
+        assert topic.dlq.partitions == 1
+        assert topic.dlq.config()["cleanup.policy"] == "delete"
+        assert int(topic.dlq.config()["retention.ms"]) == 30 * DAY_MS
+        assert MAX_BODY_BYTES < int(topic.config()["max.message.bytes"])
+        assert int(topic.dlq.config()["max.message.bytes"]) > int(topic.config()["max.message.bytes"])
+
+
+def test_compacted_topic_has_no_retention() -> None:
+    with pytest.raises(ValueError, match="either compacted or with a retention"):
+        Topic("both", key="id", consumers="nobody", compacted=True)
+    assert USERS.retention is None

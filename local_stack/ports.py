@@ -1,0 +1,108 @@
+"""Ports: free ones that no other test process takes, and who holds one that is in use."""
+
+import fcntl
+import os
+import socket
+import tempfile
+from pathlib import Path
+from typing import IO
+
+import psutil
+
+from local_stack.errors import StackError
+
+# Below every system's ephemeral range, so that no outgoing connection takes a port between our look and our bind.
+FIRST, LAST = 20_000, 32_000
+
+_leases: dict[int, IO[bytes]] = {}
+
+
+def lease(count: int = 1) -> list[int]:
+    """`count` free ports, held for this process until it ends or gives them back.
+
+    A lock on a file for each port keeps other processes that ask here away; the kernel lets go of it when we die."""
+    directory = Path(tempfile.gettempdir()) / f"online-mart-ports-{os.getuid()}"
+    directory.mkdir(mode=0o700, exist_ok=True)
+    found: list[int] = []
+    span = LAST - FIRST
+    start = os.getpid() * 37 % span
+    for offset in range(span):
+        port = FIRST + (start + offset) % span
+        if port not in _leases and _take(directory, port):
+            found.append(port)
+            if len(found) == count:
+                return found
+    release(found)
+    raise StackError(f"No {count} free ports between {FIRST} and {LAST}: end what holds them.")
+
+
+def release(ports: list[int]) -> None:
+    for port in ports:
+        if held := _leases.pop(port, None):
+            held.close()
+
+
+def _take(directory: Path, port: int) -> bool:
+    lock = (directory / str(port)).open("wb")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.close()
+        return False
+    if not is_free(port):
+        lock.close()
+        return False
+    _leases[port] = lock
+    return True
+
+
+def is_free(port: int, host: str = "127.0.0.1") -> bool:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        # What the servers do as well: a connection in TIME_WAIT from the last run holds nobody up.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return False
+    return True
+
+
+def is_open(port: int, host: str = "127.0.0.1") -> bool:
+    """Whether something accepts connections there."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.settimeout(1)
+        return probe.connect_ex((host, port)) == 0
+
+
+def holder(port: int) -> str:
+    """Who listens on `port`, in words: pid and command, as far as this user may see it."""
+    pid = _listening_pid(port)
+    if pid is None:
+        return "a process of another user or container (see `sudo ss -ltnp` or `docker ps`)"
+    try:
+        process = psutil.Process(pid)
+        command = " ".join(process.cmdline()) or process.name()
+    except psutil.Error:
+        return f"pid {pid}"
+    return f"pid {pid}: {command[:120]}"
+
+
+def _listening_pid(port: int) -> int | None:
+    try:
+        connections = psutil.net_connections(kind="tcp")
+    except psutil.AccessDenied:  # macOS shows other processes' sockets to root only
+        return None
+    for connection in connections:
+        if connection.status == psutil.CONN_LISTEN and connection.laddr and connection.laddr.port == port:
+            if connection.pid is not None:
+                return connection.pid
+    return None
+
+
+def require_free(wanted: dict[str, int]) -> None:
+    """Raises with all the ports that are taken, and by whom. `wanted`: what for → port."""
+    taken = [
+        f"Port {port} ({name}) is in use by {holder(port)}." for name, port in wanted.items() if not is_free(port)
+    ]
+    if taken:
+        raise StackError("\n".join([*taken, "End it, or give that part another port in .env."]))

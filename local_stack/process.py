@@ -1,0 +1,91 @@
+"""A server that runs as our child, with its output in a file."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from local_stack.errors import StackError
+
+
+class ChildProcess:
+    """Runs `command` in a session of its own, so that a Ctrl-C in the terminal reaches us and not it."""
+
+    def __init__(self, name: str, log: Path, *, stop_signal: signal.Signals = signal.SIGTERM) -> None:
+        self.name = name
+        self.log = log
+        self._stop_signal = stop_signal
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int | None:
+        return self._process.pid if self._process and self.is_running() else None
+
+    def start(
+        self, command: list[str], *, uid: int | None = None, gid: int | None = None, env: Mapping[str, str] | None = None
+    ) -> None:
+        if self.is_running():
+            return
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        with self.log.open("ab") as output:
+            self._process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                user=uid,
+                group=gid,
+                extra_groups=[] if uid is not None else None,
+                env=env,
+                cwd="/",
+            )
+
+    def is_running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    def stop(self, timeout: float = 30) -> None:
+        """Asks it to end; one that has not ended after `timeout` seconds is killed."""
+        if self._process is None:
+            return
+        if self.is_running():
+            self._process.send_signal(self._stop_signal)
+            try:
+                self._process.wait(timeout)
+            except subprocess.TimeoutExpired:
+                self.kill()
+        self._process = None
+
+    def kill(self) -> None:
+        """SIGKILL to it and its children, at once: what a machine does that runs out of memory."""
+        if self._process is None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+        self._process = None
+
+    def wait_ready(self, is_ready: Callable[[], bool], timeout: float) -> None:
+        deadline = time.monotonic() + timeout
+        while not is_ready():
+            if not self.is_running():
+                raise StackError(f"{self.name} ended while it started. {self.last_words()}")
+            if time.monotonic() > deadline:
+                raise StackError(f"{self.name} was not ready after {timeout:.0f} s. {self.last_words()}")
+            time.sleep(0.05)
+
+    def last_words(self) -> str:
+        return f"The end of {self.log}:\n{tail(self.log)}"
+
+
+def tail(log: Path, lines: int = 15) -> str:
+    """The last lines of a log, without reading all of it."""
+    if not log.exists():
+        return "(nothing was logged)"
+    with log.open("rb") as file:
+        file.seek(0, os.SEEK_END)
+        file.seek(max(0, file.tell() - 16_384))
+        return "\n".join(file.read().decode(errors="replace").splitlines()[-lines:])

@@ -1,0 +1,75 @@
+"""The topics of the contracts, made on any Kafka and kept as the contracts say."""
+
+from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import TopicAlreadyExistsError, for_code
+
+from contracts.topics import Topic, all_topics
+from local_stack.errors import StackError
+from local_stack.kafka import run
+
+# Asks for the broker's own default.
+DEFAULT_REPLICATION = -1
+
+
+def create_topics(bootstrap_servers: str, prefix: str = "") -> int:
+    """Makes what is missing and brings the rest to its configuration; returns how many topics were touched."""
+    return run(_create_topics(bootstrap_servers, prefix))
+
+
+async def _create_topics(bootstrap_servers: str, prefix: str) -> int:
+    wanted = {prefix + topic.name: topic for topic in all_topics()}
+    client = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers)
+    await client.start()
+    try:
+        there = set(await client.list_topics())
+        missing = {name: topic for name, topic in wanted.items() if name not in there}
+        await _make(client, missing)
+        present = {name: topic for name, topic in wanted.items() if name in there}
+        return len(missing) + await _update(client, present)
+    finally:
+        await client.close()
+
+
+async def _make(client: AIOKafkaAdminClient, missing: dict[str, Topic]) -> None:
+    if not missing:
+        return
+    answer = await client.create_topics(
+        [
+            NewTopic(name, topic.partitions, DEFAULT_REPLICATION, topic_configs=topic.config())
+            for name, topic in missing.items()
+        ]
+    )
+    for name, code, *message in answer.topic_errors:
+        if code not in (0, TopicAlreadyExistsError.errno):  # another set-up at the same time is no error
+            raise StackError(f"Kafka did not make the topic {name}: {for_code(code).__name__} {message}")
+
+
+async def _update(client: AIOKafkaAdminClient, present: dict[str, Topic]) -> int:
+    """Partitions are only ever added: Kafka can't take any away."""
+    if not present:
+        return 0
+    touched = set()
+    for described in await client.describe_topics(list(present)):
+        topic = present[described["topic"]]
+        if len(described["partitions"]) < topic.partitions:
+            await client.create_partitions({described["topic"]: NewPartitions(topic.partitions)})
+            touched.add(described["topic"])
+    actual = await _configurations(client, list(present))
+    differing = {
+        name: topic
+        for name, topic in present.items()
+        if any(actual[name].get(key) != value for key, value in topic.config().items())
+    }
+    if differing:
+        await client.alter_configs(
+            [ConfigResource(ConfigResourceType.TOPIC, name, topic.config()) for name, topic in differing.items()]
+        )
+    return len(touched | differing.keys())
+
+
+async def _configurations(client: AIOKafkaAdminClient, names: list[str]) -> dict[str, dict[str, str]]:
+    answers = await client.describe_configs([ConfigResource(ConfigResourceType.TOPIC, name) for name in names])
+    return {
+        resource[3]: {entry[0]: entry[1] for entry in resource[4]} for answer in answers for resource in answer.resources
+    }

@@ -1,0 +1,137 @@
+"""A SQLite file that many coroutines write to at once: one writer thread, many jobs to a commit.
+
+A job's answer comes only after its commit. With WAL and `synchronous=NORMAL` a commit is in the operating system's
+hands, so that a killed process loses nothing (a machine that loses power may lose the last moments, but stays whole).
+"""
+
+import asyncio
+import fcntl
+import sqlite3
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import Any, NamedTuple, TypeVar
+
+T = TypeVar("T")
+MAX_BATCH = 500
+
+
+class DatabaseInUse(Exception):
+    """Another process has the file open: two would both deliver what is owed."""
+
+
+class _Job(NamedTuple):
+    work: Callable[[sqlite3.Connection], Any]
+    loop: asyncio.AbstractEventLoop
+    done: asyncio.Future[Any]
+
+
+class Database:
+    def __init__(self, path: Path, schema: str) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._path = path
+        self._lock = path.with_suffix(".lock").open("w")
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self._lock.close()
+            raise DatabaseInUse(f"{path} is in use by another process") from None
+        self._connection = self._connect()
+        self._connection.executescript(schema)
+        self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
+        self._writer = threading.Thread(target=self._write_batches, name="sqlite-writer", daemon=True)
+        self._writer.start()
+        self._reading = threading.local()
+        self._readers = ThreadPoolExecutor(2, thread_name_prefix="sqlite-reader")
+
+    async def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Run `work` in a transaction; what it raises undoes it alone, and not the jobs that share the commit."""
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[T] = loop.create_future()
+        self._jobs.put(_Job(work, loop, done))
+        return await done
+
+    async def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, work)
+
+    def close(self) -> None:
+        """Commit all that was handed in, then let go of the file."""
+        self._jobs.put(None)
+        self._writer.join()
+        self._readers.shutdown()
+        self._connection.close()
+        self._lock.close()
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False, cached_statements=256)
+        connection.row_factory = sqlite3.Row
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=NORMAL")
+        connection.execute("PRAGMA busy_timeout=5000")
+        return connection
+
+    def _read(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        connection = getattr(self._reading, "connection", None)
+        if connection is None:
+            connection = self._reading.connection = self._connect()
+            connection.execute("PRAGMA query_only=1")
+        return work(connection)
+
+    def _write_batches(self) -> None:
+        stopping = False
+        while not stopping:
+            batch: list[_Job] = []
+            job = self._jobs.get()
+            while job is not None:
+                batch.append(job)
+                if len(batch) == MAX_BATCH:
+                    break
+                try:
+                    job = self._jobs.get_nowait()
+                except Empty:
+                    break
+            stopping = job is None
+            if batch:
+                _tell(batch, self._commit(batch))
+
+    def _commit(self, batch: list[_Job]) -> list[Any]:
+        """The answers of a batch, in its order; an exception is an answer too."""
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+            answers = [self._run(job) for job in batch]
+            self._connection.execute("COMMIT")
+            return answers
+        except sqlite3.Error as error:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+            return [error] * len(batch)
+
+    def _run(self, job: _Job) -> Any:
+        self._connection.execute("SAVEPOINT job")
+        try:
+            answer = job.work(self._connection)
+        except Exception as error:
+            self._connection.execute("ROLLBACK TO job")
+            answer = error
+        self._connection.execute("RELEASE job")
+        return answer
+
+
+def _tell(batch: list[_Job], answers: list[Any]) -> None:
+    """Wake the waiting coroutines, with one call into each loop for the whole batch."""
+    for loop in {job.loop for job in batch}:
+        mine = [(job.done, answer) for job, answer in zip(batch, answers, strict=True) if job.loop is loop]
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(_resolve, mine)
+
+
+def _resolve(answers: list[tuple[asyncio.Future[Any], Any]]) -> None:
+    for done, answer in answers:
+        if done.done():  # its caller was cancelled; the work stands all the same
+            continue
+        if isinstance(answer, Exception):
+            done.set_exception(answer)
+        else:
+            done.set_result(answer)

@@ -1,0 +1,1 @@
+"""A payment gateway with books of its own: charges, refunds, signed webhooks."""

@@ -1,0 +1,183 @@
+import asyncio
+import hmac
+import time
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Header, Query, Request
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from starlette.responses import JSONResponse, Response
+
+from sandbox.gateway import books, schemas, webhooks
+from sandbox.gateway.application import Gateway, gateway_of
+from sandbox.gateway.problems import Refused
+
+bearer = HTTPBearer(auto_error=False, description="GATEWAY_API_KEY")
+
+
+async def authenticated(
+    request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]
+) -> None:
+    expected = gateway_of(request).settings.api_key.get_secret_value()
+    given = credentials.credentials if credentials else ""
+    if not hmac.compare_digest(given.encode(), expected.encode()):
+        raise Refused(401, "unauthenticated", "The API key is missing or wrong.")
+
+
+async def required_key(
+    idempotency_key: Annotated[str | None, Header(description="required; names this request for ever")] = None,
+) -> str:
+    if not idempotency_key or len(idempotency_key) > 255:
+        raise Refused(400, "idempotency-key-required", "Send an Idempotency-Key header of 1 to 255 characters.")
+    return idempotency_key
+
+
+Key = Annotated[str, Depends(required_key)]
+Limit = Annotated[int, Query(ge=1, le=1000)]
+Cursor = Annotated[str | None, Query(pattern=r"^\d{1,18}$", description="`next` of the page before")]
+
+
+def _refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    content = {"application/problem+json": {"schema": schemas.ProblemOut.model_json_schema()}}
+    words = {400: "No Idempotency-Key", 404: "No such charge", 422: "Not valid, or refused"}
+    return {status: {"description": words[status], "content": content} for status in statuses}
+
+
+router = APIRouter(
+    dependencies=[Depends(authenticated)],
+    responses={401: {"description": "The API key is missing or wrong"}},
+)
+
+
+@router.post(
+    "/charges",
+    status_code=201,
+    tags=["charges"],
+    summary="Take money",
+    response_model=schemas.Charge,
+    responses=_refusals(400, 422),
+)
+async def make_charge(body: schemas.ChargeIn, key: Key, request: Request) -> Response:
+    """Answers `pending`; the outcome comes as a webhook. The same key and body give the same charge again."""
+    gateway = gateway_of(request)
+    made = await gateway.database.write(lambda db: books.make_charge(db, body, key, time.time(), gateway.settings))
+    if made.new and body.token is schemas.Token.LOST_ANSWER:
+        gateway.deliverer.due(made.due_at)
+        return await _lose_answer(request)
+    return _made(gateway, made)
+
+
+@router.get("/charges", tags=["charges"], summary="Charges, newest first", response_model=schemas.Charges)
+async def list_charges(
+    request: Request,
+    idempotency_key: str | None = None,
+    reference: str | None = None,
+    limit: Limit = 100,
+    cursor: Cursor = None,
+) -> Response:
+    page = await gateway_of(request).database.read(
+        lambda db: books.list_charges(
+            db, time.time(), limit, _before(cursor), idempotency_key=idempotency_key, reference=reference
+        )
+    )
+    return JSONResponse(page)
+
+
+@router.get(
+    "/charges/{id}",
+    tags=["charges"],
+    summary="One charge",
+    response_model=schemas.Charge,
+    responses=_refusals(404),
+)
+async def read_charge(id: str, request: Request) -> Response:
+    body = await gateway_of(request).database.read(lambda db: books.charge_body(books.find_charge(db, id), time.time()))
+    return JSONResponse(body)
+
+
+@router.post(
+    "/charges/{id}/refunds",
+    status_code=201,
+    tags=["refunds"],
+    summary="Give money back",
+    response_model=schemas.Refund,
+    responses=_refusals(400, 404, 422),
+)
+async def make_refund(id: str, body: schemas.RefundIn, key: Key, request: Request) -> Response:
+    """All refunds of a charge together never exceed it."""
+    gateway = gateway_of(request)
+    made = await gateway.database.write(lambda db: books.make_refund(db, id, body, key, time.time(), gateway.settings))
+    return _made(gateway, made)
+
+
+@router.get("/refunds", tags=["refunds"], summary="Refunds, newest first", response_model=schemas.Refunds)
+async def list_refunds(
+    request: Request,
+    idempotency_key: str | None = None,
+    charge_id: str | None = None,
+    limit: Limit = 100,
+    cursor: Cursor = None,
+) -> Response:
+    page = await gateway_of(request).database.read(
+        lambda db: books.list_refunds(
+            db, time.time(), limit, _before(cursor), idempotency_key=idempotency_key, charge_id=charge_id
+        )
+    )
+    return JSONResponse(page)
+
+
+@router.get("/books", tags=["books"], summary="Totals, charges and refunds", response_model=schemas.Books)
+async def read_books(
+    request: Request, limit: Limit = 100, charges_cursor: Cursor = None, refunds_cursor: Cursor = None
+) -> Response:
+    """For reconciliation. The totals are counted from the rows and agree with the page of the same answer."""
+
+    def read(db: books.sqlite3.Connection) -> dict[str, Any]:
+        now = time.time()
+        db.execute("BEGIN")
+        try:
+            return {
+                "totals": books.totals(db, now),
+                "webhooks": webhooks.counts(db),
+                "charges": books.list_charges(db, now, limit, _before(charges_cursor)),
+                "refunds": books.list_refunds(db, now, limit, _before(refunds_cursor)),
+            }
+        finally:
+            db.execute("COMMIT")
+
+    return JSONResponse(await gateway_of(request).database.read(read))
+
+
+health = APIRouter(prefix="/health", tags=["health"])
+
+
+@health.get("/live", summary="The process runs")
+async def live() -> dict[str, str]:
+    return {"status": "ok"}
+
+
+@health.get("/ready", summary="The books can be written and webhooks go out")
+async def ready(request: Request) -> dict[str, str]:
+    gateway = gateway_of(request)
+    if gateway.delivering.done():
+        raise Refused(503, "not-ready", "No webhooks are being delivered.")
+    await asyncio.wait_for(gateway.database.write(lambda db: None), timeout=5)
+    return {"status": "ok"}
+
+
+def _made(gateway: Gateway, made: books.Made) -> Response:
+    if made.new:
+        gateway.deliverer.due(made.due_at)
+        return JSONResponse(made.body, 201)
+    return JSONResponse(made.body, 201, {"Idempotent-Replayed": "true"})
+
+
+async def _lose_answer(request: Request) -> Response:
+    """The charge stands, but its caller never hears of it: the connection ends without an answer."""
+    request.scope["sandbox.hang_up"]()
+    while (await request.receive())["type"] != "http.disconnect":
+        continue
+    return Response()  # to nobody
+
+
+def _before(cursor: str | None) -> int | None:
+    return None if cursor is None else int(cursor)

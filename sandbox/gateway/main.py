@@ -1,0 +1,48 @@
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from fastapi_offline import FastAPIOffline
+from starlette.exceptions import HTTPException
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from sandbox.database import Database
+from sandbox.gateway import books, endpoints, problems, webhooks
+from sandbox.gateway.application import Gateway
+from sandbox.gateway.settings import GatewaySettings
+
+DESCRIPTION = """A payment gateway that stands alone. The card token decides what happens: `tok_ok`, `tok_declined`,
+`tok_late`, `tok_duplicate`, `tok_lost_answer`. Outcomes are told by signed webhooks."""
+
+
+def create(settings: GatewaySettings) -> FastAPI:
+    @contextlib.asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        database = Database(settings.data_dir / "gateway.sqlite", books.SCHEMA + webhooks.SCHEMA)
+        deliverer = webhooks.Deliverer(database, settings)
+        delivering = asyncio.create_task(deliverer.run())
+        app.state.gateway = Gateway(settings, database, deliverer, delivering)
+        try:
+            yield
+        finally:
+            delivering.cancel()
+            await asyncio.gather(delivering, return_exceptions=True)
+            database.close()
+
+    app = FastAPIOffline(title="Sandbox payment gateway", description=DESCRIPTION, version="1", lifespan=lifespan)
+    app.include_router(endpoints.router)
+    app.include_router(endpoints.health)
+    app.add_exception_handler(problems.Refused, problems.on_refused)
+    app.add_exception_handler(RequestValidationError, problems.on_invalid)
+    app.add_exception_handler(HTTPException, problems.on_http_error)
+    return app
+
+
+class HangUpProtocol(HttpToolsProtocol):
+    """HTTP as usual, but an endpoint may end the connection without an answer: `scope["sandbox.hang_up"]()`."""
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self.scope["sandbox.hang_up"] = self.transport.close  # type: ignore[typeddict-unknown-key]

@@ -1,0 +1,45 @@
+"""What the gateway refuses, answered as problem+json."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from fastapi import Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse
+
+
+class Refused(Exception):
+    def __init__(self, status: int, type: str, detail: str) -> None:
+        super().__init__(detail)
+        self.status, self.type, self.detail = status, type, detail
+
+
+def missing(what: str, id: str) -> Refused:
+    return Refused(404, "not-found", f"There is no {what} {id}.")
+
+
+def key_reused() -> Refused:
+    return Refused(422, "idempotency-key-reused", "This Idempotency-Key was used before with another request.")
+
+
+def problem(status: int, type: str, detail: str, headers: Mapping[str, str] | None = None, **more: Any) -> JSONResponse:
+    body = {"type": type, "title": type.replace("-", " ").capitalize(), "status": status, "detail": detail, **more}
+    return JSONResponse(body, status, headers, media_type="application/problem+json")
+
+
+async def on_refused(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, Refused)
+    headers = {"WWW-Authenticate": "Bearer"} if error.status == 401 else None
+    return problem(error.status, error.type, error.detail, headers)
+
+
+async def on_invalid(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    errors = [{"field": ".".join(map(str, one["loc"])), "message": one["msg"]} for one in error.errors()]
+    return problem(422, "invalid-request", "The request is not valid.", errors=errors)
+
+
+async def on_http_error(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    return problem(error.status_code, "http-error", str(error.detail), error.headers)

@@ -1,0 +1,101 @@
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+MinorUnits = Annotated[int, Field(strict=True, gt=0, le=10**12, description="in the currency's minor unit")]
+
+
+class Token(StrEnum):
+    OK = "tok_ok"
+    DECLINED = "tok_declined"
+    LATE = "tok_late"
+    DUPLICATE = "tok_duplicate"
+    LOST_ANSWER = "tok_lost_answer"
+
+
+class ChargeIn(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "example": {"amount": 1250, "currency": "GBP", "token": "tok_ok", "reference": "order-1", "metadata": {}}
+        },
+    )
+
+    amount: MinorUnits
+    currency: str = Field(pattern=r"^[A-Z]{3}$", description="ISO 4217")
+    token: Token
+    reference: str = Field(min_length=1, max_length=200, description="the caller's own name for what is paid")
+    metadata: dict[str, str] = Field(default_factory=dict, max_length=50)
+
+
+class RefundIn(BaseModel):
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"amount": 250, "reason": "damaged"}})
+
+    amount: MinorUnits
+    reason: str | None = Field(default=None, max_length=500)
+
+
+class Charge(BaseModel):
+    id: str
+    status: str = Field(description="pending, succeeded or declined")
+    amount: int
+    currency: str
+    reference: str
+    metadata: dict[str, str]
+    token: str
+    idempotency_key: str
+    failure_reason: str | None
+    refunded: int = Field(description="how much of the amount was given back")
+    created: int = Field(description="Unix time")
+
+
+class Refund(BaseModel):
+    id: str
+    charge_id: str
+    status: str = Field(description="pending or succeeded")
+    amount: int
+    currency: str
+    reference: str = Field(description="the charge's")
+    reason: str | None
+    idempotency_key: str
+    created: int = Field(description="Unix time")
+
+
+class Charges(BaseModel):
+    items: list[Charge]
+    next: str | None = Field(description="the cursor of the next page")
+
+
+class Refunds(BaseModel):
+    items: list[Refund]
+    next: str | None = Field(description="the cursor of the next page")
+
+
+class Totals(BaseModel):
+    captured: int
+    refunded: int
+    charges: int
+    pending: int
+    succeeded: int
+    declined: int
+    refunds: int
+
+
+class Webhooks(BaseModel):
+    owed: int
+    abandoned: int
+
+
+class Books(BaseModel):
+    totals: dict[str, Totals] = Field(description="by currency")
+    webhooks: Webhooks
+    charges: Charges
+    refunds: Refunds
+
+
+class ProblemOut(BaseModel):
+    type: str
+    title: str
+    status: int
+    detail: str

@@ -1,0 +1,22 @@
+from pydantic import Field, SecretStr
+
+from sandbox.environment import SandboxSettings
+
+
+class GatewaySettings(SandboxSettings):
+    host: str = Field(default="127.0.0.1", alias="SANDBOX_GATEWAY_HOST")
+    port: int = Field(default=8005, alias="SANDBOX_GATEWAY_PORT")
+    api_key: SecretStr = Field(alias="GATEWAY_API_KEY", min_length=1)
+    webhook_secret: SecretStr = Field(alias="GATEWAY_WEBHOOK_SECRET", min_length=1)
+    webhook_url: str = Field(default="http://localhost:8002/payments/webhooks/sandbox", alias="GATEWAY_WEBHOOK_URL")
+
+    # Seconds.
+    webhook_delay: float = Field(default=0.02, ge=0, alias="SANDBOX_WEBHOOK_DELAY")
+    late_delay: float = Field(default=3, ge=0, alias="SANDBOX_LATE_DELAY")
+    duplicate_delay: float = Field(default=1, ge=0, alias="SANDBOX_DUPLICATE_DELAY")
+    webhook_timeout: float = Field(default=10, gt=0, alias="SANDBOX_WEBHOOK_TIMEOUT")
+    retry_first: float = Field(default=0.1, gt=0, alias="SANDBOX_WEBHOOK_RETRY_FIRST")
+    retry_longest: float = Field(default=10, gt=0, alias="SANDBOX_WEBHOOK_RETRY_LONGEST")
+    retry_for: float = Field(default=24 * 3600, gt=0, alias="SANDBOX_WEBHOOK_RETRY_FOR")
+
+    webhooks_in_flight: int = Field(default=32, ge=1, alias="SANDBOX_WEBHOOKS_IN_FLIGHT")

@@ -1,0 +1,178 @@
+"""Webhooks that are owed stand in the books until their receiver has answered 2xx."""
+
+import asyncio
+import hashlib
+import hmac
+import json
+import logging
+import sqlite3
+import time
+from typing import Any
+
+import aiohttp
+from uuid_utils import uuid7
+
+from sandbox.database import Database
+from sandbox.gateway.settings import GatewaySettings
+
+log = logging.getLogger(__name__)
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS owed_webhooks (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    body TEXT NOT NULL,
+    since REAL NOT NULL,
+    due_at REAL NOT NULL,
+    attempts INTEGER NOT NULL DEFAULT 0,
+    abandoned INTEGER NOT NULL DEFAULT 0
+);
+CREATE INDEX IF NOT EXISTS owed_webhooks_by_time ON owed_webhooks (due_at) WHERE NOT abandoned;
+"""
+
+# Less than the time after which usual servers close a silent connection, so that none is lost in the closing.
+KEEP_ALIVE = 4.0
+# When the receiver can't be reached at all, hundreds of owed webhooks need not find out one by one.
+UNREACHABLE_PAUSE = 0.1
+# Webhooks that become due within this time go out together, with one look into the books.
+GATHER = 0.002
+
+
+def event(type: str, created: float, data: dict[str, Any]) -> str:
+    return json.dumps({"id": f"evt_{uuid7().hex}", "type": type, "created": int(created), "data": data})
+
+
+def owe(db: sqlite3.Connection, body: str, due_at: float) -> None:
+    db.execute("INSERT INTO owed_webhooks (body, since, due_at) VALUES (?, ?, ?)", (body, due_at, due_at))
+
+
+def counts(db: sqlite3.Connection) -> dict[str, int]:
+    row = db.execute("SELECT count(*), coalesce(sum(abandoned), 0) FROM owed_webhooks").fetchone()
+    return {"owed": row[0] - row[1], "abandoned": row[1]}
+
+
+def sign(secret: str, body: str, at: int) -> str:
+    digest = hmac.new(secret.encode(), f"{at}.{body}".encode(), hashlib.sha256).hexdigest()
+    return f"t={at},v1={digest}"
+
+
+class Deliverer:
+    """Sends what is due, several at once, again and again with growing pauses.
+
+    A webhook leaves the books only after its 2xx, so that a crash between the two sends it a second time, and never
+    no time at all.
+    """
+
+    def __init__(self, database: Database, settings: GatewaySettings) -> None:
+        self._database = database
+        self._settings = settings
+        self._in_flight: dict[int, asyncio.Task[None]] = {}
+        self._woken = asyncio.Event()
+        self._sleeps_until = 0.0
+        self._not_before = 0.0
+
+    def due(self, at: float) -> None:
+        """Something is owed that may be due before what the deliverer sleeps for."""
+        if at < self._sleeps_until:
+            self._woken.set()
+
+    async def run(self) -> None:
+        connector = aiohttp.TCPConnector(limit=self._settings.webhooks_in_flight, keepalive_timeout=KEEP_ALIVE)
+        timeout = aiohttp.ClientTimeout(total=self._settings.webhook_timeout)
+        async with aiohttp.ClientSession(connector=connector, timeout=timeout) as session:
+            try:
+                while True:
+                    try:
+                        await self._sleep_until(await self._start_due(session))
+                    except sqlite3.Error:
+                        log.exception("the books can't be read")
+                        await asyncio.sleep(1)
+            finally:
+                await self._end_those_under_way()
+
+    async def _end_those_under_way(self) -> None:
+        """They get a moment; what does not end in it stays owed."""
+        if self._in_flight:
+            _, late = await asyncio.wait(self._in_flight.values(), timeout=2)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+
+    async def _start_due(self, session: aiohttp.ClientSession) -> float:
+        """Start as many as there is room for; the time of the next one that can be started."""
+        # Cleared before the look into the books: what is added after it wakes the sleep that follows.
+        self._woken.clear()
+        self._sleeps_until = float("inf")
+        now = time.time()
+        if now < self._not_before:
+            return self._not_before
+        limit = self._settings.webhooks_in_flight
+        # One that ends while we read may still be seen as owed: it counts as under way until the next look.
+        under_way = set(self._in_flight)
+        for row in await self._database.read(lambda db: _first(db, 2 * limit + 1)):
+            if row["seq"] in under_way:
+                continue
+            if row["due_at"] > now:
+                return float(row["due_at"])
+            if len(self._in_flight) >= limit:
+                break  # the end of one wakes us
+            task = asyncio.create_task(self._deliver(session, row))
+            self._in_flight[row["seq"]] = task
+        return float("inf")
+
+    async def _sleep_until(self, moment: float) -> None:
+        self._sleeps_until = moment
+        pause = max(moment - time.time(), 0) + GATHER
+        try:
+            await asyncio.wait_for(self._woken.wait(), None if pause == float("inf") else pause)
+        except TimeoutError:
+            return
+
+    async def _deliver(self, session: aiohttp.ClientSession, row: sqlite3.Row) -> None:
+        try:
+            if await self._send(session, row["body"]):
+                await self._database.write(lambda db: _forget(db, row["seq"]))
+            else:
+                await self._postpone(row)
+        finally:
+            del self._in_flight[row["seq"]]
+            if len(self._in_flight) == self._settings.webhooks_in_flight - 1:
+                self._woken.set()
+
+    async def _send(self, session: aiohttp.ClientSession, body: str) -> bool:
+        secret = self._settings.webhook_secret.get_secret_value()
+        headers = {"Content-Type": "application/json", "Webhook-Signature": sign(secret, body, int(time.time()))}
+        url = self._settings.webhook_url
+        try:
+            async with session.post(url, data=body.encode(), headers=headers, allow_redirects=False) as answer:
+                await answer.read()
+                return 200 <= answer.status < 300
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            if isinstance(error, aiohttp.ClientConnectorError):
+                self._not_before = time.time() + UNREACHABLE_PAUSE
+            log.debug("webhook not delivered: %r", error)
+            return False
+
+    async def _postpone(self, row: sqlite3.Row) -> None:
+        now = time.time()
+        abandoned = now - row["since"] > self._settings.retry_for
+        if abandoned:
+            log.error("webhook abandoned after %d attempts: %s", row["attempts"] + 1, row["body"])
+        # The exponent is bounded: the pause is long before, and a float ends at 2**1023.
+        pause = min(self._settings.retry_first * 2 ** min(row["attempts"], 30), self._settings.retry_longest)
+        await self._database.write(lambda db: _retry(db, row["seq"], now + pause, abandoned))
+        self.due(now + pause)
+
+
+def _first(db: sqlite3.Connection, limit: int) -> list[sqlite3.Row]:
+    return db.execute("SELECT * FROM owed_webhooks WHERE NOT abandoned ORDER BY due_at LIMIT ?", (limit,)).fetchall()
+
+
+def _forget(db: sqlite3.Connection, seq: int) -> None:
+    db.execute("DELETE FROM owed_webhooks WHERE seq = ?", (seq,))
+
+
+def _retry(db: sqlite3.Connection, seq: int, due_at: float, abandoned: bool) -> None:
+    db.execute(
+        "UPDATE owed_webhooks SET attempts = attempts + 1, due_at = ?, abandoned = ? WHERE seq = ?",
+        (due_at, abandoned, seq),
+    )

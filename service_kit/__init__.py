@@ -1,0 +1,1 @@
+"""How every service runs: application, settings, database, security, messaging, errors, telemetry."""

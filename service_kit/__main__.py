@@ -1,0 +1,53 @@
+"""`python -m service_kit <command> <service>`: serve, migrate, make-migration, check-migrations."""
+
+import argparse
+import importlib
+import sys
+
+from service_kit.settings import ServiceSettings
+
+
+def main() -> None:
+    arguments = _arguments()
+    settings: ServiceSettings = importlib.import_module(f"{arguments.service}.settings").Settings()
+    if arguments.command == "serve":
+        _serve(arguments.service, settings)
+        return
+    from service_kit.database import migrations
+
+    url = settings.database_url.get_secret_value()
+    if arguments.command == "migrate":
+        migrations.upgrade(arguments.service, url)
+    elif arguments.command == "make-migration":
+        migrations.make(arguments.service, url, arguments.message)
+    elif differences := migrations.differences(arguments.service, url):
+        sys.exit("\n".join([f"{arguments.service}: the models differ from the migrations:", *differences]))
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m service_kit")
+    parser.add_argument("command", choices=["serve", "migrate", "make-migration", "check-migrations"])
+    parser.add_argument("service", help="the package, such as order_service")
+    parser.add_argument("-m", "--message", default="change", help="what a new migration does")
+    return parser.parse_args()
+
+
+def _serve(service: str, settings: ServiceSettings) -> None:
+    import uvicorn
+
+    uvicorn.run(
+        f"{service}.main:create",
+        factory=True,
+        host=settings.listen_host,
+        port=settings.port,
+        loop="uvloop",
+        http="httptools",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        timeout_graceful_shutdown=int(settings.graceful_stop_seconds / 2),
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,7 @@
+"""Alembic's entry point for every service; which one it is stands in the configuration's attributes."""
+
+from alembic import context
+
+from service_kit.database import migrations
+
+migrations.run(context.config.attributes["url"], context.config.attributes["metadata"])

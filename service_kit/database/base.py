@@ -1,0 +1,64 @@
+"""What a service's tables stand on: a registry and metadata of its own, since `SQLModel.metadata` is global."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Column, DateTime, LargeBinary, MetaData, SmallInteger, Table, Text, Uuid, func
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import registry
+from sqlmodel import SQLModel
+
+from service_kit.messaging.tables import add_messaging_tables
+
+NAMES = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+
+def service_base() -> Any:
+    """A base class for one service's models. Times are stored with their zone, integers that count money are 64 bit."""
+    metadata = MetaData(naming_convention=NAMES)
+
+    class ServiceModel(SQLModel, registry=registry(metadata=metadata, type_annotation_map=_COLUMN_TYPES)):
+        pass
+
+    ServiceModel.metadata = metadata
+    return ServiceModel
+
+
+_COLUMN_TYPES = {datetime: DateTime(timezone=True)}
+
+
+def add_kit_tables(metadata: MetaData, *, idempotency: bool = False) -> None:
+    """Adds the tables that the kit keeps in a service's database.
+
+    Outbox, inbox and parked events (messaging); the last verification keys that were fetched, so that tokens are
+    verified while the user service is down; and, where asked for, the answers kept by idempotency key.
+    """
+    add_messaging_tables(metadata)
+    Table(
+        "verification_keys",
+        metadata,
+        Column("id", SmallInteger, primary_key=True, autoincrement=False),
+        Column("jwks", JSONB, nullable=False),
+        Column("fetched_at", DateTime(timezone=True), nullable=False),
+    )
+    if idempotency:
+        Table(
+            "idempotency_keys",
+            metadata,
+            Column("user_id", Uuid, primary_key=True),
+            Column("operation", Text, primary_key=True),
+            Column("key", Text, primary_key=True),
+            Column("body_hash", LargeBinary, nullable=False),
+            Column("status", SmallInteger),
+            Column("body", LargeBinary),
+            Column("location", Text),
+            Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now(), index=True),
+        )
+
+

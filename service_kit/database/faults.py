@@ -1,0 +1,51 @@
+"""Which errors say that the database is away, and which that the same work may simply be tried again."""
+
+import asyncio
+
+import asyncpg
+import sqlalchemy.exc
+
+_AWAY = (
+    OSError,
+    asyncio.TimeoutError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.DiskFullError,
+    asyncpg.OutOfMemoryError,
+    asyncpg.ReadOnlySQLTransactionError,
+    sqlalchemy.exc.TimeoutError,
+)
+_RETRYABLE = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError, asyncpg.LockNotAvailableError)
+
+
+def database_is_away(error: BaseException) -> bool:
+    """True for refused, lost and exhausted connections, a server that starts, stops or has no room: nobody's fault."""
+    if isinstance(error, asyncpg.InterfaceError) and not _is_about_the_connection(error):
+        return False
+    return isinstance(error, _AWAY) or _cause_is(error, _AWAY) or _was_invalidated(error)
+
+
+def may_be_retried(error: BaseException) -> bool:
+    """True for deadlocks and failed serialisations: the same work can succeed when it is done again."""
+    return isinstance(error, _RETRYABLE) or _cause_is(error, _RETRYABLE)
+
+
+def _cause_is(error: BaseException, kinds: tuple[type[BaseException], ...]) -> bool:
+    """SQLAlchemy wraps twice: its own error around its adapter's around asyncpg's."""
+    if not isinstance(error, sqlalchemy.exc.DBAPIError):
+        return False
+    adapted = error.orig
+    return isinstance(adapted, kinds) or isinstance(getattr(adapted, "__cause__", None), kinds)
+
+
+def _was_invalidated(error: BaseException) -> bool:
+    return isinstance(error, sqlalchemy.exc.DBAPIError) and error.connection_invalidated
+
+
+def _is_about_the_connection(error: asyncpg.InterfaceError) -> bool:
+    words = str(error)
+    return "connection" in words or "pool" in words

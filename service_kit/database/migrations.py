@@ -1,0 +1,84 @@
+"""Alembic, the same for every service: `<service>/migrations/` holds its revisions and nothing else."""
+
+import importlib
+from pathlib import Path
+from typing import Any, Literal
+
+from alembic import command, context
+from alembic.autogenerate import compare_metadata
+from alembic.autogenerate.api import AutogenContext
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import MetaData, create_engine, make_url, pool, text
+from sqlmodel.sql.sqltypes import AutoString, UTCDateTime
+
+LOCK = 0x6D617274  # any number that all migrating processes share
+
+
+def upgrade(service: str, url: str) -> None:
+    """Brings the database to the newest revision. Several may call it at once: one migrates, the others wait."""
+    command.upgrade(_config(service, url), "head")
+
+
+def make(service: str, url: str, message: str) -> None:
+    """Writes a revision from the difference between the models and the database at `url`, which it migrates first."""
+    upgrade(service, url)
+    newest = head(service)
+    number = f"{int(newest) + 1:04}" if newest else "0001"
+    command.revision(_config(service, url), message, autogenerate=True, rev_id=number)
+
+
+def differences(service: str, url: str) -> list[str]:
+    """What the models say and the migrated database at `url` doesn't; empty when the migrations are current."""
+    upgrade(service, url)
+    engine = create_engine(_sync(url), poolclass=pool.NullPool)
+    with engine.connect() as connection:
+        migration = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
+        return [str(difference) for difference in compare_metadata(migration, _metadata(service))]
+
+
+def head(service: str) -> str | None:
+    """The newest revision that the code has."""
+    return ScriptDirectory.from_config(_config(service, "")).get_current_head()
+
+
+def run(url: str, metadata: MetaData) -> None:
+    """What Alembic's `env.py` does."""
+    engine = create_engine(_sync(url), poolclass=pool.NullPool)
+    with engine.begin() as connection:
+        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
+        context.configure(
+            connection=connection, target_metadata=metadata, compare_type=True, render_item=_render_plainly
+        )
+        with context.begin_transaction():
+            context.run_migrations()
+
+
+def _config(service: str, url: str) -> Config:
+    revisions = Path(str(importlib.import_module(service).__file__)).parent / "migrations"
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "alembic"))
+    config.set_main_option("version_locations", str(revisions))
+    config.set_main_option("path_separator", "newline")
+    config.set_main_option("file_template", "%%(rev)s_%%(slug)s")
+    config.attributes.update(url=url, metadata=_metadata(service))
+    return config
+
+
+def _metadata(service: str) -> MetaData:
+    metadata: MetaData = importlib.import_module(f"{service}.models").metadata
+    return metadata
+
+
+def _render_plainly(kind: str, item: Any, _: AutogenContext) -> str | Literal[False]:
+    """Revisions name SQLAlchemy's own types, so that they don't change meaning with another version of SQLModel."""
+    if kind == "type" and isinstance(item, AutoString):
+        return "sa.String()" if item.length is None else f"sa.String(length={item.length})"
+    if kind == "type" and isinstance(item, UTCDateTime):
+        return "sa.DateTime(timezone=True)"
+    return False
+
+
+def _sync(url: str) -> str:
+    return make_url(url).set(drivername="postgresql+psycopg2").render_as_string(hide_password=False)

@@ -1,0 +1,85 @@
+"""Errors as `application/problem+json` (RFC 9457), and how OpenAPI tells of them."""
+
+import json
+from typing import Any
+from uuid import UUID
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from service_kit.problems import InvalidRequest, Problem, ValidationFailed
+
+MEDIA_TYPE = "application/problem+json"
+
+
+class ProblemOut(BaseModel):
+    """RFC 9457. Some problems have members of their own beside these."""
+
+    model_config = ConfigDict(extra="allow", title="Problem")
+
+    type: str = Field(examples=["/problems/not-found"])
+    title: str = Field(examples=["Not found"])
+    status: int = Field(examples=[404])
+    detail: str
+    instance: str | None = None
+
+
+def problems(*kinds: type[Problem]) -> dict[int | str, dict[str, Any]]:
+    """For `responses=`: the problems that an operation can answer beside the usual ones."""
+    answers: dict[int | str, dict[str, Any]] = {}
+    for kind in kinds:
+        example = {"type": f"/problems/{kind.type}", "title": kind.title, "status": kind.status}
+        content = answers.setdefault(kind.status, {"content": {MEDIA_TYPE: {"examples": {}}}})["content"][MEDIA_TYPE]
+        content["examples"][kind.type] = {"value": {**example, "detail": (kind.__doc__ or "").strip()}}
+        content["schema"] = {"$ref": "#/components/schemas/Problem"}
+        answers[kind.status]["description"] = ", ".join(content["examples"])
+    return answers
+
+
+def problem_response(problem: Problem, instance: str) -> Response:
+    body = json.dumps(problem.body(instance), default=_plain)
+    return Response(body, status_code=problem.status, headers=problem.headers, media_type=MEDIA_TYPE)
+
+
+def add_error_handlers(app: FastAPI) -> None:
+    app.add_exception_handler(Problem, _on_problem)
+    app.add_exception_handler(RequestValidationError, _on_invalid_request)
+    app.add_exception_handler(HTTPException, _on_http_exception)
+
+
+async def _on_problem(request: Request, error: Exception) -> Response:
+    assert isinstance(error, Problem)
+    return problem_response(error, request.url.path)
+
+
+async def _on_invalid_request(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    found = error.errors()
+    if found and found[0]["type"] == "json_invalid":
+        reason = f"the body is no JSON ({found[0].get('ctx', {}).get('error', found[0]['msg'])})"
+        return problem_response(InvalidRequest(reason=reason), request.url.path)
+    errors = [
+        {"field": ".".join(map(str, e["loc"][1:])) or str(e["loc"][0]), "in": e["loc"][0], "message": e["msg"]}
+        for e in found
+    ]
+    return problem_response(ValidationFailed(errors=errors), request.url.path)
+
+
+async def _on_http_exception(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    kind = {404: "no-such-path", 405: "method-not-allowed"}.get(error.status_code, "http-error")
+    problem = Problem(error.detail, headers=dict(error.headers or {}))
+    title = kind.replace("-", " ").capitalize()
+    body = {**problem.body(request.url.path), "type": f"/problems/{kind}", "title": title, "status": error.status_code}
+    return Response(json.dumps(body), error.status_code, headers=problem.headers, media_type=MEDIA_TYPE)
+
+
+def _plain(value: object) -> Any:
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
+    if isinstance(value, UUID):
+        return str(value)
+    return value.isoformat() if hasattr(value, "isoformat") else str(value)

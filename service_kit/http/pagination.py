@@ -1,0 +1,44 @@
+"""Pages of a list over HTTP: `limit`, an opaque `cursor`, `next` in the body and in a `Link` header."""
+
+from collections.abc import Callable
+from typing import Annotated, Any, Generic, TypeVar
+from urllib.parse import urlencode
+
+from fastapi import Depends, Query, Request, Response
+from pydantic import BaseModel, Field
+
+from service_kit.database.keyset import Position, Slice
+
+Out = TypeVar("Out", bound=BaseModel)
+
+
+class Page(BaseModel, Generic[Out]):
+    """A part of a list."""
+
+    items: list[Out]
+    next: str | None = Field(default=None, description="the `cursor` of the following page; null on the last")
+
+
+class PageDoor:
+    """One request for a page: where it begins, and how the answer is made."""
+
+    def __init__(
+        self,
+        request: Request,
+        response: Response,
+        limit: Annotated[int, Query(ge=1, le=100, description="how many items at most")] = 20,
+        cursor: Annotated[str | None, Query(max_length=500, description="`next` of the page before")] = None,
+    ) -> None:
+        self.position = Position(limit, cursor)
+        self._request = request
+        self._response = response
+
+    def of(self, found: Slice[Any], as_item: Callable[[Any], Out]) -> Page[Out]:
+        """The answer; `as_item` makes an item of a row."""
+        if found.next:
+            query = {**self._request.query_params, "cursor": found.next}
+            self._response.headers["Link"] = f'<{self._request.url.path}?{urlencode(query)}>; rel="next"'
+        return Page(items=[as_item(row) for row in found.rows], next=found.next)
+
+
+Paged = Annotated[PageDoor, Depends()]

@@ -1,0 +1,78 @@
+"""Work that nobody calls for: what is due, what stands still, what is old. Runs where the service's role has workers."""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import structlog
+from prometheus_client import Counter
+
+from service_kit.database.faults import database_is_away, may_be_retried
+from service_kit.telemetry.tracing import continue_trace
+
+if TYPE_CHECKING:
+    from service_kit.runtime import Runtime
+
+log = structlog.get_logger(__name__)
+RUNS = Counter("job_runs_total", "Runs of background jobs", ["job", "outcome"])
+
+
+@dataclass(frozen=True)
+class Job:
+    """`run` is called every `every`, and at once after `Jobs.wake(name)`. Several processes may run it at the same time."""
+
+    name: str
+    run: "Callable[[Runtime], Awaitable[None]]"
+    every: timedelta
+
+
+class Jobs:
+    """The background jobs of one process."""
+
+    def __init__(self, jobs: Sequence[Job]) -> None:
+        self._jobs = jobs
+        self._wakes = {job.name: asyncio.Event() for job in jobs}
+        self._stopping = False
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def wake(self, name: str) -> None:
+        """Lets a job run now; where it doesn't run in this process its next turn elsewhere does the work."""
+        if event := self._wakes.get(name):
+            event.set()
+
+    def start(self, runtime: "Runtime") -> None:
+        self._tasks = [asyncio.create_task(self._repeat(job, runtime), name=job.name) for job in self._jobs]
+
+    async def stop(self, within: float) -> None:
+        """Lets the runs in hand finish, for `within` seconds at most."""
+        self._stopping = True
+        for event in self._wakes.values():
+            event.set()
+        if self._tasks:
+            _, late = await asyncio.wait(self._tasks, timeout=within)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+
+    async def _repeat(self, job: Job, runtime: "Runtime") -> None:
+        wake = self._wakes[job.name]
+        while not self._stopping:
+            wake.clear()
+            await self._run(job, runtime)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(wake.wait(), job.every.total_seconds())
+
+    async def _run(self, job: Job, runtime: "Runtime") -> None:
+        try:
+            with continue_trace(None):
+                await job.run(runtime)
+            RUNS.labels(job.name, "ok").inc()
+        except Exception as error:
+            RUNS.labels(job.name, "failed").inc()
+            if database_is_away(error) or may_be_retried(error):
+                log.warning("job_postponed", job=job.name, error=repr(error))
+            else:
+                log.exception("job_failed", job=job.name)

@@ -1,0 +1,94 @@
+"""Errors that carry their own status, type and words (RFC 9457); no web framework in here, so that models can raise them.
+
+A problem is a class; its docstring is the sentence that the caller reads, filled in from the keyword arguments:
+
+    class BalanceTooLow(Problem, status=409, type="gift-card-balance-too-low"):
+        \"\"\"The card has {balance} left; {wanted} was asked for.\"\"\"
+
+    raise BalanceTooLow(wanted=300, balance=200)
+"""
+
+import inspect
+import re
+from typing import Any, ClassVar, NoReturn
+
+
+class Problem(Exception):
+    """The request could not be carried out."""
+
+    status: ClassVar[int] = 500
+    type: ClassVar[str] = "internal-error"
+    title: ClassVar[str] = "Internal error"
+    always_headers: ClassVar[dict[str, str]] = {}
+
+    def __init_subclass__(cls, status: int | None = None, type: str | None = None, title: str | None = None) -> None:
+        super().__init_subclass__()
+        if status is not None:
+            cls.status = status
+        if type is not None:
+            cls.type = type
+            cls.title = title or type.replace("-", " ").capitalize()
+
+    def __init__(
+        self,
+        detail: str | None = None,
+        *,
+        retry_after: int | None = None,
+        headers: dict[str, str] | None = None,
+        **members: Any,
+    ) -> None:
+        self.members = members
+        self.detail = detail or inspect.cleandoc(self.__doc__ or "").format(**members)
+        self.headers = {**self.always_headers, **(headers or {})}
+        if retry_after is not None:
+            self.headers["Retry-After"] = str(retry_after)
+        super().__init__(self.detail)
+
+    def body(self, instance: str | None = None) -> dict[str, Any]:
+        """The members of the `application/problem+json` answer."""
+        base = {"type": f"/problems/{self.type}", "title": self.title, "status": self.status, "detail": self.detail}
+        return {**base, **({"instance": instance} if instance else {}), **self.members}
+
+
+class NotFound(Problem, status=404, type="not-found"):
+    """There is no {resource} {id}, or it is not yours."""
+
+
+class InvalidRequest(Problem, status=400, type="invalid-request"):
+    """The request can't be understood: {reason}."""
+
+
+class ValidationFailed(Problem, status=422, type="validation-failed"):
+    """Some fields are missing or wrong; `errors` names each."""
+
+
+class Unauthenticated(Problem, status=401, type="unauthenticated"):
+    """A valid access token is needed: sign in at the user service and send it as `Authorization: Bearer …`."""
+
+    always_headers: ClassVar[dict[str, str]] = {"WWW-Authenticate": "Bearer"}
+
+
+class Forbidden(Problem, status=403, type="forbidden"):
+    """This needs the permission {permission}, which your token does not carry."""
+
+
+class Conflict(Problem, status=409, type="conflict"):
+    """This does not fit the present state: {reason}."""
+
+
+class PreconditionFailed(Problem, status=412, type="precondition-failed"):
+    """It was changed by someone else since you read it (now {current}): read it again and repeat your change."""
+
+
+class TooManyRequests(Problem, status=429, type="too-many-requests"):
+    """Too many requests: try again in {seconds} seconds."""
+
+
+class Unavailable(Problem, status=503, type="unavailable"):
+    """{what} can't be reached at the moment: try again shortly."""
+
+
+def not_found(model: type | str, id: object) -> NoReturn:
+    """Raises: NotFound, naming the model in words (`GiftCard` → "gift card")."""
+    name = model if isinstance(model, str) else re.sub(r"(?<!^)(?=[A-Z])", " ", model.__name__)
+    raise NotFound(resource=name.lower(), id=str(id))

@@ -1,0 +1,59 @@
+"""What lives as long as the process: database, keys, messaging, jobs; started and stopped in this order."""
+
+from collections.abc import Sequence
+from types import ModuleType
+from typing import Any, TypeVar
+
+import structlog
+
+from service_kit.database import Database
+from service_kit.jobs import Job, Jobs
+from service_kit.messaging.service import Messaging
+from service_kit.security.keys import FetchKeys, KeyRing, over_http
+from service_kit.security.tokens import TokenVerifier
+from service_kit.settings import ServiceSettings
+
+log = structlog.get_logger(__name__)
+T = TypeVar("T")
+
+
+class Runtime:
+    """One running service."""
+
+    def __init__(
+        self,
+        settings: ServiceSettings,
+        *,
+        consumers: Sequence[ModuleType] = (),
+        jobs: Sequence[Job] = (),
+        fetch_keys: FetchKeys | None = None,
+    ) -> None:
+        self.settings = settings
+        self.database = Database.of(settings)
+        self.keys = KeyRing(fetch_keys or over_http(settings.keys_url), self.database, settings.jwks_refresh_seconds)
+        self.tokens = TokenVerifier(self.keys, settings.public_issuer)
+        self.messaging = Messaging(settings, self.database, consumers)
+        self.jobs = Jobs(jobs if settings.service_role != "api" else ())
+        self.resources: dict[type, Any] = {}
+
+    def provide(self, resource: object) -> None:
+        """Hands a service's own long-lived object (a gateway's client, …) to whoever asks for its type."""
+        self.resources[type(resource)] = resource
+
+    def resource(self, kind: type[T]) -> T:
+        found: T = self.resources[kind]
+        return found
+
+    async def start(self) -> None:
+        await self.keys.start()
+        await self.messaging.start()
+        self.jobs.start(self)
+        log.info("started", role=self.settings.service_role)
+
+    async def stop(self) -> None:
+        """Finishes what is in hand; within the settings' `graceful_stop_seconds`."""
+        await self.jobs.stop(within=self.settings.graceful_stop_seconds / 4)
+        await self.messaging.stop()
+        await self.keys.stop()
+        await self.database.close()
+        log.info("stopped")

@@ -1,0 +1,45 @@
+"""What stands in front of an operation: either a permission or the word PUBLIC; OpenAPI shows which."""
+
+from typing import Any
+
+from fastapi import Request, Security
+from fastapi.openapi.models import OAuth2, OAuthFlowPassword, OAuthFlows
+from fastapi.security import SecurityScopes
+from fastapi.security.base import SecurityBase
+
+from contracts.permissions import is_known
+from service_kit.problems import Forbidden, Unauthenticated
+from service_kit.security.principal import Principal
+
+PUBLIC: dict[str, Any] = {"security": []}
+"""Given to an operation as `openapi_extra`: anyone may call it."""
+
+
+class _Guard(SecurityBase):
+    """Reads the bearer token, verifies it and looks for the permissions that the operation asks for."""
+
+    def __init__(self) -> None:
+        # create_app puts the user service's real address in when it writes the OpenAPI document.
+        self.model = OAuth2(flows=OAuthFlows(password=OAuthFlowPassword(tokenUrl="/auth/token", scopes={})))
+        self.scheme_name = "OAuth2"
+
+    async def __call__(self, request: Request, asked: SecurityScopes) -> Principal:
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not token:
+            raise Unauthenticated
+        who: Principal = request.app.state.runtime.tokens.verify(token.strip())
+        for permission in asked.scopes:
+            if permission not in who.permissions:
+                raise Forbidden(permission=permission)
+        return who
+
+
+_guard = _Guard()
+
+
+def Requires(*permissions: str) -> Any:  # noqa: N802 (reads as a type: `who: Annotated[Principal, Requires("…")]`)
+    """The caller must carry all of these permissions; with none named, a valid token is enough."""
+    for permission in permissions:
+        if not is_known(permission):
+            raise ValueError(f"{permission!r} is not in contracts/permissions.py")
+    return Security(_guard, scopes=list(permissions))

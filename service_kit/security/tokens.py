@@ -1,0 +1,78 @@
+"""Verifying access tokens (RFC 9068): RS256 only, every claim required, and a cache, since a signature costs 90 µs."""
+
+import time
+from typing import Any
+from uuid import UUID
+
+from jose import jwt
+from jose.exceptions import JOSEError
+
+from service_kit.problems import Unauthenticated
+from service_kit.security.keys import KeyRing
+from service_kit.security.principal import Principal
+
+AUDIENCE = "online-mart"
+TOKEN_TYPE = "at+jwt"  # noqa: S105 (a media type, no secret)
+ALGORITHM = "RS256"
+MAX_TOKEN_LENGTH = 8192
+CACHE_SIZE = 10_000
+# A verified token is believed without another look at its signature for so long, so that a retired key is soon refused.
+CACHE_SECONDS = 60
+
+_REQUIRED = {f"require_{claim}": True for claim in ("aud", "exp", "iat", "iss", "sub", "jti")}
+
+
+class TokenVerifier:
+    """Turns a bearer token into a Principal."""
+
+    def __init__(self, keys: KeyRing, issuer: str) -> None:
+        self._keys = keys
+        self._issuer = issuer
+        self._verified: dict[str, tuple[float, Principal]] = {}
+
+    def verify(self, token: str) -> Principal:
+        """Raises: Unauthenticated; KeysMissing (503) while no key was ever fetched."""
+        now = time.time()
+        known = self._verified.get(token)
+        if known is not None:
+            if now < known[0]:
+                return known[1]
+            del self._verified[token]
+        principal = self._verify_signature(token)
+        if len(self._verified) >= CACHE_SIZE:
+            self._forget_some(now)
+        self._verified[token] = (min(now + CACHE_SECONDS, principal.expires_at), principal)
+        return principal
+
+    def _verify_signature(self, token: str) -> Principal:
+        if len(token) > MAX_TOKEN_LENGTH:
+            raise Unauthenticated
+        try:
+            header = jwt.get_unverified_header(token)
+            if header.get("typ") != TOKEN_TYPE or header.get("alg") != ALGORITHM:
+                raise Unauthenticated
+            key = self._keys.find(header.get("kid"))
+            claims = jwt.decode(
+                token, key, algorithms=[ALGORITHM], audience=AUDIENCE, issuer=self._issuer, options=_REQUIRED
+            )
+            return _principal(claims)
+        except (JOSEError, ValueError, TypeError, AttributeError) as error:
+            raise Unauthenticated from error
+
+    def _forget_some(self, now: float) -> None:
+        """Drops what has run out; if that frees too little, the oldest half (dicts keep the order of insertion)."""
+        self._verified = {token: entry for token, entry in self._verified.items() if entry[0] > now}
+        if len(self._verified) > CACHE_SIZE // 2:
+            self._verified = dict(list(self._verified.items())[CACHE_SIZE // 2 :])
+
+
+def _principal(claims: dict[str, Any]) -> Principal:
+    permissions = claims.get("permissions", [])
+    if not isinstance(permissions, list) or not isinstance(claims["jti"], str):
+        raise ValueError("claims of the wrong type")
+    return Principal(
+        user_id=UUID(claims["sub"]),
+        permissions=frozenset(map(str, permissions)),
+        token_id=claims["jti"],
+        expires_at=int(claims["exp"]),
+    )

@@ -1,0 +1,103 @@
+"""Settings of a service: one class each, from the environment, from `.env`, or from files (`…_FILE`)."""
+
+import os
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+from dotenv import dotenv_values
+from pydantic import Field, SecretStr, model_validator
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+Role = Literal["api", "worker", "all"]
+
+
+class ServiceSettings(BaseSettings):
+    """What every service needs to know.
+
+    A field `pay_within` of the order service is read from ORDER_PAY_WITHIN, else from PAY_WITHIN, so that one value can
+    be given to all services and another to one. With `_FILE` behind the name, the value is that file's content.
+    """
+
+    model_config = SettingsConfigDict(extra="ignore", frozen=True)
+
+    service: ClassVar[str]
+
+    environment: Literal["development", "production"] = "production"
+    service_role: Role = "all"
+    listen_host: str = "127.0.0.1"
+    port: int
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    log_format: Literal["json", "console"] = "json"
+
+    database_url: SecretStr
+    session_pool_size: int = Field(default=5, ge=1, description="connections for SQLModel sessions (Tx)")
+    hot_pool_size: int = Field(default=8, ge=1, description="connections for plain asyncpg (HotTx, HotConn)")
+
+    kafka_bootstrap_servers: str
+    kafka_topic_prefix: str = Field(default="", description="put before every topic and group name")
+
+    public_issuer: str = Field(description="where the user service is reached; the `iss` of its tokens")
+    jwks_url: str | None = Field(default=None, description="default: PUBLIC_ISSUER/.well-known/jwks.json")
+    jwks_refresh_seconds: float = Field(default=300, gt=0)
+
+    cors_origins: str = Field(default="", description="comma-separated; empty: none")
+    max_body_bytes: int = Field(default=1_048_576, gt=0)
+    graceful_stop_seconds: float = Field(default=20, gt=0)
+
+    def __init_subclass__(cls, service: str | None = None, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if service is not None:
+            cls.service = service
+
+    @property
+    def service_name(self) -> str:
+        """The package's name, which is also the consumer group's: `order_service`."""
+        return f"{self.service}_service"
+
+    @property
+    def keys_url(self) -> str:
+        return self.jwks_url or f"{self.public_issuer.rstrip('/')}/.well-known/jwks.json"
+
+    @property
+    def allowed_origins(self) -> list[str]:
+        return [origin.strip() for origin in self.cors_origins.split(",") if origin.strip()]
+
+    @model_validator(mode="after")
+    def _production_is_strict(self) -> "ServiceSettings":
+        if self.environment == "production" and "*" in self.allowed_origins:
+            raise ValueError("CORS_ORIGINS: name the origins; '*' is not accepted when ENVIRONMENT is production")
+        return self
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, _Environment(settings_cls)
+
+
+class _Environment(PydanticBaseSettingsSource):
+    """Looks a field up under its service's prefix, then without; in the environment, then in `.env`."""
+
+    def __init__(self, settings_cls: type[BaseSettings]) -> None:
+        super().__init__(settings_cls)
+        in_file = dotenv_values(os.environ.get("ENV_FILE", ".env"))
+        self._values = {k: v for k, v in {**in_file, **os.environ}.items() if v not in (None, "")}
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        prefix = getattr(self.settings_cls, "service", "").upper()
+        for name in (f"{prefix}_{field_name.upper()}", field_name.upper()):
+            if name in self._values:
+                return self._values[name], field_name, False
+            if path := self._values.get(f"{name}_FILE"):
+                return Path(str(path)).read_text().strip(), field_name, False
+        return None, field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        found = {name: self.get_field_value(field, name)[0] for name, field in self.settings_cls.model_fields.items()}
+        return {name: value for name, value in found.items() if value is not None}

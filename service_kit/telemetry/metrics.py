@@ -1,0 +1,13 @@
+"""Prometheus metrics of the HTTP side; messaging adds its own."""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+REQUESTS = Counter("http_requests_total", "Answers given", ["method", "route", "status"])
+REQUEST_SECONDS = Histogram(
+    "http_request_duration_seconds",
+    "From the request's first byte to the answer's last",
+    ["method", "route"],
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+)
+IN_FLIGHT = Gauge("http_requests_in_flight", "Requests being served")
+KEYS_AGE = Gauge("verification_keys_age_seconds", "Since the verification keys were last fetched")
