@@ -60,6 +60,8 @@ class Permission(StrEnum):
     NOTIFICATIONS_READ = "notifications:read", "See one's own notifications and preferences"
     NOTIFICATIONS_WRITE = "notifications:write", "Mark one's own notifications as read, and change preferences"
     NOTIFICATIONS_READ_ANY = "notifications:read:any", "See every user's notifications"
+    DELIVERIES_READ = "deliveries:read", "See the log of e-mails to customers"
+    DELIVERIES_SEND = "deliveries:send", "Send e-mails to customers again"
 
     DEAD_LETTERS_MANAGE = "dead-letters:manage", "See, replay and discard events that could not be handled"
 

@@ -13,12 +13,15 @@ def socket_directory(owner: Path) -> Path:
 
     In /tmp whatever TMPDIR says: a socket's path may have 107 bytes, and every terminal must find the same place."""
     digest = hashlib.sha256(str(owner.resolve()).encode()).hexdigest()[:12]
-    directory = Path("/tmp") / f"online-mart-{os.getuid()}-{digest}"
+    return Path("/tmp") / f"online-mart-{os.getuid()}-{digest}"
+
+
+def make_private(directory: Path) -> None:
+    """A directory of ours, in a place where others may have been first."""
     directory.mkdir(mode=0o700, exist_ok=True)
     found = directory.lstat()
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid not in (os.getuid(), 0):
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
         raise StackError(f"{directory} belongs to another user: remove it.")
-    return directory
 
 
 def let_through(path: Path) -> None:

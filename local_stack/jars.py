@@ -72,20 +72,23 @@ def _download(
         _store(client, f"{repository}/{path}", jars[path], wanted[path])
         with lock:
             done += 1
-            progress(f"Kafka's jars from {repository}: {done} of {len(missing)}")
+            if done % 10 == 0 or done == len(missing):
+                progress(f"Kafka's jars from {repository}: {done} of {len(missing)}")
 
-    with httpx.Client(verify=_certificates(), timeout=60, follow_redirects=True) as client:
-        with ThreadPoolExecutor(8) as threads:
-            for result in [threads.submit(one, path) for path in missing]:
-                try:
-                    result.result()
-                except httpx.HTTPError as error:
-                    threads.shutdown(cancel_futures=True)
-                    raise StackError(
-                        f"Kafka's jars can't be had from {repository} ({error or type(error).__name__}).\n"
-                        "Either give this machine a way there (HTTPS_PROXY, or a mirror in MAVEN_REPOSITORY in .env), "
-                        "or set KAFKA_BOOTSTRAP_SERVERS in .env to a Kafka that runs already."
-                    ) from error
+    with (
+        httpx.Client(verify=_certificates(), timeout=60, follow_redirects=True) as client,
+        ThreadPoolExecutor(8) as threads,
+    ):
+        for result in [threads.submit(one, path) for path in missing]:
+            try:
+                result.result()
+            except httpx.HTTPError as error:
+                threads.shutdown(cancel_futures=True)
+                raise StackError(
+                    f"Kafka's jars can't be had from {repository} ({error or type(error).__name__}).\n"
+                    "Either give this machine a way there (HTTPS_PROXY, or a mirror in MAVEN_REPOSITORY in .env), "
+                    "or set KAFKA_BOOTSTRAP_SERVERS in .env to a Kafka that runs already."
+                ) from error
 
 
 def _store(client: httpx.Client, url: str, jar: Path, digest: str) -> None:
@@ -136,7 +139,7 @@ def renew_lock(version: str, progress: Progress, lock: Path = LOCK) -> int:
         (Path(name) / "pom.xml").write_text(POM.format(kafka=version, slf4j=SLF4J_VERSION))
         command = [maven, "-q", "-B", "dependency:copy-dependencies", "-DincludeScope=runtime"]
         command += ["-Dmdep.useRepositoryLayout=true", f"-DoutputDirectory={repository}"]
-        done = subprocess.run(command, cwd=name, capture_output=True, text=True)
+        done = subprocess.run(command, cwd=name, capture_output=True, text=True, check=False)
         if done.returncode != 0:
             raise StackError(f"Maven could not resolve Kafka {version}:\n{done.stdout[-3000:]}{done.stderr[-1000:]}")
         jars = sorted(repository.rglob("*.jar"))
@@ -148,4 +151,3 @@ def renew_lock(version: str, progress: Progress, lock: Path = LOCK) -> int:
 
 def _digest(jar: Path) -> str:
     return hashlib.sha256(jar.read_bytes()).hexdigest()
-

@@ -31,7 +31,7 @@ def _on_this_machine() -> Iterator[Path]:
 def _version(binary: Path) -> int:
     """The major version; 0 for what is no Java (macOS has a `java` that only offers to install one)."""
     try:
-        done = subprocess.run([binary, "-version"], capture_output=True, text=True, timeout=20)
+        done = subprocess.run([binary, "-version"], capture_output=True, text=True, timeout=20, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return 0
     found = re.search(r'version "(\d+)', done.stderr)

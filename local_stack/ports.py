@@ -93,16 +93,13 @@ def _listening_pid(port: int) -> int | None:
     except psutil.AccessDenied:  # macOS shows other processes' sockets to root only
         return None
     for connection in connections:
-        if connection.status == psutil.CONN_LISTEN and connection.laddr and connection.laddr.port == port:
-            if connection.pid is not None:
-                return connection.pid
+        if connection.status == psutil.CONN_LISTEN and connection.laddr[1:] == (port,) and connection.pid:
+            return connection.pid
     return None
 
 
 def require_free(wanted: dict[str, int]) -> None:
     """Raises with all the ports that are taken, and by whom. `wanted`: what for → port."""
-    taken = [
-        f"Port {port} ({name}) is in use by {holder(port)}." for name, port in wanted.items() if not is_free(port)
-    ]
+    taken = [f"Port {port} ({name}) is in use by {holder(port)}." for name, port in wanted.items() if not is_free(port)]
     if taken:
         raise StackError("\n".join([*taken, "End it, or give that part another port in .env."]))

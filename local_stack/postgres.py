@@ -12,13 +12,13 @@ import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from urllib.parse import quote
 
 import psycopg2
 import psycopg2.extensions
 from psycopg2 import sql
 
-from local_stack.directories import let_read, let_through, socket_directory
+from local_stack.addresses import postgres_url
+from local_stack.directories import let_read, let_through, make_private, socket_directory
 from local_stack.errors import StackError
 from local_stack.process import ChildProcess
 
@@ -61,7 +61,7 @@ class EmbeddedPostgres:
         self.data_dir = data_dir.absolute()
         self.port = port
         self.password = password or secrets.token_urlsafe(24)
-        self.socket_dir = socket_dir or socket_directory(self.data_dir)
+        self.socket_dir = socket_dir or socket_directory(self.data_dir) / "postgres"
         self._settings = {**SETTINGS, **(settings or {})}
         log = log or self.data_dir.parent / f"{self.data_dir.name}.log"
         self._process = ChildProcess("PostgreSQL", log, stop_signal=signal.SIGINT)  # SIGINT: fast shutdown
@@ -79,7 +79,7 @@ class EmbeddedPostgres:
         return self.url(SUPERUSER, self.password, "postgres")
 
     def url(self, user: str, password: str, database: str) -> str:
-        return f"postgresql://{user}:{quote(password, safe='')}@{self.host}:{self.port}/{database}"
+        return postgres_url(user, password, f"{self.host}:{self.port}", database)
 
     def command(self) -> list[str]:
         """What runs the server in the foreground, as `account()`."""
@@ -93,11 +93,14 @@ class EmbeddedPostgres:
         return [str(binaries() / "postgres"), "-D", str(self.data_dir), *options]
 
     def prepare(self) -> None:
-        """Makes the data directory, unless there is one."""
+        """Makes the directories for socket and data, unless they are there."""
+        make_private(self.socket_dir.parent)
+        self.socket_dir.mkdir(mode=0o700, exist_ok=True)
         user = account()
         if user:
             let_through(binaries() / "postgres")
             let_read(binaries().parent)
+            let_through(self.socket_dir)
             _give(self.socket_dir, user)
         if (self.data_dir / "PG_VERSION").exists():
             return
@@ -125,6 +128,7 @@ class EmbeddedPostgres:
                 ],
                 capture_output=True,
                 text=True,
+                check=False,
                 env={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"},
                 cwd="/",
                 user=user.pw_uid if user else None,
@@ -207,7 +211,7 @@ def create_service_database(superuser_url: str, service: str, password: str) -> 
         cursor.execute("REVOKE CONNECT ON DATABASE postgres FROM PUBLIC")
         cursor.execute("REVOKE CONNECT ON DATABASE template1 FROM PUBLIC")
     server = psycopg2.extensions.parse_dsn(superuser_url)
-    return f"postgresql://{service}:{quote(password, safe='')}@{server['host']}:{server.get('port', '5432')}/{service}"
+    return postgres_url(service, password, f"{server['host']}:{server.get('port', '5432')}", service)
 
 
 @contextlib.contextmanager

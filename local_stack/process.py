@@ -1,5 +1,6 @@
 """A server that runs as our child, with its output in a file."""
 
+import atexit
 import contextlib
 import os
 import signal
@@ -7,6 +8,8 @@ import subprocess
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
+
+import psutil
 
 from local_stack.errors import StackError
 
@@ -25,7 +28,12 @@ class ChildProcess:
         return self._process.pid if self._process and self.is_running() else None
 
     def start(
-        self, command: list[str], *, uid: int | None = None, gid: int | None = None, env: Mapping[str, str] | None = None
+        self,
+        command: list[str],
+        *,
+        uid: int | None = None,
+        gid: int | None = None,
+        env: Mapping[str, str] | None = None,
     ) -> None:
         if self.is_running():
             return
@@ -43,6 +51,7 @@ class ChildProcess:
                 env=env,
                 cwd="/",
             )
+        atexit.register(self.kill)  # a test run that ends early leaves no servers behind
 
     def is_running(self) -> bool:
         return self._process is not None and self._process.poll() is None
@@ -57,16 +66,20 @@ class ChildProcess:
                 self._process.wait(timeout)
             except subprocess.TimeoutExpired:
                 self.kill()
-        self._process = None
+        self._forget()
 
     def kill(self) -> None:
         """SIGKILL to it and its children, at once: what a machine does that runs out of memory."""
         if self._process is None:
             return
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGKILL)
+        if self.is_running():
+            kill_tree(self._process.pid)
         self._process.wait()
+        self._forget()
+
+    def _forget(self) -> None:
         self._process = None
+        atexit.unregister(self.kill)
 
     def wait_ready(self, is_ready: Callable[[], bool], timeout: float) -> None:
         deadline = time.monotonic() + timeout
@@ -79,6 +92,17 @@ class ChildProcess:
 
     def last_words(self) -> str:
         return f"The end of {self.log}:\n{tail(self.log)}"
+
+
+def kill_tree(pid: int) -> None:
+    """SIGKILL to a process and all below it. PostgreSQL's backends are no members of its process group."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        process = psutil.Process(pid)
+        family = [process, *process.children(recursive=True)]
+        for member in family:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                member.kill()
+        psutil.wait_procs(family[1:], timeout=10)
 
 
 def tail(log: Path, lines: int = 15) -> str:

@@ -1,15 +1,17 @@
 """The topics of the contracts, made on any Kafka and kept as the contracts say."""
 
+import contextlib
+
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import TopicAlreadyExistsError, for_code
+from aiokafka.errors import InvalidPartitionsError, TopicAlreadyExistsError, for_code
 
 from contracts.topics import Topic, all_topics
 from local_stack.errors import StackError
 from local_stack.kafka import run
 
-# Asks for the broker's own default.
-DEFAULT_REPLICATION = -1
+# Asks for the cluster's own default, `default.replication.factor`.
+CLUSTER_DEFAULT = -1
 
 
 def create_topics(bootstrap_servers: str, prefix: str = "") -> int:
@@ -36,7 +38,8 @@ async def _make(client: AIOKafkaAdminClient, missing: dict[str, Topic]) -> None:
         return
     answer = await client.create_topics(
         [
-            NewTopic(name, topic.partitions, DEFAULT_REPLICATION, topic_configs=topic.config())
+            # The empty assignments are for aiokafka, which else takes -1 for a mistake.
+            NewTopic(name, topic.partitions, CLUSTER_DEFAULT, replica_assignments={}, topic_configs=topic.config())
             for name, topic in missing.items()
         ]
     )
@@ -53,8 +56,9 @@ async def _update(client: AIOKafkaAdminClient, present: dict[str, Topic]) -> int
     for described in await client.describe_topics(list(present)):
         topic = present[described["topic"]]
         if len(described["partitions"]) < topic.partitions:
-            await client.create_partitions({described["topic"]: NewPartitions(topic.partitions)})
-            touched.add(described["topic"])
+            with contextlib.suppress(InvalidPartitionsError):  # another set-up was faster
+                await client.create_partitions({described["topic"]: NewPartitions(topic.partitions)})
+                touched.add(described["topic"])
     actual = await _configurations(client, list(present))
     differing = {
         name: topic
@@ -71,5 +75,7 @@ async def _update(client: AIOKafkaAdminClient, present: dict[str, Topic]) -> int
 async def _configurations(client: AIOKafkaAdminClient, names: list[str]) -> dict[str, dict[str, str]]:
     answers = await client.describe_configs([ConfigResource(ConfigResourceType.TOPIC, name) for name in names])
     return {
-        resource[3]: {entry[0]: entry[1] for entry in resource[4]} for answer in answers for resource in answer.resources
+        resource[3]: {entry[0]: entry[1] for entry in resource[4]}
+        for answer in answers
+        for resource in answer.resources
     }

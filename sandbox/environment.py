@@ -1,11 +1,12 @@
 """Settings from the environment, else from `.env`; each may be given as a file instead (`NAME_FILE`)."""
 
 import os
+import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from dotenv import dotenv_values
-from pydantic import Field
+from pydantic import Field, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
@@ -18,13 +19,21 @@ class SandboxSettings(BaseSettings):
     data_dir: Path = Field(default=Path(".local/sandbox"), alias="SANDBOX_DATA_DIR")
 
     @classmethod
+    def read(cls) -> Self:
+        """The settings, or an end of the process that names what is wrong with them."""
+        try:
+            return cls.model_validate({})
+        except ValidationError as error:
+            sys.exit("\n".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()))
+
+    @classmethod
     def settings_customise_sources(
         cls,
         settings_cls: type[BaseSettings],
         init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         return init_settings, _ValueOrFile(settings_cls)
 

@@ -1,6 +1,6 @@
 """What lives as long as the process: database, keys, messaging, jobs; started and stopped in this order."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import ModuleType
 from typing import Any, TypeVar
 
@@ -26,11 +26,12 @@ class Runtime:
         *,
         consumers: Sequence[ModuleType] = (),
         jobs: Sequence[Job] = (),
-        fetch_keys: FetchKeys | None = None,
+        fetch_keys: "Callable[[Runtime], FetchKeys] | None" = None,
     ) -> None:
         self.settings = settings
         self.database = Database.of(settings)
-        self.keys = KeyRing(fetch_keys or over_http(settings.keys_url), self.database, settings.jwks_refresh_seconds)
+        fetch = fetch_keys(self) if fetch_keys else over_http(settings.keys_url)
+        self.keys = KeyRing(fetch, self.database, settings.jwks_refresh_seconds)
         self.tokens = TokenVerifier(self.keys, settings.public_issuer)
         self.messaging = Messaging(settings, self.database, consumers)
         self.jobs = Jobs(jobs if settings.service_role != "api" else ())

@@ -37,6 +37,10 @@ class ServiceSettings(BaseSettings):
     kafka_bootstrap_servers: str
     kafka_topic_prefix: str = Field(default="", description="put before every topic and group name")
 
+    event_attempts: int = Field(
+        default=5, ge=1, description="how often a failing event is tried before it is a dead letter"
+    )
+
     public_issuer: str = Field(description="where the user service is reached; the `iss` of its tokens")
     jwks_url: str | None = Field(default=None, description="default: PUBLIC_ISSUER/.well-known/jwks.json")
     jwks_refresh_seconds: float = Field(default=300, gt=0)

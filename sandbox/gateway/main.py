@@ -1,10 +1,12 @@
 import asyncio
 import contextlib
+import sqlite3
 from collections.abc import AsyncIterator
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from fastapi_offline import FastAPIOffline
+from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -32,11 +34,14 @@ def create(settings: GatewaySettings) -> FastAPI:
             database.close()
 
     app = FastAPIOffline(title="Sandbox payment gateway", description=DESCRIPTION, version="1", lifespan=lifespan)
+    app.include_router(endpoints.hot)
     app.include_router(endpoints.router)
     app.include_router(endpoints.health)
     app.add_exception_handler(problems.Refused, problems.on_refused)
     app.add_exception_handler(RequestValidationError, problems.on_invalid)
+    app.add_exception_handler(ValidationError, problems.on_invalid_body)
     app.add_exception_handler(HTTPException, problems.on_http_error)
+    app.add_exception_handler(sqlite3.Error, problems.on_books_error)
     return app
 
 

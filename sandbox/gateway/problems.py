@@ -5,6 +5,7 @@ from typing import Any
 
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
+from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
@@ -28,18 +29,31 @@ def problem(status: int, type: str, detail: str, headers: Mapping[str, str] | No
     return JSONResponse(body, status, headers, media_type="application/problem+json")
 
 
-async def on_refused(request: Request, error: Exception) -> JSONResponse:
+async def on_refused(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, Refused)
     headers = {"WWW-Authenticate": "Bearer"} if error.status == 401 else None
     return problem(error.status, error.type, error.detail, headers)
 
 
-async def on_invalid(request: Request, error: Exception) -> JSONResponse:
+async def on_invalid(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
-    errors = [{"field": ".".join(map(str, one["loc"])), "message": one["msg"]} for one in error.errors()]
-    return problem(422, "invalid-request", "The request is not valid.", errors=errors)
+    return _invalid([(one["loc"], one["msg"]) for one in error.errors()])
 
 
-async def on_http_error(request: Request, error: Exception) -> JSONResponse:
+async def on_invalid_body(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, ValidationError)
+    return _invalid([(("body", *one["loc"]), one["msg"]) for one in error.errors()])
+
+
+def _invalid(errors: list[tuple[tuple[int | str, ...], str]]) -> JSONResponse:
+    named = [{"field": ".".join(map(str, field)), "message": message} for field, message in errors]
+    return problem(422, "invalid-request", "The request is not valid.", errors=named)
+
+
+async def on_http_error(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
     return problem(error.status_code, "http-error", str(error.detail), error.headers)
+
+
+async def on_books_error(_: Request, __: Exception) -> JSONResponse:
+    return problem(503, "books-unavailable", "The books can't be read or written now.", {"Retry-After": "1"})

@@ -1,5 +1,5 @@
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -92,6 +92,16 @@ class Books(BaseModel):
     webhooks: Webhooks
     charges: Charges
     refunds: Refunds
+
+
+def inlined(model: type[BaseModel]) -> dict[str, Any]:
+    """The model's JSON Schema in one piece, for where OpenAPI has no place for definitions."""
+    schema = model.model_json_schema()
+    definitions = schema.pop("$defs", {})
+    for name, field in schema["properties"].items():
+        if reference := field.get("$ref"):
+            schema["properties"][name] = definitions[reference.rpartition("/")[2]]
+    return schema
 
 
 class ProblemOut(BaseModel):

@@ -1,12 +1,8 @@
 """What a service's tables stand on: a registry and metadata of its own, since `SQLModel.metadata` is global."""
 
-from datetime import datetime
-from typing import Any
-
 from sqlalchemy import Column, DateTime, LargeBinary, MetaData, SmallInteger, Table, Text, Uuid, func
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import registry
-from sqlmodel import SQLModel
 
 from service_kit.messaging.tables import add_messaging_tables
 
@@ -19,18 +15,9 @@ NAMES = {
 }
 
 
-def service_base() -> Any:
-    """A base class for one service's models. Times are stored with their zone, integers that count money are 64 bit."""
-    metadata = MetaData(naming_convention=NAMES)
-
-    class ServiceModel(SQLModel, registry=registry(metadata=metadata, type_annotation_map=_COLUMN_TYPES)):
-        pass
-
-    ServiceModel.metadata = metadata
-    return ServiceModel
-
-
-_COLUMN_TYPES = {datetime: DateTime(timezone=True)}
+def service_registry() -> registry:
+    """What a service's `Base` is declared with: `class Base(SQLModel, registry=service_registry())`."""
+    return registry(metadata=MetaData(naming_convention=NAMES))
 
 
 def add_kit_tables(metadata: MetaData, *, idempotency: bool = False) -> None:
@@ -60,5 +47,3 @@ def add_kit_tables(metadata: MetaData, *, idempotency: bool = False) -> None:
             Column("location", Text),
             Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now(), index=True),
         )
-
-

@@ -8,9 +8,11 @@ from datetime import datetime
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
-from sqlalchemy import Select, literal, tuple_
+from sqlalchemy import TypeDecorator, literal, tuple_
 from sqlalchemy.orm import QueryableAttribute
+from sqlalchemy.types import TypeEngine
 from sqlmodel.ext.asyncio.session import AsyncSession
+from sqlmodel.sql.expression import SelectOfScalar
 
 from service_kit.problems import Problem
 
@@ -18,7 +20,7 @@ Row = TypeVar("Row")
 
 
 class InvalidCursor(Problem, status=400, type="invalid-cursor"):
-    """This cursor is not one of this list's: take `next` from the page before, and keep filters and sort as they were."""
+    """This cursor is not one of this list's: take `next` from the page before, and keep filters and sort the same."""
 
 
 @dataclass(frozen=True)
@@ -58,20 +60,26 @@ def encode_cursor(values: Sequence[Any]) -> str:
 
 async def keyset(
     tx: AsyncSession,
-    statement: Select[Any],
+    statement: SelectOfScalar[Any],
     position: Position,
     *by: QueryableAttribute[Any] | Any,
     descending: bool = False,
 ) -> Slice[Any]:
     """One page of `statement` (of one model), sorted by the columns `by`, the last of which must be unique."""
-    kinds = [column.type.python_type for column in by]
+    kinds = [_python_type(column.type) for column in by]
     after = position.values(*kinds)
     if after is not None:
         bounds = tuple_(*(literal(value, column.type) for value, column in zip(after, by, strict=True)))
         statement = statement.where(tuple_(*by) < bounds if descending else tuple_(*by) > bounds)
     order = [column.desc() if descending else column.asc() for column in by]
-    rows = (await tx.execute(statement.order_by(*order).limit(position.limit + 1))).scalars().all()
+    rows = (await tx.exec(statement.order_by(*order).limit(position.limit + 1))).all()
     return position.slice(rows, lambda row: [getattr(row, column.key) for column in by])
+
+
+def _python_type(column_type: TypeEngine[Any]) -> type:
+    """A decorated type (SQLModel's UTCDateTime) says `object` of itself; what it decorates says more."""
+    plain = column_type.impl_instance if isinstance(column_type, TypeDecorator) else column_type
+    return plain.python_type
 
 
 _PARSE: dict[type, Any] = {datetime: datetime.fromisoformat, UUID: UUID}

@@ -26,7 +26,16 @@ def make(service: str, url: str, message: str) -> None:
     upgrade(service, url)
     newest = head(service)
     number = f"{int(newest) + 1:04}" if newest else "0001"
-    command.revision(_config(service, url), message, autogenerate=True, rev_id=number)
+    made = command.revision(_config(service, url), message, autogenerate=True, rev_id=number)
+    for script in made if isinstance(made, list) else [made]:
+        if script is not None:
+            _tidy(Path(script.path))
+
+
+def _tidy(revision: Path) -> None:
+    """Takes Alembic's own remarks out."""
+    kept = [line for line in revision.read_text().splitlines(keepends=True) if "###" not in line]
+    revision.write_text("".join(kept))
 
 
 def differences(service: str, url: str) -> list[str]:

@@ -12,18 +12,31 @@ def set_etag(response: Response, version: int) -> None:
 
 
 class Expected:
-    """The version that the caller last read, where they sent it as `If-Match`."""
+    """The version that the caller last read, where they sent it as `If-Match`.
+
+    A tag may say more behind a point (`"3.17"`: what else an answer shows, for `If-None-Match`); an edit asks for the
+    version alone.
+    """
 
     def __init__(
         self,
-        if_match: Annotated[str | None, Header(description="the `ETag` that you read: a change in between is a 412")] = None,
+        if_match: Annotated[
+            str | None, Header(description="the `ETag` that you read: a change in between is a 412")
+        ] = None,
     ) -> None:
-        self._tags = None if if_match is None or if_match.strip() == "*" else [t.strip() for t in if_match.split(",")]
+        anything = if_match is None or if_match.strip() == "*"
+        self._versions = None if anything else [_version(tag) for tag in str(if_match).split(",")]
 
     def check(self, version: int) -> None:
         """Raises: PreconditionFailed, when the row has another version by now. Call it while the row is locked."""
-        if self._tags is not None and f'"{version}"' not in self._tags:
+        if self._versions is not None and str(version) not in self._versions:
             raise PreconditionFailed(current=f'"{version}"')
+
+
+def _version(tag: str) -> str:
+    """`"3"` and `"3.17"` → `3`; of anything else, nothing that is a version."""
+    tag = tag.strip()
+    return tag[1:-1].partition(".")[0] if len(tag) > 2 and tag[0] == tag[-1] == '"' else ""
 
 
 IfMatch = Annotated[Expected, Depends()]

@@ -35,9 +35,7 @@ async def live() -> Alive:
     return Alive()
 
 
-@router.get(
-    "/ready", summary="Can it serve requests?", openapi_extra=PUBLIC, responses={503: {"model": Readiness}}
-)
+@router.get("/ready", summary="Can it serve requests?", openapi_extra=PUBLIC, responses={503: {"model": Readiness}})
 async def ready(request: Request, response: Response) -> Readiness:
     """Database, migrations and verification keys; not the broker, or one broker would take every API down."""
     runtime: Runtime = request.app.state.runtime

@@ -1,8 +1,8 @@
 """What stands in front of an operation: either a permission or the word PUBLIC; OpenAPI shows which."""
 
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import Request, Security
+from fastapi import Depends, Request, Security
 from fastapi.openapi.models import OAuth2, OAuthFlowPassword, OAuthFlows
 from fastapi.security import SecurityScopes
 from fastapi.security.base import SecurityBase
@@ -14,6 +14,9 @@ from service_kit.security.principal import Principal
 PUBLIC: dict[str, Any] = {"security": []}
 """Given to an operation as `openapi_extra`: anyone may call it."""
 
+PUBLIC_OR_SIGNED_IN: dict[str, Any] = {"security": [{}, {"OAuth2": []}]}
+"""As PUBLIC, where a MaybePrincipal may see more: Swagger UI sends a token only where one is declared."""
+
 
 class _Guard(SecurityBase):
     """Reads the bearer token, verifies it and looks for the permissions that the operation asks for."""
@@ -24,17 +27,29 @@ class _Guard(SecurityBase):
         self.scheme_name = "OAuth2"
 
     async def __call__(self, request: Request, asked: SecurityScopes) -> Principal:
-        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not token:
-            raise Unauthenticated
-        who: Principal = request.app.state.runtime.tokens.verify(token.strip())
+        who = _verify(request)
         for permission in asked.scopes:
             if permission not in who.permissions:
                 raise Forbidden(permission=permission)
         return who
 
 
+def _verify(request: Request) -> Principal:
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not token:
+        raise Unauthenticated
+    who: Principal = request.app.state.runtime.tokens.verify(token.strip())
+    return who
+
+
+async def _verify_if_given(request: Request) -> Principal | None:
+    return _verify(request) if "Authorization" in request.headers else None
+
+
 _guard = _Guard()
+
+MaybePrincipal = Annotated[Principal | None, Depends(_verify_if_given)]
+"""For a PUBLIC operation that shows more to who may see more; a token that is sent must be valid."""
 
 
 def Requires(*permissions: str) -> Any:  # noqa: N802 (reads as a type: `who: Annotated[Principal, Requires("…")]`)

@@ -41,7 +41,7 @@ class KeyRing:
     """The keys that tokens are verified with, by key id."""
 
     def __init__(self, fetch: FetchKeys, database: Database, refresh_seconds: float) -> None:
-        self._fetch = fetch
+        self.fetch = fetch
         self._database = database
         self._refresh_seconds = refresh_seconds
         self._keys: dict[str, Any] = {}
@@ -63,6 +63,8 @@ class KeyRing:
         return key
 
     async def start(self) -> None:
+        """Takes up the keys that were kept; from here on they are refreshed in the background."""
+        await self._load()
         self._task = asyncio.create_task(self._keep_fresh(), name="verification-keys")
 
     async def stop(self) -> None:
@@ -74,10 +76,9 @@ class KeyRing:
     async def refresh(self) -> None:
         """Fetches once. Raises what the fetch raises; the keys held so far stay."""
         self._last_fetch = time.monotonic()
-        self._use(await self._fetch())
+        self._use(await self.fetch())
 
     async def _keep_fresh(self) -> None:
-        await self._load()
         while True:
             self._wake.clear()
             pause = self._refresh_seconds

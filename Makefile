@@ -1,0 +1,62 @@
+# Needs make and Python 3.11 or newer; everything else is fetched into .venv and .local.
+
+PYTHON ?= python3
+UV_VERSION := 0.13.9
+RUN := .venv/bin/python -m local_stack
+# More arguments for pytest, for instance TEST_ARGS="-k orders -x".
+TEST_ARGS ?=
+
+MAKEFLAGS += --no-print-directory
+.DEFAULT_GOAL := help
+.PHONY: help setup up down status logs restart reset test test-long check kafka-lock
+
+help:  ## Show this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+setup: .venv/locked  ## Make .venv with the locked dependencies
+
+# Again only when the lock changes.
+.venv/locked: uv.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	    echo "Online Mart needs Python 3.11 or newer; '$(PYTHON)' is $$($(PYTHON) --version 2>&1 | head -1). Name another one: make PYTHON=/path/to/python3.11 ..." >&2; exit 1; }
+	@test -x .venv/bin/python || { echo "Making .venv ..." >&2; $(PYTHON) -m venv .venv >&2; } || { \
+	    echo "No virtual environment could be made. On Debian and Ubuntu, install the package python3-venv." >&2; rm -rf .venv; exit 1; }
+	@test "$$(.venv/bin/uv --version 2>/dev/null | cut -d' ' -f2)" = $(UV_VERSION) || { \
+	    echo "Installing uv $(UV_VERSION) ..." >&2; .venv/bin/python -m pip install --quiet uv==$(UV_VERSION) >&2; } || { \
+	    echo "uv could not be had from PyPI: is there a network, or does pip need a proxy (HTTPS_PROXY) or a mirror (PIP_INDEX_URL)?" >&2; exit 1; }
+	@echo "Installing the locked dependencies ..." >&2
+	@VIRTUAL_ENV= UV_PYTHON_DOWNLOADS=never .venv/bin/uv sync --locked --all-extras --inexact --python .venv/bin/python >&2 || { \
+	    echo "The dependencies could not be installed: see above. Where PyPI can't be reached, set HTTPS_PROXY or UV_DEFAULT_INDEX." >&2; exit 1; }
+	@touch $@
+
+up: setup  ## Start everything, and print where it is and who may sign in
+	@$(RUN) up
+
+down: setup  ## Stop everything; the data stays
+	@$(RUN) down
+
+status: setup  ## Each part: up, ready, consumer lag, what stands in the outbox
+	@$(RUN) status
+
+logs: setup  ## Follow the logs (SERVICE=order for one)
+	@$(RUN) logs $(SERVICE)
+
+restart: setup  ## Restart one part (SERVICE=order); the others go on
+	@test -n "$(SERVICE)" || { echo "Say which: make restart SERVICE=order" >&2; exit 1; }
+	@$(RUN) restart $(SERVICE)
+
+reset: setup  ## Stop everything and delete its data; .env stays
+	@$(RUN) reset
+
+test: setup  ## Run all tests, beside a running shop too (TEST_ARGS="-k orders")
+	@$(RUN) test -n auto -m "not long" $(TEST_ARGS)
+
+test-long: setup  ## Run all tests, and the long ones
+	@$(RUN) test -n auto $(TEST_ARGS)
+
+check: setup  ## Format, lint, types, layers, migrations, lengths, lock, then all tests
+	@$(RUN) check >&2
+	@$(MAKE) test
+
+kafka-lock: setup  ## Renew the lock of Kafka's jars (needs Maven; VERSION=4.1.1)
+	@$(RUN) kafka-lock $(VERSION)

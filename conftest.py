@@ -1,0 +1,48 @@
+"""The servers of a test run, and the fixtures that every folder's tests share."""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from local_stack import ports
+from tests.harness.databases import drop_database, new_database
+from tests.harness.servers import Servers, wait_for_kafka
+
+os.environ["ENV_FILE"] = os.devnull  # a test never reads the settings of the shop that runs on this machine
+
+_servers: Servers | None = None
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    global _servers
+    is_worker = hasattr(config, "workerinput")
+    if not is_worker and not config.option.collectonly:
+        _servers = Servers()
+        _servers.start()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if _servers is not None:
+        _servers.stop()
+
+
+@pytest.fixture
+def empty_database() -> Iterator[str]:
+    """The URL of a database without tables."""
+    url = new_database()
+    yield url
+    drop_database(url)
+
+
+@pytest.fixture(scope="session")
+def kafka() -> str:
+    """The address of the run's broker; topics belong to a test by their prefix."""
+    return wait_for_kafka()
+
+
+@pytest.fixture
+def free_port() -> Iterator[int]:
+    port = ports.lease()[0]
+    yield port
+    ports.release([port])

@@ -1,0 +1,31 @@
+"""Our own copy of the catalogue: as much of a product as inventory needs, fed by the topic `products`."""
+
+from uuid import UUID
+
+from sqlalchemy import BigInteger
+from sqlmodel import Field
+
+from inventory_service.base import Base
+from service_kit.problems import Problem
+
+DELETED = "deleted"
+
+
+class ProductUnknown(Problem, status=409, type="product-unknown"):
+    """Inventory has not heard of the products in `product_ids` yet: if they were made just now, try again shortly."""
+
+
+class ProductDeleted(Problem, status=409, type="product-deleted"):
+    """The products in `product_ids` were deleted from the catalogue."""
+
+
+class Product(Base, table=True):
+    """A deleted product stays, as `deleted`: an old record of the topic that comes again must not bring it back."""
+
+    __tablename__ = "products"
+
+    product_id: UUID = Field(primary_key=True)
+    sku: str
+    name: str
+    status: str
+    version: int = Field(sa_type=BigInteger)

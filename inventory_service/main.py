@@ -1,0 +1,32 @@
+"""The inventory service: what there is, where it lies, what is promised to whom, and what has left."""
+
+from datetime import timedelta
+
+from fastapi import FastAPI
+
+from inventory_service.catalogue import consumers as catalogue_consumers
+from inventory_service.reservations import consumers as reservation_consumers
+from inventory_service.reservations import endpoints as reservations
+from inventory_service.reservations import use_cases as reservation_use_cases
+from inventory_service.settings import Settings
+from inventory_service.shipments import endpoints as shipments
+from inventory_service.stock import endpoints as stock
+from inventory_service.stock import use_cases as stock_use_cases
+from inventory_service.suppliers import endpoints as suppliers
+from inventory_service.warehouses import endpoints as warehouses
+from service_kit.http.application import create_app
+from service_kit.jobs import Job
+
+
+def create(settings: Settings | None = None) -> FastAPI:
+    return create_app(
+        settings or Settings(),
+        title="Online Mart · inventory",
+        description="Warehouses, suppliers, stock and its ledger, what orders have reserved, and their shipments.",
+        routers=[warehouses.router, suppliers.router, stock.router, reservations.router, shipments.router],
+        consumers=[reservation_consumers, catalogue_consumers],
+        jobs=[
+            Job("publish-stock-levels", stock_use_cases.publish_levels, every=timedelta(milliseconds=100)),
+            Job("expire-reservations", reservation_use_cases.expire, every=timedelta(seconds=5)),
+        ],
+    )

@@ -1,0 +1,201 @@
+"""Decides what order asks for, one request after the other in the order of arrival, on what was read beforehand.
+
+Pure: it knows no database. What became of reservations, shipments and stock stands in its fields, to be written at once.
+A request that comes too late, too early or twice is answered by what stands; it is never applied and never an error.
+
+| status       | reservation.requested | release.requested                      | fulfilment.requested           |
+|--------------|-----------------------|----------------------------------------|--------------------------------|
+| none         | reserve or reject     | → released                             | reserve (or reject) and ship   |
+| `reserved`   | accepted, as it was   | free → released                        | ship → fulfilling              |
+| `rejected`   | rejected, as it was   | says released                          | rejected, as it was            |
+| `released`   | rejected              | says released                          | rejected                       |
+| `expired`    | rejected              | → released                             | reserve (or reject) and ship   |
+| `fulfilling` | accepted, as it was   | free → released; refused once one left | nothing: its parcels are made  |
+| `fulfilled`  | accepted, as it was   | refused                                | nothing                        |
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import groupby
+from uuid import UUID
+
+from contracts.address import Address
+from contracts.events.base import Event
+from contracts.events.inventory_deduction import (
+    FulfilmentRequested,
+    InventoryRequest,
+    LackingProduct,
+    ReleaseRefused,
+    ReleaseRequested,
+    ReservationAccepted,
+    ReservationExpired,
+    ReservationRejected,
+    ReservationReleased,
+    ReservationRequested,
+)
+from contracts.events.shipment_notification import ShipmentCreated
+from contracts.quantity import ProductQuantity
+from inventory_service.reservations.allocation import Lack, Share, Wanted, allocate
+from inventory_service.reservations.models import ReservationStatus as Status
+from service_kit.ids import uuid7
+
+
+@dataclass(slots=True)
+class Held:
+    """A reservation on the desk. `status` None: nothing was ever heard of this order."""
+
+    order_id: UUID
+    status: Status | None = None
+    version: int = 0
+    reserved_until: datetime | None = None
+    lacking: list[LackingProduct] = field(default_factory=list)
+    shares: list[Share] = field(default_factory=list)
+    parcels_left: int = 0
+    """Shipments that have gone out."""
+    stored: bool = False
+    changed: bool = False
+    shares_changed: bool = False
+    shipments_cancelled: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class NewShipment:
+    """One warehouse's part of a paid order."""
+
+    id: UUID
+    warehouse_id: UUID
+    order: FulfilmentRequested
+    lines: list[ProductQuantity]
+    shipments_of_order: int
+
+    @property
+    def ship_to(self) -> Address:
+        return self.order.ship_to
+
+
+class Desk:
+    """Works on what was locked: reservations, and what is available of their products."""
+
+    def __init__(self, held: dict[UUID, Held], free: dict[UUID, dict[UUID, int]], now: datetime) -> None:
+        self.held = held
+        self.stock_changes: dict[tuple[UUID, UUID], int] = {}
+        """(product, warehouse) → so much more, or less, is reserved."""
+        self.new_shipments: dict[UUID, list[NewShipment]] = {}
+        self.said: list[Event] = []
+        self._free = free
+        self._now = now
+
+    def decide(self, request: InventoryRequest) -> None:
+        held = self.held.setdefault(request.order_id, Held(request.order_id))
+        match request:
+            case ReservationRequested():
+                self._reserve(held, request)
+            case ReleaseRequested():
+                self._release(held)
+            case FulfilmentRequested():
+                self._fulfil(held, request)
+
+    def expire(self, held: Held) -> None:
+        self._free_all(held)
+        held.status = Status.EXPIRED
+        self._say(ReservationExpired(order_id=held.order_id, version=self._next_version(held)))
+
+    def _reserve(self, held: Held, request: ReservationRequested) -> None:
+        if held.status is None:
+            self._hold(held, request.lines, request.reserved_until)
+        if held.status in (Status.RESERVED, Status.FULFILLING, Status.FULFILLED):
+            until = held.reserved_until or self._now
+            version = self._next_version(held)
+            self._say(ReservationAccepted(order_id=held.order_id, reserved_until=until, version=version))
+        else:
+            self._reject(held)
+
+    def _release(self, held: Held) -> None:
+        if held.parcels_left:
+            reason = f"{held.parcels_left} of the order's parcels left already"
+            version = self._next_version(held)
+            self._say(ReleaseRefused(order_id=held.order_id, reason=reason, version=version))
+            return
+        if held.status is Status.FULFILLING:
+            held.shipments_cancelled = True
+            self.new_shipments.pop(held.order_id, None)
+        self._free_all(held)
+        if held.status is not Status.REJECTED:
+            held.status = Status.RELEASED
+        self._say(ReservationReleased(order_id=held.order_id, version=self._next_version(held)))
+
+    def _fulfil(self, held: Held, request: FulfilmentRequested) -> None:
+        if held.status in (Status.FULFILLING, Status.FULFILLED):
+            return
+        if held.status in (None, Status.EXPIRED):
+            self._hold(held, request.lines, held.reserved_until or self._now)
+        if held.status is not Status.RESERVED:
+            self._reject(held)
+            return
+        held.status, held.changed = Status.FULFILLING, True
+        self._make_shipments(held, request)
+
+    def _hold(self, held: Held, lines: Sequence[ProductQuantity], until: datetime) -> None:
+        """All lines, or none and a rejection."""
+        outcome = allocate([Wanted(line.product_id, line.quantity) for line in lines], self._free)
+        held.changed = True
+        held.reserved_until = until
+        held.lacking = [LackingProduct(**lack._asdict()) for lack in outcome if isinstance(lack, Lack)]
+        held.shares = [share for share in outcome if isinstance(share, Share)]
+        held.shares_changed = True
+        held.status = Status.REJECTED if held.lacking else Status.RESERVED
+        self._take(held.shares, 1)
+
+    def _free_all(self, held: Held) -> None:
+        if held.shares:
+            self._take(held.shares, -1)
+            held.shares, held.shares_changed = [], True
+
+    def _take(self, shares: Sequence[Share], sign: int) -> None:
+        for _, product_id, warehouse_id, quantity in shares:
+            place = (product_id, warehouse_id)
+            self.stock_changes[place] = self.stock_changes.get(place, 0) + sign * quantity
+            self._free[product_id][warehouse_id] -= sign * quantity
+
+    def _make_shipments(self, held: Held, request: FulfilmentRequested) -> None:
+        by_warehouse = sorted(held.shares, key=lambda share: (share.warehouse_id, share.position))
+        parts = [(place, list(part)) for place, part in groupby(by_warehouse, lambda share: share.warehouse_id)]
+        made = [
+            NewShipment(
+                uuid7(),
+                warehouse_id,
+                request,
+                [ProductQuantity(product_id=share.product_id, quantity=share.quantity) for share in part],
+                len(parts),
+            )
+            for warehouse_id, part in parts
+        ]
+        self.new_shipments[held.order_id] = made
+        for shipment in made:
+            self._say(_created(shipment))
+
+    def _reject(self, held: Held) -> None:
+        version = self._next_version(held)
+        self._say(ReservationRejected(order_id=held.order_id, lines=held.lacking, version=version))
+
+    def _next_version(self, held: Held) -> int:
+        held.version += 1
+        held.changed = True
+        return held.version
+
+    def _say(self, event: Event) -> None:
+        self.said.append(event)
+
+
+def _created(shipment: NewShipment) -> ShipmentCreated:
+    return ShipmentCreated(
+        shipment_id=shipment.id,
+        order_id=shipment.order.order_id,
+        user_id=shipment.order.user_id,
+        number=shipment.order.number,
+        warehouse_id=shipment.warehouse_id,
+        shipments_of_order=shipment.shipments_of_order,
+        lines=shipment.lines,
+        version=1,
+    )

@@ -1,0 +1,7 @@
+"""Settings of the inventory service."""
+
+from service_kit.settings import ServiceSettings
+
+
+class Settings(ServiceSettings, service="inventory"):
+    port: int = 8004

@@ -1,0 +1,132 @@
+"""Stock over HTTP: levels, goods that come in, corrections, and the ledger."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Response
+
+from inventory_service.catalogue import queries as catalogue
+from inventory_service.catalogue.models import ProductDeleted, ProductUnknown
+from inventory_service.stock import queries, use_cases
+from inventory_service.stock.models import BelowReserved, MovementKind, StockMovement, StockReceipt, StockReceiptLine
+from inventory_service.stock.schemas import (
+    AdjustmentIn,
+    MovementOut,
+    ReceiptIn,
+    ReceiptOut,
+    ReceiptSummary,
+    StockOut,
+)
+from service_kit.database import HotTx, Tx
+from service_kit.http.answers import problems
+from service_kit.http.pagination import Page, Paged
+from service_kit.problems import NotFound
+from service_kit.security import Principal, Requires
+
+router = APIRouter(prefix="/stock", tags=["stock"])
+
+Reader = Annotated[Principal, Requires("stock:read")]
+OfProduct = Annotated[UUID | None, Query(description="of this product alone")]
+InWarehouse = Annotated[UUID | None, Query(description="in this warehouse alone")]
+
+
+@router.get("", summary="How much there is")
+async def list_stock(
+    page: Paged,
+    tx: Tx,
+    _: Reader,
+    product_id: OfProduct = None,
+    warehouse_id: InWarehouse = None,
+    below: Annotated[int | None, Query(ge=0, le=2**31, description="where fewer than this are available")] = None,
+) -> Page[StockOut]:
+    """By product, then warehouse. A product that never was in stock has no item."""
+    found = await queries.levels(tx, page.position, product_id=product_id, warehouse_id=warehouse_id, below=below)
+    products = await catalogue.by_ids(tx, {level.product_id for level in found.rows})
+    return page.of(found, lambda level: StockOut.of(level, products.get(level.product_id)))
+
+
+@router.post(
+    "/receipts",
+    status_code=201,
+    summary="Book stock in",
+    responses=problems(NotFound, ProductUnknown, ProductDeleted),
+)
+async def receive(
+    body: ReceiptIn, tx: HotTx, who: Annotated[Principal, Requires("stock:receive")], response: Response
+) -> ReceiptOut:
+    """Goods that came in together, up to 5,000 lines: all are booked, or none.
+
+    A product that was made a moment ago may be unknown here yet: `409 product-unknown` says when to try again.
+    """
+    receipt = StockReceipt(warehouse_id=body.warehouse_id, supplier_id=body.supplier_id, user_id=who.user_id)
+    lines = [
+        StockReceiptLine(
+            receipt_id=receipt.id,
+            position=position,
+            product_id=line.product_id,
+            quantity=line.quantity,
+            unit_cost=line.unit_cost.amount if line.unit_cost else None,
+            currency=line.unit_cost.currency if line.unit_cost else None,
+            batch=line.batch,
+            expires_on=line.expires_on,
+        )
+        for position, line in enumerate(body.lines, start=1)
+    ]
+    await use_cases.receive(tx, receipt, lines)
+    response.headers["Location"] = f"/stock/receipts/{receipt.id}"
+    return ReceiptOut.with_lines(receipt, lines)
+
+
+@router.get("/receipts", summary="List receipts")
+async def list_receipts(
+    page: Paged,
+    tx: Tx,
+    _: Reader,
+    warehouse_id: InWarehouse = None,
+    supplier_id: Annotated[UUID | None, Query(description="from this supplier alone")] = None,
+) -> Page[ReceiptSummary]:
+    """Newest first, without their lines."""
+    found = await queries.receipts(tx, page.position, warehouse_id=warehouse_id, supplier_id=supplier_id)
+    return page.of(found, ReceiptSummary.of)
+
+
+@router.get("/receipts/{receipt_id}", summary="One receipt", responses=problems(NotFound))
+async def read_receipt(receipt_id: UUID, tx: Tx, _: Reader) -> ReceiptOut:
+    """With its lines: supplier, batch, expiry and cost of what came in."""
+    return ReceiptOut.with_lines(*await use_cases.read_receipt(tx, receipt_id))
+
+
+@router.post(
+    "/adjustments",
+    status_code=201,
+    summary="Correct stock",
+    responses=problems(NotFound, BelowReserved, ProductUnknown, ProductDeleted),
+)
+async def adjust(
+    body: AdjustmentIn, tx: Tx, who: Annotated[Principal, Requires("stock:adjust")], response: Response
+) -> MovementOut:
+    """After a count, a loss or a find, with the reason. Never below what is promised to orders."""
+    movement = StockMovement(kind=MovementKind.ADJUSTMENT, user_id=who.user_id, **body.model_dump())
+    await use_cases.adjust(tx, movement)
+    response.headers["Location"] = f"/stock/movements/{movement.id}"
+    return MovementOut.of(movement)
+
+
+@router.get("/movements", summary="The ledger")
+async def list_movements(
+    page: Paged,
+    tx: Tx,
+    _: Reader,
+    product_id: OfProduct = None,
+    warehouse_id: InWarehouse = None,
+    kind: Annotated[MovementKind | None, Query(description="of this kind alone")] = None,
+) -> Page[MovementOut]:
+    """Everything that ever came in or went out, newest first; the sums are the stock on hand."""
+    found = await queries.movements(tx, page.position, product_id=product_id, warehouse_id=warehouse_id, kind=kind)
+    return page.of(found, MovementOut.of)
+
+
+@router.get("/movements/{movement_id}", summary="One line of the ledger", responses=problems(NotFound))
+async def read_movement(movement_id: UUID, tx: Tx, _: Reader) -> MovementOut:
+    """A line is never changed: what was wrong is corrected by another."""
+    return MovementOut.of(await use_cases.read_movement(tx, movement_id))

@@ -1,0 +1,214 @@
+"""Every statement about stock. Who changes stock rows locks them in the order of (product_id, warehouse_id)."""
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.dialects.postgresql import insert
+from sqlmodel import col, select
+
+from inventory_service.stock.models import MovementKind, StockLevel, StockMovement, StockReceipt, StockReceiptLine
+from service_kit.database import HotConn, HotTx, Tx
+from service_kit.database.keyset import Position, Slice, keyset
+from service_kit.ids import uuid7
+
+LOCK_PRODUCTS = """
+SELECT product_id, warehouse_id, on_hand - reserved AS available FROM stock
+WHERE product_id = ANY($1::uuid[]) ORDER BY product_id, warehouse_id FOR UPDATE
+"""
+RESERVE = """
+UPDATE stock SET reserved = reserved + change.quantity, version = version + 1, to_publish = true
+FROM unnest($1::uuid[], $2::uuid[], $3::bigint[]) AS change (product_id, warehouse_id, quantity)
+WHERE (stock.product_id, stock.warehouse_id) = (change.product_id, change.warehouse_id)
+"""
+RECEIVE = """
+INSERT INTO stock (product_id, warehouse_id, on_hand, reserved, version, to_publish)
+SELECT product_id, $1, quantity, 0, 1, true FROM unnest($2::uuid[], $3::bigint[]) AS line (product_id, quantity)
+ORDER BY product_id
+ON CONFLICT (product_id, warehouse_id) DO UPDATE
+SET on_hand = stock.on_hand + excluded.on_hand, version = stock.version + 1, to_publish = true
+"""
+DEDUCT = """
+WITH line AS (SELECT * FROM unnest($2::uuid[], $3::bigint[], $4::uuid[]) AS line (product_id, quantity, movement_id)),
+locked AS MATERIALIZED (
+    SELECT product_id FROM stock WHERE warehouse_id = $1 AND product_id = ANY($2::uuid[])
+    ORDER BY product_id FOR UPDATE
+), deducted AS (
+    UPDATE stock SET on_hand = on_hand - line.quantity, reserved = reserved - line.quantity,
+                     version = version + 1, to_publish = true
+    FROM locked JOIN line USING (product_id)
+    WHERE stock.product_id = locked.product_id AND stock.warehouse_id = $1
+    RETURNING stock.product_id, line.quantity, line.movement_id
+)
+INSERT INTO stock_movements (id, product_id, warehouse_id, kind, quantity, shipment_id, order_id, user_id, created_at)
+SELECT movement_id, product_id, $1, $5, -quantity, $6, $7, $8, now() FROM deducted
+"""
+ADD_RECEIPT_MOVEMENTS = """
+INSERT INTO stock_movements (id, product_id, warehouse_id, kind, quantity, receipt_id, user_id, created_at)
+SELECT id, product_id, $4, $5, quantity, $6, $7, $8
+FROM unnest($1::uuid[], $2::uuid[], $3::bigint[]) AS line (id, product_id, quantity)
+"""
+ADD_RECEIPT = "INSERT INTO stock_receipts (id, warehouse_id, supplier_id, user_id, created_at) VALUES ($1, $2, $3, $4, $5)"
+ADD_RECEIPT_LINES = """
+INSERT INTO stock_receipt_lines (receipt_id, position, product_id, quantity, unit_cost, currency, batch, expires_on)
+SELECT $1, * FROM unnest($2::int[], $3::uuid[], $4::bigint[], $5::bigint[], $6::text[], $7::text[], $8::date[])
+"""
+# One publisher at a time: two would publish a product twice within its pause.
+ALONE = "SELECT pg_try_advisory_xact_lock(hashtext('publish-stock-levels'))"
+HAS_UNPUBLISHED = "SELECT EXISTS (SELECT FROM stock WHERE to_publish)"
+UNPUBLISHED = """
+SELECT DISTINCT product_id FROM stock AS changed
+WHERE to_publish AND NOT EXISTS (
+    SELECT FROM stock AS sibling WHERE sibling.product_id = changed.product_id AND sibling.published_at > now() - $2::interval
+)
+ORDER BY product_id LIMIT $1
+"""
+LOCK_LEVELS = """
+SELECT product_id, warehouse_id, on_hand, reserved, version FROM stock
+WHERE product_id = ANY($1::uuid[]) ORDER BY product_id, warehouse_id FOR UPDATE
+"""
+PUBLISHED = "UPDATE stock SET to_publish = false, published_at = now() WHERE product_id = ANY($1::uuid[]) AND to_publish"
+
+Place = tuple[UUID, UUID]
+"""(product_id, warehouse_id)"""
+
+
+async def lock_products(tx: HotTx, product_ids: Collection[UUID]) -> dict[UUID, dict[UUID, int]]:
+    """What is available of each product by warehouse, held until the transaction ends. Call it once, for all."""
+    free: dict[UUID, dict[UUID, int]] = {}
+    if product_ids:
+        for product_id, warehouse_id, available in await tx.fetch(LOCK_PRODUCTS, sorted(product_ids)):
+            free.setdefault(product_id, {})[warehouse_id] = available
+    return free
+
+
+async def reserve(tx: HotTx, changes: Mapping[Place, int]) -> None:
+    """Reserves so much more or less of rows that are locked; more than there is fails on a check constraint."""
+    changed = sorted((place, quantity) for place, quantity in changes.items() if quantity)
+    if changed:
+        products, warehouses = [place[0] for place, _ in changed], [place[1] for place, _ in changed]
+        await tx.execute(RESERVE, products, warehouses, [quantity for _, quantity in changed])
+
+
+async def deduct(
+    tx: HotTx, warehouse_id: UUID, quantities: Mapping[UUID, int], *, shipment_id: UUID, order_id: UUID, user_id: UUID
+) -> None:
+    """What leaves is gone from the stock and from what is reserved, and stands in the ledger; one statement."""
+    products = sorted(quantities)
+    await tx.execute(
+        DEDUCT, warehouse_id, products, [quantities[product_id] for product_id in products],
+        [uuid7() for _ in products], MovementKind.DISPATCH, shipment_id, order_id, user_id,
+    )  # fmt: skip
+
+
+async def receive(tx: HotTx, warehouse_id: UUID, quantities: Mapping[UUID, int]) -> None:
+    products = sorted(quantities)
+    await tx.execute(RECEIVE, warehouse_id, products, [quantities[product_id] for product_id in products])
+
+
+async def add_receipt(tx: HotTx, receipt: StockReceipt, lines: Sequence[StockReceiptLine]) -> None:
+    """The receipt, its lines, and a movement for each line."""
+    await tx.execute(
+        ADD_RECEIPT, receipt.id, receipt.warehouse_id, receipt.supplier_id, receipt.user_id, receipt.created_at
+    )
+    products, quantities = [line.product_id for line in lines], [line.quantity for line in lines]
+    await tx.execute(
+        ADD_RECEIPT_LINES, receipt.id, [line.position for line in lines], products, quantities,
+        [line.unit_cost for line in lines], [line.currency for line in lines],
+        [line.batch for line in lines], [line.expires_on for line in lines],
+    )  # fmt: skip
+    await tx.execute(
+        ADD_RECEIPT_MOVEMENTS, [uuid7() for _ in lines], products, quantities,
+        receipt.warehouse_id, MovementKind.RECEIPT, receipt.id, receipt.user_id, receipt.created_at,
+    )  # fmt: skip
+
+
+async def is_warehouse(tx: HotTx, warehouse_id: UUID) -> bool:
+    """Asked before booking, for a clear answer; the foreign key is what holds."""
+    return bool(await tx.fetchval("SELECT EXISTS (SELECT FROM warehouses WHERE id = $1)", warehouse_id))
+
+
+async def is_supplier(tx: HotTx, supplier_id: UUID) -> bool:
+    return bool(await tx.fetchval("SELECT EXISTS (SELECT FROM suppliers WHERE id = $1)", supplier_id))
+
+
+async def has_unpublished(hot: HotConn) -> bool:
+    return bool(await hot.fetchval(HAS_UNPUBLISHED))
+
+
+async def take_unpublished(tx: HotTx, limit: int, pause: timedelta) -> list[Any]:
+    """The stock rows of products that changed and were not published within `pause`; locked, and marked as published.
+
+    While they are locked nobody changes them, so levels are published in the order of their versions.
+    """
+    if not await tx.fetchval(ALONE):
+        return []
+    products = [row["product_id"] for row in await tx.fetch(UNPUBLISHED, limit, pause)]
+    rows: list[Any] = await tx.fetch(LOCK_LEVELS, products) if products else []
+    if rows:
+        await tx.execute(PUBLISHED, products)
+    return rows
+
+
+async def lock_level(tx: Tx, product_id: UUID, warehouse_id: UUID) -> StockLevel | None:
+    statement = select(StockLevel).where(
+        StockLevel.product_id == product_id, StockLevel.warehouse_id == warehouse_id
+    )
+    return (await tx.exec(statement.with_for_update())).first()
+
+
+async def add_empty_level(tx: Tx, product_id: UUID, warehouse_id: UUID) -> None:
+    """A row to lock and to book on; another may make it at the same moment."""
+    empty = insert(StockLevel).values(product_id=product_id, warehouse_id=warehouse_id, on_hand=0)
+    await tx.execute(empty.on_conflict_do_nothing())
+
+
+async def levels(
+    tx: Tx, position: Position, *, product_id: UUID | None, warehouse_id: UUID | None, below: int | None
+) -> Slice[StockLevel]:
+    statement = select(StockLevel)
+    if product_id is not None:
+        statement = statement.where(StockLevel.product_id == product_id)
+    if warehouse_id is not None:
+        statement = statement.where(StockLevel.warehouse_id == warehouse_id)
+    if below is not None:
+        statement = statement.where(col(StockLevel.on_hand) - col(StockLevel.reserved) < below)
+    return await keyset(tx, statement, position, StockLevel.product_id, StockLevel.warehouse_id)
+
+
+async def movements(
+    tx: Tx, position: Position, *, product_id: UUID | None, warehouse_id: UUID | None, kind: MovementKind | None
+) -> Slice[StockMovement]:
+    statement = select(StockMovement)
+    if product_id is not None:
+        statement = statement.where(StockMovement.product_id == product_id)
+    if warehouse_id is not None:
+        statement = statement.where(StockMovement.warehouse_id == warehouse_id)
+    if kind is not None:
+        statement = statement.where(StockMovement.kind == kind)
+    return await keyset(tx, statement, position, StockMovement.id, descending=True)
+
+
+async def movement(tx: Tx, movement_id: UUID) -> StockMovement | None:
+    return await tx.get(StockMovement, movement_id)
+
+
+async def receipt(tx: Tx, receipt_id: UUID) -> StockReceipt | None:
+    return await tx.get(StockReceipt, receipt_id)
+
+
+async def receipt_lines(tx: Tx, receipt_id: UUID) -> Sequence[StockReceiptLine]:
+    statement = select(StockReceiptLine).where(StockReceiptLine.receipt_id == receipt_id)
+    return (await tx.exec(statement.order_by(col(StockReceiptLine.position)))).all()
+
+
+async def receipts(
+    tx: Tx, position: Position, *, warehouse_id: UUID | None, supplier_id: UUID | None
+) -> Slice[StockReceipt]:
+    statement = select(StockReceipt)
+    if warehouse_id is not None:
+        statement = statement.where(StockReceipt.warehouse_id == warehouse_id)
+    if supplier_id is not None:
+        statement = statement.where(StockReceipt.supplier_id == supplier_id)
+    return await keyset(tx, statement, position, StockReceipt.id, descending=True)

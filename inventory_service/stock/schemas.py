@@ -1,0 +1,146 @@
+"""Bodies of requests and answers about stock."""
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
+
+from contracts.money import Money
+from inventory_service.catalogue.models import Product
+from inventory_service.stock.models import MovementKind, StockLevel, StockMovement, StockReceipt, StockReceiptLine
+
+MAX_LINES = 5_000
+MAX_QUANTITY = 1_000_000_000
+PRODUCT = "0199c1a0-5b00-7a10-8c00-000000000002"
+WAREHOUSE = "0199c1a0-5b00-7a10-8c00-000000000004"
+RECEIPT_EXAMPLE = {
+    "warehouse_id": WAREHOUSE,
+    "supplier_id": "0199c1a0-5b00-7a10-8c00-000000000009",
+    "lines": [
+        {
+            "product_id": PRODUCT,
+            "quantity": 120,
+            "unit_cost": {"amount": 140, "currency": "GBP"},
+            "batch": "B-2210",
+            "expires_on": "2027-06-30",
+        }
+    ],
+}
+ADJUSTMENT_EXAMPLE = {"product_id": PRODUCT, "warehouse_id": WAREHOUSE, "quantity": -2, "reason": "broken in the aisle"}
+
+
+class ReceiptLineIn(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    product_id: UUID
+    quantity: int = Field(gt=0, le=MAX_QUANTITY)
+    unit_cost: Money | None = Field(default=None, description="what one piece cost us")
+    batch: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)] | None = None
+    expires_on: date | None = None
+
+
+class ReceiptIn(BaseModel):
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"example": RECEIPT_EXAMPLE})
+
+    warehouse_id: UUID
+    supplier_id: UUID | None = None
+    lines: list[ReceiptLineIn] = Field(min_length=1, max_length=MAX_LINES)
+
+
+class ReceiptLineOut(BaseModel):
+    product_id: UUID
+    quantity: int
+    unit_cost: Money | None
+    batch: str | None
+    expires_on: date | None
+
+    @classmethod
+    def of(cls, line: StockReceiptLine) -> "ReceiptLineOut":
+        cost = None
+        if line.unit_cost is not None and line.currency is not None:
+            cost = Money(amount=line.unit_cost, currency=line.currency)
+        return cls(
+            product_id=line.product_id,
+            quantity=line.quantity,
+            unit_cost=cost,
+            batch=line.batch,
+            expires_on=line.expires_on,
+        )
+
+
+class ReceiptSummary(BaseModel):
+    id: UUID
+    warehouse_id: UUID
+    supplier_id: UUID | None
+    user_id: UUID = Field(description="who booked it")
+    created_at: datetime
+
+    @classmethod
+    def of(cls, receipt: StockReceipt) -> "ReceiptSummary":
+        return cls.model_validate(receipt, from_attributes=True)
+
+
+class ReceiptOut(ReceiptSummary):
+    lines: list[ReceiptLineOut]
+
+    @classmethod
+    def with_lines(cls, receipt: StockReceipt, lines: Sequence[StockReceiptLine]) -> "ReceiptOut":
+        return cls(**receipt.model_dump(), lines=[ReceiptLineOut.of(line) for line in lines])
+
+
+class AdjustmentIn(BaseModel):
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"example": ADJUSTMENT_EXAMPLE})
+
+    product_id: UUID
+    warehouse_id: UUID
+    quantity: int = Field(ge=-MAX_QUANTITY, le=MAX_QUANTITY, description="pieces found (+) or lost (-)")
+    reason: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
+
+    @field_validator("quantity")
+    @classmethod
+    def _moves_something(cls, quantity: int) -> int:
+        if quantity == 0:
+            raise ValueError("0 changes nothing")
+        return quantity
+
+
+class MovementOut(BaseModel):
+    id: UUID
+    product_id: UUID
+    warehouse_id: UUID
+    kind: MovementKind
+    quantity: int = Field(description="what came in (+) or went out (-)")
+    reason: str | None
+    receipt_id: UUID | None
+    shipment_id: UUID | None
+    order_id: UUID | None
+    user_id: UUID = Field(description="who booked it")
+    created_at: datetime
+
+    @classmethod
+    def of(cls, movement: StockMovement) -> "MovementOut":
+        return cls.model_validate(movement, from_attributes=True)
+
+
+class StockOut(BaseModel):
+    product_id: UUID
+    sku: str | None = Field(description="as the catalogue has it")
+    name: str | None
+    warehouse_id: UUID
+    on_hand: int = Field(description="pieces that lie there")
+    reserved: int = Field(description="of these, promised to orders")
+    available: int = Field(description="what can still be sold")
+
+    @classmethod
+    def of(cls, level: StockLevel, product: Product | None) -> "StockOut":
+        return cls(
+            product_id=level.product_id,
+            sku=product.sku if product else None,
+            name=product.name if product else None,
+            warehouse_id=level.warehouse_id,
+            on_hand=level.on_hand,
+            reserved=level.reserved,
+            available=level.available,
+        )

@@ -1,0 +1,70 @@
+"""Suppliers over HTTP."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Response
+
+from inventory_service.suppliers import queries, use_cases
+from inventory_service.suppliers.models import SupplierInUse
+from inventory_service.suppliers.schemas import SupplierChange, SupplierIn, SupplierOut
+from service_kit.database import Tx
+from service_kit.http.answers import problems
+from service_kit.http.etag import IfMatch, set_etag
+from service_kit.http.pagination import Page, Paged
+from service_kit.problems import NotFound, PreconditionFailed
+from service_kit.security import Principal, Requires
+
+router = APIRouter(prefix="/suppliers", tags=["suppliers"])
+
+Reader = Annotated[Principal, Requires("suppliers:read")]
+Manager = Annotated[Principal, Requires("suppliers:manage")]
+
+
+@router.post("", status_code=201, summary="Add a supplier")
+async def add_supplier(body: SupplierIn, tx: Tx, _: Manager, response: Response) -> SupplierOut:
+    """Names need not be unique: look for the one you mean first."""
+    supplier = await use_cases.add(tx, body.model_dump())
+    response.headers["Location"] = f"/suppliers/{supplier.id}"
+    set_etag(response, supplier.version)
+    return SupplierOut.of(supplier)
+
+
+@router.get("", summary="List suppliers")
+async def list_suppliers(
+    page: Paged,
+    tx: Tx,
+    _: Reader,
+    name: Annotated[str | None, Query(max_length=200, description="those with exactly this name")] = None,
+) -> Page[SupplierOut]:
+    """By name."""
+    return page.of(await queries.search(tx, page.position, name=name), SupplierOut.of)
+
+
+@router.get("/{supplier_id}", summary="One supplier", responses=problems(NotFound))
+async def read_supplier(supplier_id: UUID, tx: Tx, _: Reader, response: Response) -> SupplierOut:
+    """Its `ETag` is what `If-Match` asks for when it is changed."""
+    supplier = await use_cases.read(tx, supplier_id)
+    set_etag(response, supplier.version)
+    return SupplierOut.of(supplier)
+
+
+@router.patch("/{supplier_id}", summary="Change a supplier", responses=problems(NotFound, PreconditionFailed))
+async def change_supplier(
+    supplier_id: UUID, body: SupplierChange, expected: IfMatch, tx: Tx, _: Manager, response: Response
+) -> SupplierOut:
+    """Only the fields that are sent; `null` removes an e-mail address or a phone number."""
+    supplier = await use_cases.change(tx, supplier_id, expected, body.model_dump(exclude_unset=True))
+    set_etag(response, supplier.version)
+    return SupplierOut.of(supplier)
+
+
+@router.delete(
+    "/{supplier_id}",
+    status_code=204,
+    summary="Delete a supplier",
+    responses=problems(NotFound, PreconditionFailed, SupplierInUse),
+)
+async def delete_supplier(supplier_id: UUID, expected: IfMatch, tx: Tx, _: Manager) -> None:
+    """Only while nothing was ever received from there."""
+    await use_cases.remove(tx, supplier_id, expected)

@@ -1,0 +1,74 @@
+"""Warehouses over HTTP."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Response
+
+from inventory_service.warehouses import queries, use_cases
+from inventory_service.warehouses.models import WarehouseCodeTaken, WarehouseInUse
+from inventory_service.warehouses.schemas import WarehouseChange, WarehouseIn, WarehouseOut
+from service_kit.database import Tx
+from service_kit.http.answers import problems
+from service_kit.http.etag import IfMatch, set_etag
+from service_kit.http.pagination import Page, Paged
+from service_kit.problems import NotFound, PreconditionFailed
+from service_kit.security import Principal, Requires
+
+router = APIRouter(prefix="/warehouses", tags=["warehouses"])
+
+Reader = Annotated[Principal, Requires("warehouses:read")]
+Manager = Annotated[Principal, Requires("warehouses:manage")]
+
+
+@router.post("", status_code=201, summary="Open a warehouse", responses=problems(WarehouseCodeTaken))
+async def open_warehouse(body: WarehouseIn, tx: Tx, _: Manager, response: Response) -> WarehouseOut:
+    """From then on stock can be booked in there."""
+    warehouse = await use_cases.open_warehouse(tx, body.model_dump())
+    response.headers["Location"] = f"/warehouses/{warehouse.id}"
+    set_etag(response, warehouse.version)
+    return WarehouseOut.of(warehouse)
+
+
+@router.get("", summary="List warehouses")
+async def list_warehouses(
+    page: Paged,
+    tx: Tx,
+    _: Reader,
+    code: Annotated[str | None, Query(max_length=40, description="the one with exactly this code")] = None,
+) -> Page[WarehouseOut]:
+    """By code."""
+    return page.of(await queries.search(tx, page.position, code=code), WarehouseOut.of)
+
+
+@router.get("/{warehouse_id}", summary="One warehouse", responses=problems(NotFound))
+async def read_warehouse(warehouse_id: UUID, tx: Tx, _: Reader, response: Response) -> WarehouseOut:
+    """Its `ETag` is what `If-Match` asks for when it is changed."""
+    warehouse = await use_cases.read(tx, warehouse_id)
+    set_etag(response, warehouse.version)
+    return WarehouseOut.of(warehouse)
+
+
+@router.patch(
+    "/{warehouse_id}",
+    summary="Change a warehouse",
+    responses=problems(NotFound, PreconditionFailed, WarehouseCodeTaken),
+)
+async def change_warehouse(
+    warehouse_id: UUID, body: WarehouseChange, expected: IfMatch, tx: Tx, _: Manager, response: Response
+) -> WarehouseOut:
+    """Only the fields that are sent."""
+    warehouse = await use_cases.change(tx, warehouse_id, expected, body.model_dump(exclude_none=True))
+    set_etag(response, warehouse.version)
+    return WarehouseOut.of(warehouse)
+
+
+@router.delete(
+    "/{warehouse_id}",
+    status_code=204,
+    summary="Delete a warehouse",
+    responses=problems(NotFound, PreconditionFailed, WarehouseInUse),
+)
+async def delete_warehouse(warehouse_id: UUID, expected: IfMatch, tx: Tx, _: Manager) -> None:
+    """Only while nothing was ever booked there."""
+    await use_cases.close(tx, warehouse_id, expected)

@@ -1,0 +1,118 @@
+"""`make check`: what a machine can say about the code before anybody reads it."""
+
+import ast
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from local_stack.environment import ROOT
+from local_stack.layout import Layout
+from local_stack.parts import SERVICES, Part
+from local_stack.ports import lease
+from local_stack.postgres import FAST_AND_FORGETFUL
+
+LONGEST_FILE = 400
+LONGEST_FUNCTION = 40
+
+Progress = Callable[[str], None]
+BIN = Path(sys.executable).parent
+
+
+def run_all(progress: Progress) -> list[str]:
+    """Runs all of them, also after one failed; returns the names of those that did."""
+    failed = []
+    for name, check in CHECKS.items():
+        started = time.monotonic()
+        passed = check()
+        progress(f"{name}: {'passed' if passed else 'FAILED'} ({time.monotonic() - started:.1f} s)")
+        if not passed:
+            failed.append(name)
+    return failed
+
+
+def _runs(*command: str) -> Callable[[], bool]:
+    def check() -> bool:
+        return _run([str(BIN / command[0]), *command[1:]])
+
+    return check
+
+
+def _run(command: list[str], environment: dict[str, str] | None = None) -> bool:
+    done = subprocess.run(command, cwd=ROOT, stdout=sys.stderr, env=environment, check=False)
+    return done.returncode == 0
+
+
+def migrations_are_current() -> bool:
+    """Each service's migrations, applied to an empty database, give exactly its models."""
+    with tempfile.TemporaryDirectory() as directory:
+        layout = Layout(Path(directory))
+        forgetful = " ".join(f"{name}={value}" for name, value in FAST_AND_FORGETFUL.items())
+        layout.ensure_environment({"POSTGRES_PORT": str(lease()[0]), "POSTGRES_SETTINGS": forgetful})
+        layout.postgres.start()
+        try:
+            results = [_is_current(layout, service) for service in SERVICES]  # all of them, also after one fails
+            return all(results)
+        finally:
+            layout.postgres.stop()
+
+
+def _is_current(layout: Layout, service: Part) -> bool:
+    layout.postgres.create_service_database(service.package, layout.database_password(service))
+    command = [sys.executable, "-m", "service_kit", "check-migrations", service.package]
+    return _run(command, layout.process_environment(service))
+
+
+def lengths_are_kept() -> bool:
+    found = [problem for file in _source_files() for problem in _too_long(file)]
+    for problem in found:
+        print(problem, file=sys.stderr)
+    return not found
+
+
+def _source_files() -> Iterator[Path]:
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "*.py"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return (path for line in listed.stdout.splitlines() if (path := ROOT / line).exists())
+
+
+def _too_long(file: Path) -> Iterator[str]:
+    text = file.read_text()
+    lines = text.count("\n")
+    name = file.relative_to(ROOT)
+    if lines >= LONGEST_FILE:
+        yield f"{name}: {lines} lines (under {LONGEST_FILE})"
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            length = (node.end_lineno or node.lineno) - node.lineno + 1
+            if length >= LONGEST_FUNCTION:
+                yield f"{name}:{node.lineno}: {node.name} has {length} lines (under {LONGEST_FUNCTION})"
+
+
+def run_tests(arguments: list[str]) -> tuple[bool, str]:
+    """Pytest's output goes to stderr; returns whether all passed, and its summary line."""
+    command = [sys.executable, "-m", "pytest", *arguments]
+    summary = ""
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as pytest:
+        for line in pytest.stdout or ():
+            sys.stderr.write(line)
+            summary = line.strip() or summary
+    return pytest.returncode == 0, f"tests: {summary.strip('= ')}"
+
+
+CHECKS: dict[str, Callable[[], bool]] = {
+    "format": _runs("ruff", "format", "--check", "."),
+    "lint": _runs("ruff", "check", "."),
+    "types": _runs("mypy", "--strict", "."),
+    "layers": _runs("lint-imports"),
+    "migrations": migrations_are_current,
+    "lengths": lengths_are_kept,
+    "lock": _runs("uv", "lock", "--check"),
+}

@@ -1,0 +1,139 @@
+"""`python -m local_stack …`: what the Makefile calls. Progress goes to stderr, results to stdout."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from local_stack import checks, jars, preparation, report
+from local_stack.errors import StackError
+from local_stack.parts import part
+from local_stack.shop import Shop
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+errors = Console(stderr=True, highlight=False, soft_wrap=True)
+output = Console(highlight=False)
+
+
+def progress(text: str) -> None:
+    errors.print(text, style="dim", markup=False)
+
+
+def _shop() -> Shop:
+    return Shop(progress=progress)
+
+
+def _running_shop() -> Shop:
+    shop = _shop()
+    if not shop.supervisor.is_running():
+        raise StackError("The shop is down: `make up` starts it.")
+    return shop
+
+
+@app.command()
+def up() -> None:
+    """Start everything and print where it is."""
+    shop = _shop()
+    shop.up()
+    output.print(report.addresses(shop))
+    output.print(report.accounts(shop))
+    typer.echo("The shop is up.")
+
+
+@app.command()
+def down() -> None:
+    """Stop everything; the data stays."""
+    _shop().down()
+    typer.echo("The shop is down.")
+
+
+@app.command()
+def status() -> None:
+    """Each part: up, ready, consumer lag, what stands in the outbox."""
+    shop = _running_shop()
+    lines = report.status(shop)
+    output.print(report.status_table(lines))
+    waiting = [line.title for line in lines if not line.ready]
+    typer.echo(f"Not ready: {', '.join(waiting)}." if waiting else "Everything is ready.")
+    raise typer.Exit(1 if waiting else 0)
+
+
+@app.command()
+def logs(service: Annotated[str, typer.Argument(help="one part; all of them without")] = "") -> None:
+    """Follow the logs."""
+    shop = _shop()
+    files = [shop.log(part(service).name)] if service else [shop.log(each.name) for each in shop.layout.parts]
+    files = [file for file in files if file.exists()]
+    if not files:
+        raise StackError("Nothing was logged yet: `make up` starts the shop.")
+    # -F goes on with the new file when a log is rotated.
+    raise typer.Exit(subprocess.run(["tail", "-n", "50", "-F", *map(str, files)], check=False).returncode)
+
+
+@app.command()
+def restart(service: str) -> None:
+    """Restart one part with the settings as they are now; the others go on."""
+    shop = _running_shop()
+    shop.restart(service)
+    typer.echo(f"{part(service).title} is ready.")
+
+
+@app.command()
+def reset() -> None:
+    """Stop everything and delete its data and logs; .env stays."""
+    shop = _shop()
+    shop.down()
+    shutil.rmtree(shop.layout.local, ignore_errors=True)
+    typer.echo("All data of the shop is deleted.")
+
+
+@app.command()
+def setup(
+    secrets: Annotated[Path, typer.Option(help="directory for the secrets, one file each")],
+    postgres: Annotated[str, typer.Option(help="host:port of the PostgreSQL server")],
+    kafka: Annotated[str, typer.Option(help="bootstrap servers of Kafka")],
+    topic_prefix: Annotated[str, typer.Option()] = "",
+    only_secrets: Annotated[bool, typer.Option(help="stop when the secrets are there")] = False,
+) -> None:
+    """Secrets, databases and topics for servers that run elsewhere (containers)."""
+    preparation.make_secrets(secrets, postgres)
+    progress(f"Secrets: in {secrets}")
+    if not only_secrets:
+        preparation.prepare_servers(secrets, postgres, kafka, topic_prefix, progress)
+    typer.echo("Set up.")
+
+
+@app.command()
+def kafka_lock(version: Annotated[str, typer.Argument()] = "") -> None:
+    """Renew the lock of Kafka's jars (needs Maven)."""
+    wanted = version or jars.kafka_version()
+    count = jars.renew_lock(wanted, progress)
+    typer.echo(f"{jars.LOCK.name}: Apache Kafka {wanted}, {count} jars.")
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def test(context: typer.Context) -> None:
+    """Run pytest with the given arguments; its summary is the result."""
+    passed, summary = checks.run_tests(context.args)
+    typer.echo(summary)
+    raise typer.Exit(0 if passed else 1)
+
+
+@app.command()
+def check() -> None:
+    """Everything but the tests: format, lint, types, layers, migrations, lengths, lock."""
+    failed = checks.run_all(progress)
+    typer.echo(f"checks failed: {', '.join(failed)}" if failed else f"all {len(checks.CHECKS)} checks passed")
+    raise typer.Exit(1 if failed else 0)
+
+
+def main() -> None:
+    try:
+        app()
+    except StackError as error:
+        errors.print(str(error), style="red", markup=False)
+        sys.exit(1)

@@ -1,0 +1,31 @@
+"""How far each service's consumers are behind, asked of Kafka itself: so also for a service that is down."""
+
+from collections.abc import Iterable
+
+from aiokafka import AIOKafkaConsumer
+from aiokafka.admin import AIOKafkaAdminClient
+
+from local_stack.kafka import run
+
+
+def consumer_lag(bootstrap_servers: str, groups: Iterable[str]) -> dict[str, int]:
+    """Group → records that it has not consumed yet, over the partitions that it has committed to."""
+    return run(_consumer_lag(bootstrap_servers, list(groups)))
+
+
+async def _consumer_lag(bootstrap_servers: str, groups: list[str]) -> dict[str, int]:
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers)
+    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap_servers)
+    await admin.start()
+    try:
+        await consumer.start()
+        committed = {group: await admin.list_consumer_group_offsets(group) for group in groups}
+        partitions = {partition for offsets in committed.values() for partition in offsets}
+        ends = await consumer.end_offsets(list(partitions)) if partitions else {}
+    finally:
+        await consumer.stop()
+        await admin.close()
+    return {
+        group: sum(max(0, ends[partition] - offset.offset) for partition, offset in offsets.items())
+        for group, offsets in committed.items()
+    }

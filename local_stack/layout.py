@@ -1,0 +1,120 @@
+"""One shop's place on the disk, its settings, and what follows from them: who runs here, and who is reached where."""
+
+import os
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from local_stack import environment
+from local_stack.addresses import postgres_url
+from local_stack.directories import socket_directory
+from local_stack.parts import KAFKA, PARTS, POSTGRES, SERVICES, Part
+
+if TYPE_CHECKING:  # a service that is restarted should not wait for clients that it doesn't need
+    from local_stack.kafka import EmbeddedKafka
+    from local_stack.postgres import EmbeddedPostgres
+
+# What a process gets of the terminal's environment. The rest stays out: settings come from `.env` alone, so that a
+# stray DATABASE_URL of somebody's shell changes nothing.
+PASSED_ON = (
+    *("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "JAVA_HOME", "XDG_CACHE_HOME"),
+    *("SSL_CERT_FILE", "SSL_CERT_DIR", "HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY"),
+)
+
+
+class Layout:
+    """`directory` holds `.env` and `.local/` with all data, logs and the supervisor's files."""
+
+    def __init__(self, directory: Path, progress: Callable[[str], None] = lambda _: None) -> None:
+        self.directory = directory.resolve()
+        self.env_file = self.directory / ".env"
+        self.local = self.directory / ".local"
+        self.logs = self.local / "logs"
+        self.progress = progress
+
+    def ensure_environment(self, overrides: Mapping[str, str] | None = None) -> None:
+        environment.ensure(self.env_file, overrides)
+        self.__dict__.pop("settings", None)
+
+    @cached_property
+    def settings(self) -> dict[str, str]:
+        return environment.read(self.env_file)
+
+    @property
+    def sockets(self) -> Path:
+        return socket_directory(self.local)
+
+    def log(self, part: Part) -> Path:
+        return self.logs / f"{part.name}.log"
+
+    def port(self, part: Part) -> int:
+        return int(self.settings[part.ports[0]])
+
+    def url(self, part: Part) -> str:
+        return f"http://localhost:{self.port(part)}"
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """Those that run here: what the settings give an address for runs elsewhere."""
+        elsewhere = set()
+        if self.settings.get("KAFKA_BOOTSTRAP_SERVERS"):
+            elsewhere.add(KAFKA)
+        if all(self.settings.get(f"{service.setting_prefix}_DATABASE_URL") for service in SERVICES):
+            elsewhere.add(POSTGRES)
+        return tuple(part for part in PARTS if part not in elsewhere)
+
+    @property
+    def topic_prefix(self) -> str:
+        return self.settings.get("KAFKA_TOPIC_PREFIX", "")
+
+    @property
+    def bootstrap_servers(self) -> str:
+        return self.settings.get("KAFKA_BOOTSTRAP_SERVERS") or f"127.0.0.1:{self.port(KAFKA)}"
+
+    def database_url(self, service: Part) -> str:
+        given = self.settings.get(f"{service.setting_prefix}_DATABASE_URL")
+        server = f"127.0.0.1:{self.port(POSTGRES)}"
+        return given or postgres_url(service.package, self.database_password(service), server, service.package)
+
+    def database_password(self, service: Part) -> str:
+        return self.settings[f"{service.setting_prefix}_DATABASE_PASSWORD"]
+
+    @cached_property
+    def postgres(self) -> "EmbeddedPostgres":
+        from local_stack.postgres import EmbeddedPostgres
+
+        extra = dict(item.split("=", 1) for item in self.settings.get("POSTGRES_SETTINGS", "").split())
+        return EmbeddedPostgres(
+            self.local / "postgres",
+            self.port(POSTGRES),
+            password=self.settings["POSTGRES_PASSWORD"],
+            settings=extra,
+            socket_dir=self.sockets / "postgres",
+            log=self.log(POSTGRES),
+        )
+
+    @cached_property
+    def kafka(self) -> "EmbeddedKafka":
+        from local_stack.kafka import EmbeddedKafka
+
+        return EmbeddedKafka(
+            self.local / "kafka",
+            self.port(KAFKA),
+            int(self.settings["KAFKA_CONTROLLER_PORT"]),
+            heap=self.settings["KAFKA_HEAP"],
+            log=self.log(KAFKA),
+            progress=self.progress,
+            repository=self.settings["MAVEN_REPOSITORY"],
+        )
+
+    def process_environment(self, part: Part) -> dict[str, str]:
+        """The environment of one part: its settings are in the file that ENV_FILE names, but for what is worked out."""
+        passed = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+        here = {"ENV_FILE": str(self.env_file), "PYTHONUNBUFFERED": "1", **passed}
+        if part.kind == "sandbox":
+            here["SANDBOX_DATA_DIR"] = str(self.local / "sandbox")
+        if part.kind == "service":
+            here["KAFKA_BOOTSTRAP_SERVERS"] = self.bootstrap_servers
+            here[f"{part.setting_prefix}_DATABASE_URL"] = self.database_url(part)
+        return here

@@ -1,0 +1,54 @@
+"""The processes that make up the shop on one machine."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from local_stack.errors import StackError
+
+Kind = Literal["server", "sandbox", "service"]
+
+
+@dataclass(frozen=True)
+class Part:
+    """A process. `ports`: the settings that hold its ports; the first is the one that people call."""
+
+    name: str
+    kind: Kind
+    title: str
+    ports: tuple[str, ...]
+    module: tuple[str, ...] = ()
+
+    @property
+    def package(self) -> str:
+        """The service's package, database, role and consumer group: `order_service`."""
+        return f"{self.name}_service"
+
+    @property
+    def setting_prefix(self) -> str:
+        return self.name.upper()
+
+
+def _service(name: str) -> Part:
+    return Part(
+        name,
+        "service",
+        f"{name.capitalize()} service",
+        (f"{name.upper()}_PORT",),
+        ("service_kit", "serve", f"{name}_service"),
+    )
+
+
+POSTGRES = Part("postgres", "server", "PostgreSQL", ("POSTGRES_PORT",))
+KAFKA = Part("kafka", "server", "Kafka", ("KAFKA_PORT", "KAFKA_CONTROLLER_PORT"))
+GATEWAY = Part("gateway", "sandbox", "Payment gateway", ("SANDBOX_GATEWAY_PORT",), ("sandbox.gateway",))
+MAILBOX = Part("mailbox", "sandbox", "Mailbox", ("SANDBOX_MAILBOX_PORT", "SANDBOX_SMTP_PORT"), ("sandbox.mailbox",))
+SERVICES = tuple(_service(name) for name in ("user", "product", "inventory", "order", "notification"))
+PARTS = (POSTGRES, KAFKA, GATEWAY, MAILBOX, *SERVICES)
+
+
+def part(name: str) -> Part:
+    """By its short name or its package's: `order`, `order_service`."""
+    for candidate in PARTS:
+        if name in (candidate.name, candidate.package):
+            return candidate
+    raise StackError(f"There is no '{name}': it is one of {', '.join(known.name for known in PARTS)}.")

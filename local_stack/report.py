@@ -1,0 +1,86 @@
+"""What people see of a shop: its addresses, its accounts, its state."""
+
+from dataclasses import dataclass
+
+import psycopg2
+from aiokafka.errors import KafkaError
+from rich.table import Table
+
+from local_stack.lag import consumer_lag
+from local_stack.parts import SERVICES
+from local_stack.shop import Shop
+
+# Role → the prefix of its settings …_EMAIL and …_PASSWORD.
+ACCOUNTS = {"Admin": "FIRST_ADMIN", "SubAdmin": "DEMO_STAFF", "User": "DEMO_CUSTOMER"}
+
+
+@dataclass(frozen=True)
+class Line:
+    title: str
+    state: str
+    ready: bool
+    lag: int | None = None
+    outbox: int | None = None
+
+
+def addresses(shop: Shop) -> Table:
+    table = Table("What", "Where", title="Online Mart")
+    for service in SERVICES:
+        table.add_row(service.title, f"{shop.url(service.name)}/docs")
+    table.add_row("Payment gateway (sandbox)", shop.url("gateway"))
+    table.add_row("Mailbox (sandbox)", shop.url("mailbox"))
+    table.add_row("Kafka", shop.bootstrap_servers)
+    for service in SERVICES:
+        table.add_row(f"{service.title}'s database", shop.database_url(service.name))
+    return table
+
+
+def accounts(shop: Shop) -> Table:
+    table = Table("Role", "E-mail", "Password", title="Accounts")
+    for role, prefix in ACCOUNTS.items():
+        table.add_row(role, shop.settings[f"{prefix}_EMAIL"], shop.settings[f"{prefix}_PASSWORD"])
+    return table
+
+
+def status(shop: Shop) -> list[Line]:
+    states = shop.states()
+    lags = _lags(shop)
+    lines = []
+    for each in shop.layout.parts:
+        state = states[each.name]
+        words = f"{state.name.lower()}, {state.words}"
+        ready = state.is_up and shop.is_ready(each.name)
+        if each.kind == "service":
+            lines.append(Line(each.title, words, ready, lags.get(each.name), _outbox(shop, each.name)))
+        else:
+            lines.append(Line(each.title, words, ready))
+    return lines
+
+
+def status_table(lines: list[Line]) -> Table:
+    table = Table("Part", "Process", "Ready", "Consumer lag", "Outbox")
+    for line in lines:
+        table.add_row(line.title, line.state, "yes" if line.ready else "NO", _number(line.lag), _number(line.outbox))
+    return table
+
+
+def _number(value: int | None) -> str:
+    return "" if value is None else f"{value:,}"
+
+
+def _lags(shop: Shop) -> dict[str, int]:
+    """By service; empty when Kafka is away."""
+    prefix = shop.layout.topic_prefix
+    groups = {prefix + service.package: service.name for service in SERVICES}
+    try:
+        found = consumer_lag(shop.bootstrap_servers, groups)
+    except (KafkaError, OSError):
+        return {}
+    return {groups[group]: lag for group, lag in found.items()}
+
+
+def _outbox(shop: Shop, service: str) -> int | None:
+    try:
+        return shop.outbox_backlog(service)
+    except psycopg2.Error:
+        return None

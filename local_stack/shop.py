@@ -1,0 +1,226 @@
+"""The shop as an object: what `make up` and the tests of the whole system start, stop, kill and ask."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+from aiokafka.errors import KafkaError
+
+from local_stack import ports
+from local_stack.environment import ROOT
+from local_stack.errors import StackError
+from local_stack.layout import Layout
+from local_stack.parts import KAFKA, PARTS, POSTGRES, SERVICES, Part, part
+from local_stack.postgres import administration
+from local_stack.process import kill_tree, tail
+from local_stack.supervision import State, Supervisor
+from local_stack.topics import create_topics
+
+Progress = Callable[[str], None]
+# So long may a process fail to start, again and again, before we call it broken.
+PATIENCE = 8.0
+
+
+class Shop:
+    """A shop of its own in `directory`: settings, data, logs, ports.
+
+    `settings` win over `.env.example` where the directory has no `.env` yet; with `free_ports` it then gets ports that
+    nothing else on this machine has. Parts are named `postgres`, `kafka`, `gateway`, `mailbox`, `user`, `product`,
+    `inventory`, `order`, `notification`."""
+
+    def __init__(
+        self,
+        directory: Path = ROOT,
+        *,
+        settings: Mapping[str, str] | None = None,
+        free_ports: bool = False,
+        autorestart: bool = True,
+        progress: Progress = lambda _: None,
+    ) -> None:
+        self._leased: list[int] = []
+        self._overrides = {**(settings or {}), **(self._lease() if free_ports else {})}
+        self._progress = progress
+        self.layout = Layout(directory, progress)
+        self.supervisor = Supervisor(self.layout, autorestart=autorestart)
+
+    def _lease(self) -> dict[str, str]:
+        names = [name for each in PARTS for name in each.ports]
+        self._leased = ports.lease(len(names))
+        return dict(zip(names, map(str, self._leased), strict=True))
+
+    # --- addresses ---
+
+    @property
+    def settings(self) -> Mapping[str, str]:
+        return self.layout.settings
+
+    @property
+    def bootstrap_servers(self) -> str:
+        return self.layout.bootstrap_servers
+
+    def url(self, name: str) -> str:
+        """Where a service or a part of the sandbox is called: `http://localhost:8002`."""
+        return self.layout.url(part(name))
+
+    def database_url(self, name: str) -> str:
+        return self.layout.database_url(part(name))
+
+    def log(self, name: str) -> Path:
+        return self.layout.log(part(name))
+
+    # --- all of it ---
+
+    def prepare(self) -> None:
+        """Settings and the supervisor; no part runs yet."""
+        self.layout.ensure_environment(self._overrides)
+        down = self._parts_down()
+        wanted = {f"{each.title}, {name}": int(self.settings[name]) for each in down for name in each.ports}
+        ports.require_free(wanted)
+        self.supervisor.start()
+
+    def up(self) -> None:
+        """All of it, ready; fast and safe when it is up already."""
+        self.prepare()
+        self.up_servers()
+        rest = [each for each in self.layout.parts if each.kind != "server"]
+        for each in rest:
+            self.supervisor.start_part(each)
+        self._wait_ready(rest)
+
+    def up_servers(self) -> None:
+        """PostgreSQL and Kafka with databases, tables and topics; after `prepare`."""
+        with ThreadPoolExecutor(2) as threads:
+            for step in [threads.submit(self._up_postgres), threads.submit(self._up_kafka)]:
+                step.result()
+
+    def down(self) -> None:
+        """Stops all of it, the services first: they finish their work while their servers are still there."""
+        if self.supervisor.is_running():
+            self.supervisor.stop_parts([each for each in self.layout.parts if each.kind != "server"])
+            self.supervisor.stop_parts([KAFKA, POSTGRES])
+            self.supervisor.shutdown()
+        ports.release(self._leased)
+
+    def _up_postgres(self) -> None:
+        if POSTGRES in self.layout.parts:
+            self.layout.postgres.prepare()
+            self.supervisor.start_part(POSTGRES)
+            self._wait_ready([POSTGRES])
+            for service in SERVICES:
+                if not self.settings.get(f"{service.setting_prefix}_DATABASE_URL"):
+                    self.layout.postgres.create_service_database(
+                        service.package, self.layout.database_password(service)
+                    )
+        with ThreadPoolExecutor(len(SERVICES)) as threads:
+            list(threads.map(self._migrate, SERVICES))
+        self._progress("Databases and their tables: ready")
+
+    def _up_kafka(self) -> None:
+        if KAFKA in self.layout.parts:
+            self.layout.kafka.prepare()
+            self.supervisor.start_part(KAFKA)
+            self._wait_ready([KAFKA])
+        try:
+            create_topics(self.bootstrap_servers, self.layout.topic_prefix)
+        except KafkaError as error:
+            raise StackError(
+                f"Kafka at {self.bootstrap_servers} does not answer ({error}): start it, or empty "
+                "KAFKA_BOOTSTRAP_SERVERS in .env to have one started here."
+            ) from error
+        self._progress("Topics: ready")
+
+    def _migrate(self, service: Part) -> None:
+        done = subprocess.run(
+            [sys.executable, "-m", "service_kit", "migrate", service.package],
+            cwd=ROOT,
+            env=self.layout.process_environment(service),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode != 0:
+            raise StackError(f"The migrations of {service.package} failed:\n{(done.stdout + done.stderr)[-3000:]}")
+
+    # --- one part ---
+
+    def start(self, name: str) -> None:
+        """Starts it; `wait_ready` waits until it serves."""
+        self.supervisor.start_part(part(name))
+
+    def stop(self, name: str) -> None:
+        """Asks it to end and waits until it has. It stays down."""
+        self.supervisor.stop_parts([part(name)])
+
+    def kill(self, name: str) -> None:
+        """SIGKILL. The supervisor brings it back, unless `autorestart` is off: then `start` does."""
+        kill_tree(self.pid(name))
+
+    def restart(self, name: str) -> None:
+        """With the settings as they are in `.env` now; touches no other part. Returns when it is ready."""
+        self.stop(name)
+        self.start(name)
+        self.wait_ready(name)
+
+    def pid(self, name: str) -> int:
+        state = self.states().get(part(name).name)
+        if state is None or not state.pid:
+            raise StackError(f"{name} is not running.")
+        return state.pid
+
+    def states(self) -> dict[str, State]:
+        return self.supervisor.states()
+
+    def is_ready(self, name: str) -> bool:
+        chosen = part(name)
+        if chosen == POSTGRES:
+            return self.layout.postgres.is_ready()
+        if chosen == KAFKA:
+            return self.layout.kafka.is_ready()
+        try:
+            return httpx.get(f"http://127.0.0.1:{self.layout.port(chosen)}/health/ready", timeout=5).status_code == 200
+        except httpx.TransportError:
+            return False
+
+    def wait_ready(self, *names: str, timeout: float = 60) -> None:
+        """All parts, or those named."""
+        self._wait_ready([part(name) for name in names] or list(self.layout.parts), timeout)
+
+    def _wait_ready(self, waiting: Iterable[Part], timeout: float = 60) -> None:
+        pending = list(waiting)
+        started = time.monotonic()
+        failing: dict[str, float] = {}
+        while pending:
+            states = self.states()
+            for each in list(pending):
+                state = states[each.name]
+                if state.is_up and self.is_ready(each.name):
+                    self._progress(f"{each.title}: ready after {time.monotonic() - started:.1f} s")
+                    pending.remove(each)
+                    continue
+                if state.name in ("BACKOFF", "FATAL", "EXITED"):
+                    failing.setdefault(each.name, time.monotonic())
+                too_late = time.monotonic() - started > timeout
+                if too_late or time.monotonic() - failing.get(each.name, time.monotonic()) > PATIENCE:
+                    raise StackError(self._why_not(each, state))
+            time.sleep(0.1)
+
+    def _why_not(self, each: Part, state: State) -> str:
+        log = self.layout.log(each)
+        return f"{each.title} is not ready ({state.name.lower()}: {state.words}). The end of {log}:\n{tail(log)}"
+
+    # --- what it holds ---
+
+    def outbox_backlog(self, name: str) -> int:
+        """Events that are committed but not yet published."""
+        with administration(self.database_url(name)) as cursor:
+            cursor.execute("SELECT count(*) FROM outbox WHERE published_at IS NULL AND parked_at IS NULL")
+            row = cursor.fetchone()
+            return int(row[0]) if row else 0
+
+    def _parts_down(self) -> list[Part]:
+        states = self.states()
+        return [each for each in self.layout.parts if each.name not in states or not states[each.name].is_up]

@@ -1,0 +1,172 @@
+"""The supervisor: a daemon that keeps a shop's processes alive, and how we talk to it."""
+
+import http.client
+import os
+import shutil
+import subprocess
+import sys
+import time
+import xmlrpc.client
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import psutil
+
+from local_stack import rpc
+from local_stack.directories import make_private
+from local_stack.environment import ROOT
+from local_stack.errors import StackError
+from local_stack.layout import Layout
+from local_stack.parts import POSTGRES, Part
+from local_stack.process import tail
+
+# A process that dies at once is tried again after 1, 2, 3, … seconds.
+RETRIES = 1000
+# The services take up to 20 s to finish what they have in hand.
+STOP_SECONDS = 30
+STOPPABLE = ("RUNNING", "STARTING", "BACKOFF")
+
+
+@dataclass(frozen=True)
+class State:
+    """What the supervisor says of a process: RUNNING, STARTING, BACKOFF, STOPPED, EXITED, FATAL."""
+
+    name: str
+    pid: int
+    words: str
+
+    @property
+    def is_up(self) -> bool:
+        return self.name == "RUNNING" or (self.name == "STARTING" and self.pid > 0)
+
+
+class Supervisor:
+    def __init__(self, layout: Layout, *, autorestart: bool = True) -> None:
+        self._layout = layout
+        self._autorestart = autorestart
+        self._directory = layout.local / "supervisor"
+        self._socket = layout.sockets / "supervisor.sock"
+
+    def is_running(self) -> bool:
+        try:
+            with rpc.session(self._socket) as supervisor:
+                return bool(supervisor.getState()["statename"] == "RUNNING")
+        except (OSError, http.client.HTTPException, xmlrpc.client.Error):
+            return False
+
+    def start(self) -> None:
+        """Starts the daemon, or brings a running one to the settings as they are now. Starts no process."""
+        make_private(self._layout.sockets)
+        self._directory.mkdir(parents=True, exist_ok=True)
+        self._layout.logs.mkdir(parents=True, exist_ok=True)
+        configuration = self._directory / "supervisord.conf"
+        configuration.write_text(self._configuration())
+        if self.is_running():
+            self._reload()
+            return
+        self._socket.unlink(missing_ok=True)
+        command = [sys.executable, "-m", "supervisor.supervisord", "-c", str(configuration)]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+        deadline = time.monotonic() + 15
+        while done.returncode == 0 and not self.is_running() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        if not self.is_running():
+            log = self._layout.logs / "supervisor.log"
+            raise StackError(f"The supervisor did not start.\n{done.stdout}{done.stderr}{tail(log)}")
+
+    def _reload(self) -> None:
+        with rpc.session(self._socket) as supervisor:
+            added, changed, removed = supervisor.reloadConfig()[0]
+            for name in changed + removed:
+                supervisor.stopProcessGroup(name)
+                supervisor.removeProcessGroup(name)
+            for name in added + changed:
+                supervisor.addProcessGroup(name)
+
+    def states(self) -> dict[str, State]:
+        """By part; empty when the supervisor is down."""
+        if not self.is_running():
+            return {}
+        with rpc.session(self._socket) as supervisor:
+            found = supervisor.getAllProcessInfo()
+        return {
+            info["name"]: State(info["statename"], info["pid"], info["spawnerr"] or info["description"])
+            for info in found
+        }
+
+    def start_part(self, part: Part) -> None:
+        """Returns when it has been started, not when it is ready. Does nothing when it runs."""
+        states = self.states()
+        if part.name not in states:
+            raise StackError("The shop is down: `make up` starts it.")
+        if states[part.name].is_up:
+            return
+        with rpc.session(self._socket) as supervisor:
+            if states[part.name].name == "BACKOFF":
+                supervisor.stopProcess(part.name)
+            supervisor.startProcess(part.name, False)
+
+    def stop_parts(self, parts: Iterable[Part]) -> None:
+        """All at once, since each may take its time; returns when all are down."""
+        states = self.states()
+        stopping = [part.name for part in parts if part.name in states and states[part.name].name in STOPPABLE]
+        with rpc.session(self._socket) as supervisor:
+            for name in stopping:
+                supervisor.stopProcess(name, False)
+        while any(states[name].name in (*STOPPABLE, "STOPPING") for name in stopping):
+            time.sleep(0.05)
+            states = self.states()
+
+    def shutdown(self) -> None:
+        """Ends the daemon, and what still runs; returns when it is gone."""
+        with rpc.session(self._socket) as supervisor:
+            daemon = psutil.Process(supervisor.getPID())
+            supervisor.shutdown()
+        try:
+            daemon.wait(timeout=3 * STOP_SECONDS)
+        except psutil.TimeoutExpired:
+            raise StackError(f"The supervisor (pid {daemon.pid}) does not end: `kill -9 {daemon.pid}`.") from None
+        shutil.rmtree(self._layout.sockets, ignore_errors=True)
+
+    def _configuration(self) -> str:
+        head = f"""\
+[supervisord]
+logfile={self._layout.logs}/supervisor.log
+logfile_maxbytes=5MB
+logfile_backups=1
+pidfile={self._directory}/supervisord.pid
+childlogdir={self._layout.logs}
+directory={ROOT}
+identifier=online-mart
+minfds=256
+minprocs=32
+umask=022
+{"user=root" if os.geteuid() == 0 else ""}
+
+[unix_http_server]
+file={self._socket}
+chmod=0700
+
+[rpcinterface:supervisor]
+supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface
+"""
+        return head.replace("%", "%%") + "".join(self._program(part) for part in self._layout.parts)
+
+    def _program(self, part: Part) -> str:
+        command = [sys.executable, "-m", "local_stack.launch", str(self._layout.directory), part.name]
+        quoted = " ".join(f'"{word}"' for word in command)
+        text = f"""
+[program:{part.name}]
+command={quoted}
+autostart=false
+autorestart={"true" if self._autorestart else "false"}
+startsecs=2
+startretries={RETRIES if self._autorestart else 0}
+stopsignal={"INT" if part == POSTGRES else "TERM"}
+stopwaitsecs={STOP_SECONDS}
+redirect_stderr=true
+stdout_logfile={self._layout.log(part)}
+stdout_logfile_maxbytes=10MB
+stdout_logfile_backups=2
+"""
+        return text.replace("%", "%%")

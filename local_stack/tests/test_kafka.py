@@ -1,0 +1,94 @@
+import asyncio
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.structs import TopicPartition
+
+from contracts.topics import PAYMENT_STATUS, USERS, all_topics
+from local_stack import ports, topics
+from local_stack.kafka import EmbeddedKafka
+from local_stack.lag import consumer_lag
+
+
+@pytest.fixture
+def own_kafka(tmp_path: Path) -> Iterator[EmbeddedKafka]:
+    leased = ports.lease(2)
+    server = EmbeddedKafka(tmp_path / "kafka", *leased, heap="256m")
+    server.start()
+    yield server
+    server.kill()
+    ports.release(leased)
+
+
+@pytest.mark.system
+async def test_what_was_acknowledged_outlives_a_kill(own_kafka: EmbeddedKafka) -> None:
+    await asyncio.to_thread(topics.create_topics, own_kafka.bootstrap_servers)
+    await _produce(own_kafka.bootstrap_servers, PAYMENT_STATUS.name, 100)
+    own_kafka.kill()
+    await asyncio.to_thread(own_kafka.start)
+    assert await _length(own_kafka.bootstrap_servers, PAYMENT_STATUS.name) == 100
+
+
+def test_topics_are_as_the_contracts_say_and_stay_so(kafka: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    prefix = "local-stack-topics."
+    assert topics.create_topics(kafka, prefix) == len(all_topics())
+    assert topics.create_topics(kafka, prefix) == 0
+    changed = tuple(replace(topic, max_record_bytes=99_999) if topic == USERS else topic for topic in all_topics())
+    monkeypatch.setattr(topics, "all_topics", lambda: changed)
+    assert topics.create_topics(kafka, prefix) == 1
+    assert topics.create_topics(kafka, prefix) == 0
+
+
+async def test_a_topics_configuration_is_the_contracts(kafka: str) -> None:
+    await asyncio.to_thread(topics.create_topics, kafka, "local-stack-config.")
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
+    await admin.start()
+    try:
+        resource = ConfigResource(ConfigResourceType.TOPIC, "local-stack-config.users")
+        [answer] = await admin.describe_configs([resource])
+        [described] = await admin.describe_topics(["local-stack-config.users"])
+    finally:
+        await admin.close()
+    actual = {entry[0]: entry[1] for entry in answer.resources[0][4]}
+    assert USERS.config().items() <= actual.items()
+    assert len(described["partitions"]) == USERS.partitions
+
+
+async def test_lag_is_what_a_group_has_not_committed(kafka: str) -> None:
+    prefix = "local-stack-lag."
+    await asyncio.to_thread(topics.create_topics, kafka, prefix)
+    await _produce(kafka, prefix + PAYMENT_STATUS.name, 5)
+    partition = TopicPartition(prefix + PAYMENT_STATUS.name, 0)
+    consumer = AIOKafkaConsumer(bootstrap_servers=kafka, group_id=prefix + "group", enable_auto_commit=False)
+    await consumer.start()
+    try:
+        consumer.assign([partition])
+        await consumer.commit({partition: 2})
+    finally:
+        await consumer.stop()
+    assert await asyncio.to_thread(consumer_lag, kafka, [prefix + "group"]) == {prefix + "group": 3}
+
+
+async def _produce(bootstrap_servers: str, topic: str, count: int) -> None:
+    producer = AIOKafkaProducer(bootstrap_servers=bootstrap_servers, acks="all")
+    await producer.start()
+    try:
+        for number in range(count):
+            await producer.send_and_wait(topic, str(number).encode(), partition=0)
+    finally:
+        await producer.stop()
+
+
+async def _length(bootstrap_servers: str, topic: str) -> int:
+    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap_servers)
+    await consumer.start()
+    try:
+        partition = TopicPartition(topic, 0)
+        return int((await consumer.end_offsets([partition]))[partition])
+    finally:
+        await consumer.stop()

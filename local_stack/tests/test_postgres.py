@@ -1,0 +1,66 @@
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg2
+import pytest
+
+from local_stack.errors import StackError
+from local_stack.postgres import FAST_AND_FORGETFUL, EmbeddedPostgres, administration
+
+
+@pytest.fixture
+def server(tmp_path: Path, free_port: int) -> Iterator[EmbeddedPostgres]:
+    server = EmbeddedPostgres(tmp_path / "postgres", free_port, settings=FAST_AND_FORGETFUL)
+    server.start()
+    yield server
+    server.stop()
+
+
+def test_a_services_role_opens_its_own_database_and_no_other(server: EmbeddedPostgres) -> None:
+    orders = server.create_service_database("order_service", "secret/%one")
+    server.create_service_database("user_service", "two")
+    with administration(orders) as cursor:
+        cursor.execute("CREATE TABLE thing (id int)")
+        cursor.execute("CREATE EXTENSION pg_trgm")
+    for other in ("user_service", "postgres", "template1"):
+        with pytest.raises(psycopg2.OperationalError, match="permission denied for database"):
+            psycopg2.connect(orders.removesuffix("/order_service") + f"/{other}")
+
+
+def test_nobody_gets_in_without_the_right_password(server: EmbeddedPostgres) -> None:
+    server.create_service_database("order_service", "right")
+    for password in ("wrong", ""):
+        with pytest.raises(psycopg2.OperationalError):
+            psycopg2.connect(server.url("order_service", password, "order_service"))
+        with pytest.raises(psycopg2.OperationalError):
+            psycopg2.connect(
+                host=str(server.socket_dir), port=server.port, user="postgres", password=password, passfile="/dev/null"
+            )
+
+
+def test_a_service_database_may_be_made_again_with_another_password(server: EmbeddedPostgres) -> None:
+    with administration(server.create_service_database("order_service", "one")) as cursor:
+        cursor.execute("CREATE TABLE thing (id int)")
+    with administration(server.create_service_database("order_service", "two")) as cursor:
+        cursor.execute("SELECT count(*) FROM thing")
+        assert cursor.fetchone() == (0,)
+
+
+def test_what_was_committed_outlives_a_kill(server: EmbeddedPostgres) -> None:
+    url = server.create_service_database("order_service", "one")
+    with administration(url) as cursor:
+        cursor.execute("CREATE TABLE thing AS SELECT 1 AS id")
+    server.kill()
+    assert not server.is_running()
+    server.start()
+    with administration(url) as cursor:
+        cursor.execute("SELECT id FROM thing")
+        assert cursor.fetchall() == [(1,)]
+
+
+def test_another_password_than_the_data_was_made_with_is_explained(server: EmbeddedPostgres) -> None:
+    server.stop()
+    other = EmbeddedPostgres(server.data_dir, server.port, password="another", settings=FAST_AND_FORGETFUL)
+    with pytest.raises(StackError, match="POSTGRES_PASSWORD"):
+        other.start()
+    assert not other.is_running()

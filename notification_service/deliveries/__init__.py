@@ -1,0 +1,1 @@
+"""What leaves the shop: e-mails, and the log of them."""

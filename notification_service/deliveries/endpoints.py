@@ -1,0 +1,41 @@
+"""HTTP in: deliveries."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query
+
+from notification_service.deliveries import queries, use_cases
+from notification_service.deliveries.models import DeliveryUnderWay, Status
+from notification_service.deliveries.schemas import DeliveryOut
+from service_kit.database import Tx
+from service_kit.database.keyset import InvalidCursor
+from service_kit.http.answers import problems
+from service_kit.http.pagination import Page, Paged
+from service_kit.problems import NotFound
+from service_kit.security import Principal, Requires
+
+router = APIRouter(prefix="/deliveries", tags=["deliveries"])
+
+
+@router.get("", summary="The log of e-mails", responses=problems(InvalidCursor))
+async def list_deliveries(
+    page: Paged,
+    tx: Tx,
+    _: Annotated[Principal, Requires("deliveries:read")],
+    status: Annotated[Status | None, Query(description="only those with this status")] = None,
+    user_id: Annotated[UUID | None, Query(description="only those to this user")] = None,
+) -> Page[DeliveryOut]:
+    """Newest first: what was sent, what is still tried, what failed and why, and what was withheld."""
+    return page.of(await queries.page(tx, status, user_id, page.position), DeliveryOut.of)
+
+
+@router.post(
+    "/{id}/send",
+    status_code=202,
+    summary="Send an e-mail again",
+    responses=problems(NotFound, DeliveryUnderWay),
+)
+async def send_delivery_again(id: UUID, tx: Tx, _: Annotated[Principal, Requires("deliveries:send")]) -> DeliveryOut:
+    """To the recipient's present address, under the same `Message-ID`, within a second or so."""
+    return DeliveryOut.of(await use_cases.send_again(tx, id))

@@ -1,0 +1,141 @@
+"""Sends what is due. No transaction is open while the mail server is spoken to.
+
+A crash between the server's `250` and our mark sends a message again, under the same `Message-ID`: so marks follow at
+once, in groups of whatever was sent while the last group was being marked.
+"""
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+
+import structlog
+from prometheus_client import Counter
+
+from notification_service.deliveries import queries
+from notification_service.deliveries.mail import compose
+from notification_service.deliveries.mailer import Mailer, Refused, ServerAway
+from notification_service.deliveries.models import Status
+from notification_service.deliveries.queries import Claimed, Outcome
+from service_kit.database import Database
+from service_kit.jobs import Job
+from service_kit.runtime import Runtime
+
+BATCH = 200
+HOLD = timedelta(minutes=3)
+# Nothing is begun later than this after the claim, so that all is marked well before the hold ends.
+WORK_SECONDS = 60.0
+ATTEMPTS = 10
+FIRST_RETRY = timedelta(seconds=30)
+LONGEST_RETRY = timedelta(hours=2)
+WHILE_SERVER_IS_AWAY = timedelta(seconds=5)
+ERROR_LENGTH = 500
+
+MAILS = Counter("emails_total", "E-mails by what became of them; pending: to be tried again", ["status"])
+log = structlog.get_logger(__name__)
+
+
+@asynccontextmanager
+async def open_mailer(runtime: Runtime) -> AsyncIterator[None]:
+    """The pool of SMTP connections, for the whole run."""
+    mailer = Mailer(runtime.settings)  # type: ignore[arg-type]
+    runtime.provide(mailer)
+    try:
+        yield
+    finally:
+        await mailer.close()
+
+
+async def send_due(runtime: Runtime) -> None:
+    """One batch; when there is more, the next follows at once."""
+    async with runtime.database.hot() as connection:
+        claimed = await queries.claim(connection, BATCH, HOLD)
+    if not claimed:
+        return
+    sending = _Sending(runtime.resource(Mailer), runtime.database, claimed)
+    await sending.run()
+    if len(claimed) == BATCH and not sending.server_away:
+        runtime.jobs.wake(SEND_MAIL.name)
+
+
+SEND_MAIL = Job("send-mail", send_due, every=timedelta(seconds=0.5))
+
+
+class _Sending:
+    """One claimed batch on its way: several senders, one who marks."""
+
+    def __init__(self, mailer: Mailer, database: Database, claimed: list[Claimed]) -> None:
+        self.server_away: str | None = None
+        self._mailer = mailer
+        self._database = database
+        self._claimed = claimed
+        self._outcomes: asyncio.Queue[Outcome] = asyncio.Queue()
+        self._until = time.monotonic() + WORK_SECONDS
+
+    async def run(self) -> None:
+        """Raises what the marking raises: what was sent by then and not marked is sent again when the hold ends."""
+        marker = asyncio.create_task(self._mark())
+        todo = iter(self._claimed)
+        try:
+            await asyncio.gather(*(self._send_each(todo, marker) for _ in range(self._mailer.size)))
+            await marker
+        finally:
+            marker.cancel()
+        if self.server_away:
+            log.warning("mail_server_away", error=self.server_away)
+
+    async def _send_each(self, todo: Iterator[Claimed], marker: "asyncio.Task[None]") -> None:
+        for delivery in todo:
+            if marker.done():
+                return
+            self._outcomes.put_nowait(await self._send(delivery))
+
+    async def _send(self, delivery: Claimed) -> Outcome:
+        if not delivery.verified:
+            return Outcome(delivery.id, Status.WITHHELD, "the address is not verified", attempts=0)
+        if self.server_away:
+            return _postponed(delivery, self.server_away)
+        if time.monotonic() > self._until:
+            return _postponed(delivery, None, wait=timedelta(0))
+        return await self._attempt(delivery)
+
+    async def _attempt(self, delivery: Claimed) -> Outcome:
+        try:
+            message = compose(delivery, mail_from=self._mailer.mail_from, domain=self._mailer.mail_domain)
+            await self._mailer.send(message)
+        except ServerAway as error:
+            self.server_away = str(error)
+            return _postponed(delivery, self.server_away)
+        except Refused as error:
+            return _refused(delivery, error)
+        except ValueError as error:
+            return Outcome(delivery.id, Status.FAILED, f"the address can't be used: {error}"[:ERROR_LENGTH])
+        return Outcome(delivery.id, Status.SENT)
+
+    async def _mark(self) -> None:
+        left = len(self._claimed)
+        while left:
+            outcomes = [await self._outcomes.get()]
+            while not self._outcomes.empty():
+                outcomes.append(self._outcomes.get_nowait())
+            async with self._database.hot() as connection:
+                await queries.settle(connection, outcomes)
+            for outcome in outcomes:
+                MAILS.labels(outcome.status.value).inc()
+            left -= len(outcomes)
+
+
+def _postponed(delivery: Claimed, error: str | None, wait: timedelta = WHILE_SERVER_IS_AWAY) -> Outcome:
+    """Not counted as an attempt: it is no fault of the message."""
+    return Outcome(delivery.id, Status.PENDING, error and error[:ERROR_LENGTH], attempts=0, wait=wait)
+
+
+def _refused(delivery: Claimed, error: Refused) -> Outcome:
+    """Tried again with back-off, in vain at most ATTEMPTS times."""
+    words = str(error)[:ERROR_LENGTH]
+    if error.permanent or delivery.attempts + 1 >= ATTEMPTS:
+        return Outcome(delivery.id, Status.FAILED, words)
+    wait = min(FIRST_RETRY * 2**delivery.attempts, LONGEST_RETRY) * random.uniform(0.8, 1.2)
+    return Outcome(delivery.id, Status.PENDING, words, wait=wait)

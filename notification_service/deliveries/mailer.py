@@ -1,0 +1,126 @@
+"""The way to the mail server: a pool of SMTP connections, and what its errors mean for a message."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from email.message import EmailMessage
+
+import aiosmtplib
+
+from notification_service.settings import Settings
+
+TIMEOUT = 10.0  # seconds for each answer of the server
+SEND_TIMEOUT = 30.0  # for a whole message
+FRESH = 1.0  # a connection that was idle for longer is asked whether it still stands
+_SERVICE_CLOSING = 421
+
+
+class ServerAway(Exception):
+    """No fault of the message: the server can't be reached, or doesn't let us in."""
+
+
+class Refused(Exception):
+    """The server didn't take this message; `permanent`: and never will."""
+
+    def __init__(self, reason: str, *, permanent: bool) -> None:
+        super().__init__(reason)
+        self.permanent = permanent
+
+
+class Mailer:
+    """Sends messages over up to `size` connections at the same time, and keeps them open in between."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.size = settings.smtp_connections
+        self.mail_from = settings.mail_from
+        self.mail_domain = settings.mail_domain
+        self._settings = settings
+        self._free = asyncio.Semaphore(self.size)
+        self._idle: list[tuple[aiosmtplib.SMTP, float]] = []
+
+    async def send(self, message: EmailMessage) -> None:
+        """When this returns, the server has taken the message. Raises: ServerAway, Refused."""
+        try:
+            async with asyncio.timeout(SEND_TIMEOUT), self._connection() as smtp:
+                await smtp.send_message(message)
+        except aiosmtplib.SMTPRecipientsRefused as error:
+            raise _refused(error.recipients[0]) from error
+        except aiosmtplib.SMTPSenderRefused as error:
+            # That is our own address: once somebody has put it right, the message will go.
+            raise Refused(_words(error), permanent=False) from error
+        except aiosmtplib.SMTPResponseException as error:
+            raise _refused(error) from error
+        except aiosmtplib.SMTPNotSupported as error:
+            raise Refused(str(error), permanent=True) from error
+        except (aiosmtplib.SMTPException, OSError) as error:
+            raise Refused(str(error) or type(error).__name__, permanent=False) from error
+
+    async def close(self) -> None:
+        while self._idle:
+            await _quit(self._idle.pop()[0])
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[aiosmtplib.SMTP]:
+        """Goes back to the pool unless something is wrong with it; a refused message is nothing wrong."""
+        async with self._free:
+            smtp = await self._idle_one() or await self._new_one()
+            try:
+                yield smtp
+            except BaseException as error:
+                if not isinstance(error, (aiosmtplib.SMTPResponseException, aiosmtplib.SMTPRecipientsRefused)):
+                    smtp.close()
+                raise
+            finally:
+                if smtp.is_connected:
+                    self._idle.append((smtp, time.monotonic()))
+
+    async def _idle_one(self) -> aiosmtplib.SMTP | None:
+        while self._idle:
+            smtp, since = self._idle.pop()
+            if not smtp.is_connected:
+                continue
+            if time.monotonic() - since < FRESH:
+                return smtp
+            try:
+                await smtp.noop()
+            except (aiosmtplib.SMTPException, OSError):
+                smtp.close()
+            else:
+                return smtp
+        return None
+
+    async def _new_one(self) -> aiosmtplib.SMTP:
+        settings = self._settings
+        smtp = aiosmtplib.SMTP(
+            hostname=settings.smtp_host,
+            port=settings.smtp_port,
+            username=settings.smtp_username,
+            password=settings.smtp_password.get_secret_value() if settings.smtp_password else None,
+            start_tls=settings.start_tls,
+            timeout=TIMEOUT,
+        )
+        try:
+            await smtp.connect()
+        except (aiosmtplib.SMTPException, OSError, ValueError) as error:
+            smtp.close()
+            raise ServerAway(f"{type(error).__name__}: {error}") from error
+        return smtp
+
+
+def _refused(error: aiosmtplib.SMTPResponseException) -> Refused | ServerAway:
+    if error.code == _SERVICE_CLOSING:
+        return ServerAway(_words(error))
+    return Refused(_words(error), permanent=error.code >= 500)
+
+
+def _words(error: aiosmtplib.SMTPResponseException) -> str:
+    return f"{error.code} {error.message}"
+
+
+async def _quit(smtp: aiosmtplib.SMTP) -> None:
+    with contextlib.suppress(aiosmtplib.SMTPException, OSError):
+        async with asyncio.timeout(1):
+            await smtp.quit()
+    smtp.close()

@@ -1,0 +1,52 @@
+"""Bodies of deliveries."""
+
+from datetime import datetime
+from typing import Any, Self
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from notification_service.deliveries.models import Delivery, Status
+from notification_service.notifications.kinds import Kind
+from notification_service.preferences.models import Channel
+
+_EXAMPLE: dict[str, Any] = {
+    "id": "0199c1a0-5b00-7a10-8c00-000000000010",
+    "notification_id": "0199c1a0-5b00-7a10-8c00-000000000009",
+    "event_id": "0199c1a0-5b00-7a10-8c00-000000000011",
+    "user_id": "0199c1a0-5b00-7a10-8c00-000000000001",
+    "kind": "order.paid",
+    "channel": "email",
+    "address": "ada@example.com",
+    "status": "pending",
+    "attempts": 1,
+    "error": "451 4.3.0 try again later",
+    "next_attempt_at": "2026-11-22T15:04:30Z",
+    "created_at": "2026-11-22T15:04:00Z",
+    "sent_at": None,
+}
+
+
+class DeliveryOut(BaseModel):
+    """One notification by one channel."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
+
+    id: UUID
+    notification_id: UUID
+    event_id: UUID = Field(description="the e-mail's Message-ID is `<event_id>.<channel>@<our domain>`")
+    user_id: UUID
+    kind: Kind
+    channel: Channel
+    address: str
+    status: Status
+    attempts: int
+    error: str | None = Field(description="why the last attempt failed, or why there was none")
+    next_attempt_at: datetime | None = Field(description="null where none is to come")
+    created_at: datetime
+    sent_at: datetime | None
+
+    @classmethod
+    def of(cls, delivery: Delivery) -> Self:
+        shown = cls.model_validate(delivery, from_attributes=True)
+        return shown if shown.status == Status.PENDING else shown.model_copy(update={"next_attempt_at": None})

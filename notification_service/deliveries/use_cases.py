@@ -1,0 +1,16 @@
+"""What staff do about deliveries."""
+
+from uuid import UUID
+
+from notification_service.deliveries import queries
+from notification_service.deliveries.models import Delivery
+from service_kit.clock import utcnow
+from service_kit.database import Tx
+from service_kit.problems import not_found
+
+
+async def send_again(tx: Tx, id: UUID) -> Delivery:
+    """Raises: NotFound, DeliveryUnderWay."""
+    delivery = await queries.lock(tx, id) or not_found(Delivery, id)
+    delivery.send_again(utcnow())
+    return delivery

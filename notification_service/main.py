@@ -1,0 +1,30 @@
+"""The notification service: `uvicorn --factory notification_service.main:create`."""
+
+from fastapi import FastAPI
+
+from notification_service.deliveries import endpoints as deliveries
+from notification_service.deliveries import jobs as mail
+from notification_service.notifications import consumers as news
+from notification_service.notifications import endpoints as notifications
+from notification_service.preferences import endpoints as preferences
+from notification_service.recipients import consumers as recipients
+from notification_service.settings import Settings
+from service_kit.http.application import create_app
+
+DESCRIPTION = """\
+Tells customers what becomes of their orders: an inbox for each, and e-mail where they want it.
+
+It serves what it was told of by the other services, and needs none of them to answer.
+"""
+
+
+def create(settings: Settings | None = None) -> FastAPI:
+    return create_app(
+        settings or Settings(),
+        title="Notifications",
+        description=DESCRIPTION,
+        routers=[notifications.router, preferences.router, deliveries.router],
+        consumers=[recipients, news],
+        jobs=[mail.SEND_MAIL],
+        lifespan=mail.open_mailer,
+    )

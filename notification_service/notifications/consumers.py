@@ -1,0 +1,42 @@
+"""Events in: what customers are told of."""
+
+from contracts.events.order_notification import (
+    OrderAwaitingPayment,
+    OrderCancelled,
+    OrderEvent,
+    OrderExpired,
+    OrderPaid,
+    OrderPlaced,
+    OrderRejected,
+)
+from contracts.events.payment_status import PaymentFailed, PaymentRefunded, PaymentReport
+from contracts.events.shipment_notification import ShipmentDelivered, ShipmentDispatched, ShipmentEvent
+from notification_service.notifications import use_cases
+from service_kit.database import HotTx
+from service_kit.messaging import Envelope, consumes
+
+
+@consumes(OrderPlaced, batch=True)
+@consumes(OrderRejected, batch=True)
+@consumes(OrderAwaitingPayment, batch=True)
+@consumes(OrderPaid, batch=True)
+@consumes(OrderCancelled, batch=True)
+@consumes(OrderExpired, batch=True)
+async def tell_of_order(tx: HotTx, events: list[OrderEvent], envelopes: list[Envelope]) -> None:
+    """A step of an order's life."""
+    await use_cases.tell(tx, events, envelopes)
+
+
+@consumes(PaymentFailed, batch=True)
+@consumes(PaymentRefunded, batch=True)
+async def tell_of_payment(tx: HotTx, events: list[PaymentReport], envelopes: list[Envelope]) -> None:
+    """What the order service says of money. It says what others report again as its own, so those are passed over."""
+    ours = [pair for pair in zip(events, envelopes, strict=True) if pair[1].source == PaymentReport.source]
+    await use_cases.tell(tx, [event for event, _ in ours], [envelope for _, envelope in ours])
+
+
+@consumes(ShipmentDispatched, batch=True)
+@consumes(ShipmentDelivered, batch=True)
+async def tell_of_shipment(tx: HotTx, events: list[ShipmentEvent], envelopes: list[Envelope]) -> None:
+    """A parcel's way."""
+    await use_cases.tell(tx, events, envelopes)

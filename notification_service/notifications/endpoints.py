@@ -1,0 +1,59 @@
+"""HTTP in: notifications."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query
+
+from notification_service.notifications import queries, use_cases
+from notification_service.notifications.queries import Scope
+from notification_service.notifications.schemas import MarkedOut, NotificationOut, NotificationPage
+from service_kit.database import Tx
+from service_kit.database.keyset import InvalidCursor
+from service_kit.http.answers import problems
+from service_kit.http.pagination import Paged
+from service_kit.problems import Forbidden, NotFound
+from service_kit.security import Principal, Requires
+
+router = APIRouter(prefix="/notifications", tags=["notifications"])
+READ_ANY = "notifications:read:any"
+
+
+@router.get("", summary="My inbox", responses=problems(InvalidCursor, Forbidden))
+async def list_notifications(
+    page: Paged,
+    tx: Tx,
+    who: Annotated[Principal, Requires("notifications:read")],
+    unread: Annotated[bool | None, Query(description="true: only unread ones; false: only read ones")] = None,
+    order_id: Annotated[UUID | None, Query(description="only about this order")] = None,
+    user_id: Annotated[UUID | None, Query(description="whose inbox; another's needs `notifications:read:any`")] = None,
+) -> NotificationPage:
+    """Newest first, with the count of unread ones.
+
+    With `notifications:read:any`, an `order_id` without a `user_id` shows what anybody was told of that order.
+    """
+    scope = _scope(who, user_id, order_id)
+    found = page.of(await queries.page(tx, scope, unread, page.position), NotificationOut.of)
+    return NotificationPage(items=found.items, next=found.next, unread=await queries.count_unread(tx, scope))
+
+
+@router.post("/read-all", summary="Mark all of mine as read")
+async def mark_all_notifications_read(tx: Tx, who: Annotated[Principal, Requires("notifications:write")]) -> MarkedOut:
+    """Those that arrived by now; repeating it does no harm."""
+    return MarkedOut(marked=await queries.mark_all_read(tx, who.user_id))
+
+
+@router.post("/{id}/read", summary="Mark one of mine as read", responses=problems(NotFound))
+async def mark_notification_read(
+    id: UUID, tx: Tx, who: Annotated[Principal, Requires("notifications:write")]
+) -> NotificationOut:
+    """It keeps the time at which it was first read."""
+    return NotificationOut.of(await use_cases.mark_read(tx, id, who.user_id))
+
+
+def _scope(who: Principal, user_id: UUID | None, order_id: UUID | None) -> Scope:
+    """Raises: Forbidden."""
+    if user_id not in (None, who.user_id) and not who.may(READ_ANY):
+        raise Forbidden(permission=READ_ANY)
+    anybody = user_id is None and order_id is not None and who.may(READ_ANY)
+    return Scope(None if anybody else user_id or who.user_id, order_id)

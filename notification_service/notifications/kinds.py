@@ -1,0 +1,24 @@
+"""What a customer can be told of."""
+
+from enum import StrEnum
+
+from contracts.events import Event
+
+
+class Kind(StrEnum):
+    """A kind of notification: the type of the event that is told, without what all types have in common."""
+
+    ORDER_PLACED = "order.placed"
+    ORDER_REJECTED = "order.rejected"
+    ORDER_AWAITING_PAYMENT = "order.awaiting_payment"
+    ORDER_PAID = "order.paid"
+    ORDER_CANCELLED = "order.cancelled"
+    ORDER_EXPIRED = "order.expired"
+    PAYMENT_FAILED = "payment.failed"
+    PAYMENT_REFUNDED = "payment.refunded"
+    SHIPMENT_DISPATCHED = "shipment.dispatched"
+    SHIPMENT_DELIVERED = "shipment.delivered"
+
+    @classmethod
+    def of(cls, event: type[Event]) -> "Kind":
+        return cls(event.type.removeprefix("mart.").rpartition(".v")[0])

@@ -1,0 +1,38 @@
+"""Tables of notifications."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Index, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlmodel import Field
+
+from notification_service.base import Base
+from service_kit.ids import uuid7
+
+
+class Notification(Base, table=True):
+    """One event that a customer is told of. It waits, unseen, until its user is known (`told_at`)."""
+
+    __tablename__ = "notifications"
+
+    id: UUID = Field(default_factory=uuid7, primary_key=True)
+    event_id: UUID = Field(unique=True)
+    user_id: UUID
+    kind: str
+    order_id: UUID
+    title: str
+    body: str
+    facts: dict[str, Any] = Field(sa_type=JSONB)
+    created_at: datetime
+    """When it happened, which is the order that an inbox is read in."""
+    told_at: datetime | None = None
+    read_at: datetime | None = None
+
+    __table_args__ = (
+        Index("ix_notifications_user", "user_id", "created_at", "id"),
+        Index("ix_notifications_order", "order_id", "created_at", "id"),
+        Index("ix_notifications_unread", "user_id", postgresql_where=text("read_at IS NULL AND told_at IS NOT NULL")),
+        Index("ix_notifications_waiting", "user_id", postgresql_where=text("told_at IS NULL")),
+    )

@@ -1,0 +1,138 @@
+"""Every statement about notifications."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import func, update
+from sqlmodel import col, select
+
+from notification_service.notifications.kinds import Kind
+from notification_service.notifications.models import Notification
+from notification_service.notifications.wording import Words
+from service_kit.clock import utcnow
+from service_kit.database import HotTx, Tx
+from service_kit.database.keyset import Position, Slice, keyset
+from service_kit.ids import uuid7
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """One event to tell one customer of."""
+
+    event_id: UUID
+    user_id: UUID
+    kind: Kind
+    order_id: UUID
+    facts: dict[str, Any]
+    words: Words
+    happened_at: datetime
+
+
+# From the rows of `told` to the e-mails of those who want them. An unverified address gets none, and the log says so.
+_DELIVERIES = """
+INSERT INTO deliveries (id, notification_id, event_id, user_id, kind, channel, address, status, error, attempts,
+                        next_attempt_at, created_at)
+SELECT uuidv7(), told.id, told.event_id, told.user_id, told.kind, 'email', recipient.email,
+       CASE WHEN recipient.email_verified THEN 'pending' ELSE 'withheld' END,
+       CASE WHEN NOT recipient.email_verified THEN 'the address is not verified' END, 0, now(), now()
+FROM told
+JOIN recipients AS recipient USING (user_id)
+LEFT JOIN preferences USING (user_id)
+WHERE told.told_at IS NOT NULL AND (told.kind = ANY (preferences.email_off)) IS NOT TRUE
+"""
+TELL = f"""
+WITH told AS (
+    INSERT INTO notifications (id, event_id, user_id, kind, order_id, title, body, facts, created_at, told_at)
+    SELECT news.*, CASE WHEN recipient.email IS NOT NULL THEN now() END
+    FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::uuid[], $6::text[], $7::text[], $8::jsonb[],
+                $9::timestamptz[])
+         AS news (id, event_id, user_id, kind, order_id, title, body, facts, created_at)
+    JOIN recipients AS recipient ON recipient.user_id = news.user_id AND NOT recipient.erased
+    ON CONFLICT (event_id) DO NOTHING
+    RETURNING id, event_id, user_id, kind, told_at
+)
+{_DELIVERIES}
+"""  # noqa: S608 (a constant)
+TELL_WHAT_WAITED = f"""
+WITH told AS (
+    UPDATE notifications SET told_at = now()
+    FROM recipients AS known
+    WHERE notifications.user_id = ANY ($1) AND notifications.told_at IS NULL
+      AND known.user_id = notifications.user_id AND known.email IS NOT NULL
+    RETURNING notifications.id, notifications.event_id, notifications.user_id, notifications.kind, notifications.told_at
+)
+{_DELIVERIES}
+"""  # noqa: S608 (a constant)
+
+
+async def tell(tx: HotTx, news: Sequence[News]) -> None:
+    """Inbox rows and e-mails for the whole batch, one of each per event, however often it comes.
+
+    The recipients must be held (`recipients.queries.hold`): the statement decides by what it reads of them.
+    """
+    await tx.execute(
+        TELL,
+        [uuid7() for _ in news],
+        [each.event_id for each in news],
+        [each.user_id for each in news],
+        [each.kind.value for each in news],
+        [each.order_id for each in news],
+        [each.words.title for each in news],
+        [each.words.body for each in news],
+        [json.dumps(each.facts) for each in news],
+        [each.happened_at for each in news],
+    )
+
+
+async def tell_what_waited(tx: HotTx, user_ids: Sequence[UUID]) -> None:
+    """Shows these users, who are known by now, what happened before they were."""
+    await tx.execute(TELL_WHAT_WAITED, user_ids)
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Whose notifications, and of which order; None: all."""
+
+    user_id: UUID | None
+    order_id: UUID | None
+
+    @property
+    def conditions(self) -> list[Any]:
+        conditions: list[Any] = [col(Notification.told_at).is_not(None)]
+        if self.user_id is not None:
+            conditions.append(col(Notification.user_id) == self.user_id)
+        if self.order_id is not None:
+            conditions.append(col(Notification.order_id) == self.order_id)
+        return conditions
+
+
+async def page(tx: Tx, scope: Scope, unread: bool | None, position: Position) -> Slice[Notification]:
+    statement = select(Notification).where(*scope.conditions)
+    if unread is not None:
+        read_at = col(Notification.read_at)
+        statement = statement.where(read_at.is_(None) if unread else read_at.is_not(None))
+    return await keyset(tx, statement, position, Notification.created_at, Notification.id, descending=True)
+
+
+async def count_unread(tx: Tx, scope: Scope) -> int:
+    statement = select(func.count()).select_from(Notification)
+    return (await tx.exec(statement.where(*scope.conditions, col(Notification.read_at).is_(None)))).one()
+
+
+async def lock(tx: Tx, id: UUID, user_id: UUID) -> Notification | None:
+    """The user's own notification, held until the transaction ends; None for somebody else's."""
+    own = [col(Notification.id) == id, *Scope(user_id, None).conditions]
+    return (await tx.exec(select(Notification).where(*own).with_for_update())).first()
+
+
+async def mark_all_read(tx: Tx, user_id: UUID) -> int:
+    """How many were unread."""
+    unread = [*Scope(user_id, None).conditions, col(Notification.read_at).is_(None)]
+    marked = await tx.execute(
+        update(Notification).where(*unread).values(read_at=utcnow()).returning(col(Notification.id))
+    )
+    return len(marked.all())

@@ -1,0 +1,51 @@
+"""Bodies of notifications."""
+
+from datetime import datetime
+from typing import Any, Self
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from notification_service.notifications.kinds import Kind
+from notification_service.notifications.models import Notification
+from service_kit.http.pagination import Page
+
+_EXAMPLE: dict[str, Any] = {
+    "id": "0199c1a0-5b00-7a10-8c00-000000000009",
+    "kind": "order.paid",
+    "title": "Your payment for order M-7K3QX9 has arrived",
+    "body": "We have received GBP 20.30 for your order M-7K3QX9 and are getting it ready.",
+    "order_id": "0199c1a0-5b00-7a10-8c00-000000000005",
+    "read_at": None,
+    "created_at": "2026-11-22T15:04:00Z",
+}
+
+
+class NotificationOut(BaseModel):
+    """`title` and `body` are plain text: escape them before they go into a page."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
+
+    id: UUID
+    kind: Kind
+    title: str
+    body: str
+    order_id: UUID | None
+    read_at: datetime | None
+    created_at: datetime = Field(description="when it happened")
+
+    @classmethod
+    def of(cls, notification: Notification) -> Self:
+        return cls.model_validate(notification, from_attributes=True)
+
+
+class NotificationPage(Page[NotificationOut]):
+    """A part of an inbox, newest first."""
+
+    unread: int = Field(description="how many are unread in all, on this page and off it")
+
+
+class MarkedOut(BaseModel):
+    """What changed."""
+
+    marked: int = Field(description="how many were unread until now")

@@ -1,0 +1,44 @@
+"""What customers are told, and what they have read."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from contracts.events.order_notification import OrderEvent
+from contracts.events.payment_status import PaymentReport
+from contracts.events.shipment_notification import ShipmentEvent
+from notification_service.notifications import queries
+from notification_service.notifications.kinds import Kind
+from notification_service.notifications.models import Notification
+from notification_service.notifications.queries import News
+from notification_service.notifications.wording import facts_of, words_for
+from notification_service.recipients import queries as recipients
+from service_kit.clock import utcnow
+from service_kit.database import HotTx, Tx
+from service_kit.messaging import Envelope
+from service_kit.problems import not_found
+
+
+async def tell(
+    tx: HotTx, events: Sequence[OrderEvent | PaymentReport | ShipmentEvent], envelopes: Sequence[Envelope]
+) -> None:
+    """Each event once, to the inbox and by the channels that its customer wants."""
+    news = [
+        _news(event, envelope, event.user_id)
+        for event, envelope in zip(events, envelopes, strict=True)
+        if event.user_id is not None
+    ]
+    if news:
+        await recipients.hold(tx, {each.user_id for each in news})
+        await queries.tell(tx, news)
+
+
+async def mark_read(tx: Tx, id: UUID, user_id: UUID) -> Notification:
+    """Raises: NotFound, also for somebody else's."""
+    notification = await queries.lock(tx, id, user_id) or not_found(Notification, id)
+    notification.read_at = notification.read_at or utcnow()
+    return notification
+
+
+def _news(event: OrderEvent | PaymentReport | ShipmentEvent, envelope: Envelope, user_id: UUID) -> News:
+    kind, facts = Kind.of(type(event)), facts_of(event)
+    return News(envelope.id, user_id, kind, event.order_id, facts, words_for(kind, facts), envelope.time)

@@ -1,0 +1,68 @@
+"""What is said of each kind of event, by the templates beside this file; plain text, which others escape as they need.
+
+A kind's template has two blocks: `title` is the inbox's title and the e-mail's subject, `body` the text of both.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+
+from contracts.events import Event
+from contracts.events.order_notification import OrderPlaced, OrderRejected
+from notification_service.notifications.kinds import Kind
+from notification_service.notifications.money import in_words
+
+# An order may have 2,000 lines; a message names a few.
+NAMED_LINES = 5
+_TOLD = {"number", "total", "amount", "pay_by", "reason", "carrier", "tracking_number"}
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    title: str
+    body: str
+
+
+def facts_of(event: Event) -> dict[str, Any]:
+    """What is told of an event, as JSON has it."""
+    facts = event.model_dump(mode="json", include=_TOLD, exclude_none=True)
+    if isinstance(event, OrderPlaced):
+        facts["units"] = sum(line.quantity for line in event.lines)
+    if isinstance(event, OrderRejected):
+        facts["lines"] = [line.model_dump(mode="json", exclude={"product_id"}) for line in event.lines[:NAMED_LINES]]
+        facts["more_lines"] = max(0, len(event.lines) - NAMED_LINES)
+    return facts
+
+
+def words_for(kind: Kind, facts: dict[str, Any]) -> Words:
+    template = _template(kind)
+    context = template.new_context(facts)
+    title, body = ("".join(template.blocks[name](context)) for name in ("title", "body"))
+    return Words(" ".join(title.split()), body.strip())
+
+
+def moment(value: str) -> str:
+    """`2026-11-22T15:04:00Z` → `22 November 2026, 15:04 UTC`."""
+    return f"{datetime.fromisoformat(value).astimezone(UTC):%-d %B %Y, %H:%M} UTC"
+
+
+@cache
+def _template(kind: Kind) -> Template:
+    return _environment().get_template(f"{kind.value}.txt")
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=False,  # noqa: S701 (plain text)
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(money=in_words, moment=moment)
+    return environment

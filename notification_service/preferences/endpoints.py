@@ -1,0 +1,39 @@
+"""HTTP in: preferences."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Response
+
+from notification_service.preferences import queries, use_cases
+from notification_service.preferences.schemas import PreferencesIn, PreferencesOut
+from service_kit.database import Tx
+from service_kit.http.answers import problems
+from service_kit.http.etag import IfMatch, set_etag
+from service_kit.problems import PreconditionFailed
+from service_kit.security import Principal, Requires
+
+router = APIRouter(prefix="/preferences", tags=["preferences"])
+
+
+@router.get("", summary="What I am sent")
+async def read_preferences(
+    response: Response, tx: Tx, who: Annotated[Principal, Requires("notifications:read")]
+) -> PreferencesOut:
+    """Every kind of notification by every channel. The inbox has all of them, whatever stands here."""
+    found = await queries.find(tx, who.user_id)
+    set_etag(response, found.version if found else 0)
+    return PreferencesOut.of(found)
+
+
+@router.put("", summary="Choose what I am sent", responses=problems(PreconditionFailed))
+async def replace_preferences(
+    body: PreferencesIn,
+    response: Response,
+    tx: Tx,
+    expected: IfMatch,
+    who: Annotated[Principal, Requires("notifications:write")],
+) -> PreferencesOut:
+    """Replaces all of them: what is not named is enabled. Holds for what happens from now on."""
+    kept = await use_cases.replace(tx, who.user_id, body, expected)
+    set_etag(response, kept.version)
+    return PreferencesOut.of(kept)

@@ -1,0 +1,27 @@
+"""Tables of preferences."""
+
+from enum import StrEnum
+from uuid import UUID
+
+from sqlalchemy import Text
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlmodel import Field
+
+from notification_service.base import Base
+
+
+class Channel(StrEnum):
+    """A way to reach someone outside the inbox."""
+
+    EMAIL = "email"
+
+
+class Preferences(Base, table=True):
+    """What a user does not want to be sent; everything else they do. No row: they want all of it."""
+
+    __tablename__ = "preferences"
+
+    user_id: UUID = Field(primary_key=True)
+    email_off: list[str] = Field(default_factory=list, sa_type=ARRAY(Text))
+    """The kinds that are not to be sent by e-mail."""
+    version: int = 0

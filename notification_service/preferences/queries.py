@@ -1,0 +1,21 @@
+"""Every statement about preferences."""
+
+from uuid import UUID
+
+from sqlalchemy.dialects.postgresql import insert
+from sqlmodel import col, select
+
+from notification_service.preferences.models import Preferences
+from service_kit.database import Tx
+
+
+async def find(tx: Tx, user_id: UUID) -> Preferences | None:
+    return await tx.get(Preferences, user_id)
+
+
+async def lock(tx: Tx, user_id: UUID) -> Preferences:
+    """The user's row, made where there is none, and held until the transaction ends."""
+    empty = insert(Preferences).values(user_id=user_id, email_off=[], version=0)
+    await tx.execute(empty.on_conflict_do_nothing())
+    mine = select(Preferences).where(col(Preferences.user_id) == user_id).with_for_update()
+    return (await tx.exec(mine)).one()

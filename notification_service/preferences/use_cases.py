@@ -1,0 +1,18 @@
+"""What a customer wants to be sent."""
+
+from uuid import UUID
+
+from notification_service.preferences import queries
+from notification_service.preferences.models import Preferences
+from notification_service.preferences.schemas import PreferencesIn
+from service_kit.database import Tx
+from service_kit.http.etag import Expected
+
+
+async def replace(tx: Tx, user_id: UUID, wanted: PreferencesIn, expected: Expected) -> Preferences:
+    """Raises: PreconditionFailed, when someone else changed them since the caller read them."""
+    mine = await queries.lock(tx, user_id)
+    expected.check(mine.version)
+    mine.email_off = wanted.email_off
+    mine.version += 1
+    return mine

@@ -1,0 +1,25 @@
+"""Tables of recipients."""
+
+from uuid import UUID
+
+from sqlalchemy import BigInteger
+from sqlmodel import Field
+
+from notification_service.base import Base
+
+
+class Recipient(Base, table=True):
+    """A user as far as messages need to know them.
+
+    Without an `email` nothing but the id is known: either `user.changed` is still to come, and what happens meanwhile
+    waits for it, or the user was erased, and nothing is told any more.
+    """
+
+    __tablename__ = "recipients"
+
+    user_id: UUID = Field(primary_key=True)
+    version: int = Field(default=0, sa_type=BigInteger)
+    email: str | None = None
+    full_name: str | None = None
+    email_verified: bool = False
+    erased: bool = False

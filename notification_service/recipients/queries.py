@@ -1,0 +1,70 @@
+"""Every statement about recipients.
+
+A recipient's row is the lock between those who tell (who share it) and those who change or erase it: so nothing is
+written for a user who is being erased, and nothing is kept waiting for one who has just become known. Rows are locked
+in ascending order of the id.
+"""
+
+from collections.abc import Collection, Sequence
+from uuid import UUID
+
+from contracts.events.users import UserChanged, UserErased
+from service_kit.database import HotTx
+
+UPSERT = """
+INSERT INTO recipients AS known (user_id, version, email, full_name, email_verified, erased)
+SELECT user_id, version, email, full_name, email_verified, false
+FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::text[], $5::bool[])
+     AS event (user_id, version, email, full_name, email_verified)
+ORDER BY user_id
+ON CONFLICT (user_id) DO UPDATE
+SET (version, email, full_name, email_verified)
+    = (excluded.version, excluded.email, excluded.full_name, excluded.email_verified)
+WHERE known.version < excluded.version AND NOT known.erased
+"""
+# The id stays, as the last word on it: a snapshot that is read again must not bring the user back.
+ERASE = """
+INSERT INTO recipients AS known (user_id, version, email_verified, erased)
+SELECT user_id, version, false, true FROM unnest($1::uuid[], $2::bigint[]) AS event (user_id, version)
+ORDER BY user_id
+ON CONFLICT (user_id) DO UPDATE
+SET (version, email, full_name, email_verified, erased) = (excluded.version, NULL, NULL, false, true)
+"""
+# Deliveries go with their notifications.
+DELETE_NOTIFICATIONS = "DELETE FROM notifications WHERE user_id = ANY ($1)"
+DELETE_PREFERENCES = "DELETE FROM preferences WHERE user_id = ANY ($1)"
+
+COUNT = "SELECT count(*) FROM recipients WHERE user_id = ANY ($1)"
+SHARE = "SELECT FROM recipients WHERE user_id = ANY ($1) ORDER BY user_id FOR SHARE"
+# The update changes nothing: it is there to lock the rows that exist in one order with those that don't.
+ADD_AND_LOCK = """
+INSERT INTO recipients AS known (user_id, version, email_verified, erased)
+SELECT user_id, 0, false, false FROM unnest($1::uuid[]) AS asked (user_id) ORDER BY user_id
+ON CONFLICT (user_id) DO UPDATE SET version = known.version
+"""
+
+
+async def upsert(tx: HotTx, users: Sequence[UserChanged]) -> None:
+    """One statement for the batch; `version` decides, and the erased stay erased."""
+    await tx.execute(
+        UPSERT,
+        [user.user_id for user in users],
+        [user.version for user in users],
+        [user.email for user in users],
+        [user.full_name for user in users],
+        [user.email_verified for user in users],
+    )
+
+
+async def erase(tx: HotTx, users: Sequence[UserErased]) -> None:
+    ids = [user.user_id for user in users]
+    await tx.execute(ERASE, ids, [user.version for user in users])
+    await tx.execute(DELETE_NOTIFICATIONS, ids)
+    await tx.execute(DELETE_PREFERENCES, ids)
+
+
+async def hold(tx: HotTx, user_ids: Collection[UUID]) -> None:
+    """Until the transaction ends nobody changes or erases these users. Those not known yet get an empty row to hold."""
+    ids = sorted(set(user_ids))
+    there = await tx.fetchval(COUNT, ids)
+    await tx.execute(SHARE if there == len(ids) else ADD_AND_LOCK, ids)

@@ -1,0 +1,107 @@
+"""Copies of others' data, each row as of a `version`; and the rule that picks a price."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import BigInteger, Column
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlmodel import Field
+
+from order_service.base import Base
+
+
+class CatalogueProduct(Base, table=True):
+    """`status` is the product service's, or `deleted`; the row stays, so that an older snapshot can't revive it."""
+
+    __tablename__ = "catalogue_products"
+
+    product_id: UUID = Field(primary_key=True)
+    sku: str
+    name: str
+    status: str
+    prices: list[dict[str, Any]] = Field(sa_column=Column(JSONB, nullable=False))
+    version: int = Field(sa_type=BigInteger)
+
+
+class StockLevel(Base, table=True):
+    """For carts only: an order never asks it."""
+
+    __tablename__ = "stock_levels"
+
+    product_id: UUID = Field(primary_key=True)
+    available: int = Field(sa_type=BigInteger)
+    version: int = Field(sa_type=BigInteger)
+
+
+class Customer(Base, table=True):
+    """An account that orders can be placed for. Erased: nothing is left but the id, which orders refer to."""
+
+    __tablename__ = "customers"
+
+    user_id: UUID = Field(primary_key=True)
+    email: str | None
+    name: str | None
+    active: bool
+    erased: bool = Field(default=False, index=True)
+    version: int = Field(sa_type=BigInteger)
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """A unit price from `min_quantity` pieces on, between `starts_at` and before `ends_at`."""
+
+    amount: int
+    currency: str
+    min_quantity: int
+    starts_at: datetime
+    ends_at: datetime | None
+
+    @classmethod
+    def of(cls, stored: dict[str, Any]) -> "Price":
+        ends_at = stored["ends_at"]
+        return cls(
+            amount=stored["amount"],
+            currency=stored["currency"],
+            min_quantity=stored["min_quantity"],
+            starts_at=datetime.fromisoformat(stored["starts_at"]),
+            ends_at=datetime.fromisoformat(ends_at) if ends_at else None,
+        )
+
+    def holds(self, quantity: int, now: datetime) -> bool:
+        return self.min_quantity <= quantity and self.starts_at <= now and (self.ends_at is None or now < self.ends_at)
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """What an order or a cart needs to know of a product."""
+
+    id: UUID
+    sku: str
+    name: str
+    status: str
+    prices: tuple[Price, ...]
+
+    @property
+    def orderable(self) -> bool:
+        return self.status == "active"
+
+    def currencies(self, quantity: int, now: datetime) -> set[str]:
+        return {price.currency for price in self.prices if price.holds(quantity, now)}
+
+    def unit_price(self, quantity: int, currency: str, now: datetime) -> int | None:
+        """The highest tier that the quantity reaches; of two schedules for it, the one that began last."""
+        fitting = (price for price in self.prices if price.currency == currency and price.holds(quantity, now))
+        best = max(fitting, key=lambda price: (price.min_quantity, price.starts_at), default=None)
+        return best.amount if best else None
+
+
+def common_currency(lines: Iterable[set[str]], preferred: str) -> str | None:
+    """A currency that every line has a price in: the preferred one where possible. None: there is none."""
+    sets = list(lines)
+    shared = set.intersection(*sets) if sets else set()
+    if preferred in shared:
+        return preferred
+    return min(shared, default=None)

@@ -1,0 +1,13 @@
+"""The tables of the order service: each domain's, and the kit's."""
+
+from order_service.base import Base
+from order_service.carts import models as carts
+from order_service.catalogue import models as catalogue
+from order_service.orders import models as orders
+from order_service.payments import models as payments
+from service_kit.database import add_kit_tables
+
+metadata = Base.metadata
+add_kit_tables(metadata, idempotency=True)
+
+__all__ = ["Base", "carts", "catalogue", "metadata", "orders", "payments"]

@@ -1,0 +1,1 @@
+"""An order's life: placed, reserved, paid, shipped, delivered, or ended early."""

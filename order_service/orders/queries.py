@@ -1,0 +1,179 @@
+"""Every statement about orders but those of placing one (`placing_queries`) and of lists (`lists`)."""
+
+import json
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from order_service.orders.models import ENDS, ShipmentStatus, Status
+from order_service.orders.state import OrderState, Shipment
+from service_kit.database import HotConn, HotTx
+
+LOCK = """
+SELECT id, number, user_id, status, currency, total, captured, refunded, pay_by, ship_to, version, status_since,
+       delivered_at
+FROM orders WHERE id = ANY($1::uuid[]) ORDER BY id FOR UPDATE
+"""
+SHIPMENTS = """
+SELECT id, order_id, status, shipments_of_order, carrier, tracking_number, version
+FROM order_shipments WHERE order_id = ANY($1::uuid[])
+"""
+SAVE = """
+UPDATE orders SET status = n.status, fulfilment_status = n.fulfilment_status, captured = n.captured, status_since = n.status_since, delivered_at = n.delivered_at,
+    version = n.version, standing_still = NULL
+FROM unnest($1::uuid[], $2::text[], $3::text[], $4::bigint[], $5::timestamptz[], $6::timestamptz[],
+            $7::bigint[])
+    AS n(id, status, fulfilment_status, captured, status_since, delivered_at, version)
+WHERE orders.id = n.id
+"""
+ADD_HISTORY = """
+INSERT INTO order_history
+    (order_id, version, at, trigger, from_status, to_status, actor, actor_id, reason, details)
+SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::timestamptz[], $4::text[], $5::text[], $6::text[], $7::text[],
+                     $8::uuid[], $9::text[], $10::jsonb[])
+"""
+SAVE_SHIPMENTS = """
+INSERT INTO order_shipments (id, order_id, status, shipments_of_order, carrier, tracking_number, version)
+SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::int[], $5::text[], $6::text[], $7::bigint[])
+ON CONFLICT (id) DO UPDATE SET status = excluded.status, shipments_of_order = excluded.shipments_of_order,
+    carrier = excluded.carrier, tracking_number = excluded.tracking_number, version = excluded.version
+"""
+LINES = """
+SELECT order_id, product_id, sku, name, quantity FROM order_lines
+WHERE order_id = ANY($1::uuid[]) ORDER BY order_id, position
+"""
+FORGET_TOKENS = "DELETE FROM payment_tokens WHERE order_id = ANY($1::uuid[])"
+CHANGE_SHIP_TO = "UPDATE orders SET ship_to = $2::jsonb WHERE id = $1"
+ID_OF = "SELECT id FROM orders WHERE id = $1 AND ($2::uuid IS NULL OR user_id = $2)"
+UNPAID_AND_DUE = """
+SELECT id FROM orders WHERE status = 'awaiting_payment' AND pay_by <= $1
+ORDER BY pay_by LIMIT $2 FOR UPDATE SKIP LOCKED
+"""
+PAST_RETURN_WINDOW = """
+SELECT id FROM orders WHERE status = 'delivered' AND delivered_at <= $1
+ORDER BY delivered_at LIMIT $2 FOR UPDATE SKIP LOCKED
+"""
+DECIDED = "SELECT id FROM orders WHERE id = ANY($1::uuid[]) AND status <> 'pending'"
+
+
+async def lock_many(tx: HotTx, ids: Sequence[UUID]) -> dict[UUID, OrderState]:
+    """Those orders, held until the transaction ends; always in ascending id, so that no two writers wait in a ring."""
+    rows = await tx.fetch(LOCK, list(set(ids)))
+    found = {row["id"]: _state(row) for row in rows}
+    # Read after the lock: what another writer committed while we waited is seen.
+    for row in await tx.fetch(SHIPMENTS, list(found)) if found else ():
+        found[row["order_id"]].shipments[row["id"]] = Shipment(
+            id=row["id"],
+            status=ShipmentStatus(row["status"]),
+            shipments_of_order=row["shipments_of_order"],
+            carrier=row["carrier"],
+            tracking_number=row["tracking_number"],
+            version=row["version"],
+        )
+    return found
+
+
+async def lock(tx: HotTx, order_id: UUID, *, of: UUID | None = None) -> OrderState | None:
+    """One order, held until the transaction ends; None if there is none, or it is not `of` that customer."""
+    if of is not None and await tx.fetchval(ID_OF, order_id, of) is None:
+        return None
+    return (await lock_many(tx, [order_id])).get(order_id)
+
+
+async def save_many(tx: HotTx, orders: Sequence[OrderState]) -> None:
+    """Writes back what `OrderState.move` changed: orders, their new history and their shipments, set-based."""
+    moved = [order for order in orders if order.entries]
+    if not moved:
+        return
+    await tx.execute(
+        SAVE,
+        [order.id for order in moved],
+        [order.status for order in moved],
+        [order.fulfilment_status for order in moved],
+        [order.captured for order in moved],
+        [order.status_since for order in moved],
+        [order.delivered_at for order in moved],
+        [order.version for order in moved],
+    )
+    await _add_history(tx, moved)
+    await _save_shipments(tx, moved)
+    if ended := [order.id for order in moved if order.status in ENDS]:
+        await tx.execute(FORGET_TOKENS, ended)
+
+
+async def change_ship_to(tx: HotTx, order: OrderState) -> None:
+    await tx.execute(CHANGE_SHIP_TO, order.id, json.dumps(order.ship_to))
+
+
+async def lines_of(tx: HotTx, order_ids: Sequence[UUID]) -> dict[UUID, list[Any]]:
+    """What was ordered, by order, in the order of the lines."""
+    lines: dict[UUID, list[Any]] = defaultdict(list)
+    for row in await tx.fetch(LINES, list(order_ids)):
+        lines[row["order_id"]].append(row)
+    return lines
+
+
+async def lock_unpaid_and_due(tx: HotTx, now: datetime, limit: int) -> list[UUID]:
+    """Skips what somebody else holds: they are about to pay or cancel it, and the next round looks again."""
+    return [row["id"] for row in await tx.fetch(UNPAID_AND_DUE, now, limit)]
+
+
+async def lock_past_return_window(tx: HotTx, now: datetime, window: timedelta, limit: int) -> list[UUID]:
+    return [row["id"] for row in await tx.fetch(PAST_RETURN_WINDOW, now - window, limit)]
+
+
+async def decided(connection: HotConn, order_ids: Sequence[UUID]) -> set[UUID]:
+    """Which of these are `pending` no longer."""
+    return {row["id"] for row in await connection.fetch(DECIDED, list(order_ids))}
+
+
+async def _add_history(tx: HotTx, orders: Sequence[OrderState]) -> None:
+    entries = [(order.id, entry) for order in orders for entry in order.entries]
+    await tx.execute(
+        ADD_HISTORY,
+        [order_id for order_id, _ in entries],
+        [entry.version for _, entry in entries],
+        [entry.at for _, entry in entries],
+        [entry.trigger for _, entry in entries],
+        [entry.from_status for _, entry in entries],
+        [entry.to_status for _, entry in entries],
+        [entry.actor for _, entry in entries],
+        [entry.actor_id for _, entry in entries],
+        [entry.reason for _, entry in entries],
+        [json.dumps(entry.details) if entry.details else None for _, entry in entries],
+    )
+
+
+async def _save_shipments(tx: HotTx, orders: Sequence[OrderState]) -> None:
+    seen = [(order.id, order.shipments[id]) for order in orders for id in order.seen_shipments]
+    if seen:
+        await tx.execute(
+            SAVE_SHIPMENTS,
+            [shipment.id for _, shipment in seen],
+            [order_id for order_id, _ in seen],
+            [shipment.status for _, shipment in seen],
+            [shipment.shipments_of_order for _, shipment in seen],
+            [shipment.carrier for _, shipment in seen],
+            [shipment.tracking_number for _, shipment in seen],
+            [shipment.version for _, shipment in seen],
+        )
+
+
+def _state(row: Any) -> OrderState:
+    return OrderState(
+        id=row["id"],
+        number=str(row["number"]),
+        user_id=row["user_id"],
+        status=Status(row["status"]),
+        currency=row["currency"],
+        total=row["total"],
+        captured=row["captured"],
+        refunded=row["refunded"],
+        pay_by=row["pay_by"],
+        ship_to=json.loads(row["ship_to"]),
+        version=row["version"],
+        status_since=row["status_since"],
+        delivered_at=row["delivered_at"],
+    )

@@ -1,0 +1,172 @@
+"""An order as loaded under its lock, and how it moves by the table of `models`: pure, so that every door shares it."""
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from order_service.orders.models import (
+    RULES,
+    Actor,
+    FulfilmentStatus,
+    PaymentStatus,
+    Said,
+    ShipmentStatus,
+    Status,
+    Trigger,
+    payment_status,
+    rule_for,
+)
+
+
+@dataclass(slots=True)
+class Shipment:
+    id: UUID
+    status: ShipmentStatus
+    shipments_of_order: int
+    carrier: str | None = None
+    tracking_number: str | None = None
+    version: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A step that is to be written to the history."""
+
+    version: int
+    at: datetime
+    trigger: str
+    from_status: Status | None
+    to_status: Status
+    actor: Actor
+    actor_id: UUID | None = None
+    reason: str | None = None
+    details: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Saying:
+    """An event that is to be published, with its version; `context` is what its trigger came with."""
+
+    said: Said
+    version: int
+    reason: str | None
+    context: Any
+    traceparent: str | None
+    partial: bool = False
+    """Of a shipment: whether others are still to leave."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """Who or what moves an order, when and why; `context` is the event or shipment that speaks of it."""
+
+    at: datetime
+    actor: Actor
+    actor_id: UUID | None = None
+    reason: str | None = None
+    context: Any = None
+    traceparent: str | None = None
+
+
+@dataclass(slots=True)
+class OrderState:
+    """An order as loaded under its lock. `move` changes it and collects what is to be written and published."""
+
+    id: UUID
+    number: str
+    user_id: UUID
+    status: Status
+    currency: str
+    total: int
+    captured: int
+    refunded: int
+    pay_by: datetime
+    ship_to: dict[str, Any]
+    version: int
+    status_since: datetime
+    delivered_at: datetime | None = None
+    shipments: dict[UUID, Shipment] = field(default_factory=dict)
+    seen_shipments: set[UUID] = field(default_factory=set)
+    """Those that changed since the order was loaded."""
+    entries: list[Entry] = field(default_factory=list)
+    sayings: list[Saying] = field(default_factory=list)
+    to_refund: str | None = None
+    """Why everything that was captured is to go back; None: it isn't."""
+
+    def move(self, trigger: Trigger, cause: Cause) -> None:
+        """One step by the table, and what follows from it at once. Raises: TransitionRefused (commands only)."""
+        rule = rule_for(self.status, trigger)
+        before, after = self.status, self._by_shipments() if rule.by_shipments else rule.to or self.status
+        first = self.version + 1
+        self.version += max(1, len(rule.says))
+        for version, said in enumerate(rule.says, first):
+            partial = after is Status.PARTIALLY_SHIPPED
+            self.sayings.append(Saying(said, version, cause.reason, cause.context, cause.traceparent, partial))
+        noted = None if (before, trigger) in RULES else f"noted; the order stays {before}"
+        self.entries.append(
+            Entry(self.version, cause.at, trigger, before, after, cause.actor, cause.actor_id, cause.reason or noted)
+        )
+        if after is not before:
+            self.status, self.status_since = after, cause.at
+        if after is Status.DELIVERED and before is not after:
+            self.delivered_at = cause.at
+        if rule.refund:
+            self.to_refund = cause.reason or str(trigger)
+        self._follow(cause)
+
+    def _follow(self, cause: Cause) -> None:
+        """What was true before the order could know it: money, or the last delivery, that came early."""
+        if self.status is Status.AWAITING_PAYMENT and self.captured - self.refunded >= self.total:
+            self.move(Trigger.CAPTURED_IN_FULL, Cause(cause.at, Actor.PAYMENTS, traceparent=cause.traceparent))
+        elif self.status is Status.SHIPPED and self._all_are(ShipmentStatus.DELIVERED):
+            self.move(Trigger.LAST_SHIPMENT_DELIVERED, Cause(cause.at, Actor.INVENTORY, traceparent=cause.traceparent))
+
+    def _by_shipments(self) -> Status:
+        if self._all_are(ShipmentStatus.DISPATCHED):
+            return Status.SHIPPED
+        return Status.PARTIALLY_SHIPPED if self._some_are(ShipmentStatus.DISPATCHED) else Status.PAID
+
+    def see_shipment(self, seen: Shipment) -> Trigger | None:
+        """Notes how far a parcel is and says what that means for the order; None: that was known already."""
+        known = self.shipments.get(seen.id)
+        if known is not None and known.version >= seen.version:
+            return None
+        if known is not None and seen.carrier is None:
+            seen = replace(seen, carrier=known.carrier, tracking_number=known.tracking_number)
+        self.shipments[seen.id] = seen
+        self.seen_shipments.add(seen.id)
+        if seen.status is ShipmentStatus.DISPATCHED:
+            last = self._all_are(ShipmentStatus.DISPATCHED)
+            return Trigger.LAST_SHIPMENT_DISPATCHED if last else Trigger.SHIPMENT_DISPATCHED
+        if seen.status is ShipmentStatus.DELIVERED:
+            last = self._all_are(ShipmentStatus.DELIVERED)
+            return Trigger.LAST_SHIPMENT_DELIVERED if last else Trigger.SHIPMENT_DELIVERED
+        return Trigger.SHIPMENT_CREATED
+
+    @property
+    def payment_status(self) -> PaymentStatus:
+        return payment_status(self.total, self.captured, self.refunded)
+
+    @property
+    def fulfilment_status(self) -> FulfilmentStatus:
+        if not self.shipments:
+            return FulfilmentStatus.UNFULFILLED
+        if self._all_are(ShipmentStatus.DELIVERED):
+            return FulfilmentStatus.DELIVERED
+        if self._all_are(ShipmentStatus.DISPATCHED):
+            return FulfilmentStatus.SHIPPED
+        some = self._some_are(ShipmentStatus.DISPATCHED)
+        return FulfilmentStatus.PARTIALLY_SHIPPED if some else FulfilmentStatus.PREPARING
+
+    def _all_are(self, status: ShipmentStatus) -> bool:
+        """Whether every shipment of the order, heard of or not, is at least so far."""
+        expected = max((shipment.shipments_of_order for shipment in self.shipments.values()), default=1)
+        return self._count(status) >= expected
+
+    def _some_are(self, status: ShipmentStatus) -> bool:
+        return self._count(status) > 0
+
+    def _count(self, status: ShipmentStatus) -> int:
+        reached = list(ShipmentStatus)[list(ShipmentStatus).index(status) :]
+        return sum(shipment.status in reached for shipment in self.shipments.values())

@@ -1,0 +1,112 @@
+"""What happens to an order after it was placed. All of it goes through the table in `models`."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import structlog
+
+from order_service.orders import announcements, queries
+from order_service.orders.models import Actor, Order, Trigger, rule_for
+from order_service.orders.state import Cause, OrderState, Shipment
+from order_service.payments import refunds
+from service_kit.clock import utcnow
+from service_kit.database import HotTx
+from service_kit.http.etag import Expected
+from service_kit.problems import not_found
+from service_kit.security import Principal
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Something that an order hears of: a trigger, or how far a parcel is."""
+
+    order_id: UUID
+    what: Trigger | Shipment
+    cause: Cause
+
+
+async def cancel(tx: HotTx, order_id: UUID, reason: str | None, who: Principal) -> OrderState:
+    """Ends it, or asks inventory whether it still can be ended. Raises: TransitionRefused, NotFound."""
+    order = await _locked(tx, order_id, who, "orders:cancel:any")
+    order.move(Trigger.CANCEL, Cause(utcnow(), _actor(order, who), who.user_id, reason))
+    await save(tx, [order])
+    return order
+
+
+async def change_ship_to(
+    tx: HotTx, order_id: UUID, ship_to: dict[str, Any], expected: Expected, who: Principal
+) -> OrderState:
+    """Sends it elsewhere, as long as it is not paid. Raises: TransitionRefused, NotFound, PreconditionFailed."""
+    order = await _locked(tx, order_id, who, "orders:write:any")
+    expected.check(order.version)
+    order.move(Trigger.CHANGE_SHIP_TO, Cause(utcnow(), _actor(order, who), who.user_id))
+    order.ship_to = ship_to
+    await queries.change_ship_to(tx, order)
+    await save(tx, [order])
+    return order
+
+
+async def hear(tx: HotTx, steps: Sequence[Step]) -> None:
+    """Moves the orders of a whole batch, each in the order of its steps; the table settles what comes late."""
+    orders = await queries.lock_many(tx, [step.order_id for step in steps])
+    for step in steps:
+        order = orders.get(step.order_id)
+        if order is None:
+            log.warning("unknown_order", order_id=str(step.order_id), what=str(step.what))
+            continue
+        if isinstance(step.what, Trigger):
+            order.move(step.what, step.cause)
+        elif trigger := order.see_shipment(step.what):
+            order.move(trigger, replace(step.cause, context=order.shipments[step.what.id]))
+    await save(tx, orders.values())
+
+
+async def payment_captured(tx: HotTx, order: OrderState, captured_total: int, now: datetime) -> int:
+    """Books what was captured by now, of an order that is held; how much of it the order doesn't want.
+
+    An order that was called off wants nothing of it, any other no more than its total. What it doesn't want is the
+    caller's to give back.
+    """
+    added = captured_total - order.captured
+    if added <= 0:
+        return 0
+    called_off = rule_for(order.status, Trigger.CAPTURED_IN_FULL).refund
+    wanted = 0 if called_off else max(0, order.total - (order.captured - order.refunded))
+    unwanted = max(0, added - wanted)
+    order.captured = captured_total
+    in_full = order.captured - order.refunded >= order.total
+    reason = f"{unwanted} of {added} go back: the order doesn't want them" if unwanted else None
+    order.move(
+        Trigger.CAPTURED_IN_FULL if in_full else Trigger.CAPTURED_IN_PART, Cause(now, Actor.PAYMENTS, reason=reason)
+    )
+    order.to_refund = None  # the caller gives back exactly what is unwanted
+    await save(tx, [order])
+    return unwanted
+
+
+async def save(tx: HotTx, orders: Iterable[OrderState]) -> None:
+    """Writes what moved, publishes what was said, and sends back the money of orders that were called off."""
+    moved = [order for order in orders if order.entries]
+    if not moved:
+        return
+    await queries.save_many(tx, moved)
+    await announcements.publish(tx, moved)
+    for order in moved:
+        if order.to_refund is not None and order.captured > order.refunded:
+            await refunds.request(tx, order, None, order.to_refund)
+        order.entries, order.sayings, order.to_refund = [], [], None
+
+
+async def _locked(tx: HotTx, order_id: UUID, who: Principal, for_any: str) -> OrderState:
+    """The order, if it is theirs or they may touch everybody's. Raises: NotFound."""
+    of = None if who.may(for_any) else who.user_id
+    return await queries.lock(tx, order_id, of=of) or not_found(Order, order_id)
+
+
+def _actor(order: OrderState, who: Principal) -> Actor:
+    return Actor.CUSTOMER if order.user_id == who.user_id else Actor.STAFF

@@ -1,0 +1,52 @@
+"""Outside payment systems report on `payment_status` under a source of their own; each report is booked once."""
+
+from contracts.events.payment_status import PaymentFailed, PaymentRefunded, PaymentSucceeded
+from order_service.payments import refunds
+from order_service.payments.models import ChargeReport, PaymentState, RefundReport, RefundState
+from order_service.payments.settlement import settle
+from service_kit.database import HotTx
+from service_kit.messaging import Envelope, consumes
+
+
+@consumes(PaymentSucceeded)
+async def book_success(tx: HotTx, event: PaymentSucceeded, envelope: Envelope) -> None:
+    await settle(tx, _report(event, envelope, PaymentState.SUCCEEDED, None))
+
+
+@consumes(PaymentFailed)
+async def book_failure(tx: HotTx, event: PaymentFailed, envelope: Envelope) -> None:
+    await settle(tx, _report(event, envelope, PaymentState.FAILED, event.reason))
+
+
+@consumes(PaymentRefunded)
+async def book_refund(tx: HotTx, event: PaymentRefunded, envelope: Envelope) -> None:
+    """Either the end of a refund that we requested, or one that began outside."""
+    await refunds.settle(
+        tx,
+        RefundReport(
+            refund_id=event.refund_id,
+            payment_id=event.payment_id,
+            order_id=event.order_id,
+            gateway=envelope.source,
+            state=RefundState.SUCCEEDED,
+            amount=event.amount.amount,
+            currency=event.amount.currency,
+            # One without a reference of its own is told from others by its event, which is repeated under the same id.
+            reference=event.reference or str(envelope.id),
+        ),
+    )
+
+
+def _report(
+    event: PaymentSucceeded | PaymentFailed, envelope: Envelope, state: PaymentState, reason: str | None
+) -> ChargeReport:
+    return ChargeReport(
+        payment_id=event.payment_id,
+        order_id=event.order_id,
+        gateway=envelope.source,
+        state=state,
+        amount=event.amount.amount,
+        currency=event.amount.currency,
+        charge_id=event.reference,
+        reason=reason,
+    )

@@ -1,0 +1,233 @@
+"""Payments, refunds, and the rules that hold on them: nothing here asks a database or a gateway."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from sqlalchemy import BigInteger, CheckConstraint, Index, Text, text
+from sqlmodel import Field
+
+from order_service.base import Base
+from service_kit.clock import utcnow
+from service_kit.ids import uuid7
+from service_kit.problems import Problem
+
+
+class PaymentState(StrEnum):
+    """What became of a payment. Money that arrives after all turns `failed` into `succeeded`; nothing turns it back."""
+
+    PENDING = "pending"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+
+
+class RefundState(StrEnum):
+    """What became of a refund. One that was made after all turns `failed` into `succeeded`."""
+
+    REQUESTED = "requested"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+
+
+class NotAwaitingPayment(Problem, status=409, type="order-not-awaiting-payment"):
+    """The order is {order_status}: it can be paid only while it is awaiting_payment."""
+
+
+class PaymentUnderWay(Problem, status=409, type="payment-under-way"):
+    """Another payment of this order is under way: wait for its outcome."""
+
+
+class NothingToPay(Problem, status=409, type="nothing-to-pay"):
+    """Nothing is left to pay for this order."""
+
+
+class RefundTooHigh(Problem, status=409, type="refund-too-high"):
+    """{wanted} was to be refunded; {left} is left of what was captured and not refunded yet."""
+
+
+class NothingToRefund(Problem, status=409, type="nothing-to-refund"):
+    """Nothing that was captured is left to refund."""
+
+
+class PaymentOfAnother(Problem, status=409, type="payment-of-another"):
+    """Payment {payment_id} belongs to another order or payment system than {source} says."""
+
+
+class Payment(Base, table=True):
+    """Money that was asked for once, by one charge. `gateway`: the one we ask, or the outside system that reported it.
+
+    `call_until`: somebody is asking the gateway about it, until then at most; so that a charge that may still be under
+    way is never taken for one that was never made. `check_at`: when the reconciler looks at it next.
+    """
+
+    __tablename__ = "payments"
+    __table_args__ = (
+        CheckConstraint("amount > 0", name="amount"),
+        CheckConstraint("status IN ('pending', 'succeeded', 'failed')", name="status"),
+        Index("ix_payments_order_id", "order_id"),
+        Index("ix_payments_created_at_id", "created_at", "id"),
+        Index("uq_payments_gateway_charge", "gateway", "gateway_charge_id", unique=True),
+        # One at a time, so that two cards are never charged for one order by a double click.
+        Index("uq_payments_pending", "order_id", unique=True, postgresql_where=text("status = 'pending'")),
+        Index("ix_payments_check_at", "check_at", postgresql_where=text("status = 'pending'")),
+    )
+
+    id: UUID = Field(default_factory=uuid7, primary_key=True)
+    order_id: UUID = Field(foreign_key="orders.id")
+    user_id: UUID
+    amount: int = Field(sa_type=BigInteger)
+    currency: str
+    status: str = Field(default=PaymentState.PENDING, sa_type=Text)
+    gateway: str
+    gateway_charge_id: str | None = None
+    opened_by: UUID | None = Field(default=None, description="nobody: by the token that came with the order, or outside")
+    request_key: str | None = Field(default=None, description="the Idempotency-Key that it was opened with")
+    failure_reason: str | None = None
+    version: int = 1
+    call_until: datetime = Field(default_factory=utcnow)
+    check_at: datetime = Field(default_factory=utcnow)
+    created_at: datetime = Field(default_factory=utcnow)
+    settled_at: datetime | None = None
+
+    @property
+    def gateway_key(self) -> str:
+        """The idempotency key that the gateway knows this payment by, whoever asks and however often."""
+        return f"payment-{self.id}"
+
+    def settle(self, report: "ChargeReport", now: datetime) -> bool:
+        """Takes over what became of the charge; whether that is news. Late and repeated reports change nothing."""
+        self.gateway_charge_id = self.gateway_charge_id or report.charge_id
+        settled = report.state is not PaymentState.PENDING
+        news = settled and self.status != PaymentState.SUCCEEDED and self.status != report.state
+        if news:
+            self.status = report.state
+            self.failure_reason = report.reason if report.state is PaymentState.FAILED else None
+            self.settled_at = now
+            self.version += 1
+            if report.state is PaymentState.SUCCEEDED:
+                self.amount, self.currency = report.amount, report.currency
+        return news
+
+
+class Refund(Base, table=True):
+    """Money on its way back, in part or in full. `requested_by` nobody: no order wanted it, or the gateway began."""
+
+    __tablename__ = "refunds"
+    __table_args__ = (
+        CheckConstraint("amount > 0", name="amount"),
+        CheckConstraint("status IN ('requested', 'succeeded', 'failed')", name="status"),
+        Index("ix_refunds_payment_id", "payment_id"),
+        Index("ix_refunds_order_id", "order_id"),
+        Index("ix_refunds_created_at_id", "created_at", "id"),
+        Index("uq_refunds_gateway_refund", "gateway", "gateway_refund_id", unique=True),
+        Index("ix_refunds_next_attempt_at", "gateway", "next_attempt_at", postgresql_where=text("status = 'requested'")),
+    )
+
+    id: UUID = Field(default_factory=uuid7, primary_key=True)
+    payment_id: UUID = Field(foreign_key="payments.id")
+    order_id: UUID = Field(foreign_key="orders.id")
+    amount: int = Field(sa_type=BigInteger)
+    currency: str
+    status: str = Field(default=RefundState.REQUESTED, sa_type=Text)
+    reason: str | None = None
+    requested_by: UUID | None = None
+    gateway: str
+    gateway_refund_id: str | None = None
+    failure_reason: str | None = None
+    attempts: int = 0
+    next_attempt_at: datetime = Field(default_factory=utcnow)
+    created_at: datetime = Field(default_factory=utcnow)
+    settled_at: datetime | None = None
+
+    @property
+    def gateway_key(self) -> str:
+        """The idempotency key that the gateway knows this refund by."""
+        return f"refund-{self.id}"
+
+    def settle(self, report: "RefundReport", now: datetime) -> bool:
+        """Takes over what became of the refund; whether that is news. Late and repeated reports change nothing."""
+        news = self.status != RefundState.SUCCEEDED and self.status != report.state != RefundState.REQUESTED
+        if news:
+            self.status, self.settled_at = report.state, now
+            self.gateway_refund_id = self.gateway_refund_id or report.reference
+            self.failure_reason = report.reason if report.state is RefundState.FAILED else None
+        return news
+
+
+@dataclass(frozen=True, slots=True)
+class ChargeReport:
+    """What a gateway, or an outside payment system, says about one charge."""
+
+    payment_id: UUID
+    order_id: UUID
+    gateway: str
+    state: PaymentState
+    amount: int
+    currency: str
+    charge_id: str | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RefundReport:
+    """What a gateway, or an outside payment system, says about one refund; `refund_id` None: it began there."""
+
+    refund_id: UUID | None
+    payment_id: UUID
+    order_id: UUID
+    gateway: str
+    state: RefundState
+    amount: int
+    currency: str
+    reference: str | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """All payments and refunds of one order; complete and unchanging while the order's row is held."""
+
+    payments: Sequence[Payment]
+    refunds: Sequence[Refund]
+
+    def payment(self, id: UUID) -> Payment | None:
+        return next((payment for payment in self.payments if payment.id == id), None)
+
+    def refund(self, report: RefundReport) -> Refund | None:
+        """The refund that is reported, by our id or, where it began at the gateway, by the gateway's."""
+        for refund in self.refunds:
+            if refund.id == report.refund_id:
+                return refund
+            if report.reference and (refund.gateway, refund.gateway_refund_id) == (report.gateway, report.reference):
+                return refund
+        return None
+
+    def left(self, payment: Payment) -> int:
+        """What may still be refunded of a payment: refunds that are under way count as if they had been made."""
+        if payment.status != PaymentState.SUCCEEDED:
+            return 0
+        gone = sum(r.amount for r in self.refunds if r.payment_id == payment.id and r.status != RefundState.FAILED)
+        return max(payment.amount - gone, 0)
+
+    def captured(self, currency: str) -> int:
+        """All that was captured in the order's currency; money in another one can't pay for it."""
+        return sum(p.amount for p in self.payments if p.status == PaymentState.SUCCEEDED and p.currency == currency)
+
+    def refunded(self, currency: str) -> int:
+        """All that went back."""
+        return sum(r.amount for r in self.refunds if r.status == RefundState.SUCCEEDED and r.currency == currency)
+
+    def spread(self, amount: int | None) -> list[tuple[Payment, int]]:
+        """Which payments an amount (None: all that is left) goes back to, the latest first. Raises: RefundTooHigh."""
+        left = {payment.id: self.left(payment) for payment in self.payments}
+        wanted = sum(left.values()) if amount is None else amount
+        if wanted > sum(left.values()):
+            raise RefundTooHigh(wanted=wanted, left=sum(left.values()))
+        parts = []
+        for payment in sorted(self.payments, key=lambda p: p.settled_at or p.created_at, reverse=True):
+            if part := min(wanted, left[payment.id]):
+                parts.append((payment, part))
+                wanted -= part
+        return parts

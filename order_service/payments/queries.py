@@ -1,0 +1,307 @@
+"""Every statement about payments and refunds. Whoever changes an order's payments or refunds holds the order's row."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlmodel import col, select
+
+from contracts.events.base import Event
+from order_service.orders.models import Order
+from order_service.payments.models import Account, Payment, PaymentState, Refund
+from service_kit.database import HotConn, HotTx, Tx
+from service_kit.database.keyset import Position, Slice, keyset
+from service_kit.http import idempotency
+from service_kit.messaging import outbox
+
+PAYMENT_COLUMNS = ", ".join(Payment.model_fields)
+REFUND_COLUMNS = ", ".join(Refund.model_fields)
+
+_INSERT_PAYMENT = f"""
+WITH payment AS (
+    INSERT INTO payments ({PAYMENT_COLUMNS})
+    VALUES ({", ".join(f"${n}" for n, _ in enumerate(Payment.model_fields, 1))})
+)
+INSERT INTO outbox ({outbox.INSERT_COLUMNS}) SELECT * FROM {outbox.unnest(len(Payment.model_fields) + 1)}
+"""
+
+_SAVE_PAYMENT = f"""
+WITH payment AS (
+    UPDATE payments
+    SET status = $2, amount = $3, currency = $4, gateway_charge_id = $5, failure_reason = $6, settled_at = $7,
+        version = $8
+    WHERE id = $1
+), used_token AS (
+    DELETE FROM payment_tokens WHERE order_id = $9
+)
+INSERT INTO outbox ({outbox.INSERT_COLUMNS}) SELECT * FROM {outbox.unnest(10)}
+"""
+
+# $1 to $6 are those of the kit's statement that keeps an answer.
+_KEEP_ANSWER = f"""
+WITH noted AS (
+    UPDATE payments
+    SET gateway_charge_id = coalesce(gateway_charge_id, $8), call_until = $9, check_at = $10
+    WHERE id = $7
+)
+{idempotency.KEEP}
+"""
+
+_NOTE_CALL = """
+UPDATE payments SET gateway_charge_id = coalesce(gateway_charge_id, $2), call_until = $3, check_at = $4 WHERE id = $1
+"""
+
+_TAKE = f"""
+UPDATE payments SET call_until = $3 WHERE id = $1 AND status = 'pending' AND call_until <= $2
+RETURNING {PAYMENT_COLUMNS}
+"""
+
+_TAKE_DUE = f"""
+UPDATE payments SET call_until = $2, check_at = $2
+WHERE id IN (
+    SELECT id FROM payments
+    WHERE status = 'pending' AND check_at <= $1 AND call_until <= $1 AND gateway = $3
+    ORDER BY check_at LIMIT $4 FOR UPDATE SKIP LOCKED
+)
+RETURNING {PAYMENT_COLUMNS}
+"""
+
+_TOKENS_DUE = """
+SELECT t.order_id, t.token, o.user_id
+FROM payment_tokens t JOIN orders o ON o.id = t.order_id
+WHERE o.status = 'awaiting_payment'
+  AND NOT EXISTS (SELECT FROM payments p WHERE p.order_id = t.order_id AND p.status = 'pending')
+ORDER BY t.order_id LIMIT $1
+"""
+
+_INSERT_REFUNDS = f"""
+WITH refund AS (
+    INSERT INTO refunds ({REFUND_COLUMNS})
+    SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::bigint[], $5::text[], $6::text[], $7::text[],
+                         $8::uuid[], $9::text[], $10::text[], $11::text[], $12::int[], $13::timestamptz[],
+                         $14::timestamptz[], $15::timestamptz[])
+), payment AS (
+    UPDATE payments p SET version = v.version FROM unnest($16::uuid[], $17::int[]) AS v (id, version) WHERE p.id = v.id
+)
+INSERT INTO outbox ({outbox.INSERT_COLUMNS}) SELECT * FROM {outbox.unnest(18)}
+"""
+
+_SAVE_REFUND = f"""
+WITH refund AS (
+    UPDATE refunds SET status = $2, gateway_refund_id = $3, failure_reason = $4, settled_at = $5 WHERE id = $1
+), payment AS (
+    UPDATE payments SET version = $7 WHERE id = $6
+), booked AS (
+    UPDATE orders SET refunded = $9 WHERE id = $8
+)
+INSERT INTO outbox ({outbox.INSERT_COLUMNS}) SELECT * FROM {outbox.unnest(10)}
+"""
+
+_TAKE_DUE_REFUNDS = f"""
+WITH due AS (
+    UPDATE refunds SET attempts = attempts + 1, next_attempt_at = $2
+    WHERE id IN (
+        SELECT id FROM refunds WHERE gateway = $3 AND status = 'requested' AND next_attempt_at <= $1
+        ORDER BY next_attempt_at LIMIT $4 FOR UPDATE SKIP LOCKED
+    )
+    RETURNING *
+)
+SELECT {", ".join(f"due.{name}" for name in Refund.model_fields)}, p.gateway_charge_id
+FROM due JOIN payments p ON p.id = due.payment_id
+"""
+
+
+async def account(tx: HotTx, order_id: UUID, *, adding: bool = False) -> Account:
+    """An order's payments, held, and refunds. `adding`: nothing was captured yet if no payment says so."""
+    rows = await tx.fetch(
+        f"SELECT {PAYMENT_COLUMNS} FROM payments WHERE order_id = $1 ORDER BY id FOR UPDATE", order_id
+    )
+    payments = [Payment(**row) for row in rows]
+    if adding and not any(payment.status == PaymentState.SUCCEEDED for payment in payments):
+        return Account(payments, [])
+    refunds = await tx.fetch(f"SELECT {REFUND_COLUMNS} FROM refunds WHERE order_id = $1 ORDER BY id", order_id)
+    return Account(payments, [Refund(**row) for row in refunds])
+
+
+async def payment(door: HotTx | HotConn, payment_id: UUID, owner: UUID | None = None) -> Payment | None:
+    """As it is now, not held. `owner` None: anybody's."""
+    row = await door.fetchrow(
+        f"SELECT {PAYMENT_COLUMNS} FROM payments WHERE id = $1 AND ($2::uuid IS NULL OR user_id = $2)", payment_id, owner
+    )
+    return Payment(**row) if row else None
+
+
+async def payment_of_request(door: HotTx | HotConn, order_id: UUID, by: UUID, request_key: str) -> Payment | None:
+    """The payment that a request with this Idempotency-Key opened."""
+    row = await door.fetchrow(
+        f"SELECT {PAYMENT_COLUMNS} FROM payments WHERE (order_id, opened_by, request_key) = ($1, $2, $3)",
+        order_id,
+        by,
+        request_key,
+    )
+    return Payment(**row) if row else None
+
+
+async def order_of_payment(door: HotTx | HotConn, payment_id: UUID) -> UUID | None:
+    found: UUID | None = await door.fetchval("SELECT order_id FROM payments WHERE id = $1", payment_id)
+    return found
+
+
+async def order_of_charge(door: HotTx | HotConn, gateway: str, charge_id: str) -> tuple[UUID, UUID] | None:
+    """The payment and the order that a gateway's charge is for."""
+    row = await door.fetchrow(
+        "SELECT id, order_id FROM payments WHERE gateway = $1 AND gateway_charge_id = $2", gateway, charge_id
+    )
+    return (row["id"], row["order_id"]) if row else None
+
+
+async def insert_payment(tx: HotTx, payment: Payment, *events: Event) -> None:
+    """Hot: the payment and what is published about it, in one statement."""
+    values = [getattr(payment, name) for name in Payment.model_fields]
+    await tx.execute(_INSERT_PAYMENT, *values, *outbox.columns(events))
+    tx.added_events = tx.added_events or bool(events)
+
+
+async def save_payment(tx: HotTx, payment: Payment, *events: Event) -> None:
+    """Hot: a settled payment, what is published about it, and the end of a token that came with the order."""
+    await tx.execute(
+        _SAVE_PAYMENT,
+        payment.id,
+        payment.status,
+        payment.amount,
+        payment.currency,
+        payment.gateway_charge_id,
+        payment.failure_reason,
+        payment.settled_at,
+        payment.version,
+        payment.order_id,
+        *outbox.columns(events),
+    )
+    tx.added_events = tx.added_events or bool(events)
+
+
+async def note_call(
+    door: HotTx | HotConn, payment_id: UUID, charge_id: str | None, call_until: datetime, check_at: datetime
+) -> None:
+    """What is known after a call to the gateway: the charge, if it told, and when to look again."""
+    await door.execute(_NOTE_CALL, payment_id, charge_id, call_until, check_at)
+
+
+async def keep_answer(
+    door: HotConn,
+    kept: tuple[UUID, idempotency.Key, int, bytes, str],
+    payment_id: UUID,
+    charge_id: str | None,
+    call_until: datetime,
+    check_at: datetime,
+) -> None:
+    """Hot: `note_call`, and the answer for the request's twins, in one statement that is its own transaction."""
+    user_id, key, status, body, location = kept
+    await door.execute(
+        _KEEP_ANSWER, user_id, key.operation, key.value, status, body, location,
+        payment_id, charge_id, call_until, check_at,
+    )  # fmt: skip
+
+
+async def take(door: HotConn, payment_id: UUID, now: datetime, until: datetime) -> Payment | None:
+    """The payment, if it is pending and nobody else is asking the gateway about it; ours to ask until `until`."""
+    row = await door.fetchrow(_TAKE, payment_id, now, until)
+    return Payment(**row) if row else None
+
+
+async def take_due(door: HotConn, gateway: str, now: datetime, until: datetime, limit: int) -> list[Payment]:
+    """Pending payments that are to be looked at now; ours to ask until `until`."""
+    return [Payment(**row) for row in await door.fetch(_TAKE_DUE, now, until, gateway, limit)]
+
+
+async def tokens_due(door: HotConn, limit: int) -> list[tuple[UUID, str, UUID]]:
+    """Orders (with token and customer) that await payment, came with a token, and have no payment under way."""
+    return [(row["order_id"], row["token"], row["user_id"]) for row in await door.fetch(_TOKENS_DUE, limit)]
+
+
+async def token_of(door: HotTx | HotConn, order_id: UUID) -> str | None:
+    found: str | None = await door.fetchval("SELECT token FROM payment_tokens WHERE order_id = $1", order_id)
+    return found
+
+
+async def insert_refunds(tx: HotTx, refunds: Sequence[Refund], versions: dict[UUID, int], *events: Event) -> None:
+    """Refunds, their payments' new versions, and what is published about them."""
+    columns = [[getattr(refund, name) for refund in refunds] for name in Refund.model_fields]
+    await tx.execute(_INSERT_REFUNDS, *columns, list(versions), list(versions.values()), *outbox.columns(events))
+    tx.added_events = tx.added_events or bool(events)
+
+
+async def save_refund(tx: HotTx, refund: Refund, payment_version: int, order_refunded: int, *events: Event) -> None:
+    """A settled refund, its payment's version, and all that the order got back so far."""
+    await tx.execute(
+        _SAVE_REFUND,
+        refund.id,
+        refund.status,
+        refund.gateway_refund_id,
+        refund.failure_reason,
+        refund.settled_at,
+        refund.payment_id,
+        payment_version,
+        refund.order_id,
+        order_refunded,
+        *outbox.columns(events),
+    )
+    tx.added_events = tx.added_events or bool(events)
+
+
+async def take_due_refunds(
+    door: HotConn, gateway: str, now: datetime, until: datetime, limit: int
+) -> list[tuple[Refund, str]]:
+    """Refunds that are to be asked of the gateway now, and their charges; nobody else asks before `until`."""
+    rows = [dict(row) for row in await door.fetch(_TAKE_DUE_REFUNDS, now, until, gateway, limit)]
+    return [(Refund(**row), charge_id) for row in rows if (charge_id := row.pop("gateway_charge_id"))]
+
+
+async def ask_refund_again(door: HotConn, refund_id: UUID, gateway_refund_id: str | None, after: timedelta) -> None:
+    await door.execute(
+        "UPDATE refunds SET gateway_refund_id = coalesce(gateway_refund_id, $2), next_attempt_at = now() + $3"
+        " WHERE id = $1",
+        refund_id,
+        gateway_refund_id,
+        after,
+    )
+
+
+async def payments_of_order(tx: Tx, position: Position, order_id: UUID) -> Slice[Payment]:
+    statement = select(Payment).where(Payment.order_id == order_id)
+    return await keyset(tx, statement, position, Payment.created_at, Payment.id)
+
+
+async def refunds_of_payment(tx: Tx, position: Position, payment_id: UUID) -> Slice[Refund]:
+    statement = select(Refund).where(Refund.payment_id == payment_id)
+    return await keyset(tx, statement, position, Refund.created_at, Refund.id)
+
+
+async def list_payments(tx: Tx, position: Position, **equal: Any) -> Slice[Payment]:
+    """All, the latest first; `equal` are columns with the values that they must have (None: any)."""
+    return await keyset(tx, _filtered(Payment, equal), position, Payment.created_at, Payment.id, descending=True)
+
+
+async def list_refunds(tx: Tx, position: Position, **equal: Any) -> Slice[Refund]:
+    return await keyset(tx, _filtered(Refund, equal), position, Refund.created_at, Refund.id, descending=True)
+
+
+def _filtered(model: type[Payment] | type[Refund], equal: dict[str, Any]) -> Any:
+    wanted = {name: value for name, value in equal.items() if value is not None}
+    return select(model).where(*(col(getattr(model, name)) == value for name, value in wanted.items()))
+
+
+async def find_payment(tx: Tx, payment_id: UUID, owner: UUID | None) -> Payment | None:
+    """`owner` None: anybody's."""
+    statement = select(Payment).where(Payment.id == payment_id)
+    if owner is not None:
+        statement = statement.where(Payment.user_id == owner)
+    return (await tx.exec(statement)).first()
+
+
+async def order_exists(tx: Tx, order_id: UUID, owner: UUID | None) -> bool:
+    statement = select(Order.id).where(Order.id == order_id)
+    if owner is not None:
+        statement = statement.where(Order.user_id == owner)
+    return (await tx.exec(statement)).first() is not None

@@ -1,0 +1,88 @@
+"""Bodies of requests and answers about payments and refunds."""
+
+from datetime import datetime
+from typing import Annotated, Self
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field, StrictInt
+
+from contracts.money import Money
+from order_service.payments.models import Payment, PaymentState, Refund, RefundState
+
+
+class PaymentIn(BaseModel):
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"token": "tok_ok"}]})
+
+    token: str = Field(min_length=1, max_length=200, description="the card, as the gateway's own form gave it")
+
+
+class NextAction(BaseModel):
+    """What the customer must do before the payment can go on."""
+
+    type: str = Field(examples=["redirect"])
+    url: str
+
+
+class PaymentOut(BaseModel):
+    id: UUID
+    order_id: UUID
+    user_id: UUID
+    status: PaymentState
+    amount: Money
+    gateway: str = Field(examples=["sandbox"])
+    gateway_charge_id: str | None
+    failure_reason: str | None
+    created_at: datetime
+    settled_at: datetime | None
+
+    @classmethod
+    def of(cls, payment: Payment) -> Self:
+        return cls(
+            id=payment.id,
+            order_id=payment.order_id,
+            user_id=payment.user_id,
+            status=PaymentState(payment.status),
+            amount=Money(amount=payment.amount, currency=payment.currency),
+            gateway=payment.gateway,
+            gateway_charge_id=payment.gateway_charge_id,
+            failure_reason=payment.failure_reason,
+            created_at=payment.created_at,
+            settled_at=payment.settled_at,
+        )
+
+
+class RefundIn(BaseModel):
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"amount": 250, "reason": "damaged"}]})
+
+    amount: Annotated[StrictInt, Field(gt=0, le=10**12)] | None = Field(
+        default=None, description="in the minor unit of the payment's currency; absent: all that is left"
+    )
+    reason: str | None = Field(default=None, max_length=500)
+
+
+class RefundOut(BaseModel):
+    id: UUID
+    payment_id: UUID
+    order_id: UUID
+    status: RefundState
+    amount: Money
+    reason: str | None
+    requested_by: UUID | None = Field(description="null: by itself, since no order wanted the money")
+    failure_reason: str | None
+    created_at: datetime
+    settled_at: datetime | None
+
+    @classmethod
+    def of(cls, refund: Refund) -> Self:
+        return cls(
+            id=refund.id,
+            payment_id=refund.payment_id,
+            order_id=refund.order_id,
+            status=RefundState(refund.status),
+            amount=Money(amount=refund.amount, currency=refund.currency),
+            reason=refund.reason,
+            requested_by=refund.requested_by,
+            failure_reason=refund.failure_reason,
+            created_at=refund.created_at,
+            settled_at=refund.settled_at,
+        )

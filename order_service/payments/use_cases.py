@@ -1,0 +1,254 @@
+"""Paying an order: opened in one transaction, charged outside any, settled in another.
+
+Whatever breaks in between, the payment's row is there and its id is the gateway's idempotency key: the twin of the
+request, the reconciler, a verify or a webhook takes it from there, and none of them can charge a second time.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from contracts.events.payment_status import PaymentPending
+from contracts.money import Money
+from order_service.orders import queries as orders
+from order_service.orders.models import Status
+from order_service.payments import queries, refunds
+from order_service.payments.gateway import Charge, Gateway, NoAnswer, Refused
+from order_service.payments.models import (
+    ChargeReport,
+    NotAwaitingPayment,
+    NothingToPay,
+    Payment,
+    PaymentState,
+    PaymentUnderWay,
+)
+from order_service.payments.settlement import charge_report, failed, settle
+from service_kit.clock import utcnow
+from service_kit.database import HotTx
+from service_kit.http import idempotency
+from service_kit.http.idempotency import IdempotencyKeyInUse, KeptAnswer
+from service_kit.problems import Unavailable, not_found
+from service_kit.runtime import Runtime
+
+# How long the webhook of a charge that is pending at the gateway is awaited before we ask.
+AWAIT_WEBHOOK = timedelta(seconds=10)
+# After an answer was lost, a charge that was made has been told by webhook long before.
+AFTER_LOST_ANSWER = timedelta(seconds=1)
+LONGEST_PAUSE = timedelta(minutes=5)
+# A call that ran into its timeout may still be on its way for a moment.
+BEYOND_TIMEOUT = timedelta(seconds=5)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request to pay: by whom (`owner` None: staff, for anybody's order), and how its answer is written."""
+
+    order_id: UUID
+    token: str
+    by: UUID
+    owner: UUID | None
+    key: idempotency.Key
+    answer: Callable[[Payment], tuple[bytes, str]]
+    """Body and Location of the answer about a payment."""
+
+
+async def pay(runtime: Runtime, request: Request) -> Payment | KeptAnswer:
+    """Opens a payment of all that the order still wants, and charges it; a twin gets the first one's answer.
+
+    Raises: NotFound, NotAwaitingPayment, NothingToPay, PaymentUnderWay, IdempotencyKeyInUse, Unavailable.
+    """
+    gateway = runtime.resource(Gateway)
+    async with runtime.database.hot_tx() as tx:
+        kept = await idempotency.claim(tx, request.by, request.key)
+        if kept is None:
+            payment = await _open(
+                tx, gateway, request.order_id, request.owner, opened_by=request.by, request_key=request.key.value
+            )
+        elif kept.status is not None:
+            return kept
+        else:
+            found = await queries.payment_of_request(tx, request.order_id, request.by, request.key.value)
+            payment = found or not_found("payment of this key", request.key.value)
+    if kept is not None:
+        return await _resume(runtime, gateway, request, payment)
+    answer = await _charge(gateway, payment, request.token)
+    return await _finish(runtime, gateway, request, payment, answer)
+
+
+async def _open(
+    tx: HotTx,
+    gateway: Gateway,
+    order_id: UUID,
+    owner: UUID | None,
+    *,
+    opened_by: UUID | None = None,
+    request_key: str | None = None,
+) -> Payment:
+    """A pending payment, which only we may charge until the call must have ended."""
+    order = await orders.lock(tx, order_id, of=owner) or not_found("order", order_id)
+    if order.status != Status.AWAITING_PAYMENT:
+        raise NotAwaitingPayment(order_status=str(order.status))
+    account = await queries.account(tx, order.id, adding=True)
+    if any(payment.status == PaymentState.PENDING for payment in account.payments):
+        raise PaymentUnderWay(retry_after=1)
+    amount = order.total - account.captured(order.currency)
+    if amount <= 0:
+        raise NothingToPay
+    until = _call_ends(gateway)
+    payment = Payment(
+        order_id=order.id,
+        user_id=order.user_id,
+        amount=amount,
+        currency=order.currency,
+        gateway=gateway.name,
+        opened_by=opened_by,
+        request_key=request_key,
+        call_until=until,
+        check_at=until,
+    )
+    told = PaymentPending(
+        version=payment.version,
+        payment_id=payment.id,
+        order_id=order.id,
+        user_id=order.user_id,
+        number=order.number,
+        amount=Money(amount=amount, currency=order.currency),
+    )
+    await queries.insert_payment(tx, payment, told)
+    return payment
+
+
+async def _charge(gateway: Gateway, payment: Payment, token: str) -> Charge | Refused | NoAnswer:
+    return await gateway.charge(
+        payment.gateway_key, token=token, amount=payment.amount, currency=payment.currency, order_id=payment.order_id
+    )
+
+
+async def _resume(runtime: Runtime, gateway: Gateway, request: Request, payment: Payment) -> Payment | KeptAnswer:
+    """A twin whose first request has given no answer: it is still at it, or it broke and we go on in its place."""
+    async with runtime.database.hot() as connection:
+        taken = await queries.take(connection, payment.id, utcnow(), _call_ends(gateway))
+        current = taken or await queries.payment(connection, payment.id) or payment
+        kept = await idempotency.find(connection, request.by, request.key)
+    if kept is not None and kept.status is not None:
+        return kept
+    if taken is None and current.status == PaymentState.PENDING:
+        raise IdempotencyKeyInUse(retry_after=1)
+    answer: Charge | Refused | NoAnswer | None = None
+    if taken is not None:
+        answer = await gateway.find(taken.gateway_key) or await _charge(gateway, taken, request.token)
+    return await _finish(runtime, gateway, request, current, answer)
+
+
+async def _finish(
+    runtime: Runtime, gateway: Gateway, request: Request, payment: Payment, answer: Charge | Refused | NoAnswer | None
+) -> Payment:
+    """Notes what the gateway answered (None: the payment is settled already) and keeps our answer for the twins."""
+    now = utcnow()
+    match answer:
+        case NoAnswer.UNREACHABLE:
+            await _give_back(runtime, payment, now + AWAIT_WEBHOOK)
+            raise Unavailable(what="The payment gateway", retry_after=2)
+        case NoAnswer.LOST:
+            await _keep(runtime, request, payment, None, now + AFTER_LOST_ANSWER)
+        case Charge(status="pending"):
+            await _keep(runtime, request, payment, answer.id, now + AWAIT_WEBHOOK)
+        case None:
+            await _keep(runtime, request, payment, None, now + AWAIT_WEBHOOK)
+        case Charge() | Refused():
+            async with runtime.database.hot_tx() as tx:
+                payment = await settle(tx, charge_report(payment, answer)) or payment
+                body, location = request.answer(payment)
+                await idempotency.keep(tx, request.by, request.key, 201, body, location)
+            runtime.jobs.wake(refunds.JOB)
+    return payment
+
+
+async def _keep(
+    runtime: Runtime, request: Request, payment: Payment, charge_id: str | None, check_at: datetime
+) -> None:
+    kept = (request.by, request.key, 201, *request.answer(payment))
+    async with runtime.database.hot() as connection:
+        await queries.keep_answer(connection, kept, payment.id, charge_id, utcnow(), check_at)
+
+
+async def _give_back(
+    runtime: Runtime, payment: Payment, check_at: datetime, charge_id: str | None = None
+) -> None:
+    """Whoever comes next may ask the gateway."""
+    async with runtime.database.hot() as connection:
+        await queries.note_call(connection, payment.id, charge_id, utcnow(), check_at)
+
+
+async def pay_by_token(runtime: Runtime, order_id: UUID, token: str, user_id: UUID) -> None:
+    """Pays an order with the token that it came with. Raises: NotAwaitingPayment, PaymentUnderWay, NothingToPay."""
+    gateway = runtime.resource(Gateway)
+    async with runtime.database.hot_tx() as tx:
+        payment = await _open(tx, gateway, order_id, user_id)
+    await _note(runtime, payment, await _charge(gateway, payment, token))
+
+
+async def reconcile(runtime: Runtime, payment: Payment) -> None:
+    """Asks the gateway what became of a payment that is ours to ask about, and settles it.
+
+    Never charged: its token is gone with the request that brought it, so it has failed, unless the token came with the
+    order and is still there.
+    """
+    gateway = runtime.resource(Gateway)
+    answer: Charge | Refused | NoAnswer | None = await gateway.find(payment.gateway_key)
+    if answer is None and payment.opened_by is None:
+        async with runtime.database.hot() as connection:
+            token = await queries.token_of(connection, payment.order_id)
+        answer = await _charge(gateway, payment, token) if token else None
+    await _note(runtime, payment, answer)
+
+
+async def _note(runtime: Runtime, payment: Payment, answer: Charge | Refused | NoAnswer | None) -> None:
+    """Settles what is decided (None: there is no charge, and none will come); the rest is looked at again."""
+    match answer:
+        case NoAnswer():
+            await _give_back(runtime, payment, _next_look(payment))
+        case Charge(status="pending"):
+            await _give_back(runtime, payment, _next_look(payment), answer.id)
+        case Charge() | Refused() | None:
+            report = charge_report(payment, answer) if answer else failed(payment, "never-charged")
+            await _settle(runtime, report)
+
+
+async def verify(runtime: Runtime, payment_id: UUID, owner: UUID | None) -> Payment:
+    """The payment, as the gateway knows it now. Raises: NotFound, Unavailable."""
+    gateway = runtime.resource(Gateway)
+    async with runtime.database.hot() as connection:
+        payment = await queries.payment(connection, payment_id, owner) or not_found(Payment, payment_id)
+        if payment.gateway != gateway.name or payment.status == PaymentState.SUCCEEDED:
+            return payment
+        taken = await queries.take(connection, payment.id, utcnow(), _call_ends(gateway))
+    if taken is not None:
+        await reconcile(runtime, taken)
+    else:
+        # Failed, or somebody is asking: then only what the gateway surely knows is news.
+        answer = await gateway.find(payment.gateway_key)
+        if isinstance(answer, NoAnswer):
+            raise Unavailable(what="The payment gateway", retry_after=2)
+        if answer is not None and answer.status != "pending":
+            report = charge_report(payment, answer)
+            await _settle(runtime, report)
+    async with runtime.database.hot() as connection:
+        return await queries.payment(connection, payment_id) or payment
+
+
+async def _settle(runtime: Runtime, report: ChargeReport) -> None:
+    async with runtime.database.hot_tx() as tx:
+        await settle(tx, report)
+    runtime.jobs.wake(refunds.JOB)
+
+
+def _call_ends(gateway: Gateway) -> datetime:
+    return utcnow() + timedelta(seconds=gateway.timeout) + BEYOND_TIMEOUT
+
+
+def _next_look(payment: Payment) -> datetime:
+    """The longer a payment has been pending, the longer the pause until we ask again."""
+    now = utcnow()
+    return now + min(max(now - payment.created_at, AFTER_LOST_ANSWER), LONGEST_PAUSE)

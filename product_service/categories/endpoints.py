@@ -1,0 +1,92 @@
+"""Categories over HTTP."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Response
+
+from product_service.categories import queries, use_cases
+from product_service.categories.models import (
+    CategoriesTooDeep,
+    CategoryCycle,
+    CategoryExists,
+    CategoryNotEmpty,
+    CategoryUnknown,
+    TooManyCategories,
+)
+from product_service.categories.schemas import CategoryChange, CategoryIn, CategoryOut, CategoryTree
+from product_service.text import Text
+from service_kit.database import Tx
+from service_kit.database.keyset import InvalidCursor
+from service_kit.http.answers import problems
+from service_kit.http.etag import IfMatch, set_etag
+from service_kit.http.pagination import Page, Paged
+from service_kit.problems import NotFound, PreconditionFailed
+from service_kit.security import PUBLIC, Principal, Requires
+
+router = APIRouter(prefix="/categories", tags=["categories"])
+
+Manager = Annotated[Principal, Requires("categories:manage")]
+
+
+@router.post(
+    "",
+    status_code=201,
+    summary="Create a category",
+    responses=problems(CategoryExists, CategoryUnknown, CategoriesTooDeep, TooManyCategories),
+)
+async def create_category(body: CategoryIn, tx: Tx, _: Manager, response: Response) -> CategoryOut:
+    """At the top, or under `parent_id`. The answer's `slug` is unique and made of the name."""
+    category = await use_cases.create(tx, body.name, body.parent_id)
+    response.headers["Location"] = f"/categories/{category.id}"
+    set_etag(response, category.version)
+    return CategoryOut.of(category)
+
+
+@router.get("", summary="List categories", openapi_extra=PUBLIC, responses=problems(InvalidCursor))
+async def list_categories(
+    tx: Tx,
+    page: Paged,
+    parent_id: Annotated[UUID | None, Query(description="only those right under this one")] = None,
+    slug: Annotated[Text | None, Query(description="only the one with this slug", examples=["candles-lights"])] = None,
+) -> Page[CategoryOut]:
+    """By name, page by page; `GET /categories/tree` has them all at once."""
+    return page.of(await queries.page(tx, page.position, parent_id=parent_id, slug=slug), CategoryOut.of)
+
+
+@router.get("/tree", summary="All categories as a tree", openapi_extra=PUBLIC)
+async def read_category_tree(tx: Tx) -> CategoryTree:
+    """For a menu: every category with what stands under it, each level by name."""
+    return CategoryTree.of(await queries.every(tx))
+
+
+@router.get("/{category_id}", summary="Read a category", openapi_extra=PUBLIC, responses=problems(NotFound))
+async def read_category(category_id: UUID, tx: Tx, response: Response) -> CategoryOut:
+    category = await use_cases.read(tx, category_id)
+    set_etag(response, category.version)
+    return CategoryOut.of(category)
+
+
+@router.patch(
+    "/{category_id}",
+    summary="Rename or move a category",
+    responses=problems(NotFound, CategoryExists, CategoryCycle, CategoryUnknown, CategoriesTooDeep, PreconditionFailed),
+)
+async def change_category(
+    category_id: UUID, body: CategoryChange, expected: IfMatch, tx: Tx, _: Manager, response: Response
+) -> CategoryOut:
+    """It moves with all that stands under it, and never into itself. The slug stays, so that links keep working."""
+    category = await use_cases.change(tx, category_id, expected, body.model_dump(exclude_unset=True))
+    set_etag(response, category.version)
+    return CategoryOut.of(category)
+
+
+@router.delete(
+    "/{category_id}",
+    status_code=204,
+    summary="Delete an empty category",
+    responses=problems(NotFound, CategoryNotEmpty, PreconditionFailed),
+)
+async def delete_category(category_id: UUID, expected: IfMatch, tx: Tx, _: Manager) -> None:
+    """Only when no category and no product stands in it; archived products count too."""
+    await use_cases.delete(tx, category_id, expected)

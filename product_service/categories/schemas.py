@@ -1,0 +1,93 @@
+"""Bodies about categories."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from datetime import datetime
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from product_service.categories.models import Category
+from product_service.text import Line
+
+EXAMPLE_ID = "0199c1a0-5b00-7a10-8c00-000000000003"
+
+
+class CategoryIn(BaseModel):
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"name": "Candles & lights"}]})
+
+    name: Line
+    parent_id: UUID | None = Field(default=None, description="the category that it stands under; null: at the top")
+
+
+class CategoryChange(BaseModel):
+    """What is absent stays. `parent_id: null` moves the category to the top."""
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"name": "Candles"}, {"parent_id": EXAMPLE_ID}]}
+    )
+
+    name: Line | None = None
+    parent_id: UUID | None = None
+
+    @model_validator(mode="after")
+    def _name_is_never_null(self) -> "CategoryChange":
+        if "name" in self.model_fields_set and self.name is None:
+            raise ValueError("name must not be null")
+        return self
+
+
+class CategoryOut(BaseModel):
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "id": EXAMPLE_ID,
+                    "parent_id": None,
+                    "name": "Candles & lights",
+                    "slug": "candles-lights",
+                    "version": 1,
+                    "created_at": "2026-01-01T00:00:00Z",
+                }
+            ]
+        }
+    )
+
+    id: UUID
+    parent_id: UUID | None
+    name: str
+    slug: str
+    version: int
+    created_at: datetime
+
+    @classmethod
+    def of(cls, category: Category) -> "CategoryOut":
+        return cls(**category.model_dump())
+
+
+class CategoryNode(BaseModel):
+    """A category and all that stands under it, each level by name."""
+
+    id: UUID
+    name: str
+    slug: str
+    children: list["CategoryNode"]
+
+
+class CategoryTree(BaseModel):
+    items: list[CategoryNode]
+
+    @classmethod
+    def of(cls, categories: Iterable[Category]) -> "CategoryTree":
+        """`categories` are sorted as each level shall be."""
+        by_parent: dict[UUID | None, list[Category]] = defaultdict(list)
+        for category in categories:
+            by_parent[category.parent_id].append(category)
+
+        def level(parent_id: UUID | None) -> list[CategoryNode]:
+            return [
+                CategoryNode(id=each.id, name=each.name, slug=each.slug, children=level(each.id))
+                for each in by_parent[parent_id]
+            ]
+
+        return cls(items=level(None))

@@ -1,0 +1,71 @@
+"""What is done with categories. Who changes the tree's shape holds all of it meanwhile: that is rare."""
+
+from typing import Any
+from uuid import UUID
+
+from product_service.categories import queries
+from product_service.categories.models import Category, CategoryExists, CategoryNotEmpty
+from product_service.text import slugify
+from service_kit.database import Tx
+from service_kit.http.etag import Expected
+from service_kit.problems import not_found
+
+
+async def create(tx: Tx, name: str, parent_id: UUID | None) -> Category:
+    tree = await queries.lock_tree(tx)
+    tree.check_addition(parent_id)
+    category = Category(name=name, parent_id=parent_id, slug="")
+    await _check_name(tx, category)
+    category.slug = await _free_slug(tx, category)
+    tx.add(category)
+    await tx.flush()
+    return category
+
+
+async def read(tx: Tx, category_id: UUID) -> Category:
+    return await queries.find(tx, category_id) or not_found(Category, category_id)
+
+
+async def change(tx: Tx, category_id: UUID, expected: Expected, changes: dict[str, Any]) -> Category:
+    """Renames or moves it. Its slug stays: links to it are out in the world."""
+    tree = await queries.lock_tree(tx)
+    category = await queries.lock(tx, category_id) or not_found(Category, category_id)
+    expected.check(category.version)
+    if not any(getattr(category, name) != value for name, value in changes.items()):
+        return category
+    if "parent_id" in changes:
+        tree.check_move(category_id, changes["parent_id"])
+    category.sqlmodel_update(changes)
+    await _check_name(tx, category)
+    category.version += 1
+    await tx.flush()
+    return category
+
+
+async def delete(tx: Tx, category_id: UUID, expected: Expected) -> None:
+    """Raises: CategoryNotEmpty."""
+    await queries.lock_tree(tx)
+    category = await queries.lock(tx, category_id) or not_found(Category, category_id)
+    expected.check(category.version)
+    children, products = await queries.contents(tx, category_id)
+    if children or products:
+        raise CategoryNotEmpty(children=children, products=products)
+    await tx.delete(category)
+
+
+async def _check_name(tx: Tx, category: Category) -> None:
+    if await queries.has_sibling_named(tx, category):
+        raise CategoryExists(name=category.name)
+
+
+async def _free_slug(tx: Tx, category: Category) -> str:
+    """The name's; where another has it, with the parent's in front; at last with the end of its own id."""
+    parent = await queries.find(tx, category.parent_id) if category.parent_id else None
+    plain = slugify(category.name)
+    choices = [
+        plain,
+        slugify(parent.slug, category.name) if parent else plain,
+        slugify(category.name, category.id.hex[-12:]),
+    ]
+    taken = await queries.slugs_taken(tx, choices)
+    return next(slug for slug in choices if slug and slug not in taken)

@@ -1,0 +1,21 @@
+"""The product service: what there is to buy, and at what price."""
+
+from fastapi import FastAPI
+
+from product_service.availability import consumers as availability
+from product_service.categories import endpoints as categories
+from product_service.prices import endpoints as prices
+from product_service.products import endpoints as products
+from product_service.search import endpoints as search
+from product_service.settings import Settings
+from service_kit.http.application import create_app
+
+
+def create(settings: Settings | None = None) -> FastAPI:
+    return create_app(
+        settings or Settings(),
+        title="Online Mart · products",
+        description="What there is to buy: categories, products, prices, and how many there are of each.",
+        routers=[categories.router, search.router, products.router, prices.router],
+        consumers=[availability],
+    )

@@ -1,0 +1,13 @@
+"""The tables of the product service: each domain's, and the kit's."""
+
+from product_service.availability import models as availability
+from product_service.base import Base
+from product_service.categories import models as categories
+from product_service.prices import models as prices
+from product_service.products import models as products
+from service_kit.database import add_kit_tables
+
+metadata = Base.metadata
+add_kit_tables(metadata)
+
+__all__ = ["Base", "availability", "categories", "metadata", "prices", "products"]

@@ -1,0 +1,86 @@
+"""A product's price schedule over HTTP."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Response
+
+from contracts.money import Currency
+from product_service.prices import use_cases
+from product_service.prices.models import PriceEnded, PriceEndsTooEarly, PriceExists, PriceScheduleFull
+from product_service.prices.schemas import PriceEnd, PriceIn, PriceOut
+from product_service.products.endpoints import may_see_hidden
+from service_kit.database import Tx
+from service_kit.database.keyset import InvalidCursor
+from service_kit.http.answers import problems
+from service_kit.http.etag import IfMatch, set_etag
+from service_kit.http.pagination import Page, Paged
+from service_kit.problems import NotFound, PreconditionFailed
+from service_kit.security import PUBLIC_OR_SIGNED_IN, MaybePrincipal, Principal, Requires
+
+router = APIRouter(prefix="/products/{product_id}/prices", tags=["prices"])
+
+Manager = Annotated[Principal, Requires("prices:manage")]
+
+
+@router.post(
+    "",
+    status_code=201,
+    summary="Schedule a price",
+    responses=problems(NotFound, PriceExists, PriceEndsTooEarly, PriceScheduleFull, PreconditionFailed),
+)
+async def schedule_price(
+    product_id: UUID, body: PriceIn, expected: IfMatch, tx: Tx, _: Manager, response: Response
+) -> PriceOut:
+    """A unit price for `min_quantity` pieces and more, from `starts_at` on. Prices may overlap.
+
+    What counts: of the tiers that a quantity reaches the highest, and of its prices the one that starts last; when that
+    ends, the one before counts again, and at last the base price. The `ETag` is the product's.
+    """
+    price, product = await use_cases.schedule(
+        tx, product_id, expected, body.starts_at, body.model_dump(exclude={"starts_at"})
+    )
+    response.headers["Location"] = f"/products/{product_id}/prices"
+    set_etag(response, product.version)
+    return PriceOut.of(price)
+
+
+@router.get(
+    "",
+    summary="List a product's scheduled prices",
+    openapi_extra=PUBLIC_OR_SIGNED_IN,
+    responses=problems(NotFound, InvalidCursor),
+)
+async def list_prices(
+    product_id: UUID,
+    tx: Tx,
+    page: Paged,
+    who: MaybePrincipal,
+    currency: Currency | None = None,
+    ended: Annotated[bool, Query(description="those too that count no more")] = False,
+) -> Page[PriceOut]:
+    """In the order of their start. The base price stands on the product itself."""
+    found = await use_cases.read_schedule(
+        tx, product_id, page.position, hidden_too=may_see_hidden(who), currency=currency, ended_too=ended
+    )
+    return page.of(found, PriceOut.of)
+
+
+@router.post(
+    "/{price_id}/end",
+    summary="End a price",
+    responses=problems(NotFound, PriceEnded, PreconditionFailed),
+)
+async def end_price(
+    product_id: UUID,
+    price_id: UUID,
+    expected: IfMatch,
+    tx: Tx,
+    _: Manager,
+    response: Response,
+    body: PriceEnd | None = None,
+) -> PriceOut:
+    """Now or at `ends_at`, also to move an end that lies ahead. One that has not started by then never counts."""
+    price, product = await use_cases.end(tx, product_id, price_id, expected, body.ends_at if body else None)
+    set_etag(response, product.version)
+    return PriceOut.of(price)

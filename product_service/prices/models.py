@@ -1,0 +1,82 @@
+"""Scheduled prices, and the rules that hold on them."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import BigInteger, CheckConstraint, Column, ForeignKey, Index, Uuid, text
+from sqlmodel import Field
+
+from contracts.events import products as events
+from product_service.base import Base
+from service_kit.clock import utcnow
+from service_kit.ids import uuid7
+from service_kit.problems import Problem
+
+MAX_LIVE_PRICES = 500
+"""Per product: a snapshot carries them all, and has to fit into a record."""
+
+
+class PriceExists(Problem, status=409, type="price-exists"):
+    """There is a price for this currency and tier that starts at the same moment already: {price_id}."""
+
+
+class PriceEndsTooEarly(Problem, status=409, type="price-ends-too-early"):
+    """A price must end in the future and after it has started."""
+
+
+class PriceEnded(Problem, status=409, type="price-ended"):
+    """The price ended at {ends_at}: what was paid stays what it was."""
+
+
+class PriceScheduleFull(Problem, status=409, type="price-schedule-full"):
+    """The product has {limit} prices that count or will, which is the limit: end some first."""
+
+
+class ScheduledPrice(Base, table=True):
+    """A unit price from `min_quantity` pieces on, from `starts_at` until before `ends_at`.
+
+    Prices may overlap: in a tier the one that starts last counts. Nothing is deleted: one that is called off before it
+    started ends when it starts.
+    """
+
+    __tablename__ = "prices"
+    __table_args__ = (
+        CheckConstraint("amount > 0", name="amount"),
+        CheckConstraint("min_quantity > 0", name="min_quantity"),
+        CheckConstraint("ends_at >= starts_at", name="ends_at"),
+        # So that "the one that starts last" is always one.
+        Index(
+            "uq_prices_start",
+            *("product_id", "currency", "min_quantity", "starts_at"),
+            unique=True,
+            postgresql_where=text("ends_at IS NULL OR ends_at > starts_at"),
+        ),
+        Index("ix_prices_product_id_starts_at", "product_id", "starts_at", "id"),
+    )
+
+    id: UUID = Field(default_factory=uuid7, primary_key=True)
+    product_id: UUID = Field(sa_column=Column(Uuid, ForeignKey("products.id", ondelete="CASCADE"), nullable=False))
+    amount: int = Field(sa_type=BigInteger)
+    currency: str
+    min_quantity: int
+    starts_at: datetime
+    ends_at: datetime | None = None
+    created_at: datetime = Field(default_factory=utcnow)
+
+    def check_period(self) -> None:
+        """Raises: PriceEndsTooEarly."""
+        if self.ends_at is not None and self.ends_at <= self.starts_at:
+            raise PriceEndsTooEarly
+
+    def end(self, at: datetime, now: datetime) -> None:
+        """From `at` on it doesn't count; the past stays as it was. Raises: PriceEnded."""
+        if self.ends_at is not None and self.ends_at <= max(now, self.starts_at):
+            raise PriceEnded(ends_at=self.ends_at.isoformat())
+        self.ends_at = max(at, now, self.starts_at)
+
+    def collides_with(self, other: "ScheduledPrice") -> bool:
+        mine = (self.currency, self.min_quantity, self.starts_at)
+        return mine == (other.currency, other.min_quantity, other.starts_at)
+
+    def for_event(self) -> events.ScheduledPrice:
+        return events.ScheduledPrice.model_validate(self, from_attributes=True)

@@ -1,0 +1,65 @@
+"""Bodies about prices."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StrictInt
+
+from contracts.money import Currency
+from product_service.prices.models import ScheduledPrice
+from product_service.products.schemas import MAX_AMOUNT
+
+FIRST_YEAR, LAST_YEAR = 2000, 2200
+_IN: dict[str, Any] = {
+    "amount": 235,
+    "currency": "GBP",
+    "min_quantity": 12,
+    "starts_at": "2027-01-01T00:00:00Z",
+    "ends_at": "2027-02-01T00:00:00Z",
+}
+_ID = "0199c1a0-5b00-7a10-8c00-000000000009"
+
+
+def _plausible(time: datetime) -> datetime:
+    if not FIRST_YEAR <= time.year < LAST_YEAR:
+        raise ValueError(f"must be between the years {FIRST_YEAR} and {LAST_YEAR}")
+    return time.astimezone(UTC)
+
+
+Time = Annotated[AwareDatetime, AfterValidator(_plausible)]
+
+
+class PriceIn(BaseModel):
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [_IN]})
+
+    amount: StrictInt = Field(gt=0, le=MAX_AMOUNT, description="of one piece, in the currency's minor unit")
+    currency: Currency
+    min_quantity: StrictInt = Field(default=1, ge=1, le=1_000_000, description="counts from so many pieces on")
+    starts_at: Time | None = Field(default=None, description="absent, or in the past: now")
+    ends_at: Time | None = Field(default=None, description="from then on it doesn't count; absent: it has no end")
+
+
+class PriceEnd(BaseModel):
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"ends_at": "2027-01-15T00:00:00Z"}, {}]})
+
+    ends_at: Time | None = Field(default=None, description="absent, or in the past: now")
+
+
+class PriceOut(BaseModel):
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"id": _ID, "product_id": _ID, **_IN, "created_at": "2026-12-01T00:00:00Z"}]}
+    )
+
+    id: UUID
+    product_id: UUID
+    amount: int
+    currency: str
+    min_quantity: int
+    starts_at: datetime
+    ends_at: datetime | None
+    created_at: datetime
+
+    @classmethod
+    def of(cls, price: ScheduledPrice) -> "PriceOut":
+        return cls(**price.model_dump())

@@ -1,0 +1,58 @@
+"""What is done with prices: they are the product's, so each change is the product's next version."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from product_service.prices import queries
+from product_service.prices.models import MAX_LIVE_PRICES, PriceExists, PriceScheduleFull, ScheduledPrice
+from product_service.products import queries as product_queries
+from product_service.products import use_cases as products
+from product_service.products.models import Product
+from service_kit.clock import utcnow
+from service_kit.database import Tx
+from service_kit.database.keyset import Position, Slice
+from service_kit.http.etag import Expected
+from service_kit.problems import not_found
+
+
+async def schedule(
+    tx: Tx, product_id: UUID, expected: Expected, starts_at: datetime | None, fields: dict[str, Any]
+) -> tuple[ScheduledPrice, Product]:
+    """A price never starts in the past: what somebody was shown then can't be changed any more."""
+    product = await product_queries.lock(tx, product_id) or not_found(Product, product_id)
+    expected.check(product.version)
+    now = utcnow()
+    price = ScheduledPrice(product_id=product_id, starts_at=max(starts_at or now, now), **fields)
+    price.check_period()
+    live = await queries.not_ended(tx, product_id, now)
+    if twin := next(filter(price.collides_with, live), None):
+        raise PriceExists(price_id=str(twin.id))
+    if len(live) >= MAX_LIVE_PRICES:
+        raise PriceScheduleFull(limit=MAX_LIVE_PRICES)
+    tx.add(price)
+    product.touch()
+    await products.publish(tx, product, now)
+    return price, product
+
+
+async def end(
+    tx: Tx, product_id: UUID, price_id: UUID, expected: Expected, at: datetime | None
+) -> tuple[ScheduledPrice, Product]:
+    """Raises: PriceEnded."""
+    product = await product_queries.lock(tx, product_id) or not_found(Product, product_id)
+    expected.check(product.version)
+    price = await queries.find(tx, product_id, price_id) or not_found("price", price_id)
+    now = utcnow()
+    price.end(at or now, now)
+    product.touch()
+    await products.publish(tx, product, now)
+    return price, product
+
+
+async def read_schedule(
+    tx: Tx, product_id: UUID, position: Position, *, hidden_too: bool, currency: str | None, ended_too: bool
+) -> Slice[ScheduledPrice]:
+    if not await product_queries.is_shown(tx, product_id, hidden_too=hidden_too):
+        not_found(Product, product_id)
+    return await queries.page(tx, product_id, position, currency=currency, after=None if ended_too else utcnow())

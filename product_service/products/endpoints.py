@@ -1,0 +1,123 @@
+"""One product over HTTP; lists and search are the folder search's."""
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Header, Path, Query, Response
+
+from contracts.money import Currency
+from product_service.categories.models import CategoryUnknown
+from product_service.products import use_cases
+from product_service.products.models import NotADraftAgain, ProductHasHistory, SkuTaken
+from product_service.products.queries import Asked, Shown
+from product_service.products.schemas import ProductChange, ProductIn, ProductOut
+from product_service.text import SLUG_LENGTH
+from service_kit.clock import utcnow
+from service_kit.database import HotConn, Tx
+from service_kit.http.answers import problems
+from service_kit.http.etag import IfMatch
+from service_kit.problems import NotFound, PreconditionFailed
+from service_kit.security import PUBLIC_OR_SIGNED_IN, MaybePrincipal, Principal, Requires
+
+router = APIRouter(prefix="/products", tags=["products"])
+
+Manager = Annotated[Principal, Requires("products:manage")]
+IfNoneMatch = Annotated[str | None, Header(description="the `ETag` that you have: a 304 when nothing changed")]
+NOT_MODIFIED: dict[int | str, dict[str, Any]] = {304: {"description": "it is as your `If-None-Match` says"}}
+
+
+async def _asked(
+    who: MaybePrincipal,
+    quantity: Annotated[int, Query(ge=1, le=1_000_000, description="how many pieces `unit_price` is for")] = 1,
+    currency: Annotated[Currency | None, Query(description="of `unit_price`; as a rule the base price's")] = None,
+) -> Asked:
+    return Asked(utcnow(), quantity, currency, may_see_hidden(who))
+
+
+AskedFor = Annotated[Asked, Depends(_asked)]
+
+
+def may_see_hidden(who: Principal | None) -> bool:
+    """Drafts and archived products are staff's."""
+    return who is not None and who.may("products:read:any")
+
+
+@router.post(
+    "",
+    status_code=201,
+    summary="Create a product",
+    response_model=ProductOut,
+    responses=problems(SkuTaken, CategoryUnknown),
+)
+async def create_product(body: ProductIn, tx: Tx, _: Manager) -> Response:
+    """A `draft` is seen by staff only; `active` is on sale at once. The `slug` is unique and made of the name."""
+    product = await use_cases.create(tx, body.columns())
+    answer = _answer(await use_cases.shown(tx, product.id), status=201)
+    answer.headers["Location"] = f"/products/{product.id}"
+    return answer
+
+
+@router.get(
+    "/{product_id}",
+    summary="Read a product",
+    response_model=ProductOut,
+    openapi_extra=PUBLIC_OR_SIGNED_IN,
+    responses={**problems(NotFound), **NOT_MODIFIED},
+)
+async def read_product(product_id: UUID, asked: AskedFor, door: HotConn, if_none_match: IfNoneMatch = None) -> Response:
+    """With what it costs now at `quantity` (`unit_price`) and how many there are.
+
+    The price that counts: of the quantity tiers that are reached the highest, and of its prices the one that began
+    last. The base price is there for one piece, from the beginning on.
+    """
+    return _answer(await use_cases.read(door, product_id, asked), if_none_match)
+
+
+@router.get(
+    "/by-slug/{slug}",
+    summary="Read a product by its slug",
+    response_model=ProductOut,
+    openapi_extra=PUBLIC_OR_SIGNED_IN,
+    responses={**problems(NotFound), **NOT_MODIFIED},
+)
+async def read_product_by_slug(
+    slug: Annotated[str, Path(max_length=SLUG_LENGTH, pattern="^[a-z0-9-]+$")],
+    asked: AskedFor,
+    door: HotConn,
+    if_none_match: IfNoneMatch = None,
+) -> Response:
+    """The same as by id."""
+    return _answer(await use_cases.read_by_slug(door, slug, asked), if_none_match)
+
+
+@router.patch(
+    "/{product_id}",
+    summary="Change a product",
+    response_model=ProductOut,
+    responses=problems(NotFound, CategoryUnknown, NotADraftAgain, PreconditionFailed),
+)
+async def change_product(product_id: UUID, body: ProductChange, expected: IfMatch, tx: Tx, _: Manager) -> Response:
+    """What is absent stays. `status: archived` takes it off sale, `active` brings it back; SKU and slug stay."""
+    await use_cases.change(tx, product_id, expected, body.columns())
+    return _answer(await use_cases.shown(tx, product_id))
+
+
+@router.delete(
+    "/{product_id}",
+    status_code=204,
+    summary="Delete a draft",
+    responses=problems(NotFound, ProductHasHistory, PreconditionFailed),
+)
+async def delete_product(product_id: UUID, expected: IfMatch, tx: Tx, _: Manager) -> None:
+    """Only a draft that was never published and never had stock; archive the others."""
+    await use_cases.delete(tx, product_id, expected)
+
+
+def _answer(product: Shown, if_none_match: str | None = None, status: int = 200) -> Response:
+    """`no-cache`: a cache may keep it, and must ask each time whether it is still so."""
+    tag = f'"{product.tag}"'
+    headers = {"ETag": tag, "Cache-Control": "no-cache", "Vary": "Authorization"}
+    known = [each.strip().removeprefix("W/") for each in (if_none_match or "").split(",")]
+    if tag in known:
+        return Response(status_code=304, headers=headers)
+    return Response(product.body, status, headers, media_type="application/json")

@@ -1,0 +1,111 @@
+"""A product, and the rules that hold on it."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import BigInteger, CheckConstraint, Column, Computed, Index, Text, text
+from sqlalchemy.dialects.postgresql import JSONB, TSVECTOR
+from sqlmodel import Field
+
+from contracts.money import Money
+from product_service.base import Base
+from service_kit.clock import utcnow
+from service_kit.ids import uuid7
+from service_kit.problems import Problem
+
+
+class Status(StrEnum):
+    DRAFT = "draft"
+    ACTIVE = "active"
+    ARCHIVED = "archived"
+
+
+class SkuTaken(Problem, status=409, type="sku-taken"):
+    """The SKU {sku} is the product {product_id}'s."""
+
+
+class NotADraftAgain(Problem, status=409, type="not-a-draft-again"):
+    """A product that is {status} can't become a draft again: archive it to take it off sale."""
+
+
+class ProductHasHistory(Problem, status=409, type="product-has-history"):
+    """Only drafts that never had stock can be deleted, for orders and stock refer to the others: archive it."""
+
+
+class Product(Base, table=True):
+    """`price_*` is the base price; what is scheduled stands in `prices` and goes before it."""
+
+    __tablename__ = "products"
+    __table_args__ = (
+        CheckConstraint("status IN ('draft', 'active', 'archived')", name="status"),
+        CheckConstraint("price_amount > 0", name="price_amount"),
+        Index("ix_products_status_created_at", "status", "created_at", "id"),
+        Index("ix_products_status_name", "status", text("lower(name)"), "id"),
+    )
+
+    id: UUID = Field(default_factory=uuid7, primary_key=True)
+    sku: str = Field(unique=True)
+    slug: str = Field(unique=True)
+    name: str
+    description: str | None = None
+    category_id: UUID | None = Field(default=None, foreign_key="categories.id", index=True)
+    attributes: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSONB, nullable=False))
+    price_amount: int = Field(sa_type=BigInteger)
+    price_currency: str
+    status: str
+    version: int = 1
+    created_at: datetime = Field(default_factory=utcnow)
+    updated_at: datetime = Field(default_factory=utcnow)
+
+    @property
+    def price(self) -> Money:
+        return Money(amount=self.price_amount, currency=self.price_currency)
+
+    def change(self, changes: dict[str, Any]) -> bool:
+        """Takes over what differs; whether anything did. Raises: NotADraftAgain."""
+        if changes.get("status") == Status.DRAFT != self.status:
+            raise NotADraftAgain(status=self.status)
+        differing = {name: value for name, value in changes.items() if getattr(self, name) != value}
+        for name, value in differing.items():
+            setattr(self, name, value)
+        if differing:
+            self.touch()
+        return bool(differing)
+
+    def touch(self) -> None:
+        """Something of it changed, its prices included: the next snapshot has the next version."""
+        self.version += 1
+        self.updated_at = utcnow()
+
+    def check_deletable(self, *, had_stock: bool) -> None:
+        """Raises: ProductHasHistory. A draft was never published: nothing becomes a draft again."""
+        if self.status != Status.DRAFT or had_stock:
+            raise ProductHasHistory
+
+
+# What is searched is kept by PostgreSQL itself. It is put on the table and not on the model, so that no session
+# ever loads it. `fold` (in the first migration) makes lower case without accents.
+for _column in (
+    Column("search_text", Text, Computed("fold((sku || ' '::text) || name)", persisted=True), nullable=False),
+    Column(
+        "search_vector",
+        TSVECTOR,
+        Computed(
+            "(setweight(to_tsvector('english'::regconfig, fold((sku || ' '::text) || name)), 'A'::\"char\")"
+            " || setweight(to_tsvector('english'::regconfig, fold(COALESCE(description, ''::text))), 'D'::\"char\"))",
+            persisted=True,
+        ),
+        nullable=False,
+    ),
+):
+    Base.metadata.tables["products"].append_column(_column)
+_columns = Base.metadata.tables["products"].c
+Index("ix_products_search_vector", _columns.search_vector, postgresql_using="gin")
+Index(
+    "ix_products_search_text",
+    _columns.search_text,
+    postgresql_using="gin",
+    postgresql_ops={"search_text": "gin_trgm_ops"},
+)

@@ -1,0 +1,125 @@
+"""Every statement about one product."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from sqlalchemy import delete as sql_delete
+from sqlalchemy.dialects.postgresql import insert
+from sqlmodel import col, select
+
+from product_service.availability.models import Availability
+from product_service.categories.models import Category
+from product_service.products.models import Product
+from service_kit.database import HotConn, Tx
+from service_kit.database.doors import fetch
+
+# The price that counts at $1 for $2 pieces in currency $3 (null: the product's own). Of the tiers that the quantity
+# reaches the highest counts, and within it what began last. The base price is a price for one piece that began with
+# the product, so whatever is scheduled for one piece goes before it.
+UNIT_PRICE = """
+LEFT JOIN LATERAL (
+    SELECT amount, currency
+    FROM (
+        SELECT p.price_amount, p.price_currency, 1, p.created_at, NULL::timestamptz
+        UNION ALL
+        SELECT amount, currency, min_quantity, starts_at, ends_at FROM prices WHERE product_id = p.id
+    ) AS schedule (amount, currency, min_quantity, starts_at, ends_at)
+    WHERE currency = coalesce($3::text, p.price_currency) AND min_quantity <= $2::int
+      AND starts_at <= $1::timestamptz AND (ends_at IS NULL OR ends_at > $1::timestamptz)
+    ORDER BY min_quantity DESC, starts_at DESC
+    LIMIT 1
+) AS unit ON true
+"""
+AVAILABILITY = "LEFT JOIN availability a ON a.product_id = p.id"
+
+_TIME = """'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'"""
+# schemas.ProductOut, as JSON.
+BODY = f"""
+json_build_object(
+    'id', p.id, 'sku', p.sku, 'slug', p.slug, 'name', p.name, 'description', p.description,
+    'category_id', p.category_id, 'attributes', p.attributes,
+    'price', json_build_object('amount', p.price_amount, 'currency', p.price_currency),
+    'unit_price', CASE WHEN unit.amount IS NOT NULL
+                       THEN json_build_object('amount', unit.amount, 'currency', unit.currency) END,
+    'status', p.status,
+    'availability', json_build_object(
+        'available', coalesce(a.available, 0), 'on_hand', coalesce(a.on_hand, 0), 'reserved', coalesce(a.reserved, 0),
+        'updated_at', to_char(a.updated_at AT TIME ZONE 'UTC', {_TIME})),
+    'version', p.version,
+    'created_at', to_char(p.created_at AT TIME ZONE 'UTC', {_TIME}),
+    'updated_at', to_char(p.updated_at AT TIME ZONE 'UTC', {_TIME})
+)::text
+"""
+_SHOW = f"""
+SELECT {BODY} AS body, concat_ws('.', p.version, coalesce(a.version, 0), unit.amount) AS tag
+FROM products p {AVAILABILITY} {UNIT_PRICE}
+WHERE (p.status = 'active' OR $4::boolean)
+"""  # noqa: S608 (made of the constants above)
+# Hot: the whole answer from one statement, as the text that is sent (benchmark: read a product by id).
+SHOW_BY_ID = f"{_SHOW} AND p.id = $5"
+SHOW_BY_SLUG = f"{_SHOW} AND p.slug = $5"
+IS_SHOWN = "SELECT true FROM products WHERE id = $1 AND (status = 'active' OR $2)"
+
+
+class Asked(NamedTuple):
+    """What a product is shown for."""
+
+    at: datetime
+    quantity: int = 1
+    currency: str | None = None
+    hidden_too: bool = False
+
+
+class Shown(NamedTuple):
+    """A product as it goes out."""
+
+    body: str
+    tag: str
+
+
+async def show(door: HotConn | Tx, product_id: UUID, asked: Asked) -> Shown | None:
+    return _shown(await fetch(door, SHOW_BY_ID, *asked, product_id))
+
+
+async def show_by_slug(door: HotConn, slug: str, asked: Asked) -> Shown | None:
+    return _shown(await fetch(door, SHOW_BY_SLUG, *asked, slug))
+
+
+async def is_shown(tx: Tx, product_id: UUID, *, hidden_too: bool) -> bool:
+    return bool(await fetch(tx, IS_SHOWN, product_id, hidden_too))
+
+
+async def insert_if_free(tx: Tx, product: Product) -> bool:
+    """Whether it was stored; not when SKU or slug are taken, also by one who is about to commit."""
+    statement = insert(Product).values(**product.model_dump()).on_conflict_do_nothing().returning(col(Product.id))
+    return (await tx.execute(statement)).first() is not None
+
+
+async def id_of_sku(tx: Tx, sku: str) -> UUID | None:
+    return (await tx.exec(select(Product.id).where(Product.sku == sku))).first()
+
+
+async def lock(tx: Tx, product_id: UUID) -> Product | None:
+    """Held until the transaction ends, so that the events of one product leave in the order of their versions."""
+    return await tx.get(Product, product_id, with_for_update=True, populate_existing=True)
+
+
+async def hold_category(tx: Tx, category_id: UUID) -> bool:
+    """Whether it exists; then it can't be deleted before the transaction ends."""
+    statement = select(Category.id).where(Category.id == category_id).with_for_update(read=True, key_share=True)
+    return (await tx.exec(statement)).first() is not None
+
+
+async def had_stock(tx: Tx, product_id: UUID) -> bool:
+    return await tx.get(Availability, product_id) is not None
+
+
+async def delete(tx: Tx, product_id: UUID) -> None:
+    """Its prices go with it."""
+    await tx.execute(sql_delete(Product).where(col(Product.id) == product_id))
+
+
+def _shown(rows: Sequence[Any]) -> Shown | None:
+    return Shown(*rows[0]) if rows else None

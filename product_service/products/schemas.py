@@ -1,0 +1,135 @@
+"""Bodies about products."""
+
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    FiniteFloat,
+    StrictBool,
+    StrictInt,
+    StringConstraints,
+    model_validator,
+)
+
+from contracts.money import Money
+from product_service.products.models import Status
+from product_service.text import Line, Paragraphs, Sku, Text
+
+MAX_AMOUNT = 10**12
+
+AttributeName = Annotated[Text, StringConstraints(strip_whitespace=True, min_length=1, max_length=64)]
+WholeNumber = Annotated[StrictInt, Field(ge=-(2**53), le=2**53)]
+Attributes = Annotated[
+    dict[AttributeName, StrictBool | WholeNumber | FiniteFloat | Annotated[Text, Field(max_length=500)]],
+    Field(max_length=50, description="what else describes it; up to 50 names with a text, number or boolean each"),
+]
+_IN: dict[str, Any] = {
+    "sku": "85123A",
+    "name": "White hanging heart T-light holder",
+    "description": "Painted metal, for one tealight.",
+    "category_id": None,
+    "attributes": {"colour": "white", "height_mm": 140},
+    "price": {"amount": 255, "currency": "GBP"},
+    "status": "active",
+}
+_OUT: dict[str, Any] = {
+    "id": "0199c1a0-5b00-7a10-8c00-000000000002",
+    "slug": "white-hanging-heart-t-light-holder",
+    **_IN,
+    "unit_price": {"amount": 235, "currency": "GBP"},
+    "availability": {"available": 112, "on_hand": 120, "reserved": 8, "updated_at": "2026-01-02T08:30:00.000000Z"},
+    "version": 3,
+    "created_at": "2026-01-01T00:00:00.000000Z",
+    "updated_at": "2026-01-02T00:00:00.000000Z",
+}
+
+
+class Price(Money):
+    """The base price of one piece."""
+
+    amount: StrictInt = Field(gt=0, le=MAX_AMOUNT, description="in the currency's minor unit")
+
+
+class ProductIn(BaseModel):
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [_IN]})
+
+    sku: Sku
+    name: Line
+    description: Paragraphs | None = None
+    category_id: UUID | None = None
+    attributes: Attributes = {}
+    price: Price
+    status: Status = Status.DRAFT
+
+    def columns(self) -> dict[str, Any]:
+        return _columns(self.model_dump())
+
+
+class ProductChange(BaseModel):
+    """What is absent stays; null empties `description` and `category_id`. The SKU is for good."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"examples": [{"price": {"amount": 295, "currency": "GBP"}}, {"status": "archived"}]},
+    )
+
+    name: Line | None = None
+    description: Paragraphs | None = None
+    category_id: UUID | None = None
+    attributes: Attributes | None = None
+    price: Price | None = None
+    status: Status | None = None
+
+    @model_validator(mode="after")
+    def _what_is_needed_is_never_null(self) -> "ProductChange":
+        for name in ("name", "attributes", "price", "status"):
+            if name in self.model_fields_set and getattr(self, name) is None:
+                raise ValueError(f"{name} must not be null")
+        return self
+
+    def columns(self) -> dict[str, Any]:
+        return _columns(self.model_dump(exclude_unset=True))
+
+
+class AvailabilityOut(BaseModel):
+    """As inventory last said; zeros, and null for the time, where it has said nothing yet."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    available: int = Field(description="what can be ordered: on hand, and not reserved")
+    on_hand: int
+    reserved: int
+    updated_at: datetime | None
+
+
+class ProductOut(BaseModel):
+    """Written by PostgreSQL itself (see queries.py); this is what it promises to write."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [_OUT]})
+
+    id: UUID
+    sku: str
+    slug: str
+    name: str
+    description: str | None
+    category_id: UUID | None
+    attributes: dict[str, Any]
+    price: Money = Field(description="the base price")
+    unit_price: Money | None = Field(
+        description="what one piece costs now at the quantity asked for; null: no price in the currency asked for"
+    )
+    status: Status
+    availability: AvailabilityOut
+    version: int
+    created_at: datetime
+    updated_at: datetime
+
+
+def _columns(fields: dict[str, Any]) -> dict[str, Any]:
+    if price := fields.pop("price", None):
+        fields |= {"price_amount": price["amount"], "price_currency": price["currency"]}
+    return fields

@@ -1,0 +1,100 @@
+"""What is done with products."""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from contracts.events import products as events
+from product_service.categories.models import CategoryUnknown
+from product_service.prices import queries as price_queries
+from product_service.prices.models import ScheduledPrice
+from product_service.products import queries
+from product_service.products.models import Product, SkuTaken
+from product_service.products.queries import Asked, Shown
+from product_service.text import slugify
+from service_kit.clock import utcnow
+from service_kit.database import HotConn, Tx
+from service_kit.http.etag import Expected
+from service_kit.messaging import outbox
+from service_kit.problems import not_found
+
+
+async def read(door: HotConn, product_id: UUID, asked: Asked) -> Shown:
+    return await queries.show(door, product_id, asked) or not_found(Product, product_id)
+
+
+async def read_by_slug(door: HotConn, slug: str, asked: Asked) -> Shown:
+    return await queries.show_by_slug(door, slug, asked) or not_found(Product, slug)
+
+
+async def create(tx: Tx, columns: dict[str, Any]) -> Product:
+    """Raises: SkuTaken, CategoryUnknown."""
+    product = Product(slug="", **columns)
+    await _hold_category(tx, product.category_id)
+    for slug in _slugs(product):
+        product.slug = slug
+        if await queries.insert_if_free(tx, product):
+            await outbox.add(tx, snapshot(product, ()))
+            return product
+        if owner := await queries.id_of_sku(tx, product.sku):
+            break
+    raise SkuTaken(sku=product.sku, product_id=str(owner))
+
+
+async def change(tx: Tx, product_id: UUID, expected: Expected, columns: dict[str, Any]) -> None:
+    """Its slug stays: links to it are out in the world."""
+    product = await queries.lock(tx, product_id) or not_found(Product, product_id)
+    expected.check(product.version)
+    await _hold_category(tx, columns.get("category_id"))
+    if product.change(columns):
+        await publish(tx, product, utcnow())
+
+
+async def delete(tx: Tx, product_id: UUID, expected: Expected) -> None:
+    """Raises: ProductHasHistory."""
+    product = await queries.lock(tx, product_id) or not_found(Product, product_id)
+    expected.check(product.version)
+    product.check_deletable(had_stock=await queries.had_stock(tx, product_id))
+    await queries.delete(tx, product_id)
+    await outbox.add(tx, events.ProductDeleted(product_id=product_id, version=product.version + 1))
+
+
+async def shown(tx: Tx, product_id: UUID) -> Shown:
+    """What staff see of it right after their change."""
+    await tx.flush()
+    asked = Asked(at=utcnow(), hidden_too=True)
+    return await queries.show(tx, product_id, asked) or not_found(Product, product_id)
+
+
+async def publish(tx: Tx, product: Product, now: datetime) -> None:
+    """The product as it is now, with every price that counts or will. The caller holds its row."""
+    await tx.flush()
+    await outbox.add(tx, snapshot(product, await price_queries.not_ended(tx, product.id, now)))
+
+
+def snapshot(product: Product, scheduled: Sequence[ScheduledPrice]) -> events.ProductChanged:
+    base = events.ScheduledPrice(**product.price.model_dump(), starts_at=product.created_at)
+    return events.ProductChanged(
+        product_id=product.id,
+        version=product.version,
+        sku=product.sku,
+        name=product.name,
+        slug=product.slug,
+        status=product.status,
+        category_id=product.category_id,
+        prices=[base, *(price.for_event() for price in scheduled)],
+    )
+
+
+async def _hold_category(tx: Tx, category_id: UUID | None) -> None:
+    if category_id and not await queries.hold_category(tx, category_id):
+        raise CategoryUnknown(category_id=str(category_id))
+
+
+def _slugs(product: Product) -> Iterator[str]:
+    """The name's; where another product has it, with the SKU behind; at last with the end of the product's own id."""
+    if plain := slugify(product.name):
+        yield plain
+    yield slugify(product.name[:60], product.sku)
+    yield slugify(product.name[:60], product.id.hex[-12:])

@@ -1,0 +1,7 @@
+"""The settings of the product service."""
+
+from service_kit.settings import ServiceSettings
+
+
+class Settings(ServiceSettings, service="product"):
+    port: int = 8003

@@ -1,0 +1,31 @@
+"""Words that people type: what a text may hold, and what becomes of it in an address."""
+
+import re
+import unicodedata
+from typing import Annotated
+
+from pydantic import StringConstraints
+from pydantic.functional_validators import AfterValidator
+
+SLUG_LENGTH = 80
+
+
+def _storable(text: str) -> str:
+    """PostgreSQL's text holds neither NUL nor half a surrogate pair, though JSON can spell both."""
+    if "\x00" in text or any("\ud800" <= character <= "\udfff" for character in text):
+        raise ValueError("must not contain NUL characters or lone surrogates")
+    return text
+
+
+Text = Annotated[str, AfterValidator(_storable)]
+Line = Annotated[Text, StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=r"^[^\r\n]*$")]
+Paragraphs = Annotated[Text, StringConstraints(strip_whitespace=True, max_length=20_000)]
+Sku = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]*$")
+]
+
+
+def slugify(*parts: str) -> str:
+    """`Crème brûlée, 2 pcs.` → `creme-brulee-2-pcs`; empty where nothing of it can stand in an address."""
+    plain = unicodedata.normalize("NFKD", " ".join(parts)).encode("ascii", "ignore").decode().lower()
+    return re.sub(r"[^a-z0-9]+", "-", plain)[:SLUG_LENGTH].strip("-")

@@ -1,0 +1,1 @@
+"""A mail server that keeps every message, and a page to read them."""

@@ -1,0 +1,110 @@
+import sqlite3
+from pathlib import Path
+from typing import Annotated, Any, cast
+
+from fastapi import APIRouter, FastAPI, HTTPException, Query, Request
+from fastapi.responses import HTMLResponse, PlainTextResponse
+from fastapi.templating import Jinja2Templates
+from starlette.responses import Response
+
+from sandbox.database import Database
+from sandbox.mailbox import messages
+
+templates = Jinja2Templates(Path(__file__).parent / "templates")
+
+To = Annotated[str | None, Query(max_length=320, description="a recipient's address")]
+Limit = Annotated[int, Query(ge=1, le=1000)]
+Cursor = Annotated[str | None, Query(pattern=r"^\d{1,18}$", description="`next` of the page before")]
+
+# Our own pages run nothing but what this file's templates hold; a mail runs nothing at all and loads nothing.
+PAGE = {"Content-Security-Policy": "default-src 'self'; style-src 'unsafe-inline'; script-src 'unsafe-inline'"}
+MAIL = {"Content-Security-Policy": "sandbox; default-src 'none'; img-src data:; style-src 'unsafe-inline'"}
+
+api = APIRouter(prefix="/messages", tags=["messages"])
+pages = APIRouter(include_in_schema=False)
+health = APIRouter(prefix="/health", tags=["health"])
+
+
+@api.get("", summary="Messages, newest first")
+async def list_messages(request: Request, to: To = None, limit: Limit = 100, cursor: Cursor = None) -> dict[str, Any]:
+    items, next = await _database(request).read(lambda db: messages.page(db, to, limit, _before(cursor)))
+    return {"items": items, "next": next}
+
+
+@api.get("/count", summary="How many messages, or how many distinct Message-IDs")
+async def count_messages(request: Request, to: To = None, distinct: bool = False) -> dict[str, int]:
+    return {"count": await _database(request).read(lambda db: messages.count(db, to, distinct=distinct))}
+
+
+@api.get("/{id}", summary="One message: headers, text, HTML, attachments")
+async def read_message(request: Request, id: int) -> dict[str, Any]:
+    return await _message(request, id)
+
+
+@api.get("/{id}/raw", summary="One message as it came", response_class=PlainTextResponse)
+async def read_raw(request: Request, id: int) -> Response:
+    row = await _database(request).read(lambda db: messages.find(db, id))
+    if row is None:
+        raise HTTPException(404, f"There is no message {id}.")
+    return PlainTextResponse(row["raw"])
+
+
+@api.delete("", status_code=204, summary="Empty the mailbox")
+async def clear_messages(request: Request) -> None:
+    await _database(request).write(messages.clear)
+
+
+@pages.get("/")
+async def show_list(request: Request, to: To = None, cursor: Cursor = None) -> HTMLResponse:
+    def read(db: sqlite3.Connection) -> dict[str, Any]:
+        items, next = messages.page(db, to, 50, _before(cursor), beginning=True)
+        return {"items": items, "next": next, "count": messages.count(db, to, beginning=True)}
+
+    context = {**await _database(request).read(read), "to": to or "", "cursor": cursor}
+    return templates.TemplateResponse(request, "list.html", context, headers=PAGE)
+
+
+@pages.get("/mail/{id}")
+async def show_message(request: Request, id: int) -> HTMLResponse:
+    message = await _message(request, id)
+    return templates.TemplateResponse(request, "message.html", {**message, "sender": message["from"]}, headers=PAGE)
+
+
+@pages.get("/mail/{id}/html")
+async def show_html(request: Request, id: int) -> HTMLResponse:
+    return HTMLResponse((await _message(request, id))["html"] or "", headers=MAIL)
+
+
+@health.get("/live", summary="The process runs")
+async def live() -> dict[str, str]:
+    return {"status": "ok"}
+
+
+@health.get("/ready", summary="Mail can be stored")
+async def ready(request: Request) -> dict[str, str]:
+    await _database(request).write(lambda _: None)
+    return {"status": "ok"}
+
+
+def add_to(app: FastAPI) -> None:
+    for router in (api, pages, health):
+        app.include_router(router)
+
+
+def _database(request: Request) -> Database:
+    return cast(Database, request.app.state.database)
+
+
+async def _message(request: Request, id: int) -> dict[str, Any]:
+    def read(db: sqlite3.Connection) -> dict[str, Any] | None:
+        row = messages.find(db, id)
+        return None if row is None else messages.whole(row)
+
+    message = await _database(request).read(read)
+    if message is None:
+        raise HTTPException(404, f"There is no message {id}.")
+    return message
+
+
+def _before(cursor: str | None) -> int | None:
+    return None if cursor is None else int(cursor)

@@ -1,0 +1,15 @@
+"""How both parts of the sandbox are run."""
+
+import logging
+from typing import Any
+
+import uvicorn
+from fastapi import FastAPI
+
+
+def serve(app: FastAPI, host: str, port: int, http: Any = "auto") -> None:
+    """Until SIGTERM or SIGINT; then finish what is in hand."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    # aiosmtpd tells of every line of every mail, which costs as much as the mail.
+    logging.getLogger("mail.log").setLevel(logging.WARNING)
+    uvicorn.run(app, host=host, port=port, http=http, access_log=False, log_config=None, timeout_graceful_shutdown=10)

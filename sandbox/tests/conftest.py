@@ -1,0 +1,69 @@
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from sandbox.tests.processes import Process, free_port
+from sandbox.tests.receiver import Receiver
+
+API_KEY = "key-of-this-test"
+SECRET = "secret-of-this-test"
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    receiver = Receiver(free_port())
+    receiver.start()
+    yield receiver
+    receiver.stop()
+
+
+@pytest.fixture
+def gateway(tmp_path: Path, receiver: Receiver) -> Iterator[Process]:
+    port = free_port()
+    key_file = tmp_path / "api_key"
+    key_file.write_text(f"{API_KEY}\n")
+    environment = {
+        "SANDBOX_GATEWAY_PORT": str(port),
+        "SANDBOX_DATA_DIR": str(tmp_path / "data"),
+        "GATEWAY_API_KEY_FILE": str(key_file),
+        "GATEWAY_API_KEY": "",
+        "GATEWAY_WEBHOOK_SECRET": SECRET,
+        "GATEWAY_WEBHOOK_URL": receiver.url,
+        "SANDBOX_LATE_DELAY": "0.5",
+        "SANDBOX_DUPLICATE_DELAY": "0.3",
+    }
+    process = Process("sandbox.gateway", port, environment, tmp_path / "gateway.log").start()
+    yield process
+    if process.running:
+        process.kill()
+
+
+@pytest.fixture
+def client(gateway: Process) -> Iterator[httpx.Client]:
+    headers = {"Authorization": f"Bearer {API_KEY}"}
+    limits = httpx.Limits(max_connections=40, max_keepalive_connections=0)
+    with httpx.Client(base_url=gateway.url, headers=headers, limits=limits, timeout=15) as client:
+        yield client
+
+
+class Mailbox(Process):
+    smtp_port: int
+    data: Path
+
+
+@pytest.fixture
+def mailbox(tmp_path: Path) -> Iterator[Mailbox]:
+    port, smtp_port = free_port(), free_port()
+    environment = {
+        "SANDBOX_MAILBOX_PORT": str(port),
+        "SANDBOX_SMTP_PORT": str(smtp_port),
+        "SANDBOX_DATA_DIR": str(tmp_path / "data"),
+    }
+    process = Mailbox("sandbox.mailbox", port, environment, tmp_path / "mailbox.log")
+    process.smtp_port, process.data = smtp_port, tmp_path / "data"
+    process.start()
+    yield process
+    if process.running:
+        process.kill()

@@ -1,0 +1,11 @@
+"""Events in and out: a transactional outbox with its relay, and a batch consumer with an inbox.
+
+Nothing that was committed is lost, and each effect happens once, whatever crashes in between:
+
+    outbox → relay → producer → Kafka → consumer → processing (inbox, handlers) → parked (what failed)
+"""
+
+from service_kit.messaging.envelope import Envelope
+from service_kit.messaging.subscriptions import consumes
+
+__all__ = ["Envelope", "consumes"]

@@ -1,0 +1,204 @@
+"""Kafka to `Processor`: one consumer group per service, offsets committed only behind what has taken effect."""
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
+from aiokafka.errors import KafkaError
+
+from service_kit.messaging import metrics
+from service_kit.messaging.incoming import Record
+from service_kit.messaging.processing import Abandoned, Processor
+from service_kit.messaging.subscriptions import Subscription
+from service_kit.messaging.tuning import Tuning
+from service_kit.settings import ServiceSettings
+
+log = logging.getLogger(__name__)
+
+_COMMIT_SECONDS = 5.0
+_CLOSE_SECONDS = 5.0
+
+
+class Consumer:
+    """One member of the group. Its client is rebuilt after any error, and when the watchdog says so."""
+
+    def __init__(
+        self,
+        settings: ServiceSettings,
+        subscriptions: Mapping[str, Subscription],
+        processor: Processor,
+        tuning: Tuning,
+    ) -> None:
+        self.positions: dict[TopicPartition, int] = {}  # next to handle, as far as we know
+        self.last_progress = time.monotonic()
+        self.busy_since: float | None = None
+        self.client: AIOKafkaConsumer | None = None
+        self.problem: str | None = None
+        self._servers = settings.kafka_bootstrap_servers
+        self._prefix = settings.kafka_topic_prefix
+        self._group = settings.kafka_topic_prefix + settings.service_name
+        self._subscriptions = subscriptions
+        self._processor = processor
+        self._tuning = tuning
+        self._in_hand = asyncio.Lock()
+        self._stopping = asyncio.Event()
+        self._session: asyncio.Task[None] | None = None
+
+    @property
+    def assignment(self) -> set[TopicPartition]:
+        return set(self.client.assignment()) if self.client is not None else set()
+
+    @property
+    def paused_why(self) -> str | None:
+        return self._processor.paused_why
+
+    def stop(self) -> None:
+        """Finishes the round in hand, commits its offsets and leaves the group; `run` returns when that is done."""
+        self._stopping.set()
+        self._processor.give_up.set()  # only cuts waiting short, never a handler that works
+
+    def rebuild(self) -> None:
+        """Throws the client away. What is in hand rolls back and returns from Kafka: at any point that is safe."""
+        metrics.REBUILT.labels("consumer").inc()
+        if self._session is not None:
+            self._session.cancel()
+
+    async def run(self) -> None:
+        pause = 0.2
+        while not self._stopping.is_set():
+            began = time.monotonic()
+            self._session = asyncio.create_task(self._run_session())
+            try:
+                await asyncio.wait([self._session])
+            except asyncio.CancelledError:
+                self._session.cancel()
+                await asyncio.wait([self._session])
+                raise
+            if not self._session.cancelled() and (error := self._session.exception()) is not None:
+                self.problem = f"{type(error).__name__}: {error}"
+                pause = 0.2 if time.monotonic() - began > 60 else min(pause * 2, 5.0)
+                log.warning("consumer: %s; trying again in %.1f s", self.problem, pause)
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(pause):
+                        await self._stopping.wait()
+
+    async def _run_session(self) -> None:
+        client = self._new_client()
+        client.subscribe([self._prefix + topic for topic in self._subscriptions], listener=_Listener(self._let_go))
+        started = asyncio.create_task(client.start())
+        stopping = asyncio.create_task(self._stopping.wait())
+        try:
+            await asyncio.wait([started, stopping], return_when=asyncio.FIRST_COMPLETED)
+            if not started.done():
+                return
+            started.result()
+            self.client, self.problem = client, None
+            self.positions.clear()
+            while not self._stopping.is_set():
+                await self._round(client)
+        finally:
+            self.client = None
+            for task in (started, stopping):
+                task.cancel()
+            await asyncio.wait([started, stopping])
+            await _close(client)
+
+    def _new_client(self) -> AIOKafkaConsumer:
+        return AIOKafkaConsumer(
+            bootstrap_servers=self._servers,
+            group_id=self._group,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            session_timeout_ms=10_000,
+            heartbeat_interval_ms=2_000,
+            rebalance_timeout_ms=30_000,
+            request_timeout_ms=15_000,
+            metadata_max_age_ms=60_000,
+            fetch_max_wait_ms=250,
+        )
+
+    async def _round(self, client: AIOKafkaConsumer) -> None:
+        fetched = await client.getmany(timeout_ms=500, max_records=self._tuning.batch_size)
+        if not fetched:
+            return
+        # No `await` between a free lock and our holding it: a rebalance comes before the round or waits for its end.
+        async with self._in_hand:
+            self.busy_since = time.monotonic()
+            handled: dict[TopicPartition, int] = {}
+            try:
+                await self._handle(fetched, handled)
+            except Abandoned:
+                log.info("consumer: round abandoned")
+            finally:
+                self.busy_since = None
+                await self._finish(client, fetched, handled)
+
+    async def _handle(self, fetched: dict[TopicPartition, list[Any]], handled: dict[TopicPartition, int]) -> None:
+        by_topic: dict[str, list[tuple[TopicPartition, list[Any]]]] = {}
+        for place, records in fetched.items():
+            by_topic.setdefault(place.topic, []).append((place, records))
+        for name, parts in by_topic.items():
+            topic = name.removeprefix(self._prefix)
+            records = [_record(topic, raw) for _, part in parts for raw in part]
+            await self._processor.process(self._subscriptions[topic], records)
+            handled.update({place: part[-1].offset + 1 for place, part in parts})
+            self.last_progress = time.monotonic()
+
+    async def _finish(
+        self, client: AIOKafkaConsumer, fetched: dict[TopicPartition, list[Any]], handled: dict[TopicPartition, int]
+    ) -> None:
+        """Commits what was handled and goes back to the first record of what was not."""
+        ours = client.assignment()
+        for place, records in fetched.items():
+            if place in ours and place not in handled:
+                client.seek(place, records[0].offset)
+        # A partition that went to another while we worked is that one's to commit; the inbox knows what we did.
+        offsets = {place: offset for place, offset in handled.items() if place in ours}
+        self.positions.update(offsets)
+        if not offsets:
+            return
+        try:
+            async with asyncio.timeout(_COMMIT_SECONDS):
+                await client.commit(offsets)
+        except (KafkaError, TimeoutError) as error:
+            log.info("consumer: offsets not committed, the inbox will tell the repeats: %r", error)
+
+    async def _let_go(self) -> None:
+        """Called before partitions are taken away: what is in hand is finished, and a wait for the database is not."""
+        if self._in_hand.locked():
+            self._processor.give_up.set()
+            async with self._in_hand:
+                pass
+        self.positions.clear()
+        if not self._stopping.is_set():
+            self._processor.give_up.clear()
+
+
+class _Listener(ConsumerRebalanceListener):
+    def __init__(self, let_go: Any) -> None:
+        self._let_go = let_go
+
+    async def on_partitions_revoked(self, _: Sequence[TopicPartition]) -> None:
+        await self._let_go()
+
+    async def on_partitions_assigned(self, assigned: Sequence[TopicPartition]) -> None:
+        log.info("consumer: %d partitions assigned", len(assigned))
+
+
+def _record(topic: str, raw: Any) -> Record:
+    return Record(topic, raw.partition, raw.offset, raw.key or b"", raw.headers, raw.value or b"", raw.timestamp)
+
+
+async def _close(client: AIOKafkaConsumer) -> None:
+    """Leaves the group, so that others take over at once; a broker that is away must not hold us."""
+    try:
+        async with asyncio.timeout(_CLOSE_SECONDS):
+            await client.stop()
+    except Exception:
+        with contextlib.suppress(Exception):
+            async with asyncio.timeout(1):
+                await client._client.close()

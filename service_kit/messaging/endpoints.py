@@ -1,0 +1,67 @@
+"""Dead letters over HTTP, for staff: see them, replay them, discard them."""
+
+import logging
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Response
+from pydantic import BaseModel
+
+from service_kit.database.doors import HotTx
+from service_kit.http.pagination import Page, Paged
+from service_kit.messaging import parked
+from service_kit.problems import not_found
+from service_kit.security.guard import Requires
+from service_kit.security.principal import Principal
+
+log = logging.getLogger(__name__)
+
+router = APIRouter(prefix="/dead-letters", tags=["dead letters"])
+
+Staff = Annotated[Principal, Requires("dead-letters:manage")]
+
+
+class DeadLetterOut(BaseModel):
+    """An event that failed at every attempt. `behind` events of the same key wait for it."""
+
+    id: int
+    event_id: UUID
+    topic: str
+    partition: int
+    offset: int
+    key: str
+    type: str
+    value: str
+    attempts: int
+    error: str | None
+    parked_at: datetime
+    behind: int
+
+    @classmethod
+    def of(cls, letter: parked.DeadLetter) -> "DeadLetterOut":
+        return cls.model_validate(letter, from_attributes=True)
+
+
+@router.get("", summary="List events that were given up on")
+async def dead_letters(tx: HotTx, page: Paged, _: Staff) -> Page[DeadLetterOut]:
+    """In the order they failed."""
+    after = page.position.values(int) or [0]
+    letters = await parked.dead_letters(tx, after=after[0], limit=page.position.limit + 1)
+    return page.of(page.position.slice(letters, lambda letter: [letter.id]), DeadLetterOut.of)
+
+
+@router.post("/{id}/replay", status_code=202, summary="Try a dead event again")
+async def replay_dead_letter(id: int, tx: HotTx, who: Staff) -> Response:
+    """It gets all its attempts back. When it succeeds, the events of its key that wait behind it follow in order."""
+    event_id, topic = await parked.replay(tx, id) or not_found("dead letter", id)
+    log.warning("dead letter %d (event %s of topic %s) is replayed by %s", id, event_id, topic, who.user_id)
+    return Response(status_code=202)
+
+
+@router.post("/{id}/discard", status_code=204, summary="Give a dead event up for good")
+async def discard_dead_letter(id: int, tx: HotTx, who: Staff) -> Response:
+    """It never takes effect; the events of its key go on without it. Its copy in the topic's `.dlq` stays."""
+    event_id, topic = await parked.discard(tx, id) or not_found("dead letter", id)
+    log.warning("dead letter %d (event %s of topic %s) is discarded by %s", id, event_id, topic, who.user_id)
+    return Response(status_code=204)

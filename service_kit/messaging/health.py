@@ -1,0 +1,41 @@
+"""What `/health/consumers` answers."""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class RelayHealth:
+    """`backlog` counts to 100,000 at most. `parked_keys` can't be published: the broker refuses a record of theirs."""
+
+    owner: bool
+    backlog: int
+    oldest_seconds: float
+    parked_keys: int
+    problem: str | None = None
+
+
+@dataclass(frozen=True)
+class ConsumerHealth:
+    """`lag` by topic, in this process's partitions; `waiting` and `dead` are the whole service's parked events."""
+
+    assigned: int
+    lag: dict[str, int]
+    seconds_since_progress: float
+    paused: str | None = None
+    problem: str | None = None
+    waiting: int = 0
+    dead: int = 0
+
+
+@dataclass(frozen=True)
+class MessagingHealth:
+    """`ok` is False when the broker is out of reach, or when there is work and it makes no progress.
+
+    A process without relay and consumers (role `api`) doesn't look: `broker_reachable` is None.
+    """
+
+    ok: bool
+    broker_reachable: bool | None
+    problems: list[str] = field(default_factory=list)
+    relay: RelayHealth | None = None
+    consumers: ConsumerHealth | None = None

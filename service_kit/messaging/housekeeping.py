@@ -1,0 +1,51 @@
+"""Takes away what nobody will ask for again: published outbox rows, and inbox rows older than any topic's retention."""
+
+import asyncio
+import contextlib
+import logging
+from datetime import timedelta
+
+from service_kit.database.doors import Database
+from service_kit.messaging.tuning import Tuning
+
+log = logging.getLogger(__name__)
+
+# Looks at the oldest rows only, so that it costs the same however many are kept.
+_PRUNE_OUTBOX = """
+    DELETE FROM outbox WHERE id IN (
+        SELECT id FROM (SELECT id, published_at FROM outbox ORDER BY id LIMIT 1000) AS oldest
+        WHERE published_at < now() - $1::interval)
+"""
+_PRUNE_INBOX = """
+    DELETE FROM inbox WHERE event_id IN (
+        SELECT event_id FROM inbox WHERE received_at < now() - $1::interval LIMIT 1000)
+"""
+_EVERY = 60.0
+
+
+class Housekeeping:
+    def __init__(self, database: Database, tuning: Tuning) -> None:
+        self._database = database
+        self._tuning = tuning
+        self._stopping = asyncio.Event()
+
+    def stop(self) -> None:
+        self._stopping.set()
+
+    async def run(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                await self._prune(_PRUNE_OUTBOX, self._tuning.outbox_kept)
+                await self._prune(_PRUNE_INBOX, self._tuning.inbox_kept)
+            except Exception as error:
+                log.warning("housekeeping: %r; again in a minute", error)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_EVERY):
+                    await self._stopping.wait()
+
+    async def _prune(self, statement: str, kept: timedelta) -> None:
+        """In small transactions, so that nobody waits for a large one."""
+        while not self._stopping.is_set():
+            async with self._database.hot() as connection:
+                if await connection.execute(statement, kept) == "DELETE 0":
+                    return

@@ -1,0 +1,108 @@
+"""A Kafka record on its way in: what it says, whether anybody here wants it, and in which groups it is handled."""
+
+from bisect import bisect_left
+from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from pydantic import ValidationError
+
+from contracts.events.base import Event
+from service_kit.messaging import metrics
+from service_kit.messaging.envelope import Envelope, Headers, Unreadable, decode
+from service_kit.messaging.subscriptions import Handler, Subscription
+
+Item = TypeVar("Item")
+Kind = TypeVar("Kind", bound=Hashable)
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A record as Kafka has it; `topic` without the prefix."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: bytes
+    headers: Headers
+    value: bytes
+    timestamp_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """A record that one of our handlers wants."""
+
+    record: Record
+    envelope: Envelope
+    handler: Handler
+    body: Event | ValidationError
+
+    @property
+    def event(self) -> Event:
+        """Raises: ValidationError, for a body that today's model of its type doesn't take."""
+        if isinstance(self.body, ValidationError):
+            raise self.body
+        return self.body
+
+
+@dataclass(slots=True)
+class Sorted:
+    """The records of one topic, by what is to be done with them."""
+
+    wanted: list[Incoming] = field(default_factory=list)
+    unreadable: list[tuple[Record, str]] = field(default_factory=list)
+
+
+def sort(records: Iterable[Record], subscription: Subscription, own_source: str) -> Sorted:
+    """Skips and counts what is not for us; keeps the rest in its order."""
+    found = Sorted()
+    for record in records:
+        try:
+            incoming = read(record, subscription, own_source)
+        except Unreadable as error:
+            found.unreadable.append((record, str(error)))
+        else:
+            if incoming is not None:
+                found.wanted.append(incoming)
+    return found
+
+
+def read(record: Record, subscription: Subscription, own_source: str) -> Incoming | None:
+    """None for our own words, and for types and versions that we have no handler for. Raises: Unreadable."""
+    envelope = decode(record.headers, key=record.key, timestamp_ms=record.timestamp_ms)
+    if envelope.source == own_source:
+        metrics.SKIPPED.labels(record.topic, "own").inc()
+        return None
+    handler = subscription.handlers.get(envelope.type)
+    if handler is None:
+        metrics.SKIPPED.labels(record.topic, "unknown").inc()
+        return None
+    body: Event | ValidationError
+    try:
+        body = handler.event.model_validate_json(record.value)
+    except ValidationError as error:
+        if any(detail["type"] == "json_invalid" for detail in error.errors()):
+            raise Unreadable("the value is not JSON") from error
+        body = error  # JSON, but not as we know this type: a newer version of us may read it, so it is parked
+    return Incoming(record, envelope, handler, body)
+
+
+def groups(items: Sequence[tuple[Hashable, Kind, Item]]) -> list[tuple[Kind, list[Item]]]:
+    """Cuts (key, kind, item)s into runs of one kind, as few as this finds while each key's items keep their order.
+
+    An item may join any run of its kind that doesn't come before the run its key was last put in. Greedy: the first
+    such run, so that the key's next item has the most left to choose from.
+    """
+    runs: list[tuple[Kind, list[Item]]] = []
+    runs_of: dict[Kind, list[int]] = {}
+    last_run: dict[Hashable, int] = {}
+    for key, kind, item in items:
+        mine = runs_of.setdefault(kind, [])
+        at = bisect_left(mine, last_run.get(key, 0))
+        if at == len(mine):
+            mine.append(len(runs))
+            runs.append((kind, []))
+        runs[mine[at]][1].append(item)
+        last_run[key] = mine[at]
+    return runs

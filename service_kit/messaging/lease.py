@@ -1,0 +1,55 @@
+"""One relay per service at a time: a row with owner, epoch and expiry, judged by the database's clock alone.
+
+Not an advisory lock: a process that stands still keeps one for as long as its connection lives.
+"""
+
+import time
+from typing import Any
+
+_TAKE = """
+    INSERT INTO outbox_lease AS lease (id, owner, epoch, expires_at)
+    VALUES (1, $1, 1, now() + make_interval(secs => $2))
+    ON CONFLICT (id) DO UPDATE
+    SET owner = $1, epoch = lease.epoch + 1, expires_at = now() + make_interval(secs => $2)
+    WHERE lease.expires_at < now()
+    RETURNING epoch
+"""
+_RENEW = """
+    UPDATE outbox_lease SET expires_at = now() + make_interval(secs => $3)
+    WHERE id = 1 AND owner = $1 AND epoch = $2
+    RETURNING epoch
+"""
+_RELEASE = "UPDATE outbox_lease SET expires_at = '-infinity' WHERE id = 1 AND owner = $1 AND epoch = $2"
+
+
+class Lease:
+    """This process's claim on the relay's work. A new epoch each time it changes hands."""
+
+    def __init__(self, owner: str, seconds: float) -> None:
+        self.owner = owner
+        self.epoch: int | None = None
+        self._seconds = seconds
+        self._renewed = 0.0
+
+    async def hold(self, connection: Any) -> bool:
+        """Takes the lease or, a third into its time, renews it. False while another has it."""
+        # Measured from before the statement, so that we never think it longer than the database does.
+        now = time.monotonic()
+        if self.epoch is not None and now - self._renewed < self._seconds / 3:
+            return True
+        if self.epoch is not None:
+            self.epoch = await connection.fetchval(_RENEW, self.owner, self.epoch, self._seconds)
+        if self.epoch is None:
+            self.epoch = await connection.fetchval(_TAKE, self.owner, self._seconds)
+        self._renewed = now
+        return self.epoch is not None
+
+    async def release(self, connection: Any) -> None:
+        """Lets another take over at once."""
+        if self.epoch is not None:
+            await connection.execute(_RELEASE, self.owner, self.epoch)
+            self.epoch = None
+
+    def forget(self) -> None:
+        """The epoch is gone: whatever we hold is another's now."""
+        self.epoch = None

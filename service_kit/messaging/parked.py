@@ -1,0 +1,171 @@
+"""Events that failed, and those of the same key behind them: tried again with back-off, at last dead or replayed.
+
+The order of one (topic, key) is the order of `id`; only the first of them may be tried, whatever its status.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from service_kit.messaging.door import Door, run
+from service_kit.messaging.envelope import headers_from_json, headers_to_json
+from service_kit.messaging.incoming import Incoming, Record
+
+_WAITING_KEYS = "SELECT DISTINCT key FROM parked_events WHERE topic = $1 AND key = ANY ($2::bytea[])"
+
+# Ids are given in the order of the arrays. A repeat of a snapshot (which has no inbox row) changes nothing.
+_ENQUEUE = """
+    INSERT INTO parked_events
+        (event_id, topic, partition, "offset", key, type, headers, value, attempts, error, next_attempt_at)
+    SELECT event_id, topic, partition, "offset", key, type, headers::json, value, $9::int, $10::text,
+           now() + make_interval(secs => $11)
+    FROM unnest($1::uuid[], $2::text[], $3::int[], $4::bigint[], $5::bytea[], $6::text[], $7::text[], $8::bytea[])
+         WITH ORDINALITY AS given (event_id, topic, partition, "offset", key, type, headers, value, position)
+    ORDER BY position
+    ON CONFLICT (event_id) DO NOTHING
+"""
+
+_FIRST_OF_ITS_KEY = """
+    NOT EXISTS (SELECT FROM parked_events AS earlier
+                WHERE earlier.topic = parked.topic AND earlier.key = parked.key AND earlier.id < parked.id)
+"""
+_DUE = f"""
+    SELECT id, topic FROM parked_events AS parked
+    WHERE status = 'waiting' AND next_attempt_at <= now() AND {_FIRST_OF_ITS_KEY}
+    ORDER BY next_attempt_at LIMIT 20
+"""  # noqa: S608 (no input in it)
+# The lock is the right to try this event; it is held until its effects, and the row's deletion, are committed.
+# So no other replica can reach the key's next event before.
+_TAKE = f"""
+    SELECT topic, partition, "offset", key, headers, value, attempts FROM parked_events AS parked
+    WHERE id = $1 AND status = 'waiting' AND next_attempt_at <= now() AND {_FIRST_OF_ITS_KEY}
+    FOR UPDATE SKIP LOCKED
+"""  # noqa: S608 (no input in it)
+_DONE = "DELETE FROM parked_events WHERE id = $1"
+_FAILED = """
+    UPDATE parked_events SET attempts = attempts + 1, error = $3, status = $4,
+           next_attempt_at = now() + make_interval(secs => $5)
+    WHERE id = $1 AND attempts = $2 AND status = 'waiting'
+    RETURNING id
+"""
+_LIST = """
+    SELECT id, event_id, topic, partition, "offset", key, type, value, attempts, error, parked_at, next_attempt_at,
+           (SELECT count(*) FROM parked_events AS later
+            WHERE later.topic = parked.topic AND later.key = parked.key AND later.id > parked.id) AS behind
+    FROM parked_events AS parked
+    WHERE status = $1 AND id > $2
+    ORDER BY id LIMIT $3
+"""
+_REPLAY = """
+    UPDATE parked_events SET status = 'waiting', attempts = 0, next_attempt_at = now()
+    WHERE id = $1 AND status = 'dead' RETURNING event_id, topic
+"""
+_DISCARD = "DELETE FROM parked_events WHERE id = $1 AND status = 'dead' RETURNING event_id, topic"
+_COUNT = "SELECT count(*) FILTER (WHERE status = 'waiting'), count(*) FILTER (WHERE status = 'dead') FROM parked_events"
+
+
+@dataclass(frozen=True)
+class DeadLetter:
+    """An event that was given up on, as staff see it."""
+
+    id: int
+    event_id: UUID
+    topic: str
+    partition: int
+    offset: int
+    key: str
+    type: str
+    value: str
+    attempts: int
+    error: str | None
+    parked_at: datetime
+    next_attempt_at: datetime
+    behind: int
+
+
+async def split(tx: Door, topic: str, batch: Sequence[Incoming]) -> tuple[list[Incoming], list[Incoming]]:
+    """Those whose key already waits, which must queue behind, and the others."""
+    if not batch:
+        return [], []
+    rows = await run(tx, _WAITING_KEYS, topic, list({incoming.record.key for incoming in batch}))
+    waiting = {row[0] for row in rows}
+    if not waiting:
+        return [], list(batch)
+    behind = [incoming for incoming in batch if incoming.record.key in waiting]
+    return behind, [incoming for incoming in batch if incoming.record.key not in waiting]
+
+
+async def enqueue(tx: Door, batch: Sequence[Incoming], *, failed: str | None = None, wait: float = 0.0) -> None:
+    """Puts the events at the end of their keys' queues. `failed` tells what the first attempt ended with."""
+    records = [incoming.record for incoming in batch]
+    await run(
+        tx,
+        _ENQUEUE,
+        [incoming.envelope.id for incoming in batch],
+        [record.topic for record in records],
+        [record.partition for record in records],
+        [record.offset for record in records],
+        [record.key for record in records],
+        [incoming.envelope.type for incoming in batch],
+        [headers_to_json(record.headers) for record in records],
+        [record.value for record in records],
+        0 if failed is None else 1,
+        failed,
+        wait,
+    )
+
+
+async def due(tx: Door) -> list[tuple[int, str]]:
+    """Some events that may be tried now: id and topic."""
+    return [(row[0], row[1]) for row in await run(tx, _DUE)]
+
+
+async def take(tx: Door, id: int) -> tuple[Record, int] | None:
+    """The event, locked, and how often it was tried; None if another has it or it is not its turn (any more)."""
+    rows = await run(tx, _TAKE, id)
+    if not rows:
+        return None
+    topic, partition, offset, key, headers, value, attempts = rows[0]
+    return Record(topic, partition, offset, key, headers_from_json(headers), value), attempts
+
+
+async def done(tx: Door, id: int) -> None:
+    await run(tx, _DONE, id)
+
+
+async def failed(tx: Door, id: int, attempts: int, error: str, *, wait: float, dead: bool) -> bool:
+    """Counts the attempt; False if another replica counted one since, whose count then stands."""
+    status = "dead" if dead else "waiting"
+    return bool(await run(tx, _FAILED, id, attempts, error, status, wait))
+
+
+async def dead_letters(tx: Door, *, after: int, limit: int) -> list[DeadLetter]:
+    """In the order they were parked, from behind the id `after`."""
+    return [DeadLetter(**_readable(row)) for row in await run(tx, _LIST, "dead", after, limit)]
+
+
+async def replay(tx: Door, id: int) -> tuple[UUID, str] | None:
+    """Gives a dead event its attempts back; its event id and topic. What waits behind it follows when it succeeds."""
+    return _told(await run(tx, _REPLAY, id))
+
+
+async def discard(tx: Door, id: int) -> tuple[UUID, str] | None:
+    """Gives a dead event up for good (its copy stays in the .dlq); what waits behind it goes on."""
+    return _told(await run(tx, _DISCARD, id))
+
+
+async def count(tx: Door) -> tuple[int, int]:
+    """How many wait, and how many are dead."""
+    rows = await run(tx, _COUNT)
+    return rows[0][0], rows[0][1]
+
+
+def _told(rows: Sequence[Any]) -> tuple[UUID, str] | None:
+    return (rows[0][0], rows[0][1]) if rows else None
+
+
+def _readable(row: Any) -> dict[str, Any]:
+    fields = dict(zip(DeadLetter.__dataclass_fields__, row, strict=True))
+    return fields | {name: fields[name].decode(errors="replace") for name in ("key", "value")}

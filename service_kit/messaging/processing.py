@@ -1,0 +1,178 @@
+"""A batch of records to its effects: one transaction if all goes well, one per event if not, parked what fails."""
+
+import asyncio
+import logging
+import random
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+from uuid import NAMESPACE_URL, uuid5
+
+from service_kit.database.doors import Database
+from service_kit.database.faults import database_is_away, may_be_retried
+from service_kit.messaging import inbox, metrics, outbox, parked
+from service_kit.messaging.door import Door
+from service_kit.messaging.incoming import Incoming, Record, groups, sort
+from service_kit.messaging.subscriptions import Subscription
+from service_kit.messaging.tuning import Tuning
+
+log = logging.getLogger(__name__)
+
+_FREE_RETRIES = 10
+
+
+class Abandoned(Exception):
+    """Nothing more can be done now: the partitions go to another, or the process stops. No offset moves."""
+
+
+class Processor:
+    """Runs handlers. Whatever it returns from without raising has taken effect or is safely parked."""
+
+    def __init__(self, database: Database, own_source: str, tuning: Tuning) -> None:
+        self.paused_why: str | None = None
+        self.give_up = asyncio.Event()
+        self._database = database
+        self._own_source = own_source
+        self._tuning = tuning
+
+    async def process(self, subscription: Subscription, records: Sequence[Record]) -> None:
+        """All of a topic's records, each partition's in order."""
+        found = sort(records, subscription, self._own_source)
+        if found.unreadable:
+            await self.attempt(lambda: self._bury(subscription.topic.name, found.unreadable))
+        if not found.wanted:
+            return
+        try:
+            await self.attempt(lambda: self._handle(subscription, found.wanted))
+        except Abandoned:
+            raise
+        except Exception as error:
+            log.warning("consumer: a batch of %d of topic %s failed, now one by one: %r",
+                        len(found.wanted), subscription.topic.name, error)  # fmt: skip
+            for incoming in found.wanted:
+                await self._handle_alone(subscription, incoming)
+
+    async def attempt(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Does the work, again and again while it fails by nobody's fault; raises what is the work's own.
+
+        A database that is away stops everything until it is back and is never counted. Deadlocks and failed
+        serialisations are done again; so are lost connections while the database answers others, but not for ever:
+        a handler may raise such an error by itself.
+        """
+        retries = 0
+        while True:
+            try:
+                return await work()
+            except Abandoned:
+                raise
+            except Exception as error:
+                if await self._waited_for_database(error):
+                    continue
+                if not (may_be_retried(error) or database_is_away(error)) or retries == _FREE_RETRIES:
+                    raise
+                retries += 1
+                await self._pause(random.uniform(0.005, 0.02) * 2 ** min(retries, 5))
+
+    def door(self, subscription: Subscription) -> AbstractAsyncContextManager[Any]:
+        return self._database.hot_tx() if subscription.hot else self._database.tx()
+
+    async def _handle(self, subscription: Subscription, batch: Sequence[Incoming]) -> None:
+        """One transaction: claim, queue behind what is parked, handle the rest."""
+        topic = subscription.topic.name
+        async with self.door(subscription) as tx:
+            fresh = await self._claim(tx, subscription, batch)
+            # A second statement, hence a second look: the claim may have waited for one who then parked.
+            behind, free = await parked.split(tx, topic, fresh)
+            if behind:
+                await parked.enqueue(tx, behind)
+            # By function: one that handles several types of a topic gets them together, and so takes its locks once.
+            for _, part in groups([(incoming.record.key, incoming.handler.function, incoming) for incoming in free]):
+                await part[0].handler.call(tx, [each.event for each in part], [each.envelope for each in part])
+        _count(topic, behind, free)
+        if len(fresh) < len(batch):
+            metrics.SKIPPED.labels(topic, "duplicate").inc(len(batch) - len(fresh))
+
+    async def _claim(self, tx: Door, subscription: Subscription, batch: Sequence[Incoming]) -> list[Incoming]:
+        if subscription.topic.compacted:
+            return list(batch)  # snapshots: `version` decides, and an inbox would grow for ever
+        claimed = await inbox.claim(tx, subscription.topic.name, [incoming.envelope.id for incoming in batch])
+        fresh = []
+        for incoming in batch:
+            if incoming.envelope.id in claimed:
+                claimed.remove(incoming.envelope.id)  # a repeat within the batch is a repeat
+                fresh.append(incoming)
+        return fresh
+
+    async def _handle_alone(self, subscription: Subscription, incoming: Incoming) -> None:
+        try:
+            await self.attempt(lambda: self._handle(subscription, [incoming]))
+        except Abandoned:
+            raise
+        except Exception as error:
+            log.exception("consumer: event %s (%s) failed and is parked", incoming.envelope.id, incoming.envelope.type)
+            reason = f"{type(error).__name__}: {error}"
+            await self.attempt(lambda: self._park(subscription, incoming, reason))
+
+    async def _park(self, subscription: Subscription, incoming: Incoming, reason: str) -> None:
+        """Claims it too, so that its return from Kafka is a repeat: from here on the table answers for it."""
+        topic = subscription.topic.name
+        async with self._database.hot_tx() as tx:
+            if not await self._claim(tx, subscription, [incoming]):
+                return
+            await parked.enqueue(tx, [incoming], failed=reason, wait=self._tuning.first_retry)
+        metrics.PARKED.labels(topic).inc()
+
+    async def _bury(self, topic: str, unreadable: Sequence[tuple[Record, str]]) -> None:
+        """A dead letter each, once: the place in the log stands in for the id that can't be read."""
+        ids = {
+            uuid5(NAMESPACE_URL, f"{topic}/{record.partition}/{record.offset}"): (record, why)
+            for record, why in unreadable
+        }
+        async with self._database.hot_tx() as tx:
+            for id in sorted(await inbox.claim(tx, topic, list(ids)), key=lambda claimed: ids[claimed][0].offset):
+                record, why = ids[id]
+                log.error("consumer: topic %s partition %d offset %d can't be read: %s",
+                          topic, record.partition, record.offset, why)  # fmt: skip
+                await outbox.add_dead_letter(
+                    tx, topic=topic, partition=record.partition, offset=record.offset, key=record.key,
+                    headers=record.headers, value=record.value, error=why, attempts=1,
+                )  # fmt: skip
+        metrics.DEAD.labels(topic, "unreadable").inc(len(ids))
+
+    async def _waited_for_database(self, error: Exception) -> bool:
+        """Asks the database itself: an error's type alone can't tell its absence from a handler's fault."""
+        pause, away = 0.1, False
+        while not await self._database_answers():
+            away = True
+            if self.paused_why is None:
+                log.warning("consumer: the database is away, pausing: %r", error)
+            self.paused_why = "database away"
+            await self._pause(pause)
+            pause = min(pause * 2, 2.0)
+        self.paused_why = None
+        return away
+
+    async def _database_answers(self) -> bool:
+        try:
+            async with asyncio.timeout(15), self._database.hot() as connection:
+                await connection.fetchval("SELECT 1")
+        except Exception:
+            return False
+        return True
+
+    async def _pause(self, seconds: float) -> None:
+        """Raises: Abandoned, when somebody waits for us to let go."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self.give_up.wait()
+        except TimeoutError:
+            return
+        raise Abandoned
+
+
+def _count(topic: str, behind: Sequence[Incoming], handled: Sequence[Incoming]) -> None:
+    if behind:
+        metrics.PARKED.labels(topic).inc(len(behind))
+    for type, count in Counter(incoming.envelope.type for incoming in handled).items():
+        metrics.CONSUMED.labels(topic, type).inc(count)

@@ -1,0 +1,120 @@
+"""`Messaging`: all of it, as one part of a running service."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from types import ModuleType
+
+from service_kit.database.doors import Database
+from service_kit.messaging.consumer import Consumer
+from service_kit.messaging.health import MessagingHealth
+from service_kit.messaging.housekeeping import Housekeeping
+from service_kit.messaging.processing import Processor
+from service_kit.messaging.producer import Producer
+from service_kit.messaging.relay import Relay
+from service_kit.messaging.retrier import Retrier
+from service_kit.messaging.subscriptions import gather
+from service_kit.messaging.tuning import Tuning
+from service_kit.messaging.waker import Waker
+from service_kit.messaging.watchdog import Watchdog
+from service_kit.settings import ServiceSettings
+
+log = logging.getLogger(__name__)
+
+
+class Messaging:
+    """Relay, consumer, retries and their watchdog; with the role `api` nothing but waking another process's relay.
+
+    Starting needs neither broker nor database: each part connects in the background and keeps trying.
+    """
+
+    def __init__(
+        self,
+        settings: ServiceSettings,
+        database: Database,
+        consumers: Sequence[ModuleType] = (),
+        tuning: Tuning | None = None,
+    ) -> None:
+        self.subscriptions = gather(consumers)  # also where nothing is consumed: a wrong one stops every role
+        self.tuning = tuning or Tuning(attempts=settings.event_attempts)
+        self._settings = settings
+        self._database = database
+        self._works = settings.service_role != "api"
+        self._tasks: list[asyncio.Task[None]] = []
+        self._compose()
+
+    def _compose(self) -> None:
+        settings, tuning = self._settings, self.tuning
+        servers, prefix = settings.kafka_bootstrap_servers, settings.kafka_topic_prefix
+        source = f"/{settings.service_name}"
+        self.relay = Relay(self._database, Producer(servers, prefix, tuning.send_timeout), tuning)
+        self.processor = Processor(self._database, source, tuning)
+        self.consumer = Consumer(settings, self.subscriptions, self.processor, tuning) if self.subscriptions else None
+        self.retrier = Retrier(self._database, self.subscriptions, source, tuning)
+        self.housekeeping = Housekeeping(self._database, tuning)
+        self.watchdog = Watchdog(servers, self._database, self.relay, self.consumer, tuning)
+        self._waker = Waker(self._database, self.relay.wake)
+
+    async def start(self) -> None:
+        self._database.on_events_committed = self._waker.wake
+        if not self._works:
+            return
+        parts: dict[str, Callable[[], Awaitable[None]]] = {
+            "relay": self.relay.run,
+            "retrier": self.retrier.run,
+            "housekeeping": self.housekeeping.run,
+            "watchdog": self.watchdog.run,
+        }
+        if self.consumer is not None:
+            parts["consumer"] = self.consumer.run
+        self._tasks = [asyncio.create_task(_keep_running(name, run), name=name) for name, run in parts.items()]
+
+    async def stop(self) -> None:
+        """Finishes what is in hand. Consumers first, so that the relay still publishes what their last round said."""
+        if self._tasks:
+            by_name = {task.get_name(): task for task in self._tasks}
+            relay = by_name.pop("relay")
+            for part in (self.consumer, self.retrier, self.housekeeping, self.watchdog):
+                if part is not None:
+                    part.stop()
+            await _end(by_name.values(), within=self.tuning.stop_seconds * 2 / 3)
+            self.relay.stop()
+            await _end([relay], within=self.tuning.stop_seconds / 3)
+            self._tasks = []
+        await self._waker.stop()
+        self._database.on_events_committed = None
+
+    def readiness(self) -> str:
+        """`ok`, or what staff must look at. Only a worker: an API goes on serving whatever its events meet."""
+        relay = self.watchdog.health.relay
+        if self._settings.service_role == "worker" and relay is not None and relay.parked_keys:
+            return f"the broker refuses records of {relay.parked_keys} keys; those keys wait"
+        return "ok"
+
+    async def health(self) -> MessagingHealth:
+        """As of the watchdog's last look, at most a few seconds ago."""
+        if not self._works:
+            return MessagingHealth(ok=True, broker_reachable=None)
+        return self.watchdog.health
+
+
+async def _keep_running(name: str, run: Callable[[], Awaitable[None]]) -> None:
+    """A part that ends by itself has been stopped; one that raises has a fault of ours, and is begun again."""
+    while True:
+        try:
+            return await run()
+        except Exception:
+            log.exception("%s: failed, begun again", name)
+            await asyncio.sleep(1)
+
+
+async def _end(tasks: Iterable[asyncio.Task[None]], within: float) -> None:
+    """What doesn't end in time is cut off, which is what a crash does: nothing is lost by it."""
+    running = list(tasks)
+    if not running:
+        return
+    _, late = await asyncio.wait(running, timeout=within)
+    for task in late:
+        log.warning("%s: did not end within %.0f s", task.get_name(), within)
+        task.cancel()
+    await asyncio.gather(*running, return_exceptions=True)

@@ -1,0 +1,136 @@
+"""Which function handles which event: `@consumes`, gathered from a service's modules and checked at its start."""
+
+import inspect
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from types import ModuleType
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+
+import structlog
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from contracts.events.base import Event
+from contracts.topics import Topic
+from service_kit.database.doors import HotTransaction
+from service_kit.messaging.door import Door
+from service_kit.messaging.envelope import Envelope
+from service_kit.telemetry.tracing import continue_trace
+
+Function = TypeVar("Function", bound=Callable[..., Awaitable[None]])
+
+_MARK = "__consumes__"
+
+
+class WrongSubscription(TypeError):
+    """A handler that can't work as it is written. Found when the service is composed, not when an event arrives."""
+
+
+def consumes(event: type[Event], *, batch: bool = False) -> Callable[[Function], Function]:
+    """Calls the function for each such event, in the transaction that also claims the event.
+
+    `async def f(tx: Tx | HotTx, event: X)`, or with `batch=True` `(tx, events: list[X])`, where each key's events are
+    in order; a third parameter gets the `Envelope`, or the `list[Envelope]`. Put above a function several times, a batch
+    has the events of all these types together.
+    """
+
+    def mark(function: Function) -> Function:
+        marks = [*getattr(function, _MARK, ()), (event, batch)]
+        setattr(function, _MARK, marks)
+        return function
+
+    return mark
+
+
+@dataclass(frozen=True, eq=False)
+class Handler:
+    """One function, and what it wants to be given."""
+
+    function: Callable[..., Awaitable[None]]
+    event: type[Event]
+    batch: bool
+    hot: bool
+    wants_envelope: bool
+
+    @property
+    def name(self) -> str:
+        return f"{self.function.__module__}.{self.function.__qualname__}"
+
+    async def call(self, tx: Door, events: Sequence[Event], envelopes: Sequence[Envelope]) -> None:
+        """Hands over the events, all at once or one after the other, within the trace that they belong to."""
+        if self.batch:
+            # Many events belong to many traces; then the handler hands each envelope's on, if it publishes.
+            with continue_trace(envelopes[0].traceparent if len(envelopes) == 1 else None):
+                await self.function(tx, list(events), *([list(envelopes)] if self.wants_envelope else ()))
+            return
+        for event, envelope in zip(events, envelopes, strict=True):
+            with (
+                continue_trace(envelope.traceparent),
+                structlog.contextvars.bound_contextvars(event_id=str(envelope.id), event_type=envelope.type),
+            ):
+                await self.function(tx, event, *([envelope] if self.wants_envelope else ()))
+
+
+@dataclass
+class Subscription:
+    """What a service handles of one topic."""
+
+    topic: Topic
+    handlers: dict[str, Handler] = field(default_factory=dict)
+
+    @property
+    def hot(self) -> bool:
+        return next(iter(self.handlers.values())).hot
+
+
+def gather(modules: Sequence[ModuleType]) -> dict[str, Subscription]:
+    """The subscriptions of all `@consumes` functions of these modules, by topic. Raises: WrongSubscription."""
+    found: dict[str, Subscription] = {}
+    for module in modules:
+        for function in vars(module).values():
+            if getattr(function, "__module__", None) != module.__name__:
+                continue  # imported from elsewhere: it is that module's, or nobody's
+            for event, batch in getattr(function, _MARK, ()):
+                _add(found, _handler(function, event, batch))
+    return found
+
+
+def _add(found: dict[str, Subscription], handler: Handler) -> None:
+    topic, type = handler.event.topic, handler.event.type
+    subscription = found.setdefault(topic.name, Subscription(topic))
+    if twin := subscription.handlers.get(type):
+        raise WrongSubscription(f"{type} is handled twice: by {twin.name} and by {handler.name}")
+    for other in subscription.handlers.values():
+        if other.hot != handler.hot:
+            raise WrongSubscription(
+                f"topic {topic.name}: {other.name} takes a {'HotTx' if other.hot else 'Tx'} and {handler.name} a "
+                f"{'HotTx' if handler.hot else 'Tx'}; a batch is one transaction, so its handlers use one door"
+            )
+    subscription.handlers[type] = handler
+
+
+def _handler(function: Any, event: type[Event], batch: bool) -> Handler:
+    where = f"{function.__module__}.{function.__qualname__}"
+    if not inspect.iscoroutinefunction(function):
+        raise WrongSubscription(f"{where}: must be an async function")
+    hints = get_type_hints(function)
+    parameters = list(inspect.signature(function).parameters)
+    if len(parameters) not in (2, 3):
+        raise WrongSubscription(f"{where}: takes (tx, event{'s' if batch else ''}) and, if it wants, the envelope")
+    door, given = hints.get(parameters[0]), hints.get(parameters[1])
+    if door not in (AsyncSession, HotTransaction):
+        raise WrongSubscription(f"{where}: `{parameters[0]}` must be annotated Tx or HotTx")
+    _expect(where, parameters[1], given, event, batch)
+    if len(parameters) == 3:
+        _expect(where, parameters[2], hints.get(parameters[2]), Envelope, batch)
+    return Handler(function, event, batch, hot=door is HotTransaction, wants_envelope=len(parameters) == 3)
+
+
+def _expect(where: str, parameter: str, given: Any, wanted: type, batch: bool) -> None:
+    """A union or a base class will do, as long as it takes in what will be handed over."""
+    inner = given
+    if batch:
+        inner = get_args(given)[0] if get_origin(given) in (list, Sequence) else None
+    accepted = get_args(inner) or (inner,)
+    if not any(isinstance(kind, type) and issubclass(wanted, kind) for kind in accepted):
+        name = f"list[{wanted.__name__}]" if batch else wanted.__name__
+        raise WrongSubscription(f"{where}: `{parameter}` must be annotated {name}")

@@ -1,0 +1,85 @@
+"""The broker comes late, goes, and comes back: nothing is lost, nothing happens twice, and health says so."""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from contracts.events.order_notification import OrderPaid
+from local_stack import ports
+from local_stack.kafka import EmbeddedKafka
+from service_kit.database import HotTx
+from service_kit.messaging import Envelope, consumes, outbox
+from service_kit.messaging.tests.shop import Shop, create_tables, create_topics, eventually, paid, write_down
+from tests.harness.databases import drop_database, new_database
+
+
+@consumes(OrderPaid)
+async def handler(tx: HotTx, event: OrderPaid, envelope: Envelope) -> None:
+    await write_down(tx, event, envelope)
+
+
+@pytest.fixture
+async def own_broker(tmp_path: Path) -> AsyncIterator[EmbeddedKafka]:
+    """One that may be killed; the run's own serves other tests."""
+    port, controller = ports.lease(2)
+    broker = EmbeddedKafka(tmp_path / "kafka", port, controller, heap="256m")
+    yield broker
+    await asyncio.to_thread(broker.kill)
+    ports.release([port, controller])
+
+
+@pytest.fixture
+async def fragile(own_broker: EmbeddedKafka) -> AsyncIterator[Shop]:
+    urls = [new_database(), new_database()]
+    for url in urls:
+        create_tables(url)
+    made = Shop(own_broker.bootstrap_servers, f"t{secrets.token_hex(4)}-", *urls)
+    yield made
+    await made.close()
+    for url in urls:
+        drop_database(url)
+
+
+async def say(shop: Shop, *versions: int) -> None:
+    order = uuid4()
+    async with shop.orders.hot_tx() as tx:
+        await outbox.add(tx, *(paid(order, version) for version in versions))
+
+
+async def test_a_broker_that_comes_late_and_is_killed_under_load_costs_nothing(
+    own_broker: EmbeddedKafka, fragile: Shop
+) -> None:
+    speaker, listener = await fragile.speak(), await fragile.listen(handler)
+    await say(fragile, 1, 2, 3)
+
+    async def red() -> bool:
+        health = await speaker.health()
+        return not health.ok and health.broker_reachable is False and bool(health.problems)
+
+    await eventually(red)
+    await asyncio.to_thread(own_broker.start)
+    await create_topics(own_broker.bootstrap_servers, fragile.prefix)
+    assert len(await fragile.effects(3, seconds=40)) == 3
+
+    async def talk() -> None:
+        for _ in range(200):
+            await say(fragile, 1, 2)
+
+    talking = asyncio.create_task(talk())
+    await fragile.effects(50)
+    await asyncio.to_thread(own_broker.kill)
+    await talking
+    await asyncio.to_thread(own_broker.start)
+    await fragile.effects(403, seconds=60)
+    rows = "SELECT count(*) - count(DISTINCT event_id) FROM effects"
+    assert await fragile.value(fragile.notifications, rows) == 0
+
+    async def green() -> bool:
+        healths = [await each.health() for each in (speaker, listener)]
+        return all(health.ok for health in healths)
+
+    await eventually(green, seconds=30)

@@ -1,0 +1,231 @@
+"""In: effects happen once and each key's in order, whatever fails."""
+
+import random
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.errors import CommitFailedError
+from prometheus_client import REGISTRY
+from sqlalchemy import make_url
+
+from contracts.events.order_notification import OrderPaid
+from contracts.events.users import UserErased
+from local_stack.postgres import administration
+from service_kit.clock import utcnow
+from service_kit.database import HotTx, Tx
+from service_kit.ids import uuid7
+from service_kit.messaging import Envelope, consumes, outbox
+from service_kit.messaging.door import run
+from service_kit.messaging.envelope import encode
+from service_kit.messaging.tests.shop import Shop, erased, eventually, paid, write_down
+
+TOPIC = "order_notification"
+
+
+@consumes(OrderPaid)
+async def one_by_one(tx: HotTx, event: OrderPaid, envelope: Envelope) -> None:
+    await write_down(tx, event, envelope)
+
+
+@consumes(OrderPaid, batch=True)
+async def in_batches(tx: HotTx, events: list[OrderPaid], envelopes: list[Envelope]) -> None:
+    for event, envelope in zip(events, envelopes, strict=True):
+        await write_down(tx, event, envelope)
+
+
+@consumes(OrderPaid)
+async def by_session(tx: Tx, event: OrderPaid, envelope: Envelope) -> None:
+    insert = "INSERT INTO effects (event_id, key, version) VALUES ($1, $2, $3)"
+    await run(tx, insert, envelope.id, event.order_id, event.version)
+
+
+@consumes(UserErased)
+async def snapshot(tx: HotTx, event: UserErased, envelope: Envelope) -> None:
+    await write_down(tx, event, envelope)
+
+
+def counted(name: str, **labels: str) -> float:
+    return REGISTRY.get_sample_value(name, labels) or 0.0
+
+
+@pytest.mark.parametrize("handler", [one_by_one, in_batches, by_session])
+async def test_shuffled_duplicates_take_effect_once_and_in_order(shop: Shop, handler: Any) -> None:
+    orders = [uuid4() for _ in range(10)]
+    events = [paid(order, version) for version in range(1, 6) for order in orders]
+    ids = [uuid7() for _ in events]
+    firsts = list(zip(events, ids, strict=True))
+    again = firsts * 2
+    random.shuffle(again)
+    await shop.publish(*map(list, zip(*firsts, strict=True)))
+    await shop.publish(*map(list, zip(*again, strict=True)))
+    last = uuid4()
+    await shop.listen(handler)
+    await shop.effects(len(events))
+    await shop.publish([paid(last, version) for version in range(30)])  # behind all repeats, in every partition
+    effects = await shop.effects(len(events) + 30)
+    assert len(effects) == len(events) + 30
+    for order in orders:
+        assert [version for key, version in effects if key == order] == [1, 2, 3, 4, 5]
+
+
+async def test_a_crash_between_commit_and_offset_commit_repeats_no_effect(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order = uuid4()
+    commits: list[Any] = []
+    commit = AIOKafkaConsumer.commit
+
+    async def dies_at_first(client: AIOKafkaConsumer, offsets: Any) -> None:
+        commits.append(offsets)
+        if len(commits) <= 2:
+            raise MemoryError  # not one of Kafka's errors: the client is thrown away, the offset never moved
+        await commit(client, offsets)
+
+    monkeypatch.setattr(AIOKafkaConsumer, "commit", dies_at_first)
+    await shop.publish([paid(order, version) for version in range(5)])
+    await shop.listen(one_by_one)
+    await shop.effects(5)
+
+    async def came_again() -> bool:
+        return len(commits) > 2
+
+    await eventually(came_again)
+    await shop.publish([paid(order, 5)])
+    assert [version for _, version in await shop.effects(6)] == [0, 1, 2, 3, 4, 5]
+
+
+async def test_offsets_that_may_not_be_committed_stop_nothing(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def fenced(client: AIOKafkaConsumer, offsets: Any) -> None:
+        raise CommitFailedError
+
+    monkeypatch.setattr(AIOKafkaConsumer, "commit", fenced)
+    order = uuid4()
+    await shop.listen(one_by_one)
+    await shop.publish([paid(order, 1)])
+    await shop.effects(1)
+    await shop.publish([paid(order, 2)])
+    assert await shop.effects(2) == [(order, 1), (order, 2)]
+
+
+async def test_types_and_versions_without_a_handler_are_skipped_and_counted(shop: Shop) -> None:
+    order = uuid4()
+    before = counted("events_skipped_total", topic=TOPIC, reason="unknown")
+    async with AIOKafkaProducer(bootstrap_servers=shop.kafka) as producer:
+        for type in ("mart.order.paid.v9", "mart.order.dreamt.v1"):
+            envelope = Envelope(uuid7(), type, "/order_service", str(order), utcnow())
+            await shop.send(producer, TOPIC, str(order), b"{}", encode(envelope))
+    await shop.publish([paid(order, 1)])
+    await shop.listen(one_by_one)
+    assert await shop.effects(1) == [(order, 1)]
+    assert counted("events_skipped_total", topic=TOPIC, reason="unknown") == before + 2
+
+
+async def test_its_own_words_are_skipped(shop: Shop) -> None:
+    order = uuid4()
+    own = Envelope(uuid7(), OrderPaid.type, "/notification_service", str(order), utcnow())
+    async with AIOKafkaProducer(bootstrap_servers=shop.kafka) as producer:
+        await shop.send(producer, TOPIC, str(order), paid(order, 1).model_dump_json().encode(), encode(own))
+    await shop.publish([paid(order, 2)])
+    await shop.listen(one_by_one)
+    assert await shop.effects(1) == [(order, 2)]
+
+
+async def test_what_cannot_be_read_is_a_dead_letter_at_once_and_stops_nothing(shop: Shop) -> None:
+    order = uuid4()
+    fine = encode(Envelope(uuid7(), OrderPaid.type, "/order_service", str(order), utcnow()))
+    async with AIOKafkaProducer(bootstrap_servers=shop.kafka) as producer:
+        await shop.send(producer, TOPIC, str(order), b"no json", fine)
+        await shop.send(producer, TOPIC, str(order), b"{}", [("colour", b"\xff\x00")])
+        await shop.send(producer, TOPIC, str(order), b"{}", [*fine[:3], ("ce_type", b"other.v1")])
+    await shop.publish([paid(order, 1)])
+    await shop.listen(one_by_one)
+    assert await shop.effects(1) == [(order, 1)]
+    letters = await shop.records(f"{TOPIC}.dlq", 3)
+    assert [letter.value for letter in letters] == [b"no json", b"{}", b"{}"]
+    headers = dict(letters[1].headers)
+    assert headers["colour"] == b"\xff\x00"
+    assert headers["topic"] == TOPIC.encode()
+    assert headers["offset"] == b"1"
+    assert headers["attempts"] == b"1"
+    assert b"ce_id" in headers["error"]
+
+
+async def test_snapshots_need_no_inbox_rows(shop: Shop) -> None:
+    user = uuid4()
+    await shop.publish([erased(user, 1), erased(user, 2)])
+    await shop.listen(snapshot)
+    assert await shop.effects(2) == [(user, 1), (user, 2)]
+    assert await shop.value(shop.notifications, "SELECT count(*) FROM inbox") == 0
+
+
+async def test_what_a_handler_says_is_published_with_its_effects(shop: Shop) -> None:
+    @consumes(UserErased)
+    async def answers(tx: HotTx, event: UserErased) -> None:
+        await outbox.add(tx, paid(event.user_id, event.version))
+
+    user = uuid4()
+    await shop.listen(answers)
+    await shop.publish([erased(user, 7)])
+    assert (await shop.records(TOPIC, 1))[0].key == str(user).encode()
+
+
+async def test_a_database_that_is_away_pauses_and_costs_no_attempt(shop: Shop) -> None:
+    order = uuid4()
+    listener = await shop.listen(one_by_one)
+    await shop.publish([paid(order, 1)])
+    await shop.effects(1)
+    name = make_url(shop.notification_url).database
+    with administration(shop.notification_url.rsplit("/", 1)[0] + "/postgres") as cursor:
+        cursor.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+        cursor.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,))
+    await shop.publish([paid(order, version) for version in range(2, 6)])
+
+    async def paused() -> bool:
+        return listener.processor.paused_why == "database away"
+
+    await eventually(paused)
+    with administration(shop.notification_url.rsplit("/", 1)[0] + "/postgres") as cursor:
+        cursor.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
+    assert [version for _, version in await shop.effects(5)] == [1, 2, 3, 4, 5]
+    assert await shop.value(shop.notifications, "SELECT count(*) FROM parked_events") == 0
+
+
+async def test_two_replicas_share_the_work_and_each_event_takes_effect_once(shop: Shop) -> None:
+    orders = [uuid4() for _ in range(30)]
+    first = await shop.listen(one_by_one)
+    await shop.publish([paid(order, 1) for order in orders])
+    await shop.effects(30)
+    second = await shop.listen(one_by_one, database=shop.another(shop.notification_url))
+    await shop.publish([paid(order, 2) for order in orders])
+
+    async def shared() -> bool:
+        held = [each.consumer.assignment for each in (first, second) if each.consumer]
+        return all(held) and len(held[0] | held[1]) == 3
+
+    await eventually(shared)
+    await shop.publish([paid(order, 3) for order in orders])
+    effects = await shop.effects(90)
+    await second.stop()
+    await shop.publish([paid(order, 4) for order in orders])
+    effects = await shop.effects(120)
+    for order in orders:
+        assert [version for key, version in effects if key == order] == [1, 2, 3, 4]
+
+
+async def test_a_batch_handler_gets_each_key_in_order(shop: Shop) -> None:
+    seen: list[list[tuple[UUID, int]]] = []
+
+    @consumes(OrderPaid, batch=True)
+    async def batches(tx: HotTx, events: list[OrderPaid], envelopes: list[Envelope]) -> None:
+        seen.append([(event.order_id, event.version) for event in events])
+        await in_batches(tx, events, envelopes)
+
+    orders = [uuid4() for _ in range(20)]
+    await shop.publish([paid(order, version) for version in range(10) for order in orders])
+    await shop.listen(batches)
+    effects = await shop.effects(200)
+    assert len(seen) < 100
+    for order in orders:
+        assert [version for key, version in effects if key == order] == list(range(10))

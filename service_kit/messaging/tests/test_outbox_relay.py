@@ -1,0 +1,158 @@
+"""Out: what was committed is published, in order, whoever dies in between."""
+
+import asyncio
+import dataclasses
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from contracts.topics import MAX_RECORD_BYTES
+from service_kit.messaging import outbox
+from service_kit.messaging.producer import Outcome, Producer
+from service_kit.messaging.relay import Relay
+from service_kit.messaging.tests.shop import QUICK, Shop, eventually, paid
+from service_kit.telemetry.tracing import continue_trace
+
+UNPUBLISHED = "SELECT count(*) FROM outbox WHERE published_at IS NULL"
+TOPIC = "order_notification"
+
+
+def versions(records: list[Any], key: object) -> list[str]:
+    return [record.value.decode().split('"version":')[1].split(",")[0].rstrip("}") for record in records
+            if record.key == str(key).encode()]  # fmt: skip
+
+
+async def test_events_of_both_doors_arrive_in_order_with_their_envelope(shop: Shop) -> None:
+    order = uuid4()
+    with continue_trace("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"):
+        async with shop.orders.hot_tx() as hot:
+            await outbox.add(hot, paid(order, 1), paid(order, 2))
+        async with shop.orders.tx() as tx:
+            await outbox.add(tx, paid(order, 3))
+    await shop.speak()
+    records = await shop.records(TOPIC, 3)
+    assert versions(records, order) == ["1", "2", "3"]
+    headers = dict(records[0].headers)
+    assert headers["ce_type"] == b"mart.order.paid.v1"
+    assert headers["ce_subject"] == str(order).encode()
+    assert headers["traceparent"].startswith(b"00-0af7651916cd43dd8448eb211c80319c-")
+
+
+async def test_what_is_rolled_back_is_never_told(shop: Shop) -> None:
+    order = uuid4()
+    with pytest.raises(ZeroDivisionError):
+        async with shop.orders.tx() as tx:
+            await outbox.add(tx, paid(order, 1))
+            raise ZeroDivisionError
+    assert await shop.value(shop.orders, "SELECT count(*) FROM outbox") == 0
+
+
+async def test_a_record_that_no_broker_would_take_is_refused_when_added(shop: Shop) -> None:
+    with pytest.raises(outbox.EventTooLarge, match="order_notification"):
+        async with shop.orders.hot_tx() as tx:
+            await outbox.add(tx, paid(uuid4(), 1, number="x" * MAX_RECORD_BYTES))
+
+
+async def test_a_commit_wakes_the_relay_at_once_in_this_process_and_in_another(shop: Shop) -> None:
+    patient = dataclasses.replace(QUICK, poll_seconds=60, lease_seconds=600)
+    speaker = await shop.speak(tuning=patient)
+    api = shop.another(shop.order_url)
+    await shop.speak(api, tuning=patient, role="api")
+
+    async def owns() -> bool:
+        return speaker.relay.lease.epoch is not None
+
+    await eventually(owns)
+    for n, database in enumerate((shop.orders, api, shop.orders, api), start=1):
+        async with database.hot_tx() as tx:
+            await outbox.add(tx, paid(uuid4(), 1))
+        assert len(await shop.records(TOPIC, n)) == n
+
+
+async def test_a_crash_between_acknowledgement_and_mark_repeats_and_loses_nothing(shop: Shop) -> None:
+    order = uuid4()
+    async with shop.orders.hot_tx() as tx:
+        await outbox.add(tx, paid(order, 1), paid(order, 2))
+
+    class Dies(Producer):
+        async def publish(self, rows: Any) -> Outcome:
+            await super().publish(rows)
+            raise asyncio.CancelledError
+
+    dying = Dies(shop.kafka, shop.prefix, 8.0)
+    with pytest.raises(asyncio.CancelledError):
+        await Relay(shop.orders, dying, QUICK).run()
+    await dying.close()
+    assert await shop.value(shop.orders, UNPUBLISHED) == 2
+
+    await shop.speak()
+    assert versions(await shop.records(TOPIC, 4), order) == ["1", "2", "1", "2"]
+
+
+async def test_a_woken_former_owner_cannot_mark_and_its_repeats_are_followed_by_what_came_after(shop: Shop) -> None:
+    """Compaction keeps the last record of a key: it must be the newest, even after a repeat of an old one."""
+    order = uuid4()
+    async with shop.orders.hot_tx() as tx:
+        await outbox.add(tx, paid(order, 1))
+    asleep, waking = asyncio.Event(), asyncio.Event()
+
+    class Sleeps(Producer):
+        async def publish(self, rows: Any) -> Outcome:
+            asleep.set()
+            await waking.wait()
+            return await super().publish(rows)
+
+    former = Relay(shop.orders, Sleeps(shop.kafka, shop.prefix, 8.0), QUICK)
+    running = asyncio.create_task(former.run())
+    await asleep.wait()
+    present = await shop.speak(shop.another(shop.order_url))
+    assert versions(await shop.records(TOPIC, 1), order) == ["1"]
+    async with shop.orders.hot_tx() as tx:
+        await outbox.add(tx, paid(order, 2))
+    assert versions(await shop.records(TOPIC, 2), order) == ["1", "2"]
+
+    async def all_published() -> bool:
+        return bool(await shop.value(shop.orders, UNPUBLISHED) == 0)
+
+    await eventually(all_published)
+    assert present.relay.lease.epoch == 2
+    waking.set()
+    records = await shop.records(TOPIC, 5)
+    former.stop()
+    await running
+    assert versions(records, order)[:3] == ["1", "2", "1"]
+    assert versions(records, order)[-1] == "2"
+    await eventually(all_published)
+
+
+async def test_a_record_that_the_broker_refuses_parks_its_key_only(shop: Shop) -> None:
+    bad, good = uuid4(), uuid4()
+    async with shop.orders.hot_tx() as tx:
+        await outbox.add(
+            tx, paid(bad, 1), paid(bad, 2, number="x" * 30_000), paid(bad, 3), paid(good, 1), paid(good, 2)
+        )  # the test's topic takes 20,000 bytes
+    speaker = await shop.speak()
+    records = await shop.records(TOPIC, 3)
+    assert versions(records, bad) == ["1"]
+    assert versions(records, good) == ["1", "2"]
+
+    async def shown() -> bool:
+        health = await speaker.health()
+        return health.relay is not None and health.relay.parked_keys == 1 and health.relay.backlog == 2
+
+    await eventually(shown)
+
+
+async def test_a_stopped_relay_hands_over_at_once(shop: Shop) -> None:
+    first = await shop.speak(tuning=dataclasses.replace(QUICK, lease_seconds=600))
+
+    async def owns() -> bool:
+        return first.relay.lease.epoch is not None
+
+    await eventually(owns)
+    await first.stop()
+    await shop.speak(shop.another(shop.order_url))
+    async with shop.orders.hot_tx() as tx:
+        await outbox.add(tx, paid(uuid4(), 1))
+    assert await shop.records(TOPIC, 1)

@@ -1,0 +1,175 @@
+"""What fails waits with its key; the others go on; staff replay or discard."""
+
+import asyncio
+from uuid import UUID, uuid4
+
+import httpx
+from fastapi import FastAPI
+
+from contracts.events.order_notification import OrderPaid
+from service_kit.database import HotTx
+from service_kit.messaging import Envelope, consumes, parked
+from service_kit.messaging.endpoints import router
+from service_kit.messaging.tests.shop import Shop, eventually, paid, write_down
+from service_kit.security.principal import Principal
+
+TOPIC = "order_notification"
+
+
+class Poison:
+    """A handler that fails for one (order, version) until it is cured."""
+
+    def __init__(self, order: UUID, version: int) -> None:
+        self.order, self.version, self.cured = order, version, False
+        self.attempts = 0
+
+        @consumes(OrderPaid)
+        async def handler(tx: HotTx, event: OrderPaid, envelope: Envelope) -> None:
+            if (event.order_id, event.version) == (self.order, self.version):
+                self.attempts += 1
+                if not self.cured:
+                    raise ValueError("indigestible")
+            await write_down(tx, event, envelope)
+
+        self.handler = handler
+
+
+async def is_dead(shop: Shop) -> None:
+    async def dead() -> bool:
+        return bool(await shop.value(shop.notifications, "SELECT count(*) FROM parked_events WHERE status = 'dead'"))
+
+    await eventually(dead, what="death")
+
+
+async def test_a_poison_event_parks_its_key_only_dies_and_is_replayed_in_order(shop: Shop) -> None:
+    bad, good = uuid4(), uuid4()
+    poison = Poison(bad, 2)
+    await shop.publish([paid(order, version) for version in (1, 2, 3, 4) for order in (bad, good)])
+    await shop.listen(poison.handler)
+    effects = await shop.effects(5)
+    assert [version for key, version in effects if key == good] == [1, 2, 3, 4]
+    assert [version for key, version in effects if key == bad] == [1]
+
+    await is_dead(shop)
+    letter = (await shop.records(f"{TOPIC}.dlq", 1))[0]
+    headers = dict(letter.headers)
+    assert headers["attempts"] == b"3"
+    assert b"indigestible" in headers["error"]
+    assert letter.key == str(bad).encode()
+
+    await shop.publish([paid(bad, 5)])  # queues behind, too
+    poison.cured = True
+    async with shop.notifications.hot_tx() as tx:
+        letters = await parked.dead_letters(tx, after=0, limit=10)
+        assert letters[0].key == str(bad)
+        assert await parked.replay(tx, letters[0].id)
+    effects = await shop.effects(9)
+    assert [version for key, version in effects if key == bad] == [1, 2, 3, 4, 5]
+    await shop.publish([paid(bad, 6)])
+    assert (await shop.effects(10))[-1] == (bad, 6)
+    assert await shop.value(shop.notifications, "SELECT count(*) FROM parked_events") == 0
+
+
+async def test_what_passes_with_time_never_dies(shop: Shop) -> None:
+    order = uuid4()
+    poison = Poison(order, 1)
+    await shop.listen(poison.handler)
+    await shop.publish([paid(order, 1), paid(order, 2)])
+
+    async def tried() -> bool:
+        return poison.attempts >= 2
+
+    await eventually(tried)
+    poison.cured = True
+    assert await shop.effects(2) == [(order, 1), (order, 2)]
+
+
+async def test_a_body_that_does_not_fit_its_type_is_parked_not_lost(shop: Shop) -> None:
+    order = uuid4()
+    await shop.listen(Poison(order, 99).handler)
+    broken = paid(order, 1).model_copy(update={"total": None})
+    await shop.publish([broken, paid(order, 2)])
+    await is_dead(shop)
+    async with shop.notifications.hot_tx() as tx:
+        [letter] = await parked.dead_letters(tx, after=0, limit=10)
+        assert "total" in (letter.error or "")
+        assert await parked.discard(tx, letter.id)
+    assert await shop.effects(1) == [(order, 2)]
+
+
+async def test_many_replicas_retry_one_key_in_order_and_once(shop: Shop) -> None:
+    orders = [uuid4() for _ in range(5)]
+    sick = asyncio.Event()
+    sick.set()
+
+    @consumes(OrderPaid)
+    async def handler(tx: HotTx, event: OrderPaid, envelope: Envelope) -> None:
+        if sick.is_set() and event.version == 0:
+            raise ValueError
+        await write_down(tx, event, envelope)
+
+    first = await shop.listen(handler)
+    await shop.publish([paid(order, version) for version in range(8) for order in orders])
+
+    async def queued() -> bool:
+        return bool(await shop.value(shop.notifications, "SELECT count(*) FROM parked_events") == 40)
+
+    await eventually(queued)
+    sick.clear()
+    others = [shop.another(shop.notification_url) for _ in range(2)]
+    tasks = []
+    for database in others:
+        retrier = type(first.retrier)(database, first.subscriptions, "/notification_service", first.tuning)
+        tasks.append((retrier, asyncio.create_task(retrier.run())))
+    async with shop.notifications.hot() as connection:
+        await connection.execute("UPDATE parked_events SET status = 'waiting', attempts = 0, next_attempt_at = now()")
+    effects = await shop.effects(40)
+    for retrier, task in tasks:
+        retrier.stop()
+        await task
+    assert len(effects) == 40
+    for order in orders:
+        assert [version for key, version in effects if key == order] == list(range(8))
+
+
+async def test_staff_see_replay_and_discard(shop: Shop) -> None:
+    orders = [uuid4(), uuid4(), uuid4()]
+
+    @consumes(OrderPaid)
+    async def never(tx: HotTx, event: OrderPaid) -> None:
+        raise ValueError(event.number)
+
+    await shop.listen(never)
+    await shop.publish([paid(order, version) for version in (1, 2) for order in orders])
+
+    async def all_dead() -> bool:
+        sql = "SELECT count(*) FROM parked_events WHERE status = 'dead'"
+        return bool(await shop.value(shop.notifications, sql) == 3)
+
+    await eventually(all_dead)
+    app = FastAPI()
+    app.include_router(router)
+    app.state.runtime = _Runtime(shop)
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(app), base_url="http://x", headers={"Authorization": "Bearer t"}
+    ) as client:
+        page = (await client.get("/dead-letters", params={"limit": 2})).json()
+        rest = (await client.get("/dead-letters", params={"limit": 2, "cursor": page["next"]})).json()
+        items = page["items"] + rest["items"]
+        assert {item["key"] for item in items} == set(map(str, orders))
+        assert {item["behind"] for item in items} == {1}
+        assert (await client.post(f"/dead-letters/{items[0]['id']}/discard")).status_code == 204
+        assert (await client.post(f"/dead-letters/{items[1]['id']}/replay")).status_code == 202
+        left = (await client.get("/dead-letters")).json()["items"]
+        assert items[0]["id"] not in {item["id"] for item in left}
+
+
+class _Runtime:
+    """What the endpoints ask of a running service."""
+
+    def __init__(self, shop: Shop) -> None:
+        self.database = shop.notifications
+        self.tokens = self
+
+    def verify(self, _: str) -> Principal:
+        return Principal(uuid4(), frozenset({"dead-letters:manage"}), "token", 2**31)

@@ -1,0 +1,84 @@
+"""A wrong handler is found when the service is composed."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from contracts.events.order_notification import OrderCancelled, OrderPaid
+from contracts.events.users import UserErased
+from service_kit.database import HotTx, Tx
+from service_kit.messaging import Envelope, consumes
+from service_kit.messaging.subscriptions import WrongSubscription, gather
+from service_kit.messaging.tests.shop import module
+
+
+@consumes(OrderPaid)
+async def hot(tx: HotTx, event: OrderPaid) -> None:
+    """Right."""
+
+
+@consumes(OrderCancelled, batch=True)
+async def hot_batch(tx: HotTx, events: list[OrderCancelled], envelopes: list[Envelope]) -> None:
+    """Right."""
+
+
+@consumes(UserErased)
+async def session(tx: Tx, event: UserErased, envelope: Envelope) -> None:
+    """Right: another topic may use the other door."""
+
+
+@consumes(OrderCancelled)
+async def other_door(tx: Tx, event: OrderCancelled) -> None:
+    """Right alone, wrong beside `hot`."""
+
+
+@consumes(OrderPaid)
+async def twin(tx: HotTx, event: OrderPaid) -> None:
+    """Right alone, wrong beside `hot`."""
+
+
+@consumes(OrderPaid)
+async def wrong_event(tx: HotTx, event: OrderCancelled) -> None:
+    """Takes another event than it is given."""
+
+
+@consumes(OrderPaid, batch=True)
+async def not_a_list(tx: HotTx, event: OrderPaid) -> None:
+    """Takes one event and is given many."""
+
+
+@consumes(OrderPaid)
+async def no_door(tx: Any, event: OrderPaid) -> None:
+    """Doesn't say which door it wants."""
+
+
+@consumes(OrderPaid)
+async def too_many(tx: HotTx, event: OrderPaid, envelope: Envelope, more: int) -> None:
+    """Wants what nobody gives."""
+
+
+def test_what_is_right_is_gathered_by_topic() -> None:
+    found = gather([module(hot, hot_batch, session)])
+    assert {name: set(each.handlers) for name, each in found.items()} == {
+        "order_notification": {OrderPaid.type, OrderCancelled.type},
+        "users": {UserErased.type},
+    }
+    assert found["order_notification"].hot
+    assert not found["users"].hot
+
+
+@pytest.mark.parametrize(
+    ("handlers", "complaint"),
+    [
+        ((hot, twin), "handled twice"),
+        ((hot, other_door), "one door"),
+        ((wrong_event,), "must be annotated OrderPaid"),
+        ((not_a_list,), r"must be annotated list\[OrderPaid\]"),
+        ((no_door,), "Tx or HotTx"),
+        ((too_many,), "takes"),
+    ],
+)
+def test_what_is_wrong_is_named(handlers: tuple[Callable[..., Awaitable[None]], ...], complaint: str) -> None:
+    with pytest.raises(WrongSubscription, match=complaint):
+        gather([module(*handlers)])

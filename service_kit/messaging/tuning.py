@@ -1,0 +1,21 @@
+"""The numbers that messaging runs on. Only the number of attempts is a setting; tests shorten the waits."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+
+@dataclass(frozen=True)
+class Tuning:
+    group_size: int = 500  # rows the relay publishes and marks at once
+    batch_size: int = 500  # records a consumer handles at once
+    attempts: int = 5
+    first_retry: float = 1.0  # seconds; doubles with each attempt
+    longest_retry: float = 300.0
+    lease_seconds: float = 10.0
+    poll_seconds: float = 1.0  # fallback for a notification that was lost
+    send_timeout: float = 20.0
+    stalled_seconds: float = 20.0  # lag without progress: rebuild; twice that: red
+    watch_seconds: float = 5.0
+    outbox_kept: timedelta = timedelta(days=1)
+    inbox_kept: timedelta = timedelta(days=21)  # longer than any topic is
+    stop_seconds: float = 18.0

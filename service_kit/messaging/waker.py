@@ -1,0 +1,48 @@
+"""Wakes the relay after a commit: in this process at once, in another by NOTIFY."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from service_kit.database.doors import Database
+
+CHANNEL = "outbox"
+_PAUSE = 0.001
+
+log = logging.getLogger(__name__)
+
+
+class Waker:
+    """Called after each commit that added events.
+
+    NOTIFY takes a lock that all committing transactions share. So it never stands in the transaction that adds events,
+    and however many commit, one of its own follows, at most once per millisecond.
+    """
+
+    def __init__(self, database: Database, wake_relay: Callable[[], bool]) -> None:
+        """`wake_relay` wakes the relay of this process and says whether that one does the publishing."""
+        self._database = database
+        self._wake_relay = wake_relay
+        self._wanted = False
+        self._task: asyncio.Task[None] | None = None
+
+    def wake(self) -> None:
+        if self._wake_relay():
+            return
+        self._wanted = True
+        if self._task is None or self._task.done():
+            self._task = asyncio.get_running_loop().create_task(self._notify())
+
+    async def stop(self) -> None:
+        if self._task is not None:
+            await asyncio.wait([self._task], timeout=1)
+
+    async def _notify(self) -> None:
+        while self._wanted:
+            self._wanted = False
+            try:
+                async with self._database.hot() as connection:
+                    await connection.execute(f"NOTIFY {CHANNEL}")
+            except Exception:  # the relay polls too: what a lost notification costs is a second
+                log.debug("could not notify the relay", exc_info=True)
+            await asyncio.sleep(_PAUSE)

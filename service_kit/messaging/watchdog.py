@@ -1,0 +1,203 @@
+"""Compares progress with lag, from outside: with a client of its own, since one that stalls sees no lag either."""
+
+import asyncio
+import contextlib
+import logging
+import time
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from service_kit.database.doors import Database
+from service_kit.messaging import metrics, parked
+from service_kit.messaging.consumer import Consumer
+from service_kit.messaging.health import ConsumerHealth, MessagingHealth, RelayHealth
+from service_kit.messaging.relay import Relay
+from service_kit.messaging.tuning import Tuning
+
+log = logging.getLogger(__name__)
+
+_BACKLOG = """
+    SELECT count(*), coalesce(extract(epoch FROM now() - min(time)), 0)::float8
+    FROM (SELECT time FROM outbox WHERE published_at IS NULL ORDER BY id LIMIT 100000) AS unpublished
+"""
+_PARKED_KEYS = """
+    SELECT count(DISTINCT (topic, key)) FROM outbox WHERE parked_at IS NOT NULL AND published_at IS NULL
+"""
+_ASK_SECONDS = 5.0
+
+
+class Watchdog:
+    def __init__(
+        self,
+        bootstrap_servers: str,
+        database: Database,
+        relay: Relay | None,
+        consumer: Consumer | None,
+        tuning: Tuning,
+    ) -> None:
+        self.health = MessagingHealth(ok=False, broker_reachable=False, problems=["not looked yet"])
+        self._servers = bootstrap_servers
+        self._database = database
+        self._relay = relay
+        self._consumer = consumer
+        self._tuning = tuning
+        self._client: AIOKafkaConsumer | None = None
+        self._stopping = asyncio.Event()
+        # Per partition: where it stood when it last moved (or had nothing to do), and since when.
+        self._moved: dict[TopicPartition, tuple[int, float]] = {}
+        self._unassigned_since = time.monotonic()
+        self._rebuilt_at = time.monotonic()
+
+    def stop(self) -> None:
+        self._stopping.set()
+
+    async def run(self) -> None:
+        try:
+            while not self._stopping.is_set():
+                try:
+                    await self.look()
+                except Exception:
+                    log.exception("watchdog: could not look")
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(self._tuning.watch_seconds):
+                        await self._stopping.wait()
+        finally:
+            await self._drop_client()
+
+    async def look(self) -> MessagingHealth:
+        """Measures, rebuilds what stands still, and remembers the outcome."""
+        lags = await self._lags()
+        problems = [] if lags is not None else ["broker: can't be reached"]
+        relay = await self._relay_health(problems)
+        consumers = await self._consumer_health(lags, problems)
+        self.health = MessagingHealth(not problems, lags is not None, problems, relay, consumers)
+        return self.health
+
+    async def _lags(self) -> dict[TopicPartition, int] | None:
+        """Of the partitions that we hold; None when the broker can't be reached."""
+        try:
+            async with asyncio.timeout(_ASK_SECONDS):
+                client = await self._connected()
+                held = self._consumer.assignment if self._consumer else set()
+                if not held:
+                    await client._client.fetch_all_metadata()
+                    return {}
+                ends = await client.end_offsets(list(held))
+                # Retention may have taken what a position still points at: that is no lag, and nothing will move it.
+                begins = await client.beginning_offsets(list(held))
+        except Exception as error:
+            log.debug("watchdog: broker: %r", error)
+            await self._drop_client()
+            return None
+        positions = await self._positions(held)
+        return {place: max(0, ends[place] - max(begins[place], positions.get(place, 0))) for place in held}
+
+    async def _positions(self, held: set[TopicPartition]) -> dict[TopicPartition, int]:
+        consumer = self._consumer
+        assert consumer is not None
+        for place in held - consumer.positions.keys():
+            client = consumer.client
+            with contextlib.suppress(Exception):
+                async with asyncio.timeout(2):
+                    if client is not None and (committed := await client.committed(place)) is not None:
+                        consumer.positions.setdefault(place, committed)
+        return consumer.positions
+
+    async def _relay_health(self, problems: list[str]) -> RelayHealth | None:
+        if self._relay is None:
+            return None
+        owner = self._relay.lease.epoch is not None
+        try:
+            async with asyncio.timeout(_ASK_SECONDS), self._database.hot() as connection:
+                backlog, oldest = await connection.fetchrow(_BACKLOG)
+                parked_keys = await connection.fetchval(_PARKED_KEYS)
+        except Exception as error:
+            problems.append(f"relay: the database is away ({type(error).__name__})")
+            return RelayHealth(owner, 0, 0.0, 0, self._relay.problem)
+        metrics.BACKLOG.set(backlog)
+        metrics.OLDEST.set(oldest)
+        if owner and self._relay.problem and backlog:
+            problems.append(f"relay: {self._relay.problem}")
+        elif not parked_keys and oldest > 2 * self._tuning.stalled_seconds and not self._relay_moves():
+            problems.append("relay: there is a backlog and nothing is published")
+        return RelayHealth(owner, backlog, round(oldest, 3), parked_keys, self._relay.problem)
+
+    def _relay_moves(self) -> bool:
+        assert self._relay is not None
+        return self._relay.seconds_since_published() < 2 * self._tuning.stalled_seconds
+
+    async def _consumer_health(
+        self, lags: dict[TopicPartition, int] | None, problems: list[str]
+    ) -> ConsumerHealth | None:
+        consumer = self._consumer
+        if consumer is None:
+            return None
+        by_topic: dict[str, int] = {}
+        for place, lag in (lags or {}).items():
+            by_topic[place.topic] = by_topic.get(place.topic, 0) + lag
+        for topic, lag in by_topic.items():
+            metrics.LAG.labels(topic).set(lag)
+        still = self._standing_still(lags or {})
+        if lags is not None:
+            self._rebuild_if_stalled(consumer, still)
+            if still > 2 * self._tuning.stalled_seconds:
+                problems.append(f"consumers: lag, and no progress for {still:.0f} s")
+        if consumer.problem:
+            problems.append(f"consumers: {consumer.problem}")
+        waiting, dead = await self._parked()
+        return ConsumerHealth(
+            assigned=len(consumer.assignment),
+            lag=by_topic,
+            seconds_since_progress=round(time.monotonic() - consumer.last_progress, 1),
+            paused=consumer.paused_why,
+            problem=consumer.problem,
+            waiting=waiting,
+            dead=dead,
+        )
+
+    def _standing_still(self, lags: dict[TopicPartition, int]) -> float:
+        """For how long the partition that waits longest has had work and has not moved."""
+        now = time.monotonic()
+        positions = self._consumer.positions if self._consumer else {}
+        moved: dict[TopicPartition, tuple[int, float]] = {}
+        for place, lag in lags.items():
+            position = positions.get(place, -1)
+            before = self._moved.get(place)
+            moved[place] = before if before and before[0] == position and lag else (position, now)
+        self._moved = moved
+        return max((now - since for _, since in moved.values()), default=0.0)
+
+    def _rebuild_if_stalled(self, consumer: Consumer, still: float) -> None:
+        now = time.monotonic()
+        if consumer.assignment:
+            self._unassigned_since = now
+        # Another replica may rightly hold all partitions, so being without is worth one rebuild a minute, no more.
+        homeless = now - max(self._unassigned_since, self._rebuilt_at) > max(60.0, self._tuning.stalled_seconds)
+        # One that works or waits for the database isn't helped by a new client.
+        idle = consumer.busy_since is None
+        stalled = still > self._tuning.stalled_seconds and now - self._rebuilt_at > self._tuning.stalled_seconds
+        if idle and (stalled or homeless):
+            log.warning("watchdog: the consumer stands still (%.0f s), rebuilding its client", still)
+            self._rebuilt_at = now
+            consumer.rebuild()
+
+    async def _parked(self) -> tuple[int, int]:
+        with contextlib.suppress(Exception):
+            async with asyncio.timeout(_ASK_SECONDS), self._database.hot() as connection:
+                return await parked.count(connection)
+        return 0, 0
+
+    async def _connected(self) -> Any:
+        if self._client is None:
+            client = AIOKafkaConsumer(bootstrap_servers=self._servers, group_id=None, request_timeout_ms=5_000)
+            self._client = client
+            await client.start()
+        return self._client
+
+    async def _drop_client(self) -> None:
+        client, self._client = self._client, None
+        if client is not None:
+            with contextlib.suppress(Exception):
+                async with asyncio.timeout(2):
+                    await client.stop()

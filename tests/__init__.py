@@ -1,0 +1,1 @@
+"""The whole system, and the harness that all tests stand on."""

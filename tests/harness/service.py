@@ -1,0 +1,113 @@
+"""A service in the test's own process, with its own database, called over HTTP without a socket."""
+
+import importlib
+import json
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+from uuid import UUID, uuid4
+
+import asyncpg
+import httpx
+from fastapi import FastAPI
+
+from contracts.events import Event, by_type
+from service_kit.runtime import Runtime
+from tests.harness import tokens
+from tests.harness.databases import drop_database, new_database
+
+NOBODY = "127.0.0.1:1"
+"""An address where nothing answers: a service must do without a broker."""
+
+
+class Served:
+    """A running service and its callers."""
+
+    def __init__(self, app: FastAPI, database_url: str, stack: AsyncExitStack) -> None:
+        self.app = app
+        self.runtime: Runtime = app.state.runtime
+        self.database_url = database_url
+        self._stack = stack
+        self.anonymous = self._client({})
+
+    def caller(self, *permissions: str, role: str | None = None, user_id: UUID | None = None) -> "Caller":
+        """Someone with a valid token: these permissions, and those of `role` (User where nothing is named)."""
+        user_id = user_id or uuid4()
+        role = role if role or permissions else "User"
+        bearer = tokens.token(*permissions, role=role, user_id=user_id)
+        return Caller(user_id, self._client({"Authorization": f"Bearer {bearer}"}))
+
+    async def events(self, kind: type[Event] | None = None) -> list[Any]:
+        """What was added to the outbox so far, in order, as the contracts' models."""
+        async with self.runtime.database.hot() as connection:
+            rows = await connection.fetch("SELECT type, value FROM outbox ORDER BY id")
+        found = []
+        for row in rows:
+            model = by_type(row["type"])
+            assert model is not None, f"{row['type']} is not in contracts"
+            found.append(model.model_validate_json(row["value"], strict=False))
+        return [event for event in found if kind is None or isinstance(event, kind)]
+
+    def _client(self, headers: dict[str, str]) -> httpx.AsyncClient:
+        transport = httpx.ASGITransport(app=self.app)
+        return httpx.AsyncClient(transport=transport, base_url="http://service.test", headers=headers)
+
+
+class Caller:
+    """An HTTP client with somebody's token."""
+
+    def __init__(self, user_id: UUID, client: httpx.AsyncClient) -> None:
+        self.user_id = user_id
+        self.client = client
+        self.get, self.post, self.put = client.get, client.post, client.put
+        self.patch, self.delete = client.patch, client.delete
+
+
+@asynccontextmanager
+async def serve(service: str, **settings: Any) -> AsyncIterator[Served]:
+    """Runs `service` (`order_service`) as an API alone, on a database of its own, until the block ends.
+
+    `settings` are the service's fields; `service_role="all", kafka_bootstrap_servers=…` lets its events flow.
+    """
+    url = settings.pop("database_url", None) or new_database(service)
+    await _keep_keys(url)
+    values = {
+        "environment": "development",
+        "service_role": "api",
+        "port": 0,
+        "kafka_bootstrap_servers": NOBODY,
+        "public_issuer": tokens.ISSUER,
+        "jwks_url": f"http://{NOBODY}/",
+        "log_level": "ERROR",
+        "log_format": "console",
+        **settings,
+    }
+    app = importlib.import_module(f"{service}.main").create(
+        importlib.import_module(f"{service}.settings").Settings(database_url=url, **values)
+    )
+    _trust_test_tokens(app.state.runtime)
+    try:
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(app.router.lifespan_context(app))
+            yield Served(app, url, stack)
+    finally:
+        drop_database(url)
+
+
+def _trust_test_tokens(runtime: Runtime) -> None:
+    """Fetching keys gives the tests' key, beside the service's own where it makes any."""
+    own = runtime.keys.fetch
+
+    async def fetch() -> dict[str, Any]:
+        made = (await own())["keys"] if runtime.settings.service == "user" else []
+        return {"keys": [*tokens.key_set()["keys"], *made]}
+
+    runtime.keys.fetch = fetch
+
+
+async def _keep_keys(url: str) -> None:
+    """The tests' key, as if it had been fetched before."""
+    connection = await asyncpg.connect(url)
+    keep = "INSERT INTO verification_keys (id, jwks, fetched_at) VALUES (1, $1, now()) ON CONFLICT DO NOTHING"
+    await connection.execute(keep, json.dumps(tokens.key_set()))
+    await connection.close()

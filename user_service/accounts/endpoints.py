@@ -1,0 +1,119 @@
+"""Accounts over HTTP: one's own under /users/me, everybody's for staff."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+
+from contracts.permissions import Role
+from service_kit.database import Tx
+from service_kit.http.answers import problems
+from service_kit.http.etag import IfMatch, set_etag
+from service_kit.http.pagination import Page, Paged
+from service_kit.problems import Forbidden, NotFound, PreconditionFailed
+from service_kit.security import PUBLIC, MaybePrincipal, Principal, Requires
+from user_service.accounts import queries, use_cases
+from user_service.accounts.models import EmailTaken, LastAdmin, NotOneself
+from user_service.accounts.passwords import Passwords, PasswordTooWeak
+from user_service.accounts.schemas import AccountChange, AccountOut, ProfileChange, Registration
+
+router = APIRouter(prefix="/users", tags=["accounts"])
+
+
+def passwords_of(request: Request) -> Passwords:
+    found: Passwords = request.app.state.runtime.resource(Passwords)
+    return found
+
+
+UsePasswords = Annotated[Passwords, Depends(passwords_of)]
+
+
+@router.post(
+    "",
+    status_code=201,
+    summary="Register, or create an account",
+    openapi_extra=PUBLIC,
+    responses=problems(EmailTaken, PasswordTooWeak, Forbidden),
+)
+async def register(
+    body: Registration, tx: Tx, passwords: UsePasswords, who: MaybePrincipal, response: Response
+) -> AccountOut:
+    """Anyone may register and gets the role User; the account may sign in and order at once.
+
+    With a staff token (`users:manage:any`) it makes an account for somebody else: with any roles, and verified.
+    """
+    by_staff = who is not None and who.may("users:manage:any")
+    if body.roles != [Role.USER] and not by_staff:
+        raise Forbidden(permission="users:manage:any")
+    account = await use_cases.register(tx, passwords, **body.model_dump(), verified=by_staff)
+    response.headers["Location"] = f"/users/{account.id}" if by_staff else "/users/me"
+    set_etag(response, account.version)
+    return AccountOut.of(account)
+
+
+@router.get("/me", summary="My account")
+async def read_me(tx: Tx, who: Annotated[Principal, Requires("users:read")], response: Response) -> AccountOut:
+    account = await use_cases.read(tx, who.user_id)
+    set_etag(response, account.version)
+    return AccountOut.of(account)
+
+
+@router.patch("/me", summary="Change my profile", responses=problems(PreconditionFailed))
+async def change_me(
+    body: ProfileChange,
+    expected: IfMatch,
+    tx: Tx,
+    who: Annotated[Principal, Requires("users:write")],
+    response: Response,
+) -> AccountOut:
+    account = await use_cases.change(tx, who.user_id, expected, **body.model_dump(exclude_none=True))
+    set_etag(response, account.version)
+    return AccountOut.of(account)
+
+
+@router.delete("/me", status_code=204, summary="Erase my account", responses=problems(LastAdmin))
+async def erase_me(tx: Tx, who: Annotated[Principal, Requires("users:write")]) -> None:
+    """Erases the account and tells every service to forget the person; orders stay for the books, without a name."""
+    await use_cases.erase(tx, who.user_id)
+
+
+@router.get("", summary="Search accounts")
+async def search(
+    page: Paged,
+    tx: Tx,
+    _: Annotated[Principal, Requires("users:read:any")],
+    q: Annotated[str | None, Query(max_length=100, description="part of the name or the e-mail address")] = None,
+    role: Role | None = None,
+    active: bool | None = None,
+) -> Page[AccountOut]:
+    """Newest first."""
+    return page.of(await queries.search(tx, page.position, text=q, role=role, active=active), AccountOut.of)
+
+
+@router.get("/{user_id}", summary="One account", responses=problems(NotFound))
+async def read(
+    user_id: UUID, tx: Tx, _: Annotated[Principal, Requires("users:read:any")], response: Response
+) -> AccountOut:
+    account = await use_cases.read(tx, user_id)
+    set_etag(response, account.version)
+    return AccountOut.of(account)
+
+
+@router.patch(
+    "/{user_id}",
+    summary="Change an account",
+    responses=problems(NotFound, PreconditionFailed, NotOneself, LastAdmin),
+)
+async def change(
+    user_id: UUID,
+    body: AccountChange,
+    expected: IfMatch,
+    tx: Tx,
+    who: Annotated[Principal, Requires("users:manage:any")],
+    response: Response,
+) -> AccountOut:
+    """Name, roles, and whether it may sign in. A disabled account's token ends within its ten minutes."""
+    fields = body.model_dump(exclude_none=True)
+    account = await use_cases.change_by_staff(tx, who, user_id, expected, **fields)
+    set_etag(response, account.version)
+    return AccountOut.of(account)

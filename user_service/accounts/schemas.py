@@ -1,0 +1,55 @@
+"""Bodies of requests and answers about accounts."""
+
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, EmailStr, Field, StringConstraints
+
+from contracts.permissions import Role
+from user_service.accounts.models import Account
+from user_service.accounts.passwords import LONGEST, SHORTEST
+
+FullName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+Password = Annotated[str, StringConstraints(min_length=SHORTEST, max_length=LONGEST)]
+Roles = Annotated[list[Role], Field(min_length=1, max_length=3)]
+
+
+class Registration(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "example": {"email": "ada@example.com", "password": "correct horse battery", "full_name": "Ada Lovelace"}
+        },
+    )
+
+    email: EmailStr
+    password: Password
+    full_name: FullName
+    roles: Roles = Field(default=[Role.USER], description="other than User: by staff only")
+
+
+class ProfileChange(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    full_name: FullName | None = None
+
+
+class AccountChange(ProfileChange):
+    roles: Roles | None = None
+    active: bool | None = Field(default=None, description="false: disabled, can't sign in any more")
+
+
+class AccountOut(BaseModel):
+    id: UUID
+    email: str
+    full_name: str
+    roles: list[str]
+    email_verified: bool
+    active: bool
+    version: int
+    created_at: datetime
+
+    @classmethod
+    def of(cls, account: Account) -> "AccountOut":
+        return cls.model_validate(account, from_attributes=True)

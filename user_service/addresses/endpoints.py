@@ -1,0 +1,55 @@
+"""One's own addresses over HTTP."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Response
+
+from service_kit.database import Tx
+from service_kit.http.answers import problems
+from service_kit.http.etag import IfMatch, set_etag
+from service_kit.http.pagination import Page, Paged
+from service_kit.problems import NotFound, PreconditionFailed
+from service_kit.security import Principal, Requires
+from user_service.addresses import queries, use_cases
+from user_service.addresses.models import TooManyAddresses
+from user_service.addresses.schemas import AddressIn, AddressOut
+
+router = APIRouter(prefix="/users/me/addresses", tags=["addresses"])
+
+Reader = Annotated[Principal, Requires("users:read")]
+Writer = Annotated[Principal, Requires("users:write")]
+
+
+@router.get("", summary="My addresses")
+async def list_addresses(page: Paged, tx: Tx, who: Reader) -> Page[AddressOut]:
+    return page.of(await queries.of_account(tx, who.user_id, page.position), AddressOut.of)
+
+
+@router.post("", status_code=201, summary="Add an address", responses=problems(TooManyAddresses))
+async def add(body: AddressIn, tx: Tx, who: Writer, response: Response) -> AddressOut:
+    address = await use_cases.add(tx, who.user_id, body.model_dump())
+    response.headers["Location"] = f"/users/me/addresses/{address.id}"
+    set_etag(response, address.version)
+    return AddressOut.of(address)
+
+
+@router.get("/{address_id}", summary="One address", responses=problems(NotFound))
+async def read(address_id: UUID, tx: Tx, who: Reader, response: Response) -> AddressOut:
+    address = await use_cases.read(tx, who.user_id, address_id)
+    set_etag(response, address.version)
+    return AddressOut.of(address)
+
+
+@router.put("/{address_id}", summary="Replace an address", responses=problems(NotFound, PreconditionFailed))
+async def replace(
+    address_id: UUID, body: AddressIn, expected: IfMatch, tx: Tx, who: Writer, response: Response
+) -> AddressOut:
+    address = await use_cases.replace(tx, who.user_id, address_id, expected, body.model_dump())
+    set_etag(response, address.version)
+    return AddressOut.of(address)
+
+
+@router.delete("/{address_id}", status_code=204, summary="Delete an address", responses=problems(NotFound))
+async def remove(address_id: UUID, tx: Tx, who: Writer) -> None:
+    await use_cases.remove(tx, who.user_id, address_id)

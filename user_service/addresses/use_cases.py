@@ -1,0 +1,39 @@
+"""Keeping addresses. They are this service's alone: an order takes a copy of the one it goes to."""
+
+from typing import Any
+from uuid import UUID
+
+from service_kit.database import Tx
+from service_kit.http.etag import Expected
+from service_kit.problems import not_found
+from user_service.addresses import queries
+from user_service.addresses.models import MOST, SavedAddress, TooManyAddresses
+
+
+async def add(tx: Tx, account_id: UUID, fields: dict[str, Any]) -> SavedAddress:
+    """Raises: TooManyAddresses."""
+    if await queries.count_locked(tx, account_id) >= MOST:
+        raise TooManyAddresses(most=MOST)
+    address = SavedAddress(account_id=account_id, **fields)
+    tx.add(address)
+    return address
+
+
+async def read(tx: Tx, account_id: UUID, address_id: UUID) -> SavedAddress:
+    return await queries.lock(tx, account_id, address_id) or not_found("address", address_id)
+
+
+async def replace(
+    tx: Tx, account_id: UUID, address_id: UUID, expected: Expected, fields: dict[str, Any]
+) -> SavedAddress:
+    """Raises: NotFound, PreconditionFailed."""
+    address = await read(tx, account_id, address_id)
+    expected.check(address.version)
+    for name, value in fields.items():
+        setattr(address, name, value)
+    address.version += 1
+    return address
+
+
+async def remove(tx: Tx, account_id: UUID, address_id: UUID) -> None:
+    await tx.delete(await read(tx, account_id, address_id))

@@ -1,0 +1,32 @@
+"""The user service: accounts, sign-in, and the keys that everybody verifies tokens with."""
+
+from datetime import timedelta
+
+from fastapi import FastAPI
+
+from service_kit.http.application import create_app
+from service_kit.jobs import Job
+from user_service.accounts import endpoints as accounts
+from user_service.accounts import use_cases as account_use_cases
+from user_service.addresses import endpoints as addresses
+from user_service.auth import endpoints as auth
+from user_service.auth import use_cases as auth_use_cases
+from user_service.keys import endpoints as keys
+from user_service.keys import use_cases as key_use_cases
+from user_service.resources import open_resources
+from user_service.settings import Settings
+
+
+def create(settings: Settings | None = None) -> FastAPI:
+    return create_app(
+        settings or Settings(),
+        title="Online Mart · users",
+        description="Register, sign in, and manage accounts. Tokens made here are what every other service asks for.",
+        routers=[auth.router, addresses.router, accounts.router, keys.router],
+        jobs=[
+            Job("first-admin", account_use_cases.ensure_first_admin, every=timedelta(minutes=1)),
+            Job("prune-refresh-tokens", auth_use_cases.prune, every=timedelta(hours=1)),
+        ],
+        lifespan=open_resources,
+        fetch_keys=key_use_cases.published_keys,
+    )

@@ -1,0 +1,119 @@
+"""Signing in: the token endpoint, and tokens that every service accepts."""
+
+from asyncio import gather
+from uuid import UUID
+
+import httpx
+from jose import jwt
+
+from contracts.permissions import permissions_of
+from service_kit.security.tokens import AUDIENCE
+from tests.harness.service import Served
+from tests.harness.tokens import ISSUER
+
+ADA = {"email": "ada@example.com", "password": "correct horse battery", "full_name": "Ada Lovelace"}
+
+
+async def sign_in(service: Served, **changes: str) -> httpx.Response:
+    form = {"grant_type": "password", "username": ADA["email"], "password": ADA["password"], **changes}
+    return await service.anonymous.post("/auth/token", data=form)
+
+
+async def refresh(service: Served, token: str) -> httpx.Response:
+    return await service.anonymous.post("/auth/token", data={"grant_type": "refresh_token", "refresh_token": token})
+
+
+async def test_a_token_that_the_published_keys_verify(service: Served) -> None:
+    account = (await service.anonymous.post("/users", json=ADA)).json()
+    answer = await sign_in(service, username="ADA@example.com")
+    assert answer.headers["Cache-Control"] == "no-store"
+    tokens = answer.json()
+    assert (tokens["token_type"], tokens["expires_in"]) == ("Bearer", 600)
+
+    keys = (await service.anonymous.get("/.well-known/jwks.json")).json()
+    header = jwt.get_unverified_header(tokens["access_token"])
+    assert (header["typ"], header["alg"]) == ("at+jwt", "RS256")
+    assert [key["kid"] for key in keys["keys"]] == [header["kid"]]
+    assert not {"d", "p", "q"} & keys["keys"][0].keys()
+    claims = jwt.decode(tokens["access_token"], keys, algorithms=["RS256"], audience=AUDIENCE, issuer=ISSUER)
+    assert claims["sub"] == account["id"]
+    assert set(claims["permissions"]) == permissions_of(["User"])
+    assert claims["exp"] - claims["iat"] == 600
+
+    await service.runtime.keys.refresh()
+    me = await service.anonymous.get("/users/me", headers={"Authorization": f"Bearer {tokens['access_token']}"})
+    assert me.json()["id"] == account["id"]
+
+
+async def test_wrong_words_and_unknown_accounts_get_the_same_answer(service: Served) -> None:
+    await service.anonymous.post("/users", json=ADA)
+    wrong = await sign_in(service, password="something else")
+    unknown = await sign_in(service, username="nobody@example.com")
+    assert (wrong.status_code, wrong.json()) == (unknown.status_code, unknown.json())
+    assert (wrong.status_code, wrong.json()["type"]) == (400, "/problems/invalid-grant")
+
+
+async def test_a_disabled_account_can_neither_sign_in_nor_stay(service: Served) -> None:
+    account = (await service.anonymous.post("/users", json=ADA)).json()
+    tokens = (await sign_in(service)).json()
+    await service.caller(role="Admin").patch(f"/users/{account['id']}", json={"active": False})
+    assert (await sign_in(service)).status_code == 400
+    assert (await refresh(service, tokens["refresh_token"])).status_code == 400
+
+
+async def test_a_refresh_token_is_good_once_and_its_second_use_ends_the_session(service: Served) -> None:
+    await service.anonymous.post("/users", json=ADA)
+    first = (await sign_in(service)).json()["refresh_token"]
+    second = (await refresh(service, first)).json()["refresh_token"]
+    assert second != first
+    assert (await refresh(service, first)).status_code == 400
+    assert (await refresh(service, second)).status_code == 400
+
+
+async def test_of_many_uses_at_once_one_succeeds(service: Served) -> None:
+    await service.anonymous.post("/users", json=ADA)
+    token = (await sign_in(service)).json()["refresh_token"]
+    answers = await gather(*(refresh(service, token) for _ in range(10)))
+    assert sorted(answer.status_code for answer in answers) == [200] + [400] * 9
+
+
+async def test_signing_out_ends_the_session(service: Served) -> None:
+    await service.anonymous.post("/users", json=ADA)
+    token = (await sign_in(service)).json()["refresh_token"]
+    assert (await service.anonymous.post("/auth/logout", data={"refresh_token": token})).status_code == 204
+    assert (await refresh(service, token)).status_code == 400
+
+
+async def test_a_grant_without_its_fields_says_what_to_send(service: Served) -> None:
+    answer = await service.anonymous.post("/auth/token", data={"grant_type": "refresh_token"})
+    assert (answer.status_code, answer.json()["type"]) == (400, "/problems/unsupported-grant-type")
+
+
+async def test_private_keys_and_refresh_tokens_do_not_stand_in_the_database_as_they_are(service: Served) -> None:
+    await service.anonymous.post("/users", json=ADA)
+    token = (await sign_in(service)).json()["refresh_token"]
+    async with service.runtime.database.hot() as connection:
+        key = await connection.fetchval("SELECT encrypted_private_key FROM signing_keys")
+        hashes = [row[0] for row in await connection.fetch("SELECT token_hash FROM refresh_tokens")]
+    assert b"PRIVATE KEY" not in key
+    assert token.encode() not in hashes
+
+
+async def test_addresses_are_their_owners_alone(service: Served) -> None:
+    ids = [
+        (await service.anonymous.post("/users", json={**ADA, "email": f"{n}@example.com"})).json()["id"] for n in "ab"
+    ]
+    ann, bob = (service.caller(role="User", user_id=UUID(id)) for id in ids)
+    address = {"label": "home", "name": "Ann", "line1": "1 Street", "city": "London", "country": "GB"}
+    made = await ann.post("/users/me/addresses", json=address)
+    assert made.status_code == 201
+    where = made.headers["Location"]
+    assert (await ann.get(where)).json()["line1"] == "1 Street"
+    for call in (bob.get(where), bob.put(where, json=address), bob.delete(where)):
+        assert (await call).status_code == 404
+    changed = await ann.put(where, json={**address, "line2": "Flat 2"}, headers={"If-Match": made.headers["ETag"]})
+    assert changed.json()["line2"] == "Flat 2"
+    late = await ann.put(where, json=address, headers={"If-Match": made.headers["ETag"]})
+    assert late.status_code == 412
+    assert (await ann.delete(where)).status_code == 204
+    assert (await ann.get("/users/me/addresses")).json()["items"] == []
