@@ -6,6 +6,8 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 from local_stack.environment import ROOT
@@ -53,8 +55,8 @@ def migrations_are_current() -> bool:
         layout.ensure_environment({"POSTGRES_PORT": str(lease()[0]), "POSTGRES_SETTINGS": forgetful})
         layout.postgres.start()
         try:
-            results = [_is_current(layout, service) for service in SERVICES]  # all of them, also after one fails
-            return all(results)
+            with ThreadPoolExecutor(2) as threads:
+                return all(list(threads.map(partial(_is_current, layout), SERVICES)))  # also after one fails
         finally:
             layout.postgres.stop()
 
@@ -89,6 +91,8 @@ def _too_long(file: Path) -> Iterator[str]:
     name = file.relative_to(ROOT)
     if lines >= LONGEST_FILE:
         yield f"{name}: {lines} lines (under {LONGEST_FILE})"
+    if "migrations" in file.parts:  # Alembic wrote their functions, as long as the tables are many
+        return
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             length = (node.end_lineno or node.lineno) - node.lineno + 1

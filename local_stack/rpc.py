@@ -29,7 +29,8 @@ class _Transport(xmlrpc.client.Transport):
         self._path = path
 
     def make_connection(self, host: Any) -> http.client.HTTPConnection:
-        connection = _Connection(self._path)
+        _, connection = self._connection or (host, None)
+        connection = connection or _Connection(self._path)
         self._connection = host, connection  # where `close` looks for it
         return connection
 

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -21,8 +22,8 @@ from local_stack.supervision import State, Supervisor
 from local_stack.topics import create_topics
 
 Progress = Callable[[str], None]
-# So long may a process fail to start, again and again, before we call it broken.
-PATIENCE = 8.0
+# A process that has failed to start so often is called broken (the supervisor goes on trying).
+ATTEMPTS = 3
 
 
 class Shop:
@@ -192,21 +193,23 @@ class Shop:
     def _wait_ready(self, waiting: Iterable[Part], timeout: float = 60) -> None:
         pending = list(waiting)
         started = time.monotonic()
-        failing: dict[str, float] = {}
+        pids: dict[str, set[int]] = defaultdict(set)
         while pending:
             states = self.states()
             for each in list(pending):
                 state = states[each.name]
+                pids[each.name] |= {state.pid} - {0}
                 if state.is_up and self.is_ready(each.name):
                     self._progress(f"{each.title}: ready after {time.monotonic() - started:.1f} s")
                     pending.remove(each)
-                    continue
-                if state.name in ("BACKOFF", "FATAL", "EXITED"):
-                    failing.setdefault(each.name, time.monotonic())
-                too_late = time.monotonic() - started > timeout
-                if too_late or time.monotonic() - failing.get(each.name, time.monotonic()) > PATIENCE:
+                elif self._is_broken(state, len(pids[each.name])) or time.monotonic() - started > timeout:
                     raise StackError(self._why_not(each, state))
             time.sleep(0.1)
+
+    def _is_broken(self, state: State, attempts: int) -> bool:
+        if state.name == "EXITED":
+            return not self.supervisor.autorestart
+        return state.name == "FATAL" or (state.name == "BACKOFF" and attempts >= ATTEMPTS)
 
     def _why_not(self, each: Part, state: State) -> str:
         log = self.layout.log(each)

@@ -20,7 +20,8 @@ from local_stack.layout import Layout
 from local_stack.parts import POSTGRES, Part
 from local_stack.process import tail
 
-# A process that dies at once is tried again after 1, 2, 3, … seconds.
+# A process that dies this early is tried again after 1, 2, 3, … seconds; a later one at once.
+START_SECONDS = 10
 RETRIES = 1000
 # The services take up to 20 s to finish what they have in hand.
 STOP_SECONDS = 30
@@ -43,7 +44,7 @@ class State:
 class Supervisor:
     def __init__(self, layout: Layout, *, autorestart: bool = True) -> None:
         self._layout = layout
-        self._autorestart = autorestart
+        self.autorestart = autorestart
         self._directory = layout.local / "supervisor"
         self._socket = layout.sockets / "supervisor.sock"
 
@@ -159,9 +160,9 @@ supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface
 [program:{part.name}]
 command={quoted}
 autostart=false
-autorestart={"true" if self._autorestart else "false"}
-startsecs=2
-startretries={RETRIES if self._autorestart else 0}
+autorestart={"true" if self.autorestart else "false"}
+startsecs={START_SECONDS}
+startretries={RETRIES if self.autorestart else 0}
 stopsignal={"INT" if part == POSTGRES else "TERM"}
 stopwaitsecs={STOP_SECONDS}
 redirect_stderr=true

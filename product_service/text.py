@@ -17,9 +17,12 @@ def _storable(text: str) -> str:
     return text
 
 
-Text = Annotated[str, AfterValidator(_storable)]
-Line = Annotated[Text, StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=r"^[^\r\n]*$")]
-Paragraphs = Annotated[Text, StringConstraints(strip_whitespace=True, max_length=20_000)]
+Storable = AfterValidator(_storable)
+Text = Annotated[str, Storable]
+Line = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=r"^[^\r\n]*$"), Storable
+]
+Paragraphs = Annotated[str, StringConstraints(strip_whitespace=True, max_length=20_000), Storable]
 Sku = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]*$")
 ]

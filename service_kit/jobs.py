@@ -1,4 +1,4 @@
-"""Work that nobody calls for: what is due, what stands still, what is old. Runs where the service's role has workers."""
+"""Work that nobody calls for: what is due, stands still, or is old. Runs where the service's role has workers."""
 
 import asyncio
 import contextlib
@@ -22,7 +22,7 @@ RUNS = Counter("job_runs_total", "Runs of background jobs", ["job", "outcome"])
 
 @dataclass(frozen=True)
 class Job:
-    """`run` is called every `every`, and at once after `Jobs.wake(name)`. Several processes may run it at the same time."""
+    """`run` is called every `every`, and at once after `Jobs.wake(name)`. Several processes may run it at once."""
 
     name: str
     run: "Callable[[Runtime], Awaitable[None]]"

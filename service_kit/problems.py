@@ -1,4 +1,4 @@
-"""Errors that carry their own status, type and words (RFC 9457); no web framework in here, so that models can raise them.
+"""Errors that carry their own status, type and words (RFC 9457); no web framework here, so that models can raise them.
 
 A problem is a class; its docstring is the sentence that the caller reads, filled in from the keyword arguments:
 

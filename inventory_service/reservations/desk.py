@@ -1,6 +1,6 @@
 """Decides what order asks for, one request after the other in the order of arrival, on what was read beforehand.
 
-Pure: it knows no database. What became of reservations, shipments and stock stands in its fields, to be written at once.
+Pure: it knows no database. What became of reservations, shipments and stock stands in its fields, to be written.
 A request that comes too late, too early or twice is answered by what stands; it is never applied and never an error.
 
 | status       | reservation.requested | release.requested                      | fulfilment.requested           |
@@ -20,7 +20,6 @@ from datetime import datetime
 from itertools import groupby
 from uuid import UUID
 
-from contracts.address import Address
 from contracts.events.base import Event
 from contracts.events.inventory_deduction import (
     FulfilmentRequested,
@@ -34,10 +33,10 @@ from contracts.events.inventory_deduction import (
     ReservationReleased,
     ReservationRequested,
 )
-from contracts.events.shipment_notification import ShipmentCreated
 from contracts.quantity import ProductQuantity
 from inventory_service.reservations.allocation import Lack, Share, Wanted, allocate
 from inventory_service.reservations.models import ReservationStatus as Status
+from inventory_service.shipments.models import NewShipment
 from service_kit.ids import uuid7
 
 
@@ -59,21 +58,6 @@ class Held:
     shipments_cancelled: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class NewShipment:
-    """One warehouse's part of a paid order."""
-
-    id: UUID
-    warehouse_id: UUID
-    order: FulfilmentRequested
-    lines: list[ProductQuantity]
-    shipments_of_order: int
-
-    @property
-    def ship_to(self) -> Address:
-        return self.order.ship_to
-
-
 class Desk:
     """Works on what was locked: reservations, and what is available of their products."""
 
@@ -81,7 +65,7 @@ class Desk:
         self.held = held
         self.stock_changes: dict[tuple[UUID, UUID], int] = {}
         """(product, warehouse) → so much more, or less, is reserved."""
-        self.new_shipments: dict[UUID, list[NewShipment]] = {}
+        self.new_shipments: list[NewShipment] = []
         self.said: list[Event] = []
         self._free = free
         self._now = now
@@ -119,7 +103,6 @@ class Desk:
             return
         if held.status is Status.FULFILLING:
             held.shipments_cancelled = True
-            self.new_shipments.pop(held.order_id, None)
         self._free_all(held)
         if held.status is not Status.REJECTED:
             held.status = Status.RELEASED
@@ -171,9 +154,9 @@ class Desk:
             )
             for warehouse_id, part in parts
         ]
-        self.new_shipments[held.order_id] = made
+        self.new_shipments += made
         for shipment in made:
-            self._say(_created(shipment))
+            self._say(shipment.created())
 
     def _reject(self, held: Held) -> None:
         version = self._next_version(held)
@@ -186,16 +169,3 @@ class Desk:
 
     def _say(self, event: Event) -> None:
         self.said.append(event)
-
-
-def _created(shipment: NewShipment) -> ShipmentCreated:
-    return ShipmentCreated(
-        shipment_id=shipment.id,
-        order_id=shipment.order.order_id,
-        user_id=shipment.order.user_id,
-        number=shipment.order.number,
-        warehouse_id=shipment.warehouse_id,
-        shipments_of_order=shipment.shipments_of_order,
-        lines=shipment.lines,
-        version=1,
-    )

@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Column, Index, text
+from sqlalchemy import BigInteger, CheckConstraint, Column, Index, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field
 
@@ -31,7 +31,12 @@ class Reservation(Base, table=True):
     """
 
     __tablename__ = "reservations"
-    __table_args__ = (Index("ix_reservations_end", "reserved_until", postgresql_where=text("status = 'reserved'")),)
+    __table_args__ = (
+        CheckConstraint(
+            "status IN ('reserved', 'rejected', 'released', 'expired', 'fulfilling', 'fulfilled')", name="status"
+        ),
+        Index("ix_reservations_end", "reserved_until", postgresql_where=text("status = 'reserved'")),
+    )
 
     order_id: UUID = Field(primary_key=True)
     status: str
@@ -51,6 +56,7 @@ class ReservationLine(Base, table=True):
     """
 
     __tablename__ = "reservation_lines"
+    __table_args__ = (CheckConstraint("quantity > 0", name="holds_something"),)
 
     order_id: UUID = Field(primary_key=True)
     position: int = Field(primary_key=True)

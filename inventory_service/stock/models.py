@@ -68,6 +68,7 @@ class StockMovement(Base, table=True):
     __tablename__ = "stock_movements"
     __table_args__ = (
         CheckConstraint("quantity <> 0", name="moves_something"),
+        CheckConstraint("kind IN ('receipt', 'adjustment', 'dispatch')", name="kind"),
         Index("ix_stock_movements_product_id_id", "product_id", "id"),
         Index("ix_stock_movements_warehouse_id_id", "warehouse_id", "id"),
     )

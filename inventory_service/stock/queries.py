@@ -49,7 +49,9 @@ INSERT INTO stock_movements (id, product_id, warehouse_id, kind, quantity, recei
 SELECT id, product_id, $4, $5, quantity, $6, $7, $8
 FROM unnest($1::uuid[], $2::uuid[], $3::bigint[]) AS line (id, product_id, quantity)
 """
-ADD_RECEIPT = "INSERT INTO stock_receipts (id, warehouse_id, supplier_id, user_id, created_at) VALUES ($1, $2, $3, $4, $5)"
+ADD_RECEIPT = """
+INSERT INTO stock_receipts (id, warehouse_id, supplier_id, user_id, created_at) VALUES ($1, $2, $3, $4, $5)
+"""
 ADD_RECEIPT_LINES = """
 INSERT INTO stock_receipt_lines (receipt_id, position, product_id, quantity, unit_cost, currency, batch, expires_on)
 SELECT $1, * FROM unnest($2::int[], $3::uuid[], $4::bigint[], $5::bigint[], $6::text[], $7::text[], $8::date[])
@@ -60,7 +62,8 @@ HAS_UNPUBLISHED = "SELECT EXISTS (SELECT FROM stock WHERE to_publish)"
 UNPUBLISHED = """
 SELECT DISTINCT product_id FROM stock AS changed
 WHERE to_publish AND NOT EXISTS (
-    SELECT FROM stock AS sibling WHERE sibling.product_id = changed.product_id AND sibling.published_at > now() - $2::interval
+    SELECT FROM stock AS sibling
+    WHERE sibling.product_id = changed.product_id AND sibling.published_at > now() - $2::interval
 )
 ORDER BY product_id LIMIT $1
 """
@@ -68,7 +71,9 @@ LOCK_LEVELS = """
 SELECT product_id, warehouse_id, on_hand, reserved, version FROM stock
 WHERE product_id = ANY($1::uuid[]) ORDER BY product_id, warehouse_id FOR UPDATE
 """
-PUBLISHED = "UPDATE stock SET to_publish = false, published_at = now() WHERE product_id = ANY($1::uuid[]) AND to_publish"
+PUBLISHED = """
+UPDATE stock SET to_publish = false, published_at = now() WHERE product_id = ANY($1::uuid[]) AND to_publish
+"""
 
 Place = tuple[UUID, UUID]
 """(product_id, warehouse_id)"""
@@ -152,9 +157,7 @@ async def take_unpublished(tx: HotTx, limit: int, pause: timedelta) -> list[Any]
 
 
 async def lock_level(tx: Tx, product_id: UUID, warehouse_id: UUID) -> StockLevel | None:
-    statement = select(StockLevel).where(
-        StockLevel.product_id == product_id, StockLevel.warehouse_id == warehouse_id
-    )
+    statement = select(StockLevel).where(StockLevel.product_id == product_id, StockLevel.warehouse_id == warehouse_id)
     return (await tx.exec(statement.with_for_update())).first()
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import date, datetime
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
@@ -15,7 +15,7 @@ MAX_LINES = 5_000
 MAX_QUANTITY = 1_000_000_000
 PRODUCT = "0199c1a0-5b00-7a10-8c00-000000000002"
 WAREHOUSE = "0199c1a0-5b00-7a10-8c00-000000000004"
-RECEIPT_EXAMPLE = {
+RECEIPT_EXAMPLE: dict[str, Any] = {
     "warehouse_id": WAREHOUSE,
     "supplier_id": "0199c1a0-5b00-7a10-8c00-000000000009",
     "lines": [
@@ -28,7 +28,12 @@ RECEIPT_EXAMPLE = {
         }
     ],
 }
-ADJUSTMENT_EXAMPLE = {"product_id": PRODUCT, "warehouse_id": WAREHOUSE, "quantity": -2, "reason": "broken in the aisle"}
+ADJUSTMENT_EXAMPLE: dict[str, Any] = {
+    "product_id": PRODUCT,
+    "warehouse_id": WAREHOUSE,
+    "quantity": -2,
+    "reason": "broken in the aisle",
+}
 
 
 class ReceiptLineIn(BaseModel):

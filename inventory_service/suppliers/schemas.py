@@ -1,7 +1,7 @@
 """Bodies of requests and answers about suppliers."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
@@ -12,7 +12,7 @@ Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max
 Email = Annotated[str, StringConstraints(strip_whitespace=True, max_length=254, pattern=r"^[^@\s]+@[^@\s]+$")]
 Phone = Annotated[str, StringConstraints(strip_whitespace=True, min_length=3, max_length=40)]
 
-EXAMPLE = {"name": "Hanford Ceramics", "email": "orders@hanford.example", "phone": "+44 20 7946 0000"}
+EXAMPLE: dict[str, Any] = {"name": "Hanford Ceramics", "email": "orders@hanford.example", "phone": "+44 20 7946 0000"}
 
 
 class SupplierIn(BaseModel):

@@ -1,7 +1,7 @@
 """Bodies of requests and answers about warehouses."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
@@ -11,7 +11,7 @@ from inventory_service.warehouses.models import Warehouse
 Code = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=40)]
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 
-EXAMPLE = {
+EXAMPLE: dict[str, Any] = {
     "code": "LON-1",
     "name": "London East",
     "address": {"line1": "4 Dock Road", "city": "London", "postal_code": "E16 1AA", "country": "GB"},

@@ -1,12 +1,12 @@
 import socket
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from local_stack.errors import StackError
 from local_stack.shop import Shop
+from local_stack.tests.conditions import wait_until
 
 pytestmark = pytest.mark.system
 
@@ -86,10 +86,3 @@ def test_down_leaves_nothing_behind(shop: Shop) -> None:
     assert shop.states() == {}
     assert not shop.is_ready("mailbox")
     assert not shop.layout.sockets.exists()
-
-
-def wait_until(condition: Callable[[], bool], seconds: float = 30) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "the condition did not come true in time"
-        time.sleep(0.05)

@@ -104,7 +104,7 @@ class _Sending:
     async def _attempt(self, delivery: Claimed) -> Outcome:
         try:
             message = compose(delivery, mail_from=self._mailer.mail_from, domain=self._mailer.mail_domain)
-            await self._mailer.send(message)
+            await self._mailer.send(message, delivery.address)
         except ServerAway as error:
             self.server_away = str(error)
             return _postponed(delivery, self.server_away)

@@ -5,7 +5,8 @@ import contextlib
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from email.message import EmailMessage
+from email.message import Message
+from email.utils import formataddr, parseaddr
 
 import aiosmtplib
 
@@ -34,17 +35,18 @@ class Mailer:
 
     def __init__(self, settings: Settings) -> None:
         self.size = settings.smtp_connections
-        self.mail_from = settings.mail_from
+        self.mail_from = formataddr(parseaddr(settings.mail_from))
         self.mail_domain = settings.mail_domain
         self._settings = settings
         self._free = asyncio.Semaphore(self.size)
         self._idle: list[tuple[aiosmtplib.SMTP, float]] = []
 
-    async def send(self, message: EmailMessage) -> None:
+    async def send(self, message: Message, recipient: str) -> None:
         """When this returns, the server has taken the message. Raises: ServerAway, Refused."""
+        sender = parseaddr(self.mail_from)[1]
         try:
             async with asyncio.timeout(SEND_TIMEOUT), self._connection() as smtp:
-                await smtp.send_message(message)
+                await smtp.send_message(message, sender=sender, recipients=[recipient])
         except aiosmtplib.SMTPRecipientsRefused as error:
             raise _refused(error.recipients[0]) from error
         except aiosmtplib.SMTPSenderRefused as error:

@@ -132,7 +132,5 @@ async def lock(tx: Tx, id: UUID, user_id: UUID) -> Notification | None:
 async def mark_all_read(tx: Tx, user_id: UUID) -> int:
     """How many were unread."""
     unread = [*Scope(user_id, None).conditions, col(Notification.read_at).is_(None)]
-    marked = await tx.execute(
-        update(Notification).where(*unread).values(read_at=utcnow()).returning(col(Notification.id))
-    )
-    return len(marked.all())
+    marked = await tx.exec(update(Notification).where(*unread).values(read_at=utcnow()))
+    return marked.rowcount

@@ -16,6 +16,6 @@ async def find(tx: Tx, user_id: UUID) -> Preferences | None:
 async def lock(tx: Tx, user_id: UUID) -> Preferences:
     """The user's row, made where there is none, and held until the transaction ends."""
     empty = insert(Preferences).values(user_id=user_id, email_off=[], version=0)
-    await tx.execute(empty.on_conflict_do_nothing())
+    await tx.exec(empty.on_conflict_do_nothing())
     mine = select(Preferences).where(col(Preferences.user_id) == user_id).with_for_update()
     return (await tx.exec(mine)).one()

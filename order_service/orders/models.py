@@ -270,7 +270,7 @@ class OrderShipment(Base, table=True):
 
 
 class PaymentToken(Base, table=True):
-    """A token that pays its order as soon as stock is reserved; a table of its own, and deleted after use or at the end."""
+    """A token that pays its order as soon as stock is reserved; deleted after use, or when the order ends."""
 
     __tablename__ = "payment_tokens"
 

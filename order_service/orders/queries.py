@@ -1,4 +1,4 @@
-"""Every statement about orders but those of placing one (`placing_queries`) and of lists (`lists`)."""
+"""Every statement about orders that exist; `placing_queries` has those of making one."""
 
 import json
 from collections import defaultdict
@@ -21,7 +21,8 @@ SELECT id, order_id, status, shipments_of_order, carrier, tracking_number, versi
 FROM order_shipments WHERE order_id = ANY($1::uuid[])
 """
 SAVE = """
-UPDATE orders SET status = n.status, fulfilment_status = n.fulfilment_status, captured = n.captured, status_since = n.status_since, delivered_at = n.delivered_at,
+UPDATE orders SET status = n.status, fulfilment_status = n.fulfilment_status, captured = n.captured,
+    status_since = n.status_since, delivered_at = n.delivered_at,
     version = n.version, standing_still = NULL
 FROM unnest($1::uuid[], $2::text[], $3::text[], $4::bigint[], $5::timestamptz[], $6::timestamptz[],
             $7::bigint[])
@@ -56,6 +57,33 @@ SELECT id FROM orders WHERE status = 'delivered' AND delivered_at <= $1
 ORDER BY delivered_at LIMIT $2 FOR UPDATE SKIP LOCKED
 """
 DECIDED = "SELECT id FROM orders WHERE id = ANY($1::uuid[]) AND status <> 'pending'"
+
+# `pay_by` needs no look of its own: the job that ends unpaid orders would have to stand still itself.
+MARK_STANDING_STILL = """
+WITH found AS (
+    SELECT id, CASE status
+        WHEN 'pending' THEN 'inventory has not answered the reservation'
+        WHEN 'paid' THEN 'inventory has made no shipments'
+        WHEN 'cancelling' THEN 'inventory has not answered the release'
+    END AS reason
+    FROM orders
+    WHERE standing_still IS NULL AND status_since <= $1
+      AND (status IN ('pending', 'cancelling') OR status = 'paid' AND fulfilment_status = 'unfulfilled')
+    ORDER BY id LIMIT 1000 FOR UPDATE SKIP LOCKED
+)
+UPDATE orders SET standing_still = found.reason FROM found WHERE orders.id = found.id
+RETURNING orders.number, found.reason
+"""
+COUNT_STANDING_STILL = """
+SELECT standing_still, count(*) FROM orders WHERE standing_still IS NOT NULL GROUP BY standing_still
+"""
+# The country stays, for the books; parcels that are still to leave need the rest, so an open order is left alone.
+FORGET_ERASED = """
+UPDATE orders SET ship_to = jsonb_build_object('name', 'erased', 'line1', 'erased', 'city', 'erased',
+                                               'country', ship_to->'country')
+WHERE user_id IN (SELECT user_id FROM customers WHERE erased)
+  AND status = ANY($1::text[]) AND ship_to->>'name' <> 'erased'
+"""
 
 
 async def lock_many(tx: HotTx, ids: Sequence[UUID]) -> dict[UUID, OrderState]:
@@ -122,6 +150,19 @@ async def lock_unpaid_and_due(tx: HotTx, now: datetime, limit: int) -> list[UUID
 
 async def lock_past_return_window(tx: HotTx, now: datetime, window: timedelta, limit: int) -> list[UUID]:
     return [row["id"] for row in await tx.fetch(PAST_RETURN_WINDOW, now - window, limit)]
+
+
+async def mark_standing_still(tx: HotTx, since: datetime) -> list[tuple[int, str]]:
+    """The number and the reason of each that is found to have stood still since then; any move takes the mark away."""
+    return [(row["number"], row["reason"]) for row in await tx.fetch(MARK_STANDING_STILL, since)]
+
+
+async def count_standing_still(tx: HotTx) -> dict[str, int]:
+    return {row[0]: row[1] for row in await tx.fetch(COUNT_STANDING_STILL)}
+
+
+async def forget_erased(tx: HotTx) -> None:
+    await tx.execute(FORGET_ERASED, list(ENDS))
 
 
 async def decided(connection: HotConn, order_ids: Sequence[UUID]) -> set[UUID]:

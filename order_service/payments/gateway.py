@@ -171,7 +171,7 @@ class Gateway:
         if len(stamps) != 1 or not stamps[0].isascii() or not stamps[0].isdigit() or not digests:
             raise WebhookSignatureWrong(reason="there is no `Webhook-Signature: t=…,v1=…`")
         expected = hmac.new(self._secret, stamps[0].encode() + b"." + body, hashlib.sha256).hexdigest().encode()
-        if not any([hmac.compare_digest(expected, digest.encode()) for digest in digests]):
+        if not any(hmac.compare_digest(expected, digest.encode()) for digest in digests):
             raise WebhookSignatureWrong(reason="it does not fit the body")
         if abs(now.timestamp() - int(stamps[0][:15])) > SIGNATURE_TOLERANCE.total_seconds():
             raise WebhookSignatureWrong(reason="it is too old")
@@ -213,15 +213,17 @@ def _reason(answer: httpx.Response) -> str:
 
 
 @asynccontextmanager
-async def open_gateway(url: str, api_key: SecretStr, webhook_secret: SecretStr, timeout: float) -> AsyncIterator[Gateway]:
+async def open_gateway(
+    url: str, api_key: SecretStr, webhook_secret: SecretStr, timeout_seconds: float
+) -> AsyncIterator[Gateway]:
     """The sandbox gateway, with one pool of connections for the whole process."""
     async with httpx.AsyncClient(
         base_url=url,
         headers={"Authorization": f"Bearer {api_key.get_secret_value()}"},
-        timeout=httpx.Timeout(timeout, connect=CONNECT_SECONDS),
+        timeout=httpx.Timeout(timeout_seconds, connect=CONNECT_SECONDS),
         limits=httpx.Limits(
             max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS, keepalive_expiry=KEEP_ALIVE_SECONDS
         ),
         trust_env=False,
     ) as client:
-        yield Gateway("sandbox", client, webhook_secret, timeout)
+        yield Gateway("sandbox", client, webhook_secret, timeout_seconds)

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from order_service.payments import queries, refunds, use_cases
 from order_service.payments.gateway import Gateway
-from order_service.payments.models import NothingToPay, NotAwaitingPayment, PaymentUnderWay
+from order_service.payments.models import NotAwaitingPayment, NothingToPay, PaymentUnderWay
 from service_kit.clock import utcnow
 from service_kit.jobs import Job
 from service_kit.problems import NotFound

@@ -82,7 +82,7 @@ class Payment(Base, table=True):
     status: str = Field(default=PaymentState.PENDING, sa_type=Text)
     gateway: str
     gateway_charge_id: str | None = None
-    opened_by: UUID | None = Field(default=None, description="nobody: by the token that came with the order, or outside")
+    opened_by: UUID | None = Field(default=None, description="nobody: by the order's own token, or outside")
     request_key: str | None = Field(default=None, description="the Idempotency-Key that it was opened with")
     failure_reason: str | None = None
     version: int = 1
@@ -100,7 +100,7 @@ class Payment(Base, table=True):
         """Takes over what became of the charge; whether that is news. Late and repeated reports change nothing."""
         self.gateway_charge_id = self.gateway_charge_id or report.charge_id
         settled = report.state is not PaymentState.PENDING
-        news = settled and self.status != PaymentState.SUCCEEDED and self.status != report.state
+        news = settled and self.status not in (PaymentState.SUCCEEDED, report.state)
         if news:
             self.status = report.state
             self.failure_reason = report.reason if report.state is PaymentState.FAILED else None
@@ -122,7 +122,7 @@ class Refund(Base, table=True):
         Index("ix_refunds_order_id", "order_id"),
         Index("ix_refunds_created_at_id", "created_at", "id"),
         Index("uq_refunds_gateway_refund", "gateway", "gateway_refund_id", unique=True),
-        Index("ix_refunds_next_attempt_at", "gateway", "next_attempt_at", postgresql_where=text("status = 'requested'")),
+        Index("ix_refunds_due", "gateway", "next_attempt_at", postgresql_where=text("status = 'requested'")),
     )
 
     id: UUID = Field(default_factory=uuid7, primary_key=True)

@@ -127,7 +127,9 @@ async def account(tx: HotTx, order_id: UUID, *, adding: bool = False) -> Account
 async def payment(door: HotTx | HotConn, payment_id: UUID, owner: UUID | None = None) -> Payment | None:
     """As it is now, not held. `owner` None: anybody's."""
     row = await door.fetchrow(
-        f"SELECT {PAYMENT_COLUMNS} FROM payments WHERE id = $1 AND ($2::uuid IS NULL OR user_id = $2)", payment_id, owner
+        f"SELECT {PAYMENT_COLUMNS} FROM payments WHERE id = $1 AND ($2::uuid IS NULL OR user_id = $2)",
+        payment_id,
+        owner,
     )
     return Payment(**row) if row else None
 
@@ -305,3 +307,11 @@ async def order_exists(tx: Tx, order_id: UUID, owner: UUID | None) -> bool:
     if owner is not None:
         statement = statement.where(Order.user_id == owner)
     return (await tx.exec(statement)).first() is not None
+
+
+async def find_refund(tx: Tx, refund_id: UUID, owner: UUID | None) -> Refund | None:
+    """`owner` None: anybody's."""
+    statement = select(Refund).where(Refund.id == refund_id)
+    if owner is not None:
+        statement = statement.join(Payment, col(Payment.id) == Refund.payment_id).where(Payment.user_id == owner)
+    return (await tx.exec(statement)).first()

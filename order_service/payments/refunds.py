@@ -109,7 +109,10 @@ async def settle(tx: HotTx, report: RefundReport) -> None:
         payment.version += 1
         told.append(
             events.PaymentRefunded(
-                **_common(order, payment), amount=_money(refund), refund_id=refund.id, reference=refund.gateway_refund_id
+                **_common(order, payment),
+                amount=_money(refund),
+                refund_id=refund.id,
+                reference=refund.gateway_refund_id,
             )
         )
     else:

@@ -16,13 +16,6 @@ class PaymentIn(BaseModel):
     token: str = Field(min_length=1, max_length=200, description="the card, as the gateway's own form gave it")
 
 
-class NextAction(BaseModel):
-    """What the customer must do before the payment can go on."""
-
-    type: str = Field(examples=["redirect"])
-    url: str
-
-
 class PaymentOut(BaseModel):
     id: UUID
     order_id: UUID

@@ -1,4 +1,4 @@
-"""What became of a charge, booked once, whoever says it: our call, a webhook, a verify, the reconciler, another system."""
+"""What became of a charge, booked once, whoever says it: our own call, a webhook, the reconciler, another system."""
 
 from dataclasses import replace
 from typing import Any

@@ -13,7 +13,7 @@ from contracts.events.payment_status import PaymentPending
 from contracts.money import Money
 from order_service.orders import queries as orders
 from order_service.orders.models import Status
-from order_service.payments import queries, refunds
+from order_service.payments import queries, refunds, settlement
 from order_service.payments.gateway import Charge, Gateway, NoAnswer, Refused
 from order_service.payments.models import (
     ChargeReport,
@@ -73,7 +73,7 @@ async def pay(runtime: Runtime, request: Request) -> Payment | KeptAnswer:
     if kept is not None:
         return await _resume(runtime, gateway, request, payment)
     answer = await _charge(gateway, payment, request.token)
-    return await _finish(runtime, gateway, request, payment, answer)
+    return await _finish(runtime, request, payment, answer)
 
 
 async def _open(
@@ -138,11 +138,11 @@ async def _resume(runtime: Runtime, gateway: Gateway, request: Request, payment:
     answer: Charge | Refused | NoAnswer | None = None
     if taken is not None:
         answer = await gateway.find(taken.gateway_key) or await _charge(gateway, taken, request.token)
-    return await _finish(runtime, gateway, request, current, answer)
+    return await _finish(runtime, request, current, answer)
 
 
 async def _finish(
-    runtime: Runtime, gateway: Gateway, request: Request, payment: Payment, answer: Charge | Refused | NoAnswer | None
+    runtime: Runtime, request: Request, payment: Payment, answer: Charge | Refused | NoAnswer | None
 ) -> Payment:
     """Notes what the gateway answered (None: the payment is settled already) and keeps our answer for the twins."""
     now = utcnow()
@@ -173,9 +173,7 @@ async def _keep(
         await queries.keep_answer(connection, kept, payment.id, charge_id, utcnow(), check_at)
 
 
-async def _give_back(
-    runtime: Runtime, payment: Payment, check_at: datetime, charge_id: str | None = None
-) -> None:
+async def _give_back(runtime: Runtime, payment: Payment, check_at: datetime, charge_id: str | None = None) -> None:
     """Whoever comes next may ask the gateway."""
     async with runtime.database.hot() as connection:
         await queries.note_call(connection, payment.id, charge_id, utcnow(), check_at)
@@ -236,6 +234,16 @@ async def verify(runtime: Runtime, payment_id: UUID, owner: UUID | None) -> Paym
             await _settle(runtime, report)
     async with runtime.database.hot() as connection:
         return await queries.payment(connection, payment_id) or payment
+
+
+async def hear(runtime: Runtime, gateway: Gateway, signature: str | None, body: bytes) -> None:
+    """A webhook; ends after its effects are committed. Raises: WebhookSignatureWrong, InvalidRequest."""
+    event = gateway.event(signature, body, utcnow())
+    if event is None:
+        return
+    async with runtime.database.hot_tx() as tx:
+        await settlement.hear(tx, gateway.name, event)
+    runtime.jobs.wake(refunds.JOB)
 
 
 async def _settle(runtime: Runtime, report: ChargeReport) -> None:

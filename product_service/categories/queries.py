@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from sqlalchemy import func, text
+from sqlalchemy import func
 from sqlmodel import col, select
 
 from product_service.categories.models import Category, Tree
 from product_service.products.models import Product
 from service_kit.database import Tx
+from service_kit.database.doors import fetch
 from service_kit.database.keyset import Position, Slice, keyset
 
 TREE_LOCK = 0x74726565  # any number that no other lock of this database uses
@@ -16,7 +17,7 @@ TREE_LOCK = 0x74726565  # any number that no other lock of this database uses
 
 async def lock_tree(tx: Tx) -> Tree:
     """The whole tree, held until the transaction ends: two moves at once could make a cycle that neither sees."""
-    await tx.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": TREE_LOCK})
+    await fetch(tx, "SELECT pg_advisory_xact_lock($1)", TREE_LOCK)
     rows = await tx.exec(select(Category.id, Category.parent_id))
     return Tree((id, parent_id) for id, parent_id in rows)
 

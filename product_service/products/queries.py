@@ -5,7 +5,6 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import delete as sql_delete
 from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import col, select
 
@@ -94,7 +93,7 @@ async def is_shown(tx: Tx, product_id: UUID, *, hidden_too: bool) -> bool:
 async def insert_if_free(tx: Tx, product: Product) -> bool:
     """Whether it was stored; not when SKU or slug are taken, also by one who is about to commit."""
     statement = insert(Product).values(**product.model_dump()).on_conflict_do_nothing().returning(col(Product.id))
-    return (await tx.execute(statement)).first() is not None
+    return (await tx.exec(statement)).first() is not None
 
 
 async def id_of_sku(tx: Tx, sku: str) -> UUID | None:
@@ -114,11 +113,6 @@ async def hold_category(tx: Tx, category_id: UUID) -> bool:
 
 async def had_stock(tx: Tx, product_id: UUID) -> bool:
     return await tx.get(Availability, product_id) is not None
-
-
-async def delete(tx: Tx, product_id: UUID) -> None:
-    """Its prices go with it."""
-    await tx.execute(sql_delete(Product).where(col(Product.id) == product_id))
 
 
 def _shown(rows: Sequence[Any]) -> Shown | None:

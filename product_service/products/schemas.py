@@ -17,14 +17,14 @@ from pydantic import (
 
 from contracts.money import Money
 from product_service.products.models import Status
-from product_service.text import Line, Paragraphs, Sku, Text
+from product_service.text import Line, Paragraphs, Sku, Storable
 
 MAX_AMOUNT = 10**12
 
-AttributeName = Annotated[Text, StringConstraints(strip_whitespace=True, min_length=1, max_length=64)]
+AttributeName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=64), Storable]
 WholeNumber = Annotated[StrictInt, Field(ge=-(2**53), le=2**53)]
 Attributes = Annotated[
-    dict[AttributeName, StrictBool | WholeNumber | FiniteFloat | Annotated[Text, Field(max_length=500)]],
+    dict[AttributeName, StrictBool | WholeNumber | FiniteFloat | Annotated[str, Field(max_length=500), Storable]],
     Field(max_length=50, description="what else describes it; up to 50 names with a text, number or boolean each"),
 ]
 _IN: dict[str, Any] = {

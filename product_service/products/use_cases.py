@@ -56,7 +56,7 @@ async def delete(tx: Tx, product_id: UUID, expected: Expected) -> None:
     product = await queries.lock(tx, product_id) or not_found(Product, product_id)
     expected.check(product.version)
     product.check_deletable(had_stock=await queries.had_stock(tx, product_id))
-    await queries.delete(tx, product_id)
+    await tx.delete(product)
     await outbox.add(tx, events.ProductDeleted(product_id=product_id, version=product.version + 1))
 
 

@@ -13,7 +13,7 @@ from product_service.search import queries
 from product_service.search.schemas import Filters, ProductPage, Sort, SortNeedsText
 from product_service.text import Sku, Text
 from service_kit.clock import utcnow
-from service_kit.database import HotConn
+from service_kit.database import HotTx
 from service_kit.database.keyset import InvalidCursor
 from service_kit.http.answers import problems
 from service_kit.http.pagination import Paged
@@ -60,7 +60,7 @@ async def _filters(
 async def list_products(
     filters: Annotated[Filters, Depends(_filters)],
     page: Paged,
-    door: HotConn,
+    tx: HotTx,
     sort: Annotated[Sort | None, Query(description="default: `relevance` with `q`, else `-created_at`")] = None,
     facets: Annotated[bool, Query(description="count by category, price and stock too")] = False,
 ) -> ProductPage:
@@ -69,9 +69,11 @@ async def list_products(
         raise SortNeedsText
     now = utcnow()
     sort = sort or (Sort.RELEVANCE if filters.q else Sort.NEWEST)
+    if filters.q:
+        await queries.forgive_typing_errors(tx)
     found = page.of(
-        await queries.page(door, filters, sort, page.position, now),
+        await queries.page(tx, filters, sort, page.position, now),
         lambda row: ProductOut.model_validate_json(row["body"]),
     )
-    counts = await queries.facets(door, filters, now) if facets else None
+    counts = await queries.facets(tx, filters, now) if facets else None
     return ProductPage(items=found.items, next=found.next, facets=counts)

@@ -8,10 +8,12 @@ from uuid import UUID
 
 from product_service.products.queries import AVAILABILITY, BODY, UNIT_PRICE
 from product_service.search.schemas import Facets, Filters, Sort
-from service_kit.database import HotConn
-from service_kit.database.keyset import Position, Slice
+from service_kit.database import HotTx
+from service_kit.database.keyset import InvalidCursor, Position, Slice
 
 MAX_WORDS = 8
+# So that one wrong letter in a word of four still finds it (`hart`, `wite`); what is less alike ranks lower.
+FORGIVING = "SELECT set_config('pg_trgm.word_similarity_threshold', '0.39', true)"
 
 # Full text knows word forms, `-word` and "a phrase"; trigrams forgive what was mistyped, word by word.
 _QUERY = "websearch_to_tsquery('english', fold({q}))"
@@ -103,7 +105,12 @@ class _Conditions:
         return whole
 
 
-async def page(door: HotConn, filters: Filters, sort: Sort, position: Position, at: datetime) -> Slice[Any]:
+async def forgive_typing_errors(tx: HotTx) -> None:
+    """For the rest of the transaction."""
+    await tx.execute(FORGIVING)
+
+
+async def page(tx: HotTx, filters: Filters, sort: Sort, position: Position, at: datetime) -> Slice[Any]:
     """Rows with `body`, a product as JSON."""
     key, conditions = _KEYS[sort], _Conditions(filters, at)
     key_sql = key.sql.format(q=conditions.q)
@@ -111,6 +118,8 @@ async def page(door: HotConn, filters: Filters, sort: Sort, position: Position, 
         conditions.add("unit.amount IS NOT NULL")
     # The sort's name stands in the cursor, so that one of another list is refused instead of misread.
     if after := position.values(str, key.kind, UUID):
+        if after[0] != sort:
+            raise InvalidCursor
         bound = f"({conditions.value(after[1])}::{key.sql_type}, {conditions.value(after[2])}::uuid)"
         conditions.add(f"({key_sql}, p.id) {'<' if key.descending else '>'} {bound}")
     direction = "DESC" if key.descending else "ASC"
@@ -124,14 +133,14 @@ async def page(door: HotConn, filters: Filters, sort: Sort, position: Position, 
     FROM page JOIN products p ON p.id = page.id {AVAILABILITY} {UNIT_PRICE}
     ORDER BY page.key {direction}, page.id {direction}
     """  # noqa: S608 (made of constants; what came from outside is in `values`)
-    rows = await door.fetch(statement, *conditions.values)
+    rows = await tx.fetch(statement, *conditions.values)
     return position.slice(rows, lambda row: [sort.value, row["key"], row["id"]])
 
 
-async def facets(door: HotConn, filters: Filters, at: datetime) -> Facets:
+async def facets(tx: HotTx, filters: Filters, at: datetime) -> Facets:
     conditions = _Conditions(filters, at)
     statement = _FACETS.format(joins=f"{AVAILABILITY} {UNIT_PRICE}", where=conditions.sql)
-    return Facets.model_validate_json(await door.fetchval(statement, *conditions.values))
+    return Facets.model_validate_json(await tx.fetchval(statement, *conditions.values))
 
 
 def _joins(*parts: str) -> str:

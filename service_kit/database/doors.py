@@ -49,6 +49,7 @@ class Database:
     def __init__(self, url: str, *, session_pool_size: int = 5, hot_pool_size: int = 8, name: str = "service") -> None:
         self.dsn = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
         self.on_events_committed: Callable[[], None] | None = None
+        self.event_listeners: list[Callable[[], None]] = []
         self._name = name
         self._hot_pool_size = hot_pool_size
         self._hot_pool: Any = None
@@ -112,6 +113,8 @@ class Database:
     def _tell_relay(self) -> None:
         if self.on_events_committed is not None:
             self.on_events_committed()
+        for listener in self.event_listeners:
+            listener()
 
     async def _pool(self) -> Any:
         if self._hot_pool is None:

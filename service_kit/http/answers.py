@@ -70,6 +70,8 @@ async def _on_invalid_request(request: Request, error: Exception) -> Response:
 
 async def _on_http_exception(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
+    if isinstance(error.__cause__, Problem):  # FastAPI wraps what reading the body raises
+        return problem_response(error.__cause__, request.url.path)
     kind = {404: "no-such-path", 405: "method-not-allowed"}.get(error.status_code, "http-error")
     problem = Problem(error.detail, headers=dict(error.headers or {}))
     title = kind.replace("-", " ").capitalize()

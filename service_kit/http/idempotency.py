@@ -4,6 +4,7 @@ The key is inserted in the transaction that does the work. So a twin that comes 
 the first has committed, and then reads its answer; and when the first rolls back, the twin does the work.
 """
 
+import contextlib
 import hashlib
 import json
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from starlette.responses import Response
 from service_kit.database import HotConn, HotTx
 from service_kit.database.doors import fetch
 from service_kit.problems import Problem
+from service_kit.runtime import Runtime
 
 KEPT_HOURS = 48
 
@@ -28,7 +30,7 @@ FIND = "SELECT body_hash, status, body, location FROM idempotency_keys WHERE (us
 KEEP = """
 UPDATE idempotency_keys SET status = $4, body = $5, location = $6 WHERE (user_id, operation, key) = ($1, $2, $3)
 """
-PRUNE = f"DELETE FROM idempotency_keys WHERE created_at < now() - interval '{KEPT_HOURS} hours'"
+PRUNE = "DELETE FROM idempotency_keys WHERE created_at < now() - make_interval(hours => $1)"
 
 
 class IdempotencyKeyMissing(Problem, status=400, type="idempotency-key-missing"):
@@ -84,15 +86,13 @@ IdempotencyKey = Annotated[Key, Depends(_key)]
 
 def hash_of(body: bytes) -> bytes:
     """SHA-256 of the body as canonical JSON: neither spaces nor the order of members make another request."""
-    try:
+    with contextlib.suppress(ValueError):  # no body, or one that validation refuses
         body = json.dumps(json.loads(body), sort_keys=True, separators=(",", ":")).encode()
-    except ValueError:
-        pass  # no body, or one that validation refuses
     return hashlib.sha256(body).digest()
 
 
 async def claim(door: AsyncSession | HotTx, user_id: UUID, key: Key) -> KeptAnswer | None:
-    """None: the key is new, and ours from here on. Otherwise the first request's answer. Raises: IdempotencyKeyReused."""
+    """None: the key is new, and ours from now on; else the first request's answer. Raises: IdempotencyKeyReused."""
     if await fetch(door, CLAIM, user_id, key.operation, key.value, key.body_hash):
         return None
     return await find(door, user_id, key)
@@ -114,3 +114,9 @@ async def keep(
 ) -> None:
     """Keeps the answer for the twins; in the transaction that did the work."""
     await fetch(door, KEEP, user_id, key.operation, key.value, status, body, location)
+
+
+async def prune(runtime: Runtime) -> None:
+    """A job: answers are kept for 48 hours."""
+    async with runtime.database.hot() as connection:
+        await connection.execute(PRUNE, KEPT_HOURS)

@@ -1,4 +1,4 @@
-"""What surrounds every request, in pure ASGI: ids, trace, log line, metrics, body limit, and the last net for errors."""
+"""What surrounds every request, in pure ASGI: ids, trace, log line, metrics, body limit, last net for errors."""
 
 import time
 from typing import Any

@@ -113,8 +113,8 @@ class Consumer:
             group_id=self._group,
             enable_auto_commit=False,
             auto_offset_reset="earliest",
-            session_timeout_ms=10_000,
-            heartbeat_interval_ms=2_000,
+            session_timeout_ms=6_000,  # the least that brokers allow: how long a killed member is waited for
+            heartbeat_interval_ms=1_500,
             rebalance_timeout_ms=30_000,
             request_timeout_ms=15_000,
             metadata_max_age_ms=60_000,

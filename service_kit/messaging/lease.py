@@ -6,12 +6,13 @@ Not an advisory lock: a process that stands still keeps one for as long as its c
 import time
 from typing import Any
 
+# Ours already, when we lost our connection and with it the knowledge of the epoch.
 _TAKE = """
     INSERT INTO outbox_lease AS lease (id, owner, epoch, expires_at)
     VALUES (1, $1, 1, now() + make_interval(secs => $2))
     ON CONFLICT (id) DO UPDATE
     SET owner = $1, epoch = lease.epoch + 1, expires_at = now() + make_interval(secs => $2)
-    WHERE lease.expires_at < now()
+    WHERE lease.expires_at < now() OR lease.owner = $1
     RETURNING epoch
 """
 _RENEW = """

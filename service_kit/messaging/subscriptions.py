@@ -26,11 +26,11 @@ class WrongSubscription(TypeError):
 
 
 def consumes(event: type[Event], *, batch: bool = False) -> Callable[[Function], Function]:
-    """Calls the function for each such event, in the transaction that also claims the event.
+    """Calls the function for each such event, in the transaction that also claims it.
 
     `async def f(tx: Tx | HotTx, event: X)`, or with `batch=True` `(tx, events: list[X])`, where each key's events are
-    in order; a third parameter gets the `Envelope`, or the `list[Envelope]`. Put above a function several times, a batch
-    has the events of all these types together.
+    in order; a third parameter gets the `Envelope`, or the `list[Envelope]`. Put above a function several times, a
+    batch has the events of all these types together.
     """
 
     def mark(function: Function) -> Function:

@@ -11,7 +11,7 @@ class Tuning:
     attempts: int = 5
     first_retry: float = 1.0  # seconds; doubles with each attempt
     longest_retry: float = 300.0
-    lease_seconds: float = 10.0
+    lease_seconds: float = 5.0  # how long a killed relay is waited for
     poll_seconds: float = 1.0  # fallback for a notification that was lost
     send_timeout: float = 20.0
     stalled_seconds: float = 20.0  # lag without progress: rebuild; twice that: red

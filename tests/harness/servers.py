@@ -1,4 +1,4 @@
-"""One PostgreSQL and one Kafka for a whole test run; the first process starts them, its workers find them by address."""
+"""One PostgreSQL and one Kafka for a whole test run; the first process starts them, its workers find them."""
 
 import os
 import shutil

@@ -28,7 +28,7 @@ def key_set() -> dict[str, Any]:
     return {"keys": [{**public, "kid": KEY_ID, "use": "sig", "alg": "RS256"}]}
 
 
-def claims(user_id: UUID, permissions: list[str], **changes: Any) -> dict[str, Any]:
+def claims(user_id: UUID, permissions: list[str], /, **changes: Any) -> dict[str, Any]:
     now = int(time.time())
     usual = {"iss": ISSUER, "aud": "online-mart", "sub": str(user_id), "iat": now, "exp": now + 600}
     return {**usual, "jti": str(uuid4()), "permissions": permissions, **changes}

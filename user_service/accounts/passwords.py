@@ -3,6 +3,7 @@
 import asyncio
 import unicodedata
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 from passlib.hash import argon2
 
@@ -20,7 +21,9 @@ class Passwords:
     """Hashes and verifies. NFKC first (NIST SP 800-63B), so that one word typed on two keyboards is one word."""
 
     def __init__(self, *, memory_kib: int, rounds: int) -> None:
-        self._scheme = argon2.using(type="ID", memory_cost=memory_kib, rounds=rounds, parallelism=1)
+        self._scheme: Any = argon2.using(  # type: ignore[no-untyped-call]
+            type="ID", memory_cost=memory_kib, rounds=rounds, parallelism=1
+        )
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="passwords")
         self._nobodys = self._scheme.hash("the password of no account")
 

@@ -15,7 +15,7 @@ async def shop(kafka: str) -> AsyncIterator[Shop]:
     prefix = f"t{secrets.token_hex(4)}-"
     for url in urls:
         create_tables(url)
-    await create_topics(kafka, prefix)
+    await create_topics(kafka, prefix, max_bytes=20_000)
     made = Shop(kafka, prefix, *urls)
     yield made
     await made.close()

@@ -58,8 +58,8 @@ def create_tables(url: str) -> None:
         connection.execute(text(_EFFECTS))
 
 
-async def create_topics(kafka: str, prefix: str) -> None:
-    small = {"max.message.bytes": "20000"}
+async def create_topics(kafka: str, prefix: str, max_bytes: int = 1_048_576) -> None:
+    small = {"max.message.bytes": str(max_bytes)}
     topics = [
         NewTopic(prefix + topic.name, 3, 1, topic_configs={"cleanup.policy": "compact"} if topic.compacted else small)
         for topic in (ORDER_NOTIFICATION, USERS)
@@ -75,9 +75,7 @@ async def create_topics(kafka: str, prefix: str) -> None:
 
 def paid(order_id: UUID, version: int, number: str = "1") -> order_notification.OrderPaid:
     total = Money(amount=100, currency="GBP")
-    return order_notification.OrderPaid(
-        order_id=order_id, version=version, number=number, user_id=uuid4(), total=total
-    )
+    return order_notification.OrderPaid(order_id=order_id, version=version, number=number, user_id=uuid4(), total=total)
 
 
 def erased(user_id: UUID, version: int) -> users.UserErased:
@@ -140,7 +138,9 @@ class Shop:
         async with AIOKafkaProducer(bootstrap_servers=self.kafka) as producer:
             for id, event in zip(chosen, events, strict=True):
                 envelope = Envelope(id, event.type, event.source, event.subject, utcnow())
-                await self.send(producer, event.topic.name, event.key, event.model_dump_json().encode(), encode(envelope))
+                await self.send(
+                    producer, event.topic.name, event.key, event.model_dump_json().encode(), encode(envelope)
+                )
         return chosen
 
     async def send(
@@ -168,7 +168,7 @@ class Shop:
         """(key, version) of what was written down, in order, once there are `count`."""
 
         async def enough() -> bool:
-            return await self.value(self.notifications, "SELECT count(*) FROM effects") >= count
+            return bool(await self.value(self.notifications, "SELECT count(*) FROM effects") >= count)
 
         await eventually(enough, seconds, "effects")
         async with self.notifications.hot() as connection:

@@ -1,5 +1,7 @@
 """In: effects happen once and each key's in order, whatever fails."""
 
+import asyncio
+import dataclasses
 import random
 from typing import Any
 from uuid import UUID, uuid4
@@ -19,7 +21,7 @@ from service_kit.ids import uuid7
 from service_kit.messaging import Envelope, consumes, outbox
 from service_kit.messaging.door import run
 from service_kit.messaging.envelope import encode
-from service_kit.messaging.tests.shop import Shop, erased, eventually, paid, write_down
+from service_kit.messaging.tests.shop import QUICK, Shop, erased, eventually, paid, write_down
 
 TOPIC = "order_notification"
 
@@ -190,6 +192,35 @@ async def test_a_database_that_is_away_pauses_and_costs_no_attempt(shop: Shop) -
         cursor.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
     assert [version for _, version in await shop.effects(5)] == [1, 2, 3, 4, 5]
     assert await shop.value(shop.notifications, "SELECT count(*) FROM parked_events") == 0
+
+
+async def test_a_client_that_stands_still_is_seen_and_rebuilt(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    getmany = AIOKafkaConsumer.getmany
+    stalled: list[AIOKafkaConsumer] = []
+
+    async def stalls_at_first(client: AIOKafkaConsumer, **options: Any) -> Any:
+        if not stalled or stalled[0] is client:
+            stalled[:] = [client]
+            await asyncio.Event().wait()
+        return await getmany(client, **options)
+
+    monkeypatch.setattr(AIOKafkaConsumer, "getmany", stalls_at_first)
+    order = uuid4()
+    await shop.publish([paid(order, 1), paid(order, 2)])
+    listener = await shop.listen(one_by_one, tuning=dataclasses.replace(QUICK, stalled_seconds=2.0, watch_seconds=0.2))
+
+    async def lag_is_known() -> bool:
+        health = await listener.health()
+        return health.consumers is not None and sum(health.consumers.lag.values()) == 2
+
+    await eventually(lag_is_known)
+    assert await shop.effects(2) == [(order, 1), (order, 2)]
+
+    async def caught_up() -> bool:
+        health = await listener.health()
+        return health.ok and health.consumers is not None and sum(health.consumers.lag.values()) == 0
+
+    await eventually(caught_up)
 
 
 async def test_two_replicas_share_the_work_and_each_event_takes_effect_once(shop: Shop) -> None:

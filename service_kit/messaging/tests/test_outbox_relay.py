@@ -6,10 +6,13 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from aiokafka.partitioner import murmur2
+from hypothesis import given
+from hypothesis import strategies as st
 
 from contracts.topics import MAX_RECORD_BYTES
 from service_kit.messaging import outbox
-from service_kit.messaging.producer import Outcome, Producer
+from service_kit.messaging.producer import Outcome, Producer, partition_of
 from service_kit.messaging.relay import Relay
 from service_kit.messaging.tests.shop import QUICK, Shop, eventually, paid
 from service_kit.telemetry.tracing import continue_trace
@@ -21,6 +24,11 @@ TOPIC = "order_notification"
 def versions(records: list[Any], key: object) -> list[str]:
     return [record.value.decode().split('"version":')[1].split(",")[0].rstrip("}") for record in records
             if record.key == str(key).encode()]  # fmt: skip
+
+
+@given(st.binary(max_size=60), st.integers(1, 50))
+def test_a_key_goes_where_every_kafka_client_puts_it(key: bytes, partitions: int) -> None:
+    assert partition_of(key, partitions) == (murmur2(key) & 0x7FFFFFFF) % partitions
 
 
 async def test_events_of_both_doors_arrive_in_order_with_their_envelope(shop: Shop) -> None:
@@ -40,11 +48,13 @@ async def test_events_of_both_doors_arrive_in_order_with_their_envelope(shop: Sh
 
 
 async def test_what_is_rolled_back_is_never_told(shop: Shop) -> None:
-    order = uuid4()
-    with pytest.raises(ZeroDivisionError):
+    async def fails_after_adding() -> None:
         async with shop.orders.tx() as tx:
-            await outbox.add(tx, paid(order, 1))
+            await outbox.add(tx, paid(uuid4(), 1))
             raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await fails_after_adding()
     assert await shop.value(shop.orders, "SELECT count(*) FROM outbox") == 0
 
 

@@ -48,6 +48,12 @@ async def not_a_list(tx: HotTx, event: OrderPaid) -> None:
     """Takes one event and is given many."""
 
 
+@consumes(OrderPaid, batch=True)
+@consumes(OrderCancelled)
+async def both_ways(tx: HotTx, event: list[OrderPaid] | OrderCancelled) -> None:
+    """Can't know what it is given."""
+
+
 @consumes(OrderPaid)
 async def no_door(tx: Any, event: OrderPaid) -> None:
     """Doesn't say which door it wants."""
@@ -77,6 +83,7 @@ def test_what_is_right_is_gathered_by_topic() -> None:
         ((not_a_list,), r"must be annotated list\[OrderPaid\]"),
         ((no_door,), "Tx or HotTx"),
         ((too_many,), "takes"),
+        ((both_ways,), r"must be annotated list\[OrderPaid\]"),
     ],
 )
 def test_what_is_wrong_is_named(handlers: tuple[Callable[..., Awaitable[None]], ...], complaint: str) -> None:

@@ -1,0 +1,55 @@
+# One file for every image: --build-arg SERVICE=order makes the order service's, which holds that service, the kit and
+# the contracts; --target sandbox and --target setup make the two that only a development machine needs.
+ARG PYTHON=3.11-slim-bookworm
+
+FROM python:${PYTHON} AS base
+ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PATH=/opt/venv/bin:$PATH ENV_FILE=/dev/null
+RUN useradd --system --uid 10001 --home-dir /app --shell /usr/sbin/nologin mart
+WORKDIR /app
+
+FROM base AS builder
+ENV UV_PROJECT_ENVIRONMENT=/opt/venv UV_PYTHON_DOWNLOADS=never UV_COMPILE_BYTECODE=1 UV_LINK_MODE=copy
+RUN pip install --no-cache-dir uv==0.13.9
+COPY pyproject.toml uv.lock README.md ./
+
+FROM builder AS service-dependencies
+ARG SERVICE
+RUN uv sync --locked --no-dev --extra "${SERVICE:?say which: --build-arg SERVICE=order}"
+
+FROM builder AS sandbox-dependencies
+RUN uv sync --locked --no-dev --extra sandbox
+
+FROM builder AS setup-dependencies
+RUN uv sync --locked --no-dev --extra local
+
+FROM base AS setup
+COPY --from=setup-dependencies /opt/venv /opt/venv
+COPY .env.example pyproject.toml ./
+COPY contracts contracts
+COPY service_kit service_kit
+COPY local_stack local_stack
+RUN install -d -o mart -g mart /secrets
+USER mart
+ENTRYPOINT ["python", "-m", "local_stack"]
+
+FROM base AS sandbox
+COPY --from=sandbox-dependencies /opt/venv /opt/venv
+COPY sandbox sandbox
+RUN install -d -o mart -g mart /data
+USER mart
+ENV SANDBOX_DATA_DIR=/data SANDBOX_GATEWAY_HOST=0.0.0.0 SANDBOX_MAILBOX_HOST=0.0.0.0 SANDBOX_SMTP_HOST=0.0.0.0
+ENTRYPOINT ["python", "-m"]
+
+FROM base AS service
+ARG SERVICE
+COPY --from=service-dependencies /opt/venv /opt/venv
+COPY contracts contracts
+COPY service_kit service_kit
+COPY ${SERVICE}_service ${SERVICE}_service
+USER mart
+ENV LISTEN_HOST=0.0.0.0 SERVICE_PACKAGE=${SERVICE}_service
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=5s --timeout=3s --start-period=60s --retries=6 \
+    CMD ["python", "-m", "service_kit.probe"]
+# exec: the service is process 1 and gets the signal that asks it to stop.
+CMD ["sh", "-c", "exec python -m service_kit serve \"$SERVICE_PACKAGE\""]

@@ -1,0 +1,18 @@
+"""What order asks of us."""
+
+from contracts.events.inventory_deduction import FulfilmentRequested, ReleaseRequested, ReservationRequested
+from inventory_service.reservations import use_cases
+from service_kit.database import HotTx
+from service_kit.messaging import Envelope, consumes
+
+
+@consumes(ReservationRequested, batch=True)
+@consumes(ReleaseRequested, batch=True)
+@consumes(FulfilmentRequested, batch=True)
+async def answer(
+    tx: HotTx,
+    requests: list[ReservationRequested | ReleaseRequested | FulfilmentRequested],
+    envelopes: list[Envelope],
+) -> None:
+    """All three together, so that a batch locks reservations and stock once."""
+    await use_cases.answer(tx, requests, [envelope.traceparent for envelope in envelopes])

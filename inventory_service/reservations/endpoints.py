@@ -1,0 +1,36 @@
+"""Reservations over HTTP, for staff to look at: only order makes and ends them."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query
+
+from inventory_service.reservations import queries, use_cases
+from inventory_service.reservations.models import ReservationStatus
+from inventory_service.reservations.schemas import ReservationOut, ReservationSummary
+from service_kit.database import Tx
+from service_kit.http.answers import problems
+from service_kit.http.pagination import Page, Paged
+from service_kit.problems import NotFound
+from service_kit.security import Principal, Requires
+
+router = APIRouter(prefix="/reservations", tags=["reservations"])
+
+Reader = Annotated[Principal, Requires("reservations:read")]
+
+
+@router.get("", summary="List reservations")
+async def list_reservations(
+    page: Paged,
+    tx: Tx,
+    _: Reader,
+    status: Annotated[ReservationStatus | None, Query(description="`reserved`: what waits to be paid")] = None,
+) -> Page[ReservationSummary]:
+    """Newest order first, without their lines."""
+    return page.of(await queries.search(tx, page.position, status=status), ReservationSummary.of)
+
+
+@router.get("/{order_id}", summary="What an order has reserved", responses=problems(NotFound))
+async def read_reservation(order_id: UUID, tx: Tx, _: Reader) -> ReservationOut:
+    """Each line with the warehouse that gives it; what was released or has left is not there any more."""
+    return ReservationOut.with_lines(*await use_cases.read(tx, order_id))

@@ -1,0 +1,116 @@
+"""Every statement about reservations. All hot, but the two that staff read with: locks are taken in ascending order."""
+
+import json
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlmodel import col, select
+
+from contracts.events.inventory_deduction import LackingProduct
+from inventory_service.reservations.allocation import Share
+from inventory_service.reservations.desk import Held
+from inventory_service.reservations.models import Reservation, ReservationLine, ReservationStatus
+from service_kit.database import HotTx, Tx
+from service_kit.database.keyset import Position, Slice, keyset
+
+LOCK = """
+SELECT order_id, status, version, reserved_until, lacking FROM reservations
+WHERE order_id = ANY($1::uuid[]) ORDER BY order_id FOR UPDATE
+"""
+# What another holds at this moment is being released or paid for: the next round looks again.
+LOCK_ENDED = """
+SELECT order_id, status, version, reserved_until, lacking FROM reservations
+WHERE status = 'reserved' AND reserved_until < now()
+ORDER BY order_id LIMIT $1 FOR UPDATE SKIP LOCKED
+"""
+SHARES = """
+SELECT order_id, position, product_id, warehouse_id, quantity FROM reservation_lines
+WHERE order_id = ANY($1::uuid[]) ORDER BY order_id, position, warehouse_id
+"""
+# Without ON CONFLICT: should two ever hear of a new order at once, the second fails, is tried again, and finds it.
+ADD = """
+INSERT INTO reservations (order_id, status, version, reserved_until, lacking, created_at)
+SELECT *, now() FROM unnest($1::uuid[], $2::text[], $3::bigint[], $4::timestamptz[], $5::jsonb[])
+"""
+CHANGE = """
+UPDATE reservations SET status = new.status, version = new.version, reserved_until = new.reserved_until,
+                        lacking = new.lacking
+FROM unnest($1::uuid[], $2::text[], $3::bigint[], $4::timestamptz[], $5::jsonb[])
+     AS new (order_id, status, version, reserved_until, lacking)
+WHERE reservations.order_id = new.order_id
+"""
+DROP_SHARES = "DELETE FROM reservation_lines WHERE order_id = ANY($1::uuid[])"
+ADD_SHARES = """
+INSERT INTO reservation_lines (order_id, position, product_id, warehouse_id, quantity)
+SELECT * FROM unnest($1::uuid[], $2::int[], $3::uuid[], $4::uuid[], $5::bigint[])
+"""
+
+
+async def lock(tx: HotTx, order_ids: Collection[UUID]) -> dict[UUID, Held]:
+    """The reservations that there are of these orders, held until the transaction ends."""
+    return {row["order_id"]: _held(row) for row in await tx.fetch(LOCK, sorted(order_ids))}
+
+
+async def lock_ended(tx: HotTx, limit: int) -> dict[UUID, Held]:
+    """Reservations whose end has passed."""
+    return {row["order_id"]: _held(row) for row in await tx.fetch(LOCK_ENDED, limit)}
+
+
+async def read_shares(tx: HotTx, held: dict[UUID, Held]) -> None:
+    """Fills in what these reservations hold; they are locked."""
+    if held:
+        for order_id, *share in await tx.fetch(SHARES, list(held)):
+            held[order_id].shares.append(Share(*share))
+
+
+async def store(tx: HotTx, held: Iterable[Held]) -> None:
+    """What became of the reservations: a statement for the new ones, one for the others, two for what they hold."""
+    changed = [each for each in held if each.changed]
+    if new := [each for each in changed if not each.stored]:
+        await tx.execute(ADD, *_columns(new))
+    if known := [each for each in changed if each.stored]:
+        await tx.execute(CHANGE, *_columns(known))
+    if dropped := [each.order_id for each in known if each.shares_changed]:
+        await tx.execute(DROP_SHARES, dropped)
+    rows = [(each.order_id, *share) for each in changed if each.shares_changed for share in each.shares]
+    if rows:
+        await tx.execute(ADD_SHARES, *(list(column) for column in zip(*rows, strict=True)))
+
+
+async def by_order(tx: Tx, order_id: UUID) -> Reservation | None:
+    return await tx.get(Reservation, order_id)
+
+
+async def lines_of(tx: Tx, order_id: UUID) -> Sequence[ReservationLine]:
+    statement = select(ReservationLine).where(ReservationLine.order_id == order_id)
+    order = (col(ReservationLine.position), col(ReservationLine.warehouse_id))
+    return (await tx.exec(statement.order_by(*order))).all()
+
+
+async def search(tx: Tx, position: Position, *, status: ReservationStatus | None) -> Slice[Reservation]:
+    statement = select(Reservation)
+    if status is not None:
+        statement = statement.where(Reservation.status == status)
+    return await keyset(tx, statement, position, Reservation.order_id, descending=True)
+
+
+def _held(row: Any) -> Held:
+    return Held(
+        order_id=row["order_id"],
+        status=ReservationStatus(row["status"]),
+        version=row["version"],
+        reserved_until=row["reserved_until"],
+        lacking=[LackingProduct(**lack) for lack in json.loads(row["lacking"])],
+        stored=True,
+    )
+
+
+def _columns(held: Sequence[Held]) -> list[list[Any]]:
+    return [
+        [each.order_id for each in held],
+        [each.status for each in held],
+        [each.version for each in held],
+        [each.reserved_until for each in held],
+        [json.dumps([lack.model_dump(mode="json") for lack in each.lacking]) for each in held],
+    ]

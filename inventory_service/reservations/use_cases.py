@@ -1,0 +1,86 @@
+"""What order asks of the stock, and what becomes of reservations that nobody needs any more."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from contracts.events.inventory_deduction import (
+    FulfilmentRequested,
+    InventoryRequest,
+    ReleaseRequested,
+    ReservationRequested,
+)
+from inventory_service.reservations import queries
+from inventory_service.reservations.desk import Desk, Held
+from inventory_service.reservations.models import Reservation, ReservationLine
+from inventory_service.reservations.models import ReservationStatus as Status
+from inventory_service.shipments import queries as shipments
+from inventory_service.stock import queries as stock
+from service_kit.clock import utcnow
+from service_kit.database import HotTx, Tx
+from service_kit.messaging import outbox
+from service_kit.problems import not_found
+from service_kit.runtime import Runtime
+
+AT_ONCE = 200
+
+
+async def answer(tx: HotTx, requests: Sequence[InventoryRequest], traceparents: Sequence[str | None]) -> None:
+    """Decides all requests in the order of arrival, on stock that is locked once for all of them.
+
+    Locks are taken in one order everywhere: reservations by order_id, then stock rows by (product_id, warehouse_id).
+    """
+    held = await queries.lock(tx, {request.order_id for request in requests})
+    asked = {request.order_id for request in requests if not isinstance(request, ReservationRequested)}
+    await queries.read_shares(tx, {order_id: held[order_id] for order_id in asked & held.keys()})
+    released = {request.order_id for request in requests if isinstance(request, ReleaseRequested)}
+    for order_id, count in (await shipments.parcels_left(tx, released & held.keys())).items():
+        held[order_id].parcels_left = count
+    desk = Desk(held, await stock.lock_products(tx, _products_of(requests, held)), utcnow())
+    traces: list[str | None] = []
+    for request, traceparent in zip(requests, traceparents, strict=True):
+        desk.decide(request)
+        traces += [traceparent] * (len(desk.said) - len(traces))
+    await _store(tx, desk, traces)
+
+
+async def expire(runtime: Runtime) -> None:
+    """Frees what nobody released or paid for by its end."""
+    while True:
+        async with runtime.database.hot_tx() as tx:
+            held = await queries.lock_ended(tx, AT_ONCE)
+            await queries.read_shares(tx, held)
+            products = {share.product_id for each in held.values() for share in each.shares}
+            desk = Desk(held, await stock.lock_products(tx, products), utcnow())
+            for each in held.values():
+                desk.expire(each)
+            await _store(tx, desk, [None] * len(desk.said))
+        if len(held) < AT_ONCE:
+            return
+
+
+async def read(tx: Tx, order_id: UUID) -> tuple[Reservation, Sequence[ReservationLine]]:
+    reservation = await queries.by_order(tx, order_id) or not_found(Reservation, order_id)
+    return reservation, await queries.lines_of(tx, order_id)
+
+
+def _products_of(requests: Sequence[InventoryRequest], held: dict[UUID, Held]) -> set[UUID]:
+    """The products whose stock a decision may need or change: no more, since others wait for what is locked."""
+    products: set[UUID] = set()
+    for request in requests:
+        known = held.get(request.order_id)
+        match request:
+            case ReservationRequested() if known is None:
+                products.update(line.product_id for line in request.lines)
+            case FulfilmentRequested() if known is None or known.status is Status.EXPIRED:
+                products.update(line.product_id for line in request.lines)
+            case ReleaseRequested() if known is not None:
+                products.update(share.product_id for share in known.shares)
+    return products
+
+
+async def _store(tx: HotTx, desk: Desk, traceparents: Sequence[str | None]) -> None:
+    await queries.store(tx, desk.held.values())
+    await stock.reserve(tx, desk.stock_changes)
+    await shipments.add(tx, desk.new_shipments)
+    await shipments.cancel(tx, [held.order_id for held in desk.held.values() if held.shipments_cancelled])
+    await outbox.add(tx, *desk.said, traceparents=traceparents)

@@ -1,0 +1,63 @@
+"""Shipments over HTTP: what is to be packed, what left, what arrived."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Response
+
+from inventory_service.shipments import queries, use_cases
+from inventory_service.shipments.models import NotToDeliver, NotToDispatch, ShipmentStatus
+from inventory_service.shipments.schemas import DispatchIn, ShipmentOut
+from service_kit.database import HotTx, Tx
+from service_kit.http.answers import problems
+from service_kit.http.etag import set_etag
+from service_kit.http.pagination import Page, Paged
+from service_kit.problems import NotFound
+from service_kit.security import Principal, Requires
+
+router = APIRouter(prefix="/shipments", tags=["shipments"])
+
+Reader = Annotated[Principal, Requires("shipments:read")]
+
+
+@router.get("", summary="List shipments")
+async def list_shipments(
+    page: Paged,
+    tx: Tx,
+    _: Reader,
+    order_id: Annotated[UUID | None, Query(description="of this order alone")] = None,
+    status: Annotated[ShipmentStatus | None, Query(description="`created`: what waits to be dispatched")] = None,
+    warehouse_id: Annotated[UUID | None, Query(description="from this warehouse alone")] = None,
+) -> Page[ShipmentOut]:
+    """Oldest first: what waits longest stands at the top. A paid order has one from each warehouse that gives to it."""
+    found = await queries.search(tx, page.position, order_id=order_id, status=status, warehouse_id=warehouse_id)
+    return page.of(found, ShipmentOut.of)
+
+
+@router.get("/{shipment_id}", summary="One shipment", responses=problems(NotFound))
+async def read_shipment(shipment_id: UUID, tx: Tx, _: Reader, response: Response) -> ShipmentOut:
+    """With its lines, where it goes, and its tracking number once it left."""
+    shipment = await use_cases.read(tx, shipment_id)
+    set_etag(response, shipment.version)
+    return ShipmentOut.of(shipment)
+
+
+@router.post("/{shipment_id}/dispatch", summary="Hand to the carrier", responses=problems(NotFound, NotToDispatch))
+async def dispatch(
+    shipment_id: UUID,
+    body: DispatchIn,
+    tx: HotTx,
+    who: Annotated[Principal, Requires("shipments:dispatch")],
+) -> ShipmentOut:
+    """The stock is deducted and the customer told; from here on the order can't be cancelled.
+
+    Sent again with the same carrier and number it gives the same answer and does nothing more.
+    """
+    shipment = await use_cases.dispatch(tx, shipment_id, body.carrier, body.tracking_number, who.user_id)
+    return ShipmentOut.of(shipment)
+
+
+@router.post("/{shipment_id}/deliver", summary="Mark as delivered", responses=problems(NotFound, NotToDeliver))
+async def deliver(shipment_id: UUID, tx: HotTx, _: Annotated[Principal, Requires("shipments:deliver")]) -> ShipmentOut:
+    """The parcel has arrived, and the customer is told. Sent again it does nothing more."""
+    return ShipmentOut.of(await use_cases.deliver(tx, shipment_id))

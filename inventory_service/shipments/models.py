@@ -1,0 +1,120 @@
+"""A shipment: what one warehouse sends of one order."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, Column, Index
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlmodel import Field
+
+from contracts.events.inventory_deduction import FulfilmentRequested
+from contracts.events.shipment_notification import ShipmentCreated
+from contracts.quantity import ProductQuantity
+from inventory_service.base import Base
+from service_kit.clock import utcnow
+from service_kit.ids import uuid7
+from service_kit.problems import Problem
+
+
+class ShipmentStatus(StrEnum):
+    """`cancelled`: the order was released before the parcel left."""
+
+    CREATED = "created"
+    DISPATCHED = "dispatched"
+    DELIVERED = "delivered"
+    CANCELLED = "cancelled"
+
+
+class NotToDispatch(Problem, status=409, type="shipment-not-to-dispatch"):
+    """This shipment is {shipment_status}: only one that is created can be dispatched."""
+
+
+class NotToDeliver(Problem, status=409, type="shipment-not-to-deliver"):
+    """This shipment is {shipment_status}: only one that was dispatched can be delivered."""
+
+
+class Shipment(Base, table=True):
+    """Carries all that its events tell, so that each step is one row. `lines` are the order's, never merged.
+
+    No foreign key on the warehouse: its stock rows, which are never deleted, keep it.
+    """
+
+    __tablename__ = "shipments"
+    __table_args__ = (
+        CheckConstraint("status IN ('created', 'dispatched', 'delivered', 'cancelled')", name="status"),
+        Index("ix_shipments_status_id", "status", "id"),
+    )
+
+    id: UUID = Field(default_factory=uuid7, primary_key=True)
+    order_id: UUID = Field(index=True)
+    user_id: UUID
+    number: str
+    warehouse_id: UUID
+    status: str = ShipmentStatus.CREATED
+    shipments_of_order: int
+    lines: list[dict[str, Any]] = Field(sa_column=Column(JSONB, nullable=False))
+    ship_to: dict[str, Any] = Field(sa_column=Column(JSONB, nullable=False))
+    carrier: str | None = None
+    tracking_number: str | None = None
+    version: int = 1
+    created_at: datetime = Field(default_factory=utcnow)
+    dispatched_at: datetime | None = None
+    delivered_at: datetime | None = None
+
+    def dispatch(self, carrier: str, tracking_number: str, now: datetime) -> bool:
+        """False where just this was said before: an answer that was lost. Raises: NotToDispatch."""
+        if self.status == ShipmentStatus.DISPATCHED and (self.carrier, self.tracking_number) == (
+            carrier,
+            tracking_number,
+        ):
+            return False
+        if self.status != ShipmentStatus.CREATED:
+            raise NotToDispatch(shipment_status=self.status)
+        self.status, self.carrier, self.tracking_number = ShipmentStatus.DISPATCHED, carrier, tracking_number
+        self.dispatched_at = now
+        self.version += 1
+        return True
+
+    def deliver(self, now: datetime) -> bool:
+        """False where it is delivered already. Raises: NotToDeliver."""
+        if self.status == ShipmentStatus.DELIVERED:
+            return False
+        if self.status != ShipmentStatus.DISPATCHED:
+            raise NotToDeliver(shipment_status=self.status)
+        self.status, self.delivered_at = ShipmentStatus.DELIVERED, now
+        self.version += 1
+        return True
+
+    def quantities(self) -> dict[UUID, int]:
+        """Pieces by product, however many lines they stand in."""
+        found: dict[UUID, int] = {}
+        for line in self.lines:
+            product_id = UUID(line["product_id"])
+            found[product_id] = found.get(product_id, 0) + line["quantity"]
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class NewShipment:
+    """What a warehouse is to send of an order that was paid."""
+
+    id: UUID
+    warehouse_id: UUID
+    order: FulfilmentRequested
+    lines: list[ProductQuantity]
+    shipments_of_order: int
+
+    def created(self) -> ShipmentCreated:
+        return ShipmentCreated(
+            shipment_id=self.id,
+            order_id=self.order.order_id,
+            user_id=self.order.user_id,
+            number=self.order.number,
+            warehouse_id=self.warehouse_id,
+            shipments_of_order=self.shipments_of_order,
+            lines=self.lines,
+            version=1,
+        )

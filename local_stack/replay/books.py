@@ -1,0 +1,181 @@
+"""What the services say after a run, read from their APIs: orders, payments, stock, the ledger, inboxes."""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from local_stack.api import Api, for_each
+
+# Ends of an order in a replay. `completed`: delivered, and its return window is over already.
+DELIVERED, REJECTED = frozenset({"delivered", "completed"}), "rejected"
+# Events that are still on their way when the last parcel has arrived: so long without any news, and they won't come.
+PATIENCE = 60.0
+FIRST_PAUSE, LONGEST_PAUSE = 0.1, 1.0
+READING_AT_ONCE = 8
+# Clocks of several machines.
+MARGIN = timedelta(seconds=30)
+
+Levels = Mapping[str, int]
+Told = Mapping[str, Counter[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Stock:
+    """Pieces of each product over all warehouses, and the lowest number that stands with it anywhere."""
+
+    on_hand: Levels
+    lowest: Levels
+
+    @property
+    def units(self) -> int:
+        return sum(self.on_hand.values())
+
+
+@dataclass(slots=True)
+class Books:
+    """`captured` and `told` by order, `received` and `deducted` by product."""
+
+    before: Stock
+    after: Stock
+    received: Counter[str] = field(default_factory=Counter)
+    deducted: Counter[str] = field(default_factory=Counter)
+    orders: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    captured: Counter[str] = field(default_factory=Counter)
+    told: Told = field(default_factory=dict)
+    parcels: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What belongs to the run: its orders, their customers, its receipts, and the products of its file."""
+
+    orders: Collection[str]
+    customers: Collection[str]
+    receipts: Collection[str]
+    products: Collection[str]
+    began: datetime
+
+
+def expected_notifications(order: Mapping[str, Any], parcels: int) -> Counter[str]:
+    """By kind: what the customer of an order is told until it is delivered in so many parcels, or rejected."""
+    if order["status"] == REJECTED:
+        return Counter({"order.placed": 1, "order.rejected": 1})
+    once = Counter({"order.placed": 1, "order.awaiting_payment": 1, "order.paid": 1})
+    return once + Counter({"shipment.dispatched": parcels, "shipment.delivered": parcels})
+
+
+async def read_stock(api: Api, products: Collection[str]) -> Stock:
+    on_hand: Counter[str] = Counter()
+    lowest: dict[str, int] = {}
+    async for page in api.pages("inventory", "/stock"):
+        for level in page:
+            product = level["product_id"]
+            if product in products:
+                on_hand[product] += level["on_hand"]
+                numbers = (level["on_hand"], level["reserved"], level["available"])
+                lowest[product] = min(lowest.get(product, 0), *numbers)
+    return Stock(on_hand, lowest)
+
+
+async def read_books(api: Api, scope: Scope, before: Stock, advance: Callable[[int], None]) -> Books:
+    """Waits for what is still on its way: the last orders' ends, and the last notifications."""
+    books = Books(before, before)
+    await asyncio.gather(_read_ledger(api, scope, books), _read_orders(api, scope, books))
+    books.after = await read_stock(api, scope.products)
+    await asyncio.gather(_read_payments(api, scope, books), _read_inboxes(api, scope, books, advance))
+    return books
+
+
+async def _read_orders(api: Api, scope: Scope, books: Books) -> None:
+    async for page in api.pages("order", "/orders", sort="-created_at"):
+        books.orders.update({order["id"]: order for order in page if order["id"] in scope.orders})
+        if len(books.orders) == len(scope.orders) or _is_over(page, scope):
+            break
+
+    async def read(order_id: str) -> None:
+        books.orders[order_id] = await api.get("order", f"/orders/{order_id}")
+
+    def unfinished() -> list[str]:
+        ends = {*DELIVERED, REJECTED}
+        return [id for id in scope.orders if id not in books.orders or books.orders[id]["status"] not in ends]
+
+    await _until_none(unfinished, read)
+
+
+async def _read_payments(api: Api, scope: Scope, books: Books) -> None:
+    async for page in api.pages("order", "/payments", status="succeeded"):
+        for payment in page:
+            if payment["order_id"] in scope.orders:
+                books.captured[payment["order_id"]] += payment["amount"]["amount"]
+        if _is_over(page, scope):
+            break
+
+
+async def _read_ledger(api: Api, scope: Scope, books: Books) -> None:
+    async for page in api.pages("inventory", "/stock/movements"):
+        for movement in page:
+            if movement["order_id"] in scope.orders:
+                books.deducted[movement["product_id"]] -= movement["quantity"]
+            elif movement["receipt_id"] in scope.receipts:
+                books.received[movement["product_id"]] += movement["quantity"]
+        if _is_over(page, scope):
+            break
+
+
+async def _read_inboxes(api: Api, scope: Scope, books: Books, advance: Callable[[int], None]) -> None:
+    """Customer by customer; again for those who have not been told everything yet."""
+    async for page in api.pages("inventory", "/shipments", status="delivered"):
+        books.parcels.update(each["order_id"] for each in page if each["order_id"] in scope.orders)
+    told: dict[str, Counter[str]] = {}
+    books.told = told
+    orders_of: dict[str, list[str]] = {}
+    for order in books.orders.values():
+        orders_of.setdefault(order["customer_id"], []).append(order["id"])
+    read_once: set[str] = set()
+
+    async def read(customer: str) -> None:
+        found: dict[str, Counter[str]] = {order: Counter() for order in orders_of[customer]}
+        async for page in api.pages("notification", "/notifications", user_id=customer):
+            for each in page:
+                if each["order_id"] in found:
+                    found[each["order_id"]][each["kind"]] += 1
+            if _is_over(page, scope):
+                break
+        told.update(found)
+        if customer not in read_once:
+            read_once.add(customer)
+            advance(1)
+
+    def lacking() -> list[str]:
+        return [customer for customer, orders in orders_of.items() if any(_lacks(books, order) for order in orders)]
+
+    await for_each(list(orders_of), read, at_once=READING_AT_ONCE)
+    await _until_none(lacking, read)
+
+
+def _lacks(books: Books, order_id: str) -> bool:
+    """Whether its customer has yet to be told of a step."""
+    return bool(expected_notifications(books.orders[order_id], books.parcels[order_id]) - books.told[order_id])
+
+
+def _is_over(page: Iterable[Mapping[str, Any]], scope: Scope) -> bool:
+    """Lists are sorted newest first: whether the rest is older than the run."""
+    return any(datetime.fromisoformat(item["created_at"]) < scope.began - MARGIN for item in page)
+
+
+async def _until_none(unfinished: Callable[[], list[str]], read: Callable[[str], Any]) -> None:
+    """Reads what is unfinished again and again, more and more seldom, as long as it gets less now and then."""
+    left = unfinished()
+    news_at, pause = time.monotonic(), FIRST_PAUSE
+    while left and time.monotonic() - news_at < PATIENCE:
+        await asyncio.sleep(pause)
+        pause = min(pause * 2, LONGEST_PAUSE)
+        await for_each(left, read, at_once=READING_AT_ONCE)
+        now_left = unfinished()
+        if len(now_left) < len(left):
+            news_at, pause = time.monotonic(), FIRST_PAUSE
+        left = now_left

@@ -1,0 +1,94 @@
+"""The whole run: read, prepare, receive, replay, reconcile."""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from fractions import Fraction
+from pathlib import Path
+
+import uvloop
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+
+from local_stack.api import Api, connections
+from local_stack.errors import StackError
+from local_stack.replay import books as ledgers
+from local_stack.replay import preparation, reconciliation, sales
+from local_stack.replay.orders import Replayer
+from local_stack.replay.report import Report, report
+
+Advance = Callable[[int], None]
+
+
+@dataclass(frozen=True)
+class Staff:
+    """Where the services are, and an account that may do all this."""
+
+    urls: Mapping[str, str]
+    email: str
+    password: str = field(repr=False)
+
+
+class Show:
+    """Bars on a terminal's stderr; elsewhere one line for each phase."""
+
+    def __init__(self, console: Console) -> None:
+        bar = (TextColumn("{task.description:<30}"), BarColumn(), MofNCompleteColumn())
+        self.progress = Progress(*bar, TaskProgressColumn(), TimeElapsedColumn(), console=console)
+        self.phases: dict[str, float] = {}
+
+    def bar(self, title: str, total: int) -> Advance:
+        task = self.progress.add_task(title, total=total)
+        return lambda count: self.progress.advance(task, count)
+
+    @contextmanager
+    def phase(self, title: str) -> Iterator[None]:
+        started = time.monotonic()
+        yield
+        self.phases[title] = time.monotonic() - started
+
+
+def stock_factor(text: str) -> Fraction:
+    """Raises: StackError."""
+    try:
+        factor = Fraction(text)
+    except (ValueError, ZeroDivisionError):
+        factor = Fraction(-1)
+    if factor < 0:
+        raise StackError(f"STOCK={text}: give a number that is not negative, such as 1.0, 0.8 or 0.")
+    return factor
+
+
+def replay(staff: Staff, file: Path, factor: Fraction, console: Console) -> Report:
+    """Raises: BadFile, ApiError, ApiAway."""
+    show = Show(console)
+    with show.phase("Reading the file"):
+        read = sales.read(file)
+    with show.progress, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(_replay(staff, read, factor, show))
+
+
+async def _replay(staff: Staff, read: sales.Sales, factor: Fraction, show: Show) -> Report:
+    products = read.products()
+    customers = {preparation.email_of(invoice) for invoice in read.invoices}
+    began = datetime.now(UTC)
+    async with connections() as http:
+        api = Api(http, staff.urls, staff.email, staff.password)
+        with show.phase("Products, customers, stock"):
+            bars = show.bar("Products", len(products)), show.bar("Customers", len(customers))
+            ready = await preparation.prepare(api, products, read.invoices, *bars)
+            before = await ledgers.read_stock(api, set(ready.products.values()))
+            receipts = await preparation.receive(api, ready, products, factor)
+        with show.phase("Orders"):
+            replayer = Replayer(api, ready, read.invoices, show.bar("Orders", len(read.invoices)))
+            run = await replayer.replay()
+        with show.phase("Reconciling"):
+            scope = ledgers.Scope(
+                run.by_order, set(ready.customers.values()), receipts, set(ready.products.values()), began
+            )
+            books = await ledgers.read_books(api, scope, before, show.bar("Inboxes", len(customers)))
+            found = reconciliation.mismatches(run, ready, books)
+    return report(read, run, books, found, show.phases)

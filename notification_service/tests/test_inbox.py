@@ -1,0 +1,186 @@
+"""Each event once, to whom it concerns."""
+
+import asyncio
+from uuid import UUID, uuid4
+
+import pytest
+
+from contracts.events import EVENTS, Event
+from contracts.events.order_notification import OrderAwaitingPayment, OrderPaid, OrderPlaced, OrderShipped
+from contracts.events.payment_status import PaymentFailed, PaymentRefunded, PaymentSucceeded
+from notification_service.notifications.kinds import Kind
+from notification_service.tests.conftest import Shop, example, inbox, record
+from service_kit.ids import uuid7
+
+TOLD = [event for event in EVENTS if event.told_to_customer]
+
+
+def test_every_event_that_is_told_has_its_kind_and_no_other() -> None:
+    assert {Kind.of(event) for event in TOLD} == set(Kind)
+    assert len(TOLD) == 10
+
+
+@pytest.mark.parametrize("kind", TOLD, ids=lambda kind: kind.type)
+async def test_customer_is_told(shop: Shop, kind: type[Event], order_id: UUID) -> None:
+    customer = await shop.customer()
+    await shop.tell(example(kind, user_id=customer.user_id, order_id=order_id))
+    found = await inbox(customer)
+    assert found["unread"] == 1
+    (item,) = found["items"]
+    assert item["kind"] == Kind.of(kind)
+    assert item["order_id"] == str(order_id)
+    assert item["read_at"] is None
+    assert "M-7K3QX9" in item["title"]
+    assert "M-7K3QX9" in item["body"]
+
+
+async def test_what_is_not_for_customers_is_not_told(shop: Shop) -> None:
+    customer = await shop.customer()
+    await shop.tell(example(OrderShipped, user_id=customer.user_id))
+    await shop.tell(example(PaymentSucceeded, user_id=customer.user_id))
+    assert (await inbox(customer))["items"] == []
+
+
+async def test_repeats_are_told_once(shop: Shop) -> None:
+    customer = await shop.customer()
+    event = example(OrderPlaced, user_id=customer.user_id)
+    twin = record(event, uuid7())
+    await shop.receive(twin, twin, record(event), twin)
+    await shop.receive(twin)
+    await asyncio.gather(*(shop.receive(twin, record(event)) for _ in range(4)))
+    assert len((await inbox(customer))["items"]) == 2 + 4
+    assert len(await shop.deliveries()) == 2 + 4
+
+
+async def test_replay_after_the_kit_forgot_the_event_is_told_once(shop: Shop) -> None:
+    customer = await shop.customer()
+    once = record(example(OrderPaid, user_id=customer.user_id))
+    await shop.receive(once)
+    await shop.sql("DELETE FROM inbox")
+    await shop.receive(once)
+    assert len((await inbox(customer))["items"]) == 1
+    assert len(await shop.deliveries()) == 1
+
+
+async def test_event_of_unknown_user_waits_for_them(shop: Shop) -> None:
+    stranger = shop.served.caller()
+    await shop.tell(example(OrderPlaced, user_id=stranger.user_id))
+    assert await inbox(stranger) == {"items": [], "next": None, "unread": 0}
+    assert await shop.deliveries() == []
+
+    await shop.introduce(stranger.user_id)
+    await shop.introduce(stranger.user_id, version=2)
+    assert (await inbox(stranger))["unread"] == 1
+    assert len(await shop.deliveries()) == 1
+
+
+async def test_event_and_its_user_arriving_at_once_is_told(shop: Shop) -> None:
+    for _ in range(20):
+        callers = [shop.served.caller() for _ in range(3)]
+        await asyncio.gather(
+            shop.receive(*(record(example(OrderPlaced, user_id=each.user_id)) for each in callers)),
+            *(shop.introduce(each.user_id) for each in reversed(callers)),
+        )
+        for each in callers:
+            assert (await inbox(each))["unread"] == 1
+    assert len(await shop.sql("SELECT FROM deliveries")) == 60
+
+
+async def test_what_others_report_of_payments_is_not_told(shop: Shop) -> None:
+    customer = await shop.customer()
+    outside = "/acquirer"
+    await shop.tell(example(PaymentFailed, user_id=None, number=None), source=outside)
+    await shop.tell(example(PaymentRefunded, user_id=customer.user_id), source=outside)
+    assert (await inbox(customer))["items"] == []
+    assert len(await shop.sql("SELECT FROM notifications")) == 0
+
+    await shop.tell(example(PaymentRefunded, user_id=customer.user_id))
+    assert (await inbox(customer))["items"][0]["kind"] == "payment.refunded"
+
+
+async def test_erased_user_leaves_nothing_behind(shop: Shop) -> None:
+    customer, other = await shop.customer(), await shop.customer(email="other@example.com")
+    for each in (customer, other):
+        await shop.tell(example(OrderPlaced, user_id=each.user_id))
+    await customer.put("/preferences", json={"items": []})
+    await shop.send_mail()
+
+    await shop.erase(customer.user_id)
+    await shop.tell(example(OrderPaid, user_id=customer.user_id))
+    await shop.introduce(customer.user_id, version=3)  # an old snapshot that is read again
+    await shop.introduce(customer.user_id, version=10)  # and even one that says it is new
+
+    for table in ("notifications", "deliveries", "preferences"):
+        assert await shop.sql(f"SELECT FROM {table} WHERE user_id = $1", customer.user_id) == [], table
+    (row,) = await shop.sql("SELECT email, full_name, erased FROM recipients WHERE user_id = $1", customer.user_id)
+    assert tuple(row) == (None, None, True)
+    assert len((await inbox(other))["items"]) == 1
+
+
+async def test_waiting_event_of_a_user_who_is_erased_is_gone(shop: Shop) -> None:
+    stranger = uuid4()
+    await shop.tell(example(OrderPlaced, user_id=stranger))
+    await shop.erase(stranger)
+    assert await shop.sql("SELECT FROM notifications") == []
+
+
+async def test_read_and_unread(shop: Shop) -> None:
+    customer = await shop.customer()
+    for kind in (OrderPlaced, OrderAwaitingPayment, OrderPaid):
+        await shop.tell(example(kind, user_id=customer.user_id))
+    newest = (await inbox(customer))["items"][0]
+    assert newest["kind"] == "order.paid"
+
+    first = await customer.post(f"/notifications/{newest['id']}/read")
+    again = await customer.post(f"/notifications/{newest['id']}/read")
+    assert first.status_code == 200
+    assert first.json()["read_at"] == again.json()["read_at"] is not None
+
+    assert (await inbox(customer, unread=True))["unread"] == 2
+    assert [item["kind"] for item in (await inbox(customer, unread=False))["items"]] == ["order.paid"]
+    assert len((await inbox(customer, unread=True))["items"]) == 2
+
+    assert (await customer.post("/notifications/read-all")).json() == {"marked": 2}
+    assert (await customer.post("/notifications/read-all")).json() == {"marked": 0}
+    assert (await inbox(customer))["unread"] == 0
+
+
+async def test_others_notifications_are_not_found(shop: Shop) -> None:
+    customer, other = await shop.customer(), await shop.customer()
+    await shop.tell(example(OrderPlaced, user_id=customer.user_id))
+    (item,) = (await inbox(customer))["items"]
+
+    for caller in (other, shop.staff):
+        answer = await caller.post(f"/notifications/{item['id']}/read")
+        assert answer.status_code == 404
+        assert answer.json()["type"] == "/problems/not-found"
+    assert (await other.get("/notifications", params={"user_id": str(customer.user_id)})).status_code == 403
+    assert (await inbox(other, order_id=item["order_id"]))["items"] == []
+    assert (await other.post("/notifications/read-all")).json() == {"marked": 0}
+    assert (await inbox(customer))["unread"] == 1
+    assert (await shop.served.anonymous.get("/notifications")).status_code == 401
+
+
+async def test_staff_see_a_users_and_an_orders_notifications(shop: Shop, order_id: UUID) -> None:
+    customer, other = await shop.customer(), await shop.customer()
+    await shop.tell(example(OrderPlaced, user_id=customer.user_id, order_id=order_id))
+    await shop.tell(example(OrderPlaced, user_id=other.user_id))
+    assert len((await inbox(shop.staff, user_id=str(customer.user_id)))["items"]) == 1
+    assert len((await inbox(shop.staff, order_id=str(order_id)))["items"]) == 1
+    both = {"order_id": str(order_id), "user_id": str(other.user_id)}
+    assert await inbox(shop.staff, **both) == {"items": [], "next": None, "unread": 0}
+    assert (await inbox(shop.staff))["items"] == []
+
+
+async def test_pages_hold_every_notification_once(shop: Shop) -> None:
+    customer = await shop.customer()
+    await shop.receive(*(record(example(OrderPlaced, user_id=customer.user_id)) for _ in range(7)))
+    seen, cursor = [], None
+    while True:
+        answer = await inbox(customer, limit=3, unread=True, **({"cursor": cursor} if cursor else {}))
+        assert answer["unread"] == 7
+        seen += [item["id"] for item in answer["items"]]
+        if not (cursor := answer["next"]):
+            break
+    assert len(seen) == len(set(seen)) == 7
+    assert (await customer.get("/notifications", params={"cursor": "nonsense"})).status_code == 400

@@ -1,0 +1,224 @@
+"""E-mail through a real mail server."""
+
+import asyncio
+from typing import Any
+
+from contracts.events.order_notification import OrderPaid, OrderPlaced, OrderRejected
+from notification_service.deliveries.jobs import ATTEMPTS
+from notification_service.tests.conftest import ADDRESS, Shop, example, inbox, open_shop, record, until
+from service_kit.ids import uuid7
+
+WAITING = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+
+
+async def test_mail_says_what_the_inbox_says(shop: Shop) -> None:
+    customer = await shop.customer()
+    id = uuid7()
+    await shop.tell(example(OrderPaid, user_id=customer.user_id), id)
+    await shop.send_mail()
+
+    (mail,) = shop.office.mails
+    (item,) = (await inbox(customer))["items"]
+    assert mail["Message-ID"] == f"<{id}.email@mart.test>"
+    assert mail["To"] == f"Ada Lovelace <{ADDRESS}>"
+    assert mail["From"] == "Online Mart <no-reply@mart.test>"
+    assert mail["Subject"] == item["title"]
+    text, html = (mail.get_body([kind]) for kind in ("plain", "html"))
+    assert text is not None
+    assert html is not None
+    assert item["body"] in text.get_content().replace("\r\n", "\n")
+    assert "<td>GBP 20.30</td>" in html.get_content()
+
+    (delivery,) = await shop.deliveries()
+    assert (delivery["status"], delivery["attempts"], delivery["error"]) == ("sent", 1, None)
+    assert delivery["sent_at"] is not None
+    assert delivery["next_attempt_at"] is None
+
+
+async def test_what_others_wrote_is_escaped(shop: Shop) -> None:
+    customer = await shop.customer()
+    line = example(OrderRejected).lines[0].model_copy(update={"name": "<script>alert(1)</script>"})
+    await shop.tell(example(OrderRejected, user_id=customer.user_id, lines=[line]))
+    await shop.send_mail()
+    html = shop.office.mails[0].get_body(["html"])
+    assert html is not None
+    assert "<script>" not in html.get_content()
+    assert "&lt;script&gt;" in html.get_content()
+
+
+async def test_sent_once_by_several_at_a_time(shop: Shop) -> None:
+    customer = await shop.customer()
+    shop.office.delay = 0.01
+    await shop.receive(*(record(example(OrderPlaced, user_id=customer.user_id)) for _ in range(60)))
+    await asyncio.gather(*(shop.send_mail() for _ in range(3)))
+    ids = [mail["Message-ID"] for mail in shop.office.mails]
+    assert len(ids) == len(set(ids)) == 60
+    assert 1 < shop.office.most_at_once <= 8
+    assert shop.office.connections <= 8
+
+
+async def test_names_and_addresses_of_the_whole_world(shop: Shop) -> None:
+    customer = await shop.customer(email="ада@example.com")
+    await shop.tell(example(OrderPlaced, user_id=customer.user_id))
+    await shop.introduce(customer.user_id, version=2, email="zoë@example.com")
+    await shop.sql("UPDATE recipients SET full_name = $1", "Zoë, \r\nBcc: all@example.com")
+    await shop.send_mail()
+    (mail,) = shop.office.mails
+    assert "zoë@example.com" in mail["To"]
+    assert mail["Bcc"] is None
+
+
+async def test_refusal_for_now_is_tried_again_later(shop: Shop) -> None:
+    customer = await shop.customer()
+    shop.office.answer = lambda _: "451 4.3.0 come back later"
+    await shop.tell(example(OrderPlaced, user_id=customer.user_id))
+    await shop.send_mail()
+    await shop.send_mail()  # not before its time
+    (delivery,) = await shop.deliveries()
+    assert (delivery["status"], delivery["attempts"]) == ("pending", 1)
+    assert "come back later" in delivery["error"]
+    assert delivery["next_attempt_at"] is not None
+
+    shop.office.answer = lambda _: None
+    await shop.make_due()
+    await shop.send_mail()
+    assert len(shop.office.mails) == 1
+    (delivery,) = await shop.deliveries(status="sent")
+    assert (delivery["attempts"], delivery["error"]) == (2, None)
+
+
+async def test_refusals_for_now_end_some_day(shop: Shop) -> None:
+    customer = await shop.customer()
+    shop.office.answer = lambda _: "451 4.3.0 come back later"
+    await shop.tell(example(OrderPlaced, user_id=customer.user_id))
+    for _ in range(ATTEMPTS + 1):
+        await shop.make_due()
+        await shop.send_mail()
+    (delivery,) = await shop.deliveries(status="failed")
+    assert delivery["attempts"] == ATTEMPTS
+
+
+async def test_refusal_for_good_fails_that_mail_alone(shop: Shop) -> None:
+    gone, other = await shop.customer(email="gone@example.com"), await shop.customer(email="other@example.com")
+    shop.office.answer = lambda to: "550 5.1.1 no such mailbox" if to.startswith("gone") else None
+    for caller in (gone, other):
+        await shop.tell(example(OrderPlaced, user_id=caller.user_id))
+    await shop.send_mail()
+    by_address = {delivery["address"]: delivery for delivery in await shop.deliveries()}
+    assert by_address["gone@example.com"]["status"] == "failed"
+    assert "no such mailbox" in by_address["gone@example.com"]["error"]
+    assert by_address["other@example.com"]["status"] == "sent"
+
+
+async def test_address_that_is_none_fails_that_mail_alone(shop: Shop) -> None:
+    broken, other = await shop.customer(email="no address\r\nBcc: all@example.com"), await shop.customer()
+    for caller in (broken, other):
+        await shop.tell(example(OrderPlaced, user_id=caller.user_id))
+    await shop.send_mail()
+    assert len(shop.office.mails) == 1
+    (delivery,) = await shop.deliveries(status="failed")
+    assert "can't be used" in delivery["error"]
+
+
+async def test_crash_between_accepting_and_marking_sends_the_same_message_again(shop: Shop) -> None:
+    customer = await shop.customer()
+    await shop.tell(example(OrderPlaced, user_id=customer.user_id))
+    shop.office.may_answer.clear()
+    sending = asyncio.create_task(shop.send_mail())
+    await until(lambda: shop.office.mails)
+    async with shop.served.runtime.database.hot_tx() as other:
+        await other.fetch("SELECT FROM deliveries FOR UPDATE")
+        shop.office.may_answer.set()
+        # With the server's 250 in hand, the sender waits for the row, and goes down waiting.
+        await until(lambda: shop.sql(WAITING))
+        sending.cancel()
+        await asyncio.gather(sending, return_exceptions=True)
+
+    (delivery,) = await shop.deliveries()
+    assert delivery["status"] == "pending"
+    await shop.send_mail()  # its hold has not ended
+    assert len(shop.office.mails) == 1
+    await shop.make_due()
+    await shop.send_mail()
+    first, second = shop.office.mails
+    assert first["Message-ID"] == second["Message-ID"]
+    assert first["Date"] == second["Date"]
+    assert len(await shop.deliveries(status="sent")) == 1
+
+
+async def test_server_away_is_no_attempt(shop: Shop) -> None:
+    customer = await shop.customer()
+    await shop.office.close()
+    await shop.tell(example(OrderPlaced, user_id=customer.user_id))
+    await shop.send_mail()
+    (delivery,) = await shop.deliveries()
+    assert (delivery["status"], delivery["attempts"]) == ("pending", 0)
+    assert delivery["error"]
+
+    await shop.office.open()
+    await shop.make_due()
+    await shop.send_mail()
+    assert len(shop.office.mails) == 1
+
+
+async def test_unverified_address_gets_no_mail(shop: Shop) -> None:
+    customer = await shop.customer(verified=False)
+    await shop.tell(example(OrderPlaced, user_id=customer.user_id))
+    await shop.send_mail()
+    assert (await inbox(customer))["unread"] == 1
+    (delivery,) = await shop.deliveries()
+    assert (delivery["status"], delivery["error"]) == ("withheld", "the address is not verified")
+    assert shop.office.mails == []
+
+
+async def test_mail_goes_to_the_present_address_if_it_is_verified(shop: Shop) -> None:
+    moved, unverified = await shop.customer(email="old@example.com"), await shop.customer(email="ada2@example.com")
+    for caller in (moved, unverified):
+        await shop.tell(example(OrderPlaced, user_id=caller.user_id))
+    await shop.introduce(moved.user_id, version=2, email="new@example.com")
+    await shop.introduce(unverified.user_id, version=2, email="other@example.com", verified=False)
+    await shop.send_mail()
+    assert [mail["To"].addresses[0].addr_spec for mail in shop.office.mails] == ["new@example.com"]
+    assert [delivery["status"] for delivery in await shop.deliveries(user_id=str(unverified.user_id))] == ["withheld"]
+
+
+async def test_staff_send_a_mail_again(shop: Shop) -> None:
+    customer = await shop.customer()
+    await shop.tell(example(OrderPlaced, user_id=customer.user_id))
+    (delivery,) = await shop.deliveries()
+    path = f"/deliveries/{delivery['id']}/send"
+    assert (await shop.staff.post(path)).json()["type"] == "/problems/delivery-under-way"
+    await shop.send_mail()
+    assert (await shop.staff.post(path)).status_code == 202
+    await shop.send_mail()
+    first, second = shop.office.mails
+    assert first["Message-ID"] == second["Message-ID"]
+    assert (await shop.staff.post(f"/deliveries/{uuid7()}/send")).status_code == 404
+
+
+async def test_the_log_is_for_staff(shop: Shop) -> None:
+    customer = await shop.customer()
+    await shop.tell(example(OrderPlaced, user_id=customer.user_id))
+    (delivery,) = await shop.deliveries()
+    assert (await customer.get("/deliveries")).status_code == 403
+    assert (await customer.post(f"/deliveries/{delivery['id']}/send")).status_code == 403
+
+
+async def test_connections_are_kept_and_replaced_when_the_server_drops_them() -> None:
+    async with open_shop(smtp_connections=1) as shop:
+        customer = await shop.customer()
+        for _ in range(3):
+            await shop.tell(example(OrderPlaced, user_id=customer.user_id))
+            await shop.send_mail()
+        assert shop.office.connections == 1
+
+        def hang_up(_: str) -> Any:
+            raise ConnectionResetError
+
+        shop.office.answer = hang_up
+        await shop.tell(example(OrderPlaced, user_id=customer.user_id))
+        await shop.send_mail()
+        shop.office.answer = lambda _: None
+        await shop.make_due()
+        await shop.send_mail()
+        assert len(shop.office.mails) == 4

@@ -1,0 +1,55 @@
+"""What is said, and how amounts are written."""
+
+import pytest
+
+from contracts.events import EVENTS, Event
+from contracts.events.order_notification import LackingLine, OrderPlaced, OrderRejected
+from contracts.money import Money
+from notification_service.notifications.kinds import Kind
+from notification_service.notifications.money import in_words
+from notification_service.notifications.wording import Words, facts_of, words_for
+from notification_service.tests.conftest import example
+from service_kit.ids import uuid7
+
+
+def words(event: Event) -> Words:
+    return words_for(Kind.of(type(event)), facts_of(event))
+
+
+@pytest.mark.parametrize(
+    ("amount", "currency", "expected"),
+    [
+        (123450, "GBP", "GBP 1,234.50"),
+        (5, "USD", "USD 0.05"),
+        (1250, "JPY", "JPY 1,250"),
+        (1250, "KWD", "KWD 1.250"),
+        (12345, "CLF", "CLF 1.2345"),
+        (-250, "EUR", "EUR -2.50"),
+        (9_007_199_254_740_993, "EUR", "EUR 90,071,992,547,409.93"),
+    ],
+)
+def test_amounts_have_their_currencys_digits(amount: int, currency: str, expected: str) -> None:
+    assert in_words({"amount": amount, "currency": currency}) == expected
+
+
+@pytest.mark.parametrize("kind", [event for event in EVENTS if event.told_to_customer], ids=lambda kind: kind.type)
+def test_every_kind_has_words(kind: type[Event]) -> None:
+    said = words(example(kind))
+    assert "\n" not in said.title
+    assert said.body == said.body.strip() != ""
+    assert "{" not in said.title + said.body
+
+
+def test_amounts_stand_in_the_words() -> None:
+    assert "JPY 2,030" in words(example(OrderPlaced, total=Money(amount=2030, currency="JPY"))).body
+    assert "8 items" in words(example(OrderPlaced)).body
+
+
+def test_rejection_names_a_few_products() -> None:
+    lines = [
+        LackingLine(product_id=uuid7(), sku=f"S{n}", name=f"Lamp <{n}>", requested=2, available=1) for n in range(7)
+    ]
+    body = words(example(OrderRejected, lines=lines)).body
+    assert "- Lamp <4> (S4): 2 wanted, 1 available" in body
+    assert "Lamp <5>" not in body
+    assert "and 2 more" in body

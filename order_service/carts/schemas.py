@@ -1,0 +1,34 @@
+"""Bodies of requests and answers about carts."""
+
+from datetime import datetime
+from uuid import UUID
+
+from pydantic import BaseModel, Field
+
+from contracts.money import Money
+from order_service.orders.schemas import MAX_QUANTITY
+
+
+class QuantityIn(BaseModel):
+    quantity: int = Field(ge=1, le=MAX_QUANTITY, examples=[2])
+
+
+class CartItemOut(BaseModel):
+    """`unit_price` is today's at this quantity; null: it can't be bought as it is. `available`: null if not known."""
+
+    product_id: UUID
+    sku: str
+    name: str
+    quantity: int
+    unit_price: Money | None
+    total: Money | None
+    available: int | None
+    orderable: bool
+    added_at: datetime
+
+
+class CartOut(BaseModel):
+    """`total` counts the items that have a price; null: none has."""
+
+    items: list[CartItemOut]
+    total: Money | None

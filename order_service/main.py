@@ -1,0 +1,27 @@
+"""The order service: carts, orders, payments."""
+
+from fastapi import FastAPI
+
+from order_service.carts import endpoints as carts
+from order_service.catalogue import consumers as catalogue_consumers
+from order_service.orders import consumers as order_consumers
+from order_service.orders import endpoints as orders
+from order_service.orders.jobs import JOBS as ORDER_JOBS
+from order_service.payments import consumers as payment_consumers
+from order_service.payments import endpoints as payments
+from order_service.payments.jobs import JOBS as PAYMENT_JOBS
+from order_service.resources import open_resources
+from order_service.settings import Settings
+from service_kit.http.application import create_app
+
+
+def create(settings: Settings | None = None) -> FastAPI:
+    return create_app(
+        settings or Settings(),
+        title="Online Mart · orders",
+        description="Carts, orders and their payments. An order is placed without asking any other service.",
+        routers=[carts.router, orders.router, payments.router],
+        consumers=[catalogue_consumers, order_consumers, payment_consumers],
+        jobs=[*ORDER_JOBS, *PAYMENT_JOBS],
+        lifespan=open_resources,
+    )

@@ -1,0 +1,77 @@
+"""Waiting for stock to be decided (`Prefer: wait=N`), without a connection and without a transaction."""
+
+import asyncio
+import contextlib
+from collections import defaultdict
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from uuid import UUID
+
+import structlog
+
+from order_service.orders import queries
+from service_kit.database import Database
+
+log = structlog.get_logger(__name__)
+
+# Where the consumer runs in this process its commits wake us; elsewhere this is how late we may hear of one.
+POLL_SECONDS = 0.05
+
+
+class Decisions:
+    """One watcher for all that wait: it looks at their orders together, after each commit here and now and then."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._waiting: dict[UUID, set[asyncio.Future[None]]] = defaultdict(set)
+        self._awaited = asyncio.Event()
+        self._look = asyncio.Event()
+
+    async def wait(self, order_id: UUID, seconds: float) -> bool:
+        """Until the order is `pending` no longer, or `seconds` are over; which of them."""
+        future = asyncio.get_running_loop().create_future()
+        self._waiting[order_id].add(future)
+        self._awaited.set()
+        self._look.set()
+        try:
+            await asyncio.wait_for(future, seconds)
+        except TimeoutError:
+            return False
+        finally:
+            self._waiting[order_id].discard(future)
+            if not self._waiting[order_id]:
+                del self._waiting[order_id]
+        return True
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        self._database.event_listeners.append(self._look.set)
+        task = asyncio.create_task(self._run(), name="decisions")
+        try:
+            yield
+        finally:
+            self._database.event_listeners.remove(self._look.set)
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+    async def _run(self) -> None:
+        while True:
+            if not self._waiting:
+                self._awaited.clear()
+                await self._awaited.wait()
+            self._look.clear()
+            try:
+                await self._tell_decided()
+            except Exception as error:  # those who wait are answered with what is known, in time
+                log.warning("decisions_not_read", error=repr(error))
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._look.wait(), POLL_SECONDS)
+
+    async def _tell_decided(self) -> None:
+        async with self._database.hot() as connection:
+            decided = await queries.decided(connection, list(self._waiting))
+        for order_id in decided & self._waiting.keys():
+            for future in self._waiting[order_id]:
+                if not future.done():
+                    future.set_result(None)

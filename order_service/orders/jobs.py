@@ -1,0 +1,86 @@
+"""What time does to orders, and the search for those that stand still."""
+
+from datetime import timedelta
+
+import structlog
+from prometheus_client import Gauge
+
+from order_service.orders import queries, use_cases
+from order_service.orders.models import Actor, Trigger
+from order_service.orders.state import Cause
+from order_service.orders.use_cases import Step
+from order_service.settings import Settings
+from service_kit.clock import utcnow
+from service_kit.http import idempotency
+from service_kit.jobs import Job
+from service_kit.runtime import Runtime
+
+log = structlog.get_logger(__name__)
+
+BATCH = 200
+STANDING_STILL = Gauge("orders_standing_still", "Orders that wait for a machine for too long", ["reason"])
+
+
+async def expire(runtime: Runtime) -> None:
+    """Ends the orders whose money did not come by `pay_by`, a batch at a time."""
+    more = True
+    while more:
+        async with runtime.database.hot_tx() as tx:
+            now = utcnow()
+            due = await queries.lock_unpaid_and_due(tx, now, BATCH)
+            cause = Cause(now, Actor.CLOCK, reason="not paid in time")
+            await use_cases.hear(tx, [Step(id, Trigger.PAY_BY_PASSED, cause) for id in due])
+        more = len(due) == BATCH
+
+
+async def complete(runtime: Runtime) -> None:
+    """Ends the delivered orders whose return window is over."""
+    settings = settings_of(runtime)
+    more = True
+    while more:
+        async with runtime.database.hot_tx() as tx:
+            now = utcnow()
+            due = await queries.lock_past_return_window(tx, now, settings.return_window, BATCH)
+            await use_cases.hear(tx, [Step(id, Trigger.RETURN_WINDOW_OVER, Cause(now, Actor.CLOCK)) for id in due])
+        more = len(due) == BATCH
+
+
+async def find_standing_still(runtime: Runtime) -> None:
+    """Marks the orders that wait for a machine for too long, and says why.
+
+    Nothing is asked again: the outbox has delivered what was asked, or still will. What stands still is held up by a
+    service that is down or by a dead letter, and a repeated request would only wait behind it.
+    """
+    async with runtime.database.hot_tx() as tx:
+        since = utcnow() - settings_of(runtime).standing_still_after
+        for number, reason in await queries.mark_standing_still(tx, since):
+            log.warning("order_stands_still", order=number, reason=reason)
+        found = await queries.count_standing_still(tx)
+    STANDING_STILL.clear()
+    for reason, count in found.items():
+        STANDING_STILL.labels(reason).set(count)
+
+
+async def forget_erased(runtime: Runtime) -> None:
+    """Takes names and addresses out of the ended orders of customers whose accounts were erased."""
+    async with runtime.database.hot_tx() as tx:
+        await queries.forget_erased(tx)
+
+
+async def prune_idempotency_keys(runtime: Runtime) -> None:
+    async with runtime.database.hot() as connection:
+        await connection.execute(idempotency.PRUNE)
+
+
+def settings_of(runtime: Runtime) -> Settings:
+    assert isinstance(runtime.settings, Settings)
+    return runtime.settings
+
+
+JOBS = (
+    Job("expire-unpaid", expire, every=timedelta(seconds=1)),
+    Job("complete-delivered", complete, every=timedelta(minutes=1)),
+    Job("find-standing-still", find_standing_still, every=timedelta(seconds=30)),
+    Job("forget-erased", forget_erased, every=timedelta(minutes=10)),
+    Job("prune-idempotency-keys", prune_idempotency_keys, every=timedelta(hours=1)),
+)

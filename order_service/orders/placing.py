@@ -1,0 +1,158 @@
+"""Placing an order: two round trips to our own database, and no other service."""
+
+from dataclasses import dataclass
+
+from contracts.events import inventory_deduction as requests
+from contracts.events import order_notification as steps
+from contracts.events.base import Event
+from contracts.money import Money
+from contracts.quantity import ProductQuantity
+from order_service.orders import placing_queries as queries
+from order_service.orders.models import Actor, FulfilmentStatus, Order, Status
+from order_service.orders.placing_queries import Found, NewOrder
+from order_service.orders.pricing import Priced, price
+from order_service.orders.schemas import OrderIn, OrderOut
+from order_service.settings import Settings
+from service_kit.clock import utcnow
+from service_kit.database import HotConn
+from service_kit.http.idempotency import IdempotencyKeyInUse, KeptAnswer, Key
+from service_kit.ids import uuid7
+from service_kit.problems import Forbidden, Problem
+from service_kit.security import Principal
+
+
+class CustomerUnknown(Problem, status=409, type="customer-unknown"):
+    """There is no customer {customer_id}, or we have not heard of them yet: try again in a moment."""
+
+
+class CustomerInactive(Problem, status=409, type="customer-inactive"):
+    """The account of customer {customer_id} is closed: nobody can order for them."""
+
+
+class CartEmpty(Problem, status=409, type="cart-empty"):
+    """There is nothing in the cart."""
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A new order, and the answer that is kept for twins."""
+
+    order: Order
+    answer: OrderOut
+    body: bytes
+    location: str
+
+
+async def place(
+    connection: HotConn, wanted: OrderIn, key: Key, who: Principal, settings: Settings
+) -> Placed | KeptAnswer:
+    """Makes the order, or finds the answer that was given to the same request before.
+
+    Raises: Forbidden, CustomerUnknown, CustomerInactive, CartEmpty, IdempotencyKeyReused, and what `price` raises.
+    """
+    _check_permissions(wanted, who)
+    found = await _read(connection, wanted, key, who)
+    if found.kept is not None:
+        return found.kept
+    _check_customer(wanted, found)
+    placed, new = _make(wanted, found, who, settings)
+    if await queries.place(connection, new, key, placed.body, placed.location):
+        return placed
+    # A twin was first, and has committed by now.
+    kept = await queries.kept(connection, who.user_id, key)
+    if kept is None:
+        raise IdempotencyKeyInUse(retry_after=1)
+    return kept
+
+
+async def answer_decided(connection: HotConn, placed: Placed, who: Principal, key: Key) -> bytes:
+    """The answer as of now, for who waited for the stock to be decided."""
+    order = await queries.read_order(connection, placed.order.id)
+    answer = placed.answer.model_copy(update={"status": order.status, "version": order.version})
+    body = answer.model_copy(update={"payment_status": order.payment_status}).model_dump_json().encode()
+    await queries.keep_decided(connection, who.user_id, key, body)
+    return body
+
+
+def _check_permissions(wanted: OrderIn, who: Principal) -> None:
+    needed = []
+    if wanted.customer_id not in (None, who.user_id):
+        needed.append("orders:write:any")
+    if any(line.agreed_unit_price for line in wanted.lines or ()):
+        needed.append("orders:agree-price")
+    for permission in needed:
+        if not who.may(permission):
+            raise Forbidden(permission=permission)
+
+
+async def _read(connection: HotConn, wanted: OrderIn, key: Key, who: Principal) -> Found:
+    if wanted.lines is None:
+        return await queries.read_cart(connection, who.user_id, key)
+    product_ids = {line.product_id for line in wanted.lines}
+    return await queries.read(connection, who.user_id, key, wanted.customer_id, list(product_ids))
+
+
+def _check_customer(wanted: OrderIn, found: Found) -> None:
+    if wanted.customer_id is None:
+        return
+    if found.customer_is_active is None:
+        raise CustomerUnknown(customer_id=wanted.customer_id, retry_after=1)
+    if not found.customer_is_active:
+        raise CustomerInactive(customer_id=wanted.customer_id)
+
+
+def _make(wanted: OrderIn, found: Found, who: Principal, settings: Settings) -> tuple[Placed, NewOrder]:
+    now = utcnow()
+    lines = found.cart if wanted.lines is None else wanted.lines
+    if not lines:
+        raise CartEmpty
+    priced = price(lines, found.products, now, asked=wanted.currency, preferred=settings.default_currency)
+    order = Order(
+        id=uuid7(),
+        number=found.number,
+        user_id=wanted.customer_id or who.user_id,
+        status=Status.PENDING,
+        fulfilment_status=FulfilmentStatus.UNFULFILLED,
+        currency=priced.currency,
+        total=priced.total,
+        pay_by=now + settings.pay_within,
+        ship_to=wanted.ship_to.model_dump(),
+        created_at=now,
+        status_since=now,
+        version=2,  # as the last of `_events`
+    )
+    answer = OrderOut.of(order, priced.lines)
+    agreed = priced.agreed_prices()
+    new = NewOrder(
+        order=order,
+        lines=priced.lines,
+        actor=Actor.CUSTOMER if order.user_id == who.user_id else Actor.STAFF,
+        actor_id=who.user_id,
+        details={"agreed_unit_prices": agreed} if agreed else None,
+        payment_token=wanted.payment_token,
+        ordered_from_cart=found.cart,
+        events=_events(order, priced, settings),
+    )
+    return Placed(order, answer, answer.model_dump_json().encode(), f"/orders/{order.id}"), new
+
+
+def _events(order: Order, priced: Priced, settings: Settings) -> list[Event]:
+    """The first two of the order's versions."""
+    placed = steps.OrderPlaced(
+        order_id=order.id,
+        version=1,
+        number=str(order.number),
+        user_id=order.user_id,
+        total=Money(amount=order.total, currency=order.currency),
+        lines=[
+            steps.OrderedLine(product_id=line.product_id, quantity=line.quantity, unit_price=line.unit_price)
+            for line in priced.lines
+        ],
+    )
+    reserve = requests.ReservationRequested(
+        order_id=order.id,
+        version=2,
+        lines=[ProductQuantity(product_id=line.product_id, quantity=line.quantity) for line in priced.lines],
+        reserved_until=order.pay_by + settings.reserved_beyond,
+    )
+    return [placed, reserve]

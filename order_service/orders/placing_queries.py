@@ -1,0 +1,179 @@
+"""The hot statements of placing an order: one that reads all that is needed, one that writes all that is made."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from contracts.events.base import Event
+from order_service.catalogue.models import Price, Product
+from order_service.orders.models import Order
+from order_service.orders.pricing import PricedLine
+from order_service.orders.schemas import LineIn
+from service_kit.database import HotConn
+from service_kit.http.idempotency import IdempotencyKeyReused, KeptAnswer, Key
+from service_kit.messaging import outbox
+
+# Products and cart are only read where the key is new: a request that is sent again gets its first answer, whatever
+# became of them. The number is drawn here, since it stands in the events and in the answer; gaps do no harm.
+_READ = """
+SELECT k.body_hash AS kept_hash, k.status AS kept_status, k.body AS kept_body, k.location AS kept_location,
+       (SELECT nextval('orders_number_seq')) AS number,
+       (SELECT active FROM customers WHERE user_id = $4) AS customer_is_active,
+       {wanted}.product_id, {quantity} AS quantity, p.sku, p.name, p.status, p.prices
+FROM (SELECT) AS one
+LEFT JOIN idempotency_keys k ON k.user_id = $1 AND k.operation = $2 AND k.key = $3
+"""
+READ = (
+    _READ.format(wanted="p", quantity="NULL::int")
+    + "LEFT JOIN catalogue_products p ON k.key IS NULL AND p.product_id = ANY($5::uuid[])"
+)
+READ_CART = (
+    _READ.format(wanted="c", quantity="c.quantity")
+    + """
+LEFT JOIN cart_items c ON k.key IS NULL AND c.user_id = $1
+LEFT JOIN catalogue_products p ON p.product_id = c.product_id
+ORDER BY c.added_at, c.product_id
+"""
+)
+PLACE = f"""
+WITH key AS (
+    INSERT INTO idempotency_keys (user_id, operation, key, body_hash, status, body, location)
+    VALUES ($1, $2, $3, $4, 201, $5, $6)
+    ON CONFLICT DO NOTHING RETURNING true AS is_new
+), placed AS (
+    INSERT INTO orders (id, number, user_id, status, fulfilment_status, currency, total, captured, refunded, pay_by,
+                        ship_to, created_at, status_since, version)
+    SELECT $7, $8, $9, 'pending', 'unfulfilled', $10, $11::bigint, 0, 0, $12::timestamptz, $13::jsonb,
+           $14::timestamptz, $14::timestamptz, $15::bigint
+    FROM key
+), lines AS (
+    INSERT INTO order_lines (order_id, position, product_id, sku, name, quantity, unit_price)
+    SELECT $7, l.position, l.product_id, l.sku, l.name, l.quantity, l.unit_price
+    FROM key, unnest($16::uuid[], $17::text[], $18::text[], $19::int[], $20::bigint[])
+        WITH ORDINALITY AS l(product_id, sku, name, quantity, unit_price, position)
+), history AS (
+    INSERT INTO order_history (order_id, version, at, trigger, to_status, actor, actor_id, details)
+    SELECT $7, $15::bigint, $14::timestamptz, 'placed', 'pending', $21, $22::uuid, $23::jsonb FROM key
+), token AS (
+    INSERT INTO payment_tokens (order_id, token, created_at)
+    SELECT $7, $24::text, $14::timestamptz FROM key WHERE $24::text IS NOT NULL
+), emptied AS (
+    DELETE FROM cart_items c USING key, unnest($25::uuid[], $26::int[]) AS ordered(product_id, quantity)
+    WHERE c.user_id = $1 AND c.product_id = ordered.product_id AND c.quantity = ordered.quantity
+), said AS (
+    INSERT INTO outbox ({outbox.INSERT_COLUMNS}) SELECT said.* FROM key, {outbox.unnest(27)} AS said
+)
+SELECT is_new FROM key
+"""  # noqa: S608 (the kit's own pieces)
+FIND_KEPT = """
+SELECT body_hash AS kept_hash, status AS kept_status, body AS kept_body, location AS kept_location
+FROM idempotency_keys WHERE user_id = $1 AND operation = $2 AND key = $3
+"""
+READ_ORDER = "SELECT * FROM orders WHERE id = $1"
+KEEP_DECIDED = "UPDATE idempotency_keys SET body = $4 WHERE user_id = $1 AND operation = $2 AND key = $3"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What stands before an order is made. `kept`: the request was carried out before, and nothing else was read."""
+
+    kept: KeptAnswer | None
+    number: int
+    customer_is_active: bool | None
+    """Of the customer that was asked for; None: not known."""
+    products: dict[UUID, Product]
+    cart: list[LineIn]
+
+
+async def read(
+    connection: HotConn, user_id: UUID, key: Key, customer_id: UUID | None, product_ids: Sequence[UUID]
+) -> Found:
+    """Hot. Raises: IdempotencyKeyReused."""
+    rows = await connection.fetch(READ, user_id, key.operation, key.value, customer_id, list(product_ids))
+    return _found(rows, key)
+
+
+async def read_cart(connection: HotConn, user_id: UUID, key: Key) -> Found:
+    """The same, of the lines that stand in the customer's cart. Raises: IdempotencyKeyReused."""
+    return _found(await connection.fetch(READ_CART, user_id, key.operation, key.value, None), key)
+
+
+@dataclass(frozen=True, slots=True)
+class NewOrder:
+    """All that is written when an order is placed."""
+
+    order: Order
+    lines: Sequence[PricedLine]
+    actor: str
+    actor_id: UUID
+    details: dict[str, Any] | None
+    payment_token: str | None
+    ordered_from_cart: Sequence[LineIn]
+    events: Sequence[Event]
+
+
+async def place(connection: HotConn, new: NewOrder, key: Key, body: bytes, location: str) -> bool:
+    """Writes the order, or nothing at all and says False when the key was used before.
+
+    Hot: one statement, which is the transaction. The key's insert waits for a twin that is under way, and everything
+    else hangs on it, so that one key can't make two orders (`benchmarks/`: place an order).
+    """
+    order, lines = new.order, new.lines
+    is_new = await connection.fetchval(
+        PLACE,
+        *(new.actor_id, key.operation, key.value, key.body_hash, body, location),
+        *(order.id, order.number, order.user_id, order.currency, order.total, order.pay_by),
+        *(json.dumps(order.ship_to), order.created_at, order.version),
+        [line.product_id for line in lines],
+        [line.sku for line in lines],
+        [line.name for line in lines],
+        [line.quantity for line in lines],
+        [line.unit_price for line in lines],
+        *(new.actor, new.actor_id, json.dumps(new.details) if new.details else None, new.payment_token),
+        [line.product_id for line in new.ordered_from_cart],
+        [line.quantity for line in new.ordered_from_cart],
+        *outbox.columns(new.events),
+    )
+    connection.added_events = bool(is_new)
+    return bool(is_new)
+
+
+async def kept(connection: HotConn, user_id: UUID, key: Key) -> KeptAnswer | None:
+    """The answer that a twin left. Raises: IdempotencyKeyReused."""
+    row = await connection.fetchrow(FIND_KEPT, user_id, key.operation, key.value)
+    return _kept(row, key) if row else None
+
+
+async def read_order(connection: HotConn, order_id: UUID) -> Order:
+    row = dict(await connection.fetchrow(READ_ORDER, order_id))
+    return Order(**{**row, "ship_to": json.loads(row["ship_to"])})
+
+
+async def keep_decided(connection: HotConn, user_id: UUID, key: Key, body: bytes) -> None:
+    """A twin gets what the first was told, which had waited for the decision."""
+    await connection.execute(KEEP_DECIDED, user_id, key.operation, key.value, body)
+
+
+def _found(rows: Sequence[Any], key: Key) -> Found:
+    first = rows[0]
+    known = [row for row in rows if row["product_id"] is not None]
+    return Found(
+        kept=_kept(first, key) if first["kept_hash"] is not None else None,
+        number=first["number"],
+        customer_is_active=first["customer_is_active"],
+        products={row["product_id"]: _product(row) for row in known if row["sku"] is not None},
+        cart=[LineIn(product_id=row["product_id"], quantity=row["quantity"]) for row in known if row["quantity"]],
+    )
+
+
+def _kept(row: Any, key: Key) -> KeptAnswer:
+    if row["kept_hash"] != key.body_hash:
+        raise IdempotencyKeyReused
+    return KeptAnswer(row["kept_status"], row["kept_body"] or b"", row["kept_location"])
+
+
+def _product(row: Any) -> Product:
+    prices = tuple(Price.of(price) for price in json.loads(row["prices"]))
+    return Product(row["product_id"], row["sku"], row["name"], row["status"], prices)

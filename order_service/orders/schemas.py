@@ -1,0 +1,155 @@
+"""Bodies of requests and answers about orders."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Annotated, Any, Self
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from contracts.address import Address
+from contracts.money import Currency, Money
+from order_service.orders.models import HistoryEntry, Order
+
+MAX_LINES = 2_000
+MAX_QUANTITY = 1_000_000
+MAX_AMOUNT = 10**12
+
+Text = Annotated[str, Field(min_length=1, max_length=200)]
+
+
+class UnitPrice(Money):
+    amount: int = Field(strict=True, ge=0, le=MAX_AMOUNT, description="in the currency's minor unit; never a float")
+
+
+class ShipTo(BaseModel):
+    """Where the parcels go; a snapshot that later changes in the address book don't reach."""
+
+    model_config = ConfigDict(str_strip_whitespace=True)
+
+    name: Text
+    line1: Text
+    line2: Text | None = None
+    city: Text
+    postal_code: Annotated[str, Field(max_length=20)] | None = None
+    country: str = Field(pattern=r"^[A-Z]{2}$", description="ISO 3166-1 alpha-2 code")
+
+
+class LineIn(BaseModel):
+    """Prices are the shop's. `expected_unit_price`: what the customer was shown; `agreed_unit_price`: staff only."""
+
+    product_id: UUID
+    quantity: int = Field(ge=1, le=MAX_QUANTITY)
+    expected_unit_price: UnitPrice | None = None
+    agreed_unit_price: UnitPrice | None = None
+
+
+class OrderIn(BaseModel):
+    """`lines`, or `from_cart`: then the caller's cart is ordered, and is empty afterwards."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "lines": [{"product_id": "0190f0c0-0000-7000-8000-000000000001", "quantity": 2}],
+                "ship_to": {"name": "Ada King", "line1": "12 St James's Square", "city": "London", "country": "GB"},
+            }
+        }
+    )
+
+    lines: list[LineIn] | None = Field(default=None, min_length=1, max_length=MAX_LINES)
+    from_cart: bool = False
+    ship_to: ShipTo
+    customer_id: UUID | None = Field(default=None, description="staff: the customer to order for")
+    currency: Currency | None = Field(default=None, description="where the products are priced in several")
+    payment_token: str | None = Field(
+        default=None, min_length=1, max_length=255, repr=False, description="pays by itself once stock is reserved"
+    )
+
+    @model_validator(mode="after")
+    def _one_source_of_lines(self) -> Self:
+        if (self.lines is not None) == self.from_cart:
+            raise ValueError("give either lines or from_cart")
+        if self.from_cart and self.customer_id is not None:
+            raise ValueError("from_cart orders the caller's own cart: it can't go with customer_id")
+        return self
+
+
+class ShipToIn(BaseModel):
+    ship_to: ShipTo
+
+
+class CancelIn(BaseModel):
+    reason: str | None = Field(default=None, max_length=500)
+
+
+class LineOut(BaseModel):
+    product_id: UUID
+    sku: str
+    name: str
+    quantity: int
+    unit_price: Money
+    total: Money
+
+
+class OrderOut(BaseModel):
+    id: UUID
+    number: str = Field(description="the short one, for people")
+    customer_id: UUID
+    status: str
+    payment_status: str
+    fulfilment_status: str
+    lines: list[LineOut]
+    total: Money
+    ship_to: Address
+    pay_by: datetime
+    created_at: datetime
+    standing_still: str | None = Field(default=None, description="why it does, if it waits for a machine for too long")
+    version: int
+
+    @classmethod
+    def of(cls, order: Order, lines: Iterable[Any]) -> "OrderOut":
+        return cls(
+            id=order.id,
+            number=str(order.number),
+            customer_id=order.user_id,
+            status=order.status,
+            payment_status=order.payment_status,
+            fulfilment_status=order.fulfilment_status,
+            lines=[line_out(line, order.currency) for line in lines],
+            total=Money(amount=order.total, currency=order.currency),
+            ship_to=Address.model_validate(order.ship_to),
+            pay_by=order.pay_by,
+            created_at=order.created_at,
+            standing_still=order.standing_still,
+            version=order.version,
+        )
+
+
+class HistoryOut(BaseModel):
+    """One step. `actor` is `customer`, `staff`, `inventory`, `payments` or `clock`."""
+
+    version: int
+    at: datetime
+    trigger: str
+    from_status: str | None
+    to_status: str
+    actor: str
+    actor_id: UUID | None
+    reason: str | None
+    details: dict[str, Any] | None
+
+    @classmethod
+    def of(cls, entry: HistoryEntry) -> "HistoryOut":
+        return cls.model_validate(entry, from_attributes=True)
+
+
+def line_out(line: Any, currency: str) -> LineOut:
+    """Of anything that has a line's attributes."""
+    return LineOut(
+        product_id=line.product_id,
+        sku=line.sku,
+        name=line.name,
+        quantity=line.quantity,
+        unit_price=Money(amount=line.unit_price, currency=currency),
+        total=Money(amount=line.unit_price * line.quantity, currency=currency),
+    )

@@ -1,0 +1,206 @@
+"""Payments and refunds over HTTP, and the door that the gateway's webhooks knock at."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, BackgroundTasks, Depends, Header, Query, Request, Response
+
+from contracts.permissions import Permission
+from order_service.orders.models import Order
+from order_service.payments import queries, refunds, use_cases
+from order_service.payments.gateway import Gateway, WebhookSignatureWrong
+from order_service.payments.models import (
+    NotAwaitingPayment,
+    NothingToPay,
+    NothingToRefund,
+    Payment,
+    PaymentState,
+    PaymentUnderWay,
+    Refund,
+    RefundState,
+    RefundTooHigh,
+)
+from order_service.payments.schemas import PaymentIn, PaymentOut, RefundIn, RefundOut
+from service_kit.database import HotTx, Tx
+from service_kit.http import idempotency
+from service_kit.http.answers import problems
+from service_kit.http.idempotency import (
+    IdempotencyKey,
+    IdempotencyKeyInUse,
+    IdempotencyKeyMissing,
+    IdempotencyKeyReused,
+    KeptAnswer,
+)
+from service_kit.http.pagination import Page, Paged
+from service_kit.problems import InvalidRequest, NotFound, Unavailable, not_found
+from service_kit.runtime import Runtime
+from service_kit.security import PUBLIC, Principal, Requires
+
+router = APIRouter(tags=["payments"])
+
+
+def runtime_of(request: Request) -> Runtime:
+    runtime: Runtime = request.app.state.runtime
+    return runtime
+
+
+UseRuntime = Annotated[Runtime, Depends(runtime_of)]
+Payer = Annotated[Principal, Requires(Permission.PAYMENTS_WRITE)]
+Reader = Annotated[Principal, Requires(Permission.PAYMENTS_READ)]
+
+
+@router.post(
+    "/orders/{order_id}/payments",
+    status_code=201,
+    response_model=PaymentOut,
+    summary="Pay an order",
+    responses=problems(
+        NotFound,
+        NotAwaitingPayment,
+        NothingToPay,
+        PaymentUnderWay,
+        IdempotencyKeyMissing,
+        IdempotencyKeyReused,
+        IdempotencyKeyInUse,
+        Unavailable,
+    ),
+)
+async def pay(order_id: UUID, body: PaymentIn, key: IdempotencyKey, who: Payer, runtime: UseRuntime) -> Response:
+    """Charges all that the order still wants. Usually answers `pending`: the outcome follows within moments, and
+    `GET /payments/{id}` or the order shows it. A `failed` one may be followed by another, with a new key.
+
+    Try again with the same key after a `503` or a lost connection: the card is never charged twice.
+    """
+    owner = None if who.may(Permission.PAYMENTS_WRITE_ANY) else who.user_id
+    request = use_cases.Request(order_id, body.token, who.user_id, owner, key, answer=_written)
+    result = await use_cases.pay(runtime, request)
+    if isinstance(result, KeptAnswer):
+        return result.response()
+    content, location = _written(result)
+    return Response(content, 201, {"Location": location}, media_type="application/json")
+
+
+def _written(payment: Payment) -> tuple[bytes, str]:
+    return PaymentOut.of(payment).model_dump_json().encode(), f"/payments/{payment.id}"
+
+
+@router.get("/orders/{order_id}/payments", summary="An order's payments", responses=problems(NotFound))
+async def list_of_order(order_id: UUID, page: Paged, tx: Tx, who: Reader) -> Page[PaymentOut]:
+    """The first one first."""
+    if not await queries.order_exists(tx, order_id, _seen_by(who)):
+        not_found(Order, order_id)
+    return page.of(await queries.payments_of_order(tx, page.position, order_id), PaymentOut.of)
+
+
+@router.get("/payments", summary="All payments")
+async def list_all(
+    page: Paged,
+    tx: Tx,
+    _: Annotated[Principal, Requires(Permission.PAYMENTS_READ_ANY)],
+    status: Annotated[PaymentState | None, Query(description="only these")] = None,
+    user_id: Annotated[UUID | None, Query(description="only this customer's")] = None,
+    gateway: Annotated[str | None, Query(description="only this gateway's, or outside system's")] = None,
+) -> Page[PaymentOut]:
+    """The latest first."""
+    found = await queries.list_payments(tx, page.position, status=status, user_id=user_id, gateway=gateway)
+    return page.of(found, PaymentOut.of)
+
+
+@router.get("/payments/{payment_id}", summary="One payment", responses=problems(NotFound))
+async def read(payment_id: UUID, tx: Tx, who: Reader) -> PaymentOut:
+    return PaymentOut.of(await _payment(tx, payment_id, who))
+
+
+@router.post(
+    "/payments/{payment_id}/verify",
+    summary="Ask the gateway what became of a payment",
+    responses=problems(NotFound, Unavailable),
+)
+async def verify(payment_id: UUID, who: Payer, runtime: UseRuntime) -> PaymentOut:
+    """Settles it, if the gateway knows more than we do. Never needed, since webhooks and a reconciler do the same."""
+    owner = None if who.may(Permission.PAYMENTS_WRITE_ANY) else who.user_id
+    return PaymentOut.of(await use_cases.verify(runtime, payment_id, owner))
+
+
+@router.post(
+    "/payments/webhooks/{gateway}",
+    status_code=204,
+    summary="A gateway tells what became of a charge or a refund",
+    openapi_extra=PUBLIC,
+    responses=problems(WebhookSignatureWrong, InvalidRequest, NotFound),
+)
+async def hear(
+    gateway: str,
+    request: Request,
+    runtime: UseRuntime,
+    webhook_signature: Annotated[str | None, Header(description="`t=<unix time>,v1=<hex HMAC-SHA256>`")] = None,
+) -> None:
+    """For the gateway alone: the signature is checked over the raw body. Repeated and late ones are harmless; `204`
+    means that it is booked, or that it is of no concern here.
+    """
+    known = runtime.resource(Gateway)
+    if gateway != known.name:
+        not_found("gateway", gateway)
+    await use_cases.hear(runtime, known, webhook_signature, await request.body())
+
+
+@router.post(
+    "/payments/{payment_id}/refunds",
+    status_code=202,
+    response_model=RefundOut,
+    tags=["refunds"],
+    summary="Give a payment's money back",
+    responses=problems(NotFound, NothingToRefund, RefundTooHigh, IdempotencyKeyMissing, IdempotencyKeyReused),
+)
+async def refund(
+    payment_id: UUID,
+    body: RefundIn,
+    key: IdempotencyKey,
+    tx: HotTx,
+    who: Annotated[Principal, Requires(Permission.REFUNDS_WRITE_ANY)],
+    runtime: UseRuntime,
+    after: BackgroundTasks,
+) -> Response:
+    """In part or in full; all refunds of a payment together never exceed it. The gateway is asked after this answer."""
+    if kept := await idempotency.claim(tx, who.user_id, key):
+        return kept.response()
+    made = await refunds.request_of_payment(tx, payment_id, body.amount, body.reason, who.user_id)
+    content, location = RefundOut.of(made).model_dump_json().encode(), f"/refunds/{made.id}"
+    await idempotency.keep(tx, who.user_id, key, 202, content, location)
+    after.add_task(runtime.jobs.wake, refunds.JOB)
+    return Response(content, 202, {"Location": location}, media_type="application/json", background=after)
+
+
+@router.get(
+    "/payments/{payment_id}/refunds", tags=["refunds"], summary="A payment's refunds", responses=problems(NotFound)
+)
+async def list_refunds_of_payment(payment_id: UUID, page: Paged, tx: Tx, who: Reader) -> Page[RefundOut]:
+    """The first one first."""
+    payment = await _payment(tx, payment_id, who)
+    return page.of(await queries.refunds_of_payment(tx, page.position, payment.id), RefundOut.of)
+
+
+@router.get("/refunds", tags=["refunds"], summary="All refunds")
+async def list_refunds(
+    page: Paged,
+    tx: Tx,
+    _: Annotated[Principal, Requires(Permission.PAYMENTS_READ_ANY)],
+    status: Annotated[RefundState | None, Query(description="only these; `failed` ones wait for a person")] = None,
+    order_id: Annotated[UUID | None, Query(description="only this order's")] = None,
+) -> Page[RefundOut]:
+    """The latest first."""
+    return page.of(await queries.list_refunds(tx, page.position, status=status, order_id=order_id), RefundOut.of)
+
+
+@router.get("/refunds/{refund_id}", tags=["refunds"], summary="One refund", responses=problems(NotFound))
+async def read_refund(refund_id: UUID, tx: Tx, who: Reader) -> RefundOut:
+    return RefundOut.of(await queries.find_refund(tx, refund_id, _seen_by(who)) or not_found(Refund, refund_id))
+
+
+def _seen_by(who: Principal) -> UUID | None:
+    """Whose payments they may see; None: everybody's."""
+    return None if who.may(Permission.PAYMENTS_READ_ANY) else who.user_id
+
+
+async def _payment(tx: Tx, payment_id: UUID, who: Principal) -> Payment:
+    return await queries.find_payment(tx, payment_id, _seen_by(who)) or not_found(Payment, payment_id)

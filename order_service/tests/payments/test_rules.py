@@ -1,0 +1,112 @@
+"""The rules of payments and refunds, without any database."""
+
+from datetime import timedelta
+from uuid import UUID, uuid4
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from order_service.payments.models import (
+    Account,
+    ChargeReport,
+    Payment,
+    PaymentState,
+    Refund,
+    RefundReport,
+    RefundState,
+    RefundTooHigh,
+)
+from service_kit.clock import utcnow
+
+ORDER = uuid4()
+
+
+def payment(amount: int, status: str = "succeeded", minutes: int = 0, currency: str = "GBP") -> Payment:
+    settled = utcnow() + timedelta(minutes=minutes)
+    return Payment(
+        order_id=ORDER, user_id=ORDER, amount=amount, currency=currency, status=status, gateway="g", settled_at=settled
+    )
+
+
+def refund(of: Payment, amount: int, status: str = "succeeded") -> Refund:
+    return Refund(payment_id=of.id, order_id=ORDER, amount=amount, currency=of.currency, status=status, gateway="g")
+
+
+def report(of: Payment, state: PaymentState, amount: int | None = None) -> ChargeReport:
+    return ChargeReport(of.id, ORDER, "g", state, amount or of.amount, of.currency, "ch_1", "why")
+
+
+@pytest.mark.parametrize("before", list(PaymentState))
+@pytest.mark.parametrize("said", list(PaymentState))
+def test_money_is_never_forgotten_and_nothing_is_news_twice(before: PaymentState, said: PaymentState) -> None:
+    one = payment(100, before)
+    news = one.settle(report(one, said), utcnow())
+    expected = {("pending", "succeeded"), ("pending", "failed"), ("failed", "succeeded")}
+    assert news == ((before, said) in expected)
+    assert one.status == (said if news else before)
+    assert not one.settle(report(one, said), utcnow())
+
+
+def test_what_was_captured_is_what_the_gateway_says() -> None:
+    one = payment(100, "pending")
+    one.settle(report(one, PaymentState.SUCCEEDED, amount=90), utcnow())
+    assert (one.amount, one.version, one.failure_reason) == (90, 2, None)
+
+
+def test_what_is_under_way_counts_and_what_failed_does_not() -> None:
+    one = payment(100)
+    some = [refund(one, 10), refund(one, 20, "requested"), refund(one, 70, "failed")]
+    assert Account([one], some).left(one) == 70
+    assert Account([payment(5, "pending")], []).left(payment(5, "pending")) == 0
+
+
+def test_the_latest_payment_goes_back_first() -> None:
+    old, new = payment(100), payment(50, minutes=1)
+    account = Account([new, old], [])
+    assert account.spread(60) == [(new, 50), (old, 10)]
+    assert account.spread(None) == [(new, 50), (old, 100)]
+    with pytest.raises(RefundTooHigh) as refused:
+        account.spread(151)
+    assert refused.value.members == {"wanted": 151, "left": 150}
+    assert Account([payment(9, "failed")], []).spread(None) == []
+
+
+def test_another_currency_does_not_count_as_captured() -> None:
+    pounds, dollars = payment(100), payment(900, currency="USD")
+    account = Account([pounds, dollars], [refund(dollars, 900)])
+    assert (account.captured("GBP"), account.refunded("GBP")) == (100, 0)
+
+
+amounts = st.integers(1, 1000)
+
+
+@given(st.lists(amounts, max_size=4), st.lists(st.tuples(st.integers(0, 3), amounts), max_size=6), amounts)
+def test_refunds_never_exceed_any_payment(captured: list[int], asked: list[tuple[int, int]], wanted: int) -> None:
+    payments = [payment(amount, minutes=n) for n, amount in enumerate(captured)]
+    refunds: list[Refund] = []
+    for which, amount in asked:
+        if which < len(payments) and Account(payments, refunds).left(payments[which]) >= amount:
+            refunds.append(refund(payments[which], amount, "requested"))
+    try:
+        parts = Account(payments, refunds).spread(wanted)
+    except RefundTooHigh:
+        parts = []
+    refunds += [refund(of, amount, "requested") for of, amount in parts]
+    gone: dict[UUID, int] = {}
+    for made in refunds:
+        gone[made.payment_id] = gone.get(made.payment_id, 0) + made.amount
+    assert all(gone.get(one.id, 0) <= one.amount for one in payments)
+    assert sum(amount for _, amount in parts) in (0, wanted)
+
+
+def test_a_refund_settles_once_and_success_is_final() -> None:
+    one = refund(payment(10), 10, "requested")
+
+    def told(state: RefundState) -> bool:
+        return one.settle(RefundReport(one.id, one.payment_id, ORDER, "g", state, 10, "GBP", "re_1", "why"), utcnow())
+
+    assert [told(RefundState(state)) for state in ("requested", "failed", "failed", "succeeded", "failed")] == [
+        False, True, False, True, False,
+    ]  # fmt: skip
+    assert (one.status, one.failure_reason) == ("succeeded", None)

@@ -1,0 +1,189 @@
+"""Webhooks: signed, repeated, late, out of order, before our own transaction, and about what is not ours."""
+
+import asyncio
+import json
+import time
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from contracts.events import order_notification, payment_status
+from order_service.payments.gateway import Gateway
+from order_service.tests.payments.conftest import SECRET, TOTAL, Shop, charge_event, signature
+
+
+async def opened(shop: Shop, order_id: UUID, token: str = "tok_ok") -> dict[str, Any]:
+    payment: dict[str, Any] = (await shop.pay(order_id, token)).json()
+    return payment
+
+
+@pytest.mark.parametrize(
+    ("changes", "status"),
+    [
+        ({}, 204),
+        ({"secret": "another secret"}, 401),
+        ({"at": time.time() - 600}, 401),
+        ({"at": time.time() + 600}, 401),
+        ({"at": time.time() - 200}, 204),
+    ],
+)
+async def test_only_a_fresh_signature_of_the_gateway_counts(shop: Shop, changes: dict[str, Any], status: int) -> None:
+    order_id = await shop.order()
+    payment = await opened(shop, order_id)
+    answer = await shop.webhook(charge_event(payment, "succeeded"), **changes)
+    assert answer.status_code == status
+    assert (await shop.state(order_id)).status == ("paid" if status == 204 else "awaiting_payment")
+    if status == 401:
+        assert answer.json()["type"] == "/problems/webhook-signature-wrong"
+
+
+@pytest.mark.parametrize(
+    "header",
+    [None, "", "nonsense", "t=,v1=", "v1=abc", "t=12", "t=²,v1=abc", f"t={10**400},v1=abc", "t=1,t=2,v1=é".encode()],
+)
+async def test_a_malformed_signature_is_401(shop: Shop, header: str | bytes | None) -> None:
+    headers: list[tuple[bytes, bytes]] = []
+    if header is not None:
+        headers = [(b"Webhook-Signature", header if isinstance(header, bytes) else header.encode())]
+    answer = await shop.served.anonymous.post("/payments/webhooks/sandbox", content=b"{}", headers=headers)
+    assert answer.status_code == 401
+
+
+async def test_the_signature_is_over_the_raw_body(shop: Shop) -> None:
+    event = charge_event(await opened(shop, await shop.order()), "succeeded")
+    spaced = json.dumps(event, indent=2)
+    post = shop.served.anonymous.post
+    good = await post("/payments/webhooks/sandbox", content=spaced, headers={"Webhook-Signature": signature(spaced)})
+    other = await post(
+        "/payments/webhooks/sandbox", content=spaced, headers={"Webhook-Signature": signature(json.dumps(event))}
+    )
+    assert (good.status_code, other.status_code) == (204, 401)
+
+
+async def test_two_signatures_at_once_while_the_secret_is_changed(shop: Shop) -> None:
+    body = json.dumps({"type": "unheard.of"})
+    both = f"{signature(body, secret='old')},{signature(body, secret=SECRET).partition(',')[2]}"
+    headers = {"Webhook-Signature": both}
+    answer = await shop.served.anonymous.post("/payments/webhooks/sandbox", content=body, headers=headers)
+    assert answer.status_code == 204
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"[]", b"null", b"{", b'{"type": ["x"]}', b'{"type": "charge.succeeded"}', b"\xff"]
+)
+async def test_a_signed_body_of_another_form_is_no_error_of_ours(shop: Shop, body: bytes) -> None:
+    headers = {"Webhook-Signature": signature(body.decode("latin-1"))}
+    if body == b"\xff":
+        headers = {"Webhook-Signature": "t=1,v1=00"}
+    answer = await shop.served.anonymous.post("/payments/webhooks/sandbox", content=body, headers=headers)
+    assert answer.status_code in (204, 400, 401)
+
+
+async def test_another_gateway_is_not_found(shop: Shop) -> None:
+    answer = await shop.served.anonymous.post("/payments/webhooks/nobody", content=b"{}")
+    assert answer.status_code == 404
+
+
+async def test_twenty_at_once_settle_once(shop: Shop) -> None:
+    order_id = await shop.order()
+    event = charge_event(await opened(shop, order_id), "succeeded")
+    answers = await asyncio.gather(*(shop.webhook(event) for _ in range(20)))
+    assert {answer.status_code for answer in answers} == {204}
+    assert len(await shop.served.events(payment_status.PaymentSucceeded)) == 1
+    assert len(await shop.served.events(order_notification.OrderPaid)) == 1
+    assert (await shop.state(order_id)).captured == TOTAL
+    assert await shop.refunds(order_id) == []
+
+
+async def test_what_comes_after_success_changes_nothing(shop: Shop) -> None:
+    order_id = await shop.order()
+    payment = await opened(shop, order_id)
+    for status in ("succeeded", "pending", "failed", "succeeded"):
+        assert (await shop.webhook(charge_event(payment, status))).status_code == 204
+    assert [p["status"] for p in await shop.payments(order_id)] == ["succeeded"]
+    assert await shop.served.events(payment_status.PaymentFailed) == []
+
+
+async def test_success_after_failure_is_money_all_the_same(shop: Shop) -> None:
+    order_id = await shop.order()
+    payment = await opened(shop, order_id)
+    await shop.webhook(charge_event(payment, "failed"))
+    assert [p["status"] for p in await shop.payments(order_id)] == ["failed"]
+    await shop.webhook(charge_event(payment, "succeeded"))
+    (settled,) = await shop.payments(order_id)
+    assert (settled["status"], settled["failure_reason"]) == ("succeeded", None)
+    assert (await shop.state(order_id)).status == "paid"
+
+
+async def test_the_webhook_may_come_before_our_own_second_transaction(
+    shop: Shop, our_gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order_id, charge = await shop.order(), our_gateway.charge
+
+    async def told_at_once(key: str, **kwargs: Any) -> Any:
+        answer = await charge(key, **kwargs)
+        event = charge_event(
+            {
+                "id": key.removeprefix("payment-"),
+                "gateway_charge_id": getattr(answer, "id", None),
+                "order_id": str(order_id),
+                "amount": {"amount": TOTAL, "currency": "GBP"},
+            },
+            "succeeded",
+        )
+        assert (await shop.webhook(event)).status_code == 204
+        return answer
+
+    monkeypatch.setattr(our_gateway, "charge", told_at_once)
+    answer = await shop.pay(order_id, key="a")
+    assert answer.status_code == 201
+    assert (await shop.pay(order_id, key="a")).content == answer.content
+    (payment,) = await shop.payments(order_id)
+    assert payment["status"] == "succeeded"
+    assert payment["gateway_charge_id"] == shop.gateway.charges(order_id)[0]["id"]
+
+
+async def test_a_charge_of_somebody_else_is_left_alone(shop: Shop) -> None:
+    foreign = {
+        "id": uuid4(), "gateway_charge_id": "ch_x", "order_id": str(uuid4()), "amount": {"amount": 5, "currency": "GBP"}
+    }  # fmt: skip
+    assert (await shop.webhook(charge_event(foreign, "succeeded"))).status_code == 204
+    assert (await shop.webhook(charge_event(foreign, "succeeded", idempotency_key="theirs"))).status_code == 204
+    assert await shop.served.events() == []
+
+
+async def test_a_charge_of_ours_whose_row_is_gone_is_booked_all_the_same(shop: Shop) -> None:
+    order_id = await shop.order("cancelled")
+    lost = {
+        "id": uuid4(), "gateway_charge_id": "ch_l", "order_id": str(order_id), "amount": {"amount": 7, "currency": "GBP"}
+    }  # fmt: skip
+    assert (await shop.webhook(charge_event(lost, "succeeded"))).status_code == 204
+    assert (await shop.webhook(charge_event(lost, "succeeded"))).status_code == 204
+    assert [(p["status"], p["amount"]["amount"]) for p in await shop.payments(order_id)] == [("succeeded", 7)]
+    assert [r["amount"]["amount"] for r in await shop.refunds(order_id)] == [7]
+
+
+async def test_a_refund_made_at_the_gateway_is_booked_once(shop: Shop) -> None:
+    order_id, payment = await shop.paid()
+    event = {
+        "type": "refund.succeeded",
+        "data": {
+            "refund": {
+                "id": "re_there",
+                "charge_id": payment["gateway_charge_id"],
+                "status": "succeeded",
+                "amount": 300,
+                "currency": "GBP",
+                "idempotency_key": "made by hand",
+            }
+        },
+    }
+    for _ in range(2):
+        assert (await shop.webhook(event)).status_code == 204
+    (refund,) = await shop.refunds(order_id)
+    assert (refund["status"], refund["amount"]["amount"]) == ("succeeded", 300)
+    assert len(await shop.served.events(payment_status.PaymentRefunded)) == 1
+    assert (await shop.state(order_id)).payment_status == "partially_refunded"
+    too_much = await shop.refund(payment["id"], 701)
+    assert (too_much.status_code, too_much.json()["left"]) == (409, 700)

@@ -1,0 +1,186 @@
+"""The table of an order's life, without a database: every status against everything that can happen."""
+
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+
+from order_service.orders.models import (
+    COMMANDS,
+    ENDS,
+    RULES,
+    UNWANTED,
+    Actor,
+    FulfilmentStatus,
+    Rule,
+    Said,
+    ShipmentStatus,
+    Status,
+    TransitionRefused,
+    Trigger,
+)
+from order_service.orders.models import Said as Says
+from order_service.orders.state import Cause, OrderState, Shipment
+from service_kit.clock import utcnow
+
+S, T = Status, Trigger
+
+# As orders.md has it, and nothing else changes a status.
+CHANGES: dict[tuple[Status, Trigger], tuple[Status, tuple[Said, ...]]] = {
+    (S.PENDING, T.RESERVATION_ACCEPTED): (S.AWAITING_PAYMENT, (Says.AWAITING_PAYMENT,)),
+    (S.PENDING, T.RESERVATION_REJECTED): (S.REJECTED, (Says.REJECTED,)),
+    (S.PENDING, T.CANCEL): (S.CANCELLED, (Says.CANCELLED, Says.RELEASE)),
+    (S.AWAITING_PAYMENT, T.CAPTURED_IN_FULL): (S.PAID, (Says.PAID, Says.FULFIL)),
+    (S.AWAITING_PAYMENT, T.PAY_BY_PASSED): (S.EXPIRED, (Says.EXPIRED, Says.RELEASE)),
+    (S.AWAITING_PAYMENT, T.CANCEL): (S.CANCELLED, (Says.CANCELLED, Says.RELEASE)),
+    (S.PAID, T.CANCEL): (S.CANCELLING, (Says.RELEASE,)),
+    (S.PAID, T.RESERVATION_REJECTED): (S.CANCELLED, (Says.CANCELLED,)),
+    (S.PAID, T.SHIPMENT_DISPATCHED): (S.PARTIALLY_SHIPPED, (Says.SHIPPED,)),
+    (S.PAID, T.LAST_SHIPMENT_DISPATCHED): (S.SHIPPED, (Says.SHIPPED,)),
+    (S.PAID, T.LAST_SHIPMENT_DELIVERED): (S.DELIVERED, (Says.DELIVERED,)),
+    (S.CANCELLING, T.RESERVATION_RELEASED): (S.CANCELLED, (Says.CANCELLED,)),
+    (S.CANCELLING, T.RESERVATION_REJECTED): (S.CANCELLED, (Says.CANCELLED,)),
+    (S.CANCELLING, T.RELEASE_REFUSED): (S.PAID, ()),
+    (S.PARTIALLY_SHIPPED, T.LAST_SHIPMENT_DISPATCHED): (S.SHIPPED, (Says.SHIPPED,)),
+    (S.PARTIALLY_SHIPPED, T.LAST_SHIPMENT_DELIVERED): (S.DELIVERED, (Says.DELIVERED,)),
+    (S.SHIPPED, T.LAST_SHIPMENT_DELIVERED): (S.DELIVERED, (Says.DELIVERED,)),
+    (S.DELIVERED, T.RETURN_WINDOW_OVER): (S.COMPLETED, (Says.COMPLETED,)),
+}
+SAYS_ONLY: dict[tuple[Status, Trigger], tuple[Said, ...]] = {
+    (S.PARTIALLY_SHIPPED, T.SHIPMENT_DISPATCHED): (Says.SHIPPED,),
+    (S.REJECTED, T.RESERVATION_ACCEPTED): (Says.RELEASE,),
+    (S.CANCELLED, T.RESERVATION_ACCEPTED): (Says.RELEASE,),
+    (S.EXPIRED, T.RESERVATION_ACCEPTED): (Says.RELEASE,),
+}
+REFUSED = {
+    *((status, T.CANCEL) for status in Status if status not in (S.PENDING, S.AWAITING_PAYMENT, S.PAID)),
+    *((status, T.CHANGE_SHIP_TO) for status in Status if status not in (S.PENDING, S.AWAITING_PAYMENT)),
+}
+REFUNDS = {
+    (S.PENDING, T.RESERVATION_REJECTED),
+    (S.PENDING, T.CANCEL),
+    (S.AWAITING_PAYMENT, T.CANCEL),
+    (S.AWAITING_PAYMENT, T.PAY_BY_PASSED),
+    (S.PAID, T.RESERVATION_REJECTED),
+    (S.CANCELLING, T.RESERVATION_RELEASED),
+    (S.CANCELLING, T.RESERVATION_REJECTED),
+    *((status, trigger) for status in UNWANTED for trigger in (T.CAPTURED_IN_PART, T.CAPTURED_IN_FULL)),
+}
+
+
+def an_order(status: Status = S.PENDING, *, total: int = 1000, captured: int = 0) -> OrderState:
+    now = utcnow()
+    return OrderState(
+        id=uuid4(),
+        number="1",
+        user_id=uuid4(),
+        status=status,
+        currency="GBP",
+        total=total,
+        captured=captured,
+        refunded=0,
+        pay_by=now + timedelta(hours=1),
+        ship_to={},
+        version=5,
+        status_since=now - timedelta(hours=1),
+    )
+
+
+def cause() -> Cause:
+    return Cause(utcnow(), Actor.INVENTORY)
+
+
+def a_shipment(status: ShipmentStatus, *, of: int = 1, version: int = 1) -> Shipment:
+    return Shipment(uuid4(), status, of, version=version)
+
+
+@pytest.mark.parametrize("status", Status)
+@pytest.mark.parametrize("trigger", Trigger)
+def test_every_status_and_every_trigger(status: Status, trigger: Trigger) -> None:
+    order = an_order(status)
+    pair = (status, trigger)
+    if pair in REFUSED:
+        with pytest.raises(TransitionRefused) as refused:
+            order.move(trigger, cause())
+        assert refused.value.status == 409
+        assert (order.status, order.version, order.entries) == (status, 5, [])
+        return
+
+    order.move(trigger, cause())
+
+    expected, says = CHANGES.get(pair, (status, SAYS_ONLY.get(pair, ())))
+    assert order.status is expected
+    assert tuple(saying.said for saying in order.sayings) == says
+    assert [entry.to_status for entry in order.entries] == [expected], "everything stands in the history"
+    assert (order.to_refund is not None) == (pair in REFUNDS)
+
+
+def test_the_table_has_no_rule_that_these_tests_do_not_know() -> None:
+    known = CHANGES.keys() | SAYS_ONLY.keys() | REFUNDS
+    known |= {(status, T.CHANGE_SHIP_TO) for status in (S.PENDING, S.AWAITING_PAYMENT)}
+    assert set(RULES) == known
+
+
+def test_an_end_has_no_way_out() -> None:
+    assert not [pair for pair, rule in RULES.items() if pair[0] in ENDS and rule.to is not None]
+    assert all(isinstance(rule, Rule) for rule in RULES.values())
+    assert {T.CANCEL, T.CHANGE_SHIP_TO} == COMMANDS
+
+
+def test_versions_of_events_and_history_grow_by_one() -> None:
+    order = an_order(S.AWAITING_PAYMENT)
+    order.move(T.CANCEL, cause())
+    order.move(T.RESERVATION_RELEASED, cause())
+    assert [saying.version for saying in order.sayings] == [6, 7]
+    assert [entry.version for entry in order.entries] == [7, 8]
+    assert order.version == 8
+
+
+def test_money_that_came_before_the_stock_pays_as_soon_as_stock_is_reserved() -> None:
+    order = an_order(S.PENDING, captured=1000)
+    order.move(T.RESERVATION_ACCEPTED, cause())
+    assert order.status is S.PAID
+    assert [saying.said for saying in order.sayings] == [Says.AWAITING_PAYMENT, Says.PAID, Says.FULFIL]
+
+
+def test_an_order_that_costs_nothing_needs_no_payment() -> None:
+    order = an_order(S.PENDING, total=0)
+    order.move(T.RESERVATION_ACCEPTED, cause())
+    assert order.status is S.PAID
+
+
+@pytest.mark.parametrize(
+    ("parcels", "expected"),
+    [
+        ([ShipmentStatus.CREATED, ShipmentStatus.CREATED], S.PAID),
+        ([ShipmentStatus.DISPATCHED, ShipmentStatus.CREATED], S.PARTIALLY_SHIPPED),
+        ([ShipmentStatus.DELIVERED, ShipmentStatus.CREATED], S.PARTIALLY_SHIPPED),
+        ([ShipmentStatus.DISPATCHED, ShipmentStatus.DISPATCHED], S.SHIPPED),
+        ([ShipmentStatus.DELIVERED, ShipmentStatus.DELIVERED], S.DELIVERED),
+    ],
+)
+def test_a_refused_release_goes_back_to_where_the_parcels_are(
+    parcels: list[ShipmentStatus], expected: Status
+) -> None:
+    order = an_order(S.CANCELLING)
+    for status in parcels:
+        order.see_shipment(a_shipment(status, of=2))
+    order.move(T.RELEASE_REFUSED, cause())
+    assert order.status is expected
+
+
+def test_the_last_parcel_is_known_by_how_many_there_are() -> None:
+    order = an_order(S.PAID)
+    first, second = a_shipment(ShipmentStatus.DISPATCHED, of=2), a_shipment(ShipmentStatus.DISPATCHED, of=2)
+    assert order.see_shipment(first) is T.SHIPMENT_DISPATCHED
+    assert order.fulfilment_status is FulfilmentStatus.PARTIALLY_SHIPPED
+    assert order.see_shipment(second) is T.LAST_SHIPMENT_DISPATCHED
+    assert order.fulfilment_status is FulfilmentStatus.SHIPPED
+
+
+def test_an_old_word_about_a_parcel_is_no_news() -> None:
+    order = an_order(S.SHIPPED)
+    parcel = a_shipment(ShipmentStatus.DELIVERED, version=3)
+    order.see_shipment(parcel)
+    assert order.see_shipment(Shipment(parcel.id, ShipmentStatus.DISPATCHED, 1, version=2)) is None
+    assert order.fulfilment_status is FulfilmentStatus.DELIVERED

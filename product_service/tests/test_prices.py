@@ -1,0 +1,206 @@
+"""The price that counts, and the schedule that it comes from."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from contracts.events.products import ProductChanged, ScheduledPrice
+from product_service.products import queries
+from product_service.products.queries import Asked
+from product_service.products.schemas import ProductOut
+from product_service.tests.conftest import Json, MakeProduct
+from service_kit.clock import utcnow
+from service_kit.ids import uuid7
+from tests.harness.service import Caller, Served
+
+BASE = 1000
+
+
+def price_that_counts(prices: list[ScheduledPrice], quantity: int, currency: str, at: datetime) -> int | None:
+    """The rule once more, over the snapshot that others get, in the plainest words."""
+    reached = [
+        price
+        for price in prices
+        if price.currency == currency
+        and price.min_quantity <= quantity
+        and price.starts_at <= at
+        and (price.ends_at is None or at < price.ends_at)
+    ]
+    return max(reached, key=lambda price: (price.min_quantity, price.starts_at)).amount if reached else None
+
+
+def hours(number: float) -> datetime:
+    return (utcnow() + timedelta(hours=number)).replace(microsecond=0)
+
+
+SCHEDULES = st.lists(
+    st.tuples(
+        st.integers(1, 9999),
+        st.sampled_from(["GBP", "EUR"]),
+        st.sampled_from([1, 1, 5, 10]),
+        st.integers(1, 20),
+        st.none() | st.integers(1, 10),
+    ),
+    max_size=8,
+    unique_by=lambda row: (row[1], row[2], row[3]),
+)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(schedule=SCHEDULES, quantity=st.integers(1, 12), currency=st.sampled_from(["GBP", "EUR"]))
+async def test_what_is_shown_is_what_the_snapshot_says(
+    service: Served, schedule: list[tuple[Any, ...]], quantity: int, currency: str
+) -> None:
+    """At every moment around every start and end, for every quantity and currency."""
+    begin = datetime(2026, 1, 1, tzinfo=UTC)
+    id = uuid7()
+    prices = [ScheduledPrice(amount=BASE, currency="GBP", min_quantity=1, starts_at=begin)]
+    for amount, of, tier, start, length in schedule:
+        starts_at = begin + timedelta(hours=start)
+        ends_at = None if length is None else starts_at + timedelta(hours=length)
+        prices.append(
+            ScheduledPrice(amount=amount, currency=of, min_quantity=tier, starts_at=starts_at, ends_at=ends_at)
+        )
+    await _store(service, id, prices)
+    times = {time for price in prices for time in (price.starts_at, price.ends_at) if time}
+    for at in sorted(times):
+        async with service.runtime.database.hot() as door:
+            shown = await queries.show(door, id, Asked(at, quantity, currency))
+        assert shown is not None
+        unit_price = ProductOut.model_validate_json(shown.body).unit_price
+        expected = price_that_counts(prices, quantity, currency, at)
+        assert (unit_price and unit_price.amount) == expected
+
+
+async def _store(service: Served, id: UUID, prices: list[ScheduledPrice]) -> None:
+    base, *scheduled = prices
+    async with service.runtime.database.hot_tx() as tx:
+        await tx.execute(
+            "INSERT INTO products (id, sku, slug, name, attributes, price_amount, price_currency, status, version,"
+            " created_at, updated_at) VALUES ($1, $2, $2, 'P', '{}', $3, $4, 'active', 1, $5, $5)",
+            *(id, str(id), base.amount, base.currency, base.starts_at),
+        )
+        await tx.executemany(
+            "INSERT INTO prices (id, product_id, amount, currency, min_quantity, starts_at, ends_at, created_at)"
+            " VALUES ($1, $2, $3, $4, $5, $6, $7, $6)",
+            [(uuid7(), id, p.amount, p.currency, p.min_quantity, p.starts_at, p.ends_at) for p in scheduled],
+        )
+
+
+async def schedule(staff: Caller, product: Json, amount: int, **fields: Any) -> Json:
+    body = {"amount": amount, "currency": "GBP", **fields}
+    for name in ("starts_at", "ends_at"):
+        if name in body:
+            body[name] = body[name].isoformat()
+    answer = await staff.post(f"/products/{product['id']}/prices", json=body)
+    assert answer.status_code == 201, answer.text
+    price: Json = answer.json()
+    return price
+
+
+async def shown(service: Served, product: Json, **asked: Any) -> Json | None:
+    answer = await service.anonymous.get(f"/products/{product['id']}", params=asked)
+    assert answer.status_code == 200, answer.text
+    price: Json | None = answer.json()["unit_price"]
+    return price
+
+
+async def test_quantity_tiers_and_currencies(service: Served, staff: Caller, make_product: MakeProduct) -> None:
+    product = await make_product()
+    await schedule(staff, product, 900, min_quantity=10)
+    await schedule(staff, product, 800, min_quantity=100)
+    await schedule(staff, product, 1200, currency="EUR")
+    for quantity, amount in ((1, 1000), (9, 1000), (10, 900), (99, 900), (100, 800)):
+        assert await shown(service, product, quantity=quantity) == {"amount": amount, "currency": "GBP"}
+    assert await shown(service, product, quantity=10, currency="EUR") == {"amount": 1200, "currency": "EUR"}
+    assert await shown(service, product, currency="USD") is None
+
+
+async def test_a_price_for_one_piece_goes_before_the_base_price_until_it_ends(
+    service: Served, staff: Caller, make_product: MakeProduct
+) -> None:
+    product = await make_product()
+    first = await schedule(staff, product, 900)
+    second = await schedule(staff, product, 950, ends_at=hours(5))
+    assert (await shown(service, product) or {})["amount"] == 950, "the one that started last"
+    await schedule(staff, product, 1, starts_at=hours(1))
+    assert (await shown(service, product) or {})["amount"] == 950, "what starts later does not count yet"
+    for price, amount in ((second, 900), (first, 1000)):
+        path = f"/products/{product['id']}/prices/{price['id']}/end"
+        assert (await staff.post(path)).status_code == 200
+        assert (await shown(service, product) or {})["amount"] == amount
+        assert (await staff.post(path)).json()["type"] == "/problems/price-ended"
+
+
+async def test_the_snapshot_carries_what_is_to_come_and_nothing_that_is_over(
+    service: Served, staff: Caller, make_product: MakeProduct
+) -> None:
+    product = await make_product()
+    over = await schedule(staff, product, 1)
+    called_off = await schedule(staff, product, 2, starts_at=hours(2))
+    await schedule(staff, product, 3, starts_at=hours(3), ends_at=hours(4))
+    for price in (over, called_off):
+        await staff.post(f"/products/{product['id']}/prices/{price['id']}/end", json={})
+    told = (await service.events(ProductChanged))[-1]
+    assert [price.amount for price in told.prices] == [1000, 3]
+    listed = (await service.anonymous.get(f"/products/{product['id']}/prices")).json()["items"]
+    assert [price["amount"] for price in listed] == [3]
+    every = (await service.anonymous.get(f"/products/{product['id']}/prices", params={"ended": True})).json()["items"]
+    assert [price["amount"] for price in every] == [1, 2, 3]
+    assert every[1]["ends_at"] == every[1]["starts_at"]
+    await schedule(staff, product, 4, starts_at=datetime.fromisoformat(called_off["starts_at"]))
+
+
+async def test_a_price_never_starts_in_the_past(staff: Caller, make_product: MakeProduct) -> None:
+    product, before = await make_product(), utcnow()
+    price = await schedule(staff, product, 1, starts_at=hours(-24))
+    assert datetime.fromisoformat(price["starts_at"]) >= before
+    path = f"/products/{product['id']}/prices/{price['id']}/end"
+    ended = (await staff.post(path, json={"ends_at": hours(-24).isoformat()})).json()
+    assert datetime.fromisoformat(ended["ends_at"]) >= before
+
+
+@pytest.mark.parametrize("ends", [-2, 0.5])
+async def test_a_price_ends_after_it_started(staff: Caller, make_product: MakeProduct, ends: float) -> None:
+    body = {"amount": 1, "currency": "GBP", "starts_at": hours(1).isoformat(), "ends_at": hours(ends).isoformat()}
+    answer = await staff.post(f"/products/{(await make_product())['id']}/prices", json=body)
+    assert (answer.status_code, answer.json()["type"]) == (409, "/problems/price-ends-too-early")
+
+
+async def test_two_prices_of_a_tier_never_start_at_one_moment(staff: Caller, make_product: MakeProduct) -> None:
+    product, start = await make_product(), hours(1)
+    first = await schedule(staff, product, 1, starts_at=start)
+    await schedule(staff, product, 1, starts_at=start, min_quantity=2)
+    again = await staff.post(
+        f"/products/{product['id']}/prices", json={"amount": 2, "currency": "GBP", "starts_at": start.isoformat()}
+    )
+    assert (again.status_code, again.json()["price_id"]) == (409, first["id"])
+
+
+async def test_prices_are_edits_of_the_product(staff: Caller, make_product: MakeProduct) -> None:
+    product = await make_product()
+    path, body = f"/products/{product['id']}/prices", {"amount": 1, "currency": "GBP"}
+    etag = (await staff.get(f"/products/{product['id']}")).headers["etag"]
+    made = await staff.post(path, json=body, headers={"If-Match": etag})
+    assert (made.status_code, made.headers["etag"]) == (201, '"2"')
+    assert (await staff.post(path, json=body, headers={"If-Match": etag})).status_code == 412
+    end = f"{path}/{made.json()['id']}/end"
+    assert (await staff.post(end, headers={"If-Match": etag})).status_code == 412
+    assert (await staff.post(end, headers={"If-Match": '"2"'})).status_code == 200
+
+
+async def test_a_price_is_its_own_product_s(staff: Caller, make_product: MakeProduct) -> None:
+    product, other = await make_product(), await make_product()
+    price = await schedule(staff, product, 1)
+    assert (await staff.post(f"/products/{other['id']}/prices/{price['id']}/end")).status_code == 404
+
+
+async def test_implausible_times_are_refused(staff: Caller, make_product: MakeProduct) -> None:
+    path = f"/products/{(await make_product())['id']}/prices"
+    for time in ("0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "2027-01-01T00:00:00"):
+        answer = await staff.post(path, json={"amount": 1, "currency": "GBP", "starts_at": time})
+        assert answer.status_code == 422, time

@@ -1,0 +1,249 @@
+"""What `create_app` promises to every service, seen through HTTP on one made for this purpose."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from typing import Annotated
+from uuid import UUID
+
+import asyncpg
+import pytest
+from fastapi import APIRouter, FastAPI
+from pydantic import BaseModel
+from starlette.responses import Response
+
+from service_kit.database import HotConn, HotTx, Tx
+from service_kit.database.doors import fetch
+from service_kit.http import idempotency
+from service_kit.http.application import create_app
+from service_kit.http.idempotency import IdempotencyKey
+from service_kit.security import PUBLIC, Principal, Requires
+from service_kit.settings import ServiceSettings
+from service_kit.telemetry.tracing import current_traceparent
+from tests.harness.service import NOBODY, Served, _keep_keys, _trust_test_tokens
+from tests.harness.tokens import ISSUER
+
+ADD = "INSERT INTO notes (body) VALUES ($1)"
+JSON = {"Content-Type": "application/json"}
+COUNT = "SELECT count(*) FROM notes"
+# Refused at the commit and not before: what an answer must not overtake.
+TABLES = """
+CREATE TABLE alembic_version (version_num text);
+CREATE TABLE verification_keys (id smallint PRIMARY KEY, jwks jsonb NOT NULL, fetched_at timestamptz NOT NULL);
+CREATE TABLE idempotency_keys (user_id uuid, operation text, key text, body_hash bytea NOT NULL, status smallint,
+    body bytea, location text, created_at timestamptz DEFAULT now(), PRIMARY KEY (user_id, operation, key));
+CREATE TABLE notes (id serial PRIMARY KEY, body text);
+CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS
+    $$ BEGIN IF NEW.body = 'refused' THEN RAISE check_violation; END IF; RETURN NULL; END $$;
+CREATE CONSTRAINT TRIGGER late AFTER INSERT ON notes DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION refuse();
+"""
+
+
+class Settings(ServiceSettings, service="note"):
+    pass
+
+
+class Note(BaseModel):
+    body: str
+
+
+router = APIRouter(prefix="/notes", tags=["notes"])
+
+
+@router.post("/session", status_code=201, openapi_extra=PUBLIC)
+async def through_a_session(note: Note, tx: Tx) -> Note:
+    await fetch(tx, ADD, note.body)
+    return note
+
+
+@router.post("/hot", status_code=201, openapi_extra=PUBLIC)
+async def through_a_hot_transaction(note: Note, tx: HotTx) -> Note:
+    await tx.execute(ADD, note.body)
+    return note
+
+
+@router.post("/once", status_code=201)
+async def once(
+    note: Note, tx: Tx, key: IdempotencyKey, who: Annotated[Principal, Requires("orders:write")]
+) -> Response:
+    if kept := await idempotency.claim(tx, who.user_id, key):
+        return kept.response()
+    await asyncio.sleep(0)
+    await fetch(tx, ADD, note.body)
+    body = note.model_dump_json().encode()
+    await idempotency.keep(tx, who.user_id, key, 201, body, "/notes/1")
+    return Response(body, 201, {"Location": "/notes/1"}, media_type="application/json")
+
+
+@router.get("/count", openapi_extra=PUBLIC)
+async def count(connection: HotConn) -> int:
+    found: int = await connection.fetchval(COUNT)
+    return found
+
+
+@router.get("/fault", openapi_extra=PUBLIC)
+async def fault() -> None:
+    raise RuntimeError("the card number is 4711")
+
+
+@router.get("/trace", openapi_extra=PUBLIC)
+async def trace() -> str | None:
+    return current_traceparent()
+
+
+def make(database_url: str, **settings: object) -> FastAPI:
+    values = {"port": 0, "environment": "development", "service_role": "api", "kafka_bootstrap_servers": NOBODY}
+    urls = {"public_issuer": ISSUER, "jwks_url": f"http://{NOBODY}/", "database_url": database_url}
+    app = create_app(
+        Settings(**{**values, **urls, "log_level": "ERROR", **settings}),  # type: ignore[arg-type]
+        title="Notes",
+        description="For tests.",
+        routers=[router],
+    )
+    _trust_test_tokens(app.state.runtime)
+    return app
+
+
+@pytest.fixture
+async def service(empty_database: str) -> AsyncIterator[Served]:
+    connection = await asyncpg.connect(empty_database)
+    await connection.execute(TABLES)
+    await connection.close()
+    await _keep_keys(empty_database)
+    app = make(empty_database, max_body_bytes=1000, cors_origins="http://shop.test")
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(app.router.lifespan_context(app))
+        yield Served(app, empty_database, stack)
+
+
+@pytest.mark.parametrize("door", ["session", "hot"])
+async def test_a_commit_that_fails_never_answers_created(service: Served, door: str) -> None:
+    refused = await service.anonymous.post(f"/notes/{door}", json={"body": "refused"})
+    assert (refused.status_code, refused.json()["type"]) == (500, "/problems/internal-error")
+    accepted = await service.anonymous.post(f"/notes/{door}", json={"body": "accepted"})
+    assert accepted.status_code == 201
+    assert (await service.anonymous.get("/notes/count")).json() == 1
+
+
+async def test_a_fault_tells_the_caller_nothing_of_the_inside(service: Served) -> None:
+    answer = await service.anonymous.get("/notes/fault")
+    assert answer.status_code == 500
+    assert "4711" not in answer.text
+    assert answer.headers["X-Request-Id"]
+
+
+async def test_one_key_many_times_at_once_does_it_once(service: Served) -> None:
+    caller = service.caller("orders:write")
+    answers = await asyncio.gather(
+        *(caller.post("/notes/once", json={"body": "a"}, headers={"Idempotency-Key": "k"}) for _ in range(10))
+    )
+    assert {(answer.status_code, answer.text, answer.headers["Location"]) for answer in answers} == {
+        (201, '{"body":"a"}', "/notes/1")
+    }
+    assert [answer.headers.get("Idempotent-Replayed") for answer in answers].count("true") == 9
+    assert (await service.anonymous.get("/notes/count")).json() == 1
+
+
+async def test_a_key_belongs_to_its_body_and_to_its_user(service: Served) -> None:
+    caller, other = service.caller("orders:write"), service.caller("orders:write")
+    key = {"Idempotency-Key": "k"}
+    await caller.post("/notes/once", json={"body": "a"}, headers=key)
+    spaced = await caller.client.post("/notes/once", content=b'{ "body" : "a" }', headers={**key, **JSON})
+    assert spaced.headers["Idempotent-Replayed"] == "true"
+    assert (await caller.post("/notes/once", json={"body": "b"}, headers=key)).status_code == 422
+    assert (await other.post("/notes/once", json={"body": "b"}, headers=key)).status_code == 201
+    missing = await caller.post("/notes/once", json={"body": "a"})
+    assert (missing.status_code, missing.json()["type"]) == (400, "/problems/idempotency-key-missing")
+
+
+async def test_what_failed_is_not_kept_under_its_key(service: Served) -> None:
+    caller, key = service.caller("orders:write"), {"Idempotency-Key": "k"}
+    assert (await caller.post("/notes/once", json={"body": "refused"}, headers=key)).status_code == 500
+    assert (await caller.post("/notes/once", json={"body": "accepted"}, headers=key)).status_code == 201
+
+
+async def test_bodies_that_are_too_large_or_no_json(service: Served) -> None:
+    async def in_pieces() -> AsyncIterator[bytes]:
+        for _ in range(20):
+            yield b"x" * 100
+
+    for content in (b"x" * 1001, in_pieces()):
+        answer = await service.anonymous.post("/notes/hot", content=content)
+        assert (answer.status_code, answer.json()["type"]) == (413, "/problems/body-too-large")
+    answer = await service.anonymous.post("/notes/hot", content=b"{", headers=JSON)
+    assert (answer.status_code, answer.json()["type"]) == (400, "/problems/invalid-request")
+    answer = await service.anonymous.post("/notes/hot", json={"body": 7})
+    assert [(error["field"], error["in"]) for error in answer.json()["errors"]] == [("body", "body")]
+
+
+async def test_a_path_that_is_none_and_a_method_that_does_not_fit(service: Served) -> None:
+    assert (await service.anonymous.get("/nowhere")).json()["type"] == "/problems/no-such-path"
+    answer = await service.anonymous.delete("/notes/hot")
+    assert (answer.status_code, answer.json()["type"]) == (405, "/problems/method-not-allowed")
+
+
+async def test_a_trace_goes_on_and_a_missing_one_begins(service: Served) -> None:
+    parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    continued = (await service.anonymous.get("/notes/trace", headers={"traceparent": parent})).json()
+    assert continued.split("-")[1] == "0af7651916cd43dd8448eb211c80319c"
+    assert continued != parent
+    assert len((await service.anonymous.get("/notes/trace")).json().split("-")[1]) == 32
+
+
+async def test_the_request_id_is_the_callers_where_it_is_harmless(service: Served) -> None:
+    given = await service.anonymous.get("/health/live", headers={"X-Request-Id": "abc-1"})
+    assert given.headers["X-Request-Id"] == "abc-1"
+    forged = await service.anonymous.get("/health/live", headers={"X-Request-Id": "a b{}"})
+    assert UUID(forged.headers["X-Request-Id"])
+
+
+async def test_the_pages_load_nothing_from_elsewhere(service: Served) -> None:
+    for page in ("/docs", "/redoc"):
+        text = (await service.anonymous.get(page)).text
+        assert "docs-assets/" in text
+        assert "//cdn" not in text
+    assert (await service.anonymous.get("/docs-assets/swagger-ui-bundle.js")).status_code == 200
+
+
+async def test_the_document_says_how_to_sign_in_and_what_can_go_wrong(service: Served) -> None:
+    document = (await service.anonymous.get("/openapi.json")).json()
+    assert document["openapi"].startswith("3.1")
+    flow = document["components"]["securitySchemes"]["OAuth2"]["flows"]["password"]
+    assert flow["tokenUrl"] == f"{ISSUER}/auth/token"
+    operation = document["paths"]["/notes/once"]["post"]
+    assert operation["security"] == [{"OAuth2": ["orders:write"]}]
+    assert {"201", "400", "401", "403", "422", "503"} <= operation["responses"].keys()
+    assert "HTTPValidationError" not in json.dumps(document)
+    assert document["paths"]["/notes/hot"]["post"]["security"] == []
+
+
+async def test_metrics_name_the_route_and_never_the_path(service: Served) -> None:
+    await service.anonymous.get("/notes/count")
+    await service.anonymous.get("/nowhere/4711")
+    text = (await service.anonymous.get("/metrics")).text
+    assert 'http_requests_total{method="GET",route="/notes/count",status="200"}' in text
+    assert "4711" not in text
+
+
+async def test_origins_of_the_setting_alone_are_answered(service: Served) -> None:
+    ask = {"Access-Control-Request-Method": "GET"}
+    ours = await service.anonymous.options("/notes/count", headers={"Origin": "http://shop.test", **ask})
+    other = await service.anonymous.options("/notes/count", headers={"Origin": "http://evil.test", **ask})
+    assert ours.headers["Access-Control-Allow-Origin"] == "http://shop.test"
+    assert "Access-Control-Allow-Origin" not in other.headers
+
+
+async def test_a_database_that_is_away_is_said_and_the_process_stays_alive() -> None:
+    app = make(f"postgresql://nobody:x@{NOBODY}/none")
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(app.router.lifespan_context(app))
+        service = Served(app, "", stack)
+        for path in ("/notes/hot", "/notes/session"):
+            answer = await service.anonymous.post(path, json={"body": "a"})
+            assert (answer.status_code, answer.json()["type"]) == (503, "/problems/unavailable"), answer.text
+            assert answer.headers["Retry-After"] == "1"
+        assert (await service.anonymous.get("/health/live")).status_code == 200
+        ready = await service.anonymous.get("/health/ready")
+        assert ready.status_code == 503
+        assert "can't be reached" in ready.json()["checks"]["database"]

@@ -1,0 +1,33 @@
+"""Errors carry their own status, type and words."""
+
+import pytest
+
+from service_kit.problems import NotFound, Problem, Unauthenticated, not_found
+
+
+class BalanceTooLow(Problem, status=409, type="balance-too-low"):
+    """The card has {balance} left; {wanted} was asked for."""
+
+
+def test_the_docstring_is_the_sentence_and_the_values_are_members() -> None:
+    body = BalanceTooLow(wanted=3, balance=2).body("/cards/7")
+    assert body == {
+        "type": "/problems/balance-too-low",
+        "title": "Balance too low",
+        "status": 409,
+        "detail": "The card has 2 left; 3 was asked for.",
+        "instance": "/cards/7",
+        "wanted": 3,
+        "balance": 2,
+    }
+
+
+def test_headers_that_a_problem_always_has_and_those_of_one_case() -> None:
+    assert Unauthenticated(retry_after=5).headers == {"WWW-Authenticate": "Bearer", "Retry-After": "5"}
+
+
+def test_not_found_speaks_of_the_model_in_words() -> None:
+    class GiftCard: ...
+
+    with pytest.raises(NotFound, match="no gift card 7"):
+        not_found(GiftCard, 7)

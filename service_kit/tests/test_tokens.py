@@ -1,0 +1,133 @@
+"""Access tokens: what is accepted, and all that is not."""
+
+import base64
+import hashlib
+import hmac
+import json
+import time
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from jose import jwt
+
+from service_kit.problems import Unauthenticated
+from service_kit.security.keys import KeyRing, KeysMissing
+from service_kit.security.tokens import CACHE_SIZE, TokenVerifier
+from tests.harness import tokens
+
+
+@pytest.fixture
+async def verifier() -> TokenVerifier:
+    return TokenVerifier(await _keys(tokens.key_set()), tokens.ISSUER)
+
+
+async def _keys(key_set: dict[str, Any]) -> KeyRing:
+    async def fetch() -> dict[str, Any]:
+        return key_set
+
+    keys = KeyRing(fetch, None, 300)  # type: ignore[arg-type]  # no database: nothing is kept here
+    await keys.refresh()
+    return keys
+
+
+async def test_a_good_token(verifier: TokenVerifier) -> None:
+    user_id = uuid4()
+    who = verifier.verify(tokens.token("orders:read", user_id=user_id))
+    assert (who.user_id, who.permissions) == (user_id, {"orders:read"})
+    assert who.may("orders:read")
+    assert not who.may("orders:read:any")
+
+
+def _signed_with_the_public_key() -> str:
+    """The classic mix-up: HS256, with the public key as the secret."""
+
+    def part(value: object) -> bytes:
+        return base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=")
+
+    header = {"alg": "HS256", "typ": "at+jwt", "kid": tokens.KEY_ID}
+    signed = part(header) + b"." + part(tokens.claims(uuid4(), []))
+    secret = json.dumps(tokens.key_set()["keys"][0]).encode()
+    mac = base64.urlsafe_b64encode(hmac.new(secret, signed, hashlib.sha256).digest()).rstrip(b"=")
+    return (signed + b"." + mac).decode()
+
+
+def _without(claim: str) -> str:
+    body = tokens.claims(uuid4(), [])
+    del body[claim]
+    return jwt.encode(body, tokens.private_key(), "RS256", headers={"typ": "at+jwt", "kid": tokens.KEY_ID})
+
+
+BAD = {
+    "no token at all": lambda: "nonsense",
+    "empty": lambda: "",
+    "cut short": lambda: tokens.token()[:-6],
+    "oversized": lambda: tokens.token(note="x" * 9000),
+    "expired": lambda: tokens.token(exp=int(time.time()) - 1),
+    "not yet valid": lambda: tokens.token(nbf=int(time.time()) + 60),
+    "another issuer": lambda: tokens.token(iss="http://elsewhere"),
+    "another audience": lambda: tokens.token(aud="another-shop"),
+    "another type": lambda: tokens.token(headers={"typ": "JWT"}),
+    "an unknown key": lambda: tokens.token(headers={"kid": "unknown"}),
+    "no key named": lambda: jwt.encode(
+        tokens.claims(uuid4(), []), tokens.private_key(), "RS256", headers={"typ": "at+jwt"}
+    ),
+    "HS256": _signed_with_the_public_key,
+    "a subject that is no id": lambda: tokens.token(sub="ada"),
+    "permissions that are no list": lambda: tokens.token(permissions="orders:read"),
+    **{f"without {claim}": lambda claim=claim: _without(claim) for claim in ("exp", "iat", "iss", "aud", "sub", "jti")},
+}
+
+
+@pytest.mark.parametrize("what", BAD)
+async def test_a_bad_token(verifier: TokenVerifier, what: str) -> None:
+    with pytest.raises(Unauthenticated):
+        verifier.verify(BAD[what]())
+
+
+async def test_a_verified_token_is_not_believed_beyond_its_end(
+    verifier: TokenVerifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    end = int(time.time()) + 5
+    token = tokens.token(exp=end)
+    assert verifier.verify(token) is verifier.verify(token)
+    looked_at = []
+    monkeypatch.setattr(verifier, "_verify_signature", looked_at.append)
+    monkeypatch.setattr(time, "time", lambda: end - 0.001)
+    verifier.verify(token)
+    assert looked_at == []
+    monkeypatch.setattr(time, "time", lambda: float(end))
+    with pytest.raises(AttributeError):  # what stands in for the verification gives nothing
+        verifier.verify(token)
+    assert looked_at == [token]
+
+
+async def test_a_key_that_is_gone_is_refused_after_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+    keys = await _keys(tokens.key_set())
+    verifier, token, now = TokenVerifier(keys, tokens.ISSUER), tokens.token(), time.time()
+    verifier.verify(token)
+
+    async def another() -> dict[str, Any]:
+        return {"keys": [{**tokens.key_set()["keys"][0], "kid": "another"}]}
+
+    keys.fetch = another
+    await keys.refresh()
+    monkeypatch.setattr(time, "time", lambda: now + 61)
+    with pytest.raises(Unauthenticated):
+        verifier.verify(token)
+
+
+async def test_the_cache_is_bounded(verifier: TokenVerifier) -> None:
+    who = verifier.verify(tokens.token())
+    verifier._verified = {str(n): (time.time() + 60, who) for n in range(CACHE_SIZE)}
+    verifier.verify(tokens.token())
+    assert len(verifier._verified) <= CACHE_SIZE // 2 + 1
+
+
+async def test_without_any_key_it_is_not_the_callers_fault() -> None:
+    async def fetch() -> dict[str, Any]:
+        return {"keys": []}
+
+    keys = KeyRing(fetch, None, 300)  # type: ignore[arg-type]
+    with pytest.raises(KeysMissing):
+        TokenVerifier(keys, tokens.ISSUER).verify(tokens.token())
