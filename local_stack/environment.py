@@ -77,7 +77,7 @@ def _blocks(text: str) -> Iterator[_Block]:
 def _filled(line: str, generated: set[str]) -> str:
     found = _ASSIGNMENT.match(line)
     if found and found[1] in generated and not found[2].strip():
-        return f"{found[1]}={secrets.token_urlsafe(32)}"
+        return f"{found[1]}={secrets.token_urlsafe(24)}"
     return line
 
 

@@ -15,6 +15,9 @@ if TYPE_CHECKING:  # a service that is restarted should not wait for clients tha
     from local_stack.kafka import EmbeddedKafka
     from local_stack.postgres import EmbeddedPostgres
 
+# Stands in the environment of every process of a shop, so that they are known also without their supervisor.
+SHOP = "ONLINE_MART_SHOP"
+
 # What a process gets of the terminal's environment. The rest stays out: settings come from `.env` alone, so that a
 # stray DATABASE_URL of somebody's shell changes nothing.
 PASSED_ON = (
@@ -111,7 +114,7 @@ class Layout:
     def process_environment(self, part: Part) -> dict[str, str]:
         """The environment of one part: its settings are in the file that ENV_FILE names, but for what is worked out."""
         passed = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
-        here = {"ENV_FILE": str(self.env_file), "PYTHONUNBUFFERED": "1", **passed}
+        here = {"ENV_FILE": str(self.env_file), SHOP: str(self.directory), "PYTHONUNBUFFERED": "1", **passed}
         if part.kind == "sandbox":
             here["SANDBOX_DATA_DIR"] = str(self.local / "sandbox")
         if part.kind == "service":

@@ -23,7 +23,7 @@ def make_secrets(directory: Path, postgres_address: str) -> None:
     that are there stay. For containers, which share the directory as a volume and read it by `…_FILE`."""
     directory.mkdir(parents=True, exist_ok=True)
     for name in environment.generated():
-        _make_secret(directory / name.lower(), secrets.token_urlsafe(32))
+        _make_secret(directory / name.lower(), secrets.token_urlsafe(24))
     for service in SERVICES:
         password = (directory / f"{service.name}_database_password").read_text()
         url = postgres_url(service.package, password, postgres_address, service.package)

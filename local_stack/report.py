@@ -11,7 +11,7 @@ from local_stack.parts import SERVICES
 from local_stack.shop import Shop
 
 # Role → the prefix of its settings …_EMAIL and …_PASSWORD.
-ACCOUNTS = {"Admin": "FIRST_ADMIN", "SubAdmin": "DEMO_STAFF", "User": "DEMO_CUSTOMER"}
+ACCOUNTS = {"Admin": "USER_FIRST_ADMIN", "SubAdmin": "DEMO_STAFF", "User": "DEMO_CUSTOMER"}
 
 
 @dataclass(frozen=True)

@@ -78,6 +78,8 @@ class Shop:
     def prepare(self) -> None:
         """Settings and the supervisor; no part runs yet."""
         self.layout.ensure_environment(self._overrides)
+        if not self.supervisor.is_running():
+            self.supervisor.end_orphans()
         down = self._parts_down()
         wanted = {f"{each.title}, {name}": int(self.settings[name]) for each in down for name in each.ports}
         ports.require_free(wanted)
@@ -104,6 +106,8 @@ class Shop:
             self.supervisor.stop_parts([each for each in self.layout.parts if each.kind != "server"])
             self.supervisor.stop_parts([KAFKA, POSTGRES])
             self.supervisor.shutdown()
+        else:
+            self.supervisor.end_orphans()
         ports.release(self._leased)
 
     def _up_postgres(self) -> None:
@@ -186,11 +190,11 @@ class Shop:
         except httpx.TransportError:
             return False
 
-    def wait_ready(self, *names: str, timeout: float = 60) -> None:
+    def wait_ready(self, *names: str, timeout: float = 180) -> None:
         """All parts, or those named."""
         self._wait_ready([part(name) for name in names] or list(self.layout.parts), timeout)
 
-    def _wait_ready(self, waiting: Iterable[Part], timeout: float = 60) -> None:
+    def _wait_ready(self, waiting: Iterable[Part], timeout: float = 180) -> None:
         pending = list(waiting)
         started = time.monotonic()
         pids: dict[str, set[int]] = defaultdict(set)

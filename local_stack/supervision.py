@@ -1,5 +1,6 @@
 """The supervisor: a daemon that keeps a shop's processes alive, and how we talk to it."""
 
+import contextlib
 import http.client
 import os
 import shutil
@@ -16,9 +17,9 @@ from local_stack import rpc
 from local_stack.directories import make_private
 from local_stack.environment import ROOT
 from local_stack.errors import StackError
-from local_stack.layout import Layout
+from local_stack.layout import SHOP, Layout
 from local_stack.parts import POSTGRES, Part
-from local_stack.process import tail
+from local_stack.process import kill_tree, tail
 
 # A process that dies this early is tried again after 1, 2, 3, … seconds; a later one at once.
 START_SECONDS = 10
@@ -128,6 +129,22 @@ class Supervisor:
         except psutil.TimeoutExpired:
             raise StackError(f"The supervisor (pid {daemon.pid}) does not end: `kill -9 {daemon.pid}`.") from None
         shutil.rmtree(self._layout.sockets, ignore_errors=True)
+
+    def end_orphans(self) -> None:
+        """Ends what a supervisor that was killed has left running: nobody looks after it any more."""
+        orphans = [process for process in psutil.process_iter() if self._is_ours(process)]
+        for process in orphans:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.terminate()
+        for process in psutil.wait_procs(orphans, timeout=STOP_SECONDS)[1]:
+            kill_tree(process.pid)
+
+    def _is_ours(self, process: psutil.Process) -> bool:
+        try:
+            # Migrations and the like are our own children and no orphans.
+            return process.environ().get(SHOP) == str(self._layout.directory) and process.ppid() != os.getpid()
+        except psutil.Error:
+            return False
 
     def _configuration(self) -> str:
         head = f"""\

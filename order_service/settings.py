@@ -8,7 +8,7 @@ from service_kit.settings import ServiceSettings
 
 
 class Settings(ServiceSettings, service="order"):
-    """Read from ORDER_<NAME>, else <NAME>; durations as seconds or ISO 8601 (`PT24H`)."""
+    """Read from ORDER_<NAME>, else <NAME>; durations as ISO 8601 (`PT24H`)."""
 
     port: int = 8002
 

@@ -1,6 +1,11 @@
 """What order asks of us."""
 
-from contracts.events.inventory_deduction import FulfilmentRequested, ReleaseRequested, ReservationRequested
+from contracts.events.inventory_deduction import (
+    FulfilmentRequested,
+    InventoryRequest,
+    ReleaseRequested,
+    ReservationRequested,
+)
 from inventory_service.reservations import use_cases
 from service_kit.database import HotTx
 from service_kit.messaging import Envelope, consumes
@@ -11,7 +16,7 @@ from service_kit.messaging import Envelope, consumes
 @consumes(FulfilmentRequested, batch=True)
 async def answer(
     tx: HotTx,
-    requests: list[ReservationRequested | ReleaseRequested | FulfilmentRequested],
+    requests: list[InventoryRequest],
     envelopes: list[Envelope],
 ) -> None:
     """All three together, so that a batch locks reservations and stock once."""

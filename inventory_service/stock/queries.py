@@ -164,7 +164,7 @@ async def lock_level(tx: Tx, product_id: UUID, warehouse_id: UUID) -> StockLevel
 async def add_empty_level(tx: Tx, product_id: UUID, warehouse_id: UUID) -> None:
     """A row to lock and to book on; another may make it at the same moment."""
     empty = insert(StockLevel).values(product_id=product_id, warehouse_id=warehouse_id, on_hand=0)
-    await tx.execute(empty.on_conflict_do_nothing())
+    await tx.exec(empty.on_conflict_do_nothing())
 
 
 async def levels(

@@ -74,7 +74,12 @@ def test_the_projects_own_example_holds_no_secret(tmp_path: Path) -> None:
     assert not [name for name in environment.generated() if environment.read(environment.EXAMPLE).get(name)]
     settings = environment.ensure(tmp_path / ".env")
     secrets = {name: settings[name] for name in environment.generated()}
-    assert {"POSTGRES_PASSWORD", "ORDER_DATABASE_PASSWORD", "GATEWAY_API_KEY", "FIRST_ADMIN_PASSWORD"} <= secrets.keys()
+    assert {
+        "POSTGRES_PASSWORD",
+        "ORDER_DATABASE_PASSWORD",
+        "GATEWAY_API_KEY",
+        "USER_FIRST_ADMIN_PASSWORD",
+    } <= secrets.keys()
     assert len(set(secrets.values())) == len(secrets)
 
 
@@ -82,6 +87,13 @@ def test_every_setting_of_the_projects_own_example_is_there_once(tmp_path: Path)
     names = re.findall(r"^([A-Z_]+)=", environment.EXAMPLE.read_text(), re.MULTILINE)
     assert len(names) == len(set(names)) > 40
     assert set(names) == set(re.findall(r"^([A-Z_]+)=", _written(tmp_path), re.MULTILINE))
+
+
+def test_the_projects_own_example_refers_only_to_what_stands_above() -> None:
+    above: set[str] = set()
+    for name, value in re.findall(r"^([A-Z_]+)=(.*)$", environment.EXAMPLE.read_text(), re.MULTILINE):
+        assert set(re.findall(r"\$\{(\w+)\}", value)) <= above, name
+        above.add(name)
 
 
 def _written(tmp_path: Path) -> str:

@@ -1,7 +1,10 @@
+import os
+import signal
 import socket
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from local_stack.errors import StackError
@@ -58,6 +61,19 @@ def test_a_restart_reads_the_settings_again(shop: Shop, free_port: int) -> None:
     shop.layout.env_file.write_text(text.replace(old, f"SANDBOX_SMTP_PORT={free_port}"))
     shop.restart("mailbox")
     socket.create_connection(("127.0.0.1", free_port), timeout=5).close()
+
+
+def test_the_shop_comes_back_after_its_supervisor_was_killed(shop: Shop) -> None:
+    shop.start("mailbox")
+    shop.wait_ready("mailbox")
+    before = shop.pid("mailbox")
+    daemon = psutil.Process(before).ppid()
+    os.kill(daemon, signal.SIGKILL)
+    wait_until(lambda: not psutil.pid_exists(daemon) and psutil.pid_exists(before))
+    shop.prepare()
+    assert not psutil.pid_exists(before)
+    shop.start("mailbox")
+    shop.wait_ready("mailbox")
 
 
 def test_a_process_that_can_not_start_is_shown_with_its_log(shop: Shop) -> None:

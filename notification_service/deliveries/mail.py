@@ -40,10 +40,10 @@ def compose(delivery: Claimed, *, mail_from: str, domain: str) -> MIMEMultipart:
     return message
 
 
-def _recipient(full_name: str, address: str) -> str | Header:
+def _recipient(full_name: str, address: str) -> str:
     if address.isascii():
         return formataddr((full_name, address))
-    return Header(f"{full_name} <{address}>", "utf-8")
+    return Header(address, "utf-8").encode()  # on the envelope it stands as it is
 
 
 def message_id(event_id: UUID, channel: str, domain: str) -> str:

@@ -1,6 +1,4 @@
-"""What inventory tells about reservations and parcels. One lock and one write for a whole batch."""
-
-from collections.abc import Iterable, Sequence
+"""What inventory tells about reservations and parcels. One lock and one write for a whole batch of a topic."""
 
 from contracts.events import inventory_deduction as answers
 from contracts.events import shipment_notification as parcels
@@ -12,82 +10,57 @@ from service_kit.clock import utcnow
 from service_kit.database import HotTx
 from service_kit.messaging import Envelope, consumes
 
+ANSWERS: dict[type[answers.InventoryAnswer], Trigger] = {
+    answers.ReservationAccepted: Trigger.RESERVATION_ACCEPTED,
+    answers.ReservationRejected: Trigger.RESERVATION_REJECTED,
+    answers.ReservationExpired: Trigger.RESERVATION_EXPIRED,
+    answers.ReservationReleased: Trigger.RESERVATION_RELEASED,
+    answers.ReleaseRefused: Trigger.RELEASE_REFUSED,
+}
+PARCELS: dict[type[parcels.ShipmentEvent], ShipmentStatus] = {
+    parcels.ShipmentCreated: ShipmentStatus.CREATED,
+    parcels.ShipmentDispatched: ShipmentStatus.DISPATCHED,
+    parcels.ShipmentDelivered: ShipmentStatus.DELIVERED,
+}
+
 
 @consumes(answers.ReservationAccepted, batch=True)
-async def on_accepted(tx: HotTx, events: list[answers.ReservationAccepted], envelopes: list[Envelope]) -> None:
-    """Stock is reserved: the money may come."""
-    await use_cases.hear(tx, _answers(Trigger.RESERVATION_ACCEPTED, events, envelopes))
-
-
 @consumes(answers.ReservationRejected, batch=True)
-async def on_rejected(tx: HotTx, events: list[answers.ReservationRejected], envelopes: list[Envelope]) -> None:
-    """There is not enough stock: of an order just placed, or of a paid one whose reservation had ended."""
-    await use_cases.hear(tx, _answers(Trigger.RESERVATION_REJECTED, events, envelopes, "not enough stock"))
-
-
 @consumes(answers.ReservationExpired, batch=True)
-async def on_expired(tx: HotTx, events: list[answers.ReservationExpired], envelopes: list[Envelope]) -> None:
-    """The reservation ended by itself: only the history needs to know, since fulfilment reserves again."""
-    await use_cases.hear(tx, _answers(Trigger.RESERVATION_EXPIRED, events, envelopes))
-
-
 @consumes(answers.ReservationReleased, batch=True)
-async def on_released(tx: HotTx, events: list[answers.ReservationReleased], envelopes: list[Envelope]) -> None:
-    """The stock is free again: an order that waited for that is cancelled, and its money goes back."""
-    await use_cases.hear(tx, _answers(Trigger.RESERVATION_RELEASED, events, envelopes))
-
-
 @consumes(answers.ReleaseRefused, batch=True)
-async def on_refused(tx: HotTx, events: list[answers.ReleaseRefused], envelopes: list[Envelope]) -> None:
-    """A parcel had left before the cancellation came: the order goes on."""
-    await use_cases.hear(tx, _answers(Trigger.RELEASE_REFUSED, events, envelopes))
+async def hear_answers(tx: HotTx, events: list[answers.InventoryAnswer], envelopes: list[Envelope]) -> None:
+    """All kinds together, so that a batch locks its orders once."""
+    steps = [
+        Step(event.order_id, ANSWERS[type(event)], _cause(envelope, _reason(event), event))
+        for event, envelope in zip(events, envelopes, strict=True)
+    ]
+    await use_cases.hear(tx, steps)
 
 
 @consumes(parcels.ShipmentCreated, batch=True)
-async def on_created(tx: HotTx, events: list[parcels.ShipmentCreated], envelopes: list[Envelope]) -> None:
-    """A warehouse packs."""
-    await use_cases.hear(tx, _parcels(ShipmentStatus.CREATED, events, envelopes))
-
-
 @consumes(parcels.ShipmentDispatched, batch=True)
-async def on_dispatched(tx: HotTx, events: list[parcels.ShipmentDispatched], envelopes: list[Envelope]) -> None:
-    """A parcel is on its way."""
-    await use_cases.hear(tx, _parcels(ShipmentStatus.DISPATCHED, events, envelopes))
-
-
 @consumes(parcels.ShipmentDelivered, batch=True)
-async def on_delivered(tx: HotTx, events: list[parcels.ShipmentDelivered], envelopes: list[Envelope]) -> None:
-    """A parcel has arrived."""
-    await use_cases.hear(tx, _parcels(ShipmentStatus.DELIVERED, events, envelopes))
-
-
-def _answers(
-    trigger: Trigger,
-    events: Sequence[answers.InventoryAnswer],
-    envelopes: Iterable[Envelope],
-    reason: str | None = None,
-) -> list[Step]:
-    """A step for each; a refusal gives its own reason."""
-    return [
-        Step(event.order_id, trigger, _cause(envelope, getattr(event, "reason", reason), event))
+async def hear_of_parcels(tx: HotTx, events: list[parcels.ShipmentEvent], envelopes: list[Envelope]) -> None:
+    """All kinds together, so that a batch locks its orders once."""
+    steps = [
+        Step(event.order_id, _shipment(event), _cause(envelope))
         for event, envelope in zip(events, envelopes, strict=True)
     ]
+    await use_cases.hear(tx, steps)
 
 
-def _parcels(
-    status: ShipmentStatus, events: Iterable[parcels.ShipmentEvent], envelopes: Iterable[Envelope]
-) -> list[Step]:
-    return [
-        Step(event.order_id, _shipment(status, event), _cause(envelope))
-        for event, envelope in zip(events, envelopes, strict=True)
-    ]
+def _reason(event: answers.InventoryAnswer) -> str | None:
+    if isinstance(event, answers.ReleaseRefused):
+        return event.reason
+    return "not enough stock" if isinstance(event, answers.ReservationRejected) else None
 
 
-def _shipment(status: ShipmentStatus, event: parcels.ShipmentEvent) -> Shipment:
+def _shipment(event: parcels.ShipmentEvent) -> Shipment:
     left = event if isinstance(event, parcels.ShipmentDispatched) else None
     return Shipment(
         id=event.shipment_id,
-        status=status,
+        status=PARCELS[type(event)],
         shipments_of_order=event.shipments_of_order,
         carrier=left.carrier if left else None,
         tracking_number=left.tracking_number if left else None,

@@ -67,11 +67,6 @@ async def forget_erased(runtime: Runtime) -> None:
         await queries.forget_erased(tx)
 
 
-async def prune_idempotency_keys(runtime: Runtime) -> None:
-    async with runtime.database.hot() as connection:
-        await connection.execute(idempotency.PRUNE)
-
-
 def settings_of(runtime: Runtime) -> Settings:
     assert isinstance(runtime.settings, Settings)
     return runtime.settings
@@ -82,5 +77,5 @@ JOBS = (
     Job("complete-delivered", complete, every=timedelta(minutes=1)),
     Job("find-standing-still", find_standing_still, every=timedelta(seconds=30)),
     Job("forget-erased", forget_erased, every=timedelta(minutes=10)),
-    Job("prune-idempotency-keys", prune_idempotency_keys, every=timedelta(hours=1)),
+    Job("prune-idempotency-keys", idempotency.prune, every=timedelta(hours=1)),
 )

@@ -9,7 +9,7 @@ from uuid import UUID
 import structlog
 
 from order_service.orders import announcements, queries
-from order_service.orders.models import Actor, Order, Trigger, rule_for
+from order_service.orders.models import Actor, Order, Status, Trigger
 from order_service.orders.state import Cause, OrderState, Shipment
 from order_service.payments import refunds
 from service_kit.clock import utcnow
@@ -69,14 +69,14 @@ async def hear(tx: HotTx, steps: Sequence[Step]) -> None:
 async def payment_captured(tx: HotTx, order: OrderState, captured_total: int, now: datetime) -> int:
     """Books what was captured by now, of an order that is held; how much of it the order doesn't want.
 
-    An order that was called off wants nothing of it, any other no more than its total. What it doesn't want is the
-    caller's to give back.
+    Until it is paid it wants no more than its total; then, or once it was called off, nothing: what staff gave back
+    makes no room for a second payment. What it doesn't want is the caller's to give back.
     """
     added = captured_total - order.captured
     if added <= 0:
         return 0
-    called_off = rule_for(order.status, Trigger.CAPTURED_IN_FULL).refund
-    wanted = 0 if called_off else max(0, order.total - (order.captured - order.refunded))
+    still_open = order.status in (Status.PENDING, Status.AWAITING_PAYMENT)
+    wanted = max(0, order.total - (order.captured - order.refunded)) if still_open else 0
     unwanted = max(0, added - wanted)
     order.captured = captured_total
     in_full = order.captured - order.refunded >= order.total

@@ -157,7 +157,7 @@ class Gateway:
         self._check_signature(signature or "", body, now)
         try:
             sent = json.loads(body)
-            if not isinstance(sent, dict) or sent.get("type") not in KNOWN_EVENTS:
+            if not isinstance(sent, dict) or str(sent.get("type")) not in KNOWN_EVENTS:
                 return None
             return _AnyEvent.model_validate({"event": sent}).event
         except (ValueError, ValidationError) as error:

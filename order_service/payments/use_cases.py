@@ -92,7 +92,7 @@ async def _open(
     account = await queries.account(tx, order.id, adding=True)
     if any(payment.status == PaymentState.PENDING for payment in account.payments):
         raise PaymentUnderWay(retry_after=1)
-    amount = order.total - account.captured(order.currency)
+    amount = order.total - account.captured(order.currency) + account.refunded(order.currency)
     if amount <= 0:
         raise NothingToPay
     until = _call_ends(gateway)

@@ -1,5 +1,6 @@
 """An order service that knows a catalogue and customers, and what tests say to it as other services would."""
 
+import itertools
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -14,20 +15,14 @@ from contracts.events.base import Event
 from contracts.events.products import ProductChanged, ScheduledPrice
 from contracts.events.users import UserChanged
 from contracts.quantity import ProductQuantity
-from order_service.catalogue import consumers as catalogue
-from order_service.orders import consumers as orders
+from order_service.orders import queries, use_cases
 from service_kit.clock import utcnow
 from service_kit.ids import uuid7
-from service_kit.messaging import Envelope
-from service_kit.messaging.subscriptions import gather
+from service_kit.messaging.envelope import Envelope, encode
+from service_kit.messaging.incoming import Record
 from tests.harness.service import Caller, Served, serve
 
 SHIP_TO = {"name": "Ada King", "line1": "12 St James's Square", "city": "London", "country": "GB"}
-HANDLERS = {
-    kind: handler
-    for subscription in gather([catalogue, orders]).values()
-    for kind, handler in subscription.handlers.items()
-}
 
 
 class Shop:
@@ -39,14 +34,28 @@ class Shop:
         self.customer = served.caller()
         self.staff = served.caller(role="SubAdmin")
         self._versions = 0
+        self._offsets = itertools.count()
 
-    async def hear(self, *events: Event) -> None:
-        """Events of one type, as one batch in one transaction."""
-        envelopes = [
-            Envelope(uuid7(), event.type, event.source, event.subject, utcnow(), None) for event in events
-        ]
-        async with self.runtime.database.hot_tx() as tx:
-            await HANDLERS[events[0].type].call(tx, events, envelopes)
+    async def hear(self, *events: Event, ids: Sequence[UUID] | None = None) -> None:
+        """As the consumer would take them from Kafka: each topic's events as one batch."""
+        records: dict[str, list[Record]] = {}
+        for event, id in zip(events, ids or [uuid7() for _ in events], strict=True):
+            records.setdefault(event.topic.name, []).append(self._record(event, id))
+        messaging = self.runtime.messaging
+        for topic, batch in records.items():
+            await messaging.processor.process(messaging.subscriptions[topic], batch)
+        assert await self.execute("SELECT error FROM parked_events") is None
+
+    def _record(self, event: Event, id: UUID) -> Record:
+        envelope = Envelope(id, event.type, event.source, event.subject, utcnow(), None)
+        return Record(
+            topic=event.topic.name,
+            partition=0,
+            offset=next(self._offsets),
+            key=event.key.encode(),
+            headers=encode(envelope),
+            value=event.model_dump_json().encode(),
+        )
 
     async def product(
         self, amount: int | None = 1000, *, status: Any = "active", prices: Sequence[ScheduledPrice] = (), **more: Any
@@ -119,8 +128,6 @@ class Shop:
 
     async def capture(self, order_id: UUID, captured_total: int) -> int:
         """As the payments do when money has arrived; what the order doesn't want of it."""
-        from order_service.orders import queries, use_cases
-
         async with self.runtime.database.hot_tx() as tx:
             order = await queries.lock(tx, order_id)
             assert order is not None

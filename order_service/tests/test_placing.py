@@ -75,8 +75,16 @@ async def test_two_thousand_lines_and_not_one_more(shop: Shop) -> None:
         {"lines": [{"product_id": str(uuid4()), "quantity": 0}]},
         {"lines": [{"product_id": str(uuid4()), "quantity": 1}], "from_cart": True},
         {"lines": [{"product_id": str(uuid4()), "quantity": 1}], "ship_to": {"name": "Ada"}},
-        {"lines": [{"product_id": str(uuid4()), "quantity": 1, "agreed_unit_price": {"amount": -1, "currency": "GBP"}}]},
-        {"lines": [{"product_id": str(uuid4()), "quantity": 1, "agreed_unit_price": {"amount": 1.5, "currency": "GBP"}}]},
+        {
+            "lines": [
+                {"product_id": str(uuid4()), "quantity": 1, "agreed_unit_price": {"amount": -1, "currency": "GBP"}}
+            ]
+        },
+        {
+            "lines": [
+                {"product_id": str(uuid4()), "quantity": 1, "agreed_unit_price": {"amount": 1.5, "currency": "GBP"}}
+            ]
+        },
     ],
 )
 async def test_what_makes_no_order(shop: Shop, body: dict[str, Any]) -> None:
@@ -150,8 +158,7 @@ async def test_more_than_any_gateway_takes_is_refused(shop: Shop) -> None:
 async def test_staff_order_for_a_customer_at_agreed_prices(shop: Shop) -> None:
     customer_id, product_id = await shop.known_customer(), await shop.product(1000)
     line = {"product_id": str(product_id), "quantity": 3, "agreed_unit_price": {"amount": 750, "currency": "GBP"}}
-    body = {"lines": [line], "customer_id": str(customer_id)}
-    answer = await shop.place(by=shop.staff, **body)
+    answer = await shop.place(by=shop.staff, lines=[line], customer_id=str(customer_id))
     assert answer.status_code == 201, answer.text
     assert answer.json()["customer_id"] == str(customer_id)
     assert answer.json()["total"]["amount"] == 2250
@@ -164,7 +171,10 @@ async def test_staff_order_for_a_customer_at_agreed_prices(shop: Shop) -> None:
 async def test_customers_set_no_prices_and_order_for_nobody_else(shop: Shop) -> None:
     product_id = str(await shop.product())
     line = {"product_id": product_id, "quantity": 1, "agreed_unit_price": {"amount": 1, "currency": "GBP"}}
-    for body in ({"lines": [line]}, {"lines": [{"product_id": product_id, "quantity": 1}], "customer_id": str(uuid4())}):
+    bodies: list[dict[str, Any]] = [
+        {"lines": [line]},
+        {"lines": [{"product_id": product_id, "quantity": 1}], "customer_id": str(uuid4())},
+    ):
         answer = await shop.place(**body)
         assert (answer.status_code, answer.json()["type"]) == (403, "/problems/forbidden")
 

@@ -159,9 +159,7 @@ def test_an_order_that_costs_nothing_needs_no_payment() -> None:
         ([ShipmentStatus.DELIVERED, ShipmentStatus.DELIVERED], S.DELIVERED),
     ],
 )
-def test_a_refused_release_goes_back_to_where_the_parcels_are(
-    parcels: list[ShipmentStatus], expected: Status
-) -> None:
+def test_a_refused_release_goes_back_to_where_the_parcels_are(parcels: list[ShipmentStatus], expected: Status) -> None:
     order = an_order(S.CANCELLING)
     for status in parcels:
         order.see_shipment(a_shipment(status, of=2))
@@ -173,9 +171,9 @@ def test_the_last_parcel_is_known_by_how_many_there_are() -> None:
     order = an_order(S.PAID)
     first, second = a_shipment(ShipmentStatus.DISPATCHED, of=2), a_shipment(ShipmentStatus.DISPATCHED, of=2)
     assert order.see_shipment(first) is T.SHIPMENT_DISPATCHED
-    assert order.fulfilment_status is FulfilmentStatus.PARTIALLY_SHIPPED
+    assert str(order.fulfilment_status) == "partially_shipped"
     assert order.see_shipment(second) is T.LAST_SHIPMENT_DISPATCHED
-    assert order.fulfilment_status is FulfilmentStatus.SHIPPED
+    assert str(order.fulfilment_status) == "shipped"
 
 
 def test_an_old_word_about_a_parcel_is_no_news() -> None:

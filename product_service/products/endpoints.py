@@ -13,7 +13,7 @@ from product_service.products.queries import Asked, Shown
 from product_service.products.schemas import ProductChange, ProductIn, ProductOut
 from product_service.text import SLUG_LENGTH
 from service_kit.clock import utcnow
-from service_kit.database import HotConn, Tx
+from service_kit.database import HotConn, HotTx, Tx
 from service_kit.http.answers import problems
 from service_kit.http.etag import IfMatch
 from service_kit.problems import NotFound, PreconditionFailed
@@ -49,7 +49,7 @@ def may_see_hidden(who: Principal | None) -> bool:
     response_model=ProductOut,
     responses=problems(SkuTaken, CategoryUnknown),
 )
-async def create_product(body: ProductIn, tx: Tx, _: Manager) -> Response:
+async def create_product(body: ProductIn, tx: HotTx, _: Manager) -> Response:
     """A `draft` is seen by staff only; `active` is on sale at once. The `slug` is unique and made of the name."""
     product = await use_cases.create(tx, body.columns())
     answer = _answer(await use_cases.shown(tx, product.id), status=201)

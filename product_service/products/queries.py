@@ -1,17 +1,14 @@
 """Every statement about one product."""
 
+import json
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy.dialects.postgresql import insert
-from sqlmodel import col, select
-
 from product_service.availability.models import Availability
-from product_service.categories.models import Category
 from product_service.products.models import Product
-from service_kit.database import HotConn, Tx
+from service_kit.database import HotConn, HotTx, Tx
 from service_kit.database.doors import fetch
 
 # The price that counts at $1 for $2 pieces in currency $3 (null: the product's own). Of the tiers that the quantity
@@ -60,6 +57,14 @@ WHERE (p.status = 'active' OR $4::boolean)
 SHOW_BY_ID = f"{_SHOW} AND p.id = $5"
 SHOW_BY_SLUG = f"{_SHOW} AND p.slug = $5"
 IS_SHOWN = "SELECT true FROM products WHERE id = $1 AND (status = 'active' OR $2)"
+HOLD_CATEGORY = "SELECT true FROM categories WHERE id = $1 FOR KEY SHARE"
+
+# Catalogues are created by the thousand: no session here.
+_COLUMNS = tuple(Product.model_fields)
+INSERT = f"""
+INSERT INTO products ({", ".join(_COLUMNS)}) VALUES ({", ".join(f"${n}" for n in range(1, len(_COLUMNS) + 1))})
+ON CONFLICT DO NOTHING RETURNING id
+"""  # noqa: S608 (made of column names)
 
 
 class Asked(NamedTuple):
@@ -78,7 +83,7 @@ class Shown(NamedTuple):
     tag: str
 
 
-async def show(door: HotConn | Tx, product_id: UUID, asked: Asked) -> Shown | None:
+async def show(door: HotConn | HotTx | Tx, product_id: UUID, asked: Asked) -> Shown | None:
     return _shown(await fetch(door, SHOW_BY_ID, *asked, product_id))
 
 
@@ -90,14 +95,16 @@ async def is_shown(tx: Tx, product_id: UUID, *, hidden_too: bool) -> bool:
     return bool(await fetch(tx, IS_SHOWN, product_id, hidden_too))
 
 
-async def insert_if_free(tx: Tx, product: Product) -> bool:
+async def insert_if_free(tx: HotTx, product: Product) -> bool:
     """Whether it was stored; not when SKU or slug are taken, also by one who is about to commit."""
-    statement = insert(Product).values(**product.model_dump()).on_conflict_do_nothing().returning(col(Product.id))
-    return (await tx.exec(statement)).first() is not None
+    values = [getattr(product, name) for name in _COLUMNS]
+    values[_COLUMNS.index("attributes")] = json.dumps(product.attributes)
+    return await tx.fetchval(INSERT, *values) is not None
 
 
-async def id_of_sku(tx: Tx, sku: str) -> UUID | None:
-    return (await tx.exec(select(Product.id).where(Product.sku == sku))).first()
+async def id_of_sku(tx: HotTx, sku: str) -> UUID | None:
+    found: UUID | None = await tx.fetchval("SELECT id FROM products WHERE sku = $1", sku)
+    return found
 
 
 async def lock(tx: Tx, product_id: UUID) -> Product | None:
@@ -105,10 +112,9 @@ async def lock(tx: Tx, product_id: UUID) -> Product | None:
     return await tx.get(Product, product_id, with_for_update=True, populate_existing=True)
 
 
-async def hold_category(tx: Tx, category_id: UUID) -> bool:
+async def hold_category(tx: HotTx | Tx, category_id: UUID) -> bool:
     """Whether it exists; then it can't be deleted before the transaction ends."""
-    statement = select(Category.id).where(Category.id == category_id).with_for_update(read=True, key_share=True)
-    return (await tx.exec(statement)).first() is not None
+    return bool(await fetch(tx, HOLD_CATEGORY, category_id))
 
 
 async def had_stock(tx: Tx, product_id: UUID) -> bool:

@@ -14,7 +14,7 @@ from product_service.products.models import Product, SkuTaken
 from product_service.products.queries import Asked, Shown
 from product_service.text import slugify
 from service_kit.clock import utcnow
-from service_kit.database import HotConn, Tx
+from service_kit.database import HotConn, HotTx, Tx
 from service_kit.http.etag import Expected
 from service_kit.messaging import outbox
 from service_kit.problems import not_found
@@ -28,7 +28,7 @@ async def read_by_slug(door: HotConn, slug: str, asked: Asked) -> Shown:
     return await queries.show_by_slug(door, slug, asked) or not_found(Product, slug)
 
 
-async def create(tx: Tx, columns: dict[str, Any]) -> Product:
+async def create(tx: HotTx, columns: dict[str, Any]) -> Product:
     """Raises: SkuTaken, CategoryUnknown."""
     product = Product(slug="", **columns)
     await _hold_category(tx, product.category_id)
@@ -60,9 +60,8 @@ async def delete(tx: Tx, product_id: UUID, expected: Expected) -> None:
     await outbox.add(tx, events.ProductDeleted(product_id=product_id, version=product.version + 1))
 
 
-async def shown(tx: Tx, product_id: UUID) -> Shown:
+async def shown(tx: HotTx | Tx, product_id: UUID) -> Shown:
     """What staff see of it right after their change."""
-    await tx.flush()
     asked = Asked(at=utcnow(), hidden_too=True)
     return await queries.show(tx, product_id, asked) or not_found(Product, product_id)
 
@@ -87,7 +86,7 @@ def snapshot(product: Product, scheduled: Sequence[ScheduledPrice]) -> events.Pr
     )
 
 
-async def _hold_category(tx: Tx, category_id: UUID | None) -> None:
+async def _hold_category(tx: HotTx | Tx, category_id: UUID | None) -> None:
     if category_id and not await queries.hold_category(tx, category_id):
         raise CategoryUnknown(category_id=str(category_id))
 

@@ -21,7 +21,7 @@ from service_kit.http.idempotency import IdempotencyKey
 from service_kit.security import PUBLIC, Principal, Requires
 from service_kit.settings import ServiceSettings
 from service_kit.telemetry.tracing import current_traceparent
-from tests.harness.service import NOBODY, Served, _keep_keys, _trust_test_tokens
+from tests.harness.service import NOBODY, Served, keep_test_keys, trust_test_tokens
 from tests.harness.tokens import ISSUER
 
 ADD = "INSERT INTO notes (body) VALUES ($1)"
@@ -36,7 +36,8 @@ CREATE TABLE idempotency_keys (user_id uuid, operation text, key text, body_hash
 CREATE TABLE notes (id serial PRIMARY KEY, body text);
 CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS
     $$ BEGIN IF NEW.body = 'refused' THEN RAISE check_violation; END IF; RETURN NULL; END $$;
-CREATE CONSTRAINT TRIGGER late AFTER INSERT ON notes DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION refuse();
+CREATE CONSTRAINT TRIGGER late AFTER INSERT ON notes DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW EXECUTE FUNCTION refuse();
 """
 
 
@@ -101,7 +102,7 @@ def make(database_url: str, **settings: object) -> FastAPI:
         description="For tests.",
         routers=[router],
     )
-    _trust_test_tokens(app.state.runtime)
+    trust_test_tokens(app.state.runtime)
     return app
 
 
@@ -110,7 +111,7 @@ async def service(empty_database: str) -> AsyncIterator[Served]:
     connection = await asyncpg.connect(empty_database)
     await connection.execute(TABLES)
     await connection.close()
-    await _keep_keys(empty_database)
+    await keep_test_keys(empty_database)
     app = make(empty_database, max_body_bytes=1000, cors_origins="http://shop.test")
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(app.router.lifespan_context(app))

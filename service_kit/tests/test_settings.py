@@ -58,7 +58,7 @@ def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_production_refuses_any_origin() -> None:
     with pytest.raises(ValidationError, match="CORS_ORIGINS"):
-        Shop(environment="production", cors_origins="*")  # type: ignore[call-arg]
+        Shop(environment="production", cors_origins="*")
 
 
 def test_secrets_are_not_printed() -> None:

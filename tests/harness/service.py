@@ -70,7 +70,7 @@ async def serve(service: str, **settings: Any) -> AsyncIterator[Served]:
     `settings` are the service's fields; `service_role="all", kafka_bootstrap_servers=…` lets its events flow.
     """
     url = settings.pop("database_url", None) or new_database(service)
-    await _keep_keys(url)
+    await keep_test_keys(url)
     values = {
         "environment": "development",
         "service_role": "api",
@@ -85,7 +85,7 @@ async def serve(service: str, **settings: Any) -> AsyncIterator[Served]:
     app = importlib.import_module(f"{service}.main").create(
         importlib.import_module(f"{service}.settings").Settings(database_url=url, **values)
     )
-    _trust_test_tokens(app.state.runtime)
+    trust_test_tokens(app.state.runtime)
     try:
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(app.router.lifespan_context(app))
@@ -94,7 +94,7 @@ async def serve(service: str, **settings: Any) -> AsyncIterator[Served]:
         drop_database(url)
 
 
-def _trust_test_tokens(runtime: Runtime) -> None:
+def trust_test_tokens(runtime: Runtime) -> None:
     """Fetching keys gives the tests' key, beside the service's own where it makes any."""
     own = runtime.keys.fetch
 
@@ -105,7 +105,7 @@ def _trust_test_tokens(runtime: Runtime) -> None:
     runtime.keys.fetch = fetch
 
 
-async def _keep_keys(url: str) -> None:
+async def keep_test_keys(url: str) -> None:
     """The tests' key, as if it had been fetched before."""
     connection = await asyncpg.connect(url)
     keep = "INSERT INTO verification_keys (id, jwks, fetched_at) VALUES (1, $1, now()) ON CONFLICT DO NOTHING"

@@ -91,7 +91,7 @@ class Shop:
     async def order(self, status: str = "awaiting_payment", total: int = TOTAL, token: str | None = None) -> UUID:
         """The customer's; as if it had been placed and its stock decided."""
         now = utcnow()
-        order = Order(
+        order = Order(  # type: ignore[call-arg]  # the database gives the number
             user_id=self.customer.user_id,
             status=status,
             fulfilment_status=FulfilmentStatus.UNFULFILLED,
@@ -243,7 +243,7 @@ def charge_event(payment: Payment | dict[str, Any], status: str, **changes: Any)
     return {"id": f"evt_{uuid4().hex}", "type": f"charge.{status}", "created": 1, "data": {"charge": charge}}
 
 
-async def eventually(condition: Callable[[], Awaitable[T]]) -> T:
+async def eventually(condition: Callable[[], Awaitable[T | None]]) -> T:
     """The condition's first true value."""
     async with asyncio.timeout(PATIENCE):
         while not (value := await condition()):

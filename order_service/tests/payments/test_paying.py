@@ -84,12 +84,12 @@ async def test_a_key_is_required_and_belongs_to_one_body(shop: Shop) -> None:
     assert (other.status_code, other.json()["type"]) == (422, "/problems/idempotency-key-reused")
 
 
-@pytest.mark.parametrize("status", ["pending", "paid", "cancelled", "expired", "rejected", "shipped"])
-async def test_only_an_order_that_awaits_payment_can_be_paid(shop: Shop, status: str) -> None:
-    order_id = await shop.order(status)
-    refused = await shop.pay(order_id)
-    assert (refused.status_code, refused.json()["type"]) == (409, "/problems/order-not-awaiting-payment")
-    assert shop.gateway.charges(order_id) == []
+async def test_only_an_order_that_awaits_payment_can_be_paid(shop: Shop) -> None:
+    for status in ("pending", "paid", "cancelling", "cancelled", "expired", "rejected", "shipped"):
+        order_id = await shop.order(status)
+        refused = await shop.pay(order_id)
+        assert (refused.status_code, refused.json()["type"]) == (409, "/problems/order-not-awaiting-payment")
+        assert shop.gateway.charges(order_id) == []
 
 
 async def test_another_customers_order_and_payment_are_not_found(shop: Shop) -> None:

@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from contracts.events import order_notification, payment_status
+from order_service.orders import queries as orders
 from order_service.payments import refunds
 from order_service.payments.gateway import Gateway, NoAnswer
 from order_service.tests.payments.conftest import TOTAL, Shop, charge_event
@@ -57,10 +58,10 @@ async def test_twenty_requests_with_one_key_refund_once(shop: Shop) -> None:
     assert (await shop.refund(payment["id"], 101, key="a")).status_code == 422
 
 
-@pytest.mark.parametrize("amount", [0, -1, 1.5, "10", 10**30])
-async def test_an_amount_is_a_positive_integer(shop: Shop, amount: Any) -> None:
+async def test_an_amount_is_a_positive_integer(shop: Shop) -> None:
     _, payment = await shop.paid()
-    assert (await shop.refund(payment["id"], amount)).status_code == 422
+    wrong: list[Any] = [0, -1, 1.5, "10", 10**30]
+    assert [(await shop.refund(payment["id"], amount)).status_code for amount in wrong] == [422] * len(wrong)
 
 
 async def test_only_staff_refund(shop: Shop) -> None:
@@ -76,8 +77,13 @@ async def test_what_is_not_captured_cannot_be_refunded(shop: Shop) -> None:
     assert (await shop.refund(payment["id"], 1)).json()["type"] == "/problems/nothing-to-refund"
 
 
-@pytest.mark.parametrize("status", ["cancelled", "expired", "rejected"])
-async def test_money_for_an_order_that_has_ended_goes_back_by_itself(shop: Shop, status: str) -> None:
+async def test_money_for_an_order_that_has_ended_goes_back_by_itself(shop: Shop) -> None:
+    for status in ("cancelled", "expired", "rejected"):
+        await money_goes_back(shop, status)
+    assert await shop.served.events(order_notification.OrderPaid) == []
+
+
+async def money_goes_back(shop: Shop, status: str) -> None:
     order_id = await shop.order()
     payment = (await shop.pay(order_id)).json()
     await shop.set_status(order_id, status)
@@ -88,7 +94,6 @@ async def test_money_for_an_order_that_has_ended_goes_back_by_itself(shop: Shop,
     assert sum(r["amount"] for r in shop.gateway.refunds(order_id)) == TOTAL
     order = await shop.state(order_id)
     assert (order.status, order.payment_status) == (status, "refunded")
-    assert await shop.served.events(order_notification.OrderPaid) == []
 
 
 async def test_an_order_paid_twice_keeps_one_payment(shop: Shop) -> None:
@@ -125,7 +130,7 @@ async def test_a_cancelled_order_gives_its_money_back(shop: Shop) -> None:
     await shop.refund(payment["id"], 250)
     await shop.carry_out_refunds()
     async with shop.runtime.database.hot_tx() as tx:
-        order = await refunds.orders.lock(tx, order_id)
+        order = await orders.lock(tx, order_id)
         assert order is not None
         first = await refunds.request(tx, order, None, "cancelled")
         again = await refunds.request(tx, order, None, "cancelled")

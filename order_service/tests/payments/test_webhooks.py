@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import time
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -10,7 +9,7 @@ import pytest
 
 from contracts.events import order_notification, payment_status
 from order_service.payments.gateway import Gateway
-from order_service.tests.payments.conftest import SECRET, TOTAL, Shop, charge_event, signature
+from order_service.tests.payments.conftest import TOTAL, Shop, charge_event
 
 
 async def opened(shop: Shop, order_id: UUID, token: str = "tok_ok") -> dict[str, Any]:
@@ -18,66 +17,16 @@ async def opened(shop: Shop, order_id: UUID, token: str = "tok_ok") -> dict[str,
     return payment
 
 
-@pytest.mark.parametrize(
-    ("changes", "status"),
-    [
-        ({}, 204),
-        ({"secret": "another secret"}, 401),
-        ({"at": time.time() - 600}, 401),
-        ({"at": time.time() + 600}, 401),
-        ({"at": time.time() - 200}, 204),
-    ],
-)
-async def test_only_a_fresh_signature_of_the_gateway_counts(shop: Shop, changes: dict[str, Any], status: int) -> None:
+async def test_a_wrong_signature_is_401_and_changes_nothing(shop: Shop) -> None:
     order_id = await shop.order()
-    payment = await opened(shop, order_id)
-    answer = await shop.webhook(charge_event(payment, "succeeded"), **changes)
-    assert answer.status_code == status
-    assert (await shop.state(order_id)).status == ("paid" if status == 204 else "awaiting_payment")
-    if status == 401:
-        assert answer.json()["type"] == "/problems/webhook-signature-wrong"
-
-
-@pytest.mark.parametrize(
-    "header",
-    [None, "", "nonsense", "t=,v1=", "v1=abc", "t=12", "t=²,v1=abc", f"t={10**400},v1=abc", "t=1,t=2,v1=é".encode()],
-)
-async def test_a_malformed_signature_is_401(shop: Shop, header: str | bytes | None) -> None:
-    headers: list[tuple[bytes, bytes]] = []
-    if header is not None:
-        headers = [(b"Webhook-Signature", header if isinstance(header, bytes) else header.encode())]
-    answer = await shop.served.anonymous.post("/payments/webhooks/sandbox", content=b"{}", headers=headers)
-    assert answer.status_code == 401
-
-
-async def test_the_signature_is_over_the_raw_body(shop: Shop) -> None:
-    event = charge_event(await opened(shop, await shop.order()), "succeeded")
-    spaced = json.dumps(event, indent=2)
-    post = shop.served.anonymous.post
-    good = await post("/payments/webhooks/sandbox", content=spaced, headers={"Webhook-Signature": signature(spaced)})
-    other = await post(
-        "/payments/webhooks/sandbox", content=spaced, headers={"Webhook-Signature": signature(json.dumps(event))}
-    )
-    assert (good.status_code, other.status_code) == (204, 401)
-
-
-async def test_two_signatures_at_once_while_the_secret_is_changed(shop: Shop) -> None:
-    body = json.dumps({"type": "unheard.of"})
-    both = f"{signature(body, secret='old')},{signature(body, secret=SECRET).partition(',')[2]}"
-    headers = {"Webhook-Signature": both}
-    answer = await shop.served.anonymous.post("/payments/webhooks/sandbox", content=body, headers=headers)
-    assert answer.status_code == 204
-
-
-@pytest.mark.parametrize(
-    "body", [b"", b"[]", b"null", b"{", b'{"type": ["x"]}', b'{"type": "charge.succeeded"}', b"\xff"]
-)
-async def test_a_signed_body_of_another_form_is_no_error_of_ours(shop: Shop, body: bytes) -> None:
-    headers = {"Webhook-Signature": signature(body.decode("latin-1"))}
-    if body == b"\xff":
-        headers = {"Webhook-Signature": "t=1,v1=00"}
-    answer = await shop.served.anonymous.post("/payments/webhooks/sandbox", content=body, headers=headers)
-    assert answer.status_code in (204, 400, 401)
+    event = charge_event(await opened(shop, order_id), "succeeded")
+    wrong = await shop.webhook(event, secret="another secret")
+    assert (wrong.status_code, wrong.json()["type"]) == (401, "/problems/webhook-signature-wrong")
+    unsigned = await shop.served.anonymous.post("/payments/webhooks/sandbox", content=json.dumps(event))
+    assert unsigned.status_code == 401
+    assert (await shop.state(order_id)).status == "awaiting_payment"
+    assert (await shop.webhook(event)).status_code == 204
+    assert (await shop.state(order_id)).status == "paid"
 
 
 async def test_another_gateway_is_not_found(shop: Shop) -> None:
@@ -144,10 +93,14 @@ async def test_the_webhook_may_come_before_our_own_second_transaction(
     assert payment["gateway_charge_id"] == shop.gateway.charges(order_id)[0]["id"]
 
 
+def unknown(order_id: UUID) -> dict[str, Any]:
+    """A payment that we have no row of."""
+    money = {"amount": 7, "currency": "GBP"}
+    return {"id": uuid4(), "gateway_charge_id": "ch_unknown", "order_id": str(order_id), "amount": money}
+
+
 async def test_a_charge_of_somebody_else_is_left_alone(shop: Shop) -> None:
-    foreign = {
-        "id": uuid4(), "gateway_charge_id": "ch_x", "order_id": str(uuid4()), "amount": {"amount": 5, "currency": "GBP"}
-    }  # fmt: skip
+    foreign = unknown(uuid4())
     assert (await shop.webhook(charge_event(foreign, "succeeded"))).status_code == 204
     assert (await shop.webhook(charge_event(foreign, "succeeded", idempotency_key="theirs"))).status_code == 204
     assert await shop.served.events() == []
@@ -155,9 +108,7 @@ async def test_a_charge_of_somebody_else_is_left_alone(shop: Shop) -> None:
 
 async def test_a_charge_of_ours_whose_row_is_gone_is_booked_all_the_same(shop: Shop) -> None:
     order_id = await shop.order("cancelled")
-    lost = {
-        "id": uuid4(), "gateway_charge_id": "ch_l", "order_id": str(order_id), "amount": {"amount": 7, "currency": "GBP"}
-    }  # fmt: skip
+    lost = unknown(order_id)
     assert (await shop.webhook(charge_event(lost, "succeeded"))).status_code == 204
     assert (await shop.webhook(charge_event(lost, "succeeded"))).status_code == 204
     assert [(p["status"], p["amount"]["amount"]) for p in await shop.payments(order_id)] == [("succeeded", 7)]

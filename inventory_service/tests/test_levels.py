@@ -1,0 +1,88 @@
+"""What the others are told of the stock: the latest level of each product that changed, and not too often."""
+
+import asyncio
+
+from contracts.events.products import ProductChanged
+from contracts.events.stock_levels import StockChanged
+from inventory_service.stock import use_cases
+from inventory_service.tests.inventory import Inventory, fulfilment, reservation
+from service_kit.ids import uuid7
+
+
+async def _told(inventory: Inventory) -> list[StockChanged]:
+    """Everything told so far, after what changed was published."""
+    await _rest(inventory)
+    await use_cases.publish_levels(inventory.runtime)
+    return await inventory.served.events(StockChanged)
+
+
+async def _rest(inventory: Inventory) -> None:
+    """As if the pause of each product were over."""
+    async with inventory.runtime.database.hot() as hot:
+        await hot.execute("UPDATE stock SET published_at = published_at - interval '1 second'")
+
+
+async def test_many_changes_are_told_as_one_level(inventory: Inventory) -> None:
+    product_id, north = await inventory.stocked(10)
+    south = await inventory.warehouse()
+    await inventory.receive(south, (product_id, 5))
+    for _ in range(3):
+        await inventory.hear(reservation(uuid7(), [(product_id, 2)]))
+    (level,) = await _told(inventory)
+    assert (level.product_id, level.on_hand, level.reserved, level.available) == (product_id, 15, 6, 9)
+    assert {each.warehouse_id: (each.on_hand, each.reserved, each.available) for each in level.warehouses} == {
+        north: (10, 6, 4),
+        south: (5, 0, 5),
+    }
+    assert await _told(inventory) == [level], "nothing changed, nothing is said"
+
+
+async def test_every_way_to_change_stock_is_told_with_a_higher_version(inventory: Inventory) -> None:
+    product_id, warehouse_id = await inventory.stocked(10)
+    order_id, lines = uuid7(), [(product_id, 4)]
+    levels = [(await _told(inventory))[-1]]
+
+    async def adjust() -> None:
+        place = {"product_id": str(product_id), "warehouse_id": str(warehouse_id)}
+        await inventory.staff.post("/stock/adjustments", json={**place, "quantity": -1, "reason": "lost"})
+
+    await inventory.receive(warehouse_id, (product_id, 1))
+    levels.append((await _told(inventory))[-1])
+    await adjust()
+    levels.append((await _told(inventory))[-1])
+    await inventory.hear(reservation(order_id, lines))
+    levels.append((await _told(inventory))[-1])
+    await inventory.hear(fulfilment(order_id, lines))
+    assert len(await _told(inventory)) == 4, "nothing moved yet"
+    (shipment,) = await inventory.shipments(order_id)
+    await inventory.dispatch(shipment["id"])
+    levels.append((await _told(inventory))[-1])
+    assert [(each.on_hand, each.reserved) for each in levels] == [(10, 0), (11, 0), (10, 0), (10, 4), (6, 0)]
+    versions = [each.version for each in levels]
+    assert versions == sorted(set(versions))
+
+
+async def test_a_product_is_told_at_most_once_in_its_pause(inventory: Inventory) -> None:
+    """Also when several processes publish, and when another warehouse's stock of it changes."""
+    product_id, north = await inventory.stocked(10)
+    south = await inventory.warehouse()
+    begun = asyncio.get_running_loop().time()
+    while (elapsed := asyncio.get_running_loop().time() - begun) < 0.8:
+        await inventory.receive(north, (product_id, 1))
+        await inventory.receive(south, (product_id, 1))
+        await asyncio.gather(*(use_cases.publish_levels(inventory.runtime) for _ in range(3)))
+    told = len(await inventory.served.events(StockChanged))
+    assert 2 <= told <= elapsed * 10 + 1
+
+
+async def test_many_products_at_once(inventory: Inventory) -> None:
+    warehouse_id = await inventory.warehouse()
+    products = [uuid7() for _ in range(620)]
+    await inventory.hear(
+        *(
+            ProductChanged(product_id=each, sku="S", name="N", slug="s", status="active", prices=[], version=1)
+            for each in products
+        )
+    )
+    await inventory.receive(warehouse_id, *((product_id, 1) for product_id in products))
+    assert sorted(level.product_id for level in await _told(inventory)) == sorted(products)

@@ -1,0 +1,87 @@
+"""Parcels leave and arrive, over HTTP."""
+
+from uuid import UUID, uuid4
+
+from contracts.events.inventory_deduction import StockDeducted
+from contracts.events.shipment_notification import ShipmentDelivered, ShipmentDispatched
+from contracts.quantity import ProductQuantity
+from inventory_service.tests.inventory import Inventory, fulfilment, reservation
+from service_kit.ids import uuid7
+
+
+async def _paid(inventory: Inventory, *quantities: int) -> tuple[UUID, UUID, str]:
+    """(order, product, shipment) of an order with so many lines of one product."""
+    product_id, _ = await inventory.stocked(10)
+    order_id, lines = uuid7(), [(product_id, quantity) for quantity in quantities]
+    await inventory.hear(reservation(order_id, lines), fulfilment(order_id, lines))
+    (shipment,) = await inventory.shipments(order_id)
+    return order_id, product_id, shipment["id"]
+
+
+async def test_dispatch_deducts_and_tells(inventory: Inventory) -> None:
+    order_id, product_id, shipment_id = await _paid(inventory, 2, 1)
+    answer = await inventory.dispatch(shipment_id, "RM42")
+    assert answer.status_code == 200, answer.text
+    assert (answer.json()["status"], answer.json()["tracking_number"]) == ("dispatched", "RM42")
+    assert (await inventory.staff.get(f"/shipments/{shipment_id}")).json() == answer.json()
+    lines = [ProductQuantity(product_id=product_id, quantity=2), ProductQuantity(product_id=product_id, quantity=1)]
+    (deducted,) = await inventory.served.events(StockDeducted)
+    assert (deducted.shipment_id, deducted.lines, deducted.version) == (UUID(shipment_id), lines, 2)
+    (dispatched,) = await inventory.served.events(ShipmentDispatched)
+    assert (dispatched.order_id, dispatched.lines, dispatched.version) == (order_id, lines, 2)
+    assert (dispatched.carrier, dispatched.tracking_number) == ("Royal Mail", "RM42")
+    assert (dispatched.number, dispatched.shipments_of_order) == ("M-7K3QX9", 1)
+    assert await inventory.level(product_id) == (7, 0)
+    query = {"product_id": str(product_id), "kind": "dispatch"}
+    (movement,) = (await inventory.staff.get("/stock/movements", params=query)).json()["items"]
+    assert (movement["quantity"], movement["order_id"], movement["shipment_id"]) == (-3, str(order_id), shipment_id)
+    assert movement["user_id"] == str(inventory.staff.user_id)
+    found = (await inventory.staff.get(f"/reservations/{order_id}")).json()
+    assert (found["status"], found["lines"]) == ("fulfilled", [])
+    await inventory.check_books()
+
+
+async def test_a_dispatch_sent_again_leaves_once(inventory: Inventory) -> None:
+    _, product_id, shipment_id = await _paid(inventory, 2)
+    first, again = await inventory.dispatch(shipment_id), await inventory.dispatch(shipment_id)
+    assert (again.status_code, again.json()) == (200, first.json())
+    other = await inventory.dispatch(shipment_id, "RM2")
+    assert (other.status_code, other.json()["shipment_status"]) == (409, "dispatched")
+    assert (await inventory.said()).count("shipment.dispatched") == 1
+    assert await inventory.level(product_id) == (8, 0)
+    await inventory.check_books()
+
+
+async def test_is_delivered_after_it_left_and_once(inventory: Inventory) -> None:
+    _, _, shipment_id = await _paid(inventory, 2)
+    early = await inventory.staff.post(f"/shipments/{shipment_id}/deliver")
+    assert (early.status_code, early.json()["type"]) == (409, "/problems/shipment-not-to-deliver")
+    await inventory.dispatch(shipment_id)
+    answers = [await inventory.staff.post(f"/shipments/{shipment_id}/deliver") for _ in range(2)]
+    assert [answer.json()["status"] for answer in answers] == ["delivered", "delivered"]
+    assert answers[0].json() == answers[1].json()
+    (delivered,) = await inventory.served.events(ShipmentDelivered)
+    assert (delivered.shipment_id, delivered.version) == (UUID(shipment_id), 3)
+    assert (await inventory.dispatch(shipment_id)).status_code == 409
+
+
+async def test_a_shipment_that_is_not_there(inventory: Inventory) -> None:
+    assert (await inventory.dispatch(uuid4())).status_code == 404
+    assert (await inventory.staff.post(f"/shipments/{uuid4()}/deliver")).status_code == 404
+    assert (await inventory.staff.get(f"/shipments/{uuid4()}")).status_code == 404
+
+
+async def test_lists_what_waits(inventory: Inventory) -> None:
+    gone, _, gone_shipment = await _paid(inventory, 1)
+    _, _, waiting_shipment = await _paid(inventory, 1)
+    await inventory.dispatch(gone_shipment)
+
+    async def found(**query: str) -> list[str]:
+        return [each["id"] for each in (await inventory.staff.get("/shipments", params=query)).json()["items"]]
+
+    assert await found() == [gone_shipment, waiting_shipment]
+    assert await found(status="created") == [waiting_shipment]
+    assert await found(order_id=str(gone)) == [gone_shipment]
+    warehouse_id = (await inventory.staff.get(f"/shipments/{gone_shipment}")).json()["warehouse_id"]
+    assert await found(warehouse_id=warehouse_id) == [gone_shipment]
+    assert (await inventory.staff.get("/shipments", params={"status": "lost"})).status_code == 422

@@ -1,0 +1,227 @@
+"""Stock over HTTP: what comes in, what is corrected, and the ledger."""
+
+from datetime import date
+from uuid import UUID, uuid4
+
+import asyncpg
+import pytest
+
+from contracts.events.products import ProductChanged, ProductDeleted
+from inventory_service.tests.inventory import Inventory, reservation
+from service_kit.ids import uuid7
+
+NO_SHIPMENT = UUID(int=1)
+
+
+async def test_a_receipt_keeps_where_goods_came_from(inventory: Inventory) -> None:
+    tea, coffee, warehouse_id = await inventory.product(), await inventory.product(), await inventory.warehouse()
+    supplier = (await inventory.staff.post("/suppliers", json={"name": "Hanford"})).json()
+    lines = [
+        {
+            "product_id": str(tea),
+            "quantity": 5,
+            "unit_cost": {"amount": 140, "currency": "GBP"},
+            "batch": "B-1",
+            "expires_on": date(2030, 1, 31).isoformat(),
+        },
+        {"product_id": str(coffee), "quantity": 2, "unit_cost": None, "batch": None, "expires_on": None},
+        {"product_id": str(tea), "quantity": 3, "unit_cost": None, "batch": "B-2", "expires_on": None},
+    ]
+    body = {"warehouse_id": str(warehouse_id), "supplier_id": supplier["id"], "lines": lines}
+    answer = await inventory.staff.post("/stock/receipts", json=body)
+    assert answer.status_code == 201, answer.text
+    assert answer.json()["lines"] == lines
+    assert (await inventory.staff.get(answer.headers["Location"])).json() == answer.json()
+    listed = (await inventory.staff.get("/stock/receipts", params={"supplier_id": supplier["id"]})).json()["items"]
+    assert [each["id"] for each in listed] == [answer.json()["id"]]
+    assert await inventory.level(tea) == (8, 0)
+    movements = (await inventory.staff.get("/stock/movements", params={"product_id": str(tea)})).json()["items"]
+    assert sorted(each["quantity"] for each in movements) == [3, 5]
+    assert {(each["kind"], each["receipt_id"]) for each in movements} == {("receipt", answer.json()["id"])}
+    await inventory.check_books()
+
+
+async def test_an_unknown_product_says_when_to_try_again(inventory: Inventory) -> None:
+    known, unknown, warehouse_id = await inventory.product(), uuid7(), await inventory.warehouse()
+    body = {
+        "warehouse_id": str(warehouse_id),
+        "lines": [{"product_id": str(each), "quantity": 1} for each in (known, unknown)],
+    }
+    answer = await inventory.staff.post("/stock/receipts", json=body)
+    assert (answer.status_code, answer.json()["type"]) == (409, "/problems/product-unknown")
+    assert answer.json()["product_ids"] == [str(unknown)]
+    assert answer.headers["Retry-After"] == "1"
+    assert await inventory.level(known) == (0, 0), "all lines or none"
+    await inventory.product(product_id=unknown)
+    assert (await inventory.staff.post("/stock/receipts", json=body)).status_code == 201
+
+
+async def test_a_deleted_product_takes_no_stock_and_does_not_come_back(inventory: Inventory) -> None:
+    product_id, warehouse_id = await inventory.stocked(2)
+    await inventory.hear(ProductDeleted(product_id=product_id, version=3))
+    await inventory.product(product_id=product_id, version=2)
+    body = {"warehouse_id": str(warehouse_id), "lines": [{"product_id": str(product_id), "quantity": 1}]}
+    answer = await inventory.staff.post("/stock/receipts", json=body)
+    assert (answer.status_code, answer.json()["type"]) == (409, "/problems/product-deleted")
+    (item,) = (await inventory.staff.get("/stock")).json()["items"]
+    assert item["name"].startswith("Product"), "what lies there is still called by its name"
+
+
+async def test_the_newest_snapshot_counts_whatever_order_they_come_in(inventory: Inventory) -> None:
+    product_id, _ = await inventory.stocked(1)
+
+    def snapshot(version: int) -> ProductChanged:
+        return ProductChanged(
+            product_id=product_id,
+            sku="S",
+            name=f"Name {version}",
+            slug="s",
+            status="active",
+            prices=[],
+            version=version,
+        )
+
+    await inventory.hear(snapshot(3), snapshot(5), snapshot(4))
+    await inventory.hear(snapshot(2))
+    (item,) = (await inventory.staff.get("/stock")).json()["items"]
+    assert item["name"] == "Name 5"
+
+
+@pytest.mark.parametrize("missing", ["warehouse_id", "supplier_id"])
+async def test_goods_go_nowhere_that_is_not_there(inventory: Inventory, missing: str) -> None:
+    product_id, warehouse_id = await inventory.product(), await inventory.warehouse()
+    body = {"warehouse_id": str(warehouse_id), "lines": [{"product_id": str(product_id), "quantity": 1}]}
+    answer = await inventory.staff.post("/stock/receipts", json={**body, missing: str(uuid4())})
+    assert (answer.status_code, answer.json()["type"]) == (404, "/problems/not-found")
+    assert await inventory.level(product_id) == (0, 0)
+
+
+@pytest.mark.parametrize("quantity", [0, -1, 1.5, "many", 10**12])
+async def test_only_whole_positive_quantities_come_in(inventory: Inventory, quantity: object) -> None:
+    body = {"warehouse_id": str(uuid4()), "lines": [{"product_id": str(uuid4()), "quantity": quantity}]}
+    answer = await inventory.staff.post("/stock/receipts", json=body)
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["field"] == "lines.0.quantity"
+
+
+async def _adjust(inventory: Inventory, product_id: UUID, warehouse_id: UUID, quantity: int) -> tuple[int, str | None]:
+    place = {"product_id": str(product_id), "warehouse_id": str(warehouse_id)}
+    body = {**place, "quantity": quantity, "reason": "count"}
+    answer = await inventory.staff.post("/stock/adjustments", json=body)
+    return answer.status_code, answer.json().get("type")
+
+
+async def test_adjusts_down_to_what_is_reserved_and_no_further(inventory: Inventory) -> None:
+    product_id, warehouse_id = await inventory.stocked(5)
+    await inventory.hear(reservation(uuid7(), [(product_id, 3)]))
+    assert await _adjust(inventory, product_id, warehouse_id, -3) == (409, "/problems/below-reserved")
+    assert await _adjust(inventory, product_id, warehouse_id, -2) == (201, None)
+    assert await inventory.level(product_id) == (3, 3)
+    assert await _adjust(inventory, product_id, warehouse_id, 4) == (201, None)
+    assert await inventory.level(product_id) == (7, 3)
+    await inventory.check_books()
+
+
+async def test_a_find_makes_stock_where_there_was_none(inventory: Inventory) -> None:
+    product_id, warehouse_id = await inventory.product(), await inventory.warehouse()
+    assert await _adjust(inventory, product_id, warehouse_id, -1) == (409, "/problems/below-reserved")
+    assert await _adjust(inventory, product_id, warehouse_id, 2) == (201, None)
+    assert await _adjust(inventory, uuid7(), warehouse_id, 2) == (409, "/problems/product-unknown")
+    assert await _adjust(inventory, product_id, uuid7(), 2) == (404, "/problems/not-found")
+    assert await inventory.level(product_id) == (2, 0)
+    await inventory.check_books()
+
+
+async def test_an_adjustment_stands_in_the_ledger_with_its_reason(inventory: Inventory) -> None:
+    product_id, warehouse_id = await inventory.stocked(5)
+    body = {"product_id": str(product_id), "warehouse_id": str(warehouse_id), "quantity": -2, "reason": "broken"}
+    answer = await inventory.staff.post("/stock/adjustments", json=body)
+    found = (await inventory.staff.get(answer.headers["Location"])).json()
+    assert {**found, **body} == found
+    assert (found["kind"], found["user_id"]) == ("adjustment", str(inventory.staff.user_id))
+    assert (await inventory.staff.get(f"/stock/movements/{uuid4()}")).status_code == 404
+
+
+async def test_the_ledger_can_be_read_page_by_page(inventory: Inventory) -> None:
+    product_id, warehouse_id = await inventory.stocked(1)
+    _, elsewhere = await inventory.stocked(1)
+    for _ in range(4):
+        await inventory.receive(warehouse_id, (product_id, 1))
+    seen: list[str] = []
+    query = {"product_id": str(product_id), "warehouse_id": str(warehouse_id), "limit": "2"}
+    pages = 0
+    while True:
+        page = await inventory.staff.get("/stock/movements", params=query)
+        seen += [each["id"] for each in page.json()["items"]]
+        pages += 1
+        if page.json()["next"] is None:
+            break
+        assert page.links["next"]["url"].startswith("/stock/movements?")
+        query["cursor"] = page.json()["next"]
+    assert (len(seen), len(set(seen)), pages) == (5, 5, 3)
+    assert seen == sorted(seen, reverse=True)
+    assert len((await inventory.staff.get("/stock/movements", params={"kind": "dispatch"})).json()["items"]) == 0
+    assert (
+        len((await inventory.staff.get("/stock/movements", params={"warehouse_id": str(elsewhere)})).json()["items"])
+        == 1
+    )
+    assert (await inventory.staff.get("/stock/movements", params={"cursor": "nonsense"})).status_code == 400
+
+
+@pytest.mark.parametrize("change", ["UPDATE stock_movements SET quantity = 9", "DELETE FROM stock_movements"])
+async def test_nobody_rewrites_the_ledger(inventory: Inventory, change: str) -> None:
+    await inventory.stocked(5)
+    async with inventory.runtime.database.hot() as hot:
+        with pytest.raises(asyncpg.RaiseError, match="append-only"):
+            await hot.execute(change)
+
+
+@pytest.mark.parametrize("change", ["reserved = on_hand + 1", "reserved = -1", "on_hand = -1, reserved = -1"])
+async def test_the_database_itself_refuses_to_oversell(inventory: Inventory, change: str) -> None:
+    await inventory.stocked(5)
+    async with inventory.runtime.database.hot() as hot:
+        with pytest.raises(asyncpg.CheckViolationError):
+            await hot.execute(f"UPDATE stock SET {change}")
+
+
+async def test_lists_stock_by_product_warehouse_and_what_runs_low(inventory: Inventory) -> None:
+    plenty, warehouse_id = await inventory.stocked(50)
+    few, _ = await inventory.stocked(4)
+    await inventory.receive(warehouse_id, (few, 50))
+    await inventory.hear(reservation(uuid7(), [(plenty, 48)]))
+
+    async def found(**query: object) -> list[tuple[str, int]]:
+        items = (await inventory.staff.get("/stock", params={k: str(v) for k, v in query.items()})).json()["items"]
+        return sorted((each["product_id"], each["available"]) for each in items)
+
+    assert await found(product_id=few) == [(str(few), 4), (str(few), 50)]
+    assert await found(warehouse_id=warehouse_id) == sorted([(str(plenty), 2), (str(few), 50)])
+    assert await found(below=5) == sorted([(str(plenty), 2), (str(few), 4)])
+    assert await found(below=5, warehouse_id=warehouse_id) == [(str(plenty), 2)]
+    assert len(await found(limit=2)) == 2
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "permission"),
+    [
+        ("GET", "/stock", "stock:read"),
+        ("GET", "/stock/movements", "stock:read"),
+        ("POST", "/stock/receipts", "stock:receive"),
+        ("POST", "/stock/adjustments", "stock:adjust"),
+        ("GET", "/warehouses", "warehouses:read"),
+        ("POST", "/warehouses", "warehouses:manage"),
+        ("GET", "/suppliers", "suppliers:read"),
+        ("POST", "/suppliers", "suppliers:manage"),
+        ("GET", "/shipments", "shipments:read"),
+        ("POST", f"/shipments/{NO_SHIPMENT}/dispatch", "shipments:dispatch"),
+        ("POST", f"/shipments/{NO_SHIPMENT}/deliver", "shipments:deliver"),
+    ],
+)
+async def test_each_operation_asks_for_its_permission(
+    inventory: Inventory, method: str, path: str, permission: str
+) -> None:
+    assert (await inventory.served.anonymous.request(method, path, json={})).status_code == 401
+    customer = inventory.served.caller(role="User").client
+    assert (await customer.request(method, path, json={})).json()["detail"].count(permission) == 1
+    allowed = await inventory.served.caller(permission).client.request(method, path, json={})
+    assert allowed.status_code in (200, 404, 422)

@@ -1,0 +1,91 @@
+"""What time does to orders."""
+
+from datetime import timedelta
+
+from contracts.events import order_notification as steps
+from contracts.events.users import UserErased
+from order_service.orders import jobs
+from order_service.tests.conftest import Shop
+from service_kit.http import idempotency
+
+
+async def test_an_order_expires_at_its_pay_by_and_not_before(shop: Shop) -> None:
+    early, due, paid = await shop.accepted(), await shop.accepted(), await shop.paid()
+    await shop.execute("UPDATE orders SET pay_by = now() WHERE id = ANY($1::uuid[])", [due, paid])
+    await jobs.expire(shop.runtime)
+    assert [await shop.status(id) for id in (early, due, paid)] == ["awaiting_payment", "expired", "paid"]
+    assert (await shop.said(due))[-2:] == ["order.expired", "release.requested"]
+    [expired] = await shop.served.events(steps.OrderExpired)
+    assert expired.order_id == due
+    assert await shop.capture(due, 2000) == 2000, "too late: all of it goes back"
+
+
+async def test_an_order_that_somebody_holds_is_left_for_the_next_round(shop: Shop) -> None:
+    order_id = await shop.accepted()
+    await shop.execute("UPDATE orders SET pay_by = now()")
+    async with shop.runtime.database.hot_tx() as tx:
+        await tx.execute("SELECT FROM orders WHERE id = $1 FOR UPDATE", order_id)
+        await jobs.expire(shop.runtime)
+    assert await shop.status(order_id) == "awaiting_payment"
+    await jobs.expire(shop.runtime)
+    assert await shop.status(order_id) == "expired"
+
+
+async def test_more_than_one_batch_expires_at_once(shop: Shop) -> None:
+    await shop.accepted()
+    copies = jobs.BATCH + 5
+    await shop.execute(
+        "INSERT INTO orders (id, user_id, status, fulfilment_status, currency, total, captured, refunded, pay_by,"
+        " ship_to, created_at, status_since, version)"
+        " SELECT gen_random_uuid(), user_id, status, fulfilment_status, currency, total, 0, 0, now(), ship_to,"
+        f" created_at, status_since, version FROM orders, generate_series(1, {copies})"
+    )
+    await jobs.expire(shop.runtime)
+    assert await shop.execute("SELECT count(*) FROM orders WHERE status = 'expired'") == copies
+
+
+async def test_a_delivered_order_is_completed_after_the_return_window(shop: Shop) -> None:
+    over, within = await shop.paid(), await shop.paid()
+    await shop.execute("UPDATE orders SET status = 'delivered', delivered_at = now() - interval '29 days'")
+    await shop.execute("UPDATE orders SET delivered_at = now() - interval '31 days' WHERE id = $1", over)
+    await jobs.complete(shop.runtime)
+    assert [await shop.status(over), await shop.status(within)] == ["completed", "delivered"]
+    assert (await shop.said(over))[-1] == "order.completed"
+
+
+async def test_orders_that_stand_still_are_found_and_say_why(shop: Shop) -> None:
+    pending, fresh, paid = await shop.placed(), await shop.placed(), await shop.paid()
+    long_ago = timedelta(hours=1)
+    await shop.execute(
+        "UPDATE orders SET status_since = now() - $2::interval WHERE id = ANY($1::uuid[])", [pending, paid], long_ago
+    )
+    await jobs.find_standing_still(shop.runtime)
+    found = (await shop.staff.get("/orders", params={"standing_still": True, "sort": "created_at"})).json()["items"]
+    assert [(order["id"], order["standing_still"]) for order in found] == [
+        (str(pending), "inventory has not answered the reservation"),
+        (str(paid), "inventory has made no shipments"),
+    ]
+    await shop.accept(pending)
+    assert (await shop.order(pending))["standing_still"] is None
+    assert (await shop.order(fresh))["standing_still"] is None
+
+
+async def test_an_erased_customers_address_goes_when_the_order_has_ended(shop: Shop) -> None:
+    ended, running = await shop.placed(), await shop.placed()
+    await shop.customer.post(f"/orders/{ended}/cancel")
+    await shop.hear(UserErased(user_id=shop.customer.user_id, version=9))
+    await jobs.forget_erased(shop.runtime)
+    assert (await shop.order(ended))["ship_to"]["line1"] == "erased"
+    assert (await shop.order(ended))["ship_to"]["country"] == "GB"
+    assert (await shop.order(running))["ship_to"]["name"] == "Ada King"
+
+
+async def test_old_idempotency_keys_are_pruned(shop: Shop) -> None:
+    await shop.placed()
+    await shop.placed()
+    await shop.execute(
+        "UPDATE idempotency_keys SET created_at = now() - interval '49 hours'"
+        " WHERE key = (SELECT min(key) FROM idempotency_keys)"
+    )
+    await idempotency.prune(shop.runtime)
+    assert await shop.execute("SELECT count(*) FROM idempotency_keys") == 1

@@ -1,0 +1,1 @@
+"""Several real processes: whole journeys, crashes, and a shop without its broker."""

@@ -1,0 +1,41 @@
+"""One shop of real processes for all tests of this folder, which share one test process (`xdist_group`)."""
+
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+
+from local_stack.postgres import FAST_AND_FORGETFUL
+from local_stack.shop import Shop
+from tests.system.world import World
+
+SETTINGS = {
+    "LOG_LEVEL": "INFO",
+    "LOG_FORMAT": "json",
+    "KAFKA_HEAP": "384m",
+    "POSTGRES_SETTINGS": " ".join(f"{name}={value}" for name, value in FAST_AND_FORGETFUL.items()),
+    "USER_PASSWORD_MEMORY_KIB": "1024",
+    "JWKS_REFRESH_SECONDS": "5",
+}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if "tests/system/" in str(item.path):
+            item.add_marker(pytest.mark.xdist_group("system"))
+            item.add_marker(pytest.mark.system)
+
+
+@pytest.fixture(scope="session")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    shop = Shop(tmp_path_factory.mktemp("shop"), settings=SETTINGS, free_ports=True)
+    try:
+        shop.up()
+        yield shop
+    finally:
+        shop.down()
+
+
+@pytest.fixture
+async def world(shop: Shop) -> AsyncIterator[World]:
+    async with World(shop) as world:
+        yield world

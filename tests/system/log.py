@@ -1,0 +1,51 @@
+"""What stands on the topics, read from their beginning."""
+
+from dataclasses import dataclass
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from contracts.topics import TOPICS
+
+
+@dataclass(frozen=True)
+class Record:
+    topic: str
+    key: str
+    id: str
+    type: str
+    source: str
+    subject: str
+    traceparent: str | None
+    value: bytes
+
+
+async def records_of(bootstrap_servers: str, key: str | None = None) -> list[Record]:
+    """Every record, or those of one key (an order's id), partition by partition in its order."""
+    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap_servers, enable_auto_commit=False)
+    await consumer.start()
+    try:
+        partitions = [TopicPartition(topic.name, number) for topic in TOPICS for number in range(topic.partitions)]
+        consumer.assign(partitions)
+        ends = await consumer.end_offsets(partitions)
+        await consumer.seek_to_beginning(*partitions)
+        found: list[Record] = []
+        while any([await consumer.position(partition) < ends[partition] for partition in partitions]):
+            for partition, records in (await consumer.getmany(timeout_ms=500)).items():
+                found += [_record(partition.topic, record) for record in records]
+        return [record for record in found if key in (None, record.key)]
+    finally:
+        await consumer.stop()
+
+
+def _record(topic: str, record: object) -> Record:
+    headers = {name: value.decode() for name, value in record.headers}  # type: ignore[attr-defined]
+    return Record(
+        topic=topic,
+        key=record.key.decode(),  # type: ignore[attr-defined]
+        id=headers["ce_id"],
+        type=headers["ce_type"],
+        source=headers["ce_source"],
+        subject=headers["ce_subject"],
+        traceparent=headers.get("traceparent"),
+        value=record.value,  # type: ignore[attr-defined]
+    )

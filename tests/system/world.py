@@ -1,0 +1,196 @@
+"""Customers and staff of a running shop, through its REST APIs alone."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from typing import Any, Self
+from uuid import uuid4
+
+import httpx
+
+from local_stack.shop import Shop
+
+ADDRESS = {"name": "Ada King", "line1": "12 St James's Square", "city": "London", "country": "GB"}
+PASSWORD = "correct horse battery"
+SOON = 30.0
+"""Seconds within which what follows from an event has happened, also on a machine that is busy."""
+
+
+async def until(what: str, holds: Callable[[], Awaitable[Any]], within: float = SOON) -> Any:
+    """The first true value of `holds`; asks again, more and more seldom. Fails with what it last saw."""
+    deadline, pause = time.monotonic() + within, 0.02
+    while True:
+        found = await holds()
+        if found:
+            return found
+        if time.monotonic() > deadline:
+            raise AssertionError(f"{what}: not within {within:.0f} s (last seen: {found!r})")
+        await asyncio.sleep(pause)
+        pause = min(pause * 1.5, 0.5)
+
+
+class Person:
+    """Somebody who is signed in; signs in again when the token has run out."""
+
+    def __init__(self, world: "World", email: str, password: str) -> None:
+        self._world = world
+        self._form = {"grant_type": "password", "username": email, "password": password}
+        self.email = email
+        self.id = ""
+        self._token = ""
+
+    async def sign_in(self) -> Self:
+        answer = await self._world.http.post(f"{self._world.url('user')}/auth/token", data=self._form)
+        answer.raise_for_status()
+        self._token = answer.json()["access_token"]
+        self.id = (await self.call("user", "GET", "/users/me"))["id"]
+        return self
+
+    async def ask(self, service: str, method: str, path: str, **request: Any) -> httpx.Response:
+        headers = {"Authorization": f"Bearer {self._token}", **request.pop("headers", {})}
+        return await self._world.http.request(method, self._world.url(service) + path, headers=headers, **request)
+
+    async def call(self, service: str, method: str, path: str, **request: Any) -> Any:
+        """The body of a successful answer; one that says to try again (409, 503 with Retry-After) is tried again,
+        and so is a request whose connection broke: all that is sent here may be sent twice."""
+        deadline = time.monotonic() + SOON
+        while True:
+            try:
+                answer = await self.ask(service, method, path, **request)
+            except httpx.TransportError:
+                if time.monotonic() > deadline:
+                    raise
+                await asyncio.sleep(0.1)
+                continue
+            if "Retry-After" in answer.headers and time.monotonic() < deadline:
+                await asyncio.sleep(0.1)
+                continue
+            assert answer.is_success, f"{method} {service}{path}: {answer.status_code} {answer.text}"
+            return answer.json() if answer.content else None
+
+    async def order(self, *lines: tuple[str, int], key: str | None = None, **fields: Any) -> dict[str, Any]:
+        body = {"lines": [{"product_id": id, "quantity": quantity} for id, quantity in lines], "ship_to": ADDRESS}
+        headers = {"Idempotency-Key": key or str(uuid4())}
+        placed: dict[str, Any] = await self.call("order", "POST", "/orders", json={**body, **fields}, headers=headers)
+        return placed
+
+    async def pay(self, order_id: str, token: str = "tok_ok", key: str | None = None) -> dict[str, Any]:
+        headers = {"Idempotency-Key": key or str(uuid4())}
+        paid: dict[str, Any] = await self.call(
+            "order", "POST", f"/orders/{order_id}/payments", json={"token": token}, headers=headers
+        )
+        return paid
+
+    async def order_becomes(self, order_id: str, *statuses: str, within: float = SOON) -> dict[str, Any]:
+        async def holds() -> Any:
+            found = await self.call("order", "GET", f"/orders/{order_id}")
+            return found if found["status"] in statuses else None
+
+        order: dict[str, Any] = await until(f"order {order_id} becomes {' or '.join(statuses)}", holds, within)
+        return order
+
+
+class World:
+    """A shop and the people in it."""
+
+    def __init__(self, shop: Shop) -> None:
+        self.shop = shop
+        self._stack = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        limits = httpx.Limits(max_connections=60, max_keepalive_connections=60)
+        self.http = await self._stack.enter_async_context(httpx.AsyncClient(timeout=20, limits=limits))
+        self.staff = await self._first_admin()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._stack.aclose()
+
+    def url(self, service: str) -> str:
+        return self.shop.url(service)
+
+    async def customer(self) -> Person:
+        """One who has just registered, verified by nobody."""
+        email = f"{uuid4().hex[:12]}@example.com"
+        body = {"email": email, "password": PASSWORD, "full_name": "Ada King"}
+        await self.staff.call("user", "POST", "/users", json=body)
+        return await Person(self, email, PASSWORD).sign_in()
+
+    async def product(self, *, stock: int = 0, price: int = 1250, warehouse_id: str | None = None) -> str:
+        """The id of a new product that every service knows, with so much in stock."""
+        body = {
+            "sku": f"SKU-{uuid4().hex[:12]}",
+            "name": "White metal lantern",
+            "price": {"amount": price, "currency": "GBP"},
+            "status": "active",
+        }
+        id: str = (await self.staff.call("product", "POST", "/products", json=body))["id"]
+        if stock:
+            await self.receive(id, stock, warehouse_id or await self.warehouse())
+        return id
+
+    async def warehouse(self) -> str:
+        code = f"W{uuid4().hex[:8].upper()}"
+        made = await self.staff.call("inventory", "POST", "/warehouses", json={"code": code, "name": "Main"})
+        return str(made["id"])
+
+    async def receive(self, product_id: str, quantity: int, warehouse_id: str) -> None:
+        lines = [{"product_id": product_id, "quantity": quantity}]
+        body = {"warehouse_id": warehouse_id, "lines": lines}
+        await self.staff.call("inventory", "POST", "/stock/receipts", json=body)
+
+    async def stock(self, product_id: str) -> dict[str, int]:
+        found = await self.staff.call("inventory", "GET", "/stock", params={"product_id": product_id, "limit": 100})
+        return {
+            name: sum(item[name] for item in found["items"]) for name in ("on_hand", "reserved", "available")
+        }  # fmt: skip
+
+    async def shipments(self, order_id: str) -> list[dict[str, Any]]:
+        found = await self.staff.call("inventory", "GET", "/shipments", params={"order_id": order_id})
+        items: list[dict[str, Any]] = found["items"]
+        return items
+
+    async def shipments_of(self, order_id: str) -> list[dict[str, Any]]:
+        """Once there are any."""
+        found: list[dict[str, Any]] = await until("shipments", lambda: self.shipments(order_id))
+        return found
+
+    async def deliver(self, order_id: str) -> None:
+        """Every parcel of the order goes out and arrives."""
+        for shipment in await self.shipments_of(order_id):
+            path = f"/shipments/{shipment['id']}"
+            sent = {"carrier": "Royal Mail", "tracking_number": shipment["id"][:8]}
+            await self.staff.call("inventory", "POST", f"{path}/dispatch", json=sent)
+            await self.staff.call("inventory", "POST", f"{path}/deliver")
+
+    async def kinds_told(self, person: Person) -> list[str]:
+        """What the customer was told, in order."""
+        found = await person.call("notification", "GET", "/notifications", params={"limit": 100})
+        return [item["kind"] for item in reversed(found["items"])]
+
+    async def is_told(self, person: Person, kinds: list[str]) -> None:
+        """Exactly these, each once, in whatever order they came from their topics."""
+
+        async def holds() -> Any:
+            return sorted(await self.kinds_told(person)) == sorted(kinds) or None
+
+        try:
+            await until("told", holds)
+        except AssertionError:
+            assert sorted(await self.kinds_told(person)) == sorted(kinds)
+            raise
+
+    async def _first_admin(self) -> Person:
+        settings = self.shop.settings
+        password = settings["USER_FIRST_ADMIN_PASSWORD"]
+        admin = Person(self, settings["USER_FIRST_ADMIN_EMAIL"], password)
+
+        async def signed_in() -> Person | None:
+            try:
+                return await admin.sign_in()
+            except httpx.HTTPStatusError:
+                return None  # made within a moment of the first start
+
+        found: Person = await until("the first admin", signed_in)
+        return found
