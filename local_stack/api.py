@@ -16,6 +16,8 @@ from local_stack.errors import StackError
 Item = TypeVar("Item")
 
 CONNECTIONS_PER_SERVICE = 24
+# Less than the services' own five seconds, so that we never write into a connection that is being closed.
+KEEP_ALIVE = 4.0
 TIMEOUT = aiohttp.ClientTimeout(total=60, sock_connect=5)
 PAGE = 100
 # So long is a request tried again that fails for a reason that may pass.
@@ -54,7 +56,7 @@ class _Answer:
 @asynccontextmanager
 async def connections() -> AsyncIterator[aiohttp.ClientSession]:
     """Few and kept alive: the client shares its cores with the services."""
-    connector = aiohttp.TCPConnector(limit=0, limit_per_host=CONNECTIONS_PER_SERVICE, ttl_dns_cache=None)
+    connector = aiohttp.TCPConnector(limit=0, limit_per_host=CONNECTIONS_PER_SERVICE, keepalive_timeout=KEEP_ALIVE)
     async with aiohttp.ClientSession(connector=connector, timeout=TIMEOUT, cookie_jar=aiohttp.DummyCookieJar()) as http:
         yield http
 

@@ -47,6 +47,8 @@ class Show:
     @contextmanager
     def phase(self, title: str) -> Iterator[None]:
         started = time.monotonic()
+        if not self.progress.console.is_terminal:
+            self.progress.console.print(f"{title} ...")
         yield
         self.phases[title] = time.monotonic() - started
 

@@ -74,7 +74,7 @@ def settings_of(runtime: Runtime) -> Settings:
 
 JOBS = (
     Job("expire-unpaid", expire, every=timedelta(seconds=1)),
-    Job("complete-delivered", complete, every=timedelta(minutes=1)),
+    Job("complete-delivered", complete, every=timedelta(seconds=5)),
     Job("find-standing-still", find_standing_still, every=timedelta(seconds=30)),
     Job("forget-erased", forget_erased, every=timedelta(minutes=10)),
     Job("prune-idempotency-keys", idempotency.prune, every=timedelta(hours=1)),

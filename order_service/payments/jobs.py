@@ -1,12 +1,15 @@
 """What nobody calls for: payments that nobody heard of again, refunds, and tokens that came with an order."""
 
 import asyncio
+from collections.abc import Coroutine, Iterable
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 from order_service.payments import queries, refunds, use_cases
 from order_service.payments.gateway import Gateway
 from order_service.payments.models import NotAwaitingPayment, NothingToPay, PaymentUnderWay
+from order_service.payments.use_cases import call_ends
 from service_kit.clock import utcnow
 from service_kit.jobs import Job
 from service_kit.problems import NotFound
@@ -21,11 +24,20 @@ async def reconcile_payments(runtime: Runtime) -> None:
     gateway = runtime.resource(Gateway)
     taken = BATCH
     while taken == BATCH:
-        now = utcnow()
-        until = now + timedelta(seconds=gateway.timeout) + use_cases.BEYOND_TIMEOUT
         async with runtime.database.hot() as connection:
-            due = await queries.take_due(connection, gateway.name, now, until, BATCH)
-        await asyncio.gather(*(use_cases.reconcile(runtime, payment) for payment in due))
+            due = await queries.take_due(connection, gateway.name, utcnow(), call_ends(gateway), BATCH)
+        await _all(use_cases.reconcile(runtime, payment) for payment in due)
+        taken = len(due)
+
+
+async def carry_out_refunds(runtime: Runtime) -> None:
+    """Asks the gateway for every refund that is due."""
+    gateway = runtime.resource(Gateway)
+    taken = BATCH
+    while taken == BATCH:
+        async with runtime.database.hot() as connection:
+            due = await queries.take_due_refunds(connection, gateway.name, utcnow(), call_ends(gateway), BATCH)
+        await _all(refunds.carry_out(runtime, refund, charge_id) for refund, charge_id in due)
         taken = len(due)
 
 
@@ -35,9 +47,9 @@ async def pay_by_tokens(runtime: Runtime) -> None:
     while found == BATCH:
         async with runtime.database.hot() as connection:
             due = await queries.tokens_due(connection, BATCH)
-        paid = await asyncio.gather(*(_pay(runtime, *one) for one in due))
-        # Those that could not be opened are found again: then it is for the next run.
-        found = len(due) if all(paid) else 0
+        opened = await _all(_pay(runtime, *one) for one in due)
+        # Those that could not be opened would be found again at once: they are for the next run.
+        found = len(due) if all(opened) else 0
 
 
 async def _pay(runtime: Runtime, order_id: UUID, token: str, user_id: UUID) -> bool:
@@ -49,8 +61,17 @@ async def _pay(runtime: Runtime, order_id: UUID, token: str, user_id: UUID) -> b
     return True
 
 
+async def _all(work: Iterable[Coroutine[Any, Any, Any]]) -> list[Any]:
+    """Does all of it at once. One that fails keeps none of the others from ending, and fails the job after them."""
+    done = await asyncio.gather(*work, return_exceptions=True)
+    for result in done:
+        if isinstance(result, BaseException):
+            raise result
+    return done
+
+
 JOBS = (
     Job("pay-by-token", pay_by_tokens, every=timedelta(milliseconds=250)),
     Job("reconcile-payments", reconcile_payments, every=timedelta(seconds=1)),
-    Job(refunds.JOB, refunds.run, every=timedelta(seconds=1)),
+    Job(refunds.JOB, carry_out_refunds, every=timedelta(seconds=1)),
 )

@@ -3,7 +3,6 @@
 This module knows nothing of what orders do, so that the orders' use cases can ask for a refund.
 """
 
-import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
 from uuid import UUID
@@ -32,11 +31,9 @@ from service_kit.runtime import Runtime
 log = structlog.get_logger(__name__)
 
 JOB = "refunds"
-BATCH = 32
 LONGEST_PAUSE = timedelta(minutes=10)
 # The gateway's webhook comes first, if it comes.
 ASK_AGAIN_AFTER = timedelta(seconds=5)
-BEYOND_TIMEOUT = timedelta(seconds=5)
 
 
 async def request(tx: HotTx, order: OrderState, amount: int | None, reason: str) -> list[Refund]:
@@ -142,21 +139,9 @@ async def _book(tx: HotTx, payment: Payment, report: RefundReport) -> Refund:
     return refund
 
 
-async def run(runtime: Runtime) -> None:
-    """The job: asks the gateway for every refund that is due, until none is."""
-    gateway = runtime.resource(Gateway)
-    taken = BATCH
-    while taken == BATCH:
-        now = utcnow()
-        until = now + timedelta(seconds=gateway.timeout) + BEYOND_TIMEOUT
-        async with runtime.database.hot() as connection:
-            due = await queries.take_due_refunds(connection, gateway.name, now, until, BATCH)
-        await asyncio.gather(*(_carry_out(runtime, gateway, refund, charge_id) for refund, charge_id in due))
-        taken = len(due)
-
-
-async def _carry_out(runtime: Runtime, gateway: Gateway, refund: Refund, charge_id: str) -> None:
+async def carry_out(runtime: Runtime, refund: Refund, charge_id: str) -> None:
     """One attempt. Asked again with the same key, the gateway says what became of it, and gives nothing back twice."""
+    gateway = runtime.resource(Gateway)
     answer = await gateway.refund(refund.gateway_key, charge_id, amount=refund.amount, reason=refund.reason)
     match answer:
         case NoAnswer():

@@ -95,7 +95,7 @@ async def _open(
     amount = order.total - account.captured(order.currency) + account.refunded(order.currency)
     if amount <= 0:
         raise NothingToPay
-    until = _call_ends(gateway)
+    until = call_ends(gateway)
     payment = Payment(
         order_id=order.id,
         user_id=order.user_id,
@@ -128,7 +128,7 @@ async def _charge(gateway: Gateway, payment: Payment, token: str) -> Charge | Re
 async def _resume(runtime: Runtime, gateway: Gateway, request: Request, payment: Payment) -> Payment | KeptAnswer:
     """A twin whose first request has given no answer: it is still at it, or it broke and we go on in its place."""
     async with runtime.database.hot() as connection:
-        taken = await queries.take(connection, payment.id, utcnow(), _call_ends(gateway))
+        taken = await queries.take(connection, payment.id, utcnow(), call_ends(gateway))
         current = taken or await queries.payment(connection, payment.id) or payment
         kept = await idempotency.find(connection, request.by, request.key)
     if kept is not None and kept.status is not None:
@@ -221,7 +221,7 @@ async def verify(runtime: Runtime, payment_id: UUID, owner: UUID | None) -> Paym
         payment = await queries.payment(connection, payment_id, owner) or not_found(Payment, payment_id)
         if payment.gateway != gateway.name or payment.status == PaymentState.SUCCEEDED:
             return payment
-        taken = await queries.take(connection, payment.id, utcnow(), _call_ends(gateway))
+        taken = await queries.take(connection, payment.id, utcnow(), call_ends(gateway))
     if taken is not None:
         await reconcile(runtime, taken)
     else:
@@ -252,7 +252,8 @@ async def _settle(runtime: Runtime, report: ChargeReport) -> None:
     runtime.jobs.wake(refunds.JOB)
 
 
-def _call_ends(gateway: Gateway) -> datetime:
+def call_ends(gateway: Gateway) -> datetime:
+    """When a call to the gateway that begins now is over, whatever becomes of it."""
     return utcnow() + timedelta(seconds=gateway.timeout) + BEYOND_TIMEOUT
 
 

@@ -174,7 +174,8 @@ async def test_customers_set_no_prices_and_order_for_nobody_else(shop: Shop) -> 
     bodies: list[dict[str, Any]] = [
         {"lines": [line]},
         {"lines": [{"product_id": product_id, "quantity": 1}], "customer_id": str(uuid4())},
-    ):
+    ]
+    for body in bodies:
         answer = await shop.place(**body)
         assert (answer.status_code, answer.json()["type"]) == (403, "/problems/forbidden")
 

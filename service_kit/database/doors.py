@@ -1,7 +1,7 @@
 """The doors: every transaction of a service is opened here, by a request or by a batch of events."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Annotated, Any
 
 import asyncpg
@@ -14,18 +14,37 @@ from service_kit.settings import ServiceSettings
 
 
 class _HotDoor:
-    """The part of an asyncpg connection that queries need, and whether events were added to the outbox through it."""
+    """The part of an asyncpg connection that queries need, and whether events were added to the outbox through it.
 
-    __slots__ = ("added_events", "connection", "execute", "executemany", "fetch", "fetchrow", "fetchval")
+    The connection is taken at the first statement: a request that is refused before it costs the pool nothing.
+    """
 
-    def __init__(self, connection: Any) -> None:
-        self.connection: asyncpg.Connection[asyncpg.Record] = connection
+    __slots__ = ("_connect", "_connection", "added_events")
+
+    def __init__(self, connect: Callable[[], Awaitable[Any]]) -> None:
+        self._connect = connect
+        self._connection: Any = None
         self.added_events = False
-        self.execute: Callable[..., Any] = connection.execute
-        self.executemany: Callable[..., Any] = connection.executemany
-        self.fetch: Callable[..., Any] = connection.fetch
-        self.fetchrow: Callable[..., Any] = connection.fetchrow
-        self.fetchval: Callable[..., Any] = connection.fetchval
+
+    async def execute(self, sql: str, *values: Any) -> str:
+        status: str = await (self._connection or await self._open()).execute(sql, *values)
+        return status
+
+    async def executemany(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
+        await (self._connection or await self._open()).executemany(sql, rows)
+
+    async def fetch(self, sql: str, *values: Any) -> Any:
+        return await (self._connection or await self._open()).fetch(sql, *values)
+
+    async def fetchrow(self, sql: str, *values: Any) -> Any:
+        return await (self._connection or await self._open()).fetchrow(sql, *values)
+
+    async def fetchval(self, sql: str, *values: Any) -> Any:
+        return await (self._connection or await self._open()).fetchval(sql, *values)
+
+    async def _open(self) -> Any:
+        self._connection = await self._connect()
+        return self._connection
 
 
 class HotTransaction(_HotDoor):
@@ -82,23 +101,26 @@ class Database:
     @asynccontextmanager
     async def hot_tx(self) -> AsyncIterator[HotTransaction]:
         """asyncpg in a transaction that is committed when the block ends, and rolled back when it raises."""
-        pool = await self._pool()
-        async with pool.acquire(timeout=10) as connection:
-            door = HotTransaction(connection)
-            async with connection.transaction():
-                yield door
-            if door.added_events:
-                self._tell_relay()
+        async with AsyncExitStack() as stack:
+
+            async def begin() -> Any:
+                connection = await self._acquire(stack)
+                await stack.enter_async_context(connection.transaction())
+                return connection
+
+            door = HotTransaction(begin)
+            yield door
+        if door.added_events:
+            self._tell_relay()
 
     @asynccontextmanager
     async def hot(self) -> AsyncIterator[HotConnection]:
         """asyncpg in autocommit, for what is one statement."""
-        pool = await self._pool()
-        async with pool.acquire(timeout=10) as connection:
-            door = HotConnection(connection)
+        async with AsyncExitStack() as stack:
+            door = HotConnection(lambda: self._acquire(stack))
             yield door
-            if door.added_events:
-                self._tell_relay()
+        if door.added_events:
+            self._tell_relay()
 
     async def connect(self) -> "asyncpg.Connection[asyncpg.Record]":
         """A connection outside the pools, for who must listen. The caller closes it."""
@@ -115,6 +137,10 @@ class Database:
             self.on_events_committed()
         for listener in self.event_listeners:
             listener()
+
+    async def _acquire(self, stack: AsyncExitStack) -> Any:
+        pool = await self._pool()
+        return await stack.enter_async_context(pool.acquire(timeout=10))
 
     async def _pool(self) -> Any:
         if self._hot_pool is None:

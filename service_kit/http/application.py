@@ -5,6 +5,7 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from types import ModuleType
 
 from fastapi import APIRouter, FastAPI
+from fastapi.routing import APIRoute
 from starlette.middleware.cors import CORSMiddleware
 
 from service_kit.http import health, openapi
@@ -50,7 +51,7 @@ def create_app(
 
     app = FastAPI(
         title=title, description=description, version="1", lifespan=run, docs_url=None, redoc_url=None,
-        generate_unique_id_function=lambda route: route.name,
+        generate_unique_id_function=_operation_id,
     )  # fmt: skip
     app.state.runtime = runtime
     add_error_handlers(app)
@@ -60,6 +61,11 @@ def create_app(
     openapi.add_pages(app)
     _add_middleware(app, settings)
     return app
+
+
+def _operation_id(route: APIRoute) -> str:
+    """What a generated client calls the operation: `orders_place`."""
+    return f"{str(route.tags[0]).replace('-', '_')}_{route.name}" if route.tags else route.name
 
 
 def _add_middleware(app: FastAPI, settings: ServiceSettings) -> None:

@@ -5,7 +5,7 @@ import shutil
 import tempfile
 import time
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 
 from local_stack import ports
 from local_stack.kafka import EmbeddedKafka, run, serves
@@ -17,7 +17,7 @@ DIRECTORY = "TEST_RUN_DIRECTORY"
 
 
 class Servers:
-    """Both servers, from the start of the run to its end."""
+    """Both servers, until the end of the run. Kafka, which takes its time, starts when the first test asks for it."""
 
     def __init__(self) -> None:
         self._directory = Path(tempfile.mkdtemp(prefix="online-mart-tests-"))
@@ -26,22 +26,30 @@ class Servers:
         postgres_port, kafka_port, controller_port = self._ports
         self._postgres = EmbeddedPostgres(self._directory / "postgres", postgres_port, settings=FAST_AND_FORGETFUL)
         self._kafka = EmbeddedKafka(self._directory / "kafka", kafka_port, controller_port, heap="384m")
-        # Kafka takes its time; the tests that need it wait for it, the others don't.
-        self._starting_kafka = Thread(target=self._kafka.start, daemon=True)
+        self._ending = Event()
+        self._kafka_starter = Thread(target=self._start_kafka_when_asked, daemon=True)
 
     def start(self) -> None:
-        self._starting_kafka.start()
         self._postgres.start()
         os.environ[POSTGRES] = self._postgres.superuser_url
         os.environ[KAFKA] = self._kafka.bootstrap_servers
         os.environ[DIRECTORY] = str(self._directory)
+        self._kafka_starter.start()
 
     def stop(self) -> None:
-        self._starting_kafka.join(timeout=90)
+        self._ending.set()
+        self._kafka_starter.join(timeout=90)
         self._kafka.kill()
         self._postgres.kill()
         ports.release(self._ports)
         shutil.rmtree(self._directory, ignore_errors=True)
+
+    def _start_kafka_when_asked(self) -> None:
+        """A file is the bell: the tests that ask may run in other processes, which end before this one."""
+        while not self._ending.wait(0.1):
+            if _bell(self._directory).exists():
+                self._kafka.start()
+                return
 
 
 def run_directory() -> Path:
@@ -49,7 +57,8 @@ def run_directory() -> Path:
 
 
 def wait_for_kafka(seconds: float = 90) -> str:
-    """The broker's address, once it serves."""
+    """The broker's address, once it serves; the first who asks has it started."""
+    _bell(run_directory()).touch()
     address = os.environ[KAFKA]
     deadline = time.monotonic() + seconds
     while not (ports.is_open(int(address.rpartition(":")[2])) and run(serves(address))):
@@ -57,3 +66,7 @@ def wait_for_kafka(seconds: float = 90) -> str:
             raise TimeoutError(f"Kafka at {address} did not start within {seconds:.0f} s")
         time.sleep(0.1)
     return address
+
+
+def _bell(directory: Path) -> Path:
+    return directory / "kafka-is-wanted"

@@ -18,9 +18,8 @@ import uvicorn
 
 from local_stack import ports
 from order_service.orders.models import FulfilmentStatus, Order, OrderLine
-from order_service.payments import refunds
 from order_service.payments.gateway import Gateway
-from order_service.payments.jobs import pay_by_tokens, reconcile_payments
+from order_service.payments.jobs import carry_out_refunds, pay_by_tokens, reconcile_payments
 from order_service.payments.models import Payment
 from sandbox.tests.processes import Process
 from service_kit.clock import utcnow
@@ -190,7 +189,7 @@ class Shop:
 
         async def all_done() -> bool:
             await self.forget_calls()
-            await refunds.run(self.runtime)
+            await carry_out_refunds(self.runtime)
             async with self.runtime.database.hot() as connection:
                 return not await connection.fetchval("SELECT count(*) FROM refunds WHERE status = 'requested'")
 

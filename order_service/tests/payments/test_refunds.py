@@ -11,6 +11,7 @@ from contracts.events import order_notification, payment_status
 from order_service.orders import queries as orders
 from order_service.payments import refunds
 from order_service.payments.gateway import Gateway, NoAnswer
+from order_service.payments.jobs import carry_out_refunds
 from order_service.tests.payments.conftest import TOTAL, Shop, charge_event
 
 
@@ -167,7 +168,7 @@ async def test_attempts_grow_further_apart(shop: Shop, our_gateway: Gateway, mon
     pauses = []
     for _ in range(3):
         await shop.forget_calls()
-        await refunds.run(shop.runtime)
+        await carry_out_refunds(shop.runtime)
         async with shop.runtime.database.hot() as connection:
             pauses.append(await connection.fetchval("SELECT next_attempt_at - now() FROM refunds"))
     assert [round(pause.total_seconds()) for pause in pauses] == [2, 4, 8]
@@ -186,7 +187,7 @@ async def test_two_runs_at_once_carry_out_each_refund_once(
         return await give_back(key, *args, **kwargs)
 
     monkeypatch.setattr(our_gateway, "refund", counted)
-    await asyncio.gather(refunds.run(shop.runtime), refunds.run(shop.runtime))
+    await asyncio.gather(carry_out_refunds(shop.runtime), carry_out_refunds(shop.runtime))
     assert len(asked) == len(set(asked)) == 5
 
 
