@@ -11,6 +11,8 @@ FROM base AS builder
 ENV UV_PROJECT_ENVIRONMENT=/opt/venv UV_PYTHON_DOWNLOADS=never UV_COMPILE_BYTECODE=1 UV_LINK_MODE=copy
 RUN pip install --no-cache-dir uv==0.13.9
 COPY pyproject.toml uv.lock README.md ./
+# What all services share, once; the rest of each image is little.
+RUN uv sync --locked --no-dev
 
 FROM builder AS service-dependencies
 ARG SERVICE

@@ -49,10 +49,10 @@ reset: setup  ## Stop everything and delete its data; .env stays
 	@$(RUN) reset
 
 test: setup  ## Run all tests, beside a running shop too (TEST_ARGS="-k orders")
-	@$(RUN) test -n auto -m "not long" $(TEST_ARGS)
+	@$(RUN) test -n auto --dist loadgroup -m "not long" $(TEST_ARGS)
 
 test-long: setup  ## Run all tests, and the long ones
-	@$(RUN) test -n auto $(TEST_ARGS)
+	@$(RUN) test -n auto --dist loadgroup $(TEST_ARGS)
 
 check: setup  ## Format, lint, types, layers, migrations, lengths, lock, then all tests
 	@$(RUN) check >&2

@@ -31,9 +31,14 @@ WHERE order_id = ANY($1::uuid[]) AND status IN ('dispatched', 'delivered') GROUP
 LOCK_RESERVATION = """
 SELECT version FROM reservations WHERE order_id = (SELECT order_id FROM shipments WHERE id = $1) FOR UPDATE
 """
-READ = "SELECT * FROM shipments WHERE id = $1"
-LOCK = f"{READ} FOR UPDATE"
-OTHERS_TO_DISPATCH = "SELECT EXISTS (SELECT FROM shipments WHERE order_id = $1 AND status = 'created' AND id <> $2)"
+READ_TO_DISPATCH = """
+SELECT *, NOT EXISTS (
+    SELECT FROM shipments AS other
+    WHERE other.order_id = shipments.order_id AND other.status = 'created' AND other.id <> shipments.id
+) AS is_last
+FROM shipments WHERE id = $1
+"""
+LOCK = "SELECT * FROM shipments WHERE id = $1 FOR UPDATE"
 DISPATCHED = """
 WITH shipped AS (
     UPDATE shipments SET status = 'dispatched', carrier = $3, tracking_number = $4, dispatched_at = $5, version = $6
@@ -81,16 +86,15 @@ async def lock_reservation_of(tx: HotTx, shipment_id: UUID) -> int | None:
     return version
 
 
-async def read_hot(tx: HotTx, shipment_id: UUID) -> Shipment | None:
-    return _shipment(await tx.fetchrow(READ, shipment_id))
+async def read_to_dispatch(tx: HotTx, shipment_id: UUID) -> tuple[Shipment, bool] | None:
+    """The shipment, and whether the order's other parcels have all left or been called off."""
+    row = await tx.fetchrow(READ_TO_DISPATCH, shipment_id)
+    return (_shipment(row), row["is_last"]) if row else None
 
 
 async def lock(tx: HotTx, shipment_id: UUID) -> Shipment | None:
-    return _shipment(await tx.fetchrow(LOCK, shipment_id))
-
-
-async def others_to_dispatch(tx: HotTx, shipment: Shipment) -> bool:
-    return bool(await tx.fetchval(OTHERS_TO_DISPATCH, shipment.order_id, shipment.id))
+    row = await tx.fetchrow(LOCK, shipment_id)
+    return _shipment(row) if row else None
 
 
 async def store_dispatch(tx: HotTx, shipment: Shipment, reservation_version: int, reservation_status: str) -> None:
@@ -122,8 +126,6 @@ async def search(
     return await keyset(tx, statement, position, Shipment.id)
 
 
-def _shipment(row: Any) -> Shipment | None:
-    if row is None:
-        return None
-    values = dict(row)
+def _shipment(row: Any) -> Shipment:
+    values = {name: value for name, value in row.items() if name != "is_last"}
     return Shipment(**{**values, "lines": json.loads(values["lines"]), "ship_to": json.loads(values["ship_to"])})

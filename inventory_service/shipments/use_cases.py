@@ -23,12 +23,12 @@ async def dispatch(tx: HotTx, shipment_id: UUID, carrier: str, tracking_number: 
     this shipment, or comes after, and is refused.
     """
     reservation_version = await queries.lock_reservation_of(tx, shipment_id)
-    shipment = await queries.read_hot(tx, shipment_id)
-    if reservation_version is None or shipment is None:
+    found = await queries.read_to_dispatch(tx, shipment_id)
+    if reservation_version is None or found is None:
         not_found(Shipment, shipment_id)
+    shipment, is_last = found
     if not shipment.dispatch(carrier, tracking_number, utcnow()):
         return shipment
-    is_last = not await queries.others_to_dispatch(tx, shipment)
     await stock.deduct(
         tx, shipment.warehouse_id, shipment.quantities(),
         shipment_id=shipment.id, order_id=shipment.order_id, user_id=user_id,

@@ -45,12 +45,12 @@ class Decisions:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        self._database.event_listeners.append(self._look.set)
+        self._database.on_events_committed.append(self._look.set)
         task = asyncio.create_task(self._run(), name="decisions")
         try:
             yield
         finally:
-            self._database.event_listeners.remove(self._look.set)
+            self._database.on_events_committed.remove(self._look.set)
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await task

@@ -57,8 +57,8 @@ WAIT = re.compile(r"(?:^|[,;])\s*wait\s*=\s*\"?(\d{1,6})\"?\s*(?:$|[,;])", re.IG
 )
 async def place_order(
     body: OrderIn,
-    key: IdempotencyKey,
     who: Annotated[Principal, Requires("orders:write")],
+    key: IdempotencyKey,
     request: Request,
     prefer: Annotated[
         str | None, Header(description="`wait=N` (RFC 7240): answer when stock is decided, in N seconds at most")

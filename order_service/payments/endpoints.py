@@ -65,7 +65,7 @@ Reader = Annotated[Principal, Requires(Permission.PAYMENTS_READ)]
         Unavailable,
     ),
 )
-async def pay(order_id: UUID, body: PaymentIn, key: IdempotencyKey, who: Payer, runtime: UseRuntime) -> Response:
+async def pay(order_id: UUID, body: PaymentIn, who: Payer, key: IdempotencyKey, runtime: UseRuntime) -> Response:
     """Charges all that the order still wants. Usually answers `pending`: the outcome follows within moments, and
     `GET /payments/{id}` or the order shows it. A `failed` one may be followed by another, with a new key.
 
@@ -155,9 +155,9 @@ async def hear(
 async def refund(
     payment_id: UUID,
     body: RefundIn,
+    who: Annotated[Principal, Requires(Permission.REFUNDS_WRITE_ANY)],
     key: IdempotencyKey,
     tx: HotTx,
-    who: Annotated[Principal, Requires(Permission.REFUNDS_WRITE_ANY)],
     runtime: UseRuntime,
     after: BackgroundTasks,
 ) -> Response:

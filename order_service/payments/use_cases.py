@@ -13,6 +13,7 @@ from contracts.events.payment_status import PaymentPending
 from contracts.money import Money
 from order_service.orders import queries as orders
 from order_service.orders.models import Status
+from order_service.orders.state import OrderState
 from order_service.payments import queries, refunds, settlement
 from order_service.payments.gateway import Charge, Gateway, NoAnswer, Refused
 from order_service.payments.models import (
@@ -107,16 +108,19 @@ async def _open(
         call_until=until,
         check_at=until,
     )
-    told = PaymentPending(
+    await queries.insert_payment(tx, payment, _told(order, payment))
+    return payment
+
+
+def _told(order: OrderState, payment: Payment) -> PaymentPending:
+    return PaymentPending(
         version=payment.version,
         payment_id=payment.id,
         order_id=order.id,
         user_id=order.user_id,
         number=order.number,
-        amount=Money(amount=amount, currency=order.currency),
+        amount=Money(amount=payment.amount, currency=payment.currency),
     )
-    await queries.insert_payment(tx, payment, told)
-    return payment
 
 
 async def _charge(gateway: Gateway, payment: Payment, token: str) -> Charge | Refused | NoAnswer:

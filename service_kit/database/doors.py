@@ -67,8 +67,7 @@ class Database:
 
     def __init__(self, url: str, *, session_pool_size: int = 5, hot_pool_size: int = 8, name: str = "service") -> None:
         self.dsn = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
-        self.on_events_committed: Callable[[], None] | None = None
-        self.event_listeners: list[Callable[[], None]] = []
+        self.on_events_committed: list[Callable[[], None]] = []
         self._name = name
         self._hot_pool_size = hot_pool_size
         self._hot_pool: Any = None
@@ -96,7 +95,7 @@ class Database:
             yield session
             await session.commit()
             if session.info.get("added_events"):
-                self._tell_relay()
+                self._tell_listeners()
 
     @asynccontextmanager
     async def hot_tx(self) -> AsyncIterator[HotTransaction]:
@@ -111,7 +110,7 @@ class Database:
             door = HotTransaction(begin)
             yield door
         if door.added_events:
-            self._tell_relay()
+            self._tell_listeners()
 
     @asynccontextmanager
     async def hot(self) -> AsyncIterator[HotConnection]:
@@ -120,7 +119,7 @@ class Database:
             door = HotConnection(lambda: self._acquire(stack))
             yield door
         if door.added_events:
-            self._tell_relay()
+            self._tell_listeners()
 
     async def connect(self) -> "asyncpg.Connection[asyncpg.Record]":
         """A connection outside the pools, for who must listen. The caller closes it."""
@@ -132,11 +131,9 @@ class Database:
             self._hot_pool = None
         await self._engine.dispose()
 
-    def _tell_relay(self) -> None:
-        if self.on_events_committed is not None:
-            self.on_events_committed()
-        for listener in self.event_listeners:
-            listener()
+    def _tell_listeners(self) -> None:
+        for listen in self.on_events_committed:
+            listen()
 
     async def _acquire(self, stack: AsyncExitStack) -> Any:
         pool = await self._pool()

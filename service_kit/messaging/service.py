@@ -56,7 +56,7 @@ class Messaging:
         self._waker = Waker(self._database, self.relay.wake)
 
     async def start(self) -> None:
-        self._database.on_events_committed = self._waker.wake
+        self._database.on_events_committed.append(self._waker.wake)
         if not self._works:
             return
         parts: dict[str, Callable[[], Awaitable[None]]] = {
@@ -82,7 +82,7 @@ class Messaging:
             await _end([relay], within=self.tuning.stop_seconds / 3)
             self._tasks = []
         await self._waker.stop()
-        self._database.on_events_committed = None
+        self._database.on_events_committed.remove(self._waker.wake)
 
     def readiness(self) -> str:
         """`ok`, or what staff must look at. Only a worker: an API goes on serving whatever its events meet."""

@@ -15,7 +15,10 @@ SETTINGS = {
     "POSTGRES_SETTINGS": " ".join(f"{name}={value}" for name, value in FAST_AND_FORGETFUL.items()),
     "USER_PASSWORD_MEMORY_KIB": "1024",
     "JWKS_REFRESH_SECONDS": "5",
+    "ORDER_GATEWAY_TIMEOUT_SECONDS": "3",
 }
+SECONDS = 300
+"""For one test; the first one has the shop to start."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -23,6 +26,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if "tests/system/" in str(item.path):
             item.add_marker(pytest.mark.xdist_group("system"))
             item.add_marker(pytest.mark.system)
+            item.add_marker(pytest.mark.timeout(SECONDS))
 
 
 @pytest.fixture(scope="session")

@@ -1,13 +1,14 @@
 """What stands on the topics, read from their beginning."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
-from contracts.topics import TOPICS
+from contracts.topics import TOPICS, Topic
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Record:
     topic: str
     key: str
@@ -19,12 +20,14 @@ class Record:
     value: bytes
 
 
-async def records_of(bootstrap_servers: str, key: str | None = None) -> list[Record]:
+async def records_of(
+    bootstrap_servers: str, key: str | None = None, *, topics: Iterable[Topic] = TOPICS
+) -> list[Record]:
     """Every record, or those of one key (an order's id), partition by partition in its order."""
     consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap_servers, enable_auto_commit=False)
     await consumer.start()
     try:
-        partitions = [TopicPartition(topic.name, number) for topic in TOPICS for number in range(topic.partitions)]
+        partitions = [TopicPartition(topic.name, number) for topic in topics for number in range(topic.partitions)]
         consumer.assign(partitions)
         ends = await consumer.end_offsets(partitions)
         await consumer.seek_to_beginning(*partitions)
@@ -37,15 +40,15 @@ async def records_of(bootstrap_servers: str, key: str | None = None) -> list[Rec
         await consumer.stop()
 
 
-def _record(topic: str, record: object) -> Record:
-    headers = {name: value.decode() for name, value in record.headers}  # type: ignore[attr-defined]
+def _record(topic: str, record: ConsumerRecord) -> Record:
+    headers = {name: value.decode() for name, value in record.headers}
     return Record(
         topic=topic,
-        key=record.key.decode(),  # type: ignore[attr-defined]
+        key=record.key.decode(),
         id=headers["ce_id"],
         type=headers["ce_type"],
         source=headers["ce_source"],
         subject=headers["ce_subject"],
         traceparent=headers.get("traceparent"),
-        value=record.value,  # type: ignore[attr-defined]
+        value=record.value,
     )

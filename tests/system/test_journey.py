@@ -46,7 +46,7 @@ async def test_from_the_cart_to_the_refund(world: World) -> None:
     await until("refunded", lambda: _is(customer, order_id, "refunded"))
     await world.is_told(customer, [*TOLD, "payment.refunded"])
     history = (await customer.call("order", "GET", f"/orders/{order_id}/history"))["items"]
-    seen = [entry["status"] for entry in history]
+    seen = [entry["to_status"] for entry in history]
     assert [status for n, status in enumerate(seen) if n == 0 or status != seen[n - 1]] == [
         "pending", "awaiting_payment", "paid", "shipped", "delivered",
     ]  # fmt: skip

@@ -13,7 +13,7 @@ from local_stack.shop import Shop
 
 ADDRESS = {"name": "Ada King", "line1": "12 St James's Square", "city": "London", "country": "GB"}
 PASSWORD = "correct horse battery"
-SOON = 30.0
+SOON = 60.0
 """Seconds within which what follows from an event has happened, also on a machine that is busy."""
 
 

@@ -1,0 +1,174 @@
+"""Many customers at once, whose orders go all the way; it keeps what it was answered, for the books."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+from uuid import UUID, uuid4
+
+import asyncpg
+
+from tests.system.world import ADDRESS, Person, World, until
+
+ENDS = frozenset({"delivered", "rejected"})
+AT_ONCE = 12
+SHIPPING = 4
+PRODUCTS = 6
+STOCK = 1_000
+TOKENS = ("tok_ok", "tok_ok", "tok_duplicate", "tok_lost_answer")
+LOOK = 0.1
+"""Seconds between two looks at what waits for us; one look serves all orders."""
+
+
+class Ledger:
+    """What the shop has answered: Idempotency-Key → the ids of orders, of which there must be one each."""
+
+    def __init__(self) -> None:
+        self.answers: defaultdict[str, set[str]] = defaultdict(set)
+        self.customers: set[str] = set()
+
+    @property
+    def orders(self) -> set[str]:
+        return {id for ids in self.answers.values() for id in ids}
+
+
+class Crowd:
+    """`orders` orders by `customers` customers, who come one after the other; some want what soon there is none of."""
+
+    def __init__(self, world: World, *, orders: int = 200, customers: int = 40) -> None:
+        self.ledger = Ledger()
+        self._world = world
+        self._each = orders // customers
+        self._visits = iter(range(customers))
+        self._products: list[str] = []
+        self._rare = ""
+        self._placed = asyncio.Condition()
+        self._by_order: dict[str, tuple[Person, str]] = {}
+        self._payments: dict[str, dict[str, Any]] = {}
+        self._shipped: set[str] = set()
+
+    async def prepare(self) -> None:
+        """Goods to buy, and one that half of those who want it get."""
+        place = await self._world.warehouse()
+        made = [self._world.product(stock=STOCK, price=1250, warehouse_id=place) for _ in range(PRODUCTS)]
+        self._products = await asyncio.gather(*made)
+        self._rare = await self._world.product(stock=10, price=9900, warehouse_id=place)
+
+    async def arrive(self, number: int) -> list[Person]:
+        """Customers who have signed in."""
+        people = await asyncio.gather(*(self._world.customer() for _ in range(number)))
+        self.ledger.customers |= {person.id for person in people}
+        return people
+
+    async def shop(self) -> None:
+        """All of it: returns when every order has reached its end."""
+        async with self.served():
+            await asyncio.gather(*(self._come() for _ in range(AT_ONCE)))
+            await self.ended()
+
+    async def placed(self, number: int) -> None:
+        """Once so many orders have been accepted."""
+        async with self._placed:
+            await self._placed.wait_for(lambda: len(self.ledger.answers) >= number)
+
+    @asynccontextmanager
+    async def served(self) -> AsyncIterator[None]:
+        """Orders are paid, sent and brought home as long as the block lasts."""
+        async with asyncio.TaskGroup() as tasks:
+            serving = [tasks.create_task(self._pay_all()), tasks.create_task(self._ship_all())]
+            yield
+            for task in serving:
+                task.cancel()
+
+    async def ended(self) -> None:
+        database = await asyncpg.connect(self._world.shop.database_url("order"))
+        ids = [UUID(id) for id in self.ledger.orders]
+        open_orders = "SELECT status, count(*) FROM orders WHERE id = ANY($1) AND status <> ALL($2) GROUP BY status"
+
+        async def holds() -> bool:
+            found = await database.fetch(open_orders, ids, list(ENDS))
+            self.standing = {row["status"]: row["count"] for row in found}
+            return not found
+
+        try:
+            await until("all orders delivered or rejected", holds)
+        except AssertionError as error:
+            raise AssertionError(f"{error}: {self.standing}") from None
+        finally:
+            await database.close()
+
+    async def _come(self) -> None:
+        """One customer after the other registers and buys; and meanwhile the shop gets new goods."""
+        for visit in self._visits:
+            [customer] = await self.arrive(1)
+            if visit % 4 == 0:
+                self._products.append(await self._world.product(stock=STOCK))
+            for number in range(self._each):
+                await self.order(customer, visit * self._each + number)
+
+    async def order(self, customer: Person, number: int) -> dict[str, Any]:
+        """Every tenth wants the rare one; every second brings its card's token along."""
+        key = f"{number}-{uuid4()}"
+        goods = [self._products[number % len(self._products)], self._products[number * 7 % len(self._products)]]
+        lines = [{"product_id": id, "quantity": number % 3 + 1} for id in goods]
+        if number % 10 == 0:
+            lines.append({"product_id": self._rare, "quantity": 1})
+        body: dict[str, Any] = {"lines": lines, "ship_to": ADDRESS}
+        if number % 2:
+            body["payment_token"] = TOKENS[number // 2 % len(TOKENS)]
+        request = {"json": body, "headers": {"Idempotency-Key": key}}
+        order: dict[str, Any] = await customer.call("order", "POST", "/orders", **request)
+        self._by_order[order["id"]] = customer, key
+        self.ledger.answers[key].add(order["id"])
+        if number % 5 == 0:  # as if the answer had been lost
+            again = await customer.call("order", "POST", "/orders", **request)
+            self.ledger.answers[key].add(again["id"])
+        async with self._placed:
+            self._placed.notify_all()
+        return order
+
+    async def _pay_all(self) -> None:
+        """Whoever brought no token pays when stock is reserved; once more, with a new key, when a payment failed."""
+        params = {"status": "awaiting_payment", "limit": 100}
+        while True:
+            found = await self._world.staff.call("order", "GET", "/orders", params=params)
+            waiting = [order for order in found["items"] if order["id"] in self._by_order]
+            await asyncio.gather(*(self._pay(order["id"]) for order in waiting))
+            await asyncio.sleep(LOOK)
+
+    async def _pay(self, order_id: str) -> None:
+        customer, key = self._by_order[order_id]
+        number = int(key.partition("-")[0])
+        if number % 2:
+            return
+        payment = self._payments.get(order_id)
+        if payment is not None:
+            payment = await customer.call("order", "GET", f"/payments/{payment['id']}")
+            if payment["status"] != "failed":
+                return
+        request_key = f"{key}-{payment['id'] if payment else 'first'}"
+        headers = {"Idempotency-Key": request_key}
+        body = {"token": TOKENS[number // 2 % len(TOKENS)]}
+        answer = await customer.ask("order", "POST", f"/orders/{order_id}/payments", json=body, headers=headers)
+        if answer.is_success:
+            self._payments[order_id] = answer.json()
+
+    async def _ship_all(self) -> None:
+        parcels: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        async with asyncio.TaskGroup() as tasks:
+            for _ in range(SHIPPING):
+                tasks.create_task(self._ship_each(parcels))
+            while True:
+                params = {"status": "created", "limit": 100}
+                found = await self._world.staff.call("inventory", "GET", "/shipments", params=params)
+                for parcel in found["items"]:
+                    if parcel["order_id"] in self._by_order and parcel["id"] not in self._shipped:
+                        self._shipped.add(parcel["id"])
+                        parcels.put_nowait(parcel)
+                await asyncio.sleep(LOOK)
+
+    async def _ship_each(self, parcels: asyncio.Queue[dict[str, Any]]) -> None:
+        """With the same carrier and number, a dispatch that is asked for again is the same dispatch."""
+        while True:
+            await self._world.send_and_bring(await parcels.get())
