@@ -8,7 +8,7 @@ TEST_ARGS ?=
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help setup up down status logs restart reset test test-long check kafka-lock
+.PHONY: help setup up down status logs restart trail reset test test-long check kafka-lock
 
 help:  ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -44,6 +44,10 @@ logs: setup  ## Follow the logs (SERVICE=order for one)
 restart: setup  ## Restart one part (SERVICE=order); the others go on
 	@test -n "$(SERVICE)" || { echo "Say which: make restart SERVICE=order" >&2; exit 1; }
 	@$(RUN) restart $(SERVICE)
+
+trail: setup  ## One order's way through all services (ORDER=100001)
+	@test -n "$(ORDER)" || { echo "Say which: make trail ORDER=100001" >&2; exit 1; }
+	@$(RUN) trail $(ORDER)
 
 reset: setup  ## Stop everything and delete its data; .env stays
 	@$(RUN) reset

@@ -84,6 +84,18 @@ def restart(service: str) -> None:
 
 
 @app.command()
+def trail(number: Annotated[int, typer.Argument(help="the order's short number")]) -> None:
+    """One order's way through all services: each transition, event and message, and what it waited for."""
+    from local_stack.trail import report as trails
+
+    found = trails.follow(_running_shop(), number)
+    output.print(trails.table(found))
+    for words in found.missing:
+        errors.print(words, style="yellow", markup=False)
+    typer.echo(trails.summary(found))
+
+
+@app.command()
 def reset() -> None:
     """Stop everything and delete its data and logs; .env stays."""
     shop = _shop()

@@ -55,7 +55,7 @@ FROM deliveries AS d JOIN notifications AS n ON n.id = d.notification_id WHERE n
 """
 OUTBOX = """
 SELECT event_id, topic, type, source, time, published_at, parked_at, error
-FROM outbox WHERE key = %s AND headers IS NULL AND topic = ANY(%s) AND time >= %s ORDER BY id
+FROM outbox WHERE key = %s AND topic = ANY(%s) AND time >= %s ORDER BY id
 """
 PARKED = """
 SELECT event_id, type, status, attempts, error, parked_at FROM parked_events
@@ -130,9 +130,11 @@ def _reading(shop: Shop, service: str) -> Iterator[psycopg2.extensions.cursor]:
     try:
         connection = psycopg2.connect(shop.database_url(service), connect_timeout=10, cursor_factory=NamedTupleCursor)
     except psycopg2.OperationalError as error:
-        raise StackError(f"The {service} service's database does not answer ({error}): `make status` says more.") from None
+        raise StackError(
+            f"The {service} service's database does not answer ({error}): `make status` says more."
+        ) from None
     try:
-        register_uuid(conn_or_curs=connection)
+        register_uuid(conn_or_curs=connection)  # type: ignore[no-untyped-call]
         connection.set_session(readonly=True, autocommit=True)
         with connection.cursor() as cursor:
             yield cursor

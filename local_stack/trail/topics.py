@@ -1,4 +1,4 @@
-"""What stands on Kafka about one order: the records with its key, from the one partition of each topic that can have any."""
+"""What stands on Kafka about one order: the records with its key, from the one partition of each topic that has them."""
 
 import asyncio
 from collections.abc import Iterable, Mapping

@@ -56,7 +56,7 @@ WITH told AS (
     RETURNING id, event_id, user_id, kind, told_at
 )
 {_DELIVERIES}
-"""  # noqa: S608 (a constant)
+"""
 TELL_WHAT_WAITED = f"""
 WITH told AS (
     UPDATE notifications SET told_at = now()
@@ -66,7 +66,7 @@ WITH told AS (
     RETURNING notifications.id, notifications.event_id, notifications.user_id, notifications.kind, notifications.told_at
 )
 {_DELIVERIES}
-"""  # noqa: S608 (a constant)
+"""
 
 
 async def tell(tx: HotTx, news: Sequence[News]) -> None:

@@ -52,7 +52,7 @@ _SHOW = f"""
 SELECT {BODY} AS body, concat_ws('.', p.version, coalesce(a.version, 0), unit.amount) AS tag
 FROM products p {AVAILABILITY} {UNIT_PRICE}
 WHERE (p.status = 'active' OR $4::boolean)
-"""  # noqa: S608 (made of the constants above)
+"""
 # Hot: the whole answer from one statement, as the text that is sent (benchmark: read a product by id).
 SHOW_BY_ID = f"{_SHOW} AND p.id = $5"
 SHOW_BY_SLUG = f"{_SHOW} AND p.slug = $5"
@@ -64,7 +64,7 @@ _COLUMNS = tuple(Product.model_fields)
 INSERT = f"""
 INSERT INTO products ({", ".join(_COLUMNS)}) VALUES ({", ".join(f"${n}" for n in range(1, len(_COLUMNS) + 1))})
 ON CONFLICT DO NOTHING RETURNING id
-"""  # noqa: S608 (made of column names)
+"""
 
 
 class Asked(NamedTuple):

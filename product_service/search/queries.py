@@ -132,7 +132,7 @@ async def page(tx: HotTx, filters: Filters, sort: Sort, position: Position, at: 
     SELECT page.key, p.id, {BODY} AS body
     FROM page JOIN products p ON p.id = page.id {AVAILABILITY} {UNIT_PRICE}
     ORDER BY page.key {direction}, page.id {direction}
-    """  # noqa: S608 (made of constants; what came from outside is in `values`)
+    """
     rows = await tx.fetch(statement, *conditions.values)
     return position.slice(rows, lambda row: [sort.value, row["key"], row["id"]])
 

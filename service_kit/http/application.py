@@ -54,13 +54,18 @@ def create_app(
         generate_unique_id_function=_operation_id,
     )  # fmt: skip
     app.state.runtime = runtime
+    _furnish(app, settings, routers)
+    return app
+
+
+def _furnish(app: FastAPI, settings: ServiceSettings, routers: Sequence[APIRouter]) -> None:
+    """What every service has beside its own routers."""
     add_error_handlers(app)
     for router in (*routers, dead_letters, health.router, health.metrics_router):
         app.include_router(router)
     openapi.describe(app, token_url=f"{settings.public_issuer.rstrip('/')}/auth/token")
     openapi.add_pages(app)
     _add_middleware(app, settings)
-    return app
 
 
 def _operation_id(route: APIRoute) -> str:

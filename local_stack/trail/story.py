@@ -1,0 +1,171 @@
+"""From what was read to the steps, each with what it waited for."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from local_stack.trail.books import Entry
+from local_stack.trail.events import Events
+from local_stack.trail.step import Step, Wait
+from local_stack.trail.tables import Tables
+
+# As payments name it; those of others were reported on the topic, by a source of that name.
+OUR_GATEWAY = "sandbox"
+
+
+@dataclass(frozen=True)
+class Story:
+    """Each method tells one service's part of it; `steps` puts them in the order of time."""
+
+    tables: Tables
+    events: Events
+    books: Sequence[Entry]
+
+    def steps(self, now: datetime, kafka_was_read: bool) -> list[Step]:
+        """Of steps at the same moment, what was taken comes before what it led to."""
+        told = [*self.events.steps(now, kafka_was_read), *self._order(), *self._money(), *self._gateway()]
+        told += [*self._inventory(), *self._notification()]
+        placed = self.tables.order.created_at
+        # The events of the placing got their times a moment before it.
+        return sorted(told, key=lambda step: (max(step.at, placed), step.what.split()[0] != "placed"))
+
+    # --- order ---
+
+    def _order(self) -> Iterator[Step]:
+        before = None
+        for entry in self.tables.history:
+            who = "itself" if entry.actor == "clock" else entry.actor
+            why = f": {entry.reason}" if entry.reason else ""
+            if entry.from_status is None:
+                what = f"{entry.trigger} by {who}: {entry.to_status}"
+            elif entry.from_status == entry.to_status:
+                what = f"stays {entry.to_status} ({entry.trigger}, {who}{why})"
+            else:
+                what = f"{entry.from_status} → {entry.to_status} ({entry.trigger}, {who}{why})"
+            yield Step(entry.at, "order", what, self._why_moved(entry, before))
+            before = entry
+
+    def _why_moved(self, entry: Any, before: Any) -> Wait | None:
+        if before is None:
+            return None
+        if entry.actor in ("customer", "staff"):
+            return Wait.since(before.at, entry.at, f"the {entry.actor}'s {entry.trigger}")
+        if entry.actor == "clock":
+            return Wait.since(before.at, entry.at, entry.trigger)
+        taken = self.events.taken_by("order", entry.trigger.removeprefix("last "), entry.at)
+        return Wait.since(taken, entry.at, "order's transaction")
+
+    def _money(self) -> Iterator[Step]:
+        free_since = self._awaiting_since()
+        settled: dict[UUID, datetime] = {}
+        for payment in self.tables.payments:
+            amount = _money(payment.amount, payment.currency)
+            who = self._payer(payment)
+            wait = Wait.since(_latest(free_since, payment.created_at), payment.created_at, f"{who}'s payment")
+            yield Step(payment.created_at, "order", f"payment of {amount} opened by {who}", wait)
+            if payment.settled_at:
+                free_since.append(payment.settled_at)
+                settled[payment.id] = payment.settled_at
+                why = f": {payment.failure_reason}" if payment.failure_reason else ""
+                asked = self._made_at(f"payment-{payment.id}") or payment.created_at
+                wait = Wait.since(asked, payment.settled_at, f"{payment.gateway}'s word")
+                yield Step(payment.settled_at, "order", f"payment of {amount} {payment.status}{why}", wait)
+        for refund in self.tables.refunds:
+            yield from self._refund(refund, settled.get(refund.payment_id))
+
+    def _refund(self, refund: Any, paid_at: datetime | None) -> Iterator[Step]:
+        amount = _money(refund.amount, refund.currency)
+        why = f": {refund.reason}" if refund.reason else ""
+        who = "staff" if refund.requested_by else "itself"
+        wait = Wait.since(paid_at, refund.created_at, "staff's refund") if refund.requested_by else None
+        yield Step(refund.created_at, "order", f"refund of {amount} requested by {who}{why}", wait)
+        if refund.settled_at:
+            asked = self._made_at(f"refund-{refund.id}") or refund.created_at
+            failed = f": {refund.failure_reason}" if refund.failure_reason else ""
+            wait = Wait.since(asked, refund.settled_at, "gateway's word")
+            yield Step(refund.settled_at, "order", f"refund of {amount} {refund.status}{failed}", wait)
+
+    def _awaiting_since(self) -> list[datetime]:
+        """From when on money was asked for."""
+        return [entry.at for entry in self.tables.history if entry.to_status == "awaiting_payment"][:1]
+
+    def _payer(self, payment: Any) -> str:
+        if payment.opened_by is not None:
+            return "customer" if payment.opened_by == self.tables.order.user_id else "staff"
+        return "the order's own token" if payment.gateway == OUR_GATEWAY else str(payment.gateway)
+
+    # --- the gateway ---
+
+    def _gateway(self) -> Iterator[Step]:
+        asked = {f"payment-{row.id}": row.created_at for row in self.tables.payments}
+        asked |= {f"refund-{row.id}": row.created_at for row in self.tables.refunds}
+        for entry in self.books:
+            amount = _money(entry.amount, entry.currency)
+            kind = f"charge of {amount} with {entry.card}" if entry.card else f"refund of {amount}"
+            # The gateway's time has whole milliseconds.
+            at = max(asked.get(entry.key, entry.made_at), entry.made_at)
+            wait = Wait.since(asked.get(entry.key), at, "order → gateway")
+            yield Step(at, "gateway", f"{kind}: {entry.status} by now", wait)
+
+    def _made_at(self, key: str) -> datetime | None:
+        return next((entry.made_at for entry in self.books if entry.key == key), None)
+
+    # --- inventory ---
+
+    def _inventory(self) -> Iterator[Step]:
+        for reservation in self.tables.reservations:
+            at = reservation.created_at
+            wait = Wait.since(self.events.taken_by("inventory", "reservation.requested", at), at, "inventory's work")
+            yield Step(at, "inventory", f"reservation decided: {reservation.status} by now", wait)
+        for shipment in self.tables.shipments:
+            yield from self._parcel(shipment)
+        for movement in self.tables.movements:
+            what = f"{movement.pieces} pieces of {movement.products} products leave the stock"
+            yield Step(movement.created_at, "inventory", what)
+
+    def _parcel(self, shipment: Any) -> Iterator[Step]:
+        name = f"parcel {shipment.number}-{shipment.id.hex[-4:]}"
+        pieces = sum(line["quantity"] for line in shipment.lines)
+        taken = self.events.taken_by("inventory", "fulfilment.requested", shipment.created_at)
+        gone = ", cancelled by now" if shipment.status == "cancelled" else ""
+        what = f"{name} to be sent from {shipment.warehouse}: {pieces} pieces{gone}"
+        yield Step(shipment.created_at, "inventory", what, Wait.since(taken, shipment.created_at, "inventory's work"))
+        if shipment.dispatched_at:
+            wait = Wait.since(shipment.created_at, shipment.dispatched_at, "staff's dispatch")
+            what = f"{name} dispatched with {shipment.carrier} {shipment.tracking_number}"
+            yield Step(shipment.dispatched_at, "inventory", what, wait)
+        if shipment.delivered_at:
+            wait = Wait.since(shipment.dispatched_at, shipment.delivered_at, "the parcel's arrival")
+            yield Step(shipment.delivered_at, "inventory", f"{name} delivered", wait)
+
+    # --- notification ---
+
+    def _notification(self) -> Iterator[Step]:
+        inbox = self.events.taken["notification"]
+        for note in self.tables.notifications:
+            taken = inbox.get(note.event_id)
+            if note.told_at is None:
+                yield Step(taken or note.created_at, "notification", f"keeps {note.kind} until the customer is known")
+                continue
+            late = taken is not None and note.told_at > taken
+            wait = Wait.since(taken, note.told_at, "the customer to be known") if late else None
+            yield Step(note.told_at, "notification", f"customer told of {note.kind}", wait)
+        for mail in self.tables.deliveries:
+            if mail.sent_at:
+                wait = Wait.since(mail.created_at, mail.sent_at, "mail server")
+                yield Step(mail.sent_at, "notification", f"{mail.channel} of {mail.kind} sent to {mail.address}", wait)
+                continue
+            why = f" ({mail.error})" if mail.error else ""
+            tries = f", {mail.attempts} attempts" if mail.attempts else ""
+            what = f"{mail.channel} of {mail.kind} to {mail.address}: {mail.status}{tries}{why}"
+            yield Step(mail.created_at, "notification", what)
+
+
+def _latest(times: Sequence[datetime], until: datetime | None = None) -> datetime | None:
+    return max((time for time in times if until is None or time <= until), default=None)
+
+
+def _money(amount: int, currency: str) -> str:
+    return f"{amount:,} {currency} (minor units)"
