@@ -51,7 +51,7 @@ COPY ${SERVICE}_service ${SERVICE}_service
 USER mart
 ENV LISTEN_HOST=0.0.0.0 SERVICE_PACKAGE=${SERVICE}_service
 STOPSIGNAL SIGTERM
-HEALTHCHECK --interval=5s --timeout=3s --start-period=60s --retries=6 \
+HEALTHCHECK --interval=5s --timeout=10s --start-period=120s --retries=6 \
     CMD ["python", "-m", "service_kit.probe"]
 # exec: the service is process 1 and gets the signal that asks it to stop.
 CMD ["sh", "-c", "exec python -m service_kit serve \"$SERVICE_PACKAGE\""]

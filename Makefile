@@ -5,10 +5,12 @@ UV_VERSION := 0.13.9
 RUN := .venv/bin/python -m local_stack
 # More arguments for pytest, for instance TEST_ARGS="-k orders -x".
 TEST_ARGS ?=
+# For `make replay`: so many times what the file sells is received into stock first.
+STOCK ?= 1.0
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help setup up down status logs restart trail reset test test-long check kafka-lock
+.PHONY: help setup up down status logs restart trail replay reset test test-long check kafka-lock
 
 help:  ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -44,6 +46,9 @@ logs: setup  ## Follow the logs (SERVICE=order for one)
 restart: setup  ## Restart one part (SERVICE=order); the others go on
 	@test -n "$(SERVICE)" || { echo "Say which: make restart SERVICE=order" >&2; exit 1; }
 	@$(RUN) restart $(SERVICE)
+
+replay: setup  ## Replay a real shop's month and reconcile it (FILE=path.csv.gz STOCK=0.8)
+	@$(RUN) replay --stock "$(STOCK)" $(if $(FILE),"$(FILE)")
 
 trail: setup  ## One order's way through all services (ORDER=100001)
 	@test -n "$(ORDER)" || { echo "Say which: make trail ORDER=100001" >&2; exit 1; }

@@ -37,11 +37,17 @@ def _running_shop() -> Shop:
 
 @app.command()
 def up() -> None:
-    """Start everything and print where it is."""
+    """Start everything, with demo data, and print where it is."""
+    from local_stack.demo.run import Demo, table
+
     shop = _shop()
     shop.up()
+    demo = Demo.of(shop)
+    orders = demo.make()
+    progress("Demo data: there")
     output.print(report.addresses(shop))
     output.print(report.accounts(shop))
+    output.print(table(orders, demo.customer.email))
     typer.echo("The shop is up.")
 
 
@@ -118,6 +124,40 @@ def setup(
     if not only_secrets:
         preparation.prepare_servers(secrets, postgres, kafka, topic_prefix, progress)
     typer.echo("Set up.")
+
+
+@app.command()
+def demo(
+    secrets: Annotated[Path, typer.Option(help="directory with the secrets that `setup` made")],
+    url: Annotated[list[str], typer.Option(help="user=http://user:8081, and so for each service")],
+) -> None:
+    """The demo data, for services that run elsewhere (containers)."""
+    from local_stack.demo.run import Demo, table
+
+    there = Demo.with_secrets(secrets, dict(each.split("=", 1) for each in url))
+    output.print(table(there.make(), there.customer.email))
+    typer.echo("The demo data is there.")
+
+
+@app.command()
+def replay(
+    file: Annotated[Path | None, typer.Argument(help="CSV, gzipped or not; without: the shipped month")] = None,
+    stock: Annotated[str, typer.Option(help="times what the file sells is received first; 0: nothing")] = "1.0",
+) -> None:
+    """Replay a real shop's month and reconcile it; the last line is the result as JSON."""
+    from local_stack.replay.run import Staff, replay, stock_factor
+    from local_stack.replay.sales import DEFAULT_FILE, read
+
+    factor, sold = stock_factor(stock), read(file or DEFAULT_FILE)
+    shop = _shop()
+    if not shop.is_up():
+        shop.up()
+    result = replay(Staff.of(shop), sold, factor, errors)
+    output.print(result.table())
+    if result.mismatches:
+        output.print(result.mismatch_table())
+    typer.echo(result.json)
+    raise typer.Exit(1 if result.mismatches else 0)
 
 
 @app.command()

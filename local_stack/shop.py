@@ -94,6 +94,10 @@ class Shop:
             self.supervisor.start_part(each)
         self._wait_ready(rest)
 
+    def is_up(self) -> bool:
+        """All of it, at this moment."""
+        return self.supervisor.is_running() and all(self.is_ready(each.name) for each in self.layout.parts)
+
     def up_servers(self) -> None:
         """PostgreSQL and Kafka with databases, tables and topics; after `prepare`."""
         with ThreadPoolExecutor(2) as threads:

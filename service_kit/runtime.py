@@ -53,7 +53,7 @@ class Runtime:
 
     async def stop(self) -> None:
         """Finishes what is in hand; within the settings' `graceful_stop_seconds`."""
-        await self.jobs.stop(within=self.settings.graceful_stop_seconds / 4)
+        await self.jobs.stop(within=self.settings.graceful_stop_seconds * 0.1)
         await self.messaging.stop()
         await self.keys.stop()
         await self.database.close()

@@ -3,12 +3,17 @@
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from rich.table import Table
 
+from local_stack import environment
 from local_stack.api import Api, connections
 from local_stack.demo.orders import PASSING, SHIP_TO, STATUSES, Scene, numbers, place_missing
 from local_stack.demo.stocking import stock_up
+from local_stack.parts import SERVICES
+from local_stack.report import ACCOUNTS
+from local_stack.shop import Shop
 
 CUSTOMER_NAME, STAFF_NAME = "Ada King", "Grace Hopper"
 
@@ -17,6 +22,10 @@ CUSTOMER_NAME, STAFF_NAME = "Ada King", "Grace Hopper"
 class Account:
     email: str
     password: str = field(repr=False)
+
+    @classmethod
+    def of(cls, settings: Mapping[str, str], role: str) -> "Account":
+        return cls(settings[f"{ACCOUNTS[role]}_EMAIL"], settings[f"{ACCOUNTS[role]}_PASSWORD"])
 
 
 @dataclass(frozen=True)
@@ -28,6 +37,23 @@ class Demo:
     staff: Account
     customer: Account
     order_database_url: str
+
+    @classmethod
+    def of(cls, shop: Shop) -> "Demo":
+        urls = {service.name: shop.url(service.name) for service in SERVICES}
+        return cls._with(urls, shop.settings, shop.database_url("order"))
+
+    @classmethod
+    def with_secrets(cls, directory: Path, urls: Mapping[str, str]) -> "Demo":
+        """Of services that run elsewhere, with the secrets that `preparation` made for them."""
+        settings = dict(environment.read(environment.EXAMPLE))
+        settings |= {name: (directory / name.lower()).read_text() for name in environment.generated()}
+        return cls._with(urls, settings, (directory / "order_database_url").read_text())
+
+    @classmethod
+    def _with(cls, urls: Mapping[str, str], settings: Mapping[str, str], order_database_url: str) -> "Demo":
+        admin, staff, customer = (Account.of(settings, role) for role in ("Admin", "SubAdmin", "User"))
+        return cls(urls, admin, staff, customer, order_database_url)
 
     def make(self) -> dict[str, str]:
         """Status → number of an order of the demo's customer. Raises: StackError."""

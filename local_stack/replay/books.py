@@ -37,7 +37,7 @@ class Stock:
 
 @dataclass(slots=True)
 class Books:
-    """`captured` and `told` by order, `received` and `deducted` by product."""
+    """`captured`, `told` and `parcels` by order, `received` and `deducted` by product."""
 
     before: Stock
     after: Stock
@@ -51,10 +51,9 @@ class Books:
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What belongs to the run: its orders, their customers, its receipts, and the products of its file."""
+    """What belongs to the run: its orders with their parcels, its receipts, and the products of its file."""
 
-    orders: Collection[str]
-    customers: Collection[str]
+    orders: Mapping[str, int]
     receipts: Collection[str]
     products: Collection[str]
     began: datetime
@@ -83,7 +82,7 @@ async def read_stock(api: Api, products: Collection[str]) -> Stock:
 
 async def read_books(api: Api, scope: Scope, before: Stock, advance: Callable[[int], None]) -> Books:
     """Waits for what is still on its way: the last orders' ends, and the last notifications."""
-    books = Books(before, before)
+    books = Books(before, before, parcels=Counter(scope.orders))
     await asyncio.gather(_read_ledger(api, scope, books), _read_orders(api, scope, books))
     books.after = await read_stock(api, scope.products)
     await asyncio.gather(_read_payments(api, scope, books), _read_inboxes(api, scope, books, advance))
@@ -128,8 +127,6 @@ async def _read_ledger(api: Api, scope: Scope, books: Books) -> None:
 
 async def _read_inboxes(api: Api, scope: Scope, books: Books, advance: Callable[[int], None]) -> None:
     """Customer by customer; again for those who have not been told everything yet."""
-    async for page in api.pages("inventory", "/shipments", status="delivered"):
-        books.parcels.update(each["order_id"] for each in page if each["order_id"] in scope.orders)
     told: dict[str, Counter[str]] = {}
     books.told = told
     orders_of: dict[str, list[str]] = {}

@@ -16,7 +16,7 @@ from local_stack.replay.preparation import CURRENCY, Ready, email_of, name_of
 from local_stack.replay.sales import Invoice
 
 # Orders under way at the same time, and requests of each kind.
-IN_FLIGHT, PLACING, SHIPPING = 64, 12, 8
+IN_FLIGHT, PLACING, SHIPPING = 64, 16, 8
 PREFER = "wait=30"
 CARD = "tok_ok"
 CARRIER = "Royal Mail"

@@ -1,4 +1,4 @@
-"""The whole run: read, prepare, receive, replay, reconcile."""
+"""The whole run: prepare, receive, replay, reconcile."""
 
 import asyncio
 import time
@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from fractions import Fraction
-from pathlib import Path
 
 import uvloop
 from rich.console import Console
@@ -15,10 +14,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressC
 
 from local_stack.api import Api, connections
 from local_stack.errors import StackError
+from local_stack.parts import SERVICES
 from local_stack.replay import books as ledgers
-from local_stack.replay import preparation, reconciliation, sales
+from local_stack.replay import preparation, reconciliation
 from local_stack.replay.orders import Replayer
 from local_stack.replay.report import Report, report
+from local_stack.replay.sales import Sales
+from local_stack.report import ACCOUNTS
+from local_stack.shop import Shop
 
 Advance = Callable[[int], None]
 
@@ -30,6 +33,13 @@ class Staff:
     urls: Mapping[str, str]
     email: str
     password: str = field(repr=False)
+
+    @classmethod
+    def of(cls, shop: Shop) -> "Staff":
+        """The shop's first Admin."""
+        settings, prefix = shop.settings, ACCOUNTS["Admin"]
+        urls = {service.name: shop.url(service.name) for service in SERVICES}
+        return cls(urls, settings[f"{prefix}_EMAIL"], settings[f"{prefix}_PASSWORD"])
 
 
 class Show:
@@ -64,33 +74,30 @@ def stock_factor(text: str) -> Fraction:
     return factor
 
 
-def replay(staff: Staff, file: Path, factor: Fraction, console: Console) -> Report:
-    """Raises: BadFile, ApiError, ApiAway."""
+def replay(staff: Staff, sold: Sales, factor: Fraction, console: Console) -> Report:
+    """Raises: ApiError, ApiAway."""
     show = Show(console)
-    with show.phase("Reading the file"):
-        read = sales.read(file)
     with show.progress, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(_replay(staff, read, factor, show))
+        return runner.run(_replay(staff, sold, factor, show))
 
 
-async def _replay(staff: Staff, read: sales.Sales, factor: Fraction, show: Show) -> Report:
-    products = read.products()
-    customers = {preparation.email_of(invoice) for invoice in read.invoices}
+async def _replay(staff: Staff, sold: Sales, factor: Fraction, show: Show) -> Report:
+    products = sold.products()
+    customers = {preparation.email_of(invoice) for invoice in sold.invoices}
     began = datetime.now(UTC)
     async with connections() as http:
         api = Api(http, staff.urls, staff.email, staff.password)
         with show.phase("Products, customers, stock"):
             bars = show.bar("Products", len(products)), show.bar("Customers", len(customers))
-            ready = await preparation.prepare(api, products, read.invoices, *bars)
+            ready = await preparation.prepare(api, products, sold.invoices, *bars)
             before = await ledgers.read_stock(api, set(ready.products.values()))
             receipts = await preparation.receive(api, ready, products, factor)
         with show.phase("Orders"):
-            replayer = Replayer(api, ready, read.invoices, show.bar("Orders", len(read.invoices)))
+            replayer = Replayer(api, ready, sold.invoices, show.bar("Orders", len(sold.invoices)))
             run = await replayer.replay()
         with show.phase("Reconciling"):
-            scope = ledgers.Scope(
-                run.by_order, set(ready.customers.values()), receipts, set(ready.products.values()), began
-            )
+            parcels = {order_id: way.shipments for order_id, way in run.by_order.items()}
+            scope = ledgers.Scope(parcels, receipts, set(ready.products.values()), began)
             books = await ledgers.read_books(api, scope, before, show.bar("Inboxes", len(customers)))
             found = reconciliation.mismatches(run, ready, books)
-    return report(read, run, books, found, show.phases)
+    return report(sold, run, books, found, show.phases)

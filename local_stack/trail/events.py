@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from local_stack.trail.step import Step, Wait
+from local_stack.trail.step import Kind, Step, Wait
 from local_stack.trail.tables import Rows
 from local_stack.trail.topics import Published
 
@@ -50,13 +50,11 @@ class Events:
 
     def steps(self, now: datetime, kafka_was_read: bool) -> Iterator[Step]:
         for event in self.all:
+            yield from _said(event, now, kafka_was_read)
+            yield from _published(event)
             yield from self._taken(event)
         for service, rows in self.parked.items():
             yield from (Step(row.parked_at, service, _parked(row)) for row in rows)
-        for event in self.all:
-            yield from _said(event, now, kafka_was_read)
-        for event in self.all:
-            yield from _published(event)
         for record in self.others:
             why = f"dead letter: {record.error}" if record.error else "a record that nobody can read"
             yield Step(record.at, "Kafka", f"{why} ({record.place})")
@@ -66,7 +64,9 @@ class Events:
         for service, inbox in self.taken.items():
             if event.id in inbox:
                 at = inbox[event.id]
-                yield Step(at, service, f"took {event.type}", Wait.since(published, at, f"Kafka → {service}"))
+                yield Step(
+                    at, service, f"took {event.type}", Wait.since(published, at, f"Kafka → {service}"), Kind.TAKEN
+                )
 
 
 def merge(outbox: dict[str, Rows], records: Iterable[Published]) -> tuple[list[Event], list[Published]]:
@@ -90,11 +90,11 @@ def _said(event: Event, now: datetime, kafka_was_read: bool) -> Iterator[Step]:
     waits = event.row is not None and event.row.published_at is None
     if not waits:
         lost = "" if event.records or not kafka_was_read else ", and Kafka has it no more"
-        yield Step(event.time, event.service, f"says {event.type}{lost}")
+        yield Step(event.time, event.service, f"says {event.type}{lost}", kind=Kind.SAID)
         return
     why = f" (parked: {event.row.error})" if event.row.parked_at else ""
     wait = None if event.records else Wait.since(event.time, now, "outbox → Kafka, until now")
-    yield Step(event.time, event.service, f"says {event.type}; it still stands in the outbox{why}", wait)
+    yield Step(event.time, event.service, f"says {event.type}; it still stands in the outbox{why}", wait, Kind.SAID)
 
 
 def _published(event: Event) -> Iterator[Step]:
@@ -103,7 +103,7 @@ def _published(event: Event) -> Iterator[Step]:
         at = max(record.at, event.time)
         again = " again" if number else ""
         wait = None if again else Wait.since(event.time, at, "outbox → Kafka")
-        yield Step(at, event.service, f"published {event.type}{again} ({record.place})", wait)
+        yield Step(at, event.service, f"published {event.type}{again} ({record.place})", wait, Kind.PUBLISHED)
 
 
 def _parked(row: Any) -> str:

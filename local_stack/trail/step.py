@@ -1,7 +1,12 @@
 """One line of a trail, and how spans of time are written."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from enum import Enum, auto
+
+# Said when a time has come, not as the end of somebody's work.
+BY_THE_CLOCK = {"says reservation.expired": "the reservation's end"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,12 +25,37 @@ class Wait:
         return f"{self.what} {duration(self.time)}"
 
 
+class Kind(Enum):
+    """At the same moment, a step of an earlier kind comes first."""
+
+    TAKEN = auto()
+    DONE = auto()
+    SAID = auto()
+    PUBLISHED = auto()
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
     at: datetime
     service: str
     what: str
     wait: Wait | None = None
+    kind: Kind = Kind.DONE
+
+
+def in_order(steps: Iterable[Step]) -> list[Step]:
+    """By time; and what a service said is told to have waited for the work that led to it."""
+    found: list[Step] = []
+    worked: dict[str, datetime] = {}
+    for step in sorted(steps, key=lambda step: (step.at, step.kind.value)):
+        if step.kind in (Kind.TAKEN, Kind.DONE):
+            worked[step.service] = step.at
+        if step.kind is Kind.SAID and step.wait is None:
+            work = BY_THE_CLOCK.get(step.what, f"{step.service}'s work")
+            found.append(replace(step, wait=Wait.since(worked.get(step.service), step.at, work)))
+        else:
+            found.append(step)
+    return found
 
 
 def duration(time: timedelta) -> str:

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from local_stack.trail.books import Entry
 from local_stack.trail.events import Events
-from local_stack.trail.step import Step, Wait
+from local_stack.trail.step import Step, Wait, in_order
 from local_stack.trail.tables import Tables
 
 # As payments name it; those of others were reported on the topic, by a source of that name.
@@ -17,45 +17,35 @@ OUR_GATEWAY = "sandbox"
 
 @dataclass(frozen=True)
 class Story:
-    """Each method tells one service's part of it; `steps` puts them in the order of time."""
+    """Each method tells one part of it; `steps` puts them in the order of time."""
 
     tables: Tables
     events: Events
     books: Sequence[Entry]
 
     def steps(self, now: datetime, kafka_was_read: bool) -> list[Step]:
-        """Of steps at the same moment, what was taken comes before what it led to."""
         told = [*self.events.steps(now, kafka_was_read), *self._order(), *self._money(), *self._gateway()]
-        told += [*self._inventory(), *self._notification()]
-        placed = self.tables.order.created_at
-        # The events of the placing got their times a moment before it.
-        return sorted(told, key=lambda step: (max(step.at, placed), step.what.split()[0] != "placed"))
+        return in_order([*told, *self._inventory(), *self._notification()])
 
     # --- order ---
 
     def _order(self) -> Iterator[Step]:
-        before = None
+        before, at = None, self.tables.order.created_at
         for entry in self.tables.history:
-            who = "itself" if entry.actor == "clock" else entry.actor
-            why = f": {entry.reason}" if entry.reason else ""
-            if entry.from_status is None:
-                what = f"{entry.trigger} by {who}: {entry.to_status}"
-            elif entry.from_status == entry.to_status:
-                what = f"stays {entry.to_status} ({entry.trigger}, {who}{why})"
-            else:
-                what = f"{entry.from_status} → {entry.to_status} ({entry.trigger}, {who}{why})"
-            yield Step(entry.at, "order", what, self._why_moved(entry, before))
+            # What waited for the order's lock has its time from before that: the history's own order counts.
+            at = max(at, entry.at)
+            yield Step(at, "order", _transition(entry), self._why_moved(entry, before))
             before = entry
 
     def _why_moved(self, entry: Any, before: Any) -> Wait | None:
         if before is None:
             return None
         if entry.actor in ("customer", "staff"):
-            return Wait.since(before.at, entry.at, f"the {entry.actor}'s {entry.trigger}")
+            return Wait.since(before.at, entry.at, f"{entry.trigger} by {entry.actor}")
         if entry.actor == "clock":
             return Wait.since(before.at, entry.at, entry.trigger)
         taken = self.events.taken_by("order", entry.trigger.removeprefix("last "), entry.at)
-        return Wait.since(taken, entry.at, "order's transaction")
+        return Wait.since(taken, entry.at, "order's work")
 
     def _money(self) -> Iterator[Step]:
         free_since = self._awaiting_since()
@@ -63,14 +53,14 @@ class Story:
         for payment in self.tables.payments:
             amount = _money(payment.amount, payment.currency)
             who = self._payer(payment)
-            wait = Wait.since(_latest(free_since, payment.created_at), payment.created_at, f"{who}'s payment")
+            wait = Wait.since(_latest(free_since, payment.created_at), payment.created_at, f"payment by {who}")
             yield Step(payment.created_at, "order", f"payment of {amount} opened by {who}", wait)
             if payment.settled_at:
                 free_since.append(payment.settled_at)
                 settled[payment.id] = payment.settled_at
                 why = f": {payment.failure_reason}" if payment.failure_reason else ""
                 asked = self._made_at(f"payment-{payment.id}") or payment.created_at
-                wait = Wait.since(asked, payment.settled_at, f"{payment.gateway}'s word")
+                wait = Wait.since(asked, payment.settled_at, "the gateway's word")
                 yield Step(payment.settled_at, "order", f"payment of {amount} {payment.status}{why}", wait)
         for refund in self.tables.refunds:
             yield from self._refund(refund, settled.get(refund.payment_id))
@@ -79,12 +69,12 @@ class Story:
         amount = _money(refund.amount, refund.currency)
         why = f": {refund.reason}" if refund.reason else ""
         who = "staff" if refund.requested_by else "itself"
-        wait = Wait.since(paid_at, refund.created_at, "staff's refund") if refund.requested_by else None
+        wait = Wait.since(paid_at, refund.created_at, "refund by staff") if refund.requested_by else None
         yield Step(refund.created_at, "order", f"refund of {amount} requested by {who}{why}", wait)
         if refund.settled_at:
             asked = self._made_at(f"refund-{refund.id}") or refund.created_at
             failed = f": {refund.failure_reason}" if refund.failure_reason else ""
-            wait = Wait.since(asked, refund.settled_at, "gateway's word")
+            wait = Wait.since(asked, refund.settled_at, "the gateway's word")
             yield Step(refund.settled_at, "order", f"refund of {amount} {refund.status}{failed}", wait)
 
     def _awaiting_since(self) -> list[datetime]:
@@ -94,7 +84,7 @@ class Story:
     def _payer(self, payment: Any) -> str:
         if payment.opened_by is not None:
             return "customer" if payment.opened_by == self.tables.order.user_id else "staff"
-        return "the order's own token" if payment.gateway == OUR_GATEWAY else str(payment.gateway)
+        return "its own token" if payment.gateway == OUR_GATEWAY else str(payment.gateway)
 
     # --- the gateway ---
 
@@ -116,24 +106,21 @@ class Story:
 
     def _inventory(self) -> Iterator[Step]:
         for reservation in self.tables.reservations:
-            at = reservation.created_at
-            wait = Wait.since(self.events.taken_by("inventory", "reservation.requested", at), at, "inventory's work")
-            yield Step(at, "inventory", f"reservation decided: {reservation.status} by now", wait)
+            yield Step(reservation.created_at, "inventory", f"reservation decided: {reservation.status} by now")
         for shipment in self.tables.shipments:
             yield from self._parcel(shipment)
         for movement in self.tables.movements:
-            what = f"{movement.pieces} pieces of {movement.products} products leave the stock"
+            what = f"{_count(movement.pieces, 'piece')} of {_count(movement.products, 'product')} out of stock"
             yield Step(movement.created_at, "inventory", what)
 
     def _parcel(self, shipment: Any) -> Iterator[Step]:
         name = f"parcel {shipment.number}-{shipment.id.hex[-4:]}"
         pieces = sum(line["quantity"] for line in shipment.lines)
-        taken = self.events.taken_by("inventory", "fulfilment.requested", shipment.created_at)
         gone = ", cancelled by now" if shipment.status == "cancelled" else ""
-        what = f"{name} to be sent from {shipment.warehouse}: {pieces} pieces{gone}"
-        yield Step(shipment.created_at, "inventory", what, Wait.since(taken, shipment.created_at, "inventory's work"))
+        what = f"{name} to be sent from {shipment.warehouse}: {_count(pieces, 'piece')}{gone}"
+        yield Step(shipment.created_at, "inventory", what)
         if shipment.dispatched_at:
-            wait = Wait.since(shipment.created_at, shipment.dispatched_at, "staff's dispatch")
+            wait = Wait.since(shipment.created_at, shipment.dispatched_at, "dispatch by staff")
             what = f"{name} dispatched with {shipment.carrier} {shipment.tracking_number}"
             yield Step(shipment.dispatched_at, "inventory", what, wait)
         if shipment.delivered_at:
@@ -153,14 +140,21 @@ class Story:
             wait = Wait.since(taken, note.told_at, "the customer to be known") if late else None
             yield Step(note.told_at, "notification", f"customer told of {note.kind}", wait)
         for mail in self.tables.deliveries:
-            if mail.sent_at:
-                wait = Wait.since(mail.created_at, mail.sent_at, "mail server")
-                yield Step(mail.sent_at, "notification", f"{mail.channel} of {mail.kind} sent to {mail.address}", wait)
-                continue
+            what = f"{mail.channel} of {mail.kind} to {mail.address}: {mail.status}"
+            tries = f", {mail.attempts} attempts" if mail.attempts > 1 else ""
             why = f" ({mail.error})" if mail.error else ""
-            tries = f", {mail.attempts} attempts" if mail.attempts else ""
-            what = f"{mail.channel} of {mail.kind} to {mail.address}: {mail.status}{tries}{why}"
-            yield Step(mail.created_at, "notification", what)
+            wait = Wait.since(mail.created_at, mail.sent_at, "mail server") if mail.sent_at else None
+            yield Step(mail.sent_at or mail.created_at, "notification", f"{what}{tries}{why}", wait)
+
+
+def _transition(entry: Any) -> str:
+    who = "the clock" if entry.actor == "clock" else entry.actor
+    if entry.from_status is None:
+        return f"{entry.trigger} by {who}: {entry.to_status}"
+    if entry.from_status == entry.to_status:
+        return f"stays {entry.to_status} ({entry.trigger}, {who})"
+    why = f": {entry.reason}" if entry.reason else ""
+    return f"{entry.from_status} → {entry.to_status} ({entry.trigger}, {who}{why})"
 
 
 def _latest(times: Sequence[datetime], until: datetime | None = None) -> datetime | None:
@@ -168,4 +162,9 @@ def _latest(times: Sequence[datetime], until: datetime | None = None) -> datetim
 
 
 def _money(amount: int, currency: str) -> str:
-    return f"{amount:,} {currency} (minor units)"
+    """In minor units, as everywhere in the tables: how many make a whole one is the currency's own affair."""
+    return f"{amount:,} minor {currency}"
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"

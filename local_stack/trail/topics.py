@@ -1,4 +1,4 @@
-"""What stands on Kafka about one order: the records with its key, from the one partition of each topic that has them."""
+"""What stands on Kafka about one order: the records with its key, from the partition of each topic that has them."""
 
 import asyncio
 from collections.abc import Iterable, Mapping

@@ -18,4 +18,4 @@ class Tuning:
     watch_seconds: float = 5.0
     outbox_kept: timedelta = timedelta(days=1)
     inbox_kept: timedelta = timedelta(days=21)  # longer than any topic is
-    stop_seconds: float = 18.0
+    stop_seconds: float = 12.0

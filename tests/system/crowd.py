@@ -48,6 +48,7 @@ class Crowd:
         self._by_order: dict[str, tuple[Person, str]] = {}
         self._payments: dict[str, dict[str, Any]] = {}
         self._shipped: set[str] = set()
+        self._standing: dict[str, int] = {}
 
     async def prepare(self) -> None:
         """Goods to buy, and one that half of those who want it get."""
@@ -89,13 +90,13 @@ class Crowd:
 
         async def holds() -> bool:
             found = await database.fetch(open_orders, ids, list(ENDS))
-            self.standing = {row["status"]: row["count"] for row in found}
+            self._standing = {row["status"]: row["count"] for row in found}
             return not found
 
         try:
             await until("all orders delivered or rejected", holds)
         except AssertionError as error:
-            raise AssertionError(f"{error}: {self.standing}") from None
+            raise AssertionError(f"{error}: {self._standing}") from None
         finally:
             await database.close()
 
@@ -111,14 +112,14 @@ class Crowd:
     async def order(self, customer: Person, number: int) -> dict[str, Any]:
         """Every tenth wants the rare one; every second brings its card's token along."""
         key = f"{number}-{uuid4()}"
-        goods = [self._products[number % len(self._products)], self._products[number * 7 % len(self._products)]]
+        goods = [self._products[number % len(self._products)], self._products[(number * 5 + 1) % len(self._products)]]
         lines = [{"product_id": id, "quantity": number % 3 + 1} for id in goods]
         if number % 10 == 0:
             lines.append({"product_id": self._rare, "quantity": 1})
         body: dict[str, Any] = {"lines": lines, "ship_to": ADDRESS}
         if number % 2:
             body["payment_token"] = TOKENS[number // 2 % len(TOKENS)]
-        request = {"json": body, "headers": {"Idempotency-Key": key}}
+        request: dict[str, Any] = {"json": body, "headers": {"Idempotency-Key": key}}
         order: dict[str, Any] = await customer.call("order", "POST", "/orders", **request)
         self._by_order[order["id"]] = customer, key
         self.ledger.answers[key].add(order["id"])

@@ -45,10 +45,10 @@ def _record(topic: str, record: ConsumerRecord) -> Record:
     return Record(
         topic=topic,
         key=record.key.decode(),
-        id=headers["ce_id"],
-        type=headers["ce_type"],
-        source=headers["ce_source"],
-        subject=headers["ce_subject"],
+        id=headers.get("ce_id", ""),
+        type=headers.get("ce_type", ""),
+        source=headers.get("ce_source", ""),
+        subject=headers.get("ce_subject", ""),
         traceparent=headers.get("traceparent"),
         value=record.value,
     )

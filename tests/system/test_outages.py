@@ -1,0 +1,54 @@
+"""A shop whose broker, or whose other services, are away: orders are accepted, and all complete afterwards."""
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+
+from local_stack.shop import Shop
+from tests.system.books import agree
+from tests.system.crowd import PRODUCTS, Crowd
+from tests.system.world import World
+
+ORDERS = 200
+OTHERS = ("user", "product", "inventory", "notification", "gateway", "mailbox")
+
+
+async def test_the_broker_is_killed_and_comes_back_under_load(world: World) -> None:
+    crowd = Crowd(world, orders=ORDERS, customers=20)
+    await crowd.prepare()
+    async with asyncio.TaskGroup() as tasks:
+        shopping = tasks.create_task(crowd.shop())
+        await crowd.placed(ORDERS // 4)
+        await asyncio.to_thread(world.shop.kill, "kafka")
+        await asyncio.to_thread(world.shop.stop, "kafka")  # before the supervisor has it back
+        before = len(crowd.ledger.answers)
+        await crowd.placed(before + ORDERS // 4)
+        assert not world.shop.is_ready("kafka"), "these were to be accepted without it"
+        await asyncio.to_thread(world.shop.start, "kafka")
+        await shopping
+    assert len(crowd.ledger.orders) == ORDERS
+    await agree(world, crowd.ledger)
+
+
+async def test_orders_are_taken_while_everything_else_is_down(world: World) -> None:
+    crowd = Crowd(world)
+    await crowd.prepare()
+    customers = await crowd.arrive(10)
+    await asyncio.gather(*(crowd.order(customers[n], n) for n in range(PRODUCTS)))  # so it has heard of them all
+    await asyncio.to_thread(_stop, world.shop, *OTHERS)
+    await asyncio.to_thread(_stop, world.shop, "kafka")
+
+    orders = await asyncio.gather(*(crowd.order(customers[n % 10], n) for n in range(60)))
+    assert {order["status"] for order in orders} == {"pending"}
+
+    for name in ("kafka", *OTHERS):
+        await asyncio.to_thread(world.shop.start, name)
+    await asyncio.to_thread(world.shop.wait_ready)
+    async with crowd.served():
+        await crowd.ended()
+    await agree(world, crowd.ledger)
+
+
+def _stop(shop: Shop, *names: str) -> None:
+    """All at once, since each may take its time."""
+    with ThreadPoolExecutor(len(names)) as threads:
+        list(threads.map(shop.stop, names))

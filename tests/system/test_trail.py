@@ -1,0 +1,105 @@
+"""What `make trail` finds of an order that went all the way, and of one that there never was."""
+
+import asyncio
+from collections import Counter
+from datetime import timedelta
+from itertools import pairwise
+
+import pytest
+
+from local_stack.errors import StackError
+from local_stack.trail import report
+from local_stack.trail.step import Step
+from tests.system.world import World, until
+
+SAID = {
+    "order": [
+        "order.placed", "reservation.requested", "order.awaiting_payment", "payment.pending", "payment.succeeded",
+        "order.paid", "fulfilment.requested", "order.shipped", "order.delivered",
+    ],
+    "inventory": [
+        "reservation.accepted", "shipment.created", "shipment.dispatched", "stock.deducted", "shipment.delivered",
+    ],
+}  # fmt: skip
+TAKEN = {
+    "inventory": ["reservation.requested", "fulfilment.requested"],
+    "order": ["reservation.accepted", "shipment.created", "shipment.dispatched", "shipment.delivered"],
+    "notification": [
+        "order.placed", "order.awaiting_payment", "order.paid", "shipment.dispatched", "shipment.delivered",
+    ],
+}  # fmt: skip
+STATUSES = ["pending", "awaiting_payment", "paid", "shipped", "delivered"]
+
+
+def _each_once(found: dict[str, list[str]]) -> Counter[tuple[str, str]]:
+    return Counter((service, event) for service, events in found.items() for event in events)
+
+
+def _events(trail: report.Trail, verb: str) -> Counter[tuple[str, str]]:
+    """Who did this with which event, how often."""
+    words = [(step.service, step.what.split()) for step in trail.steps]
+    return Counter((service, what[1]) for service, what in words if what[0] == verb)
+
+
+def _step(trail: report.Trail, service: str, *words: str) -> Step:
+    [found] = [step for step in trail.steps if step.service == service and all(word in step.what for word in words)]
+    return found
+
+
+async def _delivered(world: World) -> int:
+    customer = await world.customer()
+    product = await world.product(stock=3)
+    order = await customer.order((product, 2))
+    await customer.order_becomes(order["id"], "awaiting_payment")
+    await customer.pay(order["id"])
+    await customer.order_becomes(order["id"], "paid")
+    await world.deliver(order["id"])
+    await customer.order_becomes(order["id"], "delivered")
+    await world.is_told(customer, TAKEN["notification"])
+    return int(order["number"])
+
+
+async def test_a_delivered_order_leaves_each_step_once(world: World) -> None:
+    number = await _delivered(world)
+
+    async def complete() -> report.Trail | None:
+        """Once the last event is published too: the order is delivered a moment before."""
+        trail = await asyncio.to_thread(report.follow, world.shop, number)
+        return trail if ("order", "order.delivered") in _events(trail, "published") else None
+
+    trail = await until("the last event on Kafka", complete)
+    assert trail.missing == []
+    assert _events(trail, "says") == _each_once(SAID)
+    assert _events(trail, "published") == _each_once(SAID)
+    assert _events(trail, "took") == _each_once(TAKEN)
+    times = [step.at for step in trail.steps]
+    assert times == sorted(times)
+    for before, after in pairwise(STATUSES):
+        _step(trail, "order", f"{before} → {after}")
+
+
+async def test_the_steps_say_what_they_waited_for(world: World) -> None:
+    trail = await asyncio.to_thread(report.follow, world.shop, await _delivered(world))
+    waited = {
+        "payment by customer": _step(trail, "order", "opened by customer"),
+        "order → gateway": _step(trail, "gateway", "charge of", "succeeded"),
+        "the gateway's word": _step(trail, "order", "payment of", "succeeded"),
+        "Kafka → inventory": _step(trail, "inventory", "took reservation.requested"),
+        "inventory's work": _step(trail, "inventory", "says reservation.accepted"),
+        "outbox → Kafka": _step(trail, "order", "published order.placed"),
+        "dispatch by staff": _step(trail, "inventory", "dispatched with Royal Mail"),
+    }
+    for what, step in waited.items():
+        assert step.wait is not None, step
+        assert step.wait.what == what
+        assert step.wait.time >= timedelta(0)
+    assert "2 pieces of 1 product" in _step(trail, "inventory", "out of stock").what
+    longest = max((step.wait for step in trail.steps if step.wait), key=lambda wait: wait.time)
+    assert report.summary(trail).startswith(f"Order {trail.order.number}: delivered, ")
+    assert report.summary(trail).endswith(f" for {longest.what}.")
+    assert report.table(trail).row_count == len(trail.steps)
+
+
+async def test_an_unknown_number_is_named(world: World) -> None:
+    with pytest.raises(StackError, match="There is no order 99999999999999999999"):
+        await asyncio.to_thread(report.follow, world.shop, 99999999999999999999)
