@@ -60,7 +60,7 @@ class Events:
             yield Step(record.at, "Kafka", f"{why} ({record.place})")
 
     def _taken(self, event: Event) -> Iterator[Step]:
-        published = event.records[0].at if event.records else event.row.published_at if event.row else None
+        published = event.records[0].at if event.records else None
         for service, inbox in self.taken.items():
             if event.id in inbox:
                 at = inbox[event.id]
@@ -98,6 +98,10 @@ def _said(event: Event, now: datetime, kafka_was_read: bool) -> Iterator[Step]:
 
 
 def _published(event: Event) -> Iterator[Step]:
+    if not event.records and event.row.published_at:
+        # Marked after Kafka's answer, so perhaps after others took it.
+        wait = Wait.since(event.time, event.row.published_at, "outbox → Kafka, and the mark")
+        yield Step(event.row.published_at, event.service, f"marked {event.type} as published", wait, Kind.PUBLISHED)
     for number, record in enumerate(event.records):
         # Kafka's time has whole milliseconds.
         at = max(record.at, event.time)

@@ -47,7 +47,7 @@ def _records(shop: Shop, order: Any, missing: list[str]) -> list[Published]:
     try:
         return read_topics(shop.bootstrap_servers, shop.layout.topic_prefix, str(order.id), order.created_at)
     except (KafkaError, OSError, TimeoutError) as error:
-        missing.append(f"Kafka does not answer ({error!r}): events are those that still stand in the outboxes.")
+        missing.append(f"Kafka does not answer ({error!r}): events are those that the outboxes still have.")
         return []
 
 
