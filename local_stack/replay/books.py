@@ -37,7 +37,7 @@ class Stock:
 
 @dataclass(slots=True)
 class Books:
-    """`captured`, `told` and `parcels` by order, `received` and `deducted` by product."""
+    """`captured` money, `failed` payments, `told` and `parcels` by order, `received` and `deducted` by product."""
 
     before: Stock
     after: Stock
@@ -45,6 +45,7 @@ class Books:
     deducted: Counter[str] = field(default_factory=Counter)
     orders: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     captured: Counter[str] = field(default_factory=Counter)
+    failed: Counter[str] = field(default_factory=Counter)
     told: Told = field(default_factory=dict)
     parcels: Counter[str] = field(default_factory=Counter)
 
@@ -59,12 +60,13 @@ class Scope:
     began: datetime
 
 
-def expected_notifications(order: Mapping[str, Any], parcels: int) -> Counter[str]:
+def expected_notifications(books: Books, order_id: str) -> Counter[str]:
     """By kind: what the customer of an order is told until it is delivered in so many parcels, or rejected."""
-    if order["status"] == REJECTED:
+    if books.orders[order_id]["status"] == REJECTED:
         return Counter({"order.placed": 1, "order.rejected": 1})
-    once = Counter({"order.placed": 1, "order.awaiting_payment": 1, "order.paid": 1})
-    return once + Counter({"shipment.dispatched": parcels, "shipment.delivered": parcels})
+    parcels = max(books.parcels[order_id], 1)
+    told = {"order.placed": 1, "order.awaiting_payment": 1, "order.paid": 1, "payment.failed": books.failed[order_id]}
+    return Counter({**told, "shipment.dispatched": parcels, "shipment.delivered": parcels})
 
 
 async def read_stock(api: Api, products: Collection[str]) -> Stock:
@@ -85,7 +87,8 @@ async def read_books(api: Api, scope: Scope, before: Stock, advance: Callable[[i
     books = Books(before, before, parcels=Counter(scope.orders))
     await asyncio.gather(_read_ledger(api, scope, books), _read_orders(api, scope, books))
     books.after = await read_stock(api, scope.products)
-    await asyncio.gather(_read_payments(api, scope, books), _read_inboxes(api, scope, books, advance))
+    await _read_payments(api, scope, books)
+    await _read_inboxes(api, scope, books, advance)
     return books
 
 
@@ -106,10 +109,13 @@ async def _read_orders(api: Api, scope: Scope, books: Books) -> None:
 
 
 async def _read_payments(api: Api, scope: Scope, books: Books) -> None:
-    async for page in api.pages("order", "/payments", status="succeeded"):
+    async for page in api.pages("order", "/payments"):
         for payment in page:
-            if payment["order_id"] in scope.orders:
+            if payment["order_id"] not in scope.orders:
+                continue
+            if payment["status"] == "succeeded":
                 books.captured[payment["order_id"]] += payment["amount"]["amount"]
+            books.failed[payment["order_id"]] += payment["status"] == "failed"
         if _is_over(page, scope):
             break
 
@@ -156,7 +162,7 @@ async def _read_inboxes(api: Api, scope: Scope, books: Books, advance: Callable[
 
 def _lacks(books: Books, order_id: str) -> bool:
     """Whether its customer has yet to be told of a step."""
-    return bool(expected_notifications(books.orders[order_id], books.parcels[order_id]) - books.told[order_id])
+    return bool(expected_notifications(books, order_id) - books.told[order_id])
 
 
 def _is_over(page: Iterable[Mapping[str, Any]], scope: Scope) -> bool:

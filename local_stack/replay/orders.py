@@ -4,6 +4,7 @@ Nobody asks for a single order: placing answers when stock is decided, and one l
 to be dispatched serves all orders at once."""
 
 import asyncio
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,6 +22,8 @@ PREFER = "wait=30"
 CARD = "tok_ok"
 CARRIER = "Royal Mail"
 FIRST_LOOK, LONGEST_LOOK = 0.04, 0.5
+# So long after a payment without a parcel, we ask what became of it: a gateway that died may never have charged.
+ASK_AFTER = 10.0
 # Without any progress for so long, what is under way stands still.
 PATIENCE = 90.0
 # What an order that was just placed may still have to wait for: events about its customer and its products.
@@ -36,6 +39,8 @@ class Way:
     number: str = ""
     rejected: bool = False
     trouble: str = ""
+    payments: int = 0
+    ask_at: float = math.inf
     shipments: int = 0
     delivered: int = 0
     ended: bool = False
@@ -134,19 +139,33 @@ class Replayer:
         return str(order["status"])
 
     async def _pay(self, way: Way) -> None:
-        key = f"replay-{self._key}-{way.invoice.number}-payment"
-        payment = await self._api.post("order", f"/orders/{way.order_id}/payments", {"token": CARD}, key=key)
-        if payment["status"] == "failed":
-            way.trouble = f"its payment failed: {payment['failure_reason']}"
-            self._end(way)
+        """Each attempt has a key of its own; one that failed is followed by another."""
+        way.payments += 1
+        key = f"replay-{self._key}-{way.invoice.number}-payment-{way.payments}"
+        await self._api.post("order", f"/orders/{way.order_id}/payments", {"token": CARD}, key=key)
+        way.ask_at = time.monotonic() + ASK_AFTER
+
+    async def _pay_again_what_failed(self) -> None:
+        now = time.monotonic()
+        for way in [self.run.by_order[id] for id in self._under_way]:
+            if way.ask_at < now and not way.shipments:
+                way.ask_at = now + ASK_AFTER
+                try:
+                    payments = await self._api.all("order", f"/orders/{way.order_id}/payments")
+                    if all(payment["status"] == "failed" for payment in payments):
+                        await self._pay(way)
+                except ApiError as error:
+                    way.trouble = str(error)
+                    self._end(way)
 
     # --- shipping ---
 
     async def _look_for_shipments(self) -> None:
-        """One look serves all orders; more seldom while there is nothing new. Raises: _StandsStill, ApiAway."""
+        """One look serves all orders; more seldom while there is nothing new. Raises: _StandsStill, and the API's."""
         pause = FIRST_LOOK
         while self._placing or self._under_way:
             new = await self._look() if self._under_way and self._to_ship.qsize() < SHIPPING else 0
+            await self._pay_again_what_failed()
             pause = FIRST_LOOK if new or self._to_ship.qsize() else min(pause * 1.5, LONGEST_LOOK)
             if time.monotonic() - self._moved_at > PATIENCE:
                 raise _StandsStill

@@ -94,7 +94,7 @@ def _notifications(run: Run, _: Ready, books: Books) -> Iterator[Mismatch]:
         order = books.orders.get(way.order_id)
         if order is None:
             continue
-        expected = expected_notifications(order, max(books.parcels[way.order_id], 1))
+        expected = expected_notifications(books, way.order_id)
         told = books.told.get(way.order_id, Counter[str]())
         for kind in sorted(expected.keys() | set(told)):
             if told.get(kind, 0) != expected[kind]:

@@ -157,6 +157,14 @@ def test_two_parcels_are_told_twice() -> None:
     assert len(found(changed)) == 2
 
 
+def test_a_payment_that_failed_is_told_too() -> None:
+    changed = books()
+    changed.failed = Counter({"o1": 1})
+    assert found(changed) == ["invoice 1 (order 100001): its customer told of payment.failed: 1 times / 0 times"]
+    changed.told = {**changed.told, "o1": changed.told["o1"] + Counter(["payment.failed"])}
+    assert found(changed) == []
+
+
 def test_stock_is_received_in_whole_pieces_rounded_up() -> None:
     assert quantity_to_receive(10, stock_factor("0.8")) == 8
     assert quantity_to_receive(11, stock_factor("0.8")) == 9

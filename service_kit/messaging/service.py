@@ -1,6 +1,7 @@
 """`Messaging`: all of it, as one part of a running service."""
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from types import ModuleType
@@ -83,7 +84,8 @@ class Messaging:
             await _end([relay], within=self.tuning.stop_seconds / 3)
             self._tasks = []
         await self._waker.stop()
-        self._database.on_events_committed.remove(self._waker.wake)
+        with contextlib.suppress(ValueError):  # stopped before, or never started
+            self._database.on_events_committed.remove(self._waker.wake)
 
     def readiness(self) -> str:
         """`ok`, or what staff must look at. Only a worker: an API goes on serving whatever its events meet."""

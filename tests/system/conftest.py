@@ -21,6 +21,7 @@ SECONDS = 300
 """For one test; the first one has the shop to start."""
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "tests/system/" in str(item.path):

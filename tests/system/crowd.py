@@ -18,7 +18,7 @@ SHIPPING = 4
 PRODUCTS = 6
 STOCK = 1_000
 TOKENS = ("tok_ok", "tok_ok", "tok_duplicate", "tok_lost_answer")
-LOOK = 0.1
+LOOK = 0.3
 """Seconds between two looks at what waits for us; one look serves all orders."""
 
 
