@@ -1,6 +1,7 @@
 """`make check`: what a machine can say about the code before anybody reads it."""
 
 import ast
+import os
 import subprocess
 import sys
 import tempfile
@@ -104,7 +105,9 @@ def run_tests(arguments: list[str]) -> tuple[bool, str]:
     """Pytest's output goes to stderr; returns whether all passed, and its summary line."""
     command = [sys.executable, "-m", "pytest", *arguments]
     summary = ""
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as pytest:
+    # Compiled test modules are kept, whatever the shell says: each test process would compile all of them again.
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True) as pytest:
         for line in pytest.stdout or ():
             sys.stderr.write(line)
             summary = line.strip() or summary

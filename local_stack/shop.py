@@ -20,6 +20,7 @@ from local_stack.postgres import administration
 from local_stack.process import kill_tree, tail
 from local_stack.supervision import State, Supervisor
 from local_stack.topics import create_topics
+from service_kit.database import migrations
 
 Progress = Callable[[str], None]
 # A process that has failed to start so often is called broken (the supervisor goes on trying).
@@ -143,6 +144,8 @@ class Shop:
         self._progress("Topics: ready")
 
     def _migrate(self, service: Part) -> None:
+        if migrations.is_current(service.package, self.layout.database_url(service)):
+            return
         done = subprocess.run(
             [sys.executable, "-m", "service_kit", "migrate", service.package],
             cwd=ROOT,

@@ -1,6 +1,7 @@
 """Alembic, the same for every service: `<service>/migrations/` holds its revisions and nothing else."""
 
 import importlib
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -47,13 +48,22 @@ def differences(service: str, url: str) -> list[str]:
         return [str(difference) for difference in compare_metadata(migration, _metadata(service))]
 
 
+@cache
 def head(service: str) -> str | None:
     """The newest revision that the code has."""
     return ScriptDirectory.from_config(_config(service, "")).get_current_head()
 
 
-def run(url: str, metadata: MetaData) -> None:
+def is_current(service: str, url: str) -> bool:
+    """Whether the database has the newest revision; False also where it was never migrated."""
+    engine = create_engine(_sync(url), poolclass=pool.NullPool)
+    with engine.connect() as connection:
+        return MigrationContext.configure(connection).get_current_revision() == head(service)
+
+
+def run(url: str, service: str) -> None:
     """What Alembic's `env.py` does."""
+    metadata = _metadata(service)
     engine = create_engine(_sync(url), poolclass=pool.NullPool)
     with engine.begin() as connection:
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
@@ -71,7 +81,7 @@ def _config(service: str, url: str) -> Config:
     config.set_main_option("version_locations", str(revisions))
     config.set_main_option("path_separator", "newline")
     config.set_main_option("file_template", "%%(rev)s_%%(slug)s")
-    config.attributes.update(url=url, metadata=_metadata(service))
+    config.attributes.update(url=url, service=service)
     return config
 
 

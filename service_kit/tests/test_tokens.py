@@ -57,7 +57,7 @@ def _signed_with_the_public_key() -> str:
 def _without(claim: str) -> str:
     body = tokens.claims(uuid4(), [])
     del body[claim]
-    return jwt.encode(body, tokens.private_key(), "RS256", headers={"typ": "at+jwt", "kid": tokens.KEY_ID})
+    return jwt.encode(body, tokens.signing_key(), "RS256", headers={"typ": "at+jwt", "kid": tokens.KEY_ID})
 
 
 BAD: dict[str, Callable[[], str]] = {
@@ -72,7 +72,7 @@ BAD: dict[str, Callable[[], str]] = {
     "another type": lambda: tokens.token(headers={"typ": "JWT"}),
     "an unknown key": lambda: tokens.token(headers={"kid": "unknown"}),
     "no key named": lambda: jwt.encode(
-        tokens.claims(uuid4(), []), tokens.private_key(), "RS256", headers={"typ": "at+jwt"}
+        tokens.claims(uuid4(), []), tokens.signing_key(), "RS256", headers={"typ": "at+jwt"}
     ),
     "HS256": _signed_with_the_public_key,
     "a subject that is no id": lambda: tokens.token(sub="ada"),

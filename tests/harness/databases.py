@@ -16,22 +16,28 @@ from tests.harness.servers import POSTGRES, run_directory
 _EMPTY = """
 DO $$ DECLARE name text; has_rows boolean; BEGIN
     SET LOCAL session_replication_role = replica;
-    FOR name IN SELECT quote_ident(tablename) FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'alembic_version'
-    LOOP
+    FOR name IN SELECT quote_ident(tablename) FROM pg_tables
+                WHERE schemaname = 'public' AND tablename <> 'alembic_version' LOOP
         EXECUTE 'SELECT EXISTS (SELECT FROM ' || name || ')' INTO has_rows;
         IF has_rows THEN EXECUTE 'DELETE FROM ' || name; END IF;
     END LOOP;
-    FOR name IN SELECT quote_ident(sequencename) FROM pg_sequences WHERE schemaname = 'public' AND last_value IS NOT NULL
-    LOOP EXECUTE 'ALTER SEQUENCE ' || name || ' RESTART'; END LOOP;
+    FOR name IN SELECT quote_ident(sequencename) FROM pg_sequences
+                WHERE schemaname = 'public' AND last_value IS NOT NULL LOOP
+        EXECUTE 'ALTER SEQUENCE ' || name || ' RESTART';
+    END LOOP;
 END $$
 """
 # Changes with any table, column, index, constraint, trigger or function that a test makes or drops.
 _SHAPE = """
 SELECT (SELECT array[count(*), sum(relnatts)] FROM pg_class WHERE oid >= 16384 AND relkind IN ('r', 'i', 'S', 'v')),
        (SELECT count(*) FROM pg_constraint WHERE oid >= 16384), (SELECT count(*) FROM pg_trigger),
-       (SELECT count(*) FROM pg_proc WHERE oid >= 16384), (SELECT string_agg(setconfig::text, ',') FROM pg_db_role_setting)
+       (SELECT count(*) FROM pg_proc WHERE oid >= 16384),
+       (SELECT string_agg(setconfig::text, ',') FROM pg_db_role_setting)
 """
-_OTHERS = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+_OTHERS = """
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+WHERE datname = current_database() AND pid <> pg_backend_pid()
+"""
 
 _free: dict[str, list[str]] = defaultdict(list)
 _shapes: dict[str, object] = {}

@@ -23,8 +23,15 @@ def private_key() -> str:
     ).decode()
 
 
+@cache
+def signing_key() -> Any:
+    """Read once: OpenSSL proves a private key's primes each time that it is read, which takes longer than a test."""
+    return jwk.construct(private_key(), "RS256")
+
+
+@cache
 def key_set() -> dict[str, Any]:
-    public = jwk.construct(private_key(), "RS256").public_key().to_dict()
+    public = signing_key().public_key().to_dict()
     return {"keys": [{**public, "kid": KEY_ID, "use": "sig", "alg": "RS256"}]}
 
 
@@ -41,4 +48,4 @@ def token(
     """A valid token with these permissions and those of `role`; `changes` replace claims, `headers` header fields."""
     granted = [*permissions, *(permissions_of([role]) if role else ())]
     body = claims(user_id or uuid4(), granted, **changes)
-    return jwt.encode(body, private_key(), "RS256", headers={"typ": "at+jwt", "kid": KEY_ID, **(headers or {})})
+    return jwt.encode(body, signing_key(), "RS256", headers={"typ": "at+jwt", "kid": KEY_ID, **(headers or {})})

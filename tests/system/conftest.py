@@ -1,6 +1,9 @@
 """One shop of real processes for all tests of this folder, which share one test process (`xdist_group`)."""
 
+import shutil
+import tempfile
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -31,13 +34,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
-    shop = Shop(tmp_path_factory.mktemp("shop"), settings=SETTINGS, free_ports=True)
+def shop(request: pytest.FixtureRequest) -> Iterator[Shop]:
+    """Not under pytest's own directory, which every run of pytest closes to other accounts: PostgreSQL has its own
+    where we are root. Its logs stay when a test has failed."""
+    directory = Path(tempfile.mkdtemp(prefix="online-mart-shop-"))
+    directory.chmod(0o711)
+    shop = Shop(directory, settings=SETTINGS, free_ports=True)
     try:
         shop.up()
         yield shop
     finally:
         shop.down()
+        if not request.session.testsfailed:
+            shutil.rmtree(directory, ignore_errors=True)
 
 
 @pytest.fixture

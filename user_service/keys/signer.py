@@ -44,9 +44,8 @@ class Signer:
             if not found:
                 await fetch(tx, ONE_AT_A_TIME)  # two processes that start together make one key
                 found = await _oldest_first(tx) or [await self._make(tx)]
-        self._keys = {
-            key.id: jwk.construct(self._cipher.decrypt(key.encrypted_private_key), ALGORITHM) for key in found
-        }
+        # Each is read once: OpenSSL proves its primes anew at each reading, which takes 50 ms.
+        self._keys = {key.id: self._keys.get(key.id) or self._read(key) for key in found}
         self._newest = found[-1].id
 
     async def public_keys(self) -> dict[str, Any]:
@@ -58,6 +57,9 @@ class Signer:
                 for id, key in self._keys.items()
             ]
         }
+
+    def _read(self, key: SigningKey) -> Any:
+        return jwk.construct(self._cipher.decrypt(key.encrypted_private_key), ALGORITHM)
 
     async def _make(self, tx: Tx) -> SigningKey:
         made = await asyncio.to_thread(rsa.generate_private_key, public_exponent=65537, key_size=2048)
