@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from local_stack import checks, jars, preparation, report
+from local_stack import checks, environment, jars, preparation, report
 from local_stack.errors import StackError
 from local_stack.parts import part
 from local_stack.shop import Shop
@@ -46,7 +46,7 @@ def up() -> None:
     orders = demo.make()
     progress("Demo data: there")
     output.print(report.addresses(shop))
-    output.print(report.accounts(shop))
+    output.print(report.accounts(shop.settings))
     output.print(table(orders, demo.customer.email))
     typer.echo("The shop is up.")
 
@@ -135,6 +135,7 @@ def demo(
     from local_stack.demo.run import Demo, table
 
     there = Demo.with_secrets(secrets, dict(each.split("=", 1) for each in url))
+    output.print(report.accounts(environment.with_secrets(secrets)))
     output.print(table(there.make(), there.customer.email))
     typer.echo("The demo data is there.")
 

@@ -50,6 +50,11 @@ def read(file: Path) -> dict[str, str]:
     return {name: value for name, value in dotenv_values(file).items() if value}
 
 
+def with_secrets(directory: Path) -> dict[str, str]:
+    """The example's settings with the secrets that `preparation.make_secrets` left in `directory`."""
+    return read(EXAMPLE) | {name: (directory / name.lower()).read_text() for name in generated()}
+
+
 class _Block:
     """Lines between two empty ones: what the comments above say holds for all assignments that follow them."""
 

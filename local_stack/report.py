@@ -1,10 +1,12 @@
 """What people see of a shop: its addresses, its accounts, its state."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import psycopg2
 from aiokafka.errors import KafkaError
 from rich.table import Table
+from sqlalchemy import make_url
 
 from local_stack.lag import consumer_lag
 from local_stack.parts import SERVICES
@@ -31,14 +33,15 @@ def addresses(shop: Shop) -> Table:
     table.add_row("Mailbox (sandbox)", shop.url("mailbox"))
     table.add_row("Kafka", shop.bootstrap_servers)
     for service in SERVICES:
-        table.add_row(f"{service.title}'s database", shop.database_url(service.name))
+        database = make_url(shop.database_url(service.name))
+        table.add_row(f"{service.title}'s database", f"{database.host}:{database.port}/{database.database}")
     return table
 
 
-def accounts(shop: Shop) -> Table:
+def accounts(settings: Mapping[str, str]) -> Table:
     table = Table("Role", "E-mail", "Password", title="Accounts")
     for role, prefix in ACCOUNTS.items():
-        table.add_row(role, shop.settings[f"{prefix}_EMAIL"], shop.settings[f"{prefix}_PASSWORD"])
+        table.add_row(role, settings[f"{prefix}_EMAIL"], settings[f"{prefix}_PASSWORD"])
     return table
 
 

@@ -46,9 +46,7 @@ class Demo:
     @classmethod
     def with_secrets(cls, directory: Path, urls: Mapping[str, str]) -> "Demo":
         """Of services that run elsewhere, with the secrets that `preparation` made for them."""
-        settings = dict(environment.read(environment.EXAMPLE))
-        settings |= {name: (directory / name.lower()).read_text() for name in environment.generated()}
-        return cls._with(urls, settings, (directory / "order_database_url").read_text())
+        return cls._with(urls, environment.with_secrets(directory), (directory / "order_database_url").read_text())
 
     @classmethod
     def _with(cls, urls: Mapping[str, str], settings: Mapping[str, str], order_database_url: str) -> "Demo":

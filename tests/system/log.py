@@ -24,13 +24,14 @@ async def records_of(
     bootstrap_servers: str, key: str | None = None, *, topics: Iterable[Topic] = TOPICS
 ) -> list[Record]:
     """Every record, or those of one key (an order's id), partition by partition in its order."""
-    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap_servers, enable_auto_commit=False)
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=bootstrap_servers, enable_auto_commit=False, auto_offset_reset="earliest"
+    )
     await consumer.start()
     try:
         partitions = [TopicPartition(topic.name, number) for topic in topics for number in range(topic.partitions)]
         consumer.assign(partitions)
         ends = await consumer.end_offsets(partitions)
-        await consumer.seek_to_beginning(*partitions)
         found: list[Record] = []
         while any([await consumer.position(partition) < ends[partition] for partition in partitions]):
             for partition, records in (await consumer.getmany(timeout_ms=500)).items():
