@@ -1,5 +1,6 @@
 """The doors: every transaction of a service is opened here, by a request or by a batch of events."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Annotated, Any
@@ -10,6 +11,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from service_kit.database.faults import database_is_away
 from service_kit.settings import ServiceSettings
 
 
@@ -136,8 +138,18 @@ class Database:
             listen()
 
     async def _acquire(self, stack: AsyncExitStack) -> Any:
-        pool = await self._pool()
-        return await stack.enter_async_context(pool.acquire(timeout=10))
+        return await stack.enter_async_context(self._pooled())
+
+    @asynccontextmanager
+    async def _pooled(self) -> AsyncIterator[Any]:
+        """A connection of the pool; one that may be broken doesn't go back, for nothing there would find that out."""
+        async with (await self._pool()).acquire(timeout=10) as connection:
+            try:
+                yield connection
+            except BaseException as error:
+                if isinstance(error, asyncio.CancelledError) or database_is_away(error):
+                    connection.terminate()
+                raise
 
     async def _pool(self) -> Any:
         if self._hot_pool is None:

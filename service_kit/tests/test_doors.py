@@ -1,0 +1,89 @@
+"""The doors to the database, while it goes and comes back."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from local_stack import ports
+from local_stack.postgres import FAST_AND_FORGETFUL, EmbeddedPostgres
+from service_kit.database import Database
+from service_kit.database.doors import fetch
+from service_kit.database.faults import database_is_away
+
+WORK = "SELECT count(*) FROM generate_series(1, 2000)"
+TERMINATE = """
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND usename IS NOT NULL
+"""
+
+
+@pytest.fixture
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
+    directory: Path = tmp_path_factory.mktemp("doors")
+    port = ports.lease()
+    server = EmbeddedPostgres(directory / "data", port[0], settings=FAST_AND_FORGETFUL)
+    server.start()
+    yield server
+    server.kill()
+    ports.release(port)
+
+
+class Load:
+    """Uses all three doors without a pause, and counts what came of it."""
+
+    def __init__(self, database: Database) -> None:
+        self.done: Counter[str] = Counter()
+        self.wrong: list[str] = []
+        self._database = database
+        self._stopping = False
+
+    async def run(self) -> None:
+        doors = {"tx": self._database.tx, "hot_tx": self._database.hot_tx, "hot": self._database.hot}
+        async with asyncio.TaskGroup() as tasks:
+            for name, door in doors.items():
+                for _ in range(6):
+                    tasks.create_task(self._use(name, door))
+
+    def stop(self) -> None:
+        self._stopping = True
+
+    async def progress(self) -> None:
+        """Returns when each door has been used some more."""
+        before = Counter(self.done)
+        while any(self.done[name] < before[name] + 20 for name in ("tx", "hot_tx", "hot")):
+            await asyncio.sleep(0.01)
+
+    async def _use(self, name: str, door: object) -> None:
+        while not self._stopping:
+            try:
+                async with door() as tx:  # type: ignore[operator]
+                    await fetch(tx, WORK)
+                    await fetch(tx, WORK)
+                self.done[name] += 1
+            except Exception as error:
+                if not database_is_away(error):
+                    self.wrong.append(f"{name}: {error!r}")
+                await asyncio.sleep(0.01)
+
+
+async def test_a_database_that_is_killed_is_away_and_nothing_else(postgres: EmbeddedPostgres) -> None:
+    database = Database(postgres.superuser_url, session_pool_size=6, hot_pool_size=8)
+    load = Load(database)
+    running = asyncio.create_task(load.run())
+    async with asyncio.timeout(60):
+        for _ in range(3):
+            await load.progress()
+            for _ in range(20):
+                async with database.hot() as connection:
+                    await connection.execute(TERMINATE)
+                await asyncio.sleep(0.005)
+            await load.progress()
+            await asyncio.to_thread(postgres.kill)
+            await asyncio.to_thread(postgres.start)
+        await load.progress()
+    load.stop()
+    await running
+    await database.close()
+    assert load.wrong == []
