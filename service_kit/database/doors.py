@@ -1,6 +1,5 @@
 """The doors: every transaction of a service is opened here, by a request or by a batch of events."""
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Annotated, Any
@@ -146,8 +145,8 @@ class Database:
         async with (await self._pool()).acquire(timeout=10) as connection:
             try:
                 yield connection
-            except BaseException as error:
-                if isinstance(error, asyncio.CancelledError) or database_is_away(error):
+            except Exception as error:
+                if database_is_away(error):
                     connection.terminate()
                 raise
 

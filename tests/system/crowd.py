@@ -163,13 +163,21 @@ class Crowd:
             for _ in range(SHIPPING):
                 tasks.create_task(self._ship_each(parcels))
             while True:
-                params = {"status": "created", "limit": 100}
-                found = await self._world.staff.call("inventory", "GET", "/shipments", params=params)
-                for parcel in found["items"]:
+                for parcel in await self._parcels():
                     if parcel["order_id"] in self._by_order and parcel["id"] not in self._shipped:
                         self._shipped.add(parcel["id"])
                         parcels.put_nowait(parcel)
                 await asyncio.sleep(LOOK)
+
+    async def _parcels(self) -> list[dict[str, Any]]:
+        """All that wait in the warehouses, also behind those that other tests have left there."""
+        found: list[dict[str, Any]] = []
+        params: dict[str, Any] | None = {"status": "created", "limit": 100}
+        while params:
+            page = await self._world.staff.call("inventory", "GET", "/shipments", params=params)
+            found += page["items"]
+            params = {**params, "cursor": page["next"]} if page["next"] else None
+        return found
 
     async def _ship_each(self, parcels: asyncio.Queue[dict[str, Any]]) -> None:
         while True:
