@@ -1,13 +1,16 @@
 """The servers of a test run, and the fixtures that every folder's tests share."""
 
 import os
+import shutil
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from local_stack import ports
 from tests.harness.databases import drop_database, new_database
-from tests.harness.servers import Servers, wait_for_kafka
+from tests.harness.servers import Servers, run_directory, wait_for_kafka
 
 os.environ["ENV_FILE"] = os.devnull  # a test never reads the settings of the shop that runs on this machine
 
@@ -39,6 +42,16 @@ def empty_database() -> Iterator[str]:
 def kafka() -> str:
     """The address of the run's broker; topics belong to a test by their prefix."""
     return wait_for_kafka()
+
+
+@pytest.fixture
+def server_directory() -> Iterator[Path]:
+    """Where a server of the test's own may live. `tmp_path` is closed to other accounts, and where we are root
+    PostgreSQL has one of its own."""
+    directory = Path(tempfile.mkdtemp(dir=run_directory()))
+    directory.chmod(0o711)
+    yield directory
+    shutil.rmtree(directory, ignore_errors=True)
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ from local_stack.postgres import FAST_AND_FORGETFUL, EmbeddedPostgres, administr
 
 
 @pytest.fixture
-def server(tmp_path: Path, free_port: int) -> Iterator[EmbeddedPostgres]:
-    server = EmbeddedPostgres(tmp_path / "postgres", free_port, settings=FAST_AND_FORGETFUL)
+def server(server_directory: Path, free_port: int) -> Iterator[EmbeddedPostgres]:
+    server = EmbeddedPostgres(server_directory / "postgres", free_port, settings=FAST_AND_FORGETFUL)
     server.start()
     yield server
     server.stop()

@@ -15,9 +15,9 @@ pytestmark = pytest.mark.system
 
 
 @pytest.fixture
-def shop(tmp_path: Path) -> Iterator[Shop]:
+def shop(server_directory: Path) -> Iterator[Shop]:
     """Supervised, with no part started."""
-    shop = Shop(tmp_path, free_ports=True, settings={"LOG_FORMAT": "json"})
+    shop = Shop(server_directory, free_ports=True, settings={"LOG_FORMAT": "json"})
     shop.prepare()
     yield shop
     shop.down()
@@ -85,8 +85,8 @@ def test_a_process_that_can_not_start_is_shown_with_its_log(shop: Shop) -> None:
         shop.wait_ready("gateway")
 
 
-def test_servers_that_run_elsewhere_are_not_started_here(tmp_path: Path) -> None:
-    shop = Shop(tmp_path, free_ports=True, settings={"KAFKA_BOOTSTRAP_SERVERS": "kafka.example.com:9092"})
+def test_servers_that_run_elsewhere_are_not_started_here(server_directory: Path) -> None:
+    shop = Shop(server_directory, free_ports=True, settings={"KAFKA_BOOTSTRAP_SERVERS": "kafka.example.com:9092"})
     shop.prepare()
     try:
         assert "kafka" not in shop.states()

@@ -20,10 +20,9 @@ SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_p
 
 
 @pytest.fixture
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
-    directory: Path = tmp_path_factory.mktemp("doors")
+def postgres(server_directory: Path) -> Iterator[EmbeddedPostgres]:
     port = ports.lease()
-    server = EmbeddedPostgres(directory / "data", port[0], settings=FAST_AND_FORGETFUL)
+    server = EmbeddedPostgres(server_directory / "data", port[0], settings=FAST_AND_FORGETFUL)
     server.start()
     yield server
     server.kill()

@@ -42,6 +42,7 @@ class Servers:
         self._kafka.kill()
         self._postgres.kill()
         ports.release(self._ports)
+        shutil.rmtree(self._postgres.socket_dir, ignore_errors=True)
         shutil.rmtree(self._directory, ignore_errors=True)
 
     def _start_kafka_when_asked(self) -> None:
