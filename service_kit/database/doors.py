@@ -168,10 +168,15 @@ async def _nothing_to_reset(_: Any) -> None:
 
 
 async def fetch(door: AsyncSession | HotTransaction | HotConnection, sql: str, *values: Any) -> Sequence[Any]:
-    """Runs a statement with `$1` parameters through either door; its rows, which can be indexed and unpacked."""
+    """Runs a statement with `$1` parameters through either door; its rows, which can be indexed and unpacked.
+
+    A session is flushed first: what it changed must be locked before what follows, as the order of statements says.
+    """
     if not isinstance(door, AsyncSession):
         rows: Sequence[Any] = await door.fetch(sql, *values)
         return rows
+    await door.flush()
+    # Through SQLAlchemy's connection, not the raw one under it: that is in autocommit before its first statement.
     result = await (await door.connection()).exec_driver_sql(sql, values)
     return result.all() if result.returns_rows else []
 

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from service_kit.messaging.door import Door, run
+from service_kit.database.doors import fetch
+from service_kit.messaging.door import Door
 
 # Never look first: between the look and the insert another replica may do the work. The insert waits for an unfinished
 # claim of the same id and returns only what is ours.
@@ -15,5 +16,5 @@ _CLAIM = """
 
 async def claim(tx: Door, topic: str, ids: Sequence[UUID]) -> set[UUID]:
     """Those of the ids that had not been claimed. Ascending, so that two replicas can't wait for each other."""
-    rows = await run(tx, _CLAIM, sorted(set(ids)), topic)
+    rows = await fetch(tx, _CLAIM, sorted(set(ids)), topic)
     return {UUID(int=row[0].int) for row in rows}

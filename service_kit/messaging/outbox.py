@@ -11,8 +11,9 @@ from uuid import UUID
 from contracts.events.base import Event
 from contracts.topics import MAX_DEAD_LETTER_BYTES
 from service_kit.clock import utcnow
+from service_kit.database.doors import fetch
 from service_kit.ids import uuid7
-from service_kit.messaging.door import Door, run, tell_of_events
+from service_kit.messaging.door import Door, tell_of_events
 from service_kit.messaging.envelope import Headers, headers_to_json
 from service_kit.telemetry.tracing import current_traceparent
 
@@ -55,7 +56,7 @@ async def add(tx: Door, *events: Event, traceparents: Sequence[str | None] | Non
     """
     if not events:
         return
-    await run(tx, INSERT, *columns(events, traceparents))
+    await fetch(tx, INSERT, *columns(events, traceparents))
     tell_of_events(tx)
 
 
@@ -118,7 +119,7 @@ async def add_dead_letter(
     ]
     full = headers_to_json([*headers, *why])
     room = MAX_DEAD_LETTER_BYTES - len(key) - len(full) - _HEADERS_AND_FRAMING
-    await run(
+    await fetch(
         tx, _INSERT_DEAD_LETTER, uuid7(), f"{topic}.dlq", key, "dead-letter", utcnow(), full, value[: max(room, 0)]
     )
     tell_of_events(tx)

@@ -9,7 +9,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from service_kit.messaging.door import Door, run
+from service_kit.database.doors import fetch
+from service_kit.messaging.door import Door
 from service_kit.messaging.envelope import headers_from_json, headers_to_json
 from service_kit.messaging.incoming import Incoming, Record
 
@@ -89,7 +90,7 @@ async def split(tx: Door, topic: str, batch: Sequence[Incoming]) -> tuple[list[I
     """Those whose key already waits, which must queue behind, and the others."""
     if not batch:
         return [], []
-    rows = await run(tx, _WAITING_KEYS, topic, list({incoming.record.key for incoming in batch}))
+    rows = await fetch(tx, _WAITING_KEYS, topic, list({incoming.record.key for incoming in batch}))
     waiting = {row[0] for row in rows}
     if not waiting:
         return [], list(batch)
@@ -100,7 +101,7 @@ async def split(tx: Door, topic: str, batch: Sequence[Incoming]) -> tuple[list[I
 async def enqueue(tx: Door, batch: Sequence[Incoming], *, failed: str | None = None, wait: float = 0.0) -> None:
     """Puts the events at the end of their keys' queues. `failed` tells what the first attempt ended with."""
     records = [incoming.record for incoming in batch]
-    await run(
+    await fetch(
         tx,
         _ENQUEUE,
         [incoming.envelope.id for incoming in batch],
@@ -119,12 +120,12 @@ async def enqueue(tx: Door, batch: Sequence[Incoming], *, failed: str | None = N
 
 async def due(tx: Door) -> list[tuple[int, str]]:
     """Some events that may be tried now: id and topic."""
-    return [(row[0], row[1]) for row in await run(tx, _DUE)]
+    return [(row[0], row[1]) for row in await fetch(tx, _DUE)]
 
 
 async def take(tx: Door, id: int) -> tuple[Record, int] | None:
     """The event, locked, and how often it was tried; None if another has it or it is not its turn (any more)."""
-    rows = await run(tx, _TAKE, id)
+    rows = await fetch(tx, _TAKE, id)
     if not rows:
         return None
     topic, partition, offset, key, headers, value, attempts = rows[0]
@@ -132,33 +133,33 @@ async def take(tx: Door, id: int) -> tuple[Record, int] | None:
 
 
 async def done(tx: Door, id: int) -> None:
-    await run(tx, _DONE, id)
+    await fetch(tx, _DONE, id)
 
 
 async def failed(tx: Door, id: int, attempts: int, error: str, *, wait: float, dead: bool) -> bool:
     """Counts the attempt; False if another replica counted one since, whose count then stands."""
     status = "dead" if dead else "waiting"
-    return bool(await run(tx, _FAILED, id, attempts, error, status, wait))
+    return bool(await fetch(tx, _FAILED, id, attempts, error, status, wait))
 
 
 async def dead_letters(tx: Door, *, after: int, limit: int) -> list[DeadLetter]:
     """In the order they were parked, from behind the id `after`."""
-    return [DeadLetter(**_readable(row)) for row in await run(tx, _LIST, "dead", after, limit)]
+    return [DeadLetter(**_readable(row)) for row in await fetch(tx, _LIST, "dead", after, limit)]
 
 
 async def replay(tx: Door, id: int) -> tuple[UUID, str] | None:
     """Gives a dead event its attempts back; its event id and topic. What waits behind it follows when it succeeds."""
-    return _told(await run(tx, _REPLAY, id))
+    return _told(await fetch(tx, _REPLAY, id))
 
 
 async def discard(tx: Door, id: int) -> tuple[UUID, str] | None:
     """Gives a dead event up for good (its copy stays in the .dlq); what waits behind it goes on."""
-    return _told(await run(tx, _DISCARD, id))
+    return _told(await fetch(tx, _DISCARD, id))
 
 
 async def count(tx: Door) -> tuple[int, int]:
     """How many wait, and how many are dead."""
-    rows = await run(tx, _COUNT)
+    rows = await fetch(tx, _COUNT)
     return rows[0][0], rows[0][1]
 
 

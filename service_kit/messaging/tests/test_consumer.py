@@ -17,9 +17,9 @@ from contracts.events.users import UserErased
 from local_stack.postgres import administration
 from service_kit.clock import utcnow
 from service_kit.database import HotTx, Tx
+from service_kit.database.doors import fetch
 from service_kit.ids import uuid7
 from service_kit.messaging import Envelope, consumes, outbox
-from service_kit.messaging.door import run
 from service_kit.messaging.envelope import encode
 from service_kit.messaging.tests.shop import QUICK, Shop, erased, eventually, paid, write_down
 
@@ -40,7 +40,7 @@ async def in_batches(tx: HotTx, events: list[OrderPaid], envelopes: list[Envelop
 @consumes(OrderPaid)
 async def by_session(tx: Tx, event: OrderPaid, envelope: Envelope) -> None:
     insert = "INSERT INTO effects (event_id, key, version) VALUES ($1, $2, $3)"
-    await run(tx, insert, envelope.id, event.order_id, event.version)
+    await fetch(tx, insert, envelope.id, event.order_id, event.version)
 
 
 @consumes(UserErased)
