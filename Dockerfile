@@ -48,6 +48,8 @@ COPY --from=service-dependencies /opt/venv /opt/venv
 COPY contracts contracts
 COPY service_kit service_kit
 COPY ${SERVICE}_service ${SERVICE}_service
+# The service may not write here: without this, every start would compile its code again.
+RUN python -m compileall -q contracts service_kit ${SERVICE}_service
 USER mart
 ENV LISTEN_HOST=0.0.0.0 SERVICE_PACKAGE=${SERVICE}_service
 STOPSIGNAL SIGTERM

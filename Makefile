@@ -5,12 +5,14 @@ UV_VERSION := 0.13.9
 RUN := .venv/bin/python -m local_stack
 # More arguments for pytest, for instance TEST_ARGS="-k orders -x".
 TEST_ARGS ?=
+# For `make bench`: one case alone, such as place_order.
+BENCH ?=
 # For `make replay`: so many times what the file sells is received into stock first.
 STOCK ?= 1.0
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help setup up down status logs restart trail replay reset test test-long check kafka-lock
+.PHONY: help setup up down status logs restart trail replay reset bench test test-long check kafka-lock
 
 help:  ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -63,8 +65,12 @@ test: setup  ## Run all tests, beside a running shop too (TEST_ARGS="-k orders")
 test-long: setup  ## Run all tests, and the long ones
 	@$(RUN) test -n auto --dist loadgroup $(TEST_ARGS)
 
-check: setup  ## Format, lint, types, layers, migrations, lengths, lock, then all tests
+bench: setup  ## Measure the hot paths, each beside its limit or its rival (BENCH=place_order for one)
+	@.venv/bin/python -m benchmarks $(BENCH)
+
+check: setup  ## Format, lint, types, layers, migrations, lengths, lock, a short benchmark, then all tests
 	@$(RUN) check >&2
+	@.venv/bin/python -m benchmarks check >&2
 	@$(MAKE) test
 
 kafka-lock: setup  ## Renew the lock of Kafka's jars (needs Maven; VERSION=4.1.1)

@@ -10,6 +10,7 @@ import pytest
 
 from local_stack import ports
 from tests.harness.databases import drop_database, new_database
+from tests.harness.plans import Statements, recorded
 from tests.harness.servers import Servers, run_directory, wait_for_kafka
 
 os.environ["ENV_FILE"] = os.devnull  # a test never reads the settings of the shop that runs on this machine
@@ -59,3 +60,10 @@ def free_port() -> Iterator[int]:
     port = ports.lease()[0]
     yield port
     ports.release([port])
+
+
+@pytest.fixture
+def statements() -> Iterator[Statements]:
+    """What is asked of the databases that are opened after this fixture."""
+    with recorded() as found:
+        yield found

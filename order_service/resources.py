@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 
 from order_service.orders.decisions import Decisions
 from order_service.payments.gateway import open_gateway
+from order_service.payments.use_cases import Settler
 from order_service.settings import Settings
 from service_kit.runtime import Runtime
 
@@ -15,6 +16,7 @@ async def open_resources(runtime: Runtime) -> AsyncIterator[None]:
     assert isinstance(settings, Settings)
     decisions = Decisions(runtime.database)
     runtime.provide(decisions)
+    runtime.provide(Settler(runtime.database))
     async with (
         open_gateway(
             settings.gateway_url,

@@ -1,8 +1,11 @@
 """`python -m service_kit <command> <service>`: serve, migrate, make-migration, check-migrations."""
 
 import argparse
+import gc
 import importlib
 import sys
+from collections.abc import Callable
+from typing import Any
 
 from service_kit.settings import ServiceSettings
 
@@ -36,7 +39,7 @@ def _serve(service: str, settings: ServiceSettings) -> None:
     import uvicorn
 
     uvicorn.run(
-        f"{service}.main:create",
+        _factory(service),
         factory=True,
         host=settings.listen_host,
         port=settings.port,
@@ -48,6 +51,18 @@ def _serve(service: str, settings: ServiceSettings) -> None:
         # Of the time to stop in, a fifth for requests, a tenth for jobs, the rest for events.
         timeout_graceful_shutdown=int(settings.graceful_stop_seconds / 5),
     )
+
+
+def _factory(service: str) -> Callable[[], Any]:
+    """Code and models live as long as the process: the garbage collector never looks at them.
+
+    Looking takes 130 ms, in which nothing is answered, and happens now and then under load.
+    """
+    gc.disable()
+    create: Callable[[], Any] = importlib.import_module(f"{service}.main").create
+    gc.freeze()
+    gc.enable()
+    return create
 
 
 if __name__ == "__main__":

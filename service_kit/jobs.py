@@ -2,10 +2,10 @@
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import structlog
 from prometheus_client import Counter
@@ -76,3 +76,10 @@ class Jobs:
                 log.warning("job_postponed", job=job.name, error=repr(error))
             else:
                 log.exception("job_failed", job=job.name)
+
+
+async def all_of(work: Iterable[Coroutine[Any, Any, Any]]) -> None:
+    """Does all of it at once. One that fails keeps none of the others from ending, and fails the job after them."""
+    for result in await asyncio.gather(*work, return_exceptions=True):
+        if isinstance(result, BaseException):
+            raise result

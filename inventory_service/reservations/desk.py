@@ -63,12 +63,20 @@ class Desk:
 
     def __init__(self, held: dict[UUID, Held], free: dict[UUID, dict[UUID, int]], now: datetime) -> None:
         self.held = held
-        self.stock_changes: dict[tuple[UUID, UUID], int] = {}
-        """(product, warehouse) → so much more, or less, is reserved."""
         self.new_shipments: list[NewShipment] = []
         self.said: list[Event] = []
-        self._free = free
+        self._locked = free
+        self._free = {product_id: dict(by_warehouse) for product_id, by_warehouse in free.items()}
         self._now = now
+
+    def stock_changes(self) -> list[tuple[UUID, UUID, int]]:
+        """(product, warehouse, so much more or less is reserved), in the order in which they were locked."""
+        return [
+            (product_id, warehouse_id, before - self._free[product_id][warehouse_id])
+            for product_id, by_warehouse in self._locked.items()
+            for warehouse_id, before in by_warehouse.items()
+            if before != self._free[product_id][warehouse_id]
+        ]
 
     def decide(self, request: InventoryRequest) -> None:
         held = self.held.setdefault(request.order_id, Held(request.order_id))
@@ -137,8 +145,6 @@ class Desk:
 
     def _take(self, shares: Sequence[Share], sign: int) -> None:
         for _, product_id, warehouse_id, quantity in shares:
-            place = (product_id, warehouse_id)
-            self.stock_changes[place] = self.stock_changes.get(place, 0) + sign * quantity
             self._free[product_id][warehouse_id] -= sign * quantity
 
     def _make_shipments(self, held: Held, request: FulfilmentRequested) -> None:

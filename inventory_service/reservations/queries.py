@@ -9,10 +9,12 @@ from sqlmodel import col, select
 
 from contracts.events.inventory_deduction import LackingProduct
 from inventory_service.reservations.allocation import Share
-from inventory_service.reservations.desk import Held
+from inventory_service.reservations.desk import Desk, Held
 from inventory_service.reservations.models import Reservation, ReservationLine, ReservationStatus
+from inventory_service.shipments import queries as shipments
 from service_kit.database import HotTx, Tx
 from service_kit.database.keyset import Position, Slice, keyset
+from service_kit.messaging import outbox
 
 LOCK = """
 SELECT order_id, status, version, reserved_until, lacking FROM reservations
@@ -28,28 +30,39 @@ SHARES = """
 SELECT order_id, position, product_id, warehouse_id, quantity FROM reservation_lines
 WHERE order_id = ANY($1::uuid[]) ORDER BY order_id, position, warehouse_id
 """
-# Without ON CONFLICT: should two ever hear of a new order at once, the second fails, is tried again, and finds it.
-ADD = """
-INSERT INTO reservations (order_id, status, version, reserved_until, lacking, created_at)
-SELECT *, now() FROM unnest($1::uuid[], $2::text[], $3::bigint[], $4::timestamptz[], $5::jsonb[])
-"""
-CHANGE = """
-UPDATE reservations SET status = new.status, version = new.version, reserved_until = new.reserved_until,
-                        lacking = new.lacking
-FROM unnest($1::uuid[], $2::text[], $3::bigint[], $4::timestamptz[], $5::jsonb[])
-     AS new (order_id, status, version, reserved_until, lacking)
-WHERE reservations.order_id = new.order_id
+# New reservations without ON CONFLICT: should two ever hear of a new order at once, the second fails, is tried again,
+# and finds it.
+STORE = f"""
+WITH added AS (
+    INSERT INTO reservations (order_id, status, version, reserved_until, lacking, created_at)
+    SELECT *, now() FROM unnest($1::uuid[], $2::text[], $3::bigint[], $4::timestamptz[], $5::jsonb[])
+), changed AS (
+    UPDATE reservations SET status = new.status, version = new.version, reserved_until = new.reserved_until,
+                            lacking = new.lacking
+    FROM unnest($6::uuid[], $7::text[], $8::bigint[], $9::timestamptz[], $10::jsonb[])
+         AS new (order_id, status, version, reserved_until, lacking)
+    WHERE reservations.order_id = new.order_id
+), held AS (
+    INSERT INTO reservation_lines (order_id, position, product_id, warehouse_id, quantity)
+    SELECT * FROM unnest($11::uuid[], $12::int[], $13::uuid[], $14::uuid[], $15::bigint[])
+), stocked AS (
+    UPDATE stock SET reserved = reserved + change.quantity, version = version + 1, to_publish = true
+    FROM unnest($16::uuid[], $17::uuid[], $18::bigint[]) AS change (product_id, warehouse_id, quantity)
+    WHERE (stock.product_id, stock.warehouse_id) = (change.product_id, change.warehouse_id)
+), to_ship AS (
+    INSERT INTO shipments (id, order_id, user_id, number, warehouse_id, shipments_of_order, lines, ship_to,
+                           status, version, created_at)
+    SELECT *, 'created', 1, now()
+    FROM unnest($19::uuid[], $20::uuid[], $21::uuid[], $22::text[], $23::uuid[], $24::int[], $25::jsonb[], $26::jsonb[])
+)
+INSERT INTO outbox ({outbox.INSERT_COLUMNS}) SELECT * FROM {outbox.unnest(27)}
 """
 DROP_SHARES = "DELETE FROM reservation_lines WHERE order_id = ANY($1::uuid[])"
-ADD_SHARES = """
-INSERT INTO reservation_lines (order_id, position, product_id, warehouse_id, quantity)
-SELECT * FROM unnest($1::uuid[], $2::int[], $3::uuid[], $4::uuid[], $5::bigint[])
-"""
 
 
 async def lock(tx: HotTx, order_ids: Collection[UUID]) -> dict[UUID, Held]:
     """The reservations that there are of these orders, held until the transaction ends."""
-    return {row["order_id"]: _held(row) for row in await tx.fetch(LOCK, sorted(order_ids))}
+    return {row["order_id"]: _held(row) for row in await tx.fetch(LOCK, list(order_ids))}
 
 
 async def lock_ended(tx: HotTx, limit: int) -> dict[UUID, Held]:
@@ -64,18 +77,28 @@ async def read_shares(tx: HotTx, held: dict[UUID, Held]) -> None:
             held[order_id].shares.append(Share(*share))
 
 
-async def store(tx: HotTx, held: Iterable[Held]) -> None:
-    """What became of the reservations: a statement for the new ones, one for the others, two for what they hold."""
-    changed = [each for each in held if each.changed]
-    if new := [each for each in changed if not each.stored]:
-        await tx.execute(ADD, *_columns(new))
-    if known := [each for each in changed if each.stored]:
-        await tx.execute(CHANGE, *_columns(known))
-    if dropped := [each.order_id for each in known if each.shares_changed]:
+async def store(tx: HotTx, desk: Desk, traceparents: Sequence[str | None]) -> None:
+    """What was decided: reservations and what they hold, stock, shipments, and what is said of it.
+
+    Hot: one statement, however many orders and lines (`benchmarks/`: reserve). Stock rows are locked before, so none is
+    waited for here; reserving more than there is fails on a check constraint, and then nothing is stored.
+    """
+    changed = [each for each in desk.held.values() if each.changed]
+    if not changed:
+        return
+    new, known = [each for each in changed if not each.stored], [each for each in changed if each.stored]
+    shares = ((each.order_id, *share) for each in changed if each.shares_changed for share in each.shares)
+    await tx.execute(
+        STORE, *_columns(new), *_columns(known), *_transposed(shares, 5), *_transposed(desk.stock_changes(), 3),
+        *shipments.columns(desk.new_shipments), *outbox.columns(desk.said, traceparents),
+    )  # fmt: skip
+    tx.added_events = True
+
+
+async def drop_shares(tx: HotTx, held: Iterable[Held]) -> None:
+    """Of known reservations that hold nothing any more."""
+    if dropped := [each.order_id for each in held if each.stored and each.shares_changed and not each.shares]:
         await tx.execute(DROP_SHARES, dropped)
-    rows = [(each.order_id, *share) for each in changed if each.shares_changed for share in each.shares]
-    if rows:
-        await tx.execute(ADD_SHARES, *(list(column) for column in zip(*rows, strict=True)))
 
 
 async def by_order(tx: Tx, order_id: UUID) -> Reservation | None:
@@ -114,3 +137,7 @@ def _columns(held: Sequence[Held]) -> list[list[Any]]:
         [each.reserved_until for each in held],
         [json.dumps([lack.model_dump(mode="json") for lack in each.lacking]) for each in held],
     ]
+
+
+def _transposed(rows: Iterable[tuple[Any, ...]], width: int) -> list[Sequence[Any]]:
+    return list(zip(*rows, strict=True)) or [()] * width

@@ -17,7 +17,6 @@ from inventory_service.shipments import queries as shipments
 from inventory_service.stock import queries as stock
 from service_kit.clock import utcnow
 from service_kit.database import HotTx, Tx
-from service_kit.messaging import outbox
 from service_kit.problems import not_found
 from service_kit.runtime import Runtime
 
@@ -79,8 +78,7 @@ def _products_of(requests: Sequence[InventoryRequest], held: dict[UUID, Held]) -
 
 
 async def _store(tx: HotTx, desk: Desk, traceparents: Sequence[str | None]) -> None:
-    await queries.store(tx, desk.held.values())
-    await stock.reserve(tx, desk.stock_changes)
-    await shipments.add(tx, desk.new_shipments)
+    await queries.drop_shares(tx, desk.held.values())
+    await queries.store(tx, desk, traceparents)
+    # At last: a shipment that is called off may have been made by the same batch.
     await shipments.cancel(tx, [held.order_id for held in desk.held.values() if held.shipments_cancelled])
-    await outbox.add(tx, *desk.said, traceparents=traceparents)

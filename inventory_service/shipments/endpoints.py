@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Response
 from inventory_service.shipments import queries, use_cases
 from inventory_service.shipments.models import NotToDeliver, NotToDispatch, ShipmentStatus
 from inventory_service.shipments.schemas import DispatchIn, ShipmentOut
-from service_kit.database import HotTx, Tx
+from service_kit.database import HotConn, Tx
 from service_kit.http.answers import problems
 from service_kit.http.etag import set_etag
 from service_kit.http.pagination import Page, Paged
@@ -42,22 +42,29 @@ async def read_shipment(shipment_id: UUID, tx: Tx, _: Reader, response: Response
     return ShipmentOut.of(shipment)
 
 
-@router.post("/{shipment_id}/dispatch", summary="Hand to the carrier", responses=problems(NotFound, NotToDispatch))
+@router.post(
+    "/{shipment_id}/dispatch",
+    summary="Hand to the carrier",
+    response_model=ShipmentOut,
+    responses=problems(NotFound, NotToDispatch),
+)
 async def dispatch(
     shipment_id: UUID,
     body: DispatchIn,
-    tx: HotTx,
+    connection: HotConn,
     who: Annotated[Principal, Requires("shipments:dispatch")],
-) -> ShipmentOut:
+) -> Response:
     """The stock is deducted and the customer told; from here on the order can't be cancelled.
 
     Sent again with the same carrier and number it gives the same answer and does nothing more.
     """
-    shipment = await use_cases.dispatch(tx, shipment_id, body.carrier, body.tracking_number, who.user_id)
-    return ShipmentOut.of(shipment)
+    shipment = await use_cases.dispatch(connection, shipment_id, body.carrier, body.tracking_number, who.user_id)
+    return Response(ShipmentOut.of(shipment).model_dump_json(), media_type="application/json")
 
 
 @router.post("/{shipment_id}/deliver", summary="Mark as delivered", responses=problems(NotFound, NotToDeliver))
-async def deliver(shipment_id: UUID, tx: HotTx, _: Annotated[Principal, Requires("shipments:deliver")]) -> ShipmentOut:
+async def deliver(
+    shipment_id: UUID, connection: HotConn, _: Annotated[Principal, Requires("shipments:deliver")]
+) -> ShipmentOut:
     """The parcel has arrived, and the customer is told. Sent again it does nothing more."""
-    return ShipmentOut.of(await use_cases.deliver(tx, shipment_id))
+    return ShipmentOut.of(await use_cases.deliver(connection, shipment_id))

@@ -8,18 +8,14 @@ from uuid import UUID
 from pydantic import TypeAdapter
 from sqlmodel import select
 
+from contracts.events.base import Event
 from contracts.quantity import ProductQuantity
 from inventory_service.shipments.models import NewShipment, Shipment, ShipmentStatus
-from service_kit.database import HotTx, Tx
+from service_kit.database import HotConn, HotTx, Tx
 from service_kit.database.keyset import Position, Slice, keyset
+from service_kit.ids import uuid7
+from service_kit.messaging import outbox
 
-ADD = """
-INSERT INTO shipments (id, order_id, user_id, number, warehouse_id, status, shipments_of_order, lines, ship_to, version,
-                       created_at)
-SELECT id, order_id, user_id, number, warehouse_id, 'created', shipments_of_order, lines, ship_to, 1, now()
-FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::uuid[], $6::int[], $7::jsonb[], $8::jsonb[])
-     AS new (id, order_id, user_id, number, warehouse_id, shipments_of_order, lines, ship_to)
-"""
 CANCEL = """
 UPDATE shipments SET status = 'cancelled', version = version + 1 WHERE order_id = ANY($1::uuid[]) AND status = 'created'
 """
@@ -27,37 +23,57 @@ PARCELS_LEFT = """
 SELECT order_id, count(*) FROM shipments
 WHERE order_id = ANY($1::uuid[]) AND status IN ('dispatched', 'delivered') GROUP BY order_id
 """
-# Not joined: the shipment is read by a second statement, which sees what was committed while this one waited.
-LOCK_RESERVATION = """
-SELECT version FROM reservations WHERE order_id = (SELECT order_id FROM shipments WHERE id = $1) FOR UPDATE
+READ = """
+SELECT shipments.*, reservations.version AS reservation_version
+FROM shipments JOIN reservations USING (order_id) WHERE shipments.id = $1
 """
-READ_TO_DISPATCH = """
-SELECT *, NOT EXISTS (
-    SELECT FROM shipments AS other
-    WHERE other.order_id = shipments.order_id AND other.status = 'created' AND other.id <> shipments.id
-) AS is_last
-FROM shipments WHERE id = $1
-"""
-LOCK = "SELECT * FROM shipments WHERE id = $1 FOR UPDATE"
-DISPATCHED = """
-WITH shipped AS (
-    UPDATE shipments SET status = 'dispatched', carrier = $3, tracking_number = $4, dispatched_at = $5, version = $6
-    WHERE id = $1
+DISPATCH = f"""
+WITH reserved AS (
+    UPDATE reservations SET version = version + 1, status = CASE WHEN EXISTS (
+        SELECT FROM shipments AS other WHERE other.order_id = $2 AND other.status = 'created' AND other.id <> $1
+    ) THEN 'fulfilling' ELSE 'fulfilled' END
+    WHERE order_id = $2 AND version = $3 RETURNING order_id
+), shipped AS (
+    UPDATE shipments SET status = 'dispatched', carrier = $5, tracking_number = $6, dispatched_at = $7, version = $8
+    FROM reserved WHERE shipments.id = $1
 ), used AS (
-    DELETE FROM reservation_lines WHERE order_id = $2 AND warehouse_id = $7
+    DELETE FROM reservation_lines AS line USING reserved
+    WHERE line.order_id = reserved.order_id AND line.warehouse_id = $4
+), locked AS MATERIALIZED (
+    SELECT stock.product_id FROM reserved, stock
+    WHERE stock.warehouse_id = $4 AND stock.product_id = ANY($9::uuid[]) ORDER BY stock.product_id FOR UPDATE OF stock
+), deducted AS (
+    UPDATE stock SET on_hand = on_hand - line.quantity, reserved = reserved - line.quantity,
+                     version = version + 1, to_publish = true
+    FROM locked JOIN unnest($9::uuid[], $10::bigint[], $11::uuid[]) AS line (product_id, quantity, movement_id)
+                USING (product_id)
+    WHERE stock.product_id = locked.product_id AND stock.warehouse_id = $4
+    RETURNING stock.product_id, line.quantity, line.movement_id
+), moved AS (
+    INSERT INTO stock_movements
+        (id, product_id, warehouse_id, kind, quantity, shipment_id, order_id, user_id, created_at)
+    SELECT movement_id, product_id, $4, 'dispatch', -quantity, $1, $2, $12, $7 FROM deducted
+), said AS (
+    INSERT INTO outbox ({outbox.INSERT_COLUMNS}) SELECT said.* FROM reserved, {outbox.unnest(13)} AS said
 )
-UPDATE reservations SET version = $8, status = $9 WHERE order_id = $2
+SELECT EXISTS (SELECT FROM reserved)
 """
-DELIVERED = "UPDATE shipments SET status = 'delivered', delivered_at = $2, version = $3 WHERE id = $1"
+DELIVER = f"""
+WITH delivered AS (
+    UPDATE shipments SET status = 'delivered', delivered_at = $2, version = $3
+    WHERE id = $1 AND status = 'dispatched' RETURNING id
+), said AS (
+    INSERT INTO outbox ({outbox.INSERT_COLUMNS}) SELECT said.* FROM delivered, {outbox.unnest(4)} AS said
+)
+SELECT EXISTS (SELECT FROM delivered)
+"""
 
 _LINES = TypeAdapter(list[ProductQuantity])
 
 
-async def add(tx: HotTx, new: Sequence[NewShipment]) -> None:
-    if not new:
-        return
-    await tx.execute(
-        ADD,
+def columns(new: Sequence[NewShipment]) -> list[list[Any]]:
+    """As arrays, for the statement that makes them (`reservations/queries.py`)."""
+    return [
         [each.id for each in new],
         [each.order.order_id for each in new],
         [each.order.user_id for each in new],
@@ -66,7 +82,7 @@ async def add(tx: HotTx, new: Sequence[NewShipment]) -> None:
         [each.shipments_of_order for each in new],
         [_LINES.dump_json(each.lines).decode() for each in new],
         [each.order.ship_to.model_dump_json() for each in new],
-    )
+    ]
 
 
 async def cancel(tx: HotTx, order_ids: Collection[UUID]) -> None:
@@ -80,33 +96,39 @@ async def parcels_left(tx: HotTx, order_ids: Collection[UUID]) -> dict[UUID, int
     return {row[0]: row[1] for row in await tx.fetch(PARCELS_LEFT, order_ids)} if order_ids else {}
 
 
-async def lock_reservation_of(tx: HotTx, shipment_id: UUID) -> int | None:
-    """Holds the row that decides between a release and a dispatch; its version, or None: no such shipment."""
-    version: int | None = await tx.fetchval(LOCK_RESERVATION, shipment_id)
-    return version
+async def read(connection: HotConn, shipment_id: UUID) -> tuple[Shipment, int] | None:
+    """The shipment, and the version of its order's reservation; nothing is locked."""
+    row = await connection.fetchrow(READ, shipment_id)
+    return (_shipment(row), row["reservation_version"]) if row else None
 
 
-async def read_to_dispatch(tx: HotTx, shipment_id: UUID) -> tuple[Shipment, bool] | None:
-    """The shipment, and whether the order's other parcels have all left or been called off."""
-    row = await tx.fetchrow(READ_TO_DISPATCH, shipment_id)
-    return (_shipment(row), row["is_last"]) if row else None
+async def store_dispatch(
+    connection: HotConn, shipment: Shipment, reservation_version: int, user_id: UUID, events: Sequence[Event]
+) -> bool:
+    """The parcel leaves: shipment, reservation, stock, ledger and events; or False, and nothing, if the reservation
+    has changed since it was read.
 
-
-async def lock(tx: HotTx, shipment_id: UUID) -> Shipment | None:
-    row = await tx.fetchrow(LOCK, shipment_id)
-    return _shipment(row) if row else None
-
-
-async def store_dispatch(tx: HotTx, shipment: Shipment, reservation_version: int, reservation_status: str) -> None:
-    """The shipment, the end of what was held for it, and the reservation; one statement."""
-    await tx.execute(
-        DISPATCHED, shipment.id, shipment.order_id, shipment.carrier, shipment.tracking_number, shipment.dispatched_at,
-        shipment.version, shipment.warehouse_id, reservation_version, reservation_status,
+    Hot: one statement, which is the transaction (`benchmarks/`: whole flow). Whatever becomes of an order's shipments
+    before they left changes its reservation's version, so a release and another dispatch at the same moment either see
+    this one or are seen. Everything hangs on the reservation's row, which is so locked before the stock's.
+    """
+    quantities = shipment.quantities()
+    stored = await connection.fetchval(
+        DISPATCH, shipment.id, shipment.order_id, reservation_version, shipment.warehouse_id,
+        shipment.carrier, shipment.tracking_number, shipment.dispatched_at, shipment.version,
+        list(quantities), list(quantities.values()), [uuid7() for _ in quantities], user_id, *outbox.columns(events),
     )  # fmt: skip
+    connection.added_events = bool(stored)
+    return bool(stored)
 
 
-async def store_delivery(tx: HotTx, shipment: Shipment) -> None:
-    await tx.execute(DELIVERED, shipment.id, shipment.delivered_at, shipment.version)
+async def store_delivery(connection: HotConn, shipment: Shipment, events: Sequence[Event]) -> bool:
+    """The shipment and its event, or False, and nothing, if another was first. Hot: one statement, the transaction."""
+    stored = await connection.fetchval(
+        DELIVER, shipment.id, shipment.delivered_at, shipment.version, *outbox.columns(events)
+    )
+    connection.added_events = bool(stored)
+    return bool(stored)
 
 
 async def by_id(tx: Tx, shipment_id: UUID) -> Shipment | None:
@@ -127,5 +149,5 @@ async def search(
 
 
 def _shipment(row: Any) -> Shipment:
-    values = {name: value for name, value in row.items() if name != "is_last"}
+    values = {name: value for name, value in row.items() if name != "reservation_version"}
     return Shipment(**{**values, "lines": json.loads(values["lines"]), "ship_to": json.loads(values["ship_to"])})

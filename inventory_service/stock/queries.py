@@ -1,4 +1,7 @@
-"""Every statement about stock. Who changes stock rows locks them in the order of (product_id, warehouse_id)."""
+"""Every statement about stock, but what reserving and dispatching do to it in one with all the rest.
+
+Who changes stock rows locks them in the order of (product_id, warehouse_id).
+"""
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
@@ -17,32 +20,12 @@ LOCK_PRODUCTS = """
 SELECT product_id, warehouse_id, on_hand - reserved AS available FROM stock
 WHERE product_id = ANY($1::uuid[]) ORDER BY product_id, warehouse_id FOR UPDATE
 """
-RESERVE = """
-UPDATE stock SET reserved = reserved + change.quantity, version = version + 1, to_publish = true
-FROM unnest($1::uuid[], $2::uuid[], $3::bigint[]) AS change (product_id, warehouse_id, quantity)
-WHERE (stock.product_id, stock.warehouse_id) = (change.product_id, change.warehouse_id)
-"""
 RECEIVE = """
 INSERT INTO stock (product_id, warehouse_id, on_hand, reserved, version, to_publish)
 SELECT product_id, $1, quantity, 0, 1, true FROM unnest($2::uuid[], $3::bigint[]) AS line (product_id, quantity)
 ORDER BY product_id
 ON CONFLICT (product_id, warehouse_id) DO UPDATE
 SET on_hand = stock.on_hand + excluded.on_hand, version = stock.version + 1, to_publish = true
-"""
-DEDUCT = """
-WITH line AS (SELECT * FROM unnest($2::uuid[], $3::bigint[], $4::uuid[]) AS line (product_id, quantity, movement_id)),
-locked AS MATERIALIZED (
-    SELECT product_id FROM stock WHERE warehouse_id = $1 AND product_id = ANY($2::uuid[])
-    ORDER BY product_id FOR UPDATE
-), deducted AS (
-    UPDATE stock SET on_hand = on_hand - line.quantity, reserved = reserved - line.quantity,
-                     version = version + 1, to_publish = true
-    FROM locked JOIN line USING (product_id)
-    WHERE stock.product_id = locked.product_id AND stock.warehouse_id = $1
-    RETURNING stock.product_id, line.quantity, line.movement_id
-)
-INSERT INTO stock_movements (id, product_id, warehouse_id, kind, quantity, shipment_id, order_id, user_id, created_at)
-SELECT movement_id, product_id, $1, $5, -quantity, $6, $7, $8, now() FROM deducted
 """
 ADD_RECEIPT_MOVEMENTS = """
 INSERT INTO stock_movements (id, product_id, warehouse_id, kind, quantity, receipt_id, user_id, created_at)
@@ -75,36 +58,14 @@ PUBLISHED = """
 UPDATE stock SET to_publish = false, published_at = now() WHERE product_id = ANY($1::uuid[]) AND to_publish
 """
 
-Place = tuple[UUID, UUID]
-"""(product_id, warehouse_id)"""
-
 
 async def lock_products(tx: HotTx, product_ids: Collection[UUID]) -> dict[UUID, dict[UUID, int]]:
     """What is available of each product by warehouse, held until the transaction ends. Call it once, for all."""
     free: dict[UUID, dict[UUID, int]] = {}
     if product_ids:
-        for product_id, warehouse_id, available in await tx.fetch(LOCK_PRODUCTS, sorted(product_ids)):
+        for product_id, warehouse_id, available in await tx.fetch(LOCK_PRODUCTS, list(product_ids)):
             free.setdefault(product_id, {})[warehouse_id] = available
     return free
-
-
-async def reserve(tx: HotTx, changes: Mapping[Place, int]) -> None:
-    """Reserves so much more or less of rows that are locked; more than there is fails on a check constraint."""
-    changed = sorted((place, quantity) for place, quantity in changes.items() if quantity)
-    if changed:
-        products, warehouses = [place[0] for place, _ in changed], [place[1] for place, _ in changed]
-        await tx.execute(RESERVE, products, warehouses, [quantity for _, quantity in changed])
-
-
-async def deduct(
-    tx: HotTx, warehouse_id: UUID, quantities: Mapping[UUID, int], *, shipment_id: UUID, order_id: UUID, user_id: UUID
-) -> None:
-    """What leaves is gone from the stock and from what is reserved, and stands in the ledger; one statement."""
-    products = sorted(quantities)
-    await tx.execute(
-        DEDUCT, warehouse_id, products, [quantities[product_id] for product_id in products],
-        [uuid7() for _ in products], MovementKind.DISPATCH, shipment_id, order_id, user_id,
-    )  # fmt: skip
 
 
 async def receive(tx: HotTx, warehouse_id: UUID, quantities: Mapping[UUID, int]) -> None:

@@ -6,6 +6,7 @@ from collections import Counter
 from typing import Any
 from uuid import UUID
 
+from contracts.events.inventory_deduction import StockDeducted
 from inventory_service.reservations import use_cases as reservations
 from inventory_service.stock import use_cases as stock
 from inventory_service.tests.inventory import Inventory, fulfilment, release, reservation
@@ -56,6 +57,22 @@ async def test_one_dispatch_twenty_times_at_once_leaves_once(inventory: Inventor
     assert sorted(answer.status_code for answer in answers) == [200] + [409] * 19
     assert (await inventory.said(order_id)).count("stock.deducted") == 1
     assert await inventory.level(product_id) == (0, 0)
+    await inventory.check_books()
+
+
+async def test_two_parcels_of_an_order_leave_at_the_same_moment(inventory: Inventory) -> None:
+    """Neither overlooks the other: the order is fulfilled, and each answer to order has a version of its own."""
+    for _ in range(10):
+        product_id, _ = await inventory.stocked(4)
+        await inventory.receive(await inventory.warehouse(), (product_id, 4))
+        order_id, lines = uuid7(), [(product_id, 8)]
+        await inventory.hear(reservation(order_id, lines), fulfilment(order_id, lines))
+        parcels = await inventory.shipments(order_id)
+        answers = await asyncio.gather(*(inventory.dispatch(parcel["id"]) for parcel in parcels))
+        assert [answer.status_code for answer in answers] == [200, 200]
+        assert await inventory.status(order_id) == "fulfilled"
+        deducted = [each for each in await inventory.served.events(StockDeducted) if each.order_id == order_id]
+        assert sorted(each.version for each in deducted) == [2, 3]
     await inventory.check_books()
 
 

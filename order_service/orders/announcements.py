@@ -24,8 +24,8 @@ STEPS: dict[Said, type[steps.OrderEvent]] = {
 NEED_LINES = frozenset({Said.FULFIL, Said.REJECTED})
 
 
-async def publish(tx: HotTx, orders: Sequence[OrderState]) -> None:
-    """Everything that these orders said since they were loaded, each order's in its own order, in one statement."""
+async def of(tx: HotTx, orders: Sequence[OrderState]) -> outbox.Columns:
+    """Everything that these orders said since they were loaded, each order's in its own order."""
     wanting = [order.id for order in orders if any(saying.said in NEED_LINES for saying in order.sayings)]
     lines = await queries.lines_of(tx, wanting) if wanting else {}
     events, traceparents = [], []
@@ -34,7 +34,7 @@ async def publish(tx: HotTx, orders: Sequence[OrderState]) -> None:
             events.append(_event(order, saying, lines.get(order.id, [])))
             traceparents.append(saying.traceparent)
     known = any(traceparents)
-    await outbox.add(tx, *events, traceparents=traceparents if known else None)
+    return outbox.columns(events, traceparents if known else None)
 
 
 def _event(order: OrderState, saying: Saying, lines: Sequence[Any]) -> Event:

@@ -10,6 +10,7 @@ from uuid import UUID
 import structlog
 
 from order_service.orders import queries
+from order_service.orders.queries import Decided
 from service_kit.database import Database
 
 log = structlog.get_logger(__name__)
@@ -23,25 +24,24 @@ class Decisions:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._waiting: dict[UUID, set[asyncio.Future[None]]] = defaultdict(set)
+        self._waiting: dict[UUID, set[asyncio.Future[Decided]]] = defaultdict(set)
         self._awaited = asyncio.Event()
         self._look = asyncio.Event()
 
-    async def wait(self, order_id: UUID, seconds: float) -> bool:
-        """Until the order is `pending` no longer, or `seconds` are over; which of them."""
-        future = asyncio.get_running_loop().create_future()
+    async def wait(self, order_id: UUID, seconds: float) -> Decided | None:
+        """Until the order is `pending` no longer: how it stands then; or None, when `seconds` are over."""
+        future: asyncio.Future[Decided] = asyncio.get_running_loop().create_future()
         self._waiting[order_id].add(future)
         self._awaited.set()
         self._look.set()
         try:
-            await asyncio.wait_for(future, seconds)
+            return await asyncio.wait_for(future, seconds)
         except TimeoutError:
-            return False
+            return None
         finally:
             self._waiting[order_id].discard(future)
             if not self._waiting[order_id]:
                 del self._waiting[order_id]
-        return True
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -71,7 +71,7 @@ class Decisions:
     async def _tell_decided(self) -> None:
         async with self._database.hot() as connection:
             decided = await queries.decided(connection, list(self._waiting))
-        for order_id in decided & self._waiting.keys():
+        for order_id in decided.keys() & self._waiting.keys():
             for future in self._waiting[order_id]:
                 if not future.done():
-                    future.set_result(None)
+                    future.set_result(decided[order_id])

@@ -15,6 +15,7 @@ from order_service.orders.schemas import CancelIn, HistoryOut, OrderIn, OrderOut
 from service_kit.database import HotTx, Tx
 from service_kit.http.answers import problems
 from service_kit.http.etag import IfMatch, set_etag
+from service_kit.http.hot_route import hot_route
 from service_kit.http.idempotency import (
     IdempotencyKey,
     IdempotencyKeyInUse,
@@ -33,7 +34,9 @@ LONGEST_WAIT = 30
 WAIT = re.compile(r"(?:^|[,;])\s*wait\s*=\s*\"?(\d{1,6})\"?\s*(?:$|[,;])", re.IGNORECASE)
 
 
-@router.post(
+@hot_route(
+    router,
+    "POST",
     "",
     status_code=201,
     summary="Place an order",
@@ -169,7 +172,8 @@ def wait_of(prefer: str | None) -> int:
 
 
 async def _decided(runtime: Runtime, placed: Placed, who: Principal, key: Key, seconds: int) -> bytes:
-    if not await runtime.resource(Decisions).wait(placed.order.id, seconds):
+    decided = await runtime.resource(Decisions).wait(placed.order.id, seconds)
+    if decided is None:
         return placed.body
     async with runtime.database.hot() as connection:
-        return await placing.answer_decided(connection, placed, who, key)
+        return await placing.answer_decided(connection, placed, decided, who, key)

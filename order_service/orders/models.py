@@ -35,6 +35,9 @@ UNWANTED = frozenset({Status.REJECTED, Status.CANCELLED, Status.EXPIRED})
 
 ENDS = UNWANTED | {Status.COMPLETED}
 
+BEFORE_PAID = frozenset({Status.PENDING, Status.AWAITING_PAYMENT})
+"""Nothing was asked to be sent yet, and there is no way back here."""
+
 
 class PaymentStatus(StrEnum):
     UNPAID = "unpaid"

@@ -5,12 +5,11 @@ from dataclasses import dataclass
 from contracts.events import inventory_deduction as requests
 from contracts.events import order_notification as steps
 from contracts.events.base import Event
-from contracts.money import Money
-from contracts.quantity import ProductQuantity
 from order_service.orders import placing_queries as queries
-from order_service.orders.models import Actor, FulfilmentStatus, Order, Status
+from order_service.orders.models import Actor, payment_status
 from order_service.orders.placing_queries import Found, NewOrder
-from order_service.orders.pricing import Priced, price
+from order_service.orders.pricing import price
+from order_service.orders.queries import Decided
 from order_service.orders.schemas import OrderIn, OrderOut
 from order_service.settings import Settings
 from service_kit.clock import utcnow
@@ -37,7 +36,7 @@ class CartEmpty(Problem, status=409, type="cart-empty"):
 class Placed:
     """A new order, and the answer that is kept for twins."""
 
-    order: Order
+    order: NewOrder
     answer: OrderOut
     body: bytes
     location: str
@@ -55,8 +54,8 @@ async def place(
     if found.kept is not None:
         return found.kept
     _check_customer(wanted, found)
-    placed, new = _make(wanted, found, who, settings)
-    if await queries.place(connection, new, key, placed.body, placed.location):
+    placed, events = _make(wanted, found, who, settings)
+    if await queries.place(connection, placed.order, events, key, placed.body, placed.location):
         return placed
     # A twin was first, and has committed by now.
     kept = await queries.kept(connection, who.user_id, key)
@@ -65,11 +64,9 @@ async def place(
     return kept
 
 
-async def answer_decided(connection: HotConn, placed: Placed, who: Principal, key: Key) -> bytes:
-    """The answer as of now, for who waited for the stock to be decided."""
-    order = await queries.read_order(connection, placed.order.id)
-    answer = placed.answer.model_copy(update={"status": order.status, "version": order.version})
-    body = answer.model_copy(update={"payment_status": order.payment_status}).model_dump_json().encode()
+async def answer_decided(connection: HotConn, placed: Placed, decided: Decided, who: Principal, key: Key) -> bytes:
+    """The answer for who waited for the stock to be decided, kept for twins too."""
+    body = placed.answer.model_copy(update=decided._asdict()).model_dump_json().encode()
     await queries.keep_decided(connection, who.user_id, key, body)
     return body
 
@@ -101,58 +98,53 @@ def _check_customer(wanted: OrderIn, found: Found) -> None:
         raise CustomerInactive(customer_id=wanted.customer_id)
 
 
-def _make(wanted: OrderIn, found: Found, who: Principal, settings: Settings) -> tuple[Placed, NewOrder]:
+def _make(wanted: OrderIn, found: Found, who: Principal, settings: Settings) -> tuple[Placed, list[Event]]:
     now = utcnow()
     lines = found.cart if wanted.lines is None else wanted.lines
     if not lines:
         raise CartEmpty
     priced = price(lines, found.products, now, asked=wanted.currency, preferred=settings.default_currency)
-    order = Order(
+    user_id = wanted.customer_id or who.user_id
+    agreed = priced.agreed_prices()
+    order = NewOrder(
         id=uuid7(),
         number=found.number,
-        user_id=wanted.customer_id or who.user_id,
-        status=Status.PENDING,
-        fulfilment_status=FulfilmentStatus.UNFULFILLED,
+        user_id=user_id,
+        payment_status=payment_status(priced.total, captured=0, refunded=0),
         currency=priced.currency,
         total=priced.total,
         pay_by=now + settings.pay_within,
         ship_to=wanted.ship_to.model_dump(),
         created_at=now,
-        status_since=now,
-        version=2,  # as the last of `_events`
-    )
-    answer = OrderOut.of(order, priced.lines)
-    agreed = priced.agreed_prices()
-    new = NewOrder(
-        order=order,
         lines=priced.lines,
-        actor=Actor.CUSTOMER if order.user_id == who.user_id else Actor.STAFF,
+        actor=Actor.CUSTOMER if user_id == who.user_id else Actor.STAFF,
         actor_id=who.user_id,
         details={"agreed_unit_prices": agreed} if agreed else None,
         payment_token=wanted.payment_token,
         ordered_from_cart=found.cart,
-        events=_events(order, priced, settings),
+        version=2,  # as the last of `_events`
     )
-    return Placed(order, answer, answer.model_dump_json().encode(), f"/orders/{order.id}"), new
+    answer = OrderOut.of(order, order.lines)
+    return Placed(order, answer, answer.model_dump_json().encode(), f"/orders/{order.id}"), _events(order, settings)
 
 
-def _events(order: Order, priced: Priced, settings: Settings) -> list[Event]:
-    """The first two of the order's versions."""
+def _events(order: NewOrder, settings: Settings) -> list[Event]:
+    """The first two of the order's versions; nested bodies as dicts, so that each event is validated in one go."""
     placed = steps.OrderPlaced(
         order_id=order.id,
         version=1,
         number=str(order.number),
         user_id=order.user_id,
-        total=Money(amount=order.total, currency=order.currency),
+        total={"amount": order.total, "currency": order.currency},
         lines=[
-            steps.OrderedLine(product_id=line.product_id, quantity=line.quantity, unit_price=line.unit_price)
-            for line in priced.lines
+            {"product_id": line.product_id, "quantity": line.quantity, "unit_price": line.unit_price}
+            for line in order.lines
         ],
     )
     reserve = requests.ReservationRequested(
         order_id=order.id,
         version=2,
-        lines=[ProductQuantity(product_id=line.product_id, quantity=line.quantity) for line in priced.lines],
+        lines=[{"product_id": line.product_id, "quantity": line.quantity} for line in order.lines],
         reserved_until=order.pay_by + settings.reserved_beyond,
     )
     return [placed, reserve]

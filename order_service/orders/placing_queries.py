@@ -3,12 +3,14 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
 from contracts.events.base import Event
 from order_service.catalogue.models import Price, Product
-from order_service.orders.models import Order
+from order_service.orders.models import FulfilmentStatus, PaymentStatus, Status
 from order_service.orders.pricing import PricedLine
 from order_service.orders.schemas import LineIn
 from service_kit.database import HotConn
@@ -71,7 +73,6 @@ FIND_KEPT = """
 SELECT body_hash AS kept_hash, status AS kept_status, body AS kept_body, location AS kept_location
 FROM idempotency_keys WHERE user_id = $1 AND operation = $2 AND key = $3
 """
-READ_ORDER = "SELECT * FROM orders WHERE id = $1"
 KEEP_DECIDED = "UPDATE idempotency_keys SET body = $4 WHERE user_id = $1 AND operation = $2 AND key = $3"
 
 
@@ -102,30 +103,43 @@ async def read_cart(connection: HotConn, user_id: UUID, key: Key) -> Found:
 
 @dataclass(frozen=True, slots=True)
 class NewOrder:
-    """All that is written when an order is placed."""
+    """All that is written when an order is placed; an object of the ORM would cost more than all the rest of it."""
 
-    order: Order
+    id: UUID
+    number: int
+    user_id: UUID
+    payment_status: PaymentStatus
+    currency: str
+    total: int
+    pay_by: datetime
+    ship_to: dict[str, Any]
+    created_at: datetime
     lines: Sequence[PricedLine]
     actor: str
     actor_id: UUID
     details: dict[str, Any] | None
     payment_token: str | None
     ordered_from_cart: Sequence[LineIn]
-    events: Sequence[Event]
+    version: int
+    status: Status = Status.PENDING
+    fulfilment_status: FulfilmentStatus = FulfilmentStatus.UNFULFILLED
+    standing_still: None = None
 
 
-async def place(connection: HotConn, new: NewOrder, key: Key, body: bytes, location: str) -> bool:
+async def place(
+    connection: HotConn, new: NewOrder, events: Sequence[Event], key: Key, body: bytes, location: str
+) -> bool:
     """Writes the order, or nothing at all and says False when the key was used before.
 
     Hot: one statement, which is the transaction. The key's insert waits for a twin that is under way, and everything
     else hangs on it, so that one key can't make two orders (`benchmarks/`: place an order).
     """
-    order, lines = new.order, new.lines
+    lines = new.lines
     is_new = await connection.fetchval(
         PLACE,
         *(new.actor_id, key.operation, key.value, key.body_hash, body, location),
-        *(order.id, order.number, order.user_id, order.currency, order.total, order.pay_by),
-        *(json.dumps(order.ship_to), order.created_at, order.version),
+        *(new.id, new.number, new.user_id, new.currency, new.total, new.pay_by),
+        *(json.dumps(new.ship_to), new.created_at, new.version),
         [line.product_id for line in lines],
         [line.sku for line in lines],
         [line.name for line in lines],
@@ -134,7 +148,7 @@ async def place(connection: HotConn, new: NewOrder, key: Key, body: bytes, locat
         *(new.actor, new.actor_id, json.dumps(new.details) if new.details else None, new.payment_token),
         [line.product_id for line in new.ordered_from_cart],
         [line.quantity for line in new.ordered_from_cart],
-        *outbox.columns(new.events),
+        *outbox.columns(events),
     )
     connection.added_events = bool(is_new)
     return bool(is_new)
@@ -144,11 +158,6 @@ async def kept(connection: HotConn, user_id: UUID, key: Key) -> KeptAnswer | Non
     """The answer that a twin left. Raises: IdempotencyKeyReused."""
     row = await connection.fetchrow(FIND_KEPT, user_id, key.operation, key.value)
     return _kept(row, key) if row else None
-
-
-async def read_order(connection: HotConn, order_id: UUID) -> Order:
-    row = dict(await connection.fetchrow(READ_ORDER, order_id))
-    return Order(**{**row, "ship_to": json.loads(row["ship_to"])})
 
 
 async def keep_decided(connection: HotConn, user_id: UUID, key: Key, body: bytes) -> None:
@@ -175,5 +184,10 @@ def _kept(row: Any, key: Key) -> KeptAnswer:
 
 
 def _product(row: Any) -> Product:
-    prices = tuple(Price.of(price) for price in json.loads(row["prices"]))
-    return Product(row["product_id"], row["sku"], row["name"], row["status"], prices)
+    return Product(row["product_id"], row["sku"], row["name"], row["status"], _prices(row["prices"]))
+
+
+@lru_cache(maxsize=4096)
+def _prices(stored: str) -> tuple[Price, ...]:
+    """What is bought often is read from the database each time, and understood once."""
+    return tuple(Price.of(price) for price in json.loads(stored))

@@ -62,9 +62,9 @@ def price(
     wanted: Sequence[LineIn], products: Mapping[UUID, Product], now: datetime, *, asked: str | None, preferred: str
 ) -> Priced:
     """Raises: ProductUnavailable, PriceChanged, OneCurrencyPerOrder, OrderTooLarge."""
-    _refuse_unavailable(wanted, products)
-    currency = _currency(wanted, products, now, asked, preferred)
-    lines = [_priced(line, products[line.product_id], currency, now) for line in wanted]
+    found = _orderable(wanted, products)
+    currency = _currency(wanted, found, now, asked, preferred)
+    lines = [_priced(line, product, currency, now) for line, product in zip(wanted, found, strict=True)]
     _refuse_unpriced(wanted, lines)
     _refuse_changed(wanted, lines, currency)
     priced = Priced(currency, [line for line in lines if line])
@@ -73,21 +73,24 @@ def price(
     return priced
 
 
-def _refuse_unavailable(wanted: Sequence[LineIn], products: Mapping[UUID, Product]) -> None:
-    """A product that we have not heard of may only be new: then it is worth trying again in a moment."""
-    refused, any_unknown = [], False
+def _orderable(wanted: Sequence[LineIn], products: Mapping[UUID, Product]) -> list[Product]:
+    """Each line's product. One that we have not heard of may only be new: then it is worth trying again in a moment."""
+    found, refused, any_unknown = [], [], False
     for position, line in enumerate(wanted, 1):
         product = products.get(line.product_id)
-        if product is None or not product.orderable:
-            reason = product.status if product else "unknown"
-            any_unknown = any_unknown or product is None
-            refused.append({"line": position, "product_id": line.product_id, "reason": reason})
+        if product is not None and product.orderable:
+            found.append(product)
+            continue
+        reason = product.status if product else "unknown"
+        any_unknown = any_unknown or product is None
+        refused.append({"line": position, "product_id": line.product_id, "reason": reason})
     if refused:
         raise ProductUnavailable(lines=refused, retry_after=1 if any_unknown else None)
+    return found
 
 
 def _currency(
-    wanted: Sequence[LineIn], products: Mapping[UUID, Product], now: datetime, asked: str | None, preferred: str
+    wanted: Sequence[LineIn], products: Sequence[Product], now: datetime, asked: str | None, preferred: str
 ) -> str:
     named = {asked} if asked else set()
     for line in wanted:
@@ -96,7 +99,7 @@ def _currency(
         raise OneCurrencyPerOrder
     if named:
         return named.pop()
-    possible = [products[line.product_id].currencies(line.quantity, now) for line in wanted]
+    possible = [product.currencies(line.quantity, now) for line, product in zip(wanted, products, strict=True)]
     if not all(possible):
         return preferred  # a line without any price is refused by name
     currency = common_currency(possible, preferred)

@@ -9,7 +9,7 @@ from uuid import UUID
 import structlog
 
 from order_service.orders import announcements, queries
-from order_service.orders.models import Actor, Order, Status, Trigger
+from order_service.orders.models import BEFORE_PAID, Actor, Order, Trigger
 from order_service.orders.state import Cause, OrderState, Shipment
 from order_service.payments import refunds
 from service_kit.clock import utcnow
@@ -66,7 +66,7 @@ async def hear(tx: HotTx, steps: Sequence[Step]) -> None:
     await save(tx, orders.values())
 
 
-async def payment_captured(tx: HotTx, order: OrderState, captured_total: int, now: datetime) -> int:
+def capture(order: OrderState, captured_total: int, now: datetime, traceparent: str | None = None) -> int:
     """Books what was captured by now, of an order that is held; how much of it the order doesn't want.
 
     Until it is paid it wants no more than its total; then, or once it was called off, nothing: what staff gave back
@@ -75,17 +75,16 @@ async def payment_captured(tx: HotTx, order: OrderState, captured_total: int, no
     added = captured_total - order.captured
     if added <= 0:
         return 0
-    still_open = order.status in (Status.PENDING, Status.AWAITING_PAYMENT)
-    wanted = max(0, order.total - (order.captured - order.refunded)) if still_open else 0
+    wanted = max(0, order.total - (order.captured - order.refunded)) if order.status in BEFORE_PAID else 0
     unwanted = max(0, added - wanted)
     order.captured = captured_total
     in_full = order.captured - order.refunded >= order.total
     reason = f"{unwanted} of {added} go back: the order doesn't want them" if unwanted else None
     order.move(
-        Trigger.CAPTURED_IN_FULL if in_full else Trigger.CAPTURED_IN_PART, Cause(now, Actor.PAYMENTS, reason=reason)
+        Trigger.CAPTURED_IN_FULL if in_full else Trigger.CAPTURED_IN_PART,
+        Cause(now, Actor.PAYMENTS, reason=reason, traceparent=traceparent),
     )
     order.to_refund = None  # the caller gives back exactly what is unwanted
-    await save(tx, [order])
     return unwanted
 
 
@@ -94,8 +93,7 @@ async def save(tx: HotTx, orders: Iterable[OrderState]) -> None:
     moved = [order for order in orders if order.entries]
     if not moved:
         return
-    await queries.save_many(tx, moved)
-    await announcements.publish(tx, moved)
+    await queries.save_many(tx, moved, await announcements.of(tx, moved))
     for order in moved:
         if order.to_refund is not None and order.captured > order.refunded:
             await refunds.request(tx, order, None, order.to_refund)

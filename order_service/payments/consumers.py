@@ -8,14 +8,11 @@ from service_kit.database import HotTx
 from service_kit.messaging import Envelope, consumes
 
 
-@consumes(PaymentSucceeded)
-async def book_success(tx: HotTx, event: PaymentSucceeded, envelope: Envelope) -> None:
-    await settle(tx, _report(event, envelope, PaymentState.SUCCEEDED, None))
-
-
-@consumes(PaymentFailed)
-async def book_failure(tx: HotTx, event: PaymentFailed, envelope: Envelope) -> None:
-    await settle(tx, _report(event, envelope, PaymentState.FAILED, event.reason))
+@consumes(PaymentSucceeded, batch=True)
+@consumes(PaymentFailed, batch=True)
+async def book(tx: HotTx, events: list[PaymentSucceeded | PaymentFailed], envelopes: list[Envelope]) -> None:
+    """Both together, so that a batch locks its orders once."""
+    await settle(tx, [_report(event, envelope) for event, envelope in zip(events, envelopes, strict=True)])
 
 
 @consumes(PaymentRefunded)
@@ -37,16 +34,15 @@ async def book_refund(tx: HotTx, event: PaymentRefunded, envelope: Envelope) -> 
     )
 
 
-def _report(
-    event: PaymentSucceeded | PaymentFailed, envelope: Envelope, state: PaymentState, reason: str | None
-) -> ChargeReport:
+def _report(event: PaymentSucceeded | PaymentFailed, envelope: Envelope) -> ChargeReport:
     return ChargeReport(
         payment_id=event.payment_id,
         order_id=event.order_id,
         gateway=envelope.source,
-        state=state,
+        state=PaymentState.FAILED if isinstance(event, PaymentFailed) else PaymentState.SUCCEEDED,
         amount=event.amount.amount,
         currency=event.amount.currency,
         charge_id=event.reference,
-        reason=reason,
+        reason=event.reason if isinstance(event, PaymentFailed) else None,
+        traceparent=envelope.traceparent,
     )

@@ -24,6 +24,7 @@ from order_service.payments.schemas import PaymentIn, PaymentOut, RefundIn, Refu
 from service_kit.database import HotTx, Tx
 from service_kit.http import idempotency
 from service_kit.http.answers import problems
+from service_kit.http.hot_route import hot_route
 from service_kit.http.idempotency import (
     IdempotencyKey,
     IdempotencyKeyInUse,
@@ -39,7 +40,7 @@ from service_kit.security import PUBLIC, Principal, Requires
 router = APIRouter(tags=["payments"])
 
 
-def runtime_of(request: Request) -> Runtime:
+async def runtime_of(request: Request) -> Runtime:  # async: FastAPI runs the others in threads
     runtime: Runtime = request.app.state.runtime
     return runtime
 
@@ -122,7 +123,9 @@ async def verify(payment_id: UUID, who: Payer, runtime: UseRuntime) -> PaymentOu
     return PaymentOut.of(await use_cases.verify(runtime, payment_id, owner))
 
 
-@router.post(
+@hot_route(
+    router,
+    "POST",
     "/payments/webhooks/{gateway}",
     status_code=204,
     summary="A gateway tells what became of a charge or a refund",
@@ -134,7 +137,7 @@ async def hear(
     request: Request,
     runtime: UseRuntime,
     webhook_signature: Annotated[str | None, Header(description="`t=<unix time>,v1=<hex HMAC-SHA256>`")] = None,
-) -> None:
+) -> Response:
     """For the gateway alone: the signature is checked over the raw body. Repeated and late ones are harmless; `204`
     means that it is booked, or that it is of no concern here.
     """
@@ -142,6 +145,7 @@ async def hear(
     if gateway != known.name:
         not_found("gateway", gateway)
     await use_cases.hear(runtime, known, webhook_signature, await request.body())
+    return Response(status_code=204)
 
 
 @router.post(

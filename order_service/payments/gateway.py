@@ -3,7 +3,6 @@
 Each question ends in an answer or in `NoAnswer`, never in an exception: what a lost answer means is for the caller.
 """
 
-import asyncio
 import hashlib
 import hmac
 import json
@@ -15,7 +14,7 @@ from enum import Enum
 from typing import Annotated, Any, Literal, TypeVar
 from uuid import UUID
 
-import httpx
+import aiohttp
 import structlog
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
@@ -31,7 +30,7 @@ CONNECTIONS = 64
 SIGNATURE_TOLERANCE = timedelta(minutes=5)
 
 # Nothing was sent: there is certainly no charge.
-NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+NOT_SENT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
 REFUSALS = frozenset({400, 402, 404, 422})
 # The gateway turned us away at its door, so that nothing was charged; the same request may pass later.
 TURNED_AWAY = frozenset({401, 403, 429, 503})
@@ -122,8 +121,11 @@ KNOWN_EVENTS = frozenset(
 class Gateway:
     """One gateway account. Every request that moves money carries the idempotency key of its payment or refund."""
 
-    def __init__(self, name: str, client: httpx.AsyncClient, webhook_secret: SecretStr, timeout: float) -> None:
+    def __init__(
+        self, name: str, url: str, client: aiohttp.ClientSession, webhook_secret: SecretStr, timeout: float
+    ) -> None:
         self.name = name
+        self.url = url.rstrip("/")
         self.timeout = timeout
         self._client = client
         self._secret = webhook_secret.get_secret_value().encode()
@@ -137,7 +139,7 @@ class Gateway:
 
     async def find(self, key: str) -> Charge | NoAnswer | None:
         """The charge that was made with this key, if there was one."""
-        found = await self._ask(_Charges, "GET", "/charges", params={"idempotency_key": key, "limit": 1})
+        found = await self._ask(_Charges, "GET", "/charges", params={"idempotency_key": key, "limit": "1"})
         if isinstance(found, Refused):
             return NoAnswer.UNREACHABLE
         if isinstance(found, NoAnswer):
@@ -178,38 +180,41 @@ class Gateway:
 
     async def _ask(self, kind: type[Answer], method: str, path: str, **request: Any) -> Answer | Refused | NoAnswer:
         try:
-            async with asyncio.timeout(self.timeout):
-                answer = await self._client.request(method, path, **request)
+            async with self._client.request(method, self.url + path, allow_redirects=False, **request) as answer:
+                return self._read(kind, answer.status, await answer.read())
         except NOT_SENT as error:
             log.warning("gateway_unreachable", gateway=self.name, error=repr(error))
             return NoAnswer.UNREACHABLE
-        except (httpx.HTTPError, TimeoutError) as error:
+        except (aiohttp.ClientError, TimeoutError) as error:
             log.warning("gateway_answer_lost", gateway=self.name, path=path, error=repr(error))
             return NoAnswer.LOST
-        return self._read(kind, answer)
 
-    def _read(self, kind: type[Answer], answer: httpx.Response) -> Answer | Refused | NoAnswer:
-        if answer.status_code in REFUSALS:
-            return Refused(_reason(answer))
-        if answer.status_code in TURNED_AWAY:
-            log.error("gateway_turned_away", gateway=self.name, status=answer.status_code, body=answer.text[:500])
+    def _read(self, kind: type[Answer], status: int, body: bytes) -> Answer | Refused | NoAnswer:
+        if status in REFUSALS:
+            return Refused(_reason(status, body))
+        if status in TURNED_AWAY:
+            log.error("gateway_turned_away", gateway=self.name, status=status, body=_shown(body))
             return NoAnswer.UNREACHABLE
         try:
-            if answer.is_success:
-                return kind.model_validate_json(answer.content)
+            if 200 <= status < 300:
+                return kind.model_validate_json(body)
         except ValidationError:
-            log.exception("gateway_answer_unreadable", gateway=self.name, body=answer.text[:500])
-        log.error("gateway_failed", gateway=self.name, status=answer.status_code)
+            log.exception("gateway_answer_unreadable", gateway=self.name, body=_shown(body))
+        log.error("gateway_failed", gateway=self.name, status=status)
         return NoAnswer.LOST
 
 
-def _reason(answer: httpx.Response) -> str:
+def _shown(body: bytes) -> str:
+    return body[:500].decode(errors="replace")
+
+
+def _reason(status: int, body: bytes) -> str:
     """A problem's stable type where the gateway sends one (`refund-above-charge`), else its status."""
     try:
-        kind = str(answer.json()["type"])
+        kind = str(json.loads(body)["type"])
     except (ValueError, KeyError, TypeError):
-        return f"http-{answer.status_code}"
-    return kind.rpartition("/")[2][:200] or f"http-{answer.status_code}"
+        return f"http-{status}"
+    return kind.rpartition("/")[2][:200] or f"http-{status}"
 
 
 @asynccontextmanager
@@ -217,13 +222,11 @@ async def open_gateway(
     url: str, api_key: SecretStr, webhook_secret: SecretStr, timeout_seconds: float
 ) -> AsyncIterator[Gateway]:
     """The sandbox gateway, with one pool of connections for the whole process."""
-    async with httpx.AsyncClient(
-        base_url=url,
+    async with aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=CONNECTIONS, keepalive_timeout=KEEP_ALIVE_SECONDS),
         headers={"Authorization": f"Bearer {api_key.get_secret_value()}"},
-        timeout=httpx.Timeout(timeout_seconds, connect=CONNECT_SECONDS),
-        limits=httpx.Limits(
-            max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS, keepalive_expiry=KEEP_ALIVE_SECONDS
-        ),
-        trust_env=False,
+        # `connect` also bounds the wait for a free connection.
+        timeout=aiohttp.ClientTimeout(total=timeout_seconds, connect=CONNECT_SECONDS),
+        cookie_jar=aiohttp.DummyCookieJar(),
     ) as client:
-        yield Gateway("sandbox", client, webhook_secret, timeout_seconds)
+        yield Gateway("sandbox", url, client, webhook_secret, timeout_seconds)

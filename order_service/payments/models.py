@@ -1,6 +1,5 @@
 """Payments, refunds, and the rules that hold on them: nothing here asks a database or a gateway."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -21,6 +20,10 @@ class PaymentState(StrEnum):
     PENDING = "pending"
     SUCCEEDED = "succeeded"
     FAILED = "failed"
+
+    def is_news(self, reported: "PaymentState") -> bool:
+        """Whether a report changes anything. What is none now will be none later."""
+        return reported is not PaymentState.PENDING and self not in (PaymentState.SUCCEEDED, reported)
 
 
 class RefundState(StrEnum):
@@ -99,8 +102,7 @@ class Payment(Base, table=True):
     def settle(self, report: "ChargeReport", now: datetime) -> bool:
         """Takes over what became of the charge; whether that is news. Late and repeated reports change nothing."""
         self.gateway_charge_id = self.gateway_charge_id or report.charge_id
-        settled = report.state is not PaymentState.PENDING
-        news = settled and self.status not in (PaymentState.SUCCEEDED, report.state)
+        news = PaymentState(self.status).is_news(report.state)
         if news:
             self.status = report.state
             self.failure_reason = report.reason if report.state is PaymentState.FAILED else None
@@ -168,6 +170,8 @@ class ChargeReport:
     currency: str
     charge_id: str | None = None
     reason: str | None = None
+    traceparent: str | None = None
+    """Of the request or the event that brought it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,8 +193,8 @@ class RefundReport:
 class Account:
     """All payments and refunds of one order; complete and unchanging while the order's row is held."""
 
-    payments: Sequence[Payment]
-    refunds: Sequence[Refund]
+    payments: list[Payment]
+    refunds: list[Refund]
 
     def payment(self, id: UUID) -> Payment | None:
         return next((payment for payment in self.payments if payment.id == id), None)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlmodel import col, select
@@ -14,29 +14,47 @@ from service_kit.database import HotConn, HotTx, Tx
 from service_kit.database.keyset import Position, Slice, keyset
 from service_kit.http import idempotency
 from service_kit.messaging import outbox
+from service_kit.telemetry.tracing import current_traceparent
 
 PAYMENT_COLUMNS = ", ".join(Payment.model_fields)
 REFUND_COLUMNS = ", ".join(Refund.model_fields)
 
-_INSERT_PAYMENT = f"""
+_PAYMENT_TYPES = (
+    *("uuid", "uuid", "uuid", "bigint", "text", "text", "text", "text", "uuid", "text", "text", "int"),
+    *("timestamptz", "timestamptz", "timestamptz", "timestamptz"),
+)
+_INSERT_PAYMENTS = f"""
 WITH payment AS (
     INSERT INTO payments ({PAYMENT_COLUMNS})
-    VALUES ({", ".join(f"${n}" for n, _ in enumerate(Payment.model_fields, 1))})
+    SELECT * FROM unnest({", ".join(f"${n}::{type}[]" for n, type in enumerate(_PAYMENT_TYPES, 1))})
 )
-INSERT INTO outbox ({outbox.INSERT_COLUMNS}) SELECT * FROM {outbox.unnest(len(Payment.model_fields) + 1)}
+INSERT INTO outbox ({outbox.INSERT_COLUMNS}) SELECT * FROM {outbox.unnest(len(_PAYMENT_TYPES) + 1)}
 """
 
-_SAVE_PAYMENT = f"""
+_SAVE_PAYMENTS = f"""
 WITH payment AS (
     UPDATE payments
-    SET status = $2, amount = $3, currency = $4, gateway_charge_id = $5, failure_reason = $6, settled_at = $7,
-        version = $8
-    WHERE id = $1
+    SET status = n.status, amount = n.amount, currency = n.currency, gateway_charge_id = n.gateway_charge_id,
+        failure_reason = n.failure_reason, settled_at = n.settled_at, version = n.version
+    FROM unnest($1::uuid[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::timestamptz[], $8::int[])
+        AS n (id, status, amount, currency, gateway_charge_id, failure_reason, settled_at, version)
+    WHERE payments.id = n.id
 ), used_token AS (
-    DELETE FROM payment_tokens WHERE order_id = $9
+    DELETE FROM payment_tokens WHERE order_id = ANY($9::uuid[])
 )
 INSERT INTO outbox ({outbox.INSERT_COLUMNS}) SELECT * FROM {outbox.unnest(10)}
 """
+_SAVED = (
+    "id",
+    "status",
+    "amount",
+    "currency",
+    "gateway_charge_id",
+    "failure_reason",
+    "settled_at",
+    "version",
+    "order_id",
+)
 
 # $1 to $6 are those of the kit's statement that keeps an answer.
 _KEEP_ANSWER = f"""
@@ -112,16 +130,40 @@ FROM due JOIN payments p ON p.id = due.payment_id
 """
 
 
-async def account(tx: HotTx, order_id: UUID, *, adding: bool = False) -> Account:
-    """An order's payments, held, and refunds. `adding`: nothing was captured yet if no payment says so."""
-    rows = await tx.fetch(
-        f"SELECT {PAYMENT_COLUMNS} FROM payments WHERE order_id = $1 ORDER BY id FOR UPDATE", order_id
+class Told:
+    """Events about payments, each with the trace that it belongs to (None: that of whoever says it)."""
+
+    def __init__(self) -> None:
+        self._events: list[Event] = []
+        self._traceparents: list[str | None] = []
+
+    def add(self, event: Event, traceparent: str | None = None) -> None:
+        self._events.append(event)
+        self._traceparents.append(traceparent or current_traceparent())
+
+    def columns(self) -> outbox.Columns:
+        return outbox.columns(self._events, self._traceparents)
+
+
+async def accounts(tx: HotTx, order_ids: Sequence[UUID], *, adding: bool = False) -> dict[UUID, Account]:
+    """The payments, held, and refunds of these orders. `adding`: nothing was captured yet if no payment says so."""
+    found = {order_id: Account([], []) for order_id in order_ids}
+    payments = await tx.fetch(
+        f"SELECT {PAYMENT_COLUMNS} FROM payments WHERE order_id = ANY($1::uuid[]) ORDER BY id FOR UPDATE", list(found)
     )
-    payments = [Payment(**row) for row in rows]
-    if adding and not any(payment.status == PaymentState.SUCCEEDED for payment in payments):
-        return Account(payments, [])
-    refunds = await tx.fetch(f"SELECT {REFUND_COLUMNS} FROM refunds WHERE order_id = $1 ORDER BY id", order_id)
-    return Account(payments, [Refund(**row) for row in refunds])
+    for row in payments:
+        found[row["order_id"]].payments.append(Payment(**row))
+    if adding and not any(row["status"] == PaymentState.SUCCEEDED for row in payments):
+        return found
+    refunds = f"SELECT {REFUND_COLUMNS} FROM refunds WHERE order_id = ANY($1::uuid[]) ORDER BY id"
+    for row in await tx.fetch(refunds, list(found)):
+        found[row["order_id"]].refunds.append(Refund(**row))
+    return found
+
+
+async def account(tx: HotTx, order_id: UUID) -> Account:
+    """One order's payments, held, and refunds."""
+    return (await accounts(tx, [order_id]))[order_id]
 
 
 async def payment(door: HotTx | HotConn, payment_id: UUID, owner: UUID | None = None) -> Payment | None:
@@ -145,6 +187,20 @@ async def payment_of_request(door: HotTx | HotConn, order_id: UUID, by: UUID, re
     return Payment(**row) if row else None
 
 
+class Standing(NamedTuple):
+    """What a payment's row says, without its being held."""
+
+    order_id: UUID
+    gateway: str
+    status: PaymentState
+
+
+async def standing(door: HotTx | HotConn, payment_id: UUID) -> Standing | None:
+    """Hot: most webhooks tell what is known already, and end here."""
+    row = await door.fetchrow("SELECT order_id, gateway, status FROM payments WHERE id = $1", payment_id)
+    return Standing(row[0], row[1], PaymentState(row[2])) if row else None
+
+
 async def order_of_payment(door: HotTx | HotConn, payment_id: UUID) -> UUID | None:
     found: UUID | None = await door.fetchval("SELECT order_id FROM payments WHERE id = $1", payment_id)
     return found
@@ -158,29 +214,18 @@ async def order_of_charge(door: HotTx | HotConn, gateway: str, charge_id: str) -
     return (row["id"], row["order_id"]) if row else None
 
 
-async def insert_payment(tx: HotTx, payment: Payment, *events: Event) -> None:
-    """Hot: the payment and what is published about it, in one statement."""
-    values = [getattr(payment, name) for name in Payment.model_fields]
-    await tx.execute(_INSERT_PAYMENT, *values, *outbox.columns(events))
-    tx.added_events = tx.added_events or bool(events)
+async def insert_payments(tx: HotTx, payments: Sequence[Payment], told: Told) -> None:
+    """Hot: payments and what is published about them, in one statement for all of a batch."""
+    columns = [[getattr(payment, name) for payment in payments] for name in Payment.model_fields]
+    await tx.execute(_INSERT_PAYMENTS, *columns, *told.columns())
+    tx.added_events = True
 
 
-async def save_payment(tx: HotTx, payment: Payment, *events: Event) -> None:
-    """Hot: a settled payment, what is published about it, and the end of a token that came with the order."""
-    await tx.execute(
-        _SAVE_PAYMENT,
-        payment.id,
-        payment.status,
-        payment.amount,
-        payment.currency,
-        payment.gateway_charge_id,
-        payment.failure_reason,
-        payment.settled_at,
-        payment.version,
-        payment.order_id,
-        *outbox.columns(events),
-    )
-    tx.added_events = tx.added_events or bool(events)
+async def save_payments(tx: HotTx, payments: Sequence[Payment], told: Told) -> None:
+    """Hot: settled payments, what is published about them, and the end of the tokens that came with the orders."""
+    columns = [[getattr(payment, name) for payment in payments] for name in _SAVED]
+    await tx.execute(_SAVE_PAYMENTS, *columns, *told.columns())
+    tx.added_events = True
 
 
 async def note_call(

@@ -1,6 +1,6 @@
 """What became of a charge, booked once, whoever says it: our own call, a webhook, the reconciler, another system."""
 
-from dataclasses import replace
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -12,7 +12,7 @@ from order_service.orders import queries as orders
 from order_service.orders import use_cases as order_use_cases
 from order_service.orders.state import OrderState
 from order_service.payments import queries, refunds
-from order_service.payments.gateway import Charge, ChargeEvent, GatewayRefund, RefundEvent, Refused
+from order_service.payments.gateway import Charge, GatewayRefund, Refused
 from order_service.payments.models import (
     Account,
     ChargeReport,
@@ -23,8 +23,9 @@ from order_service.payments.models import (
     RefundState,
 )
 from service_kit.clock import utcnow
-from service_kit.database import HotTx
+from service_kit.database import HotConn, HotTx
 from service_kit.problems import not_found
+from service_kit.telemetry.tracing import current_traceparent
 
 log = structlog.get_logger(__name__)
 
@@ -36,30 +37,77 @@ REFUND_STATES = {
 }
 
 
-async def settle(tx: HotTx, report: ChargeReport) -> Payment | None:
-    """Books the report on the payment and, when money came in, on its order; what no order wants goes back.
+class _Books:
+    """What a batch of reports changes, written when all of them were looked at."""
+
+    def __init__(self, held: dict[UUID, OrderState], accounts: dict[UUID, Account]) -> None:
+        self.held = held
+        self.accounts = accounts
+        self._adopted: dict[UUID, Payment] = {}
+        self._saved: dict[UUID, Payment] = {}
+        self._told_of_adopted, self._told_of_saved = queries.Told(), queries.Told()
+        self._unwanted: list[tuple[OrderState, int, str]] = []
+
+    async def book(self, tx: HotTx, report: ChargeReport) -> Payment | None:
+        order = self.held.get(report.order_id) or not_found("order", report.order_id)
+        account = self.accounts[order.id]
+        payment = account.payment(report.payment_id)
+        if payment is None:
+            if report.state is PaymentState.PENDING:
+                return None
+            payment = await _adopt(tx, order, report)
+            account.payments.append(payment)
+            self._adopted[payment.id] = payment
+        elif payment.gateway != report.gateway:
+            raise PaymentOfAnother(payment_id=str(payment.id), source=report.gateway)
+        if not payment.settle(report, utcnow()):
+            return payment
+        self._note(order, payment, report.traceparent)
+        if payment.status == PaymentState.SUCCEEDED:
+            self._give_to_order(order, account, payment, report.traceparent)
+        return payment
+
+    def _note(self, order: OrderState, payment: Payment, traceparent: str | None) -> None:
+        if payment.id in self._adopted:
+            self._told_of_adopted.add(_told(order, payment), traceparent)
+        else:
+            self._saved[payment.id] = payment
+            self._told_of_saved.add(_told(order, payment), traceparent)
+
+    def _give_to_order(self, order: OrderState, account: Account, payment: Payment, traceparent: str | None) -> None:
+        """The order takes what it wants of the money; the rest goes back."""
+        if payment.currency != order.currency:
+            unwanted, reason = payment.amount, f"the order is in {order.currency}"
+        else:
+            captured = account.captured(order.currency)
+            unwanted = order_use_cases.capture(order, captured, utcnow(), traceparent)
+            reason = f"the order is {order.status} and wants no more money"
+        # Never more than just came in: what came before was looked at then.
+        if (amount := min(unwanted, payment.amount)) > 0:
+            self._unwanted.append((order, amount, reason))
+
+    async def write(self, tx: HotTx) -> None:
+        if self._adopted:
+            await queries.insert_payments(tx, list(self._adopted.values()), self._told_of_adopted)
+        if self._saved:
+            await queries.save_payments(tx, list(self._saved.values()), self._told_of_saved)
+        await order_use_cases.save(tx, self.held.values())
+        for order, amount, reason in self._unwanted:
+            await refunds.request(tx, order, amount, reason)
+
+
+async def settle(tx: HotTx, reports: Sequence[ChargeReport]) -> list[Payment | None]:
+    """Books the reports on their payments and, where money came in, on the orders; what no order wants goes back.
 
     Repeated and late reports change nothing, but late money. A payment that we have no row of, though its order is
     ours, is booked all the same: money never vanishes. None: nothing was there to book. Raises: NotFound,
-    PaymentOfAnother.
+    PaymentOfAnother; then nothing of the batch is booked.
     """
-    order = await orders.lock(tx, report.order_id) or not_found("order", report.order_id)
-    account = await queries.account(tx, order.id, adding=True)
-    payment = account.payment(report.payment_id)
-    is_new = payment is None
-    if payment is None:
-        if report.state is PaymentState.PENDING:
-            return None
-        payment = await _adopt(tx, order, report)
-        account = replace(account, payments=[*account.payments, payment])
-    elif payment.gateway != report.gateway:
-        raise PaymentOfAnother(payment_id=str(payment.id), source=report.gateway)
-    if not payment.settle(report, utcnow()):
-        return payment
-    await (queries.insert_payment if is_new else queries.save_payment)(tx, payment, _told(order, payment))
-    if payment.status == PaymentState.SUCCEEDED:
-        await _give_to_order(tx, order, account, payment)
-    return payment
+    held = await orders.lock_many(tx, [report.order_id for report in reports])
+    books = _Books(held, await queries.accounts(tx, list(held), adding=True))
+    payments = [await books.book(tx, report) for report in reports]
+    await books.write(tx)
+    return payments
 
 
 async def _adopt(tx: HotTx, order: OrderState, report: ChargeReport) -> Payment:
@@ -92,19 +140,6 @@ def _told(order: OrderState, payment: Payment) -> events.PaymentSucceeded | even
     return events.PaymentFailed(**common, reason=payment.failure_reason or "declined")
 
 
-async def _give_to_order(tx: HotTx, order: OrderState, account: Account, payment: Payment) -> None:
-    """The order takes what it wants of the money; the rest goes back."""
-    if payment.currency != order.currency:
-        unwanted, reason = payment.amount, f"the order is in {order.currency}"
-    else:
-        captured = account.captured(order.currency)
-        unwanted = await order_use_cases.payment_captured(tx, order, captured, utcnow())
-        reason = f"the order is {order.status} and wants no more money"
-    # Never more than just came in: what came before was looked at then.
-    if (amount := min(unwanted, payment.amount)) > 0:
-        await refunds.request(tx, order, amount, reason)
-
-
 def charge_report(payment: Payment, answer: Charge | Refused) -> ChargeReport:
     """What the gateway answered about a payment of ours."""
     if isinstance(answer, Refused):
@@ -118,6 +153,7 @@ def charge_report(payment: Payment, answer: Charge | Refused) -> ChargeReport:
         currency=answer.currency,
         charge_id=answer.id,
         reason=answer.failure_reason,
+        traceparent=current_traceparent(),
     )
 
 
@@ -130,43 +166,40 @@ def failed(payment: Payment, reason: str) -> ChargeReport:
         amount=payment.amount,
         currency=payment.currency,
         reason=reason,
+        traceparent=current_traceparent(),
     )
 
 
-async def hear(tx: HotTx, gateway: str, event: ChargeEvent | RefundEvent) -> None:
-    """A webhook. What belongs to no order of ours is logged and left alone: the account may serve others too."""
-    if isinstance(event, ChargeEvent):
-        await _hear_of_charge(tx, gateway, event.data.charge)
-    else:
-        await _hear_of_refund(tx, gateway, event.data.refund)
+async def charge_heard_of(door: HotConn, gateway: str, charge: Charge) -> ChargeReport | None:
+    """What a webhook about a charge has to say that is news. None: nothing; what belongs to no order of ours is logged
+    and left alone, since the account may serve others too.
 
-
-async def _hear_of_charge(tx: HotTx, gateway: str, charge: Charge) -> None:
+    The payment is not held: it only ever moves on, so that what is no news now will be none later.
+    """
     payment_id = _id_in(charge.idempotency_key, "payment-")
-    order_id = await queries.order_of_payment(tx, payment_id) if payment_id else None
-    if payment_id and order_id is None:
-        # Opened by us, but its row is gone (a database restored from before): the reference still names the order.
-        named = _id_in(charge.reference, "")
-        order_id = named if named and await orders.lock(tx, named) else None
-    if payment_id is None or order_id is None:
+    known = await queries.standing(door, payment_id) if payment_id else None
+    if known and known.gateway == gateway and not known.status.is_news(STATES[charge.status]):
+        return None
+    # Opened by us, but its row is gone (a database restored from before): the reference still names the order.
+    order_id = known.order_id if known else _id_in(charge.reference, "")
+    if payment_id is None or order_id is None or not (known or await orders.exists(door, order_id)):
         log.error("webhook_of_unknown_charge", charge_id=charge.id, reference=charge.reference, status=charge.status)
-        return
-    await settle(
-        tx,
-        ChargeReport(
-            payment_id=payment_id,
-            order_id=order_id,
-            gateway=gateway,
-            state=STATES[charge.status],
-            amount=charge.amount,
-            currency=charge.currency,
-            charge_id=charge.id,
-            reason=charge.failure_reason,
-        ),
+        return None
+    return ChargeReport(
+        payment_id=payment_id,
+        order_id=order_id,
+        gateway=gateway,
+        state=STATES[charge.status],
+        amount=charge.amount,
+        currency=charge.currency,
+        charge_id=charge.id,
+        reason=charge.failure_reason,
+        traceparent=current_traceparent(),
     )
 
 
-async def _hear_of_refund(tx: HotTx, gateway: str, refund: GatewayRefund) -> None:
+async def hear_of_refund(tx: HotTx, gateway: str, refund: GatewayRefund) -> None:
+    """A webhook about a refund, booked."""
     found = await queries.order_of_charge(tx, gateway, refund.charge_id)
     if found is None:
         log.error("webhook_of_unknown_refund", refund_id=refund.id, charge_id=refund.charge_id)

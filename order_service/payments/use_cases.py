@@ -4,7 +4,7 @@ Whatever breaks in between, the payment's row is there and its id is the gateway
 request, the reconciler, a verify or a webhook takes it from there, and none of them can charge a second time.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -15,8 +15,9 @@ from order_service.orders import queries as orders
 from order_service.orders.models import Status
 from order_service.orders.state import OrderState
 from order_service.payments import queries, refunds, settlement
-from order_service.payments.gateway import Charge, Gateway, NoAnswer, Refused
+from order_service.payments.gateway import Charge, ChargeEvent, Gateway, NoAnswer, Refused
 from order_service.payments.models import (
+    Account,
     ChargeReport,
     NotAwaitingPayment,
     NothingToPay,
@@ -25,11 +26,13 @@ from order_service.payments.models import (
     PaymentUnderWay,
 )
 from order_service.payments.settlement import charge_report, failed, settle
+from service_kit.batching import Batching
 from service_kit.clock import utcnow
-from service_kit.database import HotTx
+from service_kit.database import Database, HotTx
 from service_kit.http import idempotency
 from service_kit.http.idempotency import IdempotencyKeyInUse, KeptAnswer
-from service_kit.problems import Unavailable, not_found
+from service_kit.jobs import all_of
+from service_kit.problems import Problem, Unavailable, not_found
 from service_kit.runtime import Runtime
 
 # How long the webhook of a charge that is pending at the gateway is awaited before we ask.
@@ -63,9 +66,10 @@ async def pay(runtime: Runtime, request: Request) -> Payment | KeptAnswer:
     async with runtime.database.hot_tx() as tx:
         kept = await idempotency.claim(tx, request.by, request.key)
         if kept is None:
-            payment = await _open(
-                tx, gateway, request.order_id, request.owner, opened_by=request.by, request_key=request.key.value
-            )
+            opening = Opening(request.order_id, request.owner, request.by, request.key.value)
+            [payment] = await _open(tx, gateway, [opening])
+            if isinstance(payment, Problem):
+                raise payment
         elif kept.status is not None:
             return kept
         else:
@@ -77,39 +81,59 @@ async def pay(runtime: Runtime, request: Request) -> Payment | KeptAnswer:
     return await _finish(runtime, request, payment, answer)
 
 
-async def _open(
-    tx: HotTx,
-    gateway: Gateway,
-    order_id: UUID,
-    owner: UUID | None,
-    *,
-    opened_by: UUID | None = None,
-    request_key: str | None = None,
-) -> Payment:
-    """A pending payment, which only we may charge until the call must have ended."""
-    order = await orders.lock(tx, order_id, of=owner) or not_found("order", order_id)
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """A payment to be opened. `owner` None: of anybody's order; `opened_by` None: by the order's own token."""
+
+    order_id: UUID
+    owner: UUID | None
+    opened_by: UUID | None = None
+    request_key: str | None = None
+
+
+async def _open(tx: HotTx, gateway: Gateway, openings: Sequence[Opening]) -> list[Payment | Problem]:
+    """Pending payments, which only we may charge until the call must have ended; or why there can be none."""
+    held = await orders.lock_many(tx, [opening.order_id for opening in openings])
+    accounts = await queries.accounts(tx, list(held), adding=True)
+    results: list[Payment | Problem] = []
+    told = queries.Told()
+    for opening in openings:
+        try:
+            order = held.get(opening.order_id)
+            if order is None or opening.owner not in (None, order.user_id):
+                not_found("order", opening.order_id)
+            payment = _opened(gateway, order, accounts[order.id], opening)
+        except Problem as problem:
+            results.append(problem)
+        else:
+            accounts[order.id].payments.append(payment)
+            told.add(_told(order, payment))
+            results.append(payment)
+    if opened := [payment for payment in results if isinstance(payment, Payment)]:
+        await queries.insert_payments(tx, opened, told)
+    return results
+
+
+def _opened(gateway: Gateway, order: OrderState, account: Account, opening: Opening) -> Payment:
     if order.status != Status.AWAITING_PAYMENT:
         raise NotAwaitingPayment(order_status=str(order.status))
-    account = await queries.account(tx, order.id, adding=True)
     if any(payment.status == PaymentState.PENDING for payment in account.payments):
         raise PaymentUnderWay(retry_after=1)
     amount = order.total - account.captured(order.currency) + account.refunded(order.currency)
     if amount <= 0:
         raise NothingToPay
     until = call_ends(gateway)
-    payment = Payment(
+    return Payment(
         order_id=order.id,
         user_id=order.user_id,
         amount=amount,
         currency=order.currency,
         gateway=gateway.name,
-        opened_by=opened_by,
-        request_key=request_key,
+        opened_by=opening.opened_by,
+        request_key=opening.request_key,
         call_until=until,
         check_at=until,
     )
-    await queries.insert_payment(tx, payment, _told(order, payment))
-    return payment
 
 
 def _told(order: OrderState, payment: Payment) -> PaymentPending:
@@ -162,7 +186,8 @@ async def _finish(
             await _keep(runtime, request, payment, None, now + AWAIT_WEBHOOK)
         case Charge() | Refused():
             async with runtime.database.hot_tx() as tx:
-                payment = await settle(tx, charge_report(payment, answer)) or payment
+                [settled] = await settle(tx, [charge_report(payment, answer)])
+                payment = settled or payment
                 body, location = request.answer(payment)
                 await idempotency.keep(tx, request.by, request.key, 201, body, location)
             runtime.jobs.wake(refunds.JOB)
@@ -183,11 +208,20 @@ async def _give_back(runtime: Runtime, payment: Payment, check_at: datetime, cha
         await queries.note_call(connection, payment.id, charge_id, utcnow(), check_at)
 
 
-async def pay_by_token(runtime: Runtime, order_id: UUID, token: str, user_id: UUID) -> None:
-    """Pays an order with the token that it came with. Raises: NotAwaitingPayment, PaymentUnderWay, NothingToPay."""
+async def pay_by_tokens(runtime: Runtime, due: Sequence[tuple[UUID, str, UUID]]) -> int:
+    """Pays these orders (with their tokens and customers) with the tokens that they came with; how many were opened.
+
+    The others ended meanwhile, or somebody else was faster.
+    """
     gateway = runtime.resource(Gateway)
     async with runtime.database.hot_tx() as tx:
-        payment = await _open(tx, gateway, order_id, user_id)
+        results = await _open(tx, gateway, [Opening(order_id, user_id) for order_id, _, user_id in due])
+    opened = [(payment, due[n][1]) for n, payment in enumerate(results) if isinstance(payment, Payment)]
+    await all_of(_charge_and_note(runtime, gateway, payment, token) for payment, token in opened)
+    return len(opened)
+
+
+async def _charge_and_note(runtime: Runtime, gateway: Gateway, payment: Payment, token: str) -> None:
     await _note(runtime, payment, await _charge(gateway, payment, token))
 
 
@@ -243,17 +277,36 @@ async def verify(runtime: Runtime, payment_id: UUID, owner: UUID | None) -> Paym
 async def hear(runtime: Runtime, gateway: Gateway, signature: str | None, body: bytes) -> None:
     """A webhook; ends after its effects are committed. Raises: WebhookSignatureWrong, InvalidRequest."""
     event = gateway.event(signature, body, utcnow())
-    if event is None:
-        return
-    async with runtime.database.hot_tx() as tx:
-        await settlement.hear(tx, gateway.name, event)
-    runtime.jobs.wake(refunds.JOB)
+    if isinstance(event, ChargeEvent):
+        async with runtime.database.hot() as connection:
+            report = await settlement.charge_heard_of(connection, gateway.name, event.data.charge)
+        if report:
+            await _settle(runtime, report)
+    elif event is not None:
+        async with runtime.database.hot_tx() as tx:
+            await settlement.hear_of_refund(tx, gateway.name, event.data.refund)
+        runtime.jobs.wake(refunds.JOB)
 
 
 async def _settle(runtime: Runtime, report: ChargeReport) -> None:
-    async with runtime.database.hot_tx() as tx:
-        await settle(tx, report)
+    await runtime.resource(Settler).settle(report)
     runtime.jobs.wake(refunds.JOB)
+
+
+class Settler:
+    """Settles what comes at the same time in one transaction."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._batching = Batching(self._settle_all)
+
+    async def settle(self, report: ChargeReport) -> Payment | None:
+        """As `settlement.settle`, after the commit."""
+        return await self._batching.do(report)
+
+    async def _settle_all(self, reports: Sequence[ChargeReport]) -> list[Payment | None]:
+        async with self._database.hot_tx() as tx:
+            return await settle(tx, reports)
 
 
 def call_ends(gateway: Gateway) -> datetime:

@@ -131,7 +131,9 @@ class Shop:
         async with self.runtime.database.hot_tx() as tx:
             order = await queries.lock(tx, order_id)
             assert order is not None
-            return await use_cases.payment_captured(tx, order, captured_total, utcnow())
+            unwanted = use_cases.capture(order, captured_total, utcnow())
+            await use_cases.save(tx, [order])
+            return unwanted
 
     async def order(self, order_id: UUID) -> dict[str, Any]:
         found: dict[str, Any] = (await self.staff.get(f"/orders/{order_id}")).json()

@@ -3,7 +3,7 @@
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Header, Path, Query, Response
+from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
 
 from contracts.money import Currency
 from product_service.categories.models import CategoryUnknown
@@ -14,8 +14,10 @@ from product_service.products.schemas import ProductChange, ProductIn, ProductOu
 from product_service.text import SLUG_LENGTH
 from service_kit.clock import utcnow
 from service_kit.database import HotConn, HotTx, Tx
+from service_kit.database.doors import database_of
 from service_kit.http.answers import problems
 from service_kit.http.etag import IfMatch
+from service_kit.http.hot_route import hot_route
 from service_kit.problems import NotFound, PreconditionFailed
 from service_kit.security import PUBLIC_OR_SIGNED_IN, MaybePrincipal, Principal, Requires
 
@@ -57,20 +59,26 @@ async def create_product(body: ProductIn, tx: HotTx, _: Manager) -> Response:
     return answer
 
 
-@router.get(
+@hot_route(
+    router,
+    "GET",
     "/{product_id}",
     summary="Read a product",
     response_model=ProductOut,
     openapi_extra=PUBLIC_OR_SIGNED_IN,
     responses={**problems(NotFound), **NOT_MODIFIED},
 )
-async def read_product(product_id: UUID, asked: AskedFor, door: HotConn, if_none_match: IfNoneMatch = None) -> Response:
+async def read_product(
+    product_id: UUID, asked: AskedFor, request: Request, if_none_match: IfNoneMatch = None
+) -> Response:
     """With what it costs now at `quantity` (`unit_price`) and how many there are.
 
     The price that counts: of the quantity tiers that are reached the highest, and of its prices the one that began
     last. The base price is there for one piece, from the beginning on.
     """
-    return _answer(await use_cases.read(door, product_id, asked), if_none_match)
+    async with database_of(request).hot() as door:
+        product = await use_cases.read(door, product_id, asked)
+    return _answer(product, if_none_match)
 
 
 @router.get(

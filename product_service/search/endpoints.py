@@ -69,8 +69,7 @@ async def list_products(
         raise SortNeedsText
     now = utcnow()
     sort = sort or (Sort.RELEVANCE if filters.q else Sort.NEWEST)
-    if filters.q:
-        await queries.forgive_typing_errors(tx)
+    await queries.prepare(tx)
     found = page.of(
         await queries.page(tx, filters, sort, page.position, now),
         lambda row: ProductOut.model_validate_json(row["body"]),

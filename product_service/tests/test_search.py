@@ -7,6 +7,7 @@ import pytest
 
 from contracts.events.stock_levels import StockChanged
 from product_service.availability.consumers import remember_levels
+from product_service.search import queries
 from product_service.tests.conftest import Json, MakeCategory, MakeProduct
 from tests.harness.service import Caller, Served
 
@@ -136,6 +137,7 @@ async def test_a_cursor_of_another_list_is_refused(service: Served, make_product
 async def test_search_uses_its_indexes(service: Served) -> None:
     """However many products there are: neither kind of match reads the whole table."""
     async with service.runtime.database.hot_tx() as tx:
+        await queries.prepare(tx)
         await tx.execute("SET LOCAL enable_seqscan = off")
         await tx.execute("SET LOCAL enable_indexscan = off")
         plan = await tx.fetch(

@@ -1,8 +1,8 @@
 """The doors: every transaction of a service is opened here, by a request or by a batch of events."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Annotated, Any
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
+from typing import Annotated, Any, Self
 
 import asyncpg
 from fastapi import Depends, Request
@@ -11,7 +11,13 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from service_kit.database.faults import database_is_away
+from service_kit.database.pool import Pool
 from service_kit.settings import ServiceSettings
+
+# A hot statement goes by an index, however few rows its tables have when it is planned: a plan that was made for an
+# empty table is kept and would read a full one. No bitmaps, since only an ordinary index scan marks the entries of dead
+# rows, so that a queue (outbox, tokens, refunds) costs the same however many rows have gone through it.
+BY_INDEX = {"jit": "off", "enable_seqscan": "off", "enable_bitmapscan": "off"}
 
 
 class _HotDoor:
@@ -20,10 +26,10 @@ class _HotDoor:
     The connection is taken at the first statement: a request that is refused before it costs the pool nothing.
     """
 
-    __slots__ = ("_connect", "_connection", "added_events")
+    __slots__ = ("_connection", "_database", "added_events")
 
-    def __init__(self, connect: Callable[[], Awaitable[Any]]) -> None:
-        self._connect = connect
+    def __init__(self, database: "Database") -> None:
+        self._database = database
         self._connection: Any = None
         self.added_events = False
 
@@ -43,21 +49,60 @@ class _HotDoor:
     async def fetchval(self, sql: str, *values: Any) -> Any:
         return await (self._connection or await self._open()).fetchval(sql, *values)
 
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, _: object, error: BaseException | None, __: object) -> None:
+        if self._connection is None:
+            return
+        try:
+            await self._end(error)
+        except BaseException as failure:
+            error = failure
+            raise
+        finally:
+            self._database.give_back(self._connection, error)
+            self._connection = None
+        if error is None and self.added_events:
+            self._database.tell_listeners()
+
     async def _open(self) -> Any:
-        self._connection = await self._connect()
+        self._connection = await self._database.take()
         return self._connection
 
-
-class HotTransaction(_HotDoor):
-    """asyncpg inside one transaction."""
-
-    __slots__ = ()
+    async def _end(self, error: BaseException | None) -> None:
+        """What there is to do before the connection goes back."""
 
 
 class HotConnection(_HotDoor):
     """asyncpg without a transaction: each statement commits by itself."""
 
     __slots__ = ()
+
+
+class HotTransaction(_HotDoor):
+    """asyncpg inside one transaction: committed when the block ends, rolled back when it raises."""
+
+    __slots__ = ("_transaction",)
+
+    def __init__(self, database: "Database") -> None:
+        super().__init__(database)
+        self._transaction: Any = None
+
+    async def _open(self) -> Any:
+        connection = await super()._open()
+        transaction = connection.transaction()
+        await transaction.start()
+        self._transaction = transaction
+        return connection
+
+    async def _end(self, error: BaseException | None) -> None:
+        if self._transaction is None:
+            return
+        if error is None:
+            await self._transaction.commit()
+        else:
+            await self._transaction.rollback()
 
 
 class Database:
@@ -70,8 +115,7 @@ class Database:
         self.dsn = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
         self.on_events_committed: list[Callable[[], None]] = []
         self._name = name
-        self._hot_pool_size = hot_pool_size
-        self._hot_pool: Any = None
+        self._hot_pool = Pool(self._connect_hot, hot_pool_size)
         self._engine: AsyncEngine = create_async_engine(
             make_url(url).set(drivername="postgresql+asyncpg"),
             pool_size=session_pool_size,
@@ -96,75 +140,42 @@ class Database:
             yield session
             await session.commit()
             if session.info.get("added_events"):
-                self._tell_listeners()
+                self.tell_listeners()
 
-    @asynccontextmanager
-    async def hot_tx(self) -> AsyncIterator[HotTransaction]:
+    def hot_tx(self) -> HotTransaction:
         """asyncpg in a transaction that is committed when the block ends, and rolled back when it raises."""
-        async with AsyncExitStack() as stack:
+        return HotTransaction(self)
 
-            async def begin() -> Any:
-                connection = await self._acquire(stack)
-                await stack.enter_async_context(connection.transaction())
-                return connection
-
-            door = HotTransaction(begin)
-            yield door
-        if door.added_events:
-            self._tell_listeners()
-
-    @asynccontextmanager
-    async def hot(self) -> AsyncIterator[HotConnection]:
+    def hot(self) -> HotConnection:
         """asyncpg in autocommit, for what is one statement."""
-        async with AsyncExitStack() as stack:
-            door = HotConnection(lambda: self._acquire(stack))
-            yield door
-        if door.added_events:
-            self._tell_listeners()
+        return HotConnection(self)
 
     async def connect(self) -> "asyncpg.Connection[asyncpg.Record]":
         """A connection outside the pools, for who must listen. The caller closes it."""
-        return await asyncpg.connect(self.dsn, timeout=5, server_settings={"application_name": self._name})
+        settings = {"application_name": self._name, **BY_INDEX}
+        return await asyncpg.connect(self.dsn, timeout=5, server_settings=settings)
 
     async def close(self) -> None:
-        if self._hot_pool is not None:
-            await self._hot_pool.close()
-            self._hot_pool = None
+        await self._hot_pool.close()
         await self._engine.dispose()
 
-    def _tell_listeners(self) -> None:
+    # --- for the doors ---
+
+    async def take(self) -> Any:
+        return await self._hot_pool.acquire(within=10)
+
+    def give_back(self, connection: Any, error: BaseException | None) -> None:
+        """What was cancelled may still be under way."""
+        broken = error is not None and (not isinstance(error, Exception) or database_is_away(error))
+        self._hot_pool.release(connection, broken=broken)
+
+    def tell_listeners(self) -> None:
         for listen in self.on_events_committed:
             listen()
 
-    async def _acquire(self, stack: AsyncExitStack) -> Any:
-        return await stack.enter_async_context(self._pooled())
-
-    @asynccontextmanager
-    async def _pooled(self) -> AsyncIterator[Any]:
-        """A connection of the pool; one that may be broken doesn't go back, for nothing there would find that out."""
-        async with (await self._pool()).acquire(timeout=10) as connection:
-            try:
-                yield connection
-            except Exception as error:
-                if database_is_away(error):
-                    connection.terminate()
-                raise
-
-    async def _pool(self) -> Any:
-        if self._hot_pool is None:
-            self._hot_pool = asyncpg.create_pool(
-                self.dsn,
-                min_size=0,
-                max_size=self._hot_pool_size,
-                timeout=5,
-                server_settings={"application_name": self._name, "jit": "off"},
-                reset=_nothing_to_reset,
-            )
-        return await self._hot_pool
-
-
-async def _nothing_to_reset(_: Any) -> None:
-    """asyncpg resets a connection that goes back, with a round trip of its own; ours never change their session."""
+    async def _connect_hot(self) -> "asyncpg.Connection[asyncpg.Record]":
+        settings = {"application_name": self._name, **BY_INDEX}
+        return await asyncpg.connect(self.dsn, timeout=5, server_settings=settings)
 
 
 async def fetch(door: AsyncSession | HotTransaction | HotConnection, sql: str, *values: Any) -> Sequence[Any]:

@@ -1,7 +1,6 @@
 """Alembic, the same for every service: `<service>/migrations/` holds its revisions and nothing else."""
 
 import importlib
-from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,6 +12,8 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import MetaData, create_engine, make_url, pool, text
 from sqlmodel.sql.sqltypes import AutoString, UTCDateTime
+
+from service_kit.database.revisions import directory, head
 
 LOCK = 0x6D617274  # any number that all migrating processes share
 
@@ -48,10 +49,9 @@ def differences(service: str, url: str) -> list[str]:
         return [str(difference) for difference in compare_metadata(migration, _metadata(service))]
 
 
-@cache
-def head(service: str) -> str | None:
-    """The newest revision that the code has."""
-    return ScriptDirectory.from_config(_config(service, "")).get_current_head()
+def in_order(service: str) -> list[str]:
+    """All revisions as Alembic would apply them."""
+    return [script.revision for script in ScriptDirectory.from_config(_config(service, "")).walk_revisions()][::-1]
 
 
 def is_current(service: str, url: str) -> bool:
@@ -75,10 +75,9 @@ def run(url: str, service: str) -> None:
 
 
 def _config(service: str, url: str) -> Config:
-    revisions = Path(str(importlib.import_module(service).__file__)).parent / "migrations"
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "alembic"))
-    config.set_main_option("version_locations", str(revisions))
+    config.set_main_option("version_locations", str(directory(service)))
     config.set_main_option("path_separator", "newline")
     config.set_main_option("file_template", "%%(rev)s_%%(slug)s")
     config.attributes.update(url=url, service=service)

@@ -10,6 +10,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 from service_kit.http import health, openapi
 from service_kit.http.answers import add_error_handlers
+from service_kit.http.hot_route import HotRoutes
 from service_kit.http.middleware import RequestMiddleware
 from service_kit.jobs import Job
 from service_kit.messaging.endpoints import router as dead_letters
@@ -52,6 +53,8 @@ def create_app(
     app = FastAPI(
         title=title, description=description, version="1", lifespan=run, docs_url=None, redoc_url=None,
         generate_unique_id_function=_operation_id,
+        # RequestMiddleware's are ours; FastAPI would look for providers of its own on each request.
+        telemetry={"tracing": False, "metrics": False, "logs": False},
     )  # fmt: skip
     app.state.runtime = runtime
     _furnish(app, settings, routers)
@@ -65,7 +68,7 @@ def _furnish(app: FastAPI, settings: ServiceSettings, routers: Sequence[APIRoute
         app.include_router(router)
     openapi.describe(app, token_url=f"{settings.public_issuer.rstrip('/')}/auth/token")
     openapi.add_pages(app)
-    _add_middleware(app, settings)
+    _add_middleware(app, settings, routers)
 
 
 def _operation_id(route: APIRoute) -> str:
@@ -73,8 +76,9 @@ def _operation_id(route: APIRoute) -> str:
     return f"{str(route.tags[0]).replace('-', '_')}_{route.name}" if route.tags else route.name
 
 
-def _add_middleware(app: FastAPI, settings: ServiceSettings) -> None:
+def _add_middleware(app: FastAPI, settings: ServiceSettings, routers: Sequence[APIRouter]) -> None:
     """Pure ASGI only: `BaseHTTPMiddleware` costs two thirds of the throughput. The last one added is the outermost."""
+    app.add_middleware(HotRoutes, routers=routers)
     if settings.allowed_origins:
         app.add_middleware(
             CORSMiddleware,

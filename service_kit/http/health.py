@@ -8,6 +8,7 @@ from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel
 
+from service_kit.database.revisions import head
 from service_kit.runtime import Runtime
 from service_kit.security import PUBLIC
 
@@ -67,7 +68,5 @@ async def _database(runtime: Runtime) -> str:
             revision = await connection.fetchval(REVISION)
     except Exception as error:
         return f"can't be reached ({type(error).__name__})"
-    from service_kit.database import migrations  # Alembic is not needed to start
-
-    newest = migrations.head(runtime.settings.service_name)
+    newest = head(runtime.settings.service_name)
     return "ok" if revision == newest else f"migrated to {revision}, this code needs {newest}: run the migrations"

@@ -4,7 +4,6 @@ The key is inserted in the transaction that does the work. So a twin that comes 
 the first has committed, and then reads its answer; and when the first rolls back, the twin does the work.
 """
 
-import contextlib
 import hashlib
 import json
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from service_kit.problems import Problem
 from service_kit.runtime import Runtime
 
 KEPT_HOURS = 48
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
 
 CLAIM = """
 INSERT INTO idempotency_keys (user_id, operation, key, body_hash) VALUES ($1, $2, $3, $4)
@@ -78,16 +78,18 @@ async def _key(
 ) -> Key:
     if not idempotency_key or len(idempotency_key) > 255:
         raise IdempotencyKeyMissing
-    return Key(idempotency_key, f"{request.method} {request.url.path}", hash_of(await request.body()))
+    return Key(idempotency_key, f"{request.method} {request.scope['path']}", await _hash_of_body(request))
 
 
 IdempotencyKey = Annotated[Key, Depends(_key)]
 
 
-def hash_of(body: bytes) -> bytes:
+async def _hash_of_body(request: Request) -> bytes:
     """SHA-256 of the body as canonical JSON: neither spaces nor the order of members make another request."""
-    with contextlib.suppress(ValueError):  # no body, or one that validation refuses
-        body = json.dumps(json.loads(body), sort_keys=True, separators=(",", ":")).encode()
+    try:
+        body = _CANONICAL.encode(await request.json()).encode()  # which is decoded once for all who ask
+    except ValueError:  # no body, or one that validation refuses
+        body = await request.body()
     return hashlib.sha256(body).digest()
 
 

@@ -116,8 +116,9 @@ def _as_problem(error: Exception) -> Problem:
 def _record(scope: Scope, status: int | None, seconds: float) -> None:
     path: str = scope["path"]
     route = _route_template(scope)
-    metrics.REQUESTS.labels(scope["method"], route, status or 499).inc()
-    metrics.REQUEST_SECONDS.labels(scope["method"], route).observe(seconds)
+    count, duration = metrics.of_request(scope["method"], route, status or 499)
+    count.inc()
+    duration.observe(seconds)
     if not path.startswith(QUIET_PATHS):
         log.info("request", method=scope["method"], path=path, status=status, ms=round(seconds * 1000, 2))
 

@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
-from aiokafka.errors import KafkaError
 
 from service_kit.messaging import metrics
 from service_kit.messaging.incoming import Record
+from service_kit.messaging.offsets import Offsets
 from service_kit.messaging.processing import Abandoned, Processor
 from service_kit.messaging.subscriptions import Subscription
 from service_kit.messaging.tuning import Tuning
@@ -19,7 +19,6 @@ from service_kit.settings import ServiceSettings
 
 log = logging.getLogger(__name__)
 
-_COMMIT_SECONDS = 5.0
 _CLOSE_SECONDS = 5.0
 
 
@@ -45,6 +44,7 @@ class Consumer:
         self._processor = processor
         self._tuning = tuning
         self._in_hand = asyncio.Lock()
+        self._offsets: Offsets | None = None
         self._stopping = asyncio.Event()
         self._session: asyncio.Task[None] | None = None
 
@@ -88,6 +88,7 @@ class Consumer:
 
     async def _run_session(self) -> None:
         client = self._new_client()
+        offsets = self._offsets = Offsets(client)
         client.subscribe([self._prefix + topic for topic in self._subscriptions], listener=_Listener(self._let_go))
         started = asyncio.create_task(client.start())
         stopping = asyncio.create_task(self._stopping.wait())
@@ -99,9 +100,11 @@ class Consumer:
             self.client, self.problem = client, None
             self.positions.clear()
             while not self._stopping.is_set():
-                await self._round(client)
+                offsets.check()
+                await self._round(client, offsets)
         finally:
             self.client = None
+            await offsets.told()
             for task in (started, stopping):
                 task.cancel()
             await asyncio.wait([started, stopping])
@@ -121,7 +124,7 @@ class Consumer:
             fetch_max_wait_ms=250,
         )
 
-    async def _round(self, client: AIOKafkaConsumer) -> None:
+    async def _round(self, client: AIOKafkaConsumer, offsets: Offsets) -> None:
         fetched = await client.getmany(timeout_ms=500, max_records=self._tuning.batch_size)
         if not fetched:
             return
@@ -135,23 +138,31 @@ class Consumer:
                 log.info("consumer: round abandoned")
             finally:
                 self.busy_since = None
-                await self._finish(client, fetched, handled)
+                offsets.handled(self._finish(client, fetched, handled))
 
     async def _handle(self, fetched: dict[TopicPartition, list[Any]], handled: dict[TopicPartition, int]) -> None:
         by_topic: dict[str, list[tuple[TopicPartition, list[Any]]]] = {}
         for place, records in fetched.items():
             by_topic.setdefault(place.topic, []).append((place, records))
-        for name, parts in by_topic.items():
-            topic = name.removeprefix(self._prefix)
-            records = [_record(topic, raw) for _, part in parts for raw in part]
-            await self._processor.process(self._subscriptions[topic], records)
-            handled.update({place: part[-1].offset + 1 for place, part in parts})
-            self.last_progress = time.monotonic()
+        # Topics promise each other no order; so none waits for another's transaction, as if they went to two replicas.
+        work = [self._handle_topic(name, parts, handled) for name, parts in by_topic.items()]
+        for failure in await asyncio.gather(*work, return_exceptions=True):
+            if isinstance(failure, BaseException):
+                raise failure
 
-    async def _finish(
-        self, client: AIOKafkaConsumer, fetched: dict[TopicPartition, list[Any]], handled: dict[TopicPartition, int]
+    async def _handle_topic(
+        self, name: str, parts: list[tuple[TopicPartition, list[Any]]], handled: dict[TopicPartition, int]
     ) -> None:
-        """Commits what was handled and goes back to the first record of what was not."""
+        topic = name.removeprefix(self._prefix)
+        records = [_record(topic, raw) for _, part in parts for raw in part]
+        await self._processor.process(self._subscriptions[topic], records)
+        handled.update({place: part[-1].offset + 1 for place, part in parts})
+        self.last_progress = time.monotonic()
+
+    def _finish(
+        self, client: AIOKafkaConsumer, fetched: dict[TopicPartition, list[Any]], handled: dict[TopicPartition, int]
+    ) -> dict[TopicPartition, int]:
+        """Goes back to the first record of what was not handled; the offsets to commit."""
         ours = client.assignment()
         for place, records in fetched.items():
             if place in ours and place not in handled:
@@ -159,20 +170,19 @@ class Consumer:
         # A partition that went to another while we worked is that one's to commit; the inbox knows what we did.
         offsets = {place: offset for place, offset in handled.items() if place in ours}
         self.positions.update(offsets)
-        if not offsets:
-            return
-        try:
-            async with asyncio.timeout(_COMMIT_SECONDS):
-                await client.commit(offsets)
-        except (KafkaError, TimeoutError) as error:
-            log.info("consumer: offsets not committed, the inbox will tell the repeats: %r", error)
+        return offsets
 
     async def _let_go(self) -> None:
-        """Called before partitions are taken away: what is in hand is finished, and a wait for the database is not."""
+        """Called before partitions are taken away: what is in hand is finished, and a wait for the database is not.
+
+        So is the commit of its offsets: afterwards they are another's.
+        """
         if self._in_hand.locked():
             self._processor.give_up.set()
             async with self._in_hand:
                 pass
+        if self._offsets is not None:
+            await self._offsets.told()
         self.positions.clear()
         if not self._stopping.is_set():
             self._processor.give_up.clear()

@@ -1,6 +1,6 @@
 """Each event takes effect once: who inserts its id does the work, in the same transaction."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from uuid import UUID
 
 from service_kit.database.doors import fetch
@@ -12,9 +12,32 @@ _CLAIM = """
     INSERT INTO inbox (event_id, topic) SELECT id, $2 FROM unnest($1::uuid[]) AS id
     ON CONFLICT DO NOTHING RETURNING event_id
 """
+_CLAIM_AND_LOOK = f"""
+    WITH claimed AS ({_CLAIM})
+    SELECT event_id, NULL::bytea FROM claimed
+    UNION ALL
+    SELECT DISTINCT NULL::uuid, key FROM parked_events WHERE topic = $2 AND key = ANY ($3::bytea[])
+"""  # noqa: S608 (no input in it)
 
 
 async def claim(tx: Door, topic: str, ids: Sequence[UUID]) -> set[UUID]:
     """Those of the ids that had not been claimed. Ascending, so that two replicas can't wait for each other."""
-    rows = await fetch(tx, _CLAIM, sorted(set(ids)), topic)
-    return {UUID(int=row[0].int) for row in rows}
+    wanted = set(ids)
+    return _claimed(wanted, [row[0] for row in await fetch(tx, _CLAIM, sorted(wanted), topic)])
+
+
+async def claim_and_look(
+    tx: Door, topic: str, ids: Sequence[UUID], keys: Collection[bytes]
+) -> tuple[set[UUID], set[bytes]]:
+    """Claims, and in the same round trip finds those of the keys that have parked events.
+
+    The look is as old as the claim's beginning. So where an id is not ours, whoever has it may have parked it since.
+    """
+    wanted = set(ids)
+    rows = await fetch(tx, _CLAIM_AND_LOOK, sorted(wanted), topic, list(keys))
+    waiting = {row[1] for row in rows if row[1] is not None}
+    return _claimed(wanted, [row[0] for row in rows if row[0] is not None]), waiting
+
+
+def _claimed(wanted: set[UUID], claimed: Sequence[UUID]) -> set[UUID]:
+    return wanted if len(claimed) == len(wanted) else set(claimed)

@@ -3,7 +3,7 @@
 from bisect import bisect_left
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from pydantic import ValidationError
 
@@ -16,8 +16,7 @@ Item = TypeVar("Item")
 Kind = TypeVar("Kind", bound=Hashable)
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """A record as Kafka has it; `topic` without the prefix."""
 
     topic: str
@@ -29,8 +28,7 @@ class Record:
     timestamp_ms: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Incoming:
+class Incoming(NamedTuple):
     """A record that one of our handlers wants."""
 
     record: Record
@@ -94,6 +92,8 @@ def groups(items: Sequence[tuple[Hashable, Kind, Item]]) -> list[tuple[Kind, lis
     An item may join any run of its kind that doesn't come before the run its key was last put in. Greedy: the first
     such run, so that the key's next item has the most left to choose from.
     """
+    if len({kind for _, kind, _ in items}) == 1:
+        return [(items[0][1], [item for _, _, item in items])]
     runs: list[tuple[Kind, list[Item]]] = []
     runs_of: dict[Kind, list[int]] = {}
     last_run: dict[Hashable, int] = {}

@@ -3,7 +3,7 @@
 The order of one (topic, key) is the order of `id`; only the first of them may be tried, whatever its status.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -86,16 +86,9 @@ class DeadLetter:
     behind: int
 
 
-async def split(tx: Door, topic: str, batch: Sequence[Incoming]) -> tuple[list[Incoming], list[Incoming]]:
-    """Those whose key already waits, which must queue behind, and the others."""
-    if not batch:
-        return [], []
-    rows = await fetch(tx, _WAITING_KEYS, topic, list({incoming.record.key for incoming in batch}))
-    waiting = {row[0] for row in rows}
-    if not waiting:
-        return [], list(batch)
-    behind = [incoming for incoming in batch if incoming.record.key in waiting]
-    return behind, [incoming for incoming in batch if incoming.record.key not in waiting]
+async def waiting_keys(tx: Door, topic: str, keys: Collection[bytes]) -> set[bytes]:
+    """Those of the keys that have parked events: whatever else they have must queue behind."""
+    return {row[0] for row in await fetch(tx, _WAITING_KEYS, topic, list(keys))}
 
 
 async def enqueue(tx: Door, batch: Sequence[Incoming], *, failed: str | None = None, wait: float = 0.0) -> None:

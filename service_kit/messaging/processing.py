@@ -81,9 +81,9 @@ class Processor:
         """One transaction: claim, queue behind what is parked, handle the rest."""
         topic = subscription.topic.name
         async with self.door(subscription) as tx:
-            fresh = await self._claim(tx, subscription, batch)
-            # A second statement, hence a second look: the claim may have waited for one who then parked.
-            behind, free = await parked.split(tx, topic, fresh)
+            fresh, waiting = await self._claim(tx, subscription, batch)
+            behind = [incoming for incoming in fresh if incoming.record.key in waiting] if waiting else []
+            free = [incoming for incoming in fresh if incoming.record.key not in waiting] if waiting else fresh
             if behind:
                 await parked.enqueue(tx, behind)
             # By function: one that handles several types of a topic gets them together, and so takes its locks once.
@@ -93,16 +93,24 @@ class Processor:
         if len(fresh) < len(batch):
             metrics.SKIPPED.labels(topic, "duplicate").inc(len(batch) - len(fresh))
 
-    async def _claim(self, tx: Door, subscription: Subscription, batch: Sequence[Incoming]) -> list[Incoming]:
-        if subscription.topic.compacted:
-            return list(batch)  # snapshots: `version` decides, and an inbox would grow for ever
-        claimed = await inbox.claim(tx, subscription.topic.name, [incoming.envelope.id for incoming in batch])
+    async def _claim(
+        self, tx: Door, subscription: Subscription, batch: Sequence[Incoming]
+    ) -> tuple[list[Incoming], set[bytes]]:
+        """The events that are new, and those of their keys that have parked ones."""
+        topic, keys = subscription.topic, {incoming.record.key for incoming in batch}
+        if topic.compacted:  # snapshots: `version` decides, and an inbox would grow for ever
+            return list(batch), await parked.waiting_keys(tx, topic.name, keys)
+        ids = [incoming.envelope.id for incoming in batch]
+        claimed, waiting = await inbox.claim_and_look(tx, topic.name, ids, keys)
+        if len(claimed) == len(batch):
+            return list(batch), waiting
         fresh = []
         for incoming in batch:
             if incoming.envelope.id in claimed:
                 claimed.remove(incoming.envelope.id)  # a repeat within the batch is a repeat
                 fresh.append(incoming)
-        return fresh
+        # A second look: the claim may have waited for one who then parked.
+        return fresh, await parked.waiting_keys(tx, topic.name, keys)
 
     async def _handle_alone(self, subscription: Subscription, incoming: Incoming) -> None:
         try:
@@ -118,7 +126,8 @@ class Processor:
         """Claims it too, so that its return from Kafka is a repeat: from here on the table answers for it."""
         topic = subscription.topic.name
         async with self._database.hot_tx() as tx:
-            if not await self._claim(tx, subscription, [incoming]):
+            fresh, _ = await self._claim(tx, subscription, [incoming])
+            if not fresh:
                 return
             await parked.enqueue(tx, [incoming], failed=reason, wait=self._tuning.first_retry)
         metrics.PARKED.labels(topic).inc()

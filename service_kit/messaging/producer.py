@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -170,6 +171,7 @@ def _append(batch: Any, row: Row) -> bool:
     return batch.append(timestamp=None, key=row.key, value=row.value, headers=row.headers) is not None
 
 
+@lru_cache(maxsize=8192)  # an aggregate's events come close together
 def partition_of(key: bytes, count: int) -> int:
     """Where every Kafka client puts a key (murmur2). aiokafka's takes twice the time; a test holds the two equal."""
     length = len(key)

@@ -7,7 +7,7 @@ import os
 import secrets
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -23,13 +23,17 @@ from service_kit.messaging.waker import CHANNEL
 log = logging.getLogger(__name__)
 
 # "Not published yet", never "greater than the last id": ids are given out at the insert and seen at the commit, so a
-# lower one may appear after a higher one was published.
+# lower one may appear after a higher one was published. Rows end where their values are more than a group may hold.
 _FETCH = """
     SELECT id, event_id, topic, key, type, subject, source, time, traceparent, headers, value
-    FROM outbox
-    WHERE published_at IS NULL AND (topic, key) NOT IN (SELECT * FROM unnest($2::text[], $3::bytea[]))
+    FROM (SELECT *, sum(length(value)) OVER (ORDER BY id ROWS UNBOUNDED PRECEDING) - length(value) AS bytes_before
+          FROM outbox
+          WHERE published_at IS NULL AND (topic, key) NOT IN (SELECT * FROM unnest($2::text[], $3::bytea[]))
+            AND id NOT IN (SELECT unnest($4::bigint[]))
+          ORDER BY id
+          LIMIT $1) AS first
+    WHERE bytes_before < $5
     ORDER BY id
-    LIMIT $1
 """
 # Marks only for who still has the epoch that it published under.
 _MARK = """
@@ -54,7 +58,7 @@ _UNPARK = "UPDATE outbox SET parked_at = NULL WHERE parked_at < now() - interval
 
 
 class Relay:
-    """One connection of its own (LISTEN, lease, rows) and one producer."""
+    """Two connections of its own (LISTEN, lease and rows; marks) and one producer."""
 
     def __init__(self, database: Database, producer: Producer, tuning: Tuning) -> None:
         self.lease = Lease(f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}", tuning.lease_seconds)
@@ -65,6 +69,9 @@ class Relay:
         self._tuning = tuning
         self._woken = asyncio.Event()
         self._stopping = False
+        # Acknowledged by the broker, under this epoch, and not yet marked. It outlives a lost connection: what was sent
+        # by a former owner must be told, however late.
+        self._sent: list[tuple[Sequence[Row], int | None]] = []
         self._parked: set[tuple[str, bytes]] = set()
         self._parked_known: tuple[int | None, float] | None = None
 
@@ -85,12 +92,11 @@ class Relay:
         pause = 0.1
         while not self._stopping:
             try:
-                connection = await self._database.connect()
-                try:
-                    await self._serve(connection)
-                finally:
-                    self.lease.forget()  # after the release of an orderly end this is nothing
-                    await _close(connection)
+                async with self._connected() as connection, self._connected() as marking:
+                    try:
+                        await self._serve(connection, marking)
+                    finally:
+                        self.lease.forget()  # after the release of an orderly end this is nothing
                 pause = 0.1
             except Exception as error:
                 self.problem = f"{type(error).__name__}: {error}"
@@ -99,8 +105,9 @@ class Relay:
                 pause = min(pause * 2, 5.0)
         await self._producer.close()
 
-    async def _serve(self, connection: Any) -> None:
+    async def _serve(self, connection: Any, marking: Any) -> None:
         await connection.add_listener(CHANNEL, lambda *_: self._woken.set())
+        await self._mark_sent(marking)
         pause = 0.1
         while not self._stopping:
             self._woken.clear()  # before looking, so that what is committed after the look wakes us again
@@ -113,7 +120,7 @@ class Relay:
                 self.problem, pause = None, 0.1
                 await self._wait(self._tuning.poll_seconds)
                 continue
-            failure = await self._publish(connection, rows)
+            failure = await self._publish(connection, marking, rows)
             if failure is None:
                 self.problem, pause = None, 0.1
                 continue
@@ -124,16 +131,56 @@ class Relay:
             pause = min(pause * 2, 2.0)
         await self.lease.release(connection)
 
-    async def _publish(self, connection: Any, rows: Sequence[Row]) -> Exception | None:
+    async def _publish(self, connection: Any, marking: Any, rows: list[Row]) -> Exception | None:
+        """Sends the group and, while more wait, those after it; each leaves when the one before is acknowledged.
+
+        Meanwhile the one before is marked and the next is fetched. A crash repeats two groups at most, in their order.
+        What was fetched under one epoch is never sent under another, nor after a group that was not taken as a whole.
+        """
         epoch = self.lease.epoch
-        outcome = await self._producer.publish(rows)
-        if outcome.published:
-            await self._mark(connection, outcome.published, epoch)
-        for row, error in outcome.poison:
+        while True:
+            outcome, following, marked = await asyncio.gather(
+                self._producer.publish(rows),
+                self._following(connection, rows),
+                self._mark_sent(marking),
+                return_exceptions=True,
+            )
+            if isinstance(outcome, BaseException):
+                raise outcome
+            if outcome.published:
+                self._sent.append((outcome.published, epoch))
+            if isinstance(following, BaseException):
+                raise following
+            if isinstance(marked, BaseException):
+                raise marked
+            if not following or len(outcome.published) < len(rows) or self._stopping:
+                break
+            if not await self.lease.hold(connection) or self.lease.epoch != epoch:
+                break
+            rows = following
+        await self._mark_sent(marking)
+        await self._park(connection, outcome.poison)
+        return outcome.failure
+
+    async def _following(self, connection: Any, rows: Sequence[Row]) -> list[Row]:
+        """What comes after these rows, while they are on their way; nothing if they seem to be the last."""
+        if len(rows) < self._tuning.group_size and not self._woken.is_set():
+            return []
+        self._woken.clear()
+        await self._refresh_parked(connection)
+        unmarked = [row for sent, _ in self._sent for row in sent]
+        return await self._fetch(connection, besides=[*unmarked, *rows])
+
+    async def _park(self, connection: Any, poison: Sequence[tuple[Row, str]]) -> None:
+        for row, error in poison:
             log.error("relay: the broker refuses event %s of %s; its key waits: %s", row.event_id, row.topic, error)
             await connection.execute(_PARK, row.id, error)
             self._parked.add((row.topic, row.key))
-        return outcome.failure
+
+    async def _mark_sent(self, connection: Any) -> None:
+        while self._sent:
+            await self._mark(connection, *self._sent[0])
+            del self._sent[0]
 
     async def _mark(self, connection: Any, rows: Sequence[Row], epoch: int | None) -> None:
         marked = await connection.execute(_MARK, [row.id for row in rows], self.lease.owner, epoch)
@@ -147,9 +194,12 @@ class Relay:
         self._last_published = time.monotonic()
         _observe(rows, utcnow())
 
-    async def _fetch(self, connection: Any) -> list[Row]:
+    async def _fetch(self, connection: Any, besides: Sequence[Row] = ()) -> list[Row]:
         topics, keys = [topic for topic, _ in self._parked], [key for _, key in self._parked]
-        return [_row(record) for record in await connection.fetch(_FETCH, self._tuning.group_size, topics, keys)]
+        ids = [row.id for row in besides]
+        tuning = self._tuning
+        found = await connection.fetch(_FETCH, tuning.group_size, topics, keys, ids, tuning.group_bytes)
+        return [_row(record) for record in found]
 
     async def _refresh_parked(self, connection: Any) -> None:
         """At each taking of the lease, since another owner may have parked keys; then once a minute."""
@@ -159,6 +209,17 @@ class Relay:
         self._parked_known = known
         await connection.execute(_UNPARK)
         self._parked = {(record[0], record[1]) for record in await connection.fetch(_PARKED_KEYS)}
+
+    @contextlib.asynccontextmanager
+    async def _connected(self) -> AsyncIterator[Any]:
+        connection = await self._database.connect()
+        try:
+            yield connection
+        finally:
+            try:
+                await connection.close(timeout=2)
+            except Exception:
+                connection.terminate()
 
     async def _wait(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):
@@ -183,10 +244,3 @@ def _observe(rows: Sequence[Row], now: datetime) -> None:
         metrics.PUBLISHED.labels(topic).inc(count)
     oldest = min(row.time for row in rows)
     metrics.COMMIT_TO_PUBLISHED.observe((now - oldest.astimezone(UTC)).total_seconds())
-
-
-async def _close(connection: Any) -> None:
-    try:
-        await connection.close(timeout=2)
-    except Exception:
-        connection.terminate()

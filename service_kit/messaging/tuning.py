@@ -6,7 +6,8 @@ from datetime import timedelta
 
 @dataclass(frozen=True)
 class Tuning:
-    group_size: int = 500  # rows the relay publishes and marks at once
+    group_size: int = 2000  # rows the relay publishes and marks at once; two such groups may be under way
+    group_bytes: int = 16 * 1024 * 1024
     batch_size: int = 500  # records a consumer handles at once
     attempts: int = 5
     first_retry: float = 1.0  # seconds; doubles with each attempt

@@ -1,5 +1,7 @@
 """Prometheus metrics of the HTTP side; messaging adds its own."""
 
+from functools import cache
+
 from prometheus_client import Counter, Gauge, Histogram
 
 REQUESTS = Counter("http_requests_total", "Answers given", ["method", "route", "status"])
@@ -11,3 +13,9 @@ REQUEST_SECONDS = Histogram(
 )
 IN_FLIGHT = Gauge("http_requests_in_flight", "Requests being served")
 KEYS_AGE = Gauge("verification_keys_age_seconds", "Since the verification keys were last fetched")
+
+
+@cache
+def of_request(method: str, route: str, status: int) -> tuple[Counter, Histogram]:
+    """Looked up once: there are as many as routes and statuses."""
+    return REQUESTS.labels(method, route, status), REQUEST_SECONDS.labels(method, route)

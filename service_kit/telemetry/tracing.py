@@ -9,13 +9,13 @@ from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 _propagator = TraceContextTextMapPropagator()
+_SAMPLED = TraceFlags(TraceFlags.SAMPLED)
 
 
 def current_traceparent() -> str | None:
     """The `traceparent` to hand on, or None outside of any trace."""
-    carrier: dict[str, str] = {}
-    _propagator.inject(carrier)
-    return carrier.get("traceparent")
+    span = trace.get_current_span().get_span_context()
+    return f"00-{span.trace_id:032x}-{span.span_id:016x}-{span.trace_flags:02x}" if span.is_valid else None
 
 
 def current_trace_id() -> str | None:
@@ -27,15 +27,21 @@ def current_trace_id() -> str | None:
 @contextmanager
 def continue_trace(traceparent: str | None) -> Iterator[None]:
     """Within the block the trace goes on that `traceparent` names; with none, or one that can't be read, a new one."""
-    parent = trace.get_current_span(_propagator.extract({"traceparent": traceparent or ""})).get_span_context()
     span = SpanContext(
-        trace_id=parent.trace_id if parent.is_valid else secrets.randbits(128) or 1,
+        trace_id=_trace_id(traceparent) or secrets.randbits(128) or 1,
         span_id=secrets.randbits(64) or 1,
         is_remote=False,
-        trace_flags=TraceFlags(TraceFlags.SAMPLED),
+        trace_flags=_SAMPLED,
     )
     token = context.attach(trace.set_span_in_context(NonRecordingSpan(span)))
     try:
         yield
     finally:
         context.detach(token)
+
+
+def _trace_id(traceparent: str | None) -> int:
+    """0: none that can be read."""
+    if not traceparent:
+        return 0
+    return trace.get_current_span(_propagator.extract({"traceparent": traceparent})).get_span_context().trace_id

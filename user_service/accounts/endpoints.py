@@ -20,7 +20,7 @@ from user_service.accounts.schemas import AccountChange, AccountOut, ProfileChan
 router = APIRouter(prefix="/users", tags=["accounts"])
 
 
-def passwords_of(request: Request) -> Passwords:
+async def passwords_of(request: Request) -> Passwords:
     found: Passwords = request.app.state.runtime.resource(Passwords)
     return found
 

@@ -16,7 +16,7 @@ from user_service.keys.signer import Signer
 router = APIRouter(prefix="/auth", tags=["sign-in"])
 
 
-def sign_in_of(request: Request) -> SignIn:
+async def sign_in_of(request: Request) -> SignIn:
     runtime = request.app.state.runtime
     return SignIn(runtime.database, runtime.resource(Passwords), runtime.resource(Signer), runtime.settings)
 

@@ -16,8 +16,8 @@ from service_kit.problems import NotFound
 SOURCE = "/outside_payments"
 
 
-def envelope(source: str = SOURCE) -> Envelope:
-    return Envelope(id=uuid4(), type="", source=source, subject="", time=datetime.now(UTC))
+def envelope(source: str = SOURCE, traceparent: str | None = None) -> Envelope:
+    return Envelope(uuid4(), "", source, "", datetime.now(UTC), traceparent)
 
 
 async def report(
@@ -27,7 +27,7 @@ async def report(
     money = Money(amount=amount, currency=currency)
     event = payment_status.PaymentSucceeded(payment_id=payment_id, order_id=order_id, amount=money)
     async with shop.runtime.database.hot_tx() as tx:
-        await consumers.book_success(tx, event, envelope(**more))
+        await consumers.book(tx, [event], [envelope(**more)])
     return payment_id
 
 
@@ -86,10 +86,37 @@ async def test_a_reported_failure_is_told_once(shop: Shop) -> None:
     event = payment_status.PaymentFailed(payment_id=payment_id, order_id=order_id, amount=money, reason="expired card")
     for _ in range(2):
         async with shop.runtime.database.hot_tx() as tx:
-            await consumers.book_failure(tx, event, envelope())
+            await consumers.book(tx, [event], [envelope()])
     (told,) = await shop.served.events(payment_status.PaymentFailed)
     assert told.reason == "expired card"
     assert (await shop.state(order_id)).status == "awaiting_payment"
+
+
+async def test_a_batch_books_each_report_as_if_it_came_alone(shop: Shop) -> None:
+    first, second = await shop.order(), await shop.order()
+    declined, accepted, other, too_much = uuid4(), uuid4(), uuid4(), uuid4()
+    money = Money(amount=TOTAL, currency="GBP")
+    reports: list[payment_status.PaymentSucceeded | payment_status.PaymentFailed] = [
+        payment_status.PaymentFailed(payment_id=declined, order_id=first, amount=money, reason="expired card"),
+        payment_status.PaymentSucceeded(payment_id=other, order_id=second, amount=money),
+        payment_status.PaymentSucceeded(payment_id=accepted, order_id=first, amount=money),
+        payment_status.PaymentSucceeded(payment_id=accepted, order_id=first, amount=money),
+        payment_status.PaymentSucceeded(payment_id=too_much, order_id=first, amount=money),
+    ]
+    traces = [f"00-{n:032x}-{n:016x}-01" for n in range(1, 6)]
+    async with shop.runtime.database.hot_tx() as tx:
+        envelopes = [envelope(traceparent=trace) for trace in traces]
+        await consumers.book(tx, reports, envelopes)
+    for order_id in (first, second):
+        assert (await shop.state(order_id)).status == "paid"
+    assert (await shop.state(first)).captured == 2 * TOTAL
+    (requested,) = await shop.served.events(payment_status.RefundRequested)
+    assert (requested.order_id, requested.payment_id) == (first, too_much)
+    told = await shop.served.events(payment_status.PaymentSucceeded)
+    assert {event.payment_id for event in told} == {accepted, other, too_much}
+    said = "SELECT traceparent FROM outbox WHERE type = 'mart.order.paid.v1' AND subject = $1"
+    async with shop.runtime.database.hot() as connection:
+        assert await connection.fetchval(said, str(first)) == traces[2]
 
 
 async def test_what_fits_no_order_or_anothers_payment_is_left_to_a_person(shop: Shop) -> None:

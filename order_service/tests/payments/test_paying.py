@@ -210,7 +210,7 @@ async def test_while_the_gateway_is_away_it_is_503_and_the_key_stays_good(
 ) -> None:
     order_id = await shop.order()
     with monkeypatch.context() as patch:
-        patch.setattr(our_gateway._client, "base_url", "http://127.0.0.1:1")
+        patch.setattr(our_gateway, "url", "http://127.0.0.1:1")
         away = await shop.pay(order_id, key="a")
         assert (away.status_code, away.json()["type"]) == (503, "/problems/unavailable")
         await shop.reconcile()

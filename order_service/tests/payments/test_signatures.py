@@ -3,11 +3,10 @@
 import json
 import time
 
-import httpx
 import pytest
 from pydantic import SecretStr
 
-from order_service.payments.gateway import ChargeEvent, Gateway, RefundEvent, WebhookSignatureWrong
+from order_service.payments.gateway import ChargeEvent, RefundEvent, WebhookSignatureWrong, open_gateway
 from order_service.tests.payments.conftest import SECRET, signature
 from service_kit.clock import utcnow
 from service_kit.problems import InvalidRequest
@@ -18,39 +17,39 @@ CHARGE = {
 }  # fmt: skip
 
 
-def heard(body: str, header: str | None) -> ChargeEvent | RefundEvent | None:
-    gateway = Gateway("sandbox", httpx.AsyncClient(), SecretStr(SECRET), 1)
-    return gateway.event(header, body.encode(), utcnow())
+async def heard(body: str, header: str | None) -> ChargeEvent | RefundEvent | None:
+    async with open_gateway("http://127.0.0.1:1", SecretStr("key"), SecretStr(SECRET), 1) as gateway:
+        return gateway.event(header, body.encode(), utcnow())
 
 
-def test_an_event_of_the_gateway_is_read() -> None:
+async def test_an_event_of_the_gateway_is_read() -> None:
     body = json.dumps({"type": "charge.succeeded", "data": {"charge": CHARGE}, "new": "field"}, indent=2)
-    event = heard(body, signature(body))
+    event = await heard(body, signature(body))
     assert isinstance(event, ChargeEvent)
     assert event.data.charge.amount == 5
 
 
 @pytest.mark.parametrize("age", [-200, 0, 200])
-def test_a_fresh_signature_counts(age: int) -> None:
-    assert heard(UNHEARD_OF, signature(UNHEARD_OF, at=time.time() - age)) is None
+async def test_a_fresh_signature_counts(age: int) -> None:
+    assert await heard(UNHEARD_OF, signature(UNHEARD_OF, at=time.time() - age)) is None
 
 
 @pytest.mark.parametrize("age", [-600, 600, 10**12])
-def test_an_old_one_does_not(age: int) -> None:
+async def test_an_old_one_does_not(age: int) -> None:
     with pytest.raises(WebhookSignatureWrong, match="too old"):
-        heard(UNHEARD_OF, signature(UNHEARD_OF, at=abs(time.time() - age)))
+        await heard(UNHEARD_OF, signature(UNHEARD_OF, at=abs(time.time() - age)))
 
 
-def test_another_secret_or_another_body_does_not() -> None:
+async def test_another_secret_or_another_body_does_not() -> None:
     with pytest.raises(WebhookSignatureWrong):
-        heard(UNHEARD_OF, signature(UNHEARD_OF, secret="another"))
+        await heard(UNHEARD_OF, signature(UNHEARD_OF, secret="another"))
     with pytest.raises(WebhookSignatureWrong):
-        heard(UNHEARD_OF + " ", signature(UNHEARD_OF))
+        await heard(UNHEARD_OF + " ", signature(UNHEARD_OF))
 
 
-def test_one_of_two_is_enough_while_the_secret_is_changed() -> None:
+async def test_one_of_two_is_enough_while_the_secret_is_changed() -> None:
     both = f"{signature(UNHEARD_OF, secret='old')},{signature(UNHEARD_OF).partition(',')[2]}"
-    assert heard(UNHEARD_OF, both) is None
+    assert await heard(UNHEARD_OF, both) is None
 
 
 @pytest.mark.parametrize(
@@ -68,17 +67,17 @@ def test_one_of_two_is_enough_while_the_secret_is_changed() -> None:
         "t=1,v1=é",
     ],
 )
-def test_a_malformed_one_does_not(header: str | None) -> None:
+async def test_a_malformed_one_does_not(header: str | None) -> None:
     with pytest.raises(WebhookSignatureWrong):
-        heard(UNHEARD_OF, header)
+        await heard(UNHEARD_OF, header)
 
 
 @pytest.mark.parametrize("body", ["", "{", '{"type": "charge.succeeded"}', '{"type": "refund.failed", "data": []}'])
-def test_what_is_signed_but_not_understood_is_refused(body: str) -> None:
+async def test_what_is_signed_but_not_understood_is_refused(body: str) -> None:
     with pytest.raises(InvalidRequest):
-        heard(body, signature(body))
+        await heard(body, signature(body))
 
 
 @pytest.mark.parametrize("body", ["[]", "null", "1", "{}", '{"type": ["charge.succeeded"]}', UNHEARD_OF])
-def test_what_is_of_no_concern_is_nothing(body: str) -> None:
-    assert heard(body, signature(body)) is None
+async def test_what_is_of_no_concern_is_nothing(body: str) -> None:
+    assert await heard(body, signature(body)) is None

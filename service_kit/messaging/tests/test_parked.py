@@ -8,12 +8,17 @@ from fastapi import FastAPI
 
 from contracts.events.order_notification import OrderPaid
 from service_kit.database import HotTx
-from service_kit.messaging import Envelope, consumes, parked
+from service_kit.messaging import Envelope, consumes, inbox, parked
 from service_kit.messaging.endpoints import router
 from service_kit.messaging.tests.shop import Shop, eventually, paid, write_down
 from service_kit.security.principal import Principal
 
 TOPIC = "order_notification"
+PARK = """
+    INSERT INTO parked_events (event_id, topic, partition, "offset", key, type, headers, value, status)
+    VALUES ($1, $2, 0, 0, $3, 'mart.order.paid.v1', '[]', '', 'dead')
+"""
+WAITERS = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 
 
 class Poison:
@@ -95,6 +100,28 @@ async def test_a_body_that_does_not_fit_its_type_is_parked_not_lost(shop: Shop) 
         assert "total" in (letter.error or "")
         assert await parked.discard(tx, letter.id)
     assert await shop.effects(1) == [(order, 2)]
+
+
+async def test_an_event_queues_behind_one_that_another_replica_parks_while_both_hold_them(shop: Shop) -> None:
+    """As after a rebalance that came too late: the second replica's claim waits for the first's, and then must look."""
+    order = uuid4()
+    claimed, rest = await shop.publish([paid(order, version) for version in (1, 2)])
+    async with shop.notifications.hot_tx() as former:
+        assert await inbox.claim(former, TOPIC, [claimed])
+        await former.execute(PARK, claimed, TOPIC, str(order).encode())
+        await shop.listen(Poison(order, 0).handler)
+
+        async def waits() -> bool:
+            return bool(await shop.value(shop.notifications, WAITERS))
+
+        await eventually(waits, what="a claim that waits")
+
+    async def queued() -> bool:
+        found = "SELECT array_agg(event_id ORDER BY id) FROM parked_events"
+        return bool(await shop.value(shop.notifications, found) == [claimed, rest])
+
+    await eventually(queued, what="the second event in the queue")
+    assert await shop.value(shop.notifications, "SELECT count(*) FROM effects") == 0
 
 
 async def test_many_replicas_retry_one_key_in_order_and_once(shop: Shop) -> None:

@@ -1,0 +1,63 @@
+"""`python -m benchmarks [case …]`: measures, shows, and writes down. `python -m benchmarks check`: a short look."""
+
+import asyncio
+import json
+import sys
+import traceback
+from collections.abc import Sequence
+from importlib import import_module
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks import report
+from benchmarks.check import check
+from benchmarks.figures import Result
+from benchmarks.stage import Stage
+
+# Those that need the whole shop come last, so that it idles beside none of the others.
+CASES = (
+    *("place_order", "product_read", "token_check", "reserve", "relay", "consumer", "event_latency", "growth", "idle"),
+    *("checkout", "order_latency", "race", "whole_flow"),
+)
+
+
+async def _measure(names: Sequence[str], console: Console, *, plain: bool) -> dict[str, Result]:
+    """What was found. A case that fails is shown, and the others go on."""
+    found: dict[str, Result] = {}
+    async with Stage() as stage:
+        stage.plain = plain
+        for name in names:
+            console.print(f"[bold]{name}")
+            try:
+                found[name] = await import_module(f"benchmarks.cases.{name}").measure(stage)
+            except Exception:
+                traceback.print_exc()
+            else:
+                console.print(_table(found[name]))
+    return found
+
+
+def _table(result: Result) -> Table:
+    table = Table(show_header=False, box=None)
+    for row in result.rows:
+        table.add_row(row.what, str(row.measured), row.unit, row.beside, str(row.limit or ""), str(row.ratio or ""))
+    return table
+
+
+def main() -> None:
+    console = Console(stderr=True, width=160)
+    names = tuple(sys.argv[1:])
+    if names == ("check",):
+        sys.exit(asyncio.run(check(console)))
+    if unknown := set(names) - set(CASES):
+        sys.exit(f"There is no benchmark '{unknown.pop()}': it is one of {', '.join(CASES)}.")
+    found = asyncio.run(_measure(names or CASES, console, plain=not names))
+    if not report.write(found):
+        console.print(f"Fewer than {report.LEAST_ROUNDS} rounds: shown only, not written down.")
+    print(json.dumps({name: value for result in found.values() for name, value in result.figures.items()}))
+    sys.exit(len(found) < len(names or CASES))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,48 @@
+"""One customer alone: into the cart, order it, wait for the stock, pay."""
+
+import time
+from uuid import uuid4
+
+import aiohttp
+
+from benchmarks.figures import ROUNDS, Latencies, Result
+from benchmarks.goods import ADDRESS, Draw
+from benchmarks.load.client import LoadFailed
+from benchmarks.market import market
+from benchmarks.stage import Stage
+
+CHECKOUTS = 100
+
+
+async def measure(stage: Stage) -> Result:
+    async with market(stage) as place:
+        headers = {"Authorization": place.bearers[0]}
+        url = place.shop.url("order")
+        async with aiohttp.ClientSession(url, headers=headers, cookie_jar=aiohttp.DummyCookieJar()) as http:
+            draw = Draw()
+            rounds = [[await _checkout(http, draw) for _ in range(CHECKOUTS)] for _ in range(ROUNDS + 1)]
+    found = Latencies(rounds[1:])
+    result = Result(figures={"checkout_ms": found.figures()}, rows=found.rows("checkout, cart to paid, alone"))
+    result.series["checkout_ms"] = found.samples()
+    return result
+
+
+async def _checkout(http: aiohttp.ClientSession, draw: Draw) -> float:
+    """Milliseconds, through three requests."""
+    [good] = draw.basket(1)
+    started = time.perf_counter()
+    async with http.put(f"/cart/items/{good.id}", json={"quantity": 1}) as answer:
+        answer.raise_for_status()
+    headers = {"Idempotency-Key": str(uuid4()), "Prefer": "wait=10"}
+    async with http.post("/orders", json={"from_cart": True, "ship_to": ADDRESS}, headers=headers) as answer:
+        answer.raise_for_status()
+        order = await answer.json()
+    if order["status"] != "awaiting_payment":
+        raise LoadFailed(f"the order is {order['status']}")
+    headers = {"Idempotency-Key": str(uuid4())}
+    async with http.post(f"/orders/{order['id']}/payments", json={"token": "tok_ok"}, headers=headers) as answer:
+        answer.raise_for_status()
+        payment = await answer.json()
+    if payment["status"] != "succeeded":
+        raise LoadFailed(f"the payment is {payment['status']}")
+    return 1000 * (time.perf_counter() - started)

@@ -1,0 +1,144 @@
+"""Placing an order: HTTP against pgbench on the same statements, and against the endpoint as most people write it."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import cache, partial
+from typing import Any, NamedTuple
+from uuid import uuid4
+
+from benchmarks.figures import Measure, Result, Row, Spread, ratio, take_turns
+from benchmarks.goods import Draw, fill_catalogue
+from benchmarks.load.client import request, send
+from benchmarks.load.plan import Load, Plan
+from benchmarks.pgbench import Pgbench
+from benchmarks.stage import Server, Stage
+from tests.harness import tokens
+
+SECONDS = 2.0
+CONNECTIONS = 8
+"""As many as the service has database connections, and as pgbench gets."""
+CONCURRENCY = (1, 2, 4, 8, 16, 32)
+CUSTOMERS = 50
+FASTEST = 2000
+FASTEST_NAIVE = 300
+"""Orders per second that there are requests for; to make more than are sent takes longer than to send them."""
+
+
+async def measure(stage: Stage) -> Result:
+    result = Result()
+    await _show_ceiling(stage, result)
+    for lines in (3, 27):
+        await _measure(stage, lines, result)
+    return result
+
+
+async def look(stage: Stage, rounds: int) -> dict[str, float]:
+    """The one ratio, from few rounds."""
+    async with _rivals(stage, 3) as rivals:
+        del rivals.measures["naive"]
+        found = await take_turns(rivals.measures, rounds)
+    return {"place_order_vs_pgbench": ratio(found["ours"], found["pgbench"]).median}
+
+
+async def _measure(stage: Stage, lines: int, result: Result) -> None:
+    async with _rivals(stage, lines) as rivals:
+        found = await take_turns(rivals.measures)
+        if lines == 3:
+            await _add_series(rivals.ours, rivals.draw, result)
+    _add_rows(found, lines, result)
+
+
+class _Rivals(NamedTuple):
+    ours: Server
+    draw: Draw
+    measures: dict[str, Measure]
+
+
+@asynccontextmanager
+async def _rivals(stage: Stage, lines: int) -> AsyncIterator[_Rivals]:
+    """Each with a database of its own."""
+    databases = [await stage.database("order_service") for _ in range(3)]
+    await asyncio.gather(*map(fill_catalogue, databases))
+    pgbench = Pgbench(databases[1], stage.order_settings())
+    await pgbench.prepare(lines)
+    draw = Draw()
+    async with (
+        stage.serving("order_service", databases[0], hot_pool_size=CONNECTIONS) as ours,
+        naive(stage, "orders", databases[2]) as theirs,
+    ):
+        measures: dict[str, Measure] = {
+            "ours": partial(_rate, ours, draw, lines),
+            "pgbench": partial(pgbench.rate, CONNECTIONS, SECONDS),
+            "naive": partial(_rate, theirs, draw, lines, FASTEST_NAIVE),
+        }
+        yield _Rivals(ours, draw, measures)
+    pgbench.close()
+
+
+def _add_rows(found: dict[str, list[float]], lines: int, result: Result) -> None:
+    what, ours = f"place an order of {lines} lines, 1 worker", Spread.of(found["ours"])
+    rivals = {
+        "pgbench": ("pgbench, same statements", "place_order_vs_pgbench"),
+        "naive": ("sync SQLModel and psycopg2", "place_order_vs_naive"),
+    }
+    for name, (beside, key) in rivals.items():
+        share = ratio(found["ours"], found[name])
+        result.rows.append(Row(what, ours, "orders/s", beside, Spread.of(found[name]), share))
+        if lines == 3:
+            result.figures[key] = round(share.median, 2)
+
+
+async def _add_series(server: Server, draw: Draw, result: Result) -> None:
+    rates = []
+    for connections in CONCURRENCY:
+        load = await _load(server, draw, 3, connections)
+        rates.append(load.per_second)
+        if connections == CONNECTIONS:
+            result.series["place_order_latency_ms"] = [1000 * seconds for seconds in load.latencies]
+    result.series["place_order_by_connections"] = {"x": list(CONCURRENCY), "y": rates}
+
+
+async def _show_ceiling(stage: Stage, result: Result) -> None:
+    """What the generator can make of the same requests, where nothing is done with them."""
+    requests = orders(Draw(), 3, 30_000)
+    async with stage.process(["-m", "benchmarks.load.empty"], {}) as server:
+
+        async def rate() -> float:
+            return (await send(Plan(server.port, requests, CONNECTIONS, seconds=1))).per_second
+
+        found = await take_turns({"empty": rate})
+    result.rows.append(
+        Row("an endpoint that does nothing: the load generator's ceiling", Spread.of(found["empty"]), "/s")
+    )
+
+
+@asynccontextmanager
+async def naive(stage: Stage, name: str, database: str) -> AsyncIterator[Server]:
+    """The rival, as a process."""
+    async with stage.process(["-m", "benchmarks.naive", name], {"DATABASE_URL": database}) as server:
+        yield server
+
+
+async def _rate(server: Server, draw: Draw, lines: int, fastest: int = FASTEST) -> float:
+    return (await _load(server, draw, lines, CONNECTIONS, fastest)).per_second
+
+
+async def _load(server: Server, draw: Draw, lines: int, connections: int, fastest: int = FASTEST) -> Load:
+    requests = orders(draw, lines, fastest * int(SECONDS))
+    return await send(Plan(server.port, requests, connections, seconds=SECONDS), expected=201)
+
+
+def orders(draw: Draw, lines: int, count: int) -> list[bytes]:
+    bearers = _bearers()
+    return [_order(draw.order(lines), bearers[number % CUSTOMERS]) for number in range(count)]
+
+
+@cache
+def _bearers() -> tuple[str, ...]:
+    return tuple(f"Bearer {tokens.token(role='User', exp=int(time.time()) + 3600)}" for _ in range(CUSTOMERS))
+
+
+def _order(body: dict[str, Any], bearer: str) -> bytes:
+    return request("POST", "/orders", body, Authorization=bearer, Idempotency_Key=str(uuid4()))

@@ -1,0 +1,27 @@
+"""A short look for `make check`: whether a hot path has lost half of what it once had against its rivals."""
+
+import json
+from typing import Any
+
+from rich.console import Console
+
+from benchmarks.cases import place_order, product_read
+from benchmarks.report import RESULTS
+from benchmarks.stage import Stage
+
+GROSS_LOSS = 0.5
+ROUNDS = 3
+
+
+async def check(console: Console) -> int:
+    """The exit status. Ratios of one run only: what a slow machine does to one rival, it does to the other."""
+    recorded: dict[str, Any] = json.loads(RESULTS.read_text())["figures"]
+    async with Stage() as stage:
+        found = {**await place_order.look(stage, ROUNDS), **await product_read.look(stage, ROUNDS)}
+    lost = 0
+    for name, value in found.items():
+        least = recorded[name] * GROSS_LOSS
+        lost += value < least
+        verdict = f"[red]below {least:.2f}: too slow" if value < least else "fine"
+        console.print(f"{name}: {value:.2f} (recorded {recorded[name]}), {verdict}")
+    return 1 if lost else 0

@@ -1,0 +1,92 @@
+"""Figures with their spread, and rounds in which rivals take turns."""
+
+import os
+import statistics
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+ROUNDS = int(os.environ.get("BENCH_ROUNDS", "5"))
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Median, least and most of several rounds."""
+
+    median: float
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> "Spread":
+        return cls(statistics.median(values), min(values), max(values))
+
+    def __str__(self) -> str:
+        return f"{_short(self.median)} ({_short(self.low)}–{_short(self.high)})"
+
+
+def _short(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of the table: what was measured, and what stands beside it in the same run."""
+
+    what: str
+    measured: Spread
+    unit: str
+    beside: str = ""
+    limit: Spread | None = None
+    ratio: Spread | None = None
+    """Measured by limit, round by round: a machine that gets slower meanwhile slows both."""
+
+
+@dataclass
+class Result:
+    """What one case found. `figures`: keys of the JSON; `series`: what pictures are drawn from."""
+
+    figures: dict[str, Any] = field(default_factory=dict)
+    rows: list[Row] = field(default_factory=list)
+    series: dict[str, Any] = field(default_factory=dict)
+
+
+Measure = Callable[[], Awaitable[float]]
+
+
+async def take_turns(rivals: Mapping[str, Measure], rounds: int = ROUNDS) -> dict[str, list[float]]:
+    """Each rival once a round, in turn, the first of a round changing; one round more before, which isn't counted."""
+    names = list(rivals)
+    found: dict[str, list[float]] = {name: [] for name in names}
+    for number in range(rounds + 1):
+        for name in names[number % len(names) :] + names[: number % len(names)]:
+            value = await rivals[name]()
+            if number:
+                found[name].append(value)
+    return found
+
+
+def ratio(ours: Sequence[float], theirs: Sequence[float]) -> Spread:
+    return Spread.of([one / other for one, other in zip(ours, theirs, strict=True)])
+
+
+@dataclass(frozen=True)
+class Latencies:
+    """Milliseconds, by round."""
+
+    rounds: Sequence[Sequence[float]]
+
+    def percentile(self, percent: int) -> Spread:
+        """Of each round; the spread is that of the rounds."""
+        return Spread.of([sorted(each)[min(len(each) - 1, len(each) * percent // 100)] for each in self.rounds])
+
+    def figures(self) -> dict[str, float]:
+        return {f"p{percent}": round(self.percentile(percent).median, 1) for percent in (50, 99)}
+
+    def rows(self, what: str) -> list[Row]:
+        return [Row(f"{what}, p{percent}", self.percentile(percent), "ms") for percent in (50, 99)]
+
+    def samples(self, most: int = 500) -> list[float]:
+        """All of them in ascending order, thinned out."""
+        every = sorted(sample for each in self.rounds for sample in each)
+        return every[:: len(every) // most + 1]

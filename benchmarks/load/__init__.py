@@ -1,0 +1,1 @@
+"""Load over HTTP, from a process of its own."""

@@ -1,0 +1,43 @@
+"""Load from the benchmark's side: requests put together, sent by another process, and what came back."""
+
+import asyncio
+import json
+import pickle
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from benchmarks.load.plan import Load, Plan
+from local_stack.environment import ROOT
+
+
+class LoadFailed(Exception):
+    """The service did not answer as it should; a figure would mean nothing."""
+
+
+def request(method: str, path: str, body: Any = None, **headers: str) -> bytes:
+    """HTTP/1.1 as bytes; `Idempotency_Key="…"` becomes a header of that name."""
+    content = b"" if body is None else json.dumps(body).encode()
+    lines = [f"{method} {path} HTTP/1.1", "Host: shop.test"]
+    if body is not None:
+        lines += ["Content-Type: application/json"]
+    lines += [f"Content-Length: {len(content)}"] if content else []
+    lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
+    return "\r\n".join([*lines, "", ""]).encode() + content
+
+
+async def send(plan: Plan, expected: int = 200) -> Load:
+    """Carries the plan out in a process of its own. Raises: LoadFailed when an answer has another status."""
+    with tempfile.TemporaryDirectory(prefix="online-mart-load-") as name:
+        given, got = Path(name) / "plan", Path(name) / "answer"
+        given.write_bytes(pickle.dumps(plan))
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "benchmarks.load.generator", str(given), str(got), cwd=ROOT
+        )
+        if await process.wait() != 0:
+            raise LoadFailed("the load generator failed: see above")
+        load: Load = pickle.loads(got.read_bytes())
+    if set(load.statuses) != {expected}:
+        raise LoadFailed(f"expected {expected} only, got {dict(load.statuses)}")
+    return load

@@ -1,0 +1,270 @@
+"""Processes that speak and listen (`python -m benchmarks.load.delivery plan.pickle`), by orders in JSON lines."""
+
+import asyncio
+import json
+import pickle
+import sys
+import time
+from collections import defaultdict
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Self
+from uuid import uuid4
+
+import uvloop
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from pydantic import SecretStr
+from sqlmodel import Session, create_engine
+
+from benchmarks.load import effects
+from benchmarks.naive.consumer import handle
+from contracts.events.order_notification import OrderPaid
+from contracts.money import Money
+from local_stack.environment import ROOT
+from service_kit.clock import utcnow
+from service_kit.database import Database
+from service_kit.ids import uuid7
+from service_kit.messaging import outbox
+from service_kit.messaging.consumer import Consumer
+from service_kit.messaging.envelope import Envelope, decode, encode
+from service_kit.messaging.incoming import Record
+from service_kit.messaging.processing import Processor
+from service_kit.messaging.producer import partition_of
+from service_kit.messaging.service import Messaging
+from service_kit.messaging.subscriptions import Subscription, gather
+from service_kit.messaging.tuning import Tuning
+from service_kit.settings import ServiceSettings
+
+TOPIC = OrderPaid.topic
+PER_ORDER = 4
+"""Events of one order, apart from each other, as in a shop with many orders under way."""
+_TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+
+class Orders(ServiceSettings, service="order"):
+    """Speaks."""
+
+
+class Notifications(ServiceSettings, service="notification"):
+    """Listens."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    role: str
+    database_url: str
+    kafka: str
+    prefix: str
+
+    def settings(self, kind: type[ServiceSettings]) -> Any:
+        return kind(
+            port=0,
+            database_url=SecretStr(self.database_url),
+            kafka_bootstrap_servers=self.kafka,
+            kafka_topic_prefix=self.prefix,
+            public_issuer="http://users.test",
+        )
+
+
+def events(count: int) -> Iterator[OrderPaid]:
+    """Of many orders at once, `PER_ORDER` each."""
+    orders = [uuid7() for _ in range(count // PER_ORDER)]
+    total = Money(amount=4250, currency="GBP")
+    for version in range(1, PER_ORDER + 1):
+        for number, order in enumerate(orders):
+            yield OrderPaid(order_id=order, version=version, number=str(number), user_id=uuid4(), total=total)
+
+
+class Child:
+    """A process, from the benchmark's side."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+
+    @classmethod
+    @asynccontextmanager
+    async def running(cls, plan: Plan) -> AsyncIterator[Self]:
+        with TemporaryDirectory(prefix="online-mart-delivery-") as name:
+            given = Path(name) / "plan"
+            given.write_bytes(pickle.dumps(plan))
+            process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "benchmarks.load.delivery", str(given)),
+                cwd=ROOT, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, limit=2**24,
+            )  # fmt: skip
+            try:
+                yield cls(process)
+            finally:
+                process.kill()
+                await process.wait()
+
+    async def ask(self, **order: Any) -> Any:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps(order).encode() + b"\n")
+        line = await self._process.stdout.readline()
+        if not line:
+            raise RuntimeError("a process of the benchmark ended: see above")
+        return json.loads(line)
+
+
+class Speaker:
+    """The order service's side of messaging, and the bare producer that the relay is compared with."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self._database = Database(plan.database_url)
+        self._messaging = Messaging(plan.settings(Orders), self._database)
+
+    async def start(self) -> None:
+        """Starts to publish."""
+        await self._messaging.start()
+
+    async def send(self, count: int) -> float:
+        """Straight to the broker, in batches as large as it takes, each partition's in order. Seconds."""
+        parts: dict[int, list[tuple[bytes, bytes, list[tuple[str, bytes]]]]] = defaultdict(list)
+        for event in events(count):
+            envelope = Envelope(uuid7(), event.type, event.source, event.subject, utcnow(), _TRACE)
+            key = event.key.encode()
+            parts[partition_of(key, TOPIC.partitions)].append((key, event.model_dump_json().encode(), encode(envelope)))
+        async with AIOKafkaProducer(
+            bootstrap_servers=self._plan.kafka, enable_idempotence=True, max_batch_size=2**20
+        ) as producer:
+            await producer.partitions_for(self._plan.prefix + TOPIC.name)
+            began = time.perf_counter()
+            await asyncio.gather(*(self._send(producer, number, part) for number, part in parts.items()))
+            return time.perf_counter() - began
+
+    async def _send(self, producer: AIOKafkaProducer, partition: int, records: Sequence[Any]) -> None:
+        batch = producer.create_batch()
+        for key, value, headers in records:
+            if batch.append(timestamp=None, key=key, value=value, headers=headers) is None:
+                await (await producer.send_batch(batch, self._plan.prefix + TOPIC.name, partition=partition))
+                batch = producer.create_batch()
+                batch.append(timestamp=None, key=key, value=value, headers=headers)
+        await (await producer.send_batch(batch, self._plan.prefix + TOPIC.name, partition=partition))
+
+    async def add(self, count: int) -> None:
+        """To the outbox, all at once; nobody is woken."""
+        async with self._database.hot_tx() as tx:
+            coming = events(count)
+            while part := list(islice(coming, 1000)):
+                await outbox.add(tx, *part, traceparents=[_TRACE] * len(part))
+            tx.added_events = False
+
+    async def talk(self, rate: float, seconds: float) -> dict[str, float]:
+        """An event in a transaction of its own, by the clock; when each was committed."""
+        committed: dict[str, float] = {}
+
+        async def say(event: OrderPaid) -> None:
+            async with self._database.hot_tx() as tx:
+                await outbox.add(tx, event)
+            committed[event.key] = time.time()
+
+        began = time.perf_counter()
+        saying = []
+        for number, event in enumerate(events(PER_ORDER * round(rate * seconds))):
+            if event.version > 1:
+                break
+            await asyncio.sleep(max(0.0, began + number / rate - time.perf_counter()))
+            saying.append(asyncio.create_task(say(event)))
+        await asyncio.gather(*saying)
+        return committed
+
+
+class Gated(Processor):
+    """Waits until it may begin; knows what has taken effect, and when."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.gate = asyncio.Event()
+        self.consumed: dict[str, float] = {}
+        self.count = 0
+        self.reached = asyncio.Condition()
+
+    async def process(self, subscription: Subscription, records: Sequence[Record]) -> None:
+        await self.gate.wait()
+        await super().process(subscription, records)
+        now = time.time()
+        self.consumed.update((record.key.decode(), now) for record in records)
+        async with self.reached:
+            self.count += len(records)
+            self.reached.notify_all()
+
+
+class Listener:
+    """The notification service's side: our consumer, with a batch handler."""
+
+    def __init__(self, plan: Plan) -> None:
+        settings, tuning = plan.settings(Notifications), Tuning()
+        self._processor = Gated(Database(plan.database_url), "/notification_service", tuning)
+        self._consumer = Consumer(settings, gather([effects]), self._processor, tuning)
+        self._running: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Returns when it has its partitions."""
+        self._running = asyncio.create_task(self._consumer.run())
+        while not self._consumer.assignment:
+            await asyncio.sleep(0.01)
+
+    async def handle(self, count: int) -> float:
+        """The next events; seconds until their effects are committed."""
+        processor = self._processor
+        began, wanted = time.perf_counter(), processor.count + count
+        processor.gate.set()
+        async with processor.reached:
+            await processor.reached.wait_for(lambda: processor.count >= wanted)
+        processor.gate.clear()
+        return time.perf_counter() - began
+
+    async def hear(self, count: int) -> dict[str, float]:
+        """When each of so many events had taken effect."""
+        self._processor.consumed.clear()
+        self._processor.gate.set()
+        while len(self._processor.consumed) < count:
+            await asyncio.sleep(0.05)
+        self._processor.gate.clear()
+        return self._processor.consumed
+
+
+class NaiveListener:
+    """As most people write it."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._engine = create_engine(plan.database_url.replace("postgresql://", "postgresql+psycopg2://"))
+        self._client = AIOKafkaConsumer(
+            plan.prefix + TOPIC.name, bootstrap_servers=plan.kafka, group_id=plan.prefix + "naive",
+            enable_auto_commit=False, auto_offset_reset="earliest",
+        )  # fmt: skip
+
+    async def start(self) -> None:
+        await self._client.start()
+
+    async def handle(self, count: int) -> float:
+        began, done = time.perf_counter(), 0
+        while done < count:
+            for part in (await self._client.getmany(timeout_ms=500, max_records=min(500, count - done))).values():
+                for record in part:
+                    envelope = decode(record.headers, key=record.key or b"", timestamp_ms=record.timestamp)
+                    with Session(self._engine) as session:
+                        handle(session, envelope.id, OrderPaid.model_validate_json(record.value or b""))
+                done += len(part)
+            await self._client.commit()
+        return time.perf_counter() - began
+
+
+_ROLES: dict[str, Any] = {"speak": Speaker, "listen": Listener, "listen naively": NaiveListener}
+
+
+async def _serve(plan: Plan) -> None:
+    part = _ROLES[plan.role](plan)
+    while line := await asyncio.to_thread(sys.stdin.readline):
+        order = json.loads(line)
+        print(json.dumps(await getattr(part, order.pop("do"))(**order)), flush=True)
+
+
+if __name__ == "__main__":
+    uvloop.run(_serve(pickle.loads(Path(sys.argv[1]).read_bytes())))

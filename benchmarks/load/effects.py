@@ -1,0 +1,26 @@
+"""The handler whose deliveries are measured: an inbox row's claim, and a notification's row for each event."""
+
+from contracts.events.order_notification import OrderPaid
+from service_kit.database import HotTx
+from service_kit.messaging import Envelope, consumes
+
+INSERT = """
+    INSERT INTO notifications (id, event_id, user_id, kind, order_id, title, body, facts, created_at, told_at)
+    SELECT uuidv7(), event_id, user_id, 'order-paid', order_id, 'Paid: order ' || number,
+           'We have your payment of ' || total || '.', json_build_object('number', number), now(), now()
+    FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::int[])
+         AS paid (event_id, user_id, order_id, number, total)
+"""
+
+
+@consumes(OrderPaid, batch=True)
+async def tell(tx: HotTx, events: list[OrderPaid], envelopes: list[Envelope]) -> None:
+    """Customers, that their order is paid."""
+    await tx.execute(
+        INSERT,
+        [envelope.id for envelope in envelopes],
+        [event.user_id for event in events],
+        [event.order_id for event in events],
+        [event.number for event in events],
+        [event.total.amount for event in events],
+    )

@@ -1,0 +1,8 @@
+"""`python -m benchmarks.naive orders` (or `products`): uvicorn as it comes."""
+
+import os
+import sys
+
+import uvicorn
+
+uvicorn.run(f"benchmarks.naive.{sys.argv[1]}:create", factory=True, port=int(os.environ["PORT"]))

@@ -1,0 +1,50 @@
+"""Tables that the services write with plain SQL, as objects of the ORM; the others are the services' own models."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import JSON, BigInteger, Column, Identity
+from sqlalchemy.orm import registry
+from sqlmodel import Field, SQLModel
+
+
+class Base(SQLModel, registry=registry()):
+    """In metadata of their own: migrations don't see them."""
+
+
+class IdempotencyEntry(Base, table=True):
+    __tablename__ = "idempotency_keys"
+
+    user_id: UUID = Field(primary_key=True)
+    operation: str = Field(primary_key=True)
+    key: str = Field(primary_key=True)
+    body_hash: bytes
+    status: int | None = None
+    body: bytes | None = None
+    location: str | None = None
+    created_at: datetime
+
+
+class OutboxEntry(Base, table=True):
+    __tablename__ = "outbox"
+
+    id: int | None = Field(default=None, sa_column=Column(BigInteger, Identity(), primary_key=True))
+    event_id: UUID
+    topic: str
+    key: bytes
+    type: str
+    subject: str
+    source: str
+    time: datetime
+    traceparent: str | None = None
+    headers: Any = Field(default=None, sa_column=Column(JSON(none_as_null=True)))
+    value: bytes
+
+
+class InboxEntry(Base, table=True):
+    __tablename__ = "inbox"
+
+    event_id: UUID = Field(primary_key=True)
+    topic: str
+    received_at: datetime

@@ -1,0 +1,157 @@
+"""Placing an order as most people write it: `uvicorn benchmarks.naive.orders:create --factory`."""
+
+import hashlib
+from datetime import datetime, timedelta
+from typing import Annotated, cast
+
+from fastapi import FastAPI, Header, Response
+from sqlalchemy import null
+from sqlalchemy.exc import IntegrityError
+from sqlmodel import Session
+
+from benchmarks.naive.application import Caller, DbSession, SignedIn, new_application
+from benchmarks.naive.models import IdempotencyEntry, OutboxEntry
+from contracts.events import Event
+from contracts.events.inventory_deduction import ReservationRequested
+from contracts.events.order_notification import OrderedLine, OrderPlaced
+from contracts.money import Money
+from contracts.quantity import ProductQuantity
+from order_service.catalogue.models import CatalogueProduct, Price, Product
+from order_service.orders.models import Actor, FulfilmentStatus, HistoryEntry, Order, OrderLine, Status
+from order_service.orders.pricing import PricedLine, price
+from order_service.orders.schemas import OrderIn, OrderOut
+from service_kit.clock import utcnow
+from service_kit.http.idempotency import IdempotencyKeyMissing, IdempotencyKeyReused, KeptAnswer
+from service_kit.ids import uuid7
+
+OPERATION = "POST /orders"
+
+
+def create() -> FastAPI:
+    app = new_application()
+    app.post("/orders", status_code=201, response_model=OrderOut)(place_order)
+    return app
+
+
+def place_order(
+    body: OrderIn, session: DbSession, who: SignedIn, idempotency_key: Annotated[str | None, Header()] = None
+) -> Response:
+    """Only orders of one's own, by lines; which is what is measured."""
+    who.needs("orders:write")
+    if not idempotency_key:
+        raise IdempotencyKeyMissing
+    body_hash = hashlib.sha256(body.model_dump_json().encode()).digest()
+    if kept := session.get(IdempotencyEntry, (who.user_id, OPERATION, idempotency_key)):
+        return _kept(kept, body_hash)
+    now = utcnow()
+    order, lines = _store(session, body, who, now)
+    answer = OrderOut.of(order, lines).model_dump_json().encode()
+    location = f"/orders/{order.id}"
+    session.add(
+        IdempotencyEntry(
+            user_id=who.user_id,
+            operation=OPERATION,
+            key=idempotency_key,
+            body_hash=body_hash,
+            status=201,
+            body=answer,
+            location=location,
+            created_at=now,
+        )
+    )
+    etag = f'"{order.version}"'
+    try:
+        session.commit()
+    except IntegrityError:  # the same request, at the same moment
+        session.rollback()
+        twin = session.get(IdempotencyEntry, (who.user_id, OPERATION, idempotency_key))
+        assert twin is not None
+        return _kept(twin, body_hash)
+    return Response(answer, 201, {"Location": location, "ETag": etag}, media_type="application/json")
+
+
+def _kept(kept: IdempotencyEntry, body_hash: bytes) -> Response:
+    if kept.body_hash != body_hash:
+        raise IdempotencyKeyReused
+    return KeptAnswer(kept.status, kept.body or b"", kept.location).response()
+
+
+def _store(session: Session, body: OrderIn, who: Caller, now: datetime) -> tuple[Order, list[OrderLine]]:
+    wanted = body.lines or []
+    found = [session.get(CatalogueProduct, line.product_id) for line in wanted]
+    products = {each.product_id: _product(each) for each in found if each is not None}
+    priced = price(wanted, products, now, asked=body.currency, preferred="GBP")
+    order = Order(  # type: ignore[call-arg]  # its number comes from the database
+        user_id=who.user_id,
+        status=Status.PENDING,
+        fulfilment_status=FulfilmentStatus.UNFULFILLED,
+        currency=priced.currency,
+        total=priced.total,
+        pay_by=now + timedelta(hours=24),
+        ship_to=body.ship_to.model_dump(),
+        created_at=now,
+        status_since=now,
+        version=2,
+    )
+    session.add(order)
+    session.flush()  # which gives it its number
+    lines = [_line(order, position, line) for position, line in enumerate(priced.lines, 1)]
+    session.add_all(lines)
+    session.add(
+        HistoryEntry(
+            order_id=order.id, version=2, at=now, trigger="placed", from_status=None, to_status=Status.PENDING,
+            actor=Actor.CUSTOMER, actor_id=who.user_id, reason=None, details=cast(None, null()),
+        )
+    )  # fmt: skip
+    session.add_all(_outbox(event, now) for event in _events(order, lines))
+    return order, lines
+
+
+def _product(row: CatalogueProduct) -> Product:
+    return Product(row.product_id, row.sku, row.name, row.status, tuple(Price.of(each) for each in row.prices))
+
+
+def _line(order: Order, position: int, line: PricedLine) -> OrderLine:
+    return OrderLine(
+        order_id=order.id,
+        position=position,
+        product_id=line.product_id,
+        sku=line.sku,
+        name=line.name,
+        quantity=line.quantity,
+        unit_price=line.unit_price,
+    )
+
+
+def _events(order: Order, lines: list[OrderLine]) -> list[Event]:
+    placed = OrderPlaced(
+        order_id=order.id,
+        version=1,
+        number=str(order.number),
+        user_id=order.user_id,
+        total=Money(amount=order.total, currency=order.currency),
+        lines=[
+            OrderedLine(product_id=line.product_id, quantity=line.quantity, unit_price=line.unit_price)
+            for line in lines
+        ],
+    )
+    reserve = ReservationRequested(
+        order_id=order.id,
+        version=2,
+        lines=[ProductQuantity(product_id=line.product_id, quantity=line.quantity) for line in lines],
+        reserved_until=order.pay_by + timedelta(minutes=30),
+    )
+    return [placed, reserve]
+
+
+def _outbox(event: Event, now: datetime) -> OutboxEntry:
+    return OutboxEntry(
+        event_id=uuid7(),
+        topic=event.topic.name,
+        key=event.key.encode(),
+        type=event.type,
+        subject=event.subject,
+        source=event.source,
+        time=now,
+        value=event.model_dump_json().encode(),
+    )

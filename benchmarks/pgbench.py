@@ -1,0 +1,152 @@
+"""What PostgreSQL alone can do: its own pgbench, with the statements, rows and connections of placing an order."""
+
+import asyncio
+import re
+import shutil
+import tempfile
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import asyncpg
+from sqlalchemy import make_url
+
+from benchmarks.goods import Draw
+from contracts.permissions import permissions_of
+from local_stack.postgres import binaries
+from order_service.orders import placing
+from order_service.orders.schemas import OrderIn
+from order_service.settings import Settings
+from service_kit.database.doors import BY_INDEX
+from service_kit.http.idempotency import Key
+from service_kit.security import Principal
+from tests.harness import tokens
+
+BASKETS = 128
+"""Different ones, drawn as the service's are, so that hot rows are as hot. No more: pgbench takes no more scripts."""
+_TPS = re.compile(r"tps = ([\d.]+)")
+_PARAMETER = re.compile(r"\$(\d+)")
+
+
+# The service's own: what its connections are opened with.
+_OPTIONS = " ".join(f"-c {name}={value}" for name, value in BY_INDEX.items())
+
+
+class PgbenchFailed(Exception):
+    """pgbench gave no figure."""
+
+
+class Pgbench:
+    """Places orders of `lines` lines in the database, without a service.
+
+    The statements are those that the service's own code runs: they are written down while it places an order, and only
+    what must be new each time (ids, number, idempotency key) is made anew in each transaction.
+    """
+
+    def __init__(self, database_url: str, settings: Settings) -> None:
+        self._url = make_url(database_url)
+        self._settings = settings
+        self._directory = Path(tempfile.mkdtemp(prefix="online-mart-pgbench-"))
+
+    async def prepare(self, lines: int) -> None:
+        """Writes the scripts."""
+        draw = Draw(seed=2)
+        connection = await asyncpg.connect(self._url.render_as_string(hide_password=False))
+        try:
+            for number in range(BASKETS):
+                recorder = _Recorder(connection)
+                key = Key(str(uuid4()), "POST /orders", b"0" * 32)
+                placed = await placing.place(
+                    recorder, OrderIn.model_validate(draw.order(lines)), key, _customer(), self._settings  # type: ignore[arg-type]
+                )  # fmt: skip
+                assert isinstance(placed, placing.Placed)
+                new = {
+                    key.value: ":n::text",
+                    placed.order.id: ":order_id::uuid",
+                    placed.order.number: ":number::bigint",
+                }
+                (self._directory / f"{number}.sql").write_text(_script(recorder.statements, new))
+        finally:
+            await connection.close()
+
+    async def rate(self, connections: int, seconds: float) -> float:
+        """Transactions per second, all connections together."""
+        url = self._url
+        scripts = [part for script in sorted(self._directory.iterdir()) for part in ("-f", str(script))]
+        process = await asyncio.create_subprocess_exec(
+            str(binaries() / "pgbench"),
+            *("-n", "-M", "prepared", "-c", str(connections), "-j", "1", "-T", str(round(seconds))),
+            *("-h", str(url.host), "-p", str(url.port), "-U", str(url.username), *scripts, str(url.database)),
+            env={"PGPASSWORD": str(url.password), "PGOPTIONS": _OPTIONS},
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        out, errors = await process.communicate()
+        found = _TPS.search(out.decode())
+        if process.returncode != 0 or found is None:
+            raise PgbenchFailed((out + errors).decode()[-2000:])
+        return float(found[1])
+
+    def close(self) -> None:
+        shutil.rmtree(self._directory, ignore_errors=True)
+
+
+class _Recorder:
+    """A connection that remembers what was run on it."""
+
+    def __init__(self, connection: Any) -> None:
+        self.statements: list[tuple[str, Sequence[Any]]] = []
+        self.added_events = False
+        self._connection = connection
+
+    def __getattr__(self, name: str) -> Any:
+        async def run(sql: str, *values: Any) -> Any:
+            self.statements.append((sql, values))
+            return await getattr(self._connection, name)(sql, *values)
+
+        return run
+
+
+def _script(statements: Sequence[tuple[str, Sequence[Any]]], new: dict[Any, str]) -> str:
+    read, *rest = [_filled(sql, values, new) for sql, values in statements]
+    read = read.replace("SELECT", "SELECT uuidv7()::text AS order_id,", 1)
+    return "\n".join([r"\set n random(1, 9000000000000000000)", rf"{read} \aset", *(f"{each};" for each in rest)])
+
+
+def _filled(sql: str, values: Sequence[Any], new: dict[Any, str]) -> str:
+    def literal(found: re.Match[str]) -> str:
+        value = values[int(found[1]) - 1]
+        if isinstance(value, str | int | UUID) and value in new:
+            return new[value]
+        return _literal(value)
+
+    return _PARAMETER.sub(literal, sql).strip()
+
+
+def _literal(value: Any) -> str:
+    """No colon within quotes, where pgbench would take it for the beginning of a variable."""
+    match value:
+        case None | bool() | int():
+            return "NULL" if value is None else str(value)
+        case bytes():
+            return rf"'\x{value.hex()}'"
+        case UUID() | datetime():
+            return _literal(str(value))
+        case list() | tuple():
+            return "ARRAY[" + ", ".join(map(_literal, value)) + "]" + _element_type(value)
+        case _:
+            text = str(value).replace("\\", r"\\").replace("'", r"\'").replace(":", r"\x3a")
+            return f"E'{text}'"
+
+
+def _element_type(values: Sequence[Any]) -> str:
+    kinds = {type(value) for value in values}
+    names = {UUID: "uuid", bytes: "bytea", datetime: "timestamptz"}
+    return next((f"::{name}[]" for kind, name in names.items() if kind in kinds), "")
+
+
+def _customer() -> Principal:
+    claims = tokens.claims(uuid4(), [])
+    return Principal(UUID(claims["sub"]), frozenset(permissions_of(["User"])), claims["jti"], claims["exp"])

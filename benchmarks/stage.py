@@ -1,0 +1,213 @@
+"""Where benchmarks play: PostgreSQL and Kafka of their own with the settings of a real shop, and services on them."""
+
+import asyncio
+import json
+import os
+import secrets
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any, Self
+
+import asyncpg
+import httpx
+import psutil
+from pydantic import SecretStr
+from sqlalchemy import make_url
+
+from local_stack import ports
+from local_stack.environment import ROOT, generated
+from local_stack.postgres import administration
+from local_stack.process import kill_tree, tail
+from local_stack.shop import Shop
+from local_stack.topics import create_topics
+from order_service.settings import Settings
+from service_kit.database import migrations
+from tests.harness import tokens
+
+DIRECTORY = ROOT / ".local" / "bench"
+# As in production; and a gateway that decides at once, since its pause is no work of ours.
+SETTINGS = {"ENVIRONMENT": "production", "LOG_FORMAT": "json", "SANDBOX_WEBHOOK_DELAY": "0"}
+READY_SECONDS = 60.0
+
+
+class Stage:
+    """Servers that are durable as in production (fsync, synchronous_commit), databases, and processes of services."""
+
+    def __init__(self, directory: Path = DIRECTORY) -> None:
+        if (directory / ".env").exists():  # what an earlier run left must neither go on nor count
+            Shop(directory).down()
+        shutil.rmtree(directory, ignore_errors=True)
+        directory.mkdir(parents=True)
+        (directory / ".env").write_text("".join(f"{name}={value}\n" for name, value in SETTINGS.items()))
+        self.shop = Shop(directory, free_ports=True, autorestart=False)
+        self.plain = False
+        """Every case is measured, in minutes: what takes longer is left to who asks for it by name."""
+        self._stack = AsyncExitStack()
+        self._templates: dict[str, str] = {}
+        self._shop_is_up = False
+
+    async def __aenter__(self) -> Self:
+        await asyncio.to_thread(self.shop.prepare)
+        self._stack.push_async_callback(asyncio.to_thread, self.shop.down)
+        await asyncio.to_thread(self.shop.up_servers)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._stack.aclose()
+
+    @property
+    def superuser_url(self) -> str:
+        return self.shop.layout.postgres.superuser_url
+
+    @property
+    def bootstrap_servers(self) -> str:
+        return self.shop.bootstrap_servers
+
+    async def shop_up(self) -> Shop:
+        """All five services with the sandbox, as `make up` starts them."""
+        if not self._shop_is_up:
+            await asyncio.to_thread(self.shop.up)
+            self._shop_is_up = True
+        return self.shop
+
+    async def shop_down(self) -> None:
+        """Servers only: what idles beside a measurement costs something too."""
+        if self._shop_is_up:
+            running = [each for each in self.shop.layout.parts if each.kind != "server"]
+            await asyncio.to_thread(self.shop.supervisor.stop_parts, running)
+            self._shop_is_up = False
+
+    # --- databases and topics ---
+
+    async def database(self, service: str) -> str:
+        """The URL of a new, migrated database that trusts the benchmark's tokens."""
+        name = f"bench_{service}_{secrets.token_hex(4)}"
+        with administration(self.superuser_url) as cursor:
+            cursor.execute(f"CREATE DATABASE {name} TEMPLATE {self._template(service)}")
+        return self._url(name)
+
+    def _template(self, service: str) -> str:
+        if service not in self._templates:
+            name = f"template_{service}"
+            with administration(self.superuser_url) as cursor:
+                cursor.execute(f"DROP DATABASE IF EXISTS {name}")
+                cursor.execute(f"CREATE DATABASE {name}")
+            migrations.upgrade(service, self._url(name))
+            with administration(self._url(name)) as cursor:
+                keys = json.dumps(tokens.key_set())
+                cursor.execute("INSERT INTO verification_keys VALUES (1, %s, now()) ON CONFLICT DO NOTHING", (keys,))
+            self._templates[service] = name
+        return self._templates[service]
+
+    def _url(self, database: str) -> str:
+        return make_url(self.superuser_url).set(database=database).render_as_string(hide_password=False)
+
+    def topics(self) -> str:
+        """A prefix with topics of its own."""
+        prefix = f"bench-{secrets.token_hex(4)}-"
+        create_topics(self.bootstrap_servers, prefix)
+        return prefix
+
+    # --- services ---
+
+    def order_settings(self) -> Settings:
+        """Of the order service, for who runs its code without its process."""
+        return Settings(
+            port=0, database_url=SecretStr(self.superuser_url), kafka_bootstrap_servers=self.bootstrap_servers,
+            public_issuer=tokens.ISSUER, gateway_url="http://127.0.0.1:1", gateway_webhook_url="http://127.0.0.1:1",
+            gateway_api_key=SecretStr(secrets.token_hex(16)), gateway_webhook_secret=SecretStr(secrets.token_hex(16)),
+        )  # fmt: skip
+
+    @asynccontextmanager
+    async def serving(self, service: str, database_url: str, **settings: Any) -> AsyncIterator["Server"]:
+        """One process of a service, as `make up` would run it; an API without events unless `settings` say more."""
+        values = {
+            "ENVIRONMENT": "production",
+            "SERVICE_ROLE": "api",
+            "KAFKA_BOOTSTRAP_SERVERS": self.bootstrap_servers,
+            "PUBLIC_ISSUER": tokens.ISSUER,
+            "JWKS_URL": "http://127.0.0.1:1/",
+            "DATABASE_URL": database_url,
+            **{name.upper(): str(value) for name, value in settings.items()},
+        }
+        async with self.process(["-m", "service_kit", "serve", service], values) as server:
+            yield server
+
+    @asynccontextmanager
+    async def process(self, arguments: list[str], environment: dict[str, str]) -> AsyncIterator["Server"]:
+        """A Python process that serves `/health/ready` on the port that PORT names."""
+        [port] = ports.lease()
+        log = self.shop.layout.logs / f"{port}.log"
+        usual = {"ENV_FILE": os.devnull, "PORT": str(port), "PYTHONUNBUFFERED": "1", "PATH": os.environ["PATH"]}
+        with log.open("wb") as output:
+            started = time.perf_counter()
+            process = subprocess.Popen(
+                [sys.executable, *arguments],
+                cwd=ROOT,
+                env={**self._secrets(), **usual, **environment},
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+        try:
+            await _until_ready(process, port, log)
+            yield Server(port, process.pid, time.perf_counter() - started, log)
+        finally:
+            with suppress(psutil.NoSuchProcess):
+                kill_tree(process.pid)
+            process.wait()
+            ports.release([port])
+
+    def _secrets(self) -> dict[str, str]:
+        """What a service refuses to start without."""
+        return {name: self.shop.settings[name] for name in generated()}
+
+
+class Server:
+    """A process that serves."""
+
+    def __init__(self, port: int, pid: int, ready_after: float, log: Path) -> None:
+        self.port = port
+        self.pid = pid
+        self.ready_after = ready_after
+        self.log = log
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def rss_mib(self) -> float:
+        rss: int = psutil.Process(self.pid).memory_info().rss
+        return rss / 2**20
+
+    @property
+    def private_mib(self) -> float:
+        """Memory that no other process shares."""
+        uss: int = psutil.Process(self.pid).memory_full_info().uss
+        return uss / 2**20
+
+
+async def _until_ready(process: "subprocess.Popen[bytes]", port: int, log: Path) -> None:
+    deadline = time.monotonic() + READY_SECONDS
+    async with httpx.AsyncClient(verify=False) as client:  # plain HTTP; no certificates to load
+        while True:
+            with suppress(httpx.TransportError):
+                if (await client.get(f"http://127.0.0.1:{port}/health/ready")).status_code == 200:
+                    return
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"a process was not ready; the end of {log}:\n{tail(log)}")
+            await asyncio.sleep(0.02)
+
+
+@asynccontextmanager
+async def connected(url: str) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
+    connection = await asyncpg.connect(url)
+    try:
+        yield connection
+    finally:
+        await connection.close()

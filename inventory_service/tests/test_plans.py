@@ -1,0 +1,71 @@
+"""Whatever is asked often goes by an index: its cost does not grow with what is stored."""
+
+from collections.abc import AsyncIterator
+
+import asyncpg
+import pytest
+
+from inventory_service.reservations import use_cases as reservations
+from inventory_service.stock import use_cases as stock
+from inventory_service.tests.inventory import Inventory, fulfilment, release, reservation
+from service_kit.ids import uuid7
+from tests.harness.plans import SHIP_TO, Statements, fill, sequential_scans
+from tests.harness.service import serve
+
+PAGES = ("/reservations", "/shipments", "/stock", "/stock/movements", "/stock/receipts")
+
+
+@pytest.fixture
+async def full(statements: Statements) -> AsyncIterator[Inventory]:
+    """An inventory service whose tables are full; what it asks of them is written down."""
+    async with serve("inventory_service") as served:
+        inventory = Inventory(served)
+        place = await inventory.warehouse()
+        connection = await asyncpg.connect(served.database_url)
+        await fill(connection, "products")
+        level = {"on_hand": "9", "reserved": "0", "to_publish": "false"}
+        await fill(connection, "stock", columns={"warehouse_id": f"'{place}'", **level})
+        await fill(connection, "reservations", columns={"status": "'fulfilled'"})
+        await fill(connection, "reservation_lines")
+        status = "(ARRAY['created', 'delivered', 'cancelled'])[1 + n % 3]"
+        await fill(connection, "shipments", columns={"status": status, "lines": "'[]'", "ship_to": SHIP_TO})
+        await fill(connection, "stock_movements", columns={"kind": "'receipt'", "warehouse_id": f"'{place}'"})
+        await fill(connection, "stock_receipts", columns={"warehouse_id": f"'{place}'"})
+        for table in ("inbox", "parked_events"):
+            await fill(connection, table)
+        await fill(connection, "outbox", columns={"published_at": "now()"})
+        await connection.close()
+        statements.clear()
+        yield inventory
+
+
+async def test_everything_that_is_asked_often_goes_by_an_index(full: Inventory, statements: Statements) -> None:
+    product_id, _ = await full.stocked(20)
+    lines = [(product_id, 2)]
+    kept, dropped, ended = uuid7(), uuid7(), uuid7()
+    for order_id in (kept, dropped):
+        await full.hear(reservation(order_id, lines))
+        await full.hear(fulfilment(order_id, lines))
+    await full.hear(release(dropped), reservation(ended, lines, minutes=-1))
+    (shipment,) = await full.shipments(kept)
+    assert (await full.dispatch(shipment["id"])).status_code == 200
+    assert (await full.staff.post(f"/shipments/{shipment['id']}/deliver")).status_code == 200
+    await reservations.expire(full.runtime)
+    await stock.publish_levels(full.runtime)
+    for path in PAGES:
+        first = (await full.staff.get(path, params={"limit": 1})).json()
+        assert (await full.staff.get(path, params={"limit": 1, "cursor": first["next"]})).status_code == 200
+    await full.staff.get("/shipments", params={"status": "created"})
+    await full.staff.get("/stock/movements", params={"product_id": str(product_id)})
+    assert len(statements) > 25
+    connection = await asyncpg.connect(full.served.database_url)
+    assert await sequential_scans(connection, statements) == {}
+    await connection.close()
+
+
+async def test_the_check_sees_a_missing_index(full: Inventory, statements: Statements) -> None:
+    connection = await asyncpg.connect(full.served.database_url)
+    await connection.execute("DROP INDEX ix_shipments_order_id")
+    await full.shipments(uuid7())
+    assert set(await sequential_scans(connection, statements)) == {"shipments"}
+    await connection.close()

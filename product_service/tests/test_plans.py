@@ -1,0 +1,37 @@
+"""Whatever is asked often goes by an index: its cost does not grow with what is stored.
+
+But for a search by words, which is free to read whatever is least.
+"""
+
+import asyncpg
+
+from product_service.tests.conftest import MakeProduct
+from tests.harness.plans import Statements, fill, sequential_scans
+from tests.harness.service import Served
+
+
+async def test_everything_that_is_asked_often_goes_by_an_index(
+    statements: Statements, service: Served, make_product: MakeProduct
+) -> None:
+    connection = await asyncpg.connect(service.database_url)
+    await fill(connection, "products", columns={"status": "'active'", "price_currency": "'GBP'"})
+    for table in ("availability", "inbox", "parked_events"):
+        await fill(connection, table)
+    await fill(connection, "prices", columns={"currency": "'GBP'", "min_quantity": "2"})
+    await fill(connection, "outbox", columns={"published_at": "now()"})
+    statements.clear()
+
+    made = await make_product()
+    anyone = service.anonymous
+    for path in (f"/products/{made['id']}", f"/products/by-slug/{made['slug']}"):
+        assert (await anyone.get(path)).status_code == 200, path
+    first = (await anyone.get("/products", params={"limit": 1})).json()
+    for params in ({"cursor": first["next"]}, {"sort": "name"}, {"sku": made["sku"]}):
+        answer = await anyone.get("/products", params={"limit": 1, **params})
+        assert answer.status_code == 200, answer.text
+    assert len(statements) > 5
+    assert await sequential_scans(connection, statements) == {}
+
+    await connection.execute("DROP INDEX ix_prices_product_id_starts_at")
+    assert set(await sequential_scans(connection, statements)) == {"prices"}, "the check sees a missing index"
+    await connection.close()

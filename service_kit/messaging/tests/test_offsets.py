@@ -1,0 +1,129 @@
+"""Offsets are committed beside the work that follows: never ahead of effects, and before partitions go to another."""
+
+import asyncio
+import dataclasses
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from prometheus_client import REGISTRY
+
+from contracts.events.order_notification import OrderPaid
+from service_kit.database import HotTx
+from service_kit.messaging import Envelope, consumes
+from service_kit.messaging.offsets import Offsets
+from service_kit.messaging.service import Messaging
+from service_kit.messaging.tests.shop import QUICK, Shop, eventually, paid, write_down
+
+TOPIC = "order_notification"
+
+
+@consumes(OrderPaid)
+async def handler(tx: HotTx, event: OrderPaid, envelope: Envelope) -> None:
+    await write_down(tx, event, envelope)
+
+
+def repeats() -> float:
+    return REGISTRY.get_sample_value("events_skipped_total", {"topic": TOPIC, "reason": "duplicate"}) or 0.0
+
+
+async def test_no_offset_is_ahead_of_its_effects_and_a_slow_commit_holds_up_no_work(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: dict[TopicPartition, int] = {}
+    ahead: list[int] = []
+    under_way = 0
+    commit = AIOKafkaConsumer.commit
+
+    async def slow(client: AIOKafkaConsumer, offsets: dict[TopicPartition, int]) -> None:
+        nonlocal under_way
+        under_way += 1
+        assert under_way == 1
+        told.update(offsets)
+        effects = await shop.value(shop.notifications, "SELECT count(*) FROM effects")
+        assert effects >= sum(told.values())
+        await asyncio.sleep(0.5)
+        ahead.append(await shop.value(shop.notifications, "SELECT count(*) FROM effects") - effects)
+        await commit(client, offsets)
+        under_way -= 1
+
+    monkeypatch.setattr(AIOKafkaConsumer, "commit", slow)
+    orders = [uuid4() for _ in range(100)]
+    await shop.publish([paid(order, version) for version in range(3) for order in orders])
+    await shop.listen(handler, tuning=dataclasses.replace(QUICK, batch_size=20))
+    await shop.effects(300)
+
+    async def all_told() -> bool:
+        return sum(told.values()) == 300
+
+    await eventually(all_told)
+    assert max(ahead) > 0
+    assert len(ahead) < 15  # a commit tells of all rounds since the one before
+
+
+async def test_partitions_are_let_go_only_when_their_offsets_are_committed(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pending, let_on = asyncio.Event(), asyncio.Event()
+    commit = AIOKafkaConsumer.commit
+
+    async def held_up(client: AIOKafkaConsumer, offsets: Any) -> None:
+        pending.set()
+        await let_on.wait()
+        await commit(client, offsets)
+
+    monkeypatch.setattr(AIOKafkaConsumer, "commit", held_up)
+    before = repeats()
+    orders = [uuid4() for _ in range(30)]
+    await shop.publish([paid(order, 1) for order in orders])
+    first = await shop.listen(handler)
+    await shop.effects(30)
+    await pending.wait()
+    asked = asyncio.Event()
+    told = Offsets.told
+
+    async def let_go(offsets: Offsets) -> None:
+        if first.consumer is not None and offsets is first.consumer._offsets:
+            asked.set()
+        await told(offsets)
+
+    monkeypatch.setattr(Offsets, "told", let_go)
+    second = await shop.listen(handler, database=shop.another(shop.notification_url))
+    async with asyncio.timeout(10):
+        await asked.wait()  # the group wants the partitions back
+    assert second.consumer is not None
+    assert not second.consumer.assignment
+    let_on.set()
+
+    await eventually(lambda: _share(first, second))
+    await shop.publish([paid(order, 2) for order in orders])
+    assert len(await shop.effects(60)) == 60
+    assert repeats() == before
+
+
+async def _share(*members: Messaging) -> bool:
+    held = [each.consumer.assignment for each in members if each.consumer]
+    return all(held) and len(set().union(*held)) == 3
+
+
+async def test_a_stop_waits_for_the_commit_that_is_under_way(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    committed: list[Any] = []
+    commit = AIOKafkaConsumer.commit
+
+    async def slow(client: AIOKafkaConsumer, offsets: Any) -> None:
+        await asyncio.sleep(0.5)
+        await commit(client, offsets)
+        committed.append(offsets)
+
+    monkeypatch.setattr(AIOKafkaConsumer, "commit", slow)
+    before = repeats()
+    await shop.publish([paid(uuid4(), 1)])
+    first = await shop.listen(handler)
+    await shop.effects(1)
+    await first.stop()
+    assert committed
+    await shop.listen(handler, database=shop.another(shop.notification_url))
+    await shop.publish([paid(uuid4(), 1)])
+    await shop.effects(2)
+    assert repeats() == before

@@ -1,0 +1,45 @@
+"""Outbox, inbox and parked events are asked by an index: what is stored costs nothing."""
+
+import asyncpg
+
+from contracts.events.order_notification import OrderPaid
+from service_kit.database import HotTx
+from service_kit.ids import uuid7
+from service_kit.messaging import Envelope, consumes, outbox
+from service_kit.messaging.tests.shop import Shop, eventually, paid, write_down
+from tests.harness.plans import Statements, fill, sequential_scans
+
+
+@consumes(OrderPaid)
+async def handler(tx: HotTx, event: OrderPaid, envelope: Envelope) -> None:
+    await write_down(tx, event, envelope)
+
+
+async def test_everything_that_is_asked_often_goes_by_an_index(statements: Statements, shop: Shop) -> None:
+    connections = [await asyncpg.connect(url) for url in (shop.order_url, shop.notification_url)]
+    for connection in connections:
+        await fill(connection, "outbox", columns={"published_at": "now()"})
+        await fill(connection, "inbox")
+        await fill(connection, "parked_events", columns={"status": "'dead'"})
+    statements.clear()
+
+    async with shop.orders.hot_tx() as tx:
+        await outbox.add(tx, paid(uuid7(), 1))
+    await shop.speak()
+    await shop.listen(handler)
+    await shop.effects(1)
+
+    async def published() -> bool:
+        return not await shop.value(shop.orders, "SELECT EXISTS (SELECT FROM outbox WHERE published_at IS NULL)")
+
+    await eventually(published)
+    assert len(statements) > 8
+    # Parked events are counted now and then, all of them; and `effects` is the test's own.
+    often = {sql: values for sql, values in statements.items() if "count(*)" not in sql and "effects" not in sql}
+    for connection in connections:
+        assert await sequential_scans(connection, often) == {}
+
+    await connections[0].execute("DROP INDEX ix_outbox_unpublished")
+    assert set(await sequential_scans(connections[0], often)) == {"outbox"}, "the check sees a missing index"
+    for connection in connections:
+        await connection.close()

@@ -1,0 +1,161 @@
+"""The relay sends one group while it marks the one before and fetches the next: nobody may notice but by its speed."""
+
+import asyncio
+import dataclasses
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from service_kit.messaging import outbox
+from service_kit.messaging.producer import Outcome, Producer
+from service_kit.messaging.relay import Relay
+from service_kit.messaging.tests.shop import QUICK, Shop, eventually, paid
+from service_kit.messaging.tuning import Tuning
+
+TOPIC = "order_notification"
+UNPUBLISHED = "SELECT count(*) FROM outbox WHERE published_at IS NULL"
+CUT_OFF = """
+    SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+    WHERE datname = current_database() AND pid <> pg_backend_pid()
+"""
+SMALL = dataclasses.replace(QUICK, group_size=2)
+
+
+class Sleeps(Producer):
+    """Before it sends its first group, until it is woken."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.asleep, self.waking = asyncio.Event(), asyncio.Event()
+        self.sent: list[tuple[UUID, int]] = []
+
+    async def publish(self, rows: Any) -> Outcome:
+        self.asleep.set()
+        await self.waking.wait()
+        self.sent += [(UUID(row.key.decode()), version_of(row.value)) for row in rows]
+        return await super().publish(rows)
+
+
+def version_of(value: bytes) -> int:
+    return int(value.decode().split('"version":')[1].split(",")[0].rstrip("}"))
+
+
+async def versions(shop: Shop, count: int, key: UUID) -> list[int]:
+    return [version_of(record.value) for record in await shop.records(TOPIC, count) if record.key == str(key).encode()]
+
+
+async def say(shop: Shop, key: UUID, *versions: int) -> None:
+    async with shop.orders.hot_tx() as tx:
+        await outbox.add(tx, *(paid(key, version) for version in versions))
+
+
+async def all_published(shop: Shop) -> None:
+    async def none_left() -> bool:
+        return bool(await shop.value(shop.orders, UNPUBLISHED) == 0)
+
+    await eventually(none_left)
+
+
+async def test_a_crash_within_a_backlog_repeats_what_was_not_marked_and_keeps_each_keys_order(shop: Shop) -> None:
+    orders = [uuid4() for _ in range(5)]
+    for version in range(1, 13):
+        for order in orders:
+            await say(shop, order, version)
+
+    class DiesAtTheFourth(Producer):
+        groups = 0
+
+        async def publish(self, rows: Any) -> Outcome:
+            self.groups += 1
+            outcome = await super().publish(rows)
+            if self.groups == 4:
+                raise asyncio.CancelledError
+            return outcome
+
+    tens = dataclasses.replace(QUICK, group_size=10)
+    dying = DiesAtTheFourth(shop.kafka, shop.prefix, 8.0)
+    with pytest.raises(asyncio.CancelledError):
+        await Relay(shop.orders, dying, tens).run()
+    await dying.close()
+    unmarked = await shop.value(shop.orders, UNPUBLISHED)
+    assert 30 <= unmarked <= 40  # two groups were under way at most
+
+    await shop.speak(tuning=tens)
+    await all_published(shop)
+    count = 40 + unmarked
+    for order in orders:
+        found = await versions(shop, count, order)
+        assert list(dict.fromkeys(found)) == list(range(1, 13))
+        assert found[-1] == 12
+
+
+async def test_what_was_fetched_before_the_lease_was_lost_is_not_sent_after_it_was_regained(shop: Shop) -> None:
+    """It may have been published since, and newer events of its keys too."""
+    first, other = uuid4(), uuid4()
+    await say(shop, first, 1, 2)
+    await say(shop, other, 1, 2)
+    producer = Sleeps(shop.kafka, shop.prefix, 60.0)
+    former = Relay(shop.orders, producer, SMALL)
+    running = asyncio.create_task(former.run())
+    await producer.asleep.wait()
+    present = await shop.speak(shop.another(shop.order_url))
+    await all_published(shop)
+    await say(shop, other, 3)
+    await all_published(shop)
+    await present.stop()  # and so the lease is free again
+
+    producer.waking.set()
+
+    async def repeated() -> bool:
+        return producer.sent == [(first, 1), (first, 2)] * 2  # late, and then again because they were
+
+    await eventually(repeated)
+    await all_published(shop)
+    assert await versions(shop, 9, other) == [1, 2, 3]
+    former.stop()
+    await running
+
+
+async def test_a_former_owner_that_also_lost_its_connection_has_its_late_events_followed_by_newer_ones(
+    shop: Shop,
+) -> None:
+    order = uuid4()
+    await say(shop, order, 1)
+    producer = Sleeps(shop.kafka, shop.prefix, 60.0)
+    former = Relay(shop.orders, producer, SMALL)
+    running = asyncio.create_task(former.run())
+    await producer.asleep.wait()
+    await shop.value(shop.orders, CUT_OFF)
+    present = shop.another(shop.order_url)
+    await shop.speak(present)
+    async with present.hot_tx() as tx:
+        await outbox.add(tx, paid(order, 2))
+    assert await versions(shop, 2, order) == [1, 2]
+
+    async def none_left() -> bool:
+        return bool(await shop.value(present, UNPUBLISHED) == 0)
+
+    await eventually(none_left)
+    producer.waking.set()
+    assert (await versions(shop, 5, order))[-1] == 2
+    former.stop()
+    await running
+
+
+@pytest.mark.parametrize("tuning", [SMALL, dataclasses.replace(QUICK, group_bytes=1)])
+async def test_a_backlog_goes_out_whole_while_more_is_added(shop: Shop, tuning: Tuning) -> None:
+    orders = [uuid4() for _ in range(10)]
+    await shop.speak(tuning=tuning)
+
+    async def talk(order: UUID) -> None:
+        for version in range(1, 21):
+            await say(shop, order, version)
+
+    await asyncio.gather(*map(talk, orders))
+    await all_published(shop)
+    records = await shop.records(TOPIC, 200)
+    assert len(records) == 200
+    for order in orders:
+        mine = [version_of(record.value) for record in records if record.key == str(order).encode()]
+        assert mine == list(range(1, 21))

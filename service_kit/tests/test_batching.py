@@ -1,0 +1,64 @@
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+
+from service_kit.batching import Batching
+
+
+class Work:
+    """Doubles numbers, remembers its batches, and waits to be let on."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[int]] = []
+        self.may_go_on = asyncio.Event()
+
+    async def __call__(self, numbers: Sequence[int]) -> Sequence[int]:
+        self.batches.append(list(numbers))
+        await self.may_go_on.wait()
+        if 13 in numbers:
+            raise ValueError("13")
+        return [2 * number for number in numbers]
+
+    async def begun(self) -> None:
+        while not self.batches:
+            await asyncio.sleep(0)
+
+
+async def test_one_goes_at_once_and_who_comes_meanwhile_goes_together() -> None:
+    work = Work()
+    batching = Batching(work, most=3)
+    first = asyncio.create_task(batching.do(1))
+    await work.begun()
+    others = [asyncio.create_task(batching.do(number)) for number in (2, 3, 4, 5)]
+    await asyncio.sleep(0)
+    work.may_go_on.set()
+    assert await asyncio.gather(first, *others) == [2, 4, 6, 8, 10]
+    assert work.batches == [[1], [2, 3, 4], [5]]
+
+
+async def test_one_that_fails_fails_alone() -> None:
+    work = Work()
+    work.may_go_on.set()
+    batching = Batching(work)
+    results = await asyncio.gather(*(batching.do(number) for number in (1, 13, 2)), return_exceptions=True)
+    assert results[0] == 2
+    assert isinstance(results[1], ValueError)
+    assert results[2] == 4
+
+
+async def test_a_caller_who_leaves_takes_nobody_along() -> None:
+    work = Work()
+    batching = Batching(work)
+    first = asyncio.create_task(batching.do(1))
+    await work.begun()
+    leaving, staying = asyncio.create_task(batching.do(2)), asyncio.create_task(batching.do(3))
+    await asyncio.sleep(0)
+    first.cancel()
+    leaving.cancel()
+    work.may_go_on.set()
+    assert await staying == 6
+    assert work.batches == [[1], [2, 3]]
+    with pytest.raises(asyncio.CancelledError):
+        await leaving
+    assert await batching.do(4) == 8

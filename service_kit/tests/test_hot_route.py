@@ -1,0 +1,203 @@
+"""A hot route differs from an ordinary one in nothing that a caller sees."""
+
+import json
+from collections.abc import AsyncIterator
+from typing import Annotated, Any
+from uuid import UUID, uuid4
+
+import httpx
+import pytest
+from fastapi import APIRouter, Depends, FastAPI, Header, Query, Request, Response
+from pydantic import BaseModel, Field
+
+from service_kit.database import HotConn
+from service_kit.http.answers import problems
+from service_kit.http.application import create_app
+from service_kit.http.hot_route import hot_route
+from service_kit.http.idempotency import IdempotencyKey
+from service_kit.problems import Conflict
+from service_kit.security import PUBLIC_OR_SIGNED_IN, MaybePrincipal, Principal, Requires
+from service_kit.settings import ServiceSettings
+from tests.harness import tokens
+from tests.harness.service import NOBODY
+
+
+class Settings(ServiceSettings, service="note"):
+    pass
+
+
+class Note(BaseModel):
+    body: str = Field(max_length=10)
+    copies: int = Field(default=1, ge=1)
+
+
+async def _page(
+    who: MaybePrincipal,
+    size: Annotated[int, Query(ge=1, le=9, description="how many")] = 3,
+    tag: Annotated[str | None, Query(alias="Tag")] = None,
+) -> tuple[bool, int, str | None]:
+    return who is not None, size, tag
+
+
+async def write(
+    note: Note,
+    who: Annotated[Principal, Requires("orders:write")],
+    key: IdempotencyKey,
+    request: Request,
+    prefer: Annotated[str | None, Header(description="RFC 7240")] = None,
+) -> Response:
+    if note.body == "conflict":
+        raise Conflict(reason="so it is")
+    told = [note.model_dump(), str(who.user_id), key.value, key.body_hash.hex(), prefer]
+    return Response(json.dumps(told), 201, media_type="application/json")
+
+
+async def read(
+    note_id: UUID, page: Annotated[tuple[bool, int, str | None], Depends(_page)], if_match: Annotated[str, Header()]
+) -> Response:
+    return Response(json.dumps([str(note_id), *page, if_match]), media_type="application/json")
+
+
+def routers() -> list[APIRouter]:
+    hot, plain = APIRouter(prefix="/hot", tags=["hot"]), APIRouter(prefix="/plain", tags=["plain"])
+    post: dict[str, Any] = {"status_code": 201, "response_model": Note, "responses": problems(Conflict)}
+    get: dict[str, Any] = {"summary": "Read it", "openapi_extra": PUBLIC_OR_SIGNED_IN}
+    hot_route(hot, "POST", "", **post)(write)
+    hot_route(hot, "GET", "/{note_id}", **get)(read)
+    plain.post("", **post)(write)
+    plain.get("/{note_id}", **get)(read)
+    return [hot, plain]
+
+
+@pytest.fixture(scope="module")
+def app() -> FastAPI:
+    settings = Settings(
+        port=0, environment="development", service_role="api", log_level="ERROR", max_body_bytes=1000,
+        database_url=f"postgresql://nobody:x@{NOBODY}/none", kafka_bootstrap_servers=NOBODY,
+        public_issuer=tokens.ISSUER,
+    )  # fmt: skip
+    app = create_app(settings, title="Notes", description="For tests.", routers=routers())
+    app.state.runtime.keys._use(tokens.key_set())
+    return app
+
+
+@pytest.fixture
+async def client(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+    transport = httpx.ASGITransport(app=app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://service.test") as client:
+        yield client
+
+
+async def same(client: httpx.AsyncClient, method: str, path: str, **request: Any) -> httpx.Response:
+    """The answer of both, which must be one but for the path that a problem names."""
+    hot, plain = [await client.request(method, prefix + path, **request) for prefix in ("/hot", "/plain")]
+    assert hot.status_code == plain.status_code
+    assert hot.text.replace("/hot", "/plain") == plain.text
+    assert _told(hot) == _told(plain)
+    return hot
+
+
+def _told(answer: httpx.Response) -> dict[str, str]:
+    return {name: value for name, value in answer.headers.items() if name not in ("x-request-id", "content-length")}
+
+
+def signed_in(**headers: str) -> dict[str, str]:
+    token = tokens.token(role="User", user_id=UUID(int=7))
+    return {"Authorization": f"Bearer {token}", "Idempotency-Key": "a-key", **headers}
+
+
+JSON = {"Content-Type": "application/json"}
+
+
+@pytest.mark.parametrize(
+    ("status", "request_"),
+    [
+        (201, {"json": {"body": "a"}, "headers": signed_in(Prefer="wait=1")}),
+        (201, {"json": {"copies": "2", "body": "a"}, "headers": signed_in()}),
+        (201, {"content": b' {"body":\n"\xc3\xa9"} ', "headers": signed_in(**JSON)}),
+        (
+            201,
+            {"content": b'{"body": "a"}', "headers": signed_in(**{"Content-Type": "application/json; a=b"})},
+        ),
+        (409, {"json": {"body": "conflict"}, "headers": signed_in()}),
+        (401, {"json": {"body": "a"}}),
+        (401, {"json": {"body": 1}, "headers": {"Authorization": "Bearer x"}}),
+        (403, {"json": {"body": 1}, "headers": {"Authorization": f"Bearer {tokens.token()}"}}),
+        (400, {"content": b"{", "headers": JSON}),
+        (400, {"content": b"{", "headers": signed_in(**JSON)}),
+        (400, {"json": {"body": "a"}, "headers": signed_in(**{"Idempotency-Key": ""})}),
+        (400, {"json": {"body": 1}, "headers": signed_in(**{"Idempotency-Key": "x" * 256})}),
+        (422, {"json": {"body": 1}, "headers": signed_in()}),
+        (422, {"json": {"body": "far too long", "copies": 0}, "headers": signed_in()}),
+        (422, {"json": None, "headers": signed_in()}),
+        (422, {"json": [], "headers": signed_in()}),
+        (422, {"content": b"", "headers": signed_in(**JSON)}),
+        (422, {"content": b'{"body": "a"}', "headers": signed_in(**{"Content-Type": "text/plain"})}),
+        (413, {"content": b'{"body": "' + b"a" * 1000 + b'"}', "headers": signed_in(**JSON)}),
+    ],
+)
+async def test_writing(client: httpx.AsyncClient, status: int, request_: dict[str, Any]) -> None:
+    assert (await same(client, "POST", "", **request_)).status_code == status
+
+
+async def test_a_body_that_turns_out_too_large(client: httpx.AsyncClient) -> None:
+    async def parts() -> AsyncIterator[bytes]:
+        for _ in range(20):
+            yield b"a" * 100
+
+    for prefix in ("/hot", "/plain"):
+        answer = await client.post(prefix, content=parts(), headers=signed_in(**JSON))
+        assert (answer.status_code, answer.json()["type"]) == (413, "/problems/body-too-large")
+
+
+@pytest.mark.parametrize(
+    ("status", "path", "headers"),
+    [
+        (200, f"/{UUID(int=1)}", {"If-Match": "1"}),
+        (200, f"/{UUID(int=1)}?size=5&Tag=a&tag=b&size=6", {"If-Match": "1", **signed_in()}),
+        (200, f"/{UUID(int=1).hex}?unknown=1", {"If-Match": ""}),
+        (422, f"/{UUID(int=1)}", {}),
+        (422, f"/{UUID(int=1)}?size=10", {}),
+        (422, "/x?size=y", {"If-Match": "1"}),
+        (401, "/x?size=y", {"Authorization": "Bearer x"}),
+        (404, f"/{UUID(int=1)}/more", {}),
+    ],
+)
+async def test_reading(client: httpx.AsyncClient, status: int, path: str, headers: dict[str, str]) -> None:
+    assert (await same(client, "GET", path, headers=headers)).status_code == status
+
+
+async def test_another_method(client: httpx.AsyncClient) -> None:
+    assert (await same(client, "DELETE", "")).status_code == 405
+
+
+async def test_its_operation_is_described_as_any_other(app: FastAPI) -> None:
+    paths = app.openapi()["paths"]
+    for path in ("", "/{note_id}"):
+        hot, plain = (json.dumps(paths[f"/{name}{path}"]) for name in ("hot", "plain"))
+        assert hot.replace("hot", "plain") == plain
+    assert paths["/hot"]["post"]["security"] == [{"OAuth2": ["orders:write"]}]
+
+
+async def test_its_metrics_bear_the_routes_name(client: httpx.AsyncClient) -> None:
+    await client.get(f"/hot/{uuid4()}", headers={"If-Match": "1"})
+    assert 'route="/hot/{note_id}"' in (await client.get("/metrics")).text
+
+
+def test_what_it_cannot_do_is_refused_when_the_application_is_made() -> None:
+    router = APIRouter()
+
+    async def yields(connection: HotConn) -> Response:
+        return Response()
+
+    async def answers_a_model(note: Note) -> Note:
+        return note
+
+    async def fills_in(response: Response) -> Response:
+        return response
+
+    for endpoint in (yields, answers_a_model, fills_in):
+        with pytest.raises(TypeError):
+            hot_route(router, "GET", "/x")(endpoint)  # type: ignore[type-var]
+    with pytest.raises(TypeError):
+        hot_route(APIRouter(dependencies=[Requires("orders:write")]), "GET", "/x")
