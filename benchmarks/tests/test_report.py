@@ -18,7 +18,7 @@ def result(median: float) -> Result:
     return Result(
         figures={"speed": median},
         rows=[Row("a thing | done", spread, "things/s", "beside another", spread, Spread(1, 1, 1))],
-        series={"latency_ms": [1.0, 2.0, 10.123456]},
+        series={"place_order_latency_ms": [1.0, 2.0, 10.123456]},
     )
 
 

@@ -35,14 +35,17 @@ _FETCH = """
     WHERE bytes_before < $5
     ORDER BY id
 """
-# Marks only for who still has the epoch that it published under.
+# Marks only for who still has the epoch that it published under, and holds it until the marks are committed.
 _MARK = """
-    UPDATE outbox SET published_at = now()
-    WHERE id = ANY ($1::bigint[])
-      AND EXISTS (SELECT FROM outbox_lease WHERE id = 1 AND owner = $2 AND epoch = $3)
+    WITH lease AS MATERIALIZED (
+        SELECT FROM outbox_lease WHERE id = 1 AND owner = $2 AND epoch = $3 FOR SHARE
+    )
+    UPDATE outbox SET published_at = now() WHERE id = ANY ($1::bigint[]) AND EXISTS (SELECT FROM lease)
 """
 # We published after another had taken over: our repeats may stand behind newer records of their keys, and compaction
-# keeps what stands last. So the present owner is made to repeat those keys from our first row on.
+# keeps what stands last. So the present owner is made to repeat those keys from our first row on; also what it has sent
+# and not marked yet, which is why it loses its epoch first.
+_RAISE_EPOCH = "UPDATE outbox_lease SET epoch = epoch + 1 WHERE id = 1"
 _REPEAT_AFTER_US = """
     UPDATE outbox SET published_at = NULL
     FROM (SELECT topic, key, min(id) AS first
@@ -187,9 +190,11 @@ class Relay:
         if marked == "UPDATE 0":
             log.warning("relay: the lease went to another process while %d events were sent", len(rows))
             self.lease.forget()
-            await connection.execute(
-                _REPEAT_AFTER_US, [row.topic for row in rows], [row.key for row in rows], [row.id for row in rows]
-            )
+            async with connection.transaction():
+                await connection.execute(_RAISE_EPOCH)
+                await connection.execute(
+                    _REPEAT_AFTER_US, [row.topic for row in rows], [row.key for row in rows], [row.id for row in rows]
+                )
             return
         self._last_published = time.monotonic()
         _observe(rows, utcnow())

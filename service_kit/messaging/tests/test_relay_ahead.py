@@ -143,6 +143,29 @@ async def test_a_former_owner_that_also_lost_its_connection_has_its_late_events_
     await running
 
 
+async def test_what_the_present_owner_has_sent_and_not_marked_is_repeated_behind_the_late_events_of_the_former(
+    shop: Shop,
+) -> None:
+    await say(shop, uuid4(), 1, 2)
+    former, present = (Relay(shop.orders, Producer(shop.kafka, shop.prefix, 8.0), QUICK) for _ in range(2))
+    connection = await shop.orders.connect()
+    try:
+        await former.lease.hold(connection)
+        first, second = await former._fetch(connection)
+        late = former.lease.epoch
+        await connection.execute("UPDATE outbox_lease SET expires_at = '-infinity'")
+        await present.lease.hold(connection)
+        epoch = present.lease.epoch
+        await present._mark(connection, [first], epoch)
+        # By now the former owner has sent the first once more, and the present one is about to mark the second.
+        await former._mark(connection, [first], late)
+        await present._mark(connection, [second], epoch)
+        await present.lease.hold(connection)
+        assert [row.id for row in await present._fetch(connection)] == [first.id, second.id]
+    finally:
+        await connection.close()
+
+
 @pytest.mark.parametrize("tuning", [SMALL, dataclasses.replace(QUICK, group_bytes=1)])
 async def test_a_backlog_goes_out_whole_while_more_is_added(shop: Shop, tuning: Tuning) -> None:
     orders = [uuid4() for _ in range(10)]
