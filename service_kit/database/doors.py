@@ -1,5 +1,6 @@
 """The doors: every transaction of a service is opened here, by a request or by a batch of events."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import Annotated, Any, Self
@@ -61,8 +62,9 @@ class _HotDoor:
             error = failure
             raise
         finally:
-            self._database.give_back(self._connection, error)
-            self._connection = None
+            connection, self._connection = self._connection, None
+            if interrupted := self._database.give_back(connection, error):
+                await asyncio.shield(interrupted)
         if error is None and self.added_events:
             self._database.tell_listeners()
 
@@ -164,10 +166,12 @@ class Database:
     async def take(self) -> Any:
         return await self._hot_pool.acquire(within=10)
 
-    def give_back(self, connection: Any, error: BaseException | None) -> None:
-        """What was cancelled may still be under way."""
-        broken = error is not None and (not isinstance(error, Exception) or database_is_away(error))
-        self._hot_pool.release(connection, broken=broken)
+    def give_back(self, connection: Any, error: BaseException | None) -> "asyncio.Task[None] | None":
+        """What was cancelled may still be under way: then the end of that, for which the caller waits."""
+        if error is not None and not isinstance(error, Exception):
+            return self._hot_pool.end(connection)
+        self._hot_pool.release(connection, broken=error is not None and database_is_away(error))
+        return None
 
     def tell_listeners(self) -> None:
         for listen in self.on_events_committed:

@@ -9,6 +9,8 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+_CLOSE_SECONDS = 5.0
+
 Connect = Callable[[], Awaitable[Any]]
 
 
@@ -21,6 +23,7 @@ class Pool:
         self._taken = 0
         self._free: list[Any] = []
         self._waiting: deque[asyncio.Future[None]] = deque()
+        self._ending: set[asyncio.Task[None]] = set()
 
     async def acquire(self, *, within: float) -> Any:
         """Raises: TimeoutError, when none gets free `within` so many seconds; and what connecting raises."""
@@ -42,6 +45,24 @@ class Pool:
         else:
             self._free.append(connection)
         self._leave_place()
+
+    def end(self, connection: Any) -> "asyncio.Task[None]":
+        """Of a statement that was interrupted: when the task is done, it has been called off or has ended by itself.
+
+        `terminate` would leave it running on the server, to take effect whenever it may.
+        """
+        task = asyncio.create_task(self._end(connection))
+        self._ending.add(task)
+        task.add_done_callback(self._ending.discard)
+        return task
+
+    async def _end(self, connection: Any) -> None:
+        try:
+            await connection.close(timeout=_CLOSE_SECONDS)
+        except Exception:
+            connection.terminate()
+        finally:
+            self._leave_place()
 
     @property
     def in_use(self) -> int:

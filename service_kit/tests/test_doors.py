@@ -17,6 +17,7 @@ WORK = "SELECT count(*) FROM generate_series(1, 2000)"
 TERMINATE = """
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND usename IS NOT NULL
 """
+WAITING = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE 'UPDATE things%'"
 
 
 @pytest.fixture
@@ -86,3 +87,30 @@ async def test_a_database_that_is_killed_is_away_and_nothing_else(postgres: Embe
     await running
     await database.close()
     assert load.wrong == []
+
+
+async def test_a_statement_that_was_interrupted_takes_no_effect_afterwards(empty_database: str) -> None:
+    database = Database(empty_database)
+    async with database.hot() as connection:
+        await connection.execute("CREATE TABLE things AS SELECT 0 AS value")
+
+    async def change() -> None:
+        async with database.hot() as connection:
+            await connection.execute("UPDATE things SET value = value + 1")
+
+    async def waits() -> bool:
+        async with database.hot() as connection:
+            return bool(await connection.fetchval(WAITING))
+
+    for _ in range(10):
+        async with database.hot_tx() as other:
+            await other.fetch("SELECT FROM things FOR UPDATE")
+            changing = asyncio.create_task(change())
+            while not await waits():
+                await asyncio.sleep(0.01)
+            changing.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await changing
+    async with database.hot() as connection:
+        assert await connection.fetchval("SELECT value FROM things") == 0
+    await database.close()
