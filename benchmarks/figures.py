@@ -83,8 +83,13 @@ class Latencies:
     def figures(self) -> dict[str, float]:
         return {f"p{percent}": round(self.percentile(percent).median, 1) for percent in (50, 99)}
 
-    def rows(self, what: str) -> list[Row]:
-        return [Row(f"{what}, p{percent}", self.percentile(percent), "ms") for percent in (50, 99)]
+    def rows(self, what: str, wanted: Mapping[int, float]) -> list[Row]:
+        """`wanted`: milliseconds that a percentile should at most have."""
+        rows = []
+        for percent in (50, 99):
+            beside = ("wanted at most", Spread.of([wanted[percent]])) if percent in wanted else ()
+            rows.append(Row(f"{what}, p{percent}", self.percentile(percent), "ms", *beside))
+        return rows
 
     def samples(self, most: int = 500) -> list[float]:
         """All of them in ascending order, thinned out."""

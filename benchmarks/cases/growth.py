@@ -88,7 +88,7 @@ async def measure(stage: Stage) -> Result:
 
 
 async def _compared(stage: Stage, new: Place, old: Place, name: str) -> tuple[Result, float]:
-    result, worst = Result(), 0.0
+    result, worst = Result(series={"growth": {"names": [], "ratios": []}}), 0.0
 
     def compare(what: str, unit: str, found: Sequence[tuple[float, float]]) -> None:
         nonlocal worst
@@ -97,6 +97,8 @@ async def _compared(stage: Stage, new: Place, old: Place, name: str) -> tuple[Re
         worst = max(worst, round(growth.median, 2))
         row = Row(f"{what}, {name} orders stored", Spread.of(ours), unit, "empty", Spread.of(theirs), growth)
         result.rows.append(row)
+        result.series["growth"]["names"].append(what)
+        result.series["growth"]["ratios"].append(growth.median)
 
     compare("place an order", "ms", await _by_turns(_placing(stage, new), _placing(stage, old)))
     compare("list, first page", "ms", await _by_turns(_listing(new), _listing(old)))

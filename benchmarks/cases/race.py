@@ -41,7 +41,15 @@ async def measure(stage: Stage) -> Result:
     worst = max(sold, key=lambda each: abs(each - PIECES))
     return Result(
         figures={"race_200_buyers": {"sold": worst, "decided_s": round(decided.median, 3)}},
-        rows=[Row(f"{BUYERS} buyers at once for {PIECES} pieces: all decided; {worst} sold", decided, "s")],
+        rows=[
+            Row(
+                f"{BUYERS} buyers at once for {PIECES} pieces: all decided; {worst} sold",
+                decided,
+                "s",
+                "wanted at most",
+                Spread.of([2.0]),
+            )
+        ],
     )
 
 

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 
 import psutil
 
-from benchmarks.figures import ROUNDS, Result, Row, Spread
+from benchmarks.figures import ROUNDS, Result, Row, Spread, ratio
 from benchmarks.goods import Draw
 from benchmarks.load.client import LoadFailed, send
 from benchmarks.load.plan import Plan
@@ -49,7 +49,14 @@ async def _measure(place: Market, lines: int, result: Result) -> None:
     rate, cpu = Spread.of(rates), Spread.of(used)
     if lines == 3:
         result.figures["whole_flow_orders_per_s"] = round(rate.median, 1)
-    result.rows.append(Row(f"whole flow, {lines} lines, all on this machine", rate, "orders/s"))
+    # What the cores could carry if nothing but these processes ran, and never waited.
+    limit = [1000 * (psutil.cpu_count() or 1) / each for each in used]
+    result.rows.append(
+        Row(
+            f"whole flow, {lines} lines, all on this machine", rate, "orders/s",
+            "all cores' whole time", Spread.of(limit), ratio(rates, limit),
+        )
+    )  # fmt: skip
     result.rows.append(Row(f"its CPU time over all processes, {lines} lines", cpu, "ms/order"))
 
 
