@@ -7,12 +7,14 @@ RUN := .venv/bin/python -m local_stack
 TEST_ARGS ?=
 # For `make bench`: one case alone, such as place_order.
 BENCH ?=
+# For `make chaos`.
+MINUTES ?= 10
 # For `make replay`: so many times what the file sells is received into stock first.
 STOCK ?= 1.0
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help setup up down status logs restart trail replay reset bench test test-long check kafka-lock
+.PHONY: help setup up down status logs restart trail replay reset bench chaos test test-long check kafka-lock
 
 help:  ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -67,6 +69,9 @@ test-long: setup  ## Run all tests, and the long ones
 
 bench: setup  ## Measure the hot paths, each beside its limit or its rival (BENCH=place_order for one)
 	@.venv/bin/python -m benchmarks $(BENCH)
+
+chaos: setup  ## Break a shop of its own while customers buy, then check its books (MINUTES=10 SEED=1 FAULT=kill-broker)
+	@.venv/bin/python -m tests.chaos --minutes $(MINUTES) $(if $(SEED),--seed $(SEED)) $(if $(FAULT),--fault $(FAULT))
 
 check: setup  ## Format, lint, types, layers, migrations, lengths, lock, a short benchmark, then all tests
 	@$(RUN) check >&2

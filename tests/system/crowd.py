@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 import asyncpg
 import httpx
 
-from tests.system.world import ADDRESS, Person, World, until
+from tests.system.world import ADDRESS, SOON, Person, World, until
 
 ENDS = frozenset({"delivered", "rejected"})
 AT_ONCE = 12
@@ -23,11 +23,13 @@ LOOK = 0.3
 
 
 class Ledger:
-    """What the shop has answered: Idempotency-Key → the ids of orders, of which there must be one each."""
+    """What the shop has answered: Idempotency-Key → the ids of orders, of which there must be one each. `verified` are
+    those customers who get e-mails."""
 
     def __init__(self) -> None:
         self.answers: defaultdict[str, set[str]] = defaultdict(set)
         self.customers: set[str] = set()
+        self.verified: set[str] = set()
 
     @property
     def orders(self) -> set[str]:
@@ -35,11 +37,14 @@ class Ledger:
 
 
 class Crowd:
-    """`orders` orders by `customers` customers, who come one after the other; some want what soon there is none of."""
+    """`orders` orders by `customers` customers, who come one after the other; some want what soon there is none of.
 
-    def __init__(self, world: World, *, orders: int = 200, customers: int = 40) -> None:
+    `verified`: their addresses are, so that they get e-mails too."""
+
+    def __init__(self, world: World, *, orders: int = 200, customers: int = 40, verified: bool = False) -> None:
         self.ledger = Ledger()
         self._world = world
+        self._verified = verified
         self._each = orders // customers
         self._visits = iter(range(customers))
         self._products: list[str] = []
@@ -50,17 +55,19 @@ class Crowd:
         self._shipped: set[str] = set()
         self._standing: dict[str, int] = {}
 
-    async def prepare(self) -> None:
+    async def prepare(self, stock: int = STOCK) -> None:
         """Goods to buy, and one that half of those who want it get."""
         place = await self._world.warehouse()
-        made = [self._world.product(stock=STOCK, price=1250, warehouse_id=place) for _ in range(PRODUCTS)]
+        made = [self._world.product(stock=stock, price=1250, warehouse_id=place) for _ in range(PRODUCTS)]
         self._products = await asyncio.gather(*made)
         self._rare = await self._world.product(stock=10, price=9900, warehouse_id=place)
 
     async def arrive(self, number: int) -> list[Person]:
         """Customers who have signed in."""
-        people = await asyncio.gather(*(self._world.customer() for _ in range(number)))
-        self.ledger.customers |= {person.id for person in people}
+        people = await asyncio.gather(*(self._world.customer(verified=self._verified) for _ in range(number)))
+        ids = {person.id for person in people}
+        self.ledger.customers |= ids
+        self.ledger.verified |= ids if self._verified else set()
         return people
 
     async def shop(self) -> None:
@@ -83,7 +90,7 @@ class Crowd:
             for task in serving:
                 task.cancel()
 
-    async def ended(self) -> None:
+    async def ended(self, within: float = SOON) -> None:
         database = await asyncpg.connect(self._world.shop.database_url("order"))
         ids = [UUID(id) for id in self.ledger.orders]
         open_orders = "SELECT status, count(*) FROM orders WHERE id = ANY($1) AND status <> ALL($2) GROUP BY status"
@@ -94,7 +101,7 @@ class Crowd:
             return not found
 
         try:
-            await until("all orders delivered or rejected", holds)
+            await until("all orders delivered or rejected", holds, within)
         except AssertionError as error:
             raise AssertionError(f"{error}: {self._standing}") from None
         finally:
@@ -181,4 +188,7 @@ class Crowd:
 
     async def _ship_each(self, parcels: asyncio.Queue[dict[str, Any]]) -> None:
         while True:
-            await self._world.send_and_bring(await parcels.get())
+            await self._send(await parcels.get())
+
+    async def _send(self, parcel: dict[str, Any]) -> None:
+        await self._world.send_and_bring(parcel)

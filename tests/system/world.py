@@ -13,6 +13,7 @@ from local_stack.shop import Shop
 
 ADDRESS = {"name": "Ada King", "line1": "12 St James's Square", "city": "London", "country": "GB"}
 PASSWORD = "correct horse battery"
+SIGN_IN, ME = "/auth/token", "/users/me"
 SOON = 60.0
 """Seconds within which what follows from an event has happened, also on a machine that is busy."""
 
@@ -41,8 +42,8 @@ class Person:
         self._token = ""
 
     async def sign_in(self) -> Self:
-        self._token = (await self.call("user", "POST", "/auth/token", data=self.form))["access_token"]
-        self.id = (await self.call("user", "GET", "/users/me"))["id"]
+        self._token = (await self.call("user", "POST", SIGN_IN, data=self.form))["access_token"]
+        self.id = (await self.call("user", "GET", ME))["id"]
         return self
 
     async def ask(self, service: str, method: str, path: str, **request: Any) -> httpx.Response:
@@ -54,7 +55,7 @@ class Person:
         """The body of a successful answer; one that says to try again (409, 503 with Retry-After) is tried again,
         and so is a request whose connection broke: all that is sent here may be sent twice. `done_if`: the type of a
         409 that says that it was done before; then there is no body."""
-        deadline = time.monotonic() + SOON
+        deadline = time.monotonic() + self._world.patience
         while True:
             try:
                 answer = await self.ask(service, method, path, **request)
@@ -63,8 +64,11 @@ class Person:
                     raise
                 await asyncio.sleep(0.1)
                 continue
-            if "Retry-After" in answer.headers and time.monotonic() < deadline:
+            if self._world.bears(answer) and time.monotonic() < deadline:
                 await asyncio.sleep(0.1)
+                continue
+            if answer.status_code == 401 and self._token and path not in (SIGN_IN, ME):
+                await self.sign_in()  # the token has run out
                 continue
             if done_if and answer.status_code == 409 and answer.json()["type"].endswith(done_if):
                 return None
@@ -94,10 +98,11 @@ class Person:
 
 
 class World:
-    """A shop and the people in it."""
+    """A shop and the people in it, who try again for `patience` seconds."""
 
-    def __init__(self, shop: Shop) -> None:
+    def __init__(self, shop: Shop, *, patience: float = SOON) -> None:
         self.shop = shop
+        self.patience = patience
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -109,14 +114,19 @@ class World:
     async def __aexit__(self, *_: object) -> None:
         await self._stack.aclose()
 
+    def bears(self, answer: httpx.Response) -> bool:
+        """Whether people try again after this answer."""
+        return "Retry-After" in answer.headers
+
     def url(self, service: str) -> str:
         return self.shop.url(service)
 
-    async def customer(self) -> Person:
-        """One who has just registered, verified by nobody."""
+    async def customer(self, *, verified: bool = False) -> Person:
+        """One who has just registered, or whom staff have: then the address counts as verified."""
         person = Person(self, f"{uuid4().hex[:12]}@example.com", PASSWORD)
         body = {"email": person.email, "password": PASSWORD, "full_name": "Ada King"}
-        await person.call("user", "POST", "/users", json=body, done_if="email-taken")
+        by = self.staff if verified else person
+        await by.call("user", "POST", "/users", json=body, done_if="email-taken")
         return await person.sign_in()
 
     async def product(self, *, stock: int = 0, price: int = 1250, warehouse_id: str | None = None) -> str:
@@ -200,7 +210,7 @@ class World:
         admin = Person(self, settings["USER_FIRST_ADMIN_EMAIL"], password)
 
         async def signed_in() -> Person | None:
-            answer = await admin.ask("user", "POST", "/auth/token", data=admin.form)
+            answer = await admin.ask("user", "POST", SIGN_IN, data=admin.form)
             return await admin.sign_in() if answer.is_success else None  # made within a moment of the first start
 
         found: Person = await until("the first admin", signed_in)

@@ -1,4 +1,4 @@
-"""One shop of real processes for all tests of this folder, which share one test process (`xdist_group`)."""
+"""One shop of real processes for all tests that ask for it; they share one test process (`xdist_group`)."""
 
 import shutil
 import tempfile
@@ -11,6 +11,7 @@ from local_stack.postgres import FAST_AND_FORGETFUL
 from local_stack.shop import Shop
 from tests.system.world import World
 
+HERE = Path(__file__).parent
 SETTINGS = {
     "LOG_LEVEL": "INFO",
     "LOG_FORMAT": "json",
@@ -27,7 +28,7 @@ SECONDS = 300
 @pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if "tests/system/" in str(item.path):
+        if item.path.is_relative_to(HERE) and "shop" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.xdist_group("system"))
             item.add_marker(pytest.mark.system)
             item.add_marker(pytest.mark.timeout(SECONDS))

@@ -1,0 +1,91 @@
+"""A stream of customers that never waits for the shop, and a world that bears with whatever it answers."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from itertools import count
+from typing import Any, Self
+
+import httpx
+
+from local_stack.shop import Shop
+from tests.system.crowd import STOCK, Crowd
+from tests.system.world import Person, World
+
+CUSTOMERS = 12
+STAYS = 40
+"""Orders between two new customers, each of whom takes the place of another."""
+PATIENCE = 120.0
+
+
+class ChaosWorld(World):
+    """Every answer of 500 and more is tried again; `unclear` counts those that don't say when to."""
+
+    def __init__(self, shop: Shop) -> None:
+        super().__init__(shop, patience=PATIENCE)
+        self.unclear: Counter[str] = Counter()
+        self._names = {shop.layout.port(part): part.name for part in shop.layout.parts}
+
+    async def __aenter__(self) -> Self:
+        await super().__aenter__()
+        self.http.event_hooks = {"response": [self._note]}
+        return self
+
+    def bears(self, answer: httpx.Response) -> bool:
+        return super().bears(answer) or answer.is_server_error
+
+    async def _note(self, answer: httpx.Response) -> None:
+        if answer.is_server_error and not super().bears(answer):
+            name = self._names[answer.request.url.port or 80]
+            text = (await answer.aread()).decode(errors="replace")
+            self.unclear[f"{answer.status_code} of {name}: {text[:200]}"] += 1
+
+
+class Stream(Crowd):
+    """`rate` orders a second, whatever becomes of those before. Who is refused for good complains; the others go on."""
+
+    def __init__(self, world: World, rate: float) -> None:
+        super().__init__(world, verified=True)
+        self.complaints: list[str] = []
+        self._rate = rate
+        self._people: list[Person] = []
+
+    async def prepare(self, stock: int = STOCK) -> None:
+        await super().prepare(stock)
+        self._people = await self.arrive(CUSTOMERS)
+
+    async def flow(self, enough: asyncio.Event) -> None:
+        """Returns when there was enough and the last of them was answered."""
+        async with asyncio.TaskGroup() as tasks:
+            for number in count():
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(enough.wait(), 1 / self._rate)
+                if enough.is_set():
+                    return
+                tasks.create_task(self._buy(number))
+                if number % STAYS == STAYS - 1:
+                    tasks.create_task(self._take_the_place_of(number // STAYS % CUSTOMERS))
+
+    async def _buy(self, number: int) -> None:
+        with self._noted(f"order {number}"):
+            await self.order(self._people[number % CUSTOMERS], number)
+
+    async def _take_the_place_of(self, place: int) -> None:
+        with self._noted("a new customer"):
+            [self._people[place]] = await self.arrive(1)
+
+    async def _pay(self, order_id: str) -> None:
+        with self._noted(f"the payment of order {order_id}"):
+            await super()._pay(order_id)
+
+    async def _send(self, parcel: dict[str, Any]) -> None:
+        with self._noted(f"the parcel {parcel['id']}"):
+            await super()._send(parcel)
+
+    @contextmanager
+    def _noted(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except (AssertionError, httpx.TransportError) as error:
+            self.complaints.append(f"{what}: {error!r}")

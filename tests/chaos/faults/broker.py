@@ -1,0 +1,23 @@
+"""The broker dies, or is away for a while."""
+
+import asyncio
+
+from local_stack.shop import Shop
+from tests.chaos.faults.fault import Fault
+from tests.chaos.faults.kills import kill
+
+
+async def away(shop: Shop, parts: tuple[str, ...], seconds: float) -> None:
+    for name in parts:
+        await asyncio.to_thread(shop.stop, name)
+    try:
+        await asyncio.sleep(seconds)
+    finally:
+        for name in parts:
+            await asyncio.to_thread(shop.start, name)
+
+
+FAULTS = (
+    Fault("kill-broker", ("kafka",), kill),
+    Fault("broker-away", ("kafka",), away, seconds=(10, 30)),
+)

@@ -1,0 +1,36 @@
+"""What a fault is: a name, whom it may hit, for how long, and how it is done."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from local_stack.parts import SERVICES
+from local_stack.shop import Shop
+from tests.system.world import until
+
+Inflict = Callable[[Shop, tuple[str, ...], float], Awaitable[None]]
+"""Returns when it is over and nobody does anything against the shop any more; not when the shop has recovered."""
+
+EVERY_SERVICE = tuple(service.name for service in SERVICES)
+
+
+@dataclass(frozen=True)
+class Fault:
+    """`at_once`: how many victims it takes, and `seconds`: how long it lasts, both from … to."""
+
+    name: str
+    victims: tuple[str, ...]
+    inflict: Inflict
+    at_once: tuple[int, int] = (1, 1)
+    seconds: tuple[float, float] = (0, 0)
+
+
+async def running(shop: Shop, name: str) -> int:
+    """Its process id, as soon as it has one: the fault before may have left it down for a moment."""
+
+    async def pid() -> int:
+        state = (await asyncio.to_thread(shop.states)).get(name)
+        return state.pid if state else 0
+
+    found: int = await until(f"{name} runs", pid)
+    return found

@@ -1,0 +1,98 @@
+"""A run: customers and faults at once, then peace, then the books."""
+
+import asyncio
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+import asyncpg
+
+from tests.chaos.crowd import ChaosWorld, Stream
+from tests.chaos.report import Outcome
+from tests.chaos.schedule import Strike
+from tests.chaos.storm import Storm
+from tests.system.books import Kind, Violation, differences
+from tests.system.world import until
+
+RATE = 4.0
+"""Orders a second; a fraction of what the shop can do, so that what is left behind by a fault is caught up with."""
+DRAINED_WITHIN = 120.0
+AGREED_WITHIN = 60.0
+HELD = "SELECT count(*) FROM deliveries WHERE status = 'pending'"
+HELD_FOR = 240.0
+"""Seconds: longer than a process that was killed keeps its hold on the e-mails that it was sending."""
+
+
+@dataclass
+class Run:
+    """`so_far` may be asked at any moment. `mails_too`: waits also for e-mails that a killed process still holds."""
+
+    world: ChaosWorld
+    seed: int
+    plan: tuple[Strike, ...]
+    seconds: float
+    rate: float = RATE
+    mails_too: bool = False
+    phase: str = "preparing"
+    violations: list[Violation] = field(default_factory=list)
+    started: float = field(default_factory=time.monotonic)
+
+    def __post_init__(self) -> None:
+        self.stream = Stream(self.world, self.rate)
+        self.storm = Storm(self.world, self.plan)
+
+    async def play(self) -> Outcome:
+        await self.stream.prepare(stock=int(self.rate * self.seconds))
+        async with self.stream.served():
+            self.phase = "faults"
+            await self._break_and_sell()
+            self.phase = "draining"
+            await self._drain()
+        self.phase = "checking"
+        self.violations = await differences(self.world, self.stream.ledger, AGREED_WITHIN)
+        self.phase = "done"
+        return self.so_far()
+
+    def so_far(self) -> Outcome:
+        return Outcome(
+            seed=self.seed,
+            seconds=self.seconds,
+            elapsed=time.monotonic() - self.started,
+            phase=self.phase,
+            orders=len(self.stream.ledger.orders),
+            struck=tuple(self.storm.struck),
+            violations=(*self.violations, *self._heard()),
+            unclear=dict(self.world.unclear),
+        )
+
+    def _heard(self) -> list[Violation]:
+        """What was seen on the way and no book tells: requests refused for good, and a shop that did not recover."""
+        slow = [Violation(Kind.STUCK, f"after {s.strike.kind}: {s.failed}") for s in self.storm.struck if s.failed]
+        return [*slow, *(Violation(Kind.OTHER, complaint) for complaint in self.stream.complaints)]
+
+    async def _break_and_sell(self) -> None:
+        enough = asyncio.Event()
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self.stream.flow(enough))
+            await asyncio.gather(self.storm.rage(), asyncio.sleep(self.seconds))
+            enough.set()
+
+    async def _drain(self) -> None:
+        with suppress(AssertionError):  # the books name those orders that don't come to their end
+            await until("all of it is up", lambda: asyncio.to_thread(self.world.shop.is_up), DRAINED_WITHIN)
+            await self.stream.ended(DRAINED_WITHIN)
+        if self.mails_too:
+            await self._mailed()
+
+    async def _mailed(self) -> None:
+        """Once nothing keeps its hold on an e-mail. The books name those that are due and not sent."""
+        database = await asyncpg.connect(self.world.shop.database_url("notification"))
+
+        async def nothing_held() -> bool:
+            return not await database.fetchval(HELD)
+
+        try:
+            with suppress(AssertionError):
+                await until("all e-mails are sent", nothing_held, HELD_FOR)
+        finally:
+            await database.close()

@@ -1,0 +1,79 @@
+"""The faults as they happen, and how long the shop takes to stand up after each."""
+
+import asyncio
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import asyncpg
+
+from tests.chaos.faults import FAULTS
+from tests.chaos.schedule import Strike
+from tests.system.world import World, until
+
+RECOVERED_WITHIN = 60.0
+DECIDED = """
+SELECT min(h.at) FROM order_history h JOIN orders o ON o.id = h.order_id
+WHERE o.created_at > $1 AND h.from_status = 'pending' AND h.to_status <> 'pending'
+"""
+
+
+@dataclass
+class Struck:
+    """A fault that happened, `at` seconds from the start. `recovery`: from its end until the parts that it hit were
+    ready and an order was accepted and decided; None: not yet, and `failed`: not within RECOVERED_WITHIN."""
+
+    strike: Strike
+    at: float
+    recovery: float | None = None
+    failed: str = ""
+
+
+class Storm:
+    def __init__(self, world: World, plan: tuple[Strike, ...]) -> None:
+        self.struck: list[Struck] = []
+        self._world = world
+        self._plan = plan
+
+    async def rage(self) -> None:
+        """Returns when all faults are over and the shop has recovered from each, or was too slow."""
+        started = time.monotonic()
+        async with asyncio.TaskGroup() as tasks:
+            for strike in self._plan:
+                await asyncio.sleep(started + strike.at - time.monotonic())
+                struck = Struck(strike, round(time.monotonic() - started, 1))
+                self.struck.append(struck)
+                try:
+                    await FAULTS[strike.kind].inflict(self._world.shop, strike.parts, strike.seconds)
+                except AssertionError as error:  # the victim stays down
+                    struck.failed = str(error)
+                else:
+                    tasks.create_task(self._watch(struck))
+
+    async def _watch(self, struck: Struck) -> None:
+        ended, started = datetime.now(UTC), time.monotonic()
+        try:
+            for name in struck.strike.parts:
+                await self._ready(name)
+            ready = time.monotonic() - started
+            decided: datetime = await until("an order is decided", lambda: self._decided(ended), RECOVERED_WITHIN)
+        except AssertionError as error:
+            struck.failed = str(error)
+            return
+        struck.recovery = max(ready, (decided - ended).total_seconds())
+
+    async def _ready(self, name: str) -> None:
+        await until(f"{name} ready", lambda: asyncio.to_thread(self._world.shop.is_ready, name), RECOVERED_WITHIN)
+
+    async def _decided(self, since: datetime) -> datetime | None:
+        try:
+            database = await asyncpg.connect(self._world.shop.database_url("order"), timeout=5)
+        except (OSError, asyncpg.PostgresError):  # a later fault has it down
+            return None
+        try:
+            found: datetime | None = await database.fetchval(DECIDED, since)
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            return None
+        finally:
+            database.terminate()
+        return found

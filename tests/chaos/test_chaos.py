@@ -1,0 +1,18 @@
+"""A short mix of faults while customers come: every order, unit and penny is counted once."""
+
+from local_stack.shop import Shop
+from tests.chaos.crowd import ChaosWorld
+from tests.chaos.run import Run
+from tests.chaos.schedule import schedule
+
+SEED = 85
+SECONDS = 55.0
+
+
+async def test_a_short_mix_loses_and_doubles_nothing(shop: Shop) -> None:
+    plan = schedule(SEED, SECONDS)
+    async with ChaosWorld(shop) as world:
+        outcome = await Run(world, SEED, plan, SECONDS).play()
+    assert [str(violation) for violation in outcome.violations[:20]] == [], f"{len(outcome.violations)} violations"
+    assert len(outcome.struck) == len(plan)
+    assert outcome.orders > SECONDS

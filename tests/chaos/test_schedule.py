@@ -1,0 +1,54 @@
+"""A seed says what happens: the same again, every fault in its turn, and peace at the end."""
+
+from itertools import pairwise
+
+import pytest
+
+from tests.chaos.faults import FAULTS
+from tests.chaos.schedule import FIRST, LAST, PAUSE, schedule
+
+SEEDS = range(10)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_seed_repeats_its_schedule(seed: int) -> None:
+    assert schedule(seed, 600) == schedule(seed, 600)
+
+
+def test_seeds_differ() -> None:
+    assert len({schedule(seed, 600) for seed in SEEDS}) == len(SEEDS)
+
+
+def test_a_longer_run_begins_as_the_shorter_one() -> None:
+    short, long = schedule(7, 120), schedule(7, 600)
+    assert 0 < len(short) < len(long)
+    assert long[: len(short)] == short
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_one_after_the_other_and_peace_at_both_ends(seed: int) -> None:
+    strikes = schedule(seed, 600)
+    assert strikes[0].at == FIRST
+    for one, next in pairwise(strikes):
+        assert PAUSE[0] - 0.1 <= next.at - one.at - one.seconds <= PAUSE[1] + 0.1
+    assert strikes[-1].at + strikes[-1].seconds <= 600 - LAST
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_every_fault_has_its_turn_and_its_victims(seed: int) -> None:
+    strikes = schedule(seed, 600)
+    assert {strike.kind for strike in strikes[: len(FAULTS)]} == set(FAULTS)
+    for strike in strikes:
+        fault = FAULTS[strike.kind]
+        assert set(strike.parts) <= set(fault.victims)
+        assert fault.at_once[0] <= len(set(strike.parts)) == len(strike.parts) <= fault.at_once[1]
+        assert fault.seconds[0] <= strike.seconds <= fault.seconds[1]
+
+
+def test_a_choice_is_kept_to() -> None:
+    assert {strike.kind for strike in schedule(1, 600, ["kill-broker"])} == {"kill-broker"}
+    assert schedule(1, 600, ["kill-broker", "broker-away"]) == schedule(1, 600, ["broker-away", "kill-broker"])
+
+
+def test_too_short_a_run_has_no_fault() -> None:
+    assert schedule(1, FIRST) == ()

@@ -1,0 +1,150 @@
+"""Bugs to plant: each breaks one thing in the services' own rules, as a tired hand might."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from inventory_service.reservations.allocation import Share
+from inventory_service.reservations.desk import Desk, Held
+from order_service.orders import use_cases
+from order_service.orders.models import BEFORE_PAID, RULES, Status, Trigger
+from order_service.orders.state import Cause, OrderState, Shipment
+from order_service.payments.models import Account, Payment, PaymentState, Refund, RefundState
+
+Plant = Callable[[pytest.MonkeyPatch], None]
+
+
+def a_rule_is_missing(patch: pytest.MonkeyPatch) -> None:
+    """Stock that was given back never ends a cancellation."""
+    patch.delitem(RULES, (Status.CANCELLING, Trigger.RESERVATION_RELEASED))
+
+
+def a_cancelled_order_keeps_the_money(patch: pytest.MonkeyPatch) -> None:
+    step = (Status.CANCELLING, Trigger.RESERVATION_RELEASED)
+    patch.setitem(RULES, step, replace(RULES[step], refund=False))
+
+
+def an_end_is_left_again(patch: pytest.MonkeyPatch) -> None:
+    """Late stock brings a cancelled order back to life."""
+    alive = RULES[Status.PENDING, Trigger.RESERVATION_ACCEPTED]
+    patch.setitem(RULES, (Status.CANCELLED, Trigger.RESERVATION_ACCEPTED), alive)
+
+
+def money_is_refunded_twice(patch: pytest.MonkeyPatch) -> None:
+    """A refund that is under way is forgotten when the next one is asked for."""
+
+    def left(self: Account, payment: Payment) -> int:
+        made = (r.amount for r in self.refunds if r.payment_id == payment.id and r.status == RefundState.SUCCEEDED)
+        return payment.amount - sum(made) if payment.status == PaymentState.SUCCEEDED else 0
+
+    patch.setattr(Account, "left", left)
+
+
+def a_capture_is_counted_twice(patch: pytest.MonkeyPatch) -> None:
+    def capture(order: OrderState, captured_total: int, *rest: Any) -> int:
+        return use_cases_capture(order, order.captured + captured_total, *rest)
+
+    use_cases_capture = use_cases.capture
+    patch.setattr(use_cases, "capture", capture)
+
+
+def a_late_payment_is_ignored(patch: pytest.MonkeyPatch) -> None:
+    """What failed once is never heard again, even when the money came after all."""
+    patch.setattr(PaymentState, "is_news", lambda self, reported: self is PaymentState.PENDING)
+
+
+def an_expired_order_keeps_late_money(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(use_cases, "BEFORE_PAID", BEFORE_PAID | {Status.EXPIRED})
+
+
+def a_failed_refund_counts_as_made(patch: pytest.MonkeyPatch) -> None:
+    def refunded(self: Account, currency: str) -> int:
+        return sum(r.amount for r in self.refunds if r.status != RefundState.REQUESTED and r.currency == currency)
+
+    patch.setattr(Account, "refunded", refunded)
+
+
+def a_refund_is_settled_by_every_report(patch: pytest.MonkeyPatch) -> None:
+    """A late failure undoes a refund that was made."""
+
+    def settle(self: Refund, report: Any, now: Any) -> bool:
+        self.status = report.state
+        return True
+
+    patch.setattr(Refund, "settle", settle)
+
+
+def the_version_is_not_raised(patch: pytest.MonkeyPatch) -> None:
+    """By a step that says nothing."""
+
+    def move(self: OrderState, trigger: Trigger, cause: Cause) -> None:
+        before, said = self.version, len(self.sayings)
+        order_moves(self, trigger, cause)
+        if len(self.sayings) == said:
+            self.version = before
+
+    order_moves = OrderState.move
+    patch.setattr(OrderState, "move", move)
+
+
+def part_of_the_parcels_counts_as_all(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(OrderState, "_all_are", OrderState._some_are)
+
+
+def news_of_a_parcel_is_taken_twice(patch: pytest.MonkeyPatch) -> None:
+    def see(self: OrderState, seen: Shipment) -> Trigger | None:
+        self.shipments.pop(seen.id, None)
+        return order_sees(self, seen)
+
+    order_sees = OrderState.see_shipment
+    patch.setattr(OrderState, "see_shipment", see)
+
+
+def released_stock_is_not_freed(patch: pytest.MonkeyPatch) -> None:
+    def free_all(self: Desk, held: Held) -> None:
+        held.shares, held.shares_changed = [], True
+
+    patch.setattr(Desk, "_free_all", free_all)
+
+
+def a_cancelled_order_ships(patch: pytest.MonkeyPatch) -> None:
+    """Its stock is released, but its parcels are not called off."""
+
+    def release(self: Desk, held: Held) -> None:
+        desk_releases(self, held)
+        held.shipments_cancelled = False
+
+    desk_releases = Desk._release
+    patch.setattr(Desk, "_release", release)
+
+
+def the_same_pieces_are_promised_twice(patch: pytest.MonkeyPatch) -> None:
+    """A reservation takes nothing from what is free."""
+
+    def take(self: Desk, shares: Sequence[Share], sign: int) -> None:
+        if sign < 0:
+            desk_takes(self, shares, sign)
+
+    desk_takes = Desk._take
+    patch.setattr(Desk, "_take", take)
+
+
+BUGS: tuple[Plant, ...] = (
+    a_rule_is_missing,
+    a_cancelled_order_keeps_the_money,
+    an_end_is_left_again,
+    money_is_refunded_twice,
+    a_capture_is_counted_twice,
+    a_late_payment_is_ignored,
+    an_expired_order_keeps_late_money,
+    a_failed_refund_counts_as_made,
+    a_refund_is_settled_by_every_report,
+    the_version_is_not_raised,
+    part_of_the_parcels_counts_as_all,
+    news_of_a_parcel_is_taken_twice,
+    released_stock_is_not_freed,
+    a_cancelled_order_ships,
+    the_same_pieces_are_promised_twice,
+)

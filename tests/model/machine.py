@@ -1,0 +1,368 @@
+"""Orders and what can happen to them, in any order that the world allows; after each step the promise is held up."""
+
+import sys
+from collections import defaultdict, deque
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+from uuid import UUID, uuid4
+
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from contracts.events import inventory_deduction as inventory
+from contracts.events import shipment_notification as shipping
+from contracts.events.base import Event
+from inventory_service.shipments.models import Shipment
+from service_kit.ids import uuid7
+from tests.model.driver import UNIT_PRICE, Driver, Letter
+from tests.model.promise import ENDS, WANTS_NO_MONEY, Charge, PromisedOrder, Seen, SeenRefund
+from tests.model.shelves import Hold, Pieces, Shelves
+from tests.model.storehouse import Storehouse
+
+T = TypeVar("T")
+
+MOST_ORDERS = 4
+STOCK = ((2, 2), (2, 2))
+"""Of each product so many pieces in each warehouse: few enough that orders take them from one another."""
+
+SHARES: dict[str, Callable[[int], int]] = {
+    "half": lambda total: total // 2,
+    "all": lambda total: total,
+    "too much": lambda total: total + 100,
+}
+share = st.sampled_from(sorted(SHARES))
+which = st.integers(min_value=0, max_value=255)
+"""Of the things that are there at that moment."""
+
+
+class OrderLife(RuleBasedStateMachine):
+    """What inventory and the order tell each other keeps its order within a topic and an order, and no other.
+
+    News of parcels comes in any order at all, as it would after a dead letter was discarded.
+    """
+
+    orders: Bundle[UUID] = Bundle("orders")
+
+    def __init__(self, driver: Driver, on_step: Callable[[set[str]], None]) -> None:
+        """`on_step` is told the statuses that there are after each step."""
+        super().__init__()
+        self.driver = driver
+        self.on_step = on_step
+        self.promised: dict[UUID, PromisedOrder] = {}
+        self.seen: dict[UUID, Seen] = {}
+        self.charges: list[Charge] = []
+        self.to_inventory: dict[UUID, deque[inventory.InventoryRequest]] = defaultdict(deque)
+        self.to_order: dict[UUID, deque[Letter]] = defaultdict(deque)
+        self.of_parcels: list[Letter] = []
+        self.heard: list[Letter] = []
+
+    @initialize()
+    def stock_is_there(self) -> None:
+        self.products = [self.driver.product() for _ in STOCK]
+        warehouses = [uuid7() for _ in STOCK[0]]
+        stock = dict(zip(self.products, STOCK, strict=True))
+        self.storehouse = Storehouse({each: dict(zip(warehouses, stock[each], strict=True)) for each in stock})
+        self.shelves = Shelves(Pieces({each: sum(stock[each]) for each in stock}))
+
+    @invariant()
+    def stock_adds_up(self) -> None:
+        self.on_step({order.status for order in self.promised.values()})
+        self.shelves.match(self.storehouse.levels())
+
+    # The customer, staff and the clock.
+
+    @precondition(lambda self: len(self.promised) < MOST_ORDERS)
+    @rule(target=orders, first=st.integers(1, 3), second=st.integers(0, 2))
+    def place(self, first: int, second: int) -> UUID:
+        return self._place(first, second)
+
+    @precondition(lambda self: len(self.promised) < MOST_ORDERS)
+    @rule(target=orders, first=st.integers(1, 3), in_time=st.booleans())
+    def place_and_pay(self, first: int, in_time: bool) -> UUID:
+        """So that many orders get as far as to be sent; some when their reservation is over, and must get another."""
+        order_id = self._place(first, 0)
+        self.post_is_quick()
+        if not in_time and order_id in self.storehouse.reserved_orders():
+            self._reservation_expires(order_id)
+        self.money_comes_unasked(order_id, "all", True)
+        return order_id
+
+    @rule(order_id=orders, by_staff=st.booleans())
+    def cancel(self, order_id: UUID, by_staff: bool) -> None:
+        order = self.promised[order_id]
+        assert self.driver.cancel(order_id, by_staff=by_staff) == order.can_be_called_off()
+        order.goes("called off")
+        self._happened_to(order_id)
+
+    @rule(order_id=orders)
+    def time_passes(self, order_id: UUID) -> None:
+        """Beyond what the order may take to be paid, or its customer to change their mind."""
+        self.driver.pay_by_passes(order_id)
+        self.promised[order_id].goes("not paid in time")
+        self._happened_to(order_id)
+        self.driver.return_window_ends(order_id)
+        self.promised[order_id].goes("the return window is over")
+        self._happened_to(order_id)
+
+    # Money.
+
+    @rule(order_id=orders)
+    def open_payment(self, order_id: UUID) -> None:
+        order = self.promised[order_id]
+        under_way = any(each.order_id == order_id and each.succeeded is None for each in self.charges)
+        opened = self.driver.open_payment(order_id)
+        if order.status == "awaiting_payment" and not under_way:
+            assert opened is not None
+            assert opened.amount == order.total - order.captured + order.given_back
+            self.charges.append(Charge(opened.payment_id, order_id, opened.amount))
+        else:
+            assert opened is None
+        self._happened_to(order_id)
+
+    @rule(order_id=orders, part=share, succeeded=st.booleans())
+    def money_comes_unasked(self, order_id: UUID, part: str, succeeded: bool) -> None:
+        """In parts, in full or too much, for an order in whatever state; or it fails to come."""
+        self.charges.append(Charge(uuid4(), order_id, SHARES[part](self.promised[order_id].total)))
+        self._gateway_says(self.charges[-1], succeeded)
+
+    @precondition(lambda self: self.charges)
+    @rule(n=which, succeeded=st.booleans())
+    def gateway_speaks_of_a_charge(self, n: int, succeeded: bool) -> None:
+        """For the first time, again, or otherwise than before: only money that comes after all is news."""
+        self._gateway_says(_one_of(self.charges, n), succeeded)
+
+    @precondition(lambda self: self.charges)
+    @rule(n=which, part=share)
+    def staff_refund(self, n: int, part: str) -> None:
+        charge = _one_of(self.charges, n)
+        amount = SHARES[part](charge.amount)
+        allowed = 0 < amount <= self._left_of(charge)
+        assert self.driver.ask_refund(charge.order_id, charge.id, amount) == allowed
+        if allowed:
+            self.promised[charge.order_id].asked_back += amount
+        self._happened_to(charge.order_id)
+
+    @precondition(lambda self: any(seen.refunds for seen in self.seen.values()))
+    @rule(n=which, succeeded=st.booleans())
+    def gateway_speaks_of_a_refund(self, n: int, succeeded: bool) -> None:
+        """For the first time or again; one that failed may succeed after all, unless it was asked for again."""
+        refunds = [(order_id, refund) for order_id, seen in self.seen.items() for refund in seen.refunds]
+        self._refund_is(*_one_of(refunds, n), succeeded)
+
+    # Letters and parcels.
+
+    @precondition(lambda self: any(self.to_inventory.values()))
+    @rule(n=which)
+    def inventory_hears(self, n: int) -> None:
+        order_id = _one_of([each for each, waiting in self.to_inventory.items() if waiting], n)
+        request = self.to_inventory[order_id].popleft()
+        answers = self.storehouse.asked(request)
+        self._judge(request, answers)
+        for answer in answers:
+            self._post(answer)
+        self._happened_to(order_id)
+
+    @precondition(lambda self: any(self.to_order.values()))
+    @rule(n=which)
+    def order_hears(self, n: int) -> None:
+        order_id = _one_of([each for each, waiting in self.to_order.items() if waiting], n)
+        self._hear(self.to_order[order_id].popleft())
+
+    @precondition(lambda self: self.of_parcels)
+    @rule(n=which)
+    def order_hears_of_a_parcel(self, n: int) -> None:
+        self._hear(self.of_parcels.pop(n % len(self.of_parcels)))
+
+    @precondition(lambda self: self.heard)
+    @rule(n=which)
+    def order_hears_again(self, n: int) -> None:
+        """News of a parcel even when the inbox has long forgotten it."""
+        letter = _one_of(self.heard, n)
+        order_id = UUID(letter.event.key)
+        before = self.seen[order_id]
+        self.driver.hear(Letter(letter.event) if isinstance(letter.event, shipping.ShipmentEvent) else letter)
+        self._happened_to(order_id)
+        assert self.seen[order_id] == before, "what was heard before changes nothing"
+
+    @precondition(lambda self: self.storehouse.reserved_orders())
+    @rule(n=which)
+    def reservation_expires(self, n: int) -> None:
+        self._reservation_expires(_one_of(self.storehouse.reserved_orders(), n))
+
+    @precondition(lambda self: self.storehouse.shipments)
+    @rule(n=which)
+    def warehouse_dispatches(self, n: int) -> None:
+        self._dispatch(_one_of(list(self.storehouse.shipments.values()), n))
+
+    @precondition(lambda self: self.storehouse.shipments)
+    @rule(n=which)
+    def carrier_delivers(self, n: int) -> None:
+        self._deliver(_one_of(list(self.storehouse.shipments.values()), n))
+
+    @precondition(lambda self: self.storehouse.shipments)
+    @rule(but=st.integers(0, 3))
+    def carrier_is_quick(self, but: int) -> None:
+        """All parcels leave and arrive, but for one that only leaves, or none."""
+        for n, shipment in enumerate(list(self.storehouse.shipments.values())):
+            self._dispatch(shipment)
+            if n != but:
+                self._deliver(shipment)
+
+    @precondition(lambda self: any(self.to_inventory.values()) or any(self.to_order.values()))
+    @rule()
+    def post_is_quick(self) -> None:
+        """All that was said is heard, and what is said to that."""
+        while any(self.to_inventory.values()) or any(self.to_order.values()) or self.of_parcels:
+            if any(self.to_inventory.values()):
+                self.inventory_hears(0)
+            elif any(self.to_order.values()):
+                self.order_hears(0)
+            else:
+                self.order_hears_of_a_parcel(0)
+
+    def teardown(self) -> None:
+        """The dust settles: letters and parcels arrive, and late money; all is told again; refunds are made."""
+        if sys.exc_info()[0] is not None:
+            return
+        self.post_is_quick()
+        self.carrier_is_quick(-1)
+        self.post_is_quick()
+        for order_id, order in self.promised.items():
+            if order.status in WANTS_NO_MONEY:
+                self.money_comes_unasked(order_id, "half", True)
+        for n in range(len(self.heard)):
+            self.order_hears_again(n)
+        for order_id in self.promised:
+            for refund in self.seen[order_id].refunds:
+                if refund.state == "requested":
+                    self._refund_is(order_id, refund, True)
+            self._is_settled(order_id)
+        self.stock_adds_up()
+
+    def _is_settled(self, order_id: UUID) -> None:
+        order, hold = self.promised[order_id], self.shelves.holds[order_id]
+        assert order.status in ENDS | {"awaiting_payment", "delivered"}, "no order stands still"
+        assert not hold.held or order.status == "awaiting_payment", "nothing is held that nobody waits for"
+        if order.status in WANTS_NO_MONEY:
+            assert order.captured - order.given_back <= order.kept_by_failure, "all of the money is back"
+            assert not hold.left, "nothing was sent"
+        elif order.status != "awaiting_payment":
+            assert hold.left == hold.parcels.keys() != set(), "all of it was sent"
+
+    def _happened_to(self, order_id: UUID) -> None:
+        """Takes what the order asks of inventory, and holds what is seen of it against the promise."""
+        self.to_inventory[order_id].extend(self.driver.requests(order_id))
+        self.seen[order_id] = self.driver.look(order_id)
+        self.promised[order_id].holds(self.seen[order_id])
+
+    def _gateway_says(self, charge: Charge, succeeded: bool) -> None:
+        before, is_news = self.seen[charge.order_id], succeeded and not charge.succeeded
+        self.driver.charge_is(charge, succeeded=succeeded)
+        charge.succeeded = succeeded or bool(charge.succeeded)
+        if is_news:
+            self.promised[charge.order_id].money_arrives(charge.amount)
+        self._happened_to(charge.order_id)
+        assert is_news or self.seen[charge.order_id] == before, "only money is news to an order, and only once"
+
+    def _refund_is(self, order_id: UUID, refund: SeenRefund, succeeded: bool) -> None:
+        order = self.promised[order_id]
+        charge = next(each for each in self.charges if each.id == refund.payment_id)
+        if refund.state == "failed" and succeeded and self._left_of(charge) < refund.amount:
+            return  # asked for again meanwhile: no gateway gives more back than it took
+        self.driver.refund_is(order_id, refund, succeeded=succeeded)
+        if succeeded and refund.state != "succeeded":
+            order.refund_succeeds(refund.amount, after_all=refund.state == "failed")
+        elif refund.state == "requested":
+            order.refund_fails(refund.amount)
+        self._happened_to(order_id)
+
+    def _left_of(self, charge: Charge) -> int:
+        """What may be asked back of one payment."""
+        refunds = [each for each in self.seen[charge.order_id].refunds if each.payment_id == charge.id]
+        return charge.amount * bool(charge.succeeded) - sum(each.amount for each in refunds if each.state != "failed")
+
+    def _place(self, first: int, second: int) -> UUID:
+        lines = +Pieces(dict(zip(self.products, (first, second), strict=True)))
+        order_id = self.driver.place(lines)
+        self.promised[order_id] = PromisedOrder(lines.total() * UNIT_PRICE)
+        self.shelves.holds[order_id] = Hold(lines)
+        self._happened_to(order_id)
+        return order_id
+
+    def _dispatch(self, shipment: Shipment) -> None:
+        allowed = self.shelves.may_leave(shipment.order_id, shipment.id)
+        dispatched = self.storehouse.dispatches(shipment)
+        assert (dispatched is not None) == allowed, "what was released never leaves, and nothing leaves twice"
+        if dispatched is not None:
+            self.shelves.leaves(shipment.order_id, shipment.id)
+            self._post(dispatched)
+        self._happened_to(shipment.order_id)
+
+    def _deliver(self, shipment: Shipment) -> None:
+        if delivered := self.storehouse.delivers(shipment):
+            self._post(delivered)
+        self._happened_to(shipment.order_id)
+
+    def _reservation_expires(self, order_id: UUID) -> None:
+        self.shelves.expire(order_id)
+        for answer in self.storehouse.expires(order_id):
+            self._post(answer)
+        self._happened_to(order_id)
+
+    def _judge(self, request: inventory.InventoryRequest, answers: Sequence[Event]) -> None:
+        """Inventory's answer is the one that the shelves allow."""
+        shelves, order_id = self.shelves, request.order_id
+        made = {each.shipment_id: each for each in answers if isinstance(each, shipping.ShipmentCreated)}
+        packed = bool(shelves.holds[order_id].parcels)
+        match request:
+            case inventory.ReservationRequested():
+                expected: str | None = shelves.reserve(order_id)
+            case inventory.ReleaseRequested():
+                expected = shelves.release(order_id)
+            case _:
+                expected = shelves.fulfil(order_id)
+        assert [_name(each) for each in answers if not isinstance(each, shipping.ShipmentCreated)] == (
+            [expected] if expected else []
+        )
+        if expected is None and not packed:
+            shelves.packed(order_id, {id: _contents(parcel) for id, parcel in made.items()})
+        else:
+            assert not made, "parcels are made once, and of what is reserved"
+
+    def _post(self, event: Event) -> None:
+        if isinstance(event, shipping.ShipmentEvent):
+            self.of_parcels.append(Letter(event))
+        else:
+            self.to_order[UUID(event.key)].append(Letter(event))
+
+    def _hear(self, letter: Letter) -> None:
+        self.driver.hear(letter)
+        self.heard.append(letter)
+        order = self.promised[UUID(letter.event.key)]
+        match letter.event:
+            case inventory.ReservationAccepted():
+                order.stock_is_reserved()
+            case inventory.ReservationRejected():
+                order.goes("stock is lacking")
+            case inventory.ReservationReleased():
+                order.goes("stock is released")
+            case inventory.ReleaseRefused():
+                order.release_is_refused()
+            case shipping.ShipmentEvent(shipment_id=parcel, shipments_of_order=in_all):
+                order.parcel_is(parcel, _name(letter.event).removeprefix("shipment."), in_all)
+        self._happened_to(UUID(letter.event.key))
+
+
+def _one_of(things: Sequence[T], n: int) -> T:
+    return things[n % len(things)]
+
+
+def _name(event: Event) -> str:
+    return event.type.removeprefix("mart.").removesuffix(".v1")
+
+
+def _contents(parcel: shipping.ShipmentCreated) -> Pieces:
+    pieces = Pieces()
+    for line in parcel.lines:
+        pieces[line.product_id] += line.quantity
+    return pieces

@@ -1,0 +1,47 @@
+"""How far the machine goes. Short runs always take the same ways; long ones look for new ones."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from tests.model.driver import Driver
+from tests.model.machine import OrderLife
+
+_ANY = settings(
+    deadline=None,
+    database=None,
+    print_blob=True,
+    report_multiple_bugs=False,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
+)
+SHORT = settings(_ANY, derandomize=True, max_examples=100, stateful_step_count=50)
+LONG = settings(_ANY, max_examples=500, stateful_step_count=60)
+API = settings(_ANY, derandomize=True, max_examples=6, stateful_step_count=50)
+API_LONG = settings(_ANY, max_examples=30, stateful_step_count=50)
+HUNT = settings(_ANY, derandomize=True, max_examples=300, stateful_step_count=50, phases=[Phase.generate])
+"""For a bug that was planted: the first failure is enough, whatever else would fail as well."""
+
+
+@dataclass
+class Journey:
+    steps: int = 0
+    statuses: set[str] = field(default_factory=set)
+    """All that any order was in."""
+
+    def goes_on(self, statuses: set[str]) -> None:
+        self.steps += 1
+        self.statuses |= statuses
+
+
+def travel(driver: Callable[[], Driver], how_far: settings) -> Journey:
+    """Runs the machine. Raises: AssertionError, where the promise was broken."""
+    journey = Journey()
+
+    class Life(OrderLife):
+        def __init__(self) -> None:
+            super().__init__(driver(), journey.goes_on)
+
+    run_state_machine_as_test(Life, settings=how_far)
+    return journey

@@ -1,0 +1,217 @@
+"""What the business promises of an order, in plain words and numbers: it knows neither the services nor their tables.
+
+An order goes `ONWARD`, or stays where it is. Money that no order wants goes back, and never more than came in.
+"""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from uuid import UUID
+
+ONWARD = {
+    ("pending", "stock is reserved"): "awaiting_payment",
+    ("pending", "stock is lacking"): "rejected",
+    ("pending", "called off"): "cancelled",
+    ("awaiting_payment", "paid in full"): "paid",
+    ("awaiting_payment", "not paid in time"): "expired",
+    ("awaiting_payment", "called off"): "cancelled",
+    ("paid", "called off"): "cancelling",
+    ("paid", "stock is lacking"): "cancelled",
+    ("cancelling", "stock is released"): "cancelled",
+    ("cancelling", "stock is lacking"): "cancelled",
+    ("paid", "a parcel left"): "partially_shipped",
+    ("paid", "the last parcel left"): "shipped",
+    ("partially_shipped", "the last parcel left"): "shipped",
+    ("paid", "the last parcel arrived"): "delivered",
+    ("partially_shipped", "the last parcel arrived"): "delivered",
+    ("shipped", "the last parcel arrived"): "delivered",
+    ("delivered", "the return window is over"): "completed",
+}
+STATUSES = {status for status, _ in ONWARD} | set(ONWARD.values())
+WANTS_NO_MONEY = {"rejected", "cancelled", "expired"}
+ENDS = WANTS_NO_MONEY | {"completed"}
+NOT_PAID_YET = {"pending", "awaiting_payment"}
+
+TELLS = {
+    "awaiting_payment": ["order.awaiting_payment"],
+    "rejected": ["order.rejected"],
+    "paid": ["order.paid", "fulfilment.requested"],
+    "expired": ["order.expired", "release.requested"],
+    "cancelling": ["release.requested"],
+    "cancelled": ["order.cancelled"],
+    "partially_shipped": ["order.shipped"],
+    "shipped": ["order.shipped"],
+    "delivered": ["order.delivered"],
+    "completed": ["order.completed"],
+}
+"""What an order says when it gets there: once, whatever is repeated."""
+
+
+@dataclass(frozen=True, slots=True)
+class SeenRefund:
+    id: UUID
+    payment_id: UUID
+    amount: int
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """All that can be seen of an order from outside."""
+
+    status: str
+    payment_status: str
+    fulfilment_status: str
+    version: int
+    captured: int
+    refunded: int
+    refunds: tuple[SeenRefund, ...]
+    said: tuple[tuple[str, int], ...]
+    """Each event about the order with its version, in the order in which they are published."""
+    history: tuple[tuple[int, str | None, str], ...]
+    """(version, from, to) of each step."""
+
+
+@dataclass
+class Charge:
+    """What the gateway knows of one payment; `succeeded` None: it has not decided."""
+
+    id: UUID
+    order_id: UUID
+    amount: int
+    succeeded: bool | None = None
+
+
+COURSE = ("created", "dispatched", "delivered")
+"""Of a parcel."""
+
+
+@dataclass
+class PromisedOrder:
+    """Follows one order by what happens to it, and says what must be seen of it."""
+
+    total: int
+    status: str = "pending"
+    captured: int = 0
+    asked_back: int = 0
+    given_back: int = 0
+    kept_by_failure: int = 0
+    """Asked back, and the gateway could not: it is there to be asked again."""
+    told: list[str] = field(default_factory=lambda: ["order.placed", "reservation.requested"])
+    parcels: dict[UUID, str] = field(default_factory=dict)
+    """How far each parcel is, as far as the order has heard."""
+    parcels_in_all: int = 1
+
+    def can_be_called_off(self) -> bool:
+        return (self.status, "called off") in ONWARD
+
+    def goes(self, what: str) -> None:
+        onward = ONWARD.get((self.status, what))
+        if onward is None:
+            return
+        self.status = onward
+        self.told += TELLS[onward]
+        if what == "called off" and onward == "cancelled":
+            self.told.append("release.requested")
+        if onward in WANTS_NO_MONEY:
+            self.asked_back += self.left()
+        if onward == "awaiting_payment" and self.is_paid():
+            self.goes("paid in full")
+        if onward == "shipped" and self._parcels_at("delivered") >= self.parcels_in_all:
+            self.goes("the last parcel arrived")
+
+    def stock_is_reserved(self) -> None:
+        if self.status in WANTS_NO_MONEY:
+            self.told.append("release.requested")
+        self.goes("stock is reserved")
+
+    def release_is_refused(self) -> None:
+        """Back to where its parcels are; the customer has heard of them already."""
+        if self.status != "cancelling":
+            return
+        left = self._parcels_at("dispatched")
+        self.status = "paid" if not left else "partially_shipped" if left < self.parcels_in_all else "shipped"
+        if self._parcels_at("delivered") >= self.parcels_in_all:
+            self.goes("the last parcel arrived")
+
+    def money_arrives(self, amount: int) -> None:
+        """The order takes what it wants of it; the rest goes back by itself."""
+        wanted = max(0, self.total - (self.captured - self.given_back)) if self.status in NOT_PAID_YET else 0
+        self.captured += amount
+        self.asked_back += max(0, amount - wanted)
+        if self.is_paid():
+            self.goes("paid in full")
+
+    def refund_fails(self, amount: int) -> None:
+        self.kept_by_failure += amount
+
+    def refund_succeeds(self, amount: int, *, after_all: bool) -> None:
+        """`after_all`: it had failed before."""
+        self.given_back += amount
+        if after_all:
+            self.kept_by_failure -= amount
+
+    def parcel_is(self, parcel: UUID, how_far: str, parcels_in_all: int) -> None:
+        """What is older than what was heard before says nothing."""
+        known = self.parcels.get(parcel)
+        if known is not None and COURSE.index(known) >= COURSE.index(how_far):
+            return
+        self.parcels[parcel], self.parcels_in_all = how_far, parcels_in_all
+        is_last = self._parcels_at(how_far) >= parcels_in_all
+        if how_far == "dispatched":
+            if not is_last and self.status == "partially_shipped":
+                self.told.append("order.shipped")
+            self.goes("the last parcel left" if is_last else "a parcel left")
+        elif how_far == "delivered" and is_last:
+            self.goes("the last parcel arrived")
+
+    def is_paid(self) -> bool:
+        return self.captured - self.given_back >= self.total
+
+    def left(self) -> int:
+        """What may still be asked back."""
+        return self.captured - (self.asked_back - self.kept_by_failure)
+
+    def payment_status(self) -> str:
+        if not self.captured:
+            return "unpaid"
+        if self.given_back == self.captured:
+            return "refunded"
+        if self.is_paid():
+            return "paid"
+        return "partially_refunded" if self.given_back else "partially_paid"
+
+    def fulfilment_status(self) -> str:
+        if not self.parcels:
+            return "unfulfilled"
+        for how_far, name in (("delivered", "delivered"), ("dispatched", "shipped")):
+            if self._parcels_at(how_far) == self.parcels_in_all:
+                return name
+        return "partially_shipped" if self._parcels_at("dispatched") else "preparing"
+
+    def _parcels_at(self, how_far: str) -> int:
+        """How many are at least so far."""
+        return sum(COURSE.index(each) >= COURSE.index(how_far) for each in self.parcels.values())
+
+    def holds(self, seen: Seen) -> None:
+        """Asserts that what is seen is what was promised."""
+        assert seen.status == self.status
+        assert seen.payment_status == self.payment_status()
+        assert seen.fulfilment_status == self.fulfilment_status()
+        assert (seen.captured, seen.refunded) == (self.captured, self.given_back)
+        assert sum(refund.amount for refund in seen.refunds) == self.asked_back
+        assert 0 <= self.given_back <= self.captured, "never more back than came in"
+        if self.status in WANTS_NO_MONEY:
+            assert self.left() <= self.kept_by_failure, "an order that was called off keeps no money"
+        assert Counter(name for name, _ in seen.said) == Counter(self.told)
+        self._versions_hold(seen)
+
+    def _versions_hold(self, seen: Seen) -> None:
+        """Each grows by one, none is used for two steps, and the history is a chain."""
+        spoken, noted = [version for _, version in seen.said], [version for version, _, _ in seen.history]
+        assert spoken == sorted(set(spoken)), "events of one order are published in its order"
+        assert noted == sorted(set(noted))
+        assert sorted({*spoken, *noted}) == list(range(1, seen.version + 1)), "versions grow by one"
+        for (_, _, to), (_, start, _) in zip(seen.history, seen.history[1:], strict=False):
+            assert start == to, "each step begins where the last one ended"
+        assert seen.history[-1][2] == seen.status
+        assert not [step for step in seen.history if step[1] in ENDS and step[2] != step[1]], "an end is an end"

@@ -1,0 +1,222 @@
+"""The pure rules, put together as the use cases put them together, without a database between them."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import timedelta
+from uuid import UUID, uuid4
+
+from contracts.address import Address
+from contracts.events.inventory_deduction import (
+    FulfilmentRequested,
+    InventoryRequest,
+    ReleaseRequested,
+    ReservationRequested,
+)
+from contracts.events.shipment_notification import ShipmentEvent
+from contracts.quantity import ProductQuantity
+from order_service.orders import use_cases
+from order_service.orders.consumers import ANSWERS, PARCELS
+from order_service.orders.models import Actor, Said, Status, TransitionRefused, Trigger
+from order_service.orders.state import Cause, OrderState, Shipment
+from order_service.payments.models import (
+    Account,
+    ChargeReport,
+    Payment,
+    PaymentState,
+    Refund,
+    RefundReport,
+    RefundState,
+)
+from service_kit.clock import utcnow
+from service_kit.ids import uuid7
+from tests.model.driver import UNIT_PRICE, Letter, Opened
+from tests.model.promise import Charge, Seen, SeenRefund
+
+GATEWAY = "sandbox"
+CURRENCY = "GBP"
+SHIP_TO = Address(name="Ada King", line1="12 St James's Square", city="London", country="GB")
+
+
+@dataclass
+class Kept:
+    """One order as the tables would keep it."""
+
+    state: OrderState
+    lines: list[ProductQuantity]
+    account: Account = field(default_factory=lambda: Account([], []))
+    said: list[tuple[str, int]] = field(default_factory=list)
+    history: list[tuple[int, str | None, str]] = field(default_factory=list)
+    requests: list[InventoryRequest] = field(default_factory=list)
+
+
+class Pure:
+    def __init__(self) -> None:
+        self._orders: dict[UUID, Kept] = {}
+        self._had: set[UUID] = set()
+
+    def product(self) -> UUID:
+        return uuid7()
+
+    def place(self, lines: Counter[UUID]) -> UUID:
+        now = utcnow()
+        state = OrderState(
+            id=uuid7(),
+            number=str(100_001 + len(self._orders)),
+            user_id=uuid4(),
+            status=Status.PENDING,
+            currency=CURRENCY,
+            total=lines.total() * UNIT_PRICE,
+            captured=0,
+            refunded=0,
+            pay_by=now + timedelta(hours=24),
+            ship_to={},
+            version=2,
+            status_since=now,
+        )
+        wanted = [ProductQuantity(product_id=product, quantity=count) for product, count in lines.items()]
+        reserve = ReservationRequested(order_id=state.id, version=2, lines=wanted, reserved_until=state.pay_by)
+        said = [("order.placed", 1), ("reservation.requested", 2)]
+        self._orders[state.id] = Kept(state, wanted, said=said, history=[(2, None, "pending")], requests=[reserve])
+        return state.id
+
+    def cancel(self, order_id: UUID, *, by_staff: bool) -> bool:
+        try:
+            self._move(order_id, Trigger.CANCEL, Actor.STAFF if by_staff else Actor.CUSTOMER)
+        except TransitionRefused:
+            return False
+        return True
+
+    def hear(self, letter: Letter) -> None:
+        """As `orders.consumers` does, behind the inbox."""
+        event = letter.event
+        if letter.id in self._had:
+            return
+        self._had.add(letter.id)
+        if isinstance(event, ShipmentEvent):
+            parcel = Shipment(event.shipment_id, PARCELS[type(event)], event.shipments_of_order, version=event.version)
+            if trigger := self._orders[event.order_id].state.see_shipment(parcel):
+                self._move(event.order_id, trigger, Actor.INVENTORY)
+        else:
+            self._move(UUID(event.key), ANSWERS[type(event)], Actor.INVENTORY)  # type: ignore[index]  # an answer
+
+    def pay_by_passes(self, order_id: UUID) -> None:
+        self._move(order_id, Trigger.PAY_BY_PASSED, Actor.CLOCK)
+
+    def return_window_ends(self, order_id: UUID) -> None:
+        self._move(order_id, Trigger.RETURN_WINDOW_OVER, Actor.CLOCK)
+
+    def open_payment(self, order_id: UUID) -> Opened | None:
+        kept = self._orders[order_id]
+        left = kept.state.total - kept.account.captured(CURRENCY) + kept.account.refunded(CURRENCY)
+        under_way = any(payment.status == PaymentState.PENDING for payment in kept.account.payments)
+        if kept.state.status is not Status.AWAITING_PAYMENT or under_way or left <= 0:
+            return None
+        payment = _payment(kept.state, uuid7(), left, version=1)
+        kept.account.payments.append(payment)
+        return Opened(payment.id, left)
+
+    def charge_is(self, charge: Charge, *, succeeded: bool) -> None:
+        kept = self._orders[charge.order_id]
+        payment = kept.account.payment(charge.id)
+        if payment is None:
+            payment = _payment(kept.state, charge.id, charge.amount, version=0)
+            kept.account.payments.append(payment)
+        state = PaymentState.SUCCEEDED if succeeded else PaymentState.FAILED
+        report = ChargeReport(charge.id, charge.order_id, GATEWAY, state, charge.amount, CURRENCY, f"ch_{charge.id}")
+        if payment.settle(report, utcnow()) and succeeded:
+            unwanted = use_cases.capture(kept.state, kept.account.captured(CURRENCY), utcnow())
+            self._save(kept)
+            if unwanted:
+                self._give_back(kept, min(unwanted, payment.amount))
+
+    def ask_refund(self, order_id: UUID, payment_id: UUID, amount: int) -> bool:
+        account = self._orders[order_id].account
+        payment = account.payment(payment_id)
+        if payment is None or not 0 < amount <= account.left(payment):
+            return False
+        account.refunds.append(_refund(payment, amount))
+        return True
+
+    def refund_is(self, order_id: UUID, refund: SeenRefund, *, succeeded: bool) -> None:
+        kept = self._orders[order_id]
+        state = RefundState.SUCCEEDED if succeeded else RefundState.FAILED
+        report = RefundReport(
+            refund.id, refund.payment_id, order_id, GATEWAY, state, refund.amount, CURRENCY, f"re_{refund.id}"
+        )
+        found = kept.account.refund(report)
+        assert found is not None
+        found.settle(report, utcnow())
+        kept.state.refunded = kept.account.refunded(CURRENCY)
+
+    def look(self, order_id: UUID) -> Seen:
+        kept = self._orders[order_id]
+        state = kept.state
+        refunds = (SeenRefund(each.id, each.payment_id, each.amount, str(each.status)) for each in kept.account.refunds)
+        return Seen(
+            status=str(state.status),
+            payment_status=str(state.payment_status),
+            fulfilment_status=str(state.fulfilment_status),
+            version=state.version,
+            captured=state.captured,
+            refunded=state.refunded,
+            refunds=tuple(refunds),
+            said=tuple(kept.said),
+            history=tuple(kept.history),
+        )
+
+    def requests(self, order_id: UUID) -> list[InventoryRequest]:
+        kept = self._orders[order_id]
+        asked, kept.requests = kept.requests, []
+        return asked
+
+    def _move(self, order_id: UUID, trigger: Trigger, actor: Actor) -> None:
+        kept = self._orders[order_id]
+        kept.state.move(trigger, Cause(utcnow(), actor))
+        self._save(kept)
+
+    def _save(self, kept: Kept) -> None:
+        """As `use_cases.save` does: what moved is written, what was said is sent, what is unwanted goes back."""
+        state = kept.state
+        for saying in state.sayings:
+            kept.said.append((str(saying.said), saying.version))
+            if saying.said is Said.RELEASE:
+                kept.requests.append(ReleaseRequested(order_id=state.id, version=saying.version, reason="called off"))
+            if saying.said is Said.FULFIL:
+                kept.requests.append(_fulfilment(kept, saying.version))
+        kept.history += [(entry.version, entry.from_status, str(entry.to_status)) for entry in state.entries]
+        if state.to_refund is not None and state.captured > state.refunded:
+            self._give_back(kept, None)
+        state.entries, state.sayings, state.to_refund = [], [], None
+        state.seen_shipments.clear()
+
+    def _give_back(self, kept: Kept, amount: int | None) -> None:
+        kept.account.refunds.extend(_refund(payment, part) for payment, part in kept.account.spread(amount))
+
+
+def _payment(order: OrderState, id: UUID, amount: int, version: int) -> Payment:
+    return Payment(
+        id=id,
+        order_id=order.id,
+        user_id=order.user_id,
+        amount=amount,
+        currency=CURRENCY,
+        gateway=GATEWAY,
+        version=version,
+    )
+
+
+def _refund(payment: Payment, amount: int) -> Refund:
+    return Refund(
+        payment_id=payment.id, order_id=payment.order_id, amount=amount, currency=CURRENCY, gateway=payment.gateway
+    )
+
+
+def _fulfilment(kept: Kept, version: int) -> FulfilmentRequested:
+    return FulfilmentRequested(
+        order_id=kept.state.id,
+        version=version,
+        user_id=kept.state.user_id,
+        number=kept.state.number,
+        lines=kept.lines,
+        ship_to=SHIP_TO,
+    )

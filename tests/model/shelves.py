@@ -1,0 +1,91 @@
+"""What the business promises of its stock: pieces that are there, pieces that are held, and for whom."""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from tests.model.storehouse import Level
+
+Pieces = Counter[UUID]
+"""Product → how many."""
+
+
+@dataclass
+class Hold:
+    """What became of one order's wish for stock."""
+
+    wanted: Pieces
+    held: Pieces = field(default_factory=Counter)
+    state: str = "unheard"
+    parcels: dict[UUID, Pieces] = field(default_factory=dict)
+    left: set[UUID] = field(default_factory=set)
+
+
+@dataclass
+class Shelves:
+    on_hand: Pieces
+    holds: dict[UUID, Hold] = field(default_factory=dict)
+
+    def free(self, product: UUID) -> int:
+        return self.on_hand[product] - sum(hold.held[product] for hold in self.holds.values())
+
+    def reserve(self, order_id: UUID) -> str:
+        """All lines or none."""
+        hold = self.holds[order_id]
+        if all(self.free(product) >= count for product, count in hold.wanted.items()):
+            hold.held, hold.state = Counter(hold.wanted), "reserved"
+            return "reservation.accepted"
+        hold.state = "rejected"
+        return "reservation.rejected"
+
+    def release(self, order_id: UUID) -> str:
+        """Never after a parcel has left; else everything is free again, and no parcel of it will leave."""
+        hold = self.holds[order_id]
+        if hold.left:
+            return "release.refused"
+        hold.held, hold.parcels = Counter(), {}
+        hold.state = "rejected" if hold.state == "rejected" else "released"
+        return "reservation.released"
+
+    def fulfil(self, order_id: UUID) -> str | None:
+        """None: there will be parcels, or there are."""
+        hold = self.holds[order_id]
+        if hold.state == "expired":
+            self.reserve(order_id)
+        if hold.state == "fulfilling":
+            return None
+        if hold.state != "reserved":
+            return "reservation.rejected"
+        hold.state = "fulfilling"
+        return None
+
+    def expire(self, order_id: UUID) -> None:
+        self.holds[order_id].held, self.holds[order_id].state = Counter(), "expired"
+
+    def packed(self, order_id: UUID, parcels: dict[UUID, Pieces]) -> None:
+        """Asserts that the parcels hold just what was ordered."""
+        hold = self.holds[order_id]
+        assert sum(parcels.values(), Pieces()) == hold.wanted, "all that was ordered, and nothing else, is sent"
+        hold.parcels = parcels
+
+    def may_leave(self, order_id: UUID, parcel: UUID) -> bool:
+        hold = self.holds[order_id]
+        return parcel in hold.parcels and parcel not in hold.left
+
+    def leaves(self, order_id: UUID, parcel: UUID) -> None:
+        hold = self.holds[order_id]
+        hold.left.add(parcel)
+        hold.held -= hold.parcels[parcel]
+        self.on_hand -= hold.parcels[parcel]
+
+    def match(self, levels: Iterable[Level]) -> None:
+        """Asserts that the places are nowhere negative, and add up to the promise."""
+        on_hand, reserved = Pieces(), Pieces()
+        for level in levels:
+            assert 0 <= level.reserved <= level.on_hand, "stock is never negative, nor more reserved than there is"
+            assert level.reserved == level.held, "reserved is the sum of the live reservations"
+            on_hand[level.product] += level.on_hand
+            reserved[level.product] += level.reserved
+        assert +on_hand == +self.on_hand
+        assert +reserved == sum((hold.held for hold in self.holds.values()), Pieces()), "all is held for somebody"

@@ -1,0 +1,123 @@
+"""Inventory without a database: its desk and its parcels decide, and what they decided is kept here."""
+
+from collections.abc import Iterator
+from itertools import chain
+from typing import NamedTuple
+from uuid import UUID
+
+from contracts.events.base import Event
+from contracts.events.inventory_deduction import InventoryRequest
+from contracts.events.shipment_notification import ShipmentDelivered, ShipmentDispatched
+from contracts.quantity import ProductQuantity
+from inventory_service.reservations.allocation import Share
+from inventory_service.reservations.desk import Desk, Held
+from inventory_service.reservations.models import ReservationStatus
+from inventory_service.shipments.models import NotToDeliver, NotToDispatch, Shipment, ShipmentStatus
+from service_kit.clock import utcnow
+
+Levels = dict[UUID, dict[UUID, int]]
+"""Product → warehouse → pieces."""
+
+
+class Level(NamedTuple):
+    """Of a product in one place; `held`: what its reservations add up to."""
+
+    product: UUID
+    on_hand: int
+    reserved: int
+    held: int
+
+
+class Storehouse:
+    def __init__(self, on_hand: Levels) -> None:
+        self.on_hand = {product: dict(places) for product, places in on_hand.items()}
+        self.reserved = {product: dict.fromkeys(places, 0) for product, places in on_hand.items()}
+        self.held: dict[UUID, Held] = {}
+        self.shipments: dict[UUID, Shipment] = {}
+
+    def asked(self, request: InventoryRequest) -> list[Event]:
+        """What inventory answers, parcels included."""
+        desk = self._desk(request.order_id)
+        desk.decide(request)
+        return self._stored(desk)
+
+    def expires(self, order_id: UUID) -> list[Event]:
+        desk = self._desk(order_id)
+        desk.expire(self.held[order_id])
+        return self._stored(desk)
+
+    def reserved_orders(self) -> list[UUID]:
+        return [order_id for order_id, held in self.held.items() if held.status is ReservationStatus.RESERVED]
+
+    def dispatches(self, shipment: Shipment) -> ShipmentDispatched | None:
+        """None: it may not leave, or has left."""
+        try:
+            if not shipment.dispatch("Post", str(shipment.id), utcnow()):
+                return None
+        except NotToDispatch:
+            return None
+        for product, quantity in shipment.quantities().items():
+            self.on_hand[product][shipment.warehouse_id] -= quantity
+            self.reserved[product][shipment.warehouse_id] -= quantity
+        held = self.held[shipment.order_id]
+        held.shares = [share for share in held.shares if share.warehouse_id != shipment.warehouse_id]
+        others = [other for other in self._shipments_of(held.order_id) if other.status == ShipmentStatus.CREATED]
+        held.status = ReservationStatus.FULFILLING if others else ReservationStatus.FULFILLED
+        return ShipmentDispatched(carrier="Post", tracking_number=str(shipment.id), **_told_of(shipment))
+
+    def delivers(self, shipment: Shipment) -> ShipmentDelivered | None:
+        """None: it has not left, or is there already."""
+        try:
+            return ShipmentDelivered(**_told_of(shipment)) if shipment.deliver(utcnow()) else None
+        except NotToDeliver:
+            return None
+
+    def levels(self) -> Iterator[Level]:
+        for product, places in self.on_hand.items():
+            for warehouse, there in places.items():
+                here = (share.quantity for share in self._shares() if share[1:3] == (product, warehouse))
+                yield Level(product, there, self.reserved[product][warehouse], sum(here))
+
+    def _shares(self) -> Iterator[Share]:
+        return chain.from_iterable(held.shares for held in self.held.values())
+
+    def _desk(self, order_id: UUID) -> Desk:
+        if order_id in self.held:
+            left = (ShipmentStatus.DISPATCHED, ShipmentStatus.DELIVERED)
+            self.held[order_id].parcels_left = sum(each.status in left for each in self._shipments_of(order_id))
+        free = {
+            product: {warehouse: there - self.reserved[product][warehouse] for warehouse, there in places.items()}
+            for product, places in self.on_hand.items()
+        }
+        return Desk(self.held, free, utcnow())
+
+    def _stored(self, desk: Desk) -> list[Event]:
+        for product, warehouse, more in desk.stock_changes():
+            self.reserved[product][warehouse] += more
+        for new in desk.new_shipments:
+            self.shipments[new.id] = Shipment(
+                id=new.id,
+                order_id=new.order.order_id,
+                user_id=new.order.user_id,
+                number=new.order.number,
+                warehouse_id=new.warehouse_id,
+                shipments_of_order=new.shipments_of_order,
+                lines=[line.model_dump(mode="json") for line in new.lines],
+                ship_to={},
+            )
+        for held in self.held.values():
+            if held.shipments_cancelled:
+                for shipment in self._shipments_of(held.order_id):
+                    if shipment.status == ShipmentStatus.CREATED:
+                        shipment.status = ShipmentStatus.CANCELLED
+            held.shipments_cancelled = False
+        return desk.said
+
+    def _shipments_of(self, order_id: UUID) -> list[Shipment]:
+        return [shipment for shipment in self.shipments.values() if shipment.order_id == order_id]
+
+
+def _told_of(shipment: Shipment) -> dict[str, object]:
+    fields = ("order_id", "user_id", "number", "warehouse_id", "shipments_of_order", "version")
+    lines = [ProductQuantity(**line) for line in shipment.lines]
+    return {"shipment_id": shipment.id, "lines": lines, **{name: getattr(shipment, name) for name in fields}}

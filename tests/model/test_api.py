@@ -1,0 +1,33 @@
+"""The running order service, with its database and its gateway, keeps the same promise."""
+
+from collections.abc import Iterator
+
+import pytest
+from anyio.from_thread import start_blocking_portal
+
+from order_service.tests.payments.conftest import API_KEY, SECRET, GatewayProcess
+from tests.harness.service import serve
+from tests.model.api import Api
+from tests.model.profiles import API, API_LONG, travel
+
+
+@pytest.fixture
+def api(gateway: GatewayProcess) -> Iterator[Api]:
+    service = serve(
+        "order_service",
+        gateway_url=gateway.process.url,
+        gateway_api_key=API_KEY,
+        gateway_webhook_secret=SECRET,
+    )
+    with start_blocking_portal() as portal, portal.wrap_async_context_manager(service) as served:
+        yield Api(portal, served, gateway)
+
+
+def test_the_service_keeps_the_promise(api: Api) -> None:
+    assert travel(lambda: api, API).steps >= 100
+
+
+@pytest.mark.long
+@pytest.mark.timeout(600)
+def test_the_service_keeps_the_promise_for_long(api: Api) -> None:
+    assert travel(lambda: api, API_LONG).steps >= 500

@@ -1,0 +1,19 @@
+"""The rules alone keep the promise."""
+
+import pytest
+
+from tests.model.profiles import LONG, SHORT, travel
+from tests.model.promise import STATUSES
+from tests.model.pure import Pure
+
+
+def test_the_rules_keep_the_promise() -> None:
+    journey = travel(Pure, SHORT)
+    assert journey.steps >= 500
+
+
+@pytest.mark.long
+def test_the_rules_keep_the_promise_for_long() -> None:
+    journey = travel(Pure, LONG)
+    assert journey.steps >= 5000
+    assert journey.statuses == STATUSES, "the machine goes everywhere"

@@ -1,0 +1,117 @@
+"""Where the shop's books are: five databases, the gateway's, the mailbox, and the topics."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import asyncpg
+import httpx
+
+from contracts.topics import TOPICS
+from local_stack.parts import SERVICES
+from local_stack.shop import Shop
+from tests.system.crowd import Ledger
+from tests.system.log import Record, records_of
+from tests.system.world import World
+
+Rows = list[asyncpg.Record]
+
+QUERIES: dict[str, tuple[str, str]] = {
+    "orders": ("order", "SELECT id, user_id, status, total, captured, refunded, standing_still FROM orders"),
+    "history": (
+        "order",
+        "SELECT order_id, trigger, from_status, to_status FROM order_history ORDER BY order_id, version",
+    ),
+    "lines": ("order", "SELECT order_id, product_id, sum(quantity) FROM order_lines GROUP BY 1, 2"),
+    "payments": ("order", "SELECT id, order_id, amount, status, gateway, gateway_charge_id FROM payments"),
+    "refunds": ("order", "SELECT id, order_id, amount, status, gateway, gateway_refund_id FROM refunds"),
+    "levels_in_order": ("order", "SELECT product_id, available FROM stock_levels"),
+    "levels_in_product": ("product", "SELECT product_id, available FROM availability"),
+    "stock": ("inventory", "SELECT product_id, warehouse_id, on_hand, reserved FROM stock"),
+    "moved": ("inventory", "SELECT product_id, warehouse_id, sum(quantity) FROM stock_movements GROUP BY 1, 2"),
+    "held": ("inventory", "SELECT product_id, warehouse_id, sum(quantity) FROM reservation_lines GROUP BY 1, 2"),
+    "deducted": (
+        "inventory",
+        "SELECT order_id, product_id, -sum(quantity) FROM stock_movements WHERE kind = 'dispatch' GROUP BY 1, 2",
+    ),
+    "parcels": ("inventory", "SELECT order_id, count(*) FROM shipments WHERE status = 'delivered' GROUP BY 1"),
+    "shipments": ("inventory", "SELECT order_id, warehouse_id, count(*) FROM shipments GROUP BY 1, 2"),
+    "told": ("notification", "SELECT order_id, kind, count(told_at) FROM notifications GROUP BY 1, 2"),
+    "letters": (
+        "notification",
+        """SELECT n.event_id, n.user_id, d.status, d.next_attempt_at > now() AS not_due FROM notifications n
+        LEFT JOIN deliveries d ON d.notification_id = n.id AND d.channel = 'email' WHERE n.told_at IS NOT NULL""",
+    ),
+}
+SAID = "SELECT event_id, type, published_at IS NOT NULL AS published FROM outbox"
+PARKED = "SELECT type, error FROM parked_events"
+
+
+@dataclass(frozen=True)
+class Books:
+    """`rows` by their names in QUERIES; `said` (outboxes) and `parked` of all services together; `mails` by their
+    distinct Message-IDs."""
+
+    ledger: Ledger
+    rows: dict[str, Rows]
+    said: Rows
+    parked: Rows
+    charges: list[dict[str, Any]]
+    refunds: list[dict[str, Any]]
+    webhooks: dict[str, int]
+    mails: frozenset[str]
+    records: list[Record]
+    dead: list[Record]
+
+
+async def read(world: World, ledger: Ledger) -> Books:
+    """The mailbox after the databases, the topics last: whatever is in them by then must have been said, and the other
+    way round."""
+    rows: dict[str, Rows] = {}
+    said: Rows = []
+    parked: Rows = []
+    for service in SERVICES:
+        database = await asyncpg.connect(world.shop.database_url(service.name))
+        try:
+            for name, (owner, query) in QUERIES.items():
+                if owner == service.name:
+                    rows[name] = await database.fetch(query)
+            said += await database.fetch(SAID)
+            parked += await database.fetch(PARKED)
+        finally:
+            await database.close()
+    charges, refunds, webhooks = await _gateway_books(world.shop, world.http)
+    mails = await _mails(world.shop, world.http)
+    records = await records_of(world.shop.bootstrap_servers)
+    dead = await records_of(world.shop.bootstrap_servers, topics=[topic.dlq for topic in TOPICS])
+    return Books(ledger, rows, said, parked, charges, refunds, webhooks, mails, records, dead)
+
+
+async def _gateway_books(
+    shop: Shop, http: httpx.AsyncClient
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]], dict[str, int]]:
+    found: dict[str, list[dict[str, Any]]] = {"charges": [], "refunds": []}
+    cursors: dict[str, str] = {}
+    headers = {"Authorization": f"Bearer {shop.settings['GATEWAY_API_KEY']}"}
+    while True:
+        answer = await http.get(f"{shop.url('gateway')}/books", params={"limit": 1000, **cursors}, headers=headers)
+        answer.raise_for_status()
+        body = answer.json()
+        for name, items in found.items():
+            known = {item["id"] for item in items}
+            items += [item for item in body[name]["items"] if item["id"] not in known]
+        cursors = {f"{name}_cursor": body[name]["next"] for name in found if body[name]["next"]}
+        if not cursors:
+            return found["charges"], found["refunds"], body["webhooks"]
+
+
+async def _mails(shop: Shop, http: httpx.AsyncClient) -> frozenset[str]:
+    found: set[str] = set()
+    params: dict[str, Any] = {"limit": 1000}
+    while True:
+        answer = await http.get(f"{shop.url('mailbox')}/messages", params=params)
+        answer.raise_for_status()
+        body = answer.json()
+        found |= {item["message_id"] or f"none, of {item['to']}" for item in body["items"]}
+        if not body["next"]:
+            return frozenset(found)
+        params["cursor"] = body["next"]
