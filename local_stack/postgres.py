@@ -37,6 +37,9 @@ SETTINGS: Mapping[str, str] = {
     "idle_in_transaction_session_timeout": "5min",
 }
 
+# The advisory lock of whoever makes a service's database.
+MAKING_A_DATABASE = 7_365_001
+
 # For throwaway servers only: a crash of the machine may cost data, a kill of the process does not (which is why
 # synchronous_commit stays on: without it, commits wait in the process's memory).
 FAST_AND_FORGETFUL: Mapping[str, str] = {"fsync": "off", "full_page_writes": "off"}
@@ -197,9 +200,11 @@ class EmbeddedPostgres:
 def create_service_database(superuser_url: str, service: str, password: str) -> str:
     """A database and a role that owns it, both named `service`; made, or brought to this password. Returns the URL.
 
-    CONNECT is taken from PUBLIC, so that the role of one service can open no other service's database."""
+    CONNECT is taken from PUBLIC, so that the role of one service can open no other service's database. Those that call
+    it at the same time wait for each other: PostgreSQL refuses two changes of one database's rights at once."""
     name = sql.Identifier(service)
     with administration(superuser_url) as cursor:
+        cursor.execute("SELECT pg_advisory_lock(%s)", (MAKING_A_DATABASE,))  # until the connection closes
         cursor.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (service,))
         verb = sql.SQL("ALTER ROLE" if cursor.fetchone() else "CREATE ROLE")
         cursor.execute(sql.SQL("{} {} LOGIN PASSWORD {}").format(verb, name, sql.Literal(password)))

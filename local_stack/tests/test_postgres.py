@@ -1,4 +1,5 @@
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psycopg2
@@ -44,6 +45,13 @@ def test_a_service_database_may_be_made_again_with_another_password(server: Embe
     with administration(server.create_service_database("order_service", "two")) as cursor:
         cursor.execute("SELECT count(*) FROM thing")
         assert cursor.fetchone() == (0,)
+
+
+def test_databases_may_be_made_side_by_side(server: EmbeddedPostgres) -> None:
+    names = [f"service_{number % 4}" for number in range(32)]  # made by the first, made again by the others
+    with ThreadPoolExecutor(8) as threads:
+        urls = list(threads.map(lambda name: server.create_service_database(name, "one"), names))
+    assert [url.rpartition("/")[2] for url in urls] == names
 
 
 def test_what_was_committed_outlives_a_kill(server: EmbeddedPostgres) -> None:
