@@ -188,8 +188,8 @@ def payment_status(total: int, captured: int, refunded: int) -> PaymentStatus:
 class Order(Base, table=True):
     """`number` is the short one for people; `version` grows with every entry of the history and every event.
 
-    `captured` and `refunded` are all that arrived and all that went back; `fulfilment_status` is what its shipments
-    come to.
+    `captured` and `refunded` are all that arrived and all that went back, `refunding` what is on its way back;
+    `fulfilment_status` is what its shipments come to.
     """
 
     __tablename__ = "orders"
@@ -210,6 +210,7 @@ class Order(Base, table=True):
     total: int = Field(sa_type=BigInteger)
     captured: int = Field(default=0, sa_type=BigInteger)
     refunded: int = Field(default=0, sa_type=BigInteger)
+    refunding: int = Field(default=0, sa_type=BigInteger, sa_column_kwargs={"server_default": "0"})
     pay_by: datetime
     ship_to: dict[str, Any] = Field(sa_column=Column(JSONB, nullable=False))
     created_at: datetime = Field(default_factory=utcnow)

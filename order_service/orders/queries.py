@@ -13,8 +13,8 @@ from service_kit.database import HotConn, HotTx
 from service_kit.messaging import outbox
 
 LOCK = """
-SELECT id, number, user_id, status, currency, total, captured, refunded, pay_by, ship_to, version, status_since,
-       delivered_at
+SELECT id, number, user_id, status, currency, total, captured, refunded, refunding, pay_by, ship_to, version,
+       status_since, delivered_at
 FROM orders WHERE id = ANY($1::uuid[]) ORDER BY id FOR UPDATE
 """
 SHIPMENTS = """
@@ -228,6 +228,7 @@ def _state(row: Any) -> OrderState:
         total=row["total"],
         captured=row["captured"],
         refunded=row["refunded"],
+        refunding=row["refunding"],
         pay_by=row["pay_by"],
         ship_to=json.loads(row["ship_to"]),
         version=row["version"],

@@ -85,6 +85,7 @@ class OrderState:
     ship_to: dict[str, Any]
     version: int
     status_since: datetime
+    refunding: int = 0
     delivered_at: datetime | None = None
     shipments: dict[UUID, Shipment] = field(default_factory=dict)
     seen_shipments: set[UUID] = field(default_factory=set)
@@ -113,11 +114,16 @@ class OrderState:
             self.delivered_at = cause.at
         if rule.refund:
             self.to_refund = cause.reason or str(trigger)
-        self._follow(cause)
+        self.follow(cause)
 
-    def _follow(self, cause: Cause) -> None:
+    @property
+    def kept(self) -> int:
+        """What pays for the order: money on its way back doesn't."""
+        return self.captured - self.refunded - self.refunding
+
+    def follow(self, cause: Cause) -> None:
         """What was true before the order could know it: money, or the last delivery, that came early."""
-        if self.status is Status.AWAITING_PAYMENT and self.captured - self.refunded >= self.total:
+        if self.status is Status.AWAITING_PAYMENT and self.kept >= self.total:
             self.move(Trigger.CAPTURED_IN_FULL, Cause(cause.at, Actor.PAYMENTS, traceparent=cause.traceparent))
         elif self.status is Status.SHIPPED and self._all_are(ShipmentStatus.DELIVERED):
             self.move(Trigger.LAST_SHIPMENT_DELIVERED, Cause(cause.at, Actor.INVENTORY, traceparent=cause.traceparent))

@@ -75,10 +75,10 @@ def capture(order: OrderState, captured_total: int, now: datetime, traceparent: 
     added = captured_total - order.captured
     if added <= 0:
         return 0
-    wanted = max(0, order.total - (order.captured - order.refunded)) if order.status in BEFORE_PAID else 0
+    wanted = max(0, order.total - order.kept) if order.status in BEFORE_PAID else 0
     unwanted = max(0, added - wanted)
     order.captured = captured_total
-    in_full = order.captured - order.refunded >= order.total
+    in_full = order.kept >= order.total
     reason = f"{unwanted} of {added} go back: the order doesn't want them" if unwanted else None
     order.move(
         Trigger.CAPTURED_IN_FULL if in_full else Trigger.CAPTURED_IN_PART,

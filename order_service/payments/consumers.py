@@ -1,7 +1,7 @@
 """Outside payment systems report on `payment_status` under a source of their own; each report is booked once."""
 
 from contracts.events.payment_status import PaymentFailed, PaymentRefunded, PaymentSucceeded
-from order_service.payments import refunds
+from order_service.payments import refund_settlement
 from order_service.payments.models import ChargeReport, PaymentState, RefundReport, RefundState
 from order_service.payments.settlement import settle
 from service_kit.database import HotTx
@@ -18,7 +18,7 @@ async def book(tx: HotTx, events: list[PaymentSucceeded | PaymentFailed], envelo
 @consumes(PaymentRefunded)
 async def book_refund(tx: HotTx, event: PaymentRefunded, envelope: Envelope) -> None:
     """Either the end of a refund that we requested, or one that began outside."""
-    await refunds.settle(
+    await refund_settlement.settle(
         tx,
         RefundReport(
             refund_id=event.refund_id,

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from order_service.payments import queries, refunds, use_cases
+from order_service.payments import queries, refund_settlement, refunds, use_cases
 from order_service.payments.gateway import Gateway
 from order_service.payments.use_cases import call_ends
 from service_kit.clock import utcnow
@@ -31,7 +31,7 @@ async def carry_out_refunds(runtime: Runtime) -> None:
     while taken == BATCH:
         async with runtime.database.hot() as connection:
             due = await queries.take_due_refunds(connection, gateway.name, utcnow(), call_ends(gateway), BATCH)
-        await all_of(refunds.carry_out(runtime, refund, charge_id) for refund, charge_id in due)
+        await all_of(refund_settlement.carry_out(runtime, refund, charge_id) for refund, charge_id in due)
         taken = len(due)
 
 

@@ -221,7 +221,14 @@ class Account:
 
     def refunded(self, currency: str) -> int:
         """All that went back."""
-        return sum(r.amount for r in self.refunds if r.status == RefundState.SUCCEEDED and r.currency == currency)
+        return self._refunds(RefundState.SUCCEEDED, currency)
+
+    def refunding(self, currency: str) -> int:
+        """All that is on its way back."""
+        return self._refunds(RefundState.REQUESTED, currency)
+
+    def _refunds(self, state: RefundState, currency: str) -> int:
+        return sum(r.amount for r in self.refunds if r.status == state and r.currency == currency)
 
     def spread(self, amount: int | None) -> list[tuple[Payment, int]]:
         """Which payments an amount (None: all that is left) goes back to, the latest first. Raises: RefundTooHigh."""

@@ -9,6 +9,7 @@ from sqlmodel import col, select
 
 from contracts.events.base import Event
 from order_service.orders.models import Order
+from order_service.orders.state import OrderState
 from order_service.payments.models import Account, Payment, PaymentState, Refund
 from service_kit.database import HotConn, HotTx, Tx
 from service_kit.database.keyset import Position, Slice, keyset
@@ -101,8 +102,10 @@ WITH refund AS (
                          $14::timestamptz[], $15::timestamptz[])
 ), payment AS (
     UPDATE payments p SET version = v.version FROM unnest($16::uuid[], $17::int[]) AS v (id, version) WHERE p.id = v.id
+), booked AS (
+    UPDATE orders SET refunding = $19 WHERE id = $18
 )
-INSERT INTO outbox ({outbox.INSERT_COLUMNS}) SELECT * FROM {outbox.unnest(18)}
+INSERT INTO outbox ({outbox.INSERT_COLUMNS}) SELECT * FROM {outbox.unnest(20)}
 """
 
 _SAVE_REFUND = f"""
@@ -111,9 +114,9 @@ WITH refund AS (
 ), payment AS (
     UPDATE payments SET version = $7 WHERE id = $6
 ), booked AS (
-    UPDATE orders SET refunded = $9 WHERE id = $8
+    UPDATE orders SET refunded = $9, refunding = $10 WHERE id = $8
 )
-INSERT INTO outbox ({outbox.INSERT_COLUMNS}) SELECT * FROM {outbox.unnest(10)}
+INSERT INTO outbox ({outbox.INSERT_COLUMNS}) SELECT * FROM {outbox.unnest(11)}
 """
 
 _TAKE_DUE_REFUNDS = f"""
@@ -145,18 +148,16 @@ class Told:
         return outbox.columns(self._events, self._traceparents)
 
 
-async def accounts(tx: HotTx, order_ids: Sequence[UUID], *, adding: bool = False) -> dict[UUID, Account]:
-    """The payments, held, and refunds of these orders. `adding`: nothing was captured yet if no payment says so."""
+async def accounts(tx: HotTx, order_ids: Sequence[UUID], *, refunds: bool = True) -> dict[UUID, Account]:
+    """The payments, held, and, if they are wanted, the refunds of these orders."""
     found = {order_id: Account([], []) for order_id in order_ids}
     payments = await tx.fetch(
         f"SELECT {PAYMENT_COLUMNS} FROM payments WHERE order_id = ANY($1::uuid[]) ORDER BY id FOR UPDATE", list(found)
     )
     for row in payments:
         found[row["order_id"]].payments.append(Payment(**row))
-    if adding and not any(row["status"] == PaymentState.SUCCEEDED for row in payments):
-        return found
-    refunds = f"SELECT {REFUND_COLUMNS} FROM refunds WHERE order_id = ANY($1::uuid[]) ORDER BY id"
-    for row in await tx.fetch(refunds, list(found)):
+    given_back = f"SELECT {REFUND_COLUMNS} FROM refunds WHERE order_id = ANY($1::uuid[]) ORDER BY id"
+    for row in await tx.fetch(given_back, list(found)) if refunds else ():
         found[row["order_id"]].refunds.append(Refund(**row))
     return found
 
@@ -272,15 +273,18 @@ async def token_of(door: HotTx | HotConn, order_id: UUID) -> str | None:
     return found
 
 
-async def insert_refunds(tx: HotTx, refunds: Sequence[Refund], versions: dict[UUID, int], *events: Event) -> None:
-    """Refunds, their payments' new versions, and what is published about them."""
+async def insert_refunds(
+    tx: HotTx, order: OrderState, refunds: Sequence[Refund], versions: dict[UUID, int], *events: Event
+) -> None:
+    """An order's refunds, their payments' new versions, what is on its way back in all, and what is published."""
     columns = [[getattr(refund, name) for refund in refunds] for name in Refund.model_fields]
-    await tx.execute(_INSERT_REFUNDS, *columns, list(versions), list(versions.values()), *outbox.columns(events))
+    booked = list(versions), list(versions.values()), order.id, order.refunding
+    await tx.execute(_INSERT_REFUNDS, *columns, *booked, *outbox.columns(events))
     tx.added_events = tx.added_events or bool(events)
 
 
-async def save_refund(tx: HotTx, refund: Refund, payment_version: int, order_refunded: int, *events: Event) -> None:
-    """A settled refund, its payment's version, and all that the order got back so far."""
+async def save_refund(tx: HotTx, order: OrderState, refund: Refund, payment_version: int, *events: Event) -> None:
+    """A settled refund, its payment's version, and what of the order's money went back or is on its way."""
     await tx.execute(
         _SAVE_REFUND,
         refund.id,
@@ -290,8 +294,9 @@ async def save_refund(tx: HotTx, refund: Refund, payment_version: int, order_ref
         refund.settled_at,
         refund.payment_id,
         payment_version,
-        refund.order_id,
-        order_refunded,
+        order.id,
+        order.refunded,
+        order.refunding,
         *outbox.columns(events),
     )
     tx.added_events = tx.added_events or bool(events)

@@ -11,7 +11,7 @@ from contracts.money import Money
 from order_service.orders import queries as orders
 from order_service.orders import use_cases as order_use_cases
 from order_service.orders.state import OrderState
-from order_service.payments import queries, refunds
+from order_service.payments import queries, refund_settlement, refunds
 from order_service.payments.gateway import Charge, GatewayRefund, Refused
 from order_service.payments.models import (
     Account,
@@ -104,7 +104,7 @@ async def settle(tx: HotTx, reports: Sequence[ChargeReport]) -> list[Payment | N
     PaymentOfAnother; then nothing of the batch is booked.
     """
     held = await orders.lock_many(tx, [report.order_id for report in reports])
-    books = _Books(held, await queries.accounts(tx, list(held), adding=True))
+    books = _Books(held, await queries.accounts(tx, list(held), refunds=False))
     payments = [await books.book(tx, report) for report in reports]
     await books.write(tx)
     return payments
@@ -205,7 +205,7 @@ async def hear_of_refund(tx: HotTx, gateway: str, refund: GatewayRefund) -> None
         log.error("webhook_of_unknown_refund", refund_id=refund.id, charge_id=refund.charge_id)
         return
     payment_id, order_id = found
-    await refunds.settle(
+    await refund_settlement.settle(
         tx,
         RefundReport(
             refund_id=_id_in(refund.idempotency_key, "refund-"),

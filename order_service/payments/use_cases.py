@@ -94,7 +94,7 @@ class Opening:
 async def _open(tx: HotTx, gateway: Gateway, openings: Sequence[Opening]) -> list[Payment | Problem]:
     """Pending payments, which only we may charge until the call must have ended; or why there can be none."""
     held = await orders.lock_many(tx, [opening.order_id for opening in openings])
-    accounts = await queries.accounts(tx, list(held), adding=True)
+    accounts = await queries.accounts(tx, list(held), refunds=False)
     results: list[Payment | Problem] = []
     told = queries.Told()
     for opening in openings:
@@ -119,7 +119,7 @@ def _opened(gateway: Gateway, order: OrderState, account: Account, opening: Open
         raise NotAwaitingPayment(order_status=str(order.status))
     if any(payment.status == PaymentState.PENDING for payment in account.payments):
         raise PaymentUnderWay(retry_after=1)
-    amount = order.total - account.captured(order.currency) + account.refunded(order.currency)
+    amount = order.total - order.kept
     if amount <= 0:
         raise NothingToPay
     until = call_ends(gateway)

@@ -66,6 +66,10 @@ def a_failed_refund_counts_as_made(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Account, "refunded", refunded)
 
 
+def money_on_its_way_back_pays(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(OrderState, "kept", property(lambda self: self.captured - self.refunded))
+
+
 def a_refund_is_settled_by_every_report(patch: pytest.MonkeyPatch) -> None:
     """A late failure undoes a refund that was made."""
 
@@ -140,6 +144,7 @@ BUGS: tuple[Plant, ...] = (
     a_late_payment_is_ignored,
     an_expired_order_keeps_late_money,
     a_failed_refund_counts_as_made,
+    money_on_its_way_back_pays,
     a_refund_is_settled_by_every_report,
     the_version_is_not_raised,
     part_of_the_parcels_counts_as_all,

@@ -113,7 +113,7 @@ class OrderLife(RuleBasedStateMachine):
         opened = self.driver.open_payment(order_id)
         if order.status == "awaiting_payment" and not under_way:
             assert opened is not None
-            assert opened.amount == order.total - order.captured + order.given_back
+            assert opened.amount == order.total - order.left()
             self.charges.append(Charge(opened.payment_id, order_id, opened.amount))
         else:
             assert opened is None

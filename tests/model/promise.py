@@ -135,14 +135,17 @@ class PromisedOrder:
 
     def money_arrives(self, amount: int) -> None:
         """The order takes what it wants of it; the rest goes back by itself."""
-        wanted = max(0, self.total - (self.captured - self.given_back)) if self.status in NOT_PAID_YET else 0
+        wanted = max(0, self.total - self.left()) if self.status in NOT_PAID_YET else 0
         self.captured += amount
         self.asked_back += max(0, amount - wanted)
         if self.is_paid():
             self.goes("paid in full")
 
     def refund_fails(self, amount: int) -> None:
+        """The money is there after all, and pays for the order."""
         self.kept_by_failure += amount
+        if self.is_paid():
+            self.goes("paid in full")
 
     def refund_succeeds(self, amount: int, *, after_all: bool) -> None:
         """`after_all`: it had failed before."""
@@ -165,10 +168,10 @@ class PromisedOrder:
             self.goes("the last parcel arrived")
 
     def is_paid(self) -> bool:
-        return self.captured - self.given_back >= self.total
+        return self.left() >= self.total
 
     def left(self) -> int:
-        """What may still be asked back."""
+        """What may still be asked back; only that pays for the order, not what is on its way back."""
         return self.captured - (self.asked_back - self.kept_by_failure)
 
     def payment_status(self) -> str:
@@ -176,7 +179,7 @@ class PromisedOrder:
             return "unpaid"
         if self.given_back == self.captured:
             return "refunded"
-        if self.is_paid():
+        if self.captured - self.given_back >= self.total:
             return "paid"
         return "partially_refunded" if self.given_back else "partially_paid"
 

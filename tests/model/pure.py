@@ -107,7 +107,7 @@ class Pure:
 
     def open_payment(self, order_id: UUID) -> Opened | None:
         kept = self._orders[order_id]
-        left = kept.state.total - kept.account.captured(CURRENCY) + kept.account.refunded(CURRENCY)
+        left = kept.state.total - kept.state.kept
         under_way = any(payment.status == PaymentState.PENDING for payment in kept.account.payments)
         if kept.state.status is not Status.AWAITING_PAYMENT or under_way or left <= 0:
             return None
@@ -135,6 +135,7 @@ class Pure:
         if payment is None or not 0 < amount <= account.left(payment):
             return False
         account.refunds.append(_refund(payment, amount))
+        self._book_refunds(self._orders[order_id])
         return True
 
     def refund_is(self, order_id: UUID, refund: SeenRefund, *, succeeded: bool) -> None:
@@ -146,7 +147,9 @@ class Pure:
         found = kept.account.refund(report)
         assert found is not None
         found.settle(report, utcnow())
-        kept.state.refunded = kept.account.refunded(CURRENCY)
+        self._book_refunds(kept)
+        kept.state.follow(Cause(utcnow(), Actor.PAYMENTS))
+        self._save(kept)
 
     def look(self, order_id: UUID) -> Seen:
         kept = self._orders[order_id]
@@ -191,6 +194,10 @@ class Pure:
 
     def _give_back(self, kept: Kept, amount: int | None) -> None:
         kept.account.refunds.extend(_refund(payment, part) for payment, part in kept.account.spread(amount))
+        self._book_refunds(kept)
+
+    def _book_refunds(self, kept: Kept) -> None:
+        kept.state.refunded, kept.state.refunding = kept.account.refunded(CURRENCY), kept.account.refunding(CURRENCY)
 
 
 def _payment(order: OrderState, id: UUID, amount: int, version: int) -> Payment:

@@ -7,8 +7,8 @@ import pytest
 
 from contracts.events import payment_status
 from contracts.money import Money
-from order_service.payments import consumers
-from order_service.payments.models import PaymentOfAnother
+from order_service.payments import consumers, refund_settlement
+from order_service.payments.models import PaymentOfAnother, RefundReport, RefundState
 from order_service.tests.payments.conftest import TOTAL, Shop
 from service_kit.messaging import Envelope
 from service_kit.problems import NotFound
@@ -53,6 +53,37 @@ async def test_parts_add_up_and_what_is_too_much_is_requested_back(shop: Shop) -
     assert (await shop.state(order_id)).status == "paid"
     (requested,) = await shop.served.events(payment_status.RefundRequested)
     assert requested.amount.amount == 100
+
+
+async def test_money_on_its_way_back_pays_for_nothing(shop: Shop) -> None:
+    order_id = await shop.order()
+    payment_id = await report(shop, order_id, 600)
+    await shop.refund(str(payment_id), 500)
+    assert (await shop.pay(order_id)).json()["amount"]["amount"] == 900
+    await report(shop, order_id, 400)
+    assert (await shop.state(order_id)).status == "awaiting_payment"
+
+
+async def test_money_that_could_not_go_back_pays_after_all(shop: Shop) -> None:
+    order_id = await shop.order()
+    first = await report(shop, order_id, 600)
+    refund = (await shop.refund(str(first))).json()
+    await report(shop, order_id, 400)
+    async with shop.runtime.database.hot_tx() as tx:
+        await refund_settlement.settle(
+            tx,
+            RefundReport(
+                refund_id=UUID(refund["id"]),
+                payment_id=first,
+                order_id=order_id,
+                gateway=SOURCE,
+                state=RefundState.FAILED,
+                amount=600,
+                currency="GBP",
+            ),
+        )
+    order = await shop.state(order_id)
+    assert (order.status, order.captured, order.refunded, order.refunding) == ("paid", TOTAL, 0, 0)
 
 
 async def test_another_currency_pays_nothing_and_goes_back(shop: Shop) -> None:
