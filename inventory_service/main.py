@@ -14,6 +14,7 @@ from inventory_service.stock import endpoints as stock
 from inventory_service.stock import use_cases as stock_use_cases
 from inventory_service.suppliers import endpoints as suppliers
 from inventory_service.warehouses import endpoints as warehouses
+from service_kit.http import idempotency
 from service_kit.http.application import create_app
 from service_kit.jobs import Job
 
@@ -28,5 +29,6 @@ def create(settings: Settings | None = None) -> FastAPI:
         jobs=[
             Job("publish-stock-levels", stock_use_cases.publish_levels, every=timedelta(milliseconds=100)),
             Job("expire-reservations", reservation_use_cases.expire, every=timedelta(seconds=5)),
+            Job("prune-idempotency-keys", idempotency.prune, every=timedelta(hours=1)),
         ],
     )

@@ -10,6 +10,6 @@ from inventory_service.warehouses import models as warehouses
 from service_kit.database import add_kit_tables
 
 metadata = Base.metadata
-add_kit_tables(metadata)
+add_kit_tables(metadata, idempotency=True)
 
 __all__ = ["Base", "catalogue", "metadata", "reservations", "shipments", "stock", "suppliers", "warehouses"]

@@ -4,6 +4,7 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
+from pydantic import BaseModel
 
 from inventory_service.catalogue import queries as catalogue
 from inventory_service.catalogue.models import ProductDeleted, ProductUnknown
@@ -18,7 +19,9 @@ from inventory_service.stock.schemas import (
     StockOut,
 )
 from service_kit.database import HotTx, Tx
+from service_kit.http import idempotency
 from service_kit.http.answers import problems
+from service_kit.http.idempotency import IdempotencyKeyMissing, IdempotencyKeyReused, Key, MaybeIdempotencyKey
 from service_kit.http.pagination import Page, Paged
 from service_kit.problems import NotFound
 from service_kit.security import Principal, Requires
@@ -49,15 +52,19 @@ async def list_stock(
     "/receipts",
     status_code=201,
     summary="Book stock in",
-    responses=problems(NotFound, ProductUnknown, ProductDeleted),
+    response_model=ReceiptOut,
+    responses=problems(NotFound, ProductUnknown, ProductDeleted, IdempotencyKeyMissing, IdempotencyKeyReused),
 )
 async def receive(
-    body: ReceiptIn, tx: HotTx, who: Annotated[Principal, Requires("stock:receive")], response: Response
-) -> ReceiptOut:
-    """Goods that came in together, up to 5,000 lines: all are booked, or none.
+    body: ReceiptIn, tx: HotTx, who: Annotated[Principal, Requires("stock:receive")], key: MaybeIdempotencyKey
+) -> Response:
+    """Goods that came in together, up to 5,000 lines: all are booked, or none. Programs send an `Idempotency-Key`, so
+    that a delivery that they book again, because the answer was lost, is booked once.
 
     A product that was made a moment ago may be unknown here yet: `409 product-unknown` says when to try again.
     """
+    if key and (kept := await idempotency.claim(tx, who.user_id, key)):
+        return kept.response()
     receipt = StockReceipt(warehouse_id=body.warehouse_id, supplier_id=body.supplier_id, user_id=who.user_id)
     lines = [
         StockReceiptLine(
@@ -73,8 +80,7 @@ async def receive(
         for position, line in enumerate(body.lines, start=1)
     ]
     await use_cases.receive(tx, receipt, lines)
-    response.headers["Location"] = f"/stock/receipts/{receipt.id}"
-    return ReceiptOut.with_lines(receipt, lines)
+    return await _booked(tx, who, key, ReceiptOut.with_lines(receipt, lines), f"/stock/receipts/{receipt.id}")
 
 
 @router.get("/receipts", summary="List receipts")
@@ -100,16 +106,30 @@ async def read_receipt(receipt_id: UUID, tx: Tx, _: Reader) -> ReceiptOut:
     "/adjustments",
     status_code=201,
     summary="Correct stock",
-    responses=problems(NotFound, BelowReserved, ProductUnknown, ProductDeleted),
+    response_model=MovementOut,
+    responses=problems(
+        NotFound, BelowReserved, ProductUnknown, ProductDeleted, IdempotencyKeyMissing, IdempotencyKeyReused
+    ),
 )
 async def adjust(
-    body: AdjustmentIn, tx: Tx, who: Annotated[Principal, Requires("stock:adjust")], response: Response
-) -> MovementOut:
-    """After a count, a loss or a find, with the reason. Never below what is promised to orders."""
+    body: AdjustmentIn, tx: Tx, who: Annotated[Principal, Requires("stock:adjust")], key: MaybeIdempotencyKey
+) -> Response:
+    """After a count, a loss or a find, with the reason. Never below what is promised to orders. With an
+    `Idempotency-Key`, the same correction sent again is made once.
+    """
+    if key and (kept := await idempotency.claim(tx, who.user_id, key)):
+        return kept.response()
     movement = StockMovement(kind=MovementKind.ADJUSTMENT, user_id=who.user_id, **body.model_dump())
     await use_cases.adjust(tx, movement)
-    response.headers["Location"] = f"/stock/movements/{movement.id}"
-    return MovementOut.of(movement)
+    return await _booked(tx, who, key, MovementOut.of(movement), f"/stock/movements/{movement.id}")
+
+
+async def _booked(tx: HotTx | Tx, who: Principal, key: Key | None, made: BaseModel, location: str) -> Response:
+    """The answer, kept for the request's twins."""
+    body = made.model_dump_json().encode()
+    if key:
+        await idempotency.keep(tx, who.user_id, key, 201, body, location)
+    return Response(body, 201, {"Location": location}, media_type="application/json")
 
 
 @router.get("/movements", summary="The ledger")

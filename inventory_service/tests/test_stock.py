@@ -1,5 +1,6 @@
 """Stock over HTTP: what comes in, what is corrected, and the ledger."""
 
+import asyncio
 from datetime import date
 from uuid import UUID, uuid4
 
@@ -39,6 +40,36 @@ async def test_a_receipt_keeps_where_goods_came_from(inventory: Inventory) -> No
     assert sorted(each["quantity"] for each in movements) == [3, 5]
     assert {(each["kind"], each["receipt_id"]) for each in movements} == {("receipt", answer.json()["id"])}
     await inventory.check_books()
+
+
+async def test_a_receipt_sent_again_is_booked_once(inventory: Inventory) -> None:
+    product_id, warehouse_id = await inventory.product(), await inventory.warehouse()
+    body = {"warehouse_id": str(warehouse_id), "lines": [{"product_id": str(product_id), "quantity": 5}]}
+    once = {"Idempotency-Key": "delivery-7"}
+    answers = await asyncio.gather(
+        *(inventory.staff.post("/stock/receipts", json=body, headers=once) for _ in range(10))
+    )
+    assert {(answer.status_code, answer.content, answer.headers["Location"]) for answer in answers} == {
+        (201, answers[0].content, answers[0].headers["Location"])
+    }
+    assert sum("Idempotent-Replayed" not in answer.headers for answer in answers) == 1
+    assert await inventory.level(product_id) == (5, 0)
+
+    body["lines"] = [{"product_id": str(product_id), "quantity": 6}]
+    other = await inventory.staff.post("/stock/receipts", json=body, headers=once)
+    assert (other.status_code, other.json()["type"]) == (422, "/problems/idempotency-key-reused")
+    unusable = await inventory.staff.post("/stock/receipts", json=body, headers={"Idempotency-Key": ""})
+    assert (unusable.status_code, unusable.json()["type"]) == (400, "/problems/idempotency-key-missing")
+    await inventory.check_books()
+
+
+async def test_a_correction_sent_again_is_made_once(inventory: Inventory) -> None:
+    product_id, warehouse_id = await inventory.stocked(10)
+    body = {"product_id": str(product_id), "warehouse_id": str(warehouse_id), "quantity": -2, "reason": "broken"}
+    for key in ("a", "a", "b"):
+        answer = await inventory.staff.post("/stock/adjustments", json=body, headers={"Idempotency-Key": key})
+        assert answer.status_code == 201, answer.text
+    assert await inventory.level(product_id) == (6, 0)
 
 
 async def test_an_unknown_product_says_when_to_try_again(inventory: Inventory) -> None:

@@ -70,18 +70,22 @@ class KeptAnswer:
         return Response(self.body, self.status, headers, media_type="application/json")
 
 
-async def _key(
-    request: Request,
-    idempotency_key: Annotated[
-        str | None, Header(description="new for each intent; the same when the same request is tried again")
-    ] = None,
-) -> Key:
+_Sent = Annotated[str | None, Header(description="new for each intent; the same when the same request is tried again")]
+
+
+async def _key(request: Request, idempotency_key: _Sent = None) -> Key:
     if not idempotency_key or len(idempotency_key) > 255:
         raise IdempotencyKeyMissing
     return Key(idempotency_key, f"{request.method} {request.scope['path']}", await _hash_of_body(request))
 
 
+async def _key_if_sent(request: Request, idempotency_key: _Sent = None) -> Key | None:
+    return None if idempotency_key is None else await _key(request, idempotency_key)
+
+
 IdempotencyKey = Annotated[Key, Depends(_key)]
+MaybeIdempotencyKey = Annotated[Key | None, Depends(_key_if_sent)]
+"""For what people also do by hand: who sends no key, and sends the request twice, has it carried out twice."""
 
 
 async def _hash_of_body(request: Request) -> bytes:
