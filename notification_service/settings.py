@@ -11,6 +11,7 @@ class Settings(ServiceSettings, service="notification"):
     """What the notification service needs to know beside what every service does."""
 
     port: int = 8006
+    event_patience_ms: int = 100
 
     smtp_host: str
     smtp_port: int = Field(default=587, gt=0, lt=65536)

@@ -14,7 +14,7 @@ from service_kit.runtime import Runtime
 async def open_resources(runtime: Runtime) -> AsyncIterator[None]:
     settings = runtime.settings
     assert isinstance(settings, Settings)
-    decisions = Decisions(runtime.database)
+    decisions = Decisions(runtime.database, runtime.messaging.processor)
     runtime.provide(decisions)
     runtime.provide(Settler(runtime.database))
     async with (

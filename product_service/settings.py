@@ -5,3 +5,4 @@ from service_kit.settings import ServiceSettings
 
 class Settings(ServiceSettings, service="product"):
     port: int = 8003
+    event_patience_ms: int = 100

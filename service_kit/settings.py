@@ -37,6 +37,9 @@ class ServiceSettings(BaseSettings):
     kafka_bootstrap_servers: str
     kafka_topic_prefix: str = Field(default="", description="put before every topic and group name")
 
+    event_patience_ms: int = Field(
+        default=0, ge=0, description="how long the broker may gather events for us, which then cost less; 0: not at all"
+    )
     event_attempts: int = Field(
         default=5, ge=1, description="how often a failing event is tried before it is a dead letter"
     )

@@ -9,21 +9,24 @@ from uuid import UUID
 
 import structlog
 
+from contracts.topics import INVENTORY_DEDUCTION
 from order_service.orders import queries
 from order_service.orders.queries import Decided
 from service_kit.database import Database
+from service_kit.messaging.processing import Processor
 
 log = structlog.get_logger(__name__)
 
-# Where the consumer runs in this process its commits wake us; elsewhere this is how late we may hear of one.
+# Where inventory's answers are consumed in this process they wake us; elsewhere this is how late we may hear of one.
 POLL_SECONDS = 0.05
 
 
 class Decisions:
-    """One watcher for all that wait: it looks at their orders together, after each commit here and now and then."""
+    """One watcher for all that wait: it looks at their orders together, after inventory's answers and now and then."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, processor: Processor) -> None:
         self._database = database
+        self._processor = processor
         self._waiting: dict[UUID, set[asyncio.Future[Decided]]] = defaultdict(set)
         self._awaited = asyncio.Event()
         self._look = asyncio.Event()
@@ -33,7 +36,6 @@ class Decisions:
         future: asyncio.Future[Decided] = asyncio.get_running_loop().create_future()
         self._waiting[order_id].add(future)
         self._awaited.set()
-        self._look.set()
         try:
             return await asyncio.wait_for(future, seconds)
         except TimeoutError:
@@ -45,28 +47,32 @@ class Decisions:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        self._database.on_events_committed.append(self._look.set)
+        self._processor.on_handled.append(self._hear)
         task = asyncio.create_task(self._run(), name="decisions")
         try:
             yield
         finally:
-            self._database.on_events_committed.remove(self._look.set)
+            self._processor.on_handled.remove(self._hear)
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await task
+
+    def _hear(self, topic: str) -> None:
+        if topic == INVENTORY_DEDUCTION.name:
+            self._look.set()
 
     async def _run(self) -> None:
         while True:
             if not self._waiting:
                 self._awaited.clear()
                 await self._awaited.wait()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._look.wait(), POLL_SECONDS)
             self._look.clear()
             try:
                 await self._tell_decided()
             except Exception as error:  # those who wait are answered with what is known, in time
                 log.warning("decisions_not_read", error=repr(error))
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._look.wait(), POLL_SECONDS)
 
     async def _tell_decided(self) -> None:
         async with self._database.hot() as connection:

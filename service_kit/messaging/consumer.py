@@ -20,6 +20,7 @@ from service_kit.settings import ServiceSettings
 log = logging.getLogger(__name__)
 
 _CLOSE_SECONDS = 5.0
+_MANY_BYTES = 1_048_576  # worth handling at once, whatever the patience
 
 
 class Consumer:
@@ -39,6 +40,7 @@ class Consumer:
         self.problem: str | None = None
         self._servers = settings.kafka_bootstrap_servers
         self._prefix = settings.kafka_topic_prefix
+        self._patience_ms = settings.event_patience_ms
         self._group = settings.kafka_topic_prefix + settings.service_name
         self._subscriptions = subscriptions
         self._processor = processor
@@ -121,7 +123,8 @@ class Consumer:
             rebalance_timeout_ms=30_000,
             request_timeout_ms=15_000,
             metadata_max_age_ms=60_000,
-            fetch_max_wait_ms=250,
+            fetch_min_bytes=_MANY_BYTES if self._patience_ms else 1,
+            fetch_max_wait_ms=self._patience_ms or 250,
         )
 
     async def _round(self, client: AIOKafkaConsumer, offsets: Offsets) -> None:

@@ -32,6 +32,8 @@ class Processor:
     def __init__(self, database: Database, own_source: str, tuning: Tuning) -> None:
         self.paused_why: str | None = None
         self.give_up = asyncio.Event()
+        self.on_handled: list[Callable[[str], None]] = []
+        """Called with the topic's name behind each batch that has taken effect."""
         self._database = database
         self._own_source = own_source
         self._tuning = tuning
@@ -89,6 +91,8 @@ class Processor:
             # By function: one that handles several types of a topic gets them together, and so takes its locks once.
             for _, part in groups([(incoming.record.key, incoming.handler.function, incoming) for incoming in free]):
                 await part[0].handler.call(tx, [each.event for each in part], [each.envelope for each in part])
+        for call in self.on_handled:
+            call(topic)
         _count(topic, behind, free)
         if len(fresh) < len(batch):
             metrics.SKIPPED.labels(topic, "duplicate").inc(len(batch) - len(fresh))

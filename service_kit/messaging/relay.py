@@ -7,8 +7,9 @@ import os
 import secrets
 import socket
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
-from datetime import UTC, datetime
+from datetime import UTC
 from typing import Any
 
 from service_kit.clock import utcnow
@@ -16,6 +17,7 @@ from service_kit.database.doors import Database
 from service_kit.messaging import metrics
 from service_kit.messaging.envelope import Envelope, encode, headers_from_json
 from service_kit.messaging.lease import Lease
+from service_kit.messaging.marks import Marks
 from service_kit.messaging.producer import Producer, Row
 from service_kit.messaging.tuning import Tuning
 from service_kit.messaging.waker import CHANNEL
@@ -35,25 +37,6 @@ _FETCH = """
     WHERE bytes_before < $5
     ORDER BY id
 """
-# Marks only for who still has the epoch that it published under, and holds it until the marks are committed.
-_MARK = """
-    WITH lease AS MATERIALIZED (
-        SELECT FROM outbox_lease WHERE id = 1 AND owner = $2 AND epoch = $3 FOR SHARE
-    )
-    UPDATE outbox SET published_at = now() WHERE id = ANY ($1::bigint[]) AND EXISTS (SELECT FROM lease)
-"""
-# We published after another had taken over: our repeats may stand behind newer records of their keys, and compaction
-# keeps what stands last. So the present owner is made to repeat those keys from our first row on; also what it has sent
-# and not marked yet, which is why it loses its epoch first.
-_RAISE_EPOCH = "UPDATE outbox_lease SET epoch = epoch + 1 WHERE id = 1"
-_REPEAT_AFTER_US = """
-    UPDATE outbox SET published_at = NULL
-    FROM (SELECT topic, key, min(id) AS first
-          FROM unnest($1::text[], $2::bytea[], $3::bigint[]) AS ours (topic, key, id)
-          GROUP BY topic, key) AS stale
-    WHERE outbox.topic = stale.topic AND outbox.key = stale.key AND outbox.id >= stale.first
-      AND published_at IS NOT NULL
-"""
 _PARK = "UPDATE outbox SET parked_at = now(), error = $2 WHERE id = $1"
 _PARKED_KEYS = "SELECT DISTINCT topic, key FROM outbox WHERE parked_at IS NOT NULL AND published_at IS NULL"
 # What the broker refused is tried again now and then: its limit may have been raised.
@@ -66,15 +49,12 @@ class Relay:
     def __init__(self, database: Database, producer: Producer, tuning: Tuning) -> None:
         self.lease = Lease(f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}", tuning.lease_seconds)
         self.problem: str | None = None
-        self._last_published = time.monotonic()
+        self._marks = Marks(self.lease, most=tuning.group_size)
         self._database = database
         self._producer = producer
         self._tuning = tuning
         self._woken = asyncio.Event()
         self._stopping = False
-        # Acknowledged by the broker, under this epoch, and not yet marked. It outlives a lost connection: what was sent
-        # by a former owner must be told, however late.
-        self._sent: list[tuple[Sequence[Row], int | None]] = []
         self._parked: set[tuple[str, bytes]] = set()
         self._parked_known: tuple[int | None, float] | None = None
 
@@ -84,7 +64,7 @@ class Relay:
         return self.lease.epoch is not None
 
     def seconds_since_published(self) -> float:
-        return time.monotonic() - self._last_published
+        return time.monotonic() - self._marks.last_written
 
     def stop(self) -> None:
         """Finishes the group in hand, then gives the lease back; `run` returns when both are done."""
@@ -97,7 +77,8 @@ class Relay:
             try:
                 async with self._connected() as connection, self._connected() as marking:
                     try:
-                        await self._serve(connection, marking)
+                        async with self._marks.kept(marking, self._woken.set):
+                            await self._serve(connection)
                     finally:
                         self.lease.forget()  # after the release of an orderly end this is nothing
                 pause = 0.1
@@ -108,71 +89,75 @@ class Relay:
                 pause = min(pause * 2, 5.0)
         await self._producer.close()
 
-    async def _serve(self, connection: Any, marking: Any) -> None:
+    async def _serve(self, connection: Any) -> None:
         await connection.add_listener(CHANNEL, lambda *_: self._woken.set())
-        await self._mark_sent(marking)
         pause = 0.1
         while not self._stopping:
             self._woken.clear()  # before looking, so that what is committed after the look wakes us again
+            self._marks.check()
             if not await self.lease.hold(connection):
                 await self._wait(self._tuning.poll_seconds)
                 continue
+            epoch = self.lease.epoch
             await self._refresh_parked(connection)
             rows = await self._fetch(connection)
             if not rows:
                 self.problem, pause = None, 0.1
                 await self._wait(self._tuning.poll_seconds)
                 continue
-            failure = await self._publish(connection, marking, rows)
+            failure, was_all = await self._publish(connection, rows, epoch)
             if failure is None:
                 self.problem, pause = None, 0.1
+                if was_all:
+                    await self._wait(self._tuning.poll_seconds)
                 continue
             # It may pass, and until it does nothing overtakes: the same rows are sent again, first things first.
             self.problem = f"{type(failure).__name__}: {failure}"
             log.warning("relay: broker: %s; trying again in %.1f s", self.problem, pause)
             await asyncio.sleep(pause)
             pause = min(pause * 2, 2.0)
+        await self._marks.finish()
         await self.lease.release(connection)
 
-    async def _publish(self, connection: Any, marking: Any, rows: list[Row]) -> Exception | None:
+    async def _publish(self, connection: Any, rows: list[Row], epoch: int | None) -> tuple[Exception | None, bool]:
         """Sends the group and, while more wait, those after it; each leaves when the one before is acknowledged.
 
-        Meanwhile the one before is marked and the next is fetched. A crash repeats two groups at most, in their order.
+        What went wrong, if anything did, and whether nothing was left, unless we were woken since.
+        Meanwhile those before are marked and the next is fetched. A crash repeats two groups at most, in their order.
         What was fetched under one epoch is never sent under another, nor after a group that was not taken as a whole.
         """
-        epoch = self.lease.epoch
         while True:
-            outcome, following, marked = await asyncio.gather(
-                self._producer.publish(rows),
-                self._following(connection, rows),
-                self._mark_sent(marking),
-                return_exceptions=True,
+            outcome, following = await asyncio.gather(
+                self._producer.publish(rows), self._following(connection, rows), return_exceptions=True
             )
             if isinstance(outcome, BaseException):
                 raise outcome
-            if outcome.published:
-                self._sent.append((outcome.published, epoch))
+            self._marks.add(outcome.published, epoch)
+            _observe(outcome.published)
             if isinstance(following, BaseException):
                 raise following
-            if isinstance(marked, BaseException):
-                raise marked
+            await self._marks.room()
             if not following or len(outcome.published) < len(rows) or self._stopping:
                 break
             if not await self.lease.hold(connection) or self.lease.epoch != epoch:
                 break
             rows = following
-        await self._mark_sent(marking)
         await self._park(connection, outcome.poison)
-        return outcome.failure
+        was_all = not following and len(outcome.published) == len(rows) and not self._is_cut(rows)
+        return outcome.failure, was_all
 
     async def _following(self, connection: Any, rows: Sequence[Row]) -> list[Row]:
         """What comes after these rows, while they are on their way; nothing if they seem to be the last."""
-        if len(rows) < self._tuning.group_size and not self._woken.is_set():
+        if not self._is_cut(rows) and not self._woken.is_set():
             return []
         self._woken.clear()
         await self._refresh_parked(connection)
-        unmarked = [row for sent, _ in self._sent for row in sent]
-        return await self._fetch(connection, besides=[*unmarked, *rows])
+        return await self._fetch(connection, besides=rows)
+
+    def _is_cut(self, rows: Sequence[Row]) -> bool:
+        """Whether there may have been more when these were fetched."""
+        tuning = self._tuning
+        return len(rows) >= tuning.group_size or sum(len(row.value) for row in rows) >= tuning.group_bytes
 
     async def _park(self, connection: Any, poison: Sequence[tuple[Row, str]]) -> None:
         for row, error in poison:
@@ -180,28 +165,9 @@ class Relay:
             await connection.execute(_PARK, row.id, error)
             self._parked.add((row.topic, row.key))
 
-    async def _mark_sent(self, connection: Any) -> None:
-        while self._sent:
-            await self._mark(connection, *self._sent[0])
-            del self._sent[0]
-
-    async def _mark(self, connection: Any, rows: Sequence[Row], epoch: int | None) -> None:
-        marked = await connection.execute(_MARK, [row.id for row in rows], self.lease.owner, epoch)
-        if marked == "UPDATE 0":
-            log.warning("relay: the lease went to another process while %d events were sent", len(rows))
-            self.lease.forget()
-            async with connection.transaction():
-                await connection.execute(_RAISE_EPOCH)
-                await connection.execute(
-                    _REPEAT_AFTER_US, [row.topic for row in rows], [row.key for row in rows], [row.id for row in rows]
-                )
-            return
-        self._last_published = time.monotonic()
-        _observe(rows, utcnow())
-
     async def _fetch(self, connection: Any, besides: Sequence[Row] = ()) -> list[Row]:
         topics, keys = [topic for topic, _ in self._parked], [key for _, key in self._parked]
-        ids = [row.id for row in besides]
+        ids = [row.id for row in (*self._marks.unmarked(), *besides)]
         tuning = self._tuning
         found = await connection.fetch(_FETCH, tuning.group_size, topics, keys, ids, tuning.group_bytes)
         return [_row(record) for record in found]
@@ -241,11 +207,10 @@ def _row(record: Any) -> Row:
     return Row(id, event_id, topic, key, said_at, wire, value)
 
 
-def _observe(rows: Sequence[Row], now: datetime) -> None:
-    counts: dict[str, int] = {}
-    for row in rows:
-        counts[row.topic] = counts.get(row.topic, 0) + 1
-    for topic, count in counts.items():
+def _observe(rows: Sequence[Row]) -> None:
+    if not rows:
+        return
+    for topic, count in Counter(row.topic for row in rows).items():
         metrics.PUBLISHED.labels(topic).inc(count)
     oldest = min(row.time for row in rows)
-    metrics.COMMIT_TO_PUBLISHED.observe((now - oldest.astimezone(UTC)).total_seconds())
+    metrics.COMMIT_TO_PUBLISHED.observe((utcnow() - oldest.astimezone(UTC)).total_seconds())

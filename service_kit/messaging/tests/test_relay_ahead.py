@@ -156,10 +156,10 @@ async def test_what_the_present_owner_has_sent_and_not_marked_is_repeated_behind
         await connection.execute("UPDATE outbox_lease SET expires_at = '-infinity'")
         await present.lease.hold(connection)
         epoch = present.lease.epoch
-        await present._mark(connection, [first], epoch)
+        await present._marks.mark(connection, [first], epoch)
         # By now the former owner has sent the first once more, and the present one is about to mark the second.
-        await former._mark(connection, [first], late)
-        await present._mark(connection, [second], epoch)
+        await former._marks.mark(connection, [first], late)
+        await present._marks.mark(connection, [second], epoch)
         await present.lease.hold(connection)
         assert [row.id for row in await present._fetch(connection)] == [first.id, second.id]
     finally:

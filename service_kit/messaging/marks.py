@@ -1,0 +1,138 @@
+"""Marks events as published, behind the broker's acknowledgement and beside the relay, which sends on meanwhile."""
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from itertools import groupby
+from operator import itemgetter
+from typing import Any
+
+from service_kit.messaging.lease import Lease
+from service_kit.messaging.producer import Row
+
+log = logging.getLogger(__name__)
+
+# Marks only for who still has the epoch that it published under, and holds it until the marks are committed.
+_MARK = """
+    WITH lease AS MATERIALIZED (
+        SELECT FROM outbox_lease WHERE id = 1 AND owner = $2 AND epoch = $3 FOR SHARE
+    )
+    UPDATE outbox SET published_at = now() WHERE id = ANY ($1::bigint[]) AND EXISTS (SELECT FROM lease)
+"""
+# We published after another had taken over: our repeats may stand behind newer records of their keys, and compaction
+# keeps what stands last. So the present owner is made to repeat those keys from our first row on; also what it has sent
+# and not marked yet, which is why it loses its epoch first.
+_RAISE_EPOCH = "UPDATE outbox_lease SET epoch = epoch + 1 WHERE id = 1"
+_REPEAT_AFTER_US = """
+    UPDATE outbox SET published_at = NULL
+    FROM (SELECT topic, key, min(id) AS first
+          FROM unnest($1::text[], $2::bytea[], $3::bigint[]) AS ours (topic, key, id)
+          GROUP BY topic, key) AS stale
+    WHERE outbox.topic = stale.topic AND outbox.key = stale.key AND outbox.id >= stale.first
+      AND published_at IS NOT NULL
+"""
+# A mark is a commit, which costs as much as sending a group; what a crash leaves unmarked is sent again.
+_PAUSE_SECONDS = 0.05
+
+
+class Marks:
+    """What the broker has and the outbox doesn't know yet, in the order of its sending.
+
+    The first is marked at once, the next a little later with all that came since. It outlives a lost connection: what
+    was sent by a former owner of the lease must be told, however late.
+    """
+
+    def __init__(self, lease: Lease, most: int) -> None:
+        """`most` may be unmarked before `room` waits."""
+        self.last_written = time.monotonic()
+        self._lease = lease
+        self._most = most
+        self._sent: deque[tuple[Sequence[Row], int | None]] = deque()
+        self._count = 0
+        self._some = asyncio.Event()
+        self._hurry = asyncio.Event()
+        self._written = asyncio.Event()
+        self._keeping: asyncio.Task[None] | None = None
+
+    def add(self, rows: Sequence[Row], epoch: int | None) -> None:
+        """The broker has them; they were sent under this epoch of the lease."""
+        if rows:
+            self._sent.append((rows, epoch))
+            self._count += len(rows)
+            self._some.set()
+
+    def unmarked(self) -> Iterator[Row]:
+        return (row for rows, _ in self._sent for row in rows)
+
+    @contextlib.asynccontextmanager
+    async def kept(self, connection: Any, on_failure: Callable[[], None]) -> AsyncIterator[None]:
+        """In the background, over `connection`; `check` and `room` raise what ended it, if `on_failure` was called."""
+        await self.write(connection)
+        self._keeping = asyncio.create_task(self._keep(connection))
+        self._keeping.add_done_callback(lambda _: self._written.set())
+        self._keeping.add_done_callback(lambda _: on_failure())
+        try:
+            yield
+        finally:
+            self._keeping.cancel()
+            await asyncio.wait([self._keeping])
+
+    def check(self) -> None:
+        if self._keeping is not None and self._keeping.done():
+            self._keeping.result()
+
+    async def room(self) -> None:
+        """Returns when few enough are unmarked: no more than these are sent twice after a crash."""
+        self.check()
+        while self._count > self._most:
+            self._written.clear()
+            self._hurry.set()
+            await self._written.wait()
+            self.check()
+
+    async def finish(self) -> None:
+        """Returns when all are marked."""
+        while self._sent:
+            self._written.clear()
+            self._hurry.set()
+            await self._written.wait()
+            self.check()
+
+    async def write(self, connection: Any) -> None:
+        """Marks all that there are."""
+        while self._sent:
+            epoch, together = next(groupby(self._sent, key=itemgetter(1)))
+            groups = [rows for rows, _ in together]
+            rows = [row for group in groups for row in group]
+            await self.mark(connection, rows, epoch)
+            for _ in groups:  # more may have come at the other end meanwhile
+                self._sent.popleft()
+            self._count -= len(rows)
+        self._some.clear()
+
+    async def mark(self, connection: Any, rows: Sequence[Row], epoch: int | None) -> None:
+        """These, or, where the lease went to another since, what must follow them."""
+        marked = await connection.execute(_MARK, [row.id for row in rows], self._lease.owner, epoch)
+        if marked == "UPDATE 0":
+            log.warning("relay: the lease went to another process while %d events were sent", len(rows))
+            self._lease.forget()
+            async with connection.transaction():
+                await connection.execute(_RAISE_EPOCH)
+                await connection.execute(
+                    _REPEAT_AFTER_US, [row.topic for row in rows], [row.key for row in rows], [row.id for row in rows]
+                )
+            return
+        self.last_written = time.monotonic()
+
+    async def _keep(self, connection: Any) -> None:
+        while True:
+            await self._some.wait()
+            await self.write(connection)
+            self._written.set()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_PAUSE_SECONDS):
+                    await self._hurry.wait()
+            self._hurry.clear()
