@@ -4,6 +4,7 @@ import importlib
 import json
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from itertools import count
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -12,6 +13,10 @@ import httpx
 from fastapi import FastAPI
 
 from contracts.events import Event, by_type
+from service_kit.clock import utcnow
+from service_kit.ids import uuid7
+from service_kit.messaging.envelope import Envelope, encode
+from service_kit.messaging.incoming import Record
 from service_kit.runtime import Runtime
 from tests.harness import tokens
 from tests.harness.databases import drop_database, new_database
@@ -29,6 +34,7 @@ class Served:
         self.database_url = database_url
         self._stack = stack
         self.anonymous = self._client({})
+        self._offsets = count()
 
     def caller(self, *permissions: str, role: str | None = None, user_id: UUID | None = None) -> "Caller":
         """Someone with a valid token: these permissions, and those of `role` (User where nothing is named)."""
@@ -47,6 +53,24 @@ class Served:
             assert model is not None, f"{row['type']} is not in contracts"
             found.append(model.model_validate_json(row["value"], strict=False))
         return [event for event in found if kind is None or isinstance(event, kind)]
+
+    async def hear(self, *events: Event) -> None:
+        """As the consumer would take them from Kafka: each topic's events as one batch. Fails where one is parked."""
+        topics: dict[str, list[Record]] = {}
+        for event in events:
+            envelope = Envelope(uuid7(), event.type, event.source, event.subject, utcnow())
+            value = event.model_dump_json().encode()
+            record = Record(event.topic.name, 0, next(self._offsets), event.key.encode(), encode(envelope), value)
+            topics.setdefault(event.topic.name, []).append(record)
+        messaging = self.runtime.messaging
+        for topic, records in topics.items():
+            await messaging.processor.process(messaging.subscriptions[topic], records)
+        async with self.runtime.database.hot() as connection:
+            assert await connection.fetchval("SELECT error FROM parked_events") is None
+
+    def client(self, bearer: str | None = None) -> httpx.AsyncClient:
+        """With this token, whatever it is worth."""
+        return self._client({"Authorization": f"Bearer {bearer}"} if bearer is not None else {})
 
     def _client(self, headers: dict[str, str]) -> httpx.AsyncClient:
         transport = httpx.ASGITransport(app=self.app)

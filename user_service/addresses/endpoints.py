@@ -26,7 +26,7 @@ async def list_addresses(page: Paged, tx: Tx, who: Reader) -> Page[AddressOut]:
     return page.of(await queries.of_account(tx, who.user_id, page.position), AddressOut.of)
 
 
-@router.post("", status_code=201, summary="Add an address", responses=problems(TooManyAddresses))
+@router.post("", status_code=201, summary="Add an address", responses=problems(NotFound, TooManyAddresses))
 async def add(body: AddressIn, tx: Tx, who: Writer, response: Response) -> AddressOut:
     address = await use_cases.add(tx, who.user_id, body.model_dump())
     response.headers["Location"] = f"/users/me/addresses/{address.id}"

@@ -7,7 +7,6 @@ from sqlmodel import col, select
 
 from service_kit.database import Tx
 from service_kit.database.keyset import Position, Slice, keyset
-from user_service.accounts.models import Account
 from user_service.addresses.models import SavedAddress
 
 
@@ -16,9 +15,8 @@ async def of_account(tx: Tx, account_id: UUID, position: Position) -> Slice[Save
     return await keyset(tx, statement, position, SavedAddress.id)
 
 
-async def count_locked(tx: Tx, account_id: UUID) -> int:
-    """How many there are; the account is held, so that two can't both add the last."""
-    await tx.exec(select(Account.id).where(Account.id == account_id).with_for_update())
+async def count(tx: Tx, account_id: UUID) -> int:
+    """How many there are. Lock the account first, so that two can't both add the last."""
     return (await tx.exec(select(func.count(col(SavedAddress.id))).where(SavedAddress.account_id == account_id))).one()
 
 

@@ -6,13 +6,15 @@ from uuid import UUID
 from service_kit.database import Tx
 from service_kit.http.etag import Expected
 from service_kit.problems import not_found
+from user_service.accounts import queries as accounts
 from user_service.addresses import queries
 from user_service.addresses.models import MOST, SavedAddress, TooManyAddresses
 
 
 async def add(tx: Tx, account_id: UUID, fields: dict[str, Any]) -> SavedAddress:
-    """Raises: TooManyAddresses."""
-    if await queries.count_locked(tx, account_id) >= MOST:
+    """Raises: NotFound, where there is no such account (any more), TooManyAddresses."""
+    await accounts.lock(tx, account_id) or not_found("account", account_id)
+    if await queries.count(tx, account_id) >= MOST:
         raise TooManyAddresses(most=MOST)
     address = SavedAddress(account_id=account_id, **fields)
     tx.add(address)

@@ -1,0 +1,1 @@
+"""What keeps strangers out, tried against all operations of all services: found in OpenAPI, not listed by hand."""

@@ -1,0 +1,187 @@
+"""The operations of a service as its OpenAPI document tells of them, and requests that each would understand."""
+
+import importlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+from uuid import uuid4
+
+from fastapi import FastAPI
+
+from contracts.permissions import Role, permissions_of
+from tests.harness import tokens
+from tests.harness.service import NOBODY
+
+SERVICES = ("user", "product", "inventory", "order", "notification")
+LEAST_OPERATIONS = {"user": 20, "product": 20, "inventory": 25, "order": 25, "notification": 12}
+METHODS = ("get", "post", "put", "patch", "delete")
+JSON = "application/json"
+NEEDED: dict[str, dict[str, Any]] = {
+    "user": {"key_encryption_secret": "x" * 32, "password_memory_kib": 8, "password_rounds": 1},
+    "order": {"gateway_url": f"http://{NOBODY}", "gateway_api_key": "x", "gateway_webhook_secret": "the gateway's"},
+    "notification": {"smtp_host": "127.0.0.1", "mail_from": "shop@example.com"},
+}
+"""The settings that a service can't do without."""
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One operation. `permissions` None: anyone may call it; empty: anyone who is signed in."""
+
+    method: str
+    path: str
+    permissions: tuple[str, ...] | None
+    takes_token: bool
+    document: Mapping[str, Any] = field(repr=False, compare=False)
+    spec: Mapping[str, Any] = field(repr=False, compare=False)
+
+    def __str__(self) -> str:
+        return f"{self.method.upper()} {self.path}"
+
+    @property
+    def is_guarded(self) -> bool:
+        return self.permissions is not None
+
+    @property
+    def is_ones_own(self) -> bool:
+        """Whether customers may call it: then what they name must be theirs."""
+        return self.permissions is not None and permissions_of([Role.USER]).issuperset(self.permissions)
+
+    @property
+    def parameters(self) -> list[str]:
+        """The names in its path."""
+        return [part[1:-1] for part in self.path.split("/") if part.startswith("{")]
+
+    def url(self, ids: Mapping[tuple[str, str], str]) -> str:
+        """With the ids of real things where they are known, by (path up to the parameter, its name)."""
+        parts = self.path.split("/")
+        return "/".join(
+            ids.get(("/".join(parts[:at]), part[1:-1]), str(uuid4())) if part.startswith("{") else part
+            for at, part in enumerate(parts)
+        )
+
+    def takes(self, parameter: str) -> bool:
+        return any(each["name"] == parameter and each["in"] == "query" for each in self.spec.get("parameters", ()))
+
+    def request(self, values: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Keywords for httpx: a body that validation accepts; fields that `values` names hold its values."""
+        request: dict[str, Any] = {"headers": {"Idempotency-Key": str(uuid4())}}
+        content = self.spec.get("requestBody", {}).get("content", {})
+        if JSON in content:
+            request["json"] = self._example(content[JSON]["schema"], values or {})
+        elif content:
+            request["data"] = self._example(next(iter(content.values()))["schema"], values or {})
+        return request
+
+    def body_schema(self) -> Mapping[str, Any] | None:
+        """Of its JSON body, with references resolved."""
+        content = self.spec.get("requestBody", {}).get("content", {})
+        return self.resolve(content[JSON]["schema"]) if JSON in content else None
+
+    def answer_schema(self) -> Mapping[str, Any] | None:
+        """Of what it answers when all went well."""
+        for status, answer in self.spec["responses"].items():
+            if status.startswith("2") and JSON in answer.get("content", {}):
+                return self.resolve(answer["content"][JSON]["schema"])
+        return None
+
+    def resolve(self, schema: Mapping[str, Any]) -> Mapping[str, Any]:
+        """What a schema refers to; of several the first that is not null."""
+        while True:
+            if "$ref" in schema:
+                schema = self.document["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
+            elif choice := schema.get("anyOf") or schema.get("oneOf") or schema.get("allOf"):
+                schema = next((each for each in choice if each.get("type") != "null"), choice[0])
+            else:
+                return schema
+
+    def _example(self, schema: Mapping[str, Any], values: Mapping[str, Any], name: str = "") -> Any:
+        schema = self.resolve(schema)
+        if name in values:
+            return values[name]
+        if schema.get("type") == "object" and "properties" in schema:
+            shown = schema.get("example") or next(iter(schema.get("examples", ())), {})
+            wanted = set(shown) | set(schema.get("required", ())) | (schema["properties"].keys() & values.keys())
+            return {
+                key: shown[key]
+                if key in shown and key not in values and not _holds_any(shown[key], values)
+                else self._example(schema["properties"][key], values, key)
+                for key in sorted(wanted)
+            }
+        if schema.get("type") == "array":
+            return [self._example(schema["items"], values, name)]
+        return _plain_example(schema)
+
+
+def _holds_any(example: Any, values: Mapping[str, Any]) -> bool:
+    """An example that has one of these fields somewhere below."""
+    if isinstance(example, list):
+        return any(_holds_any(each, values) for each in example)
+    return isinstance(example, dict) and any(key in values or _holds_any(each, values) for key, each in example.items())
+
+
+def _plain_example(schema: Mapping[str, Any]) -> Any:
+    for given in ("example", "const"):
+        if given in schema:
+            return schema[given]
+    for listed in ("examples", "enum"):
+        if schema.get(listed):
+            return schema[listed][0]
+    formats = {
+        "uuid": str(uuid4()),
+        "date-time": "2030-01-01T00:00:00Z",
+        "date": "2030-01-01",
+        "email": "x@example.com",
+    }
+    match schema.get("type"):
+        case "integer" | "number":
+            return max(schema.get("minimum", 1), schema.get("exclusiveMinimum", 0) + 1)
+        case "boolean":
+            return True
+        case "object":
+            return {}
+        case _:
+            return formats.get(schema.get("format", ""), "GBP" if "{3}" in schema.get("pattern", "") else _word(schema))
+
+
+def _word(schema: Mapping[str, Any]) -> str:
+    return "GB" if "{2}" in schema.get("pattern", "") else "a word".ljust(schema.get("minLength", 0), "x")
+
+
+@cache
+def app(service: str) -> FastAPI:
+    """As it would be served, with neither database nor broker behind it."""
+    settings = importlib.import_module(f"{service}_service.settings").Settings(
+        port=0,
+        environment="development",
+        service_role="api",
+        log_level="ERROR",
+        database_url=f"postgresql://nobody:x@{NOBODY}/none",
+        kafka_bootstrap_servers=NOBODY,
+        public_issuer=tokens.ISSUER,
+        **NEEDED.get(service, {}),
+    )
+    made: FastAPI = importlib.import_module(f"{service}_service.main").create(settings)
+    made.state.runtime.keys.fetch = _test_keys
+    return made
+
+
+async def _test_keys() -> dict[str, Any]:
+    return tokens.key_set()
+
+
+def operations(service: str) -> Iterator[Operation]:
+    document = app(service).openapi()
+    for path, methods in document["paths"].items():
+        for method in METHODS:
+            if method in methods:
+                yield _operation(method, path, methods[method], document)
+
+
+def _operation(method: str, path: str, spec: Mapping[str, Any], document: Mapping[str, Any]) -> Operation:
+    """Where one of several requirements is enough, the empty one is: anyone may call."""
+    requirements = spec.get("security", [])
+    is_public = not requirements or {} in requirements
+    permissions = None if is_public else tuple(requirements[0]["OAuth2"])
+    return Operation(method, path, permissions, bool(requirements), document, spec)
