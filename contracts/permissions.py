@@ -98,6 +98,23 @@ ROLES = MappingProxyType(
     }
 )
 
+SENSITIVE = frozenset(
+    {
+        Permission.USERS_MANAGE_ANY,
+        Permission.PRODUCTS_MANAGE,
+        Permission.PRICES_MANAGE,
+        Permission.STOCK_RECEIVE,
+        Permission.STOCK_ADJUST,
+        Permission.ORDERS_WRITE_ANY,
+        Permission.ORDERS_CANCEL_ANY,
+        Permission.ORDERS_AGREE_PRICE,
+        Permission.PAYMENTS_WRITE_ANY,
+        Permission.REFUNDS_WRITE_ANY,
+        Permission.DEAD_LETTERS_MANAGE,
+    }
+)
+"""What moves money, goods, prices or rights: taken from an account it ends at once, not when its token does."""
+
 
 def is_known(permission: str) -> bool:
     """Whether the catalogue has it: an operation that asks for another would be closed to everyone."""

@@ -5,6 +5,9 @@ from datetime import timedelta
 from fastapi import FastAPI
 
 from inventory_service.catalogue import consumers as catalogue_consumers
+from inventory_service.people import consumers as people_consumers
+from inventory_service.people import endpoints as people
+from inventory_service.people import use_cases as people_use_cases
 from inventory_service.reservations import consumers as reservation_consumers
 from inventory_service.reservations import endpoints as reservations
 from inventory_service.reservations import use_cases as reservation_use_cases
@@ -24,11 +27,19 @@ def create(settings: Settings | None = None) -> FastAPI:
         settings or Settings(),
         title="Online Mart · inventory",
         description="Warehouses, suppliers, stock and its ledger, what orders have reserved, and their shipments.",
-        routers=[warehouses.router, suppliers.router, stock.router, reservations.router, shipments.router],
-        consumers=[reservation_consumers, catalogue_consumers],
+        routers=[
+            warehouses.router,
+            suppliers.router,
+            stock.router,
+            reservations.router,
+            shipments.router,
+            people.router,
+        ],
+        consumers=[reservation_consumers, catalogue_consumers, people_consumers],
         jobs=[
             Job("publish-stock-levels", stock_use_cases.publish_levels, every=timedelta(milliseconds=100)),
             Job("expire-reservations", reservation_use_cases.expire, every=timedelta(seconds=5)),
             Job("prune-idempotency-keys", idempotency.prune, every=timedelta(hours=1)),
+            Job("forget-erased", people_use_cases.forget_erased, every=timedelta(minutes=1)),
         ],
     )

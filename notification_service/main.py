@@ -6,6 +6,7 @@ from notification_service.deliveries import endpoints as deliveries
 from notification_service.deliveries import jobs as mail
 from notification_service.notifications import consumers as news
 from notification_service.notifications import endpoints as notifications
+from notification_service.people import endpoints as people
 from notification_service.preferences import endpoints as preferences
 from notification_service.recipients import consumers as recipients
 from notification_service.settings import Settings
@@ -23,7 +24,7 @@ def create(settings: Settings | None = None) -> FastAPI:
         settings or Settings(),
         title="Notifications",
         description=DESCRIPTION,
-        routers=[notifications.router, preferences.router, deliveries.router],
+        routers=[notifications.router, preferences.router, deliveries.router, people.router],
         consumers=[recipients, news],
         jobs=[mail.SEND_MAIL],
         lifespan=mail.open_mailer,

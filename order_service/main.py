@@ -1,5 +1,7 @@
 """The order service: carts, orders, payments."""
 
+from datetime import timedelta
+
 from fastapi import FastAPI
 
 from order_service.carts import endpoints as carts
@@ -10,9 +12,12 @@ from order_service.orders.jobs import JOBS as ORDER_JOBS
 from order_service.payments import consumers as payment_consumers
 from order_service.payments import endpoints as payments
 from order_service.payments.jobs import JOBS as PAYMENT_JOBS
+from order_service.people import endpoints as people
+from order_service.people import use_cases as people_use_cases
 from order_service.resources import open_resources
 from order_service.settings import Settings
 from service_kit.http.application import create_app
+from service_kit.jobs import Job
 
 
 def create(settings: Settings | None = None) -> FastAPI:
@@ -20,8 +25,12 @@ def create(settings: Settings | None = None) -> FastAPI:
         settings or Settings(),
         title="Online Mart · orders",
         description="Carts, orders and their payments. An order is placed without asking any other service.",
-        routers=[carts.router, orders.router, payments.router],
+        routers=[carts.router, orders.router, payments.router, people.router],
         consumers=[catalogue_consumers, order_consumers, payment_consumers],
-        jobs=[*ORDER_JOBS, *PAYMENT_JOBS],
+        jobs=[
+            *ORDER_JOBS,
+            *PAYMENT_JOBS,
+            Job("forget-erased", people_use_cases.forget_erased, every=timedelta(minutes=1)),
+        ],
         lifespan=open_resources,
     )

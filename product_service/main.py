@@ -4,6 +4,8 @@ from fastapi import FastAPI
 
 from product_service.availability import consumers as availability
 from product_service.categories import endpoints as categories
+from product_service.people import consumers as people_consumers
+from product_service.people import endpoints as people
 from product_service.prices import endpoints as prices
 from product_service.products import endpoints as products
 from product_service.search import endpoints as search
@@ -16,6 +18,6 @@ def create(settings: Settings | None = None) -> FastAPI:
         settings or Settings(),
         title="Online Mart · products",
         description="What there is to buy: categories, products, prices, and how many there are of each.",
-        routers=[categories.router, search.router, products.router, prices.router],
-        consumers=[availability],
+        routers=[categories.router, search.router, products.router, prices.router, people.router],
+        consumers=[availability, people_consumers],
     )

@@ -46,6 +46,7 @@ class Shipment(Base, table=True):
     __table_args__ = (
         CheckConstraint("status IN ('created', 'dispatched', 'delivered', 'cancelled')", name="status"),
         Index("ix_shipments_status_id", "status", "id"),
+        Index("ix_shipments_user_id_id", "user_id", "id"),
     )
 
     id: UUID = Field(default_factory=uuid7, primary_key=True)

@@ -61,12 +61,6 @@ async def find_standing_still(runtime: Runtime) -> None:
         STANDING_STILL.labels(reason).set(count)
 
 
-async def forget_erased(runtime: Runtime) -> None:
-    """Takes names and addresses out of the ended orders of customers whose accounts were erased."""
-    async with runtime.database.hot_tx() as tx:
-        await queries.forget_erased(tx)
-
-
 def settings_of(runtime: Runtime) -> Settings:
     assert isinstance(runtime.settings, Settings)
     return runtime.settings
@@ -76,6 +70,5 @@ JOBS = (
     Job("expire-unpaid", expire, every=timedelta(seconds=1)),
     Job("complete-delivered", complete, every=timedelta(seconds=5)),
     Job("find-standing-still", find_standing_still, every=timedelta(seconds=30)),
-    Job("forget-erased", forget_erased, every=timedelta(minutes=10)),
     Job("prune-idempotency-keys", idempotency.prune, every=timedelta(hours=1)),
 )

@@ -17,7 +17,7 @@ from service_kit.database import HotConn
 from service_kit.http.idempotency import IdempotencyKeyInUse, KeptAnswer, Key
 from service_kit.ids import uuid7
 from service_kit.problems import Forbidden, Problem
-from service_kit.security import Principal
+from service_kit.security import Principal, standing
 
 
 class CustomerUnknown(Problem, status=409, type="customer-unknown"):
@@ -47,9 +47,11 @@ async def place(
 ) -> Placed | KeptAnswer:
     """Makes the order, or finds the answer that was given to the same request before.
 
-    Raises: Forbidden, CustomerUnknown, CustomerInactive, CartEmpty, IdempotencyKeyReused, and what `price` raises.
+    Raises: Forbidden, NoLongerAllowed, CustomerUnknown, CustomerInactive, CartEmpty, IdempotencyKeyReused, and what
+    `price` raises.
     """
-    _check_permissions(wanted, who)
+    if needed := _check_permissions(wanted, who):
+        await standing.check(connection, who, needed)
     found = await _read(connection, wanted, key, who)
     if found.kept is not None:
         return found.kept
@@ -71,7 +73,8 @@ async def answer_decided(connection: HotConn, placed: Placed, decided: Decided, 
     return body
 
 
-def _check_permissions(wanted: OrderIn, who: Principal) -> None:
+def _check_permissions(wanted: OrderIn, who: Principal) -> list[str]:
+    """What it needs beyond placing an order of one's own. Raises: Forbidden."""
     needed = []
     if wanted.customer_id not in (None, who.user_id):
         needed.append("orders:write:any")
@@ -80,6 +83,7 @@ def _check_permissions(wanted: OrderIn, who: Principal) -> None:
     for permission in needed:
         if not who.may(permission):
             raise Forbidden(permission=permission)
+    return needed
 
 
 async def _read(connection: HotConn, wanted: OrderIn, key: Key, who: Principal) -> Found:

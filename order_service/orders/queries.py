@@ -83,13 +83,6 @@ RETURNING orders.number, found.reason
 COUNT_STANDING_STILL = """
 SELECT standing_still, count(*) FROM orders WHERE standing_still IS NOT NULL GROUP BY standing_still
 """
-# The country stays, for the books; parcels that are still to leave need the rest, so an open order is left alone.
-FORGET_ERASED = """
-UPDATE orders SET ship_to = jsonb_build_object('name', 'erased', 'line1', 'erased', 'city', 'erased',
-                                               'country', ship_to->'country')
-WHERE user_id IN (SELECT user_id FROM customers WHERE erased)
-  AND status = ANY($1::text[]) AND ship_to->>'name' <> 'erased'
-"""
 
 
 class Decided(NamedTuple):
@@ -175,10 +168,6 @@ async def mark_standing_still(tx: HotTx, since: datetime) -> list[tuple[int, str
 
 async def count_standing_still(tx: HotTx) -> dict[str, int]:
     return {row[0]: row[1] for row in await tx.fetch(COUNT_STANDING_STILL)}
-
-
-async def forget_erased(tx: HotTx) -> None:
-    await tx.execute(FORGET_ERASED, list(ENDS))
 
 
 async def decided(connection: HotConn, order_ids: Sequence[UUID]) -> dict[UUID, Decided]:

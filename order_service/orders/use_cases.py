@@ -16,7 +16,7 @@ from service_kit.clock import utcnow
 from service_kit.database import HotTx
 from service_kit.http.etag import Expected
 from service_kit.problems import not_found
-from service_kit.security import Principal
+from service_kit.security import Principal, standing
 
 log = structlog.get_logger(__name__)
 
@@ -101,9 +101,12 @@ async def save(tx: HotTx, orders: Iterable[OrderState]) -> None:
 
 
 async def _locked(tx: HotTx, order_id: UUID, who: Principal, for_any: str) -> OrderState:
-    """The order, if it is theirs or they may touch everybody's. Raises: NotFound."""
+    """The order, if it is theirs or they may touch everybody's. Raises: NotFound, NoLongerAllowed."""
     of = None if who.may(for_any) else who.user_id
-    return await queries.lock(tx, order_id, of=of) or not_found(Order, order_id)
+    order = await queries.lock(tx, order_id, of=of) or not_found(Order, order_id)
+    if order.user_id != who.user_id:
+        await standing.check(tx, who, [for_any])
+    return order
 
 
 def _actor(order: OrderState, who: Principal) -> Actor:

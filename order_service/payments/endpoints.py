@@ -35,7 +35,7 @@ from service_kit.http.idempotency import (
 from service_kit.http.pagination import Page, Paged
 from service_kit.problems import InvalidRequest, NotFound, Unavailable, not_found
 from service_kit.runtime import Runtime
-from service_kit.security import PUBLIC, Principal, Requires
+from service_kit.security import PUBLIC, Principal, Requires, still_may
 
 router = APIRouter(tags=["payments"])
 
@@ -66,15 +66,16 @@ Reader = Annotated[Principal, Requires(Permission.PAYMENTS_READ)]
         Unavailable,
     ),
 )
-async def pay(order_id: UUID, body: PaymentIn, who: Payer, key: IdempotencyKey, runtime: UseRuntime) -> Response:
+async def pay(
+    order_id: UUID, body: PaymentIn, who: Payer, key: IdempotencyKey, runtime: UseRuntime, request: Request
+) -> Response:
     """Charges all that the order still wants. Usually answers `pending`: the outcome follows within moments, and
     `GET /payments/{id}` or the order shows it. A `failed` one may be followed by another, with a new key.
 
     Try again with the same key after a `503` or a lost connection: the card is never charged twice.
     """
-    owner = None if who.may(Permission.PAYMENTS_WRITE_ANY) else who.user_id
-    request = use_cases.Request(order_id, body.token, who.user_id, owner, key, answer=_written)
-    result = await use_cases.pay(runtime, request)
+    wanted = use_cases.Request(order_id, body.token, who.user_id, await _paid_by(request, who), key, answer=_written)
+    result = await use_cases.pay(runtime, wanted)
     if isinstance(result, KeptAnswer):
         return result.response()
     content, location = _written(result)
@@ -117,10 +118,9 @@ async def read(payment_id: UUID, tx: Tx, who: Reader) -> PaymentOut:
     summary="Ask the gateway what became of a payment",
     responses=problems(NotFound, Unavailable),
 )
-async def verify(payment_id: UUID, who: Payer, runtime: UseRuntime) -> PaymentOut:
+async def verify(payment_id: UUID, who: Payer, runtime: UseRuntime, request: Request) -> PaymentOut:
     """Settles it, if the gateway knows more than we do. Never needed, since webhooks and a reconciler do the same."""
-    owner = None if who.may(Permission.PAYMENTS_WRITE_ANY) else who.user_id
-    return PaymentOut.of(await use_cases.verify(runtime, payment_id, owner))
+    return PaymentOut.of(await use_cases.verify(runtime, payment_id, await _paid_by(request, who)))
 
 
 @hot_route(
@@ -199,6 +199,14 @@ async def list_refunds(
 @router.get("/refunds/{refund_id}", tags=["refunds"], summary="One refund", responses=problems(NotFound))
 async def read_refund(refund_id: UUID, tx: Tx, who: Reader) -> RefundOut:
     return RefundOut.of(await queries.find_refund(tx, refund_id, _seen_by(who)) or not_found(Refund, refund_id))
+
+
+async def _paid_by(request: Request, who: Principal) -> UUID | None:
+    """Whose orders they may pay; None: everybody's. Raises: NoLongerAllowed."""
+    if not who.may(Permission.PAYMENTS_WRITE_ANY):
+        return who.user_id
+    await still_may(request, who, [Permission.PAYMENTS_WRITE_ANY])
+    return None
 
 
 def _seen_by(who: Principal) -> UUID | None:

@@ -3,7 +3,6 @@
 from datetime import timedelta
 
 from contracts.events import order_notification as steps
-from contracts.events.users import UserErased
 from order_service.orders import jobs
 from order_service.tests.conftest import Shop
 from service_kit.http import idempotency
@@ -68,16 +67,6 @@ async def test_orders_that_stand_still_are_found_and_say_why(shop: Shop) -> None
     await shop.accept(pending)
     assert (await shop.order(pending))["standing_still"] is None
     assert (await shop.order(fresh))["standing_still"] is None
-
-
-async def test_an_erased_customers_address_goes_when_the_order_has_ended(shop: Shop) -> None:
-    ended, running = await shop.placed(), await shop.placed()
-    await shop.customer.post(f"/orders/{ended}/cancel")
-    await shop.hear(UserErased(user_id=shop.customer.user_id, version=9))
-    await jobs.forget_erased(shop.runtime)
-    assert (await shop.order(ended))["ship_to"]["line1"] == "erased"
-    assert (await shop.order(ended))["ship_to"]["country"] == "GB"
-    assert (await shop.order(running))["ship_to"]["name"] == "Ada King"
 
 
 async def test_old_idempotency_keys_are_pruned(shop: Shop) -> None:

@@ -1,7 +1,21 @@
 """What a service's tables stand on: a registry and metadata of its own, since `SQLModel.metadata` is global."""
 
-from sqlalchemy import Column, DateTime, LargeBinary, MetaData, SmallInteger, Table, Text, Uuid, func
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    Index,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    Table,
+    Text,
+    Uuid,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import registry
 
 from service_kit.messaging.tables import add_messaging_tables
@@ -24,7 +38,8 @@ def add_kit_tables(metadata: MetaData, *, idempotency: bool = False) -> None:
     """Adds the tables that the kit keeps in a service's database.
 
     Outbox, inbox and parked events (messaging); the last verification keys that were fetched, so that tokens are
-    verified while the user service is down; and, where asked for, the answers kept by idempotency key.
+    verified while the user service is down; what each account may do by now; and, where asked for, the answers kept by
+    idempotency key.
     """
     add_messaging_tables(metadata)
     Table(
@@ -34,6 +49,17 @@ def add_kit_tables(metadata: MetaData, *, idempotency: bool = False) -> None:
         Column("jwks", JSONB, nullable=False),
         Column("fetched_at", DateTime(timezone=True), nullable=False),
     )
+    standings = Table(
+        "user_standings",
+        metadata,
+        Column("user_id", Uuid, primary_key=True),
+        Column("version", BigInteger, nullable=False),
+        Column("changed_at", DateTime(timezone=True), nullable=False),
+        Column("active", Boolean, nullable=False),
+        Column("permissions", ARRAY(Text), nullable=False),
+        Column("erased", Boolean, nullable=False),
+    )
+    Index("ix_user_standings_erased", standings.c.changed_at, postgresql_where=text("erased"))
     if idempotency:
         Table(
             "idempotency_keys",

@@ -18,6 +18,7 @@ from service_kit.messaging.envelope import Headers, headers_to_json
 from service_kit.telemetry.tracing import current_traceparent
 
 INSERT_COLUMNS = "event_id, topic, key, type, subject, source, time, traceparent, value"
+_FORGET_PUBLISHED = "DELETE FROM outbox WHERE subject = $1 AND published_at IS NOT NULL"
 _TYPES = ("uuid", "text", "bytea", "text", "text", "text", "timestamptz", "text", "bytea")
 _HEADERS_AND_FRAMING = 1024  # what a record needs besides key and value, generously
 
@@ -58,6 +59,11 @@ async def add(tx: Door, *events: Event, traceparents: Sequence[str | None] | Non
         return
     await fetch(tx, INSERT, *columns(events, traceparents))
     tell_of_events(tx)
+
+
+async def forget_published(tx: Door, subject: str) -> None:
+    """What was said of a subject and is kept a day to look at; from end to end, since no index is worth it."""
+    await fetch(tx, _FORGET_PUBLISHED, subject)
 
 
 def columns(events: Sequence[Event], traceparents: Sequence[str | None] | None = None) -> Columns:

@@ -1,5 +1,6 @@
 """What stands in front of an operation: either a permission or the word PUBLIC; OpenAPI shows which."""
 
+from collections.abc import Iterable
 from typing import Annotated, Any
 
 from fastapi import Depends, Request, Security
@@ -7,8 +8,10 @@ from fastapi.openapi.models import OAuth2, OAuthFlowPassword, OAuthFlows
 from fastapi.security import SecurityScopes
 from fastapi.security.base import SecurityBase
 
-from contracts.permissions import is_known
+from contracts.permissions import SENSITIVE, is_known
+from service_kit.database.doors import database_of
 from service_kit.problems import Forbidden, Unauthenticated
+from service_kit.security import standing
 from service_kit.security.principal import Principal
 
 PUBLIC: dict[str, Any] = {"security": []}
@@ -31,6 +34,8 @@ class _Guard(SecurityBase):
         for permission in asked.scopes:
             if permission not in who.permissions:
                 raise Forbidden(permission=permission)
+        if sensitive := SENSITIVE.intersection(asked.scopes):
+            await still_may(request, who, sensitive)
         return who
 
 
@@ -40,6 +45,12 @@ def _verify(request: Request) -> Principal:
         raise Unauthenticated
     who: Principal = request.app.state.runtime.tokens.verify(token.strip())
     return who
+
+
+async def still_may(request: Request, who: Principal, permissions: Iterable[str]) -> None:
+    """For what a token alone is not enough for. Raises: NoLongerAllowed."""
+    async with database_of(request).hot() as door:
+        await standing.check(door, who, permissions)
 
 
 async def _verify_if_given(request: Request) -> Principal | None:
@@ -53,7 +64,10 @@ MaybePrincipal = Annotated[Principal | None, Depends(_verify_if_given)]
 
 
 def Requires(*permissions: str) -> Any:  # noqa: N802 (reads as a type: `who: Annotated[Principal, Requires("…")]`)
-    """The caller must carry all of these permissions; with none named, a valid token is enough."""
+    """The caller must carry all of these permissions; with none named, a valid token is enough.
+
+    Of those that are sensitive (contracts/permissions.py) the account must hold them now.
+    """
     for permission in permissions:
         if not is_known(permission):
             raise ValueError(f"{permission!r} is not in contracts/permissions.py")

@@ -11,6 +11,8 @@ class Principal:
     token_id: str
     expires_at: int
     """Seconds since the epoch (the token's `exp`)."""
+    issued_at: int = 0
+    """Seconds since the epoch (its `iat`)."""
 
     def may(self, permission: str) -> bool:
         return permission in self.permissions

@@ -79,4 +79,5 @@ def _principal(claims: dict[str, Any]) -> Principal:
         permissions=frozenset(permissions),
         token_id=claims["jti"],
         expires_at=int(claims["exp"]),
+        issued_at=int(claims["iat"]),
     )

@@ -11,7 +11,7 @@ from service_kit.http.answers import problems
 from service_kit.http.etag import IfMatch, set_etag
 from service_kit.http.pagination import Page, Paged
 from service_kit.problems import Forbidden, NotFound, PreconditionFailed
-from service_kit.security import PUBLIC, MaybePrincipal, Principal, Requires
+from service_kit.security import PUBLIC, MaybePrincipal, Principal, Requires, still_may
 from user_service.accounts import queries, use_cases
 from user_service.accounts.models import EmailTaken, LastAdmin, NotOneself
 from user_service.accounts.passwords import Passwords, PasswordTooWeak
@@ -36,13 +36,15 @@ UsePasswords = Annotated[Passwords, Depends(passwords_of)]
     responses=problems(EmailTaken, PasswordTooWeak, Forbidden),
 )
 async def register(
-    body: Registration, tx: Tx, passwords: UsePasswords, who: MaybePrincipal, response: Response
+    body: Registration, tx: Tx, passwords: UsePasswords, who: MaybePrincipal, response: Response, request: Request
 ) -> AccountOut:
     """Anyone may register and gets the role User; the account may sign in and order at once.
 
     With a staff token (`users:manage:any`) it makes an account for somebody else: with any roles, and verified.
     """
     by_staff = who is not None and who.may("users:manage:any")
+    if who is not None and by_staff:
+        await still_may(request, who, ["users:manage:any"])
     if body.roles != [Role.USER] and not by_staff:
         raise Forbidden(permission="users:manage:any")
     account = await use_cases.register(tx, passwords, **body.model_dump(), verified=by_staff)

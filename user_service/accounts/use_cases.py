@@ -6,12 +6,13 @@ from sqlalchemy.exc import IntegrityError
 
 from contracts.events import users
 from contracts.permissions import Role
+from service_kit.clock import utcnow
 from service_kit.database import Tx
 from service_kit.http.etag import Expected
 from service_kit.messaging import outbox
 from service_kit.problems import not_found
 from service_kit.runtime import Runtime
-from service_kit.security import Principal
+from service_kit.security import Principal, standing
 from user_service.accounts import queries
 from user_service.accounts.models import Account, EmailTaken, LastAdmin, NotOneself
 from user_service.accounts.passwords import Passwords, check_strength
@@ -69,7 +70,10 @@ async def erase(tx: Tx, account_id: UUID) -> None:
     if [admin.id for admin in admins] == [account_id]:
         raise LastAdmin
     account = await queries.lock(tx, account_id) or not_found(Account, account_id)
-    await outbox.add(tx, users.UserErased(user_id=account.id, version=account.version + 1))
+    erased = users.UserErased(user_id=account.id, version=account.version + 1)
+    await outbox.add(tx, erased)
+    await standing.forget(tx, [erased])
+    await outbox.forget_published(tx, str(account.id))
     await tx.delete(account)
 
 
@@ -95,4 +99,6 @@ async def ensure_first_admin(runtime: Runtime) -> None:
 
 async def _tell(tx: Tx, account: Account) -> None:
     fields = account.model_dump(include={"email", "full_name", "roles", "email_verified", "active", "version"})
-    await outbox.add(tx, users.UserChanged(user_id=account.id, **fields))
+    changed = users.UserChanged(user_id=account.id, **fields)
+    await outbox.add(tx, changed)
+    await standing.remember(tx, [changed], [utcnow()])

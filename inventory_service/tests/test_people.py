@@ -1,0 +1,47 @@
+"""What a person may take with them, and what stays when they are gone."""
+
+from typing import Any
+from uuid import UUID, uuid4
+
+from contracts.events.users import UserErased
+from inventory_service.people.use_cases import forget_erased
+from inventory_service.tests.inventory import Inventory, fulfilment, reservation
+
+
+async def _parcel(inventory: Inventory, user_id: UUID) -> dict[str, Any]:
+    order_id = uuid4()
+    product_id, _ = await inventory.stocked(5)
+    lines = [(product_id, 1)]
+    await inventory.hear(reservation(order_id, lines), fulfilment(order_id, lines, user_id))
+    [shipment] = await inventory.shipments(order_id)
+    return shipment
+
+
+async def test_the_export_has_ones_own_parcels_alone(inventory: Inventory) -> None:
+    customer = inventory.served.caller()
+    mine = await _parcel(inventory, customer.user_id)
+    await _parcel(inventory, uuid4())
+    found = (await customer.get("/me/export")).json()
+    assert [shipment["id"] for shipment in found["shipments"]] == [mine["id"]]
+    assert found["shipments"][0]["ship_to"]["name"] == "Ada Lovelace"
+
+
+async def test_an_address_goes_with_its_parcel(inventory: Inventory) -> None:
+    """At once where it has left; what is still to leave needs it until then."""
+    person = uuid4()
+    left, waiting = await _parcel(inventory, person), await _parcel(inventory, person)
+    others = await _parcel(inventory, uuid4())
+    for parcel in (left, others):
+        assert (await inventory.dispatch(parcel["id"])).status_code == 200
+    await inventory.hear(UserErased(user_id=person, version=2))
+    assert await _line1(inventory, left) == "erased"
+    assert await _line1(inventory, waiting) == "12 St James's Square"
+    assert (await inventory.dispatch(waiting["id"])).status_code == 200
+    await forget_erased(inventory.runtime)
+    assert await _line1(inventory, waiting) == "erased"
+    assert await _line1(inventory, others) == "12 St James's Square"
+
+
+async def _line1(inventory: Inventory, parcel: dict[str, Any]) -> str:
+    found = (await inventory.staff.get(f"/shipments/{parcel['id']}")).json()
+    return str(found["ship_to"]["line1"])

@@ -1,0 +1,1 @@
+"""Those whom the service holds something about."""

@@ -1,0 +1,73 @@
+"""What a person may take with them, and what stays when they are gone."""
+
+import json
+from uuid import uuid4
+
+from contracts.events.users import UserErased
+from order_service.people import use_cases as people
+from order_service.tests.conftest import Shop
+
+NOBODY = {"name": "erased", "line1": "erased", "line2": None, "city": "erased", "postal_code": None, "country": "GB"}
+
+
+async def test_the_export_has_all_of_ones_own_and_nothing_else(shop: Shop) -> None:
+    order_id = await shop.accepted()
+    mug = await shop.product()
+    assert (await shop.customer.put(f"/cart/items/{mug}", json={"quantity": 1})).status_code == 200
+    other = await shop.placed(by=shop.served.caller())
+    answer = await shop.customer.get("/me/export")
+    assert answer.headers["Cache-Control"] == "no-store"
+    found = answer.json()
+    [order] = found["orders"]
+    assert (order["id"], order["ship_to"]["name"]) == (str(order_id), "Ada King")
+    assert [entry["to_status"] for entry in order["history"]] == ["pending", "awaiting_payment"]
+    assert [item["product_id"] for item in found["cart"]] == [str(mug)]
+    assert str(other) not in answer.text
+
+
+async def test_a_long_export_comes_page_by_page_and_whole(shop: Shop) -> None:
+    ids = [str(await shop.placed()) for _ in range(41)]
+    found = (await shop.customer.get("/me/export")).json()
+    assert [order["id"] for order in found["orders"]] == sorted(ids)
+
+
+async def test_erased_a_customer_leaves_orders_without_a_person(shop: Shop) -> None:
+    unpaid, paid, cancelled = await shop.accepted(), await shop.paid(), await shop.placed()
+    by_staff = await shop.placed(by=shop.staff, customer_id=str(await _known(shop)))
+    why = {"reason": "Ada King has moved"}
+    assert (await shop.customer.post(f"/orders/{cancelled}/cancel", json=why)).status_code == 200
+    await shop.hear(UserErased(user_id=shop.customer.user_id, version=9))
+    assert await shop.status(unpaid) == "cancelled"
+    assert await shop.status(paid) == "paid"
+    for order_id in (unpaid, paid, cancelled, by_staff):
+        assert (await shop.order(order_id))["ship_to"] == NOBODY
+    for table in ("orders", "order_history", "idempotency_keys", "customers", "cart_items"):
+        async with shop.runtime.database.hot() as connection:
+            rows = await connection.fetch(f"SELECT t::text FROM {table} AS t")
+        assert not [row for row in rows if "Ada" in row[0] or b"Ada King".hex() in row[0]], table
+
+
+async def _known(shop: Shop) -> object:
+    """The customer, as staff can order for them."""
+    known = await shop.known_customer()
+    await shop.execute("UPDATE customers SET user_id = $2 WHERE user_id = $1", known, shop.customer.user_id)
+    return shop.customer.user_id
+
+
+async def test_what_a_token_brings_after_its_accounts_end_is_called_off(shop: Shop) -> None:
+    await shop.hear(UserErased(user_id=shop.customer.user_id, version=9))
+    late = await shop.placed()
+    await people.forget_erased(shop.runtime)
+    assert await shop.status(late) == "cancelled"
+    assert (await shop.order(late))["ship_to"] == NOBODY
+    entries = await shop.history(late)
+    assert json.dumps(entries).count("the account was erased") == 1
+    await people.forget_erased(shop.runtime)
+    assert await shop.history(late) == entries
+
+
+async def test_what_others_ordered_stays_as_it_is(shop: Shop) -> None:
+    order_id = await shop.placed()
+    await shop.hear(UserErased(user_id=uuid4(), version=9))
+    assert await shop.status(order_id) == "pending"
+    assert (await shop.order(order_id))["ship_to"]["name"] == "Ada King"

@@ -1,0 +1,69 @@
+"""`GET /me/export`: all that a service holds about the caller, as JSON, read and sent a page at a time."""
+
+import json
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Request
+from starlette.responses import StreamingResponse
+
+from service_kit.database import Database
+from service_kit.database.doors import database_of
+from service_kit.security import Principal, Requires
+
+BEFORE_ALL = UUID(int=0)
+
+
+@dataclass(frozen=True)
+class Section:
+    """A list in the export.
+
+    `sql` gives each row's id and its JSON, of the person `$1`, with ids above `$2`, in their order, at most `$3` of
+    them: so that the longest export costs no more memory than `page` rows.
+    """
+
+    name: str
+    sql: str
+    page: int = 200
+
+
+def export_router(sections: Sequence[Section]) -> APIRouter:
+    """The endpoint for a service that holds these."""
+    router = APIRouter(tags=["my data"])
+    names = ", ".join(f"`{section.name}`" for section in sections)
+
+    @router.get(
+        "/me/export",
+        summary="All that this service holds about me",
+        description=f"As JSON, to be kept: lists named {names}. Each service exports what it holds.",
+        response_model=dict[str, list[Any]],
+    )
+    async def export(request: Request, who: Annotated[Principal, Requires("users:read")]) -> StreamingResponse:
+        chunks = _chunks(database_of(request), who.user_id, sections)
+        first = await anext(chunks)  # a database that is away is still a 503
+        headers = {"Cache-Control": "no-store", "Content-Disposition": 'attachment; filename="my-data.json"'}
+        return StreamingResponse(_after(first, chunks), headers=headers, media_type="application/json")
+
+    return router
+
+
+async def _after(first: str, rest: AsyncIterator[str]) -> AsyncIterator[str]:
+    yield first
+    async for chunk in rest:
+        yield chunk
+
+
+async def _chunks(database: Database, user_id: UUID, sections: Sequence[Section]) -> AsyncIterator[str]:
+    for number, section in enumerate(sections):
+        opening = ("{" if number == 0 else "],") + json.dumps(section.name) + ":["
+        after = BEFORE_ALL
+        while True:
+            async with database.hot() as connection:
+                rows = await connection.fetch(section.sql, user_id, after, section.page)
+            yield opening + ",".join(row[1] for row in rows)
+            if len(rows) < section.page:
+                break
+            opening, after = ",", rows[-1][0]
+    yield "]}"
