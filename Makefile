@@ -14,7 +14,7 @@ STOCK ?= 1.0
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help setup up down status logs restart trail replay reset bench chaos test test-long check kafka-lock
+.PHONY: help setup up down status logs restart trail replay reset bench chaos test test-long check audit kafka-lock
 
 help:  ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -77,6 +77,9 @@ check: setup  ## Format, lint, types, layers, migrations, lengths, lock, a short
 	@$(RUN) check >&2
 	@.venv/bin/python -m benchmarks check >&2
 	@$(MAKE) test
+
+audit: setup  ## Known vulnerabilities of the dependencies, secrets in the tree, a bill of materials (.local/audit)
+	@$(RUN) audit
 
 kafka-lock: setup  ## Renew the lock of Kafka's jars (needs Maven; VERSION=4.1.1)
 	@$(RUN) kafka-lock $(VERSION)

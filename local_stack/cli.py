@@ -185,6 +185,23 @@ def check() -> None:
     raise typer.Exit(1 if failed else 0)
 
 
+@app.command()
+def audit() -> None:
+    """Known vulnerabilities, secrets in the tree, a bill of materials. Exit 1: something found; 2: not all checked."""
+    from local_stack import audit as audits
+
+    results = audits.run_all()
+    output.print(audits.table(results))
+    for result in results:
+        for finding in result.findings:
+            errors.print(f"{result.name}: {finding}", markup=False)
+    code = audits.exit_code(results)
+    typer.echo(
+        ("Nothing found.", "Something was found: see above.", "NOT all was checked, so nothing is promised.")[code]
+    )
+    raise typer.Exit(code)
+
+
 def main() -> None:
     try:
         app()

@@ -66,8 +66,9 @@ def _furnish(app: FastAPI, settings: ServiceSettings, routers: Sequence[APIRoute
     add_error_handlers(app)
     for router in (*routers, dead_letters, health.router, health.metrics_router):
         app.include_router(router)
-    openapi.describe(app, token_url=f"{settings.public_issuer.rstrip('/')}/auth/token")
-    openapi.add_pages(app)
+    token_url = f"{settings.public_issuer.rstrip('/')}/auth/token"
+    openapi.describe(app, token_url=token_url)
+    openapi.add_pages(app, token_url=token_url)
     _add_middleware(app, settings, routers)
 
 
@@ -88,4 +89,4 @@ def _add_middleware(app: FastAPI, settings: ServiceSettings, routers: Sequence[A
             expose_headers=["ETag", "Link", "Location", "Retry-After", "Idempotent-Replayed", "X-Request-Id"],
             max_age=600,
         )
-    app.add_middleware(RequestMiddleware, max_body_bytes=settings.max_body_bytes)
+    app.add_middleware(RequestMiddleware, max_body_bytes=settings.max_body_bytes, public_url=settings.public_issuer)

@@ -8,6 +8,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service_kit.database.faults import database_is_away
 from service_kit.http.answers import problem_response
+from service_kit.http.headers import Headers, check_size, of_every_answer, with_defaults
 from service_kit.ids import uuid7
 from service_kit.problems import Problem, Unavailable
 from service_kit.telemetry import metrics
@@ -26,9 +27,10 @@ class BodyTooLarge(Problem, status=413, type="body-too-large"):
 class RequestMiddleware:
     """Wraps the application."""
 
-    def __init__(self, app: ASGIApp, *, max_body_bytes: int) -> None:
+    def __init__(self, app: ASGIApp, *, max_body_bytes: int, public_url: str) -> None:
         self._app = app
         self._max_body_bytes = max_body_bytes
+        self._always = of_every_answer(public_url)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -36,7 +38,7 @@ class RequestMiddleware:
             return
         headers = dict(scope["headers"])
         request_id = _request_id(headers.get(b"x-request-id"))
-        answer = _Answer(send, request_id)
+        answer = _Answer(send, request_id, self._always, is_personal=b"authorization" in headers)
         started = time.perf_counter()
         metrics.IN_FLIGHT.inc()
         with continue_trace(headers.get(b"traceparent", b"").decode("latin-1")):
@@ -50,6 +52,7 @@ class RequestMiddleware:
 
     async def _serve(self, scope: Scope, receive: "_Limited", answer: "_Answer") -> None:
         try:
+            check_size(scope["headers"], len(scope["raw_path"]) + len(scope["query_string"]))
             receive.check_declared_length()
             await self._app(scope, receive, answer)
         except Exception as error:
@@ -66,15 +69,17 @@ class RequestMiddleware:
 class _Answer:
     """`send`, with the headers that every answer has; remembers the status."""
 
-    def __init__(self, send: Send, request_id: str) -> None:
+    def __init__(self, send: Send, request_id: str, always: Headers, *, is_personal: bool) -> None:
         self._send = send
-        self._headers = [(b"x-request-id", request_id.encode()), (b"x-content-type-options", b"nosniff")]
+        self._headers = [(b"x-request-id", request_id.encode()), *always]
+        self._is_personal = is_personal
         self.status: int | None = None
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            message["headers"] = [*message.get("headers", ()), *self._headers]
+            own = list(message.get("headers", ()))
+            message["headers"] = [*own, *with_defaults(own, is_personal=self._is_personal), *self._headers]
         await self._send(message)
 
 

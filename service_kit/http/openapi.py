@@ -11,6 +11,7 @@ from starlette.responses import HTMLResponse
 from starlette.staticfiles import StaticFiles
 
 from service_kit.http.answers import MEDIA_TYPE, ProblemOut
+from service_kit.http.headers import page_policy
 
 ASSETS = Path(fastapi_offline.__file__).parent / "static"
 METHODS = ("get", "post", "put", "patch", "delete")
@@ -67,13 +68,18 @@ def _add_usual_problems(operation: dict[str, Any]) -> None:
         )
 
 
-def add_pages(app: FastAPI) -> None:
+def add_pages(app: FastAPI, *, token_url: str) -> None:
     """Swagger UI at /docs and ReDoc at /redoc, from files of our own: no CDN."""
+
+    def guarded(page: HTMLResponse) -> HTMLResponse:
+        page.headers["Content-Security-Policy"] = page_policy(bytes(page.body).decode(), token_url)
+        return page
+
     app.mount("/docs-assets", StaticFiles(directory=ASSETS), name="docs-assets")
 
     @app.get("/docs", include_in_schema=False)
     async def swagger() -> HTMLResponse:
-        return get_swagger_ui_html(
+        page = get_swagger_ui_html(
             openapi_url="openapi.json",
             title=app.title,
             swagger_js_url="docs-assets/swagger-ui-bundle.js",
@@ -85,13 +91,15 @@ def add_pages(app: FastAPI) -> None:
                 "docExpansion": "list",
             },
         )
+        return guarded(page)
 
     @app.get("/redoc", include_in_schema=False)
     async def redoc() -> HTMLResponse:
-        return get_redoc_html(
+        page = get_redoc_html(
             openapi_url="openapi.json",
             title=app.title,
             redoc_js_url="docs-assets/redoc.standalone.js",
             redoc_favicon_url="docs-assets/favicon.png",
             with_google_fonts=False,
         )
+        return guarded(page)

@@ -9,7 +9,13 @@ from typing import Any
 from uuid import uuid4
 
 from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_pem_private_key,
+)
 from jose import jwk, jwt
 
 from contracts.permissions import Role, permissions_of
@@ -28,7 +34,8 @@ def _header(**fields: Any) -> str:
 
 @cache
 def _attackers_key() -> Any:
-    return jwk.RSAKey(rsa.generate_private_key(public_exponent=65537, key_size=2048), "RS256")
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    return jwk.construct(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode(), "RS256")
 
 
 def _by_attacker(**header: Any) -> str:
@@ -55,8 +62,8 @@ def _signed_with(secret: bytes) -> str:
 
 
 def _public_pem() -> bytes:
-    public = jwk.construct(tokens.private_key(), "RS256").public_key()
-    return public.prepared_key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)  # type: ignore[no-any-return]
+    private = load_pem_private_key(tokens.private_key().encode(), password=None)
+    return private.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
 
 
 def _other_claims(**changes: Any) -> str:

@@ -101,7 +101,7 @@ class Operation:
         if name in values:
             return values[name]
         if schema.get("type") == "object" and "properties" in schema:
-            shown = schema.get("example") or next(iter(schema.get("examples", ())), {})
+            shown: Mapping[str, Any] = schema.get("example") or next(iter(schema.get("examples", ())), {})
             wanted = set(shown) | set(schema.get("required", ())) | (schema["properties"].keys() & values.keys())
             return {
                 key: shown[key]

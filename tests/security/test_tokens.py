@@ -25,7 +25,7 @@ async def test_no_mutation_of_a_token_opens_anything(service: str) -> None:
         for operation in guarded:
             first = await client.request(operation.method, operation.url({}))
             for what, token in bad.items():
-                headers = {"Authorization": f"Bearer {token}".encode()}
+                headers = {b"Authorization": f"Bearer {token}".encode()}
                 answer = await client.request(operation.method, operation.url({}), headers=headers)
                 assert answer.status_code == 401, f"{operation}, {what}: {answer.status_code}"
                 assert answer.headers["WWW-Authenticate"].startswith("Bearer"), f"{operation}, {what}"

@@ -1,0 +1,67 @@
+"""Headers that tell browsers what not to do with an answer, and the limit on those that come in."""
+
+import base64
+import hashlib
+import re
+from collections.abc import Iterable
+from urllib.parse import urlsplit
+
+from service_kit.problems import Problem
+
+Headers = list[tuple[bytes, bytes]]
+
+MOST_BYTES = 32 * 1024
+"""Of a request's headers and target together: four times what the longest token takes."""
+NO_STORE = (b"cache-control", b"no-store")
+POLICY = b"content-security-policy"
+NOTHING_ELSE = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+YEAR = 365 * 24 * 3600
+_INLINE_SCRIPT = re.compile(r"<script>(.*?)</script>", re.DOTALL)
+
+
+class HeadersTooLarge(Problem, status=431, type="headers-too-large"):
+    """The headers and the address may have at most {limit} bytes together: send less."""
+
+
+def of_every_answer(public_url: str) -> Headers:
+    """Errors, pages and health included."""
+    headers = [
+        (b"x-content-type-options", b"nosniff"),
+        (b"referrer-policy", b"no-referrer"),
+        (b"x-frame-options", b"DENY"),
+        (b"cross-origin-resource-policy", b"same-origin"),
+    ]
+    if public_url.startswith("https://"):
+        headers.append((b"strict-transport-security", f"max-age={YEAR}".encode()))
+    return headers
+
+
+def with_defaults(headers: Headers, *, is_personal: bool) -> Headers:
+    """Where an endpoint says nothing else: nothing may be loaded or framed, and what a token shows isn't kept."""
+    names = {name.lower() for name, _ in headers}
+    defaults = [(POLICY, NOTHING_ELSE.encode())] if POLICY not in names else []
+    if is_personal and b"cache-control" not in names:
+        defaults.append(NO_STORE)
+    return defaults
+
+
+def page_policy(html: str, token_url: str) -> str:
+    """For Swagger UI and ReDoc: their own files, this page's own script, and the user service to sign in at."""
+    scripts = " ".join(f"'sha256-{_digest(script)}'" for script in _INLINE_SCRIPT.findall(html))
+    url = urlsplit(token_url)
+    return "; ".join([
+        "default-src 'none'", f"script-src 'self' {scripts}".rstrip(), "style-src 'self' 'unsafe-inline'",
+        "img-src 'self' data:", "font-src 'self' data:", "worker-src blob:",
+        f"connect-src 'self' {url.scheme}://{url.netloc}", "frame-ancestors 'none'", "base-uri 'none'",
+        "form-action 'none'",
+    ])  # fmt: skip
+
+
+def check_size(headers: Iterable[tuple[bytes, bytes]], target: int) -> None:
+    """Raises: HeadersTooLarge."""
+    if sum(len(name) + len(value) for name, value in headers) + target > MOST_BYTES:
+        raise HeadersTooLarge(limit=MOST_BYTES)
+
+
+def _digest(script: str) -> str:
+    return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()

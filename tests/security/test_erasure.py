@@ -1,0 +1,72 @@
+"""Somebody registers, orders, pays, gets a parcel and leaves: nothing of the person is left in any database."""
+
+import asyncio
+from uuid import uuid4
+
+import asyncpg
+
+from local_stack.parts import SERVICES
+from tests.system.world import PASSWORD, Person, World, until
+
+_TABLES = """
+SELECT quote_ident(table_name) FROM information_schema.tables
+WHERE table_schema = 'public' AND table_type = 'BASE TABLE'
+"""
+# Bytes show as hexadecimal digits, so each row is looked at in both ways.
+_ROWS = "SELECT row_to_json(t)::text FROM {table} AS t"
+
+
+async def test_nothing_of_an_erased_person_is_left(world: World) -> None:
+    word = f"canary{uuid4().hex[:10]}"
+    person = Person(world, f"{word}@example.com", PASSWORD)
+    body = {"email": person.email, "password": PASSWORD, "full_name": f"Ada {word}"}
+    await world.staff.call("user", "POST", "/users", json=body)
+    await person.sign_in()
+    address = {"name": f"Ada {word}", "line1": f"12 {word} Lane", "city": word, "country": "GB"}
+    await person.call("user", "POST", "/users/me/addresses", json=address)
+    product = await world.product(stock=5)
+    order = await person.order((product, 1), ship_to=address)
+    await person.order_becomes(order["id"], "awaiting_payment")
+    await person.pay(order["id"])
+    await person.order_becomes(order["id"], "paid")
+    await world.deliver(order["id"])
+    await person.order_becomes(order["id"], "delivered")
+    cancelled = await person.order((product, 1), ship_to=address)
+    why = {"reason": f"{word} has moved"}
+    await person.call("order", "POST", f"/orders/{cancelled['id']}/cancel", json=why)
+    unpaid = await person.order((product, 1), ship_to=address)
+    await person.order_becomes(unpaid["id"], "awaiting_payment")
+    assert await _found(world, word), "the search finds nothing at all"
+
+    await person.call("user", "DELETE", "/users/me")
+
+    async def nothing_is_left() -> bool:
+        return not await _found(world, word)
+
+    try:
+        await until("nothing is left", nothing_is_left)
+    finally:
+        assert await _found(world, word) == []
+    kept = await world.staff.call("order", "GET", f"/orders/{order['id']}")
+    assert (kept["status"], kept["total"]) == ("delivered", order["total"])
+    assert kept["ship_to"]["name"] == "erased"
+    assert (await world.staff.call("order", "GET", f"/orders/{unpaid['id']}"))["status"] == "cancelled"
+
+
+async def _found(world: World, word: str) -> list[str]:
+    """Where the word still stands: service, table, and the row."""
+    found = await asyncio.gather(*(_in_database(world, part.name, word) for part in SERVICES))
+    return [place for places in found for place in places]
+
+
+async def _in_database(world: World, service: str, word: str) -> list[str]:
+    connection = await asyncpg.connect(world.shop.database_url(service))
+    try:
+        found = []
+        for [table] in await connection.fetch(_TABLES):
+            for [row] in await connection.fetch(_ROWS.format(table=table)):
+                if word in row or word.encode().hex() in row:
+                    found.append(f"{service}.{table}: {row[:300]}")
+        return found
+    finally:
+        await connection.close()
