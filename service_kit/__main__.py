@@ -38,13 +38,15 @@ def _arguments() -> argparse.Namespace:
 def _serve(service: str, settings: ServiceSettings) -> None:
     import uvicorn
 
+    from service_kit.http.server import LimitedProtocol
+
     uvicorn.run(
         _factory(service),
         factory=True,
         host=settings.listen_host,
         port=settings.port,
         loop="uvloop",
-        http="httptools",
+        http=LimitedProtocol,
         access_log=False,
         log_config=None,
         server_header=False,

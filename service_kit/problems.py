@@ -88,6 +88,10 @@ class Unavailable(Problem, status=503, type="unavailable"):
     """{what} can't be reached at the moment: try again shortly."""
 
 
+class Busy(Problem, status=503, type="busy"):
+    """Others are at work on the same things, and it took too long: nothing was done, try again shortly."""
+
+
 def not_found(model: type | str, id: object) -> NoReturn:
     """Raises: NotFound, naming the model in words (`GiftCard` → "gift card")."""
     name = model if isinstance(model, str) else re.sub(r"(?<!^)(?=[A-Z])", " ", model.__name__)

@@ -34,6 +34,8 @@ class ServiceSettings(BaseSettings):
     session_pool_size: int = Field(default=5, ge=1, description="connections for SQLModel sessions (Tx)")
     hot_pool_size: int = Field(default=8, ge=1, description="connections for plain asyncpg (HotTx, HotConn)")
 
+    statement_timeout_seconds: float = Field(default=30, gt=0, description="a longer statement is called off")
+
     kafka_bootstrap_servers: str
     kafka_topic_prefix: str = Field(default="", description="put before every topic and group name")
 

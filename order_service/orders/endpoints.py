@@ -88,7 +88,7 @@ async def list_orders(
     tx: Tx,
     page: Paged,
     who: Annotated[Principal, Requires("orders:read")],
-    status: Annotated[list[Status] | None, Query(description="one or several")] = None,
+    status: Annotated[list[Status] | None, Query(max_length=len(Status), description="one or several")] = None,
     number: Annotated[int | None, Query(ge=1, le=2**63 - 1, description="the short number")] = None,
     customer_id: Annotated[UUID | None, Query(description="staff: of this customer")] = None,
     standing_still: Annotated[bool | None, Query(description="those that wait for a machine for too long")] = None,

@@ -15,7 +15,7 @@ from product_service.categories.models import (
     TooManyCategories,
 )
 from product_service.categories.schemas import CategoryChange, CategoryIn, CategoryOut, CategoryTree
-from product_service.text import Text
+from product_service.text import SLUG_LENGTH, Text
 from service_kit.database import Tx
 from service_kit.database.keyset import InvalidCursor
 from service_kit.http.answers import problems
@@ -48,7 +48,10 @@ async def list_categories(
     tx: Tx,
     page: Paged,
     parent_id: Annotated[UUID | None, Query(description="only those right under this one")] = None,
-    slug: Annotated[Text | None, Query(description="only the one with this slug", examples=["candles-lights"])] = None,
+    slug: Annotated[
+        Text | None,
+        Query(max_length=SLUG_LENGTH, description="only the one with this slug", examples=["candles-lights"]),
+    ] = None,
 ) -> Page[CategoryOut]:
     """By name, page by page; `GET /categories/tree` has them all at once."""
     return page.of(await queries.page(tx, page.position, parent_id=parent_id, slug=slug), CategoryOut.of)

@@ -113,17 +113,28 @@ class Database:
     The pools open on first use, so that a service starts and stays up while its database is away.
     """
 
-    def __init__(self, url: str, *, session_pool_size: int = 5, hot_pool_size: int = 8, name: str = "service") -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        session_pool_size: int = 5,
+        hot_pool_size: int = 8,
+        statement_timeout: float = 30,
+        name: str = "service",
+    ) -> None:
         self.dsn = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
         self.on_events_committed: list[Callable[[], None]] = []
         self._name = name
+        self._settings = {"application_name": name, "statement_timeout": str(int(statement_timeout * 1000))}
         self._hot_pool = Pool(self._connect_hot, hot_pool_size)
         self._engine: AsyncEngine = create_async_engine(
             make_url(url).set(drivername="postgresql+asyncpg"),
             pool_size=session_pool_size,
             max_overflow=0,
             pool_timeout=10,
-            connect_args={"server_settings": {"application_name": name}, "timeout": 5},
+            # What a statement shows of itself may be somebody's name: not for the log.
+            hide_parameters=True,
+            connect_args={"server_settings": self._settings, "timeout": 5},
         )
 
     @classmethod
@@ -132,6 +143,7 @@ class Database:
             settings.database_url.get_secret_value(),
             session_pool_size=settings.session_pool_size,
             hot_pool_size=settings.hot_pool_size,
+            statement_timeout=settings.statement_timeout_seconds,
             name=settings.service_name,
         )
 
@@ -178,7 +190,7 @@ class Database:
             listen()
 
     async def _connect_hot(self) -> "asyncpg.Connection[asyncpg.Record]":
-        settings = {"application_name": self._name, **BY_INDEX}
+        settings = {**self._settings, **BY_INDEX}
         return await asyncpg.connect(self.dsn, timeout=5, server_settings=settings)
 
 

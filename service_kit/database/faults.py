@@ -21,7 +21,14 @@ _AWAY = (
     asyncpg.ReadOnlySQLTransactionError,
     sqlalchemy.exc.TimeoutError,
 )
-_RETRYABLE = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError, asyncpg.LockNotAvailableError)
+_RETRYABLE = (
+    asyncpg.DeadlockDetectedError,
+    asyncpg.SerializationError,
+    asyncpg.LockNotAvailableError,
+    # The statement took longer than the settings let it: mostly, since it waited for somebody's lock.
+    asyncpg.QueryCanceledError,
+)
+_UNSTORABLE = (asyncpg.CharacterNotInRepertoireError, asyncpg.UntranslatableCharacterError, UnicodeEncodeError)
 
 
 def database_is_away(error: BaseException) -> bool:
@@ -32,8 +39,18 @@ def database_is_away(error: BaseException) -> bool:
 
 
 def may_be_retried(error: BaseException) -> bool:
-    """True for deadlocks and failed serialisations: the same work can succeed when it is done again."""
+    """True for deadlocks, failed serialisations and waits that were cut short: the same work can succeed later."""
     return isinstance(error, _RETRYABLE) or _cause_is(error, _RETRYABLE)
+
+
+def is_unstorable_text(error: BaseException) -> bool:
+    """True for NUL and half a surrogate pair: JSON can spell both, and PostgreSQL's text holds neither."""
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, _UNSTORABLE):
+            return True
+        seen = seen.orig if isinstance(seen, sqlalchemy.exc.DBAPIError) and seen.orig else seen.__cause__
+    return False
 
 
 def _cause_is(error: BaseException, kinds: tuple[type[BaseException], ...]) -> bool:

@@ -6,11 +6,11 @@ from typing import Any
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service_kit.database.faults import database_is_away
+from service_kit.database.faults import database_is_away, is_unstorable_text, may_be_retried
 from service_kit.http.answers import problem_response
 from service_kit.http.headers import Headers, check_size, of_every_answer, with_defaults
 from service_kit.ids import uuid7
-from service_kit.problems import Problem, Unavailable
+from service_kit.problems import Busy, InvalidRequest, Problem, Unavailable
 from service_kit.telemetry import metrics
 from service_kit.telemetry.tracing import continue_trace
 
@@ -115,6 +115,10 @@ def _as_problem(error: Exception) -> Problem:
         return error
     if database_is_away(error):
         return Unavailable(what="The database", retry_after=1)
+    if may_be_retried(error):
+        return Busy(retry_after=1)
+    if is_unstorable_text(error):
+        return InvalidRequest(reason="a text contains a NUL character or half a surrogate pair")
     return Problem("Something went wrong on our side; the request id in X-Request-Id helps us to find it.")
 
 

@@ -110,7 +110,7 @@ async def test_nobody_is_kept_out_who_may(place: Premises) -> None:
     for operation in place.operations:
         if operation.permissions is None:
             continue
-        may = {
+        may: dict[str, str] = {
             role: tokens.token(role=role) for role in Role if permissions_of([role]).issuperset(operation.permissions)
         }
         may["an API client"] = _client_token(*operation.permissions)

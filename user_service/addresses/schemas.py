@@ -10,6 +10,7 @@ from contracts.address import Address
 from user_service.addresses.models import SavedAddress
 
 Label = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=50)]
+Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 
 
 class AddressIn(Address):
@@ -28,6 +29,11 @@ class AddressIn(Address):
     )
 
     label: Label | None = Field(default=None, description="what its owner calls it")
+    name: Text
+    line1: Text
+    line2: Text | None = None
+    city: Text
+    postal_code: Annotated[str, StringConstraints(max_length=20)] | None = None
 
 
 class AddressOut(Address):

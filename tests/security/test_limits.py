@@ -1,0 +1,221 @@
+"""What one request may cost: its size, its depth, the length of what it asks for, the time of its statements."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Iterator, Mapping
+from typing import Any
+from uuid import uuid4
+
+import asyncpg
+import httpx
+import pytest
+import uvicorn
+
+from local_stack import ports
+from service_kit.http.headers import MOST_BYTES
+from service_kit.http.server import LimitedProtocol
+from tests.harness.service import serve
+from tests.security.operations import SERVICES, Operation, app, operations
+from tests.security.shop import Premises, premises
+
+PROBLEM = "application/problem+json"
+BOUNDS = ("maxLength", "pattern", "enum", "const", "format")
+
+
+@pytest.fixture
+async def port() -> AsyncIterator[int]:
+    """Where a service listens as it does in production; its database is away."""
+    [port] = ports.lease()
+    config = uvicorn.Config(
+        app("order"), port=port, http=LimitedProtocol, lifespan="off", log_config=None, access_log=False
+    )
+    server = uvicorn.Server(config)
+    serving = asyncio.create_task(server.serve())
+    while not server.started:
+        await asyncio.sleep(0.01)
+    yield port
+    server.should_exit = True
+    await serving
+    ports.release([port])
+
+
+async def _exchange(port: int, *pieces: bytes) -> bytes:
+    """Sends the pieces, one at a time, and reads until the server closes."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        async with asyncio.timeout(20):
+            for piece in pieces:
+                writer.write(piece)
+                await writer.drain()
+                await asyncio.sleep(0)
+            return await reader.read()
+    except ConnectionError:
+        return b""
+    finally:
+        writer.close()
+
+
+async def _write(writer: asyncio.StreamWriter, count: int) -> None:
+    async with asyncio.timeout(30):
+        for _ in range(count // 65_536):
+            writer.write(b"a" * 65_536)
+            await writer.drain()
+
+
+START = b"GET /health/live HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+
+
+async def test_headers_have_a_limit_on_a_real_server(port: int) -> None:
+    fine = await _exchange(port, START, b"X-A: " + b"a" * (MOST_BYTES // 2) + b"\r\n\r\n")
+    assert fine.startswith(b"HTTP/1.1 200")
+    for pieces in (
+        [START, b"X-A: " + b"a" * 100_000 + b"\r\n\r\n"],
+        [START, *[b"X-%d: a\r\n" % n for n in range(10_000)], b"\r\n"],
+        [b"GET /" + b"a" * 60_000 + b" HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"],
+    ):
+        answer = await _exchange(port, *pieces)
+        assert answer.startswith(b"HTTP/1.1 431"), answer[:100]
+        assert PROBLEM.encode() in answer
+        assert b"headers-too-large" in answer
+
+
+async def test_headers_that_never_end_are_not_kept(port: int) -> None:
+    """The parser by itself would take them as long as they come."""
+    _, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(START + b"X-Endless: ")
+    try:
+        with pytest.raises(ConnectionError):
+            await _write(writer, 100_000_000)
+    finally:
+        writer.close()
+
+
+async def test_what_is_no_http_is_told_so(port: int) -> None:
+    answer = await _exchange(port, b"NONSENSE\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 400")
+    assert PROBLEM.encode() in answer
+
+
+async def test_bodies_that_are_nested_too_deep_are_no_json() -> None:
+    async with premises("order") as place:
+        tried = 0
+        for operation in place.operations:
+            if operation.body_schema() is None or operation.permissions is None:
+                continue
+            tried += 1
+            client = place.as_owner if operation.is_ones_own else place.admin
+            for body in (b"[" * 100_000, b'{"a":' * 50_000 + b"1" + b"}" * 50_000, b"[" * 5000 + b"]" * 5000):
+                headers = {"Content-Type": "application/json", "Idempotency-Key": str(uuid4())}
+                answer = await client.request(operation.method, operation.url(place.ids), content=body, headers=headers)
+                assert answer.status_code in (400, 422), f"{operation}: {answer.status_code}"
+                assert answer.headers["Content-Type"] == PROBLEM
+        assert tried >= 6
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_everything_that_can_be_asked_for_has_a_limit(service: str) -> None:
+    """Each text and each list, in the query and in the body; pages end at a hundred."""
+    for operation in operations(service):
+        for parameter in operation.spec.get("parameters", ()):
+            if parameter["in"] == "query":
+                name = f"{operation} ?{parameter['name']}"
+                assert not list(_boundless(operation, parameter["schema"], name)), name
+            if parameter["name"] == "limit":
+                assert parameter["schema"]["maximum"] == 100, str(operation)
+        body = operation.spec.get("requestBody", {}).get("content", {})
+        for content in body.values():
+            assert list(_boundless(operation, content["schema"], str(operation))) == []
+
+
+def _boundless(operation: Operation, schema: Mapping[str, Any], where: str) -> Iterator[str]:
+    """What is as long as the caller likes."""
+    for choice in ("anyOf", "oneOf", "allOf"):
+        for each in schema.get(choice, ()):
+            yield from _boundless(operation, each, where)
+    found = operation.resolve(schema) if "$ref" in schema else schema
+    kind = found.get("type")
+    if kind == "string" and not any(bound in found for bound in BOUNDS):
+        yield f"{where}: a text"
+    if kind == "array":
+        if "maxItems" not in found:
+            yield f"{where}: a list"
+        yield from _boundless(operation, found["items"], f"{where}[]")
+    for name, each in found.get("properties", {}).items():
+        yield from _boundless(operation, each, f"{where}.{name}")
+
+
+@pytest.mark.parametrize("service", SERVICES)
+async def test_pages_cursors_and_lists_beyond_their_limits_are_refused(service: str) -> None:
+    async with premises(service) as place:
+        for operation in place.operations:
+            if operation.method != "get" or not operation.takes("limit"):
+                continue
+            for query in ({"limit": 101}, {"limit": 0}, {"limit": -1}, {"cursor": "x" * 501}, {"cursor": _deep()}):
+                answer = await _admin(place).get(operation.url(place.ids), params=query)
+                assert answer.status_code in (400, 422), f"{operation} {query}: {answer.status_code}"
+                assert answer.headers["Content-Type"] == PROBLEM
+
+
+def _admin(place: Premises) -> httpx.AsyncClient:
+    return place.admin
+
+
+def _deep() -> str:
+    return "W1tb" * 120  # `[[[[…` in base64
+
+
+async def test_a_statement_that_takes_too_long_is_called_off() -> None:
+    """Through either door, and the caller is told to come again."""
+    async with serve("product_service", statement_timeout_seconds=0.3) as served:
+        database = served.runtime.database
+        async with database.hot() as connection:
+            with pytest.raises(asyncpg.QueryCanceledError):
+                await connection.fetch("SELECT pg_sleep(5)")
+        blocker = await asyncpg.connect(served.database_url)
+        async with blocker.transaction():
+            await blocker.execute("LOCK TABLE categories IN ACCESS EXCLUSIVE MODE")
+            answer = await served.anonymous.get("/categories")
+        await blocker.close()
+        assert (answer.status_code, answer.json()["type"]) == (503, "/problems/busy")
+        assert answer.headers["Retry-After"] == "1"
+        assert (await served.anonymous.get("/categories")).status_code == 200
+
+
+@pytest.mark.parametrize("service", SERVICES)
+async def test_characters_that_no_database_holds_are_no_fault_of_ours(service: str) -> None:
+    """NUL, and half a surrogate pair: JSON can spell both."""
+    async with premises(service) as place:
+        for operation in place.operations:
+            if operation.body_schema() is None:
+                continue
+            client = place.as_owner if operation.is_ones_own else place.admin
+            for character in ("\\u0000", "\\ud800"):
+                request = operation.request(place.values if not operation.is_ones_own else None)
+                spelt = _spelt(request.pop("json"), character)
+                request["headers"]["Content-Type"] = "application/json"
+                url = operation.url(place.ids)
+                answer = await client.request(operation.method, url, content=spelt, **request)
+                assert answer.status_code < 500 or "gateway" in answer.text, f"{operation} {character}: {answer.text}"
+        for operation in place.operations:
+            texts = [each["name"] for each in operation.spec.get("parameters", ()) if each["in"] == "query"]
+            if operation.method == "get":
+                for name in texts:
+                    answer = await place.admin.get(operation.url(place.ids), params={name: "a\0b"})
+                    assert answer.status_code < 500, f"{operation} ?{name}: {answer.text}"
+
+
+def _spelt(body: Any, character: str) -> bytes:
+    """Each text of the body with the character behind it."""
+
+    def longer(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {name: longer(each) for name, each in value.items()}
+        if isinstance(value, list):
+            return [longer(each) for each in value]
+        return value + "@@@" if isinstance(value, str) and not _is_id(value) else value
+
+    return json.dumps(longer(body)).replace("@@@", character).encode()
+
+
+def _is_id(value: str) -> bool:
+    return len(value) == 36 or len(value) <= 3 or value[:4].isdigit()
