@@ -19,7 +19,7 @@ RATE = 4.0
 DRAINED_WITHIN = 120.0
 AGREED_WITHIN = 60.0
 HELD = "SELECT count(*) FROM deliveries WHERE status = 'pending'"
-HELD_FOR = 240.0
+HELD_FOR = 60.0
 """Seconds: longer than a process that was killed keeps its hold on the e-mails that it was sending."""
 
 
