@@ -48,6 +48,7 @@ class ServiceSettings(BaseSettings):
     cors_origins: str = Field(default="", description="comma-separated; empty: none")
     max_body_bytes: int = Field(default=1_048_576, gt=0)
     graceful_stop_seconds: float = Field(default=20, gt=0)
+    crash_points: Path | None = Field(default=None, description="never in production: see service_kit/crashpoints.py")
 
     def __init_subclass__(cls, service: str | None = None, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -71,6 +72,8 @@ class ServiceSettings(BaseSettings):
     def _production_is_strict(self) -> "ServiceSettings":
         if self.environment == "production" and "*" in self.allowed_origins:
             raise ValueError("CORS_ORIGINS: name the origins; '*' is not accepted when ENVIRONMENT is production")
+        if self.environment == "production" and self.crash_points is not None:
+            raise ValueError("CRASH_POINTS: not when ENVIRONMENT is production; it makes the process kill itself")
         return self
 
     @classmethod

@@ -11,6 +11,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from service_kit.crashpoints import reach
 from service_kit.database.faults import database_is_away
 from service_kit.database.pool import Pool
 from service_kit.settings import ServiceSettings
@@ -66,6 +67,7 @@ class _HotDoor:
             if interrupted := self._database.give_back(connection, error):
                 await asyncio.shield(interrupted)
         if error is None and self.added_events:
+            reach("commit.after")
             self._database.tell_listeners()
 
     async def _open(self) -> Any:
@@ -102,6 +104,8 @@ class HotTransaction(_HotDoor):
         if self._transaction is None:
             return
         if error is None:
+            if self.added_events:
+                reach("commit.before")
             await self._transaction.commit()
         else:
             await self._transaction.rollback()
@@ -140,8 +144,12 @@ class Database:
         """A session in a transaction that is committed when the block ends, and rolled back when it raises."""
         async with AsyncSession(self._engine, expire_on_commit=False) as session:
             yield session
+            added_events = session.info.get("added_events")
+            if added_events:
+                reach("commit.before")
             await session.commit()
-            if session.info.get("added_events"):
+            if added_events:
+                reach("commit.after")
                 self.tell_listeners()
 
     def hot_tx(self) -> HotTransaction:

@@ -9,6 +9,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
+from service_kit.crashpoints import reach
 from service_kit.database.doors import Database
 from service_kit.database.faults import database_is_away, may_be_retried
 from service_kit.messaging import inbox, metrics, outbox, parked
@@ -89,6 +90,8 @@ class Processor:
             # By function: one that handles several types of a topic gets them together, and so takes its locks once.
             for _, part in groups([(incoming.record.key, incoming.handler.function, incoming) for incoming in free]):
                 await part[0].handler.call(tx, [each.event for each in part], [each.envelope for each in part])
+            reach("inbox.before")
+        reach("inbox.after")
         _count(topic, behind, free)
         if len(fresh) < len(batch):
             metrics.SKIPPED.labels(topic, "duplicate").inc(len(batch) - len(fresh))

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from service_kit.clock import utcnow
+from service_kit.crashpoints import reach
 from service_kit.database.doors import Database
 from service_kit.messaging import metrics
 from service_kit.messaging.envelope import Envelope, encode, headers_from_json
@@ -186,7 +187,9 @@ class Relay:
             del self._sent[0]
 
     async def _mark(self, connection: Any, rows: Sequence[Row], epoch: int | None) -> None:
+        reach("mark.before")
         marked = await connection.execute(_MARK, [row.id for row in rows], self.lease.owner, epoch)
+        reach("mark.after")
         if marked == "UPDATE 0":
             log.warning("relay: the lease went to another process while %d events were sent", len(rows))
             self.lease.forget()
