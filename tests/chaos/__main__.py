@@ -80,7 +80,8 @@ def _shop() -> Iterator[Shop]:
     """A new one: what an earlier run left, killed or not, is ended and deleted. The logs of this one stay."""
     Shop(DIRECTORY).down()
     shutil.rmtree(DIRECTORY, ignore_errors=True)
-    shop = Shop(DIRECTORY, settings=SETTINGS, free_ports=True, progress=lambda text: errors.print(text, markup=False))
+    settings = {**SETTINGS, "CRASH_POINTS": str(DIRECTORY / "crash-points")}
+    shop = Shop(DIRECTORY, settings=settings, free_ports=True, progress=lambda text: errors.print(text, markup=False))
     try:
         shop.up()
         yield shop

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from math import inf
 from random import Random
 
 from tests.chaos.faults import FAULTS
@@ -16,7 +17,7 @@ PAUSE = (3.0, 9.0)
 
 @dataclass(frozen=True)
 class Strike:
-    """`at` and `seconds` as planned; one that lasts longer delays those after it."""
+    """`at` and `seconds` as planned; one that lasts longer delays those after it, which keep a distance."""
 
     kind: str
     at: float
@@ -24,14 +25,14 @@ class Strike:
     seconds: float
 
 
-def schedule(seed: int, seconds: float, only: Collection[str] = ()) -> tuple[Strike, ...]:
-    """All faults, or `only` these, dealt like cards: each comes once before any comes again."""
+def schedule(seed: int, seconds: float, only: Collection[str] = (), times: float = inf) -> tuple[Strike, ...]:
+    """All faults, or `only` these, dealt like cards: each comes once before any comes again; `times` in all."""
     random = Random(seed)
     found: list[Strike] = []
     at = FIRST
     for fault in _dealt(random, sorted(only or FAULTS)):
         strike = _strike(random, fault, at)
-        if strike.at + strike.seconds > seconds - LAST:
+        if strike.at + strike.seconds > seconds - LAST or len(found) == times:
             return tuple(found)
         found.append(strike)
         at = round(at + strike.seconds + random.uniform(*PAUSE), 1)
