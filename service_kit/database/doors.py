@@ -7,7 +7,8 @@ from typing import Annotated, Any, Self
 
 import asyncpg
 from fastapi import Depends, Request
-from sqlalchemy.engine import make_url
+from sqlalchemy import event
+from sqlalchemy.engine import ExceptionContext, make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -20,6 +21,11 @@ from service_kit.settings import ServiceSettings
 # empty table is kept and would read a full one. No bitmaps, since only an ordinary index scan marks the entries of dead
 # rows, so that a queue (outbox, tokens, refunds) costs the same however many rows have gone through it.
 BY_INDEX = {"jit": "off", "enable_seqscan": "off", "enable_bitmapscan": "off"}
+
+# Nobody waits for ever: not for a row that another holds, nor for a server that says nothing any more. And who stands
+# still in the middle of a transaction loses it, so that nobody else stands still for that.
+LIMITS = {"lock_timeout": "5s", "idle_in_transaction_session_timeout": "15s"}
+COMMAND_SECONDS = 30.0
 
 
 class _HotDoor:
@@ -107,7 +113,7 @@ class HotTransaction(_HotDoor):
             if self.added_events:
                 reach("commit.before")
             await self._transaction.commit()
-        else:
+        elif not database_is_away(error):  # else the connection is given up, and its transaction with it
             await self._transaction.rollback()
 
 
@@ -121,14 +127,19 @@ class Database:
         self.dsn = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
         self.on_events_committed: list[Callable[[], None]] = []
         self._name = name
-        self._hot_pool = Pool(self._connect_hot, hot_pool_size)
+        self._hot_pool = Pool(self._connected, hot_pool_size)
         self._engine: AsyncEngine = create_async_engine(
             make_url(url).set(drivername="postgresql+asyncpg"),
             pool_size=session_pool_size,
             max_overflow=0,
             pool_timeout=10,
-            connect_args={"server_settings": {"application_name": name}, "timeout": 5},
+            connect_args={
+                "server_settings": {"application_name": name, **LIMITS},
+                "timeout": 5,
+                "command_timeout": COMMAND_SECONDS,
+            },
         )
+        event.listen(self._engine.sync_engine, "handle_error", _doubt_all)
 
     @classmethod
     def of(cls, settings: ServiceSettings) -> "Database":
@@ -162,8 +173,7 @@ class Database:
 
     async def connect(self) -> "asyncpg.Connection[asyncpg.Record]":
         """A connection outside the pools, for who must listen. The caller closes it."""
-        settings = {"application_name": self._name, **BY_INDEX}
-        return await asyncpg.connect(self.dsn, timeout=5, server_settings=settings)
+        return await self._connected()
 
     async def close(self) -> None:
         await self._hot_pool.close()
@@ -185,9 +195,16 @@ class Database:
         for listen in self.on_events_committed:
             listen()
 
-    async def _connect_hot(self) -> "asyncpg.Connection[asyncpg.Record]":
-        settings = {"application_name": self._name, **BY_INDEX}
-        return await asyncpg.connect(self.dsn, timeout=5, server_settings=settings)
+    async def _connected(self) -> "asyncpg.Connection[asyncpg.Record]":
+        settings = {"application_name": self._name, **BY_INDEX, **LIMITS}
+        return await asyncpg.connect(self.dsn, timeout=5, command_timeout=COMMAND_SECONDS, server_settings=settings)
+
+
+def _doubt_all(context: ExceptionContext) -> None:
+    """After one connection has fallen silent the session's pool drops the others too, rather than find them out one by
+    one."""
+    if isinstance(context.original_exception, TimeoutError):
+        context.invalidate_pool_on_disconnect = True
 
 
 async def fetch(door: AsyncSession | HotTransaction | HotConnection, sql: str, *values: Any) -> Sequence[Any]:

@@ -16,6 +16,7 @@ _AWAY = (
     asyncpg.TooManyConnectionsError,
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
+    asyncpg.IdleInTransactionSessionTimeoutError,
     asyncpg.DiskFullError,
     asyncpg.OutOfMemoryError,
     asyncpg.ReadOnlySQLTransactionError,
@@ -34,6 +35,11 @@ def database_is_away(error: BaseException) -> bool:
 def may_be_retried(error: BaseException) -> bool:
     """True for deadlocks and failed serialisations: the same work can succeed when it is done again."""
     return isinstance(error, _RETRYABLE) or _cause_is(error, _RETRYABLE)
+
+
+def waited_for_a_lock(error: BaseException) -> bool:
+    """True where somebody else held what was wanted for as long as we wait."""
+    return isinstance(error, asyncpg.LockNotAvailableError) or _cause_is(error, (asyncpg.LockNotAvailableError,))
 
 
 def _cause_is(error: BaseException, kinds: tuple[type[BaseException], ...]) -> bool:

@@ -6,7 +6,7 @@ from typing import Any
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service_kit.database.faults import database_is_away
+from service_kit.database.faults import database_is_away, may_be_retried
 from service_kit.http.answers import problem_response
 from service_kit.ids import uuid7
 from service_kit.problems import Problem, Unavailable
@@ -108,7 +108,7 @@ def _request_id(given: bytes | None) -> str:
 def _as_problem(error: Exception) -> Problem:
     if isinstance(error, Problem):
         return error
-    if database_is_away(error):
+    if database_is_away(error) or may_be_retried(error):
         return Unavailable(what="The database", retry_after=1)
     return Problem("Something went wrong on our side; the request id in X-Request-Id helps us to find it.")
 

@@ -11,7 +11,7 @@ from uuid import NAMESPACE_URL, uuid5
 
 from service_kit.crashpoints import reach
 from service_kit.database.doors import Database
-from service_kit.database.faults import database_is_away, may_be_retried
+from service_kit.database.faults import database_is_away, may_be_retried, waited_for_a_lock
 from service_kit.messaging import inbox, metrics, outbox, parked
 from service_kit.messaging.door import Door
 from service_kit.messaging.incoming import Incoming, Record, groups, sort
@@ -21,6 +21,8 @@ from service_kit.messaging.tuning import Tuning
 log = logging.getLogger(__name__)
 
 _FREE_RETRIES = 10
+# Others wait behind what waits for a lock: better, it is soon put aside.
+_FREE_RETRIES_FOR_A_LOCK = 1
 
 
 class Abandoned(Exception):
@@ -70,7 +72,8 @@ class Processor:
             except Exception as error:
                 if await self._waited_for_database(error):
                     continue
-                if not (may_be_retried(error) or database_is_away(error)) or retries == _FREE_RETRIES:
+                most = _FREE_RETRIES_FOR_A_LOCK if waited_for_a_lock(error) else _FREE_RETRIES
+                if not (may_be_retried(error) or database_is_away(error)) or retries >= most:
                     raise
                 retries += 1
                 await self._pause(random.uniform(0.005, 0.02) * 2 ** min(retries, 5))
