@@ -21,6 +21,7 @@ from local_stack.environment import ROOT
 from local_stack.shop import Shop
 from tests.chaos.crowd import ChaosWorld
 from tests.chaos.faults import FAULTS
+from tests.chaos.proxied import ProxiedShop
 from tests.chaos.report import Outcome, figures, line, page
 from tests.chaos.run import Run
 from tests.chaos.schedule import schedule
@@ -81,7 +82,7 @@ def _shop() -> Iterator[Shop]:
     Shop(DIRECTORY).down()
     shutil.rmtree(DIRECTORY, ignore_errors=True)
     settings = {**SETTINGS, "CRASH_POINTS": str(DIRECTORY / "crash-points")}
-    shop = Shop(DIRECTORY, settings=settings, free_ports=True, progress=lambda text: errors.print(text, markup=False))
+    shop = ProxiedShop(DIRECTORY, settings=settings, progress=lambda text: errors.print(text, markup=False))
     try:
         shop.up()
         yield shop
