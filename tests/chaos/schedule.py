@@ -1,7 +1,7 @@
 """Which fault comes when, and to whom: the same for the same seed, length and choice."""
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf
 from random import Random
 
@@ -25,13 +25,18 @@ class Strike:
     seconds: float
 
 
-def schedule(seed: int, seconds: float, only: Collection[str] = (), times: float = inf) -> tuple[Strike, ...]:
-    """All faults, or `only` these, dealt like cards: each comes once before any comes again; `times` in all."""
+def schedule(
+    seed: int, seconds: float, only: Collection[str] = (), times: float = inf, lasting: float | None = None
+) -> tuple[Strike, ...]:
+    """All faults, or `only` these, dealt like cards: each comes once before any comes again; `times` in all, and each
+    `lasting` so many seconds where that is said."""
     random = Random(seed)
     found: list[Strike] = []
     at = FIRST
     for fault in _dealt(random, sorted(only or FAULTS)):
         strike = _strike(random, fault, at)
+        if lasting is not None:
+            strike = replace(strike, seconds=lasting)
         if strike.at + strike.seconds > seconds - LAST or len(found) == times:
             return tuple(found)
         found.append(strike)

@@ -53,11 +53,12 @@ class Storm:
 
     async def _watch(self, struck: Struck) -> None:
         ended, started = datetime.now(UTC), time.monotonic()
+        within = max(RECOVERED_WITHIN, struck.strike.seconds)  # a backlog takes no longer than it took to pile up
         try:
             for name in struck.strike.parts:
                 await self._ready(name)
             ready = time.monotonic() - started
-            decided: datetime = await until("an order is decided", lambda: self._decided(ended), RECOVERED_WITHIN)
+            decided: datetime = await until("an order is decided", lambda: self._decided(ended), within)
         except AssertionError as error:
             struck.failed = str(error)
             return

@@ -58,6 +58,10 @@ class Crowd:
         self._shipped: set[str] = set()
         self._standing: dict[str, int] = {}
 
+    @property
+    def products(self) -> set[str]:
+        return {*self._products, self._rare}
+
     async def prepare(self, stock: int = STOCK) -> None:
         """Goods to buy, and one that half of those who want it get."""
         place = await self._world.warehouse()
