@@ -75,9 +75,14 @@ class Layout:
     def bootstrap_servers(self) -> str:
         return self.settings.get("KAFKA_BOOTSTRAP_SERVERS") or f"127.0.0.1:{self.port(KAFKA)}"
 
-    def database_url(self, service: Part) -> str:
+    @property
+    def _kafka_reached_at(self) -> str:
+        return self.settings.get("KAFKA_REACHED_AT") or f"127.0.0.1:{self.port(KAFKA)}"
+
+    def database_url(self, service: Part, server: str = "") -> str:
+        """`server`: host:port, where it isn't reached at its own."""
         given = self.settings.get(f"{service.setting_prefix}_DATABASE_URL")
-        server = f"127.0.0.1:{self.port(POSTGRES)}"
+        server = server or f"127.0.0.1:{self.port(POSTGRES)}"
         return given or postgres_url(service.package, self.database_password(service), server, service.package)
 
     def database_password(self, service: Part) -> str:
@@ -106,6 +111,7 @@ class Layout:
             self.port(KAFKA),
             int(self.settings["KAFKA_CONTROLLER_PORT"]),
             heap=self.settings["KAFKA_HEAP"],
+            settings={"advertised.listeners": f"PLAINTEXT://{self._kafka_reached_at}"},
             log=self.log(KAFKA),
             progress=self.progress,
             repository=self.settings["MAVEN_REPOSITORY"],
@@ -118,6 +124,8 @@ class Layout:
         if part.kind == "sandbox":
             here["SANDBOX_DATA_DIR"] = str(self.local / "sandbox")
         if part.kind == "service":
-            here["KAFKA_BOOTSTRAP_SERVERS"] = self.bootstrap_servers
-            here[f"{part.setting_prefix}_DATABASE_URL"] = self.database_url(part)
+            elsewhere = self.settings.get("KAFKA_BOOTSTRAP_SERVERS")
+            here["KAFKA_BOOTSTRAP_SERVERS"] = elsewhere or self._kafka_reached_at
+            reached_at = self.settings.get("POSTGRES_REACHED_AT", "")
+            here[f"{part.setting_prefix}_DATABASE_URL"] = self.database_url(part, reached_at)
         return here

@@ -34,7 +34,7 @@ class ServiceSettings(BaseSettings):
     session_pool_size: int = Field(default=5, ge=1, description="connections for SQLModel sessions (Tx)")
     hot_pool_size: int = Field(default=8, ge=1, description="connections for plain asyncpg (HotTx, HotConn)")
 
-    statement_timeout_seconds: float = Field(default=30, gt=0, description="a longer statement is called off")
+    statement_timeout_seconds: float = Field(default=30, gt=0, le=30, description="a longer statement is called off")
 
     kafka_bootstrap_servers: str
     kafka_topic_prefix: str = Field(default="", description="put before every topic and group name")
@@ -53,6 +53,7 @@ class ServiceSettings(BaseSettings):
     cors_origins: str = Field(default="", description="comma-separated; empty: none")
     max_body_bytes: int = Field(default=1_048_576, gt=0)
     graceful_stop_seconds: float = Field(default=20, gt=0)
+    crash_points: Path | None = Field(default=None, description="never in production: see service_kit/crashpoints.py")
 
     def __init_subclass__(cls, service: str | None = None, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -76,6 +77,8 @@ class ServiceSettings(BaseSettings):
     def _production_is_strict(self) -> "ServiceSettings":
         if self.environment == "production" and "*" in self.allowed_origins:
             raise ValueError("CORS_ORIGINS: name the origins; '*' is not accepted when ENVIRONMENT is production")
+        if self.environment == "production" and self.crash_points is not None:
+            raise ValueError("CRASH_POINTS: not when ENVIRONMENT is production; it makes the process kill itself")
         return self
 
     @classmethod

@@ -40,7 +40,7 @@ def shop(request: pytest.FixtureRequest) -> Iterator[Shop]:
     where we are root. Its logs stay when a test has failed."""
     directory = Path(tempfile.mkdtemp(prefix="online-mart-shop-"))
     directory.chmod(0o711)
-    shop = Shop(directory, settings=SETTINGS, free_ports=True)
+    shop = Shop(directory, settings={**SETTINGS, "CRASH_POINTS": str(directory / "crash-points")}, free_ports=True)
     try:
         shop.up()
         yield shop

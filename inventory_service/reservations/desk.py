@@ -9,7 +9,7 @@ A request that comes too late, too early or twice is answered by what stands; it
 | `reserved`   | accepted, as it was   | free → released                        | ship → fulfilling              |
 | `rejected`   | rejected, as it was   | says released                          | rejected, as it was            |
 | `released`   | rejected              | says released                          | rejected                       |
-| `expired`    | rejected              | → released                             | reserve (or reject) and ship   |
+| `expired`    | says expired          | → released                             | reserve (or reject) and ship   |
 | `fulfilling` | accepted, as it was   | free → released; refused once one left | nothing: its parcels are made  |
 | `fulfilled`  | accepted, as it was   | refused                                | nothing                        |
 """
@@ -91,7 +91,7 @@ class Desk:
     def expire(self, held: Held) -> None:
         self._free_all(held)
         held.status = Status.EXPIRED
-        self._say(ReservationExpired(order_id=held.order_id, version=self._next_version(held)))
+        self._say_expired(held)
 
     def _reserve(self, held: Held, request: ReservationRequested) -> None:
         if held.status is None:
@@ -100,6 +100,8 @@ class Desk:
             until = held.reserved_until or self._now
             version = self._next_version(held)
             self._say(ReservationAccepted(order_id=held.order_id, reserved_until=until, version=version))
+        elif held.status is Status.EXPIRED:
+            self._say_expired(held)  # no rejection: the order may be paid by now, and is then looked for stock again
         else:
             self._reject(held)
 
@@ -167,6 +169,9 @@ class Desk:
     def _reject(self, held: Held) -> None:
         version = self._next_version(held)
         self._say(ReservationRejected(order_id=held.order_id, lines=held.lacking, version=version))
+
+    def _say_expired(self, held: Held) -> None:
+        self._say(ReservationExpired(order_id=held.order_id, version=self._next_version(held)))
 
     def _next_version(self, held: Held) -> int:
         held.version += 1

@@ -143,6 +143,19 @@ class TestReservationRequested:
         assert first.lines == second.lines
         assert await inventory.level(product_id) == (11, 0)
 
+    async def test_repeated_after_its_end_it_is_told_of_that_again_and_not_rejected(self, inventory: Inventory) -> None:
+        """A rejection would call off an order that was paid meanwhile, whose parcels are about to be asked for."""
+        product_id, _ = await inventory.stocked(5)
+        order_id, lines = uuid7(), [(product_id, 2)]
+        asked = reservation(order_id, lines, minutes=-1)
+        await inventory.hear(asked)
+        await use_cases.expire(inventory.runtime)
+        await inventory.hear(asked)  # under another id: nothing remembers that it was heard before
+        assert await inventory.said(order_id) == ["reservation.accepted", "reservation.expired", "reservation.expired"]
+        await inventory.hear(fulfilment(order_id, lines))
+        assert (await inventory.said(order_id))[-1] == "shipment.created"
+        await inventory.check_books()
+
     @pytest.mark.parametrize("in_one_batch", [True, False])
     async def test_after_the_release_nothing_is_reserved(self, inventory: Inventory, in_one_batch: bool) -> None:
         product_id, _ = await inventory.stocked(5)

@@ -1,7 +1,8 @@
 """Sends what is due. No transaction is open while the mail server is spoken to.
 
 A crash between the server's `250` and our mark sends a message again, under the same `Message-ID`: so marks follow at
-once, in groups of whatever was sent while the last group was being marked.
+once, in groups of whatever was sent while the last group was being marked. What a killed process was sending is taken
+over soon, because a hold is short; one who lives renews it, however long a mail server takes.
 """
 
 import asyncio
@@ -24,9 +25,7 @@ from service_kit.jobs import Job
 from service_kit.runtime import Runtime
 
 BATCH = 200
-HOLD = timedelta(minutes=3)
-# Nothing is begun later than this after the claim, so that all is marked well before the hold ends.
-WORK_SECONDS = 60.0
+HOLD = timedelta(seconds=15)
 ATTEMPTS = 10
 FIRST_RETRY = timedelta(seconds=30)
 LONGEST_RETRY = timedelta(hours=2)
@@ -50,11 +49,12 @@ async def open_mailer(runtime: Runtime) -> AsyncIterator[None]:
 
 async def send_due(runtime: Runtime) -> None:
     """One batch; when there is more, the next follows at once."""
+    began = time.monotonic()
     async with runtime.database.hot() as connection:
         claimed = await queries.claim(connection, BATCH, HOLD)
     if not claimed:
         return
-    sending = _Sending(runtime.resource(Mailer), runtime.database, claimed)
+    sending = _Sending(runtime.resource(Mailer), runtime.database, claimed, began)
     await sending.run()
     if len(claimed) == BATCH and not sending.server_away:
         runtime.jobs.wake(SEND_MAIL.name)
@@ -64,15 +64,18 @@ SEND_MAIL = Job("send-mail", send_due, every=timedelta(seconds=0.5))
 
 
 class _Sending:
-    """One claimed batch on its way: several senders, one who marks."""
+    """One batch, claimed at `began` or a little later, on its way: several senders, and one who marks and renews."""
 
-    def __init__(self, mailer: Mailer, database: Database, claimed: list[Claimed]) -> None:
+    def __init__(self, mailer: Mailer, database: Database, claimed: list[Claimed], began: float) -> None:
         self.server_away: str | None = None
         self._mailer = mailer
         self._database = database
         self._claimed = claimed
         self._outcomes: asyncio.Queue[Outcome] = asyncio.Queue()
-        self._until = time.monotonic() + WORK_SECONDS
+        self._unmarked = {delivery.id for delivery in claimed}
+        self._ours = set(self._unmarked)
+        self._held_until = claimed[0].held_until
+        self._renewed = began  # from before the statement, so that we never think the hold longer than it is
 
     async def run(self) -> None:
         """Raises what the marking raises: what was sent by then and not marked is sent again when the hold ends."""
@@ -97,8 +100,8 @@ class _Sending:
             return Outcome(delivery.id, Status.WITHHELD, "the address is not verified", attempts=0)
         if self.server_away:
             return _postponed(delivery, self.server_away)
-        if time.monotonic() > self._until:
-            return _postponed(delivery, None, wait=timedelta(0))
+        if delivery.id not in self._ours or time.monotonic() - self._renewed > HOLD.total_seconds():
+            return _postponed(delivery, None, wait=timedelta(0))  # we slept: another may have it by now
         return await self._attempt(delivery)
 
     async def _attempt(self, delivery: Claimed) -> Outcome:
@@ -115,16 +118,34 @@ class _Sending:
         return Outcome(delivery.id, Status.SENT)
 
     async def _mark(self) -> None:
-        left = len(self._claimed)
-        while left:
-            outcomes = [await self._outcomes.get()]
-            while not self._outcomes.empty():
-                outcomes.append(self._outcomes.get_nowait())
+        while self._unmarked:
+            outcomes = await self._next_outcomes()
             async with self._database.hot() as connection:
-                await queries.settle(connection, outcomes)
+                if outcomes:
+                    await queries.settle(connection, outcomes, self._held_until)
+                    self._unmarked -= {outcome.id for outcome in outcomes}
+                if self._unmarked and self._until_renewal() <= 0:
+                    began = time.monotonic()
+                    self._ours, self._held_until = await queries.renew(
+                        connection, self._unmarked, self._held_until, HOLD
+                    )
+                    self._renewed = began
             for outcome in outcomes:
                 MAILS.labels(outcome.status.value).inc()
-            left -= len(outcomes)
+
+    async def _next_outcomes(self) -> list[Outcome]:
+        """None, if there are none before the hold must be renewed."""
+        try:
+            async with asyncio.timeout(max(self._until_renewal(), 0)):
+                outcomes = [await self._outcomes.get()]
+        except TimeoutError:
+            return []
+        while not self._outcomes.empty():
+            outcomes.append(self._outcomes.get_nowait())
+        return outcomes
+
+    def _until_renewal(self) -> float:
+        return self._renewed + HOLD.total_seconds() / 3 - time.monotonic()
 
 
 def _postponed(delivery: Claimed, error: str | None, wait: timedelta = WHILE_SERVER_IS_AWAY) -> Outcome:

@@ -11,6 +11,7 @@ from email.utils import formataddr, parseaddr
 import aiosmtplib
 
 from notification_service.settings import Settings
+from service_kit.crashpoints import reach
 
 TIMEOUT = 10.0  # seconds for each answer of the server
 SEND_TIMEOUT = 30.0  # for a whole message
@@ -46,7 +47,9 @@ class Mailer:
         sender = parseaddr(self.mail_from)[1]
         try:
             async with asyncio.timeout(SEND_TIMEOUT), self._connection() as smtp:
+                reach("mail.before")
                 await smtp.send_message(message, sender=sender, recipients=[recipient])
+                reach("mail.after")
         except aiosmtplib.SMTPRecipientsRefused as error:
             raise _refused(error.recipients[0]) from error
         except aiosmtplib.SMTPSenderRefused as error:

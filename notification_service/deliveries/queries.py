@@ -1,7 +1,7 @@
 """Every statement about deliveries."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,7 +13,8 @@ from notification_service.deliveries.models import Delivery, Status
 from service_kit.database import HotConn, Tx
 from service_kit.database.keyset import Position, Slice, keyset
 
-# Moving `next_attempt_at` ahead is the hold: whoever crashes loses it by time alone. The address is the recipient's
+# Moving `next_attempt_at` ahead is the hold: whoever crashes loses it by time alone, and whoever slept finds another
+# moment there than the one it left. The address is the recipient's
 # present one, which may have changed since the delivery was written down.
 CLAIM = """
 WITH due AS (
@@ -25,13 +26,18 @@ WITH due AS (
     WHERE deliveries.id = due.id AND recipient.user_id = deliveries.user_id
     RETURNING deliveries.*, recipient.full_name, recipient.email_verified
 )
-SELECT claimed.id, claimed.event_id, claimed.channel, claimed.attempts, claimed.address,
-       coalesce(claimed.full_name, '') AS full_name, claimed.email_verified AS verified,
+SELECT claimed.id, claimed.next_attempt_at AS held_until, claimed.event_id, claimed.channel, claimed.attempts,
+       claimed.address, coalesce(claimed.full_name, '') AS full_name, claimed.email_verified AS verified,
        told.title, told.body, told.facts, told.created_at AS happened_at
 FROM claimed JOIN notifications AS told ON told.id = claimed.notification_id
 ORDER BY told.created_at
 """
-# Not what somebody else has sent meanwhile because we took too long.
+RENEW = """
+UPDATE deliveries SET next_attempt_at = now() + $3::interval
+WHERE id = ANY($1::uuid[]) AND status = 'pending' AND next_attempt_at = $2
+RETURNING id, next_attempt_at
+"""
+# Not what somebody else has sent meanwhile because we took too long; and that it is sent is true whoever holds it.
 SETTLE = """
 UPDATE deliveries
 SET status = outcome.status, error = outcome.error, attempts = deliveries.attempts + outcome.attempts,
@@ -39,6 +45,7 @@ SET status = outcome.status, error = outcome.error, attempts = deliveries.attemp
 FROM unnest($1::uuid[], $2::text[], $3::text[], $4::int[], $5::interval[])
      AS outcome (id, status, error, attempts, wait)
 WHERE deliveries.id = outcome.id AND deliveries.status = 'pending'
+  AND (outcome.status = 'sent' OR deliveries.next_attempt_at = $6)
 """
 
 
@@ -47,6 +54,7 @@ class Claimed:
     """A delivery that is ours to send, with what its message says."""
 
     id: UUID
+    held_until: datetime
     event_id: UUID
     channel: str
     attempts: int
@@ -76,7 +84,15 @@ async def claim(connection: HotConn, limit: int, hold: timedelta) -> list[Claime
     return [Claimed(**{**row, "facts": json.loads(row["facts"])}) for row in rows]
 
 
-async def settle(connection: HotConn, outcomes: Sequence[Outcome]) -> None:
+async def renew(
+    connection: HotConn, ids: Collection[UUID], held_until: datetime, hold: timedelta
+) -> tuple[set[UUID], datetime]:
+    """Those of them that are still ours, and until when from now on."""
+    rows = await connection.fetch(RENEW, list(ids), held_until, hold)
+    return {row["id"] for row in rows}, rows[0]["next_attempt_at"] if rows else held_until
+
+
+async def settle(connection: HotConn, outcomes: Sequence[Outcome], held_until: datetime) -> None:
     await connection.execute(
         SETTLE,
         [outcome.id for outcome in outcomes],
@@ -84,6 +100,7 @@ async def settle(connection: HotConn, outcomes: Sequence[Outcome]) -> None:
         [outcome.error for outcome in outcomes],
         [outcome.attempts for outcome in outcomes],
         [outcome.wait for outcome in outcomes],
+        held_until,
     )
 
 

@@ -1,9 +1,13 @@
 """E-mail through a real mail server."""
 
 import asyncio
+from datetime import timedelta
 from typing import Any
 
+import pytest
+
 from contracts.events.order_notification import OrderPaid, OrderPlaced, OrderRejected
+from notification_service.deliveries import jobs, queries
 from notification_service.deliveries.jobs import ATTEMPTS
 from notification_service.tests.conftest import ADDRESS, Shop, example, inbox, open_shop, record, until
 from service_kit.ids import uuid7
@@ -147,6 +151,58 @@ async def test_crash_between_accepting_and_marking_sends_the_same_message_again(
     assert first["Message-ID"] == second["Message-ID"]
     assert first["Date"] == second["Date"]
     assert len(await shop.deliveries(status="sent")) == 1
+
+
+async def test_who_takes_long_keeps_its_mails_and_who_died_does_not(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jobs, "HOLD", timedelta(seconds=0.6))
+    customer = await shop.customer()
+    await shop.tell(example(OrderPlaced, user_id=customer.user_id))
+    shop.office.may_answer.clear()
+    sending = asyncio.create_task(shop.send_mail())
+    [(first,)] = await until(lambda: shop.sql("SELECT next_attempt_at FROM deliveries WHERE next_attempt_at > now()"))
+    await until(
+        lambda: shop.sql("SELECT FROM deliveries WHERE next_attempt_at > $1::timestamptz + interval '1 second'", first)
+    )
+    await shop.send_mail()  # another process, which finds nothing
+    assert len(shop.office.mails) == 1
+
+    sending.cancel()
+    await asyncio.gather(sending, return_exceptions=True)
+    shop.office.may_answer.set()
+    await until(lambda: shop.sql("SELECT FROM deliveries WHERE next_attempt_at < now()"))
+    await shop.send_mail()
+    assert len(shop.office.mails) == 2
+    assert len(await shop.deliveries(status="sent")) == 1
+
+
+async def test_who_slept_too_long_sends_nothing_that_another_has_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jobs, "HOLD", timedelta(seconds=0.6))
+    async with open_shop(smtp_connections=1) as shop:
+        customer = await shop.customer()
+        for _ in range(3):
+            await shop.tell(example(OrderPlaced, user_id=customer.user_id))
+        shop.office.may_answer.clear()
+        sending = asyncio.create_task(shop.send_mail())
+        await until(lambda: shop.office.mails)
+        await shop.sql("UPDATE deliveries SET next_attempt_at = now() + interval '1 hour'")  # another's hold
+        renewed = queries.renew
+        asked = asyncio.Event()
+
+        async def renew(*arguments: Any) -> Any:
+            found = await renewed(*arguments)
+            asked.set()
+            return found
+
+        monkeypatch.setattr(queries, "renew", renew)
+        await asked.wait()
+        shop.office.may_answer.set()
+        await sending
+        assert len(shop.office.mails) == 1
+        assert len(await shop.deliveries(status="sent")) == 1
+        held = "SELECT FROM deliveries WHERE status = 'pending' AND next_attempt_at > now() + interval '50 minutes'"
+        assert len(await shop.sql(held)) == 2
 
 
 async def test_server_away_is_no_attempt(shop: Shop) -> None:

@@ -18,6 +18,7 @@ import aiohttp
 import structlog
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
+from service_kit.crashpoints import reach
 from service_kit.problems import InvalidRequest, Problem
 
 log = structlog.get_logger(__name__)
@@ -179,9 +180,15 @@ class Gateway:
             raise WebhookSignatureWrong(reason="it is too old")
 
     async def _ask(self, kind: type[Answer], method: str, path: str, **request: Any) -> Answer | Refused | NoAnswer:
+        moves_money = method == "POST"
         try:
+            if moves_money:
+                reach("gateway.before")
             async with self._client.request(method, self.url + path, allow_redirects=False, **request) as answer:
-                return self._read(kind, answer.status, await answer.read())
+                body = await answer.read()
+            if moves_money:
+                reach("gateway.after")
+            return self._read(kind, answer.status, body)
         except NOT_SENT as error:
             log.warning("gateway_unreachable", gateway=self.name, error=repr(error))
             return NoAnswer.UNREACHABLE

@@ -7,10 +7,12 @@ from typing import Annotated, Any, Self
 
 import asyncpg
 from fastapi import Depends, Request
-from sqlalchemy.engine import make_url
+from sqlalchemy import event
+from sqlalchemy.engine import ExceptionContext, make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from service_kit.crashpoints import reach
 from service_kit.database.faults import database_is_away
 from service_kit.database.pool import Pool
 from service_kit.settings import ServiceSettings
@@ -19,6 +21,11 @@ from service_kit.settings import ServiceSettings
 # empty table is kept and would read a full one. No bitmaps, since only an ordinary index scan marks the entries of dead
 # rows, so that a queue (outbox, tokens, refunds) costs the same however many rows have gone through it.
 BY_INDEX = {"jit": "off", "enable_seqscan": "off", "enable_bitmapscan": "off"}
+
+# Nobody waits for ever: not for a row that another holds, nor for a server that says nothing any more. And who stands
+# still in the middle of a transaction loses it, so that nobody else stands still for that.
+LIMITS = {"lock_timeout": "5s", "idle_in_transaction_session_timeout": "15s"}
+COMMAND_SECONDS = 35.0  # longer than any statement may take: the server tells better what happened
 
 
 class _HotDoor:
@@ -66,6 +73,7 @@ class _HotDoor:
             if interrupted := self._database.give_back(connection, error):
                 await asyncio.shield(interrupted)
         if error is None and self.added_events:
+            reach("commit.after")
             self._database.tell_listeners()
 
     async def _open(self) -> Any:
@@ -102,8 +110,10 @@ class HotTransaction(_HotDoor):
         if self._transaction is None:
             return
         if error is None:
+            if self.added_events:
+                reach("commit.before")
             await self._transaction.commit()
-        else:
+        elif not database_is_away(error):  # else the connection is given up, and its transaction with it
             await self._transaction.rollback()
 
 
@@ -124,7 +134,6 @@ class Database:
     ) -> None:
         self.dsn = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
         self.on_events_committed: list[Callable[[], None]] = []
-        self._name = name
         self._settings = {"application_name": name, "statement_timeout": str(int(statement_timeout * 1000))}
         self._hot_pool = Pool(self._connect_hot, hot_pool_size)
         self._engine: AsyncEngine = create_async_engine(
@@ -134,8 +143,13 @@ class Database:
             pool_timeout=10,
             # What a statement shows of itself may be somebody's name: not for the log.
             hide_parameters=True,
-            connect_args={"server_settings": self._settings, "timeout": 5},
+            connect_args={
+                "server_settings": {**self._settings, **LIMITS},
+                "timeout": 5,
+                "command_timeout": COMMAND_SECONDS,
+            },
         )
+        event.listen(self._engine.sync_engine, "handle_error", _doubt_all)
 
     @classmethod
     def of(cls, settings: ServiceSettings) -> "Database":
@@ -152,8 +166,12 @@ class Database:
         """A session in a transaction that is committed when the block ends, and rolled back when it raises."""
         async with AsyncSession(self._engine, expire_on_commit=False) as session:
             yield session
+            added_events = session.info.get("added_events")
+            if added_events:
+                reach("commit.before")
             await session.commit()
-            if session.info.get("added_events"):
+            if added_events:
+                reach("commit.after")
                 self.tell_listeners()
 
     def hot_tx(self) -> HotTransaction:
@@ -166,8 +184,7 @@ class Database:
 
     async def connect(self) -> "asyncpg.Connection[asyncpg.Record]":
         """A connection outside the pools, for who must listen. The caller closes it."""
-        settings = {"application_name": self._name, **BY_INDEX}
-        return await asyncpg.connect(self.dsn, timeout=5, server_settings=settings)
+        return await self._connect_hot()
 
     async def close(self) -> None:
         await self._hot_pool.close()
@@ -190,8 +207,15 @@ class Database:
             listen()
 
     async def _connect_hot(self) -> "asyncpg.Connection[asyncpg.Record]":
-        settings = {**self._settings, **BY_INDEX}
-        return await asyncpg.connect(self.dsn, timeout=5, server_settings=settings)
+        settings = {**self._settings, **BY_INDEX, **LIMITS}
+        return await asyncpg.connect(self.dsn, timeout=5, command_timeout=COMMAND_SECONDS, server_settings=settings)
+
+
+def _doubt_all(context: ExceptionContext) -> None:
+    """After one connection has fallen silent the session's pool drops the others too, rather than find them out one by
+    one."""
+    if isinstance(context.original_exception, TimeoutError):
+        context.invalidate_pool_on_disconnect = True
 
 
 async def fetch(door: AsyncSession | HotTransaction | HotConnection, sql: str, *values: Any) -> Sequence[Any]:

@@ -16,6 +16,7 @@ _AWAY = (
     asyncpg.TooManyConnectionsError,
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
+    asyncpg.IdleInTransactionSessionTimeoutError,
     asyncpg.DiskFullError,
     asyncpg.OutOfMemoryError,
     asyncpg.ReadOnlySQLTransactionError,
@@ -51,6 +52,11 @@ def is_unstorable_text(error: BaseException) -> bool:
             return True
         seen = seen.orig if isinstance(seen, sqlalchemy.exc.DBAPIError) and seen.orig else seen.__cause__
     return False
+
+
+def waited_for_a_lock(error: BaseException) -> bool:
+    """True where somebody else held what was wanted for as long as we wait."""
+    return isinstance(error, asyncpg.LockNotAvailableError) or _cause_is(error, (asyncpg.LockNotAvailableError,))
 
 
 def _cause_is(error: BaseException, kinds: tuple[type[BaseException], ...]) -> bool:

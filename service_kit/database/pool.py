@@ -39,7 +39,13 @@ class Pool:
             raise
 
     def release(self, connection: Any, *, broken: bool) -> None:
-        """A connection that may be broken doesn't go back, for nothing there would find that out."""
+        """A connection that may be broken doesn't go back, for nothing there would find that out.
+
+        Nor do its neighbours stay, which may be as broken: found out one by one, each would cost somebody his time.
+        """
+        if broken:
+            while self._free:
+                self._free.pop().terminate()
         if broken or connection.is_closed() or connection.is_in_transaction():
             connection.terminate()
         else:

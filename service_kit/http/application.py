@@ -8,6 +8,7 @@ from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
 from starlette.middleware.cors import CORSMiddleware
 
+from service_kit import crashpoints
 from service_kit.http import health, openapi
 from service_kit.http.answers import add_error_handlers
 from service_kit.http.hot_route import HotRoutes
@@ -39,6 +40,7 @@ def create_app(
     `Runtime.provide`. `fetch_keys` replaces fetching the verification keys over HTTP, for the service that makes them.
     """
     configure_logs(service=settings.service_name, level=settings.log_level, style=settings.log_format)
+    crashpoints.arm(settings.crash_points, settings.service)
     runtime = Runtime(settings, consumers=consumers, jobs=jobs, fetch_keys=fetch_keys)
 
     @asynccontextmanager

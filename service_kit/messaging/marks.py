@@ -10,6 +10,7 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any
 
+from service_kit.crashpoints import reach
 from service_kit.messaging.lease import Lease
 from service_kit.messaging.producer import Row
 
@@ -115,7 +116,9 @@ class Marks:
 
     async def mark(self, connection: Any, rows: Sequence[Row], epoch: int | None) -> None:
         """These, or, where the lease went to another since, what must follow them."""
+        reach("mark.before")
         marked = await connection.execute(_MARK, [row.id for row in rows], self._lease.owner, epoch)
+        reach("mark.after")
         if marked == "UPDATE 0":
             log.warning("relay: the lease went to another process while %d events were sent", len(rows))
             self._lease.forget()

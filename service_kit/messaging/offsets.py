@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
+from service_kit.crashpoints import reach
+
 log = logging.getLogger(__name__)
 
 _COMMIT_SECONDS = 5.0
@@ -47,8 +49,10 @@ class Offsets:
         while self._handled:
             offsets, self._handled = self._handled, {}
             try:
+                reach("offsets.before")
                 async with asyncio.timeout(_COMMIT_SECONDS):
                     await self._client.commit(offsets)
+                reach("offsets.after")
             except (KafkaError, TimeoutError) as error:
                 log.info("consumer: offsets not committed, the inbox will tell the repeats: %r", error)
             with contextlib.suppress(TimeoutError):

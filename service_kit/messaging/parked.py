@@ -51,6 +51,10 @@ _FAILED = """
     WHERE id = $1 AND attempts = $2 AND status = 'waiting'
     RETURNING id
 """
+_POSTPONED = """
+    UPDATE parked_events SET error = $2, next_attempt_at = now() + make_interval(secs => $3)
+    WHERE id = $1 AND status = 'waiting'
+"""
 _LIST = """
     SELECT id, event_id, topic, partition, "offset", key, type, value, attempts, error, parked_at, next_attempt_at,
            (SELECT count(*) FROM parked_events AS later
@@ -133,6 +137,11 @@ async def failed(tx: Door, id: int, attempts: int, error: str, *, wait: float, d
     """Counts the attempt; False if another replica counted one since, whose count then stands."""
     status = "dead" if dead else "waiting"
     return bool(await fetch(tx, _FAILED, id, attempts, error, status, wait))
+
+
+async def postponed(tx: Door, id: int, error: str, *, wait: float) -> None:
+    """Not counted: what it waited for was no fault of its own."""
+    await fetch(tx, _POSTPONED, id, error, wait)
 
 
 async def dead_letters(tx: Door, *, after: int, limit: int) -> list[DeadLetter]:

@@ -9,8 +9,9 @@ from contextlib import AbstractAsyncContextManager
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
+from service_kit.crashpoints import reach
 from service_kit.database.doors import Database
-from service_kit.database.faults import database_is_away, may_be_retried
+from service_kit.database.faults import database_is_away, may_be_retried, waited_for_a_lock
 from service_kit.messaging import inbox, metrics, outbox, parked
 from service_kit.messaging.door import Door
 from service_kit.messaging.incoming import Incoming, Record, groups, sort
@@ -20,6 +21,8 @@ from service_kit.messaging.tuning import Tuning
 log = logging.getLogger(__name__)
 
 _FREE_RETRIES = 10
+# Others wait behind what waits for a lock: better, it is soon put aside.
+_FREE_RETRIES_FOR_A_LOCK = 1
 
 
 class Abandoned(Exception):
@@ -71,7 +74,8 @@ class Processor:
             except Exception as error:
                 if await self._waited_for_database(error):
                     continue
-                if not (may_be_retried(error) or database_is_away(error)) or retries == _FREE_RETRIES:
+                most = _FREE_RETRIES_FOR_A_LOCK if waited_for_a_lock(error) else _FREE_RETRIES
+                if not (may_be_retried(error) or database_is_away(error)) or retries >= most:
                     raise
                 retries += 1
                 await self._pause(random.uniform(0.005, 0.02) * 2 ** min(retries, 5))
@@ -91,6 +95,8 @@ class Processor:
             # By function: one that handles several types of a topic gets them together, and so takes its locks once.
             for _, part in groups([(incoming.record.key, incoming.handler.function, incoming) for incoming in free]):
                 await part[0].handler.call(tx, [each.event for each in part], [each.envelope for each in part])
+            reach("inbox.before")
+        reach("inbox.after")
         for call in self.on_handled:
             call(topic)
         _count(topic, behind, free)

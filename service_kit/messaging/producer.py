@@ -21,6 +21,7 @@ from aiokafka.errors import (
 )
 
 from contracts.topics import MAX_DEAD_LETTER_BYTES, MAX_RECORD_BYTES
+from service_kit.crashpoints import reach
 from service_kit.messaging import metrics
 
 log = logging.getLogger(__name__)
@@ -136,7 +137,9 @@ class Producer:
                 taken += 1
             part = rows[sent:taken]
             try:
+                reach("publish.before")
                 await (await client.send_batch(batch, topic, partition=partition))
+                reach("publish.after")
             except _PERMANENT as error:
                 outcome.refused = True
                 if len(part) > 1:

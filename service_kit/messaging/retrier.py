@@ -6,6 +6,7 @@ import logging
 from collections.abc import Mapping
 
 from service_kit.database.doors import Database
+from service_kit.database.faults import may_be_retried
 from service_kit.messaging import metrics, outbox, parked
 from service_kit.messaging.incoming import Record, read
 from service_kit.messaging.processing import Abandoned, Processor
@@ -84,13 +85,19 @@ class Retrier:
                 raise  # not the event's fault: it was never in our hands
             reason, (record, attempts) = f"{type(error).__name__}: {error}", taken[0]
             log.warning("parked event %d of topic %s failed again: %s", id, topic, reason)
-            await self._processor.attempt(lambda: self._count(id, record, attempts, reason))
+            if may_be_retried(error):
+                await self._processor.attempt(lambda: self._postpone(id, attempts, reason))
+            else:
+                await self._processor.attempt(lambda: self._count(id, record, attempts, reason))
+
+    async def _postpone(self, id: int, attempts: int, reason: str) -> None:
+        async with self._database.hot() as connection:
+            await parked.postponed(connection, id, reason, wait=self._wait(attempts))
 
     async def _count(self, id: int, record: Record, attempts: int, reason: str) -> None:
         dead = attempts + 1 >= self._tuning.attempts
-        wait = min(self._tuning.first_retry * 2**attempts, self._tuning.longest_retry)
         async with self._database.hot_tx() as tx:
-            if not await parked.failed(tx, id, attempts, reason, wait=wait, dead=dead) or not dead:
+            if not await parked.failed(tx, id, attempts, reason, wait=self._wait(attempts), dead=dead) or not dead:
                 return
             await outbox.add_dead_letter(
                 tx, topic=record.topic, partition=record.partition, offset=record.offset, key=record.key,
@@ -98,3 +105,6 @@ class Retrier:
             )  # fmt: skip
         metrics.DEAD.labels(record.topic, "attempts").inc()
         log.error("parked event %d of topic %s is dead after %d attempts: %s", id, record.topic, attempts + 1, reason)
+
+    def _wait(self, attempts: int) -> float:
+        return min(self._tuning.first_retry * 2.0**attempts, self._tuning.longest_retry)

@@ -15,7 +15,8 @@ class Tuning:
     lease_seconds: float = 5.0  # how long a killed relay is waited for
     poll_seconds: float = 1.0  # fallback for a notification that was lost
     send_timeout: float = 20.0
-    stalled_seconds: float = 20.0  # lag without progress: rebuild; twice that: red
+    stalled_seconds: float = 20.0  # lag without progress: rebuild
+    red_seconds: float = 30.0  # lag or a backlog without progress: red, at the watchdog's next look
     watch_seconds: float = 5.0
     outbox_kept: timedelta = timedelta(days=1)
     inbox_kept: timedelta = timedelta(days=21)  # longer than any topic is

@@ -119,13 +119,13 @@ class Watchdog:
         metrics.OLDEST.set(oldest)
         if owner and self._relay.problem and backlog:
             problems.append(f"relay: {self._relay.problem}")
-        elif not parked_keys and oldest > 2 * self._tuning.stalled_seconds and not self._relay_moves():
+        elif not parked_keys and oldest > self._tuning.red_seconds and not self._relay_moves():
             problems.append("relay: there is a backlog and nothing is published")
         return RelayHealth(owner, backlog, round(oldest, 3), parked_keys, self._relay.problem)
 
     def _relay_moves(self) -> bool:
         assert self._relay is not None
-        return self._relay.seconds_since_published() < 2 * self._tuning.stalled_seconds
+        return self._relay.seconds_since_published() < self._tuning.red_seconds
 
     async def _consumer_health(
         self, lags: dict[TopicPartition, int] | None, problems: list[str]
@@ -141,7 +141,7 @@ class Watchdog:
         still = self._standing_still(lags or {})
         if lags is not None:
             self._rebuild_if_stalled(consumer, still)
-            if still > 2 * self._tuning.stalled_seconds:
+            if still > self._tuning.red_seconds:
                 problems.append(f"consumers: lag, and no progress for {still:.0f} s")
         if consumer.problem:
             problems.append(f"consumers: {consumer.problem}")

@@ -10,7 +10,8 @@ from typing import Any, Self
 import httpx
 
 from local_stack.shop import Shop
-from tests.system.crowd import STOCK, Crowd
+from tests.system.crowd import STOCK
+from tests.system.fickle import FickleCrowd
 from tests.system.world import Person, World
 
 CUSTOMERS = 12
@@ -42,7 +43,7 @@ class ChaosWorld(World):
             self.unclear[f"{answer.status_code} of {name}: {text[:200]}"] += 1
 
 
-class Stream(Crowd):
+class Stream(FickleCrowd):
     """`rate` orders a second, whatever becomes of those before. Who is refused for good complains; the others go on."""
 
     def __init__(self, world: World, rate: float) -> None:

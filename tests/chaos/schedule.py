@@ -1,7 +1,8 @@
 """Which fault comes when, and to whom: the same for the same seed, length and choice."""
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import inf
 from random import Random
 
 from tests.chaos.faults import FAULTS
@@ -16,7 +17,7 @@ PAUSE = (3.0, 9.0)
 
 @dataclass(frozen=True)
 class Strike:
-    """`at` and `seconds` as planned; one that lasts longer delays those after it."""
+    """`at` and `seconds` as planned; one that lasts longer delays those after it, which keep a distance."""
 
     kind: str
     at: float
@@ -24,14 +25,19 @@ class Strike:
     seconds: float
 
 
-def schedule(seed: int, seconds: float, only: Collection[str] = ()) -> tuple[Strike, ...]:
-    """All faults, or `only` these, dealt like cards: each comes once before any comes again."""
+def schedule(
+    seed: int, seconds: float, only: Collection[str] = (), times: float = inf, lasting: float | None = None
+) -> tuple[Strike, ...]:
+    """All faults, or `only` these, dealt like cards: each comes once before any comes again; `times` in all, and each
+    `lasting` so many seconds where that is said."""
     random = Random(seed)
     found: list[Strike] = []
     at = FIRST
     for fault in _dealt(random, sorted(only or FAULTS)):
         strike = _strike(random, fault, at)
-        if strike.at + strike.seconds > seconds - LAST:
+        if lasting is not None:
+            strike = replace(strike, seconds=lasting)
+        if strike.at + strike.seconds > seconds - LAST or len(found) == times:
             return tuple(found)
         found.append(strike)
         at = round(at + strike.seconds + random.uniform(*PAUSE), 1)

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import asyncpg
 
 from tests.chaos.faults import FAULTS
-from tests.chaos.schedule import Strike
+from tests.chaos.schedule import PAUSE, Strike
 from tests.system.world import World, until
 
 RECOVERED_WITHIN = 60.0
@@ -40,7 +40,8 @@ class Storm:
         started = time.monotonic()
         async with asyncio.TaskGroup() as tasks:
             for strike in self._plan:
-                await asyncio.sleep(started + strike.at - time.monotonic())
+                peace = PAUSE[0] if self.struck else 0.0
+                await asyncio.sleep(max(started + strike.at - time.monotonic(), peace))
                 struck = Struck(strike, round(time.monotonic() - started, 1))
                 self.struck.append(struck)
                 try:
@@ -52,11 +53,12 @@ class Storm:
 
     async def _watch(self, struck: Struck) -> None:
         ended, started = datetime.now(UTC), time.monotonic()
+        within = max(RECOVERED_WITHIN, struck.strike.seconds)  # a backlog takes no longer than it took to pile up
         try:
             for name in struck.strike.parts:
                 await self._ready(name)
             ready = time.monotonic() - started
-            decided: datetime = await until("an order is decided", lambda: self._decided(ended), RECOVERED_WITHIN)
+            decided: datetime = await until("an order is decided", lambda: self._decided(ended), within)
         except AssertionError as error:
             struck.failed = str(error)
             return

@@ -48,6 +48,10 @@ STEPS = frozenset(
 """Every change of an order's status that there may be: written down here again, so that a slip in the table shows."""
 
 
+STEPS_TOLD = frozenset({"awaiting_payment", "paid", "rejected", "cancelled"})
+"""Those of which the customer is told when the order comes there; one that comes back to `paid` is not told again."""
+
+
 class Kind(StrEnum):
     LOST = "lost"
     DUPLICATED = "duplicated"
@@ -106,7 +110,7 @@ def _accepted(books: Books) -> Found:
     for id in books.ledger.orders:
         if id not in orders:
             yield Violation(Kind.LOST, f"order {id}: accepted and lost")
-        elif orders[id]["status"] not in ("delivered", "rejected") or orders[id]["standing_still"]:
+        elif orders[id]["status"] not in _ends(books, id) or orders[id]["standing_still"]:
             yield Violation(
                 Kind.STUCK, f"order {id}: stands still, {orders[id]['status']} ({orders[id]['standing_still']})"
             )
@@ -130,17 +134,24 @@ def _steps(books: Books) -> Found:
 
 
 def _money(books: Books) -> Found:
-    """One succeeded charge of the whole total for each delivered order, none for a rejected one."""
+    """One succeeded charge of the whole total for each delivered order, none for a rejected one; of one that was called
+    off it went back, of any other what staff gave back."""
     charged: defaultdict[str, list[int]] = defaultdict(list)
     for charge in books.charges:
         if charge["status"] == "succeeded":
             charged[charge["reference"]].append(charge["amount"])
     for row in books.rows["orders"]:
         id = str(row["id"])
+        if id not in books.ledger.orders:
+            continue
         wanted = [row["total"]] if row["status"] == "delivered" else []
-        if id in books.ledger.orders and charged[id] != wanted:
+        if charged[id] != wanted and not (row["status"] == "cancelled" and charged[id] == [row["total"]]):
             kind = _kind_of(len(charged[id]), len(wanted))
             yield Violation(kind, f"order {id} ({row['status']}): charged {charged[id]}, should be {wanted}")
+        back = books.ledger.refunds.get(id, 0) if row["status"] == "delivered" else sum(charged[id])
+        if row["refunded"] != back:
+            kind = _kind_of(row["refunded"], back)
+            yield Violation(kind, f"order {id} ({row['status']}): {row['refunded']} given back, should be {back}")
 
 
 def _totals(books: Books) -> Found:
@@ -238,13 +249,18 @@ def _told(books: Books) -> Found:
         if kind != "payment.failed":  # a try that was not charged because of a crash: told, and followed by another
             by_order[id][kind] = count
     parcels = {str(order): count for order, count in books.rows["parcels"]}
+    given_back = Counter(str(row["order_id"]) for row in books.rows["refunds"] if row["status"] == "succeeded")
+    passed: defaultdict[str, list[str]] = defaultdict(list)
+    for order, _, before, after in books.rows["history"]:
+        if before != after and after in STEPS_TOLD:
+            passed[str(order)].append(f"order.{after}")
     for row in books.rows["orders"]:
         id = str(row["id"])
-        wanted = Counter({"order.placed": 1, "order.rejected": 1})
+        wanted = Counter({"order.placed": 1, **dict.fromkeys(passed[id], 1)})
+        wanted["payment.refunded"] = given_back[id]
         if row["status"] == "delivered":
-            wanted = Counter({"order.placed": 1, "order.awaiting_payment": 1, "order.paid": 1})
             wanted.update({"shipment.dispatched": parcels.get(id, 1), "shipment.delivered": parcels.get(id, 1)})
-        if id in books.ledger.orders and by_order[id] != wanted:
+        if id in books.ledger.orders and by_order[id] != +wanted:
             verdict = Kind.DUPLICATED if by_order[id] - wanted else Kind.LOST
             yield Violation(verdict, f"order {id} ({row['status']}): its customer was told {dict(by_order[id])}")
 
@@ -302,6 +318,10 @@ def _once(records: Iterable[Record]) -> Iterator[Record]:
         if record.id not in seen:
             seen.add(record.id)
             yield record
+
+
+def _ends(books: Books, id: str) -> tuple[str, ...]:
+    return ("delivered", "rejected", *(("cancelled",) if id in books.ledger.called_off else ()))
 
 
 def _step_of(record: Record) -> str:

@@ -12,7 +12,7 @@ import httpx
 
 from tests.system.world import ADDRESS, SOON, Person, World, until
 
-ENDS = frozenset({"delivered", "rejected"})
+ENDS = frozenset({"delivered", "rejected", "cancelled"})
 AT_ONCE = 12
 SHIPPING = 4
 PRODUCTS = 6
@@ -24,12 +24,15 @@ LOOK = 0.3
 
 class Ledger:
     """What the shop has answered: Idempotency-Key → the ids of orders, of which there must be one each. `verified` are
-    those customers who get e-mails."""
+    those customers who get e-mails; `called_off`: the orders that somebody tried to cancel; `refunds`: what staff gave
+    back of an order."""
 
     def __init__(self) -> None:
         self.answers: defaultdict[str, set[str]] = defaultdict(set)
         self.customers: set[str] = set()
         self.verified: set[str] = set()
+        self.called_off: set[str] = set()
+        self.refunds: dict[str, int] = {}
 
     @property
     def orders(self) -> set[str]:
@@ -54,6 +57,10 @@ class Crowd:
         self._payments: dict[str, dict[str, Any]] = {}
         self._shipped: set[str] = set()
         self._standing: dict[str, int] = {}
+
+    @property
+    def products(self) -> set[str]:
+        return {*self._products, self._rare}
 
     async def prepare(self, stock: int = STOCK) -> None:
         """Goods to buy, and one that half of those who want it get."""
@@ -101,7 +108,7 @@ class Crowd:
             return not found
 
         try:
-            await until("all orders delivered or rejected", holds, within)
+            await until("all orders at their end", holds, within)
         except AssertionError as error:
             raise AssertionError(f"{error}: {self._standing}") from None
         finally:
@@ -125,7 +132,7 @@ class Crowd:
             lines.append({"product_id": self._rare, "quantity": 1})
         body: dict[str, Any] = {"lines": lines, "ship_to": ADDRESS}
         if number % 2:
-            body["payment_token"] = TOKENS[number // 2 % len(TOKENS)]
+            body["payment_token"] = self.card(number)
         request: dict[str, Any] = {"json": body, "headers": {"Idempotency-Key": key}}
         order: dict[str, Any] = await customer.call("order", "POST", "/orders", **request)
         self._by_order[order["id"]] = customer, key
@@ -136,6 +143,17 @@ class Crowd:
         async with self._placed:
             self._placed.notify_all()
         return order
+
+    def card(self, number: int, *, again: bool = False) -> str:
+        """What order `number` is paid with, at first or `again`."""
+        return TOKENS[number // 2 % len(TOKENS)]
+
+    def pays_by_hand(self, number: int) -> bool:
+        """Whether somebody pays order `number`, beside the card that it may have brought."""
+        return number % 2 == 0
+
+    def number_of(self, order_id: str) -> int:
+        return int(self._by_order[order_id][1].partition("-")[0])
 
     async def _pay_all(self) -> None:
         """Whoever brought no token pays when stock is reserved; once more, with a new key, when a payment failed."""
@@ -148,8 +166,8 @@ class Crowd:
 
     async def _pay(self, order_id: str) -> None:
         customer, key = self._by_order[order_id]
-        number = int(key.partition("-")[0])
-        if number % 2:
+        number = self.number_of(order_id)
+        if not self.pays_by_hand(number):
             return
         payment = self._payments.get(order_id)
         if payment is not None:
@@ -158,7 +176,7 @@ class Crowd:
                 return
         request_key = f"{key}-{payment['id'] if payment else 'first'}"
         headers = {"Idempotency-Key": request_key}
-        body = {"token": TOKENS[number // 2 % len(TOKENS)]}
+        body = {"token": self.card(number, again=payment is not None or number % 2 == 1)}
         with suppress(httpx.TransportError):  # then the next look asks again, with the same key
             answer = await customer.ask("order", "POST", f"/orders/{order_id}/payments", json=body, headers=headers)
             if answer.is_success:

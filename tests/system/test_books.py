@@ -5,7 +5,8 @@ from dataclasses import replace
 from typing import Any
 
 from tests.system.books import Kind, agree, violations
-from tests.system.crowd import Crowd, Ledger
+from tests.system.crowd import Ledger
+from tests.system.fickle import FickleCrowd
 from tests.system.sources import Books, read
 from tests.system.world import World
 
@@ -21,6 +22,7 @@ def _ledger(key: str, *ids: str) -> Callable[[Books], Books]:
         ledger = Ledger()
         ledger.answers.update(books.ledger.answers | {key: set(ids)})
         ledger.customers, ledger.verified = books.ledger.customers, books.ledger.verified
+        ledger.called_off, ledger.refunds = books.ledger.called_off, books.ledger.refunds
         return replace(books, ledger=ledger)
 
     return change
@@ -54,6 +56,18 @@ FAULTS: dict[str, tuple[Kind, Callable[[Books], Books]]] = {
     "a refund that the gateway knows nothing of": (Kind.OTHER, _rows("refunds", lambda rows: [*rows, REFUND])),
     "money given back that no refund says": (Kind.OTHER, _first("orders", refunded=1)),
     "a second charge": (Kind.DUPLICATED, _charged_again),
+    "money of a cancelled order kept": (
+        Kind.LOST,
+        _rows("orders", lambda rows: [{**row, "refunded": 0} for row in rows if row["status"] == "cancelled"]),
+    ),
+    "more given back than staff said": (
+        Kind.DUPLICATED,
+        _rows("orders", lambda rows: [{**row, "refunded": row["captured"]} for row in rows]),
+    ),
+    "cancelled by nobody": (
+        Kind.STUCK,
+        _rows("orders", lambda rows: [{**row, "status": "cancelled"} for row in rows if row["status"] == "delivered"]),
+    ),
     "stock without movements": (Kind.OVERSOLD, _rows("moved", lambda rows: sorted(rows, key=_quantity)[:-1])),
     "a movement without stock": (Kind.OVERSOLD, _rows("stock", lambda rows: sorted(rows, key=_quantity)[:-1])),
     "stock below nothing": (Kind.OVERSOLD, _rows("stock", lambda rows: [(*rows[0][:2], -1, 0), *rows[1:]])),
@@ -80,7 +94,7 @@ FAULTS: dict[str, tuple[Kind, Callable[[Books], Books]]] = {
 
 
 async def test_every_fault_is_named(world: World) -> None:
-    crowd = Crowd(world, orders=24, customers=4, verified=True)
+    crowd = FickleCrowd(world, orders=48, customers=4, verified=True)
     await crowd.prepare()
     await crowd.shop()
     await agree(world, crowd.ledger)

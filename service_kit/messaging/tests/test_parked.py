@@ -4,13 +4,14 @@ import asyncio
 from uuid import UUID, uuid4
 
 import httpx
+import pytest
 from fastapi import FastAPI
 
 from contracts.events.order_notification import OrderPaid
-from service_kit.database import HotTx
+from service_kit.database import HotTx, doors
 from service_kit.messaging import Envelope, consumes, inbox, parked
 from service_kit.messaging.endpoints import router
-from service_kit.messaging.tests.shop import Shop, eventually, paid, write_down
+from service_kit.messaging.tests.shop import QUICK, Shop, eventually, paid, write_down
 from service_kit.security.principal import Principal
 
 TOPIC = "order_notification"
@@ -87,6 +88,38 @@ async def test_what_passes_with_time_never_dies(shop: Shop) -> None:
     await eventually(tried)
     poison.cured = True
     assert await shop.effects(2) == [(order, 1), (order, 2)]
+
+
+async def test_a_row_that_another_holds_is_no_fault_of_the_event_and_holds_up_its_key_only(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However long: an attempt that only waited is not counted."""
+    monkeypatch.setitem(doors.LIMITS, "lock_timeout", "50ms")
+    held, free = uuid4(), uuid4()
+    tries = 0
+
+    @consumes(OrderPaid)
+    async def handler(tx: HotTx, event: OrderPaid, envelope: Envelope) -> None:
+        nonlocal tries
+        tries += event.order_id == held
+        await tx.execute("SELECT FROM gates WHERE key = $1 FOR UPDATE", event.order_id)
+        await write_down(tx, event, envelope)
+
+    async with shop.notifications.hot() as connection:
+        await connection.execute("CREATE TABLE gates AS SELECT unnest($1::uuid[]) AS key", [held, free])
+    async with shop.notifications.hot_tx() as other:
+        await other.execute("SELECT FROM gates WHERE key = $1 FOR UPDATE", held)
+        await shop.publish([paid(order, version) for version in (1, 2, 3) for order in (held, free)])
+        await shop.listen(handler)
+        assert await shop.effects(3) == [(free, 1), (free, 2), (free, 3)]
+        before = tries
+
+        async def tried_often() -> bool:
+            return tries > before + 12 * QUICK.attempts
+
+        await eventually(tried_often)
+    assert (await shop.effects(6))[3:] == [(held, 1), (held, 2), (held, 3)]
+    assert await shop.value(shop.notifications, "SELECT count(*) FROM parked_events") == 0
 
 
 async def test_a_body_that_does_not_fit_its_type_is_parked_not_lost(shop: Shop) -> None:

@@ -1,8 +1,10 @@
 """Every way in which chaos breaks the shop, by its name."""
 
-from tests.chaos.faults import broker, database, freezes, kills, restarts
+from tests.chaos.faults import broker, crashes, database, freezes, kills, network, restarts
 from tests.chaos.faults.fault import Fault
 
 FAULTS: dict[str, Fault] = {
-    fault.name: fault for family in (kills, broker, database, freezes, restarts) for fault in family.FAULTS
+    fault.name: fault
+    for family in (kills, crashes, broker, database, network, freezes, restarts)
+    for fault in family.FAULTS
 }

@@ -1,6 +1,36 @@
-"""PostgreSQL dies under load, with all its backends, and recovers from its log."""
+"""PostgreSQL dies under load, with all its backends, and recovers from its log; or somebody forgets to commit."""
 
+import asyncio
+
+import asyncpg
+
+from local_stack.shop import Shop
 from tests.chaos.faults.fault import Fault
 from tests.chaos.faults.kills import kill
 
-FAULTS = (Fault("kill-postgres", ("postgres",), kill),)
+ROWS = {
+    "order": "SELECT FROM orders ORDER BY id DESC LIMIT 3 FOR UPDATE",
+    "inventory": "SELECT FROM stock ORDER BY product_id LIMIT 1 FOR UPDATE",
+    "notification": "SELECT FROM recipients ORDER BY user_id DESC LIMIT 1 FOR UPDATE",
+}
+"""What a person who looks something up by hand may leave locked."""
+OUTBOX = "INSERT INTO outbox SELECT * FROM outbox WHERE false"
+
+
+async def forget_to_commit(shop: Shop, parts: tuple[str, ...], seconds: float) -> None:
+    """Holds rows that others want, and the outbox table as every writer does, so that nothing old can be cleaned up."""
+    for name in parts:
+        connection = await asyncpg.connect(shop.database_url(name))
+        try:
+            async with connection.transaction():
+                await connection.execute(ROWS[name])
+                await connection.execute(OUTBOX)
+                await asyncio.sleep(seconds)
+        finally:
+            connection.terminate()
+
+
+FAULTS = (
+    Fault("kill-postgres", ("postgres",), kill),
+    Fault("long-transaction", tuple(ROWS), forget_to_commit, seconds=(8, 20)),
+)

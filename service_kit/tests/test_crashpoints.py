@@ -1,0 +1,76 @@
+"""A process dies where it was told to, once, and never in production."""
+
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from local_stack.environment import ROOT
+from service_kit import crashpoints
+from service_kit.crashpoints import POINTS
+from service_kit.settings import ServiceSettings
+
+PROGRAM = """
+import sys
+from pathlib import Path
+from service_kit import crashpoints
+crashpoints.arm(Path(sys.argv[1]) if sys.argv[1] else None, "order")
+crashpoints.reach("mark.before")
+print("alive")
+"""
+REACHED = re.compile(r"""\breach\("([a-z.]+)"\)""")
+
+
+class Shop(ServiceSettings, service="shop"):
+    """Any service."""
+
+
+def _settings(**values: object) -> Shop:
+    needed = {
+        "database_url": "postgresql://x",
+        "kafka_bootstrap_servers": "k:1",
+        "public_issuer": "http://u",
+        "port": 1,
+    }
+    return Shop(**{**needed, **values})  # type: ignore[arg-type]
+
+
+def _run(directory: Path | str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", PROGRAM, str(directory)]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+def test_one_process_dies_once(tmp_path: Path) -> None:
+    (tmp_path / "order.mark.before").touch()
+    assert _run(tmp_path).returncode == -signal.SIGKILL
+    assert list(tmp_path.iterdir()) == []
+    assert _run(tmp_path).stdout == "alive\n"
+
+
+def test_another_place_and_another_service_are_passed(tmp_path: Path) -> None:
+    (tmp_path / "order.mark.after").touch()
+    (tmp_path / "user.mark.before").touch()
+    assert _run(tmp_path).stdout == "alive\n"
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_without_the_setting_nothing_is_looked_for() -> None:
+    assert _run("").stdout == "alive\n"
+
+
+def test_production_refuses_to_be_made_to_die(tmp_path: Path) -> None:
+    assert _settings(environment="development", crash_points=tmp_path).crash_points == tmp_path
+    with pytest.raises(ValidationError, match="CRASH_POINTS: not when ENVIRONMENT is production"):
+        _settings(environment="production", crash_points=tmp_path)
+
+
+def test_every_point_is_somewhere_in_the_code() -> None:
+    folders = ("service_kit", "order_service", "notification_service")
+    files = [path for name in folders for path in (ROOT / name).rglob("*.py") if "tests" not in path.parts]
+    found = {name for path in files if path.name != Path(crashpoints.__file__).name
+             for name in REACHED.findall(path.read_text())}  # fmt: skip
+    assert found == POINTS

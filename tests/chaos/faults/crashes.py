@@ -1,0 +1,48 @@
+"""A service dies at a named place in its code (`service_kit/crashpoints.py`): before a step, and once more after it."""
+
+import asyncio
+from pathlib import Path
+
+from local_stack.shop import Shop
+from tests.chaos.faults.fault import Fault, Inflict, running
+from tests.system.world import until
+
+VICTIMS: dict[str, tuple[str, ...]] = {
+    "commit": ("inventory", "order"),
+    "publish": ("inventory", "order"),
+    "mark": ("inventory", "order"),
+    "inbox": ("inventory", "order", "notification"),
+    "offsets": ("inventory", "order", "notification", "product"),
+    "gateway": ("order",),
+    "mail": ("notification",),
+}
+"""Those that come by this step again and again while customers buy."""
+REACHED_WITHIN = 60.0
+
+
+def _before_and_after(step: str) -> Inflict:
+    async def inflict(shop: Shop, parts: tuple[str, ...], seconds: float) -> None:
+        [name] = parts
+        for moment in ("before", "after"):
+            await running(shop, name)
+            await crash(shop, name, f"{step}.{moment}")
+
+    return inflict
+
+
+async def crash(shop: Shop, name: str, point: str) -> None:
+    """Returns when the service has come by this place and died there."""
+    told = Path(shop.settings["CRASH_POINTS"]) / f"{name}.{point}"
+    await asyncio.to_thread(told.parent.mkdir, parents=True, exist_ok=True)
+    await asyncio.to_thread(told.touch)
+
+    async def died() -> bool:
+        return not await asyncio.to_thread(told.exists)
+
+    try:
+        await until(f"{name} dies at {point}", died, REACHED_WITHIN)
+    finally:
+        await asyncio.to_thread(told.unlink, missing_ok=True)
+
+
+FAULTS = tuple(Fault(f"crash-{step}", victims, _before_and_after(step)) for step, victims in VICTIMS.items())

@@ -1,0 +1,157 @@
+"""Events that come again: republished out of turn, or read anew from the log's start; and what may change by it."""
+
+import asyncio
+from collections import Counter, defaultdict
+from collections.abc import AsyncIterator, Collection, Iterable, Iterator
+from random import Random
+
+import asyncpg
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+
+from contracts.topics import TOPICS
+from local_stack.parts import SERVICES, Part
+from local_stack.shop import Shop
+from tests.system.world import until
+
+MEMORY = {"inbox", "outbox_lease", "verification_keys", "alembic_version"}
+"""Tables that say what was heard and who is at work, not what became of it."""
+TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> ALL($1)"
+PARTITIONS = [TopicPartition(topic.name, number) for topic in TOPICS for number in range(topic.partitions)]
+
+State = dict[str, Counter[str]]
+"""Rows as text, by service and table."""
+
+
+async def state(shop: Shop) -> State:
+    """All that the services have in their books. When an event was published is not among it."""
+    found: State = {}
+    for service in SERVICES:
+        database = await asyncpg.connect(shop.database_url(service.name))
+        try:
+            for [table] in await database.fetch(TABLES, list(MEMORY)):
+                rows = await database.fetch(f"SELECT (to_jsonb(t) - 'published_at')::text FROM {table} AS t")
+                found[f"{service.name}.{table}"] = Counter(row[0] for row in rows)
+        finally:
+            await database.close()
+    return found
+
+
+def differences(before: State, after: State) -> list[str]:
+    """What is no longer there, and what is new."""
+    return [
+        f"{sign} {table}: {row}"
+        for table in before.keys() | after.keys()
+        for sign, rows in (("-", before[table] - after[table]), ("+", after[table] - before[table]))
+        for row in rows
+    ]
+
+
+async def again(shop: Shop, keys: Collection[str], times: int, seed: int) -> int:
+    """Publishes every event of these keys so many times more: shuffled, but each key's in its order. How many."""
+    random = Random(seed)
+    by_key: defaultdict[tuple[TopicPartition, bytes], list[ConsumerRecord]] = defaultdict(list)
+    async for place, record in _log(shop):
+        if record.key.decode() in keys:
+            by_key[place, record.key] += [record] * times
+    lanes = [iter(records) for records in by_key.values()]
+    count = 0
+    async with AIOKafkaProducer(bootstrap_servers=shop.bootstrap_servers, linger_ms=5) as producer:
+        sent = []
+        for record in _shuffled(lanes, random):
+            sent.append(
+                await producer.send(
+                    record.topic, record.value, key=record.key, partition=record.partition, headers=record.headers
+                )
+            )
+            count += 1
+        await asyncio.gather(*sent)
+    return count
+
+
+def _shuffled(lanes: list[Iterator[ConsumerRecord]], random: Random) -> Iterable[ConsumerRecord]:
+    while lanes:
+        chosen = random.randrange(len(lanes))
+        record = next(lanes[chosen], None)
+        if record is None:
+            lanes[chosen] = lanes[-1]
+            lanes.pop()
+        else:
+            yield record
+
+
+async def from_the_start(shop: Shop, *, forgetful: bool = False) -> None:
+    """All consumers read the whole log anew. `forgetful`: and remember nothing of it, as after a lost inbox."""
+    names = [service.name for service in SERVICES]
+    await asyncio.gather(*(asyncio.to_thread(shop.stop, name) for name in names))
+    for service in SERVICES:
+        await _rewind(shop, service)
+        if forgetful:
+            database = await asyncpg.connect(shop.database_url(service.name))
+            await database.execute("TRUNCATE inbox")
+            await database.close()
+    for name in names:
+        await asyncio.to_thread(shop.start, name)
+    await asyncio.to_thread(shop.wait_ready, *names)
+
+
+async def all_heard(shop: Shop, within: float = 120.0) -> None:
+    """Returns when everything on the topics has been handled, and everything that was said about it too."""
+
+    async def done() -> bool:
+        nothing_owed = not any([await asyncio.to_thread(shop.outbox_backlog, each.name) for each in SERVICES])
+        return nothing_owed and not any([await _behind(shop, each) for each in SERVICES])
+
+    for _ in range(2):  # what the last of it made somebody say is heard as well
+        await until("all is heard", done, within)
+
+
+async def _log(shop: Shop) -> AsyncIterator[tuple[TopicPartition, ConsumerRecord]]:
+    consumer = AIOKafkaConsumer(bootstrap_servers=shop.bootstrap_servers, enable_auto_commit=False)
+    await consumer.start()
+    try:
+        consumer.assign(PARTITIONS)
+        await consumer.seek_to_beginning()
+        ends = await consumer.end_offsets(PARTITIONS)
+        while any([await consumer.position(place) < ends[place] for place in PARTITIONS]):
+            for place, records in (await consumer.getmany(timeout_ms=500)).items():
+                for record in records:
+                    yield place, record
+    finally:
+        await consumer.stop()
+
+
+async def _committed(shop: Shop, service: Part) -> dict[TopicPartition, int]:
+    client = AIOKafkaAdminClient(bootstrap_servers=shop.bootstrap_servers)
+    await client.start()
+    try:
+        found = await client.list_consumer_group_offsets(service.package)
+    finally:
+        await client.close()
+    return {place: offset.offset for place, offset in found.items() if offset.offset >= 0}
+
+
+async def _rewind(shop: Shop, service: Part) -> None:
+    places = await _committed(shop, service)
+    if not places:
+        return
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=shop.bootstrap_servers, group_id=service.package, enable_auto_commit=False
+    )
+    await consumer.start()
+    try:
+        consumer.assign(list(places))
+        await consumer.commit(await consumer.beginning_offsets(list(places)))
+    finally:
+        await consumer.stop()
+
+
+async def _behind(shop: Shop, service: Part) -> int:
+    places = await _committed(shop, service)
+    consumer = AIOKafkaConsumer(bootstrap_servers=shop.bootstrap_servers, enable_auto_commit=False)
+    await consumer.start()
+    try:
+        ends = await consumer.end_offsets(list(places))
+    finally:
+        await consumer.stop()
+    return sum(ends[place] - offset for place, offset in places.items())

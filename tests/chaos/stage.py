@@ -1,0 +1,72 @@
+"""The shop that is broken, and the line that says how it stands."""
+
+import asyncio
+import logging
+import shutil
+import signal
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
+
+from local_stack.environment import ROOT
+from local_stack.shop import Shop
+from tests.chaos.proxied import ProxiedShop
+from tests.chaos.report import line
+from tests.chaos.run import Run
+
+DIRECTORY = ROOT / ".local" / "chaos"
+SETTINGS = {
+    "LOG_FORMAT": "json",
+    "KAFKA_HEAP": "384m",
+    "USER_PASSWORD_MEMORY_KIB": "1024",
+    "USER_ACCESS_TOKEN_MINUTES": "60",
+    "JWKS_REFRESH_SECONDS": "5",
+    "ORDER_GATEWAY_TIMEOUT_SECONDS": "3",
+    "CRASH_POINTS": str(DIRECTORY / "crash-points"),
+}
+SAID_EVERY = 10.0
+"""Seconds between two status lines where nobody sees one that changes."""
+
+errors = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def keep_quiet() -> None:
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # it tells us of each broker that we ended ourselves
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as on Ctrl-C, the shop is put down first
+
+
+@contextmanager
+def new_shop() -> Iterator[Shop]:
+    """What an earlier run left, killed or not, is ended and deleted. The logs of this one stay."""
+    Shop(DIRECTORY).down()
+    shutil.rmtree(DIRECTORY, ignore_errors=True)
+    shop = ProxiedShop(DIRECTORY, settings=SETTINGS, progress=lambda text: errors.print(text, markup=False))
+    try:
+        shop.up()
+        yield shop
+    finally:
+        shop.down()
+
+
+@asynccontextmanager
+async def shown(run: Run) -> AsyncIterator[None]:
+    """One line that changes, or one after the other in a log."""
+    with Live(console=errors, auto_refresh=False, transient=not errors.is_terminal) as live:
+
+        async def show() -> None:
+            while True:
+                text = Text(line(run.so_far()))
+                if errors.is_terminal:
+                    live.update(text, refresh=True)
+                else:
+                    errors.print(text)
+                await asyncio.sleep(0.5 if errors.is_terminal else SAID_EVERY)
+
+        showing = asyncio.create_task(show())
+        try:
+            yield
+        finally:
+            showing.cancel()
