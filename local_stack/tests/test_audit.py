@@ -9,6 +9,7 @@ import pytest
 
 from local_stack import audit, leaks
 from local_stack.audit import Outcome, Ran, Result
+from local_stack.environment import ROOT
 
 PACKAGES = {"left-pad", "right-pad"}
 FINE = [{"name": name, "version": "1.0", "vulns": []} for name in sorted(PACKAGES)]
@@ -89,4 +90,4 @@ def test_what_is_no_secret_is_left_alone(text: str) -> None:
 
 
 def test_the_tree_has_none() -> None:
-    assert leaks.in_tree(audit.ROOT) == []
+    assert leaks.in_tree(ROOT) == []

@@ -109,8 +109,9 @@ async def test_what_is_done_to_others_orders_asks_again_too() -> None:
         await _tell(place.served, staff, 1, "User")
         order = place.ids["/orders", "order_id"]
         payment = place.ids["/payments", "payment_id"]
-        wanted = {"lines": [{"product_id": place.values["product_id"], "quantity": 1}], "ship_to": _SHIP_TO}
-        agreed = [{**wanted["lines"][0], "agreed_unit_price": {"amount": 1, "currency": "GBP"}}]
+        line = {"product_id": place.values["product_id"], "quantity": 1}
+        wanted = {"lines": [line], "ship_to": _SHIP_TO}
+        agreed = [{**line, "agreed_unit_price": {"amount": 1, "currency": "GBP"}}]
         for method, path, body in (
             ("POST", f"/orders/{order}/cancel", {}),
             ("PATCH", f"/orders/{order}", {"ship_to": _SHIP_TO}),
