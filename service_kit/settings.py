@@ -19,7 +19,7 @@ class ServiceSettings(BaseSettings):
     be given to all services and another to one. With `_FILE` behind the name, the value is that file's content.
     """
 
-    model_config = SettingsConfigDict(extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
 
     service: ClassVar[str]
 

@@ -22,7 +22,8 @@ class Event(BaseModel):
     `key` and `subject` name the fields that the record's key and `ce_subject` are taken from.
     """
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    # What is wrong with a body is told in logs and dead letters: without the body's names and addresses.
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
     type: ClassVar[str]
     topic: ClassVar[Topic]

@@ -63,3 +63,10 @@ def test_production_refuses_any_origin() -> None:
 
 def test_secrets_are_not_printed() -> None:
     assert "postgresql" not in repr(Shop())
+
+
+def test_a_setting_that_is_wrong_is_named_and_not_shown() -> None:
+    with pytest.raises(ValidationError) as refused:
+        Shop(session_pool_size="the-password-in-the-wrong-line")
+    assert "session_pool_size" in str(refused.value)
+    assert "the-password-in-the-wrong-line" not in str(refused.value)

@@ -1,5 +1,6 @@
 """Which webhooks are the gateway's own: signature, time and form; no service and no gateway is needed for it."""
 
+import hmac
 import json
 import time
 
@@ -81,3 +82,33 @@ async def test_what_is_signed_but_not_understood_is_refused(body: str) -> None:
 @pytest.mark.parametrize("body", ["[]", "null", "1", "{}", '{"type": ["charge.succeeded"]}', UNHEARD_OF])
 async def test_what_is_of_no_concern_is_nothing(body: str) -> None:
     assert await heard(body, signature(body)) is None
+
+
+async def test_no_change_of_one_character_passes() -> None:
+    header = signature(UNHEARD_OF)
+    stamp, digest = header.removeprefix("t=").split(",v1=")
+    for at, character in enumerate(digest):
+        other = "0" if character != "0" else "1"
+        with pytest.raises(WebhookSignatureWrong):
+            await heard(UNHEARD_OF, f"t={stamp},v1={digest[:at]}{other}{digest[at + 1 :]}")
+    for at in range(len(UNHEARD_OF)):
+        with pytest.raises(WebhookSignatureWrong):
+            await heard(UNHEARD_OF[:at] + "~" + UNHEARD_OF[at + 1 :], header)
+    for changed in (f"t={int(stamp) + 1},v1={digest}", f"t={stamp},v1={digest}00", f"t={stamp},v1={digest[:-2]}"):
+        with pytest.raises(WebhookSignatureWrong):
+            await heard(UNHEARD_OF, changed)
+
+
+async def test_how_much_of_a_signature_fits_can_not_be_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each digest is compared in constant time, and by nothing else."""
+    compared: list[bytes] = []
+
+    def compare(expected: bytes, given: bytes) -> bool:
+        compared.append(given)
+        return compare_digest(expected, given)
+
+    compare_digest = hmac.compare_digest
+    monkeypatch.setattr(hmac, "compare_digest", compare)
+    with pytest.raises(WebhookSignatureWrong):
+        await heard(UNHEARD_OF, f"t={int(time.time())},v1=aa,v1=bb")
+    assert compared == [b"aa", b"bb"]
