@@ -26,7 +26,7 @@ _MARK = """
 # We published after another had taken over: our repeats may stand behind newer records of their keys, and compaction
 # keeps what stands last. So the present owner is made to repeat those keys from our first row on; also what it has sent
 # and not marked yet, which is why it loses its epoch first.
-_RAISE_EPOCH = "UPDATE outbox_lease SET epoch = epoch + 1 WHERE id = 1"
+RAISE_EPOCH = "UPDATE outbox_lease SET epoch = epoch + 1 WHERE id = 1"
 _REPEAT_AFTER_US = """
     UPDATE outbox SET published_at = NULL
     FROM (SELECT topic, key, min(id) AS first
@@ -123,7 +123,7 @@ class Marks:
             log.warning("relay: the lease went to another process while %d events were sent", len(rows))
             self._lease.forget()
             async with connection.transaction():
-                await connection.execute(_RAISE_EPOCH)
+                await connection.execute(RAISE_EPOCH)
                 await connection.execute(
                     _REPEAT_AFTER_US, [row.topic for row in rows], [row.key for row in rows], [row.id for row in rows]
                 )

@@ -15,8 +15,9 @@ from contracts.topics import MAX_RECORD_BYTES
 from service_kit.database import doors
 from service_kit.messaging import outbox
 from service_kit.messaging.lease import Lease
+from service_kit.messaging.marks import RAISE_EPOCH
 from service_kit.messaging.producer import Outcome, Producer, partition_of
-from service_kit.messaging.relay import _RAISE_EPOCH, Relay
+from service_kit.messaging.relay import Relay
 from service_kit.messaging.tests.shop import QUICK, Shop, eventually, paid
 from service_kit.telemetry.tracing import continue_trace
 
@@ -152,7 +153,7 @@ async def test_an_owner_that_stands_still_within_a_transaction_is_taken_over_too
         former = Lease("who sleeps", 0.5)
         await former.hold(connection)
         await connection.execute("BEGIN")
-        await connection.execute(_RAISE_EPOCH)
+        await connection.execute(RAISE_EPOCH)
         await shop.speak()
         async with shop.orders.hot_tx() as tx:
             await outbox.add(tx, paid(order, 1))
