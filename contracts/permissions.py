@@ -24,6 +24,9 @@ class Permission(StrEnum):
     USERS_WRITE = "users:write", "Change one's own account, password and addresses, or erase the account"
     USERS_READ_ANY = "users:read:any", "Search and see every account"
     USERS_MANAGE_ANY = "users:manage:any", "Create, change and disable accounts, and give them roles"
+    MFA_WRITE = "mfa:write", "Set up, change and remove one's own second factor"
+    ROLES_MANAGE = "roles:manage", "Make roles of permissions, change and delete them"
+    API_CLIENTS_MANAGE = "api-clients:manage", "Create, change and delete API clients, and give them secrets"
 
     PRODUCTS_READ_ANY = "products:read:any", "See drafts and archived products too"
     PRODUCTS_MANAGE = "products:manage", "Create, change, archive and delete products"
@@ -78,6 +81,7 @@ _OWN_THINGS = frozenset(
     {
         Permission.USERS_READ,
         Permission.USERS_WRITE,
+        Permission.MFA_WRITE,
         Permission.CARTS_READ,
         Permission.CARTS_WRITE,
         Permission.ORDERS_READ,
@@ -90,10 +94,12 @@ _OWN_THINGS = frozenset(
     }
 )
 
+_ADMIN_ALONE = frozenset({Permission.USERS_MANAGE_ANY, Permission.ROLES_MANAGE, Permission.API_CLIENTS_MANAGE})
+
 ROLES = MappingProxyType(
     {
         Role.ADMIN: frozenset(Permission),
-        Role.SUB_ADMIN: frozenset(Permission) - {Permission.USERS_MANAGE_ANY},
+        Role.SUB_ADMIN: frozenset(Permission) - _ADMIN_ALONE,
         Role.USER: _OWN_THINGS,
     }
 )
@@ -101,6 +107,8 @@ ROLES = MappingProxyType(
 SENSITIVE = frozenset(
     {
         Permission.USERS_MANAGE_ANY,
+        Permission.ROLES_MANAGE,
+        Permission.API_CLIENTS_MANAGE,
         Permission.PRODUCTS_MANAGE,
         Permission.PRICES_MANAGE,
         Permission.STOCK_RECEIVE,

@@ -15,7 +15,9 @@ async def open_resources(runtime: Runtime) -> AsyncIterator[None]:
     assert isinstance(settings, Settings)
     passwords = Passwords(memory_kib=settings.password_memory_kib, rounds=settings.password_rounds)
     runtime.provide(passwords)
-    runtime.provide(Signer(runtime.database, settings.key_encryption_secret))
+    vault = settings.vault
+    runtime.provide(vault)
+    runtime.provide(Signer(runtime.database, vault, settings.key_schedule))
     try:
         yield
     finally:

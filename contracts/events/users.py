@@ -2,6 +2,8 @@
 
 from uuid import UUID
 
+from pydantic import Field
+
 from contracts.events.base import Event
 from contracts.topics import USERS
 
@@ -20,6 +22,9 @@ class UserChanged(UserEvent, type="mart.user.changed.v1"):
     roles: list[str]
     email_verified: bool
     active: bool
+    permissions: list[str] | None = Field(
+        default=None, description="what the roles allowed together, own roles too, when this was said; null: not said"
+    )
 
 
 class UserErased(UserEvent, type="mart.user.erased.v1"):

@@ -1,4 +1,4 @@
-"""The user service's public keys: fetched in the background, the last ones kept in the service's own database.
+"""The user service's public keys: fetched in the background, the last good ones kept in the service's own database.
 
 So a service starts, and verifies tokens, while the user service is down; and no request ever waits for a fetch.
 """
@@ -27,8 +27,14 @@ FetchKeys = Callable[[], Awaitable[dict[str, Any]]]
 UNKNOWN_KEY_PAUSE = 30.0
 """Seconds between two fetches that unknown key ids can cause, so that made-up ids can't be used to flood."""
 RETRY_PAUSE = 2.0
+FETCH_SECONDS = 10
+MOST_BYTES = 100_000
+MOST_KEYS = 100
+LEAST_KEY_BITS = 2048
 
-LOAD = "SELECT jwks FROM verification_keys WHERE id = 1"
+LOAD = """
+SELECT jwks, extract(epoch FROM now() - fetched_at)::float8 AS age FROM verification_keys WHERE id = 1
+"""
 KEEP = """
 INSERT INTO verification_keys (id, jwks, fetched_at) VALUES (1, $1, now())
 ON CONFLICT (id) DO UPDATE SET jwks = excluded.jwks, fetched_at = excluded.fetched_at
@@ -39,6 +45,10 @@ class KeysMissing(Problem, status=503, type="verification-keys-missing"):
     """The keys that tokens are verified with were not fetched yet: try again shortly."""
 
 
+class UnusableKeySet(ValueError):
+    """What came is no set of keys to verify tokens with; the one that is in use stays."""
+
+
 class KeyRing:
     """The keys that tokens are verified with, by key id."""
 
@@ -47,13 +57,18 @@ class KeyRing:
         self._database = database
         self._refresh_seconds = refresh_seconds
         self._keys: dict[str, Any] = {}
+        self._jwks: dict[str, Any] = {}
         self._wake = asyncio.Event()
-        self._last_fetch = float("-inf")
+        self._fetched_at = float("-inf")
         self._task: asyncio.Task[None] | None = None
 
     @property
     def ready(self) -> bool:
         return bool(self._keys)
+
+    def age(self) -> float:
+        """Seconds since the keys in use were fetched, here or by another process; infinite where there are none."""
+        return time.time() - self._fetched_at
 
     def find(self, key_id: object) -> Any:
         """Raises: KeysMissing, Unauthenticated (an unknown id, which wakes the refresher)."""
@@ -66,64 +81,109 @@ class KeyRing:
 
     async def start(self) -> None:
         """Takes up the keys that were kept; from here on they are refreshed in the background."""
+        metrics.KEYS_AGE.set_function(self.age)
         await self._load()
         self._task = asyncio.create_task(self._keep_fresh(), name="verification-keys")
 
     async def stop(self) -> None:
         if self._task is not None:
             self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+            await asyncio.wait({self._task})
 
     async def refresh(self) -> None:
-        """Fetches once. Raises what the fetch raises; the keys held so far stay."""
-        self._last_fetch = time.monotonic()
+        """Fetches once. Raises what the fetch raises, or UnusableKeySet; the keys held so far stay."""
         self._use(await self.fetch())
 
     async def _keep_fresh(self) -> None:
         while True:
             self._wake.clear()
-            pause = self._refresh_seconds
-            try:
-                await self.refresh()
-                await self._keep()
-            except Exception as error:
-                log.warning("verification_keys_not_fetched", error=repr(error))
-                pause = RETRY_PAUSE
-            metrics.KEYS_AGE.set(time.monotonic() - self._last_fetch)
+            tried_at = time.monotonic()
+            pause = self._refresh_seconds if await self._refreshed() else RETRY_PAUSE
+            due = time.monotonic() + pause
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), pause)
-                await asyncio.sleep(max(0.0, self._last_fetch + UNKNOWN_KEY_PAUSE - time.monotonic()))
+                # Not `wait_for`: when it is woken and cancelled at once it may forget that it was cancelled.
+                async with asyncio.timeout(pause):
+                    await self._wake.wait()
+                await asyncio.sleep(min(due, tried_at + UNKNOWN_KEY_PAUSE) - time.monotonic())
+
+    async def _refreshed(self) -> bool:
+        """Whether the keys are fresh now. Where not, perhaps another process of this service had more luck."""
+        try:
+            await self.refresh()
+        except Exception as error:
+            log.warning("verification_keys_not_fetched", error=repr(error), age=self.age())
+            await self._load()
+            return False
+        await self._keep()
+        return True
 
     async def _load(self) -> None:
+        """Takes up what was kept, where that is newer than what is in use."""
         try:
             async with self._database.hot() as connection:
-                kept = await connection.fetchval(LOAD)
-            if kept:
-                self._use(json.loads(kept))
+                kept = await connection.fetchrow(LOAD)
+            if kept and kept["age"] < self.age():
+                self._use(json.loads(kept["jwks"]), kept["age"])
         except Exception as error:
             if not database_is_away(error):
                 log.exception("verification_keys_not_loaded")
 
     async def _keep(self) -> None:
-        async with self._database.hot() as connection:
-            await connection.execute(KEEP, json.dumps(self._jwks))
+        try:
+            async with self._database.hot() as connection:
+                await connection.execute(KEEP, json.dumps(self._jwks))
+        except Exception as error:
+            log.warning("verification_keys_not_kept", error=repr(error))
 
-    def _use(self, jwks: dict[str, Any]) -> None:
-        keys = {key["kid"]: jwk.construct(key, "RS256") for key in jwks["keys"] if key.get("kty") == "RSA"}
-        if keys:
-            self._jwks, self._keys = jwks, keys
+    def _use(self, jwks: dict[str, Any], age: float = 0) -> None:
+        self._keys, self._jwks = read_key_set(jwks), jwks
+        self._fetched_at = time.time() - age
+
+
+def read_key_set(jwks: object) -> dict[str, Any]:
+    """The keys for RS256 by their id; others are passed over. Raises: UnusableKeySet."""
+    listed = jwks.get("keys") if isinstance(jwks, dict) else None
+    if not isinstance(listed, list) or len(listed) > MOST_KEYS:
+        raise UnusableKeySet(f"no list of at most {MOST_KEYS} keys")
+    try:
+        found: dict[str, Any] = {key["kid"]: jwk.construct(key, "RS256") for key in listed if _is_for_rs256(key)}
+    except Exception as error:
+        raise UnusableKeySet("a key can't be read") from error
+    if not found:
+        raise UnusableKeySet("no key for RS256")
+    if any(key.prepared_key.key_size < LEAST_KEY_BITS for key in found.values()):
+        raise UnusableKeySet(f"a key of less than {LEAST_KEY_BITS} bits")
+    return found
+
+
+def _is_for_rs256(key: dict[str, Any]) -> bool:
+    return (
+        key.get("kty") == "RSA"
+        and key.get("use", "sig") == "sig"
+        and key.get("alg", "RS256") == "RS256"
+        and isinstance(key.get("kid"), str)
+    )
 
 
 def over_http(url: str) -> FetchKeys:
-    """Fetches a JSON Web Key Set (RFC 7517) from `url`."""
+    """Fetches a JSON Web Key Set (RFC 7517) from `url`; no more of it than a key set has."""
 
     async def fetch() -> dict[str, Any]:
-        async with httpx.AsyncClient(timeout=5, verify=await asyncio.to_thread(_certificates, url)) as client:
-            answer = await client.get(url)
+        certificates = await asyncio.to_thread(_certificates, url)
+        headers = {"Accept-Encoding": "identity"}
+        body = b""
+        async with (
+            asyncio.timeout(FETCH_SECONDS),
+            httpx.AsyncClient(timeout=5, verify=certificates) as client,
+            client.stream("GET", url, headers=headers) as answer,
+        ):
             answer.raise_for_status()
-            keys: dict[str, Any] = answer.json()
-            return keys
+            async for part in answer.aiter_raw():
+                body += part
+                if len(body) > MOST_BYTES:
+                    raise UnusableKeySet(f"more than {MOST_BYTES} bytes")
+        keys: dict[str, Any] = json.loads(body)
+        return keys
 
     return fetch
 

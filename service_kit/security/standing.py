@@ -95,5 +95,4 @@ async def erased_lately(door: Door) -> list[UUID]:
 
 def _permissions(user: UserChanged) -> Iterable[str]:
     """As the event says; one that was said before events told them has built-in roles alone."""
-    told: list[str] | None = getattr(user, "permissions", None)
-    return sorted(permissions_of(user.roles)) if told is None else told
+    return sorted(permissions_of(user.roles)) if user.permissions is None else user.permissions

@@ -58,7 +58,7 @@ class TokenVerifier:
                 token, key, algorithms=[ALGORITHM], audience=AUDIENCE, issuer=self._issuer, options=_REQUIRED
             )
             return _principal(claims)
-        except (JOSEError, ValueError, TypeError, AttributeError, OverflowError, RecursionError) as error:
+        except (JOSEError, LookupError, ValueError, TypeError, AttributeError, OverflowError, RecursionError) as error:
             raise Unauthenticated from error
 
     def _forget_some(self, now: float) -> None:
@@ -69,9 +69,11 @@ class TokenVerifier:
 
 
 def _principal(claims: dict[str, Any]) -> Principal:
-    permissions = claims.get("permissions", [])
+    permissions, session_id = claims.get("permissions", []), claims.get("sid")
     if not isinstance(permissions, list) or not all(isinstance(each, str) for each in permissions):
         raise ValueError("permissions that are no list of words")
+    if not isinstance(claims["client_id"], str):
+        raise ValueError("a client that is no name")
     if int(claims["iat"]) > time.time() + CLOCK_SKEW:
         raise ValueError("issued in the future")
     return Principal(
@@ -80,4 +82,6 @@ def _principal(claims: dict[str, Any]) -> Principal:
         token_id=claims["jti"],
         expires_at=int(claims["exp"]),
         issued_at=int(claims["iat"]),
+        client_id=claims["client_id"],
+        session_id=UUID(session_id) if session_id is not None else None,
     )

@@ -12,7 +12,7 @@ REQUEST_SECONDS = Histogram(
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
 )
 IN_FLIGHT = Gauge("http_requests_in_flight", "Requests being served")
-KEYS_AGE = Gauge("verification_keys_age_seconds", "Since the verification keys were last fetched")
+KEYS_AGE = Gauge("verification_keys_age_seconds", "Since the verification keys in use were fetched")
 
 
 @cache

@@ -41,6 +41,18 @@ async def test_a_good_token(verifier: TokenVerifier) -> None:
     assert not who.may("orders:read:any")
 
 
+async def test_a_clock_that_is_a_little_ahead_does_no_harm(verifier: TokenVerifier) -> None:
+    assert verifier.verify(tokens.token(iat=int(time.time()) + 30))
+
+
+async def test_a_program_is_told_from_a_person(verifier: TokenVerifier) -> None:
+    id, session = uuid4(), uuid4()
+    robot = verifier.verify(tokens.token("stock:read", user_id=id, client_id=str(id)))
+    assert (robot.user_id, robot.client_id, robot.is_person, robot.session_id) == (id, str(id), False, None)
+    ada = verifier.verify(tokens.token(sid=str(session)))
+    assert (ada.is_person, ada.session_id) == (True, session)
+
+
 def _signed_with_the_public_key() -> str:
     """The classic mix-up: HS256, with the public key as the secret."""
 
@@ -70,6 +82,10 @@ BAD: dict[str, Callable[[], str]] = {
     "another issuer": lambda: tokens.token(iss="http://elsewhere"),
     "another audience": lambda: tokens.token(aud="another-shop"),
     "another type": lambda: tokens.token(headers={"typ": "JWT"}),
+    "made in the future": lambda: tokens.token(iat=int(time.time()) + 90, exp=int(time.time()) + 600),
+    "a session that is no id": lambda: tokens.token(sid="mine"),
+    "a client that is no name": lambda: tokens.token(client_id=7),
+    "permissions that are no names": lambda: tokens.token(permissions=[["orders:read"]]),
     "an unknown key": lambda: tokens.token(headers={"kid": "unknown"}),
     "no key named": lambda: jwt.encode(
         tokens.claims(uuid4(), []), tokens.signing_key(), "RS256", headers={"typ": "at+jwt"}
@@ -77,7 +93,10 @@ BAD: dict[str, Callable[[], str]] = {
     "HS256": _signed_with_the_public_key,
     "a subject that is no id": lambda: tokens.token(sub="ada"),
     "permissions that are no list": lambda: tokens.token(permissions="orders:read"),
-    **{f"without {claim}": partial(_without, claim) for claim in ("exp", "iat", "iss", "aud", "sub", "jti")},
+    **{
+        f"without {claim}": partial(_without, claim)
+        for claim in ("exp", "iat", "iss", "aud", "sub", "jti", "client_id")
+    },
 }
 
 

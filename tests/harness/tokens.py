@@ -38,7 +38,7 @@ def key_set() -> dict[str, Any]:
 def claims(user_id: UUID, permissions: list[str], /, **changes: Any) -> dict[str, Any]:
     now = int(time.time())
     usual = {"iss": ISSUER, "aud": "online-mart", "sub": str(user_id), "iat": now, "exp": now + 600}
-    return {**usual, "jti": str(uuid4()), "permissions": permissions, **changes}
+    return {**usual, "jti": str(uuid4()), "client_id": "online-mart", "permissions": permissions, **changes}
 
 
 def token(

@@ -16,6 +16,9 @@ from user_service.accounts import queries, use_cases
 from user_service.accounts.models import EmailTaken, LastAdmin, NotOneself
 from user_service.accounts.passwords import Passwords, PasswordTooWeak
 from user_service.accounts.schemas import AccountChange, AccountOut, ProfileChange, Registration
+from user_service.roles import grants
+from user_service.roles.models import NotYoursToGive, UnknownRole
+from user_service.roles.schemas import RoleName
 
 router = APIRouter(prefix="/users", tags=["accounts"])
 
@@ -33,7 +36,7 @@ UsePasswords = Annotated[Passwords, Depends(passwords_of)]
     status_code=201,
     summary="Register, or create an account",
     openapi_extra=PUBLIC,
-    responses=problems(EmailTaken, PasswordTooWeak, Forbidden),
+    responses=problems(EmailTaken, PasswordTooWeak, Forbidden, UnknownRole, NotYoursToGive),
 )
 async def register(
     body: Registration, tx: Tx, passwords: UsePasswords, who: MaybePrincipal, response: Response, request: Request
@@ -47,6 +50,9 @@ async def register(
         await still_may(request, who, ["users:manage:any"])
     if body.roles != [Role.USER] and not by_staff:
         raise Forbidden(permission="users:manage:any")
+    if by_staff and who is not None:
+        await grants.hold_roles(tx, body.roles)
+        await grants.check_roles(tx, who, body.roles)
     account = await use_cases.register(tx, passwords, **body.model_dump(), verified=by_staff)
     response.headers["Location"] = f"/users/{account.id}" if by_staff else "/users/me"
     set_etag(response, account.version)
@@ -85,7 +91,7 @@ async def search(
     tx: Tx,
     _: Annotated[Principal, Requires("users:read:any")],
     q: Annotated[str | None, Query(max_length=100, description="part of the name or the e-mail address")] = None,
-    role: Role | None = None,
+    role: RoleName | None = None,
     active: bool | None = None,
 ) -> Page[AccountOut]:
     """Newest first."""
@@ -104,7 +110,7 @@ async def read(
 @router.patch(
     "/{user_id}",
     summary="Change an account",
-    responses=problems(NotFound, PreconditionFailed, NotOneself, LastAdmin),
+    responses=problems(NotFound, PreconditionFailed, NotOneself, LastAdmin, UnknownRole, NotYoursToGive),
 )
 async def change(
     user_id: UUID,

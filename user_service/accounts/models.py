@@ -28,7 +28,10 @@ class NotOneself(Problem, status=409, type="not-oneself"):
 
 class Account(Base, table=True):
     __tablename__ = "accounts"
-    __table_args__ = (Index("ix_accounts_created_at_id", "created_at", "id"),)
+    __table_args__ = (
+        Index("ix_accounts_created_at_id", "created_at", "id"),
+        Index("ix_accounts_roles", "roles", postgresql_using="gin"),
+    )
 
     id: UUID = Field(default_factory=uuid7, primary_key=True)
     email: str = Field(unique=True)

@@ -24,14 +24,24 @@ async def lock(tx: Tx, account_id: UUID) -> Account | None:
     return (await tx.exec(select(Account).where(Account.id == account_id).with_for_update())).first()
 
 
+async def hold(tx: Tx, account_id: UUID) -> Account | None:
+    """The account, which nobody changes until the transaction ends; several may hold it."""
+    return (await tx.exec(select(Account).where(Account.id == account_id).with_for_update(read=True))).first()
+
+
 async def lock_admins(tx: Tx) -> list[Account]:
     """All active Admins, held, so that two can't remove each other at the same time."""
     statement = select(Account).where(col(Account.roles).contains([Role.ADMIN]), col(Account.active))
     return list((await tx.exec(statement.order_by(col(Account.id)).with_for_update())).all())
 
 
+async def lock_holders(tx: Tx, role: str) -> list[Account]:
+    statement = select(Account).where(col(Account.roles).contains([role]))
+    return list((await tx.exec(statement.order_by(col(Account.id)).with_for_update())).all())
+
+
 async def search(
-    tx: Tx, position: Position, *, text: str | None, role: Role | None, active: bool | None
+    tx: Tx, position: Position, *, text: str | None, role: str | None, active: bool | None
 ) -> Slice[Account]:
     statement = select(Account)
     if text:

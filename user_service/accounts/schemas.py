@@ -9,10 +9,10 @@ from pydantic import BaseModel, ConfigDict, EmailStr, Field, StringConstraints
 from contracts.permissions import Role
 from user_service.accounts.models import Account
 from user_service.accounts.passwords import LONGEST, SHORTEST
+from user_service.roles.schemas import RoleNames
 
 FullName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 Password = Annotated[str, StringConstraints(min_length=SHORTEST, max_length=LONGEST)]
-Roles = Annotated[list[Role], Field(min_length=1, max_length=3)]
 
 
 class Registration(BaseModel):
@@ -26,7 +26,7 @@ class Registration(BaseModel):
     email: EmailStr
     password: Password
     full_name: FullName
-    roles: Roles = Field(default=[Role.USER], description="other than User: by staff only")
+    roles: RoleNames = Field(default=[Role.USER.value], description="other than User: by staff only")
 
 
 class ProfileChange(BaseModel):
@@ -36,7 +36,7 @@ class ProfileChange(BaseModel):
 
 
 class AccountChange(ProfileChange):
-    roles: Roles | None = None
+    roles: RoleNames | None = None
     active: bool | None = Field(default=None, description="false: disabled, can't sign in any more")
 
 

@@ -1,5 +1,7 @@
 """What can be done with accounts. Each change is told to the other services in the same transaction."""
 
+from collections.abc import Mapping
+from typing import cast
 from uuid import UUID
 
 from sqlalchemy.exc import IntegrityError
@@ -16,6 +18,7 @@ from service_kit.security import Principal, standing
 from user_service.accounts import queries
 from user_service.accounts.models import Account, EmailTaken, LastAdmin, NotOneself
 from user_service.accounts.passwords import Passwords, check_strength
+from user_service.roles import grants
 from user_service.settings import Settings
 
 
@@ -53,11 +56,17 @@ async def change(tx: Tx, account_id: UUID, expected: Expected, **fields: object)
     return account
 
 
-async def change_by_staff(tx: Tx, who: Principal, account_id: UUID, expected: Expected, **fields: object) -> Account:
-    """Raises: NotFound, PreconditionFailed, NotOneself, LastAdmin."""
+async def change_by_staff(
+    tx: Tx, who: Principal, account_id: UUID, expected: Expected, *, roles: list[str] | None = None, **fields: object
+) -> Account:
+    """Raises: NotFound, PreconditionFailed, NotOneself, LastAdmin, UnknownRole, NotYoursToGive."""
+    fields |= {} if roles is None else {"roles": roles}
     if account_id == who.user_id and fields.keys() & {"roles", "active"}:
         raise NotOneself
+    await grants.hold_roles(tx, roles or [])
     admins = await queries.lock_admins(tx)
+    account = await queries.lock(tx, account_id) or not_found(Account, account_id)
+    await grants.check_roles(tx, who, _touched(account, fields))
     account = await change(tx, account_id, expected, **fields)
     if [admin.id for admin in admins] == [account_id] and not account.is_admin:
         raise LastAdmin
@@ -97,8 +106,23 @@ async def ensure_first_admin(runtime: Runtime) -> None:
         )
 
 
+async def tell_holders_of(tx: Tx, role: str) -> None:
+    """What the role allows has changed, and so what its holders may do."""
+    await queries.lock_admins(tx)  # first, as everywhere, so that no two wait for each other
+    for account in await queries.lock_holders(tx, role):
+        account.version += 1
+        await _tell(tx, account)
+
+
+def _touched(account: Account, fields: Mapping[str, object]) -> set[str]:
+    """The roles whose permissions a change gives or takes: all of them, where the account is disabled or enabled."""
+    before, after = set(account.roles), set(cast(list[str], fields.get("roles", account.roles)))
+    return before ^ after if fields.get("active", account.active) == account.active else before | after
+
+
 async def _tell(tx: Tx, account: Account) -> None:
     fields = account.model_dump(include={"email", "full_name", "roles", "email_verified", "active", "version"})
-    changed = users.UserChanged(user_id=account.id, **fields)
+    permissions = sorted(await grants.permissions_held(tx, account.roles))
+    changed = users.UserChanged(user_id=account.id, permissions=permissions, **fields)
     await outbox.add(tx, changed)
     await standing.remember(tx, [changed], [utcnow()])

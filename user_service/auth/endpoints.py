@@ -1,50 +1,109 @@
 """The token endpoint (RFC 6749), which Swagger UI's *Authorize* calls from every service's page."""
 
-from typing import Annotated, Literal
+import base64
+import binascii
+from typing import Annotated
+from urllib.parse import unquote_plus
 
 from fastapi import APIRouter, Depends, Form, Request, Response
 
+from service_kit.database import Tx
 from service_kit.http.answers import problems
 from service_kit.security import PUBLIC
 from user_service.accounts.passwords import LONGEST, Passwords
-from user_service.auth import use_cases
-from user_service.auth.models import InvalidGrant, UnsupportedGrant
-from user_service.auth.schemas import TokensOut
+from user_service.auth.models import InvalidClient, InvalidGrant, InvalidScope, MfaRequired, UnsupportedGrant, WrongCode
+from user_service.auth.schemas import GRANTS, MFA_OTP, TokensOut
 from user_service.auth.use_cases import SignIn
 from user_service.keys.signer import Signer
+from user_service.keys.vault import Vault
+from user_service.mfa.models import TooManyTries
+from user_service.sessions import use_cases as sessions
+from user_service.sessions.models import Client
 
 router = APIRouter(prefix="/auth", tags=["sign-in"])
 
 
 async def sign_in_of(request: Request) -> SignIn:
     runtime = request.app.state.runtime
-    return SignIn(runtime.database, runtime.resource(Passwords), runtime.resource(Signer), runtime.settings)
+    passwords, signer, vault = runtime.resource(Passwords), runtime.resource(Signer), runtime.resource(Vault)
+    return SignIn(runtime.database, passwords, signer, vault, runtime.settings)
+
+
+async def client_of(request: Request) -> Client:
+    """What the person's sessions are listed by."""
+    address = request.client.host if request.client else None
+    return Client(request.headers.get("User-Agent", "")[:400], address)
+
+
+class TokenForm:
+    """All fields of all grants; each grant asks for its own."""
+
+    def __init__(
+        self,
+        grant_type: Annotated[str, Form(max_length=100, description=f"one of {', '.join(GRANTS)}")] = "password",
+        username: Annotated[str | None, Form(max_length=320, description="the e-mail address")] = None,
+        password: Annotated[str | None, Form(max_length=LONGEST)] = None,
+        otp: Annotated[str | None, Form(max_length=40, description="a code of the second factor")] = None,
+        mfa_token: Annotated[str | None, Form(max_length=500, description="of the answer `mfa-required`")] = None,
+        refresh_token: Annotated[str | None, Form(max_length=200)] = None,
+        client_id: Annotated[str | None, Form(max_length=100)] = None,
+        client_secret: Annotated[str | None, Form(max_length=200)] = None,
+        scope: Annotated[str, Form(max_length=8000, description="for API clients: fewer permissions")] = "",
+    ) -> None:
+        self.grant_type = grant_type
+        self.username, self.password = username, password
+        self.otp, self.mfa_token = otp, mfa_token
+        self.refresh_token = refresh_token
+        self.client_id, self.client_secret = client_id, client_secret
+        self.scope = scope
 
 
 @router.post(
     "/token",
     summary="Sign in, or stay signed in",
     openapi_extra=PUBLIC,
-    responses=problems(InvalidGrant, UnsupportedGrant),
+    response_model_exclude_none=True,
+    responses=problems(
+        InvalidGrant, UnsupportedGrant, InvalidScope, MfaRequired, WrongCode, InvalidClient, TooManyTries
+    ),
 )
 async def token(
+    request: Request,
     response: Response,
     sign_in: Annotated[SignIn, Depends(sign_in_of)],
-    grant_type: Annotated[Literal["password", "refresh_token"], Form()] = "password",
-    username: Annotated[str | None, Form(max_length=320, description="the e-mail address")] = None,
-    password: Annotated[str | None, Form(max_length=LONGEST)] = None,
-    refresh_token: Annotated[str | None, Form(max_length=200)] = None,
+    client: Annotated[Client, Depends(client_of)],
+    form: Annotated[TokenForm, Depends()],
 ) -> TokensOut:
-    """An access token for ten minutes, and a refresh token that gives the next pair, once."""
+    """An access token for ten minutes, and a refresh token that gives the next pair, once.
+
+    Where a second factor is set up, the password alone is answered by `mfa-required`; its `mfa_token` and a code of the
+    app (or a recovery code) in `otp` then complete it. API clients get an access token alone.
+    """
     response.headers["Cache-Control"] = "no-store"
-    if grant_type == "password" and username and password:
-        return await sign_in.by_password(username, password)
-    if grant_type == "refresh_token" and refresh_token:
-        return await sign_in.by_refresh_token(refresh_token)
-    raise UnsupportedGrant
+    if form.grant_type == "password" and form.username and form.password:
+        return await sign_in.by_password(form.username, form.password, client, form.otp or None)
+    if form.grant_type == MFA_OTP and form.mfa_token and form.otp:
+        return await sign_in.by_code(form.mfa_token, form.otp, client)
+    if form.grant_type == "refresh_token" and form.refresh_token:
+        return await sign_in.by_refresh_token(form.refresh_token, client)
+    if form.grant_type == "client_credentials":
+        return await sign_in.by_client_secret(*_client_credentials(request, form), form.scope)
+    raise UnsupportedGrant(fields=GRANTS.get(form.grant_type, f"one of {', '.join(GRANTS)}"))
 
 
 @router.post("/logout", status_code=204, summary="Sign out", openapi_extra=PUBLIC)
-async def logout(request: Request, refresh_token: Annotated[str, Form(max_length=200)]) -> None:
+async def logout(tx: Tx, refresh_token: Annotated[str, Form(max_length=200)]) -> None:
     """Ends the session of this refresh token. The access token ends by itself, within ten minutes."""
-    await use_cases.sign_out(request.app.state.runtime.database, refresh_token)
+    await sessions.end_by_token(tx, refresh_token)
+
+
+def _client_credentials(request: Request, form: TokenForm) -> tuple[str, str]:
+    """By HTTP Basic (RFC 6749, 2.3.1: both parts form-encoded), else from the form. Raises: InvalidClient."""
+    scheme, _, value = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() != "basic":
+        return form.client_id or "", form.client_secret or ""
+    try:
+        id, _, secret = base64.b64decode(value, validate=True).decode().partition(":")
+    except (binascii.Error, ValueError) as error:
+        raise InvalidClient from error
+    return unquote_plus(id), unquote_plus(secret)

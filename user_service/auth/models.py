@@ -1,31 +1,52 @@
-"""Refresh tokens: opaque, hashed at rest, each good for one use."""
+"""What the token endpoint refuses, and why."""
 
-from datetime import datetime
-from uuid import UUID
+from typing import Any, ClassVar
 
-from sqlmodel import Field
-
-from service_kit.clock import utcnow
 from service_kit.problems import Problem
-from user_service.base import Base
 
 
-class InvalidGrant(Problem, status=400, type="invalid-grant"):
+class TokenProblem(Problem):
+    """Also says RFC 6749's word for it in `error`, for OAuth libraries."""
+
+    error: ClassVar[str] = "invalid_request"
+
+    def body(self, instance: str | None = None) -> dict[str, Any]:
+        return {**super().body(instance), "error": self.error}
+
+
+class InvalidGrant(TokenProblem, status=400, type="invalid-grant"):
     """E-mail address and password don't match, the refresh token is not good any more, or the account is disabled."""
 
-
-class UnsupportedGrant(Problem, status=400, type="unsupported-grant-type"):
-    """`grant_type` must be `password` (with username and password) or `refresh_token` (with refresh_token)."""
+    error = "invalid_grant"
 
 
-class RefreshToken(Base, table=True):
-    """One link of a session's chain. A token that comes a second time was stolen: the whole chain ends."""
+class UnsupportedGrant(TokenProblem, status=400, type="unsupported-grant-type"):
+    """Send {fields} with this `grant_type`."""
 
-    __tablename__ = "refresh_tokens"
+    error = "unsupported_grant_type"
 
-    token_hash: bytes = Field(primary_key=True)
-    session_id: UUID = Field(index=True)
-    account_id: UUID = Field(foreign_key="accounts.id", ondelete="CASCADE", index=True)
-    created_at: datetime = Field(default_factory=utcnow)
-    expires_at: datetime = Field(index=True)
-    used_at: datetime | None = None
+
+class InvalidClient(TokenProblem, status=401, type="invalid-client"):
+    """There is no such API client, its secret is another one, or it is disabled."""
+
+    error = "invalid_client"
+    always_headers: ClassVar[dict[str, str]] = {"WWW-Authenticate": 'Basic realm="Online Mart"'}
+
+
+class InvalidScope(TokenProblem, status=400, type="invalid-scope"):
+    """This client may not {scope}."""
+
+    error = "invalid_scope"
+
+
+class MfaRequired(TokenProblem, status=400, type="mfa-required"):
+    """The password is right, and a code of the second factor is needed: send it with `mfa_token`, within
+    {expires_in} seconds, as grant `urn:online-mart:params:oauth:grant-type:mfa-otp`."""
+
+    error = "mfa_required"
+
+
+class WrongCode(TokenProblem, status=400, type="wrong-code"):
+    """This code is not the one that the app shows, or it was used already."""
+
+    error = "invalid_grant"

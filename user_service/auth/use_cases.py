@@ -1,105 +1,159 @@
 """Signing in, and staying signed in."""
 
 import hashlib
-import secrets
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import timedelta
 from uuid import UUID
 
-from contracts.permissions import permissions_of
+from cryptography.fernet import InvalidToken
+
+from contracts.permissions import Permission, Role, is_known, permissions_of
 from service_kit.clock import utcnow
-from service_kit.database import Database
+from service_kit.database import Database, Tx
 from service_kit.ids import uuid7
-from service_kit.runtime import Runtime
+from service_kit.security.principal import FIRST_PARTY
 from service_kit.security.tokens import AUDIENCE
 from user_service.accounts import queries as accounts
 from user_service.accounts.models import Account
 from user_service.accounts.passwords import Passwords
-from user_service.auth import queries
-from user_service.auth.models import InvalidGrant, RefreshToken
+from user_service.api_clients import use_cases as api_clients
+from user_service.auth.models import InvalidClient, InvalidGrant, InvalidScope, MfaRequired, WrongCode
 from user_service.auth.schemas import TokensOut
 from user_service.keys.signer import Signer
+from user_service.keys.vault import Vault
+from user_service.mfa import queries as factors
+from user_service.mfa.models import MfaNotOn, WrongProof
+from user_service.mfa.use_cases import Mfa
+from user_service.roles.grants import permissions_held
+from user_service.sessions import use_cases as sessions
+from user_service.sessions.models import Client, Session
 from user_service.settings import Settings
+
+MFA_TOKEN_LIFETIME = timedelta(minutes=5)
+# What staff may do until they have set up the second factor that is asked of them.
+ENROL_ONLY = frozenset({Permission.MFA_WRITE.value})
 
 
 @dataclass(frozen=True)
 class SignIn:
-    """What signing in needs, and the two ways to do it."""
+    """What signing in needs, and the ways to do it."""
 
     database: Database
     passwords: Passwords
     signer: Signer
+    vault: Vault
     settings: Settings
 
-    async def by_password(self, email: str, password: str) -> TokensOut:
-        """Raises: InvalidGrant. No transaction is open while the password is verified: that takes long."""
+    async def by_password(self, email: str, password: str, client: Client, otp: str | None = None) -> TokensOut:
+        """Raises: InvalidGrant, MfaRequired, WrongCode, TooManyTries.
+
+        No transaction is open while the password is verified: that takes long.
+        """
         async with self.database.tx() as tx:
             account = await accounts.by_email(tx, email)
         if not await self.passwords.verify(password, account.password_hash if account else None):
             raise InvalidGrant
         if account is None or not account.active:
             raise InvalidGrant
-        return await self._issue(account, session_id=uuid7())
-
-    async def by_refresh_token(self, token: str) -> TokensOut:
-        """Raises: InvalidGrant. A token that was used before ends its session: one of the two users is a thief."""
-        now = utcnow()
         async with self.database.tx() as tx:
-            found = await queries.lock(tx, _hash(token))
-            reused = found is not None and found.used_at is not None
-            if found is None or found.expires_at <= now or reused:
-                account = None
-                if found is not None and reused:
-                    await queries.end_session(tx, found.session_id)
-            else:
-                account = await accounts.by_id(tx, found.account_id)
-                found.used_at = now
-        if found is None or account is None or not account.active:
+            with_code = await factors.is_on(tx, account.id)
+        if with_code and otp is None:
+            raise MfaRequired(mfa_token=self._mfa_token(account), expires_in=int(MFA_TOKEN_LIFETIME.total_seconds()))
+        if with_code and otp is not None:
+            await self._prove(account.id, otp)
+        return await self._begin(account, client)
+
+    async def by_code(self, mfa_token: str, otp: str, client: Client) -> TokensOut:
+        """The second step of signing in. Raises: InvalidGrant, WrongCode, TooManyTries."""
+        account = await self._halfway_in(mfa_token)
+        await self._prove(account.id, otp)
+        return await self._begin(account, client)
+
+    async def by_refresh_token(self, token: str, client: Client) -> TokensOut:
+        """Raises: InvalidGrant."""
+        async with self.database.tx() as tx:
+            renewed = await sessions.renew(tx, self.vault, token, client, self.settings.session_lifetimes)
+            account = await accounts.by_id(tx, renewed[0].account_id) if renewed else None
+            permissions = await self._permissions(tx, account) if account else frozenset()
+        if renewed is None or account is None or not account.active:
             raise InvalidGrant
-        return await self._issue(account, found.session_id)
+        return await self._for_person(account, permissions, *renewed)
 
-    async def _issue(self, account: Account, session_id: UUID) -> TokensOut:
-        now = utcnow()
-        permissions = sorted(permissions_of(account.roles))
-        refresh_token = secrets.token_urlsafe(32)
+    async def by_client_secret(self, client_id: str, secret: str, scope: str) -> TokensOut:
+        """Raises: InvalidClient, InvalidScope."""
         async with self.database.tx() as tx:
-            expires_at = now + self.settings.refresh_token_lifetime
-            hashed = _hash(refresh_token)
-            tx.add(RefreshToken(token_hash=hashed, session_id=session_id, account_id=account.id, expires_at=expires_at))
-        return TokensOut(
-            access_token=await self.signer.sign(self._claims(account, permissions, session_id, now)),
-            refresh_token=refresh_token,
-            expires_in=int(self.settings.access_token_lifetime.total_seconds()),
-            scope=" ".join(permissions),
-        )
+            client = await api_clients.authenticate(tx, client_id, secret)
+        if client is None:
+            raise InvalidClient
+        allowed = frozenset(filter(is_known, client.permissions))
+        asked = frozenset(scope.split()) or allowed
+        if asked - allowed:
+            raise InvalidScope(scope=" ".join(sorted(asked - allowed)))
+        return await self._tokens(str(client.id), asked, {"client_id": str(client.id), "roles": []})
 
-    def _claims(self, account: Account, permissions: list[str], session_id: UUID, now: datetime) -> dict[str, object]:
-        return {
+    async def _begin(self, account: Account, client: Client) -> TokensOut:
+        async with self.database.tx() as tx:
+            now = await accounts.hold(tx, account.id)
+            if now is None or not now.active or now.password_hash != account.password_hash:
+                raise InvalidGrant  # disabled, or another password, while this one was verified
+            session, refresh_token = await sessions.begin(tx, now.id, client, self.settings.session_lifetimes)
+            permissions = await self._permissions(tx, now)
+        return await self._for_person(now, permissions, session, refresh_token)
+
+    async def _permissions(self, tx: Tx, account: Account) -> frozenset[str]:
+        held = await permissions_held(tx, account.roles)
+        is_staff = not held <= permissions_of([Role.USER])
+        if is_staff and self.settings.staff_need_mfa and not await factors.is_on(tx, account.id):
+            return ENROL_ONLY
+        return held
+
+    async def _for_person(
+        self, account: Account, permissions: frozenset[str], session: Session, refresh_token: str
+    ) -> TokensOut:
+        claims: dict[str, object] = {"client_id": FIRST_PARTY, "sid": str(session.id), "roles": account.roles}
+        return await self._tokens(str(account.id), permissions, claims, refresh_token)
+
+    async def _tokens(
+        self, subject: str, permissions: frozenset[str], claims: dict[str, object], refresh_token: str | None = None
+    ) -> TokensOut:
+        now, sorted_permissions = utcnow(), sorted(permissions)
+        lifetime = self.settings.access_token_lifetime
+        standard = {
             "iss": self.settings.public_issuer,
             "aud": AUDIENCE,
-            "sub": str(account.id),
+            "sub": subject,
             "iat": int(now.timestamp()),
-            "exp": int((now + self.settings.access_token_lifetime).timestamp()),
+            "exp": int((now + lifetime).timestamp()),
             "jti": str(uuid7()),
-            "sid": str(session_id),
-            "client_id": "online-mart",
-            "roles": account.roles,
-            "permissions": permissions,
         }
+        return TokensOut(
+            access_token=await self.signer.sign({**standard, **claims, "permissions": sorted_permissions}),
+            refresh_token=refresh_token,
+            expires_in=int(lifetime.total_seconds()),
+            scope=" ".join(sorted_permissions),
+        )
+
+    async def _prove(self, account_id: UUID, otp: str) -> None:
+        try:
+            await Mfa(self.database, self.vault, self.passwords).prove(account_id, otp)
+        except (WrongProof, MfaNotOn) as error:
+            raise WrongCode from error
+
+    def _mfa_token(self, account: Account) -> str:
+        """Says that the password was right; void once the password is another one."""
+        return self.vault.encrypt(f"mfa {account.id} {_fingerprint(account)}".encode()).decode()
+
+    async def _halfway_in(self, mfa_token: str) -> Account:
+        try:
+            kind, id, fingerprint = self.vault.decrypt(mfa_token.encode(), within=MFA_TOKEN_LIFETIME).decode().split()
+        except (InvalidToken, ValueError) as error:
+            raise InvalidGrant from error
+        async with self.database.tx() as tx:
+            account = await accounts.by_id(tx, UUID(id)) if kind == "mfa" else None
+        if account is None or not account.active or _fingerprint(account) != fingerprint:
+            raise InvalidGrant
+        return account
 
 
-async def sign_out(database: Database, refresh_token: str) -> None:
-    """Ends the session that the token belongs to; one that is unknown is signed out already."""
-    async with database.tx() as tx:
-        if found := await queries.lock(tx, _hash(refresh_token)):
-            await queries.end_session(tx, found.session_id)
-
-
-async def prune(runtime: Runtime) -> None:
-    async with runtime.database.tx() as tx:
-        await queries.delete_expired(tx, utcnow())
-
-
-def _hash(token: str) -> bytes:
-    """SHA-256 is enough: the token has 256 random bits, there is nothing to guess."""
-    return hashlib.sha256(token.encode()).digest()
+def _fingerprint(account: Account) -> str:
+    return hashlib.sha256(account.password_hash.encode()).hexdigest()

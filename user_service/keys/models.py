@@ -1,18 +1,53 @@
-"""The keys that access tokens are signed with."""
+"""The keys that access tokens are signed with, and the times that their rotation keeps to."""
 
-from datetime import datetime
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from sqlmodel import Field
 
 from service_kit.clock import utcnow
 from user_service.base import Base
 
+CLOCKS_APART = timedelta(minutes=1)
+"""What the clocks of two machines may differ by, generously."""
+
 
 class SigningKey(Base, table=True):
-    """One RSA key; the newest signs, all are published."""
+    """One RSA key. It is published from when it is made, signs from `signs_from` on until the next one does."""
 
     __tablename__ = "signing_keys"
 
     id: str = Field(primary_key=True, description="the `kid`")
     encrypted_private_key: bytes
     created_at: datetime = Field(default_factory=utcnow)
+    signs_from: datetime = Field(default_factory=utcnow)
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """When keys change. `refresh` is how often those who verify fetch the keys."""
+
+    refresh: timedelta
+    token_lifetime: timedelta
+    key_lifetime: timedelta
+
+    @property
+    def ahead(self) -> timedelta:
+        """How long a new key is published before it signs: so that one failed fetch does no harm."""
+        return 2 * self.refresh
+
+    @property
+    def lingers(self) -> timedelta:
+        """How long a key stays published once the next one signs: other processes of this service may sign with it
+        until they read the keys again, and then their last token has its lifetime before it."""
+        return self.token_lifetime + 2 * self.refresh + CLOCKS_APART
+
+    def published(self, keys: Sequence[SigningKey], now: datetime) -> list[SigningKey]:
+        """Those of `keys` (in the order in which they sign) that verify tokens now."""
+        following = [key.signs_from for key in keys[1:]]
+        retired = sum(signs_from + self.lingers <= now for signs_from in following)
+        return list(keys[retired:])
+
+    def rotation_due(self, keys: Sequence[SigningKey], now: datetime) -> bool:
+        return bool(keys) and keys[-1].signs_from + self.key_lifetime <= now

@@ -1,10 +1,19 @@
-"""Which keys others verify tokens with."""
+"""Which keys others verify tokens with, and how they are changed for new ones without anybody noticing."""
 
 from typing import Any
 
+import structlog
+
+from service_kit.clock import utcnow
+from service_kit.database import Database
 from service_kit.runtime import Runtime
 from service_kit.security.keys import FetchKeys
-from user_service.keys.signer import Signer
+from user_service.keys import queries
+from user_service.keys.models import Schedule, SigningKey
+from user_service.keys.signer import Signer, add_key
+from user_service.keys.vault import Vault
+
+log = structlog.get_logger(__name__)
 
 
 def published_keys(runtime: Runtime) -> FetchKeys:
@@ -14,3 +23,43 @@ def published_keys(runtime: Runtime) -> FetchKeys:
         return await runtime.resource(Signer).public_keys()
 
     return fetch
+
+
+async def rotate(database: Database, vault: Vault, schedule: Schedule) -> SigningKey:
+    """Publishes a new key, which signs once everybody has it. While one waits for its turn already, gives that one."""
+    async with database.tx() as tx:
+        await queries.alone(tx)
+        found, now = await queries.in_order(tx), utcnow()
+        if found and found[-1].signs_from > now:
+            return found[-1]
+        return await add_key(tx, vault, now + schedule.ahead if found else now)
+
+
+async def replace_at_once(database: Database, vault: Vault) -> SigningKey:
+    """For a key that has got into the wrong hands: a new one signs now, and no other is published any more.
+
+    Tokens that are out are refused as soon as each service has fetched the keys, new ones until then.
+    """
+    async with database.tx() as tx:
+        await queries.alone(tx)
+        key = await add_key(tx, vault, utcnow())
+        await queries.remove_all_but(tx, [key.id])
+        return key
+
+
+async def keep_up(runtime: Runtime) -> None:
+    """Starts a rotation when the newest key is old, removes keys that verify nothing any more, and puts what the
+    former encryption secret has encrypted under the present one."""
+    signer, vault = runtime.resource(Signer), runtime.resource(Vault)
+    async with runtime.database.tx() as tx:
+        await queries.alone(tx)
+        found, now = await queries.in_order(tx), utcnow()
+        if signer.schedule.rotation_due(found, now):
+            found.append(await add_key(tx, vault, now + signer.schedule.ahead))
+            log.info("signing_key_made", kid=found[-1].id, signs_from=found[-1].signs_from.isoformat())
+        kept = signer.schedule.published(found, now)
+        if len(kept) < len(found):
+            await queries.remove_all_but(tx, [key.id for key in kept])
+            log.info("signing_keys_retired", kids=[key.id for key in found if key not in kept])
+        for key in kept:
+            key.encrypted_private_key = vault.renewed(key.encrypted_private_key) or key.encrypted_private_key

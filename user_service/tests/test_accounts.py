@@ -6,6 +6,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from contracts.events import users
+from contracts.permissions import permissions_of
 from tests.harness.service import Caller, Served
 from user_service.accounts.use_cases import ensure_first_admin
 
@@ -29,7 +30,7 @@ async def test_registering_makes_an_unverified_customer_and_tells_the_others(ser
     [event] = await service.events()
     assert event == users.UserChanged(
         user_id=account["id"], email="ada@example.com", full_name="Ada Lovelace", roles=["User"],
-        email_verified=False, active=True, version=1,
+        email_verified=False, active=True, permissions=sorted(permissions_of(["User"])), version=1,
     )  # fmt: skip
 
 

@@ -1,0 +1,91 @@
+"""API clients over HTTP."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Response
+
+from service_kit.database import Tx
+from service_kit.http.answers import problems
+from service_kit.http.etag import IfMatch, set_etag
+from service_kit.http.pagination import Page, Paged
+from service_kit.problems import NotFound, PreconditionFailed
+from service_kit.security import Principal, Requires
+from user_service.api_clients import queries, use_cases
+from user_service.api_clients.models import LastSecret, TooManySecrets
+from user_service.api_clients.schemas import ApiClientChange, ApiClientIn, ApiClientOut, NewApiClientOut, NewSecretOut
+from user_service.roles.models import NotYoursToGive
+
+router = APIRouter(prefix="/api-clients", tags=["api-clients"])
+
+Manager = Annotated[Principal, Requires("api-clients:manage")]
+
+
+@router.post("", status_code=201, summary="Make an API client", responses=problems(NotYoursToGive))
+async def create(body: ApiClientIn, tx: Tx, who: Manager, response: Response) -> NewApiClientOut:
+    """With permissions that you hold yourself. Keep the secret: it is shown this once.
+
+    The program gets its tokens by `POST /auth/token` with `grant_type=client_credentials`.
+    """
+    client, row, secret = await use_cases.create(tx, who, **body.model_dump(mode="json"))
+    response.headers["Location"] = f"/api-clients/{client.id}"
+    response.headers["Cache-Control"] = "no-store"
+    set_etag(response, client.version)
+    return NewApiClientOut(**ApiClientOut.of(client, [row]).model_dump(), secret=secret)
+
+
+@router.get("", summary="All API clients")
+async def list_clients(page: Paged, tx: Tx, _: Manager) -> Page[ApiClientOut]:
+    """Newest first."""
+    found = await queries.listed(tx, page.position)
+    secrets = await queries.secrets_of(tx, [client.id for client in found.rows])
+    return page.of(found, lambda client: ApiClientOut.of(client, secrets))
+
+
+@router.get("/{client_id}", summary="One API client", responses=problems(NotFound))
+async def read(client_id: UUID, tx: Tx, _: Manager, response: Response) -> ApiClientOut:
+    client = await use_cases.read(tx, client_id)
+    set_etag(response, client.version)
+    return ApiClientOut.of(client, await queries.secrets_of(tx, [client_id]))
+
+
+@router.patch(
+    "/{client_id}", summary="Change an API client", responses=problems(NotFound, PreconditionFailed, NotYoursToGive)
+)
+async def change(
+    client_id: UUID, body: ApiClientChange, expected: IfMatch, tx: Tx, who: Manager, response: Response
+) -> ApiClientOut:
+    """Name, permissions, and whether it gets tokens. Those that are out end within their ten minutes."""
+    client = await use_cases.change(tx, who, client_id, expected, **body.model_dump(mode="json"))
+    set_etag(response, client.version)
+    return ApiClientOut.of(client, await queries.secrets_of(tx, [client_id]))
+
+
+@router.delete(
+    "/{client_id}", status_code=204, summary="Delete an API client", responses=problems(NotFound, PreconditionFailed)
+)
+async def delete(client_id: UUID, expected: IfMatch, tx: Tx, _: Manager) -> None:
+    await use_cases.delete(tx, client_id, expected)
+
+
+@router.post(
+    "/{client_id}/secrets",
+    status_code=201,
+    summary="Make another secret",
+    responses=problems(NotFound, TooManySecrets, NotYoursToGive),
+)
+async def add_secret(client_id: UUID, tx: Tx, who: Manager, response: Response) -> NewSecretOut:
+    """Both work until you delete the old one, once the program uses the new one. It is shown this once."""
+    row, secret = await use_cases.add_secret(tx, who, client_id)
+    response.headers["Cache-Control"] = "no-store"
+    return NewSecretOut.showing(row, secret)
+
+
+@router.delete(
+    "/{client_id}/secrets/{secret_id}",
+    status_code=204,
+    summary="Delete a secret",
+    responses=problems(NotFound, LastSecret),
+)
+async def remove_secret(client_id: UUID, secret_id: UUID, tx: Tx, _: Manager) -> None:
+    await use_cases.remove_secret(tx, client_id, secret_id)

@@ -1,0 +1,64 @@
+"""API clients: programs that call the services in their own name, with a secret instead of a password."""
+
+import hmac
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import Column, Text
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlmodel import Field
+
+from service_kit.clock import utcnow
+from service_kit.ids import uuid7
+from service_kit.problems import Problem
+from user_service.base import Base
+
+MOST_SECRETS = 2
+"""The one in use, and its successor while the program is being told."""
+
+
+class TooManySecrets(Problem, status=409, type="too-many-secrets"):
+    """A client has at most {most} secrets: delete the one that is not in use any more first."""
+
+
+class LastSecret(Problem, status=409, type="last-secret"):
+    """This is the client's only secret: make another one first, or disable the client."""
+
+
+class ApiClient(Base, table=True):
+    """Its id is the `sub` and the `client_id` of its tokens."""
+
+    __tablename__ = "api_clients"
+
+    id: UUID = Field(default_factory=uuid7, primary_key=True)
+    name: str
+    permissions: list[str] = Field(sa_column=Column(ARRAY(Text), nullable=False))
+    active: bool = True
+    version: int = 1
+    created_by: UUID
+    created_at: datetime = Field(default_factory=utcnow)
+
+    def change(self, **fields: object) -> None:
+        """Takes over the fields that differ. The version grows with each change."""
+        changed = {name: value for name, value in fields.items() if getattr(self, name) != value}
+        for name, value in changed.items():
+            setattr(self, name, value)
+        self.version += bool(changed)
+
+
+class ClientSecret(Base, table=True):
+    """A secret's hash (SHA-256 is enough: nobody can guess 256 random bits)."""
+
+    __tablename__ = "api_client_secrets"
+
+    id: UUID = Field(default_factory=uuid7, primary_key=True)
+    client_id: UUID = Field(foreign_key="api_clients.id", ondelete="CASCADE", index=True)
+    secret_hash: bytes
+    created_at: datetime = Field(default_factory=utcnow)
+    last_used_at: datetime | None = None
+
+
+def matching(secrets: Sequence[ClientSecret], hashed: bytes) -> ClientSecret | None:
+    """Each is compared to its end, so that the time it takes tells nothing."""
+    return next((s for s, same in [(s, hmac.compare_digest(s.secret_hash, hashed)) for s in secrets] if same), None)

@@ -1,0 +1,69 @@
+"""Bodies of requests and answers about API clients."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from user_service.api_clients.models import ApiClient, ClientSecret
+from user_service.roles.schemas import Permissions
+
+Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
+
+
+class ApiClientIn(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"example": {"name": "warehouse robots", "permissions": ["stock:read", "stock:receive"]}},
+    )
+
+    name: Name
+    permissions: Permissions
+
+
+class ApiClientChange(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    name: Name | None = None
+    permissions: Permissions | None = None
+    active: bool | None = Field(default=None, description="false: disabled, gets no tokens any more")
+
+
+class SecretOut(BaseModel):
+    id: UUID
+    created_at: datetime
+    last_used_at: datetime | None
+
+    @classmethod
+    def of(cls, secret: ClientSecret) -> "SecretOut":
+        return cls.model_validate(secret, from_attributes=True)
+
+
+class NewSecretOut(SecretOut):
+    secret: str = Field(description="shown this once, kept only as a hash")
+
+    @classmethod
+    def showing(cls, row: ClientSecret, secret: str) -> "NewSecretOut":
+        return cls(id=row.id, created_at=row.created_at, last_used_at=None, secret=secret)
+
+
+class ApiClientOut(BaseModel):
+    id: UUID = Field(description="the `client_id` to ask for tokens with")
+    name: str
+    permissions: list[str]
+    active: bool
+    secrets: list[SecretOut]
+    version: int
+    created_by: UUID
+    created_at: datetime
+
+    @classmethod
+    def of(cls, client: ApiClient, secrets: Sequence[ClientSecret]) -> "ApiClientOut":
+        own = [SecretOut.of(secret) for secret in secrets if secret.client_id == client.id]
+        return cls(**client.model_dump(), secrets=own)
+
+
+class NewApiClientOut(ApiClientOut):
+    secret: str = Field(description="shown this once, kept only as a hash")

@@ -1,0 +1,83 @@
+"""One's own second factor over HTTP."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request, Response
+
+from service_kit.database import Tx
+from service_kit.http.answers import problems
+from service_kit.problems import NotFound
+from service_kit.security import Principal, Requires
+from user_service.accounts.passwords import Passwords
+from user_service.keys.vault import Vault
+from user_service.mfa import queries
+from user_service.mfa.models import MfaNotOn, MfaOnAlready, TooManyTries, WrongProof
+from user_service.mfa.schemas import CodeProof, MfaOut, PasswordProof, Proof, RecoveryCodesOut, TotpOut
+from user_service.mfa.use_cases import Mfa
+
+router = APIRouter(prefix="/auth/mfa", tags=["second factor"])
+
+Owner = Annotated[Principal, Requires("mfa:write")]
+
+
+async def mfa_of(request: Request) -> Mfa:
+    runtime = request.app.state.runtime
+    return Mfa(runtime.database, runtime.resource(Vault), runtime.resource(Passwords))
+
+
+UseMfa = Annotated[Mfa, Depends(mfa_of)]
+
+
+@router.get("", summary="My second factor")
+async def read(tx: Tx, who: Owner) -> MfaOut:
+    factor = await queries.by_account(tx, who.user_id)
+    left = await queries.count_recovery_codes(tx, who.user_id)
+    confirmed_at = factor.confirmed_at if factor else None
+    return MfaOut(enabled=confirmed_at is not None, enabled_at=confirmed_at, recovery_codes_left=left)
+
+
+@router.post(
+    "/totp",
+    status_code=201,
+    summary="Begin to set it up",
+    responses=problems(NotFound, MfaOnAlready, WrongProof, TooManyTries),
+)
+async def begin(who: Owner, body: PasswordProof, mfa: UseMfa, response: Response) -> TotpOut:
+    """A secret for an app that shows codes (Aegis, Google Authenticator, 1Password …). Confirm it by a code."""
+    response.headers["Cache-Control"] = "no-store"
+    secret, uri = await mfa.begin(who.user_id, body.password)
+    return TotpOut(secret=secret, uri=uri)
+
+
+@router.post(
+    "/totp/confirm",
+    summary="Turn it on",
+    responses=problems(NotFound, MfaNotOn, MfaOnAlready, WrongProof, TooManyTries),
+)
+async def confirm(who: Owner, body: CodeProof, mfa: UseMfa, response: Response) -> RecoveryCodesOut:
+    """From now on each sign-in asks for a code. Keep the recovery codes; all other sessions end."""
+    response.headers["Cache-Control"] = "no-store"
+    return RecoveryCodesOut(recovery_codes=await mfa.confirm(who.user_id, body.code, who.session_id))
+
+
+@router.post(
+    "/recovery-codes",
+    status_code=201,
+    summary="Make new recovery codes",
+    responses=problems(NotFound, MfaNotOn, WrongProof, TooManyTries),
+)
+async def renew_recovery_codes(who: Owner, body: Proof, mfa: UseMfa, response: Response) -> RecoveryCodesOut:
+    """The former ones are void."""
+    response.headers["Cache-Control"] = "no-store"
+    return RecoveryCodesOut(recovery_codes=await mfa.renew_recovery_codes(who.user_id, **body.model_dump()))
+
+
+@router.post(
+    "/totp/disable",
+    status_code=204,
+    summary="Turn it off",
+    responses=problems(NotFound, MfaNotOn, WrongProof, TooManyTries),
+)
+async def disable(who: Owner, body: Proof, mfa: UseMfa) -> None:
+    """Asks for the password or a code."""
+    await mfa.remove(who.user_id, **body.model_dump())

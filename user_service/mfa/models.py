@@ -1,0 +1,106 @@
+"""The second factor: one-time codes of an app (RFC 6238), and recovery codes for when it is lost."""
+
+import hmac
+import secrets
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import pyotp
+from sqlalchemy import BigInteger, Column
+from sqlmodel import Field
+
+from service_kit.problems import Problem
+from user_service.base import Base
+from user_service.sessions.models import hash_of
+
+STEP_SECONDS = 30
+WINDOW = 1
+"""How many steps a clock may be before or behind ours."""
+FREE_TRIES = 5
+FIRST_WAIT = timedelta(minutes=1)
+LONGEST_WAIT = timedelta(hours=1)
+RECOVERY_CODES = 10
+_RECOVERY_ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"  # 32 that look unlike each other
+_RECOVERY_LENGTH = 24  # 120 bits, so that a plain hash is enough
+
+
+class MfaOnAlready(Problem, status=409, type="mfa-on-already"):
+    """A second factor is set up already: remove it first, if you want another one."""
+
+
+class MfaNotOn(Problem, status=409, type="mfa-not-on"):
+    """There is no second factor, or it was not begun: POST /auth/mfa/totp begins."""
+
+
+class WrongProof(Problem, status=400, type="wrong-proof"):
+    """This password or code is not the right one, or the code was used already."""
+
+
+class TooManyTries(Problem, status=429, type="too-many-tries"):
+    """Too many wrong passwords or codes: try again in {seconds} seconds."""
+
+
+class SecondFactor(Base, table=True):
+    """One per account, from the first attempt to set it up."""
+
+    __tablename__ = "second_factors"
+
+    account_id: UUID = Field(primary_key=True, foreign_key="accounts.id", ondelete="CASCADE")
+    encrypted_secret: bytes | None = None
+    confirmed_at: datetime | None = None
+    last_step: int = Field(default=0, sa_column=Column(BigInteger, nullable=False))
+    failures: int = 0
+    wait_until: datetime | None = None
+
+    @property
+    def on(self) -> bool:
+        return self.confirmed_at is not None
+
+    def check_may_try(self, now: datetime) -> None:
+        """Raises: TooManyTries."""
+        if self.wait_until is not None and now < self.wait_until:
+            seconds = int((self.wait_until - now).total_seconds()) + 1
+            raise TooManyTries(seconds=seconds, retry_after=seconds)
+
+    def failed(self, now: datetime) -> None:
+        """Five wrong ones are free; from then on each doubles the wait, to an hour: 24 guesses a day."""
+        self.failures += 1
+        if self.failures >= FREE_TRIES:
+            doubled = FIRST_WAIT * 2 ** min(self.failures - FREE_TRIES, 10)
+            self.wait_until = now + min(doubled, LONGEST_WAIT)
+
+    def succeeded(self) -> None:
+        self.failures, self.wait_until = 0, None
+
+    def accepts(self, secret: str, code: str, now: datetime) -> bool:
+        """Whether the app shows this code now, a step ago or a step from now; each step's code is good once."""
+        present, totp = int(now.timestamp()) // STEP_SECONDS, pyotp.TOTP(secret)
+        steps = range(present - WINDOW, present + WINDOW + 1)
+        same = [step for step in steps if hmac.compare_digest(totp.generate_otp(step).encode(), code.encode())]
+        fresh = [step for step in same if step > self.last_step]
+        if fresh:
+            self.last_step = fresh[-1]
+        return bool(fresh)
+
+
+class RecoveryCode(Base, table=True):
+    """Deleted when it is used."""
+
+    __tablename__ = "recovery_codes"
+
+    code_hash: bytes = Field(primary_key=True)
+    account_id: UUID = Field(foreign_key="accounts.id", ondelete="CASCADE", index=True)
+
+
+def new_recovery_codes() -> list[str]:
+    """As people see them: `abcd-efgh-jkmn-pqrs-tuvw-xyz2`."""
+    plain = (
+        "".join(secrets.choice(_RECOVERY_ALPHABET) for _ in range(_RECOVERY_LENGTH)) for _ in range(RECOVERY_CODES)
+    )
+    return ["-".join(code[at : at + 4] for at in range(0, _RECOVERY_LENGTH, 4)) for code in plain]
+
+
+def recovery_hash(account_id: UUID, code: str) -> bytes:
+    """However it was typed: capitals, blanks and dashes don't matter."""
+    typed = "".join(character for character in code.lower() if character.isalnum())
+    return hash_of(f"{account_id}:{typed}")

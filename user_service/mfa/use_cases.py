@@ -1,0 +1,154 @@
+"""Setting a second factor up, proving it, and removing it. Each wrong try is counted, also where the request fails."""
+
+from collections.abc import Awaitable
+from dataclasses import dataclass
+from uuid import UUID
+
+import pyotp
+
+from service_kit.clock import utcnow
+from service_kit.database import Database, Tx
+from service_kit.problems import not_found
+from service_kit.runtime import Runtime
+from user_service.accounts import queries as accounts
+from user_service.accounts.models import Account
+from user_service.accounts.passwords import Passwords
+from user_service.keys.vault import Vault
+from user_service.mfa import queries
+from user_service.mfa.models import (
+    MfaNotOn,
+    MfaOnAlready,
+    RecoveryCode,
+    SecondFactor,
+    WrongProof,
+    new_recovery_codes,
+    recovery_hash,
+)
+from user_service.sessions import queries as sessions
+
+SHOP = "Online Mart"
+
+
+@dataclass(frozen=True)
+class Mfa:
+    """What one can do with one's second factor."""
+
+    database: Database
+    vault: Vault
+    passwords: Passwords
+
+    async def begin(self, account_id: UUID, password: str) -> tuple[str, str]:
+        """A secret for the app, and the same as an `otpauth:` address. Nothing is asked for until it is confirmed.
+
+        Raises: NotFound, MfaOnAlready, WrongProof, TooManyTries.
+        """
+        await self.prove_password(account_id, password)
+        secret = pyotp.random_base32()
+        async with self.database.tx() as tx:
+            factor = await _lock(tx, account_id)
+            if factor.on:
+                raise MfaOnAlready
+            account = await accounts.by_id(tx, account_id) or not_found(Account, account_id)
+            factor.encrypted_secret = self.vault.encrypt(secret.encode())
+        return secret, pyotp.TOTP(secret).provisioning_uri(name=account.email, issuer_name=SHOP)
+
+    async def confirm(self, account_id: UUID, code: str, session_id: UUID | None) -> list[str]:
+        """From now on a code is asked for at each sign-in; the recovery codes, which nobody can read again.
+
+        Other sessions end: whoever opened them has shown one factor alone. Raises: MfaNotOn, MfaOnAlready, WrongProof,
+        TooManyTries.
+        """
+        async with self.database.tx() as tx:
+            factor = await _lock(tx, account_id)
+            factor.check_may_try(utcnow())
+            if factor.on:
+                raise MfaOnAlready
+            if factor.encrypted_secret is None:
+                raise MfaNotOn
+            right = self._is_code(factor, code)
+            codes = await _turn_on(tx, factor, session_id) if right else []
+        if not right:
+            raise WrongProof
+        return codes
+
+    async def renew_recovery_codes(self, account_id: UUID, *, password: str | None, code: str | None) -> list[str]:
+        """The former ones are void. Raises: MfaNotOn, WrongProof, TooManyTries."""
+        await self.prove_either(account_id, password, code)
+        async with self.database.tx() as tx:
+            if not (await _lock(tx, account_id)).on:
+                raise MfaNotOn
+            return await _make_recovery_codes(tx, account_id)
+
+    async def remove(self, account_id: UUID, *, password: str | None, code: str | None) -> None:
+        """Raises: MfaNotOn, WrongProof, TooManyTries."""
+        await self.prove_either(account_id, password, code)
+        async with self.database.tx() as tx:
+            factor = await _lock(tx, account_id)
+            factor.encrypted_secret, factor.confirmed_at = None, None
+            await queries.delete_recovery_codes(tx, account_id)
+
+    async def prove(self, account_id: UUID, code: str) -> None:
+        """By a code of the app, or by a recovery code. Raises: MfaNotOn, WrongProof, TooManyTries."""
+        async with self.database.tx() as tx:
+            factor = await _lock(tx, account_id)
+            factor.check_may_try(utcnow())
+            if not factor.on:
+                raise MfaNotOn
+            right = self._is_code(factor, code)
+            if not right and await queries.use_recovery_code(tx, recovery_hash(account_id, code)):
+                factor.succeeded()
+                right = True
+        if not right:
+            raise WrongProof
+
+    async def prove_password(self, account_id: UUID, password: str) -> None:
+        """Counted as wrong before it is looked at, which takes long, so that no others slip by meanwhile."""
+        async with self.database.tx() as tx:
+            factor = await _lock(tx, account_id)
+            account = await accounts.by_id(tx, account_id) or not_found(Account, account_id)
+            factor.check_may_try(utcnow())
+            factor.failed(utcnow())
+        if not await self.passwords.verify(password, account.password_hash):
+            raise WrongProof
+        async with self.database.tx() as tx:
+            (await _lock(tx, account_id)).succeeded()
+
+    def prove_either(self, account_id: UUID, password: str | None, code: str | None) -> Awaitable[None]:
+        if code is not None:
+            return self.prove(account_id, code)
+        return self.prove_password(account_id, password or "")
+
+    def _is_code(self, factor: SecondFactor, code: str) -> bool:
+        """Counts the outcome."""
+        secret = self.vault.decrypt(factor.encrypted_secret or b"").decode()
+        right = factor.accepts(secret, code, utcnow())
+        if right:
+            factor.succeeded()
+        else:
+            factor.failed(utcnow())
+        return right
+
+
+async def renew_encryption(runtime: Runtime) -> None:
+    """Puts what the former encryption secret has encrypted under the present one."""
+    vault = runtime.resource(Vault)
+    async with runtime.database.tx() as tx:
+        for factor in await queries.encrypted(tx):
+            factor.encrypted_secret = vault.renewed(factor.encrypted_secret or b"") or factor.encrypted_secret
+
+
+async def _lock(tx: Tx, account_id: UUID) -> SecondFactor:
+    return await queries.lock(tx, account_id) or not_found(Account, account_id)
+
+
+async def _turn_on(tx: Tx, factor: SecondFactor, session_id: UUID | None) -> list[str]:
+    factor.confirmed_at = utcnow()
+    await sessions.end_all(tx, factor.account_id, but=session_id)
+    return await _make_recovery_codes(tx, factor.account_id)
+
+
+async def _make_recovery_codes(tx: Tx, account_id: UUID) -> list[str]:
+    await queries.delete_recovery_codes(tx, account_id)
+    codes = new_recovery_codes()
+    tx.add_all(RecoveryCode(code_hash=recovery_hash(account_id, code), account_id=account_id) for code in codes)
+    return codes

@@ -1,0 +1,77 @@
+"""Roles and the catalogue of permissions over HTTP."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Response
+
+from contracts.permissions import Permission
+from service_kit.database import Tx
+from service_kit.http.answers import problems
+from service_kit.http.etag import IfMatch, set_etag
+from service_kit.problems import NotFound, PreconditionFailed
+from service_kit.security import Principal, Requires
+from user_service.roles import queries, use_cases
+from user_service.roles.models import BUILT_IN, NotYoursToGive, RoleBuiltIn, RoleExists, RoleInUse, TooManyRoles
+from user_service.roles.schemas import PermissionOut, PermissionsOut, RoleChange, RoleIn, RoleOut, RolesOut
+
+router = APIRouter(tags=["roles"])
+
+Manager = Annotated[Principal, Requires("roles:manage")]
+Name = Annotated[str, Path(max_length=40)]
+
+
+@router.get("/permissions", summary="All permissions")
+async def permissions(_: Annotated[Principal, Requires("users:read:any")]) -> PermissionsOut:
+    """What roles and API clients are made of."""
+    return PermissionsOut(items=[PermissionOut(name=p.value, description=p.description) for p in Permission])
+
+
+@router.get("/roles", summary="All roles")
+async def list_roles(tx: Tx, _: Manager) -> RolesOut:
+    """The built-in ones first; there are at most a few hundred, so they come as a whole."""
+    roles = [*map(use_cases.built_in, BUILT_IN), *await queries.listed(tx)]
+    return RolesOut(items=[RoleOut.of(role) for role in roles])
+
+
+@router.post(
+    "/roles",
+    status_code=201,
+    summary="Make a role",
+    responses=problems(RoleExists, TooManyRoles, NotYoursToGive),
+)
+async def create(body: RoleIn, tx: Tx, who: Manager, response: Response) -> RoleOut:
+    """A role of permissions that you hold yourself. Accounts get it by PATCH /users/{id}."""
+    role = await use_cases.create(tx, who, **body.model_dump(mode="json"))
+    response.headers["Location"] = f"/roles/{role.name}"
+    set_etag(response, role.version)
+    return RoleOut.of(role)
+
+
+@router.get("/roles/{name}", summary="One role", responses=problems(NotFound))
+async def read(name: Name, tx: Tx, _: Manager, response: Response) -> RoleOut:
+    role = await use_cases.read(tx, name)
+    set_etag(response, role.version)
+    return RoleOut.of(role)
+
+
+@router.patch(
+    "/roles/{name}",
+    summary="Change a role",
+    responses=problems(NotFound, RoleBuiltIn, PreconditionFailed, NotYoursToGive),
+)
+async def change(name: Name, body: RoleChange, expected: IfMatch, tx: Tx, who: Manager, response: Response) -> RoleOut:
+    """Its holders' tokens carry the change from their next refresh on; the other services hear of it at once."""
+    role = await use_cases.change(tx, who, name, expected, **body.model_dump(mode="json"))
+    set_etag(response, role.version)
+    return RoleOut.of(role)
+
+
+@router.delete(
+    "/roles/{name}",
+    status_code=204,
+    summary="Delete a role",
+    responses=problems(NotFound, RoleBuiltIn, RoleInUse, PreconditionFailed),
+)
+async def delete(name: Name, expected: IfMatch, tx: Tx, _: Manager) -> None:
+    """Only one that no account has any more."""
+    await use_cases.delete(tx, name, expected)

@@ -1,0 +1,43 @@
+"""What roles allow, and who may give them."""
+
+from collections.abc import Iterable
+
+from contracts.permissions import Role, is_known, permissions_of
+from service_kit.database import Tx
+from service_kit.security import Principal
+from user_service.roles import queries
+from user_service.roles.models import BUILT_IN, NotYoursToGive, UnknownRole
+
+# Anyone who registers has these: making a customer gives nothing away.
+_EVERYBODYS = permissions_of([Role.USER])
+
+
+async def permissions_held(tx: Tx, roles: Iterable[str]) -> frozenset[str]:
+    """What these roles allow together, built in and own ones."""
+    names = set(roles)
+    own = await queries.named(tx, names - BUILT_IN.keys()) if names - BUILT_IN.keys() else []
+    return permissions_of(names) | {
+        permission for role in own for permission in role.permissions if is_known(permission)
+    }
+
+
+async def hold_roles(tx: Tx, roles: Iterable[str]) -> None:
+    """Before accounts are locked that get these roles: so none of the roles goes, or changes, meanwhile.
+
+    Raises: UnknownRole.
+    """
+    wanted = set(roles) - BUILT_IN.keys()
+    found = {role.name for role in await queries.hold(tx, wanted)} if wanted else set()
+    if missing := sorted(wanted - found):
+        raise UnknownRole(names=", ".join(missing))
+
+
+async def check_roles(tx: Tx, who: Principal, roles: Iterable[str]) -> None:
+    """Whether `who` may give or take them. Raises: NotYoursToGive."""
+    check_permissions(who, await permissions_held(tx, roles))
+
+
+def check_permissions(who: Principal, permissions: Iterable[str]) -> None:
+    """Raises: NotYoursToGive."""
+    if missing := sorted(set(permissions) - who.permissions - _EVERYBODYS):
+        raise NotYoursToGive(permissions=", ".join(missing))

@@ -1,0 +1,49 @@
+"""Every statement about roles."""
+
+from collections.abc import Iterable
+
+from sqlalchemy import func
+from sqlalchemy.exc import IntegrityError
+from sqlmodel import col, select
+
+from service_kit.database import Tx
+from user_service.accounts.models import Account
+from user_service.roles.models import OwnRole
+
+
+async def listed(tx: Tx) -> list[OwnRole]:
+    """All of them: there are as many as a shop has kinds of work."""
+    return list((await tx.exec(select(OwnRole).order_by(OwnRole.name))).all())
+
+
+async def count(tx: Tx) -> int:
+    return (await tx.exec(select(func.count()).select_from(OwnRole))).one()
+
+
+async def insert(tx: Tx, role: OwnRole) -> bool:
+    """False where there is one of this name already."""
+    tx.add(role)
+    try:
+        await tx.flush()
+    except IntegrityError:
+        return False
+    return True
+
+
+async def named(tx: Tx, names: Iterable[str]) -> list[OwnRole]:
+    return list((await tx.exec(select(OwnRole).where(col(OwnRole.name).in_(list(names))))).all())
+
+
+async def hold(tx: Tx, names: Iterable[str]) -> list[OwnRole]:
+    """As `named`, and until the transaction ends they can neither change nor go."""
+    statement = select(OwnRole).where(col(OwnRole.name).in_(list(names)))
+    return list((await tx.exec(statement.order_by(OwnRole.name).with_for_update(read=True))).all())
+
+
+async def lock(tx: Tx, name: str) -> OwnRole | None:
+    return (await tx.exec(select(OwnRole).where(OwnRole.name == name).with_for_update())).first()
+
+
+async def count_holders(tx: Tx, name: str) -> int:
+    statement = select(func.count(col(Account.id))).where(col(Account.roles).contains([name]))
+    return (await tx.exec(statement)).one()

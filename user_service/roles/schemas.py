@@ -1,0 +1,72 @@
+"""Bodies of requests and answers about roles and permissions."""
+
+from datetime import datetime
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+
+from contracts.permissions import Permission
+from user_service.roles.models import BUILT_IN, OwnRole
+
+RoleName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_-]{1,39}$")]
+
+
+def _once(values: list[str]) -> list[str]:
+    return list(dict.fromkeys(values))
+
+
+RoleNames = Annotated[list[RoleName], Field(min_length=1, max_length=20), AfterValidator(_once)]
+Permissions = Annotated[list[Permission], Field(max_length=len(Permission)), AfterValidator(_once)]
+Description = Annotated[str, StringConstraints(strip_whitespace=True, max_length=200)]
+
+
+class RoleIn(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "example": {
+                "name": "Packer",
+                "description": "Packs and hands over parcels",
+                "permissions": ["shipments:read", "shipments:dispatch"],
+            }
+        },
+    )
+
+    name: RoleName
+    description: Description = ""
+    permissions: Permissions
+
+
+class RoleChange(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    description: Description | None = None
+    permissions: Permissions | None = None
+
+
+class RoleOut(BaseModel):
+    name: str
+    description: str
+    permissions: list[str]
+    built_in: bool
+    version: int
+    created_at: datetime | None = Field(description="null: built in")
+
+    @classmethod
+    def of(cls, role: OwnRole) -> "RoleOut":
+        built_in = role.name in BUILT_IN
+        fields = role.model_dump(exclude={"created_at"})
+        return cls(**fields, built_in=built_in, created_at=None if built_in else role.created_at)
+
+
+class RolesOut(BaseModel):
+    items: list[RoleOut]
+
+
+class PermissionOut(BaseModel):
+    name: str
+    description: str
+
+
+class PermissionsOut(BaseModel):
+    items: list[PermissionOut]

@@ -1,0 +1,74 @@
+"""Making roles, and changing what they allow. Every holder's account is told anew when theirs changes."""
+
+from contracts.permissions import ROLES
+from service_kit.database import Tx
+from service_kit.http.etag import Expected
+from service_kit.problems import not_found
+from service_kit.security import Principal
+from user_service.accounts import use_cases as accounts
+from user_service.roles import queries
+from user_service.roles.grants import check_permissions
+from user_service.roles.models import BUILT_IN, MOST, OwnRole, RoleBuiltIn, RoleExists, RoleInUse, TooManyRoles
+
+
+async def create(tx: Tx, who: Principal, name: str, description: str, permissions: list[str]) -> OwnRole:
+    """Raises: RoleExists, NotYoursToGive, TooManyRoles."""
+    check_permissions(who, permissions)
+    if name.lower() in {role.lower() for role in ROLES}:
+        raise RoleExists(name=name)
+    if await queries.count(tx) >= MOST:
+        raise TooManyRoles(most=MOST)
+    role = OwnRole(name=name, description=description, permissions=sorted(permissions))
+    if not await queries.insert(tx, role):
+        raise RoleExists(name=name)
+    return role
+
+
+async def read(tx: Tx, name: str) -> OwnRole:
+    """Raises: NotFound."""
+    if name in BUILT_IN:
+        return built_in(name)
+    found = await queries.named(tx, [name])
+    return found[0] if found else not_found("role", name)
+
+
+def built_in(name: str) -> OwnRole:
+    return OwnRole(name=name, description="built in", permissions=BUILT_IN[name], version=1)
+
+
+async def change(
+    tx: Tx, who: Principal, name: str, expected: Expected, *, description: str | None, permissions: list[str] | None
+) -> OwnRole:
+    """Reaches tokens at their next refresh; the other services hear of it at once.
+
+    Raises: NotFound, RoleBuiltIn, PreconditionFailed, NotYoursToGive.
+    """
+    role = await _lock(tx, name)
+    expected.check(role.version)
+    before = list(role.permissions)
+    after = before if permissions is None else sorted(permissions)
+    check_permissions(who, set(before) ^ set(after))
+    if description in (None, role.description) and before == after:
+        return role
+    role.description = role.description if description is None else description
+    role.permissions = after
+    role.version += 1
+    await tx.flush()
+    if before != after:
+        await accounts.tell_holders_of(tx, name)
+    return role
+
+
+async def delete(tx: Tx, name: str, expected: Expected) -> None:
+    """Raises: NotFound, RoleBuiltIn, RoleInUse, PreconditionFailed."""
+    role = await _lock(tx, name)
+    expected.check(role.version)
+    if holders := await queries.count_holders(tx, name):
+        raise RoleInUse(name=name, holders=holders)
+    await tx.delete(role)
+
+
+async def _lock(tx: Tx, name: str) -> OwnRole:
+    if name in BUILT_IN:
+        raise RoleBuiltIn(name=name)
+    return await queries.lock(tx, name) or not_found("role", name)

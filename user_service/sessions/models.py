@@ -1,0 +1,82 @@
+"""Sessions: where somebody is signed in, each kept alive by a chain of refresh tokens."""
+
+import base64
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlmodel import Field
+
+from service_kit.clock import utcnow
+from service_kit.ids import uuid7
+from user_service.base import Base
+
+RETRY_GRACE = timedelta(seconds=10)
+"""For so long a refresh token that was used may come again from the same client: its answer may have got lost."""
+
+
+@dataclass(frozen=True)
+class Client:
+    """Where a request comes from, as far as it says so itself."""
+
+    user_agent: str = ""
+    address: str | None = None
+
+
+@dataclass(frozen=True)
+class Lifetimes:
+    """How long a session lasts: `idle` after its last use, and `longest` in all."""
+
+    idle: timedelta
+    longest: timedelta
+
+
+class Session(Base, table=True):
+    __tablename__ = "sessions"
+
+    id: UUID = Field(default_factory=uuid7, primary_key=True)
+    account_id: UUID = Field(foreign_key="accounts.id", ondelete="CASCADE", index=True)
+    user_agent: str = ""
+    address: str | None = None
+    created_at: datetime = Field(default_factory=utcnow)
+    last_used_at: datetime = Field(default_factory=utcnow)
+    expires_at: datetime = Field(index=True)
+
+    def use(self, client: Client, now: datetime, lifetimes: Lifetimes) -> None:
+        self.user_agent, self.address, self.last_used_at = client.user_agent, client.address, now
+        self.expires_at = min(now + lifetimes.idle, self.created_at + lifetimes.longest)
+
+
+class RefreshToken(Base, table=True):
+    """One link of a session's chain: opaque, hashed at rest, good for one use."""
+
+    __tablename__ = "refresh_tokens"
+
+    token_hash: bytes = Field(primary_key=True)
+    session_id: UUID = Field(foreign_key="sessions.id", ondelete="CASCADE", index=True)
+    created_at: datetime = Field(default_factory=utcnow)
+    used_at: datetime | None = None
+
+
+def hash_of(token: str) -> bytes:
+    """SHA-256 is enough: the token has 256 bits that nobody can guess."""
+    return hashlib.sha256(token.encode()).digest()
+
+
+def as_token(value: bytes) -> str:
+    return base64.urlsafe_b64encode(value).decode().rstrip("=")
+
+
+_BROWSERS = {"Edg/": "Edge", "OPR/": "Opera", "Firefox/": "Firefox", "Chrome/": "Chrome", "Safari/": "Safari"}
+_SYSTEMS = {"iPhone": "iPhone", "iPad": "iPad", "Android": "Android", "Windows": "Windows", "Mac OS": "macOS"}
+
+
+def device_of(user_agent: str) -> str:
+    """A few words for people: "Firefox on Linux"; else the program's own name."""
+    systems = {**_SYSTEMS, "Linux": "Linux"}
+    browser = next((name for sign, name in _BROWSERS.items() if sign in user_agent), None)
+    system = next((name for sign, name in systems.items() if sign in user_agent), None)
+    if browser is None:
+        return user_agent.partition("/")[0].strip()[:50] or "unknown"
+    return f"{browser} on {system}" if system else browser

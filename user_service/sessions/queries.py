@@ -1,0 +1,44 @@
+"""Every statement about sessions and their refresh tokens. Of a session and its tokens, the session is locked first."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import delete
+from sqlmodel import col, select
+
+from service_kit.database import Tx
+from service_kit.database.keyset import Position, Slice, keyset
+from user_service.sessions.models import RefreshToken, Session
+
+
+async def lock_session_of(tx: Tx, token_hash: bytes) -> Session | None:
+    """The session of a refresh token, held until the transaction ends: of two uses at once one is the second."""
+    statement = select(Session).join(RefreshToken, col(RefreshToken.session_id) == Session.id)
+    statement = statement.where(RefreshToken.token_hash == token_hash)
+    return (await tx.exec(statement.with_for_update(of=Session))).first()
+
+
+async def token(tx: Tx, token_hash: bytes) -> RefreshToken | None:
+    return (await tx.exec(select(RefreshToken).where(RefreshToken.token_hash == token_hash))).first()
+
+
+async def of_account(tx: Tx, account_id: UUID, now: datetime, position: Position) -> Slice[Session]:
+    """Newest first."""
+    statement = select(Session).where(Session.account_id == account_id, Session.expires_at > now)
+    return await keyset(tx, statement, position, Session.id, descending=True)
+
+
+async def end(tx: Tx, account_id: UUID, session_id: UUID) -> bool:
+    """Whether there was one of this account."""
+    statement = delete(Session).where(col(Session.id) == session_id, col(Session.account_id) == account_id)
+    return bool((await tx.exec(statement.returning(col(Session.id)))).all())
+
+
+async def end_all(tx: Tx, account_id: UUID, *, but: UUID | None = None) -> None:
+    """All of the account's sessions, or all `but` one. Access tokens that are out end within their ten minutes."""
+    statement = delete(Session).where(col(Session.account_id) == account_id)
+    await tx.exec(statement if but is None else statement.where(col(Session.id) != but))
+
+
+async def delete_expired(tx: Tx, now: datetime) -> None:
+    await tx.exec(delete(Session).where(col(Session.expires_at) < now))

@@ -1,0 +1,67 @@
+"""Opening, renewing and ending sessions."""
+
+import secrets
+from uuid import UUID
+
+from service_kit.clock import utcnow
+from service_kit.database import Tx
+from service_kit.problems import not_found
+from service_kit.runtime import Runtime
+from user_service.keys.vault import Vault
+from user_service.sessions import queries
+from user_service.sessions.models import RETRY_GRACE, Client, Lifetimes, RefreshToken, Session, as_token, hash_of
+
+
+async def begin(tx: Tx, account_id: UUID, client: Client, lifetimes: Lifetimes) -> tuple[Session, str]:
+    """A new session and its first refresh token."""
+    session = Session(account_id=account_id, expires_at=utcnow())
+    session.use(client, session.created_at, lifetimes)
+    tx.add(session)
+    await tx.flush()
+    token = secrets.token_urlsafe(32)
+    tx.add(RefreshToken(token_hash=hash_of(token), session_id=session.id))
+    return session, token
+
+
+async def renew(tx: Tx, vault: Vault, token: str, client: Client, lifetimes: Lifetimes) -> tuple[Session, str] | None:
+    """The session and its next refresh token; None where the token is not good.
+
+    A retry (the answer got lost, or fifty calls at once) gets the same next token, so that there is only one. Any other
+    second use means that one of two users is a thief: the session ends. The caller commits in either case.
+    """
+    now = utcnow()
+    session = await queries.lock_session_of(tx, hash_of(token))
+    if session is None or session.expires_at <= now:
+        return None
+    used = await queries.token(tx, hash_of(token))
+    assert used is not None  # it goes with its session, which is held
+    successors = [as_token(value) for value in vault.derive("refresh-token", token)]
+    if used.used_at is None:
+        used.used_at = now
+        tx.add(RefreshToken(token_hash=hash_of(successors[0]), session_id=session.id))
+        session.use(client, now, lifetimes)
+        return session, successors[0]
+    if now - used.used_at <= RETRY_GRACE and client.user_agent == session.user_agent:
+        for successor in successors:
+            made = await queries.token(tx, hash_of(successor))
+            if made is not None and made.used_at is None:
+                return session, successor
+    await tx.delete(session)
+    return None
+
+
+async def end_by_token(tx: Tx, token: str) -> None:
+    """Signing out; a session that is unknown has ended already."""
+    if session := await queries.lock_session_of(tx, hash_of(token)):
+        await tx.delete(session)
+
+
+async def end(tx: Tx, account_id: UUID, session_id: UUID) -> None:
+    """Raises: NotFound, also where it is somebody else's."""
+    if not await queries.end(tx, account_id, session_id):
+        not_found(Session, session_id)
+
+
+async def prune(runtime: Runtime) -> None:
+    async with runtime.database.tx() as tx:
+        await queries.delete_expired(tx, utcnow())

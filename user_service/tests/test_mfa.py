@@ -1,0 +1,285 @@
+"""The second factor: setting it up, signing in with it, losing the phone, and guessing."""
+
+import time
+from asyncio import gather
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import httpx
+import pyotp
+import pytest
+from cryptography.fernet import InvalidToken
+from pydantic import SecretStr
+
+from service_kit.clock import utcnow
+from tests.harness.service import Served, serve
+from user_service.auth.schemas import MFA_OTP
+from user_service.keys.vault import Vault
+from user_service.mfa.models import FREE_TRIES, SecondFactor, TooManyTries
+from user_service.mfa.use_cases import renew_encryption
+from user_service.tests.conftest import SETTINGS
+from user_service.tests.people import PASSWORD, Person
+
+
+class Phone:
+    """An app that shows codes; no code is shown twice."""
+
+    def __init__(self, secret: str) -> None:
+        self._totp = pyotp.TOTP(secret)
+        self._step = int(utcnow().timestamp()) // 30 - 2
+
+    def code(self) -> str:
+        """The earliest that is still accepted and was not shown before: three of them at any time."""
+        self._step = max(self._step + 1, int(utcnow().timestamp()) // 30 - 1)
+        return self._totp.generate_otp(self._step)
+
+
+async def enrol(person: Person) -> tuple[Phone, list[str]]:
+    begun = await person.call("POST", "/auth/mfa/totp", json={"password": PASSWORD})
+    assert begun.status_code == 201, begun.text
+    phone = Phone(begun.json()["secret"])
+    confirmed = await person.call("POST", "/auth/mfa/totp/confirm", json={"code": phone.code()})
+    assert confirmed.status_code == 200, confirmed.text
+    return phone, confirmed.json()["recovery_codes"]
+
+
+@pytest.fixture
+async def ada(service: Served) -> Person:
+    return await (await Person(service).register()).sign_in()
+
+
+def problem(answer: httpx.Response) -> tuple[int, str]:
+    return answer.status_code, answer.json()["type"].removeprefix("/problems/")
+
+
+async def test_setting_it_up(ada: Person) -> None:
+    assert (await ada.call("GET", "/auth/mfa")).json() == {
+        "enabled": False, "enabled_at": None, "recovery_codes_left": 0,
+    }  # fmt: skip
+    wrong = await ada.call("POST", "/auth/mfa/totp", json={"password": "not mine"})
+    assert problem(wrong) == (400, "wrong-proof")
+    begun = await ada.call("POST", "/auth/mfa/totp", json={"password": PASSWORD})
+    assert begun.headers["Cache-Control"] == "no-store"
+    assert begun.json()["uri"].startswith("otpauth://totp/Online%20Mart:ada%40example.com?secret=")
+    assert (await ada.try_password()).status_code == 200, "nothing is asked for until it is confirmed"
+
+    phone = Phone(begun.json()["secret"])
+    assert problem(await ada.call("POST", "/auth/mfa/totp/confirm", json={"code": "000000"})) == (400, "wrong-proof")
+    confirmed = await ada.call("POST", "/auth/mfa/totp/confirm", json={"code": phone.code()})
+    assert len(set(confirmed.json()["recovery_codes"])) == 10
+    state = (await ada.call("GET", "/auth/mfa")).json()
+    assert (state["enabled"], state["recovery_codes_left"]) == (True, 10)
+    again = await ada.call("POST", "/auth/mfa/totp", json={"password": PASSWORD})
+    assert problem(again) == (409, "mfa-on-already")
+
+
+async def test_turning_it_on_ends_the_other_sessions(ada: Person) -> None:
+    other = await Person(ada.service, user_agent="other/1").sign_in()
+    await enrol(ada)
+    assert (await other.refresh()).status_code == 400
+    assert (await ada.refresh()).status_code == 200
+
+
+async def test_signing_in_takes_two_steps(ada: Person) -> None:
+    phone, _ = await enrol(ada)
+    first = await ada.try_password()
+    assert problem(first) == (400, "mfa-required")
+    assert (first.json()["error"], first.json()["expires_in"]) == ("mfa_required", 300)
+    assert "access_token" not in first.text
+    mfa_token = first.json()["mfa_token"]
+
+    wrong = await ada.ask(grant_type=MFA_OTP, mfa_token=mfa_token, otp="000000")
+    assert (problem(wrong), wrong.json()["error"]) == ((400, "wrong-code"), "invalid_grant")
+    done = await ada.ask(grant_type=MFA_OTP, mfa_token=mfa_token, otp=phone.code())
+    assert done.status_code == 200
+    assert (await ada.refresh(done.json()["refresh_token"])).status_code == 200
+
+
+async def test_or_one_where_the_code_comes_with_the_password(ada: Person) -> None:
+    phone, _ = await enrol(ada)
+    assert problem(await ada.try_password(otp="000000")) == (400, "wrong-code")
+    assert problem(await ada.try_password(otp=phone.code(), password="wrong")) == (400, "invalid-grant")
+    assert (await ada.try_password(otp=phone.code())).status_code == 200
+
+
+async def test_a_wrong_password_says_nothing_of_a_second_factor(ada: Person) -> None:
+    without = await ada.try_password(password="wrong")
+    await enrol(ada)
+    assert (await ada.try_password(password="wrong")).text == without.text
+
+
+async def test_a_code_is_good_once_even_for_ten_at_once(ada: Person) -> None:
+    phone, _ = await enrol(ada)
+    code = phone.code()
+    answers = await gather(*(ada.try_password(otp=code) for _ in range(10)))
+    assert [answer.status_code for answer in answers].count(200) == 1
+    assert (await ada.try_password(otp=code)).status_code != 200
+
+
+async def test_a_recovery_code_is_good_once_however_it_is_typed(ada: Person) -> None:
+    _, codes = await enrol(ada)
+    typed = codes[0].replace("-", " ").upper()
+    answers = await gather(*(ada.try_password(otp=typed) for _ in range(3)))
+    assert sorted(answer.status_code for answer in answers) == [200, 400, 400]
+    assert (await ada.try_password(otp=codes[1])).status_code == 200
+    assert (await ada.call("GET", "/auth/mfa")).json()["recovery_codes_left"] == 8
+
+
+async def test_nobody_elses_recovery_code_helps(ada: Person) -> None:
+    await enrol(ada)
+    eve = await (await Person(ada.service, email="eve@example.com").register()).sign_in()
+    _, codes = await enrol(eve)
+    assert problem(await ada.try_password(otp=codes[0])) == (400, "wrong-code")
+
+
+async def test_new_recovery_codes_void_the_old_ones(ada: Person) -> None:
+    phone, old = await enrol(ada)
+    made = await ada.call("POST", "/auth/mfa/recovery-codes", json={"code": phone.code()})
+    assert made.status_code == 201
+    assert problem(await ada.try_password(otp=old[0])) == (400, "wrong-code")
+    assert (await ada.try_password(otp=made.json()["recovery_codes"][0])).status_code == 200
+
+
+@pytest.mark.parametrize("by", ["password", "code", "recovery code"])
+async def test_turning_it_off_asks_for_a_proof(ada: Person, by: str) -> None:
+    phone, codes = await enrol(ada)
+    proofs: dict[str, Any] = {
+        "password": {"password": PASSWORD}, "code": {"code": phone.code()}, "recovery code": {"code": codes[0]},
+    }  # fmt: skip
+    for wrong in ({"password": "wrong"}, {"code": "000000"}):
+        assert problem(await ada.call("POST", "/auth/mfa/totp/disable", json=wrong)) == (400, "wrong-proof")
+    assert (await ada.call("POST", "/auth/mfa/totp/disable", json={})).status_code == 422
+    assert (await ada.try_password()).status_code == 400
+    assert (await ada.call("POST", "/auth/mfa/totp/disable", json=proofs[by])).status_code == 204
+    assert (await ada.try_password()).status_code == 200
+    assert (await ada.call("GET", "/auth/mfa")).json()["recovery_codes_left"] == 0
+
+
+async def test_guessing_is_slowed_down_and_the_right_code_waits_too(ada: Person) -> None:
+    phone, _ = await enrol(ada)
+    mfa_token = (await ada.try_password()).json()["mfa_token"]
+    for _ in range(FREE_TRIES):
+        assert problem(await ada.ask(grant_type=MFA_OTP, mfa_token=mfa_token, otp="000000")) == (400, "wrong-code")
+    refused = await ada.ask(grant_type=MFA_OTP, mfa_token=mfa_token, otp=phone.code())
+    assert problem(refused) == (429, "too-many-tries")
+    assert 0 < int(refused.headers["Retry-After"]) <= 61
+    assert problem(await ada.call("POST", "/auth/mfa/totp/disable", json={"password": PASSWORD}))[0] == 429
+    async with ada.service.runtime.database.hot() as connection:
+        await connection.execute("UPDATE second_factors SET wait_until = now()")
+    assert (await ada.ask(grant_type=MFA_OTP, mfa_token=mfa_token, otp=phone.code())).status_code == 200
+
+
+async def test_many_guesses_at_once_are_counted_each(ada: Person) -> None:
+    await enrol(ada)
+    answers = await gather(*(ada.try_password(otp="000000") for _ in range(20)))
+    statuses = sorted(answer.status_code for answer in answers)
+    assert statuses == [400] * FREE_TRIES + [429] * (20 - FREE_TRIES)
+    passwords = [ada.call("POST", "/auth/mfa/totp/disable", json={"password": "guess"}) for _ in range(5)]
+    assert {answer.status_code for answer in await gather(*passwords)} == {429}
+
+
+def test_each_wrong_guess_doubles_the_wait_to_an_hour() -> None:
+    factor, now = SecondFactor(account_id=UUID(int=1)), utcnow()
+    waits = []
+    for _ in range(14):
+        factor.failed(now)
+        waits.append(int((factor.wait_until - now).total_seconds() / 60) if factor.wait_until else 0)
+    assert waits == [0, 0, 0, 0, 1, 2, 4, 8, 16, 32, 60, 60, 60, 60]
+    with pytest.raises(TooManyTries):
+        factor.check_may_try(now + timedelta(minutes=59))
+    factor.check_may_try(now + timedelta(minutes=60))
+    factor.succeeded()
+    factor.check_may_try(now)
+
+
+@pytest.mark.parametrize(("steps", "accepted"), [(-2, False), (-1, True), (0, True), (1, True), (2, False)])
+def test_a_clock_may_be_a_step_off(steps: int, accepted: bool) -> None:
+    secret, now = pyotp.random_base32(), datetime(2026, 1, 1, 12, 0, 10, tzinfo=UTC)
+    shown = pyotp.TOTP(secret).at(now + timedelta(seconds=30 * steps))
+    assert SecondFactor(account_id=UUID(int=1)).accepts(secret, shown, now) is accepted
+
+
+def test_an_earlier_code_is_not_good_once_a_later_one_was() -> None:
+    factor, secret, now = (
+        SecondFactor(account_id=UUID(int=1)),
+        pyotp.random_base32(),
+        datetime(2026, 1, 1, 12, 0, 10, tzinfo=UTC),
+    )
+    totp = pyotp.TOTP(secret)
+    assert factor.accepts(secret, totp.at(now), now)
+    assert not factor.accepts(secret, totp.at(now), now)
+    assert not factor.accepts(secret, totp.at(now - timedelta(seconds=30)), now)
+    assert factor.accepts(secret, totp.at(now + timedelta(seconds=30)), now)
+    for odd in ("", "٣٤٥٦٧٨", "12345", "\x00"):
+        assert not factor.accepts(secret, odd, now)
+
+
+async def test_a_halfway_token_is_no_other_token_and_ends(ada: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+    phone, _ = await enrol(ada)
+    mfa_token = (await ada.try_password()).json()["mfa_token"]
+    headers = {"Authorization": f"Bearer {mfa_token}"}
+    assert (await ada.service.anonymous.get("/users/me", headers=headers)).status_code == 401
+    for forged in (mfa_token[:-4] + "AAAA", "nonsense", ada.tokens["access_token"][:400]):
+        answer = await ada.ask(grant_type=MFA_OTP, mfa_token=forged, otp=phone.code())
+        assert problem(answer) == (400, "invalid-grant")
+    async with ada.service.runtime.database.hot() as connection:
+        await connection.execute("UPDATE accounts SET password_hash = 'another'")
+    late = await ada.ask(grant_type=MFA_OTP, mfa_token=mfa_token, otp=Phone(pyotp.random_base32()).code())
+    assert problem(late) == (400, "invalid-grant")
+
+
+def test_a_halfway_token_is_void_after_five_minutes(monkeypatch: pytest.MonkeyPatch) -> None:
+    vault, now = Vault(SecretStr("secret")), time.time()
+    sealed = vault.encrypt(b"mfa")
+    monkeypatch.setattr(time, "time", lambda: now + 299)
+    assert vault.decrypt(sealed, within=timedelta(minutes=5)) == b"mfa"
+    monkeypatch.setattr(time, "time", lambda: now + 302)
+    with pytest.raises(InvalidToken):
+        vault.decrypt(sealed, within=timedelta(minutes=5))
+
+
+async def test_the_database_holds_neither_secret_nor_codes(ada: Person) -> None:
+    begun = (await ada.call("POST", "/auth/mfa/totp", json={"password": PASSWORD})).json()
+    code = Phone(begun["secret"]).code()
+    codes = (await ada.call("POST", "/auth/mfa/totp/confirm", json={"code": code})).json()["recovery_codes"]
+    async with ada.service.runtime.database.hot() as connection:
+        secret = await connection.fetchval("SELECT encrypted_secret FROM second_factors")
+        hashes = await connection.fetch("SELECT code_hash FROM recovery_codes")
+    assert begun["secret"].encode() not in secret
+    assert len(hashes) == 10
+    assert not any(
+        code.encode() in row[0] or code.replace("-", "").encode() in row[0] for row in hashes for code in codes
+    )
+
+
+async def test_what_the_former_secret_encrypted_is_put_under_the_present_one(ada: Person) -> None:
+    phone, _ = await enrol(ada)
+    runtime, former, present = ada.service.runtime, SecretStr(SETTINGS["key_encryption_secret"]), SecretStr("new")
+    runtime.provide(Vault(present, former))
+    assert (await ada.try_password(otp=phone.code())).status_code == 200
+    await renew_encryption(runtime)
+    runtime.provide(Vault(present))
+    assert (await ada.try_password(otp=phone.code())).status_code == 200
+
+
+async def test_staff_of_whom_it_is_asked_may_do_nothing_else_until_it_is_set_up() -> None:
+    async with serve("user_service", **SETTINGS, mfa_required_for_staff=True) as service:
+        bob = await (await Person(service, email="bob@example.com").register()).sign_in()
+        assert "orders:write" in bob.permissions, "a customer is asked for nothing"
+        assert (await bob.give("User", "SubAdmin")).id
+        assert (await bob.stay()).permissions == {"mfa:write"}
+        assert (await bob.sign_in()).permissions == {"mfa:write"}
+        assert (await bob.call("GET", "/users")).status_code == 403
+        assert (await bob.call("GET", "/users/me")).status_code == 403
+        phone, _ = await enrol(bob)
+        assert "users:read:any" in (await bob.stay()).permissions
+        assert "users:read:any" in (await bob.sign_in(otp=phone.code())).permissions
+        await bob.call("POST", "/auth/mfa/totp/disable", json={"code": phone.code()})
+        assert (await bob.stay()).permissions == {"mfa:write"}
+
+
+async def test_it_is_asked_of_staff_in_production_alone_unless_told(service: Served) -> None:
+    settings = service.runtime.settings
+    assert settings.staff_need_mfa is False  # type: ignore[attr-defined]
+    assert settings.model_copy(update={"environment": "production"}).staff_need_mfa is True  # type: ignore[attr-defined]

@@ -1,0 +1,183 @@
+"""Sessions: refresh tokens that are good once, what happens to stolen ones, and what one sees of one's sessions."""
+
+from asyncio import gather
+from uuid import uuid4
+
+import httpx
+import pytest
+from pydantic import SecretStr
+
+from tests.harness.service import Served
+from user_service.keys.vault import Vault
+from user_service.sessions.models import device_of
+from user_service.sessions.use_cases import prune
+from user_service.tests.conftest import SETTINGS
+from user_service.tests.people import Person, later, live_tokens
+
+
+@pytest.fixture
+async def ada(service: Served) -> Person:
+    return await (await Person(service).register()).sign_in()
+
+
+def refused(answer: httpx.Response) -> bool:
+    return answer.status_code == 400 and answer.json()["error"] == "invalid_grant"
+
+
+async def test_each_use_gives_another_token(ada: Person) -> None:
+    seen = {ada.tokens["refresh_token"]}
+    for _ in range(3):
+        seen.add((await ada.stay()).tokens["refresh_token"])
+    assert len(seen) == 4
+    assert await live_tokens(ada.service) == 1
+
+
+async def test_fifty_uses_at_once_have_one_successor_and_end_nothing(ada: Person) -> None:
+    answers = await gather(*(ada.refresh() for _ in range(50)))
+    assert {answer.status_code for answer in answers} == {200}
+    successors = {answer.json()["refresh_token"] for answer in answers}
+    assert len(successors) == 1
+    assert await live_tokens(ada.service) == 1
+    assert (await ada.refresh(successors.pop())).status_code == 200
+
+
+async def test_a_stolen_token_ends_the_session_for_the_thief_too(ada: Person) -> None:
+    stolen = ada.tokens["refresh_token"]
+    await ada.stay()
+    await later(ada.service, 11)
+    assert refused(await ada.refresh(stolen))
+    assert refused(await ada.refresh())
+    assert await live_tokens(ada.service) == 0
+
+
+async def test_a_retry_is_none_once_its_answer_was_used(ada: Person) -> None:
+    first = ada.tokens["refresh_token"]
+    await ada.stay()
+    await ada.stay()
+    assert refused(await ada.refresh(first))
+    assert refused(await ada.refresh())
+
+
+async def test_a_retry_by_another_program_is_theft(ada: Person) -> None:
+    first = ada.tokens["refresh_token"]
+    await ada.stay()
+    thief = Person(ada.service, user_agent="curl/8")
+    assert refused(await thief.refresh(first))
+    assert refused(await ada.refresh())
+
+
+async def test_theft_and_use_at_once_never_leave_two_sessions_of_one(ada: Person) -> None:
+    """Old tokens and the present one race: whoever wins, there is one live token at most."""
+    old = ada.tokens["refresh_token"]
+    await ada.stay()
+    await later(ada.service, 11)
+    await gather(*(ada.refresh(token) for token in [old, ada.tokens["refresh_token"]] * 10))
+    assert await live_tokens(ada.service) == 0
+    assert refused(await ada.refresh())
+
+
+async def test_a_retry_survives_a_new_encryption_secret(ada: Person) -> None:
+    first = ada.tokens["refresh_token"]
+    await ada.stay()
+    present = SecretStr(SETTINGS["key_encryption_secret"])
+    ada.service.runtime.provide(Vault(SecretStr("another secret"), former=present))
+    again = await ada.refresh(first)
+    assert again.json()["refresh_token"] == ada.tokens["refresh_token"]
+
+
+async def test_a_session_ends_when_it_is_not_used_and_is_forgotten(ada: Person) -> None:
+    async with ada.service.runtime.database.hot() as connection:
+        await connection.execute("UPDATE sessions SET expires_at = now() - interval '1 second'")
+    assert refused(await ada.refresh())
+    await prune(ada.service.runtime)
+    async with ada.service.runtime.database.hot() as connection:
+        assert await connection.fetchval("SELECT count(*) FROM refresh_tokens") == 0
+
+
+async def test_a_session_has_a_longest_life_however_often_it_is_used(ada: Person) -> None:
+    async with ada.service.runtime.database.hot() as connection:
+        await connection.execute("UPDATE sessions SET created_at = now() - interval '179 days'")
+        await ada.stay()
+        left = await connection.fetchval("SELECT expires_at - now() FROM sessions")
+    assert left.days == 0
+
+
+async def test_signing_out_ends_the_session(ada: Person) -> None:
+    token = ada.tokens["refresh_token"]
+    for _ in range(2):
+        answer = await ada.service.anonymous.post("/auth/logout", data={"refresh_token": token})
+        assert answer.status_code == 204
+    assert refused(await ada.refresh())
+
+
+async def test_i_see_where_i_am_signed_in_and_sign_out_there(ada: Person) -> None:
+    laptop = Person(ada.service, user_agent="Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0")
+    await laptop.sign_in()
+    listed = (await ada.call("GET", "/auth/sessions")).json()["items"]
+    assert [(item["device"], item["address"], item["current"]) for item in listed] == [
+        ("Firefox on Linux", "127.0.0.1", False),
+        ("Ada's phone", "127.0.0.1", True),
+    ]
+    before = listed[1]["last_used_at"]
+    await ada.stay()
+    listed = (await ada.call("GET", "/auth/sessions")).json()["items"]
+    assert listed[1]["last_used_at"] > before
+
+    assert (await ada.call("DELETE", f"/auth/sessions/{listed[0]['id']}")).status_code == 204
+    assert refused(await laptop.refresh())
+    assert len((await ada.call("GET", "/auth/sessions")).json()["items"]) == 1
+    assert (await ada.refresh()).status_code == 200
+
+
+async def test_i_sign_out_everywhere_else(ada: Person) -> None:
+    others = [await Person(ada.service, user_agent=f"other{n}/1").sign_in() for n in range(3)]
+    assert (await ada.call("DELETE", "/auth/sessions")).status_code == 204
+    for other in others:
+        assert refused(await other.refresh())
+    assert (await ada.refresh()).status_code == 200
+
+
+async def test_nobody_ends_the_sessions_of_others(ada: Person) -> None:
+    [mine] = (await ada.call("GET", "/auth/sessions")).json()["items"]
+    eve = await (await Person(ada.service, email="eve@example.com").register()).sign_in()
+    for url in (f"/auth/sessions/{mine['id']}", f"/auth/sessions/{uuid4()}"):
+        assert (await eve.call("DELETE", url)).status_code == 404
+    await eve.call("DELETE", "/auth/sessions")
+    assert [item["current"] for item in (await eve.call("GET", "/auth/sessions")).json()["items"]] == [True]
+    assert (await ada.refresh()).status_code == 200
+
+
+async def test_erasing_the_account_while_it_is_used_leaves_no_session(ada: Person) -> None:
+    async def use() -> httpx.Response:
+        return await ada.refresh()
+
+    answers = await gather(use(), use(), ada.call("DELETE", "/users/me"), use(), use())
+    assert answers[2].status_code == 204
+    assert {answer.status_code for answer in answers} <= {200, 204, 400}
+    assert await live_tokens(ada.service) == 0
+
+
+async def test_the_database_holds_no_token(ada: Person) -> None:
+    await ada.stay()
+    async with ada.service.runtime.database.hot() as connection:
+        rows = await connection.fetch("SELECT to_jsonb(t) || to_jsonb(s) FROM refresh_tokens t, sessions s")
+    assert rows
+    assert ada.tokens["refresh_token"] not in str(rows)
+
+
+@pytest.mark.parametrize(
+    ("user_agent", "device"),
+    [
+        (
+            "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 Chrome/140.0 Safari/537.36",
+            "Chrome on Windows",
+        ),
+        ("Mozilla/5.0 (Windows NT 10.0) AppleWebKit/537.36 Chrome/140.0 Safari/537.36 Edg/140.0", "Edge on Windows"),
+        ("Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) Version/18.0 Safari/604.1", "Safari on iPhone"),
+        ("Mozilla/5.0 (Linux; Android 16) AppleWebKit/537.36 Chrome/140.0 Mobile Safari/537.36", "Chrome on Android"),
+        ("python-httpx/0.28", "python-httpx"),
+        ("", "unknown"),
+    ],
+)
+def test_a_device_in_words(user_agent: str, device: str) -> None:
+    assert device_of(user_agent) == device
