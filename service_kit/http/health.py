@@ -57,7 +57,10 @@ async def consumers(request: Request, response: Response) -> dict[str, Any]:
     return asdict(health)
 
 
-@metrics_router.get("/metrics", summary="Prometheus metrics", openapi_extra=PUBLIC)
+@metrics_router.get(
+    "/metrics", summary="Prometheus metrics", openapi_extra=PUBLIC, response_class=Response,
+    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
+)  # fmt: skip
 async def metrics() -> Response:
     return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
