@@ -66,9 +66,9 @@ class Line:
     def __init__(self, gateway: Gateway, chance: random.Random) -> None:
         self._chance = chance
         self.is_calm = False
-        gateway.charge = self._troubled(gateway.charge, may_crash=True)  # type: ignore[method-assign]
-        gateway.refund = self._troubled(gateway.refund, may_crash=True)  # type: ignore[method-assign]
-        gateway.find = self._troubled(gateway.find, may_crash=False)  # type: ignore[method-assign]
+        gateway.charge = self._troubled(gateway.charge, may_crash=True)  # type: ignore[method-assign, assignment]
+        gateway.refund = self._troubled(gateway.refund, may_crash=True)  # type: ignore[method-assign, assignment]
+        gateway.find = self._troubled(gateway.find, may_crash=False)  # type: ignore[method-assign, assignment]
 
     def _troubled(self, call: Callable[..., Awaitable[Any]], *, may_crash: bool) -> Callable[..., Awaitable[Any]]:
         async def troubled(*arguments: Any, **named: Any) -> Any:
