@@ -54,10 +54,10 @@ def _add_usual_problems(operation: dict[str, Any]) -> None:
     if operation.get("security"):
         usual["401"] = "no valid access token"
         usual["403"] = "the token lacks the permission"
+    if operation.get("parameters"):
+        usual["400"] = "a text can't be stored, or the cursor is not one of this list's"
     if "requestBody" in operation:
-        usual |= {"400": "the body is no JSON", "413": "the body is too large"}
-    if any(parameter["name"] == "cursor" for parameter in operation.get("parameters", ())):
-        usual["400"] = "the cursor is not one of this list's"
+        usual |= {"400": "the body is no JSON, or a text of it can't be stored", "413": "the body is too large"}
     if "422" in operation["responses"]:
         usual["422"] = "a field is missing or wrong; `errors` names each"
         if MEDIA_TYPE not in operation["responses"]["422"].get("content", {}):

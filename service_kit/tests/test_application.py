@@ -203,13 +203,6 @@ async def test_a_text_that_postgresql_cant_hold_is_refused(service: Served, door
     assert (answer.status_code, answer.json()["type"]) == (400, "/problems/invalid-request")
 
 
-@pytest.mark.parametrize("id", [0, -1, 2**63, 10**30, "x"])
-async def test_no_dead_letter_has_such_an_id(service: Served, id: object) -> None:
-    staff = service.caller("dead-letters:manage")
-    for action in ("replay", "discard"):
-        assert (await staff.post(f"/dead-letters/{id}/{action}")).status_code == 422
-
-
 async def test_a_trace_goes_on_and_a_missing_one_begins(service: Served) -> None:
     parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
     continued = (await service.anonymous.get("/notes/trace", headers={"traceparent": parent})).json()

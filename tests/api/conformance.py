@@ -19,6 +19,17 @@ LONGEST = 3600
 # 412: an If-Match that nobody ever sent as an ETag; as good a refusal of it as any.
 REFUSALS = ["400", "401", "403", "404", "405", "406", "409", "412", "415", "422", "428", "429"]
 
+CHECKS: dict[str, Any] = {
+    # What the schema can't say (a price that ends before it begins) may be refused.
+    "positive_data_acceptance": {"enabled": False},
+    "negative_data_rejection": {"expected-statuses": REFUSALS},
+}
+# `tree` could also be somebody's id: then it is the id that is refused, not the method.
+TREE: dict[str, Any] = {
+    "include-name": "GET /categories/tree",
+    "checks": {"unsupported_method": {"enabled": False}, "allow_header_conformance": {"enabled": False}},
+}
+
 
 @dataclass
 class Findings:
@@ -63,11 +74,7 @@ def examine(
             "dictionaries": {name: {"values": list(ids)} for name, ids in (known or {}).items()},
             "parameters": {name: {"dictionary": name, "probability": 0.7} for name in known or {}},
             "generation": {"max-examples": effort.examples, "no-shrink": True},
-            "checks": {
-                # What the schema can't say (a price that ends before it begins) may be refused.
-                "positive_data_acceptance": {"enabled": False},
-                "negative_data_rejection": {"expected-statuses": REFUSALS},
-            },
+            "checks": CHECKS,
             "phases": {
                 "coverage": {"enabled": effort.bounds},
                 "stateful": {
@@ -76,16 +83,7 @@ def examine(
                     "generation": {"max-examples": max(effort.walks, 1)},
                 },
             },
-            # `tree` could also be somebody's id: then it is the id that is refused, not the method.
-            "operations": [
-                {
-                    "include-name": "GET /categories/tree",
-                    "checks": {
-                        "unsupported_method": {"enabled": False},
-                        "allow_header_conformance": {"enabled": False},
-                    },
-                }
-            ],
+            "operations": [TREE],
         }
     )
     schema = schemathesis.openapi.from_url(f"{url}/openapi.json", config=config)

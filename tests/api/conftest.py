@@ -9,7 +9,7 @@ import pytest
 from order_service.tests.payments.conftest import API_KEY, SECRET, GatewayProcess, gateway
 from tests.api.goods import Known, furnish
 from tests.api.live import Live, live
-from tests.test_guard import NEEDED
+from tests.security.operations import NEEDED
 
 __all__ = ["gateway"]
 

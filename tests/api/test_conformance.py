@@ -4,7 +4,7 @@ import pytest
 
 from tests.api.conformance import Effort, examine
 from tests.api.conftest import Open
-from tests.test_guard import LEAST_OPERATIONS
+from tests.security.operations import LEAST_OPERATIONS
 
 SHORT = Effort(examples=4, walks=4, bounds=False, seed=1)
 LONG = Effort(examples=100, walks=100)
