@@ -52,12 +52,25 @@ class ServiceSettings(BaseSettings):
 
     cors_origins: str = Field(default="", description="comma-separated; empty: none")
     max_body_bytes: int = Field(default=1_048_576, gt=0)
-    graceful_stop_seconds: float = Field(default=20, gt=0)
+    max_requests_in_flight: int = Field(
+        default=256, ge=1, description="of one process; what comes beyond is refused at once, with Retry-After"
+    )
+    drain_seconds: float = Field(
+        default=5, ge=0, description="from the signal to stop: no longer ready, and every request is still served"
+    )
+    graceful_stop_seconds: float = Field(
+        default=20, gt=0, description="from the signal to the end; longer than draining"
+    )
 
     def __init_subclass__(cls, service: str | None = None, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if service is not None:
             cls.service = service
+
+    @property
+    def stop_seconds(self) -> float:
+        """To finish what is in hand, once nothing new is taken on."""
+        return self.graceful_stop_seconds - self.drain_seconds
 
     @property
     def service_name(self) -> str:
@@ -76,6 +89,12 @@ class ServiceSettings(BaseSettings):
     def _production_is_strict(self) -> "ServiceSettings":
         if self.environment == "production" and "*" in self.allowed_origins:
             raise ValueError("CORS_ORIGINS: name the origins; '*' is not accepted when ENVIRONMENT is production")
+        return self
+
+    @model_validator(mode="after")
+    def _draining_leaves_time_to_stop(self) -> "ServiceSettings":
+        if self.drain_seconds >= self.graceful_stop_seconds:
+            raise ValueError("DRAIN_SECONDS: must be less than GRACEFUL_STOP_SECONDS")
         return self
 
     @classmethod

@@ -37,7 +37,7 @@ class Messaging:
         tuning: Tuning | None = None,
     ) -> None:
         self.subscriptions = gather(consumers)  # also where nothing is consumed: a wrong one stops every role
-        stop_seconds = settings.graceful_stop_seconds * 0.6
+        stop_seconds = settings.stop_seconds * 0.6
         self.tuning = tuning or Tuning(attempts=settings.event_attempts, stop_seconds=stop_seconds)
         self._settings = settings
         self._database = database
