@@ -1,6 +1,7 @@
 """Settings of a service: one class each, from the environment, from `.env`, or from files (`…_FILE`)."""
 
 import os
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -44,6 +45,16 @@ class ServiceSettings(BaseSettings):
     )
     event_attempts: int = Field(
         default=5, ge=1, description="how often a failing event is tried before it is a dead letter"
+    )
+
+    outbox_kept: timedelta = Field(default=timedelta(days=1), gt=timedelta(0), description="events after publication")
+    inbox_kept: timedelta = Field(
+        default=timedelta(days=21),
+        gt=timedelta(0),
+        description="what was heard; longer than any topic keeps its events",
+    )
+    idempotency_kept: timedelta = Field(
+        default=timedelta(hours=48), gt=timedelta(0), description="the answer to a request with an Idempotency-Key"
     )
 
     public_issuer: str = Field(description="where the user service is reached; the `iss` of its tokens")
