@@ -39,7 +39,7 @@ def create(settings: Settings | None = None) -> FastAPI:
         jobs=[
             Job("publish-stock-levels", stock_use_cases.publish_levels, every=timedelta(milliseconds=100)),
             Job("expire-reservations", reservation_use_cases.expire, every=timedelta(seconds=5)),
-            Job("prune-idempotency-keys", idempotency.prune, every=timedelta(hours=1)),
+            Job("prune-idempotency-keys", idempotency.prune, every=timedelta(minutes=1)),
             Job("forget-erased", people_use_cases.forget_erased, every=timedelta(minutes=1)),
         ],
     )

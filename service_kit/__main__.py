@@ -38,10 +38,17 @@ def _arguments() -> argparse.Namespace:
 def _serve(service: str, settings: ServiceSettings) -> None:
     import uvicorn
 
-    from service_kit.http.server import LimitedProtocol
+    from service_kit.http.server import LeavingServer, LimitedProtocol
 
-    uvicorn.run(
-        _factory(service),
+    create = _factory(service)
+
+    def application() -> Any:
+        app = create()
+        server.leave = app.state.runtime.leave
+        return app
+
+    config = uvicorn.Config(
+        application,
         factory=True,
         host=settings.listen_host,
         port=settings.port,
@@ -50,9 +57,15 @@ def _serve(service: str, settings: ServiceSettings) -> None:
         access_log=False,
         log_config=None,
         server_header=False,
+        # Longer than balancers keep theirs (60 s as a rule): none sends into a connection that we are just closing.
+        timeout_keep_alive=75,
         # Of the time to stop in, a fifth for requests, a tenth for jobs, the rest for events.
-        timeout_graceful_shutdown=int(settings.graceful_stop_seconds / 5),
+        timeout_graceful_shutdown=int(settings.stop_seconds / 5),
     )
+    server = LeavingServer(config, drain_seconds=settings.drain_seconds)
+    server.run()
+    if not server.started:
+        sys.exit(3)
 
 
 def _factory(service: str) -> Callable[[], Any]:

@@ -45,9 +45,10 @@ class Problem(Exception):
         super().__init__(self.detail)
 
     def body(self, instance: str | None = None) -> dict[str, Any]:
-        """The members of the `application/problem+json` answer."""
+        """The members of the `application/problem+json` answer; RFC 9457's own mean what they mean everywhere."""
         base = {"type": f"/problems/{self.type}", "title": self.title, "status": self.status, "detail": self.detail}
-        return {**base, **({"instance": instance} if instance else {}), **self.members}
+        base |= {"instance": instance} if instance else {}
+        return base | {name: value for name, value in self.members.items() if name not in base}
 
 
 class NotFound(Problem, status=404, type="not-found"):

@@ -36,6 +36,7 @@ class Runtime:
         self.messaging = Messaging(settings, self.database, consumers)
         self.jobs = Jobs(jobs if settings.service_role != "api" else ())
         self.resources: dict[type, Any] = {}
+        self.is_leaving = False
 
     def provide(self, resource: object) -> None:
         """Hands a service's own long-lived object (a gateway's client, …) to whoever asks for its type."""
@@ -45,6 +46,11 @@ class Runtime:
         found: T = self.resources[kind]
         return found
 
+    def leave(self) -> None:
+        """We are about to stop: nobody is to send us anything new, though it is still served."""
+        self.is_leaving = True
+        log.info("leaving", seconds=self.settings.drain_seconds)
+
     async def start(self) -> None:
         await self.keys.start()
         await self.messaging.start()
@@ -52,8 +58,8 @@ class Runtime:
         log.info("started", role=self.settings.service_role)
 
     async def stop(self) -> None:
-        """Finishes what is in hand; within the settings' `graceful_stop_seconds`."""
-        await self.jobs.stop(within=self.settings.graceful_stop_seconds * 0.1)
+        """Finishes what is in hand; within the settings' `stop_seconds`."""
+        await self.jobs.stop(within=self.settings.stop_seconds * 0.1)
         await self.messaging.stop()
         await self.keys.stop()
         await self.database.close()

@@ -1,6 +1,7 @@
 """Settings of a service: one class each, from the environment, from `.env`, or from files (`…_FILE`)."""
 
 import os
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -46,19 +47,42 @@ class ServiceSettings(BaseSettings):
         default=5, ge=1, description="how often a failing event is tried before it is a dead letter"
     )
 
+    outbox_kept: timedelta = Field(default=timedelta(days=1), gt=timedelta(0), description="events after publication")
+    inbox_kept: timedelta = Field(
+        default=timedelta(days=21),
+        gt=timedelta(0),
+        description="what was heard; longer than any topic keeps its events",
+    )
+    idempotency_kept: timedelta = Field(
+        default=timedelta(hours=48), gt=timedelta(0), description="the answer to a request with an Idempotency-Key"
+    )
+
     public_issuer: str = Field(description="where the user service is reached; the `iss` of its tokens")
     jwks_url: str | None = Field(default=None, description="default: PUBLIC_ISSUER/.well-known/jwks.json")
     jwks_refresh_seconds: float = Field(default=300, gt=0)
 
     cors_origins: str = Field(default="", description="comma-separated; empty: none")
     max_body_bytes: int = Field(default=1_048_576, gt=0)
-    graceful_stop_seconds: float = Field(default=20, gt=0)
+    max_requests_in_flight: int = Field(
+        default=256, ge=1, description="of one process; what comes beyond is refused at once, with Retry-After"
+    )
+    drain_seconds: float = Field(
+        default=5, ge=0, description="from the signal to stop: no longer ready, and every request is still served"
+    )
+    graceful_stop_seconds: float = Field(
+        default=20, gt=0, description="from the signal to the end; longer than draining"
+    )
     crash_points: Path | None = Field(default=None, description="never in production: see service_kit/crashpoints.py")
 
     def __init_subclass__(cls, service: str | None = None, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if service is not None:
             cls.service = service
+
+    @property
+    def stop_seconds(self) -> float:
+        """To finish what is in hand, once nothing new is taken on."""
+        return self.graceful_stop_seconds - self.drain_seconds
 
     @property
     def service_name(self) -> str:
@@ -79,6 +103,12 @@ class ServiceSettings(BaseSettings):
             raise ValueError("CORS_ORIGINS: name the origins; '*' is not accepted when ENVIRONMENT is production")
         if self.environment == "production" and self.crash_points is not None:
             raise ValueError("CRASH_POINTS: not when ENVIRONMENT is production; it makes the process kill itself")
+        return self
+
+    @model_validator(mode="after")
+    def _draining_leaves_time_to_stop(self) -> "ServiceSettings":
+        if self.drain_seconds >= self.graceful_stop_seconds:
+            raise ValueError("DRAIN_SECONDS: must be less than GRACEFUL_STOP_SECONDS")
         return self
 
     @classmethod

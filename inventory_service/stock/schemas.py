@@ -5,7 +5,7 @@ from datetime import date, datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
+from pydantic import BaseModel, ConfigDict, Field, StrictInt, StringConstraints, field_validator
 
 from contracts.money import Money
 from inventory_service.catalogue.models import Product
@@ -13,6 +13,7 @@ from inventory_service.stock.models import MovementKind, StockLevel, StockMoveme
 
 MAX_LINES = 5_000
 MAX_QUANTITY = 1_000_000_000
+MAX_AMOUNT = 10**12
 PRODUCT = "0199c1a0-5b00-7a10-8c00-000000000002"
 WAREHOUSE = "0199c1a0-5b00-7a10-8c00-000000000004"
 RECEIPT_EXAMPLE: dict[str, Any] = {
@@ -36,12 +37,16 @@ ADJUSTMENT_EXAMPLE: dict[str, Any] = {
 }
 
 
+class UnitCost(Money):
+    amount: StrictInt = Field(ge=0, le=MAX_AMOUNT, description="in the currency's minor unit; never a float")
+
+
 class ReceiptLineIn(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     product_id: UUID
     quantity: int = Field(gt=0, le=MAX_QUANTITY)
-    unit_cost: Money | None = Field(default=None, description="what one piece cost us")
+    unit_cost: UnitCost | None = Field(default=None, description="what one piece cost us")
     batch: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)] | None = None
     expires_on: date | None = None
 

@@ -14,6 +14,14 @@ from service_kit.ids import uuid7
 NO_SHIPMENT = UUID(int=1)
 
 
+@pytest.mark.parametrize("amount", [-1, 2**63, 10**30])
+async def test_no_piece_costs_so_much(inventory: Inventory, amount: int) -> None:
+    product_id, warehouse_id = await inventory.stocked(1)
+    line = {"product_id": str(product_id), "quantity": 1, "unit_cost": {"amount": amount, "currency": "GBP"}}
+    answer = await inventory.staff.post("/stock/receipts", json={"warehouse_id": str(warehouse_id), "lines": [line]})
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "lines.0.unit_cost.amount")
+
+
 async def test_a_receipt_keeps_where_goods_came_from(inventory: Inventory) -> None:
     tea, coffee, warehouse_id = await inventory.product(), await inventory.product(), await inventory.warehouse()
     supplier = (await inventory.staff.post("/suppliers", json={"name": "Hanford"})).json()

@@ -70,5 +70,5 @@ JOBS = (
     Job("expire-unpaid", expire, every=timedelta(seconds=1)),
     Job("complete-delivered", complete, every=timedelta(seconds=5)),
     Job("find-standing-still", find_standing_still, every=timedelta(seconds=30)),
-    Job("prune-idempotency-keys", idempotency.prune, every=timedelta(hours=1)),
+    Job("prune-idempotency-keys", idempotency.prune, every=timedelta(minutes=1)),
 )

@@ -154,14 +154,14 @@ RULES: dict[tuple[Status, Trigger], Rule] = {
 
 
 class TransitionRefused(Problem, status=409, type="order-transition-refused"):
-    """The order is {status} by now, and then this can't be done: {trigger}."""
+    """The order is {order_status} by now, and then this can't be done: {trigger}."""
 
 
 def rule_for(status: Status, trigger: Trigger) -> Rule:
     """Raises: TransitionRefused, for a command that doesn't fit. An event always has a rule."""
     rule = RULES.get((status, trigger))
     if rule is None and trigger in COMMANDS:
-        raise TransitionRefused(status=str(status), trigger=str(trigger))
+        raise TransitionRefused(order_status=str(status), trigger=str(trigger))
     return rule or _STAYS
 
 

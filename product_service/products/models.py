@@ -27,7 +27,7 @@ class SkuTaken(Problem, status=409, type="sku-taken"):
 
 
 class NotADraftAgain(Problem, status=409, type="not-a-draft-again"):
-    """A product that is {status} can't become a draft again: archive it to take it off sale."""
+    """A product that is {product_status} can't become a draft again: archive it to take it off sale."""
 
 
 class ProductHasHistory(Problem, status=409, type="product-has-history"):
@@ -66,7 +66,7 @@ class Product(Base, table=True):
     def change(self, changes: dict[str, Any]) -> bool:
         """Takes over what differs; whether anything did. Raises: NotADraftAgain."""
         if changes.get("status") == Status.DRAFT != self.status:
-            raise NotADraftAgain(status=self.status)
+            raise NotADraftAgain(product_status=self.status)
         differing = {name: value for name, value in changes.items() if getattr(self, name) != value}
         for name, value in differing.items():
             setattr(self, name, value)

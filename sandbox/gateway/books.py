@@ -90,15 +90,14 @@ def _owe_outcome(db: sqlite3.Connection, charge: Json, settings: GatewaySettings
     settled = charge["settles_at"]
     name = "charge.succeeded" if charge["outcome"] == "succeeded" else "charge.failed"
     outcome = webhooks.event(name, settled, {"charge": charge_body(charge, settled)})
-    if charge["token"] != Token.DUPLICATE:
-        webhooks.owe(db, outcome, settled)
+    if charge["token"] == Token.NO_WEBHOOK:
         return
-    for due_at in (settled, settled, settled, settled + settings.duplicate_delay):
+    later = settled + settings.duplicate_delay
+    for due_at in (settled, settled, settled, later) if charge["token"] == Token.DUPLICATE else (settled,):
         webhooks.owe(db, outcome, due_at)
-    older = webhooks.event(
-        "charge.pending", charge["created_at"], {"charge": charge_body(charge, charge["created_at"])}
-    )
-    webhooks.owe(db, older, settled + settings.duplicate_delay)
+    if charge["token"] in (Token.DUPLICATE, Token.REVERSED):
+        created = charge["created_at"]
+        webhooks.owe(db, webhooks.event("charge.pending", created, {"charge": charge_body(charge, created)}), later)
 
 
 def make_refund(

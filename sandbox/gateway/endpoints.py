@@ -81,6 +81,9 @@ async def make_charge(request: Request) -> Response:
     if made.new and body.token is schemas.Token.LOST_ANSWER:
         gateway.deliverer.due(made.due_at)
         return await _lose_answer(request)
+    if made.new and body.token is schemas.Token.SLOW_ANSWER:
+        gateway.deliverer.due(made.due_at)
+        await asyncio.sleep(gateway.settings.slow_answer)
     return _made(gateway, made)
 
 

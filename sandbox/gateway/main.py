@@ -16,7 +16,8 @@ from sandbox.gateway.application import Gateway
 from sandbox.gateway.settings import GatewaySettings
 
 DESCRIPTION = """A payment gateway that stands alone. The card token decides what happens: `tok_ok`, `tok_declined`,
-`tok_late`, `tok_duplicate`, `tok_lost_answer`. Outcomes are told by signed webhooks."""
+`tok_late`, `tok_duplicate`, `tok_lost_answer`, `tok_slow_answer`, `tok_reversed`, `tok_no_webhook`. Outcomes are told
+by signed webhooks."""
 
 
 def create(settings: GatewaySettings) -> FastAPI:

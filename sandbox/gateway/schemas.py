@@ -12,6 +12,9 @@ class Token(StrEnum):
     LATE = "tok_late"
     DUPLICATE = "tok_duplicate"
     LOST_ANSWER = "tok_lost_answer"
+    SLOW_ANSWER = "tok_slow_answer"
+    REVERSED = "tok_reversed"
+    NO_WEBHOOK = "tok_no_webhook"
 
 
 class ChargeIn(BaseModel):

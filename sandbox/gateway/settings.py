@@ -14,6 +14,7 @@ class GatewaySettings(SandboxSettings):
     webhook_delay: float = Field(default=0.02, ge=0, alias="SANDBOX_WEBHOOK_DELAY")
     late_delay: float = Field(default=3, ge=0, alias="SANDBOX_LATE_DELAY")
     duplicate_delay: float = Field(default=1, ge=0, alias="SANDBOX_DUPLICATE_DELAY")
+    slow_answer: float = Field(default=1, ge=0, alias="SANDBOX_SLOW_ANSWER")
     webhook_timeout: float = Field(default=10, gt=0, alias="SANDBOX_WEBHOOK_TIMEOUT")
     retry_first: float = Field(default=0.1, gt=0, alias="SANDBOX_WEBHOOK_RETRY_FIRST")
     retry_longest: float = Field(default=10, gt=0, alias="SANDBOX_WEBHOOK_RETRY_LONGEST")

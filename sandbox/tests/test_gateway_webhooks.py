@@ -126,3 +126,22 @@ def test_a_stop_is_graceful_and_keeps_what_is_owed(client: httpx.Client, gateway
     gateway.start()
     receiver.start()
     eventually(lambda: receiver.types(id) == ["charge.succeeded"])
+
+
+def test_the_webhook_comes_before_the_answer(client: httpx.Client, receiver: Receiver) -> None:
+    answer = charge(client, "tok_slow_answer")
+    assert receiver.types(answer.json()["id"]) == ["charge.succeeded"]
+
+
+def test_the_older_webhook_comes_last(client: httpx.Client, receiver: Receiver) -> None:
+    id = str(charge(client, "tok_reversed").json()["id"])
+    eventually(lambda: len(receiver.of(id)) == 2)
+    assert receiver.types(id) == ["charge.succeeded", "charge.pending"]
+    assert [delivery.event["data"]["charge"]["status"] for delivery in receiver.of(id)] == ["succeeded", "pending"]
+
+
+def test_no_webhook_tells_of_it(client: httpx.Client, receiver: Receiver) -> None:
+    id = str(charge(client, "tok_no_webhook").json()["id"])
+    eventually(lambda: client.get(f"/charges/{id}").json()["status"] == "succeeded")
+    assert owed(client) == 0
+    assert receiver.of(id) == []

@@ -4,11 +4,11 @@ import base64
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
-from sqlalchemy import TypeDecorator, literal, tuple_
+from sqlalchemy import BigInteger, Integer, TypeDecorator, literal, tuple_
 from sqlalchemy.orm import QueryableAttribute
 from sqlalchemy.types import TypeEngine
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -45,7 +45,7 @@ class Position:
         try:
             found = json.loads(base64.urlsafe_b64decode(self.cursor + "=" * (-len(self.cursor) % 4)))
             return [_PARSE.get(kind, kind)(value) for kind, value in zip(kinds, found, strict=True)]
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, OverflowError) as error:
             raise InvalidCursor from error
 
     def slice(self, rows: Sequence[Row], key: Any) -> Slice[Row]:
@@ -69,6 +69,7 @@ async def keyset(
     kinds = [_python_type(column.type) for column in by]
     after = position.values(*kinds)
     if after is not None:
+        _check_they_fit(after, by)
         bounds = tuple_(*(literal(value, column.type) for value, column in zip(after, by, strict=True)))
         statement = statement.where(tuple_(*by) < bounds if descending else tuple_(*by) > bounds)
     order = [column.desc() if descending else column.asc() for column in by]
@@ -82,4 +83,35 @@ def _python_type(column_type: TypeEngine[Any]) -> type:
     return plain.python_type
 
 
-_PARSE: dict[type, Any] = {datetime: datetime.fromisoformat, UUID: UUID}
+def _check_they_fit(values: Sequence[Any], columns: Sequence[Any]) -> None:
+    """PostgreSQL takes no larger number for a column than the column could hold. Raises: InvalidCursor."""
+    for value, column in zip(values, columns, strict=True):
+        is_small = isinstance(column.type, Integer) and not isinstance(column.type, BigInteger)
+        if is_small and not -(2**31) <= value < 2**31:
+            raise InvalidCursor
+
+
+def _time(value: Any) -> datetime:
+    time = datetime.fromisoformat(value)
+    if time.tzinfo is None:
+        raise ValueError("a time without its zone")
+    return time.astimezone(UTC)
+
+
+def _number(value: Any) -> int:
+    if type(value) is not int or not -(2**63) <= value < 2**63:
+        raise ValueError("no number that a column can hold")
+    return value
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError("no text")
+    value.encode()  # what holds half a surrogate pair fails here, and not on its way to the database
+    if "\x00" in value:
+        raise ValueError("PostgreSQL's text holds no NUL")
+    return value
+
+
+# A cursor comes from outside, whatever its words say: nothing that a column couldn't hold may get to a statement.
+_PARSE: dict[type, Any] = {datetime: _time, UUID: lambda value: UUID(_text(value)), int: _number, str: _text}

@@ -1,6 +1,7 @@
 """Errors as `application/problem+json` (RFC 9457), and how OpenAPI tells of them."""
 
 import json
+import re
 from typing import Any
 from uuid import UUID
 
@@ -13,6 +14,8 @@ from starlette.responses import Response
 from service_kit.problems import InvalidRequest, Problem, ValidationFailed
 
 MEDIA_TYPE = "application/problem+json"
+METHODS = ("get", "post", "put", "patch", "delete")
+_PARAMETER = re.compile(r"\\{[^}]+\\}")
 
 
 class ProblemOut(BaseModel):
@@ -74,9 +77,23 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
         return problem_response(error.__cause__, request.url.path)
     kind = {404: "no-such-path", 405: "method-not-allowed"}.get(error.status_code, "http-error")
     problem = Problem(error.detail, headers=dict(error.headers or {}))
+    if error.status_code == 405 and (allowed := _allowed_methods(request.app, request.url.path)):
+        problem.headers["Allow"] = ", ".join(allowed)
     title = kind.replace("-", " ").capitalize()
     body = {**problem.body(request.url.path), "type": f"/problems/{kind}", "title": title, "status": error.status_code}
     return Response(json.dumps(body), error.status_code, headers=problem.headers, media_type=MEDIA_TYPE)
+
+
+def _allowed_methods(app: FastAPI, path: str) -> list[str]:
+    """All that may be done with `path`: Starlette names the methods of one route, and there may be several."""
+    found = {
+        method.upper()
+        for template, operations in app.openapi()["paths"].items()
+        if re.fullmatch(_PARAMETER.sub("[^/]+", re.escape(template)), path)
+        for method in METHODS
+        if method in operations
+    }
+    return sorted(found)
 
 
 def _plain(value: object) -> Any:

@@ -91,4 +91,4 @@ def _add_middleware(app: FastAPI, settings: ServiceSettings, routers: Sequence[A
             expose_headers=["ETag", "Link", "Location", "Retry-After", "Idempotent-Replayed", "X-Request-Id"],
             max_age=600,
         )
-    app.add_middleware(RequestMiddleware, max_body_bytes=settings.max_body_bytes, public_url=settings.public_issuer)
+    app.add_middleware(RequestMiddleware, runtime=app.state.runtime)

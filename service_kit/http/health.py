@@ -37,12 +37,14 @@ async def live() -> Alive:
 
 @router.get("/ready", summary="Can it serve requests?", openapi_extra=PUBLIC, responses={503: {"model": Readiness}})
 async def ready(request: Request, response: Response) -> Readiness:
-    """Database, migrations and verification keys; not the broker, or one broker would take every API down."""
+    """Database, migrations and verification keys, and that it isn't about to stop; not the broker, or one broker would
+    take every API down."""
     runtime: Runtime = request.app.state.runtime
     checks = {
         "database": await _database(runtime),
         "keys": "ok" if runtime.keys.ready else "not fetched yet",
         "events": runtime.messaging.readiness(),
+        "process": "is about to stop" if runtime.is_leaving else "ok",
     }
     answer = Readiness(ready=all(outcome == "ok" for outcome in checks.values()), checks=checks)
     response.status_code = 200 if answer.ready else 503
@@ -57,7 +59,10 @@ async def consumers(request: Request, response: Response) -> dict[str, Any]:
     return asdict(health)
 
 
-@metrics_router.get("/metrics", summary="Prometheus metrics", openapi_extra=PUBLIC)
+@metrics_router.get(
+    "/metrics", summary="Prometheus metrics", openapi_extra=PUBLIC, response_class=Response,
+    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
+)  # fmt: skip
 async def metrics() -> Response:
     return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 

@@ -19,7 +19,6 @@ from service_kit.database.doors import fetch
 from service_kit.problems import Problem
 from service_kit.runtime import Runtime
 
-KEPT_HOURS = 48
 _CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
 
 CLAIM = """
@@ -30,7 +29,7 @@ FIND = "SELECT body_hash, status, body, location FROM idempotency_keys WHERE (us
 KEEP = """
 UPDATE idempotency_keys SET status = $4, body = $5, location = $6 WHERE (user_id, operation, key) = ($1, $2, $3)
 """
-PRUNE = "DELETE FROM idempotency_keys WHERE created_at < now() - make_interval(hours => $1)"
+PRUNE = "DELETE FROM idempotency_keys WHERE created_at < now() - $1::interval"
 
 
 class IdempotencyKeyMissing(Problem, status=400, type="idempotency-key-missing"):
@@ -123,6 +122,6 @@ async def keep(
 
 
 async def prune(runtime: Runtime) -> None:
-    """A job: answers are kept for 48 hours."""
+    """A job: answers are kept for as long as the settings say."""
     async with runtime.database.hot() as connection:
-        await connection.execute(PRUNE, KEPT_HOURS)
+        await connection.execute(PRUNE, runtime.settings.idempotency_kept)

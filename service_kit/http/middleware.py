@@ -11,12 +11,14 @@ from service_kit.http.answers import problem_response
 from service_kit.http.headers import Headers, check_size, of_every_answer, with_defaults
 from service_kit.ids import uuid7
 from service_kit.problems import Busy, InvalidRequest, Problem, Unavailable
+from service_kit.runtime import Runtime
 from service_kit.telemetry import metrics
 from service_kit.telemetry.tracing import continue_trace
 
 log = structlog.get_logger("http")
 
 QUIET_PATHS = ("/health/", "/metrics")
+CONNECTION_ENDS = (b"connection", b"close")
 SAFE_ID = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.")
 
 
@@ -24,13 +26,20 @@ class BodyTooLarge(Problem, status=413, type="body-too-large"):
     """The body may have at most {limit} bytes: send less at a time."""
 
 
+class Overloaded(Problem, status=503, type="overloaded"):
+    """There is more to do at once than this process takes on: try again in a moment."""
+
+
 class RequestMiddleware:
     """Wraps the application."""
 
-    def __init__(self, app: ASGIApp, *, max_body_bytes: int, public_url: str) -> None:
+    def __init__(self, app: ASGIApp, *, runtime: Runtime) -> None:
         self._app = app
-        self._max_body_bytes = max_body_bytes
-        self._always = of_every_answer(public_url)
+        self._runtime = runtime
+        self._max_body_bytes = runtime.settings.max_body_bytes
+        self._most_in_flight = runtime.settings.max_requests_in_flight
+        self._in_flight = 0
+        self._always = of_every_answer(runtime.settings.public_issuer)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -38,20 +47,28 @@ class RequestMiddleware:
             return
         headers = dict(scope["headers"])
         request_id = _request_id(headers.get(b"x-request-id"))
-        answer = _Answer(send, request_id, self._always, is_personal=b"authorization" in headers)
+        answer = _Answer(send, request_id, self._headers(), is_personal=b"authorization" in headers)
         started = time.perf_counter()
         metrics.IN_FLIGHT.inc()
+        self._in_flight += 1
         with continue_trace(headers.get(b"traceparent", b"").decode("latin-1")):
             structlog.contextvars.bind_contextvars(request_id=request_id)
             try:
                 await self._serve(scope, _Limited(receive, headers, self._max_body_bytes), answer)
             finally:
                 metrics.IN_FLIGHT.dec()
+                self._in_flight -= 1
                 _record(scope, answer.status, time.perf_counter() - started)
                 structlog.contextvars.clear_contextvars()
 
+    def _headers(self) -> Headers:
+        """Who is told that the connection ends opens the next one elsewhere, before we are gone."""
+        return [*self._always, CONNECTION_ENDS] if self._runtime.is_leaving else self._always
+
     async def _serve(self, scope: Scope, receive: "_Limited", answer: "_Answer") -> None:
         try:
+            if self._in_flight > self._most_in_flight and not scope["path"].startswith(QUIET_PATHS):
+                raise Overloaded(retry_after=1)
             check_size(scope["headers"], len(scope["raw_path"]) + len(scope["query_string"]))
             receive.check_declared_length()
             await self._app(scope, receive, answer)
@@ -59,7 +76,7 @@ class RequestMiddleware:
             problem = _as_problem(error)
             if problem.status == 500:
                 log.exception("request_failed", method=scope["method"], path=scope["path"])
-            elif problem.status == 503:
+            elif problem.status == 503 and not isinstance(problem, Overloaded):
                 log.warning("dependency_away", error=repr(error), path=scope["path"])
             if answer.status is not None:
                 raise  # half an answer is out: only cutting the connection can tell the caller

@@ -10,11 +10,10 @@ from fastapi.openapi.utils import get_openapi
 from starlette.responses import HTMLResponse
 from starlette.staticfiles import StaticFiles
 
-from service_kit.http.answers import MEDIA_TYPE, ProblemOut
+from service_kit.http.answers import MEDIA_TYPE, METHODS, ProblemOut
 from service_kit.http.headers import page_policy
 
 ASSETS = Path(fastapi_offline.__file__).parent / "static"
-METHODS = ("get", "post", "put", "patch", "delete")
 
 
 def describe(app: FastAPI, *, token_url: str) -> None:
@@ -55,8 +54,10 @@ def _add_usual_problems(operation: dict[str, Any]) -> None:
     if operation.get("security"):
         usual["401"] = "no valid access token"
         usual["403"] = "the token lacks the permission"
+    if operation.get("parameters"):
+        usual["400"] = "a text can't be stored, or the cursor is not one of this list's"
     if "requestBody" in operation:
-        usual |= {"400": "the body is no JSON", "413": "the body is too large"}
+        usual |= {"400": "the body is no JSON, or a text of it can't be stored", "413": "the body is too large"}
     if "422" in operation["responses"]:
         usual["422"] = "a field is missing or wrong; `errors` names each"
         if MEDIA_TYPE not in operation["responses"]["422"].get("content", {}):

@@ -1,8 +1,14 @@
-"""uvicorn's protocol with a limit on what comes before a body: its parser has none, and would keep headers for ever."""
+"""uvicorn with what it lacks: a limit on what comes before a body (its parser would keep headers for ever), and an end
+that nobody notices."""
 
 import json
+import signal
+import time
+from collections.abc import Callable
+from types import FrameType
 from typing import Any
 
+import uvicorn
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from service_kit.http.answers import MEDIA_TYPE
@@ -44,3 +50,28 @@ class LimitedProtocol(HttpToolsProtocol):
         lines = [f"{name}: {value}\r\n".encode() for name, value in headers.items()]
         self.transport.write(b"".join([STATUS_LINE[problem.status], *lines, b"\r\n", body]))
         self.transport.close()
+
+
+class LeavingServer(uvicorn.Server):
+    """Asked to stop, it first says so (`leave`), and serves on until those who send requests have noticed.
+
+    A second signal ends it at once.
+    """
+
+    def __init__(self, config: uvicorn.Config, *, drain_seconds: float) -> None:
+        super().__init__(config)
+        self.leave: Callable[[], None] | None = None
+        self._drain_seconds = drain_seconds
+        self._ends_at: float | None = None
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        if sig != signal.SIGTERM or self._ends_at is not None or self.leave is None or not self._drain_seconds:
+            super().handle_exit(sig, frame)
+            return
+        self._ends_at = time.monotonic() + self._drain_seconds
+        self.leave()
+
+    async def on_tick(self, counter: int) -> bool:
+        if self._ends_at is not None and time.monotonic() >= self._ends_at:
+            self.should_exit = True
+        return await super().on_tick(counter)

@@ -5,13 +5,14 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Path, Response
 from pydantic import BaseModel
 
 from service_kit.database.doors import HotTx
+from service_kit.http.answers import problems
 from service_kit.http.pagination import Page, Paged
 from service_kit.messaging import parked
-from service_kit.problems import not_found
+from service_kit.problems import NotFound, not_found
 from service_kit.security.guard import Requires
 from service_kit.security.principal import Principal
 
@@ -19,6 +20,7 @@ log = logging.getLogger(__name__)
 
 router = APIRouter(prefix="/dead-letters", tags=["dead letters"])
 
+LetterId = Annotated[int, Path(ge=1, le=2**63 - 1)]
 Staff = Annotated[Principal, Requires("dead-letters:manage")]
 
 
@@ -51,16 +53,22 @@ async def dead_letters(tx: HotTx, page: Paged, _: Staff) -> Page[DeadLetterOut]:
     return page.of(page.position.slice(letters, lambda letter: [letter.id]), DeadLetterOut.of)
 
 
-@router.post("/{id}/replay", status_code=202, summary="Try a dead event again")
-async def replay_dead_letter(id: int, tx: HotTx, who: Staff) -> Response:
+@router.post(
+    "/{id}/replay",
+    status_code=202,
+    summary="Try a dead event again",
+    response_class=Response,
+    responses=problems(NotFound),
+)
+async def replay_dead_letter(id: LetterId, tx: HotTx, who: Staff) -> Response:
     """It gets all its attempts back. When it succeeds, the events of its key that wait behind it follow in order."""
     event_id, topic = await parked.replay(tx, id) or not_found("dead letter", id)
     log.warning("dead letter %d (event %s of topic %s) is replayed by %s", id, event_id, topic, who.user_id)
     return Response(status_code=202)
 
 
-@router.post("/{id}/discard", status_code=204, summary="Give a dead event up for good")
-async def discard_dead_letter(id: int, tx: HotTx, who: Staff) -> Response:
+@router.post("/{id}/discard", status_code=204, summary="Give a dead event up for good", responses=problems(NotFound))
+async def discard_dead_letter(id: LetterId, tx: HotTx, who: Staff) -> Response:
     """It never takes effect; the events of its key go on without it. Its copy in the topic's `.dlq` stays."""
     event_id, topic = await parked.discard(tx, id) or not_found("dead letter", id)
     log.warning("dead letter %d (event %s of topic %s) is discarded by %s", id, event_id, topic, who.user_id)

@@ -37,8 +37,13 @@ class Messaging:
         tuning: Tuning | None = None,
     ) -> None:
         self.subscriptions = gather(consumers)  # also where nothing is consumed: a wrong one stops every role
-        stop_seconds = settings.graceful_stop_seconds * 0.6
-        self.tuning = tuning or Tuning(attempts=settings.event_attempts, stop_seconds=stop_seconds)
+        stop_seconds = settings.stop_seconds * 0.6
+        self.tuning = tuning or Tuning(
+            attempts=settings.event_attempts,
+            outbox_kept=settings.outbox_kept,
+            inbox_kept=settings.inbox_kept,
+            stop_seconds=stop_seconds,
+        )
         self._settings = settings
         self._database = database
         self._works = settings.service_role != "api"

@@ -1,4 +1,4 @@
-"""The numbers that messaging runs on. Only the number of attempts is a setting; tests shorten the waits."""
+"""The numbers that messaging runs on. What is a setting comes from there; tests shorten the waits."""
 
 from dataclasses import dataclass
 from datetime import timedelta

@@ -18,6 +18,7 @@ from service_kit.database.doors import fetch
 from service_kit.http import idempotency
 from service_kit.http.application import create_app
 from service_kit.http.idempotency import IdempotencyKey
+from service_kit.http.pagination import Page, Paged
 from service_kit.security import PUBLIC, Principal, Requires
 from service_kit.settings import ServiceSettings
 from service_kit.telemetry.tracing import current_traceparent
@@ -75,6 +76,16 @@ async def once(
     body = note.model_dump_json().encode()
     await idempotency.keep(tx, who.user_id, key, 201, body, "/notes/1")
     return Response(body, 201, {"Location": "/notes/1"}, media_type="application/json")
+
+
+@router.get("", openapi_extra=PUBLIC)
+async def notes(page: Paged) -> Page[Note]:
+    return page.of(page.position.slice([], list), lambda row: Note(body=row))
+
+
+@router.post("", openapi_extra=PUBLIC)
+async def add(note: Note) -> Note:
+    return note
 
 
 @router.get("/count", openapi_extra=PUBLIC)
@@ -182,6 +193,14 @@ async def test_a_path_that_is_none_and_a_method_that_does_not_fit(service: Serve
     assert (await service.anonymous.get("/nowhere")).json()["type"] == "/problems/no-such-path"
     answer = await service.anonymous.delete("/notes/hot")
     assert (answer.status_code, answer.json()["type"]) == (405, "/problems/method-not-allowed")
+    assert answer.headers["Allow"] == "POST"
+    assert (await service.anonymous.delete("/notes")).headers["Allow"] == "GET, POST"
+
+
+@pytest.mark.parametrize("door", ["session", "hot"])
+async def test_a_text_that_postgresql_cant_hold_is_refused(service: Served, door: str) -> None:
+    answer = await service.anonymous.post(f"/notes/{door}", json={"body": "a\x00b"})
+    assert (answer.status_code, answer.json()["type"]) == (400, "/problems/invalid-request")
 
 
 async def test_a_trace_goes_on_and_a_missing_one_begins(service: Served) -> None:
@@ -217,6 +236,10 @@ async def test_the_document_says_how_to_sign_in_and_what_can_go_wrong(service: S
     assert {"201", "400", "401", "403", "422", "503"} <= operation["responses"].keys()
     assert "HTTPValidationError" not in json.dumps(document)
     assert document["paths"]["/notes/hot"]["post"]["security"] == []
+    assert "400" in document["paths"]["/notes"]["get"]["responses"]  # for its cursor
+    assert list(document["paths"]["/metrics"]["get"]["responses"]["200"]["content"]) == ["text/plain"]
+    for action in ("replay", "discard"):
+        assert "404" in document["paths"][f"/dead-letters/{{id}}/{action}"]["post"]["responses"]
 
 
 async def test_metrics_name_the_route_and_never_the_path(service: Served) -> None:

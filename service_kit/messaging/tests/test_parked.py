@@ -218,6 +218,9 @@ async def test_staff_see_replay_and_discard(shop: Shop) -> None:
         items = page["items"] + rest["items"]
         assert {item["key"] for item in items} == set(map(str, orders))
         assert {item["behind"] for item in items} == {1}
+        for impossible in (0, -1, 2**63, 10**30, "x"):
+            assert (await client.post(f"/dead-letters/{impossible}/replay")).status_code == 422
+            assert (await client.post(f"/dead-letters/{impossible}/discard")).status_code == 422
         assert (await client.post(f"/dead-letters/{items[0]['id']}/discard")).status_code == 204
         assert (await client.post(f"/dead-letters/{items[1]['id']}/replay")).status_code == 202
         left = (await client.get("/dead-letters")).json()["items"]

@@ -1,0 +1,126 @@
+"""Schemathesis at a running service: requests made from its OpenAPI document, and answers held against it."""
+
+import random
+import time
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID, uuid4
+
+import schemathesis
+from schemathesis import BaseSchema, Case, HookContext
+from schemathesis.engine import events, from_schema
+
+from tests.harness import tokens
+
+KEY = "Idempotency-Key"
+LONGEST = 3600
+# 412: an If-Match that nobody ever sent as an ETag; as good a refusal of it as any.
+REFUSALS = ["400", "401", "403", "404", "405", "406", "409", "412", "415", "422", "428", "429"]
+
+CHECKS: dict[str, Any] = {
+    # What the schema can't say (a price that ends before it begins) may be refused.
+    "positive_data_acceptance": {"enabled": False},
+    "negative_data_rejection": {"expected-statuses": REFUSALS},
+}
+# `tree` could also be somebody's id: then it is the id that is refused, not the method.
+TREE: dict[str, Any] = {
+    "include-name": "GET /categories/tree",
+    "checks": {"unsupported_method": {"enabled": False}, "allow_header_conformance": {"enabled": False}},
+}
+
+
+@dataclass
+class Findings:
+    """What was sent, and what was wrong with the answers."""
+
+    statuses: defaultdict[str, Counter[int]] = field(default_factory=lambda: defaultdict(Counter))
+    wrong: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def requests(self) -> int:
+        return sum(sum(answers.values()) for answers in self.statuses.values())
+
+    @property
+    def succeeded(self) -> set[str]:
+        """Operations that were carried out at least once."""
+        return {name for name, answers in self.statuses.items() if any(status < 400 for status in answers)}
+
+
+@dataclass(frozen=True)
+class Effort:
+    """`examples` of each operation, and the bounds of all its values where `bounds`; `walks`: ways through several
+    operations, each using what the one before gave."""
+
+    examples: int
+    walks: int
+    bounds: bool = True
+    seed: int | None = None
+
+
+def examine(
+    url: str, effort: Effort, *, role: str, user_id: UUID, known: Mapping[str, Sequence[str]] | None = None
+) -> Findings:
+    """`known`: ids that the service knows, by the parameter or the path in a body that takes them."""
+    bearer = tokens.token(role=role, user_id=user_id, exp=int(time.time()) + LONGEST)
+    config = schemathesis.Config.from_dict(
+        {
+            "base-url": url,
+            "headers": {"Authorization": f"Bearer {bearer}"},
+            "continue-on-failure": True,
+            "cache": {"enabled": False},
+            "seed": effort.seed or random.getrandbits(32),
+            "dictionaries": {name: {"values": list(ids)} for name, ids in (known or {}).items()},
+            "parameters": {name: {"dictionary": name, "probability": 0.7} for name in known or {}},
+            "generation": {"max-examples": effort.examples, "no-shrink": True},
+            "checks": CHECKS,
+            "phases": {
+                "coverage": {"enabled": effort.bounds},
+                "stateful": {
+                    "enabled": effort.walks > 0,
+                    "max-steps": 20,
+                    "generation": {"max-examples": max(effort.walks, 1)},
+                },
+            },
+            "operations": [TREE],
+        }
+    )
+    schema = schemathesis.openapi.from_url(f"{url}/openapi.json", config=config)
+    schema.hook("map_case")(_with_a_key)
+    return _run(schema)
+
+
+def _with_a_key(context: HookContext, case: Case[Any]) -> Case[Any]:
+    """Most requests bring a new Idempotency-Key where one is taken: what is without is refused before all else."""
+    takes_one = any(parameter.name.lower() == KEY.lower() for parameter in case.operation.headers)
+    if takes_one and uuid4().int % 10:
+        case.headers[KEY] = str(uuid4())
+    return case
+
+
+def _run(schema: BaseSchema) -> Findings:
+    findings = Findings()
+    for event in from_schema(schema).execute():
+        if isinstance(event, events.NonFatalError):
+            findings.wrong[f"{event.label}: {event.value!r}"] = ""
+        elif isinstance(event, events.FatalError):
+            raise event.exception
+        elif isinstance(event, events.ScenarioFinished):
+            _note(event, findings)
+    return findings
+
+
+def _note(event: events.ScenarioFinished, findings: Findings) -> None:
+    recorder = event.recorder
+    for id, found in recorder.interactions.items():
+        case = recorder.cases.get(id)
+        if case is not None and found.response is not None:
+            findings.statuses[case.value.operation.label][found.response.status_code] += 1
+    for checks in recorder.checks.values():
+        for check in checks:
+            if check.failure_info is not None:
+                failure = check.failure_info.failure
+                findings.wrong.setdefault(
+                    f"{event.label}: {failure.title}", f"{failure.message}\n{check.failure_info.code_sample}"
+                )

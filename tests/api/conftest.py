@@ -1,0 +1,45 @@
+"""A running service of each kind, furnished, and the gateway that the order service asks."""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from uuid import UUID, uuid4
+
+import pytest
+
+from order_service.tests.payments.conftest import API_KEY, SECRET, GatewayProcess, gateway
+from tests.api.goods import Known, furnish
+from tests.api.live import Live, live
+from tests.security.operations import NEEDED
+
+__all__ = ["gateway"]
+
+
+class Examined:
+    """`user_id` is whose token the examiner shows."""
+
+    def __init__(self, service: str, live: Live) -> None:
+        self.service = service
+        self.url = live.url
+        self.user_id: UUID = uuid4()
+        self.known: Known = live.portal.call(furnish, service, live.served, self.user_id)
+
+
+Open = Callable[[str], AbstractContextManager[Examined]]
+
+
+@pytest.fixture
+def examined(request: pytest.FixtureRequest) -> Open:
+    @contextmanager
+    def open(service: str) -> Iterator[Examined]:
+        settings: dict[str, object] = dict(NEEDED.get(service, {}))
+        if service == "order":
+            gateway: GatewayProcess = request.getfixturevalue("gateway")
+            settings = {
+                "gateway_url": gateway.process.url,
+                "gateway_api_key": API_KEY,
+                "gateway_webhook_secret": SECRET,
+            }
+        with live(f"{service}_service", **settings) as running:
+            yield Examined(service, running)
+
+    return open

@@ -1,0 +1,103 @@
+"""What each service knows before it is examined: without it, most operations would have nothing to say but 404."""
+
+from collections.abc import Awaitable, Callable
+from uuid import UUID, uuid4
+
+from contracts.events.base import Event
+from contracts.events.order_notification import OrderPaid, OrderPlaced
+from contracts.events.payment_status import PaymentRefunded
+from contracts.events.shipment_notification import ShipmentDelivered, ShipmentDispatched
+from inventory_service.tests.inventory import Inventory, fulfilment, reservation
+from notification_service.tests.conftest import example
+from notification_service.tests.conftest import record as as_record
+from order_service.tests.conftest import Shop as Orders
+from service_kit.ids import uuid7
+from tests.harness.service import Served
+
+SOME = 8
+DEAD = """
+INSERT INTO parked_events (event_id, topic, partition, "offset", key, type, headers, value, status, attempts, error)
+SELECT uuidv7(), 'products', 0, n, convert_to('key-' || n % 5, 'UTF8'), 'mart.product.changed.v1', '[]', '\\x7b7d',
+       'dead', 5, 'odd'
+FROM generate_series(1, 40) AS n
+"""
+"""Few enough to be shown on a page, and more than are replayed and discarded soon."""
+
+
+Known = dict[str, list[str]]
+"""Ids, by the parameter or the path in a body that takes them."""
+
+
+async def furnish(service: str, served: Served, user_id: UUID) -> Known:
+    """`user_id`: whose token the examiner has."""
+    make = _MAKERS.get(service)
+    known = await make(served, user_id) if make else {}
+    async with served.runtime.database.hot() as connection:
+        await connection.execute(DEAD)
+    return known
+
+
+async def _shop(served: Served, user_id: UUID) -> Known:
+    """Orders of the examiner's in each of the states that matter, payments, and what may be ordered."""
+    shop = Orders(served)
+    shop.customer = served.caller(role="User", user_id=user_id)
+    products = [await shop.product() for _ in range(SOME)]
+    payments = []
+    orders = []
+    for number in range(SOME):
+        waiting = await shop.accepted()
+        paid = await shop.accepted()
+        answer = await shop.customer.post(
+            f"/orders/{paid}/payments", json={"token": "tok_ok"}, headers={"Idempotency-Key": str(uuid4())}
+        )
+        payment = answer.json()["id"]
+        await shop.customer.post(f"/payments/{payment}/verify")
+        parcel = uuid7()
+        if number % 2:
+            await shop.hear(shop.parcel(paid, ShipmentDispatched, parcel))
+            await shop.hear(shop.parcel(paid, ShipmentDelivered, parcel))
+        await shop.place(products[number])
+        await shop.customer.put(f"/cart/items/{products[number]}", json={"quantity": 1})
+        payments.append(payment)
+        orders += [str(waiting), str(paid)]
+    ids = [str(id) for id in products]
+    return {
+        "body.lines[*].product_id": ids,
+        "path.product_id": ids,
+        "path.payment_id": payments,
+        "path.order_id": orders,
+    }
+
+
+async def _storehouse(served: Served, user_id: UUID) -> Known:
+    """Stock in several places, reservations, and parcels that may leave."""
+    house = Inventory(served)
+    known: Known = {"body.product_id": [], "body.warehouse_id": [], "path.order_id": []}
+    for _ in range(SOME):
+        product, place = await house.stocked(100)
+        order_id = uuid4()
+        await house.hear(reservation(order_id, [(product, 2)]))
+        await house.hear(fulfilment(order_id, [(product, 2)], user_id))
+        await house.hear(reservation(uuid4(), [(product, 3)]))
+        known["body.product_id"].append(str(product))
+        known["body.warehouse_id"].append(str(place))
+        known["path.order_id"].append(str(order_id))
+    supplier = await house.staff.post("/suppliers", json={"name": "Hanford Ceramics"})
+    known["body.supplier_id"] = [supplier.json()["id"]]
+    return {**known, "body.lines[*].product_id": known["body.product_id"]}
+
+
+async def _inbox(served: Served, user_id: UUID) -> Known:
+    kinds: list[type[Event]] = [OrderPlaced, OrderPaid, PaymentRefunded, ShipmentDispatched]
+    messaging = served.runtime.messaging
+    for kind in kinds * 3:
+        record = as_record(example(kind, user_id=user_id, order_id=uuid4()))
+        await messaging.processor.process(messaging.subscriptions[record.topic], [record])
+    return {}
+
+
+_MAKERS: dict[str, Callable[[Served, UUID], Awaitable[Known]]] = {
+    "order": _shop,
+    "inventory": _storehouse,
+    "notification": _inbox,
+}

@@ -1,0 +1,59 @@
+"""A service behind a real socket, for callers that live in threads of their own."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import uvicorn
+from anyio.from_thread import BlockingPortal, start_blocking_portal
+
+from local_stack import ports
+from tests.harness.service import Served, serve
+
+
+@dataclass
+class Live:
+    """`portal` runs what must happen in the service's own loop."""
+
+    url: str
+    served: Served
+    portal: BlockingPortal
+
+
+@contextmanager
+def live(service: str, **settings: Any) -> Iterator[Live]:
+    """Runs `service` on a database and a port of its own until the block ends."""
+    [port] = ports.lease()
+    try:
+        with (
+            start_blocking_portal() as portal,
+            portal.wrap_async_context_manager(_listening(service, port, settings)) as served,
+        ):
+            yield Live(f"http://127.0.0.1:{port}", served, portal)
+    finally:
+        ports.release([port])
+
+
+@asynccontextmanager
+async def _listening(service: str, port: int, settings: dict[str, Any]) -> AsyncIterator[Served]:
+    async with serve(service, **settings) as served:
+        config = uvicorn.Config(
+            served.app,
+            port=port,
+            lifespan="off",
+            http="httptools",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+        )
+        server = uvicorn.Server(config)
+        serving = asyncio.create_task(server.serve())
+        try:
+            while not server.started:
+                await asyncio.sleep(0.01)
+            yield served
+        finally:
+            server.should_exit = True
+            await serving

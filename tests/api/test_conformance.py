@@ -1,0 +1,35 @@
+"""Every service answers as its OpenAPI document says, whatever it is sent: 100 examples, or for long 1,000."""
+
+import pytest
+
+from tests.api.conformance import Effort, examine
+from tests.api.conftest import Open
+from tests.security.operations import LEAST_OPERATIONS
+
+SHORT = Effort(examples=4, walks=4, bounds=False, seed=1)
+LONG = Effort(examples=100, walks=100)
+SERVICES = ("product", "inventory", "order", "notification")
+ROLES = ("Admin", "User")
+
+
+def check(examined: Open, service: str, role: str, effort: Effort, least: int) -> None:
+    with examined(service) as it:
+        found = examine(it.url, effort, role=role, user_id=it.user_id, known=it.known)
+    assert [f"{what}\n{how}" for what, how in found.wrong.items()] == []
+    assert found.requests >= least
+    assert len(found.statuses) >= LEAST_OPERATIONS[service], "were all operations sent something?"
+    if role == "Admin":
+        assert len(found.succeeded) >= LEAST_OPERATIONS[service] * 0.7, found.statuses
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_answers_are_as_the_document_says(examined: Open, service: str) -> None:
+    check(examined, service, "Admin", SHORT, 100)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("service", SERVICES)
+def test_answers_are_as_the_document_says_for_long(examined: Open, service: str, role: str) -> None:
+    check(examined, service, role, LONG, 1000)

@@ -1,0 +1,87 @@
+"""What goes wrong between us and the gateway, by chance."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+import uvicorn
+
+from order_service.payments.gateway import Gateway, NoAnswer
+
+Asgi = Callable[..., Awaitable[None]]
+
+
+class Crash(Exception):
+    """As if the process had died at this point."""
+
+
+class Wire:
+    """Stands before the service: webhooks are turned away, held up (so that others overtake them), or booked without
+    their sender hearing of it (so that it sends them again)."""
+
+    def __init__(self, app: Asgi, chance: random.Random) -> None:
+        self._app = app
+        self._chance = chance
+        self.is_calm = False
+
+    async def __call__(self, scope: MutableMapping[str, Any], receive: Asgi, send: Asgi) -> None:
+        fate = 1.0 if self.is_calm else self._chance.random()
+        if fate < 0.15:
+            await _answer(send, 503)
+            return
+        if fate < 0.5:
+            await asyncio.sleep(self._chance.uniform(0, 0.4))
+        if fate >= 0.3:
+            await self._app(scope, receive, send)
+            return
+
+        async def to_nobody(message: Any) -> None:
+            """The answer is lost."""
+
+        await self._app(scope, receive, to_nobody)
+        await _answer(send, 500)
+
+
+async def _answer(send: Asgi, status: int) -> None:
+    await send({"type": "http.response.start", "status": status, "headers": [(b"content-length", b"0")]})
+    await send({"type": "http.response.body", "body": b""})
+
+
+@asynccontextmanager
+async def listening(app: Asgi, port: int) -> AsyncIterator[None]:
+    server = uvicorn.Server(uvicorn.Config(app, port=port, lifespan="off", log_config=None, access_log=False))
+    serving = asyncio.create_task(server.serve())
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        await serving
+
+
+class Line:
+    """The service's own calls: some never leave, some are answered to nobody, around some the process dies."""
+
+    def __init__(self, gateway: Gateway, chance: random.Random) -> None:
+        self._chance = chance
+        self.is_calm = False
+        gateway.charge = self._troubled(gateway.charge, may_crash=True)  # type: ignore[method-assign, assignment]
+        gateway.refund = self._troubled(gateway.refund, may_crash=True)  # type: ignore[method-assign, assignment]
+        gateway.find = self._troubled(gateway.find, may_crash=False)  # type: ignore[method-assign, assignment]
+
+    def _troubled(self, call: Callable[..., Awaitable[Any]], *, may_crash: bool) -> Callable[..., Awaitable[Any]]:
+        async def troubled(*arguments: Any, **named: Any) -> Any:
+            fate = 1.0 if self.is_calm else self._chance.random()
+            if fate < 0.05:
+                return NoAnswer.UNREACHABLE
+            if may_crash and fate < 0.1:
+                raise Crash
+            answer = await call(*arguments, **named)
+            if fate < 0.2:
+                return NoAnswer.LOST
+            if may_crash and fate < 0.25:
+                raise Crash
+            return answer
+
+        return troubled

@@ -1,0 +1,125 @@
+"""More than a process can answer: it refuses what is too much at once, keeps its size, and recovers by itself."""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import AsyncIterator
+from pathlib import Path
+from uuid import UUID, uuid4
+
+import aiohttp
+import asyncpg
+import pytest
+
+from local_stack import ports
+from order_service.tests.conftest import SHIP_TO, Shop, secrets
+from tests.harness import tokens
+from tests.harness.service import serve
+from tests.overload.replicas import Replica
+from tests.system.world import until
+
+CLIENTS = 200
+IN_FLIGHT = 32
+SOON = 1.0
+"""Seconds within which a refusal is answered, also while everything is at its limit."""
+GROWTH = 1.1
+
+
+class Crowd:
+    """`clients` who order as fast as they are answered, and when refused try again at once: who is ill-behaved."""
+
+    def __init__(self, replica: Replica, product: UUID) -> None:
+        self.answers: Counter[int] = Counter()
+        self.without_hint = 0
+        self.slowest_refusal = 0.0
+        self._url = f"{replica.url}/orders"
+        self._body = {"lines": [{"product_id": str(product), "quantity": 1}], "ship_to": SHIP_TO}
+        self._authorization = f"Bearer {tokens.token(role='User', exp=int(time.time()) + 3600)}"
+
+    async def press(self, seconds: float, clients: int = CLIENTS) -> None:
+        end = time.monotonic() + seconds
+        connector = aiohttp.TCPConnector(limit=0)
+        async with aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=60)) as http:
+
+            async def client() -> None:
+                while time.monotonic() < end:
+                    await self.order(http)
+
+            await asyncio.gather(*(client() for _ in range(clients)))
+
+    async def order(self, http: aiohttp.ClientSession) -> int:
+        headers = {"Authorization": self._authorization, "Idempotency-Key": str(uuid4())}
+        began = time.monotonic()
+        async with http.post(self._url, json=self._body, headers=headers) as answer:
+            await answer.read()
+        self.answers[answer.status] += 1
+        if answer.status == 503:
+            self.without_hint += "Retry-After" not in answer.headers
+            self.slowest_refusal = max(self.slowest_refusal, time.monotonic() - began)
+        return answer.status
+
+
+class Place:
+    """A process that takes on little, what there is to order, and its database."""
+
+    def __init__(self, replica: Replica, product: UUID, database_url: str) -> None:
+        self.replica, self.product, self.database_url = replica, product, database_url
+
+    async def answers_again(self) -> None:
+        """A single customer is served as ever."""
+        crowd = Crowd(self.replica, self.product)
+        async with aiohttp.ClientSession() as http:
+            for _ in range(20):
+                began = time.monotonic()
+                assert await crowd.order(http) == 201
+                assert time.monotonic() - began < SOON
+
+
+@pytest.fixture
+async def place(server_directory: Path) -> AsyncIterator[Place]:
+    [port] = ports.lease()
+    async with serve("order_service", **secrets()) as served:
+        settings = {"MAX_REQUESTS_IN_FLIGHT": str(IN_FLIGHT), "DRAIN_SECONDS": "0", "SERVICE_ROLE": "api"}
+        replica = Replica("order_service", served.database_url, port, server_directory, **settings)
+        try:
+            product = await Shop(served).product()
+            await replica.start()
+            yield Place(replica, product, served.database_url)
+        finally:
+            replica.kill()
+            ports.release([port])
+
+
+@pytest.mark.parametrize("seconds", [6, pytest.param(300, marks=[pytest.mark.long, pytest.mark.timeout(500)])])
+async def test_what_is_too_much_is_refused_at_once(place: Place, seconds: int) -> None:
+    crowd = Crowd(place.replica, place.product)
+    await crowd.press(seconds / 3)  # by then everything is as large as it gets
+    before = place.replica.memory
+    await crowd.press(seconds * 2 / 3)
+    assert set(crowd.answers) == {201, 503}, crowd.answers
+    assert crowd.without_hint == 0
+    assert crowd.answers[201] > 20 * seconds, crowd.answers
+    assert place.replica.memory <= before * GROWTH
+    await place.answers_again()
+
+
+async def test_while_the_database_stands_still_no_queue_grows(place: Place) -> None:
+    """Health goes on being answered, what is refused is refused at once, and afterwards all is as ever."""
+    crowd = Crowd(place.replica, place.product)
+    holder = await asyncpg.connect(place.database_url)
+    async with aiohttp.ClientSession() as http:
+        async with holder.transaction():
+            await holder.execute("LOCK TABLE orders")
+            pressing = asyncio.create_task(crowd.press(2))
+
+            async def refused() -> bool:
+                return crowd.answers[503] > CLIENTS
+
+            await until("it refuses", refused, within=10)
+            async with http.get(f"{place.replica.url}/health/live") as answer:
+                assert answer.status == 200
+            assert crowd.slowest_refusal < SOON
+        await pressing
+    await holder.close()
+    assert set(crowd.answers) <= {201, 503}
+    await place.answers_again()

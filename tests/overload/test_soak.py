@@ -1,0 +1,109 @@
+"""A shop at half of what it can do, for half an hour: it grows in nothing but what it has sold.
+
+`SOAK_SECONDS` and `SOAK_RATE` (orders per second) make another run of it.
+"""
+
+import asyncio
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import asyncpg
+import psutil
+import pytest
+
+from local_stack.lag import consumer_lag
+from local_stack.parts import SERVICES
+from local_stack.shop import Shop
+from tests.conftest import SETTINGS
+from tests.system.crowd import Crowd
+from tests.system.world import World, until
+
+SECONDS = int(os.environ.get("SOAK_SECONDS", "1800"))
+RATE = float(os.environ.get("SOAK_RATE", "15"))
+KEPT = {"OUTBOX_KEPT": "PT30S", "INBOX_KEPT": "PT30S", "IDEMPOTENCY_KEPT": "PT30S"}
+PRUNED_WITHIN = 150
+"""Seconds: what is kept for thirty is looked at once a minute."""
+OLD = {
+    "outbox": "SELECT count(*) FROM outbox WHERE published_at < now() - interval '30 seconds'",
+    "inbox": "SELECT count(*) FROM inbox WHERE received_at < now() - interval '30 seconds'",
+    "idempotency_keys": "SELECT count(*) FROM idempotency_keys WHERE created_at < now() - interval '30 seconds'",
+}
+HAS_TABLE = "SELECT to_regclass($1) IS NOT NULL"
+
+
+@pytest.fixture
+def tidy_shop() -> Iterator[Shop]:
+    """One that keeps nothing for long."""
+    directory = Path(tempfile.mkdtemp(prefix="online-mart-soak-"))
+    directory.chmod(0o711)
+    shop = Shop(directory, settings={**SETTINGS, "LOG_LEVEL": "WARNING", **KEPT}, free_ports=True)
+    try:
+        shop.up()
+        yield shop
+    finally:
+        shop.down()
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    ("seconds", "growth"),
+    [
+        pytest.param(90, 1.10, marks=pytest.mark.timeout(600)),
+        pytest.param(SECONDS, 1.05, marks=pytest.mark.timeout(SECONDS + 900)),
+    ],
+    ids=["short", "half-an-hour"],
+)
+async def test_nothing_grows(tidy_shop: Shop, seconds: int, growth: float) -> None:
+    async with World(tidy_shop) as world:
+        crowd = Crowd(world)
+        await crowd.prepare(stock=1_000_000)
+        async with crowd.served():
+            await shopping(crowd, seconds / 3)
+            before = memory(tidy_shop)
+            await shopping(crowd, seconds * 2 / 3)
+            after = memory(tidy_shop)
+            await crowd.ended(within=120)
+        await until("every event was heard", lambda: no_lag(tidy_shop))
+    assert len(crowd.ledger.orders) > seconds * RATE * 0.8, "it could not keep up with what was asked of it"
+    grown = {name: after[name] / before[name] for name in before if after[name] > before[name] * growth}
+    assert grown == {}, f"{before} → {after}"
+    await until("old rows are gone", lambda: no_old_rows(tidy_shop), within=PRUNED_WITHIN)
+
+
+async def shopping(crowd: Crowd, seconds: float) -> None:
+    """RATE orders a second, however long each takes."""
+    customers = await crowd.arrive(10)
+    end, number = time.monotonic() + seconds, len(crowd.ledger.answers)
+    async with asyncio.TaskGroup() as orders:
+        while time.monotonic() < end:
+            number += 1
+            orders.create_task(crowd.order(customers[number % 10], number))
+            await asyncio.sleep(1 / RATE)
+
+
+def memory(shop: Shop) -> dict[str, int]:
+    """Resident bytes of each service."""
+    return {each.name: psutil.Process(shop.pid(each.name)).memory_info().rss for each in SERVICES}
+
+
+async def no_lag(shop: Shop) -> bool:
+    groups = [shop.layout.topic_prefix + each.package for each in SERVICES]
+    lags = await asyncio.to_thread(consumer_lag, shop.bootstrap_servers, groups)
+    return not any(lags.values())
+
+
+async def no_old_rows(shop: Shop) -> bool:
+    for each in SERVICES:
+        database = await asyncpg.connect(shop.database_url(each.name))
+        try:
+            for table, count in OLD.items():
+                if await database.fetchval(HAS_TABLE, table) and await database.fetchval(count):
+                    return False
+        finally:
+            await database.close()
+    return True

@@ -1,0 +1,1 @@
+"""A running shop when everything happens at the same moment: whoever comes first, the books agree."""
