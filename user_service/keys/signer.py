@@ -29,10 +29,11 @@ class Signer:
         self._read_at: datetime | None = None
 
     async def sign(self, claims: dict[str, Any]) -> str:
-        now = utcnow()
-        if self._read_at is None or now - self._read_at >= self.schedule.refresh:
+        if self._read_at is None or utcnow() - self._read_at >= self.schedule.refresh:
             await self.load()
-        id = [key.id for key in self._found if key.signs_from <= now][-1]
+        now = utcnow()
+        first, *later = self._found  # where it is the only one, another's clock may be ahead of ours
+        id = [key.id for key in (first, *(key for key in later if key.signs_from <= now))][-1]
         headers = {"typ": TOKEN_TYPE, "kid": id}
         return jwt.encode(claims, self._keys[id], ALGORITHM, headers=headers)
 

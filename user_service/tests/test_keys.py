@@ -108,6 +108,21 @@ async def test_no_valid_token_is_refused_at_any_moment_of_a_rotation(service: Se
     assert all(signed[id] >= published[id] + 2 * REFRESH for id in list(signed)[1:])
 
 
+async def test_the_first_key_signs_the_token_that_it_was_made_for(service: Served) -> None:
+    """Also beside a process whose clock is a little ahead of ours."""
+    runtime, vault = service.runtime, service.runtime.resource(Vault)
+    for ahead in ("0", "2 seconds"):
+        async with runtime.database.hot() as connection:
+            await connection.execute("DELETE FROM signing_keys")
+        signer = Signer(runtime.database, vault, Schedule(REFRESH, TOKEN, KEY))
+        if ahead != "0":
+            await signer.load()
+            async with runtime.database.hot() as connection:
+                await connection.execute("UPDATE signing_keys SET signs_from = signs_from + $1::text::interval", ahead)
+            signer = Signer(runtime.database, vault, Schedule(REFRESH, TOKEN, KEY))
+        assert kid(await token(signer, datetime.now(UTC)))
+
+
 async def test_a_retired_key_is_refused_and_gone(service: Served, clock: Clock) -> None:
     runtime, vault = service.runtime, service.runtime.resource(Vault)
     signer = Signer(runtime.database, vault, Schedule(REFRESH, TOKEN, KEY))
