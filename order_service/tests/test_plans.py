@@ -8,6 +8,7 @@ import pytest
 from contracts.events import shipment_notification as parcels
 from order_service.orders import jobs
 from order_service.orders.models import Status
+from order_service.people import use_cases as people
 from order_service.tests.conftest import Shop
 from tests.harness.plans import SHIP_TO, Statements, fill, sequential_scans
 
@@ -29,6 +30,7 @@ async def full(statements: Statements, shop: Shop) -> Shop:
     await fill(connection, "outbox", columns={"published_at": "now()"})
     for table in ("order_lines", "order_shipments", "payment_tokens", "catalogue_products", "customers", "cart_items"):
         await fill(connection, table)
+    await fill(connection, "user_standings", columns={"erased": "n % 2000 = 0", "changed_at": "now()"})
     for table in ("idempotency_keys", "inbox", "stock_levels"):
         await fill(connection, table)
     await connection.close()
@@ -67,6 +69,7 @@ async def _live(shop: Shop) -> None:
     await jobs.expire(shop.runtime)
     await jobs.complete(shop.runtime)
     await jobs.find_standing_still(shop.runtime)
+    await people.forget_erased(shop.runtime)
 
 
 _PARCEL = (parcels.ShipmentCreated, parcels.ShipmentDispatched, parcels.ShipmentDelivered)

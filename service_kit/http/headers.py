@@ -14,7 +14,7 @@ MOST_BYTES = 32 * 1024
 """Of a request's headers and target together: four times what the longest token takes."""
 NO_STORE = (b"cache-control", b"no-store")
 POLICY = b"content-security-policy"
-NOTHING_ELSE = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+NOTHING_ELSE = (POLICY, b"default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'")
 YEAR = 365 * 24 * 3600
 _INLINE_SCRIPT = re.compile(r"<script>(.*?)</script>", re.DOTALL)
 
@@ -38,9 +38,9 @@ def of_every_answer(public_url: str) -> Headers:
 
 def with_defaults(headers: Headers, *, is_personal: bool) -> Headers:
     """Where an endpoint says nothing else: nothing may be loaded or framed, and what a token shows isn't kept."""
-    names = {name.lower() for name, _ in headers}
-    defaults = [(POLICY, NOTHING_ELSE.encode())] if POLICY not in names else []
-    if is_personal and b"cache-control" not in names:
+    names = [name for name, _ in headers]
+    defaults = [NOTHING_ELSE] if POLICY not in names else []
+    if is_personal and NO_STORE[0] not in names:
         defaults.append(NO_STORE)
     return defaults
 

@@ -6,13 +6,12 @@ import signal
 import time
 from collections.abc import Callable
 from types import FrameType
-from typing import Any
 
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from service_kit.http.answers import MEDIA_TYPE
-from service_kit.http.headers import MOST_BYTES, HeadersTooLarge
+from service_kit.http.headers import MOST_BYTES, NOTHING_ELSE, HeadersTooLarge, of_every_answer
 from service_kit.problems import InvalidRequest, Problem
 
 # The application refuses what is complete, in words that reach the caller; who sends more than this is cut off.
@@ -46,8 +45,14 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def _refuse(self, problem: Problem) -> None:
         body = json.dumps(problem.body()).encode()
-        headers: dict[str, Any] = {"content-type": MEDIA_TYPE, "content-length": len(body), "connection": "close"}
-        lines = [f"{name}: {value}\r\n".encode() for name, value in headers.items()]
+        headers = [
+            (b"content-type", MEDIA_TYPE.encode()),
+            (b"content-length", str(len(body)).encode()),
+            (b"connection", b"close"),
+            NOTHING_ELSE,
+            *of_every_answer(""),
+        ]
+        lines = [name + b": " + value + b"\r\n" for name, value in headers]
         self.transport.write(b"".join([STATUS_LINE[problem.status], *lines, b"\r\n", body]))
         self.transport.close()
 

@@ -94,6 +94,7 @@ async def test_what_is_no_http_is_told_so(port: int) -> None:
     answer = await _exchange(port, b"NONSENSE\r\n\r\n")
     assert answer.startswith(b"HTTP/1.1 400")
     assert PROBLEM.encode() in answer
+    assert b"x-content-type-options: nosniff" in answer
 
 
 async def test_bodies_that_are_nested_too_deep_are_no_json() -> None:
