@@ -14,7 +14,7 @@ STOCK ?= 1.0
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help setup up down status logs restart trail replay reset bench chaos test test-long check audit kafka-lock
+.PHONY: help setup up down status logs restart trail replay reset bench chaos chaos-full test test-long check audit kafka-lock
 
 help:  ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -72,6 +72,9 @@ bench: setup  ## Measure the hot paths, each beside its limit or its rival (BENC
 
 chaos: setup  ## Break a shop of its own while customers buy, then check its books (MINUTES=10 SEED=1 FAULT=kill-broker)
 	@.venv/bin/python -m tests.chaos --minutes $(MINUTES) $(if $(SEED),--seed $(SEED)) $(if $(FAULT),--fault $(FAULT))
+
+chaos-full: setup  ## Every scenario of faults and all long tests, for hours; docs/reliability.md has the table (SCENARIO=kill-broker)
+	@.venv/bin/python -m tests.chaos.full $(SCENARIO)
 
 check: setup  ## Format, lint, types, layers, migrations, lengths, lock, a short benchmark, then all tests
 	@$(RUN) check >&2

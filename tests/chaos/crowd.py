@@ -23,8 +23,8 @@ PATIENCE = 120.0
 class ChaosWorld(World):
     """Every answer of 500 and more is tried again; `unclear` counts those that don't say when to."""
 
-    def __init__(self, shop: Shop) -> None:
-        super().__init__(shop, patience=PATIENCE)
+    def __init__(self, shop: Shop, patience: float = PATIENCE) -> None:
+        super().__init__(shop, patience=patience)
         self.unclear: Counter[str] = Counter()
         self._names = {shop.layout.port(part): part.name for part in shop.layout.parts}
 

@@ -1,0 +1,65 @@
+"""What `make chaos-full` keeps and shows."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from tests.chaos.faults import FAULTS
+from tests.chaos.full import BEGIN, END, LONG, PAGE, between, counted, row_of, table
+from tests.chaos.report import Outcome
+from tests.chaos.scenarios import ALL, BY_NAME
+from tests.chaos.schedule import Strike
+from tests.chaos.storm import Struck
+
+AT = datetime(2026, 11, 22, tzinfo=UTC)
+
+
+def test_every_fault_is_in_a_scenario_and_each_has_its_name() -> None:
+    assert {strike.kind for scenario in ALL for strike in scenario.plan()} == set(FAULTS)
+    assert len(BY_NAME) == len(ALL)
+
+
+@pytest.mark.parametrize("scenario", ALL, ids=lambda scenario: scenario.name)
+def test_a_scenario_has_as_many_faults_as_it_says(scenario: object) -> None:
+    chosen = BY_NAME[getattr(scenario, "name")]  # noqa: B009
+    plan = chosen.plan()
+    assert len(plan) == chosen.times
+    assert chosen.lasting is None or {strike.seconds for strike in plan} == {chosen.lasting}
+
+
+def test_a_row_says_what_was_seen() -> None:
+    struck = tuple(Struck(Strike("kill-service", n, ("order",), 0), n, recovery=n / 10) for n in range(1, 101))
+    outcome = Outcome(1, 10, 20.4, "done", 5_000, struck, (), {})
+    row = row_of(outcome, AT)
+    assert row == {
+        "at": "2026-11-22T00:00:00+00:00",
+        "faults": 100,
+        "orders": 5_000,
+        "violations": 0,
+        "recovery_p50_s": 5.0,
+        "recovery_p99_s": 9.9,
+        "seconds": 20,
+    }
+    text = table({"kill-any": row, LONG: {"at": "2026-11-22", "tests": 7, "violations": 1, "seconds": 3}})
+    assert "| 100 | 5,000 | 0 | 5.0 s | 9.9 s | 2026-11-22 |" in text
+    assert "| `long` | 7 long tests | | | 1 | | | 2026-11-22 |" in text
+    assert text.count("not yet") == len(ALL) - 1
+
+
+def test_the_table_stands_between_its_marks_and_the_rest_stays() -> None:
+    page = f"Before.\n\n{BEGIN}\nold\n{END}\n\nAfter.\n"
+    once = between(page, "new")
+    assert once == f"Before.\n\n{BEGIN}\n\nnew\n\n{END}\n\nAfter.\n"
+    assert between(once, "new") == once
+    assert BEGIN in PAGE.read_text()
+    with pytest.raises(ValueError, match=r"reliability\.md"):
+        between("nothing", "new")
+
+
+def test_a_run_that_broke_off_counts_as_failed(tmp_path: Path) -> None:
+    assert counted(tmp_path / "none.xml") == (0, 1)
+    (tmp_path / "some.xml").write_text(
+        '<testsuites><testsuite tests="9" failures="1" errors="1" skipped="2"/></testsuites>'
+    )
+    assert counted(tmp_path / "some.xml") == (5, 2)
