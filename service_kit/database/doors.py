@@ -24,7 +24,7 @@ BY_INDEX = {"jit": "off", "enable_seqscan": "off", "enable_bitmapscan": "off"}
 
 # Nobody waits for ever: not for a row that another holds, nor for a server that says nothing any more. And who stands
 # still in the middle of a transaction loses it, so that nobody else stands still for that.
-LIMITS = {"lock_timeout": "5s", "idle_in_transaction_session_timeout": "15s"}
+LIMITS = {"lock_timeout": "5s", "idle_in_transaction_session_timeout": "10s"}
 COMMAND_SECONDS = 35.0  # longer than any statement may take: the server tells better what happened
 
 

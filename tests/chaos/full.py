@@ -62,7 +62,8 @@ def play(scenario: Scenario) -> Row:
 
 async def _play(shop: Shop, scenario: Scenario) -> Outcome:
     async with ChaosWorld(shop, PATIENCE + (scenario.lasting or 0)) as world:
-        run = Run(world, SEED, scenario.plan(), scenario.seconds, rate=scenario.rate, mails_too=True)
+        patient = len(scenario.faults) == 1 and not scenario.orders
+        run = Run(world, SEED, scenario.plan(), scenario.seconds, rate=scenario.rate, mails_too=True, patient=patient)
         async with shown(run):
             return await run.play()
 

@@ -34,13 +34,14 @@ class Run:
     seconds: float
     rate: float = RATE
     mails_too: bool = False
+    patient: bool = False
     phase: str = "preparing"
     violations: list[Violation] = field(default_factory=list)
     started: float = field(default_factory=time.monotonic)
 
     def __post_init__(self) -> None:
         self.stream = Stream(self.world, self.rate)
-        self.storm = Storm(self.world, self.plan)
+        self.storm = Storm(self.world, self.plan, patient=self.patient)
 
     async def play(self) -> Outcome:
         await self.stream.prepare(stock=PLENTY)

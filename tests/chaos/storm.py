@@ -30,8 +30,12 @@ class Struck:
 
 
 class Storm:
-    def __init__(self, world: World, plan: tuple[Strike, ...]) -> None:
+    """`patient`: each fault waits until the shop has recovered from the one before, since the same that comes again
+    and again would else hit what has not come back."""
+
+    def __init__(self, world: World, plan: tuple[Strike, ...], *, patient: bool = False) -> None:
         self.struck: list[Struck] = []
+        self._patient = patient
         self._world = world
         self._plan = plan
 
@@ -49,7 +53,9 @@ class Storm:
                 except AssertionError as error:  # the victim stays down
                     struck.failed = str(error)
                 else:
-                    tasks.create_task(self._watch(struck))
+                    watching = tasks.create_task(self._watch(struck))
+                    if self._patient:
+                        await watching
 
     async def _watch(self, struck: Struck) -> None:
         ended, started = datetime.now(UTC), time.monotonic()

@@ -57,6 +57,6 @@ async def test_each_point_once(shop: Shop) -> None:
 async def test_each_point_twenty_times(shop: Shop, name: str) -> None:
     plan = schedule(SEED, inf, [name], times=20)
     async with ChaosWorld(shop) as world:
-        outcome = await Run(world, SEED, plan, 0, mails_too=True).play()
+        outcome = await Run(world, SEED, plan, 0, mails_too=True, patient=True).play()
     assert [str(violation) for violation in outcome.violations[:20]] == [], f"{len(outcome.violations)} violations"
     assert len(outcome.struck) == 20

@@ -5,14 +5,18 @@ import dataclasses
 from typing import Any
 from uuid import uuid4
 
+import asyncpg
 import pytest
 from aiokafka.partitioner import murmur2
 from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.topics import MAX_RECORD_BYTES
+from service_kit.database import doors
 from service_kit.messaging import outbox
+from service_kit.messaging.lease import Lease
 from service_kit.messaging.producer import Outcome, Producer, partition_of
+from service_kit.messaging.marks import _RAISE_EPOCH
 from service_kit.messaging.relay import Relay
 from service_kit.messaging.tests.shop import QUICK, Shop, eventually, paid
 from service_kit.telemetry.tracing import continue_trace
@@ -134,6 +138,30 @@ async def test_a_woken_former_owner_cannot_mark_and_its_repeats_are_followed_by_
     assert versions(records, order)[:3] == ["1", "2", "1"]
     assert versions(records, order)[-1] == "2"
     await eventually(all_published)
+
+
+async def test_an_owner_that_stands_still_within_a_transaction_is_taken_over_too(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It keeps the lease's row locked, which nobody could take from it before."""
+    monkeypatch.setitem(doors.LIMITS, "idle_in_transaction_session_timeout", "2s")
+    monkeypatch.setitem(doors.LIMITS, "lock_timeout", "500ms")
+    order = uuid4()
+    sleeper = shop.another(shop.order_url)
+    connection = await sleeper.connect()
+    try:
+        former = Lease("who sleeps", 0.5)
+        await former.hold(connection)
+        await connection.execute("BEGIN")
+        await connection.execute(_RAISE_EPOCH)
+        await shop.speak()
+        async with shop.orders.hot_tx() as tx:
+            await outbox.add(tx, paid(order, 1))
+        assert versions(await shop.records(TOPIC, 1, seconds=15), order) == ["1"]
+        with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError)):
+            await connection.execute("COMMIT")
+    finally:
+        connection.terminate()
 
 
 async def test_a_record_that_the_broker_refuses_parks_its_key_only(shop: Shop) -> None:

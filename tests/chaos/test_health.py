@@ -1,0 +1,39 @@
+"""What health says while everything that a service stands on is down: red where it hurts, and never `restart me`."""
+
+import asyncio
+
+import httpx
+
+from local_stack.parts import SERVICES
+from tests.system.world import World, until
+
+SERVERS = ("kafka", "postgres")
+RED_WITHIN = 45.0
+
+
+async def test_liveness_stays_green_and_nobody_restarts_while_servers_are_down(world: World) -> None:
+    shop, names = world.shop, [service.name for service in SERVICES]
+    pids = {name: shop.pid(name) for name in names}
+
+    async def say(path: str, status: int) -> bool:
+        answers = await asyncio.gather(*(_status(world, name, path) for name in names))
+        return set(answers) == {status}
+
+    await asyncio.gather(*(asyncio.to_thread(shop.stop, name) for name in SERVERS))
+    try:
+        await until("all unready", lambda: say("ready", 503), RED_WITHIN)
+        await until("all consumers red", lambda: say("consumers", 503), RED_WITHIN)
+        assert await say("live", 200)
+    finally:
+        for name in reversed(SERVERS):
+            await asyncio.to_thread(shop.start, name)
+    await until("all of it is up", lambda: asyncio.to_thread(shop.is_up))
+    await until("all consumers green", lambda: say("consumers", 200))
+    assert {name: shop.pid(name) for name in names} == pids
+
+
+async def _status(world: World, name: str, path: str) -> int:
+    try:
+        return (await world.http.get(f"{world.url(name)}/health/{path}")).status_code
+    except httpx.TransportError:
+        return 0
