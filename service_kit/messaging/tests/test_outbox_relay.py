@@ -15,8 +15,8 @@ from contracts.topics import MAX_RECORD_BYTES
 from service_kit.database import doors
 from service_kit.messaging import outbox
 from service_kit.messaging.lease import Lease
-from service_kit.messaging.producer import Outcome, Producer, partition_of
 from service_kit.messaging.marks import _RAISE_EPOCH
+from service_kit.messaging.producer import Outcome, Producer, partition_of
 from service_kit.messaging.relay import Relay
 from service_kit.messaging.tests.shop import QUICK, Shop, eventually, paid
 from service_kit.telemetry.tracing import continue_trace
