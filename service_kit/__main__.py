@@ -50,6 +50,7 @@ def _serve(service: str, settings: ServiceSettings) -> None:
         access_log=False,
         log_config=None,
         server_header=False,
+        proxy_headers=False,  # `service_kit.http.client` reads them, where the settings name proxies
         # Of the time to stop in, a fifth for requests, a tenth for jobs, the rest for events.
         timeout_graceful_shutdown=int(settings.graceful_stop_seconds / 5),
     )
