@@ -34,6 +34,21 @@ class Action(StrEnum):
     SIGN_IN_SUCCEEDED = "sign-in.succeeded"
     SIGN_IN_FAILED = "sign-in.failed"
     DATA_EXPORTED = "data.exported"
+    SESSION_ENDED = "session.ended"
+    OTHER_SESSIONS_ENDED = "session.others-ended"
+    SESSION_STOLEN = "session.stolen"
+    MFA_ENABLED = "second-factor.enabled"
+    MFA_DISABLED = "second-factor.disabled"
+    MFA_CHANGE_REFUSED = "second-factor.change-refused"
+    RECOVERY_CODES_RENEWED = "recovery-codes.renewed"
+    ROLE_CREATED = "role.created"
+    ROLE_CHANGED = "role.changed"
+    ROLE_DELETED = "role.deleted"
+    API_CLIENT_CREATED = "api-client.created"
+    API_CLIENT_CHANGED = "api-client.changed"
+    API_CLIENT_DELETED = "api-client.deleted"
+    API_CLIENT_SECRET_ADDED = "api-client.secret-added"  # noqa: S105
+    API_CLIENT_SECRET_REMOVED = "api-client.secret-removed"  # noqa: S105
 
 
 @dataclass(frozen=True, slots=True)

@@ -99,9 +99,9 @@ async def token(
 
 
 @router.post("/logout", status_code=204, summary="Sign out", openapi_extra=PUBLIC)
-async def logout(tx: Tx, refresh_token: Annotated[str, Form(max_length=200)]) -> None:
+async def logout(tx: Tx, origin: FromWhere, refresh_token: Annotated[str, Form(max_length=200)]) -> None:
     """Ends the session of this refresh token. The access token ends by itself, within ten minutes."""
-    await sessions.end_by_token(tx, refresh_token)
+    await sessions.end_by_token(tx, refresh_token, origin)
 
 
 def _remembering(signed_in: SignedIn, response: Response, settings: Settings) -> TokensOut:

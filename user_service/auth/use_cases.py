@@ -28,7 +28,7 @@ from user_service.mfa.use_cases import Mfa
 from user_service.passwords.use_cases import PasswordDesk
 from user_service.roles.grants import permissions_held
 from user_service.sessions import use_cases as sessions
-from user_service.sessions.models import Client, Session
+from user_service.sessions.models import Session
 from user_service.settings import Settings
 from user_service.throttle import use_cases as throttle
 
@@ -76,7 +76,7 @@ class SignIn:
     async def by_refresh_token(self, token: str, origin: Origin) -> TokensOut:
         """Raises: InvalidGrant."""
         async with self.database.tx() as tx:
-            renewed = await sessions.renew(tx, self.vault, token, _client(origin), self.settings.session_lifetimes)
+            renewed = await sessions.renew(tx, self.vault, token, origin, self.settings.session_lifetimes)
             account = await accounts.by_id(tx, renewed[0].account_id) if renewed else None
             permissions = await self._permissions(tx, account) if account else frozenset()
         if renewed is None or account is None or not account.active:
@@ -100,7 +100,7 @@ class SignIn:
             now = await accounts.hold(tx, account.id)
             if now is None or not now.active or now.password_hash != account.password_hash:
                 raise InvalidGrant  # disabled, or another password, while this one was verified
-            session, refresh_token = await sessions.begin(tx, now.id, _client(origin), self.settings.session_lifetimes)
+            session, refresh_token = await sessions.begin(tx, now.id, origin, self.settings.session_lifetimes)
             permissions = await self._permissions(tx, now)
             await throttle.remember(tx, now.id, origin)
             record(tx, replace(origin, session_id=session.id), Action.SIGN_IN_SUCCEEDED, now.id)
@@ -166,7 +166,3 @@ class SignIn:
 
 def _fingerprint(account: Account) -> str:
     return hashlib.sha256(account.password_hash.encode()).hexdigest()
-
-
-def _client(origin: Origin) -> Client:
-    return Client(origin.user_agent or "", origin.address)
