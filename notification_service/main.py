@@ -11,6 +11,7 @@ from notification_service.preferences import endpoints as preferences
 from notification_service.recipients import consumers as recipients
 from notification_service.settings import Settings
 from service_kit.http.application import create_app
+from service_kit.mail import open_mailer
 
 DESCRIPTION = """\
 Tells customers what becomes of their orders: an inbox for each, and e-mail where they want it.
@@ -27,5 +28,5 @@ def create(settings: Settings | None = None) -> FastAPI:
         routers=[notifications.router, preferences.router, deliveries.router, people.router],
         consumers=[recipients, news],
         jobs=[mail.SEND_MAIL],
-        lifespan=mail.open_mailer,
+        lifespan=open_mailer,
     )

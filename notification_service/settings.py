@@ -1,44 +1,10 @@
 """Settings of the notification service."""
 
-from email.utils import parseaddr
-
-from pydantic import Field, SecretStr, field_validator
-
-from service_kit.settings import ServiceSettings
+from service_kit.mail import MailSettings
 
 
-class Settings(ServiceSettings, service="notification"):
+class Settings(MailSettings, service="notification"):
     """What the notification service needs to know beside what every service does."""
 
     port: int = 8006
     event_patience_ms: int = 100
-
-    smtp_host: str
-    smtp_port: int = Field(default=587, gt=0, lt=65536)
-    smtp_username: str | None = Field(default=None, description="none: no sign-in")
-    smtp_password: SecretStr | None = None
-    smtp_starttls: bool | None = Field(
-        default=None, description="true: insist on TLS; false: never; default: insist in production, else where offered"
-    )
-    smtp_connections: int = Field(default=8, ge=1, le=100, description="e-mails on their way at the same time")
-    mail_from: str = Field(description="sender of all e-mails: `Online Mart <no-reply@example.com>`")
-
-    @field_validator("mail_from")
-    @classmethod
-    def _is_an_address(cls, value: str) -> str:
-        local, _, domain = parseaddr(value)[1].rpartition("@")
-        if not local or not domain or any(c in value for c in "\r\n"):
-            raise ValueError(f"MAIL_FROM: {value!r} is no address; write `Online Mart <no-reply@example.com>`")
-        return value
-
-    @property
-    def mail_domain(self) -> str:
-        """What stands behind the @ of the sender's address."""
-        return parseaddr(self.mail_from)[1].rpartition("@")[2]
-
-    @property
-    def start_tls(self) -> bool | None:
-        """As the SMTP client takes it; None: where the server offers it."""
-        if self.smtp_starttls is None and self.environment == "production":
-            return True
-        return self.smtp_starttls

@@ -59,6 +59,7 @@ def _serve(service: str, settings: ServiceSettings) -> None:
         server_header=False,
         # Longer than balancers keep theirs (60 s as a rule): none sends into a connection that we are just closing.
         timeout_keep_alive=75,
+        proxy_headers=False,  # `service_kit.http.client` reads them, where the settings name proxies
         # Of the time to stop in, a fifth for requests, a tenth for jobs, the rest for events.
         timeout_graceful_shutdown=int(settings.stop_seconds / 5),
     )

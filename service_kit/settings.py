@@ -1,12 +1,15 @@
 """Settings of a service: one class each, from the environment, from `.env`, or from files (`…_FILE`)."""
 
 import os
+from collections.abc import Sequence
 from datetime import timedelta
+from functools import cached_property
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from dotenv import dotenv_values
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
@@ -62,6 +65,9 @@ class ServiceSettings(BaseSettings):
     jwks_refresh_seconds: float = Field(default=300, gt=0)
 
     cors_origins: str = Field(default="", description="comma-separated; empty: none")
+    trusted_proxies: str = Field(
+        default="", description="addresses or networks, comma-separated, whose X-Forwarded-For is believed; empty: none"
+    )
     max_body_bytes: int = Field(default=1_048_576, gt=0)
     max_requests_in_flight: int = Field(
         default=256, ge=1, description="of one process; what comes beyond is refused at once, with Retry-After"
@@ -97,6 +103,10 @@ class ServiceSettings(BaseSettings):
     def allowed_origins(self) -> list[str]:
         return [origin.strip() for origin in self.cors_origins.split(",") if origin.strip()]
 
+    @cached_property
+    def trusted_proxy_networks(self) -> Sequence[IPv4Network | IPv6Network]:
+        return [ip_network(part.strip(), strict=False) for part in self.trusted_proxies.split(",") if part.strip()]
+
     @model_validator(mode="after")
     def _production_is_strict(self) -> "ServiceSettings":
         if self.environment == "production" and "*" in self.allowed_origins:
@@ -110,6 +120,13 @@ class ServiceSettings(BaseSettings):
         if self.drain_seconds >= self.graceful_stop_seconds:
             raise ValueError("DRAIN_SECONDS: must be less than GRACEFUL_STOP_SECONDS")
         return self
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _are_networks(cls, value: str) -> str:
+        for part in filter(None, map(str.strip, value.split(","))):
+            ip_network(part, strict=False)
+        return value
 
     @classmethod
     def settings_customise_sources(

@@ -10,16 +10,23 @@ from user_service.accounts import endpoints as accounts
 from user_service.accounts import use_cases as account_use_cases
 from user_service.addresses import endpoints as addresses
 from user_service.api_clients import endpoints as api_clients
+from user_service.audit import endpoints as audit
 from user_service.auth import endpoints as auth
+from user_service.exports import endpoints as exports
 from user_service.keys import endpoints as keys
 from user_service.keys import use_cases as key_use_cases
+from user_service.mails import use_cases as mail_use_cases
+from user_service.mails.jobs import SEND_MAILS
 from user_service.mfa import endpoints as mfa
 from user_service.mfa import use_cases as mfa_use_cases
+from user_service.passwords import endpoints as passwords
 from user_service.resources import open_resources
 from user_service.roles import endpoints as roles
 from user_service.sessions import endpoints as sessions
 from user_service.sessions import use_cases as session_use_cases
 from user_service.settings import Settings
+from user_service.throttle import use_cases as throttle_use_cases
+from user_service.verification import endpoints as verification
 
 
 def create(settings: Settings | None = None) -> FastAPI:
@@ -29,19 +36,26 @@ def create(settings: Settings | None = None) -> FastAPI:
         description="Register, sign in, and manage accounts. Tokens made here are what every other service asks for.",
         routers=[
             auth.router,
+            passwords.router,
+            verification.router,
             sessions.router,
             mfa.router,
             addresses.router,
             accounts.router,
             roles.router,
             api_clients.router,
+            audit.router,
+            exports.router,
             keys.router,
         ],
         jobs=[
             Job("first-admin", account_use_cases.ensure_first_admin, every=timedelta(minutes=1)),
             Job("prune-sessions", session_use_cases.prune, every=timedelta(hours=1)),
+            Job("prune-mail-tokens", mail_use_cases.prune, every=timedelta(hours=1)),
+            Job("prune-tries", throttle_use_cases.prune, every=timedelta(hours=1)),
             Job("signing-keys", key_use_cases.keep_up, every=timedelta(minutes=5)),
             Job("second-factor-encryption", mfa_use_cases.renew_encryption, every=timedelta(days=1)),
+            SEND_MAILS,
         ],
         lifespan=open_resources,
         fetch_keys=key_use_cases.published_keys,

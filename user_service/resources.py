@@ -3,10 +3,12 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from service_kit.mail import open_mailer
 from service_kit.runtime import Runtime
 from user_service.accounts.passwords import Passwords
 from user_service.keys.signer import Signer
 from user_service.settings import Settings
+from user_service.throttle.use_cases import Throttle
 
 
 @asynccontextmanager
@@ -18,7 +20,9 @@ async def open_resources(runtime: Runtime) -> AsyncIterator[None]:
     vault = settings.vault
     runtime.provide(vault)
     runtime.provide(Signer(runtime.database, vault, settings.key_schedule))
+    runtime.provide(Throttle(runtime.database, settings))
     try:
-        yield
+        async with open_mailer(runtime):
+            yield
     finally:
         passwords.close()

@@ -2,15 +2,15 @@
 
 from datetime import timedelta
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, model_validator
 
-from service_kit.settings import ServiceSettings
+from service_kit.mail import MailSettings
 from user_service.keys.models import Schedule
 from user_service.keys.vault import Vault
 from user_service.sessions.models import Lifetimes
 
 
-class Settings(ServiceSettings, service="user"):
+class Settings(MailSettings, service="user"):
     port: int = 8081
 
     first_admin_email: str = Field(default="", description="made at the first start; empty: none")
@@ -30,6 +30,32 @@ class Settings(ServiceSettings, service="user"):
     )
     password_memory_kib: int = Field(default=19_456, ge=8, description="argon2id; OWASP's least is 19,456")
     password_rounds: int = Field(default=2, ge=1)
+
+    smtp_host: str = Field(default="", description="empty: mails wait in the database; not in production")
+    mail_from: str = "Online Mart <no-reply@example.com>"
+    web_url: str = Field(default="", description="the shop's website, where links in mails lead; empty: codes alone")
+    verify_email_hours: int = Field(default=24, ge=1, le=24, description="how long a mailed link is good for")
+    password_reset_minutes: int = Field(default=60, ge=1, le=60, description="how long a mailed link is good for")
+
+    limits: bool | None = Field(default=None, description="on, off; default: on in production. Of tries in an hour:")
+    strangers_tries: int = Field(default=60, ge=2, description="wrong passwords for an account, from new places")
+    known_tries: int = Field(default=10, ge=2, description="from one device or address that signed in to it before")
+    all_known_tries: int = Field(default=40, ge=2, description="from all of these together")
+    address_tries: int = Field(default=100, ge=2, description="wrong passwords from one address, for any account")
+    mails_to_account: int = Field(default=5, ge=2, description="mails that can be asked for to one address")
+    requests_of_address: int = Field(
+        default=60, ge=2, description="registrations, and mails asked for, from one IP address"
+    )
+
+    @model_validator(mode="after")
+    def _production_sends_mail(self) -> "Settings":
+        if self.environment == "production" and not (self.smtp_host and self.web_url):
+            raise ValueError("SMTP_HOST and WEB_URL: needed in production, for mails that verify and reset")
+        return self
+
+    @property
+    def has_limits(self) -> bool:
+        return self.environment == "production" if self.limits is None else self.limits
 
     @property
     def access_token_lifetime(self) -> timedelta:

@@ -22,8 +22,9 @@ def test_admin_may_do_all() -> None:
     assert ROLES[Role.ADMIN] == set(Permission)
 
 
-def test_sub_admin_may_do_all_but_say_who_may_do_what() -> None:
-    assert set(Permission) - ROLES[Role.SUB_ADMIN] == {"users:manage:any", "roles:manage", "api-clients:manage"}
+def test_sub_admin_may_do_all_but_say_who_may_do_what_and_see_who_did() -> None:
+    admin_alone = {"users:manage:any", "roles:manage", "api-clients:manage", "audit-log:read"}
+    assert set(Permission) - ROLES[Role.SUB_ADMIN] == admin_alone
 
 
 def test_user_may_do_nothing_to_others() -> None:

@@ -8,8 +8,7 @@ over soon, because a hold is short; one who lives renews it, however long a mail
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
 from datetime import timedelta
 
 import structlog
@@ -17,11 +16,11 @@ from prometheus_client import Counter
 
 from notification_service.deliveries import queries
 from notification_service.deliveries.mail import compose
-from notification_service.deliveries.mailer import Mailer, Refused, ServerAway
 from notification_service.deliveries.models import Status
 from notification_service.deliveries.queries import Claimed, Outcome
 from service_kit.database import Database
 from service_kit.jobs import Job
+from service_kit.mail import Mailer, Refused, ServerAway
 from service_kit.runtime import Runtime
 
 BATCH = 200
@@ -34,17 +33,6 @@ ERROR_LENGTH = 500
 
 MAILS = Counter("emails_total", "E-mails by what became of them; pending: to be tried again", ["status"])
 log = structlog.get_logger(__name__)
-
-
-@asynccontextmanager
-async def open_mailer(runtime: Runtime) -> AsyncIterator[None]:
-    """The pool of SMTP connections, for the whole run."""
-    mailer = Mailer(runtime.settings)  # type: ignore[arg-type]
-    runtime.provide(mailer)
-    try:
-        yield
-    finally:
-        await mailer.close()
 
 
 async def send_due(runtime: Runtime) -> None:

@@ -13,11 +13,11 @@ from contracts import examples
 from contracts.events import Event
 from contracts.events.users import UserChanged, UserErased
 from notification_service.deliveries.jobs import send_due
-from notification_service.tests.post_office import PostOffice, post_office
 from service_kit.clock import utcnow
 from service_kit.ids import uuid7
 from service_kit.messaging.envelope import Envelope, encode
 from service_kit.messaging.incoming import Record
+from tests.harness.post_office import PostOffice, post_office
 from tests.harness.service import Caller, Served, serve
 
 ADDRESS = "ada@example.com"

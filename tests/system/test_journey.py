@@ -114,6 +114,41 @@ async def test_a_verified_customer_gets_each_mail_once(world: World) -> None:
     assert counted.json()["count"] == 4
 
 
+async def test_a_new_customer_confirms_the_address_and_then_chooses_a_new_password(world: World) -> None:
+    customer = await world.customer()
+    codes = [await _code(world, customer.email, "Confirm your e-mail address")]
+    await customer.call("user", "POST", "/auth/verify-email", json={"token": codes[0]})
+    assert (await customer.call("user", "GET", "/users/me"))["email_verified"] is True
+
+    await customer.call("user", "POST", "/auth/password-reset", json={"email": customer.email})
+    codes.append(await _code(world, customer.email, "Choose a new password"))
+    new = {"token": codes[1], "new_password": "staple orbit lantern"}
+    await customer.call("user", "POST", "/auth/password-reset/confirm", json=new)
+    await Person(world, customer.email, new["new_password"]).sign_in()
+
+    async def told() -> list[bytes] | None:
+        records = await records_of(world.shop.bootstrap_servers)
+        values = [bytes(record.value) for record in records if record.subject == customer.id]
+        return values if len(values) == 2 else None
+
+    said = await until("registered and verified", told)
+    assert not [value for value in said for code in codes if code.encode() in value]
+
+
+async def _code(world: World, address: str, subject: str) -> str:
+    """Of the mail with this subject, once it is there."""
+    mailbox = f"{world.url('mailbox')}/messages"
+
+    async def found() -> str | None:
+        for message in (await world.http.get(mailbox, params={"to": address})).json()["items"]:
+            if message["subject"] == subject:
+                text = (await world.http.get(f"{mailbox}/{message['id']}")).json()["text"]
+                return str(next(line for line in text.split() if len(line) == 43))
+        return None
+
+    return str(await until(subject, found))
+
+
 async def test_two_buyers_of_the_last_one_twenty_times(world: World) -> None:
     buyers = [await world.customer() for _ in range(2)]
     for _ in range(20):

@@ -3,19 +3,21 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 
 from contracts.permissions import Role
 from service_kit.database import Tx
 from service_kit.http.answers import problems
 from service_kit.http.etag import IfMatch, set_etag
 from service_kit.http.pagination import Page, Paged
-from service_kit.problems import Forbidden, NotFound, PreconditionFailed
+from service_kit.problems import Forbidden, NotFound, PreconditionFailed, TooManyRequests
 from service_kit.security import PUBLIC, MaybePrincipal, Principal, Requires, still_may
 from user_service.accounts import queries, use_cases
 from user_service.accounts.models import EmailTaken, LastAdmin, NotOneself
-from user_service.accounts.passwords import Passwords, PasswordTooWeak
+from user_service.accounts.passwords import PasswordTooWeak
 from user_service.accounts.schemas import AccountChange, AccountOut, ProfileChange, Registration
+from user_service.audit.endpoints import FromWhere
+from user_service.passwords.endpoints import Desk
 from user_service.roles import grants
 from user_service.roles.models import NotYoursToGive, UnknownRole
 from user_service.roles.schemas import RoleName
@@ -23,25 +25,24 @@ from user_service.roles.schemas import RoleName
 router = APIRouter(prefix="/users", tags=["accounts"])
 
 
-async def passwords_of(request: Request) -> Passwords:
-    found: Passwords = request.app.state.runtime.resource(Passwords)
-    return found
-
-
-UsePasswords = Annotated[Passwords, Depends(passwords_of)]
-
-
 @router.post(
     "",
     status_code=201,
     summary="Register, or create an account",
     openapi_extra=PUBLIC,
-    responses=problems(EmailTaken, PasswordTooWeak, Forbidden, UnknownRole, NotYoursToGive),
+    responses=problems(EmailTaken, PasswordTooWeak, Forbidden, UnknownRole, NotYoursToGive, TooManyRequests),
 )
 async def register(
-    body: Registration, tx: Tx, passwords: UsePasswords, who: MaybePrincipal, response: Response, request: Request
+    body: Registration,
+    tx: Tx,
+    desk: Desk,
+    origin: FromWhere,
+    who: MaybePrincipal,
+    response: Response,
+    request: Request,
 ) -> AccountOut:
-    """Anyone may register and gets the role User; the account may sign in and order at once.
+    """Anyone may register and gets the role User; the account may sign in and order at once. A mail asks to confirm the
+    address (`POST /auth/verify-email`): until then nothing else is mailed there.
 
     With a staff token (`users:manage:any`) it makes an account for somebody else: with any roles, and verified.
     """
@@ -53,7 +54,10 @@ async def register(
     if by_staff and who is not None:
         await grants.hold_roles(tx, body.roles)
         await grants.check_roles(tx, who, body.roles)
-    account = await use_cases.register(tx, passwords, **body.model_dump(), verified=by_staff)
+    else:
+        await desk.throttle.request(origin)
+    by = origin.by(who) if who else origin
+    account = await use_cases.register(tx, desk.passwords, by, **body.model_dump(), verified=by_staff)
     response.headers["Location"] = f"/users/{account.id}" if by_staff else "/users/me"
     set_etag(response, account.version)
     return AccountOut.of(account)
@@ -71,18 +75,19 @@ async def change_me(
     body: ProfileChange,
     expected: IfMatch,
     tx: Tx,
+    origin: FromWhere,
     who: Annotated[Principal, Requires("users:write")],
     response: Response,
 ) -> AccountOut:
-    account = await use_cases.change(tx, who.user_id, expected, **body.model_dump(exclude_none=True))
+    account = await use_cases.change(tx, origin.by(who), who.user_id, expected, **body.model_dump(exclude_none=True))
     set_etag(response, account.version)
     return AccountOut.of(account)
 
 
 @router.delete("/me", status_code=204, summary="Erase my account", responses=problems(LastAdmin))
-async def erase_me(tx: Tx, who: Annotated[Principal, Requires("users:write")]) -> None:
+async def erase_me(tx: Tx, origin: FromWhere, who: Annotated[Principal, Requires("users:write")]) -> None:
     """Erases the account and tells every service to forget the person; orders stay for the books, without a name."""
-    await use_cases.erase(tx, who.user_id)
+    await use_cases.erase(tx, origin.by(who), who.user_id)
 
 
 @router.get("", summary="Search accounts")
@@ -117,11 +122,13 @@ async def change(
     body: AccountChange,
     expected: IfMatch,
     tx: Tx,
+    origin: FromWhere,
     who: Annotated[Principal, Requires("users:manage:any")],
     response: Response,
 ) -> AccountOut:
-    """Name, roles, and whether it may sign in. A disabled account's token ends within its ten minutes."""
+    """Name, roles, and whether it may sign in. Disabling ends all its sessions at once; an access token that it still
+    has ends by itself, within ten minutes."""
     fields = body.model_dump(exclude_none=True)
-    account = await use_cases.change_by_staff(tx, who, user_id, expected, **fields)
+    account = await use_cases.change_by_staff(tx, who, origin.by(who), user_id, expected, **fields)
     set_etag(response, account.version)
     return AccountOut.of(account)

@@ -1,20 +1,18 @@
 """Passwords: argon2id through passlib, in a small thread pool, since one hash takes 20 ms of a core."""
 
 import asyncio
-import unicodedata
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, TypeVar
 
 from passlib.hash import argon2
 
-from service_kit.problems import Problem
+from user_service.passwords.strength import LONGEST, SHORTEST, PasswordTooWeak, Strength, judge, normalised
 
-SHORTEST, LONGEST = 8, 128
+__all__ = ["LONGEST", "SHORTEST", "PasswordTooWeak", "Passwords"]
+
 THREADS = 2
-
-
-class PasswordTooWeak(Problem, status=422, type="password-too-weak"):
-    """Choose another password: {reason}."""
+T = TypeVar("T")
 
 
 class Passwords:
@@ -24,30 +22,34 @@ class Passwords:
         self._scheme: Any = argon2.using(  # type: ignore[no-untyped-call]
             type="ID", memory_cost=memory_kib, rounds=rounds, parallelism=1
         )
+        self._cost = memory_kib * rounds
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="passwords")
+        self._judge = ThreadPoolExecutor(1, thread_name_prefix="password-strength")
         self._nobodys = self._scheme.hash("the password of no account")
 
     def close(self) -> None:
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        for threads in (self._threads, self._judge):
+            threads.shutdown(wait=False, cancel_futures=True)
 
     async def hash(self, password: str) -> str:
-        return await self._run(self._scheme.hash, unicodedata.normalize("NFKC", password))
+        return await _run(self._threads, self._scheme.hash, normalised(password))
 
     async def verify(self, password: str, hashed: str | None) -> bool:
         """False also where there is no account (`hashed` is None), after the same time."""
-        password = unicodedata.normalize("NFKC", password)
-        matches = await self._run(self._scheme.verify, password, hashed or self._nobodys)
+        matches = await _run(
+            self._threads, self._scheme.verify, normalised(password)[: LONGEST + 1], hashed or self._nobodys
+        )
         return bool(matches) and hashed is not None
 
-    async def _run(self, work: object, *values: str) -> str:
-        result: str = await asyncio.get_running_loop().run_in_executor(self._threads, work, *values)  # type: ignore[arg-type]
-        return result
+    def is_outdated(self, hashed: str) -> bool:
+        """Whether it was made when the settings asked for less."""
+        made = self._scheme.from_string(hashed)
+        return bool(made.memory_cost * made.rounds < self._cost)
+
+    async def strength(self, password: str, *personal: str) -> Strength:
+        """How easily it is guessed by who knows these things of its owner."""
+        return await _run(self._judge, judge, normalised(password), personal)
 
 
-def check_strength(password: str, email: str) -> None:
-    """Raises: PasswordTooWeak. Length and what is near at hand for a guesser; no rules of composition."""
-    lowered = password.casefold()
-    if lowered in {email.casefold(), email.partition("@")[0].casefold(), "password", "12345678", "onlinemart"}:
-        raise PasswordTooWeak(reason="it is the first that anyone would try")
-    if len(set(lowered)) < 3:
-        raise PasswordTooWeak(reason="it repeats one or two characters")
+async def _run(threads: ThreadPoolExecutor, work: Callable[..., T], *values: object) -> T:
+    return await asyncio.get_running_loop().run_in_executor(threads, work, *values)

@@ -8,11 +8,10 @@ from pydantic import BaseModel, ConfigDict, EmailStr, Field, StringConstraints
 
 from contracts.permissions import Role
 from user_service.accounts.models import Account
-from user_service.accounts.passwords import LONGEST, SHORTEST
+from user_service.passwords.schemas import Password
 from user_service.roles.schemas import RoleNames
 
 FullName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
-Password = Annotated[str, StringConstraints(min_length=SHORTEST, max_length=LONGEST)]
 
 
 class Registration(BaseModel):
@@ -37,7 +36,7 @@ class ProfileChange(BaseModel):
 
 class AccountChange(ProfileChange):
     roles: RoleNames | None = None
-    active: bool | None = Field(default=None, description="false: disabled, can't sign in any more")
+    active: bool | None = Field(default=None, description="false: disabled, signed out everywhere, can't sign in")
 
 
 class AccountOut(BaseModel):

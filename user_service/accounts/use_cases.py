@@ -17,16 +17,22 @@ from service_kit.runtime import Runtime
 from service_kit.security import Principal, standing
 from user_service.accounts import queries
 from user_service.accounts.models import Account, EmailTaken, LastAdmin, NotOneself
-from user_service.accounts.passwords import Passwords, check_strength
+from user_service.accounts.passwords import Passwords
+from user_service.audit.models import OURSELVES, Action, Origin
+from user_service.audit.use_cases import record
+from user_service.mails import use_cases as mails
+from user_service.mails.models import Purpose
 from user_service.roles import grants
+from user_service.sessions import queries as sessions
 from user_service.settings import Settings
 
 
 async def register(
-    tx: Tx, passwords: Passwords, *, email: str, password: str, full_name: str, roles: list[str], verified: bool
-) -> Account:
-    """Raises: EmailTaken, PasswordTooWeak."""
-    check_strength(password, email)
+    tx: Tx, passwords: Passwords, origin: Origin, *, email: str, password: str, full_name: str, roles: list[str],
+    verified: bool,
+) -> Account:  # fmt: skip
+    """Whose address is not verified yet gets a mail that asks for it. Raises: EmailTaken, PasswordTooWeak."""
+    (await passwords.strength(password, email, full_name)).demand()
     account = Account(
         email=email.lower(),
         full_name=full_name,
@@ -40,6 +46,10 @@ async def register(
     except IntegrityError as error:
         raise EmailTaken from error
     await _tell(tx, account)
+    if not verified:
+        mails.ask_for(tx, Purpose.VERIFY_EMAIL, account.email)
+    made = Action.ACCOUNT_CREATED if verified else Action.ACCOUNT_REGISTERED
+    record(tx, origin, made, account.id, roles=[str(role) for role in roles])
     return account
 
 
@@ -47,19 +57,32 @@ async def read(tx: Tx, account_id: UUID) -> Account:
     return await queries.by_id(tx, account_id) or not_found(Account, account_id)
 
 
-async def change(tx: Tx, account_id: UUID, expected: Expected, **fields: object) -> Account:
+async def change(tx: Tx, origin: Origin, account_id: UUID, expected: Expected, **fields: object) -> Account:
     """Raises: NotFound, PreconditionFailed."""
     account = await queries.lock(tx, account_id) or not_found(Account, account_id)
     expected.check(account.version)
+    before = account.model_copy()
     if account.change(**fields):
         await _tell(tx, account)
+        _record_change(tx, origin, before, account)
     return account
 
 
+async def mark_verified(tx: Tx, account: Account, origin: Origin) -> None:
+    """Its owner has read a mail to the address. The account must be held."""
+    if account.change(email_verified=True):
+        await _tell(tx, account)
+        record(tx, origin, Action.EMAIL_VERIFIED, account.id)
+
+
 async def change_by_staff(
-    tx: Tx, who: Principal, account_id: UUID, expected: Expected, *, roles: list[str] | None = None, **fields: object
-) -> Account:
-    """Raises: NotFound, PreconditionFailed, NotOneself, LastAdmin, UnknownRole, NotYoursToGive."""
+    tx: Tx, who: Principal, origin: Origin, account_id: UUID, expected: Expected, *, roles: list[str] | None = None,
+    **fields: object,
+) -> Account:  # fmt: skip
+    """Who is disabled is signed out everywhere.
+
+    Raises: NotFound, PreconditionFailed, NotOneself, LastAdmin, UnknownRole, NotYoursToGive.
+    """
     fields |= {} if roles is None else {"roles": roles}
     if account_id == who.user_id and fields.keys() & {"roles", "active"}:
         raise NotOneself
@@ -67,13 +90,15 @@ async def change_by_staff(
     admins = await queries.lock_admins(tx)
     account = await queries.lock(tx, account_id) or not_found(Account, account_id)
     await grants.check_roles(tx, who, _touched(account, fields))
-    account = await change(tx, account_id, expected, **fields)
+    account = await change(tx, origin, account_id, expected, **fields)
     if [admin.id for admin in admins] == [account_id] and not account.is_admin:
         raise LastAdmin
+    if not account.active:
+        await sessions.end_all(tx, account_id)
     return account
 
 
-async def erase(tx: Tx, account_id: UUID) -> None:
+async def erase(tx: Tx, origin: Origin, account_id: UUID) -> None:
     """The account is gone, with its addresses and sessions; what others hold of the person goes by `user.erased`."""
     admins = await queries.lock_admins(tx)
     if [admin.id for admin in admins] == [account_id]:
@@ -83,6 +108,8 @@ async def erase(tx: Tx, account_id: UUID) -> None:
     await outbox.add(tx, erased)
     await standing.forget(tx, [erased])
     await outbox.forget_published(tx, str(account.id))
+    await mails.forget(tx, account.email)
+    record(tx, origin, Action.ACCOUNT_ERASED, account.id)
     await tx.delete(account)
 
 
@@ -98,6 +125,7 @@ async def ensure_first_admin(runtime: Runtime) -> None:
         await register(
             tx,
             runtime.resource(Passwords),
+            OURSELVES,
             email=settings.first_admin_email,
             password=settings.first_admin_password.get_secret_value(),
             full_name="First Admin",
@@ -126,3 +154,14 @@ async def _tell(tx: Tx, account: Account) -> None:
     changed = users.UserChanged(user_id=account.id, permissions=permissions, **fields)
     await outbox.add(tx, changed)
     await standing.remember(tx, [changed], [utcnow()])
+
+
+def _record_change(tx: Tx, origin: Origin, before: Account, after: Account) -> None:
+    """What names the person is not written down, only that it changed."""
+    if before.roles != after.roles:
+        roles = {"before": [str(role) for role in before.roles], "after": [str(role) for role in after.roles]}
+        record(tx, origin, Action.ROLES_CHANGED, after.id, **roles)
+    if before.active != after.active:
+        record(tx, origin, Action.ACCOUNT_ENABLED if after.active else Action.ACCOUNT_DISABLED, after.id)
+    if before.full_name != after.full_name:
+        record(tx, origin, Action.ACCOUNT_CHANGED, after.id, fields=["full_name"])

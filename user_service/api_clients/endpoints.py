@@ -14,6 +14,7 @@ from service_kit.security import Principal, Requires
 from user_service.api_clients import queries, use_cases
 from user_service.api_clients.models import LastSecret, TooManySecrets
 from user_service.api_clients.schemas import ApiClientChange, ApiClientIn, ApiClientOut, NewApiClientOut, NewSecretOut
+from user_service.audit.endpoints import FromWhere
 from user_service.roles.models import NotYoursToGive
 
 router = APIRouter(prefix="/api-clients", tags=["api-clients"])
@@ -22,12 +23,12 @@ Manager = Annotated[Principal, Requires("api-clients:manage")]
 
 
 @router.post("", status_code=201, summary="Make an API client", responses=problems(NotYoursToGive))
-async def create(body: ApiClientIn, tx: Tx, who: Manager, response: Response) -> NewApiClientOut:
+async def create(body: ApiClientIn, tx: Tx, origin: FromWhere, who: Manager, response: Response) -> NewApiClientOut:
     """With permissions that you hold yourself. Keep the secret: it is shown this once.
 
     The program gets its tokens by `POST /auth/token` with `grant_type=client_credentials`.
     """
-    client, row, secret = await use_cases.create(tx, who, **body.model_dump(mode="json"))
+    client, row, secret = await use_cases.create(tx, who, origin.by(who), **body.model_dump(mode="json"))
     response.headers["Location"] = f"/api-clients/{client.id}"
     response.headers["Cache-Control"] = "no-store"
     set_etag(response, client.version)
@@ -53,10 +54,16 @@ async def read(client_id: UUID, tx: Tx, _: Manager, response: Response) -> ApiCl
     "/{client_id}", summary="Change an API client", responses=problems(NotFound, PreconditionFailed, NotYoursToGive)
 )
 async def change(
-    client_id: UUID, body: ApiClientChange, expected: IfMatch, tx: Tx, who: Manager, response: Response
+    client_id: UUID,
+    body: ApiClientChange,
+    expected: IfMatch,
+    tx: Tx,
+    origin: FromWhere,
+    who: Manager,
+    response: Response,
 ) -> ApiClientOut:
     """Name, permissions, and whether it gets tokens. Those that are out end within their ten minutes."""
-    client = await use_cases.change(tx, who, client_id, expected, **body.model_dump(mode="json"))
+    client = await use_cases.change(tx, who, origin.by(who), client_id, expected, **body.model_dump(mode="json"))
     set_etag(response, client.version)
     return ApiClientOut.of(client, await queries.secrets_of(tx, [client_id]))
 
@@ -64,8 +71,8 @@ async def change(
 @router.delete(
     "/{client_id}", status_code=204, summary="Delete an API client", responses=problems(NotFound, PreconditionFailed)
 )
-async def delete(client_id: UUID, expected: IfMatch, tx: Tx, _: Manager) -> None:
-    await use_cases.delete(tx, client_id, expected)
+async def delete(client_id: UUID, expected: IfMatch, tx: Tx, origin: FromWhere, who: Manager) -> None:
+    await use_cases.delete(tx, origin.by(who), client_id, expected)
 
 
 @router.post(
@@ -74,9 +81,9 @@ async def delete(client_id: UUID, expected: IfMatch, tx: Tx, _: Manager) -> None
     summary="Make another secret",
     responses=problems(NotFound, TooManySecrets, NotYoursToGive),
 )
-async def add_secret(client_id: UUID, tx: Tx, who: Manager, response: Response) -> NewSecretOut:
+async def add_secret(client_id: UUID, tx: Tx, origin: FromWhere, who: Manager, response: Response) -> NewSecretOut:
     """Both work until you delete the old one, once the program uses the new one. It is shown this once."""
-    row, secret = await use_cases.add_secret(tx, who, client_id)
+    row, secret = await use_cases.add_secret(tx, who, origin.by(who), client_id)
     response.headers["Cache-Control"] = "no-store"
     return NewSecretOut.showing(row, secret)
 
@@ -87,5 +94,5 @@ async def add_secret(client_id: UUID, tx: Tx, who: Manager, response: Response) 
     summary="Delete a secret",
     responses=problems(NotFound, LastSecret),
 )
-async def remove_secret(client_id: UUID, secret_id: UUID, tx: Tx, _: Manager) -> None:
-    await use_cases.remove_secret(tx, client_id, secret_id)
+async def remove_secret(client_id: UUID, secret_id: UUID, tx: Tx, origin: FromWhere, who: Manager) -> None:
+    await use_cases.remove_secret(tx, origin.by(who), client_id, secret_id)

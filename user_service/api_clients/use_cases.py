@@ -16,18 +16,23 @@ from user_service.api_clients.models import (
     TooManySecrets,
     matching,
 )
+from user_service.audit.models import Action, Origin
+from user_service.audit.use_cases import record
 from user_service.roles.grants import check_permissions
 from user_service.sessions.models import hash_of
 
 _NOBODYS = ClientSecret(client_id=UUID(int=0), secret_hash=bytes(32))
 
 
-async def create(tx: Tx, who: Principal, name: str, permissions: list[str]) -> tuple[ApiClient, ClientSecret, str]:
+async def create(
+    tx: Tx, who: Principal, origin: Origin, name: str, permissions: list[str]
+) -> tuple[ApiClient, ClientSecret, str]:
     """The client, its secret's row and the secret itself, which nobody can read again. Raises: NotYoursToGive."""
     check_permissions(who, permissions)
     client = ApiClient(name=name, permissions=sorted(permissions), created_by=who.user_id)
     tx.add(client)
     await tx.flush()
+    record(tx, origin, Action.API_CLIENT_CREATED, None, client=str(client.id), permissions=client.permissions)
     return client, *_add_secret(tx, client)
 
 
@@ -37,8 +42,9 @@ async def read(tx: Tx, client_id: UUID) -> ApiClient:
 
 
 async def change(
-    tx: Tx, who: Principal, client_id: UUID, expected: Expected, *, permissions: list[str] | None, **fields: object
-) -> ApiClient:
+    tx: Tx, who: Principal, origin: Origin, client_id: UUID, expected: Expected, *, permissions: list[str] | None,
+    **fields: object,
+) -> ApiClient:  # fmt: skip
     """Raises: NotFound, PreconditionFailed, NotYoursToGive. Reaches tokens with the next one."""
     client = await _lock(tx, client_id)
     expected.check(client.version)
@@ -46,18 +52,30 @@ async def change(
     after = before if permissions is None else sorted(permissions)
     enabled = fields.get("active") is True and not client.active
     check_permissions(who, after if enabled else set(before) ^ set(after))
-    client.change(permissions=after, **{name: value for name, value in fields.items() if value is not None})
+    changes = {name: value for name, value in fields.items() if value is not None}
+    client.change(permissions=after, **changes)
+    record(
+        tx,
+        origin,
+        Action.API_CLIENT_CHANGED,
+        None,
+        client=str(client_id),
+        before=before,
+        after=after,
+        active=client.active,
+    )
     return client
 
 
-async def delete(tx: Tx, client_id: UUID, expected: Expected) -> None:
+async def delete(tx: Tx, origin: Origin, client_id: UUID, expected: Expected) -> None:
     """Raises: NotFound, PreconditionFailed."""
     client = await _lock(tx, client_id)
     expected.check(client.version)
     await tx.delete(client)
+    record(tx, origin, Action.API_CLIENT_DELETED, None, client=str(client_id))
 
 
-async def add_secret(tx: Tx, who: Principal, client_id: UUID) -> tuple[ClientSecret, str]:
+async def add_secret(tx: Tx, who: Principal, origin: Origin, client_id: UUID) -> tuple[ClientSecret, str]:
     """Beside the one that is in use, so that the program can be told in peace.
 
     Raises: NotFound, TooManySecrets, NotYoursToGive (a secret is as good as what the client may).
@@ -66,10 +84,11 @@ async def add_secret(tx: Tx, who: Principal, client_id: UUID) -> tuple[ClientSec
     check_permissions(who, client.permissions)
     if len(await queries.secrets_of(tx, [client_id])) >= MOST_SECRETS:
         raise TooManySecrets(most=MOST_SECRETS)
+    record(tx, origin, Action.API_CLIENT_SECRET_ADDED, None, client=str(client_id))
     return _add_secret(tx, client)
 
 
-async def remove_secret(tx: Tx, client_id: UUID, secret_id: UUID) -> None:
+async def remove_secret(tx: Tx, origin: Origin, client_id: UUID, secret_id: UUID) -> None:
     """Raises: NotFound, LastSecret."""
     await _lock(tx, client_id)
     found = await queries.secrets_of(tx, [client_id])
@@ -77,6 +96,7 @@ async def remove_secret(tx: Tx, client_id: UUID, secret_id: UUID) -> None:
     if len(found) == 1:
         raise LastSecret
     await tx.delete(going)
+    record(tx, origin, Action.API_CLIENT_SECRET_REMOVED, None, client=str(client_id), secret=str(secret_id))
 
 
 async def authenticate(tx: Tx, client_id: str, secret: str) -> ApiClient | None:

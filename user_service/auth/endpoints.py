@@ -9,30 +9,28 @@ from fastapi import APIRouter, Depends, Form, Request, Response
 
 from service_kit.database import Tx
 from service_kit.http.answers import problems
+from service_kit.problems import TooManyRequests
 from service_kit.security import PUBLIC
-from user_service.accounts.passwords import LONGEST, Passwords
+from user_service.accounts.passwords import LONGEST
+from user_service.audit.endpoints import FromWhere
 from user_service.auth.models import InvalidClient, InvalidGrant, InvalidScope, MfaRequired, UnsupportedGrant, WrongCode
 from user_service.auth.schemas import GRANTS, MFA_OTP, TokensOut
-from user_service.auth.use_cases import SignIn
+from user_service.auth.use_cases import SignedIn, SignIn
 from user_service.keys.signer import Signer
 from user_service.keys.vault import Vault
 from user_service.mfa.models import TooManyTries
+from user_service.passwords.endpoints import desk_of
 from user_service.sessions import use_cases as sessions
-from user_service.sessions.models import Client
+from user_service.settings import Settings
+from user_service.throttle.devices import COOKIE, GOOD_FOR
 
 router = APIRouter(prefix="/auth", tags=["sign-in"])
 
 
 async def sign_in_of(request: Request) -> SignIn:
     runtime = request.app.state.runtime
-    passwords, signer, vault = runtime.resource(Passwords), runtime.resource(Signer), runtime.resource(Vault)
-    return SignIn(runtime.database, passwords, signer, vault, runtime.settings)
-
-
-async def client_of(request: Request) -> Client:
-    """What the person's sessions are listed by."""
-    address = request.client.host if request.client else None
-    return Client(request.headers.get("User-Agent", "")[:400], address)
+    desk, signer, vault = await desk_of(request), runtime.resource(Signer), runtime.resource(Vault)
+    return SignIn(runtime.database, desk, signer, vault, runtime.settings)
 
 
 class TokenForm:
@@ -42,7 +40,7 @@ class TokenForm:
         self,
         grant_type: Annotated[str, Form(max_length=100, description=f"one of {', '.join(GRANTS)}")] = "password",
         username: Annotated[str | None, Form(max_length=320, description="the e-mail address")] = None,
-        password: Annotated[str | None, Form(max_length=LONGEST)] = None,
+        password: Annotated[str | None, Form(max_length=4 * LONGEST)] = None,
         otp: Annotated[str | None, Form(max_length=40, description="a code of the second factor")] = None,
         mfa_token: Annotated[str | None, Form(max_length=500, description="of the answer `mfa-required`")] = None,
         refresh_token: Annotated[str | None, Form(max_length=200)] = None,
@@ -64,14 +62,21 @@ class TokenForm:
     openapi_extra=PUBLIC,
     response_model_exclude_none=True,
     responses=problems(
-        InvalidGrant, UnsupportedGrant, InvalidScope, MfaRequired, WrongCode, InvalidClient, TooManyTries
+        InvalidGrant,
+        UnsupportedGrant,
+        InvalidScope,
+        MfaRequired,
+        WrongCode,
+        InvalidClient,
+        TooManyTries,
+        TooManyRequests,
     ),
 )
 async def token(
     request: Request,
     response: Response,
     sign_in: Annotated[SignIn, Depends(sign_in_of)],
-    client: Annotated[Client, Depends(client_of)],
+    origin: FromWhere,
     form: Annotated[TokenForm, Depends()],
 ) -> TokensOut:
     """An access token for ten minutes, and a refresh token that gives the next pair, once.
@@ -81,20 +86,36 @@ async def token(
     """
     response.headers["Cache-Control"] = "no-store"
     if form.grant_type == "password" and form.username and form.password:
-        return await sign_in.by_password(form.username, form.password, client, form.otp or None)
+        signed_in = await sign_in.by_password(form.username, form.password, origin, form.otp or None)
+        return _remembering(signed_in, response, sign_in.settings)
     if form.grant_type == MFA_OTP and form.mfa_token and form.otp:
-        return await sign_in.by_code(form.mfa_token, form.otp, client)
+        signed_in = await sign_in.by_code(form.mfa_token, form.otp, origin)
+        return _remembering(signed_in, response, sign_in.settings)
     if form.grant_type == "refresh_token" and form.refresh_token:
-        return await sign_in.by_refresh_token(form.refresh_token, client)
+        return await sign_in.by_refresh_token(form.refresh_token, origin)
     if form.grant_type == "client_credentials":
         return await sign_in.by_client_secret(*_client_credentials(request, form), form.scope)
     raise UnsupportedGrant(fields=GRANTS.get(form.grant_type, f"one of {', '.join(GRANTS)}"))
 
 
 @router.post("/logout", status_code=204, summary="Sign out", openapi_extra=PUBLIC)
-async def logout(tx: Tx, refresh_token: Annotated[str, Form(max_length=200)]) -> None:
+async def logout(tx: Tx, origin: FromWhere, refresh_token: Annotated[str, Form(max_length=200)]) -> None:
     """Ends the session of this refresh token. The access token ends by itself, within ten minutes."""
-    await sessions.end_by_token(tx, refresh_token)
+    await sessions.end_by_token(tx, refresh_token, origin)
+
+
+def _remembering(signed_in: SignedIn, response: Response, settings: Settings) -> TokensOut:
+    """The device's cookie is for this endpoint alone and not for scripts; it says who tries, and opens nothing."""
+    response.set_cookie(
+        COOKIE,
+        signed_in.device,
+        max_age=int(GOOD_FOR.total_seconds()),
+        path="/auth/token",
+        secure=settings.public_issuer.startswith("https:"),
+        httponly=True,
+        samesite="lax",
+    )
+    return signed_in.tokens
 
 
 def _client_credentials(request: Request, form: TokenForm) -> tuple[str, str]:

@@ -1,7 +1,7 @@
 """Signing in, and staying signed in."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from uuid import UUID
 
@@ -15,8 +15,9 @@ from service_kit.security.principal import FIRST_PARTY
 from service_kit.security.tokens import AUDIENCE
 from user_service.accounts import queries as accounts
 from user_service.accounts.models import Account
-from user_service.accounts.passwords import Passwords
 from user_service.api_clients import use_cases as api_clients
+from user_service.audit.models import Action, Origin
+from user_service.audit.use_cases import record
 from user_service.auth.models import InvalidClient, InvalidGrant, InvalidScope, MfaRequired, WrongCode
 from user_service.auth.schemas import TokensOut
 from user_service.keys.signer import Signer
@@ -24,14 +25,25 @@ from user_service.keys.vault import Vault
 from user_service.mfa import queries as factors
 from user_service.mfa.models import MfaNotOn, WrongProof
 from user_service.mfa.use_cases import Mfa
+from user_service.passwords.use_cases import PasswordDesk
 from user_service.roles.grants import permissions_held
 from user_service.sessions import use_cases as sessions
-from user_service.sessions.models import Client, Session
+from user_service.sessions.models import Session
 from user_service.settings import Settings
+from user_service.throttle import use_cases as throttle
 
 MFA_TOKEN_LIFETIME = timedelta(minutes=5)
 # What staff may do until they have set up the second factor that is asked of them.
 ENROL_ONLY = frozenset({Permission.MFA_WRITE.value})
+
+
+@dataclass(frozen=True, slots=True)
+class SignedIn:
+    """What somebody who has proven who they are gets."""
+
+    tokens: TokensOut
+    device: str
+    """What the device is known by from now on (`throttle.devices`)."""
 
 
 @dataclass(frozen=True)
@@ -39,40 +51,32 @@ class SignIn:
     """What signing in needs, and the ways to do it."""
 
     database: Database
-    passwords: Passwords
+    desk: PasswordDesk
     signer: Signer
     vault: Vault
     settings: Settings
 
-    async def by_password(self, email: str, password: str, client: Client, otp: str | None = None) -> TokensOut:
-        """Raises: InvalidGrant, MfaRequired, WrongCode, TooManyTries.
-
-        No transaction is open while the password is verified: that takes long.
-        """
-        async with self.database.tx() as tx:
-            account = await accounts.by_email(tx, email)
-        if not await self.passwords.verify(password, account.password_hash if account else None):
-            raise InvalidGrant
-        if account is None or not account.active:
-            raise InvalidGrant
+    async def by_password(self, email: str, password: str, origin: Origin, otp: str | None = None) -> SignedIn:
+        """Raises: InvalidGrant, TooManyRequests, MfaRequired, WrongCode, TooManyTries."""
+        account = await self.desk.verify(email, password, origin)
         async with self.database.tx() as tx:
             with_code = await factors.is_on(tx, account.id)
         if with_code and otp is None:
             raise MfaRequired(mfa_token=self._mfa_token(account), expires_in=int(MFA_TOKEN_LIFETIME.total_seconds()))
         if with_code and otp is not None:
-            await self._prove(account.id, otp)
-        return await self._begin(account, client)
+            await self._prove(account.id, otp, origin)
+        return await self._begin(account, origin)
 
-    async def by_code(self, mfa_token: str, otp: str, client: Client) -> TokensOut:
+    async def by_code(self, mfa_token: str, otp: str, origin: Origin) -> SignedIn:
         """The second step of signing in. Raises: InvalidGrant, WrongCode, TooManyTries."""
         account = await self._halfway_in(mfa_token)
-        await self._prove(account.id, otp)
-        return await self._begin(account, client)
+        await self._prove(account.id, otp, origin)
+        return await self._begin(account, origin)
 
-    async def by_refresh_token(self, token: str, client: Client) -> TokensOut:
+    async def by_refresh_token(self, token: str, origin: Origin) -> TokensOut:
         """Raises: InvalidGrant."""
         async with self.database.tx() as tx:
-            renewed = await sessions.renew(tx, self.vault, token, client, self.settings.session_lifetimes)
+            renewed = await sessions.renew(tx, self.vault, token, origin, self.settings.session_lifetimes)
             account = await accounts.by_id(tx, renewed[0].account_id) if renewed else None
             permissions = await self._permissions(tx, account) if account else frozenset()
         if renewed is None or account is None or not account.active:
@@ -91,14 +95,17 @@ class SignIn:
             raise InvalidScope(scope=" ".join(sorted(asked - allowed)))
         return await self._tokens(str(client.id), asked, {"client_id": str(client.id), "roles": []})
 
-    async def _begin(self, account: Account, client: Client) -> TokensOut:
+    async def _begin(self, account: Account, origin: Origin) -> SignedIn:
         async with self.database.tx() as tx:
             now = await accounts.hold(tx, account.id)
             if now is None or not now.active or now.password_hash != account.password_hash:
                 raise InvalidGrant  # disabled, or another password, while this one was verified
-            session, refresh_token = await sessions.begin(tx, now.id, client, self.settings.session_lifetimes)
+            session, refresh_token = await sessions.begin(tx, now.id, origin, self.settings.session_lifetimes)
             permissions = await self._permissions(tx, now)
-        return await self._for_person(now, permissions, session, refresh_token)
+            await throttle.remember(tx, now.id, origin)
+            record(tx, replace(origin, session_id=session.id), Action.SIGN_IN_SUCCEEDED, now.id)
+        tokens = await self._for_person(now, permissions, session, refresh_token)
+        return SignedIn(tokens, self.desk.throttle.device_cookie(now.email, origin))
 
     async def _permissions(self, tx: Tx, account: Account) -> frozenset[str]:
         held = await permissions_held(tx, account.roles)
@@ -133,10 +140,12 @@ class SignIn:
             scope=" ".join(sorted_permissions),
         )
 
-    async def _prove(self, account_id: UUID, otp: str) -> None:
+    async def _prove(self, account_id: UUID, otp: str, origin: Origin) -> None:
         try:
-            await Mfa(self.database, self.vault, self.passwords).prove(account_id, otp)
+            await Mfa(self.database, self.vault, self.desk.passwords).prove(account_id, otp)
         except (WrongProof, MfaNotOn) as error:
+            async with self.database.tx() as tx:
+                record(tx, origin, Action.SIGN_IN_FAILED, account_id, wrong="code")
             raise WrongCode from error
 
     def _mfa_token(self, account: Account) -> str:

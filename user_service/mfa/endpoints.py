@@ -9,6 +9,7 @@ from service_kit.http.answers import problems
 from service_kit.problems import NotFound
 from service_kit.security import Principal, Requires
 from user_service.accounts.passwords import Passwords
+from user_service.audit.endpoints import FromWhere
 from user_service.keys.vault import Vault
 from user_service.mfa import queries
 from user_service.mfa.models import MfaNotOn, MfaOnAlready, TooManyTries, WrongProof
@@ -42,10 +43,10 @@ async def read(tx: Tx, who: Owner) -> MfaOut:
     summary="Begin to set it up",
     responses=problems(NotFound, MfaOnAlready, WrongProof, TooManyTries),
 )
-async def begin(who: Owner, body: PasswordProof, mfa: UseMfa, response: Response) -> TotpOut:
+async def begin(who: Owner, body: PasswordProof, mfa: UseMfa, origin: FromWhere, response: Response) -> TotpOut:
     """A secret for an app that shows codes (Aegis, Google Authenticator, 1Password …). Confirm it by a code."""
     response.headers["Cache-Control"] = "no-store"
-    secret, uri = await mfa.begin(who.user_id, body.password)
+    secret, uri = await mfa.begin(who.user_id, origin.by(who), body.password)
     return TotpOut(secret=secret, uri=uri)
 
 
@@ -54,10 +55,10 @@ async def begin(who: Owner, body: PasswordProof, mfa: UseMfa, response: Response
     summary="Turn it on",
     responses=problems(NotFound, MfaNotOn, MfaOnAlready, WrongProof, TooManyTries),
 )
-async def confirm(who: Owner, body: CodeProof, mfa: UseMfa, response: Response) -> RecoveryCodesOut:
+async def confirm(who: Owner, body: CodeProof, mfa: UseMfa, origin: FromWhere, response: Response) -> RecoveryCodesOut:
     """From now on each sign-in asks for a code. Keep the recovery codes; all other sessions end."""
     response.headers["Cache-Control"] = "no-store"
-    return RecoveryCodesOut(recovery_codes=await mfa.confirm(who.user_id, body.code, who.session_id))
+    return RecoveryCodesOut(recovery_codes=await mfa.confirm(who.user_id, origin.by(who), body.code))
 
 
 @router.post(
@@ -66,10 +67,14 @@ async def confirm(who: Owner, body: CodeProof, mfa: UseMfa, response: Response) 
     summary="Make new recovery codes",
     responses=problems(NotFound, MfaNotOn, WrongProof, TooManyTries),
 )
-async def renew_recovery_codes(who: Owner, body: Proof, mfa: UseMfa, response: Response) -> RecoveryCodesOut:
+async def renew_recovery_codes(
+    who: Owner, body: Proof, mfa: UseMfa, origin: FromWhere, response: Response
+) -> RecoveryCodesOut:
     """The former ones are void."""
     response.headers["Cache-Control"] = "no-store"
-    return RecoveryCodesOut(recovery_codes=await mfa.renew_recovery_codes(who.user_id, **body.model_dump()))
+    return RecoveryCodesOut(
+        recovery_codes=await mfa.renew_recovery_codes(who.user_id, origin.by(who), **body.model_dump())
+    )
 
 
 @router.post(
@@ -78,6 +83,6 @@ async def renew_recovery_codes(who: Owner, body: Proof, mfa: UseMfa, response: R
     summary="Turn it off",
     responses=problems(NotFound, MfaNotOn, WrongProof, TooManyTries),
 )
-async def disable(who: Owner, body: Proof, mfa: UseMfa) -> None:
+async def disable(who: Owner, body: Proof, mfa: UseMfa, origin: FromWhere) -> None:
     """Asks for the password or a code."""
-    await mfa.remove(who.user_id, **body.model_dump())
+    await mfa.remove(who.user_id, origin.by(who), **body.model_dump())

@@ -1,6 +1,5 @@
 """Setting a second factor up, proving it, and removing it. Each wrong try is counted, also where the request fails."""
 
-from collections.abc import Awaitable
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -13,6 +12,8 @@ from service_kit.runtime import Runtime
 from user_service.accounts import queries as accounts
 from user_service.accounts.models import Account
 from user_service.accounts.passwords import Passwords
+from user_service.audit.models import Action, Origin
+from user_service.audit.use_cases import record
 from user_service.keys.vault import Vault
 from user_service.mfa import queries
 from user_service.mfa.models import (
@@ -37,12 +38,12 @@ class Mfa:
     vault: Vault
     passwords: Passwords
 
-    async def begin(self, account_id: UUID, password: str) -> tuple[str, str]:
+    async def begin(self, account_id: UUID, origin: Origin, password: str) -> tuple[str, str]:
         """A secret for the app, and the same as an `otpauth:` address. Nothing is asked for until it is confirmed.
 
         Raises: NotFound, MfaOnAlready, WrongProof, TooManyTries.
         """
-        await self.prove_password(account_id, password)
+        await self._prove_either(account_id, origin, password, None)
         secret = pyotp.random_base32()
         async with self.database.tx() as tx:
             factor = await _lock(tx, account_id)
@@ -52,7 +53,7 @@ class Mfa:
             factor.encrypted_secret = self.vault.encrypt(secret.encode())
         return secret, pyotp.TOTP(secret).provisioning_uri(name=account.email, issuer_name=SHOP)
 
-    async def confirm(self, account_id: UUID, code: str, session_id: UUID | None) -> list[str]:
+    async def confirm(self, account_id: UUID, origin: Origin, code: str) -> list[str]:
         """From now on a code is asked for at each sign-in; the recovery codes, which nobody can read again.
 
         Other sessions end: whoever opened them has shown one factor alone. Raises: MfaNotOn, MfaOnAlready, WrongProof,
@@ -66,26 +67,30 @@ class Mfa:
             if factor.encrypted_secret is None:
                 raise MfaNotOn
             right = self._is_code(factor, code)
-            codes = await _turn_on(tx, factor, session_id) if right else []
+            codes = await _turn_on(tx, factor, origin) if right else []
         if not right:
             raise WrongProof
         return codes
 
-    async def renew_recovery_codes(self, account_id: UUID, *, password: str | None, code: str | None) -> list[str]:
+    async def renew_recovery_codes(
+        self, account_id: UUID, origin: Origin, *, password: str | None, code: str | None
+    ) -> list[str]:
         """The former ones are void. Raises: MfaNotOn, WrongProof, TooManyTries."""
-        await self.prove_either(account_id, password, code)
+        await self._prove_either(account_id, origin, password, code)
         async with self.database.tx() as tx:
             if not (await _lock(tx, account_id)).on:
                 raise MfaNotOn
+            record(tx, origin, Action.RECOVERY_CODES_RENEWED, account_id)
             return await _make_recovery_codes(tx, account_id)
 
-    async def remove(self, account_id: UUID, *, password: str | None, code: str | None) -> None:
+    async def remove(self, account_id: UUID, origin: Origin, *, password: str | None, code: str | None) -> None:
         """Raises: MfaNotOn, WrongProof, TooManyTries."""
-        await self.prove_either(account_id, password, code)
+        await self._prove_either(account_id, origin, password, code)
         async with self.database.tx() as tx:
             factor = await _lock(tx, account_id)
             factor.encrypted_secret, factor.confirmed_at = None, None
             await queries.delete_recovery_codes(tx, account_id)
+            record(tx, origin, Action.MFA_DISABLED, account_id)
 
     async def prove(self, account_id: UUID, code: str) -> None:
         """By a code of the app, or by a recovery code. Raises: MfaNotOn, WrongProof, TooManyTries."""
@@ -113,10 +118,13 @@ class Mfa:
         async with self.database.tx() as tx:
             (await _lock(tx, account_id)).succeeded()
 
-    def prove_either(self, account_id: UUID, password: str | None, code: str | None) -> Awaitable[None]:
-        if code is not None:
-            return self.prove(account_id, code)
-        return self.prove_password(account_id, password or "")
+    async def _prove_either(self, account_id: UUID, origin: Origin, password: str | None, code: str | None) -> None:
+        try:
+            await (self.prove_password(account_id, password or "") if code is None else self.prove(account_id, code))
+        except WrongProof:
+            async with self.database.tx() as tx:
+                record(tx, origin, Action.MFA_CHANGE_REFUSED, account_id)
+            raise
 
     def _is_code(self, factor: SecondFactor, code: str) -> bool:
         """Counts the outcome."""
@@ -141,9 +149,10 @@ async def _lock(tx: Tx, account_id: UUID) -> SecondFactor:
     return await queries.lock(tx, account_id) or not_found(Account, account_id)
 
 
-async def _turn_on(tx: Tx, factor: SecondFactor, session_id: UUID | None) -> list[str]:
+async def _turn_on(tx: Tx, factor: SecondFactor, origin: Origin) -> list[str]:
     factor.confirmed_at = utcnow()
-    await sessions.end_all(tx, factor.account_id, but=session_id)
+    await sessions.end_all(tx, factor.account_id, but=origin.session_id)
+    record(tx, origin, Action.MFA_ENABLED, factor.account_id)
     return await _make_recovery_codes(tx, factor.account_id)
 
 

@@ -10,6 +10,7 @@ from service_kit.http.answers import problems
 from service_kit.http.etag import IfMatch, set_etag
 from service_kit.problems import NotFound, PreconditionFailed
 from service_kit.security import Principal, Requires
+from user_service.audit.endpoints import FromWhere
 from user_service.roles import queries, use_cases
 from user_service.roles.models import BUILT_IN, NotYoursToGive, RoleBuiltIn, RoleExists, RoleInUse, TooManyRoles
 from user_service.roles.schemas import PermissionOut, PermissionsOut, RoleChange, RoleIn, RoleOut, RolesOut
@@ -39,9 +40,9 @@ async def list_roles(tx: Tx, _: Manager) -> RolesOut:
     summary="Make a role",
     responses=problems(RoleExists, TooManyRoles, NotYoursToGive),
 )
-async def create(body: RoleIn, tx: Tx, who: Manager, response: Response) -> RoleOut:
+async def create(body: RoleIn, tx: Tx, origin: FromWhere, who: Manager, response: Response) -> RoleOut:
     """A role of permissions that you hold yourself. Accounts get it by PATCH /users/{id}."""
-    role = await use_cases.create(tx, who, **body.model_dump(mode="json"))
+    role = await use_cases.create(tx, who, origin.by(who), **body.model_dump(mode="json"))
     response.headers["Location"] = f"/roles/{role.name}"
     set_etag(response, role.version)
     return RoleOut.of(role)
@@ -59,9 +60,11 @@ async def read(name: Name, tx: Tx, _: Manager, response: Response) -> RoleOut:
     summary="Change a role",
     responses=problems(NotFound, RoleBuiltIn, PreconditionFailed, NotYoursToGive),
 )
-async def change(name: Name, body: RoleChange, expected: IfMatch, tx: Tx, who: Manager, response: Response) -> RoleOut:
+async def change(
+    name: Name, body: RoleChange, expected: IfMatch, tx: Tx, origin: FromWhere, who: Manager, response: Response
+) -> RoleOut:
     """Its holders' tokens carry the change from their next refresh on; the other services hear of it at once."""
-    role = await use_cases.change(tx, who, name, expected, **body.model_dump(mode="json"))
+    role = await use_cases.change(tx, who, origin.by(who), name, expected, **body.model_dump(mode="json"))
     set_etag(response, role.version)
     return RoleOut.of(role)
 
@@ -72,6 +75,6 @@ async def change(name: Name, body: RoleChange, expected: IfMatch, tx: Tx, who: M
     summary="Delete a role",
     responses=problems(NotFound, RoleBuiltIn, RoleInUse, PreconditionFailed),
 )
-async def delete(name: Name, expected: IfMatch, tx: Tx, _: Manager) -> None:
+async def delete(name: Name, expected: IfMatch, tx: Tx, origin: FromWhere, who: Manager) -> None:
     """Only one that no account has any more."""
-    await use_cases.delete(tx, name, expected)
+    await use_cases.delete(tx, origin.by(who), name, expected)

@@ -6,12 +6,16 @@ from service_kit.http.etag import Expected
 from service_kit.problems import not_found
 from service_kit.security import Principal
 from user_service.accounts import use_cases as accounts
+from user_service.audit.models import Action, Origin
+from user_service.audit.use_cases import record
 from user_service.roles import queries
 from user_service.roles.grants import check_permissions
 from user_service.roles.models import BUILT_IN, MOST, OwnRole, RoleBuiltIn, RoleExists, RoleInUse, TooManyRoles
 
 
-async def create(tx: Tx, who: Principal, name: str, description: str, permissions: list[str]) -> OwnRole:
+async def create(
+    tx: Tx, who: Principal, origin: Origin, name: str, description: str, permissions: list[str]
+) -> OwnRole:
     """Raises: RoleExists, NotYoursToGive, TooManyRoles."""
     check_permissions(who, permissions)
     if name.lower() in {role.lower() for role in ROLES}:
@@ -21,6 +25,7 @@ async def create(tx: Tx, who: Principal, name: str, description: str, permission
     role = OwnRole(name=name, description=description, permissions=sorted(permissions))
     if not await queries.insert(tx, role):
         raise RoleExists(name=name)
+    record(tx, origin, Action.ROLE_CREATED, None, role=name, permissions=role.permissions)
     return role
 
 
@@ -37,8 +42,9 @@ def built_in(name: str) -> OwnRole:
 
 
 async def change(
-    tx: Tx, who: Principal, name: str, expected: Expected, *, description: str | None, permissions: list[str] | None
-) -> OwnRole:
+    tx: Tx, who: Principal, origin: Origin, name: str, expected: Expected, *, description: str | None,
+    permissions: list[str] | None,
+) -> OwnRole:  # fmt: skip
     """Reaches tokens at their next refresh; the other services hear of it at once.
 
     Raises: NotFound, RoleBuiltIn, PreconditionFailed, NotYoursToGive.
@@ -54,18 +60,20 @@ async def change(
     role.permissions = after
     role.version += 1
     await tx.flush()
+    record(tx, origin, Action.ROLE_CHANGED, None, role=name, before=before, after=after)
     if before != after:
         await accounts.tell_holders_of(tx, name)
     return role
 
 
-async def delete(tx: Tx, name: str, expected: Expected) -> None:
+async def delete(tx: Tx, origin: Origin, name: str, expected: Expected) -> None:
     """Raises: NotFound, RoleBuiltIn, RoleInUse, PreconditionFailed."""
     role = await _lock(tx, name)
     expected.check(role.version)
     if holders := await queries.count_holders(tx, name):
         raise RoleInUse(name=name, holders=holders)
     await tx.delete(role)
+    record(tx, origin, Action.ROLE_DELETED, None, role=name)
 
 
 async def _lock(tx: Tx, name: str) -> OwnRole:

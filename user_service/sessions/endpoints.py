@@ -11,6 +11,7 @@ from service_kit.http.answers import problems
 from service_kit.http.pagination import Page, Paged
 from service_kit.problems import NotFound
 from service_kit.security import Principal, Requires
+from user_service.audit.endpoints import FromWhere
 from user_service.sessions import queries, use_cases
 from user_service.sessions.schemas import SessionOut
 
@@ -27,12 +28,12 @@ async def list_sessions(page: Paged, tx: Tx, who: Annotated[Principal, Requires(
 
 
 @router.delete("", status_code=204, summary="Sign out everywhere else")
-async def end_others(tx: Tx, who: Writer) -> None:
+async def end_others(tx: Tx, origin: FromWhere, who: Writer) -> None:
     """Ends all my sessions but this one. Their access tokens end by themselves, within ten minutes."""
-    await queries.end_all(tx, who.user_id, but=who.session_id)
+    await use_cases.end_others(tx, origin.by(who), who.user_id)
 
 
 @router.delete("/{session_id}", status_code=204, summary="Sign out there", responses=problems(NotFound))
-async def end(session_id: UUID, tx: Tx, who: Writer) -> None:
+async def end(session_id: UUID, tx: Tx, origin: FromWhere, who: Writer) -> None:
     """Ends one of my sessions; its access token ends by itself, within ten minutes."""
-    await use_cases.end(tx, who.user_id, session_id)
+    await use_cases.end(tx, origin.by(who), who.user_id, session_id)

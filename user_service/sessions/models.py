@@ -10,18 +10,11 @@ from sqlmodel import Field
 
 from service_kit.clock import utcnow
 from service_kit.ids import uuid7
+from user_service.audit.models import Origin
 from user_service.base import Base
 
 RETRY_GRACE = timedelta(seconds=10)
 """For so long a refresh token that was used may come again from the same client: its answer may have got lost."""
-
-
-@dataclass(frozen=True)
-class Client:
-    """Where a request comes from, as far as it says so itself."""
-
-    user_agent: str = ""
-    address: str | None = None
 
 
 @dataclass(frozen=True)
@@ -43,8 +36,8 @@ class Session(Base, table=True):
     last_used_at: datetime = Field(default_factory=utcnow)
     expires_at: datetime = Field(index=True)
 
-    def use(self, client: Client, now: datetime, lifetimes: Lifetimes) -> None:
-        self.user_agent, self.address, self.last_used_at = client.user_agent, client.address, now
+    def use(self, origin: Origin, now: datetime, lifetimes: Lifetimes) -> None:
+        self.user_agent, self.address, self.last_used_at = origin.user_agent or "", origin.address, now
         self.expires_at = min(now + lifetimes.idle, self.created_at + lifetimes.longest)
 
 

@@ -7,15 +7,17 @@ from service_kit.clock import utcnow
 from service_kit.database import Tx
 from service_kit.problems import not_found
 from service_kit.runtime import Runtime
+from user_service.audit.models import Action, Origin
+from user_service.audit.use_cases import record
 from user_service.keys.vault import Vault
 from user_service.sessions import queries
-from user_service.sessions.models import RETRY_GRACE, Client, Lifetimes, RefreshToken, Session, as_token, hash_of
+from user_service.sessions.models import RETRY_GRACE, Lifetimes, RefreshToken, Session, as_token, hash_of
 
 
-async def begin(tx: Tx, account_id: UUID, client: Client, lifetimes: Lifetimes) -> tuple[Session, str]:
+async def begin(tx: Tx, account_id: UUID, origin: Origin, lifetimes: Lifetimes) -> tuple[Session, str]:
     """A new session and its first refresh token."""
     session = Session(account_id=account_id, expires_at=utcnow())
-    session.use(client, session.created_at, lifetimes)
+    session.use(origin, session.created_at, lifetimes)
     tx.add(session)
     await tx.flush()
     token = secrets.token_urlsafe(32)
@@ -23,7 +25,7 @@ async def begin(tx: Tx, account_id: UUID, client: Client, lifetimes: Lifetimes) 
     return session, token
 
 
-async def renew(tx: Tx, vault: Vault, token: str, client: Client, lifetimes: Lifetimes) -> tuple[Session, str] | None:
+async def renew(tx: Tx, vault: Vault, token: str, origin: Origin, lifetimes: Lifetimes) -> tuple[Session, str] | None:
     """The session and its next refresh token; None where the token is not good.
 
     A retry (the answer got lost, or fifty calls at once) gets the same next token, so that there is only one. Any other
@@ -39,27 +41,36 @@ async def renew(tx: Tx, vault: Vault, token: str, client: Client, lifetimes: Lif
     if used.used_at is None:
         used.used_at = now
         tx.add(RefreshToken(token_hash=hash_of(successors[0]), session_id=session.id))
-        session.use(client, now, lifetimes)
+        session.use(origin, now, lifetimes)
         return session, successors[0]
-    if now - used.used_at <= RETRY_GRACE and client.user_agent == session.user_agent:
+    if now - used.used_at <= RETRY_GRACE and (origin.user_agent or "") == session.user_agent:
         for successor in successors:
             made = await queries.token(tx, hash_of(successor))
             if made is not None and made.used_at is None:
                 return session, successor
     await tx.delete(session)
+    record(tx, origin, Action.SESSION_STOLEN, session.account_id, session=str(session.id))
     return None
 
 
-async def end_by_token(tx: Tx, token: str) -> None:
+async def end_by_token(tx: Tx, token: str, origin: Origin) -> None:
     """Signing out; a session that is unknown has ended already."""
     if session := await queries.lock_session_of(tx, hash_of(token)):
         await tx.delete(session)
+        record(tx, origin, Action.SESSION_ENDED, session.account_id, session=str(session.id))
 
 
-async def end(tx: Tx, account_id: UUID, session_id: UUID) -> None:
+async def end(tx: Tx, origin: Origin, account_id: UUID, session_id: UUID) -> None:
     """Raises: NotFound, also where it is somebody else's."""
     if not await queries.end(tx, account_id, session_id):
         not_found(Session, session_id)
+    record(tx, origin, Action.SESSION_ENDED, account_id, session=str(session_id))
+
+
+async def end_others(tx: Tx, origin: Origin, account_id: UUID) -> None:
+    """All of the account's sessions but the one that asks."""
+    await queries.end_all(tx, account_id, but=origin.session_id)
+    record(tx, origin, Action.OTHER_SESSIONS_ENDED, account_id)
 
 
 async def prune(runtime: Runtime) -> None:

@@ -61,6 +61,12 @@ async def test_a_bad_field_is_named(service: Served, changes: dict[str, object],
     assert [error["field"] for error in answer.json()["errors"]] == [field]
 
 
+async def test_a_text_with_nul_is_refused_in_words(service: Served) -> None:
+    answer = await service.anonymous.post("/users", json={**ADA, "full_name": "Ada\0Lovelace"})
+    assert (answer.status_code, answer.json()["type"]) == (400, "/problems/invalid-request")
+    assert await service.events() == []
+
+
 async def test_the_first_password_that_anyone_would_try_is_refused(service: Served) -> None:
     answer = await service.anonymous.post("/users", json={**ADA, "password": "ada@example.com"})
     assert (answer.status_code, answer.json()["type"]) == (422, "/problems/password-too-weak")

@@ -194,6 +194,7 @@ async def test_the_command(service: Served) -> None:
     settings = {
         "USER_DATABASE_URL": service.database_url, "USER_KEY_ENCRYPTION_SECRET": SECRET.get_secret_value(),
         "KAFKA_BOOTSTRAP_SERVERS": "nowhere:1", "PUBLIC_ISSUER": tokens.ISSUER, "USER_PORT": "1",
+        "ENVIRONMENT": "development",
     }  # fmt: skip
     command = [sys.executable, "-m", "user_service", "rotate-keys"]
     ran = await create_subprocess_exec(*command, env={**environ, **settings}, stdout=subprocess.PIPE)

@@ -228,7 +228,8 @@ async def test_of_two_admins_who_remove_each_other_one_stays(service: Served) ->
             service.caller(role="Admin", user_id=ann.id).patch(f"/users/{bob.id}", json={"roles": ["User"]}),
             service.caller(role="Admin", user_id=bob.id).patch(f"/users/{ann.id}", json={"active": False}),
         )
-        assert sorted(answer.status_code for answer in answers) == [200, 409]
+        # 403, where one was removed before the other's request was let in.
+        assert sorted(answer.status_code for answer in answers) in ([200, 409], [200, 403])
         admins = (await service.caller(role="Admin").get("/users?role=Admin&active=true")).json()["items"]
         assert len(admins) == 1
         async with service.runtime.database.hot() as connection:

@@ -10,8 +10,9 @@ from email.utils import formataddr, parseaddr
 
 import aiosmtplib
 
-from notification_service.settings import Settings
 from service_kit.crashpoints import reach
+from service_kit.mail.settings import MailSettings
+from service_kit.runtime import Runtime
 
 TIMEOUT = 10.0  # seconds for each answer of the server
 SEND_TIMEOUT = 30.0  # for a whole message
@@ -34,7 +35,7 @@ class Refused(Exception):
 class Mailer:
     """Sends messages over up to `size` connections at the same time, and keeps them open in between."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: MailSettings) -> None:
         self.size = settings.smtp_connections
         self.mail_from = formataddr(parseaddr(settings.mail_from))
         self.mail_domain = settings.mail_domain
@@ -112,6 +113,18 @@ class Mailer:
             smtp.close()
             raise ServerAway(f"{type(error).__name__}: {error}") from error
         return smtp
+
+
+@asynccontextmanager
+async def open_mailer(runtime: Runtime) -> AsyncIterator[None]:
+    """Gives the runtime its mailer, for the whole run."""
+    assert isinstance(runtime.settings, MailSettings)
+    mailer = Mailer(runtime.settings)
+    runtime.provide(mailer)
+    try:
+        yield
+    finally:
+        await mailer.close()
 
 
 def _refused(error: aiosmtplib.SMTPResponseException) -> Refused | ServerAway:

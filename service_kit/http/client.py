@@ -1,0 +1,40 @@
+"""Where a request comes from, as far as that can be believed."""
+
+from collections.abc import Sequence
+from ipaddress import IPv4Network, IPv6Network, ip_address
+
+from fastapi import Request
+
+Networks = Sequence[IPv4Network | IPv6Network]
+
+
+def client_address(request: Request) -> str:
+    """The IP address of the client, or of the last machine on the way that is not one of our own proxies.
+
+    `X-Forwarded-For` is read from its end, and only as far as those who wrote it are proxies that the settings name:
+    whatever stands before may be the client's own invention.
+    """
+    trusted: Networks = request.app.state.runtime.settings.trusted_proxy_networks
+    address = request.client.host if request.client else ""
+    hops = [hop.strip() for line in request.headers.getlist("X-Forwarded-For") for hop in line.split(",")]
+    while hops and _is_in(address, trusted):
+        address = hops.pop()
+    return _plain(address)
+
+
+def _is_in(address: str, networks: Networks) -> bool:
+    try:
+        found = ip_address(address)
+    except ValueError:
+        return False
+    return any(found in network for network in networks)
+
+
+def _plain(address: str) -> str:
+    """One spelling for one address; what is none (a test's name, a proxy's `unknown`) is nobody's in particular."""
+    try:
+        found = ip_address(address)
+    except ValueError:
+        return "unknown"
+    mapped = getattr(found, "ipv4_mapped", None)
+    return str(mapped or found)

@@ -1,0 +1,46 @@
+"""The audit log over HTTP, and where a request comes from, for whoever writes it."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Query, Request
+from pydantic import AwareDatetime
+
+from service_kit.database import Tx
+from service_kit.http.client import client_address
+from service_kit.http.pagination import Page, Paged
+from service_kit.security import Principal, Requires
+from user_service.audit import queries
+from user_service.audit.models import Action, Origin
+from user_service.audit.schemas import AuditEntryOut
+from user_service.throttle.devices import COOKIE
+
+USER_AGENT_LENGTH = 300
+
+router = APIRouter(prefix="/audit-log", tags=["audit"])
+
+
+async def origin_of(request: Request) -> Origin:
+    agent = request.headers.get("User-Agent", "")[:USER_AGENT_LENGTH].replace("\0", "")
+    return Origin(client_address(request), agent or None, device=request.cookies.get(COOKIE))
+
+
+FromWhere = Annotated[Origin, Depends(origin_of)]
+
+
+@router.get("", summary="Who did what")
+async def search(
+    page: Paged,
+    tx: Tx,
+    _: Annotated[Principal, Requires("audit-log:read")],
+    actor_id: Annotated[UUID | None, Query(description="who did it")] = None,
+    subject_id: Annotated[UUID | None, Query(description="to which account")] = None,
+    action: Action | None = None,
+    since: Annotated[AwareDatetime | None, Query(description="at this time or later")] = None,
+    until: Annotated[AwareDatetime | None, Query(description="before this time")] = None,
+) -> Page[AuditEntryOut]:
+    """Newest first. Nothing here can be changed or deleted; it stays when an account is erased, and names nobody."""
+    found = await queries.search(
+        tx, page.position, actor_id=actor_id, subject_id=subject_id, action=action, since=since, until=until
+    )
+    return page.of(found, AuditEntryOut.of)

@@ -1,0 +1,54 @@
+"""Mails that are to be sent, and what proves that they were read."""
+
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from sqlmodel import Field
+
+from service_kit.clock import utcnow
+from service_kit.ids import uuid7
+from service_kit.problems import Problem
+from user_service.base import Base
+
+
+class Purpose(StrEnum):
+    """What a mail is for, and what its token opens."""
+
+    VERIFY_EMAIL = "verify-email"
+    RESET_PASSWORD = "reset-password"  # noqa: S105 (a word, no secret)
+
+
+class TokenNotGood(Problem, status=400, type="mail-token-not-good"):
+    """This link or code is not good any more: it was used, is too old, or is not one of ours. Ask for a new mail."""
+
+
+class Mail(Base, table=True):
+    """A mail that was asked for; gone once it is sent. While a process sends it, `next_attempt_at` ends its hold.
+
+    The address may be nobody's: who asks is told the same, and the sender finds out.
+    """
+
+    __tablename__ = "mails"
+    __table_args__ = (
+        {"postgresql_with": {"autovacuum_vacuum_scale_factor": 0.02, "autovacuum_vacuum_threshold": 2000}},
+    )
+
+    id: UUID = Field(default_factory=uuid7, primary_key=True)
+    purpose: str
+    email: str = Field(index=True)
+    attempts: int = 0
+    next_attempt_at: datetime = Field(default_factory=utcnow, index=True)
+    created_at: datetime = Field(default_factory=utcnow)
+
+
+class MailToken(Base, table=True):
+    """What a mail that was sent asks its reader to show; only its hash stands here."""
+
+    __tablename__ = "mail_tokens"
+
+    token_hash: bytes = Field(primary_key=True)
+    account_id: UUID = Field(foreign_key="accounts.id", ondelete="CASCADE", index=True)
+    purpose: str
+    created_at: datetime = Field(default_factory=utcnow)
+    expires_at: datetime = Field(index=True)

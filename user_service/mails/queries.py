@@ -1,0 +1,87 @@
+"""Every statement about mails and their tokens."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import delete
+from sqlmodel import col, select
+
+from service_kit.database import HotConn, Tx
+from user_service.mails.models import Mail, MailToken, Purpose
+
+# Moving `next_attempt_at` ahead is the hold: whoever crashes loses it by time alone.
+CLAIM = """
+WITH due AS (
+    SELECT id FROM mails WHERE next_attempt_at <= now() ORDER BY next_attempt_at LIMIT $1 FOR UPDATE SKIP LOCKED
+), claimed AS (
+    UPDATE mails SET next_attempt_at = now() + $2::interval, attempts = attempts + 1
+    FROM due WHERE mails.id = due.id RETURNING mails.*
+)
+SELECT claimed.id, claimed.purpose, claimed.email, claimed.attempts, claimed.created_at,
+       account.id AS account_id, account.email_verified
+FROM claimed LEFT JOIN accounts AS account ON account.email = claimed.email AND account.active
+"""
+POSTPONE = "UPDATE mails SET next_attempt_at = now() + $2::interval, attempts = attempts - $3 WHERE id = $1"
+KEEP = """
+INSERT INTO mail_tokens (token_hash, account_id, purpose, created_at, expires_at)
+SELECT $1, id, $3, now(), $4 FROM accounts WHERE id = $2
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A mail that is ours to send, and whose address it is, if anybody's."""
+
+    id: UUID
+    purpose: Purpose
+    email: str
+    attempts: int
+    created_at: datetime
+    account_id: UUID | None
+    email_verified: bool | None
+
+
+async def claim(connection: HotConn, limit: int, hold: timedelta) -> list[Claimed]:
+    """What is due, for nobody else to send while `hold` lasts."""
+    rows = await connection.fetch(CLAIM, limit, hold)
+    return [Claimed(**{**row, "purpose": Purpose(row["purpose"])}) for row in rows]
+
+
+async def postpone(connection: HotConn, mail_id: UUID, wait: timedelta, *, counts: bool) -> None:
+    await connection.execute(POSTPONE, mail_id, wait, 0 if counts else 1)
+
+
+async def remove(connection: HotConn, mail_id: UUID) -> None:
+    await connection.execute("DELETE FROM mails WHERE id = $1", mail_id)
+
+
+async def keep_token(
+    connection: HotConn, token_hash: bytes, account_id: UUID, purpose: Purpose, expires_at: datetime
+) -> None:
+    """Unless the account was erased meanwhile."""
+    await connection.execute(KEEP, token_hash, account_id, purpose.value, expires_at)
+
+
+async def drop_token(connection: HotConn, token_hash: bytes) -> None:
+    await connection.execute("DELETE FROM mail_tokens WHERE token_hash = $1", token_hash)
+
+
+async def find_token(tx: Tx, token_hash: bytes, purpose: Purpose, now: datetime) -> MailToken | None:
+    statement = select(MailToken).where(
+        MailToken.token_hash == token_hash, MailToken.purpose == purpose, MailToken.expires_at > now
+    )
+    return (await tx.exec(statement)).first()
+
+
+async def delete_tokens(tx: Tx, account_id: UUID, purpose: Purpose) -> None:
+    of_account = col(MailToken.account_id) == account_id
+    await tx.exec(delete(MailToken).where(of_account, col(MailToken.purpose) == purpose))
+
+
+async def delete_to(tx: Tx, email: str) -> None:
+    await tx.exec(delete(Mail).where(col(Mail.email) == email))
+
+
+async def delete_expired(tx: Tx, now: datetime) -> None:
+    await tx.exec(delete(MailToken).where(col(MailToken.expires_at) < now))

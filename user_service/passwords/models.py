@@ -1,0 +1,7 @@
+"""What can go wrong with a password that one has."""
+
+from service_kit.problems import Problem
+
+
+class WrongPassword(Problem, status=403, type="wrong-password"):
+    """The present password is another one."""

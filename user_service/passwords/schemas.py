@@ -1,0 +1,73 @@
+"""Bodies of requests and answers about passwords."""
+
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, EmailStr, Field, StringConstraints
+
+from user_service.passwords.strength import LONGEST, SHORTEST, Strength, of_good_length
+
+# One character may be several before it is normalised.
+Typed = Annotated[str, StringConstraints(max_length=4 * LONGEST)]
+Password = Annotated[
+    Typed,
+    AfterValidator(of_good_length),
+    Field(
+        description=f"{SHORTEST} to {LONGEST} characters of any kind, none of them required; not easily guessed",
+        json_schema_extra={"minLength": SHORTEST, "maxLength": LONGEST},
+    ),
+]
+MailedToken = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+
+
+class PasswordChange(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "example": {"present_password": "correct horse battery", "new_password": "staple orbit lantern"}
+        },
+    )
+
+    present_password: Typed
+    new_password: Password
+
+
+class ResetRequest(BaseModel):
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"email": "ada@example.com"}})
+
+    email: EmailStr
+
+
+class Reset(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"example": {"token": "the code of the mail", "new_password": "staple orbit lantern"}},
+    )
+
+    token: MailedToken
+    new_password: Password
+
+
+class StrengthRequest(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"example": {"password": "ada-1815", "email": "ada@example.com"}}
+    )
+
+    password: Password
+    email: Annotated[str, StringConstraints(max_length=320)] = ""
+    full_name: Annotated[str, StringConstraints(max_length=200)] = ""
+
+
+class StrengthOut(BaseModel):
+    score: int = Field(ge=0, le=4, description="0: the first that anyone would try, to 4: not to be guessed")
+    acceptable: bool = Field(description="whether it may be chosen")
+    warning: str = Field(description="why it is weak, if it is", examples=["This is a very common password."])
+    suggestions: list[str] = Field(description="what would make it better")
+
+    @classmethod
+    def of(cls, strength: Strength) -> "StrengthOut":
+        return cls(
+            score=strength.score,
+            acceptable=strength.is_enough,
+            warning=strength.reason,
+            suggestions=list(strength.advice),
+        )

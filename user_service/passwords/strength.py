@@ -1,0 +1,97 @@
+"""How easily a password is guessed.
+
+As NIST SP 800-63B-4 has it: what is common or near at hand is refused, and no rule says what it must be made of.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from service_kit.problems import Problem
+
+SHORTEST, LONGEST = 8, 128
+LEAST_SCORE = 2
+"""Of zxcvbn's 0 to 4; 2: more than a million guesses."""
+LEAST_OF_ONES_OWN = 6
+"""Characters that must be left of a password without the words of the person and the shop."""
+SHOP = ("onlinemart", "online", "mart")
+# zxcvbn's time grows with the square of the length, and much faster with the signs that may stand for letters.
+LOOKED_AT = 48
+MOST_SIGNS = 6
+_SIGNS = frozenset("4@8({[<3690$5!1|7+%2")
+_TOO_NEAR = "It is made of your name, your e-mail address or the shop's name."
+_USUAL_ADVICE = "Add another word or two: a few uncommon words are easy to remember and hard to guess."
+
+
+class PasswordTooWeak(Problem, status=422, type="password-too-weak"):
+    """Choose another password. {reason} {advice}"""
+
+
+@dataclass(frozen=True, slots=True)
+class Strength:
+    score: int
+    """0: among the first that anyone would try, to 4: not to be guessed."""
+    reason: str = ""
+    """Why it is refused, or could be better."""
+    advice: tuple[str, ...] = ()
+
+    @property
+    def is_enough(self) -> bool:
+        return self.score >= LEAST_SCORE
+
+    def demand(self) -> None:
+        """Raises: PasswordTooWeak."""
+        if not self.is_enough:
+            advice = " ".join(self.advice)
+            raise PasswordTooWeak(
+                f"Choose another password. {self.reason} {advice}", score=self.score, suggestions=list(self.advice)
+            )
+
+
+def normalised(password: str) -> str:
+    """NFKC, so that one word typed on two keyboards is one word. Half a character, which no text has, is replaced."""
+    return unicodedata.normalize("NFKC", password.encode(errors="replace").decode())
+
+
+def of_good_length(password: str) -> str:
+    """The normalised password; characters are counted, not bytes. Raises: ValueError."""
+    password = normalised(password)
+    if not SHORTEST <= len(password) <= LONGEST:
+        raise ValueError(f"a password has {SHORTEST} to {LONGEST} characters")
+    return password
+
+
+def judge(password: str, personal: Iterable[str]) -> Strength:
+    """`personal`: e-mail address and name of its owner. Not for several threads at once: zxcvbn keeps them globally."""
+    from zxcvbn import zxcvbn  # 14 MiB, for those processes in which somebody chooses a password
+
+    words = _words(personal)
+    if _is_little_more_than(words, password.casefold()):
+        return Strength(0, _TOO_NEAR, (_USUAL_ADVICE,))
+    looked_at = password[:LOOKED_AT]
+    if len(_SIGNS.intersection(looked_at)) > MOST_SIGNS and len(set(looked_at)) > 2 * MOST_SIGNS:
+        return Strength(4)  # so many different signs are no word
+    found = zxcvbn(looked_at, user_inputs=words)
+    warning, suggestions = found["feedback"]["warning"], found["feedback"]["suggestions"]
+    score = int(found["score"])
+    if score >= LEAST_SCORE:
+        return Strength(score, warning, tuple(suggestions))
+    return Strength(score, warning or "It is easily guessed.", tuple(suggestions) or (_USUAL_ADVICE,))
+
+
+def _words(personal: Iterable[str]) -> list[str]:
+    """Each part that somebody might make a password of, the longest first."""
+    found = set(SHOP)
+    for text in map(str.casefold, map(normalised, personal)):
+        parts = re.findall(r"\w+", text)
+        found.update([text, "".join(parts), *parts])
+    return sorted((word for word in found if len(word) > 2), key=len, reverse=True)
+
+
+def _is_little_more_than(words: Iterable[str], password: str) -> bool:
+    """Whether there are such words in it and, but for blanks and the signs of a keyboard, little else."""
+    rest = password
+    for word in words:
+        rest = rest.replace(word, " ")
+    return rest != password and len(re.sub(r"[\s!-/:-@\[-`{-~]", "", rest)) < LEAST_OF_ONES_OWN

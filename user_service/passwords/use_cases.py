@@ -1,0 +1,110 @@
+"""Showing a password, changing it, and getting a new one.
+
+No transaction is open while a password is hashed or judged: that takes long.
+"""
+
+from dataclasses import dataclass
+
+from service_kit.database import Database
+from service_kit.problems import not_found
+from service_kit.security import Principal
+from user_service.accounts import queries as accounts
+from user_service.accounts.models import Account
+from user_service.accounts.passwords import Passwords
+from user_service.accounts.use_cases import mark_verified
+from user_service.audit.models import Action, Origin
+from user_service.audit.use_cases import record
+from user_service.auth.models import InvalidGrant
+from user_service.mails import use_cases as mails
+from user_service.mails.models import Purpose, TokenNotGood
+from user_service.passwords import queries
+from user_service.passwords.models import WrongPassword
+from user_service.sessions import queries as sessions
+from user_service.throttle import queries as known
+from user_service.throttle import use_cases as throttle
+from user_service.throttle.models import Bucket
+from user_service.throttle.use_cases import Throttle, network_of
+
+
+@dataclass(frozen=True, slots=True)
+class PasswordDesk:
+    """Everything that asks for a password or sets one."""
+
+    database: Database
+    passwords: Passwords
+    throttle: Throttle
+
+    async def verify(self, email: str, password: str, origin: Origin) -> Account:
+        """The account that e-mail address and password open. Raises: InvalidGrant, TooManyRequests.
+
+        Whether there is an account or not, the same statements run and one password is verified.
+        """
+        async with self.database.tx() as tx:
+            account, is_known = await queries.account_and_whether_known(tx, email, network_of(origin.address))
+        counted_in = await self.throttle.sign_in(email, account.id if account else None, origin, knows_address=is_known)
+        is_right = await self.passwords.verify(password, account.password_hash if account else None)
+        if account is None or not is_right or not account.active:
+            await self._refused(account, origin, is_right)
+            raise InvalidGrant
+        await self._succeeded(account, password, counted_in)
+        return account
+
+    async def change(self, who: Principal, present: str, new: str, origin: Origin) -> None:
+        """All other sessions end. Raises: WrongPassword, PasswordTooWeak, TooManyRequests."""
+        async with self.database.tx() as tx:
+            account = await accounts.by_id(tx, who.user_id) or not_found(Account, who.user_id)
+        (await self.passwords.strength(new, account.email, account.full_name)).demand()
+        counted_in = await self.throttle.sign_in(account.email, account.id, origin, knows_address=True)
+        if not await self.passwords.verify(present, account.password_hash):
+            async with self.database.tx() as tx:
+                record(tx, origin, Action.PASSWORD_CHANGE_REFUSED, account.id)
+            raise WrongPassword
+        hashed = await self.passwords.hash(new)
+        async with self.database.tx() as tx:
+            if not await queries.replace_hash(tx, account.id, account.password_hash, hashed):
+                raise WrongPassword  # somebody changed it in the meantime
+            await sessions.end_all(tx, account.id, but=who.session_id)
+            await mails.forget_tokens(tx, account.id, Purpose.RESET_PASSWORD)
+            await throttle.give_back(tx, counted_in)
+            record(tx, origin, Action.PASSWORD_CHANGED, account.id)
+
+    async def ask_for_reset(self, email: str, origin: Origin) -> None:
+        """A mail with a token goes to the account's address, if it is somebody's. Raises: TooManyRequests."""
+        await self.throttle.mail(email, origin)
+        async with self.database.tx() as tx:
+            account = await accounts.by_email(tx, email)
+            mails.ask_for(tx, Purpose.RESET_PASSWORD, email)
+            record(tx, origin, Action.PASSWORD_RESET_ASKED, account.id if account else None)
+
+    async def reset(self, token: str, new: str, origin: Origin) -> None:
+        """All sessions end; and who read the mail has proven the address. Raises: TokenNotGood, PasswordTooWeak."""
+        async with self.database.tx() as tx:
+            account_id = await mails.whose(tx, token, Purpose.RESET_PASSWORD)
+            account = await accounts.by_id(tx, account_id) or not_found(Account, account_id)
+        (await self.passwords.strength(new, account.email, account.full_name)).demand()
+        hashed = await self.passwords.hash(new)
+        async with self.database.tx() as tx:
+            account = await accounts.lock(tx, account_id) or not_found(Account, account_id)
+            await mails.use(tx, token, Purpose.RESET_PASSWORD)
+            if not account.active:
+                raise TokenNotGood
+            account.password_hash = hashed
+            await mark_verified(tx, account, origin)
+            await sessions.end_all(tx, account_id)
+            await known.forget(tx, account_id)
+            await throttle.remember(tx, account_id, origin)
+            record(tx, origin, Action.PASSWORD_RESET, account_id)
+
+    async def _refused(self, account: Account | None, origin: Origin, is_right: bool) -> None:
+        facts = {"account": "disabled"} if is_right else {}
+        async with self.database.tx() as tx:
+            record(tx, origin, Action.SIGN_IN_FAILED, account.id if account else None, **facts)
+
+    async def _succeeded(self, account: Account, password: str, counted_in: list[Bucket]) -> None:
+        """A hash that was made when the settings asked for less is made anew: now the password is at hand."""
+        outdated = self.passwords.is_outdated(account.password_hash)
+        better = await self.passwords.hash(password) if outdated else None
+        async with self.database.tx() as tx:
+            if better and await queries.replace_hash(tx, account.id, account.password_hash, better):
+                account.password_hash = better
+            await throttle.give_back(tx, counted_in)

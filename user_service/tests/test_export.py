@@ -1,0 +1,59 @@
+"""Taking one's data along."""
+
+import json
+from typing import Any
+
+from tests.harness.service import Caller
+from user_service.tests.conftest import ADA, People
+
+
+async def export(caller: Caller) -> dict[str, Any]:
+    answer = await caller.get("/me/export")
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["Cache-Control"] == "no-store"
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+async def test_all_that_is_held_about_me_and_nothing_of_others(people: People) -> None:
+    other = await people.register(email="other@example.com", full_name="Other Person")
+    await people.register()
+    ada, _ = await people.session()
+    address = {"name": "Ada", "line1": "12 St James's Square", "city": "London", "country": "GB"}
+    await ada.post("/users/me/addresses", json=address)
+    await people.sign_in(people.at("198.51.100.9"), password="not the one")
+    await people.staff.patch(f"/users/{ada.user_id}", json={"full_name": "Ada King"})
+
+    found = await export(ada)
+    [account] = found["account"]
+    assert account == account | {
+        "email": ADA["email"], "full_name": "Ada King", "roles": ["User"], "id": str(ada.user_id),
+    }  # fmt: skip
+    assert [each["line1"] for each in found["addresses"]] == [address["line1"]]
+    assert len(found["sessions"]) == 1
+    assert [each["address"] for each in found["known_addresses"]] == ["127.0.0.1"]
+    assert [each["purpose"] for each in found["mails_to_send"]] == ["verify-email"]
+    assert [entry["action"] for entry in found["audit_log"]] == [
+        "account.registered", "sign-in.succeeded", "sign-in.failed", "account.changed", "data.exported",
+    ]  # fmt: skip
+    assert found["audit_log"][2]["address"] == "198.51.100.9"
+    assert "address" not in found["audit_log"][3], "where staff sit is not told"
+
+    text = json.dumps(found)
+    assert str(other.user_id) not in text
+    assert "other@example.com" not in text
+
+
+async def test_what_proves_who_i_am_is_not_in_it(people: People) -> None:
+    await people.register()
+    ada, refresh_token = await people.session()
+    await people.codes()
+    text = (await ada.get("/me/export")).text
+    assert "$argon2id" not in text
+    assert refresh_token not in text
+    assert "hash" not in text
+
+
+async def test_it_is_for_oneself(people: People) -> None:
+    assert (await people.served.anonymous.get("/me/export")).status_code == 401
+    assert (await people.served.caller("orders:read").get("/me/export")).status_code == 403

@@ -1,0 +1,47 @@
+"""Confirming an e-mail address over HTTP."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Request
+from pydantic import BaseModel, ConfigDict
+
+from service_kit.database import Tx
+from service_kit.http.answers import problems
+from service_kit.problems import TooManyRequests
+from service_kit.security import PUBLIC, Principal, Requires
+from user_service.audit.endpoints import FromWhere
+from user_service.mails.models import TokenNotGood
+from user_service.passwords.schemas import MailedToken
+from user_service.throttle.use_cases import Throttle
+from user_service.verification import use_cases
+from user_service.verification.models import AlreadyVerified
+
+router = APIRouter(prefix="/auth/verify-email", tags=["e-mail verification"])
+
+
+class Proof(BaseModel):
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"token": "the code of the mail"}})
+
+    token: MailedToken
+
+
+@router.post(
+    "", status_code=204, summary="Confirm an e-mail address", openapi_extra=PUBLIC, responses=problems(TokenNotGood)
+)
+async def verify(body: Proof, tx: Tx, origin: FromWhere) -> None:
+    """With the code of the mail that registering sent, which is good once and for a day."""
+    await use_cases.verify(tx, body.token, origin)
+
+
+@router.post(
+    "/request",
+    status_code=202,
+    summary="Ask for the mail again",
+    responses=problems(AlreadyVerified, TooManyRequests),
+)
+async def ask_again(
+    request: Request, tx: Tx, origin: FromWhere, who: Annotated[Principal, Requires("users:write")]
+) -> None:
+    """Sends another mail with another code; the ones before stay good until one of them is used."""
+    throttle = request.app.state.runtime.resource(Throttle)
+    await use_cases.ask_again(tx, throttle, who.user_id, origin.by(who))

@@ -1,0 +1,33 @@
+"""Proving that an e-mail address is one's own."""
+
+from uuid import UUID
+
+from service_kit.database import Tx
+from service_kit.problems import not_found
+from user_service.accounts import queries as accounts
+from user_service.accounts.models import Account
+from user_service.accounts.use_cases import mark_verified
+from user_service.audit.models import Origin
+from user_service.mails import use_cases as mails
+from user_service.mails.models import Purpose, TokenNotGood
+from user_service.throttle.use_cases import Throttle
+from user_service.verification.models import AlreadyVerified
+
+
+async def ask_again(tx: Tx, throttle: Throttle, account_id: UUID, origin: Origin) -> None:
+    """Raises: AlreadyVerified, TooManyRequests."""
+    account = await accounts.by_id(tx, account_id) or not_found(Account, account_id)
+    if account.email_verified:
+        raise AlreadyVerified
+    await throttle.mail(account.email, origin)
+    mails.ask_for(tx, Purpose.VERIFY_EMAIL, account.email)
+
+
+async def verify(tx: Tx, token: str, origin: Origin) -> None:
+    """Raises: TokenNotGood."""
+    account_id = await mails.whose(tx, token, Purpose.VERIFY_EMAIL)
+    account = await accounts.lock(tx, account_id)
+    await mails.use(tx, token, Purpose.VERIFY_EMAIL)
+    if account is None:
+        raise TokenNotGood
+    await mark_verified(tx, account, origin)
