@@ -15,6 +15,7 @@ from user_service.keys import endpoints as keys
 from user_service.keys import use_cases as key_use_cases
 from user_service.mfa import endpoints as mfa
 from user_service.mfa import use_cases as mfa_use_cases
+from user_service.people import use_cases as people_use_cases
 from user_service.resources import open_resources
 from user_service.roles import endpoints as roles
 from user_service.sessions import endpoints as sessions
@@ -40,6 +41,7 @@ def create(settings: Settings | None = None) -> FastAPI:
         jobs=[
             Job("first-admin", account_use_cases.ensure_first_admin, every=timedelta(minutes=1)),
             Job("prune-sessions", session_use_cases.prune, every=timedelta(hours=1)),
+            Job("repeat-erasures", people_use_cases.repeat_erasures, every=timedelta(days=1)),
             Job("signing-keys", key_use_cases.keep_up, every=timedelta(minutes=5)),
             Job("second-factor-encryption", mfa_use_cases.renew_encryption, every=timedelta(days=1)),
         ],
