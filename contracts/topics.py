@@ -44,7 +44,8 @@ class Topic:
         config = {"max.message.bytes": str(self.max_record_bytes)}
         if self.retention is not None:
             return config | {"cleanup.policy": "delete", "retention.ms": _ms(self.retention)}
-        # The open segment is never compacted: it is closed daily, so that a quiet topic sheds erased users' data too.
+        # The open segment is never compacted: it is closed by the first record that comes when it is a day old, so that
+        # a quiet topic sheds erased users' data too (whose last word is said again for that).
         return config | {
             "cleanup.policy": "compact",
             "min.cleanable.dirty.ratio": "0.1",

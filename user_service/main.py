@@ -20,6 +20,7 @@ from user_service.mails.jobs import SEND_MAILS
 from user_service.mfa import endpoints as mfa
 from user_service.mfa import use_cases as mfa_use_cases
 from user_service.passwords import endpoints as passwords
+from user_service.people import use_cases as people_use_cases
 from user_service.resources import open_resources
 from user_service.roles import endpoints as roles
 from user_service.sessions import endpoints as sessions
@@ -53,6 +54,7 @@ def create(settings: Settings | None = None) -> FastAPI:
             Job("prune-sessions", session_use_cases.prune, every=timedelta(hours=1)),
             Job("prune-mail-tokens", mail_use_cases.prune, every=timedelta(hours=1)),
             Job("prune-tries", throttle_use_cases.prune, every=timedelta(hours=1)),
+            Job("repeat-erasures", people_use_cases.repeat_erasures, every=timedelta(days=1)),
             Job("signing-keys", key_use_cases.keep_up, every=timedelta(minutes=5)),
             Job("second-factor-encryption", mfa_use_cases.renew_encryption, every=timedelta(days=1)),
             SEND_MAILS,

@@ -43,6 +43,11 @@ ON CONFLICT (user_id) DO UPDATE SET version = excluded.version, changed_at = exc
     permissions = '{}', erased = true
 """
 ERASED_LATELY = "SELECT user_id FROM user_standings WHERE erased AND changed_at > now() - interval '90 days'"
+# Twice a day's work, so that a job that runs each day misses none, whenever it is started.
+ERASED_A_DAY_AGO = """
+SELECT user_id, version FROM user_standings
+WHERE erased AND changed_at BETWEEN now() - interval '52 hours' AND now() - interval '26 hours' ORDER BY user_id
+"""
 EXPORT = """
 SELECT user_id, to_jsonb(user_standings)::text FROM user_standings WHERE user_id = $1 AND user_id > $2 LIMIT $3
 """
@@ -91,6 +96,11 @@ async def forget(door: Door, users: Sequence[UserErased]) -> None:
 async def erased_lately(door: Door) -> list[UUID]:
     """Whose data may still turn up: from a token that had not ended, or a parcel that had not left."""
     return [row[0] for row in await fetch(door, ERASED_LATELY)]
+
+
+async def erased_a_day_ago(door: Door) -> list[tuple[UUID, int]]:
+    """Who, and the version of their last word."""
+    return [(row[0], row[1]) for row in await fetch(door, ERASED_A_DAY_AGO)]
 
 
 def _permissions(user: UserChanged) -> Iterable[str]:

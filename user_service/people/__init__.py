@@ -1,0 +1,1 @@
+"""Those whose accounts were erased."""
