@@ -32,6 +32,7 @@ class Customers:
     def __init__(self, url: str, product: UUID | None, path: str) -> None:
         self.answered = 0
         self.failed: list[str] = []
+        self.have_enough = False
         self._url = url
         self._product = product
         self._path = path
@@ -39,7 +40,7 @@ class Customers:
     async def come(self) -> None:
         headers = {"Authorization": f"Bearer {tokens.token(role='Admin')}"}
         async with httpx.AsyncClient(base_url=self._url, headers=headers, timeout=20) as client:
-            while True:
+            while not self.have_enough:
                 try:
                     answer = await self._ask(client)
                 except httpx.TransportError as error:
@@ -85,9 +86,8 @@ async def roll(service: str, directory: Path, rounds: int, drain: float = 1) -> 
                 await replica.start()
                 await until("both replicas are ready", both_ready)
                 assert customers.answered > before
-        for customer in coming:
-            customer.cancel()
-        await asyncio.gather(*coming, return_exceptions=True)
+        customers.have_enough = True
+        await asyncio.gather(*coming)
     assert customers.failed == []
     assert customers.answered > 50 * rounds
 
