@@ -30,6 +30,9 @@ TREE: dict[str, Any] = {
     "checks": {"unsupported_method": {"enabled": False}, "allow_header_conformance": {"enabled": False}},
 }
 
+# Whoever erases the account that all requests are made for sees nothing but 404 from then on.
+ERASE: dict[str, Any] = {"include-name": "DELETE /users/me", "enabled": False}
+
 
 @dataclass
 class Findings:
@@ -83,7 +86,7 @@ def examine(
                     "generation": {"max-examples": max(effort.walks, 1)},
                 },
             },
-            "operations": [TREE],
+            "operations": [TREE, ERASE],
         }
     )
     schema = schemathesis.openapi.from_url(f"{url}/openapi.json", config=config)

@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import pytest
 
 from order_service.tests.payments.conftest import API_KEY, SECRET, GatewayProcess, gateway
-from tests.api.goods import Known, furnish
+from tests.api.goods import Known, examiner, furnish
 from tests.api.live import Live, live
 from tests.security.operations import NEEDED
 
@@ -20,7 +20,7 @@ class Examined:
     def __init__(self, service: str, live: Live) -> None:
         self.service = service
         self.url = live.url
-        self.user_id: UUID = uuid4()
+        self.user_id: UUID = live.portal.call(examiner, service, live.served)
         self.known: Known = live.portal.call(furnish, service, live.served, self.user_id)
 
 

@@ -10,7 +10,7 @@ from tests.api.conftest import Examined, Open
 from tests.api.odd import Request, requests
 from tests.harness import tokens
 
-SERVICES = ("product", "inventory", "order", "notification")
+SERVICES = ("product", "inventory", "order", "notification", "user")
 PROBLEM = "application/problem+json"
 FEW = 400
 

@@ -93,7 +93,7 @@ async def roll(service: str, directory: Path, rounds: int, drain: float = 1) -> 
 
 
 async def test_a_replaced_process_is_not_noticed(server_directory: Path) -> None:
-    await roll("order_service", server_directory, rounds=1)
+    await roll("order_service", server_directory, rounds=1, drain=0.5)
 
 
 @pytest.mark.long

@@ -30,7 +30,7 @@ async def test_exactly_what_there_is_is_sold(world: World, buyers: int, units: i
     await books_agree(world)
 
 
-@pytest.mark.parametrize("seconds", [5, pytest.param(60, marks=[LONG, pytest.mark.timeout(300)])])
+@pytest.mark.parametrize("seconds", [3, pytest.param(60, marks=[LONG, pytest.mark.timeout(300)])])
 async def test_baskets_in_any_order_never_wait_for_each_other_in_a_circle(world: World, seconds: int) -> None:
     """200 at once, each of ten products of the same twenty, in an order of its own."""
     place = await world.warehouse()

@@ -63,14 +63,14 @@ async def register(
     return AccountOut.of(account)
 
 
-@router.get("/me", summary="My account")
+@router.get("/me", summary="My account", responses=problems(NotFound))
 async def read_me(tx: Tx, who: Annotated[Principal, Requires("users:read")], response: Response) -> AccountOut:
     account = await use_cases.read(tx, who.user_id)
     set_etag(response, account.version)
     return AccountOut.of(account)
 
 
-@router.patch("/me", summary="Change my profile", responses=problems(PreconditionFailed))
+@router.patch("/me", summary="Change my profile", responses=problems(NotFound, PreconditionFailed))
 async def change_me(
     body: ProfileChange,
     expected: IfMatch,
@@ -84,7 +84,7 @@ async def change_me(
     return AccountOut.of(account)
 
 
-@router.delete("/me", status_code=204, summary="Erase my account", responses=problems(LastAdmin))
+@router.delete("/me", status_code=204, summary="Erase my account", responses=problems(NotFound, LastAdmin))
 async def erase_me(tx: Tx, origin: FromWhere, who: Annotated[Principal, Requires("users:write")]) -> None:
     """Erases the account and tells every service to forget the person; orders stay for the books, without a name."""
     await use_cases.erase(tx, origin.by(who), who.user_id)
