@@ -63,7 +63,7 @@ def play(scenario: Scenario) -> Row:
 async def _play(shop: Shop, scenario: Scenario) -> Outcome:
     async with ChaosWorld(shop, PATIENCE + (scenario.lasting or 0)) as world:
         patient = len(scenario.faults) == 1 and not scenario.orders
-        run = Run(world, SEED, scenario.plan(), scenario.seconds, rate=scenario.rate, mails_too=True, patient=patient)
+        run = Run(world, SEED, scenario.plan(), 0, scenario.rate, True, patient, scenario.orders)
         async with shown(run):
             return await run.play()
 

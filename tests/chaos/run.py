@@ -26,7 +26,9 @@ HELD_FOR = 60.0
 
 @dataclass
 class Run:
-    """`so_far` may be asked at any moment. `mails_too`: waits also for e-mails that a killed process still holds."""
+    """`so_far` may be asked at any moment. `mails_too`: waits also for e-mails that a killed process still holds.
+    `patient`: each fault waits for the recovery from the one before. Customers come for `seconds` at least, and until
+    there are so many `orders`."""
 
     world: ChaosWorld
     seed: int
@@ -35,6 +37,7 @@ class Run:
     rate: float = RATE
     mails_too: bool = False
     patient: bool = False
+    orders: int = 0
     phase: str = "preparing"
     violations: list[Violation] = field(default_factory=list)
     started: float = field(default_factory=time.monotonic)
@@ -76,7 +79,7 @@ class Run:
         enough = asyncio.Event()
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.stream.flow(enough))
-            await asyncio.gather(self.storm.rage(), asyncio.sleep(self.seconds))
+            await asyncio.gather(self.storm.rage(), asyncio.sleep(self.seconds), self.stream.placed(self.orders))
             enough.set()
 
     async def _drain(self) -> None:

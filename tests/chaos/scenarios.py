@@ -27,11 +27,6 @@ class Scenario:
     def plan(self) -> tuple[Strike, ...]:
         return schedule(SEED, inf, self.faults, self.times, self.lasting)
 
-    @property
-    def seconds(self) -> float:
-        """For how long customers come, at least."""
-        return self.orders / self.rate
-
 
 def _crashes() -> tuple[Scenario, ...]:
     names = [name for name in FAULTS if name.startswith("crash-")]
