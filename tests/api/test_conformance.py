@@ -6,7 +6,7 @@ from tests.api.conformance import Effort, examine
 from tests.api.conftest import Open
 from tests.security.operations import LEAST_OPERATIONS
 
-SHORT = Effort(examples=3, walks=2, bounds=False, seed=1)
+SHORT = Effort(examples=4, walks=4, bounds=False, seed=1)
 LONG = Effort(examples=100, walks=100)
 SERVICES = ("product", "inventory", "order", "notification", "user")
 ROLES = ("Admin", "User")
