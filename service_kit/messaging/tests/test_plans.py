@@ -1,11 +1,14 @@
 """Outbox, inbox and parked events are asked by an index: what is stored costs nothing."""
 
+from datetime import timedelta
+
 import asyncpg
 
 from contracts.events.order_notification import OrderPaid
 from service_kit.database import HotTx
 from service_kit.ids import uuid7
 from service_kit.messaging import Envelope, consumes, outbox
+from service_kit.messaging.housekeeping import BY_BLOCKS, PRUNE_INBOX
 from service_kit.messaging.tests.shop import Shop, eventually, paid, write_down
 from tests.harness.plans import Statements, fill, sequential_scans
 
@@ -43,3 +46,14 @@ async def test_everything_that_is_asked_often_goes_by_an_index(statements: State
     assert set(await sequential_scans(connections[0], often)) == {"outbox"}, "the check sees a missing index"
     for connection in connections:
         await connection.close()
+
+
+async def test_what_is_old_in_the_inbox_is_found_without_reading_all_of_it(shop: Shop) -> None:
+    connection = await asyncpg.connect(shop.order_url)
+    await fill(connection, "inbox")
+    await connection.close()
+    async with shop.orders.hot_tx() as tx:
+        await tx.execute(BY_BLOCKS)
+        plan = await tx.fetch(f"EXPLAIN {PRUNE_INBOX}", timedelta(days=21))
+    assert "ix_inbox_received_at" in str(plan)
+    assert "Seq Scan" not in str(plan)
