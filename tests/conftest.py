@@ -3,6 +3,7 @@
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def shop(request: pytest.FixtureRequest) -> Iterator[Shop]:
+    """One for all who leave its books in order."""
+    with new_shop(request) as shop:
+        yield shop
+
+
+@contextmanager
+def new_shop(request: pytest.FixtureRequest) -> Iterator[Shop]:
     """Not under pytest's own directory, which every run of pytest closes to other accounts: PostgreSQL has its own
     where we are root. Its logs stay when a test has failed."""
     directory = Path(tempfile.mkdtemp(prefix="online-mart-shop-"))
