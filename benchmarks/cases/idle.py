@@ -12,7 +12,8 @@ IDLE_SECONDS = 5.0
 """Consumers have joined their groups by then, and every job has run."""
 MEMORY_TARGET_MIB = 90.0
 START_TARGET_SECONDS = 1.0
-NEEDED = {"notification": {"smtp_host": "127.0.0.1", "smtp_port": 1, "mail_from": "shop@example.com"}}
+MAIL = {"smtp_host": "127.0.0.1", "smtp_port": 1, "mail_from": "shop@example.com"}
+NEEDED = {"notification": MAIL, "user": {**MAIL, "web_url": "https://shop.example.com"}}
 """Settings that have no default; no mail is due."""
 
 
