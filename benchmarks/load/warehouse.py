@@ -1,4 +1,4 @@
-"""The process that plays the warehouse: it sends out every parcel as soon as it finds it, until it is ended.
+"""The process that plays the warehouse: it hands over whatever waits, up to 100 parcels at a time, until it is ended.
 
 `python -m benchmarks.load.warehouse <inventory's port>`, the staff's Authorization on standard input.
 """
@@ -7,6 +7,7 @@ import asyncio
 import gc
 import json
 import sys
+from typing import Any
 
 import uvloop
 
@@ -14,33 +15,31 @@ from benchmarks.load.client import request
 from benchmarks.load.generator import Run
 from benchmarks.load.plan import Plan
 
-PACKERS = 8
 LOOK_SECONDS = 0.1
 
 
 async def empty(port: int, bearer: str) -> None:
-    """Looks at the list of what waits, sends out all of it with several hands, and looks again."""
+    """Looks at the list of what waits, hands all of it to the carrier, and looks again."""
     looking = request("GET", "/shipments?status=created&limit=100", Authorization=bearer)
     while True:
-        waiting = (await _answers(port, [looking], 200))[0]
-        parcels = [_dispatch(parcel["id"], bearer) for parcel in json.loads(waiting)["items"]]
+        parcels = [_parcel(shipment["id"]) for shipment in (await _answer(port, looking))["items"]]
         if parcels:
-            await _answers(port, parcels, 200)
+            collection = request("POST", "/shipments/dispatch", {"parcels": parcels}, Authorization=bearer)
+            if refused := [each for each in (await _answer(port, collection))["items"] if each["problem"]]:
+                raise RuntimeError(f"a parcel could not leave: {refused[0]}")
         else:
             await asyncio.sleep(LOOK_SECONDS)
 
 
-def _dispatch(parcel: str, bearer: str) -> bytes:
-    body = {"carrier": "Royal Mail", "tracking_number": parcel[-12:]}
-    return request("POST", f"/shipments/{parcel}/dispatch", body, Authorization=bearer)
+def _parcel(shipment_id: str) -> dict[str, str]:
+    return {"shipment_id": shipment_id, "carrier": "Royal Mail", "tracking_number": shipment_id[-12:]}
 
 
-async def _answers(port: int, requests: list[bytes], expected: int) -> list[bytes]:
-    plan = Plan(port, requests, connections=min(PACKERS, len(requests)), keep_bodies=True)
-    load = await Run(plan).carry_out()
-    if set(load.statuses) != {expected}:
-        raise RuntimeError(f"expected {expected} only, got {dict(load.statuses)}: {load.bodies[0]!r}")
-    return load.bodies
+async def _answer(port: int, sent: bytes) -> Any:
+    load = await Run(Plan(port, [sent], connections=1, keep_bodies=True)).carry_out()
+    if set(load.statuses) != {200}:
+        raise RuntimeError(f"expected 200, got {dict(load.statuses)}: {load.bodies[0]!r}")
+    return json.loads(load.bodies[0])
 
 
 if __name__ == "__main__":

@@ -7,7 +7,8 @@ from fastapi import APIRouter, Query, Response
 
 from inventory_service.shipments import queries, use_cases
 from inventory_service.shipments.models import NotToDeliver, NotToDispatch, ShipmentStatus
-from inventory_service.shipments.schemas import DispatchIn, ShipmentOut
+from inventory_service.shipments.schemas import CollectionIn, CollectionOut, DispatchIn, ParcelOut, ShipmentOut
+from inventory_service.shipments.use_cases import Parcel
 from service_kit.database import HotConn, Tx
 from service_kit.http.answers import problems
 from service_kit.http.etag import set_etag
@@ -58,8 +59,24 @@ async def dispatch(
 
     Sent again with the same carrier and number it gives the same answer and does nothing more.
     """
-    shipment = await use_cases.dispatch(connection, shipment_id, body.carrier, body.tracking_number, who.user_id)
+    shipment = await use_cases.dispatch(connection, Parcel(shipment_id, **body.model_dump()), who.user_id)
     return Response(ShipmentOut.of(shipment).model_dump_json(), media_type="application/json")
+
+
+@router.post("/dispatch", summary="Hand many to the carrier")
+async def dispatch_all(
+    body: CollectionIn, connection: HotConn, who: Annotated[Principal, Requires("shipments:dispatch")]
+) -> CollectionOut:
+    """What the carrier collected, up to 100 parcels: each as if it were handed over by itself, in one piece of work.
+
+    One that can't leave (unknown, called off, sent with another number) holds up none of the others and has the problem
+    beside it, so look at each. Sent again it gives the same answer and does nothing more.
+    """
+    parcels = [Parcel(**parcel.model_dump()) for parcel in body.parcels]
+    found = await use_cases.dispatch_all(connection, parcels, who.user_id)
+    return CollectionOut(
+        items=[ParcelOut.of(parcel.shipment_id, each) for parcel, each in zip(parcels, found, strict=True)]
+    )
 
 
 @router.post("/{shipment_id}/deliver", summary="Mark as delivered", responses=problems(NotFound, NotToDeliver))

@@ -25,38 +25,52 @@ WHERE order_id = ANY($1::uuid[]) AND status IN ('dispatched', 'delivered') GROUP
 """
 READ = """
 SELECT shipments.*, reservations.version AS reservation_version
-FROM shipments JOIN reservations USING (order_id) WHERE shipments.id = $1
+FROM shipments JOIN reservations USING (order_id) WHERE shipments.id = ANY($1::uuid[])
 """
 DISPATCH = f"""
-WITH reserved AS (
-    UPDATE reservations SET version = version + 1, status = CASE WHEN EXISTS (
-        SELECT FROM shipments AS other WHERE other.order_id = $2 AND other.status = 'created' AND other.id <> $1
-    ) THEN 'fulfilling' ELSE 'fulfilled' END
-    WHERE order_id = $2 AND version = $3 RETURNING order_id
-), shipped AS (
-    UPDATE shipments SET status = 'dispatched', carrier = $5, tracking_number = $6, dispatched_at = $7, version = $8
-    FROM reserved WHERE shipments.id = $1
+WITH parcel AS (
+    SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::uuid[], $5::text[], $6::text[], $7::int[])
+             AS parcel (id, order_id, reservation_version, warehouse_id, carrier, tracking_number, version)
+), leaving AS MATERIALIZED (
+    SELECT parcel.* FROM parcel JOIN reservations USING (order_id)
+    WHERE reservations.version = parcel.reservation_version ORDER BY order_id FOR UPDATE OF reservations
 ), used AS (
-    DELETE FROM reservation_lines AS line USING reserved
-    WHERE line.order_id = reserved.order_id AND line.warehouse_id = $4
+    UPDATE reservations SET version = reservations.version + 1, status = CASE WHEN EXISTS (
+        SELECT FROM shipments AS other
+        WHERE other.order_id = leaving.order_id AND other.status = 'created' AND other.id <> leaving.id
+    ) THEN 'fulfilling' ELSE 'fulfilled' END
+    FROM leaving WHERE reservations.order_id = leaving.order_id
+), used_lines AS (
+    DELETE FROM reservation_lines AS line USING leaving
+    WHERE (line.order_id, line.warehouse_id) = (leaving.order_id, leaving.warehouse_id)
+), shipped AS (
+    UPDATE shipments SET status = 'dispatched', carrier = leaving.carrier, dispatched_at = $8,
+                         tracking_number = leaving.tracking_number, version = leaving.version
+    FROM leaving WHERE shipments.id = leaving.id
+), line AS MATERIALIZED (
+    SELECT line.*, leaving.order_id, leaving.warehouse_id
+    FROM unnest($9::uuid[], $10::uuid[], $11::bigint[], $12::uuid[])
+         AS line (shipment_id, product_id, quantity, movement_id)
+    JOIN leaving ON leaving.id = line.shipment_id
+), sum AS (
+    SELECT product_id, warehouse_id, sum(quantity) AS quantity FROM line GROUP BY product_id, warehouse_id
 ), locked AS MATERIALIZED (
-    SELECT stock.product_id FROM reserved, stock
-    WHERE stock.warehouse_id = $4 AND stock.product_id = ANY($9::uuid[]) ORDER BY stock.product_id FOR UPDATE OF stock
+    SELECT product_id, warehouse_id, sum.quantity FROM sum JOIN stock USING (product_id, warehouse_id)
+    ORDER BY product_id, warehouse_id FOR UPDATE OF stock
 ), deducted AS (
-    UPDATE stock SET on_hand = on_hand - line.quantity, reserved = reserved - line.quantity,
+    UPDATE stock SET on_hand = on_hand - locked.quantity, reserved = reserved - locked.quantity,
                      version = version + 1, to_publish = true
-    FROM locked JOIN unnest($9::uuid[], $10::bigint[], $11::uuid[]) AS line (product_id, quantity, movement_id)
-                USING (product_id)
-    WHERE stock.product_id = locked.product_id AND stock.warehouse_id = $4
-    RETURNING stock.product_id, line.quantity, line.movement_id
+    FROM locked WHERE (stock.product_id, stock.warehouse_id) = (locked.product_id, locked.warehouse_id)
 ), moved AS (
     INSERT INTO stock_movements
         (id, product_id, warehouse_id, kind, quantity, shipment_id, order_id, user_id, created_at)
-    SELECT movement_id, product_id, $4, 'dispatch', -quantity, $1, $2, $12, $7 FROM deducted
+    SELECT movement_id, product_id, warehouse_id, 'dispatch', -quantity, shipment_id, order_id, $13, $8 FROM line
 ), said AS (
-    INSERT INTO outbox ({outbox.INSERT_COLUMNS}) SELECT said.* FROM reserved, {outbox.unnest(13)} AS said
+    INSERT INTO outbox ({outbox.INSERT_COLUMNS})
+    SELECT said.* FROM {outbox.unnest(14)} AS said ({outbox.INSERT_COLUMNS})
+    JOIN leaving ON said.key = convert_to(leaving.order_id::text, 'UTF8')
 )
-SELECT EXISTS (SELECT FROM reserved)
+SELECT id FROM leaving
 """
 DELIVER = f"""
 WITH delivered AS (
@@ -96,30 +110,37 @@ async def parcels_left(tx: HotTx, order_ids: Collection[UUID]) -> dict[UUID, int
     return {row[0]: row[1] for row in await tx.fetch(PARCELS_LEFT, order_ids)} if order_ids else {}
 
 
-async def read(connection: HotConn, shipment_id: UUID) -> tuple[Shipment, int] | None:
-    """The shipment, and the version of its order's reservation; nothing is locked."""
-    row = await connection.fetchrow(READ, shipment_id)
-    return (_shipment(row), row["reservation_version"]) if row else None
+async def read(connection: HotConn, shipment_ids: Collection[UUID]) -> dict[UUID, tuple[Shipment, int]]:
+    """The shipments that there are of these, each with the version of its order's reservation; nothing is locked."""
+    rows = await connection.fetch(READ, list(shipment_ids))
+    return {row["id"]: (_shipment(row), row["reservation_version"]) for row in rows}
 
 
 async def store_dispatch(
-    connection: HotConn, shipment: Shipment, reservation_version: int, user_id: UUID, events: Sequence[Event]
-) -> bool:
-    """The parcel leaves: shipment, reservation, stock, ledger and events; or False, and nothing, if the reservation
-    has changed since it was read.
+    connection: HotConn, leaving: Sequence[tuple[Shipment, int]], user_id: UUID, events: Sequence[Event]
+) -> set[UUID]:
+    """Parcels leave, one of each order: shipment, reservation, stock, ledger and events. The ids of those that did: of
+    the others nothing is stored, since their reservation has changed from the version that stands beside them.
 
     Hot: one statement, which is the transaction (`benchmarks/`: whole flow). Whatever becomes of an order's shipments
     before they left changes its reservation's version, so a release and another dispatch at the same moment either see
-    this one or are seen. Everything hangs on the reservation's row, which is so locked before the stock's.
+    this one or are seen. Everything hangs on the reservations' rows, which are so locked before the stock's.
     """
-    quantities = shipment.quantities()
-    stored = await connection.fetchval(
-        DISPATCH, shipment.id, shipment.order_id, reservation_version, shipment.warehouse_id,
-        shipment.carrier, shipment.tracking_number, shipment.dispatched_at, shipment.version,
-        list(quantities), list(quantities.values()), [uuid7() for _ in quantities], user_id, *outbox.columns(events),
+    shipments = [shipment for shipment, _ in leaving]
+    lines = [
+        (each.id, product_id, quantity, uuid7())
+        for each in shipments
+        for product_id, quantity in each.quantities().items()
+    ]
+    rows = await connection.fetch(
+        DISPATCH, [each.id for each in shipments], [each.order_id for each in shipments],
+        [version for _, version in leaving], [each.warehouse_id for each in shipments],
+        [each.carrier for each in shipments], [each.tracking_number for each in shipments],
+        [each.version for each in shipments], shipments[0].dispatched_at,
+        *(zip(*lines, strict=True) if lines else [()] * 4), user_id, *outbox.columns(events),
     )  # fmt: skip
-    connection.added_events = bool(stored)
-    return bool(stored)
+    connection.added_events = bool(rows)
+    return {row[0] for row in rows}
 
 
 async def store_delivery(connection: HotConn, shipment: Shipment, events: Sequence[Event]) -> bool:

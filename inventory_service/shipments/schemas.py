@@ -9,6 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from contracts.address import Address
 from contracts.quantity import ProductQuantity
 from inventory_service.shipments.models import Shipment, ShipmentStatus
+from service_kit.http.answers import ProblemOut
+from service_kit.problems import Problem
 
 Words = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
 
@@ -20,6 +22,29 @@ class DispatchIn(BaseModel):
 
     carrier: Words
     tracking_number: Words
+
+
+class ParcelIn(DispatchIn):
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "example": {
+                "shipment_id": "01980ac8-6f2b-7cc3-98c2-7d0a4b1c2d3e",
+                "carrier": "Royal Mail",
+                "tracking_number": "RM123456789GB",
+            }
+        },
+    )
+
+    shipment_id: UUID
+
+
+class CollectionIn(BaseModel):
+    """What a carrier collected."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    parcels: list[ParcelIn] = Field(min_length=1, max_length=100)
 
 
 class ShipmentOut(BaseModel):
@@ -42,3 +67,21 @@ class ShipmentOut(BaseModel):
     @classmethod
     def of(cls, shipment: Shipment) -> "ShipmentOut":
         return cls.model_validate(shipment, from_attributes=True)
+
+
+class ParcelOut(BaseModel):
+    """A parcel that left, or why it did not: one of the two."""
+
+    shipment_id: UUID
+    status: ShipmentStatus | None = Field(description="the shipment's now; null: it did not leave")
+    problem: ProblemOut | None
+
+    @classmethod
+    def of(cls, shipment_id: UUID, found: Shipment | Problem) -> "ParcelOut":
+        if isinstance(found, Problem):
+            return cls(shipment_id=shipment_id, status=None, problem=ProblemOut(**found.body()))
+        return cls(shipment_id=shipment_id, status=ShipmentStatus(found.status), problem=None)
+
+
+class CollectionOut(BaseModel):
+    items: list[ParcelOut] = Field(description="in the order in which they were sent")

@@ -1,39 +1,87 @@
 """Parcels leave and arrive."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from contracts.events.base import Event
 from contracts.events.inventory_deduction import StockDeducted
 from contracts.events.shipment_notification import ShipmentDelivered, ShipmentDispatched
 from contracts.quantity import ProductQuantity
 from inventory_service.shipments import queries
-from inventory_service.shipments.models import Shipment
+from inventory_service.shipments.models import NotToDispatch, Shipment
 from service_kit.clock import utcnow
 from service_kit.database import HotConn, Tx
-from service_kit.problems import not_found
+from service_kit.problems import NotFound, Problem, not_found
 
 
-async def dispatch(
-    connection: HotConn, shipment_id: UUID, carrier: str, tracking_number: str, user_id: UUID
-) -> Shipment:
-    """The parcel is with the carrier: its products leave stock and reservation. Raises: NotFound, NotToDispatch.
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """A shipment as it was handed to the carrier."""
+
+    shipment_id: UUID
+    carrier: str
+    tracking_number: str
+
+
+async def dispatch(connection: HotConn, parcel: Parcel, user_id: UUID) -> Shipment:
+    """The parcel is with the carrier: its products leave stock and reservation. Raises: NotFound, NotToDispatch."""
+    (found,) = await dispatch_all(connection, [parcel], user_id)
+    if isinstance(found, Problem):
+        raise found
+    return found
+
+
+async def dispatch_all(connection: HotConn, parcels: Sequence[Parcel], user_id: UUID) -> list[Shipment | Problem]:
+    """Each parcel by itself, in the order given: the shipment that left, or why it didn't.
 
     Decided on what was read, and decided again where that has changed meanwhile: a release that comes at the same
-    moment either was before, and has cancelled this shipment, or comes after, and is refused.
+    moment either was before, and has cancelled the shipment, or comes after, and is refused.
     """
-    while True:
-        shipment, reservation_version = await queries.read(connection, shipment_id) or not_found(Shipment, shipment_id)
-        if not shipment.dispatch(carrier, tracking_number, utcnow()):
-            return shipment
-        events = [_deducted(shipment, reservation_version + 1), _dispatched(shipment)]
-        if await queries.store_dispatch(connection, shipment, reservation_version, user_id, events):
-            return shipment
+    found: dict[int, Shipment | Problem] = {}
+    while waiting := [(n, parcel) for n, parcel in enumerate(parcels) if n not in found]:
+        known = await queries.read(connection, {parcel.shipment_id for _, parcel in waiting})
+        leaving: dict[UUID, tuple[int, Shipment, int]] = {}
+        now = utcnow()
+        for n, parcel in waiting:
+            shipment, reservation_version = known.get(parcel.shipment_id, (None, 0))
+            if shipment and shipment.order_id in leaving:  # its turn comes when the other has left
+                continue
+            try:
+                shipment = shipment or not_found(Shipment, parcel.shipment_id)
+                if shipment.dispatch(parcel.carrier, parcel.tracking_number, now):
+                    leaving[shipment.order_id] = n, shipment, reservation_version
+                else:
+                    found[n] = shipment
+            except (NotFound, NotToDispatch) as problem:
+                found[n] = problem
+        for n, shipment in await _leave(connection, list(leaving.values()), user_id):
+            found[n] = shipment
+    return [found[n] for n in range(len(parcels))]
+
+
+async def _leave(
+    connection: HotConn, leaving: Sequence[tuple[int, Shipment, int]], user_id: UUID
+) -> list[tuple[int, Shipment]]:
+    """Those whose order's reservation is still what it was."""
+    if not leaving:
+        return []
+    events: list[Event] = []
+    for _, shipment, reservation_version in leaving:
+        events += _deducted(shipment, reservation_version + 1), _dispatched(shipment)
+    left = await queries.store_dispatch(
+        connection, [(shipment, version) for _, shipment, version in leaving], user_id, events
+    )
+    return [(n, shipment) for n, shipment, _ in leaving if shipment.id in left]
 
 
 async def deliver(connection: HotConn, shipment_id: UUID) -> Shipment:
     """The parcel has arrived. Raises: NotFound, NotToDeliver."""
     while True:
-        shipment, _ = await queries.read(connection, shipment_id) or not_found(Shipment, shipment_id)
+        shipment, _ = (await queries.read(connection, [shipment_id])).get(shipment_id) or not_found(
+            Shipment, shipment_id
+        )
         if not shipment.deliver(utcnow()):
             return shipment
         if await queries.store_delivery(connection, shipment, [ShipmentDelivered(**_told_of(shipment))]):

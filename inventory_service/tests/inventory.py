@@ -133,6 +133,17 @@ class Inventory:
         body = {"carrier": "Royal Mail", "tracking_number": tracking_number}
         return await self.staff.post(f"/shipments/{shipment_id}/dispatch", json=body)
 
+    async def dispatch_all(self, *shipment_ids: object, tracking_number: str = "RM1") -> list[dict[str, Any]]:
+        parcels = [
+            {"shipment_id": str(each), "carrier": "Royal Mail", "tracking_number": tracking_number}
+            for each in shipment_ids
+        ]
+        answer = await self.staff.post("/shipments/dispatch", json={"parcels": parcels})
+        assert answer.status_code == 200, answer.text
+        found: list[dict[str, Any]] = answer.json()["items"]
+        assert [each["shipment_id"] for each in found] == [str(each) for each in shipment_ids]
+        return found
+
     async def said(self, order_id: UUID | None = None) -> list[str]:
         """What the service told the others, by the short names of the events."""
         events = await self.served.events()

@@ -76,6 +76,23 @@ async def test_two_parcels_of_an_order_leave_at_the_same_moment(inventory: Inven
     await inventory.check_books()
 
 
+async def test_the_same_parcels_in_several_collections_leave_once(inventory: Inventory) -> None:
+    """And a release takes from none what has left."""
+    product_id, _ = await inventory.stocked(100)
+    orders = [(uuid7(), [(product_id, 1)]) for _ in range(20)]
+    await inventory.hear(*(reservation(*order) for order in orders), *(fulfilment(*order) for order in orders))
+    parcels = [(await inventory.shipments(order_id))[0]["id"] for order_id, _ in orders]
+    releases = [inventory.hear(release(order_id)) for order_id, _ in orders[::4]]
+    collections = [inventory.dispatch_all(*order) for order in (parcels, parcels[::-1], parcels[::2])]
+    _, first, backwards, _ = await asyncio.gather(asyncio.gather(*releases), *collections)
+    assert first == backwards[::-1]
+    left = [each["shipment_id"] for each in first if each["status"] == "dispatched"]
+    assert len(left) >= 15
+    assert (await inventory.said()).count("shipment.dispatched") == len(left)
+    assert await inventory.level(product_id) == (100 - len(left), 0)
+    await inventory.check_books()
+
+
 async def test_fifty_batches_and_everybody_else_over_the_same_products(inventory: Inventory) -> None:
     """No deadlock, no oversell, and the ledger's sums are the stock."""
     chance = random.Random(7)
@@ -89,6 +106,7 @@ async def test_fifty_batches_and_everybody_else_over_the_same_products(inventory
 
     work: list[Any] = [inventory.answer(*_mixed_batch(products, chance)) for _ in range(50)]
     work += [inventory.dispatch(shipment_id) for shipment_id in to_dispatch]
+    work += [inventory.dispatch_all(*chance.sample(to_dispatch, 10)) for _ in range(10)]
     work += [
         inventory.receive(warehouse_id, *((each, 2) for each in reversed(products))) for warehouse_id in warehouses
     ]

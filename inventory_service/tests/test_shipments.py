@@ -5,7 +5,7 @@ from uuid import UUID, uuid4
 from contracts.events.inventory_deduction import StockDeducted
 from contracts.events.shipment_notification import ShipmentDelivered, ShipmentDispatched
 from contracts.quantity import ProductQuantity
-from inventory_service.tests.inventory import Inventory, fulfilment, reservation
+from inventory_service.tests.inventory import Inventory, fulfilment, release, reservation
 from service_kit.ids import uuid7
 
 
@@ -50,6 +50,62 @@ async def test_a_dispatch_sent_again_leaves_once(inventory: Inventory) -> None:
     assert (await inventory.said()).count("shipment.dispatched") == 1
     assert await inventory.level(product_id) == (8, 0)
     await inventory.check_books()
+
+
+async def test_a_collection_leaves_parcel_by_parcel(inventory: Inventory) -> None:
+    (first_order, product_id, first), (second_order, other_product, second) = (
+        await _paid(inventory, 2, 1),
+        await _paid(inventory, 3),
+    )
+    called_off, kept_product, cancelled = await _paid(inventory, 1)
+    await inventory.hear(release(called_off))
+    unknown = uuid4()
+    found = await inventory.dispatch_all(first, unknown, cancelled, second)
+    assert [each["status"] for each in found] == ["dispatched", None, None, "dispatched"]
+    assert [each["problem"] and each["problem"]["status"] for each in found] == [None, 404, 409, None]
+    assert found[2]["problem"]["shipment_status"] == "cancelled"
+    for order_id, shipment_id in ((first_order, first), (second_order, second)):
+        assert (await inventory.said(order_id))[-2:] == ["stock.deducted", "shipment.dispatched"]
+        assert await inventory.status(order_id) == "fulfilled"
+        shipment = (await inventory.staff.get(f"/shipments/{shipment_id}")).json()
+        assert (shipment["status"], shipment["tracking_number"], shipment["version"]) == ("dispatched", "RM1", 2)
+    levels = [await inventory.level(each) for each in (product_id, other_product, kept_product)]
+    assert levels == [(7, 0), (7, 0), (10, 0)]
+    assert "shipment.dispatched" not in await inventory.said(called_off)
+    await inventory.check_books()
+
+
+async def test_a_collection_sent_again_leaves_once(inventory: Inventory) -> None:
+    order_id, product_id, shipment_id = await _paid(inventory, 2)
+    twice = await inventory.dispatch_all(shipment_id, shipment_id)
+    assert [each["status"] for each in twice] == ["dispatched", "dispatched"]
+    assert await inventory.dispatch_all(shipment_id, shipment_id) == twice
+    (other,) = await inventory.dispatch_all(shipment_id, tracking_number="RM2")
+    assert (other["status"], other["problem"]["type"]) == (None, "/problems/shipment-not-to-dispatch")
+    assert (await inventory.said(order_id)).count("shipment.dispatched") == 1
+    assert await inventory.level(product_id) == (8, 0)
+    await inventory.check_books()
+
+
+async def test_a_collection_may_hold_all_parcels_of_an_order(inventory: Inventory) -> None:
+    product_id, order_id = await inventory.product(), uuid7()
+    for _ in range(3):
+        await inventory.receive(await inventory.warehouse(), (product_id, 2))
+    lines = [(product_id, 6)]
+    await inventory.hear(reservation(order_id, lines), fulfilment(order_id, lines))
+    parcels = [each["id"] for each in await inventory.shipments(order_id)]
+    assert len(parcels) == 3
+    assert [each["status"] for each in await inventory.dispatch_all(*parcels)] == ["dispatched"] * 3
+    assert await inventory.status(order_id) == "fulfilled"
+    assert (await inventory.said(order_id)).count("shipment.dispatched") == 3
+    assert await inventory.level(product_id) == (0, 0)
+    await inventory.check_books()
+
+
+async def test_a_collection_has_an_end(inventory: Inventory) -> None:
+    parcel = {"shipment_id": str(uuid4()), "carrier": "Royal Mail", "tracking_number": "RM1"}
+    for parcels in ([], [parcel] * 101, [{**parcel, "carrier": ""}]):
+        assert (await inventory.staff.post("/shipments/dispatch", json={"parcels": parcels})).status_code == 422
 
 
 async def test_is_delivered_after_it_left_and_once(inventory: Inventory) -> None:
