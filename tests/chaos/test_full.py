@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from local_stack.environment import ROOT
 from tests.chaos.faults import FAULTS
 from tests.chaos.full import BEGIN, END, LONG, PAGE, between, counted, row_of, table
 from tests.chaos.report import Outcome
@@ -41,10 +42,22 @@ def test_a_row_says_what_was_seen() -> None:
         "recovery_p99_s": 9.9,
         "seconds": 20,
     }
-    text = table({"kill-any": row, LONG: {"at": "2026-11-22", "tests": 7, "violations": 1, "seconds": 3}})
+    text = table({"kill-any": row, "long-races": {"at": "2026-11-22", "tests": 7, "violations": 1, "seconds": 3}})
     assert "| 100 | 5,000 | 0 | 5.0 s | 9.9 s | 2026-11-22 |" in text
-    assert "| `long` | 7 long tests | | | 1 | | | 2026-11-22 |" in text
-    assert text.count("not yet") == len(ALL) - 1
+    assert "| 7 tests | | 1 | | | 2026-11-22 |" in text
+    assert text.count("not yet") == len(ALL) + len(LONG) - 2
+    assert {line.count("|") for line in text.splitlines()} == {9}
+
+
+def test_every_long_test_is_in_one_of_the_groups() -> None:
+    """But the crashes at named places, which are scenarios."""
+    folders = {ROOT / folder for places, _ in LONG.values() for folder in places.split()}
+    assert all(folder.is_dir() for folder in folders)
+    mark = "@pytest.mark." + "long", "marks=pytest.mark." + "long", "[pytest.mark." + "long"
+    tests = [path for path in ROOT.glob("[a-z]*/**/test_*.py") if any(each in path.read_text() for each in mark)]
+    assert tests
+    left_out = {path for path in tests if not folders & set(path.parents)}
+    assert {path.relative_to(ROOT).as_posix() for path in left_out} == {"tests/chaos/test_crashes.py"}
 
 
 def test_the_table_stands_between_its_marks_and_the_rest_stays() -> None:
