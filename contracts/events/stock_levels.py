@@ -27,7 +27,7 @@ class StockChanged(
     key="product_id",
     subject="product_id",
 ):
-    """The latest level of a product, summed and by warehouse; said by inventory, once per 100 ms at most."""
+    """The latest level of a product, in sum and by warehouse; said by inventory at once, then once a second at most."""
 
     product_id: UUID
     on_hand: int

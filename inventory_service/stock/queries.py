@@ -43,20 +43,15 @@ SELECT $1, * FROM unnest($2::int[], $3::uuid[], $4::bigint[], $5::bigint[], $6::
 ALONE = "SELECT pg_try_advisory_xact_lock(hashtext('publish-stock-levels'))"
 HAS_UNPUBLISHED = "SELECT EXISTS (SELECT FROM stock WHERE to_publish)"
 UNPUBLISHED = """
-SELECT DISTINCT product_id FROM stock AS changed
-WHERE to_publish AND NOT EXISTS (
-    SELECT FROM stock AS sibling
-    WHERE sibling.product_id = changed.product_id AND sibling.published_at > now() - $2::interval
-)
-ORDER BY product_id LIMIT $1
+SELECT DISTINCT product_id FROM stock
+WHERE to_publish AND (published_at IS NULL OR published_at <= now() - $2::interval) ORDER BY product_id LIMIT $1
 """
 LOCK_LEVELS = """
 SELECT product_id, warehouse_id, on_hand, reserved, version FROM stock
 WHERE product_id = ANY($1::uuid[]) ORDER BY product_id, warehouse_id FOR UPDATE
 """
-PUBLISHED = """
-UPDATE stock SET to_publish = false, published_at = now() WHERE product_id = ANY($1::uuid[]) AND to_publish
-"""
+# Of every warehouse, so that the next change of any finds how long ago the product was told of.
+PUBLISHED = "UPDATE stock SET to_publish = false, published_at = now() WHERE product_id = ANY($1::uuid[])"
 
 
 async def lock_products(tx: HotTx, product_ids: Collection[UUID]) -> dict[UUID, dict[UUID, int]]:
