@@ -18,7 +18,7 @@ from local_stack.environment import ROOT
 from local_stack.shop import Shop
 from tests.chaos.crowd import PATIENCE, ChaosWorld
 from tests.chaos.report import Outcome, page, percentile
-from tests.chaos.run import Run
+from tests.chaos.run import DRAINED_WITHIN, Run
 from tests.chaos.scenarios import ALL, BY_NAME, SEED, Scenario
 from tests.chaos.stage import errors, keep_quiet, new_shop, shown
 
@@ -70,7 +70,9 @@ def play(scenario: Scenario) -> Row:
 async def _play(shop: Shop, scenario: Scenario) -> Outcome:
     async with ChaosWorld(shop, PATIENCE + (scenario.lasting or 0)) as world:
         patient = len(scenario.faults) == 1 and not scenario.orders
-        run = Run(world, SEED, scenario.plan(), 0, scenario.rate, True, patient, scenario.orders)
+        # What piled up is caught up with in no longer than it took to pile up.
+        drained_within = max(DRAINED_WITHIN, scenario.lasting or 0)
+        run = Run(world, SEED, scenario.plan(), 0, scenario.rate, True, patient, scenario.orders, drained_within)
         async with shown(run):
             return await run.play()
 

@@ -28,7 +28,7 @@ HELD_FOR = 60.0
 class Run:
     """`so_far` may be asked at any moment. `mails_too`: waits also for e-mails that a killed process still holds.
     `patient`: each fault waits for the recovery from the one before. Customers come for `seconds` at least, and until
-    there are so many `orders`."""
+    there are so many `orders`. What is left then has `drained_within` seconds to come to its end."""
 
     world: ChaosWorld
     seed: int
@@ -38,6 +38,7 @@ class Run:
     mails_too: bool = False
     patient: bool = False
     orders: int = 0
+    drained_within: float = DRAINED_WITHIN
     phase: str = "preparing"
     violations: list[Violation] = field(default_factory=list)
     started: float = field(default_factory=time.monotonic)
@@ -84,8 +85,8 @@ class Run:
 
     async def _drain(self) -> None:
         with suppress(AssertionError):  # the books name those orders that don't come to their end
-            await until("all of it is up", lambda: asyncio.to_thread(self.world.shop.is_up), DRAINED_WITHIN)
-            await self.stream.ended(DRAINED_WITHIN)
+            await until("all of it is up", lambda: asyncio.to_thread(self.world.shop.is_up), self.drained_within)
+            await self.stream.ended(self.drained_within)
         if self.mails_too:
             await self._mailed()
 
