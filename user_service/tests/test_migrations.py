@@ -4,7 +4,6 @@ from datetime import timedelta
 from uuid import UUID, uuid4
 
 import asyncpg
-import psycopg2.extras
 from jose import jwt
 
 from local_stack.postgres import administration
@@ -38,7 +37,7 @@ async def test_sessions_of_all_earlier_kinds_go_on() -> None:
     _sign_in_before_sessions(url, ada, "ada", eve, "eve")
     migrations.upgrade("user_service", url, to="0004")
     with administration(url) as cursor:
-        cursor.execute(WITH_FACTOR, [eve])
+        cursor.execute(WITH_FACTOR, [str(eve)])
     migrations.upgrade("user_service", url)
     async with serve("user_service", database_url=url, **SETTINGS) as service:
         at_home = Person(service, "ada@example.com")
@@ -56,18 +55,17 @@ async def test_sessions_of_all_earlier_kinds_go_on() -> None:
 
 def _sign_in_before_sessions(url: str, *people: UUID | str) -> None:
     """Each with a chain of a used token and a live one, and another that has run out."""
-    psycopg2.extras.register_uuid()
     now = utcnow()
     with administration(url) as cursor:
         for id, name in zip(people[::2], people[1::2], strict=True):
             chain, gone = uuid4(), uuid4()
-            cursor.execute(ACCOUNT, [id, f"{name}@example.com"])
+            cursor.execute(ACCOUNT, [str(id), f"{name}@example.com"])
             for token, session, created, ends, used in (
                 (f"{name} used", chain, now - 2 * DAY, now + 28 * DAY, now - DAY),
                 (f"{name} live", chain, now - DAY, now + 29 * DAY, None),
                 (f"{name} expired", gone, now - 40 * DAY, now - 10 * DAY, None),
             ):
-                cursor.execute(TOKEN, [hash_of(token), session, id, created, ends, used])
+                cursor.execute(TOKEN, [hash_of(token), str(session), str(id), created, ends, used])
 
 
 async def _sessions(url: str, account: UUID) -> int:
