@@ -1,6 +1,7 @@
 """Passwords: argon2id through passlib, in a small thread pool, since one hash takes 20 ms of a core."""
 
 import asyncio
+import contextlib
 import os
 import sys
 import threading
@@ -57,9 +58,10 @@ class Passwords:
 
 
 def _step_back() -> None:
-    """This thread lets the others go first. Linux alone has priorities of threads."""
+    """This thread lets the others go first. Linux alone has priorities of threads; where it may not, it just hashes."""
     if sys.platform == "linux":
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
+        with contextlib.suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
 
 
 async def _run(threads: ThreadPoolExecutor, work: Callable[..., T], *values: object) -> T:
