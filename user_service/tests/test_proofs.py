@@ -59,7 +59,8 @@ async def test_no_session_by_password_alone_slips_in_while_a_second_factor_is_tu
     """Both are held up where they meet, in this order; the thief's session is refused, or ends with the others."""
     thief = Person(ada.service, user_agent="thief/1")
     begun = await ada.call("POST", "/auth/mfa/totp", json={"password": PASSWORD})
-    code = {"code": Phone(begun.json()["secret"]).code()}
+    phone = Phone(begun.json()["secret"])
+    code = {"code": [phone.code() for _ in range(3)][-1]}  # the one that is good for longest
     blocker = await asyncpg.connect(ada.service.database_url)
     transaction = blocker.transaction()
     await transaction.start()
