@@ -74,6 +74,7 @@ def _topic(topic: Topic) -> str:
 
 def _event(event: type[Event]) -> str:
     told = ["The customer is told.", ""] if event.told_to_customer else []
+    last = ["The last word on its key: it makes void what was said before.", ""] if event.last_word else []
     return "\n".join(
         [
             f"### {event.type}",
@@ -83,6 +84,7 @@ def _event(event: type[Event]) -> str:
             f"`{event.__name__}`, source `{event.source}`, subject `{event.subject_field}`, key `{event.key_field}`.",
             "",
             *told,
+            *last,
             *_fields(event),
             "",
             "```json",

@@ -19,7 +19,8 @@ class Event(BaseModel):
             key="order_id", subject="order_id",
         ): ...
 
-    `key` and `subject` name the fields that the record's key and `ce_subject` are taken from.
+    `key` and `subject` name the fields that the record's key and `ce_subject` are taken from. `last_word`: nothing
+    follows on its key in this topic, and nothing before it needs to be known any more: it makes all of that void.
     """
 
     # What is wrong with a body is told in logs and dead letters: without the body's names and addresses.
@@ -31,6 +32,7 @@ class Event(BaseModel):
     key_field: ClassVar[str]
     subject_field: ClassVar[str]
     told_to_customer: ClassVar[bool] = False
+    last_word: ClassVar[bool] = False
 
     version: int = Field(description="grows per source and subject")
 
@@ -43,9 +45,11 @@ class Event(BaseModel):
         key: str | None = None,
         subject: str | None = None,
         told_to_customer: bool = False,
+        last_word: bool = False,
     ) -> None:
         super().__init_subclass__()
         cls.told_to_customer = told_to_customer
+        cls.last_word = last_word
         if topic is not None:
             cls.topic = topic
         if source is not None:

@@ -27,5 +27,5 @@ class UserChanged(UserEvent, type="mart.user.changed.v1"):
     )
 
 
-class UserErased(UserEvent, type="mart.user.erased.v1"):
+class UserErased(UserEvent, type="mart.user.erased.v1", last_word=True):
     """The account and what was known of it are gone; said by user, the last word on this id."""

@@ -93,6 +93,13 @@ def test_subjects_are_the_aggregates_whose_version_the_event_carries() -> None:
     }
 
 
+def test_these_are_the_last_words_on_their_keys_and_no_others() -> None:
+    """Nothing else is said under the key but of the same subject; and who comes late finds the last word alone."""
+    last = [event for event in EVENTS if event.last_word]
+    assert {event.type for event in last} == {"mart.user.erased.v1", "mart.product.deleted.v1"}
+    assert all(event.key_field == event.subject_field and event.topic.compacted for event in last)
+
+
 def test_customers_are_told_of_these_and_no_others() -> None:
     assert {event.type for event in EVENTS if event.told_to_customer} == TOLD_TO_CUSTOMER
 

@@ -44,6 +44,8 @@ class Position:
             return None
         try:
             found = json.loads(base64.urlsafe_b64decode(self.cursor + "=" * (-len(self.cursor) % 4)))
+            if not isinstance(found, list):
+                raise TypeError("no list")
             return [_PARSE.get(kind, kind)(value) for kind, value in zip(kinds, found, strict=True)]
         except (ValueError, TypeError, OverflowError) as error:
             raise InvalidCursor from error

@@ -18,9 +18,9 @@ from service_kit.database.revisions import directory, head
 LOCK = 0x6D617274  # any number that all migrating processes share
 
 
-def upgrade(service: str, url: str) -> None:
+def upgrade(service: str, url: str, to: str = "head") -> None:
     """Brings the database to the newest revision. Several may call it at once: one migrates, the others wait."""
-    command.upgrade(_config(service, url), "head")
+    command.upgrade(_config(service, url), to)
 
 
 def make(service: str, url: str, message: str) -> None:

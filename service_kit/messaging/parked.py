@@ -1,6 +1,7 @@
 """Events that failed, and those of the same key behind them: tried again with back-off, at last dead or replayed.
 
-The order of one (topic, key) is the order of `id`; only the first of them may be tried, whatever its status.
+The order of one (topic, key) is the order of `id`; only the first of them may be tried, whatever its status. But the
+last word on a key (`Event.last_word`) makes void what is before it, and so need not wait for that.
 """
 
 from collections.abc import Collection, Sequence
@@ -9,10 +10,13 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from contracts.events import EVENTS
 from service_kit.database.doors import fetch
 from service_kit.messaging.door import Door
 from service_kit.messaging.envelope import headers_from_json, headers_to_json
 from service_kit.messaging.incoming import Incoming, Record
+
+_LAST_WORDS = [event.type for event in EVENTS if event.last_word]
 
 _WAITING_KEYS = "SELECT DISTINCT key FROM parked_events WHERE topic = $1 AND key = ANY ($2::bytea[])"
 
@@ -28,22 +32,33 @@ _ENQUEUE = """
     ON CONFLICT (event_id) DO NOTHING
 """
 
-_FIRST_OF_ITS_KEY = """
+_ITS_TURN = """
     NOT EXISTS (SELECT FROM parked_events AS earlier
-                WHERE earlier.topic = parked.topic AND earlier.key = parked.key AND earlier.id < parked.id)
+                WHERE earlier.topic = parked.topic AND earlier.key = parked.key AND earlier.id < parked.id
+                  AND (earlier.type = ANY ($1::text[]) OR parked.type <> ALL ($1::text[])))
 """
 _DUE = f"""
     SELECT id, topic FROM parked_events AS parked
-    WHERE status = 'waiting' AND next_attempt_at <= now() AND {_FIRST_OF_ITS_KEY}
+    WHERE status = 'waiting' AND next_attempt_at <= now() AND {_ITS_TURN}
     ORDER BY next_attempt_at LIMIT 20
 """  # noqa: S608 (no input in it)
 # The lock is the right to try this event; it is held until its effects, and the row's deletion, are committed.
 # So no other replica can reach the key's next event before.
 _TAKE = f"""
     SELECT topic, partition, "offset", key, headers, value, attempts FROM parked_events AS parked
-    WHERE id = $1 AND status = 'waiting' AND next_attempt_at <= now() AND {_FIRST_OF_ITS_KEY}
+    WHERE id = $2 AND status = 'waiting' AND next_attempt_at <= now() AND {_ITS_TURN}
     FOR UPDATE SKIP LOCKED
 """  # noqa: S608 (no input in it)
+# Waits for whoever has one of them in hand.
+_MAKE_VOID = """
+    DELETE FROM parked_events AS earlier USING parked_events AS last
+    WHERE last.id = $1 AND earlier.topic = last.topic AND earlier.key = last.key AND earlier.id < last.id
+    RETURNING earlier.id
+"""
+_FORGET_COPIES = """
+    DELETE FROM outbox USING parked_events AS last
+    WHERE last.id = $1 AND outbox.topic = last.topic || '.dlq' AND outbox.key = last.key AND published_at IS NOT NULL
+"""
 _DONE = "DELETE FROM parked_events WHERE id = $1"
 _FAILED = """
     UPDATE parked_events SET attempts = attempts + 1, error = $3, status = $4,
@@ -117,16 +132,25 @@ async def enqueue(tx: Door, batch: Sequence[Incoming], *, failed: str | None = N
 
 async def due(tx: Door) -> list[tuple[int, str]]:
     """Some events that may be tried now: id and topic."""
-    return [(row[0], row[1]) for row in await fetch(tx, _DUE)]
+    return [(row[0], row[1]) for row in await fetch(tx, _DUE, _LAST_WORDS)]
 
 
 async def take(tx: Door, id: int) -> tuple[Record, int] | None:
     """The event, locked, and how often it was tried; None if another has it or it is not its turn (any more)."""
-    rows = await fetch(tx, _TAKE, id)
+    rows = await fetch(tx, _TAKE, _LAST_WORDS, id)
     if not rows:
         return None
     topic, partition, offset, key, headers, value, attempts = rows[0]
     return Record(topic, partition, offset, key, headers_from_json(headers), value), attempts
+
+
+async def make_void(tx: Door, id: int) -> int:
+    """Takes away what is before this last word on its key, and the copies that are kept of what left for the .dlq;
+    before the event takes effect, so that nothing of these can take effect behind it. How many there were."""
+    gone = await fetch(tx, _MAKE_VOID, id)
+    if gone:
+        await fetch(tx, _FORGET_COPIES, id)
+    return len(gone)
 
 
 async def done(tx: Door, id: int) -> None:

@@ -73,6 +73,8 @@ class Retrier:
                 incoming = read(mine[0], subscription, self._own_source) if subscription else None
                 if incoming is None:
                     raise HandlerMissing
+                if incoming.handler.event.last_word and (void := await parked.make_void(tx, id)):
+                    log.warning("parked event %d of topic %s makes %d before it void", id, topic, void)
                 await incoming.handler.call(tx, [incoming.event], [incoming.envelope])
                 await parked.done(tx, id)
 

@@ -44,7 +44,7 @@ def test_what_no_column_holds_gets_to_no_statement(kind: type, value: object) ->
         Position(cursor=cursor([value])).values(kind)
 
 
-@pytest.mark.parametrize("values", [[], ["a", "b"], {}, None, 7, [None], [["a"]]])
+@pytest.mark.parametrize("values", [[], ["a", "b"], {}, {"a": 1}, "a", None, 7, [None], [["a"]]])
 def test_other_shapes_are_no_cursor(values: object) -> None:
     with pytest.raises(InvalidCursor):
         Position(cursor=cursor(values)).values(str)

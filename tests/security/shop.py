@@ -135,7 +135,7 @@ async def _product(served: Served) -> Premises:
 
 async def _inventory(served: Served) -> Premises:
     found, product_id, order_id = Premises("inventory", served, uuid4()), uuid7(), uuid7()
-    await served.hear(_product_of(product_id))
+    await served.hear(product_of(product_id))
     warehouse = _made(await found.admin.post("/warehouses", json={"code": "W1", "name": "Main"}))
     supplier = _made(await found.admin.post("/suppliers", json={"name": "Hanford"}))
     found.values = {
@@ -159,7 +159,7 @@ async def _inventory(served: Served) -> Premises:
 
 async def _order(served: Served) -> Premises:
     found, product_id = Premises("order", served, uuid4()), uuid7()
-    await served.hear(_product_of(product_id), _account(found.owner))
+    await served.hear(product_of(product_id), _account(found.owner))
     assert (await found.as_owner.put(f"/cart/items/{product_id}", json={"quantity": 3})).is_success
     lines = [{"product_id": str(product_id), "quantity": 2}]
     body = {"lines": lines, "ship_to": SHIP_TO}
@@ -212,7 +212,7 @@ def _price(amount: int) -> dict[str, Any]:
     return {"amount": amount, "currency": "GBP"}
 
 
-def _product_of(product_id: UUID) -> ProductChanged:
+def product_of(product_id: UUID) -> ProductChanged:
     price = ScheduledPrice(amount=100, currency="GBP", min_quantity=1, starts_at=utcnow() - timedelta(days=1))
     return ProductChanged(
         product_id=product_id, version=1, sku="L1", name="A lantern", slug="a-lantern", status="active", prices=[price]

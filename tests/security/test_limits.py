@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import asyncpg
 import httpx
@@ -12,11 +12,13 @@ import pytest
 import uvicorn
 
 from local_stack import ports
+from service_kit.database import doors
 from service_kit.http.headers import MOST_BYTES
 from service_kit.http.server import LimitedProtocol
+from service_kit.ids import uuid7
 from tests.harness.service import serve
 from tests.security.operations import SERVICES, Operation, app, operations
-from tests.security.shop import Premises, premises
+from tests.security.shop import Premises, premises, product_of
 
 PROBLEM = "application/problem+json"
 BOUNDS = ("maxLength", "pattern", "enum", "const", "format")
@@ -180,6 +182,57 @@ async def test_a_statement_that_takes_too_long_is_called_off() -> None:
         assert (answer.status_code, answer.json()["type"]) == (503, "/problems/busy")
         assert answer.headers["Retry-After"] == "1"
         assert (await served.anonymous.get("/categories")).status_code == 200
+
+
+WAITERS = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+
+
+@pytest.mark.parametrize("door", ["session", "hot"])
+async def test_who_loses_a_deadlock_is_told_to_come_again(door: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A real one, of two transactions that each hold what the other waits for; the request's is called off."""
+    monkeypatch.setitem(doors.LIMITS, "deadlock_timeout", "500ms")  # and nothing else ends a wait
+    monkeypatch.setitem(doors.LIMITS, "lock_timeout", "60s")
+    async with premises("user" if door == "session" else "inventory") as place:
+        first, second, request = await (_two_accounts if door == "session" else _two_products)(place)
+        blocker = await asyncpg.connect(place.served.database_url)
+        await blocker.execute("SET deadlock_timeout = '60s'")
+        transaction = blocker.transaction()
+        await transaction.start()
+        await blocker.execute(second)
+        asking = asyncio.create_task(place.admin.request(**request))
+        while not await blocker.fetchval(WAITERS):
+            assert not asking.done(), asking.result().text
+        await blocker.execute(first)  # which waits until the request has let go
+        answer = await asking
+        await transaction.rollback()
+        await blocker.close()
+        assert (answer.status_code, answer.json()["type"]) == (503, "/problems/busy")
+        assert answer.headers["Retry-After"] == "1"
+        assert (await place.admin.request(**request)).is_success
+
+
+Tie = tuple[str, str, dict[str, Any]]
+"""What locks one row, what locks another, and a request that locks them in this order."""
+
+
+async def _two_accounts(place: Premises) -> Tie:
+    body = {"email": "x@example.com", "password": "correct horse battery", "full_name": "X", "roles": ["Admin"]}
+    admin = (await place.admin.post("/users", json=body)).json()["id"]
+    lock = "SELECT FROM accounts WHERE id = '{}' FOR UPDATE"
+    change = {"method": "PATCH", "url": f"/users/{place.owner}", "json": {"full_name": "Another"}}
+    return lock.format(admin), lock.format(place.owner), change
+
+
+async def _two_products(place: Premises) -> Tie:
+    products = sorted([place.values["product_id"], str(uuid7())])
+    for product_id in products:
+        await place.served.hear(product_of(UUID(product_id)))
+    body = {name: place.values[name] for name in ("warehouse_id", "supplier_id")}
+    lines = [{"product_id": product_id, "quantity": 1} for product_id in products]
+    receipt: dict[str, Any] = {"method": "POST", "url": "/stock/receipts", "json": {**body, "lines": lines}}
+    assert (await place.admin.request(**receipt)).is_success
+    first, second = (f"SELECT FROM stock WHERE product_id = '{each}' FOR UPDATE" for each in products)
+    return first, second, receipt
 
 
 @pytest.mark.parametrize("service", SERVICES)

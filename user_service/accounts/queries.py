@@ -19,6 +19,11 @@ async def by_email(tx: Tx, email: str) -> Account | None:
     return (await tx.exec(select(Account).where(Account.email == email.lower()))).first()
 
 
+async def id_by_email(tx: Tx, email: str) -> UUID | None:
+    """No more than that: making an account of the row would take a time that tells that there is one."""
+    return (await tx.exec(select(Account.id).where(Account.email == email.lower()))).first()
+
+
 async def lock(tx: Tx, account_id: UUID) -> Account | None:
     """The account, held until the transaction ends, so that its events go out in the order of its versions."""
     return (await tx.exec(select(Account).where(Account.id == account_id).with_for_update())).first()

@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy.exc import IntegrityError
 
 from contracts.events import users
-from contracts.permissions import Role
+from contracts.permissions import Permission, Role
 from service_kit.clock import utcnow
 from service_kit.database import Tx
 from service_kit.http.etag import Expected
@@ -79,15 +79,16 @@ async def change_by_staff(
     tx: Tx, who: Principal, origin: Origin, account_id: UUID, expected: Expected, *, roles: list[str] | None = None,
     **fields: object,
 ) -> Account:  # fmt: skip
-    """Who is disabled is signed out everywhere.
+    """Who is disabled is signed out everywhere. Of two who remove each other the second is refused.
 
-    Raises: NotFound, PreconditionFailed, NotOneself, LastAdmin, UnknownRole, NotYoursToGive.
+    Raises: NotFound, PreconditionFailed, NotOneself, LastAdmin, UnknownRole, NotYoursToGive, NoLongerAllowed.
     """
     fields |= {} if roles is None else {"roles": roles}
     if account_id == who.user_id and fields.keys() & {"roles", "active"}:
         raise NotOneself
     await grants.hold_roles(tx, roles or [])
     admins = await queries.lock_admins(tx)
+    await standing.check(tx, who, [Permission.USERS_MANAGE_ANY])  # again: it may have been taken while this one waited
     account = await queries.lock(tx, account_id) or not_found(Account, account_id)
     await grants.check_roles(tx, who, _touched(account, fields))
     account = await change(tx, origin, account_id, expected, **fields)

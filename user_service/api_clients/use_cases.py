@@ -28,7 +28,7 @@ async def create(
     tx: Tx, who: Principal, origin: Origin, name: str, permissions: list[str]
 ) -> tuple[ApiClient, ClientSecret, str]:
     """The client, its secret's row and the secret itself, which nobody can read again. Raises: NotYoursToGive."""
-    check_permissions(who, permissions)
+    await check_permissions(tx, who, permissions)
     client = ApiClient(name=name, permissions=sorted(permissions), created_by=who.user_id)
     tx.add(client)
     await tx.flush()
@@ -51,7 +51,7 @@ async def change(
     before = client.permissions
     after = before if permissions is None else sorted(permissions)
     enabled = fields.get("active") is True and not client.active
-    check_permissions(who, after if enabled else set(before) ^ set(after))
+    await check_permissions(tx, who, after if enabled else set(before) ^ set(after))
     changes = {name: value for name, value in fields.items() if value is not None}
     client.change(permissions=after, **changes)
     record(
@@ -81,7 +81,7 @@ async def add_secret(tx: Tx, who: Principal, origin: Origin, client_id: UUID) ->
     Raises: NotFound, TooManySecrets, NotYoursToGive (a secret is as good as what the client may).
     """
     client = await _lock(tx, client_id)
-    check_permissions(who, client.permissions)
+    await check_permissions(tx, who, client.permissions)
     if len(await queries.secrets_of(tx, [client_id])) >= MOST_SECRETS:
         raise TooManySecrets(most=MOST_SECRETS)
     record(tx, origin, Action.API_CLIENT_SECRET_ADDED, None, client=str(client_id))

@@ -1,6 +1,7 @@
 """Signing in, and staying signed in."""
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from uuid import UUID
@@ -62,23 +63,21 @@ class SignIn:
         async with self.database.tx() as tx:
             with_code = await factors.is_on(tx, account.id)
         if with_code and otp is None:
-            raise MfaRequired(mfa_token=self._mfa_token(account), expires_in=int(MFA_TOKEN_LIFETIME.total_seconds()))
-        if with_code and otp is not None:
-            await self._prove(account.id, otp, origin)
-        return await self._begin(account, origin)
+            raise self._code_needed(account)
+        factor = await self._prove(account.id, otp, origin) if with_code and otp is not None else ()
+        return await self._begin(account, origin, factor)
 
     async def by_code(self, mfa_token: str, otp: str, origin: Origin) -> SignedIn:
         """The second step of signing in. Raises: InvalidGrant, WrongCode, TooManyTries."""
         account = await self._halfway_in(mfa_token)
-        await self._prove(account.id, otp, origin)
-        return await self._begin(account, origin)
+        return await self._begin(account, origin, await self._prove(account.id, otp, origin))
 
     async def by_refresh_token(self, token: str, origin: Origin) -> TokensOut:
         """Raises: InvalidGrant."""
         async with self.database.tx() as tx:
             renewed = await sessions.renew(tx, self.vault, token, origin, self.settings.session_lifetimes)
             account = await accounts.by_id(tx, renewed[0].account_id) if renewed else None
-            permissions = await self._permissions(tx, account) if account else frozenset()
+            permissions = await self._permissions(tx, account, renewed[0]) if renewed and account else frozenset()
         if renewed is None or account is None or not account.active:
             raise InvalidGrant
         return await self._for_person(account, permissions, *renewed)
@@ -95,29 +94,39 @@ class SignIn:
             raise InvalidScope(scope=" ".join(sorted(asked - allowed)))
         return await self._tokens(str(client.id), asked, {"client_id": str(client.id), "roles": []})
 
-    async def _begin(self, account: Account, origin: Origin) -> SignedIn:
+    async def _begin(self, account: Account, origin: Origin, factor: Sequence[str]) -> SignedIn:
+        """`factor`: what was proven beside the password."""
         async with self.database.tx() as tx:
             now = await accounts.hold(tx, account.id)
             if now is None or not now.active or now.password_hash != account.password_hash:
                 raise InvalidGrant  # disabled, or another password, while this one was verified
-            session, refresh_token = await sessions.begin(tx, now.id, origin, self.settings.session_lifetimes)
-            permissions = await self._permissions(tx, now)
+            if not factor and await factors.is_on(tx, now.id):
+                raise self._code_needed(now)  # since this moment
+            lifetimes = self.settings.session_lifetimes
+            session, refresh_token = await sessions.begin(tx, now.id, origin, lifetimes, factor)
+            permissions = await self._permissions(tx, now, session)
             await throttle.remember(tx, now.id, origin)
             record(tx, replace(origin, session_id=session.id), Action.SIGN_IN_SUCCEEDED, now.id)
         tokens = await self._for_person(now, permissions, session, refresh_token)
         return SignedIn(tokens, self.desk.throttle.device_cookie(now.email, origin))
 
-    async def _permissions(self, tx: Tx, account: Account) -> frozenset[str]:
+    async def _permissions(self, tx: Tx, account: Account, session: Session) -> frozenset[str]:
         held = await permissions_held(tx, account.roles)
         is_staff = not held <= permissions_of([Role.USER])
-        if is_staff and self.settings.staff_need_mfa and not await factors.is_on(tx, account.id):
-            return ENROL_ONLY
+        if is_staff and self.settings.staff_need_mfa:
+            return held if session.has_second_factor and await factors.is_on(tx, account.id) else ENROL_ONLY
         return held
 
     async def _for_person(
         self, account: Account, permissions: frozenset[str], session: Session, refresh_token: str
     ) -> TokensOut:
-        claims: dict[str, object] = {"client_id": FIRST_PARTY, "sid": str(session.id), "roles": account.roles}
+        claims: dict[str, object] = {
+            "client_id": FIRST_PARTY,
+            "sid": str(session.id),
+            "auth_time": int(session.created_at.timestamp()),
+            "amr": session.methods,
+            "roles": account.roles,
+        }
         return await self._tokens(str(account.id), permissions, claims, refresh_token)
 
     async def _tokens(
@@ -140,13 +149,16 @@ class SignIn:
             scope=" ".join(sorted_permissions),
         )
 
-    async def _prove(self, account_id: UUID, otp: str, origin: Origin) -> None:
+    async def _prove(self, account_id: UUID, otp: str, origin: Origin) -> Sequence[str]:
         try:
-            await Mfa(self.database, self.vault, self.desk.passwords).prove(account_id, otp)
+            return await Mfa(self.database, self.vault, self.desk.passwords).prove(account_id, otp)
         except (WrongProof, MfaNotOn) as error:
             async with self.database.tx() as tx:
                 record(tx, origin, Action.SIGN_IN_FAILED, account_id, wrong="code")
             raise WrongCode from error
+
+    def _code_needed(self, account: Account) -> MfaRequired:
+        return MfaRequired(mfa_token=self._mfa_token(account), expires_in=int(MFA_TOKEN_LIFETIME.total_seconds()))
 
     def _mfa_token(self, account: Account) -> str:
         """Says that the password was right; void once the password is another one."""

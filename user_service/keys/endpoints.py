@@ -15,7 +15,7 @@ from user_service.keys.signer import Signer
 router = APIRouter(prefix="/.well-known", tags=["keys"])
 
 IfNoneMatch = Annotated[str | None, Header(description="the `ETag` that you have: nothing new is a 304")]
-CLAIMS = ("iss", "aud", "sub", "iat", "exp", "jti", "sid", "client_id", "roles", "permissions")
+CLAIMS = ("iss", "aud", "sub", "iat", "exp", "jti", "sid", "auth_time", "amr", "client_id", "roles", "permissions")
 
 
 @router.get("/jwks.json", summary="Keys to verify access tokens with", openapi_extra=PUBLIC, responses={304: {}})

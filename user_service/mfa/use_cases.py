@@ -1,5 +1,6 @@
 """Setting a second factor up, proving it, and removing it. Each wrong try is counted, also where the request fails."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -26,6 +27,7 @@ from user_service.mfa.models import (
     recovery_hash,
 )
 from user_service.sessions import queries as sessions
+from user_service.sessions.models import BY_APP, BY_PASSWORD, MULTIPLE
 
 SHOP = "Online Mart"
 
@@ -60,6 +62,7 @@ class Mfa:
         TooManyTries.
         """
         async with self.database.tx() as tx:
+            await accounts.lock(tx, account_id)  # nobody signs in meanwhile, by the password alone
             factor = await _lock(tx, account_id)
             factor.check_may_try(utcnow())
             if factor.on:
@@ -92,19 +95,22 @@ class Mfa:
             await queries.delete_recovery_codes(tx, account_id)
             record(tx, origin, Action.MFA_DISABLED, account_id)
 
-    async def prove(self, account_id: UUID, code: str) -> None:
-        """By a code of the app, or by a recovery code. Raises: MfaNotOn, WrongProof, TooManyTries."""
+    async def prove(self, account_id: UUID, code: str) -> Sequence[str]:
+        """By a code of the app, or by a recovery code: what RFC 8176 calls that.
+
+        Raises: MfaNotOn, WrongProof, TooManyTries.
+        """
         async with self.database.tx() as tx:
             factor = await _lock(tx, account_id)
             factor.check_may_try(utcnow())
             if not factor.on:
                 raise MfaNotOn
-            right = self._is_code(factor, code)
-            if not right and await queries.use_recovery_code(tx, recovery_hash(account_id, code)):
+            if self._is_code(factor, code):
+                return BY_APP, MULTIPLE
+            if await queries.use_recovery_code(tx, recovery_hash(account_id, code)):
                 factor.succeeded()
-                right = True
-        if not right:
-            raise WrongProof
+                return (MULTIPLE,)
+        raise WrongProof
 
     async def prove_password(self, account_id: UUID, password: str) -> None:
         """Counted as wrong before it is looked at, which takes long, so that no others slip by meanwhile."""
@@ -120,7 +126,10 @@ class Mfa:
 
     async def _prove_either(self, account_id: UUID, origin: Origin, password: str | None, code: str | None) -> None:
         try:
-            await (self.prove_password(account_id, password or "") if code is None else self.prove(account_id, code))
+            if code is None:
+                await self.prove_password(account_id, password or "")
+            else:
+                await self.prove(account_id, code)
         except WrongProof:
             async with self.database.tx() as tx:
                 record(tx, origin, Action.MFA_CHANGE_REFUSED, account_id)
@@ -152,6 +161,7 @@ async def _lock(tx: Tx, account_id: UUID) -> SecondFactor:
 async def _turn_on(tx: Tx, factor: SecondFactor, origin: Origin) -> list[str]:
     factor.confirmed_at = utcnow()
     await sessions.end_all(tx, factor.account_id, but=origin.session_id)
+    await sessions.prove(tx, factor.account_id, origin.session_id, [BY_PASSWORD, BY_APP, MULTIPLE])
     record(tx, origin, Action.MFA_ENABLED, factor.account_id)
     return await _make_recovery_codes(tx, factor.account_id)
 

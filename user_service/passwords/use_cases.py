@@ -72,9 +72,9 @@ class PasswordDesk:
         """A mail with a token goes to the account's address, if it is somebody's. Raises: TooManyRequests."""
         await self.throttle.mail(email, origin)
         async with self.database.tx() as tx:
-            account = await accounts.by_email(tx, email)
+            account_id = await accounts.id_by_email(tx, email)
             mails.ask_for(tx, Purpose.RESET_PASSWORD, email)
-            record(tx, origin, Action.PASSWORD_RESET_ASKED, account.id if account else None)
+            record(tx, origin, Action.PASSWORD_RESET_ASKED, account_id)
 
     async def reset(self, token: str, new: str, origin: Origin) -> None:
         """All sessions end; and who read the mail has proven the address. Raises: TokenNotGood, PasswordTooWeak."""

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from contracts.permissions import Role, is_known, permissions_of
 from service_kit.database import Tx
-from service_kit.security import Principal
+from service_kit.security import Principal, standing
 from user_service.roles import queries
 from user_service.roles.models import BUILT_IN, NotYoursToGive, UnknownRole
 
@@ -33,11 +33,13 @@ async def hold_roles(tx: Tx, roles: Iterable[str]) -> None:
 
 
 async def check_roles(tx: Tx, who: Principal, roles: Iterable[str]) -> None:
-    """Whether `who` may give or take them. Raises: NotYoursToGive."""
-    check_permissions(who, await permissions_held(tx, roles))
+    """Whether `who` may give or take them. Raises: NotYoursToGive, NoLongerAllowed."""
+    await check_permissions(tx, who, await permissions_held(tx, roles))
 
 
-def check_permissions(who: Principal, permissions: Iterable[str]) -> None:
-    """Raises: NotYoursToGive."""
-    if missing := sorted(set(permissions) - who.permissions - _EVERYBODYS):
+async def check_permissions(tx: Tx, who: Principal, permissions: Iterable[str]) -> None:
+    """Raises: NotYoursToGive; NoLongerAllowed, where the token of before alone says that `who` holds them."""
+    special = set(permissions) - _EVERYBODYS
+    if missing := sorted(special - who.permissions):
         raise NotYoursToGive(permissions=", ".join(missing))
+    await standing.check(tx, who, sorted(special))

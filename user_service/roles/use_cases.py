@@ -17,7 +17,7 @@ async def create(
     tx: Tx, who: Principal, origin: Origin, name: str, description: str, permissions: list[str]
 ) -> OwnRole:
     """Raises: RoleExists, NotYoursToGive, TooManyRoles."""
-    check_permissions(who, permissions)
+    await check_permissions(tx, who, permissions)
     if name.lower() in {role.lower() for role in ROLES}:
         raise RoleExists(name=name)
     if await queries.count(tx) >= MOST:
@@ -53,7 +53,7 @@ async def change(
     expected.check(role.version)
     before = list(role.permissions)
     after = before if permissions is None else sorted(permissions)
-    check_permissions(who, set(before) ^ set(after))
+    await check_permissions(tx, who, set(before) ^ set(after))
     if description in (None, role.description) and before == after:
         return role
     role.description = role.description if description is None else description

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from sqlalchemy import Column, Text
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlmodel import Field
 
 from service_kit.clock import utcnow
@@ -13,6 +15,8 @@ from service_kit.ids import uuid7
 from user_service.audit.models import Origin
 from user_service.base import Base
 
+BY_PASSWORD, BY_APP, MULTIPLE = "pwd", "otp", "mfa"
+"""RFC 8176. A recovery code has no word of its own there: it shows in MULTIPLE alone."""
 RETRY_GRACE = timedelta(seconds=10)
 """For so long a refresh token that was used may come again from the same client: its answer may have got lost."""
 
@@ -35,6 +39,12 @@ class Session(Base, table=True):
     created_at: datetime = Field(default_factory=utcnow)
     last_used_at: datetime = Field(default_factory=utcnow)
     expires_at: datetime = Field(index=True)
+    methods: list[str] = Field(sa_column=Column(ARRAY(Text), nullable=False, server_default="{pwd}"))
+    """What its owner has proven who they are by, in the words of RFC 8176 (`amr`)."""
+
+    @property
+    def has_second_factor(self) -> bool:
+        return MULTIPLE in self.methods
 
     def use(self, origin: Origin, now: datetime, lifetimes: Lifetimes) -> None:
         self.user_agent, self.address, self.last_used_at = origin.user_agent or "", origin.address, now

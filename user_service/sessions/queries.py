@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import delete
+from sqlalchemy import delete, update
 from sqlmodel import col, select
 
 from service_kit.database import Tx
@@ -38,6 +38,12 @@ async def end_all(tx: Tx, account_id: UUID, *, but: UUID | None = None) -> None:
     """All of the account's sessions, or all `but` one. Access tokens that are out end within their ten minutes."""
     statement = delete(Session).where(col(Session.account_id) == account_id)
     await tx.exec(statement if but is None else statement.where(col(Session.id) != but))
+
+
+async def prove(tx: Tx, account_id: UUID, session_id: UUID | None, methods: list[str]) -> None:
+    """What the account's owner has proven within this session, from now on."""
+    statement = update(Session).where(col(Session.id) == session_id, col(Session.account_id) == account_id)
+    await tx.exec(statement.values(methods=methods))
 
 
 async def delete_expired(tx: Tx, now: datetime) -> None:

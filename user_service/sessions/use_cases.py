@@ -1,6 +1,7 @@
 """Opening, renewing and ending sessions."""
 
 import secrets
+from collections.abc import Sequence
 from uuid import UUID
 
 from service_kit.clock import utcnow
@@ -11,12 +12,22 @@ from user_service.audit.models import Action, Origin
 from user_service.audit.use_cases import record
 from user_service.keys.vault import Vault
 from user_service.sessions import queries
-from user_service.sessions.models import RETRY_GRACE, Lifetimes, RefreshToken, Session, as_token, hash_of
+from user_service.sessions.models import (
+    BY_PASSWORD,
+    RETRY_GRACE,
+    Lifetimes,
+    RefreshToken,
+    Session,
+    as_token,
+    hash_of,
+)
 
 
-async def begin(tx: Tx, account_id: UUID, origin: Origin, lifetimes: Lifetimes) -> tuple[Session, str]:
-    """A new session and its first refresh token."""
-    session = Session(account_id=account_id, expires_at=utcnow())
+async def begin(
+    tx: Tx, account_id: UUID, origin: Origin, lifetimes: Lifetimes, factor: Sequence[str]
+) -> tuple[Session, str]:
+    """A new session, by a password and what else was proven, and its first refresh token."""
+    session = Session(account_id=account_id, expires_at=utcnow(), methods=[BY_PASSWORD, *factor])
     session.use(origin, session.created_at, lifetimes)
     tx.add(session)
     await tx.flush()

@@ -218,19 +218,54 @@ async def test_nobody_gives_or_takes_what_they_do_not_hold(service: Served, admi
     assert (await admin.get("/roles/Strong")).json()["version"] == 1
 
 
-async def test_of_two_admins_who_remove_each_other_one_stays(service: Served) -> None:
+@pytest.mark.parametrize("others", [0, 1])
+async def test_of_two_admins_who_remove_each_other_one_stays(service: Served, others: int) -> None:
+    """Whose turn comes second is no Admin any more by then, whether there are other Admins or not."""
     for number in range(5):
-        ann, bob = [
+        names = ("ann", "bob", "eve")[: 2 + others]
+        ann, bob, *_ = [
             await (await Person(service, email=f"{name}{number}@example.com").register()).give("Admin")
-            for name in ("ann", "bob")
+            for name in names
         ]
         answers = await gather(
             service.caller(role="Admin", user_id=ann.id).patch(f"/users/{bob.id}", json={"roles": ["User"]}),
             service.caller(role="Admin", user_id=bob.id).patch(f"/users/{ann.id}", json={"active": False}),
         )
-        # 403, where one was removed before the other's request was let in.
-        assert sorted(answer.status_code for answer in answers) in ([200, 409], [200, 403])
+        done, refused = sorted(answers, key=lambda answer: answer.status_code)
+        assert (done.status_code, refused.status_code) == (200, 403)
+        assert refused.json()["type"] == "/problems/no-longer-allowed"
         admins = (await service.caller(role="Admin").get("/users?role=Admin&active=true")).json()["items"]
-        assert len(admins) == 1
+        assert len(admins) == 1 + others
         async with service.runtime.database.hot() as connection:
             await connection.execute("UPDATE accounts SET roles = '{User}'")
+
+
+async def test_the_last_admin_is_removed_by_nobody(service: Served) -> None:
+    ann = await (await Person(service).register()).give("Admin")
+    program = service.caller("users:manage:any", role="Admin")
+    for change in ({"roles": ["User"]}, {"active": False}):
+        answer = await program.patch(f"/users/{ann.id}", json=change)
+        assert (answer.status_code, answer.json()["type"]) == (409, "/problems/last-admin")
+
+
+async def test_who_lost_a_permission_gives_it_to_nobody(service: Served, admin: Caller) -> None:
+    """Though the token of before still says that they hold it."""
+    await make_role(admin, name="Head", permissions=["users:manage:any", "roles:manage", "api-clients:manage"])
+    await make_role(admin, name="Cashier", permissions=["refunds:write:any"])
+    client = (await admin.post("/api-clients", json={"name": "till", "permissions": ["refunds:write:any"]})).json()
+    bob = await (await Person(service, email="bob@example.com").register()).give("User", "Head", "Cashier")
+    ada = await Person(service).register()
+    await bob.sign_in()
+    await bob.give("User", "Head")
+    body = {"email": "x@example.com", "password": PASSWORD, "full_name": "X"}
+    for method, path, change in (
+        ("PATCH", f"/users/{ada.id}", {"roles": ["User", "Cashier"]}),
+        ("POST", "/users", {**body, "roles": ["Cashier"]}),
+        ("POST", "/roles", {"name": "Mine", "permissions": ["refunds:write:any"]}),
+        ("PATCH", "/roles/Cashier", {"permissions": []}),
+        ("POST", "/api-clients", {"name": "mine", "permissions": ["refunds:write:any"]}),
+        ("POST", f"/api-clients/{client['id']}/secrets", None),
+    ):
+        answer = await bob.call(method, path, json=change)
+        assert (answer.status_code, answer.json()["type"]) == (403, "/problems/no-longer-allowed"), f"{method} {path}"
+    assert (await bob.call("PATCH", f"/users/{ada.id}", json={"roles": ["User", "Head"]})).status_code == 200

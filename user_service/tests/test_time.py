@@ -1,6 +1,7 @@
 """What an answer's time tells, and what hashing passwords costs everybody else."""
 
 import asyncio
+import random
 import time
 from collections.abc import Awaitable, Callable
 from statistics import median, quantiles
@@ -18,63 +19,77 @@ FULL_COST = {
 }  # fmt: skip
 
 
-async def ratio(call: Callable[[str], Awaitable[httpx.Response]], tries: int, status: int) -> float:
-    """The median time of the answer about an account, against that where there is none; one after the other in turn."""
-    times: dict[str, list[float]] = {ADA["email"]: [], "nobody@example.com": []}
+Ask = Callable[[str], Awaitable[httpx.Response]]
+
+NOBODY = "nobody@example.com"
+WITH_FACTOR = "eve@example.com"
+SET_UP = """
+INSERT INTO second_factors (account_id, confirmed_at, encrypted_secret, last_step, failures)
+SELECT id, now(), '', 0, 0 FROM accounts WHERE email = $1
+"""
+
+
+async def ratios_of(call: Ask, tries: int, status: int) -> list[float]:
+    """How long answers about accounts take (the median), each against one of the same moment where there is none."""
+    times: dict[str, list[float]] = {email: [] for email in (NOBODY, ADA["email"], WITH_FACTOR)}
     bodies = set()
-    for _ in range(tries):
-        for email, taken in times.items():
-            began = time.perf_counter()
-            answer = await call(email)
-            taken.append(time.perf_counter() - began)
-            bodies.add((answer.status_code, answer.content))
+    turns = [email for _ in range(tries) for email in random.sample(list(times), len(times))]
+    for email in turns:
+        began = time.perf_counter()
+        answer = await call(email)
+        times[email].append(time.perf_counter() - began)
+        bodies.add((answer.status_code, answer.content))
     assert {seen for seen, _ in bodies} == {status}
     assert len(bodies) == 1
-    return median(times[ADA["email"]]) / median(times["nobody@example.com"])
+    return [
+        median(taken / nobodys for taken, nobodys in zip(times[email], times[NOBODY], strict=True))
+        for email in (ADA["email"], WITH_FACTOR)
+    ]
 
 
-async def ratios(tries: int) -> tuple[float, float]:
-    """Of signing in with a wrong password, and of asking for a reset."""
-    async with open_people(**FULL_COST) as people:
+async def ratios(tries: int) -> tuple[list[float], list[float]]:
+    """Of signing in with a wrong password, and of asking for a reset: an account, and one with a second factor."""
+    # No mail is sent: to whom, shows in no answer, but takes its time of whichever request is next.
+    async with open_people(**FULL_COST, smtp_host="") as people:
         await people.register()
+        await people.register(email=WITH_FACTOR)
+        await people.sql(SET_UP, WITH_FACTOR)
 
         async def sign_in(email: str) -> httpx.Response:
             return await people.sign_in(username=email, password="not the one")
 
-        return await ratio(sign_in, tries, 400), await ratio(people.ask_for_reset, tries, 202)
+        return await ratios_of(sign_in, tries, 400), await ratios_of(people.ask_for_reset, tries, 202)
 
 
 async def test_an_answer_takes_as_long_where_there_is_no_account() -> None:
-    signing_in, resetting = await ratios(60)
-    assert 0.75 < signing_in < 1.33
-    assert 0.6 < resetting < 1.66
+    signing_in, resetting = await ratios(40)
+    assert all(0.75 < each < 1.33 for each in signing_in), signing_in
+    assert all(0.6 < each < 1.66 for each in resetting), resetting
 
 
 @pytest.mark.long
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 async def test_an_answer_takes_as_long_where_there_is_no_account_to_within_five_percent() -> None:
     signing_in, resetting = await ratios(500)
-    assert abs(signing_in - 1) < 0.05, signing_in
-    assert abs(resetting - 1) < 0.05, resetting
+    assert all(abs(each - 1) < 0.05 for each in (*signing_in, *resetting)), (signing_in, resetting)
 
 
 async def test_twenty_sign_ins_at_once_do_not_hold_anybody_up() -> None:
+    """In the usual round, not in the best. What others at work on this machine cost shows where nobody signs in."""
     settings = {**SETTINGS, "password_memory_kib": 19_456, "password_rounds": 2}
     async with serving("user_service", **settings) as url, httpx.AsyncClient(base_url=url, timeout=60) as client:
         assert (await client.post("/users", json=ADA)).status_code == 201
-        slow = [await _slow_answer(url, client) for _ in range(2)]
-        while min(slow) >= 0.1 and len(slow) < 6:  # others may be at work on this machine for a while
-            slow.append(await _slow_answer(url, client))
-        assert min(slow) < 0.1, slow
+        rounds = [(await _slow_answer(url, client, 0), await _slow_answer(url, client, 20)) for _ in range(3)]
+        assert median(busy - quiet for quiet, busy in rounds) < 0.1, rounds
 
 
-async def _slow_answer(url: str, client: httpx.AsyncClient) -> float:
-    """What 99 of 100 looks at the server's health stay under while twenty sign in, again and again."""
+async def _slow_answer(url: str, client: httpx.AsyncClient, people: int) -> float:
+    """What 99 of 100 looks at the server's health stay under while so many sign in, again and again."""
     times: list[float] = []
     while len(times) < 200:
-        signing_in = asyncio.gather(*(_sign_in(client) for _ in range(20)))
+        signing_in = asyncio.gather(*(_sign_in(client) for _ in range(people)), asyncio.sleep(0.2, None))
         times += await asyncio.to_thread(_health_times, url, signing_in)
-        assert {answer.status_code for answer in await signing_in} == {200}
+        assert {answer.status_code for answer in await signing_in if answer} <= {200}
     return quantiles(times, n=100)[98]
 
 
@@ -83,7 +98,7 @@ async def _sign_in(client: httpx.AsyncClient) -> httpx.Response:
     return await client.post("/auth/token", data=form)
 
 
-def _health_times(url: str, while_this: "asyncio.Future[list[httpx.Response]]") -> list[float]:
+def _health_times(url: str, while_this: "asyncio.Future[list[httpx.Response | None]]") -> list[float]:
     """How long each look at the server's health takes, one after the other."""
     times = []
     with httpx.Client(base_url=url) as client:

@@ -1,0 +1,139 @@
+"""What is the last word on its key waits for nothing that failed before it, and takes that away."""
+
+import asyncio
+from typing import Any
+from uuid import UUID, uuid4
+
+from contracts.events.users import UserChanged, UserErased
+from service_kit.database import HotTx
+from service_kit.messaging import Envelope, consumes, parked
+from service_kit.messaging.tests.shop import Shop, erased, eventually, write_down
+from service_kit.messaging.tests.test_consumer import snapshot
+
+KEYS = "SELECT convert_from(key, 'UTF8') || ' ' || status FROM parked_events ORDER BY id"
+ALL = "SELECT row_to_json(t)::text FROM (TABLE {table}) AS t"
+WAITERS = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+
+
+def known(user_id: UUID, version: int, word: str) -> UserChanged:
+    return UserChanged(
+        user_id=user_id, version=version, email=f"{word}@example.com", full_name=word, roles=["User"],
+        email_verified=True, active=True,
+    )  # fmt: skip
+
+
+@consumes(UserChanged)
+async def never(tx: HotTx, event: UserChanged) -> None:
+    raise ValueError(f"no room for {event.full_name}")
+
+
+async def parked_keys(shop: Shop) -> list[str]:
+    async with shop.notifications.hot() as connection:
+        return [row[0] for row in await connection.fetch(KEYS)]
+
+
+async def become(shop: Shop, *wanted: str) -> None:
+    async def so() -> bool:
+        return await parked_keys(shop) == list(wanted)
+
+    await eventually(so, what=f"parked: {wanted}")
+
+
+async def places_of(shop: Shop, word: str) -> list[str]:
+    """The tables of messaging in which the word stands; bytes show as hexadecimal digits."""
+    found = []
+    async with shop.notifications.hot() as connection:
+        for table in ("parked_events", "outbox", "inbox"):
+            rows = [row[0] for row in await connection.fetch(ALL.format(table=table))]
+            found += [table for row in rows if word in row or word.encode().hex() in row]
+    return found
+
+
+async def test_an_erasure_waits_for_no_dead_letter_and_leaves_nothing_of_it(shop: Shop) -> None:
+    ada, bob, word = uuid4(), uuid4(), f"canary{uuid4().hex[:8]}"
+    await shop.publish([known(ada, 1, word), known(ada, 2, word), known(bob, 1, "bob")])
+    await shop.listen(never, snapshot)
+    await shop.records("users.dlq", 2)  # both were given up on, and said so
+
+    async def told() -> bool:
+        unpublished = "SELECT count(*) FROM outbox WHERE published_at IS NULL"
+        return bool(await shop.value(shop.notifications, unpublished) == 0)
+
+    await eventually(told)
+    assert set(await places_of(shop, word)) == {"parked_events", "outbox"}
+
+    await shop.publish([erased(ada, 3)])
+    assert await shop.effects(1) == [(ada, 3)]
+    await become(shop, f"{bob} dead")
+    assert await places_of(shop, word) == []
+    assert await places_of(shop, "bob@example.com") == ["parked_events", "outbox"]
+    async with shop.notifications.hot_tx() as tx:
+        [letter] = await parked.dead_letters(tx, after=0, limit=10)
+        assert await parked.replay(tx, letter.id)
+    await shop.publish([erased(ada, 4)])  # said again
+    assert await shop.effects(2) == [(ada, 3), (ada, 4)]
+
+
+async def test_one_that_queued_before_it_could_pass_passes_now(shop: Shop) -> None:
+    """And of two, the first goes first."""
+    ada = uuid4()
+    await shop.publish([known(ada, 1, "ada"), known(ada, 2, "ada"), erased(ada, 3), erased(ada, 4)])
+    await shop.listen(never, snapshot)
+    assert await shop.effects(2) == [(ada, 3), (ada, 4)]
+    await become(shop)
+
+
+async def test_what_came_before_stays_until_the_last_word_has_taken_effect(shop: Shop) -> None:
+    ada, cured = uuid4(), asyncio.Event()
+
+    @consumes(UserErased)
+    async def forget(tx: HotTx, event: UserErased, envelope: Envelope) -> None:
+        if not cured.is_set():
+            raise ValueError
+        await write_down(tx, event, envelope)
+
+    await shop.publish([known(ada, 1, "ada"), erased(ada, 2), erased(ada, 3)])
+    await shop.listen(never, forget)
+    await become(shop, f"{ada} dead", f"{ada} dead", f"{ada} waiting")
+    cured.set()
+    async with shop.notifications.hot_tx() as tx:
+        letters = await parked.dead_letters(tx, after=0, limit=10)
+        assert await parked.replay(tx, letters[1].id)
+    assert await shop.effects(2) == [(ada, 2), (ada, 3)]
+    await become(shop)
+
+
+async def test_it_waits_for_whoever_has_one_of_them_in_hand(shop: Shop) -> None:
+    """Or that one's effects, which come later, would outlive it."""
+    ada, in_hand, go_on = uuid4(), asyncio.Event(), asyncio.Event()
+    tries = 0
+
+    @consumes(UserChanged)
+    async def slow(tx: HotTx, event: UserChanged, envelope: Envelope) -> None:
+        nonlocal tries
+        tries += 1
+        if tries <= 2:  # with its batch, and alone
+            raise ValueError
+        in_hand.set()
+        await go_on.wait()
+        await write_down(tx, event, envelope)
+
+    await shop.publish([known(ada, 1, "ada")])
+    first: Any = await shop.listen(slow, snapshot)
+    await in_hand.wait()
+    await shop.publish([erased(ada, 2)])
+    other = type(first.retrier)(
+        shop.another(shop.notification_url), first.subscriptions, "/notification_service", first.tuning
+    )
+    running = asyncio.create_task(other.run())
+
+    async def waits() -> bool:
+        return bool(await shop.value(shop.notifications, WAITERS))
+
+    await eventually(waits, what="another replica's turn")
+    assert await shop.value(shop.notifications, "SELECT count(*) FROM effects") == 0
+    go_on.set()
+    assert await shop.effects(2) == [(ada, 1), (ada, 2)]
+    other.stop()
+    await running
+    await become(shop)
