@@ -21,6 +21,9 @@ from user_service.mfa.use_cases import renew_encryption
 from user_service.tests.conftest import SETTINGS
 from user_service.tests.people import PASSWORD, Person
 
+SLOW = 5
+"""Seconds that may pass on a slow machine between a code's being shown and its being looked at."""
+
 
 class Phone:
     """An app that shows codes; no code is shown twice."""
@@ -30,8 +33,10 @@ class Phone:
         self._step = int(utcnow().timestamp()) // 30 - 2
 
     def code(self) -> str:
-        """The earliest that is still accepted and was not shown before: three of them at any time."""
-        self._step = max(self._step + 1, int(utcnow().timestamp()) // 30 - 1)
+        """The earliest that was not shown before and is accepted for SLOW seconds yet, or will be soon."""
+        now = utcnow().timestamp()
+        self._step = max(self._step + 1, int(now + SLOW) // 30 - 1)
+        time.sleep(max((self._step - 1) * 30 - now, 0))  # the clock's own step is what is awaited
         return self._totp.generate_otp(self._step)
 
 
