@@ -42,6 +42,11 @@ async def test_nothing_of_an_erased_person_is_left(world: World) -> None:
     await person.order_becomes(order["id"], "paid")
     await world.deliver(order["id"])
     await person.order_becomes(order["id"], "delivered")
+    back = {"lines": [{"product_id": product, "quantity": 1}], "reason": f"too small for {word}"}
+    key = {"Idempotency-Key": "back"}
+    asked = await person.call("order", "POST", f"/orders/{order['id']}/returns", json=back, headers=key)
+    refusal = {"reason": f"{word} has worn it"}
+    await world.staff.call("order", "POST", f"/returns/{asked['id']}/refuse", json=refusal)
     cancelled = await person.order((product, 1), ship_to=address)
     why = {"reason": f"{word} has moved"}
     await person.call("order", "POST", f"/orders/{cancelled['id']}/cancel", json=why)
