@@ -5,10 +5,11 @@ from dataclasses import replace
 from typing import Any
 
 from tests.system import returns
-from tests.system.books import Kind, agree, violations
+from tests.system.books import agree, violations
 from tests.system.crowd import Ledger
 from tests.system.fickle import FickleCrowd
 from tests.system.sources import Books, read
+from tests.system.verdict import Kind
 from tests.system.world import World
 
 REFUND = {
