@@ -96,7 +96,11 @@ async def test_never_more_than_was_approved(inventory: Inventory) -> None:
         refused = await inventory.take_back(back.return_id, place, *lines)
         assert (refused.status_code, refused.json()["type"]) == (409, "/problems/more-than-expected")
     assert refused.json()["lines"][0]["came"] == 1
-    wrong: tuple[list[tuple[UUID, int, int]], ...] = ([(product_id, -1, 0)], [(product_id, 1, 0), (product_id, 1, 0)], [])
+    wrong: tuple[list[tuple[UUID, int, int]], ...] = (
+        [(product_id, -1, 0)],
+        [(product_id, 1, 0), (product_id, 1, 0)],
+        [],
+    )
     assert [(await inventory.take_back(back.return_id, place, *each)).status_code for each in wrong] == [422] * 3
     assert (await inventory.take_back(back.return_id, uuid4(), (product_id, 1, 0))).status_code == 404
     assert (await inventory.take_back(uuid4(), place, (product_id, 1, 0))).status_code == 404
