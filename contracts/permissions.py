@@ -45,6 +45,7 @@ class Permission(StrEnum):
     SHIPMENTS_READ = "shipments:read", "See every shipment"
     SHIPMENTS_DISPATCH = "shipments:dispatch", "Hand shipments to a carrier"
     SHIPMENTS_DELIVER = "shipments:deliver", "Mark shipments as delivered"
+    RETURNS_RECEIVE = "returns:receive", "Book in what comes back of returns: into stock, or as scrap"
 
     CARTS_READ = "carts:read", "See one's own cart"
     CARTS_WRITE = "carts:write", "Change one's own cart"
@@ -60,6 +61,10 @@ class Permission(StrEnum):
     PAYMENTS_READ_ANY = "payments:read:any", "See every payment and refund"
     PAYMENTS_WRITE_ANY = "payments:write:any", "Pay customers' orders for them, and verify every payment"
     REFUNDS_WRITE_ANY = "refunds:write:any", "Refund payments, in part or in full"
+    RETURNS_READ = "returns:read", "See the returns of one's own orders"
+    RETURNS_WRITE = "returns:write", "Ask to give back what one's own orders brought, and withdraw that"
+    RETURNS_READ_ANY = "returns:read:any", "See every return"
+    RETURNS_DECIDE_ANY = "returns:decide:any", "Approve and refuse returns"
 
     NOTIFICATIONS_READ = "notifications:read", "See one's own notifications and preferences"
     NOTIFICATIONS_WRITE = "notifications:write", "Mark one's own notifications as read, and change preferences"
@@ -90,6 +95,8 @@ _OWN_THINGS = frozenset(
         Permission.ORDERS_CANCEL,
         Permission.PAYMENTS_READ,
         Permission.PAYMENTS_WRITE,
+        Permission.RETURNS_READ,
+        Permission.RETURNS_WRITE,
         Permission.NOTIFICATIONS_READ,
         Permission.NOTIFICATIONS_WRITE,
     }
@@ -121,11 +128,13 @@ SENSITIVE = frozenset(
         Permission.PRICES_MANAGE,
         Permission.STOCK_RECEIVE,
         Permission.STOCK_ADJUST,
+        Permission.RETURNS_RECEIVE,
         Permission.ORDERS_WRITE_ANY,
         Permission.ORDERS_CANCEL_ANY,
         Permission.ORDERS_AGREE_PRICE,
         Permission.PAYMENTS_WRITE_ANY,
         Permission.REFUNDS_WRITE_ANY,
+        Permission.RETURNS_DECIDE_ANY,
         Permission.DEAD_LETTERS_MANAGE,
     }
 )

@@ -11,6 +11,8 @@ from inventory_service.people import use_cases as people_use_cases
 from inventory_service.reservations import consumers as reservation_consumers
 from inventory_service.reservations import endpoints as reservations
 from inventory_service.reservations import use_cases as reservation_use_cases
+from inventory_service.returns import consumers as return_consumers
+from inventory_service.returns import endpoints as returns
 from inventory_service.settings import Settings
 from inventory_service.shipments import endpoints as shipments
 from inventory_service.stock import endpoints as stock
@@ -26,16 +28,17 @@ def create(settings: Settings | None = None) -> FastAPI:
     return create_app(
         settings or Settings(),
         title="Online Mart · inventory",
-        description="Warehouses, suppliers, stock and its ledger, what orders have reserved, and their shipments.",
+        description="Warehouses, suppliers, stock and its ledger, what orders have reserved, shipments and returns.",
         routers=[
             warehouses.router,
             suppliers.router,
             stock.router,
             reservations.router,
             shipments.router,
+            returns.router,
             people.router,
         ],
-        consumers=[reservation_consumers, catalogue_consumers, people_consumers],
+        consumers=[reservation_consumers, return_consumers, catalogue_consumers, people_consumers],
         jobs=[
             Job("publish-stock-levels", stock_use_cases.publish_levels, every=timedelta(milliseconds=100)),
             Job("expire-reservations", reservation_use_cases.expire, every=timedelta(seconds=5)),

@@ -3,6 +3,7 @@
 from inventory_service.base import Base
 from inventory_service.catalogue import models as catalogue
 from inventory_service.reservations import models as reservations
+from inventory_service.returns import models as returns
 from inventory_service.shipments import models as shipments
 from inventory_service.stock import models as stock
 from inventory_service.suppliers import models as suppliers
@@ -12,4 +13,4 @@ from service_kit.database import add_kit_tables
 metadata = Base.metadata
 add_kit_tables(metadata, idempotency=True)
 
-__all__ = ["Base", "catalogue", "metadata", "reservations", "shipments", "stock", "suppliers", "warehouses"]
+__all__ = ["Base", "catalogue", "metadata", "reservations", "returns", "shipments", "stock", "suppliers", "warehouses"]

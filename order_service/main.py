@@ -1,4 +1,4 @@
-"""The order service: carts, orders, payments."""
+"""The order service: carts, orders, payments, returns."""
 
 from datetime import timedelta
 
@@ -15,6 +15,8 @@ from order_service.payments.jobs import JOBS as PAYMENT_JOBS
 from order_service.people import endpoints as people
 from order_service.people import use_cases as people_use_cases
 from order_service.resources import open_resources
+from order_service.returns import consumers as return_consumers
+from order_service.returns import endpoints as returns
 from order_service.settings import Settings
 from service_kit.http.application import create_app
 from service_kit.jobs import Job
@@ -24,9 +26,9 @@ def create(settings: Settings | None = None) -> FastAPI:
     return create_app(
         settings or Settings(),
         title="Online Mart · orders",
-        description="Carts, orders and their payments. An order is placed without asking any other service.",
-        routers=[carts.router, orders.router, payments.router, people.router],
-        consumers=[catalogue_consumers, order_consumers, payment_consumers],
+        description="Carts, orders, their payments and returns. An order is placed without asking any other service.",
+        routers=[carts.router, orders.router, payments.router, returns.router, people.router],
+        consumers=[catalogue_consumers, order_consumers, payment_consumers, return_consumers],
         jobs=[
             *ORDER_JOBS,
             *PAYMENT_JOBS,

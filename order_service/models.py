@@ -5,9 +5,10 @@ from order_service.carts import models as carts
 from order_service.catalogue import models as catalogue
 from order_service.orders import models as orders
 from order_service.payments import models as payments
+from order_service.returns import models as returns
 from service_kit.database import add_kit_tables
 
 metadata = Base.metadata
 add_kit_tables(metadata, idempotency=True)
 
-__all__ = ["Base", "carts", "catalogue", "metadata", "orders", "payments"]
+__all__ = ["Base", "carts", "catalogue", "metadata", "orders", "payments", "returns"]

@@ -52,6 +52,18 @@ class FulfilmentRequested(InventoryRequest, type="mart.fulfilment.requested.v1")
     ship_to: Address
 
 
+class ReturnExpected(InventoryRequest, type="mart.return.expected.v1"):
+    """Receive these when they come back, each product once; said by order when a return is approved.
+
+    The customer and the order's number are for the return's event.
+    """
+
+    return_id: UUID
+    user_id: UUID
+    number: str
+    lines: list[ProductQuantity]
+
+
 class ReservationAccepted(InventoryAnswer, type="mart.reservation.accepted.v1"):
     """All lines are reserved; said by inventory."""
 

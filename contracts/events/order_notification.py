@@ -6,6 +6,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, StrictInt
 
 from contracts.events.base import Event
 from contracts.money import Money
+from contracts.quantity import ProductQuantity
 from contracts.topics import ORDER_NOTIFICATION
 
 
@@ -87,3 +88,30 @@ class OrderDelivered(OrderEvent, type="mart.order.delivered.v1"):
 
 class OrderCompleted(OrderEvent, type="mart.order.completed.v1"):
     """The return window is over; said by order."""
+
+
+class OrderReturned(OrderEvent, type="mart.order.returned.v1"):
+    """Everything that was ordered has come back, and the order is at its end; said by order."""
+
+
+class ReturnEvent(OrderEvent):
+    """What every event about a return carries."""
+
+    return_id: UUID
+    lines: list[ProductQuantity]
+
+
+class ReturnRequested(ReturnEvent, type="mart.return.requested.v1"):
+    """The customer wants to give these back; said by order."""
+
+    reason: str
+
+
+class ReturnApproved(ReturnEvent, type="mart.return.approved.v1", told_to_customer=True):
+    """Staff take these back, and the customer may send them; said by order."""
+
+
+class ReturnRefused(ReturnEvent, type="mart.return.refused.v1", told_to_customer=True):
+    """Staff don't take these back; said by order."""
+
+    reason: str

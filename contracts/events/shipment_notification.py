@@ -1,8 +1,8 @@
-"""Topic `shipment_notification`: the parcels of an order."""
+"""Topic `shipment_notification`: the parcels of an order, and what comes back of them."""
 
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from contracts.events.base import Event
 from contracts.quantity import ProductQuantity
@@ -36,3 +36,32 @@ class ShipmentDispatched(ShipmentEvent, type="mart.shipment.dispatched.v1", told
 
 class ShipmentDelivered(ShipmentEvent, type="mart.shipment.delivered.v1", told_to_customer=True):
     """The parcel has arrived; said by inventory."""
+
+
+class ReceivedLine(BaseModel):
+    """What came back of a product: as good as new, or only to be thrown away."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    product_id: UUID
+    restocked: int = Field(ge=0)
+    scrapped: int = Field(ge=0)
+
+
+class ReturnReceived(
+    Event,
+    type="mart.return.received.v1",
+    topic=SHIPMENT_NOTIFICATION,
+    source="/inventory_service",
+    key="order_id",
+    subject="return_id",
+    told_to_customer=True,
+):
+    """A warehouse has looked at what came back of an approved return; said by inventory, once for each return."""
+
+    return_id: UUID
+    order_id: UUID
+    user_id: UUID
+    number: str
+    warehouse_id: UUID
+    lines: list[ReceivedLine]

@@ -23,6 +23,9 @@ TOLD_TO_CUSTOMER = {
     "mart.payment.refunded.v1",
     "mart.shipment.dispatched.v1",
     "mart.shipment.delivered.v1",
+    "mart.return.approved.v1",
+    "mart.return.refused.v1",
+    "mart.return.received.v1",
 }
 
 
@@ -33,7 +36,7 @@ def of(type: str) -> type[Event]:
 
 
 def test_catalogue_and_examples_name_the_same_types() -> None:
-    assert len(EVENTS) >= 31
+    assert len(EVENTS) >= 37
     assert {event.type for event in EVENTS} == {type for type, _, _ in ALL_EXAMPLES}
 
 
@@ -90,6 +93,7 @@ def test_subjects_are_the_aggregates_whose_version_the_event_carries() -> None:
         ("order_notification", "order_id"),
         ("payment_status", "payment_id"),
         ("shipment_notification", "shipment_id"),
+        ("shipment_notification", "return_id"),
     }
 
 

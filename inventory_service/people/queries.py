@@ -10,7 +10,10 @@ from service_kit.security import standing
 SHIPMENTS = """
 SELECT id, to_jsonb(shipments)::text FROM shipments WHERE user_id = $1 AND id > $2 ORDER BY id LIMIT $3
 """
-SECTIONS = [Section("account", standing.EXPORT), Section("shipments", SHIPMENTS)]
+RETURNS = """
+SELECT id, to_jsonb(returns)::text FROM returns WHERE user_id = $1 AND id > $2 ORDER BY id LIMIT $3
+"""
+SECTIONS = [Section("account", standing.EXPORT), Section("shipments", SHIPMENTS), Section("returns", RETURNS)]
 
 # The country stays, for the books. A parcel that is still to leave needs the rest, and loses it when it has left.
 FORGET = """

@@ -21,6 +21,7 @@ class MovementKind(StrEnum):
     RECEIPT = "receipt"
     ADJUSTMENT = "adjustment"
     DISPATCH = "dispatch"
+    RETURN = "return"
 
 
 class StockLevel(Base, table=True):
@@ -68,7 +69,7 @@ class StockMovement(Base, table=True):
     __tablename__ = "stock_movements"
     __table_args__ = (
         CheckConstraint("quantity <> 0", name="moves_something"),
-        CheckConstraint("kind IN ('receipt', 'adjustment', 'dispatch')", name="kind"),
+        CheckConstraint("kind IN ('receipt', 'adjustment', 'dispatch', 'return')", name="kind"),
         Index("ix_stock_movements_product_id_id", "product_id", "id"),
         Index("ix_stock_movements_warehouse_id_id", "warehouse_id", "id"),
     )
@@ -81,6 +82,7 @@ class StockMovement(Base, table=True):
     reason: str | None = None
     receipt_id: UUID | None = None
     shipment_id: UUID | None = None
+    return_id: UUID | None = None
     order_id: UUID | None = None
     user_id: UUID
     created_at: datetime = Field(default_factory=utcnow)

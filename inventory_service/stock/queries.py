@@ -12,6 +12,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import col, select
 
 from inventory_service.stock.models import MovementKind, StockLevel, StockMovement, StockReceipt, StockReceiptLine
+from service_kit.clock import utcnow
 from service_kit.database import HotConn, HotTx, Tx
 from service_kit.database.keyset import Position, Slice, keyset
 from service_kit.ids import uuid7
@@ -30,6 +31,11 @@ SET on_hand = stock.on_hand + excluded.on_hand, version = stock.version + 1, to_
 ADD_RECEIPT_MOVEMENTS = """
 INSERT INTO stock_movements (id, product_id, warehouse_id, kind, quantity, receipt_id, user_id, created_at)
 SELECT id, product_id, $4, $5, quantity, $6, $7, $8
+FROM unnest($1::uuid[], $2::uuid[], $3::bigint[]) AS line (id, product_id, quantity)
+"""
+ADD_RETURN_MOVEMENTS = """
+INSERT INTO stock_movements (id, product_id, warehouse_id, kind, quantity, return_id, order_id, user_id, created_at)
+SELECT id, product_id, $4, $5, quantity, $6, $7, $8, $9
 FROM unnest($1::uuid[], $2::uuid[], $3::bigint[]) AS line (id, product_id, quantity)
 """
 ADD_RECEIPT = """
@@ -82,6 +88,16 @@ async def add_receipt(tx: HotTx, receipt: StockReceipt, lines: Sequence[StockRec
     await tx.execute(
         ADD_RECEIPT_MOVEMENTS, [uuid7() for _ in lines], products, quantities,
         receipt.warehouse_id, MovementKind.RECEIPT, receipt.id, receipt.user_id, receipt.created_at,
+    )  # fmt: skip
+
+
+async def add_return_movements(
+    tx: HotTx, return_id: UUID, order_id: UUID, warehouse_id: UUID, quantities: Mapping[UUID, int], user_id: UUID
+) -> None:
+    """A movement for each product that came back."""
+    await tx.execute(
+        ADD_RETURN_MOVEMENTS, [uuid7() for _ in quantities], list(quantities), list(quantities.values()),
+        warehouse_id, MovementKind.RETURN, return_id, order_id, user_id, utcnow(),
     )  # fmt: skip
 
 

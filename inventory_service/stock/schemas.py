@@ -125,6 +125,7 @@ class MovementOut(BaseModel):
     reason: str | None
     receipt_id: UUID | None
     shipment_id: UUID | None
+    return_id: UUID | None
     order_id: UUID | None
     user_id: UUID = Field(description="who booked it")
     created_at: datetime

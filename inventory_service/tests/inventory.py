@@ -13,6 +13,7 @@ from contracts.events.inventory_deduction import (
     InventoryRequest,
     ReleaseRequested,
     ReservationRequested,
+    ReturnExpected,
 )
 from contracts.events.products import ProductChanged
 from contracts.quantity import ProductQuantity
@@ -54,6 +55,17 @@ def fulfilment(order_id: UUID, lines: Lines, user_id: UUID | None = None) -> Ful
         lines=_lines(lines),
         ship_to=SHIP_TO,
         version=3,
+    )
+
+
+def expected(order_id: UUID, lines: Lines, user_id: UUID | None = None) -> ReturnExpected:
+    return ReturnExpected(
+        order_id=order_id,
+        return_id=uuid7(),
+        user_id=user_id or uuid4(),
+        number="M-7K3QX9",
+        lines=_lines(lines),
+        version=9,
     )
 
 
@@ -143,6 +155,12 @@ class Inventory:
         found: list[dict[str, Any]] = answer.json()["items"]
         assert [each["shipment_id"] for each in found] == [str(each) for each in shipment_ids]
         return found
+
+    async def take_back(self, return_id: UUID, warehouse_id: UUID, *lines: tuple[UUID, int, int]) -> Any:
+        """(product, as new, as scrap)"""
+        came = [{"product_id": str(id), "restock": good, "scrap": bad} for id, good, bad in lines]
+        body = {"warehouse_id": str(warehouse_id), "lines": came}
+        return await self.staff.post(f"/returns/{return_id}/receive", json=body)
 
     async def said(self, order_id: UUID | None = None) -> list[str]:
         """What the service told the others, by the short names of the events."""

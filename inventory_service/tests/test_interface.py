@@ -24,7 +24,7 @@ def test_every_operation_is_described_and_guarded() -> None:
         for method, operation in methods.items()
         if method in METHODS and not path.startswith(("/health", "/metrics", "/dead-letters"))
     }
-    assert len(operations) >= 23
+    assert len(operations) >= 26
     for name, operation in operations.items():
         assert operation["summary"], name
         assert operation["description"], name
@@ -35,14 +35,16 @@ def test_every_operation_is_described_and_guarded() -> None:
 def test_consumes_what_the_catalogue_of_events_says() -> None:
     from inventory_service.catalogue import consumers as catalogue
     from inventory_service.reservations import consumers as reservations
+    from inventory_service.returns import consumers as returns
 
-    found = gather([catalogue, reservations])
+    found = gather([catalogue, reservations, returns])
     assert {topic: set(subscription.handlers) for topic, subscription in found.items()} == {
         "products": {"mart.product.changed.v1", "mart.product.deleted.v1"},
         "inventory_deduction": {
             "mart.reservation.requested.v1",
             "mart.release.requested.v1",
             "mart.fulfilment.requested.v1",
+            "mart.return.expected.v1",
         },
     }
     assert all(subscription.hot for subscription in found.values())

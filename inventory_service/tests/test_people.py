@@ -5,7 +5,7 @@ from uuid import UUID, uuid4
 
 from contracts.events.users import UserErased
 from inventory_service.people.use_cases import forget_erased
-from inventory_service.tests.inventory import Inventory, fulfilment, reservation
+from inventory_service.tests.inventory import Inventory, expected, fulfilment, reservation
 
 
 async def _parcel(inventory: Inventory, user_id: UUID) -> dict[str, Any]:
@@ -21,7 +21,10 @@ async def test_the_export_has_ones_own_parcels_alone(inventory: Inventory) -> No
     customer = inventory.served.caller()
     mine = await _parcel(inventory, customer.user_id)
     await _parcel(inventory, uuid4())
+    back = expected(UUID(mine["order_id"]), [(uuid4(), 1)], customer.user_id)
+    await inventory.hear(back, expected(uuid4(), [(uuid4(), 1)]))
     found = (await customer.get("/me/export")).json()
+    assert [each["id"] for each in found["returns"]] == [str(back.return_id)]
     assert [shipment["id"] for shipment in found["shipments"]] == [mine["id"]]
     assert found["shipments"][0]["ship_to"]["name"] == "Ada Lovelace"
 

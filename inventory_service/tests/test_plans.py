@@ -8,12 +8,12 @@ import pytest
 from inventory_service.people import use_cases as people
 from inventory_service.reservations import use_cases as reservations
 from inventory_service.stock import use_cases as stock
-from inventory_service.tests.inventory import Inventory, fulfilment, release, reservation
+from inventory_service.tests.inventory import Inventory, expected, fulfilment, release, reservation
 from service_kit.ids import uuid7
 from tests.harness.plans import SHIP_TO, Statements, fill, sequential_scans
 from tests.harness.service import serve
 
-PAGES = ("/reservations", "/shipments", "/stock", "/stock/movements", "/stock/receipts")
+PAGES = ("/reservations", "/returns", "/shipments", "/stock", "/stock/movements", "/stock/receipts")
 
 
 @pytest.fixture
@@ -30,6 +30,7 @@ async def full(statements: Statements) -> AsyncIterator[Inventory]:
         await fill(connection, "reservation_lines")
         status = "(ARRAY['created', 'delivered', 'cancelled'])[1 + n % 3]"
         await fill(connection, "shipments", columns={"status": status, "lines": "'[]'", "ship_to": SHIP_TO})
+        await fill(connection, "returns", columns={"status": "'received'", "lines": "'[]'"})
         await fill(connection, "stock_movements", columns={"kind": "'receipt'", "warehouse_id": f"'{place}'"})
         await fill(connection, "stock_receipts", columns={"warehouse_id": f"'{place}'"})
         await fill(connection, "user_standings", columns={"erased": "n % 2000 = 0", "changed_at": "now()"})
@@ -42,7 +43,7 @@ async def full(statements: Statements) -> AsyncIterator[Inventory]:
 
 
 async def test_everything_that_is_asked_often_goes_by_an_index(full: Inventory, statements: Statements) -> None:
-    product_id, _ = await full.stocked(20)
+    product_id, place = await full.stocked(20)
     lines = [(product_id, 2)]
     kept, dropped, ended = uuid7(), uuid7(), uuid7()
     for order_id in (kept, dropped):
@@ -52,6 +53,9 @@ async def test_everything_that_is_asked_often_goes_by_an_index(full: Inventory, 
     (shipment,) = await full.shipments(kept)
     assert (await full.dispatch(shipment["id"])).status_code == 200
     assert (await full.staff.post(f"/shipments/{shipment['id']}/deliver")).status_code == 200
+    back = [expected(kept, [(product_id, 1)]) for _ in range(2)]
+    await full.hear(*back)
+    assert (await full.take_back(back[0].return_id, place, (product_id, 1, 0))).status_code == 200
     await reservations.expire(full.runtime)
     await stock.publish_levels(full.runtime)
     await people.forget_erased(full.runtime)
@@ -60,6 +64,8 @@ async def test_everything_that_is_asked_often_goes_by_an_index(full: Inventory, 
         first = (await full.staff.get(path, params={"limit": 1})).json()
         assert (await full.staff.get(path, params={"limit": 1, "cursor": first["next"]})).status_code == 200
     await full.staff.get("/shipments", params={"status": "created"})
+    await full.staff.get("/returns", params={"status": "expected"})
+    await full.staff.get("/returns", params={"order_id": str(kept)})
     await full.staff.get("/stock/movements", params={"product_id": str(product_id)})
     assert len(statements) > 25
     connection = await asyncpg.connect(full.served.database_url)

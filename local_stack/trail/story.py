@@ -112,6 +112,19 @@ class Story:
         for movement in self.tables.movements:
             what = f"{_count(movement.pieces, 'piece')} of {_count(movement.products, 'product')} out of stock"
             yield Step(movement.created_at, "inventory", what)
+        for back in self.tables.back:
+            yield from self._return(back)
+
+    def _return(self, back: Any) -> Iterator[Step]:
+        name = f"return {back.id.hex[-4:]}"
+        pieces = sum(line["quantity"] for line in back.lines)
+        yield Step(back.created_at, "inventory", f"{name} expected: {_count(pieces, 'piece')}")
+        if back.received_at:
+            restocked, scrapped = (sum(line[what] for line in back.lines) for what in ("restocked", "scrapped"))
+            what = (
+                f"{name} received in {back.warehouse}: {_count(restocked, 'piece')} into stock, {scrapped:,} as scrap"
+            )
+            yield Step(back.received_at, "inventory", what, Wait.since(back.created_at, back.received_at, "the goods"))
 
     def _parcel(self, shipment: Any) -> Iterator[Step]:
         name = f"parcel {shipment.number}-{shipment.id.hex[-4:]}"

@@ -41,10 +41,14 @@ MOVEMENTS = """
 SELECT shipment_id, min(created_at) AS created_at, -sum(quantity)::bigint AS pieces,
        count(DISTINCT product_id) AS products
 FROM stock_movements
-WHERE order_id = %(order_id)s AND product_id IN (
+WHERE order_id = %(order_id)s AND kind = 'dispatch' AND product_id IN (
     SELECT (line ->> 'product_id')::uuid FROM shipments, jsonb_array_elements(lines) AS line
     WHERE shipments.order_id = %(order_id)s)
 GROUP BY shipment_id
+"""
+BACK = """
+SELECT r.id, w.code AS warehouse, r.lines, r.created_at, r.received_at
+FROM returns AS r LEFT JOIN warehouses AS w ON w.id = r.warehouse_id WHERE r.order_id = %s ORDER BY r.id
 """
 NOTIFICATIONS = """
 SELECT id, event_id, kind, created_at, told_at FROM notifications WHERE order_id = %s ORDER BY created_at, id
@@ -75,6 +79,7 @@ class Tables:
     reservations: Rows
     shipments: Rows
     movements: Rows
+    back: Rows
     notifications: Rows
     deliveries: Rows
     outbox: dict[str, Rows]
@@ -97,7 +102,7 @@ def read_tables(shop: Shop, order: Any, topics: Sequence[str]) -> Tables:
         history, payments, refunds = (_rows(cursor, each, key) for each in (HISTORY, PAYMENTS, REFUNDS))
     with _reading(shop, "inventory") as cursor:
         reservations, shipments = (_rows(cursor, each, key) for each in (RESERVATIONS, SHIPMENTS))
-        movements = _rows(cursor, MOVEMENTS, {"order_id": order.id})
+        movements, back = _rows(cursor, MOVEMENTS, {"order_id": order.id}), _rows(cursor, BACK, key)
     with _reading(shop, "notification") as cursor:
         notifications, deliveries = (_rows(cursor, each, key) for each in (NOTIFICATIONS, DELIVERIES))
     outbox, parked = {}, {}
@@ -107,7 +112,18 @@ def read_tables(shop: Shop, order: Any, topics: Sequence[str]) -> Tables:
             outbox[service.name] = _rows(cursor, OUTBOX, (kafka_key, names, order.created_at))
             parked[service.name] = _rows(cursor, PARKED, (kafka_key, names))
     return Tables(
-        order, history, payments, refunds, reservations, shipments, movements, notifications, deliveries, outbox, parked
+        order,
+        history,
+        payments,
+        refunds,
+        reservations,
+        shipments,
+        movements,
+        back,
+        notifications,
+        deliveries,
+        outbox,
+        parked,
     )
 
 

@@ -8,9 +8,11 @@ from contracts.events.order_notification import (
     OrderPaid,
     OrderPlaced,
     OrderRejected,
+    ReturnApproved,
+    ReturnRefused,
 )
 from contracts.events.payment_status import PaymentFailed, PaymentRefunded, PaymentReport
-from contracts.events.shipment_notification import ShipmentDelivered, ShipmentDispatched, ShipmentEvent
+from contracts.events.shipment_notification import ReturnReceived, ShipmentDelivered, ShipmentDispatched, ShipmentEvent
 from notification_service.notifications import use_cases
 from service_kit.database import HotTx
 from service_kit.messaging import Envelope, consumes
@@ -22,8 +24,10 @@ from service_kit.messaging import Envelope, consumes
 @consumes(OrderPaid, batch=True)
 @consumes(OrderCancelled, batch=True)
 @consumes(OrderExpired, batch=True)
+@consumes(ReturnApproved, batch=True)
+@consumes(ReturnRefused, batch=True)
 async def tell_of_order(tx: HotTx, events: list[OrderEvent], envelopes: list[Envelope]) -> None:
-    """A step of an order's life."""
+    """A step of an order's life, or what staff decided about a return."""
     await use_cases.tell(tx, events, envelopes)
 
 
@@ -37,6 +41,7 @@ async def tell_of_payment(tx: HotTx, events: list[PaymentReport], envelopes: lis
 
 @consumes(ShipmentDispatched, batch=True)
 @consumes(ShipmentDelivered, batch=True)
-async def tell_of_shipment(tx: HotTx, events: list[ShipmentEvent], envelopes: list[Envelope]) -> None:
-    """A parcel's way."""
+@consumes(ReturnReceived, batch=True)
+async def tell_of_shipment(tx: HotTx, events: list[ShipmentEvent | ReturnReceived], envelopes: list[Envelope]) -> None:
+    """A parcel's way, to the customer or back."""
     await use_cases.tell(tx, events, envelopes)

@@ -18,6 +18,9 @@ class Kind(StrEnum):
     PAYMENT_REFUNDED = "payment.refunded"
     SHIPMENT_DISPATCHED = "shipment.dispatched"
     SHIPMENT_DELIVERED = "shipment.delivered"
+    RETURN_APPROVED = "return.approved"
+    RETURN_REFUSED = "return.refused"
+    RETURN_RECEIVED = "return.received"
 
     @classmethod
     def of(cls, event: type[Event]) -> "Kind":

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from contracts.events.order_notification import OrderEvent
 from contracts.events.payment_status import PaymentReport
-from contracts.events.shipment_notification import ShipmentEvent
+from contracts.events.shipment_notification import ReturnReceived, ShipmentEvent
 from notification_service.notifications import queries
 from notification_service.notifications.kinds import Kind
 from notification_service.notifications.models import Notification
@@ -17,10 +17,10 @@ from service_kit.database import HotTx, Tx
 from service_kit.messaging import Envelope
 from service_kit.problems import not_found
 
+Told = OrderEvent | PaymentReport | ShipmentEvent | ReturnReceived
 
-async def tell(
-    tx: HotTx, events: Sequence[OrderEvent | PaymentReport | ShipmentEvent], envelopes: Sequence[Envelope]
-) -> None:
+
+async def tell(tx: HotTx, events: Sequence[Told], envelopes: Sequence[Envelope]) -> None:
     """Each event once, to the inbox and by the channels that its customer wants."""
     news = [
         _news(event, envelope, event.user_id)
@@ -39,6 +39,6 @@ async def mark_read(tx: Tx, id: UUID, user_id: UUID) -> Notification:
     return notification
 
 
-def _news(event: OrderEvent | PaymentReport | ShipmentEvent, envelope: Envelope, user_id: UUID) -> News:
+def _news(event: Told, envelope: Envelope, user_id: UUID) -> News:
     kind, facts = Kind.of(type(event)), facts_of(event)
     return News(envelope.id, user_id, kind, event.order_id, facts, words_for(kind, facts), envelope.time)

@@ -12,7 +12,8 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 from contracts.events import Event
-from contracts.events.order_notification import OrderPlaced, OrderRejected
+from contracts.events.order_notification import OrderPlaced, OrderRejected, ReturnEvent
+from contracts.events.shipment_notification import ReturnReceived
 from notification_service.notifications.kinds import Kind
 from notification_service.notifications.money import in_words
 
@@ -32,6 +33,10 @@ def facts_of(event: Event) -> dict[str, Any]:
     facts = event.model_dump(mode="json", include=_TOLD, exclude_none=True)
     if isinstance(event, OrderPlaced):
         facts["units"] = sum(line.quantity for line in event.lines)
+    if isinstance(event, ReturnEvent):
+        facts["units"] = sum(line.quantity for line in event.lines)
+    if isinstance(event, ReturnReceived):
+        facts["units"] = sum(line.restocked + line.scrapped for line in event.lines)
     if isinstance(event, OrderRejected):
         facts["lines"] = [line.model_dump(mode="json", exclude={"product_id"}) for line in event.lines[:NAMED_LINES]]
         facts["more_lines"] = max(0, len(event.lines) - NAMED_LINES)

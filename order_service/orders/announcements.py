@@ -12,6 +12,7 @@ from contracts.quantity import ProductQuantity
 from order_service.orders import queries
 from order_service.orders.models import Said
 from order_service.orders.state import OrderState, Saying
+from order_service.returns.models import Return
 from service_kit.database import HotTx
 from service_kit.messaging import outbox
 
@@ -20,6 +21,12 @@ STEPS: dict[Said, type[steps.OrderEvent]] = {
     Said.EXPIRED: steps.OrderExpired,
     Said.DELIVERED: steps.OrderDelivered,
     Said.COMPLETED: steps.OrderCompleted,
+    Said.RETURNED: steps.OrderReturned,
+}
+RETURNS: dict[Said, type[steps.ReturnEvent]] = {
+    Said.RETURN_REQUESTED: steps.ReturnRequested,
+    Said.RETURN_APPROVED: steps.ReturnApproved,
+    Said.RETURN_REFUSED: steps.ReturnRefused,
 }
 NEED_LINES = frozenset({Said.FULFIL, Said.REJECTED})
 
@@ -50,6 +57,14 @@ def _event(order: OrderState, saying: Saying, lines: Sequence[Any]) -> Event:
             lines=[ProductQuantity(product_id=line["product_id"], quantity=line["quantity"]) for line in lines],
             ship_to=Address.model_validate(order.ship_to),
         )
+    if saying.said is Said.EXPECT_RETURN:
+        return requests.ReturnExpected(
+            order_id=order.id,
+            version=saying.version,
+            user_id=order.user_id,
+            number=order.number,
+            **_coming_back(saying.context),
+        )
     return _step(order, saying, lines)
 
 
@@ -77,8 +92,16 @@ def _step(order: OrderState, saying: Saying, lines: Sequence[Any]) -> steps.Orde
                 carrier=parcel.carrier or "",
                 tracking_number=parcel.tracking_number or "",
             )
+        case said if said in RETURNS:
+            why = {"reason": saying.reason} if saying.reason else {}
+            return RETURNS[said](**common, **_coming_back(saying.context), **why)
         case said:
             return STEPS[said](**common)
+
+
+def _coming_back(returned: Return) -> dict[str, Any]:
+    lines = [ProductQuantity(product_id=id, quantity=quantity) for id, quantity in returned.pieces().items()]
+    return {"return_id": returned.id, "lines": lines}
 
 
 def _lacking(event: requests.ReservationRejected, lines: Sequence[Any]) -> list[steps.LackingLine]:

@@ -49,13 +49,13 @@ async def orders(tx: Tx, position: Position, wanted: Wanted) -> tuple[Slice[Orde
 
 async def order(tx: Tx, order_id: UUID, user_id: UUID | None) -> tuple[Order, Sequence[Any]]:
     """`user_id` None: anybody's. Raises: NotFound."""
-    found = await _find(tx, order_id, user_id)
+    found = await find(tx, order_id, user_id)
     return found, (await _lines(tx, [order_id]))[order_id]
 
 
 async def history(tx: Tx, position: Position, order_id: UUID, user_id: UUID | None) -> Slice[HistoryEntry]:
     """Raises: NotFound."""
-    await _find(tx, order_id, user_id)
+    await find(tx, order_id, user_id)
     statement = select(HistoryEntry).where(HistoryEntry.order_id == order_id)
     return await keyset(tx, statement, position, HistoryEntry.version)
 
@@ -67,7 +67,8 @@ async def answer(tx: HotTx, order_id: UUID) -> OrderOut:
     return OrderOut.of(Order(**{**row, "ship_to": json.loads(row["ship_to"])}), lines)
 
 
-async def _find(tx: AsyncSession, order_id: UUID, user_id: UUID | None) -> Order:
+async def find(tx: AsyncSession, order_id: UUID, user_id: UUID | None) -> Order:
+    """`user_id` None: anybody's. Raises: NotFound."""
     statement = select(Order).where(Order.id == order_id)
     if user_id is not None:
         statement = statement.where(Order.user_id == user_id)

@@ -28,12 +28,14 @@ class Status(StrEnum):
     CANCELLED = "cancelled"
     EXPIRED = "expired"
     COMPLETED = "completed"
+    RETURNED = "returned"
 
 
 UNWANTED = frozenset({Status.REJECTED, Status.CANCELLED, Status.EXPIRED})
 """Ends that keep no money: whatever was captured, or still arrives, goes back."""
 
-ENDS = UNWANTED | {Status.COMPLETED}
+ENDS = UNWANTED | {Status.COMPLETED, Status.RETURNED}
+"""Only what is completed may still be returned: what was asked for within the window may come back after it."""
 
 BEFORE_PAID = frozenset({Status.PENDING, Status.AWAITING_PAYMENT})
 """Nothing was asked to be sent yet, and there is no way back here."""
@@ -82,9 +84,24 @@ class Trigger(StrEnum):
     LAST_SHIPMENT_DELIVERED = "last shipment.delivered"
     PAY_BY_PASSED = "pay_by passed"
     RETURN_WINDOW_OVER = "return window over"
+    RETURN_REQUESTED = "return.requested"
+    RETURN_APPROVED = "return.approved"
+    RETURN_REFUSED = "return.refused"
+    RETURN_WITHDRAWN = "return.withdrawn"
+    RETURN_RECEIVED = "return.received"
+    LAST_RETURN_RECEIVED = "last return.received"
 
 
-COMMANDS = frozenset({Trigger.CANCEL, Trigger.CHANGE_SHIP_TO})
+COMMANDS = frozenset(
+    {
+        Trigger.CANCEL,
+        Trigger.CHANGE_SHIP_TO,
+        Trigger.RETURN_REQUESTED,
+        Trigger.RETURN_APPROVED,
+        Trigger.RETURN_REFUSED,
+        Trigger.RETURN_WITHDRAWN,
+    }
+)
 
 
 class Said(StrEnum):
@@ -98,8 +115,13 @@ class Said(StrEnum):
     SHIPPED = "order.shipped"
     DELIVERED = "order.delivered"
     COMPLETED = "order.completed"
+    RETURNED = "order.returned"
+    RETURN_REQUESTED = "return.requested"
+    RETURN_APPROVED = "return.approved"
+    RETURN_REFUSED = "return.refused"
     RELEASE = "release.requested"
     FULFIL = "fulfilment.requested"
+    EXPECT_RETURN = "return.expected"
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +138,8 @@ class Rule:
 _STAYS = Rule(None)
 _RELEASED_AGAIN = Rule(None, (Said.RELEASE,))
 _TOO_LATE_FOR_MONEY = Rule(None, refund=True)
+_TAKEN_BACK = Rule(None, (Said.RETURN_APPROVED, Said.EXPECT_RETURN))
+_ALL_CAME_BACK = Rule(Status.RETURNED, (Said.RETURNED,))
 
 S, T = Status, Trigger
 
@@ -126,6 +150,10 @@ RULES: dict[tuple[Status, Trigger], Rule] = {
     (S.PENDING, T.CANCEL): Rule(S.CANCELLED, (Said.CANCELLED, Said.RELEASE), refund=True),
     (S.AWAITING_PAYMENT, T.CANCEL): Rule(S.CANCELLED, (Said.CANCELLED, Said.RELEASE), refund=True),
     (S.PAID, T.CANCEL): Rule(S.CANCELLING, (Said.RELEASE,)),
+    (S.DELIVERED, T.RETURN_REQUESTED): Rule(None, (Said.RETURN_REQUESTED,)),
+    **{(status, T.RETURN_APPROVED): _TAKEN_BACK for status in (S.DELIVERED, S.COMPLETED)},
+    **{(status, T.RETURN_REFUSED): Rule(None, (Said.RETURN_REFUSED,)) for status in (S.DELIVERED, S.COMPLETED)},
+    **{(status, T.RETURN_WITHDRAWN): _STAYS for status in (S.DELIVERED, S.COMPLETED)},
     # Events and time. What is absent changes nothing, and stands in the history.
     (S.PENDING, T.RESERVATION_ACCEPTED): Rule(S.AWAITING_PAYMENT, (Said.AWAITING_PAYMENT,)),
     (S.PENDING, T.RESERVATION_REJECTED): Rule(S.REJECTED, (Said.REJECTED,), refund=True),
@@ -141,6 +169,8 @@ RULES: dict[tuple[Status, Trigger], Rule] = {
     (S.PARTIALLY_SHIPPED, T.LAST_SHIPMENT_DISPATCHED): Rule(S.SHIPPED, (Said.SHIPPED,)),
     (S.SHIPPED, T.LAST_SHIPMENT_DELIVERED): Rule(S.DELIVERED, (Said.DELIVERED,)),
     (S.DELIVERED, T.RETURN_WINDOW_OVER): Rule(S.COMPLETED, (Said.COMPLETED,)),
+    **{(status, T.RETURN_RECEIVED): _STAYS for status in (S.DELIVERED, S.COMPLETED)},
+    **{(status, T.LAST_RETURN_RECEIVED): _ALL_CAME_BACK for status in (S.DELIVERED, S.COMPLETED)},
     # Arrived though its dispatch was never heard of (a dead letter that staff discarded).
     (S.PAID, T.LAST_SHIPMENT_DELIVERED): Rule(S.DELIVERED, (Said.DELIVERED,)),
     (S.PARTIALLY_SHIPPED, T.LAST_SHIPMENT_DELIVERED): Rule(S.DELIVERED, (Said.DELIVERED,)),

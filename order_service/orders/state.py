@@ -67,6 +67,8 @@ class Cause:
     reason: str | None = None
     context: Any = None
     traceparent: str | None = None
+    details: dict[str, Any] | None = None
+    """For the history."""
 
 
 @dataclass(slots=True)
@@ -105,9 +107,8 @@ class OrderState:
             partial = after is Status.PARTIALLY_SHIPPED
             self.sayings.append(Saying(said, version, cause.reason, cause.context, cause.traceparent, partial))
         noted = None if (before, trigger) in RULES else f"noted; the order stays {before}"
-        self.entries.append(
-            Entry(self.version, cause.at, trigger, before, after, cause.actor, cause.actor_id, cause.reason or noted)
-        )
+        who, why = (cause.actor, cause.actor_id), cause.reason or noted
+        self.entries.append(Entry(self.version, cause.at, trigger, before, after, *who, why, cause.details))
         if after is not before:
             self.status, self.status_since = after, cause.at
         if after is Status.DELIVERED and before is not after:

@@ -142,6 +142,7 @@ class Refund(Base, table=True):
     next_attempt_at: datetime = Field(default_factory=utcnow)
     created_at: datetime = Field(default_factory=utcnow)
     settled_at: datetime | None = None
+    return_id: UUID | None = Field(default=None, description="of the goods that it gives the price back of")
 
     @property
     def gateway_key(self) -> str:
@@ -215,6 +216,10 @@ class Account:
         gone = sum(r.amount for r in self.refunds if r.payment_id == payment.id and r.status != RefundState.FAILED)
         return max(payment.amount - gone, 0)
 
+    def left_in(self, currency: str) -> int:
+        """What may still be refunded of all payments in this currency."""
+        return sum(self.left(payment) for payment in self.payments if payment.currency == currency)
+
     def captured(self, currency: str) -> int:
         """All that was captured in the order's currency; money in another one can't pay for it."""
         return sum(p.amount for p in self.payments if p.status == PaymentState.SUCCEEDED and p.currency == currency)
@@ -227,12 +232,17 @@ class Account:
         """All that is on its way back."""
         return self._refunds(RefundState.REQUESTED, currency)
 
+    def is_refunded(self, return_id: UUID) -> bool:
+        """Whether all that goes back for a return has gone."""
+        return all(r.status == RefundState.SUCCEEDED for r in self.refunds if r.return_id == return_id)
+
     def _refunds(self, state: RefundState, currency: str) -> int:
         return sum(r.amount for r in self.refunds if r.status == state and r.currency == currency)
 
-    def spread(self, amount: int | None) -> list[tuple[Payment, int]]:
-        """Which payments an amount (None: all that is left) goes back to, the latest first. Raises: RefundTooHigh."""
-        left = {payment.id: self.left(payment) for payment in self.payments}
+    def spread(self, amount: int | None, currency: str | None = None) -> list[tuple[Payment, int]]:
+        """Which payments (in this currency; None: in any) an amount (None: all that is left) goes back to, the latest
+        first. Raises: RefundTooHigh."""
+        left = {payment.id: self.left(payment) * (currency in (None, payment.currency)) for payment in self.payments}
         wanted = sum(left.values()) if amount is None else amount
         if wanted > sum(left.values()):
             raise RefundTooHigh(wanted=wanted, left=sum(left.values()))

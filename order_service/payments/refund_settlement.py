@@ -1,6 +1,7 @@
 """What became of a refund, booked once, whoever says it: our own call, a webhook, another system."""
 
 from datetime import timedelta
+from uuid import UUID
 
 import structlog
 
@@ -12,6 +13,8 @@ from order_service.orders.state import Cause, OrderState
 from order_service.payments import queries, refunds
 from order_service.payments.gateway import Gateway, GatewayRefund, NoAnswer, Refused
 from order_service.payments.models import Payment, Refund, RefundReport, RefundState
+from order_service.returns import queries as returns
+from order_service.returns.models import ReturnStatus
 from service_kit.clock import utcnow
 from service_kit.database import HotTx
 from service_kit.problems import not_found
@@ -53,8 +56,16 @@ async def settle(tx: HotTx, report: RefundReport) -> None:
         # Nobody is told: the money is still ours, and a person must see to it.
         log.error("refund_failed", refund_id=str(refund.id), order=order.number, reason=refund.failure_reason)
     await queries.save_refund(tx, order, refund, payment.version, *told)
+    if refund.return_id is not None and account.is_refunded(refund.return_id):
+        await _return_is_refunded(tx, refund.return_id)
     order.follow(Cause(utcnow(), Actor.PAYMENTS))  # what could not go back pays for it after all
     await order_use_cases.save(tx, [order])
+
+
+async def _return_is_refunded(tx: HotTx, return_id: UUID) -> None:
+    returned = (await returns.by_ids(tx, [return_id]))[return_id]
+    if returned.becomes(ReturnStatus.REFUNDED):
+        await returns.save(tx, returned)
 
 
 async def _book(tx: HotTx, order: OrderState, payment: Payment, report: RefundReport) -> Refund:

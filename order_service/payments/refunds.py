@@ -32,6 +32,14 @@ async def request(tx: HotTx, order: OrderState, amount: int | None, reason: str)
     return await _insert(tx, order, account.spread(amount), reason, None)
 
 
+async def request_for_return(tx: HotTx, order: OrderState, worth: int, return_id: UUID) -> int:
+    """Gives back what returned goods have cost, or what staff left of it; how much that is. The order's row is held."""
+    account = await queries.account(tx, order.id)
+    amount = min(worth, max(order.kept, 0), account.left_in(order.currency))
+    await _insert(tx, order, account.spread(amount, order.currency), "returned", None, return_id)
+    return amount
+
+
 async def request_of_payment(
     tx: HotTx, payment_id: UUID, amount: int | None, reason: str | None, requested_by: UUID
 ) -> Refund:
@@ -50,7 +58,12 @@ async def request_of_payment(
 
 
 async def _insert(
-    tx: HotTx, order: OrderState, parts: Sequence[tuple[Payment, int]], reason: str | None, requested_by: UUID | None
+    tx: HotTx,
+    order: OrderState,
+    parts: Sequence[tuple[Payment, int]],
+    reason: str | None,
+    requested_by: UUID | None,
+    return_id: UUID | None = None,
 ) -> list[Refund]:
     refunds, told = [], []
     for payment, part in parts:
@@ -62,6 +75,7 @@ async def _insert(
             reason=reason,
             requested_by=requested_by,
             gateway=payment.gateway,
+            return_id=return_id,
         )
         payment.version += 1
         order.refunding += part * (payment.currency == order.currency)

@@ -60,7 +60,8 @@ class RefundOut(BaseModel):
     status: RefundState
     amount: Money
     reason: str | None
-    requested_by: UUID | None = Field(description="null: by itself, since no order wanted the money")
+    requested_by: UUID | None = Field(description="null: by itself, for a return or since no order wanted the money")
+    return_id: UUID | None = Field(description="of the return whose goods it gives the price back of")
     failure_reason: str | None
     created_at: datetime
     settled_at: datetime | None
@@ -75,6 +76,7 @@ class RefundOut(BaseModel):
             amount=Money(amount=refund.amount, currency=refund.currency),
             reason=refund.reason,
             requested_by=refund.requested_by,
+            return_id=refund.return_id,
             failure_reason=refund.failure_reason,
             created_at=refund.created_at,
             settled_at=refund.settled_at,

@@ -21,7 +21,8 @@ SELECT o.id, (to_jsonb(o) || jsonb_build_object(
     'history', (SELECT jsonb_agg(to_jsonb(h) ORDER BY h.version) FROM order_history h WHERE h.order_id = o.id),
     'shipments', (SELECT jsonb_agg(to_jsonb(s) ORDER BY s.id) FROM order_shipments s WHERE s.order_id = o.id),
     'payments', (SELECT jsonb_agg(to_jsonb(p) ORDER BY p.id) FROM payments p WHERE p.order_id = o.id),
-    'refunds', (SELECT jsonb_agg(to_jsonb(r) ORDER BY r.id) FROM refunds r WHERE r.order_id = o.id)
+    'refunds', (SELECT jsonb_agg(to_jsonb(r) ORDER BY r.id) FROM refunds r WHERE r.order_id = o.id),
+    'returns', (SELECT jsonb_agg(to_jsonb(b) ORDER BY b.id) FROM returns b WHERE b.order_id = o.id)
 ))::text
 FROM orders o WHERE o.user_id = $1 AND o.id > $2 ORDER BY o.id LIMIT $3
 """
@@ -43,7 +44,12 @@ WHERE user_id = ANY($1::uuid[]) AND status <> ALL($2::text[]) AND ship_to->>'nam
 """
 FORGET_REASONS = """
 UPDATE order_history AS h SET reason = NULL FROM orders AS o
-WHERE o.user_id = ANY($1::uuid[]) AND h.order_id = o.id AND h.actor = 'customer' AND h.reason IS NOT NULL
+WHERE o.user_id = ANY($1::uuid[]) AND h.order_id = o.id AND h.reason IS NOT NULL
+  AND (h.actor = 'customer' OR h.trigger = 'return.refused')
+"""
+FORGET_RETURNS = """
+UPDATE returns SET reason = NULL, refusal = NULL
+WHERE user_id = ANY($1::uuid[]) AND (reason IS NOT NULL OR refusal IS NOT NULL)
 """
 # Kept answers show the address; also those to staff who ordered for the customer.
 FORGET_ANSWERS = "DELETE FROM idempotency_keys WHERE user_id = ANY($1::uuid[])"
@@ -67,7 +73,7 @@ async def lock_unpaid(tx: HotTx, user_ids: Collection[UUID]) -> list[UUID]:
 async def forget(tx: HotTx, user_ids: Collection[UUID]) -> None:
     """Takes the person out of their orders, but for those that may still be paid."""
     await tx.execute(FORGET_SHIP_TO, list(user_ids), list(BEFORE_PAID))
-    for statement in (FORGET_REASONS, FORGET_ANSWERS, FORGET_ANSWERS_TO_STAFF):
+    for statement in (FORGET_REASONS, FORGET_RETURNS, FORGET_ANSWERS, FORGET_ANSWERS_TO_STAFF):
         await tx.execute(statement, list(user_ids))
 
 

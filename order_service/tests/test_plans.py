@@ -8,8 +8,10 @@ import pytest
 from contracts.events import shipment_notification as parcels
 from order_service.orders import jobs
 from order_service.orders.models import Status
+from order_service.payments.models import Payment, PaymentState
 from order_service.people import use_cases as people
 from order_service.tests.conftest import Shop
+from service_kit.clock import utcnow
 from tests.harness.plans import SHIP_TO, Statements, fill, sequential_scans
 
 STATUSES = ", ".join(f"'{status}'" for status in Status)
@@ -27,6 +29,7 @@ async def full(statements: Statements, shop: Shop) -> Shop:
     await fill(connection, "order_history", columns={"version": "1"})
     await fill(connection, "payments", columns={"status": "'failed'", "gateway": "'cards'", **money})
     await fill(connection, "refunds", columns={"status": "'succeeded'", "gateway": "'cards'", **money})
+    await fill(connection, "returns", columns={"status": "'refunded'", "lines": "'[]'", **money})
     await fill(connection, "outbox", columns={"published_at": "now()"})
     for table in ("order_lines", "order_shipments", "payment_tokens", "catalogue_products", "customers", "cart_items"):
         await fill(connection, table)
@@ -46,6 +49,8 @@ async def test_everything_that_is_asked_often_goes_by_an_index(full: Shop, state
         ("/orders", {"standing_still": "true"}),
         ("/payments", {}),
         ("/refunds", {}),
+        ("/returns", {}),
+        ("/returns", {"status": "refunded"}),
     ):
         first = await full.staff.get(path, params={"limit": "1", **params})
         assert first.status_code == 200, first.text
@@ -64,12 +69,36 @@ async def _live(shop: Shop) -> None:
     await shop.hear(*(shop.parcel(order_id, kind, shipment_id) for kind in _PARCEL))
     cancelled: UUID = await shop.accepted()
     assert (await shop.customer.post(f"/orders/{cancelled}/cancel", json={"reason": "no"})).status_code == 200
+    await _return(shop, order_id)
     await shop.order(order_id)
     await shop.history(order_id)
     await jobs.expire(shop.runtime)
     await jobs.complete(shop.runtime)
     await jobs.find_standing_still(shop.runtime)
     await people.forget_erased(shop.runtime)
+
+
+async def _return(shop: Shop, order_id: UUID) -> None:
+    payment = Payment(
+        order_id=order_id, user_id=shop.customer.user_id, amount=2000, currency="GBP", gateway="cards",
+        gateway_charge_id="ch_1", status=PaymentState.SUCCEEDED, settled_at=utcnow(),
+    )  # fmt: skip
+    async with shop.runtime.database.tx() as tx:
+        tx.add(payment)
+    [line] = (await shop.order(order_id))["lines"]
+    body = {"lines": [{"product_id": line["product_id"], "quantity": 1}], "reason": "too small"}
+    path = f"/orders/{order_id}/returns"
+    made = await shop.customer.post(path, json=body, headers={"Idempotency-Key": "a"})
+    assert made.status_code == 201, made.text
+    assert (await shop.staff.post(f"{made.headers['Location']}/approve")).status_code == 200
+    line = parcels.ReceivedLine(product_id=line["product_id"], restocked=1, scrapped=0)
+    await shop.hear(
+        parcels.ReturnReceived(
+            return_id=made.json()["id"], order_id=order_id, version=2, user_id=shop.customer.user_id, number="1",
+            warehouse_id=uuid4(), lines=[line],
+        )
+    )  # fmt: skip
+    assert (await shop.customer.get(path)).json()["items"][0]["status"] == "received"
 
 
 _PARCEL = (parcels.ShipmentCreated, parcels.ShipmentDispatched, parcels.ShipmentDelivered)

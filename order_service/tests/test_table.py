@@ -25,6 +25,8 @@ from service_kit.clock import utcnow
 
 S, T = Status, Trigger
 
+DECISIONS = (T.RETURN_APPROVED, T.RETURN_REFUSED, T.RETURN_WITHDRAWN)
+RETURNABLE = (S.DELIVERED, S.COMPLETED)
 # As orders.md has it, and nothing else changes a status.
 CHANGES: dict[tuple[Status, Trigger], tuple[Status, tuple[Said, ...]]] = {
     (S.PENDING, T.RESERVATION_ACCEPTED): (S.AWAITING_PAYMENT, (Says.AWAITING_PAYMENT,)),
@@ -45,16 +47,28 @@ CHANGES: dict[tuple[Status, Trigger], tuple[Status, tuple[Said, ...]]] = {
     (S.PARTIALLY_SHIPPED, T.LAST_SHIPMENT_DELIVERED): (S.DELIVERED, (Says.DELIVERED,)),
     (S.SHIPPED, T.LAST_SHIPMENT_DELIVERED): (S.DELIVERED, (Says.DELIVERED,)),
     (S.DELIVERED, T.RETURN_WINDOW_OVER): (S.COMPLETED, (Says.COMPLETED,)),
+    (S.DELIVERED, T.LAST_RETURN_RECEIVED): (S.RETURNED, (Says.RETURNED,)),
+    (S.COMPLETED, T.LAST_RETURN_RECEIVED): (S.RETURNED, (Says.RETURNED,)),
 }
 SAYS_ONLY: dict[tuple[Status, Trigger], tuple[Said, ...]] = {
     (S.PARTIALLY_SHIPPED, T.SHIPMENT_DISPATCHED): (Says.SHIPPED,),
     (S.REJECTED, T.RESERVATION_ACCEPTED): (Says.RELEASE,),
     (S.CANCELLED, T.RESERVATION_ACCEPTED): (Says.RELEASE,),
     (S.EXPIRED, T.RESERVATION_ACCEPTED): (Says.RELEASE,),
+    (S.DELIVERED, T.RETURN_REQUESTED): (Says.RETURN_REQUESTED,),
+    **{(status, T.RETURN_APPROVED): (Says.RETURN_APPROVED, Says.EXPECT_RETURN) for status in RETURNABLE},
+    **{(status, T.RETURN_REFUSED): (Says.RETURN_REFUSED,) for status in RETURNABLE},
+}
+CHANGES_NOTHING = {
+    *((status, T.CHANGE_SHIP_TO) for status in (S.PENDING, S.AWAITING_PAYMENT)),
+    *((status, T.RETURN_WITHDRAWN) for status in RETURNABLE),
+    *((status, T.RETURN_RECEIVED) for status in RETURNABLE),
 }
 REFUSED = {
     *((status, T.CANCEL) for status in Status if status not in (S.PENDING, S.AWAITING_PAYMENT, S.PAID)),
     *((status, T.CHANGE_SHIP_TO) for status in Status if status not in (S.PENDING, S.AWAITING_PAYMENT)),
+    *((status, T.RETURN_REQUESTED) for status in Status if status is not S.DELIVERED),
+    *((status, trigger) for status in Status if status not in RETURNABLE for trigger in DECISIONS),
 }
 REFUNDS = {
     (S.PENDING, T.RESERVATION_REJECTED),
@@ -116,15 +130,14 @@ def test_every_status_and_every_trigger(status: Status, trigger: Trigger) -> Non
 
 
 def test_the_table_has_no_rule_that_these_tests_do_not_know() -> None:
-    known = CHANGES.keys() | SAYS_ONLY.keys() | REFUNDS
-    known |= {(status, T.CHANGE_SHIP_TO) for status in (S.PENDING, S.AWAITING_PAYMENT)}
-    assert set(RULES) == known
+    assert set(RULES) == CHANGES.keys() | SAYS_ONLY.keys() | REFUNDS | CHANGES_NOTHING
 
 
-def test_an_end_has_no_way_out() -> None:
-    assert not [pair for pair, rule in RULES.items() if pair[0] in ENDS and rule.to is not None]
+def test_an_end_has_no_way_out_but_what_was_completed_may_come_back() -> None:
+    ways_out = [pair for pair, rule in RULES.items() if pair[0] in ENDS and rule.to is not None]
+    assert ways_out == [(S.COMPLETED, T.LAST_RETURN_RECEIVED)]
     assert all(isinstance(rule, Rule) for rule in RULES.values())
-    assert {T.CANCEL, T.CHANGE_SHIP_TO} == COMMANDS
+    assert {T.CANCEL, T.CHANGE_SHIP_TO, T.RETURN_REQUESTED, *DECISIONS} == COMMANDS
 
 
 def test_versions_of_events_and_history_grow_by_one() -> None:

@@ -7,7 +7,7 @@ from contracts.events.base import Event
 from contracts.events.order_notification import OrderPaid, OrderPlaced
 from contracts.events.payment_status import PaymentRefunded
 from contracts.events.shipment_notification import ShipmentDelivered, ShipmentDispatched
-from inventory_service.tests.inventory import Inventory, fulfilment, reservation
+from inventory_service.tests.inventory import Inventory, expected, fulfilment, reservation
 from notification_service.tests.conftest import example
 from notification_service.tests.conftest import record as as_record
 from order_service.tests.conftest import Shop as Orders
@@ -52,8 +52,7 @@ async def _shop(served: Served, user_id: UUID) -> Known:
     shop = Orders(served)
     shop.customer = served.caller(role="User", user_id=user_id)
     products = [await shop.product() for _ in range(SOME)]
-    payments = []
-    orders = []
+    payments, orders, returns = [], [], []
     for number in range(SOME):
         waiting = await shop.accepted()
         paid = await shop.accepted()
@@ -66,6 +65,7 @@ async def _shop(served: Served, user_id: UUID) -> Known:
         if number % 2:
             await shop.hear(shop.parcel(paid, ShipmentDispatched, parcel))
             await shop.hear(shop.parcel(paid, ShipmentDelivered, parcel))
+            returns += await _asked_back(shop)
         await shop.place(products[number])
         await shop.customer.put(f"/cart/items/{products[number]}", json={"quantity": 1})
         payments.append(payment)
@@ -76,19 +76,37 @@ async def _shop(served: Served, user_id: UUID) -> Known:
         "path.product_id": ids,
         "path.payment_id": payments,
         "path.order_id": orders,
+        "path.return_id": returns,
     }
+
+
+async def _asked_back(shop: Orders) -> list[str]:
+    """Two returns of an order that was delivered, of a piece each."""
+    order_id, parcel = await shop.paid(), uuid7()
+    await shop.hear(shop.parcel(order_id, ShipmentDispatched, parcel), shop.parcel(order_id, ShipmentDelivered, parcel))
+    [line] = (await shop.order(order_id))["lines"]
+    body = {"lines": [{"product_id": line["product_id"], "quantity": 1}], "reason": "too small"}
+    made = []
+    for _ in range(2):
+        headers = {"Idempotency-Key": str(uuid4())}
+        answer = await shop.customer.post(f"/orders/{order_id}/returns", json=body, headers=headers)
+        made.append(str(answer.json()["id"]))
+    return made
 
 
 async def _storehouse(served: Served, user_id: UUID) -> Known:
     """Stock in several places, reservations, and parcels that may leave."""
     house = Inventory(served)
-    known: Known = {"body.product_id": [], "body.warehouse_id": [], "path.order_id": []}
+    known: Known = {"body.product_id": [], "body.warehouse_id": [], "path.order_id": [], "path.return_id": []}
     for _ in range(SOME):
         product, place = await house.stocked(100)
         order_id = uuid4()
         await house.hear(reservation(order_id, [(product, 2)]))
         await house.hear(fulfilment(order_id, [(product, 2)], user_id))
         await house.hear(reservation(uuid4(), [(product, 3)]))
+        back = [expected(order_id, [(product, 2)], user_id) for _ in range(3)]
+        await house.hear(*back)
+        known["path.return_id"] += [str(each.return_id) for each in back]
         known["body.product_id"].append(str(product))
         known["body.warehouse_id"].append(str(place))
         known["path.order_id"].append(str(order_id))

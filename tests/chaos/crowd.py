@@ -84,6 +84,12 @@ class Stream(FickleCrowd):
         with self._noted(f"the parcel {parcel['id']}"):
             await super()._send(parcel)
 
+    async def _regret(self, order_id: str) -> None:
+        with self._noted(f"the return of order {order_id}"):
+            await super()._regret(order_id)
+            return
+        self._regretted.discard(order_id)  # complained of once
+
     @contextmanager
     def _noted(self, what: str) -> Iterator[None]:
         try:

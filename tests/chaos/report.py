@@ -5,7 +5,7 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass
 
 from tests.chaos.storm import Struck
-from tests.system.books import Kind, Violation
+from tests.system.verdict import Kind, Violation
 
 SHOWN = 200
 """Violations that the page names; all of them are counted."""

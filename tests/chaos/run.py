@@ -11,7 +11,8 @@ from tests.chaos.crowd import ChaosWorld, Stream
 from tests.chaos.report import Outcome
 from tests.chaos.schedule import Strike
 from tests.chaos.storm import Storm
-from tests.system.books import Kind, Violation, differences
+from tests.system.books import differences
+from tests.system.verdict import Kind, Violation
 from tests.system.world import until
 
 RATE = 4.0

@@ -7,7 +7,7 @@ import pytest
 from tests.chaos.report import SHOWN, Outcome, figures, line, page, percentile
 from tests.chaos.schedule import Strike
 from tests.chaos.storm import Struck
-from tests.system.books import Kind, Violation
+from tests.system.verdict import Kind, Violation
 
 STRUCK = (
     Struck(Strike("kill-service", 4.0, ("order",), 0.0), 4.0, recovery=2.25),

@@ -17,7 +17,7 @@ from order_service.tests.payments.conftest import GatewayProcess, charge_event
 from order_service.tests.payments.conftest import Shop as Payments
 from tests.harness.service import Served
 from tests.model.driver import UNIT_PRICE, Letter, Opened
-from tests.model.promise import Charge, Seen, SeenRefund
+from tests.model.promise import Charge, Seen, SeenRefund, SeenReturn
 
 T = TypeVar("T")
 
@@ -102,10 +102,28 @@ class Api:
         event = {"id": f"evt_{uuid4().hex}", "type": f"refund.{status}", "created": 1, "data": {"refund": told}}
         self._webhook(event)
 
+    def ask_return(self, order_id: UUID, pieces: Counter[UUID]) -> UUID | None:
+        lines = [{"product_id": str(product), "quantity": count} for product, count in pieces.items()]
+        answer = self._do(
+            self._orders.customer.post,
+            f"/orders/{order_id}/returns",
+            json={"lines": lines, "reason": "too small"},
+            headers={"Idempotency-Key": str(uuid4())},
+        )
+        assert answer.status_code in {201, 409}, answer.text
+        return UUID(answer.json()["id"]) if answer.status_code == 201 else None
+
+    def decide_return(self, order_id: UUID, return_id: UUID, decision: str) -> bool:
+        caller = self._orders.customer if decision == "withdraw" else self._orders.staff
+        answer = self._do(caller.post, f"/returns/{return_id}/{decision}", json={"reason": "worn"})
+        assert answer.status_code in {200, 409}, answer.text
+        return bool(answer.status_code == 200)
+
     def look(self, order_id: UUID) -> Seen:
         order = self._do(self._payments.state, order_id)
         history = self._do(self._orders.history, order_id)
         refunds = self._do(self._payments.refunds, order_id)
+        back = self._do(self._orders.customer.get, f"/orders/{order_id}/returns", params={"limit": 100})
         return Seen(
             status=order.status,
             payment_status=str(order.payment_status),
@@ -114,6 +132,7 @@ class Api:
             captured=order.captured,
             refunded=order.refunded,
             refunds=tuple(_refund(each) for each in refunds),
+            returns=tuple(_return(each) for each in back.json()["items"]),
             said=tuple(
                 (event.type.removeprefix("mart.").removesuffix(".v1"), event.version) for event in self._said(order_id)
             ),
@@ -153,3 +172,8 @@ async def _rows(orders: Orders, sql: str, *values: Any) -> list[tuple[str, bytes
 
 def _refund(found: dict[str, Any]) -> SeenRefund:
     return SeenRefund(UUID(found["id"]), UUID(found["payment_id"]), found["amount"]["amount"], found["status"])
+
+
+def _return(found: dict[str, Any]) -> SeenReturn:
+    given_back = found["refund"]["amount"] if found["refund"] else None
+    return SeenReturn(UUID(found["id"]), found["status"], given_back)

@@ -1,8 +1,10 @@
 """Bugs to plant: each breaks one thing in the services' own rules, as a tired hand might."""
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -12,6 +14,7 @@ from order_service.orders import use_cases
 from order_service.orders.models import BEFORE_PAID, RULES, Status, Trigger
 from order_service.orders.state import Cause, OrderState, Shipment
 from order_service.payments.models import Account, Payment, PaymentState, Refund, RefundState
+from order_service.returns.models import Return, Returnable, ReturnStatus
 
 Plant = Callable[[pytest.MonkeyPatch], None]
 
@@ -135,6 +138,33 @@ def the_same_pieces_are_promised_twice(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Desk, "_take", take)
 
 
+def a_return_is_received_by_every_report(patch: pytest.MonkeyPatch) -> None:
+    """And paid back again and again."""
+
+    def becomes(self: Return, status: ReturnStatus) -> bool:
+        self.status = status
+        return True
+
+    patch.setattr(Return, "becomes", becomes)
+
+
+def pieces_come_back_twice(patch: pytest.MonkeyPatch) -> None:
+    """What is on its way back can be asked for again."""
+    patch.setattr(Return, "holds", lambda self: Counter())
+
+
+def what_did_not_come_is_paid_back(patch: pytest.MonkeyPatch) -> None:
+    def receive(self: Return, came: Mapping[UUID, int], now: Any) -> bool:
+        return return_receives(self, self.pieces(), now)
+
+    return_receives = Return.receive
+    patch.setattr(Return, "receive", receive)
+
+
+def a_part_that_came_back_counts_as_all(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Returnable, "all_is_back", lambda self: True)
+
+
 BUGS: tuple[Plant, ...] = (
     a_rule_is_missing,
     a_cancelled_order_keeps_the_money,
@@ -152,4 +182,10 @@ BUGS: tuple[Plant, ...] = (
     released_stock_is_not_freed,
     a_cancelled_order_ships,
     the_same_pieces_are_promised_twice,
+)
+OF_RETURNS: tuple[Plant, ...] = (
+    a_return_is_received_by_every_report,
+    pieces_come_back_twice,
+    what_did_not_come_is_paid_back,
+    a_part_that_came_back_counts_as_all,
 )

@@ -55,6 +55,12 @@ class Driver(Protocol):
     def refund_is(self, order_id: UUID, refund: SeenRefund, *, succeeded: bool) -> None:
         """The gateway says what became of a refund."""
 
+    def ask_return(self, order_id: UUID, pieces: Counter[UUID]) -> UUID | None:
+        """By the customer. None: refused."""
+
+    def decide_return(self, order_id: UUID, return_id: UUID, decision: str) -> bool:
+        """`approve` or `refuse` by staff, `withdraw` by the customer. False: it doesn't fit."""
+
     def look(self, order_id: UUID) -> Seen: ...
 
     def requests(self, order_id: UUID) -> list[InventoryRequest]:

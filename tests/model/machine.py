@@ -180,7 +180,7 @@ class OrderLife(RuleBasedStateMachine):
         letter = _one_of(self.heard, n)
         order_id = UUID(letter.event.key)
         before = self.seen[order_id]
-        self.driver.hear(Letter(letter.event) if isinstance(letter.event, shipping.ShipmentEvent) else letter)
+        self.driver.hear(letter if isinstance(letter.event, inventory.InventoryAnswer) else Letter(letter.event))
         self._happened_to(order_id)
         assert self.seen[order_id] == before, "what was heard before changes nothing"
 

@@ -8,6 +8,7 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from tests.model.driver import Driver
 from tests.model.machine import OrderLife
+from tests.model.returning import GivingBack
 
 _ANY = settings(
     deadline=None,
@@ -17,6 +18,7 @@ _ANY = settings(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
 )
 SHORT = settings(_ANY, derandomize=True, max_examples=100, stateful_step_count=50)
+SHORTER = settings(SHORT, max_examples=30)
 LONG = settings(_ANY, max_examples=500, stateful_step_count=60)
 API = settings(_ANY, derandomize=True, max_examples=6, stateful_step_count=50)
 API_LONG = settings(_ANY, max_examples=30, stateful_step_count=50)
@@ -35,11 +37,11 @@ class Journey:
         self.statuses |= statuses
 
 
-def travel(driver: Callable[[], Driver], how_far: settings) -> Journey:
-    """Runs the machine. Raises: AssertionError, where the promise was broken."""
+def travel(driver: Callable[[], Driver], how_far: settings, life: type[OrderLife] = GivingBack) -> Journey:
+    """Runs the machine, with goods that come back or without. Raises: AssertionError, where the promise was broken."""
     journey = Journey()
 
-    class Life(OrderLife):
+    class Life(life):  # type: ignore[misc, valid-type]
         def __init__(self) -> None:
             super().__init__(driver(), journey.goes_on)
 

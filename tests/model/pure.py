@@ -11,12 +11,13 @@ from contracts.events.inventory_deduction import (
     InventoryRequest,
     ReleaseRequested,
     ReservationRequested,
+    ReturnExpected,
 )
-from contracts.events.shipment_notification import ShipmentEvent
+from contracts.events.shipment_notification import ReturnReceived, ShipmentEvent
 from contracts.quantity import ProductQuantity
 from order_service.orders import use_cases
 from order_service.orders.consumers import ANSWERS, PARCELS
-from order_service.orders.models import Actor, Said, Status, TransitionRefused, Trigger
+from order_service.orders.models import Actor, OrderLine, Said, Status, TransitionRefused, Trigger
 from order_service.orders.state import Cause, OrderState, Shipment
 from order_service.payments.models import (
     Account,
@@ -27,13 +28,20 @@ from order_service.payments.models import (
     RefundReport,
     RefundState,
 )
+from order_service.returns.models import MoreThanReturnable, Return, Returnable, ReturnDecided, ReturnStatus
+from order_service.returns.use_cases import DECISIONS
 from service_kit.clock import utcnow
 from service_kit.ids import uuid7
 from tests.model.driver import UNIT_PRICE, Letter, Opened
-from tests.model.promise import Charge, Seen, SeenRefund
+from tests.model.promise import Charge, Seen, SeenRefund, SeenReturn
 
 GATEWAY = "sandbox"
 CURRENCY = "GBP"
+DECIDED = {
+    "approve": ReturnStatus.APPROVED,
+    "refuse": ReturnStatus.REFUSED,
+    "withdraw": ReturnStatus.WITHDRAWN,
+}
 SHIP_TO = Address(name="Ada King", line1="12 St James's Square", city="London", country="GB")
 
 
@@ -44,6 +52,7 @@ class Kept:
     state: OrderState
     lines: list[ProductQuantity]
     account: Account = field(default_factory=lambda: Account([], []))
+    returns: dict[UUID, Return] = field(default_factory=dict)
     said: list[tuple[str, int]] = field(default_factory=list)
     history: list[tuple[int, str | None, str]] = field(default_factory=list)
     requests: list[InventoryRequest] = field(default_factory=list)
@@ -96,6 +105,8 @@ class Pure:
             parcel = Shipment(event.shipment_id, PARCELS[type(event)], event.shipments_of_order, version=event.version)
             if trigger := self._orders[event.order_id].state.see_shipment(parcel):
                 self._move(event.order_id, trigger, Actor.INVENTORY)
+        elif isinstance(event, ReturnReceived):
+            self._receive(self._orders[event.order_id], event)
         else:
             self._move(UUID(event.key), ANSWERS[type(event)], Actor.INVENTORY)  # type: ignore[index]  # an answer
 
@@ -151,6 +162,53 @@ class Pure:
         kept.state.follow(Cause(utcnow(), Actor.PAYMENTS))
         self._save(kept)
 
+    def ask_return(self, order_id: UUID, pieces: Counter[UUID]) -> UUID | None:
+        kept = self._orders[order_id]
+        made = Return(order_id=order_id, user_id=kept.state.user_id, currency=CURRENCY, lines=[])
+        try:
+            made.lines = self._returnable(kept).take(pieces)
+            kept.state.move(Trigger.RETURN_REQUESTED, Cause(utcnow(), Actor.CUSTOMER, context=made))
+        except (MoreThanReturnable, TransitionRefused):
+            return None
+        kept.returns[made.id] = made
+        self._save(kept)
+        return made.id
+
+    def decide_return(self, order_id: UUID, return_id: UUID, decision: str) -> bool:
+        kept, status = self._orders[order_id], DECIDED[decision]
+        found = kept.returns[return_id]
+        try:
+            found.decide(status, kept.state.user_id, utcnow())
+        except ReturnDecided:
+            return False
+        trigger, actor = DECISIONS[status]
+        kept.state.move(trigger, Cause(utcnow(), actor, context=found))
+        self._save(kept)
+        return True
+
+    def _receive(self, kept: Kept, event: ReturnReceived) -> None:
+        """As `returns.use_cases` does."""
+        found, order = kept.returns[event.return_id], kept.state
+        if not found.receive({line.product_id: line.restocked + line.scrapped for line in event.lines}, utcnow()):
+            return
+        amount = min(found.worth or 0, max(order.kept, 0), kept.account.left_in(CURRENCY))
+        self._give_back(kept, amount)
+        found.refund(amount)
+        last = self._returnable(kept).all_is_back()
+        trigger = Trigger.LAST_RETURN_RECEIVED if last else Trigger.RETURN_RECEIVED
+        order.move(trigger, Cause(utcnow(), Actor.INVENTORY, context=found))
+        self._save(kept)
+
+    def _returnable(self, kept: Kept) -> Returnable:
+        lines = [
+            OrderLine(
+                order_id=kept.state.id, position=position, product_id=line.product_id, sku="", name="",
+                quantity=line.quantity, unit_price=UNIT_PRICE,
+            )
+            for position, line in enumerate(kept.lines)
+        ]  # fmt: skip
+        return Returnable(lines, list(kept.returns.values()))
+
     def look(self, order_id: UUID) -> Seen:
         kept = self._orders[order_id]
         state = kept.state
@@ -163,6 +221,7 @@ class Pure:
             captured=state.captured,
             refunded=state.refunded,
             refunds=tuple(refunds),
+            returns=tuple(SeenReturn(each.id, str(each.status), each.to_refund) for each in kept.returns.values()),
             said=tuple(kept.said),
             history=tuple(kept.history),
         )
@@ -186,6 +245,8 @@ class Pure:
                 kept.requests.append(ReleaseRequested(order_id=state.id, version=saying.version, reason="called off"))
             if saying.said is Said.FULFIL:
                 kept.requests.append(_fulfilment(kept, saying.version))
+            if saying.said is Said.EXPECT_RETURN:
+                kept.requests.append(_expected(kept, saying.context, saying.version))
         kept.history += [(entry.version, entry.from_status, str(entry.to_status)) for entry in state.entries]
         if state.to_refund is not None and state.captured > state.refunded:
             self._give_back(kept, None)
@@ -215,6 +276,17 @@ def _payment(order: OrderState, id: UUID, amount: int, version: int) -> Payment:
 def _refund(payment: Payment, amount: int) -> Refund:
     return Refund(
         payment_id=payment.id, order_id=payment.order_id, amount=amount, currency=CURRENCY, gateway=payment.gateway
+    )
+
+
+def _expected(kept: Kept, back: Return, version: int) -> ReturnExpected:
+    return ReturnExpected(
+        order_id=kept.state.id,
+        version=version,
+        return_id=back.id,
+        user_id=kept.state.user_id,
+        number=kept.state.number,
+        lines=[ProductQuantity(product_id=product, quantity=count) for product, count in back.pieces().items()],
     )
 
 

@@ -6,12 +6,13 @@ from typing import NamedTuple
 from uuid import UUID
 
 from contracts.events.base import Event
-from contracts.events.inventory_deduction import InventoryRequest
-from contracts.events.shipment_notification import ShipmentDelivered, ShipmentDispatched
+from contracts.events.inventory_deduction import InventoryRequest, ReturnExpected
+from contracts.events.shipment_notification import ReceivedLine, ReturnReceived, ShipmentDelivered, ShipmentDispatched
 from contracts.quantity import ProductQuantity
 from inventory_service.reservations.allocation import Share
 from inventory_service.reservations.desk import Desk, Held
 from inventory_service.reservations.models import ReservationStatus
+from inventory_service.returns.models import Came, MoreThanExpected, Return, ReturnReceivedOtherwise
 from inventory_service.shipments.models import NotToDeliver, NotToDispatch, Shipment, ShipmentStatus
 from service_kit.clock import utcnow
 
@@ -34,6 +35,7 @@ class Storehouse:
         self.reserved = {product: dict.fromkeys(places, 0) for product, places in on_hand.items()}
         self.held: dict[UUID, Held] = {}
         self.shipments: dict[UUID, Shipment] = {}
+        self.returns: dict[UUID, Return] = {}
 
     def asked(self, request: InventoryRequest) -> list[Event]:
         """What inventory answers, parcels included."""
@@ -71,6 +73,26 @@ class Storehouse:
             return ShipmentDelivered(**_told_of(shipment)) if shipment.deliver(utcnow()) else None
         except NotToDeliver:
             return None
+
+    def expects(self, request: ReturnExpected) -> None:
+        lines = [line.model_dump(mode="json") for line in request.lines]
+        number, user_id = request.number, request.user_id
+        new = Return(id=request.return_id, order_id=request.order_id, user_id=user_id, number=number, lines=lines)
+        self.returns.setdefault(new.id, new)
+
+    def receives(self, back: Return, came: dict[UUID, Came]) -> ReturnReceived | None:
+        """In the first place that has ever had the goods. None: it was received before, or not like this."""
+        place = next(iter(next(iter(self.on_hand.values()))))
+        try:
+            if not back.receive(place, came, back.user_id, utcnow()):
+                return None
+        except (ReturnReceivedOtherwise, MoreThanExpected):
+            return None
+        for product, each in came.items():
+            self.on_hand[product][place] += each.restocked
+        lines = [ReceivedLine.model_validate(line) for line in back.lines]
+        told = {name: getattr(back, name) for name in ("order_id", "user_id", "number", "version")}
+        return ReturnReceived(return_id=back.id, warehouse_id=place, lines=lines, **told)
 
     def levels(self) -> Iterator[Level]:
         for product, places in self.on_hand.items():

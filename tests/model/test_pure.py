@@ -2,14 +2,20 @@
 
 import pytest
 
-from tests.model.profiles import LONG, SHORT, travel
+from tests.model.machine import OrderLife
+from tests.model.profiles import LONG, SHORT, SHORTER, travel
 from tests.model.promise import STATUSES
 from tests.model.pure import Pure
 
 
 def test_the_rules_keep_the_promise() -> None:
-    journey = travel(Pure, SHORT)
+    journey = travel(Pure, SHORT, OrderLife)
     assert journey.steps >= 500
+
+
+def test_they_keep_it_where_goods_come_back() -> None:
+    journey = travel(Pure, SHORTER)
+    assert {"returned", "completed"} <= journey.statuses
 
 
 @pytest.mark.long

@@ -14,7 +14,7 @@ from tests.harness import tokens
 from tests.harness.service import NOBODY
 
 SERVICES = ("user", "product", "inventory", "order", "notification")
-LEAST_OPERATIONS = {"user": 20, "product": 20, "inventory": 25, "order": 25, "notification": 12}
+LEAST_OPERATIONS = {"user": 20, "product": 20, "inventory": 28, "order": 32, "notification": 12}
 METHODS = ("get", "post", "put", "patch", "delete")
 JSON = "application/json"
 NEEDED: dict[str, dict[str, Any]] = {

@@ -10,13 +10,19 @@ from uuid import UUID, uuid4
 import httpx
 
 from contracts.address import Address
-from contracts.events.inventory_deduction import FulfilmentRequested, ReservationAccepted, ReservationRequested
+from contracts.events.inventory_deduction import (
+    FulfilmentRequested,
+    ReservationAccepted,
+    ReservationRequested,
+    ReturnExpected,
+)
 from contracts.events.order_notification import OrderPlaced
 from contracts.events.products import ProductChanged, ScheduledPrice
 from contracts.events.users import UserChanged
 from contracts.money import Money
 from contracts.quantity import ProductQuantity
 from order_service.payments.models import Payment, PaymentState, Refund
+from order_service.returns.models import Return
 from service_kit.clock import utcnow
 from service_kit.ids import uuid7
 from tests.harness.service import Served, serve
@@ -153,6 +159,9 @@ async def _inventory(served: Served) -> Premises:
             order_id=order_id, version=2, user_id=found.owner, number="1", lines=wanted,
             ship_to=Address.model_validate(SHIP_TO),
         ),
+        ReturnExpected(
+            order_id=order_id, version=3, user_id=found.owner, number="1", lines=wanted, return_id=uuid7(),
+        ),
     )  # fmt: skip
     return found
 
@@ -174,6 +183,7 @@ async def _order(served: Served) -> Premises:
         tx.add(payment)
         await tx.flush()
         tx.add(Refund(payment_id=payment.id, order_id=order_id, amount=50, currency="GBP", gateway="sandbox"))
+        tx.add(Return(order_id=order_id, user_id=found.owner, currency="GBP", reason=OWNERS_NAME, lines=[]))
     found.values = {
         "product_id": str(product_id), "order_id": order["id"], "user_id": str(found.owner),
         "customer_id": str(found.owner), "number": order["number"],

@@ -42,6 +42,7 @@ async def test_nothing_of_an_erased_person_is_left(world: World) -> None:
     await person.order_becomes(order["id"], "paid")
     await world.deliver(order["id"])
     await person.order_becomes(order["id"], "delivered")
+    await _return_is_refused(world, person, order["id"], product, word)
     cancelled = await person.order((product, 1), ship_to=address)
     why = {"reason": f"{word} has moved"}
     await person.call("order", "POST", f"/orders/{cancelled['id']}/cancel", json=why)
@@ -62,6 +63,14 @@ async def test_nothing_of_an_erased_person_is_left(world: World) -> None:
     assert (kept["status"], kept["total"]) == ("delivered", order["total"])
     assert kept["ship_to"]["name"] == "erased"
     assert (await world.staff.call("order", "GET", f"/orders/{unpaid['id']}"))["status"] == "cancelled"
+
+
+async def _return_is_refused(world: World, person: Person, order_id: str, product: str, word: str) -> None:
+    back = {"lines": [{"product_id": product, "quantity": 1}], "reason": f"too small for {word}"}
+    key = {"Idempotency-Key": "back"}
+    asked = await person.call("order", "POST", f"/orders/{order_id}/returns", json=back, headers=key)
+    refusal = {"reason": f"{word} has worn it"}
+    await world.staff.call("order", "POST", f"/returns/{asked['id']}/refuse", json=refusal)
 
 
 async def _found(world: World, word: str) -> list[str]:

@@ -8,14 +8,14 @@ the whole shop, whoever used it before.
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any
 
 from contracts.events import by_type
+from tests.system import returns
 from tests.system.crowd import Ledger
 from tests.system.log import Record
 from tests.system.sources import Books, Rows, read
+from tests.system.verdict import Found, Kind, Violation, kind_of, same
 from tests.system.world import SOON, World, until
 
 Place = tuple[Any, Any]
@@ -41,35 +41,18 @@ STEPS = frozenset(
         ("partially_shipped", "last shipment.dispatched", "shipped"),
         ("shipped", "last shipment.delivered", "delivered"),
         ("delivered", "return window over", "completed"),
-        ("delivered", "return.received", "returned"),
-        ("completed", "return.received", "returned"),
+        ("delivered", "last return.received", "returned"),
+        ("completed", "last return.received", "returned"),
     }
 )
 """Every change of an order's status that there may be: written down here again, so that a slip in the table shows."""
 
 
+BROUGHT = ("delivered", "returned")
+"""The goods have been at the customer's."""
+
 STEPS_TOLD = frozenset({"awaiting_payment", "paid", "rejected", "cancelled"})
 """Those of which the customer is told when the order comes there; one that comes back to `paid` is not told again."""
-
-
-class Kind(StrEnum):
-    LOST = "lost"
-    DUPLICATED = "duplicated"
-    OVERSOLD = "oversold"
-    STUCK = "stuck"
-    OTHER = "other"
-
-
-@dataclass(frozen=True)
-class Violation:
-    kind: Kind
-    text: str
-
-    def __str__(self) -> str:
-        return f"{self.kind}: {self.text}"
-
-
-Found = Iterator[Violation]
 
 
 async def agree(world: World, ledger: Ledger) -> None:
@@ -96,7 +79,7 @@ async def differences(world: World, ledger: Ledger, within: float = SOON) -> lis
 def violations(books: Books) -> list[Violation]:
     checks = (
         *(_accepted, _steps, _money, _totals, _gateway, _stock, _copies, _deducted, _shipments),
-        *(_told, _mailed, _said, _given_up, _in_order),
+        *(returns.violations, _told, _mailed, _said, _given_up, _in_order),
     )
     return [violation for check in checks for violation in check(books)]
 
@@ -135,7 +118,8 @@ def _steps(books: Books) -> Found:
 
 def _money(books: Books) -> Found:
     """One succeeded charge of the whole total for each delivered order, none for a rejected one; of one that was called
-    off it went back, of any other what staff gave back."""
+    off it went back, of any other what staff gave back and what came back has cost."""
+    worth = returns.worth(books)
     charged: defaultdict[str, list[int]] = defaultdict(list)
     for charge in books.charges:
         if charge["status"] == "succeeded":
@@ -144,13 +128,15 @@ def _money(books: Books) -> Found:
         id = str(row["id"])
         if id not in books.ledger.orders:
             continue
-        wanted = [row["total"]] if row["status"] == "delivered" else []
+        wanted = [row["total"]] if row["status"] in BROUGHT else []
         if charged[id] != wanted and not (row["status"] == "cancelled" and charged[id] == [row["total"]]):
-            kind = _kind_of(len(charged[id]), len(wanted))
+            kind = kind_of(len(charged[id]), len(wanted))
             yield Violation(kind, f"order {id} ({row['status']}): charged {charged[id]}, should be {wanted}")
-        back = books.ledger.refunds.get(id, 0) if row["status"] == "delivered" else sum(charged[id])
+        back = sum(charged[id])
+        if row["status"] in BROUGHT:
+            back = min(row["total"], books.ledger.refunds.get(id, 0) + worth.get(id, 0))
         if row["refunded"] != back:
-            kind = _kind_of(row["refunded"], back)
+            kind = kind_of(row["refunded"], back)
             yield Violation(kind, f"order {id} ({row['status']}): {row['refunded']} given back, should be {back}")
 
 
@@ -179,10 +165,10 @@ def _gateway(books: Books) -> Found:
         charge["idempotency_key"]: (states.get(charge["status"], charge["status"]), charge["amount"], charge["id"])
         for charge in books.charges
     }
-    yield from _same("payment", payments, charges)
+    yield from same("payment", payments, charges)
     refunds = {f"refund-{row['id']}": (row["amount"], row["gateway_refund_id"]) for row in books.rows["refunds"]}
     made = {refund["idempotency_key"]: (refund["amount"], refund["id"]) for refund in books.refunds}
-    yield from _same("refund", refunds, made)
+    yield from same("refund", refunds, made)
     unsettled = [row for row in [*ours, *books.rows["refunds"]] if row["status"] in ("pending", "requested")]
     yield from (Violation(Kind.STUCK, f"payment or refund {row['id']}: not settled") for row in unsettled)
     if any(books.webhooks.values()):
@@ -211,7 +197,7 @@ def _copies(books: Books) -> Found:
         available[product] += on_hand - reserved
     real = {str(id): level for id, level in available.items()}
     for name in ("levels_in_order", "levels_in_product"):
-        for violation in _same(name, {str(id): level for id, level in map(tuple, books.rows[name])}, real):
+        for violation in same(name, {str(id): level for id, level in map(tuple, books.rows[name])}, real):
             yield Violation(Kind.OTHER, violation.text)
 
 
@@ -225,7 +211,7 @@ def _deducted(books: Books) -> Found:
         deducted[str(order)][product] = int(quantity)
     for row in books.rows["orders"]:
         id = str(row["id"])
-        wanted: Counter[Any] = ordered[id] if row["status"] == "delivered" else Counter()
+        wanted: Counter[Any] = ordered[id] if row["status"] in BROUGHT else Counter()
         if id in books.ledger.orders and deducted[id] != wanted:
             kind = Kind.DUPLICATED if deducted[id] - wanted else Kind.LOST
             words = f"{dict(deducted[id])} deducted, {dict(wanted)} ordered"
@@ -243,13 +229,14 @@ def _told(books: Books) -> Found:
     """Every customer is told of each step once."""
     steps = Counter((record.key, _step_of(record)) for record in _once(books.records) if _is_told(record))
     told = Counter({(str(row["order_id"]), row["kind"]): row["count"] for row in books.rows["told"]})
-    yield from _same("told of", {str(k): n for k, n in told.items()}, {str(k): n for k, n in steps.items()})
+    yield from same("told of", {str(k): n for k, n in told.items()}, {str(k): n for k, n in steps.items()})
     by_order: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for (id, kind), count in told.items():
         if kind != "payment.failed":  # a try that was not charged because of a crash: told, and followed by another
             by_order[id][kind] = count
     parcels = {str(order): count for order, count in books.rows["parcels"]}
     given_back = Counter(str(row["order_id"]) for row in books.rows["refunds"] if row["status"] == "succeeded")
+    decided = returns.told(books)
     passed: defaultdict[str, list[str]] = defaultdict(list)
     for order, _, before, after in books.rows["history"]:
         if before != after and after in STEPS_TOLD:
@@ -258,7 +245,8 @@ def _told(books: Books) -> Found:
         id = str(row["id"])
         wanted = Counter({"order.placed": 1, **dict.fromkeys(passed[id], 1)})
         wanted["payment.refunded"] = given_back[id]
-        if row["status"] == "delivered":
+        if row["status"] in BROUGHT:
+            wanted.update(decided[id])
             wanted.update({"shipment.dispatched": parcels.get(id, 1), "shipment.delivered": parcels.get(id, 1)})
         if id in books.ledger.orders and by_order[id] != +wanted:
             verdict = Kind.DUPLICATED if by_order[id] - wanted else Kind.LOST
@@ -321,6 +309,8 @@ def _once(records: Iterable[Record]) -> Iterator[Record]:
 
 
 def _ends(books: Books, id: str) -> tuple[str, ...]:
+    if id in books.ledger.returns:
+        return ("returned",) if returns.all_came_back(books, id) else ("delivered",)
     return ("delivered", "rejected", *(("cancelled",) if id in books.ledger.called_off else ()))
 
 
@@ -335,19 +325,3 @@ def _is_told(record: Record) -> bool:
 
 def _by_place(rows: Rows) -> dict[Place, int]:
     return {(product, warehouse): count for product, warehouse, count in rows}
-
-
-def _kind_of(count: int, wanted: int) -> Kind:
-    if count == wanted:
-        return Kind.OTHER
-    return Kind.LOST if count < wanted else Kind.DUPLICATED
-
-
-def _same(what: str, ours: dict[str, Any], theirs: dict[str, Any]) -> Found:
-    """`theirs` is what should be. Counts tell whether one is missing or there twice."""
-    for key in ours.keys() | theirs.keys():
-        one, other = ours.get(key), theirs.get(key)
-        if one != other:
-            counts = all(isinstance(each, int | None) for each in (one, other))
-            kind = _kind_of(one or 0, other or 0) if counts else Kind.OTHER
-            yield Violation(kind, f"{what} {key}: {one}, should be {other}")

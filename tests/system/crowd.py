@@ -1,8 +1,8 @@
 """Many customers at once, whose orders go all the way; it keeps what it was answered, for the books."""
 
 import asyncio
-from collections import defaultdict
-from collections.abc import AsyncIterator
+from collections import Counter, defaultdict
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 from uuid import UUID, uuid4
@@ -12,7 +12,7 @@ import httpx
 
 from tests.system.world import ADDRESS, SOON, Person, World, until
 
-ENDS = frozenset({"delivered", "rejected", "cancelled"})
+ENDS = frozenset({"delivered", "returned", "rejected", "cancelled"})
 AT_ONCE = 12
 SHIPPING = 4
 PRODUCTS = 6
@@ -25,7 +25,7 @@ LOOK = 0.3
 class Ledger:
     """What the shop has answered: Idempotency-Key → the ids of orders, of which there must be one each. `verified` are
     those customers who get e-mails; `called_off`: the orders that somebody tried to cancel; `refunds`: what staff gave
-    back of an order."""
+    back of an order; `returns`: the pieces by product that a warehouse has got back of an order."""
 
     def __init__(self) -> None:
         self.answers: defaultdict[str, set[str]] = defaultdict(set)
@@ -33,6 +33,7 @@ class Ledger:
         self.verified: set[str] = set()
         self.called_off: set[str] = set()
         self.refunds: dict[str, int] = {}
+        self.returns: dict[str, Counter[str]] = {}
 
     @property
     def orders(self) -> set[str]:
@@ -92,10 +93,14 @@ class Crowd:
     async def served(self) -> AsyncIterator[None]:
         """Orders are paid, sent and brought home as long as the block lasts."""
         async with asyncio.TaskGroup() as tasks:
-            serving = [tasks.create_task(self._pay_all()), tasks.create_task(self._ship_all())]
+            serving = [tasks.create_task(work) for work in self._service()]
             yield
             for task in serving:
                 task.cancel()
+
+    def _service(self) -> list[Coroutine[Any, Any, None]]:
+        """What is done for the customers until the block ends."""
+        return [self._pay_all(), self._ship_all()]
 
     async def ended(self, within: float = SOON) -> None:
         database = await asyncpg.connect(self._world.shop.database_url("order"))

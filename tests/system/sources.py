@@ -22,8 +22,17 @@ QUERIES: dict[str, tuple[str, str]] = {
         "SELECT order_id, trigger, from_status, to_status FROM order_history ORDER BY order_id, version",
     ),
     "lines": ("order", "SELECT order_id, product_id, sum(quantity) FROM order_lines GROUP BY 1, 2"),
+    "prices": ("order", "SELECT order_id, product_id, min(unit_price) FROM order_lines GROUP BY 1, 2"),
+    "returns": ("order", "SELECT id, order_id, status, worth, to_refund FROM returns"),
+    "coming_back": (
+        "order",
+        """SELECT r.id, r.order_id, (line ->> 'product_id')::uuid AS product_id,
+            sum((line ->> 'quantity')::int) AS quantity, sum((line ->> 'received')::int) AS received,
+            sum((line ->> 'received')::int * (line ->> 'unit_price')::bigint) AS worth
+        FROM returns r, jsonb_array_elements(lines) AS line GROUP BY 1, 2, 3""",
+    ),
     "payments": ("order", "SELECT id, order_id, amount, status, gateway, gateway_charge_id FROM payments"),
-    "refunds": ("order", "SELECT id, order_id, amount, status, gateway, gateway_refund_id FROM refunds"),
+    "refunds": ("order", "SELECT id, order_id, amount, status, gateway, gateway_refund_id, return_id FROM refunds"),
     "levels_in_order": ("order", "SELECT product_id, available FROM stock_levels"),
     "levels_in_product": ("product", "SELECT product_id, available FROM availability"),
     "stock": ("inventory", "SELECT product_id, warehouse_id, on_hand, reserved FROM stock"),
@@ -32,6 +41,16 @@ QUERIES: dict[str, tuple[str, str]] = {
     "deducted": (
         "inventory",
         "SELECT order_id, product_id, -sum(quantity) FROM stock_movements WHERE kind = 'dispatch' GROUP BY 1, 2",
+    ),
+    "expected": (
+        "inventory",
+        """SELECT r.id, r.status, (line ->> 'product_id')::uuid AS product_id, (line ->> 'quantity')::int AS quantity,
+            (line ->> 'restocked')::int AS restocked, (line ->> 'scrapped')::int AS scrapped
+        FROM returns r, jsonb_array_elements(lines) AS line""",
+    ),
+    "restocked": (
+        "inventory",
+        "SELECT return_id, product_id, sum(quantity) FROM stock_movements WHERE kind = 'return' GROUP BY 1, 2",
     ),
     "parcels": ("inventory", "SELECT order_id, count(*) FROM shipments WHERE status = 'delivered' GROUP BY 1"),
     "shipments": ("inventory", "SELECT order_id, warehouse_id, count(*) FROM shipments GROUP BY 1, 2"),

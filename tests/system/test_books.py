@@ -4,13 +4,22 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from tests.system.books import Kind, agree, violations
+from tests.system import returns
+from tests.system.books import agree, violations
 from tests.system.crowd import Ledger
 from tests.system.fickle import FickleCrowd
 from tests.system.sources import Books, read
+from tests.system.verdict import Kind
 from tests.system.world import World
 
-REFUND = {"id": "1", "order_id": "2", "amount": 3, "status": "succeeded", "gateway_refund_id": "re_1"}
+REFUND = {
+    "id": "1",
+    "order_id": "2",
+    "amount": 3,
+    "status": "succeeded",
+    "gateway_refund_id": "re_1",
+    "return_id": None,
+}
 
 
 def _rows(name: str, change: Callable[[list[Any]], list[Any]]) -> Callable[[Books], Books]:
@@ -23,6 +32,7 @@ def _ledger(key: str, *ids: str) -> Callable[[Books], Books]:
         ledger.answers.update(books.ledger.answers | {key: set(ids)})
         ledger.customers, ledger.verified = books.ledger.customers, books.ledger.verified
         ledger.called_off, ledger.refunds = books.ledger.called_off, books.ledger.refunds
+        ledger.returns = books.ledger.returns
         return replace(books, ledger=ledger)
 
     return change
@@ -77,6 +87,29 @@ FAULTS: dict[str, tuple[Kind, Callable[[Books], Books]]] = {
         Kind.DUPLICATED,
         _rows("deducted", lambda rows: [(order, product, 2 * quantity) for order, product, quantity in rows]),
     ),
+    "a return that is not refunded": (
+        Kind.LOST,
+        _rows("refunds", lambda rows: [row for row in rows if not row["return_id"]]),
+    ),
+    "a return refunded twice": (
+        Kind.DUPLICATED,
+        _rows("refunds", lambda rows: [*rows, *(row for row in rows if row["return_id"])]),
+    ),
+    "a return that staff never decided": (
+        Kind.STUCK,
+        _rows("returns", lambda rows: [{**row, "status": "requested"} for row in rows]),
+    ),
+    "a return that inventory does not expect": (Kind.LOST, _rows("expected", lambda rows: rows[1:])),
+    "a return received twice": (
+        Kind.DUPLICATED,
+        _rows("coming_back", lambda rows: [{**row, "received": 2 * (row["received"] or 0)} for row in rows]),
+    ),
+    "more returned than was ordered": (Kind.DUPLICATED, _rows("lines", lambda rows: [(*row[:2], 0) for row in rows])),
+    "returned goods that nobody put back": (Kind.LOST, _rows("restocked", lambda _: [])),
+    "returned goods put back twice": (
+        Kind.DUPLICATED,
+        _rows("restocked", lambda rows: [(*row[:2], 2 * row[2]) for row in rows]),
+    ),
     "a parcel twice": (Kind.DUPLICATED, _rows("shipments", lambda rows: [(*rows[0][:2], 2), *rows[1:]])),
     "a customer not told": (Kind.LOST, _rows("told", lambda rows: rows[1:])),
     "a customer told twice": (Kind.DUPLICATED, _first("told", count=2)),
@@ -100,5 +133,10 @@ async def test_every_fault_is_named(world: World) -> None:
     await agree(world, crowd.ledger)
     books = await read(world, crowd.ledger)
     assert violations(books) == []
+    assert {row["status"] for row in books.rows["returns"]} == {"refused", "withdrawn", "refunded"}
+    assert "returned" in {row["status"] for row in books.rows["orders"]}
     found = {fault: {violation.kind for violation in violations(plant(books))} for fault, (_, plant) in FAULTS.items()}
     assert {fault: kinds for fault, kinds in found.items() if FAULTS[fault][0] not in kinds} == {}
+    of_returns = {fault: FAULTS[fault] for fault in FAULTS if "return" in fault}
+    for fault, (kind, plant) in of_returns.items():
+        assert kind in {violation.kind for violation in returns.violations(plant(books))}, fault

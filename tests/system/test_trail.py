@@ -100,6 +100,25 @@ async def test_the_steps_say_what_they_waited_for(world: World) -> None:
     assert report.table(trail).row_count == len(trail.steps)
 
 
+async def test_what_comes_back_is_told_too(world: World) -> None:
+    customer, product = await world.customer(), await world.product(stock=3)
+    order_id = await customer.bought(product, 2)
+    return_id = await customer.returns(order_id, product, 2)
+    await world.take_back(return_id, (await world.shipments(order_id))[0]["warehouse_id"], product, restock=1, scrap=1)
+    order = await customer.order_becomes(order_id, "returned")
+
+    async def complete() -> report.Trail | None:
+        trail = await asyncio.to_thread(report.follow, world.shop, int(order["number"]))
+        return trail if ("notification", "payment.refunded") in _events(trail, "took") else None
+
+    trail = await until("the refund is told", complete)
+    assert trail.missing == []
+    assert "2 pieces" in _step(trail, "inventory", "expected: ").what
+    assert "1 piece into stock, 1 as scrap" in _step(trail, "inventory", "received in").what
+    assert "2 pieces of 1 product" in _step(trail, "inventory", "out of stock").what
+    _step(trail, "order", "delivered → returned")
+
+
 async def test_an_unknown_number_is_named(world: World) -> None:
     with pytest.raises(StackError, match="There is no order 99999999999999999999"):
         await asyncio.to_thread(report.follow, world.shop, 99999999999999999999)

@@ -88,6 +88,28 @@ class Person:
         )
         return paid
 
+    async def bought(self, product: str, quantity: int) -> str:
+        """An order of so many, paid and delivered."""
+        order_id: str = (await self.order((product, quantity)))["id"]
+        await self.order_becomes(order_id, "awaiting_payment")
+        await self.pay(order_id)
+        await self.order_becomes(order_id, "paid")
+        await self._world.deliver(order_id)
+        await self.order_becomes(order_id, "delivered")
+        return order_id
+
+    async def asks_to_return(self, order_id: str, product: str, quantity: int, *, key: str | None = None) -> str:
+        body = {"lines": [{"product_id": product, "quantity": quantity}], "reason": "not what I wanted"}
+        headers = {"Idempotency-Key": key or str(uuid4())}
+        asked = await self.call("order", "POST", f"/orders/{order_id}/returns", json=body, headers=headers)
+        return str(asked["id"])
+
+    async def returns(self, order_id: str, product: str, quantity: int) -> str:
+        """Asked for, and approved by staff: its id."""
+        return_id = await self.asks_to_return(order_id, product, quantity)
+        await self._world.staff.call("order", "POST", f"/returns/{return_id}/approve", done_if="return-decided")
+        return return_id
+
     async def order_becomes(self, order_id: str, *statuses: str, within: float = SOON) -> dict[str, Any]:
         async def holds() -> Any:
             found = await self.call("order", "GET", f"/orders/{order_id}")
@@ -186,6 +208,16 @@ class World:
         sent = {"carrier": "Royal Mail", "tracking_number": shipment["id"][-8:]}
         await self.staff.call("inventory", "POST", f"{path}/dispatch", json=sent)
         await self.staff.call("inventory", "POST", f"{path}/deliver")
+
+    async def take_back(self, return_id: str, warehouse_id: str, product_id: str, **came: int) -> None:
+        """`came`: pieces to `restock` and to `scrap`, as soon as inventory has heard of the return."""
+
+        async def expected() -> bool:
+            return (await self.staff.ask("inventory", "GET", f"/returns/{return_id}")).is_success
+
+        await until("the return is expected", expected, self.patience)
+        body = {"warehouse_id": warehouse_id, "lines": [{"product_id": product_id, **came}]}
+        await self.staff.call("inventory", "POST", f"/returns/{return_id}/receive", json=body)
 
     async def kinds_told(self, person: Person) -> list[str]:
         """What the customer was told, in order."""

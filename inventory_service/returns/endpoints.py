@@ -1,0 +1,52 @@
+"""Returns over HTTP: what is expected back, and what came."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query
+
+from inventory_service.returns import queries, use_cases
+from inventory_service.returns.models import MoreThanExpected, ReturnReceivedOtherwise, ReturnStatus
+from inventory_service.returns.schemas import ReceiveIn, ReturnOut
+from service_kit.database import HotTx, Tx
+from service_kit.http.answers import problems
+from service_kit.http.pagination import Page, Paged
+from service_kit.problems import NotFound
+from service_kit.security import Principal, Requires
+
+router = APIRouter(prefix="/returns", tags=["returns"])
+
+Reader = Annotated[Principal, Requires("returns:read:any")]
+
+
+@router.get("", summary="List returns")
+async def list_returns(
+    page: Paged,
+    tx: Tx,
+    _: Reader,
+    order_id: Annotated[UUID | None, Query(description="of this order alone")] = None,
+    status: Annotated[ReturnStatus | None, Query(description="`expected`: what is still to come")] = None,
+) -> Page[ReturnOut]:
+    """Those that staff have approved, oldest first."""
+    return page.of(await queries.search(tx, page.position, order_id=order_id, status=status), ReturnOut.of)
+
+
+@router.get("/{return_id}", summary="One return", responses=problems(NotFound))
+async def read_return(return_id: UUID, tx: Tx, _: Reader) -> ReturnOut:
+    """What is expected of it, and what came."""
+    return ReturnOut.of(await use_cases.read(tx, return_id))
+
+
+@router.post(
+    "/{return_id}/receive",
+    summary="Book in what came back",
+    responses=problems(NotFound, MoreThanExpected, ReturnReceivedOtherwise),
+)
+async def receive(
+    return_id: UUID, body: ReceiveIn, tx: HotTx, who: Annotated[Principal, Requires("returns:receive")]
+) -> ReturnOut:
+    """Into stock or as scrap, never more than was approved, once; what the received pieces have cost is refunded.
+
+    Sent again with the same quantities it gives the same answer and does nothing more.
+    """
+    return ReturnOut.of(await use_cases.receive(tx, return_id, body.warehouse_id, body.came(), who.user_id))

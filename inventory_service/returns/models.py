@@ -1,0 +1,90 @@
+"""A return: what is to come back of an order, and what a warehouse made of it."""
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, Column, Index
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlmodel import Field
+
+from inventory_service.base import Base
+from service_kit.clock import utcnow
+from service_kit.problems import Problem
+
+
+class ReturnStatus(StrEnum):
+    EXPECTED = "expected"
+    RECEIVED = "received"
+
+
+class ReturnReceivedOtherwise(Problem, status=409, type="return-received-otherwise"):
+    """This return has been received, in another warehouse or with other quantities."""
+
+
+class MoreThanExpected(Problem, status=409, type="more-than-expected"):
+    """Of the products in `lines` fewer are expected: what else is in the parcel is nobody's return."""
+
+
+class Came(NamedTuple):
+    """How many pieces of a product came back: as good as new, and only to be thrown away."""
+
+    restocked: int
+    scrapped: int
+
+
+class Return(Base, table=True):
+    """What order told us to expect, each product in one line; a warehouse receives it, once, whole or in part."""
+
+    __tablename__ = "returns"
+    __table_args__ = (
+        CheckConstraint("status IN ('expected', 'received')", name="status"),
+        Index("ix_returns_status_id", "status", "id"),
+        Index("ix_returns_user_id_id", "user_id", "id"),
+    )
+
+    id: UUID = Field(primary_key=True)
+    order_id: UUID = Field(index=True)
+    user_id: UUID
+    number: str
+    status: str = ReturnStatus.EXPECTED
+    lines: list[dict[str, Any]] = Field(sa_column=Column(JSONB, nullable=False))
+    warehouse_id: UUID | None = Field(default=None, foreign_key="warehouses.id", index=True)
+    received_by: UUID | None = None
+    version: int = 1
+    created_at: datetime = Field(default_factory=utcnow)
+    received_at: datetime | None = None
+
+    def receive(self, warehouse_id: UUID, came: Mapping[UUID, Came], by: UUID, now: datetime) -> bool:
+        """Of a product that is not named nothing came. False where just this was said before: an answer that was lost.
+
+        Raises: ReturnReceivedOtherwise, MoreThanExpected.
+        """
+        if self.status == ReturnStatus.RECEIVED:
+            if (self.warehouse_id, self.came()) != (warehouse_id, {id: each for id, each in came.items() if any(each)}):
+                raise ReturnReceivedOtherwise
+            return False
+        if unexpected := list(self._unexpected(came)):
+            raise MoreThanExpected(lines=unexpected)
+        nothing = Came(0, 0)
+        self.lines = [{**line, **came.get(UUID(line["product_id"]), nothing)._asdict()} for line in self.lines]
+        self.status, self.warehouse_id, self.received_by, self.received_at = (
+            ReturnStatus.RECEIVED, warehouse_id, by, now,
+        )  # fmt: skip
+        self.version += 1
+        return True
+
+    def came(self) -> dict[UUID, Came]:
+        """What a warehouse has received of each product of which anything came."""
+        found = {
+            UUID(line["product_id"]): Came(line.get("restocked", 0), line.get("scrapped", 0)) for line in self.lines
+        }
+        return {product_id: each for product_id, each in found.items() if any(each)}
+
+    def _unexpected(self, came: Mapping[UUID, Came]) -> Iterator[dict[str, Any]]:
+        expected = {UUID(line["product_id"]): line["quantity"] for line in self.lines}
+        for product_id, each in came.items():
+            if sum(each) > (most := expected.get(product_id, 0)):
+                yield {"product_id": str(product_id), "expected": most, "came": sum(each)}

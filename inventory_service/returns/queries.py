@@ -1,0 +1,61 @@
+"""Every statement about returns. Who receives one locks its row before the stock's."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlmodel import select
+
+from inventory_service.returns.models import Return, ReturnStatus
+from service_kit.database import HotTx, Tx
+from service_kit.database.keyset import Position, Slice, keyset
+
+EXPECT = """
+INSERT INTO returns (id, order_id, user_id, number, lines, status, version, created_at)
+SELECT *, 'expected', 1, now() FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::jsonb[])
+ON CONFLICT (id) DO NOTHING
+"""
+LOCK = "SELECT * FROM returns WHERE id = $1 FOR UPDATE"
+RECEIVE = """
+UPDATE returns SET status = $2, lines = $3::jsonb, warehouse_id = $4, received_by = $5, received_at = $6, version = $7
+WHERE id = $1
+"""
+
+
+async def expect(tx: HotTx, returns: Sequence[Return]) -> None:
+    """Those that we have not heard of."""
+    await tx.execute(
+        EXPECT,
+        [each.id for each in returns],
+        [each.order_id for each in returns],
+        [each.user_id for each in returns],
+        [each.number for each in returns],
+        [json.dumps(each.lines) for each in returns],
+    )
+
+
+async def lock(tx: HotTx, return_id: UUID) -> Return | None:
+    """Held until the transaction ends, so that it is received once."""
+    row: Any = await tx.fetchrow(LOCK, return_id)
+    return Return(**{**row, "lines": json.loads(row["lines"])}) if row else None
+
+
+async def store_received(tx: HotTx, received: Return) -> None:
+    await tx.execute(
+        RECEIVE, received.id, received.status, json.dumps(received.lines), received.warehouse_id,
+        received.received_by, received.received_at, received.version,
+    )  # fmt: skip
+
+
+async def by_id(tx: Tx, return_id: UUID) -> Return | None:
+    return await tx.get(Return, return_id)
+
+
+async def search(tx: Tx, position: Position, *, order_id: UUID | None, status: ReturnStatus | None) -> Slice[Return]:
+    statement = select(Return)
+    if order_id is not None:
+        statement = statement.where(Return.order_id == order_id)
+    if status is not None:
+        statement = statement.where(Return.status == status)
+    return await keyset(tx, statement, position, Return.id)

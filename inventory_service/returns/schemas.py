@@ -1,0 +1,66 @@
+"""Bodies of requests and answers about returns."""
+
+from datetime import datetime
+from typing import Any, Self
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from inventory_service.returns.models import Came, Return, ReturnStatus
+from inventory_service.stock.schemas import MAX_LINES, MAX_QUANTITY, PRODUCT, WAREHOUSE
+
+EXAMPLE: dict[str, Any] = {
+    "warehouse_id": WAREHOUSE,
+    "lines": [{"product_id": PRODUCT, "restock": 1, "scrap": 1}],
+}
+
+
+class ReceivedLineIn(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    product_id: UUID
+    restock: int = Field(default=0, ge=0, le=MAX_QUANTITY, description="as good as new: back into stock")
+    scrap: int = Field(default=0, ge=0, le=MAX_QUANTITY, description="came back, and can't be sold again")
+
+
+class ReceiveIn(BaseModel):
+    """A product that is not named did not come; a return of which nothing comes is received with zeros."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"example": EXAMPLE})
+
+    warehouse_id: UUID
+    lines: list[ReceivedLineIn] = Field(min_length=1, max_length=MAX_LINES)
+
+    @model_validator(mode="after")
+    def _named_once(self) -> Self:
+        if len({line.product_id for line in self.lines}) < len(self.lines):
+            raise ValueError("each product may be named once")
+        return self
+
+    def came(self) -> dict[UUID, Came]:
+        return {line.product_id: Came(line.restock, line.scrap) for line in self.lines}
+
+
+class ReturnLineOut(BaseModel):
+    product_id: UUID
+    quantity: int = Field(description="pieces that are expected")
+    restocked: int | None = Field(default=None, description="pieces that are stock again; null until it is received")
+    scrapped: int | None = None
+
+
+class ReturnOut(BaseModel):
+    id: UUID
+    order_id: UUID
+    user_id: UUID
+    number: str = Field(description="the order's")
+    status: ReturnStatus
+    lines: list[ReturnLineOut]
+    warehouse_id: UUID | None = Field(description="where it was received")
+    received_by: UUID | None
+    version: int
+    created_at: datetime
+    received_at: datetime | None
+
+    @classmethod
+    def of(cls, found: Return) -> "ReturnOut":
+        return cls.model_validate(found, from_attributes=True)

@@ -1,0 +1,61 @@
+"""Goods come back: expected when order says so, received once, and put into stock or thrown away."""
+
+from collections.abc import Mapping, Sequence
+from uuid import UUID
+
+from contracts.events.inventory_deduction import ReturnExpected
+from contracts.events.shipment_notification import ReceivedLine, ReturnReceived
+from inventory_service.returns import queries
+from inventory_service.returns.models import Came, Return
+from inventory_service.stock import queries as stock
+from service_kit.clock import utcnow
+from service_kit.database import HotTx, Tx
+from service_kit.messaging import outbox
+from service_kit.problems import not_found
+
+
+async def expect(tx: HotTx, events: Sequence[ReturnExpected]) -> None:
+    """Keeps what may come back; what was told before changes nothing."""
+    await queries.expect(tx, [_expected(event) for event in events])
+
+
+async def receive(tx: HotTx, return_id: UUID, warehouse_id: UUID, came: Mapping[UUID, Came], user_id: UUID) -> Return:
+    """What is as good as new is stock again. Raises: NotFound, ReturnReceivedOtherwise, MoreThanExpected."""
+    found = await queries.lock(tx, return_id) or not_found(Return, return_id)
+    if not await stock.is_warehouse(tx, warehouse_id):
+        not_found("warehouse", warehouse_id)
+    if not found.receive(warehouse_id, came, user_id, utcnow()):
+        return found
+    await queries.store_received(tx, found)
+    restocked = {product_id: each.restocked for product_id, each in found.came().items() if each.restocked}
+    if restocked:
+        await stock.receive(tx, warehouse_id, restocked)
+        await stock.add_return_movements(tx, found.id, found.order_id, warehouse_id, restocked, user_id)
+    await outbox.add(tx, _received(found, warehouse_id))
+    return found
+
+
+async def read(tx: Tx, return_id: UUID) -> Return:
+    return await queries.by_id(tx, return_id) or not_found(Return, return_id)
+
+
+def _expected(event: ReturnExpected) -> Return:
+    return Return(
+        id=event.return_id,
+        order_id=event.order_id,
+        user_id=event.user_id,
+        number=event.number,
+        lines=[line.model_dump(mode="json") for line in event.lines],
+    )
+
+
+def _received(found: Return, warehouse_id: UUID) -> ReturnReceived:
+    return ReturnReceived(
+        return_id=found.id,
+        order_id=found.order_id,
+        user_id=found.user_id,
+        number=found.number,
+        warehouse_id=warehouse_id,
+        lines=[ReceivedLine.model_validate(line) for line in found.lines],
+        version=found.version,
+    )

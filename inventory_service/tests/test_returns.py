@@ -1,0 +1,122 @@
+"""Goods come back, over HTTP: into stock or as scrap, once, and never more than was approved."""
+
+import asyncio
+import random
+from typing import Any
+from uuid import UUID, uuid4
+
+from contracts.events.shipment_notification import ReturnReceived
+from inventory_service.tests.inventory import Inventory, expected, fulfilment, reservation
+from service_kit.ids import uuid7
+
+
+async def _sold(inventory: Inventory, quantity: int) -> tuple[UUID, UUID, UUID]:
+    """(order, product, warehouse) after the parcel has left; 10 were there."""
+    product_id, place = await inventory.stocked(10)
+    order_id, lines = uuid7(), [(product_id, quantity)]
+    await inventory.hear(reservation(order_id, lines), fulfilment(order_id, lines))
+    (shipment,) = await inventory.shipments(order_id)
+    assert (await inventory.dispatch(shipment["id"])).status_code == 200
+    return order_id, product_id, place
+
+
+async def _movements(inventory: Inventory) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = (await inventory.staff.get("/stock/movements", params={"kind": "return"})).json()[
+        "items"
+    ]
+    return found
+
+
+async def test_what_is_as_new_is_stock_again(inventory: Inventory) -> None:
+    order_id, product_id, _ = await _sold(inventory, 5)
+    elsewhere = await inventory.warehouse()
+    back = expected(order_id, [(product_id, 4)])
+    await inventory.hear(back)
+    listed = (await inventory.staff.get("/returns", params={"status": "expected"})).json()["items"]
+    assert [(each["id"], each["number"], each["lines"][0]["quantity"]) for each in listed] == [
+        (str(back.return_id), "M-7K3QX9", 4)
+    ]
+    answer = await inventory.take_back(back.return_id, elsewhere, (product_id, 2, 1))
+    assert answer.status_code == 200, answer.text
+    found = answer.json()
+    assert (found["status"], found["warehouse_id"], found["version"]) == ("received", str(elsewhere), 2)
+    assert found["lines"] == [{"product_id": str(product_id), "quantity": 4, "restocked": 2, "scrapped": 1}]
+    assert (await inventory.staff.get(f"/returns/{back.return_id}")).json() == found
+    assert await inventory.level(product_id) == (5 + 2, 0)
+    [movement] = await _movements(inventory)
+    assert (movement["quantity"], movement["warehouse_id"]) == (2, str(elsewhere))
+    assert (movement["return_id"], movement["order_id"]) == (str(back.return_id), str(order_id))
+    assert movement["user_id"] == str(inventory.staff.user_id)
+    [told] = await inventory.served.events(ReturnReceived)
+    assert (told.return_id, told.order_id, told.user_id, told.version) == (back.return_id, order_id, back.user_id, 2)
+    assert [(line.product_id, line.restocked, line.scrapped) for line in told.lines] == [(product_id, 2, 1)]
+    await inventory.check_books()
+
+
+async def test_received_again_it_is_received_once(inventory: Inventory) -> None:
+    order_id, product_id, place = await _sold(inventory, 2)
+    back = expected(order_id, [(product_id, 2)])
+    await inventory.hear(back, back)
+    answers = await asyncio.gather(
+        *(inventory.take_back(back.return_id, place, (product_id, 1, 1)) for _ in range(10)), inventory.hear(back)
+    )
+    assert {answer.status_code for answer in answers[:-1]} == {200}
+    assert len({answer.text for answer in answers[:-1]}) == 1
+    otherwise = await inventory.take_back(back.return_id, place, (product_id, 2, 0))
+    assert (otherwise.status_code, otherwise.json()["type"]) == (409, "/problems/return-received-otherwise")
+    assert (await inventory.take_back(back.return_id, await inventory.warehouse(), (product_id, 1, 1))).is_error
+    assert await inventory.level(product_id) == (9, 0)
+    assert (await inventory.said(order_id)).count("return.received") == 1
+    await inventory.check_books()
+
+
+async def test_two_warehouses_at_once_and_one_has_it(inventory: Inventory) -> None:
+    for _ in range(5):
+        order_id, product_id, place = await _sold(inventory, 3)
+        other = await inventory.warehouse()
+        back = expected(order_id, [(product_id, 3)])
+        await inventory.hear(back)
+        racers = [
+            inventory.take_back(back.return_id, place, (product_id, 3, 0)),
+            inventory.take_back(back.return_id, other, (product_id, 0, 3)),
+        ]
+        answers = await asyncio.gather(*random.sample(racers, 2))
+        assert sorted(answer.status_code for answer in answers) == [200, 409]
+        [won] = [answer.json() for answer in answers if answer.is_success]
+        assert await inventory.level(product_id) == (7 + won["lines"][0]["restocked"], 0)
+        assert (await inventory.said(order_id)).count("return.received") == 1
+    await inventory.check_books()
+
+
+async def test_never_more_than_was_approved(inventory: Inventory) -> None:
+    order_id, product_id, place = await _sold(inventory, 5)
+    back = expected(order_id, [(product_id, 2)])
+    await inventory.hear(back)
+    for lines in ([(product_id, 2, 1)], [(product_id, 3, 0)], [(product_id, 1, 0), (uuid4(), 1, 0)]):
+        refused = await inventory.take_back(back.return_id, place, *lines)
+        assert (refused.status_code, refused.json()["type"]) == (409, "/problems/more-than-expected")
+    assert refused.json()["lines"][0]["came"] == 1
+    wrong: tuple[list[tuple[UUID, int, int]], ...] = (
+        [(product_id, -1, 0)],
+        [(product_id, 1, 0), (product_id, 1, 0)],
+        [],
+    )
+    assert [(await inventory.take_back(back.return_id, place, *each)).status_code for each in wrong] == [422] * 3
+    assert (await inventory.take_back(back.return_id, uuid4(), (product_id, 1, 0))).status_code == 404
+    assert (await inventory.take_back(uuid4(), place, (product_id, 1, 0))).status_code == 404
+    assert await inventory.level(product_id) == (5, 0)
+    assert await _movements(inventory) == []
+
+
+async def test_scrap_moves_nothing_and_an_empty_parcel_ends_it(inventory: Inventory) -> None:
+    order_id, product_id, place = await _sold(inventory, 2)
+    scrap, empty = expected(order_id, [(product_id, 1)]), expected(order_id, [(product_id, 1)])
+    await inventory.hear(scrap, empty)
+    assert (await inventory.take_back(scrap.return_id, place, (product_id, 0, 1))).status_code == 200
+    for _ in range(2):
+        assert (await inventory.take_back(empty.return_id, place, (product_id, 0, 0))).status_code == 200
+    told = await inventory.served.events(ReturnReceived)
+    assert [(line.restocked, line.scrapped) for each in told for line in each.lines] == [(0, 1), (0, 0)]
+    assert await inventory.level(product_id) == (8, 0)
+    assert await _movements(inventory) == []
+    await inventory.check_books()

@@ -1,0 +1,20 @@
+"""What inventory tells of goods that came back."""
+
+from contracts.events.shipment_notification import ReturnReceived
+from order_service.returns import use_cases
+from order_service.returns.use_cases import Received
+from service_kit.database import HotTx
+from service_kit.messaging import Envelope, consumes
+
+
+@consumes(ReturnReceived, batch=True)
+async def hear_of_received(tx: HotTx, events: list[ReturnReceived], envelopes: list[Envelope]) -> None:
+    """Together, so that a batch locks its orders once."""
+    await use_cases.hear_of_received(
+        tx, [_received(event, envelope) for event, envelope in zip(events, envelopes, strict=True)]
+    )
+
+
+def _received(event: ReturnReceived, envelope: Envelope) -> Received:
+    came = {line.product_id: line.restocked + line.scrapped for line in event.lines}
+    return Received(event.return_id, event.order_id, came, envelope.traceparent)

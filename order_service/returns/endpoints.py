@@ -1,0 +1,102 @@
+"""Returns over HTTP: customers ask for them, staff decide; inventory receives what comes back."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Request, Response
+
+from contracts.permissions import Permission
+from order_service.orders import listing
+from order_service.orders.models import TransitionRefused
+from order_service.returns import queries, use_cases
+from order_service.returns.models import MoreThanReturnable, Return, ReturnDecided, ReturnStatus, ReturnWindowOver
+from order_service.returns.schemas import RefusalIn, ReturnIn, ReturnOut
+from service_kit.database import HotTx, Tx
+from service_kit.http import idempotency
+from service_kit.http.answers import problems
+from service_kit.http.idempotency import IdempotencyKey, IdempotencyKeyMissing, IdempotencyKeyReused
+from service_kit.http.pagination import Page, Paged
+from service_kit.problems import NotFound, not_found
+from service_kit.security import Principal, Requires
+
+router = APIRouter(tags=["returns"])
+
+Asker = Annotated[Principal, Requires(Permission.RETURNS_WRITE)]
+Reader = Annotated[Principal, Requires(Permission.RETURNS_READ)]
+Decider = Annotated[Principal, Requires(Permission.RETURNS_DECIDE_ANY)]
+
+
+@router.post(
+    "/orders/{order_id}/returns",
+    status_code=201,
+    response_model=ReturnOut,
+    summary="Ask to give goods back",
+    responses=problems(
+        NotFound, TransitionRefused, ReturnWindowOver, MoreThanReturnable, IdempotencyKeyMissing, IdempotencyKeyReused
+    ),
+)
+async def ask(order_id: UUID, body: ReturnIn, who: Asker, key: IdempotencyKey, tx: HotTx, request: Request) -> Response:
+    """Of one's own order, from its delivery until the return window is over; in part or in full, in one return or
+    several. Send the goods when staff have approved it: what they cost goes back when a warehouse has them."""
+    if kept := await idempotency.claim(tx, who.user_id, key):
+        return kept.response()
+    window = request.app.state.runtime.settings.return_window
+    made = await use_cases.ask(tx, order_id, body.pieces(), body.reason, window, who)
+    content, location = ReturnOut.of(made).model_dump_json().encode(), f"/returns/{made.id}"
+    await idempotency.keep(tx, who.user_id, key, 201, content, location)
+    return Response(content, 201, {"Location": location}, media_type="application/json")
+
+
+@router.get("/orders/{order_id}/returns", summary="An order's returns", responses=problems(NotFound))
+async def list_of_order(order_id: UUID, page: Paged, tx: Tx, who: Reader) -> Page[ReturnOut]:
+    """The first one first."""
+    await listing.find(tx, order_id, _seen_by(who))
+    return page.of(await queries.of_order(tx, page.position, order_id), ReturnOut.of)
+
+
+@router.get("/returns", summary="All returns")
+async def list_all(
+    page: Paged,
+    tx: Tx,
+    _: Annotated[Principal, Requires(Permission.RETURNS_READ_ANY)],
+    status: Annotated[ReturnStatus | None, Query(description="`requested`: what waits for a decision")] = None,
+    user_id: Annotated[UUID | None, Query(description="only this customer's")] = None,
+) -> Page[ReturnOut]:
+    """Oldest first: what waits longest stands at the top."""
+    return page.of(await queries.search(tx, page.position, status=status, user_id=user_id), ReturnOut.of)
+
+
+@router.get("/returns/{return_id}", summary="One return", responses=problems(NotFound))
+async def read(return_id: UUID, tx: Tx, who: Reader) -> ReturnOut:
+    """With what came of it, and what goes back for that."""
+    return ReturnOut.of(await queries.find(tx, return_id, _seen_by(who)) or not_found(Return, return_id))
+
+
+@router.post("/returns/{return_id}/approve", summary="Take goods back", responses=problems(NotFound, ReturnDecided))
+async def approve(return_id: UUID, tx: HotTx, who: Decider) -> ReturnOut:
+    """The customer is told to send them, and the warehouses to expect them."""
+    return ReturnOut.of(await use_cases.decide(tx, return_id, ReturnStatus.APPROVED, who, owner=None))
+
+
+@router.post(
+    "/returns/{return_id}/refuse", summary="Don't take goods back", responses=problems(NotFound, ReturnDecided)
+)
+async def refuse(return_id: UUID, body: RefusalIn, tx: HotTx, who: Decider) -> ReturnOut:
+    """The customer is told why, and may ask again while the return window lasts."""
+    found = await use_cases.decide(tx, return_id, ReturnStatus.REFUSED, who, owner=None, refusal=body.reason)
+    return ReturnOut.of(found)
+
+
+@router.post(
+    "/returns/{return_id}/withdraw",
+    summary="Keep the goods after all",
+    responses=problems(NotFound, ReturnDecided),
+)
+async def withdraw(return_id: UUID, tx: HotTx, who: Asker) -> ReturnOut:
+    """By whoever asked for it, until staff have decided."""
+    return ReturnOut.of(await use_cases.decide(tx, return_id, ReturnStatus.WITHDRAWN, who, owner=who.user_id))
+
+
+def _seen_by(who: Principal) -> UUID | None:
+    """Whose returns they may see; None: everybody's."""
+    return None if who.may(Permission.RETURNS_READ_ANY) else who.user_id

@@ -1,0 +1,89 @@
+"""Bodies of requests and answers about returns."""
+
+from collections import Counter
+from datetime import datetime
+from typing import Annotated, Any, Self
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from contracts.money import Money
+from order_service.orders.schemas import MAX_LINES, MAX_QUANTITY
+from order_service.returns.models import Return, ReturnStatus
+
+Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
+
+
+class ReturnLineIn(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    product_id: UUID
+    quantity: int = Field(ge=1, le=MAX_QUANTITY)
+
+
+class ReturnIn(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "example": {
+                "lines": [{"product_id": "0190f0c0-0000-7000-8000-000000000001", "quantity": 1}],
+                "reason": "too small",
+            }
+        },
+    )
+
+    lines: list[ReturnLineIn] = Field(min_length=1, max_length=MAX_LINES)
+    reason: Reason
+
+    def pieces(self) -> Counter[UUID]:
+        """Of each product, however many lines name it."""
+        found: Counter[UUID] = Counter()
+        for line in self.lines:
+            found[line.product_id] += line.quantity
+        return found
+
+
+class RefusalIn(BaseModel):
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"reason": "worn"}})
+
+    reason: Reason = Field(description="which the customer is told")
+
+
+class ReturnLineOut(BaseModel):
+    product_id: UUID
+    sku: str
+    name: str
+    quantity: int
+    received: int | None = Field(description="what a warehouse has of it; null until one has looked")
+    unit_price: Money
+
+
+class ReturnOut(BaseModel):
+    id: UUID
+    order_id: UUID
+    user_id: UUID
+    status: ReturnStatus
+    lines: list[ReturnLineOut] = Field(description="parts of the order's lines, at the prices that were paid")
+    reason: str | None = Field(description="null when the account was erased")
+    refusal: str | None = Field(description="why staff refused it")
+    refund: Money | None = Field(description="what goes back by itself, once the goods are there")
+    created_at: datetime
+    decided_at: datetime | None
+    received_at: datetime | None
+
+    @classmethod
+    def of(cls, found: Return) -> Self:
+        money = None if found.to_refund is None else Money(amount=found.to_refund, currency=found.currency)
+        fields = found.model_dump(exclude={"lines", "currency", "worth", "to_refund", "decided_by"})
+        return cls(**fields, lines=[_line(line, found.currency) for line in found.lines], refund=money)
+
+
+def _line(line: dict[str, Any], currency: str) -> ReturnLineOut:
+    return ReturnLineOut(
+        product_id=line["product_id"],
+        sku=line["sku"],
+        name=line["name"],
+        quantity=line["quantity"],
+        received=line.get("received"),
+        unit_price=Money(amount=line["unit_price"], currency=currency),
+    )

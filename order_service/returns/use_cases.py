@@ -1,0 +1,103 @@
+"""What becomes of goods that customers give back. Each step is one of the order's history, by the orders' own table."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import structlog
+
+from order_service.orders import queries as orders
+from order_service.orders import use_cases as order_use_cases
+from order_service.orders.models import Actor, Order, Trigger
+from order_service.orders.state import Cause, OrderState
+from order_service.payments import refunds
+from order_service.returns import queries
+from order_service.returns.models import Return, ReturnStatus, ReturnWindowOver
+from service_kit.clock import utcnow
+from service_kit.database import HotTx
+from service_kit.problems import not_found
+from service_kit.security import Principal
+
+log = structlog.get_logger(__name__)
+
+DECISIONS = {
+    ReturnStatus.APPROVED: (Trigger.RETURN_APPROVED, Actor.STAFF),
+    ReturnStatus.REFUSED: (Trigger.RETURN_REFUSED, Actor.STAFF),
+    ReturnStatus.WITHDRAWN: (Trigger.RETURN_WITHDRAWN, Actor.CUSTOMER),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """What a warehouse says of a return: what came of each product, as new or not."""
+
+    return_id: UUID
+    order_id: UUID
+    came: Mapping[UUID, int]
+    traceparent: str | None
+
+
+async def ask(
+    tx: HotTx, order_id: UUID, wanted: Mapping[UUID, int], reason: str, window: timedelta, who: Principal
+) -> Return:
+    """A customer wants to give so many pieces of each product back.
+
+    Raises: NotFound, TransitionRefused, ReturnWindowOver, MoreThanReturnable.
+    """
+    order = await orders.lock(tx, order_id, of=who.user_id) or not_found(Order, order_id)
+    now = utcnow()
+    made = Return(order_id=order.id, user_id=order.user_id, currency=order.currency, reason=reason, lines=[])
+    order.move(Trigger.RETURN_REQUESTED, _cause(made, Actor.CUSTOMER, who.user_id, reason))
+    until = (order.delivered_at or now) + window
+    if until <= now:
+        raise ReturnWindowOver(until=until.isoformat())
+    made.lines = (await queries.returnable(tx, order.id)).take(wanted)
+    await queries.insert(tx, made)
+    await order_use_cases.save(tx, [order])
+    return made
+
+
+async def decide(
+    tx: HotTx, return_id: UUID, status: ReturnStatus, who: Principal, *, owner: UUID | None, refusal: str | None = None
+) -> Return:
+    """Staff approve or refuse, or the customer (`owner`) withdraws. Raises: NotFound, ReturnDecided."""
+    order_id = await queries.order_of(tx, return_id, owner) or not_found(Return, return_id)
+    order = await orders.lock(tx, order_id) or not_found(Return, return_id)
+    found = (await queries.by_ids(tx, [return_id]))[return_id]
+    found.decide(status, who.user_id, utcnow(), refusal)
+    trigger, actor = DECISIONS[status]
+    order.move(trigger, _cause(found, actor, who.user_id, refusal))
+    await queries.save(tx, found)
+    await order_use_cases.save(tx, [order])
+    return found
+
+
+async def hear_of_received(tx: HotTx, news: Sequence[Received]) -> None:
+    """Returned goods are there: their price goes back by itself, once. What is heard again changes nothing."""
+    held = await orders.lock_many(tx, [each.order_id for each in news])
+    for each in news:
+        order = held.get(each.order_id)
+        found = (await queries.by_ids(tx, [each.return_id])).get(each.return_id)
+        if order is None or found is None or found.order_id != order.id:
+            log.error("unknown_return", return_id=str(each.return_id), order_id=str(each.order_id))
+        elif found.receive(each.came, utcnow()):
+            await _give_back(tx, order, found, each.traceparent)
+    await order_use_cases.save(tx, held.values())
+
+
+async def _give_back(tx: HotTx, order: OrderState, found: Return, traceparent: str | None) -> None:
+    found.refund(await refunds.request_for_return(tx, order, found.worth or 0, found.id))
+    await queries.save(tx, found)
+    all_is_back = (await queries.returnable(tx, order.id)).all_is_back()
+    trigger = Trigger.LAST_RETURN_RECEIVED if all_is_back else Trigger.RETURN_RECEIVED
+    reason = f"{found.to_refund} of {found.worth} go back" if found.to_refund != found.worth else None
+    order.move(trigger, _cause(found, Actor.INVENTORY, None, reason, traceparent))
+
+
+def _cause(
+    of: Return, actor: Actor, actor_id: UUID | None, reason: str | None, traceparent: str | None = None
+) -> Cause:
+    details: dict[str, Any] = {"return_id": str(of.id)}
+    return Cause(utcnow(), actor, actor_id, reason, context=of, traceparent=traceparent, details=details)

@@ -1,0 +1,170 @@
+"""Goods that come back: the same machine with customers who ask, staff who decide, and a warehouse that receives."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from hypothesis import strategies as st
+from hypothesis.stateful import precondition, rule
+
+from contracts.events import inventory_deduction as inventory
+from contracts.events import shipment_notification as shipping
+from contracts.events.base import Event
+from inventory_service.returns.models import Came, Return
+from tests.model.driver import UNIT_PRICE, Letter
+from tests.model.machine import MOST_ORDERS, OrderLife, _one_of, which
+from tests.model.promise import SeenReturn
+from tests.model.shelves import Pieces
+
+DECISIONS = {
+    "approve": ("approved", ["return.approved", "return.expected"]),
+    "refuse": ("refused", ["return.refused"]),
+    "withdraw": ("withdrawn", []),
+}
+GIVES_UP = ("refused", "withdrawn")
+
+
+@dataclass
+class PromisedReturn:
+    """What a customer asked to give back, and what must be seen of it."""
+
+    order_id: UUID
+    asked: Pieces
+    state: str = "requested"
+    came: Pieces = field(default_factory=Counter)
+    given_back: int | None = None
+
+    def holds(self) -> Pieces:
+        """Pieces of the order that nobody else can give back."""
+        if self.state in GIVES_UP:
+            return Pieces()
+        return self.came if self.state == "received" else self.asked
+
+
+class GivingBack(OrderLife):
+    """What came is paid back once, as far as the order's money is still there, and no piece comes back twice."""
+
+    orders = OrderLife.orders
+
+    def __init__(self, *arguments: object) -> None:
+        super().__init__(*arguments)  # type: ignore[arg-type]
+        self.returns: dict[UUID, PromisedReturn] = {}
+
+    @precondition(lambda self: len(self.promised) < MOST_ORDERS)
+    @rule(target=orders, first=st.integers(1, 3))
+    def buy(self, first: int) -> UUID:
+        """So that many orders have been brought, unless stock is lacking, and can be given back."""
+        order_id = self._place(first, 0)
+        self.post_is_quick()
+        self.money_comes_unasked(order_id, "all", True)
+        self.post_is_quick()
+        self.carrier_is_quick(-1)
+        self.post_is_quick()
+        return order_id
+
+    @rule(order_id=orders, first=st.integers(0, 2), second=st.integers(0, 2))
+    def customer_asks(self, order_id: UUID, first: int, second: int) -> None:
+        pieces = +Pieces(dict(zip(self.products, (first, second), strict=True)))
+        if pieces:
+            self._ask(order_id, pieces)
+
+    @precondition(lambda self: self.returns)
+    @rule(n=which, decision=st.sampled_from(sorted(DECISIONS)))
+    def somebody_decides(self, n: int, decision: str) -> None:
+        self._decide(_one_of(list(self.returns), n), decision)
+
+    @precondition(lambda self: self.storehouse.returns)
+    @rule(n=which, missing=st.booleans(), broken=st.integers(0, 1))
+    def warehouse_receives(self, n: int, missing: bool, broken: int) -> None:
+        """All of it or a piece less, and perhaps one that is broken; again and otherwise, too."""
+        self._receive(_one_of(list(self.storehouse.returns.values()), n), missing, broken)
+
+    @precondition(lambda self: any(order.status in ("delivered", "completed") for order in self.promised.values()))
+    @rule(n=which, missing=st.booleans())
+    def everything_is_given_back(self, n: int, missing: bool) -> None:
+        """So that orders get as far as that."""
+        there = [id for id, order in self.promised.items() if order.status in ("delivered", "completed")]
+        order_id = _one_of(there, n)
+        if pieces := self._left(order_id):
+            self._ask(order_id, pieces)
+        for return_id, back in list(self.returns.items()):
+            if back.order_id == order_id and back.state == "requested":
+                self._decide(return_id, "approve")
+        self.post_is_quick()
+        for received in list(self.storehouse.returns.values()):
+            if received.order_id == order_id:
+                self._receive(received, missing, 0)
+
+    def _ask(self, order_id: UUID, pieces: Pieces) -> None:
+        order = self.promised[order_id]
+        allowed = order.status == "delivered" and pieces <= self._left(order_id)
+        return_id = self.driver.ask_return(order_id, pieces)
+        assert (return_id is not None) == allowed
+        if return_id is not None:
+            self.returns[return_id] = PromisedReturn(order_id, pieces)
+            order.told.append("return.requested")
+        self._happened_to(order_id)
+
+    def _decide(self, return_id: UUID, decision: str) -> None:
+        back = self.returns[return_id]
+        allowed = back.state == "requested"
+        assert self.driver.decide_return(back.order_id, return_id, decision) == allowed
+        if allowed:
+            back.state, told = DECISIONS[decision]
+            self.promised[back.order_id].told += told
+        self._happened_to(back.order_id)
+
+    def _receive(self, back: Return, missing: bool, broken: int) -> None:
+        came, first = {}, True
+        for product, count in self.returns[back.id].asked.items():
+            there = count - (missing and first)
+            came[product] = Came(there - min(broken, there), min(broken, there))
+            first = False
+        if received := self.storehouse.receives(back, came):
+            self.shelves.on_hand.update({product: each.restocked for product, each in came.items()})
+            self.of_parcels.append(Letter(received))
+
+    def _left(self, order_id: UUID) -> Pieces:
+        held = (back.holds() for back in self.returns.values() if back.order_id == order_id)
+        return self.shelves.holds[order_id].wanted - sum(held, Pieces())
+
+    def _judge(self, request: inventory.InventoryRequest, answers: list[Event]) -> None:  # type: ignore[override]
+        if isinstance(request, inventory.ReturnExpected):
+            assert not answers
+            self.storehouse.expects(request)
+        else:
+            super()._judge(request, answers)
+
+    def _hear(self, letter: Letter) -> None:
+        if not isinstance(letter.event, shipping.ReturnReceived):
+            super()._hear(letter)
+            return
+        self.driver.hear(letter)
+        self.heard.append(letter)
+        back, order = self.returns[letter.event.return_id], self.promised[letter.event.order_id]
+        if back.state == "approved":
+            lines = letter.event.lines
+            back.state = "received"
+            back.came = +Pieces({line.product_id: line.restocked + line.scrapped for line in lines})
+            back.given_back = min(back.came.total() * UNIT_PRICE, max(order.left(), 0))
+            order.asked_back += back.given_back
+            if self._is_back(back.order_id):
+                order.goes("everything came back")
+        self._happened_to(back.order_id)
+
+    def _is_back(self, order_id: UUID) -> bool:
+        here = (back.came for back in self.returns.values() if back.order_id == order_id)
+        return sum(here, Pieces()) == self.shelves.holds[order_id].wanted
+
+    def _happened_to(self, order_id: UUID) -> None:
+        super()._happened_to(order_id)
+        seen = {each.id: each for each in self.seen[order_id].returns}
+        promised = {id: back for id, back in self.returns.items() if back.order_id == order_id}
+        assert seen.keys() == promised.keys()
+        for id, back in promised.items():
+            assert (_state(seen[id]), seen[id].given_back) == (back.state, back.given_back)
+
+
+def _state(seen: SeenReturn) -> str:
+    """A received one whose money is on its way, and one whose money has gone: how far refunds are is seen of them."""
+    return "received" if seen.state == "refunded" else seen.state

@@ -1,0 +1,123 @@
+"""Returns in the books: what was ordered, approved, received, put back and refunded, held against each other."""
+
+from collections import Counter, defaultdict
+from typing import Any
+
+from tests.system.sources import Books
+from tests.system.verdict import Found, Kind, Violation, kind_of, same
+
+CALLED_OFF = ("refused", "withdrawn")
+AWAITED = ("approved", "received", "refunded")
+IS_BACK = ("received", "refunded")
+TELLS = {
+    "refused": ["return.refused"],
+    "approved": ["return.approved"],
+    "received": ["return.approved", "return.received"],
+    "refunded": ["return.approved", "return.received"],
+}
+"""Of what the customer has been told when a return is so far."""
+
+
+def violations(books: Books) -> Found:
+    for check in (_ends, _no_piece_twice, _expected, _received, _restocked, _refunded):
+        yield from check(books)
+
+
+def worth(books: Books) -> Counter[str]:
+    """What the pieces have cost that a warehouse got back of each of the crowd's orders."""
+    prices = {(str(order), str(product)): price for order, product, price in books.rows["prices"]}
+    found: Counter[str] = Counter()
+    for id, came in books.ledger.returns.items():
+        found[id] = sum(prices[id, product] * pieces for product, pieces in came.items())
+    return found
+
+
+def all_came_back(books: Books, id: str) -> bool:
+    ordered = {str(product): int(count) for order, product, count in books.rows["lines"] if str(order) == id}
+    return books.ledger.returns[id] == Counter(ordered)
+
+
+def told(books: Books) -> dict[str, Counter[str]]:
+    """By order: what its customer must have been told of its returns."""
+    found: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    for row in books.rows["returns"]:
+        found[str(row["order_id"])].update(TELLS.get(row["status"], []))
+    return found
+
+
+def _ends(books: Books) -> Found:
+    """Each return of the crowd has come to its end, and what came of them is what the warehouse was handed."""
+    came: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    for row in books.rows["coming_back"]:
+        came[str(row["order_id"])][str(row["product_id"])] += int(row["received"] or 0)
+    for id in books.ledger.orders:
+        handed = books.ledger.returns.get(id, Counter())
+        if +came[id] != handed:
+            kind = kind_of(came[id].total(), handed.total())
+            yield Violation(kind, f"order {id}: {dict(+came[id])} came back, {dict(handed)} was handed in")
+    for row in books.rows["returns"]:
+        if str(row["order_id"]) in books.ledger.orders and row["status"] not in (*CALLED_OFF, "refunded"):
+            yield Violation(Kind.STUCK, f"return {row['id']}: stands still, {row['status']}")
+
+
+def _no_piece_twice(books: Books) -> Found:
+    """Received is at most approved, and all that comes back of an order at most what was ordered."""
+    status = {row["id"]: row["status"] for row in books.rows["returns"]}
+    held: Counter[Any] = Counter()
+    for row in books.rows["coming_back"]:
+        if (row["received"] or 0) > row["quantity"]:
+            yield Violation(Kind.DUPLICATED, f"return {row['id']}: {row['received']} of {row['quantity']} came")
+        if status.get(row["id"]) not in CALLED_OFF:
+            pieces = row["received"] if status.get(row["id"]) in IS_BACK else row["quantity"]
+            held[row["order_id"], row["product_id"]] += int(pieces or 0)
+    ordered = {(order, product): int(count) for order, product, count in books.rows["lines"]}
+    for place, pieces in held.items():
+        if pieces > ordered.get(place, 0):
+            yield Violation(Kind.DUPLICATED, f"{place}: {pieces} come back, {ordered.get(place, 0)} were ordered")
+
+
+def _expected(books: Books) -> Found:
+    """Inventory expects what staff have approved, and nothing else."""
+    awaited = {row["id"] for row in books.rows["returns"] if row["status"] in AWAITED}
+    ours = {_key(row): row["quantity"] for row in books.rows["expected"]}
+    theirs = {_key(row): int(row["quantity"]) for row in books.rows["coming_back"] if row["id"] in awaited}
+    yield from same("expected of a return", ours, theirs)
+
+
+def _received(books: Books) -> Found:
+    """Order believes what inventory has received."""
+    back = {row["id"] for row in books.rows["returns"] if row["status"] in IS_BACK}
+    ours = {_key(row): int(row["received"] or 0) for row in books.rows["coming_back"] if row["id"] in back}
+    theirs = {
+        _key(row): row["restocked"] + row["scrapped"] for row in books.rows["expected"] if row["status"] == "received"
+    }
+    yield from same("received of a return", ours, theirs)
+
+
+def _restocked(books: Books) -> Found:
+    """What was as good as new is what the ledger has put back."""
+    moved = {f"{id} {product}": int(count) for id, product, count in books.rows["restocked"]}
+    restocked = {_key(row): row["restocked"] for row in books.rows["expected"] if row["restocked"]}
+    yield from same("put back of a return", moved, restocked)
+
+
+def _refunded(books: Books) -> Found:
+    """Each received return is refunded once: what it is worth, or what was left of the order's money."""
+    asked: Counter[Any] = Counter()
+    for row in books.rows["refunds"]:
+        if row["status"] != "failed" and row["return_id"]:
+            asked[row["return_id"]] += row["amount"]
+    value: Counter[Any] = Counter()
+    for row in books.rows["coming_back"]:
+        value[row["id"]] += int(row["worth"] or 0)
+    for row in books.rows["returns"]:
+        wanted = (row["to_refund"] or 0) if row["status"] in IS_BACK else 0
+        if asked[row["id"]] != wanted:
+            words = f"{asked[row['id']]} given back, should be {wanted}"
+            yield Violation(kind_of(asked[row["id"]], wanted), f"return {row['id']}: {words}")
+        if row["status"] in IS_BACK and not wanted <= row["worth"] == value[row["id"]]:
+            yield Violation(Kind.OTHER, f"return {row['id']}: {wanted} of {row['worth']}, worth {value[row['id']]}")
+
+
+def _key(row: Any) -> str:
+    return f"{row['id']} {row['product_id']}"
