@@ -95,6 +95,25 @@ class Scene:
         body = {"carrier": "Royal Mail", "tracking_number": f"DEMO-{order['number']}"}
         await self.staff.post("inventory", f"/shipments/{shipment['id']}/dispatch", body, repeatable=True)
 
+    async def give_back(self, order: Order) -> None:
+        """All that it brought: asked for, approved, and received by the warehouse that sent it."""
+        lines = [{"product_id": line["product_id"], "quantity": line["quantity"]} for line in order["lines"]]
+        asked = await self.customer.post(
+            "order", f"/orders/{order['id']}/returns", {"lines": lines, "reason": "too small"}, key=uuid4().hex
+        )
+        await self.staff.post("order", f"/returns/{asked['id']}/approve")
+
+        async def expected() -> list[Any]:
+            return await self.staff.all("inventory", "/returns", order_id=order["id"])
+
+        await _until(expected, bool, f"the return of order {order['number']}")
+        [shipment] = await self.shipments(order)
+        came = {
+            "warehouse_id": shipment["warehouse_id"],
+            "lines": [{"product_id": line["product_id"], "restock": line["quantity"]} for line in lines],
+        }
+        await self.staff.post("inventory", f"/returns/{asked['id']}/receive", came, repeatable=True)
+
     async def in_status(self, order: Order, status: str) -> Order:
         return await self.when(order, lambda now: now["status"] == status, status)
 
@@ -158,6 +177,13 @@ async def _delivered(scene: Scene) -> None:
     await scene.delivered(("OM-21212", 12), ("OM-22966", 1))
 
 
+async def _returned(scene: Scene) -> None:
+    """All of it came back as good as new, and so did the money."""
+    order = await scene.delivered(("OM-22720", 2))
+    await scene.give_back(order)
+    await scene.in_status(order, "returned")
+
+
 async def _completed(scene: Scene) -> None:
     order = await scene.delivered(("OM-84946", 6))
     await scene.move_time(RETURN_WINDOW_IS_OVER, order)
@@ -171,6 +197,7 @@ STATUSES: dict[str, Callable[[Scene], Awaitable[None]]] = {
     "shipped": _shipped,
     "delivered": _delivered,
     "completed": _completed,
+    "returned": _returned,
     "rejected": _rejected,
     "cancelled": _cancelled,
     "expired": _expired,

@@ -100,10 +100,19 @@ async def all_heard(shop: Shop, within: float = 120.0) -> None:
 
     async def done() -> bool:
         nothing_owed = not any([await asyncio.to_thread(shop.outbox_backlog, each.name) for each in SERVICES])
-        return nothing_owed and not await _behind(shop)
+        return nothing_owed and not await _levels_are_due(shop) and not await _behind(shop)
 
     for _ in range(2):  # what the last of it made somebody say is heard as well
         await until("all is heard", done, within)
+
+
+async def _levels_are_due(shop: Shop) -> bool:
+    """Whether inventory still waits to tell of stock that has changed."""
+    database = await asyncpg.connect(shop.database_url("inventory"))
+    try:
+        return bool(await database.fetchval("SELECT EXISTS (SELECT FROM stock WHERE to_publish)"))
+    finally:
+        await database.close()
 
 
 async def _log(shop: Shop) -> AsyncIterator[tuple[TopicPartition, ConsumerRecord]]:

@@ -133,7 +133,8 @@ async def test_every_fault_is_named(world: World) -> None:
     await agree(world, crowd.ledger)
     books = await read(world, crowd.ledger)
     assert violations(books) == []
-    assert {row["status"] for row in books.rows["returns"]} == {"refused", "withdrawn", "refunded"}
+    returned = [row["status"] for row in books.rows["returns"] if str(row["order_id"]) in crowd.ledger.orders]
+    assert set(returned) == {"refused", "withdrawn", "refunded"}
     assert "returned" in {row["status"] for row in books.rows["orders"]}
     found = {fault: {violation.kind for violation in violations(plant(books))} for fault, (_, plant) in FAULTS.items()}
     assert {fault: kinds for fault, kinds in found.items() if FAULTS[fault][0] not in kinds} == {}
