@@ -13,10 +13,11 @@ from service_kit.database.keyset import InvalidCursor, Position, Slice
 
 MAX_WORDS = 8
 # So that one wrong letter in a word of four still finds it (`hart`, `wite`); what is less alike ranks lower. And unlike
-# other hot statements, a search is free to read whatever is least: only bitmaps go by the indexes of texts.
+# other hot statements, a search may read whatever is least for its words: only bitmaps go by the indexes of texts.
 SEARCHING = """
 SELECT set_config('pg_trgm.word_similarity_threshold', '0.39', true),
-       set_config('enable_seqscan', 'on', true), set_config('enable_bitmapscan', 'on', true)
+       set_config('enable_seqscan', 'on', true), set_config('enable_bitmapscan', 'on', true),
+       set_config('plan_cache_mode', 'auto', true)
 """
 
 # Full text knows word forms, `-word` and "a phrase"; trigrams forgive what was mistyped, word by word.
