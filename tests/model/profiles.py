@@ -22,7 +22,7 @@ SHORTER = settings(SHORT, max_examples=30)
 LONG = settings(_ANY, max_examples=500, stateful_step_count=60)
 API = settings(_ANY, derandomize=True, max_examples=6, stateful_step_count=50)
 API_LONG = settings(_ANY, max_examples=30, stateful_step_count=50)
-HUNT = settings(_ANY, derandomize=True, max_examples=300, stateful_step_count=50, phases=[Phase.generate])
+HUNT = settings(_ANY, derandomize=True, max_examples=1500, stateful_step_count=50, phases=[Phase.generate])
 """For a bug that was planted: the first failure is enough, whatever else would fail as well."""
 
 
