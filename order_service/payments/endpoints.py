@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, BackgroundTasks, Depends, Header, Query, Request, Response
 
 from contracts.permissions import Permission
-from order_service.orders.models import Order
+from order_service.orders import listing
 from order_service.payments import queries, refunds, use_cases
 from order_service.payments.gateway import Gateway, WebhookSignatureWrong
 from order_service.payments.models import (
@@ -89,8 +89,7 @@ def _written(payment: Payment) -> tuple[bytes, str]:
 @router.get("/orders/{order_id}/payments", summary="An order's payments", responses=problems(NotFound))
 async def list_of_order(order_id: UUID, page: Paged, tx: Tx, who: Reader) -> Page[PaymentOut]:
     """The first one first."""
-    if not await queries.order_exists(tx, order_id, _seen_by(who)):
-        not_found(Order, order_id)
+    await listing.find(tx, order_id, _seen_by(who))
     return page.of(await queries.payments_of_order(tx, page.position, order_id), PaymentOut.of)
 
 

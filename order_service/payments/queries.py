@@ -8,7 +8,6 @@ from uuid import UUID
 from sqlmodel import col, select
 
 from contracts.events.base import Event
-from order_service.orders.models import Order
 from order_service.orders.state import OrderState
 from order_service.payments.models import Account, Payment, PaymentState, Refund
 from service_kit.database import HotConn, HotTx, Tx
@@ -350,13 +349,6 @@ async def find_payment(tx: Tx, payment_id: UUID, owner: UUID | None) -> Payment 
     if owner is not None:
         statement = statement.where(Payment.user_id == owner)
     return (await tx.exec(statement)).first()
-
-
-async def order_exists(tx: Tx, order_id: UUID, owner: UUID | None) -> bool:
-    statement = select(Order.id).where(Order.id == order_id)
-    if owner is not None:
-        statement = statement.where(Order.user_id == owner)
-    return (await tx.exec(statement)).first() is not None
 
 
 async def find_refund(tx: Tx, refund_id: UUID, owner: UUID | None) -> Refund | None:

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from sqlmodel import select
 
+from order_service.orders.listing import LINES
 from order_service.orders.models import OrderLine
 from order_service.returns.models import Return, Returnable, ReturnStatus
 from service_kit.database import HotTx, Tx
@@ -24,7 +25,6 @@ WHERE id = $1
 ORDER_OF = "SELECT order_id FROM returns WHERE id = $1 AND ($2::uuid IS NULL OR user_id = $2)"
 BY_IDS = f"SELECT {COLUMNS} FROM returns WHERE id = ANY($1::uuid[])"
 OF_ORDER = f"SELECT {COLUMNS} FROM returns WHERE order_id = $1 ORDER BY id"
-LINES = "SELECT * FROM order_lines WHERE order_id = $1 ORDER BY position"
 
 
 async def order_of(tx: HotTx, return_id: UUID, owner: UUID | None) -> UUID | None:

@@ -81,6 +81,7 @@ async def test_twenty_sign_ins_at_once_do_not_hold_anybody_up() -> None:
         assert (await client.post("/users", json=ADA)).status_code == 201
         rounds = [(await _slow_answer(url, client, 0), await _slow_answer(url, client, 20)) for _ in range(3)]
         assert median(busy - quiet for quiet, busy in rounds) < 0.1, rounds
+        assert min(busy for _, busy in rounds) < 0.1, rounds
 
 
 async def _slow_answer(url: str, client: httpx.AsyncClient, people: int) -> float:
@@ -89,7 +90,7 @@ async def _slow_answer(url: str, client: httpx.AsyncClient, people: int) -> floa
     while len(times) < 200:
         signing_in = asyncio.gather(*(_sign_in(client) for _ in range(people)), asyncio.sleep(0.2, None))
         times += await asyncio.to_thread(_health_times, url, signing_in)
-        assert {answer.status_code for answer in await signing_in if answer} <= {200}
+        assert [answer.status_code for answer in await signing_in if answer is not None] == [200] * people
     return quantiles(times, n=100)[98]
 
 
