@@ -3,7 +3,7 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 
 from inventory_service.reservations import queries, use_cases
 from inventory_service.reservations.models import ReservationStatus
@@ -11,10 +11,11 @@ from inventory_service.reservations.schemas import ReservationOut, ReservationSu
 from service_kit.database import Tx
 from service_kit.http.answers import problems
 from service_kit.http.pagination import Page, Paged
+from service_kit.http.router import Router
 from service_kit.problems import NotFound
 from service_kit.security import Principal, Requires
 
-router = APIRouter(prefix="/reservations", tags=["reservations"])
+router = Router(prefix="/reservations", tags=["reservations"])
 
 Reader = Annotated[Principal, Requires("reservations:read")]
 

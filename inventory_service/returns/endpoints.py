@@ -3,7 +3,7 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 
 from inventory_service.returns import queries, use_cases
 from inventory_service.returns.models import MoreThanExpected, ReturnReceivedOtherwise, ReturnStatus
@@ -11,10 +11,11 @@ from inventory_service.returns.schemas import ReceiveIn, ReturnOut
 from service_kit.database import HotTx, Tx
 from service_kit.http.answers import problems
 from service_kit.http.pagination import Page, Paged
+from service_kit.http.router import Router
 from service_kit.problems import NotFound
 from service_kit.security import Principal, Requires
 
-router = APIRouter(prefix="/returns", tags=["returns"])
+router = Router(prefix="/returns", tags=["returns"])
 
 Reader = Annotated[Principal, Requires("returns:read:any")]
 

@@ -3,7 +3,7 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Response
+from fastapi import Query, Response
 
 from inventory_service.shipments import queries, use_cases
 from inventory_service.shipments.models import NotToDeliver, NotToDispatch, ShipmentStatus
@@ -13,10 +13,11 @@ from service_kit.database import HotConn, Tx
 from service_kit.http.answers import problems
 from service_kit.http.etag import set_etag
 from service_kit.http.pagination import Page, Paged
+from service_kit.http.router import Router
 from service_kit.problems import NotFound
 from service_kit.security import Principal, Requires
 
-router = APIRouter(prefix="/shipments", tags=["shipments"])
+router = Router(prefix="/shipments", tags=["shipments"])
 
 Reader = Annotated[Principal, Requires("shipments:read")]
 

@@ -3,7 +3,7 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Response
+from fastapi import Query, Response
 from pydantic import BaseModel
 
 from inventory_service.catalogue import queries as catalogue
@@ -23,10 +23,11 @@ from service_kit.http import idempotency
 from service_kit.http.answers import problems
 from service_kit.http.idempotency import IdempotencyKeyMissing, IdempotencyKeyReused, Key, MaybeIdempotencyKey
 from service_kit.http.pagination import Page, Paged
+from service_kit.http.router import Router
 from service_kit.problems import NotFound
 from service_kit.security import Principal, Requires
 
-router = APIRouter(prefix="/stock", tags=["stock"])
+router = Router(prefix="/stock", tags=["stock"])
 
 Reader = Annotated[Principal, Requires("stock:read")]
 OfProduct = Annotated[UUID | None, Query(description="of this product alone")]

@@ -3,7 +3,7 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Response
+from fastapi import Query, Response
 
 from inventory_service.suppliers import queries, use_cases
 from inventory_service.suppliers.models import SupplierInUse
@@ -12,10 +12,11 @@ from service_kit.database import Tx
 from service_kit.http.answers import problems
 from service_kit.http.etag import IfMatch, set_etag
 from service_kit.http.pagination import Page, Paged
+from service_kit.http.router import Router
 from service_kit.problems import NotFound, PreconditionFailed
 from service_kit.security import Principal, Requires
 
-router = APIRouter(prefix="/suppliers", tags=["suppliers"])
+router = Router(prefix="/suppliers", tags=["suppliers"])
 
 Reader = Annotated[Principal, Requires("suppliers:read")]
 Manager = Annotated[Principal, Requires("suppliers:manage")]

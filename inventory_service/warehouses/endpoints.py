@@ -3,7 +3,7 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Response
+from fastapi import Query, Response
 
 from inventory_service.warehouses import queries, use_cases
 from inventory_service.warehouses.models import WarehouseCodeTaken, WarehouseInUse
@@ -12,10 +12,11 @@ from service_kit.database import Tx
 from service_kit.http.answers import problems
 from service_kit.http.etag import IfMatch, set_etag
 from service_kit.http.pagination import Page, Paged
+from service_kit.http.router import Router
 from service_kit.problems import NotFound, PreconditionFailed
 from service_kit.security import Principal, Requires
 
-router = APIRouter(prefix="/warehouses", tags=["warehouses"])
+router = Router(prefix="/warehouses", tags=["warehouses"])
 
 Reader = Annotated[Principal, Requires("warehouses:read")]
 Manager = Annotated[Principal, Requires("warehouses:manage")]

@@ -3,7 +3,7 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 
 from notification_service.notifications import queries, use_cases
 from notification_service.notifications.queries import Scope
@@ -12,10 +12,11 @@ from service_kit.database import Tx
 from service_kit.database.keyset import InvalidCursor
 from service_kit.http.answers import problems
 from service_kit.http.pagination import Paged
+from service_kit.http.router import Router
 from service_kit.problems import Forbidden, NotFound
 from service_kit.security import Principal, Requires
 
-router = APIRouter(prefix="/notifications", tags=["notifications"])
+router = Router(prefix="/notifications", tags=["notifications"])
 READ_ANY = "notifications:read:any"
 
 

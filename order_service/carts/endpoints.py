@@ -3,7 +3,7 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 
 from order_service.carts import queries, use_cases
 from order_service.carts.schemas import CartOut, QuantityIn
@@ -11,10 +11,11 @@ from order_service.carts.use_cases import CartFull
 from order_service.orders.pricing import ProductUnavailable
 from service_kit.database import HotConn
 from service_kit.http.answers import problems
+from service_kit.http.router import Router
 from service_kit.problems import NotFound
 from service_kit.security import Principal, Requires
 
-router = APIRouter(prefix="/cart", tags=["cart"])
+router = Router(prefix="/cart", tags=["cart"])
 
 Reader = Annotated[Principal, Requires("carts:read")]
 Writer = Annotated[Principal, Requires("carts:write")]

@@ -4,7 +4,7 @@ import re
 from typing import Annotated, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi import Header, Query, Request, Response
 
 from order_service.orders import listing, placing, use_cases
 from order_service.orders.decisions import Decisions
@@ -24,11 +24,12 @@ from service_kit.http.idempotency import (
     Key,
 )
 from service_kit.http.pagination import Page, Paged
+from service_kit.http.router import Router
 from service_kit.problems import Forbidden, NotFound, PreconditionFailed
 from service_kit.runtime import Runtime
 from service_kit.security import Principal, Requires
 
-router = APIRouter(prefix="/orders", tags=["orders"])
+router = Router(prefix="/orders", tags=["orders"])
 
 LONGEST_WAIT = 30
 WAIT = re.compile(r"(?:^|[,;])\s*wait\s*=\s*\"?(\d{1,6})\"?\s*(?:$|[,;])", re.IGNORECASE)

@@ -3,7 +3,7 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, BackgroundTasks, Depends, Header, Query, Request, Response
+from fastapi import BackgroundTasks, Depends, Header, Query, Request, Response
 
 from contracts.permissions import Permission
 from order_service.orders import listing
@@ -33,11 +33,12 @@ from service_kit.http.idempotency import (
     KeptAnswer,
 )
 from service_kit.http.pagination import Page, Paged
+from service_kit.http.router import Router
 from service_kit.problems import InvalidRequest, NotFound, Unavailable, not_found
 from service_kit.runtime import Runtime
 from service_kit.security import PUBLIC, Principal, Requires, still_may
 
-router = APIRouter(tags=["payments"])
+router = Router(tags=["payments"])
 
 
 async def runtime_of(request: Request) -> Runtime:  # async: FastAPI runs the others in threads

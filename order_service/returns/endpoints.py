@@ -3,7 +3,7 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import Query, Request, Response
 
 from contracts.permissions import Permission
 from order_service.orders import listing
@@ -16,10 +16,11 @@ from service_kit.http import idempotency
 from service_kit.http.answers import problems
 from service_kit.http.idempotency import IdempotencyKey, IdempotencyKeyMissing, IdempotencyKeyReused
 from service_kit.http.pagination import Page, Paged
+from service_kit.http.router import Router
 from service_kit.problems import NotFound, not_found
 from service_kit.security import Principal, Requires
 
-router = APIRouter(tags=["returns"])
+router = Router(tags=["returns"])
 
 Asker = Annotated[Principal, Requires(Permission.RETURNS_WRITE)]
 Reader = Annotated[Principal, Requires(Permission.RETURNS_READ)]

@@ -3,7 +3,7 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Response
+from fastapi import Query, Response
 
 from product_service.categories import queries, use_cases
 from product_service.categories.models import (
@@ -21,10 +21,11 @@ from service_kit.database.keyset import InvalidCursor
 from service_kit.http.answers import problems
 from service_kit.http.etag import IfMatch, set_etag
 from service_kit.http.pagination import Page, Paged
+from service_kit.http.router import Router
 from service_kit.problems import NotFound, PreconditionFailed
 from service_kit.security import PUBLIC, Principal, Requires
 
-router = APIRouter(prefix="/categories", tags=["categories"])
+router = Router(prefix="/categories", tags=["categories"])
 
 Manager = Annotated[Principal, Requires("categories:manage")]
 

@@ -3,7 +3,7 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Response
+from fastapi import Query, Response
 
 from contracts.money import Currency
 from product_service.prices import use_cases
@@ -15,10 +15,11 @@ from service_kit.database.keyset import InvalidCursor
 from service_kit.http.answers import problems
 from service_kit.http.etag import IfMatch, set_etag
 from service_kit.http.pagination import Page, Paged
+from service_kit.http.router import Router
 from service_kit.problems import NotFound, PreconditionFailed
 from service_kit.security import PUBLIC_OR_SIGNED_IN, MaybePrincipal, Principal, Requires
 
-router = APIRouter(prefix="/products/{product_id}/prices", tags=["prices"])
+router = Router(prefix="/products/{product_id}/prices", tags=["prices"])
 
 Manager = Annotated[Principal, Requires("prices:manage")]
 

@@ -3,7 +3,7 @@
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
+from fastapi import Depends, Header, Path, Query, Request, Response
 
 from contracts.money import Currency
 from product_service.categories.models import CategoryUnknown
@@ -18,10 +18,11 @@ from service_kit.database.doors import database_of
 from service_kit.http.answers import problems
 from service_kit.http.etag import IfMatch
 from service_kit.http.hot_route import hot_route
+from service_kit.http.router import Router
 from service_kit.problems import NotFound, PreconditionFailed
 from service_kit.security import PUBLIC_OR_SIGNED_IN, MaybePrincipal, Principal, Requires
 
-router = APIRouter(prefix="/products", tags=["products"])
+router = Router(prefix="/products", tags=["products"])
 
 Manager = Annotated[Principal, Requires("products:manage")]
 IfNoneMatch = Annotated[str | None, Header(description="the `ETag` that you have: a 304 when nothing changed")]

@@ -3,7 +3,7 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import Depends, Query
 
 from contracts.money import Currency
 from product_service.products.endpoints import may_see_hidden
@@ -17,10 +17,11 @@ from service_kit.database import HotTx
 from service_kit.database.keyset import InvalidCursor
 from service_kit.http.answers import problems
 from service_kit.http.pagination import Paged
+from service_kit.http.router import Router
 from service_kit.problems import Forbidden, Unauthenticated
 from service_kit.security import PUBLIC_OR_SIGNED_IN, MaybePrincipal
 
-router = APIRouter(prefix="/products", tags=["products"])
+router = Router(prefix="/products", tags=["products"])
 
 Amount = Annotated[int, Query(ge=0, le=MAX_AMOUNT)]
 

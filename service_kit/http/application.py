@@ -4,8 +4,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from types import ModuleType
 
-from fastapi import APIRouter, FastAPI
-from fastapi.routing import APIRoute
+from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
 from service_kit import crashpoints
@@ -13,6 +12,7 @@ from service_kit.http import health, openapi
 from service_kit.http.answers import add_error_handlers
 from service_kit.http.hot_route import HotRoutes
 from service_kit.http.middleware import RequestMiddleware
+from service_kit.http.router import Router
 from service_kit.jobs import Job
 from service_kit.messaging.endpoints import router as dead_letters
 from service_kit.runtime import Runtime
@@ -28,7 +28,7 @@ def create_app(
     *,
     title: str,
     description: str,
-    routers: Sequence[APIRouter],
+    routers: Sequence[Router],
     consumers: Sequence[ModuleType] = (),
     jobs: Sequence[Job] = (),
     lifespan: Lifespan | None = None,
@@ -54,7 +54,6 @@ def create_app(
 
     app = FastAPI(
         title=title, description=description, version="1", lifespan=run, docs_url=None, redoc_url=None,
-        generate_unique_id_function=_operation_id,
         # RequestMiddleware's are ours; FastAPI would look for providers of its own on each request.
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )  # fmt: skip
@@ -63,23 +62,19 @@ def create_app(
     return app
 
 
-def _furnish(app: FastAPI, settings: ServiceSettings, routers: Sequence[APIRouter]) -> None:
+def _furnish(app: FastAPI, settings: ServiceSettings, routers: Sequence[Router]) -> None:
     """What every service has beside its own routers."""
     add_error_handlers(app)
     for router in (*routers, dead_letters, health.router, health.metrics_router):
-        app.include_router(router)
+        # `include_router` would make every route a second time, and find it by way of both at each request.
+        app.router.routes.extend(router.routes)
     token_url = f"{settings.public_issuer.rstrip('/')}/auth/token"
     openapi.describe(app, token_url=token_url)
     openapi.add_pages(app, token_url=token_url)
     _add_middleware(app, settings, routers)
 
 
-def _operation_id(route: APIRoute) -> str:
-    """What a generated client calls the operation: `orders_place`."""
-    return f"{str(route.tags[0]).replace('-', '_')}_{route.name}" if route.tags else route.name
-
-
-def _add_middleware(app: FastAPI, settings: ServiceSettings, routers: Sequence[APIRouter]) -> None:
+def _add_middleware(app: FastAPI, settings: ServiceSettings, routers: Sequence[Router]) -> None:
     """Pure ASGI only: `BaseHTTPMiddleware` costs two thirds of the throughput. The last one added is the outermost."""
     app.add_middleware(HotRoutes, routers=routers)
     if settings.allowed_origins:

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from starlette.responses import StreamingResponse
 
 from service_kit.database import Database
 from service_kit.database.doors import database_of
+from service_kit.http.router import Router
 from service_kit.security import Principal, Requires
 
 BEFORE_ALL = UUID(int=0)
@@ -29,9 +30,9 @@ class Section:
     page: int = 200
 
 
-def export_router(sections: Sequence[Section]) -> APIRouter:
+def export_router(sections: Sequence[Section]) -> Router:
     """The endpoint for a service that holds these."""
-    router = APIRouter(tags=["my data"])
+    router = Router(tags=["my data"])
     names = ", ".join(f"`{section.name}`" for section in sections)
 
     @router.get(

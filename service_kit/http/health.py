@@ -4,16 +4,17 @@ import asyncio
 from dataclasses import asdict
 from typing import Any
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel
 
 from service_kit.database.revisions import head
+from service_kit.http.router import Router
 from service_kit.runtime import Runtime
 from service_kit.security import PUBLIC
 
-router = APIRouter(prefix="/health", tags=["health"])
-metrics_router = APIRouter(tags=["health"])
+router = Router(prefix="/health", tags=["health"])
+metrics_router = Router(tags=["health"])
 
 REVISION = "SELECT version_num FROM alembic_version"
 

@@ -5,12 +5,13 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Path, Response
+from fastapi import Path, Response
 from pydantic import BaseModel
 
 from service_kit.database.doors import HotTx
 from service_kit.http.answers import problems
 from service_kit.http.pagination import Page, Paged
+from service_kit.http.router import Router
 from service_kit.messaging import parked
 from service_kit.problems import NotFound, not_found
 from service_kit.security.guard import Requires
@@ -18,7 +19,7 @@ from service_kit.security.principal import Principal
 
 log = logging.getLogger(__name__)
 
-router = APIRouter(prefix="/dead-letters", tags=["dead letters"])
+router = Router(prefix="/dead-letters", tags=["dead letters"])
 
 LetterId = Annotated[int, Path(ge=1, le=2**63 - 1)]
 Staff = Annotated[Principal, Requires("dead-letters:manage")]

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import asyncpg
 import pytest
-from fastapi import APIRouter, FastAPI
+from fastapi import FastAPI
 from pydantic import BaseModel
 from starlette.responses import Response
 
@@ -19,6 +19,7 @@ from service_kit.http import idempotency
 from service_kit.http.application import create_app
 from service_kit.http.idempotency import IdempotencyKey
 from service_kit.http.pagination import Page, Paged
+from service_kit.http.router import Router
 from service_kit.security import PUBLIC, Principal, Requires
 from service_kit.settings import ServiceSettings
 from service_kit.telemetry.tracing import current_traceparent
@@ -50,7 +51,7 @@ class Note(BaseModel):
     body: str
 
 
-router = APIRouter(prefix="/notes", tags=["notes"])
+router = Router(prefix="/notes", tags=["notes"])
 
 
 @router.post("/session", status_code=201, openapi_extra=PUBLIC)

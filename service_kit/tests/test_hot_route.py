@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 
 import httpx
 import pytest
-from fastapi import APIRouter, Depends, FastAPI, Header, Query, Request, Response
+from fastapi import Depends, FastAPI, Header, Query, Request, Response
 from pydantic import BaseModel, Field
 
 from service_kit.database import HotConn
@@ -15,6 +15,7 @@ from service_kit.http.answers import problems
 from service_kit.http.application import create_app
 from service_kit.http.hot_route import hot_route
 from service_kit.http.idempotency import IdempotencyKey
+from service_kit.http.router import Router
 from service_kit.problems import Conflict
 from service_kit.security import PUBLIC_OR_SIGNED_IN, MaybePrincipal, Principal, Requires
 from service_kit.settings import ServiceSettings
@@ -58,8 +59,8 @@ async def read(
     return Response(json.dumps([str(note_id), *page, if_match]), media_type="application/json")
 
 
-def routers() -> list[APIRouter]:
-    hot, plain = APIRouter(prefix="/hot", tags=["hot"]), APIRouter(prefix="/plain", tags=["plain"])
+def routers() -> list[Router]:
+    hot, plain = Router(prefix="/hot", tags=["hot"]), Router(prefix="/plain", tags=["plain"])
     post: dict[str, Any] = {"status_code": 201, "response_model": Note, "responses": problems(Conflict)}
     get: dict[str, Any] = {"summary": "Read it", "openapi_extra": PUBLIC_OR_SIGNED_IN}
     hot_route(hot, "POST", "", **post)(write)
@@ -185,7 +186,7 @@ async def test_its_metrics_bear_the_routes_name(client: httpx.AsyncClient) -> No
 
 
 def test_what_it_cannot_do_is_refused_when_the_application_is_made() -> None:
-    router = APIRouter()
+    router = Router()
 
     async def yields(connection: HotConn) -> Response:
         return Response()
@@ -200,4 +201,4 @@ def test_what_it_cannot_do_is_refused_when_the_application_is_made() -> None:
         with pytest.raises(TypeError):
             hot_route(router, "GET", "/x")(endpoint)  # type: ignore[type-var]
     with pytest.raises(TypeError):
-        hot_route(APIRouter(dependencies=[Requires("orders:write")]), "GET", "/x")
+        hot_route(Router(dependencies=[Requires("orders:write")]), "GET", "/x")

@@ -3,13 +3,14 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import Query, Request, Response
 
 from contracts.permissions import Role
 from service_kit.database import Tx
 from service_kit.http.answers import problems
 from service_kit.http.etag import IfMatch, set_etag
 from service_kit.http.pagination import Page, Paged
+from service_kit.http.router import Router
 from service_kit.problems import Forbidden, NotFound, PreconditionFailed, TooManyRequests
 from service_kit.security import PUBLIC, MaybePrincipal, Principal, Requires, still_may
 from user_service.accounts import queries, use_cases
@@ -22,7 +23,7 @@ from user_service.roles import grants
 from user_service.roles.models import NotYoursToGive, UnknownRole
 from user_service.roles.schemas import RoleName
 
-router = APIRouter(prefix="/users", tags=["accounts"])
+router = Router(prefix="/users", tags=["accounts"])
 
 
 @router.post(

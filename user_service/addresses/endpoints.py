@@ -3,19 +3,20 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Response
+from fastapi import Response
 
 from service_kit.database import Tx
 from service_kit.http.answers import problems
 from service_kit.http.etag import IfMatch, set_etag
 from service_kit.http.pagination import Page, Paged
+from service_kit.http.router import Router
 from service_kit.problems import NotFound, PreconditionFailed
 from service_kit.security import Principal, Requires
 from user_service.addresses import queries, use_cases
 from user_service.addresses.models import TooManyAddresses
 from user_service.addresses.schemas import AddressIn, AddressOut
 
-router = APIRouter(prefix="/users/me/addresses", tags=["addresses"])
+router = Router(prefix="/users/me/addresses", tags=["addresses"])
 
 Reader = Annotated[Principal, Requires("users:read")]
 Writer = Annotated[Principal, Requires("users:write")]

@@ -3,12 +3,13 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Response
+from fastapi import Response
 
 from service_kit.database import Tx
 from service_kit.http.answers import problems
 from service_kit.http.etag import IfMatch, set_etag
 from service_kit.http.pagination import Page, Paged
+from service_kit.http.router import Router
 from service_kit.problems import NotFound, PreconditionFailed
 from service_kit.security import Principal, Requires
 from user_service.api_clients import queries, use_cases
@@ -17,7 +18,7 @@ from user_service.api_clients.schemas import ApiClientChange, ApiClientIn, ApiCl
 from user_service.audit.endpoints import FromWhere
 from user_service.roles.models import NotYoursToGive
 
-router = APIRouter(prefix="/api-clients", tags=["api-clients"])
+router = Router(prefix="/api-clients", tags=["api-clients"])
 
 Manager = Annotated[Principal, Requires("api-clients:manage")]
 

@@ -3,12 +3,13 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import Depends, Query, Request
 from pydantic import AwareDatetime
 
 from service_kit.database import Tx
 from service_kit.http.client import client_address
 from service_kit.http.pagination import Page, Paged
+from service_kit.http.router import Router
 from service_kit.security import Principal, Requires
 from user_service.audit import queries
 from user_service.audit.models import Action, Origin
@@ -17,7 +18,7 @@ from user_service.throttle.devices import COOKIE
 
 USER_AGENT_LENGTH = 300
 
-router = APIRouter(prefix="/audit-log", tags=["audit"])
+router = Router(prefix="/audit-log", tags=["audit"])
 
 
 async def origin_of(request: Request) -> Origin:

@@ -5,10 +5,11 @@ import binascii
 from typing import Annotated
 from urllib.parse import unquote_plus
 
-from fastapi import APIRouter, Depends, Form, Request, Response
+from fastapi import Depends, Form, Request, Response
 
 from service_kit.database import Tx
 from service_kit.http.answers import problems
+from service_kit.http.router import Router
 from service_kit.problems import TooManyRequests
 from service_kit.security import PUBLIC
 from user_service.accounts.passwords import LONGEST
@@ -24,7 +25,7 @@ from user_service.sessions import use_cases as sessions
 from user_service.settings import Settings
 from user_service.throttle.devices import COOKIE, GOOD_FOR
 
-router = APIRouter(prefix="/auth", tags=["sign-in"])
+router = Router(prefix="/auth", tags=["sign-in"])
 
 
 async def sign_in_of(request: Request) -> SignIn:

@@ -2,10 +2,11 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends
+from fastapi import Depends
 
 from service_kit.database import Tx
 from service_kit.http.export import export_router
+from service_kit.http.router import Router
 from service_kit.security import Principal, Requires
 from user_service.audit.endpoints import FromWhere
 from user_service.audit.models import Action
@@ -18,5 +19,5 @@ async def write_down(tx: Tx, origin: FromWhere, who: Annotated[Principal, Requir
     record(tx, origin.by(who), Action.DATA_EXPORTED, who.user_id)
 
 
-router = APIRouter(dependencies=[Depends(write_down)])
+router = Router(dependencies=[Depends(write_down)])
 router.include_router(export_router(SECTIONS))

@@ -4,15 +4,16 @@ import hashlib
 import json
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Request, Response
+from fastapi import Header, Request, Response
 
 from contracts.permissions import Permission
+from service_kit.http.router import Router
 from service_kit.security import PUBLIC
 from service_kit.security.tokens import ALGORITHM
 from user_service.auth.schemas import GRANTS
 from user_service.keys.signer import Signer
 
-router = APIRouter(prefix="/.well-known", tags=["keys"])
+router = Router(prefix="/.well-known", tags=["keys"])
 
 IfNoneMatch = Annotated[str | None, Header(description="the `ETag` that you have: nothing new is a 304")]
 CLAIMS = ("iss", "aud", "sub", "iat", "exp", "jti", "sid", "auth_time", "amr", "client_id", "roles", "permissions")

@@ -2,10 +2,11 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import Depends, Request, Response
 
 from service_kit.database import Tx
 from service_kit.http.answers import problems
+from service_kit.http.router import Router
 from service_kit.problems import NotFound
 from service_kit.security import Principal, Requires
 from user_service.accounts.passwords import Passwords
@@ -16,7 +17,7 @@ from user_service.mfa.models import MfaNotOn, MfaOnAlready, TooManyTries, WrongP
 from user_service.mfa.schemas import CodeProof, MfaOut, PasswordProof, Proof, RecoveryCodesOut, TotpOut
 from user_service.mfa.use_cases import Mfa
 
-router = APIRouter(prefix="/auth/mfa", tags=["second factor"])
+router = Router(prefix="/auth/mfa", tags=["second factor"])
 
 Owner = Annotated[Principal, Requires("mfa:write")]
 

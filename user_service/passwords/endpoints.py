@@ -2,9 +2,10 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import Depends, Request
 
 from service_kit.http.answers import problems
+from service_kit.http.router import Router
 from service_kit.problems import TooManyRequests
 from service_kit.security import PUBLIC, Principal, Requires
 from user_service.accounts.passwords import Passwords, PasswordTooWeak
@@ -15,7 +16,7 @@ from user_service.passwords.schemas import PasswordChange, Reset, ResetRequest, 
 from user_service.passwords.use_cases import PasswordDesk
 from user_service.throttle.use_cases import Throttle
 
-router = APIRouter(tags=["passwords"])
+router = Router(tags=["passwords"])
 
 
 async def desk_of(request: Request) -> PasswordDesk:

@@ -2,12 +2,13 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Response
+from fastapi import Path, Response
 
 from contracts.permissions import Permission
 from service_kit.database import Tx
 from service_kit.http.answers import problems
 from service_kit.http.etag import IfMatch, set_etag
+from service_kit.http.router import Router
 from service_kit.problems import NotFound, PreconditionFailed
 from service_kit.security import Principal, Requires
 from user_service.audit.endpoints import FromWhere
@@ -15,7 +16,7 @@ from user_service.roles import queries, use_cases
 from user_service.roles.models import BUILT_IN, NotYoursToGive, RoleBuiltIn, RoleExists, RoleInUse, TooManyRoles
 from user_service.roles.schemas import PermissionOut, PermissionsOut, RoleChange, RoleIn, RoleOut, RolesOut
 
-router = APIRouter(tags=["roles"])
+router = Router(tags=["roles"])
 
 Manager = Annotated[Principal, Requires("roles:manage")]
 Name = Annotated[str, Path(max_length=40)]

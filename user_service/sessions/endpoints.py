@@ -3,19 +3,18 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter
-
 from service_kit.clock import utcnow
 from service_kit.database import Tx
 from service_kit.http.answers import problems
 from service_kit.http.pagination import Page, Paged
+from service_kit.http.router import Router
 from service_kit.problems import NotFound
 from service_kit.security import Principal, Requires
 from user_service.audit.endpoints import FromWhere
 from user_service.sessions import queries, use_cases
 from user_service.sessions.schemas import SessionOut
 
-router = APIRouter(prefix="/auth/sessions", tags=["sessions"])
+router = Router(prefix="/auth/sessions", tags=["sessions"])
 
 Writer = Annotated[Principal, Requires("users:write")]
 

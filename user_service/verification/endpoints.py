@@ -2,11 +2,12 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from pydantic import BaseModel, ConfigDict
 
 from service_kit.database import Tx
 from service_kit.http.answers import problems
+from service_kit.http.router import Router
 from service_kit.problems import TooManyRequests
 from service_kit.security import PUBLIC, Principal, Requires
 from user_service.audit.endpoints import FromWhere
@@ -16,7 +17,7 @@ from user_service.throttle.use_cases import Throttle
 from user_service.verification import use_cases
 from user_service.verification.models import AlreadyVerified
 
-router = APIRouter(prefix="/auth/verify-email", tags=["e-mail verification"])
+router = Router(prefix="/auth/verify-email", tags=["e-mail verification"])
 
 
 class Proof(BaseModel):
