@@ -1,15 +1,11 @@
 """Somebody registers, orders, pays, gets a parcel and leaves: nothing of the person is left in any database."""
 
 import asyncio
-from collections.abc import Iterator
 from uuid import uuid4
 
 import asyncpg
-import pytest
 
 from local_stack.parts import SERVICES
-from local_stack.shop import Shop
-from tests.conftest import new_shop
 from tests.system.world import PASSWORD, Person, World, until
 
 _TABLES = """
@@ -18,13 +14,6 @@ WHERE table_schema = 'public' AND table_type = 'BASE TABLE'
 """
 # Bytes show as hexadecimal digits, so each row is looked at in both ways.
 _ROWS = "SELECT row_to_json(t)::text FROM {table} AS t"
-
-
-@pytest.fixture(scope="module")
-def shop(request: pytest.FixtureRequest) -> Iterator[Shop]:
-    """One of its own: what was erased is missing in the books."""
-    with new_shop(request) as shop:
-        yield shop
 
 
 async def test_nothing_of_an_erased_person_is_left(world: World) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from contracts.events import by_type
+from contracts.events.users import UserErased
 from tests.system import returns
 from tests.system.crowd import Ledger
 from tests.system.log import Record
@@ -226,8 +227,11 @@ def _shipments(books: Books) -> Found:
 
 
 def _told(books: Books) -> Found:
-    """Every customer is told of each step once."""
-    steps = Counter((record.key, _step_of(record)) for record in _once(books.records) if _is_told(record))
+    """Every customer is told of each step once; of one who was erased nothing of it is left."""
+    gone = _erased(books)
+    steps = Counter(
+        (record.key, _step_of(record)) for record in _once(books.records) if _is_told(record) and record.key not in gone
+    )
     told = Counter({(str(row["order_id"]), row["kind"]): row["count"] for row in books.rows["told"]})
     yield from same("told of", {str(k): n for k, n in told.items()}, {str(k): n for k, n in steps.items()})
     by_order: defaultdict[str, Counter[str]] = defaultdict(Counter)
@@ -255,6 +259,8 @@ def _told(books: Books) -> Found:
 
 def _mailed(books: Books) -> Found:
     """One e-mail for each notification of a customer whose address is verified, and no other."""
+    gone = _erased(books)
+    forgotten = {record.id for record in books.records if record.key in gone}
     came = Counter(id.strip("<>").partition(".")[0] for id in books.mails)
     letters = {str(row["event_id"]): row for row in books.rows["letters"]}
     for id, row in letters.items():
@@ -267,18 +273,20 @@ def _mailed(books: Books) -> Found:
     for id, count in came.items():
         if count > 1:
             yield Violation(Kind.DUPLICATED, f"e-mail about {id}: under {count} Message-IDs")
-        if id not in letters:
+        if id not in letters and id not in forgotten:
             yield Violation(Kind.DUPLICATED, f"e-mail about {id}: nobody was told of that")
 
 
 def _said(books: Books) -> Found:
-    """What was committed was published and nothing else."""
+    """What was committed was published and nothing else; the copies that were kept of the erased are deleted."""
+    gone = _erased(books)
     published = {record.id: record for record in books.records}
     said = {str(row["event_id"]): row for row in books.said}
     for id in said.keys() - published.keys():
         yield Violation(Kind.LOST, f"{said[id]['type']} {id}: committed, not on its topic")
     for id in published.keys() - said.keys():
-        yield Violation(Kind.OTHER, f"{published[id].type} {id}: published, not committed")
+        if published[id].key not in gone:
+            yield Violation(Kind.OTHER, f"{published[id].type} {id}: published, not committed")
     for row in books.said:
         if not row["published"]:
             yield Violation(Kind.STUCK, f"{row['type']} {row['event_id']}: not marked as published")
@@ -312,6 +320,12 @@ def _ends(books: Books, id: str) -> tuple[str, ...]:
     if id in books.ledger.returns:
         return ("returned",) if returns.all_came_back(books, id) else ("delivered",)
     return ("delivered", "rejected", *(("cancelled",) if id in books.ledger.called_off else ()))
+
+
+def _erased(books: Books) -> set[str]:
+    """The keys of what is said of erased people: their own, and their orders'."""
+    people = {record.key for record in books.records if record.type == UserErased.type}
+    return people | {str(row["id"]) for row in books.rows["orders"] if str(row["user_id"]) in people}
 
 
 def _step_of(record: Record) -> str:

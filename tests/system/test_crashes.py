@@ -9,20 +9,27 @@ from tests.system.crowd import Crowd
 from tests.system.world import World
 
 ORDERS = 200
+VICTIMS = ("user", "product", "inventory", "order", "notification", "gateway")
 
 
-@pytest.mark.parametrize("victim", ["user", "product", "inventory", "order", "notification", "gateway"])
-async def test_a_killed_process_loses_and_doubles_nothing(world: World, victim: str) -> None:
+@pytest.mark.parametrize(
+    "victims",
+    [VICTIMS, *(pytest.param((name,), marks=pytest.mark.long) for name in VICTIMS)],
+    ids="+".join,
+)
+async def test_killed_processes_lose_and_double_nothing(world: World, victims: tuple[str, ...]) -> None:
+    """One after the other."""
     crowd = Crowd(world, orders=ORDERS)
     await crowd.prepare()
-    pid = world.shop.pid(victim)
+    pids = {name: world.shop.pid(name) for name in victims}
     async with asyncio.TaskGroup() as tasks:
         shopping = tasks.create_task(crowd.shop())
-        await crowd.placed(ORDERS // 3)
-        await asyncio.to_thread(world.shop.kill, victim)
-        assert len(crowd.ledger.answers) < ORDERS, "it was to be killed in the middle"
+        for number, name in enumerate(victims, start=1):
+            await crowd.placed(ORDERS * number // (len(victims) + 2))
+            await asyncio.to_thread(world.shop.kill, name)
+        assert len(crowd.ledger.answers) < ORDERS, "they were to be killed in the middle"
         await shopping
-    await asyncio.to_thread(world.shop.wait_ready, victim)
-    assert world.shop.pid(victim) != pid
+    await asyncio.gather(*(asyncio.to_thread(world.shop.wait_ready, name) for name in victims))
+    assert all(world.shop.pid(name) != pid for name, pid in pids.items())
     assert len(crowd.ledger.orders) == ORDERS
     await agree(world, crowd.ledger)
