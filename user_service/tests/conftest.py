@@ -1,6 +1,7 @@
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from email.message import EmailMessage
 from typing import Any
 from uuid import UUID
@@ -11,6 +12,7 @@ import pytest
 from tests.harness.post_office import PostOffice, post_office
 from tests.harness.service import Caller, Served, serve
 from user_service.mails.jobs import send_due
+from user_service.tests.phone import Clock
 
 SETTINGS: dict[str, Any] = {
     "key_encryption_secret": "the tests' own key encryption secret",
@@ -100,6 +102,13 @@ async def open_people(**settings: Any) -> AsyncIterator[People]:
         mail = {"smtp_host": "127.0.0.1", "smtp_port": office.port, "web_url": "https://mart.test/"}
         async with serve("user_service", **{**SETTINGS, **mail, **settings}) as served:
             yield People(served, office)
+
+
+@pytest.fixture(autouse=True)
+def clock_of_codes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody waits for the next code."""
+    monkeypatch.setattr(Clock, "ahead", timedelta())
+    monkeypatch.setattr("user_service.mfa.use_cases.utcnow", Clock.now)
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from tests.harness.service import Caller
 from user_service.audit.models import Action
 from user_service.tests.conftest import People
 from user_service.tests.people import PASSWORD, Person, later
-from user_service.tests.test_mfa import enrol
+from user_service.tests.phone import enrol
 
 OWN = {
     Action.SESSION_ENDED, Action.OTHER_SESSIONS_ENDED, Action.SESSION_STOLEN, Action.MFA_ENABLED, Action.MFA_DISABLED,

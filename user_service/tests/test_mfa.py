@@ -20,33 +20,7 @@ from user_service.mfa.models import FREE_TRIES, SecondFactor, TooManyTries
 from user_service.mfa.use_cases import renew_encryption
 from user_service.tests.conftest import SETTINGS
 from user_service.tests.people import PASSWORD, Person
-
-SLOW = 5
-"""Seconds that may pass on a slow machine between a code's being shown and its being looked at."""
-
-
-class Phone:
-    """An app that shows codes; no code is shown twice."""
-
-    def __init__(self, secret: str) -> None:
-        self._totp = pyotp.TOTP(secret)
-        self._step = int(utcnow().timestamp()) // 30 - 2
-
-    def code(self) -> str:
-        """The earliest that was not shown before and is accepted for SLOW seconds yet, or will be soon."""
-        now = utcnow().timestamp()
-        self._step = max(self._step + 1, int(now + SLOW) // 30 - 1)
-        time.sleep(max((self._step - 1) * 30 - now, 0))  # the clock's own step is what is awaited
-        return self._totp.generate_otp(self._step)
-
-
-async def enrol(person: Person) -> tuple[Phone, list[str]]:
-    begun = await person.call("POST", "/auth/mfa/totp", json={"password": PASSWORD})
-    assert begun.status_code == 201, begun.text
-    phone = Phone(begun.json()["secret"])
-    confirmed = await person.call("POST", "/auth/mfa/totp/confirm", json={"code": phone.code()})
-    assert confirmed.status_code == 200, confirmed.text
-    return phone, confirmed.json()["recovery_codes"]
+from user_service.tests.phone import Phone, enrol
 
 
 @pytest.fixture

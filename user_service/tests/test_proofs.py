@@ -10,7 +10,8 @@ from jose import jwt
 from tests.harness.service import Served
 from user_service.auth.schemas import MFA_OTP
 from user_service.tests.people import PASSWORD, Person
-from user_service.tests.test_mfa import Phone, enrol, problem
+from user_service.tests.phone import Phone, enrol
+from user_service.tests.test_mfa import problem
 
 WAITERS = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 

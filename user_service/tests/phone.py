@@ -1,0 +1,47 @@
+"""The app that shows a customer's codes, and the clock that they are compared with."""
+
+from datetime import datetime, timedelta
+
+import pyotp
+
+from service_kit.clock import utcnow
+from user_service.tests.people import PASSWORD, Person
+
+STEP = 30
+"""Seconds that a code is shown."""
+SLOW = 5
+"""Seconds that may pass on a slow machine between a code's being shown and its being looked at."""
+
+
+class Clock:
+    """The second factor's: put forward to where the next code is shown."""
+
+    ahead = timedelta()
+
+    @classmethod
+    def now(cls) -> datetime:
+        return utcnow() + cls.ahead
+
+
+class Phone:
+    """No code is shown twice."""
+
+    def __init__(self, secret: str) -> None:
+        self._totp = pyotp.TOTP(secret)
+        self._step = int(Clock.now().timestamp()) // STEP - 2
+
+    def code(self) -> str:
+        """The earliest that was not shown before and is accepted for SLOW seconds yet, or from the next step on."""
+        now = Clock.now().timestamp()
+        self._step = max(self._step + 1, int(now + SLOW) // STEP - 1)
+        Clock.ahead += timedelta(seconds=max((self._step - 1) * STEP - now, 0))
+        return self._totp.generate_otp(self._step)
+
+
+async def enrol(person: Person) -> tuple[Phone, list[str]]:
+    begun = await person.call("POST", "/auth/mfa/totp", json={"password": PASSWORD})
+    assert begun.status_code == 201, begun.text
+    phone = Phone(begun.json()["secret"])
+    confirmed = await person.call("POST", "/auth/mfa/totp/confirm", json={"code": phone.code()})
+    assert confirmed.status_code == 200, confirmed.text
+    return phone, confirmed.json()["recovery_codes"]
