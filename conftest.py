@@ -1,5 +1,6 @@
 """The servers of a test run, and the fixtures that every folder's tests share."""
 
+import gc
 import os
 import shutil
 import tempfile
@@ -29,6 +30,12 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_unconfigure(config: pytest.Config) -> None:
     if _servers is not None:
         _servers.stop()
+
+
+def pytest_collection_finish() -> None:
+    """What was imported and collected stays: it need not be gone through again each time that garbage is looked for."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture

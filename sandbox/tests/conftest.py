@@ -53,17 +53,25 @@ class Mailbox(Process):
     data: Path
 
 
-@pytest.fixture
-def mailbox(tmp_path: Path) -> Iterator[Mailbox]:
+@pytest.fixture(scope="module")
+def post_office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mailbox]:
     port, smtp_port = free_port(), free_port()
+    directory = tmp_path_factory.mktemp("mailbox")
     environment = {
         "SANDBOX_MAILBOX_PORT": str(port),
         "SANDBOX_SMTP_PORT": str(smtp_port),
-        "SANDBOX_DATA_DIR": str(tmp_path / "data"),
+        "SANDBOX_DATA_DIR": str(directory / "data"),
     }
-    process = Mailbox("sandbox.mailbox", port, environment, tmp_path / "mailbox.log")
-    process.smtp_port, process.data = smtp_port, tmp_path / "data"
+    process = Mailbox("sandbox.mailbox", port, environment, directory / "mailbox.log")
+    process.smtp_port, process.data = smtp_port, directory / "data"
     process.start()
     yield process
     if process.running:
         process.kill()
+
+
+@pytest.fixture
+def mailbox(post_office: Mailbox) -> Mailbox:
+    """With nothing in it."""
+    httpx.delete(f"{post_office.url}/messages").raise_for_status()
+    return post_office

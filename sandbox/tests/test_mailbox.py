@@ -29,6 +29,10 @@ def count(mailbox: Mailbox, **query: str) -> int:
     return int(httpx.get(f"{mailbox.url}/messages/count", params=query).json()["count"])
 
 
+def oldest(mailbox: Mailbox) -> int:
+    return int(httpx.get(f"{mailbox.url}/messages").json()["items"][-1]["id"])
+
+
 def test_a_mail_is_kept_whole(mailbox: Mailbox) -> None:
     message = mail("Ada@example.com", "Größe wählen", "<1@shop>")
     message.add_attachment(b"12345", maintype="application", subtype="pdf", filename="invoice.pdf")
@@ -75,9 +79,10 @@ def test_what_was_accepted_survives_a_kill(mailbox: Mailbox) -> None:
 
 def test_it_can_be_emptied(mailbox: Mailbox) -> None:
     send(mailbox, mail("a@example.com"))
+    id = oldest(mailbox)
     assert httpx.delete(f"{mailbox.url}/messages").status_code == 204
     assert count(mailbox) == 0
-    assert httpx.get(f"{mailbox.url}/messages/1").status_code == 404
+    assert httpx.get(f"{mailbox.url}/messages/{id}").status_code == 404
     with sqlite3.connect(mailbox.data / "mailbox.sqlite") as db:
         assert db.execute("SELECT count(*) FROM recipients").fetchone() == (0,)
 
@@ -87,13 +92,14 @@ def test_the_pages_show_mail_and_run_none_of_it(mailbox: Mailbox) -> None:
     page = httpx.get(mailbox.url, params={"to": "ada@"})
     assert "&lt;b&gt;Bold&lt;/b&gt;" in page.text
     assert "Other" not in page.text
-    shown = httpx.get(f"{mailbox.url}/mail/1")
+    id = oldest(mailbox)
+    shown = httpx.get(f"{mailbox.url}/mail/{id}")
     assert "<iframe sandbox" in shown.text
     assert "<script>alert(1)" not in shown.text
-    html = httpx.get(f"{mailbox.url}/mail/1/html")
+    html = httpx.get(f"{mailbox.url}/mail/{id}/html")
     assert "<script>alert(1)" in html.text
     assert html.headers["content-security-policy"].startswith("sandbox; default-src 'none'")
-    assert httpx.get(f"{mailbox.url}/mail/9").status_code == 404
+    assert httpx.get(f"{mailbox.url}/mail/{id + 9}").status_code == 404
 
 
 @pytest.mark.parametrize(
@@ -108,7 +114,8 @@ def test_the_pages_show_mail_and_run_none_of_it(mailbox: Mailbox) -> None:
 def test_broken_mail_is_kept_and_shown(mailbox: Mailbox, raw: bytes) -> None:
     with smtplib.SMTP("127.0.0.1", mailbox.smtp_port, timeout=15) as smtp:
         smtp.sendmail("a@example.com", ["b@example.com"], raw)
+    id = oldest(mailbox)
     assert httpx.get(mailbox.url).status_code == 200
-    assert httpx.get(f"{mailbox.url}/mail/1").status_code == 200
-    assert httpx.get(f"{mailbox.url}/messages/1").status_code == 200
-    assert httpx.get(f"{mailbox.url}/messages/1/raw").status_code == 200
+    assert httpx.get(f"{mailbox.url}/mail/{id}").status_code == 200
+    assert httpx.get(f"{mailbox.url}/messages/{id}").status_code == 200
+    assert httpx.get(f"{mailbox.url}/messages/{id}/raw").status_code == 200

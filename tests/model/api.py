@@ -72,7 +72,7 @@ class Api:
             return None
         payment = answer.json()
         opened = Opened(UUID(payment["id"]), payment["amount"]["amount"])
-        self._charge_ids[opened.payment_id] = payment["gateway_charge_id"]
+        self._charge_ids[opened.payment_id] = payment["gateway_charge_id"] or self._charged(order_id, opened.payment_id)
         return opened
 
     def charge_is(self, charge: Charge, *, succeeded: bool) -> None:
@@ -157,6 +157,12 @@ class Api:
     def _webhook(self, event: dict[str, Any]) -> None:
         answer = self._do(self._payments.webhook, event)
         assert answer.status_code == 204, answer.text
+
+    def _charged(self, order_id: UUID, payment_id: UUID) -> str:
+        """The charge whose answer was lost, or came too late: the gateway knows it, if it heard of it at all."""
+        key = f"payment-{payment_id}"
+        found = [each["id"] for each in self._payments.gateway.charges(order_id) if each["idempotency_key"] == key]
+        return next(iter(found), f"ch_{payment_id}")
 
     def _charge_id(self, payment_id: UUID) -> str:
         return self._charge_ids.get(payment_id, f"ch_{payment_id}")
