@@ -14,13 +14,15 @@ ROWS = {
     "notification": "SELECT FROM recipients ORDER BY user_id DESC LIMIT 1 FOR UPDATE",
 }
 """What a person who looks something up by hand may leave locked."""
+FOR_EVER = {"idle_in_transaction_session_timeout": "0"}
+"""A server as we set it up would help after five minutes; another's may not."""
 OUTBOX = "INSERT INTO outbox SELECT * FROM outbox WHERE false"
 
 
 async def forget_to_commit(shop: Shop, parts: tuple[str, ...], seconds: float) -> None:
     """Holds rows that others want, and the outbox table as every writer does, so that nothing old can be cleaned up."""
     for name in parts:
-        connection = await asyncpg.connect(shop.database_url(name))
+        connection = await asyncpg.connect(shop.database_url(name), server_settings=FOR_EVER)
         try:
             async with connection.transaction():
                 await connection.execute(ROWS[name])
