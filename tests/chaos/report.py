@@ -69,10 +69,10 @@ def percentile(values: list[float], share: float) -> float:
 
 def _head(outcome: Outcome, command: str) -> str:
     verdict = f"{len(outcome.violations)} violations" if outcome.violations else "No violation"
+    within = f" in {outcome.seconds:.0f} s" if outcome.seconds else ""  # a number of faults takes as long as it takes
     return (
-        f"# Chaos, seed {outcome.seed}\n\n{verdict}: {outcome.orders} orders, {len(outcome.struck)} faults in "
-        f"{outcome.seconds:.0f} s; with start, drain and check {outcome.elapsed:.0f} s.\n\nThe same faults again: "
-        f"`{command}`"
+        f"# Chaos, seed {outcome.seed}\n\n{verdict}: {outcome.orders} orders, {len(outcome.struck)} faults{within}; "
+        f"with start, drain and check {outcome.elapsed:.0f} s.\n\nThe same faults again: `{command}`"
     )
 
 
