@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from service_kit.runtime import Runtime
 
 log = structlog.get_logger(__name__)
+SHORTEST_PAUSE, LONGEST_PAUSE = 0.1, 2.0
+"""Seconds, besides its own time, that a job waits while its database is away; doubled from one to the other."""
 RUNS = Counter("job_runs_total", "Runs of background jobs", ["job", "outcome"])
 
 
@@ -35,7 +37,7 @@ class Jobs:
     def __init__(self, jobs: Sequence[Job]) -> None:
         self._jobs = jobs
         self._wakes = {job.name: asyncio.Event() for job in jobs}
-        self._stopping = False
+        self._stopping = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
     def wake(self, name: str) -> None:
@@ -48,7 +50,7 @@ class Jobs:
 
     async def stop(self, within: float) -> None:
         """Lets the runs in hand finish, for `within` seconds at most."""
-        self._stopping = True
+        self._stopping.set()
         for event in self._wakes.values():
             event.set()
         if self._tasks:
@@ -58,14 +60,18 @@ class Jobs:
             await asyncio.gather(*late, return_exceptions=True)
 
     async def _repeat(self, job: Job, runtime: "Runtime") -> None:
-        wake = self._wakes[job.name]
-        while not self._stopping:
+        wake, pause = self._wakes[job.name], SHORTEST_PAUSE
+        while not self._stopping.is_set():
             wake.clear()
-            await self._run(job, runtime)
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(wake.wait(), job.every.total_seconds())
+            if await self._run(job, runtime):
+                pause = SHORTEST_PAUSE
+            else:  # who wakes it can't know that there is nothing to work on
+                await _passed(self._stopping, pause)
+                pause = min(2 * pause, LONGEST_PAUSE)
+            await _passed(wake, job.every.total_seconds())
 
-    async def _run(self, job: Job, runtime: "Runtime") -> None:
+    async def _run(self, job: Job, runtime: "Runtime") -> bool:
+        """Whether it had a database to work on."""
         try:
             with continue_trace(None):
                 await job.run(runtime)
@@ -74,8 +80,15 @@ class Jobs:
             RUNS.labels(job.name, "failed").inc()
             if database_is_away(error) or may_be_retried(error):
                 log.warning("job_postponed", job=job.name, error=repr(error))
-            else:
-                log.exception("job_failed", job=job.name)
+                return False
+            log.exception("job_failed", job=job.name)
+        return True
+
+
+async def _passed(event: asyncio.Event, seconds: float) -> None:
+    """So many seconds, or sooner where the event is set."""
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(event.wait(), seconds)
 
 
 async def all_of(work: Iterable[Coroutine[Any, Any, Any]]) -> None:
