@@ -78,8 +78,8 @@ class Pool:
         """Waits for those that are in use."""
         for _ in range(self._size):
             await self._take_place(None)
-        while self._free:
-            await self._free.pop().close()
+        free, self._free = self._free, []
+        await asyncio.gather(*(connection.close() for connection in free), return_exceptions=True)
         for _ in range(self._size):
             self._leave_place()
 

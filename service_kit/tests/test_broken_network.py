@@ -100,6 +100,19 @@ async def test_one_silent_connection_says_it_of_those_that_lie_idle(
     await database.close()
 
 
+async def test_who_stops_does_not_wait_for_a_server_that_says_nothing(url: str, proxy: Proxy) -> None:
+    database = Database(url, session_pool_size=2, hot_pool_size=8)
+
+    async def use(door: Any) -> None:
+        async with door() as tx:
+            await fetch(tx, "SELECT pg_sleep(0.1)")
+
+    await asyncio.gather(*(use(database.tx) for _ in range(2)), *(use(database.hot) for _ in range(8)))
+    proxy.swallow()
+    async with asyncio.timeout(8):
+        await database.close()
+
+
 async def test_who_waits_for_a_lock_is_not_kept_for_ever(empty_database: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(doors.LIMITS, "lock_timeout", "200ms")
     database = Database(empty_database)
