@@ -35,6 +35,7 @@ def create(settings: Settings | None = None) -> FastAPI:
             stock.router,
             reservations.router,
             shipments.router,
+            shipments.dispatches,
             returns.router,
             people.router,
         ],

@@ -24,7 +24,7 @@ async def empty(port: int, bearer: str) -> None:
     while True:
         parcels = [_parcel(shipment["id"]) for shipment in (await _answer(port, looking))["items"]]
         if parcels:
-            collection = request("POST", "/shipments/dispatch", {"parcels": parcels}, Authorization=bearer)
+            collection = request("POST", "/dispatches", {"parcels": parcels}, Authorization=bearer)
             if refused := [each for each in (await _answer(port, collection))["items"] if each["problem"]]:
                 raise RuntimeError(f"a parcel could not leave: {refused[0]}")
         else:

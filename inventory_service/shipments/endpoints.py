@@ -18,6 +18,8 @@ from service_kit.problems import NotFound
 from service_kit.security import Principal, Requires
 
 router = Router(prefix="/shipments", tags=["shipments"])
+# Not below /shipments, where whatever comes next is a shipment's id.
+dispatches = Router(prefix="/dispatches", tags=["shipments"])
 
 Reader = Annotated[Principal, Requires("shipments:read")]
 
@@ -64,7 +66,7 @@ async def dispatch(
     return Response(ShipmentOut.of(shipment).model_dump_json(), media_type="application/json")
 
 
-@router.post("/dispatch", summary="Hand many to the carrier")
+@dispatches.post("", summary="Hand many to the carrier")
 async def dispatch_all(
     body: CollectionIn, connection: HotConn, who: Annotated[Principal, Requires("shipments:dispatch")]
 ) -> CollectionOut:

@@ -150,7 +150,7 @@ class Inventory:
             {"shipment_id": str(each), "carrier": "Royal Mail", "tracking_number": tracking_number}
             for each in shipment_ids
         ]
-        answer = await self.staff.post("/shipments/dispatch", json={"parcels": parcels})
+        answer = await self.staff.post("/dispatches", json={"parcels": parcels})
         assert answer.status_code == 200, answer.text
         found: list[dict[str, Any]] = answer.json()["items"]
         assert [each["shipment_id"] for each in found] == [str(each) for each in shipment_ids]

@@ -105,7 +105,7 @@ async def test_a_collection_may_hold_all_parcels_of_an_order(inventory: Inventor
 async def test_a_collection_has_an_end(inventory: Inventory) -> None:
     parcel = {"shipment_id": str(uuid4()), "carrier": "Royal Mail", "tracking_number": "RM1"}
     for parcels in ([], [parcel] * 101, [{**parcel, "carrier": ""}]):
-        assert (await inventory.staff.post("/shipments/dispatch", json={"parcels": parcels})).status_code == 422
+        assert (await inventory.staff.post("/dispatches", json={"parcels": parcels})).status_code == 422
 
 
 async def test_is_delivered_after_it_left_and_once(inventory: Inventory) -> None:

@@ -1,16 +1,16 @@
 """Bodies about prices."""
 
-from datetime import UTC, datetime
-from typing import Annotated, Any
+from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StrictInt
+from pydantic import BaseModel, ConfigDict, Field, StrictInt
 
 from contracts.money import Currency
 from product_service.prices.models import ScheduledPrice
 from product_service.products.schemas import MAX_AMOUNT
+from service_kit.http.times import Time
 
-FIRST_YEAR, LAST_YEAR = 2000, 2200
 _IN: dict[str, Any] = {
     "amount": 235,
     "currency": "GBP",
@@ -19,15 +19,6 @@ _IN: dict[str, Any] = {
     "ends_at": "2027-02-01T00:00:00Z",
 }
 _ID = "0199c1a0-5b00-7a10-8c00-000000000009"
-
-
-def _plausible(time: datetime) -> datetime:
-    if not FIRST_YEAR <= time.year < LAST_YEAR:
-        raise ValueError(f"must be between the years {FIRST_YEAR} and {LAST_YEAR}")
-    return time.astimezone(UTC)
-
-
-Time = Annotated[AwareDatetime, AfterValidator(_plausible)]
 
 
 class PriceIn(BaseModel):

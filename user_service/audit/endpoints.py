@@ -4,12 +4,12 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import Depends, Query, Request
-from pydantic import AwareDatetime
 
 from service_kit.database import Tx
 from service_kit.http.client import client_address
 from service_kit.http.pagination import Page, Paged
 from service_kit.http.router import Router
+from service_kit.http.times import Time
 from service_kit.security import Principal, Requires
 from user_service.audit import queries
 from user_service.audit.models import Action, Origin
@@ -37,8 +37,8 @@ async def search(
     actor_id: Annotated[UUID | None, Query(description="who did it")] = None,
     subject_id: Annotated[UUID | None, Query(description="to which account")] = None,
     action: Action | None = None,
-    since: Annotated[AwareDatetime | None, Query(description="at this time or later")] = None,
-    until: Annotated[AwareDatetime | None, Query(description="before this time")] = None,
+    since: Annotated[Time | None, Query(description="at this time or later")] = None,
+    until: Annotated[Time | None, Query(description="before this time")] = None,
 ) -> Page[AuditEntryOut]:
     """Newest first. Nothing here can be changed or deleted; it stays when an account is erased, and names nobody."""
     found = await queries.search(
