@@ -9,7 +9,7 @@ import pytest
 from order_service.tests.payments.conftest import API_KEY, SECRET, GatewayProcess, gateway
 from tests.api.goods import Known, examiner, furnish
 from tests.api.live import Live, live
-from tests.security.operations import NEEDED
+from tests.harness.service import NEEDED
 
 __all__ = ["gateway"]
 

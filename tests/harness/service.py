@@ -23,6 +23,12 @@ from tests.harness.databases import drop_database, new_database
 
 NOBODY = "127.0.0.1:1"
 """An address where nothing answers: a service must do without a broker."""
+NEEDED: dict[str, dict[str, Any]] = {
+    "user": {"key_encryption_secret": "x" * 32, "password_memory_kib": 8, "password_rounds": 1},
+    "order": {"gateway_url": f"http://{NOBODY}", "gateway_api_key": "x", "gateway_webhook_secret": "the gateway's"},
+    "notification": {"smtp_host": "127.0.0.1", "mail_from": "shop@example.com"},
+}
+"""The settings that a service can't do without."""
 
 
 class Served:

@@ -12,11 +12,10 @@ import httpx
 import psutil
 
 from tests.harness import tokens
-from tests.harness.service import NOBODY
+from tests.harness.service import NEEDED, NOBODY
 from tests.system.world import until
 
 ROOT = Path(__file__).parents[2]
-SECRETS = {"GATEWAY_API_KEY": "x", "GATEWAY_WEBHOOK_SECRET": "x"}
 
 
 class Replica:
@@ -36,7 +35,7 @@ class Replica:
             "PUBLIC_ISSUER": tokens.ISSUER,
             "JWKS_URL": f"http://{NOBODY}/",
             "LOG_LEVEL": "WARNING",
-            **SECRETS,
+            **{name.upper(): str(value) for name, value in NEEDED.get(service.removesuffix("_service"), {}).items()},
             **settings,
         }
 

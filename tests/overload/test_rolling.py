@@ -13,7 +13,7 @@ from local_stack import ports
 from local_stack.topics import create_topics
 from order_service.tests.conftest import SHIP_TO, Shop, secrets
 from tests.harness import tokens
-from tests.harness.service import serve
+from tests.harness.service import NEEDED, serve
 from tests.overload.balancer import balanced
 from tests.overload.replicas import Replica
 from tests.system.world import until
@@ -69,7 +69,7 @@ async def roll(service: str, kafka: str, directory: Path, rounds: int, drain: fl
     settings = {"DRAIN_SECONDS": str(drain), "KAFKA_BOOTSTRAP_SERVERS": kafka, "KAFKA_TOPIC_PREFIX": prefix}
     async with AsyncExitStack() as stack:
         stack.callback(ports.release, leased)
-        served = await stack.enter_async_context(serve(service, **(secrets() if service == "order_service" else {})))
+        served = await stack.enter_async_context(serve(service, **NEEDED.get(service.removesuffix("_service"), {})))
         product = await Shop(served).product() if service == "order_service" else None
         replicas = [Replica(service, served.database_url, port, directory, **settings) for port in leased[1:]]
         for replica in replicas:

@@ -11,18 +11,12 @@ from fastapi import FastAPI
 
 from contracts.permissions import Role, permissions_of
 from tests.harness import tokens
-from tests.harness.service import NOBODY
+from tests.harness.service import NEEDED, NOBODY
 
 SERVICES = ("user", "product", "inventory", "order", "notification")
 LEAST_OPERATIONS = {"user": 20, "product": 20, "inventory": 28, "order": 32, "notification": 12}
 METHODS = ("get", "post", "put", "patch", "delete")
 JSON = "application/json"
-NEEDED: dict[str, dict[str, Any]] = {
-    "user": {"key_encryption_secret": "x" * 32, "password_memory_kib": 8, "password_rounds": 1},
-    "order": {"gateway_url": f"http://{NOBODY}", "gateway_api_key": "x", "gateway_webhook_secret": "the gateway's"},
-    "notification": {"smtp_host": "127.0.0.1", "mail_from": "shop@example.com"},
-}
-"""The settings that a service can't do without."""
 
 
 @dataclass(frozen=True)

@@ -25,9 +25,9 @@ from order_service.payments.models import Payment, PaymentState, Refund
 from order_service.returns.models import Return
 from service_kit.clock import utcnow
 from service_kit.ids import uuid7
-from tests.harness.service import Served, serve
+from tests.harness.service import NEEDED, Served, serve
 from tests.harness.tokens import token
-from tests.security.operations import NEEDED, Operation, operations
+from tests.security.operations import Operation, operations
 
 OWNERS_NAME = "Wilhelmina Canary-Owner"
 OWNERS_EMAIL = "wilhelmina.owner@example.com"

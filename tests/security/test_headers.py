@@ -7,8 +7,8 @@ import httpx
 import pytest
 
 from service_kit.http.headers import of_every_answer
-from tests.harness.service import serve
-from tests.security.operations import NEEDED, SERVICES, app
+from tests.harness.service import NEEDED, serve
+from tests.security.operations import SERVICES, app
 
 ALWAYS = {
     "X-Content-Type-Options": "nosniff",

@@ -12,8 +12,7 @@ from local_stack.topics import create_topics
 from service_kit.clock import utcnow
 from service_kit.ids import uuid7
 from service_kit.messaging.envelope import Envelope, encode
-from tests.harness.service import serve
-from tests.security.operations import NEEDED
+from tests.harness.service import NEEDED, serve
 from tests.security.shop import Premises
 
 LISTENING = [
