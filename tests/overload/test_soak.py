@@ -24,7 +24,7 @@ from tests.system.world import World, until
 
 SECONDS = int(os.environ.get("SOAK_SECONDS", "1800"))
 RATE = float(os.environ.get("SOAK_RATE", "15"))
-KEPT = {"OUTBOX_KEPT": "PT30S", "INBOX_KEPT": "PT30S", "IDEMPOTENCY_KEPT": "PT30S"}
+KEPT = {"OUTBOX_KEPT": "PT30S", "INBOX_KEPT": "PT30S", "IDEMPOTENCY_KEPT": "PT30S", "USER_ACCESS_TOKEN_MINUTES": "1"}
 PRUNED_WITHIN = 150
 """Seconds: what is kept for thirty is looked at once a minute."""
 OLD = {

@@ -186,6 +186,8 @@ class Crowd:
             answer = await customer.ask("order", "POST", f"/orders/{order_id}/payments", json=body, headers=headers)
             if answer.is_success:
                 self._payments[order_id] = answer.json()
+            elif answer.status_code == 401:  # the token has run out; the next look asks with another
+                await customer.sign_in()
 
     async def _ship_all(self) -> None:
         parcels: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
