@@ -24,10 +24,15 @@ class Database:
             raise ConnectionRefusedError
 
 
-async def test_a_job_without_a_database_is_tried_less_and_less_often_however_often_it_is_woken() -> None:
-    database = Database()
+def started(database: Database) -> Jobs:
     jobs = Jobs([Job("often", database.work, timedelta(milliseconds=1))])
     jobs.start(NOWHERE)
+    return jobs
+
+
+async def test_a_job_without_a_database_is_tried_less_and_less_often_however_often_it_is_woken() -> None:
+    database = Database()
+    jobs = started(database)
     async with asyncio.timeout(20):
         while len(database.asked) < 4:
             jobs.wake("often")
@@ -43,8 +48,7 @@ async def test_a_job_without_a_database_is_tried_less_and_less_often_however_oft
 
 async def test_one_that_waits_for_its_database_is_stopped_at_once() -> None:
     database = Database()
-    jobs = Jobs([Job("often", database.work, timedelta(milliseconds=1))])
-    jobs.start(NOWHERE)
+    jobs = started(database)
     async with asyncio.timeout(20):
         while len(database.asked) < 4:
             await asyncio.sleep(0.001)
