@@ -304,7 +304,8 @@ class OrderShipment(Base, table=True):
 
 
 class PaymentToken(Base, table=True):
-    """A token that pays its order as soon as stock is reserved; deleted after use, or when the order ends."""
+    """A token that pays its order as soon as stock is reserved, or that its pending payment is charged with; deleted
+    after use, or when the order ends."""
 
     __tablename__ = "payment_tokens"
 

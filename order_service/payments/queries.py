@@ -1,7 +1,8 @@
 """Every statement about payments and refunds. Whoever changes an order's payments or refunds holds the order's row."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -27,8 +28,12 @@ _INSERT_PAYMENTS = f"""
 WITH payment AS (
     INSERT INTO payments ({PAYMENT_COLUMNS})
     SELECT * FROM unnest({", ".join(f"${n}::{type}[]" for n, type in enumerate(_PAYMENT_TYPES, 1))})
+), token AS (
+    INSERT INTO payment_tokens (order_id, token, created_at)
+    SELECT given.*, now() FROM unnest($17::uuid[], $18::text[]) AS given
+    ON CONFLICT (order_id) DO UPDATE SET token = excluded.token
 )
-INSERT INTO outbox ({outbox.INSERT_COLUMNS}) SELECT * FROM {outbox.unnest(len(_PAYMENT_TYPES) + 1)}
+INSERT INTO outbox ({outbox.INSERT_COLUMNS}) SELECT * FROM {outbox.unnest(len(_PAYMENT_TYPES) + 3)}
 """
 
 _SAVE_PAYMENTS = f"""
@@ -68,6 +73,13 @@ WITH noted AS (
 
 _NOTE_CALL = """
 UPDATE payments SET gateway_charge_id = coalesce(gateway_charge_id, $2), call_until = $3, check_at = $4 WHERE id = $1
+"""
+
+_CALL_OFF = """
+WITH token AS (
+    DELETE FROM payment_tokens WHERE order_id = $2
+)
+UPDATE payments SET call_until = $3, check_at = $4 WHERE id = $1
 """
 
 _TAKE = f"""
@@ -214,10 +226,13 @@ async def order_of_charge(door: HotTx | HotConn, gateway: str, charge_id: str) -
     return (row["id"], row["order_id"]) if row else None
 
 
-async def insert_payments(tx: HotTx, payments: Sequence[Payment], told: Told) -> None:
-    """Hot: payments and what is published about them, in one statement for all of a batch."""
+async def insert_payments(
+    tx: HotTx, payments: Sequence[Payment], told: Told, tokens: Mapping[UUID, str] = MappingProxyType({})
+) -> None:
+    """Hot: payments, what is published about them, and, by order, the tokens that charge them (as long as they are
+    pending, instead of what the order came with), in one statement for all of a batch."""
     columns = [[getattr(payment, name) for payment in payments] for name in Payment.model_fields]
-    await tx.execute(_INSERT_PAYMENTS, *columns, *told.columns())
+    await tx.execute(_INSERT_PAYMENTS, *columns, list(tokens), list(tokens.values()), *told.columns())
     tx.added_events = True
 
 
@@ -233,6 +248,11 @@ async def note_call(
 ) -> None:
     """What is known after a call to the gateway: the charge, if it told, and when to look again."""
     await door.execute(_NOTE_CALL, payment_id, charge_id, call_until, check_at)
+
+
+async def call_off(door: HotConn, payment: Payment, call_until: datetime, check_at: datetime) -> None:
+    """The call never reached the gateway: nobody makes it again but who brings the token once more."""
+    await door.execute(_CALL_OFF, payment.id, payment.order_id, call_until, check_at)
 
 
 async def keep_answer(
@@ -268,6 +288,7 @@ async def tokens_due(door: HotConn, limit: int) -> list[tuple[UUID, str, UUID]]:
 
 
 async def token_of(door: HotTx | HotConn, order_id: UUID) -> str | None:
+    """Of the pending payment, or that the order came with."""
     found: str | None = await door.fetchval("SELECT token FROM payment_tokens WHERE order_id = $1", order_id)
     return found
 

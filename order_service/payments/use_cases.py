@@ -66,7 +66,7 @@ async def pay(runtime: Runtime, request: Request) -> Payment | KeptAnswer:
     async with runtime.database.hot_tx() as tx:
         kept = await idempotency.claim(tx, request.by, request.key)
         if kept is None:
-            opening = Opening(request.order_id, request.owner, request.by, request.key.value)
+            opening = Opening(request.order_id, request.owner, request.by, request.key.value, request.token)
             [payment] = await _open(tx, gateway, [opening])
             if isinstance(payment, Problem):
                 raise payment
@@ -83,20 +83,25 @@ async def pay(runtime: Runtime, request: Request) -> Payment | KeptAnswer:
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """A payment to be opened. `owner` None: of anybody's order; `opened_by` None: by the order's own token."""
+    """A payment to be opened. `owner` None: of anybody's order. Without the rest: by the token that the order came
+    with."""
 
     order_id: UUID
     owner: UUID | None
     opened_by: UUID | None = None
     request_key: str | None = None
+    token: str | None = None
 
 
 async def _open(tx: HotTx, gateway: Gateway, openings: Sequence[Opening]) -> list[Payment | Problem]:
-    """Pending payments, which only we may charge until the call must have ended; or why there can be none."""
+    """Pending payments, which only we may charge until the call must have ended; or why there can be none.
+
+    Their tokens stay until they are settled, so that whoever finds one that was never charged goes on with it.
+    """
     held = await orders.lock_many(tx, [opening.order_id for opening in openings])
     accounts = await queries.accounts(tx, list(held), refunds=False)
     results: list[Payment | Problem] = []
-    told = queries.Told()
+    told, tokens = queries.Told(), dict[UUID, str]()
     for opening in openings:
         try:
             order = held.get(opening.order_id)
@@ -108,9 +113,11 @@ async def _open(tx: HotTx, gateway: Gateway, openings: Sequence[Opening]) -> lis
         else:
             accounts[order.id].payments.append(payment)
             told.add(_told(order, payment))
+            if opening.token is not None:
+                tokens[order.id] = opening.token
             results.append(payment)
     if opened := [payment for payment in results if isinstance(payment, Payment)]:
-        await queries.insert_payments(tx, opened, told)
+        await queries.insert_payments(tx, opened, told, tokens)
     return results
 
 
@@ -176,7 +183,8 @@ async def _finish(
     now = utcnow()
     match answer:
         case NoAnswer.UNREACHABLE:
-            await _give_back(runtime, payment, now + AWAIT_WEBHOOK)
+            async with runtime.database.hot() as connection:
+                await queries.call_off(connection, payment, now, now + AWAIT_WEBHOOK)
             raise Unavailable(what="The payment gateway", retry_after=2)
         case NoAnswer.LOST:
             await _keep(runtime, request, payment, None, now + AFTER_LOST_ANSWER)
@@ -228,12 +236,12 @@ async def _charge_and_note(runtime: Runtime, gateway: Gateway, payment: Payment,
 async def reconcile(runtime: Runtime, payment: Payment) -> None:
     """Asks the gateway what became of a payment that is ours to ask about, and settles it.
 
-    Never charged: its token is gone with the request that brought it, so it has failed, unless the token came with the
-    order and is still there.
+    Never charged: it is now, unless its token is gone, with its order's end or since the gateway could not be reached
+    and whoever brought it was told so.
     """
     gateway = runtime.resource(Gateway)
     answer: Charge | Refused | NoAnswer | None = await gateway.find(payment.gateway_key)
-    if answer is None and payment.opened_by is None:
+    if answer is None:
         async with runtime.database.hot() as connection:
             token = await queries.token_of(connection, payment.order_id)
         answer = await _charge(gateway, payment, token) if token else None

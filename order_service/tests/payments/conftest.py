@@ -163,6 +163,11 @@ class Shop:
         items: list[dict[str, Any]] = found.json()["items"]
         return items
 
+    async def tokens(self) -> list[UUID]:
+        """The orders of which a token is kept."""
+        async with self.runtime.database.hot() as connection:
+            return [row[0] for row in await connection.fetch("SELECT order_id FROM payment_tokens")]
+
     async def state(self, order_id: UUID) -> Order:
         async with self.runtime.database.tx() as tx:
             order = await tx.get(Order, order_id)
