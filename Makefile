@@ -9,6 +9,8 @@ TEST_ARGS ?=
 BENCH ?=
 # For `make chaos`.
 MINUTES ?= 10
+# For `make chaos-full`: so many scenarios at a time.
+LANES ?= 2
 # For `make replay`: so many times what the file sells is received into stock first.
 STOCK ?= 1.0
 
@@ -73,8 +75,8 @@ bench: setup  ## Measure the hot paths, each beside its limit or its rival (BENC
 chaos: setup  ## Break a shop of its own while customers buy, then check its books (MINUTES=10 SEED=1 FAULT=kill-broker)
 	@.venv/bin/python -m tests.chaos --minutes $(MINUTES) $(if $(SEED),--seed $(SEED)) $(if $(FAULT),--fault $(FAULT))
 
-chaos-full: setup  ## Every scenario of faults and all long tests, for hours; docs/reliability.md has the table (SCENARIO=kill-broker)
-	@.venv/bin/python -m tests.chaos.full $(SCENARIO)
+chaos-full: setup  ## Every scenario of faults and all long tests, for hours; docs/reliability.md has the table (SCENARIO=kill-broker LANES=2)
+	@.venv/bin/python -m tests.chaos.full --lanes $(LANES) $(SCENARIO)
 
 check: setup  ## Format, lint, types, layers, migrations, lengths, lock, a short benchmark, then all tests
 	@$(RUN) check >&2

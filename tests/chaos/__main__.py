@@ -8,21 +8,23 @@ import json
 import sys
 from random import SystemRandom
 
+from local_stack.environment import ROOT
 from local_stack.shop import Shop
 from tests.chaos.crowd import ChaosWorld
 from tests.chaos.faults import FAULTS
 from tests.chaos.report import Outcome, figures, page
 from tests.chaos.run import Run
 from tests.chaos.schedule import schedule
-from tests.chaos.stage import DIRECTORY, errors, keep_quiet, new_shop, shown
+from tests.chaos.stage import errors, keep_quiet, new_shop, shown
 
+DIRECTORY = ROOT / ".local" / "chaos"
 REPORT = DIRECTORY / "report.md"
 
 
 def main() -> None:
     wanted = _arguments()
     keep_quiet()
-    with new_shop() as shop:
+    with new_shop(DIRECTORY) as shop:
         outcome = asyncio.run(_play(shop, wanted))
     REPORT.write_text(page(outcome, _command(wanted)))
     for violation in outcome.violations[:20]:

@@ -1,130 +1,160 @@
-"""`python -m tests.chaos.full [NAME …]`: every scenario, and all long tests; or those that are named.
+"""`python -m tests.chaos.full [NAME …] [--lanes N]`: every scenario, and all long tests; or those that are named.
 
-What was seen is kept in `.local/chaos-full/report.json`, scenario by scenario, and written as a table into
-docs/reliability.md."""
+So many at a time, each in a shop of its own; then, alone, those that are about time. What was seen is kept in
+`seen.json` and written as a table into docs/reliability.md; logs and pages stay in `.local/chaos-full`."""
 
 import argparse
 import asyncio
 import json
-import subprocess
+import os
 import sys
 import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 from xml.etree import ElementTree
 
 from local_stack.environment import ROOT
-from local_stack.shop import Shop
-from tests.chaos.crowd import PATIENCE, ChaosWorld
-from tests.chaos.report import Outcome, page, percentile
-from tests.chaos.run import DRAINED_WITHIN, Run
-from tests.chaos.scenarios import ALL, BY_NAME, SEED, Scenario
-from tests.chaos.stage import errors, keep_quiet, new_shop, shown
+from local_stack.process import tail
+from tests.chaos.play import Row
+from tests.chaos.scenarios import ALL, BY_NAME
+from tests.chaos.stage import errors, keep_quiet
 
 DIRECTORY = ROOT / ".local" / "chaos-full"
-REPORT = DIRECTORY / "report.json"
+SEEN = Path(__file__).with_name("seen.json")
 PAGE = ROOT / "docs" / "reliability.md"
 BEGIN, END = "<!-- chaos-full: begin -->", "<!-- chaos-full: end -->"
-LONG = {
-    "long-races": ("tests/races", "races for stock and money, 20 rounds each"),
-    "long-gateway": ("tests/gateway_trials", "500 payments with a gateway that lies, forgets and repeats"),
-    "long-model": ("tests/model", "an order's life by chance, 5,000 steps"),
-    "long-events": ("service_kit", "poison and standstill with their real pauses"),
-    "long-overload": ("tests/overload", "overload, rolling restarts, half an hour at half of what it can"),
-    "long-api": ("tests/api", "Schemathesis, 1,000 examples for each service, and odd values everywhere"),
-    "long-others": ("tests/security tests/system user_service", "what else takes long"),
-}
-"""Long tests beside the scenarios: where they are, and what they show. Crashes at named places are scenarios."""
+SAID_EVERY = 60.0
+"""Seconds."""
 
-Row = dict[str, Any]
+
+class Group(NamedTuple):
+    """Long tests: where they are, and what they show. `alone`: how fast things go decides, so nothing runs beside."""
+
+    places: str
+    promise: str
+    alone: bool = False
+
+
+GROUPS = {
+    "long-soak": Group("tests/overload/test_soak.py", "half an hour at half of what it can"),
+    "long-rolling": Group("tests/overload/test_rolling.py", "two replicas of each service replaced, 10 rounds"),
+    "long-api": Group("tests/api", "Schemathesis, 1,000 examples for each service, and odd values everywhere"),
+    "long-races": Group("tests/races", "races for stock and money, 20 rounds each"),
+    "long-gateway": Group("tests/gateway_trials", "500 payments with a gateway that lies, forgets and repeats"),
+    "long-model": Group("tests/model", "an order's life by chance, 5,000 steps"),
+    "long-overload": Group("tests/overload/test_overload.py", "more than it can do, for 5 minutes", alone=True),
+    "long-events": Group("service_kit", "poison and standstill with their real pauses", alone=True),
+    "long-others": Group("tests/security tests/system user_service", "what else takes long", alone=True),
+}
+"""Crashes at named places are scenarios."""
+NAMES = (*GROUPS, *BY_NAME)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.chaos.full", description=__doc__)
-    parser.add_argument("names", nargs="*", help=f"only these: {', '.join([*BY_NAME, *LONG])}")
-    names = parser.parse_args().names or [*BY_NAME, *LONG]
-    if unknown := set(names) - {*BY_NAME, *LONG}:
+    parser.add_argument("names", nargs="*", help=f"only these: {', '.join(NAMES)}")
+    parser.add_argument("--lanes", type=int, default=2, help="how many at a time")
+    wanted = parser.parse_args()
+    names = wanted.names or NAMES
+    if unknown := set(names) - set(NAMES):
         parser.error(f"no such scenario: {', '.join(sorted(unknown))}")
     keep_quiet()
     DIRECTORY.mkdir(parents=True, exist_ok=True)
-    wrong = 0
-    for name in names:
-        errors.rule(name)
-        row = long_tests(name) if name in LONG else play(BY_NAME[name])
-        wrong += row["violations"]
-        keep(name, row)
+    wrong = asyncio.run(_run(names, wanted.lanes))
     print(json.dumps({"scenarios": len(names), "violations": wrong}))
     sys.exit(1 if wrong else 0)
 
 
-def play(scenario: Scenario) -> Row:
-    """In a shop of its own, whose logs stay until the next."""
-    began = datetime.now(UTC)
-    with new_shop() as shop:
-        outcome = asyncio.run(_play(shop, scenario))
-    (DIRECTORY / f"{scenario.name}.md").write_text(page(outcome, f"make chaos-full SCENARIO={scenario.name}"))
-    return row_of(outcome, began)
+async def _run(names: Sequence[str], lanes: int) -> int:
+    """The number of violations."""
+    alone = [name for name in names if name in GROUPS and GROUPS[name].alone]
+    free = asyncio.Semaphore(lanes)
+
+    async def in_turn(name: str) -> int:
+        async with free:
+            return await _one(name)
+
+    async with asyncio.TaskGroup() as tasks:
+        beside = [tasks.create_task(in_turn(name)) for name in names if name not in alone]
+    return sum(task.result() for task in beside) + sum([await _one(name) for name in alone])
 
 
-async def _play(shop: Shop, scenario: Scenario) -> Outcome:
-    async with ChaosWorld(shop, PATIENCE + (scenario.lasting or 0)) as world:
-        patient = len(scenario.faults) == 1 and not scenario.orders
-        # What piled up is caught up with in no longer than it took to pile up.
-        drained_within = max(DRAINED_WITHIN, scenario.lasting or 0)
-        run = Run(world, SEED, scenario.plan(), 0, scenario.rate, True, patient, scenario.orders, drained_within)
-        async with shown(run):
-            return await run.play()
-
-
-def row_of(outcome: Outcome, began: datetime) -> Row:
-    recoveries = outcome.recoveries()
-    return {
-        "at": began.isoformat(timespec="seconds"),
-        "faults": sum(outcome.faults.values()),
-        "orders": outcome.orders,
-        "violations": len(outcome.violations),
-        "recovery_p50_s": round(percentile(recoveries, 0.5), 1),
-        "recovery_p99_s": round(percentile(recoveries, 0.99), 1),
-        "seconds": round(outcome.elapsed),
-    }
-
-
-def long_tests(name: str) -> Row:
-    """pytest's own; a test that fails is a violation."""
+async def _one(name: str) -> int:
+    """The scenario or the group; what is left of it is a log, and its row in the table."""
     began, started = datetime.now(UTC), time.monotonic()
-    result = DIRECTORY / f"{name}.xml"
+    result = DIRECTORY / f"{name}.{'xml' if name in GROUPS else 'json'}"
     result.unlink(missing_ok=True)
-    command = [sys.executable, "-m", "pytest", "-q", "-m", "long", f"--junitxml={result}", *LONG[name][0].split()]
-    subprocess.run(command, cwd=ROOT, stdout=sys.stderr, check=False)
-    passed, failed = counted(result)
-    return {
-        "at": began.isoformat(timespec="seconds"),
-        "tests": passed + failed,
-        "violations": failed,
-        "seconds": round(time.monotonic() - started),
-    }
+    if name in GROUPS:
+        command = ["-m", "pytest", "-v", "-m", "long", f"--junitxml={result}", *GROUPS[name].places.split()]
+    else:
+        command = ["-m", "tests.chaos.play", name, str(DIRECTORY / name)]
+    with _said(name) as log:
+        await _carried_out(command, log)
+    row = counted(result) if name in GROUPS else told(result)
+    row = {"at": began.isoformat(timespec="seconds"), **row, "seconds": round(time.monotonic() - started)}
+    keep(name, row)
+    errors.print(f"{name}: {row['violations']} violations, {row['seconds']} s", markup=False)
+    return int(row["violations"])
 
 
-def counted(result: Path) -> tuple[int, int]:
-    """Tests that passed, and that did not; a run that broke off is one that did not."""
+async def _carried_out(command: Sequence[str], log: Path) -> None:
+    with log.open("wb") as output:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, *command, cwd=ROOT, stdin=asyncio.subprocess.DEVNULL, stdout=output, stderr=output,
+            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        )  # fmt: skip
+    try:
+        await process.wait()
+    finally:
+        if process.returncode is None:
+            process.terminate()  # it puts its shop down first
+            await process.wait()
+
+
+@contextmanager
+def _said(name: str) -> Iterator[Path]:
+    """Its log, whose last line is said now and then."""
+    log = DIRECTORY / f"{name}.log"
+    errors.print(f"{name}: {log}", markup=False)
+
+    async def say() -> None:
+        while True:
+            await asyncio.sleep(SAID_EVERY)
+            errors.print(f"{name}: {tail(log, 1).strip()}", markup=False)
+
+    saying = asyncio.create_task(say())
+    try:
+        yield log
+    finally:
+        saying.cancel()
+
+
+def told(result: Path) -> Row:
+    """What a scenario has shown; one that broke off is a violation."""
     if not result.exists():
-        return 0, 1
-    suite = ElementTree.parse(result).getroot().find("testsuite")
-    numbers = (
-        {name: int(suite.get(name, 0)) for name in ("tests", "failures", "errors", "skipped")}
-        if suite is not None
-        else {}
-    )
-    failed = numbers.get("failures", 0) + numbers.get("errors", 0)
-    return numbers.get("tests", 0) - failed - numbers.get("skipped", 0), failed
+        return {"faults": 0, "orders": 0, "violations": 1, "recovery_p50_s": 0.0, "recovery_p99_s": 0.0}
+    row: Row = json.loads(result.read_text())
+    return row
+
+
+def counted(result: Path) -> Row:
+    """How many tests passed or failed. One that fails is a violation, and so are a run that broke off and one that
+    found no test."""
+    suite = ElementTree.parse(result).getroot().find("testsuite") if result.exists() else None
+    if suite is None:
+        return {"tests": 0, "violations": 1}
+    tests, failures, wrong, skipped = (int(suite.get(n, 0)) for n in ("tests", "failures", "errors", "skipped"))
+    return {"tests": tests - skipped, "violations": failures + wrong or int(tests == skipped)}
 
 
 def keep(name: str, row: Row) -> None:
     """Beside what was seen of the others before."""
-    rows: dict[str, Row] = json.loads(REPORT.read_text()) if REPORT.exists() else {}
+    rows: dict[str, Row] = json.loads(SEEN.read_text()) if SEEN.exists() else {}
     rows[name] = row
-    REPORT.write_text(json.dumps(rows, indent=2) + "\n")
+    SEEN.write_text(json.dumps(rows, indent=2) + "\n")
     PAGE.write_text(between(PAGE.read_text(), table(rows)))
 
 
@@ -140,10 +170,10 @@ def table(rows: dict[str, Row]) -> str:
             lines.append(f"| `{scenario.name}` | {scenario.promise} | {counts} | {recovery} | {row['at'][:10]} |")
         else:
             lines.append(f"| `{scenario.name}` | {scenario.promise} | | | | | | not yet |")
-    for name, (_, promise) in LONG.items():
+    for name, group in GROUPS.items():
         row = rows.get(name)
         seen = f"{row['tests']} tests | | {row['violations']} | | | {row['at'][:10]}" if row else "| | | | | not yet"
-        lines.append(f"| `{name}` | {promise} | {seen} |")
+        lines.append(f"| `{name}` | {group.promise} | {seen} |")
     return "\n".join(lines)
 
 

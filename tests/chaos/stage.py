@@ -6,18 +6,17 @@ import shutil
 import signal
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
 
 from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from local_stack.environment import ROOT
 from local_stack.shop import Shop
 from tests.chaos.proxied import ProxiedShop
 from tests.chaos.report import line
 from tests.chaos.run import Run
 
-DIRECTORY = ROOT / ".local" / "chaos"
 SETTINGS = {
     "LOG_FORMAT": "json",
     "KAFKA_HEAP": "384m",
@@ -25,7 +24,6 @@ SETTINGS = {
     "USER_ACCESS_TOKEN_MINUTES": "60",
     "JWKS_REFRESH_SECONDS": "5",
     "ORDER_GATEWAY_TIMEOUT_SECONDS": "3",
-    "CRASH_POINTS": str(DIRECTORY / "crash-points"),
 }
 SAID_EVERY = 10.0
 """Seconds between two status lines where nobody sees one that changes."""
@@ -39,11 +37,12 @@ def keep_quiet() -> None:
 
 
 @contextmanager
-def new_shop() -> Iterator[Shop]:
-    """What an earlier run left, killed or not, is ended and deleted. The logs of this one stay."""
-    Shop(DIRECTORY).down()
-    shutil.rmtree(DIRECTORY, ignore_errors=True)
-    shop = ProxiedShop(DIRECTORY, settings=SETTINGS, progress=lambda text: errors.print(text, markup=False))
+def new_shop(directory: Path) -> Iterator[Shop]:
+    """What an earlier run left there, killed or not, is ended and deleted. The logs of this one stay."""
+    Shop(directory).down()
+    shutil.rmtree(directory, ignore_errors=True)
+    settings = {**SETTINGS, "CRASH_POINTS": str(directory / "crash-points")}
+    shop = ProxiedShop(directory, settings=settings, progress=lambda text: errors.print(text, markup=False))
     try:
         shop.up()
         yield shop

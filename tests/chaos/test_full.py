@@ -1,19 +1,20 @@
 """What `make chaos-full` keeps and shows."""
 
-from datetime import UTC, datetime
+import asyncio
+import json
 from pathlib import Path
 
 import pytest
 
 from local_stack.environment import ROOT
+from tests.chaos import full
 from tests.chaos.faults import FAULTS
-from tests.chaos.full import BEGIN, END, LONG, PAGE, between, counted, row_of, table
+from tests.chaos.full import BEGIN, END, GROUPS, NAMES, PAGE, SEEN, between, counted, table, told
+from tests.chaos.play import figures
 from tests.chaos.report import Outcome
 from tests.chaos.scenarios import ALL, BY_NAME
 from tests.chaos.schedule import Strike
 from tests.chaos.storm import Struck
-
-AT = datetime(2026, 11, 22, tzinfo=UTC)
 
 
 def test_every_fault_is_in_a_scenario_and_each_has_its_name() -> None:
@@ -32,32 +33,35 @@ def test_a_scenario_has_as_many_faults_as_it_says(scenario: object) -> None:
 def test_a_row_says_what_was_seen() -> None:
     struck = tuple(Struck(Strike("kill-service", n, ("order",), 0), n, recovery=n / 10) for n in range(1, 101))
     outcome = Outcome(1, 10, 20.4, "done", 5_000, struck, (), {})
-    row = row_of(outcome, AT)
-    assert row == {
-        "at": "2026-11-22T00:00:00+00:00",
+    found = figures(outcome)
+    assert found == {
         "faults": 100,
         "orders": 5_000,
         "violations": 0,
         "recovery_p50_s": 5.0,
         "recovery_p99_s": 9.9,
-        "seconds": 20,
     }
-    text = table({"kill-any": row, "long-races": {"at": "2026-11-22", "tests": 7, "violations": 1, "seconds": 3}})
+    tests = {"at": "2026-11-22", "tests": 7, "violations": 1, "seconds": 3}
+    text = table({"kill-any": {"at": "2026-11-22T00:00:00+00:00", **found}, "long-races": tests})
     assert "| 100 | 5,000 | 0 | 5.0 s | 9.9 s | 2026-11-22 |" in text
     assert "| 7 tests | | 1 | | | 2026-11-22 |" in text
-    assert text.count("not yet") == len(ALL) + len(LONG) - 2
+    assert text.count("not yet") == len(ALL) + len(GROUPS) - 2
     assert {line.count("|") for line in text.splitlines()} == {9}
 
 
 def test_every_long_test_is_in_one_of_the_groups() -> None:
     """But the crashes at named places, which are scenarios."""
-    folders = {ROOT / folder for places, _ in LONG.values() for folder in places.split()}
-    assert all(folder.is_dir() for folder in folders)
+    places = {ROOT / place for group in GROUPS.values() for place in group.places.split()}
+    assert all(place.exists() for place in places)
     mark = "@pytest.mark." + "long", "marks=pytest.mark." + "long", "[pytest.mark." + "long"
     tests = [path for path in ROOT.glob("[a-z]*/**/test_*.py") if any(each in path.read_text() for each in mark)]
     assert tests
-    left_out = {path for path in tests if not folders & set(path.parents)}
+    left_out = {path for path in tests if not places & {path, *path.parents}}
     assert {path.relative_to(ROOT).as_posix() for path in left_out} == {"tests/chaos/test_crashes.py"}
+
+
+def test_the_page_has_the_table_of_what_was_seen() -> None:
+    assert PAGE.read_text() == between(PAGE.read_text(), table(json.loads(SEEN.read_text())))
 
 
 def test_the_table_stands_between_its_marks_and_the_rest_stays() -> None:
@@ -70,9 +74,39 @@ def test_the_table_stands_between_its_marks_and_the_rest_stays() -> None:
         between("nothing", "new")
 
 
-def test_a_run_that_broke_off_counts_as_failed(tmp_path: Path) -> None:
-    assert counted(tmp_path / "none.xml") == (0, 1)
-    (tmp_path / "some.xml").write_text(
-        '<testsuites><testsuite tests="9" failures="1" errors="1" skipped="2"/></testsuites>'
-    )
-    assert counted(tmp_path / "some.xml") == (5, 2)
+def test_what_broke_off_is_a_violation(tmp_path: Path) -> None:
+    assert counted(tmp_path / "none.xml") == {"tests": 0, "violations": 1}
+    assert told(tmp_path / "none.json")["violations"] == 1
+
+
+@pytest.mark.parametrize(
+    ("counts", "seen"),
+    [
+        ('tests="9" failures="1" errors="1" skipped="2"', {"tests": 7, "violations": 2}),
+        ('tests="9" failures="0" errors="0" skipped="2"', {"tests": 7, "violations": 0}),
+        ('tests="0" failures="0" errors="0" skipped="0"', {"tests": 0, "violations": 1}),
+    ],
+)
+def test_a_test_that_fails_is_a_violation_and_so_is_a_run_without_any(
+    tmp_path: Path, counts: str, seen: dict[str, int]
+) -> None:
+    (tmp_path / "some.xml").write_text(f"<testsuites><testsuite {counts}/></testsuites>")
+    assert counted(tmp_path / "some.xml") == seen
+
+
+async def test_what_is_about_time_runs_alone_and_the_rest_in_lanes(monkeypatch: pytest.MonkeyPatch) -> None:
+    running: set[str] = set()
+    beside: dict[str, set[str]] = {}
+
+    async def one(name: str) -> int:
+        running.add(name)
+        for each in running:
+            beside.setdefault(each, set()).update(running)
+        await asyncio.sleep(0)
+        running.discard(name)
+        return 1
+
+    monkeypatch.setattr(full, "_one", one)
+    assert await full._run(NAMES, lanes=3) == len(NAMES) == len(beside)
+    assert max(map(len, beside.values())) > 2
+    assert all(beside[name] == {name} for name, group in GROUPS.items() if group.alone)

@@ -1,6 +1,6 @@
 """A shop at half of what it can do, for half an hour: it grows in nothing but what it has sold.
 
-`SOAK_SECONDS` and `SOAK_RATE` (orders per second) make another run of it.
+`SOAK_SECONDS` makes a shorter or longer run of it.
 """
 
 import asyncio
@@ -9,6 +9,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 
 import asyncpg
@@ -20,10 +21,12 @@ from local_stack.parts import SERVICES
 from local_stack.shop import Shop
 from tests.conftest import SETTINGS
 from tests.system.crowd import Crowd
-from tests.system.world import World, until
+from tests.system.world import Person, World, until
 
 SECONDS = int(os.environ.get("SOAK_SECONDS", "1800"))
-RATE = float(os.environ.get("SOAK_RATE", "15"))
+PRESSED = 20.0
+"""Seconds in which is seen what it can do."""
+CLIENTS = 16
 KEPT = {"OUTBOX_KEPT": "PT30S", "INBOX_KEPT": "PT30S", "IDEMPOTENCY_KEPT": "PT30S", "USER_ACCESS_TOKEN_MINUTES": "1"}
 PRUNED_WITHIN = 150
 """Seconds: what is kept for thirty is looked at once a minute."""
@@ -61,29 +64,45 @@ def tidy_shop() -> Iterator[Shop]:
 async def test_nothing_grows(tidy_shop: Shop, seconds: int, growth: float) -> None:
     async with World(tidy_shop) as world:
         crowd = Crowd(world)
-        await crowd.prepare(stock=1_000_000)
+        await crowd.prepare(stock=10_000_000)
         async with crowd.served():
-            await shopping(crowd, seconds / 3)
+            rate = await capacity(crowd) / 2
+            print(f"half of what it can: {rate:.1f} orders a second")
+            already = len(crowd.ledger.orders)
+            await shopping(crowd, rate, seconds / 3)
             before = memory(tidy_shop)
-            await shopping(crowd, seconds * 2 / 3)
+            await shopping(crowd, rate, seconds * 2 / 3)
             after = memory(tidy_shop)
             await crowd.ended(within=120)
         await until("every event was heard", lambda: no_lag(tidy_shop))
-    assert len(crowd.ledger.orders) > seconds * RATE * 0.8, "it could not keep up with what was asked of it"
+    print(f"{len(crowd.ledger.orders)} orders; bytes before and after: {before} → {after}")
+    assert len(crowd.ledger.orders) - already > seconds * rate * 0.8, "it could not keep up with what was asked of it"
     grown = {name: after[name] / before[name] for name in before if after[name] > before[name] * growth}
     assert grown == {}, f"{before} → {after}"
     await until("old rows are gone", lambda: no_old_rows(tidy_shop), within=PRUNED_WITHIN)
 
 
-async def shopping(crowd: Crowd, seconds: float) -> None:
-    """RATE orders a second, however long each takes."""
-    customers = await crowd.arrive(10)
-    end, number = time.monotonic() + seconds, len(crowd.ledger.answers)
+async def capacity(crowd: Crowd) -> float:
+    """Orders a second that reach their end, when customers come as fast as they are answered."""
+    began, numbers = time.monotonic(), count()
+
+    async def buy(customer: Person) -> None:
+        while time.monotonic() < began + PRESSED:
+            await crowd.order(customer, next(numbers))
+
+    await asyncio.gather(*map(buy, await crowd.arrive(CLIENTS)))
+    await crowd.ended(within=120)
+    return len(crowd.ledger.orders) / (time.monotonic() - began)
+
+
+async def shopping(crowd: Crowd, rate: float, seconds: float) -> None:
+    """So many orders a second, however long each takes."""
+    customers = await crowd.arrive(CLIENTS)
+    began, already = time.monotonic(), len(crowd.ledger.answers)
     async with asyncio.TaskGroup() as orders:
-        while time.monotonic() < end:
-            number += 1
-            orders.create_task(crowd.order(customers[number % 10], number))
-            await asyncio.sleep(1 / RATE)
+        for number in range(int(seconds * rate)):
+            await asyncio.sleep(max(0.0, began + number / rate - time.monotonic()))
+            orders.create_task(crowd.order(customers[number % CLIENTS], already + number))
 
 
 def memory(shop: Shop) -> dict[str, int]:

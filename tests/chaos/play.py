@@ -1,0 +1,53 @@
+"""`python -m tests.chaos.play NAME DIRECTORY`: one scenario, in a shop of its own whose logs stay in that directory.
+
+Progress goes to stderr. Beside the directory stand afterwards NAME.md, when what happened, and NAME.json, the
+figures."""
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from local_stack.shop import Shop
+from tests.chaos.crowd import PATIENCE, ChaosWorld
+from tests.chaos.report import Outcome, page, percentile
+from tests.chaos.run import DRAINED_WITHIN, Run
+from tests.chaos.scenarios import BY_NAME, SEED, Scenario
+from tests.chaos.stage import keep_quiet, new_shop, shown
+
+Row = dict[str, Any]
+
+
+def main() -> None:
+    keep_quiet()
+    scenario, directory = BY_NAME[sys.argv[1]], Path(sys.argv[2])
+    with new_shop(directory) as shop:
+        outcome = asyncio.run(_play(shop, scenario))
+    directory.with_suffix(".md").write_text(page(outcome, f"make chaos-full SCENARIO={scenario.name}"))
+    directory.with_suffix(".json").write_text(json.dumps(figures(outcome)))
+
+
+async def _play(shop: Shop, scenario: Scenario) -> Outcome:
+    async with ChaosWorld(shop, PATIENCE + (scenario.lasting or 0)) as world:
+        patient = len(scenario.faults) == 1 and not scenario.orders
+        # What piled up is caught up with in no longer than it took to pile up.
+        drained_within = max(DRAINED_WITHIN, scenario.lasting or 0)
+        run = Run(world, SEED, scenario.plan(), 0, scenario.rate, True, patient, scenario.orders, drained_within)
+        async with shown(run):
+            return await run.play()
+
+
+def figures(outcome: Outcome) -> Row:
+    recoveries = outcome.recoveries()
+    return {
+        "faults": sum(outcome.faults.values()),
+        "orders": outcome.orders,
+        "violations": len(outcome.violations),
+        "recovery_p50_s": round(percentile(recoveries, 0.5), 1),
+        "recovery_p99_s": round(percentile(recoveries, 0.99), 1),
+    }
+
+
+if __name__ == "__main__":
+    main()
