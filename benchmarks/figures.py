@@ -2,9 +2,9 @@
 
 import os
 import statistics
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "5"))
 
@@ -51,13 +51,17 @@ class Result:
     series: dict[str, Any] = field(default_factory=dict)
 
 
+Measured = TypeVar("Measured")
+Name = TypeVar("Name", bound=Hashable)
 Measure = Callable[[], Awaitable[float]]
 
 
-async def take_turns(rivals: Mapping[str, Measure], rounds: int = ROUNDS) -> dict[str, list[float]]:
+async def take_turns(
+    rivals: Mapping[Name, Callable[[], Awaitable[Measured]]], rounds: int = ROUNDS
+) -> dict[Name, list[Measured]]:
     """Each rival once a round, in turn, the first of a round changing; one round more before, which isn't counted."""
     names = list(rivals)
-    found: dict[str, list[float]] = {name: [] for name in names}
+    found: dict[Name, list[Measured]] = {name: [] for name in names}
     for number in range(rounds + 1):
         for name in names[number % len(names) :] + names[: number % len(names)]:
             value = await rivals[name]()
@@ -78,7 +82,10 @@ class Latencies:
 
     def percentile(self, percent: int) -> Spread:
         """Of each round; the spread is that of the rounds."""
-        return Spread.of([sorted(each)[min(len(each) - 1, len(each) * percent // 100)] for each in self.rounds])
+        return Spread.of(self.by_round(percent))
+
+    def by_round(self, percent: int) -> list[float]:
+        return [sorted(each)[min(len(each) - 1, len(each) * percent // 100)] for each in self.rounds]
 
     def figures(self) -> dict[str, float]:
         return {f"p{percent}": round(self.percentile(percent).median, 1) for percent in (50, 99)}

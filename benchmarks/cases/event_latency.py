@@ -1,37 +1,53 @@
 """From the commit in one service to the commit of the effect in the next, through outbox and Kafka."""
 
 import asyncio
+from contextlib import AsyncExitStack
+from functools import partial
 
-from benchmarks.figures import Result, Row, Spread
+from benchmarks.figures import Latencies, Result, Row, ratio, take_turns
 from benchmarks.load.delivery import Child, Plan
 from benchmarks.stage import Stage
 
 RATE = 100
-SECONDS = 12
-WARM_UP = 3
+SECONDS = 3
+"""Of each round."""
 
 
 async def measure(stage: Stage) -> Result:
-    prefix = await asyncio.to_thread(stage.topics)
-    speaking = Plan("speak", await stage.database("order_service"), stage.bootstrap_servers, prefix)
-    listening = Plan("listen", await stage.database("notification_service"), stage.bootstrap_servers, prefix)
-    async with Child.running(speaking) as speaker, Child.running(listening) as listener:
-        await asyncio.gather(speaker.ask(do="start"), listener.ask(do="start"))
-        await _latencies(speaker, listener, WARM_UP)
-        found = sorted(await _latencies(speaker, listener, SECONDS))
-    p50, p99 = (found[len(found) * percent // 100] for percent in (50, 99))
-    result = Result({"commit_to_consumed_ms": {"p50": round(p50, 1), "p99": round(p99, 1)}})
+    async with AsyncExitStack() as stack:
+        ours = partial(_latencies, *await _pair(stage, stack, "listen"), "talk")
+        bare = partial(_latencies, *await _pair(stage, stack, "listen barely"), "send_by_the_clock")
+        found = await take_turns({"ours": ours, "bare": bare})
+    latencies, limit = Latencies(found["ours"]), Latencies(found["bare"])
+    result = Result({"commit_to_consumed_ms": latencies.figures()})
     result.rows = [
-        Row(f"commit to effect in the next service, {RATE}/s, p{percent}", Spread(value, found[0], found[-1]), "ms")
-        for percent, value in ((50, p50), (99, p99))
-    ]
-    result.series["commit_to_consumed_ms"] = [round(each, 2) for each in found]
+        Row(
+            f"commit to effect in the next service, {RATE}/s, p{percent}", latencies.percentile(percent), "ms",
+            "Kafka alone, sent to fetched", limit.percentile(percent),
+            ratio(latencies.by_round(percent), limit.by_round(percent)),
+        )
+        for percent in (50, 99)
+    ]  # fmt: skip
+    result.series["commit_to_consumed_ms"] = latencies.samples()
     return result
 
 
-async def _latencies(speaker: Child, listener: Child, seconds: float) -> list[float]:
+async def _pair(stage: Stage, stack: AsyncExitStack, role: str) -> tuple[Child, Child]:
+    """Who speaks and who listens, with topics of their own."""
+    prefix = await asyncio.to_thread(stage.topics)
+    plans = [
+        Plan("speak", await stage.database("order_service"), stage.bootstrap_servers, prefix),
+        Plan(role, await stage.database("notification_service"), stage.bootstrap_servers, prefix),
+    ]
+    speaker, listener = [await stack.enter_async_context(Child.running(plan)) for plan in plans]
+    await asyncio.gather(speaker.ask(do="start"), listener.ask(do="start"))
+    return speaker, listener
+
+
+async def _latencies(speaker: Child, listener: Child, how: str) -> list[float]:
     """Milliseconds, each event's; those that wait behind others count as they waited."""
-    committed, consumed = await asyncio.gather(
-        speaker.ask(do="talk", rate=RATE, seconds=seconds), listener.ask(do="hear", count=RATE * seconds)
+    said, heard = await asyncio.gather(
+        speaker.ask(do=how, rate=RATE, seconds=SECONDS),
+        listener.ask(do="hear", count=RATE * SECONDS),
     )
-    return [1000 * (consumed[key] - at) for key, at in committed.items()]
+    return [1000 * (heard[key] - at) for key, at in said.items()]

@@ -6,7 +6,7 @@ import pickle
 import sys
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from itertools import islice
@@ -164,15 +164,31 @@ class Speaker:
                 await outbox.add(tx, event)
             committed[event.key] = time.time()
 
-        began = time.perf_counter()
-        saying = []
-        for number, event in enumerate(events(PER_ORDER * round(rate * seconds))):
-            if event.version > 1:
-                break
-            await asyncio.sleep(max(0.0, began + number / rate - time.perf_counter()))
-            saying.append(asyncio.create_task(say(event)))
-        await asyncio.gather(*saying)
+        await _by_the_clock(say, rate, seconds)
         return committed
+
+    async def send_by_the_clock(self, rate: float, seconds: float) -> dict[str, float]:
+        """The same without a database, straight to the broker; when each was sent."""
+        sent: dict[str, float] = {}
+        async with AIOKafkaProducer(bootstrap_servers=self._plan.kafka, enable_idempotence=True) as producer:
+            topic = self._plan.prefix + TOPIC.name
+            await producer.partitions_for(topic)
+
+            async def say(event: OrderPaid) -> None:
+                sent[event.key] = time.time()
+                await producer.send_and_wait(topic, event.model_dump_json().encode(), event.key.encode())
+
+            await _by_the_clock(say, rate, seconds)
+        return sent
+
+
+async def _by_the_clock(say: Callable[[OrderPaid], Coroutine[Any, Any, None]], rate: float, seconds: float) -> None:
+    """Each order's first event, whatever becomes of those before."""
+    began = time.perf_counter()
+    async with asyncio.TaskGroup() as saying:
+        for number, event in enumerate(islice(events(PER_ORDER * round(rate * seconds)), round(rate * seconds))):
+            await asyncio.sleep(max(0.0, began + number / rate - time.perf_counter()))
+            saying.create_task(say(event))
 
 
 class Gated(Processor):
@@ -230,6 +246,27 @@ class Listener:
         return self._processor.consumed
 
 
+class BareListener:
+    """Kafka's client, and nothing behind it."""
+
+    def __init__(self, plan: Plan) -> None:
+        topic, group = plan.prefix + TOPIC.name, plan.prefix + "bare"
+        self._client = AIOKafkaConsumer(
+            topic, bootstrap_servers=plan.kafka, group_id=group, auto_offset_reset="earliest"
+        )
+
+    async def start(self) -> None:
+        await self._client.start()
+
+    async def hear(self, count: int) -> dict[str, float]:
+        """When each of so many events was fetched."""
+        heard: dict[str, float] = {}
+        while len(heard) < count:
+            for part in (await self._client.getmany(timeout_ms=500)).values():
+                heard.update((record.key.decode(), time.time()) for record in part)
+        return heard
+
+
 class NaiveListener:
     """As most people write it."""
 
@@ -256,7 +293,12 @@ class NaiveListener:
         return time.perf_counter() - began
 
 
-_ROLES: dict[str, Any] = {"speak": Speaker, "listen": Listener, "listen naively": NaiveListener}
+_ROLES: dict[str, Any] = {
+    "speak": Speaker,
+    "listen": Listener,
+    "listen barely": BareListener,
+    "listen naively": NaiveListener,
+}
 
 
 async def _serve(plan: Plan) -> None:

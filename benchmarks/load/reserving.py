@@ -10,8 +10,8 @@ import pickle
 import random
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -20,8 +20,11 @@ from typing import Self
 from uuid import UUID
 
 import uvloop
+from sqlalchemy import make_url
+from sqlmodel import Session, create_engine
 
 from benchmarks.goods import Draw
+from benchmarks.naive.reservations import handle
 from contracts.events.inventory_deduction import ReservationRequested
 from contracts.quantity import ProductQuantity
 from inventory_service.reservations import consumers
@@ -29,7 +32,7 @@ from local_stack.environment import ROOT
 from service_kit.clock import utcnow
 from service_kit.database import Database
 from service_kit.ids import uuid7
-from service_kit.messaging.envelope import Envelope, encode
+from service_kit.messaging.envelope import Envelope, decode, encode
 from service_kit.messaging.incoming import Record
 from service_kit.messaging.processing import Processor
 from service_kit.messaging.subscriptions import gather
@@ -40,7 +43,8 @@ _PARTITIONS = 6
 
 @dataclass(frozen=True)
 class Plan:
-    """`orders` of `lines` lines at each call, in batches of `batch`. `products`: only these, each as often."""
+    """`orders` of `lines` lines at each call, in batches of `batch`. `products`: only these, each as often. `naive`: as
+    most people write it, each order by itself."""
 
     database_url: str
     orders: int
@@ -48,6 +52,7 @@ class Plan:
     batch: int
     seed: int
     products: Sequence[UUID] | None = None
+    naive: bool = False
 
 
 def requests(plan: Plan) -> Iterator[ReservationRequested]:
@@ -90,7 +95,8 @@ class Consumer:
             try:
                 yield consumer
             finally:
-                process.kill()
+                with suppress(ProcessLookupError):  # it ended by itself, and said why
+                    process.kill()
                 await process.wait()
 
     async def ready(self) -> None:
@@ -111,21 +117,50 @@ class Consumer:
         return line
 
 
-async def _serve(plan: Plan) -> None:
+Work = Callable[[Sequence[Record]], Awaitable[None]]
+
+
+@asynccontextmanager
+async def ours(plan: Plan) -> AsyncIterator[Work]:
+    """What handles records as the inventory service does."""
     database = Database(plan.database_url, name="benchmark")
     subscription = gather([consumers])["inventory_deduction"]
     processor = Processor(database, "/inventory_service", Tuning())
-    events = requests(plan)
-    for offset in itertools.count(step=plan.orders):
-        records = [record(event, offset + n) for n, event in enumerate(itertools.islice(events, plan.orders))]
-        _say("ready")
-        if not await asyncio.to_thread(sys.stdin.readline):
-            break
-        began = time.perf_counter()
+
+    async def work(records: Sequence[Record]) -> None:
         for batch in _batches(records, plan.batch):
             await processor.process(subscription, batch)
-        _say(str(time.perf_counter() - began))
+
+    yield work
     await database.close()
+
+
+@asynccontextmanager
+async def naive(plan: Plan) -> AsyncIterator[Work]:
+    """What handles them as most people write it."""
+    engine = create_engine(make_url(plan.database_url).set(drivername="postgresql+psycopg2"))
+
+    async def work(records: Sequence[Record]) -> None:
+        for each in records:
+            envelope = decode(each.headers, key=each.key, timestamp_ms=each.timestamp_ms)
+            with Session(engine) as session:
+                handle(session, envelope.id, ReservationRequested.model_validate_json(each.value))
+
+    yield work
+    engine.dispose()
+
+
+async def _serve(plan: Plan) -> None:
+    events = requests(plan)
+    async with (naive if plan.naive else ours)(plan) as work:
+        for offset in itertools.count(step=plan.orders):
+            records = [record(event, offset + n) for n, event in enumerate(itertools.islice(events, plan.orders))]
+            _say("ready")
+            if not await asyncio.to_thread(sys.stdin.readline):
+                break
+            began = time.perf_counter()
+            await work(records)
+            _say(str(time.perf_counter() - began))
 
 
 def _say(what: str) -> None:

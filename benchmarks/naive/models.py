@@ -8,6 +8,9 @@ from sqlalchemy import JSON, BigInteger, Column, Identity
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
 
+from contracts.events import Event
+from service_kit.ids import uuid7
+
 
 class Base(SQLModel, registry=registry()):
     """In metadata of their own: migrations don't see them."""
@@ -40,6 +43,19 @@ class OutboxEntry(Base, table=True):
     traceparent: str | None = None
     headers: Any = Field(default=None, sa_column=Column(JSON(none_as_null=True)))
     value: bytes
+
+    @classmethod
+    def of(cls, event: Event, now: datetime) -> "OutboxEntry":
+        return cls(
+            event_id=uuid7(),
+            topic=event.topic.name,
+            key=event.key.encode(),
+            type=event.type,
+            subject=event.subject,
+            source=event.source,
+            time=now,
+            value=event.model_dump_json().encode(),
+        )
 
 
 class InboxEntry(Base, table=True):

@@ -22,7 +22,6 @@ from order_service.orders.pricing import PricedLine, price
 from order_service.orders.schemas import OrderIn, OrderOut
 from service_kit.clock import utcnow
 from service_kit.http.idempotency import IdempotencyKeyMissing, IdempotencyKeyReused, KeptAnswer
-from service_kit.ids import uuid7
 
 OPERATION = "POST /orders"
 
@@ -103,7 +102,7 @@ def _store(session: Session, body: OrderIn, who: Caller, now: datetime) -> tuple
             actor=Actor.CUSTOMER, actor_id=who.user_id, reason=None, details=cast(None, null()),
         )
     )  # fmt: skip
-    session.add_all(_outbox(event, now) for event in _events(order, lines))
+    session.add_all(OutboxEntry.of(event, now) for event in _events(order, lines))
     return order, lines
 
 
@@ -142,16 +141,3 @@ def _events(order: Order, lines: list[OrderLine]) -> list[Event]:
         reserved_until=order.pay_by + timedelta(minutes=30),
     )
     return [placed, reserve]
-
-
-def _outbox(event: Event, now: datetime) -> OutboxEntry:
-    return OutboxEntry(
-        event_id=uuid7(),
-        topic=event.topic.name,
-        key=event.key.encode(),
-        type=event.type,
-        subject=event.subject,
-        source=event.source,
-        time=now,
-        value=event.model_dump_json().encode(),
-    )
