@@ -1,11 +1,13 @@
-"""uvicorn with what it lacks: a limit on what comes before a body (its parser would keep headers for ever), and an end
-that nobody notices."""
+"""uvicorn with what it lacks: a limit on what comes before a body (its parser would keep headers for ever), answers
+that leave in one piece, and an end that nobody notices."""
 
+import asyncio
 import json
 import signal
 import time
 from collections.abc import Callable
 from types import FrameType
+from typing import Any, cast
 
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
@@ -14,12 +16,50 @@ from service_kit.http.answers import MEDIA_TYPE
 from service_kit.http.headers import MOST_BYTES, NOTHING_ELSE, HeadersTooLarge, of_every_answer
 from service_kit.problems import InvalidRequest, Problem
 
+GATHERED = 65_536
+"""Bytes that wait for more at the most."""
+
 # The application refuses what is complete, in words that reach the caller; who sends more than this is cut off.
 UNFINISHED = 8 * MOST_BYTES
 
 
+class _Gathering:
+    """A transport that lets what is written in one go leave in one go: the head of an answer and its body would be two
+    system calls and two packets, each of which wakes up whoever reads."""
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        self._soon = asyncio.get_running_loop().call_soon
+        self._parts: list[bytes] = []
+        self._length = 0
+
+    def write(self, data: bytes) -> None:
+        if not self._parts:
+            self._soon(self._flush)
+        self._parts.append(data)
+        self._length += len(data)
+        if self._length > GATHERED:
+            self._flush()
+
+    def close(self) -> None:
+        self._flush()
+        self._transport.close()
+
+    def _flush(self) -> None:
+        parts, self._parts, self._length = self._parts, [], 0
+        if parts and not self._transport.is_closing():
+            self._transport.write(b"".join(parts))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+
 class LimitedProtocol(HttpToolsProtocol):
     """Refuses a request whose headers don't end, and says in the usual form what can't be understood."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self.transport = cast(asyncio.Transport, _Gathering(transport))
 
     _unfinished: int | None = None
     """Bytes since a request began whose headers are not complete; None: there is no such request."""
