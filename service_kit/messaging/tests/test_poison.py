@@ -5,6 +5,7 @@ import dataclasses
 import math
 import time
 from collections.abc import Sequence
+from statistics import median
 from uuid import UUID, uuid4
 
 import httpx
@@ -112,23 +113,27 @@ async def test_the_largest_record_that_a_topic_takes_still_finds_room_among_the_
 
 
 @pytest.mark.long
+@pytest.mark.timeout(300)
 async def test_other_keys_hardly_notice_poison(shop: Shop) -> None:
-    """Their p99 stays under twice what it was, or under 50 ms, which a busy machine takes by itself."""
-    bad = uuid4()
+    """Their p99 stays under twice what it is in calm minutes; the medians of rounds that take turns."""
     told: dict[UUID, float] = {}
+    indigestible: set[UUID] = set()
 
     @consumes(OrderPaid)
     async def handler(tx: HotTx, event: OrderPaid, envelope: Envelope) -> None:
-        if event.order_id == bad:
+        if event.order_id in indigestible:
             raise ValueError("indigestible")
         await write_down(tx, event, envelope)
         told[event.order_id] = time.monotonic()
 
     await shop.listen(handler, tuning=Tuning())
     await _latencies(shop, told, [])
-    calm = await _latencies(shop, told, [])
-    beside = await _latencies(shop, told, [bad] * 20)
-    assert _p99(beside) < max(2 * _p99(calm), 0.05), (_p99(calm), _p99(beside))
+    calm, beside = [], []
+    for _ in range(5):
+        calm.append(_p99(await _latencies(shop, told, [])))
+        indigestible.add(bad := uuid4())
+        beside.append(_p99(await _latencies(shop, told, [bad] * 20)))
+    assert median(beside) < 2 * median(calm), (calm, beside)
 
 
 async def _latencies(shop: Shop, told: dict[UUID, float], poison: Sequence[UUID]) -> list[float]:
