@@ -105,6 +105,11 @@ WHERE o.status = 'awaiting_payment'
 ORDER BY t.order_id LIMIT $1
 """
 
+_CARD_OF = """
+SELECT t.token FROM payment_tokens t JOIN orders o ON o.id = t.order_id
+WHERE t.order_id = $1 AND o.status = 'awaiting_payment'
+"""
+
 _INSERT_REFUNDS = f"""
 WITH refund AS (
     INSERT INTO refunds ({REFUND_COLUMNS})
@@ -288,8 +293,8 @@ async def tokens_due(door: HotConn, limit: int) -> list[tuple[UUID, str, UUID]]:
 
 
 async def token_of(door: HotTx | HotConn, order_id: UUID) -> str | None:
-    """Of the pending payment, or that the order came with."""
-    found: str | None = await door.fetchval("SELECT token FROM payment_tokens WHERE order_id = $1", order_id)
+    """That the pending payment is charged with, or that the order came with; while the order awaits payment."""
+    found: str | None = await door.fetchval(_CARD_OF, order_id)
     return found
 
 

@@ -236,8 +236,8 @@ async def _charge_and_note(runtime: Runtime, gateway: Gateway, payment: Payment,
 async def reconcile(runtime: Runtime, payment: Payment) -> None:
     """Asks the gateway what became of a payment that is ours to ask about, and settles it.
 
-    Never charged: it is now, unless its token is gone, with its order's end or since the gateway could not be reached
-    and whoever brought it was told so.
+    Never charged: it is now, unless the order wants no payment any more, or the token is gone since the gateway could
+    not be reached and whoever brought it was told so.
     """
     gateway = runtime.resource(Gateway)
     answer: Charge | Refused | NoAnswer | None = await gateway.find(payment.gateway_key)

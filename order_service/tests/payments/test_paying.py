@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -192,17 +192,27 @@ async def test_after_a_crash_the_reconciler_goes_on_with_the_same_charge(
     assert (answer.status_code, answer.json()["status"]) == (201, "succeeded")
 
 
-async def test_after_a_crash_an_order_that_ended_since_is_not_charged(
-    shop: Shop, our_gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+async def cancel(shop: Shop, order_id: UUID) -> None:
+    assert (await shop.customer.post(f"/orders/{order_id}/cancel", json={})).status_code == 200
+
+
+async def pay_elsewhere(shop: Shop, order_id: UUID) -> None:
+    await shop.set_status(order_id, "paid")
+
+
+@pytest.mark.parametrize("end", [cancel, pay_elsewhere])
+async def test_after_a_crash_an_order_that_wants_no_payment_any_more_is_not_charged(
+    shop: Shop, our_gateway: Gateway, monkeypatch: pytest.MonkeyPatch, end: Callable[[Shop, UUID], Awaitable[None]]
 ) -> None:
     order_id = await shop.order()
     with monkeypatch.context() as patch:
         patch.setattr(our_gateway, "charge", crash_before(our_gateway.charge))
         await shop.pay(order_id)
-    assert (await shop.customer.post(f"/orders/{order_id}/cancel", json={})).status_code == 200
+    await end(shop, order_id)
     await shop.reconcile()
     assert shop.gateway.charges(order_id) == []
     assert [(p["status"], p["failure_reason"]) for p in await shop.payments(order_id)] == [("failed", "never-charged")]
+    assert await shop.tokens() == []
 
 
 async def test_a_lost_answer_is_reconciled_without_a_webhook(shop: Shop) -> None:
