@@ -8,7 +8,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
 
@@ -61,13 +61,16 @@ def tidy_shop() -> Iterator[Shop]:
     ],
     ids=["short", "half-an-hour"],
 )
-async def test_nothing_grows(tidy_shop: Shop, seconds: int, growth: float) -> None:
+async def test_nothing_grows(
+    tidy_shop: Shop, seconds: int, growth: float, record_property: Callable[[str, object], None]
+) -> None:
+    """The report (`--junitxml`) has the figures."""
     async with World(tidy_shop) as world:
         crowd = Crowd(world)
         await crowd.prepare(stock=10_000_000)
         async with crowd.served():
             rate = await capacity(crowd) / 2
-            print(f"half of what it can: {rate:.1f} orders a second")
+            record_property("orders a second", round(rate, 1))
             already = len(crowd.ledger.orders)
             await shopping(crowd, rate, seconds / 3)
             before = memory(tidy_shop)
@@ -75,7 +78,8 @@ async def test_nothing_grows(tidy_shop: Shop, seconds: int, growth: float) -> No
             after = memory(tidy_shop)
             await crowd.ended(within=120)
         await until("every event was heard", lambda: no_lag(tidy_shop))
-    print(f"{len(crowd.ledger.orders)} orders; bytes before and after: {before} → {after}")
+    record_property("orders", len(crowd.ledger.orders))
+    record_property("bytes", f"{before} → {after}")
     assert len(crowd.ledger.orders) - already > seconds * rate * 0.8, "it could not keep up with what was asked of it"
     grown = {name: after[name] / before[name] for name in before if after[name] > before[name] * growth}
     assert grown == {}, f"{before} → {after}"
