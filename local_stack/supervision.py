@@ -22,7 +22,7 @@ from local_stack.parts import POSTGRES, Part
 from local_stack.process import kill_tree, tail
 
 # A process that dies this early is tried again after 1, 2, 3, … seconds; a later one at once.
-START_SECONDS = 10
+START_SECONDS = 5
 RETRIES = 1000
 # The services take up to 20 s to finish what they have in hand.
 STOP_SECONDS = 30

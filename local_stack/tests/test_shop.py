@@ -1,6 +1,7 @@
 import os
 import signal
 import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -30,6 +31,19 @@ def test_a_killed_process_comes_back(shop: Shop) -> None:
     shop.kill("mailbox")
     wait_until(lambda: shop.states()["mailbox"].pid not in (0, before))
     shop.wait_ready("mailbox")
+
+
+def test_one_that_has_served_for_a_while_comes_back_at_once_however_often(shop: Shop) -> None:
+    """No pause, as there is before one that dies at its start is tried again."""
+    shop.start("mailbox")
+    for _ in range(3):
+        shop.wait_ready("mailbox")
+        process = psutil.Process(shop.pid("mailbox"))
+        wait_until(lambda started=process.create_time(): time.time() - started > 6)  # type: ignore[misc]
+        shop.kill("mailbox")
+        killed = time.monotonic()
+        wait_until(lambda before=process.pid: shop.states()["mailbox"].pid not in (0, before))  # type: ignore[misc]
+    assert time.monotonic() - killed < 2.5
 
 
 def test_a_stopped_process_stays_down_and_a_restart_touches_no_other(shop: Shop) -> None:
