@@ -3,6 +3,7 @@ import signal
 import socket
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -38,12 +39,20 @@ def test_one_that_has_served_for_a_while_comes_back_at_once_however_often(shop: 
     shop.start("mailbox")
     for _ in range(3):
         shop.wait_ready("mailbox")
-        process = psutil.Process(shop.pid("mailbox"))
-        wait_until(lambda started=process.create_time(): time.time() - started > 6)  # type: ignore[misc]
+        before = psutil.Process(shop.pid("mailbox"))
+        wait_until(partial(_has_lived_for, before, 6))
         shop.kill("mailbox")
         killed = time.monotonic()
-        wait_until(lambda before=process.pid: shop.states()["mailbox"].pid not in (0, before))  # type: ignore[misc]
+        wait_until(partial(_is_another, shop, before))
     assert time.monotonic() - killed < 2.5
+
+
+def _has_lived_for(process: psutil.Process, seconds: float) -> bool:
+    return time.time() - process.create_time() > seconds
+
+
+def _is_another(shop: Shop, process: psutil.Process) -> bool:
+    return shop.states()["mailbox"].pid not in (0, process.pid)
 
 
 def test_a_stopped_process_stays_down_and_a_restart_touches_no_other(shop: Shop) -> None:
