@@ -5,7 +5,7 @@ request, the reconciler, a verify or a webhook takes it from there, and none of 
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -49,7 +49,7 @@ class Request:
     """One request to pay: by whom (`owner` None: staff, for anybody's order), and how its answer is written."""
 
     order_id: UUID
-    token: str
+    token: str = field(repr=False)
     by: UUID
     owner: UUID | None
     key: idempotency.Key
@@ -90,7 +90,7 @@ class Opening:
     owner: UUID | None
     opened_by: UUID | None = None
     request_key: str | None = None
-    token: str | None = None
+    token: str | None = field(default=None, repr=False)
 
 
 async def _open(tx: HotTx, gateway: Gateway, openings: Sequence[Opening]) -> list[Payment | Problem]:

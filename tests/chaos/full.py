@@ -141,13 +141,13 @@ def told(result: Path) -> Row:
 
 
 def counted(result: Path) -> Row:
-    """How many tests passed or failed. One that fails is a violation, and so are a run that broke off and one that
-    found no test."""
+    """How many tests passed or failed, and how many did neither. One that fails is a violation, and so are a run that
+    broke off and one that found no test."""
     suite = ElementTree.parse(result).getroot().find("testsuite") if result.exists() else None
     if suite is None:
         return {"tests": 0, "violations": 1}
     tests, failures, wrong, skipped = (int(suite.get(n, 0)) for n in ("tests", "failures", "errors", "skipped"))
-    return {"tests": tests - skipped, "violations": failures + wrong or int(tests == skipped)}
+    return {"tests": tests - skipped, "skipped": skipped, "violations": failures + wrong or int(tests == skipped)}
 
 
 def keep(name: str, row: Row) -> None:
@@ -172,9 +172,14 @@ def table(rows: dict[str, Row]) -> str:
             lines.append(f"| `{scenario.name}` | {scenario.promise} | | | | | | not yet |")
     for name, group in GROUPS.items():
         row = rows.get(name)
-        seen = f"{row['tests']} tests | | {row['violations']} | | | {row['at'][:10]}" if row else "| | | | | not yet"
+        seen = f"{_tests(row)} | | {row['violations']} | | | {row['at'][:10]}" if row else "| | | | | not yet"
         lines.append(f"| `{name}` | {group.promise} | {seen} |")
     return "\n".join(lines)
+
+
+def _tests(row: Row) -> str:
+    skipped = row.get("skipped")
+    return f"{row['tests']} tests, {skipped} skipped" if skipped else f"{row['tests']} tests"
 
 
 def between(text: str, middle: str) -> str:

@@ -47,6 +47,7 @@ def test_a_row_says_what_was_seen() -> None:
     assert "| 7 tests | | 1 | | | 2026-11-22 |" in text
     assert text.count("not yet") == len(ALL) + len(GROUPS) - 2
     assert {line.count("|") for line in text.splitlines()} == {9}
+    assert "| 7 tests, 2 skipped | | 1 | | | 2026-11-22 |" in table({"long-races": {**tests, "skipped": 2}})
 
 
 def test_every_long_test_is_in_one_of_the_groups() -> None:
@@ -82,9 +83,9 @@ def test_what_broke_off_is_a_violation(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("counts", "seen"),
     [
-        ('tests="9" failures="1" errors="1" skipped="2"', {"tests": 7, "violations": 2}),
-        ('tests="9" failures="0" errors="0" skipped="2"', {"tests": 7, "violations": 0}),
-        ('tests="0" failures="0" errors="0" skipped="0"', {"tests": 0, "violations": 1}),
+        ('tests="9" failures="1" errors="1" skipped="2"', {"tests": 7, "skipped": 2, "violations": 2}),
+        ('tests="9" failures="0" errors="0" skipped="2"', {"tests": 7, "skipped": 2, "violations": 0}),
+        ('tests="0" failures="0" errors="0" skipped="0"', {"tests": 0, "skipped": 0, "violations": 1}),
     ],
 )
 def test_a_test_that_fails_is_a_violation_and_so_is_a_run_without_any(
