@@ -1,0 +1,1 @@
+"""Documents name only what exists."""
