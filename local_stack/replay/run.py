@@ -24,6 +24,8 @@ from local_stack.report import ACCOUNTS
 from local_stack.shop import Shop
 
 Advance = Callable[[int], None]
+LINES = 10
+"""For each count, where there is no terminal."""
 
 
 @dataclass(frozen=True)
@@ -43,24 +45,41 @@ class Staff:
 
 
 class Show:
-    """Bars on a terminal's stderr; elsewhere one line for each phase."""
+    """Bars on a terminal's stderr; elsewhere, a line for each phase and for each tenth of a count."""
 
     def __init__(self, console: Console) -> None:
         bar = (TextColumn("{task.description:<30}"), BarColumn(), MofNCompleteColumn())
         self.progress = Progress(*bar, TaskProgressColumn(), TimeElapsedColumn(), console=console)
         self.phases: dict[str, float] = {}
+        self._started = time.monotonic()
 
     def bar(self, title: str, total: int) -> Advance:
+        if not self.progress.console.is_terminal:
+            return self._lines(title, total)
         task = self.progress.add_task(title, total=total)
         return lambda count: self.progress.advance(task, count)
+
+    def _lines(self, title: str, total: int) -> Advance:
+        done = 0
+
+        def advance(count: int) -> None:
+            nonlocal done
+            before, done = done, done + count
+            if done * LINES // max(total, 1) > before * LINES // max(total, 1):
+                self._line(f"{title}: {done} of {total}")
+
+        return advance
 
     @contextmanager
     def phase(self, title: str) -> Iterator[None]:
         started = time.monotonic()
         if not self.progress.console.is_terminal:
-            self.progress.console.print(f"{title} ...")
+            self._line(f"{title} ...")
         yield
         self.phases[title] = time.monotonic() - started
+
+    def _line(self, text: str) -> None:
+        self.progress.console.print(f"{time.monotonic() - self._started:6.1f} s  {text}")
 
 
 def stock_factor(text: str) -> Fraction:
