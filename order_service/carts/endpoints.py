@@ -3,14 +3,15 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Request
+from fastapi import Request, Response
 
-from order_service.carts import queries, use_cases
+from order_service.carts import use_cases
 from order_service.carts.schemas import CartOut, QuantityIn
 from order_service.carts.use_cases import CartFull
 from order_service.orders.pricing import ProductUnavailable
-from service_kit.database import HotConn
+from service_kit.database import HotConn, HotTx
 from service_kit.http.answers import problems
+from service_kit.http.etag import set_etag
 from service_kit.http.router import Router
 from service_kit.problems import NotFound
 from service_kit.security import Principal, Requires
@@ -22,9 +23,9 @@ Writer = Annotated[Principal, Requires("carts:write")]
 
 
 @router.get("", summary="My cart")
-async def read_cart(connection: HotConn, who: Reader, request: Request) -> CartOut:
+async def read_cart(connection: HotConn, who: Reader, request: Request, response: Response) -> CartOut:
     """With today's prices and what is available; neither is promised before an order is placed."""
-    return await _shown(connection, who, request)
+    return await _shown(connection, who, request, response)
 
 
 @router.put(
@@ -32,32 +33,36 @@ async def read_cart(connection: HotConn, who: Reader, request: Request) -> CartO
     summary="Put a product into my cart",
     responses=problems(ProductUnavailable, CartFull),
 )
-async def put_item(product_id: UUID, body: QuantityIn, connection: HotConn, who: Writer, request: Request) -> CartOut:
+async def put_item(
+    product_id: UUID, body: QuantityIn, tx: HotTx, who: Writer, request: Request, response: Response
+) -> CartOut:
     """So many of it, whether or not it was there before."""
-    await use_cases.put(connection, who.user_id, product_id, body.quantity)
-    return await _shown(connection, who, request)
+    await use_cases.put(tx, who.user_id, product_id, body.quantity)
+    return await _shown(tx, who, request, response)
 
 
 @router.patch("/items/{product_id}", summary="Change how many", responses=problems(NotFound))
 async def change_item(
-    product_id: UUID, body: QuantityIn, connection: HotConn, who: Writer, request: Request
+    product_id: UUID, body: QuantityIn, tx: HotTx, who: Writer, request: Request, response: Response
 ) -> CartOut:
     """Of a product that is in my cart."""
-    await use_cases.change(connection, who.user_id, product_id, body.quantity)
-    return await _shown(connection, who, request)
+    await use_cases.change(tx, who.user_id, product_id, body.quantity)
+    return await _shown(tx, who, request, response)
 
 
 @router.delete("/items/{product_id}", status_code=204, summary="Take it out", responses=problems(NotFound))
-async def remove_item(product_id: UUID, connection: HotConn, who: Writer) -> None:
+async def remove_item(product_id: UUID, tx: HotTx, who: Writer) -> None:
     """A product that is in my cart."""
-    await use_cases.remove(connection, who.user_id, product_id)
+    await use_cases.remove(tx, who.user_id, product_id)
 
 
 @router.delete("", status_code=204, summary="Empty my cart")
-async def empty_cart(connection: HotConn, who: Writer) -> None:
+async def empty_cart(tx: HotTx, who: Writer) -> None:
     """Everything goes."""
-    await queries.empty(connection, who.user_id)
+    await use_cases.empty(tx, who.user_id)
 
 
-async def _shown(connection: HotConn, who: Principal, request: Request) -> CartOut:
-    return await use_cases.show(connection, who.user_id, request.app.state.runtime.settings.default_currency)
+async def _shown(connection: HotConn | HotTx, who: Principal, request: Request, response: Response) -> CartOut:
+    cart = await use_cases.show(connection, who.user_id, request.app.state.runtime.settings.default_currency)
+    set_etag(response, cart.version)
+    return cart

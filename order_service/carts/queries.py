@@ -1,4 +1,4 @@
-"""Every statement about carts; each is a transaction by itself."""
+"""Every statement about carts. Whoever changes one calls `begin_change` first, in the same transaction."""
 
 import json
 from collections.abc import Sequence
@@ -7,14 +7,21 @@ from datetime import datetime
 from uuid import UUID
 
 from order_service.catalogue.models import Price, Product
-from service_kit.database import HotConn
+from service_kit.database import HotConn, HotTx
 
+# Version and items in one statement: from one snapshot, so that they belong together.
 READ = """
-SELECT c.product_id, c.quantity, c.added_at, p.sku, p.name, p.status, p.prices, s.available
-FROM cart_items c
+SELECT coalesce((SELECT version FROM carts WHERE user_id = $1), 0) AS version,
+       c.product_id, c.quantity, c.added_at, p.sku, p.name, p.status, p.prices, s.available
+FROM (SELECT) AS one
+LEFT JOIN cart_items c ON c.user_id = $1
 LEFT JOIN catalogue_products p ON p.product_id = c.product_id
 LEFT JOIN stock_levels s ON s.product_id = c.product_id
-WHERE c.user_id = $1 ORDER BY c.added_at, c.product_id
+ORDER BY c.added_at, c.product_id
+"""
+BEGIN_CHANGE = """
+INSERT INTO carts (user_id, version) VALUES ($1, 1)
+ON CONFLICT (user_id) DO UPDATE SET version = carts.version + 1
 """
 STATUS_OF_PRODUCT = "SELECT status FROM catalogue_products WHERE product_id = $1"
 PUT = """
@@ -40,36 +47,46 @@ class Item:
     available: int | None
 
 
-async def read(connection: HotConn, user_id: UUID) -> Sequence[Item]:
+async def read(connection: HotConn | HotTx, user_id: UUID) -> tuple[int, Sequence[Item]]:
+    """The cart's version, 0 if it never had an item, and its items."""
     items = []
-    for row in await connection.fetch(READ, user_id):
+    rows = await connection.fetch(READ, user_id)
+    for row in rows:
+        if row["product_id"] is None:
+            continue
         product = None
         if row["sku"] is not None:
             prices = tuple(Price.of(price) for price in json.loads(row["prices"]))
             product = Product(row["product_id"], row["sku"], row["name"], row["status"], prices)
         items.append(Item(row["product_id"], row["quantity"], row["added_at"], product, row["available"]))
-    return items
+    return rows[0]["version"], items
 
 
-async def status_of_product(connection: HotConn, product_id: UUID) -> str | None:
-    status: str | None = await connection.fetchval(STATUS_OF_PRODUCT, product_id)
+async def begin_change(tx: HotTx, user_id: UUID) -> None:
+    """Raises the version and locks the cart, so that changes of one cart, and an order that is placed from it, come one
+    after the other, each seeing what the one before has left."""
+    await tx.execute(BEGIN_CHANGE, user_id)
+
+
+async def status_of_product(tx: HotTx, product_id: UUID) -> str | None:
+    status: str | None = await tx.fetchval(STATUS_OF_PRODUCT, product_id)
     return status
 
 
-async def put(connection: HotConn, user_id: UUID, product_id: UUID, quantity: int, most_items: int) -> bool:
+async def put(tx: HotTx, user_id: UUID, product_id: UUID, quantity: int, most_items: int) -> bool:
     """False: the cart is full."""
-    return await connection.fetchval(PUT, user_id, product_id, quantity, most_items) is not None
+    return await tx.fetchval(PUT, user_id, product_id, quantity, most_items) is not None
 
 
-async def change(connection: HotConn, user_id: UUID, product_id: UUID, quantity: int) -> bool:
+async def change(tx: HotTx, user_id: UUID, product_id: UUID, quantity: int) -> bool:
     """False: it was not there."""
-    return await connection.fetchval(CHANGE, user_id, product_id, quantity) is not None
+    return await tx.fetchval(CHANGE, user_id, product_id, quantity) is not None
 
 
-async def remove(connection: HotConn, user_id: UUID, product_id: UUID) -> bool:
+async def remove(tx: HotTx, user_id: UUID, product_id: UUID) -> bool:
     """False: it was not there."""
-    return await connection.fetchval(REMOVE, user_id, product_id) is not None
+    return await tx.fetchval(REMOVE, user_id, product_id) is not None
 
 
-async def empty(connection: HotConn, user_id: UUID) -> None:
-    await connection.execute(EMPTY, user_id)
+async def empty(tx: HotTx, user_id: UUID) -> None:
+    await tx.execute(EMPTY, user_id)

@@ -28,7 +28,9 @@ class CartItemOut(BaseModel):
 
 
 class CartOut(BaseModel):
-    """`total` counts the items that have a price; null: none has."""
+    """`total` counts the items that have a price; null: none has. Send it as `expected_total`, and `version` as
+    `cart_version`, when the cart is ordered."""
 
+    version: int = Field(description="grows with every change of the cart; also its `ETag`")
     items: list[CartItemOut]
     total: Money | None

@@ -13,7 +13,7 @@ from order_service.catalogue.models import common_currency
 from order_service.orders.pricing import ProductUnavailable
 from order_service.orders.schemas import MAX_LINES
 from service_kit.clock import utcnow
-from service_kit.database import HotConn
+from service_kit.database import HotConn, HotTx
 from service_kit.problems import Problem, not_found
 
 
@@ -21,36 +21,45 @@ class CartFull(Problem, status=409, type="cart-full"):
     """A cart has room for {most} products, since an order can't have more lines."""
 
 
-async def show(connection: HotConn, user_id: UUID, preferred_currency: str) -> CartOut:
+async def show(connection: HotConn | HotTx, user_id: UUID, preferred_currency: str) -> CartOut:
     """The cart at today's prices, in the currency that an order would be in."""
-    items = await queries.read(connection, user_id)
+    version, items = await queries.read(connection, user_id)
     now = utcnow()
     priced = [item.product.currencies(item.quantity, now) for item in items if item.product and item.product.orderable]
     currency = common_currency([found for found in priced if found], preferred_currency) or preferred_currency
     shown = [_item(item, currency, now) for item in items]
-    return CartOut(items=shown, total=_total(shown, currency))
+    return CartOut(version=version, items=shown, total=_total(shown, currency))
 
 
-async def put(connection: HotConn, user_id: UUID, product_id: UUID, quantity: int) -> None:
+async def put(tx: HotTx, user_id: UUID, product_id: UUID, quantity: int) -> None:
     """Raises: ProductUnavailable, CartFull."""
-    status = await queries.status_of_product(connection, product_id)
+    status = await queries.status_of_product(tx, product_id)
     if status != "active":
         refused = {"line": 1, "product_id": product_id, "reason": status or "unknown"}
         raise ProductUnavailable(lines=[refused], retry_after=1 if status is None else None)
-    if not await queries.put(connection, user_id, product_id, quantity, MAX_LINES):
+    await queries.begin_change(tx, user_id)
+    if not await queries.put(tx, user_id, product_id, quantity, MAX_LINES):
         raise CartFull(most=MAX_LINES)
 
 
-async def change(connection: HotConn, user_id: UUID, product_id: UUID, quantity: int) -> None:
+async def change(tx: HotTx, user_id: UUID, product_id: UUID, quantity: int) -> None:
     """Raises: NotFound."""
-    if not await queries.change(connection, user_id, product_id, quantity):
+    await queries.begin_change(tx, user_id)
+    if not await queries.change(tx, user_id, product_id, quantity):
         not_found(CartItem, product_id)
 
 
-async def remove(connection: HotConn, user_id: UUID, product_id: UUID) -> None:
+async def remove(tx: HotTx, user_id: UUID, product_id: UUID) -> None:
     """Raises: NotFound."""
-    if not await queries.remove(connection, user_id, product_id):
+    await queries.begin_change(tx, user_id)
+    if not await queries.remove(tx, user_id, product_id):
         not_found(CartItem, product_id)
+
+
+async def empty(tx: HotTx, user_id: UUID) -> None:
+    """Removes every item."""
+    await queries.begin_change(tx, user_id)
+    await queries.empty(tx, user_id)
 
 
 def _item(item: Item, currency: str, now: datetime) -> CartItemOut:

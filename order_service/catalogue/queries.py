@@ -42,8 +42,12 @@ WHERE customers.version < excluded.version AND NOT customers.erased
 ERASE_CUSTOMERS = """
 WITH gone AS (
     SELECT * FROM unnest($1::uuid[], $2::bigint[]) AS gone(user_id, version)
+), carts_of_them AS (
+    DELETE FROM carts USING gone WHERE carts.user_id = gone.user_id RETURNING carts.user_id
 ), emptied AS (
-    DELETE FROM cart_items USING gone WHERE cart_items.user_id = gone.user_id
+    -- After the carts: whoever changes items, or orders them, locks the cart first too.
+    DELETE FROM cart_items USING (SELECT gone.user_id FROM gone LEFT JOIN carts_of_them USING (user_id)) AS owners
+    WHERE cart_items.user_id = owners.user_id
 )
 INSERT INTO customers (user_id, email, name, active, version, erased)
 SELECT gone.user_id, NULL, NULL, false, gone.version, true FROM gone

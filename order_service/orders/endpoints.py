@@ -9,7 +9,7 @@ from fastapi import Header, Query, Request, Response
 from order_service.orders import listing, placing, use_cases
 from order_service.orders.decisions import Decisions
 from order_service.orders.models import Status, TransitionRefused
-from order_service.orders.placing import CartEmpty, CustomerInactive, CustomerUnknown, Placed
+from order_service.orders.placing import CartChanged, CartEmpty, CustomerInactive, CustomerUnknown, Placed
 from order_service.orders.pricing import OneCurrencyPerOrder, OrderTooLarge, PriceChanged, ProductUnavailable
 from order_service.orders.schemas import CancelIn, HistoryOut, OrderIn, OrderOut, ShipToIn
 from service_kit.database import HotTx, Tx
@@ -50,6 +50,7 @@ WAIT = re.compile(r"(?:^|[,;])\s*wait\s*=\s*\"?(\d{1,6})\"?\s*(?:$|[,;])", re.IG
             OneCurrencyPerOrder,
             OrderTooLarge,
             CartEmpty,
+            CartChanged,
             CustomerUnknown,
             CustomerInactive,
             IdempotencyKeyInUse,

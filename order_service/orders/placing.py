@@ -7,7 +7,7 @@ from contracts.events import order_notification as steps
 from contracts.events.base import Event
 from order_service.orders import placing_queries as queries
 from order_service.orders.models import Actor, payment_status
-from order_service.orders.placing_queries import Found, NewOrder
+from order_service.orders.placing_queries import Found, NewOrder, OrderedCart
 from order_service.orders.pricing import price
 from order_service.orders.queries import Decided
 from order_service.orders.schemas import OrderIn, OrderOut
@@ -32,6 +32,10 @@ class CartEmpty(Problem, status=409, type="cart-empty"):
     """There is nothing in the cart."""
 
 
+class CartChanged(Problem, status=409, type="cart-changed"):
+    """The cart was changed in the meantime (its version is {version} now): show it again before it is ordered."""
+
+
 @dataclass(frozen=True, slots=True)
 class Placed:
     """A new order, and the answer that is kept for twins."""
@@ -47,8 +51,8 @@ async def place(
 ) -> Placed | KeptAnswer:
     """Makes the order, or finds the answer that was given to the same request before.
 
-    Raises: Forbidden, NoLongerAllowed, CustomerUnknown, CustomerInactive, CartEmpty, IdempotencyKeyReused, and what
-    `price` raises.
+    Raises: Forbidden, NoLongerAllowed, CustomerUnknown, CustomerInactive, CartEmpty, CartChanged,
+    IdempotencyKeyReused, and what `price` raises.
     """
     if needed := _check_permissions(wanted, who):
         await standing.check(connection, who, needed)
@@ -59,11 +63,21 @@ async def place(
     placed, events = _make(wanted, found, who, settings)
     if await queries.place(connection, placed.order, events, key, placed.body, placed.location):
         return placed
-    # A twin was first, and has committed by now.
+    return await _not_placed(connection, placed.order, who, key)
+
+
+async def _not_placed(connection: HotConn, order: NewOrder, who: Principal, key: Key) -> KeptAnswer:
+    """The stored response, if a duplicate request was faster: it has committed by now. Raises: CartEmpty, CartChanged,
+    IdempotencyKeyInUse, IdempotencyKeyReused."""
     kept = await queries.kept(connection, who.user_id, key)
-    if kept is None:
+    if kept is not None:
+        return kept
+    if order.cart is None:
         raise IdempotencyKeyInUse(retry_after=1)
-    return kept
+    version, is_empty = await queries.find_cart(connection, who.user_id)
+    if is_empty:
+        raise CartEmpty
+    raise CartChanged(version=version)
 
 
 async def answer_decided(connection: HotConn, placed: Placed, decided: Decided, who: Principal, key: Key) -> bytes:
@@ -125,7 +139,7 @@ def _make(wanted: OrderIn, found: Found, who: Principal, settings: Settings) -> 
         actor_id=who.user_id,
         details={"agreed_unit_prices": agreed} if agreed else None,
         payment_token=wanted.payment_token,
-        ordered_from_cart=found.cart,
+        cart=OrderedCart(found.cart_version, found.cart) if wanted.lines is None else None,
         version=2,  # as the last of `_events`
     )
     answer = OrderOut.of(order, order.lines)

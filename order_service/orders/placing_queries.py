@@ -23,26 +23,27 @@ _READ = """
 SELECT k.body_hash AS kept_hash, k.status AS kept_status, k.body AS kept_body, k.location AS kept_location,
        (SELECT nextval('orders_number_seq')) AS number,
        (SELECT active FROM customers WHERE user_id = $4) AS customer_is_active,
-       {wanted}.product_id, {quantity} AS quantity, p.sku, p.name, p.status, p.prices
+       {cart_version} AS cart_version, {wanted}.product_id, {quantity} AS quantity, p.sku, p.name, p.status, p.prices
 FROM (SELECT) AS one
 LEFT JOIN idempotency_keys k ON k.user_id = $1 AND k.operation = $2 AND k.key = $3
 """
 READ = (
-    _READ.format(wanted="p", quantity="NULL::int")
+    _READ.format(cart_version="0", wanted="p", quantity="NULL::int")
     + "LEFT JOIN catalogue_products p ON k.key IS NULL AND p.product_id = ANY($5::uuid[])"
 )
+_CART_VERSION = "coalesce((SELECT version FROM carts WHERE user_id = $1), 0)"
 READ_CART = (
-    _READ.format(wanted="c", quantity="c.quantity")
+    _READ.format(cart_version=_CART_VERSION, wanted="c", quantity="c.quantity")
     + """
 LEFT JOIN cart_items c ON k.key IS NULL AND c.user_id = $1
 LEFT JOIN catalogue_products p ON p.product_id = c.product_id
 ORDER BY c.added_at, c.product_id
 """
 )
-PLACE = f"""
-WITH key AS (
+_PLACE = """
+WITH {cart}key AS (
     INSERT INTO idempotency_keys (user_id, operation, key, body_hash, status, body, location)
-    VALUES ($1, $2, $3, $4, 201, $5, $6)
+    SELECT $1::uuid, $2, $3, $4::bytea, 201, $5::bytea, $6 FROM {condition}
     ON CONFLICT DO NOTHING RETURNING true AS is_new
 ), placed AS (
     INSERT INTO orders (id, number, user_id, status, fulfilment_status, currency, total, captured, refunded, pay_by,
@@ -61,17 +62,36 @@ WITH key AS (
 ), token AS (
     INSERT INTO payment_tokens (order_id, token, created_at)
     SELECT $7, $24::text, $14::timestamptz FROM key WHERE $24::text IS NOT NULL
-), emptied AS (
-    DELETE FROM cart_items c USING key, unnest($25::uuid[], $26::int[]) AS ordered(product_id, quantity)
-    WHERE c.user_id = $1 AND c.product_id = ordered.product_id AND c.quantity = ordered.quantity
 ), said AS (
-    INSERT INTO outbox ({outbox.INSERT_COLUMNS}) SELECT said.* FROM key, {outbox.unnest(27)} AS said
-)
+    INSERT INTO outbox ({columns}) SELECT said.* FROM key, {events} AS said
+){emptied}
 SELECT is_new FROM key
-"""  # noqa: S608 (the kit's own pieces)
+"""
+PLACE = _PLACE.format(
+    cart="", condition="(SELECT) AS one", emptied="", columns=outbox.INSERT_COLUMNS, events=outbox.unnest(25)
+)
+# The cart's version is the condition for all else. A statement that waits for another change of the cart looks at the
+# version again when that has committed, and then finds another one; a version that is still the same means that the
+# items are still those that were read, since no item changes without it.
+_CART = """cart AS (
+    INSERT INTO carts (user_id, version) VALUES ($1, 1)
+    ON CONFLICT (user_id) DO UPDATE SET version = carts.version + 1 WHERE carts.version = $25::bigint
+    RETURNING true
+), """
+_EMPTIED = """, emptied AS (
+    DELETE FROM cart_items c USING key, unnest($26::uuid[], $27::int[]) AS ordered(product_id, quantity)
+    WHERE c.user_id = $1 AND c.product_id = ordered.product_id AND c.quantity = ordered.quantity
+)"""
+PLACE_CART = _PLACE.format(
+    cart=_CART, condition="cart", emptied=_EMPTIED, columns=outbox.INSERT_COLUMNS, events=outbox.unnest(28)
+)
 FIND_KEPT = """
 SELECT body_hash AS kept_hash, status AS kept_status, body AS kept_body, location AS kept_location
 FROM idempotency_keys WHERE user_id = $1 AND operation = $2 AND key = $3
+"""
+FIND_CART = """
+SELECT coalesce((SELECT version FROM carts WHERE user_id = $1), 0) AS version,
+       NOT EXISTS (SELECT FROM cart_items WHERE user_id = $1) AS is_empty
 """
 KEEP_DECIDED = "UPDATE idempotency_keys SET body = $4 WHERE user_id = $1 AND operation = $2 AND key = $3"
 
@@ -86,6 +106,7 @@ class Found:
     """Of the customer that was asked for; None: not known."""
     products: dict[UUID, Product]
     cart: list[LineIn]
+    cart_version: int
 
 
 async def read(
@@ -99,6 +120,14 @@ async def read(
 async def read_cart(connection: HotConn, user_id: UUID, key: Key) -> Found:
     """The same, of the lines that stand in the customer's cart. Raises: IdempotencyKeyReused."""
     return _found(await connection.fetch(READ_CART, user_id, key.operation, key.value, None), key)
+
+
+@dataclass(frozen=True, slots=True)
+class OrderedCart:
+    """The cart that an order is placed from, as it was read."""
+
+    version: int
+    items: Sequence[LineIn]
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +148,7 @@ class NewOrder:
     actor_id: UUID
     details: dict[str, Any] | None
     payment_token: str | None
-    ordered_from_cart: Sequence[LineIn]
+    cart: OrderedCart | None
     version: int
     status: Status = Status.PENDING
     fulfilment_status: FulfilmentStatus = FulfilmentStatus.UNFULFILLED
@@ -129,14 +158,19 @@ class NewOrder:
 async def place(
     connection: HotConn, new: NewOrder, events: Sequence[Event], key: Key, body: bytes, location: str
 ) -> bool:
-    """Writes the order, or nothing at all and says False when the key was used before.
+    """Writes the order, or nothing at all and returns False: the key was used before, or the cart has changed.
 
-    Hot: one statement, which is the transaction. The key's insert waits for a twin that is under way, and everything
-    else hangs on it, so that one key can't make two orders (`benchmarks/`: place an order).
+    Hot: one statement, which is the transaction. The key's insert waits for a duplicate request that is under way, and
+    everything else depends on it, so that one key can't make two orders (`benchmarks/`: place an order). Of an order
+    that is placed from a cart, the key depends on the cart's version, so that one cart can't make two orders.
     """
-    lines = new.lines
+    lines, cart = new.lines, new.cart
+    of_cart: tuple[Any, ...] = ()
+    if cart is not None:
+        items = cart.items
+        of_cart = (cart.version, [item.product_id for item in items], [item.quantity for item in items])
     is_new = await connection.fetchval(
-        PLACE,
+        PLACE if cart is None else PLACE_CART,
         *(new.actor_id, key.operation, key.value, key.body_hash, body, location),
         *(new.id, new.number, new.user_id, new.currency, new.total, new.pay_by),
         *(json.dumps(new.ship_to), new.created_at, new.version),
@@ -146,8 +180,7 @@ async def place(
         [line.quantity for line in lines],
         [line.unit_price for line in lines],
         *(new.actor, new.actor_id, json.dumps(new.details) if new.details else None, new.payment_token),
-        [line.product_id for line in new.ordered_from_cart],
-        [line.quantity for line in new.ordered_from_cart],
+        *of_cart,
         *outbox.columns(events),
     )
     connection.added_events = bool(is_new)
@@ -158,6 +191,12 @@ async def kept(connection: HotConn, user_id: UUID, key: Key) -> KeptAnswer | Non
     """The answer that a twin left. Raises: IdempotencyKeyReused."""
     row = await connection.fetchrow(FIND_KEPT, user_id, key.operation, key.value)
     return _kept(row, key) if row else None
+
+
+async def find_cart(connection: HotConn, user_id: UUID) -> tuple[int, bool]:
+    """The cart's version now, and whether it is empty."""
+    row = await connection.fetchrow(FIND_CART, user_id)
+    return row["version"], row["is_empty"]
 
 
 async def keep_decided(connection: HotConn, user_id: UUID, key: Key, body: bytes) -> None:
@@ -174,6 +213,7 @@ def _found(rows: Sequence[Any], key: Key) -> Found:
         customer_is_active=first["customer_is_active"],
         products={row["product_id"]: _product(row) for row in known if row["sku"] is not None},
         cart=[LineIn(product_id=row["product_id"], quantity=row["quantity"]) for row in known if row["quantity"]],
+        cart_version=first["cart_version"],
     )
 
 

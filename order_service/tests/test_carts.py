@@ -1,8 +1,15 @@
 """Carts over HTTP."""
 
+from asyncio import gather
+from typing import Any
 from uuid import UUID, uuid4
 
+import httpx
+import pytest
+
 from contracts.events.stock_levels import StockChanged
+from order_service.carts import use_cases
+from order_service.orders import placing_queries
 from order_service.tests.conftest import Shop, scheduled
 
 
@@ -31,7 +38,7 @@ async def test_items_are_changed_and_removed(shop: Shop) -> None:
     assert (await shop.customer.delete(f"/cart/items/{first}")).status_code == 204
     assert (await shop.customer.delete(f"/cart/items/{first}")).status_code == 404
     assert [item["product_id"] for item in (await shop.customer.get("/cart")).json()["items"]] == [str(second)]
-    assert (await shop.staff.get("/cart")).json() == {"items": [], "total": None}
+    assert (await shop.staff.get("/cart")).json() == {"version": 0, "items": [], "total": None}
     assert (await shop.customer.delete("/cart")).status_code == 204
     assert (await shop.customer.get("/cart")).json()["items"] == []
 
@@ -69,3 +76,120 @@ async def test_a_cart_with_something_gone_is_not_ordered(shop: Shop) -> None:
     answer = await shop.place(from_cart=True)
     assert (answer.status_code, answer.json()["type"]) == (409, "/problems/product-unavailable")
     assert len((await shop.customer.get("/cart")).json()["items"]) == 1
+
+
+async def test_a_cart_that_is_ordered_twice_at_once_gives_one_order(shop: Shop) -> None:
+    """Two tabs: each with a key of its own. Many rounds, since who is first is a matter of chance."""
+    product_id = await shop.product()
+    for placed in range(1, 31):
+        await shop.customer.put(f"/cart/items/{product_id}", json={"quantity": 2})
+        answers = await gather(*(shop.place(from_cart=True) for _ in range(4)))
+        assert sorted(answer.status_code for answer in answers) == [201, 409, 409, 409]
+        assert {_type(answer) for answer in answers if answer.status_code == 409} == {"/problems/cart-empty"}
+        assert await shop.execute("SELECT count(*) FROM orders") == placed
+        assert await shop.execute("SELECT count(*) FROM idempotency_keys") == placed
+        assert await shop.execute("SELECT count(*) FROM outbox") == 2 * placed
+
+
+async def test_one_key_at_once_orders_a_cart_once_and_is_answered_alike(shop: Shop) -> None:
+    product_id = await shop.product()
+    for _ in range(20):
+        await shop.customer.put(f"/cart/items/{product_id}", json={"quantity": 2})
+        key = str(uuid4())
+        answers = await gather(*(shop.place(from_cart=True, key=key) for _ in range(6)))
+        assert {answer.status_code for answer in answers} == {201}
+        assert len({answer.content for answer in answers}) == 1
+    assert await shop.execute("SELECT count(*) FROM orders") == 20
+
+
+async def test_a_cart_that_changes_between_reading_and_placing_is_not_ordered(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = await shop.product(), await shop.product()
+    changes = {
+        "added": lambda: shop.customer.put(f"/cart/items/{second}", json={"quantity": 1}),
+        "changed": lambda: shop.customer.patch(f"/cart/items/{first}", json={"quantity": 7}),
+        "removed": lambda: shop.customer.delete(f"/cart/items/{second}"),
+        "the same again": lambda: shop.customer.put(f"/cart/items/{first}", json={"quantity": 7}),
+    }
+    await shop.customer.put(f"/cart/items/{first}", json={"quantity": 2})
+    read = placing_queries.read_cart
+    for name, change in changes.items():
+
+        async def read_then_changed(*arguments: Any, change: Any = change) -> Any:
+            found = await read(*arguments)
+            assert (await change()).is_success
+            return found
+
+        with monkeypatch.context() as patched:
+            patched.setattr(placing_queries, "read_cart", read_then_changed)
+            answer = await shop.place(from_cart=True)
+        assert (answer.status_code, _type(answer)) == (409, "/problems/cart-changed"), name
+        assert answer.json()["version"] == (await shop.customer.get("/cart")).json()["version"]
+    for table in ("orders", "order_lines", "order_history", "idempotency_keys", "outbox"):
+        assert await shop.execute(f"SELECT count(*) FROM {table}") == 0, table
+    assert (await shop.place(from_cart=True)).json()["lines"][0]["quantity"] == 7
+
+
+async def test_nothing_of_a_cart_is_lost_or_ordered_twice_while_it_changes(shop: Shop) -> None:
+    """Each product is put in once, with a number of its own, while others order the cart all the time."""
+    product_ids = [await shop.product(sku=f"S-{number}") for number in range(40)]
+    lines: list[tuple[str, int]] = []
+    done = False
+
+    async def order() -> None:
+        while not done:
+            answer = await shop.place(from_cart=True)
+            if answer.status_code == 201:
+                lines.extend((line["product_id"], line["quantity"]) for line in answer.json()["lines"])
+            else:
+                assert _type(answer) in ("/problems/cart-empty", "/problems/cart-changed"), answer.text
+
+    async def fill() -> None:
+        nonlocal done
+        for number, product_id in enumerate(product_ids, 1):
+            assert (await shop.customer.put(f"/cart/items/{product_id}", json={"quantity": number})).is_success
+        done = True
+
+    await gather(fill(), *(order() for _ in range(3)))
+    rest = (await shop.customer.get("/cart")).json()["items"]
+    lines.extend((item["product_id"], item["quantity"]) for item in rest)
+    assert sorted(lines) == sorted((str(id), number) for number, id in enumerate(product_ids, 1))
+
+
+async def test_a_cart_never_holds_more_than_an_order_can_take(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(use_cases, "MAX_LINES", 3)
+    product_ids = [await shop.product() for _ in range(10)]
+    answers = await gather(*(shop.customer.put(f"/cart/items/{id}", json={"quantity": 1}) for id in product_ids))
+    assert sorted(answer.status_code for answer in answers) == [200] * 3 + [409] * 7
+
+
+async def test_every_change_of_a_cart_changes_its_version(shop: Shop) -> None:
+    product_id, seen = await shop.product(), []
+
+    async def look() -> None:
+        answer = await shop.customer.get("/cart")
+        assert answer.headers["ETag"] == f'"{answer.json()["version"]}"'
+        seen.append(answer.json()["version"])
+
+    await look()
+    put = await shop.customer.put(f"/cart/items/{product_id}", json={"quantity": 2})
+    assert put.headers["ETag"] == f'"{put.json()["version"]}"'
+    await look()
+    assert seen[-1] == put.json()["version"]
+    await shop.customer.patch(f"/cart/items/{product_id}", json={"quantity": 3})
+    await look()
+    await shop.place(from_cart=True)
+    await look()
+    await shop.customer.put(f"/cart/items/{product_id}", json={"quantity": 3})
+    await look()
+    await shop.customer.delete(f"/cart/items/{product_id}")
+    await look()
+    assert seen == sorted(set(seen))
+    assert (await shop.customer.delete(f"/cart/items/{product_id}")).status_code == 404
+    await look()
+    assert seen[-1] == seen[-2]
+
+
+def _type(answer: httpx.Response) -> str:
+    return str(answer.json()["type"])

@@ -31,10 +31,11 @@ async def full(statements: Statements, shop: Shop) -> Shop:
     await fill(connection, "refunds", columns={"status": "'succeeded'", "gateway": "'cards'", **money})
     await fill(connection, "returns", columns={"status": "'refunded'", "lines": "'[]'", **money})
     await fill(connection, "outbox", columns={"published_at": "now()"})
-    for table in ("order_lines", "order_shipments", "payment_tokens", "catalogue_products", "customers", "cart_items"):
+    copies = ("catalogue_products", "customers", "stock_levels")
+    for table in ("order_lines", "order_shipments", "payment_tokens", "carts", "cart_items", *copies):
         await fill(connection, table)
     await fill(connection, "user_standings", columns={"erased": "n % 2000 = 0", "changed_at": "now()"})
-    for table in ("idempotency_keys", "inbox", "stock_levels"):
+    for table in ("idempotency_keys", "inbox"):
         await fill(connection, table)
     await connection.close()
     statements.clear()

@@ -7,6 +7,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlmodel import col, select
 
 from service_kit.database import Tx
+from service_kit.database.doors import fetch
 from user_service.accounts.models import Account
 from user_service.roles.models import OwnRole
 
@@ -17,6 +18,8 @@ async def listed(tx: Tx) -> list[OwnRole]:
 
 
 async def count(tx: Tx) -> int:
+    """How many there are; until the transaction ends nobody else counts, so that two can't both make the last one."""
+    await fetch(tx, "SELECT pg_advisory_xact_lock(hashtext('own_roles'))")
     return (await tx.exec(select(func.count()).select_from(OwnRole))).one()
 
 

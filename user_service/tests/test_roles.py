@@ -72,6 +72,12 @@ async def test_a_bad_role_is_refused(admin: Caller, changes: dict[str, object]) 
     assert (await admin.post("/roles", json={**PACKER, **changes})).status_code == 422
 
 
+async def test_of_two_who_make_the_last_role_one_does(admin: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("user_service.roles.use_cases.MOST", 1)
+    answers = await gather(*(admin.post("/roles", json={**PACKER, "name": f"Packer{n}"}) for n in "ABCDE"))
+    assert sorted(answer.status_code for answer in answers) == [201] + [409] * 4
+
+
 async def test_built_in_roles_stay_as_they_are(admin: Caller) -> None:
     for name in ("Admin", "SubAdmin", "User"):
         role = (await admin.get(f"/roles/{name}")).json()
