@@ -34,8 +34,11 @@ async def _checkout(http: aiohttp.ClientSession, draw: Draw) -> float:
     started = time.perf_counter()
     async with http.put(f"/cart/items/{good.id}", json={"quantity": 1}) as answer:
         answer.raise_for_status()
+        cart = await answer.json()
     headers = {"Idempotency-Key": str(uuid4()), "Prefer": "wait=10"}
-    async with http.post("/orders", json={"from_cart": True, "ship_to": ADDRESS}, headers=headers) as answer:
+    seen = {"cart_version": cart["version"], "expected_total": cart["total"]}
+    body = {"from_cart": True, "ship_to": ADDRESS, **seen}
+    async with http.post("/orders", json=body, headers=headers) as answer:
         answer.raise_for_status()
         order = await answer.json()
     if order["status"] != "awaiting_payment":

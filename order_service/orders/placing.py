@@ -10,7 +10,7 @@ from order_service.orders.models import Actor, payment_status
 from order_service.orders.placing_queries import Found, NewOrder, OrderedCart
 from order_service.orders.pricing import price
 from order_service.orders.queries import Decided
-from order_service.orders.schemas import OrderIn, OrderOut
+from order_service.orders.schemas import LineIn, OrderIn, OrderOut
 from order_service.settings import Settings
 from service_kit.clock import utcnow
 from service_kit.database import HotConn
@@ -118,10 +118,15 @@ def _check_customer(wanted: OrderIn, found: Found) -> None:
 
 def _make(wanted: OrderIn, found: Found, who: Principal, settings: Settings) -> tuple[Placed, list[Event]]:
     now = utcnow()
-    lines = found.cart if wanted.lines is None else wanted.lines
-    if not lines:
-        raise CartEmpty
-    priced = price(lines, found.products, now, asked=wanted.currency, preferred=settings.default_currency)
+    lines = _lines(wanted, found)
+    priced = price(
+        lines,
+        found.products,
+        now,
+        asked=wanted.currency,
+        preferred=settings.default_currency,
+        expected=wanted.expected_total,
+    )
     user_id = wanted.customer_id or who.user_id
     agreed = priced.agreed_prices()
     order = NewOrder(
@@ -144,6 +149,17 @@ def _make(wanted: OrderIn, found: Found, who: Principal, settings: Settings) -> 
     )
     answer = OrderOut.of(order, order.lines)
     return Placed(order, answer, answer.model_dump_json().encode(), f"/orders/{order.id}"), _events(order, settings)
+
+
+def _lines(wanted: OrderIn, found: Found) -> list[LineIn]:
+    """Raises: CartEmpty, CartChanged."""
+    if wanted.lines is not None:
+        return wanted.lines
+    if not found.cart:
+        raise CartEmpty
+    if wanted.cart_version not in (None, found.cart_version):
+        raise CartChanged(version=found.cart_version)
+    return found.cart
 
 
 def _events(order: NewOrder, settings: Settings) -> list[Event]:

@@ -1,13 +1,13 @@
 """What a new order costs: pure, from the lines that are wanted and the catalogue as we know it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from order_service.catalogue.models import Product, common_currency
-from order_service.orders.schemas import MAX_AMOUNT, LineIn
+from order_service.orders.schemas import MAX_AMOUNT, LineIn, Total
 from service_kit.problems import Problem
 
 
@@ -16,7 +16,8 @@ class ProductUnavailable(Problem, status=409, type="product-unavailable"):
 
 
 class PriceChanged(Problem, status=409, type="price-changed"):
-    """Some prices are not what was expected; `lines` names each with the new one."""
+    """The prices are not those that were expected: `total` is what the order comes to now, and `lines` names each line
+    whose unit price is another."""
 
 
 class OneCurrencyPerOrder(Problem, status=409, type="one-currency-per-order"):
@@ -59,15 +60,21 @@ class Priced:
 
 
 def price(
-    wanted: Sequence[LineIn], products: Mapping[UUID, Product], now: datetime, *, asked: str | None, preferred: str
+    wanted: Sequence[LineIn],
+    products: Mapping[UUID, Product],
+    now: datetime,
+    *,
+    asked: str | None,
+    preferred: str,
+    expected: Total | None = None,
 ) -> Priced:
     """Raises: ProductUnavailable, PriceChanged, OneCurrencyPerOrder, OrderTooLarge."""
     found = _orderable(wanted, products)
-    currency = _currency(wanted, found, now, asked, preferred)
+    currency = _currency(wanted, found, now, {asked, expected.currency} if expected else {asked}, preferred)
     lines = [_priced(line, product, currency, now) for line, product in zip(wanted, found, strict=True)]
     _refuse_unpriced(wanted, lines)
-    _refuse_changed(wanted, lines, currency)
     priced = Priced(currency, [line for line in lines if line])
+    _refuse_changed(wanted, priced, expected)
     if priced.total > MAX_AMOUNT:
         raise OrderTooLarge(total=priced.total, most=MAX_AMOUNT)
     return priced
@@ -90,9 +97,9 @@ def _orderable(wanted: Sequence[LineIn], products: Mapping[UUID, Product]) -> li
 
 
 def _currency(
-    wanted: Sequence[LineIn], products: Sequence[Product], now: datetime, asked: str | None, preferred: str
+    wanted: Sequence[LineIn], products: Sequence[Product], now: datetime, asked: Set[str | None], preferred: str
 ) -> str:
-    named = {asked} if asked else set()
+    named = {currency for currency in asked if currency}
     for line in wanted:
         named |= {price.currency for price in (line.agreed_unit_price, line.expected_unit_price) if price}
     if len(named) > 1:
@@ -127,16 +134,17 @@ def _refuse_unpriced(wanted: Sequence[LineIn], lines: Sequence[PricedLine | None
         raise ProductUnavailable(lines=refused)
 
 
-def _refuse_changed(wanted: Sequence[LineIn], lines: Sequence[PricedLine | None], currency: str) -> None:
+def _refuse_changed(wanted: Sequence[LineIn], priced: Priced, expected: Total | None) -> None:
     changed = [
         {
             "line": position,
             "product_id": line.product_id,
             "expected_unit_price": line.expected_unit_price,
-            "unit_price": {"amount": priced.unit_price, "currency": currency},
+            "unit_price": {"amount": found.unit_price, "currency": priced.currency},
         }
-        for position, (line, priced) in enumerate(zip(wanted, lines, strict=True), 1)
-        if priced and line.expected_unit_price and line.expected_unit_price.amount != priced.unit_price
+        for position, (line, found) in enumerate(zip(wanted, priced.lines, strict=True), 1)
+        if line.expected_unit_price and line.expected_unit_price.amount != found.unit_price
     ]
-    if changed:
-        raise PriceChanged(lines=changed)
+    if changed or (expected and expected.amount != priced.total):
+        total = {"amount": priced.total, "currency": priced.currency}
+        raise PriceChanged(lines=changed, expected_total=expected, total=total)

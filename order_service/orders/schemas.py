@@ -22,6 +22,10 @@ class UnitPrice(Money):
     amount: int = Field(strict=True, ge=0, le=MAX_AMOUNT, description="in the currency's minor unit; never a float")
 
 
+class Total(Money):
+    amount: int = Field(strict=True, ge=0, le=MAX_AMOUNT, description="in the currency's minor unit; never a float")
+
+
 class ShipTo(BaseModel):
     """Where the parcels go; a snapshot that later changes in the address book don't reach."""
 
@@ -45,7 +49,11 @@ class LineIn(BaseModel):
 
 
 class OrderIn(BaseModel):
-    """`lines`, or `from_cart`: then the caller's cart is ordered, and is empty afterwards."""
+    """`lines`, or `from_cart`: then the caller's cart is ordered, and is empty afterwards.
+
+    A storefront always sends `expected_total`, and with a cart its `cart_version`, as the customer was shown them: then
+    nobody orders anything else, or at another price, than they have seen.
+    """
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -58,6 +66,10 @@ class OrderIn(BaseModel):
 
     lines: list[LineIn] | None = Field(default=None, min_length=1, max_length=MAX_LINES)
     from_cart: bool = False
+    cart_version: int | None = Field(
+        default=None, ge=0, le=2**63 - 1, description="with `from_cart`: another version of the cart is `cart-changed`"
+    )
+    expected_total: Total | None = Field(default=None, description="another total is `price-changed`, with the new one")
     ship_to: ShipTo
     customer_id: UUID | None = Field(default=None, description="staff: the customer to order for")
     currency: Currency | None = Field(default=None, description="where the products are priced in several")
@@ -71,6 +83,8 @@ class OrderIn(BaseModel):
             raise ValueError("give either lines or from_cart")
         if self.from_cart and self.customer_id is not None:
             raise ValueError("from_cart orders the caller's own cart: it can't go with customer_id")
+        if self.cart_version is not None and not self.from_cart:
+            raise ValueError("cart_version goes with from_cart")
         return self
 
 

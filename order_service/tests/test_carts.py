@@ -191,5 +191,27 @@ async def test_every_change_of_a_cart_changes_its_version(shop: Shop) -> None:
     assert seen[-1] == seen[-2]
 
 
+async def test_a_cart_is_ordered_only_as_it_was_shown(shop: Shop) -> None:
+    product_id = await shop.product(1000)
+    shown = (await shop.customer.put(f"/cart/items/{product_id}", json={"quantity": 2})).json()
+    seen = {"cart_version": shown["version"], "expected_total": shown["total"]}
+
+    await shop.product(1100, product_id=product_id, version=2)
+    dearer = await shop.place(from_cart=True, **seen)
+    assert (dearer.status_code, _type(dearer)) == (409, "/problems/price-changed")
+    assert dearer.json()["total"] == {"amount": 2200, "currency": "GBP"}
+
+    await shop.customer.patch(f"/cart/items/{product_id}", json={"quantity": 1})
+    changed = await shop.place(from_cart=True, **seen)
+    assert (changed.status_code, _type(changed)) == (409, "/problems/cart-changed")
+    assert changed.json()["version"] == shown["version"] + 1
+
+    shown = (await shop.customer.get("/cart")).json()
+    seen = {"cart_version": shown["version"], "expected_total": shown["total"]}
+    assert (await shop.place(from_cart=True, key="key", **seen)).status_code == 201
+    assert (await shop.place(from_cart=True, key="key", **seen)).status_code == 201
+    assert _type(await shop.place(from_cart=True, **seen)) == "/problems/cart-empty"
+
+
 def _type(answer: httpx.Response) -> str:
     return str(answer.json()["type"])

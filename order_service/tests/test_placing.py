@@ -74,6 +74,8 @@ async def test_two_thousand_lines_and_not_one_more(shop: Shop) -> None:
         {},
         {"lines": [{"product_id": str(uuid4()), "quantity": 0}]},
         {"lines": [{"product_id": str(uuid4()), "quantity": 1}], "from_cart": True},
+        {"lines": [{"product_id": str(uuid4()), "quantity": 1}], "cart_version": 1},
+        {"lines": [{"product_id": str(uuid4()), "quantity": 1}], "expected_total": {"amount": "1", "currency": "GBP"}},
         {"lines": [{"product_id": str(uuid4()), "quantity": 1}], "ship_to": {"name": "Ada"}},
         {
             "lines": [
@@ -122,6 +124,27 @@ async def test_another_price_than_expected_is_told(shop: Shop) -> None:
     ]  # fmt: skip
     line["expected_unit_price"] = {"amount": 1100, "currency": "GBP"}
     assert (await shop.place(lines=[line])).status_code == 201
+
+
+async def test_another_total_than_expected_is_told(shop: Shop) -> None:
+    product_id = await shop.product(1100)
+    answer = await shop.place(product_id, expected_total={"amount": 2000, "currency": "GBP"})
+    assert (answer.status_code, answer.json()["type"]) == (409, "/problems/price-changed")
+    assert answer.json()["total"] == {"amount": 2200, "currency": "GBP"}
+    assert answer.json()["expected_total"] == {"amount": 2000, "currency": "GBP"}
+    assert answer.json()["lines"] == []
+    assert (await shop.place(product_id, expected_total=answer.json()["total"])).status_code == 201
+    assert await shop.execute("SELECT count(*) FROM orders") == 1
+
+
+async def test_an_expected_total_says_the_currency(shop: Shop) -> None:
+    product_id = await shop.product(prices=[scheduled(1000), scheduled(5, currency="USD")])
+    dollars = {"amount": 10, "currency": "USD"}
+    assert (await shop.place(product_id, expected_total=dollars)).json()["total"] == dollars
+    refused = await shop.place(product_id, expected_total=dollars, currency="GBP")
+    assert refused.json()["type"] == "/problems/one-currency-per-order"
+    unpriced = await shop.place(product_id, expected_total={"amount": 10, "currency": "EUR"})
+    assert unpriced.json()["lines"][0]["reason"] == "no-price"
 
 
 async def test_quantity_tiers_and_dates_make_the_price(shop: Shop) -> None:
