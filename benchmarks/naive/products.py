@@ -3,10 +3,11 @@
 from uuid import UUID
 
 from fastapi import FastAPI, Response
-from sqlmodel import Session, col, select
+from sqlmodel import Session, select
 
 from benchmarks.naive.application import DbSession, new_application
 from contracts.money import Money
+from contracts.pricing import unit_price as price_of
 from product_service.availability.models import Availability
 from product_service.prices.models import ScheduledPrice
 from product_service.products.models import Product, Status
@@ -43,19 +44,23 @@ def read_product(product_id: UUID, session: DbSession, response: Response, quant
 
 
 def _unit_price(session: Session, product: Product, quantity: int) -> Money:
-    """The highest tier that the quantity reaches, and in it the price that began last."""
+    """The cheapest of the tiers that the quantity reaches, each by its price that began last."""
     now = utcnow()
+    base = ScheduledPrice(
+        product_id=product.id,
+        amount=product.price_amount,
+        currency=product.price_currency,
+        min_quantity=1,
+        starts_at=product.created_at,
+    )
     prices = session.exec(
-        select(ScheduledPrice)
-        .where(
+        select(ScheduledPrice).where(
             ScheduledPrice.product_id == product.id,
             ScheduledPrice.currency == product.price_currency,
             ScheduledPrice.min_quantity <= quantity,
             ScheduledPrice.starts_at <= now,
         )
-        .order_by(col(ScheduledPrice.min_quantity).desc(), col(ScheduledPrice.starts_at).desc())
     ).all()
-    for price in prices:
-        if price.ends_at is None or price.ends_at > now:
-            return Money(amount=price.amount, currency=price.currency)
-    return product.price
+    amount = price_of([base, *prices], quantity, product.price_currency, now)
+    assert amount is not None  # the base price is always there
+    return Money(amount=amount, currency=product.price_currency)

@@ -1,4 +1,4 @@
-"""Copies of others' data, each row as of a `version`; and the rule that picks a price."""
+"""Copies of others' data, each row as of a `version`."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -10,6 +10,7 @@ from sqlalchemy import BigInteger, Column
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field
 
+from contracts.pricing import holds, unit_price
 from order_service.base import Base
 
 
@@ -70,9 +71,6 @@ class Price:
             ends_at=datetime.fromisoformat(ends_at) if ends_at else None,
         )
 
-    def holds(self, quantity: int, now: datetime) -> bool:
-        return self.min_quantity <= quantity and self.starts_at <= now and (self.ends_at is None or now < self.ends_at)
-
 
 @dataclass(frozen=True, slots=True)
 class Product:
@@ -89,13 +87,10 @@ class Product:
         return self.status == "active"
 
     def currencies(self, quantity: int, now: datetime) -> set[str]:
-        return {price.currency for price in self.prices if price.holds(quantity, now)}
+        return {price.currency for price in self.prices if holds(price, quantity, now)}
 
     def unit_price(self, quantity: int, currency: str, now: datetime) -> int | None:
-        """The highest tier that the quantity reaches; of two schedules for it, the one that began last."""
-        fitting = (price for price in self.prices if price.currency == currency and price.holds(quantity, now))
-        best = max(fitting, key=lambda price: (price.min_quantity, price.starts_at), default=None)
-        return best.amount if best else None
+        return unit_price(self.prices, quantity, currency, now)
 
 
 def common_currency(lines: Iterable[set[str]], preferred: str) -> str | None:

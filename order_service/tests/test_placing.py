@@ -165,6 +165,13 @@ async def test_quantity_tiers_and_dates_make_the_price(shop: Shop) -> None:
     assert dollars.json()["total"] == {"amount": 5, "currency": "USD"}
 
 
+async def test_ten_pieces_never_cost_more_each_than_nine(shop: Shop) -> None:
+    product_id = await shop.product(prices=[scheduled(1000), scheduled(800, min_quantity=10), scheduled(500)])
+    for quantity in (9, 10):
+        order = (await shop.place(lines=[{"product_id": str(product_id), "quantity": quantity}])).json()
+        assert order["lines"][0]["unit_price"]["amount"] == 500
+
+
 async def test_one_currency_per_order(shop: Shop) -> None:
     pounds, euros = await shop.product(), await shop.product(prices=[scheduled(5, currency="EUR")])
     refused = await shop.place(pounds, euros)

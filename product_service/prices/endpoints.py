@@ -35,8 +35,8 @@ async def schedule_price(
 ) -> PriceOut:
     """A unit price for `min_quantity` pieces and more, from `starts_at` on. Prices may overlap.
 
-    What counts: of the tiers that a quantity reaches the highest, and of its prices the one that starts last; when that
-    ends, the one before counts again, and at last the base price. The `ETag` is the product's.
+    What counts: in each tier that a quantity reaches the price that starts last (when that ends, the one before counts
+    again, and at last the base price), and of these the cheapest. The `ETag` is the product's.
     """
     price, product = await use_cases.schedule(
         tx, product_id, expected, body.starts_at, body.model_dump(exclude={"starts_at"})

@@ -11,20 +11,24 @@ from product_service.products.models import Product
 from service_kit.database import HotConn, HotTx, Tx
 from service_kit.database.doors import fetch
 
-# The price that counts at $1 for $2 pieces in currency $3 (null: the product's own). Of the tiers that the quantity
-# reaches the highest counts, and within it what began last. The base price is a price for one piece that began with
-# the product, so whatever is scheduled for one piece goes before it.
+# The price that counts at $1 for $2 pieces in currency $3 (null: the product's own): the rule of contracts/pricing.py.
+# The base price is a price for one piece that began with the product, so whatever is scheduled for one piece goes
+# before it.
 UNIT_PRICE = """
 LEFT JOIN LATERAL (
     SELECT amount, currency
     FROM (
-        SELECT p.price_amount, p.price_currency, 1, p.created_at, NULL::timestamptz
-        UNION ALL
-        SELECT amount, currency, min_quantity, starts_at, ends_at FROM prices WHERE product_id = p.id
-    ) AS schedule (amount, currency, min_quantity, starts_at, ends_at)
-    WHERE currency = coalesce($3::text, p.price_currency) AND min_quantity <= $2::int
-      AND starts_at <= $1::timestamptz AND (ends_at IS NULL OR ends_at > $1::timestamptz)
-    ORDER BY min_quantity DESC, starts_at DESC
+        SELECT DISTINCT ON (min_quantity) amount, currency
+        FROM (
+            SELECT p.price_amount, p.price_currency, 1, p.created_at, NULL::timestamptz
+            UNION ALL
+            SELECT amount, currency, min_quantity, starts_at, ends_at FROM prices WHERE product_id = p.id
+        ) AS schedule (amount, currency, min_quantity, starts_at, ends_at)
+        WHERE currency = coalesce($3::text, p.price_currency) AND min_quantity <= $2::int
+          AND starts_at <= $1::timestamptz AND (ends_at IS NULL OR ends_at > $1::timestamptz)
+        ORDER BY min_quantity, starts_at DESC, amount
+    ) AS in_force
+    ORDER BY amount
     LIMIT 1
 ) AS unit ON true
 """

@@ -9,28 +9,19 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from contracts.events.products import ProductChanged, ScheduledPrice
+from contracts.pricing import unit_price
 from product_service.products import queries
 from product_service.products.queries import Asked
 from product_service.products.schemas import ProductOut
+from product_service.search import queries as search
+from product_service.search.schemas import Filters, Sort
 from product_service.tests.conftest import Json, MakeProduct
 from service_kit.clock import utcnow
+from service_kit.database.keyset import Position
 from service_kit.ids import uuid7
 from tests.harness.service import Caller, Served
 
 BASE = 1000
-
-
-def price_that_counts(prices: list[ScheduledPrice], quantity: int, currency: str, at: datetime) -> int | None:
-    """The rule once more, over the snapshot that others get, in the plainest words."""
-    reached = [
-        price
-        for price in prices
-        if price.currency == currency
-        and price.min_quantity <= quantity
-        and price.starts_at <= at
-        and (price.ends_at is None or at < price.ends_at)
-    ]
-    return max(reached, key=lambda price: (price.min_quantity, price.starts_at)).amount if reached else None
 
 
 def hours(number: float) -> datetime:
@@ -71,9 +62,24 @@ async def test_what_is_shown_is_what_the_snapshot_says(
         async with service.runtime.database.hot() as door:
             shown = await queries.show(door, id, Asked(at, quantity, currency))
         assert shown is not None
-        unit_price = ProductOut.model_validate_json(shown.body).unit_price
-        expected = price_that_counts(prices, quantity, currency, at)
-        assert (unit_price and unit_price.amount) == expected
+        assert _amount(shown.body) == unit_price(prices, quantity, currency, at)
+        for sort in (Sort.CHEAPEST, Sort.NEWEST):
+            listed = await _listed(service, id, sort, currency, at)
+            assert listed == unit_price(prices, 1, currency, at)
+
+
+def _amount(body: str) -> int | None:
+    price = ProductOut.model_validate_json(body).unit_price
+    return price.amount if price else None
+
+
+async def _listed(service: Served, id: UUID, sort: Sort, currency: str, at: datetime) -> int | None:
+    """The price in a list. None: the product has none, and so isn't in a list that is sorted by price."""
+    filters = Filters(sku=[str(id)], currency=currency)
+    async with service.runtime.database.hot_tx() as tx:
+        found = await search.page(tx, filters, sort, Position(), at)
+    assert len(found.rows) <= 1
+    return _amount(found.rows[0]["body"]) if found.rows else None
 
 
 async def _store(service: Served, id: UUID, prices: list[ScheduledPrice]) -> None:
@@ -118,6 +124,14 @@ async def test_quantity_tiers_and_currencies(service: Served, staff: Caller, mak
         assert await shown(service, product, quantity=quantity) == {"amount": amount, "currency": "GBP"}
     assert await shown(service, product, quantity=10, currency="EUR") == {"amount": 1200, "currency": "EUR"}
     assert await shown(service, product, currency="USD") is None
+
+
+async def test_more_pieces_never_make_a_piece_dearer(service: Served, staff: Caller, make_product: MakeProduct) -> None:
+    product = await make_product()
+    await schedule(staff, product, 800, min_quantity=10)
+    await schedule(staff, product, 500)
+    for quantity in (1, 9, 10, 100):
+        assert await shown(service, product, quantity=quantity) == {"amount": 500, "currency": "GBP"}
 
 
 async def test_a_price_for_one_piece_goes_before_the_base_price_until_it_ends(

@@ -1,0 +1,41 @@
+"""The price of a piece: one rule, which the product service shows prices by and the order service charges them by."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Protocol
+
+
+class ScheduledPrice(Protocol):
+    """A unit price from `min_quantity` pieces on, between `starts_at` and before `ends_at` (None: without end)."""
+
+    @property
+    def amount(self) -> int: ...
+    @property
+    def currency(self) -> str: ...
+    @property
+    def min_quantity(self) -> int: ...
+    @property
+    def starts_at(self) -> datetime: ...
+    @property
+    def ends_at(self) -> datetime | None: ...
+
+
+def holds(price: ScheduledPrice, quantity: int, now: datetime) -> bool:
+    """Whether the price can be had at this moment for so many pieces."""
+    return price.min_quantity <= quantity and price.starts_at <= now and (price.ends_at is None or now < price.ends_at)
+
+
+def unit_price(prices: Iterable[ScheduledPrice], quantity: int, currency: str, now: datetime) -> int | None:
+    """What one piece costs whoever buys `quantity` of them. None: there is no price in this currency.
+
+    Of the prices with the same `min_quantity` the one that began last is in force (of two that began together the
+    cheaper). Of those in force for this quantity or fewer the cheapest counts: more pieces never make a piece dearer.
+    `product_service/products/queries.py` says the same in SQL, and a test holds the two together.
+    """
+    in_force: dict[int, ScheduledPrice] = {}
+    for price in prices:
+        if price.currency == currency and holds(price, quantity, now):
+            known = in_force.get(price.min_quantity)
+            if known is None or (known.starts_at, -known.amount) < (price.starts_at, -price.amount):
+                in_force[price.min_quantity] = price
+    return min((price.amount for price in in_force.values()), default=None)
