@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from service_kit.problems import Problem
+from user_service.passwords import guesses
 
 SHORTEST, LONGEST = 8, 128
 LEAST_SCORE = 2
@@ -16,10 +17,6 @@ LEAST_SCORE = 2
 LEAST_OF_ONES_OWN = 6
 """Characters that must be left of a password without the words of the person and the shop."""
 SHOP = ("onlinemart", "online", "mart")
-# zxcvbn's time grows with the square of the length, and much faster with the signs that may stand for letters.
-LOOKED_AT = 48
-MOST_SIGNS = 6
-_SIGNS = frozenset("4@8({[<3690$5!1|7+%2")
 _TOO_NEAR = "It is made of your name, your e-mail address or the shop's name."
 _USUAL_ADVICE = "Add another word or two: a few uncommon words are easy to remember and hard to guess."
 
@@ -64,20 +61,15 @@ def of_good_length(password: str) -> str:
 
 def judge(password: str, personal: Iterable[str]) -> Strength:
     """`personal`: e-mail address and name of its owner. Not for several threads at once: zxcvbn keeps them globally."""
-    from zxcvbn import zxcvbn  # 14 MiB, for those processes in which somebody chooses a password
-
     words = _words(personal)
     if _is_little_more_than(words, password.casefold()):
         return Strength(0, _TOO_NEAR, (_USUAL_ADVICE,))
-    looked_at = password[:LOOKED_AT]
-    if len(_SIGNS.intersection(looked_at)) > MOST_SIGNS and len(set(looked_at)) > 2 * MOST_SIGNS:
-        return Strength(4)  # so many different signs are no word
-    found = zxcvbn(looked_at, user_inputs=words)
-    warning, suggestions = found["feedback"]["warning"], found["feedback"]["suggestions"]
-    score = int(found["score"])
-    if score >= LEAST_SCORE:
-        return Strength(score, warning, tuple(suggestions))
-    return Strength(score, warning or "It is easily guessed.", tuple(suggestions) or (_USUAL_ADVICE,))
+    estimate = guesses.estimate(password, words)
+    if estimate.score >= LEAST_SCORE:
+        return Strength(estimate.score, estimate.warning, estimate.suggestions)
+    return Strength(
+        estimate.score, estimate.warning or "It is easily guessed.", estimate.suggestions or (_USUAL_ADVICE,)
+    )
 
 
 def _words(personal: Iterable[str]) -> list[str]:

@@ -1,0 +1,97 @@
+"""How many guesses a password takes, by zxcvbn, in a bounded time.
+
+zxcvbn's time grows with the square of the length, and with the number of ways in which signs may stand for letters. So
+it sees pieces of a password: each piece alone takes at most as many guesses as the whole, and the strongest decides.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+PIECE = 48
+MOST_READINGS = 4
+_STRONGEST_SCORE = 4
+_SCORES = (10**3, 10**6, 10**8, 10**10)
+"""zxcvbn's own: as many of them as a number of guesses exceeds are its score."""
+# The signs that zxcvbn takes for letters. It tries each combination of one sign for each letter.
+_SIGNS_OF = {
+    "a": "4@", "b": "8", "c": "({[<", "e": "3", "g": "69", "i": "1!|", "l": "1|7", "o": "0", "s": "$5", "t": "+7",
+    "x": "%", "z": "2",
+}  # fmt: skip
+_LETTERS = str.maketrans({sign: letter for letter, signs in reversed(_SIGNS_OF.items()) for sign in signs})
+_WITHOUT_SHIFT = str.maketrans('!@#$%^&*()_+{}|:"<>?', "1234567890-=[]\\;',./")
+SHIFT_PATTERNS = 5
+"""Guesses that holding the shift key for some of the characters adds: all, each second, each word …"""
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What zxcvbn says."""
+
+    guesses: float
+    warning: str = ""
+    suggestions: tuple[str, ...] = ()
+
+    @property
+    def score(self) -> int:
+        """0: among the first that anyone would try, to 4: not to be guessed."""
+        return sum(self.guesses >= limit + 5 for limit in _SCORES)
+
+    def times(self, guesses: float) -> "Estimate":
+        return Estimate(self.guesses * guesses, self.warning, self.suggestions)
+
+
+def estimate(password: str, words: Sequence[str]) -> Estimate:
+    """`words`: what is known of its owner. Not for several threads at once: zxcvbn keeps them globally."""
+    strongest = Estimate(0)
+    for start in range(0, len(password), PIECE):
+        strongest = max(strongest, _of_piece(password[start : start + PIECE], words), key=lambda found: found.guesses)
+        if strongest.score == _STRONGEST_SCORE:
+            break
+    return strongest
+
+
+def _of_piece(piece: str, words: Sequence[str]) -> Estimate:
+    """The least of several ways to guess it: as it stands, without the shift key, and as two texts, letter by letter.
+
+    zxcvbn takes a walk to and fro (`1q2w3e4r5t`) for one with many turns, which would be hard to guess. It is two runs.
+    """
+    ways = [_of_text(piece, words)]
+    if (typed := piece.lower().translate(_WITHOUT_SHIFT)) != piece:
+        ways.append(_of_text(typed, words).times(SHIFT_PATTERNS))
+    if len(typed) > 3:
+        runs = [_of_text(typed[first::2], words) for first in (0, 1)]
+        ways.append(runs[0].times(runs[1].guesses * (1 if typed == piece else SHIFT_PATTERNS)))
+    return min(ways, key=lambda found: found.guesses)
+
+
+def _of_text(text: str, words: Sequence[str]) -> Estimate:
+    """Where signs can be read in too many ways: with letters in their place, or part by part; whichever is less."""
+    if _readings(text) <= MOST_READINGS:
+        return _ask(text, words)
+    parts = [_ask(part, words) for part in _parts(text)]
+    whole = _ask(text.translate(_LETTERS), words)
+    return min(whole, parts[0].times(math.prod(part.guesses for part in parts[1:])), key=lambda found: found.guesses)
+
+
+def _readings(text: str) -> int:
+    return math.prod(max(1, len(set(signs).intersection(text))) for signs in _SIGNS_OF.values())
+
+
+def _parts(text: str) -> list[str]:
+    """Each as long as it can be read in few ways."""
+    parts = [text[0]]
+    for character in text[1:]:
+        if _readings(parts[-1] + character) <= MOST_READINGS:
+            parts[-1] += character
+        else:
+            parts.append(character)
+    return parts
+
+
+def _ask(text: str, words: Sequence[str]) -> Estimate:
+    from zxcvbn import zxcvbn  # 14 MiB, for those processes in which somebody chooses a password
+
+    found = zxcvbn(text, user_inputs=list(words))
+    feedback = found["feedback"]
+    return Estimate(float(found["guesses"]), feedback["warning"] or "", tuple(feedback["suggestions"]))
