@@ -12,6 +12,7 @@ from user_service.addresses import endpoints as addresses
 from user_service.api_clients import endpoints as api_clients
 from user_service.audit import endpoints as audit
 from user_service.auth import endpoints as auth
+from user_service.email_change import endpoints as email_change
 from user_service.exports import endpoints as exports
 from user_service.keys import endpoints as keys
 from user_service.keys import use_cases as key_use_cases
@@ -39,6 +40,7 @@ def create(settings: Settings | None = None) -> FastAPI:
             auth.router,
             passwords.router,
             verification.router,
+            email_change.router,
             sessions.router,
             mfa.router,
             addresses.router,

@@ -58,7 +58,10 @@ async def register(
     else:
         await desk.throttle.request(origin)
     by = origin.by(who) if who else origin
-    account = await use_cases.register(tx, desk.passwords, by, **body.model_dump(), verified=by_staff)
+    account = await use_cases.register(
+        tx, desk.passwords, by, email=body.email, password=body.password, full_name=body.full_name, roles=body.roles,
+        verified=by_staff,
+    )  # fmt: skip
     response.headers["Location"] = f"/users/{account.id}" if by_staff else "/users/me"
     set_etag(response, account.version)
     return AccountOut.of(account)
@@ -99,9 +102,17 @@ async def search(
     q: Annotated[str | None, Query(max_length=100, description="part of the name or the e-mail address")] = None,
     role: RoleName | None = None,
     active: bool | None = None,
+    colliding: Annotated[
+        bool | None, Query(description="whether another account has the same e-mail address in another spelling")
+    ] = None,
 ) -> Page[AccountOut]:
-    """Newest first."""
-    return page.of(await queries.search(tx, page.position, text=q, role=role, active=active), AccountOut.of)
+    """Newest first.
+
+    Addresses collide where accounts were made before all spellings of an address counted as one. Such accounts go on as
+    they are, each found by the very text that it has; let one of their owners change the address, or erase it.
+    """
+    found = await queries.search(tx, page.position, text=q, role=role, active=active, colliding=colliding)
+    return page.of(found, AccountOut.of)
 
 
 @router.get("/{user_id}", summary="One account", responses=problems(NotFound))

@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Column, Index, Text
+from sqlalchemy import Column, Index, Text, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlmodel import Field
 
@@ -12,6 +12,10 @@ from service_kit.clock import utcnow
 from service_kit.ids import uuid7
 from service_kit.problems import Problem
 from user_service.base import Base
+from user_service.emails import KEY
+
+SEARCHED = "fold(email || ' ' || full_name)"
+"""What a search for accounts looks into (`fold` is made by migration 0007)."""
 
 
 class EmailTaken(Problem, status=409, type="email-taken"):
@@ -31,6 +35,10 @@ class Account(Base, table=True):
     __table_args__ = (
         Index("ix_accounts_created_at_id", "created_at", "id"),
         Index("ix_accounts_roles", "roles", postgresql_using="gin"),
+        Index("uq_accounts_email_key", text(KEY.format("email")), unique=True, postgresql_where=text("NOT collides")),
+        Index("ix_accounts_email_key", text(KEY.format("email"))),
+        Index("ix_accounts_search", text(f"{SEARCHED} gin_trgm_ops"), postgresql_using="gin"),
+        Index("ix_accounts_colliding", "created_at", "id", postgresql_where=text("collides")),
     )
 
     id: UUID = Field(default_factory=uuid7, primary_key=True)
@@ -39,6 +47,8 @@ class Account(Base, table=True):
     password_hash: str
     roles: list[str] = Field(sa_column=Column(ARRAY(Text), nullable=False))
     email_verified: bool = False
+    collides: bool = Field(default=False, sa_column_kwargs={"server_default": "false"})
+    """Made before spellings of one address counted as one: another account has, or had, the same address."""
     active: bool = True
     version: int = 1
     created_at: datetime = Field(default_factory=utcnow)

@@ -1,27 +1,62 @@
 """Every statement about accounts."""
 
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, or_
+from sqlalchemy import ColumnElement, String, func, literal, literal_column, or_
 from sqlmodel import col, select
 
 from contracts.permissions import Role
 from service_kit.database import Tx
+from service_kit.database.containing import contains
 from service_kit.database.keyset import Position, Slice, keyset
-from user_service.accounts.models import Account
+from user_service.accounts.models import SEARCHED, Account
+from user_service.emails import KEY, EmailAddress
+
+_KEY: ColumnElement[str] = literal_column(KEY.format("accounts.email"), String)
+_NFKC: ColumnElement[str] = literal_column("NFKC", String)
 
 
 async def by_id(tx: Tx, account_id: UUID) -> Account | None:
     return await tx.get(Account, account_id)
 
 
-async def by_email(tx: Tx, email: str) -> Account | None:
-    return (await tx.exec(select(Account).where(Account.email == email.lower()))).first()
+def with_address(address: EmailAddress) -> tuple[ColumnElement[bool], list[ColumnElement[Any]]]:
+    """The condition for accounts with this address, in whatever spelling, and the order that puts the right one first.
+
+    Of accounts that collide, it is the one with exactly the typed text, else the oldest.
+    """
+    exactly = [col(Account.email) == text for text in (address.typed, address.text)]
+    order: list[ColumnElement[Any]] = [match.desc() for match in exactly]
+    order += [col(Account.created_at).asc(), col(Account.id).asc()]
+    return or_(_key_of(address) == _KEY, exactly[0]), order
 
 
-async def id_by_email(tx: Tx, email: str) -> UUID | None:
+async def by_email(tx: Tx, address: EmailAddress) -> Account | None:
+    condition, order = with_address(address)
+    return (await tx.exec(select(Account).where(condition).order_by(*order).limit(1))).first()
+
+
+async def id_and_email(tx: Tx, address: EmailAddress) -> tuple[UUID, str] | None:
     """No more than that: making an account of the row would take a time that tells that there is one."""
-    return (await tx.exec(select(Account.id).where(Account.email == email.lower()))).first()
+    condition, order = with_address(address)
+    statement = select(Account.id, Account.email).where(condition).order_by(*order).limit(1)
+    return (await tx.exec(statement)).first()
+
+
+async def is_taken(tx: Tx, address: EmailAddress, *, by_other_than: UUID | None = None) -> bool:
+    statement = select(Account.id).where(_key_of(address) == _KEY)
+    if by_other_than is not None:
+        statement = statement.where(col(Account.id) != by_other_than)
+    return (await tx.exec(statement.limit(1))).first() is not None
+
+
+async def colliding_with(tx: Tx, account: Account) -> list[Account]:
+    """Others that have this account's address in another spelling. There are few accounts that collide at all."""
+    key = EmailAddress.of(account.email).key
+    statement = select(Account).where(col(Account.collides), col(Account.id) != account.id).order_by(col(Account.id))
+    found = (await tx.exec(statement.with_for_update())).all()
+    return [other for other in found if EmailAddress.of(other.email).key == key]
 
 
 async def lock(tx: Tx, account_id: UUID) -> Account | None:
@@ -45,15 +80,22 @@ async def lock_holders(tx: Tx, role: str) -> list[Account]:
     return list((await tx.exec(statement.order_by(col(Account.id)).with_for_update())).all())
 
 
+def _key_of(address: EmailAddress) -> ColumnElement[str]:
+    return func.lower(func.normalize(literal(address.text, String), _NFKC))
+
+
 async def search(
-    tx: Tx, position: Position, *, text: str | None, role: str | None, active: bool | None
+    tx: Tx, position: Position, *, text: str | None, role: str | None, active: bool | None, colliding: bool | None
 ) -> Slice[Account]:
     statement = select(Account)
     if text:
-        pattern = f"%{text.lower()}%"
-        statement = statement.where(or_(col(Account.email).like(pattern), func.lower(Account.full_name).like(pattern)))
+        # An address is stored in one form of several, and what was typed may be another of them.
+        spellings = {text, EmailAddress.of(text).text}
+        statement = statement.where(or_(*(contains(SEARCHED, spelling) for spelling in sorted(spellings))))
     if role:
         statement = statement.where(col(Account.roles).contains([role]))
     if active is not None:
         statement = statement.where(Account.active == active)
+    if colliding is not None:
+        statement = statement.where(col(Account.collides) if colliding else ~col(Account.collides))
     return await keyset(tx, statement, position, Account.created_at, Account.id, descending=True)

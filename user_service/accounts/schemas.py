@@ -4,10 +4,11 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, EmailStr, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from contracts.permissions import Role
 from user_service.accounts.models import Account
+from user_service.emails import EmailAddress
 from user_service.passwords.schemas import Password
 from user_service.roles.schemas import RoleNames
 
@@ -22,7 +23,7 @@ class Registration(BaseModel):
         },
     )
 
-    email: EmailStr
+    email: EmailAddress
     password: Password
     full_name: FullName
     roles: RoleNames = Field(default=[Role.USER.value], description="other than User: by staff only")

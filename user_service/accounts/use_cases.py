@@ -20,6 +20,7 @@ from user_service.accounts.models import Account, EmailTaken, LastAdmin, NotOnes
 from user_service.accounts.passwords import Passwords
 from user_service.audit.models import OURSELVES, Action, Origin
 from user_service.audit.use_cases import record
+from user_service.emails import EmailAddress
 from user_service.mails import use_cases as mails
 from user_service.mails.models import Purpose
 from user_service.roles import grants
@@ -28,13 +29,15 @@ from user_service.settings import Settings
 
 
 async def register(
-    tx: Tx, passwords: Passwords, origin: Origin, *, email: str, password: str, full_name: str, roles: list[str],
-    verified: bool,
+    tx: Tx, passwords: Passwords, origin: Origin, *, email: EmailAddress, password: str, full_name: str,
+    roles: list[str], verified: bool,
 ) -> Account:  # fmt: skip
     """Whose address is not verified yet gets a mail that asks for it. Raises: EmailTaken, PasswordTooWeak."""
-    (await passwords.strength(password, email, full_name)).demand()
+    (await passwords.strength(password, email.text, full_name)).demand()
+    if await queries.is_taken(tx, email):
+        raise EmailTaken
     account = Account(
-        email=email.lower(),
+        email=email.text,
         full_name=full_name,
         password_hash=await passwords.hash(password),
         roles=roles,
@@ -47,7 +50,7 @@ async def register(
         raise EmailTaken from error
     await _tell(tx, account)
     if not verified:
-        mails.ask_for(tx, Purpose.VERIFY_EMAIL, account.email)
+        mails.ask_for(tx, Purpose.VERIFY_EMAIL, account.email, account.id)
     made = Action.ACCOUNT_CREATED if verified else Action.ACCOUNT_REGISTERED
     record(tx, origin, made, account.id, roles=[str(role) for role in roles])
     return account
@@ -73,6 +76,21 @@ async def mark_verified(tx: Tx, account: Account, origin: Origin) -> None:
     if account.change(email_verified=True):
         await _tell(tx, account)
         record(tx, origin, Action.EMAIL_VERIFIED, account.id)
+
+
+async def change_email(tx: Tx, account: Account, address: EmailAddress, origin: Origin) -> None:
+    """Its owner has read a mail to the new address. The account must be held. Raises: EmailTaken."""
+    if await queries.is_taken(tx, address, by_other_than=account.id):
+        raise EmailTaken
+    await _leave_address(tx, account)
+    if not account.change(email=address.text, email_verified=True, collides=False):
+        return
+    try:
+        await tx.flush()
+    except IntegrityError as error:
+        raise EmailTaken from error
+    await _tell(tx, account)
+    record(tx, origin, Action.EMAIL_CHANGED, account.id)
 
 
 async def change_by_staff(
@@ -109,7 +127,8 @@ async def erase(tx: Tx, origin: Origin, account_id: UUID) -> None:
     await outbox.add(tx, erased)
     await standing.forget(tx, [erased])
     await outbox.forget_published(tx, str(account.id))
-    await mails.forget(tx, account.email)
+    await mails.forget(tx, account.id, account.email)
+    await _leave_address(tx, account)
     record(tx, origin, Action.ACCOUNT_ERASED, account.id)
     await tx.delete(account)
 
@@ -121,13 +140,14 @@ async def ensure_first_admin(runtime: Runtime) -> None:
     if not settings.first_admin_email or not settings.first_admin_password.get_secret_value():
         return
     async with runtime.database.tx() as tx:
-        if await queries.lock_admins(tx) or await queries.by_email(tx, settings.first_admin_email):
+        email = EmailAddress.of(settings.first_admin_email)
+        if await queries.lock_admins(tx) or await queries.by_email(tx, email):
             return
         await register(
             tx,
             runtime.resource(Passwords),
             OURSELVES,
-            email=settings.first_admin_email,
+            email=email,
             password=settings.first_admin_password.get_secret_value(),
             full_name="First Admin",
             roles=[Role.ADMIN],
@@ -141,6 +161,15 @@ async def tell_holders_of(tx: Tx, role: str) -> None:
     for account in await queries.lock_holders(tx, role):
         account.version += 1
         await _tell(tx, account)
+
+
+async def _leave_address(tx: Tx, account: Account) -> None:
+    """Of accounts that collided by their address, the last one that is left has it to itself, in its usual form."""
+    if not account.collides:
+        return
+    others = await queries.colliding_with(tx, account)
+    if len(others) == 1 and others[0].change(email=EmailAddress.of(others[0].email).text, collides=False):
+        await _tell(tx, others[0])
 
 
 def _touched(account: Account, fields: Mapping[str, object]) -> set[str]:

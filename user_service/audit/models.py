@@ -27,6 +27,9 @@ class Action(StrEnum):
     ACCOUNT_ERASED = "account.erased"
     ROLES_CHANGED = "roles.changed"
     EMAIL_VERIFIED = "email.verified"
+    EMAIL_CHANGE_ASKED = "email.change-asked"
+    EMAIL_CHANGE_REFUSED = "email.change-refused"
+    EMAIL_CHANGED = "email.changed"
     PASSWORD_CHANGED = "password.changed"  # noqa: S105 (a word, no secret)
     PASSWORD_CHANGE_REFUSED = "password.change-refused"  # noqa: S105
     PASSWORD_RESET_ASKED = "password.reset-asked"  # noqa: S105

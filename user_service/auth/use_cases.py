@@ -21,6 +21,7 @@ from user_service.audit.models import Action, Origin
 from user_service.audit.use_cases import record
 from user_service.auth.models import InvalidClient, InvalidGrant, InvalidScope, MfaRequired, WrongCode
 from user_service.auth.schemas import TokensOut
+from user_service.emails import EmailAddress
 from user_service.keys.signer import Signer
 from user_service.keys.vault import Vault
 from user_service.mfa import queries as factors
@@ -59,7 +60,7 @@ class SignIn:
 
     async def by_password(self, email: str, password: str, origin: Origin, otp: str | None = None) -> SignedIn:
         """Raises: InvalidGrant, TooManyRequests, MfaRequired, WrongCode, TooManyTries."""
-        account = await self.desk.verify(email, password, origin)
+        account = await self.desk.verify(EmailAddress.of(email), password, origin)
         async with self.database.tx() as tx:
             with_code = await factors.is_on(tx, account.id)
         if with_code and otp is None:
@@ -108,7 +109,7 @@ class SignIn:
             await throttle.remember(tx, now.id, origin)
             record(tx, replace(origin, session_id=session.id), Action.SIGN_IN_SUCCEEDED, now.id)
         tokens = await self._for_person(now, permissions, session, refresh_token)
-        return SignedIn(tokens, self.desk.throttle.device_cookie(now.email, origin))
+        return SignedIn(tokens, self.desk.throttle.device_cookie(EmailAddress.of(now.email), origin))
 
     async def _permissions(self, tx: Tx, account: Account, session: Session) -> frozenset[str]:
         held = await permissions_held(tx, account.roles)

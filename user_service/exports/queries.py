@@ -40,8 +40,9 @@ SECTIONS = [
     Section(
         "mails_to_send",
         """
-        SELECT mails.id, to_jsonb(mails)::text FROM mails JOIN accounts AS account USING (email)
-        WHERE account.id = $1 AND mails.id > $2 ORDER BY mails.id LIMIT $3
+        SELECT id, to_jsonb(mails)::text FROM mails
+        WHERE (account_id = $1 OR account_id IS NULL AND email = (SELECT email FROM accounts WHERE id = $1))
+          AND id > $2 ORDER BY id LIMIT $3
         """,
     ),
     Section("audit_log", AUDITED),

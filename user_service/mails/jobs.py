@@ -15,6 +15,8 @@ from service_kit.database import Database
 from service_kit.jobs import Job, all_of
 from service_kit.mail import Mailer, Refused, ServerAway
 from service_kit.runtime import Runtime
+from user_service.accounts import queries as accounts
+from user_service.emails import EmailAddress
 from user_service.mails import queries
 from user_service.mails.models import Purpose
 from user_service.mails.queries import Claimed
@@ -57,7 +59,7 @@ class _Sender:
         self._settings = settings
 
     async def handle(self, mail: Claimed) -> None:
-        if mail.account_id is None or (mail.purpose == Purpose.VERIFY_EMAIL and mail.email_verified):
+        if mail.account_id is None or _is_pointless(mail):
             await self._end(mail, "not needed")
         elif utcnow() > mail.created_at + lifetime_of(mail.purpose, self._settings):
             await self._end(mail, "too late")
@@ -65,18 +67,33 @@ class _Sender:
             await self._send(mail, mail.account_id)
 
     async def _send(self, mail: Claimed, account_id: UUID) -> None:
-        token, lifetime = new_token(), lifetime_of(mail.purpose, self._settings)
-        async with self._database.hot() as connection:
-            await queries.keep_token(connection, hash_of(token), account_id, mail.purpose, utcnow() + lifetime)
+        purpose, lifetime = await self._purpose(mail, account_id), lifetime_of(mail.purpose, self._settings)
+        token = None if purpose.is_notice else new_token()
+        if token is not None:
+            async with self._database.hot() as connection:
+                kept = await queries.keep_token(connection, hash_of(token), mail.id, account_id, utcnow() + lifetime)
+            if not kept:
+                await self._end(mail, "not needed")
+                return
+        web_url, mail_from = self._settings.web_url, self._mailer.mail_from
         try:
-            message = compose(mail, token, lifetime, web_url=self._settings.web_url, mail_from=self._mailer.mail_from)
+            message = compose(mail, purpose, token, lifetime, web_url=web_url, mail_from=mail_from)
             await self._mailer.send(message, mail.email)
         except (ServerAway, Refused, ValueError) as error:
-            async with self._database.hot() as connection:
-                await queries.drop_token(connection, hash_of(token))
+            if token is not None:
+                async with self._database.hot() as connection:
+                    await queries.drop_token(connection, hash_of(token))
             await self._failed(mail, error)
         else:
             await self._end(mail, "sent")
+
+    async def _purpose(self, mail: Claimed, account_id: UUID) -> Purpose:
+        """Whoever asked for an address that another account has is told nothing; the address's owner is."""
+        if mail.purpose != Purpose.CHANGE_EMAIL:
+            return mail.purpose
+        async with self._database.tx() as tx:
+            taken = await accounts.is_taken(tx, EmailAddress.of(mail.email), by_other_than=account_id)
+        return Purpose.EMAIL_IN_USE if taken else mail.purpose
 
     async def _failed(self, mail: Claimed, error: Exception) -> None:
         if isinstance(error, ValueError) or (isinstance(error, Refused) and error.permanent) or _was_last(mail):
@@ -93,6 +110,13 @@ class _Sender:
         async with self._database.hot() as connection:
             await queries.remove(connection, mail.id)
         MAILS.labels(mail.purpose, outcome).inc()
+
+
+def _is_pointless(mail: Claimed) -> bool:
+    """A code for an address that is confirmed already, or that the account has left since the mail was asked for."""
+    if mail.purpose == Purpose.VERIFY_EMAIL and mail.email_verified:
+        return True
+    return mail.purpose in (Purpose.VERIFY_EMAIL, Purpose.RESET_PASSWORD) and mail.email != mail.account_email
 
 
 def _was_last(mail: Claimed) -> bool:

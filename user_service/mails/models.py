@@ -13,10 +13,21 @@ from user_service.base import Base
 
 
 class Purpose(StrEnum):
-    """What a mail is for, and what its token opens."""
+    """What a mail is for, and what its token opens. Notices have none: they only tell the owner what was done."""
 
     VERIFY_EMAIL = "verify-email"
     RESET_PASSWORD = "reset-password"  # noqa: S105 (a word, no secret)
+    CHANGE_EMAIL = "change-email"
+    EMAIL_IN_USE = "email-in-use"
+    EMAIL_CHANGE_ASKED = "email-change-asked"
+    EMAIL_CHANGED = "email-changed"
+
+    @property
+    def is_notice(self) -> bool:
+        return self in _NOTICES
+
+
+_NOTICES = frozenset({Purpose.EMAIL_IN_USE, Purpose.EMAIL_CHANGE_ASKED, Purpose.EMAIL_CHANGED})
 
 
 class TokenNotGood(Problem, status=400, type="mail-token-not-good"):
@@ -26,7 +37,8 @@ class TokenNotGood(Problem, status=400, type="mail-token-not-good"):
 class Mail(Base, table=True):
     """A mail that was asked for; gone once it is sent. While a process sends it, `next_attempt_at` ends its hold.
 
-    The address may be nobody's: who asks is told the same, and the sender finds out.
+    The address may be nobody's, and then `account_id` is empty: who asks is told the same, and the sender finds out. No
+    foreign key holds it, because checking one would take a time that tells whether there is an account.
     """
 
     __tablename__ = "mails"
@@ -37,6 +49,7 @@ class Mail(Base, table=True):
     id: UUID = Field(default_factory=uuid7, primary_key=True)
     purpose: str
     email: str = Field(index=True)
+    account_id: UUID | None = Field(default=None, index=True)
     attempts: int = 0
     next_attempt_at: datetime = Field(default_factory=utcnow, index=True)
     created_at: datetime = Field(default_factory=utcnow)
@@ -50,5 +63,7 @@ class MailToken(Base, table=True):
     token_hash: bytes = Field(primary_key=True)
     account_id: UUID = Field(foreign_key="accounts.id", ondelete="CASCADE", index=True)
     purpose: str
+    email: str | None = None
+    """Where it was mailed to; empty in tokens from before this was kept."""
     created_at: datetime = Field(default_factory=utcnow)
     expires_at: datetime = Field(index=True)

@@ -1,13 +1,15 @@
 """Every statement about mails and their tokens."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import delete
+from sqlalchemy import delete, func, or_
 from sqlmodel import col, select
 
 from service_kit.database import HotConn, Tx
+from user_service.accounts.models import Account
 from user_service.mails.models import Mail, MailToken, Purpose
 
 # Moving `next_attempt_at` ahead is the hold: whoever crashes loses it by time alone.
@@ -19,13 +21,17 @@ WITH due AS (
     FROM due WHERE mails.id = due.id RETURNING mails.*
 )
 SELECT claimed.id, claimed.purpose, claimed.email, claimed.attempts, claimed.created_at,
-       account.id AS account_id, account.email_verified
-FROM claimed LEFT JOIN accounts AS account ON account.email = claimed.email AND account.active
+       account.id AS account_id, account.email AS account_email, account.email_verified
+FROM claimed LEFT JOIN accounts AS account ON account.active
+     AND account.id = coalesce(claimed.account_id, (SELECT id FROM accounts AS found WHERE found.email = claimed.email))
 """
 POSTPONE = "UPDATE mails SET next_attempt_at = now() + $2::interval, attempts = attempts - $3 WHERE id = $1"
+# The mail is locked: what forgets it deletes the mail first and then the tokens, so that neither outlives the other.
 KEEP = """
-INSERT INTO mail_tokens (token_hash, account_id, purpose, created_at, expires_at)
-SELECT $1, id, $3, now(), $4 FROM accounts WHERE id = $2
+WITH mail AS (SELECT purpose, email FROM mails WHERE id = $2 FOR KEY SHARE)
+INSERT INTO mail_tokens (token_hash, account_id, purpose, email, created_at, expires_at)
+SELECT $1, account.id, mail.purpose, mail.email, now(), $4 FROM mail JOIN accounts AS account ON account.id = $3
+RETURNING true
 """
 
 
@@ -39,6 +45,7 @@ class Claimed:
     attempts: int
     created_at: datetime
     account_id: UUID | None
+    account_email: str | None
     email_verified: bool | None
 
 
@@ -57,10 +64,10 @@ async def remove(connection: HotConn, mail_id: UUID) -> None:
 
 
 async def keep_token(
-    connection: HotConn, token_hash: bytes, account_id: UUID, purpose: Purpose, expires_at: datetime
-) -> None:
-    """Unless the account was erased meanwhile."""
-    await connection.execute(KEEP, token_hash, account_id, purpose.value, expires_at)
+    connection: HotConn, token_hash: bytes, mail_id: UUID, account_id: UUID, expires_at: datetime
+) -> bool:
+    """False, and nothing is kept, where the account was erased or the mail forgotten meanwhile."""
+    return bool(await connection.fetchval(KEEP, token_hash, mail_id, account_id, expires_at))
 
 
 async def drop_token(connection: HotConn, token_hash: bytes) -> None:
@@ -68,19 +75,28 @@ async def drop_token(connection: HotConn, token_hash: bytes) -> None:
 
 
 async def find_token(tx: Tx, token_hash: bytes, purpose: Purpose, now: datetime) -> MailToken | None:
+    """Not one that was mailed to an address which the account has left, unless the token is for moving to another."""
     statement = select(MailToken).where(
         MailToken.token_hash == token_hash, MailToken.purpose == purpose, MailToken.expires_at > now
     )
+    if purpose != Purpose.CHANGE_EMAIL:
+        present = select(Account.email).where(Account.id == MailToken.account_id).scalar_subquery()
+        statement = statement.where(func.coalesce(MailToken.email, present) == present)
     return (await tx.exec(statement)).first()
 
 
-async def delete_tokens(tx: Tx, account_id: UUID, purpose: Purpose) -> None:
+async def delete_tokens(tx: Tx, account_id: UUID, purposes: Collection[Purpose]) -> None:
     of_account = col(MailToken.account_id) == account_id
-    await tx.exec(delete(MailToken).where(of_account, col(MailToken.purpose) == purpose))
+    await tx.exec(delete(MailToken).where(of_account, col(MailToken.purpose).in_(purposes)))
 
 
-async def delete_to(tx: Tx, email: str) -> None:
-    await tx.exec(delete(Mail).where(col(Mail.email) == email))
+async def delete_mails(tx: Tx, account_id: UUID, purposes: Collection[Purpose]) -> None:
+    of_account = col(Mail.account_id) == account_id
+    await tx.exec(delete(Mail).where(of_account, col(Mail.purpose).in_(purposes)))
+
+
+async def delete_all(tx: Tx, account_id: UUID, email: str) -> None:
+    await tx.exec(delete(Mail).where(or_(col(Mail.account_id) == account_id, col(Mail.email) == email)))
 
 
 async def delete_expired(tx: Tx, now: datetime) -> None:

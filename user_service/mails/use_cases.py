@@ -12,15 +12,19 @@ from user_service.mails import queries
 from user_service.mails.models import Mail, Purpose, TokenNotGood
 from user_service.settings import Settings
 
+NOTICES_ARE_NEWS_FOR = timedelta(days=7)
 
-def ask_for(tx: Tx, purpose: Purpose, email: str) -> None:
-    """The mail goes out after the commit, if the address is somebody's."""
-    tx.add(Mail(purpose=purpose, email=email.lower()))
+
+def ask_for(tx: Tx, purpose: Purpose, email: str, account_id: UUID | None) -> None:
+    """The mail goes out after the commit, if there is such an account."""
+    tx.add(Mail(purpose=purpose, email=email, account_id=account_id))
 
 
 def lifetime_of(purpose: Purpose, settings: Settings) -> timedelta:
-    """How long what a mail says is good for."""
-    if purpose == Purpose.VERIFY_EMAIL:
+    """How long what a mail says is good for, or of use."""
+    if purpose.is_notice:
+        return NOTICES_ARE_NEWS_FOR
+    if purpose in (Purpose.VERIFY_EMAIL, Purpose.CHANGE_EMAIL):
         return timedelta(hours=settings.verify_email_hours)
     return timedelta(minutes=settings.password_reset_minutes)
 
@@ -45,17 +49,27 @@ async def whose(tx: Tx, token: str, purpose: Purpose) -> UUID:
 async def use(tx: Tx, token: str, purpose: Purpose) -> UUID:
     """As `whose`, and it was the last time: also for what was mailed beside it. The account must be held."""
     account_id = await whose(tx, token, purpose)
-    await queries.delete_tokens(tx, account_id, purpose)
+    await queries.delete_tokens(tx, account_id, [purpose])
     return account_id
 
 
-async def forget(tx: Tx, email: str) -> None:
-    """What was not sent yet to this address is not sent."""
-    await queries.delete_to(tx, email)
+async def mailed_to(tx: Tx, token: str, purpose: Purpose, account_id: UUID) -> str:
+    """The address that this token of the account was mailed to. Raises: TokenNotGood."""
+    found = await queries.find_token(tx, hash_of(token), purpose, utcnow())
+    if found is None or found.account_id != account_id or found.email is None:
+        raise TokenNotGood
+    return found.email
 
 
-async def forget_tokens(tx: Tx, account_id: UUID, purpose: Purpose) -> None:
-    await queries.delete_tokens(tx, account_id, purpose)
+async def forget(tx: Tx, account_id: UUID, email: str) -> None:
+    """What was not sent yet to this account, or to this address, is not sent."""
+    await queries.delete_all(tx, account_id, email)
+
+
+async def forget_tokens(tx: Tx, account_id: UUID, *purposes: Purpose) -> None:
+    """Codes that were mailed for these purposes are void, and what was not sent yet is not sent."""
+    await queries.delete_mails(tx, account_id, purposes)
+    await queries.delete_tokens(tx, account_id, purposes)
 
 
 async def prune(runtime: Runtime) -> None:

@@ -10,6 +10,10 @@ from user_service.mails.queries import Claimed
 SUBJECTS = {
     Purpose.VERIFY_EMAIL: "Confirm your e-mail address",
     Purpose.RESET_PASSWORD: "Choose a new password",
+    Purpose.CHANGE_EMAIL: "Confirm your new e-mail address",
+    Purpose.EMAIL_IN_USE: "This e-mail address has an account already",
+    Purpose.EMAIL_CHANGE_ASKED: "Your e-mail address is to be changed",
+    Purpose.EMAIL_CHANGED: "Your e-mail address was changed",
 }
 WORDS = {
     Purpose.VERIFY_EMAIL: """\
@@ -26,21 +30,53 @@ somebody asked for a new password for your account at Online Mart. If that was y
 
 If it wasn't you, do nothing: your password stays as it is. Pass this mail on to nobody: it opens your account.
 """,
+    Purpose.CHANGE_EMAIL: """\
+Hello,
+
+somebody wants to use this address for their account at Online Mart. If that was you, sign in and confirm it within
+{lifetime}{way}
+
+If it wasn't you, do nothing: the account keeps the address that it has.
+""",
+    Purpose.EMAIL_IN_USE: """\
+Hello,
+
+somebody wanted to use this address for another account at Online Mart. You have an account with it already, so nothing
+was changed. If it was you: sign in to that account instead, or erase it or give it another address first.
+
+If it wasn't you, do nothing.
+""",
+    Purpose.EMAIL_CHANGE_ASKED: """\
+Hello,
+
+somebody who knows your password wants your account at Online Mart to use another e-mail address. It will, once that
+address is confirmed.
+
+If it wasn't you, choose a new password at once ("forgotten password"): that stops the change, and signs everybody out.
+""",
+    Purpose.EMAIL_CHANGED: """\
+Hello,
+
+your account at Online Mart uses another e-mail address from now on. Nothing else is sent to this one.
+
+If it wasn't you, tell us at once: somebody knows your password.
+""",
 }
 
 
-def compose(mail: Claimed, token: str, lifetime: timedelta, *, web_url: str, mail_from: str) -> EmailMessage:
-    """Raises: ValueError, for an address that nothing can be sent to."""
+def compose(
+    mail: Claimed, purpose: Purpose, token: str | None, lifetime: timedelta, *, web_url: str, mail_from: str
+) -> EmailMessage:
+    """`token`: None for a notice. Raises: ValueError, for an address that nothing can be sent to."""
     message = EmailMessage()
     message["Message-ID"] = f"<{mail.id}.{mail.purpose}@{parseaddr(mail_from)[1].rpartition('@')[2]}>"
     message["Date"] = format_datetime(mail.created_at)
     message["From"] = mail_from
     message["To"] = mail.email
-    message["Subject"] = SUBJECTS[mail.purpose]
+    message["Subject"] = SUBJECTS[purpose]
     message["Auto-Submitted"] = "auto-generated"
-    message.set_content(
-        WORDS[mail.purpose].format(lifetime=_in_words(lifetime), way=_way(mail.purpose, token, web_url))
-    )
+    way = _way(purpose, token, web_url) if token else ""
+    message.set_content(WORDS[purpose].format(lifetime=_in_words(lifetime), way=way))
     return message
 
 

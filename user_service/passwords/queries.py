@@ -7,14 +7,17 @@ from sqlmodel import col, select
 
 from service_kit.database import Tx
 from user_service.accounts.models import Account
+from user_service.accounts.queries import with_address
+from user_service.emails import EmailAddress
 from user_service.throttle.models import KnownAddress
 
 
-async def account_and_whether_known(tx: Tx, email: str, address: str) -> tuple[Account | None, bool]:
+async def account_and_whether_known(tx: Tx, email: EmailAddress, address: str) -> tuple[Account | None, bool]:
     """In one statement, so that an account which isn't there takes as long as one that is."""
     known = (col(KnownAddress.account_id) == Account.id) & (col(KnownAddress.address) == address)
     statement = select(Account, KnownAddress.address).join(KnownAddress, known, isouter=True)
-    found = (await tx.exec(statement.where(Account.email == email.lower()))).first()
+    condition, order = with_address(email)
+    found = (await tx.exec(statement.where(condition).order_by(*order).limit(1))).first()
     return (found[0], found[1] is not None) if found else (None, False)
 
 

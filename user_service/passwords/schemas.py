@@ -2,8 +2,9 @@
 
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, EmailStr, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
+from user_service.emails import EmailAddress
 from user_service.passwords.strength import LONGEST, SHORTEST, Strength, of_good_length
 
 # One character may be several before it is normalised.
@@ -34,7 +35,7 @@ class PasswordChange(BaseModel):
 class ResetRequest(BaseModel):
     model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"email": "ada@example.com"}})
 
-    email: EmailStr
+    email: EmailAddress
 
 
 class Reset(BaseModel):

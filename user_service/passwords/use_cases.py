@@ -15,6 +15,7 @@ from user_service.accounts.use_cases import mark_verified
 from user_service.audit.models import Action, Origin
 from user_service.audit.use_cases import record
 from user_service.auth.models import InvalidGrant
+from user_service.emails import EmailAddress
 from user_service.mails import use_cases as mails
 from user_service.mails.models import Purpose, TokenNotGood
 from user_service.passwords import queries
@@ -34,7 +35,7 @@ class PasswordDesk:
     passwords: Passwords
     throttle: Throttle
 
-    async def verify(self, email: str, password: str, origin: Origin) -> Account:
+    async def verify(self, email: EmailAddress, password: str, origin: Origin) -> Account:
         """The account that e-mail address and password open. Raises: InvalidGrant, TooManyRequests.
 
         Whether there is an account or not, the same statements run and one password is verified.
@@ -54,26 +55,36 @@ class PasswordDesk:
         async with self.database.tx() as tx:
             account = await accounts.by_id(tx, who.user_id) or not_found(Account, who.user_id)
         (await self.passwords.strength(new, account.email, account.full_name)).demand()
-        counted_in = await self.throttle.sign_in(account.email, account.id, origin, knows_address=True)
-        if not await self.passwords.verify(present, account.password_hash):
-            async with self.database.tx() as tx:
-                record(tx, origin, Action.PASSWORD_CHANGE_REFUSED, account.id)
-            raise WrongPassword
+        await self.prove(account, present, origin, Action.PASSWORD_CHANGE_REFUSED)
         hashed = await self.passwords.hash(new)
         async with self.database.tx() as tx:
             if not await queries.replace_hash(tx, account.id, account.password_hash, hashed):
                 raise WrongPassword  # somebody changed it in the meantime
             await sessions.end_all(tx, account.id, but=who.session_id)
-            await mails.forget_tokens(tx, account.id, Purpose.RESET_PASSWORD)
-            await throttle.give_back(tx, counted_in)
+            await mails.forget_tokens(tx, account.id, Purpose.RESET_PASSWORD, Purpose.CHANGE_EMAIL)
             record(tx, origin, Action.PASSWORD_CHANGED, account.id)
 
-    async def ask_for_reset(self, email: str, origin: Origin) -> None:
+    async def prove(self, account: Account, present: str, origin: Origin, refused: Action) -> None:
+        """Somebody who is signed in shows the password again. Raises: WrongPassword, after writing `refused` down,
+        TooManyRequests."""
+        address = EmailAddress.of(account.email)
+        counted_in = await self.throttle.sign_in(address, account.id, origin, knows_address=True)
+        is_right = await self.passwords.verify(present, account.password_hash)
+        async with self.database.tx() as tx:
+            if is_right:
+                await throttle.give_back(tx, counted_in)
+            else:
+                record(tx, origin, refused, account.id)
+        if not is_right:
+            raise WrongPassword
+
+    async def ask_for_reset(self, email: EmailAddress, origin: Origin) -> None:
         """A mail with a token goes to the account's address, if it is somebody's. Raises: TooManyRequests."""
         await self.throttle.mail(email, origin)
         async with self.database.tx() as tx:
-            account_id = await accounts.id_by_email(tx, email)
-            mails.ask_for(tx, Purpose.RESET_PASSWORD, email)
+            account_id, known_as = await accounts.id_and_email(tx, email) or (None, email.text)
+            # To the address as the account has it: what was typed may only look like it.
+            mails.ask_for(tx, Purpose.RESET_PASSWORD, known_as, account_id)
             record(tx, origin, Action.PASSWORD_RESET_ASKED, account_id)
 
     async def reset(self, token: str, new: str, origin: Origin) -> None:
@@ -86,6 +97,7 @@ class PasswordDesk:
         async with self.database.tx() as tx:
             account = await accounts.lock(tx, account_id) or not_found(Account, account_id)
             await mails.use(tx, token, Purpose.RESET_PASSWORD)
+            await mails.forget_tokens(tx, account_id, Purpose.CHANGE_EMAIL)
             if not account.active:
                 raise TokenNotGood
             account.password_hash = hashed

@@ -8,6 +8,7 @@ from datetime import timedelta
 from pydantic import SecretStr
 
 from service_kit.clock import utcnow
+from user_service.emails import EmailAddress
 
 COOKIE = "device"
 GOOD_FOR = timedelta(days=180)
@@ -22,11 +23,11 @@ class Devices:
     def __init__(self, secret: SecretStr) -> None:
         self._key = hmac.digest(secret.get_secret_value().encode(), b"known devices", "sha256")
 
-    def make(self, email: str) -> str:
+    def make(self, email: EmailAddress) -> str:
         device, made_at = secrets.token_urlsafe(16), str(int(utcnow().timestamp()))
         return f"{device}.{made_at}.{self._mac(device, made_at, email)}"
 
-    def find(self, cookie: str | None, email: str) -> str | None:
+    def find(self, cookie: str | None, email: EmailAddress) -> str | None:
         """The device's id, if it signed in to this account before."""
         parts = (cookie or "").split(".")
         if len(parts) != 3:
@@ -37,6 +38,6 @@ class Devices:
             return None
         return device if utcnow().timestamp() - int(made_at) < GOOD_FOR.total_seconds() else None
 
-    def _mac(self, device: str, made_at: str, email: str) -> str:
-        text = "\n".join((device, made_at, email.lower())).encode(errors="replace")
+    def _mac(self, device: str, made_at: str, email: EmailAddress) -> str:
+        text = "\n".join((device, made_at, email.key)).encode(errors="replace")
         return hashlib.blake2b(text, key=self._key, digest_size=20).hexdigest()

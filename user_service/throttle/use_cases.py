@@ -13,6 +13,7 @@ from service_kit.database import Database, Tx
 from service_kit.problems import TooManyRequests
 from service_kit.runtime import Runtime
 from user_service.audit.models import Origin
+from user_service.emails import EmailAddress
 from user_service.settings import Settings
 from user_service.throttle import queries
 from user_service.throttle.devices import Devices
@@ -40,7 +41,7 @@ class Throttle:
         self._strength = Limit("password-strength", 10 * settings.requests_of_address)
 
     async def sign_in(
-        self, email: str, account_id: UUID | None, origin: Origin, *, knows_address: bool
+        self, email: EmailAddress, account_id: UUID | None, origin: Origin, *, knows_address: bool
     ) -> list[Bucket]:
         """Counts a try before its password is looked at; what it was counted in. Raises: TooManyRequests.
 
@@ -57,7 +58,7 @@ class Throttle:
         where = Bucket(self._address, network_of(origin.address))
         return await self._take(where, Bucket(self._strangers, digest(email)))
 
-    async def mail(self, email: str, origin: Origin) -> None:
+    async def mail(self, email: EmailAddress, origin: Origin) -> None:
         """Counts a mail that was asked for. Raises: TooManyRequests."""
         if self._on:
             where = Bucket(self._requests, network_of(origin.address))
@@ -73,12 +74,12 @@ class Throttle:
         if self._on:
             await self._take(Bucket(self._strength, network_of(origin.address)))
 
-    def device_cookie(self, email: str, origin: Origin) -> str:
+    def device_cookie(self, email: EmailAddress, origin: Origin) -> str:
         """What the device shows next time; a device that is known keeps its own."""
         known = self._devices.find(origin.device, email)
         return str(origin.device) if known else self._devices.make(email)
 
-    def _known_as(self, email: str, account_id: UUID | None, origin: Origin, knows_address: bool) -> list[str]:
+    def _known_as(self, email: EmailAddress, account_id: UUID | None, origin: Origin, knows_address: bool) -> list[str]:
         device = self._devices.find(origin.device, email)
         return [
             *([f"device:{device}"] if device and account_id else []),
@@ -127,6 +128,6 @@ def network_of(address: str | None) -> str:
     return str(ip_network(f"{found}/64", strict=False)) if isinstance(found, IPv6Address) else str(found)
 
 
-def digest(email: str) -> str:
+def digest(email: EmailAddress) -> str:
     """E-mail addresses, which may belong to nobody, don't stand in the buckets' keys."""
-    return hashlib.sha256(email.lower().encode(errors="replace")).hexdigest()[:32]
+    return hashlib.sha256(email.key.encode(errors="replace")).hexdigest()[:32]

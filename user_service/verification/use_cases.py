@@ -8,6 +8,7 @@ from user_service.accounts import queries as accounts
 from user_service.accounts.models import Account
 from user_service.accounts.use_cases import mark_verified
 from user_service.audit.models import Origin
+from user_service.emails import EmailAddress
 from user_service.mails import use_cases as mails
 from user_service.mails.models import Purpose, TokenNotGood
 from user_service.throttle.use_cases import Throttle
@@ -19,8 +20,8 @@ async def ask_again(tx: Tx, throttle: Throttle, account_id: UUID, origin: Origin
     account = await accounts.by_id(tx, account_id) or not_found(Account, account_id)
     if account.email_verified:
         raise AlreadyVerified
-    await throttle.mail(account.email, origin)
-    mails.ask_for(tx, Purpose.VERIFY_EMAIL, account.email)
+    await throttle.mail(EmailAddress.of(account.email), origin)
+    mails.ask_for(tx, Purpose.VERIFY_EMAIL, account.email, account.id)
 
 
 async def verify(tx: Tx, token: str, origin: Origin) -> None:

@@ -1,0 +1,72 @@
+"""Another e-mail address over HTTP."""
+
+from typing import Annotated
+
+from fastapi import Depends, Request, Response
+
+from service_kit.database import Tx
+from service_kit.http.answers import problems
+from service_kit.http.etag import set_etag
+from service_kit.http.router import Router
+from service_kit.problems import NotFound, TooManyRequests
+from service_kit.security import Principal, Requires
+from user_service.accounts.models import EmailTaken
+from user_service.accounts.schemas import AccountOut
+from user_service.audit.endpoints import FromWhere
+from user_service.email_change import use_cases
+from user_service.email_change.models import SameEmail, SecondFactorNeeded, WrongSecondFactor
+from user_service.email_change.schemas import EmailChange, EmailConfirmation
+from user_service.email_change.use_cases import EmailChanges
+from user_service.keys.vault import Vault
+from user_service.mails.models import TokenNotGood
+from user_service.mfa.models import TooManyTries
+from user_service.mfa.use_cases import Mfa
+from user_service.passwords.endpoints import Desk
+from user_service.passwords.models import WrongPassword
+
+router = Router(prefix="/users/me/email", tags=["e-mail address"])
+
+
+async def _changes_of(request: Request, desk: Desk) -> EmailChanges:
+    return EmailChanges(desk, Mfa(desk.database, request.app.state.runtime.resource(Vault), desk.passwords))
+
+
+@router.post(
+    "",
+    status_code=202,
+    summary="Change my e-mail address",
+    responses=problems(
+        NotFound, SameEmail, WrongPassword, SecondFactorNeeded, WrongSecondFactor, TooManyTries, TooManyRequests
+    ),
+)
+async def ask(
+    body: EmailChange,
+    who: Annotated[Principal, Requires("users:write")],
+    changes: Annotated[EmailChanges, Depends(_changes_of)],
+    origin: FromWhere,
+) -> None:
+    """Mails a link and a code to the new address, and a notice to the present one. Nothing changes until the code comes
+    back (`POST /users/me/email/confirm`), within a day. A second request replaces the first.
+
+    The answer is the same whether another account has the new address or not; then the mail says so.
+    """
+    await changes.ask(who, body.new_email, body.present_password, body.otp, origin.by(who))
+
+
+@router.post(
+    "/confirm",
+    summary="Confirm my new e-mail address",
+    responses=problems(NotFound, TokenNotGood, EmailTaken),
+)
+async def confirm(
+    body: EmailConfirmation,
+    tx: Tx,
+    who: Annotated[Principal, Requires("users:write")],
+    origin: FromWhere,
+    response: Response,
+) -> AccountOut:
+    """With the code that was mailed there. From now on the account signs in with the new address, which counts as
+    confirmed; all other sessions end."""
+    account = await use_cases.confirm(tx, who, body.token, origin.by(who))
+    set_etag(response, account.version)
+    return AccountOut.of(account)

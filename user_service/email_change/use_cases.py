@@ -1,0 +1,82 @@
+"""Another e-mail address for an account: asked for with the password, and confirmed by a code that is mailed there."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from service_kit.database import Tx
+from service_kit.problems import not_found
+from service_kit.security import Principal
+from user_service.accounts import queries as accounts
+from user_service.accounts import use_cases as account_use_cases
+from user_service.accounts.models import Account
+from user_service.audit.models import Action, Origin
+from user_service.audit.use_cases import record
+from user_service.email_change.models import SameEmail, SecondFactorNeeded, WrongSecondFactor
+from user_service.emails import EmailAddress
+from user_service.mails import use_cases as mails
+from user_service.mails.models import Purpose
+from user_service.mfa import queries as factors
+from user_service.mfa.models import MfaNotOn, WrongProof
+from user_service.mfa.use_cases import Mfa
+from user_service.passwords.models import WrongPassword
+from user_service.passwords.use_cases import PasswordDesk
+from user_service.sessions import queries as sessions
+
+
+@dataclass(frozen=True, slots=True)
+class EmailChanges:
+    desk: PasswordDesk
+    mfa: Mfa
+
+    async def ask(self, who: Principal, new: EmailAddress, password: str, otp: str | None, origin: Origin) -> None:
+        """Mails a code to the new address, and a notice to the present one if it is confirmed.
+
+        Whether another account has the new address shows in the mail alone, which its owner reads. Raises: NotFound,
+        SameEmail, WrongPassword, SecondFactorNeeded, WrongSecondFactor, TooManyTries, TooManyRequests.
+        """
+        async with self.desk.database.tx() as tx:
+            account = await accounts.by_id(tx, who.user_id) or not_found(Account, who.user_id)
+            with_code = await factors.is_on(tx, account.id)
+        await self.desk.prove(account, password, origin, Action.EMAIL_CHANGE_REFUSED)
+        if with_code:
+            await self._prove_factor(account.id, otp, origin)
+        if account.email == new.text:
+            raise SameEmail
+        for address in (new, EmailAddress.of(account.email)):
+            await self.desk.throttle.mail(address, origin)
+        async with self.desk.database.tx() as tx:
+            now = await accounts.lock(tx, account.id) or not_found(Account, account.id)
+            if now.password_hash != account.password_hash:
+                raise WrongPassword  # somebody changed it in the meantime
+            await mails.forget_tokens(tx, now.id, Purpose.CHANGE_EMAIL)
+            mails.ask_for(tx, Purpose.CHANGE_EMAIL, new.text, now.id)
+            if now.email_verified:
+                mails.ask_for(tx, Purpose.EMAIL_CHANGE_ASKED, now.email, now.id)
+            record(tx, origin, Action.EMAIL_CHANGE_ASKED, now.id)
+
+    async def _prove_factor(self, account_id: UUID, otp: str | None, origin: Origin) -> None:
+        if otp is None:
+            raise SecondFactorNeeded
+        try:
+            await self.mfa.prove(account_id, otp)
+        except (WrongProof, MfaNotOn) as error:
+            async with self.desk.database.tx() as tx:
+                record(tx, origin, Action.EMAIL_CHANGE_REFUSED, account_id, wrong="code")
+            raise WrongSecondFactor from error
+
+
+async def confirm(tx: Tx, who: Principal, token: str, origin: Origin) -> Account:
+    """All other sessions end, and codes that were mailed to the address of before are void.
+
+    Only the account's owner may confirm: a link that went to a stranger, because the address was mistyped, must not
+    hand the account over. Raises: TokenNotGood, EmailTaken, NotFound.
+    """
+    account = await accounts.lock(tx, who.user_id) or not_found(Account, who.user_id)
+    address = await mails.mailed_to(tx, token, Purpose.CHANGE_EMAIL, account.id)
+    before = account.model_copy()
+    await account_use_cases.change_email(tx, account, EmailAddress.of(address), origin)
+    await mails.forget_tokens(tx, account.id, Purpose.CHANGE_EMAIL, Purpose.VERIFY_EMAIL, Purpose.RESET_PASSWORD)
+    await sessions.end_all(tx, account.id, but=who.session_id)
+    if before.email_verified:
+        mails.ask_for(tx, Purpose.EMAIL_CHANGED, before.email, account.id)
+    return account

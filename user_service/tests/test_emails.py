@@ -1,0 +1,156 @@
+"""One account for one e-mail address, whichever way it is typed, and wherever."""
+
+import unicodedata
+from asyncio import gather
+from uuid import UUID, uuid4
+
+import asyncpg
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import TypeAdapter, ValidationError
+
+from local_stack.postgres import administration
+from service_kit.database import migrations
+from tests.harness.databases import new_database
+from tests.harness.service import serve
+from user_service.emails import EmailAddress
+from user_service.tests.conftest import ADA, SETTINGS, People, open_people
+
+UNICODE = "zoë@bücher.example"
+SPELLINGS = [
+    UNICODE,
+    f"  {UNICODE}\n",
+    f"\u00a0\ufeff{UNICODE}\u200b",
+    "ZOË@BÜCHER.EXAMPLE",
+    "zoë@xn--bcher-kva.example",
+    unicodedata.normalize("NFD", UNICODE),
+    "zoë@bücher。example",
+    "ｚｏë@bücher.example",
+]
+ACCOUNT = """
+INSERT INTO accounts (id, email, full_name, password_hash, roles, email_verified, active, version, created_at)
+VALUES (%s, %s, 'Ada', %s, '{User}', true, true, 1, now() + make_interval(secs => %s))
+"""
+
+
+@given(st.text(max_size=60) | st.emails() | st.tuples(st.text(), st.text()).map("@".join))
+def test_normalising_is_done_once(typed: str) -> None:
+    address = EmailAddress.of(typed)
+    assert EmailAddress.of(address.text) == address
+    assert EmailAddress.of(address.key).key == address.key
+    assert EmailAddress.of(f" {typed}\t").text == address.text
+
+
+@given(st.emails())
+def test_what_registering_takes_is_what_signing_in_takes(typed: str) -> None:
+    try:
+        accepted = TypeAdapter(EmailAddress).validate_python(typed)
+    except ValidationError:
+        return
+    assert EmailAddress.of(typed).key == EmailAddress.of(accepted.text).key == accepted.key
+
+
+@pytest.mark.parametrize("registered", SPELLINGS)
+async def test_whoever_registers_signs_in_in_any_spelling(people: People, registered: str) -> None:
+    ada = await people.register(email=registered)
+    for typed in SPELLINGS:
+        assert (await people.sign_in(username=typed)).status_code == 200, typed
+        refused = await people.served.anonymous.post("/users", json={**ADA, "email": typed})
+        assert (refused.status_code, refused.json()["type"]) == (409, "/problems/email-taken"), typed
+        found = (await people.staff.get("/users", params={"q": typed})).json()["items"]
+        assert [item["id"] for item in found] == [str(ada.user_id)], typed
+
+
+async def test_of_all_spellings_at_once_one_registers(people: People) -> None:
+    bodies = [{**ADA, "email": typed} for typed in SPELLINGS]
+    answers = await gather(*(people.served.anonymous.post("/users", json=body) for body in bodies))
+    assert sorted(answer.status_code for answer in answers) == [201] + [409] * (len(SPELLINGS) - 1)
+
+
+async def test_a_reset_goes_to_the_address_as_it_is_stored(people: People) -> None:
+    """`ﬁ` looks like `fi` to us, and not to a mail server: the mail must not go where somebody else may read it."""
+    await people.register(email="fish@example.com")
+    assert (await people.ask_for_reset("ﬁsh@example.com")).status_code == 202
+    assert await people.mails("ﬁsh@example.com") == []
+    assert len(await people.mails("fish@example.com")) == 2
+
+
+async def test_all_spellings_are_counted_as_one_account() -> None:
+    async with open_people(limits=True, strangers_tries=4, address_tries=1000, mails_to_account=4) as people:
+        answers = [await people.sign_in(username=typed, password="not the one") for typed in SPELLINGS[:3]]
+        assert [answer.status_code for answer in answers] == [400, 400, 429]
+        answers = [await people.ask_for_reset(typed) for typed in SPELLINGS[-3:]]
+        assert [answer.status_code for answer in answers] == [202, 202, 429]
+
+
+async def test_a_device_stays_known_in_any_spelling() -> None:
+    async with open_people(limits=True, strangers_tries=2, address_tries=1000) as people:
+        await people.register(email=UNICODE)
+        known, strange = people.at("192.0.2.1"), people.at("192.0.2.2")
+        assert (await people.sign_in(known, username=SPELLINGS[4])).status_code == 200
+        for _ in range(3):
+            await people.sign_in(strange, username=UNICODE, password="not the one")
+        moved = people.at("192.0.2.3")
+        moved.cookies = known.cookies
+        assert (await people.sign_in(moved, username=SPELLINGS[5])).status_code == 200
+
+
+async def test_accounts_that_collide_stay_and_are_listed() -> None:
+    """Made by a version that took each spelling for an address of its own."""
+    url, password = new_database(), "correct horse battery"
+    ids = {
+        email: uuid4()
+        for email in (
+            "fish@example.com",
+            "ﬁsh@example.com",
+            "ada@bücher.example",
+            " ada@xn--bcher-kva.example",
+            "Eve@example.com ",
+        )
+    }
+    migrations.upgrade("user_service", url, to="0005")
+    async with open_people() as elsewhere:
+        await elsewhere.register()
+        [[hashed]] = await elsewhere.sql("SELECT password_hash FROM accounts")
+    with administration(url) as cursor:
+        for number, (email, id) in enumerate(ids.items()):
+            cursor.execute(ACCOUNT, [str(id), email, hashed, number])
+    migrations.upgrade("user_service", url)
+    async with serve("user_service", database_url=url, **SETTINGS) as service:
+
+        async def signed_in(typed: str) -> UUID | None:
+            form = {"grant_type": "password", "username": typed, "password": password}
+            answer = await service.anonymous.post("/auth/token", data=form)
+            if answer.status_code != 200:
+                return None
+            async with service.runtime.database.hot() as connection:
+                owner: UUID = await connection.fetchval(
+                    "SELECT account_id FROM sessions ORDER BY created_at DESC LIMIT 1"
+                )
+            return owner
+
+        for email, id in ids.items():
+            assert await signed_in(email) == id, email
+        assert await signed_in("ＦＩＳＨ@example.com") == ids["fish@example.com"], "the oldest"
+        assert await signed_in("eve@example.com") == ids["Eve@example.com "], "normalised, since nobody else has it"
+        staff = service.caller(role="Admin")
+        listed = (await staff.get("/users", params={"colliding": True})).json()["items"]
+        assert {item["id"] for item in listed} == {str(id) for email, id in ids.items() if not email.startswith("Eve")}
+        for email in ids:
+            answer = await service.anonymous.post("/users", json={**ADA, "email": email.strip()})
+            assert answer.status_code == 409, email
+
+        fish = service.caller(role="User", user_id=ids["fish@example.com"])
+        assert (await fish.delete("/users/me")).status_code == 204
+        assert await signed_in("FISH@example.com") == ids["ﬁsh@example.com"], "who is left has the address alone"
+        listed = (await staff.get("/users", params={"colliding": True})).json()["items"]
+        assert len(listed) == 2
+
+
+async def test_the_database_refuses_a_second_spelling(people: People) -> None:
+    """Whatever a use case forgets."""
+    await people.register(email="fish@example.com")
+    await people.register(email="other@example.com")
+    with pytest.raises(asyncpg.UniqueViolationError):
+        await people.sql("UPDATE accounts SET email = 'ﬁsh@example.com' WHERE email = 'other@example.com'")
