@@ -15,6 +15,8 @@ from tests.harness.plans import Statements, recorded
 from tests.harness.servers import Servers, run_directory, wait_for_kafka
 
 os.environ["ENV_FILE"] = os.devnull  # a test never reads the settings of the shop that runs on this machine
+# The servers of a test run are on this machine and have no TLS; where a service runs as in production, it must be said.
+os.environ |= {"KAFKA_ALLOW_PLAINTEXT": "true", "DATABASE_ALLOW_PLAINTEXT": "true"}
 
 _servers: Servers | None = None
 

@@ -30,10 +30,12 @@ from service_kit.database import migrations
 from tests.harness import tokens
 
 DIRECTORY = ROOT / ".local" / "bench"
+# The servers of a benchmark are on this machine.
+PLAINTEXT = {"KAFKA_ALLOW_PLAINTEXT": "true", "DATABASE_ALLOW_PLAINTEXT": "true"}
 # As in production; but a gateway that decides at once, since its pause is no work of ours, no limit on the hundreds who
 # register from this one machine, a mailbox that can't encrypt, and staff without a second factor.
 SETTINGS = {
-    "ENVIRONMENT": "production", "LOG_FORMAT": "json", "SANDBOX_WEBHOOK_DELAY": "0", "USER_LIMITS": "off",
+    "ENVIRONMENT": "production", **PLAINTEXT, "LOG_FORMAT": "json", "SANDBOX_WEBHOOK_DELAY": "0", "USER_LIMITS": "off",
     "SMTP_STARTTLS": "false", "USER_MFA_REQUIRED_FOR_STAFF": "false",
 }  # fmt: skip
 READY_SECONDS = 60.0
@@ -114,7 +116,7 @@ class Stage:
     def topics(self) -> str:
         """A prefix with topics of its own."""
         prefix = f"bench-{secrets.token_hex(4)}-"
-        create_topics(self.bootstrap_servers, prefix)
+        create_topics(self.shop.kafka, prefix)
         return prefix
 
     # --- services ---
@@ -123,7 +125,8 @@ class Stage:
         """Of the order service, for who runs its code without its process."""
         return Settings(
             port=0, database_url=SecretStr(self.superuser_url), kafka_bootstrap_servers=self.bootstrap_servers,
-            public_issuer=tokens.ISSUER, gateway_url="http://127.0.0.1:1", gateway_webhook_url="http://127.0.0.1:1",
+            kafka_allow_plaintext=True, database_allow_plaintext=True, public_issuer=tokens.ISSUER,
+            gateway_url="http://127.0.0.1:1", gateway_webhook_url="http://127.0.0.1:1",
             gateway_api_key=SecretStr(secrets.token_hex(16)), gateway_webhook_secret=SecretStr(secrets.token_hex(16)),
         )  # fmt: skip
 
@@ -132,6 +135,7 @@ class Stage:
         """One process of a service, as `make up` would run it; an API without events unless `settings` say more."""
         values = {
             "ENVIRONMENT": "production",
+            **PLAINTEXT,
             "SERVICE_ROLE": "api",
             "KAFKA_BOOTSTRAP_SERVERS": self.bootstrap_servers,
             "PUBLIC_ISSUER": tokens.ISSUER,

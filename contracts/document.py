@@ -37,14 +37,26 @@ def document() -> str:
 
 def _topics() -> str:
     rows = (
-        (f"[`{topic.name}`](#{topic.name})", topic.key, str(topic.partitions), _kept(topic), topic.consumers)
+        (
+            f"[`{topic.name}`](#{topic.name})",
+            topic.key,
+            str(topic.partitions),
+            _kept(topic),
+            ", ".join(topic.writers),
+            ", ".join(topic.readers),
+        )
         for topic in TOPICS
     )
     return "\n".join(
         [
             "## Topics",
             "",
-            *_table(("topic", "key", "partitions", "kept", "consumers"), rows),
+            *_table(("topic", "key", "partitions", "kept", "written by", "read by"), rows),
+            "",
+            "A consumer refuses an event whose `ce_source` is none of the writers (`/order_service` for order): it",
+            "becomes a dead letter. `payment_status` is also open to outside payment systems, each named by",
+            "`TRUSTED_PAYMENT_SOURCES`. The broker's access control list is made from this table",
+            "(`python -m local_stack kafka-acls`).",
             "",
             f"What could not be handled goes to `<topic>.dlq` (1 partition, {_kept(TOPICS[0].dlq)}).",
             "",
@@ -68,7 +80,8 @@ def _overview() -> str:
 
 
 def _topic(topic: Topic) -> str:
-    opening = f"## {topic.name}\n\nKey: {topic.key}. Kept: {_kept(topic)}. Consumers: {topic.consumers}.\n"
+    access = f"Written by: {', '.join(topic.writers)}. Read by: {', '.join(topic.readers)}."
+    opening = f"## {topic.name}\n\nKey: {topic.key}. Kept: {_kept(topic)}. {access}\n"
     return "\n".join([opening, *(_event(event) for event in EVENTS if event.topic == topic)])
 
 

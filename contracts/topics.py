@@ -13,11 +13,16 @@ MAX_DEAD_LETTER_BYTES = MAX_RECORD_BYTES + 64 * 1024
 
 @dataclass(frozen=True)
 class Topic:
-    """A topic; `retention` is None where it is compacted: the latest record of each key stays for good."""
+    """A topic; `retention` is None where it is compacted: the latest record of each key stays for good.
+
+    `writers` and `readers` are services (`order`). The broker's access control list, the sources that consumers trust
+    and the table in docs/events.md are made from them.
+    """
 
     name: str
     key: str
-    consumers: str
+    writers: tuple[str, ...]
+    readers: tuple[str, ...]
     partitions: int = 6
     retention: timedelta | None = timedelta(days=14)
     compacted: bool = False
@@ -28,12 +33,18 @@ class Topic:
             raise ValueError(f"topic {self.name}: either compacted or with a retention")
 
     @property
+    def trusted_sources(self) -> frozenset[str]:
+        """Every `ce_source` that an event on this topic may have."""
+        return frozenset(f"/{writer}_service" for writer in self.writers)
+
+    @property
     def dlq(self) -> "Topic":
         """Where records go that could not be handled."""
         return Topic(
             name=f"{self.name}.dlq",
             key=self.key,
-            consumers="staff",
+            writers=self.readers,
+            readers=(),
             partitions=1,
             retention=timedelta(days=30),
             max_record_bytes=MAX_DEAD_LETTER_BYTES,
@@ -59,18 +70,38 @@ def _ms(duration: timedelta) -> str:
 
 
 USERS = Topic(
-    "users", key="user id", consumers="product, inventory, order, notification", retention=None, compacted=True
+    "users",
+    key="user id",
+    writers=("user",),
+    readers=("product", "inventory", "order", "notification"),
+    retention=None,
+    compacted=True,
 )
-PRODUCTS = Topic("products", key="product id", consumers="order, inventory", retention=None, compacted=True)
-STOCK_LEVELS = Topic("stock_levels", key="product id", consumers="product, order", retention=None, compacted=True)
+PRODUCTS = Topic(
+    "products",
+    key="product id",
+    writers=("product",),
+    readers=("order", "inventory"),
+    retention=None,
+    compacted=True,
+)
+STOCK_LEVELS = Topic(
+    "stock_levels",
+    key="product id",
+    writers=("inventory",),
+    readers=("product", "order"),
+    retention=None,
+    compacted=True,
+)
 INVENTORY_DEDUCTION = Topic(
-    "inventory_deduction", key="order id", consumers="inventory (what order asks), order (what inventory answers)"
+    "inventory_deduction", key="order id", writers=("order", "inventory"), readers=("inventory", "order")
 )
-ORDER_NOTIFICATION = Topic("order_notification", key="order id", consumers="notification, product (demand)")
-PAYMENT_STATUS = Topic(
-    "payment_status", key="order id", consumers="notification, order (what other sources than itself say)"
+ORDER_NOTIFICATION = Topic("order_notification", key="order id", writers=("order",), readers=("notification",))
+# The order service reads it for what outside payment systems report; those are trusted by a setting.
+PAYMENT_STATUS = Topic("payment_status", key="order id", writers=("order",), readers=("notification", "order"))
+SHIPMENT_NOTIFICATION = Topic(
+    "shipment_notification", key="order id", writers=("inventory",), readers=("order", "notification")
 )
-SHIPMENT_NOTIFICATION = Topic("shipment_notification", key="order id", consumers="order, notification")
 
 TOPICS = (
     USERS,

@@ -1,5 +1,6 @@
 """`python -m local_stack …`: what the Makefile calls. Progress goes to stderr, results to stdout."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from rich.console import Console
 
 from local_stack import checks, environment, jars, preparation, report
 from local_stack.errors import StackError
-from local_stack.parts import part
+from local_stack.parts import SERVICES, part
 from local_stack.shop import Shop
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
@@ -122,8 +123,27 @@ def setup(
     preparation.make_secrets(secrets, postgres)
     progress(f"Secrets: in {secrets}")
     if not only_secrets:
-        preparation.prepare_servers(secrets, postgres, kafka, topic_prefix, progress)
+        from local_stack.access import kafka_connection
+
+        # A container's settings are its environment: KAFKA_SASL_PASSWORD_FILE and so on.
+        preparation.prepare_servers(secrets, postgres, kafka_connection(os.environ, kafka), topic_prefix, progress)
     typer.echo("Set up.")
+
+
+@app.command()
+def kafka_acls(
+    apply: Annotated[bool, typer.Option(help="put the entries on the brokers' list, as KAFKA_SASL_USERNAME")] = False,
+) -> None:
+    """What each service may do on the brokers, as arguments of kafka-acls.sh; made from contracts/topics.py."""
+    from local_stack import access
+
+    layout = _shop().layout
+    principals = access.principals(layout.settings, [each.name for each in SERVICES])
+    if apply:
+        count = access.allow(layout.kafka_connection, layout.topic_prefix, principals)
+        typer.echo(f"{count} entries are on the list.")
+    else:
+        typer.echo("\n".join(access.commands(layout.topic_prefix, principals)))
 
 
 @app.command()

@@ -18,6 +18,7 @@ from local_stack import jars, ports
 from local_stack.errors import StackError
 from local_stack.java import java
 from local_stack.process import ChildProcess
+from service_kit.messaging.connection import KafkaConnection
 
 T = TypeVar("T")
 
@@ -56,7 +57,11 @@ SETTINGS: Mapping[str, str] = {
 
 
 class EmbeddedKafka:
-    """One broker on 127.0.0.1:`port`, with its controller on `controller_port`."""
+    """One broker on 127.0.0.1:`port`, with its controller on `controller_port`.
+
+    `connection`: how it is asked whether it serves, where `settings` have it ask for names and certificates;
+    `users`: the passwords (SCRAM-SHA-512) that it knows from the start.
+    """
 
     def __init__(
         self,
@@ -67,6 +72,8 @@ class EmbeddedKafka:
         heap: str = "512m",
         settings: Mapping[str, str] | None = None,
         log: Path | None = None,
+        connection: KafkaConnection | None = None,
+        users: Mapping[str, str] | None = None,
         progress: jars.Progress = lambda _: None,
         repository: str = jars.MAVEN_CENTRAL,
     ) -> None:
@@ -75,6 +82,8 @@ class EmbeddedKafka:
         self.controller_port = controller_port
         self._heap = heap
         self._settings = dict(settings or {})
+        self._connection = connection or KafkaConnection.plain(f"127.0.0.1:{port}")
+        self._users = dict(users or {})
         self._progress = progress
         self._repository = repository
         self._process = ChildProcess("Kafka", log or self.data_dir.parent / f"{self.data_dir.name}.log")
@@ -127,7 +136,7 @@ class EmbeddedKafka:
 
     def is_ready(self) -> bool:
         # A look at the port first: a client that finds nobody logs an error each time.
-        return ports.is_open(self.port) and run(serves(self.bootstrap_servers))
+        return ports.is_open(self.port) and run(serves(self._connection))
 
     @property
     def _configuration(self) -> Path:
@@ -158,14 +167,15 @@ class EmbeddedKafka:
         cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         command = [*self._java("-Xmx256m"), "kafka.tools.StorageTool", "format", "--ignore-formatted"]
         command += [f"--cluster-id={cluster}", "--config", str(self._configuration)]
+        command += [f"--add-scram=SCRAM-SHA-512=[name={name},password={word}]" for name, word in self._users.items()]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode != 0:
             raise StackError(f"Kafka could not format {self._log_dir}:\n{done.stdout}{done.stderr}")
 
 
-async def serves(bootstrap_servers: str) -> bool:
+async def serves(kafka: KafkaConnection) -> bool:
     """Whether the broker has joined its own cluster, which is later than its port opens."""
-    client = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers, request_timeout_ms=5000)
+    client = AIOKafkaAdminClient(**kafka.arguments(), request_timeout_ms=5000)
     try:
         await client.start()
         cluster = await client.describe_cluster()

@@ -6,16 +6,17 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka.admin import AIOKafkaAdminClient
 
 from local_stack.kafka import run
+from service_kit.messaging.connection import KafkaConnection
 
 
-def consumer_lag(bootstrap_servers: str, groups: Iterable[str]) -> dict[str, int]:
+def consumer_lag(kafka: KafkaConnection, groups: Iterable[str]) -> dict[str, int]:
     """Group → records that it has not consumed yet, over the partitions that it has committed to."""
-    return run(_consumer_lag(bootstrap_servers, list(groups)))
+    return run(_consumer_lag(kafka, list(groups)))
 
 
-async def _consumer_lag(bootstrap_servers: str, groups: list[str]) -> dict[str, int]:
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers)
-    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap_servers)
+async def _consumer_lag(kafka: KafkaConnection, groups: list[str]) -> dict[str, int]:
+    admin = AIOKafkaAdminClient(**kafka.arguments())
+    consumer = AIOKafkaConsumer(**kafka.arguments())
     await admin.start()
     try:
         await consumer.start()

@@ -14,6 +14,7 @@ from local_stack.parts import KAFKA, PARTS, POSTGRES, SERVICES, Part
 if TYPE_CHECKING:  # a service that is restarted should not wait for clients that it doesn't need
     from local_stack.kafka import EmbeddedKafka
     from local_stack.postgres import EmbeddedPostgres
+    from service_kit.messaging.connection import KafkaConnection
 
 # Stands in the environment of every process of a shop, so that they are known also without their supervisor.
 SHOP = "ONLINE_MART_SHOP"
@@ -74,6 +75,12 @@ class Layout:
     @property
     def bootstrap_servers(self) -> str:
         return self.settings.get("KAFKA_BOOTSTRAP_SERVERS") or f"127.0.0.1:{self.port(KAFKA)}"
+
+    @property
+    def kafka_connection(self) -> "KafkaConnection":
+        from local_stack.access import kafka_connection
+
+        return kafka_connection(self.settings, self.bootstrap_servers)
 
     @property
     def _kafka_reached_at(self) -> str:

@@ -14,6 +14,7 @@ from local_stack.errors import StackError
 from local_stack.parts import SERVICES
 from local_stack.postgres import SUPERUSER, create_service_database
 from local_stack.topics import create_topics
+from service_kit.messaging.connection import KafkaConnection
 
 Progress = Callable[[str], None]
 
@@ -38,7 +39,7 @@ def _make_secret(file: Path, value: str) -> None:
 
 
 def prepare_servers(
-    directory: Path, postgres_address: str, bootstrap_servers: str, topic_prefix: str, progress: Progress
+    directory: Path, postgres_address: str, kafka: KafkaConnection, topic_prefix: str, progress: Progress
 ) -> None:
     """Databases with their roles and topics, with the secrets of `directory`; waits for both servers."""
     password = (directory / "postgres_password").read_text()
@@ -48,8 +49,8 @@ def prepare_servers(
         service_password = (directory / f"{service.name}_database_password").read_text()
         create_service_database(superuser_url, service.package, service_password)
     progress(f"Databases at {postgres_address}: {', '.join(service.package for service in SERVICES)}")
-    _patiently(lambda: create_topics(bootstrap_servers, topic_prefix), f"Kafka at {bootstrap_servers}")
-    progress(f"Topics at {bootstrap_servers}: as the contracts say")
+    _patiently(lambda: create_topics(kafka, topic_prefix), f"Kafka at {kafka.bootstrap_servers}")
+    progress(f"Topics at {kafka.bootstrap_servers}: as the contracts say")
 
 
 def _patiently(act: Callable[[], object], what: str, timeout: float = 120) -> None:

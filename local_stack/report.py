@@ -76,7 +76,7 @@ def _lags(shop: Shop) -> dict[str, int]:
     prefix = shop.layout.topic_prefix
     groups = {prefix + service.package: service.name for service in SERVICES}
     try:
-        found = consumer_lag(shop.bootstrap_servers, groups)
+        found = consumer_lag(shop.kafka, groups)
     except (KafkaError, OSError):
         return {}
     return {groups[group]: lag for group, lag in found.items()}

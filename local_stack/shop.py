@@ -21,6 +21,7 @@ from local_stack.process import kill_tree, tail
 from local_stack.supervision import State, Supervisor
 from local_stack.topics import create_topics
 from service_kit.database import migrations
+from service_kit.messaging.connection import KafkaConnection
 
 Progress = Callable[[str], None]
 # A process that has failed to start so often is called broken (the supervisor goes on trying).
@@ -63,6 +64,11 @@ class Shop:
     @property
     def bootstrap_servers(self) -> str:
         return self.layout.bootstrap_servers
+
+    @property
+    def kafka(self) -> KafkaConnection:
+        """How tools reach the brokers: with the settings that have no service's prefix."""
+        return self.layout.kafka_connection
 
     def url(self, name: str) -> str:
         """Where a service or a part of the sandbox is called: `http://localhost:8002`."""
@@ -135,7 +141,7 @@ class Shop:
             self.supervisor.start_part(KAFKA)
             self._wait_ready([KAFKA])
         try:
-            create_topics(self.bootstrap_servers, self.layout.topic_prefix)
+            create_topics(self.kafka, self.layout.topic_prefix)
         except KafkaError as error:
             raise StackError(
                 f"Kafka at {self.bootstrap_servers} does not answer ({error}): start it, or empty "

@@ -1,27 +1,29 @@
 """The topics of the contracts, made on any Kafka and kept as the contracts say."""
 
-import contextlib
-
-from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import InvalidPartitionsError, TopicAlreadyExistsError, for_code
+from aiokafka.errors import TopicAlreadyExistsError, for_code
 
 from contracts.topics import Topic, all_topics
 from local_stack.errors import StackError
 from local_stack.kafka import run
+from service_kit.messaging.connection import KafkaConnection
 
 # Asks for the cluster's own default, `default.replication.factor`.
 CLUSTER_DEFAULT = -1
 
 
-def create_topics(bootstrap_servers: str, prefix: str = "") -> int:
-    """Makes what is missing and brings the rest to its configuration; returns how many topics were touched."""
-    return run(_create_topics(bootstrap_servers, prefix))
+def create_topics(kafka: KafkaConnection, prefix: str = "") -> int:
+    """Makes what is missing and brings the rest to its configuration; returns how many topics were touched.
+
+    Raises: StackError, where a topic has fewer partitions than the contracts say.
+    """
+    return run(_create_topics(kafka, prefix))
 
 
-async def _create_topics(bootstrap_servers: str, prefix: str) -> int:
+async def _create_topics(kafka: KafkaConnection, prefix: str) -> int:
     wanted = {prefix + topic.name: topic for topic in all_topics()}
-    client = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers)
+    client = AIOKafkaAdminClient(**kafka.arguments())
     await client.start()
     try:
         there = set(await client.list_topics())
@@ -49,16 +51,19 @@ async def _make(client: AIOKafkaAdminClient, missing: dict[str, Topic]) -> None:
 
 
 async def _update(client: AIOKafkaAdminClient, present: dict[str, Topic]) -> int:
-    """Partitions are only ever added: Kafka can't take any away."""
+    """Partitions are never added: a key's next events would go to another partition, and could overtake its last."""
     if not present:
         return 0
-    touched = set()
-    for described in await client.describe_topics(list(present)):
-        topic = present[described["topic"]]
-        if len(described["partitions"]) < topic.partitions:
-            with contextlib.suppress(InvalidPartitionsError):  # another set-up was faster
-                await client.create_partitions({described["topic"]: NewPartitions(topic.partitions)})
-                touched.add(described["topic"])
+    described = await client.describe_topics(list(present))
+    counts = {each["topic"]: len(each["partitions"]) for each in described}
+    if small := [f"{name} ({counts[name]} of {topic.partitions})" for name, topic in present.items()
+                 if counts[name] < topic.partitions]:  # fmt: skip
+        raise StackError(
+            f"These topics have fewer partitions than contracts/topics.py says: {', '.join(small)}. Nothing was "
+            "changed: more partitions would put later events of a key in another partition than its earlier ones, and "
+            "so break their order. Put the number in contracts/topics.py back; or stop the services that write, wait "
+            "until nothing is unread, add the partitions with kafka-topics.sh --alter, and start the services again."
+        )
     actual = await _configurations(client, list(present))
     differing = {
         name: topic
@@ -69,7 +74,7 @@ async def _update(client: AIOKafkaAdminClient, present: dict[str, Topic]) -> int
         await client.alter_configs(
             [ConfigResource(ConfigResourceType.TOPIC, name, topic.config()) for name, topic in differing.items()]
         )
-    return len(touched | differing.keys())
+    return len(differing)
 
 
 async def _configurations(client: AIOKafkaAdminClient, names: list[str]) -> dict[str, dict[str, str]]:

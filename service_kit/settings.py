@@ -1,7 +1,7 @@
 """Settings of a service: one class each, from the environment, from `.env`, or from files (`…_FILE`)."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from functools import cached_property
 from ipaddress import IPv4Network, IPv6Network, ip_network
@@ -9,14 +9,16 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from dotenv import dotenv_values
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from service_kit.connection_settings import DatabaseSettings, KafkaSettings
 
 Role = Literal["api", "worker", "all"]
 
 
-class ServiceSettings(BaseSettings):
+class ServiceSettings(KafkaSettings, DatabaseSettings, BaseSettings):
     """What every service needs to know.
 
     A field `pay_within` of the order service is read from ORDER_PAY_WITHIN, else from PAY_WITHIN, so that one value can
@@ -34,14 +36,16 @@ class ServiceSettings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["json", "console"] = "json"
 
-    database_url: SecretStr
+    database_allow_plaintext: bool = Field(default=False, description="also in production, over TCP without TLS")
     session_pool_size: int = Field(default=5, ge=1, description="connections for SQLModel sessions (Tx)")
     hot_pool_size: int = Field(default=8, ge=1, description="connections for plain asyncpg (HotTx, HotConn)")
 
     statement_timeout_seconds: float = Field(default=30, gt=0, le=30, description="a longer statement is called off")
 
-    kafka_bootstrap_servers: str
-    kafka_topic_prefix: str = Field(default="", description="put before every topic and group name")
+    kafka_allow_plaintext: bool = Field(default=False, description="also in production, without TLS")
+    trusted_payment_sources: str = Field(
+        default="", description="`ce_source`s of outside payment systems, comma-separated, trusted on payment_status"
+    )
 
     event_patience_ms: int = Field(
         default=0, ge=0, description="how long the broker may gather events for us, which then cost less; 0: not at all"
@@ -100,6 +104,10 @@ class ServiceSettings(BaseSettings):
         return self.jwks_url or f"{self.public_issuer.rstrip('/')}/.well-known/jwks.json"
 
     @property
+    def outside_payment_sources(self) -> frozenset[str]:
+        return frozenset(filter(None, map(str.strip, self.trusted_payment_sources.split(","))))
+
+    @property
     def allowed_origins(self) -> list[str]:
         return [origin.strip() for origin in self.cors_origins.split(",") if origin.strip()]
 
@@ -114,6 +122,27 @@ class ServiceSettings(BaseSettings):
         if self.environment == "production" and self.crash_points is not None:
             raise ValueError("CRASH_POINTS: not when ENVIRONMENT is production; it makes the process kill itself")
         return self
+
+    @model_validator(mode="after")
+    def _production_encrypts(self) -> "ServiceSettings":
+        if self.environment == "production" and (faults := self.plaintext_faults()):
+            raise ValueError("\n".join(faults))
+        return self
+
+    def plaintext_faults(self) -> list[str]:
+        """What would be sent in plain text although no setting says that it may."""
+        faults = []
+        if not (self.kafka_uses_tls or self.kafka_allow_plaintext):
+            faults.append(
+                f"KAFKA_SECURITY_PROTOCOL: {self.kafka_security_protocol} is not encrypted; set it to SASL_SSL or SSL, "
+                "or KAFKA_ALLOW_PLAINTEXT=true where nobody else can reach the broker"
+            )
+        if self.database_is_exposed and not self.database_allow_plaintext:
+            faults.append(
+                "DATABASE_TLS: is disable; set it to verify-full, or DATABASE_ALLOW_PLAINTEXT=true where nobody else "
+                "can reach the way to the database"
+            )
+        return faults
 
     @model_validator(mode="after")
     def _draining_leaves_time_to_stop(self) -> "ServiceSettings":
@@ -140,6 +169,16 @@ class ServiceSettings(BaseSettings):
         return init_settings, _Environment(settings_cls)
 
 
+def look_up(values: Mapping[str, str | None], *names: str) -> str | None:
+    """The first of these settings that is given, by itself or as a file."""
+    for name in names:
+        if name in values:
+            return values[name]
+        if path := values.get(f"{name}_FILE"):
+            return Path(path).read_text().strip()
+    return None
+
+
 class _Environment(PydanticBaseSettingsSource):
     """Looks a field up under its service's prefix, then without; in the environment, then in `.env`."""
 
@@ -150,12 +189,7 @@ class _Environment(PydanticBaseSettingsSource):
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
         prefix = getattr(self.settings_cls, "service", "").upper()
-        for name in (f"{prefix}_{field_name.upper()}", field_name.upper()):
-            if name in self._values:
-                return self._values[name], field_name, False
-            if path := self._values.get(f"{name}_FILE"):
-                return Path(str(path)).read_text().strip(), field_name, False
-        return None, field_name, False
+        return look_up(self._values, f"{prefix}_{field_name.upper()}", field_name.upper()), field_name, False
 
     def __call__(self) -> dict[str, Any]:
         found = {name: self.get_field_value(field, name)[0] for name, field in self.settings_cls.model_fields.items()}

@@ -194,7 +194,7 @@ async def _relaying(stage: Stage, *places: Place) -> list[tuple[float, float]]:
 @asynccontextmanager
 async def _relay(stage: Stage, place: Place) -> AsyncIterator[Relay]:
     """One that runs, and has published what was placed before."""
-    relay = Relay(place.orders, Producer(stage.bootstrap_servers, stage.topics(), 20.0), Tuning())
+    relay = Relay(place.orders, Producer(stage.shop.kafka, stage.topics(), 20.0), Tuning())
     running = asyncio.create_task(relay.run())
     try:
         await _relayed(place, relay)

@@ -64,7 +64,9 @@ class Plan:
         return kind(
             port=0,
             database_url=SecretStr(self.database_url),
+            database_allow_plaintext=True,
             kafka_bootstrap_servers=self.kafka,
+            kafka_allow_plaintext=True,
             kafka_topic_prefix=self.prefix,
             public_issuer="http://users.test",
         )

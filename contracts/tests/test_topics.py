@@ -2,6 +2,8 @@
 
 import pytest
 
+from contracts.access import grants
+from contracts.events import EVENTS
 from contracts.topics import MAX_BODY_BYTES, TOPICS, USERS, Topic, all_topics
 
 DAY_MS = 24 * 60 * 60 * 1000
@@ -50,7 +52,23 @@ def test_dead_letters_are_kept_30_days_and_have_room_for_their_headers() -> None
         assert int(topic.dlq.config()["max.message.bytes"]) > int(topic.config()["max.message.bytes"])
 
 
+def test_who_writes_a_topic_is_whose_events_are_on_it() -> None:
+    for topic in TOPICS:
+        assert topic.trusted_sources == {event.source for event in EVENTS if event.topic == topic}, topic.name
+
+
+def test_access_is_granted_to_writers_and_readers_and_nobody_else() -> None:
+    granted = grants("shop.")
+    for topic in TOPICS:
+        may = {(grant.service, grant.operation) for grant in granted if grant.name == f"shop.{topic.name}"}
+        assert may == {(name, "WRITE") for name in topic.writers} | {(name, "READ") for name in topic.readers}
+        letters = {(grant.service, grant.operation) for grant in granted if grant.name == f"shop.{topic.dlq.name}"}
+        assert letters == {(name, "WRITE") for name in topic.readers}
+    groups = {(grant.service, grant.name) for grant in granted if grant.resource == "group"}
+    assert groups == {(name, f"shop.{name}_service") for name in ("product", "inventory", "order", "notification")}
+
+
 def test_compacted_topic_has_no_retention() -> None:
     with pytest.raises(ValueError, match="either compacted or with a retention"):
-        Topic("both", key="id", consumers="nobody", compacted=True)
+        Topic("both", key="id", writers=(), readers=(), compacted=True)
     assert USERS.retention is None

@@ -45,7 +45,7 @@ def follow(shop: Shop, number: int) -> Trail:
 
 def _records(shop: Shop, order: Any, missing: list[str]) -> list[Published]:
     try:
-        return read_topics(shop.bootstrap_servers, shop.layout.topic_prefix, str(order.id), order.created_at)
+        return read_topics(shop.kafka, shop.layout.topic_prefix, str(order.id), order.created_at)
     except (KafkaError, OSError, TimeoutError) as error:
         missing.append(f"Kafka does not answer ({error!r}): events are those that the outboxes still have.")
         return []

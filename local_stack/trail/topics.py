@@ -11,6 +11,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 
 from contracts.topics import TOPICS
 from local_stack.kafka import run
+from service_kit.messaging.connection import KafkaConnection
 from service_kit.messaging.envelope import Envelope, Unreadable, decode
 from service_kit.messaging.producer import partition_of
 
@@ -36,19 +37,19 @@ class Published:
         return f"{self.topic}/{self.partition}@{self.offset}"
 
 
-def read_topics(bootstrap_servers: str, prefix: str, key: str, since: datetime) -> list[Published]:
+def read_topics(kafka: KafkaConnection, prefix: str, key: str, since: datetime) -> list[Published]:
     """All records with this key, also among the dead letters, in the order in which each topic has them.
 
     Raises: KafkaError, OSError, TimeoutError.
     """
-    return run(_read(bootstrap_servers, prefix, key.encode(), since - CLOCK_SKEW))
+    return run(_read(kafka, prefix, key.encode(), since - CLOCK_SKEW))
 
 
-async def _read(bootstrap_servers: str, prefix: str, key: bytes, since: datetime) -> list[Published]:
+async def _read(kafka: KafkaConnection, prefix: str, key: bytes, since: datetime) -> list[Published]:
     names = [prefix + name for topic in ORDER_TOPICS for name in (topic.name, topic.dlq.name)]
     async with asyncio.timeout(PATIENCE):
-        partitions = await _partitions(bootstrap_servers, names, key)
-        consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap_servers, enable_auto_commit=False)
+        partitions = await _partitions(kafka, names, key)
+        consumer = AIOKafkaConsumer(**kafka.arguments(), enable_auto_commit=False)
         try:
             await consumer.start()
             records = await _records(consumer, partitions, since) if partitions else []
@@ -57,9 +58,9 @@ async def _read(bootstrap_servers: str, prefix: str, key: bytes, since: datetime
     return [_published(record, prefix) for record in records if record.key == key]
 
 
-async def _partitions(bootstrap_servers: str, names: Iterable[str], key: bytes) -> list[TopicPartition]:
+async def _partitions(kafka: KafkaConnection, names: Iterable[str], key: bytes) -> list[TopicPartition]:
     """Where the key's records are, by as many partitions as each topic really has."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers)
+    admin = AIOKafkaAdminClient(**kafka.arguments())
     try:
         await admin.start()
         described = await admin.describe_topics(list(names))

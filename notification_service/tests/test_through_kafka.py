@@ -11,6 +11,7 @@ from contracts.events.shipment_notification import ShipmentDelivered, ShipmentDi
 from contracts.events.users import UserChanged
 from local_stack.topics import create_topics
 from notification_service.tests.conftest import ADDRESS, example, inbox, open_shop, record, until
+from service_kit.messaging.connection import KafkaConnection
 from service_kit.messaging.incoming import Record
 
 
@@ -22,7 +23,7 @@ async def publish(producer: AIOKafkaProducer, prefix: str, records: list[Record]
 
 async def test_from_kafka_to_the_mailbox(kafka: str) -> None:
     prefix = f"{secrets.token_hex(4)}."
-    create_topics(kafka, prefix)
+    create_topics(KafkaConnection.plain(kafka), prefix)
     settings = {"kafka_bootstrap_servers": kafka, "kafka_topic_prefix": prefix, "service_role": "all"}
     user_id = uuid4()
     told: list[type[Event]] = [OrderPlaced, OrderPaid, ShipmentDispatched, ShipmentDelivered]

@@ -13,6 +13,7 @@ from local_stack.topics import create_topics
 from order_service.tests.conftest import Shop, secrets
 from service_kit.clock import utcnow
 from service_kit.ids import uuid7
+from service_kit.messaging.connection import KafkaConnection
 from service_kit.messaging.envelope import Envelope, encode
 from service_kit.messaging.producer import Producer, Row
 from tests.harness.service import serve
@@ -38,8 +39,8 @@ class Inventory:
 @pytest.fixture
 async def running(kafka: str) -> AsyncIterator[tuple[Shop, Inventory]]:
     prefix = f"t{uuid4().hex[:8]}."
-    await to_thread(create_topics, kafka, prefix)
-    producer = Producer(kafka, prefix, 20)
+    await to_thread(create_topics, KafkaConnection.plain(kafka), prefix)
+    producer = Producer(KafkaConnection.plain(kafka), prefix, 20)
     async with serve(
         "order_service", service_role="all", kafka_bootstrap_servers=kafka, kafka_topic_prefix=prefix, **secrets()
     ) as served:

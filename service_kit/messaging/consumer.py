@@ -10,6 +10,7 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 
 from service_kit.messaging import metrics
+from service_kit.messaging.connection import KafkaConnection
 from service_kit.messaging.incoming import Record
 from service_kit.messaging.offsets import Offsets
 from service_kit.messaging.processing import Abandoned, Processor
@@ -38,7 +39,7 @@ class Consumer:
         self.busy_since: float | None = None
         self.client: AIOKafkaConsumer | None = None
         self.problem: str | None = None
-        self._servers = settings.kafka_bootstrap_servers
+        self._kafka = KafkaConnection.of(settings)
         self._prefix = settings.kafka_topic_prefix
         self._patience_ms = settings.event_patience_ms
         self._group = settings.kafka_topic_prefix + settings.service_name
@@ -114,7 +115,7 @@ class Consumer:
 
     def _new_client(self) -> AIOKafkaConsumer:
         return AIOKafkaConsumer(
-            bootstrap_servers=self._servers,
+            **self._kafka.arguments(),
             group_id=self._group,
             enable_auto_commit=False,
             auto_offset_reset="earliest",

@@ -26,7 +26,7 @@ class Envelope(NamedTuple):
 
 
 class Unreadable(Exception):
-    """The record can't be understood at all, today or after any number of attempts."""
+    """The record can't be understood or must not be handled, today or after any number of attempts."""
 
 
 def encode(envelope: Envelope) -> list[tuple[str, bytes]]:

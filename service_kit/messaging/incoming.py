@@ -67,8 +67,14 @@ def sort(records: Iterable[Record], subscription: Subscription, own_source: str)
 
 
 def read(record: Record, subscription: Subscription, own_source: str) -> Incoming | None:
-    """None for our own words, and for types and versions that we have no handler for. Raises: Unreadable."""
+    """None for our own words, and for types and versions that we have no handler for.
+
+    Raises: Unreadable, also for an event whose source is not trusted for this topic: whatever else it says, a forged
+    report of a payment must never be handled.
+    """
     envelope = decode(record.headers, key=record.key, timestamp_ms=record.timestamp_ms)
+    if envelope.source not in subscription.trusted_sources:
+        raise Unreadable(f"source {envelope.source!r} is not trusted for topic {record.topic}")
     if envelope.source == own_source:
         metrics.SKIPPED.labels(record.topic, "own").inc()
         return None

@@ -23,6 +23,7 @@ from aiokafka.errors import (
 from contracts.topics import MAX_DEAD_LETTER_BYTES, MAX_RECORD_BYTES
 from service_kit.crashpoints import reach
 from service_kit.messaging import metrics
+from service_kit.messaging.connection import KafkaConnection
 
 log = logging.getLogger(__name__)
 
@@ -64,8 +65,8 @@ class Producer:
     OutOfOrderSequence for good. A new one has a new producer id and can at worst repeat a record.
     """
 
-    def __init__(self, bootstrap_servers: str, topic_prefix: str, send_timeout: float) -> None:
-        self._servers = bootstrap_servers
+    def __init__(self, kafka: KafkaConnection, topic_prefix: str, send_timeout: float) -> None:
+        self._kafka = kafka
         self._prefix = topic_prefix
         self._timeout = send_timeout
         self._client: AIOKafkaProducer | None = None
@@ -153,7 +154,7 @@ class Producer:
     async def _connected(self) -> AIOKafkaProducer:
         if self._client is None:
             client = AIOKafkaProducer(
-                bootstrap_servers=self._servers,
+                **self._kafka.arguments(),
                 enable_idempotence=True,
                 max_batch_size=MAX_RECORD_BYTES,
                 max_request_size=MAX_DEAD_LETTER_BYTES,

@@ -6,7 +6,9 @@ import logging
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from types import ModuleType
 
+from contracts.topics import PAYMENT_STATUS
 from service_kit.database.doors import Database
+from service_kit.messaging.connection import KafkaConnection
 from service_kit.messaging.consumer import Consumer
 from service_kit.messaging.health import MessagingHealth
 from service_kit.messaging.housekeeping import Housekeeping
@@ -36,7 +38,10 @@ class Messaging:
         consumers: Sequence[ModuleType] = (),
         tuning: Tuning | None = None,
     ) -> None:
-        self.subscriptions = gather(consumers)  # also where nothing is consumed: a wrong one stops every role
+        outside_sources = {PAYMENT_STATUS.name: settings.outside_payment_sources}
+        self.subscriptions = gather(
+            consumers, outside_sources
+        )  # also where nothing is consumed: a wrong one stops every role
         stop_seconds = settings.stop_seconds * 0.6
         self.tuning = tuning or Tuning(
             attempts=settings.event_attempts,
@@ -52,14 +57,14 @@ class Messaging:
 
     def _compose(self) -> None:
         settings, tuning = self._settings, self.tuning
-        servers, prefix = settings.kafka_bootstrap_servers, settings.kafka_topic_prefix
+        kafka, prefix = KafkaConnection.of(settings), settings.kafka_topic_prefix
         source = f"/{settings.service_name}"
-        self.relay = Relay(self._database, Producer(servers, prefix, tuning.send_timeout), tuning)
+        self.relay = Relay(self._database, Producer(kafka, prefix, tuning.send_timeout), tuning)
         self.processor = Processor(self._database, source, tuning)
         self.consumer = Consumer(settings, self.subscriptions, self.processor, tuning) if self.subscriptions else None
         self.retrier = Retrier(self._database, self.subscriptions, source, tuning)
         self.housekeeping = Housekeeping(self._database, tuning)
-        self.watchdog = Watchdog(servers, self._database, self.relay, self.consumer, tuning)
+        self.watchdog = Watchdog(kafka, self._database, self.relay, self.consumer, tuning)
         self._waker = Waker(self._database, self.relay.wake)
 
     async def start(self) -> None:

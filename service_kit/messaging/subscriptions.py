@@ -1,7 +1,7 @@
 """Which function handles which event: `@consumes`, gathered from a service's modules and checked at its start."""
 
 import inspect
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
@@ -72,31 +72,44 @@ class Handler:
 
 @dataclass
 class Subscription:
-    """What a service handles of one topic."""
+    """What a service handles of one topic, and from which sources (`ce_source`)."""
 
     topic: Topic
     handlers: dict[str, Handler] = field(default_factory=dict)
+    outside_sources: frozenset[str] = frozenset()
+
+    def __post_init__(self) -> None:
+        self.trusted_sources = self.topic.trusted_sources | self.outside_sources
 
     @property
     def hot(self) -> bool:
         return next(iter(self.handlers.values())).hot
 
 
-def gather(modules: Sequence[ModuleType]) -> dict[str, Subscription]:
-    """The subscriptions of all `@consumes` functions of these modules, by topic. Raises: WrongSubscription."""
+def gather(
+    modules: Sequence[ModuleType], outside_sources: Mapping[str, frozenset[str]] | None = None
+) -> dict[str, Subscription]:
+    """The subscriptions of all `@consumes` functions of these modules, by topic. Raises: WrongSubscription.
+
+    `outside_sources`: by topic, whom a setting trusts beside the services that the contracts name.
+    """
     found: dict[str, Subscription] = {}
     for module in modules:
         for function in vars(module).values():
             if getattr(function, "__module__", None) != module.__name__:
                 continue  # imported from elsewhere: it is that module's, or nobody's
             for event, batch in getattr(function, _MARK, ()):
-                _add(found, _handler(function, event, batch))
+                topic = event.topic
+                outside = (outside_sources or {}).get(topic.name, frozenset())
+                _add(
+                    found.setdefault(topic.name, Subscription(topic, outside_sources=outside)),
+                    _handler(function, event, batch),
+                )
     return found
 
 
-def _add(found: dict[str, Subscription], handler: Handler) -> None:
+def _add(subscription: Subscription, handler: Handler) -> None:
     topic, type = handler.event.topic, handler.event.type
-    subscription = found.setdefault(topic.name, Subscription(topic))
     if twin := subscription.handlers.get(type):
         raise WrongSubscription(f"{type} is handled twice: by {twin.name} and by {handler.name}")
     for other in subscription.handlers.values():

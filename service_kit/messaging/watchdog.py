@@ -10,6 +10,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from service_kit.database.doors import Database
 from service_kit.messaging import metrics, parked
+from service_kit.messaging.connection import KafkaConnection
 from service_kit.messaging.consumer import Consumer
 from service_kit.messaging.health import ConsumerHealth, MessagingHealth, RelayHealth
 from service_kit.messaging.relay import Relay
@@ -30,14 +31,14 @@ _ASK_SECONDS = 5.0
 class Watchdog:
     def __init__(
         self,
-        bootstrap_servers: str,
+        kafka: KafkaConnection,
         database: Database,
         relay: Relay | None,
         consumer: Consumer | None,
         tuning: Tuning,
     ) -> None:
         self.health = MessagingHealth(ok=False, broker_reachable=False, problems=["not looked yet"])
-        self._servers = bootstrap_servers
+        self._kafka = kafka
         self._database = database
         self._relay = relay
         self._consumer = consumer
@@ -190,7 +191,7 @@ class Watchdog:
 
     async def _connected(self) -> Any:
         if self._client is None:
-            client = AIOKafkaConsumer(bootstrap_servers=self._servers, group_id=None, request_timeout_ms=5_000)
+            client = AIOKafkaConsumer(**self._kafka.arguments(), group_id=None, request_timeout_ms=5_000)
             self._client = client
             await client.start()
         return self._client

@@ -1,6 +1,7 @@
 """Where a setting's value comes from."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import ValidationError
@@ -70,3 +71,50 @@ def test_a_setting_that_is_wrong_is_named_and_not_shown() -> None:
         Shop(session_pool_size="the-password-in-the-wrong-line")
     assert "session_pool_size" in str(refused.value)
     assert "the-password-in-the-wrong-line" not in str(refused.value)
+
+
+@pytest.fixture
+def nothing_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KAFKA_ALLOW_PLAINTEXT", "false")
+    monkeypatch.setenv("DATABASE_ALLOW_PLAINTEXT", "false")
+    monkeypatch.setenv("DATABASE_URL", "postgresql://mart:x@database.example/mart")
+
+
+@pytest.mark.usefixtures("nothing_allowed")
+@pytest.mark.parametrize("protocol", ["PLAINTEXT", "SASL_PLAINTEXT"])
+def test_production_refuses_plain_text_and_names_all_of_it(protocol: str) -> None:
+    given: dict[str, Any] = {
+        "kafka_security_protocol": protocol,
+        "kafka_sasl_username": "shop",
+        "kafka_sasl_password": "x",
+    }
+    with pytest.raises(ValidationError) as refused:
+        Shop(environment="production", **given)
+    assert f"KAFKA_SECURITY_PROTOCOL: {protocol} is not encrypted" in str(refused.value)
+    assert "DATABASE_TLS: is disable" in str(refused.value)
+    Shop(environment="development", **given)
+    Shop(environment="production", kafka_allow_plaintext=True, database_allow_plaintext=True, **given)
+    Shop(environment="production", kafka_security_protocol="SSL", database_tls="verify-full")
+
+
+@pytest.mark.usefixtures("nothing_allowed")
+@pytest.mark.parametrize(
+    ("url", "is_exposed"),
+    [
+        ("postgresql://mart@/mart?host=/run/postgresql", False),
+        ("postgresql://mart@%2Frun%2Fpostgresql/mart", False),
+        ("postgresql:///mart", False),
+        ("postgresql://mart@localhost/mart", True),
+        ("postgresql://mart@[::1]:5432/mart", True),
+        ("postgresql://mart@/mart?host=database.example", True),
+    ],
+)
+def test_a_database_needs_tls_unless_it_is_reached_by_a_unix_socket(url: str, is_exposed: bool) -> None:
+    settings = Shop(environment="development", database_url=url)
+    assert settings.database_is_exposed is is_exposed
+    assert ("DATABASE_TLS" in "".join(settings.plaintext_faults())) is is_exposed
+
+
+def test_outside_payment_systems_are_named_one_by_one() -> None:
+    assert Shop().outside_payment_sources == frozenset()
+    assert Shop(trusted_payment_sources="/acquirer, /other,").outside_payment_sources == {"/acquirer", "/other"}

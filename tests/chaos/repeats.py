@@ -56,7 +56,7 @@ async def again(shop: Shop, keys: Collection[str], times: int, seed: int) -> int
             by_key[place, record.key] += [record] * times
     lanes = [iter(records) for records in by_key.values()]
     count = 0
-    async with AIOKafkaProducer(bootstrap_servers=shop.bootstrap_servers, linger_ms=5) as producer:
+    async with AIOKafkaProducer(**shop.kafka.arguments(), linger_ms=5) as producer:
         sent = []
         for record in _shuffled(lanes, random):
             sent.append(
@@ -116,7 +116,7 @@ async def _levels_are_due(shop: Shop) -> bool:
 
 
 async def _log(shop: Shop) -> AsyncIterator[tuple[TopicPartition, ConsumerRecord]]:
-    consumer = AIOKafkaConsumer(bootstrap_servers=shop.bootstrap_servers, enable_auto_commit=False)
+    consumer = AIOKafkaConsumer(**shop.kafka.arguments(), enable_auto_commit=False)
     await consumer.start()
     try:
         consumer.assign(PARTITIONS)
@@ -131,7 +131,7 @@ async def _log(shop: Shop) -> AsyncIterator[tuple[TopicPartition, ConsumerRecord
 
 
 async def _committed(shop: Shop, service: Part) -> dict[TopicPartition, int]:
-    client = AIOKafkaAdminClient(bootstrap_servers=shop.bootstrap_servers)
+    client = AIOKafkaAdminClient(**shop.kafka.arguments())
     await client.start()
     try:
         found = await client.list_consumer_group_offsets(service.package)
@@ -144,9 +144,7 @@ async def _rewind(shop: Shop, service: Part) -> None:
     places = await _committed(shop, service)
     if not places:
         return
-    consumer = AIOKafkaConsumer(
-        bootstrap_servers=shop.bootstrap_servers, group_id=service.package, enable_auto_commit=False
-    )
+    consumer = AIOKafkaConsumer(**shop.kafka.arguments(), group_id=service.package, enable_auto_commit=False)
     await consumer.start()
     try:
         consumer.assign(list(places))
@@ -158,7 +156,7 @@ async def _rewind(shop: Shop, service: Part) -> None:
 async def _behind(shop: Shop) -> int:
     """Records that some service has not handled yet."""
     committed = [await _committed(shop, service) for service in SERVICES]
-    consumer = AIOKafkaConsumer(bootstrap_servers=shop.bootstrap_servers, enable_auto_commit=False)
+    consumer = AIOKafkaConsumer(**shop.kafka.arguments(), enable_auto_commit=False)
     await consumer.start()
     try:
         consumer.assign(PARTITIONS)

@@ -10,6 +10,7 @@ from threading import Event, Thread
 from local_stack import ports
 from local_stack.kafka import EmbeddedKafka, run, serves
 from local_stack.postgres import FAST_AND_FORGETFUL, EmbeddedPostgres
+from service_kit.messaging.connection import KafkaConnection
 
 POSTGRES = "TEST_POSTGRES_URL"
 KAFKA = "TEST_KAFKA"
@@ -62,7 +63,7 @@ def wait_for_kafka(seconds: float = 90) -> str:
     _bell(run_directory()).touch()
     address = os.environ[KAFKA]
     deadline = time.monotonic() + seconds
-    while not (ports.is_open(int(address.rpartition(":")[2])) and run(serves(address))):
+    while not (ports.is_open(int(address.rpartition(":")[2])) and run(serves(KafkaConnection.plain(address)))):
         if time.monotonic() > deadline:
             raise TimeoutError(f"Kafka at {address} did not start within {seconds:.0f} s")
         time.sleep(0.1)

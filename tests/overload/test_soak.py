@@ -116,7 +116,7 @@ def memory(shop: Shop) -> dict[str, int]:
 
 async def no_lag(shop: Shop) -> bool:
     groups = [shop.layout.topic_prefix + each.package for each in SERVICES]
-    lags = await asyncio.to_thread(consumer_lag, shop.bootstrap_servers, groups)
+    lags = await asyncio.to_thread(consumer_lag, shop.kafka, groups)
     return not any(lags.values())
 
 

@@ -63,7 +63,7 @@ class Canaries:
         return _where({log.name: log.read_text(errors="replace") for log in logs if log.exists()}, self)
 
     async def in_topics(self) -> dict[str, set[str]]:
-        records = await records_of(self.world.shop.bootstrap_servers, topics=all_topics())
+        records = await records_of(self.world.shop.kafka, topics=all_topics())
         assert records
         return _where({f"{each.topic} {each.type}": each.value.decode(errors="replace") for each in records}, self)
 

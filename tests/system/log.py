@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
 from contracts.topics import TOPICS, Topic
+from service_kit.messaging.connection import KafkaConnection
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,12 +22,10 @@ class Record:
 
 
 async def records_of(
-    bootstrap_servers: str, key: str | None = None, *, topics: Iterable[Topic] = TOPICS
+    kafka: KafkaConnection, key: str | None = None, *, topics: Iterable[Topic] = TOPICS
 ) -> list[Record]:
     """Every record, or those of one key (an order's id), partition by partition in its order."""
-    consumer = AIOKafkaConsumer(
-        bootstrap_servers=bootstrap_servers, enable_auto_commit=False, auto_offset_reset="earliest"
-    )
+    consumer = AIOKafkaConsumer(**kafka.arguments(), enable_auto_commit=False, auto_offset_reset="earliest")
     await consumer.start()
     try:
         partitions = [TopicPartition(topic.name, number) for topic in topics for number in range(topic.partitions)]

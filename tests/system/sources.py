@@ -100,8 +100,8 @@ async def read(world: World, ledger: Ledger) -> Books:
             await database.close()
     charges, refunds, webhooks = await _gateway_books(world.shop, world.http)
     mails = await _mails(world.shop, world.http)
-    records = await records_of(world.shop.bootstrap_servers)
-    dead = await records_of(world.shop.bootstrap_servers, topics=[topic.dlq for topic in TOPICS])
+    records = await records_of(world.shop.kafka)
+    dead = await records_of(world.shop.kafka, topics=[topic.dlq for topic in TOPICS])
     return Books(ledger, rows, said, parked, charges, refunds, webhooks, mails, records, dead)
 
 

@@ -69,12 +69,12 @@ async def test_every_event_on_the_way_is_in_the_contracts(world: World) -> None:
     await customer.order_becomes(order["id"], "delivered")
 
     async def found() -> list[str] | None:
-        records = await records_of(world.shop.bootstrap_servers, order["id"])
+        records = await records_of(world.shop.kafka, order["id"])
         types = [record.type for record in records]
         return types if "mart.order.delivered.v1" in types else None
 
     types = await until("the events", found)
-    records = await records_of(world.shop.bootstrap_servers, order["id"])
+    records = await records_of(world.shop.kafka, order["id"])
     for record in records:
         model = by_type(record.type)
         assert model is not None, record.type
@@ -128,7 +128,7 @@ async def test_a_new_customer_confirms_the_address_and_then_chooses_a_new_passwo
     await Person(world, customer.email, new["new_password"]).sign_in()
 
     async def told() -> list[bytes] | None:
-        records = await records_of(world.shop.bootstrap_servers)
+        records = await records_of(world.shop.kafka)
         values = [bytes(record.value) for record in records if record.subject == customer.id]
         return values if len(values) == 2 else None
 

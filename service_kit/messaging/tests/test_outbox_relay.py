@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from contracts.topics import MAX_RECORD_BYTES
 from service_kit.database import doors
 from service_kit.messaging import outbox
+from service_kit.messaging.connection import KafkaConnection
 from service_kit.messaging.lease import Lease
 from service_kit.messaging.marks import RAISE_EPOCH
 from service_kit.messaging.producer import Outcome, Producer, partition_of
@@ -94,7 +95,7 @@ async def test_a_crash_between_acknowledgement_and_mark_repeats_and_loses_nothin
             await super().publish(rows)
             raise asyncio.CancelledError
 
-    dying = Dies(shop.kafka, shop.prefix, 8.0)
+    dying = Dies(KafkaConnection.plain(shop.kafka), shop.prefix, 8.0)
     with pytest.raises(asyncio.CancelledError):
         await Relay(shop.orders, dying, QUICK).run()
     await dying.close()
@@ -117,7 +118,7 @@ async def test_a_woken_former_owner_cannot_mark_and_its_repeats_are_followed_by_
             await waking.wait()
             return await super().publish(rows)
 
-    former = Relay(shop.orders, Sleeps(shop.kafka, shop.prefix, 8.0), QUICK)
+    former = Relay(shop.orders, Sleeps(KafkaConnection.plain(shop.kafka), shop.prefix, 8.0), QUICK)
     running = asyncio.create_task(former.run())
     await asleep.wait()
     present = await shop.speak(shop.another(shop.order_url))

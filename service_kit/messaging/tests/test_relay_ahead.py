@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from service_kit.messaging import outbox
+from service_kit.messaging.connection import KafkaConnection
 from service_kit.messaging.producer import Outcome, Producer
 from service_kit.messaging.relay import Relay
 from service_kit.messaging.tests.shop import QUICK, Shop, eventually, paid
@@ -74,7 +75,7 @@ async def test_a_crash_within_a_backlog_repeats_what_was_not_marked_and_keeps_ea
             return outcome
 
     tens = dataclasses.replace(QUICK, group_size=10)
-    dying = DiesAtTheFourth(shop.kafka, shop.prefix, 8.0)
+    dying = DiesAtTheFourth(KafkaConnection.plain(shop.kafka), shop.prefix, 8.0)
     with pytest.raises(asyncio.CancelledError):
         await Relay(shop.orders, dying, tens).run()
     await dying.close()
@@ -95,7 +96,7 @@ async def test_what_was_fetched_before_the_lease_was_lost_is_not_sent_after_it_w
     first, other = uuid4(), uuid4()
     await say(shop, first, 1, 2)
     await say(shop, other, 1, 2)
-    producer = Sleeps(shop.kafka, shop.prefix, 60.0)
+    producer = Sleeps(KafkaConnection.plain(shop.kafka), shop.prefix, 60.0)
     former = Relay(shop.orders, producer, SMALL)
     running = asyncio.create_task(former.run())
     await producer.asleep.wait()
@@ -122,7 +123,7 @@ async def test_a_former_owner_that_also_lost_its_connection_has_its_late_events_
 ) -> None:
     order = uuid4()
     await say(shop, order, 1)
-    producer = Sleeps(shop.kafka, shop.prefix, 60.0)
+    producer = Sleeps(KafkaConnection.plain(shop.kafka), shop.prefix, 60.0)
     former = Relay(shop.orders, producer, SMALL)
     running = asyncio.create_task(former.run())
     await producer.asleep.wait()
@@ -147,7 +148,9 @@ async def test_what_the_present_owner_has_sent_and_not_marked_is_repeated_behind
     shop: Shop,
 ) -> None:
     await say(shop, uuid4(), 1, 2)
-    former, present = (Relay(shop.orders, Producer(shop.kafka, shop.prefix, 8.0), QUICK) for _ in range(2))
+    former, present = (
+        Relay(shop.orders, Producer(KafkaConnection.plain(shop.kafka), shop.prefix, 8.0), QUICK) for _ in range(2)
+    )
     connection = await shop.orders.connect()
     try:
         await former.lease.hold(connection)

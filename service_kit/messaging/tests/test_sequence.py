@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 from aiokafka.errors import OutOfOrderSequenceNumber
 
 from service_kit.messaging import outbox
+from service_kit.messaging.connection import KafkaConnection
 from service_kit.messaging.producer import Outcome, Producer
 from service_kit.messaging.relay import Relay
 from service_kit.messaging.tests.shop import QUICK, Shop, eventually, paid
@@ -37,7 +38,7 @@ async def say(shop: Shop, order: UUID, version: int) -> None:
 
 async def test_a_sequence_that_the_broker_refuses_costs_a_new_producer_and_nothing_else(shop: Shop) -> None:
     orders = [uuid4() for _ in range(5)]
-    producer = Skips(shop.kafka, shop.prefix, 8.0)
+    producer = Skips(KafkaConnection.plain(shop.kafka), shop.prefix, 8.0)
     relay = Relay(shop.orders, producer, QUICK)
     running = asyncio.create_task(relay.run())
 

@@ -1,0 +1,65 @@
+"""How Kafka and PostgreSQL are reached: addresses, certificates, names and passwords."""
+
+from pathlib import Path
+from typing import Literal
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+
+SecurityProtocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
+SaslMechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
+DatabaseTls = Literal["disable", "verify-full"]
+
+
+class KafkaSettings(BaseModel):
+    """What every Kafka client needs, of the services as of the set-up."""
+
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
+
+    kafka_bootstrap_servers: str
+    kafka_topic_prefix: str = Field(default="", description="put before every topic and group name")
+    kafka_security_protocol: SecurityProtocol = "PLAINTEXT"
+    kafka_ca_file: Path | None = Field(default=None, description="who signs the brokers' certificates; else the system")
+    kafka_certificate_file: Path | None = Field(default=None, description="the client's, where brokers ask for one")
+    kafka_key_file: Path | None = Field(default=None, description="the private key of the client's certificate")
+    kafka_sasl_mechanism: SaslMechanism = "SCRAM-SHA-512"
+    kafka_sasl_username: str = ""
+    kafka_sasl_password: SecretStr = SecretStr("")
+
+    @model_validator(mode="after")
+    def _kafka_settings_agree(self) -> "KafkaSettings":
+        protocol = self.kafka_security_protocol
+        if protocol.startswith("SASL") and not (self.kafka_sasl_username and self.kafka_sasl_password):
+            raise ValueError(f"KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD: needed with {protocol}")
+        if (self.kafka_certificate_file is None) != (self.kafka_key_file is None):
+            raise ValueError("KAFKA_CERTIFICATE_FILE and KAFKA_KEY_FILE: give both or neither")
+        if not self.kafka_uses_tls and (self.kafka_ca_file or self.kafka_certificate_file):
+            raise ValueError(
+                f"KAFKA_SECURITY_PROTOCOL is {protocol}, which uses no certificates: set it to SSL or SASL_SSL, or "
+                "empty KAFKA_CA_FILE and KAFKA_CERTIFICATE_FILE"
+            )
+        return self
+
+    @property
+    def kafka_uses_tls(self) -> bool:
+        return self.kafka_security_protocol.endswith("SSL")
+
+
+class DatabaseSettings(BaseModel):
+    """What every connection to a service's database needs."""
+
+    database_url: SecretStr
+    database_tls: DatabaseTls = Field(
+        default="disable", description="verify-full: TLS only, and the server's certificate and host name are checked"
+    )
+    database_ca_file: Path | None = Field(default=None, description="who signs its certificate; default: the system")
+
+    @property
+    def database_is_exposed(self) -> bool:
+        """Whether its traffic leaves the process in plain text by anything but a Unix socket.
+
+        Loopback counts as exposed: what listens there may be a tunnel, and other users can listen on it too.
+        """
+        url = urlsplit(self.database_url.get_secret_value())
+        hosts = parse_qs(url.query).get("host") or [unquote(url.hostname or "")]
+        return self.database_tls == "disable" and any(host and not host.startswith("/") for host in hosts)

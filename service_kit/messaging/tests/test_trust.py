@@ -1,0 +1,78 @@
+"""An event is handled only if it comes from a source that its topic's contract, or a setting, names."""
+
+from collections.abc import Sequence
+from uuid import UUID, uuid4
+
+import pytest
+from aiokafka import AIOKafkaProducer
+
+from contracts.events import payment_status
+from contracts.events.base import Event
+from contracts.events.order_notification import OrderPaid
+from contracts.money import Money
+from contracts.topics import ORDER_NOTIFICATION, PAYMENT_STATUS
+from service_kit.clock import utcnow
+from service_kit.database import HotTx
+from service_kit.ids import uuid7
+from service_kit.messaging import Envelope, consumes
+from service_kit.messaging.envelope import Unreadable, encode
+from service_kit.messaging.incoming import Record, read
+from service_kit.messaging.subscriptions import gather
+from service_kit.messaging.tests.shop import Shop, module, paid, write_down
+
+
+@consumes(OrderPaid, batch=True)
+async def heard(tx: HotTx, events: list[OrderPaid], envelopes: list[Envelope]) -> None:
+    for event, envelope in zip(events, envelopes, strict=True):
+        await write_down(tx, event, envelope)
+
+
+@consumes(payment_status.PaymentSucceeded)
+async def booked(tx: HotTx, event: payment_status.PaymentSucceeded) -> None:
+    """Only to be subscribed to."""
+
+
+async def test_an_untrusted_source_makes_a_dead_letter_that_says_so(shop: Shop) -> None:
+    """Its key does not wait for it: a stranger's record must not hold up ours."""
+    order = uuid4()
+    sources = ("/order_service", "/inventory_service", "/strange", "/order_service")
+    async with AIOKafkaProducer(bootstrap_servers=shop.kafka) as producer:
+        for version, source in enumerate(sources, 1):
+            event = paid(order, version)
+            headers = encode(Envelope(uuid7(), event.type, source, event.subject, utcnow()))
+            await shop.send(producer, ORDER_NOTIFICATION.name, event.key, event.model_dump_json().encode(), headers)
+    await shop.listen(heard)
+    assert await shop.effects(2) == [(order, 1), (order, 4)]
+    letters = await shop.records(ORDER_NOTIFICATION.dlq.name, 2)
+    reasons = [dict(letter.headers)["error"].decode() for letter in letters]
+    assert reasons == [f"source {source!r} is not trusted for topic order_notification" for source in sources[1:3]]
+    assert await shop.value(shop.notifications, "SELECT count(*) FROM effects") == 2
+
+
+def _record(event: Event, source: str) -> Record:
+    envelope = Envelope(UUID(int=1), event.type, source, event.subject, utcnow())
+    return Record(event.topic.name, 0, 0, event.key.encode(), encode(envelope), event.model_dump_json().encode())
+
+
+def _payment() -> payment_status.PaymentSucceeded:
+    money = Money(amount=100, currency="GBP")
+    return payment_status.PaymentSucceeded(payment_id=uuid4(), order_id=uuid4(), amount=money)
+
+
+@pytest.mark.parametrize("trusted", [(), ("/acquirer",), ("/acquirer", "/other")])
+def test_outside_payment_systems_are_trusted_by_name_and_on_their_topic_alone(trusted: Sequence[str]) -> None:
+    subscriptions = gather([module(heard, booked)], {PAYMENT_STATUS.name: frozenset(trusted)})
+    for source in ("/acquirer", "/other"):
+        if source in trusted:
+            assert read(_record(_payment(), source), subscriptions[PAYMENT_STATUS.name], "/notification_service")
+        else:
+            with pytest.raises(Unreadable, match="is not trusted for topic payment_status"):
+                read(_record(_payment(), source), subscriptions[PAYMENT_STATUS.name], "/notification_service")
+        with pytest.raises(Unreadable, match="is not trusted for topic order_notification"):
+            read(_record(paid(uuid4(), 1), source), subscriptions[ORDER_NOTIFICATION.name], "/notification_service")
+
+
+def test_not_even_an_own_name_is_trusted_where_the_service_does_not_write() -> None:
+    subscription = gather([module(heard)])[ORDER_NOTIFICATION.name]
+    with pytest.raises(Unreadable, match="not trusted"):
+        read(_record(paid(uuid4(), 1), "/notification_service"), subscription, "/notification_service")

@@ -1,0 +1,12 @@
+"""The broker's access control list gives each service what its code needs, and nothing that it doesn't."""
+
+import pytest
+
+from contracts.topics import TOPICS
+from tests.security.operations import SERVICES, app
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_who_reads_a_topic_is_who_has_a_handler_for_it(service: str) -> None:
+    handled = set(app(service).state.runtime.messaging.subscriptions)
+    assert handled == {topic.name for topic in TOPICS if service in topic.readers}
