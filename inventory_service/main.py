@@ -42,6 +42,7 @@ def create(settings: Settings | None = None) -> FastAPI:
         consumers=[reservation_consumers, return_consumers, catalogue_consumers, people_consumers],
         jobs=[
             Job("publish-stock-levels", stock_use_cases.publish_levels, every=timedelta(milliseconds=100)),
+            Job("expire-batches", stock_use_cases.expire_batches, every=timedelta(seconds=5)),
             Job("expire-reservations", reservation_use_cases.expire, every=timedelta(seconds=5)),
             Job("prune-idempotency-keys", idempotency.prune, every=timedelta(minutes=1)),
             Job("forget-erased", people_use_cases.forget_erased, every=timedelta(minutes=1)),

@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from contracts.events.base import Event
 from contracts.topics import STOCK_LEVELS
@@ -17,6 +17,7 @@ class WarehouseStock(BaseModel):
     on_hand: int
     reserved: int
     available: int
+    expired: int = Field(default=0, description="of `on_hand`, pieces that have expired, which are not available")
 
 
 class StockChanged(
@@ -27,10 +28,13 @@ class StockChanged(
     key="product_id",
     subject="product_id",
 ):
-    """The latest level of a product, in sum and by warehouse; said by inventory at once, then once a second at most."""
+    """The latest level of a product, in sum and by warehouse; said by inventory at once, then once a second at most.
+
+    `available` counts neither what is reserved nor what has expired."""
 
     product_id: UUID
     on_hand: int
     reserved: int
     available: int
     warehouses: list[WarehouseStock]
+    expired: int = 0

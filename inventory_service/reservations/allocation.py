@@ -1,11 +1,15 @@
 """Which warehouse gives what: all lines or none, in few parcels. Pure: it knows no database."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 from uuid import UUID
 
 Free = Mapping[UUID, Mapping[UUID, int]]
-"""What is available: product → warehouse → pieces."""
+"""What is available: product → warehouse → pieces; fewer than none where pieces that are promised have expired."""
+
+
+_NOTHING: Mapping[UUID, int] = MappingProxyType({})
 
 
 class Wanted(NamedTuple):
@@ -40,6 +44,9 @@ def allocate(lines: Sequence[Wanted], free: Free) -> list[Share] | list[Lack]:
     wanted: dict[UUID, int] = {}
     for product_id, quantity in lines:
         wanted[product_id] = wanted.get(product_id, 0) + quantity
+    warehouse_id = _with_everything(wanted, free)
+    if warehouse_id is not None:
+        return [Share(position, line.product_id, warehouse_id, line.quantity) for position, line in enumerate(lines)]
     lacking = [
         Lack(product_id, quantity, available)
         for product_id, quantity in wanted.items()
@@ -47,21 +54,19 @@ def allocate(lines: Sequence[Wanted], free: Free) -> list[Share] | list[Lack]:
     ]
     if lacking:
         return lacking
-    warehouse_id = _with_everything(wanted, free)
-    if warehouse_id is not None:
-        return [Share(position, line.product_id, warehouse_id, line.quantity) for position, line in enumerate(lines)]
     return list(_deal_out(lines, _split(wanted, free)))
 
 
 def _total(by_warehouse: Mapping[UUID, int] | None) -> int:
-    return sum(by_warehouse.values()) if by_warehouse else 0
+    return sum(pieces for pieces in by_warehouse.values() if pieces > 0) if by_warehouse else 0
 
 
 def _with_everything(wanted: Mapping[UUID, int], free: Free) -> UUID | None:
     """A warehouse that can give all of it, the lowest id first: what `_split` would find, in a third of the time."""
     able: set[UUID] | None = None
     for product_id, quantity in wanted.items():
-        enough = {warehouse_id for warehouse_id, available in free[product_id].items() if available >= quantity}
+        by_warehouse = free.get(product_id, _NOTHING)
+        enough = {warehouse_id for warehouse_id, available in by_warehouse.items() if available >= quantity}
         able = enough if able is None else able & enough
         if not able:
             return None

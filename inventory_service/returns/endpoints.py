@@ -50,4 +50,5 @@ async def receive(
 
     Sent again with the same quantities it gives the same answer and does nothing more.
     """
-    return ReturnOut.of(await use_cases.receive(tx, return_id, body.warehouse_id, body.came(), who.user_id))
+    found = await use_cases.receive(tx, return_id, body.warehouse_id, body.came(), body.dates(), who.user_id)
+    return ReturnOut.of(found)

@@ -1,6 +1,6 @@
 """Bodies of requests and answers about returns."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Self
 from uuid import UUID
 
@@ -20,6 +20,7 @@ class ReceivedLineIn(BaseModel):
 
     product_id: UUID
     restock: int = Field(default=0, ge=0, le=MAX_QUANTITY, description="as good as new: back into stock")
+    expires_on: date | None = Field(default=None, description="of what is restocked, where it has a date")
     scrap: int = Field(default=0, ge=0, le=MAX_QUANTITY, description="came back, and can't be sold again")
 
 
@@ -36,6 +37,10 @@ class ReceiveIn(BaseModel):
         if len({line.product_id for line in self.lines}) < len(self.lines):
             raise ValueError("each product may be named once")
         return self
+
+    def dates(self) -> dict[UUID, date]:
+        """When restocked pieces expire, where they do."""
+        return {line.product_id: line.expires_on for line in self.lines if line.expires_on is not None}
 
     def came(self) -> dict[UUID, Came]:
         return {line.product_id: Came(line.restock, line.scrap) for line in self.lines}

@@ -1,13 +1,16 @@
 """Goods come back: expected when order says so, received once, and put into stock or thrown away."""
 
 from collections.abc import Mapping, Sequence
+from datetime import date
 from uuid import UUID
 
 from contracts.events.inventory_deduction import ReturnExpected
 from contracts.events.shipment_notification import ReceivedLine, ReturnReceived
 from inventory_service.returns import queries
 from inventory_service.returns.models import Came, Return
+from inventory_service.stock import batch_queries
 from inventory_service.stock import queries as stock
+from inventory_service.stock.batch_queries import Dated
 from service_kit.clock import utcnow
 from service_kit.database import HotTx, Tx
 from service_kit.messaging import outbox
@@ -19,8 +22,18 @@ async def expect(tx: HotTx, events: Sequence[ReturnExpected]) -> None:
     await queries.expect(tx, [_expected(event) for event in events])
 
 
-async def receive(tx: HotTx, return_id: UUID, warehouse_id: UUID, came: Mapping[UUID, Came], user_id: UUID) -> Return:
-    """What is as good as new is stock again. Raises: NotFound, ReturnReceivedOtherwise, MoreThanExpected."""
+async def receive(
+    tx: HotTx,
+    return_id: UUID,
+    warehouse_id: UUID,
+    came: Mapping[UUID, Came],
+    dates: Mapping[UUID, date],
+    user_id: UUID,
+) -> Return:
+    """What is as good as new is stock again, until the date that it has.
+
+    Raises: NotFound, ReturnReceivedOtherwise, MoreThanExpected.
+    """
     found = await queries.lock(tx, return_id) or not_found(Return, return_id)
     if not await stock.is_warehouse(tx, warehouse_id):
         not_found("warehouse", warehouse_id)
@@ -30,6 +43,8 @@ async def receive(tx: HotTx, return_id: UUID, warehouse_id: UUID, came: Mapping[
     restocked = {product_id: each.restocked for product_id, each in found.came().items() if each.restocked}
     if restocked:
         await stock.receive(tx, warehouse_id, restocked)
+        dated = {Dated(id, dates[id], ""): pieces for id, pieces in restocked.items() if id in dates}
+        await batch_queries.add(tx, warehouse_id, dated, utcnow().date())
         await stock.add_return_movements(tx, found.id, found.order_id, warehouse_id, restocked, user_id)
     await outbox.add(tx, _received(found, warehouse_id))
     return found

@@ -9,6 +9,7 @@ from inventory_service.shipments import queries, use_cases
 from inventory_service.shipments.models import NotToDeliver, NotToDispatch, ShipmentStatus
 from inventory_service.shipments.schemas import CollectionIn, CollectionOut, DispatchIn, ParcelOut, ShipmentOut
 from inventory_service.shipments.use_cases import Parcel
+from inventory_service.stock.models import StockExpired
 from service_kit.database import HotConn, Tx
 from service_kit.http.answers import problems
 from service_kit.http.etag import set_etag
@@ -50,7 +51,7 @@ async def read_shipment(shipment_id: UUID, tx: Tx, _: Reader, response: Response
     "/{shipment_id}/dispatch",
     summary="Hand to the carrier",
     response_model=ShipmentOut,
-    responses=problems(NotFound, NotToDispatch),
+    responses=problems(NotFound, NotToDispatch, StockExpired),
 )
 async def dispatch(
     shipment_id: UUID,
@@ -58,7 +59,8 @@ async def dispatch(
     connection: HotConn,
     who: Annotated[Principal, Requires("shipments:dispatch")],
 ) -> Response:
-    """The stock is deducted and the customer told; from here on the order can't be cancelled.
+    """The stock is deducted and the customer told; from here on the order can't be cancelled. What expires first leaves
+    first; where too little is left that has not expired, the parcel stays.
 
     Sent again with the same carrier and number it gives the same answer and does nothing more.
     """

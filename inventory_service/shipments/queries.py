@@ -5,12 +5,14 @@ from collections.abc import Collection, Sequence
 from typing import Any
 from uuid import UUID
 
+import asyncpg
 from pydantic import TypeAdapter
 from sqlmodel import select
 
 from contracts.events.base import Event
 from contracts.quantity import ProductQuantity
 from inventory_service.shipments.models import NewShipment, Shipment, ShipmentStatus
+from service_kit.clock import utcnow
 from service_kit.database import HotConn, HotTx, Tx
 from service_kit.database.keyset import Position, Slice, keyset
 from service_kit.ids import uuid7
@@ -55,11 +57,29 @@ WITH parcel AS (
 ), sum AS (
     SELECT product_id, warehouse_id, sum(quantity) AS quantity FROM line GROUP BY product_id, warehouse_id
 ), locked AS MATERIALIZED (
-    SELECT product_id, warehouse_id, sum.quantity FROM sum JOIN stock USING (product_id, warehouse_id)
+    SELECT product_id, warehouse_id, sum.quantity, stock.dated FROM sum JOIN stock USING (product_id, warehouse_id)
     ORDER BY product_id, warehouse_id FOR UPDATE OF stock
+), batch AS MATERIALIZED (
+    SELECT batch.*, locked.quantity AS wanted
+    FROM locked JOIN stock_batches AS batch USING (product_id, warehouse_id)
+    WHERE locked.dated > 0 AND batch.expires_on > $14 AND batch.quantity > 0 FOR UPDATE OF batch
+), taken AS MATERIALIZED (
+    SELECT product_id, warehouse_id, expires_on, batch, least(quantity, wanted - before) AS quantity
+    FROM (SELECT *, coalesce(sum(quantity) OVER (
+              PARTITION BY product_id, warehouse_id ORDER BY expires_on, batch
+              ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+          ), 0)::bigint AS before FROM batch) AS in_order
+    WHERE before < wanted
+), emptied AS (
+    UPDATE stock_batches AS batch SET quantity = batch.quantity - taken.quantity FROM taken
+    WHERE (batch.product_id, batch.warehouse_id) = (taken.product_id, taken.warehouse_id)
+      AND (batch.expires_on, batch.batch) = (taken.expires_on, taken.batch)
 ), deducted AS (
     UPDATE stock SET on_hand = on_hand - locked.quantity, reserved = reserved - locked.quantity,
-                     version = version + 1, to_publish = true
+                     version = version + 1, to_publish = true, dated = stock.dated - coalesce((
+        SELECT sum(taken.quantity) FROM taken
+        WHERE (taken.product_id, taken.warehouse_id) = (locked.product_id, locked.warehouse_id)
+    ), 0)
     FROM locked WHERE (stock.product_id, stock.warehouse_id) = (locked.product_id, locked.warehouse_id)
 ), moved AS (
     INSERT INTO stock_movements
@@ -67,7 +87,7 @@ WITH parcel AS (
     SELECT movement_id, product_id, warehouse_id, 'dispatch', -quantity, shipment_id, order_id, $13, $8 FROM line
 ), said AS (
     INSERT INTO outbox ({outbox.INSERT_COLUMNS})
-    SELECT said.* FROM {outbox.unnest(14)} AS said ({outbox.INSERT_COLUMNS})
+    SELECT said.* FROM {outbox.unnest(15)} AS said ({outbox.INSERT_COLUMNS})
     JOIN leaving ON said.key = convert_to(leaving.order_id::text, 'UTF8')
 )
 SELECT id FROM leaving
@@ -81,6 +101,13 @@ WITH delivered AS (
 )
 SELECT EXISTS (SELECT FROM delivered)
 """
+
+DATED_IS_THERE = "ck_stock_dated_is_there"
+
+
+class StockHasExpired(Exception):
+    """What is to leave is more than has not expired; nothing was stored."""
+
 
 _LINES = TypeAdapter(list[ProductQuantity])
 
@@ -124,7 +151,10 @@ async def store_dispatch(
 
     Hot: one statement, which is the transaction (`benchmarks/`: whole flow). Whatever becomes of an order's shipments
     before they left changes its reservation's version, so a release and another dispatch at the same moment either see
-    this one or are seen. Everything hangs on the reservations' rows, which are so locked before the stock's.
+    this one or are seen. Everything hangs on the reservations' rows, which are so locked before the stock's. Where
+    batches are known those that expire first leave first, and none that has expired.
+
+    Raises: StockHasExpired, where pieces without a date and of batches that have not expired are too few.
     """
     shipments = [shipment for shipment, _ in leaving]
     lines = [
@@ -132,13 +162,17 @@ async def store_dispatch(
         for each in shipments
         for product_id, quantity in each.quantities().items()
     ]
-    rows = await connection.fetch(
-        DISPATCH, [each.id for each in shipments], [each.order_id for each in shipments],
+    columns = (
+        [each.id for each in shipments], [each.order_id for each in shipments],
         [version for _, version in leaving], [each.warehouse_id for each in shipments],
         [each.carrier for each in shipments], [each.tracking_number for each in shipments],
         [each.version for each in shipments], shipments[0].dispatched_at,
-        *(zip(*lines, strict=True) if lines else [()] * 4), user_id, *outbox.columns(events),
+        *(zip(*lines, strict=True) if lines else [()] * 4), user_id, utcnow().date(), *outbox.columns(events),
     )  # fmt: skip
+    try:
+        rows = await connection.fetch(DISPATCH, *columns)
+    except asyncpg.CheckViolationError as error:
+        raise StockHasExpired if error.constraint_name == DATED_IS_THERE else error from error
     connection.added_events = bool(rows)
     return {row[0] for row in rows}
 

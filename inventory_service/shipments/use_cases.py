@@ -11,6 +11,8 @@ from contracts.events.shipment_notification import ShipmentDelivered, ShipmentDi
 from contracts.quantity import ProductQuantity
 from inventory_service.shipments import queries
 from inventory_service.shipments.models import NotToDispatch, Shipment
+from inventory_service.stock import batch_queries as batches
+from inventory_service.stock.models import StockExpired
 from service_kit.clock import utcnow
 from service_kit.database import HotConn, Tx
 from service_kit.problems import NotFound, Problem, not_found
@@ -26,7 +28,10 @@ class Parcel:
 
 
 async def dispatch(connection: HotConn, parcel: Parcel, user_id: UUID) -> Shipment:
-    """The parcel is with the carrier: its products leave stock and reservation. Raises: NotFound, NotToDispatch."""
+    """The parcel is with the carrier: its products leave stock and reservation.
+
+    Raises: NotFound, NotToDispatch, StockExpired.
+    """
     (found,) = await dispatch_all(connection, [parcel], user_id)
     if isinstance(found, Problem):
         raise found
@@ -56,24 +61,38 @@ async def dispatch_all(connection: HotConn, parcels: Sequence[Parcel], user_id: 
                     found[n] = shipment
             except (NotFound, NotToDispatch) as problem:
                 found[n] = problem
-        for n, shipment in await _leave(connection, list(leaving.values()), user_id):
-            found[n] = shipment
+        found.update(await _leave(connection, list(leaving.values()), user_id))
     return [found[n] for n in range(len(parcels))]
 
 
 async def _leave(
     connection: HotConn, leaving: Sequence[tuple[int, Shipment, int]], user_id: UUID
-) -> list[tuple[int, Shipment]]:
-    """Those whose order's reservation is still what it was."""
+) -> dict[int, Shipment | Problem]:
+    """Those whose order's reservation is still what it was; where something has expired, each by itself."""
     if not leaving:
-        return []
+        return {}
     events: list[Event] = []
     for _, shipment, reservation_version in leaving:
         events += _deducted(shipment, reservation_version + 1), _dispatched(shipment)
-    left = await queries.store_dispatch(
-        connection, [(shipment, version) for _, shipment, version in leaving], user_id, events
-    )
-    return [(n, shipment) for n, shipment, _ in leaving if shipment.id in left]
+    try:
+        left = await queries.store_dispatch(
+            connection, [(shipment, version) for _, shipment, version in leaving], user_id, events
+        )
+    except queries.StockHasExpired:
+        if len(leaving) == 1:
+            return await _expired(connection, *leaving[0])
+        found: dict[int, Shipment | Problem] = {}
+        for each in leaving:
+            found |= await _leave(connection, [each], user_id)
+        return found
+    return {n: shipment for n, shipment, _ in leaving if shipment.id in left}
+
+
+async def _expired(connection: HotConn, n: int, shipment: Shipment, _: int) -> dict[int, Shipment | Problem]:
+    """Why it can't leave; nothing, so that it is tried again, where fresh stock came in meanwhile."""
+    quantities, today = shipment.quantities(), utcnow().date()
+    lines = await batches.lacking(connection, shipment.warehouse_id, quantities, today)
+    return {n: StockExpired(lines=lines)} if lines else {}
 
 
 async def deliver(connection: HotConn, shipment_id: UUID) -> Shipment:

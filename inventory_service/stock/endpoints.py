@@ -1,5 +1,6 @@
 """Stock over HTTP: levels, goods that come in, corrections, and the ledger."""
 
+from datetime import date
 from typing import Annotated
 from uuid import UUID
 
@@ -8,16 +9,25 @@ from pydantic import BaseModel
 
 from inventory_service.catalogue import queries as catalogue
 from inventory_service.catalogue.models import ProductDeleted, ProductUnknown
-from inventory_service.stock import queries, use_cases
-from inventory_service.stock.models import BelowReserved, MovementKind, StockMovement, StockReceipt, StockReceiptLine
+from inventory_service.stock import batch_queries, queries, use_cases
+from inventory_service.stock.models import (
+    BatchTooSmall,
+    BelowReserved,
+    MovementKind,
+    StockMovement,
+    StockReceipt,
+    StockReceiptLine,
+)
 from inventory_service.stock.schemas import (
     AdjustmentIn,
+    BatchOut,
     MovementOut,
     ReceiptIn,
     ReceiptOut,
     ReceiptSummary,
     StockOut,
 )
+from service_kit.clock import utcnow
 from service_kit.database import HotTx, Tx
 from service_kit.http import idempotency
 from service_kit.http.answers import problems
@@ -42,11 +52,32 @@ async def list_stock(
     product_id: OfProduct = None,
     warehouse_id: InWarehouse = None,
     below: Annotated[int | None, Query(ge=0, le=2**31, description="where fewer than this are available")] = None,
+    expired: Annotated[bool | None, Query(description="where pieces lie that have expired, or where none do")] = None,
 ) -> Page[StockOut]:
     """By product, then warehouse. A product that never was in stock has no item."""
-    found = await queries.levels(tx, page.position, product_id=product_id, warehouse_id=warehouse_id, below=below)
+    found = await queries.levels(
+        tx, page.position, product_id=product_id, warehouse_id=warehouse_id, below=below, expired=expired
+    )
     products = await catalogue.by_ids(tx, {level.product_id for level in found.rows})
     return page.of(found, lambda level: StockOut.of(level, products.get(level.product_id)))
+
+
+@router.get("/batches", summary="List batches that expire")
+async def list_batches(
+    page: Paged,
+    tx: Tx,
+    _: Reader,
+    product_id: OfProduct = None,
+    warehouse_id: InWarehouse = None,
+    expires_until: Annotated[date | None, Query(description="that expire on this day or before")] = None,
+) -> Page[BatchOut]:
+    """What is left of them, by product, warehouse and day. From its day (UTC) on a batch is not available; scrap it by
+    an adjustment that names it."""
+    found = await batch_queries.search(
+        tx, page.position, product_id=product_id, warehouse_id=warehouse_id, expires_until=expires_until
+    )
+    today = utcnow().date()
+    return page.of(found, lambda batch: BatchOut.of(batch, today))
 
 
 @router.post(
@@ -60,7 +91,8 @@ async def receive(
     body: ReceiptIn, tx: HotTx, who: Annotated[Principal, Requires("stock:receive")], key: MaybeIdempotencyKey
 ) -> Response:
     """Goods that came in together, up to 5,000 lines: all are booked, or none. Programs send an `Idempotency-Key`, so
-    that a delivery that they book again, because the answer was lost, is booked once.
+    that a delivery that they book again, because the answer was lost, is booked once. A line that has expired already
+    is booked all the same, since it lies there, and is not available.
 
     A product that was made a moment ago may be unknown here yet: `409 product-unknown` says when to try again.
     """
@@ -109,14 +141,22 @@ async def read_receipt(receipt_id: UUID, tx: Tx, _: Reader) -> ReceiptOut:
     summary="Correct stock",
     response_model=MovementOut,
     responses=problems(
-        NotFound, BelowReserved, ProductUnknown, ProductDeleted, IdempotencyKeyMissing, IdempotencyKeyReused
+        NotFound,
+        BelowReserved,
+        BatchTooSmall,
+        ProductUnknown,
+        ProductDeleted,
+        IdempotencyKeyMissing,
+        IdempotencyKeyReused,
     ),
 )
 async def adjust(
-    body: AdjustmentIn, tx: Tx, who: Annotated[Principal, Requires("stock:adjust")], key: MaybeIdempotencyKey
+    body: AdjustmentIn, tx: HotTx, who: Annotated[Principal, Requires("stock:adjust")], key: MaybeIdempotencyKey
 ) -> Response:
     """After a count, a loss or a find, with the reason. Never below what is promised to orders. With an
     `Idempotency-Key`, the same correction sent again is made once.
+
+    What has expired is scrapped by its `expires_on` and `batch`; a loss without them never takes expired pieces.
     """
     if key and (kept := await idempotency.claim(tx, who.user_id, key)):
         return kept.response()
@@ -125,7 +165,7 @@ async def adjust(
     return await _booked(tx, who, key, MovementOut.of(movement), f"/stock/movements/{movement.id}")
 
 
-async def _booked(tx: HotTx | Tx, who: Principal, key: Key | None, made: BaseModel, location: str) -> Response:
+async def _booked(tx: HotTx, who: Principal, key: Key | None, made: BaseModel, location: str) -> Response:
     """The answer, kept for the request's twins."""
     body = made.model_dump_json().encode()
     if key:

@@ -1,5 +1,6 @@
 """Stock by product and warehouse, the ledger whose sums it is, and receipts of goods."""
 
+from collections.abc import Sequence
 from datetime import date, datetime
 from enum import StrEnum
 from uuid import UUID
@@ -17,6 +18,16 @@ class BelowReserved(Problem, status=409, type="below-reserved"):
     """There are {on_hand} on hand, and {reserved} of them are promised to orders: {quantity} can't be booked."""
 
 
+class StockExpired(Problem, status=409, type="stock-expired"):
+    """Of the products in `lines` too little is left there that has not expired: book fresh stock in, or refund the
+    order, which cancels it as long as none of its parcels has left."""
+
+
+class BatchTooSmall(Problem, status=409, type="batch-too-small"):
+    """There are {pieces} pieces of that there: {quantity} can't be booked. Pieces that have expired are booked by their
+    `expires_on`, all others without."""
+
+
 class MovementKind(StrEnum):
     RECEIPT = "receipt"
     ADJUSTMENT = "adjustment"
@@ -29,6 +40,10 @@ class StockLevel(Base, table=True):
 
     Every writer locks these rows in the order of (product_id, warehouse_id), and with each change lets `version` grow
     and sets `to_publish`. A product's version, as the others see it, is the sum over its warehouses; rows never go.
+
+    `dated` is the sum of its batches, `expired` the sum of those that had expired when the row was last refreshed, and
+    `next_expiry` is no later than the day on which the next batch expires. What leaves is taken from batches that have
+    not expired and from pieces without a date, so that `dated <= on_hand` keeps expired pieces from being dispatched.
     """
 
     __tablename__ = "stock"
@@ -36,8 +51,11 @@ class StockLevel(Base, table=True):
         CheckConstraint("on_hand >= 0", name="on_hand_not_negative"),
         CheckConstraint("reserved >= 0", name="reserved_not_negative"),
         CheckConstraint("reserved <= on_hand", name="reserved_is_there"),
+        CheckConstraint("dated <= on_hand", name="dated_is_there"),
+        CheckConstraint("expired BETWEEN 0 AND dated", name="expired_is_dated"),
         Index("ix_stock_warehouse_id_product_id", "warehouse_id", "product_id"),
         Index("ix_stock_to_publish", "product_id", postgresql_where=text("to_publish")),
+        Index("ix_stock_next_expiry", "next_expiry", postgresql_where=text("next_expiry IS NOT NULL")),
         # Room in each page, so that a changed row stays in it and no index needs to know.
         {"postgresql_with": {"fillfactor": 70}},
     )
@@ -49,18 +67,50 @@ class StockLevel(Base, table=True):
     version: int = Field(default=0, sa_type=BigInteger)
     to_publish: bool = True
     published_at: datetime | None = None
+    dated: int = Field(default=0, sa_type=BigInteger, sa_column_kwargs={"server_default": "0"})
+    expired: int = Field(default=0, sa_type=BigInteger, sa_column_kwargs={"server_default": "0"})
+    next_expiry: date | None = None
 
     @property
     def available(self) -> int:
-        return self.on_hand - self.reserved
+        return max(0, self.on_hand - self.expired - self.reserved)
 
-    def adjust(self, quantity: int) -> None:
-        """Books `quantity` more or less. Raises: BelowReserved."""
-        if self.on_hand + quantity < self.reserved:
-            raise BelowReserved(on_hand=self.on_hand, reserved=self.reserved, quantity=quantity)
+    @property
+    def short(self) -> int:
+        """Pieces that are promised to orders and have expired since."""
+        return max(0, self.reserved - (self.on_hand - self.expired))
+
+    def adjust(self, quantity: int, *, of_expired: bool) -> None:
+        """Books `quantity` more or less, of pieces that have expired or of others. Raises: BelowReserved."""
+        there = self.on_hand if of_expired else self.on_hand - self.expired
+        if quantity < 0 and there + quantity < self.reserved:
+            raise BelowReserved(on_hand=there, reserved=self.reserved, quantity=quantity)
         self.on_hand += quantity
-        self.version += 1
-        self.to_publish = True
+
+
+class StockBatch(Base, table=True):
+    """Pieces of a product in a warehouse that expire on a day: from that day (UTC) on they are not available.
+
+    Whoever changes a batch holds its row of `stock`. Pieces without a date have no batch.
+    """
+
+    __tablename__ = "stock_batches"
+    __table_args__ = (CheckConstraint("quantity >= 0", name="quantity_not_negative"),)
+
+    product_id: UUID = Field(primary_key=True)
+    warehouse_id: UUID = Field(primary_key=True)
+    expires_on: date = Field(primary_key=True)
+    batch: str = Field(default="", primary_key=True, description="the supplier's name of it; empty: none")
+    quantity: int = Field(sa_type=BigInteger)
+
+
+def take_first_expired(batches: Sequence[StockBatch], pieces: int, today: date) -> None:
+    """Takes pieces that leave from batches that have not expired, first expired first out; the rest has no date."""
+    for batch in sorted(batches, key=lambda each: (each.expires_on, each.batch)):
+        if batch.expires_on > today:
+            taken = min(pieces, batch.quantity)
+            batch.quantity -= taken
+            pieces -= taken
 
 
 class StockMovement(Base, table=True):
@@ -80,6 +130,8 @@ class StockMovement(Base, table=True):
     kind: str
     quantity: int = Field(sa_type=BigInteger)
     reason: str | None = None
+    batch: str | None = None
+    expires_on: date | None = None
     receipt_id: UUID | None = None
     shipment_id: UUID | None = None
     return_id: UUID | None = None

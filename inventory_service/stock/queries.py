@@ -1,4 +1,5 @@
-"""Every statement about stock, but what reserving and dispatching do to it in one with all the rest.
+"""Every statement about stock, but what reserving and dispatching do to it in one with all the rest, and what concerns
+batches (`batch_queries`).
 
 Who changes stock rows locks them in the order of (product_id, warehouse_id).
 """
@@ -8,9 +9,10 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import func
 from sqlmodel import col, select
 
+from inventory_service.stock import batch_queries
 from inventory_service.stock.models import MovementKind, StockLevel, StockMovement, StockReceipt, StockReceiptLine
 from service_kit.clock import utcnow
 from service_kit.database import HotConn, HotTx, Tx
@@ -18,7 +20,7 @@ from service_kit.database.keyset import Position, Slice, keyset
 from service_kit.ids import uuid7
 
 LOCK_PRODUCTS = """
-SELECT product_id, warehouse_id, on_hand - reserved AS available FROM stock
+SELECT product_id, warehouse_id, on_hand - expired - reserved AS available, next_expiry <= $2 AS due FROM stock
 WHERE product_id = ANY($1::uuid[]) ORDER BY product_id, warehouse_id FOR UPDATE
 """
 RECEIVE = """
@@ -45,6 +47,19 @@ ADD_RECEIPT_LINES = """
 INSERT INTO stock_receipt_lines (receipt_id, position, product_id, quantity, unit_cost, currency, batch, expires_on)
 SELECT $1, * FROM unnest($2::int[], $3::uuid[], $4::bigint[], $5::bigint[], $6::text[], $7::text[], $8::date[])
 """
+ADD_EMPTY_LEVEL = """
+INSERT INTO stock (product_id, warehouse_id, on_hand, reserved, version, to_publish) VALUES ($1, $2, 0, 0, 0, true)
+ON CONFLICT DO NOTHING
+"""
+LOCK_LEVEL = "SELECT * FROM stock WHERE (product_id, warehouse_id) = ($1, $2) FOR UPDATE"
+ADJUST = """
+UPDATE stock SET on_hand = on_hand + $3, version = version + 1, to_publish = true
+WHERE (product_id, warehouse_id) = ($1, $2)
+"""
+ADD_MOVEMENT = f"""
+INSERT INTO stock_movements ({", ".join(StockMovement.model_fields)})
+VALUES ({", ".join(f"${n}" for n in range(1, len(StockMovement.model_fields) + 1))})
+"""
 # One publisher at a time: two would publish a product twice within its pause.
 ALONE = "SELECT pg_try_advisory_xact_lock(hashtext('publish-stock-levels'))"
 HAS_UNPUBLISHED = "SELECT EXISTS (SELECT FROM stock WHERE to_publish)"
@@ -53,7 +68,7 @@ SELECT DISTINCT product_id FROM stock
 WHERE to_publish AND (published_at IS NULL OR published_at <= now() - $2::interval) ORDER BY product_id LIMIT $1
 """
 LOCK_LEVELS = """
-SELECT product_id, warehouse_id, on_hand, reserved, version FROM stock
+SELECT product_id, warehouse_id, on_hand, reserved, version, expired FROM stock
 WHERE product_id = ANY($1::uuid[]) ORDER BY product_id, warehouse_id FOR UPDATE
 """
 # Of every warehouse, so that the next change of any finds how long ago the product was told of.
@@ -61,10 +76,19 @@ PUBLISHED = "UPDATE stock SET to_publish = false, published_at = now() WHERE pro
 
 
 async def lock_products(tx: HotTx, product_ids: Collection[UUID]) -> dict[UUID, dict[UUID, int]]:
-    """What is available of each product by warehouse, held until the transaction ends. Call it once, for all."""
+    """What is available of each product by warehouse, held until the transaction ends. Call it once, for all.
+
+    Less than nothing where pieces that are promised have expired. Expired to the day, whether or not the job that tells
+    the others has run: where a batch is due, which is once in its life, the rows are refreshed and read again.
+    """
     free: dict[UUID, dict[UUID, int]] = {}
     if product_ids:
-        for product_id, warehouse_id, available in await tx.fetch(LOCK_PRODUCTS, list(product_ids)):
+        today = utcnow().date()
+        rows = await tx.fetch(LOCK_PRODUCTS, list(product_ids), today)
+        if due := [(row[0], row[1]) for row in rows if row[3]]:
+            await batch_queries.refresh(tx, due, today)
+            rows = await tx.fetch(LOCK_PRODUCTS, list(product_ids), today)
+        for product_id, warehouse_id, available, _ in rows:
             free.setdefault(product_id, {})[warehouse_id] = available
     return free
 
@@ -128,19 +152,26 @@ async def take_unpublished(tx: HotTx, limit: int, pause: timedelta) -> list[Any]
     return rows
 
 
-async def lock_level(tx: Tx, product_id: UUID, warehouse_id: UUID) -> StockLevel | None:
-    statement = select(StockLevel).where(StockLevel.product_id == product_id, StockLevel.warehouse_id == warehouse_id)
-    return (await tx.exec(statement.with_for_update())).first()
+async def lock_level(tx: HotTx, product_id: UUID, warehouse_id: UUID) -> StockLevel:
+    """The row, held until the transaction ends; an empty one where the product never was there."""
+    await tx.execute(ADD_EMPTY_LEVEL, product_id, warehouse_id)
+    return StockLevel(**await tx.fetchrow(LOCK_LEVEL, product_id, warehouse_id))
 
 
-async def add_empty_level(tx: Tx, product_id: UUID, warehouse_id: UUID) -> None:
-    """A row to lock and to book on; another may make it at the same moment."""
-    empty = insert(StockLevel).values(product_id=product_id, warehouse_id=warehouse_id, on_hand=0)
-    await tx.exec(empty.on_conflict_do_nothing())
+async def adjust(tx: HotTx, movement: StockMovement) -> None:
+    """The level, which is held, and its line of the ledger."""
+    await tx.execute(ADJUST, movement.product_id, movement.warehouse_id, movement.quantity)
+    await tx.execute(ADD_MOVEMENT, *(getattr(movement, name) for name in StockMovement.model_fields))
 
 
 async def levels(
-    tx: Tx, position: Position, *, product_id: UUID | None, warehouse_id: UUID | None, below: int | None
+    tx: Tx,
+    position: Position,
+    *,
+    product_id: UUID | None,
+    warehouse_id: UUID | None,
+    below: int | None,
+    expired: bool | None,
 ) -> Slice[StockLevel]:
     statement = select(StockLevel)
     if product_id is not None:
@@ -148,7 +179,11 @@ async def levels(
     if warehouse_id is not None:
         statement = statement.where(StockLevel.warehouse_id == warehouse_id)
     if below is not None:
-        statement = statement.where(col(StockLevel.on_hand) - col(StockLevel.reserved) < below)
+        fresh = col(StockLevel.on_hand) - col(StockLevel.expired) - col(StockLevel.reserved)
+        statement = statement.where(func.greatest(fresh, 0) < below)
+    if expired is not None:
+        gone = col(StockLevel.expired)
+        statement = statement.where(gone > 0 if expired else gone == 0)
     return await keyset(tx, statement, position, StockLevel.product_id, StockLevel.warehouse_id)
 
 

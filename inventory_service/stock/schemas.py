@@ -2,14 +2,21 @@
 
 from collections.abc import Sequence
 from datetime import date, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, StrictInt, StringConstraints, field_validator
+from pydantic import BaseModel, ConfigDict, Field, StrictInt, StringConstraints, field_validator, model_validator
 
 from contracts.money import Money
 from inventory_service.catalogue.models import Product
-from inventory_service.stock.models import MovementKind, StockLevel, StockMovement, StockReceipt, StockReceiptLine
+from inventory_service.stock.models import (
+    MovementKind,
+    StockBatch,
+    StockLevel,
+    StockMovement,
+    StockReceipt,
+    StockReceiptLine,
+)
 
 MAX_LINES = 5_000
 MAX_QUANTITY = 1_000_000_000
@@ -37,6 +44,9 @@ ADJUSTMENT_EXAMPLE: dict[str, Any] = {
 }
 
 
+BatchName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
+
+
 class UnitCost(Money):
     amount: StrictInt = Field(ge=0, le=MAX_AMOUNT, description="in the currency's minor unit; never a float")
 
@@ -47,8 +57,8 @@ class ReceiptLineIn(BaseModel):
     product_id: UUID
     quantity: int = Field(gt=0, le=MAX_QUANTITY)
     unit_cost: UnitCost | None = Field(default=None, description="what one piece cost us")
-    batch: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)] | None = None
-    expires_on: date | None = None
+    batch: BatchName | None = None
+    expires_on: date | None = Field(default=None, description="not available from this day (UTC) on")
 
 
 class ReceiptIn(BaseModel):
@@ -107,6 +117,14 @@ class AdjustmentIn(BaseModel):
     warehouse_id: UUID
     quantity: int = Field(ge=-MAX_QUANTITY, le=MAX_QUANTITY, description="pieces found (+) or lost (-)")
     reason: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
+    expires_on: date | None = Field(default=None, description="of the batch that they are of; absent: of none expired")
+    batch: BatchName | None = Field(default=None, description="that they are of, where it has a name")
+
+    @model_validator(mode="after")
+    def _batch_has_a_day(self) -> Self:
+        if self.batch is not None and self.expires_on is None:
+            raise ValueError("a batch is told by its expires_on too")
+        return self
 
     @field_validator("quantity")
     @classmethod
@@ -123,6 +141,8 @@ class MovementOut(BaseModel):
     kind: MovementKind
     quantity: int = Field(description="what came in (+) or went out (-)")
     reason: str | None
+    batch: str | None = Field(description="that an adjustment named")
+    expires_on: date | None
     receipt_id: UUID | None
     shipment_id: UUID | None
     return_id: UUID | None
@@ -142,7 +162,11 @@ class StockOut(BaseModel):
     warehouse_id: UUID
     on_hand: int = Field(description="pieces that lie there")
     reserved: int = Field(description="of these, promised to orders")
-    available: int = Field(description="what can still be sold")
+    expired: int = Field(description="of these, pieces that have expired: to be scrapped")
+    available: int = Field(description="what can still be sold: neither promised nor expired")
+    short: int = Field(
+        description="pieces that are promised to orders and have expired since: no parcel leaves with them"
+    )
 
     @classmethod
     def of(cls, level: StockLevel, product: Product | None) -> "StockOut":
@@ -153,5 +177,21 @@ class StockOut(BaseModel):
             warehouse_id=level.warehouse_id,
             on_hand=level.on_hand,
             reserved=level.reserved,
+            expired=level.expired,
             available=level.available,
+            short=level.short,
         )
+
+
+class BatchOut(BaseModel):
+    product_id: UUID
+    warehouse_id: UUID
+    expires_on: date
+    batch: str | None
+    quantity: int = Field(description="pieces that are left of it")
+    expired: bool = Field(description="from its day (UTC) on")
+
+    @classmethod
+    def of(cls, batch: StockBatch, today: date) -> "BatchOut":
+        fields = batch.model_dump()
+        return cls(**{**fields, "batch": batch.batch or None}, expired=batch.expires_on <= today)

@@ -1,7 +1,7 @@
-"""What the business does with stock: goods come in, counts are corrected, and others are told the levels."""
+"""What the business does with stock: goods come in and expire, counts are corrected, and others are told the levels."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import date, timedelta
 from itertools import groupby
 from typing import Any
 from uuid import UUID
@@ -9,9 +9,17 @@ from uuid import UUID
 from contracts.events.stock_levels import StockChanged, WarehouseStock
 from inventory_service.catalogue import queries as catalogue
 from inventory_service.catalogue.use_cases import check_known
-from inventory_service.stock import queries
-from inventory_service.stock.models import BelowReserved, StockMovement, StockReceipt, StockReceiptLine
-from inventory_service.warehouses import use_cases as warehouses
+from inventory_service.stock import batch_queries, queries
+from inventory_service.stock.batch_queries import Dated
+from inventory_service.stock.models import (
+    BatchTooSmall,
+    StockBatch,
+    StockMovement,
+    StockReceipt,
+    StockReceiptLine,
+    take_first_expired,
+)
+from service_kit.clock import utcnow
 from service_kit.database import HotTx, Tx
 from service_kit.messaging import outbox
 from service_kit.problems import not_found
@@ -23,34 +31,81 @@ AT_ONCE = 500
 
 
 async def receive(tx: HotTx, receipt: StockReceipt, lines: Sequence[StockReceiptLine]) -> None:
-    """Goods come in. Raises: NotFound, ProductUnknown, ProductDeleted."""
+    """Goods come in; those that have expired are booked, and not available.
+
+    Raises: NotFound, ProductUnknown, ProductDeleted.
+    """
     quantities: dict[UUID, int] = {}
+    dated: dict[Dated, int] = {}
     for line in lines:
         quantities[line.product_id] = quantities.get(line.product_id, 0) + line.quantity
+        if line.expires_on is not None:
+            batch = Dated(line.product_id, line.expires_on, line.batch or "")
+            dated[batch] = dated.get(batch, 0) + line.quantity
     if not await queries.is_warehouse(tx, receipt.warehouse_id):
         not_found("warehouse", receipt.warehouse_id)
     if receipt.supplier_id is not None and not await queries.is_supplier(tx, receipt.supplier_id):
         not_found("supplier", receipt.supplier_id)
     check_known(quantities, await catalogue.statuses(tx, list(quantities)))
     await queries.receive(tx, receipt.warehouse_id, quantities)
+    await batch_queries.add(tx, receipt.warehouse_id, dated, utcnow().date())
     await queries.add_receipt(tx, receipt, lines)
 
 
-async def adjust(tx: Tx, movement: StockMovement) -> StockMovement:
-    """A count is corrected, never below what is promised. Raises: NotFound, ProductUnknown, BelowReserved."""
-    product_id, quantity = movement.product_id, movement.quantity
-    await warehouses.read(tx, movement.warehouse_id)
-    check_known([product_id], {product_id: await catalogue.status_of(tx, product_id)})
-    level = await queries.lock_level(tx, product_id, movement.warehouse_id)
-    if level is None:
-        if quantity < 0:
-            raise BelowReserved(on_hand=0, reserved=0, quantity=quantity)
-        await queries.add_empty_level(tx, product_id, movement.warehouse_id)
-        level = await queries.lock_level(tx, product_id, movement.warehouse_id)
-        assert level is not None
-    level.adjust(quantity)
-    tx.add_all([level, movement])
+async def adjust(tx: HotTx, movement: StockMovement) -> StockMovement:
+    """A count is corrected, never below what is promised. What is lost without a date is taken as a dispatch would.
+
+    Raises: NotFound, ProductUnknown, ProductDeleted, BelowReserved, BatchTooSmall.
+    """
+    product_id, warehouse_id, today = movement.product_id, movement.warehouse_id, utcnow().date()
+    if not await queries.is_warehouse(tx, warehouse_id):
+        not_found("warehouse", warehouse_id)
+    check_known([product_id], await catalogue.statuses(tx, [product_id]))
+    level = await queries.lock_level(tx, product_id, warehouse_id)
+    batches = await batch_queries.of_level(tx, product_id, warehouse_id) if level.dated else []
+    level.expired = sum(batch.quantity for batch in batches if batch.expires_on <= today)
+    of_expired = movement.expires_on is not None and movement.expires_on <= today
+    level.adjust(movement.quantity, of_expired=of_expired)
+    if movement.expires_on is not None and movement.quantity > 0:
+        await queries.adjust(tx, movement)
+        batch = Dated(product_id, movement.expires_on, movement.batch or "")
+        await batch_queries.add(tx, warehouse_id, {batch: movement.quantity}, today)
+        return movement
+    if movement.quantity < 0:
+        _take(batches, movement, level.on_hand, today)
+        if batches:  # before the level, which never holds fewer pieces than its batches
+            await batch_queries.save(tx, (product_id, warehouse_id), batches, today)
+    await queries.adjust(tx, movement)
     return movement
+
+
+def _take(batches: Sequence[StockBatch], movement: StockMovement, left: int, today: date) -> None:
+    """Takes what is lost from the batch that is named, or else from what has not expired. Raises: BatchTooSmall."""
+    if movement.expires_on is None:
+        take_first_expired(batches, -movement.quantity, today)
+        if (missing := sum(batch.quantity for batch in batches) - left) > 0:
+            raise BatchTooSmall(pieces=-movement.quantity - missing, quantity=movement.quantity)
+        return
+    named = (movement.expires_on, movement.batch or "")
+    batch = next((each for each in batches if (each.expires_on, each.batch) == named), None)
+    if batch is None or batch.quantity + movement.quantity < 0:
+        raise BatchTooSmall(pieces=batch.quantity if batch else 0, quantity=movement.quantity)
+    batch.quantity += movement.quantity
+
+
+async def expire_batches(runtime: Runtime) -> None:
+    """Books what has expired since the day turned, so that the others are told that it is not available."""
+    today = utcnow().date()
+    async with runtime.database.hot() as hot:
+        if not await batch_queries.has_due(hot, today):
+            return
+    found = AT_ONCE
+    while found == AT_ONCE:
+        async with runtime.database.hot_tx() as tx:
+            places = await batch_queries.lock_due(tx, today, AT_ONCE)
+            await batch_queries.drop_empty(tx, places)
+            await batch_queries.refresh(tx, places, today)
+        found = len(places)
 
 
 async def read_movement(tx: Tx, movement_id: UUID) -> StockMovement:
@@ -85,14 +140,21 @@ def levels_of(rows: Sequence[Any]) -> list[StockChanged]:
 
 def _level(product_id: UUID, rows: Sequence[Any]) -> StockChanged:
     by_warehouse = [
-        WarehouseStock(warehouse_id=warehouse_id, on_hand=on_hand, reserved=reserved, available=on_hand - reserved)
-        for _, warehouse_id, on_hand, reserved, _ in rows
+        WarehouseStock(
+            warehouse_id=warehouse_id,
+            on_hand=on_hand,
+            reserved=reserved,
+            available=max(0, on_hand - expired - reserved),
+            expired=expired,
+        )
+        for _, warehouse_id, on_hand, reserved, _, expired in rows
     ]
     return StockChanged(
         product_id=product_id,
         on_hand=sum(each.on_hand for each in by_warehouse),
         reserved=sum(each.reserved for each in by_warehouse),
         available=sum(each.available for each in by_warehouse),
+        expired=sum(each.expired for each in by_warehouse),
         warehouses=by_warehouse,
         version=sum(row[4] for row in rows),
     )

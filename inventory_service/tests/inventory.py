@@ -29,7 +29,9 @@ SHIP_TO = Address(name="Ada Lovelace", line1="12 St James's Square", city="Londo
 TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 BOOKS = """
-SELECT product_id, warehouse_id, on_hand, reserved,
+SELECT product_id, warehouse_id, on_hand, reserved, dated, expired,
+       coalesce((SELECT sum(quantity) FROM stock_batches AS b
+                 WHERE (b.product_id, b.warehouse_id) = (stock.product_id, stock.warehouse_id)), 0)::bigint AS batches,
        coalesce((SELECT sum(quantity) FROM stock_movements AS m
                  WHERE (m.product_id, m.warehouse_id) = (stock.product_id, stock.warehouse_id)), 0)::bigint AS moved,
        coalesce((SELECT sum(quantity) FROM reservation_lines AS l
@@ -111,10 +113,13 @@ class Inventory:
         return UUID(answer.json()["id"])
 
     async def receive(self, warehouse_id: UUID, *lines: tuple[UUID, int]) -> dict[str, Any]:
-        body = {
-            "warehouse_id": str(warehouse_id),
-            "lines": [{"product_id": str(product_id), "quantity": quantity} for product_id, quantity in lines],
-        }
+        return await self.book_in(
+            warehouse_id, *({"product_id": str(product_id), "quantity": quantity} for product_id, quantity in lines)
+        )
+
+    async def book_in(self, warehouse_id: UUID, *lines: dict[str, Any]) -> dict[str, Any]:
+        """A receipt of lines that say more than a product and how many."""
+        body = {"warehouse_id": str(warehouse_id), "lines": list(lines)}
         answer = await self.staff.post("/stock/receipts", json=body)
         assert answer.status_code == 201, answer.text
         found: dict[str, Any] = answer.json()
@@ -177,6 +182,8 @@ class Inventory:
             for row in await hot.fetch(BOOKS):
                 assert row["moved"] == row["on_hand"], dict(row)
                 assert row["held"] == row["reserved"], dict(row)
+                assert row["batches"] == row["dated"], dict(row)
+                assert 0 <= row["expired"] <= row["dated"] <= row["on_hand"], dict(row)
                 assert 0 <= row["reserved"] <= row["on_hand"], dict(row)
 
     def _record(self, event: Event, id: UUID) -> Record:

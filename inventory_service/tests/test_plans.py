@@ -13,7 +13,10 @@ from service_kit.ids import uuid7
 from tests.harness.plans import SHIP_TO, Statements, fill, sequential_scans
 from tests.harness.service import serve
 
-PAGES = ("/reservations", "/returns", "/shipments", "/stock", "/stock/movements", "/stock/receipts")
+PAGES = (
+    *("/reservations", "/returns", "/shipments"),
+    *("/stock", "/stock/batches", "/stock/movements", "/stock/receipts"),
+)
 
 
 @pytest.fixture
@@ -26,6 +29,7 @@ async def full(statements: Statements) -> AsyncIterator[Inventory]:
         await fill(connection, "products")
         level = {"on_hand": "9", "reserved": "0", "to_publish": "false"}
         await fill(connection, "stock", columns={"warehouse_id": f"'{place}'", **level})
+        await fill(connection, "stock_batches", columns={"quantity": "9", "expires_on": "'2020-01-31'"})
         await fill(connection, "reservations", columns={"status": "'fulfilled'"})
         await fill(connection, "reservation_lines")
         status = "(ARRAY['created', 'delivered', 'cancelled'])[1 + n % 3]"
@@ -56,6 +60,11 @@ async def test_everything_that_is_asked_often_goes_by_an_index(full: Inventory, 
     back = [expected(kept, [(product_id, 1)]) for _ in range(2)]
     await full.hear(*back)
     assert (await full.take_back(back[0].return_id, place, (product_id, 1, 0))).status_code == 200
+    dated = {"product_id": str(product_id), "quantity": 3, "expires_on": "2020-01-31"}
+    await full.book_in(place, dated)
+    await stock.expire_batches(full.runtime)
+    scrap = {**dated, "warehouse_id": str(place), "quantity": -1, "reason": "rotten"}
+    assert (await full.staff.post("/stock/adjustments", json=scrap)).status_code == 201
     await reservations.expire(full.runtime)
     await stock.publish_levels(full.runtime)
     await people.forget_erased(full.runtime)

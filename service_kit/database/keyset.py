@@ -4,7 +4,7 @@ import base64
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
@@ -116,4 +116,10 @@ def _text(value: Any) -> str:
 
 
 # A cursor comes from outside, whatever its words say: nothing that a column couldn't hold may get to a statement.
-_PARSE: dict[type, Any] = {datetime: _time, UUID: lambda value: UUID(_text(value)), int: _number, str: _text}
+_PARSE: dict[type, Any] = {
+    datetime: _time,
+    date: lambda value: date.fromisoformat(_text(value)),
+    UUID: lambda value: UUID(_text(value)),
+    int: _number,
+    str: _text,
+}

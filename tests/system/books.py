@@ -177,14 +177,17 @@ def _gateway(books: Books) -> Found:
 
 
 def _stock(books: Books) -> Found:
-    """The ledger's sums are the stock, and what is reserved is what reservations hold."""
+    """The ledger's sums are the stock, what is reserved is what reservations hold, and what expires what batches do."""
     moved, held = _by_place(books.rows["moved"]), _by_place(books.rows["held"])
-    for product, warehouse, on_hand, reserved in books.rows["stock"]:
+    batches = {(product, warehouse): tuple(map(int, sums)) for product, warehouse, *sums in books.rows["batches"]}
+    for product, warehouse, on_hand, reserved, dated, expired in books.rows["stock"]:
         place, name = (product, warehouse), f"stock of {product} in {warehouse}"
         if moved.pop(place, 0) != on_hand:
             yield Violation(Kind.OVERSOLD, f"{name}: {on_hand} on hand is not the sum of its movements")
         if held.pop(place, 0) != reserved:
             yield Violation(Kind.OVERSOLD, f"{name}: {reserved} reserved is not what reservations hold")
+        if batches.get(place, (0, 0)) != (dated, expired):
+            yield Violation(Kind.OVERSOLD, f"{name}: {dated} in batches, {expired} expired is not what batches are")
         if not on_hand >= reserved >= 0:
             yield Violation(Kind.OVERSOLD, f"{name}: {on_hand} on hand, {reserved} reserved")
     for place in moved.keys() | held.keys():
@@ -194,8 +197,8 @@ def _stock(books: Books) -> Found:
 def _copies(books: Books) -> Found:
     """What the other services believe to be available."""
     available: Counter[Any] = Counter()
-    for product, _, on_hand, reserved in books.rows["stock"]:
-        available[product] += on_hand - reserved
+    for product, _, on_hand, reserved, _, expired in books.rows["stock"]:
+        available[product] += max(0, on_hand - expired - reserved)
     real = {str(id): level for id, level in available.items()}
     for name in ("levels_in_order", "levels_in_product"):
         for violation in same(name, {str(id): level for id, level in map(tuple, books.rows[name])}, real):

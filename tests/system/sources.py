@@ -35,7 +35,13 @@ QUERIES: dict[str, tuple[str, str]] = {
     "refunds": ("order", "SELECT id, order_id, amount, status, gateway, gateway_refund_id, return_id FROM refunds"),
     "levels_in_order": ("order", "SELECT product_id, available FROM stock_levels"),
     "levels_in_product": ("product", "SELECT product_id, available FROM availability"),
-    "stock": ("inventory", "SELECT product_id, warehouse_id, on_hand, reserved FROM stock"),
+    "stock": ("inventory", "SELECT product_id, warehouse_id, on_hand, reserved, dated, expired FROM stock"),
+    "batches": (
+        "inventory",
+        """SELECT product_id, warehouse_id, sum(quantity),
+            coalesce(sum(quantity) FILTER (WHERE expires_on <= (now() AT TIME ZONE 'UTC')::date), 0)
+        FROM stock_batches GROUP BY 1, 2""",
+    ),
     "moved": ("inventory", "SELECT product_id, warehouse_id, sum(quantity) FROM stock_movements GROUP BY 1, 2"),
     "held": ("inventory", "SELECT product_id, warehouse_id, sum(quantity) FROM reservation_lines GROUP BY 1, 2"),
     "deducted": (

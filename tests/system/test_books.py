@@ -80,7 +80,8 @@ FAULTS: dict[str, tuple[Kind, Callable[[Books], Books]]] = {
     ),
     "stock without movements": (Kind.OVERSOLD, _rows("moved", lambda rows: sorted(rows, key=_quantity)[:-1])),
     "a movement without stock": (Kind.OVERSOLD, _rows("stock", lambda rows: sorted(rows, key=_quantity)[:-1])),
-    "stock below nothing": (Kind.OVERSOLD, _rows("stock", lambda rows: [(*rows[0][:2], -1, 0), *rows[1:]])),
+    "stock below nothing": (Kind.OVERSOLD, _rows("stock", lambda rows: [(*rows[0][:2], -1, 0, 0, 0), *rows[1:]])),
+    "expired goods that no batch has": (Kind.OVERSOLD, _rows("stock", lambda rows: [(*rows[0][:4], 1, 1), *rows[1:]])),
     "an outdated copy": (Kind.OTHER, _rows("levels_in_product", lambda rows: rows[1:])),
     "stock not deducted": (Kind.LOST, _rows("deducted", lambda _: [])),
     "stock deducted twice": (
