@@ -3,8 +3,10 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from order_service.orders.decisions import Decisions
+from order_service.orders.queries import AWAITING_PAYMENT
+from order_service.orders.watch import OrderWatch
 from order_service.payments.gateway import open_gateway
+from order_service.payments.tokens import TokenPayments
 from order_service.payments.use_cases import Settler
 from order_service.settings import Settings
 from service_kit.runtime import Runtime
@@ -14,9 +16,13 @@ from service_kit.runtime import Runtime
 async def open_resources(runtime: Runtime) -> AsyncIterator[None]:
     settings = runtime.settings
     assert isinstance(settings, Settings)
-    decisions = Decisions(runtime.database, runtime.messaging.processor)
-    runtime.provide(decisions)
+    watch = OrderWatch(runtime)
+    runtime.provide(watch)
     runtime.provide(Settler(runtime.database))
+    tokens = TokenPayments(runtime)
+    runtime.provide(tokens)
+    if settings.service_role != "api":  # as the jobs
+        runtime.database.signals.listen(AWAITING_PAYMENT, tokens.begin)
     async with (
         open_gateway(
             settings.gateway_url,
@@ -24,7 +30,7 @@ async def open_resources(runtime: Runtime) -> AsyncIterator[None]:
             settings.gateway_webhook_secret,
             settings.gateway_timeout_seconds,
         ) as gateway,
-        decisions.running(),
+        watch.running(),
     ):
         runtime.provide(gateway)
         yield

@@ -5,6 +5,7 @@ import contextlib
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -24,11 +25,13 @@ RUNS = Counter("job_runs_total", "Runs of background jobs", ["job", "outcome"])
 
 @dataclass(frozen=True)
 class Job:
-    """`run` is called every `every`, and at once after `Jobs.wake(name)`. Several processes may run it at once."""
+    """`run` is called every `every`, and at once after `Jobs.wake(name)` or after a commit that sends the signal
+    `woken_by`. What comes while it runs is for the run that follows at once. Several processes may run it at once."""
 
     name: str
     run: "Callable[[Runtime], Awaitable[None]]"
     every: timedelta
+    woken_by: str | None = None
 
 
 class Jobs:
@@ -38,7 +41,7 @@ class Jobs:
         self._jobs = jobs
         self._wakes = {job.name: asyncio.Event() for job in jobs}
         self._stopping = asyncio.Event()
-        self._tasks: list[asyncio.Task[None]] = []
+        self._tasks: set[asyncio.Task[None]] = set()
 
     def wake(self, name: str) -> None:
         """Lets a job run now; where it doesn't run in this process its next turn elsewhere does the work."""
@@ -46,7 +49,17 @@ class Jobs:
             event.set()
 
     def start(self, runtime: "Runtime") -> None:
-        self._tasks = [asyncio.create_task(self._repeat(job, runtime), name=job.name) for job in self._jobs]
+        for job in self._jobs:
+            if job.woken_by is not None:
+                runtime.database.signals.listen(job.woken_by, partial(_set, self._wakes[job.name]))
+        self._tasks |= {asyncio.create_task(self._repeat(job, runtime), name=job.name) for job in self._jobs}
+
+    def begin(self, work: Coroutine[Any, Any, None]) -> None:
+        """Does it now, beside the jobs: what a signal calls for and nobody awaits. It must not raise. `stop` lets it
+        finish, as the jobs."""
+        task = asyncio.create_task(_without_trace(work))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def stop(self, within: float) -> None:
         """Lets the runs in hand finish, for `within` seconds at most."""
@@ -54,7 +67,7 @@ class Jobs:
         for event in self._wakes.values():
             event.set()
         if self._tasks:
-            _, late = await asyncio.wait(self._tasks, timeout=within)
+            _, late = await asyncio.wait(set(self._tasks), timeout=within)
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
@@ -83,6 +96,15 @@ class Jobs:
                 return False
             log.exception("job_failed", job=job.name)
         return True
+
+
+def _set(event: asyncio.Event, _: Sequence[Any]) -> None:
+    event.set()
+
+
+async def _without_trace(work: Coroutine[Any, Any, None]) -> None:
+    with continue_trace(None):
+        await work
 
 
 async def _passed(event: asyncio.Event, seconds: float) -> None:

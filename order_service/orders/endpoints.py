@@ -1,27 +1,29 @@
 """Orders over HTTP."""
 
+import asyncio
 import re
 from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import Header, Query, Request, Response
 
-from order_service.orders import listing, placing, use_cases
-from order_service.orders.decisions import Decisions
+from order_service.orders import listing, placing, reading, use_cases
 from order_service.orders.models import Status, TransitionRefused
 from order_service.orders.placing import CartChanged, CartEmpty, CustomerInactive, CustomerUnknown, Placed
 from order_service.orders.pricing import OneCurrencyPerOrder, OrderTooLarge, PriceChanged, ProductUnavailable
-from order_service.orders.schemas import CancelIn, HistoryOut, OrderIn, OrderOut, ShipToIn
+from order_service.orders.queries import Decided
+from order_service.orders.reading import Shown
+from order_service.orders.schemas import CancelIn, HistoryOut, LineOut, OrderIn, OrderOut, OrderSummary, ShipToIn
+from order_service.orders.watch import OrderWatch
 from service_kit.database import HotTx, Tx
 from service_kit.http.answers import problems
-from service_kit.http.etag import IfMatch, set_etag
+from service_kit.http.etag import NOT_MODIFIED, IfMatch, IfNoneMatch, is_known
 from service_kit.http.hot_route import hot_route
 from service_kit.http.idempotency import (
     IdempotencyKey,
     IdempotencyKeyInUse,
     IdempotencyKeyMissing,
     IdempotencyKeyReused,
-    Key,
 )
 from service_kit.http.pagination import Page, Paged
 from service_kit.http.router import Router
@@ -81,7 +83,10 @@ async def place_order(
     answer = placed.body
     if seconds := wait_of(prefer):
         headers["Preference-Applied"] = f"wait={seconds}"
-        answer = await _decided(runtime, placed, who, key, seconds)
+        if decided := await _decided(runtime, placed, seconds):
+            headers["ETag"] = f'"{decided.version}"'
+            async with runtime.database.hot() as connection:
+                answer = await placing.answer_decided(connection, placed, decided, who, key)
     return Response(answer, 201, headers, media_type="application/json")
 
 
@@ -95,8 +100,8 @@ async def list_orders(
     customer_id: Annotated[UUID | None, Query(description="staff: of this customer")] = None,
     standing_still: Annotated[bool | None, Query(description="those that wait for a machine for too long")] = None,
     sort: Literal["created_at", "-created_at"] = "-created_at",
-) -> Page[OrderOut]:
-    """The newest first, unless `sort` says otherwise."""
+) -> Page[OrderSummary]:
+    """The newest first, unless `sort` says otherwise. Of each order the first five lines, and how many it has."""
     wanted = listing.Wanted(
         user_id=customer_id if who.may("orders:read:any") else who.user_id,
         statuses=tuple(status or ()),
@@ -104,18 +109,57 @@ async def list_orders(
         standing_still=standing_still,
         descending=sort == "-created_at",
     )
-    found, lines = await listing.orders(tx, page.position, wanted)
-    return page.of(found, lambda order: OrderOut.of(order, lines[order.id]))
+    found, first = await listing.orders(tx, page.position, wanted)
+    return page.of(found, lambda order: OrderSummary.of(order, first[order.id].lines, first[order.id].count))
 
 
-@router.get("/{order_id}", summary="One order", responses=problems(NotFound))
+@hot_route(
+    router,
+    "GET",
+    "/{order_id}",
+    summary="Read an order",
+    response_model=OrderOut,
+    responses={**problems(NotFound), **NOT_MODIFIED},
+)
 async def read_order(
-    order_id: UUID, tx: Tx, response: Response, who: Annotated[Principal, Requires("orders:read")]
-) -> OrderOut:
-    """With an `ETag` for a later change."""
-    order, lines = await listing.order(tx, order_id, None if who.may("orders:read:any") else who.user_id)
-    set_etag(response, order.version)
-    return OrderOut.of(order, lines)
+    order_id: UUID,
+    request: Request,
+    who: Annotated[Principal, Requires("orders:read")],
+    if_none_match: IfNoneMatch = None,
+    prefer: Annotated[
+        str | None,
+        Header(
+            description="`wait=N` (RFC 7240) with `If-None-Match`: answer when it has changed, in N seconds at most"
+        ),
+    ] = None,
+) -> Response:
+    """With all its lines, and an `ETag` for a later change.
+
+    With `If-None-Match` and `Prefer: wait=N` the answer is held until the order differs from what you have: then `200`
+    with the order as it is now, or `304` when N seconds have passed. So wait for the payment of an order that came with
+    a `payment_token`, instead of asking again and again.
+    """
+    runtime: Runtime = request.app.state.runtime
+    owner = _seen_by(who)
+    seconds = wait_of(prefer) if if_none_match else 0
+    if seconds:
+        shown = await _changed(runtime, order_id, owner, if_none_match, seconds)
+    else:
+        async with runtime.database.hot() as connection:
+            shown = await reading.show(connection, order_id, owner)
+    headers = {"ETag": f'"{shown.tag}"', **({"Preference-Applied": f"wait={seconds}"} if seconds else {})}
+    if is_known(if_none_match, shown.tag):
+        return Response(status_code=304, headers=headers)
+    return Response(shown.body, headers=headers, media_type="application/json")
+
+
+@router.get("/{order_id}/lines", summary="List the lines of an order", responses=problems(NotFound))
+async def list_lines(
+    order_id: UUID, tx: Tx, page: Paged, who: Annotated[Principal, Requires("orders:read")]
+) -> Page[LineOut]:
+    """In the order in which they were ordered."""
+    order, found = await listing.lines(tx, page.position, order_id, _seen_by(who))
+    return page.of(found, lambda line: LineOut.of(line, order.currency))
 
 
 @router.get("/{order_id}/history", summary="What became of it: who, when and why", responses=problems(NotFound))
@@ -123,48 +167,45 @@ async def read_history(
     order_id: UUID, tx: Tx, page: Paged, who: Annotated[Principal, Requires("orders:read")]
 ) -> Page[HistoryOut]:
     """The oldest first."""
-    found = await listing.history(tx, page.position, order_id, None if who.may("orders:read:any") else who.user_id)
+    found = await listing.history(tx, page.position, order_id, _seen_by(who))
     return page.of(found, HistoryOut.of)
 
 
 @router.patch(
     "/{order_id}",
     summary="Send it elsewhere",
+    response_model=OrderOut,
     responses=problems(NotFound, TransitionRefused, PreconditionFailed),
 )
 async def change_ship_to(
     order_id: UUID,
     body: ShipToIn,
     tx: HotTx,
-    response: Response,
     expected: IfMatch,
     who: Annotated[Principal, Requires("orders:write")],
-) -> OrderOut:
+) -> Response:
     """Only until it is paid."""
-    order = await use_cases.change_ship_to(tx, order_id, body.ship_to.model_dump(), expected, who)
-    set_etag(response, order.version)
-    return await listing.answer(tx, order_id)
+    await use_cases.change_ship_to(tx, order_id, body.ship_to.model_dump(), expected, who)
+    return _written(await reading.show(tx, order_id, None))
 
 
 @router.post(
     "/{order_id}/cancel",
     summary="Call it off",
+    response_model=OrderOut,
     responses={202: {"model": OrderOut, "description": "inventory is asked whether a parcel has left already"},
                **problems(NotFound, TransitionRefused)},
 )  # fmt: skip
 async def cancel_order(
     order_id: UUID,
     tx: HotTx,
-    response: Response,
     who: Annotated[Principal, Requires("orders:cancel")],
     body: CancelIn | None = None,
-) -> OrderOut:
+) -> Response:
     """At once while it is not paid; a paid one is `cancelling` (`202`) until its stock is released or a parcel has
     left. What was paid goes back."""
     order = await use_cases.cancel(tx, order_id, body.reason if body else None, who)
-    set_etag(response, order.version)
-    response.status_code = 202 if order.status is Status.CANCELLING else 200
-    return await listing.answer(tx, order_id)
+    return _written(await reading.show(tx, order_id, None), 202 if order.status is Status.CANCELLING else 200)
 
 
 def wait_of(prefer: str | None) -> int:
@@ -173,9 +214,34 @@ def wait_of(prefer: str | None) -> int:
     return min(int(found.group(1)), LONGEST_WAIT) if found else 0
 
 
-async def _decided(runtime: Runtime, placed: Placed, who: Principal, key: Key, seconds: int) -> bytes:
-    decided = await runtime.resource(Decisions).wait(placed.order.id, seconds)
-    if decided is None:
-        return placed.body
-    async with runtime.database.hot() as connection:
-        return await placing.answer_decided(connection, placed, decided, who, key)
+def _seen_by(who: Principal) -> UUID | None:
+    """Whose orders they may see; None: everybody's."""
+    return None if who.may("orders:read:any") else who.user_id
+
+
+def _written(shown: Shown, status: int = 200) -> Response:
+    """The answer to a command. The commit follows before it is sent."""
+    return Response(shown.body, status, {"ETag": f'"{shown.tag}"'}, media_type="application/json")
+
+
+async def _decided(runtime: Runtime, placed: Placed, seconds: int) -> Decided | None:
+    """How the order stands when its stock is decided; None: it was not within `seconds`."""
+    with runtime.resource(OrderWatch).waiting(placed.order.id, lambda seen: seen.status != Status.PENDING) as waiter:
+        seen = await waiter.news(seconds)
+    return seen.decided if seen else None
+
+
+async def _changed(
+    runtime: Runtime, order_id: UUID, owner: UUID | None, if_none_match: str | None, seconds: int
+) -> Shown:
+    """The order when it differs from what the caller has, or as it is when `seconds` have passed."""
+    loop = asyncio.get_running_loop()
+    ends = loop.time() + seconds
+    with runtime.resource(OrderWatch).waiting(
+        order_id, lambda seen: seen.tag is None or not is_known(if_none_match, seen.tag)
+    ) as waiter:
+        while True:
+            async with runtime.database.hot() as connection:
+                shown = await reading.show(connection, order_id, owner)
+            if not is_known(if_none_match, shown.tag) or await waiter.news(ends - loop.time()) is None:
+                return shown

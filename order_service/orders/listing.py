@@ -1,6 +1,5 @@
-"""Orders as they are read, through the session: one, many, and their history."""
+"""Lists about orders, through the session: orders, the lines of one, and its history. One order is `reading`'s."""
 
-import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,12 +10,16 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from order_service.orders.models import HistoryEntry, Order, OrderLine, Status
-from order_service.orders.schemas import OrderOut
-from service_kit.database import HotTx, Tx
+from order_service.orders.schemas import SUMMARY_LINES
+from service_kit.database import Tx
+from service_kit.database.doors import fetch
 from service_kit.database.keyset import Position, Slice, keyset
 from service_kit.problems import not_found
 
-ORDER = "SELECT * FROM orders WHERE id = $1"
+LINE_COUNTS = """
+SELECT wanted.id, (SELECT position FROM order_lines WHERE order_id = wanted.id ORDER BY position DESC LIMIT 1)
+FROM unnest($1::uuid[]) AS wanted (id)
+"""
 LINES = "SELECT * FROM order_lines WHERE order_id = $1 ORDER BY position"
 
 
@@ -31,8 +34,16 @@ class Wanted:
     descending: bool
 
 
-async def orders(tx: Tx, position: Position, wanted: Wanted) -> tuple[Slice[Order], Mapping[UUID, Sequence[Any]]]:
-    """A page of orders, and their lines. UUIDv7 sorts by the time of creation."""
+@dataclass(frozen=True, slots=True)
+class FirstLines:
+    """What a list shows of an order's lines."""
+
+    count: int
+    lines: Sequence[Any]
+
+
+async def orders(tx: Tx, position: Position, wanted: Wanted) -> tuple[Slice[Order], Mapping[UUID, FirstLines]]:
+    """A page of orders, and the first of their lines. UUIDv7 sorts by the time of creation."""
     statement = select(Order)
     if wanted.user_id is not None:
         statement = statement.where(Order.user_id == wanted.user_id)
@@ -44,13 +55,14 @@ async def orders(tx: Tx, position: Position, wanted: Wanted) -> tuple[Slice[Orde
         still = col(Order.standing_still)
         statement = statement.where(still.is_not(None) if wanted.standing_still else still.is_(None))
     found = await keyset(tx, statement, position, Order.id, descending=wanted.descending)
-    return found, await _lines(tx, [order.id for order in found.rows])
+    return found, await _first_lines(tx, [order.id for order in found.rows])
 
 
-async def order(tx: Tx, order_id: UUID, user_id: UUID | None) -> tuple[Order, Sequence[Any]]:
-    """`user_id` None: anybody's. Raises: NotFound."""
+async def lines(tx: Tx, position: Position, order_id: UUID, user_id: UUID | None) -> tuple[Order, Slice[OrderLine]]:
+    """An order, and a page of its lines. `user_id` None: anybody's. Raises: NotFound."""
     found = await find(tx, order_id, user_id)
-    return found, (await _lines(tx, [order_id]))[order_id]
+    statement = select(OrderLine).where(OrderLine.order_id == order_id)
+    return found, await keyset(tx, statement, position, OrderLine.position)
 
 
 async def history(tx: Tx, position: Position, order_id: UUID, user_id: UUID | None) -> Slice[HistoryEntry]:
@@ -58,13 +70,6 @@ async def history(tx: Tx, position: Position, order_id: UUID, user_id: UUID | No
     await find(tx, order_id, user_id)
     statement = select(HistoryEntry).where(HistoryEntry.order_id == order_id)
     return await keyset(tx, statement, position, HistoryEntry.version)
-
-
-async def answer(tx: HotTx, order_id: UUID) -> OrderOut:
-    """As it is within this transaction, after a command."""
-    row = dict(await tx.fetchrow(ORDER, order_id))
-    lines = [OrderLine(**line) for line in await tx.fetch(LINES, order_id)]
-    return OrderOut.of(Order(**{**row, "ship_to": json.loads(row["ship_to"])}), lines)
 
 
 async def find(tx: AsyncSession, order_id: UUID, user_id: UUID | None) -> Order:
@@ -75,15 +80,18 @@ async def find(tx: AsyncSession, order_id: UUID, user_id: UUID | None) -> Order:
     return (await tx.exec(statement)).one_or_none() or not_found(Order, order_id)
 
 
-async def _lines(tx: AsyncSession, order_ids: Sequence[UUID]) -> Mapping[UUID, Sequence[Any]]:
-    """Plain rows: a page may have thousands, and objects of the session would cost more than all the rest."""
+async def _first_lines(tx: AsyncSession, order_ids: Sequence[UUID]) -> Mapping[UUID, FirstLines]:
+    """Positions count from 1 without a gap, so that the first lines and the last position say it all: of an order of
+    2,000 lines six rows are read. Plain rows, since objects of the session would cost more than all the rest."""
     columns = (OrderLine.order_id, OrderLine.product_id, OrderLine.sku, OrderLine.name, OrderLine.quantity)
     statement = (
         select(*columns, OrderLine.unit_price)  # type: ignore[call-overload]
-        .where(col(OrderLine.order_id).in_(order_ids))
+        .where(col(OrderLine.order_id).in_(order_ids), col(OrderLine.position) <= SUMMARY_LINES)
         .order_by(col(OrderLine.order_id), col(OrderLine.position))
     )
-    found: dict[UUID, list[Any]] = defaultdict(list)
+    first: dict[UUID, list[Any]] = defaultdict(list)
     for row in await tx.exec(statement):
-        found[row.order_id].append(row)
-    return found
+        first[row.order_id].append(row)
+    large = [order_id for order_id, lines in first.items() if len(lines) == SUMMARY_LINES]
+    counts = {row[0]: row[1] for row in await fetch(tx, LINE_COUNTS, large)} if large else {}
+    return {id: FirstLines(counts.get(id, len(first[id])), first[id]) for id in order_ids}

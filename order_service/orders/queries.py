@@ -2,14 +2,16 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from order_service.orders.models import BEFORE_PAID, ENDS, PaymentStatus, ShipmentStatus, Status, payment_status
+from order_service.orders.models import BEFORE_PAID, ENDS, PaymentStatus, Said, ShipmentStatus, Status, payment_status
+from order_service.orders.reading import TAG
 from order_service.orders.state import OrderState, Shipment
 from service_kit.database import HotConn, HotTx
+from service_kit.database.signals import signal
 from service_kit.messaging import outbox
 
 LOCK = """
@@ -60,8 +62,8 @@ PAST_RETURN_WINDOW = """
 SELECT id FROM orders WHERE status = 'delivered' AND delivered_at <= $1
 ORDER BY delivered_at LIMIT $2 FOR UPDATE SKIP LOCKED
 """
-DECIDED = """
-SELECT id, status, version, total, captured, refunded FROM orders WHERE id = ANY($1::uuid[]) AND status <> 'pending'
+SIGHTINGS = f"""
+SELECT id, status, version, total, captured, refunded, {TAG} AS tag FROM orders o WHERE id = ANY($1::uuid[])
 """
 
 # `pay_by` needs no look of its own: the job that ends unpaid orders would have to stand still itself.
@@ -85,12 +87,32 @@ SELECT standing_still, count(*) FROM orders WHERE standing_still IS NOT NULL GRO
 """
 
 
+ORDERS_CHANGED = "orders-changed"
+"""A signal with a `Sighting` of each order that a transaction changed."""
+AWAITING_PAYMENT = "orders-awaiting-payment"
+"""A signal with the ids of the orders that became `awaiting_payment`."""
+
+
 class Decided(NamedTuple):
     """An order whose stock is decided."""
 
     status: Status
     version: int
     payment_status: PaymentStatus
+
+
+class Sighting(NamedTuple):
+    """An order as a commit has left it or a look has found it. `tag` None: not known, it may be another."""
+
+    order_id: UUID
+    status: Status
+    version: int
+    payment_status: PaymentStatus
+    tag: str | None
+
+    @property
+    def decided(self) -> Decided:
+        return Decided(self.status, self.version, self.payment_status)
 
 
 async def lock_many(tx: HotTx, ids: Sequence[UUID]) -> dict[UUID, OrderState]:
@@ -138,6 +160,7 @@ async def save_many(tx: HotTx, moved: Sequence[OrderState], said: outbox.Columns
         *said,
     )
     tx.added_events = True
+    _signal_moved(tx, moved)
 
 
 async def change_ship_to(tx: HotTx, order: OrderState) -> None:
@@ -170,12 +193,25 @@ async def count_standing_still(tx: HotTx) -> dict[str, int]:
     return {row[0]: row[1] for row in await tx.fetch(COUNT_STANDING_STILL)}
 
 
-async def decided(connection: HotConn, order_ids: Sequence[UUID]) -> dict[UUID, Decided]:
-    """Those of these that are `pending` no longer, and how they stand."""
-    found = {}
-    for id, status, version, total, captured, refunded in await connection.fetch(DECIDED, list(order_ids)):
-        found[id] = Decided(Status(status), version, payment_status(total, captured, refunded))
-    return found
+async def sightings(connection: HotConn, order_ids: Collection[UUID]) -> list[Sighting]:
+    rows = await connection.fetch(SIGHTINGS, list(order_ids))
+    return [
+        Sighting(id, Status(status), version, payment_status(total, captured, refunded), tag)
+        for id, status, version, total, captured, refunded, tag in rows
+    ]
+
+
+def signal_changed(tx: HotTx, changed: Iterable[OrderState]) -> None:
+    """Whoever waits for one of them in this process need not poll."""
+    seen = [Sighting(order.id, order.status, order.version, order.payment_status, None) for order in changed]
+    signal(tx, ORDERS_CHANGED, *seen)
+
+
+def _signal_moved(tx: HotTx, moved: Sequence[OrderState]) -> None:
+    signal_changed(tx, moved)
+    awaiting = [order.id for order in moved if any(said.said is Said.AWAITING_PAYMENT for said in order.sayings)]
+    if awaiting:
+        signal(tx, AWAITING_PAYMENT, *awaiting)
 
 
 def _history_columns(orders: Sequence[OrderState]) -> list[list[Any]]:

@@ -1,6 +1,6 @@
 """Bodies of requests and answers about orders."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any, Self
 from uuid import UUID
@@ -12,6 +12,8 @@ from contracts.money import Currency, Money
 from order_service.orders.models import HistoryEntry
 
 MAX_LINES = 2_000
+SUMMARY_LINES = 5
+"""Of each order in a list, so that the largest page of the largest orders is still small."""
 MAX_QUANTITY = 1_000_000
 MAX_AMOUNT = 10**12
 
@@ -104,14 +106,21 @@ class LineOut(BaseModel):
     unit_price: Money
     total: Money
 
+    @classmethod
+    def of(cls, line: Any, currency: str) -> "LineOut":
+        return cls(**_line(line, currency))
+
 
 class OrderOut(BaseModel):
+    """An order with all its lines, at most 2,000."""
+
     id: UUID
     number: str = Field(description="the short one, for people")
     customer_id: UUID
     status: str
     payment_status: str
     fulfilment_status: str
+    line_count: int
     lines: list[LineOut]
     total: Money
     ship_to: Address
@@ -121,8 +130,11 @@ class OrderOut(BaseModel):
     version: int
 
     @classmethod
-    def of(cls, order: Any, lines: Iterable[Any]) -> "OrderOut":
-        """Of anything that has an order's attributes, and things that have a line's: validated in one go."""
+    def of(cls, order: Any, lines: Sequence[Any], line_count: int | None = None) -> Self:
+        """Of anything that has an order's attributes, and things that have a line's: validated in one go.
+
+        `line_count` where `lines` are not all.
+        """
         return cls(
             id=order.id,
             number=str(order.number),
@@ -130,6 +142,7 @@ class OrderOut(BaseModel):
             status=order.status,
             payment_status=order.payment_status,
             fulfilment_status=order.fulfilment_status,
+            line_count=len(lines) if line_count is None else line_count,
             lines=[_line(line, order.currency) for line in lines],
             total={"amount": order.total, "currency": order.currency},
             ship_to=order.ship_to,
@@ -138,6 +151,13 @@ class OrderOut(BaseModel):
             standing_still=order.standing_still,
             version=order.version,
         )
+
+
+class OrderSummary(OrderOut):
+    """An order in a list. `GET /orders/{id}` has all its lines, `GET /orders/{id}/lines` a page of them."""
+
+    line_count: int = Field(description="how many lines the order has")
+    lines: list[LineOut] = Field(max_length=SUMMARY_LINES, description="the first five")
 
 
 class HistoryOut(BaseModel):

@@ -3,7 +3,7 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import BackgroundTasks, Depends, Header, Query, Request, Response
+from fastapi import Depends, Header, Query, Request, Response
 
 from contracts.permissions import Permission
 from order_service.orders import listing
@@ -164,8 +164,6 @@ async def refund(
     who: Annotated[Principal, Requires(Permission.REFUNDS_WRITE_ANY)],
     key: IdempotencyKey,
     tx: HotTx,
-    runtime: UseRuntime,
-    after: BackgroundTasks,
 ) -> Response:
     """In part or in full; all refunds of a payment together never exceed it. The gateway is asked after this answer."""
     if kept := await idempotency.claim(tx, who.user_id, key):
@@ -173,8 +171,7 @@ async def refund(
     made = await refunds.request_of_payment(tx, payment_id, body.amount, body.reason, who.user_id)
     content, location = RefundOut.of(made).model_dump_json().encode(), f"/refunds/{made.id}"
     await idempotency.keep(tx, who.user_id, key, 202, content, location)
-    after.add_task(runtime.jobs.wake, refunds.JOB)
-    return Response(content, 202, {"Location": location}, media_type="application/json", background=after)
+    return Response(content, 202, {"Location": location}, media_type="application/json")
 
 
 @router.get(

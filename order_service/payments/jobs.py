@@ -1,10 +1,12 @@
 """What nobody calls for: payments that nobody heard of again, refunds, and tokens that came with an order."""
 
 from datetime import timedelta
+from uuid import UUID
 
 from order_service.payments import queries, refund_settlement, refunds, use_cases
 from order_service.payments.gateway import Gateway
-from order_service.payments.use_cases import call_ends
+from order_service.payments.opening import call_ends
+from order_service.payments.tokens import TokenPayments
 from service_kit.clock import utcnow
 from service_kit.jobs import Job, all_of
 from service_kit.runtime import Runtime
@@ -36,16 +38,20 @@ async def carry_out_refunds(runtime: Runtime) -> None:
 
 
 async def pay_by_tokens(runtime: Runtime) -> None:
-    """Pays the orders whose stock has been reserved since, with the tokens that they came with."""
-    opened = BATCH
-    while opened == BATCH:  # those that could not be opened would be found again at once: they are for the next run
+    """Pays the orders whose stock was reserved and whose payment was not begun at once: a process has crashed, or its
+    database was away."""
+    due: list[UUID] = []
+    while True:
         async with runtime.database.hot() as connection:
-            due = await queries.tokens_due(connection, BATCH)
-        opened = await use_cases.pay_by_tokens(runtime, due) if due else 0
+            found = await queries.tokens_due(connection, BATCH)
+        if not found or found == due:  # what could not be opened is found again: it is for the next run
+            return
+        due = found
+        await runtime.resource(TokenPayments).pay(due)
 
 
 JOBS = (
-    Job("pay-by-token", pay_by_tokens, every=timedelta(milliseconds=250)),
+    Job("pay-by-token", pay_by_tokens, every=timedelta(seconds=1)),
     Job("reconcile-payments", reconcile_payments, every=timedelta(seconds=1)),
-    Job(refunds.JOB, carry_out_refunds, every=timedelta(seconds=1)),
+    Job(refunds.JOB, carry_out_refunds, every=timedelta(seconds=1), woken_by=queries.REFUNDS_REQUESTED),
 )

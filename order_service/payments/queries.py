@@ -9,10 +9,12 @@ from uuid import UUID
 from sqlmodel import col, select
 
 from contracts.events.base import Event
+from order_service.orders import queries as orders
 from order_service.orders.state import OrderState
 from order_service.payments.models import Account, Payment, PaymentState, Refund
 from service_kit.database import HotConn, HotTx, Tx
 from service_kit.database.keyset import Position, Slice, keyset
+from service_kit.database.signals import signal
 from service_kit.http import idempotency
 from service_kit.messaging import outbox
 from service_kit.telemetry.tracing import current_traceparent
@@ -98,7 +100,7 @@ RETURNING {PAYMENT_COLUMNS}
 """
 
 _TOKENS_DUE = """
-SELECT t.order_id, t.token, o.user_id
+SELECT t.order_id
 FROM payment_tokens t JOIN orders o ON o.id = t.order_id
 WHERE o.status = 'awaiting_payment'
   AND NOT EXISTS (SELECT FROM payments p WHERE p.order_id = t.order_id AND p.status = 'pending')
@@ -147,6 +149,10 @@ WITH due AS (
 SELECT {", ".join(f"due.{name}" for name in Refund.model_fields)}, p.gateway_charge_id
 FROM due JOIN payments p ON p.id = due.payment_id
 """
+
+
+REFUNDS_REQUESTED = "refunds-requested"
+"""A signal: there are refunds for the job to carry out."""
 
 
 class Told:
@@ -287,9 +293,15 @@ async def take_due(door: HotConn, gateway: str, now: datetime, until: datetime, 
     return [Payment(**row) for row in await door.fetch(_TAKE_DUE, now, until, gateway, limit)]
 
 
-async def tokens_due(door: HotConn, limit: int) -> list[tuple[UUID, str, UUID]]:
-    """Orders (with token and customer) that await payment, came with a token, and have no payment under way."""
-    return [(row["order_id"], row["token"], row["user_id"]) for row in await door.fetch(_TOKENS_DUE, limit)]
+async def tokens_due(door: HotConn, limit: int) -> list[UUID]:
+    """Orders that await payment, came with a token, and have no payment under way."""
+    return [row[0] for row in await door.fetch(_TOKENS_DUE, limit)]
+
+
+async def tokens_of(door: HotTx | HotConn, order_ids: Sequence[UUID]) -> dict[UUID, str]:
+    """The tokens that these orders came with, as far as they have any."""
+    rows = await door.fetch("SELECT order_id, token FROM payment_tokens WHERE order_id = ANY($1)", list(order_ids))
+    return {row[0]: row[1] for row in rows}
 
 
 async def token_of(door: HotTx | HotConn, order_id: UUID) -> str | None:
@@ -306,6 +318,7 @@ async def insert_refunds(
     booked = list(versions), list(versions.values()), order.id, order.refunding
     await tx.execute(_INSERT_REFUNDS, *columns, *booked, *outbox.columns(events))
     tx.added_events = tx.added_events or bool(events)
+    signal(tx, REFUNDS_REQUESTED)
 
 
 async def save_refund(tx: HotTx, order: OrderState, refund: Refund, payment_version: int, *events: Event) -> None:
@@ -325,6 +338,8 @@ async def save_refund(tx: HotTx, order: OrderState, refund: Refund, payment_vers
         *outbox.columns(events),
     )
     tx.added_events = tx.added_events or bool(events)
+    # Its payment status may be another, without a step of the order itself.
+    orders.signal_changed(tx, [order])
 
 
 async def take_due_refunds(

@@ -1,9 +1,9 @@
 """One product over HTTP; lists and search are the folder search's."""
 
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
-from fastapi import Depends, Header, Path, Query, Request, Response
+from fastapi import Depends, Path, Query, Request, Response
 
 from contracts.money import Currency
 from product_service.categories.models import CategoryUnknown
@@ -16,7 +16,7 @@ from service_kit.clock import utcnow
 from service_kit.database import HotConn, HotTx, Tx
 from service_kit.database.doors import database_of
 from service_kit.http.answers import problems
-from service_kit.http.etag import IfMatch
+from service_kit.http.etag import NOT_MODIFIED, IfMatch, IfNoneMatch, is_known
 from service_kit.http.hot_route import hot_route
 from service_kit.http.router import Router
 from service_kit.problems import NotFound, PreconditionFailed
@@ -25,8 +25,6 @@ from service_kit.security import PUBLIC_OR_SIGNED_IN, MaybePrincipal, Principal,
 router = Router(prefix="/products", tags=["products"])
 
 Manager = Annotated[Principal, Requires("products:manage")]
-IfNoneMatch = Annotated[str | None, Header(description="the `ETag` that you have: a 304 when nothing changed")]
-NOT_MODIFIED: dict[int | str, dict[str, Any]] = {304: {"description": "it is as your `If-None-Match` says"}}
 
 
 async def _asked(
@@ -124,9 +122,7 @@ async def delete_product(product_id: UUID, expected: IfMatch, tx: Tx, _: Manager
 
 def _answer(product: Shown, if_none_match: str | None = None, status: int = 200) -> Response:
     """`no-cache`: a cache may keep it, and must ask each time whether it is still so."""
-    tag = f'"{product.tag}"'
-    headers = {"ETag": tag, "Cache-Control": "no-cache", "Vary": "Authorization"}
-    known = [each.strip().removeprefix("W/") for each in (if_none_match or "").split(",")]
-    if tag in known:
+    headers = {"ETag": f'"{product.tag}"', "Cache-Control": "no-cache", "Vary": "Authorization"}
+    if is_known(if_none_match, product.tag):
         return Response(status_code=304, headers=headers)
     return Response(product.body, status, headers, media_type="application/json")

@@ -15,6 +15,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from service_kit.crashpoints import reach
 from service_kit.database.faults import database_is_away
 from service_kit.database.pool import Pool
+from service_kit.database.signals import Pending, Signals
 from service_kit.settings import ServiceSettings
 
 # A hot statement goes by an index, however few rows its tables have when it is planned: a plan that was made for an
@@ -48,12 +49,13 @@ class _HotDoor:
     The connection is taken at the first statement: a request that is refused before it costs the pool nothing.
     """
 
-    __slots__ = ("_connection", "_database", "added_events")
+    __slots__ = ("_connection", "_database", "added_events", "signals")
 
     def __init__(self, database: "Database") -> None:
         self._database = database
         self._connection: Any = None
         self.added_events = False
+        self.signals: Pending | None = None
 
     async def execute(self, sql: str, *values: Any) -> str:
         status: str = await (self._connection or await self._open()).execute(sql, *values)
@@ -86,9 +88,13 @@ class _HotDoor:
             connection, self._connection = self._connection, None
             if interrupted := self._database.give_back(connection, error):
                 await asyncio.shield(interrupted)
-        if error is None and self.added_events:
+        if error is not None:
+            return
+        if self.added_events:
             reach("commit.after")
             self._database.tell_listeners()
+        if self.signals is not None:
+            self._database.signals.send(self.signals)
 
     async def _open(self) -> Any:
         self._connection = await self._database.take()
@@ -148,6 +154,7 @@ class Database:
     ) -> None:
         self.dsn = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
         self.on_events_committed: list[Callable[[], None]] = []
+        self.signals = Signals()
         self._settings = {"application_name": name, "statement_timeout": str(int(statement_timeout * 1000))}
         self._hot_pool = Pool(self._connect_hot, hot_pool_size)
         self._engine: AsyncEngine = create_async_engine(
@@ -188,6 +195,8 @@ class Database:
             if added_events:
                 reach("commit.after")
                 self.tell_listeners()
+            if signals := session.info.get("signals"):
+                self.signals.send(signals)
 
     def hot_tx(self) -> HotTransaction:
         """asyncpg in a transaction that is committed when the block ends, and rolled back when it raises."""

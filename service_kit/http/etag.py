@@ -1,6 +1,6 @@
-"""`ETag` and `If-Match` from a row's `version`: a lost update is a `412`."""
+"""`ETag` from a row's `version`: a lost update is a `412` (`If-Match`), what is known a `304` (`If-None-Match`)."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Depends, Header, Response
 
@@ -31,6 +31,18 @@ class Expected:
         """Raises: PreconditionFailed, when the row has another version by now. Call it while the row is locked."""
         if self._versions is not None and str(version) not in self._versions:
             raise PreconditionFailed(current=f'"{version}"')
+
+
+IfNoneMatch = Annotated[str | None, Header(description="the `ETag` that you have: a 304 when nothing changed")]
+NOT_MODIFIED: dict[int | str, dict[str, Any]] = {304: {"description": "it is as your `If-None-Match` says"}}
+
+
+def is_known(if_none_match: str | None, tag: str) -> bool:
+    """Whether the caller has what is tagged `tag` (without quotes) already; weak tags count, as RFC 9110 says."""
+    if if_none_match is None:
+        return False
+    known = [each.strip().removeprefix("W/") for each in if_none_match.split(",")]
+    return f'"{tag}"' in known or known == ["*"]
 
 
 def _version(tag: str) -> str:

@@ -1,0 +1,118 @@
+"""Opening payments, many in one transaction: after it they are ours to charge."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from contracts.events.payment_status import PaymentPending
+from contracts.money import Money
+from order_service.orders import queries as orders
+from order_service.orders.models import Status
+from order_service.orders.state import OrderState
+from order_service.payments import queries
+from order_service.payments.gateway import Gateway
+from order_service.payments.models import (
+    Account,
+    NotAwaitingPayment,
+    NothingToPay,
+    Payment,
+    PaymentState,
+    PaymentUnderWay,
+)
+from service_kit.clock import utcnow
+from service_kit.database import HotTx
+from service_kit.problems import Problem, not_found
+
+# A call that ran into its timeout may still be on its way for a moment.
+BEYOND_TIMEOUT = timedelta(seconds=5)
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """A payment to be opened. `owner` None: of anybody's order. Without the rest: by the token that the order came
+    with."""
+
+    order_id: UUID
+    owner: UUID | None
+    opened_by: UUID | None = None
+    request_key: str | None = None
+    token: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A pending payment, and the token that it is charged with."""
+
+    payment: Payment
+    token: str = field(repr=False)
+
+
+async def open_payments(tx: HotTx, gateway: Gateway, openings: Sequence[Opening]) -> list[Opened | Problem]:
+    """Pending payments, which only we may charge until the call must have ended; or why there can be none.
+
+    Their tokens stay until they are settled, so that whoever finds one that was never charged goes on with it. The
+    tokens of orders are read behind the lock: one that was declined in the meantime is gone, and is not tried again.
+    """
+    held = await orders.lock_many(tx, [opening.order_id for opening in openings])
+    accounts = await queries.accounts(tx, list(held), refunds=False)
+    by_token = [opening.order_id for opening in openings if opening.token is None]
+    brought = await queries.tokens_of(tx, by_token) if by_token else {}
+    results: list[Opened | Problem] = []
+    told, tokens = queries.Told(), dict[UUID, str]()
+    for opening in openings:
+        try:
+            order = held.get(opening.order_id)
+            if order is None or opening.owner not in (None, order.user_id):
+                not_found("order", opening.order_id)
+            token = opening.token or brought.get(order.id) or not_found("payment token of order", order.id)
+            payment = _opened(gateway, order, accounts[order.id], opening)
+        except Problem as problem:
+            results.append(problem)
+        else:
+            accounts[order.id].payments.append(payment)
+            told.add(_told(order, payment))
+            if opening.token is not None:
+                tokens[order.id] = opening.token
+            results.append(Opened(payment, token))
+    if opened := [result.payment for result in results if isinstance(result, Opened)]:
+        await queries.insert_payments(tx, opened, told, tokens)
+    return results
+
+
+def _opened(gateway: Gateway, order: OrderState, account: Account, opening: Opening) -> Payment:
+    if order.status != Status.AWAITING_PAYMENT:
+        raise NotAwaitingPayment(order_status=str(order.status))
+    if any(payment.status == PaymentState.PENDING for payment in account.payments):
+        raise PaymentUnderWay(retry_after=1)
+    amount = order.total - order.kept
+    if amount <= 0:
+        raise NothingToPay
+    until = call_ends(gateway)
+    return Payment(
+        order_id=order.id,
+        user_id=order.user_id,
+        amount=amount,
+        currency=order.currency,
+        gateway=gateway.name,
+        opened_by=opening.opened_by,
+        request_key=opening.request_key,
+        call_until=until,
+        check_at=until,
+    )
+
+
+def _told(order: OrderState, payment: Payment) -> PaymentPending:
+    return PaymentPending(
+        version=payment.version,
+        payment_id=payment.id,
+        order_id=order.id,
+        user_id=order.user_id,
+        number=order.number,
+        amount=Money(amount=payment.amount, currency=payment.currency),
+    )
+
+
+def call_ends(gateway: Gateway) -> datetime:
+    """When a call to the gateway that begins now is over, whatever becomes of it."""
+    return utcnow() + timedelta(seconds=gateway.timeout) + BEYOND_TIMEOUT

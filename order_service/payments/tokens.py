@@ -1,0 +1,140 @@
+"""Paying with the tokens that came with the orders, from the moment when their stock is reserved.
+
+Nobody waits for company: an order alone is paid at once. Only what comes while payments are being opened, or while the
+gateway has as many requests as it gets from us, is opened together.
+"""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from uuid import UUID
+
+import structlog
+
+from order_service.payments import queries, use_cases
+from order_service.payments.gateway import Gateway
+from order_service.payments.models import Payment
+from order_service.payments.opening import Opened, Opening, open_payments
+from service_kit.jobs import all_of
+from service_kit.runtime import Runtime
+
+log = structlog.get_logger(__name__)
+
+AT_ONCE = 48
+"""Charges under way; the gateway's client has some more connections, for the customers who pay by themselves."""
+WORTH_OPENING = AT_ONCE // 4
+"""Payments that are opened together as soon as so many may be charged, where more than that wait."""
+MOST_WAITING = 2_000
+"""What is beyond stays in the database, for the job that looks for it."""
+
+
+class TokenPayments:
+    """The payments by token of one process. Orders that others pay meanwhile are left alone, under their row's lock."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._waiting: list[UUID] = []
+        self._results: dict[UUID, asyncio.Future[None]] = {}
+        """Of every order that waits or is being paid."""
+        self._charging = 0
+        self._charged = asyncio.Event()
+        self._is_opening = False
+
+    def begin(self, order_ids: Sequence[UUID]) -> None:
+        """Pays those of them that have a token, in the background; what fails is found by the job."""
+        self._add(order_ids)
+
+    async def pay(self, order_ids: Sequence[UUID]) -> None:
+        """Returns when all of them were tried. Raises what one of them failed with."""
+        await all_of(_result(future) for future in self._add(order_ids))
+
+    def _add(self, order_ids: Iterable[UUID]) -> list[asyncio.Future[None]]:
+        futures = []
+        for order_id in order_ids:
+            future = self._results.get(order_id)
+            if future is None:
+                if len(self._waiting) >= MOST_WAITING:
+                    break
+                future = self._results[order_id] = asyncio.get_running_loop().create_future()
+                future.add_done_callback(_log_failure)
+                self._waiting.append(order_id)
+            futures.append(future)
+        if self._waiting and not self._is_opening:
+            self._is_opening = True
+            self._runtime.jobs.begin(self._open_all())
+        return futures
+
+    async def _open_all(self) -> None:
+        try:
+            while self._waiting:
+                free = AT_ONCE - self._charging
+                if free < min(len(self._waiting), WORTH_OPENING):
+                    self._charged.clear()
+                    await self._charged.wait()
+                    continue
+                batch, self._waiting = self._waiting[:free], self._waiting[free:]
+                await self._open(batch)
+        finally:
+            self._is_opening = False
+            self._end(self._waiting, asyncio.CancelledError())
+            self._waiting = []
+
+    async def _open(self, order_ids: Sequence[UUID]) -> None:
+        try:
+            opened = await self._opened(order_ids)
+        except BaseException as error:
+            self._end(order_ids, error)
+            if not isinstance(error, Exception):
+                raise
+            return
+        self._end(set(order_ids) - {each.payment.order_id for each in opened}, None)
+        for each in opened:
+            self._charging += 1
+            self._runtime.jobs.begin(self._charge(each.payment, each.token))
+
+    async def _opened(self, order_ids: Sequence[UUID]) -> list[Opened]:
+        """The payments that could be opened; the other orders have no token, have ended, or somebody was faster."""
+        database = self._runtime.database
+        async with database.hot() as connection:
+            with_token = await queries.tokens_of(connection, order_ids)
+        if not with_token:
+            return []
+        async with database.hot_tx() as tx:
+            openings = [Opening(order_id, None) for order_id in with_token]
+            results = await open_payments(tx, self._runtime.resource(Gateway), openings)
+        return [each for each in results if isinstance(each, Opened)]
+
+    async def _charge(self, payment: Payment, token: str) -> None:
+        failure: BaseException | None = None
+        try:
+            answer = await use_cases.charge(self._runtime.resource(Gateway), payment, token)
+            await use_cases.note(self._runtime, payment, answer)
+        except BaseException as error:
+            failure = error
+            if not isinstance(error, Exception):
+                raise
+        finally:
+            self._charging -= 1
+            self._charged.set()
+            self._end([payment.order_id], failure)
+
+    def _end(self, order_ids: Iterable[UUID], failure: BaseException | None) -> None:
+        for order_id in order_ids:
+            future = self._results.pop(order_id)
+            if future.done():
+                continue
+            if failure is None:
+                future.set_result(None)
+            elif isinstance(failure, asyncio.CancelledError):
+                future.cancel()
+            else:
+                future.set_exception(failure)
+
+
+async def _result(future: "asyncio.Future[None]") -> None:
+    # Shielded: a caller who is cancelled doesn't cancel what another waits for.
+    await asyncio.shield(future)
+
+
+def _log_failure(future: "asyncio.Future[None]") -> None:
+    if not future.cancelled() and (error := future.exception()) is not None:
+        log.warning("payment_by_token_failed", error=repr(error))

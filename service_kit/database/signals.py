@@ -1,0 +1,57 @@
+"""What a transaction tells its own process once it has committed, so that whoever waits for it need not poll.
+
+A signal is a hint and nothing more: other processes do not receive it, and a crash after the commit loses it. Whatever
+must not be missed is also looked for at intervals.
+"""
+
+import logging
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+log = logging.getLogger(__name__)
+Listener = Callable[[Sequence[Any]], None]
+Pending = dict[str, list[Any]]
+"""Items by the signal's name, in the order in which they were added."""
+
+
+class HasSignals(Protocol):
+    """A connection or transaction of `doors`."""
+
+    signals: Pending | None
+
+
+class Signals:
+    """The listeners of one process."""
+
+    def __init__(self) -> None:
+        self._listeners: dict[str, list[Listener]] = defaultdict(list)
+
+    def listen(self, name: str, listener: Listener) -> None:
+        """`listener` is called after each commit that sends `name`, in the event loop: it must return at once."""
+        self._listeners[name].append(listener)
+
+    def forget(self, name: str, listener: Listener) -> None:
+        self._listeners[name].remove(listener)
+
+    def send(self, pending: Mapping[str, Sequence[Any]]) -> None:
+        """The transaction has committed: a listener that fails must not make its caller believe otherwise."""
+        for name, items in pending.items():
+            for listener in self._listeners.get(name, ()):
+                try:
+                    listener(items)
+                except Exception:
+                    log.exception("the listener of signal %s failed", name)
+
+
+def signal(session: AsyncSession | HasSignals, name: str, *items: Any) -> None:
+    """Sends `name` with `items` to the listeners of this process, if and when `session` commits."""
+    if isinstance(session, AsyncSession):
+        pending: Pending = session.info.setdefault("signals", {})
+    else:
+        if session.signals is None:
+            session.signals = {}
+        pending = session.signals
+    pending.setdefault(name, []).extend(items)
