@@ -4,6 +4,7 @@ from fastapi import FastAPI
 
 from notification_service.deliveries import endpoints as deliveries
 from notification_service.deliveries import jobs as mail
+from notification_service.deliveries import withheld
 from notification_service.notifications import consumers as news
 from notification_service.notifications import endpoints as notifications
 from notification_service.people import endpoints as people
@@ -27,6 +28,6 @@ def create(settings: Settings | None = None) -> FastAPI:
         description=DESCRIPTION,
         routers=[notifications.router, preferences.router, deliveries.router, people.router],
         consumers=[recipients, news],
-        jobs=[mail.SEND_MAIL],
+        jobs=[mail.SEND_MAIL, withheld.RELEASE_WITHHELD],
         lifespan=open_mailer,
     )

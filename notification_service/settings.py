@@ -1,5 +1,7 @@
 """Settings of the notification service."""
 
+from pydantic import Field
+
 from service_kit.mail import MailSettings
 
 
@@ -8,3 +10,6 @@ class Settings(MailSettings, service="notification"):
 
     port: int = 8006
     event_patience_ms: int = 100
+    withheld_mail_days: int = Field(
+        default=14, ge=0, description="how old a mail may be that is sent once its address is confirmed; 0: none is"
+    )

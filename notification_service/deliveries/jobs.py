@@ -10,13 +10,14 @@ import random
 import time
 from collections.abc import Iterator
 from datetime import timedelta
+from uuid import UUID
 
 import structlog
 from prometheus_client import Counter
 
-from notification_service.deliveries import queries
+from notification_service.deliveries import queries, withheld_queries
 from notification_service.deliveries.mail import compose
-from notification_service.deliveries.models import Status
+from notification_service.deliveries.models import NOT_VERIFIED, Status
 from notification_service.deliveries.queries import Claimed, Outcome
 from service_kit.database import Database
 from service_kit.jobs import Job
@@ -68,7 +69,7 @@ class _Sending:
     async def run(self) -> None:
         """Raises what the marking raises: what was sent by then and not marked is sent again when the hold ends."""
         marker = asyncio.create_task(self._mark())
-        todo = iter(self._claimed)
+        todo = iter(_in_groups(self._claimed))
         try:
             await asyncio.gather(*(self._send_each(todo, marker) for _ in range(self._mailer.size)))
             await marker
@@ -77,15 +78,20 @@ class _Sending:
         if self.server_away:
             log.warning("mail_server_away", error=self.server_away)
 
-    async def _send_each(self, todo: Iterator[Claimed], marker: "asyncio.Task[None]") -> None:
-        for delivery in todo:
-            if marker.done():
-                return
-            self._outcomes.put_nowait(await self._send(delivery))
+    async def _send_each(self, todo: Iterator[list[Claimed]], marker: "asyncio.Task[None]") -> None:
+        for group in todo:
+            put_off: timedelta | None = None
+            for delivery in group:
+                if marker.done():
+                    return
+                outcome = _postponed(delivery, None, put_off) if put_off is not None else await self._send(delivery)
+                if outcome.status == Status.PENDING:
+                    put_off = outcome.wait  # those that follow in this group come after it next time too
+                self._outcomes.put_nowait(outcome)
 
     async def _send(self, delivery: Claimed) -> Outcome:
         if not delivery.verified:
-            return Outcome(delivery.id, Status.WITHHELD, "the address is not verified", attempts=0)
+            return Outcome(delivery.id, Status.WITHHELD, NOT_VERIFIED, attempts=0)
         if self.server_away:
             return _postponed(delivery, self.server_away)
         if delivery.id not in self._ours or time.monotonic() - self._renewed > HOLD.total_seconds():
@@ -111,6 +117,8 @@ class _Sending:
             async with self._database.hot() as connection:
                 if outcomes:
                     await queries.settle(connection, outcomes, self._held_until)
+                    if withheld := [outcome.id for outcome in outcomes if outcome.status == Status.WITHHELD]:
+                        await withheld_queries.look_again(connection, withheld)
                     self._unmarked -= {outcome.id for outcome in outcomes}
                 if self._unmarked and self._until_renewal() <= 0:
                     began = time.monotonic()
@@ -134,6 +142,14 @@ class _Sending:
 
     def _until_renewal(self) -> float:
         return self._renewed + HOLD.total_seconds() / 3 - time.monotonic()
+
+
+def _in_groups(claimed: list[Claimed]) -> list[list[Claimed]]:
+    """What one sender sends, one after the other: of a recipient all that was withheld, else a single mail."""
+    groups: dict[UUID, list[Claimed]] = {}
+    for delivery in claimed:
+        groups.setdefault(delivery.user_id if delivery.in_order else delivery.id, []).append(delivery)
+    return list(groups.values())
 
 
 def _postponed(delivery: Claimed, error: str | None, wait: timedelta = WHILE_SERVER_IS_AWAY) -> Outcome:

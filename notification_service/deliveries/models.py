@@ -11,6 +11,9 @@ from notification_service.base import Base
 from service_kit.ids import uuid7
 from service_kit.problems import Problem
 
+NOT_VERIFIED = "the address is not verified"
+"""Why a delivery is withheld, until its recipient confirms the address."""
+
 
 class Status(StrEnum):
     """What became of a delivery."""
@@ -37,6 +40,8 @@ class Delivery(Base, table=True):
     attempts: int = 0
     error: str | None = None
     next_attempt_at: datetime
+    in_order: bool = Field(default=False, sa_column_kwargs={"server_default": "false"})
+    """It was withheld: of one recipient, such mails are sent one after the other."""
     created_at: datetime
     sent_at: datetime | None = None
 
@@ -45,6 +50,7 @@ class Delivery(Base, table=True):
         CheckConstraint("status IN ('pending', 'sent', 'failed', 'withheld')", name="status"),
         Index("ix_deliveries_due", "next_attempt_at", postgresql_where=text("status = 'pending'")),
         Index("ix_deliveries_user", "user_id", "id"),
+        Index("ix_deliveries_withheld", "user_id", postgresql_where=text("status = 'withheld'")),
         Index("ix_deliveries_status", "status", "id"),
         # Rows of a queue die young: without this, the dead ones pile up until a fifth of the table is dead.
         {"postgresql_with": {"autovacuum_vacuum_scale_factor": 0.02, "autovacuum_vacuum_threshold": 2000}},

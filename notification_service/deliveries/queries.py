@@ -26,7 +26,8 @@ WITH due AS (
     WHERE deliveries.id = due.id AND recipient.user_id = deliveries.user_id
     RETURNING deliveries.*, recipient.full_name, recipient.email_verified
 )
-SELECT claimed.id, claimed.next_attempt_at AS held_until, claimed.event_id, claimed.channel, claimed.attempts,
+SELECT claimed.id, claimed.user_id, claimed.in_order, claimed.next_attempt_at AS held_until, claimed.event_id,
+       claimed.channel, claimed.attempts,
        claimed.address, coalesce(claimed.full_name, '') AS full_name, claimed.email_verified AS verified,
        told.title, told.body, told.facts, told.created_at AS happened_at
 FROM claimed JOIN notifications AS told ON told.id = claimed.notification_id
@@ -54,6 +55,8 @@ class Claimed:
     """A delivery that is ours to send, with what its message says."""
 
     id: UUID
+    user_id: UUID
+    in_order: bool
     held_until: datetime
     event_id: UUID
     channel: str

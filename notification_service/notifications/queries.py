@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import func, update
 from sqlmodel import col, select
 
+from notification_service.deliveries.models import NOT_VERIFIED
 from notification_service.notifications.kinds import Kind
 from notification_service.notifications.models import Notification
 from notification_service.notifications.wording import Words
@@ -33,12 +34,12 @@ class News:
 
 
 # From the rows of `told` to the e-mails of those who want them. An unverified address gets none, and the log says so.
-_DELIVERIES = """
+_DELIVERIES = f"""
 INSERT INTO deliveries (id, notification_id, event_id, user_id, kind, channel, address, status, error, attempts,
                         next_attempt_at, created_at)
 SELECT uuidv7(), told.id, told.event_id, told.user_id, told.kind, 'email', recipient.email,
        CASE WHEN recipient.email_verified THEN 'pending' ELSE 'withheld' END,
-       CASE WHEN NOT recipient.email_verified THEN 'the address is not verified' END, 0, now(), now()
+       CASE WHEN NOT recipient.email_verified THEN '{NOT_VERIFIED}' END, 0, now(), now()
 FROM told
 JOIN recipients AS recipient USING (user_id)
 LEFT JOIN preferences USING (user_id)

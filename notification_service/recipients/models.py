@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from sqlalchemy import BigInteger
+from sqlalchemy import BigInteger, Index, text
 from sqlmodel import Field
 
 from notification_service.base import Base
@@ -23,3 +23,7 @@ class Recipient(Base, table=True):
     full_name: str | None = None
     email_verified: bool = False
     erased: bool = False
+    release_withheld: bool = Field(default=False, sa_column_kwargs={"server_default": "false"})
+    """The address was confirmed, and a job has still to look at the mails that were withheld until then."""
+
+    __table_args__ = (Index("ix_recipients_release_withheld", "user_id", postgresql_where=text("release_withheld")),)

@@ -18,8 +18,9 @@ FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::text[], $5::bool[])
      AS event (user_id, version, email, full_name, email_verified)
 ORDER BY user_id
 ON CONFLICT (user_id) DO UPDATE
-SET (version, email, full_name, email_verified)
-    = (excluded.version, excluded.email, excluded.full_name, excluded.email_verified)
+SET (version, email, full_name, email_verified, release_withheld)
+    = (excluded.version, excluded.email, excluded.full_name, excluded.email_verified,
+       known.release_withheld OR (excluded.email_verified AND NOT known.email_verified))
 WHERE known.version < excluded.version AND NOT known.erased
 """
 # The id stays, as the last word on it: a snapshot that is read again must not bring the user back.

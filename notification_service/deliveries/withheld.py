@@ -1,0 +1,42 @@
+"""Sends what was withheld from an address, once it is confirmed and as far as it is still of use."""
+
+from datetime import timedelta
+
+import structlog
+
+from notification_service.deliveries import withheld_queries
+from notification_service.deliveries.jobs import SEND_MAIL
+from notification_service.deliveries.models import Status
+from notification_service.notifications.kinds import Kind
+from notification_service.settings import Settings
+from service_kit.jobs import Job
+from service_kit.runtime import Runtime
+
+BATCH = 100
+_ENDED = (Kind.ORDER_REJECTED, Kind.ORDER_CANCELLED, Kind.ORDER_EXPIRED)
+SUPERSEDED_BY = {
+    Kind.ORDER_PLACED: _ENDED,
+    Kind.ORDER_AWAITING_PAYMENT: (Kind.ORDER_PAID, *_ENDED),
+    Kind.PAYMENT_FAILED: (Kind.ORDER_PAID, *_ENDED),
+}
+"""A mail of this kind is of no use once one of these happened to the same order: it asks for what is over."""
+log = structlog.get_logger(__name__)
+
+
+async def release_withheld(runtime: Runtime) -> None:
+    """One batch of recipients; when there are more, the next follows at once."""
+    settings = runtime.settings
+    assert isinstance(settings, Settings)
+    of_use_for = timedelta(days=settings.withheld_mail_days)
+    async with runtime.database.hot_tx() as tx:
+        user_ids = await withheld_queries.claim(tx, BATCH)
+        found = await withheld_queries.release(tx, user_ids, of_use_for, SUPERSEDED_BY) if user_ids else []
+    if found:
+        released = found.count(Status.PENDING)
+        log.info("withheld_mails_released", released=released, no_longer_of_use=len(found) - released)
+        runtime.jobs.wake(SEND_MAIL.name)
+    if len(user_ids) == BATCH:
+        runtime.jobs.wake(RELEASE_WITHHELD.name)
+
+
+RELEASE_WITHHELD = Job("release-withheld-mail", release_withheld, every=timedelta(seconds=0.5))

@@ -1,0 +1,66 @@
+"""Every statement about mails that are withheld until their recipient confirms the address."""
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from uuid import UUID
+
+from notification_service.deliveries.models import NOT_VERIFIED
+from notification_service.notifications.kinds import Kind
+from service_kit.database import HotConn, HotTx
+
+NO_LONGER_OF_USE = "no longer of use, or not wanted, when the address was confirmed"
+CLAIM = """
+SELECT user_id FROM recipients WHERE release_withheld ORDER BY user_id LIMIT $1 FOR UPDATE SKIP LOCKED
+"""
+# The microseconds between them keep their order where a sender takes a part of them.
+RELEASE = """
+WITH withheld AS (
+    SELECT delivery.id, told.created_at, recipient.email,
+           told.created_at > now() - $2::interval
+           AND (delivery.kind = ANY (preferences.email_off)) IS NOT TRUE
+           AND NOT EXISTS (
+               SELECT FROM notifications AS later
+               JOIN unnest($3::text[], $4::text[]) AS rule (kind, superseded_by) ON rule.superseded_by = later.kind
+               WHERE rule.kind = delivery.kind AND later.order_id = told.order_id
+                 AND later.created_at >= told.created_at
+           ) AS of_use
+    FROM deliveries AS delivery
+    JOIN notifications AS told ON told.id = delivery.notification_id
+    JOIN recipients AS recipient ON recipient.user_id = delivery.user_id AND recipient.email_verified
+    LEFT JOIN preferences ON preferences.user_id = delivery.user_id
+    WHERE delivery.user_id = ANY ($1) AND delivery.status = 'withheld' AND delivery.error = $5
+), numbered AS (
+    SELECT *, row_number() OVER (ORDER BY created_at, id) AS number FROM withheld
+)
+UPDATE deliveries
+SET status = CASE WHEN of_use THEN 'pending' ELSE 'withheld' END, error = CASE WHEN NOT of_use THEN $6 END,
+    in_order = true, address = numbered.email, next_attempt_at = now() + number * interval '1 microsecond'
+FROM numbered WHERE deliveries.id = numbered.id
+RETURNING deliveries.status
+"""
+DONE = "UPDATE recipients SET release_withheld = false WHERE user_id = ANY ($1)"
+LOOK_AGAIN = """
+UPDATE recipients SET release_withheld = true
+WHERE email_verified AND user_id IN (SELECT user_id FROM deliveries WHERE id = ANY ($1))
+"""
+
+
+async def claim(tx: HotTx, limit: int) -> list[UUID]:
+    """Recipients who have confirmed their address since; nothing is told to them before the transaction ends."""
+    return [row["user_id"] for row in await tx.fetch(CLAIM, limit)]
+
+
+async def release(
+    tx: HotTx, user_ids: Sequence[UUID], of_use_for: timedelta, superseded_by: Mapping[Kind, Sequence[Kind]]
+) -> list[str]:
+    """What was withheld is due now, as far as it is of use and wanted. The status of each."""
+    rules = [(kind.value, later.value) for kind, laters in superseded_by.items() for later in laters]
+    kinds, laters = [kind for kind, _ in rules], [later for _, later in rules]
+    rows = await tx.fetch(RELEASE, user_ids, of_use_for, kinds, laters, NOT_VERIFIED, NO_LONGER_OF_USE)
+    await tx.execute(DONE, user_ids)
+    return [row["status"] for row in rows]
+
+
+async def look_again(connection: HotConn, delivery_ids: Sequence[UUID]) -> None:
+    """These were withheld just now, and their recipients may have confirmed the address at the same moment."""
+    await connection.execute(LOOK_AGAIN, delivery_ids)
