@@ -19,9 +19,9 @@ FROM unnest($1::uuid[], $2::text[], $3::text[], $4::jsonb[]) AS goods (id, sku, 
 """
 PRODUCTS = """
 WITH product AS (
-    INSERT INTO products (id, sku, slug, name, attributes, price_amount, price_currency, status, version, created_at,
-                          updated_at)
-    SELECT id, sku, lower(sku), name, '{"colour": "white"}', price, 'GBP', 'active', 1, now(), now()
+    INSERT INTO products (id, sku, slug, name, sort_key, attributes, price_amount, price_currency, status, version,
+                          created_at, updated_at)
+    SELECT id, sku, lower(sku), name, lower(name), '{"colour": "white"}', price, 'GBP', 'active', 1, now(), now()
     FROM unnest($1::uuid[], $2::text[], $3::text[], $4::bigint[]) AS goods (id, sku, name, price)
     RETURNING id
 )

@@ -8,6 +8,7 @@ from product_service.people import consumers as people_consumers
 from product_service.people import endpoints as people
 from product_service.prices import endpoints as prices
 from product_service.products import endpoints as products
+from product_service.products.jobs import FILL_SORT_KEYS
 from product_service.search import endpoints as search
 from product_service.settings import Settings
 from service_kit.http.application import create_app
@@ -20,4 +21,5 @@ def create(settings: Settings | None = None) -> FastAPI:
         description="What there is to buy: categories, products, prices, and how many there are of each.",
         routers=[categories.router, search.router, products.router, prices.router, people.router],
         consumers=[availability, people_consumers],
+        jobs=[FILL_SORT_KEYS],
     )

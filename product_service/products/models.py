@@ -5,12 +5,13 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, Computed, Index, Text, text
+from sqlalchemy import BigInteger, CheckConstraint, Column, Computed, Index, Text, event, text
 from sqlalchemy.dialects.postgresql import JSONB, TSVECTOR
 from sqlmodel import Field
 
 from contracts.money import Money
 from product_service.base import Base
+from product_service.products.sort_key import sort_key
 from service_kit.clock import utcnow
 from service_kit.ids import uuid7
 from service_kit.problems import Problem
@@ -34,6 +35,10 @@ class ProductHasHistory(Problem, status=409, type="product-has-history"):
     """Only drafts that never had stock can be deleted, for orders and stock refer to the others: archive it."""
 
 
+BY_CHARACTER = "by_character({0}name || ' ' || coalesce({0}description, ''))"
+"""The SQL of what is searched character by character; {0} is the table's alias."""
+
+
 class Product(Base, table=True):
     """`price_*` is the base price; what is scheduled stands in `prices` and goes before it."""
 
@@ -42,13 +47,17 @@ class Product(Base, table=True):
         CheckConstraint("status IN ('draft', 'active', 'archived')", name="status"),
         CheckConstraint("price_amount > 0", name="price_amount"),
         Index("ix_products_status_created_at", "status", "created_at", "id"),
-        Index("ix_products_status_name", "status", text("lower(name)"), "id"),
+        Index("ix_products_status_sort_key", "status", "sort_key", "id"),
+        Index("ix_products_by_character", text(BY_CHARACTER.format("")), postgresql_using="gin"),
+        Index("ix_products_without_sort_key", "id", postgresql_where=text("sort_key = ''")),
     )
 
     id: UUID = Field(default_factory=uuid7, primary_key=True)
     sku: str = Field(unique=True)
     slug: str = Field(unique=True)
     name: str
+    sort_key: str = Field(sa_column=Column(Text(collation="C"), nullable=False, server_default=""))
+    """Made of the name whenever that is set. Lists sorted by name go by it."""
     description: str | None = None
     category_id: UUID | None = Field(default=None, foreign_key="categories.id", index=True)
     attributes: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSONB, nullable=False))
@@ -83,6 +92,11 @@ class Product(Base, table=True):
         """Raises: ProductHasHistory. A draft was never published: nothing becomes a draft again."""
         if self.status != Status.DRAFT or had_stock:
             raise ProductHasHistory
+
+
+@event.listens_for(Product.name, "set")
+def _set_sort_key(product: Product, name: str, *_: object) -> None:
+    product.sort_key = sort_key(name)
 
 
 # What is searched is kept by PostgreSQL itself. It is put on the table and not on the model, so that no session

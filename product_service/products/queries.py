@@ -1,7 +1,7 @@
 """Every statement about one product."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -70,6 +70,11 @@ INSERT INTO products ({", ".join(_COLUMNS)}) VALUES ({", ".join(f"${n}" for n in
 ON CONFLICT DO NOTHING RETURNING id
 """
 
+SET_SORT_KEYS = """
+UPDATE products SET sort_key = given.sort_key FROM unnest($1::uuid[], $2::text[]) AS given (id, sort_key)
+WHERE products.id = given.id
+"""
+
 
 class Asked(NamedTuple):
     """What a product is shown for."""
@@ -109,6 +114,16 @@ async def insert_if_free(tx: HotTx, product: Product) -> bool:
 async def id_of_sku(tx: HotTx, sku: str) -> UUID | None:
     found: UUID | None = await tx.fetchval("SELECT id FROM products WHERE sku = $1", sku)
     return found
+
+
+async def lock_without_sort_key(tx: HotTx, limit: int) -> dict[UUID, str]:
+    """Their names."""
+    rows = await tx.fetch("SELECT id, name FROM products WHERE sort_key = '' LIMIT $1 FOR UPDATE SKIP LOCKED", limit)
+    return {row["id"]: row["name"] for row in rows}
+
+
+async def set_sort_keys(tx: HotTx, keys: Mapping[UUID, str]) -> None:
+    await tx.execute(SET_SORT_KEYS, list(keys), list(keys.values()))
 
 
 async def lock(tx: Tx, product_id: UUID) -> Product | None:

@@ -10,7 +10,7 @@ from product_service.products.endpoints import may_see_hidden
 from product_service.products.models import Status
 from product_service.products.schemas import MAX_AMOUNT, ProductOut
 from product_service.search import queries
-from product_service.search.schemas import Filters, ProductPage, Sort, SortNeedsText
+from product_service.search.schemas import CurrencyNeeded, Filters, ProductPage, Sort, SortNeedsText
 from product_service.text import Sku, Text
 from service_kit.clock import utcnow
 from service_kit.database import HotTx
@@ -32,7 +32,8 @@ async def _filters(
         Text | None,
         Query(
             max_length=200,
-            description="words of SKU, name or description; typing errors are forgiven",
+            description='words of SKU, name or description, whose typing errors are forgiven; "a phrase" must be there'
+            " as it is, and -what has a minus must not",
             examples=["hart"],
         ),
     ] = None,
@@ -41,9 +42,11 @@ async def _filters(
     status: Annotated[
         list[Status] | None, Query(max_length=3, description="default: `active`; the others are staff's")
     ] = None,
-    currency: Annotated[Currency | None, Query(description="of prices shown, filtered and sorted by")] = None,
-    min_price: Annotated[Amount | None, Query(description="of one piece now, in the minor unit")] = None,
-    max_price: Annotated[Amount | None, Query(description="of one piece now, in the minor unit")] = None,
+    currency: Annotated[
+        Currency | None, Query(description="of prices shown; needed to filter or sort by price")
+    ] = None,
+    min_price: Annotated[Amount | None, Query(description="of one piece now, in the minor unit of `currency`")] = None,
+    max_price: Annotated[Amount | None, Query(description="of one piece now, in the minor unit of `currency`")] = None,
     in_stock: Annotated[bool | None, Query(description="what can, or can't, be ordered now")] = None,
 ) -> Filters:
     wanted = status or [Status.ACTIVE]
@@ -56,7 +59,7 @@ async def _filters(
     "",
     summary="List and search products",
     openapi_extra=PUBLIC_OR_SIGNED_IN,
-    responses=problems(InvalidCursor, SortNeedsText, Unauthenticated, Forbidden),
+    responses=problems(InvalidCursor, SortNeedsText, CurrencyNeeded, Unauthenticated, Forbidden),
 )
 async def list_products(
     filters: Annotated[Filters, Depends(_filters)],
@@ -68,6 +71,7 @@ async def list_products(
     """Every filter narrows; the list stays stable while products are added. Prices are those of one piece now."""
     if sort == Sort.RELEVANCE and not filters.q:
         raise SortNeedsText
+    _check_currency(filters, sort)
     now = utcnow()
     sort = sort or (Sort.RELEVANCE if filters.q else Sort.NEWEST)
     await queries.prepare(tx)
@@ -77,3 +81,14 @@ async def list_products(
     )
     counts = await queries.facets(tx, filters, now) if facets else None
     return ProductPage(items=found.items, next=found.next, facets=counts)
+
+
+def _check_currency(filters: Filters, sort: Sort | None) -> None:
+    """Raises: CurrencyNeeded."""
+    by_price = {
+        "sort": sort in (Sort.CHEAPEST, Sort.DEAREST),
+        "min_price": filters.min_price is not None,
+        "max_price": filters.max_price is not None,
+    }
+    if filters.currency is None and (named := [f"`{name}`" for name, is_used in by_price.items() if is_used]):
+        raise CurrencyNeeded(parameters=" and ".join(named))

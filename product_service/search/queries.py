@@ -1,13 +1,16 @@
 """Searching the catalogue: one statement for a page, one for the facets."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from product_service.products.models import BY_CHARACTER
 from product_service.products.queries import AVAILABILITY, BODY, UNIT_PRICE
 from product_service.search.schemas import Facets, Filters, Sort
+from product_service.search.words import Term, parse
 from service_kit.database import HotTx
 from service_kit.database.keyset import InvalidCursor, Position, Slice
 
@@ -20,8 +23,10 @@ SELECT set_config('pg_trgm.word_similarity_threshold', '0.39', true),
        set_config('plan_cache_mode', 'auto', true)
 """
 
-# Full text knows word forms, `-word` and "a phrase"; trigrams forgive what was mistyped, word by word.
+# Full text knows word forms and `this or that`; trigrams forgive what was mistyped, word by word.
 _QUERY = "websearch_to_tsquery('english', fold({q}))"
+_PHRASE = "p.search_vector @@ phraseto_tsquery('english', fold({term}))"
+_CHARACTERS = f"{BY_CHARACTER.format('p.')} @@ phraseto_tsquery('simple', spaced({{term}}))"
 _RELEVANCE = f"(1000000 * (ts_rank(p.search_vector, {_QUERY}) + word_similarity(fold({{q}}), p.search_text)))::bigint"
 _BELOW = """
 p.category_id IN (
@@ -64,14 +69,14 @@ _KEYS = {
     Sort.RELEVANCE: _Key(_RELEVANCE, "bigint", int, descending=True),
     Sort.NEWEST: _Key("p.created_at", "timestamptz", datetime, descending=True),
     Sort.OLDEST: _Key("p.created_at", "timestamptz", datetime),
-    Sort.NAME: _Key("lower(p.name)", "text", str),
-    Sort.NAME_BACKWARDS: _Key("lower(p.name)", "text", str, descending=True),
+    Sort.NAME: _Key("p.sort_key", "text", str),
+    Sort.NAME_BACKWARDS: _Key("p.sort_key", "text", str, descending=True),
     Sort.CHEAPEST: _Key("unit.amount", "bigint", int),
     Sort.DEAREST: _Key("unit.amount", "bigint", int, descending=True),
 }
 
 
-class _Conditions:
+class Conditions:
     """The conditions that filters stand for, with their values; $1 to $3 are what UNIT_PRICE wants."""
 
     def __init__(self, filters: Filters, at: datetime) -> None:
@@ -82,7 +87,7 @@ class _Conditions:
             self._parts.append(f"p.status = {self.value(filters.status[0])}::text")
         else:
             self._parts.append(f"p.status = ANY({self.value(filters.status)}::text[])")
-        self.q = self._text(filters.q) if filters.q else None
+        self._ranked_by = self._text(filters.q) if filters.q else ""
         if filters.sku:
             self._parts.append(f"p.sku = ANY({self.value(filters.sku)}::text[])")
         if filters.category_id:
@@ -105,12 +110,35 @@ class _Conditions:
     def sql(self) -> str:
         return " AND ".join(self._parts)
 
+    @property
+    def relevance(self) -> str:
+        return _RELEVANCE.format(q=self.value(self._ranked_by) + "::text")
+
     def _text(self, q: str) -> str:
-        whole = self.value(q) + "::text"
-        words = re.findall(r"\w+", q)[:MAX_WORDS]
+        """What rows are ranked by. Each operator binds, whatever the similarity of the other words."""
+        search = parse(q)
+        if not search.terms:
+            self._parts.append("false")
+        elif search.has_alternatives:
+            self._parts.append(f"p.search_vector @@ {_QUERY.format(q=self.value(search.typed) + '::text')}")
+        else:
+            self._terms(search.terms)
+        return search.wanted
+
+    def _terms(self, terms: Sequence[Term]) -> None:
+        words = [term.text for term in terms if not (term.by_character or term.is_phrase or term.is_unwanted)]
+        if words:
+            self._words(" ".join(words))
+        for term in terms:
+            if term.by_character or term.is_phrase or term.is_unwanted:
+                holds = (_CHARACTERS if term.by_character else _PHRASE).format(term=self.value(term.text) + "::text")
+                self._parts.append(f"NOT ({holds})" if term.is_unwanted else holds)
+
+    def _words(self, text: str) -> None:
+        whole = self.value(text) + "::text"
+        words = re.findall(r"\w+", text)[:MAX_WORDS]
         similar = " AND ".join(f"fold({self.value(word)}::text) <% p.search_text" for word in words) or "false"
         self._parts.append(f"(p.search_vector @@ {_QUERY.format(q=whole)} OR ({similar}))")
-        return whole
 
 
 async def prepare(tx: HotTx) -> None:
@@ -120,8 +148,8 @@ async def prepare(tx: HotTx) -> None:
 
 async def page(tx: HotTx, filters: Filters, sort: Sort, position: Position, at: datetime) -> Slice[Any]:
     """Rows with `body`, a product as JSON."""
-    key, conditions = _KEYS[sort], _Conditions(filters, at)
-    key_sql = key.sql.format(q=conditions.q)
+    key, conditions = _KEYS[sort], Conditions(filters, at)
+    key_sql = conditions.relevance if sort == Sort.RELEVANCE else key.sql
     if key_sql == "unit.amount":
         conditions.add("unit.amount IS NOT NULL")
     # The sort's name stands in the cursor, so that one of another list is refused instead of misread.
@@ -146,7 +174,7 @@ async def page(tx: HotTx, filters: Filters, sort: Sort, position: Position, at: 
 
 
 async def facets(tx: HotTx, filters: Filters, at: datetime) -> Facets:
-    conditions = _Conditions(filters, at)
+    conditions = Conditions(filters, at)
     statement = _FACETS.format(joins=f"{AVAILABILITY} {UNIT_PRICE}", where=conditions.sql)
     return Facets.model_validate_json(await tx.fetchval(statement, *conditions.values))
 

@@ -16,6 +16,10 @@ class SortNeedsText(Problem, status=400, type="sort-needs-text"):
     """Only what was searched for with `q` can be sorted by relevance."""
 
 
+class CurrencyNeeded(Problem, status=422, type="currency-needed"):
+    """Amounts of different currencies can't be compared: send `currency` with {parameters}, as in `currency=GBP`."""
+
+
 class Sort(StrEnum):
     RELEVANCE = "relevance"
     NEWEST = "-created_at"

@@ -26,7 +26,10 @@ async def test_everything_that_is_asked_often_goes_by_an_index(
     for path in (f"/products/{made['id']}", f"/products/by-slug/{made['slug']}"):
         assert (await anyone.get(path)).status_code == 200, path
     first = (await anyone.get("/products", params={"limit": 1})).json()
-    for params in ({"cursor": first["next"]}, {"sort": "name"}, {"sku": made["sku"]}):
+    by_name = (await anyone.get("/products", params={"limit": 1, "sort": "name"})).json()
+    for params in (
+        {"cursor": first["next"]}, {"cursor": by_name["next"], "sort": "name"}, {"sort": "-name"}, {"sku": made["sku"]}
+    ):  # fmt: skip
         answer = await anyone.get("/products", params={"limit": 1, **params})
         assert answer.status_code == 200, answer.text
     assert len(statements) > 5

@@ -1,0 +1,55 @@
+"""What somebody searches for: words, `"phrases"`, and `-those` that must not be there."""
+
+import re
+import unicodedata
+from dataclasses import dataclass
+
+# Chinese, Japanese and Korean write words without blanks between them, so that each character is looked for by itself.
+_BY_CHARACTER = re.compile("[\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff]")
+_TERM = re.compile(r'(?P<minus>-?)"(?P<phrase>[^"]*)"?|(?P<word>[^\s"]+)')
+_QUOTES = str.maketrans(dict.fromkeys("“”„‟«»", '"'))
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """A word or a phrase."""
+
+    text: str
+    is_phrase: bool = False
+    is_unwanted: bool = False
+
+    @property
+    def by_character(self) -> bool:
+        return _BY_CHARACTER.search(self.text) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """A search as it was typed, and what it asks for."""
+
+    typed: str
+    terms: tuple[Term, ...]
+
+    @property
+    def has_alternatives(self) -> bool:
+        """`this or that`, which PostgreSQL understands by itself."""
+        return any(term.text.lower() == "or" and not term.is_phrase for term in self.terms[1:-1])
+
+    @property
+    def wanted(self) -> str:
+        """What is found is ranked by this."""
+        return " ".join(term.text for term in self.terms if not term.is_unwanted) or self.typed
+
+
+def parse(typed: str) -> Search:
+    text = unicodedata.normalize("NFKC", typed).translate(_QUOTES)
+    return Search(text, tuple(term for found in _TERM.finditer(text) if (term := _term(found)) is not None))
+
+
+def _term(found: re.Match[str]) -> Term | None:
+    """None for what has no letter or digit in it."""
+    if (word := found["word"]) is not None:
+        term = Term(word.removeprefix("-"), is_unwanted=word.startswith("-"))
+    else:
+        term = Term(found["phrase"], is_phrase=True, is_unwanted=bool(found["minus"]))
+    return term if re.search(r"\w", term.text) else None
