@@ -5,6 +5,7 @@ from uuid import uuid4
 import asyncpg
 
 from contracts.events.order_notification import OrderPlaced
+from notification_service.deliveries.withheld import release_withheld
 from notification_service.tests.conftest import Shop, example, inbox
 from tests.harness.plans import Statements, fill, sequential_scans
 
@@ -27,7 +28,11 @@ async def test_everything_that_is_asked_often_goes_by_an_index(statements: State
     assert read.status_code in (200, 204), read.text
     for filters in ({}, {"status": "sent"}, {"user_id": str(customer.user_id)}):
         await shop.deliveries(**filters)
-    assert len(statements) > 8
+    await shop.introduce(customer.user_id, version=2, verified=False)
+    await shop.tell(example(OrderPlaced, user_id=customer.user_id, order_id=uuid4()))
+    await shop.introduce(customer.user_id, version=3, verified=True)
+    await release_withheld(shop.served.runtime)
+    assert len(statements) > 10
     assert await sequential_scans(connection, statements) == {}
 
     await connection.execute("DROP INDEX ix_notifications_user")

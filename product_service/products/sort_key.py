@@ -2,7 +2,7 @@
 
 It follows the root of the Unicode collation (CLDR) as far as names of goods show it: blanks, then signs, digits and
 letters; accents and case decide between names that are equal but for them. The database has no ICU to do it.
-docs/decisions/0016 says where it differs.
+docs/decisions/0018 says where it differs.
 """
 
 import unicodedata
