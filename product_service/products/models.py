@@ -35,8 +35,8 @@ class ProductHasHistory(Problem, status=409, type="product-has-history"):
     """Only drafts that never had stock can be deleted, for orders and stock refer to the others: archive it."""
 
 
-BY_CHARACTER = "by_character({0}name || ' ' || coalesce({0}description, ''))"
-"""The SQL of what is searched character by character; {0} is the table's alias."""
+BY_CHARACTER = "by_character(({0}name::text || ' '::text) || COALESCE({0}description, ''::character varying)::text)"
+"""What is searched character by character, as PostgreSQL writes it; {0} is the table's alias."""
 
 
 class Product(Base, table=True):

@@ -30,7 +30,8 @@ SEARCHES = {
 }
 # As the root of the Unicode collation has them.
 SORTED = [
-    "- dash", "1 lamp", "10 lamps", "2 lamps", "Aal", "Äal", "Apfel", "Åre", "café", "cafe au lait", "œuf", "Øl", "omega", "straße", "strasse 2", "Zebra", "Ωmega", "Ящик", "アリ", "いぬ", "灯笼",
+    "- dash", "1 lamp", "10 lamps", "2 lamps", "Aal", "Äal", "Apfel", "Åre", "café", "cafe au lait",
+    "œuf", "Øl", "omega", "straße", "strasse 2", "Zebra", "Ωmega", "Ящик", "アリ", "いぬ", "灯笼",
 ]  # fmt: skip
 
 

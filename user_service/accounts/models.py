@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Column, Index, Text, text
+from sqlalchemy import Column, Index, Text, literal_column, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlmodel import Field
 
@@ -14,8 +14,8 @@ from service_kit.problems import Problem
 from user_service.base import Base
 from user_service.emails import KEY
 
-SEARCHED = "fold(email || ' ' || full_name)"
-"""What a search for accounts looks into (`fold` is made by migration 0007)."""
+SEARCHED = "fold((email::text || ' '::text) || full_name::text)"
+"""What a search for accounts looks into, as PostgreSQL writes it; migration 0007 makes `fold`."""
 
 
 class EmailTaken(Problem, status=409, type="email-taken"):
@@ -37,7 +37,12 @@ class Account(Base, table=True):
         Index("ix_accounts_roles", "roles", postgresql_using="gin"),
         Index("uq_accounts_email_key", text(KEY.format("email")), unique=True, postgresql_where=text("NOT collides")),
         Index("ix_accounts_email_key", text(KEY.format("email"))),
-        Index("ix_accounts_search", text(f"{SEARCHED} gin_trgm_ops"), postgresql_using="gin"),
+        Index(
+            "ix_accounts_search",
+            literal_column(SEARCHED).label("searched"),
+            postgresql_using="gin",
+            postgresql_ops={"searched": "gin_trgm_ops"},
+        ),
         Index("ix_accounts_colliding", "created_at", "id", postgresql_where=text("collides")),
     )
 

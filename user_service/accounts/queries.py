@@ -53,6 +53,8 @@ async def is_taken(tx: Tx, address: EmailAddress, *, by_other_than: UUID | None 
 
 async def colliding_with(tx: Tx, account: Account) -> list[Account]:
     """Others that have this account's address in another spelling. There are few accounts that collide at all."""
+    if not account.collides:
+        return []
     key = EmailAddress.of(account.email).key
     statement = select(Account).where(col(Account.collides), col(Account.id) != account.id).order_by(col(Account.id))
     found = (await tx.exec(statement.with_for_update())).all()

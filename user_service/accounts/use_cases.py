@@ -1,6 +1,6 @@
 """What can be done with accounts. Each change is told to the other services in the same transaction."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import cast
 from uuid import UUID
 
@@ -82,13 +82,14 @@ async def change_email(tx: Tx, account: Account, address: EmailAddress, origin: 
     """Its owner has read a mail to the new address. The account must be held. Raises: EmailTaken."""
     if await queries.is_taken(tx, address, by_other_than=account.id):
         raise EmailTaken
-    await _leave_address(tx, account)
+    others = await queries.colliding_with(tx, account)
     if not account.change(email=address.text, email_verified=True, collides=False):
         return
     try:
         await tx.flush()
     except IntegrityError as error:
         raise EmailTaken from error
+    await _leave_address_to(tx, others)
     await _tell(tx, account)
     record(tx, origin, Action.EMAIL_CHANGED, account.id)
 
@@ -128,9 +129,11 @@ async def erase(tx: Tx, origin: Origin, account_id: UUID) -> None:
     await standing.forget(tx, [erased])
     await outbox.forget_published(tx, str(account.id))
     await mails.forget(tx, account.id, account.email)
-    await _leave_address(tx, account)
     record(tx, origin, Action.ACCOUNT_ERASED, account.id)
+    others = await queries.colliding_with(tx, account)
     await tx.delete(account)
+    await tx.flush()
+    await _leave_address_to(tx, others)
 
 
 async def ensure_first_admin(runtime: Runtime) -> None:
@@ -163,11 +166,8 @@ async def tell_holders_of(tx: Tx, role: str) -> None:
         await _tell(tx, account)
 
 
-async def _leave_address(tx: Tx, account: Account) -> None:
+async def _leave_address_to(tx: Tx, others: Sequence[Account]) -> None:
     """Of accounts that collided by their address, the last one that is left has it to itself, in its usual form."""
-    if not account.collides:
-        return
-    others = await queries.colliding_with(tx, account)
     if len(others) == 1 and others[0].change(email=EmailAddress.of(others[0].email).text, collides=False):
         await _tell(tx, others[0])
 

@@ -13,7 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 from local_stack.postgres import administration
 from service_kit.database import migrations
 from tests.harness.databases import new_database
-from tests.harness.service import serve
+from tests.harness.service import Served, serve
 from user_service.emails import EmailAddress
 from user_service.tests.conftest import ADA, SETTINGS, People, open_people
 
@@ -96,19 +96,13 @@ async def test_a_device_stays_known_in_any_spelling() -> None:
         assert (await people.sign_in(moved, username=SPELLINGS[5])).status_code == 200
 
 
-async def test_accounts_that_collide_stay_and_are_listed() -> None:
-    """Made by a version that took each spelling for an address of its own."""
-    url, password = new_database(), "correct horse battery"
-    ids = {
-        email: uuid4()
-        for email in (
-            "fish@example.com",
-            "ﬁsh@example.com",
-            "ada@bücher.example",
-            " ada@xn--bcher-kva.example",
-            "Eve@example.com ",
-        )
-    }
+COLLIDING = ("fish@example.com", "ﬁsh@example.com", "ada@bücher.example", " ada@xn--bcher-kva.example")
+ALONE = "Eve@example.com "
+
+
+async def database_of_before() -> tuple[str, dict[str, UUID]]:
+    """With accounts that were made by a version that took each spelling for an address of its own."""
+    url, ids = new_database(), {email: uuid4() for email in (*COLLIDING, ALONE)}
     migrations.upgrade("user_service", url, to="0005")
     async with open_people() as elsewhere:
         await elsewhere.register()
@@ -117,35 +111,47 @@ async def test_accounts_that_collide_stay_and_are_listed() -> None:
         for number, (email, id) in enumerate(ids.items()):
             cursor.execute(ACCOUNT, [str(id), email, hashed, number])
     migrations.upgrade("user_service", url)
+    return url, ids
+
+
+async def signed_in(service: Served, typed: str) -> UUID | None:
+    form = {"grant_type": "password", "username": typed, "password": ADA["password"]}
+    if (await service.anonymous.post("/auth/token", data=form)).status_code != 200:
+        return None
+    async with service.runtime.database.hot() as connection:
+        owner: UUID = await connection.fetchval("SELECT account_id FROM sessions ORDER BY created_at DESC LIMIT 1")
+    return owner
+
+
+async def listed(service: Served) -> set[UUID]:
+    answer = await service.caller(role="Admin").get("/users", params={"colliding": True})
+    return {UUID(item["id"]) for item in answer.json()["items"]}
+
+
+async def test_accounts_that_collide_stay_and_are_listed() -> None:
+    url, ids = await database_of_before()
     async with serve("user_service", database_url=url, **SETTINGS) as service:
-
-        async def signed_in(typed: str) -> UUID | None:
-            form = {"grant_type": "password", "username": typed, "password": password}
-            answer = await service.anonymous.post("/auth/token", data=form)
-            if answer.status_code != 200:
-                return None
-            async with service.runtime.database.hot() as connection:
-                owner: UUID = await connection.fetchval(
-                    "SELECT account_id FROM sessions ORDER BY created_at DESC LIMIT 1"
-                )
-            return owner
-
         for email, id in ids.items():
-            assert await signed_in(email) == id, email
-        assert await signed_in("ＦＩＳＨ@example.com") == ids["fish@example.com"], "the oldest"
-        assert await signed_in("eve@example.com") == ids["Eve@example.com "], "normalised, since nobody else has it"
-        staff = service.caller(role="Admin")
-        listed = (await staff.get("/users", params={"colliding": True})).json()["items"]
-        assert {item["id"] for item in listed} == {str(id) for email, id in ids.items() if not email.startswith("Eve")}
+            assert await signed_in(service, email) == id, email
+        assert await signed_in(service, "ＦＩＳＨ@example.com") == ids["fish@example.com"], "the oldest"
+        assert await signed_in(service, "eve@example.com") == ids[ALONE], "normalised, since nobody else has it"
+        assert await listed(service) == {ids[email] for email in COLLIDING}
         for email in ids:
             answer = await service.anonymous.post("/users", json={**ADA, "email": email.strip()})
             assert answer.status_code == 409, email
 
+
+async def test_the_last_of_accounts_that_collided_has_the_address_to_itself() -> None:
+    url, ids = await database_of_before()
+    async with serve("user_service", database_url=url, **SETTINGS) as service:
         fish = service.caller(role="User", user_id=ids["fish@example.com"])
         assert (await fish.delete("/users/me")).status_code == 204
-        assert await signed_in("FISH@example.com") == ids["ﬁsh@example.com"], "who is left has the address alone"
-        listed = (await staff.get("/users", params={"colliding": True})).json()["items"]
-        assert len(listed) == 2
+        assert await signed_in(service, "FISH@example.com") == ids["ﬁsh@example.com"]
+        assert await listed(service) == {ids[email] for email in COLLIDING[2:]}
+        ada = service.caller(role="User", user_id=ids["ada@bücher.example"])
+        assert (await ada.delete("/users/me")).status_code == 204
+        assert await signed_in(service, "ada@bücher.example") == ids[COLLIDING[3]], "in its usual form now"
+        assert await listed(service) == set()
 
 
 async def test_the_database_refuses_a_second_spelling(people: People) -> None:
