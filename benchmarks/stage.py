@@ -39,6 +39,7 @@ SETTINGS = {
     "SMTP_STARTTLS": "false", "USER_MFA_REQUIRED_FOR_STAFF": "false",
 }  # fmt: skip
 READY_SECONDS = 60.0
+ISSUER_HOST = tokens.ISSUER.removeprefix("http://")
 
 
 class Stage:
@@ -126,6 +127,7 @@ class Stage:
         return Settings(
             port=0, database_url=SecretStr(self.superuser_url), kafka_bootstrap_servers=self.bootstrap_servers,
             kafka_allow_plaintext=True, database_allow_plaintext=True, public_issuer=tokens.ISSUER,
+            plain_http_hosts=ISSUER_HOST,
             gateway_url="http://127.0.0.1:1", gateway_webhook_url="http://127.0.0.1:1",
             gateway_api_key=SecretStr(secrets.token_hex(16)), gateway_webhook_secret=SecretStr(secrets.token_hex(16)),
         )  # fmt: skip
@@ -139,6 +141,7 @@ class Stage:
             "SERVICE_ROLE": "api",
             "KAFKA_BOOTSTRAP_SERVERS": self.bootstrap_servers,
             "PUBLIC_ISSUER": tokens.ISSUER,
+            "PLAIN_HTTP_HOSTS": ISSUER_HOST,
             "JWKS_URL": "http://127.0.0.1:1/",
             "DATABASE_URL": database_url,
             **{name.upper(): str(value) for name, value in settings.items()},
@@ -151,7 +154,13 @@ class Stage:
         """A Python process that serves `/health/ready` on the port that PORT names."""
         [port] = ports.lease()
         log = self.shop.layout.logs / f"{port}.log"
-        usual = {"ENV_FILE": os.devnull, "PORT": str(port), "PYTHONUNBUFFERED": "1", "PATH": os.environ["PATH"]}
+        usual = {
+            "ENV_FILE": os.devnull,
+            "PORT": str(port),
+            "OPERATIONS_PORT": "0",
+            "PYTHONUNBUFFERED": "1",
+            "PATH": os.environ["PATH"],
+        }
         with log.open("wb") as output:
             started = time.perf_counter()
             process = subprocess.Popen(

@@ -58,6 +58,9 @@ class Layout:
     def url(self, part: Part) -> str:
         return f"http://localhost:{self.port(part)}"
 
+    def operations_url(self, service: Part) -> str:
+        return f"http://localhost:{self.settings[service.ports[1]]}"
+
     @property
     def parts(self) -> tuple[Part, ...]:
         """Those that run here: what the settings give an address for runs elsewhere."""

@@ -33,7 +33,7 @@ def _service(name: str) -> Part:
         name,
         "service",
         f"{name.capitalize()} service",
-        (f"{name.upper()}_PORT",),
+        (f"{name.upper()}_PORT", f"{name.upper()}_OPERATIONS_PORT"),
         ("service_kit", "serve", f"{name}_service"),
     )
 

@@ -29,6 +29,8 @@ def addresses(shop: Shop) -> Table:
     table = Table("What", "Where", title="Online Mart")
     for service in SERVICES:
         table.add_row(service.title, f"{shop.url(service.name)}/docs")
+    for service in SERVICES:
+        table.add_row(f"{service.title}'s metrics", f"{shop.operations_url(service.name)}/metrics")
     table.add_row("Payment gateway (sandbox)", shop.url("gateway"))
     table.add_row("Mailbox (sandbox)", shop.url("mailbox"))
     table.add_row("Kafka", shop.bootstrap_servers)

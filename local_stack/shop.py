@@ -74,6 +74,10 @@ class Shop:
         """Where a service or a part of the sandbox is called: `http://localhost:8002`."""
         return self.layout.url(part(name))
 
+    def operations_url(self, name: str) -> str:
+        """Where a service shows its metrics and all of its health: `http://localhost:18002`."""
+        return self.layout.operations_url(part(name))
+
     def database_url(self, name: str) -> str:
         return self.layout.database_url(part(name))
 

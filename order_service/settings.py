@@ -11,6 +11,7 @@ class Settings(ServiceSettings, service="order"):
     """Read from ORDER_<NAME>, else <NAME>; durations as ISO 8601 (`PT24H`)."""
 
     port: int = 8002
+    operations_port: int = 18002
 
     default_currency: str = Field(
         default="GBP",

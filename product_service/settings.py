@@ -5,4 +5,5 @@ from service_kit.settings import ServiceSettings
 
 class Settings(ServiceSettings, service="product"):
     port: int = 8003
+    operations_port: int = 18003
     event_patience_ms: int = 100

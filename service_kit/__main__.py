@@ -7,12 +7,14 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from pydantic import ValidationError
+
 from service_kit.settings import ServiceSettings
 
 
 def main() -> None:
     arguments = _arguments()
-    settings: ServiceSettings = importlib.import_module(f"{arguments.service}.settings").Settings()
+    settings = _settings(arguments.service)
     if arguments.command == "serve":
         _serve(arguments.service, settings)
         return
@@ -27,6 +29,15 @@ def main() -> None:
         sys.exit("\n".join([f"{arguments.service}: the models differ from the migrations:", *differences]))
 
 
+def _settings(service: str) -> ServiceSettings:
+    try:
+        settings: ServiceSettings = importlib.import_module(f"{service}.settings").Settings()
+    except ValidationError as error:
+        words = [": ".join([*(str(name).upper() for name in each["loc"]), each["msg"]]) for each in error.errors()]
+        sys.exit("\n  ".join([f"{service} does not start with these settings:", *words]))
+    return settings
+
+
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m service_kit")
     parser.add_argument("command", choices=["serve", "migrate", "make-migration", "check-migrations"])
@@ -36,34 +47,42 @@ def _arguments() -> argparse.Namespace:
 
 
 def _serve(service: str, settings: ServiceSettings) -> None:
-    import uvicorn
-
-    from service_kit.http.server import LeavingServer, LimitedProtocol
+    from service_kit.http.headers import ResponseHeaders
+    from service_kit.http.server import Config, ConnectionLimits, LeavingServer, LimitedProtocol, allow_connections
 
     create = _factory(service)
 
     def application() -> Any:
         app = create()
         server.leave = app.state.runtime.leave
+        made.append(app)
         return app
 
-    config = uvicorn.Config(
+    made: list[Any] = []
+    common: dict[str, Any] = {
+        "factory": True,
+        "host": settings.listen_host,
+        "http": LimitedProtocol,
+        "access_log": False,
+        "log_config": None,
+        "server_header": False,
+        # Longer than balancers keep theirs (60 s as a rule): none sends into a connection that we are just closing.
+        "timeout_keep_alive": 75,
+        "proxy_headers": False,  # `service_kit.http.client` reads them, where the settings name proxies
+    }
+    config = Config(
         application,
-        factory=True,
-        host=settings.listen_host,
         port=settings.port,
         loop="uvloop",
-        http=LimitedProtocol,
-        access_log=False,
-        log_config=None,
-        server_header=False,
-        # Longer than balancers keep theirs (60 s as a rule): none sends into a connection that we are just closing.
-        timeout_keep_alive=75,
-        proxy_headers=False,  # `service_kit.http.client` reads them, where the settings name proxies
         # Of the time to stop in, a fifth for requests, a tenth for jobs, the rest for events.
         timeout_graceful_shutdown=int(settings.stop_seconds / 5),
+        **common,
     )
-    server = LeavingServer(config, drain_seconds=settings.drain_seconds)
+    config.response_headers = ResponseHeaders(settings.public_issuer, settings.allowed_origins)
+    config.limits = ConnectionLimits.of(settings)
+    operations = Config(lambda: made[0].state.operations, port=settings.operations_port, lifespan="off", **common)
+    allow_connections(settings.max_connections)
+    server = LeavingServer(config, drain_seconds=settings.drain_seconds, operations=operations)
     server.run()
     if not server.started:
         sys.exit(3)

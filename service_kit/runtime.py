@@ -1,5 +1,7 @@
 """What lives as long as the process: database, keys, messaging, jobs; started and stopped in this order."""
 
+import contextlib
+import importlib.metadata
 from collections.abc import Callable, Sequence
 from types import ModuleType
 from typing import Any, TypeVar
@@ -7,14 +9,26 @@ from typing import Any, TypeVar
 import structlog
 
 from service_kit.database import Database
+from service_kit.database.revisions import head
+from service_kit.http.places import Places
 from service_kit.jobs import Job, Jobs
 from service_kit.messaging.service import Messaging
 from service_kit.security.keys import FetchKeys, KeyRing, over_http
 from service_kit.security.tokens import TokenVerifier
 from service_kit.settings import ServiceSettings
+from service_kit.telemetry import metrics
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
+
+
+def _release(service: str) -> dict[str, str]:
+    found = {"service": service, "version": "unknown", "revision": "none"}
+    with contextlib.suppress(importlib.metadata.PackageNotFoundError):  # run from where nothing is installed
+        found["version"] = importlib.metadata.version("online-mart")
+    with contextlib.suppress(ModuleNotFoundError):  # a test's service, which has no package
+        found["revision"] = head(service) or "none"
+    return found
 
 
 class Runtime:
@@ -34,7 +48,13 @@ class Runtime:
         self.keys = KeyRing(fetch, self.database, settings.jwks_refresh_seconds)
         self.tokens = TokenVerifier(self.keys, settings.public_issuer)
         self.messaging = Messaging(settings, self.database, consumers)
+        self.places = Places(
+            settings.max_requests_in_flight, settings.max_requests_waiting, settings.max_unfinished_body_bytes
+        )
         self.jobs = Jobs(jobs if settings.service_role != "api" else ())
+        self.database.measure()
+        metrics.WAITING.set_function(lambda: self.places.waiting)
+        metrics.APP.info(_release(settings.service_name))
         self.resources: dict[type, Any] = {}
         self.is_leaving = False
 

@@ -1,19 +1,23 @@
 """Settings of a service: one class each, from the environment, from `.env`, or from files (`…_FILE`)."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from functools import cached_property
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 from dotenv import dotenv_values
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ModelWrapValidatorHandler, field_validator, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from service_kit import strictness
 from service_kit.connection_settings import DatabaseSettings, KafkaSettings
+
+RENAMED: Mapping[str, str] = {}
+"""Settings that have another name now, without prefix: the new one, or a sentence on what to do instead."""
 
 Role = Literal["api", "worker", "all"]
 
@@ -33,6 +37,9 @@ class ServiceSettings(KafkaSettings, DatabaseSettings, BaseSettings):
     service_role: Role = "all"
     listen_host: str = "127.0.0.1"
     port: int
+    operations_port: int = Field(
+        default=0, ge=0, description="metrics and all of health, not for the public; 0: one that is free"
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["json", "console"] = "json"
 
@@ -68,6 +75,14 @@ class ServiceSettings(KafkaSettings, DatabaseSettings, BaseSettings):
     jwks_url: str | None = Field(default=None, description="default: PUBLIC_ISSUER/.well-known/jwks.json")
     jwks_refresh_seconds: float = Field(default=300, gt=0)
 
+    plain_http_hosts: str = Field(
+        default="",
+        description="where production may send tokens and money by http://: host names, or `.suffix`, comma-separated",
+    )
+    docs: bool | None = Field(
+        default=None, description="on, off: the pages /docs and /redoc and /openapi.json; default: not in production"
+    )
+
     cors_origins: str = Field(default="", description="comma-separated; empty: none")
     trusted_proxies: str = Field(
         default="", description="addresses or networks, comma-separated, whose X-Forwarded-For is believed; empty: none"
@@ -75,6 +90,21 @@ class ServiceSettings(KafkaSettings, DatabaseSettings, BaseSettings):
     max_body_bytes: int = Field(default=1_048_576, gt=0)
     max_requests_in_flight: int = Field(
         default=256, ge=1, description="of one process; what comes beyond is refused at once, with Retry-After"
+    )
+    max_requests_waiting: int = Field(
+        default=512, ge=0, description="of one process, by `Prefer: wait`; what comes beyond is answered at once"
+    )
+    max_unfinished_body_bytes: int = Field(
+        default=67_108_864, ge=1, description="of one process: bodies that are not complete yet, all of them together"
+    )
+    max_connections: int = Field(
+        default=1024, ge=1, description="of one process; beyond, those are closed that have been idle for the longest"
+    )
+    request_header_seconds: float = Field(default=10, gt=0, description="until a request's headers are complete")
+    request_body_seconds: float = Field(default=10, gt=0, description="until its body is, and")
+    request_body_bytes_per_second: int = Field(default=4096, ge=1, description="so many bytes earn it a second more")
+    response_stalled_seconds: float = Field(
+        default=30, gt=0, description="after which a client that takes nothing of its answer is cut off"
     )
     drain_seconds: float = Field(
         default=5, ge=0, description="from the signal to stop: no longer ready, and every request is still served"
@@ -115,19 +145,22 @@ class ServiceSettings(KafkaSettings, DatabaseSettings, BaseSettings):
     def trusted_proxy_networks(self) -> Sequence[IPv4Network | IPv6Network]:
         return [ip_network(part.strip(), strict=False) for part in self.trusted_proxies.split(",") if part.strip()]
 
-    @model_validator(mode="after")
-    def _production_is_strict(self) -> "ServiceSettings":
-        if self.environment == "production" and "*" in self.allowed_origins:
-            raise ValueError("CORS_ORIGINS: name the origins; '*' is not accepted when ENVIRONMENT is production")
-        if self.environment == "production" and self.crash_points is not None:
-            raise ValueError("CRASH_POINTS: not when ENVIRONMENT is production; it makes the process kill itself")
-        return self
+    @property
+    def has_docs(self) -> bool:
+        return self.environment != "production" if self.docs is None else self.docs
 
-    @model_validator(mode="after")
-    def _production_encrypts(self) -> "ServiceSettings":
-        if self.environment == "production" and (faults := self.plaintext_faults()):
-            raise ValueError("\n".join(faults))
-        return self
+    @model_validator(mode="wrap")
+    @classmethod
+    def _all_faults_at_once(cls, given: Any, validate: ModelWrapValidatorHandler[Self]) -> Self:
+        """What is wrong in a field, in a name, and for production, in one message."""
+        return strictness.validated(cls, given, validate, refused_names(cls))
+
+    def production_faults(self) -> Iterator[strictness.Fault]:
+        """What a service must not be started with in production; a service's own settings may add to it."""
+        yield from strictness.faults(self)
+        for fault in self.plaintext_faults():
+            setting, _, words = fault.partition(": ")
+            yield strictness.Fault(setting, words)
 
     def plaintext_faults(self) -> list[str]:
         """What would be sent in plain text although no setting says that it may."""
@@ -179,13 +212,25 @@ def look_up(values: Mapping[str, str | None], *names: str) -> str | None:
     return None
 
 
+def given_values() -> dict[str, str]:
+    """By name: from the environment, then from `.env`."""
+    in_file = dotenv_values(os.environ.get("ENV_FILE", ".env"))
+    return {name: value for name, value in {**in_file, **os.environ}.items() if value}
+
+
+def refused_names(settings: type[ServiceSettings]) -> list[strictness.Fault]:
+    """Names that look like this service's settings and are none (any more)."""
+    return list(
+        strictness.refused_names(given_values(), getattr(settings, "service", ""), settings.model_fields, RENAMED)
+    )
+
+
 class _Environment(PydanticBaseSettingsSource):
     """Looks a field up under its service's prefix, then without; in the environment, then in `.env`."""
 
     def __init__(self, settings_cls: type[BaseSettings]) -> None:
         super().__init__(settings_cls)
-        in_file = dotenv_values(os.environ.get("ENV_FILE", ".env"))
-        self._values = {k: v for k, v in {**in_file, **os.environ}.items() if v not in (None, "")}
+        self._values = given_values()
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
         prefix = getattr(self.settings_cls, "service", "").upper()

@@ -1,17 +1,23 @@
 """Settings of the user service."""
 
+from collections.abc import Iterator
 from datetime import timedelta
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr
 
 from service_kit.mail import MailSettings
+from service_kit.strictness import Fault
 from user_service.keys.models import Schedule
 from user_service.keys.vault import Vault
 from user_service.sessions.models import Lifetimes
 
+LEAST_MEMORY_KIB, LEAST_ROUNDS = 19_456, 2
+"""For argon2id, by OWASP's Password Storage Cheat Sheet."""
+
 
 class Settings(MailSettings, service="user"):
     port: int = 8081
+    operations_port: int = 18081
 
     first_admin_email: str = Field(default="", description="made at the first start; empty: none")
     first_admin_password: SecretStr = SecretStr("")
@@ -28,8 +34,8 @@ class Settings(MailSettings, service="user"):
     mfa_required_for_staff: bool | None = Field(
         default=None, description="staff without a second factor may only set one up; default: in production"
     )
-    password_memory_kib: int = Field(default=19_456, ge=8, description="argon2id; OWASP's least is 19,456")
-    password_rounds: int = Field(default=2, ge=1)
+    password_memory_kib: int = Field(default=LEAST_MEMORY_KIB, ge=8, description="argon2id; not less in production")
+    password_rounds: int = Field(default=LEAST_ROUNDS, ge=1, description="likewise")
 
     smtp_host: str = Field(default="", description="empty: mails wait in the database; not in production")
     mail_from: str = "Online Mart <no-reply@example.com>"
@@ -47,11 +53,13 @@ class Settings(MailSettings, service="user"):
         default=60, ge=2, description="registrations, and mails asked for, from one IP address"
     )
 
-    @model_validator(mode="after")
-    def _production_sends_mail(self) -> "Settings":
-        if self.environment == "production" and not (self.smtp_host and self.web_url):
-            raise ValueError("SMTP_HOST and WEB_URL: needed in production, for mails that verify and reset")
-        return self
+    def production_faults(self) -> Iterator[Fault]:
+        yield from super().production_faults()
+        if not (self.smtp_host and self.web_url):
+            yield Fault("SMTP_HOST and WEB_URL", "needed in production, for mails that verify and reset")
+        if self.password_memory_kib < LEAST_MEMORY_KIB or self.password_rounds < LEAST_ROUNDS:
+            words = f"at least {LEAST_MEMORY_KIB} and {LEAST_ROUNDS} in production: less lets stolen hashes be guessed"
+            yield Fault("PASSWORD_MEMORY_KIB and PASSWORD_ROUNDS", words)
 
     @property
     def has_limits(self) -> bool:

@@ -68,7 +68,7 @@ class Plan:
             kafka_bootstrap_servers=self.kafka,
             kafka_allow_plaintext=True,
             kafka_topic_prefix=self.prefix,
-            public_issuer="http://users.test",
+            public_issuer="https://users.test",
         )
 
 

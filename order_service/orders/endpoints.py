@@ -26,6 +26,7 @@ from service_kit.http.idempotency import (
     IdempotencyKeyReused,
 )
 from service_kit.http.pagination import Page, Paged
+from service_kit.http.places import waiting
 from service_kit.http.router import Router
 from service_kit.problems import Forbidden, NotFound, PreconditionFailed
 from service_kit.runtime import Runtime
@@ -82,8 +83,11 @@ async def place_order(
     headers = {"Location": placed.location, "ETag": f'"{placed.order.version}"'}
     answer = placed.body
     if seconds := wait_of(prefer):
-        headers["Preference-Applied"] = f"wait={seconds}"
-        if decided := await _decided(runtime, placed, seconds):
+        with waiting(request) as may_wait:
+            decided = await _decided(runtime, placed, seconds) if may_wait else None
+            if may_wait:
+                headers["Preference-Applied"] = f"wait={seconds}"
+        if decided:
             headers["ETag"] = f'"{decided.version}"'
             async with runtime.database.hot() as connection:
                 answer = await placing.answer_decided(connection, placed, decided, who, key)

@@ -6,6 +6,7 @@ Each question ends in an answer or in `NoAnswer`, never in an exception: what a 
 import hashlib
 import hmac
 import json
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from uuid import UUID
 
 import aiohttp
 import structlog
+from prometheus_client import Histogram
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from service_kit.crashpoints import reach
@@ -113,6 +115,13 @@ class _AnyEvent(BaseModel):
     event: Annotated[ChargeEvent | RefundEvent, Field(discriminator="type")]
 
 
+OPERATIONS: dict[type[BaseModel], str] = {Charge: "charge", _Charges: "find", GatewayRefund: "refund"}
+SECONDS = Histogram(
+    "payment_gateway_seconds",
+    "From asking the gateway to its answer; outcome: answered, refused, lost, unreachable",
+    ["operation", "outcome"],
+    buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+)
 KNOWN_EVENTS = frozenset(
     {f"charge.{end}" for end in ("pending", "succeeded", "failed")}
     | {f"refund.{end}" for end in ("pending", "succeeded", "failed")}
@@ -180,6 +189,17 @@ class Gateway:
             raise WebhookSignatureWrong(reason="it is too old")
 
     async def _ask(self, kind: type[Answer], method: str, path: str, **request: Any) -> Answer | Refused | NoAnswer:
+        began = time.perf_counter()
+        found = await self._exchange(kind, method, path, **request)
+        outcome = (
+            found.value if isinstance(found, NoAnswer) else "refused" if isinstance(found, Refused) else "answered"
+        )
+        SECONDS.labels(OPERATIONS[kind], outcome).observe(time.perf_counter() - began)
+        return found
+
+    async def _exchange(
+        self, kind: type[Answer], method: str, path: str, **request: Any
+    ) -> Answer | Refused | NoAnswer:
         moves_money = method == "POST"
         try:
             if moves_money:
@@ -209,6 +229,12 @@ class Gateway:
             log.exception("gateway_answer_unreadable", gateway=self.name, body=_shown(body))
         log.error("gateway_failed", gateway=self.name, status=status)
         return NoAnswer.LOST
+
+
+def _outcome(found: object) -> str:
+    if isinstance(found, NoAnswer):
+        return found.value
+    return "refused" if isinstance(found, Refused) else "answered"
 
 
 def _shown(body: bytes) -> str:

@@ -3,13 +3,14 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Self, cast
 
 import asyncpg
 from fastapi import Depends, Request
 from sqlalchemy import event
 from sqlalchemy.engine import ExceptionContext, make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.pool import QueuePool
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from service_kit.crashpoints import reach
@@ -17,6 +18,7 @@ from service_kit.database.faults import database_is_away
 from service_kit.database.pool import Pool
 from service_kit.database.signals import Pending, Signals
 from service_kit.settings import ServiceSettings
+from service_kit.telemetry import metrics
 
 # A hot statement goes by an index, however few rows its tables have when it is planned: a plan that was made for an
 # empty table is kept and would read a full one. No bitmaps, since only an ordinary index scan marks the entries of dead
@@ -209,6 +211,13 @@ class Database:
     async def connect(self) -> "asyncpg.Connection[asyncpg.Record]":
         """A connection outside the pools, for who must listen. The caller closes it."""
         return await self._connect_hot()
+
+    def measure(self) -> None:
+        """From now on the metrics show this database's pools."""
+        sessions = cast(QueuePool, self._engine.sync_engine.pool)
+        metrics.CONNECTIONS.labels("sessions").set_function(sessions.checkedout)
+        metrics.CONNECTIONS.labels("hot").set_function(lambda: self._hot_pool.in_use)
+        metrics.CONNECTIONS_WAITING.set_function(lambda: self._hot_pool.awaited)
 
     async def close(self) -> None:
         await self._hot_pool.close()

@@ -4,7 +4,7 @@ import importlib
 from pathlib import Path
 from typing import Any, Literal
 
-from alembic import command, context
+from alembic import command, context, op
 from alembic.autogenerate import compare_metadata
 from alembic.autogenerate.api import AutogenContext
 from alembic.config import Config
@@ -19,7 +19,12 @@ LOCK = 0x6D617274  # any number that all migrating processes share
 
 
 def upgrade(service: str, url: str, to: str = "head") -> None:
-    """Brings the database to the newest revision. Several may call it at once: one migrates, the others wait."""
+    """Brings the database to the newest revision. Several may call it at once: one migrates, the others wait.
+
+    A database that a later release has migrated is left alone: its process of before may still start again.
+    """
+    if to == "head" and is_current(service, url):
+        return
     command.upgrade(_config(service, url), to)
 
 
@@ -55,10 +60,18 @@ def in_order(service: str) -> list[str]:
 
 
 def is_current(service: str, url: str) -> bool:
-    """Whether the database has the newest revision; False also where it was never migrated."""
+    """Whether the database has the code's newest revision or a later one; False where it was never migrated."""
     engine = create_engine(_sync(url), poolclass=pool.NullPool)
     with engine.connect() as connection:
-        return MigrationContext.configure(connection).get_current_revision() == head(service)
+        current = MigrationContext.configure(connection).get_current_revision()
+    return current is not None and current >= (head(service) or "")
+
+
+def needs_code(revision: str) -> None:
+    """For the step of a migration that takes away what older code uses ("contract"): processes whose code doesn't
+    know `revision` are not ready from now on. Its `downgrade` names the one before."""
+    op.execute("ALTER TABLE alembic_version ADD COLUMN IF NOT EXISTS least_code varchar(32)")
+    op.execute(text("UPDATE alembic_version SET least_code = :revision").bindparams(revision=revision))
 
 
 def run(url: str, service: str) -> None:

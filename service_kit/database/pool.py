@@ -74,6 +74,11 @@ class Pool:
     def in_use(self) -> int:
         return self._taken
 
+    @property
+    def awaited(self) -> int:
+        """How many wait for a connection."""
+        return sum(not turn.done() for turn in self._waiting)
+
     async def close(self) -> None:
         """Waits for those that are in use."""
         for _ in range(self._size):

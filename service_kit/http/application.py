@@ -5,13 +5,13 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from types import ModuleType
 
 from fastapi import FastAPI
-from starlette.middleware.cors import CORSMiddleware
 
 from service_kit import crashpoints
 from service_kit.http import health, openapi
 from service_kit.http.answers import add_error_handlers
 from service_kit.http.hot_route import HotRoutes
 from service_kit.http.middleware import RequestMiddleware
+from service_kit.http.operations import operations_app
 from service_kit.http.router import Router
 from service_kit.jobs import Job
 from service_kit.messaging.endpoints import router as dead_letters
@@ -54,36 +54,30 @@ def create_app(
 
     app = FastAPI(
         title=title, description=description, version="1", lifespan=run, docs_url=None, redoc_url=None,
+        openapi_url="/openapi.json" if settings.has_docs else None,
         # RequestMiddleware's are ours; FastAPI would look for providers of its own on each request.
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )  # fmt: skip
     app.state.runtime = runtime
     _furnish(app, settings, routers)
+    app.state.operations = operations_app(runtime, app.openapi)
     return app
 
 
 def _furnish(app: FastAPI, settings: ServiceSettings, routers: Sequence[Router]) -> None:
     """What every service has beside its own routers."""
     add_error_handlers(app)
-    for router in (*routers, dead_letters, health.router, health.metrics_router):
+    for router in (*routers, dead_letters, health.router):
         # `include_router` would make every route a second time, and find it by way of both at each request.
         app.router.routes.extend(router.routes)
     token_url = f"{settings.public_issuer.rstrip('/')}/auth/token"
     openapi.describe(app, token_url=token_url)
-    openapi.add_pages(app, token_url=token_url)
-    _add_middleware(app, settings, routers)
+    if settings.has_docs:
+        openapi.add_pages(app, token_url=token_url)
+    _add_middleware(app, routers)
 
 
-def _add_middleware(app: FastAPI, settings: ServiceSettings, routers: Sequence[Router]) -> None:
+def _add_middleware(app: FastAPI, routers: Sequence[Router]) -> None:
     """Pure ASGI only: `BaseHTTPMiddleware` costs two thirds of the throughput. The last one added is the outermost."""
     app.add_middleware(HotRoutes, routers=routers)
-    if settings.allowed_origins:
-        app.add_middleware(
-            CORSMiddleware,
-            allow_origins=settings.allowed_origins,
-            allow_methods=["*"],
-            allow_headers=["*"],
-            expose_headers=["ETag", "Link", "Location", "Retry-After", "Idempotent-Replayed", "X-Request-Id"],
-            max_age=600,
-        )
     app.add_middleware(RequestMiddleware, runtime=app.state.runtime)

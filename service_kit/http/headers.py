@@ -1,9 +1,9 @@
-"""Headers that tell browsers what not to do with an answer, and the limit on those that come in."""
+"""The headers that every response has, whoever writes it, and the limit on those that come in."""
 
 import base64
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from urllib.parse import urlsplit
 
 from service_kit.problems import Problem
@@ -16,6 +16,12 @@ NO_STORE = (b"cache-control", b"no-store")
 POLICY = b"content-security-policy"
 NOTHING_ELSE = (POLICY, b"default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'")
 YEAR = 365 * 24 * 3600
+VARY = (b"vary", b"Origin")
+EXPOSED = b", ".join([
+    b"Allow", b"Content-Disposition", b"ETag", b"Idempotent-Replayed", b"Link", b"Location", b"Preference-Applied",
+    b"RateLimit", b"RateLimit-Policy", b"Retry-After", b"WWW-Authenticate", b"X-Request-Id",
+])  # fmt: skip
+"""What scripts of allowed origins may read beside the few headers that browsers always show."""
 _INLINE_SCRIPT = re.compile(r"<script>(.*?)</script>", re.DOTALL)
 
 
@@ -34,6 +40,30 @@ def of_every_answer(public_url: str) -> Headers:
     if public_url.startswith("https://"):
         headers.append((b"strict-transport-security", f"max-age={YEAR}".encode()))
     return headers
+
+
+class ResponseHeaders:
+    """The security and CORS headers of one server.
+
+    The middleware and the HTTP protocol both take them from here, so that a browser can read every response that it
+    may read at all: also the refusals of a full, leaving or unparsable request, which no endpoint has seen.
+    """
+
+    def __init__(self, public_url: str = "", origins: Sequence[str] = ()) -> None:
+        plain = of_every_answer(public_url)
+        self._other = [*plain, VARY] if origins else plain
+        exposed = (b"access-control-expose-headers", EXPOSED)
+        self._allowed: dict[bytes, Headers] = {
+            origin.encode(): [*self._other, (b"access-control-allow-origin", origin.encode()), exposed]
+            for origin in origins
+        }
+        self._any = self._allowed.get(b"*")
+
+    def for_origin(self, origin: bytes | None) -> Headers:
+        """`origin`: the request's header, if it has one."""
+        if origin is None:
+            return self._other
+        return self._any or self._allowed.get(origin, self._other)
 
 
 def with_defaults(headers: Headers, *, is_personal: bool) -> Headers:

@@ -1,22 +1,19 @@
-"""Health: the process (`live`), what its answers need (`ready`), and whether events make their way (`consumers`)."""
+"""Health for everybody: the process (`live`) and what its answers need (`ready`). The rest: `operations.py`."""
 
 import asyncio
-from dataclasses import asdict
-from typing import Any
 
 from fastapi import Request, Response
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel
 
-from service_kit.database.revisions import head
+from service_kit.database.revisions import fit, head
 from service_kit.http.router import Router
 from service_kit.runtime import Runtime
 from service_kit.security import PUBLIC
 
 router = Router(prefix="/health", tags=["health"])
-metrics_router = Router(tags=["health"])
 
-REVISION = "SELECT version_num FROM alembic_version"
+# As JSON, since the column is there only where a migration has needed it.
+REVISION = "SELECT version_num, to_jsonb(alembic_version) ->> 'least_code' FROM alembic_version"
 
 
 class Alive(BaseModel):
@@ -38,41 +35,30 @@ async def live() -> Alive:
 
 @router.get("/ready", summary="Can it serve requests?", openapi_extra=PUBLIC, responses={503: {"model": Readiness}})
 async def ready(request: Request, response: Response) -> Readiness:
-    """Database, migrations and verification keys, and that it isn't about to stop; not the broker, or one broker would
-    take every API down."""
+    """Database, migrations and verification keys, and that it isn't about to stop; of a process that only works on
+    events also that they make their way. For an API the broker doesn't count, or one broker would take every API down.
+    """
     runtime: Runtime = request.app.state.runtime
+    answer = await readiness(runtime)
+    response.status_code = 200 if answer.ready else 503
+    return answer
+
+
+async def readiness(runtime: Runtime) -> Readiness:
+    """Asked on both ports."""
     checks = {
         "database": await _database(runtime),
         "keys": "ok" if runtime.keys.ready else "not fetched yet",
         "events": runtime.messaging.readiness(),
         "process": "is about to stop" if runtime.is_leaving else "ok",
     }
-    answer = Readiness(ready=all(outcome == "ok" for outcome in checks.values()), checks=checks)
-    response.status_code = 200 if answer.ready else 503
-    return answer
-
-
-@router.get("/consumers", summary="Do events make their way?", openapi_extra=PUBLIC)
-async def consumers(request: Request, response: Response) -> dict[str, Any]:
-    """Broker, relay and consumers: `ok`, or 503 when one has work and makes no progress."""
-    health = await request.app.state.runtime.messaging.health()
-    response.status_code = 200 if health.ok else 503
-    return asdict(health)
-
-
-@metrics_router.get(
-    "/metrics", summary="Prometheus metrics", openapi_extra=PUBLIC, response_class=Response,
-    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
-)  # fmt: skip
-async def metrics() -> Response:
-    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+    return Readiness(ready=all(outcome == "ok" for outcome in checks.values()), checks=checks)
 
 
 async def _database(runtime: Runtime) -> str:
     try:
         async with asyncio.timeout(2), runtime.database.hot() as connection:
-            revision = await connection.fetchval(REVISION)
+            found = await connection.fetchrow(REVISION)
     except Exception as error:
         return f"can't be reached ({type(error).__name__})"
-    newest = head(runtime.settings.service_name)
-    return "ok" if revision == newest else f"migrated to {revision}, this code needs {newest}: run the migrations"
+    return fit(*(found or (None, None)), code=head(runtime.settings.service_name))

@@ -4,15 +4,18 @@ import time
 from typing import Any
 
 import structlog
+from starlette.datastructures import Headers as RequestHeaders
+from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service_kit.database.faults import database_is_away, is_unstorable_text, may_be_retried
 from service_kit.http.answers import problem_response
-from service_kit.http.headers import Headers, check_size, of_every_answer, with_defaults
+from service_kit.http.headers import Headers, ResponseHeaders, check_size, with_defaults
+from service_kit.http.places import Overloaded, Places
 from service_kit.ids import uuid7
 from service_kit.problems import Busy, InvalidRequest, Problem, Unavailable
 from service_kit.runtime import Runtime
-from service_kit.telemetry import metrics
+from service_kit.telemetry import caller, metrics
 from service_kit.telemetry.tracing import continue_trace
 
 log = structlog.get_logger("http")
@@ -20,14 +23,12 @@ log = structlog.get_logger("http")
 QUIET_PATHS = ("/health/", "/metrics")
 CONNECTION_ENDS = (b"connection", b"close")
 SAFE_ID = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.")
+CLIENT_WENT_AWAY = 499
+PREFLIGHT_SECONDS = 600
 
 
 class BodyTooLarge(Problem, status=413, type="body-too-large"):
     """The body may have at most {limit} bytes: send less at a time."""
-
-
-class Overloaded(Problem, status=503, type="overloaded"):
-    """There is more to do at once than this process takes on: try again in a moment."""
 
 
 class RequestMiddleware:
@@ -37,9 +38,10 @@ class RequestMiddleware:
         self._app = app
         self._runtime = runtime
         self._max_body_bytes = runtime.settings.max_body_bytes
-        self._most_in_flight = runtime.settings.max_requests_in_flight
-        self._in_flight = 0
-        self._always = of_every_answer(runtime.settings.public_issuer)
+        self._places: Places = runtime.places
+        origins = runtime.settings.allowed_origins
+        self._headers = ResponseHeaders(runtime.settings.public_issuer, origins)
+        self._preflight = _preflight(app, origins) if origins else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -47,31 +49,36 @@ class RequestMiddleware:
             return
         headers = dict(scope["headers"])
         request_id = _request_id(headers.get(b"x-request-id"))
-        answer = _Answer(send, request_id, self._headers(), is_personal=b"authorization" in headers)
+        answer = _Answer(send, request_id, self._always(headers), is_personal=b"authorization" in headers)
         started = time.perf_counter()
         metrics.IN_FLIGHT.inc()
-        self._in_flight += 1
         with continue_trace(headers.get(b"traceparent", b"").decode("latin-1")):
             structlog.contextvars.bind_contextvars(request_id=request_id)
             try:
-                await self._serve(scope, _Limited(receive, headers, self._max_body_bytes), answer)
+                await self._serve(scope, headers, receive, answer)
             finally:
                 metrics.IN_FLIGHT.dec()
-                self._in_flight -= 1
                 _record(scope, answer.status, time.perf_counter() - started)
                 structlog.contextvars.clear_contextvars()
+                caller.forget()
 
-    def _headers(self) -> Headers:
+    def _always(self, headers: dict[bytes, bytes]) -> Headers:
         """Who is told that the connection ends opens the next one elsewhere, before we are gone."""
-        return [*self._always, CONNECTION_ENDS] if self._runtime.is_leaving else self._always
+        always = self._headers.for_origin(headers.get(b"origin"))
+        return [*always, CONNECTION_ENDS] if self._runtime.is_leaving else always
 
-    async def _serve(self, scope: Scope, receive: "_Limited", answer: "_Answer") -> None:
+    async def _serve(self, scope: Scope, headers: dict[bytes, bytes], receive: Receive, answer: "_Answer") -> None:
         try:
-            if self._in_flight > self._most_in_flight and not scope["path"].startswith(QUIET_PATHS):
-                raise Overloaded(retry_after=1)
-            check_size(scope["headers"], len(scope["raw_path"]) + len(scope["query_string"]))
-            receive.check_declared_length()
-            await self._app(scope, receive, answer)
+            if self._preflight is not None and _is_preflight(scope, headers):
+                response = self._preflight.preflight_response(request_headers=RequestHeaders(scope=scope))
+                await response(scope, receive, answer.without_cors())
+            elif scope["path"].startswith(QUIET_PATHS):
+                check_size(scope["headers"], len(scope["raw_path"]) + len(scope["query_string"]))
+                await self._app(scope, receive, answer)
+            else:
+                await self._serve_in_place(scope, headers, receive, answer)
+        except _ClientWentAway:
+            answer.status = scope.get("refused", CLIENT_WENT_AWAY)
         except Exception as error:
             problem = _as_problem(error)
             if problem.status == 500:
@@ -81,6 +88,64 @@ class RequestMiddleware:
             if answer.status is not None:
                 raise  # half an answer is out: only cutting the connection can tell the caller
             await problem_response(problem, scope["path"])(scope, receive, answer)
+
+    async def _serve_in_place(
+        self, scope: Scope, headers: dict[bytes, bytes], receive: Receive, answer: "_Answer"
+    ) -> None:
+        places = self._places
+        if places.taken >= places.most:  # refused before anything is read of it
+            raise Overloaded(retry_after=1)
+        check_size(scope["headers"], len(scope["raw_path"]) + len(scope["query_string"]))
+        if b"content-length" in headers or b"transfer-encoding" in headers:
+            receive = _Read(await self._body(headers, receive), receive)
+            if places.taken >= places.most:
+                raise Overloaded(retry_after=1)
+        places.taken += 1
+        try:
+            await self._app(scope, receive, answer)
+        finally:
+            places.taken -= 1
+
+    async def _body(self, headers: dict[bytes, bytes], receive: Receive) -> bytes:
+        """All of it, refused above the limit whether or not its length was declared."""
+        limit = self._max_body_bytes
+        declared = headers.get(b"content-length", b"0")
+        if declared.isdigit() and int(declared) > limit:
+            raise BodyTooLarge(limit=limit)
+        message = await _request(receive)
+        body: bytes = message.get("body", b"")
+        if len(body) > limit:
+            raise BodyTooLarge(limit=limit)
+        return await self._rest(body, receive) if message.get("more_body") else body
+
+    async def _rest(self, first: bytes, receive: Receive) -> bytes:
+        parts, length = [first], len(first)
+        places, counted = self._places, 0
+        try:
+            while True:
+                more, counted = length - counted, length
+                places.buffer(more)
+                message = await _request(receive)
+                parts.append(message.get("body", b""))
+                length += len(parts[-1])
+                if length > self._max_body_bytes:
+                    raise BodyTooLarge(limit=self._max_body_bytes)
+                if not message.get("more_body"):
+                    return b"".join(parts)
+        finally:
+            places.buffered -= counted
+
+
+class _ClientWentAway(Exception):
+    """Before its request was complete: there is nobody to answer."""
+
+
+async def _request(receive: Receive) -> Message:
+    """Raises: _ClientWentAway."""
+    message = await receive()
+    if message["type"] == "http.disconnect":
+        raise _ClientWentAway
+    return message
 
 
 class _Answer:
@@ -92,6 +157,11 @@ class _Answer:
         self._is_personal = is_personal
         self.status: int | None = None
 
+    def without_cors(self) -> "_Answer":
+        """For the answer to a preflight, which says more than others."""
+        self._headers = [each for each in self._headers if each[0] != b"vary" and not each[0].startswith(b"access-")]
+        return self
+
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
@@ -100,25 +170,32 @@ class _Answer:
         await self._send(message)
 
 
-class _Limited:
-    """`receive`, refusing a body above the limit whether or not its length was declared."""
+class _Read:
+    """`receive`, for a body that was read already."""
 
-    def __init__(self, receive: Receive, headers: dict[bytes, bytes], limit: int) -> None:
+    __slots__ = ("_body", "_receive")
+
+    def __init__(self, body: bytes, receive: Receive) -> None:
+        self._body: bytes | None = body
         self._receive = receive
-        self._declared = headers.get(b"content-length", b"0")
-        self._limit = limit
-        self._seen = 0
-
-    def check_declared_length(self) -> None:
-        if self._declared.isdigit() and int(self._declared) > self._limit:
-            raise BodyTooLarge(limit=self._limit)
 
     async def __call__(self) -> Message:
-        message = await self._receive()
-        self._seen += len(message.get("body", b""))
-        if self._seen > self._limit:
-            raise BodyTooLarge(limit=self._limit)
-        return message
+        body, self._body = self._body, None
+        if body is None:
+            return await self._receive()
+        return {"type": "http.request", "body": body, "more_body": False}
+
+
+def _preflight(app: ASGIApp, origins: list[str]) -> CORSMiddleware:
+    """Of Starlette's middleware the part that answers preflights. It also answers them while the process is full: a
+    browser that is refused here could not tell its script why."""
+    return CORSMiddleware(
+        app, allow_origins=origins, allow_methods=["*"], allow_headers=["*"], max_age=PREFLIGHT_SECONDS
+    )
+
+
+def _is_preflight(scope: Scope, headers: dict[bytes, bytes]) -> bool:
+    return scope["method"] == "OPTIONS" and b"origin" in headers and b"access-control-request-method" in headers
 
 
 def _request_id(given: bytes | None) -> str:
@@ -142,7 +219,7 @@ def _as_problem(error: Exception) -> Problem:
 def _record(scope: Scope, status: int | None, seconds: float) -> None:
     path: str = scope["path"]
     route = _route_template(scope)
-    count, duration = metrics.of_request(scope["method"], route, status or 499)
+    count, duration = metrics.of_request(scope["method"], route, status or CLIENT_WENT_AWAY)
     count.inc()
     duration.observe(seconds)
     if not path.startswith(QUIET_PATHS):

@@ -1,23 +1,40 @@
-"""uvicorn with what it lacks: a limit on what comes before a body (its parser would keep headers for ever), answers
-that leave in one piece, and an end that nobody notices."""
+"""uvicorn with what it lacks: limits on size, time and number of what is not yet a request, answers that leave in one
+piece, a second port, and an end that nobody notices."""
 
 import asyncio
+import heapq
 import json
+import resource
 import signal
+import socket
+import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from types import FrameType
 from typing import Any, cast
 
+import structlog
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.server import ServerState
 
 from service_kit.http.answers import MEDIA_TYPE
-from service_kit.http.headers import MOST_BYTES, NOTHING_ELSE, HeadersTooLarge, of_every_answer
+from service_kit.http.headers import MOST_BYTES, NOTHING_ELSE, HeadersTooLarge, ResponseHeaders
+from service_kit.http.places import Overloaded
 from service_kit.problems import InvalidRequest, Problem
+from service_kit.settings import ServiceSettings
+
+log = structlog.get_logger(__name__)
 
 GATHERED = 65_536
 """Bytes that wait for more at the most."""
+
+# Of connections, where there are too many: looking for one costs as much as looking for these.
+ENDED_TOGETHER = 16
+
+OTHER_FILES = 256
+"""Databases, brokers, gateways, modules, and what waits to be accepted."""
 
 # The application refuses what is complete, in words that reach the caller; who sends more than this is cut off.
 UNFINISHED = 8 * MOST_BYTES
@@ -54,15 +71,60 @@ class _Gathering:
         return getattr(self._transport, name)
 
 
+@dataclass(frozen=True)
+class ConnectionLimits:
+    """What a connection may cost. `body_rate`: bytes a second, each of which earns a body more time."""
+
+    connections: int = 1024
+    header_seconds: float = 10
+    body_seconds: float = 10
+    body_rate: int = 4096
+    stalled_seconds: float = 30
+
+    @classmethod
+    def of(cls, settings: ServiceSettings) -> "ConnectionLimits":
+        return cls(
+            settings.max_connections,
+            settings.request_header_seconds,
+            settings.request_body_seconds,
+            settings.request_body_bytes_per_second,
+            settings.response_stalled_seconds,
+        )
+
+
+class Config(uvicorn.Config):
+    """uvicorn's, with what `LimitedProtocol` needs to know."""
+
+    limits = ConnectionLimits()
+    response_headers = ResponseHeaders()
+
+
+class RequestTimeout(Problem, status=408, type="request-timeout"):
+    """The request did not arrive in time: send it again, or over a faster connection."""
+
+
 class LimitedProtocol(HttpToolsProtocol):
-    """Refuses a request whose headers don't end, and says in the usual form what can't be understood."""
+    """Refuses a request that doesn't end or can't be understood, in the usual form and with the usual headers."""
+
+    _unfinished: int | None = None
+    """Bytes since a request began whose headers are not complete; None: there is no such request."""
+    _incomplete_since: float | None = None
+    """When the request began that is not complete, or the connection that has sent nothing; None: nothing is due."""
+    _body_received = 0
+    _unsent: tuple[int, float] | None = None
+    """How much the client has not taken of what is written to it, and since when that is so."""
+
+    def __init__(self, config: uvicorn.Config, *arguments: Any, **options: Any) -> None:
+        super().__init__(config, *arguments, **options)
+        self._limits: ConnectionLimits = getattr(config, "limits", ConnectionLimits())
+        self._response_headers: ResponseHeaders = getattr(config, "response_headers", ResponseHeaders())
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self.transport = cast(asyncio.Transport, _Gathering(transport))
-
-    _unfinished: int | None = None
-    """Bytes since a request began whose headers are not complete; None: there is no such request."""
+        self._incomplete_since = self.loop.time()
+        if len(self.connections) > self._limits.connections:
+            self._make_room()
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
@@ -74,23 +136,117 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         self._unfinished = 0
+        self._incomplete_since = self.loop.time()
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
         self._unfinished = None
+        self._incomplete_since = self.loop.time()
+        self._body_received = 0
         super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        self._body_received += len(body)
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        self._incomplete_since = None
+        super().on_message_complete()
 
     def send_400_response(self, msg: str) -> None:
         self._refuse(InvalidRequest(reason=msg))
 
+    def end_if_too_slow(self, now: float) -> None:
+        """Called about once a second, which costs less than a timer for each request."""
+        if self._takes_nothing(now):
+            self.transport.abort()
+        elif self.transport.is_closing():
+            return
+        elif self._is_late(now) and not self._serves():
+            self._give_up()
+
+    def _is_late(self, now: float) -> bool:
+        if self._incomplete_since is None:
+            return False
+        limits, waited = self._limits, now - self._incomplete_since
+        if self._unfinished is not None or not self._reads_a_body():
+            return waited > limits.header_seconds
+        return waited > limits.body_seconds + self._body_received / limits.body_rate
+
+    def _reads_a_body(self) -> bool:
+        return self.cycle is not None and self.cycle.more_body
+
+    def _serves(self) -> bool:
+        """Whether an answer is due for a request that is complete, or is on its way."""
+        if self.pipeline:
+            return True
+        cycle = self.cycle
+        if cycle is None or cycle.response_complete:
+            return False
+        return cycle.response_started or not cycle.more_body
+
+    def _give_up(self) -> None:
+        """Nothing is written to a client that has sent nothing, or that has its answer already."""
+        cycle = self.cycle
+        reads_a_body = self._unfinished is None and cycle is not None and not cycle.response_complete
+        if self._unfinished is None and not reads_a_body:
+            self.transport.close()
+            return
+        if reads_a_body:
+            # The application, which waits for the rest, is told that the client has gone, and what it was told.
+            cast(dict[str, Any], cycle.scope)["refused"] = RequestTimeout.status
+            cycle.disconnected = True
+            cycle.message_event.set()
+        self._refuse(RequestTimeout())
+
+    def _takes_nothing(self, now: float) -> bool:
+        """Whether the client reads nothing of its answer: that keeps the request's place, or a connection from being
+        closed."""
+        if not self.flow.write_paused and not self.transport.is_closing():
+            self._unsent = None
+            return False
+        size = self.transport.get_write_buffer_size()
+        if self._unsent is None or self._unsent[0] != size:
+            self._unsent = (size, now)
+        return now - self._unsent[1] > self._limits.stalled_seconds
+
+    def _make_room(self) -> None:
+        """Too many connections: ends a few that have waited longest for a request to become complete, or else for
+        their next request; where all of them are being served, this one is refused."""
+        idle = [each for each in cast("set[LimitedProtocol]", self.connections) if each is not self and each.is_idle]
+        if not idle:
+            self._refuse(Overloaded(retry_after=1))
+        for each in heapq.nsmallest(ENDED_TOGETHER, idle, key=lambda each: each.idle_since):
+            each.end()
+
+    @property
+    def is_idle(self) -> bool:
+        return not self.transport.is_closing() and not self._serves()
+
+    @property
+    def idle_since(self) -> tuple[bool, float]:
+        """Sorts those that owe the rest of a request before those that rest between two."""
+        if self._incomplete_since is not None:
+            return False, self._incomplete_since
+        timer = self.timeout_keep_alive_task
+        return True, timer.when() if timer is not None else 0.0
+
+    def end(self) -> None:
+        if self.cycle is not None and not self.cycle.response_complete:
+            self._give_up()
+        else:
+            self.transport.close()
+
     def _refuse(self, problem: Problem) -> None:
         body = json.dumps(problem.body()).encode()
+        origin = next((value for name, value in self.headers or () if name == b"origin"), None)
         headers = [
             (b"content-type", MEDIA_TYPE.encode()),
             (b"content-length", str(len(body)).encode()),
             (b"connection", b"close"),
             NOTHING_ELSE,
-            *of_every_answer(""),
+            *((name.lower().encode(), value.encode()) for name, value in problem.headers.items()),
+            *self._response_headers.for_origin(origin),
         ]
         lines = [name + b": " + value + b"\r\n" for name, value in headers]
         self.transport.write(b"".join([STATUS_LINE[problem.status], *lines, b"\r\n", body]))
@@ -100,14 +256,47 @@ class LimitedProtocol(HttpToolsProtocol):
 class LeavingServer(uvicorn.Server):
     """Asked to stop, it first says so (`leave`), and serves on until those who send requests have noticed.
 
-    A second signal ends it at once.
+    A second signal ends it at once. `operations` is served on a port of its own, from the same event loop; its
+    connections don't count among those of the API, and it is there until the end.
     """
 
-    def __init__(self, config: uvicorn.Config, *, drain_seconds: float) -> None:
+    def __init__(
+        self, config: uvicorn.Config, *, drain_seconds: float, operations: uvicorn.Config | None = None
+    ) -> None:
         super().__init__(config)
         self.leave: Callable[[], None] | None = None
         self._drain_seconds = drain_seconds
         self._ends_at: float | None = None
+        self._operations = operations
+        self._operations_state = ServerState()
+        self._operations_server: asyncio.Server | None = None
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self._operations is not None:
+            await self._open_operations(self._operations)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().shutdown(sockets)
+        if self._operations_server is not None:
+            self._operations_server.close()
+            for connection in list(self._operations_state.connections):
+                connection.shutdown()
+
+    async def _open_operations(self, config: uvicorn.Config) -> None:
+        config.load()
+
+        def protocol() -> asyncio.Protocol:
+            return LimitedProtocol(config, self._operations_state, self.lifespan.state)
+
+        loop = asyncio.get_running_loop()
+        try:
+            self._operations_server = await loop.create_server(protocol, config.host, config.port)
+        except OSError as error:
+            log.error("operations_port_not_opened", port=config.port, error=str(error))
+            self.started = False
+            await super().shutdown()
+            sys.exit(3)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         if sig != signal.SIGTERM or self._ends_at is not None or self.leave is None or not self._drain_seconds:
@@ -119,4 +308,23 @@ class LeavingServer(uvicorn.Server):
     async def on_tick(self, counter: int) -> bool:
         if self._ends_at is not None and time.monotonic() >= self._ends_at:
             self.should_exit = True
+        if counter % 10 == 0:
+            end_slow_connections(self.server_state)
+            end_slow_connections(self._operations_state)
         return await super().on_tick(counter)
+
+
+def end_slow_connections(state: ServerState) -> None:
+    now = asyncio.get_running_loop().time()
+    for connection in cast("list[LimitedProtocol]", list(state.connections)):
+        connection.end_if_too_slow(now)
+
+
+def allow_connections(count: int) -> None:
+    """Raises the soft limit on open files, as far as the hard one lets us, to so many connections and what else a
+    process opens."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = count + OTHER_FILES
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))

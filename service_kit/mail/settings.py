@@ -1,10 +1,12 @@
 """Settings of a service that sends e-mail."""
 
+from collections.abc import Iterator
 from email.utils import parseaddr
 
 from pydantic import Field, SecretStr, field_validator
 
 from service_kit.settings import ServiceSettings
+from service_kit.strictness import Fault, may_be_plain
 
 
 class MailSettings(ServiceSettings):
@@ -19,6 +21,11 @@ class MailSettings(ServiceSettings):
     )
     smtp_connections: int = Field(default=8, ge=1, le=100, description="e-mails on their way at the same time")
     mail_from: str = Field(description="sender of all e-mails: `Online Mart <no-reply@example.com>`")
+
+    def production_faults(self) -> Iterator[Fault]:
+        yield from super().production_faults()
+        if self.smtp_starttls is False and self.smtp_host and not may_be_plain(self.smtp_host, self):
+            yield Fault("SMTP_STARTTLS", "not false in production: mails hold codes that reset passwords")
 
     @field_validator("mail_from")
     @classmethod

@@ -15,4 +15,13 @@ COMMIT_TO_PUBLISHED = Histogram(
 BACKLOG = Gauge("outbox_backlog", "Committed and not yet published")
 OLDEST = Gauge("outbox_oldest_seconds", "Age of the oldest unpublished event")
 LAG = Gauge("consumer_lag", "Records not yet handled, in the partitions held by this process", ["topic"])
+WAITING = Gauge("parked_events", "Failed events of the service that are tried again; the same in every process: max")
+DEAD_LETTERS = Gauge("dead_letters", "Events of the service that staff must replay or discard; likewise: max")
+OWNER = Gauge("relay_owner", "1 in the process that publishes the service's events")
+EVENT_AGE = Histogram(
+    "event_age_seconds",
+    "From an event's creation to the commit of what it does here; the oldest of each batch",
+    ["topic"],
+    buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30, 120, 600),
+)
 REBUILT = Counter("kafka_clients_rebuilt_total", "Client objects that stood still or broke", ["client"])

@@ -9,6 +9,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
+from service_kit.clock import utcnow
 from service_kit.crashpoints import reach
 from service_kit.database.doors import Database
 from service_kit.database.faults import database_is_away, may_be_retried, waited_for_a_lock
@@ -193,5 +194,8 @@ class Processor:
 def _count(topic: str, behind: Sequence[Incoming], handled: Sequence[Incoming]) -> None:
     if behind:
         metrics.PARKED.labels(topic).inc(len(behind))
+    if handled:
+        oldest = min(incoming.envelope.time for incoming in handled)
+        metrics.EVENT_AGE.labels(topic).observe((utcnow() - oldest).total_seconds())
     for type, count in Counter(incoming.envelope.type for incoming in handled).items():
         metrics.CONSUMED.labels(topic, type).inc(count)

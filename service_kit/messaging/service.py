@@ -98,11 +98,14 @@ class Messaging:
             self._database.on_events_committed.remove(self._waker.wake)
 
     def readiness(self) -> str:
-        """`ok`, or what staff must look at. Only a worker: an API goes on serving whatever its events meet."""
-        relay = self.watchdog.health.relay
-        if self._settings.service_role == "worker" and relay is not None and relay.parked_keys:
-            return f"the broker refuses records of {relay.parked_keys} keys; those keys wait"
-        return "ok"
+        """`ok`, or what staff must look at. Only of a worker, which is good for nothing while it can't consume or
+        publish; an API goes on serving whatever its events meet."""
+        if self._settings.service_role != "worker":
+            return "ok"
+        health = self.watchdog.health
+        if health.relay is not None and health.relay.parked_keys:
+            return f"the broker refuses records of {health.relay.parked_keys} keys; those keys wait"
+        return "ok" if health.ok else "; ".join(health.problems)
 
     async def health(self) -> MessagingHealth:
         """As of the watchdog's last look, at most a few seconds ago."""

@@ -47,6 +47,8 @@ class Watchdog:
         self._stopping = asyncio.Event()
         # Per partition: where it stood when it last moved (or had nothing to do), and since when.
         self._moved: dict[TopicPartition, tuple[int, float]] = {}
+        self._shown: set[str] = set()
+        """Topics whose lag stands in the metrics."""
         self._unassigned_since = time.monotonic()
         self._rebuilt_at = time.monotonic()
 
@@ -109,6 +111,7 @@ class Watchdog:
         if self._relay is None:
             return None
         owner = self._relay.lease.epoch is not None
+        metrics.OWNER.set(owner)
         try:
             async with asyncio.timeout(_ASK_SECONDS), self._database.hot() as connection:
                 backlog, oldest = await connection.fetchrow(_BACKLOG)
@@ -137,8 +140,7 @@ class Watchdog:
         by_topic: dict[str, int] = {}
         for place, lag in (lags or {}).items():
             by_topic[place.topic] = by_topic.get(place.topic, 0) + lag
-        for topic, lag in by_topic.items():
-            metrics.LAG.labels(topic).set(lag)
+        self._show_lag(consumer, by_topic)
         still = self._standing_still(lags or {})
         if lags is not None:
             self._rebuild_if_stalled(consumer, still)
@@ -147,6 +149,8 @@ class Watchdog:
         if consumer.problem:
             problems.append(f"consumers: {consumer.problem}")
         waiting, dead = await self._parked()
+        metrics.WAITING.set(waiting)
+        metrics.DEAD_LETTERS.set(dead)
         return ConsumerHealth(
             assigned=len(consumer.assignment),
             lag=by_topic,
@@ -156,6 +160,16 @@ class Watchdog:
             waiting=waiting,
             dead=dead,
         )
+
+    def _show_lag(self, consumer: Consumer, by_topic: dict[str, int]) -> None:
+        """A topic of which we hold no partition any more has its lag in another process."""
+        held = {place.topic for place in consumer.assignment}
+        for topic in self._shown - held:
+            metrics.LAG.remove(topic)
+        self._shown &= held
+        for topic in by_topic.keys() & held:
+            metrics.LAG.labels(topic).set(by_topic[topic])
+            self._shown.add(topic)
 
     def _standing_still(self, lags: dict[TopicPartition, int]) -> float:
         """For how long the partition that waits longest has had work and has not moved."""

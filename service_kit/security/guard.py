@@ -13,6 +13,7 @@ from service_kit.database.doors import database_of
 from service_kit.problems import Forbidden, Unauthenticated
 from service_kit.security import standing
 from service_kit.security.principal import Principal
+from service_kit.telemetry import caller
 
 PUBLIC: dict[str, Any] = {"security": []}
 """Given to an operation as `openapi_extra`: anyone may call it."""
@@ -44,6 +45,10 @@ def _verify(request: Request) -> Principal:
     if scheme.lower() != "bearer" or not token:
         raise Unauthenticated
     who: Principal = request.app.state.runtime.tokens.verify(token.strip())
+    if who.is_person:
+        caller.remember_person(who.user_id)
+    else:
+        caller.remember_client(who.client_id)
     return who
 
 

@@ -2,14 +2,17 @@
 
 import json
 import logging
+import math
 import sys
 from collections.abc import MutableMapping
 from functools import lru_cache
 from typing import Any
+from uuid import UUID
 
 import structlog
 from pydantic_core import to_json
 
+from service_kit.telemetry import caller
 from service_kit.telemetry.tracing import current_trace_id
 
 _SECRET_NAMES = ("password", "secret", "token", "authorization", "api_key", "card")
@@ -43,6 +46,7 @@ def configure_logs(*, service: str, level: str, style: str) -> None:
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         _add_trace(service),
+        _add_caller,
         _redact,
         structlog.processors.format_exc_info,
     ]
@@ -77,10 +81,33 @@ def _configure_standard_library(shared: list[Any], renderer: Any, level: str) ->
 
 
 def _as_json(event: MutableMapping[str, Any], **_: Any) -> str:
+    """Strictly JSON: a collector drops what Python alone reads (`Infinity`, half a surrogate pair)."""
     try:
-        return to_json(event, ensure_ascii=True, fallback=repr).decode()
+        return to_json(event, ensure_ascii=True, fallback=repr, inf_nan_mode="null").decode()
     except ValueError:  # bytes or half characters that are no UTF-8
-        return json.dumps(event, default=repr)
+        return json.dumps(_plain(event), allow_nan=False)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, MutableMapping):
+        return {_whole(str(name)): _plain(each) for name, each in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_plain(each) for each in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if value is None or isinstance(value, int):
+        return value
+    return _whole(value if isinstance(value, str) else str(value) if isinstance(value, UUID) else repr(value))
+
+
+def _whole(text: str) -> str:
+    return text.encode(errors="replace").decode()
+
+
+def _add_caller(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    if found := caller.current():
+        event.setdefault(*found)
+    return event
 
 
 def _add_trace(service: str) -> Any:

@@ -2,7 +2,7 @@
 
 from functools import cache
 
-from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client import Counter, Gauge, Histogram, Info
 
 REQUESTS = Counter("http_requests_total", "Answers given", ["method", "route", "status"])
 REQUEST_SECONDS = Histogram(
@@ -12,6 +12,10 @@ REQUEST_SECONDS = Histogram(
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
 )
 IN_FLIGHT = Gauge("http_requests_in_flight", "Requests being served")
+WAITING = Gauge("http_requests_waiting", "Requests that wait for something to happen (`Prefer: wait`)")
+CONNECTIONS = Gauge("database_connections", "Connections in use", ["pool"])
+CONNECTIONS_WAITING = Gauge("database_connections_waiting", "Statements that wait for a connection of the hot pool")
+APP = Info("app", "The release that runs, and the newest migration that it knows")
 KEYS_AGE = Gauge("verification_keys_age_seconds", "Since the verification keys in use were fetched")
 
 

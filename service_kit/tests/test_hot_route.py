@@ -19,6 +19,7 @@ from service_kit.http.router import Router
 from service_kit.problems import Conflict
 from service_kit.security import PUBLIC_OR_SIGNED_IN, MaybePrincipal, Principal, Requires
 from service_kit.settings import ServiceSettings
+from service_kit.telemetry import exposition
 from tests.harness import tokens
 from tests.harness.service import NOBODY
 
@@ -182,7 +183,7 @@ async def test_its_operation_is_described_as_any_other(app: FastAPI) -> None:
 
 async def test_its_metrics_bear_the_routes_name(client: httpx.AsyncClient) -> None:
     await client.get(f"/hot/{uuid4()}", headers={"If-Match": "1"})
-    assert 'route="/hot/{note_id}"' in (await client.get("/metrics")).text
+    assert 'route="/hot/{note_id}"' in (await exposition.text()).decode()
 
 
 def test_what_it_cannot_do_is_refused_when_the_application_is_made() -> None:

@@ -11,7 +11,7 @@ from service_kit.settings import ServiceSettings
 NEEDED = {
     "DATABASE_URL": "postgresql://x",
     "KAFKA_BOOTSTRAP_SERVERS": "k:1",
-    "PUBLIC_ISSUER": "http://u",
+    "PUBLIC_ISSUER": "https://u",
     "PORT": "1",
 }
 

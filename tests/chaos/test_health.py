@@ -34,6 +34,6 @@ async def test_liveness_stays_green_and_nobody_restarts_while_servers_are_down(w
 
 async def _status(world: World, name: str, path: str) -> int:
     try:
-        return (await world.http.get(f"{world.url(name)}/health/{path}")).status_code
+        return (await world.http.get(f"{world.operations_url(name)}/health/{path}")).status_code
     except httpx.TransportError:
         return 0

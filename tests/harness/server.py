@@ -26,7 +26,8 @@ async def serving(service: str, **settings: Any) -> AsyncIterator[str]:
     [port] = ports.lease()
     url = new_database(service)
     values = {
-        "database_url": url, "port": port, "environment": "development", "service_role": "api", "log_level": "ERROR",
+        "database_url": url, "port": port, "operations_port": 0, "environment": "development",
+        "service_role": "api", "log_level": "ERROR",
         "kafka_bootstrap_servers": NOBODY, "public_issuer": tokens.ISSUER, "jwks_url": f"http://{NOBODY}/", **settings,
     }  # fmt: skip
     environment = {"PATH": os.environ["PATH"], "ENV_FILE": os.devnull}

@@ -40,6 +40,9 @@ class Served:
         self.database_url = database_url
         self._stack = stack
         self.anonymous = self._client({})
+        self.operations = httpx.AsyncClient(
+            transport=httpx.ASGITransport(app=app.state.operations), base_url="http://operations.test"
+        )
         self._offsets = count()
 
     def caller(self, *permissions: str, role: str | None = None, user_id: UUID | None = None) -> "Caller":

@@ -31,6 +31,7 @@ class Replica:
             "ENVIRONMENT": "development",
             "DATABASE_URL": database_url,
             "PORT": str(port),
+            "OPERATIONS_PORT": "0",
             "KAFKA_BOOTSTRAP_SERVERS": NOBODY,
             "PUBLIC_ISSUER": tokens.ISSUER,
             "JWKS_URL": f"http://{NOBODY}/",

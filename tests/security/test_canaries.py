@@ -70,8 +70,15 @@ class Canaries:
     async def in_metrics(self) -> dict[str, set[str]]:
         shown = {}
         for part in SERVICES:
-            for path in ("/metrics", "/health/ready", "/health/consumers", "/openapi.json", "/docs"):
-                shown[f"{part.name} {path}"] = (await self.world.http.get(self.world.url(part.name) + path)).text
+            places = {
+                self.world.url(part.name): ("/health/ready", "/openapi.json", "/docs"),
+                self.world.operations_url(part.name): ("/metrics", "/health/ready", "/health/consumers"),
+            }
+            for url, paths in places.items():
+                for path in paths:
+                    answer = await self.world.http.get(url + path)
+                    assert answer.status_code != 404, answer.request.url
+                    shown[str(answer.request.url)] = answer.text
         return _where(shown, self)
 
     async def in_databases(self) -> dict[str, set[str]]:

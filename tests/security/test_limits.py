@@ -41,7 +41,7 @@ async def port() -> AsyncIterator[int]:
     ports.release([port])
 
 
-async def _exchange(port: int, *pieces: bytes) -> bytes:
+async def exchange(port: int, *pieces: bytes) -> bytes:
     """Sends the pieces, one at a time, and reads until the server closes."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     try:
@@ -68,14 +68,14 @@ START = b"GET /health/live HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
 
 
 async def test_headers_have_a_limit_on_a_real_server(port: int) -> None:
-    fine = await _exchange(port, START, b"X-A: " + b"a" * (MOST_BYTES // 2) + b"\r\n\r\n")
+    fine = await exchange(port, START, b"X-A: " + b"a" * (MOST_BYTES // 2) + b"\r\n\r\n")
     assert fine.startswith(b"HTTP/1.1 200")
     for pieces in (
         [START, b"X-A: " + b"a" * 100_000 + b"\r\n\r\n"],
         [START, *[b"X-%d: a\r\n" % n for n in range(10_000)], b"\r\n"],
         [b"GET /" + b"a" * 60_000 + b" HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"],
     ):
-        answer = await _exchange(port, *pieces)
+        answer = await exchange(port, *pieces)
         assert answer.startswith(b"HTTP/1.1 431"), answer[:100]
         assert PROBLEM.encode() in answer
         assert b"headers-too-large" in answer
@@ -93,7 +93,7 @@ async def test_headers_that_never_end_are_not_kept(port: int) -> None:
 
 
 async def test_what_is_no_http_is_told_so(port: int) -> None:
-    answer = await _exchange(port, b"NONSENSE\r\n\r\n")
+    answer = await exchange(port, b"NONSENSE\r\n\r\n")
     assert answer.startswith(b"HTTP/1.1 400")
     assert PROBLEM.encode() in answer
     assert b"x-content-type-options: nosniff" in answer

@@ -143,6 +143,9 @@ class World:
     def url(self, service: str) -> str:
         return self.shop.url(service)
 
+    def operations_url(self, service: str) -> str:
+        return self.shop.operations_url(service)
+
     async def customer(self, *, verified: bool = False) -> Person:
         """One who has just registered, or whom staff have: then the address counts as verified."""
         person = Person(self, f"{uuid4().hex[:12]}@example.com", PASSWORD)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from uuid import UUID
 
+import structlog
 from cryptography.fernet import InvalidToken
 
 from contracts.permissions import Permission, Role, is_known, permissions_of
@@ -14,6 +15,7 @@ from service_kit.database import Database, Tx
 from service_kit.ids import uuid7
 from service_kit.security.principal import FIRST_PARTY
 from service_kit.security.tokens import AUDIENCE
+from service_kit.telemetry import caller
 from user_service.accounts import queries as accounts
 from user_service.accounts.models import Account
 from user_service.api_clients import use_cases as api_clients
@@ -33,6 +35,8 @@ from user_service.sessions import use_cases as sessions
 from user_service.sessions.models import Session
 from user_service.settings import Settings
 from user_service.throttle import use_cases as throttle
+
+log = structlog.get_logger(__name__)
 
 MFA_TOKEN_LIFETIME = timedelta(minutes=5)
 # What staff may do until they have set up the second factor that is asked of them.
@@ -88,7 +92,10 @@ class SignIn:
         async with self.database.tx() as tx:
             client = await api_clients.authenticate(tx, client_id, secret)
         if client is None:
+            log.warning("api_client_refused", client_id=client_id[:64])
             raise InvalidClient
+        caller.remember_client(str(client.id))
+        log.info("api_client_signed_in")
         allowed = frozenset(filter(is_known, client.permissions))
         asked = frozenset(scope.split()) or allowed
         if asked - allowed:
@@ -121,6 +128,7 @@ class SignIn:
     async def _for_person(
         self, account: Account, permissions: frozenset[str], session: Session, refresh_token: str
     ) -> TokensOut:
+        caller.remember_person(account.id)
         claims: dict[str, object] = {
             "client_id": FIRST_PARTY,
             "sid": str(session.id),

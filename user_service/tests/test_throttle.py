@@ -210,7 +210,9 @@ async def test_limits_are_on_in_production_and_off_in_development_unless_told_ot
         await people.register()
         assert statuses(await guess(people, HOME, 40)) == {400: 40}
         assert await people.sql("SELECT 1 FROM tries") == []
-    async with open_people(environment="production") as people:
+    strict = {"plain_http_hosts": "users.test", "password_memory_kib": 19_456, "password_rounds": 2}
+    secret = "a secret of the tests, with some variety"
+    async with open_people(environment="production", key_encryption_secret=secret, **strict) as people:
         await people.register()
         assert statuses(await guess(people, HOME, 40)) == {400: 30, 429: 10}
 

@@ -45,7 +45,7 @@ def settings(kind: type[ServiceSettings], database_url: str, kafka: str, prefix:
         database_url=database_url,
         kafka_bootstrap_servers=kafka,
         kafka_topic_prefix=prefix,
-        public_issuer="http://users.test",
+        public_issuer="https://users.test",
     )
 
 

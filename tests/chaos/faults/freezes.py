@@ -48,7 +48,12 @@ async def _second(shop: Shop, name: str) -> AsyncIterator[None]:
     service = part(name)
     [port] = ports.lease()
     prefix = service.setting_prefix
-    own = {"PYTHONPATH": str(ROOT), f"{prefix}_PORT": str(port), f"{prefix}_SERVICE_ROLE": "worker"}
+    own = {
+        "PYTHONPATH": str(ROOT),
+        f"{prefix}_PORT": str(port),
+        f"{prefix}_OPERATIONS_PORT": "0",
+        f"{prefix}_SERVICE_ROLE": "worker",
+    }
     command = [sys.executable, "-m", *service.module]
     process = ChildProcess(f"A second {service.title}", shop.layout.logs / f"{name}-second.log")
 

@@ -1,0 +1,60 @@
+"""What is for those who run a service, on a port of its own: metrics and all of health."""
+
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
+
+from fastapi import FastAPI
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from service_kit.http.answers import add_error_handlers
+from service_kit.http.health import readiness
+from service_kit.http.middleware import RequestMiddleware
+from service_kit.runtime import Runtime
+from service_kit.telemetry import exposition
+
+
+def operations_app(runtime: Runtime, openapi: Callable[[], dict[str, Any]]) -> FastAPI:
+    """`GET /metrics`, `/health/live`, `/health/ready`, `/health/consumers`, `/openapi.json`.
+
+    No CORS: no page has a reason to ask. Network policies let Prometheus and the orchestrator in, and nobody else.
+    """
+
+    async def live(_: Request) -> Response:
+        return JSONResponse({"status": "ok"})
+
+    async def ready(_: Request) -> Response:
+        answer = await readiness(runtime)
+        return JSONResponse(answer.model_dump(), 200 if answer.ready else 503)
+
+    async def consumers(_: Request) -> Response:
+        """Broker, relay and consumers: `ok`, or 503 when one has work and makes no progress."""
+        health = await runtime.messaging.health()
+        return JSONResponse(asdict(health), 200 if health.ok else 503)
+
+    async def metrics(_: Request) -> Response:
+        return Response(await exposition.text(), media_type=exposition.CONTENT_TYPE)
+
+    async def document(_: Request) -> Response:
+        return JSONResponse(openapi())
+
+    app = FastAPI(
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        telemetry={"tracing": False, "metrics": False, "logs": False},
+        routes=[
+            Route("/metrics", metrics),
+            Route("/health/live", live),
+            Route("/health/ready", ready),
+            Route("/health/consumers", consumers),
+            Route("/openapi.json", document),
+        ],
+        middleware=[Middleware(RequestMiddleware, runtime=runtime)],
+    )
+    app.state.runtime = runtime
+    add_error_handlers(app)
+    return app

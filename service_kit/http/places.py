@@ -1,0 +1,65 @@
+"""How many requests one process works on at once, and how many may wait in it (`Prefer: wait`)."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from fastapi import Request
+
+from service_kit.problems import Problem
+
+
+class Overloaded(Problem, status=503, type="overloaded"):
+    """There is more to do at once than this process takes on: try again in a moment."""
+
+
+class Places:
+    """Counts the requests that are worked on and those that wait for something to happen.
+
+    A request that waits costs next to nothing, so it must not keep others from being served: it gives its place back
+    for one of the waiters' places. A request counts from the moment when its body is there, so that whoever sends one
+    slowly takes no place from anybody.
+    """
+
+    def __init__(self, most: int, most_waiting: int, most_buffered: int) -> None:
+        self.most = most
+        self.taken = 0
+        self.waiting = 0
+        self.buffered = 0
+        """Bytes of bodies that are not complete yet."""
+        self._most_waiting = most_waiting
+        self._most_buffered = most_buffered
+
+    def buffer(self, count: int) -> None:
+        """Counts bytes of an incomplete body. Raises: Overloaded, when all of them together are too many."""
+        self.buffered += count
+        if self.buffered > self._most_buffered:
+            raise Overloaded(retry_after=1)
+
+    @contextmanager
+    def waiting_place(self) -> Iterator[bool]:
+        """See `waiting`."""
+        if self.waiting >= self._most_waiting:
+            yield False
+            return
+        self.waiting += 1
+        self.taken -= 1
+        try:
+            yield True
+        finally:
+            self.taken += 1
+            self.waiting -= 1
+
+
+@contextmanager
+def waiting(request: Request) -> Iterator[bool]:
+    """Within the block the request holds one of the places of those that wait, not one of those that work.
+
+    Gives False where all of them are taken: then answer at once with what is known (RFC 7240 lets a server ignore a
+    preference) and don't wait. Hold no database connection inside.
+
+        with waiting(request) as may_wait:
+            decided = await wait_for_decision(order_id, seconds) if may_wait else None
+    """
+    places: Places = request.app.state.runtime.places
+    with places.waiting_place() as may_wait:
+        yield may_wait

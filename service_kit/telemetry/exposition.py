@@ -1,0 +1,46 @@
+"""All metrics as Prometheus reads them, written without holding the event loop up."""
+
+import asyncio
+import re
+from collections.abc import Iterator
+
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    REGISTRY,
+    CollectorRegistry,
+    Metric,
+    disable_created_metrics,
+    generate_latest,
+)
+from prometheus_client.registry import Collector
+from prometheus_client.samples import Sample
+
+CONTENT_TYPE = CONTENT_TYPE_LATEST
+SAMPLES = 50
+"""Written before others get their turn: less than a millisecond's work."""
+_HEAD = re.compile(rb"\A(?:# (?:HELP|TYPE) [^\n]*\n)+")
+
+# When each series began doubles their number, and nothing of ours asks for it.
+disable_created_metrics()  # type: ignore[no-untyped-call]
+
+
+async def text(registry: CollectorRegistry = REGISTRY) -> bytes:
+    """Not in a thread: one that computes holds the interpreter for 5 ms at a time, and with it the loop."""
+    parts: list[bytes] = []
+    for metric in registry.collect():
+        for begin in range(0, len(metric.samples) or 1, SAMPLES):
+            part = generate_latest(_Part(metric, metric.samples[begin : begin + SAMPLES]))
+            parts.append(_HEAD.sub(b"", part) if begin else part)
+            await asyncio.sleep(0)
+    return b"".join(parts)
+
+
+class _Part(Collector):
+    """Some samples of one metric, in the shape that `generate_latest` takes."""
+
+    def __init__(self, metric: Metric, samples: list[Sample]) -> None:
+        self._part = Metric(metric.name, metric.documentation, metric.type, metric.unit)
+        self._part.samples = samples
+
+    def collect(self) -> Iterator[Metric]:
+        yield self._part
