@@ -1,6 +1,5 @@
 """What a line of the log looks like, whoever writes it."""
 
-import json
 import logging
 from collections.abc import Iterator
 from typing import Any
@@ -8,6 +7,7 @@ from uuid import UUID
 
 import pytest
 import structlog
+from pydantic_core import from_json
 
 from service_kit.telemetry.logs import configure_logs
 from service_kit.telemetry.tracing import continue_trace
@@ -25,7 +25,8 @@ def _as_it_was() -> Iterator[None]:
 
 
 def lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    """By a parser that takes what RFC 8259 says and nothing else: Python's own reads `Infinity` too."""
+    return [from_json(line, allow_inf_nan=False) for line in capsys.readouterr().out.splitlines()]
 
 
 def test_both_ways_of_logging_write_the_same_lines(capsys: pytest.CaptureFixture[str]) -> None:
@@ -63,3 +64,21 @@ def test_a_terminal_gets_words(capsys: pytest.CaptureFixture[str]) -> None:
     written = capsys.readouterr().out
     assert "odd" in written
     assert "4711" not in written
+
+
+@pytest.mark.parametrize("odd", [float("inf"), float("-inf"), float("nan"), {"deep": [float("inf")]}, "half \ud800",
+                                 b"\xff", {"\ud800": float("nan")}, {("a", "key"): 1}, 10**400])  # fmt: skip
+def test_every_line_is_strictly_json(capsys: pytest.CaptureFixture[str], odd: object) -> None:
+    configure_logs(service="note_service", level="INFO", style="json")
+    structlog.get_logger("http").info("odd", age=odd, beside="this")
+    logging.getLogger("library").warning("%s", "this", extra={"age": odd})
+    ours, theirs = lines(capsys)
+    assert (ours["event"], ours["beside"], theirs["event"]) == ("odd", "this", "this")
+
+
+def test_what_is_no_number_is_null(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logs(service="note_service", level="INFO", style="json")
+    structlog.get_logger("http").info("odd", age=float("inf"), deep=[float("nan"), 1.5])
+    structlog.get_logger("http").info("odd", age=float("inf"), half="\ud800")
+    for line in lines(capsys):
+        assert line["age"] is None

@@ -86,7 +86,7 @@ def test_production_refuses_plain_text_and_names_all_of_it(protocol: str) -> Non
     given: dict[str, Any] = {
         "kafka_security_protocol": protocol,
         "kafka_sasl_username": "shop",
-        "kafka_sasl_password": "x",
+        "kafka_sasl_password": "a password of tests",
     }
     with pytest.raises(ValidationError) as refused:
         Shop(environment="production", **given)

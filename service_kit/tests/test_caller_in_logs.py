@@ -1,0 +1,44 @@
+"""Each line of a request says who sent it, in every service."""
+
+import json
+import logging
+from collections.abc import Iterator
+from uuid import uuid4
+
+import pytest
+import structlog
+
+from service_kit.http import middleware
+from tests.harness import tokens
+from tests.harness.service import NEEDED, serve
+from tests.security.operations import SERVICES
+
+
+@pytest.fixture(autouse=True)
+def _as_it_was() -> Iterator[None]:
+    root = logging.getLogger()
+    before = root.handlers, root.level
+    yield
+    root.handlers, root.level = before
+    structlog.reset_defaults()
+
+
+@pytest.mark.parametrize("service", SERVICES)
+async def test_a_line_names_the_person_or_the_program(
+    service: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(middleware, "log", structlog.get_logger("http"))  # the other remembers how it was configured
+    settings = {"log_level": "INFO", "log_format": "json", **NEEDED.get(service, {})}
+    async with serve(f"{service}_service", **settings) as served:
+        person, program = uuid4(), uuid4()
+        await served.client(tokens.token(role="Admin", user_id=person)).get("/dead-letters")
+        await served.client(tokens.token(role="Admin", user_id=program, client_id=str(program))).get("/dead-letters")
+        await served.client("nonsense").get("/dead-letters")
+        await served.anonymous.get("/dead-letters")
+    found = [json.loads(line) for line in capsys.readouterr().out.splitlines() if '"path":"/dead-letters"' in line]
+    assert [(line.get("user_id"), line.get("client_id")) for line in found if line["event"] == "request"] == [
+        (str(person), None),
+        (None, str(program)),
+        (None, None),
+        (None, None),
+    ]

@@ -1,0 +1,114 @@
+"""The port for those who run a service: what stands there stands nowhere else, and holds nobody up."""
+
+import asyncio
+import re
+import time
+from itertools import pairwise
+from typing import Any
+
+import httpx
+import pytest
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+
+from local_stack import ports
+from service_kit.telemetry import exposition
+from tests.harness.server import serving
+from tests.harness.service import NEEDED, serve
+from tests.security.operations import SERVICES
+
+OPERATIONS = ("/metrics", "/health/consumers")
+DOCS = ("/docs", "/redoc", "/openapi.json", "/docs-assets/swagger-ui.css")
+HEALTH = ("/health/live", "/health/ready")
+
+
+@pytest.mark.parametrize("service", SERVICES)
+async def test_what_is_for_operators_is_on_their_port_alone(service: str) -> None:
+    async with serve(f"{service}_service", **NEEDED.get(service, {})) as served:
+        for path in (*OPERATIONS, *HEALTH):
+            assert (await served.operations.get(path)).status_code == 200, path
+        for path in OPERATIONS:
+            assert (await served.anonymous.get(path)).status_code == 404, path
+        for path in HEALTH:
+            assert (await served.anonymous.get(path)).json() == (await served.operations.get(path)).json()
+        page = await served.operations.get("/metrics", headers={"Origin": "http://shop.test"})
+        assert page.headers["X-Content-Type-Options"] == "nosniff"
+        assert "Access-Control-Allow-Origin" not in page.headers
+        assert (await served.operations.get("/nowhere")).json()["type"] == "/problems/no-such-path"
+
+
+@pytest.mark.parametrize("service", SERVICES)
+async def test_the_pages_have_a_switch(service: str) -> None:
+    async with serve(f"{service}_service", docs=False, **NEEDED.get(service, {})) as served:
+        for path in DOCS:
+            assert (await served.anonymous.get(path)).status_code == 404, path
+        assert "/dead-letters" in (await served.operations.get("/openapi.json")).json()["paths"]
+
+
+async def test_a_process_serves_both_ports() -> None:
+    [port] = ports.lease()
+    try:
+        settings: dict[str, Any] = {"operations_port": port, "drain_seconds": 0, **NEEDED["user"]}
+        async with serving("user_service", **settings) as url, httpx.AsyncClient(verify=False) as http:
+            own = f"http://127.0.0.1:{port}"
+            assert (await http.get(f"{own}/health/ready")).status_code == 200
+            assert (await http.get(f"{url}/metrics")).status_code == 404
+            text = (await http.get(f"{own}/metrics")).text
+            for name in ("app_info{", 'database_connections{pool="hot"}', "http_requests_waiting", "relay_owner"):
+                assert name in text, name
+            assert "_created" not in text
+    finally:
+        ports.release([port])
+
+
+async def test_a_process_whose_operations_port_is_taken_does_not_start(free_port: int) -> None:
+    taken = await asyncio.start_server(lambda *_: None, "127.0.0.1", free_port)
+    async with taken:
+        with pytest.raises(AssertionError, match="operations_port_not_opened"):
+            async with serving("product_service", operations_port=free_port):
+                pass
+
+
+def many() -> CollectorRegistry:
+    """As many series as a busy service has."""
+    registry = CollectorRegistry()
+    seconds = Histogram("seconds", "Of a request", ["route"], registry=registry)
+    requests = Counter("requests", "Answers", ["route", "status"], registry=registry)
+    Counter("nothing", "Was counted", ["route"], registry=registry)
+    for route in range(60):
+        seconds.labels(f"/things/{route}").observe(0.1)
+        for status in range(200, 206):
+            requests.labels(f"/things/{route}", status).inc()
+    return registry
+
+
+async def test_the_metrics_are_written_in_pieces_and_say_the_same() -> None:
+    registry = many()
+    assert await exposition.text(registry) == generate_latest(registry)
+
+
+async def test_writing_metrics_holds_nobody_up() -> None:
+    """By the processor's time, so that a busy machine doesn't count."""
+    registry = many()
+    began = time.thread_time()
+    generate_latest(registry)
+    at_once = time.thread_time() - began
+    held = [await _longest_turn(registry) for _ in range(5)]
+    assert min(held) < at_once / 3
+
+
+async def _longest_turn(registry: CollectorRegistry) -> float:
+    """Seconds between two turns of another task while the metrics are written."""
+    turns = [time.thread_time()]
+    writing = asyncio.create_task(exposition.text(registry))
+    while not writing.done():
+        await asyncio.sleep(0)
+        turns.append(time.thread_time())
+    return max(late - early for early, late in pairwise(turns))
+
+
+@pytest.mark.parametrize("service", SERVICES)
+async def test_every_family_has_its_words_once(service: str) -> None:
+    async with serve(f"{service}_service", **NEEDED.get(service, {})) as served:
+        text = (await served.operations.get("/metrics")).text
+        families = re.findall(r"^# TYPE (\S+)", text, re.MULTILINE)
+        assert len(families) == len(set(families)) > 20
