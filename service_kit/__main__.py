@@ -48,9 +48,10 @@ def _arguments() -> argparse.Namespace:
 
 def _serve(service: str, settings: ServiceSettings) -> None:
     from service_kit.http.headers import ResponseHeaders
-    from service_kit.http.server import Config, ConnectionLimits, LeavingServer, LimitedProtocol, allow_connections
+    from service_kit.http.server import Config, ConnectionLimits, LeavingServer, allow_connections
 
     create = _factory(service)
+    made: list[Any] = []
 
     def application() -> Any:
         app = create()
@@ -58,18 +59,7 @@ def _serve(service: str, settings: ServiceSettings) -> None:
         made.append(app)
         return app
 
-    made: list[Any] = []
-    common: dict[str, Any] = {
-        "factory": True,
-        "host": settings.listen_host,
-        "http": LimitedProtocol,
-        "access_log": False,
-        "log_config": None,
-        "server_header": False,
-        # Longer than balancers keep theirs (60 s as a rule): none sends into a connection that we are just closing.
-        "timeout_keep_alive": 75,
-        "proxy_headers": False,  # `service_kit.http.client` reads them, where the settings name proxies
-    }
+    common = _common(settings)
     config = Config(
         application,
         port=settings.port,
@@ -86,6 +76,23 @@ def _serve(service: str, settings: ServiceSettings) -> None:
     server.run()
     if not server.started:
         sys.exit(3)
+
+
+def _common(settings: ServiceSettings) -> dict[str, Any]:
+    """What holds for both ports."""
+    from service_kit.http.server import LimitedProtocol
+
+    return {
+        "factory": True,
+        "host": settings.listen_host,
+        "http": LimitedProtocol,
+        "access_log": False,
+        "log_config": None,
+        "server_header": False,
+        # Longer than balancers keep theirs (60 s as a rule): none sends into a connection that we are just closing.
+        "timeout_keep_alive": 75,
+        "proxy_headers": False,  # `service_kit.http.client` reads them, where the settings name proxies
+    }
 
 
 def _factory(service: str) -> Callable[[], Any]:

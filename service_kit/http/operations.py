@@ -41,18 +41,23 @@ def operations_app(runtime: Runtime, openapi: Callable[[], dict[str, Any]]) -> F
     async def document(_: Request) -> Response:
         return JSONResponse(openapi())
 
+    return _app(
+        runtime,
+        Route("/metrics", metrics),
+        Route("/health/live", live),
+        Route("/health/ready", ready),
+        Route("/health/consumers", consumers),
+        Route("/openapi.json", document),
+    )
+
+
+def _app(runtime: Runtime, *routes: Route) -> FastAPI:
     app = FastAPI(
         openapi_url=None,
         docs_url=None,
         redoc_url=None,
         telemetry={"tracing": False, "metrics": False, "logs": False},
-        routes=[
-            Route("/metrics", metrics),
-            Route("/health/live", live),
-            Route("/health/ready", ready),
-            Route("/health/consumers", consumers),
-            Route("/openapi.json", document),
-        ],
+        routes=list(routes),
         middleware=[Middleware(RequestMiddleware, runtime=runtime)],
     )
     app.state.runtime = runtime

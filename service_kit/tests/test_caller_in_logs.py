@@ -11,7 +11,8 @@ import structlog
 from service_kit.http import middleware
 from tests.harness import tokens
 from tests.harness.service import NEEDED, serve
-from tests.security.operations import SERVICES
+
+SERVICES = ("user", "product", "inventory", "order", "notification")
 
 
 @pytest.fixture(autouse=True)

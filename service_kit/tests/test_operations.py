@@ -14,8 +14,8 @@ from local_stack import ports
 from service_kit.telemetry import exposition
 from tests.harness.server import serving
 from tests.harness.service import NEEDED, serve
-from tests.security.operations import SERVICES
 
+SERVICES = ("user", "product", "inventory", "order", "notification")
 OPERATIONS = ("/metrics", "/health/consumers")
 DOCS = ("/docs", "/redoc", "/openapi.json", "/docs-assets/swagger-ui.css")
 HEALTH = ("/health/live", "/health/ready")
