@@ -9,8 +9,11 @@ class Address(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     name: str
+    company: str | None = None
     line1: str
     line2: str | None = None
     city: str
+    region: str | None = Field(default=None, description="state, province or county")
     postal_code: str | None = None
     country: str = Field(pattern=r"^[A-Z]{2}$", description="ISO 3166-1 alpha-2 code")
+    phone: str | None = Field(default=None, description="for the carrier")

@@ -10,6 +10,7 @@ A problem is a class; its docstring is the sentence that the caller reads, fille
 
 import inspect
 import re
+from collections.abc import Sequence
 from typing import Any, ClassVar, NoReturn
 
 
@@ -60,7 +61,18 @@ class InvalidRequest(Problem, status=400, type="invalid-request"):
 
 
 class ValidationFailed(Problem, status=422, type="validation-failed"):
-    """Some fields are missing or wrong; `errors` names each."""
+    """Some fields are missing or wrong; `errors` names them."""
+
+    MOST: ClassVar[int] = 20
+
+    @classmethod
+    def naming(cls, errors: Sequence[dict[str, Any]], more: int = 0) -> "ValidationFailed":
+        """The first of `errors`; `more`: how many there are beside them."""
+        more += max(len(errors) - cls.MOST, 0)
+        named = list(errors[: cls.MOST])
+        if not more:
+            return cls(errors=named)
+        return cls(f"{cls.__doc__} There are {more} more.", errors=named, more_errors=more)
 
 
 class Unauthenticated(Problem, status=401, type="unauthenticated"):

@@ -88,6 +88,13 @@ class ServiceSettings(KafkaSettings, DatabaseSettings, BaseSettings):
         default="", description="addresses or networks, comma-separated, whose X-Forwarded-For is believed; empty: none"
     )
     max_body_bytes: int = Field(default=1_048_576, gt=0)
+    max_json_values: int = Field(
+        default=50_000,
+        ge=1,
+        description="members and elements of a JSON body, in all: an order of 2,000 lines has 18,000",
+    )
+    max_json_members: int = Field(default=100, ge=1, description="members of one object in a JSON body")
+    max_json_depth: int = Field(default=20, ge=1, description="levels of a JSON body")
     max_requests_in_flight: int = Field(
         default=256, ge=1, description="of one process; what comes beyond is refused at once, with Retry-After"
     )

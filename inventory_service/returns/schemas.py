@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from inventory_service.returns.models import Came, Return, ReturnStatus
 from inventory_service.stock.schemas import MAX_LINES, MAX_QUANTITY, PRODUCT, WAREHOUSE
+from service_kit.schemas import RequestBody
 
 EXAMPLE: dict[str, Any] = {
     "warehouse_id": WAREHOUSE,
@@ -15,19 +16,17 @@ EXAMPLE: dict[str, Any] = {
 }
 
 
-class ReceivedLineIn(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
+class ReceivedLineIn(RequestBody):
     product_id: UUID
     restock: int = Field(default=0, ge=0, le=MAX_QUANTITY, description="as good as new: back into stock")
     expires_on: date | None = Field(default=None, description="of what is restocked, where it has a date")
     scrap: int = Field(default=0, ge=0, le=MAX_QUANTITY, description="came back, and can't be sold again")
 
 
-class ReceiveIn(BaseModel):
+class ReceiveIn(RequestBody):
     """A product that is not named did not come; a return of which nothing comes is received with zeros."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"example": EXAMPLE})
+    model_config = ConfigDict(json_schema_extra={"example": EXAMPLE})
 
     warehouse_id: UUID
     lines: list[ReceivedLineIn] = Field(min_length=1, max_length=MAX_LINES)

@@ -4,20 +4,22 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field
 
 from contracts.address import Address
 from contracts.quantity import ProductQuantity
 from inventory_service.shipments.models import Shipment, ShipmentStatus
 from service_kit.http.answers import ProblemOut
 from service_kit.problems import Problem
+from service_kit.schemas import RequestBody
+from service_kit.text import Printable, Trimmed
 
-Words = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
+Words = Annotated[str, Trimmed(100), Printable]
 
 
-class DispatchIn(BaseModel):
+class DispatchIn(RequestBody):
     model_config = ConfigDict(
-        extra="forbid", json_schema_extra={"example": {"carrier": "Royal Mail", "tracking_number": "RM123456789GB"}}
+        json_schema_extra={"example": {"carrier": "Royal Mail", "tracking_number": "RM123456789GB"}}
     )
 
     carrier: Words
@@ -26,7 +28,6 @@ class DispatchIn(BaseModel):
 
 class ParcelIn(DispatchIn):
     model_config = ConfigDict(
-        extra="forbid",
         json_schema_extra={
             "example": {
                 "shipment_id": "01980ac8-6f2b-7cc3-98c2-7d0a4b1c2d3e",
@@ -39,10 +40,8 @@ class ParcelIn(DispatchIn):
     shipment_id: UUID
 
 
-class CollectionIn(BaseModel):
+class CollectionIn(RequestBody):
     """What a carrier collected."""
-
-    model_config = ConfigDict(extra="forbid")
 
     parcels: list[ParcelIn] = Field(min_length=1, max_length=100)
 

@@ -5,7 +5,7 @@ from datetime import date, datetime
 from typing import Annotated, Any, Self
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, StrictInt, StringConstraints, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
 
 from contracts.money import Money
 from inventory_service.catalogue.models import Product
@@ -17,6 +17,9 @@ from inventory_service.stock.models import (
     StockReceipt,
     StockReceiptLine,
 )
+from service_kit.money import MoneyIn
+from service_kit.schemas import RequestBody
+from service_kit.text import Printable, Trimmed
 
 MAX_LINES = 5_000
 MAX_QUANTITY = 1_000_000_000
@@ -44,16 +47,14 @@ ADJUSTMENT_EXAMPLE: dict[str, Any] = {
 }
 
 
-BatchName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
+BatchName = Annotated[str, Trimmed(100), Printable]
 
 
-class UnitCost(Money):
-    amount: StrictInt = Field(ge=0, le=MAX_AMOUNT, description="in the currency's minor unit; never a float")
+class UnitCost(MoneyIn):
+    amount: int = Field(ge=0, le=MAX_AMOUNT, description="in the currency's minor unit; never a float")
 
 
-class ReceiptLineIn(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
+class ReceiptLineIn(RequestBody):
     product_id: UUID
     quantity: int = Field(gt=0, le=MAX_QUANTITY)
     unit_cost: UnitCost | None = Field(default=None, description="what one piece cost us")
@@ -61,8 +62,8 @@ class ReceiptLineIn(BaseModel):
     expires_on: date | None = Field(default=None, description="not available from this day (UTC) on")
 
 
-class ReceiptIn(BaseModel):
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"example": RECEIPT_EXAMPLE})
+class ReceiptIn(RequestBody):
+    model_config = ConfigDict(json_schema_extra={"example": RECEIPT_EXAMPLE})
 
     warehouse_id: UUID
     supplier_id: UUID | None = None
@@ -110,8 +111,8 @@ class ReceiptOut(ReceiptSummary):
         return cls(**receipt.model_dump(), lines=[ReceiptLineOut.of(line) for line in lines])
 
 
-class AdjustmentIn(BaseModel):
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"example": ADJUSTMENT_EXAMPLE})
+class AdjustmentIn(RequestBody):
+    model_config = ConfigDict(json_schema_extra={"example": ADJUSTMENT_EXAMPLE})
 
     product_id: UUID
     warehouse_id: UUID

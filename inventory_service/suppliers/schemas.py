@@ -7,24 +7,26 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from inventory_service.suppliers.models import Supplier
+from service_kit.schemas import RequestBody
+from service_kit.text import Printable, Trimmed
 
-Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+Name = Annotated[str, Trimmed(200), Printable]
 Email = Annotated[str, StringConstraints(strip_whitespace=True, max_length=254, pattern=r"^[^@\s]+@[^@\s]+$")]
-Phone = Annotated[str, StringConstraints(strip_whitespace=True, min_length=3, max_length=40)]
+Phone = Annotated[str, Trimmed(40, min_length=3), Printable]
 
 EXAMPLE: dict[str, Any] = {"name": "Hanford Ceramics", "email": "orders@hanford.example", "phone": "+44 20 7946 0000"}
 
 
-class SupplierIn(BaseModel):
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"example": EXAMPLE})
+class SupplierIn(RequestBody):
+    model_config = ConfigDict(json_schema_extra={"example": EXAMPLE})
 
     name: Name
     email: Email | None = None
     phone: Phone | None = None
 
 
-class SupplierChange(BaseModel):
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"phone": "+44 20 7946 0001"}})
+class SupplierChange(RequestBody):
+    model_config = ConfigDict(json_schema_extra={"example": {"phone": "+44 20 7946 0001"}})
 
     name: Name = Field(default="", description="can be changed, but not removed")
     email: Email | None = None

@@ -4,12 +4,15 @@ from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field
 
 from inventory_service.warehouses.models import Warehouse
+from service_kit.addresses import Place
+from service_kit.schemas import RequestBody
+from service_kit.text import Printable, Trimmed
 
-Code = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=40)]
-Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+Code = Annotated[str, Trimmed(40), Printable]
+Name = Annotated[str, Trimmed(200), Printable]
 
 EXAMPLE: dict[str, Any] = {
     "code": "LON-1",
@@ -18,35 +21,38 @@ EXAMPLE: dict[str, Any] = {
 }
 
 
-class WarehouseAddress(BaseModel):
-    line1: Name
-    line2: Name | None = None
-    city: Name
-    postal_code: Annotated[str, StringConstraints(max_length=20)] | None = None
-    country: str = Field(pattern=r"^[A-Z]{2}$", description="ISO 3166-1 alpha-2 code")
+class WarehouseAddressOut(BaseModel):
+    """As it was stored, by whatever rules held then."""
+
+    line1: str
+    line2: str | None = None
+    city: str
+    region: str | None = None
+    postal_code: str | None = None
+    country: str
 
 
-class WarehouseIn(BaseModel):
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"example": EXAMPLE})
+class WarehouseIn(RequestBody):
+    model_config = ConfigDict(json_schema_extra={"example": EXAMPLE})
 
     code: Code = Field(description="short and unique; what stands on the shelves' labels")
     name: Name
-    address: WarehouseAddress | None = None
+    address: Place | None = None
 
 
-class WarehouseChange(BaseModel):
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"name": "London East, hall B"}})
+class WarehouseChange(RequestBody):
+    model_config = ConfigDict(json_schema_extra={"example": {"name": "London East, hall B"}})
 
     code: Code | None = None
     name: Name | None = None
-    address: WarehouseAddress | None = None
+    address: Place | None = None
 
 
 class WarehouseOut(BaseModel):
     id: UUID
     code: str
     name: str
-    address: WarehouseAddress | None
+    address: WarehouseAddressOut | None
     version: int
     created_at: datetime
 

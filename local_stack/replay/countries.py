@@ -1,6 +1,6 @@
 """The countries' names in the data set, as addresses need them."""
 
-UNKNOWN = "ZZ"  # ISO 3166-1 leaves it to its users
+UNKNOWN = "GB"  # where the shop is: an address needs a country that there is
 
 _CODES = {
     "Australia": "AU",
@@ -48,5 +48,5 @@ _CODES = {
 
 
 def country_code(name: str) -> str:
-    """ISO 3166-1 alpha-2; ZZ for what is no country (`Unspecified`, `European Community`)."""
+    """ISO 3166-1 alpha-2; the shop's own for what is no country (`Unspecified`, `European Community`)."""
     return _CODES.get(name, UNKNOWN)

@@ -182,7 +182,7 @@ def test_who_is_unknown_is_one_customer_per_country() -> None:
     assert email_of(INVOICE) == "customer-17850@online-retail.example"
     assert email_of(Invoice("3", "", "Channel Islands")) == "walk-in-channel-islands@online-retail.example"
     assert country_code("Channel Islands") == "JE"
-    assert country_code("European Community") == "ZZ"
+    assert country_code("European Community") == "GB"
 
 
 def test_an_order_has_the_invoice_s_lines_at_its_prices() -> None:

@@ -6,24 +6,23 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from notification_service.notifications.kinds import Kind
 from notification_service.preferences.models import Channel, Preferences
+from service_kit.schemas import RequestBody
 
 _EXAMPLE: dict[str, Any] = {"items": [{"kind": "order.placed", "channel": "email", "enabled": False}]}
 
 
-class Preference(BaseModel):
+class Preference(RequestBody):
     """Whether notifications of one kind are also sent by one channel."""
-
-    model_config = ConfigDict(extra="forbid")
 
     kind: Kind
     channel: Channel
     enabled: bool
 
 
-class PreferencesIn(BaseModel):
+class PreferencesIn(RequestBody):
     """What is not named goes back to its default: enabled."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [_EXAMPLE]})
+    model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
 
     items: list[Preference] = Field(max_length=100)
 

@@ -7,9 +7,10 @@ from pydantic import BaseModel, Field
 
 from contracts.money import Money
 from order_service.orders.schemas import MAX_QUANTITY
+from service_kit.schemas import RequestBody
 
 
-class QuantityIn(BaseModel):
+class QuantityIn(RequestBody):
     quantity: int = Field(ge=1, le=MAX_QUANTITY, examples=[2])
 
 

@@ -2,14 +2,18 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, Any, Self
+from typing import Any, Self
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from contracts.address import Address
-from contracts.money import Currency, Money
+from contracts.money import Money
 from order_service.orders.models import HistoryEntry
+from service_kit.addresses import PostalAddress
+from service_kit.iso_codes import Currency
+from service_kit.money import MoneyIn
+from service_kit.schemas import RequestBody
 
 MAX_LINES = 2_000
 SUMMARY_LINES = 5
@@ -17,31 +21,20 @@ SUMMARY_LINES = 5
 MAX_QUANTITY = 1_000_000
 MAX_AMOUNT = 10**12
 
-Text = Annotated[str, Field(min_length=1, max_length=200)]
+
+class UnitPrice(MoneyIn):
+    amount: int = Field(ge=0, le=MAX_AMOUNT, description="in the currency's minor unit; never a float")
 
 
-class UnitPrice(Money):
-    amount: int = Field(strict=True, ge=0, le=MAX_AMOUNT, description="in the currency's minor unit; never a float")
+class Total(MoneyIn):
+    amount: int = Field(ge=0, le=MAX_AMOUNT, description="in the currency's minor unit; never a float")
 
 
-class Total(Money):
-    amount: int = Field(strict=True, ge=0, le=MAX_AMOUNT, description="in the currency's minor unit; never a float")
-
-
-class ShipTo(BaseModel):
+class ShipTo(PostalAddress):
     """Where the parcels go; a snapshot that later changes in the address book don't reach."""
 
-    model_config = ConfigDict(str_strip_whitespace=True)
 
-    name: Text
-    line1: Text
-    line2: Text | None = None
-    city: Text
-    postal_code: Annotated[str, Field(max_length=20)] | None = None
-    country: str = Field(pattern=r"^[A-Z]{2}$", description="ISO 3166-1 alpha-2 code")
-
-
-class LineIn(BaseModel):
+class LineIn(RequestBody):
     """Prices are the shop's. `expected_unit_price`: what the customer was shown; `agreed_unit_price`: staff only."""
 
     product_id: UUID
@@ -50,7 +43,7 @@ class LineIn(BaseModel):
     agreed_unit_price: UnitPrice | None = None
 
 
-class OrderIn(BaseModel):
+class OrderIn(RequestBody):
     """`lines`, or `from_cart`: then the caller's cart is ordered, and is empty afterwards.
 
     A storefront always sends `expected_total`, and with a cart its `cart_version`, as the customer was shown them: then
@@ -90,11 +83,11 @@ class OrderIn(BaseModel):
         return self
 
 
-class ShipToIn(BaseModel):
+class ShipToIn(RequestBody):
     ship_to: ShipTo
 
 
-class CancelIn(BaseModel):
+class CancelIn(RequestBody):
     reason: str | None = Field(default=None, max_length=500)
 
 

@@ -33,7 +33,7 @@ from service_kit.http.idempotency import (
     KeptAnswer,
 )
 from service_kit.http.pagination import Page, Paged
-from service_kit.http.router import Router
+from service_kit.http.router import SCHEMA_OF_OTHERS, Router
 from service_kit.problems import InvalidRequest, NotFound, Unavailable, not_found
 from service_kit.runtime import Runtime
 from service_kit.security import PUBLIC, Principal, Requires, still_may
@@ -131,7 +131,7 @@ async def verify(payment_id: UUID, who: Payer, runtime: UseRuntime, request: Req
     "/payments/webhooks/{gateway}",
     status_code=204,
     summary="A gateway tells what became of a charge or a refund",
-    openapi_extra=PUBLIC,
+    openapi_extra=PUBLIC | SCHEMA_OF_OTHERS,
     responses=problems(WebhookSignatureWrong, InvalidRequest, NotFound),
 )
 async def hear(

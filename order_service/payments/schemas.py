@@ -4,14 +4,15 @@ from datetime import datetime
 from typing import Annotated, Self
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, StrictInt
+from pydantic import BaseModel, ConfigDict, Field
 
 from contracts.money import Money
 from order_service.payments.models import Payment, PaymentState, Refund, RefundState
+from service_kit.schemas import RequestBody
 
 
-class PaymentIn(BaseModel):
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"token": "tok_ok"}]})
+class PaymentIn(RequestBody):
+    model_config = ConfigDict(json_schema_extra={"examples": [{"token": "tok_ok"}]})
 
     token: str = Field(min_length=1, max_length=200, description="the card, as the gateway's own form gave it")
 
@@ -44,10 +45,10 @@ class PaymentOut(BaseModel):
         )
 
 
-class RefundIn(BaseModel):
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"amount": 250, "reason": "damaged"}]})
+class RefundIn(RequestBody):
+    model_config = ConfigDict(json_schema_extra={"examples": [{"amount": 250, "reason": "damaged"}]})
 
-    amount: Annotated[StrictInt, Field(gt=0, le=10**12)] | None = Field(
+    amount: Annotated[int, Field(gt=0, le=10**12)] | None = Field(
         default=None, description="in the minor unit of the payment's currency; absent: all that is left"
     )
     reason: str | None = Field(default=None, max_length=500)

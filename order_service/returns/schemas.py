@@ -10,20 +10,18 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from contracts.money import Money
 from order_service.orders.schemas import MAX_LINES, MAX_QUANTITY
 from order_service.returns.models import Return, ReturnStatus
+from service_kit.schemas import RequestBody
 
 Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
 
 
-class ReturnLineIn(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
+class ReturnLineIn(RequestBody):
     product_id: UUID
     quantity: int = Field(ge=1, le=MAX_QUANTITY)
 
 
-class ReturnIn(BaseModel):
+class ReturnIn(RequestBody):
     model_config = ConfigDict(
-        extra="forbid",
         json_schema_extra={
             "example": {
                 "lines": [{"product_id": "0190f0c0-0000-7000-8000-000000000001", "quantity": 1}],
@@ -43,8 +41,8 @@ class ReturnIn(BaseModel):
         return found
 
 
-class RefusalIn(BaseModel):
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"reason": "worn"}})
+class RefusalIn(RequestBody):
+    model_config = ConfigDict(json_schema_extra={"example": {"reason": "worn"}})
 
     reason: Reason = Field(description="which the customer is told")
 

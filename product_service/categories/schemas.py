@@ -9,23 +9,22 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from product_service.categories.models import Category
 from product_service.text import Line
+from service_kit.schemas import RequestBody
 
 EXAMPLE_ID = "0199c1a0-5b00-7a10-8c00-000000000003"
 
 
-class CategoryIn(BaseModel):
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"name": "Candles & lights"}]})
+class CategoryIn(RequestBody):
+    model_config = ConfigDict(json_schema_extra={"examples": [{"name": "Candles & lights"}]})
 
     name: Line
     parent_id: UUID | None = Field(default=None, description="the category that it stands under; null: at the top")
 
 
-class CategoryChange(BaseModel):
+class CategoryChange(RequestBody):
     """What is absent stays. `parent_id: null` moves the category to the top."""
 
-    model_config = ConfigDict(
-        extra="forbid", json_schema_extra={"examples": [{"name": "Candles"}, {"parent_id": EXAMPLE_ID}]}
-    )
+    model_config = ConfigDict(json_schema_extra={"examples": [{"name": "Candles"}, {"parent_id": EXAMPLE_ID}]})
 
     name: Line | None = None
     parent_id: UUID | None = None

@@ -4,12 +4,13 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, StrictInt
+from pydantic import BaseModel, ConfigDict, Field
 
-from contracts.money import Currency
 from product_service.prices.models import ScheduledPrice
 from product_service.products.schemas import MAX_AMOUNT
 from service_kit.http.times import Time
+from service_kit.iso_codes import Currency
+from service_kit.schemas import RequestBody
 
 _IN: dict[str, Any] = {
     "amount": 235,
@@ -21,18 +22,18 @@ _IN: dict[str, Any] = {
 _ID = "0199c1a0-5b00-7a10-8c00-000000000009"
 
 
-class PriceIn(BaseModel):
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [_IN]})
+class PriceIn(RequestBody):
+    model_config = ConfigDict(json_schema_extra={"examples": [_IN]})
 
-    amount: StrictInt = Field(gt=0, le=MAX_AMOUNT, description="of one piece, in the currency's minor unit")
+    amount: int = Field(gt=0, le=MAX_AMOUNT, description="of one piece, in the currency's minor unit")
     currency: Currency
-    min_quantity: StrictInt = Field(default=1, ge=1, le=1_000_000, description="counts from so many pieces on")
+    min_quantity: int = Field(default=1, ge=1, le=1_000_000, description="counts from so many pieces on")
     starts_at: Time | None = Field(default=None, description="absent, or in the past: now")
     ends_at: Time | None = Field(default=None, description="from then on it doesn't count; absent: it has no end")
 
 
-class PriceEnd(BaseModel):
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"ends_at": "2027-01-15T00:00:00Z"}, {}]})
+class PriceEnd(RequestBody):
+    model_config = ConfigDict(json_schema_extra={"examples": [{"ends_at": "2027-01-15T00:00:00Z"}, {}]})
 
     ends_at: Time | None = Field(default=None, description="absent, or in the past: now")
 

@@ -9,8 +9,6 @@ from pydantic import (
     ConfigDict,
     Field,
     FiniteFloat,
-    StrictBool,
-    StrictInt,
     StringConstraints,
     model_validator,
 )
@@ -18,13 +16,15 @@ from pydantic import (
 from contracts.money import Money
 from product_service.products.models import Status
 from product_service.text import Line, Paragraphs, Sku, Storable
+from service_kit.money import MoneyIn
+from service_kit.schemas import RequestBody
 
 MAX_AMOUNT = 10**12
 
 AttributeName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=64), Storable]
-WholeNumber = Annotated[StrictInt, Field(ge=-(2**53), le=2**53)]
+WholeNumber = Annotated[int, Field(ge=-(2**53), le=2**53)]
 Attributes = Annotated[
-    dict[AttributeName, StrictBool | WholeNumber | FiniteFloat | Annotated[str, Field(max_length=500), Storable]],
+    dict[AttributeName, bool | WholeNumber | FiniteFloat | Annotated[str, Field(max_length=500), Storable]],
     Field(max_length=50, description="what else describes it; up to 50 names with a text, number or boolean each"),
 ]
 _IN: dict[str, Any] = {
@@ -48,14 +48,14 @@ _OUT: dict[str, Any] = {
 }
 
 
-class Price(Money):
+class Price(MoneyIn):
     """The base price of one piece."""
 
-    amount: StrictInt = Field(gt=0, le=MAX_AMOUNT, description="in the currency's minor unit")
+    amount: int = Field(gt=0, le=MAX_AMOUNT, description="in the currency's minor unit")
 
 
-class ProductIn(BaseModel):
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [_IN]})
+class ProductIn(RequestBody):
+    model_config = ConfigDict(json_schema_extra={"examples": [_IN]})
 
     sku: Sku
     name: Line
@@ -69,11 +69,10 @@ class ProductIn(BaseModel):
         return _columns(self.model_dump())
 
 
-class ProductChange(BaseModel):
+class ProductChange(RequestBody):
     """What is absent stays; null empties `description` and `category_id`. The SKU is for good."""
 
     model_config = ConfigDict(
-        extra="forbid",
         json_schema_extra={"examples": [{"price": {"amount": 295, "currency": "GBP"}}, {"status": "archived"}]},
     )
 

@@ -12,8 +12,10 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from service_kit.problems import InvalidRequest, Problem, ValidationFailed
+from service_kit.schemas import MORE_ERRORS
 
 MEDIA_TYPE = "application/problem+json"
+LONGEST_NAME, LONGEST_MESSAGE = 200, 500
 METHODS = ("get", "post", "put", "patch", "delete")
 _PARAMETER = re.compile(r"\\{[^}]+\\}")
 
@@ -64,11 +66,15 @@ async def _on_invalid_request(request: Request, error: Exception) -> Response:
     if found and found[0]["type"] == "json_invalid":
         reason = f"the body is no JSON ({found[0].get('ctx', {}).get('error', found[0]['msg'])})"
         return problem_response(InvalidRequest(reason=reason), request.url.path)
-    errors = [
-        {"field": ".".join(map(str, e["loc"][1:])) or str(e["loc"][0]), "in": e["loc"][0], "message": e["msg"]}
-        for e in found
-    ]
-    return problem_response(ValidationFailed(errors=errors), request.url.path)
+    more = sum(each["ctx"]["count"] for each in found if each["type"] == MORE_ERRORS)
+    errors = [_named(each) for each in found if each["type"] != MORE_ERRORS]
+    return problem_response(ValidationFailed.naming(errors, more), request.url.path)
+
+
+def _named(error: Any) -> dict[str, str]:
+    """Which field, and why; a name that the caller made up may be as long as the body."""
+    place, *path = map(str, error["loc"])
+    return {"field": ".".join(path)[:LONGEST_NAME] or place, "in": place, "message": error["msg"][:LONGEST_MESSAGE]}
 
 
 async def _on_http_exception(request: Request, error: Exception) -> Response:
@@ -93,7 +99,7 @@ def _allowed_methods(app: FastAPI, path: str) -> list[str]:
         for method in METHODS
         if method in operations
     }
-    return sorted(found)
+    return sorted({*found, "HEAD"} if "GET" in found else found)
 
 
 def _plain(value: object) -> Any:

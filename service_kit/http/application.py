@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from service_kit import crashpoints
 from service_kit.http import health, openapi
 from service_kit.http.answers import add_error_handlers
+from service_kit.http.head import HeadRoutes
 from service_kit.http.hot_route import HotRoutes
 from service_kit.http.middleware import RequestMiddleware
 from service_kit.http.operations import operations_app
@@ -80,4 +81,5 @@ def _furnish(app: FastAPI, settings: ServiceSettings, routers: Sequence[Router])
 def _add_middleware(app: FastAPI, routers: Sequence[Router]) -> None:
     """Pure ASGI only: `BaseHTTPMiddleware` costs two thirds of the throughput. The last one added is the outermost."""
     app.add_middleware(HotRoutes, routers=routers)
+    app.add_middleware(HeadRoutes)
     app.add_middleware(RequestMiddleware, runtime=app.state.runtime)

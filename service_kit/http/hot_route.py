@@ -13,9 +13,11 @@ from typing import Any, TypeVar
 from fastapi import APIRouter, Request, Response, params
 from fastapi._compat import ModelField
 from fastapi.dependencies.models import Dependant
-from fastapi.routing import APIRoute
 from fastapi.security import SecurityScopes
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from service_kit.http.json_request import JsonRequest
+from service_kit.http.router import Route
 
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Awaitable[Response]])
 _Read = Callable[[Request], Any]
@@ -55,8 +57,10 @@ class HotRoutes:
         if route is None:
             await self._app(scope, receive, send)
             return
-        request = Request(scope, receive)
+        request = JsonRequest(scope, receive)
         try:
+            if scope["query_string"] and not route.ignores_unknown:
+                route.queries.check(request)
             values = await route.resolve(request)
         except Exception:  # whatever it was: there it happens again, in its turn
             await self._app(scope, _Again(request, receive), send)
@@ -76,7 +80,7 @@ class HotRoutes:
         return None
 
 
-class _HotRoute(APIRoute):
+class _HotRoute(Route):
     """Knows where in a request its endpoint's arguments are."""
 
     methods: set[str]

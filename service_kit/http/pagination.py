@@ -36,7 +36,8 @@ class PageDoor:
     def of(self, found: Slice[Any], as_item: Callable[[Any], Out]) -> Page[Out]:
         """The answer; `as_item` makes an item of a row."""
         if found.next:
-            query = {**self._request.query_params, "cursor": found.next}
+            asked = [(name, value) for name, value in self._request.query_params.multi_items() if name != "cursor"]
+            query = [*asked, ("cursor", found.next)]
             self._response.headers["Link"] = f'<{self._request.url.path}?{urlencode(query)}>; rel="next"'
         return Page(items=[as_item(row) for row in found.rows], next=found.next)
 

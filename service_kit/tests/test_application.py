@@ -10,7 +10,6 @@ from uuid import UUID
 import asyncpg
 import pytest
 from fastapi import FastAPI
-from pydantic import BaseModel
 from starlette.responses import Response
 
 from service_kit.database import HotConn, HotTx, Tx
@@ -20,6 +19,7 @@ from service_kit.http.application import create_app
 from service_kit.http.idempotency import IdempotencyKey
 from service_kit.http.pagination import Page, Paged
 from service_kit.http.router import Router
+from service_kit.schemas import RequestBody
 from service_kit.security import PUBLIC, Principal, Requires
 from service_kit.settings import ServiceSettings
 from service_kit.telemetry.tracing import current_traceparent
@@ -47,7 +47,7 @@ class Settings(ServiceSettings, service="note"):
     pass
 
 
-class Note(BaseModel):
+class Note(RequestBody):
     body: str
 
 
@@ -195,7 +195,7 @@ async def test_a_path_that_is_none_and_a_method_that_does_not_fit(service: Serve
     answer = await service.anonymous.delete("/notes/hot")
     assert (answer.status_code, answer.json()["type"]) == (405, "/problems/method-not-allowed")
     assert answer.headers["Allow"] == "POST"
-    assert (await service.anonymous.delete("/notes")).headers["Allow"] == "GET, POST"
+    assert (await service.anonymous.delete("/notes")).headers["Allow"] == "GET, HEAD, POST"
 
 
 @pytest.mark.parametrize("door", ["session", "hot"])

@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 from fastapi import Depends, FastAPI, Header, Query, Request, Response
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from service_kit.database import HotConn
 from service_kit.http.answers import problems
@@ -17,6 +17,7 @@ from service_kit.http.hot_route import hot_route
 from service_kit.http.idempotency import IdempotencyKey
 from service_kit.http.router import Router
 from service_kit.problems import Conflict
+from service_kit.schemas import RequestBody
 from service_kit.security import PUBLIC_OR_SIGNED_IN, MaybePrincipal, Principal, Requires
 from service_kit.settings import ServiceSettings
 from service_kit.telemetry import exposition
@@ -28,7 +29,7 @@ class Settings(ServiceSettings, service="note"):
     pass
 
 
-class Note(BaseModel):
+class Note(RequestBody):
     body: str = Field(max_length=10)
     copies: int = Field(default=1, ge=1)
 
@@ -115,7 +116,12 @@ JSON = {"Content-Type": "application/json"}
     ("status", "request_"),
     [
         (201, {"json": {"body": "a"}, "headers": signed_in(Prefer="wait=1")}),
-        (201, {"json": {"copies": "2", "body": "a"}, "headers": signed_in()}),
+        (201, {"json": {"copies": 2, "body": "a"}, "headers": signed_in()}),
+        (422, {"json": {"copies": "2", "body": "a"}, "headers": signed_in()}),
+        (422, {"json": {"copies": True, "body": "a"}, "headers": signed_in()}),
+        (422, {"json": {"body": "a", "copy": 2}, "headers": signed_in()}),
+        (422, {"json": {"body": "a"}, "headers": signed_in(), "params": {"copies": "2"}}),
+        (422, {"json": {"body": [[[[["a"]]]]]}, "headers": signed_in()}),
         (201, {"content": b' {"body":\n"\xc3\xa9"} ', "headers": signed_in(**JSON)}),
         (
             201,
@@ -156,8 +162,12 @@ async def test_a_body_that_turns_out_too_large(client: httpx.AsyncClient) -> Non
     ("status", "path", "headers"),
     [
         (200, f"/{UUID(int=1)}", {"If-Match": "1"}),
-        (200, f"/{UUID(int=1)}?size=5&Tag=a&tag=b&size=6", {"If-Match": "1", **signed_in()}),
-        (200, f"/{UUID(int=1).hex}?unknown=1", {"If-Match": ""}),
+        (200, f"/{UUID(int=1)}?size=5&Tag=a", {"If-Match": "1", **signed_in()}),
+        (200, f"/{UUID(int=1).hex}", {"If-Match": ""}),
+        (422, f"/{UUID(int=1)}?size=5&Tag=a&tag=b", {"If-Match": "1", **signed_in()}),
+        (422, f"/{UUID(int=1)}?size=5&size=6", {"If-Match": "1"}),
+        (422, f"/{UUID(int=1).hex}?unknown=1", {"If-Match": ""}),
+        (422, f"/{UUID(int=1).hex}?", {}),
         (422, f"/{UUID(int=1)}", {}),
         (422, f"/{UUID(int=1)}?size=10", {}),
         (422, "/x?size=y", {"If-Match": "1"}),
@@ -167,6 +177,26 @@ async def test_a_body_that_turns_out_too_large(client: httpx.AsyncClient) -> Non
 )
 async def test_reading(client: httpx.AsyncClient, status: int, path: str, headers: dict[str, str]) -> None:
     assert (await same(client, "GET", path, headers=headers)).status_code == status
+
+
+@pytest.mark.parametrize(
+    "path", [f"/{UUID(int=1)}?size=5", f"/{UUID(int=1)}?size=10", f"/{UUID(int=1)}?unknown=1", "/x/y/z"]
+)
+async def test_head_is_get_without_the_body(client: httpx.AsyncClient, path: str) -> None:
+    headers = {"If-Match": "1"}
+    head = await same(client, "HEAD", path, headers=headers)
+    read = await client.get(f"/hot{path}", headers=headers)
+    assert (head.status_code, head.content) == (read.status_code, b"")
+    assert _told(head) == _told(read)
+    assert head.headers["Content-Length"] in (
+        str(len(read.content)),
+        str(len(read.content) + len("plain") - len("hot")),
+    )
+
+
+async def test_head_where_there_is_no_get(client: httpx.AsyncClient) -> None:
+    answer = await same(client, "HEAD", "")
+    assert (answer.status_code, answer.headers["Allow"], answer.content) == (405, "POST", b"")
 
 
 async def test_another_method(client: httpx.AsyncClient) -> None:

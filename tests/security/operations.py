@@ -90,6 +90,9 @@ class Operation:
             else:
                 return schema
 
+    def example_of(self, schema: Mapping[str, Any]) -> Any:
+        return self._example(schema, {})
+
     def _example(self, schema: Mapping[str, Any], values: Mapping[str, Any], name: str = "") -> Any:
         schema = self.resolve(schema)
         if name in values:
@@ -130,7 +133,8 @@ def _plain_example(schema: Mapping[str, Any]) -> Any:
     }
     match schema.get("type"):
         case "integer" | "number":
-            return max(schema.get("minimum", 1), schema.get("exclusiveMinimum", 0) + 1)
+            least = max(schema.get("minimum", 1), schema.get("exclusiveMinimum", 0) + 1)  # which OpenAPI has as a float
+            return int(least) if schema["type"] == "integer" else least
         case "boolean":
             return True
         case "object":

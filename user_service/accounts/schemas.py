@@ -4,20 +4,21 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field
 
 from contracts.permissions import Role
+from service_kit.schemas import RequestBody
+from service_kit.text import Printable, Trimmed
 from user_service.accounts.models import Account
 from user_service.emails import EmailAddress
 from user_service.passwords.schemas import Password
 from user_service.roles.schemas import RoleNames
 
-FullName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+FullName = Annotated[str, Trimmed(200), Printable]
 
 
-class Registration(BaseModel):
+class Registration(RequestBody):
     model_config = ConfigDict(
-        extra="forbid",
         json_schema_extra={
             "example": {"email": "ada@example.com", "password": "correct horse battery", "full_name": "Ada Lovelace"}
         },
@@ -29,9 +30,7 @@ class Registration(BaseModel):
     roles: RoleNames = Field(default=[Role.USER.value], description="other than User: by staff only")
 
 
-class ProfileChange(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
+class ProfileChange(RequestBody):
     full_name: FullName | None = None
 
 

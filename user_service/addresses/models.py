@@ -24,10 +24,13 @@ class SavedAddress(Base, table=True):
     account_id: UUID = Field(foreign_key="accounts.id", ondelete="CASCADE", index=True)
     label: str | None = None
     name: str
+    company: str | None = None
     line1: str
     line2: str | None = None
     city: str
+    region: str | None = None
     postal_code: str | None = None
     country: str
+    phone: str | None = None
     version: int = 1
     created_at: datetime = Field(default_factory=utcnow)

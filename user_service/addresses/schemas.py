@@ -4,18 +4,18 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import ConfigDict, Field, StringConstraints
+from pydantic import ConfigDict, Field
 
 from contracts.address import Address
+from service_kit.addresses import PostalAddress
+from service_kit.text import Printable, Trimmed
 from user_service.addresses.models import SavedAddress
 
-Label = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=50)]
-Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+Label = Annotated[str, Trimmed(50), Printable]
 
 
-class AddressIn(Address):
+class AddressIn(PostalAddress):
     model_config = ConfigDict(
-        extra="forbid",
         json_schema_extra={
             "example": {
                 "label": "home",
@@ -24,16 +24,12 @@ class AddressIn(Address):
                 "city": "London",
                 "postal_code": "SW1Y 4JH",
                 "country": "GB",
+                "phone": "+44 20 7946 0000",
             }
         },
     )
 
     label: Label | None = Field(default=None, description="what its owner calls it")
-    name: Text
-    line1: Text
-    line2: Text | None = None
-    city: Text
-    postal_code: Annotated[str, StringConstraints(max_length=20)] | None = None
 
 
 class AddressOut(Address):

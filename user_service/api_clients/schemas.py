@@ -5,17 +5,18 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field
 
+from service_kit.schemas import RequestBody
+from service_kit.text import Printable, Trimmed
 from user_service.api_clients.models import ApiClient, ClientSecret
 from user_service.roles.schemas import Permissions
 
-Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
+Name = Annotated[str, Trimmed(100), Printable]
 
 
-class ApiClientIn(BaseModel):
+class ApiClientIn(RequestBody):
     model_config = ConfigDict(
-        extra="forbid",
         json_schema_extra={"example": {"name": "warehouse robots", "permissions": ["stock:read", "stock:receive"]}},
     )
 
@@ -23,9 +24,7 @@ class ApiClientIn(BaseModel):
     permissions: Permissions
 
 
-class ApiClientChange(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
+class ApiClientChange(RequestBody):
     name: Name | None = None
     permissions: Permissions | None = None
     active: bool | None = Field(default=None, description="false: disabled, gets no tokens any more")

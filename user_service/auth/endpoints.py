@@ -9,7 +9,7 @@ from fastapi import Depends, Form, Request, Response
 
 from service_kit.database import Tx
 from service_kit.http.answers import problems
-from service_kit.http.router import Router
+from service_kit.http.router import SCHEMA_OF_OTHERS, Router
 from service_kit.problems import TooManyRequests
 from service_kit.security import PUBLIC
 from user_service.accounts.passwords import LONGEST
@@ -60,7 +60,7 @@ class TokenForm:
 @router.post(
     "/token",
     summary="Sign in, or stay signed in",
-    openapi_extra=PUBLIC,
+    openapi_extra=PUBLIC | SCHEMA_OF_OTHERS,
     response_model_exclude_none=True,
     responses=problems(
         InvalidGrant,
@@ -99,7 +99,7 @@ async def token(
     raise UnsupportedGrant(fields=GRANTS.get(form.grant_type, f"one of {', '.join(GRANTS)}"))
 
 
-@router.post("/logout", status_code=204, summary="Sign out", openapi_extra=PUBLIC)
+@router.post("/logout", status_code=204, summary="Sign out", openapi_extra=PUBLIC | SCHEMA_OF_OTHERS)
 async def logout(tx: Tx, origin: FromWhere, refresh_token: Annotated[str, Form(max_length=200)]) -> None:
     """Ends the session of this refresh token. The access token ends by itself, within ten minutes."""
     await sessions.end_by_token(tx, refresh_token, origin)

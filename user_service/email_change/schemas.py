@@ -2,15 +2,15 @@
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import ConfigDict, Field, StringConstraints
 
+from service_kit.schemas import RequestBody
 from user_service.emails import EmailAddress
 from user_service.passwords.schemas import MailedToken, Typed
 
 
-class EmailChange(BaseModel):
+class EmailChange(RequestBody):
     model_config = ConfigDict(
-        extra="forbid",
         json_schema_extra={"example": {"new_email": "ada@example.org", "present_password": "correct horse battery"}},
     )
 
@@ -21,7 +21,7 @@ class EmailChange(BaseModel):
     )
 
 
-class EmailConfirmation(BaseModel):
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"token": "the code of the mail"}})
+class EmailConfirmation(RequestBody):
+    model_config = ConfigDict(json_schema_extra={"example": {"token": "the code of the mail"}})
 
     token: MailedToken

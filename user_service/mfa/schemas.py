@@ -5,6 +5,7 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
+from service_kit.schemas import RequestBody
 from user_service.accounts.passwords import LONGEST
 
 Code = Annotated[str, StringConstraints(strip_whitespace=True, min_length=6, max_length=40)]
@@ -17,22 +18,18 @@ class MfaOut(BaseModel):
     recovery_codes_left: int
 
 
-class PasswordProof(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
+class PasswordProof(RequestBody):
     password: PresentPassword
 
 
-class CodeProof(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
+class CodeProof(RequestBody):
     code: Code = Field(description="of the app", examples=["492039"])
 
 
-class Proof(BaseModel):
+class Proof(RequestBody):
     """One of both."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"code": "492039"}})
+    model_config = ConfigDict(json_schema_extra={"example": {"code": "492039"}})
 
     password: PresentPassword | None = None
     code: Code | None = Field(default=None, description="of the app, or a recovery code")

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
+from service_kit.schemas import RequestBody
 from user_service.emails import EmailAddress
 from user_service.passwords.strength import LONGEST, SHORTEST, Strength, of_good_length
 
@@ -20,9 +21,8 @@ Password = Annotated[
 MailedToken = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 
 
-class PasswordChange(BaseModel):
+class PasswordChange(RequestBody):
     model_config = ConfigDict(
-        extra="forbid",
         json_schema_extra={
             "example": {"present_password": "correct horse battery", "new_password": "staple orbit lantern"}
         },
@@ -32,15 +32,14 @@ class PasswordChange(BaseModel):
     new_password: Password
 
 
-class ResetRequest(BaseModel):
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"email": "ada@example.com"}})
+class ResetRequest(RequestBody):
+    model_config = ConfigDict(json_schema_extra={"example": {"email": "ada@example.com"}})
 
     email: EmailAddress
 
 
-class Reset(BaseModel):
+class Reset(RequestBody):
     model_config = ConfigDict(
-        extra="forbid",
         json_schema_extra={"example": {"token": "the code of the mail", "new_password": "staple orbit lantern"}},
     )
 
@@ -48,10 +47,8 @@ class Reset(BaseModel):
     new_password: Password
 
 
-class StrengthRequest(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid", json_schema_extra={"example": {"password": "ada-1815", "email": "ada@example.com"}}
-    )
+class StrengthRequest(RequestBody):
+    model_config = ConfigDict(json_schema_extra={"example": {"password": "ada-1815", "email": "ada@example.com"}})
 
     password: Password
     email: Annotated[str, StringConstraints(max_length=320)] = ""

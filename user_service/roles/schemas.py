@@ -6,6 +6,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from contracts.permissions import Permission
+from service_kit.schemas import RequestBody
 from user_service.roles.models import BUILT_IN, OwnRole
 
 RoleName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_-]{1,39}$")]
@@ -20,9 +21,8 @@ Permissions = Annotated[list[Permission], Field(max_length=len(Permission)), Aft
 Description = Annotated[str, StringConstraints(strip_whitespace=True, max_length=200)]
 
 
-class RoleIn(BaseModel):
+class RoleIn(RequestBody):
     model_config = ConfigDict(
-        extra="forbid",
         json_schema_extra={
             "example": {
                 "name": "Packer",
@@ -37,9 +37,7 @@ class RoleIn(BaseModel):
     permissions: Permissions
 
 
-class RoleChange(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
+class RoleChange(RequestBody):
     description: Description | None = None
     permissions: Permissions | None = None
 

@@ -63,7 +63,8 @@ async def test_a_bad_field_is_named(service: Served, changes: dict[str, object],
 
 async def test_a_text_with_nul_is_refused_in_words(service: Served) -> None:
     answer = await service.anonymous.post("/users", json={**ADA, "full_name": "Ada\0Lovelace"})
-    assert (answer.status_code, answer.json()["type"]) == (400, "/problems/invalid-request")
+    assert (answer.status_code, answer.json()["type"]) == (422, "/problems/validation-failed")
+    assert answer.json()["errors"][0]["field"] == "full_name"
     assert await service.events() == []
 
 

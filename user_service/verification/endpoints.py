@@ -3,12 +3,13 @@
 from typing import Annotated
 
 from fastapi import Request
-from pydantic import BaseModel, ConfigDict
+from pydantic import ConfigDict
 
 from service_kit.database import Tx
 from service_kit.http.answers import problems
 from service_kit.http.router import Router
 from service_kit.problems import TooManyRequests
+from service_kit.schemas import RequestBody
 from service_kit.security import PUBLIC, Principal, Requires
 from user_service.audit.endpoints import FromWhere
 from user_service.mails.models import TokenNotGood
@@ -20,8 +21,8 @@ from user_service.verification.models import AlreadyVerified
 router = Router(prefix="/auth/verify-email", tags=["e-mail verification"])
 
 
-class Proof(BaseModel):
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"token": "the code of the mail"}})
+class Proof(RequestBody):
+    model_config = ConfigDict(json_schema_extra={"example": {"token": "the code of the mail"}})
 
     token: MailedToken
 

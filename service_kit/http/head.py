@@ -1,0 +1,46 @@
+"""`HEAD` wherever `GET` is (RFC 9110, 9.3.2): the same answer without its content."""
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+
+class HeadRoutes:
+    """Pure ASGI, around the routes: to them a HEAD request is a GET request, whose body is not sent.
+
+    Outside of it the request stays what it is: the server counts no bytes of a body, and the log says HEAD.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] != "HEAD":
+            await self._app(scope, receive, send)
+            return
+        as_get = {**scope, "method": "GET"}
+        try:
+            await self._app(as_get, receive, _WithoutBody(send))
+        except _RestNotWanted:
+            pass
+        finally:
+            if "route" in as_get:
+                scope["route"] = as_get["route"]  # for the metrics
+
+
+class _RestNotWanted(Exception):
+    """Ends a stream that nobody reads, which may have no end of its own."""
+
+
+class _WithoutBody:
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self._is_over = False
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            await self._send(message)
+            return
+        if not self._is_over:
+            self._is_over = True
+            await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+        if message.get("more_body"):
+            raise _RestNotWanted

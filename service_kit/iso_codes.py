@@ -1,0 +1,38 @@
+"""The codes of countries and currencies that a request may name, as ISO publishes them."""
+
+import re
+from typing import Annotated, Any
+
+import iso3166
+import iso4217
+from pydantic import AfterValidator, WithJsonSchema
+
+# ISO 3166-1 leaves these to its users, and the library lists one of them (XK).
+_USER_ASSIGNED = re.compile(r"AA|Q[M-Z]|X[A-Z]|ZZ")
+_OFTEN_MEANT = {"UK": "GB", "EL": "GR"}
+
+COUNTRIES = frozenset(code for code in iso3166.countries_by_alpha2 if not _USER_ASSIGNED.fullmatch(code))
+# Gold, test codes and "no currency" have no minor unit, which all our amounts are in.
+CURRENCIES = frozenset(currency.code for currency in iso4217.Currency if currency.exponent is not None)
+
+
+def _country(code: str) -> str:
+    if code in COUNTRIES:
+        return code
+    if meant := _OFTEN_MEANT.get(code):
+        raise ValueError(f"{code} is no ISO 3166-1 alpha-2 code: write {meant}")
+    raise ValueError("must be an ISO 3166-1 alpha-2 code in capitals, such as GB")
+
+
+def _currency(code: str) -> str:
+    if code not in CURRENCIES:
+        raise ValueError("must be the ISO 4217 code of a currency in capitals, such as GBP")
+    return code
+
+
+def _schema(codes: frozenset[str], description: str) -> dict[str, Any]:
+    return {"type": "string", "enum": sorted(codes), "description": description}
+
+
+Country = Annotated[str, AfterValidator(_country), WithJsonSchema(_schema(COUNTRIES, "ISO 3166-1 alpha-2 code"))]
+Currency = Annotated[str, AfterValidator(_currency), WithJsonSchema(_schema(CURRENCIES, "ISO 4217 code"))]

@@ -1,0 +1,135 @@
+"""Nothing that a request says is dropped or converted without a word, whatever the operation."""
+
+import copy
+from collections.abc import AsyncIterator, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import httpx
+import pytest
+
+from tests.security.operations import SERVICES, Operation
+from tests.security.shop import Premises, premises
+
+# At least so many were found when this was written.
+BODIES = {"user": 18, "product": 6, "inventory": 9, "order": 9, "notification": 1}
+INTEGERS = {"user": 0, "product": 4, "inventory": 5, "order": 7, "notification": 0}
+BOOLEANS = {"user": 2, "product": 0, "inventory": 0, "order": 1, "notification": 1}
+OPERATIONS_OF_OTHERS = {
+    "user": {"POST /auth/token", "POST /auth/logout"},
+    "order": {"POST /payments/webhooks/{gateway}"},
+}
+Path = tuple[str | int, ...]
+Query = Sequence[tuple[str, str]]
+
+
+class Place(NamedTuple):
+    """Somewhere in a body."""
+
+    path: Path
+    type: str
+
+
+@pytest.fixture(params=SERVICES)
+async def place(request: pytest.FixtureRequest) -> AsyncIterator[Premises]:
+    async with premises(request.param) as made:
+        yield made
+
+
+async def test_unknown_members_are_refused_at_every_level_of_every_body(place: Premises) -> None:
+    bodies = 0
+    for operation in _with_body(place):
+        bodies += 1
+        body, places = _full_body(operation)
+        for path, kind in places:
+            if kind != "object":
+                continue
+            answer = await _send(place, operation, _changed(body, (*path, "no_such_member"), "x"))
+            assert answer.status_code == 422, f"{operation} {path}: {answer.status_code} {answer.text}"
+            assert ".".join(map(str, (*path, "no_such_member"))) in _fields(answer), f"{operation}: {answer.text}"
+    assert bodies >= BODIES[place.service]
+
+
+async def test_integers_and_booleans_are_strict_in_every_body(place: Premises) -> None:
+    tried = {"integer": 0, "boolean": 0}
+    for operation in _with_body(place):
+        body, places = _full_body(operation)
+        for path, kind in places:
+            if kind not in tried:
+                continue
+            tried[kind] += 1
+            for wrong in (True, "1", 1.0) if kind == "integer" else (1, 0, "true", "yes"):
+                answer = await _send(place, operation, _changed(body, path, wrong))
+                assert answer.status_code == 422, f"{operation} {path}: {wrong!r}: {answer.status_code} {answer.text}"
+                assert ".".join(map(str, path)) in _fields(answer), f"{operation}: {answer.text}"
+    assert tried["integer"] >= INTEGERS[place.service]
+    assert tried["boolean"] >= BOOLEANS[place.service]
+
+
+async def test_unknown_query_parameters_are_refused_by_every_operation(place: Premises) -> None:
+    others = OPERATIONS_OF_OTHERS.get(place.service, set())
+    ignoring = set()
+    for operation in place.operations:
+        answer = await _send(place, operation, None, query=[("no_such_filter", "1")])
+        if answer.status_code != 422 or "no_such_filter" not in _fields(answer):
+            ignoring.add(str(operation))
+    assert ignoring == others
+
+
+async def test_a_query_parameter_that_counts_once_can_not_be_given_twice(place: Premises) -> None:
+    tried = 0
+    for operation in place.operations:
+        for parameter in operation.spec.get("parameters", ()):
+            if parameter["in"] != "query" or operation.resolve(parameter["schema"]).get("type") == "array":
+                continue
+            tried += 1
+            query = [(parameter["name"], "1"), (parameter["name"], "2")]
+            answer = await _send(place, operation, None, query=query)
+            assert (answer.status_code, _fields(answer)) == (422, {parameter["name"]}), f"{operation}: {answer.text}"
+    assert tried >= 2
+
+
+def _with_body(place: Premises) -> Iterator[Operation]:
+    return (each for each in place.operations if each.body_schema() is not None)
+
+
+def _full_body(operation: Operation) -> tuple[Any, list[Place]]:
+    """A body that has every member there is, and where in it are objects, integers and booleans."""
+    schema = operation.body_schema()
+    assert schema is not None
+    places: list[Place] = []
+    return _filled(operation, schema, (), places), places
+
+
+def _filled(operation: Operation, schema: Any, path: Path, places: list[Place]) -> Any:
+    schema = operation.resolve(schema)
+    kind = schema.get("type")
+    if kind == "object" and "properties" in schema:
+        places.append(Place(path, "object"))
+        return {name: _filled(operation, each, (*path, name), places) for name, each in schema["properties"].items()}
+    if kind == "array":
+        return [_filled(operation, schema["items"], (*path, 0), places)]
+    if kind in ("integer", "boolean"):
+        places.append(Place(path, kind))
+    return operation.example_of(schema)
+
+
+def _changed(body: Any, path: Path, value: Any) -> Any:
+    made = copy.deepcopy(body)
+    *above, last = path
+    inner = made
+    for step in above:
+        inner = inner[step]
+    inner[last] = value
+    return made
+
+
+async def _send(place: Premises, operation: Operation, body: Any, query: Query = ()) -> httpx.Response:
+    client = place.admin if operation.is_guarded else place.served.anonymous
+    request = operation.request(place.values)
+    if body is not None:
+        request["json"] = body
+    return await client.request(operation.method, operation.url(place.ids), params=tuple(query), **request)
+
+
+def _fields(answer: httpx.Response) -> set[str]:
+    return {each["field"] for each in answer.json().get("errors", ())} if answer.content else set()
