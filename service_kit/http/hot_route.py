@@ -57,6 +57,7 @@ class HotRoutes:
         if route is None:
             await self._app(scope, receive, send)
             return
+        scope["route"] = route
         request = JsonRequest(scope, receive)
         try:
             if scope["query_string"] and not route.ignores_unknown:
@@ -65,7 +66,6 @@ class HotRoutes:
         except Exception:  # whatever it was: there it happens again, in its turn
             await self._app(scope, _Again(request, receive), send)
             return
-        scope["route"] = route
         response: Response = await route.endpoint(**values)
         await response(scope, receive, send)
 

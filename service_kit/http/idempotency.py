@@ -16,6 +16,7 @@ from starlette.responses import Response
 
 from service_kit.database import HotConn, HotTx
 from service_kit.database.doors import fetch
+from service_kit.http.router import Route
 from service_kit.problems import Problem
 from service_kit.runtime import Runtime
 
@@ -49,7 +50,7 @@ class Key:
     """An idempotency key as sent, and what its request asked for."""
 
     value: str
-    operation: str
+    operation: str  # see `operation_of`
     body_hash: bytes
 
 
@@ -75,7 +76,16 @@ _Sent = Annotated[str | None, Header(description="new for each intent; the same 
 async def _key(request: Request, idempotency_key: _Sent = None) -> Key:
     if not idempotency_key or len(idempotency_key) > 255:
         raise IdempotencyKeyMissing
-    return Key(idempotency_key, f"{request.method} {request.scope['path']}", await _hash_of_body(request))
+    return Key(idempotency_key, operation_of(request), await _hash_of_body(request))
+
+
+def operation_of(request: Request) -> str:
+    """`POST /payments/0199…/refunds`: the route, with its parameters as they were understood, not as typed.
+
+    An id in capitals or without hyphens names the same thing, and so is the same operation.
+    """
+    route: Route = request.scope["route"]
+    return f"{request.method} {route.path_of(request.path_params)}"
 
 
 async def _key_if_sent(request: Request, idempotency_key: _Sent = None) -> Key | None:

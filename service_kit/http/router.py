@@ -1,6 +1,6 @@
 """The router of every service's endpoints."""
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin
 
@@ -42,6 +42,16 @@ class Route(APIRoute):
             return await handle(JsonRequest(request.scope, request.receive))
 
         return handle_checked
+
+    def path_of(self, values: Mapping[str, str]) -> str:
+        """The one spelling of the path that has these parameters. What is no value of its parameter stays as it is."""
+        if not values:
+            return self.path_format
+        return self.path_format.format(**{name: self._canonical(name, text) for name, text in values.items()})
+
+    def _canonical(self, name: str, text: str) -> str:
+        value, errors = self.path_fields[name].validate(text)
+        return text if errors else str(value)
 
 
 class Queries:
