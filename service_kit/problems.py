@@ -72,7 +72,7 @@ class ValidationFailed(Problem, status=422, type="validation-failed"):
         named = list(errors[: cls.MOST])
         if not more:
             return cls(errors=named)
-        return cls(f"{cls.__doc__} There are {more} more.", errors=named, more_errors=more)
+        return cls(f"{cls.__doc__} There are at least {more} more.", errors=named, more_errors=more)
 
 
 class Unauthenticated(Problem, status=401, type="unauthenticated"):

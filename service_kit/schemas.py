@@ -38,6 +38,8 @@ def _make_strict(owner: type, fields: Any, handler: GetCoreSchemaHandler) -> Non
                 raise TypeError(f"{owner.__name__}: {schema['cls'].__name__} inside it must be a RequestBody too")
         elif kind in OTHER_MODELS:
             raise TypeError(f"{owner.__name__}: write the {kind} inside it as a RequestBody")
+        elif kind == "function-wrap" and schema["function"]["function"] is _with_few_errors:
+            pending.extend(_inner(schema["schema"]))  # made strict before: Pydantic keeps a model's schema for others
         else:
             if kind in STRICT:
                 schema["strict"] = True
@@ -64,7 +66,7 @@ def _with_few_errors(value: Any, validate: Any) -> Any:
 
 
 def _first_errors(value: list[Any], validate: Any, total: int) -> ValidationError:
-    """Those of the first elements that have enough of them, and how many more there are."""
+    """Those of the first elements that have enough of them, and how many more there are at least."""
     size = 1
     while True:
         try:
@@ -76,7 +78,9 @@ def _first_errors(value: list[Any], validate: Any, total: int) -> ValidationErro
 
 
 def _shortened(error: ValidationError, total: int) -> ValidationError:
-    named = error.errors(include_url=False)[: ValidationFailed.MOST]
+    found = error.errors(include_url=False)
+    total += sum(each["ctx"]["count"] - 1 for each in found if each["type"] == MORE_ERRORS)
+    named = [each for each in found if each["type"] != MORE_ERRORS][: ValidationFailed.MOST]
     details = [
         InitErrorDetails(
             type=PydanticCustomError(each["type"], "{message}", {"message": each["msg"]}),
@@ -85,7 +89,7 @@ def _shortened(error: ValidationError, total: int) -> ValidationError:
         )
         for each in named
     ]
-    more = PydanticCustomError(MORE_ERRORS, "{count} more errors", {"count": total - len(named)})
+    more = PydanticCustomError(MORE_ERRORS, "at least {count} more errors", {"count": total - len(named)})
     return ValidationError.from_exception_data(error.title, [*details, InitErrorDetails(type=more, input=None)])
 
 

@@ -16,7 +16,7 @@ from fastapi.dependencies.models import Dependant
 from fastapi.security import SecurityScopes
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service_kit.http.json_request import JsonRequest
+from service_kit.http.json_request import BodyTooComplex, JsonRequest
 from service_kit.http.router import Route
 
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Awaitable[Response]])
@@ -63,6 +63,8 @@ class HotRoutes:
             if scope["query_string"] and not route.ignores_unknown:
                 route.queries.check(request)
             values = await route.resolve(request)
+        except BodyTooComplex:
+            raise  # to parse it once was enough
         except Exception:  # whatever it was: there it happens again, in its turn
             await self._app(scope, _Again(request, receive), send)
             return

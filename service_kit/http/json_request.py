@@ -1,5 +1,6 @@
 """The JSON body of a request, bounded before anyone looks at what it says."""
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -7,6 +8,9 @@ from fastapi import Request
 
 from service_kit.problems import Problem
 from service_kit.settings import ServiceSettings
+
+# What never ends is a string too: looking for its end again from each quotation mark would take for ever.
+_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
 
 
 class BodyTooComplex(Problem, status=422, type="body-too-complex"):
@@ -18,13 +22,29 @@ class JsonRequest(Request):
 
     async def json(self) -> Any:
         if not hasattr(self, "_json"):
+            limits: ServiceSettings = self.app.state.runtime.settings
+            check_size(await self.body(), limits)
             value = await super().json()
             try:
-                check_complexity(value, self.app.state.runtime.settings)
+                check_complexity(value, limits)
             except BodyTooComplex:
                 del self._json
                 raise
         return self._json
+
+
+def check_size(content: bytes, limits: ServiceSettings) -> None:
+    """Whether it can't but have too many values: that costs less to see than to parse. Raises: BodyTooComplex."""
+    most = limits.max_json_values
+    if len(content) <= most or _least_values(content) <= most:  # each value takes a character
+        return
+    if _least_values(_STRING.sub(b"", content)) > most:
+        raise BodyTooComplex(what="too many values", limit=most)
+
+
+def _least_values(content: bytes) -> int:
+    """As many as there are at least, where no text has any of these characters."""
+    return max(content.count(b","), content.count(b"[") + content.count(b"{") - 1)
 
 
 def check_complexity(value: Any, limits: ServiceSettings) -> None:

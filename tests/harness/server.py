@@ -15,7 +15,7 @@ import httpx
 from local_stack import ports
 from tests.harness import tokens
 from tests.harness.databases import drop_database, new_database
-from tests.harness.service import NOBODY
+from tests.harness.service import NOBODY, keep_test_keys
 
 READY_SECONDS = 60
 
@@ -25,6 +25,8 @@ async def serving(service: str, **settings: Any) -> AsyncIterator[str]:
     """The URL of `service` (`order_service`), on a database of its own, until the block ends."""
     [port] = ports.lease()
     url = new_database(service)
+    if service != "user_service":  # which makes its own keys
+        await keep_test_keys(url)
     values = {
         "database_url": url, "port": port, "operations_port": 0, "environment": "development",
         "service_role": "api", "log_level": "ERROR",

@@ -1,0 +1,58 @@
+"""HEAD is answered wherever GET is: the same headers, and no body."""
+
+import httpx
+import pytest
+
+from tests.harness.server import serving
+from tests.security.operations import SERVICES
+from tests.security.shop import premises
+
+LEAST_READS = {"user": 8, "product": 7, "inventory": 12, "order": 12, "notification": 6}
+OF_ONE_ANSWER = {"x-request-id", "date"}
+
+
+@pytest.mark.parametrize("service", SERVICES)
+async def test_head_answers_as_get_does(service: str) -> None:
+    async with premises(service) as place:
+        reads = [each for each in place.operations if each.method == "get"]
+        assert len(reads) >= LEAST_READS[service]
+        for operation in reads:
+            client = place.as_owner if operation.is_ones_own else place.admin
+            url = operation.url(place.ids)
+            read, head = await client.get(url), await client.head(url)
+            assert head.status_code == read.status_code, str(operation)
+            assert head.content == b"", str(operation)
+            if operation.path != "/metrics":
+                assert _headers(head) == _headers(read), str(operation)
+            if read.is_success:
+                allowed = (await client.request("TRACE", url)).headers["Allow"].split(", ")
+                assert {"GET", "HEAD"} <= set(allowed), str(operation)
+        for other in {each.path for each in place.operations} - {each.path for each in reads}:
+            answer = await place.admin.head(place.operations[0].url(place.ids) if other == "" else _plain(other))
+            assert (answer.status_code, answer.content) in ((405, b""), (404, b""), (422, b"")), other
+
+
+async def test_a_server_sends_no_body_and_goes_on_with_the_connection() -> None:
+    async with serving("product_service") as url, httpx.AsyncClient(base_url=url) as client:
+        for path in (
+            "/health/live",
+            "/products",
+            "/products/0199c1a0-5b00-7a10-8c00-000000000002",
+            "/metrics",
+            "/docs",
+        ):
+            read, head = await client.get(path), await client.head(path)
+            assert (head.status_code, head.content) == (read.status_code, b"")
+            if path != "/metrics":
+                assert head.headers["Content-Length"] == read.headers["Content-Length"]
+        metrics = (await client.get("/metrics")).text
+        assert 'method="HEAD"' in metrics
+        assert 'route="/products/{product_id}"' in metrics
+
+
+def _headers(answer: httpx.Response) -> dict[str, str]:
+    return {name: value for name, value in answer.headers.items() if name not in OF_ONE_ANSWER}
+
+
+def _plain(path: str) -> str:
+    return path.replace("{", "").replace("}", "")
