@@ -5,15 +5,17 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from typing import Annotated
+from urllib.parse import parse_qsl, urlencode, urlsplit
 from uuid import UUID
 
 import asyncpg
 import pytest
-from fastapi import FastAPI
+from fastapi import FastAPI, Query
 from starlette.responses import Response
 
 from service_kit.database import HotConn, HotTx, Tx
 from service_kit.database.doors import fetch
+from service_kit.database.keyset import Slice
 from service_kit.http import idempotency
 from service_kit.http.application import create_app
 from service_kit.http.idempotency import IdempotencyKey
@@ -82,6 +84,11 @@ async def once(
 @router.get("", openapi_extra=PUBLIC)
 async def notes(page: Paged) -> Page[Note]:
     return page.of(page.position.slice([], list), lambda row: Note(body=row))
+
+
+@router.get("/tagged", openapi_extra=PUBLIC)
+async def tagged(page: Paged, tag: Annotated[list[str], Query()], like: str | None = None) -> Page[Note]:
+    return page.of(Slice([*tag, str(like)], "the-next"), lambda row: Note(body=row))
 
 
 @router.post("", openapi_extra=PUBLIC)
@@ -196,6 +203,14 @@ async def test_a_path_that_is_none_and_a_method_that_does_not_fit(service: Serve
     assert (answer.status_code, answer.json()["type"]) == (405, "/problems/method-not-allowed")
     assert answer.headers["Allow"] == "POST"
     assert (await service.anonymous.delete("/notes")).headers["Allow"] == "GET, HEAD, POST"
+
+
+async def test_the_link_to_the_next_page_keeps_all_that_was_asked_for(service: Served) -> None:
+    asked = [("tag", "b"), ("like", "ä & ö"), ("tag", "a"), ("limit", "7"), ("tag", "b")]
+    first = await service.anonymous.get("/notes/tagged?cursor=of-this-page&" + urlencode(asked))
+    link = first.links["next"]["url"]
+    assert parse_qsl(urlsplit(link).query) == [*asked, ("cursor", "the-next")]
+    assert [item["body"] for item in first.json()["items"]] == ["b", "a", "b", "ä & ö"]
 
 
 @pytest.mark.parametrize("door", ["session", "hot"])
