@@ -33,9 +33,10 @@ DIRECTORY = ROOT / ".local" / "bench"
 # The servers of a benchmark are on this machine.
 PLAINTEXT = {"KAFKA_ALLOW_PLAINTEXT": "true", "DATABASE_ALLOW_PLAINTEXT": "true"}
 # As in production; but a gateway that decides at once, since its pause is no work of ours, no limit on the hundreds who
-# register from this one machine, a mailbox that can't encrypt, and staff without a second factor.
+# register and order from this one machine, a mailbox that can't encrypt, and staff without a second factor.
 SETTINGS = {
     "ENVIRONMENT": "production", **PLAINTEXT, "LOG_FORMAT": "json", "SANDBOX_WEBHOOK_DELAY": "0", "USER_LIMITS": "off",
+    "ORDER_LIMITS": "off",
     "SMTP_STARTTLS": "false", "USER_MFA_REQUIRED_FOR_STAFF": "false",
 }  # fmt: skip
 READY_SECONDS = 60.0
@@ -130,6 +131,7 @@ class Stage:
             plain_http_hosts=ISSUER_HOST,
             gateway_url="http://127.0.0.1:1", gateway_webhook_url="http://127.0.0.1:1",
             gateway_api_key=SecretStr(secrets.token_hex(16)), gateway_webhook_secret=SecretStr(secrets.token_hex(16)),
+            limits=False,
         )  # fmt: skip
 
     @asynccontextmanager
@@ -144,6 +146,7 @@ class Stage:
             "PLAIN_HTTP_HOSTS": ISSUER_HOST,
             "JWKS_URL": "http://127.0.0.1:1/",
             "DATABASE_URL": database_url,
+            "ORDER_LIMITS": "off",
             **{name.upper(): str(value) for name, value in settings.items()},
         }
         async with self.process(["-m", "service_kit", "serve", service], values) as server:

@@ -34,6 +34,7 @@ class News:
 
 
 # From the rows of `told` to the e-mails of those who want them. An unverified address gets none, and the log says so.
+# Of a run of failed payments (until an order is paid, or another one placed) the first is mailed; the inbox has all.
 _DELIVERIES = f"""
 INSERT INTO deliveries (id, notification_id, event_id, user_id, kind, channel, address, status, error, attempts,
                         next_attempt_at, created_at)
@@ -44,6 +45,16 @@ FROM told
 JOIN recipients AS recipient USING (user_id)
 LEFT JOIN preferences USING (user_id)
 WHERE told.told_at IS NOT NULL AND (told.kind = ANY (preferences.email_off)) IS NOT TRUE
+  AND (told.kind <> 'payment.failed' OR (
+      SELECT before.kind FROM (
+          SELECT kind, created_at, id FROM notifications WHERE user_id = told.user_id
+          UNION ALL
+          SELECT kind, created_at, id FROM told AS others WHERE others.user_id = told.user_id
+      ) AS before
+      WHERE before.kind IN ('payment.failed', 'order.placed', 'order.paid')
+        AND (before.created_at, before.id) < (told.created_at, told.id)
+      ORDER BY before.created_at DESC, before.id DESC LIMIT 1
+  ) IS DISTINCT FROM 'payment.failed')
 """
 TELL = f"""
 WITH told AS (
@@ -54,7 +65,7 @@ WITH told AS (
          AS news (id, event_id, user_id, kind, order_id, title, body, facts, created_at)
     JOIN recipients AS recipient ON recipient.user_id = news.user_id AND NOT recipient.erased
     ON CONFLICT (event_id) DO NOTHING
-    RETURNING id, event_id, user_id, kind, told_at
+    RETURNING id, event_id, user_id, kind, told_at, created_at
 )
 {_DELIVERIES}
 """
@@ -64,7 +75,8 @@ WITH told AS (
     FROM recipients AS known
     WHERE notifications.user_id = ANY ($1) AND notifications.told_at IS NULL
       AND known.user_id = notifications.user_id AND known.email IS NOT NULL
-    RETURNING notifications.id, notifications.event_id, notifications.user_id, notifications.kind, notifications.told_at
+    RETURNING notifications.id, notifications.event_id, notifications.user_id, notifications.kind,
+              notifications.told_at, notifications.created_at
 )
 {_DELIVERIES}
 """

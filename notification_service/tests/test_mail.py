@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from contracts.events.order_notification import OrderPaid, OrderPlaced, OrderRejected
+from contracts.events.payment_status import PaymentFailed
 from notification_service.deliveries import jobs, queries
 from notification_service.deliveries.jobs import ATTEMPTS
 from notification_service.tests.conftest import ADDRESS, Shop, example, inbox, open_shop, record, until
@@ -48,6 +49,32 @@ async def test_what_others_wrote_is_escaped(shop: Shop) -> None:
     assert html is not None
     assert "<script>" not in html.get_content()
     assert "&lt;script&gt;" in html.get_content()
+
+
+async def test_a_run_of_failed_payments_is_mailed_once(shop: Shop) -> None:
+    """Until an order is paid, or another one is placed; the inbox keeps them all."""
+    customer = await shop.customer()
+    mine = {"user_id": customer.user_id}
+    for kind in (OrderPlaced, PaymentFailed, PaymentFailed, OrderPaid, PaymentFailed, OrderPlaced):
+        await shop.tell(example(kind, **mine))
+    await shop.receive(*(record(example(PaymentFailed, **mine)) for _ in range(5)))
+    await shop.tell(example(PaymentFailed, **mine))
+    await shop.tell(example(PaymentFailed, user_id=(await shop.customer(email="b@example.com")).user_id))
+    assert [item["kind"] for item in (await inbox(customer))["items"]].count("payment.failed") == 9
+    mailed = [delivery["kind"] for delivery in reversed(await shop.deliveries(user_id=str(customer.user_id)))]
+    of_money = [kind for kind in mailed if kind in ("payment.failed", "order.paid", "order.placed")]
+    assert of_money == [
+        "order.placed", "payment.failed", "order.paid", "payment.failed", "order.placed", "payment.failed",
+    ]  # fmt: skip
+    assert [delivery["kind"] for delivery in await shop.deliveries()].count("payment.failed") == 4
+
+
+async def test_a_run_that_waited_for_its_customer_is_mailed_once(shop: Shop) -> None:
+    stranger = shop.served.caller()
+    for kind in (OrderPlaced, PaymentFailed, PaymentFailed, PaymentFailed):
+        await shop.tell(example(kind, user_id=stranger.user_id))
+    await shop.introduce(stranger.user_id)
+    assert sorted(each["kind"] for each in await shop.deliveries()) == ["order.placed", "payment.failed"]
 
 
 async def test_sent_once_by_several_at_a_time(shop: Shop) -> None:

@@ -28,12 +28,13 @@ class CatalogueProduct(Base, table=True):
 
 
 class StockLevel(Base, table=True):
-    """For carts only: an order never asks it."""
+    """For carts, and for the limits on what is held unpaid: whether an order can be had is never decided by it."""
 
     __tablename__ = "stock_levels"
 
     product_id: UUID = Field(primary_key=True)
     available: int = Field(sa_type=BigInteger)
+    on_hand: int | None = Field(default=None, sa_type=BigInteger, description="null: not heard of since it is kept")
     version: int = Field(sa_type=BigInteger)
 
 
@@ -47,6 +48,7 @@ class Customer(Base, table=True):
     name: str | None
     active: bool
     erased: bool = Field(default=False, index=True)
+    email_verified: bool | None = Field(default=None, description="null: not heard of since it is kept")
     version: int = Field(sa_type=BigInteger)
 
 

@@ -27,16 +27,17 @@ ON CONFLICT (product_id) DO UPDATE SET status = excluded.status, prices = exclud
 WHERE catalogue_products.version < excluded.version
 """
 UPSERT_STOCK_LEVELS = """
-INSERT INTO stock_levels (product_id, available, version)
-SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::bigint[])
-ON CONFLICT (product_id) DO UPDATE SET available = excluded.available, version = excluded.version
+INSERT INTO stock_levels (product_id, available, on_hand, version)
+SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[])
+ON CONFLICT (product_id) DO UPDATE SET available = excluded.available, on_hand = excluded.on_hand,
+    version = excluded.version
 WHERE stock_levels.version < excluded.version
 """
 UPSERT_CUSTOMERS = """
-INSERT INTO customers (user_id, email, name, active, version, erased)
-SELECT seen.*, false FROM unnest($1::uuid[], $2::text[], $3::text[], $4::bool[], $5::bigint[]) AS seen
+INSERT INTO customers (user_id, email, name, active, version, email_verified, erased)
+SELECT seen.*, false FROM unnest($1::uuid[], $2::text[], $3::text[], $4::bool[], $5::bigint[], $6::bool[]) AS seen
 ON CONFLICT (user_id) DO UPDATE SET email = excluded.email, name = excluded.name, active = excluded.active,
-    version = excluded.version
+    version = excluded.version, email_verified = excluded.email_verified
 WHERE customers.version < excluded.version AND NOT customers.erased
 """
 ERASE_CUSTOMERS = """
@@ -80,6 +81,7 @@ async def upsert_stock_levels(tx: HotTx, events: Iterable[StockChanged]) -> None
         UPSERT_STOCK_LEVELS,
         [event.product_id for event in latest],
         [event.available for event in latest],
+        [event.on_hand for event in latest],
         [event.version for event in latest],
     )
 
@@ -93,6 +95,7 @@ async def upsert_customers(tx: HotTx, events: Iterable[UserChanged]) -> None:
         [event.full_name for event in latest],
         [event.active for event in latest],
         [event.version for event in latest],
+        [event.email_verified for event in latest],
     )
 
 

@@ -2,12 +2,13 @@
 
 import asyncio
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import Header, Query, Request, Response
 
 from order_service.orders import listing, placing, reading, use_cases
+from order_service.orders.limits import TooManyUnpaidOrders, TooMuchHeldUnpaid
 from order_service.orders.models import Status, TransitionRefused
 from order_service.orders.placing import CartChanged, CartEmpty, CustomerInactive, CustomerUnknown, Placed
 from order_service.orders.pricing import OneCurrencyPerOrder, OrderTooLarge, PriceChanged, ProductUnavailable
@@ -17,6 +18,7 @@ from order_service.orders.schemas import CancelIn, HistoryOut, LineOut, OrderIn,
 from order_service.orders.watch import OrderWatch
 from service_kit.database import HotTx, Tx
 from service_kit.http.answers import problems
+from service_kit.http.client import client_network
 from service_kit.http.etag import NOT_MODIFIED, IfMatch, IfNoneMatch, is_known
 from service_kit.http.hot_route import hot_route
 from service_kit.http.idempotency import (
@@ -56,6 +58,8 @@ WAIT = re.compile(r"(?:^|[,;])\s*wait\s*=\s*\"?(\d{1,6})\"?\s*(?:$|[,;])", re.IG
             CartChanged,
             CustomerUnknown,
             CustomerInactive,
+            TooManyUnpaidOrders,
+            TooMuchHeldUnpaid,
             IdempotencyKeyInUse,
             IdempotencyKeyMissing,
             IdempotencyKeyReused,
@@ -77,7 +81,8 @@ async def place_order(
     runtime: Runtime = request.app.state.runtime
     # Not the HotConn dependency: the connection goes back before the wait.
     async with runtime.database.hot() as connection:
-        placed = await placing.place(connection, body, key, who, runtime.settings)  # type: ignore[arg-type]
+        settings: Any = runtime.settings
+        placed = await placing.place(connection, body, key, who, settings, client_network(request))
     if not isinstance(placed, Placed):
         return placed.response()
     headers = {"Location": placed.location, "ETag": f'"{placed.order.version}"'}

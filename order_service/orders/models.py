@@ -228,6 +228,8 @@ class Order(Base, table=True):
         Index("ix_orders_status_id", "status", "id"),
         Index("ix_orders_pay_by", "pay_by", postgresql_where=text("status = 'awaiting_payment'")),
         Index("ix_orders_delivered_at", "delivered_at", postgresql_where=text("status = 'delivered'")),
+        Index("ix_orders_unpaid_user", "user_id", postgresql_where=text("client_address IS NOT NULL")),
+        Index("ix_orders_unpaid_address", "client_address", postgresql_where=text("client_address IS NOT NULL")),
         Index("ix_orders_standing_still", "id", postgresql_where=text("standing_still IS NOT NULL")),
     )
 
@@ -247,6 +249,11 @@ class Order(Base, table=True):
     status_since: datetime
     delivered_at: datetime | None = None
     standing_still: str | None = Field(default=None, description="why it does, as the sweeper found")
+    client_address: str | None = Field(
+        default=None,
+        description="whom the limits on unpaid orders count it for; null: nobody (any more), since it is paid or ended,"
+        " or was placed by staff",
+    )
     version: int = Field(sa_type=BigInteger)
 
     @property

@@ -1,11 +1,15 @@
 """Placing an order: two round trips to our own database, and no other service."""
 
+import math
 from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
 
 from contracts.events import inventory_deduction as requests
 from contracts.events import order_notification as steps
 from contracts.events.base import Event
 from order_service.orders import placing_queries as queries
+from order_service.orders.limits import TooManyUnpaidOrders, TooMuchHeldUnpaid, UnpaidLimits, unpaid_limits
 from order_service.orders.models import Actor, payment_status
 from order_service.orders.placing_queries import Found, NewOrder, OrderedCart
 from order_service.orders.pricing import price
@@ -47,12 +51,17 @@ class Placed:
 
 
 async def place(
-    connection: HotConn, wanted: OrderIn, key: Key, who: Principal, settings: Settings
+    connection: HotConn,
+    wanted: OrderIn,
+    key: Key,
+    who: Principal,
+    settings: Settings,
+    address: str | None = None,
 ) -> Placed | KeptAnswer:
     """Makes the order, or finds the answer that was given to the same request before.
 
     Raises: Forbidden, NoLongerAllowed, CustomerUnknown, CustomerInactive, CartEmpty, CartChanged,
-    IdempotencyKeyReused, and what `price` raises.
+    TooManyUnpaidOrders, TooMuchHeldUnpaid, IdempotencyKeyReused, and what `price` raises.
     """
     if needed := _check_permissions(wanted, who):
         await standing.check(connection, who, needed)
@@ -60,24 +69,42 @@ async def place(
     if found.kept is not None:
         return found.kept
     _check_customer(wanted, found)
-    placed, events = _make(wanted, found, who, settings)
-    if await queries.place(connection, placed.order, events, key, placed.body, placed.location):
+    limits = unpaid_limits(
+        who, wanted.customer_id or who.user_id, address, settings, confirmed=found.email_is_confirmed
+    )
+    placed, events = _make(wanted, found, who, settings, limits)
+    outcome = await queries.place(connection, placed.order, events, key, placed.body, placed.location)
+    if outcome.is_new:
         return placed
-    return await _not_placed(connection, placed.order, who, key)
+    return await _not_placed(connection, placed.order, outcome.over, who, key)
 
 
-async def _not_placed(connection: HotConn, order: NewOrder, who: Principal, key: Key) -> KeptAnswer:
-    """The stored response, if a duplicate request was faster: it has committed by now. Raises: CartEmpty, CartChanged,
-    IdempotencyKeyInUse, IdempotencyKeyReused."""
+async def _not_placed(connection: HotConn, order: NewOrder, over: str | None, who: Principal, key: Key) -> KeptAnswer:
+    """The stored response, if a duplicate request was faster: it has committed by now. Raises: TooManyUnpaidOrders,
+    TooMuchHeldUnpaid, CartEmpty, CartChanged, IdempotencyKeyInUse, IdempotencyKeyReused."""
     kept = await queries.kept(connection, who.user_id, key)
     if kept is not None:
         return kept
+    if over is not None and order.limits is not None:
+        raise await _over(connection, order.limits, over, order.pay_by)
     if order.cart is None:
         raise IdempotencyKeyInUse(retry_after=1)
     version, is_empty = await queries.find_cart(connection, who.user_id)
     if is_empty:
         raise CartEmpty
     raise CartChanged(version=version)
+
+
+async def _over(connection: HotConn, limits: UnpaidLimits, over: str, pay_by: datetime) -> Problem:
+    """What the caller is told, and when there is room again: once the first of the unpaid orders ends. An order that is
+    too large by itself never has room; then it is as long as it could have been held."""
+    until, pieces = await queries.unpaid_until(connection, limits, over)
+    seconds = max(1, math.ceil(((until or pay_by) - utcnow()).total_seconds()))
+    if over == "account":
+        return TooManyUnpaidOrders.at(limits.orders or 0, over, seconds)
+    if over == "address":
+        return TooManyUnpaidOrders.at(limits.orders_of_address or 0, over, seconds)
+    return TooMuchHeldUnpaid.at(pieces, UUID(over), seconds)
 
 
 async def answer_decided(connection: HotConn, placed: Placed, decided: Decided, who: Principal, key: Key) -> bytes:
@@ -116,7 +143,9 @@ def _check_customer(wanted: OrderIn, found: Found) -> None:
         raise CustomerInactive(customer_id=wanted.customer_id)
 
 
-def _make(wanted: OrderIn, found: Found, who: Principal, settings: Settings) -> tuple[Placed, list[Event]]:
+def _make(
+    wanted: OrderIn, found: Found, who: Principal, settings: Settings, limits: UnpaidLimits | None
+) -> tuple[Placed, list[Event]]:
     now = utcnow()
     lines = _lines(wanted, found)
     priced = price(
@@ -128,6 +157,7 @@ def _make(wanted: OrderIn, found: Found, who: Principal, settings: Settings) -> 
         expected=wanted.expected_total,
     )
     user_id = wanted.customer_id or who.user_id
+    trusted = limits is None or found.email_is_confirmed
     agreed = priced.agreed_prices()
     order = NewOrder(
         id=uuid7(),
@@ -136,7 +166,7 @@ def _make(wanted: OrderIn, found: Found, who: Principal, settings: Settings) -> 
         payment_status=payment_status(priced.total, captured=0, refunded=0),
         currency=priced.currency,
         total=priced.total,
-        pay_by=now + settings.pay_within,
+        pay_by=now + (settings.pay_within if trusted else settings.pay_within_unconfirmed),
         ship_to=wanted.ship_to.model_dump(),
         created_at=now,
         lines=priced.lines,
@@ -145,6 +175,7 @@ def _make(wanted: OrderIn, found: Found, who: Principal, settings: Settings) -> 
         details={"agreed_unit_prices": agreed} if agreed else None,
         payment_token=wanted.payment_token,
         cart=OrderedCart(found.cart_version, found.cart) if wanted.lines is None else None,
+        limits=limits,
         version=2,  # as the last of `_events`
     )
     answer = OrderOut.of(order, order.lines)

@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from contracts.events.base import Event
 from order_service.catalogue.models import Price, Product
+from order_service.orders.limits import UnpaidLimits, largest
 from order_service.orders.models import FulfilmentStatus, PaymentStatus, Status
 from order_service.orders.pricing import PricedLine
 from order_service.orders.schemas import LineIn
@@ -22,7 +23,8 @@ from service_kit.messaging import outbox
 _READ = """
 SELECT k.body_hash AS kept_hash, k.status AS kept_status, k.body AS kept_body, k.location AS kept_location,
        (SELECT nextval('orders_number_seq')) AS number,
-       (SELECT active FROM customers WHERE user_id = $4) AS customer_is_active,
+       (SELECT active FROM customers WHERE user_id = $4::uuid) AS customer_is_active,
+       (SELECT coalesce(email_verified, true) FROM customers WHERE user_id = coalesce($4::uuid, $1)) AS is_confirmed,
        {cart_version} AS cart_version, {wanted}.product_id, {quantity} AS quantity, p.sku, p.name, p.status, p.prices
 FROM (SELECT) AS one
 LEFT JOIN idempotency_keys k ON k.user_id = $1 AND k.operation = $2 AND k.key = $3
@@ -41,15 +43,22 @@ ORDER BY c.added_at, c.product_id
 """
 )
 _PLACE = """
-WITH {cart}key AS (
+WITH over AS (
+    -- What it would go beyond, and the lock that makes this count hold: before all else, so that the orders of one
+    -- account come one after the other.
+    SELECT CASE WHEN $25::uuid IS NOT NULL
+                THEN unpaid_limit($25, $26, $27, $28, $16, $19, $29, $30, $31) END AS what
+), room AS (
+    SELECT FROM over WHERE what IS NULL
+), {cart}key AS (
     INSERT INTO idempotency_keys (user_id, operation, key, body_hash, status, body, location)
     SELECT $1::uuid, $2, $3, $4::bytea, 201, $5::bytea, $6 FROM {condition}
     ON CONFLICT DO NOTHING RETURNING true AS is_new
 ), placed AS (
     INSERT INTO orders (id, number, user_id, status, fulfilment_status, currency, total, captured, refunded, pay_by,
-                        ship_to, created_at, status_since, version)
+                        ship_to, created_at, status_since, version, client_address)
     SELECT $7, $8, $9, 'pending', 'unfulfilled', $10, $11::bigint, 0, 0, $12::timestamptz, $13::jsonb,
-           $14::timestamptz, $14::timestamptz, $15::bigint
+           $14::timestamptz, $14::timestamptz, $15::bigint, $32::text
     FROM key
 ), lines AS (
     INSERT INTO order_lines (order_id, position, product_id, sku, name, quantity, unit_price)
@@ -65,25 +74,23 @@ WITH {cart}key AS (
 ), said AS (
     INSERT INTO outbox ({columns}) SELECT said.* FROM key, {events} AS said
 ){emptied}
-SELECT is_new FROM key
+SELECT (SELECT is_new FROM key), (SELECT what FROM over)
 """
-PLACE = _PLACE.format(
-    cart="", condition="(SELECT) AS one", emptied="", columns=outbox.INSERT_COLUMNS, events=outbox.unnest(25)
-)
+PLACE = _PLACE.format(cart="", condition="room", emptied="", columns=outbox.INSERT_COLUMNS, events=outbox.unnest(33))
 # The cart's version is the condition for all else. A statement that waits for another change of the cart looks at the
 # version again when that has committed, and then finds another one; a version that is still the same means that the
 # items are still those that were read, since no item changes without it.
 _CART = """cart AS (
-    INSERT INTO carts (user_id, version) VALUES ($1, 1)
-    ON CONFLICT (user_id) DO UPDATE SET version = carts.version + 1 WHERE carts.version = $25::bigint
+    INSERT INTO carts (user_id, version) SELECT $1, 1 FROM room
+    ON CONFLICT (user_id) DO UPDATE SET version = carts.version + 1 WHERE carts.version = $33::bigint
     RETURNING true
 ), """
 _EMPTIED = """, emptied AS (
-    DELETE FROM cart_items c USING key, unnest($26::uuid[], $27::int[]) AS ordered(product_id, quantity)
+    DELETE FROM cart_items c USING key, unnest($34::uuid[], $35::int[]) AS ordered(product_id, quantity)
     WHERE c.user_id = $1 AND c.product_id = ordered.product_id AND c.quantity = ordered.quantity
 )"""
 PLACE_CART = _PLACE.format(
-    cart=_CART, condition="cart", emptied=_EMPTIED, columns=outbox.INSERT_COLUMNS, events=outbox.unnest(28)
+    cart=_CART, condition="cart", emptied=_EMPTIED, columns=outbox.INSERT_COLUMNS, events=outbox.unnest(36)
 )
 FIND_KEPT = """
 SELECT body_hash AS kept_hash, status AS kept_status, body AS kept_body, location AS kept_location
@@ -96,6 +103,29 @@ SELECT coalesce((SELECT version FROM carts WHERE user_id = $1), 0) AS version,
 KEEP_DECIDED = "UPDATE idempotency_keys SET body = $4 WHERE user_id = $1 AND operation = $2 AND key = $3"
 
 
+UNPAID_UNTIL = """
+SELECT min(unpaid.pay_by) AS until,
+       greatest($4::int, floor($5::float8 * coalesce(
+           (SELECT coalesce(on_hand, available) FROM stock_levels WHERE product_id = $3), 0)))::int AS pieces
+FROM (
+    SELECT id, pay_by FROM orders WHERE user_id = $1 AND client_address IS NOT NULL
+    UNION
+    SELECT id, pay_by FROM orders WHERE client_address = $2
+) AS unpaid
+WHERE $3::uuid IS NULL OR EXISTS (
+    SELECT FROM order_lines AS line WHERE line.order_id = unpaid.id AND line.product_id = $3)
+"""
+UNKNOWN = "unknown"
+"""Stands for the address of a client that none is known of: its orders count for the account alone."""
+
+
+class Outcome(NamedTuple):
+    """Whether the order was written, and else which limit there was no room in (None: it was not for a limit)."""
+
+    is_new: bool
+    over: str | None
+
+
 @dataclass(frozen=True, slots=True)
 class Found:
     """What stands before an order is made. `kept`: the request was carried out before, and nothing else was read."""
@@ -104,6 +134,7 @@ class Found:
     number: int
     customer_is_active: bool | None
     """Of the customer that was asked for; None: not known."""
+    email_is_confirmed: bool
     products: dict[UUID, Product]
     cart: list[LineIn]
     cart_version: int
@@ -149,6 +180,7 @@ class NewOrder:
     details: dict[str, Any] | None
     payment_token: str | None
     cart: OrderedCart | None
+    limits: UnpaidLimits | None
     version: int
     status: Status = Status.PENDING
     fulfilment_status: FulfilmentStatus = FulfilmentStatus.UNFULFILLED
@@ -157,8 +189,8 @@ class NewOrder:
 
 async def place(
     connection: HotConn, new: NewOrder, events: Sequence[Event], key: Key, body: bytes, location: str
-) -> bool:
-    """Writes the order, or nothing at all and returns False: the key was used before, or the cart has changed.
+) -> Outcome:
+    """Writes the order, or nothing at all: the key was used before, the cart has changed, or a limit is reached.
 
     Hot: one statement, which is the transaction. The key's insert waits for a duplicate request that is under way, and
     everything else depends on it, so that one key can't make two orders (`benchmarks/`: place an order). Of an order
@@ -169,7 +201,7 @@ async def place(
     if cart is not None:
         items = cart.items
         of_cart = (cart.version, [item.product_id for item in items], [item.quantity for item in items])
-    is_new = await connection.fetchval(
+    is_new, over = await connection.fetchrow(
         PLACE if cart is None else PLACE_CART,
         *(new.actor_id, key.operation, key.value, key.body_hash, body, location),
         *(new.id, new.number, new.user_id, new.currency, new.total, new.pay_by),
@@ -180,11 +212,33 @@ async def place(
         [line.quantity for line in lines],
         [line.unit_price for line in lines],
         *(new.actor, new.actor_id, json.dumps(new.details) if new.details else None, new.payment_token),
+        *_limit_values(new),
         *of_cart,
         *outbox.columns(events),
     )
     connection.added_events = bool(is_new)
-    return bool(is_new)
+    return Outcome(bool(is_new), over)
+
+
+def _limit_values(new: NewOrder) -> tuple[Any, ...]:
+    """$25 to $32: what `unpaid_limit` is asked (nothing, where the first is null), and what the order is counted by."""
+    limits = new.limits
+    if limits is None or not limits.any:
+        return (*(None,) * 7, limits and (limits.address or UNKNOWN))
+    pieces = (largest(new.lines), limits.stock_share, limits.least_pieces)
+    orders = (limits.account, limits.address, limits.orders, limits.orders_of_address)
+    return (*orders, *pieces, limits.address or UNKNOWN)
+
+
+async def unpaid_until(connection: HotConn, limits: UnpaidLimits, what: str) -> tuple[datetime | None, int]:
+    """When the first of those unpaid orders that leave no room ends, and how many pieces of the product are the limit.
+    `what`: as `unpaid_limit` says."""
+    product_id = None if what in ("account", "address") else UUID(what)
+    address = None if what == "account" else limits.address
+    account = None if what == "address" else limits.account
+    pieces = (limits.least_pieces or 0, limits.stock_share)
+    row = await connection.fetchrow(UNPAID_UNTIL, account, address, product_id, *pieces)
+    return row["until"], row["pieces"]
 
 
 async def kept(connection: HotConn, user_id: UUID, key: Key) -> KeptAnswer | None:
@@ -211,6 +265,8 @@ def _found(rows: Sequence[Any], key: Key) -> Found:
         kept=_kept(first, key) if first["kept_hash"] is not None else None,
         number=first["number"],
         customer_is_active=first["customer_is_active"],
+        # One who was known before this was kept counts as confirmed; one who was not heard of yet has just registered.
+        email_is_confirmed=bool(first["is_confirmed"]),
         products={row["product_id"]: _product(row) for row in known if row["sku"] is not None},
         cart=[LineIn(product_id=row["product_id"], quantity=row["quantity"]) for row in known if row["quantity"]],
         cart_version=first["cart_version"],

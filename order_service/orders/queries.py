@@ -16,7 +16,7 @@ from service_kit.messaging import outbox
 
 LOCK = """
 SELECT id, number, user_id, status, currency, total, captured, refunded, refunding, pay_by, ship_to, version,
-       status_since, delivered_at
+       status_since, delivered_at, client_address
 FROM orders WHERE id = ANY($1::uuid[]) ORDER BY id FOR UPDATE
 """
 SHIPMENTS = """
@@ -28,7 +28,8 @@ SAVE = f"""
 WITH saved AS (
     UPDATE orders SET status = n.status, fulfilment_status = n.fulfilment_status, captured = n.captured,
         status_since = n.status_since, delivered_at = n.delivered_at,
-        version = n.version, standing_still = NULL
+        version = n.version, standing_still = NULL,
+        client_address = CASE WHEN n.status IN ('pending', 'awaiting_payment') THEN orders.client_address END
     FROM unnest($1::uuid[], $2::text[], $3::text[], $4::bigint[], $5::timestamptz[], $6::timestamptz[],
                 $7::bigint[])
         AS n(id, status, fulfilment_status, captured, status_since, delivered_at, version)
@@ -259,4 +260,5 @@ def _state(row: Any) -> OrderState:
         version=row["version"],
         status_since=row["status_since"],
         delivered_at=row["delivered_at"],
+        client_address=row["client_address"],
     )

@@ -89,6 +89,7 @@ class OrderState:
     status_since: datetime
     refunding: int = 0
     delivered_at: datetime | None = None
+    client_address: str | None = None
     shipments: dict[UUID, Shipment] = field(default_factory=dict)
     seen_shipments: set[UUID] = field(default_factory=set)
     """Those that changed since the order was loaded."""

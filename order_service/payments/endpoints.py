@@ -7,8 +7,10 @@ from fastapi import Depends, Header, Query, Request, Response
 
 from contracts.permissions import Permission
 from order_service.orders import listing
+from order_service.orders.limits import EXEMPT
 from order_service.payments import queries, refunds, use_cases
 from order_service.payments.gateway import Gateway, WebhookSignatureWrong
+from order_service.payments.limits import TooManyFailedPayments, TriedBy
 from order_service.payments.models import (
     NotAwaitingPayment,
     NothingToPay,
@@ -24,6 +26,7 @@ from order_service.payments.schemas import PaymentIn, PaymentOut, RefundIn, Refu
 from service_kit.database import HotTx, Tx
 from service_kit.http import idempotency
 from service_kit.http.answers import problems
+from service_kit.http.client import client_network
 from service_kit.http.hot_route import hot_route
 from service_kit.http.idempotency import (
     IdempotencyKey,
@@ -61,6 +64,7 @@ Reader = Annotated[Principal, Requires(Permission.PAYMENTS_READ)]
         NotAwaitingPayment,
         NothingToPay,
         PaymentUnderWay,
+        TooManyFailedPayments,
         IdempotencyKeyMissing,
         IdempotencyKeyReused,
         IdempotencyKeyInUse,
@@ -75,7 +79,9 @@ async def pay(
 
     Try again with the same key after a `503` or a lost connection: the card is never charged twice.
     """
-    wanted = use_cases.Request(order_id, body.token, who.user_id, await _paid_by(request, who), key, answer=_written)
+    payer = None if who.may(EXEMPT) else TriedBy(who.user_id, client_network(request))
+    owner = await _paid_by(request, who)
+    wanted = use_cases.Request(order_id, body.token, who.user_id, owner, key, answer=_written, payer=payer)
     result = await use_cases.pay(runtime, wanted)
     if isinstance(result, KeptAnswer):
         return result.response()

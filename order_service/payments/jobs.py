@@ -1,12 +1,15 @@
 """What nobody calls for: payments that nobody heard of again, refunds, and tokens that came with an order."""
 
 from datetime import timedelta
+from typing import cast
 from uuid import UUID
 
-from order_service.payments import queries, refund_settlement, refunds, use_cases
+from order_service.payments import queries, refund_settlement, refunds, trying_queries, use_cases
 from order_service.payments.gateway import Gateway
+from order_service.payments.limits import tries_per_hour
 from order_service.payments.opening import call_ends
 from order_service.payments.tokens import TokenPayments
+from order_service.settings import Settings
 from service_kit.clock import utcnow
 from service_kit.jobs import Job, all_of
 from service_kit.runtime import Runtime
@@ -40,18 +43,26 @@ async def carry_out_refunds(runtime: Runtime) -> None:
 async def pay_by_tokens(runtime: Runtime) -> None:
     """Pays the orders whose stock was reserved and whose payment was not begun at once: a process has crashed, or its
     database was away."""
+    tries = tries_per_hour(cast(Settings, runtime.settings))
     due: list[UUID] = []
     while True:
         async with runtime.database.hot() as connection:
-            found = await queries.tokens_due(connection, BATCH)
+            found = await trying_queries.tokens_due(connection, BATCH, *tries)
         if not found or found == due:  # what could not be opened is found again: it is for the next run
             return
         due = found
         await runtime.resource(TokenPayments).pay(due)
 
 
+async def prune_client_addresses(runtime: Runtime) -> None:
+    """Where a payment was tried from is kept for the hour in which tries are counted."""
+    async with runtime.database.hot() as connection:
+        await trying_queries.prune_client_addresses(connection)
+
+
 JOBS = (
     Job("pay-by-token", pay_by_tokens, every=timedelta(seconds=1)),
     Job("reconcile-payments", reconcile_payments, every=timedelta(seconds=1)),
+    Job("prune-client-addresses", prune_client_addresses, every=timedelta(minutes=5)),
     Job(refunds.JOB, carry_out_refunds, every=timedelta(seconds=1), woken_by=queries.REFUNDS_REQUESTED),
 )

@@ -74,6 +74,12 @@ class Payment(Base, table=True):
         Index("uq_payments_gateway_charge", "gateway", "gateway_charge_id", unique=True),
         # One at a time, so that two cards are never charged for one order by a double click.
         Index("uq_payments_pending", "order_id", unique=True, postgresql_where=text("status = 'pending'")),
+        Index("ix_payments_tried_user", "user_id", "created_at", postgresql_where=text("status <> 'succeeded'")),
+        Index(
+            "ix_payments_tried_address",
+            *("client_address", "created_at"),
+            postgresql_where=text("client_address IS NOT NULL"),
+        ),
         Index("ix_payments_check_at", "check_at", postgresql_where=text("status = 'pending'")),
     )
 
@@ -93,6 +99,7 @@ class Payment(Base, table=True):
     check_at: datetime = Field(default_factory=utcnow)
     created_at: datetime = Field(default_factory=utcnow)
     settled_at: datetime | None = None
+    client_address: str | None = Field(default=None, description="who tried to pay, for an hour; null: staff, or none")
 
     @property
     def gateway_key(self) -> str:

@@ -12,6 +12,7 @@ from order_service.orders.models import Status
 from order_service.orders.state import OrderState
 from order_service.payments import queries
 from order_service.payments.gateway import Gateway
+from order_service.payments.limits import check_order
 from order_service.payments.models import (
     Account,
     NotAwaitingPayment,
@@ -20,6 +21,7 @@ from order_service.payments.models import (
     PaymentState,
     PaymentUnderWay,
 )
+from order_service.settings import Settings
 from service_kit.clock import utcnow
 from service_kit.database import HotTx
 from service_kit.problems import Problem, not_found
@@ -38,6 +40,9 @@ class Opening:
     opened_by: UUID | None = None
     request_key: str | None = None
     token: str | None = field(default=None, repr=False)
+    address: str | None = None
+    held_to: Settings | None = None
+    """Whose limit of failed payments holds; None: none does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +88,8 @@ async def open_payments(tx: HotTx, gateway: Gateway, openings: Sequence[Opening]
 def _opened(gateway: Gateway, order: OrderState, account: Account, opening: Opening) -> Payment:
     if order.status != Status.AWAITING_PAYMENT:
         raise NotAwaitingPayment(order_status=str(order.status))
+    if opening.held_to is not None:
+        check_order(account, opening.held_to, order.pay_by, utcnow())
     if any(payment.status == PaymentState.PENDING for payment in account.payments):
         raise PaymentUnderWay(retry_after=1)
     amount = order.total - order.kept
@@ -99,6 +106,7 @@ def _opened(gateway: Gateway, order: OrderState, account: Account, opening: Open
         request_key=opening.request_key,
         call_until=until,
         check_at=until,
+        client_address=opening.address if opening.opened_by else order.client_address,
     )
 
 

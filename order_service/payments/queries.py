@@ -24,7 +24,7 @@ REFUND_COLUMNS = ", ".join(Refund.model_fields)
 
 _PAYMENT_TYPES = (
     *("uuid", "uuid", "uuid", "bigint", "text", "text", "text", "text", "uuid", "text", "text", "int"),
-    *("timestamptz", "timestamptz", "timestamptz", "timestamptz"),
+    *("timestamptz", "timestamptz", "timestamptz", "timestamptz", "text"),
 )
 _INSERT_PAYMENTS = f"""
 WITH payment AS (
@@ -32,7 +32,7 @@ WITH payment AS (
     SELECT * FROM unnest({", ".join(f"${n}::{type}[]" for n, type in enumerate(_PAYMENT_TYPES, 1))})
 ), token AS (
     INSERT INTO payment_tokens (order_id, token, created_at)
-    SELECT given.*, now() FROM unnest($17::uuid[], $18::text[]) AS given
+    SELECT given.*, now() FROM unnest(${len(_PAYMENT_TYPES) + 1}::uuid[], ${len(_PAYMENT_TYPES) + 2}::text[]) AS given
     ON CONFLICT (order_id) DO UPDATE SET token = excluded.token
 )
 INSERT INTO outbox ({outbox.INSERT_COLUMNS}) SELECT * FROM {outbox.unnest(len(_PAYMENT_TYPES) + 3)}
@@ -97,14 +97,6 @@ WHERE id IN (
     ORDER BY check_at LIMIT $4 FOR UPDATE SKIP LOCKED
 )
 RETURNING {PAYMENT_COLUMNS}
-"""
-
-_TOKENS_DUE = """
-SELECT t.order_id
-FROM payment_tokens t JOIN orders o ON o.id = t.order_id
-WHERE o.status = 'awaiting_payment'
-  AND NOT EXISTS (SELECT FROM payments p WHERE p.order_id = t.order_id AND p.status = 'pending')
-ORDER BY t.order_id LIMIT $1
 """
 
 _CARD_OF = """
@@ -291,11 +283,6 @@ async def take(door: HotConn, payment_id: UUID, now: datetime, until: datetime) 
 async def take_due(door: HotConn, gateway: str, now: datetime, until: datetime, limit: int) -> list[Payment]:
     """Pending payments that are to be looked at now; ours to ask until `until`."""
     return [Payment(**row) for row in await door.fetch(_TAKE_DUE, now, until, gateway, limit)]
-
-
-async def tokens_due(door: HotConn, limit: int) -> list[UUID]:
-    """Orders that await payment, came with a token, and have no payment under way."""
-    return [row[0] for row in await door.fetch(_TOKENS_DUE, limit)]
 
 
 async def tokens_of(door: HotTx | HotConn, order_ids: Sequence[UUID]) -> dict[UUID, str]:

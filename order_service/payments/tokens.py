@@ -6,14 +6,17 @@ gateway has as many requests as it gets from us, is opened together.
 
 import asyncio
 from collections.abc import Iterable, Sequence
+from typing import cast
 from uuid import UUID
 
 import structlog
 
-from order_service.payments import queries, use_cases
+from order_service.payments import trying_queries, use_cases
 from order_service.payments.gateway import Gateway
+from order_service.payments.limits import tries_per_hour
 from order_service.payments.models import Payment
 from order_service.payments.opening import Opened, Opening, open_payments
+from order_service.settings import Settings
 from service_kit.jobs import all_of
 from service_kit.runtime import Runtime
 
@@ -93,9 +96,9 @@ class TokenPayments:
 
     async def _opened(self, order_ids: Sequence[UUID]) -> list[Opened]:
         """The payments that could be opened; the other orders have no token, have ended, or somebody was faster."""
-        database = self._runtime.database
+        database, tries = self._runtime.database, tries_per_hour(cast(Settings, self._runtime.settings))
         async with database.hot() as connection:
-            with_token = await queries.tokens_of(connection, order_ids)
+            with_token = await trying_queries.tokens_to_try(connection, order_ids, *tries)
         if not with_token:
             return []
         async with database.hot_tx() as tx:

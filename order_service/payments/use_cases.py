@@ -5,12 +5,14 @@ request, the reconciler, a verify or a webhook takes it from there, and none of 
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import cast
 from uuid import UUID
 
-from order_service.payments import queries, settlement
+from order_service.payments import queries, settlement, trying_queries
 from order_service.payments.gateway import Charge, ChargeEvent, Gateway, NoAnswer, Refused
+from order_service.payments.limits import NEVER_CHARGED, TriedBy, check_tries
 from order_service.payments.models import (
     ChargeReport,
     Payment,
@@ -18,6 +20,7 @@ from order_service.payments.models import (
 )
 from order_service.payments.opening import Opening, call_ends, open_payments
 from order_service.payments.settlement import charge_report, failed, settle
+from order_service.settings import Settings
 from service_kit.batching import Batching
 from service_kit.clock import utcnow
 from service_kit.database import Database
@@ -44,18 +47,24 @@ class Request:
     key: idempotency.Key
     answer: Callable[[Payment], tuple[bytes, str]]
     """Body and Location of the answer about a payment."""
+    payer: TriedBy | None = None
+    """Whose failed payments are counted; None: nobody's."""
 
 
 async def pay(runtime: Runtime, request: Request) -> Payment | KeptAnswer:
     """Opens a payment of all that the order still wants, and charges it; a twin gets the first one's answer.
 
-    Raises: NotFound, NotAwaitingPayment, NothingToPay, PaymentUnderWay, IdempotencyKeyInUse, Unavailable.
+    Raises: NotFound, NotAwaitingPayment, NothingToPay, PaymentUnderWay, TooManyFailedPayments, IdempotencyKeyInUse,
+    Unavailable.
     """
-    gateway = runtime.resource(Gateway)
+    gateway, settings = runtime.resource(Gateway), cast(Settings, runtime.settings)
     async with runtime.database.hot_tx() as tx:
         kept = await idempotency.claim(tx, request.by, request.key)
         if kept is None:
             opening = Opening(request.order_id, request.owner, request.by, request.key.value, request.token)
+            if request.payer is not None and settings.limits:
+                check_tries(*await trying_queries.tries(tx, request.payer), settings, utcnow())
+                opening = replace(opening, address=request.payer.address, held_to=settings)
             [opened] = await open_payments(tx, gateway, [opening])
             if isinstance(opened, Problem):
                 raise opened
@@ -155,7 +164,7 @@ async def note(runtime: Runtime, payment: Payment, answer: Charge | Refused | No
         case Charge(status="pending"):
             await _give_back(runtime, payment, _next_look(payment), answer.id)
         case Charge() | Refused() | None:
-            report = charge_report(payment, answer) if answer else failed(payment, "never-charged")
+            report = charge_report(payment, answer) if answer else failed(payment, NEVER_CHARGED)
             await _settle(runtime, report)
 
 

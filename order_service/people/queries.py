@@ -51,6 +51,9 @@ FORGET_RETURNS = """
 UPDATE returns SET reason = NULL, refusal = NULL
 WHERE user_id = ANY($1::uuid[]) AND (reason IS NOT NULL OR refusal IS NOT NULL)
 """
+FORGET_ADDRESSES_OF_PAYERS = """
+UPDATE payments SET client_address = NULL WHERE user_id = ANY($1::uuid[]) AND client_address IS NOT NULL
+"""
 # Kept answers show the address; also those to staff who ordered for the customer.
 FORGET_ANSWERS = "DELETE FROM idempotency_keys WHERE user_id = ANY($1::uuid[])"
 FORGET_ANSWERS_TO_STAFF = """
@@ -73,7 +76,8 @@ async def lock_unpaid(tx: HotTx, user_ids: Collection[UUID]) -> list[UUID]:
 async def forget(tx: HotTx, user_ids: Collection[UUID]) -> None:
     """Takes the person out of their orders, but for those that may still be paid."""
     await tx.execute(FORGET_SHIP_TO, list(user_ids), list(BEFORE_PAID))
-    for statement in (FORGET_REASONS, FORGET_RETURNS, FORGET_ANSWERS, FORGET_ANSWERS_TO_STAFF):
+    statements = (FORGET_REASONS, FORGET_RETURNS, FORGET_ADDRESSES_OF_PAYERS, FORGET_ANSWERS, FORGET_ANSWERS_TO_STAFF)
+    for statement in statements:
         await tx.execute(statement, list(user_ids))
 
 

@@ -1,7 +1,7 @@
 """Where a request comes from, as far as that can be believed."""
 
 from collections.abc import Sequence
-from ipaddress import IPv4Network, IPv6Network, ip_address
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
 from fastapi import Request
 
@@ -20,6 +20,15 @@ def client_address(request: Request) -> str:
     while hops and _is_in(address, trusted):
         address = hops.pop()
     return _plain(address)
+
+
+def client_network(request: Request) -> str | None:
+    """What limits count a client by: the IPv4 address, or the /64 network of an IPv6 address, since each customer of a
+    provider has at least so many of those. None: no address is known."""
+    address = client_address(request)
+    if address == "unknown":
+        return None
+    return str(ip_network(f"{address}/64", strict=False)) if ":" in address else address
 
 
 def _is_in(address: str, networks: Networks) -> bool:

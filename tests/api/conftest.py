@@ -38,6 +38,7 @@ def examined(request: pytest.FixtureRequest) -> Open:
                 "gateway_url": gateway.process.url,
                 "gateway_api_key": API_KEY,
                 "gateway_webhook_secret": SECRET,
+                "limits": False,  # one customer sends everything
             }
         with live(f"{service}_service", **settings) as running:
             yield Examined(service, running)

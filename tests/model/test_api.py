@@ -18,6 +18,7 @@ def api(gateway: GatewayProcess) -> Iterator[Api]:
         gateway_url=gateway.process.url,
         gateway_api_key=API_KEY,
         gateway_webhook_secret=SECRET,
+        limits=False,  # one customer does it all
     )
     with start_blocking_portal() as portal, portal.wrap_async_context_manager(service) as served:
         yield Api(portal, served, gateway)

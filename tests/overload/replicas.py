@@ -36,6 +36,7 @@ class Replica:
             "PUBLIC_ISSUER": tokens.ISSUER,
             "JWKS_URL": f"http://{NOBODY}/",
             "LOG_LEVEL": "WARNING",
+            "ORDER_LIMITS": "off",
             **{name.upper(): str(value) for name, value in NEEDED.get(service.removesuffix("_service"), {}).items()},
             **settings,
         }

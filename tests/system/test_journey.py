@@ -23,8 +23,8 @@ async def test_from_the_cart_to_the_refund(world: World) -> None:
     cart = await customer.call("order", "GET", "/cart")
     assert [(item["product_id"], item["quantity"]) for item in cart["items"]] == [(lantern, 3)]
 
-    seen = {"cart_version": cart["version"], "expected_total": cart["total"]}
-    body = {"from_cart": True, "ship_to": ADDRESS, **seen}
+    shown = {"cart_version": cart["version"], "expected_total": cart["total"]}
+    body = {"from_cart": True, "ship_to": ADDRESS, **shown}
     placed = await customer.call("order", "POST", "/orders", json=body, headers={"Idempotency-Key": "first"})
     order_id = placed["id"]
     assert placed["total"] == {"amount": 3 * 339, "currency": "GBP"}

@@ -7,6 +7,7 @@ from uuid import UUID
 from sqlmodel import Field
 
 from service_kit.clock import utcnow
+from service_kit.http.rate_limit import rate_limit_headers
 from service_kit.problems import TooManyRequests
 from user_service.base import Base
 
@@ -30,16 +31,13 @@ class Limit:
         return HOUR / (self.per_hour - self.at_once)
 
     def refusal(self, full_until: datetime) -> TooManyRequests:
-        """What the caller is told, with `RateLimit` headers as in draft-ietf-httpapi-ratelimit-headers."""
+        """What the caller is told."""
         left = full_until + self.interval - self.interval * self.at_once - utcnow()
         seconds = max(1, -int(-left.total_seconds() // 1))
         return TooManyRequests(
             seconds=seconds,
             retry_after=seconds,
-            headers={
-                "RateLimit-Policy": f'"{self.name}";q={self.per_hour};w=3600',
-                "RateLimit": f'"{self.name}";r=0;t={seconds}',
-            },
+            headers=rate_limit_headers(self.name, self.per_hour, seconds, window=3600),
         )
 
 

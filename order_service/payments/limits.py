@@ -1,0 +1,68 @@
+"""How many cards may be declined: whoever tries stolen ones needs many tries, a customer needs a few."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from order_service.payments.models import Account, PaymentState
+from order_service.settings import Settings
+from service_kit.http.rate_limit import rate_limit_headers
+from service_kit.problems import Problem
+
+HOUR = timedelta(hours=1)
+NEVER_CHARGED = "never-charged"
+"""The failure reason of a payment that no card was charged for: nobody declined it."""
+
+
+class TooManyFailedPayments(Problem, status=429, type="too-many-failed-payments"):
+    """{limit} payments of this {of} have failed, which is the most: {advice}."""
+
+    @classmethod
+    def at(cls, limit: int, of: str, seconds: int, window: int | None = 3600) -> "TooManyFailedPayments":
+        advice = "try again later" if window else "place a new order, or ask us for help"
+        headers = rate_limit_headers("failed-payments", limit, seconds, window)
+        return cls(limit=limit, of=of, advice=advice, retry_after=seconds, headers=headers)
+
+
+@dataclass(frozen=True, slots=True)
+class Tries:
+    """Payments of the last hour that failed or are under way, and when the first of them was opened."""
+
+    count: int
+    since: datetime | None
+
+    def check(self, limit: int, of: str, now: datetime) -> None:
+        """Raises: TooManyFailedPayments."""
+        if limit and self.count >= limit:
+            left = (self.since or now) + HOUR - now
+            raise TooManyFailedPayments.at(limit, of, max(1, int(left.total_seconds()) + 1))
+
+
+@dataclass(frozen=True, slots=True)
+class TriedBy:
+    """Whose tries are counted: the account's, and the client address's (None: it is not known)."""
+
+    account: UUID
+    address: str | None
+
+
+def tries_per_hour(settings: Settings) -> tuple[int, int]:
+    """Of an account, and from a client address; 0: no limit."""
+    if not settings.limits:
+        return 0, 0
+    return settings.failed_payments_per_hour, settings.failed_payments_per_hour_and_address
+
+
+def check_tries(by_account: Tries, by_address: Tries, settings: Settings, now: datetime) -> None:
+    """Raises: TooManyFailedPayments."""
+    by_account.check(settings.failed_payments_per_hour, "account", now)
+    by_address.check(settings.failed_payments_per_hour_and_address, "address", now)
+
+
+def check_order(account: Account, settings: Settings, pay_by: datetime, now: datetime) -> None:
+    """Raises: TooManyFailedPayments. It ends with the order, which is why it is told when that is."""
+    failed = [each for each in account.payments if each.status == PaymentState.FAILED]
+    declined = sum(each.failure_reason != NEVER_CHARGED for each in failed)
+    if settings.failed_payments_per_order and declined >= settings.failed_payments_per_order:
+        seconds = max(1, int((pay_by - now).total_seconds()) + 1)
+        raise TooManyFailedPayments.at(settings.failed_payments_per_order, "order", seconds, window=None)
