@@ -17,6 +17,7 @@ from inventory_service.settings import Settings
 from inventory_service.shipments import endpoints as shipments
 from inventory_service.stock import endpoints as stock
 from inventory_service.stock import use_cases as stock_use_cases
+from inventory_service.stock.models import STOCK_CHANGED
 from inventory_service.suppliers import endpoints as suppliers
 from inventory_service.warehouses import endpoints as warehouses
 from service_kit.http import idempotency
@@ -41,7 +42,13 @@ def create(settings: Settings | None = None) -> FastAPI:
         ],
         consumers=[reservation_consumers, return_consumers, catalogue_consumers, people_consumers],
         jobs=[
-            Job("publish-stock-levels", stock_use_cases.publish_levels, every=timedelta(milliseconds=100)),
+            Job(
+                "publish-stock-levels",
+                stock_use_cases.publish_levels,
+                every=timedelta(milliseconds=100),
+                woken_by=STOCK_CHANGED,
+                at_most_every=timedelta(milliseconds=100),
+            ),
             Job("expire-batches", stock_use_cases.expire_batches, every=timedelta(seconds=5)),
             Job("expire-reservations", reservation_use_cases.expire, every=timedelta(seconds=5)),
             Job("prune-idempotency-keys", idempotency.prune, every=timedelta(minutes=1)),

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -26,12 +27,14 @@ RUNS = Counter("job_runs_total", "Runs of background jobs", ["job", "outcome"])
 @dataclass(frozen=True)
 class Job:
     """`run` is called every `every`, and at once after `Jobs.wake(name)` or after a commit that sends the signal
-    `woken_by`. What comes while it runs is for the run that follows at once. Several processes may run it at once."""
+    `woken_by`. What comes while it runs is for the run that follows at once, or when `at_most_every` has passed since
+    the one before began. Several processes may run it at once."""
 
     name: str
     run: "Callable[[Runtime], Awaitable[None]]"
     every: timedelta
     woken_by: str | None = None
+    at_most_every: timedelta = timedelta(0)
 
 
 class Jobs:
@@ -76,12 +79,15 @@ class Jobs:
         wake, pause = self._wakes[job.name], SHORTEST_PAUSE
         while not self._stopping.is_set():
             wake.clear()
+            may_follow = time.monotonic() + job.at_most_every.total_seconds()
             if await self._run(job, runtime):
                 pause = SHORTEST_PAUSE
             else:  # who wakes it can't know that there is nothing to work on
                 await _passed(self._stopping, pause)
                 pause = min(2 * pause, LONGEST_PAUSE)
             await _passed(wake, job.every.total_seconds())
+            if (left := may_follow - time.monotonic()) > 0:
+                await _passed(self._stopping, left)
 
     async def _run(self, job: Job, runtime: "Runtime") -> bool:
         """Whether it had a database to work on."""

@@ -55,7 +55,9 @@ class ServiceSettings(KafkaSettings, DatabaseSettings, BaseSettings):
     )
 
     event_patience_ms: int = Field(
-        default=0, ge=0, description="how long the broker may gather events for us, which then cost less; 0: not at all"
+        default=0,
+        ge=0,
+        description="least time between two batches of events, which then cost less; none waits behind a quiet time",
     )
     event_attempts: int = Field(
         default=5, ge=1, description="how often a failing event is tried before it is a dead letter"

@@ -12,8 +12,10 @@ from inventory_service.reservations.allocation import Share
 from inventory_service.reservations.desk import Desk, Held
 from inventory_service.reservations.models import Reservation, ReservationLine, ReservationStatus
 from inventory_service.shipments import queries as shipments
+from inventory_service.stock.models import STOCK_CHANGED
 from service_kit.database import HotTx, Tx
 from service_kit.database.keyset import Position, Slice, keyset
+from service_kit.database.signals import signal
 from service_kit.messaging import outbox
 
 LOCK = """
@@ -93,6 +95,7 @@ async def store(tx: HotTx, desk: Desk, traceparents: Sequence[str | None]) -> No
         *shipments.columns(desk.new_shipments), *outbox.columns(desk.said, traceparents),
     )  # fmt: skip
     tx.added_events = True
+    signal(tx, STOCK_CHANGED)
 
 
 async def drop_shares(tx: HotTx, held: Iterable[Held]) -> None:

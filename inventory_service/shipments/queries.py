@@ -12,9 +12,11 @@ from sqlmodel import select
 from contracts.events.base import Event
 from contracts.quantity import ProductQuantity
 from inventory_service.shipments.models import NewShipment, Shipment, ShipmentStatus
+from inventory_service.stock.models import STOCK_CHANGED
 from service_kit.clock import utcnow
 from service_kit.database import HotConn, HotTx, Tx
 from service_kit.database.keyset import Position, Slice, keyset
+from service_kit.database.signals import signal
 from service_kit.ids import uuid7
 from service_kit.messaging import outbox
 
@@ -174,6 +176,7 @@ async def store_dispatch(
     except asyncpg.CheckViolationError as error:
         raise StockHasExpired if error.constraint_name == DATED_IS_THERE else error from error
     connection.added_events = bool(rows)
+    signal(connection, STOCK_CHANGED)
     return {row[0] for row in rows}
 
 

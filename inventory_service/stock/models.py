@@ -35,6 +35,10 @@ class MovementKind(StrEnum):
     RETURN = "return"
 
 
+STOCK_CHANGED = "stock-changed"
+"""A signal: there are levels to publish."""
+
+
 class StockLevel(Base, table=True):
     """How much of a product lies in a warehouse.
 

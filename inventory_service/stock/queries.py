@@ -13,10 +13,18 @@ from sqlalchemy import func
 from sqlmodel import col, select
 
 from inventory_service.stock import batch_queries
-from inventory_service.stock.models import MovementKind, StockLevel, StockMovement, StockReceipt, StockReceiptLine
+from inventory_service.stock.models import (
+    STOCK_CHANGED,
+    MovementKind,
+    StockLevel,
+    StockMovement,
+    StockReceipt,
+    StockReceiptLine,
+)
 from service_kit.clock import utcnow
 from service_kit.database import HotConn, HotTx, Tx
 from service_kit.database.keyset import Position, Slice, keyset
+from service_kit.database.signals import signal
 from service_kit.ids import uuid7
 
 LOCK_PRODUCTS = """
@@ -96,6 +104,7 @@ async def lock_products(tx: HotTx, product_ids: Collection[UUID]) -> dict[UUID, 
 async def receive(tx: HotTx, warehouse_id: UUID, quantities: Mapping[UUID, int]) -> None:
     products = sorted(quantities)
     await tx.execute(RECEIVE, warehouse_id, products, [quantities[product_id] for product_id in products])
+    signal(tx, STOCK_CHANGED)
 
 
 async def add_receipt(tx: HotTx, receipt: StockReceipt, lines: Sequence[StockReceiptLine]) -> None:
@@ -161,6 +170,7 @@ async def lock_level(tx: HotTx, product_id: UUID, warehouse_id: UUID) -> StockLe
 async def adjust(tx: HotTx, movement: StockMovement) -> None:
     """The level, which is held, and its line of the ledger."""
     await tx.execute(ADJUST, movement.product_id, movement.warehouse_id, movement.quantity)
+    signal(tx, STOCK_CHANGED)
     await tx.execute(ADD_MOVEMENT, *(getattr(movement, name) for name in StockMovement.model_fields))
 
 

@@ -19,6 +19,7 @@ from notification_service.deliveries import queries, withheld_queries
 from notification_service.deliveries.mail import compose
 from notification_service.deliveries.models import NOT_VERIFIED, Status
 from notification_service.deliveries.queries import Claimed, Outcome
+from notification_service.notifications.queries import DELIVERIES_DUE
 from service_kit.database import Database
 from service_kit.jobs import Job
 from service_kit.mail import Mailer, Refused, ServerAway
@@ -49,7 +50,7 @@ async def send_due(runtime: Runtime) -> None:
         runtime.jobs.wake(SEND_MAIL.name)
 
 
-SEND_MAIL = Job("send-mail", send_due, every=timedelta(seconds=0.5))
+SEND_MAIL = Job("send-mail", send_due, every=timedelta(seconds=0.5), woken_by=DELIVERIES_DUE)
 
 
 class _Sending:

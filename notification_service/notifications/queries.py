@@ -17,6 +17,7 @@ from notification_service.notifications.wording import Words
 from service_kit.clock import utcnow
 from service_kit.database import HotTx, Tx
 from service_kit.database.keyset import Position, Slice, keyset
+from service_kit.database.signals import signal
 from service_kit.ids import uuid7
 
 
@@ -82,12 +83,16 @@ WITH told AS (
 """
 
 
+DELIVERIES_DUE = "deliveries-due"
+"""A signal: there are messages for the job to send."""
+
+
 async def tell(tx: HotTx, news: Sequence[News]) -> None:
     """Inbox rows and e-mails for the whole batch, one of each per event, however often it comes.
 
     The recipients must be held (`recipients.queries.hold`): the statement decides by what it reads of them.
     """
-    await tx.execute(
+    inserted = await tx.execute(
         TELL,
         [uuid7() for _ in news],
         [each.event_id for each in news],
@@ -99,11 +104,14 @@ async def tell(tx: HotTx, news: Sequence[News]) -> None:
         [json.dumps(each.facts) for each in news],
         [each.happened_at for each in news],
     )
+    if inserted != "INSERT 0 0":
+        signal(tx, DELIVERIES_DUE)
 
 
 async def tell_what_waited(tx: HotTx, user_ids: Sequence[UUID]) -> None:
     """Shows these users, who are known by now, what happened before they were."""
     await tx.execute(TELL_WHAT_WAITED, user_ids)
+    signal(tx, DELIVERIES_DUE)
 
 
 @dataclass(frozen=True, slots=True)

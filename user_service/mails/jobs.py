@@ -20,7 +20,7 @@ from user_service.emails import EmailAddress
 from user_service.mails import queries
 from user_service.mails.models import Purpose
 from user_service.mails.queries import Claimed
-from user_service.mails.use_cases import hash_of, lifetime_of, new_token
+from user_service.mails.use_cases import MAILS_ASKED_FOR, hash_of, lifetime_of, new_token
 from user_service.mails.wording import compose
 from user_service.settings import Settings
 
@@ -49,7 +49,7 @@ async def send_due(runtime: Runtime) -> None:
         runtime.jobs.wake(SEND_MAILS.name)
 
 
-SEND_MAILS = Job("send-account-mails", send_due, every=timedelta(seconds=0.5))
+SEND_MAILS = Job("send-account-mails", send_due, every=timedelta(seconds=0.5), woken_by=MAILS_ASKED_FOR)
 
 
 class _Sender:

@@ -7,17 +7,21 @@ from uuid import UUID
 
 from service_kit.clock import utcnow
 from service_kit.database import Tx
+from service_kit.database.signals import signal
 from service_kit.runtime import Runtime
 from user_service.mails import queries
 from user_service.mails.models import Mail, Purpose, TokenNotGood
 from user_service.settings import Settings
 
 NOTICES_ARE_NEWS_FOR = timedelta(days=7)
+MAILS_ASKED_FOR = "mails-asked-for"
+"""A signal: there are mails for the job to send."""
 
 
 def ask_for(tx: Tx, purpose: Purpose, email: str, account_id: UUID | None) -> None:
     """The mail goes out after the commit, if there is such an account."""
     tx.add(Mail(purpose=purpose, email=email, account_id=account_id))
+    signal(tx, MAILS_ASKED_FOR)
 
 
 def lifetime_of(purpose: Purpose, settings: Settings) -> timedelta:

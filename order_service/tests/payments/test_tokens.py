@@ -1,0 +1,96 @@
+"""The token that came with an order: when it is charged, and beside whom."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from contracts.events.inventory_deduction import ReservationAccepted
+from order_service.payments import queries, tokens
+from order_service.payments.gateway import Gateway
+from order_service.tests.payments.conftest import API_KEY, SECRET, GatewayProcess, Shop, eventually
+from service_kit.clock import utcnow
+from tests.harness.service import serve
+
+
+@pytest.fixture
+async def shop(gateway: GatewayProcess, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Shop]:
+    """A service with its jobs, whose looks for tokens find nothing: what is paid, the commit has called for."""
+
+    async def nothing(*_: Any) -> list[UUID]:
+        return []
+
+    monkeypatch.setattr(queries, "tokens_due", nothing)
+    monkeypatch.setattr(queries, "take_due_refunds", nothing)
+    async with serve(
+        "order_service", service_role="all", gateway_url=gateway.process.url, gateway_api_key=API_KEY,
+        gateway_webhook_secret=SECRET, gateway_timeout_seconds=5,
+    ) as served:  # fmt: skip
+        yield Shop(served, gateway)
+
+
+async def accept(shop: Shop, *order_ids: UUID) -> None:
+    """As inventory says that their stock is reserved."""
+    await shop.served.hear(*(ReservationAccepted(order_id=id, version=1, reserved_until=utcnow()) for id in order_ids))
+
+
+async def charges_of(shop: Shop, order_id: UUID, count: int = 1) -> None:
+    async def made() -> bool:
+        return len(shop.gateway.charges(order_id)) == count
+
+    await eventually(made)
+
+
+async def test_payment_begins_with_the_commit_that_says_that_stock_is_reserved(shop: Shop) -> None:
+    paying, other = await shop.order("pending", token="tok_ok"), await shop.order("pending")
+    await accept(shop, paying, other)
+    await charges_of(shop, paying)
+    assert await shop.payments(other) == []
+
+
+async def test_a_charge_that_takes_long_holds_up_nobody(
+    shop: Shop, our_gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow, quick = await shop.order("pending", token="tok_ok"), await shop.order("pending", token="tok_ok")
+    charge, may_go_on = our_gateway.charge, asyncio.Event()
+
+    async def charging(key: str, *, order_id: UUID, **wanted: Any) -> Any:
+        if order_id == slow:
+            await may_go_on.wait()
+        return await charge(key, order_id=order_id, **wanted)
+
+    monkeypatch.setattr(our_gateway, "charge", charging)
+    await accept(shop, slow)
+    await accept(shop, quick)
+    await charges_of(shop, quick)
+    assert shop.gateway.charges(slow) == []
+    may_go_on.set()
+    await charges_of(shop, slow)
+
+
+async def test_more_than_the_gateway_is_asked_at_once_are_all_paid_once(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tokens, "AT_ONCE", 4)
+    monkeypatch.setattr(tokens, "WORTH_OPENING", 2)
+    orders = [await shop.order("pending", token="tok_ok") for _ in range(11)]
+    await accept(shop, *orders)
+    for order_id in orders:
+        await charges_of(shop, order_id)
+        assert len(await shop.payments(order_id)) == 1
+
+
+async def test_a_token_that_was_declined_meanwhile_is_not_tried_again(shop: Shop) -> None:
+    """Two processes find the same order: the second comes when the first has tried the token and it is gone."""
+    order_id = await shop.order(token="tok_declined")
+    await shop.runtime.resource(tokens.TokenPayments).pay([order_id])
+
+    async def is_gone() -> bool:
+        await shop.reconcile()
+        return await shop.tokens() == []
+
+    await eventually(is_gone)
+    await shop.runtime.resource(tokens.TokenPayments).pay([order_id])
+    assert [payment["status"] for payment in await shop.payments(order_id)] == ["failed"]
