@@ -17,8 +17,19 @@ from benchmarks.stage import Stage
 
 # Those that need the whole shop come last, so that it idles beside none of the others.
 CASES = (
-    *("place_order", "product_read", "token_check", "reserve", "relay", "consumer", "event_latency", "growth", "idle"),
-    *("checkout", "order_latency", "race", "whole_flow"),
+    *(
+        "place_order",
+        "product_read",
+        "large_orders",
+        "token_check",
+        "reserve",
+        "relay",
+        "consumer",
+        "event_latency",
+        "growth",
+        "idle",
+    ),
+    *("checkout", "order_latency", "order_to_paid", "race", "whole_flow"),
 )
 
 

@@ -1,6 +1,8 @@
 """One customer alone: into the cart, order it, wait for the stock, pay."""
 
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from uuid import uuid4
 
 import aiohttp
@@ -8,19 +10,16 @@ import aiohttp
 from benchmarks.figures import ROUNDS, Latencies, Result
 from benchmarks.goods import ADDRESS, Draw
 from benchmarks.load.client import LoadFailed
-from benchmarks.market import market
+from benchmarks.market import Market, market
 from benchmarks.stage import Stage
 
 CHECKOUTS = 100
 
 
 async def measure(stage: Stage) -> Result:
-    async with market(stage) as place:
-        headers = {"Authorization": place.bearers[0]}
-        url = place.shop.url("order")
-        async with aiohttp.ClientSession(url, headers=headers, cookie_jar=aiohttp.DummyCookieJar()) as http:
-            draw = Draw()
-            rounds = [[await _checkout(http, draw) for _ in range(CHECKOUTS)] for _ in range(ROUNDS + 1)]
+    async with market(stage) as place, customer(place) as http:
+        draw = Draw()
+        rounds = [[await checkout(http, draw) for _ in range(CHECKOUTS)] for _ in range(ROUNDS + 1)]
     found = Latencies(rounds[1:])
     rows = found.rows("checkout, cart to paid, alone", {50: 40})
     result = Result(figures={"checkout_ms": found.figures()}, rows=rows)
@@ -28,7 +27,16 @@ async def measure(stage: Stage) -> Result:
     return result
 
 
-async def _checkout(http: aiohttp.ClientSession, draw: Draw) -> float:
+@asynccontextmanager
+async def customer(place: Market) -> AsyncIterator[aiohttp.ClientSession]:
+    """Who buys alone."""
+    headers = {"Authorization": place.bearers[0]}
+    url = place.shop.url("order")
+    async with aiohttp.ClientSession(url, headers=headers, cookie_jar=aiohttp.DummyCookieJar()) as http:
+        yield http
+
+
+async def checkout(http: aiohttp.ClientSession, draw: Draw) -> float:
     """Milliseconds, through three requests."""
     [good] = draw.basket(1)
     started = time.perf_counter()

@@ -62,21 +62,21 @@ async def _measure(place: Market, lines: int, result: Result) -> None:
     result.rows.append(Row(f"its CPU time over all processes, {lines} lines", cpu, "ms/order"))
 
 
-async def flow(place: Market, draw: Draw, lines: int) -> float:
+async def flow(place: Market, draw: Draw, lines: int, orders: int = ORDERS) -> float:
     """Orders per second, from the first request until the last customer was told that the parcel left."""
-    requests = place.orders([{**draw.order(lines), "payment_token": "tok_ok"} for _ in range(ORDERS)])
+    requests = place.orders([{**draw.order(lines), "payment_token": "tok_ok"} for _ in range(orders)])
     async with _warehouse(place) as working:
         await _until("earlier orders are shipped", working, lambda: _shipped(place))
         began = uuid7()
 
         async def told() -> bool:
-            return bool(await place.value("notification", NOTIFIED, began) >= ORDERS * len(TOLD))
+            return bool(await place.value("notification", NOTIFIED, began) >= orders * len(TOLD))
 
         started = time.perf_counter()
         await send(Plan(place.port("order"), requests, CONNECTIONS), expected=201)
         await _until("every customer is told", working, told)
         await _until("every order is shipped", working, lambda: _shipped(place))
-        return ORDERS / (time.perf_counter() - started)
+        return orders / (time.perf_counter() - started)
 
 
 async def _shipped(place: Market) -> bool:

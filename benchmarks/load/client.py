@@ -29,15 +29,19 @@ def request(method: str, path: str, body: Any = None, **headers: str) -> bytes:
 
 async def send(plan: Plan, expected: int = 200) -> Load:
     """Carries the plan out in a process of its own. Raises: LoadFailed when an answer has another status."""
+    load = await carried_out(plan, "benchmarks.load.generator")
+    if set(load.statuses) != {expected}:
+        raise LoadFailed(f"expected {expected} only, got {dict(load.statuses)}")
+    return load
+
+
+async def carried_out(plan: Plan, module: str) -> Load:
+    """What came of the plan in a process that runs `module`. Raises: LoadFailed."""
     with tempfile.TemporaryDirectory(prefix="online-mart-load-") as name:
         given, got = Path(name) / "plan", Path(name) / "answer"
         given.write_bytes(pickle.dumps(plan))
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "benchmarks.load.generator", str(given), str(got), cwd=ROOT
-        )
+        process = await asyncio.create_subprocess_exec(sys.executable, "-m", module, str(given), str(got), cwd=ROOT)
         if await process.wait() != 0:
             raise LoadFailed("the load generator failed: see above")
         load: Load = pickle.loads(got.read_bytes())
-    if set(load.statuses) != {expected}:
-        raise LoadFailed(f"expected {expected} only, got {dict(load.statuses)}")
     return load

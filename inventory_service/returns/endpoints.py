@@ -7,8 +7,9 @@ from fastapi import Query
 
 from inventory_service.returns import queries, use_cases
 from inventory_service.returns.models import MoreThanExpected, ReturnReceivedOtherwise, ReturnStatus
-from inventory_service.returns.schemas import ReceiveIn, ReturnOut
+from inventory_service.returns.schemas import ReceiveIn, ReturnOut, ReturnSummary
 from service_kit.database import HotTx, Tx
+from service_kit.database.summaries import shorten
 from service_kit.http.answers import problems
 from service_kit.http.pagination import Page, Paged
 from service_kit.http.router import Router
@@ -27,9 +28,11 @@ async def list_returns(
     _: Reader,
     order_id: Annotated[UUID | None, Query(description="of this order alone")] = None,
     status: Annotated[ReturnStatus | None, Query(description="`expected`: what is still to come")] = None,
-) -> Page[ReturnOut]:
-    """Those that staff have approved, oldest first."""
-    return page.of(await queries.search(tx, page.position, order_id=order_id, status=status), ReturnOut.of)
+) -> Page[ReturnSummary]:
+    """Those that staff have approved, oldest first. Of each its first five lines, and how many it has."""
+    found = await queries.search(tx, page.position, order_id=order_id, status=status)
+    counts = await shorten(tx, found.rows)
+    return page.of(found, lambda back: ReturnSummary.shortened(back, counts[back.id]))
 
 
 @router.get("/{return_id}", summary="One return", responses=problems(NotFound))

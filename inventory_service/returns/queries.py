@@ -10,6 +10,7 @@ from sqlmodel import select
 from inventory_service.returns.models import Return, ReturnStatus
 from service_kit.database import HotTx, Tx
 from service_kit.database.keyset import Position, Slice, keyset
+from service_kit.database.summaries import without_lines
 
 EXPECT = """
 INSERT INTO returns (id, order_id, user_id, number, lines, status, version, created_at)
@@ -53,7 +54,8 @@ async def by_id(tx: Tx, return_id: UUID) -> Return | None:
 
 
 async def search(tx: Tx, position: Position, *, order_id: UUID | None, status: ReturnStatus | None) -> Slice[Return]:
-    statement = select(Return)
+    """Without their lines: `shorten` gives them the first."""
+    statement = select(Return).options(without_lines(Return))
     if order_id is not None:
         statement = statement.where(Return.order_id == order_id)
     if status is not None:

@@ -68,3 +68,14 @@ class ReturnOut(BaseModel):
     @classmethod
     def of(cls, found: Return) -> "ReturnOut":
         return cls.model_validate(found, from_attributes=True)
+
+
+class ReturnSummary(ReturnOut):
+    """A return in a list. `GET /returns/{id}` has all its lines."""
+
+    line_count: int = Field(description="how many lines it has")
+    lines: list[ReturnLineOut] = Field(description="the first five")
+
+    @classmethod
+    def shortened(cls, found: Return, line_count: int) -> "ReturnSummary":
+        return cls(**dict(ReturnOut.of(found)), line_count=line_count)

@@ -7,10 +7,18 @@ from fastapi import Query, Response
 
 from inventory_service.shipments import queries, use_cases
 from inventory_service.shipments.models import NotToDeliver, NotToDispatch, ShipmentStatus
-from inventory_service.shipments.schemas import CollectionIn, CollectionOut, DispatchIn, ParcelOut, ShipmentOut
+from inventory_service.shipments.schemas import (
+    CollectionIn,
+    CollectionOut,
+    DispatchIn,
+    ParcelOut,
+    ShipmentOut,
+    ShipmentSummary,
+)
 from inventory_service.shipments.use_cases import Parcel
 from inventory_service.stock.models import StockExpired
 from service_kit.database import HotConn, Tx
+from service_kit.database.summaries import shorten
 from service_kit.http.answers import problems
 from service_kit.http.etag import set_etag
 from service_kit.http.pagination import Page, Paged
@@ -33,10 +41,14 @@ async def list_shipments(
     order_id: Annotated[UUID | None, Query(description="of this order alone")] = None,
     status: Annotated[ShipmentStatus | None, Query(description="`created`: what waits to be dispatched")] = None,
     warehouse_id: Annotated[UUID | None, Query(description="from this warehouse alone")] = None,
-) -> Page[ShipmentOut]:
-    """Oldest first: what waits longest stands at the top. A paid order has one from each warehouse that gives to it."""
+) -> Page[ShipmentSummary]:
+    """Oldest first: what waits longest stands at the top. A paid order has one from each warehouse that gives to it.
+
+    Of each its first five lines, and how many it has.
+    """
     found = await queries.search(tx, page.position, order_id=order_id, status=status, warehouse_id=warehouse_id)
-    return page.of(found, ShipmentOut.of)
+    counts = await shorten(tx, found.rows)
+    return page.of(found, lambda shipment: ShipmentSummary.shortened(shipment, counts[shipment.id]))
 
 
 @router.get("/{shipment_id}", summary="One shipment", responses=problems(NotFound))

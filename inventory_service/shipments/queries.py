@@ -17,6 +17,7 @@ from service_kit.clock import utcnow
 from service_kit.database import HotConn, HotTx, Tx
 from service_kit.database.keyset import Position, Slice, keyset
 from service_kit.database.signals import signal
+from service_kit.database.summaries import without_lines
 from service_kit.ids import uuid7
 from service_kit.messaging import outbox
 
@@ -196,7 +197,8 @@ async def by_id(tx: Tx, shipment_id: UUID) -> Shipment | None:
 async def search(
     tx: Tx, position: Position, *, order_id: UUID | None, status: ShipmentStatus | None, warehouse_id: UUID | None
 ) -> Slice[Shipment]:
-    statement = select(Shipment)
+    """Without their lines: `shorten` gives them the first."""
+    statement = select(Shipment).options(without_lines(Shipment))
     if order_id is not None:
         statement = statement.where(Shipment.order_id == order_id)
     if status is not None:

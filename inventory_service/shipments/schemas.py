@@ -68,6 +68,17 @@ class ShipmentOut(BaseModel):
         return cls.model_validate(shipment, from_attributes=True)
 
 
+class ShipmentSummary(ShipmentOut):
+    """A shipment in a list. `GET /shipments/{id}` has all its lines."""
+
+    line_count: int = Field(description="how many lines it has")
+    lines: list[ProductQuantity] = Field(description="the first five, as they stand in the order")
+
+    @classmethod
+    def shortened(cls, shipment: Shipment, line_count: int) -> "ShipmentSummary":
+        return cls(**dict(ShipmentOut.of(shipment)), line_count=line_count)
+
+
 class ParcelOut(BaseModel):
     """A parcel that left, or why it did not: one of the two."""
 

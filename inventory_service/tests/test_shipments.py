@@ -5,7 +5,7 @@ from uuid import UUID, uuid4
 from contracts.events.inventory_deduction import StockDeducted
 from contracts.events.shipment_notification import ShipmentDelivered, ShipmentDispatched
 from contracts.quantity import ProductQuantity
-from inventory_service.tests.inventory import Inventory, fulfilment, release, reservation
+from inventory_service.tests.inventory import Inventory, expected, fulfilment, release, reservation
 from service_kit.ids import uuid7
 
 
@@ -141,3 +141,20 @@ async def test_lists_what_waits(inventory: Inventory) -> None:
     warehouse_id = (await inventory.staff.get(f"/shipments/{gone_shipment}")).json()["warehouse_id"]
     assert await found(warehouse_id=warehouse_id) == [gone_shipment]
     assert (await inventory.staff.get("/shipments", params={"status": "lost"})).status_code == 422
+
+
+async def test_lists_show_the_first_five_lines_and_how_many_there_are(inventory: Inventory) -> None:
+    """Shipments and returns: a page of parcels with 2,000 lines each must stop nobody."""
+    product_id, _ = await inventory.stocked(100)
+    order_id, lines = uuid7(), [(product_id, 1)] * 7
+    await inventory.hear(reservation(order_id, lines), fulfilment(order_id, lines))
+    [parcel] = await inventory.shipments(order_id)
+    assert (len(parcel["lines"]), parcel["line_count"]) == (5, 7)
+    whole = (await inventory.staff.get(f"/shipments/{parcel['id']}")).json()
+    assert len(whole["lines"]) == 7
+    assert whole["lines"][:5] == parcel["lines"]
+    back = expected(order_id, [(uuid7(), n) for n in range(1, 8)])
+    await inventory.hear(back)
+    [listed] = (await inventory.staff.get("/returns", params={"order_id": str(order_id)})).json()["items"]
+    assert (listed["line_count"], [line["quantity"] for line in listed["lines"]]) == (7, [1, 2, 3, 4, 5])
+    assert len((await inventory.staff.get(f"/returns/{back.return_id}")).json()["lines"]) == 7

@@ -102,10 +102,16 @@ async def _read_orders(api: Api, scope: Scope, books: Books) -> None:
         books.orders[order_id] = await api.get("order", f"/orders/{order_id}")
 
     def unfinished() -> list[str]:
-        ends = {*DELIVERED, REJECTED}
-        return [id for id in scope.orders if id not in books.orders or books.orders[id]["status"] not in ends]
+        return [id for id in scope.orders if not _is_whole(books.orders.get(id))]
 
     await _until_none(unfinished, read)
+
+
+def _is_whole(order: Mapping[str, Any] | None) -> bool:
+    """It has ended, and is known with all its lines: a list has the first few."""
+    if order is None or order["status"] not in {*DELIVERED, REJECTED}:
+        return False
+    return len(order["lines"]) == int(order["line_count"])
 
 
 async def _read_payments(api: Api, scope: Scope, books: Books) -> None:

@@ -10,10 +10,10 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from order_service.orders.models import HistoryEntry, Order, OrderLine, Status
-from order_service.orders.schemas import SUMMARY_LINES
 from service_kit.database import Tx
 from service_kit.database.doors import fetch
 from service_kit.database.keyset import Position, Slice, keyset
+from service_kit.database.summaries import SUMMARY_LINES
 from service_kit.problems import not_found
 
 LINE_COUNTS = """

@@ -11,13 +11,12 @@ from contracts.address import Address
 from contracts.money import Money
 from order_service.orders.models import HistoryEntry
 from service_kit.addresses import PostalAddress
+from service_kit.database.summaries import SUMMARY_LINES
 from service_kit.iso_codes import Currency
 from service_kit.money import MoneyIn
 from service_kit.schemas import RequestBody
 
 MAX_LINES = 2_000
-SUMMARY_LINES = 5
-"""Of each order in a list, so that the largest page of the largest orders is still small."""
 MAX_QUANTITY = 1_000_000
 MAX_AMOUNT = 10**12
 

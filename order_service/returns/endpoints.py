@@ -10,8 +10,10 @@ from order_service.orders import listing
 from order_service.orders.models import TransitionRefused
 from order_service.returns import queries, use_cases
 from order_service.returns.models import MoreThanReturnable, Return, ReturnDecided, ReturnStatus, ReturnWindowOver
-from order_service.returns.schemas import RefusalIn, ReturnIn, ReturnOut
+from order_service.returns.schemas import RefusalIn, ReturnIn, ReturnOut, ReturnSummary
 from service_kit.database import HotTx, Tx
+from service_kit.database.keyset import Slice
+from service_kit.database.summaries import shorten
 from service_kit.http import idempotency
 from service_kit.http.answers import problems
 from service_kit.http.idempotency import IdempotencyKey, IdempotencyKeyMissing, IdempotencyKeyReused
@@ -49,10 +51,10 @@ async def ask(order_id: UUID, body: ReturnIn, who: Asker, key: IdempotencyKey, t
 
 
 @router.get("/orders/{order_id}/returns", summary="An order's returns", responses=problems(NotFound))
-async def list_of_order(order_id: UUID, page: Paged, tx: Tx, who: Reader) -> Page[ReturnOut]:
-    """The first one first."""
+async def list_of_order(order_id: UUID, page: Paged, tx: Tx, who: Reader) -> Page[ReturnSummary]:
+    """The first one first. Of each its first five lines, and how many it has."""
     await listing.find(tx, order_id, _seen_by(who))
-    return page.of(await queries.of_order(tx, page.position, order_id), ReturnOut.of)
+    return await _page(tx, page, await queries.of_order(tx, page.position, order_id))
 
 
 @router.get("/returns", summary="All returns")
@@ -62,9 +64,9 @@ async def list_all(
     _: Annotated[Principal, Requires(Permission.RETURNS_READ_ANY)],
     status: Annotated[ReturnStatus | None, Query(description="`requested`: what waits for a decision")] = None,
     user_id: Annotated[UUID | None, Query(description="only this customer's")] = None,
-) -> Page[ReturnOut]:
-    """Oldest first: what waits longest stands at the top."""
-    return page.of(await queries.search(tx, page.position, status=status, user_id=user_id), ReturnOut.of)
+) -> Page[ReturnSummary]:
+    """Oldest first: what waits longest stands at the top. Of each its first five lines, and how many it has."""
+    return await _page(tx, page, await queries.search(tx, page.position, status=status, user_id=user_id))
 
 
 @router.get("/returns/{return_id}", summary="One return", responses=problems(NotFound))
@@ -96,6 +98,11 @@ async def refuse(return_id: UUID, body: RefusalIn, tx: HotTx, who: Decider) -> R
 async def withdraw(return_id: UUID, tx: HotTx, who: Asker) -> ReturnOut:
     """By whoever asked for it, until staff have decided."""
     return ReturnOut.of(await use_cases.decide(tx, return_id, ReturnStatus.WITHDRAWN, who, owner=who.user_id))
+
+
+async def _page(tx: Tx, page: Paged, found: Slice[Return]) -> Page[ReturnSummary]:
+    counts = await shorten(tx, found.rows)
+    return page.of(found, lambda back: ReturnSummary.shortened(back, counts[back.id]))
 
 
 def _seen_by(who: Principal) -> UUID | None:

@@ -6,12 +6,14 @@ from typing import Any
 from uuid import UUID
 
 from sqlmodel import select
+from sqlmodel.sql.expression import SelectOfScalar
 
 from order_service.orders.listing import LINES
 from order_service.orders.models import OrderLine
 from order_service.returns.models import Return, Returnable, ReturnStatus
 from service_kit.database import HotTx, Tx
 from service_kit.database.keyset import Position, Slice, keyset
+from service_kit.database.summaries import without_lines
 
 COLUMNS = ", ".join(Return.model_fields)
 INSERT = f"""
@@ -56,16 +58,21 @@ async def save(tx: HotTx, changed: Return) -> None:
 
 
 async def of_order(tx: Tx, position: Position, order_id: UUID) -> Slice[Return]:
-    return await keyset(tx, select(Return).where(Return.order_id == order_id), position, Return.id)
+    return await keyset(tx, _summaries().where(Return.order_id == order_id), position, Return.id)
 
 
 async def search(tx: Tx, position: Position, *, status: ReturnStatus | None, user_id: UUID | None) -> Slice[Return]:
-    statement = select(Return)
+    statement = _summaries()
     if status is not None:
         statement = statement.where(Return.status == status)
     if user_id is not None:
         statement = statement.where(Return.user_id == user_id)
     return await keyset(tx, statement, position, Return.id)
+
+
+def _summaries() -> SelectOfScalar[Return]:
+    """For a list, without their lines: `shorten` gives them the first."""
+    return select(Return).options(without_lines(Return))
 
 
 async def find(tx: Tx, return_id: UUID, owner: UUID | None) -> Return | None:

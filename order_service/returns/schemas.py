@@ -76,6 +76,17 @@ class ReturnOut(BaseModel):
         return cls(**fields, lines=[_line(line, found.currency) for line in found.lines], refund=money)
 
 
+class ReturnSummary(ReturnOut):
+    """A return in a list. `GET /returns/{id}` has all its lines."""
+
+    line_count: int = Field(description="how many lines it has")
+    lines: list[ReturnLineOut] = Field(description="the first five, at the prices that were paid")
+
+    @classmethod
+    def shortened(cls, found: Return, line_count: int) -> Self:
+        return cls(**dict(ReturnOut.of(found)), line_count=line_count)
+
+
 def _line(line: dict[str, Any], currency: str) -> ReturnLineOut:
     return ReturnLineOut(
         product_id=line["product_id"],

@@ -1,6 +1,7 @@
 """How orders are shown: one with all its lines, many by their first ones, and the lines by the page."""
 
 import itertools
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -15,10 +16,10 @@ from service_kit.clock import utcnow
 OLD_ADDRESS = {name: SHIP_TO[name] for name in ("name", "line1", "city", "country")}
 
 
-async def stored(shop: Shop, lines: int, **columns: object) -> UUID:
+async def stored(shop: Shop, lines: int, **columns: Any) -> UUID:
     """An order of so many lines."""
     now = utcnow()
-    usual = {
+    usual: dict[str, Any] = {
         "user_id": shop.customer.user_id, "status": "paid", "fulfilment_status": "unfulfilled", "currency": "GBP",
         "total": 100 * lines, "pay_by": now, "ship_to": OLD_ADDRESS, "status_since": now, "version": 5,
     }  # fmt: skip
@@ -36,7 +37,7 @@ async def stored(shop: Shop, lines: int, **columns: object) -> UUID:
 
 
 @pytest.mark.parametrize(("lines", "columns"), [(1, {}), (7, {"captured": 700, "standing_still": "nobody answers"})])
-async def test_an_order_is_what_its_schema_says(shop: Shop, lines: int, columns: dict[str, object]) -> None:
+async def test_an_order_is_what_its_schema_says(shop: Shop, lines: int, columns: dict[str, Any]) -> None:
     """PostgreSQL writes the answer: it must hold what the model would."""
     order_id = await stored(shop, lines, **columns)
     async with shop.runtime.database.tx() as tx:
@@ -78,7 +79,8 @@ async def test_a_list_shows_the_first_five_lines_and_how_many_there_are(shop: Sh
 async def test_the_lines_of_an_order_come_by_the_page(shop: Shop) -> None:
     order_id = await stored(shop, 7)
     whole = (await shop.customer.get(f"/orders/{order_id}")).json()["lines"]
-    found, cursor = [], None
+    found: list[Any] = []
+    cursor = None
     for expected in (3, 3, 1):
         params = {"limit": "3", **({"cursor": cursor} if cursor else {})}
         page = (await shop.customer.get(f"/orders/{order_id}/lines", params=params)).json()

@@ -6,7 +6,7 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import Path, Response
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from service_kit.database.doors import HotTx
 from service_kit.http.answers import problems
@@ -35,7 +35,8 @@ class DeadLetterOut(BaseModel):
     offset: int
     key: str
     type: str
-    value: str
+    value: str = Field(description="its first 4,000 bytes; the whole is in the topic's `.dlq`")
+    value_bytes: int = Field(description="how long it is in all")
     attempts: int
     error: str | None
     parked_at: datetime

@@ -71,7 +71,8 @@ _POSTPONED = """
     WHERE id = $1 AND status = 'waiting'
 """
 _LIST = """
-    SELECT id, event_id, topic, partition, "offset", key, type, value, attempts, error, parked_at, next_attempt_at,
+    SELECT id, event_id, topic, partition, "offset", key, type, substring(value FOR $4), length(value), attempts, error,
+           parked_at, next_attempt_at,
            (SELECT count(*) FROM parked_events AS later
             WHERE later.topic = parked.topic AND later.key = parked.key AND later.id > parked.id) AS behind
     FROM parked_events AS parked
@@ -86,6 +87,9 @@ _DISCARD = "DELETE FROM parked_events WHERE id = $1 AND status = 'dead' RETURNIN
 _COUNT = "SELECT count(*) FILTER (WHERE status = 'waiting'), count(*) FILTER (WHERE status = 'dead') FROM parked_events"
 
 
+SHOWN_BYTES = 4_000
+
+
 @dataclass(frozen=True)
 class DeadLetter:
     """An event that was given up on, as staff see it."""
@@ -98,6 +102,8 @@ class DeadLetter:
     key: str
     type: str
     value: str
+    """The first SHOWN_BYTES of it: a page of the largest events would be a hundred MiB."""
+    value_bytes: int
     attempts: int
     error: str | None
     parked_at: datetime
@@ -170,7 +176,7 @@ async def postponed(tx: Door, id: int, error: str, *, wait: float) -> None:
 
 async def dead_letters(tx: Door, *, after: int, limit: int) -> list[DeadLetter]:
     """In the order they were parked, from behind the id `after`."""
-    return [DeadLetter(**_readable(row)) for row in await fetch(tx, _LIST, "dead", after, limit)]
+    return [DeadLetter(**_readable(row)) for row in await fetch(tx, _LIST, "dead", after, limit, SHOWN_BYTES)]
 
 
 async def replay(tx: Door, id: int) -> tuple[UUID, str] | None:

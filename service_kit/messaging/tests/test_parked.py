@@ -200,7 +200,7 @@ async def test_staff_see_replay_and_discard(shop: Shop) -> None:
         raise ValueError(event.number)
 
     await shop.listen(never)
-    await shop.publish([paid(order, version) for version in (1, 2) for order in orders])
+    await shop.publish([paid(order, version, "7" * 6_000) for version in (1, 2) for order in orders])
 
     async def all_dead() -> bool:
         sql = "SELECT count(*) FROM parked_events WHERE status = 'dead'"
@@ -218,6 +218,8 @@ async def test_staff_see_replay_and_discard(shop: Shop) -> None:
         items = page["items"] + rest["items"]
         assert {item["key"] for item in items} == set(map(str, orders))
         assert {item["behind"] for item in items} == {1}
+        assert {len(item["value"]) for item in items} == {4_000}, "a page of them may not grow with the events"
+        assert min(item["value_bytes"] for item in items) > 6_000
         for impossible in (0, -1, 2**63, 10**30, "x"):
             assert (await client.post(f"/dead-letters/{impossible}/replay")).status_code == 422
             assert (await client.post(f"/dead-letters/{impossible}/discard")).status_code == 422
