@@ -2,8 +2,9 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,6 +13,7 @@ from local_stack.postgres import FAST_AND_FORGETFUL, EmbeddedPostgres
 from service_kit.database import Database
 from service_kit.database.doors import fetch
 from service_kit.database.faults import database_is_away
+from service_kit.database.signals import signal
 
 WORK = "SELECT count(*) FROM generate_series(1, 2000)"
 TERMINATE = """
@@ -114,3 +116,36 @@ async def test_a_statement_that_was_interrupted_takes_no_effect_afterwards(empty
     async with database.hot() as connection:
         assert await connection.fetchval("SELECT value FROM things") == 0
     await database.close()
+
+
+async def test_a_signal_is_sent_behind_the_commit_and_never_after_a_rollback(postgres: EmbeddedPostgres) -> None:
+    database = Database(postgres.superuser_url, session_pool_size=1, hot_pool_size=2)
+    found: list[object] = []
+    seen: list[object] = []
+
+    def listener(items: Sequence[object]) -> None:
+        seen.extend(items)
+        raise ValueError("a listener that fails takes nothing back")
+
+    database.signals.listen("things", listener)
+    database.signals.listen("things", found.extend)
+    doors: list[Callable[[], Any]] = [database.tx, database.hot_tx, database.hot]
+    for number, door in enumerate(doors):
+        async with door() as session:
+            await fetch(session, "SELECT 1")
+            signal(session, "things", number, "more")
+            assert found == [], "before the commit nobody may look"
+        assert found == seen == [number, "more"]
+        found.clear()
+        seen.clear()
+        with pytest.raises(LookupError):
+            await _signal_and_fail(door)
+        assert found == []
+    database.signals.forget("things", listener)
+    await database.close()
+
+
+async def _signal_and_fail(door: Callable[[], Any]) -> None:
+    async with door() as session:
+        signal(session, "things", "never")
+        raise LookupError

@@ -38,8 +38,11 @@ class NotificationSettings(ServiceSettings, service="notification"):
     """The side that listens."""
 
 
-def settings(kind: type[ServiceSettings], database_url: str, kafka: str, prefix: str, role: str = "all") -> Any:
+def settings(
+    kind: type[ServiceSettings], database_url: str, kafka: str, prefix: str, role: str = "all", **more: Any
+) -> Any:
     return kind(
+        **more,
         service_role=role,
         port=0,
         database_url=database_url,
@@ -122,9 +125,13 @@ class Shop:
         return await self._start(Messaging(chosen, database or self.orders, (), tuning))
 
     async def listen(
-        self, *handlers: Callable[..., Awaitable[None]], database: Database | None = None, tuning: Tuning = QUICK
+        self,
+        *handlers: Callable[..., Awaitable[None]],
+        database: Database | None = None,
+        tuning: Tuning = QUICK,
+        **more: Any,
     ) -> Messaging:
-        chosen = settings(NotificationSettings, self.notification_url, self.kafka, self.prefix)
+        chosen = settings(NotificationSettings, self.notification_url, self.kafka, self.prefix, **more)
         return await self._start(Messaging(chosen, database or self.notifications, (module(*handlers),), tuning))
 
     async def _start(self, messaging: Messaging) -> Messaging:

@@ -1,0 +1,38 @@
+"""A consumer that is to gather events (`EVENT_PATIENCE_MS`): alone an event waits for nothing."""
+
+import time
+from uuid import uuid4
+
+from contracts.events.order_notification import OrderPaid
+from service_kit.database import HotTx
+from service_kit.messaging import Envelope, consumes
+from service_kit.messaging.tests.shop import Shop, eventually, paid, write_down
+
+PAUSE = 4.0
+
+
+async def test_the_first_event_of_a_quiet_time_is_handled_at_once_and_the_next_gather(shop: Shop) -> None:
+    batches: list[tuple[float, int]] = []
+
+    @consumes(OrderPaid, batch=True)
+    async def handler(tx: HotTx, events: list[OrderPaid], envelopes: list[Envelope]) -> None:
+        batches.append((time.monotonic(), len(events)))
+        for event, envelope in zip(events, envelopes, strict=True):
+            await write_down(tx, event, envelope)
+
+    listener = await shop.listen(handler, event_patience_ms=int(PAUSE * 1000))
+
+    async def ready() -> bool:
+        return bool(listener.consumer and listener.consumer.assignment)
+
+    await eventually(ready)
+    order = uuid4()
+    sent = time.monotonic()
+    await shop.publish([paid(order, 1)])
+    await shop.effects(1)
+    assert time.monotonic() - sent < PAUSE / 2
+    for version in range(2, 12):  # one by one, so that nothing but the pause gathers them
+        await shop.publish([paid(order, version)])
+    assert len(await shop.effects(11)) == 11
+    assert [count for _, count in batches] == [1, 10]
+    assert batches[1][0] - batches[0][0] >= 0.9 * PAUSE
