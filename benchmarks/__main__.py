@@ -29,7 +29,7 @@ CASES = (
         "growth",
         "idle",
     ),
-    *("checkout", "order_latency", "order_to_paid", "race", "whole_flow"),
+    *("checkout", "order_latency", "order_to_paid", "race", "whole_flow", "flow_floor"),
 )
 
 

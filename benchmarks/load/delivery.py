@@ -103,6 +103,10 @@ class Child:
                 process.kill()
                 await process.wait()
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
     async def ask(self, **order: Any) -> Any:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
@@ -259,6 +263,11 @@ class BareListener:
 
     async def start(self) -> None:
         await self._client.start()
+
+    async def fetch(self, count: int) -> None:
+        """So many records, in whatever batches they come."""
+        while count > 0:
+            count -= sum(map(len, (await self._client.getmany(timeout_ms=500)).values()))
 
     async def hear(self, count: int) -> dict[str, float]:
         """When each of so many events was fetched."""

@@ -64,5 +64,5 @@ JOBS = (
     Job("pay-by-token", pay_by_tokens, every=timedelta(seconds=1)),
     Job("reconcile-payments", reconcile_payments, every=timedelta(seconds=1)),
     Job("prune-client-addresses", prune_client_addresses, every=timedelta(minutes=5)),
-    Job(refunds.JOB, carry_out_refunds, every=timedelta(seconds=1), woken_by=queries.REFUNDS_REQUESTED),
+    Job(refunds.JOB, carry_out_refunds, every=timedelta(seconds=1), woken_by=refunds.REQUESTED),
 )

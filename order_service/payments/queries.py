@@ -14,7 +14,6 @@ from order_service.orders.state import OrderState
 from order_service.payments.models import Account, Payment, PaymentState, Refund
 from service_kit.database import HotConn, HotTx, Tx
 from service_kit.database.keyset import Position, Slice, keyset
-from service_kit.database.signals import signal
 from service_kit.http import idempotency
 from service_kit.messaging import outbox
 from service_kit.telemetry.tracing import current_traceparent
@@ -141,10 +140,6 @@ WITH due AS (
 SELECT {", ".join(f"due.{name}" for name in Refund.model_fields)}, p.gateway_charge_id
 FROM due JOIN payments p ON p.id = due.payment_id
 """
-
-
-REFUNDS_REQUESTED = "refunds-requested"
-"""A signal: there are refunds for the job to carry out."""
 
 
 class Told:
@@ -305,7 +300,6 @@ async def insert_refunds(
     booked = list(versions), list(versions.values()), order.id, order.refunding
     await tx.execute(_INSERT_REFUNDS, *columns, *booked, *outbox.columns(events))
     tx.added_events = tx.added_events or bool(events)
-    signal(tx, REFUNDS_REQUESTED)
 
 
 async def save_refund(tx: HotTx, order: OrderState, refund: Refund, payment_version: int, *events: Event) -> None:

@@ -18,9 +18,12 @@ from order_service.payments.models import (
     RefundTooHigh,
 )
 from service_kit.database import HotTx
+from service_kit.database.signals import signal
 from service_kit.problems import not_found
 
 JOB = "refunds"
+REQUESTED = "refunds-requested"
+"""A signal: there are refunds for the job to carry out."""
 
 
 async def request(tx: HotTx, order: OrderState, amount: int | None, reason: str) -> list[Refund]:
@@ -88,6 +91,7 @@ async def _insert(
     if refunds:
         versions = {payment.id: payment.version for payment, _ in parts}
         await queries.insert_refunds(tx, order, refunds, versions, *told)
+        signal(tx, REQUESTED)
     return refunds
 
 

@@ -1,0 +1,170 @@
+"""What PostgreSQL and Kafka alone need for an order: its floor, in CPU time.
+
+PostgreSQL: every statement that the services sent while orders went through them, taken from the server's own log, is
+sent again by `psql`, one after the other, to copies of the databases as they were before. Prepared and planned as the
+services' are, with the same values. Kafka: as many records are sent, and fetched as often, by the client alone, in
+batches as large as it takes.
+"""
+
+import asyncio
+import re
+import resource
+import tempfile
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+from sqlalchemy import make_url
+
+from benchmarks.stage import connected
+from local_stack.postgres import administration, binaries
+from local_stack.shop import Shop
+from service_kit.database.doors import BY_INDEX
+
+SERVICES = ("user", "product", "inventory", "order", "notification")
+_PREFIX = "@@%p@%d@"
+_ENTRY = re.compile(r"^@@(\d+)@([^@]*)@(LOG|DETAIL):  (.*)$", re.DOTALL)
+_EXECUTE = re.compile(r"^execute [^:]+: (.*)$", re.DOTALL)
+_PARAMETERS = re.compile(r"^[Pp]arameters: (.*)$", re.DOTALL)
+_VALUE = re.compile(r"\$\d+ = (NULL|'(?:[^']|'')*')")
+_ENDS = ("COMMIT", "ROLLBACK")
+# What belongs to a connection and not to an order.
+_NOT_OURS = ("LISTEN", "SET ", "RESET", "DEALLOCATE", "SELECT pg_catalog", "UNLISTEN")
+MOST_FAILED = 0.02
+"""Of the statements: what ran side by side runs in another order here, so that a few find something else."""
+
+
+class FloorFailed(Exception):
+    """What was replayed is not what the services did."""
+
+
+class StatementLog:
+    """The server writes every statement to its log while the block runs."""
+
+    def __init__(self, shop: Shop, superuser_url: str) -> None:
+        self._log = shop.log("postgres")
+        self._superuser_url = superuser_url
+        self._from = 0
+
+    async def start(self) -> None:
+        await self._set(f"log_line_prefix = '{_PREFIX}'", "log_statement = 'all'")
+        self._from = self._log.stat().st_size
+
+    async def stop(self) -> dict[str, list[str]]:
+        """By database: what `psql` is to run, in the order of the commits."""
+        with self._log.open("rb") as log:
+            log.seek(self._from)
+            text = log.read().decode(errors="replace")
+        await self._set("log_line_prefix = '%m [%p] '", "log_statement = 'none'")
+        return _scripts(_entries(text))
+
+    async def _set(self, *settings: str) -> None:
+        async with connected(self._superuser_url) as connection:
+            for setting in settings:
+                await connection.execute(f"ALTER SYSTEM SET {setting}")
+            await connection.execute("SELECT pg_reload_conf()")
+        await asyncio.sleep(0.5)  # until every session has read it, of which nothing tells
+
+
+def _entries(text: str) -> Iterator[tuple[str, str, str, str]]:
+    """(process, database, LOG or DETAIL, words). Lines that go on are indented by a tab."""
+    for part in re.split(r"\n(?=@@)", text):
+        if found := _ENTRY.match(part.rstrip("\n")):
+            process, database, kind, words = found.groups()
+            yield process, database, kind, words.replace("\n\t", "\n")
+
+
+def _scripts(entries: Iterator[tuple[str, str, str, str]]) -> dict[str, list[str]]:
+    scripts: dict[str, list[str]] = defaultdict(list)
+    prepared: dict[tuple[str, str], str] = {}
+    declared: set[tuple[str, str]] = set()
+    open_transactions: dict[str, list[str]] = {}
+    last: dict[str, tuple[list[str], str]] = {}
+    for process, database, kind, words in entries:
+        if kind == "DETAIL":
+            if process in last and (given := _PARAMETERS.match(words)):
+                script, name = last.pop(process)
+                script[-1] = f"EXECUTE {name}({', '.join(_VALUE.findall(given[1]))});"
+            continue
+        last.pop(process, None)
+        is_execute = _EXECUTE.match(words)
+        sql = (is_execute[1] if is_execute else words.removeprefix("statement: ")).strip().rstrip(";")
+        if sql.startswith(_NOT_OURS) or not (is_execute or words.startswith("statement: ")):
+            continue
+        if sql.startswith("BEGIN"):
+            open_transactions[process] = ["BEGIN;"]
+        elif sql.startswith(_ENDS):
+            scripts[database] += [*open_transactions.pop(process, []), f"{sql};"]
+        else:
+            script = open_transactions.get(process, scripts[database])
+            name = prepared.setdefault((database, sql), f"s{len(prepared)}")
+            if (database, sql) not in declared:
+                declared.add((database, sql))
+                scripts[database].insert(0, f"PREPARE {name} AS {sql};")
+            script.append(f"EXECUTE {name};" if is_execute else f"{sql};")
+            last[process] = (script, name)
+    return scripts
+
+
+async def copies(shop: Shop, superuser_url: str) -> dict[str, str]:
+    """A template of each database, by its name; nobody may be connected."""
+    found = {}
+    with administration(superuser_url) as cursor:
+        for service in SERVICES:
+            name = str(make_url(shop.database_url(service)).database)
+            found[name] = f"floor_{name}"
+            cursor.execute(f'DROP DATABASE IF EXISTS "{found[name]}"')
+            cursor.execute(f'CREATE DATABASE "{found[name]}" TEMPLATE "{name}"')
+    return found
+
+
+async def replay(shop: Shop, superuser_url: str, scripts: dict[str, list[str]], templates: dict[str, str]) -> float:
+    """Seconds of CPU time that the server and `psql` need. Raises: FloorFailed."""
+    seconds = 0.0
+    for database, script in scripts.items():
+        if database not in templates:
+            continue
+        with administration(superuser_url) as cursor:
+            cursor.execute("DROP DATABASE IF EXISTS floor_now")
+            cursor.execute(f'CREATE DATABASE floor_now TEMPLATE "{templates[database]}"')
+            cursor.execute("CHECKPOINT")
+        before = cpu_of(shop.pid("postgres")) + _of_children()
+        failed = await _psql(superuser_url, script)
+        seconds += cpu_of(shop.pid("postgres")) + _of_children() - before
+        if len(failed) > max(3, MOST_FAILED * len(script)):
+            raise FloorFailed(f"{database}: {len(failed)} of {len(script)} statements failed: {failed[:3]}")
+    return seconds
+
+
+async def _psql(superuser_url: str, script: list[str]) -> list[str]:
+    url = make_url(superuser_url)
+    settings = [f"SET {name} = '{value}';" for name, value in BY_INDEX.items()]
+    with tempfile.TemporaryDirectory(prefix="online-mart-floor-") as name:
+        file = Path(name) / "script.sql"
+        file.write_text("\n".join([*settings, *script]))
+        process = await asyncio.create_subprocess_exec(
+            str(binaries() / "psql"), "-X", "-q", "-o", "/dev/null", "-f", str(file),
+            *("-h", str(url.host), "-p", str(url.port), "-U", str(url.username), "-d", "floor_now"),
+            env={"PGPASSWORD": str(url.password or "")}, stderr=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+        _, errors = await process.communicate()
+    return [line for line in errors.decode().splitlines() if "ERROR" in line or "FATAL" in line or "error:" in line]
+
+
+def cpu_of(pid: int) -> float:
+    """Of a process, with those that it has started; also of those that have ended."""
+    process = psutil.Process(pid)
+    own = process.cpu_times()
+    seconds: float = own.user + own.system + own.children_user + own.children_system
+    for child in process.children(recursive=True):
+        with suppress(psutil.NoSuchProcess):
+            times = child.cpu_times()
+            seconds += times.user + times.system
+    return seconds
+
+
+def _of_children() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
