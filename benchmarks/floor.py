@@ -24,8 +24,9 @@ from local_stack.shop import Shop
 from service_kit.database.doors import BY_INDEX
 
 SERVICES = ("user", "product", "inventory", "order", "notification")
-_PREFIX = "@@%p@%d@"
-_ENTRY = re.compile(r"^@@(\d+)@([^@]*)@(LOG|DETAIL):  (.*)$", re.DOTALL)
+# The embedded server's `log_line_prefix`: the time, the process, and the application's name, which is the service's.
+_BEGINS = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+ \w+ \[\d+\] "
+_ENTRY = re.compile(r"^\d{4}-\S+ \S+ \w+ \[(\d+)\] (\w+)_service (LOG|DETAIL):  (.*)$", re.DOTALL)
 _EXECUTE = re.compile(r"^execute [^:]+: (.*)$", re.DOTALL)
 _PARAMETERS = re.compile(r"^[Pp]arameters: (.*)$", re.DOTALL)
 _VALUE = re.compile(r"\$\d+ = (NULL|'(?:[^']|'')*')")
@@ -49,31 +50,33 @@ class StatementLog:
         self._from = 0
 
     async def start(self) -> None:
-        await self._set(f"log_line_prefix = '{_PREFIX}'", "log_statement = 'all'")
+        await self._set("log_statement = 'all'")
         self._from = self._log.stat().st_size
 
     async def stop(self) -> dict[str, list[str]]:
-        """By database: what `psql` is to run, in the order of the commits."""
+        """By service: what `psql` is to run, in the order of the commits."""
         with self._log.open("rb") as log:
             log.seek(self._from)
             text = log.read().decode(errors="replace")
-        await self._set("log_line_prefix = '%m [%p] '", "log_statement = 'none'")
-        return _scripts(_entries(text))
+        await self._set("log_statement = 'none'")
+        scripts = _scripts(_entries(text))
+        if missing := [service for service in ("inventory", "order", "notification") if service not in scripts]:
+            raise FloorFailed(f"the server's log has no statement of {missing}")
+        return scripts
 
-    async def _set(self, *settings: str) -> None:
+    async def _set(self, setting: str) -> None:
         async with connected(self._superuser_url) as connection:
-            for setting in settings:
-                await connection.execute(f"ALTER SYSTEM SET {setting}")
+            await connection.execute(f"ALTER SYSTEM SET {setting}")
             await connection.execute("SELECT pg_reload_conf()")
         await asyncio.sleep(0.5)  # until every session has read it, of which nothing tells
 
 
 def _entries(text: str) -> Iterator[tuple[str, str, str, str]]:
-    """(process, database, LOG or DETAIL, words). Lines that go on are indented by a tab."""
-    for part in re.split(r"\n(?=@@)", text):
+    """(process, service, LOG or DETAIL, words). Lines that go on are indented by a tab."""
+    for part in re.split(rf"\n(?={_BEGINS})", text):
         if found := _ENTRY.match(part.rstrip("\n")):
-            process, database, kind, words = found.groups()
-            yield process, database, kind, words.replace("\n\t", "\n")
+            process, service, kind, words = found.groups()
+            yield process, service, kind, words.replace("\n\t", "\n")
 
 
 def _scripts(entries: Iterator[tuple[str, str, str, str]]) -> dict[str, list[str]]:
@@ -109,14 +112,14 @@ def _scripts(entries: Iterator[tuple[str, str, str, str]]) -> dict[str, list[str
 
 
 async def copies(shop: Shop, superuser_url: str) -> dict[str, str]:
-    """A template of each database, by its name; nobody may be connected."""
+    """A template of each service's database; nobody may be connected."""
     found = {}
     with administration(superuser_url) as cursor:
         for service in SERVICES:
             name = str(make_url(shop.database_url(service)).database)
-            found[name] = f"floor_{name}"
-            cursor.execute(f'DROP DATABASE IF EXISTS "{found[name]}"')
-            cursor.execute(f'CREATE DATABASE "{found[name]}" TEMPLATE "{name}"')
+            found[service] = f"floor_{service}"
+            cursor.execute(f'DROP DATABASE IF EXISTS "{found[service]}"')
+            cursor.execute(f'CREATE DATABASE "{found[service]}" TEMPLATE "{name}"')
     return found
 
 
