@@ -152,11 +152,11 @@ async def read_order(
     owner = _seen_by(who)
     seconds = wait_of(prefer) if if_none_match else 0
     if seconds:
-        shown = await _changed(runtime, order_id, owner, if_none_match, seconds)
+        shown, applied = await _changed(request, order_id, owner, if_none_match, seconds)
     else:
         async with runtime.database.hot() as connection:
-            shown = await reading.show(connection, order_id, owner)
-    headers = {"ETag": f'"{shown.tag}"', **({"Preference-Applied": f"wait={seconds}"} if seconds else {})}
+            shown, applied = await reading.show(connection, order_id, owner), False
+    headers = {"ETag": f'"{shown.tag}"', **({"Preference-Applied": f"wait={seconds}"} if applied else {})}
     if is_known(if_none_match, shown.tag):
         return Response(status_code=304, headers=headers)
     return Response(shown.body, headers=headers, media_type="application/json")
@@ -241,9 +241,11 @@ async def _decided(runtime: Runtime, placed: Placed, seconds: int) -> Decided | 
 
 
 async def _changed(
-    runtime: Runtime, order_id: UUID, owner: UUID | None, if_none_match: str | None, seconds: int
-) -> Shown:
-    """The order when it differs from what the caller has, or as it is when `seconds` have passed."""
+    request: Request, order_id: UUID, owner: UUID | None, if_none_match: str | None, seconds: int
+) -> tuple[Shown, bool]:
+    """The order when it differs from what the caller has, or as it is when `seconds` have passed; and whether there was
+    a place to wait for that."""
+    runtime: Runtime = request.app.state.runtime
     loop = asyncio.get_running_loop()
     ends = loop.time() + seconds
     with runtime.resource(OrderWatch).waiting(
@@ -252,5 +254,9 @@ async def _changed(
         while True:
             async with runtime.database.hot() as connection:
                 shown = await reading.show(connection, order_id, owner)
-            if not is_known(if_none_match, shown.tag) or await waiter.news(ends - loop.time()) is None:
-                return shown
+            if not is_known(if_none_match, shown.tag):
+                return shown, True
+            with waiting(request) as may_wait:
+                news = await waiter.news(ends - loop.time()) if may_wait else None
+            if news is None:
+                return shown, may_wait

@@ -130,3 +130,13 @@ async def test_a_placed_order_that_waited_has_the_tag_of_what_it_shows(shop: Sho
         await shop.accept(order_id)
         answer = await placing
     assert (answer.json()["status"], answer.headers["ETag"]) == ("awaiting_payment", f'"{answer.json()["version"]}"')
+
+
+async def test_where_no_place_to_wait_is_left_the_answer_comes_at_once(shop: Shop) -> None:
+    order_id = await shop.placed()
+    tag = await tag_of(shop, order_id)
+    shop.runtime.places.waiting = 10**6
+    async with asyncio.timeout(10):
+        answer = await read(shop, order_id, tag)
+    assert (answer.status_code, "Preference-Applied" in answer.headers) == (304, False)
+    shop.runtime.places.waiting = 0
