@@ -14,6 +14,7 @@ from inventory_service.reservations import use_cases as reservation_use_cases
 from inventory_service.returns import consumers as return_consumers
 from inventory_service.returns import endpoints as returns
 from inventory_service.settings import Settings
+from inventory_service.shipments import consumers as shipment_consumers
 from inventory_service.shipments import endpoints as shipments
 from inventory_service.stock import endpoints as stock
 from inventory_service.stock import use_cases as stock_use_cases
@@ -40,7 +41,7 @@ def create(settings: Settings | None = None) -> FastAPI:
             returns.router,
             people.router,
         ],
-        consumers=[reservation_consumers, return_consumers, catalogue_consumers, people_consumers],
+        consumers=[reservation_consumers, shipment_consumers, return_consumers, catalogue_consumers, people_consumers],
         jobs=[
             Job(
                 "publish-stock-levels",

@@ -52,6 +52,13 @@ class FulfilmentRequested(InventoryRequest, type="mart.fulfilment.requested.v1")
     ship_to: Address
 
 
+class FulfilmentRefunded(InventoryRequest, type="mart.fulfilment.refunded.v1"):
+    """All that was paid for the order goes back though a parcel has left: what has not left shouldn't, unless somebody
+    says so; said by order, and again with `refunded` false where the money could not go back."""
+
+    refunded: bool = True
+
+
 class ReturnExpected(InventoryRequest, type="mart.return.expected.v1"):
     """Receive these when they come back, each product once; said by order when a return is approved.
 

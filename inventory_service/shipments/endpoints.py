@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import Query, Response
 
 from inventory_service.shipments import queries, use_cases
-from inventory_service.shipments.models import NotToDeliver, NotToDispatch, ShipmentStatus
+from inventory_service.shipments.models import NotToDeliver, NotToDispatch, ShipmentRefunded, ShipmentStatus
 from inventory_service.shipments.schemas import (
     CollectionIn,
     CollectionOut,
@@ -41,12 +41,15 @@ async def list_shipments(
     order_id: Annotated[UUID | None, Query(description="of this order alone")] = None,
     status: Annotated[ShipmentStatus | None, Query(description="`created`: what waits to be dispatched")] = None,
     warehouse_id: Annotated[UUID | None, Query(description="from this warehouse alone")] = None,
+    refunded: Annotated[bool | None, Query(description="whether all that was paid for them was refunded")] = None,
 ) -> Page[ShipmentSummary]:
     """Oldest first: what waits longest stands at the top. A paid order has one from each warehouse that gives to it.
 
     Of each its first five lines, and how many it has.
     """
-    found = await queries.search(tx, page.position, order_id=order_id, status=status, warehouse_id=warehouse_id)
+    found = await queries.search(
+        tx, page.position, order_id=order_id, status=status, warehouse_id=warehouse_id, refunded=refunded
+    )
     counts = await shorten(tx, found.rows)
     return page.of(found, lambda shipment: ShipmentSummary.shortened(shipment, counts[shipment.id]))
 
@@ -63,7 +66,7 @@ async def read_shipment(shipment_id: UUID, tx: Tx, _: Reader, response: Response
     "/{shipment_id}/dispatch",
     summary="Hand to the carrier",
     response_model=ShipmentOut,
-    responses=problems(NotFound, NotToDispatch, StockExpired),
+    responses=problems(NotFound, NotToDispatch, ShipmentRefunded, StockExpired),
 )
 async def dispatch(
     shipment_id: UUID,
@@ -72,7 +75,8 @@ async def dispatch(
     who: Annotated[Principal, Requires("shipments:dispatch")],
 ) -> Response:
     """The stock is deducted and the customer told; from here on the order can't be cancelled. What expires first leaves
-    first; where too little is left that has not expired, the parcel stays.
+    first; where too little is left that has not expired, the parcel stays. So does one whose order was refunded in
+    full, unless `confirm_refunded` is said.
 
     Sent again with the same carrier and number it gives the same answer and does nothing more.
     """

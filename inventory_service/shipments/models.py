@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Column, Index
+from sqlalchemy import CheckConstraint, Column, Index, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field
 
@@ -32,6 +32,11 @@ class NotToDispatch(Problem, status=409, type="shipment-not-to-dispatch"):
     """This shipment is {shipment_status}: only one that is created can be dispatched."""
 
 
+class ShipmentRefunded(Problem, status=409, type="shipment-refunded"):
+    """All that was paid for this shipment's order has been refunded: send `confirm_refunded` if it is to leave all the
+    same."""
+
+
 class NotToDeliver(Problem, status=409, type="shipment-not-to-deliver"):
     """This shipment is {shipment_status}: only one that was dispatched can be delivered."""
 
@@ -39,7 +44,8 @@ class NotToDeliver(Problem, status=409, type="shipment-not-to-deliver"):
 class Shipment(Base, table=True):
     """Carries all that its events tell, so that each step is one row. `lines` are the order's, never merged.
 
-    No foreign key on the warehouse: its stock rows, which are never deleted, keep it.
+    `refunded`: all that was paid for the order has gone back, or is on its way. No foreign key on the warehouse: its
+    stock rows, which are never deleted, keep it.
     """
 
     __tablename__ = "shipments"
@@ -60,13 +66,14 @@ class Shipment(Base, table=True):
     ship_to: dict[str, Any] = Field(sa_column=Column(JSONB, nullable=False))
     carrier: str | None = None
     tracking_number: str | None = None
+    refunded: bool = Field(default=False, sa_column_kwargs={"server_default": text("false")})
     version: int = 1
     created_at: datetime = Field(default_factory=utcnow)
     dispatched_at: datetime | None = None
     delivered_at: datetime | None = None
 
-    def dispatch(self, carrier: str, tracking_number: str, now: datetime) -> bool:
-        """False where just this was said before: an answer that was lost. Raises: NotToDispatch."""
+    def dispatch(self, carrier: str, tracking_number: str, now: datetime, *, confirm_refunded: bool = False) -> bool:
+        """False where just this was said before: an answer that was lost. Raises: NotToDispatch, ShipmentRefunded."""
         if self.status == ShipmentStatus.DISPATCHED and (self.carrier, self.tracking_number) == (
             carrier,
             tracking_number,
@@ -74,6 +81,8 @@ class Shipment(Base, table=True):
             return False
         if self.status != ShipmentStatus.CREATED:
             raise NotToDispatch(shipment_status=self.status)
+        if self.refunded and not confirm_refunded:
+            raise ShipmentRefunded
         self.status, self.carrier, self.tracking_number = ShipmentStatus.DISPATCHED, carrier, tracking_number
         self.dispatched_at = now
         self.version += 1

@@ -1,7 +1,7 @@
 """Every statement about shipments."""
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -23,6 +23,18 @@ from service_kit.messaging import outbox
 
 CANCEL = """
 UPDATE shipments SET status = 'cancelled', version = version + 1 WHERE order_id = ANY($1::uuid[]) AND status = 'created'
+"""
+# The reservation's version is what a dispatch holds on to: one that was decided before this finds another.
+MARK_REFUNDED = """
+WITH told AS (
+    SELECT * FROM unnest($1::uuid[], $2::boolean[]) AS told (order_id, refunded)
+), held AS MATERIALIZED (
+    SELECT order_id FROM reservations WHERE order_id = ANY($1::uuid[]) ORDER BY order_id FOR UPDATE
+), changed AS (
+    UPDATE reservations SET version = version + 1 FROM held WHERE reservations.order_id = held.order_id
+)
+UPDATE shipments SET refunded = told.refunded, version = version + 1
+FROM held JOIN told USING (order_id) WHERE shipments.order_id = held.order_id AND shipments.status = 'created'
 """
 PARCELS_LEFT = """
 SELECT order_id, count(*) FROM shipments
@@ -135,6 +147,11 @@ async def cancel(tx: HotTx, order_ids: Collection[UUID]) -> None:
         await tx.execute(CANCEL, order_ids)
 
 
+async def mark_refunded(tx: HotTx, refunded: Mapping[UUID, bool]) -> None:
+    """Shipments of these orders that have not left."""
+    await tx.execute(MARK_REFUNDED, list(refunded), list(refunded.values()))
+
+
 async def parcels_left(tx: HotTx, order_ids: Collection[UUID]) -> dict[UUID, int]:
     """How many parcels of each order went out; orders of which none did are absent."""
     return {row[0]: row[1] for row in await tx.fetch(PARCELS_LEFT, order_ids)} if order_ids else {}
@@ -195,7 +212,13 @@ async def by_id(tx: Tx, shipment_id: UUID) -> Shipment | None:
 
 
 async def search(
-    tx: Tx, position: Position, *, order_id: UUID | None, status: ShipmentStatus | None, warehouse_id: UUID | None
+    tx: Tx,
+    position: Position,
+    *,
+    order_id: UUID | None,
+    status: ShipmentStatus | None,
+    warehouse_id: UUID | None,
+    refunded: bool | None,
 ) -> Slice[Shipment]:
     """Without their lines: `shorten` gives them the first."""
     statement = select(Shipment).options(without_lines(Shipment))
@@ -205,6 +228,8 @@ async def search(
         statement = statement.where(Shipment.status == status)
     if warehouse_id is not None:
         statement = statement.where(Shipment.warehouse_id == warehouse_id)
+    if refunded is not None:
+        statement = statement.where(Shipment.refunded == refunded)
     return await keyset(tx, statement, position, Shipment.id)
 
 

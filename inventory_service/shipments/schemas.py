@@ -24,6 +24,9 @@ class DispatchIn(RequestBody):
 
     carrier: Words
     tracking_number: Words
+    confirm_refunded: bool = Field(
+        default=False, description="it leaves although all that was paid for its order has been refunded"
+    )
 
 
 class ParcelIn(DispatchIn):
@@ -56,6 +59,7 @@ class ShipmentOut(BaseModel):
     shipments_of_order: int = Field(description="how many the order has in all")
     lines: list[ProductQuantity] = Field(description="as they stand in the order, never merged")
     ship_to: Address
+    refunded: bool = Field(description="all that was paid for its order has been refunded: it should not leave")
     carrier: str | None
     tracking_number: str | None
     version: int

@@ -1,6 +1,6 @@
 """Parcels leave and arrive."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -10,11 +10,11 @@ from contracts.events.inventory_deduction import StockDeducted
 from contracts.events.shipment_notification import ShipmentDelivered, ShipmentDispatched
 from contracts.quantity import ProductQuantity
 from inventory_service.shipments import queries
-from inventory_service.shipments.models import NotToDispatch, Shipment
+from inventory_service.shipments.models import NotToDispatch, Shipment, ShipmentRefunded
 from inventory_service.stock import batch_queries as batches
 from inventory_service.stock.models import StockExpired
 from service_kit.clock import utcnow
-from service_kit.database import HotConn, Tx
+from service_kit.database import HotConn, HotTx, Tx
 from service_kit.problems import NotFound, Problem, not_found
 
 
@@ -25,12 +25,13 @@ class Parcel:
     shipment_id: UUID
     carrier: str
     tracking_number: str
+    confirm_refunded: bool = False
 
 
 async def dispatch(connection: HotConn, parcel: Parcel, user_id: UUID) -> Shipment:
     """The parcel is with the carrier: its products leave stock and reservation.
 
-    Raises: NotFound, NotToDispatch, StockExpired.
+    Raises: NotFound, NotToDispatch, ShipmentRefunded, StockExpired.
     """
     (found,) = await dispatch_all(connection, [parcel], user_id)
     if isinstance(found, Problem):
@@ -55,11 +56,12 @@ async def dispatch_all(connection: HotConn, parcels: Sequence[Parcel], user_id: 
                 continue
             try:
                 shipment = shipment or not_found(Shipment, parcel.shipment_id)
-                if shipment.dispatch(parcel.carrier, parcel.tracking_number, now):
+                confirmed = parcel.confirm_refunded
+                if shipment.dispatch(parcel.carrier, parcel.tracking_number, now, confirm_refunded=confirmed):
                     leaving[shipment.order_id] = n, shipment, reservation_version
                 else:
                     found[n] = shipment
-            except (NotFound, NotToDispatch) as problem:
+            except (NotFound, NotToDispatch, ShipmentRefunded) as problem:
                 found[n] = problem
         found.update(await _leave(connection, list(leaving.values()), user_id))
     return [found[n] for n in range(len(parcels))]
@@ -105,6 +107,12 @@ async def deliver(connection: HotConn, shipment_id: UUID) -> Shipment:
             return shipment
         if await queries.store_delivery(connection, shipment, [ShipmentDelivered(**_told_of(shipment))]):
             return shipment
+
+
+async def mark_refunded(tx: HotTx, refunded: Mapping[UUID, bool]) -> None:
+    """What has not left of these orders was refunded, or could not be. A dispatch at the same moment either was before,
+    or sees it."""
+    await queries.mark_refunded(tx, refunded)
 
 
 async def read(tx: Tx, shipment_id: UUID) -> Shipment:

@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 from contracts.address import Address
 from contracts.events.base import Event
 from contracts.events.inventory_deduction import (
+    FulfilmentRefunded,
     FulfilmentRequested,
     InventoryRequest,
     ReleaseRequested,
@@ -58,6 +59,10 @@ def fulfilment(order_id: UUID, lines: Lines, user_id: UUID | None = None) -> Ful
         ship_to=SHIP_TO,
         version=3,
     )
+
+
+def refunded(order_id: UUID, *, refunded: bool = True) -> FulfilmentRefunded:
+    return FulfilmentRefunded(order_id=order_id, refunded=refunded, version=4)
 
 
 def expected(order_id: UUID, lines: Lines, user_id: UUID | None = None) -> ReturnExpected:

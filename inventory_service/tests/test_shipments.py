@@ -1,11 +1,13 @@
 """Parcels leave and arrive, over HTTP."""
 
+import asyncio
+from typing import Any
 from uuid import UUID, uuid4
 
 from contracts.events.inventory_deduction import StockDeducted
 from contracts.events.shipment_notification import ShipmentDelivered, ShipmentDispatched
 from contracts.quantity import ProductQuantity
-from inventory_service.tests.inventory import Inventory, expected, fulfilment, release, reservation
+from inventory_service.tests.inventory import Inventory, expected, fulfilment, refunded, release, reservation
 from service_kit.ids import uuid7
 
 
@@ -158,3 +160,43 @@ async def test_lists_show_the_first_five_lines_and_how_many_there_are(inventory:
     [listed] = (await inventory.staff.get("/returns", params={"order_id": str(order_id)})).json()["items"]
     assert (listed["line_count"], [line["quantity"] for line in listed["lines"]]) == (7, [1, 2, 3, 4, 5])
     assert len((await inventory.staff.get(f"/returns/{back.return_id}")).json()["lines"]) == 7
+XX_parcel_leaves_only_when_that_is_confirmed(inventory: Inventory) -> None:
+    """And not the one that is told of at the moment in which it leaves, nor one in a collection."""
+    parcel, other = [await _packed(inventory) for _ in range(2)]
+    await inventory.hear(*(refunded(UUID(each["order_id"])) for each in (parcel, other)))
+    assert [(await inventory.shipments(UUID(each["order_id"])))[0]["refunded"] for each in (parcel, other)] == [
+        True
+    ] * 2
+    refused = await inventory.dispatch(parcel["id"])
+    assert (refused.status_code, refused.json()["type"]) == (409, "/problems/shipment-refunded")
+    [item] = await inventory.dispatch_all(parcel["id"])
+    assert item["problem"]["type"] == "/problems/shipment-refunded"
+    listed = (await inventory.staff.get("/shipments", params={"refunded": True})).json()["items"]
+    assert {each["id"] for each in listed} == {parcel["id"], other["id"]}
+    body = {"carrier": "Royal Mail", "tracking_number": "RM1", "confirm_refunded": True}
+    assert (await inventory.staff.post(f"/shipments/{parcel['id']}/dispatch", json=body)).status_code == 200
+    await inventory.hear(refunded(UUID(other["order_id"]), refunded=False))
+    assert (await inventory.dispatch(other["id"])).status_code == 200
+    await inventory.check_books()
+
+
+async def test_a_dispatch_and_a_refund_at_once(inventory: Inventory) -> None:
+    """Either it had left, or it stays: a parcel that leaves is never marked afterwards."""
+    parcels = [await _packed(inventory) for _ in range(20)]
+    await asyncio.gather(
+        *(inventory.dispatch(parcel["id"]) for parcel in parcels),
+        *(inventory.hear(refunded(UUID(parcel["order_id"]))) for parcel in parcels),
+    )
+    for parcel in parcels:
+        [found] = await inventory.shipments(UUID(parcel["order_id"]))
+        assert (found["status"] == "dispatched") != found["refunded"]
+    await inventory.check_books()
+
+
+async def _packed(inventory: Inventory) -> dict[str, Any]:
+    """A paid order's only parcel."""
+    product_id, _ = await inventory.stocked(1)
+    order_id, lines = uuid7(), [(product_id, 1)]
+    await inventory.hear(reservation(order_id, lines), fulfilment(order_id, lines))
+    [parcel] = await inventory.shipments(order_id)
+    return parcel

@@ -65,6 +65,8 @@ def _event(order: OrderState, saying: Saying, lines: Sequence[Any]) -> Event:
             number=order.number,
             **_coming_back(saying.context),
         )
+    if saying.said is Said.REFUNDED:
+        return requests.FulfilmentRefunded(order_id=order.id, version=saying.version, refunded=order.is_given_back)
     return _step(order, saying, lines)
 
 

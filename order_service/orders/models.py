@@ -90,6 +90,9 @@ class Trigger(StrEnum):
     RETURN_WITHDRAWN = "return.withdrawn"
     RETURN_RECEIVED = "return.received"
     LAST_RETURN_RECEIVED = "last return.received"
+    REFUNDED_IN_FULL = "refunded in full"
+    REFUND_STANDS = "refund stands"
+    REFUND_FAILED = "refund failed"
 
 
 COMMANDS = frozenset(
@@ -122,6 +125,8 @@ class Said(StrEnum):
     RELEASE = "release.requested"
     FULFIL = "fulfilment.requested"
     EXPECT_RETURN = "return.expected"
+    REFUNDED = "fulfilment.refunded"
+    """Or no more, as the order's money says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +176,12 @@ RULES: dict[tuple[Status, Trigger], Rule] = {
     (S.DELIVERED, T.RETURN_WINDOW_OVER): Rule(S.COMPLETED, (Said.COMPLETED,)),
     **{(status, T.RETURN_RECEIVED): _STAYS for status in (S.DELIVERED, S.COMPLETED)},
     **{(status, T.LAST_RETURN_RECEIVED): _ALL_CAME_BACK for status in (S.DELIVERED, S.COMPLETED)},
+    # All that was paid goes back: the order is cancelled, unless inventory says that a parcel has left meanwhile; then
+    # the warehouse is warned of the others.
+    (S.PAID, T.REFUNDED_IN_FULL): Rule(S.CANCELLING, (Said.RELEASE,)),
+    (S.PARTIALLY_SHIPPED, T.REFUNDED_IN_FULL): Rule(None, (Said.REFUNDED,)),
+    **{(status, T.REFUND_STANDS): Rule(None, (Said.REFUNDED,)) for status in (S.PAID, S.PARTIALLY_SHIPPED)},
+    **{(status, T.REFUND_FAILED): Rule(None, (Said.REFUNDED,)) for status in (S.PAID, S.PARTIALLY_SHIPPED)},
     # Arrived though its dispatch was never heard of (a dead letter that staff discarded).
     (S.PAID, T.LAST_SHIPMENT_DELIVERED): Rule(S.DELIVERED, (Said.DELIVERED,)),
     (S.PARTIALLY_SHIPPED, T.LAST_SHIPMENT_DELIVERED): Rule(S.DELIVERED, (Said.DELIVERED,)),

@@ -116,12 +116,29 @@ class OrderState:
             self.delivered_at = cause.at
         if rule.refund:
             self.to_refund = cause.reason or str(trigger)
+        if trigger is Trigger.RELEASE_REFUSED and before is Status.CANCELLING and self.is_given_back:
+            self._move_if_ruled(Trigger.REFUND_STANDS, cause)
         self.follow(cause)
 
     @property
     def kept(self) -> int:
         """What pays for the order: money on its way back doesn't."""
         return self.captured - self.refunded - self.refunding
+
+    @property
+    def is_given_back(self) -> bool:
+        """Whether all that was paid has gone back, or is on its way."""
+        return self.captured > 0 >= self.kept
+
+    def money_moved(self, was_given_back: bool, cause: Cause) -> None:
+        """What it means for the order that refunds were asked for, or failed, since it was (or wasn't) given back."""
+        if self.is_given_back != was_given_back:
+            self._move_if_ruled(Trigger.REFUND_FAILED if was_given_back else Trigger.REFUNDED_IN_FULL, cause)
+
+    def _move_if_ruled(self, trigger: Trigger, cause: Cause) -> None:
+        """For what is no step of an order where no rule names it: refunds have a history of their own."""
+        if (self.status, trigger) in RULES:
+            self.move(trigger, cause)
 
     def follow(self, cause: Cause) -> None:
         """What was true before the order could know it: money, or the last delivery, that came early."""

@@ -8,7 +8,7 @@ from fastapi import Depends, Header, Query, Request, Response
 from contracts.permissions import Permission
 from order_service.orders import listing
 from order_service.orders.limits import EXEMPT
-from order_service.payments import queries, refunds, use_cases
+from order_service.payments import queries, refund_requests, refunds, use_cases
 from order_service.payments.gateway import Gateway, WebhookSignatureWrong
 from order_service.payments.limits import TooManyFailedPayments, TriedBy
 from order_service.payments.models import (
@@ -171,10 +171,14 @@ async def refund(
     key: IdempotencyKey,
     tx: HotTx,
 ) -> Response:
-    """In part or in full; all refunds of a payment together never exceed it. The gateway is asked after this answer."""
+    """In part or in full; all refunds of a payment together never exceed it. The gateway is asked after this answer.
+
+    Once all that was paid for an order is asked back, the order is cancelled, as long as none of its parcels has left;
+    otherwise the warehouse is warned of those that have not left.
+    """
     if kept := await idempotency.claim(tx, who.user_id, key):
         return kept.response()
-    made = await refunds.request_of_payment(tx, payment_id, body.amount, body.reason, who.user_id)
+    made = await refund_requests.request(tx, payment_id, body.amount, body.reason, who.user_id)
     content, location = RefundOut.of(made).model_dump_json().encode(), f"/refunds/{made.id}"
     await idempotency.keep(tx, who.user_id, key, 202, content, location)
     return Response(content, 202, {"Location": location}, media_type="application/json")

@@ -40,6 +40,7 @@ async def settle(tx: HotTx, report: RefundReport) -> None:
         account.refunds.append(refund)
     if not refund.settle(report, utcnow()):
         return
+    was_given_back, reason = order.is_given_back, refund.failure_reason or "refunded in full"
     order.refunded, order.refunding = account.refunded(order.currency), account.refunding(order.currency)
     told = []
     if refund.status == RefundState.SUCCEEDED:
@@ -58,6 +59,7 @@ async def settle(tx: HotTx, report: RefundReport) -> None:
     await queries.save_refund(tx, order, refund, payment.version, *told)
     if refund.return_id is not None and account.is_refunded(refund.return_id):
         await _return_is_refunded(tx, refund.return_id)
+    order.money_moved(was_given_back, Cause(utcnow(), Actor.PAYMENTS, reason=reason))
     order.follow(Cause(utcnow(), Actor.PAYMENTS))  # what could not go back pays for it after all
     await order_use_cases.save(tx, [order])
 

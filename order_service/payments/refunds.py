@@ -8,18 +8,11 @@ from uuid import UUID
 
 from contracts.events import payment_status as events
 from contracts.money import Money
-from order_service.orders import queries as orders
 from order_service.orders.state import OrderState
 from order_service.payments import queries
-from order_service.payments.models import (
-    NothingToRefund,
-    Payment,
-    Refund,
-    RefundTooHigh,
-)
+from order_service.payments.models import Payment, Refund
 from service_kit.database import HotTx
 from service_kit.database.signals import signal
-from service_kit.problems import not_found
 
 JOB = "refunds"
 REQUESTED = "refunds-requested"
@@ -32,35 +25,18 @@ async def request(tx: HotTx, order: OrderState, amount: int | None, reason: str)
     The order's row is held. Raises: RefundTooHigh.
     """
     account = await queries.account(tx, order.id)
-    return await _insert(tx, order, account.spread(amount), reason, None)
+    return await insert(tx, order, account.spread(amount), reason, None)
 
 
 async def request_for_return(tx: HotTx, order: OrderState, worth: int, return_id: UUID) -> int:
     """Gives back what returned goods have cost, or what staff left of it; how much that is. The order's row is held."""
     account = await queries.account(tx, order.id)
     amount = min(worth, max(order.kept, 0), account.left_in(order.currency))
-    await _insert(tx, order, account.spread(amount, order.currency), "returned", None, return_id)
+    await insert(tx, order, account.spread(amount, order.currency), "returned", None, return_id)
     return amount
 
 
-async def request_of_payment(
-    tx: HotTx, payment_id: UUID, amount: int | None, reason: str | None, requested_by: UUID
-) -> Refund:
-    """Gives one payment's money back. Raises: NotFound, NothingToRefund, RefundTooHigh."""
-    order_id = await queries.order_of_payment(tx, payment_id) or not_found(Payment, payment_id)
-    order = await orders.lock(tx, order_id) or not_found(Payment, payment_id)
-    account = await queries.account(tx, order.id)
-    payment = account.payment(payment_id) or not_found(Payment, payment_id)
-    left = account.left(payment)
-    if not left:
-        raise NothingToRefund
-    if amount is not None and amount > left:
-        raise RefundTooHigh(wanted=amount, left=left)
-    (refund,) = await _insert(tx, order, [(payment, amount or left)], reason, requested_by)
-    return refund
-
-
-async def _insert(
+async def insert(
     tx: HotTx,
     order: OrderState,
     parts: Sequence[tuple[Payment, int]],
@@ -68,6 +44,7 @@ async def _insert(
     requested_by: UUID | None,
     return_id: UUID | None = None,
 ) -> list[Refund]:
+    """Asks for so much of each payment, and says so. The order's row is held."""
     refunds, told = [], []
     for payment, part in parts:
         refund = Refund(

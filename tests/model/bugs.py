@@ -83,6 +83,10 @@ def a_refund_is_settled_by_every_report(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Refund, "settle", settle)
 
 
+def a_refunded_order_is_sent(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(OrderState, "money_moved", lambda *arguments: None)
+
+
 def the_version_is_not_raised(patch: pytest.MonkeyPatch) -> None:
     """By a step that says nothing."""
 
@@ -176,6 +180,7 @@ BUGS: tuple[Plant, ...] = (
     a_failed_refund_counts_as_made,
     money_on_its_way_back_pays,
     a_refund_is_settled_by_every_report,
+    a_refunded_order_is_sent,
     the_version_is_not_raised,
     part_of_the_parcels_counts_as_all,
     news_of_a_parcel_is_taken_twice,

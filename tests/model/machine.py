@@ -139,7 +139,7 @@ class OrderLife(RuleBasedStateMachine):
         allowed = 0 < amount <= self._left_of(charge)
         assert self.driver.ask_refund(charge.order_id, charge.id, amount) == allowed
         if allowed:
-            self.promised[charge.order_id].asked_back += amount
+            self.promised[charge.order_id].refund_is_asked(amount)
         self._happened_to(charge.order_id)
 
     @precondition(lambda self: any(seen.refunds for seen in self.seen.values()))
@@ -190,9 +190,10 @@ class OrderLife(RuleBasedStateMachine):
         self._reservation_expires(_one_of(self.storehouse.reserved_orders(), n))
 
     @precondition(lambda self: self.storehouse.shipments)
-    @rule(n=which)
-    def warehouse_dispatches(self, n: int) -> None:
-        self._dispatch(_one_of(list(self.storehouse.shipments.values()), n))
+    @rule(n=which, confirmed=st.booleans())
+    def warehouse_dispatches(self, n: int, confirmed: bool) -> None:
+        """Of an order that was refunded only if that is `confirmed`."""
+        self._dispatch(_one_of(list(self.storehouse.shipments.values()), n), confirmed)
 
     @precondition(lambda self: self.storehouse.shipments)
     @rule(n=which)
@@ -289,9 +290,9 @@ class OrderLife(RuleBasedStateMachine):
         self._happened_to(order_id)
         return order_id
 
-    def _dispatch(self, shipment: Shipment) -> None:
-        allowed = self.shelves.may_leave(shipment.order_id, shipment.id)
-        dispatched = self.storehouse.dispatches(shipment)
+    def _dispatch(self, shipment: Shipment, confirmed: bool = True) -> None:
+        allowed = self.shelves.may_leave(shipment.order_id, shipment.id, confirmed)
+        dispatched = self.storehouse.dispatches(shipment, confirmed)
         assert (dispatched is not None) == allowed, "what was released never leaves, and nothing leaves twice"
         if dispatched is not None:
             self.shelves.leaves(shipment.order_id, shipment.id)
@@ -319,6 +320,10 @@ class OrderLife(RuleBasedStateMachine):
                 expected: str | None = shelves.reserve(order_id)
             case inventory.ReleaseRequested():
                 expected = shelves.release(order_id)
+            case inventory.FulfilmentRefunded(refunded=refunded):
+                shelves.holds[order_id].refunded = refunded
+                assert not answers
+                return
             case _:
                 expected = shelves.fulfil(order_id)
         assert [_name(each) for each in answers if not isinstance(each, shipping.ShipmentCreated)] == (

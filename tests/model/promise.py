@@ -16,6 +16,7 @@ ONWARD = {
     ("awaiting_payment", "called off"): "cancelled",
     ("paid", "called off"): "cancelling",
     ("paid", "stock is lacking"): "cancelled",
+    ("paid", "all is given back"): "cancelling",
     ("cancelling", "stock is released"): "cancelled",
     ("cancelling", "stock is lacking"): "cancelled",
     ("paid", "a parcel left"): "partially_shipped",
@@ -142,6 +143,8 @@ class PromisedOrder:
         if self.status != "cancelling":
             return
         left = self._parcels_at("dispatched")
+        if self.is_given_back() and left < self.parcels_in_all:
+            self.told.append("fulfilment.refunded")
         self.status = "paid" if not left else "partially_shipped" if left < self.parcels_in_all else "shipped"
         if self._parcels_at("delivered") >= self.parcels_in_all:
             self.goes("the last parcel arrived")
@@ -154,17 +157,37 @@ class PromisedOrder:
         if self.is_paid():
             self.goes("paid in full")
 
+    def refund_is_asked(self, amount: int) -> None:
+        """All of it cancels what has not left; where a parcel has, the warehouse is warned of the others."""
+        was_given_back = self.is_given_back()
+        self.asked_back += amount
+        self._is_given_back_since(was_given_back)
+
     def refund_fails(self, amount: int) -> None:
         """The money is there after all, and pays for the order."""
+        was_given_back = self.is_given_back()
         self.kept_by_failure += amount
+        if was_given_back and not self.is_given_back() and self.status in ("paid", "partially_shipped"):
+            self.told.append("fulfilment.refunded")
         if self.is_paid():
             self.goes("paid in full")
 
     def refund_succeeds(self, amount: int, *, after_all: bool) -> None:
         """`after_all`: it had failed before."""
+        was_given_back = self.is_given_back()
         self.given_back += amount
         if after_all:
             self.kept_by_failure -= amount
+            self._is_given_back_since(was_given_back)
+
+    def _is_given_back_since(self, was_given_back: bool) -> None:
+        if self.is_given_back() and not was_given_back:
+            if self.status == "partially_shipped":
+                self.told.append("fulfilment.refunded")
+            self.goes("all is given back")
+
+    def is_given_back(self) -> bool:
+        return self.captured > 0 and self.left() <= 0
 
     def parcel_is(self, parcel: UUID, how_far: str, parcels_in_all: int) -> None:
         """What is older than what was heard before says nothing."""

@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 
 from contracts.address import Address
 from contracts.events.inventory_deduction import (
+    FulfilmentRefunded,
     FulfilmentRequested,
     InventoryRequest,
     ReleaseRequested,
@@ -146,7 +147,7 @@ class Pure:
         if payment is None or not 0 < amount <= account.left(payment):
             return False
         account.refunds.append(_refund(payment, amount))
-        self._book_refunds(self._orders[order_id])
+        self._refunds_moved(self._orders[order_id])
         return True
 
     def refund_is(self, order_id: UUID, refund: SeenRefund, *, succeeded: bool) -> None:
@@ -158,7 +159,7 @@ class Pure:
         found = kept.account.refund(report)
         assert found is not None
         found.settle(report, utcnow())
-        self._book_refunds(kept)
+        self._refunds_moved(kept)
         kept.state.follow(Cause(utcnow(), Actor.PAYMENTS))
         self._save(kept)
 
@@ -245,6 +246,9 @@ class Pure:
                 kept.requests.append(ReleaseRequested(order_id=state.id, version=saying.version, reason="called off"))
             if saying.said is Said.FULFIL:
                 kept.requests.append(_fulfilment(kept, saying.version))
+            if saying.said is Said.REFUNDED:
+                told = FulfilmentRefunded(order_id=state.id, version=saying.version, refunded=state.is_given_back)
+                kept.requests.append(told)
             if saying.said is Said.EXPECT_RETURN:
                 kept.requests.append(_expected(kept, saying.context, saying.version))
         kept.history += [(entry.version, entry.from_status, str(entry.to_status)) for entry in state.entries]
@@ -256,6 +260,12 @@ class Pure:
     def _give_back(self, kept: Kept, amount: int | None) -> None:
         kept.account.refunds.extend(_refund(payment, part) for payment, part in kept.account.spread(amount))
         self._book_refunds(kept)
+
+    def _refunds_moved(self, kept: Kept) -> None:
+        was_given_back = kept.state.is_given_back
+        self._book_refunds(kept)
+        kept.state.money_moved(was_given_back, Cause(utcnow(), Actor.STAFF))
+        self._save(kept)
 
     def _book_refunds(self, kept: Kept) -> None:
         kept.state.refunded, kept.state.refunding = kept.account.refunded(CURRENCY), kept.account.refunding(CURRENCY)

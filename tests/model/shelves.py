@@ -20,6 +20,7 @@ class Hold:
     state: str = "unheard"
     parcels: dict[UUID, Pieces] = field(default_factory=dict)
     left: set[UUID] = field(default_factory=set)
+    refunded: bool = False
 
 
 @dataclass
@@ -69,9 +70,9 @@ class Shelves:
         assert sum(parcels.values(), Pieces()) == hold.wanted, "all that was ordered, and nothing else, is sent"
         hold.parcels = parcels
 
-    def may_leave(self, order_id: UUID, parcel: UUID) -> bool:
+    def may_leave(self, order_id: UUID, parcel: UUID, confirmed: bool) -> bool:
         hold = self.holds[order_id]
-        return parcel in hold.parcels and parcel not in hold.left
+        return parcel in hold.parcels and parcel not in hold.left and (confirmed or not hold.refunded)
 
     def leaves(self, order_id: UUID, parcel: UUID) -> None:
         hold = self.holds[order_id]

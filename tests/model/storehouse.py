@@ -6,14 +6,14 @@ from typing import NamedTuple
 from uuid import UUID
 
 from contracts.events.base import Event
-from contracts.events.inventory_deduction import InventoryRequest, ReturnExpected
+from contracts.events.inventory_deduction import FulfilmentRefunded, InventoryRequest, ReturnExpected
 from contracts.events.shipment_notification import ReceivedLine, ReturnReceived, ShipmentDelivered, ShipmentDispatched
 from contracts.quantity import ProductQuantity
 from inventory_service.reservations.allocation import Share
 from inventory_service.reservations.desk import Desk, Held
 from inventory_service.reservations.models import ReservationStatus
 from inventory_service.returns.models import Came, MoreThanExpected, Return, ReturnReceivedOtherwise
-from inventory_service.shipments.models import NotToDeliver, NotToDispatch, Shipment, ShipmentStatus
+from inventory_service.shipments.models import NotToDeliver, NotToDispatch, Shipment, ShipmentRefunded, ShipmentStatus
 from service_kit.clock import utcnow
 
 Levels = dict[UUID, dict[UUID, int]]
@@ -39,6 +39,10 @@ class Storehouse:
 
     def asked(self, request: InventoryRequest) -> list[Event]:
         """What inventory answers, parcels included."""
+        if isinstance(request, FulfilmentRefunded):
+            for shipment in self._shipments_of(request.order_id):
+                shipment.refunded = request.refunded
+            return []
         desk = self._desk(request.order_id)
         desk.decide(request)
         return self._stored(desk)
@@ -51,12 +55,12 @@ class Storehouse:
     def reserved_orders(self) -> list[UUID]:
         return [order_id for order_id, held in self.held.items() if held.status is ReservationStatus.RESERVED]
 
-    def dispatches(self, shipment: Shipment) -> ShipmentDispatched | None:
+    def dispatches(self, shipment: Shipment, confirmed: bool) -> ShipmentDispatched | None:
         """None: it may not leave, or has left."""
         try:
-            if not shipment.dispatch("Post", str(shipment.id), utcnow()):
+            if not shipment.dispatch("Post", str(shipment.id), utcnow(), confirm_refunded=confirmed):
                 return None
-        except NotToDispatch:
+        except (NotToDispatch, ShipmentRefunded):
             return None
         for product, quantity in shipment.quantities().items():
             self.on_hand[product][shipment.warehouse_id] -= quantity

@@ -31,6 +31,7 @@ STEPS = frozenset(
         ("awaiting_payment", "pay_by passed", "expired"),
         ("awaiting_payment", "cancel", "cancelled"),
         ("paid", "cancel", "cancelling"),
+        ("paid", "refunded in full", "cancelling"),
         ("paid", "reservation.rejected", "cancelled"),
         ("paid", "shipment.dispatched", "partially_shipped"),
         ("paid", "last shipment.dispatched", "shipped"),
