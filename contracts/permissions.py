@@ -45,7 +45,8 @@ class Permission(StrEnum):
     SHIPMENTS_READ = "shipments:read", "See every shipment"
     SHIPMENTS_DISPATCH = "shipments:dispatch", "Hand shipments to a carrier"
     SHIPMENTS_DELIVER = "shipments:deliver", "Mark shipments as delivered"
-    RETURNS_RECEIVE = "returns:receive", "Book in what comes back of returns: into stock, or as scrap"
+    SHIPMENTS_LOSE = "shipments:lose", "Declare parcels lost that have left, which refunds what was in them"
+    RETURNS_RECEIVE = "returns:receive", "Book in what comes back of returns, and close those that never come"
 
     CARTS_READ = "carts:read", "See one's own cart"
     CARTS_WRITE = "carts:write", "Change one's own cart"
@@ -63,6 +64,7 @@ class Permission(StrEnum):
     REFUNDS_WRITE_ANY = "refunds:write:any", "Refund payments, in part or in full"
     RETURNS_READ = "returns:read", "See the returns of one's own orders"
     RETURNS_WRITE = "returns:write", "Ask to give back what one's own orders brought, and withdraw that"
+    RETURNS_WRITE_ANY = "returns:write:any", "Ask to give back what customers' orders brought, for them"
     RETURNS_READ_ANY = "returns:read:any", "See every return"
     RETURNS_DECIDE_ANY = "returns:decide:any", "Approve and refuse returns"
 
@@ -128,12 +130,14 @@ SENSITIVE = frozenset(
         Permission.PRICES_MANAGE,
         Permission.STOCK_RECEIVE,
         Permission.STOCK_ADJUST,
+        Permission.SHIPMENTS_LOSE,
         Permission.RETURNS_RECEIVE,
         Permission.ORDERS_WRITE_ANY,
         Permission.ORDERS_CANCEL_ANY,
         Permission.ORDERS_AGREE_PRICE,
         Permission.PAYMENTS_WRITE_ANY,
         Permission.REFUNDS_WRITE_ANY,
+        Permission.RETURNS_WRITE_ANY,
         Permission.RETURNS_DECIDE_ANY,
         Permission.DEAD_LETTERS_MANAGE,
     }

@@ -12,3 +12,9 @@ class ProductQuantity(BaseModel):
 
     product_id: UUID
     quantity: int = Field(gt=0)
+
+
+class LineQuantity(ProductQuantity):
+    """So many pieces of one of an order's lines."""
+
+    position: int | None = Field(default=None, description="the order's line, from 1; absent: from before it was said")

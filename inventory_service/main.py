@@ -13,6 +13,7 @@ from inventory_service.reservations import endpoints as reservations
 from inventory_service.reservations import use_cases as reservation_use_cases
 from inventory_service.returns import consumers as return_consumers
 from inventory_service.returns import endpoints as returns
+from inventory_service.returns import use_cases as return_use_cases
 from inventory_service.settings import Settings
 from inventory_service.shipments import consumers as shipment_consumers
 from inventory_service.shipments import endpoints as shipments
@@ -52,6 +53,7 @@ def create(settings: Settings | None = None) -> FastAPI:
             ),
             Job("expire-batches", stock_use_cases.expire_batches, every=timedelta(seconds=5)),
             Job("expire-reservations", reservation_use_cases.expire, every=timedelta(seconds=5)),
+            Job("close-overdue-returns", return_use_cases.close_overdue, every=timedelta(minutes=1)),
             Job("prune-idempotency-keys", idempotency.prune, every=timedelta(minutes=1)),
             Job("forget-erased", people_use_cases.forget_erased, every=timedelta(minutes=1)),
         ],

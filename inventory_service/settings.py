@@ -1,8 +1,23 @@
 """Settings of the inventory service."""
 
+from datetime import timedelta
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+from inventory_service.shipments.tracking import check_template
 from service_kit.settings import ServiceSettings
 
 
 class Settings(ServiceSettings, service="inventory"):
     port: int = 8004
     operations_port: int = 18004
+
+    tracking_urls: dict[str, Annotated[str, AfterValidator(check_template)]] = Field(
+        default_factory=dict, description="by carrier, with `{tracking_number}` where the number goes; https only"
+    )
+    returns_arrive_within: timedelta = Field(
+        default=timedelta(days=60),
+        gt=timedelta(0),
+        description="what does not come back by then is not awaited any more",
+    )

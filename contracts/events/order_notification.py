@@ -6,7 +6,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, StrictInt
 
 from contracts.events.base import Event
 from contracts.money import Money
-from contracts.quantity import ProductQuantity
+from contracts.quantity import LineQuantity
 from contracts.topics import ORDER_NOTIFICATION
 
 
@@ -98,7 +98,7 @@ class ReturnEvent(OrderEvent):
     """What every event about a return carries."""
 
     return_id: UUID
-    lines: list[ProductQuantity]
+    lines: list[LineQuantity]
 
 
 class ReturnRequested(ReturnEvent, type="mart.return.requested.v1"):

@@ -1,11 +1,12 @@
 """Topic `shipment_notification`: the parcels of an order, and what comes back of them."""
 
+from typing import Literal
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from contracts.events.base import Event
-from contracts.quantity import ProductQuantity
+from contracts.quantity import LineQuantity
 from contracts.topics import SHIPMENT_NOTIFICATION
 
 
@@ -20,7 +21,7 @@ class ShipmentEvent(
     number: str
     warehouse_id: UUID
     shipments_of_order: int = Field(ge=1, description="how many shipments the order has in all")
-    lines: list[ProductQuantity]
+    lines: list[LineQuantity]
 
 
 class ShipmentCreated(ShipmentEvent, type="mart.shipment.created.v1"):
@@ -32,6 +33,20 @@ class ShipmentDispatched(ShipmentEvent, type="mart.shipment.dispatched.v1", told
 
     carrier: str
     tracking_number: str
+    tracking_url: str | None = None
+
+
+class ShipmentCorrected(ShipmentEvent, type="mart.shipment.corrected.v1", told_to_customer=True):
+    """The carrier or the tracking number of a parcel was wrong, and this is right; said by inventory."""
+
+    status: Literal["dispatched", "delivered"]
+    carrier: str
+    tracking_number: str
+    tracking_url: str | None = None
+
+
+class ShipmentLost(ShipmentEvent, type="mart.shipment.lost.v1", told_to_customer=True):
+    """The parcel has left and will not arrive: its lines are refunded, and no stock comes back; said by inventory."""
 
 
 class ShipmentDelivered(ShipmentEvent, type="mart.shipment.delivered.v1", told_to_customer=True):
@@ -65,3 +80,20 @@ class ReturnReceived(
     number: str
     warehouse_id: UUID
     lines: list[ReceivedLine]
+
+
+class ReturnClosed(
+    Event,
+    type="mart.return.closed.v1",
+    topic=SHIPMENT_NOTIFICATION,
+    source="/inventory_service",
+    key="order_id",
+    subject="return_id",
+    told_to_customer=True,
+):
+    """What was to come back of an approved return never came, and is not awaited any more; said by inventory."""
+
+    return_id: UUID
+    order_id: UUID
+    user_id: UUID
+    number: str

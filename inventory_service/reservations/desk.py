@@ -33,7 +33,7 @@ from contracts.events.inventory_deduction import (
     ReservationReleased,
     ReservationRequested,
 )
-from contracts.quantity import ProductQuantity
+from contracts.quantity import LineQuantity, ProductQuantity
 from inventory_service.reservations.allocation import Lack, Share, Wanted, allocate
 from inventory_service.reservations.models import ReservationStatus as Status
 from inventory_service.shipments.models import NewShipment
@@ -157,7 +157,7 @@ class Desk:
                 uuid7(),
                 warehouse_id,
                 request,
-                [ProductQuantity(product_id=share.product_id, quantity=share.quantity) for share in part],
+                [LineQuantity(product_id=id, quantity=quantity, position=n + 1) for n, id, _, quantity in part],
                 len(parts),
             )
             for warehouse_id, part in parts

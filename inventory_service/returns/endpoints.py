@@ -6,7 +6,13 @@ from uuid import UUID
 from fastapi import Query
 
 from inventory_service.returns import queries, use_cases
-from inventory_service.returns.models import MoreThanExpected, ReturnReceivedOtherwise, ReturnStatus
+from inventory_service.returns.models import (
+    MoreThanExpected,
+    NothingCame,
+    ReturnEnded,
+    ReturnReceivedOtherwise,
+    ReturnStatus,
+)
 from inventory_service.returns.schemas import ReceiveIn, ReturnOut, ReturnSummary
 from service_kit.database import HotTx, Tx
 from service_kit.database.summaries import shorten
@@ -44,7 +50,7 @@ async def read_return(return_id: UUID, tx: Tx, _: Reader) -> ReturnOut:
 @router.post(
     "/{return_id}/receive",
     summary="Book in what came back",
-    responses=problems(NotFound, MoreThanExpected, ReturnReceivedOtherwise),
+    responses=problems(NotFound, NothingCame, MoreThanExpected, ReturnReceivedOtherwise, ReturnEnded),
 )
 async def receive(
     return_id: UUID, body: ReceiveIn, tx: HotTx, who: Annotated[Principal, Requires("returns:receive")]
@@ -55,3 +61,10 @@ async def receive(
     """
     found = await use_cases.receive(tx, return_id, body.warehouse_id, body.came(), body.dates(), who.user_id)
     return ReturnOut.of(found)
+
+
+@router.post("/{return_id}/close", summary="Close a return that never came", responses=problems(NotFound, ReturnEnded))
+async def close(return_id: UUID, tx: HotTx, who: Annotated[Principal, Requires("returns:receive")]) -> ReturnOut:
+    """It is not awaited any more, nothing is refunded for it, and the customer is told. What is never closed closes
+    itself when it has been awaited for too long. Sent again it does nothing more."""
+    return ReturnOut.of(await use_cases.close(tx, return_id, who.user_id))

@@ -16,12 +16,23 @@ from service_kit.problems import Problem
 
 
 class ReturnStatus(StrEnum):
+    """`closed`: it never came, and is not awaited any more."""
+
     EXPECTED = "expected"
     RECEIVED = "received"
+    CLOSED = "closed"
 
 
 class ReturnReceivedOtherwise(Problem, status=409, type="return-received-otherwise"):
     """This return has been received, in another warehouse or with other quantities."""
+
+
+class NothingCame(Problem, status=409, type="nothing-came"):
+    """Nothing came of this return: close it if it is not awaited any more."""
+
+
+class ReturnEnded(Problem, status=409, type="return-ended"):
+    """This return is {return_status}: only one that is expected can be received or closed."""
 
 
 class MoreThanExpected(Problem, status=409, type="more-than-expected"):
@@ -40,7 +51,7 @@ class Return(Base, table=True):
 
     __tablename__ = "returns"
     __table_args__ = (
-        CheckConstraint("status IN ('expected', 'received')", name="status"),
+        CheckConstraint("status IN ('expected', 'received', 'closed')", name="status"),
         Index("ix_returns_status_id", "status", "id"),
         Index("ix_returns_user_id_id", "user_id", "id"),
     )
@@ -56,16 +67,32 @@ class Return(Base, table=True):
     version: int = 1
     created_at: datetime = Field(default_factory=utcnow)
     received_at: datetime | None = None
+    closed_by: UUID | None = None
+    closed_at: datetime | None = None
+
+    def close(self, by: UUID, now: datetime) -> bool:
+        """It never came. False where it is closed already. Raises: ReturnEnded."""
+        if self.status == ReturnStatus.CLOSED:
+            return False
+        if self.status != ReturnStatus.EXPECTED:
+            raise ReturnEnded(return_status=self.status)
+        self.status, self.closed_by, self.closed_at = ReturnStatus.CLOSED, by, now
+        self.version += 1
+        return True
 
     def receive(self, warehouse_id: UUID, came: Mapping[UUID, Came], by: UUID, now: datetime) -> bool:
         """Of a product that is not named nothing came. False where just this was said before: an answer that was lost.
 
-        Raises: ReturnReceivedOtherwise, MoreThanExpected.
+        Raises: NothingCame, ReturnReceivedOtherwise, ReturnEnded, MoreThanExpected.
         """
         if self.status == ReturnStatus.RECEIVED:
             if (self.warehouse_id, self.came()) != (warehouse_id, {id: each for id, each in came.items() if any(each)}):
                 raise ReturnReceivedOtherwise
             return False
+        if self.status != ReturnStatus.EXPECTED:
+            raise ReturnEnded(return_status=self.status)
+        if not any(any(each) for each in came.values()):
+            raise NothingCame
         if unexpected := list(self._unexpected(came)):
             raise MoreThanExpected(lines=unexpected)
         nothing = Came(0, 0)

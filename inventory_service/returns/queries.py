@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -21,6 +22,15 @@ LOCK = "SELECT * FROM returns WHERE id = $1 FOR UPDATE"
 RECEIVE = """
 UPDATE returns SET status = $2, lines = $3::jsonb, warehouse_id = $4, received_by = $5, received_at = $6, version = $7
 WHERE id = $1
+"""
+
+CLOSE = "UPDATE returns SET status = $2, closed_by = $3, closed_at = $4, version = $5 WHERE id = $1"
+CLOSE_OVERDUE = """
+UPDATE returns SET status = 'closed', closed_at = now(), version = version + 1
+WHERE id IN (
+    SELECT id FROM returns WHERE status = 'expected' AND created_at < $1 ORDER BY id LIMIT $2 FOR UPDATE SKIP LOCKED
+)
+RETURNING id, order_id, user_id, number, version
 """
 
 
@@ -47,6 +57,15 @@ async def store_received(tx: HotTx, received: Return) -> None:
         RECEIVE, received.id, received.status, json.dumps(received.lines), received.warehouse_id,
         received.received_by, received.received_at, received.version,
     )  # fmt: skip
+
+
+async def store_closed(tx: HotTx, closed: Return) -> None:
+    await tx.execute(CLOSE, closed.id, closed.status, closed.closed_by, closed.closed_at, closed.version)
+
+
+async def close_overdue(tx: HotTx, expected_before: datetime, limit: int) -> list[Any]:
+    """Those that have been awaited for too long, and are not received at this moment."""
+    return list(await tx.fetch(CLOSE_OVERDUE, expected_before, limit))
 
 
 async def by_id(tx: Tx, return_id: UUID) -> Return | None:

@@ -24,7 +24,7 @@ class ReceivedLineIn(RequestBody):
 
 
 class ReceiveIn(RequestBody):
-    """A product that is not named did not come; a return of which nothing comes is received with zeros."""
+    """A product that is not named did not come; a return of which nothing comes is closed."""
 
     model_config = ConfigDict(json_schema_extra={"example": EXAMPLE})
 
@@ -64,6 +64,8 @@ class ReturnOut(BaseModel):
     version: int
     created_at: datetime
     received_at: datetime | None
+    closed_by: UUID | None = Field(description="null: it was awaited for too long, or is not closed")
+    closed_at: datetime | None
 
     @classmethod
     def of(cls, found: Return) -> "ReturnOut":

@@ -5,9 +5,10 @@ from datetime import date
 from uuid import UUID
 
 from contracts.events.inventory_deduction import ReturnExpected
-from contracts.events.shipment_notification import ReceivedLine, ReturnReceived
+from contracts.events.shipment_notification import ReceivedLine, ReturnClosed, ReturnReceived
 from inventory_service.returns import queries
 from inventory_service.returns.models import Came, Return
+from inventory_service.settings import Settings
 from inventory_service.stock import batch_queries
 from inventory_service.stock import queries as stock
 from inventory_service.stock.batch_queries import Dated
@@ -15,6 +16,9 @@ from service_kit.clock import utcnow
 from service_kit.database import HotTx, Tx
 from service_kit.messaging import outbox
 from service_kit.problems import not_found
+from service_kit.runtime import Runtime
+
+AT_ONCE = 200
 
 
 async def expect(tx: HotTx, events: Sequence[ReturnExpected]) -> None:
@@ -32,7 +36,7 @@ async def receive(
 ) -> Return:
     """What is as good as new is stock again, until the date that it has.
 
-    Raises: NotFound, ReturnReceivedOtherwise, MoreThanExpected.
+    Raises: NotFound, NothingCame, ReturnReceivedOtherwise, ReturnEnded, MoreThanExpected.
     """
     found = await queries.lock(tx, return_id) or not_found(Return, return_id)
     if not await stock.is_warehouse(tx, warehouse_id):
@@ -50,6 +54,27 @@ async def receive(
     return found
 
 
+async def close(tx: HotTx, return_id: UUID, user_id: UUID) -> Return:
+    """It never came: nobody awaits it any more, and nothing is refunded. Raises: NotFound, ReturnEnded."""
+    found = await queries.lock(tx, return_id) or not_found(Return, return_id)
+    if found.close(user_id, utcnow()):
+        await queries.store_closed(tx, found)
+        await outbox.add(tx, _closed(found))
+    return found
+
+
+async def close_overdue(runtime: Runtime) -> None:
+    """What has not come back within the time that it may take."""
+    assert isinstance(runtime.settings, Settings)
+    expected_before = utcnow() - runtime.settings.returns_arrive_within
+    found = AT_ONCE
+    while found == AT_ONCE:
+        async with runtime.database.hot_tx() as tx:
+            closed = await queries.close_overdue(tx, expected_before, AT_ONCE)
+            await outbox.add(tx, *(_closed(Return(**row, lines=[])) for row in closed))
+        found = len(closed)
+
+
 async def read(tx: Tx, return_id: UUID) -> Return:
     return await queries.by_id(tx, return_id) or not_found(Return, return_id)
 
@@ -61,6 +86,16 @@ def _expected(event: ReturnExpected) -> Return:
         user_id=event.user_id,
         number=event.number,
         lines=[line.model_dump(mode="json") for line in event.lines],
+    )
+
+
+def _closed(found: Return) -> ReturnClosed:
+    return ReturnClosed(
+        return_id=found.id,
+        order_id=found.order_id,
+        user_id=found.user_id,
+        number=found.number,
+        version=found.version,
     )
 
 

@@ -3,27 +3,38 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Query, Response
+from fastapi import Query, Request, Response
 
 from inventory_service.shipments import queries, use_cases
-from inventory_service.shipments.models import NotToDeliver, NotToDispatch, ShipmentRefunded, ShipmentStatus
+from inventory_service.shipments.models import (
+    NotToCorrect,
+    NotToDeliver,
+    NotToDispatch,
+    NotToLose,
+    Shipment,
+    ShipmentRefunded,
+    ShipmentStatus,
+)
 from inventory_service.shipments.schemas import (
     CollectionIn,
     CollectionOut,
+    CorrectionIn,
     DispatchIn,
     ParcelOut,
     ShipmentOut,
     ShipmentSummary,
 )
+from inventory_service.shipments.tracking import tracking_url
 from inventory_service.shipments.use_cases import Parcel
 from inventory_service.stock.models import StockExpired
+from service_kit.clock import utcnow
 from service_kit.database import HotConn, Tx
 from service_kit.database.summaries import shorten
 from service_kit.http.answers import problems
-from service_kit.http.etag import set_etag
+from service_kit.http.etag import IfMatch, set_etag
 from service_kit.http.pagination import Page, Paged
 from service_kit.http.router import Router
-from service_kit.problems import NotFound
+from service_kit.problems import NotFound, PreconditionFailed
 from service_kit.security import Principal, Requires
 
 router = Router(prefix="/shipments", tags=["shipments"])
@@ -73,6 +84,7 @@ async def dispatch(
     body: DispatchIn,
     connection: HotConn,
     who: Annotated[Principal, Requires("shipments:dispatch")],
+    request: Request,
 ) -> Response:
     """The stock is deducted and the customer told; from here on the order can't be cancelled. What expires first leaves
     first; where too little is left that has not expired, the parcel stays. So does one whose order was refunded in
@@ -80,24 +92,61 @@ async def dispatch(
 
     Sent again with the same carrier and number it gives the same answer and does nothing more.
     """
-    shipment = await use_cases.dispatch(connection, Parcel(shipment_id, **body.model_dump()), who.user_id)
+    shipment = await use_cases.dispatch(connection, _parcel(request, shipment_id, body), who.user_id)
     return Response(ShipmentOut.of(shipment).model_dump_json(), media_type="application/json")
 
 
 @dispatches.post("", summary="Hand many to the carrier")
 async def dispatch_all(
-    body: CollectionIn, connection: HotConn, who: Annotated[Principal, Requires("shipments:dispatch")]
+    body: CollectionIn,
+    connection: HotConn,
+    who: Annotated[Principal, Requires("shipments:dispatch")],
+    request: Request,
 ) -> CollectionOut:
     """What the carrier collected, up to 100 parcels: each as if it were handed over by itself, in one piece of work.
 
     One that can't leave (unknown, called off, sent with another number) holds up none of the others and has the problem
     beside it, so look at each. Sent again it gives the same answer and does nothing more.
     """
-    parcels = [Parcel(**parcel.model_dump()) for parcel in body.parcels]
+    parcels = [_parcel(request, parcel.shipment_id, parcel) for parcel in body.parcels]
     found = await use_cases.dispatch_all(connection, parcels, who.user_id)
     return CollectionOut(
         items=[ParcelOut.of(parcel.shipment_id, each) for parcel, each in zip(parcels, found, strict=True)]
     )
+
+
+@router.patch(
+    "/{shipment_id}/dispatch",
+    summary="Correct carrier and tracking number",
+    responses=problems(NotFound, NotToCorrect, PreconditionFailed),
+)
+async def correct(
+    shipment_id: UUID,
+    body: CorrectionIn,
+    connection: HotConn,
+    expected: IfMatch,
+    who: Annotated[Principal, Requires("shipments:dispatch")],
+    request: Request,
+) -> ShipmentOut:
+    """Of a parcel that has left. What was said before is kept in `corrections`, and the customer is told what is right.
+    Sent again it does nothing more."""
+
+    def correction(shipment: Shipment) -> bool:
+        carrier, number = body.carrier or shipment.carrier or "", body.tracking_number or shipment.tracking_number or ""
+        same = (carrier, number) == (shipment.carrier, shipment.tracking_number)
+        url = body.tracking_url or (shipment.tracking_url if same else _url(request, carrier, number))
+        return shipment.correct(carrier, number, url, who.user_id, utcnow())
+
+    return ShipmentOut.of(await use_cases.correct(connection, shipment_id, expected, correction))
+
+
+@router.post("/{shipment_id}/lost", summary="Declare a parcel lost", responses=problems(NotFound, NotToLose))
+async def lose(
+    shipment_id: UUID, connection: HotConn, _: Annotated[Principal, Requires("shipments:lose")]
+) -> ShipmentOut:
+    """It left and will not arrive: what was in it is refunded, no stock comes back, and it can't be delivered any more.
+    Should it turn up after all, book what is in it as found. Sent again it does nothing more."""
+    return ShipmentOut.of(await use_cases.lose(connection, shipment_id))
 
 
 @router.post("/{shipment_id}/deliver", summary="Mark as delivered", responses=problems(NotFound, NotToDeliver))
@@ -106,3 +155,12 @@ async def deliver(
 ) -> ShipmentOut:
     """The parcel has arrived, and the customer is told. Sent again it does nothing more."""
     return ShipmentOut.of(await use_cases.deliver(connection, shipment_id))
+
+
+def _parcel(request: Request, shipment_id: UUID, body: DispatchIn) -> Parcel:
+    url = body.tracking_url or _url(request, body.carrier, body.tracking_number)
+    return Parcel(shipment_id, body.carrier, body.tracking_number, url, body.confirm_refunded)
+
+
+def _url(request: Request, carrier: str, tracking_number: str) -> str | None:
+    return tracking_url(request.app.state.runtime.settings.tracking_urls, carrier, tracking_number)

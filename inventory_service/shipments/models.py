@@ -12,7 +12,7 @@ from sqlmodel import Field
 
 from contracts.events.inventory_deduction import FulfilmentRequested
 from contracts.events.shipment_notification import ShipmentCreated
-from contracts.quantity import ProductQuantity
+from contracts.quantity import LineQuantity
 from inventory_service.base import Base
 from service_kit.clock import utcnow
 from service_kit.ids import uuid7
@@ -20,11 +20,12 @@ from service_kit.problems import Problem
 
 
 class ShipmentStatus(StrEnum):
-    """`cancelled`: the order was released before the parcel left."""
+    """`cancelled`: the order was released before the parcel left; `lost`: it left and will not arrive."""
 
     CREATED = "created"
     DISPATCHED = "dispatched"
     DELIVERED = "delivered"
+    LOST = "lost"
     CANCELLED = "cancelled"
 
 
@@ -41,6 +42,14 @@ class NotToDeliver(Problem, status=409, type="shipment-not-to-deliver"):
     """This shipment is {shipment_status}: only one that was dispatched can be delivered."""
 
 
+class NotToCorrect(Problem, status=409, type="shipment-not-to-correct"):
+    """This shipment is {shipment_status}: only what has left and is not lost has a carrier that can be corrected."""
+
+
+class NotToLose(Problem, status=409, type="shipment-not-to-lose"):
+    """This shipment is {shipment_status}: only one that was dispatched can be declared lost."""
+
+
 class Shipment(Base, table=True):
     """Carries all that its events tell, so that each step is one row. `lines` are the order's, never merged.
 
@@ -50,7 +59,7 @@ class Shipment(Base, table=True):
 
     __tablename__ = "shipments"
     __table_args__ = (
-        CheckConstraint("status IN ('created', 'dispatched', 'delivered', 'cancelled')", name="status"),
+        CheckConstraint("status IN ('created', 'dispatched', 'delivered', 'lost', 'cancelled')", name="status"),
         Index("ix_shipments_status_id", "status", "id"),
         Index("ix_shipments_user_id_id", "user_id", "id"),
     )
@@ -66,27 +75,64 @@ class Shipment(Base, table=True):
     ship_to: dict[str, Any] = Field(sa_column=Column(JSONB, nullable=False))
     carrier: str | None = None
     tracking_number: str | None = None
+    tracking_url: str | None = None
+    corrections: list[dict[str, Any]] = Field(
+        default_factory=list, sa_column=Column(JSONB, nullable=False, server_default=text("'[]'"))
+    )
     refunded: bool = Field(default=False, sa_column_kwargs={"server_default": text("false")})
     version: int = 1
     created_at: datetime = Field(default_factory=utcnow)
     dispatched_at: datetime | None = None
     delivered_at: datetime | None = None
+    lost_at: datetime | None = None
 
-    def dispatch(self, carrier: str, tracking_number: str, now: datetime, *, confirm_refunded: bool = False) -> bool:
+    def dispatch(
+        self,
+        carrier: str,
+        tracking_number: str,
+        now: datetime,
+        *,
+        tracking_url: str | None = None,
+        confirm_refunded: bool = False,
+    ) -> bool:
         """False where just this was said before: an answer that was lost. Raises: NotToDispatch, ShipmentRefunded."""
-        if self.status == ShipmentStatus.DISPATCHED and (self.carrier, self.tracking_number) == (
-            carrier,
-            tracking_number,
-        ):
+        if self.status == ShipmentStatus.DISPATCHED and self._dispatched_with() == (carrier, tracking_number):
             return False
         if self.status != ShipmentStatus.CREATED:
             raise NotToDispatch(shipment_status=self.status)
         if self.refunded and not confirm_refunded:
             raise ShipmentRefunded
         self.status, self.carrier, self.tracking_number = ShipmentStatus.DISPATCHED, carrier, tracking_number
-        self.dispatched_at = now
+        self.tracking_url, self.dispatched_at = tracking_url, now
         self.version += 1
         return True
+
+    def correct(self, carrier: str, tracking_number: str, tracking_url: str | None, by: UUID, now: datetime) -> bool:
+        """What was said before is kept. False where just this was said before. Raises: NotToCorrect."""
+        if self.status not in (ShipmentStatus.DISPATCHED, ShipmentStatus.DELIVERED):
+            raise NotToCorrect(shipment_status=self.status)
+        was = {"carrier": self.carrier, "tracking_number": self.tracking_number, "tracking_url": self.tracking_url}
+        if was == {"carrier": carrier, "tracking_number": tracking_number, "tracking_url": tracking_url}:
+            return False
+        self.corrections = [*self.corrections, {**was, "corrected_by": str(by), "corrected_at": now.isoformat()}]
+        self.carrier, self.tracking_number, self.tracking_url = carrier, tracking_number, tracking_url
+        self.version += 1
+        return True
+
+    def lose(self, now: datetime) -> bool:
+        """It left and will not arrive. False where it is lost already. Raises: NotToLose."""
+        if self.status == ShipmentStatus.LOST:
+            return False
+        if self.status != ShipmentStatus.DISPATCHED:
+            raise NotToLose(shipment_status=self.status)
+        self.status, self.lost_at = ShipmentStatus.LOST, now
+        self.version += 1
+        return True
+
+    def _dispatched_with(self) -> tuple[str | None, str | None]:
+        """Carrier and number as they were said when it left."""
+        first = self.corrections[0] if self.corrections else None
+        return (first["carrier"], first["tracking_number"]) if first else (self.carrier, self.tracking_number)
 
     def deliver(self, now: datetime) -> bool:
         """False where it is delivered already. Raises: NotToDeliver."""
@@ -114,7 +160,7 @@ class NewShipment:
     id: UUID
     warehouse_id: UUID
     order: FulfilmentRequested
-    lines: list[ProductQuantity]
+    lines: list[LineQuantity]
     shipments_of_order: int
 
     def created(self) -> ShipmentCreated:

@@ -10,7 +10,7 @@ from pydantic import TypeAdapter
 from sqlmodel import select
 
 from contracts.events.base import Event
-from contracts.quantity import ProductQuantity
+from contracts.quantity import LineQuantity
 from inventory_service.shipments.models import NewShipment, Shipment, ShipmentStatus
 from inventory_service.stock.models import STOCK_CHANGED
 from service_kit.clock import utcnow
@@ -38,7 +38,7 @@ FROM held JOIN told USING (order_id) WHERE shipments.order_id = held.order_id AN
 """
 PARCELS_LEFT = """
 SELECT order_id, count(*) FROM shipments
-WHERE order_id = ANY($1::uuid[]) AND status IN ('dispatched', 'delivered') GROUP BY order_id
+WHERE order_id = ANY($1::uuid[]) AND status IN ('dispatched', 'delivered', 'lost') GROUP BY order_id
 """
 READ = """
 SELECT shipments.*, reservations.version AS reservation_version
@@ -46,8 +46,9 @@ FROM shipments JOIN reservations USING (order_id) WHERE shipments.id = ANY($1::u
 """
 DISPATCH = f"""
 WITH parcel AS (
-    SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::uuid[], $5::text[], $6::text[], $7::int[])
-             AS parcel (id, order_id, reservation_version, warehouse_id, carrier, tracking_number, version)
+    SELECT *
+    FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::uuid[], $5::text[], $6::text[], $15::text[], $7::int[])
+      AS parcel (id, order_id, reservation_version, warehouse_id, carrier, tracking_number, tracking_url, version)
 ), leaving AS MATERIALIZED (
     SELECT parcel.* FROM parcel JOIN reservations USING (order_id)
     WHERE reservations.version = parcel.reservation_version ORDER BY order_id FOR UPDATE OF reservations
@@ -62,7 +63,8 @@ WITH parcel AS (
     WHERE (line.order_id, line.warehouse_id) = (leaving.order_id, leaving.warehouse_id)
 ), shipped AS (
     UPDATE shipments SET status = 'dispatched', carrier = leaving.carrier, dispatched_at = $8,
-                         tracking_number = leaving.tracking_number, version = leaving.version
+                         tracking_number = leaving.tracking_number, tracking_url = leaving.tracking_url,
+                         version = leaving.version
     FROM leaving WHERE shipments.id = leaving.id
 ), line AS MATERIALIZED (
     SELECT line.*, leaving.order_id, leaving.warehouse_id
@@ -102,7 +104,7 @@ WITH parcel AS (
     SELECT movement_id, product_id, warehouse_id, 'dispatch', -quantity, shipment_id, order_id, $13, $8 FROM line
 ), said AS (
     INSERT INTO outbox ({outbox.INSERT_COLUMNS})
-    SELECT said.* FROM {outbox.unnest(15)} AS said ({outbox.INSERT_COLUMNS})
+    SELECT said.* FROM {outbox.unnest(16)} AS said ({outbox.INSERT_COLUMNS})
     JOIN leaving ON said.key = convert_to(leaving.order_id::text, 'UTF8')
 )
 SELECT id FROM leaving
@@ -110,11 +112,21 @@ SELECT id FROM leaving
 DELIVER = f"""
 WITH delivered AS (
     UPDATE shipments SET status = 'delivered', delivered_at = $2, version = $3
-    WHERE id = $1 AND status = 'dispatched' RETURNING id
+    WHERE id = $1 AND status = 'dispatched' AND version = $3 - 1 RETURNING id
 ), said AS (
     INSERT INTO outbox ({outbox.INSERT_COLUMNS}) SELECT said.* FROM delivered, {outbox.unnest(4)} AS said
 )
 SELECT EXISTS (SELECT FROM delivered)
+"""
+CHANGE = f"""
+WITH changed AS (
+    UPDATE shipments SET status = $3, carrier = $4, tracking_number = $5, tracking_url = $6, corrections = $7::jsonb,
+                         lost_at = $8, version = $2
+    WHERE id = $1 AND version = $2 - 1 RETURNING id
+), said AS (
+    INSERT INTO outbox ({outbox.INSERT_COLUMNS}) SELECT said.* FROM changed, {outbox.unnest(9)} AS said
+)
+SELECT EXISTS (SELECT FROM changed)
 """
 
 DATED_IS_THERE = "ck_stock_dated_is_there"
@@ -124,7 +136,7 @@ class StockHasExpired(Exception):
     """What is to leave is more than has not expired; nothing was stored."""
 
 
-_LINES = TypeAdapter(list[ProductQuantity])
+_LINES = TypeAdapter(list[LineQuantity])
 
 
 def columns(new: Sequence[NewShipment]) -> list[list[Any]]:
@@ -187,7 +199,8 @@ async def store_dispatch(
         [version for _, version in leaving], [each.warehouse_id for each in shipments],
         [each.carrier for each in shipments], [each.tracking_number for each in shipments],
         [each.version for each in shipments], shipments[0].dispatched_at,
-        *(zip(*lines, strict=True) if lines else [()] * 4), user_id, utcnow().date(), *outbox.columns(events),
+        *(zip(*lines, strict=True) if lines else [()] * 4), user_id, utcnow().date(),
+        [each.tracking_url for each in shipments], *outbox.columns(events),
     )  # fmt: skip
     try:
         rows = await connection.fetch(DISPATCH, *columns)
@@ -203,6 +216,16 @@ async def store_delivery(connection: HotConn, shipment: Shipment, events: Sequen
     stored = await connection.fetchval(
         DELIVER, shipment.id, shipment.delivered_at, shipment.version, *outbox.columns(events)
     )
+    connection.added_events = bool(stored)
+    return bool(stored)
+
+
+async def store_change(connection: HotConn, shipment: Shipment, events: Sequence[Event]) -> bool:
+    """A correction or a loss, or False, and nothing, if another step was first. One statement, the transaction."""
+    stored = await connection.fetchval(
+        CHANGE, shipment.id, shipment.version, shipment.status, shipment.carrier, shipment.tracking_number,
+        shipment.tracking_url, json.dumps(shipment.corrections), shipment.lost_at, *outbox.columns(events),
+    )  # fmt: skip
     connection.added_events = bool(stored)
     return bool(stored)
 
@@ -235,4 +258,5 @@ async def search(
 
 def _shipment(row: Any) -> Shipment:
     values = {name: value for name, value in row.items() if name != "reservation_version"}
-    return Shipment(**{**values, "lines": json.loads(values["lines"]), "ship_to": json.loads(values["ship_to"])})
+    parsed = {name: json.loads(values[name]) for name in ("lines", "ship_to", "corrections")}
+    return Shipment(**{**values, **parsed})

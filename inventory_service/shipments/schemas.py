@@ -1,13 +1,13 @@
 """Bodies of requests and answers about shipments."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Self
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from contracts.address import Address
-from contracts.quantity import ProductQuantity
+from contracts.quantity import LineQuantity
 from inventory_service.shipments.models import Shipment, ShipmentStatus
 from service_kit.http.answers import ProblemOut
 from service_kit.problems import Problem
@@ -17,6 +17,35 @@ from service_kit.text import Printable, Trimmed
 Words = Annotated[str, Trimmed(100), Printable]
 
 
+TrackingUrl = Annotated[str, StringConstraints(pattern=r"^https://[^\s<>\"]+$", max_length=500)]
+
+
+class CorrectionIn(RequestBody):
+    """What is absent stays as it is; the URL follows the carrier and the number where it is not given."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"tracking_number": "RM123456789GB"}})
+
+    carrier: Words | None = None
+    tracking_number: Words | None = None
+    tracking_url: TrackingUrl | None = None
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if not self.model_fields_set or all(getattr(self, name) is None for name in self.model_fields_set):
+            raise ValueError("give what is to be corrected")
+        return self
+
+
+class CorrectionOut(BaseModel):
+    """What was said before it was corrected."""
+
+    carrier: str | None
+    tracking_number: str | None
+    tracking_url: str | None
+    corrected_by: UUID
+    corrected_at: datetime
+
+
 class DispatchIn(RequestBody):
     model_config = ConfigDict(
         json_schema_extra={"example": {"carrier": "Royal Mail", "tracking_number": "RM123456789GB"}}
@@ -24,6 +53,9 @@ class DispatchIn(RequestBody):
 
     carrier: Words
     tracking_number: Words
+    tracking_url: TrackingUrl | None = Field(
+        default=None, description="where the customer can follow it; absent: by the carrier's template, if there is one"
+    )
     confirm_refunded: bool = Field(
         default=False, description="it leaves although all that was paid for its order has been refunded"
     )
@@ -57,15 +89,18 @@ class ShipmentOut(BaseModel):
     warehouse_id: UUID
     status: ShipmentStatus
     shipments_of_order: int = Field(description="how many the order has in all")
-    lines: list[ProductQuantity] = Field(description="as they stand in the order, never merged")
+    lines: list[LineQuantity] = Field(description="as they stand in the order, never merged")
     ship_to: Address
     refunded: bool = Field(description="all that was paid for its order has been refunded: it should not leave")
     carrier: str | None
     tracking_number: str | None
+    tracking_url: str | None
+    corrections: list[CorrectionOut] = Field(description="the oldest first")
     version: int
     created_at: datetime
     dispatched_at: datetime | None
     delivered_at: datetime | None
+    lost_at: datetime | None
 
     @classmethod
     def of(cls, shipment: Shipment) -> "ShipmentOut":
@@ -76,7 +111,7 @@ class ShipmentSummary(ShipmentOut):
     """A shipment in a list. `GET /shipments/{id}` has all its lines."""
 
     line_count: int = Field(description="how many lines it has")
-    lines: list[ProductQuantity] = Field(description="the first five, as they stand in the order")
+    lines: list[LineQuantity] = Field(description="the first five, as they stand in the order")
 
     @classmethod
     def shortened(cls, shipment: Shipment, line_count: int) -> "ShipmentSummary":

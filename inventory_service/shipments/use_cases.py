@@ -1,13 +1,19 @@
 """Parcels leave and arrive."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from contracts.events.base import Event
 from contracts.events.inventory_deduction import StockDeducted
-from contracts.events.shipment_notification import ShipmentDelivered, ShipmentDispatched
+from contracts.events.shipment_notification import (
+    ShipmentCorrected,
+    ShipmentDelivered,
+    ShipmentDispatched,
+    ShipmentLost,
+)
 from contracts.quantity import ProductQuantity
 from inventory_service.shipments import queries
 from inventory_service.shipments.models import NotToDispatch, Shipment, ShipmentRefunded
@@ -15,6 +21,7 @@ from inventory_service.stock import batch_queries as batches
 from inventory_service.stock.models import StockExpired
 from service_kit.clock import utcnow
 from service_kit.database import HotConn, HotTx, Tx
+from service_kit.http.etag import Expected
 from service_kit.problems import NotFound, Problem, not_found
 
 
@@ -25,6 +32,7 @@ class Parcel:
     shipment_id: UUID
     carrier: str
     tracking_number: str
+    tracking_url: str | None = None
     confirm_refunded: bool = False
 
 
@@ -56,8 +64,7 @@ async def dispatch_all(connection: HotConn, parcels: Sequence[Parcel], user_id: 
                 continue
             try:
                 shipment = shipment or not_found(Shipment, parcel.shipment_id)
-                confirmed = parcel.confirm_refunded
-                if shipment.dispatch(parcel.carrier, parcel.tracking_number, now, confirm_refunded=confirmed):
+                if _dispatch(shipment, parcel, now):
                     leaving[shipment.order_id] = n, shipment, reservation_version
                 else:
                     found[n] = shipment
@@ -65,6 +72,11 @@ async def dispatch_all(connection: HotConn, parcels: Sequence[Parcel], user_id: 
                 found[n] = problem
         found.update(await _leave(connection, list(leaving.values()), user_id))
     return [found[n] for n in range(len(parcels))]
+
+
+def _dispatch(shipment: Shipment, parcel: Parcel, now: datetime) -> bool:
+    more = {"tracking_url": parcel.tracking_url, "confirm_refunded": parcel.confirm_refunded}
+    return shipment.dispatch(parcel.carrier, parcel.tracking_number, now, **more)  # type: ignore[arg-type]
 
 
 async def _leave(
@@ -100,13 +112,37 @@ async def _expired(connection: HotConn, n: int, shipment: Shipment, _: int) -> d
 async def deliver(connection: HotConn, shipment_id: UUID) -> Shipment:
     """The parcel has arrived. Raises: NotFound, NotToDeliver."""
     while True:
-        shipment, _ = (await queries.read(connection, [shipment_id])).get(shipment_id) or not_found(
-            Shipment, shipment_id
-        )
+        shipment = await _read(connection, shipment_id)
         if not shipment.deliver(utcnow()):
             return shipment
         if await queries.store_delivery(connection, shipment, [ShipmentDelivered(**_told_of(shipment))]):
             return shipment
+
+
+async def correct(
+    connection: HotConn, shipment_id: UUID, expected: Expected, correction: Callable[[Shipment], bool]
+) -> Shipment:
+    """The customer is told what is right. Raises: NotFound, NotToCorrect, PreconditionFailed."""
+    while True:
+        shipment = await _read(connection, shipment_id)
+        expected.check(shipment.version)
+        if not correction(shipment) or await queries.store_change(connection, shipment, [_corrected(shipment)]):
+            return shipment
+
+
+async def lose(connection: HotConn, shipment_id: UUID) -> Shipment:
+    """The parcel will not arrive: order refunds what was in it. Raises: NotFound, NotToLose."""
+    while True:
+        shipment = await _read(connection, shipment_id)
+        if not shipment.lose(utcnow()):
+            return shipment
+        if await queries.store_change(connection, shipment, [ShipmentLost(**_told_of(shipment))]):
+            return shipment
+
+
+async def _read(connection: HotConn, shipment_id: UUID) -> Shipment:
+    found = (await queries.read(connection, [shipment_id])).get(shipment_id) or not_found(Shipment, shipment_id)
+    return found[0]
 
 
 async def mark_refunded(tx: HotTx, refunded: Mapping[UUID, bool]) -> None:
@@ -120,9 +156,17 @@ async def read(tx: Tx, shipment_id: UUID) -> Shipment:
 
 
 def _dispatched(shipment: Shipment) -> ShipmentDispatched:
-    return ShipmentDispatched(
-        carrier=shipment.carrier or "", tracking_number=shipment.tracking_number or "", **_told_of(shipment)
-    )
+    return ShipmentDispatched(**_carried(shipment), **_told_of(shipment))
+
+
+def _corrected(shipment: Shipment) -> ShipmentCorrected:
+    return ShipmentCorrected(status=shipment.status, **_carried(shipment), **_told_of(shipment))
+
+
+def _carried(shipment: Shipment) -> dict[str, Any]:
+    """By whom, and how to follow it."""
+    number, url = shipment.tracking_number or "", shipment.tracking_url
+    return {"carrier": shipment.carrier or "", "tracking_number": number, "tracking_url": url}
 
 
 def _deducted(shipment: Shipment, version: int) -> StockDeducted:

@@ -5,7 +5,8 @@ import random
 from typing import Any
 from uuid import UUID, uuid4
 
-from contracts.events.shipment_notification import ReturnReceived
+from contracts.events.shipment_notification import ReturnClosed, ReturnReceived
+from inventory_service.returns import use_cases
 from inventory_service.tests.inventory import Inventory, expected, fulfilment, reservation
 from service_kit.ids import uuid7
 
@@ -108,15 +109,46 @@ async def test_never_more_than_was_approved(inventory: Inventory) -> None:
     assert await _movements(inventory) == []
 
 
-async def test_scrap_moves_nothing_and_an_empty_parcel_ends_it(inventory: Inventory) -> None:
+async def test_scrap_moves_nothing_and_an_empty_parcel_is_no_receipt(inventory: Inventory) -> None:
     order_id, product_id, place = await _sold(inventory, 2)
     scrap, empty = expected(order_id, [(product_id, 1)]), expected(order_id, [(product_id, 1)])
     await inventory.hear(scrap, empty)
     assert (await inventory.take_back(scrap.return_id, place, (product_id, 0, 1))).status_code == 200
     for _ in range(2):
-        assert (await inventory.take_back(empty.return_id, place, (product_id, 0, 0))).status_code == 200
+        assert (await inventory.take_back(empty.return_id, place, (product_id, 0, 0))).status_code == 409
     told = await inventory.served.events(ReturnReceived)
-    assert [(line.restocked, line.scrapped) for each in told for line in each.lines] == [(0, 1), (0, 0)]
+    assert [(line.restocked, line.scrapped) for each in told for line in each.lines] == [(0, 1)]
     assert await inventory.level(product_id) == (8, 0)
     assert await _movements(inventory) == []
     await inventory.check_books()
+
+
+async def test_a_return_that_never_comes_is_closed_by_staff_or_by_time(inventory: Inventory) -> None:
+    product_id, warehouse_id = await inventory.stocked(1)
+    by_staff, by_time, young = [expected(uuid7(), [(product_id, 1)]) for _ in range(3)]
+    await inventory.hear(by_staff, by_time, young)
+    for _ in range(2):
+        closed = await inventory.staff.post(f"/returns/{by_staff.return_id}/close")
+        assert (closed.status_code, closed.json()["status"]) == (200, "closed")
+    late = await inventory.take_back(by_staff.return_id, warehouse_id, (product_id, 1, 0))
+    assert (late.status_code, late.json()["type"]) == (409, "/problems/return-ended")
+    async with inventory.runtime.database.hot() as hot:
+        old = "UPDATE returns SET created_at = created_at - interval '61 days' WHERE id = $1"
+        await hot.execute(old, by_time.return_id)
+    await use_cases.close_overdue(inventory.runtime)
+    told = await inventory.served.events(ReturnClosed)
+    assert [event.return_id for event in told] == [by_staff.return_id, by_time.return_id]
+    found = (await inventory.staff.get(f"/returns/{young.return_id}")).json()
+    assert found["status"] == "expected"
+    assert (await inventory.take_back(young.return_id, warehouse_id, (product_id, 1, 0))).status_code == 200
+    done = await inventory.staff.post(f"/returns/{young.return_id}/close")
+    assert (done.status_code, done.json()["type"]) == (409, "/problems/return-ended")
+
+
+async def test_nothing_is_not_received(inventory: Inventory) -> None:
+    product_id, warehouse_id = await inventory.stocked(1)
+    back = expected(uuid7(), [(product_id, 1)])
+    await inventory.hear(back)
+    refused = await inventory.take_back(back.return_id, warehouse_id, (product_id, 0, 0))
+    assert (refused.status_code, refused.json()["type"]) == (409, "/problems/nothing-came")
+    assert await inventory.served.events(ReturnReceived) == []

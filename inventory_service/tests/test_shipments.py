@@ -5,10 +5,16 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from contracts.events.inventory_deduction import StockDeducted
-from contracts.events.shipment_notification import ShipmentDelivered, ShipmentDispatched
-from contracts.quantity import ProductQuantity
+from contracts.events.shipment_notification import (
+    ShipmentCorrected,
+    ShipmentDelivered,
+    ShipmentDispatched,
+    ShipmentLost,
+)
+from contracts.quantity import LineQuantity, ProductQuantity
 from inventory_service.tests.inventory import Inventory, expected, fulfilment, refunded, release, reservation
 from service_kit.ids import uuid7
+from tests.harness.service import serve
 
 
 async def _paid(inventory: Inventory, *quantities: int) -> tuple[UUID, UUID, str]:
@@ -30,7 +36,8 @@ async def test_dispatch_deducts_and_tells(inventory: Inventory) -> None:
     (deducted,) = await inventory.served.events(StockDeducted)
     assert (deducted.shipment_id, deducted.lines, deducted.version) == (UUID(shipment_id), lines, 2)
     (dispatched,) = await inventory.served.events(ShipmentDispatched)
-    assert (dispatched.order_id, dispatched.lines, dispatched.version) == (order_id, lines, 2)
+    parts = [LineQuantity(**line.model_dump(), position=n) for n, line in enumerate(lines, 1)]
+    assert (dispatched.order_id, dispatched.lines, dispatched.version) == (order_id, parts, 2)
     assert (dispatched.carrier, dispatched.tracking_number) == ("Royal Mail", "RM42")
     assert (dispatched.number, dispatched.shipments_of_order) == ("M-7K3QX9", 1)
     assert await inventory.level(product_id) == (7, 0)
@@ -142,7 +149,7 @@ async def test_lists_what_waits(inventory: Inventory) -> None:
     assert await found(order_id=str(gone)) == [gone_shipment]
     warehouse_id = (await inventory.staff.get(f"/shipments/{gone_shipment}")).json()["warehouse_id"]
     assert await found(warehouse_id=warehouse_id) == [gone_shipment]
-    assert (await inventory.staff.get("/shipments", params={"status": "lost"})).status_code == 422
+    assert (await inventory.staff.get("/shipments", params={"status": "gone"})).status_code == 422
 
 
 async def test_lists_show_the_first_five_lines_and_how_many_there_are(inventory: Inventory) -> None:
@@ -160,7 +167,9 @@ async def test_lists_show_the_first_five_lines_and_how_many_there_are(inventory:
     [listed] = (await inventory.staff.get("/returns", params={"order_id": str(order_id)})).json()["items"]
     assert (listed["line_count"], [line["quantity"] for line in listed["lines"]]) == (7, [1, 2, 3, 4, 5])
     assert len((await inventory.staff.get(f"/returns/{back.return_id}")).json()["lines"]) == 7
-XX_parcel_leaves_only_when_that_is_confirmed(inventory: Inventory) -> None:
+
+
+async def test_a_refunded_parcel_leaves_only_when_that_is_confirmed(inventory: Inventory) -> None:
     """And not the one that is told of at the moment in which it leaves, nor one in a collection."""
     parcel, other = [await _packed(inventory) for _ in range(2)]
     await inventory.hear(*(refunded(UUID(each["order_id"])) for each in (parcel, other)))
@@ -200,3 +209,77 @@ async def _packed(inventory: Inventory) -> dict[str, Any]:
     await inventory.hear(reservation(order_id, lines), fulfilment(order_id, lines))
     [parcel] = await inventory.shipments(order_id)
     return parcel
+
+
+async def _left(inventory: Inventory) -> dict[str, Any]:
+    parcel = await _packed(inventory)
+    answer = await inventory.dispatch(parcel["id"])
+    assert answer.status_code == 200, answer.text
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+async def test_a_lost_parcel_is_told_once_and_brings_no_stock_back(inventory: Inventory) -> None:
+    parcel, packed = await _left(inventory), await _packed(inventory)
+    path = f"/shipments/{parcel['id']}"
+    for _ in range(2):
+        lost = await inventory.staff.post(f"{path}/lost")
+        assert (lost.status_code, lost.json()["status"]) == (200, "lost")
+    [told] = await inventory.served.events(ShipmentLost)
+    assert [(line.quantity, line.position) for line in told.lines] == [(1, 1)]
+    assert await inventory.level(told.lines[0].product_id) == (0, 0)
+    late = await inventory.staff.post(f"{path}/deliver")
+    assert (late.status_code, late.json()["type"]) == (409, "/problems/shipment-not-to-deliver")
+    early = await inventory.staff.post(f"/shipments/{packed['id']}/lost")
+    assert (early.status_code, early.json()["type"]) == (409, "/problems/shipment-not-to-lose")
+    await inventory.hear(release(UUID(parcel["order_id"])))
+    assert "release.refused" in await inventory.said(UUID(parcel["order_id"])), "it has left"
+    assert (await inventory.served.caller().post(f"{path}/lost")).status_code == 403
+    await inventory.check_books()
+
+
+async def test_lost_and_delivered_at_once_is_one_of_them(inventory: Inventory) -> None:
+    for parcel in [await _left(inventory) for _ in range(10)]:
+        path = f"/shipments/{parcel['id']}"
+        answers = await asyncio.gather(inventory.staff.post(f"{path}/lost"), inventory.staff.post(f"{path}/deliver"))
+        assert sorted(answer.status_code for answer in answers) == [200, 409]
+        told = await inventory.said(UUID(parcel["order_id"]))
+        assert len({"shipment.lost", "shipment.delivered"} & set(told)) == 1
+
+
+async def test_a_wrong_number_is_corrected_and_what_was_said_is_kept(inventory: Inventory) -> None:
+    parcel = await _left(inventory)
+    path = f"/shipments/{parcel['id']}/dispatch"
+    for _ in range(2):
+        right = await inventory.staff.patch(path, json={"tracking_number": "RM2"})
+        assert (right.status_code, right.json()["tracking_number"]) == (200, "RM2")
+    [was] = right.json()["corrections"]
+    assert (was["carrier"], was["tracking_number"]) == ("Royal Mail", "RM1")
+    assert was["corrected_by"] == str(inventory.staff.user_id)
+    [told] = await inventory.served.events(ShipmentCorrected)
+    assert (told.carrier, told.tracking_number, told.status) == ("Royal Mail", "RM2", "dispatched")
+    assert (await inventory.dispatch(parcel["id"])).status_code == 200, "the dispatch sent again is the same dispatch"
+    assert (await inventory.staff.post(f"/shipments/{parcel['id']}/deliver")).status_code == 200
+    stale = await inventory.staff.patch(path, json={"carrier": "DHL"}, headers={"If-Match": '"1"'})
+    assert stale.status_code == 412
+    assert (await inventory.staff.patch(path, json={})).status_code == 422
+    assert (await inventory.staff.patch(path, json={"tracking_url": "http://a.example"})).status_code == 422
+    packed = await _packed(inventory)
+    early = await inventory.staff.patch(f"/shipments/{packed['id']}/dispatch", json={"carrier": "DHL"})
+    assert (early.status_code, early.json()["type"]) == (409, "/problems/shipment-not-to-correct")
+
+
+async def test_a_tracking_page_comes_from_the_carriers_template_or_with_the_dispatch() -> None:
+    templates = {"Royal Mail": "https://mail.example/track?n={tracking_number}"}
+    async with serve("inventory_service", tracking_urls=templates) as served:
+        inventory = Inventory(served)
+        parcel = await _packed(inventory)
+        left = await inventory.dispatch(parcel["id"], "RM 1/2")
+        assert left.json()["tracking_url"] == "https://mail.example/track?n=RM%201%2F2"
+        path = f"/shipments/{parcel['id']}/dispatch"
+        other = (await inventory.staff.patch(path, json={"carrier": "Van"})).json()
+        assert (other["carrier"], other["tracking_url"]) == ("Van", None)
+        said = (await inventory.staff.patch(path, json={"tracking_url": "https://van.example/7"})).json()
+        assert said["tracking_url"] == "https://van.example/7"
+        [told] = await inventory.served.events(ShipmentDispatched)
+        assert told.tracking_url == "https://mail.example/track?n=RM%201%2F2"

@@ -12,7 +12,15 @@ from contracts.events.order_notification import (
     ReturnRefused,
 )
 from contracts.events.payment_status import PaymentFailed, PaymentRefunded, PaymentReport
-from contracts.events.shipment_notification import ReturnReceived, ShipmentDelivered, ShipmentDispatched, ShipmentEvent
+from contracts.events.shipment_notification import (
+    ReturnClosed,
+    ReturnReceived,
+    ShipmentCorrected,
+    ShipmentDelivered,
+    ShipmentDispatched,
+    ShipmentEvent,
+    ShipmentLost,
+)
 from notification_service.notifications import use_cases
 from service_kit.database import HotTx
 from service_kit.messaging import Envelope, consumes
@@ -41,7 +49,12 @@ async def tell_of_payment(tx: HotTx, events: list[PaymentReport], envelopes: lis
 
 @consumes(ShipmentDispatched, batch=True)
 @consumes(ShipmentDelivered, batch=True)
+@consumes(ShipmentCorrected, batch=True)
+@consumes(ShipmentLost, batch=True)
 @consumes(ReturnReceived, batch=True)
-async def tell_of_shipment(tx: HotTx, events: list[ShipmentEvent | ReturnReceived], envelopes: list[Envelope]) -> None:
+@consumes(ReturnClosed, batch=True)
+async def tell_of_shipment(
+    tx: HotTx, events: list[ShipmentEvent | ReturnReceived | ReturnClosed], envelopes: list[Envelope]
+) -> None:
     """A parcel's way, to the customer or back."""
     await use_cases.tell(tx, events, envelopes)

@@ -18,9 +18,12 @@ class Kind(StrEnum):
     PAYMENT_REFUNDED = "payment.refunded"
     SHIPMENT_DISPATCHED = "shipment.dispatched"
     SHIPMENT_DELIVERED = "shipment.delivered"
+    SHIPMENT_CORRECTED = "shipment.corrected"
+    SHIPMENT_LOST = "shipment.lost"
     RETURN_APPROVED = "return.approved"
     RETURN_REFUSED = "return.refused"
     RETURN_RECEIVED = "return.received"
+    RETURN_CLOSED = "return.closed"
 
     @classmethod
     def of(cls, event: type[Event]) -> "Kind":

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from contracts.events.order_notification import OrderEvent
 from contracts.events.payment_status import PaymentReport
-from contracts.events.shipment_notification import ReturnReceived, ShipmentEvent
+from contracts.events.shipment_notification import ReturnClosed, ReturnReceived, ShipmentEvent
 from notification_service.notifications import queries
 from notification_service.notifications.kinds import Kind
 from notification_service.notifications.models import Notification
@@ -17,7 +17,7 @@ from service_kit.database import HotTx, Tx
 from service_kit.messaging import Envelope
 from service_kit.problems import not_found
 
-Told = OrderEvent | PaymentReport | ShipmentEvent | ReturnReceived
+Told = OrderEvent | PaymentReport | ShipmentEvent | ReturnReceived | ReturnClosed
 
 
 async def tell(tx: HotTx, events: Sequence[Told], envelopes: Sequence[Envelope]) -> None:

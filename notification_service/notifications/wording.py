@@ -13,13 +13,13 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 from contracts.events import Event
 from contracts.events.order_notification import OrderPlaced, OrderRejected, ReturnEvent
-from contracts.events.shipment_notification import ReturnReceived
+from contracts.events.shipment_notification import ReturnReceived, ShipmentLost
 from notification_service.notifications.kinds import Kind
 from notification_service.notifications.money import in_words
 
 # An order may have 2,000 lines; a message names a few.
 NAMED_LINES = 5
-_TOLD = {"number", "total", "amount", "pay_by", "reason", "carrier", "tracking_number"}
+_TOLD = {"number", "total", "amount", "pay_by", "reason", "carrier", "tracking_number", "tracking_url"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,8 @@ def facts_of(event: Event) -> dict[str, Any]:
     if isinstance(event, OrderPlaced):
         facts["units"] = sum(line.quantity for line in event.lines)
     if isinstance(event, ReturnEvent):
+        facts["units"] = sum(line.quantity for line in event.lines)
+    if isinstance(event, ShipmentLost):
         facts["units"] = sum(line.quantity for line in event.lines)
     if isinstance(event, ReturnReceived):
         facts["units"] = sum(line.restocked + line.scrapped for line in event.lines)

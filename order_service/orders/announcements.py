@@ -96,12 +96,19 @@ def _step(order: OrderState, saying: Saying, lines: Sequence[Any]) -> steps.Orde
             )
         case said if said in RETURNS:
             why = {"reason": saying.reason} if saying.reason else {}
-            return RETURNS[said](**common, **_coming_back(saying.context), **why)
+            return RETURNS[said](**common, **_given_back(saying.context), **why)
         case said:
             return STEPS[said](**common)
 
 
+def _given_back(returned: Return) -> dict[str, Any]:
+    """The parts of the order's lines."""
+    fields = ("product_id", "quantity", "position")
+    return {"return_id": returned.id, "lines": [{name: line[name] for name in fields} for line in returned.lines]}
+
+
 def _coming_back(returned: Return) -> dict[str, Any]:
+    """Each product once, as a warehouse counts it."""
     lines = [ProductQuantity(product_id=id, quantity=quantity) for id, quantity in returned.pieces().items()]
     return {"return_id": returned.id, "lines": lines}
 

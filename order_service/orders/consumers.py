@@ -21,6 +21,7 @@ PARCELS: dict[type[parcels.ShipmentEvent], ShipmentStatus] = {
     parcels.ShipmentCreated: ShipmentStatus.CREATED,
     parcels.ShipmentDispatched: ShipmentStatus.DISPATCHED,
     parcels.ShipmentDelivered: ShipmentStatus.DELIVERED,
+    parcels.ShipmentLost: ShipmentStatus.LOST,
 }
 
 
@@ -41,10 +42,12 @@ async def hear_answers(tx: HotTx, events: list[answers.InventoryAnswer], envelop
 @consumes(parcels.ShipmentCreated, batch=True)
 @consumes(parcels.ShipmentDispatched, batch=True)
 @consumes(parcels.ShipmentDelivered, batch=True)
+@consumes(parcels.ShipmentCorrected, batch=True)
+@consumes(parcels.ShipmentLost, batch=True)
 async def hear_of_parcels(tx: HotTx, events: list[parcels.ShipmentEvent], envelopes: list[Envelope]) -> None:
     """All kinds together, so that a batch locks its orders once."""
     steps = [
-        Step(event.order_id, _shipment(event), _cause(envelope))
+        Step(event.order_id, shipment_of(event), _cause(envelope, _said_of(event)))
         for event, envelope in zip(events, envelopes, strict=True)
     ]
     await use_cases.hear(tx, steps)
@@ -56,16 +59,28 @@ def _reason(event: answers.InventoryAnswer) -> str | None:
     return "not enough stock" if isinstance(event, answers.ReservationRejected) else None
 
 
-def _shipment(event: parcels.ShipmentEvent) -> Shipment:
-    left = event if isinstance(event, parcels.ShipmentDispatched) else None
-    return Shipment(
+def _said_of(event: parcels.ShipmentEvent) -> str | None:
+    """For the history."""
+    if isinstance(event, parcels.ShipmentCorrected):
+        return f"{event.carrier} {event.tracking_number}"
+    return "lost by the carrier" if isinstance(event, parcels.ShipmentLost) else None
+
+
+def shipment_of(event: parcels.ShipmentEvent) -> Shipment:
+    """What a parcel is now; its lines once they matter: when they have arrived, or never will."""
+    status = ShipmentStatus(event.status) if isinstance(event, parcels.ShipmentCorrected) else PARCELS[type(event)]
+    shipment = Shipment(
         id=event.shipment_id,
-        status=PARCELS[type(event)],
+        status=status,
         shipments_of_order=event.shipments_of_order,
-        carrier=left.carrier if left else None,
-        tracking_number=left.tracking_number if left else None,
         version=event.version,
     )
+    if isinstance(event, (parcels.ShipmentDispatched, parcels.ShipmentCorrected)):
+        shipment.carrier, shipment.tracking_number = event.carrier, event.tracking_number
+        shipment.tracking_url = event.tracking_url
+    elif isinstance(event, (parcels.ShipmentDelivered, parcels.ShipmentLost)):
+        shipment.lines = [line.model_dump(mode="json") for line in event.lines]
+    return shipment
 
 
 def _cause(envelope: Envelope, reason: str | None = None, context: answers.InventoryAnswer | None = None) -> Cause:

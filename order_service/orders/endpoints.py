@@ -9,7 +9,7 @@ from fastapi import Header, Query, Request, Response
 
 from order_service.orders import listing, placing, reading, use_cases
 from order_service.orders.limits import TooManyUnpaidOrders, TooMuchHeldUnpaid
-from order_service.orders.models import Status, TransitionRefused
+from order_service.orders.models import Order, Status, TransitionRefused
 from order_service.orders.placing import CartChanged, CartEmpty, CustomerInactive, CustomerUnknown, Placed
 from order_service.orders.pricing import OneCurrencyPerOrder, OrderTooLarge, PriceChanged, ProductUnavailable
 from order_service.orders.queries import Decided
@@ -119,7 +119,7 @@ async def list_orders(
         descending=sort == "-created_at",
     )
     found, first = await listing.orders(tx, page.position, wanted)
-    return page.of(found, lambda order: OrderSummary.of(order, first[order.id].lines, first[order.id].count))
+    return page.of(found, lambda order: _summary(order, first[order.id]))
 
 
 @hot_route(
@@ -215,6 +215,10 @@ async def cancel_order(
     left. What was paid goes back."""
     order = await use_cases.cancel(tx, order_id, body.reason if body else None, who)
     return _written(await reading.show(tx, order_id, None), 202 if order.status is Status.CANCELLING else 200)
+
+
+def _summary(order: Order, first: listing.FirstLines) -> OrderSummary:
+    return OrderSummary.of(order, first.lines, first.count, first.parcels)
 
 
 def wait_of(prefer: str | None) -> int:

@@ -2,14 +2,14 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from order_service.orders.models import HistoryEntry, Order, OrderLine, Status
+from order_service.orders.models import FulfilmentStatus, HistoryEntry, Order, OrderLine, OrderShipment, Status
 from service_kit.database import Tx
 from service_kit.database.doors import fetch
 from service_kit.database.keyset import Position, Slice, keyset
@@ -36,10 +36,11 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class FirstLines:
-    """What a list shows of an order's lines."""
+    """What a list shows of an order's lines and parcels."""
 
     count: int
     lines: Sequence[Any]
+    parcels: Sequence[Any] = ()
 
 
 async def orders(tx: Tx, position: Position, wanted: Wanted) -> tuple[Slice[Order], Mapping[UUID, FirstLines]]:
@@ -55,7 +56,10 @@ async def orders(tx: Tx, position: Position, wanted: Wanted) -> tuple[Slice[Orde
         still = col(Order.standing_still)
         statement = statement.where(still.is_not(None) if wanted.standing_still else still.is_(None))
     found = await keyset(tx, statement, position, Order.id, descending=wanted.descending)
-    return found, await _first_lines(tx, [order.id for order in found.rows])
+    first = await _first_lines(tx, [order.id for order in found.rows])
+    packed = [order.id for order in found.rows if order.fulfilment_status != FulfilmentStatus.UNFULFILLED]
+    parcels = await _parcels(tx, packed) if packed else {}
+    return found, {id: replace(lines, parcels=parcels.get(id, ())) for id, lines in first.items()}
 
 
 async def lines(tx: Tx, position: Position, order_id: UUID, user_id: UUID | None) -> tuple[Order, Slice[OrderLine]]:
@@ -78,6 +82,19 @@ async def find(tx: AsyncSession, order_id: UUID, user_id: UUID | None) -> Order:
     if user_id is not None:
         statement = statement.where(Order.user_id == user_id)
     return (await tx.exec(statement)).one_or_none() or not_found(Order, order_id)
+
+
+async def _parcels(tx: AsyncSession, order_ids: Sequence[UUID]) -> Mapping[UUID, Sequence[Any]]:
+    columns = (OrderShipment.order_id, OrderShipment.id, OrderShipment.status, OrderShipment.carrier)
+    statement = (
+        select(*columns, OrderShipment.tracking_number, OrderShipment.tracking_url)  # type: ignore[call-overload]
+        .where(col(OrderShipment.order_id).in_(order_ids))
+        .order_by(col(OrderShipment.id))
+    )
+    found: dict[UUID, list[Any]] = defaultdict(list)
+    for row in await tx.exec(statement):
+        found[row.order_id].append(row)
+    return found
 
 
 async def _first_lines(tx: AsyncSession, order_ids: Sequence[UUID]) -> Mapping[UUID, FirstLines]:

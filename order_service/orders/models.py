@@ -55,14 +55,16 @@ class FulfilmentStatus(StrEnum):
     PARTIALLY_SHIPPED = "partially_shipped"
     SHIPPED = "shipped"
     DELIVERED = "delivered"
+    LOST = "lost"
 
 
 class ShipmentStatus(StrEnum):
-    """In the order in which a parcel goes through them."""
+    """In the order in which a parcel goes through them. What is lost has come to its end, like what is delivered."""
 
     CREATED = "created"
     DISPATCHED = "dispatched"
     DELIVERED = "delivered"
+    LOST = "lost"
 
 
 class Trigger(StrEnum):
@@ -82,6 +84,9 @@ class Trigger(StrEnum):
     LAST_SHIPMENT_DISPATCHED = "last shipment.dispatched"
     SHIPMENT_DELIVERED = "shipment.delivered"
     LAST_SHIPMENT_DELIVERED = "last shipment.delivered"
+    SHIPMENT_LOST = "shipment.lost"
+    EVERY_SHIPMENT_LOST = "every shipment.lost"
+    SHIPMENT_CORRECTED = "shipment.corrected"
     PAY_BY_PASSED = "pay_by passed"
     RETURN_WINDOW_OVER = "return window over"
     RETURN_REQUESTED = "return.requested"
@@ -89,6 +94,7 @@ class Trigger(StrEnum):
     RETURN_REFUSED = "return.refused"
     RETURN_WITHDRAWN = "return.withdrawn"
     RETURN_RECEIVED = "return.received"
+    RETURN_CLOSED = "return.closed"
     LAST_RETURN_RECEIVED = "last return.received"
     REFUNDED_IN_FULL = "refunded in full"
     REFUND_STANDS = "refund stands"
@@ -146,7 +152,13 @@ _TOO_LATE_FOR_MONEY = Rule(None, refund=True)
 _TAKEN_BACK = Rule(None, (Said.RETURN_APPROVED, Said.EXPECT_RETURN))
 _ALL_CAME_BACK = Rule(Status.RETURNED, (Said.RETURNED,))
 
+_ALL_LOST = Rule(Status.CANCELLED, (Said.CANCELLED,), refund=True)
+
 S, T = Status, Trigger
+
+SOME_ARRIVED = (S.PARTIALLY_SHIPPED, S.SHIPPED, S.DELIVERED)
+"""Or may have: which of the parcels have is another question."""
+RETURNABLE = (*SOME_ARRIVED, S.COMPLETED)
 
 RULES: dict[tuple[Status, Trigger], Rule] = {
     # Commands. What is absent is refused.
@@ -155,10 +167,10 @@ RULES: dict[tuple[Status, Trigger], Rule] = {
     (S.PENDING, T.CANCEL): Rule(S.CANCELLED, (Said.CANCELLED, Said.RELEASE), refund=True),
     (S.AWAITING_PAYMENT, T.CANCEL): Rule(S.CANCELLED, (Said.CANCELLED, Said.RELEASE), refund=True),
     (S.PAID, T.CANCEL): Rule(S.CANCELLING, (Said.RELEASE,)),
-    (S.DELIVERED, T.RETURN_REQUESTED): Rule(None, (Said.RETURN_REQUESTED,)),
-    **{(status, T.RETURN_APPROVED): _TAKEN_BACK for status in (S.DELIVERED, S.COMPLETED)},
-    **{(status, T.RETURN_REFUSED): Rule(None, (Said.RETURN_REFUSED,)) for status in (S.DELIVERED, S.COMPLETED)},
-    **{(status, T.RETURN_WITHDRAWN): _STAYS for status in (S.DELIVERED, S.COMPLETED)},
+    **{(status, T.RETURN_REQUESTED): Rule(None, (Said.RETURN_REQUESTED,)) for status in SOME_ARRIVED},
+    **{(status, T.RETURN_APPROVED): _TAKEN_BACK for status in RETURNABLE},
+    **{(status, T.RETURN_REFUSED): Rule(None, (Said.RETURN_REFUSED,)) for status in RETURNABLE},
+    **{(status, T.RETURN_WITHDRAWN): _STAYS for status in RETURNABLE},
     # Events and time. What is absent changes nothing, and stands in the history.
     (S.PENDING, T.RESERVATION_ACCEPTED): Rule(S.AWAITING_PAYMENT, (Said.AWAITING_PAYMENT,)),
     (S.PENDING, T.RESERVATION_REJECTED): Rule(S.REJECTED, (Said.REJECTED,), refund=True),
@@ -174,7 +186,11 @@ RULES: dict[tuple[Status, Trigger], Rule] = {
     (S.PARTIALLY_SHIPPED, T.LAST_SHIPMENT_DISPATCHED): Rule(S.SHIPPED, (Said.SHIPPED,)),
     (S.SHIPPED, T.LAST_SHIPMENT_DELIVERED): Rule(S.DELIVERED, (Said.DELIVERED,)),
     (S.DELIVERED, T.RETURN_WINDOW_OVER): Rule(S.COMPLETED, (Said.COMPLETED,)),
-    **{(status, T.RETURN_RECEIVED): _STAYS for status in (S.DELIVERED, S.COMPLETED)},
+    **{(status, trigger): _STAYS for status in RETURNABLE for trigger in (T.RETURN_RECEIVED, T.RETURN_CLOSED)},
+    # A lost parcel counts as ended, and its lines are refunded. An order of which every parcel is lost has brought
+    # nothing: it is cancelled, and all of its money goes back.
+    **{(status, T.SHIPMENT_LOST): _STAYS for status in (S.PARTIALLY_SHIPPED, S.SHIPPED)},
+    **{(status, T.EVERY_SHIPMENT_LOST): _ALL_LOST for status in (S.PAID, S.PARTIALLY_SHIPPED, S.SHIPPED)},
     **{(status, T.LAST_RETURN_RECEIVED): _ALL_CAME_BACK for status in (S.DELIVERED, S.COMPLETED)},
     # All that was paid goes back: the order is cancelled, unless inventory says that a parcel has left meanwhile; then
     # the warehouse is warned of the others.
@@ -308,7 +324,7 @@ class HistoryEntry(Base, table=True):
 
 
 class OrderShipment(Base, table=True):
-    """A parcel of an order, as inventory last spoke of it."""
+    """A parcel of an order, as inventory last spoke of it; its lines once it has arrived, or is lost."""
 
     __tablename__ = "order_shipments"
 
@@ -318,6 +334,8 @@ class OrderShipment(Base, table=True):
     shipments_of_order: int
     carrier: str | None
     tracking_number: str | None
+    tracking_url: str | None = None
+    lines: list[dict[str, Any]] | None = Field(default=None, sa_column=Column(JSONB))
     version: int = Field(sa_type=BigInteger)
 
 

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from order_service.orders.models import BEFORE_PAID, ENDS, PaymentStatus, Said, ShipmentStatus, Status, payment_status
+from order_service.orders.parcels import PricedLine
 from order_service.orders.reading import TAG
 from order_service.orders.state import OrderState, Shipment
 from service_kit.database import HotConn, HotTx
@@ -20,7 +21,7 @@ SELECT id, number, user_id, status, currency, total, captured, refunded, refundi
 FROM orders WHERE id = ANY($1::uuid[]) ORDER BY id FOR UPDATE
 """
 SHIPMENTS = """
-SELECT id, order_id, status, shipments_of_order, carrier, tracking_number, version
+SELECT id, order_id, status, shipments_of_order, carrier, tracking_number, tracking_url, version
 FROM order_shipments WHERE order_id = ANY($1::uuid[])
 """
 # All that a move of orders changes, in one statement, so that a batch costs one round trip more than its locks.
@@ -40,19 +41,25 @@ WITH saved AS (
     SELECT * FROM unnest($8::uuid[], $9::bigint[], $10::timestamptz[], $11::text[], $12::text[], $13::text[],
                          $14::text[], $15::uuid[], $16::text[], $17::jsonb[])
 ), parcels AS (
-    INSERT INTO order_shipments (id, order_id, status, shipments_of_order, carrier, tracking_number, version)
-    SELECT * FROM unnest($18::uuid[], $19::uuid[], $20::text[], $21::int[], $22::text[], $23::text[], $24::bigint[])
+    INSERT INTO order_shipments
+        (id, order_id, status, shipments_of_order, carrier, tracking_number, version, tracking_url, lines)
+    SELECT * FROM unnest($18::uuid[], $19::uuid[], $20::text[], $21::int[], $22::text[], $23::text[], $24::bigint[],
+                         $25::text[], $26::jsonb[])
     ON CONFLICT (id) DO UPDATE SET status = excluded.status, shipments_of_order = excluded.shipments_of_order,
-        carrier = excluded.carrier, tracking_number = excluded.tracking_number, version = excluded.version
+        carrier = excluded.carrier, tracking_number = excluded.tracking_number, version = excluded.version,
+        tracking_url = excluded.tracking_url, lines = coalesce(excluded.lines, order_shipments.lines)
 ), unused_tokens AS (
-    DELETE FROM payment_tokens WHERE order_id = ANY($25::uuid[])
+    DELETE FROM payment_tokens WHERE order_id = ANY($27::uuid[])
 )
-INSERT INTO outbox ({outbox.INSERT_COLUMNS}) SELECT * FROM {outbox.unnest(26)}
+INSERT INTO outbox ({outbox.INSERT_COLUMNS}) SELECT * FROM {outbox.unnest(28)}
 """
 LINES = """
 SELECT order_id, product_id, sku, name, quantity FROM order_lines
 WHERE order_id = ANY($1::uuid[]) ORDER BY order_id, position
 """
+PRICED_LINES = (
+    "SELECT position, product_id, quantity, unit_price FROM order_lines WHERE order_id = $1 ORDER BY position"
+)
 CHANGE_SHIP_TO = "UPDATE orders SET ship_to = $2::jsonb WHERE id = $1"
 EXISTS = "SELECT true FROM orders WHERE id = $1"
 UNPAID_AND_DUE = """
@@ -129,6 +136,7 @@ async def lock_many(tx: HotTx, ids: Sequence[UUID]) -> dict[UUID, OrderState]:
             shipments_of_order=row["shipments_of_order"],
             carrier=row["carrier"],
             tracking_number=row["tracking_number"],
+            tracking_url=row["tracking_url"],
             version=row["version"],
         )
     return found
@@ -174,6 +182,10 @@ async def lines_of(tx: HotTx, order_ids: Sequence[UUID]) -> dict[UUID, list[Any]
     for row in await tx.fetch(LINES, list(order_ids)):
         lines[row["order_id"]].append(row)
     return lines
+
+
+async def priced_lines(tx: HotTx, order_id: UUID) -> list[PricedLine]:
+    return [PricedLine(*row) for row in await tx.fetch(PRICED_LINES, order_id)]
 
 
 async def lock_unpaid_and_due(tx: HotTx, now: datetime, limit: int) -> list[UUID]:
@@ -241,6 +253,8 @@ def _shipment_columns(orders: Sequence[OrderState]) -> list[list[Any]]:
         [shipment.carrier for _, shipment in seen],
         [shipment.tracking_number for _, shipment in seen],
         [shipment.version for _, shipment in seen],
+        [shipment.tracking_url for _, shipment in seen],
+        [json.dumps(shipment.lines) if shipment.lines is not None else None for _, shipment in seen],
     ]
 
 

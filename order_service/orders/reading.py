@@ -33,6 +33,14 @@ json_agg(json_build_object(
     'total', json_build_object('amount', l.unit_price * l.quantity, 'currency', o.currency)
 ) ORDER BY l.position)
 """
+PARCELS = """
+CASE WHEN o.fulfilment_status = 'unfulfilled' THEN '[]' ELSE (
+    SELECT coalesce(json_agg(json_build_object(
+        'id', p.id, 'status', p.status, 'carrier', p.carrier, 'tracking_number', p.tracking_number,
+        'tracking_url', p.tracking_url
+    ) ORDER BY p.id), '[]') FROM order_shipments p WHERE p.order_id = o.id
+) END
+"""
 # schemas.OrderOut, as JSON.
 BODY = f"""
 json_build_object(
@@ -43,7 +51,7 @@ json_build_object(
     'ship_to', '{_NO_ADDRESS}'::jsonb || o.ship_to,
     'pay_by', to_char(o.pay_by AT TIME ZONE 'UTC', {_TIME}),
     'created_at', to_char(o.created_at AT TIME ZONE 'UTC', {_TIME}),
-    'standing_still', o.standing_still, 'version', o.version
+    'standing_still', o.standing_still, 'version', o.version, 'parcels', {PARCELS}
 )::text
 """
 SHOW = f"""

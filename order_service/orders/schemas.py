@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Self
+from typing import Any, Literal, Self
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -103,6 +103,14 @@ class LineOut(BaseModel):
         return cls(**_line(line, currency))
 
 
+class ParcelOut(BaseModel):
+    id: UUID
+    status: Literal["created", "dispatched", "delivered", "lost"] = Field(description="`created`: it is being packed")
+    carrier: str | None
+    tracking_number: str | None
+    tracking_url: str | None = Field(description="the carrier's page, where it can be followed")
+
+
 class OrderOut(BaseModel):
     """An order with all its lines, at most 2,000."""
 
@@ -120,9 +128,10 @@ class OrderOut(BaseModel):
     created_at: datetime
     standing_still: str | None = Field(default=None, description="why it does, if it waits for a machine for too long")
     version: int
+    parcels: list[ParcelOut] = Field(description="one from each warehouse that sends something of it, once it is paid")
 
     @classmethod
-    def of(cls, order: Any, lines: Sequence[Any], line_count: int | None = None) -> Self:
+    def of(cls, order: Any, lines: Sequence[Any], line_count: int | None = None, parcels: Sequence[Any] = ()) -> Self:
         """Of anything that has an order's attributes, and things that have a line's: validated in one go.
 
         `line_count` where `lines` are not all.
@@ -142,6 +151,7 @@ class OrderOut(BaseModel):
             created_at=order.created_at,
             standing_still=order.standing_still,
             version=order.version,
+            parcels=[ParcelOut.model_validate(parcel, from_attributes=True) for parcel in parcels],
         )
 
 

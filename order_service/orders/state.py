@@ -27,6 +27,9 @@ class Shipment:
     carrier: str | None = None
     tracking_number: str | None = None
     version: int = 0
+    tracking_url: str | None = None
+    lines: list[dict[str, Any]] | None = None
+    """Told once it has arrived, or is lost; not read again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +96,8 @@ class OrderState:
     shipments: dict[UUID, Shipment] = field(default_factory=dict)
     seen_shipments: set[UUID] = field(default_factory=set)
     """Those that changed since the order was loaded."""
+    lost: list[Shipment] = field(default_factory=list)
+    """Those that were declared lost since, and are still to be refunded."""
     entries: list[Entry] = field(default_factory=list)
     sayings: list[Saying] = field(default_factory=list)
     to_refund: str | None = None
@@ -144,8 +149,10 @@ class OrderState:
         """What was true before the order could know it: money, or the last delivery, that came early."""
         if self.status is Status.AWAITING_PAYMENT and self.kept >= self.total:
             self.move(Trigger.CAPTURED_IN_FULL, Cause(cause.at, Actor.PAYMENTS, traceparent=cause.traceparent))
-        elif self.status is Status.SHIPPED and self._all_are(ShipmentStatus.DELIVERED):
-            self.move(Trigger.LAST_SHIPMENT_DELIVERED, Cause(cause.at, Actor.INVENTORY, traceparent=cause.traceparent))
+        elif self.status in (Status.SHIPPED, Status.PARTIALLY_SHIPPED) and self._all_are(ShipmentStatus.DELIVERED):
+            lost = self._all_are(ShipmentStatus.LOST)
+            trigger = Trigger.EVERY_SHIPMENT_LOST if lost else Trigger.LAST_SHIPMENT_DELIVERED
+            self.move(trigger, Cause(cause.at, Actor.INVENTORY, traceparent=cause.traceparent))
 
     def _by_shipments(self) -> Status:
         if self._all_are(ShipmentStatus.DISPATCHED):
@@ -158,9 +165,15 @@ class OrderState:
         if known is not None and known.version >= seen.version:
             return None
         if known is not None and seen.carrier is None:
-            seen = replace(seen, carrier=known.carrier, tracking_number=known.tracking_number)
+            carried = {name: getattr(known, name) for name in ("carrier", "tracking_number", "tracking_url")}
+            seen = replace(seen, **carried)
         self.shipments[seen.id] = seen
         self.seen_shipments.add(seen.id)
+        if known is not None and known.status is seen.status:
+            return Trigger.SHIPMENT_CORRECTED
+        if seen.status is ShipmentStatus.LOST:
+            self.lost.append(seen)
+            return Trigger.EVERY_SHIPMENT_LOST if self._all_are(ShipmentStatus.LOST) else Trigger.SHIPMENT_LOST
         if seen.status is ShipmentStatus.DISPATCHED:
             last = self._all_are(ShipmentStatus.DISPATCHED)
             return Trigger.LAST_SHIPMENT_DISPATCHED if last else Trigger.SHIPMENT_DISPATCHED
@@ -177,6 +190,8 @@ class OrderState:
     def fulfilment_status(self) -> FulfilmentStatus:
         if not self.shipments:
             return FulfilmentStatus.UNFULFILLED
+        if self._all_are(ShipmentStatus.LOST):
+            return FulfilmentStatus.LOST
         if self._all_are(ShipmentStatus.DELIVERED):
             return FulfilmentStatus.DELIVERED
         if self._all_are(ShipmentStatus.DISPATCHED):

@@ -9,9 +9,11 @@ from uuid import UUID
 import structlog
 
 from order_service.orders import announcements, queries
-from order_service.orders.models import BEFORE_PAID, Actor, Order, Trigger
+from order_service.orders.models import BEFORE_PAID, UNWANTED, Actor, Order, Status, Trigger
+from order_service.orders.parcels import pieces_of
 from order_service.orders.state import Cause, OrderState, Shipment
 from order_service.payments import refunds
+from order_service.returns import queries as returns
 from service_kit.clock import utcnow
 from service_kit.database import HotTx
 from service_kit.http.etag import Expected
@@ -63,7 +65,28 @@ async def hear(tx: HotTx, steps: Sequence[Step]) -> None:
             order.move(step.what, step.cause)
         elif trigger := order.see_shipment(step.what):
             order.move(trigger, replace(step.cause, context=order.shipments[step.what.id]))
+    losing = [order for order in orders.values() if order.lost]
+    for order in losing:
+        await _refund_lost(tx, order)
     await save(tx, orders.values())
+    for order in losing:  # whose other parcels have arrived, and may have come back, before this one was lost
+        if order.status is Status.DELIVERED and (await returns.returnable(tx, order)).all_is_back():
+            order.move(Trigger.LAST_RETURN_RECEIVED, Cause(utcnow(), Actor.INVENTORY))
+            await save(tx, [order])
+
+
+async def _refund_lost(tx: HotTx, order: OrderState) -> None:
+    """What the lines of lost parcels have cost goes back, as far as it has not before. Where every parcel is lost the
+    order is cancelled, and all of its money goes back by the table."""
+    lost, order.lost = order.lost, []
+    if order.to_refund is not None or order.status in UNWANTED:
+        return
+    lines = await queries.priced_lines(tx, order.id)
+    pieces = pieces_of(lines, [parcel.lines or [] for parcel in lost])
+    worth = sum(pieces[line.position] * line.unit_price for line in lines)
+    was_given_back = order.is_given_back
+    await refunds.request_for_lost(tx, order, worth)
+    order.money_moved(was_given_back, Cause(utcnow(), Actor.INVENTORY, reason="refunded in full"))
 
 
 def capture(order: OrderState, captured_total: int, now: datetime, traceparent: str | None = None) -> int:

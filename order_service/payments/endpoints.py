@@ -8,7 +8,7 @@ from fastapi import Depends, Header, Query, Request, Response
 from contracts.permissions import Permission
 from order_service.orders import listing
 from order_service.orders.limits import EXEMPT
-from order_service.payments import queries, refund_requests, refunds, use_cases
+from order_service.payments import queries, refund_requests, use_cases
 from order_service.payments.gateway import Gateway, WebhookSignatureWrong
 from order_service.payments.limits import TooManyFailedPayments, TriedBy
 from order_service.payments.models import (

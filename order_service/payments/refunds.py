@@ -36,6 +36,14 @@ async def request_for_return(tx: HotTx, order: OrderState, worth: int, return_id
     return amount
 
 
+async def request_for_lost(tx: HotTx, order: OrderState, worth: int) -> int:
+    """Gives back what the lines of lost parcels have cost, or what is left of it. The order's row is held."""
+    account = await queries.account(tx, order.id)
+    amount = min(worth, max(order.kept, 0), account.left_in(order.currency))
+    await insert(tx, order, account.spread(amount, order.currency), "lost by the carrier", None)
+    return amount
+
+
 async def insert(
     tx: HotTx,
     order: OrderState,

@@ -1,6 +1,6 @@
 """What inventory tells of goods that came back."""
 
-from contracts.events.shipment_notification import ReturnReceived
+from contracts.events.shipment_notification import ReturnClosed, ReturnReceived
 from order_service.returns import use_cases
 from order_service.returns.use_cases import Received
 from service_kit.database import HotTx
@@ -12,6 +12,18 @@ async def hear_of_received(tx: HotTx, events: list[ReturnReceived], envelopes: l
     """Together, so that a batch locks its orders once."""
     await use_cases.hear_of_received(
         tx, [_received(event, envelope) for event, envelope in zip(events, envelopes, strict=True)]
+    )
+
+
+@consumes(ReturnClosed, batch=True)
+async def hear_of_closed(tx: HotTx, events: list[ReturnClosed], envelopes: list[Envelope]) -> None:
+    """Nothing came of them."""
+    await use_cases.hear_of_received(
+        tx,
+        [
+            Received(event.return_id, event.order_id, {}, envelope.traceparent)
+            for event, envelope in zip(events, envelopes, strict=True)
+        ],
     )
 
 

@@ -9,7 +9,14 @@ from contracts.permissions import Permission
 from order_service.orders import listing
 from order_service.orders.models import TransitionRefused
 from order_service.returns import queries, use_cases
-from order_service.returns.models import MoreThanReturnable, Return, ReturnDecided, ReturnStatus, ReturnWindowOver
+from order_service.returns.models import (
+    LineAmbiguous,
+    MoreThanReturnable,
+    Return,
+    ReturnDecided,
+    ReturnStatus,
+    ReturnWindowOver,
+)
 from order_service.returns.schemas import RefusalIn, ReturnIn, ReturnOut, ReturnSummary
 from service_kit.database import HotTx, Tx
 from service_kit.database.keyset import Slice
@@ -35,16 +42,25 @@ Decider = Annotated[Principal, Requires(Permission.RETURNS_DECIDE_ANY)]
     response_model=ReturnOut,
     summary="Ask to give goods back",
     responses=problems(
-        NotFound, TransitionRefused, ReturnWindowOver, MoreThanReturnable, IdempotencyKeyMissing, IdempotencyKeyReused
+        NotFound,
+        TransitionRefused,
+        ReturnWindowOver,
+        MoreThanReturnable,
+        LineAmbiguous,
+        IdempotencyKeyMissing,
+        IdempotencyKeyReused,
     ),
 )
 async def ask(order_id: UUID, body: ReturnIn, who: Asker, key: IdempotencyKey, tx: HotTx, request: Request) -> Response:
-    """Of one's own order, from its delivery until the return window is over; in part or in full, in one return or
-    several. Send the goods when staff have approved it: what they cost goes back when a warehouse has them."""
+    """Of one's own order, or for staff of everybody's: of what has arrived, until the return window is over, which
+    begins when the last parcel has arrived; in part or in full, in one return or several. Send the goods when staff
+    have approved it: what they cost goes back when a warehouse has them.
+
+    Lines are named by their position in the order, from 1; a product is enough where it stands in one line alone."""
     if kept := await idempotency.claim(tx, who.user_id, key):
         return kept.response()
     window = request.app.state.runtime.settings.return_window
-    made = await use_cases.ask(tx, order_id, body.pieces(), body.reason, window, who)
+    made = await use_cases.ask(tx, order_id, body.wanted(), body.reason, window, who)
     content, location = ReturnOut.of(made).model_dump_json().encode(), f"/returns/{made.id}"
     await idempotency.keep(tx, who.user_id, key, 201, content, location)
     return Response(content, 201, {"Location": location}, media_type="application/json")

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -19,7 +19,8 @@ from service_kit.problems import Problem
 
 
 class ReturnStatus(StrEnum):
-    """`received`: a warehouse has the goods; `refunded`: all that goes back for them has gone, or nothing was left."""
+    """`closed`: the goods never came. `received`: a warehouse has them; `refunded`: all that goes back for them has
+    gone, or nothing was left."""
 
     REQUESTED = "requested"
     APPROVED = "approved"
@@ -27,6 +28,7 @@ class ReturnStatus(StrEnum):
     WITHDRAWN = "withdrawn"
     RECEIVED = "received"
     REFUNDED = "refunded"
+    CLOSED = "closed"
 
 
 S = ReturnStatus
@@ -37,11 +39,12 @@ COMES_AFTER: Mapping[ReturnStatus, ReturnStatus] = {
     S.WITHDRAWN: S.REQUESTED,
     S.RECEIVED: S.APPROVED,
     S.REFUNDED: S.RECEIVED,
+    S.CLOSED: S.APPROVED,
 }
 """The whole life of a return: what it must be to become this."""
 
 IS_BACK = frozenset({S.RECEIVED, S.REFUNDED})
-CALLED_OFF = frozenset({S.REFUSED, S.WITHDRAWN})
+CALLED_OFF = frozenset({S.REFUSED, S.WITHDRAWN, S.CLOSED})
 
 
 class ReturnDecided(Problem, status=409, type="return-decided"):
@@ -53,8 +56,21 @@ class ReturnWindowOver(Problem, status=409, type="return-window-over"):
 
 
 class MoreThanReturnable(Problem, status=409, type="more-than-returnable"):
-    """Of the products in `lines` less is left to give back than was asked for: the rest was never ordered, or comes
-    back already."""
+    """Of what is in `lines` less is left to give back than was asked for: the rest was never ordered, has not arrived,
+    or comes back already."""
+
+
+class LineAmbiguous(Problem, status=409, type="return-line-ambiguous"):
+    """A product stands in several lines of this order, at different prices: name the `line`, one of `lines`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """So many pieces of one line (by its position) or of a product that stands in one line alone."""
+
+    line: int | None
+    product_id: UUID | None
+    quantity: int
 
 
 class Return(Base, table=True):
@@ -67,7 +83,8 @@ class Return(Base, table=True):
     __tablename__ = "returns"
     __table_args__ = (
         CheckConstraint(
-            "status IN ('requested', 'approved', 'refused', 'withdrawn', 'received', 'refunded')", name="status"
+            "status IN ('requested', 'approved', 'refused', 'withdrawn', 'received', 'refunded', 'closed')",
+            name="status",
         ),
         Index("ix_returns_order_id_id", "order_id", "id"),
         Index("ix_returns_status_id", "status", "id"),
@@ -88,6 +105,7 @@ class Return(Base, table=True):
     created_at: datetime = Field(default_factory=utcnow)
     decided_at: datetime | None = None
     received_at: datetime | None = None
+    closed_at: datetime | None = None
 
     def becomes(self, status: ReturnStatus) -> bool:
         """False where that doesn't fit: it is further by now, or has ended otherwise."""
@@ -103,17 +121,28 @@ class Return(Base, table=True):
         self.decided_by, self.decided_at, self.refusal = by, now, refusal
 
     def receive(self, came: Mapping[UUID, int], now: datetime) -> bool:
-        """Notes what came of each product, never more than was approved. False: that is known, or was not awaited."""
+        """Notes what came of each product, never more than was approved. False: that is known, or was not awaited.
+
+        A warehouse can't tell pieces of one product apart: the dearest are taken to have come, in the customer's
+        favour.
+        """
         if not self.becomes(ReturnStatus.RECEIVED):
             return False
         left = Counter(came)
-        received = []
-        for line in self.lines:
-            pieces = min(line["quantity"], left[UUID(line["product_id"])])
-            left[UUID(line["product_id"])] -= pieces
-            received.append({**line, "received": pieces})
+        pieces: Counter[int] = Counter()
+        for line in sorted(self.lines, key=lambda line: -line["unit_price"]):
+            pieces[line["position"]] = min(line["quantity"], left[UUID(line["product_id"])])
+            left[UUID(line["product_id"])] -= pieces[line["position"]]
+        received = [{**line, "received": pieces[line["position"]]} for line in self.lines]
         self.lines, self.received_at = received, now
         self.worth = sum(line["received"] * line["unit_price"] for line in received)
+        return True
+
+    def close(self, now: datetime) -> bool:
+        """Nothing came, and nothing is awaited any more. False: that is known, or was not awaited."""
+        if not self.becomes(ReturnStatus.CLOSED):
+            return False
+        self.closed_at = now
         return True
 
     def refund(self, amount: int) -> None:
@@ -139,32 +168,66 @@ class Return(Base, table=True):
 
 @dataclass(frozen=True, slots=True)
 class Returnable:
-    """An order's lines and all its returns; complete and unchanging while the order's row is held."""
+    """An order's lines and all its returns; complete and unchanging while the order's row is held.
+
+    `arrived`: how many pieces of each line have arrived (None: all); `lost`: how many never will.
+    """
 
     lines: Sequence[Any]
     returns: Sequence[Return]
+    arrived: Mapping[int, int] | None = None
+    lost: Mapping[int, int] = field(default_factory=dict)
 
-    def take(self, wanted: Mapping[UUID, int]) -> list[dict[str, Any]]:
-        """So many pieces of each product, from the order's lines in their order. Raises: MoreThanReturnable."""
-        held = sum((each.holds() for each in self.returns), Counter[int]())
-        missing, taken = Counter(wanted), []
-        for line in self.lines:
-            quantity = min(missing[line.product_id], line.quantity - held[line.position])
-            if quantity > 0:
-                missing[line.product_id] -= quantity
-                taken.append(_part(line, quantity))
-        if short := +missing:
-            raise MoreThanReturnable(
-                lines=[
-                    {"product_id": str(id), "requested": wanted[id], "returnable": wanted[id] - quantity}
-                    for id, quantity in short.items()
-                ]
-            )
-        return taken
+    def take(self, wanted: Sequence[Wanted]) -> list[dict[str, Any]]:
+        """Parts of the order's lines, in their order. Raises: MoreThanReturnable, LineAmbiguous."""
+        left, taken = self._left(), Counter[int]()
+        short: list[dict[str, Any]] = []
+        for each in self._by_line(wanted):
+            lines = [line for line in self.lines if each.line in (None, line.position)]
+            lines = [line for line in lines if each.product_id in (None, line.product_id) and left[line.position]]
+            there = sum(left[line.position] for line in lines)
+            if there < each.quantity:
+                short.append(_short(each, there))
+                continue
+            if each.quantity < there and len({line.unit_price for line in lines}) > 1:
+                raise LineAmbiguous(lines=[_named(line, left[line.position]) for line in lines])
+            missing = each.quantity
+            for line in lines:
+                pieces = min(missing, left[line.position])
+                left[line.position] -= pieces
+                taken[line.position] += pieces
+                missing -= pieces
+        if short:
+            raise MoreThanReturnable(lines=short)
+        return [_part(line, taken[line.position]) for line in self.lines if taken[line.position]]
 
     def all_is_back(self) -> bool:
+        """But for what was lost, and for at least one piece."""
         back = sum((each.holds() for each in self.returns if each.status in IS_BACK), Counter[int]())
-        return all(back[line.position] == line.quantity for line in self.lines)
+        gone = {line.position: back[line.position] + self.lost.get(line.position, 0) for line in self.lines}
+        return bool(+back) and all(gone[line.position] == line.quantity for line in self.lines)
+
+    def _left(self) -> Counter[int]:
+        held = sum((each.holds() for each in self.returns), Counter[int]())
+        here = {line.position: line.quantity for line in self.lines} if self.arrived is None else self.arrived
+        return Counter({line.position: max(0, here.get(line.position, 0) - held[line.position]) for line in self.lines})
+
+    def _by_line(self, wanted: Sequence[Wanted]) -> list[Wanted]:
+        """Each line, and each product, once; lines that are named come first."""
+        pieces: Counter[tuple[int | None, UUID | None]] = Counter()
+        for each in sorted(wanted, key=lambda each: each.line is None):
+            pieces[each.line, each.product_id] += each.quantity
+        return [Wanted(line, product_id, quantity) for (line, product_id), quantity in pieces.items()]
+
+
+def _short(wanted: Wanted, returnable: int) -> dict[str, Any]:
+    named = {"line": wanted.line, "product_id": str(wanted.product_id) if wanted.product_id else None}
+    known = {name: value for name, value in named.items() if value is not None}
+    return {**known, "requested": wanted.quantity, "returnable": returnable}
+
+
+def _named(line: Any, returnable: int) -> dict[str, Any]:
+    return {"line": line.position, "product_id": str(line.product_id), "returnable": returnable}
 
 
 def _part(line: Any, quantity: int) -> dict[str, Any]:

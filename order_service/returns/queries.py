@@ -9,7 +9,9 @@ from sqlmodel import select
 from sqlmodel.sql.expression import SelectOfScalar
 
 from order_service.orders.listing import LINES
-from order_service.orders.models import OrderLine
+from order_service.orders.models import OrderLine, ShipmentStatus, Status
+from order_service.orders.parcels import pieces_of
+from order_service.orders.state import OrderState
 from order_service.returns.models import Return, Returnable, ReturnStatus
 from service_kit.database import HotTx, Tx
 from service_kit.database.keyset import Position, Slice, keyset
@@ -21,11 +23,17 @@ INSERT INTO returns ({COLUMNS}) VALUES ({", ".join(f"${n}" for n in range(1, len
 """
 SAVE = """
 UPDATE returns SET status = $2, lines = $3::jsonb, refusal = $4, decided_by = $5, decided_at = $6, received_at = $7,
-                   worth = $8, to_refund = $9
+                   worth = $8, to_refund = $9, closed_at = $10
 WHERE id = $1
 """
 ORDER_OF = "SELECT order_id FROM returns WHERE id = $1 AND ($2::uuid IS NULL OR user_id = $2)"
 BY_IDS = f"SELECT {COLUMNS} FROM returns WHERE id = ANY($1::uuid[])"
+# Null: it arrived before what was in it was told.
+ENDED_PARCELS = """
+SELECT status, lines FROM order_shipments
+WHERE order_id = $1 AND status IN ('delivered', 'lost') AND lines IS NOT NULL ORDER BY id
+"""
+ALL_ENDED = frozenset({Status.DELIVERED, Status.COMPLETED, Status.RETURNED})
 OF_ORDER = f"SELECT {COLUMNS} FROM returns WHERE order_id = $1 ORDER BY id"
 
 
@@ -39,10 +47,16 @@ async def by_ids(tx: HotTx, return_ids: Sequence[UUID]) -> dict[UUID, Return]:
     return {row["id"]: _return(row) for row in await tx.fetch(BY_IDS, list(return_ids))}
 
 
-async def returnable(tx: HotTx, order_id: UUID) -> Returnable:
-    """What the order brought, and all its returns."""
-    lines = [OrderLine(**row) for row in await tx.fetch(LINES, order_id)]
-    return Returnable(lines, [_return(row) for row in await tx.fetch(OF_ORDER, order_id)])
+async def returnable(tx: HotTx, order: OrderState) -> Returnable:
+    """What the order's parcels brought, and all its returns. The order's row is held."""
+    lines = [OrderLine(**row) for row in await tx.fetch(LINES, order.id)]
+    returns = [_return(row) for row in await tx.fetch(OF_ORDER, order.id)]
+    parcels = [(row[0], json.loads(row[1])) for row in await tx.fetch(ENDED_PARCELS, order.id)]
+    lost = pieces_of(lines, [held for status, held in parcels if status == ShipmentStatus.LOST])
+    if order.status in ALL_ENDED:  # also where parcels arrived before what was in them was told
+        return Returnable(lines, returns, {line.position: line.quantity - lost[line.position] for line in lines}, lost)
+    arrived = pieces_of(lines, [held for status, held in parcels if status == ShipmentStatus.DELIVERED])
+    return Returnable(lines, returns, arrived, lost)
 
 
 async def insert(tx: HotTx, made: Return) -> None:
@@ -53,7 +67,7 @@ async def insert(tx: HotTx, made: Return) -> None:
 async def save(tx: HotTx, changed: Return) -> None:
     await tx.execute(
         SAVE, changed.id, changed.status, json.dumps(changed.lines), changed.refusal, changed.decided_by,
-        changed.decided_at, changed.received_at, changed.worth, changed.to_refund,
+        changed.decided_at, changed.received_at, changed.worth, changed.to_refund, changed.closed_at,
     )  # fmt: skip
 
 

@@ -1,30 +1,36 @@
 """Bodies of requests and answers about returns."""
 
-from collections import Counter
 from datetime import datetime
 from typing import Annotated, Any, Self
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from contracts.money import Money
 from order_service.orders.schemas import MAX_LINES, MAX_QUANTITY
-from order_service.returns.models import Return, ReturnStatus
+from order_service.returns.models import Return, ReturnStatus, Wanted
 from service_kit.schemas import RequestBody
 
 Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
 
 
 class ReturnLineIn(RequestBody):
-    product_id: UUID
+    line: int | None = Field(default=None, ge=1, le=MAX_LINES, description="of the order, counted from 1")
+    product_id: UUID | None = Field(default=None, description="enough where it stands in one line alone")
     quantity: int = Field(ge=1, le=MAX_QUANTITY)
+
+    @model_validator(mode="after")
+    def _names_something(self) -> Self:
+        if self.line is None and self.product_id is None:
+            raise ValueError("name the line, or the product")
+        return self
 
 
 class ReturnIn(RequestBody):
     model_config = ConfigDict(
         json_schema_extra={
             "example": {
-                "lines": [{"product_id": "0190f0c0-0000-7000-8000-000000000001", "quantity": 1}],
+                "lines": [{"line": 1, "quantity": 1}],
                 "reason": "too small",
             }
         },
@@ -33,12 +39,8 @@ class ReturnIn(RequestBody):
     lines: list[ReturnLineIn] = Field(min_length=1, max_length=MAX_LINES)
     reason: Reason
 
-    def pieces(self) -> Counter[UUID]:
-        """Of each product, however many lines name it."""
-        found: Counter[UUID] = Counter()
-        for line in self.lines:
-            found[line.product_id] += line.quantity
-        return found
+    def wanted(self) -> list[Wanted]:
+        return [Wanted(line.line, line.product_id, line.quantity) for line in self.lines]
 
 
 class RefusalIn(RequestBody):
@@ -48,6 +50,7 @@ class RefusalIn(RequestBody):
 
 
 class ReturnLineOut(BaseModel):
+    line: int = Field(description="of the order, counted from 1")
     product_id: UUID
     sku: str
     name: str
@@ -68,6 +71,7 @@ class ReturnOut(BaseModel):
     created_at: datetime
     decided_at: datetime | None
     received_at: datetime | None
+    closed_at: datetime | None = Field(description="when it was not awaited any more, since it never came")
 
     @classmethod
     def of(cls, found: Return) -> Self:
@@ -89,6 +93,7 @@ class ReturnSummary(ReturnOut):
 
 def _line(line: dict[str, Any], currency: str) -> ReturnLineOut:
     return ReturnLineOut(
+        line=line["position"],
         product_id=line["product_id"],
         sku=line["sku"],
         name=line["name"],

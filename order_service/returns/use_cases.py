@@ -8,17 +8,19 @@ from uuid import UUID
 
 import structlog
 
+from contracts.permissions import Permission
 from order_service.orders import queries as orders
 from order_service.orders import use_cases as order_use_cases
 from order_service.orders.models import Actor, Order, Trigger
 from order_service.orders.state import Cause, OrderState
 from order_service.payments import refunds
 from order_service.returns import queries
-from order_service.returns.models import Return, ReturnStatus, ReturnWindowOver
+from order_service.returns.models import Return, ReturnStatus, ReturnWindowOver, Wanted
+from order_service.returns.queries import ALL_ENDED
 from service_kit.clock import utcnow
 from service_kit.database import HotTx
 from service_kit.problems import not_found
-from service_kit.security import Principal
+from service_kit.security import Principal, standing
 
 log = structlog.get_logger(__name__)
 
@@ -40,20 +42,24 @@ class Received:
 
 
 async def ask(
-    tx: HotTx, order_id: UUID, wanted: Mapping[UUID, int], reason: str, window: timedelta, who: Principal
+    tx: HotTx, order_id: UUID, wanted: Sequence[Wanted], reason: str, window: timedelta, who: Principal
 ) -> Return:
-    """A customer wants to give so many pieces of each product back.
+    """A customer, or staff for them, wants to give back pieces of what has arrived.
 
-    Raises: NotFound, TransitionRefused, ReturnWindowOver, MoreThanReturnable.
+    Raises: NotFound, NoLongerAllowed, TransitionRefused, ReturnWindowOver, MoreThanReturnable, LineAmbiguous.
     """
-    order = await orders.lock(tx, order_id, of=who.user_id) or not_found(Order, order_id)
+    of = None if who.may(Permission.RETURNS_WRITE_ANY) else who.user_id
+    order = await orders.lock(tx, order_id, of=of) or not_found(Order, order_id)
+    actor = Actor.CUSTOMER if order.user_id == who.user_id else Actor.STAFF
+    if actor is Actor.STAFF:
+        await standing.check(tx, who, [Permission.RETURNS_WRITE_ANY])
     now = utcnow()
     made = Return(order_id=order.id, user_id=order.user_id, currency=order.currency, reason=reason, lines=[])
-    order.move(Trigger.RETURN_REQUESTED, _cause(made, Actor.CUSTOMER, who.user_id, reason))
+    order.move(Trigger.RETURN_REQUESTED, _cause(made, actor, who.user_id, reason))
     until = (order.delivered_at or now) + window
     if until <= now:
         raise ReturnWindowOver(until=until.isoformat())
-    made.lines = (await queries.returnable(tx, order.id)).take(wanted)
+    made.lines = (await queries.returnable(tx, order)).take(wanted)
     await queries.insert(tx, made)
     await order_use_cases.save(tx, [order])
     return made
@@ -82,15 +88,24 @@ async def hear_of_received(tx: HotTx, news: Sequence[Received]) -> None:
         found = (await queries.by_ids(tx, [each.return_id])).get(each.return_id)
         if order is None or found is None or found.order_id != order.id:
             log.error("unknown_return", return_id=str(each.return_id), order_id=str(each.order_id))
+        elif not any(each.came.values()):
+            await _close(tx, order, found, each.traceparent)
         elif found.receive(each.came, utcnow()):
             await _give_back(tx, order, found, each.traceparent)
     await order_use_cases.save(tx, held.values())
 
 
+async def _close(tx: HotTx, order: OrderState, found: Return, traceparent: str | None) -> None:
+    """Nothing came of it, and nothing goes back: its pieces may be asked for again while the return window lasts."""
+    if found.close(utcnow()):
+        await queries.save(tx, found)
+        order.move(Trigger.RETURN_CLOSED, _cause(found, Actor.INVENTORY, None, "it never came", traceparent))
+
+
 async def _give_back(tx: HotTx, order: OrderState, found: Return, traceparent: str | None) -> None:
     found.refund(await refunds.request_for_return(tx, order, found.worth or 0, found.id))
     await queries.save(tx, found)
-    all_is_back = (await queries.returnable(tx, order.id)).all_is_back()
+    all_is_back = order.status in ALL_ENDED and (await queries.returnable(tx, order)).all_is_back()
     trigger = Trigger.LAST_RETURN_RECEIVED if all_is_back else Trigger.RETURN_RECEIVED
     reason = f"{found.to_refund} of {found.worth} go back" if found.to_refund != found.worth else None
     order.move(trigger, _cause(found, Actor.INVENTORY, None, reason, traceparent))

@@ -14,7 +14,7 @@ from contracts.events import shipment_notification as parcels
 from contracts.events.base import Event
 from contracts.events.products import ProductChanged, ScheduledPrice
 from contracts.events.users import UserChanged
-from contracts.quantity import ProductQuantity
+from contracts.quantity import LineQuantity
 from order_service.orders import queries, use_cases
 from service_kit.clock import utcnow
 from service_kit.ids import uuid7
@@ -171,7 +171,7 @@ class Shop:
             number="1",
             warehouse_id=uuid4(),
             shipments_of_order=of,
-            lines=[ProductQuantity(product_id=uuid4(), quantity=1)],
+            lines=[LineQuantity(product_id=uuid4(), quantity=1)],
             **sent,
         )
 

@@ -26,7 +26,8 @@ from service_kit.clock import utcnow
 S, T = Status, Trigger
 
 DECISIONS = (T.RETURN_APPROVED, T.RETURN_REFUSED, T.RETURN_WITHDRAWN)
-RETURNABLE = (S.DELIVERED, S.COMPLETED)
+ARRIVING = (S.PARTIALLY_SHIPPED, S.SHIPPED, S.DELIVERED)
+RETURNABLE = (*ARRIVING, S.COMPLETED)
 # As orders.md has it, and nothing else changes a status.
 CHANGES: dict[tuple[Status, Trigger], tuple[Status, tuple[Said, ...]]] = {
     (S.PENDING, T.RESERVATION_ACCEPTED): (S.AWAITING_PAYMENT, (Says.AWAITING_PAYMENT,)),
@@ -47,6 +48,10 @@ CHANGES: dict[tuple[Status, Trigger], tuple[Status, tuple[Said, ...]]] = {
     (S.PARTIALLY_SHIPPED, T.LAST_SHIPMENT_DISPATCHED): (S.SHIPPED, (Says.SHIPPED,)),
     (S.PARTIALLY_SHIPPED, T.LAST_SHIPMENT_DELIVERED): (S.DELIVERED, (Says.DELIVERED,)),
     (S.SHIPPED, T.LAST_SHIPMENT_DELIVERED): (S.DELIVERED, (Says.DELIVERED,)),
+    **{
+        (status, T.EVERY_SHIPMENT_LOST): (S.CANCELLED, (Says.CANCELLED,))
+        for status in (S.PAID, S.PARTIALLY_SHIPPED, S.SHIPPED)
+    },
     (S.DELIVERED, T.RETURN_WINDOW_OVER): (S.COMPLETED, (Says.COMPLETED,)),
     (S.DELIVERED, T.LAST_RETURN_RECEIVED): (S.RETURNED, (Says.RETURNED,)),
     (S.COMPLETED, T.LAST_RETURN_RECEIVED): (S.RETURNED, (Says.RETURNED,)),
@@ -56,7 +61,7 @@ SAYS_ONLY: dict[tuple[Status, Trigger], tuple[Said, ...]] = {
     (S.REJECTED, T.RESERVATION_ACCEPTED): (Says.RELEASE,),
     (S.CANCELLED, T.RESERVATION_ACCEPTED): (Says.RELEASE,),
     (S.EXPIRED, T.RESERVATION_ACCEPTED): (Says.RELEASE,),
-    (S.DELIVERED, T.RETURN_REQUESTED): (Says.RETURN_REQUESTED,),
+    **{(status, T.RETURN_REQUESTED): (Says.RETURN_REQUESTED,) for status in ARRIVING},
     (S.PARTIALLY_SHIPPED, T.REFUNDED_IN_FULL): (Says.REFUNDED,),
     **{(status, T.REFUND_STANDS): (Says.REFUNDED,) for status in (S.PAID, S.PARTIALLY_SHIPPED)},
     **{(status, T.REFUND_FAILED): (Says.REFUNDED,) for status in (S.PAID, S.PARTIALLY_SHIPPED)},
@@ -66,12 +71,13 @@ SAYS_ONLY: dict[tuple[Status, Trigger], tuple[Said, ...]] = {
 CHANGES_NOTHING = {
     *((status, T.CHANGE_SHIP_TO) for status in (S.PENDING, S.AWAITING_PAYMENT)),
     *((status, T.RETURN_WITHDRAWN) for status in RETURNABLE),
-    *((status, T.RETURN_RECEIVED) for status in RETURNABLE),
+    *((status, trigger) for status in RETURNABLE for trigger in (T.RETURN_RECEIVED, T.RETURN_CLOSED)),
+    *((status, T.SHIPMENT_LOST) for status in (S.PARTIALLY_SHIPPED, S.SHIPPED)),
 }
 REFUSED = {
     *((status, T.CANCEL) for status in Status if status not in (S.PENDING, S.AWAITING_PAYMENT, S.PAID)),
     *((status, T.CHANGE_SHIP_TO) for status in Status if status not in (S.PENDING, S.AWAITING_PAYMENT)),
-    *((status, T.RETURN_REQUESTED) for status in Status if status is not S.DELIVERED),
+    *((status, T.RETURN_REQUESTED) for status in Status if status not in ARRIVING),
     *((status, trigger) for status in Status if status not in RETURNABLE for trigger in DECISIONS),
 }
 REFUNDS = {
@@ -82,6 +88,7 @@ REFUNDS = {
     (S.PAID, T.RESERVATION_REJECTED),
     (S.CANCELLING, T.RESERVATION_RELEASED),
     (S.CANCELLING, T.RESERVATION_REJECTED),
+    *((status, T.EVERY_SHIPMENT_LOST) for status in (S.PAID, S.PARTIALLY_SHIPPED, S.SHIPPED)),
     *((status, trigger) for status in UNWANTED for trigger in (T.CAPTURED_IN_PART, T.CAPTURED_IN_FULL)),
 }
 

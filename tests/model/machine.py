@@ -201,6 +201,15 @@ class OrderLife(RuleBasedStateMachine):
         self._deliver(_one_of(list(self.storehouse.shipments.values()), n))
 
     @precondition(lambda self: self.storehouse.shipments)
+    @rule(n=which)
+    def carrier_loses(self, n: int) -> None:
+        shipment = _one_of(list(self.storehouse.shipments.values()), n)
+        if lost := self.storehouse.loses(shipment):
+            self.shelves.holds[shipment.order_id].lost.add(shipment.id)
+            self._post(lost)
+        self._happened_to(shipment.order_id)
+
+    @precondition(lambda self: self.storehouse.shipments)
     @rule(but=st.integers(0, 3))
     def carrier_is_quick(self, but: int) -> None:
         """All parcels leave and arrive, but for one that only leaves, or none."""
@@ -246,7 +255,7 @@ class OrderLife(RuleBasedStateMachine):
         assert not hold.held or order.status == "awaiting_payment", "nothing is held that nobody waits for"
         if order.status in WANTS_NO_MONEY:
             assert order.captured - order.given_back <= order.kept_by_failure, "all of the money is back"
-            assert not hold.left, "nothing was sent"
+            assert hold.left == hold.lost, "nothing was sent, or all of it was lost"
         elif order.status != "awaiting_payment":
             assert hold.left == hold.parcels.keys() != set(), "all of it was sent"
 
@@ -354,8 +363,13 @@ class OrderLife(RuleBasedStateMachine):
             case inventory.ReleaseRefused():
                 order.release_is_refused()
             case shipping.ShipmentEvent(shipment_id=parcel, shipments_of_order=in_all):
-                order.parcel_is(parcel, _name(letter.event).removeprefix("shipment."), in_all)
+                worth = sum(line.quantity for line in letter.event.lines) * UNIT_PRICE
+                order.parcel_is(parcel, _name(letter.event).removeprefix("shipment."), in_all, worth)
+                self._parcel_was(letter.event)
         self._happened_to(UUID(letter.event.key))
+
+    def _parcel_was(self, event: shipping.ShipmentEvent) -> None:
+        """For what else may follow from news of a parcel."""
 
 
 def _one_of(things: Sequence[T], n: int) -> T:

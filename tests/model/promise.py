@@ -25,6 +25,7 @@ ONWARD = {
     ("paid", "the last parcel arrived"): "delivered",
     ("partially_shipped", "the last parcel arrived"): "delivered",
     ("shipped", "the last parcel arrived"): "delivered",
+    **{(status, "every parcel is lost"): "cancelled" for status in ("paid", "partially_shipped", "shipped")},
     ("delivered", "the return window is over"): "completed",
     ("delivered", "everything came back"): "returned",
     ("completed", "everything came back"): "returned",
@@ -95,8 +96,8 @@ class Charge:
     succeeded: bool | None = None
 
 
-COURSE = ("created", "dispatched", "delivered")
-"""Of a parcel."""
+COURSE = {"created": 0, "dispatched": 1, "delivered": 2, "lost": 2}
+"""How far a parcel is: what is lost has come to its end, too."""
 
 
 @dataclass
@@ -130,8 +131,12 @@ class PromisedOrder:
             self.asked_back += self.left()
         if onward == "awaiting_payment" and self.is_paid():
             self.goes("paid in full")
-        if onward == "shipped" and self._parcels_at("delivered") >= self.parcels_in_all:
-            self.goes("the last parcel arrived")
+        if onward in ("shipped", "partially_shipped"):
+            self._ends_with_its_parcels()
+
+    def _ends_with_its_parcels(self) -> None:
+        if self.status in ("shipped", "partially_shipped") and self._parcels_at("delivered") >= self.parcels_in_all:
+            self.goes("every parcel is lost" if self._all_are_lost() else "the last parcel arrived")
 
     def stock_is_reserved(self) -> None:
         if self.status in WANTS_NO_MONEY:
@@ -146,8 +151,7 @@ class PromisedOrder:
         if self.is_given_back() and left < self.parcels_in_all:
             self.told.append("fulfilment.refunded")
         self.status = "paid" if not left else "partially_shipped" if left < self.parcels_in_all else "shipped"
-        if self._parcels_at("delivered") >= self.parcels_in_all:
-            self.goes("the last parcel arrived")
+        self._ends_with_its_parcels()
 
     def money_arrives(self, amount: int) -> None:
         """The order takes what it wants of it; the rest goes back by itself."""
@@ -189,10 +193,10 @@ class PromisedOrder:
     def is_given_back(self) -> bool:
         return self.captured > 0 and self.left() <= 0
 
-    def parcel_is(self, parcel: UUID, how_far: str, parcels_in_all: int) -> None:
-        """What is older than what was heard before says nothing."""
+    def parcel_is(self, parcel: UUID, how_far: str, parcels_in_all: int, worth: int) -> None:
+        """What is older than what was heard before says nothing. `worth`: what is in it has cost so much."""
         known = self.parcels.get(parcel)
-        if known is not None and COURSE.index(known) >= COURSE.index(how_far):
+        if known is not None and COURSE[known] >= COURSE[how_far]:
             return
         self.parcels[parcel], self.parcels_in_all = how_far, parcels_in_all
         is_last = self._parcels_at(how_far) >= parcels_in_all
@@ -202,6 +206,20 @@ class PromisedOrder:
             self.goes("the last parcel left" if is_last else "a parcel left")
         elif how_far == "delivered" and is_last:
             self.goes("the last parcel arrived")
+        elif how_far == "lost":
+            self._loses(worth)
+
+    def _loses(self, worth: int) -> None:
+        """What is lost is paid back once, as far as the order's money is still there."""
+        if self._all_are_lost():
+            self.goes("every parcel is lost")
+        else:
+            self._ends_with_its_parcels()
+        if self.status not in WANTS_NO_MONEY:
+            self.refund_is_asked(min(worth, max(self.left(), 0)))
+
+    def _all_are_lost(self) -> bool:
+        return sum(each == "lost" for each in self.parcels.values()) >= self.parcels_in_all
 
     def is_paid(self) -> bool:
         return self.left() >= self.total
@@ -222,6 +240,8 @@ class PromisedOrder:
     def fulfilment_status(self) -> str:
         if not self.parcels:
             return "unfulfilled"
+        if self._all_are_lost():
+            return "lost"
         for how_far, name in (("delivered", "delivered"), ("dispatched", "shipped")):
             if self._parcels_at(how_far) == self.parcels_in_all:
                 return name
@@ -229,7 +249,7 @@ class PromisedOrder:
 
     def _parcels_at(self, how_far: str) -> int:
         """How many are at least so far."""
-        return sum(COURSE.index(each) >= COURSE.index(how_far) for each in self.parcels.values())
+        return sum(COURSE[each] >= COURSE[how_far] for each in self.parcels.values())
 
     def holds(self, seen: Seen) -> None:
         """Asserts that what is seen is what was promised."""

@@ -14,12 +14,22 @@ from contracts.events.inventory_deduction import (
     ReservationRequested,
     ReturnExpected,
 )
-from contracts.events.shipment_notification import ReturnReceived, ShipmentEvent
+from contracts.events.shipment_notification import ReturnClosed, ReturnReceived, ShipmentEvent
 from contracts.quantity import ProductQuantity
 from order_service.orders import use_cases
-from order_service.orders.consumers import ANSWERS, PARCELS
-from order_service.orders.models import Actor, OrderLine, Said, Status, TransitionRefused, Trigger
-from order_service.orders.state import Cause, OrderState, Shipment
+from order_service.orders.consumers import ANSWERS, shipment_of
+from order_service.orders.models import (
+    UNWANTED,
+    Actor,
+    OrderLine,
+    Said,
+    ShipmentStatus,
+    Status,
+    TransitionRefused,
+    Trigger,
+)
+from order_service.orders.parcels import pieces_of
+from order_service.orders.state import Cause, OrderState
 from order_service.payments.models import (
     Account,
     ChargeReport,
@@ -29,7 +39,8 @@ from order_service.payments.models import (
     RefundReport,
     RefundState,
 )
-from order_service.returns.models import MoreThanReturnable, Return, Returnable, ReturnDecided, ReturnStatus
+from order_service.returns.models import MoreThanReturnable, Return, Returnable, ReturnDecided, ReturnStatus, Wanted
+from order_service.returns.queries import ALL_ENDED
 from order_service.returns.use_cases import DECISIONS
 from service_kit.clock import utcnow
 from service_kit.ids import uuid7
@@ -103,10 +114,10 @@ class Pure:
             return
         self._had.add(letter.id)
         if isinstance(event, ShipmentEvent):
-            parcel = Shipment(event.shipment_id, PARCELS[type(event)], event.shipments_of_order, version=event.version)
-            if trigger := self._orders[event.order_id].state.see_shipment(parcel):
+            if trigger := self._orders[event.order_id].state.see_shipment(shipment_of(event)):
                 self._move(event.order_id, trigger, Actor.INVENTORY)
-        elif isinstance(event, ReturnReceived):
+                self._refund_lost(self._orders[event.order_id])
+        elif isinstance(event, (ReturnReceived, ReturnClosed)):
             self._receive(self._orders[event.order_id], event)
         else:
             self._move(UUID(event.key), ANSWERS[type(event)], Actor.INVENTORY)  # type: ignore[index]  # an answer
@@ -167,7 +178,8 @@ class Pure:
         kept = self._orders[order_id]
         made = Return(order_id=order_id, user_id=kept.state.user_id, currency=CURRENCY, lines=[])
         try:
-            made.lines = self._returnable(kept).take(pieces)
+            wanted = [Wanted(None, product, count) for product, count in pieces.items()]
+            made.lines = self._returnable(kept).take(wanted)
             kept.state.move(Trigger.RETURN_REQUESTED, Cause(utcnow(), Actor.CUSTOMER, context=made))
         except (MoreThanReturnable, TransitionRefused):
             return None
@@ -187,28 +199,46 @@ class Pure:
         self._save(kept)
         return True
 
-    def _receive(self, kept: Kept, event: ReturnReceived) -> None:
+    def _refund_lost(self, kept: Kept) -> None:
+        """As `orders.use_cases` does."""
+        order, lost = kept.state, kept.state.lost
+        order.lost = []
+        if lost and order.status not in UNWANTED:
+            pieces = pieces_of(_lines(kept), [parcel.lines or [] for parcel in lost])
+            worth = min(pieces.total() * UNIT_PRICE, max(order.kept, 0), kept.account.left_in(CURRENCY))
+            was_given_back = order.is_given_back
+            self._give_back(kept, worth)
+            order.money_moved(was_given_back, Cause(utcnow(), Actor.INVENTORY))
+            if order.status is Status.DELIVERED and self._returnable(kept).all_is_back():
+                order.move(Trigger.LAST_RETURN_RECEIVED, Cause(utcnow(), Actor.INVENTORY))
+            self._save(kept)
+
+    def _receive(self, kept: Kept, event: ReturnReceived | ReturnClosed) -> None:
         """As `returns.use_cases` does."""
         found, order = kept.returns[event.return_id], kept.state
+        if isinstance(event, ReturnClosed):
+            if found.close(utcnow()):
+                order.move(Trigger.RETURN_CLOSED, Cause(utcnow(), Actor.INVENTORY, context=found))
+                self._save(kept)
+            return
         if not found.receive({line.product_id: line.restocked + line.scrapped for line in event.lines}, utcnow()):
             return
         amount = min(found.worth or 0, max(order.kept, 0), kept.account.left_in(CURRENCY))
         self._give_back(kept, amount)
         found.refund(amount)
-        last = self._returnable(kept).all_is_back()
+        last = order.status in ALL_ENDED and self._returnable(kept).all_is_back()
         trigger = Trigger.LAST_RETURN_RECEIVED if last else Trigger.RETURN_RECEIVED
         order.move(trigger, Cause(utcnow(), Actor.INVENTORY, context=found))
         self._save(kept)
 
     def _returnable(self, kept: Kept) -> Returnable:
-        lines = [
-            OrderLine(
-                order_id=kept.state.id, position=position, product_id=line.product_id, sku="", name="",
-                quantity=line.quantity, unit_price=UNIT_PRICE,
-            )
-            for position, line in enumerate(kept.lines)
-        ]  # fmt: skip
-        return Returnable(lines, list(kept.returns.values()))
+        """As `returns.queries` reads it."""
+        lines, parcels = _lines(kept), kept.state.shipments.values()
+        lost = pieces_of(lines, [each.lines or [] for each in parcels if each.status is ShipmentStatus.LOST])
+        here = pieces_of(lines, [each.lines or [] for each in parcels if each.status is ShipmentStatus.DELIVERED])
+        if kept.state.status in ALL_ENDED:
+            here = Counter({line.position: line.quantity - lost[line.position] for line in lines})
+        return Returnable(lines, list(kept.returns.values()), here, lost)
 
     def look(self, order_id: UUID) -> Seen:
         kept = self._orders[order_id]
@@ -269,6 +299,16 @@ class Pure:
 
     def _book_refunds(self, kept: Kept) -> None:
         kept.state.refunded, kept.state.refunding = kept.account.refunded(CURRENCY), kept.account.refunding(CURRENCY)
+
+
+def _lines(kept: Kept) -> list[OrderLine]:
+    return [
+        OrderLine(
+            order_id=kept.state.id, position=position, product_id=line.product_id, sku="", name="",
+            quantity=line.quantity, unit_price=UNIT_PRICE,
+        )
+        for position, line in enumerate(kept.lines, 1)
+    ]  # fmt: skip
 
 
 def _payment(order: OrderState, id: UUID, amount: int, version: int) -> Payment:

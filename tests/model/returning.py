@@ -21,7 +21,7 @@ DECISIONS = {
     "refuse": ("refused", ["return.refused"]),
     "withdraw": ("withdrawn", []),
 }
-GIVES_UP = ("refused", "withdrawn")
+GIVES_UP = ("refused", "withdrawn", "closed")
 
 
 @dataclass
@@ -79,6 +79,13 @@ class GivingBack(OrderLife):
         """All of it or a piece less, and perhaps one that is broken; again and otherwise, too."""
         self._receive(_one_of(list(self.storehouse.returns.values()), n), missing, broken)
 
+    @precondition(lambda self: self.storehouse.returns)
+    @rule(n=which)
+    def warehouse_closes(self, n: int) -> None:
+        """What never came, or has come: then it stays."""
+        if closed := self.storehouse.closes(_one_of(list(self.storehouse.returns.values()), n)):
+            self.of_parcels.append(Letter(closed))
+
     @precondition(lambda self: any(order.status in ("delivered", "completed") for order in self.promised.values()))
     @rule(n=which, missing=st.booleans())
     def everything_is_given_back(self, n: int, missing: bool) -> None:
@@ -97,7 +104,8 @@ class GivingBack(OrderLife):
 
     def _ask(self, order_id: UUID, pieces: Pieces) -> None:
         order = self.promised[order_id]
-        allowed = order.status == "delivered" and pieces <= self._left(order_id)
+        here = order.status in ("partially_shipped", "shipped", "delivered")
+        allowed = here and pieces <= self._left(order_id)
         return_id = self.driver.ask_return(order_id, pieces)
         assert (return_id is not None) == allowed
         if return_id is not None:
@@ -126,7 +134,13 @@ class GivingBack(OrderLife):
 
     def _left(self, order_id: UUID) -> Pieces:
         held = (back.holds() for back in self.returns.values() if back.order_id == order_id)
-        return self.shelves.holds[order_id].wanted - sum(held, Pieces())
+        return self._arrived(order_id) - sum(held, Pieces())
+
+    def _arrived(self, order_id: UUID) -> Pieces:
+        """As far as the order has heard."""
+        order, hold = self.promised[order_id], self.shelves.holds[order_id]
+        there = (hold.parcels[parcel] for parcel, how_far in order.parcels.items() if how_far == "delivered")
+        return sum(there, Pieces())
 
     def _judge(self, request: inventory.InventoryRequest, answers: list[Event]) -> None:  # type: ignore[override]
         if isinstance(request, inventory.ReturnExpected):
@@ -136,25 +150,34 @@ class GivingBack(OrderLife):
             super()._judge(request, answers)
 
     def _hear(self, letter: Letter) -> None:
-        if not isinstance(letter.event, shipping.ReturnReceived):
+        if not isinstance(letter.event, (shipping.ReturnReceived, shipping.ReturnClosed)):
             super()._hear(letter)
             return
         self.driver.hear(letter)
         self.heard.append(letter)
         back, order = self.returns[letter.event.return_id], self.promised[letter.event.order_id]
-        if back.state == "approved":
+        if isinstance(letter.event, shipping.ReturnClosed):
+            back.state = "closed" if back.state == "approved" else back.state
+        elif back.state == "approved":
             lines = letter.event.lines
             back.state = "received"
             back.came = +Pieces({line.product_id: line.restocked + line.scrapped for line in lines})
             back.given_back = min(back.came.total() * UNIT_PRICE, max(order.left(), 0))
             order.asked_back += back.given_back
-            if self._is_back(back.order_id):
+            if order.status in ("delivered", "completed") and self._is_back(back.order_id):
                 order.goes("everything came back")
         self._happened_to(back.order_id)
 
     def _is_back(self, order_id: UUID) -> bool:
         here = (back.came for back in self.returns.values() if back.order_id == order_id)
-        return sum(here, Pieces()) == self.shelves.holds[order_id].wanted
+        back = sum(here, Pieces())
+        return bool(back) and back == self._arrived(order_id)
+
+    def _parcel_was(self, event: shipping.ShipmentEvent) -> None:
+        """What had arrived had come back before the rest was lost."""
+        order = self.promised[event.order_id]
+        if isinstance(event, shipping.ShipmentLost) and order.status == "delivered" and self._is_back(event.order_id):
+            order.goes("everything came back")
 
     def _happened_to(self, order_id: UUID) -> None:
         super()._happened_to(order_id)

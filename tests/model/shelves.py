@@ -21,6 +21,7 @@ class Hold:
     parcels: dict[UUID, Pieces] = field(default_factory=dict)
     left: set[UUID] = field(default_factory=set)
     refunded: bool = False
+    lost: set[UUID] = field(default_factory=set)
 
 
 @dataclass

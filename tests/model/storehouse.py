@@ -7,13 +7,34 @@ from uuid import UUID
 
 from contracts.events.base import Event
 from contracts.events.inventory_deduction import FulfilmentRefunded, InventoryRequest, ReturnExpected
-from contracts.events.shipment_notification import ReceivedLine, ReturnReceived, ShipmentDelivered, ShipmentDispatched
-from contracts.quantity import ProductQuantity
+from contracts.events.shipment_notification import (
+    ReceivedLine,
+    ReturnClosed,
+    ReturnReceived,
+    ShipmentDelivered,
+    ShipmentDispatched,
+    ShipmentLost,
+)
+from contracts.quantity import LineQuantity
 from inventory_service.reservations.allocation import Share
 from inventory_service.reservations.desk import Desk, Held
 from inventory_service.reservations.models import ReservationStatus
-from inventory_service.returns.models import Came, MoreThanExpected, Return, ReturnReceivedOtherwise
-from inventory_service.shipments.models import NotToDeliver, NotToDispatch, Shipment, ShipmentRefunded, ShipmentStatus
+from inventory_service.returns.models import (
+    Came,
+    MoreThanExpected,
+    NothingCame,
+    Return,
+    ReturnEnded,
+    ReturnReceivedOtherwise,
+)
+from inventory_service.shipments.models import (
+    NotToDeliver,
+    NotToDispatch,
+    NotToLose,
+    Shipment,
+    ShipmentRefunded,
+    ShipmentStatus,
+)
 from service_kit.clock import utcnow
 
 Levels = dict[UUID, dict[UUID, int]]
@@ -78,6 +99,23 @@ class Storehouse:
         except NotToDeliver:
             return None
 
+    def loses(self, shipment: Shipment) -> ShipmentLost | None:
+        """None: it has not left, or has come to its end."""
+        try:
+            return ShipmentLost(**_told_of(shipment)) if shipment.lose(utcnow()) else None
+        except NotToLose:
+            return None
+
+    def closes(self, back: Return) -> ReturnClosed | None:
+        """None: it has come, or is closed already."""
+        try:
+            if not back.close(back.user_id, utcnow()):
+                return None
+        except ReturnEnded:
+            return None
+        told = {name: getattr(back, name) for name in ("order_id", "user_id", "number", "version")}
+        return ReturnClosed(return_id=back.id, **told)
+
     def expects(self, request: ReturnExpected) -> None:
         lines = [line.model_dump(mode="json") for line in request.lines]
         number, user_id = request.number, request.user_id
@@ -90,7 +128,7 @@ class Storehouse:
         try:
             if not back.receive(place, came, back.user_id, utcnow()):
                 return None
-        except (ReturnReceivedOtherwise, MoreThanExpected):
+        except (ReturnReceivedOtherwise, MoreThanExpected, NothingCame, ReturnEnded):
             return None
         for product, each in came.items():
             self.on_hand[product][place] += each.restocked
@@ -109,7 +147,7 @@ class Storehouse:
 
     def _desk(self, order_id: UUID) -> Desk:
         if order_id in self.held:
-            left = (ShipmentStatus.DISPATCHED, ShipmentStatus.DELIVERED)
+            left = (ShipmentStatus.DISPATCHED, ShipmentStatus.DELIVERED, ShipmentStatus.LOST)
             self.held[order_id].parcels_left = sum(each.status in left for each in self._shipments_of(order_id))
         free = {
             product: {warehouse: there - self.reserved[product][warehouse] for warehouse, there in places.items()}
@@ -145,5 +183,5 @@ class Storehouse:
 
 def _told_of(shipment: Shipment) -> dict[str, object]:
     fields = ("order_id", "user_id", "number", "warehouse_id", "shipments_of_order", "version")
-    lines = [ProductQuantity(**line) for line in shipment.lines]
+    lines = [LineQuantity(**line) for line in shipment.lines]
     return {"shipment_id": shipment.id, "lines": lines, **{name: getattr(shipment, name) for name in fields}}

@@ -7,7 +7,7 @@ from contracts.events import order_notification as steps
 from contracts.events import shipment_notification as parcels
 from contracts.events.payment_status import PaymentRefunded
 from contracts.money import Money
-from contracts.quantity import ProductQuantity
+from contracts.quantity import LineQuantity
 from order_service.payments import consumers
 from order_service.tests.conftest import Shop as Orders
 from order_service.tests.payments.conftest import TOTAL, Shop
@@ -15,7 +15,7 @@ from service_kit.clock import utcnow
 from service_kit.ids import uuid7
 from service_kit.messaging import Envelope
 
-LINES = [ProductQuantity(product_id=uuid4(), quantity=1)]
+LINES = [LineQuantity(product_id=uuid4(), quantity=1)]
 
 
 def _parcel(

@@ -8,11 +8,13 @@ import pytest
 
 from order_service.returns.models import (
     COMES_AFTER,
+    LineAmbiguous,
     MoreThanReturnable,
     Return,
     Returnable,
     ReturnDecided,
     ReturnStatus,
+    Wanted,
 )
 from service_kit.clock import utcnow
 
@@ -34,7 +36,7 @@ def a_return(status: ReturnStatus = S.REQUESTED, lines: Any = None) -> Return:
 
 
 @pytest.mark.parametrize("now", S)
-@pytest.mark.parametrize("then", [S.APPROVED, S.REFUSED, S.WITHDRAWN, S.RECEIVED, S.REFUNDED])
+@pytest.mark.parametrize("then", [S.APPROVED, S.REFUSED, S.WITHDRAWN, S.RECEIVED, S.REFUNDED, S.CLOSED])
 def test_every_status_and_every_step(now: ReturnStatus, then: ReturnStatus) -> None:
     allowed = {
         (S.REQUESTED, S.APPROVED),
@@ -42,11 +44,46 @@ def test_every_status_and_every_step(now: ReturnStatus, then: ReturnStatus) -> N
         (S.REQUESTED, S.WITHDRAWN),
         (S.APPROVED, S.RECEIVED),
         (S.RECEIVED, S.REFUNDED),
+        (S.APPROVED, S.CLOSED),
     }
     found = a_return(now)
     assert found.becomes(then) == ((now, then) in allowed)
     assert found.status == (then if (now, then) in allowed else now)
     assert {(before, after) for after, before in COMES_AFTER.items()} == allowed
+
+
+THREE_MUGS = [Wanted(1, None, 2), Wanted(3, None, 1)]
+
+
+def test_a_product_at_two_prices_is_given_back_by_its_line() -> None:
+    """A gift at nothing and one that was paid for: which of them is meant, the customer says."""
+    gift, paid = 1, 2
+    lines = [a_line(gift, MUG, 1, 0), a_line(paid, MUG, 1, 500)]
+    order = Returnable(lines, [])
+    with pytest.raises(LineAmbiguous) as refused:
+        order.take([Wanted(None, MUG, 1)])
+    assert [each["line"] for each in refused.value.members["lines"]] == [gift, paid]
+    [taken] = order.take([Wanted(paid, None, 1)])
+    assert (taken["position"], taken["unit_price"]) == (paid, 500)
+    assert len(order.take([Wanted(None, MUG, 2)])) == 2, "all of it is no question"
+    for wrong in (Wanted(3, None, 1), Wanted(paid, TRAY, 1), Wanted(paid, MUG, 2)):
+        with pytest.raises(MoreThanReturnable):
+            order.take([wrong])
+
+
+def test_of_a_product_at_two_prices_the_dearest_pieces_came() -> None:
+    lines = [a_line(1, MUG, 1, 0), a_line(2, MUG, 1, 500)]
+    found = a_return(S.APPROVED, Returnable(lines, []).take([Wanted(None, MUG, 2)]))
+    assert found.receive({MUG: 1}, utcnow())
+    assert (found.worth, [each["received"] for each in found.lines]) == (500, [0, 1])
+
+
+def test_only_what_has_arrived_can_come_back_and_what_was_lost_never_does() -> None:
+    order = Returnable(ORDERED, [], arrived={1: 2, 3: 1}, lost={2: 1})
+    assert [part["position"] for part in order.take([Wanted(None, MUG, 3)])] == [1, 3]
+    for wanted in (Wanted(None, MUG, 4), Wanted(2, None, 1)):
+        with pytest.raises(MoreThanReturnable):
+            order.take([wanted])
 
 
 def test_a_decision_is_made_once() -> None:
@@ -58,7 +95,7 @@ def test_a_decision_is_made_once() -> None:
 
 
 def test_pieces_are_taken_from_the_lines_in_their_order() -> None:
-    taken = Returnable(ORDERED, []).take({MUG: 4, TRAY: 1})
+    taken = Returnable(ORDERED, []).take([Wanted(1, MUG, 2), Wanted(3, None, 2), Wanted(None, TRAY, 1)])
     assert [(line["position"], line["quantity"], line["unit_price"]) for line in taken] == [
         (1, 2, 100),
         (2, 1, 400),
@@ -74,14 +111,14 @@ def test_what_comes_back_already_is_not_there_to_be_asked_for(
     status: ReturnStatus, received: int | None, left: int
 ) -> None:
     """A piece that was approved and did not come is the customer's again."""
-    lines = Returnable(ORDERED, []).take({MUG: 3})
+    lines = Returnable(ORDERED, []).take(THREE_MUGS)
     if received is not None:
         lines = [{**line, "received": 0} for line in lines]
         lines[0]["received"] = received
     order = Returnable(ORDERED, [a_return(status, lines)])
-    assert sum(line["quantity"] for line in order.take({MUG: left})) == left
+    assert sum(line["quantity"] for line in order.take([Wanted(None, MUG, left)])) == left
     with pytest.raises(MoreThanReturnable) as refused:
-        order.take({MUG: left + 1})
+        order.take([Wanted(None, MUG, left + 1)])
     assert refused.value.members["lines"] == [
         {"product_id": str(MUG), "requested": left + 1, "returnable": left},
     ]
@@ -89,11 +126,11 @@ def test_what_comes_back_already_is_not_there_to_be_asked_for(
 
 def test_what_was_never_ordered_can_not_come_back() -> None:
     with pytest.raises(MoreThanReturnable):
-        Returnable(ORDERED, []).take({uuid4(): 1})
+        Returnable(ORDERED, []).take([Wanted(None, uuid4(), 1)])
 
 
 def test_only_what_came_is_paid_back_and_never_more_than_was_approved() -> None:
-    found = a_return(S.APPROVED, Returnable(ORDERED, []).take({MUG: 3, TRAY: 1}))
+    found = a_return(S.APPROVED, Returnable(ORDERED, []).take([*THREE_MUGS, Wanted(None, TRAY, 1)]))
     assert found.receive({MUG: 100, uuid4(): 1}, utcnow())
     assert [line["received"] for line in found.lines] == [2, 0, 1]
     assert found.worth == 2 * 100 + 90
@@ -108,7 +145,10 @@ def test_where_nothing_goes_back_it_is_done() -> None:
 
 
 def test_an_order_is_back_when_every_piece_is() -> None:
-    lines = [{**line, "received": line["quantity"]} for line in Returnable(ORDERED, []).take({MUG: 5, TRAY: 1})]
+    lines = [
+        {**line, "received": line["quantity"]}
+        for line in Returnable(ORDERED, []).take([Wanted(None, MUG, 5), Wanted(None, TRAY, 1)])
+    ]
     assert Returnable(ORDERED, [a_return(S.RECEIVED, lines)]).all_is_back()
     assert not Returnable(ORDERED, [a_return(S.APPROVED, lines)]).all_is_back()
     assert not Returnable(ORDERED, [a_return(S.RECEIVED, lines[:-1])]).all_is_back()
