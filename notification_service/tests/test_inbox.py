@@ -17,7 +17,7 @@ TOLD = [event for event in EVENTS if event.told_to_customer]
 
 def test_every_event_that_is_told_has_its_kind_and_no_other() -> None:
     assert {Kind.of(event) for event in TOLD} == set(Kind)
-    assert len(TOLD) == 13
+    assert len(TOLD) == 16
 
 
 @pytest.mark.parametrize("kind", TOLD, ids=lambda kind: kind.type)

@@ -9,7 +9,7 @@ NO_PLACED = {"items": [{"kind": "order.placed", "channel": "email", "enabled": F
 async def test_all_is_on_until_it_is_turned_off(shop: Shop) -> None:
     customer = await shop.customer()
     before = await customer.get("/preferences")
-    assert len(before.json()["items"]) == 13
+    assert len(before.json()["items"]) == 16
     assert all(item["enabled"] for item in before.json()["items"])
 
     kept = await customer.put("/preferences", json=NO_PLACED, headers={"If-Match": before.headers["ETag"]})
