@@ -3,17 +3,19 @@
 from datetime import timedelta
 from typing import Annotated
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
-from inventory_service.shipments.tracking import check_template
+from inventory_service.shipments.tracking import check_template, read_templates
 from service_kit.settings import ServiceSettings
+
+Template = Annotated[str, AfterValidator(check_template)]
 
 
 class Settings(ServiceSettings, service="inventory"):
     port: int = 8004
     operations_port: int = 18004
 
-    tracking_urls: dict[str, Annotated[str, AfterValidator(check_template)]] = Field(
+    tracking_urls: Annotated[dict[str, Template], BeforeValidator(read_templates)] = Field(
         default_factory=dict, description="by carrier, with `{tracking_number}` where the number goes; https only"
     )
     returns_arrive_within: timedelta = Field(
