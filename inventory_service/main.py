@@ -25,6 +25,7 @@ from inventory_service.warehouses import endpoints as warehouses
 from service_kit.http import idempotency
 from service_kit.http.application import create_app
 from service_kit.jobs import Job
+from service_kit.security import consumers as account_status
 
 
 def create(settings: Settings | None = None) -> FastAPI:
@@ -42,7 +43,14 @@ def create(settings: Settings | None = None) -> FastAPI:
             returns.router,
             people.router,
         ],
-        consumers=[reservation_consumers, shipment_consumers, return_consumers, catalogue_consumers, people_consumers],
+        consumers=[
+            reservation_consumers,
+            shipment_consumers,
+            return_consumers,
+            catalogue_consumers,
+            people_consumers,
+            account_status,
+        ],
         jobs=[
             Job(
                 "publish-stock-levels",

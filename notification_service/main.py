@@ -13,6 +13,7 @@ from notification_service.recipients import consumers as recipients
 from notification_service.settings import Settings
 from service_kit.http.application import create_app
 from service_kit.mail import open_mailer
+from service_kit.security import consumers as account_status
 
 DESCRIPTION = """\
 Tells customers what becomes of their orders: an inbox for each, and e-mail where they want it.
@@ -27,7 +28,7 @@ def create(settings: Settings | None = None) -> FastAPI:
         title="Notifications",
         description=DESCRIPTION,
         routers=[notifications.router, preferences.router, deliveries.router, people.router],
-        consumers=[recipients, news],
+        consumers=[recipients, news, account_status],
         jobs=[mail.SEND_MAIL, withheld.RELEASE_WITHHELD],
         lifespan=open_mailer,
     )

@@ -20,6 +20,7 @@ from order_service.returns import endpoints as returns
 from order_service.settings import Settings
 from service_kit.http.application import create_app
 from service_kit.jobs import Job
+from service_kit.security import consumers as account_status
 
 
 def create(settings: Settings | None = None) -> FastAPI:
@@ -28,7 +29,7 @@ def create(settings: Settings | None = None) -> FastAPI:
         title="Online Mart · orders",
         description="Carts, orders, their payments and returns. An order is placed without asking any other service.",
         routers=[carts.router, orders.router, payments.router, returns.router, people.router],
-        consumers=[catalogue_consumers, order_consumers, payment_consumers, return_consumers],
+        consumers=[catalogue_consumers, order_consumers, payment_consumers, return_consumers, account_status],
         jobs=[
             *ORDER_JOBS,
             *PAYMENT_JOBS,

@@ -12,6 +12,7 @@ from product_service.products.jobs import FILL_SORT_KEYS
 from product_service.search import endpoints as search
 from product_service.settings import Settings
 from service_kit.http.application import create_app
+from service_kit.security import consumers as account_status
 
 
 def create(settings: Settings | None = None) -> FastAPI:
@@ -20,6 +21,6 @@ def create(settings: Settings | None = None) -> FastAPI:
         title="Online Mart · products",
         description="What there is to buy: categories, products, prices, and how many there are of each.",
         routers=[categories.router, search.router, products.router, prices.router, people.router],
-        consumers=[availability, people_consumers],
+        consumers=[availability, people_consumers, account_status],
         jobs=[FILL_SORT_KEYS],
     )

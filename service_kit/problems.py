@@ -52,6 +52,12 @@ class Problem(Exception):
         return base | {name: value for name, value in self.members.items() if name not in base}
 
 
+def challenge(error: str, description: str = "", **parameters: str) -> dict[str, str]:
+    """The header by which a resource server says why a token was not enough (RFC 6750, 3)."""
+    found = {"error": error, "error_description": description, **parameters}
+    return {"WWW-Authenticate": "Bearer " + ", ".join(f'{name}="{value}"' for name, value in found.items() if value)}
+
+
 class NotFound(Problem, status=404, type="not-found"):
     """There is no {resource} {id}, or it is not yours."""
 
@@ -81,8 +87,22 @@ class Unauthenticated(Problem, status=401, type="unauthenticated"):
     always_headers: ClassVar[dict[str, str]] = {"WWW-Authenticate": "Bearer"}
 
 
+class InvalidToken(Unauthenticated):
+    """A valid access token is needed: sign in at the user service and send it as `Authorization: Bearer …`."""
+
+    always_headers = challenge("invalid_token", "the access token is malformed, unknown or expired")
+
+
 class Forbidden(Problem, status=403, type="forbidden"):
     """This needs the permission {permission}, which your token does not carry."""
+
+    def __init__(self, detail: str | None = None, *, permission: str, **members: Any) -> None:
+        super().__init__(
+            detail,
+            headers=challenge("insufficient_scope", "the access token lacks a permission", scope=permission),
+            permission=permission,
+            **members,
+        )
 
 
 class Conflict(Problem, status=409, type="conflict"):

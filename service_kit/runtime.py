@@ -14,6 +14,7 @@ from service_kit.http.places import Places
 from service_kit.jobs import Job, Jobs
 from service_kit.messaging.service import Messaging
 from service_kit.security.keys import FetchKeys, KeyRing, over_http
+from service_kit.security.revocations import Revocations
 from service_kit.security.tokens import TokenVerifier
 from service_kit.settings import ServiceSettings
 from service_kit.telemetry import metrics
@@ -46,7 +47,8 @@ class Runtime:
         self.database = Database.of(settings)
         fetch = fetch_keys(self) if fetch_keys else over_http(settings.keys_url)
         self.keys = KeyRing(fetch, self.database, settings.jwks_refresh_seconds)
-        self.tokens = TokenVerifier(self.keys, settings.public_issuer)
+        self.revocations = Revocations(self.database, settings.revocations_refresh_seconds)
+        self.tokens = TokenVerifier(self.keys, settings.public_issuer, self.revocations)
         self.messaging = Messaging(settings, self.database, consumers)
         self.places = Places(
             settings.max_requests_in_flight, settings.max_requests_waiting, settings.max_unfinished_body_bytes
@@ -73,6 +75,7 @@ class Runtime:
 
     async def start(self) -> None:
         await self.keys.start()
+        await self.revocations.start()
         await self.messaging.start()
         self.jobs.start(self)
         log.info("started", role=self.settings.service_role)
@@ -81,6 +84,7 @@ class Runtime:
         """Finishes what is in hand; within the settings' `stop_seconds`."""
         await self.jobs.stop(within=self.settings.stop_seconds * 0.1)
         await self.messaging.stop()
+        await self.revocations.stop()
         await self.keys.stop()
         await self.database.close()
         log.info("stopped")

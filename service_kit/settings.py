@@ -76,6 +76,9 @@ class ServiceSettings(KafkaSettings, DatabaseSettings, BaseSettings):
     public_issuer: str = Field(description="where the user service is reached; the `iss` of its tokens")
     jwks_url: str | None = Field(default=None, description="default: PUBLIC_ISSUER/.well-known/jwks.json")
     jwks_refresh_seconds: float = Field(default=300, gt=0)
+    revocations_refresh_seconds: float = Field(
+        default=1, gt=0, le=60, description="how soon a process refuses whom another process of its service has closed"
+    )
 
     plain_http_hosts: str = Field(
         default="",

@@ -34,6 +34,17 @@ class Settings(MailSettings, service="user"):
     mfa_required_for_staff: bool | None = Field(
         default=None, description="staff without a second factor may only set one up; default: in production"
     )
+    fresh_sign_in_minutes: int = Field(
+        default=15, ge=1, le=60, description="how old a sign-in may be with which somebody erases their account"
+    )
+    api_client_days: int = Field(
+        default=365, ge=1, description="how long an API client may last without being extended"
+    )
+    password_grant_clients: str | None = Field(
+        default=None,
+        description="who may send passwords to /auth/token: names of own frontends and ids of API clients that show "
+        "their secret, comma-separated; * for anyone. Default: anyone in development, nobody in production",
+    )
     password_memory_kib: int = Field(default=LEAST_MEMORY_KIB, ge=8, description="argon2id; not less in production")
     password_rounds: int = Field(default=LEAST_ROUNDS, ge=1, description="likewise")
 
@@ -64,6 +75,21 @@ class Settings(MailSettings, service="user"):
     @property
     def has_limits(self) -> bool:
         return self.environment == "production" if self.limits is None else self.limits
+
+    @property
+    def fresh_sign_in(self) -> timedelta:
+        return timedelta(minutes=self.fresh_sign_in_minutes)
+
+    @property
+    def api_client_lifetime(self) -> timedelta:
+        return timedelta(days=self.api_client_days)
+
+    @property
+    def may_send_passwords(self) -> frozenset[str]:
+        """Client ids; `*` stands for anyone, also for who names none."""
+        if self.password_grant_clients is None:
+            return frozenset() if self.environment == "production" else frozenset({"*"})
+        return frozenset(filter(None, map(str.strip, self.password_grant_clients.split(","))))
 
     @property
     def access_token_lifetime(self) -> timedelta:

@@ -38,8 +38,8 @@ def add_kit_tables(metadata: MetaData, *, idempotency: bool = False) -> None:
     """Adds the tables that the kit keeps in a service's database.
 
     Outbox, inbox and parked events (messaging); the last verification keys that were fetched, so that tokens are
-    verified while the user service is down; what each account may do by now; and, where asked for, the answers kept by
-    idempotency key.
+    verified while the user service is down; what each account may do by now, and which sessions were ended; and, where
+    asked for, the answers kept by idempotency key.
     """
     add_messaging_tables(metadata)
     Table(
@@ -49,17 +49,7 @@ def add_kit_tables(metadata: MetaData, *, idempotency: bool = False) -> None:
         Column("jwks", JSONB, nullable=False),
         Column("fetched_at", DateTime(timezone=True), nullable=False),
     )
-    standings = Table(
-        "user_standings",
-        metadata,
-        Column("user_id", Uuid, primary_key=True),
-        Column("version", BigInteger, nullable=False),
-        Column("changed_at", DateTime(timezone=True), nullable=False),
-        Column("active", Boolean, nullable=False),
-        Column("permissions", ARRAY(Text), nullable=False),
-        Column("erased", Boolean, nullable=False),
-    )
-    Index("ix_user_standings_erased", standings.c.changed_at, postgresql_where=text("erased"))
+    _add_account_status(metadata)
     if idempotency:
         Table(
             "idempotency_keys",
@@ -73,3 +63,27 @@ def add_kit_tables(metadata: MetaData, *, idempotency: bool = False) -> None:
             Column("location", Text),
             Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now(), index=True),
         )
+
+
+def _add_account_status(metadata: MetaData) -> None:
+    standings = Table(
+        "user_standings",
+        metadata,
+        Column("user_id", Uuid, primary_key=True),
+        Column("version", BigInteger, nullable=False),
+        Column("changed_at", DateTime(timezone=True), nullable=False),
+        Column("active", Boolean, nullable=False),
+        Column("permissions", ARRAY(Text), nullable=False),
+        Column("erased", Boolean, nullable=False),
+        Column("expires_at", DateTime(timezone=True)),
+    )
+    Index("ix_user_standings_erased", standings.c.changed_at, postgresql_where=text("erased"))
+    Index("ix_user_standings_closed", standings.c.changed_at, postgresql_where=text("NOT active"))
+    Index("ix_user_standings_expires_at", standings.c.expires_at, postgresql_where=text("expires_at IS NOT NULL"))
+    Table(
+        "ended_sessions",
+        metadata,
+        Column("session_id", Uuid, primary_key=True),
+        Column("user_id", Uuid, nullable=False, index=True),
+        Column("ended_at", DateTime(timezone=True), nullable=False, index=True),
+    )

@@ -1,6 +1,13 @@
 """Who calls, and what they may do: tokens of the user service, verified here without asking it."""
 
-from service_kit.security.guard import PUBLIC, PUBLIC_OR_SIGNED_IN, MaybePrincipal, Requires, still_may
+from service_kit.security.guard import (
+    PUBLIC,
+    PUBLIC_OR_SIGNED_IN,
+    MaybePrincipal,
+    PersonRequired,
+    Requires,
+    still_may,
+)
 from service_kit.security.principal import Principal
 
-__all__ = ["PUBLIC", "PUBLIC_OR_SIGNED_IN", "MaybePrincipal", "Principal", "Requires", "still_may"]
+__all__ = ["PUBLIC", "PUBLIC_OR_SIGNED_IN", "MaybePrincipal", "PersonRequired", "Principal", "Requires", "still_may"]

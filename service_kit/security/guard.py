@@ -10,7 +10,7 @@ from fastapi.security.base import SecurityBase
 
 from contracts.permissions import SENSITIVE, is_known
 from service_kit.database.doors import database_of
-from service_kit.problems import Forbidden, Unauthenticated
+from service_kit.problems import Forbidden, Problem, Unauthenticated
 from service_kit.security import standing
 from service_kit.security.principal import Principal
 from service_kit.telemetry import caller
@@ -22,10 +22,19 @@ PUBLIC_OR_SIGNED_IN: dict[str, Any] = {"security": [{}, {"OAuth2": []}]}
 """As PUBLIC, where a MaybePrincipal may see more: Swagger UI sends a token only where one is declared."""
 
 
-class _Guard(SecurityBase):
-    """Reads the bearer token, verifies it and looks for the permissions that the operation asks for."""
+class PersonRequired(Problem, status=404, type="person-required"):
+    """There is none: it would belong to a person who has signed in, and you call as an API client."""
 
-    def __init__(self) -> None:
+
+class _Guard(SecurityBase):
+    """Reads the bearer token, verifies it and looks for the permissions that the operation asks for.
+
+    What was closed lately (an account, an API client, a session) is refused by the verifier, for every operation;
+    what was taken from an account that goes on is looked up for the sensitive ones.
+    """
+
+    def __init__(self, *, of_person: bool = False) -> None:
+        self._of_person = of_person
         # create_app puts the user service's real address in when it writes the OpenAPI document.
         self.model = OAuth2(flows=OAuthFlows(password=OAuthFlowPassword(tokenUrl="/auth/token", scopes={})))
         self.scheme_name = "OAuth2"
@@ -37,6 +46,8 @@ class _Guard(SecurityBase):
                 raise Forbidden(permission=permission)
         if sensitive := SENSITIVE.intersection(asked.scopes):
             await still_may(request, who, sensitive)
+        if self._of_person and not who.is_person:
+            raise PersonRequired
         return who
 
 
@@ -62,18 +73,19 @@ async def _verify_if_given(request: Request) -> Principal | None:
     return _verify(request) if "Authorization" in request.headers else None
 
 
-_guard = _Guard()
+_guard, _guard_of_person = _Guard(), _Guard(of_person=True)
 
 MaybePrincipal = Annotated[Principal | None, Depends(_verify_if_given)]
 """For a PUBLIC operation that shows more to who may see more; a token that is sent must be valid."""
 
 
-def Requires(*permissions: str) -> Any:  # noqa: N802 (reads as a type: `who: Annotated[Principal, Requires("…")]`)
+def Requires(*permissions: str, of_person: bool = False) -> Any:  # noqa: N802 (reads as a type: `who: Annotated[Principal, Requires("…")]`)
     """The caller must carry all of these permissions; with none named, a valid token is enough.
 
-    Of those that are sensitive (contracts/permissions.py) the account must hold them now.
+    Of those that are sensitive (contracts/permissions.py) the account must hold them now. `of_person`: what it is about
+    is the caller's own, which an API client can't have.
     """
     for permission in permissions:
         if not is_known(permission):
             raise ValueError(f"{permission!r} is not in contracts/permissions.py")
-    return Security(_guard, scopes=list(permissions))
+    return Security(_guard_of_person if of_person else _guard, scopes=list(permissions))

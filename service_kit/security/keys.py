@@ -18,7 +18,7 @@ from jose import jwk
 
 from service_kit.database import Database
 from service_kit.database.faults import database_is_away
-from service_kit.problems import Problem, Unauthenticated
+from service_kit.problems import InvalidToken, Problem
 from service_kit.telemetry import metrics
 
 log = structlog.get_logger(__name__)
@@ -71,12 +71,12 @@ class KeyRing:
         return time.time() - self._fetched_at
 
     def find(self, key_id: object) -> Any:
-        """Raises: KeysMissing, Unauthenticated (an unknown id, which wakes the refresher)."""
+        """Raises: KeysMissing, InvalidToken (an unknown id, which wakes the refresher)."""
         if not self._keys:
             raise KeysMissing(retry_after=1)
         if not isinstance(key_id, str) or (key := self._keys.get(key_id)) is None:
             self._wake.set()
-            raise Unauthenticated
+            raise InvalidToken
         return key
 
     async def start(self) -> None:

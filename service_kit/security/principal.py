@@ -19,6 +19,8 @@ class Principal:
     """Seconds since the epoch (its `iat`)."""
     client_id: str = FIRST_PARTY
     session_id: UUID | None = None
+    authenticated_at: int = 0
+    """Seconds since the epoch: when the owner last proved who they are (its `auth_time`)."""
 
     @property
     def is_person(self) -> bool:

@@ -7,9 +7,10 @@ from uuid import UUID
 from jose import jwt
 from jose.exceptions import JOSEError
 
-from service_kit.problems import Unauthenticated
+from service_kit.problems import InvalidToken
 from service_kit.security.keys import KeyRing
 from service_kit.security.principal import Principal
+from service_kit.security.revocations import Revocations
 
 AUDIENCE = "online-mart"
 TOKEN_TYPE = "at+jwt"  # noqa: S105 (a media type, no secret)
@@ -27,19 +28,23 @@ _REQUIRED = {f"require_{claim}": True for claim in ("aud", "exp", "iat", "iss", 
 class TokenVerifier:
     """Turns a bearer token into a Principal."""
 
-    def __init__(self, keys: KeyRing, issuer: str) -> None:
+    def __init__(self, keys: KeyRing, issuer: str, revocations: Revocations | None = None) -> None:
         self._keys = keys
         self._issuer = issuer
+        self._revocations = revocations
         self._verified: dict[str, tuple[float, Principal]] = {}
 
     def verify(self, token: str) -> Principal:
-        """Raises: Unauthenticated; KeysMissing (503) while no key was ever fetched."""
+        """Raises: InvalidToken; AccountClosed, SessionOver; KeysMissing (503) while no key was ever fetched."""
         now = time.time()
         known = self._verified.get(token)
-        if known is not None:
-            if now < known[0]:
-                return known[1]
-            del self._verified[token]
+        principal = known[1] if known is not None and now < known[0] else self._verify_anew(token, now)
+        if self._revocations is not None and self._revocations.any:
+            self._revocations.check(principal)
+        return principal
+
+    def _verify_anew(self, token: str, now: float) -> Principal:
+        self._verified.pop(token, None)
         principal = self._verify_signature(token)
         if len(self._verified) >= CACHE_SIZE:
             self._forget_some(now)
@@ -48,18 +53,18 @@ class TokenVerifier:
 
     def _verify_signature(self, token: str) -> Principal:
         if len(token) > MAX_TOKEN_LENGTH:
-            raise Unauthenticated
+            raise InvalidToken
         try:
             header = jwt.get_unverified_header(token)
             if header.get("typ") != TOKEN_TYPE or header.get("alg") != ALGORITHM or "crit" in header:
-                raise Unauthenticated  # what `crit` names must be understood, and nothing of it is (RFC 7515, 4.1.11)
+                raise InvalidToken  # what `crit` names must be understood, and nothing of it is (RFC 7515, 4.1.11)
             key = self._keys.find(header.get("kid"))
             claims = jwt.decode(
                 token, key, algorithms=[ALGORITHM], audience=AUDIENCE, issuer=self._issuer, options=_REQUIRED
             )
             return _principal(claims)
         except (JOSEError, LookupError, ValueError, TypeError, AttributeError, OverflowError, RecursionError) as error:
-            raise Unauthenticated from error
+            raise InvalidToken from error
 
     def _forget_some(self, now: float) -> None:
         """Drops what has run out; if that frees too little, the oldest half (dicts keep the order of insertion)."""
@@ -84,4 +89,6 @@ def _principal(claims: dict[str, Any]) -> Principal:
         issued_at=int(claims["iat"]),
         client_id=claims["client_id"],
         session_id=UUID(session_id) if session_id is not None else None,
+        # Who was given the token without a session has proven it then.
+        authenticated_at=int(claims.get("auth_time", claims["iat"])),
     )

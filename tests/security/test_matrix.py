@@ -4,6 +4,7 @@ The operations come from OpenAPI, and what they are tried on is real: an order, 
 customer, whose ids the others name.
 """
 
+import re
 import time
 from collections.abc import AsyncIterator, Iterator
 from uuid import uuid4
@@ -42,6 +43,10 @@ def _is_gateway_away(answer: httpx.Response) -> bool:
     return answer.status_code == 503 and "gateway" in answer.text
 
 
+_LACKING = re.compile(r'Bearer error="insufficient_scope", error_description="[^"]+", scope="([^"]+)"')
+"""RFC 6750, 3.1."""
+
+
 def _bad_tokens() -> Iterator[tuple[str, str | None]]:
     yield "no token", None
     yield "for another audience", tokens.token(role="Admin", aud="another-shop")
@@ -74,9 +79,14 @@ async def test_nobody_gets_in_without_the_permission(place: Premises) -> None:
         for what, token in _bad_tokens():
             answer = await _call(place, operation, place.served.client(token))
             assert answer.status_code == 401, f"{operation}, {what}: {answer.status_code}"
+            challenge = answer.headers["WWW-Authenticate"]
+            assert challenge == "Bearer" if token is None else 'error="invalid_token"' in challenge, str(operation)
         for what, token in _who_lacks(operation.permissions):
             answer = await _call(place, operation, place.served.client(token))
             assert answer.status_code == 403, f"{operation}, {what}: {answer.status_code}"
+            lacking = _LACKING.fullmatch(answer.headers["WWW-Authenticate"])
+            assert lacking, f"{operation}, {what}: {answer.headers['WWW-Authenticate']}"
+            assert lacking[1] in operation.permissions
         tried += 1
     assert tried >= LEAST_OPERATIONS[place.service] // 2
     assert await place.rows() == before

@@ -14,7 +14,7 @@ from service_kit.http.router import Router
 from service_kit.problems import Forbidden, NotFound, PreconditionFailed, TooManyRequests
 from service_kit.security import PUBLIC, MaybePrincipal, Principal, Requires, still_may
 from user_service.accounts import queries, use_cases
-from user_service.accounts.models import EmailTaken, LastAdmin, NotOneself
+from user_service.accounts.models import EmailTaken, LastAdmin, NotOneself, SignInAgain
 from user_service.accounts.passwords import PasswordTooWeak
 from user_service.accounts.schemas import AccountChange, AccountOut, ProfileChange, Registration
 from user_service.audit.endpoints import FromWhere
@@ -88,10 +88,15 @@ async def change_me(
     return AccountOut.of(account)
 
 
-@router.delete("/me", status_code=204, summary="Erase my account", responses=problems(NotFound, LastAdmin))
-async def erase_me(tx: Tx, origin: FromWhere, who: Annotated[Principal, Requires("users:write")]) -> None:
-    """Erases the account and tells every service to forget the person; orders stay for the books, without a name."""
-    await use_cases.erase(tx, origin.by(who), who.user_id)
+@router.delete("/me", status_code=204, summary="Erase my account", responses=problems(NotFound, LastAdmin, SignInAgain))
+async def erase_me(
+    tx: Tx, origin: FromWhere, who: Annotated[Principal, Requires("users:write")], request: Request
+) -> None:
+    """Erases the account and tells every service to forget the person; orders stay for the books, without a name.
+
+    Asks for a sign-in of the last few minutes: a stolen token alone erases nobody.
+    """
+    await use_cases.erase(tx, origin.by(who), who, request.app.state.runtime.settings.fresh_sign_in)
 
 
 @router.get("", summary="Search accounts")
@@ -138,8 +143,9 @@ async def change(
     who: Annotated[Principal, Requires("users:manage:any")],
     response: Response,
 ) -> AccountOut:
-    """Name, roles, and whether it may sign in. Disabling ends all its sessions at once; an access token that it still
-    has ends by itself, within ten minutes."""
+    """Name, roles, and whether it may sign in. Disabling ends all its sessions and disables the API clients that it
+    owns; its access tokens are refused as soon as the services hear of it. Nobody changes who may do more than
+    themselves."""
     fields = body.model_dump(exclude_none=True)
     account = await use_cases.change_by_staff(tx, who, origin.by(who), user_id, expected, **fields)
     set_etag(response, account.version)

@@ -1,6 +1,7 @@
 """An account, and the rules that hold on it."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Self
 from uuid import UUID
 
 from sqlalchemy import Column, Index, Text, literal_column, text
@@ -10,7 +11,7 @@ from sqlmodel import Field
 from contracts.permissions import Role
 from service_kit.clock import utcnow
 from service_kit.ids import uuid7
-from service_kit.problems import Problem
+from service_kit.problems import Problem, challenge
 from user_service.base import Base
 from user_service.emails import KEY
 
@@ -28,6 +29,19 @@ class LastAdmin(Problem, status=409, type="last-admin"):
 
 class NotOneself(Problem, status=409, type="not-oneself"):
     """Staff can't change their own roles or disable themselves: ask another Admin."""
+
+
+class SignInAgain(Problem, status=403, type="sign-in-again"):
+    """This can't be taken back, so that it needs a sign-in of the last {minutes} minutes: sign in again (with the
+    second factor, where there is one) and repeat the request with the new access token."""
+
+    @classmethod
+    def within(cls, age: timedelta) -> Self:
+        """With the challenge of RFC 9470, by which a frontend knows that it must ask its user to sign in."""
+        seconds = int(age.total_seconds())
+        says = "a more recent sign-in is required"
+        headers = challenge("insufficient_user_authentication", says, max_age=str(seconds))
+        return cls(minutes=seconds // 60, headers=headers)
 
 
 class Account(Base, table=True):

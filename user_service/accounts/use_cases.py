@@ -1,7 +1,7 @@
 """What can be done with accounts. Each change is told to the other services in the same transaction."""
 
-from collections.abc import Mapping, Sequence
-from typing import cast
+from collections.abc import Sequence
+from datetime import timedelta
 from uuid import UUID
 
 from sqlalchemy.exc import IntegrityError
@@ -16,15 +16,17 @@ from service_kit.problems import not_found
 from service_kit.runtime import Runtime
 from service_kit.security import Principal, standing
 from user_service.accounts import queries
-from user_service.accounts.models import Account, EmailTaken, LastAdmin, NotOneself
+from user_service.accounts.models import Account, EmailTaken, LastAdmin, NotOneself, SignInAgain
 from user_service.accounts.passwords import Passwords
+from user_service.accounts.snapshots import publish
+from user_service.api_clients import use_cases as api_clients
 from user_service.audit.models import OURSELVES, Action, Origin
 from user_service.audit.use_cases import record
 from user_service.emails import EmailAddress
 from user_service.mails import use_cases as mails
 from user_service.mails.models import Purpose
 from user_service.roles import grants
-from user_service.sessions import queries as sessions
+from user_service.sessions import use_cases as sessions
 from user_service.settings import Settings
 
 
@@ -48,7 +50,7 @@ async def register(
         await tx.flush()
     except IntegrityError as error:
         raise EmailTaken from error
-    await _tell(tx, account)
+    await publish(tx, account)
     if not verified:
         mails.ask_for(tx, Purpose.VERIFY_EMAIL, account.email, account.id)
     made = Action.ACCOUNT_CREATED if verified else Action.ACCOUNT_REGISTERED
@@ -66,7 +68,7 @@ async def change(tx: Tx, origin: Origin, account_id: UUID, expected: Expected, *
     expected.check(account.version)
     before = account.model_copy()
     if account.change(**fields):
-        await _tell(tx, account)
+        await publish(tx, account)
         _record_change(tx, origin, before, account)
     return account
 
@@ -74,7 +76,7 @@ async def change(tx: Tx, origin: Origin, account_id: UUID, expected: Expected, *
 async def mark_verified(tx: Tx, account: Account, origin: Origin) -> None:
     """Its owner has read a mail to the address. The account must be held."""
     if account.change(email_verified=True):
-        await _tell(tx, account)
+        await publish(tx, account)
         record(tx, origin, Action.EMAIL_VERIFIED, account.id)
 
 
@@ -90,7 +92,7 @@ async def change_email(tx: Tx, account: Account, address: EmailAddress, origin: 
     except IntegrityError as error:
         raise EmailTaken from error
     await _leave_address_to(tx, others)
-    await _tell(tx, account)
+    await publish(tx, account)
     record(tx, origin, Action.EMAIL_CHANGED, account.id)
 
 
@@ -109,21 +111,37 @@ async def change_by_staff(
     admins = await queries.lock_admins(tx)
     await standing.check(tx, who, [Permission.USERS_MANAGE_ANY])  # again: it may have been taken while this one waited
     account = await queries.lock(tx, account_id) or not_found(Account, account_id)
-    await grants.check_roles(tx, who, _touched(account, fields))
+    await grants.check_roles(tx, who, {*account.roles, *(roles or [])})
     account = await change(tx, origin, account_id, expected, **fields)
     if [admin.id for admin in admins] == [account_id] and not account.is_admin:
         raise LastAdmin
     if not account.active:
         await sessions.end_all(tx, account_id)
+        await api_clients.disable_owned(tx, origin, account_id)
     return account
 
 
-async def erase(tx: Tx, origin: Origin, account_id: UUID) -> None:
-    """The account is gone, with its addresses and sessions; what others hold of the person goes by `user.erased`."""
+async def end_sessions(tx: Tx, who: Principal, origin: Origin, account_id: UUID) -> None:
+    """Signs an account out everywhere. Raises: NotFound, NotYoursToGive, NoLongerAllowed."""
+    account = await queries.lock(tx, account_id) or not_found(Account, account_id)
+    await grants.check_roles(tx, who, account.roles)
+    await sessions.end_all(tx, account_id)
+    record(tx, origin, Action.SESSIONS_ENDED_BY_STAFF, account_id)
+
+
+async def erase(tx: Tx, origin: Origin, who: Principal, signed_in_within: timedelta) -> None:
+    """The account is gone, with its addresses and sessions; what others hold of the person goes by `user.erased`.
+
+    Raises: NotFound, LastAdmin, SignInAgain.
+    """
+    account_id = who.user_id
     admins = await queries.lock_admins(tx)
     if [admin.id for admin in admins] == [account_id]:
         raise LastAdmin
     account = await queries.lock(tx, account_id) or not_found(Account, account_id)
+    if who.authenticated_at < (utcnow() - signed_in_within).timestamp():
+        raise SignInAgain.within(signed_in_within)
+    await api_clients.disable_owned(tx, origin, account_id)
     erased = users.UserErased(user_id=account.id, version=account.version + 1)
     await outbox.add(tx, erased)
     await standing.forget(tx, [erased])
@@ -163,27 +181,13 @@ async def tell_holders_of(tx: Tx, role: str) -> None:
     await queries.lock_admins(tx)  # first, as everywhere, so that no two wait for each other
     for account in await queries.lock_holders(tx, role):
         account.version += 1
-        await _tell(tx, account)
+        await publish(tx, account)
 
 
 async def _leave_address_to(tx: Tx, others: Sequence[Account]) -> None:
     """Of accounts that collided by their address, the last one that is left has it to itself, in its usual form."""
     if len(others) == 1 and others[0].change(email=EmailAddress.of(others[0].email).text, collides=False):
-        await _tell(tx, others[0])
-
-
-def _touched(account: Account, fields: Mapping[str, object]) -> set[str]:
-    """The roles whose permissions a change gives or takes: all of them, where the account is disabled or enabled."""
-    before, after = set(account.roles), set(cast(list[str], fields.get("roles", account.roles)))
-    return before ^ after if fields.get("active", account.active) == account.active else before | after
-
-
-async def _tell(tx: Tx, account: Account) -> None:
-    fields = account.model_dump(include={"email", "full_name", "roles", "email_verified", "active", "version"})
-    permissions = sorted(await grants.permissions_held(tx, account.roles))
-    changed = users.UserChanged(user_id=account.id, permissions=permissions, **fields)
-    await outbox.add(tx, changed)
-    await standing.remember(tx, [changed], [utcnow()])
+        await publish(tx, others[0])
 
 
 def _record_change(tx: Tx, origin: Origin, before: Account, after: Account) -> None:

@@ -1,9 +1,10 @@
 """API clients over HTTP."""
 
-from typing import Annotated
+from datetime import timedelta
+from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import Response
+from fastapi import Depends, Request, Response
 
 from service_kit.database import Tx
 from service_kit.http.answers import problems
@@ -13,23 +14,41 @@ from service_kit.http.router import Router
 from service_kit.problems import NotFound, PreconditionFailed
 from service_kit.security import Principal, Requires
 from user_service.api_clients import queries, use_cases
-from user_service.api_clients.models import LastSecret, TooManySecrets
+from user_service.api_clients.models import EndsTooLate, LastSecret, OwnerNotActive, TooManySecrets
 from user_service.api_clients.schemas import ApiClientChange, ApiClientIn, ApiClientOut, NewApiClientOut, NewSecretOut
 from user_service.audit.endpoints import FromWhere
 from user_service.roles.models import NotYoursToGive
+from user_service.settings import Settings
 
 router = Router(prefix="/api-clients", tags=["api-clients"])
 
 Manager = Annotated[Principal, Requires("api-clients:manage")]
 
 
-@router.post("", status_code=201, summary="Make an API client", responses=problems(NotYoursToGive))
-async def create(body: ApiClientIn, tx: Tx, origin: FromWhere, who: Manager, response: Response) -> NewApiClientOut:
+async def _longest(request: Request) -> timedelta:
+    settings = request.app.state.runtime.settings
+    assert isinstance(settings, Settings)
+    return settings.api_client_lifetime
+
+
+Longest = Annotated[timedelta, Depends(_longest)]
+"""How long a client may last from now on."""
+
+
+@router.post(
+    "",
+    status_code=201,
+    summary="Make an API client",
+    responses=problems(NotYoursToGive, OwnerNotActive, EndsTooLate),
+)
+async def create(
+    body: ApiClientIn, tx: Tx, origin: FromWhere, who: Manager, longest: Longest, response: Response
+) -> NewApiClientOut:
     """With permissions that you hold yourself. Keep the secret: it is shown this once.
 
     The program gets its tokens by `POST /auth/token` with `grant_type=client_credentials`.
     """
-    client, row, secret = await use_cases.create(tx, who, origin.by(who), **body.model_dump(mode="json"))
+    client, row, secret = await use_cases.create(tx, who, origin.by(who), longest, **_fields(body))
     response.headers["Location"] = f"/api-clients/{client.id}"
     response.headers["Cache-Control"] = "no-store"
     set_etag(response, client.version)
@@ -52,7 +71,9 @@ async def read(client_id: UUID, tx: Tx, _: Manager, response: Response) -> ApiCl
 
 
 @router.patch(
-    "/{client_id}", summary="Change an API client", responses=problems(NotFound, PreconditionFailed, NotYoursToGive)
+    "/{client_id}",
+    summary="Change an API client",
+    responses=problems(NotFound, PreconditionFailed, NotYoursToGive, OwnerNotActive, EndsTooLate),
 )
 async def change(
     client_id: UUID,
@@ -61,19 +82,25 @@ async def change(
     tx: Tx,
     origin: FromWhere,
     who: Manager,
+    longest: Longest,
     response: Response,
 ) -> ApiClientOut:
-    """Name, permissions, and whether it gets tokens. Those that are out end within their ten minutes."""
-    client = await use_cases.change(tx, who, origin.by(who), client_id, expected, **body.model_dump(mode="json"))
+    """Name, permissions, owner, end date, and whether it gets tokens. Of tokens that are out, what was taken is refused
+    as soon as the services hear of it. Nobody changes a client that may do more than themselves."""
+    client = await use_cases.change(tx, who, origin.by(who), client_id, expected, longest, **_fields(body))
     set_etag(response, client.version)
     return ApiClientOut.of(client, await queries.secrets_of(tx, [client_id]))
 
 
 @router.delete(
-    "/{client_id}", status_code=204, summary="Delete an API client", responses=problems(NotFound, PreconditionFailed)
+    "/{client_id}",
+    status_code=204,
+    summary="Delete an API client",
+    responses=problems(NotFound, PreconditionFailed, NotYoursToGive),
 )
 async def delete(client_id: UUID, expected: IfMatch, tx: Tx, origin: FromWhere, who: Manager) -> None:
-    await use_cases.delete(tx, origin.by(who), client_id, expected)
+    """Its tokens that are out are refused as soon as the services hear of it."""
+    await use_cases.delete(tx, who, origin.by(who), client_id, expected)
 
 
 @router.post(
@@ -93,7 +120,11 @@ async def add_secret(client_id: UUID, tx: Tx, origin: FromWhere, who: Manager, r
     "/{client_id}/secrets/{secret_id}",
     status_code=204,
     summary="Delete a secret",
-    responses=problems(NotFound, LastSecret),
+    responses=problems(NotFound, LastSecret, NotYoursToGive),
 )
 async def remove_secret(client_id: UUID, secret_id: UUID, tx: Tx, origin: FromWhere, who: Manager) -> None:
-    await use_cases.remove_secret(tx, origin.by(who), client_id, secret_id)
+    await use_cases.remove_secret(tx, who, origin.by(who), client_id, secret_id)
+
+
+def _fields(body: ApiClientIn | ApiClientChange) -> dict[str, Any]:
+    return {**body.model_dump(exclude={"permissions"}), "permissions": body.model_dump(mode="json")["permissions"]}

@@ -26,8 +26,17 @@ class LastSecret(Problem, status=409, type="last-secret"):
     """This is the client's only secret: make another one first, or disable the client."""
 
 
+class OwnerNotActive(Problem, status=409, type="owner-not-active"):
+    """An API client belongs to a person whose account is active, and {owner_id} is none: name another `owner_id`."""
+
+
+class EndsTooLate(Problem, status=422, type="ends-too-late"):
+    """An API client lasts for {days} days at most, from now on, and not into the past: name an `expires_at` until
+    {latest}, and extend it when the time comes."""
+
+
 class ApiClient(Base, table=True):
-    """Its id is the `sub` and the `client_id` of its tokens."""
+    """Its id is the `sub` and the `client_id` of its tokens. It belongs to a person, and is disabled with them."""
 
     __tablename__ = "api_clients"
 
@@ -37,7 +46,13 @@ class ApiClient(Base, table=True):
     active: bool = True
     version: int = 1
     created_by: UUID
+    owner_id: UUID = Field(index=True)
+    expires_at: datetime | None = None
+    """Its end date; clients from before there were any have none."""
     created_at: datetime = Field(default_factory=utcnow)
+
+    def is_usable(self, now: datetime) -> bool:
+        return self.active and (self.expires_at is None or now < self.expires_at)
 
     def change(self, **fields: object) -> None:
         """Takes over the fields that differ. The version grows with each change."""

@@ -20,6 +20,16 @@ async def lock(tx: Tx, client_id: UUID) -> ApiClient | None:
     return (await tx.exec(select(ApiClient).where(ApiClient.id == client_id).with_for_update())).first()
 
 
+async def owner_of(tx: Tx, client_id: UUID) -> UUID | None:
+    return (await tx.exec(select(ApiClient.owner_id).where(ApiClient.id == client_id))).first()
+
+
+async def lock_owned(tx: Tx, owner_id: UUID) -> list[ApiClient]:
+    """Those that are active, held."""
+    statement = select(ApiClient).where(ApiClient.owner_id == owner_id, col(ApiClient.active))
+    return list((await tx.exec(statement.order_by(col(ApiClient.id)).with_for_update())).all())
+
+
 async def listed(tx: Tx, position: Position) -> Slice[ApiClient]:
     """Newest first."""
     return await keyset(tx, select(ApiClient), position, ApiClient.id, descending=True)

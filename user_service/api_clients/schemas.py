@@ -7,6 +7,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from service_kit.http.times import Time
 from service_kit.schemas import RequestBody
 from service_kit.text import Printable, Trimmed
 from user_service.api_clients.models import ApiClient, ClientSecret
@@ -22,12 +23,18 @@ class ApiClientIn(RequestBody):
 
     name: Name
     permissions: Permissions
+    owner_id: UUID | None = Field(default=None, description="the person whom it belongs to; default: who creates it")
+    expires_at: Time | None = Field(default=None, description="its end date; default: as late as may be")
 
 
 class ApiClientChange(RequestBody):
     name: Name | None = None
     permissions: Permissions | None = None
-    active: bool | None = Field(default=None, description="false: disabled, gets no tokens any more")
+    active: bool | None = Field(
+        default=None, description="false: disabled, gets no tokens any more, and those that are out are refused"
+    )
+    owner_id: UUID | None = Field(default=None, description="hands it over: it is disabled when its owner is")
+    expires_at: Time | None = Field(default=None, description="another end date")
 
 
 class SecretOut(BaseModel):
@@ -56,6 +63,8 @@ class ApiClientOut(BaseModel):
     secrets: list[SecretOut]
     version: int
     created_by: UUID
+    owner_id: UUID = Field(description="the person whom it belongs to: disabled or erased, the client is disabled too")
+    expires_at: datetime | None = Field(description="its end date; null: made before clients had one")
     created_at: datetime
 
     @classmethod

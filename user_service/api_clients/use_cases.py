@@ -1,23 +1,34 @@
 """Making API clients, changing their secrets, and knowing them again."""
 
 import secrets
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import cast
 from uuid import UUID
 
+from contracts.events.users import ApiClientChanged
+from service_kit.clock import utcnow
 from service_kit.database import Tx
 from service_kit.http.etag import Expected
+from service_kit.messaging import outbox
 from service_kit.problems import not_found
-from service_kit.security import Principal
+from service_kit.security import Principal, standing
+from user_service.accounts import queries as accounts
 from user_service.api_clients import queries
 from user_service.api_clients.models import (
     MOST_SECRETS,
     ApiClient,
     ClientSecret,
+    EndsTooLate,
     LastSecret,
+    OwnerNotActive,
     TooManySecrets,
     matching,
 )
 from user_service.audit.models import Action, Origin
 from user_service.audit.use_cases import record
+from user_service.mails import use_cases as mails
+from user_service.mails.models import Purpose
 from user_service.roles.grants import check_permissions
 from user_service.sessions.models import hash_of
 
@@ -25,14 +36,28 @@ _NOBODYS = ClientSecret(client_id=UUID(int=0), secret_hash=bytes(32))
 
 
 async def create(
-    tx: Tx, who: Principal, origin: Origin, name: str, permissions: list[str]
-) -> tuple[ApiClient, ClientSecret, str]:
-    """The client, its secret's row and the secret itself, which nobody can read again. Raises: NotYoursToGive."""
+    tx: Tx, who: Principal, origin: Origin, longest: timedelta, *, name: str, permissions: list[str],
+    owner_id: UUID | None = None, expires_at: datetime | None = None,
+) -> tuple[ApiClient, ClientSecret, str]:  # fmt: skip
+    """The client, its secret's row and the secret itself, which nobody can read again; its owner gets a mail.
+
+    Raises: NotYoursToGive, OwnerNotActive, EndsTooLate.
+    """
     await check_permissions(tx, who, permissions)
-    client = ApiClient(name=name, permissions=sorted(permissions), created_by=who.user_id)
+    client = ApiClient(
+        name=name,
+        permissions=sorted(permissions),
+        created_by=who.user_id,
+        owner_id=owner_id or await _owner_behind(tx, who),
+        expires_at=_end_date(expires_at, longest),
+    )
+    await _check_owner(tx, client.owner_id, is_new=owner_id is not None)
     tx.add(client)
     await tx.flush()
-    record(tx, origin, Action.API_CLIENT_CREATED, None, client=str(client.id), permissions=client.permissions)
+    await _publish(tx, client)
+    facts = {"permissions": client.permissions, "owner": str(client.owner_id)}
+    record(tx, origin, Action.API_CLIENT_CREATED, None, client=str(client.id), **facts)
+    await _tell_owner(tx, client.owner_id)
     return client, *_add_secret(tx, client)
 
 
@@ -42,35 +67,51 @@ async def read(tx: Tx, client_id: UUID) -> ApiClient:
 
 
 async def change(
-    tx: Tx, who: Principal, origin: Origin, client_id: UUID, expected: Expected, *, permissions: list[str] | None,
-    **fields: object,
+    tx: Tx, who: Principal, origin: Origin, client_id: UUID, expected: Expected, longest: timedelta, *,
+    permissions: list[str] | None = None, expires_at: datetime | None = None, **fields: object,
 ) -> ApiClient:  # fmt: skip
-    """Raises: NotFound, PreconditionFailed, NotYoursToGive. Reaches tokens with the next one."""
+    """What it may do less, or not at all any more, is refused as soon as the services hear of it.
+
+    Raises: NotFound, PreconditionFailed, NotYoursToGive, OwnerNotActive, EndsTooLate.
+    """
+    wanted_owner = cast(UUID | None, fields.get("owner_id"))
+    if wanted_owner is not None or fields.get("active"):
+        await _check_owner(tx, wanted_owner or await queries.owner_of(tx, client_id), is_new=wanted_owner is not None)
     client = await _lock(tx, client_id)
     expected.check(client.version)
-    before = client.permissions
+    before, version, owner = client.permissions, client.version, client.owner_id
     after = before if permissions is None else sorted(permissions)
-    enabled = fields.get("active") is True and not client.active
-    await check_permissions(tx, who, after if enabled else set(before) ^ set(after))
+    await check_permissions(tx, who, {*before, *after})
     changes = {name: value for name, value in fields.items() if value is not None}
+    if expires_at is not None:
+        changes["expires_at"] = _end_date(expires_at, longest)
     client.change(permissions=after, **changes)
-    record(
-        tx,
-        origin,
-        Action.API_CLIENT_CHANGED,
-        None,
-        client=str(client_id),
-        before=before,
-        after=after,
-        active=client.active,
-    )
+    if client.version == version:
+        return client
+    await _publish(tx, client)
+    facts = {"before": before, "after": after, "active": client.active, "owner": str(client.owner_id)}
+    record(tx, origin, Action.API_CLIENT_CHANGED, None, client=str(client_id), **facts)
+    if client.owner_id != owner:
+        await _tell_owner(tx, client.owner_id)
     return client
 
 
-async def delete(tx: Tx, origin: Origin, client_id: UUID, expected: Expected) -> None:
-    """Raises: NotFound, PreconditionFailed."""
+async def disable_owned(tx: Tx, origin: Origin, owner_id: UUID) -> None:
+    """Whoever has left may have taken the secrets along. The account must be held."""
+    for client in await queries.lock_owned(tx, owner_id):
+        client.change(active=False)
+        await _publish(tx, client)
+        record(tx, origin, Action.API_CLIENT_CHANGED, None, client=str(client.id), active=False, owner=str(owner_id))
+
+
+async def delete(tx: Tx, who: Principal, origin: Origin, client_id: UUID, expected: Expected) -> None:
+    """Raises: NotFound, PreconditionFailed, NotYoursToGive."""
     client = await _lock(tx, client_id)
     expected.check(client.version)
+    await check_permissions(tx, who, client.permissions)
+    client.change(active=False, permissions=[])
+    client.version += 1  # also where it was disabled already
+    await _publish(tx, client)
     await tx.delete(client)
     record(tx, origin, Action.API_CLIENT_DELETED, None, client=str(client_id))
 
@@ -88,9 +129,10 @@ async def add_secret(tx: Tx, who: Principal, origin: Origin, client_id: UUID) ->
     return _add_secret(tx, client)
 
 
-async def remove_secret(tx: Tx, origin: Origin, client_id: UUID, secret_id: UUID) -> None:
-    """Raises: NotFound, LastSecret."""
-    await _lock(tx, client_id)
+async def remove_secret(tx: Tx, who: Principal, origin: Origin, client_id: UUID, secret_id: UUID) -> None:
+    """Raises: NotFound, LastSecret, NotYoursToGive."""
+    client = await _lock(tx, client_id)
+    await check_permissions(tx, who, client.permissions)
     found = await queries.secrets_of(tx, [client_id])
     going = next((secret for secret in found if secret.id == secret_id), None) or not_found("secret", secret_id)
     if len(found) == 1:
@@ -99,19 +141,74 @@ async def remove_secret(tx: Tx, origin: Origin, client_id: UUID, secret_id: UUID
     record(tx, origin, Action.API_CLIENT_SECRET_REMOVED, None, client=str(client_id), secret=str(secret_id))
 
 
-async def authenticate(tx: Tx, client_id: str, secret: str) -> ApiClient | None:
-    """The client that this is the secret of; None where it is not, or where the client is disabled."""
-    try:
-        id = UUID(client_id)
-    except ValueError:
+async def authenticate(tx: Tx, client_id: str, secret: str, origin: Origin) -> ApiClient | None:
+    """The client that this is the secret of; None where it is not, or where the client is disabled or over.
+
+    Either is written down, of a client that there is; the caller commits.
+    """
+    if not is_id(client_id):
         return None
+    id = UUID(client_id)
     found = await queries.secrets_of(tx, [id])
     match = matching(found or [_NOBODYS], hash_of(secret))
     client = await queries.by_id(tx, id)
-    if match is None or client is None or not client.active:
+    if client is None:
+        return None
+    by_client = replace(origin, actor_id=client.id)
+    if match is None or not client.is_usable(utcnow()):
+        wrong = "secret" if match is None else "client"
+        record(tx, by_client, Action.API_CLIENT_SIGN_IN_FAILED, None, client=str(client.id), wrong=wrong)
         return None
     await queries.note_use(tx, match.id)
+    record(tx, by_client, Action.API_CLIENT_SIGN_IN_SUCCEEDED, None, client=str(client.id))
     return client
+
+
+def is_id(client_id: str) -> bool:
+    """Whether it can be an API client's: else it names a frontend, or nothing."""
+    try:
+        UUID(client_id)
+    except ValueError:
+        return False
+    return True
+
+
+async def _publish(tx: Tx, client: ApiClient) -> None:
+    """The client as it is now, for every service's account status."""
+    fields = client.model_dump(include={"version", "active", "permissions", "expires_at"})
+    event = ApiClientChanged(user_id=client.id, **fields)
+    await outbox.add(tx, event)
+    await standing.remember(tx, [event], [utcnow()])
+
+
+def _end_date(wanted: datetime | None, longest: timedelta) -> datetime:
+    """Raises: EndsTooLate."""
+    now = utcnow()
+    if wanted is not None and not now < wanted <= now + longest:
+        raise EndsTooLate(days=longest.days, latest=f"{now + longest:%Y-%m-%d}")
+    return wanted or now + longest
+
+
+async def _owner_behind(tx: Tx, who: Principal) -> UUID:
+    """The person, or the owner of the program, that asks."""
+    client = None if who.is_person else await queries.by_id(tx, who.user_id)
+    return client.owner_id if client else who.user_id
+
+
+async def _check_owner(tx: Tx, owner_id: UUID | None, *, is_new: bool) -> None:
+    """The owner is held, so that nobody is disabled meanwhile; before the client is locked, as where an owner is
+    disabled. A new one must have an account, the present one must not have been erased. Raises: OwnerNotActive."""
+    if owner_id is None:
+        return
+    owner = await accounts.hold(tx, owner_id)
+    missing = is_new or await standing.is_erased(tx, owner_id)
+    if missing if owner is None else not owner.active:
+        raise OwnerNotActive(owner_id=owner_id)
+
+
+async def _tell_owner(tx: Tx, owner_id: UUID) -> None:
+    if owner := await accounts.by_id(tx, owner_id):
+        mails.ask_for(tx, Purpose.API_CLIENT_CREATED, owner.email, owner.id)
 
 
 async def _lock(tx: Tx, client_id: UUID) -> ApiClient:

@@ -40,6 +40,7 @@ class Action(StrEnum):
     SESSION_ENDED = "session.ended"
     OTHER_SESSIONS_ENDED = "session.others-ended"
     SESSION_STOLEN = "session.stolen"
+    SESSIONS_ENDED_BY_STAFF = "session.all-ended-by-staff"
     MFA_ENABLED = "second-factor.enabled"
     MFA_DISABLED = "second-factor.disabled"
     MFA_CHANGE_REFUSED = "second-factor.change-refused"
@@ -50,6 +51,8 @@ class Action(StrEnum):
     API_CLIENT_CREATED = "api-client.created"
     API_CLIENT_CHANGED = "api-client.changed"
     API_CLIENT_DELETED = "api-client.deleted"
+    API_CLIENT_SIGN_IN_SUCCEEDED = "api-client.sign-in-succeeded"
+    API_CLIENT_SIGN_IN_FAILED = "api-client.sign-in-failed"
     API_CLIENT_SECRET_ADDED = "api-client.secret-added"  # noqa: S105
     API_CLIENT_SECRET_REMOVED = "api-client.secret-removed"  # noqa: S105
 

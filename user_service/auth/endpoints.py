@@ -12,9 +12,23 @@ from service_kit.http.answers import problems
 from service_kit.http.router import SCHEMA_OF_OTHERS, Router
 from service_kit.problems import TooManyRequests
 from service_kit.security import PUBLIC
+from service_kit.security.tokens import MAX_TOKEN_LENGTH
 from user_service.accounts.passwords import LONGEST
 from user_service.audit.endpoints import FromWhere
-from user_service.auth.models import InvalidClient, InvalidGrant, InvalidScope, MfaRequired, UnsupportedGrant, WrongCode
+from user_service.audit.models import Origin
+from user_service.auth import use_cases
+from user_service.auth.models import (
+    InvalidClient,
+    InvalidGrant,
+    InvalidScope,
+    InvalidTokenRequest,
+    MfaRequired,
+    UnauthorizedClient,
+    UnsupportedGrant,
+    UnsupportedTokenType,
+    WrongCode,
+)
+from user_service.auth.oauth import OAuthRoute
 from user_service.auth.schemas import GRANTS, MFA_OTP, TokensOut
 from user_service.auth.use_cases import SignedIn, SignIn
 from user_service.keys.signer import Signer
@@ -25,7 +39,7 @@ from user_service.sessions import use_cases as sessions
 from user_service.settings import Settings
 from user_service.throttle.devices import COOKIE, GOOD_FOR
 
-router = Router(prefix="/auth", tags=["sign-in"])
+router = Router(prefix="/auth", tags=["sign-in"], route_class=OAuthRoute)
 
 
 async def sign_in_of(request: Request) -> SignIn:
@@ -63,7 +77,9 @@ class TokenForm:
     openapi_extra=PUBLIC | SCHEMA_OF_OTHERS,
     response_model_exclude_none=True,
     responses=problems(
+        InvalidTokenRequest,
         InvalidGrant,
+        UnauthorizedClient,
         UnsupportedGrant,
         InvalidScope,
         MfaRequired,
@@ -86,23 +102,52 @@ async def token(
     app (or a recovery code) in `otp` then complete it. API clients get an access token alone.
     """
     response.headers["Cache-Control"] = "no-store"
+    if form.grant_type not in GRANTS:
+        raise UnsupportedGrant(fields=f"one of {', '.join(GRANTS)}")
     if form.grant_type == "password" and form.username and form.password:
+        await _admit(request, sign_in, origin, form)
         signed_in = await sign_in.by_password(form.username, form.password, origin, form.otp or None)
         return _remembering(signed_in, response, sign_in.settings)
     if form.grant_type == MFA_OTP and form.mfa_token and form.otp:
+        await _admit(request, sign_in, origin, form)
         signed_in = await sign_in.by_code(form.mfa_token, form.otp, origin)
         return _remembering(signed_in, response, sign_in.settings)
     if form.grant_type == "refresh_token" and form.refresh_token:
         return await sign_in.by_refresh_token(form.refresh_token, origin)
     if form.grant_type == "client_credentials":
-        return await sign_in.by_client_secret(*_client_credentials(request, form), form.scope)
-    raise UnsupportedGrant(fields=GRANTS.get(form.grant_type, f"one of {', '.join(GRANTS)}"))
+        return await sign_in.by_client_secret(*_client_credentials(request, form), form.scope, origin)
+    raise InvalidTokenRequest(reason=f"send {GRANTS[form.grant_type]} with this grant_type")
 
 
 @router.post("/logout", status_code=204, summary="Sign out", openapi_extra=PUBLIC | SCHEMA_OF_OTHERS)
 async def logout(tx: Tx, origin: FromWhere, refresh_token: Annotated[str, Form(max_length=200)]) -> None:
-    """Ends the session of this refresh token. The access token ends by itself, within ten minutes."""
+    """Ends the session of this refresh token; its access tokens are refused as soon as the services hear of it."""
     await sessions.end_by_token(tx, refresh_token, origin)
+
+
+@router.post(
+    "/revoke",
+    summary="Revoke a token",
+    openapi_extra=PUBLIC,
+    response_class=Response,
+    responses=problems(InvalidTokenRequest, UnsupportedTokenType),
+)
+async def revoke(
+    request: Request,
+    tx: Tx,
+    origin: FromWhere,
+    token: Annotated[str, Form(max_length=MAX_TOKEN_LENGTH, description="a refresh token or an access token")],
+) -> Response:
+    """RFC 7009: ends the session that the token belongs to, and so all of its tokens. A token that is unknown or has
+    ended already is answered alike, and `token_type_hint` isn't needed."""
+    await use_cases.revoke(tx, request.app.state.runtime.tokens, token, origin)
+    return Response(status_code=200, headers={"Cache-Control": "no-store"})
+
+
+async def _admit(request: Request, sign_in: SignIn, origin: Origin, form: TokenForm) -> None:
+    """Anyone: then Swagger UI's empty credentials are not even looked at. Raises: UnauthorizedClient, InvalidClient."""
+    if "*" not in sign_in.settings.may_send_passwords:
+        await sign_in.admit_password_client(*_client_credentials(request, form), origin)
 
 
 def _remembering(signed_in: SignedIn, response: Response, settings: Settings) -> TokensOut:

@@ -5,13 +5,37 @@ from typing import Any, ClassVar
 from service_kit.problems import Problem
 
 
+def in_oauth_words(error: str, detail: str) -> dict[str, str]:
+    """The members that RFC 6749 (5.2) asks for; the description may have no quotes, and no letter beyond ASCII."""
+    plain = detail.replace('"', "'").replace("\\", "/").replace("\n", " ").encode("ascii", "ignore").decode()
+    return {"error": error, "error_description": plain}
+
+
 class TokenProblem(Problem):
-    """Also says RFC 6749's word for it in `error`, for OAuth libraries."""
+    """Also says RFC 6749's words for it in `error` and `error_description`, for OAuth libraries."""
 
     error: ClassVar[str] = "invalid_request"
+    always_headers: ClassVar[dict[str, str]] = {"Cache-Control": "no-store"}
 
     def body(self, instance: str | None = None) -> dict[str, Any]:
-        return {**super().body(instance), "error": self.error}
+        return {**super().body(instance), **in_oauth_words(self.error, self.detail)}
+
+
+class InvalidTokenRequest(TokenProblem, status=400, type="invalid-request"):
+    """This is no request that the endpoint understands: {reason}."""
+
+
+class UnauthorizedClient(TokenProblem, status=400, type="unauthorized-client"):
+    """This client may not send people's passwords here: the setting USER_PASSWORD_GRANT_CLIENTS names those that may,
+    and `client_id` says which one asks."""
+
+    error = "unauthorized_client"
+
+
+class UnsupportedTokenType(TokenProblem, status=400, type="unsupported-token-type"):
+    """An API client's access token can't be revoked by itself: disable the client, or wait for its end."""
+
+    error = "unsupported_token_type"
 
 
 class InvalidGrant(TokenProblem, status=400, type="invalid-grant"):
@@ -21,7 +45,7 @@ class InvalidGrant(TokenProblem, status=400, type="invalid-grant"):
 
 
 class UnsupportedGrant(TokenProblem, status=400, type="unsupported-grant-type"):
-    """Send {fields} with this `grant_type`."""
+    """There is no such `grant_type` here: send {fields}."""
 
     error = "unsupported_grant_type"
 
@@ -30,7 +54,10 @@ class InvalidClient(TokenProblem, status=401, type="invalid-client"):
     """There is no such API client, its secret is another one, or it is disabled."""
 
     error = "invalid_client"
-    always_headers: ClassVar[dict[str, str]] = {"WWW-Authenticate": 'Basic realm="Online Mart"'}
+    always_headers: ClassVar[dict[str, str]] = {
+        "Cache-Control": "no-store",
+        "WWW-Authenticate": 'Basic realm="Online Mart"',
+    }
 
 
 class InvalidScope(TokenProblem, status=400, type="invalid-scope"):

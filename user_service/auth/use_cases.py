@@ -2,8 +2,9 @@
 
 import hashlib
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import structlog
@@ -13,19 +14,32 @@ from contracts.permissions import Permission, Role, is_known, permissions_of
 from service_kit.clock import utcnow
 from service_kit.database import Database, Tx
 from service_kit.ids import uuid7
+from service_kit.problems import NotFound, Unauthenticated
 from service_kit.security.principal import FIRST_PARTY
-from service_kit.security.tokens import AUDIENCE
+from service_kit.security.revocations import NoLongerAllowed
+from service_kit.security.tokens import AUDIENCE, TokenVerifier
 from service_kit.telemetry import caller
 from user_service.accounts import queries as accounts
 from user_service.accounts.models import Account
 from user_service.api_clients import use_cases as api_clients
+from user_service.api_clients.models import ApiClient
 from user_service.audit.models import Action, Origin
 from user_service.audit.use_cases import record
-from user_service.auth.models import InvalidClient, InvalidGrant, InvalidScope, MfaRequired, WrongCode
+from user_service.auth.models import (
+    InvalidClient,
+    InvalidGrant,
+    InvalidScope,
+    MfaRequired,
+    UnauthorizedClient,
+    UnsupportedTokenType,
+    WrongCode,
+)
 from user_service.auth.schemas import TokensOut
 from user_service.emails import EmailAddress
 from user_service.keys.signer import Signer
 from user_service.keys.vault import Vault
+from user_service.mails import use_cases as mails
+from user_service.mails.models import Purpose
 from user_service.mfa import queries as factors
 from user_service.mfa.models import MfaNotOn, WrongProof
 from user_service.mfa.use_cases import Mfa
@@ -33,6 +47,7 @@ from user_service.passwords.use_cases import PasswordDesk
 from user_service.roles.grants import permissions_held
 from user_service.sessions import use_cases as sessions
 from user_service.sessions.models import Session
+from user_service.sessions.use_cases import RefreshTokenReused
 from user_service.settings import Settings
 from user_service.throttle import use_cases as throttle
 
@@ -79,6 +94,14 @@ class SignIn:
 
     async def by_refresh_token(self, token: str, origin: Origin) -> TokensOut:
         """Raises: InvalidGrant."""
+        try:
+            return await self._renewed(token, origin)
+        except RefreshTokenReused as reused:
+            async with self.database.tx() as tx:
+                await sessions.end_stolen(tx, origin, reused.account_id, reused.session_id)
+            raise InvalidGrant from reused
+
+    async def _renewed(self, token: str, origin: Origin) -> TokensOut:
         async with self.database.tx() as tx:
             renewed = await sessions.renew(tx, self.vault, token, origin, self.settings.session_lifetimes)
             account = await accounts.by_id(tx, renewed[0].account_id) if renewed else None
@@ -87,20 +110,35 @@ class SignIn:
             raise InvalidGrant
         return await self._for_person(account, permissions, *renewed)
 
-    async def by_client_secret(self, client_id: str, secret: str, scope: str) -> TokensOut:
-        """Raises: InvalidClient, InvalidScope."""
+    async def admit_password_client(self, client_id: str, secret: str, origin: Origin) -> None:
+        """Whether this client may send people's passwords; an API client must show its secret, a frontend has none.
+
+        Raises: UnauthorizedClient, InvalidClient.
+        """
+        if client_id not in self.settings.may_send_passwords:
+            raise UnauthorizedClient
+        if api_clients.is_id(client_id):
+            await self._authenticate(client_id, secret, origin)
+
+    async def _authenticate(self, client_id: str, secret: str, origin: Origin) -> ApiClient:
         async with self.database.tx() as tx:
-            client = await api_clients.authenticate(tx, client_id, secret)
+            client = await api_clients.authenticate(tx, client_id, secret, origin)
         if client is None:
             log.warning("api_client_refused", client_id=client_id[:64])
             raise InvalidClient
         caller.remember_client(str(client.id))
         log.info("api_client_signed_in")
+        return client
+
+    async def by_client_secret(self, client_id: str, secret: str, scope: str, origin: Origin) -> TokensOut:
+        """Raises: InvalidClient, InvalidScope."""
+        client = await self._authenticate(client_id, secret, origin)
         allowed = frozenset(filter(is_known, client.permissions))
         asked = frozenset(scope.split()) or allowed
         if asked - allowed:
             raise InvalidScope(scope=" ".join(sorted(asked - allowed)))
-        return await self._tokens(str(client.id), asked, {"client_id": str(client.id), "roles": []})
+        claims: dict[str, object] = {"client_id": str(client.id), "roles": []}
+        return await self._tokens(str(client.id), asked, claims, until=client.expires_at)
 
     async def _begin(self, account: Account, origin: Origin, factor: Sequence[str]) -> SignedIn:
         """`factor`: what was proven beside the password."""
@@ -113,6 +151,8 @@ class SignIn:
             lifetimes = self.settings.session_lifetimes
             session, refresh_token = await sessions.begin(tx, now.id, origin, lifetimes, factor)
             permissions = await self._permissions(tx, now, session)
+            if await self.desk.throttle.is_new_device(tx, now, origin):
+                mails.ask_for(tx, Purpose.NEW_DEVICE, now.email, now.id)
             await throttle.remember(tx, now.id, origin)
             record(tx, replace(origin, session_id=session.id), Action.SIGN_IN_SUCCEEDED, now.id)
         tokens = await self._for_person(now, permissions, session, refresh_token)
@@ -139,10 +179,16 @@ class SignIn:
         return await self._tokens(str(account.id), permissions, claims, refresh_token)
 
     async def _tokens(
-        self, subject: str, permissions: frozenset[str], claims: dict[str, object], refresh_token: str | None = None
+        self,
+        subject: str,
+        permissions: frozenset[str],
+        claims: dict[str, object],
+        refresh_token: str | None = None,
+        until: datetime | None = None,
     ) -> TokensOut:
+        """`until`: when whoever it is for comes to an end."""
         now, sorted_permissions = utcnow(), sorted(permissions)
-        lifetime = self.settings.access_token_lifetime
+        lifetime = min(self.settings.access_token_lifetime, (until - now) if until else timedelta.max)
         standard = {
             "iss": self.settings.public_issuer,
             "aud": AUDIENCE,
@@ -183,6 +229,22 @@ class SignIn:
         if account is None or not account.active or _fingerprint(account) != fingerprint:
             raise InvalidGrant
         return account
+
+
+async def revoke(tx: Tx, verifier: TokenVerifier, token: str, origin: Origin) -> None:
+    """Ends the session of a refresh token or an access token; one that is not good any more is none of a session.
+
+    Raises: UnsupportedTokenType, KeysMissing.
+    """
+    await sessions.end_by_token(tx, token, origin)
+    try:
+        who = verifier.verify(token)
+    except (Unauthenticated, NoLongerAllowed):
+        return
+    if who.session_id is None:
+        raise UnsupportedTokenType
+    with suppress(NotFound):
+        await sessions.end(tx, origin.by(who), who.user_id, who.session_id)
 
 
 def _fingerprint(account: Account) -> str:

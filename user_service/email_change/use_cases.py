@@ -20,7 +20,7 @@ from user_service.mfa.models import MfaNotOn, WrongProof
 from user_service.mfa.use_cases import Mfa
 from user_service.passwords.models import WrongPassword
 from user_service.passwords.use_cases import PasswordDesk
-from user_service.sessions import queries as sessions
+from user_service.sessions import use_cases as sessions
 
 
 @dataclass(frozen=True, slots=True)

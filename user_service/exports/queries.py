@@ -24,6 +24,10 @@ SECTIONS = [
         "SELECT id, to_jsonb(sessions)::text FROM sessions WHERE account_id = $1 AND id > $2 ORDER BY id LIMIT $3",
     ),
     Section(
+        "api_clients",
+        "SELECT id, to_jsonb(api_clients)::text FROM api_clients WHERE owner_id = $1 AND id > $2 ORDER BY id LIMIT $3",
+    ),
+    Section(
         "second_factor",
         """
         SELECT account_id, (to_jsonb(second_factors) - 'encrypted_secret')::text FROM second_factors

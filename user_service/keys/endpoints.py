@@ -48,6 +48,8 @@ def _metadata(request: Request) -> dict[str, Any]:
         "issuer": issuer,
         "jwks_uri": f"{base}/.well-known/jwks.json",
         "token_endpoint": f"{base}/auth/token",
+        "revocation_endpoint": f"{base}/auth/revoke",
+        "revocation_endpoint_auth_methods_supported": ["none"],
         "grant_types_supported": list(GRANTS),
         "token_endpoint_auth_methods_supported": ["none", "client_secret_basic", "client_secret_post"],
         "scopes_supported": [permission.value for permission in Permission],

@@ -61,6 +61,8 @@ class _Sender:
     async def handle(self, mail: Claimed) -> None:
         if mail.account_id is None or _is_pointless(mail):
             await self._end(mail, "not needed")
+        elif mail.purpose.is_notice and not mail.email_verified:
+            await self._end(mail, "not verified")  # the address may be a stranger's, to whom nothing else is mailed
         elif utcnow() > mail.created_at + lifetime_of(mail.purpose, self._settings):
             await self._end(mail, "too late")
         else:

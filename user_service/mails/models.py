@@ -21,13 +21,19 @@ class Purpose(StrEnum):
     EMAIL_IN_USE = "email-in-use"
     EMAIL_CHANGE_ASKED = "email-change-asked"
     EMAIL_CHANGED = "email-changed"
+    PASSWORD_CHANGED = "password-changed"  # noqa: S105
+    MFA_ENABLED = "second-factor-enabled"
+    MFA_DISABLED = "second-factor-disabled"
+    RECOVERY_CODES_RENEWED = "recovery-codes-renewed"
+    NEW_DEVICE = "new-device"
+    API_CLIENT_CREATED = "api-client-created"
 
     @property
     def is_notice(self) -> bool:
-        return self in _NOTICES
+        return self not in _WITH_TOKEN
 
 
-_NOTICES = frozenset({Purpose.EMAIL_IN_USE, Purpose.EMAIL_CHANGE_ASKED, Purpose.EMAIL_CHANGED})
+_WITH_TOKEN = frozenset({Purpose.VERIFY_EMAIL, Purpose.RESET_PASSWORD, Purpose.CHANGE_EMAIL})
 
 
 class TokenNotGood(Problem, status=400, type="mail-token-not-good"):

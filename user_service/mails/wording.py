@@ -4,6 +4,7 @@ from datetime import timedelta
 from email.message import EmailMessage
 from email.utils import format_datetime, parseaddr
 
+from user_service.mails import notices
 from user_service.mails.models import Purpose
 from user_service.mails.queries import Claimed
 
@@ -14,6 +15,7 @@ SUBJECTS = {
     Purpose.EMAIL_IN_USE: "This e-mail address has an account already",
     Purpose.EMAIL_CHANGE_ASKED: "Your e-mail address is to be changed",
     Purpose.EMAIL_CHANGED: "Your e-mail address was changed",
+    **notices.SUBJECTS,
 }
 WORDS = {
     Purpose.VERIFY_EMAIL: """\
@@ -61,6 +63,7 @@ your account at Online Mart uses another e-mail address from now on. Nothing els
 
 If it wasn't you, tell us at once: somebody knows your password.
 """,
+    **notices.WORDS,
 }
 
 
@@ -76,7 +79,7 @@ def compose(
     message["Subject"] = SUBJECTS[purpose]
     message["Auto-Submitted"] = "auto-generated"
     way = _way(purpose, token, web_url) if token else ""
-    message.set_content(WORDS[purpose].format(lifetime=_in_words(lifetime), way=way))
+    message.set_content(WORDS[purpose].format(lifetime=_in_words(lifetime), way=way, time=mail.created_at))
     return message
 
 

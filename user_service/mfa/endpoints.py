@@ -71,7 +71,7 @@ async def confirm(who: Owner, body: CodeProof, mfa: UseMfa, origin: FromWhere, r
 async def renew_recovery_codes(
     who: Owner, body: Proof, mfa: UseMfa, origin: FromWhere, response: Response
 ) -> RecoveryCodesOut:
-    """The former ones are void."""
+    """Asks for the password and a code of the app (or a recovery code). The former ones are void."""
     response.headers["Cache-Control"] = "no-store"
     return RecoveryCodesOut(
         recovery_codes=await mfa.renew_recovery_codes(who.user_id, origin.by(who), **body.model_dump())
@@ -85,5 +85,5 @@ async def renew_recovery_codes(
     responses=problems(NotFound, MfaNotOn, WrongProof, TooManyTries),
 )
 async def disable(who: Owner, body: Proof, mfa: UseMfa, origin: FromWhere) -> None:
-    """Asks for the password or a code."""
+    """Asks for the password and a code of the app, or a recovery code where the app is lost."""
     await mfa.remove(who.user_id, origin.by(who), **body.model_dump())

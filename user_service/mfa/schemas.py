@@ -1,9 +1,9 @@
 """Bodies of requests and answers about the second factor."""
 
 from datetime import datetime
-from typing import Annotated, Self
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from service_kit.schemas import RequestBody
 from user_service.accounts.passwords import LONGEST
@@ -27,18 +27,12 @@ class CodeProof(RequestBody):
 
 
 class Proof(RequestBody):
-    """One of both."""
+    """Both: who has stolen one of them must not be able to do without the other from then on."""
 
-    model_config = ConfigDict(json_schema_extra={"example": {"code": "492039"}})
+    model_config = ConfigDict(json_schema_extra={"example": {"password": "correct horse battery", "code": "492039"}})
 
-    password: PresentPassword | None = None
-    code: Code | None = Field(default=None, description="of the app, or a recovery code")
-
-    @model_validator(mode="after")
-    def _one_of_both(self) -> Self:
-        if (self.password is None) == (self.code is None):
-            raise ValueError("send either password or code")
-        return self
+    password: PresentPassword
+    code: Code = Field(description="of the app, or a recovery code")
 
 
 class TotpOut(BaseModel):

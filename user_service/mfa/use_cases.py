@@ -1,6 +1,7 @@
 """Setting a second factor up, proving it, and removing it. Each wrong try is counted, also where the request fails."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -16,6 +17,8 @@ from user_service.accounts.passwords import Passwords
 from user_service.audit.models import Action, Origin
 from user_service.audit.use_cases import record
 from user_service.keys.vault import Vault
+from user_service.mails import use_cases as mails
+from user_service.mails.models import Purpose
 from user_service.mfa import queries
 from user_service.mfa.models import (
     MfaNotOn,
@@ -26,7 +29,8 @@ from user_service.mfa.models import (
     new_recovery_codes,
     recovery_hash,
 )
-from user_service.sessions import queries as sessions
+from user_service.sessions import queries as session_queries
+from user_service.sessions import use_cases as sessions
 from user_service.sessions.models import BY_APP, BY_PASSWORD, MULTIPLE
 
 SHOP = "Online Mart"
@@ -45,7 +49,8 @@ class Mfa:
 
         Raises: NotFound, MfaOnAlready, WrongProof, TooManyTries.
         """
-        await self._prove_either(account_id, origin, password, None)
+        async with self._refusals_written_down(account_id, origin):
+            await self.prove_password(account_id, password)
         secret = pyotp.random_base32()
         async with self.database.tx() as tx:
             factor = await _lock(tx, account_id)
@@ -75,25 +80,25 @@ class Mfa:
             raise WrongProof
         return codes
 
-    async def renew_recovery_codes(
-        self, account_id: UUID, origin: Origin, *, password: str | None, code: str | None
-    ) -> list[str]:
+    async def renew_recovery_codes(self, account_id: UUID, origin: Origin, *, password: str, code: str) -> list[str]:
         """The former ones are void. Raises: MfaNotOn, WrongProof, TooManyTries."""
-        await self._prove_either(account_id, origin, password, code)
+        await self._prove_both(account_id, origin, password, code)
         async with self.database.tx() as tx:
             if not (await _lock(tx, account_id)).on:
                 raise MfaNotOn
             record(tx, origin, Action.RECOVERY_CODES_RENEWED, account_id)
+            await _tell_owner(tx, account_id, Purpose.RECOVERY_CODES_RENEWED)
             return await _make_recovery_codes(tx, account_id)
 
-    async def remove(self, account_id: UUID, origin: Origin, *, password: str | None, code: str | None) -> None:
+    async def remove(self, account_id: UUID, origin: Origin, *, password: str, code: str) -> None:
         """Raises: MfaNotOn, WrongProof, TooManyTries."""
-        await self._prove_either(account_id, origin, password, code)
+        await self._prove_both(account_id, origin, password, code)
         async with self.database.tx() as tx:
             factor = await _lock(tx, account_id)
             factor.encrypted_secret, factor.confirmed_at = None, None
             await queries.delete_recovery_codes(tx, account_id)
             record(tx, origin, Action.MFA_DISABLED, account_id)
+            await _tell_owner(tx, account_id, Purpose.MFA_DISABLED)
 
     async def prove(self, account_id: UUID, code: str) -> Sequence[str]:
         """By a code of the app, or by a recovery code: what RFC 8176 calls that.
@@ -113,6 +118,28 @@ class Mfa:
         raise WrongProof
 
     async def prove_password(self, account_id: UUID, password: str) -> None:
+        """Raises: WrongProof, TooManyTries."""
+        await self._check_password(account_id, password)
+        async with self.database.tx() as tx:
+            (await _lock(tx, account_id)).succeeded()
+
+    async def _prove_both(self, account_id: UUID, origin: Origin, password: str, code: str) -> None:
+        """Password and code are one try: a right password must not wipe out the wrong codes before it, else whoever
+        has stolen the password could guess codes for ever."""
+        async with self.database.tx() as tx:
+            if not (await _lock(tx, account_id)).on:
+                raise MfaNotOn
+        async with self._refusals_written_down(account_id, origin):
+            await self._check_password(account_id, password)
+            async with self.database.tx() as tx:
+                factor = await _lock(tx, account_id)
+                right = await self._accepts(tx, factor, code)
+                if right:
+                    factor.succeeded()
+            if not right:
+                raise WrongProof
+
+    async def _check_password(self, account_id: UUID, password: str) -> None:
         """Counted as wrong before it is looked at, which takes long, so that no others slip by meanwhile."""
         async with self.database.tx() as tx:
             factor = await _lock(tx, account_id)
@@ -121,15 +148,20 @@ class Mfa:
             factor.failed(utcnow())
         if not await self.passwords.verify(password, account.password_hash):
             raise WrongProof
-        async with self.database.tx() as tx:
-            (await _lock(tx, account_id)).succeeded()
 
-    async def _prove_either(self, account_id: UUID, origin: Origin, password: str | None, code: str | None) -> None:
+    async def _accepts(self, tx: Tx, factor: SecondFactor, code: str) -> bool:
+        """A code of the app or a recovery code, which is used up. Raises: MfaNotOn."""
+        if not factor.on:
+            raise MfaNotOn
+        secret = self.vault.decrypt(factor.encrypted_secret or b"").decode()
+        return factor.accepts(secret, code, utcnow()) or await queries.use_recovery_code(
+            tx, recovery_hash(factor.account_id, code)
+        )
+
+    @asynccontextmanager
+    async def _refusals_written_down(self, account_id: UUID, origin: Origin) -> AsyncIterator[None]:
         try:
-            if code is None:
-                await self.prove_password(account_id, password or "")
-            else:
-                await self.prove(account_id, code)
+            yield
         except WrongProof:
             async with self.database.tx() as tx:
                 record(tx, origin, Action.MFA_CHANGE_REFUSED, account_id)
@@ -161,9 +193,15 @@ async def _lock(tx: Tx, account_id: UUID) -> SecondFactor:
 async def _turn_on(tx: Tx, factor: SecondFactor, origin: Origin) -> list[str]:
     factor.confirmed_at = utcnow()
     await sessions.end_all(tx, factor.account_id, but=origin.session_id)
-    await sessions.prove(tx, factor.account_id, origin.session_id, [BY_PASSWORD, BY_APP, MULTIPLE])
+    await session_queries.prove(tx, factor.account_id, origin.session_id, [BY_PASSWORD, BY_APP, MULTIPLE])
     record(tx, origin, Action.MFA_ENABLED, factor.account_id)
+    await _tell_owner(tx, factor.account_id, Purpose.MFA_ENABLED)
     return await _make_recovery_codes(tx, factor.account_id)
+
+
+async def _tell_owner(tx: Tx, account_id: UUID, what: Purpose) -> None:
+    account = await accounts.by_id(tx, account_id) or not_found(Account, account_id)
+    mails.ask_for(tx, what, account.email, account.id)
 
 
 async def _make_recovery_codes(tx: Tx, account_id: UUID) -> list[str]:

@@ -20,7 +20,7 @@ from user_service.mails import use_cases as mails
 from user_service.mails.models import Purpose, TokenNotGood
 from user_service.passwords import queries
 from user_service.passwords.models import WrongPassword
-from user_service.sessions import queries as sessions
+from user_service.sessions import use_cases as sessions
 from user_service.throttle import queries as known
 from user_service.throttle import use_cases as throttle
 from user_service.throttle.models import Bucket
@@ -63,6 +63,7 @@ class PasswordDesk:
             await sessions.end_all(tx, account.id, but=who.session_id)
             await mails.forget_tokens(tx, account.id, Purpose.RESET_PASSWORD, Purpose.CHANGE_EMAIL)
             record(tx, origin, Action.PASSWORD_CHANGED, account.id)
+            mails.ask_for(tx, Purpose.PASSWORD_CHANGED, account.email, account.id)
 
     async def prove(self, account: Account, present: str, origin: Origin, refused: Action) -> None:
         """Somebody who is signed in shows the password again. Raises: WrongPassword, after writing `refused` down,
@@ -106,6 +107,7 @@ class PasswordDesk:
             await known.forget(tx, account_id)
             await throttle.remember(tx, account_id, origin)
             record(tx, origin, Action.PASSWORD_RESET, account_id)
+            mails.ask_for(tx, Purpose.PASSWORD_CHANGED, account.email, account.id)
 
     async def _refused(self, account: Account | None, origin: Origin, is_right: bool) -> None:
         facts = {"account": "disabled"} if is_right else {}

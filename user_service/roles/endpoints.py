@@ -74,8 +74,8 @@ async def change(
     "/roles/{name}",
     status_code=204,
     summary="Delete a role",
-    responses=problems(NotFound, RoleBuiltIn, RoleInUse, PreconditionFailed),
+    responses=problems(NotFound, RoleBuiltIn, RoleInUse, PreconditionFailed, NotYoursToGive),
 )
 async def delete(name: Name, expected: IfMatch, tx: Tx, origin: FromWhere, who: Manager) -> None:
     """Only one that no account has any more."""
-    await use_cases.delete(tx, origin.by(who), name, expected)
+    await use_cases.delete(tx, who, origin.by(who), name, expected)

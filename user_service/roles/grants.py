@@ -1,4 +1,8 @@
-"""What roles allow, and who may give them."""
+"""What roles allow, and who may give them.
+
+One rule holds for accounts, roles, API clients and sessions: nobody manages what may do more than themselves. All of
+what it may before and after a change counts, also where the change is about its name alone.
+"""
 
 from collections.abc import Iterable
 
@@ -33,12 +37,14 @@ async def hold_roles(tx: Tx, roles: Iterable[str]) -> None:
 
 
 async def check_roles(tx: Tx, who: Principal, roles: Iterable[str]) -> None:
-    """Whether `who` may give or take them. Raises: NotYoursToGive, NoLongerAllowed."""
+    """Whether `who` may give or take them, and manage who holds them. Raises: NotYoursToGive, NoLongerAllowed."""
     await check_permissions(tx, who, await permissions_held(tx, roles))
 
 
 async def check_permissions(tx: Tx, who: Principal, permissions: Iterable[str]) -> None:
-    """Raises: NotYoursToGive; NoLongerAllowed, where the token of before alone says that `who` holds them."""
+    """Whether `who` may manage what has them.
+
+    Raises: NotYoursToGive; NoLongerAllowed, where the token of before alone says that `who` holds them."""
     special = set(permissions) - _EVERYBODYS
     if missing := sorted(special - who.permissions):
         raise NotYoursToGive(permissions=", ".join(missing))

@@ -35,7 +35,7 @@ class UnknownRole(Problem, status=422, type="unknown-role"):
 
 
 class NotYoursToGive(Problem, status=403, type="not-yours-to-give"):
-    """Nobody gives or takes what they may not do themselves; you don't hold {permissions}."""
+    """Nobody manages what may do more than themselves, and nobody gives or takes that; you don't hold {permissions}."""
 
 
 class OwnRole(Base, table=True):

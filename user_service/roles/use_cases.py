@@ -53,7 +53,7 @@ async def change(
     expected.check(role.version)
     before = list(role.permissions)
     after = before if permissions is None else sorted(permissions)
-    await check_permissions(tx, who, set(before) ^ set(after))
+    await check_permissions(tx, who, {*before, *after})
     if description in (None, role.description) and before == after:
         return role
     role.description = role.description if description is None else description
@@ -66,10 +66,11 @@ async def change(
     return role
 
 
-async def delete(tx: Tx, origin: Origin, name: str, expected: Expected) -> None:
-    """Raises: NotFound, RoleBuiltIn, RoleInUse, PreconditionFailed."""
+async def delete(tx: Tx, who: Principal, origin: Origin, name: str, expected: Expected) -> None:
+    """Raises: NotFound, RoleBuiltIn, RoleInUse, PreconditionFailed, NotYoursToGive."""
     role = await _lock(tx, name)
     expected.check(role.version)
+    await check_permissions(tx, who, role.permissions)
     if holders := await queries.count_holders(tx, name):
         raise RoleInUse(name=name, holders=holders)
     await tx.delete(role)

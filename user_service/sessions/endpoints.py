@@ -10,29 +10,51 @@ from service_kit.http.pagination import Page, Paged
 from service_kit.http.router import Router
 from service_kit.problems import NotFound
 from service_kit.security import Principal, Requires
+from user_service.accounts import use_cases as accounts
 from user_service.audit.endpoints import FromWhere
+from user_service.roles.models import NotYoursToGive
 from user_service.sessions import queries, use_cases
 from user_service.sessions.schemas import SessionOut
 
-router = Router(prefix="/auth/sessions", tags=["sessions"])
+router = Router(tags=["sessions"])
 
 Writer = Annotated[Principal, Requires("users:write")]
+Manager = Annotated[Principal, Requires("sessions:manage")]
 
 
-@router.get("", summary="Where I am signed in")
+@router.get("/auth/sessions", summary="Where I am signed in")
 async def list_sessions(page: Paged, tx: Tx, who: Annotated[Principal, Requires("users:read")]) -> Page[SessionOut]:
     """Newest first."""
     found = await queries.of_account(tx, who.user_id, utcnow(), page.position)
     return page.of(found, lambda session: SessionOut.of(session, who.session_id))
 
 
-@router.delete("", status_code=204, summary="Sign out everywhere else")
+@router.delete("/auth/sessions", status_code=204, summary="Sign out everywhere else")
 async def end_others(tx: Tx, origin: FromWhere, who: Writer) -> None:
-    """Ends all my sessions but this one. Their access tokens end by themselves, within ten minutes."""
+    """Ends all my sessions but this one; their access tokens are refused as soon as the services hear of it."""
     await use_cases.end_others(tx, origin.by(who), who.user_id)
 
 
-@router.delete("/{session_id}", status_code=204, summary="Sign out there", responses=problems(NotFound))
+@router.delete("/auth/sessions/{session_id}", status_code=204, summary="Sign out there", responses=problems(NotFound))
 async def end(session_id: UUID, tx: Tx, origin: FromWhere, who: Writer) -> None:
-    """Ends one of my sessions; its access token ends by itself, within ten minutes."""
+    """Ends one of my sessions; its access tokens are refused as soon as the services hear of it."""
     await use_cases.end(tx, origin.by(who), who.user_id, session_id)
+
+
+@router.get("/users/{user_id}/sessions", summary="List the sessions of an account")
+async def list_of_account(user_id: UUID, page: Paged, tx: Tx, who: Manager) -> Page[SessionOut]:
+    """Where it is signed in, newest first; nothing where there is no such account."""
+    found = await queries.of_account(tx, user_id, utcnow(), page.position)
+    return page.of(found, lambda session: SessionOut.of(session, who.session_id))
+
+
+@router.delete(
+    "/users/{user_id}/sessions",
+    status_code=204,
+    summary="End all sessions of an account",
+    responses=problems(NotFound, NotYoursToGive),
+)
+async def end_of_account(user_id: UUID, tx: Tx, origin: FromWhere, who: Manager) -> None:
+    """For an account in the wrong hands, or a device that was lost. Its access tokens are refused as soon as the
+    services hear of it; its owner may sign in again. Nobody ends the sessions of who may do more than themselves."""
+    await accounts.end_sessions(tx, who, origin.by(who), user_id)

@@ -28,16 +28,21 @@ async def of_account(tx: Tx, account_id: UUID, now: datetime, position: Position
     return await keyset(tx, statement, position, Session.id, descending=True)
 
 
-async def end(tx: Tx, account_id: UUID, session_id: UUID) -> bool:
-    """Whether there was one of this account."""
-    statement = delete(Session).where(col(Session.id) == session_id, col(Session.account_id) == account_id)
-    return bool((await tx.exec(statement.returning(col(Session.id)))).all())
+async def find_by_token(tx: Tx, token_hash: bytes) -> tuple[UUID, UUID] | None:
+    """The account and the session of a refresh token, neither of them locked."""
+    statement = select(Session.account_id, Session.id).join(RefreshToken, col(RefreshToken.session_id) == Session.id)
+    found = (await tx.exec(statement.where(RefreshToken.token_hash == token_hash))).first()
+    return (found[0], found[1]) if found else None
 
 
-async def end_all(tx: Tx, account_id: UUID, *, but: UUID | None = None) -> None:
-    """All of the account's sessions, or all `but` one. Access tokens that are out end within their ten minutes."""
+async def delete_of(tx: Tx, account_id: UUID, *, only: UUID | None = None, but: UUID | None = None) -> list[UUID]:
+    """The account's sessions, or one of them, or all but one: the ids of those that went. Expired ones go too."""
     statement = delete(Session).where(col(Session.account_id) == account_id)
-    await tx.exec(statement if but is None else statement.where(col(Session.id) != but))
+    if only is not None:
+        statement = statement.where(col(Session.id) == only)
+    if but is not None:
+        statement = statement.where(col(Session.id) != but)
+    return list((await tx.exec(statement.returning(col(Session.id)))).scalars())
 
 
 async def prove(tx: Tx, account_id: UUID, session_id: UUID | None, methods: list[str]) -> None:

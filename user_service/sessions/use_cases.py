@@ -4,10 +4,15 @@ import secrets
 from collections.abc import Sequence
 from uuid import UUID
 
+from contracts.events.users import SessionEnded
 from service_kit.clock import utcnow
 from service_kit.database import Tx
+from service_kit.messaging import outbox
 from service_kit.problems import not_found
 from service_kit.runtime import Runtime
+from service_kit.security import standing
+from user_service.accounts import queries as accounts
+from user_service.accounts.snapshots import publish
 from user_service.audit.models import Action, Origin
 from user_service.audit.use_cases import record
 from user_service.keys.vault import Vault
@@ -21,6 +26,14 @@ from user_service.sessions.models import (
     as_token,
     hash_of,
 )
+
+
+class RefreshTokenReused(Exception):
+    """A refresh token came again after its successor was used, or from another program: one of two users is a thief."""
+
+    def __init__(self, account_id: UUID, session_id: UUID) -> None:
+        super().__init__()
+        self.account_id, self.session_id = account_id, session_id
 
 
 async def begin(
@@ -40,7 +53,8 @@ async def renew(tx: Tx, vault: Vault, token: str, origin: Origin, lifetimes: Lif
     """The session and its next refresh token; None where the token is not good.
 
     A retry (the answer got lost, or fifty calls at once) gets the same next token, so that there is only one. Any other
-    second use means that one of two users is a thief: the session ends. The caller commits in either case.
+    second use means that one of two users is a thief. Raises: RefreshTokenReused; the session is to be ended then, by
+    a transaction that locks the account first, as everywhere.
     """
     now = utcnow()
     session = await queries.lock_session_of(tx, hash_of(token))
@@ -59,29 +73,55 @@ async def renew(tx: Tx, vault: Vault, token: str, origin: Origin, lifetimes: Lif
             made = await queries.token(tx, hash_of(successor))
             if made is not None and made.used_at is None:
                 return session, successor
-    await tx.delete(session)
-    record(tx, origin, Action.SESSION_STOLEN, session.account_id, session=str(session.id))
-    return None
+    raise RefreshTokenReused(session.account_id, session.id)
+
+
+async def end_stolen(tx: Tx, origin: Origin, account_id: UUID, session_id: UUID) -> None:
+    """A refresh token came a second time: owner and thief must sign in."""
+    if await _end(tx, account_id, only=session_id):
+        record(tx, origin, Action.SESSION_STOLEN, account_id, session=str(session_id))
 
 
 async def end_by_token(tx: Tx, token: str, origin: Origin) -> None:
     """Signing out; a session that is unknown has ended already."""
-    if session := await queries.lock_session_of(tx, hash_of(token)):
-        await tx.delete(session)
-        record(tx, origin, Action.SESSION_ENDED, session.account_id, session=str(session.id))
+    if found := await queries.find_by_token(tx, hash_of(token)):
+        account_id, session_id = found
+        if await _end(tx, account_id, only=session_id):
+            record(tx, origin, Action.SESSION_ENDED, account_id, session=str(session_id))
 
 
 async def end(tx: Tx, origin: Origin, account_id: UUID, session_id: UUID) -> None:
     """Raises: NotFound, also where it is somebody else's."""
-    if not await queries.end(tx, account_id, session_id):
+    if not await _end(tx, account_id, only=session_id):
         not_found(Session, session_id)
     record(tx, origin, Action.SESSION_ENDED, account_id, session=str(session_id))
 
 
 async def end_others(tx: Tx, origin: Origin, account_id: UUID) -> None:
     """All of the account's sessions but the one that asks."""
-    await queries.end_all(tx, account_id, but=origin.session_id)
+    await _end(tx, account_id, but=origin.session_id)
     record(tx, origin, Action.OTHER_SESSIONS_ENDED, account_id)
+
+
+async def end_all(tx: Tx, account_id: UUID, *, but: UUID | None = None) -> None:
+    """All of the account's sessions, or all `but` one, as a part of something else."""
+    await _end(tx, account_id, but=but)
+
+
+async def _end(tx: Tx, account_id: UUID, *, only: UUID | None = None, but: UUID | None = None) -> list[UUID]:
+    """Ends sessions, and tells every service to refuse their access tokens. The account is locked before its sessions.
+
+    The snapshot that follows the event has the ended sessions too: the topic is compacted, and keeps a key's last.
+    """
+    account = await accounts.lock(tx, account_id)
+    ended = await queries.delete_of(tx, account_id, only=only, but=but)
+    if account is not None and ended:
+        account.version += 2
+        event = SessionEnded(user_id=account_id, version=account.version - 1, session_ids=ended, ended_at=utcnow())
+        await outbox.add(tx, event)
+        await standing.end_sessions(tx, [event])
+        await publish(tx, account)
+    return ended
 
 
 async def prune(runtime: Runtime) -> None:

@@ -105,7 +105,8 @@ async def test_erasing_leaves_nothing_but_the_last_word(service: Served) -> None
     address = {"name": "Ada", "line1": "1 Street", "city": "London", "country": "GB"}
     await ada.post("/users/me/addresses", json=address)
     assert (await ada.delete("/users/me")).status_code == 204
-    assert (await ada.get("/users/me")).status_code == 404
+    refused = await ada.get("/users/me")
+    assert (refused.status_code, refused.json()["type"]) == (403, "/problems/no-longer-allowed")
     assert (await service.events())[-1] == users.UserErased(user_id=ada.user_id, version=2)
     async with service.runtime.database.hot() as connection:
         assert await connection.fetchval("SELECT count(*) FROM addresses") == 0

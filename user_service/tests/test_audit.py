@@ -54,18 +54,20 @@ async def test_what_one_does_with_ones_own_account(people: People) -> None:
     await ada.put("/users/me/password", json={**wrong, "present_password": ADA["password"]})
     body = {"token": await people.reset_code(), "new_password": "copper orbit lantern"}
     await people.served.anonymous.post("/auth/password-reset/confirm", json=body)
+    ada, _ = await people.session(password=body["new_password"])
     await ada.get("/me/export")
     await ada.delete("/users/me")
 
     assert await actions(people, subject_id=str(ada.user_id)) == [
         "account.registered", "sign-in.succeeded", "email.verified", "account.changed", "password.change-refused",
-        "password.changed", "password.reset-asked", "password.reset", "data.exported", "account.erased",
+        "password.changed", "password.reset-asked", "password.reset", "sign-in.succeeded",
+        "data.exported", "account.erased",
     ]  # fmt: skip
     by_ada = await people.audited(actor_id=str(ada.user_id))
     assert {entry["action"] for entry in by_ada} == {
         "account.changed", "password.change-refused", "password.changed", "data.exported", "account.erased",
     }  # fmt: skip
-    assert len({entry["session_id"] for entry in by_ada}) == 1
+    assert len({entry["session_id"] for entry in by_ada}) == 2, "before and after the reset"
     assert by_ada[0]["session_id"]
 
 

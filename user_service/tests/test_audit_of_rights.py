@@ -22,9 +22,9 @@ async def test_what_one_does_to_ones_own_sessions_and_second_factor(people: Peop
     await ada.call("DELETE", "/auth/sessions")
     await ada.call("POST", "/auth/mfa/totp", json={"password": "wrong"})
     phone, codes = await enrol(ada)
-    await ada.call("POST", "/auth/mfa/recovery-codes", json={"code": phone.code()})
-    await ada.call("POST", "/auth/mfa/totp/disable", json={"code": codes[0]})
-    await ada.call("POST", "/auth/mfa/totp/disable", json={"password": PASSWORD})
+    await ada.call("POST", "/auth/mfa/recovery-codes", json={"password": PASSWORD, "code": phone.code()})
+    await ada.call("POST", "/auth/mfa/totp/disable", json={"password": PASSWORD, "code": codes[0]})
+    await ada.call("POST", "/auth/mfa/totp/disable", json={"password": PASSWORD, "code": phone.code()})
     stolen = ada.tokens["refresh_token"]
     await ada.stay()
     await later(people.served, 11)

@@ -97,7 +97,10 @@ async def test_a_shown_code_is_void_wherever_it_is_shown_again(ada: Person) -> N
         assert problem(await ada.try_password(otp=shown)) == (400, "wrong-code")
         for path in ("/auth/mfa/totp/disable", "/auth/mfa/recovery-codes"):
             await sql(ada.service, "UPDATE second_factors SET failures = 0, wait_until = NULL")
-            assert problem(await ada.call("POST", path, json={"code": shown})) == (400, "wrong-proof")
+            assert problem(await ada.call("POST", path, json={"password": PASSWORD, "code": shown})) == (
+                400,
+                "wrong-proof",
+            )
 
 
 async def test_staff_with_a_password_alone_get_nothing_once_it_is_asked_of_them(

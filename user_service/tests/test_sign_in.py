@@ -66,19 +66,23 @@ async def test_a_disabled_account_can_neither_sign_in_nor_stay(service: Served) 
 
 
 @pytest.mark.parametrize(
-    ("form", "words"),
+    ("form", "error", "words"),
     [
-        ({"grant_type": "refresh_token"}, "refresh_token"),
-        ({"grant_type": "password", "username": "ada@example.com"}, "username, password"),
-        ({"grant_type": "password", "username": "", "password": ""}, "username, password"),
-        ({"grant_type": MFA_OTP}, "mfa_token, otp"),
-        ({"grant_type": "authorization_code"}, "client_credentials"),
+        ({"grant_type": "refresh_token"}, "invalid_request", "refresh_token"),
+        ({"grant_type": "password", "username": "ada@example.com"}, "invalid_request", "username, password"),
+        ({"grant_type": "password", "username": "", "password": ""}, "invalid_request", "username, password"),
+        ({"grant_type": MFA_OTP}, "invalid_request", "mfa_token, otp"),
+        ({"grant_type": "authorization_code"}, "unsupported_grant_type", "client_credentials"),
     ],
 )
-async def test_a_grant_without_its_fields_says_what_to_send(service: Served, form: dict[str, str], words: str) -> None:
+async def test_a_grant_without_its_fields_says_what_to_send(
+    service: Served, form: dict[str, str], error: str, words: str
+) -> None:
+    """In the words of RFC 6749, 5.2."""
     answer = await service.anonymous.post("/auth/token", data=form)
-    assert (answer.status_code, answer.json()["type"]) == (400, "/problems/unsupported-grant-type")
-    assert answer.json()["error"] == "unsupported_grant_type"
+    types = {"invalid_request": "invalid-request", "unsupported_grant_type": "unsupported-grant-type"}
+    assert (answer.status_code, answer.json()["type"]) == (400, f"/problems/{types[error]}")
+    assert answer.json()["error"] == error
     assert words in answer.json()["detail"]
 
 

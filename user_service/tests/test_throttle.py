@@ -210,7 +210,12 @@ async def test_limits_are_on_in_production_and_off_in_development_unless_told_ot
         await people.register()
         assert statuses(await guess(people, HOME, 40)) == {400: 40}
         assert await people.sql("SELECT 1 FROM tries") == []
-    strict = {"plain_http_hosts": "users.test", "password_memory_kib": 19_456, "password_rounds": 2}
+    strict = {
+        "plain_http_hosts": "users.test",
+        "password_memory_kib": 19_456,
+        "password_rounds": 2,
+        "password_grant_clients": "*",
+    }
     secret = "a secret of the tests, with some variety"
     async with open_people(environment="production", key_encryption_secret=secret, **strict) as people:
         await people.register()

@@ -26,6 +26,15 @@ ON CONFLICT (account_id, address) DO UPDATE SET last_seen_at = excluded.last_see
 """
 
 
+KNOWN = "SELECT coalesce(bool_or(address = $2), false), count(*) > 0 FROM known_addresses WHERE account_id = $1"
+
+
+async def known_address(tx: Tx, account_id: UUID, address: str) -> tuple[bool, bool]:
+    """Whether the account was signed in to from this address lately, and whether from any."""
+    [row] = await fetch(tx, KNOWN, account_id, address)
+    return row[0], row[1]
+
+
 async def take(tx: HotTx, bucket: Bucket) -> None:
     """Counts one try. Raises: TooManyRequests; what the transaction took out of other buckets goes back with it."""
     limit = bucket.limit

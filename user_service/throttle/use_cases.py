@@ -12,6 +12,7 @@ from service_kit.clock import utcnow
 from service_kit.database import Database, Tx
 from service_kit.problems import TooManyRequests
 from service_kit.runtime import Runtime
+from user_service.accounts.models import Account
 from user_service.audit.models import Origin
 from user_service.emails import EmailAddress
 from user_service.settings import Settings
@@ -20,6 +21,7 @@ from user_service.throttle.devices import Devices
 from user_service.throttle.models import Bucket, Limit
 
 NOWHERE = "unknown"
+NEW_ACCOUNT = timedelta(days=1)
 KNOWN_FOR = timedelta(days=90)
 REFUSED = Counter("tries_refused_total", "Requests that were refused because there were too many", ["limit"])
 log = structlog.get_logger(__name__)
@@ -73,6 +75,14 @@ class Throttle:
         """Counts a look at a password's strength. Raises: TooManyRequests."""
         if self._on:
             await self._take(Bucket(self._strength, network_of(origin.address)))
+
+    async def is_new_device(self, tx: Tx, account: Account, origin: Origin) -> bool:
+        """Whether neither the device nor the place has signed in to the account before. The first sign-in of an account
+        that was just made is its owner's, and tells nobody anything."""
+        if self._devices.find(origin.device, EmailAddress.of(account.email)):
+            return False
+        known, any_known = await queries.known_address(tx, account.id, network_of(origin.address))
+        return not known and (any_known or utcnow() - account.created_at > NEW_ACCOUNT)
 
     def device_cookie(self, email: EmailAddress, origin: Origin) -> str:
         """What the device shows next time; a device that is known keeps its own."""

@@ -1,0 +1,171 @@
+"""What was closed lately and tokens may still name: accounts, API clients, sessions; in this process's memory.
+
+Every request with a token is held against it, at the price of two look-ups in small dicts. It has what this process has
+committed itself (a consumer, the user service) as it is committed, and what other processes did by reading the table
+once a second. It holds an hour's worth: an access token lives no longer.
+"""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import structlog
+
+from service_kit.database.doors import Database
+from service_kit.database.faults import database_is_away
+from service_kit.problems import Problem, Unauthenticated, challenge
+from service_kit.security.principal import Principal
+
+log = structlog.get_logger(__name__)
+
+# A token that was being made while its account was changed may hold what was true before.
+IN_THE_MAKING = timedelta(seconds=5)
+LONGEST_TOKEN_LIFE = timedelta(minutes=65)
+"""The user service's settings allow an hour; clocks may differ."""
+
+PRUNE = "DELETE FROM ended_sessions WHERE ended_at < now() - $1::interval"
+PRUNE_EVERY = 600.0
+SIGNAL = "accounts"
+"""Sent with each Change and Ended, as it is committed (`database.signals`)."""
+FOR_EVER = float("inf")
+READ = """
+SELECT 'account' AS kind, user_id AS id, version,
+       extract(epoch FROM CASE WHEN erased THEN NULL ELSE changed_at END)::float8 AS at
+FROM user_standings WHERE NOT active AND changed_at > now() - $1::interval
+UNION ALL
+SELECT 'account', user_id, version, NULL
+FROM user_standings WHERE expires_at IS NOT NULL AND expires_at BETWEEN now() - $1::interval AND now()
+UNION ALL
+SELECT 'session', session_id, 0, extract(epoch FROM ended_at)::float8
+FROM ended_sessions WHERE ended_at > now() - $1::interval
+"""
+
+
+class NoLongerAllowed(Problem, status=403, type="no-longer-allowed"):
+    """This needs the permission {permission}, which your account has lost since you signed in."""
+
+
+class AccountClosed(NoLongerAllowed):
+    """This account or API client was disabled, erased, deleted or has ended since the access token was made."""
+
+    always_headers = challenge("invalid_token", "the account was closed")
+
+
+class SessionOver(Unauthenticated, status=401, type="session-over"):
+    """You were signed out of the session that this access token belongs to: sign in again."""
+
+    always_headers = challenge("invalid_token", "the session has ended")
+
+
+class Change(NamedTuple):
+    """What became of an account, as it is committed; `at` None: erased."""
+
+    user_id: UUID
+    version: int
+    at: datetime | None
+    active: bool
+
+
+class Ended(NamedTuple):
+    """A session that is over, as it is committed."""
+
+    session_id: UUID
+    at: datetime
+
+
+class Revocations:
+    """Asked by the guard of every request that brings a token."""
+
+    def __init__(self, database: Database, refresh_seconds: float) -> None:
+        self._database = database
+        self._refresh_seconds = refresh_seconds
+        self._closed: dict[UUID, tuple[int, float]] = {}
+        """By account: the version that closed it, and the time up to which tokens that were made are refused."""
+        self._ended: dict[UUID, float] = {}
+        self.any = False
+        """Most of the time there are none: then nothing need be looked up."""
+        self._heard: list[Change | Ended] = []
+        """What was committed here while the table was being read, which the answer may not have."""
+        self._prune_at = time.monotonic() + PRUNE_EVERY
+        self._task: asyncio.Task[None] | None = None
+        database.signals.listen(SIGNAL, self._hear)
+
+    def check(self, who: Principal) -> None:
+        """Raises: AccountClosed, SessionOver."""
+        if (closed := self._closed.get(who.user_id)) is not None and who.issued_at <= closed[1]:
+            raise AccountClosed
+        if who.session_id in self._ended:
+            raise SessionOver
+
+    async def start(self) -> None:
+        """Reads once, so that a process that is new knows what the others know; then goes on reading."""
+        await self._refreshed()
+        self._task = asyncio.create_task(self._keep_fresh(), name="revocations")
+
+    async def stop(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait({self._task})
+
+    async def refresh(self) -> None:
+        self._heard.clear()
+        async with self._database.hot() as connection:
+            rows = await connection.fetch(READ, LONGEST_TOKEN_LIFE)
+        closed: dict[UUID, tuple[int, float]] = {}
+        for row in rows:
+            if row["kind"] == "account":
+                closed[row["id"]] = (row["version"], FOR_EVER if row["at"] is None else _until(row["at"]))
+        self._closed = closed
+        self._ended = {row["id"]: row["at"] for row in rows if row["kind"] == "session"}
+        self._hear(tuple(self._heard))
+        self.any = bool(self._closed or self._ended)
+
+    async def prune(self) -> None:
+        """No access token of these sessions is about any more."""
+        async with self._database.hot() as connection:
+            await connection.execute(PRUNE, 2 * LONGEST_TOKEN_LIFE)
+
+    async def _keep_fresh(self) -> None:
+        while True:
+            await asyncio.sleep(self._refresh_seconds)
+            await self._refreshed()
+
+    async def _refreshed(self) -> None:
+        """While the database is away, what is known stays known."""
+        try:
+            await self.refresh()
+            if time.monotonic() >= self._prune_at:
+                self._prune_at = time.monotonic() + PRUNE_EVERY
+                await self.prune()
+        except Exception as error:
+            if not database_is_away(error):
+                log.exception("revocations_not_read")
+
+    def _hear(self, facts: Sequence[Any]) -> None:
+        for fact in facts:
+            if isinstance(fact, Ended):
+                self._ended[fact.session_id] = fact.at.timestamp()
+            elif isinstance(fact, Change):
+                self._change(fact)
+            else:
+                continue
+            self._heard.append(fact)
+        self.any = bool(self._closed or self._ended)
+
+    def _change(self, change: Change) -> None:
+        version, until = self._closed.get(change.user_id, (-1, 0.0))
+        if until == FOR_EVER or change.version < version:
+            return
+        if change.at is None:
+            self._closed[change.user_id] = (change.version, FOR_EVER)
+        elif not change.active:
+            self._closed[change.user_id] = (change.version, _until(change.at.timestamp()))
+        else:
+            self._closed.pop(change.user_id, None)
+
+
+def _until(changed_at: float) -> float:
+    return changed_at + IN_THE_MAKING.total_seconds()

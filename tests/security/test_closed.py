@@ -1,0 +1,162 @@
+"""Whoever was closed (an account, an API client, a session) is refused by every operation, whatever the token says."""
+
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+from datetime import timedelta
+from uuid import UUID, uuid4
+
+import pytest
+
+from contracts.events import Event
+from contracts.events.users import ApiClientChanged, EndedSession, SessionEnded, UserChanged, UserErased
+from contracts.permissions import permissions_of
+from service_kit.clock import utcnow
+from service_kit.database import Database
+from service_kit.security import standing
+from service_kit.security.revocations import Revocations
+from tests.harness import tokens
+from tests.harness.service import Served
+from tests.security.operations import SERVICES
+from tests.security.shop import Premises, premises
+
+USER, SESSION = uuid4(), uuid4()
+NO_LONGER, OVER = (403, "/problems/no-longer-allowed"), (401, "/problems/session-over")
+
+
+@pytest.fixture(params=SERVICES)
+async def place(request: pytest.FixtureRequest) -> AsyncIterator[Premises]:
+    async with premises(request.param) as made:
+        yield made
+
+
+def changed(user_id: UUID, version: int, *, active: bool = True, ended: tuple[UUID, ...] = ()) -> UserChanged:
+    return UserChanged(
+        user_id=user_id, version=version, email="s@example.com", full_name="S", roles=["User"], active=active,
+        email_verified=True, ended_sessions=[EndedSession(session_id=id, ended_at=utcnow()) for id in ended],
+    )  # fmt: skip
+
+
+def client(version: int, *, active: bool = True, lasts: timedelta | None = None) -> ApiClientChanged:
+    expires_at = utcnow() + lasts if lasts is not None else None
+    return ApiClientChanged(
+        user_id=USER, version=version, active=active, permissions=["orders:write"], expires_at=expires_at
+    )
+
+
+async def hear(served: Served, event: Event) -> None:
+    """As the consumer would; the user service knows by its own transactions."""
+    if served.runtime.settings.service != "user":
+        await served.hear(event)
+        return
+    async with served.runtime.database.hot_tx() as tx:
+        if isinstance(event, UserErased):
+            await standing.forget(tx, [event])
+        elif isinstance(event, SessionEnded):
+            await standing.end_sessions(tx, [event])
+        elif isinstance(event, UserChanged | ApiClientChanged):
+            await standing.remember(tx, [event], [utcnow()])
+
+
+async def refusals(place: Premises, token: str) -> set[tuple[int, str]]:
+    """What every operation that asks for a token answers."""
+    found, caller = set(), place.served.client(token)
+    for operation in place.operations:
+        if operation.takes_token:
+            answer = await caller.request(operation.method, operation.url({}), **operation.request())
+            found.add((answer.status_code, answer.json()["type"] if answer.is_error else ""))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("closing", "refusal"),
+    [
+        (lambda: changed(USER, 2, active=False), NO_LONGER),
+        (lambda: UserErased(user_id=USER, version=2), NO_LONGER),
+        (lambda: client(2, active=False), NO_LONGER),
+        (lambda: SessionEnded(user_id=USER, version=2, session_ids=[SESSION], ended_at=utcnow()), OVER),
+        (lambda: changed(USER, 3, ended=(SESSION,)), OVER),
+    ],
+    ids=["disabled", "erased", "API client", "session", "session, of which the snapshot alone is left"],
+)
+async def test_the_closed_are_refused_by_every_operation(
+    place: Premises, closing: Callable[[], Event], refusal: tuple[int, str]
+) -> None:
+    """Also by those that are about the caller's own things: ordering, paying, the cart, erasing."""
+    held = {permission for operation in place.operations for permission in operation.permissions or ()}
+    token = tokens.token(*held, user_id=USER, sid=str(SESSION))
+    assert not {NO_LONGER, OVER} & await refusals(place, token)
+    await hear(place.served, closing())
+    assert await refusals(place, token) == {refusal}
+
+
+async def test_who_is_enabled_again_goes_on_with_a_new_token(place: Premises) -> None:
+    own = next(o for o in place.operations if o.is_ones_own and o.method == "get" and not o.parameters)
+    await hear(place.served, changed(USER, 2, active=False))
+    await hear(place.served, changed(USER, 3))
+    answer = await place.client(role="User", user_id=USER).get(own.path)
+    assert answer.status_code not in (401, 403), answer.text
+    await hear(place.served, changed(USER, 2, active=False))  # heard again, late
+    assert (await place.client(role="User", user_id=USER).get(own.path)).status_code not in (401, 403)
+
+
+async def test_another_process_of_the_service_hears_of_it_and_forgets_it_again() -> None:
+    """Those that serve requests alone consume nothing: they read what the consumer has written."""
+    async with premises("order") as place:
+        elsewhere = Database.of(place.served.runtime.settings)
+        seen = Revocations(elsewhere, 0.05)
+        await seen.start()
+        token = place.served.runtime.tokens.verify(tokens.token(role="User", user_id=USER, sid=str(SESSION)))
+        seen.check(token)
+        for closing, opening in (
+            (changed(USER, 2, active=False), changed(USER, 3)),
+            (client(4, lasts=timedelta(seconds=-1)), client(5, lasts=timedelta(days=1))),
+            (SessionEnded(user_id=USER, version=6, session_ids=[SESSION], ended_at=utcnow()), None),
+        ):
+            await hear(place.served, closing)
+            await seen.refresh()
+            with pytest.raises((standing.NoLongerAllowed, standing.SessionOver)):
+                seen.check(token)
+            if opening is not None:
+                await hear(place.served, opening)
+                await seen.refresh()
+                seen.check(token)
+        async with elsewhere.hot() as connection:
+            await connection.execute("UPDATE ended_sessions SET ended_at = now() - interval '3 hours'")
+            await seen.prune()
+            assert await connection.fetchval("SELECT count(*) FROM ended_sessions") == 0
+        await seen.stop()
+        await elsewhere.close()
+
+
+async def test_a_process_that_starts_knows_what_was_closed_before() -> None:
+    async with premises("order") as place:
+        await hear(place.served, UserErased(user_id=USER, version=2))
+        new = Revocations(place.served.runtime.database, 60)
+        await new.start()
+        with pytest.raises(standing.NoLongerAllowed):
+            new.check(place.served.runtime.tokens._verify_anew(tokens.token(role="User", user_id=USER), 0))
+        await new.stop()
+
+
+async def test_what_was_rolled_back_closes_nobody() -> None:
+    async with premises("order") as place:
+        with suppress(RuntimeError):
+            async with place.served.runtime.database.hot_tx() as tx:
+                await standing.forget(tx, [UserErased(user_id=USER, version=2)])
+                raise RuntimeError
+        assert place.served.runtime.tokens.verify(tokens.token(role="User", user_id=USER))
+
+
+async def test_an_api_client_is_over_at_its_end_date_though_its_token_is_not() -> None:
+    async with premises("product") as place:
+        token = tokens.token(role="Admin", user_id=USER, client_id=str(USER), iat=int(time.time()) - 60)
+        body = {"name": "Tea", "slug": "tea"}
+        assert (await place.served.client(token).post("/categories", json=body)).status_code != 403
+        event = ApiClientChanged(
+            user_id=USER, version=1, active=True, permissions=sorted(permissions_of(["Admin"])),
+            expires_at=utcnow() - timedelta(seconds=1),
+        )  # fmt: skip
+        await hear(place.served, event)
+        refused = await place.served.client(token).post("/categories", json=body)
+        assert (refused.status_code, refused.json()["type"]) == NO_LONGER

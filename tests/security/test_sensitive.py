@@ -1,0 +1,31 @@
+"""Which permissions are looked up anew at each use: derived from what the operations of all services ask for."""
+
+from contracts.permissions import ROLES, SENSITIVE, Role
+from tests.security.operations import SERVICES, Operation, operations
+
+READS = ("get",)
+ASKED_INSIDE = {"orders:write:any", "orders:cancel:any", "orders:agree-price", "payments:write:any"}
+"""Each stands beside a permission that every customer has, and is looked up where it widens that."""
+
+
+def _writing() -> list[Operation]:
+    found = [each for service in SERVICES for each in operations(service) if each.method not in READS]
+    assert len(found) >= 70, "fewer than there were: does the test see them all?"
+    return found
+
+
+def test_every_permission_that_changes_what_is_not_ones_own_is_sensitive() -> None:
+    others = {
+        permission: str(operation)
+        for operation in _writing()
+        for permission in operation.permissions or ()
+        if permission not in ROLES[Role.USER]
+    }
+    assert {permission: where for permission, where in others.items() if permission not in SENSITIVE} == {}
+    assert SENSITIVE - others.keys() == ASKED_INSIDE
+
+
+def test_nothing_is_changed_by_a_permission_to_read() -> None:
+    for operation in _writing():
+        for permission in operation.permissions or ():
+            assert permission.split(":")[1] != "read", f"{operation} asks for {permission}"

@@ -1,0 +1,58 @@
+"""How the OAuth endpoints refuse: in RFC 6749's words beside our own, and never by 422."""
+
+from collections import Counter
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from fastapi import Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from starlette.exceptions import HTTPException
+
+from service_kit.problems import Problem
+from user_service.auth.models import InvalidTokenRequest, TokenProblem, in_oauth_words
+
+# RFC 6749 has no word for these at the token endpoint; at the authorization endpoint this one means just that.
+TRY_LATER, LATER = (429, 503), "temporarily_unavailable"
+
+
+class OAuthRoute(APIRoute):
+    """Of a router whose callers are OAuth libraries; they look at `error`, and know 400 and 401 alone."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+
+        async def handle_oauth(request: Request) -> Response:
+            try:
+                await _refuse_repeated(request)
+                return await handle(request)
+            except RequestValidationError as error:
+                raise _invalid(error) from error
+            except HTTPException as error:
+                if error.status_code != 400 or isinstance(error.__cause__, Problem):
+                    raise
+                raise InvalidTokenRequest(reason="the body is no form") from error
+            except TokenProblem:
+                raise
+            except Problem as problem:
+                word = LATER if problem.status in TRY_LATER else TokenProblem.error
+                problem.members |= in_oauth_words(word, problem.detail)
+                problem.headers.setdefault("Cache-Control", "no-store")
+                raise
+
+        return handle_oauth
+
+
+async def _refuse_repeated(request: Request) -> None:
+    """RFC 6749, 3.2: no parameter may come twice."""
+    names = Counter(name for name, _ in (await request.form()).multi_items())
+    if repeated := sorted(name for name, times in names.items() if times > 1):
+        raise InvalidTokenRequest(reason=f"{', '.join(repeated)[:200]} came more than once")
+
+
+def _invalid(error: RequestValidationError) -> InvalidTokenRequest:
+    errors = [
+        {"field": str(each["loc"][-1]), "in": str(each["loc"][0]), "message": each["msg"]} for each in error.errors()
+    ]
+    fields = ", ".join(sorted({each["field"] for each in errors}))
+    return InvalidTokenRequest(reason=f"{fields} is missing or wrong", errors=errors)
