@@ -18,7 +18,7 @@ router = Router(prefix="/preferences", tags=["preferences"])
 
 @router.get("", summary="What I am sent")
 async def read_preferences(
-    response: Response, tx: Tx, who: Annotated[Principal, Requires("notifications:read")]
+    response: Response, tx: Tx, who: Annotated[Principal, Requires("notifications:read", of_person=True)]
 ) -> PreferencesOut:
     """Every kind of notification by every channel. The inbox has all of them, whatever stands here."""
     found = await queries.find(tx, who.user_id)
@@ -32,7 +32,7 @@ async def replace_preferences(
     response: Response,
     tx: Tx,
     expected: IfMatch,
-    who: Annotated[Principal, Requires("notifications:write")],
+    who: Annotated[Principal, Requires("notifications:write", of_person=True)],
 ) -> PreferencesOut:
     """Replaces all of them: what is not named is enabled. Holds for what happens from now on."""
     kept = await use_cases.replace(tx, who.user_id, body, expected)

@@ -18,8 +18,8 @@ from service_kit.security import Principal, Requires
 
 router = Router(prefix="/cart", tags=["cart"])
 
-Reader = Annotated[Principal, Requires("carts:read")]
-Writer = Annotated[Principal, Requires("carts:write")]
+Reader = Annotated[Principal, Requires("carts:read", of_person=True)]
+Writer = Annotated[Principal, Requires("carts:write", of_person=True)]
 
 
 @router.get("", summary="My cart")

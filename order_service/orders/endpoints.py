@@ -10,7 +10,14 @@ from fastapi import Header, Query, Request, Response
 from order_service.orders import listing, placing, reading, use_cases
 from order_service.orders.limits import TooManyUnpaidOrders, TooMuchHeldUnpaid
 from order_service.orders.models import Order, Status, TransitionRefused
-from order_service.orders.placing import CartChanged, CartEmpty, CustomerInactive, CustomerUnknown, Placed
+from order_service.orders.placing import (
+    CartChanged,
+    CartEmpty,
+    CustomerInactive,
+    CustomerRequired,
+    CustomerUnknown,
+    Placed,
+)
 from order_service.orders.pricing import OneCurrencyPerOrder, OrderTooLarge, PriceChanged, ProductUnavailable
 from order_service.orders.queries import Decided
 from order_service.orders.reading import Shown
@@ -56,6 +63,7 @@ WAIT = re.compile(r"(?:^|[,;])\s*wait\s*=\s*\"?(\d{1,6})\"?\s*(?:$|[,;])", re.IG
             OrderTooLarge,
             CartEmpty,
             CartChanged,
+            CustomerRequired,
             CustomerUnknown,
             CustomerInactive,
             TooManyUnpaidOrders,
@@ -77,7 +85,7 @@ async def place_order(
     ] = None,
 ) -> Response:
     """Priced by the shop's catalogue, never by the caller; stock is reserved afterwards, so that the new order is
-    `pending`. Staff may order for a customer, at agreed prices."""
+    `pending`. Staff may order for a customer, at agreed prices; API clients order for a customer only."""
     runtime: Runtime = request.app.state.runtime
     # Not the HotConn dependency: the connection goes back before the wait.
     async with runtime.database.hot() as connection:

@@ -32,6 +32,10 @@ class CustomerInactive(Problem, status=409, type="customer-inactive"):
     """The account of customer {customer_id} is closed: nobody can order for them."""
 
 
+class CustomerRequired(Problem, status=422, type="customer-required"):
+    """An API client has no cart, no address and nobody to write to: say for whom it orders, as `customer_id`."""
+
+
 class CartEmpty(Problem, status=409, type="cart-empty"):
     """There is nothing in the cart."""
 
@@ -60,7 +64,7 @@ async def place(
 ) -> Placed | KeptAnswer:
     """Makes the order, or finds the answer that was given to the same request before.
 
-    Raises: Forbidden, NoLongerAllowed, CustomerUnknown, CustomerInactive, CartEmpty, CartChanged,
+    Raises: Forbidden, NoLongerAllowed, CustomerRequired, CustomerUnknown, CustomerInactive, CartEmpty, CartChanged,
     TooManyUnpaidOrders, TooMuchHeldUnpaid, IdempotencyKeyReused, and what `price` raises.
     """
     if needed := _check_permissions(wanted, who):
@@ -115,8 +119,10 @@ async def answer_decided(connection: HotConn, placed: Placed, decided: Decided, 
 
 
 def _check_permissions(wanted: OrderIn, who: Principal) -> list[str]:
-    """What it needs beyond placing an order of one's own. Raises: Forbidden."""
+    """What it needs beyond placing an order of one's own. Raises: Forbidden, CustomerRequired."""
     needed = []
+    if not who.is_person and wanted.customer_id in (None, who.user_id):
+        raise CustomerRequired
     if wanted.customer_id not in (None, who.user_id):
         needed.append("orders:write:any")
     if any(line.agreed_unit_price for line in wanted.lines or ()):
