@@ -44,7 +44,7 @@ async def test_a_payment_with_its_order_in_another_spelling_is_the_same_payment(
 async def test_a_retry_across_the_upgrade_gets_the_first_answer() -> None:
     """The row is as the earlier code wrote it: with the path as it was typed."""
     url, caller, payment_id = new_database(), uuid4(), uuid4()
-    migrations.upgrade("order_service", url, to="0005")
+    migrations.upgrade("order_service", url, to="0006")
     body_hash = hashlib.sha256(b'{"amount":300}').digest()
     typed = f"/payments/{str(payment_id).upper()}/refunds"
     with administration(url) as cursor:
@@ -61,7 +61,7 @@ async def test_a_retry_across_the_upgrade_gets_the_first_answer() -> None:
 def test_of_two_spellings_with_one_key_the_first_answer_is_kept() -> None:
     url, user, other, id = new_database(), uuid4(), uuid4(), "0199c1a0-5b00-7a10-8c00-00000000000a"
     usual, capitals, bare = (f"POST /payments/{each}/refunds" for each in (id, id.upper(), UUID(id).hex))
-    migrations.upgrade("order_service", url, to="0005")
+    migrations.upgrade("order_service", url, to="0006")
     with administration(url) as cursor:
         for owner, operation, key, body, hours in (
             (user, capitals, "a", b"first", 3), (user, usual, "a", b"second", 2), (user, bare, "a", b"third", 1),
@@ -69,7 +69,7 @@ def test_of_two_spellings_with_one_key_the_first_answer_is_kept() -> None:
             (other, capitals, "a", b"of another", 1), (user, "POST /orders", "a", b"an order", 1),
         ):  # fmt: skip
             cursor.execute(ROW, [str(owner), operation, key, b"", 202, body, hours])
-    migrations.upgrade("order_service", url, to="0006")
+    migrations.upgrade("order_service", url, to="0007")
     with administration(url) as cursor:
         cursor.execute("SELECT user_id, operation, key, body FROM idempotency_keys")
         kept = {(str(row[0]), *row[1:3], bytes(row[3])) for row in cursor.fetchall()}

@@ -34,18 +34,9 @@ def upgrade() -> None:
         unique=False,
         postgresql_where=sa.text("expires_at IS NOT NULL"),
     )
-    op.add_column("api_clients", sa.Column("owner_id", sa.Uuid(), nullable=True))
-    op.execute("UPDATE api_clients SET owner_id = created_by")
-    op.alter_column("api_clients", "owner_id", nullable=False)
-    op.create_index(op.f("ix_api_clients_owner_id"), "api_clients", ["owner_id"], unique=False)
-    # Clients from before have none, so that no program stops by an upgrade.
-    op.add_column("api_clients", sa.Column("expires_at", sa.DateTime(timezone=True), nullable=True))
 
 
 def downgrade() -> None:
-    op.drop_column("api_clients", "expires_at")
-    op.drop_index(op.f("ix_api_clients_owner_id"), table_name="api_clients")
-    op.drop_column("api_clients", "owner_id")
     op.drop_index(
         "ix_user_standings_expires_at",
         table_name="user_standings",
