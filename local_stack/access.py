@@ -9,7 +9,8 @@ from aiokafka.protocol.admin import CreateAclsRequest
 from contracts.access import Grant, grants
 from local_stack.errors import StackError
 from local_stack.kafka import run
-from service_kit.connection_settings import KafkaSettings
+from service_kit.connection_settings import DatabaseSettings, KafkaSettings
+from service_kit.database.tls import Tls
 from service_kit.messaging.connection import KafkaConnection
 from service_kit.settings import look_up
 
@@ -25,6 +26,13 @@ def kafka_connection(values: Mapping[str, str | None], bootstrap_servers: str) -
     found = {name: look_up(values, name.upper()) for name in KafkaSettings.model_fields}
     given = {name: value for name, value in found.items() if value}
     return KafkaConnection.of(KafkaSettings.model_validate({**given, "kafka_bootstrap_servers": bootstrap_servers}))
+
+
+def database_tls(values: Mapping[str, str | None]) -> Tls:
+    """From the same settings."""
+    mode, ca_file = look_up(values, "DATABASE_TLS"), look_up(values, "DATABASE_CA_FILE")
+    settings = {"database_url": "", "database_tls": mode or "prefer", "database_ca_file": ca_file}
+    return Tls.of(DatabaseSettings.model_validate(settings))
 
 
 def principals(values: Mapping[str, str | None], services: Iterable[str]) -> dict[str, str]:

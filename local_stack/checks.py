@@ -63,9 +63,9 @@ def migrations_are_current() -> bool:
 
 
 def _is_current(layout: Layout, service: Part) -> bool:
-    layout.postgres.create_service_database(service.package, layout.database_password(service))
+    layout.create_database(service)
     command = [sys.executable, "-m", "service_kit", "check-migrations", service.package]
-    return _run(command, layout.process_environment(service))
+    return _run(command, layout.migration_environment(service))
 
 
 def lengths_are_kept() -> bool:

@@ -5,9 +5,10 @@ from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
 
 from local_stack import environment
-from local_stack.addresses import postgres_url
+from local_stack.addresses import postgres_url, serving_role
 from local_stack.directories import socket_directory
 from local_stack.parts import KAFKA, PARTS, POSTGRES, SERVICES, Part
 
@@ -89,14 +90,39 @@ class Layout:
     def _kafka_reached_at(self) -> str:
         return self.settings.get("KAFKA_REACHED_AT") or f"127.0.0.1:{self.port(KAFKA)}"
 
-    def database_url(self, service: Part, server: str = "") -> str:
-        """`server`: host:port, where it isn't reached at its own."""
-        given = self.settings.get(f"{service.setting_prefix}_DATABASE_URL")
-        server = server or f"127.0.0.1:{self.port(POSTGRES)}"
+    def database_url(self, service: Part) -> str:
+        """For tools: of the role that owns the tables, with what `DATABASE_TLS` asks of a client."""
+        url = self.owner_url(service)
+        if self.settings.get("DATABASE_TLS", "prefer") == "prefer":
+            return url
+        from local_stack.access import database_tls
+
+        return database_tls(self.settings).in_url(url)
+
+    def owner_url(self, service: Part) -> str:
+        prefix = service.setting_prefix
+        given = self.settings.get(f"{prefix}_DATABASE_OWNER_URL") or self.settings.get(f"{prefix}_DATABASE_URL")
+        server = f"127.0.0.1:{self.port(POSTGRES)}"
         return given or postgres_url(service.package, self.database_password(service), server, service.package)
+
+    def serving_url(self, service: Part) -> str:
+        """Of the role that the service's processes have."""
+        server = self.settings.get("POSTGRES_REACHED_AT") or f"127.0.0.1:{self.port(POSTGRES)}"
+        password = self.settings[f"{service.setting_prefix}_DATABASE_SERVING_PASSWORD"]
+        given = self.settings.get(f"{service.setting_prefix}_DATABASE_URL")
+        return given or postgres_url(self.serving_role(service), password, server, service.package)
+
+    def serving_role(self, service: Part) -> str:
+        given = self.settings.get(f"{service.setting_prefix}_DATABASE_URL")
+        return unquote(urlsplit(given).username or "") if given else serving_role(service.package)
 
     def database_password(self, service: Part) -> str:
         return self.settings[f"{service.setting_prefix}_DATABASE_PASSWORD"]
+
+    def create_database(self, service: Part) -> None:
+        """On the PostgreSQL that is started here: the service's database with both roles."""
+        serving = self.settings[f"{service.setting_prefix}_DATABASE_SERVING_PASSWORD"]
+        self.postgres.create_service_database(service.package, self.database_password(service), serving)
 
     @cached_property
     def postgres(self) -> "EmbeddedPostgres":
@@ -136,6 +162,11 @@ class Layout:
         if part.kind == "service":
             elsewhere = self.settings.get("KAFKA_BOOTSTRAP_SERVERS")
             here["KAFKA_BOOTSTRAP_SERVERS"] = elsewhere or self._kafka_reached_at
-            reached_at = self.settings.get("POSTGRES_REACHED_AT", "")
-            here[f"{part.setting_prefix}_DATABASE_URL"] = self.database_url(part, reached_at)
+            here[f"{part.setting_prefix}_DATABASE_URL"] = self.serving_url(part)
         return here
+
+    def migration_environment(self, service: Part) -> dict[str, str]:
+        """Of the process that migrates, which alone is the tables' owner."""
+        return self.process_environment(service) | {
+            f"{service.setting_prefix}_DATABASE_OWNER_URL": self.owner_url(service)
+        }

@@ -17,7 +17,7 @@ import psycopg2
 import psycopg2.extensions
 from psycopg2 import sql
 
-from local_stack.addresses import postgres_url
+from local_stack.addresses import postgres_url, serving_role
 from local_stack.directories import let_read, let_through, make_private, socket_directory
 from local_stack.errors import StackError
 from local_stack.process import ChildProcess
@@ -178,9 +178,9 @@ class EmbeddedPostgres:
             return False
         return True
 
-    def create_service_database(self, service: str, password: str) -> str:
-        """The database and the role of one service; returns its URL. See `create_service_database` below."""
-        return create_service_database(self.superuser_url, service, password)
+    def create_service_database(self, service: str, password: str, serving_password: str | None = None) -> str:
+        """The database and the roles of one service; returns the owner's URL. See `create_service_database` below."""
+        return create_service_database(self.superuser_url, service, password, serving_password)
 
     def drop_database(self, name: str) -> None:
         with administration(self.superuser_url) as cursor:
@@ -197,26 +197,38 @@ class EmbeddedPostgres:
         )
 
 
-def create_service_database(superuser_url: str, service: str, password: str) -> str:
+def create_service_database(
+    superuser_url: str, service: str, password: str, serving_password: str | None = None
+) -> str:
     """A database and a role that owns it, both named `service`; made, or brought to this password. Returns the URL.
 
-    CONNECT is taken from PUBLIC, so that the role of one service can open no other service's database. Those that call
-    it at the same time wait for each other: PostgreSQL refuses two changes of one database's rights at once."""
+    With `serving_password` there is another role, `serving_role(service)`, which may connect; the migrations give it
+    the tables' rows. CONNECT is taken from PUBLIC, so that the role of one service can open no other service's
+    database. Those that call it at the same time wait for each other: PostgreSQL refuses two changes of one database's
+    rights at once."""
     name = sql.Identifier(service)
     with administration(superuser_url) as cursor:
         cursor.execute("SELECT pg_advisory_lock(%s)", (MAKING_A_DATABASE,))  # until the connection closes
-        cursor.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (service,))
-        verb = sql.SQL("ALTER ROLE" if cursor.fetchone() else "CREATE ROLE")
-        cursor.execute(sql.SQL("{} {} LOGIN PASSWORD {}").format(verb, name, sql.Literal(password)))
+        _ensure_role(cursor, service, password)
         cursor.execute(sql.SQL("GRANT {} TO CURRENT_USER").format(name))  # a managed server's admin is no superuser
         cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", (service,))
         if not cursor.fetchone():
             cursor.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(name, name))
         cursor.execute(sql.SQL("REVOKE CONNECT, TEMPORARY ON DATABASE {} FROM PUBLIC").format(name))
+        if serving_password is not None:
+            serving = serving_role(service)
+            _ensure_role(cursor, serving, serving_password)
+            cursor.execute(sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(name, sql.Identifier(serving)))
         cursor.execute("REVOKE CONNECT ON DATABASE postgres FROM PUBLIC")
         cursor.execute("REVOKE CONNECT ON DATABASE template1 FROM PUBLIC")
     server = psycopg2.extensions.parse_dsn(superuser_url)
     return postgres_url(service, password, f"{server['host']}:{server.get('port', '5432')}", service)
+
+
+def _ensure_role(cursor: psycopg2.extensions.cursor, role: str, password: str) -> None:
+    cursor.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (role,))
+    verb = sql.SQL("ALTER ROLE" if cursor.fetchone() else "CREATE ROLE")
+    cursor.execute(sql.SQL("{} {} LOGIN PASSWORD {}").format(verb, sql.Identifier(role), sql.Literal(password)))
 
 
 @contextlib.contextmanager

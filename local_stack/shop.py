@@ -132,9 +132,7 @@ class Shop:
             self._wait_ready([POSTGRES])
             for service in SERVICES:
                 if not self.settings.get(f"{service.setting_prefix}_DATABASE_URL"):
-                    self.layout.postgres.create_service_database(
-                        service.package, self.layout.database_password(service)
-                    )
+                    self.layout.create_database(service)
         with ThreadPoolExecutor(len(SERVICES)) as threads:
             list(threads.map(self._migrate, SERVICES))
         self._progress("Databases and their tables: ready")
@@ -154,12 +152,15 @@ class Shop:
         self._progress("Topics: ready")
 
     def _migrate(self, service: Part) -> None:
-        if migrations.is_current(service.package, self.layout.database_url(service)):
+        layout = self.layout
+        if migrations.is_current(
+            service.package, layout.database_url(service), serving_role=layout.serving_role(service)
+        ):
             return
         done = subprocess.run(
             [sys.executable, "-m", "service_kit", "migrate", service.package],
             cwd=ROOT,
-            env=self.layout.process_environment(service),
+            env=layout.migration_environment(service),
             capture_output=True,
             text=True,
             check=False,

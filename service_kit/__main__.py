@@ -6,6 +6,7 @@ import importlib
 import sys
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from pydantic import ValidationError
 
@@ -19,13 +20,15 @@ def main() -> None:
         _serve(arguments.service, settings)
         return
     from service_kit.database import migrations
+    from service_kit.database.tls import Tls
 
-    url = settings.database_url.get_secret_value()
+    url = (settings.database_owner_url or settings.database_url).get_secret_value()
+    tls = Tls.of(settings)
     if arguments.command == "migrate":
-        migrations.upgrade(arguments.service, url)
+        migrations.upgrade(arguments.service, url, tls=tls, serving_role=_serving_role(settings))
     elif arguments.command == "make-migration":
-        migrations.make(arguments.service, url, arguments.message)
-    elif differences := migrations.differences(arguments.service, url):
+        migrations.make(arguments.service, url, arguments.message, tls)
+    elif differences := migrations.differences(arguments.service, url, tls):
         sys.exit("\n".join([f"{arguments.service}: the models differ from the migrations:", *differences]))
 
 
@@ -36,6 +39,13 @@ def _settings(service: str) -> ServiceSettings:
         words = [": ".join([*(str(name).upper() for name in each["loc"]), each["msg"]]) for each in error.errors()]
         sys.exit("\n  ".join([f"{service} does not start with these settings:", *words]))
     return settings
+
+
+def _serving_role(settings: ServiceSettings) -> str | None:
+    """Whose name DATABASE_URL has, where another role migrates."""
+    if settings.database_owner_url is None:
+        return None
+    return unquote(urlsplit(settings.database_url.get_secret_value()).username or "") or None
 
 
 def _arguments() -> argparse.Namespace:

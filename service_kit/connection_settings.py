@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 SecurityProtocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
 SaslMechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
-DatabaseTls = Literal["disable", "verify-full"]
+DatabaseTls = Literal["prefer", "verify-full"]
 
 
 class KafkaSettings(BaseModel):
@@ -49,17 +49,28 @@ class DatabaseSettings(BaseModel):
     """What every connection to a service's database needs."""
 
     database_url: SecretStr
+    database_owner_url: SecretStr | None = Field(
+        default=None, description="of the role that migrates; serving needs none. Default: DATABASE_URL"
+    )
     database_tls: DatabaseTls = Field(
-        default="disable", description="verify-full: TLS only, and the server's certificate and host name are checked"
+        default="prefer", description="verify-full: TLS only, and the server's certificate and host name are checked"
     )
     database_ca_file: Path | None = Field(default=None, description="who signs its certificate; default: the system")
 
+    @model_validator(mode="after")
+    def _tls_is_said_once(self) -> "DatabaseSettings":
+        """What stands in a URL would hold for one driver and be an error for another."""
+        for url in filter(None, (self.database_url, self.database_owner_url)):
+            if any(name.startswith("ssl") for name in parse_qs(urlsplit(url.get_secret_value()).query)):
+                raise ValueError("DATABASE_URL: take sslmode and the like out of it, and set DATABASE_TLS instead")
+        return self
+
     @property
     def database_is_exposed(self) -> bool:
-        """Whether its traffic leaves the process in plain text by anything but a Unix socket.
+        """Whether its traffic may leave the process in plain text by anything but a Unix socket.
 
         Loopback counts as exposed: what listens there may be a tunnel, and other users can listen on it too.
         """
         url = urlsplit(self.database_url.get_secret_value())
         hosts = parse_qs(url.query).get("host") or [unquote(url.hostname or "")]
-        return self.database_tls == "disable" and any(host and not host.startswith("/") for host in hosts)
+        return self.database_tls == "prefer" and any(host and not host.startswith("/") for host in hosts)

@@ -184,8 +184,8 @@ class ServiceSettings(KafkaSettings, DatabaseSettings, BaseSettings):
             )
         if self.database_is_exposed and not self.database_allow_plaintext:
             faults.append(
-                "DATABASE_TLS: is disable; set it to verify-full, or DATABASE_ALLOW_PLAINTEXT=true where nobody else "
-                "can reach the way to the database"
+                "DATABASE_TLS: prefer also takes plain text; set it to verify-full, or DATABASE_ALLOW_PLAINTEXT=true "
+                "where nobody else can reach the way to the database"
             )
         return faults
 

@@ -17,6 +17,7 @@ from service_kit.crashpoints import reach
 from service_kit.database.faults import database_is_away
 from service_kit.database.pool import Pool
 from service_kit.database.signals import Pending, Signals
+from service_kit.database.tls import Tls
 from service_kit.settings import ServiceSettings
 from service_kit.telemetry import metrics
 
@@ -153,7 +154,9 @@ class Database:
         hot_pool_size: int = 8,
         statement_timeout: float = 30,
         name: str = "service",
+        tls: Tls | None = None,
     ) -> None:
+        self._tls = (tls or Tls()).for_asyncpg()
         self.dsn = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
         self.on_events_committed: list[Callable[[], None]] = []
         self.signals = Signals()
@@ -171,6 +174,7 @@ class Database:
                 "timeout": 5,
                 "command_timeout": COMMAND_SECONDS,
                 "connection_class": _Connection,
+                **self._tls,
             },
         )
         event.listen(self._engine.sync_engine, "handle_error", _doubt_all)
@@ -183,6 +187,7 @@ class Database:
             hot_pool_size=settings.hot_pool_size,
             statement_timeout=settings.statement_timeout_seconds,
             name=settings.service_name,
+            tls=Tls.of(settings),
         )
 
     @asynccontextmanager
@@ -242,8 +247,9 @@ class Database:
     async def _connect_hot(self) -> "asyncpg.Connection[asyncpg.Record]":
         settings = {**self._settings, **BY_INDEX, **LIMITS}
         return await asyncpg.connect(
-            self.dsn, timeout=5, command_timeout=COMMAND_SECONDS, server_settings=settings, connection_class=_Connection
-        )
+            self.dsn, timeout=5, command_timeout=COMMAND_SECONDS, server_settings=settings,
+            connection_class=_Connection, **self._tls,
+        )  # fmt: skip
 
 
 def _doubt_all(context: ExceptionContext) -> None:

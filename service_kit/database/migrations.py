@@ -10,27 +10,35 @@ from alembic.autogenerate.api import AutogenContext
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import MetaData, create_engine, make_url, pool, text
+from sqlalchemy import Engine, MetaData, create_engine, make_url, pool, text
 from sqlmodel.sql.sqltypes import AutoString, UTCDateTime
 
+from service_kit.database import roles
 from service_kit.database.revisions import directory, head
+from service_kit.database.tls import Tls
 
 LOCK = 0x6D617274  # any number that all migrating processes share
 
 
-def upgrade(service: str, url: str, to: str = "head") -> None:
+def upgrade(
+    service: str, url: str, to: str = "head", *, tls: Tls | None = None, serving_role: str | None = None
+) -> None:
     """Brings the database to the newest revision. Several may call it at once: one migrates, the others wait.
 
     A database that a later release has migrated is left alone: its process of before may still start again.
+    `serving_role`: who is to have the tables' rows, where `url` is the owner's.
     """
-    if to == "head" and is_current(service, url):
-        return
-    command.upgrade(_config(service, url), to)
+    if to != "head" or not is_current(service, url, tls=tls):
+        command.upgrade(_config(service, url, tls=tls, serving_role=serving_role), to)
+    elif serving_role is not None:
+        with _engine(url, tls).begin() as connection:
+            connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
+            roles.grant(connection, serving_role)
 
 
-def make(service: str, url: str, message: str) -> None:
+def make(service: str, url: str, message: str, tls: Tls | None = None) -> None:
     """Writes a revision from the difference between the models and the database at `url`, which it migrates first."""
-    upgrade(service, url)
+    upgrade(service, url, tls=tls)
     newest = head(service)
     number = f"{int(newest) + 1:04}" if newest else "0001"
     made = command.revision(_config(service, url), message, autogenerate=True, rev_id=number)
@@ -45,11 +53,10 @@ def _tidy(revision: Path) -> None:
     revision.write_text("".join(kept))
 
 
-def differences(service: str, url: str) -> list[str]:
+def differences(service: str, url: str, tls: Tls | None = None) -> list[str]:
     """What the models say and the migrated database at `url` doesn't; empty when the migrations are current."""
-    upgrade(service, url)
-    engine = create_engine(_sync(url), poolclass=pool.NullPool)
-    with engine.connect() as connection:
+    upgrade(service, url, tls=tls)
+    with _engine(url, tls).connect() as connection:
         migration = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
         return [str(difference) for difference in compare_metadata(migration, _metadata(service))]
 
@@ -59,12 +66,14 @@ def in_order(service: str) -> list[str]:
     return [script.revision for script in ScriptDirectory.from_config(_config(service, "")).walk_revisions()][::-1]
 
 
-def is_current(service: str, url: str) -> bool:
-    """Whether the database has the code's newest revision or a later one; False where it was never migrated."""
-    engine = create_engine(_sync(url), poolclass=pool.NullPool)
-    with engine.connect() as connection:
+def is_current(service: str, url: str, *, tls: Tls | None = None, serving_role: str | None = None) -> bool:
+    """Whether the database has the code's newest revision or a later one, and the serving role its rights; False where
+    it was never migrated."""
+    with _engine(url, tls).connect() as connection:
         current = MigrationContext.configure(connection).get_current_revision()
-    return current is not None and current >= (head(service) or "")
+        if current is None or current < (head(service) or ""):
+            return False
+        return serving_role is None or roles.may_serve(connection, serving_role)
 
 
 def needs_code(revision: str) -> None:
@@ -74,26 +83,27 @@ def needs_code(revision: str) -> None:
     op.execute(text("UPDATE alembic_version SET least_code = :revision").bindparams(revision=revision))
 
 
-def run(url: str, service: str) -> None:
+def run(url: str, service: str, tls: Tls | None = None, serving_role: str | None = None) -> None:
     """What Alembic's `env.py` does."""
     metadata = _metadata(service)
-    engine = create_engine(_sync(url), poolclass=pool.NullPool)
-    with engine.begin() as connection:
+    with _engine(url, tls).begin() as connection:
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
         context.configure(
             connection=connection, target_metadata=metadata, compare_type=True, render_item=_render_plainly
         )
         with context.begin_transaction():
             context.run_migrations()
+        if serving_role is not None:
+            roles.grant(connection, serving_role)
 
 
-def _config(service: str, url: str) -> Config:
+def _config(service: str, url: str, **attributes: Any) -> Config:
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "alembic"))
     config.set_main_option("version_locations", str(directory(service)))
     config.set_main_option("path_separator", "newline")
     config.set_main_option("file_template", "%%(rev)s_%%(slug)s")
-    config.attributes.update(url=url, service=service)
+    config.attributes.update(url=url, service=service, **attributes)
     return config
 
 
@@ -111,5 +121,6 @@ def _render_plainly(kind: str, item: Any, _: AutogenContext) -> str | Literal[Fa
     return False
 
 
-def _sync(url: str) -> str:
-    return make_url(url).set(drivername="postgresql+psycopg2").render_as_string(hide_password=False)
+def _engine(url: str, tls: Tls | None) -> Engine:
+    sync = make_url(url).set(drivername="postgresql+psycopg2")
+    return create_engine(sync, poolclass=pool.NullPool, connect_args=(tls or Tls()).for_libpq())

@@ -38,7 +38,7 @@ def of_every_answer(public_url: str) -> Headers:
         (b"cross-origin-resource-policy", b"same-origin"),
     ]
     if public_url.startswith("https://"):
-        headers.append((b"strict-transport-security", f"max-age={YEAR}".encode()))
+        headers.append((b"strict-transport-security", f"max-age={YEAR}; includeSubDomains".encode()))
     return headers
 
 

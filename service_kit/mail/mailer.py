@@ -104,7 +104,9 @@ class Mailer:
             port=settings.smtp_port,
             username=settings.smtp_username,
             password=settings.smtp_password.get_secret_value() if settings.smtp_password else None,
+            use_tls=settings.smtp_tls,
             start_tls=settings.start_tls,
+            cert_bundle=str(settings.smtp_ca_file) if settings.smtp_ca_file else None,
             timeout=TIMEOUT,
         )
         try:

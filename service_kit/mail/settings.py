@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator
 from email.utils import parseaddr
+from pathlib import Path
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 
 from service_kit.settings import ServiceSettings
 from service_kit.strictness import Fault, may_be_plain
@@ -19,6 +20,8 @@ class MailSettings(ServiceSettings):
     smtp_starttls: bool | None = Field(
         default=None, description="true: insist on TLS; false: never; default: insist in production, else where offered"
     )
+    smtp_tls: bool = Field(default=False, description="TLS from the first byte, as on port 465, instead of STARTTLS")
+    smtp_ca_file: Path | None = Field(default=None, description="who signs its certificate; default: the system")
     smtp_connections: int = Field(default=8, ge=1, le=100, description="e-mails on their way at the same time")
     mail_from: str = Field(description="sender of all e-mails: `Online Mart <no-reply@example.com>`")
 
@@ -35,6 +38,12 @@ class MailSettings(ServiceSettings):
             raise ValueError(f"MAIL_FROM: {value!r} is no address; write `Online Mart <no-reply@example.com>`")
         return value
 
+    @model_validator(mode="after")
+    def _one_way_to_tls(self) -> "MailSettings":
+        if self.smtp_tls and self.smtp_starttls:
+            raise ValueError("SMTP_TLS and SMTP_STARTTLS: set one of them; TLS begins at once, or after asking")
+        return self
+
     @property
     def mail_domain(self) -> str:
         """What stands behind the @ of the sender's address."""
@@ -43,6 +52,8 @@ class MailSettings(ServiceSettings):
     @property
     def start_tls(self) -> bool | None:
         """As the SMTP client takes it; None: where the server offers it."""
+        if self.smtp_tls:
+            return False
         if self.smtp_starttls is None and self.environment == "production":
             return True
         return self.smtp_starttls

@@ -50,27 +50,27 @@ def configure_logs(*, service: str, level: str, style: str) -> None:
         _redact,
         structlog.processors.format_exc_info,
     ]
-    renderer: Any = (
-        structlog.processors.JSONRenderer(serializer=_as_json)
+    renderers: list[Any] = (
+        [structlog.processors.JSONRenderer(serializer=_as_json)]
         if style == "json"
-        else structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty())
+        else [_printable, structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty())]
     )
     structlog.configure(
-        processors=[*shared, renderer],
+        processors=[*shared, *renderers],
         logger_factory=_StandardOutput,
         wrapper_class=structlog.make_filtering_bound_logger(level),
         cache_logger_on_first_use=True,
     )
-    _configure_standard_library(shared, renderer, level)
+    _configure_standard_library(shared, renderers, level)
 
 
-def _configure_standard_library(shared: list[Any], renderer: Any, level: str) -> None:
+def _configure_standard_library(shared: list[Any], renderers: list[Any], level: str) -> None:
     """For the libraries, and for those of us who speak seldom."""
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderers],
         )
     )
     root = logging.getLogger()
@@ -108,6 +108,27 @@ def _add_caller(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapp
     if found := caller.current():
         event.setdefault(*found)
     return event
+
+
+def _printable(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Control characters are written as escapes: a terminal would obey them, and a line break would forge a line.
+
+    JSON escapes them by itself.
+    """
+    return {_escaped(str(name)): _shown(name, value) for name, value in event.items()}
+
+
+def _shown(name: str, value: Any) -> Any:
+    if value is None or isinstance(value, (bool, int, float)):
+        return value
+    text = value if isinstance(value, str) else repr(value)
+    return _escaped(text, kept="\n\t" if name in ("exception", "stack") else "")
+
+
+def _escaped(text: str, kept: str = "") -> str:
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c in kept else c.encode("unicode_escape").decode() for c in text)
 
 
 def _add_trace(service: str) -> Any:

@@ -82,3 +82,29 @@ def test_what_is_no_number_is_null(capsys: pytest.CaptureFixture[str]) -> None:
     structlog.get_logger("http").info("odd", age=float("inf"), half="\ud800")
     for line in lines(capsys):
         assert line["age"] is None
+
+
+ESCAPES = "\x1b[2J\x1b]0;owned\x07\x9b31m\x7f\u202e\r\nforged line"
+
+
+class _Odd:
+    def __repr__(self) -> str:
+        return ESCAPES
+
+
+def test_a_terminal_obeys_nothing_that_was_logged(capsys: pytest.CaptureFixture[str]) -> None:
+    """Neither as a message, nor as a value, a name, an object's own words or an error's, of either way of logging."""
+    configure_logs(service="note_service", level="INFO", style="console")
+    log = structlog.get_logger("http")
+    log.info(ESCAPES, path=ESCAPES, thing=_Odd(), **{ESCAPES: 1})
+    logging.getLogger("library").warning("a %s", ESCAPES)
+    try:
+        raise ValueError(ESCAPES)
+    except ValueError:
+        log.exception("failed")
+        logging.getLogger("library").exception("failed too")
+    written = capsys.readouterr().out
+    assert {c for c in written if not c.isprintable()} == {"\n"}
+    assert "\\x1b[2J" in written
+    lines = written.splitlines()
+    assert sum(line.startswith("forged line") for line in lines) == 2, "in the two tracebacks alone"

@@ -91,7 +91,7 @@ def test_production_refuses_plain_text_and_names_all_of_it(protocol: str) -> Non
     with pytest.raises(ValidationError) as refused:
         Shop(environment="production", **given)
     assert f"KAFKA_SECURITY_PROTOCOL: {protocol} is not encrypted" in str(refused.value)
-    assert "DATABASE_TLS: is disable" in str(refused.value)
+    assert "DATABASE_TLS: prefer also takes plain text" in str(refused.value)
     Shop(environment="development", **given)
     Shop(environment="production", kafka_allow_plaintext=True, database_allow_plaintext=True, **given)
     Shop(environment="production", kafka_security_protocol="SSL", database_tls="verify-full")

@@ -1,6 +1,7 @@
 """A mail server for tests: keeps what it takes, and refuses when it is told to."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from email import message_from_bytes, policy
@@ -13,9 +14,13 @@ Answer = Callable[[str], str | None]
 
 
 class PostOffice:
-    """`answer` looks at the recipient and gives the refusal to say instead of 250, if any."""
+    """`answer` looks at the recipient and gives the refusal to say instead of 250, if any.
 
-    def __init__(self) -> None:
+    `tls`: spoken from the first byte, as on port 465.
+    """
+
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+        self._tls = tls
         self.port = 0
         self.mails: list[EmailMessage] = []
         self.answer: Answer = lambda _: None
@@ -43,7 +48,9 @@ class PostOffice:
         return [mail for mail in self.mails if address in mail["To"]]
 
     async def open(self) -> None:
-        self._server = await asyncio.get_running_loop().create_server(self._connection, "127.0.0.1", self.port)
+        self._server = await asyncio.get_running_loop().create_server(
+            self._connection, "127.0.0.1", self.port, ssl=self._tls
+        )
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def close(self) -> None:
@@ -57,8 +64,8 @@ class PostOffice:
 
 
 @asynccontextmanager
-async def post_office() -> AsyncIterator[PostOffice]:
-    office = PostOffice()
+async def post_office(tls: ssl.SSLContext | None = None) -> AsyncIterator[PostOffice]:
+    office = PostOffice(tls)
     await office.open()
     try:
         yield office

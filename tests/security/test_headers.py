@@ -62,7 +62,9 @@ async def test_a_page_runs_its_own_scripts_alone(path: str) -> None:
 
 
 def test_where_the_shop_is_reached_by_https_browsers_stay_with_it() -> None:
-    assert dict(of_every_answer("https://shop.example"))[b"strict-transport-security"].startswith(b"max-age=")
+    """And with its subdomains: whoever can answer for one in plain text could set its cookies."""
+    told = dict(of_every_answer("https://shop.example"))[b"strict-transport-security"]
+    assert told == b"max-age=31536000; includeSubDomains"
 
 
 @pytest.mark.parametrize("service", SERVICES)

@@ -14,7 +14,7 @@ from service_kit.security import Principal, Requires
 from user_service.audit import queries
 from user_service.audit.models import Action, Origin
 from user_service.audit.schemas import AuditEntryOut
-from user_service.throttle.devices import COOKIE
+from user_service.throttle.devices import COOKIE, SECURE_COOKIE
 
 USER_AGENT_LENGTH = 300
 
@@ -23,7 +23,9 @@ router = Router(prefix="/audit-log", tags=["audit"])
 
 async def origin_of(request: Request) -> Origin:
     agent = request.headers.get("User-Agent", "")[:USER_AGENT_LENGTH].replace("\0", "")
-    return Origin(client_address(request), agent or None, device=request.cookies.get(COOKIE))
+    # Browsers that signed in before the cookie had its prefix have it by the plain name.
+    device = request.cookies.get(SECURE_COOKIE) or request.cookies.get(COOKIE)
+    return Origin(client_address(request), agent or None, device=device)
 
 
 FromWhere = Annotated[Origin, Depends(origin_of)]

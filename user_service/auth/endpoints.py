@@ -37,7 +37,7 @@ from user_service.mfa.models import TooManyTries
 from user_service.passwords.endpoints import desk_of
 from user_service.sessions import use_cases as sessions
 from user_service.settings import Settings
-from user_service.throttle.devices import COOKIE, GOOD_FOR
+from user_service.throttle.devices import GOOD_FOR, cookie_name
 
 router = Router(prefix="/auth", tags=["sign-in"], route_class=OAuthRoute)
 
@@ -153,7 +153,7 @@ async def _admit(request: Request, sign_in: SignIn, origin: Origin, form: TokenF
 def _remembering(signed_in: SignedIn, response: Response, settings: Settings) -> TokensOut:
     """The device's cookie is for this endpoint alone and not for scripts; it says who tries, and opens nothing."""
     response.set_cookie(
-        COOKIE,
+        cookie_name(settings.public_issuer),
         signed_in.device,
         max_age=int(GOOD_FOR.total_seconds()),
         path="/auth/token",

@@ -13,7 +13,7 @@ from service_kit.http.client import client_address
 from service_kit.settings import ServiceSettings
 from tests.harness.databases import new_database
 from user_service.tests.conftest import ADA, People, open_people
-from user_service.throttle.devices import COOKIE
+from user_service.throttle.devices import COOKIE, SECURE_COOKIE
 from user_service.throttle.use_cases import prune
 
 HOME, OFFICE, ELSEWHERE = "192.0.2.1", "192.0.2.2", "198.51.100.9"
@@ -126,6 +126,22 @@ async def test_a_cookie_of_ones_own_making_is_worth_nothing(forged: str) -> None
         device = people.at(ELSEWHERE)
         device.cookies.set(COOKIE, forged.format(cookie))
         assert (await people.sign_in(device)).status_code == 429
+
+
+async def test_by_https_the_cookie_has_a_name_that_browsers_take_from_https_alone() -> None:
+    """And who has it by its former name is still known."""
+    async with open_people(limits=True, strangers_tries=10, public_issuer="https://users.test") as people:
+        await people.register()
+        signed_in = await people.sign_in(people.at(HOME))
+        told = signed_in.headers["Set-Cookie"]
+        assert told.startswith(f"{SECURE_COOKIE}=")
+        assert {"Secure", "HttpOnly", "Path=/auth/token"} <= set(told.split("; "))
+        _, _, value = told.partition(";")[0].partition("=")
+        await lock_strangers_out(people)
+        for name in (SECURE_COOKIE, COOKIE):
+            device = people.at(ELSEWHERE)
+            device.headers["Cookie"] = f"{name}={value}"
+            assert (await people.sign_in(device)).status_code == 200
 
 
 async def test_a_device_is_known_to_its_own_account_alone() -> None:

@@ -11,7 +11,13 @@ from service_kit.clock import utcnow
 from user_service.emails import EmailAddress
 
 COOKIE = "device"
+SECURE_COOKIE = f"__Secure-{COOKIE}"
+"""By https. Browsers take a cookie of such a name from https alone, so that nobody on the way can set one."""
 GOOD_FOR = timedelta(days=180)
+
+
+def cookie_name(public_url: str) -> str:
+    return SECURE_COOKIE if public_url.startswith("https:") else COOKIE
 
 
 class Devices:

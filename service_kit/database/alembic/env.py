@@ -4,4 +4,4 @@ from alembic import context
 
 from service_kit.database import migrations
 
-migrations.run(context.config.attributes["url"], context.config.attributes["service"])
+migrations.run(**context.config.attributes)

@@ -1,0 +1,40 @@
+"""Two roles for each database: one owns the tables and migrates them, the other serves with what serving needs."""
+
+from sqlalchemy import Connection, text
+
+# A table that refuses TRUNCATE by a trigger is only ever added to, such as the audit log.
+_TABLES = """
+    SELECT c.relname, EXISTS (SELECT FROM pg_trigger AS t WHERE t.tgrelid = c.oid AND t.tgtype & 32 <> 0)
+    FROM pg_class AS c
+    WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p')
+    ORDER BY c.relname
+"""
+REVISIONS = "alembic_version"
+
+
+def grant(connection: Connection, role: str) -> None:
+    """Gives `role` the rows of every table, and neither the tables nor, of what is only added to, what stands there.
+
+    In the transaction of the migration, so that a new table is never there without.
+    """
+    if connection.execute(text("SELECT current_user = :role"), {"role": role}).scalar_one():
+        return  # one role does both: it would take its own rights away
+    name = _quoted(role)
+    connection.execute(text(f"GRANT USAGE ON SCHEMA public TO {name}"))
+    for table, only_added_to in connection.execute(text(_TABLES)).all():
+        rights = "SELECT, INSERT" if only_added_to else "SELECT, INSERT, UPDATE, DELETE"
+        if table == REVISIONS:
+            rights = "SELECT"
+        connection.execute(text(f"REVOKE ALL ON TABLE {_quoted(table)} FROM {name}"))
+        connection.execute(text(f"GRANT {rights} ON TABLE {_quoted(table)} TO {name}"))
+    connection.execute(text(f"GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO {name}"))
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def may_serve(connection: Connection, role: str) -> bool:
+    """Whether `grant` was ever carried out for `role`."""
+    found = connection.execute(text("SELECT has_table_privilege(:role, 'outbox', 'INSERT')"), {"role": role})
+    return bool(found.scalar_one())

@@ -1,0 +1,97 @@
+"""The role that serves has the rows of its service's tables: not the tables, and not what is only added to."""
+
+from collections.abc import Iterator
+
+import psycopg2
+import psycopg2.errors
+import pytest
+
+from local_stack import ports
+from local_stack.addresses import serving_role
+from local_stack.parts import SERVICES
+from local_stack.postgres import FAST_AND_FORGETFUL, EmbeddedPostgres, administration
+from service_kit.database import migrations
+from tests.harness.servers import run_directory
+
+PACKAGES = [service.package for service in SERVICES]
+TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY 1"
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[EmbeddedPostgres]:
+    [port] = ports.lease()
+    made = EmbeddedPostgres(run_directory() / "roles", port, settings=FAST_AND_FORGETFUL)
+    made.start()
+    yield made
+    made.kill()
+    ports.release([port])
+
+
+def _both(server: EmbeddedPostgres, service: str) -> tuple[str, str]:
+    """The URLs of the owner and of the one that serves, after the migrations."""
+    owner = server.create_service_database(service, "owns", "serves")
+    migrations.upgrade(service, owner, serving_role=serving_role(service))
+    return owner, server.url(serving_role(service), "serves", service)
+
+
+@pytest.mark.parametrize("service", PACKAGES)
+def test_it_changes_rows_and_no_table(server: EmbeddedPostgres, service: str) -> None:
+    owner, serving = _both(server, service)
+    with administration(serving) as cursor:
+        cursor.execute(TABLES)
+        tables = [name for (name,) in cursor.fetchall()]
+        assert "outbox" in tables
+        for table in tables:
+            cursor.execute(f"SELECT count(*) FROM {table}")
+            for verb in ("TRUNCATE {}", "DROP TABLE {}", "ALTER TABLE {} ADD COLUMN more int"):
+                with pytest.raises(psycopg2.errors.InsufficientPrivilege):
+                    cursor.execute(verb.format(table))
+        cursor.execute("DELETE FROM outbox")
+        for statement in ("CREATE TABLE mine (id int)", "CREATE TEMP TABLE mine (id int)", f"SET ROLE {service}"):
+            with pytest.raises(psycopg2.errors.InsufficientPrivilege):
+                cursor.execute(statement)
+        with pytest.raises(psycopg2.errors.InsufficientPrivilege):
+            cursor.execute("UPDATE alembic_version SET version_num = '9999'")
+    assert migrations.is_current(service, owner, serving_role=serving_role(service))
+
+
+def test_the_audit_log_is_only_added_to(server: EmbeddedPostgres) -> None:
+    _, serving = _both(server, "user_service")
+    entry = "INSERT INTO audit_log (id, at, action, facts) VALUES (gen_random_uuid(), now(), 'role.created', '{}')"
+    with administration(serving) as cursor:
+        cursor.execute(entry)
+        cursor.execute("SELECT count(*) FROM audit_log")
+        assert cursor.fetchone() == (1,)
+        for statement in (
+            "DELETE FROM audit_log",
+            "UPDATE audit_log SET action = 'x'",
+            "TRUNCATE audit_log",
+            "ALTER TABLE audit_log DISABLE TRIGGER ALL",
+            "DROP TRIGGER only_added_to ON audit_log",
+            "SET session_replication_role = replica",
+        ):
+            with pytest.raises(psycopg2.errors.InsufficientPrivilege):
+                cursor.execute(statement)
+
+
+def test_who_owned_and_served_before_goes_on_and_the_new_role_gets_its_rights(server: EmbeddedPostgres) -> None:
+    """In a database of before, where the owner served."""
+    service, serving = "inventory_service", serving_role("inventory_service")
+    server.drop_database(service)
+    owner = server.create_service_database(service, "owns")
+    migrations.upgrade(service, owner)
+    assert migrations.is_current(service, owner)
+    server.create_service_database(service, "owns", "serves")
+    assert not migrations.is_current(service, owner, serving_role=serving)
+    migrations.upgrade(service, owner, serving_role=serving)
+    migrations.upgrade(service, owner, serving_role=service)  # one role for both keeps its rights
+    for url in (owner, server.url(serving, "serves", service)):
+        with administration(url) as cursor:
+            cursor.execute("DELETE FROM outbox")
+
+
+def test_no_other_services_database_opens(server: EmbeddedPostgres) -> None:
+    _both(server, "order_service")
+    _both(server, "user_service")
+    with pytest.raises(psycopg2.OperationalError, match="permission denied for database"):
+        psycopg2.connect(server.url(serving_role("order_service"), "serves", "user_service"))
