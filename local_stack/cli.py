@@ -115,18 +115,21 @@ def reset() -> None:
 def setup(
     secrets: Annotated[Path, typer.Option(help="directory for the secrets, one file each")],
     postgres: Annotated[str, typer.Option(help="host:port of the PostgreSQL server")],
-    kafka: Annotated[str, typer.Option(help="bootstrap servers of Kafka")],
+    kafka: Annotated[str, typer.Option(help="bootstrap servers of Kafka")] = "",
     topic_prefix: Annotated[str, typer.Option()] = "",
     only_secrets: Annotated[bool, typer.Option(help="stop when the secrets are there")] = False,
+    only_servers: Annotated[bool, typer.Option(help="the secrets are there, those that this needs")] = False,
 ) -> None:
     """Secrets, databases and topics for servers that run elsewhere (containers)."""
-    preparation.make_secrets(secrets, postgres)
-    progress(f"Secrets: in {secrets}")
+    if not only_servers:
+        preparation.make_secrets(secrets, postgres)
+        progress(f"Secrets: in {secrets}")
     if not only_secrets:
-        from local_stack.access import kafka_connection
+        from local_stack.access import database_tls, kafka_connection
 
         # A container's settings are its environment: KAFKA_SASL_PASSWORD_FILE and so on.
-        preparation.prepare_servers(secrets, postgres, kafka_connection(os.environ, kafka), topic_prefix, progress)
+        brokers, tls = kafka_connection(os.environ, kafka), database_tls(os.environ)
+        preparation.prepare_servers(secrets, postgres, tls, brokers, topic_prefix, progress)
     typer.echo("Set up.")
 
 

@@ -10,18 +10,18 @@ from urllib.parse import unquote, urlsplit
 
 from pydantic import ValidationError
 
-from service_kit.settings import ServiceSettings
+from service_kit.settings import MigrationSettings, ServiceSettings
 
 
 def main() -> None:
     arguments = _arguments()
-    settings = _settings(arguments.service)
     if arguments.command == "serve":
-        _serve(arguments.service, settings)
+        _serve(arguments.service, _settings(arguments.service))
         return
     from service_kit.database import migrations
     from service_kit.database.tls import Tls
 
+    settings = _or_exit(arguments.service, lambda: MigrationSettings.of(arguments.service))
     url = (settings.database_owner_url or settings.database_url).get_secret_value()
     tls = Tls.of(settings)
     if arguments.command == "migrate":
@@ -33,15 +33,18 @@ def main() -> None:
 
 
 def _settings(service: str) -> ServiceSettings:
+    return _or_exit(service, lambda: importlib.import_module(f"{service}.settings").Settings())
+
+
+def _or_exit(service: str, read: Callable[[], Any]) -> Any:
     try:
-        settings: ServiceSettings = importlib.import_module(f"{service}.settings").Settings()
+        return read()
     except ValidationError as error:
         words = [": ".join([*(str(name).upper() for name in each["loc"]), each["msg"]]) for each in error.errors()]
         sys.exit("\n  ".join([f"{service} does not start with these settings:", *words]))
-    return settings
 
 
-def _serving_role(settings: ServiceSettings) -> str | None:
+def _serving_role(settings: MigrationSettings) -> str | None:
     """Whose name DATABASE_URL has, where another role migrates."""
     if settings.database_owner_url is None:
         return None

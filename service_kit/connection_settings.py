@@ -4,17 +4,15 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import BaseModel, Field, SecretStr, model_validator
 
 SecurityProtocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
 SaslMechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
 DatabaseTls = Literal["prefer", "verify-full"]
 
 
-class KafkaSettings(BaseModel):
+class KafkaSettings(BaseModel, frozen=True, hide_input_in_errors=True):
     """What every Kafka client needs, of the services as of the set-up."""
-
-    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
 
     kafka_bootstrap_servers: str
     kafka_topic_prefix: str = Field(default="", description="put before every topic and group name")
@@ -57,6 +55,8 @@ class DatabaseSettings(BaseModel):
     )
     database_ca_file: Path | None = Field(default=None, description="who signs its certificate; default: the system")
 
+    database_allow_plaintext: bool = Field(default=False, description="also in production, over TCP without TLS")
+
     @model_validator(mode="after")
     def _tls_is_said_once(self) -> "DatabaseSettings":
         """What stands in a URL would hold for one driver and be an error for another."""
@@ -74,3 +74,12 @@ class DatabaseSettings(BaseModel):
         url = urlsplit(self.database_url.get_secret_value())
         hosts = parse_qs(url.query).get("host") or [unquote(url.hostname or "")]
         return self.database_tls == "prefer" and any(host and not host.startswith("/") for host in hosts)
+
+    def database_faults(self) -> list[str]:
+        if not self.database_is_exposed or self.database_allow_plaintext:
+            return []
+        fault = (
+            "DATABASE_TLS: prefer also takes plain text; set it to verify-full, or DATABASE_ALLOW_PLAINTEXT=true where "
+            "nobody else can reach the way to the database"
+        )
+        return [fault]

@@ -22,16 +22,31 @@ RENAMED: Mapping[str, str] = {}
 Role = Literal["api", "worker", "all"]
 
 
-class ServiceSettings(KafkaSettings, DatabaseSettings, BaseSettings):
+class _FromEnvironment(BaseSettings):
+    """A field is looked up under the name of its `service` first."""
+
+    model_config = SettingsConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
+
+    service: ClassVar[str]
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, _Environment(settings_cls)
+
+
+class ServiceSettings(KafkaSettings, DatabaseSettings, _FromEnvironment):
     """What every service needs to know.
 
     A field `pay_within` of the order service is read from ORDER_PAY_WITHIN, else from PAY_WITHIN, so that one value can
     be given to all services and another to one. With `_FILE` behind the name, the value is that file's content.
     """
-
-    model_config = SettingsConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
-
-    service: ClassVar[str]
 
     environment: Literal["development", "production"] = "production"
     service_role: Role = "all"
@@ -43,7 +58,6 @@ class ServiceSettings(KafkaSettings, DatabaseSettings, BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["json", "console"] = "json"
 
-    database_allow_plaintext: bool = Field(default=False, description="also in production, over TCP without TLS")
     session_pool_size: int = Field(default=5, ge=1, description="connections for SQLModel sessions (Tx)")
     hot_pool_size: int = Field(default=8, ge=1, description="connections for plain asyncpg (HotTx, HotConn)")
 
@@ -182,12 +196,7 @@ class ServiceSettings(KafkaSettings, DatabaseSettings, BaseSettings):
                 f"KAFKA_SECURITY_PROTOCOL: {self.kafka_security_protocol} is not encrypted; set it to SASL_SSL or SSL, "
                 "or KAFKA_ALLOW_PLAINTEXT=true where nobody else can reach the broker"
             )
-        if self.database_is_exposed and not self.database_allow_plaintext:
-            faults.append(
-                "DATABASE_TLS: prefer also takes plain text; set it to verify-full, or DATABASE_ALLOW_PLAINTEXT=true "
-                "where nobody else can reach the way to the database"
-            )
-        return faults
+        return [*faults, *self.database_faults()]
 
     @model_validator(mode="after")
     def _draining_leaves_time_to_stop(self) -> "ServiceSettings":
@@ -201,17 +210,6 @@ class ServiceSettings(KafkaSettings, DatabaseSettings, BaseSettings):
         for part in filter(None, map(str.strip, value.split(","))):
             ip_network(part, strict=False)
         return value
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        return init_settings, _Environment(settings_cls)
 
 
 def look_up(values: Mapping[str, str | None], *names: str) -> str | None:
@@ -235,6 +233,25 @@ def refused_names(settings: type[ServiceSettings]) -> list[strictness.Fault]:
     return list(
         strictness.refused_names(given_values(), getattr(settings, "service", ""), settings.model_fields, RENAMED)
     )
+
+
+class MigrationSettings(DatabaseSettings, _FromEnvironment):
+    """All that migrating needs: who migrates is given no other secret of the service."""
+
+    environment: Literal["development", "production"] = "production"
+
+    @model_validator(mode="after")
+    def _production_encrypts(self) -> "MigrationSettings":
+        if self.environment == "production" and (faults := self.database_faults()):
+            raise ValueError("\n".join(faults))
+        return self
+
+    @classmethod
+    def of(cls, package: str) -> "MigrationSettings":
+        """As `order_service` has them."""
+        own = type(cls.__name__, (cls,), {"__module__": __name__, "service": package.removesuffix("_service")})
+        settings: MigrationSettings = own()
+        return settings
 
 
 class _Environment(PydanticBaseSettingsSource):

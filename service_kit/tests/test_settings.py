@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from service_kit.settings import ServiceSettings
+from service_kit.settings import MigrationSettings, ServiceSettings
 
 NEEDED = {
     "DATABASE_URL": "postgresql://x",
@@ -118,3 +118,21 @@ def test_a_database_needs_tls_unless_it_is_reached_by_a_unix_socket(url: str, is
 def test_outside_payment_systems_are_named_one_by_one() -> None:
     assert Shop().outside_payment_sources == frozenset()
     assert Shop(trusted_payment_sources="/acquirer, /other,").outside_payment_sources == {"/acquirer", "/other"}
+
+
+def test_who_migrates_is_given_the_database_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in NEEDED.keys() - {"DATABASE_URL"}:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("SHOP_DATABASE_OWNER_URL", "postgresql://owner@db/shop")
+    settings = MigrationSettings.of("shop_service")
+    assert settings.database_owner_url is not None
+    assert settings.database_owner_url.get_secret_value() == "postgresql://owner@db/shop"
+    monkeypatch.setenv("DATABASE_ALLOW_PLAINTEXT", "false")
+    monkeypatch.setenv("DATABASE_URL", "postgresql://shop@db/shop")
+    with pytest.raises(ValidationError, match="DATABASE_TLS"):
+        MigrationSettings.of("shop_service")
+
+
+def test_tls_is_not_said_in_a_url() -> None:
+    with pytest.raises(ValidationError, match="set DATABASE_TLS instead"):
+        Shop(database_url="postgresql://shop@db/shop?sslmode=require")
