@@ -25,7 +25,7 @@ PASSWORD_LENGTH, PASSWORD_VARIETY = 12, 6
 _SERVICE_LINK = re.compile(r"(.+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_(TCP|UDP|SCTP)(_(ADDR|PORT|PROTO))?)")
 _LINKED_PORT = re.compile(r"(tcp|udp|sctp)://")
 # With a service's prefix and of no concern to it: what the local stack makes database URLs of, and a terminal's own.
-_OTHERS = frozenset({"DATABASE_PASSWORD", "ZDOTDIR"})
+_OTHERS = frozenset({"DATABASE_PASSWORD", "DATABASE_SERVING_PASSWORD", "ZDOTDIR"})
 
 
 class Fault(NamedTuple):
