@@ -18,6 +18,7 @@ from local_stack.trail.step import Step, duration
 from local_stack.trail.story import Story
 from local_stack.trail.tables import find_order, read_inboxes, read_tables
 from local_stack.trail.topics import ORDER_TOPICS, Published, read_topics
+from service_kit.telemetry.logs import printable
 
 
 @dataclass(frozen=True)
@@ -70,9 +71,9 @@ def table(trail: Trail) -> Table:
     before = trail.order.created_at
     for step in trail.steps:
         later = max((step.at - before).total_seconds() * 1000, 0)
-        # Text: what people wrote may look like markup.
-        table.add_row(_clock(step.at, with_day=len(days) > 1), f"{later:,.0f}", step.service, Text(step.what),
-                      str(step.wait or ""))  # fmt: skip
+        # What people wrote may look like markup, or be obeyed by the terminal.
+        table.add_row(_clock(step.at, with_day=len(days) > 1), f"{later:,.0f}", step.service,
+                      Text(printable(step.what)), Text(printable(str(step.wait or ""))))  # fmt: skip
         before = step.at
     return table
 

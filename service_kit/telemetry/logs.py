@@ -53,7 +53,7 @@ def configure_logs(*, service: str, level: str, style: str) -> None:
     renderers: list[Any] = (
         [structlog.processors.JSONRenderer(serializer=_as_json)]
         if style == "json"
-        else [_printable, structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty())]
+        else [_for_a_terminal, structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty())]
     )
     structlog.configure(
         processors=[*shared, *renderers],
@@ -110,22 +110,22 @@ def _add_caller(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapp
     return event
 
 
-def _printable(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+def _for_a_terminal(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """Control characters are written as escapes: a terminal would obey them, and a line break would forge a line.
 
     JSON escapes them by itself.
     """
-    return {_escaped(str(name)): _shown(name, value) for name, value in event.items()}
+    return {printable(str(name)): _shown(name, value) for name, value in event.items()}
 
 
 def _shown(name: str, value: Any) -> Any:
     if value is None or isinstance(value, (bool, int, float)):
         return value
     text = value if isinstance(value, str) else repr(value)
-    return _escaped(text, kept="\n\t" if name in ("exception", "stack") else "")
+    return printable(text, kept="\n\t" if name in ("exception", "stack") else "")
 
 
-def _escaped(text: str, kept: str = "") -> str:
+def printable(text: str, kept: str = "") -> str:
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() or c in kept else c.encode("unicode_escape").decode() for c in text)
