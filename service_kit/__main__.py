@@ -33,7 +33,8 @@ def main() -> None:
 
 
 def _settings(service: str) -> ServiceSettings:
-    return _or_exit(service, lambda: importlib.import_module(f"{service}.settings").Settings())
+    settings: ServiceSettings = _or_exit(service, importlib.import_module(f"{service}.settings").Settings)
+    return settings
 
 
 def _or_exit(service: str, read: Callable[[], Any]) -> Any:
