@@ -93,7 +93,7 @@ async def test_orders_in_every_state_need_no_right_that_is_not_granted(world: Wo
 
     await until("all events handled", all_read)
     for service in SERVICES:
-        answer = await world.http.get(world.url(service.name) + "/health/consumers")
+        answer = await world.http.get(world.operations_url(service.name) + "/health/consumers")
         assert answer.json()["ok"], (service.name, answer.text)
     assert {record.topic for record in await records_of(shop.kafka)} == {topic.name for topic in TOPICS}
     assert await records_of(shop.kafka, topics=[topic.dlq for topic in TOPICS]) == []
