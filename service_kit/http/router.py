@@ -21,7 +21,7 @@ class Router(APIRouter):
     """Names operations for generated clients: `orders_place`, by tag and function."""
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(generate_unique_id_function=_operation_id, route_class=Route, **options)
+        super().__init__(generate_unique_id_function=_operation_id, **{"route_class": Route, **options})
 
 
 class Route(APIRoute):
@@ -37,7 +37,9 @@ class Route(APIRoute):
         self.path_fields = {field.alias: field for field in fields if isinstance(field.field_info, params.Path)}
 
         async def handle_checked(request: Request) -> Response:
-            if request.scope["query_string"] and not self.ignores_unknown:
+            if self.ignores_unknown:
+                return await handle(request)
+            if request.scope["query_string"]:
                 self.queries.check(request)
             return await handle(JsonRequest(request.scope, request.receive))
 

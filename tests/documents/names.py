@@ -24,7 +24,9 @@ SUFFIX = re.compile(r"\.(?:py|md|toml|yml|yaml|lock|json|txt|html|csv|gz|sql|ini
 NAME = re.compile(r"^[A-Za-z_][\w-]*(?:\.[A-Za-z_]\w*)*(?:\(\))?$")
 MADE = (".local", ".venv", ".env", "path.csv.gz")
 """What exists once the shop runs, or is only an example of a caller's own file."""
-OTHERS = frozenset({"alembic.ini", "malloc_trim", "MALLOC_ARENA_MAX", "onlineretail", "DOT"})
+OTHERS = frozenset(
+    {"alembic.ini", "malloc_trim", "MALLOC_ARENA_MAX", "onlineretail", "DOT", "pycountry", "babel", "mod_reqtimeout"}
+)
 """Names of other projects' things that the documents speak of and the code has no use for."""
 
 

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from fastapi import FastAPI
+from starlette.routing import Route
 
 from contracts.events import EVENTS
 from contracts.permissions import Permission
@@ -14,6 +16,7 @@ from sandbox.gateway.main import create as gateway
 from sandbox.gateway.settings import GatewaySettings
 from sandbox.mailbox.main import create as mailbox
 from sandbox.mailbox.settings import MailboxSettings
+from service_kit.http.operations import operations_app
 from tests.documents.names import Tree, missing
 from tests.security.operations import SERVICES, app
 
@@ -35,6 +38,7 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Tree:
         for path, methods in each.openapi()["paths"].items()
         for method in methods
     }
+    operations |= {("GET", path) for path in _paths(operations_app(apps[0].state.runtime, dict))}
     return Tree(
         ROOT,
         operations=operations | PAGES,
@@ -43,6 +47,10 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Tree:
         sources={event.source for event in EVENTS},
         settings=set(_settings()),
     )
+
+
+def _paths(operations: FastAPI) -> list[str]:
+    return [route.path for route in operations.routes if isinstance(route, Route)]
 
 
 def _settings() -> Iterator[str]:

@@ -15,7 +15,7 @@ BODIES = {"user": 18, "product": 6, "inventory": 9, "order": 9, "notification": 
 INTEGERS = {"user": 0, "product": 4, "inventory": 5, "order": 7, "notification": 0}
 BOOLEANS = {"user": 2, "product": 0, "inventory": 0, "order": 1, "notification": 1}
 OPERATIONS_OF_OTHERS = {
-    "user": {"POST /auth/token", "POST /auth/logout"},
+    "user": {"POST /auth/token", "POST /auth/logout", "POST /auth/revoke"},
     "order": {"POST /payments/webhooks/{gateway}"},
 }
 Path = tuple[str | int, ...]

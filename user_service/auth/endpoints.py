@@ -128,7 +128,7 @@ async def logout(tx: Tx, origin: FromWhere, refresh_token: Annotated[str, Form(m
 @router.post(
     "/revoke",
     summary="Revoke a token",
-    openapi_extra=PUBLIC,
+    openapi_extra=PUBLIC | SCHEMA_OF_OTHERS,
     response_class=Response,
     responses=problems(InvalidTokenRequest, UnsupportedTokenType),
 )

@@ -6,9 +6,9 @@ from typing import Any
 
 from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
+from service_kit.http.router import Route
 from service_kit.problems import Problem
 from user_service.auth.models import InvalidTokenRequest, TokenProblem, in_oauth_words
 
@@ -16,7 +16,7 @@ from user_service.auth.models import InvalidTokenRequest, TokenProblem, in_oauth
 TRY_LATER, LATER = (429, 503), "temporarily_unavailable"
 
 
-class OAuthRoute(APIRoute):
+class OAuthRoute(Route):
     """Of a router whose callers are OAuth libraries; they look at `error`, and know 400 and 401 alone."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
