@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from local_stack import ports
 from tests.harness.databases import drop_database, new_database
@@ -17,6 +18,10 @@ from tests.harness.servers import Servers, run_directory, wait_for_kafka
 os.environ["ENV_FILE"] = os.devnull  # a test never reads the settings of the shop that runs on this machine
 # The servers of a test run are on this machine and have no TLS; where a service runs as in production, it must be said.
 os.environ |= {"KAFKA_ALLOW_PLAINTEXT": "true", "DATABASE_ALLOW_PLAINTEXT": "true"}
+
+# How long an example takes says how busy the machine is, not whether it is right.
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
 
 _servers: Servers | None = None
 
