@@ -28,7 +28,7 @@ def create(settings: Settings | None = None) -> FastAPI:
         settings or Settings(),
         title="Online Mart · orders",
         description="Carts, orders, their payments and returns. An order is placed without asking any other service.",
-        routers=[carts.router, orders.router, payments.router, returns.router, people.router],
+        routers=[carts.router, orders.router, payments.router, payments.refund_router, returns.router, people.router],
         consumers=[catalogue_consumers, order_consumers, payment_consumers, return_consumers, account_status],
         jobs=[
             *ORDER_JOBS,

@@ -2,11 +2,12 @@
 
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, StrictInt
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StrictInt
 
+from contracts.address import Address
 from contracts.events.base import Event
 from contracts.money import Money
-from contracts.quantity import LineQuantity
+from contracts.quantity import LineQuantity, ProductQuantity
 from contracts.topics import ORDER_NOTIFICATION
 
 
@@ -19,14 +20,16 @@ class OrderEvent(Event, topic=ORDER_NOTIFICATION, source="/order_service", key="
     total: Money
 
 
-class OrderedLine(BaseModel):
+NAMED_LINES = 50
+"""How many lines of an order are published with `sku` and `name`. An order has up to 2,000, and a record has an end."""
+
+
+class OrderedLine(ProductQuantity):
     """A line as it was ordered; the price is in the minor unit of the order's currency."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    product_id: UUID
-    quantity: int
     unit_price: StrictInt
+    sku: str | None = Field(default=None, description="of the first 50 lines, as the customer ordered it")
+    name: str | None = Field(default=None, description="of the first 50 lines, as the customer ordered it")
 
 
 class LackingLine(BaseModel):
@@ -45,6 +48,7 @@ class OrderPlaced(OrderEvent, type="mart.order.placed.v1", told_to_customer=True
     """An order was taken, its stock not yet decided; said by order."""
 
     lines: list[OrderedLine]
+    ship_to: Address | None = None
 
 
 class OrderRejected(OrderEvent, type="mart.order.rejected.v1", told_to_customer=True):
@@ -57,6 +61,11 @@ class OrderAwaitingPayment(OrderEvent, type="mart.order.awaiting_payment.v1", to
     """The stock is reserved, and money is awaited until `pay_by`; said by order."""
 
     pay_by: AwareDatetime
+    automatic_payment: bool = Field(
+        default=False,
+        description="nothing is asked of the customer: the order is free, is paid for already, or came with the token"
+        " that it is charged with",
+    )
 
 
 class OrderPaid(OrderEvent, type="mart.order.paid.v1", told_to_customer=True):
@@ -66,7 +75,7 @@ class OrderPaid(OrderEvent, type="mart.order.paid.v1", told_to_customer=True):
 class OrderCancelled(OrderEvent, type="mart.order.cancelled.v1", told_to_customer=True):
     """The order was called off, by the customer, by staff or for want of stock; said by order."""
 
-    reason: str | None = None
+    reason: str | None = Field(default=None, description="for the customer to read; what staff note is not published")
 
 
 class OrderExpired(OrderEvent, type="mart.order.expired.v1", told_to_customer=True):

@@ -49,7 +49,7 @@ class PaymentSucceeded(PaymentReport, type="mart.payment.succeeded.v1"):
 class PaymentFailed(PaymentReport, type="mart.payment.failed.v1", told_to_customer=True):
     """The payment was declined or given up; said by order, or reported by an outside payment system."""
 
-    reason: str
+    reason: str = Field(description="a code, the gateway's where it has one; customers are told words for it")
 
 
 class PaymentRefunded(PaymentReport, type="mart.payment.refunded.v1", told_to_customer=True):

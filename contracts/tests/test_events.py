@@ -49,6 +49,12 @@ def test_every_example_ever_given_validates_and_survives_a_round_trip(type: str,
     assert of(type).model_validate_json(event.model_dump_json()) == event
 
 
+def test_examples_name_orders_as_the_shop_does() -> None:
+    """A sequence from 100001 on."""
+    numbers = [json.loads(path.read_bytes()).get("number", "100001") for _, _, path in ALL_EXAMPLES]
+    assert not [number for number in numbers if not number.isdigit() or int(number) < 100_001]
+
+
 @pytest.mark.parametrize("event", EVENTS, ids=lambda event: event.type)
 def test_newest_example_shows_every_field_as_it_is_written(event: type[Event]) -> None:
     body = examples.newest(event.type).read_text()

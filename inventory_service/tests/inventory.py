@@ -54,7 +54,7 @@ def fulfilment(order_id: UUID, lines: Lines, user_id: UUID | None = None) -> Ful
     return FulfilmentRequested(
         order_id=order_id,
         user_id=user_id or uuid4(),
-        number="M-7K3QX9",
+        number="100042",
         lines=_lines(lines),
         ship_to=SHIP_TO,
         version=3,
@@ -70,7 +70,7 @@ def expected(order_id: UUID, lines: Lines, user_id: UUID | None = None) -> Retur
         order_id=order_id,
         return_id=uuid7(),
         user_id=user_id or uuid4(),
-        number="M-7K3QX9",
+        number="100042",
         lines=_lines(lines),
         version=9,
     )

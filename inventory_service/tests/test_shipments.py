@@ -39,7 +39,7 @@ async def test_dispatch_deducts_and_tells(inventory: Inventory) -> None:
     parts = [LineQuantity(**line.model_dump(), position=n) for n, line in enumerate(lines, 1)]
     assert (dispatched.order_id, dispatched.lines, dispatched.version) == (order_id, parts, 2)
     assert (dispatched.carrier, dispatched.tracking_number) == ("Royal Mail", "RM42")
-    assert (dispatched.number, dispatched.shipments_of_order) == ("M-7K3QX9", 1)
+    assert (dispatched.number, dispatched.shipments_of_order) == ("100042", 1)
     assert await inventory.level(product_id) == (7, 0)
     query = {"product_id": str(product_id), "kind": "dispatch"}
     (movement,) = (await inventory.staff.get("/stock/movements", params=query)).json()["items"]

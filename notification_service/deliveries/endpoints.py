@@ -19,7 +19,7 @@ from service_kit.security import Principal, Requires
 router = Router(prefix="/deliveries", tags=["deliveries"])
 
 
-@router.get("", summary="The log of e-mails", responses=problems(InvalidCursor))
+@router.get("", summary="List e-mails", responses=problems(InvalidCursor))
 async def list_deliveries(
     page: Paged,
     tx: Tx,

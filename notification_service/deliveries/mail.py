@@ -1,12 +1,14 @@
 """A delivery as an e-mail: text and HTML from the templates beside this file."""
 
 import re
+from collections.abc import Mapping
 from email.header import Header
 from email.mime.multipart import MIMEMultipart
 from email.mime.text import MIMEText
 from email.utils import format_datetime, formataddr
 from functools import cache
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
@@ -59,5 +61,29 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(money=in_words, moment=moment)
+    environment.filters.update(money=in_words, moment=moment, one_line=one_line)
+    environment.filters.update(unit_price=_unit_price, line_total=_line_total, address_rows=_address_rows)
     return environment
+
+
+def one_line(text: str) -> str:
+    """A name can't begin a line of its own, which could say what the shop never said."""
+    return " ".join(text.split())
+
+
+def _unit_price(line: Mapping[str, Any], total: Mapping[str, Any]) -> str:
+    return in_words({"amount": line["unit_price"], "currency": total["currency"]})
+
+
+def _line_total(line: Mapping[str, Any], total: Mapping[str, Any]) -> str:
+    return in_words({"amount": line["unit_price"] * line["quantity"], "currency": total["currency"]})
+
+
+def _address_rows(ship_to: Mapping[str, str]) -> list[str]:
+    """As it stands on the parcel."""
+    city = " ".join(filter(None, (ship_to.get("postal_code"), ship_to["city"])))
+    rows = [
+        *(ship_to["name"], ship_to.get("company"), ship_to["line1"], ship_to.get("line2"), city),
+        *(ship_to.get("region"), ship_to["country"]),
+    ]
+    return [one_line(row) for row in rows if row]

@@ -20,7 +20,7 @@ router = Router(prefix="/notifications", tags=["notifications"])
 READ_ANY = "notifications:read:any"
 
 
-@router.get("", summary="My inbox", responses=problems(InvalidCursor, Forbidden))
+@router.get("", summary="List my notifications", responses=problems(InvalidCursor, Forbidden))
 async def list_notifications(
     page: Paged,
     tx: Tx,
@@ -38,13 +38,13 @@ async def list_notifications(
     return NotificationPage(items=found.items, next=found.next, unread=await queries.count_unread(tx, scope))
 
 
-@router.post("/read-all", summary="Mark all of mine as read")
+@router.post("/read-all", summary="Mark all my notifications as read")
 async def mark_all_notifications_read(tx: Tx, who: Annotated[Principal, Requires("notifications:write")]) -> MarkedOut:
     """Those that arrived by now; repeating it does no harm."""
     return MarkedOut(marked=await queries.mark_all_read(tx, who.user_id))
 
 
-@router.post("/{id}/read", summary="Mark one of mine as read", responses=problems(NotFound))
+@router.post("/{id}/read", summary="Mark a notification as read", responses=problems(NotFound))
 async def mark_notification_read(
     id: UUID, tx: Tx, who: Annotated[Principal, Requires("notifications:write")]
 ) -> NotificationOut:

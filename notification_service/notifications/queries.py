@@ -35,6 +35,7 @@ class News:
 
 
 # From the rows of `told` to the e-mails of those who want them. An unverified address gets none, and the log says so.
+# Nobody is asked by mail to pay what pays by itself (`facts_of`).
 # Of a run of failed payments (until an order is paid, or another one placed) the first is mailed; the inbox has all.
 _DELIVERIES = f"""
 INSERT INTO deliveries (id, notification_id, event_id, user_id, kind, channel, address, status, error, attempts,
@@ -45,7 +46,7 @@ SELECT uuidv7(), told.id, told.event_id, told.user_id, told.kind, 'email', recip
 FROM told
 JOIN recipients AS recipient USING (user_id)
 LEFT JOIN preferences USING (user_id)
-WHERE told.told_at IS NOT NULL AND (told.kind = ANY (preferences.email_off)) IS NOT TRUE
+WHERE told.told_at IS NOT NULL AND (told.kind = ANY (preferences.email_off)) IS NOT TRUE AND NOT told.pays_by_itself
   AND (told.kind <> 'payment.failed' OR (
       SELECT before.kind FROM (
           SELECT kind, created_at, id FROM notifications WHERE user_id = told.user_id
@@ -66,7 +67,7 @@ WITH told AS (
          AS news (id, event_id, user_id, kind, order_id, title, body, facts, created_at)
     JOIN recipients AS recipient ON recipient.user_id = news.user_id AND NOT recipient.erased
     ON CONFLICT (event_id) DO NOTHING
-    RETURNING id, event_id, user_id, kind, told_at, created_at
+    RETURNING id, event_id, user_id, kind, told_at, created_at, facts ? 'pays_by_itself' AS pays_by_itself
 )
 {_DELIVERIES}
 """
@@ -77,7 +78,7 @@ WITH told AS (
     WHERE notifications.user_id = ANY ($1) AND notifications.told_at IS NULL
       AND known.user_id = notifications.user_id AND known.email IS NOT NULL
     RETURNING notifications.id, notifications.event_id, notifications.user_id, notifications.kind,
-              notifications.told_at, notifications.created_at
+              notifications.told_at, notifications.created_at, facts ? 'pays_by_itself' AS pays_by_itself
 )
 {_DELIVERIES}
 """

@@ -13,8 +13,8 @@ from service_kit.http.pagination import Page
 _EXAMPLE: dict[str, Any] = {
     "id": "0199c1a0-5b00-7a10-8c00-000000000009",
     "kind": "order.paid",
-    "title": "Your payment for order M-7K3QX9 has arrived",
-    "body": "We have received GBP 20.30 for your order M-7K3QX9 and are getting it ready.",
+    "title": "Your payment for order 100042 has arrived",
+    "body": "We have received GBP 20.30 for your order 100042 and are getting it ready.",
     "order_id": "0199c1a0-5b00-7a10-8c00-000000000005",
     "read_at": None,
     "created_at": "2026-11-22T15:04:00Z",

@@ -12,8 +12,10 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 from contracts.events import Event
-from contracts.events.order_notification import OrderPlaced, OrderRejected, ReturnEvent
+from contracts.events.order_notification import OrderAwaitingPayment, OrderPlaced, OrderRejected, ReturnEvent
+from contracts.events.payment_status import PaymentFailed
 from contracts.events.shipment_notification import ReturnReceived, ShipmentLost
+from notification_service.notifications.failures import why_it_failed
 from notification_service.notifications.kinds import Kind
 from notification_service.notifications.money import in_words
 
@@ -32,7 +34,11 @@ def facts_of(event: Event) -> dict[str, Any]:
     """What is told of an event, as JSON has it."""
     facts = event.model_dump(mode="json", include=_TOLD, exclude_none=True)
     if isinstance(event, OrderPlaced):
-        facts["units"] = sum(line.quantity for line in event.lines)
+        facts |= {"units": sum(line.quantity for line in event.lines), **_confirmed(event)}
+    if isinstance(event, OrderAwaitingPayment) and (event.automatic_payment or not event.total.amount):
+        facts["pays_by_itself"] = True
+    if isinstance(event, PaymentFailed):
+        facts["reason"] = why_it_failed(event.reason)
     if isinstance(event, ReturnEvent):
         facts["units"] = sum(line.quantity for line in event.lines)
     if isinstance(event, ShipmentLost):
@@ -43,6 +49,16 @@ def facts_of(event: Event) -> dict[str, Any]:
         facts["lines"] = [line.model_dump(mode="json", exclude={"product_id"}) for line in event.lines[:NAMED_LINES]]
         facts["more_lines"] = max(0, len(event.lines) - NAMED_LINES)
     return facts
+
+
+def _confirmed(event: OrderPlaced) -> dict[str, Any]:
+    """What the e-mail shows beside the words: the first lines, and where the parcels go. Old events have neither."""
+    named = [line for line in event.lines if line.name is not None]
+    lines = [line.model_dump(include={"sku", "name", "quantity", "unit_price"}) for line in named]
+    shown: dict[str, Any] = {"ordered": lines, "more_ordered": len(event.lines) - len(lines)} if lines else {}
+    if event.ship_to is not None:
+        shown["ship_to"] = event.ship_to.model_dump(exclude={"phone"}, exclude_none=True)
+    return shown
 
 
 def words_for(kind: Kind, facts: dict[str, Any]) -> Words:

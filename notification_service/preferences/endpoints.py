@@ -16,7 +16,7 @@ from service_kit.security import Principal, Requires
 router = Router(prefix="/preferences", tags=["preferences"])
 
 
-@router.get("", summary="What I am sent")
+@router.get("", summary="Get my preferences")
 async def read_preferences(
     response: Response, tx: Tx, who: Annotated[Principal, Requires("notifications:read", of_person=True)]
 ) -> PreferencesOut:
@@ -26,7 +26,7 @@ async def read_preferences(
     return PreferencesOut.of(found)
 
 
-@router.put("", summary="Choose what I am sent", responses=problems(PreconditionFailed))
+@router.put("", summary="Replace my preferences", responses=problems(PreconditionFailed))
 async def replace_preferences(
     body: PreferencesIn,
     response: Response,

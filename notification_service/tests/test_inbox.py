@@ -30,8 +30,8 @@ async def test_customer_is_told(shop: Shop, kind: type[Event], order_id: UUID) -
     assert item["kind"] == Kind.of(kind)
     assert item["order_id"] == str(order_id)
     assert item["read_at"] is None
-    assert "M-7K3QX9" in item["title"]
-    assert "M-7K3QX9" in item["body"]
+    assert "100042" in item["title"]
+    assert "100042" in item["body"]
 
 
 async def test_what_is_not_for_customers_is_not_told(shop: Shop) -> None:

@@ -20,3 +20,16 @@ async def test_the_export_has_all_of_ones_own_and_nothing_else(shop: Shop) -> No
     assert [each["address"] for each in found["deliveries"]] == [ADDRESS]
     assert str(other.user_id) not in answer.text
     assert "other@example.com" not in answer.text
+
+
+async def test_what_confirmations_show_is_exported_and_goes_with_the_account(shop: Shop) -> None:
+    customer = await shop.customer()
+    placed = example(OrderPlaced, user_id=customer.user_id)
+    await shop.tell(placed)
+    (notification,) = (await customer.get("/me/export")).json()["notifications"]
+    assert notification["facts"]["ship_to"]["line1"] == placed.ship_to.line1
+    assert placed.ship_to.phone not in str(notification), "it is for the carrier"
+    await shop.erase(customer.user_id)
+    for table in ("notifications", "deliveries", "recipients"):
+        rows = await shop.sql(f"SELECT t::text FROM {table} AS t")
+        assert not [row for row in rows if placed.ship_to.line1 in row[0]]

@@ -22,7 +22,7 @@ Reader = Annotated[Principal, Requires("carts:read", of_person=True)]
 Writer = Annotated[Principal, Requires("carts:write", of_person=True)]
 
 
-@router.get("", summary="My cart")
+@router.get("", summary="Get my cart")
 async def read_cart(connection: HotConn, who: Reader, request: Request, response: Response) -> CartOut:
     """With today's prices and what is available; neither is promised before an order is placed."""
     return await _shown(connection, who, request, response)
@@ -30,7 +30,7 @@ async def read_cart(connection: HotConn, who: Reader, request: Request, response
 
 @router.put(
     "/items/{product_id}",
-    summary="Put a product into my cart",
+    summary="Add a product to my cart",
     responses=problems(ProductUnavailable, CartFull),
 )
 async def put_item(
@@ -41,7 +41,9 @@ async def put_item(
     return await _shown(tx, who, request, response)
 
 
-@router.patch("/items/{product_id}", summary="Change how many", responses=problems(NotFound))
+@router.patch(
+    "/items/{product_id}", summary="Change the quantity of a product in my cart", responses=problems(NotFound)
+)
 async def change_item(
     product_id: UUID, body: QuantityIn, tx: HotTx, who: Writer, request: Request, response: Response
 ) -> CartOut:
@@ -50,7 +52,9 @@ async def change_item(
     return await _shown(tx, who, request, response)
 
 
-@router.delete("/items/{product_id}", status_code=204, summary="Take it out", responses=problems(NotFound))
+@router.delete(
+    "/items/{product_id}", status_code=204, summary="Remove a product from my cart", responses=problems(NotFound)
+)
 async def remove_item(product_id: UUID, tx: HotTx, who: Writer) -> None:
     """A product that is in my cart."""
     await use_cases.remove(tx, who.user_id, product_id)

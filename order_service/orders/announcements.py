@@ -80,7 +80,7 @@ def _step(order: OrderState, saying: Saying, lines: Sequence[Any]) -> steps.Orde
     }
     match saying.said:
         case Said.AWAITING_PAYMENT:
-            return steps.OrderAwaitingPayment(**common, pay_by=order.pay_by)
+            return steps.OrderAwaitingPayment(**common, pay_by=order.pay_by, automatic_payment=order.pays_by_itself)
         case Said.REJECTED:
             return steps.OrderRejected(**common, lines=_lacking(saying.context, lines))
         case Said.CANCELLED:

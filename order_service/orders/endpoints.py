@@ -107,7 +107,7 @@ async def place_order(
     return Response(answer, 201, headers, media_type="application/json")
 
 
-@router.get("", summary="Orders: one's own, or for staff everybody's", responses=problems(Forbidden))
+@router.get("", summary="List orders", responses=problems(Forbidden))
 async def list_orders(
     tx: Tx,
     page: Paged,
@@ -127,14 +127,15 @@ async def list_orders(
         descending=sort == "-created_at",
     )
     found, first = await listing.orders(tx, page.position, wanted)
-    return page.of(found, lambda order: _summary(order, first[order.id]))
+    for_staff = _is_staff(who)
+    return page.of(found, lambda order: _summary(order, first[order.id], for_staff=for_staff))
 
 
 @hot_route(
     router,
     "GET",
     "/{order_id}",
-    summary="Read an order",
+    summary="Get an order",
     response_model=OrderOut,
     responses={**problems(NotFound), **NOT_MODIFIED},
 )
@@ -163,7 +164,7 @@ async def read_order(
         shown, applied = await _changed(request, order_id, owner, if_none_match, seconds)
     else:
         async with runtime.database.hot() as connection:
-            shown, applied = await reading.show(connection, order_id, owner), False
+            shown, applied = await reading.show(connection, order_id, owner, for_staff=owner is None), False
     headers = {"ETag": f'"{shown.tag}"', **({"Preference-Applied": f"wait={seconds}"} if applied else {})}
     if is_known(if_none_match, shown.tag):
         return Response(status_code=304, headers=headers)
@@ -179,18 +180,19 @@ async def list_lines(
     return page.of(found, lambda line: LineOut.of(line, order.currency))
 
 
-@router.get("/{order_id}/history", summary="What became of it: who, when and why", responses=problems(NotFound))
+@router.get("/{order_id}/history", summary="List the history of an order", responses=problems(NotFound))
 async def read_history(
     order_id: UUID, tx: Tx, page: Paged, who: Annotated[Principal, Requires("orders:read")]
 ) -> Page[HistoryOut]:
     """The oldest first."""
     found = await listing.history(tx, page.position, order_id, _seen_by(who))
-    return page.of(found, HistoryOut.of)
+    for_staff = _is_staff(who)
+    return page.of(found, lambda entry: HistoryOut.of(entry, for_staff=for_staff))
 
 
 @router.patch(
     "/{order_id}",
-    summary="Send it elsewhere",
+    summary="Change the shipping address",
     response_model=OrderOut,
     responses=problems(NotFound, TransitionRefused, PreconditionFailed),
 )
@@ -203,15 +205,15 @@ async def change_ship_to(
 ) -> Response:
     """Only until it is paid."""
     await use_cases.change_ship_to(tx, order_id, body.ship_to.model_dump(), expected, who)
-    return _written(await reading.show(tx, order_id, None))
+    return _written(await reading.show(tx, order_id, None, for_staff=_is_staff(who)))
 
 
 @router.post(
     "/{order_id}/cancel",
-    summary="Call it off",
+    summary="Cancel an order",
     response_model=OrderOut,
     responses={202: {"model": OrderOut, "description": "inventory is asked whether a parcel has left already"},
-               **problems(NotFound, TransitionRefused)},
+               **problems(NotFound, TransitionRefused, Forbidden)},
 )  # fmt: skip
 async def cancel_order(
     order_id: UUID,
@@ -220,13 +222,15 @@ async def cancel_order(
     body: CancelIn | None = None,
 ) -> Response:
     """At once while it is not paid; a paid one is `cancelling` (`202`) until its stock is released or a parcel has
-    left. What was paid goes back."""
-    order = await use_cases.cancel(tx, order_id, body.reason if body else None, who)
-    return _written(await reading.show(tx, order_id, None), 202 if order.status is Status.CANCELLING else 200)
+    left. What was paid goes back. The customer is told `reason`; what only staff should read belongs into `note`."""
+    body = body or CancelIn()
+    order = await use_cases.cancel(tx, order_id, body.reason, body.note, who)
+    shown = await reading.show(tx, order_id, None, for_staff=_is_staff(who))
+    return _written(shown, 202 if order.status is Status.CANCELLING else 200)
 
 
-def _summary(order: Order, first: listing.FirstLines) -> OrderSummary:
-    return OrderSummary.of(order, first.lines, first.count, first.parcels)
+def _summary(order: Order, first: listing.FirstLines, *, for_staff: bool) -> OrderSummary:
+    return OrderSummary.of(order, first.lines, first.count, first.parcels, for_staff=for_staff)
 
 
 def wait_of(prefer: str | None) -> int:
@@ -237,7 +241,12 @@ def wait_of(prefer: str | None) -> int:
 
 def _seen_by(who: Principal) -> UUID | None:
     """Whose orders they may see; None: everybody's."""
-    return None if who.may("orders:read:any") else who.user_id
+    return None if _is_staff(who) else who.user_id
+
+
+def _is_staff(who: Principal) -> bool:
+    """Whether they see what is not for customers: notes, and what an order waits for."""
+    return who.may("orders:read:any")
 
 
 def _written(shown: Shown, status: int = 200) -> Response:
@@ -265,7 +274,7 @@ async def _changed(
     ) as waiter:
         while True:
             async with runtime.database.hot() as connection:
-                shown = await reading.show(connection, order_id, owner)
+                shown = await reading.show(connection, order_id, owner, for_staff=owner is None)
             if not is_known(if_none_match, shown.tag):
                 return shown, True
             with waiting(request) as may_wait:

@@ -306,8 +306,12 @@ class OrderLine(Base, table=True):
     unit_price: int = Field(sa_type=BigInteger)
 
 
+NOTE = "note"
+"""The member of a history entry's `details` with what staff have noted: shown to staff alone, and never published."""
+
+
 class HistoryEntry(Base, table=True):
-    """One step of an order: what, when, by whom and why. `version` is the order's after it."""
+    """One step of an order: what, when, by whom and why (for the customer). `version` is the order's after it."""
 
     __tablename__ = "order_history"
 

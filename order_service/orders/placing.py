@@ -3,8 +3,10 @@
 import math
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
+from contracts.address import Address
 from contracts.events import inventory_deduction as requests
 from contracts.events import order_notification as steps
 from contracts.events.base import Event
@@ -173,7 +175,7 @@ def _make(
         currency=priced.currency,
         total=priced.total,
         pay_by=now + (settings.pay_within if trusted else settings.pay_within_unconfirmed),
-        ship_to=wanted.ship_to.model_dump(),
+        ship_to=Address.model_validate(wanted.ship_to, from_attributes=True),
         created_at=now,
         lines=priced.lines,
         actor=Actor.CUSTOMER if user_id == who.user_id else Actor.STAFF,
@@ -200,22 +202,36 @@ def _lines(wanted: OrderIn, found: Found) -> list[LineIn]:
 
 
 def _events(order: NewOrder, settings: Settings) -> list[Event]:
-    """The first two of the order's versions; nested bodies as dicts, so that each event is validated in one go."""
+    """The first two of the order's versions. Nested bodies are dicts, so that each event is validated in one go; the
+    second event takes the lines of the first, which need no second validation."""
+    named, others = order.lines[: steps.NAMED_LINES], order.lines[steps.NAMED_LINES :]
+    lines: list[dict[str, Any]] = [
+        {
+            "product_id": line.product_id,
+            "quantity": line.quantity,
+            "unit_price": line.unit_price,
+            "sku": line.sku,
+            "name": line.name,
+        }
+        for line in named
+    ]
+    if others:
+        lines += [
+            {"product_id": line.product_id, "quantity": line.quantity, "unit_price": line.unit_price} for line in others
+        ]
     placed = steps.OrderPlaced(
         order_id=order.id,
         version=1,
         number=str(order.number),
         user_id=order.user_id,
         total={"amount": order.total, "currency": order.currency},
-        lines=[
-            {"product_id": line.product_id, "quantity": line.quantity, "unit_price": line.unit_price}
-            for line in order.lines
-        ],
+        lines=lines,
+        ship_to=order.ship_to,
     )
     reserve = requests.ReservationRequested(
         order_id=order.id,
         version=2,
-        lines=[{"product_id": line.product_id, "quantity": line.quantity} for line in order.lines],
+        lines=placed.lines,
         reserved_until=order.pay_by + settings.reserved_beyond,
     )
     return [placed, reserve]

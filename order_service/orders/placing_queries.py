@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 from uuid import UUID
 
+from contracts.address import Address
 from contracts.events.base import Event
 from order_service.catalogue.models import Price, Product
 from order_service.orders.limits import UnpaidLimits, largest
@@ -172,7 +173,7 @@ class NewOrder:
     currency: str
     total: int
     pay_by: datetime
-    ship_to: dict[str, Any]
+    ship_to: Address
     created_at: datetime
     lines: Sequence[PricedLine]
     actor: str
@@ -205,7 +206,7 @@ async def place(
         PLACE if cart is None else PLACE_CART,
         *(new.actor_id, key.operation, key.value, key.body_hash, body, location),
         *(new.id, new.number, new.user_id, new.currency, new.total, new.pay_by),
-        *(json.dumps(new.ship_to), new.created_at, new.version),
+        *(new.ship_to.model_dump_json(), new.created_at, new.version),
         [line.product_id for line in lines],
         [line.sku for line in lines],
         [line.name for line in lines],

@@ -15,9 +15,12 @@ from service_kit.database import HotConn, HotTx
 from service_kit.database.signals import signal
 from service_kit.messaging import outbox
 
+# Whether a payment token came with the order is asked only where it is told: when a pending order's stock is decided.
+# By the token's key, and not by EXISTS, which may read all of the table.
 LOCK = """
 SELECT id, number, user_id, status, currency, total, captured, refunded, refunding, pay_by, ship_to, version,
-       status_since, delivered_at, client_address
+       status_since, delivered_at, client_address,
+       status = 'pending' AND (SELECT true FROM payment_tokens WHERE order_id = orders.id) IS TRUE AS pays_by_token
 FROM orders WHERE id = ANY($1::uuid[]) ORDER BY id FOR UPDATE
 """
 SHIPMENTS = """
@@ -275,4 +278,5 @@ def _state(row: Any) -> OrderState:
         status_since=row["status_since"],
         delivered_at=row["delivered_at"],
         client_address=row["client_address"],
+        pays_by_token=row["pays_by_token"],
     )

@@ -51,7 +51,7 @@ json_build_object(
     'ship_to', '{_NO_ADDRESS}'::jsonb || o.ship_to,
     'pay_by', to_char(o.pay_by AT TIME ZONE 'UTC', {_TIME}),
     'created_at', to_char(o.created_at AT TIME ZONE 'UTC', {_TIME}),
-    'standing_still', o.standing_still, 'version', o.version, 'parcels', {PARCELS}
+    'standing_still', CASE WHEN $3 THEN o.standing_still END, 'version', o.version, 'parcels', {PARCELS}
 )::text
 """
 SHOW = f"""
@@ -70,10 +70,11 @@ class Shown(NamedTuple):
     tag: str
 
 
-async def show(session: HotConn | HotTx, order_id: UUID, owner: UUID | None) -> Shown:
-    """Hot: the whole answer from one statement (benchmark: read an order). `owner` None: anybody's. Raises: NotFound.
+async def show(session: HotConn | HotTx, order_id: UUID, owner: UUID | None, *, for_staff: bool) -> Shown:
+    """Hot: the whole answer from one statement (benchmark: read an order). `owner` None: anybody's. `for_staff`: with
+    what it waits for, which is not for customers. Raises: NotFound.
 
     Within a transaction it is the order as that has changed it.
     """
-    row = await session.fetchrow(SHOW, order_id, owner)
+    row = await session.fetchrow(SHOW, order_id, owner, for_staff)
     return Shown(*row) if row else not_found(Order, order_id)

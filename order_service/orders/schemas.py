@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from contracts.address import Address
 from contracts.money import Money
-from order_service.orders.models import HistoryEntry
+from order_service.orders.models import NOTE, HistoryEntry
 from service_kit.addresses import PostalAddress
 from service_kit.database.summaries import SUMMARY_LINES
 from service_kit.iso_codes import Currency
@@ -87,7 +87,10 @@ class ShipToIn(RequestBody):
 
 
 class CancelIn(RequestBody):
-    reason: str | None = Field(default=None, max_length=500)
+    """The customer reads `reason`: in the e-mail, in the order's history and with the refund."""
+
+    reason: str | None = Field(default=None, max_length=500, description="for the customer")
+    note: str | None = Field(default=None, max_length=500, description="staff: for staff alone")
 
 
 class LineOut(BaseModel):
@@ -126,12 +129,20 @@ class OrderOut(BaseModel):
     ship_to: Address
     pay_by: datetime
     created_at: datetime
-    standing_still: str | None = Field(default=None, description="why it does, if it waits for a machine for too long")
+    standing_still: str | None = Field(default=None, description="staff: why, if it waits for a machine for too long")
     version: int
     parcels: list[ParcelOut] = Field(description="one from each warehouse that sends something of it, once it is paid")
 
     @classmethod
-    def of(cls, order: Any, lines: Sequence[Any], line_count: int | None = None, parcels: Sequence[Any] = ()) -> Self:
+    def of(
+        cls,
+        order: Any,
+        lines: Sequence[Any],
+        line_count: int | None = None,
+        parcels: Sequence[Any] = (),
+        *,
+        for_staff: bool = False,
+    ) -> Self:
         """Of anything that has an order's attributes, and things that have a line's: validated in one go.
 
         `line_count` where `lines` are not all.
@@ -149,7 +160,7 @@ class OrderOut(BaseModel):
             ship_to=order.ship_to,
             pay_by=order.pay_by,
             created_at=order.created_at,
-            standing_still=order.standing_still,
+            standing_still=order.standing_still if for_staff else None,
             version=order.version,
             parcels=[ParcelOut.model_validate(parcel, from_attributes=True) for parcel in parcels],
         )
@@ -173,11 +184,15 @@ class HistoryOut(BaseModel):
     actor: str
     actor_id: UUID | None
     reason: str | None
+    note: str | None = Field(description="what staff have noted; only staff see it")
     details: dict[str, Any] | None
 
     @classmethod
-    def of(cls, entry: HistoryEntry) -> "HistoryOut":
-        return cls.model_validate(entry, from_attributes=True)
+    def of(cls, entry: HistoryEntry, *, for_staff: bool) -> "HistoryOut":
+        details = dict(entry.details or {})
+        note = details.pop(NOTE, None)
+        shown = entry.model_dump(exclude={"details"})
+        return cls(**shown, note=note if for_staff else None, details=details or None)
 
 
 def _line(line: Any, currency: str) -> dict[str, Any]:

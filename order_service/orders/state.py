@@ -93,6 +93,8 @@ class OrderState:
     refunding: int = 0
     delivered_at: datetime | None = None
     client_address: str | None = None
+    pays_by_token: bool = False
+    """Whether it is charged by itself once its stock is reserved; known of pending orders only."""
     shipments: dict[UUID, Shipment] = field(default_factory=dict)
     seen_shipments: set[UUID] = field(default_factory=set)
     """Those that changed since the order was loaded."""
@@ -120,7 +122,7 @@ class OrderState:
         if after is Status.DELIVERED and before is not after:
             self.delivered_at = cause.at
         if rule.refund:
-            self.to_refund = cause.reason or str(trigger)
+            self.to_refund = cause.reason or f"the order is {after}"
         if trigger is Trigger.RELEASE_REFUSED and before is Status.CANCELLING and self.is_given_back:
             self._move_if_ruled(Trigger.REFUND_STANDS, cause)
         self.follow(cause)
@@ -129,6 +131,11 @@ class OrderState:
     def kept(self) -> int:
         """What pays for the order: money on its way back doesn't."""
         return self.captured - self.refunded - self.refunding
+
+    @property
+    def pays_by_itself(self) -> bool:
+        """Nothing is asked of the customer: it is free, is paid for already, or a token came with it."""
+        return self.pays_by_token or self.kept >= self.total
 
     @property
     def is_given_back(self) -> bool:

@@ -9,7 +9,7 @@ from uuid import UUID
 import structlog
 
 from order_service.orders import announcements, queries
-from order_service.orders.models import BEFORE_PAID, UNWANTED, Actor, Order, Status, Trigger
+from order_service.orders.models import BEFORE_PAID, NOTE, UNWANTED, Actor, Order, Status, Trigger
 from order_service.orders.parcels import pieces_of
 from order_service.orders.state import Cause, OrderState, Shipment
 from order_service.payments import refunds
@@ -17,10 +17,11 @@ from order_service.returns import queries as returns
 from service_kit.clock import utcnow
 from service_kit.database import HotTx
 from service_kit.http.etag import Expected
-from service_kit.problems import not_found
+from service_kit.problems import Forbidden, not_found
 from service_kit.security import Principal, standing
 
 log = structlog.get_logger(__name__)
+CANCEL_ANY = "orders:cancel:any"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +33,14 @@ class Step:
     cause: Cause
 
 
-async def cancel(tx: HotTx, order_id: UUID, reason: str | None, who: Principal) -> OrderState:
-    """Ends it, or asks inventory whether it still can be ended. Raises: TransitionRefused, NotFound."""
-    order = await _locked(tx, order_id, who, "orders:cancel:any")
-    order.move(Trigger.CANCEL, Cause(utcnow(), _actor(order, who), who.user_id, reason))
+async def cancel(tx: HotTx, order_id: UUID, reason: str | None, note: str | None, who: Principal) -> OrderState:
+    """Ends it, or asks inventory whether it still can be ended. The customer reads `reason`, only staff read `note`.
+    Raises: TransitionRefused, NotFound, Forbidden."""
+    if note and not who.may(CANCEL_ANY):
+        raise Forbidden(permission=CANCEL_ANY)
+    order = await _locked(tx, order_id, who, CANCEL_ANY)
+    details = {NOTE: note} if note else None
+    order.move(Trigger.CANCEL, Cause(utcnow(), _actor(order, who), who.user_id, reason, details=details))
     await save(tx, [order])
     return order
 

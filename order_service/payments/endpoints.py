@@ -1,5 +1,7 @@
 """Payments and refunds over HTTP, and the door that the gateway's webhooks knock at."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Annotated
 from uuid import UUID
 
@@ -42,6 +44,7 @@ from service_kit.runtime import Runtime
 from service_kit.security import PUBLIC, Principal, Requires, still_may
 
 router = Router(tags=["payments"])
+refund_router = Router(tags=["refunds"])
 
 
 async def runtime_of(request: Request) -> Runtime:  # async: FastAPI runs the others in threads
@@ -93,14 +96,14 @@ def _written(payment: Payment) -> tuple[bytes, str]:
     return PaymentOut.of(payment).model_dump_json().encode(), f"/payments/{payment.id}"
 
 
-@router.get("/orders/{order_id}/payments", summary="An order's payments", responses=problems(NotFound))
+@router.get("/orders/{order_id}/payments", summary="List the payments of an order", responses=problems(NotFound))
 async def list_of_order(order_id: UUID, page: Paged, tx: Tx, who: Reader) -> Page[PaymentOut]:
     """The first one first."""
     await listing.find(tx, order_id, _seen_by(who))
     return page.of(await queries.payments_of_order(tx, page.position, order_id), PaymentOut.of)
 
 
-@router.get("/payments", summary="All payments")
+@router.get("/payments", summary="List payments")
 async def list_all(
     page: Paged,
     tx: Tx,
@@ -116,14 +119,15 @@ async def list_all(
     return page.of(found, PaymentOut.of)
 
 
-@router.get("/payments/{payment_id}", summary="One payment", responses=problems(NotFound))
+@router.get("/payments/{payment_id}", summary="Get a payment", responses=problems(NotFound))
 async def read(payment_id: UUID, tx: Tx, who: Reader) -> PaymentOut:
+    """What has become of it, as this service knows it. A failed one has a code as `failure_reason`."""
     return PaymentOut.of(await _payment(tx, payment_id, who))
 
 
 @router.post(
     "/payments/{payment_id}/verify",
-    summary="Ask the gateway what became of a payment",
+    summary="Verify a payment with the gateway",
     responses=problems(NotFound, Unavailable),
 )
 async def verify(payment_id: UUID, who: Payer, runtime: UseRuntime, request: Request) -> PaymentOut:
@@ -136,7 +140,7 @@ async def verify(payment_id: UUID, who: Payer, runtime: UseRuntime, request: Req
     "POST",
     "/payments/webhooks/{gateway}",
     status_code=204,
-    summary="A gateway tells what became of a charge or a refund",
+    summary="Receive a webhook of the payment gateway",
     openapi_extra=PUBLIC | SCHEMA_OF_OTHERS,
     responses=problems(WebhookSignatureWrong, InvalidRequest, NotFound),
 )
@@ -156,12 +160,11 @@ async def hear(
     return Response(status_code=204)
 
 
-@router.post(
+@refund_router.post(
     "/payments/{payment_id}/refunds",
     status_code=202,
     response_model=RefundOut,
-    tags=["refunds"],
-    summary="Give a payment's money back",
+    summary="Refund a payment",
     responses=problems(NotFound, NothingToRefund, RefundTooHigh, IdempotencyKeyMissing, IdempotencyKeyReused),
 )
 async def refund(
@@ -178,36 +181,38 @@ async def refund(
     """
     if kept := await idempotency.claim(tx, who.user_id, key):
         return kept.response()
-    made = await refund_requests.request(tx, payment_id, body.amount, body.reason, who.user_id)
-    content, location = RefundOut.of(made).model_dump_json().encode(), f"/refunds/{made.id}"
+    made = await refund_requests.request(tx, payment_id, body.amount, body.reason, body.note, who.user_id)
+    content, location = RefundOut.of(made, for_staff=True).model_dump_json().encode(), f"/refunds/{made.id}"
     await idempotency.keep(tx, who.user_id, key, 202, content, location)
     return Response(content, 202, {"Location": location}, media_type="application/json")
 
 
-@router.get(
-    "/payments/{payment_id}/refunds", tags=["refunds"], summary="A payment's refunds", responses=problems(NotFound)
+@refund_router.get(
+    "/payments/{payment_id}/refunds", summary="List the refunds of a payment", responses=problems(NotFound)
 )
 async def list_refunds_of_payment(payment_id: UUID, page: Paged, tx: Tx, who: Reader) -> Page[RefundOut]:
     """The first one first."""
     payment = await _payment(tx, payment_id, who)
-    return page.of(await queries.refunds_of_payment(tx, page.position, payment.id), RefundOut.of)
+    return page.of(await queries.refunds_of_payment(tx, page.position, payment.id), _shown_to(who))
 
 
-@router.get("/refunds", tags=["refunds"], summary="All refunds")
+@refund_router.get("/refunds", summary="List refunds")
 async def list_refunds(
     page: Paged,
     tx: Tx,
-    _: Annotated[Principal, Requires(Permission.PAYMENTS_READ_ANY)],
+    who: Annotated[Principal, Requires(Permission.PAYMENTS_READ_ANY)],
     status: Annotated[RefundState | None, Query(description="only these; `failed` ones wait for a person")] = None,
     order_id: Annotated[UUID | None, Query(description="only this order's")] = None,
 ) -> Page[RefundOut]:
     """The latest first."""
-    return page.of(await queries.list_refunds(tx, page.position, status=status, order_id=order_id), RefundOut.of)
+    return page.of(await queries.list_refunds(tx, page.position, status=status, order_id=order_id), _shown_to(who))
 
 
-@router.get("/refunds/{refund_id}", tags=["refunds"], summary="One refund", responses=problems(NotFound))
+@refund_router.get("/refunds/{refund_id}", summary="Get a refund", responses=problems(NotFound))
 async def read_refund(refund_id: UUID, tx: Tx, who: Reader) -> RefundOut:
-    return RefundOut.of(await queries.find_refund(tx, refund_id, _seen_by(who)) or not_found(Refund, refund_id))
+    """What has become of it, as this service knows it."""
+    found = await queries.find_refund(tx, refund_id, _seen_by(who)) or not_found(Refund, refund_id)
+    return _shown_to(who)(found)
 
 
 async def _paid_by(request: Request, who: Principal) -> UUID | None:
@@ -216,6 +221,11 @@ async def _paid_by(request: Request, who: Principal) -> UUID | None:
         return who.user_id
     await still_may(request, who, [Permission.PAYMENTS_WRITE_ANY])
     return None
+
+
+def _shown_to(who: Principal) -> Callable[[Refund], RefundOut]:
+    """Refunds as they may see them: what staff have noted is for staff alone."""
+    return partial(RefundOut.of, for_staff=_seen_by(who) is None)
 
 
 def _seen_by(who: Principal) -> UUID | None:

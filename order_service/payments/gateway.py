@@ -218,7 +218,7 @@ class Gateway:
 
     def _read(self, kind: type[Answer], status: int, body: bytes) -> Answer | Refused | NoAnswer:
         if status in REFUSALS:
-            return Refused(_reason(status, body))
+            return Refused(refusal_code(status, body))
         if status in TURNED_AWAY:
             log.error("gateway_turned_away", gateway=self.name, status=status, body=_shown(body))
             return NoAnswer.UNREACHABLE
@@ -241,7 +241,7 @@ def _shown(body: bytes) -> str:
     return body[:500].decode(errors="replace")
 
 
-def _reason(status: int, body: bytes) -> str:
+def refusal_code(status: int, body: bytes) -> str:
     """A problem's stable type where the gateway sends one (`refund-above-charge`), else its status."""
     try:
         kind = str(json.loads(body)["type"])

@@ -150,6 +150,7 @@ class Refund(Base, table=True):
     created_at: datetime = Field(default_factory=utcnow)
     settled_at: datetime | None = None
     return_id: UUID | None = Field(default=None, description="of the goods that it gives the price back of")
+    note: str | None = Field(default=None, description="for staff alone; `reason` is for the customer")
 
     @property
     def gateway_key(self) -> str:

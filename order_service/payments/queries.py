@@ -108,13 +108,13 @@ WITH refund AS (
     INSERT INTO refunds ({REFUND_COLUMNS})
     SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::bigint[], $5::text[], $6::text[], $7::text[],
                          $8::uuid[], $9::text[], $10::text[], $11::text[], $12::int[], $13::timestamptz[],
-                         $14::timestamptz[], $15::timestamptz[], $16::uuid[])
+                         $14::timestamptz[], $15::timestamptz[], $16::uuid[], $17::text[])
 ), payment AS (
-    UPDATE payments p SET version = v.version FROM unnest($17::uuid[], $18::int[]) AS v (id, version) WHERE p.id = v.id
+    UPDATE payments p SET version = v.version FROM unnest($18::uuid[], $19::int[]) AS v (id, version) WHERE p.id = v.id
 ), booked AS (
-    UPDATE orders SET refunding = $20 WHERE id = $19
+    UPDATE orders SET refunding = $21 WHERE id = $20
 )
-INSERT INTO outbox ({outbox.INSERT_COLUMNS}) SELECT * FROM {outbox.unnest(21)}
+INSERT INTO outbox ({outbox.INSERT_COLUMNS}) SELECT * FROM {outbox.unnest(22)}
 """
 
 _SAVE_REFUND = f"""

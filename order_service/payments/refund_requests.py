@@ -13,7 +13,9 @@ from service_kit.database import HotTx
 from service_kit.problems import not_found
 
 
-async def request(tx: HotTx, payment_id: UUID, amount: int | None, reason: str | None, requested_by: UUID) -> Refund:
+async def request(
+    tx: HotTx, payment_id: UUID, amount: int | None, reason: str | None, note: str | None, requested_by: UUID
+) -> Refund:
     """Of one payment, in part or (None) all that is left. Raises: NotFound, NothingToRefund, RefundTooHigh.
 
     What follows for the order follows at once, and not when the money has arrived: a parcel that left in between would
@@ -29,7 +31,7 @@ async def request(tx: HotTx, payment_id: UUID, amount: int | None, reason: str |
     if amount is not None and amount > left:
         raise RefundTooHigh(wanted=amount, left=left)
     was_given_back = order.is_given_back
-    (refund,) = await refunds.insert(tx, order, [(payment, amount or left)], reason, requested_by)
+    (refund,) = await refunds.insert(tx, order, [(payment, amount or left)], reason, requested_by, note=note)
     order.money_moved(was_given_back, Cause(utcnow(), Actor.STAFF, requested_by, "refunded in full"))
     await order_use_cases.save(tx, [order])
     return refund

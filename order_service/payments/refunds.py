@@ -51,8 +51,10 @@ async def insert(
     reason: str | None,
     requested_by: UUID | None,
     return_id: UUID | None = None,
+    note: str | None = None,
 ) -> list[Refund]:
-    """Asks for so much of each payment, and says so. The order's row is held."""
+    """Asks for so much of each payment, and says so. The customer reads `reason`, only staff read `note`. The order's
+    row is held."""
     refunds, told = [], []
     for payment, part in parts:
         refund = Refund(
@@ -64,6 +66,7 @@ async def insert(
             requested_by=requested_by,
             gateway=payment.gateway,
             return_id=return_id,
+            note=note,
         )
         payment.version += 1
         order.refunding += part * (payment.currency == order.currency)

@@ -25,7 +25,7 @@ class PaymentOut(BaseModel):
     amount: Money
     gateway: str = Field(examples=["sandbox"])
     gateway_charge_id: str | None
-    failure_reason: str | None
+    failure_reason: str | None = Field(description="a code, the gateway's where it has one: `card_declined`")
     created_at: datetime
     settled_at: datetime | None
 
@@ -51,7 +51,8 @@ class RefundIn(RequestBody):
     amount: Annotated[int, Field(gt=0, le=10**12)] | None = Field(
         default=None, description="in the minor unit of the payment's currency; absent: all that is left"
     )
-    reason: str | None = Field(default=None, max_length=500)
+    reason: str | None = Field(default=None, max_length=500, description="for the customer")
+    note: str | None = Field(default=None, max_length=500, description="for staff alone")
 
 
 class RefundOut(BaseModel):
@@ -61,14 +62,15 @@ class RefundOut(BaseModel):
     status: RefundState
     amount: Money
     reason: str | None
+    note: str | None = Field(description="what staff have noted; only staff see it")
     requested_by: UUID | None = Field(description="null: by itself, for a return or since no order wanted the money")
     return_id: UUID | None = Field(description="of the return whose goods it gives the price back of")
-    failure_reason: str | None
+    failure_reason: str | None = Field(description="a code, the gateway's where it has one: `refund-above-charge`")
     created_at: datetime
     settled_at: datetime | None
 
     @classmethod
-    def of(cls, refund: Refund) -> Self:
+    def of(cls, refund: Refund, *, for_staff: bool) -> Self:
         return cls(
             id=refund.id,
             payment_id=refund.payment_id,
@@ -76,6 +78,7 @@ class RefundOut(BaseModel):
             status=RefundState(refund.status),
             amount=Money(amount=refund.amount, currency=refund.currency),
             reason=refund.reason,
+            note=refund.note if for_staff else None,
             requested_by=refund.requested_by,
             return_id=refund.return_id,
             failure_reason=refund.failure_reason,

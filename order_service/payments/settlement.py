@@ -30,6 +30,8 @@ from service_kit.telemetry.tracing import current_traceparent
 log = structlog.get_logger(__name__)
 
 STATES = {"pending": PaymentState.PENDING, "succeeded": PaymentState.SUCCEEDED, "declined": PaymentState.FAILED}
+DECLINED = "declined"
+"""Why a payment failed where its gateway gives no code of its own."""
 REFUND_STATES = {
     "pending": RefundState.REQUESTED,
     "succeeded": RefundState.SUCCEEDED,
@@ -137,7 +139,7 @@ def _told(order: OrderState, payment: Payment) -> events.PaymentSucceeded | even
     }
     if payment.status == PaymentState.SUCCEEDED:
         return events.PaymentSucceeded(**common)
-    return events.PaymentFailed(**common, reason=payment.failure_reason or "declined")
+    return events.PaymentFailed(**common, reason=payment.failure_reason or DECLINED)
 
 
 def charge_report(payment: Payment, answer: Charge | Refused) -> ChargeReport:

@@ -18,10 +18,11 @@ WHERE user_id = $1 AND product_id > $2 ORDER BY product_id LIMIT $3
 ORDERS = """
 SELECT o.id, (to_jsonb(o) || jsonb_build_object(
     'lines', (SELECT jsonb_agg(to_jsonb(l) ORDER BY l.position) FROM order_lines l WHERE l.order_id = o.id),
-    'history', (SELECT jsonb_agg(to_jsonb(h) ORDER BY h.version) FROM order_history h WHERE h.order_id = o.id),
+    'history', (SELECT jsonb_agg(to_jsonb(h) #- '{details,note}' ORDER BY h.version)
+                FROM order_history h WHERE h.order_id = o.id),
     'shipments', (SELECT jsonb_agg(to_jsonb(s) ORDER BY s.id) FROM order_shipments s WHERE s.order_id = o.id),
     'payments', (SELECT jsonb_agg(to_jsonb(p) ORDER BY p.id) FROM payments p WHERE p.order_id = o.id),
-    'refunds', (SELECT jsonb_agg(to_jsonb(r) ORDER BY r.id) FROM refunds r WHERE r.order_id = o.id),
+    'refunds', (SELECT jsonb_agg(to_jsonb(r) - 'note' ORDER BY r.id) FROM refunds r WHERE r.order_id = o.id),
     'returns', (SELECT jsonb_agg(to_jsonb(b) ORDER BY b.id) FROM returns b WHERE b.order_id = o.id)
 ))::text
 FROM orders o WHERE o.user_id = $1 AND o.id > $2 ORDER BY o.id LIMIT $3
@@ -47,6 +48,14 @@ UPDATE order_history AS h SET reason = NULL FROM orders AS o
 WHERE o.user_id = ANY($1::uuid[]) AND h.order_id = o.id AND h.reason IS NOT NULL
   AND (h.actor = 'customer' OR h.trigger = 'return.refused')
 """
+FORGET_NOTES = """
+UPDATE order_history AS h SET details = nullif(h.details - 'note', '{}') FROM orders AS o
+WHERE o.user_id = ANY($1::uuid[]) AND h.order_id = o.id AND h.details ? 'note'
+"""
+FORGET_REFUNDS = """
+UPDATE refunds AS r SET reason = NULL, note = NULL FROM orders AS o
+WHERE o.user_id = ANY($1::uuid[]) AND r.order_id = o.id AND (r.reason IS NOT NULL OR r.note IS NOT NULL)
+"""
 FORGET_RETURNS = """
 UPDATE returns SET reason = NULL, refusal = NULL
 WHERE user_id = ANY($1::uuid[]) AND (reason IS NOT NULL OR refusal IS NOT NULL)
@@ -66,6 +75,10 @@ FORGET_EVENTS = """
 DELETE FROM outbox WHERE published_at IS NOT NULL
   AND subject IN (SELECT id::text FROM orders WHERE user_id = ANY($1::uuid[]))
 """
+FORGET_WORDS_AND_ANSWERS = (
+    FORGET_REASONS, FORGET_NOTES, FORGET_REFUNDS, FORGET_RETURNS, FORGET_ADDRESSES_OF_PAYERS, FORGET_ANSWERS,
+    FORGET_ANSWERS_TO_STAFF,
+)  # fmt: skip
 
 
 async def lock_unpaid(tx: HotTx, user_ids: Collection[UUID]) -> list[UUID]:
@@ -76,8 +89,7 @@ async def lock_unpaid(tx: HotTx, user_ids: Collection[UUID]) -> list[UUID]:
 async def forget(tx: HotTx, user_ids: Collection[UUID]) -> None:
     """Takes the person out of their orders, but for those that may still be paid."""
     await tx.execute(FORGET_SHIP_TO, list(user_ids), list(BEFORE_PAID))
-    statements = (FORGET_REASONS, FORGET_RETURNS, FORGET_ADDRESSES_OF_PAYERS, FORGET_ANSWERS, FORGET_ANSWERS_TO_STAFF)
-    for statement in statements:
+    for statement in FORGET_WORDS_AND_ANSWERS:
         await tx.execute(statement, list(user_ids))
 
 

@@ -40,7 +40,7 @@ Decider = Annotated[Principal, Requires(Permission.RETURNS_DECIDE_ANY)]
     "/orders/{order_id}/returns",
     status_code=201,
     response_model=ReturnOut,
-    summary="Ask to give goods back",
+    summary="Request a return",
     responses=problems(
         NotFound,
         TransitionRefused,
@@ -66,14 +66,14 @@ async def ask(order_id: UUID, body: ReturnIn, who: Asker, key: IdempotencyKey, t
     return Response(content, 201, {"Location": location}, media_type="application/json")
 
 
-@router.get("/orders/{order_id}/returns", summary="An order's returns", responses=problems(NotFound))
+@router.get("/orders/{order_id}/returns", summary="List the returns of an order", responses=problems(NotFound))
 async def list_of_order(order_id: UUID, page: Paged, tx: Tx, who: Reader) -> Page[ReturnSummary]:
     """The first one first. Of each its first five lines, and how many it has."""
     await listing.find(tx, order_id, _seen_by(who))
     return await _page(tx, page, await queries.of_order(tx, page.position, order_id))
 
 
-@router.get("/returns", summary="All returns")
+@router.get("/returns", summary="List returns")
 async def list_all(
     page: Paged,
     tx: Tx,
@@ -85,30 +85,30 @@ async def list_all(
     return await _page(tx, page, await queries.search(tx, page.position, status=status, user_id=user_id))
 
 
-@router.get("/returns/{return_id}", summary="One return", responses=problems(NotFound))
+@router.get("/returns/{return_id}", summary="Get a return", responses=problems(NotFound))
 async def read(return_id: UUID, tx: Tx, who: Reader) -> ReturnOut:
     """With what came of it, and what goes back for that."""
     return ReturnOut.of(await queries.find(tx, return_id, _seen_by(who)) or not_found(Return, return_id))
 
 
-@router.post("/returns/{return_id}/approve", summary="Take goods back", responses=problems(NotFound, ReturnDecided))
+@router.post("/returns/{return_id}/approve", summary="Approve a return", responses=problems(NotFound, ReturnDecided))
 async def approve(return_id: UUID, tx: HotTx, who: Decider) -> ReturnOut:
     """The customer is told to send them, and the warehouses to expect them."""
     return ReturnOut.of(await use_cases.decide(tx, return_id, ReturnStatus.APPROVED, who, owner=None))
 
 
-@router.post(
-    "/returns/{return_id}/refuse", summary="Don't take goods back", responses=problems(NotFound, ReturnDecided)
-)
+@router.post("/returns/{return_id}/refuse", summary="Refuse a return", responses=problems(NotFound, ReturnDecided))
 async def refuse(return_id: UUID, body: RefusalIn, tx: HotTx, who: Decider) -> ReturnOut:
     """The customer is told why, and may ask again while the return window lasts."""
-    found = await use_cases.decide(tx, return_id, ReturnStatus.REFUSED, who, owner=None, refusal=body.reason)
+    found = await use_cases.decide(
+        tx, return_id, ReturnStatus.REFUSED, who, owner=None, refusal=body.reason, note=body.note
+    )
     return ReturnOut.of(found)
 
 
 @router.post(
     "/returns/{return_id}/withdraw",
-    summary="Keep the goods after all",
+    summary="Withdraw a return",
     responses=problems(NotFound, ReturnDecided),
 )
 async def withdraw(return_id: UUID, tx: HotTx, who: Asker) -> ReturnOut:

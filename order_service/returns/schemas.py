@@ -46,7 +46,8 @@ class ReturnIn(RequestBody):
 class RefusalIn(RequestBody):
     model_config = ConfigDict(json_schema_extra={"example": {"reason": "worn"}})
 
-    reason: Reason = Field(description="which the customer is told")
+    reason: Reason = Field(description="for the customer")
+    note: Reason | None = Field(default=None, description="for staff alone, in the order's history")
 
 
 class ReturnLineOut(BaseModel):

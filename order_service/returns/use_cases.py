@@ -11,7 +11,7 @@ import structlog
 from contracts.permissions import Permission
 from order_service.orders import queries as orders
 from order_service.orders import use_cases as order_use_cases
-from order_service.orders.models import Actor, Order, Trigger
+from order_service.orders.models import NOTE, Actor, Order, Trigger
 from order_service.orders.state import Cause, OrderState
 from order_service.payments import refunds
 from order_service.returns import queries
@@ -66,15 +66,23 @@ async def ask(
 
 
 async def decide(
-    tx: HotTx, return_id: UUID, status: ReturnStatus, who: Principal, *, owner: UUID | None, refusal: str | None = None
+    tx: HotTx,
+    return_id: UUID,
+    status: ReturnStatus,
+    who: Principal,
+    *,
+    owner: UUID | None,
+    refusal: str | None = None,
+    note: str | None = None,
 ) -> Return:
-    """Staff approve or refuse, or the customer (`owner`) withdraws. Raises: NotFound, ReturnDecided."""
+    """Staff approve or refuse, or the customer (`owner`) withdraws. The customer reads `refusal`, only staff read
+    `note`. Raises: NotFound, ReturnDecided."""
     order_id = await queries.order_of(tx, return_id, owner) or not_found(Return, return_id)
     order = await orders.lock(tx, order_id) or not_found(Return, return_id)
     found = (await queries.by_ids(tx, [return_id]))[return_id]
     found.decide(status, who.user_id, utcnow(), refusal)
     trigger, actor = DECISIONS[status]
-    order.move(trigger, _cause(found, actor, who.user_id, refusal))
+    order.move(trigger, _cause(found, actor, who.user_id, refusal, note=note))
     await queries.save(tx, found)
     await order_use_cases.save(tx, [order])
     return found
@@ -112,7 +120,12 @@ async def _give_back(tx: HotTx, order: OrderState, found: Return, traceparent: s
 
 
 def _cause(
-    of: Return, actor: Actor, actor_id: UUID | None, reason: str | None, traceparent: str | None = None
+    of: Return,
+    actor: Actor,
+    actor_id: UUID | None,
+    reason: str | None,
+    traceparent: str | None = None,
+    note: str | None = None,
 ) -> Cause:
-    details: dict[str, Any] = {"return_id": str(of.id)}
+    details: dict[str, Any] = {"return_id": str(of.id), **({NOTE: note} if note else {})}
     return Cause(utcnow(), actor, actor_id, reason, context=of, traceparent=traceparent, details=details)

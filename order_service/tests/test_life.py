@@ -46,6 +46,19 @@ async def test_the_fulfilment_says_where_to(shop: Shop) -> None:
     assert [line.quantity for line in wanted.lines] == [2]
 
 
+async def test_whether_the_customer_has_to_pay_is_said(shop: Shop) -> None:
+    """Not for what is free, paid for already, or charged with the token that came along."""
+    by_hand = await shop.accepted()
+    by_token = await shop.accepted(payment_token="tok_ok")
+    free = UUID((await shop.place(await shop.product(0))).json()["id"])
+    await shop.accept(free)
+    early = await shop.placed()
+    await shop.capture(early, 2000)
+    await shop.accept(early)
+    said = {event.order_id: event.automatic_payment for event in await shop.served.events(steps.OrderAwaitingPayment)}
+    assert said == {by_hand: False, by_token: True, free: True, early: True}
+
+
 async def test_two_parcels(shop: Shop) -> None:
     order_id, first, second = await shop.paid(), uuid7(), uuid7()
     await shop.hear(shop.parcel(order_id, parcels.ShipmentDispatched, first, of=2))

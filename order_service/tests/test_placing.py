@@ -14,6 +14,28 @@ from order_service.tests.conftest import SHIP_TO, Shop, scheduled
 from service_kit.clock import utcnow
 
 
+async def test_what_was_ordered_and_where_it_goes_is_said(shop: Shop) -> None:
+    address = {**SHIP_TO, "company": "Engines Ltd", "line2": "2nd floor", "postal_code": "SW1Y 4JH"}
+    assert (await shop.place(await shop.product(sku="MUG-1", name="A mug"), ship_to=address)).status_code == 201
+    [placed] = await shop.served.events(steps.OrderPlaced)
+    assert placed.ship_to is not None
+    assert placed.ship_to.model_dump(exclude_none=True) == address
+    [line] = placed.lines
+    assert (line.sku, line.name, line.quantity, line.unit_price) == ("MUG-1", "A mug", 2, 1000)
+
+
+async def test_the_largest_order_fits_its_record_and_names_its_first_lines(shop: Shop) -> None:
+    name = "\U0001f382" * 200
+    product_id = await shop.product(1, sku="S" * 64, name=name)
+    lines = [{"product_id": str(product_id), "quantity": 1_000_000 - n} for n in range(2_000)]
+    answer = await shop.place(lines=lines)
+    assert answer.status_code == 201, answer.text
+    [placed] = await shop.served.events(steps.OrderPlaced)
+    assert [line.name for line in placed.lines] == [name] * 50 + [None] * 1_950
+    [reserve] = await shop.served.events(requests.ReservationRequested)
+    assert [line.quantity for line in reserve.lines] == [line["quantity"] for line in lines]
+
+
 async def test_an_order_is_placed_and_said(shop: Shop) -> None:
     product_id = await shop.product(1250, sku="MUG-1", name="A mug")
     answer = await shop.place(product_id)

@@ -262,7 +262,8 @@ def _told(books: Books) -> Found:
 
 
 def _mailed(books: Books) -> Found:
-    """One e-mail for each notification of a customer whose address is verified, and no other."""
+    """One e-mail for each notification of a customer whose address is verified, and no other: but nobody is asked by
+    mail to pay what pays by itself."""
     gone = _erased(books)
     forgotten = {record.id for record in books.records if record.key in gone}
     came = Counter(id.strip("<>").partition(".")[0] for id in books.mails)

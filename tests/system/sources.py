@@ -64,7 +64,8 @@ QUERIES: dict[str, tuple[str, str]] = {
     "letters": (
         "notification",
         """SELECT n.event_id, n.user_id, d.status, d.next_attempt_at > now() AS not_due FROM notifications n
-        LEFT JOIN deliveries d ON d.notification_id = n.id AND d.channel = 'email' WHERE n.told_at IS NOT NULL""",
+        LEFT JOIN deliveries d ON d.notification_id = n.id AND d.channel = 'email'
+        WHERE n.told_at IS NOT NULL AND (d.id IS NOT NULL OR NOT n.facts ? 'pays_by_itself')""",
     ),
 }
 SAID = "SELECT event_id, type, published_at IS NOT NULL AS published FROM outbox"

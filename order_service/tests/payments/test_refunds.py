@@ -7,6 +7,7 @@ from uuid import uuid4
 import pytest
 
 from contracts.events import order_notification, payment_status
+from contracts.events.users import UserErased
 from order_service.orders import queries as orders
 from order_service.payments import refunds
 from order_service.payments.gateway import Gateway, NoAnswer
@@ -37,6 +38,29 @@ async def test_partial_refunds_until_nothing_is_left(shop: Shop) -> None:
     assert sorted(r["amount"] for r in shop.gateway.refunds(order_id)) == [300, 700]
     seen = await shop.customer.get(f"/payments/{payment['id']}/refunds")
     assert [r["status"] for r in seen.json()["items"]] == ["succeeded", "succeeded"]
+
+
+async def test_the_customer_reads_the_reason_of_a_refund_and_staff_alone_its_note(shop: Shop) -> None:
+    order_id, payment = await shop.paid()
+    note = "known for chargebacks"
+    words = {"amount": 300, "reason": "it came late", "note": note}
+    headers = {"Idempotency-Key": str(uuid4())}
+    made = await shop.staff.post(f"/payments/{payment['id']}/refunds", json=words, headers=headers)
+    assert (made.json()["reason"], made.json()["note"]) == ("it came late", note)
+    paths = (f"/refunds/{made.json()['id']}", f"/payments/{payment['id']}/refunds")
+    for by, shown in ((shop.customer, None), (shop.staff, note)):
+        for path in paths:
+            found = (await by.get(path)).json()
+            (refund,) = found.get("items", [found])
+            assert (refund["reason"], refund["note"]) == ("it came late", shown)
+    assert (await shop.staff.get("/refunds")).json()["items"][0]["note"] == note
+    await shop.carry_out_refunds()
+    assert [refund["reason"] for refund in shop.gateway.refunds(order_id)] == ["it came late"]
+    assert note not in "".join(event.model_dump_json() for event in await shop.served.events())
+    assert note not in (await shop.customer.get("/me/export")).text
+    await shop.served.hear(UserErased(user_id=shop.customer.user_id, version=9))
+    erased = (await shop.staff.get(paths[0])).json()
+    assert (erased["reason"], erased["note"]) == (None, None)
 
 
 async def test_twenty_refunds_at_once_never_exceed_what_was_captured(shop: Shop) -> None:

@@ -116,6 +116,20 @@ async def test_one_key_asks_once(counter: Counter) -> None:
     assert without.status_code in (400, 422)
 
 
+async def test_what_staff_note_with_a_refusal_is_for_staff_alone(counter: Counter) -> None:
+    shop, bought = counter.shop, await counter.bought()
+    made = (await counter.ask(bought, (bought.mug, 1))).json()["id"]
+    words = {"reason": "worn", "note": "third time this year"}
+    refused = await shop.staff.post(f"/returns/{made}/refuse", json=words)
+    assert refused.status_code == 200, refused.text
+    path = f"/orders/{bought.order_id}/history"
+    for by, note in ((shop.customer, None), (shop.staff, words["note"])):
+        (entry,) = [each for each in (await by.get(path)).json()["items"] if each["trigger"] == "return.refused"]
+        assert (entry["reason"], entry["note"], entry["details"]) == ("worn", note, {"return_id": made})
+    told = "".join(event.model_dump_json() for event in await shop.served.events())
+    assert words["note"] not in told + (await shop.customer.get("/me/export")).text + str(await counter.read(made))
+
+
 async def test_refused_or_withdrawn_the_pieces_are_the_customers_again(counter: Counter) -> None:
     shop, bought = counter.shop, await counter.bought()
     first = (await counter.ask(bought, (bought.mug, 3))).json()["id"]

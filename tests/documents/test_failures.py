@@ -1,0 +1,51 @@
+"""Why a payment failed is told in words, whatever code the gateway, or our own settlement of it, has for that."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from contracts import examples
+from contracts.events.payment_status import PaymentFailed
+from notification_service.notifications.failures import UNKNOWN, why_it_failed
+from notification_service.notifications.kinds import Kind
+from notification_service.notifications.wording import facts_of, words_for
+from order_service.payments.gateway import REFUSALS, refusal_code
+from order_service.payments.limits import NEVER_CHARGED
+from order_service.payments.settlement import DECLINED
+
+GATEWAY = Path(__file__).parents[2] / "sandbox" / "gateway"
+OUTSIDE = ["Do not honour (05)", "<b>no</b>", ""]
+
+
+def _sandbox_codes() -> Iterator[str]:
+    """Every type of problem, and every reason of a decline, that stands in the sandbox's source."""
+    source = "\n".join(path.read_text() for path in GATEWAY.glob("*.py"))
+    yield from re.findall(r"(?:Refused|problem)\(\s*4\d\d, \"([a-z-]+)\"", source)
+    yield from re.findall(r"\"failure_reason\": \"(\w+)\"", source)
+
+
+def _codes() -> list[str]:
+    without_type = [refusal_code(status, b"no json") for status in sorted(REFUSALS)]
+    with_type = [refusal_code(422, b'{"type": "https://pay.example/errors/card-stolen"}')]
+    return [NEVER_CHARGED, DECLINED, *without_type, *with_type, *sorted(set(_sandbox_codes())), *OUTSIDE]
+
+
+def test_the_sandbox_has_codes() -> None:
+    assert {"card_declined", "idempotency-key-reused", "not-found", "invalid-request"} <= set(_sandbox_codes())
+
+
+@pytest.mark.parametrize("code", _codes())
+def test_every_code_is_told_in_words(code: str) -> None:
+    example = PaymentFailed.model_validate_json(examples.newest(PaymentFailed.type).read_text())
+    failed = example.model_copy(update={"reason": code})
+    facts = facts_of(failed)
+    body = words_for(Kind.PAYMENT_FAILED, facts).body
+    assert f"failed: {why_it_failed(code)}." in body
+    assert not code or code == DECLINED or code not in body + str(facts)
+    assert not re.search(r"\w_\w|http-|never-charged", body)
+
+
+def test_the_usual_codes_have_words_of_their_own() -> None:
+    assert UNKNOWN not in {why_it_failed(code) for code in (NEVER_CHARGED, DECLINED, "card_declined", "expired_card")}
