@@ -31,7 +31,7 @@ async def list_reservations(
     return page.of(await queries.search(tx, page.position, status=status), ReservationSummary.of)
 
 
-@router.get("/{order_id}", summary="What an order has reserved", responses=problems(NotFound))
+@router.get("/{order_id}", summary="Get the reservation of an order", responses=problems(NotFound))
 async def read_reservation(order_id: UUID, tx: Tx, _: Reader) -> ReservationOut:
     """Each line with the warehouse that gives it; what was released or has left is not there any more."""
     return ReservationOut.with_lines(*await use_cases.read(tx, order_id))

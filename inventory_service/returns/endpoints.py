@@ -41,7 +41,7 @@ async def list_returns(
     return page.of(found, lambda back: ReturnSummary.shortened(back, counts[back.id]))
 
 
-@router.get("/{return_id}", summary="One return", responses=problems(NotFound))
+@router.get("/{return_id}", summary="Get a return", responses=problems(NotFound))
 async def read_return(return_id: UUID, tx: Tx, _: Reader) -> ReturnOut:
     """What is expected of it, and what came."""
     return ReturnOut.of(await use_cases.read(tx, return_id))
@@ -49,7 +49,7 @@ async def read_return(return_id: UUID, tx: Tx, _: Reader) -> ReturnOut:
 
 @router.post(
     "/{return_id}/receive",
-    summary="Book in what came back",
+    summary="Receive a return",
     responses=problems(NotFound, NothingCame, MoreThanExpected, ReturnReceivedOtherwise, ReturnEnded),
 )
 async def receive(

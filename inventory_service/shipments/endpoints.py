@@ -65,7 +65,7 @@ async def list_shipments(
     return page.of(found, lambda shipment: ShipmentSummary.shortened(shipment, counts[shipment.id]))
 
 
-@router.get("/{shipment_id}", summary="One shipment", responses=problems(NotFound))
+@router.get("/{shipment_id}", summary="Get a shipment", responses=problems(NotFound))
 async def read_shipment(shipment_id: UUID, tx: Tx, _: Reader, response: Response) -> ShipmentOut:
     """With its lines, where it goes, and its tracking number once it left."""
     shipment = await use_cases.read(tx, shipment_id)
@@ -75,7 +75,7 @@ async def read_shipment(shipment_id: UUID, tx: Tx, _: Reader, response: Response
 
 @router.post(
     "/{shipment_id}/dispatch",
-    summary="Hand to the carrier",
+    summary="Dispatch a shipment",
     response_model=ShipmentOut,
     responses=problems(NotFound, NotToDispatch, ShipmentRefunded, StockExpired),
 )
@@ -96,7 +96,7 @@ async def dispatch(
     return Response(ShipmentOut.of(shipment).model_dump_json(), media_type="application/json")
 
 
-@dispatches.post("", summary="Hand many to the carrier")
+@dispatches.post("", summary="Dispatch many shipments")
 async def dispatch_all(
     body: CollectionIn,
     connection: HotConn,
@@ -117,7 +117,7 @@ async def dispatch_all(
 
 @router.patch(
     "/{shipment_id}/dispatch",
-    summary="Correct carrier and tracking number",
+    summary="Correct the carrier and the tracking number",
     responses=problems(NotFound, NotToCorrect, PreconditionFailed),
 )
 async def correct(
@@ -140,7 +140,7 @@ async def correct(
     return ShipmentOut.of(await use_cases.correct(connection, shipment_id, expected, correction))
 
 
-@router.post("/{shipment_id}/lost", summary="Declare a parcel lost", responses=problems(NotFound, NotToLose))
+@router.post("/{shipment_id}/lost", summary="Mark a shipment as lost", responses=problems(NotFound, NotToLose))
 async def lose(
     shipment_id: UUID, connection: HotConn, _: Annotated[Principal, Requires("shipments:lose")]
 ) -> ShipmentOut:
@@ -149,7 +149,9 @@ async def lose(
     return ShipmentOut.of(await use_cases.lose(connection, shipment_id))
 
 
-@router.post("/{shipment_id}/deliver", summary="Mark as delivered", responses=problems(NotFound, NotToDeliver))
+@router.post(
+    "/{shipment_id}/deliver", summary="Mark a shipment as delivered", responses=problems(NotFound, NotToDeliver)
+)
 async def deliver(
     shipment_id: UUID, connection: HotConn, _: Annotated[Principal, Requires("shipments:deliver")]
 ) -> ShipmentOut:

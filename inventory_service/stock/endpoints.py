@@ -44,7 +44,7 @@ OfProduct = Annotated[UUID | None, Query(description="of this product alone")]
 InWarehouse = Annotated[UUID | None, Query(description="in this warehouse alone")]
 
 
-@router.get("", summary="How much there is")
+@router.get("", summary="List stock")
 async def list_stock(
     page: Paged,
     tx: Tx,
@@ -83,7 +83,7 @@ async def list_batches(
 @router.post(
     "/receipts",
     status_code=201,
-    summary="Book stock in",
+    summary="Receive stock",
     response_model=ReceiptOut,
     responses=problems(NotFound, ProductUnknown, ProductDeleted, IdempotencyKeyMissing, IdempotencyKeyReused),
 )
@@ -129,7 +129,7 @@ async def list_receipts(
     return page.of(found, ReceiptSummary.of)
 
 
-@router.get("/receipts/{receipt_id}", summary="One receipt", responses=problems(NotFound))
+@router.get("/receipts/{receipt_id}", summary="Get a receipt", responses=problems(NotFound))
 async def read_receipt(receipt_id: UUID, tx: Tx, _: Reader) -> ReceiptOut:
     """With its lines: supplier, batch, expiry and cost of what came in."""
     return ReceiptOut.with_lines(*await use_cases.read_receipt(tx, receipt_id))
@@ -138,7 +138,7 @@ async def read_receipt(receipt_id: UUID, tx: Tx, _: Reader) -> ReceiptOut:
 @router.post(
     "/adjustments",
     status_code=201,
-    summary="Correct stock",
+    summary="Adjust stock",
     response_model=MovementOut,
     responses=problems(
         NotFound,
@@ -173,7 +173,7 @@ async def _booked(tx: HotTx, who: Principal, key: Key | None, made: BaseModel, l
     return Response(body, 201, {"Location": location}, media_type="application/json")
 
 
-@router.get("/movements", summary="The ledger")
+@router.get("/movements", summary="List stock movements")
 async def list_movements(
     page: Paged,
     tx: Tx,
@@ -187,7 +187,7 @@ async def list_movements(
     return page.of(found, MovementOut.of)
 
 
-@router.get("/movements/{movement_id}", summary="One line of the ledger", responses=problems(NotFound))
+@router.get("/movements/{movement_id}", summary="Get a stock movement", responses=problems(NotFound))
 async def read_movement(movement_id: UUID, tx: Tx, _: Reader) -> MovementOut:
     """A line is never changed: what was wrong is corrected by another."""
     return MovementOut.of(await use_cases.read_movement(tx, movement_id))

@@ -22,7 +22,7 @@ Reader = Annotated[Principal, Requires("suppliers:read")]
 Manager = Annotated[Principal, Requires("suppliers:manage")]
 
 
-@router.post("", status_code=201, summary="Add a supplier")
+@router.post("", status_code=201, summary="Create a supplier")
 async def add_supplier(body: SupplierIn, tx: Tx, _: Manager, response: Response) -> SupplierOut:
     """Names need not be unique: look for the one you mean first."""
     supplier = await use_cases.add(tx, body.model_dump())
@@ -42,7 +42,7 @@ async def list_suppliers(
     return page.of(await queries.search(tx, page.position, name=name), SupplierOut.of)
 
 
-@router.get("/{supplier_id}", summary="One supplier", responses=problems(NotFound))
+@router.get("/{supplier_id}", summary="Get a supplier", responses=problems(NotFound))
 async def read_supplier(supplier_id: UUID, tx: Tx, _: Reader, response: Response) -> SupplierOut:
     """Its `ETag` is what `If-Match` asks for when it is changed."""
     supplier = await use_cases.read(tx, supplier_id)

@@ -22,7 +22,7 @@ Reader = Annotated[Principal, Requires("warehouses:read")]
 Manager = Annotated[Principal, Requires("warehouses:manage")]
 
 
-@router.post("", status_code=201, summary="Open a warehouse", responses=problems(WarehouseCodeTaken))
+@router.post("", status_code=201, summary="Create a warehouse", responses=problems(WarehouseCodeTaken))
 async def open_warehouse(body: WarehouseIn, tx: Tx, _: Manager, response: Response) -> WarehouseOut:
     """From then on stock can be booked in there."""
     warehouse = await use_cases.open_warehouse(tx, body.model_dump())
@@ -42,7 +42,7 @@ async def list_warehouses(
     return page.of(await queries.search(tx, page.position, code=code), WarehouseOut.of)
 
 
-@router.get("/{warehouse_id}", summary="One warehouse", responses=problems(NotFound))
+@router.get("/{warehouse_id}", summary="Get a warehouse", responses=problems(NotFound))
 async def read_warehouse(warehouse_id: UUID, tx: Tx, _: Reader, response: Response) -> WarehouseOut:
     """Its `ETag` is what `If-Match` asks for when it is changed."""
     warehouse = await use_cases.read(tx, warehouse_id)

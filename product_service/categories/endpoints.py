@@ -58,14 +58,15 @@ async def list_categories(
     return page.of(await queries.page(tx, page.position, parent_id=parent_id, slug=slug), CategoryOut.of)
 
 
-@router.get("/tree", summary="All categories as a tree", openapi_extra=PUBLIC)
+@router.get("/tree", summary="Get the tree of categories", openapi_extra=PUBLIC)
 async def read_category_tree(tx: Tx) -> CategoryTree:
     """For a menu: every category with what stands under it, each level by name."""
     return CategoryTree.of(await queries.every(tx))
 
 
-@router.get("/{category_id}", summary="Read a category", openapi_extra=PUBLIC, responses=problems(NotFound))
+@router.get("/{category_id}", summary="Get a category", openapi_extra=PUBLIC, responses=problems(NotFound))
 async def read_category(category_id: UUID, tx: Tx, response: Response) -> CategoryOut:
+    """With an `ETag` for a later change."""
     category = await use_cases.read(tx, category_id)
     set_etag(response, category.version)
     return CategoryOut.of(category)
@@ -73,7 +74,7 @@ async def read_category(category_id: UUID, tx: Tx, response: Response) -> Catego
 
 @router.patch(
     "/{category_id}",
-    summary="Rename or move a category",
+    summary="Change a category",
     responses=problems(NotFound, CategoryExists, CategoryCycle, CategoryUnknown, CategoriesTooDeep, PreconditionFailed),
 )
 async def change_category(
@@ -88,7 +89,7 @@ async def change_category(
 @router.delete(
     "/{category_id}",
     status_code=204,
-    summary="Delete an empty category",
+    summary="Delete a category",
     responses=problems(NotFound, CategoryNotEmpty, PreconditionFailed),
 )
 async def delete_category(category_id: UUID, expected: IfMatch, tx: Tx, _: Manager) -> None:

@@ -48,7 +48,7 @@ async def schedule_price(
 
 @router.get(
     "",
-    summary="List a product's scheduled prices",
+    summary="List the scheduled prices of a product",
     openapi_extra=PUBLIC_OR_SIGNED_IN,
     responses=problems(NotFound, InvalidCursor),
 )

@@ -62,7 +62,7 @@ async def create_product(body: ProductIn, tx: HotTx, _: Manager) -> Response:
     router,
     "GET",
     "/{product_id}",
-    summary="Read a product",
+    summary="Get a product",
     response_model=ProductOut,
     openapi_extra=PUBLIC_OR_SIGNED_IN,
     responses={**problems(NotFound), **NOT_MODIFIED},
@@ -82,7 +82,7 @@ async def read_product(
 
 @router.get(
     "/by-slug/{slug}",
-    summary="Read a product by its slug",
+    summary="Get a product by its slug",
     response_model=ProductOut,
     openapi_extra=PUBLIC_OR_SIGNED_IN,
     responses={**problems(NotFound), **NOT_MODIFIED},
@@ -112,7 +112,7 @@ async def change_product(product_id: UUID, body: ProductChange, expected: IfMatc
 @router.delete(
     "/{product_id}",
     status_code=204,
-    summary="Delete a draft",
+    summary="Delete a product",
     responses=problems(NotFound, ProductHasHistory, PreconditionFailed),
 )
 async def delete_product(product_id: UUID, expected: IfMatch, tx: Tx, _: Manager) -> None:

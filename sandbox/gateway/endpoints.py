@@ -65,7 +65,7 @@ hot = APIRouter(responses=UNAUTHENTICATED)
     openapi_extra=CHARGE_REQUEST,
     status_code=201,
     tags=["charges"],
-    summary="Take money",
+    summary="Create a charge",
     response_model=schemas.Charge,
     responses=_refusals(400, 422),
 )
@@ -87,7 +87,7 @@ async def make_charge(request: Request) -> Response:
     return _made(gateway, made)
 
 
-@router.get("/charges", tags=["charges"], summary="Charges, newest first", response_model=schemas.Charges)
+@router.get("/charges", tags=["charges"], summary="List charges", response_model=schemas.Charges)
 async def list_charges(
     request: Request,
     idempotency_key: str | None = None,
@@ -95,6 +95,7 @@ async def list_charges(
     limit: Limit = 100,
     cursor: Cursor = None,
 ) -> Response:
+    """The newest first, page by page."""
     page = await gateway_of(request).database.read(
         lambda db: books.list_charges(
             db, time.time(), limit, _before(cursor), idempotency_key=idempotency_key, reference=reference
@@ -106,11 +107,12 @@ async def list_charges(
 @router.get(
     "/charges/{id}",
     tags=["charges"],
-    summary="One charge",
+    summary="Get a charge",
     response_model=schemas.Charge,
     responses=_refusals(404),
 )
 async def read_charge(id: str, request: Request) -> Response:
+    """What has become of it, as the gateway knows it now."""
     body = await gateway_of(request).database.read(lambda db: books.charge_body(books.find_charge(db, id), time.time()))
     return JSONResponse(body)
 
@@ -119,7 +121,7 @@ async def read_charge(id: str, request: Request) -> Response:
     "/charges/{id}/refunds",
     status_code=201,
     tags=["refunds"],
-    summary="Give money back",
+    summary="Refund a charge",
     response_model=schemas.Refund,
     responses=_refusals(400, 404, 422),
 )
@@ -132,7 +134,7 @@ async def make_refund(id: str, body: schemas.RefundIn, key: Key, request: Reques
     return _made(gateway, made)
 
 
-@router.get("/refunds", tags=["refunds"], summary="Refunds, newest first", response_model=schemas.Refunds)
+@router.get("/refunds", tags=["refunds"], summary="List refunds", response_model=schemas.Refunds)
 async def list_refunds(
     request: Request,
     idempotency_key: str | None = None,
@@ -140,6 +142,7 @@ async def list_refunds(
     limit: Limit = 100,
     cursor: Cursor = None,
 ) -> Response:
+    """The newest first, page by page."""
     page = await gateway_of(request).database.read(
         lambda db: books.list_refunds(
             db, time.time(), limit, _before(cursor), idempotency_key=idempotency_key, charge_id=charge_id
@@ -148,7 +151,7 @@ async def list_refunds(
     return JSONResponse(page)
 
 
-@router.get("/books", tags=["books"], summary="Totals, charges and refunds", response_model=schemas.Books)
+@router.get("/books", tags=["books"], summary="Get the books", response_model=schemas.Books)
 async def read_books(
     request: Request, limit: Limit = 100, charges_cursor: Cursor = None, refunds_cursor: Cursor = None
 ) -> Response:
@@ -173,12 +176,12 @@ async def read_books(
 health = APIRouter(prefix="/health", tags=["health"])
 
 
-@health.get("/live", summary="The process runs")
+@health.get("/live", summary="Check that the process runs")
 async def live() -> dict[str, str]:
     return {"status": "ok"}
 
 
-@health.get("/ready", summary="The books can be written and webhooks go out")
+@health.get("/ready", summary="Check that the books can be written and webhooks go out")
 async def ready(request: Request) -> dict[str, str]:
     gateway = gateway_of(request)
     if gateway.delivering.done():

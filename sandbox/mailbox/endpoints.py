@@ -25,32 +25,37 @@ pages = APIRouter(include_in_schema=False)
 health = APIRouter(prefix="/health", tags=["health"])
 
 
-@api.get("", summary="Messages, newest first")
+@api.get("", summary="List messages")
 async def list_messages(request: Request, to: To = None, limit: Limit = 100, cursor: Cursor = None) -> dict[str, Any]:
+    """The newest first, page by page."""
     items, next = await _database(request).read(lambda db: messages.page(db, to, limit, _before(cursor)))
     return {"items": items, "next": next}
 
 
-@api.get("/count", summary="How many messages, or how many distinct Message-IDs")
+@api.get("/count", summary="Count messages")
 async def count_messages(request: Request, to: To = None, distinct: bool = False) -> dict[str, int]:
+    """All messages, or the distinct Message-IDs among them."""
     return {"count": await _database(request).read(lambda db: messages.count(db, to, distinct=distinct))}
 
 
-@api.get("/{id}", summary="One message: headers, text, HTML, attachments")
+@api.get("/{id}", summary="Get a message")
 async def read_message(request: Request, id: int) -> dict[str, Any]:
+    """Its headers, text, HTML and attachments."""
     return await _message(request, id)
 
 
-@api.get("/{id}/raw", summary="One message as it came", response_class=PlainTextResponse)
+@api.get("/{id}/raw", summary="Get the source of a message", response_class=PlainTextResponse)
 async def read_raw(request: Request, id: int) -> Response:
+    """As it came over SMTP."""
     row = await _database(request).read(lambda db: messages.find(db, id))
     if row is None:
         raise HTTPException(404, f"There is no message {id}.")
     return PlainTextResponse(row["raw"])
 
 
-@api.delete("", status_code=204, summary="Empty the mailbox")
+@api.delete("", status_code=204, summary="Delete all messages")
 async def clear_messages(request: Request) -> None:
+    """The mailbox is empty afterwards."""
     await _database(request).write(messages.clear)
 
 
@@ -75,12 +80,12 @@ async def show_html(request: Request, id: int) -> HTMLResponse:
     return HTMLResponse((await _message(request, id))["html"] or "", headers=MAIL)
 
 
-@health.get("/live", summary="The process runs")
+@health.get("/live", summary="Check that the process runs")
 async def live() -> dict[str, str]:
     return {"status": "ok"}
 
 
-@health.get("/ready", summary="Mail can be stored")
+@health.get("/ready", summary="Check that mail can be stored")
 async def ready(request: Request) -> dict[str, str]:
     await _database(request).write(lambda _: None)
     return {"status": "ok"}

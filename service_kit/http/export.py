@@ -37,7 +37,7 @@ def export_router(sections: Sequence[Section]) -> Router:
 
     @router.get(
         "/me/export",
-        summary="All that this service holds about me",
+        summary="Export all that this service holds about me",
         description=f"As JSON, to be kept: lists named {names}. Each service exports what it holds.",
         response_model=dict[str, list[Any]],
     )

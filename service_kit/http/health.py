@@ -27,13 +27,15 @@ class Readiness(BaseModel):
     checks: dict[str, str]
 
 
-@router.get("/live", summary="Is the process alive?", openapi_extra=PUBLIC)
+@router.get("/live", summary="Check that the process is alive", openapi_extra=PUBLIC)
 async def live() -> Alive:
     """Stays green while a dependency is down: restarting this process would mend nothing."""
     return Alive()
 
 
-@router.get("/ready", summary="Can it serve requests?", openapi_extra=PUBLIC, responses={503: {"model": Readiness}})
+@router.get(
+    "/ready", summary="Check that it can serve requests", openapi_extra=PUBLIC, responses={503: {"model": Readiness}}
+)
 async def ready(request: Request, response: Response) -> Readiness:
     """Database, migrations and verification keys, and that it isn't about to stop; of a process that only works on
     events also that they make their way. For an API the broker doesn't count, or one broker would take every API down.

@@ -47,7 +47,7 @@ class DeadLetterOut(BaseModel):
         return cls.model_validate(letter, from_attributes=True)
 
 
-@router.get("", summary="List events that were given up on")
+@router.get("", summary="List dead events")
 async def dead_letters(tx: HotTx, page: Paged, _: Staff) -> Page[DeadLetterOut]:
     """In the order they failed."""
     after = page.position.values(int) or [0]
@@ -58,7 +58,7 @@ async def dead_letters(tx: HotTx, page: Paged, _: Staff) -> Page[DeadLetterOut]:
 @router.post(
     "/{id}/replay",
     status_code=202,
-    summary="Try a dead event again",
+    summary="Retry a dead event",
     response_class=Response,
     responses=problems(NotFound),
 )
@@ -69,7 +69,7 @@ async def replay_dead_letter(id: LetterId, tx: HotTx, who: Staff) -> Response:
     return Response(status_code=202)
 
 
-@router.post("/{id}/discard", status_code=204, summary="Give a dead event up for good", responses=problems(NotFound))
+@router.post("/{id}/discard", status_code=204, summary="Discard a dead event", responses=problems(NotFound))
 async def discard_dead_letter(id: LetterId, tx: HotTx, who: Staff) -> Response:
     """It never takes effect; the events of its key go on without it. Its copy in the topic's `.dlq` stays."""
     event_id, topic = await parked.discard(tx, id) or not_found("dead letter", id)

@@ -29,7 +29,7 @@ router = Router(prefix="/users", tags=["accounts"])
 @router.post(
     "",
     status_code=201,
-    summary="Register, or create an account",
+    summary="Create an account",
     openapi_extra=PUBLIC,
     responses=problems(EmailTaken, PasswordTooWeak, Forbidden, UnknownRole, NotYoursToGive, TooManyRequests),
 )
@@ -67,8 +67,9 @@ async def register(
     return AccountOut.of(account)
 
 
-@router.get("/me", summary="My account", responses=problems(NotFound))
+@router.get("/me", summary="Get my account", responses=problems(NotFound))
 async def read_me(tx: Tx, who: Annotated[Principal, Requires("users:read")], response: Response) -> AccountOut:
+    """The caller's own account, with an `ETag` for a later change."""
     account = await use_cases.read(tx, who.user_id)
     set_etag(response, account.version)
     return AccountOut.of(account)
@@ -83,6 +84,7 @@ async def change_me(
     who: Annotated[Principal, Requires("users:write")],
     response: Response,
 ) -> AccountOut:
+    """Only what the body names is changed."""
     account = await use_cases.change(tx, origin.by(who), who.user_id, expected, **body.model_dump(exclude_none=True))
     set_etag(response, account.version)
     return AccountOut.of(account)
@@ -120,10 +122,11 @@ async def search(
     return page.of(found, AccountOut.of)
 
 
-@router.get("/{user_id}", summary="One account", responses=problems(NotFound))
+@router.get("/{user_id}", summary="Get an account", responses=problems(NotFound))
 async def read(
     user_id: UUID, tx: Tx, _: Annotated[Principal, Requires("users:read:any")], response: Response
 ) -> AccountOut:
+    """With its roles and whether it may sign in, and an `ETag` for a later change."""
     account = await use_cases.read(tx, user_id)
     set_etag(response, account.version)
     return AccountOut.of(account)

@@ -22,21 +22,24 @@ Reader = Annotated[Principal, Requires("users:read")]
 Writer = Annotated[Principal, Requires("users:write")]
 
 
-@router.get("", summary="My addresses")
+@router.get("", summary="List my addresses")
 async def list_addresses(page: Paged, tx: Tx, who: Reader) -> Page[AddressOut]:
+    """The addresses of the caller's address book, the first one first."""
     return page.of(await queries.of_account(tx, who.user_id, page.position), AddressOut.of)
 
 
 @router.post("", status_code=201, summary="Add an address", responses=problems(NotFound, TooManyAddresses))
 async def add(body: AddressIn, tx: Tx, who: Writer, response: Response) -> AddressOut:
+    """The address book of the caller gains an address."""
     address = await use_cases.add(tx, who.user_id, body.model_dump())
     response.headers["Location"] = f"/users/me/addresses/{address.id}"
     set_etag(response, address.version)
     return AddressOut.of(address)
 
 
-@router.get("/{address_id}", summary="One address", responses=problems(NotFound))
+@router.get("/{address_id}", summary="Get an address", responses=problems(NotFound))
 async def read(address_id: UUID, tx: Tx, who: Reader, response: Response) -> AddressOut:
+    """One address of the caller's address book, with an `ETag` for a later change."""
     address = await use_cases.read(tx, who.user_id, address_id)
     set_etag(response, address.version)
     return AddressOut.of(address)
@@ -46,6 +49,7 @@ async def read(address_id: UUID, tx: Tx, who: Reader, response: Response) -> Add
 async def replace(
     address_id: UUID, body: AddressIn, expected: IfMatch, tx: Tx, who: Writer, response: Response
 ) -> AddressOut:
+    """All of it is replaced; orders that were placed with it keep what they have."""
     address = await use_cases.replace(tx, who.user_id, address_id, expected, body.model_dump())
     set_etag(response, address.version)
     return AddressOut.of(address)
@@ -53,4 +57,5 @@ async def replace(
 
 @router.delete("/{address_id}", status_code=204, summary="Delete an address", responses=problems(NotFound))
 async def remove(address_id: UUID, tx: Tx, who: Writer) -> None:
+    """The address book loses it; orders that were placed with it keep what they have."""
     await use_cases.remove(tx, who.user_id, address_id)

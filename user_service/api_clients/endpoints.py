@@ -38,7 +38,7 @@ Longest = Annotated[timedelta, Depends(_longest)]
 @router.post(
     "",
     status_code=201,
-    summary="Make an API client",
+    summary="Create an API client",
     responses=problems(NotYoursToGive, OwnerNotActive, EndsTooLate),
 )
 async def create(
@@ -55,7 +55,7 @@ async def create(
     return NewApiClientOut(**ApiClientOut.of(client, [row]).model_dump(), secret=secret)
 
 
-@router.get("", summary="All API clients")
+@router.get("", summary="List API clients")
 async def list_clients(page: Paged, tx: Tx, _: Manager) -> Page[ApiClientOut]:
     """Newest first."""
     found = await queries.listed(tx, page.position)
@@ -63,8 +63,9 @@ async def list_clients(page: Paged, tx: Tx, _: Manager) -> Page[ApiClientOut]:
     return page.of(found, lambda client: ApiClientOut.of(client, secrets))
 
 
-@router.get("/{client_id}", summary="One API client", responses=problems(NotFound))
+@router.get("/{client_id}", summary="Get an API client", responses=problems(NotFound))
 async def read(client_id: UUID, tx: Tx, _: Manager, response: Response) -> ApiClientOut:
+    """With its permissions and the ids of its secrets; a secret itself is never shown again."""
     client = await use_cases.read(tx, client_id)
     set_etag(response, client.version)
     return ApiClientOut.of(client, await queries.secrets_of(tx, [client_id]))
@@ -106,7 +107,7 @@ async def delete(client_id: UUID, expected: IfMatch, tx: Tx, origin: FromWhere, 
 @router.post(
     "/{client_id}/secrets",
     status_code=201,
-    summary="Make another secret",
+    summary="Create another secret of an API client",
     responses=problems(NotFound, TooManySecrets, NotYoursToGive),
 )
 async def add_secret(client_id: UUID, tx: Tx, origin: FromWhere, who: Manager, response: Response) -> NewSecretOut:
@@ -119,10 +120,11 @@ async def add_secret(client_id: UUID, tx: Tx, origin: FromWhere, who: Manager, r
 @router.delete(
     "/{client_id}/secrets/{secret_id}",
     status_code=204,
-    summary="Delete a secret",
+    summary="Delete a secret of an API client",
     responses=problems(NotFound, LastSecret, NotYoursToGive),
 )
 async def remove_secret(client_id: UUID, secret_id: UUID, tx: Tx, origin: FromWhere, who: Manager) -> None:
+    """Who signs in with it is refused from now on."""
     await use_cases.remove_secret(tx, who, origin.by(who), client_id, secret_id)
 
 

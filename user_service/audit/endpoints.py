@@ -31,7 +31,7 @@ async def origin_of(request: Request) -> Origin:
 FromWhere = Annotated[Origin, Depends(origin_of)]
 
 
-@router.get("", summary="Who did what")
+@router.get("", summary="List the audit log")
 async def search(
     page: Paged,
     tx: Tx,

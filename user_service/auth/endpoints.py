@@ -73,7 +73,7 @@ class TokenForm:
 
 @router.post(
     "/token",
-    summary="Sign in, or stay signed in",
+    summary="Create an access token",
     openapi_extra=PUBLIC | SCHEMA_OF_OTHERS,
     response_model_exclude_none=True,
     responses=problems(

@@ -34,7 +34,7 @@ async def _changes_of(request: Request, desk: Desk) -> EmailChanges:
 @router.post(
     "",
     status_code=202,
-    summary="Change my e-mail address",
+    summary="Request a change of my e-mail address",
     responses=problems(
         NotFound, SameEmail, WrongPassword, SecondFactorNeeded, WrongSecondFactor, TooManyTries, TooManyRequests
     ),

@@ -19,7 +19,7 @@ IfNoneMatch = Annotated[str | None, Header(description="the `ETag` that you have
 CLAIMS = ("iss", "aud", "sub", "iat", "exp", "jti", "sid", "auth_time", "amr", "client_id", "roles", "permissions")
 
 
-@router.get("/jwks.json", summary="Keys to verify access tokens with", openapi_extra=PUBLIC, responses={304: {}})
+@router.get("/jwks.json", summary="Get the keys that verify access tokens", openapi_extra=PUBLIC, responses={304: {}})
 async def jwks(request: Request, if_none_match: IfNoneMatch = None) -> Response:
     """May be kept for one refresh interval; a new key is published two of them before it signs."""
     signer: Signer = request.app.state.runtime.resource(Signer)
@@ -27,15 +27,15 @@ async def jwks(request: Request, if_none_match: IfNoneMatch = None) -> Response:
     return _cached(await signer.public_keys(), if_none_match, seconds)
 
 
-@router.get("/openid-configuration", summary="Where what is", openapi_extra=PUBLIC, responses={304: {}})
+@router.get(
+    "/openid-configuration", summary="Get the OpenID Connect metadata", openapi_extra=PUBLIC, responses={304: {}}
+)
 async def openid_configuration(request: Request, if_none_match: IfNoneMatch = None) -> Response:
     """Addresses and abilities of this issuer, for libraries that look for them here."""
     return _cached(_metadata(request), if_none_match, seconds=3600)
 
 
-@router.get(
-    "/oauth-authorization-server", summary="Where what is (RFC 8414)", openapi_extra=PUBLIC, responses={304: {}}
-)
+@router.get("/oauth-authorization-server", summary="Get the OAuth metadata", openapi_extra=PUBLIC, responses={304: {}})
 async def authorization_server(request: Request, if_none_match: IfNoneMatch = None) -> Response:
     """The same, where OAuth 2.0 libraries look for it."""
     return _cached(_metadata(request), if_none_match, seconds=3600)

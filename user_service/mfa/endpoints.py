@@ -30,8 +30,9 @@ async def mfa_of(request: Request) -> Mfa:
 UseMfa = Annotated[Mfa, Depends(mfa_of)]
 
 
-@router.get("", summary="My second factor")
+@router.get("", summary="Get my second factor")
 async def read(tx: Tx, who: Owner) -> MfaOut:
+    """Whether each sign-in asks for a code, and how many recovery codes are left."""
     factor = await queries.by_account(tx, who.user_id)
     left = await queries.count_recovery_codes(tx, who.user_id)
     confirmed_at = factor.confirmed_at if factor else None
@@ -41,7 +42,7 @@ async def read(tx: Tx, who: Owner) -> MfaOut:
 @router.post(
     "/totp",
     status_code=201,
-    summary="Begin to set it up",
+    summary="Start the setup of my second factor",
     responses=problems(NotFound, MfaOnAlready, WrongProof, TooManyTries),
 )
 async def begin(who: Owner, body: PasswordProof, mfa: UseMfa, origin: FromWhere, response: Response) -> TotpOut:
@@ -53,7 +54,7 @@ async def begin(who: Owner, body: PasswordProof, mfa: UseMfa, origin: FromWhere,
 
 @router.post(
     "/totp/confirm",
-    summary="Turn it on",
+    summary="Enable my second factor",
     responses=problems(NotFound, MfaNotOn, MfaOnAlready, WrongProof, TooManyTries),
 )
 async def confirm(who: Owner, body: CodeProof, mfa: UseMfa, origin: FromWhere, response: Response) -> RecoveryCodesOut:
@@ -65,7 +66,7 @@ async def confirm(who: Owner, body: CodeProof, mfa: UseMfa, origin: FromWhere, r
 @router.post(
     "/recovery-codes",
     status_code=201,
-    summary="Make new recovery codes",
+    summary="Create new recovery codes",
     responses=problems(NotFound, MfaNotOn, WrongProof, TooManyTries),
 )
 async def renew_recovery_codes(
@@ -81,7 +82,7 @@ async def renew_recovery_codes(
 @router.post(
     "/totp/disable",
     status_code=204,
-    summary="Turn it off",
+    summary="Disable my second factor",
     responses=problems(NotFound, MfaNotOn, WrongProof, TooManyTries),
 )
 async def disable(who: Owner, body: Proof, mfa: UseMfa, origin: FromWhere) -> None:

@@ -43,7 +43,7 @@ async def change(
 @router.post(
     "/auth/password-reset",
     status_code=202,
-    summary="Ask for a new password",
+    summary="Request a password reset",
     openapi_extra=PUBLIC,
     responses=problems(TooManyRequests),
 )
@@ -55,7 +55,7 @@ async def ask_for_reset(body: ResetRequest, desk: Desk, origin: FromWhere) -> No
 @router.post(
     "/auth/password-reset/confirm",
     status_code=204,
-    summary="Choose a new password",
+    summary="Reset my password",
     openapi_extra=PUBLIC,
     responses=problems(TokenNotGood, PasswordTooWeak),
 )
@@ -66,7 +66,7 @@ async def reset(body: Reset, desk: Desk, origin: FromWhere) -> None:
 
 @router.post(
     "/auth/password-strength",
-    summary="How strong a password is",
+    summary="Check the strength of a password",
     openapi_extra=PUBLIC,
     responses=problems(TooManyRequests),
 )

@@ -22,13 +22,13 @@ Manager = Annotated[Principal, Requires("roles:manage")]
 Name = Annotated[str, Path(max_length=40)]
 
 
-@router.get("/permissions", summary="All permissions")
+@router.get("/permissions", summary="List permissions")
 async def permissions(_: Annotated[Principal, Requires("users:read:any")]) -> PermissionsOut:
     """What roles and API clients are made of."""
     return PermissionsOut(items=[PermissionOut(name=p.value, description=p.description) for p in Permission])
 
 
-@router.get("/roles", summary="All roles")
+@router.get("/roles", summary="List roles")
 async def list_roles(tx: Tx, _: Manager) -> RolesOut:
     """The built-in ones first; there are at most a few hundred, so they come as a whole."""
     roles = [*map(use_cases.built_in, BUILT_IN), *await queries.listed(tx)]
@@ -38,7 +38,7 @@ async def list_roles(tx: Tx, _: Manager) -> RolesOut:
 @router.post(
     "/roles",
     status_code=201,
-    summary="Make a role",
+    summary="Create a role",
     responses=problems(RoleExists, TooManyRoles, NotYoursToGive),
 )
 async def create(body: RoleIn, tx: Tx, origin: FromWhere, who: Manager, response: Response) -> RoleOut:
@@ -49,8 +49,9 @@ async def create(body: RoleIn, tx: Tx, origin: FromWhere, who: Manager, response
     return RoleOut.of(role)
 
 
-@router.get("/roles/{name}", summary="One role", responses=problems(NotFound))
+@router.get("/roles/{name}", summary="Get a role", responses=problems(NotFound))
 async def read(name: Name, tx: Tx, _: Manager, response: Response) -> RoleOut:
+    """With its permissions, and an `ETag` for a later change."""
     role = await use_cases.read(tx, name)
     set_etag(response, role.version)
     return RoleOut.of(role)

@@ -22,20 +22,22 @@ Writer = Annotated[Principal, Requires("users:write")]
 Manager = Annotated[Principal, Requires("sessions:manage")]
 
 
-@router.get("/auth/sessions", summary="Where I am signed in")
+@router.get("/auth/sessions", summary="List my sessions")
 async def list_sessions(page: Paged, tx: Tx, who: Annotated[Principal, Requires("users:read")]) -> Page[SessionOut]:
     """Newest first."""
     found = await queries.of_account(tx, who.user_id, utcnow(), page.position)
     return page.of(found, lambda session: SessionOut.of(session, who.session_id))
 
 
-@router.delete("/auth/sessions", status_code=204, summary="Sign out everywhere else")
+@router.delete("/auth/sessions", status_code=204, summary="End all my other sessions")
 async def end_others(tx: Tx, origin: FromWhere, who: Writer) -> None:
     """Ends all my sessions but this one; their access tokens are refused as soon as the services hear of it."""
     await use_cases.end_others(tx, origin.by(who), who.user_id)
 
 
-@router.delete("/auth/sessions/{session_id}", status_code=204, summary="Sign out there", responses=problems(NotFound))
+@router.delete(
+    "/auth/sessions/{session_id}", status_code=204, summary="End one of my sessions", responses=problems(NotFound)
+)
 async def end(session_id: UUID, tx: Tx, origin: FromWhere, who: Writer) -> None:
     """Ends one of my sessions; its access tokens are refused as soon as the services hear of it."""
     await use_cases.end(tx, origin.by(who), who.user_id, session_id)

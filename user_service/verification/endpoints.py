@@ -38,7 +38,7 @@ async def verify(body: Proof, tx: Tx, origin: FromWhere) -> None:
 @router.post(
     "/request",
     status_code=202,
-    summary="Ask for the mail again",
+    summary="Request another confirmation e-mail",
     responses=problems(AlreadyVerified, TooManyRequests),
 )
 async def ask_again(
