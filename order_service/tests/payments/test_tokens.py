@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 
 from contracts.events.inventory_deduction import ReservationAccepted
-from order_service.payments import queries, tokens
+from order_service.payments import queries, tokens, trying_queries
 from order_service.payments.gateway import Gateway
 from order_service.tests.payments.conftest import API_KEY, SECRET, GatewayProcess, Shop, eventually
 from service_kit.clock import utcnow
@@ -22,7 +22,7 @@ async def shop(gateway: GatewayProcess, monkeypatch: pytest.MonkeyPatch) -> Asyn
     async def nothing(*_: Any) -> list[UUID]:
         return []
 
-    monkeypatch.setattr(queries, "tokens_due", nothing)
+    monkeypatch.setattr(trying_queries, "tokens_due", nothing)
     monkeypatch.setattr(queries, "take_due_refunds", nothing)
     async with serve(
         "order_service", service_role="all", gateway_url=gateway.process.url, gateway_api_key=API_KEY,
