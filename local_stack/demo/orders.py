@@ -1,4 +1,4 @@
-"""One customer with an order in every status that lasts.
+"""One customer with an order in every status that lasts, and two more that ended otherwise than their customer wished.
 
 `pending` (stock is being decided) and `cancelling` (inventory is asked whether a parcel has left) pass by themselves
 within milliseconds; both stand in the history of the cancelled order, which was paid before.
@@ -20,7 +20,7 @@ import psycopg2
 from local_stack.api import Api
 from local_stack.errors import StackError
 
-LONDON_ONLY, MANCHESTER_ONLY, SCARCE = "OM-22834", "OM-22457", "OM-21889"
+LONDON_ONLY, MANCHESTER_ONLY, SCARCE, WITHDRAWN = "OM-22834", "OM-22457", "OM-21889", "OM-22727"
 SHIP_TO = {
     "name": "Ada King",
     "line1": "12 St James's Square",
@@ -142,7 +142,7 @@ async def _awaiting_payment(scene: Scene) -> None:
 
 
 async def _rejected(scene: Scene) -> None:
-    await scene.placed((SCARCE, 500), ("OM-21915", 1))
+    await scene.placed((SCARCE, 10), ("OM-21915", 1))
 
 
 async def _paid(scene: Scene) -> None:
@@ -159,6 +159,24 @@ async def _cancelled(scene: Scene) -> None:
     """Paid before, so that the money goes back."""
     order = await scene.paid(("OM-22752", 1))
     await scene.customer.post("order", f"/orders/{order['id']}/cancel", {"reason": "ordered by mistake"})
+    await scene.in_status(order, "cancelled")
+
+
+async def _refunded(scene: Scene) -> None:
+    """Staff gave all of the money back before anything had left, which cancels an order."""
+    order = await scene.paid((WITHDRAWN, 1))
+    await scene.shipments(order)
+    [payment] = await scene.staff.all("order", f"/orders/{order['id']}/payments")
+    body = {"reason": "out of production"}
+    await scene.staff.post("order", f"/payments/{payment['id']}/refunds", body, key=uuid4().hex)
+    await scene.in_status(order, "cancelled")
+
+
+async def _lost(scene: Scene) -> None:
+    """The carrier lost its only parcel: it is cancelled, and all of the money goes back."""
+    order = await scene.shipped(("OM-22633", 1))
+    [shipment] = await scene.shipments(order)
+    await scene.staff.post("inventory", f"/shipments/{shipment['id']}/lost", repeatable=True)
     await scene.in_status(order, "cancelled")
 
 
@@ -203,20 +221,31 @@ STATUSES: dict[str, Callable[[Scene], Awaitable[None]]] = {
     "expired": _expired,
 }
 PASSING = ("pending", "cancelling")
+REFUNDED, LOST = "cancelled (refunded)", "cancelled (lost)"
+MISHAPS: dict[str, Callable[[Scene], Awaitable[None]]] = {REFUNDED: _refunded, LOST: _lost}
+ALL = STATUSES | MISHAPS
 
 
 async def numbers(customer: Api) -> dict[str, str]:
-    """Status → the number of the customer's latest order in it."""
+    """Status, or mishap → the number of the customer's latest order of that kind."""
     found: dict[str, str] = {}
     async for page in customer.pages("order", "/orders"):
         for order in page:
-            found.setdefault(order["status"], order["number"])
+            found.setdefault(_kind(order), order["number"])
     return found
 
 
+def _kind(order: Order) -> str:
+    if order["status"] == "cancelled" and order["fulfilment_status"] == "lost":
+        return LOST
+    if order["status"] == "cancelled" and order["lines"][0]["sku"] == WITHDRAWN:
+        return REFUNDED
+    return str(order["status"])
+
+
 async def place_missing(scene: Scene, there: Collection[str]) -> None:
-    """An order for each status in which the customer has none (any more)."""
-    missing = [place for status, place in STATUSES.items() if status not in there]
+    """An order for each status, and each mishap, of which the customer has none (any more)."""
+    missing = [place for kind, place in ALL.items() if kind not in there]
     await asyncio.gather(*(place(scene) for place in missing))
 
 

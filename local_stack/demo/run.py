@@ -9,7 +9,7 @@ from rich.table import Table
 
 from local_stack import environment
 from local_stack.api import Api, connections
-from local_stack.demo.orders import PASSING, SHIP_TO, STATUSES, Scene, numbers, place_missing
+from local_stack.demo.orders import ALL, PASSING, SHIP_TO, Scene, numbers, place_missing
 from local_stack.demo.stocking import stock_up
 from local_stack.parts import SERVICES
 from local_stack.report import ACCOUNTS
@@ -54,7 +54,7 @@ class Demo:
         return cls(urls, admin, staff, customer, order_database_url)
 
     def make(self) -> dict[str, str]:
-        """Status → number of an order of the demo's customer. Raises: StackError."""
+        """Status, or mishap → number of an order of the demo's customer. Raises: StackError."""
         return asyncio.run(self._make())
 
     async def _make(self) -> dict[str, str]:
@@ -67,7 +67,7 @@ class Demo:
             products = await stock_up(staff)
             await _address(customer)
             there = await numbers(customer)
-            if STATUSES.keys() - there:
+            if ALL.keys() - there:
                 await place_missing(Scene(customer, staff, products, self.order_database_url), there)
                 there = await numbers(customer)
             return there
@@ -75,7 +75,7 @@ class Demo:
 
 def table(orders: Mapping[str, str], customer: str) -> Table:
     drawn = Table("Status", "Order", title=f"Orders of {customer}")
-    for status in STATUSES:
+    for status in ALL:
         drawn.add_row(status, orders.get(status, ""))
     for status in PASSING:
         drawn.add_row(status, f"passes in milliseconds: see the history of order {orders.get('cancelled', '')}")
