@@ -12,6 +12,8 @@ from local_stack.api import Api, for_each
 
 # Ends of an order in a replay. `completed`: delivered, and its return window is over already.
 DELIVERED, REJECTED = frozenset({"delivered", "completed"}), "rejected"
+# Ends that no order of a file has, and nothing comes of: given back in full, or all of it lost, by somebody meanwhile.
+OTHER_ENDS = frozenset({"cancelled", "expired", "returned"})
 # Events that are still on their way when the last parcel has arrived: so long without any news, and they won't come.
 PATIENCE = 60.0
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 1.0
@@ -109,7 +111,7 @@ async def _read_orders(api: Api, scope: Scope, books: Books) -> None:
 
 def _is_whole(order: Mapping[str, Any] | None) -> bool:
     """It has ended, and is known with all its lines: a list has the first few."""
-    if order is None or order["status"] not in {*DELIVERED, REJECTED}:
+    if order is None or order["status"] not in {*DELIVERED, REJECTED, *OTHER_ENDS}:
         return False
     return len(order["lines"]) == int(order["line_count"])
 

@@ -37,6 +37,8 @@ def order(id: str, customer: str, status: str, lines: list[tuple[int, int]]) -> 
         "id": id,
         "customer_id": customer,
         "status": status,
+        "payment_status": "paid",
+        "fulfilment_status": "delivered",
         "total": {"amount": sum(quantity * price for quantity, price in lines), "currency": "GBP"},
         "lines": [
             {
@@ -110,6 +112,21 @@ def test_money_is_compared_order_by_order() -> None:
         "invoice 1 (order 100001): captured, in pence: 1830 / 1829",
         "invoice 2 (order 100002): captured, in pence: 0 / 1",
     ]
+
+
+@pytest.mark.parametrize("name", ["payment_status", "fulfilment_status"])
+def test_a_delivered_order_of_which_something_was_lost_or_given_back(name: str) -> None:
+    changed = books()
+    changed.orders["o1"][name] = "other"  # type: ignore[index]
+    [difference] = found(changed)
+    assert name in difference
+
+
+def test_an_order_that_was_cancelled_meanwhile_does_not_stand_still() -> None:
+    """Given back in full before it left, or lost on its way."""
+    changed = books()
+    changed.orders = {**changed.orders, "o1": order("o1", "ada", "cancelled", [(6, 255), (1, 300)])}
+    assert found(changed)[0] == "invoice 1 (order 100001): its end: delivered or rejected / cancelled"
 
 
 def test_every_difference_between_an_order_and_its_invoice() -> None:
