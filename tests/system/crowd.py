@@ -4,6 +4,8 @@ import asyncio
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -17,23 +19,43 @@ AT_ONCE = 12
 SHIPPING = 4
 PRODUCTS = 6
 STOCK = 1_000
+PRICE, RARE_PRICE = 1250, 9900
+RARE, EXPIRED, LASTING = 10, 40, 20
+"""Pieces: of the product that is soon sold out; of each product that can't be sold any more, and that will expire."""
 TOKENS = ("tok_ok", "tok_ok", "tok_duplicate", "tok_lost_answer")
 LOOK = 0.3
 """Seconds between two looks at what waits for us; one look serves all orders."""
 
 
+@dataclass
+class Checkout:
+    """A cart that a customer wanted to order once: the keys that this was tried with, and those of them that came with
+    the cart as it had been before it changed."""
+
+    keys: list[str] = field(default_factory=list)
+    outdated: set[str] = field(default_factory=set)
+
+
 class Ledger:
-    """What the shop has answered: Idempotency-Key → the ids of orders, of which there must be one each. `verified` are
-    those customers who get e-mails; `called_off`: the orders that somebody tried to cancel; `refunds`: what staff gave
-    back of an order; `returns`: the pieces by product that a warehouse has got back of an order."""
+    """What the shop has answered: Idempotency-Key → the ids of orders, of which there must be one each. `shown`: the
+    total that the customer was shown, by key; `checkouts`: the carts that were ordered. `verified` are those customers
+    who get e-mails; `called_off`: the orders that somebody tried to cancel; `refunds`: what staff gave back of an
+    order; `stopped`: the orders that were given back in full before anything had left; `lost`: the parcels of an order
+    that never arrived; `returns`: the pieces by product that a warehouse has got back of an order; `closed`: the
+    orders whose return never came."""
 
     def __init__(self) -> None:
         self.answers: defaultdict[str, set[str]] = defaultdict(set)
+        self.shown: dict[str, int] = {}
+        self.checkouts: list[Checkout] = []
         self.customers: set[str] = set()
         self.verified: set[str] = set()
         self.called_off: set[str] = set()
         self.refunds: dict[str, int] = {}
+        self.stopped: set[str] = set()
+        self.lost: dict[str, set[str]] = {}
         self.returns: dict[str, Counter[str]] = {}
+        self.closed: set[str] = set()
 
     @property
     def orders(self) -> set[str]:
@@ -64,11 +86,19 @@ class Crowd:
         return {*self._products, self._rare}
 
     async def prepare(self, stock: int = STOCK) -> None:
-        """Goods to buy, and one that half of those who want it get."""
-        place = await self._world.warehouse()
-        made = [self._world.product(stock=stock, price=1250, warehouse_id=place) for _ in range(PRODUCTS)]
+        """Goods to buy, and one that half of those who want it get. Two of them lie in a warehouse of their own, so
+        that some orders come in two parcels. Of each there are some that have expired, and some that will."""
+        place, other = await asyncio.gather(self._world.warehouse(), self._world.warehouse())
+        places = [*[place] * (PRODUCTS - 1), other]
+        made = [self._world.product(stock=stock, price=PRICE, warehouse_id=each) for each in places]
         self._products = await asyncio.gather(*made)
-        self._rare = await self._world.product(stock=10, price=9900, warehouse_id=place)
+        self._rare = await self._world.product(stock=RARE, price=RARE_PRICE, warehouse_id=other)
+        today = datetime.now(UTC).date()
+        for product, each in [*zip(self._products, places, strict=True), (self._rare, other)]:
+            await self._world.receive(product, EXPIRED, each, expires_on=today - timedelta(days=1))
+            await self._world.receive(product, EXPIRED, each, expires_on=today)
+            if product != self._rare:
+                await self._world.receive(product, LASTING, each, expires_on=date(today.year + 2, 1, 1))
 
     async def arrive(self, number: int) -> list[Person]:
         """Customers who have signed in."""
@@ -130,24 +160,48 @@ class Crowd:
 
     async def order(self, customer: Person, number: int) -> dict[str, Any]:
         """Every tenth wants the rare one; every second brings its card's token along."""
-        key = f"{number}-{uuid4()}"
-        goods = [self._products[number % len(self._products)], self._products[(number * 5 + 1) % len(self._products)]]
-        lines = [{"product_id": id, "quantity": number % 3 + 1} for id in goods]
-        if number % 10 == 0:
-            lines.append({"product_id": self._rare, "quantity": 1})
-        body: dict[str, Any] = {"lines": lines, "ship_to": ADDRESS}
-        if number % 2:
-            body["payment_token"] = self.card(number)
-        request: dict[str, Any] = {"json": body, "headers": {"Idempotency-Key": key}}
-        order: dict[str, Any] = await customer.call("order", "POST", "/orders", **request)
-        self._by_order[order["id"]] = customer, key
-        self.ledger.answers[key].add(order["id"])
+        key = self._key(number)
+        pieces = self._wanted(number)
+        lines = [{"product_id": id, "quantity": quantity} for id, quantity in pieces.items()]
+        total = sum(quantity * (RARE_PRICE if id == self._rare else PRICE) for id, quantity in pieces.items())
+        body = {"lines": lines, "expected_total": {"amount": total, "currency": "GBP"}, **self._sent_and_paid(number)}
+        order = await self._place(customer, key, body)
         if number % 5 == 0:  # as if the answer had been lost
-            again = await customer.call("order", "POST", "/orders", **request)
-            self.ledger.answers[key].add(again["id"])
-        async with self._placed:
-            self._placed.notify_all()
+            await self._place(customer, key, body)
+        assert order is not None
         return order
+
+    async def _place(
+        self, customer: Person, key: str, body: dict[str, Any], done_if: tuple[str, ...] = ()
+    ) -> dict[str, Any] | None:
+        """Notes what the customer was shown, and the answer."""
+        self.ledger.shown[key] = body["expected_total"]["amount"]
+        headers = {"Idempotency-Key": key}
+        order: dict[str, Any] | None = await customer.call(
+            "order", "POST", "/orders", json=body, headers=headers, done_if=done_if
+        )
+        if order is not None:
+            self._by_order[order["id"]] = customer, key
+            self.ledger.answers[key].add(order["id"])
+            async with self._placed:
+                self._placed.notify_all()
+        return order
+
+    @staticmethod
+    def _key(number: int) -> str:
+        return f"{number}-{uuid4()}"
+
+    def _wanted(self, number: int) -> Counter[str]:
+        """Pieces by product."""
+        pieces: Counter[str] = Counter()
+        for place in (number, number * 5 + 1):
+            pieces[self._products[place % len(self._products)]] += number % 3 + 1
+        if number % 10 == 0:
+            pieces[self._rare] = 1
+        return pieces
+
+    def _sent_and_paid(self, number: int) -> dict[str, Any]:
+        return {"ship_to": ADDRESS, **({"payment_token": self.card(number)} if number % 2 else {})}
 
     def card(self, number: int, *, again: bool = False) -> str:
         """What order `number` is paid with, at first or `again`."""

@@ -1,22 +1,27 @@
-"""Customers as they are: cards are declined or slow, orders are called off at any moment, money and goods go back."""
+"""Customers and staff as they are: cards are declined or slow, orders are called off at any moment, money and goods go
+back, parcels are lost."""
 
 import asyncio
 from collections import Counter
 from collections.abc import Coroutine
 from typing import Any
 
-from tests.system.crowd import LOOK, Crowd
+from tests.system.carts import CartCrowd
+from tests.system.crowd import LOOK
 from tests.system.world import SOON, Person, until
 
 CARDS = (*("tok_ok", "tok_declined", "tok_duplicate", "tok_late", "tok_ok", "tok_lost_answer", "tok_ok", "tok_ok"),)
 DECLINED = "tok_declined"
 PENCE = 100
+NOT_TO_DISPATCH, REFUNDED = "shipment-not-to-dispatch", "shipment-refunded"
+WAYS_BACK = ("all", "never comes", "refused", "all", "broken")
 
 
-class FickleCrowd(Crowd):
+class FickleCrowd(CartCrowd):
     """A seventh of the orders is called off, half of them when they are placed, half when their parcel is about to
     leave; of an eleventh some money is given back; of a ninth the customer gives goods back: all of them, some, or none
-    in the end."""
+    in the end. Of two in thirteen staff give all of the money back: before anything leaves, or just when it does. Of
+    one in seventeen the carrier loses all parcels, or the first."""
 
     def __init__(self, *arguments: Any, **keywords: Any) -> None:
         super().__init__(*arguments, **keywords)
@@ -54,12 +59,47 @@ class FickleCrowd(Crowd):
             await asyncio.gather(self._call_off(order_id), self._send_unless_called_off(parcel))
         elif order_id in self.ledger.called_off:
             await self._send_unless_called_off(parcel)
+        elif number % 13 == 6:
+            await self._stop(parcel)
+        elif number % 13 == 11:
+            self.ledger.called_off.add(order_id)
+            await asyncio.gather(self._give_all_back(order_id), self._send_unless_called_off(parcel))
+        elif number % 17 == 8:
+            await self._send_and_lose(parcel)
         else:
-            if number % 9 == 4:
-                self._regretted.add(order_id)
-            await super()._send(parcel)
-            if number % 11 == 5:
-                await self._give_back(order_id)
+            await self._send_and_bring(parcel)
+
+    async def _send_and_bring(self, parcel: dict[str, Any]) -> None:
+        order_id = parcel["order_id"]
+        number = self.number_of(order_id)
+        if number % 9 == 4:
+            self._regretted.add(order_id)
+        await super()._send(parcel)
+        if number % 15 == 7:
+            right = {"tracking_number": f"{parcel['id'][-8:]}-RIGHT"}
+            await self._world.staff.call("inventory", "PATCH", f"/shipments/{parcel['id']}/dispatch", json=right)
+        if number % 11 == 5:
+            await self._give_back(order_id)
+
+    async def _stop(self, parcel: dict[str, Any]) -> None:
+        """All of the money goes back before anything has left; then nothing leaves."""
+        order_id = parcel["order_id"]
+        self.ledger.stopped.add(order_id)
+        await self._give_all_back(order_id)
+        customer, _ = self._by_order[order_id]
+        await customer.order_becomes(order_id, "cancelled", within=self._world.patience)
+        await self._send_unless_called_off(parcel)
+
+    async def _send_and_lose(self, parcel: dict[str, Any]) -> None:
+        order_id = parcel["order_id"]
+        lost = self.ledger.lost.setdefault(order_id, set())
+        all_of_them = self.number_of(order_id) % 2 == 0
+        is_lost = all_of_them or not lost
+        if is_lost:
+            lost.add(parcel["id"])
+        await self._hand_over(parcel)
+        path = f"/shipments/{parcel['id']}/{'lost' if is_lost else 'deliver'}"
+        await self._world.staff.call("inventory", "POST", path)
 
     async def _call_off(self, order_id: str) -> None:
         self.ledger.called_off.add(order_id)
@@ -68,19 +108,35 @@ class FickleCrowd(Crowd):
         await customer.call("order", "POST", path, json={}, done_if="order-transition-refused")
 
     async def _send_unless_called_off(self, parcel: dict[str, Any]) -> None:
-        path, staff = f"/shipments/{parcel['id']}", self._world.staff
-        sent = {"carrier": "Royal Mail", "tracking_number": parcel["id"][-8:]}
-        refused = "shipment-not-to-dispatch"
-        if await staff.call("inventory", "POST", f"{path}/dispatch", json=sent, done_if=refused) is not None:
-            await staff.call("inventory", "POST", f"{path}/deliver")
+        """Where another parcel has left, the money is back, and the warehouse is warned, this one is sent all the
+        same."""
+        sent = await self._hand_over(parcel, NOT_TO_DISPATCH, REFUNDED)
+        if sent is None:
+            sent = await self._hand_over(parcel, NOT_TO_DISPATCH, confirm_refunded=True)
+        if sent is not None:
+            await self._world.staff.call("inventory", "POST", f"/shipments/{parcel['id']}/deliver")
+
+    async def _hand_over(self, parcel: dict[str, Any], *refused: str, confirm_refunded: bool = False) -> Any:
+        sent = {"carrier": "Royal Mail", "tracking_number": parcel["id"][-8:], "confirm_refunded": confirm_refunded}
+        path = f"/shipments/{parcel['id']}/dispatch"
+        return await self._world.staff.call("inventory", "POST", path, json=sent, done_if=refused)
 
     async def _give_back(self, order_id: str) -> None:
+        await self._refund(order_id, {"amount": PENCE})
+        self.ledger.refunds[order_id] = PENCE
+
+    async def _give_all_back(self, order_id: str) -> None:
+        paid = await self._refund(order_id, {})
+        self.ledger.refunds[order_id] = paid["amount"]["amount"]
+
+    async def _refund(self, order_id: str, amount: dict[str, int]) -> Any:
+        """Once, for however many parcels. What was paid."""
         staff = self._world.staff
         payments = await staff.call("order", "GET", f"/orders/{order_id}/payments")
         [paid] = [payment for payment in payments["items"] if payment["status"] == "succeeded"]
-        headers = {"Idempotency-Key": f"{order_id}-refund"}  # several parcels, one refund
-        await staff.call("order", "POST", f"/payments/{paid['id']}/refunds", json={"amount": PENCE}, headers=headers)
-        self.ledger.refunds[order_id] = PENCE
+        headers = {"Idempotency-Key": f"{order_id}-refund"}
+        await staff.call("order", "POST", f"/payments/{paid['id']}/refunds", json=amount, headers=headers)
+        return paid
 
     async def _take_all_back(self) -> None:
         while True:
@@ -95,19 +151,20 @@ class FickleCrowd(Crowd):
             return
         order = await customer.call("order", "GET", f"/orders/{order_id}")
         if order["status"] == "delivered":
-            await self._take_back(order, number // 9 % 3)
+            await self._take_back(order, WAYS_BACK[number // 9 % len(WAYS_BACK)])
             self._regretted.discard(order_id)
 
-    async def _take_back(self, order: dict[str, Any], how: int) -> None:
-        """0: all of it, as good as new; 1: of one product a piece, broken; 2: refused, and then withdrawn."""
+    async def _take_back(self, order: dict[str, Any], how: str) -> None:
+        """All of it, as good as new; or of one product: a piece, broken, or nothing since it never comes, or since it
+        was refused, and then withdrawn."""
         pieces: Counter[str] = Counter()
         for line in order["lines"]:
             pieces[line["product_id"]] += line["quantity"]
         one = order["lines"][0]["product_id"]
-        wanted = pieces if how == 0 else Counter({one: pieces[one]})
+        wanted = pieces if how == "all" else Counter({one: pieces[one]})
         asked = await self._ask(order["id"], wanted, "first")
         path, staff = f"/returns/{asked['id']}", self._world.staff
-        if how == 2:
+        if how == "refused":
             why = {"reason": "worn"}
             await staff.call("order", "POST", f"{path}/refuse", json=why, done_if="return-decided")
             again = await self._ask(order["id"], wanted, "second")
@@ -115,8 +172,13 @@ class FickleCrowd(Crowd):
             await customer.call("order", "POST", f"/returns/{again['id']}/withdraw", done_if="return-decided")
             return
         await staff.call("order", "POST", f"{path}/approve", done_if="return-decided")
-        came = wanted if how == 0 else Counter({one: 1})
-        await self._receive(order["id"], came, "restock" if how == 0 else "scrap")
+        back = await self._expected(order["id"])
+        if how == "never comes":
+            self.ledger.closed.add(order["id"])
+            await staff.call("inventory", "POST", f"/returns/{back['id']}/close")
+            return
+        came = wanted if how == "all" else Counter({one: 1})
+        await self._receive(back, came, "restock" if how == "all" else "scrap")
         self.ledger.returns[order["id"]] = came
 
     async def _ask(self, order_id: str, wanted: Counter[str], key: str) -> dict[str, Any]:
@@ -128,15 +190,19 @@ class FickleCrowd(Crowd):
         )  # fmt: skip
         return asked
 
-    async def _receive(self, order_id: str, came: Counter[str], how: str) -> None:
-        """In the warehouse that sent it, or the first that did."""
-        staff = self._world.staff
-
+    async def _expected(self, order_id: str) -> dict[str, Any]:
         async def expected() -> Any:
-            return (await staff.call("inventory", "GET", "/returns", params={"order_id": order_id}))["items"]
+            return (await self._world.staff.call("inventory", "GET", "/returns", params={"order_id": order_id}))[
+                "items"
+            ]
 
         [back] = await until("the return is expected", expected, self._world.patience)
-        [parcel, *_] = await self._world.shipments(order_id)
+        found: dict[str, Any] = back
+        return found
+
+    async def _receive(self, back: dict[str, Any], came: Counter[str], how: str) -> None:
+        """In the warehouse that sent it, or the first that did."""
+        [parcel, *_] = await self._world.shipments(back["order_id"])
         lines = [{"product_id": id, how: quantity} for id, quantity in came.items()]
         body = {"warehouse_id": parcel["warehouse_id"], "lines": lines}
-        await staff.call("inventory", "POST", f"/returns/{back['id']}/receive", json=body)
+        await self._world.staff.call("inventory", "POST", f"/returns/{back['id']}/receive", json=body)

@@ -6,12 +6,13 @@ from typing import Any
 from tests.system.sources import Books
 from tests.system.verdict import Found, Kind, Violation, kind_of, same
 
-CALLED_OFF = ("refused", "withdrawn")
-AWAITED = ("approved", "received", "refunded")
+CALLED_OFF = ("refused", "withdrawn", "closed")
+AWAITED = ("approved", "received", "refunded", "closed")
 IS_BACK = ("received", "refunded")
 TELLS = {
     "refused": ["return.refused"],
     "approved": ["return.approved"],
+    "closed": ["return.approved", "return.closed"],
     "received": ["return.approved", "return.received"],
     "refunded": ["return.approved", "return.received"],
 }
@@ -19,7 +20,7 @@ TELLS = {
 
 
 def violations(books: Books) -> Found:
-    for check in (_ends, _no_piece_twice, _expected, _received, _restocked, _refunded):
+    for check in (_ends, _no_piece_twice, _expected, _received, _closed, _restocked, _refunded):
         yield from check(books)
 
 
@@ -92,6 +93,17 @@ def _received(books: Books) -> Found:
         _key(row): row["restocked"] + row["scrapped"] for row in books.rows["expected"] if row["status"] == "received"
     }
     yield from same("received of a return", ours, theirs)
+
+
+def _closed(books: Books) -> Found:
+    """Nobody awaits what never came: both services know, of each return that staff have closed and of no other."""
+    ours = {row["id"] for row in books.rows["returns"] if row["status"] == "closed"}
+    theirs = {row["id"] for row in books.rows["expected"] if row["status"] == "closed"}
+    for id in ours ^ theirs:
+        yield Violation(Kind.STUCK, f"return {id}: closed {'only by order' if id in ours else 'only by inventory'}")
+    orders = {str(row["order_id"]) for row in books.rows["returns"] if row["status"] == "closed"}
+    for order_id in (orders & books.ledger.orders) ^ books.ledger.closed:
+        yield Violation(Kind.OTHER, f"order {order_id}: its return never came; that is not what is known")
 
 
 def _restocked(books: Books) -> Found:

@@ -15,6 +15,22 @@ from tests.system.world import World
 
 Rows = list[asyncpg.Record]
 
+CAME_EXPIRED = """
+SELECT product_id, warehouse_id, expires_on, sum(pieces)::bigint AS came, (
+    SELECT coalesce(sum(quantity), 0)::bigint FROM stock_batches AS b
+    WHERE (b.product_id, b.warehouse_id, b.expires_on) = (came.product_id, came.warehouse_id, came.expires_on)
+) AS there
+FROM (
+    SELECT line.product_id, receipt.warehouse_id, line.expires_on, line.quantity AS pieces
+    FROM stock_receipt_lines AS line JOIN stock_receipts AS receipt ON receipt.id = line.receipt_id
+    WHERE line.expires_on <= (receipt.created_at AT TIME ZONE 'UTC')::date
+    UNION ALL
+    SELECT product_id, warehouse_id, expires_on, quantity FROM stock_movements
+    WHERE kind = 'adjustment' AND expires_on <= (created_at AT TIME ZONE 'UTC')::date
+) AS came GROUP BY 1, 2, 3
+"""
+"""Pieces that had expired when they came in, less those that were booked out since, beside what is there of them."""
+
 QUERIES: dict[str, tuple[str, str]] = {
     "orders": ("order", "SELECT id, user_id, status, total, captured, refunded, standing_still FROM orders"),
     "history": (
@@ -58,12 +74,23 @@ QUERIES: dict[str, tuple[str, str]] = {
         "inventory",
         "SELECT return_id, product_id, sum(quantity) FROM stock_movements WHERE kind = 'return' GROUP BY 1, 2",
     ),
-    "parcels": ("inventory", "SELECT order_id, count(*) FROM shipments WHERE status = 'delivered' GROUP BY 1"),
+    "parcels": (
+        "inventory",
+        "SELECT id, order_id, status, jsonb_array_length(corrections) AS corrections FROM shipments",
+    ),
+    "lost_pieces": (
+        "inventory",
+        """SELECT order_id, (line ->> 'product_id')::uuid, sum((line ->> 'quantity')::int)
+        FROM shipments, jsonb_array_elements(lines) AS line WHERE status = 'lost' GROUP BY 1, 2""",
+    ),
+    "holding": ("inventory", "SELECT order_id, sum(quantity) FROM reservation_lines GROUP BY 1"),
+    "came_expired": ("inventory", CAME_EXPIRED),
     "shipments": ("inventory", "SELECT order_id, warehouse_id, count(*) FROM shipments GROUP BY 1, 2"),
     "told": ("notification", "SELECT order_id, kind, count(told_at) FROM notifications GROUP BY 1, 2"),
     "letters": (
         "notification",
-        """SELECT n.event_id, n.user_id, d.status, d.next_attempt_at > now() AS not_due FROM notifications n
+        """SELECT n.event_id, n.user_id, n.kind, n.created_at, d.status, d.next_attempt_at > now() AS not_due
+        FROM notifications n
         LEFT JOIN deliveries d ON d.notification_id = n.id AND d.channel = 'email'
         WHERE n.told_at IS NOT NULL AND (d.id IS NOT NULL OR NOT n.facts ? 'pays_by_itself')""",
     ),

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
+from datetime import date
 from typing import Any, Self
 from uuid import uuid4
 
@@ -51,10 +52,12 @@ class Person:
         headers |= request.pop("headers", {})
         return await self._world.http.request(method, self._world.url(service) + path, headers=headers, **request)
 
-    async def call(self, service: str, method: str, path: str, *, done_if: str = "", **request: Any) -> Any:
+    async def call(
+        self, service: str, method: str, path: str, *, done_if: str | tuple[str, ...] = (), **request: Any
+    ) -> Any:
         """The body of a successful answer; one that says to try again (409, 503 with Retry-After) is tried again,
-        and so is a request whose connection broke: all that is sent here may be sent twice. `done_if`: the type of a
-        409 that says that it was done before; then there is no body."""
+        and so is a request whose connection broke: all that is sent here may be sent twice. `done_if`: the types of a
+        409 that says that it was done before, or can't be done any more; then there is no body."""
         deadline = time.monotonic() + self._world.patience
         while True:
             try:
@@ -179,9 +182,11 @@ class World:
             [made] = (await self.staff.call("inventory", "GET", "/warehouses", params={"code": code}))["items"]
         return str(made["id"])
 
-    async def receive(self, product_id: str, quantity: int, warehouse_id: str) -> None:
-        lines = [{"product_id": product_id, "quantity": quantity}]
-        body = {"warehouse_id": warehouse_id, "lines": lines}
+    async def receive(
+        self, product_id: str, quantity: int, warehouse_id: str, *, expires_on: date | None = None
+    ) -> None:
+        line = {"product_id": product_id, "quantity": quantity, "expires_on": expires_on and expires_on.isoformat()}
+        body = {"warehouse_id": warehouse_id, "lines": [line]}
         await self.staff.call("inventory", "POST", "/stock/receipts", json=body)
 
     async def stock(self, product_id: str) -> dict[str, int]:
