@@ -10,6 +10,7 @@ import pytest
 
 from local_stack.postgres import FAST_AND_FORGETFUL
 from local_stack.shop import Shop
+from tests.harness.limits import RAISED
 from tests.system.world import World
 
 HERE = Path(__file__).parent
@@ -21,7 +22,7 @@ SETTINGS = {
     "USER_PASSWORD_MEMORY_KIB": "1024",
     "JWKS_REFRESH_SECONDS": "5",
     "ORDER_GATEWAY_TIMEOUT_SECONDS": "3",
-    "ORDER_LIMITS": "off",  # crowds of buyers from one address; order_service/tests/test_limits.py has them on
+    **RAISED,
 }
 SECONDS = 300
 """For one test; the first one has the shop to start."""

@@ -16,6 +16,7 @@ from local_stack.shop import Shop
 from tests.chaos.proxied import ProxiedShop
 from tests.chaos.report import line
 from tests.chaos.run import Run
+from tests.harness.limits import RAISED
 
 SETTINGS = {
     "LOG_FORMAT": "json",
@@ -24,7 +25,7 @@ SETTINGS = {
     "USER_ACCESS_TOKEN_MINUTES": "60",
     "JWKS_REFRESH_SECONDS": "5",
     "ORDER_GATEWAY_TIMEOUT_SECONDS": "3",
-    "ORDER_LIMITS": "off",  # a crowd of buyers from one address
+    **RAISED,
 }
 SAID_EVERY = 10.0
 """Seconds between two status lines where nobody sees one that changes."""

@@ -12,6 +12,7 @@ import httpx
 import psutil
 
 from tests.harness import tokens
+from tests.harness.limits import RAISED
 from tests.harness.service import NEEDED, NOBODY
 from tests.system.world import until
 
@@ -36,7 +37,7 @@ class Replica:
             "PUBLIC_ISSUER": tokens.ISSUER,
             "JWKS_URL": f"http://{NOBODY}/",
             "LOG_LEVEL": "WARNING",
-            "ORDER_LIMITS": "off",
+            **RAISED,
             **{name.upper(): str(value) for name, value in NEEDED.get(service.removesuffix("_service"), {}).items()},
             **settings,
         }

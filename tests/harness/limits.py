@@ -1,0 +1,14 @@
+"""The limits on unpaid orders and failed payments, in force and raised to what a crowd from one address needs."""
+
+MANY = "1000000"
+RAISED = {
+    "ORDER_LIMITS": "on",
+    "ORDER_UNPAID_ORDERS": MANY,
+    "ORDER_UNPAID_ORDERS_UNCONFIRMED": MANY,
+    "ORDER_UNPAID_ORDERS_PER_ADDRESS": MANY,
+    "ORDER_UNPAID_PIECES": MANY,
+    "ORDER_FAILED_PAYMENTS_PER_ORDER": "100",
+    "ORDER_FAILED_PAYMENTS_PER_HOUR": MANY,
+    "ORDER_FAILED_PAYMENTS_PER_HOUR_AND_ADDRESS": MANY,
+}
+"""What they are by default is tested in order_service/tests/test_limits.py."""
