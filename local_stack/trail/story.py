@@ -44,7 +44,8 @@ class Story:
             return Wait.since(before.at, entry.at, f"{entry.trigger} by {entry.actor}")
         if entry.actor == "clock":
             return Wait.since(before.at, entry.at, entry.trigger)
-        taken = self.events.taken_by("order", entry.trigger.removeprefix("last "), entry.at)
+        event = entry.trigger.removeprefix("last ").removeprefix("every ")
+        taken = self.events.taken_by("order", event, entry.at)
         return Wait.since(taken, entry.at, "order's work")
 
     def _money(self) -> Iterator[Step]:
@@ -125,6 +126,9 @@ class Story:
                 f"{name} received in {back.warehouse}: {_count(restocked, 'piece')} into stock, {scrapped:,} as scrap"
             )
             yield Step(back.received_at, "inventory", what, Wait.since(back.created_at, back.received_at, "the goods"))
+        if back.closed_at:
+            wait = Wait.since(back.created_at, back.closed_at, "the goods, in vain")
+            yield Step(back.closed_at, "inventory", f"{name} closed: nothing came", wait)
 
     def _parcel(self, shipment: Any) -> Iterator[Step]:
         name = f"parcel {shipment.number}-{shipment.id.hex[-4:]}"
@@ -134,11 +138,17 @@ class Story:
         yield Step(shipment.created_at, "inventory", what)
         if shipment.dispatched_at:
             wait = Wait.since(shipment.created_at, shipment.dispatched_at, "dispatch by staff")
-            what = f"{name} dispatched with {shipment.carrier} {shipment.tracking_number}"
-            yield Step(shipment.dispatched_at, "inventory", what, wait)
+            first, *corrected = _carried(shipment)
+            yield Step(shipment.dispatched_at, "inventory", f"{name} dispatched with {first}", wait)
+            for correction, right in zip(shipment.corrections, corrected, strict=True):
+                at = datetime.fromisoformat(correction["corrected_at"])
+                yield Step(at, "inventory", f"{name} corrected: it went with {right}")
         if shipment.delivered_at:
             wait = Wait.since(shipment.dispatched_at, shipment.delivered_at, "the parcel's arrival")
             yield Step(shipment.delivered_at, "inventory", f"{name} delivered", wait)
+        if shipment.lost_at:
+            wait = Wait.since(shipment.dispatched_at, shipment.lost_at, "the parcel, in vain")
+            yield Step(shipment.lost_at, "inventory", f"{name} lost by the carrier", wait)
 
     # --- notification ---
 
@@ -168,6 +178,12 @@ def _transition(entry: Any) -> str:
         return f"stays {entry.to_status} ({entry.trigger}, {who})"
     why = f": {entry.reason}" if entry.reason else ""
     return f"{entry.from_status} → {entry.to_status} ({entry.trigger}, {who}{why})"
+
+
+def _carried(shipment: Any) -> list[str]:
+    """Carrier and number as they were said when it left, and after each correction: a correction keeps what was."""
+    before = [f"{was['carrier']} {was['tracking_number']}" for was in shipment.corrections]
+    return [*before, f"{shipment.carrier} {shipment.tracking_number}"]
 
 
 def _latest(times: Sequence[datetime], until: datetime | None = None) -> datetime | None:

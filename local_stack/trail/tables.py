@@ -32,7 +32,7 @@ FROM refunds WHERE order_id = %s ORDER BY created_at, id
 RESERVATIONS = "SELECT status, reserved_until, lacking, created_at FROM reservations WHERE order_id = %s"
 SHIPMENTS = """
 SELECT s.id, s.number, w.code AS warehouse, s.status, s.carrier, s.tracking_number, s.lines, s.created_at,
-       s.dispatched_at, s.delivered_at
+       s.dispatched_at, s.delivered_at, s.lost_at, s.corrections
 FROM shipments AS s LEFT JOIN warehouses AS w ON w.id = s.warehouse_id
 WHERE s.order_id = %s ORDER BY s.id
 """
@@ -47,7 +47,7 @@ WHERE order_id = %(order_id)s AND kind = 'dispatch' AND product_id IN (
 GROUP BY shipment_id
 """
 BACK = """
-SELECT r.id, w.code AS warehouse, r.lines, r.created_at, r.received_at
+SELECT r.id, w.code AS warehouse, r.lines, r.created_at, r.received_at, r.closed_at
 FROM returns AS r LEFT JOIN warehouses AS w ON w.id = r.warehouse_id WHERE r.order_id = %s ORDER BY r.id
 """
 NOTIFICATIONS = """

@@ -119,6 +119,55 @@ async def test_what_comes_back_is_told_too(world: World) -> None:
     _step(trail, "order", "delivered → returned")
 
 
+async def test_a_parcel_that_is_lost_is_told_with_what_follows(world: World) -> None:
+    customer, product = await world.customer(), await world.product(stock=3)
+    order = await customer.order((product, 2), payment_token="tok_ok")
+    await customer.order_becomes(order["id"], "paid")
+    [parcel] = await world.shipments_of(order["id"])
+    path = f"/shipments/{parcel['id']}"
+    sent = {"carrier": "Royal Mail", "tracking_number": "WRONG"}
+    await world.staff.call("inventory", "POST", f"{path}/dispatch", json=sent)
+    await world.staff.call("inventory", "PATCH", f"{path}/dispatch", json={"tracking_number": "RIGHT"})
+    await world.staff.call("inventory", "POST", f"{path}/lost")
+    await customer.order_becomes(order["id"], "cancelled")
+
+    async def complete() -> report.Trail | None:
+        trail = await asyncio.to_thread(report.follow, world.shop, int(order["number"]))
+        return trail if ("notification", "payment.refunded") in _events(trail, "took") else None
+
+    trail = await until("the refund is told", complete)
+    assert trail.missing == []
+    _step(trail, "inventory", "dispatched with Royal Mail WRONG")
+    _step(trail, "inventory", "corrected: it went with Royal Mail RIGHT")
+    waits = [_step(trail, "inventory", "lost by the carrier"), _step(trail, "order", "shipped → cancelled (every")]
+    assert [step.wait.what for step in waits if step.wait] == ["the parcel, in vain", "order's work"]
+
+
+async def test_an_order_given_back_before_it_left_and_a_return_that_never_came_are_told(world: World) -> None:
+    customer, product = await world.customer(), await world.product(stock=5)
+    order = await customer.order((product, 2), payment_token="tok_ok")
+    await customer.order_becomes(order["id"], "paid")
+    await world.shipments_of(order["id"])
+    [paid] = (await world.staff.call("order", "GET", f"/orders/{order['id']}/payments"))["items"]
+    again = {"Idempotency-Key": order["id"]}
+    await world.staff.call("order", "POST", f"/payments/{paid['id']}/refunds", json={}, headers=again)
+    await customer.order_becomes(order["id"], "cancelled")
+    trail = await asyncio.to_thread(report.follow, world.shop, int(order["number"]))
+    _step(trail, "order", "paid → cancelling (refunded in full")
+    _step(trail, "inventory", "to be sent from", "cancelled by now")
+
+    bought = await customer.bought(product, 1)
+    return_id = await customer.returns(bought, product, 1)
+
+    async def closed() -> bool:
+        return (await world.staff.ask("inventory", "POST", f"/returns/{return_id}/close")).is_success
+
+    await until("the return is closed", closed)
+    number = (await customer.call("order", "GET", f"/orders/{bought}"))["number"]
+    trail = await asyncio.to_thread(report.follow, world.shop, int(number))
+    _step(trail, "inventory", "closed: nothing came")
+
+
 async def test_an_unknown_number_is_named(world: World) -> None:
     with pytest.raises(StackError, match="There is no order 99999999999999999999"):
         await asyncio.to_thread(report.follow, world.shop, 99999999999999999999)
