@@ -8,7 +8,6 @@ the whole shop, whoever used it before.
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
-from datetime import datetime
 from typing import Any
 
 from contracts.events import by_type
@@ -230,18 +229,21 @@ def _mailed(books: Books) -> Found:
             yield Violation(Kind.DUPLICATED, f"e-mail about {id}: nobody was told of that")
 
 
-def _first_failed(books: Books) -> dict[Any, datetime]:
+def _first_failed(books: Books) -> dict[Any, Any]:
     """By customer: the first failed payment that an e-mail was written about."""
     failed = [row for row in books.rows["letters"] if row["kind"] == "payment.failed" and row["status"] is not None]
-    return {
-        row["user_id"]: row["created_at"] for row in sorted(failed, key=lambda row: row["created_at"], reverse=True)
-    }
+    return {row["user_id"]: _when(row) for row in sorted(failed, key=_when, reverse=True)}
 
 
-def _is_of_a_run(row: Any, first_failed: dict[Any, datetime]) -> bool:
+def _is_of_a_run(row: Any, first_failed: dict[Any, Any]) -> bool:
     """Of a run of failed payments the first alone is mailed."""
     first = first_failed.get(row["user_id"])
-    return first is not None and first < row["created_at"]
+    return first is not None and bool(first < _when(row))
+
+
+def _when(row: Any) -> Any:
+    """Of several at the same moment the ids tell which was the first."""
+    return row["created_at"], row["id"]
 
 
 def _said(books: Books) -> Found:
