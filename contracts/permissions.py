@@ -28,7 +28,7 @@ class Permission(StrEnum):
     MFA_WRITE = "mfa:write", "Set up, change and remove one's own second factor"
     ROLES_MANAGE = "roles:manage", "Make roles of permissions, change and delete them"
     API_CLIENTS_MANAGE = "api-clients:manage", "Create, change and delete API clients, and give them secrets"
-    AUDIT_LOG_READ = "audit-log:read", "See who did what to which account, from where, and when"
+    AUDIT_LOG_READ = "audit-log:read", "See who changed what, in every service, and who did what to which account"
 
     PRODUCTS_READ_ANY = "products:read:any", "See drafts and archived products too"
     PRODUCTS_MANAGE = "products:manage", "Create, change, archive and delete products"

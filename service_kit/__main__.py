@@ -1,4 +1,4 @@
-"""`python -m service_kit <command> <service>`: serve, migrate, make-migration, check-migrations."""
+"""`python -m service_kit <command> <service>`: serve, migrate, prune-audit-log, make-migration, check-migrations."""
 
 import argparse
 import gc
@@ -11,6 +11,8 @@ from urllib.parse import unquote, urlsplit
 from pydantic import ValidationError
 
 from service_kit.settings import MigrationSettings, ServiceSettings
+
+COMMANDS = ("serve", "migrate", "prune-audit-log", "make-migration", "check-migrations")
 
 
 def main() -> None:
@@ -26,6 +28,8 @@ def main() -> None:
     tls = Tls.of(settings)
     if arguments.command == "migrate":
         migrations.upgrade(arguments.service, url, tls=tls, serving_role=_serving_role(settings))
+    if arguments.command in ("migrate", "prune-audit-log"):
+        migrations.prune_audit_log(url, settings.audit_kept, tls=tls)
     elif arguments.command == "make-migration":
         migrations.make(arguments.service, url, arguments.message, tls)
     elif differences := migrations.differences(arguments.service, url, tls):
@@ -54,7 +58,7 @@ def _serving_role(settings: MigrationSettings) -> str | None:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m service_kit")
-    parser.add_argument("command", choices=["serve", "migrate", "make-migration", "check-migrations"])
+    parser.add_argument("command", choices=COMMANDS)
     parser.add_argument("service", help="the package, such as order_service")
     parser.add_argument("-m", "--message", default="change", help="what a new migration does")
     return parser.parse_args()

@@ -8,6 +8,8 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
 
+from service_kit.audit import actor
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -30,6 +32,7 @@ class Batching(Generic[Item, Result]):
         return await done
 
     async def _run(self) -> None:
+        actor.forget()  # of the request that began the batch: the others in it are not theirs
         try:
             while self._waiting:
                 await self._carry_out([self._waiting.popleft() for _ in range(min(self._most, len(self._waiting)))])

@@ -1,5 +1,6 @@
 """How Kafka and PostgreSQL are reached: addresses, certificates, names and passwords."""
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Literal
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -55,6 +56,9 @@ class DatabaseSettings(BaseModel):
     )
     database_ca_file: Path | None = Field(default=None, description="who signs its certificate; default: the system")
 
+    audit_kept: timedelta = Field(
+        default=timedelta(days=730), gt=timedelta(0), description="what staff did; deleted by the role that migrates"
+    )
     database_allow_plaintext: bool = Field(default=False, description="also in production, over TCP without TLS")
 
     @model_validator(mode="after")

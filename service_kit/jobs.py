@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 from prometheus_client import Counter
 
+from service_kit.audit import actor
 from service_kit.database.faults import database_is_away, may_be_retried
 from service_kit.telemetry.tracing import continue_trace
 
@@ -109,6 +110,7 @@ def _set(event: asyncio.Event, _: Sequence[Any]) -> None:
 
 
 async def _without_trace(work: Coroutine[Any, Any, None]) -> None:
+    actor.forget()
     with continue_trace(None):
         await work
 

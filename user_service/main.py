@@ -47,7 +47,6 @@ def create(settings: Settings | None = None) -> FastAPI:
             accounts.router,
             roles.router,
             api_clients.router,
-            audit.router,
             exports.router,
             keys.router,
         ],
@@ -63,4 +62,5 @@ def create(settings: Settings | None = None) -> FastAPI:
         ],
         lifespan=open_resources,
         fetch_keys=key_use_cases.published_keys,
+        audit_log=audit.router,
     )

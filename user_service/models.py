@@ -14,7 +14,7 @@ from user_service.sessions import models as sessions
 from user_service.throttle import models as throttle
 
 metadata = Base.metadata
-add_kit_tables(metadata)
+add_kit_tables(metadata, audit_log=False)
 
 __all__ = [
     "Base", "accounts", "addresses", "api_clients", "audit", "keys", "mails", "metadata", "mfa", "roles", "sessions",

@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from uuid import UUID
 
+from service_kit.audit.queries import EXPORT as AUDIT_LOG
 from service_kit.database import HotTx
 from service_kit.http.export import Section
 from service_kit.security import standing
@@ -13,7 +14,12 @@ SELECT id, to_jsonb(shipments)::text FROM shipments WHERE user_id = $1 AND id > 
 RETURNS = """
 SELECT id, to_jsonb(returns)::text FROM returns WHERE user_id = $1 AND id > $2 ORDER BY id LIMIT $3
 """
-SECTIONS = [Section("account", standing.EXPORT), Section("shipments", SHIPMENTS), Section("returns", RETURNS)]
+SECTIONS = [
+    Section("account", standing.EXPORT),
+    Section("shipments", SHIPMENTS),
+    Section("returns", RETURNS),
+    AUDIT_LOG,
+]
 
 # The country stays, for the books. A parcel that is still to leave needs the rest, and loses it when it has left.
 FORGET = """

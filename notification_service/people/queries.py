@@ -1,5 +1,6 @@
 """What is held about a person."""
 
+from service_kit.audit.queries import EXPORT as AUDIT_LOG
 from service_kit.http.export import Section
 from service_kit.security import standing
 
@@ -21,4 +22,5 @@ SECTIONS = [
     Section("preferences", PREFERENCES),
     Section("notifications", NOTIFICATIONS),
     Section("deliveries", DELIVERIES),
+    AUDIT_LOG,
 ]

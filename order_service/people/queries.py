@@ -4,6 +4,7 @@ from collections.abc import Collection
 from uuid import UUID
 
 from order_service.orders.models import BEFORE_PAID
+from service_kit.audit.queries import EXPORT as AUDIT_LOG
 from service_kit.database import HotTx
 from service_kit.http.export import Section
 from service_kit.security import standing
@@ -32,6 +33,7 @@ SECTIONS = [
     Section("customer", CUSTOMER),
     Section("cart", CART),
     Section("orders", ORDERS, page=20),
+    AUDIT_LOG,
 ]
 
 UNPAID = """

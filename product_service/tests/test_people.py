@@ -4,9 +4,9 @@ from contracts.events.users import UserChanged
 from tests.harness.service import Served
 
 
-async def test_the_export_has_what_the_account_may_do_and_that_is_all(service: Served) -> None:
+async def test_the_export_has_what_the_account_may_do_and_what_it_did_and_that_is_all(service: Served) -> None:
     customer = service.caller()
-    assert (await customer.get("/me/export")).json() == {"account": []}
+    assert (await customer.get("/me/export")).json() == {"account": [], "audit_log": []}
     known = UserChanged(
         user_id=customer.user_id, version=1, email="a@example.com", full_name="Ada", roles=["User"], active=True,
         email_verified=True,

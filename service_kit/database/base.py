@@ -18,6 +18,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import registry
 
+from service_kit.audit.tables import add_audit_log
 from service_kit.messaging.tables import add_messaging_tables
 
 NAMES = {
@@ -34,14 +35,16 @@ def service_registry() -> registry:
     return registry(metadata=MetaData(naming_convention=NAMES))
 
 
-def add_kit_tables(metadata: MetaData, *, idempotency: bool = False) -> None:
+def add_kit_tables(metadata: MetaData, *, idempotency: bool = False, audit_log: bool = True) -> None:
     """Adds the tables that the kit keeps in a service's database.
 
     Outbox, inbox and parked events (messaging); the last verification keys that were fetched, so that tokens are
-    verified while the user service is down; what each account may do by now, and which sessions were ended; and, where
-    asked for, the answers kept by idempotency key.
+    verified while the user service is down; what each account may do by now, and which sessions were ended; the audit
+    log, where the service has none of its own; and, where asked for, the answers kept by idempotency key.
     """
     add_messaging_tables(metadata)
+    if audit_log:
+        add_audit_log(metadata)
     Table(
         "verification_keys",
         metadata,

@@ -1,18 +1,22 @@
 """The doors: every transaction of a service is opened here, by a request or by a batch of events."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Annotated, Any, Self, cast
 
 import asyncpg
 from fastapi import Depends, Request
+from sqlalchemy import Connection as SyncConnection
 from sqlalchemy import event
 from sqlalchemy.engine import ExceptionContext, make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.orm import SessionTransaction
 from sqlalchemy.pool import QueuePool
+from sqlmodel import Session
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from service_kit.audit import actor
 from service_kit.crashpoints import reach
 from service_kit.database.faults import database_is_away
 from service_kit.database.pool import Pool
@@ -44,6 +48,10 @@ class _Connection(asyncpg.Connection):
         """Unless told otherwise it takes no long leave: who stops must not wait for a server that says nothing."""
         with suppress(TimeoutError):  # it was cut then
             await super().close(timeout=FAREWELL_SECONDS if timeout is None else timeout)
+
+
+SAY_WHO_ACTS = f"SELECT set_config('{actor.SETTING}', $1, true)"
+"""For the rest of the transaction, to the triggers that write the audit log."""
 
 
 class _HotDoor:
@@ -112,6 +120,58 @@ class HotConnection(_HotDoor):
 
     __slots__ = ()
 
+    async def _open(self) -> Any:
+        connection = await super()._open()
+        if (acts := actor.as_setting()) is not None:
+            self._connection = _Audited(connection, acts)
+        return self._connection
+
+    async def _end(self, _: BaseException | None) -> None:
+        if isinstance(self._connection, _Audited):
+            self._connection = self._connection.connection
+
+
+class _Audited:
+    """A connection whose statements commit by themselves, and tell PostgreSQL who acts.
+
+    Each has a transaction of its own: what is set for a whole connection would outlive the request.
+    """
+
+    __slots__ = ("_actor", "connection")
+
+    def __init__(self, connection: Any, actor: str) -> None:
+        self.connection = connection
+        self._actor = actor
+
+    async def execute(self, sql: str, *values: Any) -> Any:
+        return await self._run(self.connection.execute, sql, *values)
+
+    async def executemany(self, sql: str, rows: Iterable[Sequence[Any]]) -> Any:
+        return await self._run(self.connection.executemany, sql, rows)
+
+    async def fetch(self, sql: str, *values: Any) -> Any:
+        return await self._run(self.connection.fetch, sql, *values)
+
+    async def fetchrow(self, sql: str, *values: Any) -> Any:
+        return await self._run(self.connection.fetchrow, sql, *values)
+
+    async def fetchval(self, sql: str, *values: Any) -> Any:
+        return await self._run(self.connection.fetchval, sql, *values)
+
+    async def _run(self, statement: Callable[..., Awaitable[Any]], *arguments: Any) -> Any:
+        """Where it is cancelled the connection is given up, and the transaction with it."""
+        transaction = self.connection.transaction()
+        await transaction.start()
+        try:
+            await self.connection.execute(SAY_WHO_ACTS, self._actor)
+            result = await statement(*arguments)
+        except Exception as error:
+            if not database_is_away(error):
+                await transaction.rollback()
+            raise
+        await transaction.commit()
+        return result
+
 
 class HotTransaction(_HotDoor):
     """asyncpg inside one transaction: committed when the block ends, rolled back when it raises."""
@@ -127,6 +187,8 @@ class HotTransaction(_HotDoor):
         transaction = connection.transaction()
         await transaction.start()
         self._transaction = transaction
+        if (acts := actor.as_setting()) is not None:
+            await connection.execute(SAY_WHO_ACTS, acts)
         return connection
 
     async def _end(self, error: BaseException | None) -> None:
@@ -138,6 +200,16 @@ class HotTransaction(_HotDoor):
             await self._transaction.commit()
         elif not database_is_away(error):  # else the connection is given up, and its transaction with it
             await self._transaction.rollback()
+
+
+class _Session(Session):
+    """Says who acts when its transaction begins, which is at the first statement."""
+
+
+@event.listens_for(_Session, "after_begin")
+def _say_who_acts(_: Session, transaction: SessionTransaction, connection: SyncConnection) -> None:
+    if not transaction.nested and (acts := actor.as_setting()) is not None:
+        connection.exec_driver_sql(SAY_WHO_ACTS, (acts,))
 
 
 class Database:
@@ -193,7 +265,7 @@ class Database:
     @asynccontextmanager
     async def tx(self) -> AsyncIterator[AsyncSession]:
         """A session in a transaction that is committed when the block ends, and rolled back when it raises."""
-        async with AsyncSession(self._engine, expire_on_commit=False) as session:
+        async with AsyncSession(self._engine, expire_on_commit=False, sync_session_class=_Session) as session:
             yield session
             added_events = session.info.get("added_events")
             if added_events:

@@ -1,6 +1,7 @@
 """Alembic, the same for every service: `<service>/migrations/` holds its revisions and nothing else."""
 
 import importlib
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,6 +14,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, MetaData, create_engine, make_url, pool, text
 from sqlmodel.sql.sqltypes import AutoString, UTCDateTime
 
+from service_kit.audit import pruning
 from service_kit.database import roles
 from service_kit.database.revisions import directory, head
 from service_kit.database.tls import Tls
@@ -64,6 +66,11 @@ def differences(service: str, url: str, tls: Tls | None = None) -> list[str]:
 def in_order(service: str) -> list[str]:
     """All revisions as Alembic would apply them."""
     return [script.revision for script in ScriptDirectory.from_config(_config(service, "")).walk_revisions()][::-1]
+
+
+def prune_audit_log(url: str, kept: timedelta, *, tls: Tls | None = None) -> int:
+    """Deletes entries of the audit log that are older than `kept`; `url` is the owner's. How many they were."""
+    return pruning.prune(_engine(url, tls), kept)
 
 
 def is_current(service: str, url: str, *, tls: Tls | None = None, serving_role: str | None = None) -> bool:

@@ -7,6 +7,7 @@ from types import ModuleType
 from fastapi import FastAPI
 
 from service_kit import crashpoints
+from service_kit.audit.endpoints import router as audit_log
 from service_kit.http import health, openapi
 from service_kit.http.answers import add_error_handlers
 from service_kit.http.head import HeadRoutes
@@ -34,11 +35,11 @@ def create_app(
     jobs: Sequence[Job] = (),
     lifespan: Lifespan | None = None,
     fetch_keys: Callable[[Runtime], FetchKeys] | None = None,
+    audit_log: Router = audit_log,
 ) -> FastAPI:
-    """A service.
-
-    `lifespan` opens what only this service has (a gateway's client) around the whole run and gives it to
+    """A service. `lifespan` opens what only this one has (a gateway's client) around the whole run and gives it to
     `Runtime.provide`. `fetch_keys` replaces fetching the verification keys over HTTP, for the service that makes them.
+    `audit_log` replaces the kit's endpoint, for a service whose log has more in it.
     """
     configure_logs(service=settings.service_name, level=settings.log_level, style=settings.log_format)
     crashpoints.arm(settings.crash_points, settings.service)
@@ -60,7 +61,7 @@ def create_app(
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )  # fmt: skip
     app.state.runtime = runtime
-    _furnish(app, settings, routers)
+    _furnish(app, settings, [*routers, audit_log])
     app.state.operations = operations_app(runtime, app.openapi)
     return app
 

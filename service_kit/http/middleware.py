@@ -8,6 +8,7 @@ from starlette.datastructures import Headers as RequestHeaders
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from service_kit.audit import actor
 from service_kit.database.faults import database_is_away, is_unstorable_text, may_be_retried
 from service_kit.http.answers import problem_response
 from service_kit.http.headers import Headers, ResponseHeaders, check_size, with_defaults
@@ -61,6 +62,7 @@ class RequestMiddleware:
                 _record(scope, answer.status, time.perf_counter() - started)
                 structlog.contextvars.clear_contextvars()
                 caller.forget()
+                actor.forget()
 
     def _always(self, headers: dict[bytes, bytes]) -> Headers:
         """Who is told that the connection ends opens the next one elsewhere, before we are gone."""

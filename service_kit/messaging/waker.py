@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 
+from service_kit.audit import actor
 from service_kit.database.doors import Database
 
 CHANNEL = "outbox"
@@ -38,6 +39,7 @@ class Waker:
             await asyncio.wait([self._task], timeout=1)
 
     async def _notify(self) -> None:
+        actor.forget()
         while self._wanted:
             self._wanted = False
             try:

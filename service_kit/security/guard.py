@@ -9,6 +9,7 @@ from fastapi.security import SecurityScopes
 from fastapi.security.base import SecurityBase
 
 from contracts.permissions import SENSITIVE, is_known
+from service_kit.audit import actor
 from service_kit.database.doors import database_of
 from service_kit.problems import Forbidden, Problem, Unauthenticated
 from service_kit.security import standing
@@ -48,6 +49,7 @@ class _Guard(SecurityBase):
             await still_may(request, who, sensitive)
         if self._of_person and not who.is_person:
             raise PersonRequired
+        actor.remember(who, request.scope)
         return who
 
 
@@ -70,7 +72,11 @@ async def still_may(request: Request, who: Principal, permissions: Iterable[str]
 
 
 async def _verify_if_given(request: Request) -> Principal | None:
-    return _verify(request) if "Authorization" in request.headers else None
+    if "Authorization" not in request.headers:
+        return None
+    who = _verify(request)
+    actor.remember(who, request.scope)
+    return who
 
 
 _guard, _guard_of_person = _Guard(), _Guard(of_person=True)

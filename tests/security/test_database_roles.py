@@ -1,10 +1,12 @@
 """The role that serves has the rows of its service's tables: not the tables, and not what is only added to."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 
 import psycopg2
 import psycopg2.errors
 import pytest
+import sqlalchemy.exc
 
 from local_stack import ports
 from local_stack.addresses import serving_role
@@ -14,6 +16,11 @@ from service_kit.database import migrations
 from tests.harness.servers import run_directory
 
 PACKAGES = [service.package for service in SERVICES]
+DEAD_LETTER = """
+INSERT INTO parked_events (event_id, topic, partition, "offset", key, type, headers, value, status)
+VALUES (gen_random_uuid(), 'users', 0, 1, 'key', 'mart.x.v1', '[]', '{}', 'dead')
+"""
+OF_DAYS_AGO = "INSERT INTO audit_log (id, at, action) VALUES (uuidv7(), now() - make_interval(days => %(days)s), 'x')"
 TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY 1"
 
 
@@ -55,9 +62,10 @@ def test_it_changes_rows_and_no_table(server: EmbeddedPostgres, service: str) ->
     assert migrations.is_current(service, owner, serving_role=serving_role(service))
 
 
-def test_the_audit_log_is_only_added_to(server: EmbeddedPostgres) -> None:
-    _, serving = _both(server, "user_service")
-    entry = "INSERT INTO audit_log (id, at, action, facts) VALUES (gen_random_uuid(), now(), 'role.created', '{}')"
+@pytest.mark.parametrize("service", PACKAGES)
+def test_the_audit_log_is_only_added_to(server: EmbeddedPostgres, service: str) -> None:
+    _, serving = _both(server, service)
+    entry = "INSERT INTO audit_log (id, at, action) VALUES (gen_random_uuid(), now(), 'role.created')"
     with administration(serving) as cursor:
         cursor.execute(entry)
         cursor.execute("SELECT count(*) FROM audit_log")
@@ -72,6 +80,38 @@ def test_the_audit_log_is_only_added_to(server: EmbeddedPostgres) -> None:
         ):
             with pytest.raises(psycopg2.errors.InsufficientPrivilege):
                 cursor.execute(statement)
+
+
+@pytest.mark.parametrize("service", PACKAGES)
+def test_triggers_write_the_audit_log_by_the_rights_of_the_role_that_serves(
+    server: EmbeddedPostgres, service: str
+) -> None:
+    _, serving = _both(server, service)
+    with administration(serving) as cursor:
+        cursor.execute("""SELECT set_config('audit.actor', '{"action": "POST /x"}', false)""")
+        cursor.execute(DEAD_LETTER)
+        cursor.execute("DELETE FROM parked_events WHERE type = 'mart.x.v1'")
+        cursor.execute("SELECT action, resource FROM audit_log WHERE changes ->> 'type' LIKE '%mart.x.v1%'")
+        assert cursor.fetchall() == [("POST /x", "dead-letter")] * 2
+
+
+def test_the_owner_prunes_the_audit_log(server: EmbeddedPostgres) -> None:
+    """And it refuses changes afterwards as before."""
+    owner, serving = _both(server, "product_service")
+    with administration(serving) as cursor:
+        for days in (10, 800, 801):
+            cursor.execute(
+                f"INSERT INTO audit_log (id, at, action) VALUES (uuidv7(), now() - '{days} d'::interval, 'x')"
+            )
+    with pytest.raises(sqlalchemy.exc.ProgrammingError, match="must be owner"):
+        migrations.prune_audit_log(serving, timedelta(days=730))
+    assert migrations.prune_audit_log(owner, timedelta(days=730)) == 2
+    assert migrations.prune_audit_log(owner, timedelta(days=730)) == 0
+    with administration(owner) as cursor:
+        cursor.execute("SELECT count(*) FROM audit_log WHERE action = 'x'")
+        assert cursor.fetchone() == (1,)
+        with pytest.raises(psycopg2.errors.InsufficientPrivilege):
+            cursor.execute("DELETE FROM audit_log")
 
 
 def test_who_owned_and_served_before_goes_on_and_the_new_role_gets_its_rights(server: EmbeddedPostgres) -> None:

@@ -54,7 +54,9 @@ async def register(
     if not verified:
         mails.ask_for(tx, Purpose.VERIFY_EMAIL, account.email, account.id)
     made = Action.ACCOUNT_CREATED if verified else Action.ACCOUNT_REGISTERED
-    record(tx, origin, made, account.id, roles=[str(role) for role in roles])
+    held = [str(role) for role in roles]
+    changes = {"email": None, "full_name": None, "roles": [None, held]}
+    record(tx, origin, made, account.id, changes=changes, roles=held)
     return account
 
 
@@ -93,7 +95,7 @@ async def change_email(tx: Tx, account: Account, address: EmailAddress, origin: 
         raise EmailTaken from error
     await _leave_address_to(tx, others)
     await publish(tx, account)
-    record(tx, origin, Action.EMAIL_CHANGED, account.id)
+    record(tx, origin, Action.EMAIL_CHANGED, account.id, changes={"email": None})
 
 
 async def change_by_staff(
@@ -126,7 +128,7 @@ async def end_sessions(tx: Tx, who: Principal, origin: Origin, account_id: UUID)
     account = await queries.lock(tx, account_id) or not_found(Account, account_id)
     await grants.check_roles(tx, who, account.roles)
     await sessions.end_all(tx, account_id)
-    record(tx, origin, Action.SESSIONS_ENDED_BY_STAFF, account_id)
+    record(tx, origin, Action.SESSIONS_ENDED_BY_STAFF, account_id, changes={"sessions": None})
 
 
 async def erase(tx: Tx, origin: Origin, who: Principal, signed_in_within: timedelta) -> None:
@@ -193,9 +195,10 @@ async def _leave_address_to(tx: Tx, others: Sequence[Account]) -> None:
 def _record_change(tx: Tx, origin: Origin, before: Account, after: Account) -> None:
     """What names the person is not written down, only that it changed."""
     if before.roles != after.roles:
-        roles = {"before": [str(role) for role in before.roles], "after": [str(role) for role in after.roles]}
-        record(tx, origin, Action.ROLES_CHANGED, after.id, **roles)
+        was, held = [str(role) for role in before.roles], [str(role) for role in after.roles]
+        record(tx, origin, Action.ROLES_CHANGED, after.id, changes={"roles": [was, held]}, before=was, after=held)
     if before.active != after.active:
-        record(tx, origin, Action.ACCOUNT_ENABLED if after.active else Action.ACCOUNT_DISABLED, after.id)
+        made = Action.ACCOUNT_ENABLED if after.active else Action.ACCOUNT_DISABLED
+        record(tx, origin, made, after.id, changes={"active": [before.active, after.active]})
     if before.full_name != after.full_name:
-        record(tx, origin, Action.ACCOUNT_CHANGED, after.id, fields=["full_name"])
+        record(tx, origin, Action.ACCOUNT_CHANGED, after.id, changes={"full_name": None}, fields=["full_name"])

@@ -54,6 +54,10 @@ class ApiClient(Base, table=True):
     def is_usable(self, now: datetime) -> bool:
         return self.active and (self.expires_at is None or now < self.expires_at)
 
+    def recorded(self) -> dict[str, object]:
+        """What the audit log has of it."""
+        return self.model_dump(mode="json", include={"name", "permissions", "active", "owner_id", "expires_at"})
+
     def change(self, **fields: object) -> None:
         """Takes over the fields that differ. The version grows with each change."""
         changed = {name: value for name, value in fields.items() if getattr(self, name) != value}

@@ -26,7 +26,7 @@ from user_service.api_clients.models import (
     matching,
 )
 from user_service.audit.models import Action, Origin
-from user_service.audit.use_cases import record
+from user_service.audit.use_cases import changes_between, record
 from user_service.mails import use_cases as mails
 from user_service.mails.models import Purpose
 from user_service.roles.grants import check_permissions
@@ -56,7 +56,8 @@ async def create(
     await tx.flush()
     await _publish(tx, client)
     facts = {"permissions": client.permissions, "owner": str(client.owner_id)}
-    record(tx, origin, Action.API_CLIENT_CREATED, None, client=str(client.id), **facts)
+    changes = changes_between({}, client.recorded())
+    record(tx, origin, Action.API_CLIENT_CREATED, None, changes=changes, client=str(client.id), **facts)
     await _tell_owner(tx, client.owner_id)
     return client, *_add_secret(tx, client)
 
@@ -79,18 +80,19 @@ async def change(
         await _check_owner(tx, wanted_owner or await queries.owner_of(tx, client_id), is_new=wanted_owner is not None)
     client = await _lock(tx, client_id)
     expected.check(client.version)
-    before, version, owner = client.permissions, client.version, client.owner_id
+    before, version, owner, recorded = client.permissions, client.version, client.owner_id, client.recorded()
     after = before if permissions is None else sorted(permissions)
     await check_permissions(tx, who, {*before, *after})
-    changes = {name: value for name, value in fields.items() if value is not None}
+    new = {name: value for name, value in fields.items() if value is not None}
     if expires_at is not None:
-        changes["expires_at"] = _end_date(expires_at, longest)
-    client.change(permissions=after, **changes)
+        new["expires_at"] = _end_date(expires_at, longest)
+    client.change(permissions=after, **new)
     if client.version == version:
         return client
     await _publish(tx, client)
     facts = {"before": before, "after": after, "active": client.active, "owner": str(client.owner_id)}
-    record(tx, origin, Action.API_CLIENT_CHANGED, None, client=str(client_id), **facts)
+    changes = changes_between(recorded, client.recorded())
+    record(tx, origin, Action.API_CLIENT_CHANGED, None, changes=changes, client=str(client_id), **facts)
     if client.owner_id != owner:
         await _tell_owner(tx, client.owner_id)
     return client
@@ -99,9 +101,12 @@ async def change(
 async def disable_owned(tx: Tx, origin: Origin, owner_id: UUID) -> None:
     """Whoever has left may have taken the secrets along. The account must be held."""
     for client in await queries.lock_owned(tx, owner_id):
+        recorded = client.recorded()
         client.change(active=False)
         await _publish(tx, client)
-        record(tx, origin, Action.API_CLIENT_CHANGED, None, client=str(client.id), active=False, owner=str(owner_id))
+        facts = {"active": False, "owner": str(owner_id)}
+        changes = changes_between(recorded, client.recorded())
+        record(tx, origin, Action.API_CLIENT_CHANGED, None, changes=changes, client=str(client.id), **facts)
 
 
 async def delete(tx: Tx, who: Principal, origin: Origin, client_id: UUID, expected: Expected) -> None:
@@ -109,11 +114,12 @@ async def delete(tx: Tx, who: Principal, origin: Origin, client_id: UUID, expect
     client = await _lock(tx, client_id)
     expected.check(client.version)
     await check_permissions(tx, who, client.permissions)
+    changes = changes_between(client.recorded(), {})
     client.change(active=False, permissions=[])
     client.version += 1  # also where it was disabled already
     await _publish(tx, client)
     await tx.delete(client)
-    record(tx, origin, Action.API_CLIENT_DELETED, None, client=str(client_id))
+    record(tx, origin, Action.API_CLIENT_DELETED, None, changes=changes, client=str(client_id))
 
 
 async def add_secret(tx: Tx, who: Principal, origin: Origin, client_id: UUID) -> tuple[ClientSecret, str]:
@@ -125,7 +131,7 @@ async def add_secret(tx: Tx, who: Principal, origin: Origin, client_id: UUID) ->
     await check_permissions(tx, who, client.permissions)
     if len(await queries.secrets_of(tx, [client_id])) >= MOST_SECRETS:
         raise TooManySecrets(most=MOST_SECRETS)
-    record(tx, origin, Action.API_CLIENT_SECRET_ADDED, None, client=str(client_id))
+    record(tx, origin, Action.API_CLIENT_SECRET_ADDED, None, changes={"secrets": None}, client=str(client_id))
     return _add_secret(tx, client)
 
 
@@ -138,7 +144,8 @@ async def remove_secret(tx: Tx, who: Principal, origin: Origin, client_id: UUID,
     if len(found) == 1:
         raise LastSecret
     await tx.delete(going)
-    record(tx, origin, Action.API_CLIENT_SECRET_REMOVED, None, client=str(client_id), secret=str(secret_id))
+    facts = {"client": str(client_id), "secret": str(secret_id)}
+    record(tx, origin, Action.API_CLIENT_SECRET_REMOVED, None, changes={"secrets": None}, **facts)
 
 
 async def authenticate(tx: Tx, client_id: str, secret: str, origin: Origin) -> ApiClient | None:

@@ -5,15 +5,15 @@ from uuid import UUID
 
 from fastapi import Depends, Query, Request
 
+from service_kit.audit.endpoints import Filtered
 from service_kit.database import Tx
 from service_kit.http.client import client_address
 from service_kit.http.pagination import Page, Paged
 from service_kit.http.router import Router
-from service_kit.http.times import Time
 from service_kit.security import Principal, Requires
 from user_service.audit import queries
 from user_service.audit.models import Action, Origin
-from user_service.audit.schemas import AuditEntryOut
+from user_service.audit.schemas import AccountAuditEntryOut
 from user_service.throttle.devices import COOKIE, SECURE_COOKIE
 
 USER_AGENT_LENGTH = 300
@@ -31,19 +31,16 @@ async def origin_of(request: Request) -> Origin:
 FromWhere = Annotated[Origin, Depends(origin_of)]
 
 
-@router.get("", summary="List the audit log")
+@router.get("", summary="List audit entries")
 async def search(
     page: Paged,
     tx: Tx,
     _: Annotated[Principal, Requires("audit-log:read")],
-    actor_id: Annotated[UUID | None, Query(description="who did it")] = None,
+    filters: Filtered,
     subject_id: Annotated[UUID | None, Query(description="to which account")] = None,
     action: Action | None = None,
-    since: Annotated[Time | None, Query(description="at this time or later")] = None,
-    until: Annotated[Time | None, Query(description="before this time")] = None,
-) -> Page[AuditEntryOut]:
-    """Newest first. Nothing here can be changed or deleted; it stays when an account is erased, and names nobody."""
-    found = await queries.search(
-        tx, page.position, actor_id=actor_id, subject_id=subject_id, action=action, since=since, until=until
-    )
-    return page.of(found, AuditEntryOut.of)
+) -> Page[AccountAuditEntryOut]:
+    """Who did what to which account, API client or role, from where, and when. Newest first. Nothing here can be
+    changed or deleted; it stays when an account is erased, and names nobody."""
+    found = await queries.search(tx, page.position, subject_id=subject_id, action=action, **vars(filters))
+    return page.of(found, AccountAuditEntryOut.of)

@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Column, Index
+from sqlalchemy import Column, Index, Text, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field
 
@@ -67,9 +67,12 @@ class Origin:
     """What the client showed to be known again by (`throttle.devices`)."""
     actor_id: UUID | None = None
     session_id: UUID | None = None
+    client_id: str | None = None
+    """The API client that it comes from; None: a person."""
 
     def by(self, who: Principal) -> "Origin":
-        return replace(self, actor_id=who.user_id, session_id=who.session_id)
+        client_id = None if who.is_person else who.client_id
+        return replace(self, actor_id=who.user_id, session_id=who.session_id, client_id=client_id)
 
 
 OURSELVES = Origin()
@@ -79,7 +82,8 @@ OURSELVES = Origin()
 class AuditEntry(Base, table=True):
     """Ids only, never a name or an e-mail address: it outlives the account that it tells of.
 
-    The database refuses to change, delete or truncate what stands here (a trigger of migration 0004).
+    It has what the kit's audit log has, and beside that what accounts need; the kit's trigger adds replayed and
+    discarded dead letters. The database refuses to change, delete or truncate what stands here (migration 0004).
     """
 
     __tablename__ = "audit_log"
@@ -88,6 +92,15 @@ class AuditEntry(Base, table=True):
         Index("ix_audit_log_actor", "actor_id", "at", "id"),
         Index("ix_audit_log_subject", "subject_id", "at", "id"),
         Index("ix_audit_log_action", "action", "at", "id"),
+        # Entries from before there were resources name none.
+        Index(
+            "ix_audit_log_resource",
+            "resource",
+            "resource_id",
+            "at",
+            "id",
+            postgresql_where=text("resource IS NOT NULL"),
+        ),
     )
 
     id: UUID = Field(default_factory=uuid7, primary_key=True)
@@ -98,4 +111,9 @@ class AuditEntry(Base, table=True):
     address: str | None = None
     user_agent: str | None = None
     session_id: UUID | None = None
-    facts: dict[str, Any] = Field(sa_column=Column(JSONB, nullable=False))
+    facts: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSONB, nullable=False, server_default="{}"))
+    client_id: str | None = Field(default=None, sa_type=Text)
+    resource: str | None = Field(default=None, sa_type=Text)
+    resource_id: str | None = Field(default=None, sa_type=Text)
+    changes: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True)))
+    request_id: str | None = Field(default=None, sa_type=Text)

@@ -15,6 +15,8 @@ async def search(
     position: Position,
     *,
     actor_id: UUID | None,
+    resource: str | None,
+    resource_id: str | None,
     subject_id: UUID | None,
     action: Action | None,
     since: datetime | None,
@@ -22,7 +24,12 @@ async def search(
 ) -> Slice[AuditEntry]:
     """Newest first; `until` is not part of it."""
     statement = select(AuditEntry)
-    for column, value in ((AuditEntry.actor_id, actor_id), (AuditEntry.subject_id, subject_id)):
+    for column, value in (
+        (AuditEntry.actor_id, actor_id),
+        (AuditEntry.subject_id, subject_id),
+        (AuditEntry.resource, resource),
+        (AuditEntry.resource_id, resource_id),
+    ):
         if value is not None:
             statement = statement.where(col(column) == value)
     if action is not None:

@@ -4,6 +4,7 @@ No transaction is open while a password is hashed or judged: that takes long.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 from service_kit.database import Database
 from service_kit.problems import not_found
@@ -110,7 +111,7 @@ class PasswordDesk:
             mails.ask_for(tx, Purpose.PASSWORD_CHANGED, account.email, account.id)
 
     async def _refused(self, account: Account | None, origin: Origin, is_right: bool) -> None:
-        facts = {"account": "disabled"} if is_right else {}
+        facts: dict[str, Any] = {"account": "disabled"} if is_right else {}
         async with self.database.tx() as tx:
             record(tx, origin, Action.SIGN_IN_FAILED, account.id if account else None, **facts)
 

@@ -50,5 +50,9 @@ class OwnRole(Base, table=True):
     version: int = 1
     created_at: datetime = Field(default_factory=utcnow)
 
+    def recorded(self) -> dict[str, object]:
+        """What the audit log has of it."""
+        return self.model_dump(mode="json", include={"description", "permissions"})
+
 
 BUILT_IN = {str(role): sorted(map(str, permissions)) for role, permissions in ROLES.items()}

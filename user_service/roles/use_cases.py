@@ -7,7 +7,7 @@ from service_kit.problems import not_found
 from service_kit.security import Principal
 from user_service.accounts import use_cases as accounts
 from user_service.audit.models import Action, Origin
-from user_service.audit.use_cases import record
+from user_service.audit.use_cases import changes_between, record
 from user_service.roles import queries
 from user_service.roles.grants import check_permissions
 from user_service.roles.models import BUILT_IN, MOST, OwnRole, RoleBuiltIn, RoleExists, RoleInUse, TooManyRoles
@@ -25,7 +25,8 @@ async def create(
     role = OwnRole(name=name, description=description, permissions=sorted(permissions))
     if not await queries.insert(tx, role):
         raise RoleExists(name=name)
-    record(tx, origin, Action.ROLE_CREATED, None, role=name, permissions=role.permissions)
+    changes = changes_between({}, role.recorded())
+    record(tx, origin, Action.ROLE_CREATED, None, changes=changes, role=name, permissions=role.permissions)
     return role
 
 
@@ -51,7 +52,7 @@ async def change(
     """
     role = await _lock(tx, name)
     expected.check(role.version)
-    before = list(role.permissions)
+    before, recorded = list(role.permissions), role.recorded()
     after = before if permissions is None else sorted(permissions)
     await check_permissions(tx, who, {*before, *after})
     if description in (None, role.description) and before == after:
@@ -60,7 +61,8 @@ async def change(
     role.permissions = after
     role.version += 1
     await tx.flush()
-    record(tx, origin, Action.ROLE_CHANGED, None, role=name, before=before, after=after)
+    changes = changes_between(recorded, role.recorded())
+    record(tx, origin, Action.ROLE_CHANGED, None, changes=changes, role=name, before=before, after=after)
     if before != after:
         await accounts.tell_holders_of(tx, name)
     return role
@@ -74,7 +76,7 @@ async def delete(tx: Tx, who: Principal, origin: Origin, name: str, expected: Ex
     if holders := await queries.count_holders(tx, name):
         raise RoleInUse(name=name, holders=holders)
     await tx.delete(role)
-    record(tx, origin, Action.ROLE_DELETED, None, role=name)
+    record(tx, origin, Action.ROLE_DELETED, None, changes=changes_between(role.recorded(), {}), role=name)
 
 
 async def _lock(tx: Tx, name: str) -> OwnRole:

@@ -1,0 +1,55 @@
+"""the audit log of what staff and API clients change."""
+
+import sqlalchemy as sa
+from alembic import op
+from sqlalchemy.dialects import postgresql
+
+from service_kit.audit.triggers import (
+    APPEND_ONLY,
+    DROP_APPEND_ONLY,
+    DROP_RECORD,
+    RECORD,
+    audit,
+    audit_dead_letters,
+)
+
+revision = "0009"
+down_revision = "0008"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.create_table(
+        "audit_log",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("actor_id", sa.Uuid(), nullable=True),
+        sa.Column("client_id", sa.Text(), nullable=True),
+        sa.Column("action", sa.Text(), nullable=False),
+        sa.Column("resource", sa.Text(), nullable=True),
+        sa.Column("resource_id", sa.Text(), nullable=True),
+        sa.Column("changes", postgresql.JSONB(astext_type=sa.Text()), nullable=True),
+        sa.Column("request_id", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_audit_log")),
+    )
+    op.create_index("ix_audit_log_at", "audit_log", ["at", "id"], unique=False)
+    op.create_index("ix_audit_log_actor", "audit_log", ["actor_id", "at", "id"], unique=False)
+    op.create_index("ix_audit_log_resource", "audit_log", ["resource", "resource_id", "at", "id"], unique=False)
+    op.execute(APPEND_ONLY)
+    op.execute(RECORD)
+    op.execute(audit("warehouses", "warehouse"))
+    op.execute(audit("suppliers", "supplier", withheld=["name", "email", "phone"]))
+    op.execute(audit("stock_receipts", "stock-receipt", ignored=["user_id"]))
+    op.execute(
+        audit("stock_movements", "stock-adjustment", ignored=["kind", "user_id"], inserted="NEW.kind = 'adjustment'")
+    )
+    op.execute(audit("shipments", "shipment", withheld=["ship_to"]))
+    op.execute(audit("returns", "return", ignored=["received_by", "closed_by"]))
+    op.execute(audit_dead_letters())
+
+
+def downgrade() -> None:
+    op.execute(DROP_RECORD)
+    op.drop_table("audit_log")
+    op.execute(DROP_APPEND_ONLY)

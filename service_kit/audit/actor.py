@@ -1,0 +1,53 @@
+"""Who sent the request that is being served, for the audit log: members of staff and API clients."""
+
+import json
+from collections.abc import Mapping
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from contracts.permissions import Role, permissions_of
+
+if TYPE_CHECKING:  # the guard imports this module
+    from service_kit.security.principal import Principal
+
+SETTING = "audit.actor"
+"""PostgreSQL's name for it, which the triggers read. Set for one transaction, never for a connection."""
+
+_CUSTOMERS_MAY = permissions_of([Role.USER])
+_READING = frozenset({"GET", "HEAD", "OPTIONS"})
+_actor: ContextVar["tuple[Principal, Mapping[str, Any]] | None"] = ContextVar("actor", default=None)
+
+
+def remember(who: "Principal", scope: Mapping[str, Any]) -> None:
+    """What this request changes is written to the audit log, if the caller may do more than a customer.
+
+    By what they may do and not by what the operation asks for: at many operations staff may do more than customers.
+    Their own orders and returns are no exception, so that nobody grants themselves a price or a refund unseen.
+    """
+    if scope["method"] not in _READING and not who.permissions <= _CUSTOMERS_MAY:
+        _actor.set((who, scope))
+
+
+def forget() -> None:
+    """What follows is not part of the request. Also for a task that a request starts and that works for others too."""
+    _actor.set(None)
+
+
+def as_setting() -> str | None:
+    """The value of SETTING for a transaction that begins now; None: nothing is to be audited."""
+    found = _actor.get()
+    if found is None:
+        return None
+    who, scope = found
+    route = scope.get("route")
+    path = getattr(route, "path_format", None) or "unknown"
+    return json.dumps(
+        {
+            "actor_id": str(who.user_id),
+            "client_id": None if who.is_person else who.client_id,
+            "action": f"{scope['method']} {path}",
+            "request_id": structlog.contextvars.get_contextvars().get("request_id"),
+        }
+    )

@@ -1,0 +1,51 @@
+"""The audit log over HTTP."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Depends, Query
+
+from service_kit.audit import queries
+from service_kit.audit.schemas import AuditEntryOut
+from service_kit.database.doors import Tx
+from service_kit.http.pagination import Page, Paged
+from service_kit.http.router import Router
+from service_kit.http.times import Time
+from service_kit.security.guard import Requires
+from service_kit.security.principal import Principal
+
+LONGEST_NAME = 200
+
+router = Router(prefix="/audit-log", tags=["audit"])
+
+
+class Filters:
+    """What narrows the list, the same in every service."""
+
+    def __init__(
+        self,
+        actor_id: Annotated[UUID | None, Query(description="who did it: an account or an API client")] = None,
+        resource: Annotated[
+            str | None, Query(max_length=LONGEST_NAME, description="what sort of thing it was done to")
+        ] = None,
+        resource_id: Annotated[str | None, Query(max_length=LONGEST_NAME, description="to which one")] = None,
+        since: Annotated[Time | None, Query(description="at this time or later")] = None,
+        until: Annotated[Time | None, Query(description="before this time")] = None,
+    ) -> None:
+        self.actor_id = actor_id
+        self.resource = resource
+        self.resource_id = resource_id
+        self.since = since
+        self.until = until
+
+
+Filtered = Annotated[Filters, Depends()]
+
+
+@router.get("", summary="List audit entries")
+async def list_audit_entries(
+    page: Paged, tx: Tx, filters: Filtered, _: Annotated[Principal, Requires("audit-log:read")]
+) -> Page[AuditEntryOut]:
+    """What members of staff and API clients changed here: who, when, of what, and each field before and after. Newest
+    first. Nothing here can be changed or deleted; it stays when an account is erased, and names nobody."""
+    return page.of(await queries.search(tx, page.position, **vars(filters)), AuditEntryOut.of)

@@ -1,0 +1,90 @@
+"""What migrations call to make the audit log, and to have a table audited.
+
+Migrations of released versions call these functions: what they give may be added to, but not change its meaning.
+"""
+
+import json
+from collections.abc import Sequence
+
+from service_kit.audit.actor import SETTING
+
+TRIGGER = "audit"
+NEVER_RECORDED = ("version", "created_at", "updated_at")
+"""They say that something changed, not what."""
+
+# Whoever serves may add and read; the grants of the serving role follow from the trigger on TRUNCATE.
+APPEND_ONLY = """
+CREATE FUNCTION refuse_to_change_the_audit_log() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'the audit log is only added to' USING ERRCODE = 'insufficient_privilege';
+END $$;
+CREATE TRIGGER only_added_to BEFORE UPDATE OR DELETE OR TRUNCATE ON audit_log
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_to_change_the_audit_log();
+"""
+DROP_APPEND_ONLY = "DROP FUNCTION refuse_to_change_the_audit_log() CASCADE"
+
+# `before || after` has all fields whatever the operation was. Fields that did not change are left out, so that an
+# UPDATE that changes nothing but its row's version leaves no entry.
+RECORD = f"""
+CREATE FUNCTION record_change() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    actor jsonb := current_setting('{SETTING}');
+    options jsonb := TG_ARGV[0];
+    before jsonb := coalesce(to_jsonb(OLD), '{{}}');
+    after jsonb := coalesce(to_jsonb(NEW), '{{}}');
+    changed jsonb;
+BEGIN
+    SELECT jsonb_object_agg(field, CASE
+        WHEN options->'withheld' ? field THEN 'null'
+        ELSE jsonb_build_array(before->field, after->field) END)
+    INTO changed
+    FROM jsonb_object_keys(before || after) AS field
+    WHERE coalesce(before->field, 'null') <> coalesce(after->field, 'null') AND NOT options->'ignored' ? field;
+    IF changed IS NOT NULL THEN
+        INSERT INTO audit_log (id, at, actor_id, client_id, action, resource, resource_id, changes, request_id)
+        VALUES (uuidv7(), now(), (actor->>'actor_id')::uuid, actor->>'client_id', actor->>'action',
+                options->>'resource', (before || after)->>(options->>'id'), changed, actor->>'request_id');
+    END IF;
+    RETURN NULL;
+END $$
+"""  # noqa: S608
+DROP_RECORD = "DROP FUNCTION record_change() CASCADE"
+
+
+def audit(
+    table: str,
+    resource: str,
+    *,
+    id: str = "id",
+    withheld: Sequence[str] = (),
+    ignored: Sequence[str] = (),
+    inserted: str | None = None,
+) -> str:
+    """The statement that has changes of `table` written to the audit log, each row's as one entry about a `resource`.
+
+    `withheld`: columns with personal data, of which the log says that they changed and never what is in them.
+    `ignored`: columns that the service keeps for itself. `inserted`: only rows that are added and meet this condition.
+    Outside of a request of staff the trigger costs the look at a setting: its function is not called.
+    """
+    options = {
+        "resource": resource,
+        "id": id,
+        "withheld": list(withheld),
+        "ignored": [*NEVER_RECORDED, id, *ignored],
+    }
+    by_staff = f"current_setting('{SETTING}', true) <> ''"
+    return f"""
+        CREATE TRIGGER {TRIGGER} AFTER {"INSERT" if inserted else "INSERT OR UPDATE OR DELETE"} ON {table}
+        FOR EACH ROW WHEN ({f"{by_staff} AND ({inserted})" if inserted else by_staff})
+        EXECUTE FUNCTION record_change('{json.dumps(options)}')
+    """
+
+
+def audit_dead_letters() -> str:
+    """Replayed and discarded ones. What is in them may be anything, also somebody's address."""
+    return audit(
+        "parked_events",
+        "dead-letter",
+        withheld=["key", "value", "headers", "error"],
+        ignored=["attempts", "next_attempt_at", "parked_at"],
+    )

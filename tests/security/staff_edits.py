@@ -1,0 +1,174 @@
+"""Operations by which staff change what is not their own, each on something real that it can be carried out on."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+
+from contracts.permissions import ROLES, Role
+from tests.security.operations import SERVICES, Operation, operations
+from tests.security.shop import SHIP_TO, Premises
+
+READS = ("get", "head")
+DELIVERED = """
+UPDATE orders SET status = 'delivered', fulfilment_status = 'fulfilled', captured = total, delivered_at = now()
+"""
+
+
+@dataclass
+class Request:
+    """What is sent, where the example of the document would not do: to another thing, or with another body."""
+
+    ids: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    body: Mapping[str, Any] | None = None
+
+
+Prepare = Callable[[Premises], Awaitable[Request]]
+
+
+def staff_operations() -> list[tuple[str, str]]:
+    """Of every service those that ask for a permission that customers don't have, and don't read; and those that
+    customers may call for themselves, and staff for them."""
+    found = [
+        (service, str(each))
+        for service in SERVICES
+        for each in operations(service)
+        if each.method not in READS and set(each.permissions or ()) - ROLES[Role.USER]
+    ]
+    return [*found, ("user", "POST /users"), *(("order", operation) for operation in FOR_CUSTOMERS)]
+
+
+async def carry_out(place: Premises, operation: Operation, client: httpx.AsyncClient) -> httpx.Response:
+    prepare = PREPARED.get((place.service, str(operation)))
+    request = await prepare(place) if prepare else Request()
+    keywords = operation.request(place.values)
+    if request.body is not None:
+        keywords["json"] = request.body
+    return await client.request(operation.method, operation.url({**place.ids, **request.ids}), **keywords)
+
+
+async def _made(place: Premises, path: str, body: Mapping[str, Any]) -> str:
+    """What makes something by the way; its id, or name."""
+    answer = await place.admin.post(path, json=body)
+    assert answer.status_code == 201, answer.text
+    found = answer.json()
+    return str(found.get("id") or found.get("name"))
+
+
+def _with(body: Mapping[str, Any]) -> Prepare:
+    async def prepare(_: Premises) -> Request:
+        return Request(body=body)
+
+    return prepare
+
+
+def _another(path: str, parameter: str, made_of: Mapping[str, Any], body: Mapping[str, Any] | None = None) -> Prepare:
+    """A new one, which nothing refers to yet."""
+
+    async def prepare(place: Premises) -> Request:
+        return Request({(path, parameter): await _made(place, path, made_of)}, body)
+
+    return prepare
+
+
+async def _client_with_secrets(place: Premises) -> Request:
+    body = {"name": "robots", "permissions": ["stock:read"], "owner_id": str(place.owner)}
+    id = await _made(place, "/api-clients", body)
+    return Request({("/api-clients", "client_id"): id})
+
+
+async def _renamed_client(place: Premises) -> Request:
+    found = await _client_with_secrets(place)
+    return Request(found.ids, {"name": "faster robots", "permissions": []})
+
+
+async def _second_secret(place: Premises) -> Request:
+    found = await _client_with_secrets(place)
+    [id] = found.ids.values()
+    secret = (await place.admin.post(f"/api-clients/{id}/secrets")).json()
+    return Request({**found.ids, ("/api-clients/{client_id}/secrets", "secret_id"): secret["id"]})
+
+
+async def _dispatched(place: Premises) -> Request:
+    id = place.ids["/shipments", "shipment_id"]
+    body = {"carrier": "Royal Mail", "tracking_number": "RM1"}
+    assert (await place.admin.post(f"/shipments/{id}/dispatch", json=body)).is_success
+    return Request()
+
+
+async def _corrected(place: Premises) -> Request:
+    await _dispatched(place)
+    return Request(body={"carrier": "Royal Mail", "tracking_number": "RM2"})
+
+
+async def _collection(place: Premises) -> Request:
+    parcel = {"shipment_id": place.ids["/shipments", "shipment_id"], "carrier": "Royal Mail", "tracking_number": "RM1"}
+    return Request(body={"parcels": [parcel]})
+
+
+async def _came_back(place: Premises) -> Request:
+    lines = [{"product_id": place.values["product_id"], "restock": 1}]
+    return Request(body={"warehouse_id": place.values["warehouse_id"], "lines": lines})
+
+
+async def _delivered(place: Premises) -> Request:
+    await _run(place, DELIVERED)
+    return Request()
+
+
+async def _to_return(place: Premises) -> Request:
+    await _run(place, DELIVERED)
+    return Request(body={"lines": [{"product_id": place.values["product_id"], "quantity": 1}], "reason": "too small"})
+
+
+async def _sent(place: Premises) -> Request:
+    await _run(place, "UPDATE deliveries SET status = 'sent', sent_at = now()")
+    return Request()
+
+
+async def _for_customer(place: Premises) -> Request:
+    lines = [{"product_id": place.values["product_id"], "quantity": 1}]
+    return Request(body={"lines": lines, "ship_to": SHIP_TO, "customer_id": str(place.owner)})
+
+
+async def _run(place: Premises, sql: str) -> None:
+    async with place.served.runtime.database.hot() as connection:
+        await connection.execute(sql)
+
+
+FOR_CUSTOMERS: dict[str, Prepare] = {
+    "POST /orders": _for_customer,
+    "PATCH /orders/{order_id}": _with({"ship_to": {**SHIP_TO, "line1": "13 Canary Wharf Lane"}}),
+    "POST /orders/{order_id}/cancel": _with({"reason": "asked by telephone"}),
+    "POST /orders/{order_id}/returns": _to_return,
+}
+"""Staff's part in what customers may do for themselves."""
+
+ROLE = {"name": "Packer", "description": "packs", "permissions": ["shipments:read"]}
+DRAFT = {"sku": "L2", "name": "Draft", "price": {"amount": 1, "currency": "GBP"}}
+WAREHOUSE = {"code": "W2", "name": "Second"}
+PREPARED: dict[tuple[str, str], Prepare] = {
+    ("user", "POST /users"): _with({"email": "new@example.com", "password": "a long new horse", "full_name": "New"}),
+    ("user", "PATCH /users/{user_id}"): _with({"full_name": "Wilma"}),
+    ("user", "PATCH /roles/{name}"): _another("/roles", "name", ROLE, {"description": "packs and hands over"}),
+    ("user", "DELETE /roles/{name}"): _another("/roles", "name", ROLE),
+    ("user", "PATCH /api-clients/{client_id}"): _renamed_client,
+    ("user", "DELETE /api-clients/{client_id}"): _client_with_secrets,
+    ("user", "POST /api-clients/{client_id}/secrets"): _client_with_secrets,
+    ("user", "DELETE /api-clients/{client_id}/secrets/{secret_id}"): _second_secret,
+    ("product", "DELETE /categories/{category_id}"): _another("/categories", "category_id", {"name": "Empty"}),
+    ("product", "DELETE /products/{product_id}"): _another("/products", "product_id", DRAFT),
+    ("inventory", "DELETE /warehouses/{warehouse_id}"): _another("/warehouses", "warehouse_id", WAREHOUSE),
+    ("inventory", "DELETE /suppliers/{supplier_id}"): _another("/suppliers", "supplier_id", {"name": "New"}),
+    ("inventory", "PATCH /shipments/{shipment_id}/dispatch"): _corrected,
+    ("inventory", "POST /shipments/{shipment_id}/lost"): _dispatched,
+    ("inventory", "POST /shipments/{shipment_id}/deliver"): _dispatched,
+    ("inventory", "POST /dispatches"): _collection,
+    ("inventory", "POST /returns/{return_id}/receive"): _came_back,
+    ("order", "POST /payments/{payment_id}/refunds"): _with({"amount": 100}),
+    ("order", "POST /returns/{return_id}/approve"): _delivered,
+    ("order", "POST /returns/{return_id}/refuse"): _delivered,
+    ("notification", "POST /deliveries/{id}/send"): _sent,
+    **{("order", operation): prepare for operation, prepare in FOR_CUSTOMERS.items()},
+}
