@@ -44,7 +44,9 @@ def upgrade() -> None:
     op.execute(
         audit("payments", "payment", ignored=["opened_by", "request_key", "call_until", "check_at", "client_address"])
     )
-    op.execute(audit("refunds", "refund", withheld=["reason", "note"], ignored=["requested_by", "attempts", "next_attempt_at"]))
+    op.execute(
+        audit("refunds", "refund", withheld=["reason", "note"], ignored=["requested_by", "attempts", "next_attempt_at"])
+    )
     op.execute(audit("returns", "return", withheld=["reason", "refusal"], ignored=["decided_by"]))
     op.execute(audit_dead_letters())
 
