@@ -48,7 +48,8 @@ WITH over AS (
     -- What it would go beyond, and the lock that makes this count hold: before all else, so that the orders of one
     -- account come one after the other.
     SELECT CASE WHEN $25::uuid IS NOT NULL
-                THEN unpaid_limit($25, $26, $27, $28, $16, $19, $29, $30, $31) END AS what
+                THEN unpaid_limit($25, $26::text, $27::int, $28::int, $16::uuid[], $19::int[],
+                                  $29::int, $30::float8, $31::int) END AS what
 ), room AS (
     SELECT FROM over WHERE what IS NULL
 ), {cart}key AS (

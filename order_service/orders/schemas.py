@@ -147,23 +147,9 @@ class OrderOut(BaseModel):
 
         `line_count` where `lines` are not all.
         """
-        return cls(
-            id=order.id,
-            number=str(order.number),
-            customer_id=order.user_id,
-            status=order.status,
-            payment_status=order.payment_status,
-            fulfilment_status=order.fulfilment_status,
-            line_count=len(lines) if line_count is None else line_count,
-            lines=[_line(line, order.currency) for line in lines],
-            total={"amount": order.total, "currency": order.currency},
-            ship_to=order.ship_to,
-            pay_by=order.pay_by,
-            created_at=order.created_at,
-            standing_still=order.standing_still if for_staff else None,
-            version=order.version,
-            parcels=[ParcelOut.model_validate(parcel, from_attributes=True) for parcel in parcels],
-        )
+        count = len(lines) if line_count is None else line_count
+        found = [ParcelOut.model_validate(parcel, from_attributes=True) for parcel in parcels]
+        return cls(**order_values(order, lines, count, found, for_staff=for_staff))
 
 
 class OrderSummary(OrderOut):
@@ -193,6 +179,29 @@ class HistoryOut(BaseModel):
         note = details.pop(NOTE, None)
         shown = entry.model_dump(exclude={"details"})
         return cls(**shown, note=note if for_staff else None, details=details or None)
+
+
+def order_values(
+    order: Any, lines: Sequence[Any], line_count: int, parcels: Sequence[ParcelOut], *, for_staff: bool
+) -> dict[str, Any]:
+    """The fields of an OrderOut, in their order: what places orders writes them as they are, since they are its own."""
+    return {
+        "id": order.id,
+        "number": str(order.number),
+        "customer_id": order.user_id,
+        "status": order.status,
+        "payment_status": order.payment_status,
+        "fulfilment_status": order.fulfilment_status,
+        "line_count": line_count,
+        "lines": [_line(line, order.currency) for line in lines],
+        "total": {"amount": order.total, "currency": order.currency},
+        "ship_to": order.ship_to,
+        "pay_by": order.pay_by,
+        "created_at": order.created_at,
+        "standing_still": order.standing_still if for_staff else None,
+        "version": order.version,
+        "parcels": parcels,
+    }
 
 
 def _line(line: Any, currency: str) -> dict[str, Any]:

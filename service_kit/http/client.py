@@ -1,11 +1,17 @@
 """Where a request comes from, as far as that can be believed."""
 
 from collections.abc import Sequence
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 from fastapi import Request
 
 Networks = Sequence[IPv4Network | IPv6Network]
+
+# To understand an address takes longer than to look it up; a client's comes again, and a proxy's with each request.
+REMEMBERED = 4096
+LONGEST = 64
+"""Characters of an address at the most, with room for an interface's name, so that what is remembered is little."""
 
 
 def client_address(request: Request) -> str:
@@ -28,22 +34,35 @@ def client_network(request: Request) -> str | None:
     address = client_address(request)
     if address == "unknown":
         return None
-    return str(ip_network(f"{address}/64", strict=False)) if ":" in address else address
+    return _network_of(address) if ":" in address else address
+
+
+@lru_cache(REMEMBERED)
+def _network_of(address: str) -> str:
+    return str(ip_network(f"{address}/64", strict=False))
 
 
 def _is_in(address: str, networks: Networks) -> bool:
-    try:
-        found = ip_address(address)
-    except ValueError:
-        return False
-    return any(found in network for network in networks)
+    found = _understood(address)
+    return found is not None and any(found in network for network in networks)
 
 
 def _plain(address: str) -> str:
     """One spelling for one address; what is none (a test's name, a proxy's `unknown`) is nobody's in particular."""
-    try:
-        found = ip_address(address)
-    except ValueError:
+    found = _understood(address)
+    if found is None:
         return "unknown"
     mapped = getattr(found, "ipv4_mapped", None)
     return str(mapped or found)
+
+
+def _understood(text: str) -> IPv4Address | IPv6Address | None:
+    return _parsed(text) if len(text) <= LONGEST else None
+
+
+@lru_cache(REMEMBERED)
+def _parsed(text: str) -> IPv4Address | IPv6Address | None:
+    try:
+        return ip_address(text)
+    except ValueError:
+        return None
