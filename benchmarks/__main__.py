@@ -1,4 +1,6 @@
-"""`python -m benchmarks [case …]`: measures, shows, and writes down. `python -m benchmarks check`: a short look."""
+"""`python -m benchmarks [case …]`: measures, shows, and writes down. `python -m benchmarks check`: a short look.
+`python -m benchmarks compare DIRECTORY [case …]`: another checkout and this one, in turn.
+"""
 
 import asyncio
 import json
@@ -12,6 +14,7 @@ from rich.table import Table
 
 from benchmarks import report
 from benchmarks.check import check
+from benchmarks.compare import compare
 from benchmarks.figures import Result
 from benchmarks.stage import Stage
 
@@ -61,6 +64,8 @@ def main() -> None:
     names = tuple(sys.argv[1:])
     if names == ("check",):
         sys.exit(asyncio.run(check(console)))
+    if names[:1] == ("compare",):
+        sys.exit(asyncio.run(compare(console, names[1:])))
     if unknown := set(names) - set(CASES):
         sys.exit(f"There is no benchmark '{unknown.pop()}': it is one of {', '.join(CASES)}.")
     found = asyncio.run(_measure(names or CASES, console, plain=not names))

@@ -13,6 +13,7 @@ from uuid import UUID, uuid4
 import asyncpg
 from sqlalchemy import make_url
 
+from benchmarks.accounts import Account, accounts
 from benchmarks.goods import Draw
 from contracts.permissions import permissions_of
 from local_stack.postgres import binaries
@@ -42,7 +43,8 @@ class Pgbench:
     """Places orders of `lines` lines in the database, without a service.
 
     The statements are those that the service's own code runs: they are written down while it places an order, and only
-    what must be new each time (ids, number, idempotency key) is made anew in each transaction.
+    what must be new each time (ids, number, idempotency key, and the account and address that limits count by) is made
+    anew in each transaction.
     """
 
     def __init__(self, database_url: str, settings: Settings) -> None:
@@ -55,17 +57,19 @@ class Pgbench:
         draw = Draw(seed=2)
         connection = await asyncpg.connect(self._url.render_as_string(hide_password=False))
         try:
-            for number in range(BASKETS):
+            for number, account in zip(range(BASKETS), accounts(), strict=False):
                 recorder = _Recorder(connection)
                 key = Key(str(uuid4()), "POST /orders", b"0" * 32)
-                placed = await placing.place(
-                    recorder, OrderIn.model_validate(draw.order(lines)), key, _customer(), self._settings  # type: ignore[arg-type]
-                )  # fmt: skip
+                wanted = OrderIn.model_validate(draw.order(lines))
+                who = _principal(account)
+                placed = await placing.place(recorder, wanted, key, who, self._settings, account.address)  # type: ignore[arg-type]
                 assert isinstance(placed, placing.Placed)
                 new = {
                     key.value: ":n::text",
                     placed.order.id: ":order_id::uuid",
                     placed.order.number: ":number::bigint",
+                    account.id: ":account_id::uuid",
+                    account.address: ":n::text",
                 }
                 (self._directory / f"{number}.sql").write_text(_script(recorder.statements, new))
         finally:
@@ -110,9 +114,11 @@ class _Recorder:
 
 
 def _script(statements: Sequence[tuple[str, Sequence[Any]]], new: dict[Any, str]) -> str:
-    read, *rest = [_filled(sql, values, new) for sql, values in statements]
-    read = read.replace("SELECT", "SELECT uuidv7()::text AS order_id,", 1)
-    return "\n".join([r"\set n random(1, 9000000000000000000)", rf"{read} \aset", *(f"{each};" for each in rest)])
+    (first, values), *rest = statements
+    read = _filled(first, values, {value: name for value, name in new.items() if isinstance(value, str)})
+    read = read.replace("SELECT", "SELECT uuidv7()::text AS order_id, uuidv4()::text AS account_id,", 1)
+    written = [f"{_filled(sql, values, new)};" for sql, values in rest]
+    return "\n".join([r"\set n random(1, 9000000000000000000)", rf"{read} \aset", *written])
 
 
 def _filled(sql: str, values: Sequence[Any], new: dict[Any, str]) -> str:
@@ -147,6 +153,6 @@ def _element_type(values: Sequence[Any]) -> str:
     return next((f"::{name}[]" for kind, name in names.items() if kind in kinds), "")
 
 
-def _customer() -> Principal:
-    claims = tokens.claims(uuid4(), [])
-    return Principal(UUID(claims["sub"]), frozenset(permissions_of(["User"])), claims["jti"], claims["exp"])
+def _principal(account: Account) -> Principal:
+    claims = tokens.claims(account.id, [])
+    return Principal(account.id, frozenset(permissions_of(["User"])), claims["jti"], claims["exp"])

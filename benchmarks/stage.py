@@ -97,7 +97,7 @@ class Stage:
         name = f"bench_{service}_{secrets.token_hex(4)}"
         with administration(self.superuser_url) as cursor:
             cursor.execute(f"CREATE DATABASE {name} TEMPLATE {self._template(service)}")
-        return self._url(name)
+        return self.url(name)
 
     def _template(self, service: str) -> str:
         if service not in self._templates:
@@ -105,14 +105,14 @@ class Stage:
             with administration(self.superuser_url) as cursor:
                 cursor.execute(f"DROP DATABASE IF EXISTS {name}")
                 cursor.execute(f"CREATE DATABASE {name}")
-            migrations.upgrade(service, self._url(name))
-            with administration(self._url(name)) as cursor:
+            migrations.upgrade(service, self.url(name))
+            with administration(self.url(name)) as cursor:
                 keys = json.dumps(tokens.key_set())
                 cursor.execute("INSERT INTO verification_keys VALUES (1, %s, now()) ON CONFLICT DO NOTHING", (keys,))
             self._templates[service] = name
         return self._templates[service]
 
-    def _url(self, database: str) -> str:
+    def url(self, database: str) -> str:
         return make_url(self.superuser_url).set(database=database).render_as_string(hide_password=False)
 
     def topics(self) -> str:
@@ -123,7 +123,7 @@ class Stage:
 
     # --- services ---
 
-    def order_settings(self) -> Settings:
+    def order_settings(self, *, limits: bool = False) -> Settings:
         """Of the order service, for who runs its code without its process."""
         return Settings(
             port=0, database_url=SecretStr(self.superuser_url), kafka_bootstrap_servers=self.bootstrap_servers,
@@ -131,29 +131,37 @@ class Stage:
             plain_http_hosts=ISSUER_HOST,
             gateway_url="http://127.0.0.1:1", gateway_webhook_url="http://127.0.0.1:1",
             gateway_api_key=SecretStr(secrets.token_hex(16)), gateway_webhook_secret=SecretStr(secrets.token_hex(16)),
-            limits=False,
+            limits=limits,
         )  # fmt: skip
 
     @asynccontextmanager
-    async def serving(self, service: str, database_url: str, **settings: Any) -> AsyncIterator["Server"]:
+    async def serving(
+        self, service: str, database_url: str, *, checkout: Path = ROOT, **settings: Any
+    ) -> AsyncIterator["Server"]:
         """One process of a service, as `make up` would run it; an API without events unless `settings` say more."""
-        values = {
-            "ENVIRONMENT": "production",
+        values = {"SERVICE_ROLE": "api", "ORDER_LIMITS": "off", **_as_environment(settings)}
+        values = {**self.environment(database_url), **values}
+        async with self.process(["-m", "service_kit", "serve", service], values, checkout) as server:
+            yield server
+
+    def environment(self, database_url: str) -> dict[str, str]:
+        """What a service refuses to start without."""
+        return {
+            **{name: self.shop.settings[name] for name in generated()},
             **PLAINTEXT,
-            "SERVICE_ROLE": "api",
+            "ENV_FILE": os.devnull,
+            "ENVIRONMENT": "production",
             "KAFKA_BOOTSTRAP_SERVERS": self.bootstrap_servers,
             "PUBLIC_ISSUER": tokens.ISSUER,
             "PLAIN_HTTP_HOSTS": ISSUER_HOST,
             "JWKS_URL": "http://127.0.0.1:1/",
             "DATABASE_URL": database_url,
-            "ORDER_LIMITS": "off",
-            **{name.upper(): str(value) for name, value in settings.items()},
         }
-        async with self.process(["-m", "service_kit", "serve", service], values) as server:
-            yield server
 
     @asynccontextmanager
-    async def process(self, arguments: list[str], environment: dict[str, str]) -> AsyncIterator["Server"]:
+    async def process(
+        self, arguments: list[str], environment: dict[str, str], checkout: Path = ROOT
+    ) -> AsyncIterator["Server"]:
         """A Python process that serves `/health/ready` on the port that PORT names."""
         [port] = ports.lease()
         log = self.shop.layout.logs / f"{port}.log"
@@ -167,9 +175,9 @@ class Stage:
         with log.open("wb") as output:
             started = time.perf_counter()
             process = subprocess.Popen(
-                [sys.executable, *arguments],
-                cwd=ROOT,
-                env={**self._secrets(), **usual, **environment},
+                [python_of(checkout), *arguments],
+                cwd=checkout,
+                env={**usual, **environment},
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )
@@ -182,9 +190,13 @@ class Stage:
             process.wait()
             ports.release([port])
 
-    def _secrets(self) -> dict[str, str]:
-        """What a service refuses to start without."""
-        return {name: self.shop.settings[name] for name in generated()}
+
+def _as_environment(settings: dict[str, Any]) -> dict[str, str]:
+    return {name.upper(): str(value) for name, value in settings.items()}
+
+
+def python_of(checkout: Path) -> str:
+    return sys.executable if checkout == ROOT else str(checkout / ".venv/bin/python")
 
 
 class Server:

@@ -3,6 +3,7 @@
 import asyncio
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass, field
+from typing import Any
 
 from benchmarks.figures import ROUNDS, Result, Row, Spread
 from benchmarks.stage import Server, Stage
@@ -27,7 +28,7 @@ class _Services:
     keys_url: str = ""
 
     def start(self, name: str) -> AbstractAsyncContextManager[Server]:
-        settings = {"service_role": "all", "kafka_topic_prefix": self.prefix, **NEEDED.get(name, {})}
+        settings: dict[str, Any] = {"service_role": "all", "kafka_topic_prefix": self.prefix, **NEEDED.get(name, {})}
         if self.keys_url:
             settings["jwks_url"] = self.keys_url
         return self.stage.serving(f"{name}_service", self.databases[name], **settings)

@@ -1,26 +1,25 @@
 """Placing an order: HTTP against pgbench on the same statements, and against the endpoint as most people write it."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from functools import cache, partial
-from typing import Any, NamedTuple
+from functools import partial
+from itertools import cycle, islice
+from typing import NamedTuple
 from uuid import uuid4
 
+from benchmarks.accounts import LIMITS_ON, accounts, fill_accounts, settle
 from benchmarks.figures import Measure, Result, Row, Spread, ratio, take_turns
 from benchmarks.goods import Draw, fill_catalogue
 from benchmarks.load.client import request, send
 from benchmarks.load.plan import Load, Plan
 from benchmarks.pgbench import Pgbench
 from benchmarks.stage import Server, Stage
-from tests.harness import tokens
 
 SECONDS = 2.0
 CONNECTIONS = 8
 """As many as the service has database connections, and as pgbench gets."""
 CONCURRENCY = (1, 2, 4, 8, 16, 32)
-CUSTOMERS = 50
 FASTEST = 2000
 FASTEST_NAIVE = 300
 """Orders per second that there are requests for; to make more than are sent takes longer than to send them."""
@@ -61,16 +60,17 @@ async def _rivals(stage: Stage, lines: int) -> AsyncIterator[_Rivals]:
     """Each with a database of its own."""
     databases = [await stage.database("order_service") for _ in range(3)]
     await asyncio.gather(*map(fill_catalogue, databases))
-    pgbench = Pgbench(databases[1], stage.order_settings())
+    await asyncio.gather(*map(fill_accounts, databases[:2]))
+    pgbench = Pgbench(databases[1], stage.order_settings(limits=True))
     await pgbench.prepare(lines)
     draw = Draw()
     async with (
-        stage.serving("order_service", databases[0], hot_pool_size=CONNECTIONS) as ours,
+        stage.serving("order_service", databases[0], hot_pool_size=CONNECTIONS, **LIMITS_ON) as ours,
         naive(stage, "orders", databases[2]) as theirs,
     ):
         measures: dict[str, Measure] = {
-            "ours": partial(_rate, ours, draw, lines),
-            "pgbench": partial(pgbench.rate, CONNECTIONS, SECONDS),
+            "ours": settled(databases[0], partial(_rate, ours, draw, lines)),
+            "pgbench": settled(databases[1], partial(pgbench.rate, CONNECTIONS, SECONDS)),
             "naive": partial(_rate, theirs, draw, lines, FASTEST_NAIVE),
         }
         yield _Rivals(ours, draw, measures)
@@ -131,14 +131,18 @@ async def _load(server: Server, draw: Draw, lines: int, connections: int, fastes
 
 
 def orders(draw: Draw, lines: int, count: int) -> list[bytes]:
-    bearers = _bearers()
-    return [_order(draw.order(lines), bearers[number % CUSTOMERS]) for number in range(count)]
+    """Each account in its turn."""
+    return [
+        request("POST", "/orders", draw.order(lines), **account.headers, Idempotency_Key=str(uuid4()))
+        for account in islice(cycle(accounts()), count)
+    ]
 
 
-@cache
-def _bearers() -> tuple[str, ...]:
-    return tuple(f"Bearer {tokens.token(role='User', exp=int(time.time()) + 3600)}" for _ in range(CUSTOMERS))
+def settled(database: str, measure: Measure) -> Measure:
+    """Measured where nothing is unpaid."""
 
+    async def settle_and_measure() -> float:
+        await settle(database)
+        return await measure()
 
-def _order(body: dict[str, Any], bearer: str) -> bytes:
-    return request("POST", "/orders", body, Authorization=bearer, Idempotency_Key=str(uuid4()))
+    return settle_and_measure

@@ -32,20 +32,20 @@ async def look(stage: Stage, rounds: int) -> dict[str, float]:
 async def _compared(stage: Stage, rounds: int) -> dict[str, list[float]]:
     database = await stage.database("product_service")
     await fill_products(database)
-    requests = _requests(8000)
+    wanted = requests(8000)
     async with (
         stage.serving("product_service", database, hot_pool_size=CONNECTIONS) as ours,
         naive(stage, "products", database) as theirs,
     ):
-        rivals: dict[str, Measure] = {"ours": partial(_rate, ours, requests), "naive": partial(_rate, theirs, requests)}
+        rivals: dict[str, Measure] = {"ours": partial(_rate, ours, wanted), "naive": partial(_rate, theirs, wanted)}
         return await take_turns(rivals, rounds)
 
 
-def _requests(count: int) -> list[bytes]:
+def requests(count: int) -> list[bytes]:
     """As often as each was sold in the real month."""
     draw = Draw(seed=3)
     return [request("GET", f"/products/{draw.basket(1)[0].id}") for _ in range(count)]
 
 
-async def _rate(server: Server, requests: list[bytes]) -> float:
-    return (await send(Plan(server.port, requests, CONNECTIONS, seconds=SECONDS))).per_second
+async def _rate(server: Server, wanted: list[bytes]) -> float:
+    return (await send(Plan(server.port, wanted, CONNECTIONS, seconds=SECONDS))).per_second

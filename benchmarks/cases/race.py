@@ -5,6 +5,7 @@ import time
 from collections.abc import Sequence
 from functools import partial
 from itertools import count
+from typing import Any
 from uuid import UUID, uuid4
 
 from asyncpg import Connection, Record
@@ -29,7 +30,7 @@ async def measure(stage: Stage) -> Result:
     orders, inventory = await stage.database("order_service"), await stage.database("inventory_service")
     await fill_catalogue(orders)
     await fill_stock(inventory, PIECES)
-    flowing = {"service_role": "all", "kafka_topic_prefix": stage.topics()}
+    flowing: dict[str, Any] = {"service_role": "all", "kafka_topic_prefix": stage.topics()}
     sold: list[int] = []
     async with (
         stage.serving("order_service", orders, **flowing) as server,

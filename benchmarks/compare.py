@@ -1,0 +1,167 @@
+"""`python -m benchmarks compare DIRECTORY [case …]`: a hot path of another checkout and of this one, in turn.
+
+The other one (its `.venv` made) serves from its own code, on a database with its own migrations; PostgreSQL, requests
+and load generator are the same for both. Beside the rate stands the CPU time that a request takes of the service and of
+PostgreSQL, which other work on the machine disturbs less.
+"""
+
+import asyncio
+import json
+import os
+import secrets
+import statistics
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+from math import exp, log
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import psutil
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.accounts import LIMITS_ON, fill_accounts, settle
+from benchmarks.cases import place_order, product_read
+from benchmarks.figures import take_turns
+from benchmarks.floor import cpu_of
+from benchmarks.goods import Draw, fill_catalogue, fill_products
+from benchmarks.load.client import send
+from benchmarks.load.plan import Plan
+from benchmarks.stage import Server, Stage, connected, python_of
+from local_stack.environment import ROOT
+from tests.harness import tokens
+
+ROUNDS = int(os.environ.get("BENCH_ROUNDS", "20"))
+SECONDS = 2.0
+CONNECTIONS = 8
+
+
+class Cost(NamedTuple):
+    """Of one request: milliseconds that pass until the next is done, and those of CPU."""
+
+    elapsed: float
+    service: float
+    postgres: float
+
+
+class Case(NamedTuple):
+    service: str
+    fill: Callable[[str], Awaitable[None]]
+    settings: dict[str, Any]
+    requests: Callable[[], list[bytes]]
+    between: Callable[[str], Awaitable[None]]
+    status: int
+
+
+async def _fill_orders(database: str) -> None:
+    await fill_catalogue(database)
+    await fill_accounts(database)
+
+
+async def _nothing(_: str) -> None:
+    pass
+
+
+def _cases() -> dict[str, Case]:
+    draw, products = Draw(), product_read.requests(8000)
+    orders = partial(place_order.orders, draw, 3, place_order.FASTEST * int(SECONDS))
+    return {
+        "place_order": Case("order_service", _fill_orders, LIMITS_ON, orders, settle, 201),
+        "product_read": Case("product_service", fill_products, {}, lambda: products, _nothing, 200),
+    }
+
+
+async def compare(console: Console, arguments: Sequence[str]) -> int:
+    """The exit status."""
+    if not arguments or not (Path(arguments[0]) / ".venv/bin/python").exists():
+        sys.exit("Name a directory with another checkout of this repository, in which `make setup` was run.")
+    before, *names = arguments
+    cases = _cases()
+    async with Stage() as stage:
+        for name in names or cases:
+            console.print(f"[bold]{name}")
+            costs = await _compared(stage, cases[name], Path(before).absolute())
+            console.print(_table(costs["before"], costs["after"]))
+    return 0
+
+
+async def _compared(stage: Stage, case: Case, before: Path) -> dict[str, list[Cost]]:
+    async with AsyncExitStack() as stack:
+        measures = {}
+        for name, checkout in (("before", before), ("after", ROOT)):
+            serving = await stack.enter_async_context(_serving(stage, case, checkout))
+            measures[name] = partial(_cost, stage, case, *serving)
+        return await take_turns(measures, ROUNDS)
+
+
+@asynccontextmanager
+async def _serving(stage: Stage, case: Case, checkout: Path) -> AsyncIterator[tuple[str, Server]]:
+    database = await _database(stage, case.service, checkout)
+    await case.fill(database)
+    settings = {"hot_pool_size": CONNECTIONS, **case.settings}
+    async with stage.serving(case.service, database, checkout=checkout, **settings) as server:
+        yield database, server
+
+
+async def _database(stage: Stage, service: str, checkout: Path) -> str:
+    """As the migrations of the checkout make it."""
+    name = f"compare_{service}_{secrets.token_hex(4)}"
+    async with connected(stage.superuser_url) as connection:
+        await connection.execute(f"CREATE DATABASE {name}")
+    url = stage.url(name)
+    migrate = [python_of(checkout), "-m", "service_kit", "migrate", service]
+    process = await asyncio.create_subprocess_exec(*migrate, cwd=checkout, env=stage.environment(url))
+    if await process.wait():
+        sys.exit(f"The migrations of {checkout} failed: see above.")
+    async with connected(url) as connection:
+        keys = json.dumps(tokens.key_set())
+        await connection.execute("INSERT INTO verification_keys VALUES (1, $1, now())", keys)
+    return url
+
+
+async def _cost(stage: Stage, case: Case, database: str, server: Server) -> Cost:
+    await case.between(database)
+    requests = case.requests()
+    postgres, service = stage.shop.pid("postgres"), psutil.Process(server.pid)
+    before = _seconds(service), cpu_of(postgres)
+    load = await send(Plan(server.port, requests, CONNECTIONS, seconds=SECONDS), expected=case.status)
+    used = _seconds(service) - before[0], cpu_of(postgres) - before[1]
+    count = len(load.latencies)
+    return Cost(1000 / load.per_second, *(1000 * seconds / count for seconds in used))
+
+
+def _seconds(process: psutil.Process) -> float:
+    times = process.cpu_times()
+    return float(times.user + times.system)
+
+
+def _table(before: Sequence[Cost], after: Sequence[Cost]) -> Table:
+    table = Table("of one request, ms", "before", "after", "after / before", "95 %", box=None)
+    rows = zip(
+        ("elapsed", "CPU of the service", "CPU of PostgreSQL"),
+        zip(*before, strict=True),
+        zip(*after, strict=True),
+        strict=True,
+    )
+    for what, ours, theirs in rows:
+        ratio, low, high = interval([new / old for old, new in zip(ours, theirs, strict=True)])
+        medians = (f"{statistics.median(values):.3f}" for values in (ours, theirs))
+        table.add_row(what, *medians, f"{ratio:.3f}", f"{low:.3f}–{high:.3f}")
+    return table
+
+
+def interval(ratios: Sequence[float]) -> tuple[float, float, float]:
+    """The geometric mean of paired ratios, and the 95 % interval that it lies in (Student's t)."""
+    logs = [log(each) for each in ratios]
+    mean, freedom = statistics.mean(logs), len(logs) - 1
+    normal = statistics.NormalDist().inv_cdf(0.975)
+    # Fisher's approximation, good to a hundredth from five rounds on.
+    student = (
+        normal
+        + (normal**3 + normal) / (4 * freedom)
+        + (5 * normal**5 + 16 * normal**3 + 3 * normal) / (96 * freedom**2)
+    )
+    margin = student * statistics.stdev(logs) / len(logs) ** 0.5
+    return exp(mean), exp(mean - margin), exp(mean + margin)
