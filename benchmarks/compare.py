@@ -26,7 +26,7 @@ from benchmarks.accounts import LIMITS_ON, fill_accounts, settle
 from benchmarks.cases import place_order, product_read
 from benchmarks.figures import take_turns
 from benchmarks.floor import cpu_of
-from benchmarks.goods import Draw, fill_catalogue, fill_products
+from benchmarks.goods import Draw
 from benchmarks.load.client import send
 from benchmarks.load.plan import Plan
 from benchmarks.stage import Server, Stage, connected, python_of
@@ -47,17 +47,15 @@ class Cost(NamedTuple):
 
 
 class Case(NamedTuple):
+    """`goods`: the function of `benchmarks.goods` that fills its database; each checkout has its own for its tables."""
+
     service: str
+    goods: str
     fill: Callable[[str], Awaitable[None]]
     settings: dict[str, Any]
     requests: Callable[[], list[bytes]]
     between: Callable[[str], Awaitable[None]]
     status: int
-
-
-async def _fill_orders(database: str) -> None:
-    await fill_catalogue(database)
-    await fill_accounts(database)
 
 
 async def _nothing(_: str) -> None:
@@ -68,8 +66,8 @@ def _cases() -> dict[str, Case]:
     draw, products = Draw(), product_read.requests(8000)
     orders = partial(place_order.orders, draw, 3, place_order.FASTEST * int(SECONDS))
     return {
-        "place_order": Case("order_service", _fill_orders, LIMITS_ON, orders, settle, 201),
-        "product_read": Case("product_service", fill_products, {}, lambda: products, _nothing, 200),
+        "place_order": Case("order_service", "fill_catalogue", fill_accounts, LIMITS_ON, orders, settle, 201),
+        "product_read": Case("product_service", "fill_products", _nothing, {}, lambda: products, _nothing, 200),
     }
 
 
@@ -98,27 +96,33 @@ async def _compared(stage: Stage, case: Case, before: Path) -> dict[str, list[Co
 
 @asynccontextmanager
 async def _serving(stage: Stage, case: Case, checkout: Path) -> AsyncIterator[tuple[str, Server]]:
-    database = await _database(stage, case.service, checkout)
-    await case.fill(database)
+    database = await _database(stage, case, checkout)
     settings = {"hot_pool_size": CONNECTIONS, **case.settings}
     async with stage.serving(case.service, database, checkout=checkout, **settings) as server:
         yield database, server
 
 
-async def _database(stage: Stage, service: str, checkout: Path) -> str:
-    """As the migrations of the checkout make it."""
-    name = f"compare_{service}_{secrets.token_hex(4)}"
+async def _database(stage: Stage, case: Case, checkout: Path) -> str:
+    """As the migrations of the checkout make it, and filled."""
+    name = f"compare_{case.service}_{secrets.token_hex(4)}"
     async with connected(stage.superuser_url) as connection:
         await connection.execute(f"CREATE DATABASE {name}")
     url = stage.url(name)
-    migrate = [python_of(checkout), "-m", "service_kit", "migrate", service]
-    process = await asyncio.create_subprocess_exec(*migrate, cwd=checkout, env=stage.environment(url))
-    if await process.wait():
-        sys.exit(f"The migrations of {checkout} failed: see above.")
+    await _run(stage, url, checkout, "-m", "service_kit", "migrate", case.service)
     async with connected(url) as connection:
         keys = json.dumps(tokens.key_set())
         await connection.execute("INSERT INTO verification_keys VALUES (1, $1, now())", keys)
+    fill = f"import asyncio, sys; from benchmarks import goods; asyncio.run(goods.{case.goods}(sys.argv[1]))"
+    await _run(stage, url, checkout, "-c", fill, url)
+    await case.fill(url)
     return url
+
+
+async def _run(stage: Stage, database: str, checkout: Path, *arguments: str) -> None:
+    command = [python_of(checkout), *arguments]
+    process = await asyncio.create_subprocess_exec(*command, cwd=checkout, env=stage.environment(database))
+    if await process.wait():
+        sys.exit(f"{checkout}: its database could not be made; see above.")
 
 
 async def _cost(stage: Stage, case: Case, database: str, server: Server) -> Cost:

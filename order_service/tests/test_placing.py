@@ -7,9 +7,11 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from contracts.address import Address
 from contracts.events import inventory_deduction as requests
 from contracts.events import order_notification as steps
 from order_service.orders.endpoints import wait_of
+from order_service.orders.schemas import OrderOut, ShipTo
 from order_service.tests.conftest import SHIP_TO, Shop, scheduled
 from service_kit.clock import utcnow
 
@@ -69,6 +71,15 @@ async def test_an_order_is_placed_and_said(shop: Shop) -> None:
     assert asked.reserved_until == datetime.fromisoformat(order["pay_by"]) + timedelta(minutes=30)
     [entry] = await shop.history(UUID(order["id"]))
     assert (entry["trigger"], entry["to_status"], entry["actor"]) == ("placed", "pending", "customer")
+
+
+async def test_the_answer_is_an_order_byte_for_byte(shop: Shop) -> None:
+    """It is written without the model that all other answers come from."""
+    ship_to = {**SHIP_TO, "name": 'Żaneta "Zoé" 😀', "company": "Ünïcode & Söhne", "phone": "+44 20 7946"}
+    answer = await shop.place(await shop.product(), ship_to=ship_to)
+    assert answer.status_code == 201, answer.text
+    assert OrderOut.model_validate_json(answer.content).model_dump_json().encode() == answer.content
+    assert ShipTo.model_fields.keys() == Address.model_fields.keys()
 
 
 async def test_lines_are_never_merged(shop: Shop) -> None:

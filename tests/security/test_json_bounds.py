@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from order_service.orders.schemas import MAX_LINES, OrderIn
-from service_kit.http.json_request import BodyTooComplex, check_complexity, check_size
+from service_kit.http.json_request import BodyTooComplex, check_complexity, check_size, is_simple
 from service_kit.problems import ValidationFailed
 from service_kit.schemas import RequestBody
 from tests.harness import tokens
@@ -137,3 +137,28 @@ def test_a_list_inside_a_list_names_few_errors_too() -> None:
     named = found.value.errors()  # type: ignore[attr-defined]
     assert len(named) <= 2 * 20
     assert sum(each["ctx"]["count"] if each["type"] == "more_errors" else 1 for each in named) == 35
+
+
+@pytest.mark.parametrize("extra", [0, 1])
+@pytest.mark.parametrize("shape", ["levels", "members", "elements"])
+def test_what_goes_unlooked_at_is_within_all_limits(shape: str, extra: int) -> None:
+    """A body that is taken for simple passes the check, too; one that is beyond a limit is never taken for simple."""
+    settings = app("order").state.runtime.settings
+    body: Any = []
+    if shape == "levels":
+        for _ in range(settings.max_json_depth + extra - 1):
+            body = [body]
+    elif shape == "members":
+        body = {str(number): "," for number in range(settings.max_json_members + extra)}
+    else:
+        body = [0] * (settings.max_json_values + extra)
+    if is_simple(json.dumps(body).encode(), settings):
+        check_complexity(body, settings)
+    if extra:
+        with pytest.raises(BodyTooComplex):
+            check_complexity(body, settings)
+
+
+def test_an_ordinary_body_goes_unlooked_at() -> None:
+    body = {"lines": [{"product_id": "0190f0c0-0000-7000-8000-000000000001", "quantity": 2}] * 5, "ship_to": {}}
+    assert is_simple(json.dumps(body).encode(), app("order").state.runtime.settings)
