@@ -43,6 +43,7 @@ class Consumer:
         self._pause = settings.event_patience_ms / 1000
         self._group = settings.kafka_topic_prefix + settings.service_name
         self._subscriptions = subscriptions
+        self.topics = {settings.kafka_topic_prefix + topic for topic in subscriptions}
         self._processor = processor
         self._tuning = tuning
         self._in_hand = asyncio.Lock()
@@ -91,7 +92,7 @@ class Consumer:
     async def _run_session(self) -> None:
         client = self._new_client()
         offsets = self._offsets = Offsets(client)
-        client.subscribe([self._prefix + topic for topic in self._subscriptions], listener=_Listener(self._let_go))
+        client.subscribe(sorted(self.topics), listener=_Listener(self._let_go))
         started = asyncio.create_task(client.start())
         stopping = asyncio.create_task(self._stopping.wait())
         try:

@@ -47,6 +47,8 @@ class Watchdog:
         self._stopping = asyncio.Event()
         # Per partition: where it stood when it last moved (or had nothing to do), and since when.
         self._moved: dict[TopicPartition, tuple[int, float]] = {}
+        self._topics: set[str] = set()
+        """Those that the broker has and lets us see."""
         self._shown: set[str] = set()
         """Topics whose lag stands in the metrics."""
         self._unassigned_since = time.monotonic()
@@ -82,9 +84,9 @@ class Watchdog:
         try:
             async with asyncio.timeout(_ASK_SECONDS):
                 client = await self._connected()
-                held = self._consumer.assignment if self._consumer else set()
+                self._topics = await client.topics()
+                held = {place for place in self._held() if place.topic in self._topics}
                 if not held:
-                    await client._client.fetch_all_metadata()
                     return {}
                 ends = await client.end_offsets(list(held))
                 # Retention may have taken what a position still points at: that is no lag, and nothing will move it.
@@ -95,6 +97,9 @@ class Watchdog:
             return None
         positions = await self._positions(held)
         return {place: max(0, ends[place] - max(begins[place], positions.get(place, 0))) for place in held}
+
+    def _held(self) -> set[TopicPartition]:
+        return self._consumer.assignment if self._consumer else set()
 
     async def _positions(self, held: set[TopicPartition]) -> dict[TopicPartition, int]:
         consumer = self._consumer
@@ -146,6 +151,8 @@ class Watchdog:
             self._rebuild_if_stalled(consumer, still)
             if still > self._tuning.red_seconds:
                 problems.append(f"consumers: lag, and no progress for {still:.0f} s")
+            if missing := sorted(consumer.topics - self._topics):
+                problems.append(f"consumers: no such topic, or no right to read it: {', '.join(missing)}")
         if consumer.problem:
             problems.append(f"consumers: {consumer.problem}")
         waiting, dead = await self._parked()
