@@ -11,9 +11,10 @@ from sqlmodel import Session
 
 from benchmarks.naive.application import Caller, DbSession, SignedIn, new_application
 from benchmarks.naive.models import IdempotencyEntry, OutboxEntry
+from contracts.address import Address
 from contracts.events import Event
 from contracts.events.inventory_deduction import ReservationRequested
-from contracts.events.order_notification import OrderedLine, OrderPlaced
+from contracts.events.order_notification import NAMED_LINES, OrderedLine, OrderPlaced
 from contracts.money import Money
 from contracts.quantity import ProductQuantity
 from order_service.catalogue.models import CatalogueProduct, Price, Product
@@ -122,6 +123,11 @@ def _line(order: Order, position: int, line: PricedLine) -> OrderLine:
     )
 
 
+def _ordered(line: OrderLine) -> OrderedLine:
+    named = {"sku": line.sku, "name": line.name} if line.position <= NAMED_LINES else {}
+    return OrderedLine(product_id=line.product_id, quantity=line.quantity, unit_price=line.unit_price, **named)
+
+
 def _events(order: Order, lines: list[OrderLine]) -> list[Event]:
     placed = OrderPlaced(
         order_id=order.id,
@@ -129,10 +135,8 @@ def _events(order: Order, lines: list[OrderLine]) -> list[Event]:
         number=str(order.number),
         user_id=order.user_id,
         total=Money(amount=order.total, currency=order.currency),
-        lines=[
-            OrderedLine(product_id=line.product_id, quantity=line.quantity, unit_price=line.unit_price)
-            for line in lines
-        ],
+        lines=[_ordered(line) for line in lines],
+        ship_to=Address.model_validate(order.ship_to),
     )
     reserve = ReservationRequested(
         order_id=order.id,

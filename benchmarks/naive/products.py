@@ -31,7 +31,7 @@ def read_product(product_id: UUID, session: DbSession, response: Response, quant
     version = availability.version if availability else 0
     response.headers["ETag"] = f'"{product.version}.{version}.{unit_price.amount}"'
     return ProductOut(
-        **product.model_dump(exclude={"price_amount", "price_currency"}),
+        **product.model_dump(exclude={"price_amount", "price_currency", "sort_key"}),
         price=product.price,
         unit_price=unit_price,
         availability=AvailabilityOut(

@@ -94,7 +94,7 @@ def known(answer: httpx.Response) -> tuple[Any, ...]:
 async def shop(monkeypatch: pytest.MonkeyPatch) -> Any:
     theirs = new_database("order_service")
     await keep_test_keys(theirs)
-    async with serve("order_service", gateway_api_key="x", gateway_webhook_secret="x") as ours:
+    async with serve("order_service", gateway_api_key="x", gateway_webhook_secret="x", limits=False) as ours:
         for url in (ours.database_url, theirs):
             connection = await asyncpg.connect(url)
             await connection.execute(CATALOGUE, *catalogue())

@@ -89,11 +89,13 @@ async def test_the_metrics_are_written_in_pieces_and_say_the_same() -> None:
 async def test_writing_metrics_holds_nobody_up() -> None:
     """By the processor's time, so that a busy machine doesn't count."""
     registry = many()
-    began = time.thread_time()
-    generate_latest(registry)
-    at_once = time.thread_time() - began
-    held = [await _longest_turn(registry) for _ in range(5)]
-    assert min(held) < at_once / 3
+    held, at_once = [], []
+    for _ in range(5):
+        began = time.thread_time()
+        generate_latest(registry)
+        at_once.append(time.thread_time() - began)
+        held.append(await _longest_turn(registry))
+    assert min(held) < min(at_once) / 2
 
 
 async def _longest_turn(registry: CollectorRegistry) -> float:

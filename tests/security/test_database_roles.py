@@ -27,7 +27,7 @@ TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY 1
 @pytest.fixture(scope="module")
 def server() -> Iterator[EmbeddedPostgres]:
     [port] = ports.lease()
-    made = EmbeddedPostgres(run_directory() / "roles", port, settings=FAST_AND_FORGETFUL)
+    made = EmbeddedPostgres(run_directory() / f"roles-{port}", port, settings=FAST_AND_FORGETFUL)
     made.start()
     yield made
     made.kill()

@@ -4,7 +4,9 @@ from contracts.permissions import ROLES, SENSITIVE, Role
 from tests.security.operations import SERVICES, Operation, operations
 
 READS = ("get",)
-ASKED_INSIDE = {"orders:write:any", "orders:cancel:any", "orders:agree-price", "payments:write:any"}
+ASKED_INSIDE = {
+    "orders:write:any", "orders:cancel:any", "orders:agree-price", "payments:write:any", "returns:write:any",
+}  # fmt: skip
 """Each stands beside a permission that every customer has, and is looked up where it widens that."""
 
 

@@ -12,6 +12,7 @@ from local_stack.shop import Shop
 from tests.system.crowd import Ledger
 from tests.system.log import Record, records_of
 from tests.system.world import World
+from user_service.mails.models import Purpose
 
 Rows = list[asyncpg.Record]
 
@@ -158,7 +159,7 @@ async def _gateway_books(
 
 
 # What the user service itself sends: about no order, and told to nobody's inbox.
-ABOUT_ACCOUNTS = (".verify-email@", ".reset-password@")
+ABOUT_ACCOUNTS = tuple(f".{purpose}@" for purpose in Purpose)
 
 
 async def _mails(shop: Shop, http: httpx.AsyncClient) -> frozenset[str]:
