@@ -16,23 +16,48 @@ class TlsProxy:
     def __init__(self, target: int, certificate: tuple[Path, Path]) -> None:
         self.plain = self.encrypted = 0
         self._target = target
+        self._serving: set[asyncio.Task[None]] = set()
         self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._tls.load_cert_chain(*certificate)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._serving.add(task)
         try:
-            if await reader.readexactly(8) != _SSL_REQUEST:
-                self.plain += 1
-                return
-            writer.write(b"S")
-            await writer.start_tls(self._tls)
-            self.encrypted += 1
-            to_server = await asyncio.open_connection("127.0.0.1", self._target)
-            await asyncio.gather(_pass_on(reader, to_server[1]), _pass_on(to_server[0], writer))
+            await self._serve(reader, writer)
         except (OSError, asyncio.IncompleteReadError):
             pass  # the client didn't like our certificate, or went
         finally:
-            writer.close()
+            await _close(writer)
+            self._serving.discard(task)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if await reader.readexactly(8) != _SSL_REQUEST:
+            self.plain += 1
+            return
+        writer.write(b"S")
+        await writer.start_tls(self._tls)
+        self.encrypted += 1
+        from_server, to_server = await asyncio.open_connection("127.0.0.1", self._target)
+        try:
+            await asyncio.gather(_pass_on(reader, to_server), _pass_on(from_server, writer))
+        finally:
+            await _close(to_server)
+
+    async def end(self) -> None:
+        """No connection outlives the test: its loop could not close it any more."""
+        serving = list(self._serving)
+        for task in serving:
+            task.cancel()
+        await asyncio.gather(*serving, return_exceptions=True)
+
+
+async def _close(writer: asyncio.StreamWriter) -> None:
+    writer.close()
+    with suppress(OSError, TimeoutError):
+        async with asyncio.timeout(2):
+            await writer.wait_closed()
 
 
 async def _pass_on(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
@@ -54,3 +79,4 @@ async def tls_proxy(target: int, certificate: tuple[Path, Path]) -> AsyncIterato
         yield made, server.sockets[0].getsockname()[1]
     finally:
         server.close()
+        await made.end()
