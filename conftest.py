@@ -14,6 +14,7 @@ from local_stack import ports
 from tests.harness.databases import drop_database, new_database
 from tests.harness.plans import Statements, recorded
 from tests.harness.servers import Servers, run_directory, wait_for_kafka
+from tests.harness.skips import pytest_runtest_makereport  # noqa: F401 (pytest calls it)
 
 os.environ["ENV_FILE"] = os.devnull  # a test never reads the settings of the shop that runs on this machine
 # The servers of a test run are on this machine and have no TLS; where a service runs as in production, it must be said.

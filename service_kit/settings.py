@@ -1,7 +1,7 @@
 """Settings of a service: one class each, from the environment, from `.env`, or from files (`…_FILE`)."""
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from functools import cached_property
 from ipaddress import IPv4Network, IPv6Network, ip_network
@@ -168,8 +168,9 @@ class ServiceSettings(KafkaSettings, DatabaseSettings, _FromEnvironment):
         return [origin.strip() for origin in self.cors_origins.split(",") if origin.strip()]
 
     @cached_property
-    def trusted_proxy_networks(self) -> Sequence[IPv4Network | IPv6Network]:
-        return [ip_network(part.strip(), strict=False) for part in self.trusted_proxies.split(",") if part.strip()]
+    def trusted_proxy_networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
+        parts = self.trusted_proxies.split(",")
+        return tuple(ip_network(part.strip(), strict=False) for part in parts if part.strip())
 
     @property
     def has_docs(self) -> bool:

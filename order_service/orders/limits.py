@@ -1,8 +1,10 @@
 """How much may be held unpaid at a time, so that nobody empties the shelves without paying.
 
-Counted in the statement that places the order (the function `unpaid_limit`, migration 0006), under a lock of the
-account: of fifty orders at once no more are placed than the limit. Of a client address nothing is locked, since many
-people may share one: there as many more may slip through as are placed at the same moment.
+Whose account and address hold nothing unpaid, and who orders little, is not counted: a unique index sees to it that
+an account has one such order at a time (`owes_alone`). All others are counted in the statement that places the order
+(the function `unpaid_limit`, migration 0006), under a lock of the account: of fifty orders at once no more are placed
+than the limit. Of a client address nothing is locked, since many people may share one: there as many more may slip
+through as are placed at the same moment.
 """
 
 from collections import Counter
@@ -18,6 +20,8 @@ from service_kit.security import Principal
 
 EXEMPT = "orders:write:any"
 """Whoever holds it orders, and pays, without these limits."""
+UNKNOWN = "unknown"
+"""Stands for the address of a client that none is known of: its orders count for the account alone."""
 
 
 class TooManyUnpaidOrders(Problem, status=429, type="too-many-unpaid-orders"):

@@ -242,6 +242,9 @@ def payment_status(total: int, captured: int, refunded: int) -> PaymentStatus:
     return PaymentStatus.PARTIALLY_PAID if captured else PaymentStatus.UNPAID
 
 
+OWES_ALONE = "uq_orders_owes_alone"
+
+
 class Order(Base, table=True):
     """`number` is the short one for people; `version` grows with every entry of the history and every event.
 
@@ -255,7 +258,7 @@ class Order(Base, table=True):
         Index("ix_orders_status_id", "status", "id"),
         Index("ix_orders_pay_by", "pay_by", postgresql_where=text("status = 'awaiting_payment'")),
         Index("ix_orders_delivered_at", "delivered_at", postgresql_where=text("status = 'delivered'")),
-        Index("ix_orders_unpaid_user", "user_id", postgresql_where=text("client_address IS NOT NULL")),
+        Index(OWES_ALONE, "user_id", "owes_alone", unique=True, postgresql_where=text("client_address IS NOT NULL")),
         Index("ix_orders_unpaid_address", "client_address", postgresql_where=text("client_address IS NOT NULL")),
         Index("ix_orders_standing_still", "id", postgresql_where=text("standing_still IS NOT NULL")),
     )
@@ -280,6 +283,10 @@ class Order(Base, table=True):
         default=None,
         description="whom the limits on unpaid orders count it for; null: nobody (any more), since it is paid or ended,"
         " or was placed by staff",
+    )
+    owes_alone: bool | None = Field(
+        default=None,
+        description="true: placed when its account held nothing unpaid; while one such is unpaid there is no second",
     )
     version: int = Field(sa_type=BigInteger)
 

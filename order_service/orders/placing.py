@@ -1,7 +1,8 @@
 """Placing an order: two round trips to our own database, and no other service."""
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -13,10 +14,17 @@ from contracts.events import inventory_deduction as requests
 from contracts.events import order_notification as steps
 from contracts.events.base import Event
 from order_service.orders import placing_queries as queries
-from order_service.orders.limits import TooManyUnpaidOrders, TooMuchHeldUnpaid, UnpaidLimits, unpaid_limits
+from order_service.orders.limits import (
+    UNKNOWN,
+    TooManyUnpaidOrders,
+    TooMuchHeldUnpaid,
+    UnpaidLimits,
+    largest,
+    unpaid_limits,
+)
 from order_service.orders.models import Actor, payment_status
 from order_service.orders.placing_queries import Found, NewOrder, OrderedCart
-from order_service.orders.pricing import price
+from order_service.orders.pricing import PricedLine, price
 from order_service.orders.queries import Decided
 from order_service.orders.schemas import LineIn, OrderIn, order_values
 from order_service.settings import Settings
@@ -74,7 +82,7 @@ async def place(
     """
     if needed := _check_permissions(wanted, who):
         await standing.check(connection, who, needed)
-    found = await _read(connection, wanted, key, who)
+    found = await _read(connection, wanted, key, who, address)
     if found.kept is not None:
         return found.kept
     _check_customer(wanted, found)
@@ -82,10 +90,15 @@ async def place(
         who, wanted.customer_id or who.user_id, address, settings, confirmed=found.email_is_confirmed
     )
     placed, events = _make(wanted, found, who, settings, limits)
-    outcome = await queries.place(connection, placed.order, events, key, placed.body, placed.location)
+    order = placed.order
+    try:
+        outcome = await queries.place(connection, order, events, key, placed.body, placed.location)
+    except queries.OwesMeanwhile:
+        order = replace(order, owes_alone=None, limits=limits if limits and limits.any else None)
+        outcome = await queries.place(connection, order, events, key, placed.body, placed.location)
     if outcome.is_new:
         return placed
-    return await _not_placed(connection, placed.order, outcome.over, who, key)
+    return await _not_placed(connection, order, outcome.over, who, key)
 
 
 async def _not_placed(connection: HotConn, order: NewOrder, over: str | None, who: Principal, key: Key) -> KeptAnswer:
@@ -138,11 +151,11 @@ def _check_permissions(wanted: OrderIn, who: Principal) -> list[str]:
     return needed
 
 
-async def _read(connection: HotConn, wanted: OrderIn, key: Key, who: Principal) -> Found:
+async def _read(connection: HotConn, wanted: OrderIn, key: Key, who: Principal, address: str | None) -> Found:
     if wanted.lines is None:
-        return await queries.read_cart(connection, who.user_id, key)
+        return await queries.read_cart(connection, who.user_id, key, address)
     product_ids = {line.product_id for line in wanted.lines}
-    return await queries.read(connection, who.user_id, key, wanted.customer_id, list(product_ids))
+    return await queries.read(connection, who.user_id, key, wanted.customer_id, address, list(product_ids))
 
 
 def _check_customer(wanted: OrderIn, found: Found) -> None:
@@ -178,7 +191,7 @@ def _make(
         currency=priced.currency,
         total=priced.total,
         pay_by=now + (settings.pay_within if trusted else settings.pay_within_unconfirmed),
-        ship_to=Address.model_validate(wanted.ship_to, from_attributes=True),
+        ship_to=Address.model_validate(vars(wanted.ship_to)),
         created_at=now,
         lines=priced.lines,
         actor=Actor.CUSTOMER if user_id == who.user_id else Actor.STAFF,
@@ -186,12 +199,25 @@ def _make(
         details={"agreed_unit_prices": agreed} if agreed else None,
         payment_token=wanted.payment_token,
         cart=OrderedCart(found.cart_version, found.cart) if wanted.lines is None else None,
-        limits=limits,
+        client_address=(limits.address or UNKNOWN) if limits else None,
+        owes_alone=True if limits and not found.account_owes else None,
+        limits=limits if limits and _must_be_counted(limits, found, priced.lines) else None,
         version=2,  # as the last of `_events`
     )
     # Neither validated nor made a model: all of it is known to be right (a test compares it with one that is).
     answer = order_values(order, order.lines, len(order.lines), [], for_staff=False)
     return Placed(order, answer, to_json(answer), f"/orders/{order.id}"), _events(order, settings)
+
+
+def _must_be_counted(limits: UnpaidLimits, found: Found, lines: Sequence[PricedLine]) -> bool:
+    """As usual nothing is held unpaid and this is little: then no limit can be reached."""
+    if not limits.any:
+        return False
+    return (
+        found.account_owes
+        or found.address_owes
+        or (limits.least_pieces is not None and largest(lines) > limits.least_pieces)
+    )
 
 
 def _lines(wanted: OrderIn, found: Found) -> list[LineIn]:

@@ -8,11 +8,13 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 from uuid import UUID
 
+from asyncpg import UniqueViolationError
+
 from contracts.address import Address
 from contracts.events.base import Event
 from order_service.catalogue.models import Price, Product
 from order_service.orders.limits import UnpaidLimits, largest
-from order_service.orders.models import FulfilmentStatus, PaymentStatus, Status
+from order_service.orders.models import OWES_ALONE, FulfilmentStatus, PaymentStatus, Status
 from order_service.orders.pricing import PricedLine
 from order_service.orders.schemas import LineIn
 from service_kit.database import HotConn
@@ -26,13 +28,16 @@ SELECT k.body_hash AS kept_hash, k.status AS kept_status, k.body AS kept_body, k
        (SELECT nextval('orders_number_seq')) AS number,
        (SELECT active FROM customers WHERE user_id = $4::uuid) AS customer_is_active,
        (SELECT coalesce(email_verified, true) FROM customers WHERE user_id = coalesce($4::uuid, $1)) AS is_confirmed,
+       EXISTS (SELECT FROM orders
+               WHERE user_id = coalesce($4::uuid, $1) AND client_address IS NOT NULL) AS account_owes,
+       EXISTS (SELECT FROM orders WHERE client_address = $5::text) AS address_owes,
        {cart_version} AS cart_version, {wanted}.product_id, {quantity} AS quantity, p.sku, p.name, p.status, p.prices
 FROM (SELECT) AS one
 LEFT JOIN idempotency_keys k ON k.user_id = $1 AND k.operation = $2 AND k.key = $3
 """
 READ = (
     _READ.format(cart_version="0", wanted="p", quantity="NULL::int")
-    + "LEFT JOIN catalogue_products p ON k.key IS NULL AND p.product_id = ANY($5::uuid[])"
+    + "LEFT JOIN catalogue_products p ON k.key IS NULL AND p.product_id = ANY($6::uuid[])"
 )
 _CART_VERSION = "coalesce((SELECT version FROM carts WHERE user_id = $1), 0)"
 READ_CART = (
@@ -44,23 +49,15 @@ ORDER BY c.added_at, c.product_id
 """
 )
 _PLACE = """
-WITH over AS (
-    -- What it would go beyond, and the lock that makes this count hold: before all else, so that the orders of one
-    -- account come one after the other.
-    SELECT CASE WHEN $25::uuid IS NOT NULL
-                THEN unpaid_limit($25, $26::text, $27::int, $28::int, $16::uuid[], $19::int[],
-                                  $29::int, $30::float8, $31::int) END AS what
-), room AS (
-    SELECT FROM over WHERE what IS NULL
-), {cart}key AS (
+WITH {counted}{cart}key AS (
     INSERT INTO idempotency_keys (user_id, operation, key, body_hash, status, body, location)
     SELECT $1::uuid, $2, $3, $4::bytea, 201, $5::bytea, $6 FROM {condition}
     ON CONFLICT DO NOTHING RETURNING true AS is_new
 ), placed AS (
     INSERT INTO orders (id, number, user_id, status, fulfilment_status, currency, total, captured, refunded, pay_by,
-                        ship_to, created_at, status_since, version, client_address)
+                        ship_to, created_at, status_since, version, client_address, owes_alone)
     SELECT $7, $8, $9, 'pending', 'unfulfilled', $10, $11::bigint, 0, 0, $12::timestamptz, $13::jsonb,
-           $14::timestamptz, $14::timestamptz, $15::bigint, $32::text
+           $14::timestamptz, $14::timestamptz, $15::bigint, $25::text, $26::bool
     FROM key
 ), lines AS (
     INSERT INTO order_lines (order_id, position, product_id, sku, name, quantity, unit_price)
@@ -76,24 +73,47 @@ WITH over AS (
 ), said AS (
     INSERT INTO outbox ({columns}) SELECT said.* FROM key, {events} AS said
 ){emptied}
-SELECT (SELECT is_new FROM key), (SELECT what FROM over)
+SELECT (SELECT is_new FROM key), {over}
 """
-PLACE = _PLACE.format(cart="", condition="room", emptied="", columns=outbox.INSERT_COLUMNS, events=outbox.unnest(33))
-# The cart's version is the condition for all else. A statement that waits for another change of the cart looks at the
-# version again when that has committed, and then finds another one; a version that is still the same means that the
-# items are still those that were read, since no item changes without it.
+# What the order would go beyond, and the lock that makes this count hold: before all else, so that the orders of one
+# account come one after the other.
+_COUNTED = """over AS (
+    SELECT unpaid_limit(${0}, ${1}::text, ${2}::int, ${3}::int, $16::uuid[], $19::int[],
+                        ${4}::int, ${5}::float8, ${6}::int) AS what
+), room AS (
+    SELECT FROM over WHERE what IS NULL
+), """
 _CART = """cart AS (
-    INSERT INTO carts (user_id, version) SELECT $1, 1 FROM room
-    ON CONFLICT (user_id) DO UPDATE SET version = carts.version + 1 WHERE carts.version = $33::bigint
+    INSERT INTO carts (user_id, version) SELECT $1, 1 FROM {room}
+    ON CONFLICT (user_id) DO UPDATE SET version = carts.version + 1 WHERE carts.version = $27::bigint
     RETURNING true
 ), """
 _EMPTIED = """, emptied AS (
-    DELETE FROM cart_items c USING key, unnest($34::uuid[], $35::int[]) AS ordered(product_id, quantity)
+    DELETE FROM cart_items c USING key, unnest($28::uuid[], $29::int[]) AS ordered(product_id, quantity)
     WHERE c.user_id = $1 AND c.product_id = ordered.product_id AND c.quantity = ordered.quantity
 )"""
-PLACE_CART = _PLACE.format(
-    cart=_CART, condition="cart", emptied=_EMPTIED, columns=outbox.INSERT_COLUMNS, events=outbox.unnest(36)
-)
+
+
+def _place(*, of_cart: bool, counted: bool) -> str:
+    events = 30 if of_cart else 27
+    limits = range(events + outbox.COLUMN_COUNT, events + outbox.COLUMN_COUNT + 7)
+    room = "room" if counted else "(SELECT) AS room"
+    return _PLACE.format(
+        counted=_COUNTED.format(*limits) if counted else "",
+        cart=_CART.format(room=room) if of_cart else "",
+        condition="cart" if of_cart else room,
+        columns=outbox.INSERT_COLUMNS,
+        events=outbox.unnest(events),
+        emptied=_EMPTIED if of_cart else "",
+        over="(SELECT what FROM over)" if counted else "NULL",
+    )
+
+
+_STATEMENTS = {
+    (of_cart, counted): _place(of_cart=of_cart, counted=counted)
+    for of_cart in (False, True)
+    for counted in (False, True)
+}
 FIND_KEPT = """
 SELECT body_hash AS kept_hash, status AS kept_status, body AS kept_body, location AS kept_location
 FROM idempotency_keys WHERE user_id = $1 AND operation = $2 AND key = $3
@@ -117,8 +137,10 @@ FROM (
 WHERE $3::uuid IS NULL OR EXISTS (
     SELECT FROM order_lines AS line WHERE line.order_id = unpaid.id AND line.product_id = $3)
 """
-UNKNOWN = "unknown"
-"""Stands for the address of a client that none is known of: its orders count for the account alone."""
+
+
+class OwesMeanwhile(Exception):
+    """The account held nothing unpaid when this was read, and does by now: the order must be counted."""
 
 
 class Outcome(NamedTuple):
@@ -137,22 +159,30 @@ class Found:
     customer_is_active: bool | None
     """Of the customer that was asked for; None: not known."""
     email_is_confirmed: bool
+    account_owes: bool
+    """Whether the account holds anything unpaid; `address_owes`: or the client address."""
+    address_owes: bool
     products: dict[UUID, Product]
     cart: list[LineIn]
     cart_version: int
 
 
 async def read(
-    connection: HotConn, user_id: UUID, key: Key, customer_id: UUID | None, product_ids: Sequence[UUID]
+    connection: HotConn,
+    user_id: UUID,
+    key: Key,
+    customer_id: UUID | None,
+    address: str | None,
+    product_ids: Sequence[UUID],
 ) -> Found:
     """Hot. Raises: IdempotencyKeyReused."""
-    rows = await connection.fetch(READ, user_id, key.operation, key.value, customer_id, list(product_ids))
+    rows = await connection.fetch(READ, user_id, key.operation, key.value, customer_id, address, list(product_ids))
     return _found(rows, key)
 
 
-async def read_cart(connection: HotConn, user_id: UUID, key: Key) -> Found:
+async def read_cart(connection: HotConn, user_id: UUID, key: Key, address: str | None) -> Found:
     """The same, of the lines that stand in the customer's cart. Raises: IdempotencyKeyReused."""
-    return _found(await connection.fetch(READ_CART, user_id, key.operation, key.value, None), key)
+    return _found(await connection.fetch(READ_CART, user_id, key.operation, key.value, None, address), key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +212,11 @@ class NewOrder:
     details: dict[str, Any] | None
     payment_token: str | None
     cart: OrderedCart | None
+    client_address: str | None
+    """Whom it counts for while it is unpaid; None: nobody."""
+    owes_alone: bool | None
     limits: UnpaidLimits | None
+    """To be counted against; None: it can't go beyond any."""
     version: int
     status: Status = Status.PENDING
     fulfilment_status: FulfilmentStatus = FulfilmentStatus.UNFULFILLED
@@ -197,39 +231,43 @@ async def place(
     Hot: one statement, which is the transaction. The key's insert waits for a duplicate request that is under way, and
     everything else depends on it, so that one key can't make two orders (`benchmarks/`: place an order). Of an order
     that is placed from a cart, the key depends on the cart's version, so that one cart can't make two orders.
+
+    Raises: OwesMeanwhile.
     """
-    lines, cart = new.lines, new.cart
+    lines, cart, limits = new.lines, new.cart, new.limits
     of_cart: tuple[Any, ...] = ()
     if cart is not None:
         items = cart.items
         of_cart = (cart.version, [item.product_id for item in items], [item.quantity for item in items])
-    is_new, over = await connection.fetchrow(
-        PLACE if cart is None else PLACE_CART,
-        *(new.actor_id, key.operation, key.value, key.body_hash, body, location),
-        *(new.id, new.number, new.user_id, new.currency, new.total, new.pay_by),
-        *(new.ship_to.model_dump_json(), new.created_at, new.version),
-        [line.product_id for line in lines],
-        [line.sku for line in lines],
-        [line.name for line in lines],
-        [line.quantity for line in lines],
-        [line.unit_price for line in lines],
-        *(new.actor, new.actor_id, json.dumps(new.details) if new.details else None, new.payment_token),
-        *_limit_values(new),
-        *of_cart,
-        *outbox.columns(events),
-    )
+    try:
+        is_new, over = await connection.fetchrow(
+            _STATEMENTS[cart is not None, limits is not None],
+            *(new.actor_id, key.operation, key.value, key.body_hash, body, location),
+            *(new.id, new.number, new.user_id, new.currency, new.total, new.pay_by),
+            *(new.ship_to.model_dump_json(), new.created_at, new.version),
+            [line.product_id for line in lines],
+            [line.sku for line in lines],
+            [line.name for line in lines],
+            [line.quantity for line in lines],
+            [line.unit_price for line in lines],
+            *(new.actor, new.actor_id, json.dumps(new.details) if new.details else None, new.payment_token),
+            *(new.client_address, new.owes_alone),
+            *of_cart,
+            *outbox.columns(events),
+            *(_limit_values(limits, lines) if limits else ()),
+        )
+    except UniqueViolationError as error:
+        if error.constraint_name == OWES_ALONE:
+            raise OwesMeanwhile from error
+        raise
     connection.added_events = bool(is_new)
     return Outcome(bool(is_new), over)
 
 
-def _limit_values(new: NewOrder) -> tuple[Any, ...]:
-    """$25 to $32: what `unpaid_limit` is asked (nothing, where the first is null), and what the order is counted by."""
-    limits = new.limits
-    if limits is None or not limits.any:
-        return (*(None,) * 7, limits and (limits.address or UNKNOWN))
-    pieces = (largest(new.lines), limits.stock_share, limits.least_pieces)
+def _limit_values(limits: UnpaidLimits, lines: Sequence[PricedLine]) -> tuple[Any, ...]:
+    """What `unpaid_limit` is asked."""
     orders = (limits.account, limits.address, limits.orders, limits.orders_of_address)
-    return (*orders, *pieces, limits.address or UNKNOWN)
+    return (*orders, largest(lines), limits.stock_share, limits.least_pieces)
 
 
 async def unpaid_until(connection: HotConn, limits: UnpaidLimits, what: str) -> tuple[datetime | None, int]:
@@ -269,6 +307,8 @@ def _found(rows: Sequence[Any], key: Key) -> Found:
         customer_is_active=first["customer_is_active"],
         # One who was known before this was kept counts as confirmed; one who was not heard of yet has just registered.
         email_is_confirmed=bool(first["is_confirmed"]),
+        account_owes=first["account_owes"],
+        address_owes=first["address_owes"],
         products={row["product_id"]: _product(row) for row in known if row["sku"] is not None},
         cart=[LineIn(product_id=row["product_id"], quantity=row["quantity"]) for row in known if row["quantity"]],
         cart_version=first["cart_version"],

@@ -3,6 +3,7 @@
 from asyncio import gather
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -12,7 +13,7 @@ import pytest
 
 from contracts.events.stock_levels import StockChanged
 from contracts.events.users import UserChanged, UserErased
-from order_service.orders import jobs
+from order_service.orders import jobs, placing_queries
 from order_service.payments import jobs as payment_jobs
 from order_service.payments.models import Payment, PaymentState
 from order_service.tests.conftest import Shop, secrets
@@ -95,6 +96,29 @@ async def test_fifty_orders_at_once_leave_no_more_open_than_the_limit(limited: S
     order_id = await limited.execute("SELECT id FROM orders WHERE user_id = $1 LIMIT 1", limited.customer.user_id)
     assert (await limited.customer.post(f"/orders/{order_id}/cancel")).status_code == 200
     assert (await limited.place(lines=lines, key="again")).status_code == 201, "a refusal is not kept"
+
+
+async def test_an_order_that_nothing_was_owed_before_is_counted_if_another_was_faster(
+    limited: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Twenty are placed between what the twenty-first reads, which is that nothing is unpaid, and what it writes."""
+    product_id = await limited.product()
+    await limited.customer.put(f"/cart/items/{product_id}", json={"quantity": 1})
+    for name, order in {"read": limited.place(product_id), "read_cart": limited.place(from_cart=True)}.items():
+        read = getattr(placing_queries, name)
+
+        async def read_then_placed(*arguments: Any, read: Any = read, name: str = name) -> Any:
+            found = await read(*arguments)
+            monkeypatch.setattr(placing_queries, name, read)
+            others = [await limited.place(product_id) for _ in range(20)]
+            assert {other.status_code for other in others} <= {201, 429}
+            assert await limited.execute("SELECT count(*) FROM orders") == 20
+            return replace(found, account_owes=False, address_owes=False)
+
+        monkeypatch.setattr(placing_queries, name, read_then_placed)
+        assert refused(await order) == "/problems/too-many-unpaid-orders"
+    assert await limited.execute("SELECT count(*) FROM orders WHERE owes_alone") == 1
+    assert len((await limited.customer.get("/cart")).json()["items"]) == 1
 
 
 async def test_a_repeated_request_gets_its_first_answer_at_the_limit_too() -> None:
@@ -299,5 +323,5 @@ async def test_the_counts_go_by_their_own_indexes(limited: Shop) -> None:
                 f"EXPLAIN SELECT count(*) FROM (SELECT FROM orders WHERE {condition} LIMIT 20) AS unpaid", value
             )
             plan += "\n".join(row[0] for row in rows)
-    assert "Index Only Scan using ix_orders_unpaid_user" in plan
-    assert "Index Only Scan using ix_orders_unpaid_address" in plan
+    assert "using uq_orders_owes_alone" in plan
+    assert "using ix_orders_unpaid_address" in plan

@@ -1,17 +1,18 @@
 """Where a request comes from, as far as that can be believed."""
 
-from collections.abc import Sequence
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 from fastapi import Request
 
-Networks = Sequence[IPv4Network | IPv6Network]
+Networks = tuple[IPv4Network | IPv6Network, ...]
 
 # To understand an address takes longer than to look it up; a client's comes again, and a proxy's with each request.
 REMEMBERED = 4096
 LONGEST = 64
 """Characters of an address at the most, with room for an interface's name, so that what is remembered is little."""
+LONGEST_WAY = 256
+"""Characters of an `X-Forwarded-For` whose outcome is remembered."""
 
 
 def client_address(request: Request) -> str:
@@ -22,10 +23,18 @@ def client_address(request: Request) -> str:
     """
     trusted: Networks = request.app.state.runtime.settings.trusted_proxy_networks
     address = request.client.host if request.client else ""
-    hops = [hop.strip() for line in request.headers.getlist("X-Forwarded-For") for hop in line.split(",")]
+    way = b",".join([value for name, value in request.scope["headers"] if name == b"x-forwarded-for"])
+    return (_remembered if len(address) + len(way) <= LONGEST_WAY else _last_untrusted)(address, way, trusted)
+
+
+def _last_untrusted(address: str, way: bytes, trusted: Networks) -> str:
+    hops = [hop.strip() for hop in way.decode("latin-1").split(",")] if way else []
     while hops and _is_in(address, trusted):
         address = hops.pop()
     return _plain(address)
+
+
+_remembered = lru_cache(REMEMBERED)(_last_untrusted)
 
 
 def client_network(request: Request) -> str | None:

@@ -20,6 +20,7 @@ from service_kit.telemetry.tracing import current_traceparent
 INSERT_COLUMNS = "event_id, topic, key, type, subject, source, time, traceparent, value"
 _FORGET_PUBLISHED = "DELETE FROM outbox WHERE subject = $1 AND published_at IS NOT NULL"
 _TYPES = ("uuid", "text", "bytea", "text", "text", "text", "timestamptz", "text", "bytea")
+COLUMN_COUNT = len(_TYPES)
 _HEADERS_AND_FRAMING = 1024  # what a record needs besides key and value, generously
 
 

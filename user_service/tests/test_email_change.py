@@ -91,7 +91,8 @@ async def test_whether_an_address_is_taken_shows_to_its_owner_alone(people: Peop
     await people.register(email=NEW)
     free, taken = await ask(ada, new_email="free@example.org"), await ask(ada)
     assert (free.status_code, free.content) == (taken.status_code, taken.content) == (202, b"null")
-    assert subjects(await people.mails(NEW))[1:] == ["This e-mail address has an account already"]
+    notices = [subject for subject in subjects(await people.mails(NEW)) if "Confirm" not in subject]
+    assert notices == ["This e-mail address has an account already"], "whichever of the two mails was sent first"
     assert await people.sql("SELECT 1 FROM mail_tokens WHERE purpose = 'change-email'") == []
 
 
