@@ -172,14 +172,8 @@ def _make(
 ) -> tuple[Placed, list[Event]]:
     now = utcnow()
     lines = _lines(wanted, found)
-    priced = price(
-        lines,
-        found.products,
-        now,
-        asked=wanted.currency,
-        preferred=settings.default_currency,
-        expected=wanted.expected_total,
-    )
+    asked, preferred, expected = wanted.currency, settings.default_currency, wanted.expected_total
+    priced = price(lines, found.products, now, asked=asked, preferred=preferred, expected=expected)
     user_id = wanted.customer_id or who.user_id
     trusted = limits is None or found.email_is_confirmed
     agreed = priced.agreed_prices()
