@@ -12,7 +12,7 @@ from uuid import UUID, uuid4
 import asyncpg
 import httpx
 
-from tests.system.world import ADDRESS, SOON, Person, World, until
+from tests.system.world import ADDRESS, SOON, Person, World, none_left
 
 ENDS = frozenset({"delivered", "returned", "rejected", "cancelled"})
 AT_ONCE = 12
@@ -79,7 +79,6 @@ class Crowd:
         self._by_order: dict[str, tuple[Person, str]] = {}
         self._payments: dict[str, dict[str, Any]] = {}
         self._shipped: set[str] = set()
-        self._standing: dict[str, int] = {}
 
     @property
     def products(self) -> set[str]:
@@ -133,19 +132,17 @@ class Crowd:
         return [self._pay_all(), self._ship_all()]
 
     async def ended(self, within: float = SOON) -> None:
+        """Fails once no order has come a step further for `within` seconds: a slow machine only takes longer."""
         database = await asyncpg.connect(self._world.shop.database_url("order"))
         ids = [UUID(id) for id in self.ledger.orders]
         open_orders = "SELECT status, count(*) FROM orders WHERE id = ANY($1) AND status <> ALL($2) GROUP BY status"
 
-        async def holds() -> bool:
+        async def left() -> dict[str, int]:
             found = await database.fetch(open_orders, ids, list(ENDS))
-            self._standing = {row["status"]: row["count"] for row in found}
-            return not found
+            return {row["status"]: row["count"] for row in found}
 
         try:
-            await until("all orders at their end", holds, within)
-        except AssertionError as error:
-            raise AssertionError(f"{error}: {self._standing}") from None
+            await none_left("all orders at their end", left, within)
         finally:
             await database.close()
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from tests.system.carts import CartCrowd
 from tests.system.crowd import LOOK
-from tests.system.world import SOON, Person, until
+from tests.system.world import SOON, Person, none_left, until
 
 CARDS = (*("tok_ok", "tok_declined", "tok_duplicate", "tok_late", "tok_ok", "tok_lost_answer", "tok_ok", "tok_ok"),)
 DECLINED = "tok_declined"
@@ -44,10 +44,10 @@ class FickleCrowd(CartCrowd):
     async def ended(self, within: float = SOON) -> None:
         await super().ended(within)
 
-        async def nothing_to_give_back() -> bool:
-            return not self._regretted
+        async def left() -> int:
+            return len(self._regretted)
 
-        await until("all goods are given back", nothing_to_give_back, within)
+        await none_left("all goods are given back", left, within)
 
     def _service(self) -> list[Coroutine[Any, Any, None]]:
         return [*super()._service(), self._take_all_back()]

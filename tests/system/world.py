@@ -32,6 +32,23 @@ async def until(what: str, holds: Callable[[], Awaitable[Any]], within: float = 
         pause = min(pause * 1.5, 0.5)
 
 
+async def none_left(what: str, left: Callable[[], Awaitable[Any]], within: float) -> None:
+    """Returns once nothing is `left`. Fails when that has not changed for `within` seconds."""
+    seen = await left()
+    while seen:
+        before = seen
+
+        async def changed(before: Any = before) -> bool:
+            nonlocal seen
+            seen = await left()
+            return bool(seen != before)
+
+        try:
+            await until(what, changed, within)
+        except AssertionError as error:
+            raise AssertionError(f"{error}: {seen}") from None
+
+
 class Person:
     """Somebody who is signed in, or a stranger who isn't yet."""
 
