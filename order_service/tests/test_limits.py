@@ -311,17 +311,3 @@ async def test_an_address_has_so_many_declined_cards_an_hour_whatever_the_accoun
         await payment_jobs.prune_client_addresses(shop.runtime)
         kept = "SELECT count(client_address) FROM payments WHERE status <> 'pending'"
         assert await shop.execute(kept) == 0
-
-
-async def test_the_counts_go_by_their_own_indexes(limited: Shop) -> None:
-    """However many orders an account has, only the unpaid ones are looked at."""
-    plan = ""
-    async with limited.runtime.database.hot() as connection:
-        for condition in ("user_id = $1::uuid AND client_address IS NOT NULL", "client_address = $1::text"):
-            value = uuid4() if "uuid" in condition else "203.0.113.7"
-            rows = await connection.fetch(
-                f"EXPLAIN SELECT count(*) FROM (SELECT FROM orders WHERE {condition} LIMIT 20) AS unpaid", value
-            )
-            plan += "\n".join(row[0] for row in rows)
-    assert "using uq_orders_owes_alone" in plan
-    assert "using ix_orders_unpaid_address" in plan

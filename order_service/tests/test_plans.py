@@ -25,7 +25,8 @@ async def full(statements: Statements, shop: Shop) -> Shop:
     status = f"CASE WHEN n % 50 = 0 THEN (ARRAY[{STATUSES}])[1 + n % {len(Status)}] ELSE 'completed' END"
     money, later = {"currency": "'GBP'"}, "now() + interval '1 day'"
     times = {"status_since": "now()", "delivered_at": "now()", "pay_by": later}
-    await fill(connection, "orders", columns={"status": status, "ship_to": SHIP_TO, **times, **money})
+    unpaid = {"client_address": "CASE WHEN n % 50 = 0 THEN '10.0.0.' || n END", "fulfilment_status": "'unfulfilled'"}
+    await fill(connection, "orders", columns={"status": status, "ship_to": SHIP_TO, **times, **money, **unpaid})
     await fill(connection, "order_history", columns={"version": "1"})
     await fill(connection, "payments", columns={"status": "'failed'", "gateway": "'cards'", **money})
     await fill(connection, "refunds", columns={"status": "'succeeded'", "gateway": "'cards'", **money})
@@ -111,3 +112,15 @@ async def test_the_check_sees_a_missing_index(full: Shop, statements: Statements
     assert (await full.customer.get("/orders")).status_code == 200
     assert set(await sequential_scans(connection, statements)) == {"orders"}
     await connection.close()
+
+
+async def test_what_is_unpaid_is_looked_up_among_the_unpaid_alone(full: Shop) -> None:
+    """However many orders an account or an address has."""
+    indexes = {
+        "uq_orders_owes_alone": ("user_id = $1::uuid AND client_address IS NOT NULL", uuid4()),
+        "ix_orders_unpaid_address": ("client_address = $1::text", "203.0.113.7"),
+    }
+    async with full.runtime.database.hot() as connection:
+        for index, (condition, value) in indexes.items():
+            rows = await connection.fetch(f"EXPLAIN SELECT count(*) FROM orders WHERE {condition}", value)
+            assert any(f"using {index}" in row[0] for row in rows), rows
