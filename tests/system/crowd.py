@@ -16,7 +16,7 @@ from tests.system.world import ADDRESS, SOON, Person, World, none_left
 
 ENDS = frozenset({"delivered", "returned", "rejected", "cancelled"})
 AT_ONCE = 12
-SHIPPING = 4
+SHIPPING = 8
 PRODUCTS = 6
 STOCK = 1_000
 PRICE, RARE_PRICE = 1250, 9900
@@ -25,6 +25,7 @@ RARE, EXPIRED, LASTING = 10, 40, 20
 TOKENS = ("tok_ok", "tok_ok", "tok_duplicate", "tok_lost_answer")
 LOOK = 0.3
 """Seconds between two looks at what waits for us; one look serves all orders."""
+PAGE = 100
 
 
 @dataclass
@@ -246,16 +247,18 @@ class Crowd:
             for _ in range(SHIPPING):
                 tasks.create_task(self._ship_each(parcels))
             while True:
-                for parcel in await self._parcels():
+                waiting = await self._parcels()
+                for parcel in waiting:
                     if parcel["order_id"] in self._by_order and parcel["id"] not in self._shipped:
                         self._shipped.add(parcel["id"])
                         parcels.put_nowait(parcel)
-                await asyncio.sleep(LOOK)
+                # Looking at a long list costs the service as much as shipping some of it would.
+                await asyncio.sleep(LOOK * (1 + len(waiting) // PAGE))
 
     async def _parcels(self) -> list[dict[str, Any]]:
         """All that wait in the warehouses, also behind those that other tests have left there."""
         found: list[dict[str, Any]] = []
-        params: dict[str, Any] | None = {"status": "created", "limit": 100}
+        params: dict[str, Any] | None = {"status": "created", "limit": PAGE}
         while params:
             page = await self._world.staff.call("inventory", "GET", "/shipments", params=params)
             found += page["items"]
