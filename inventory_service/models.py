@@ -11,6 +11,6 @@ from inventory_service.warehouses import models as warehouses
 from service_kit.database import add_kit_tables
 
 metadata = Base.metadata
-add_kit_tables(metadata, idempotency=True)
+add_kit_tables(metadata)
 
 __all__ = ["Base", "catalogue", "metadata", "reservations", "returns", "shipments", "stock", "suppliers", "warehouses"]

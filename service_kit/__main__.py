@@ -27,11 +27,14 @@ def main() -> None:
     url = (settings.database_owner_url or settings.database_url).get_secret_value()
     tls = Tls.of(settings)
     if arguments.command == "migrate":
-        migrations.upgrade(arguments.service, url, tls=tls, serving_role=_serving_role(settings))
+        try:
+            migrations.upgrade(arguments.service, url, tls=tls, serving_role=_serving_role(settings))
+        except migrations.TooOld as error:
+            sys.exit(str(error))
     if arguments.command in ("migrate", "prune-audit-log"):
         migrations.prune_audit_log(url, settings.audit_kept, tls=tls)
     elif arguments.command == "make-migration":
-        migrations.make(arguments.service, url, arguments.message, tls)
+        migrations.make(arguments.service, url, arguments.message, of_kit=arguments.kit, tls=tls)
     elif differences := migrations.differences(arguments.service, url, tls):
         sys.exit("\n".join([f"{arguments.service}: the models differ from the migrations:", *differences]))
 
@@ -61,6 +64,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("command", choices=COMMANDS)
     parser.add_argument("service", help="the package, such as order_service")
     parser.add_argument("-m", "--message", default="change", help="what a new migration does")
+    parser.add_argument("--kit", action="store_true", help="make a migration of the tables that every service has")
     return parser.parse_args()
 
 

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import structlog
 
 from service_kit.database import Database
-from service_kit.database.revisions import head
+from service_kit.database.revisions import lineages
 from service_kit.http.places import Places
 from service_kit.jobs import Job, Jobs
 from service_kit.messaging.service import Messaging
@@ -24,11 +24,12 @@ T = TypeVar("T")
 
 
 def _release(service: str) -> dict[str, str]:
-    found = {"service": service, "version": "unknown", "revision": "none"}
+    kit, own = lineages(service)
+    found = {"service": service, "version": "unknown", "revision": "none", "kit_revision": kit.head or "none"}
     with contextlib.suppress(importlib.metadata.PackageNotFoundError):  # run from where nothing is installed
         found["version"] = importlib.metadata.version("online-mart")
     with contextlib.suppress(ModuleNotFoundError):  # a test's service, which has no package
-        found["revision"] = head(service) or "none"
+        found["revision"] = own.head or "none"
     return found
 
 

@@ -5,8 +5,6 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-import asyncpg
-
 from contracts.events.inventory_deduction import ReservationRejected
 from contracts.events.stock_levels import StockChanged
 from inventory_service.stock import use_cases
@@ -209,17 +207,3 @@ async def test_parcels_receipts_and_losses_at_once_keep_the_books(inventory: Inv
         "on_hand": 37 + 4 - 3 - 24, "reserved": 0, "expired": 6, "available": 8, "short": 0,
     }  # fmt: skip
     await inventory.check_books()
-
-
-async def test_what_was_booked_before_is_taken_to_have_left_first_expired_first(inventory: Inventory) -> None:
-    """The migration's word on a database that has run without batches."""
-    product_id, _ = await _stocked(inventory, (5, 3), (4, 9), (2, None))
-    migration = __import__("importlib").import_module("inventory_service.migrations.0005_batches")
-    connection = await asyncpg.connect(inventory.served.database_url)
-    await connection.execute("UPDATE stock SET on_hand = 5, dated = 0, next_expiry = NULL")
-    await connection.execute("DELETE FROM stock_batches")
-    await connection.execute(migration.REMAINING)
-    await connection.execute(migration.REFRESH)
-    assert await connection.fetchval("SELECT dated FROM stock") == 3
-    await connection.close()
-    assert await _batches(inventory, product_id) == [(_in_days(9), 3, False)]

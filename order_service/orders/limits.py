@@ -2,7 +2,7 @@
 
 Whose account and address hold nothing unpaid, and who orders little, is not counted: a unique index sees to it that
 an account has one such order at a time (`owes_alone`). All others are counted in the statement that places the order
-(the function `unpaid_limit`, migration 0006), under a lock of the account: of fifty orders at once no more are placed
+(the function `unpaid_limit`, migration 0100), under a lock of the account: of fifty orders at once no more are placed
 than the limit. Of a client address nothing is locked, since many people may share one: there as many more may slip
 through as are placed at the same moment.
 """

@@ -1,6 +1,6 @@
 """The table of the audit log."""
 
-from sqlalchemy import Column, DateTime, Index, MetaData, Table, Text, Uuid
+from sqlalchemy import Column, DateTime, Index, MetaData, Table, Text, Uuid, text
 from sqlalchemy.dialects.postgresql import JSONB
 
 
@@ -21,4 +21,11 @@ def add_audit_log(metadata: MetaData) -> None:
     )
     Index("ix_audit_log_at", log.c.at, log.c.id)
     Index("ix_audit_log_actor", log.c.actor_id, log.c.at, log.c.id)
-    Index("ix_audit_log_resource", log.c.resource, log.c.resource_id, log.c.at, log.c.id)
+    Index(
+        "ix_audit_log_resource",
+        log.c.resource,
+        log.c.resource_id,
+        log.c.at,
+        log.c.id,
+        postgresql_where=text("resource IS NOT NULL"),
+    )

@@ -35,12 +35,13 @@ def service_registry() -> registry:
     return registry(metadata=MetaData(naming_convention=NAMES))
 
 
-def add_kit_tables(metadata: MetaData, *, idempotency: bool = False, audit_log: bool = True) -> None:
-    """Adds the tables that the kit keeps in a service's database.
+def add_kit_tables(metadata: MetaData, *, audit_log: bool = True) -> None:
+    """Adds the tables that the kit has in every service's database, as the migrations of the kit make them.
 
     Outbox, inbox and parked events (messaging); the last verification keys that were fetched, so that tokens are
-    verified while the user service is down; what each account may do by now, and which sessions were ended; the audit
-    log, where the service has none of its own; and, where asked for, the answers kept by idempotency key.
+    verified while the user service is down; the current permissions of accounts, and which sessions were ended; the
+    responses stored by idempotency key; and the audit log, unless the service adds columns to it (`audit_log=False`)
+    and so has a model of the whole table.
     """
     add_messaging_tables(metadata)
     if audit_log:
@@ -53,19 +54,18 @@ def add_kit_tables(metadata: MetaData, *, idempotency: bool = False, audit_log: 
         Column("fetched_at", DateTime(timezone=True), nullable=False),
     )
     _add_account_status(metadata)
-    if idempotency:
-        Table(
-            "idempotency_keys",
-            metadata,
-            Column("user_id", Uuid, primary_key=True),
-            Column("operation", Text, primary_key=True),
-            Column("key", Text, primary_key=True),
-            Column("body_hash", LargeBinary, nullable=False),
-            Column("status", SmallInteger),
-            Column("body", LargeBinary),
-            Column("location", Text),
-            Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now(), index=True),
-        )
+    Table(
+        "idempotency_keys",
+        metadata,
+        Column("user_id", Uuid, primary_key=True),
+        Column("operation", Text, primary_key=True),
+        Column("key", Text, primary_key=True),
+        Column("body_hash", LargeBinary, nullable=False),
+        Column("status", SmallInteger),
+        Column("body", LargeBinary),
+        Column("location", Text),
+        Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now(), index=True),
+    )
 
 
 def _add_account_status(metadata: MetaData) -> None:

@@ -1,6 +1,8 @@
-"""Alembic, the same for every service: `<service>/migrations/` holds its revisions and nothing else."""
+"""Alembic, the same for every service: a package's `migrations/` holds its revisions and nothing else."""
 
 import importlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal
@@ -11,13 +13,19 @@ from alembic.autogenerate.api import AutogenContext
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine, MetaData, create_engine, make_url, pool, text
+from sqlalchemy import Connection, Engine, MetaData, create_engine, make_url, pool, text
 from sqlmodel.sql.sqltypes import AutoString, UTCDateTime
 
 from service_kit.audit import pruning
 from service_kit.database import roles
-from service_kit.database.revisions import directory, head
+from service_kit.database.adoption import TooOld, adopt, revision_of
+from service_kit.database.base import add_kit_tables, service_registry
+from service_kit.database.revisions import FIRST, KIT, VERSION_TABLES, Lineage, lineages, number
 from service_kit.database.tls import Tls
+
+__all__ = [
+    "TooOld", "differences", "in_order", "is_current", "make", "needs_code", "prune_audit_log", "run", "upgrade",
+]  # fmt: skip
 
 LOCK = 0x6D617274  # any number that all migrating processes share
 
@@ -25,25 +33,32 @@ LOCK = 0x6D617274  # any number that all migrating processes share
 def upgrade(
     service: str, url: str, to: str = "head", *, tls: Tls | None = None, serving_role: str | None = None
 ) -> None:
-    """Brings the database to the newest revision. Several may call it at once: one migrates, the others wait.
+    """Brings the database to the newest revision of the kit, and of the service (or to its revision `to`), in one
+    transaction. Several may call it at once: one migrates, the others wait.
 
-    A database that a later release has migrated is left alone: its process of before may still start again.
-    `serving_role`: who is to have the tables' rows, where `url` is the owner's.
+    A lineage that a later release has migrated is left alone, so that a process of the release before may start again.
+    `serving_role`: who gets the privileges on the tables that serving needs, where `url` is the owner's.
+    Raises: TooOld; nothing has changed then.
     """
-    if to != "head" or not is_current(service, url, tls=tls):
-        command.upgrade(_config(service, url, tls=tls, serving_role=serving_role), to)
-    elif serving_role is not None:
-        with _engine(url, tls).begin() as connection:
-            connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
+    with _locked(url, tls) as connection:
+        adopt(connection, service, {each: config(each, connection) for each in lineages(service)})
+        for lineage in lineages(service):
+            target = "head" if lineage.package == KIT else to
+            if target != "head" or not _has_head(connection, lineage):
+                command.upgrade(config(lineage, connection), target)
+        if serving_role is not None:
             roles.grant(connection, serving_role)
 
 
-def make(service: str, url: str, message: str, tls: Tls | None = None) -> None:
-    """Writes a revision from the difference between the models and the database at `url`, which it migrates first."""
+def make(service: str, url: str, message: str, *, of_kit: bool = False, tls: Tls | None = None) -> None:
+    """Writes a revision of the service, or of the kit, from the difference between the models and the database at
+    `url`, which it migrates first."""
     upgrade(service, url, tls=tls)
-    newest = head(service)
-    number = f"{int(newest) + 1:04}" if newest else "0001"
-    made = command.revision(_config(service, url), message, autogenerate=True, rev_id=number)
+    kit, own = lineages(service)
+    lineage = kit if of_kit else own
+    next_number = f"{number(lineage.head) + 1 if lineage.head else FIRST:04}"
+    with _locked(url, tls) as connection:
+        made = command.revision(config(lineage, connection), message, autogenerate=True, rev_id=next_number)
     for script in made if isinstance(made, list) else [made]:
         if script is not None:
             _tidy(Path(script.path))
@@ -56,16 +71,22 @@ def _tidy(revision: Path) -> None:
 
 
 def differences(service: str, url: str, tls: Tls | None = None) -> list[str]:
-    """What the models say and the migrated database at `url` doesn't; empty when the migrations are current."""
+    """What the models have and the migrated database at `url` doesn't, or the other way round; empty when the
+    migrations are current."""
     upgrade(service, url, tls=tls)
+    options = {"compare_type": True, "compare_server_default": True, "include_name": _is_no_version_table}
     with _engine(url, tls).connect() as connection:
-        migration = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
+        migration = MigrationContext.configure(connection, opts=options)
         return [str(difference) for difference in compare_metadata(migration, _metadata(service))]
 
 
-def in_order(service: str) -> list[str]:
+def _is_no_version_table(name: str | None, kind: str, _: Any) -> bool:
+    return kind != "table" or name not in VERSION_TABLES
+
+
+def in_order(lineage: Lineage) -> list[str]:
     """All revisions as Alembic would apply them."""
-    return [script.revision for script in ScriptDirectory.from_config(_config(service, "")).walk_revisions()][::-1]
+    return [script.revision for script in ScriptDirectory.from_config(config(lineage)).walk_revisions()][::-1]
 
 
 def prune_audit_log(url: str, kept: timedelta, *, tls: Tls | None = None) -> int:
@@ -74,48 +95,69 @@ def prune_audit_log(url: str, kept: timedelta, *, tls: Tls | None = None) -> int
 
 
 def is_current(service: str, url: str, *, tls: Tls | None = None, serving_role: str | None = None) -> bool:
-    """Whether the database has the code's newest revision or a later one, and the serving role its rights; False where
-    it was never migrated."""
+    """Whether the database has each lineage's newest revision or a later one, and the serving role its privileges;
+    False where it was never migrated."""
     with _engine(url, tls).connect() as connection:
-        current = MigrationContext.configure(connection).get_current_revision()
-        if current is None or current < (head(service) or ""):
+        if not all(_has_head(connection, lineage) for lineage in lineages(service)):
             return False
         return serving_role is None or roles.may_serve(connection, serving_role)
 
 
+def _has_head(connection: Connection, lineage: Lineage) -> bool:
+    """Or is beyond it."""
+    return lineage.head is not None and number(revision_of(connection, lineage)) >= number(lineage.head)
+
+
 def needs_code(revision: str) -> None:
     """For the step of a migration that takes away what older code uses ("contract"): processes whose code doesn't
-    know `revision` are not ready from now on. Its `downgrade` names the one before."""
-    op.execute("ALTER TABLE alembic_version ADD COLUMN IF NOT EXISTS least_code varchar(32)")
-    op.execute(text("UPDATE alembic_version SET least_code = :revision").bindparams(revision=revision))
+    know `revision` of the same lineage are not ready from now on. Its `downgrade` names the one before."""
+    table = op.get_context().version_table
+    op.execute(f"ALTER TABLE {table} ADD COLUMN IF NOT EXISTS least_code varchar(32)")
+    op.execute(text(f"UPDATE {table} SET least_code = :revision").bindparams(revision=revision))  # noqa: S608
 
 
-def run(url: str, service: str, tls: Tls | None = None, serving_role: str | None = None) -> None:
+def run(connection: Connection, lineage: Lineage) -> None:
     """What Alembic's `env.py` does."""
-    metadata = _metadata(service)
-    with _engine(url, tls).begin() as connection:
-        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
-        context.configure(
-            connection=connection, target_metadata=metadata, compare_type=True, render_item=_render_plainly
-        )
-        with context.begin_transaction():
-            context.run_migrations()
-        if serving_role is not None:
-            roles.grant(connection, serving_role)
+    context.configure(
+        connection=connection,
+        version_table=lineage.version_table,
+        target_metadata=_metadata(lineage.package),
+        compare_type=True,
+        render_item=_render_plainly,
+        include_object=_only_of(lineage),
+    )
+    with context.begin_transaction():
+        context.run_migrations()
 
 
-def _config(service: str, url: str, **attributes: Any) -> Config:
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "alembic"))
-    config.set_main_option("version_locations", str(directory(service)))
-    config.set_main_option("path_separator", "newline")
-    config.set_main_option("file_template", "%%(rev)s_%%(slug)s")
-    config.attributes.update(url=url, service=service, **attributes)
-    return config
+def _only_of(lineage: Lineage) -> Any:
+    """What a new revision of the lineage is made from. A table to which the service adds columns is the service's."""
+    kit = _metadata(KIT).tables
+    if lineage.package == KIT:
+        return lambda _, name, kind, *__: kind != "table" or name in kit
+    own = _metadata(lineage.package).tables
+    extended = {name for name, table in kit.items() if name in own and own[name].c.keys() != table.c.keys()}
+    others = VERSION_TABLES | (kit.keys() - extended)
+    return lambda _, name, kind, *__: kind != "table" or name not in others
 
 
-def _metadata(service: str) -> MetaData:
-    metadata: MetaData = importlib.import_module(f"{service}.models").metadata
+def config(lineage: Lineage, connection: Connection | None = None) -> Config:
+    """With which Alembic's commands work on `connection`, in its transaction."""
+    made = Config()
+    made.set_main_option("script_location", str(Path(__file__).parent / "alembic"))
+    made.set_main_option("version_locations", str(lineage.directory))
+    made.set_main_option("path_separator", "newline")
+    made.set_main_option("file_template", "%%(rev)s_%%(slug)s")
+    made.attributes.update(connection=connection, lineage=lineage)
+    return made
+
+
+def _metadata(package: str) -> MetaData:
+    if package == KIT:
+        kit = service_registry().metadata
+        add_kit_tables(kit)
+        return kit
+    metadata: MetaData = importlib.import_module(f"{package}.models").metadata
     return metadata
 
 
@@ -126,6 +168,14 @@ def _render_plainly(kind: str, item: Any, _: AutogenContext) -> str | Literal[Fa
     if kind == "type" and isinstance(item, UTCDateTime):
         return "sa.DateTime(timezone=True)"
     return False
+
+
+@contextmanager
+def _locked(url: str, tls: Tls | None) -> Iterator[Connection]:
+    """A transaction while which nobody else migrates."""
+    with _engine(url, tls).begin() as connection:
+        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
+        yield connection
 
 
 def _engine(url: str, tls: Tls | None) -> Engine:

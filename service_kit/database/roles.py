@@ -2,6 +2,8 @@
 
 from sqlalchemy import Connection, text
 
+from service_kit.database.revisions import VERSION_TABLES
+
 # A table that refuses TRUNCATE by a trigger is only ever added to, such as the audit log.
 _TABLES = """
     SELECT c.relname, EXISTS (SELECT FROM pg_trigger AS t WHERE t.tgrelid = c.oid AND t.tgtype & 32 <> 0)
@@ -9,7 +11,6 @@ _TABLES = """
     WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p')
     ORDER BY c.relname
 """
-REVISIONS = "alembic_version"
 
 
 def grant(connection: Connection, role: str) -> None:
@@ -23,7 +24,7 @@ def grant(connection: Connection, role: str) -> None:
     connection.execute(text(f"GRANT USAGE ON SCHEMA public TO {name}"))
     for table, only_added_to in connection.execute(text(_TABLES)).all():
         rights = "SELECT, INSERT" if only_added_to else "SELECT, INSERT, UPDATE, DELETE"
-        if table == REVISIONS:
+        if table in VERSION_TABLES:
             rights = "SELECT"
         connection.execute(text(f"REVOKE ALL ON TABLE {_quoted(table)} FROM {name}"))
         connection.execute(text(f"GRANT {rights} ON TABLE {_quoted(table)} TO {name}"))

@@ -2,10 +2,12 @@
 
 import asyncio
 
+import asyncpg
 from fastapi import Request, Response
 from pydantic import BaseModel
 
-from service_kit.database.revisions import fit, head
+from service_kit.database.doors import HotConnection
+from service_kit.database.revisions import Lineage, fit, lineages
 from service_kit.http.router import Router
 from service_kit.runtime import Runtime
 from service_kit.security import PUBLIC
@@ -13,7 +15,7 @@ from service_kit.security import PUBLIC
 router = Router(prefix="/health", tags=["health"])
 
 # As JSON, since the column is there only where a migration has needed it.
-REVISION = "SELECT version_num, to_jsonb(alembic_version) ->> 'least_code' FROM alembic_version"
+REVISION = "SELECT version_num, to_jsonb({table}) ->> 'least_code' FROM {table}"
 
 
 class Alive(BaseModel):
@@ -60,7 +62,16 @@ async def readiness(runtime: Runtime) -> Readiness:
 async def _database(runtime: Runtime) -> str:
     try:
         async with asyncio.timeout(2), runtime.database.hot() as connection:
-            found = await connection.fetchrow(REVISION)
+            found = [await _fit(connection, lineage) for lineage in lineages(runtime.settings.service_name)]
     except Exception as error:
         return f"can't be reached ({type(error).__name__})"
-    return fit(*(found or (None, None)), code=head(runtime.settings.service_name))
+    return next((outcome for outcome in found if outcome != "ok"), "ok")
+
+
+async def _fit(connection: HotConnection, lineage: Lineage) -> str:
+    try:
+        found = await connection.fetchrow(REVISION.format(table=lineage.version_table))
+    except asyncpg.UndefinedTableError:
+        found = None
+    outcome = fit(*(found or (None, None)), code=lineage.head)
+    return outcome if outcome == "ok" else f"{lineage.package}: {outcome}"

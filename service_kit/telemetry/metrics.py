@@ -15,7 +15,7 @@ IN_FLIGHT = Gauge("http_requests_in_flight", "Requests being served")
 WAITING = Gauge("http_requests_waiting", "Requests that wait for something to happen (`Prefer: wait`)")
 CONNECTIONS = Gauge("database_connections", "Connections in use", ["pool"])
 CONNECTIONS_WAITING = Gauge("database_connections_waiting", "Statements that wait for a connection of the hot pool")
-APP = Info("app", "The release that runs, and the newest migration that it knows")
+APP = Info("app", "The release that runs, and the newest migrations that it knows, of the service and of the kit")
 KEYS_AGE = Gauge("verification_keys_age_seconds", "Since the verification keys in use were fetched")
 
 

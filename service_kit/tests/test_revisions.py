@@ -1,26 +1,34 @@
-"""What `/health/ready` takes for the newest revision is what Alembic takes for it."""
+"""The lineages of migrations: what `/health/ready` takes for the newest revision is what Alembic takes for it."""
 
 import subprocess
 import sys
 
 import pytest
+from alembic import command
 from alembic.migration import MigrationContext
 from alembic.operations import Operations
-from sqlalchemy import create_engine, make_url
+from sqlalchemy import Engine, create_engine, make_url
 from sqlalchemy.pool import NullPool
 
 from local_stack.postgres import administration
 from service_kit.database import migrations, revisions
+from service_kit.database.revisions import Lineage, lineages
 from tests.harness.service import NEEDED, Served, serve
 
 SERVICES = ("user", "product", "inventory", "order", "notification")
+OURS = """
+SELECT tablename::text FROM pg_tables WHERE schemaname = 'public'
+UNION SELECT proname::text FROM pg_proc WHERE pronamespace = 'public'::regnamespace
+    AND NOT EXISTS (SELECT FROM pg_depend WHERE objid = pg_proc.oid AND deptype = 'e')
+"""
+LINEAGES = sorted({each for name in SERVICES for each in lineages(f"{name}_service")}, key=lambda each: each.package)
 
 
-@pytest.mark.parametrize("service", [f"{name}_service" for name in SERVICES])
-def test_files_are_numbered_as_alembic_applies_them(service: str) -> None:
-    numbers = migrations.in_order(service)
-    assert numbers == sorted(path.name.partition("_")[0] for path in revisions.directory(service).glob("*.py"))
-    assert revisions.head(service) == numbers[-1]
+@pytest.mark.parametrize("lineage", LINEAGES, ids=lambda lineage: lineage.package)
+def test_files_are_numbered_as_alembic_applies_them(lineage: Lineage) -> None:
+    numbers = migrations.in_order(lineage)
+    assert numbers == sorted(path.name.partition("_")[0] for path in lineage.directory.glob("[0-9]*.py"))
+    assert (numbers[0], numbers[-1]) == ("0100", lineage.head)
 
 
 @pytest.mark.parametrize("service", [f"{name}_service" for name in SERVICES])
@@ -56,34 +64,67 @@ async def _database_check(served: Served) -> str:
 
 
 @pytest.mark.parametrize("name", SERVICES)
-async def test_a_newer_database_is_served_until_it_names_newer_code(name: str) -> None:
+@pytest.mark.parametrize("place", [0, 1], ids=["kit", "own"])
+async def test_a_newer_database_is_served_until_it_names_newer_code(name: str, place: int) -> None:
+    """Of either lineage."""
     service, newer = f"{name}_service", "9999"
+    lineage = lineages(service)[place]
+    table, now = lineage.version_table, lineage.head
     async with serve(service, **NEEDED.get(name, {})) as served, served.runtime.database.hot() as connection:
-        now = revisions.head(service)
         assert await _database_check(served) == "ok"
-        try:
-            await connection.execute("UPDATE alembic_version SET version_num = $1", newer)
-            assert await _database_check(served) == "ok"
-            migrations.upgrade(service, served.database_url)  # a process of before that starts again
-            await connection.execute("ALTER TABLE alembic_version ADD COLUMN least_code varchar(32)")
-            for least, words in ((now, "ok"), (newer, f"the database needs code of revision {newer}")):
-                await connection.execute("UPDATE alembic_version SET least_code = $1", least)
-                assert (await _database_check(served)).startswith(words)
-            await connection.execute("UPDATE alembic_version SET version_num = '0000', least_code = NULL")
-            assert "run the migrations" in await _database_check(served)
-        finally:
-            await connection.execute("UPDATE alembic_version SET version_num = $1", now)
-            await connection.execute("ALTER TABLE alembic_version DROP COLUMN IF EXISTS least_code")
+        await connection.execute(f"UPDATE {table} SET version_num = $1", newer)
+        assert await _database_check(served) == "ok"
+        migrations.upgrade(service, served.database_url)  # a process of before that starts again
+        await connection.execute(f"ALTER TABLE {table} ADD COLUMN least_code varchar(32)")
+        for least, words in ((now, "ok"), (newer, f"{lineage.package}: the database needs code of revision {newer}")):
+            await connection.execute(f"UPDATE {table} SET least_code = $1", least)
+            assert (await _database_check(served)).startswith(words)
+        await connection.execute(f"UPDATE {table} SET version_num = '0099', least_code = NULL")
+        assert "run the migrations" in await _database_check(served)
+        await connection.execute(f"DROP TABLE {table}")
+        assert "run the migrations" in await _database_check(served)
+
+
+def test_a_database_is_current_only_by_both_lineages(empty_database: str) -> None:
+    service = "product_service"
+    migrations.upgrade(service, empty_database)
+    assert migrations.is_current(service, empty_database)
+    for lineage in lineages(service):
+        with administration(empty_database) as cursor:
+            cursor.execute(f"DELETE FROM {lineage.version_table}")
+        assert not migrations.is_current(service, empty_database)
+        with administration(empty_database) as cursor:
+            cursor.execute(f"INSERT INTO {lineage.version_table} VALUES (%s)", (lineage.head,))
+        assert migrations.is_current(service, empty_database)
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_everything_that_migrations_make_can_be_taken_away(empty_database: str, name: str) -> None:
+    migrations.upgrade(f"{name}_service", empty_database)
+    with _engine(empty_database).begin() as connection:
+        for lineage in reversed(lineages(f"{name}_service")):
+            command.downgrade(migrations.config(lineage, connection), "base")
+    with administration(empty_database) as cursor:
+        cursor.execute(OURS)
+        assert {found for (found,) in cursor.fetchall()} == {"alembic_version", "alembic_version_kit"}
 
 
 def test_a_migration_names_the_code_that_it_needs(empty_database: str) -> None:
     service = "product_service"
     migrations.upgrade(service, empty_database)
-    engine = create_engine(make_url(empty_database).set(drivername="postgresql+psycopg2"), poolclass=NullPool)
-    with engine.begin() as connection, Operations.context(MigrationContext.configure(connection)):
-        migrations.needs_code("0001")
-        migrations.needs_code("0002")
-    with administration(empty_database) as cursor:
-        cursor.execute("SELECT version_num, least_code FROM alembic_version")
-        assert cursor.fetchall() == [(revisions.head(service), "0002")]
+    for lineage in lineages(service):
+        options = {"version_table": lineage.version_table}
+        with (
+            _engine(empty_database).begin() as connection,
+            Operations.context(MigrationContext.configure(connection, opts=options)),
+        ):
+            migrations.needs_code("0100")
+            migrations.needs_code("0101")
+        with administration(empty_database) as cursor:
+            cursor.execute(f"SELECT version_num, least_code FROM {lineage.version_table}")
+            assert cursor.fetchall() == [(lineage.head, "0101")]
     assert migrations.differences(service, empty_database) == []
+
+
+def _engine(url: str) -> Engine:
+    return create_engine(make_url(url).set(drivername="postgresql+psycopg2"), poolclass=NullPool)

@@ -12,9 +12,10 @@ from aiokafka.admin import AIOKafkaAdminClient
 from contracts.topics import TOPICS
 from local_stack.parts import SERVICES, Part
 from local_stack.shop import Shop
+from service_kit.database.revisions import VERSION_TABLES
 from tests.system.world import until
 
-MEMORY = {"inbox", "outbox_lease", "verification_keys", "alembic_version"}
+MEMORY = {"inbox", "outbox_lease", "verification_keys", *VERSION_TABLES}
 """Tables that say what was heard and who is at work, not what became of it."""
 TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> ALL($1)"
 PARTITIONS = [TopicPartition(topic.name, number) for topic in TOPICS for number in range(topic.partitions)]

@@ -17,7 +17,7 @@ _EMPTY = """
 DO $$ DECLARE name text; has_rows boolean; BEGIN
     SET LOCAL session_replication_role = replica;
     FOR name IN SELECT quote_ident(tablename) FROM pg_tables
-                WHERE schemaname = 'public' AND tablename <> 'alembic_version' LOOP
+                WHERE schemaname = 'public' AND tablename NOT LIKE 'alembic_version%' LOOP
         EXECUTE 'SELECT EXISTS (SELECT FROM ' || name || ')' INTO has_rows;
         IF has_rows THEN EXECUTE 'DELETE FROM ' || name; END IF;
     END LOOP;

@@ -11,6 +11,7 @@ import pytest
 
 from service_kit.audit import actor
 from service_kit.database.doors import fetch
+from service_kit.database.revisions import VERSION_TABLES
 from service_kit.security import Principal
 from tests.harness import tokens
 from tests.security.operations import SERVICES, Operation, operations
@@ -32,7 +33,7 @@ NOT_AUDITED = {
 }  # fmt: skip
 """Tables that follow from events or from a row that is audited, and what is a customer's own alone."""
 OF_THE_KIT = {
-    "alembic_version", "audit_log", "ended_sessions", "idempotency_keys", "inbox", "outbox", "outbox_lease",
+    *VERSION_TABLES, "audit_log", "ended_sessions", "idempotency_keys", "inbox", "outbox", "outbox_lease",
     "user_standings", "verification_keys",
 }  # fmt: skip
 OF_ACCOUNTS = {

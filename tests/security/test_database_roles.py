@@ -13,6 +13,7 @@ from local_stack.addresses import serving_role
 from local_stack.parts import SERVICES
 from local_stack.postgres import FAST_AND_FORGETFUL, EmbeddedPostgres, administration
 from service_kit.database import migrations
+from service_kit.database.revisions import VERSION_TABLES
 from tests.harness.servers import run_directory
 
 PACKAGES = [service.package for service in SERVICES]
@@ -57,8 +58,9 @@ def test_it_changes_rows_and_no_table(server: EmbeddedPostgres, service: str) ->
         for statement in ("CREATE TABLE mine (id int)", "CREATE TEMP TABLE mine (id int)", f"SET ROLE {service}"):
             with pytest.raises(psycopg2.errors.InsufficientPrivilege):
                 cursor.execute(statement)
-        with pytest.raises(psycopg2.errors.InsufficientPrivilege):
-            cursor.execute("UPDATE alembic_version SET version_num = '9999'")
+        for table in VERSION_TABLES:
+            with pytest.raises(psycopg2.errors.InsufficientPrivilege):
+                cursor.execute(f"UPDATE {table} SET version_num = '9999'")
     assert migrations.is_current(service, owner, serving_role=serving_role(service))
 
 

@@ -16,7 +16,7 @@ from user_service.base import Base
 from user_service.emails import KEY
 
 SEARCHED = "fold((email::text || ' '::text) || full_name::text)"
-"""What a search for accounts looks into, as PostgreSQL writes it; migration 0007 makes `fold`."""
+"""What a search for accounts looks into, as PostgreSQL writes it; migration 0100 makes `fold`."""
 
 
 class EmailTaken(Problem, status=409, type="email-taken"):

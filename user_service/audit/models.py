@@ -82,8 +82,9 @@ OURSELVES = Origin()
 class AuditEntry(Base, table=True):
     """Ids only, never a name or an e-mail address: it outlives the account that it tells of.
 
-    It has what the kit's audit log has, and beside that what accounts need; the kit's trigger adds replayed and
-    discarded dead letters. The database refuses to change, delete or truncate what stands here (migration 0004).
+    It is the kit's audit log, and the columns beside that are for accounts; the kit's trigger adds replayed and
+    discarded dead letters. The database refuses to change, delete or truncate what stands here (the kit's migration
+    0100).
     """
 
     __tablename__ = "audit_log"
@@ -92,7 +93,7 @@ class AuditEntry(Base, table=True):
         Index("ix_audit_log_actor", "actor_id", "at", "id"),
         Index("ix_audit_log_subject", "subject_id", "at", "id"),
         Index("ix_audit_log_action", "action", "at", "id"),
-        # Entries from before there were resources name none.
+        # What is done to an account names a subject and no resource.
         Index(
             "ix_audit_log_resource",
             "resource",
@@ -105,7 +106,7 @@ class AuditEntry(Base, table=True):
 
     id: UUID = Field(default_factory=uuid7, primary_key=True)
     at: datetime = Field(default_factory=utcnow)
-    action: str
+    action: str = Field(sa_type=Text)
     actor_id: UUID | None = None
     subject_id: UUID | None = None
     address: str | None = None

@@ -1,0 +1,55 @@
+"""Databases from before the migrations of each service were squashed into one, 0100, and the kit got its own.
+
+They have the tables of both lineages' 0100 already, so that nothing is made again: what they lack is completed, and
+they are marked as being there.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.operations import Operations
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection
+
+from service_kit.database.revisions import FIRST, KIT, Lineage, number
+
+
+class TooOld(Exception):
+    """A database that only an earlier release can upgrade."""
+
+    def __init__(self, service: str, found: str, needed: str) -> None:
+        super().__init__(
+            f"The database of {service} is at revision {found}, and this release upgrades databases from {needed} on. "
+            "Nothing was changed. Migrate it with the last release before 1.0 first (the changelog names it), which "
+            f"brings it to {needed}, and then with this one."
+        )
+
+
+def adopt(connection: Connection, service: str, configs: Mapping[Lineage, Config]) -> None:
+    """Marks a database at the last revision of before as migrated to 0100 of each lineage (`configs`).
+
+    Leaves any other one alone: a new one, or one that is at 0100 or beyond. Raises: TooOld.
+    """
+    baselines = {lineage.package: _baseline(config) for lineage, config in configs.items()}
+    found = next(revision_of(connection, each) for each in configs if each.package == service)
+    if found is None or number(found) >= FIRST:
+        return
+    if found != baselines[service].REPLACES:
+        raise TooOld(service, found, baselines[service].REPLACES)
+    with Operations.context(MigrationContext.configure(connection)):
+        baselines[KIT].complete()
+    for config in configs.values():
+        command.stamp(config, f"{FIRST:04}", purge=True)
+
+
+def revision_of(connection: Connection, lineage: Lineage) -> str | None:
+    """Which one the database is at."""
+    options = {"version_table": lineage.version_table}
+    return MigrationContext.configure(connection, opts=options).get_current_revision()
+
+
+def _baseline(config: Config) -> Any:
+    return ScriptDirectory.from_config(config).get_revision(f"{FIRST:04}").module

@@ -1,0 +1,1 @@
+"""Databases of earlier releases, with work in flight, are upgraded without loss."""

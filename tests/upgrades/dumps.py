@@ -1,0 +1,88 @@
+"""What the last release before revision 0100 left in its databases.
+
+`dumps/`: by `pg_dump --inserts --no-owner --no-privileges`, of a shop with orders in all states. Two events of each
+consumer had failed: one is given up, one is to be tried again. Then its broker, gateway and mail server were stopped,
+while customers and staff went on.
+"""
+
+import gzip
+import subprocess
+from collections import Counter
+from datetime import UTC, datetime
+from pathlib import Path
+
+import psycopg2.extensions
+
+from local_stack.postgres import administration, binaries
+from service_kit.clock import utcnow
+from service_kit.database.revisions import VERSION_TABLES
+from tests.harness.databases import new_database
+
+HERE = Path(__file__).parent / "dumps"
+MADE_AT = datetime(2026, 11, 28, 19, 58, tzinfo=UTC)
+"""A little later, so that all that was to be tried again is due."""
+
+Rows = Counter[tuple[str, str]]
+"""Each row as text, with its table."""
+
+_OF_PSQL = ("\\restrict", "\\unrestrict")
+_TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> ALL(%s)"
+_TIMES = """
+SELECT c.relname, array_agg(quote_ident(attname))
+FROM pg_class AS c JOIN pg_attribute ON attrelid = c.oid AND atttypid = 'timestamptz'::regtype AND NOT attisdropped
+WHERE c.relkind = 'r' AND c.relnamespace = 'public'::regnamespace GROUP BY c.relname
+"""
+
+
+def restored(service: str) -> str:
+    """The URL of a database with the dump of `service`, as if it had just been made."""
+    url = _made_from(gzip.decompress((HERE / f"{service}.sql.gz").read_bytes()).decode())
+    with administration(url) as cursor:
+        _bring_to_today(cursor)
+    return url
+
+
+def copy_of_schema(url: str) -> str:
+    """The URL of another database with this one's schema: PostgreSQL words some constraints in another way after it
+    has read them from a dump."""
+    return _made_from(_schema(url))
+
+
+def rows(url: str) -> Rows:
+    """All that is in the database, but for the revisions."""
+    found: Rows = Counter()
+    with administration(url) as cursor:
+        cursor.execute(_TABLES, [list(VERSION_TABLES)])
+        for (table,) in cursor.fetchall():
+            cursor.execute(f"SELECT to_jsonb(t)::text FROM {table} AS t")
+            found.update((table, row) for (row,) in cursor.fetchall())
+    return found
+
+
+def schema(url: str) -> set[frozenset[str]]:
+    """Each statement that makes the schema, as its lines: the order of a table's columns doesn't count."""
+    statements = "\n".join(line for line in _schema(url).splitlines() if not line.startswith(("--", "\\"))).split(";\n")
+    return {frozenset(line.strip().rstrip(",") for line in each.splitlines() if line.strip()) for each in statements}
+
+
+def _schema(url: str) -> str:
+    command = [binaries() / "pg_dump", "--schema-only", "--no-owner", url]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+def _made_from(dump: str) -> str:
+    url = new_database()
+    statements = "\n".join(line for line in dump.split("\n") if not line.startswith(_OF_PSQL))
+    with administration(url) as cursor:
+        cursor.execute(statements)
+    return url
+
+
+def _bring_to_today(cursor: psycopg2.extensions.cursor) -> None:
+    """So that nothing in it has run out, however old the dump is. Triggers look away."""
+    cursor.execute("SET session_replication_role = replica")
+    cursor.execute(_TIMES)
+    age = utcnow() - MADE_AT
+    for table, columns in cursor.fetchall():
+        later = ", ".join(f"{column} = {column} + %(age)s" for column in columns)
+        cursor.execute(f"UPDATE {table} SET {later}", {"age": age})

@@ -1,0 +1,160 @@
+"""A database at the last revision before 0100 becomes one like any other, and what was in flight goes on."""
+
+import asyncio
+import json
+from asyncio import timeout, to_thread
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from local_stack.parts import SERVICES
+from local_stack.postgres import administration
+from local_stack.topics import create_topics
+from notification_service.deliveries.jobs import send_due as send_notifications
+from order_service.tests.payments.conftest import API_KEY, SECRET, GatewayProcess, Shop
+from service_kit.database import migrations
+from service_kit.messaging.connection import KafkaConnection
+from tests.harness.databases import drop_database, new_database
+from tests.harness.post_office import post_office
+from tests.harness.service import NEEDED, Served, serve
+from tests.upgrades.dumps import copy_of_schema, restored, rows, schema
+from user_service.mails.jobs import send_due as send_account_mails
+from user_service.sessions.models import hash_of
+from user_service.tests.conftest import SETTINGS
+
+PACKAGES = [service.package for service in SERVICES]
+REVISIONS = "SELECT (SELECT version_num FROM alembic_version), (SELECT version_num FROM alembic_version_kit)"
+ADA = "ada@example.com"
+
+
+@pytest.mark.parametrize("service", PACKAGES)
+def test_nothing_is_lost_and_the_schema_is_that_of_a_new_database(service: str) -> None:
+    url, new = restored(service), new_database(service)
+    before = rows(url)
+    migrations.upgrade(service, url)
+    assert rows(url) == before
+    copy = copy_of_schema(new)
+    assert schema(url) == schema(copy)
+    assert migrations.differences(service, url) == []
+    for each in (url, new, copy):
+        drop_database(each)
+
+
+@pytest.mark.parametrize("service", PACKAGES)
+def test_a_database_of_an_older_release_is_left_alone(service: str) -> None:
+    url = restored(service)
+    with administration(url) as cursor:
+        cursor.execute("UPDATE alembic_version SET version_num = '0004'")
+    before = rows(url), schema(url)
+    with pytest.raises(migrations.TooOld, match=f"{service} is at revision 0004.*Nothing was changed"):
+        migrations.upgrade(service, url)
+    assert (rows(url), schema(url)) == before
+    assert not migrations.is_current(service, url)
+    drop_database(url)
+
+
+@asynccontextmanager
+async def upgraded(name: str, url: str | None = None, **settings: Any) -> AsyncIterator[Served]:
+    """The service as it serves a database of before; `url`: one that was restored already."""
+    service = f"{name}_service"
+    url = url or restored(service)
+    await to_thread(migrations.upgrade, service, url)
+    async with serve(service, database_url=url, **{**NEEDED.get(name, {}), **settings}) as served:
+        yield served
+
+
+async def sql(served: Served, statement: str, *values: Any) -> Any:
+    async with served.runtime.database.hot() as connection:
+        return await connection.fetchval(statement, *values)
+
+
+async def until(served: Served, statement: str) -> None:
+    async with timeout(60):
+        while not await sql(served, statement):
+            await asyncio.sleep(0.05)
+
+
+@pytest.mark.parametrize(
+    ("name", "taken_up"),
+    [
+        ("product", "SELECT max(on_hand) = 48 FROM availability"),
+        ("inventory", "SELECT count(*) = 1 FROM products WHERE name = 'Lantern of now'"),
+        ("order", "SELECT count(*) = 1 FROM catalogue_products WHERE name = 'Lantern of now'"),
+        ("notification", "SELECT count(*) = 5 FROM recipients"),
+        ("user", "SELECT true"),
+    ],
+)
+async def test_events_go_out_and_failed_ones_are_tried_again(name: str, taken_up: str, kafka: str) -> None:
+    prefix = f"t{uuid4().hex[:8]}."
+    await to_thread(create_topics, KafkaConnection.plain(kafka), prefix)
+    settings = SETTINGS if name == "user" else {}
+    broker = {"service_role": "all", "kafka_bootstrap_servers": kafka, "kafka_topic_prefix": prefix}
+    url = restored(f"{name}_service")
+    with administration(url) as cursor:
+        cursor.execute("SELECT count(*) FROM outbox WHERE published_at IS NULL")
+        assert cursor.fetchone() != (0,) or name == "notification", "events were in flight"
+        cursor.execute("SELECT count(*) FROM parked_events WHERE status = 'waiting'")
+        assert cursor.fetchone() == (0 if name == "user" else 1,)
+    async with upgraded(name, url, **settings, **broker) as served:
+        await until(served, "SELECT count(*) = 0 FROM outbox WHERE published_at IS NULL")
+        await until(served, "SELECT count(*) = 0 FROM parked_events WHERE status = 'waiting'")
+        await until(served, taken_up)
+        assert await sql(served, "SELECT count(*) FROM parked_events") == (0 if name == "user" else 1), "the dead one"
+        assert (await served.operations.get("/health/ready")).json()["checks"]["database"] == "ok"
+
+
+async def test_mails_that_were_due_are_sent() -> None:
+    async with post_office() as office:
+        mail = {"smtp_host": "127.0.0.1", "smtp_port": office.port, "mail_from": "shop@example.com"}
+        async with upgraded("user", **SETTINGS, **mail) as served:
+            await send_account_mails(served.runtime)
+            assert await sql(served, "SELECT count(*) FROM mails") == 0
+        assert len(office.mails_to(ADA)) == 1
+        async with upgraded("notification", **mail) as served:
+            due = await sql(served, "SELECT count(*) FROM deliveries WHERE status = 'pending'")
+            await send_notifications(served.runtime)
+            assert await sql(served, "SELECT count(*) FROM deliveries WHERE status = 'pending'") == 0
+        assert len(office.mails_to(ADA)) == 1 + due
+
+
+async def test_payments_and_refunds_in_flight_are_settled(gateway: GatewayProcess) -> None:
+    """A gateway that was never asked for them before it answers about them."""
+    reached = {"gateway_url": gateway.process.url, "gateway_api_key": API_KEY, "gateway_webhook_secret": SECRET}
+    async with upgraded("order", **reached) as served:
+        shop = Shop(served, gateway)
+        assert await sql(served, "SELECT count(*) FROM payments WHERE status = 'pending'") == 1
+        await shop.reconcile()
+        assert await sql(served, "SELECT failure_reason FROM payments WHERE settled_at > now() - interval '9 s'")
+        assert await sql(served, "SELECT count(*) FROM payments WHERE status = 'pending'") == 0
+        assert await sql(served, "SELECT count(*) FROM refunds WHERE status = 'requested'") == 1
+        await shop.carry_out_refunds()
+
+
+async def test_a_request_that_is_sent_again_gets_the_response_of_before() -> None:
+    async with upgraded("order") as served:
+        find = "SELECT user_id, body FROM idempotency_keys WHERE key = 'pending'"
+        async with served.runtime.database.hot() as connection:
+            owner, body = await connection.fetchrow(find)
+        [line] = json.loads(body)["lines"]
+        address = {"name": "Ada King", "line1": "12 St James's Square", "city": "London", "country": "GB"}
+        order = {"lines": [{"product_id": line["product_id"], "quantity": 1}], "ship_to": address}
+        ada = served.caller(role="User", user_id=owner)
+        again = await ada.post("/orders", json=order, headers={"Idempotency-Key": "pending"})
+        assert (again.status_code, again.content, again.headers["Idempotent-Replayed"]) == (201, body, "true")
+
+
+async def test_who_is_signed_in_stays_so() -> None:
+    url = restored("user_service")
+    add = """
+    INSERT INTO refresh_tokens (token_hash, session_id, created_at)
+    SELECT %s, id, now() FROM sessions WHERE account_id = (SELECT id FROM accounts WHERE email = %s) LIMIT 1
+    """
+    with administration(url) as cursor:
+        cursor.execute(add, [hash_of("of before"), ADA])
+    async with upgraded("user", url, **SETTINGS) as served:
+        form = {"grant_type": "refresh_token", "refresh_token": "of before"}
+        answer = await served.anonymous.post("/auth/token", data=form)
+        assert answer.status_code == 200, answer.text
