@@ -19,24 +19,29 @@ def main() -> None:
     arguments = _arguments()
     if arguments.command == "serve":
         _serve(arguments.service, _settings(arguments.service))
-        return
+    else:
+        _work_on_the_database(arguments)
+
+
+def _work_on_the_database(arguments: argparse.Namespace) -> None:
+    """Imports what serving does without."""
     from service_kit.database import migrations
     from service_kit.database.tls import Tls
 
     settings = _or_exit(arguments.service, lambda: MigrationSettings.of(arguments.service))
     url = (settings.database_owner_url or settings.database_url).get_secret_value()
     tls = Tls.of(settings)
-    if arguments.command == "migrate":
-        try:
+    try:
+        if arguments.command == "migrate":
             migrations.upgrade(arguments.service, url, tls=tls, serving_role=_serving_role(settings))
-        except migrations.TooOld as error:
-            sys.exit(str(error))
-    if arguments.command in ("migrate", "prune-audit-log"):
-        migrations.prune_audit_log(url, settings.audit_kept, tls=tls)
-    elif arguments.command == "make-migration":
-        migrations.make(arguments.service, url, arguments.message, of_kit=arguments.kit, tls=tls)
-    elif differences := migrations.differences(arguments.service, url, tls):
-        sys.exit("\n".join([f"{arguments.service}: the models differ from the migrations:", *differences]))
+        if arguments.command in ("migrate", "prune-audit-log"):
+            migrations.prune_audit_log(url, settings.audit_kept, tls=tls)
+        elif arguments.command == "make-migration":
+            migrations.make(arguments.service, url, arguments.message, of_kit=arguments.kit, tls=tls)
+        elif differences := migrations.differences(arguments.service, url, tls):
+            sys.exit("\n".join([f"{arguments.service}: the models differ from the migrations:", *differences]))
+    except migrations.TooOld as error:
+        sys.exit(str(error))
 
 
 def _settings(service: str) -> ServiceSettings:

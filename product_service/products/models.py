@@ -100,7 +100,7 @@ def _set_sort_key(product: Product, name: str, *_: object) -> None:
 
 
 # What is searched is kept by PostgreSQL itself. It is put on the table and not on the model, so that no session
-# ever loads it. `fold` (in the first migration) makes lower case without accents.
+# ever loads it. `fold` (migration 0100) makes lower case without accents.
 for _column in (
     Column("search_text", Text, Computed("fold((sku || ' '::text) || name)", persisted=True), nullable=False),
     Column(

@@ -15,6 +15,7 @@ from local_stack.postgres import FAST_AND_FORGETFUL, EmbeddedPostgres, administr
 from service_kit.database import migrations
 from service_kit.database.revisions import VERSION_TABLES
 from tests.harness.servers import run_directory
+from tests.upgrades.dumps import restore
 
 PACKAGES = [service.package for service in SERVICES]
 DEAD_LETTER = """
@@ -22,6 +23,9 @@ INSERT INTO parked_events (event_id, topic, partition, "offset", key, type, head
 VALUES (gen_random_uuid(), 'users', 0, 1, 'key', 'mart.x.v1', '[]', '{}', 'dead')
 """
 OF_DAYS_AGO = "INSERT INTO audit_log (id, at, action) VALUES (uuidv7(), now() - make_interval(days => %(days)s), 'x')"
+GRANTS = """
+SELECT table_name::text, privilege_type::text FROM information_schema.role_table_grants WHERE grantee = %s ORDER BY 1, 2
+"""
 TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY 1"
 
 
@@ -130,6 +134,24 @@ def test_who_owned_and_served_before_goes_on_and_the_new_role_gets_its_rights(se
     for url in (owner, server.url(serving, "serves", service)):
         with administration(url) as cursor:
             cursor.execute("DELETE FROM outbox")
+
+
+@pytest.mark.parametrize("service", PACKAGES)
+def test_a_database_of_an_earlier_release_gives_the_new_role_the_same_rights(
+    server: EmbeddedPostgres, service: str
+) -> None:
+    _both(server, service)
+    rights = _rights(server, service)
+    server.drop_database(service)
+    restore(service, server.create_service_database(service, "owns", "serves"))
+    _both(server, service)
+    assert _rights(server, service) == rights
+
+
+def _rights(server: EmbeddedPostgres, service: str) -> list[tuple[str, str]]:
+    with administration(server.url(service, "owns", service)) as cursor:
+        cursor.execute(GRANTS, (serving_role(service),))
+        return cursor.fetchall()
 
 
 def test_no_other_services_database_opens(server: EmbeddedPostgres) -> None:

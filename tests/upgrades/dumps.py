@@ -6,10 +6,13 @@ while customers and staff went on.
 """
 
 import gzip
+import json
 import subprocess
 from collections import Counter
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import psycopg2.extensions
 
@@ -22,8 +25,8 @@ HERE = Path(__file__).parent / "dumps"
 MADE_AT = datetime(2026, 11, 28, 19, 58, tzinfo=UTC)
 """A little later, so that all that was to be tried again is due."""
 
-Rows = Counter[tuple[str, str]]
-"""Each row as text, with its table."""
+Rows = dict[str, list[dict[str, Any]]]
+"""By table, in the order of their text."""
 
 _OF_PSQL = ("\\restrict", "\\unrestrict")
 _TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> ALL(%s)"
@@ -36,27 +39,49 @@ WHERE c.relkind = 'r' AND c.relnamespace = 'public'::regnamespace GROUP BY c.rel
 
 def restored(service: str) -> str:
     """The URL of a database with the dump of `service`, as if it had just been made."""
-    url = _made_from(gzip.decompress((HERE / f"{service}.sql.gz").read_bytes()).decode())
+    url = new_database()
+    restore(service, url)
     with administration(url) as cursor:
         _bring_to_today(cursor)
     return url
 
 
+def restore(service: str, url: str) -> None:
+    """Puts the dump of `service` into an empty database."""
+    _carry_out(gzip.decompress((HERE / f"{service}.sql.gz").read_bytes()).decode(), url)
+
+
 def copy_of_schema(url: str) -> str:
     """The URL of another database with this one's schema: PostgreSQL words some constraints in another way after it
     has read them from a dump."""
-    return _made_from(_schema(url))
+    copy = new_database()
+    _carry_out(_schema(url), copy)
+    return copy
 
 
 def rows(url: str) -> Rows:
     """All that is in the database, but for the revisions."""
-    found: Rows = Counter()
+    found: Rows = {}
     with administration(url) as cursor:
         cursor.execute(_TABLES, [list(VERSION_TABLES)])
         for (table,) in cursor.fetchall():
-            cursor.execute(f"SELECT to_jsonb(t)::text FROM {table} AS t")
-            found.update((table, row) for (row,) in cursor.fetchall())
+            cursor.execute(f"SELECT to_jsonb(t) FROM {table} AS t ORDER BY to_jsonb(t)::text")
+            found[table] = [row for (row,) in cursor.fetchall()]
     return found
+
+
+def lost(before: Rows, after: Rows) -> list[str]:
+    """Rows that are no longer there, or have another value in a column that they had."""
+    found = []
+    for table, then in before.items():
+        columns = then[0].keys() if then else ()
+        now = Counter(_text({name: row.get(name) for name in columns}) for row in after.get(table, []))
+        found += [f"{table}: {row}" for row in Counter(map(_text, then)) - now]
+    return found
+
+
+def _text(row: Mapping[str, Any]) -> str:
+    return json.dumps(row, sort_keys=True)
 
 
 def schema(url: str) -> set[frozenset[str]]:
@@ -66,16 +91,15 @@ def schema(url: str) -> set[frozenset[str]]:
 
 
 def _schema(url: str) -> str:
-    command = [binaries() / "pg_dump", "--schema-only", "--no-owner", url]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    command = [str(binaries() / "pg_dump"), "--schema-only", "--no-owner", url]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return done.stdout
 
 
-def _made_from(dump: str) -> str:
-    url = new_database()
+def _carry_out(dump: str, url: str) -> None:
     statements = "\n".join(line for line in dump.split("\n") if not line.startswith(_OF_PSQL))
     with administration(url) as cursor:
         cursor.execute(statements)
-    return url
 
 
 def _bring_to_today(cursor: psycopg2.extensions.cursor) -> None:
