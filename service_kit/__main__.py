@@ -26,6 +26,7 @@ def main() -> None:
 def _work_on_the_database(arguments: argparse.Namespace) -> None:
     """Imports what serving does without."""
     from service_kit.database import migrations
+    from service_kit.database.adoption import TooOld
     from service_kit.database.tls import Tls
 
     settings = _or_exit(arguments.service, lambda: MigrationSettings.of(arguments.service))
@@ -40,7 +41,7 @@ def _work_on_the_database(arguments: argparse.Namespace) -> None:
             migrations.make(arguments.service, url, arguments.message, of_kit=arguments.kit, tls=tls)
         elif differences := migrations.differences(arguments.service, url, tls):
             sys.exit("\n".join([f"{arguments.service}: the models differ from the migrations:", *differences]))
-    except migrations.TooOld as error:
+    except TooOld as error:
         sys.exit(str(error))
 
 

@@ -18,14 +18,10 @@ from sqlmodel.sql.sqltypes import AutoString, UTCDateTime
 
 from service_kit.audit import pruning
 from service_kit.database import roles
-from service_kit.database.adoption import TooOld, adopt, revision_of
+from service_kit.database.adoption import adopt, revision_of
 from service_kit.database.base import add_kit_tables, service_registry
 from service_kit.database.revisions import FIRST, KIT, VERSION_TABLES, Lineage, lineages, number
 from service_kit.database.tls import Tls
-
-__all__ = [
-    "TooOld", "differences", "in_order", "is_current", "make", "needs_code", "prune_audit_log", "run", "upgrade",
-]  # fmt: skip
 
 LOCK = 0x6D617274  # any number that all migrating processes share
 
@@ -38,7 +34,7 @@ def upgrade(
 
     A lineage that a later release has migrated is left alone, so that a process of the release before may start again.
     `serving_role`: who gets the privileges on the tables that serving needs, where `url` is the owner's.
-    Raises: TooOld; nothing has changed then.
+    Raises: `adoption.TooOld`; nothing has changed then.
     """
     with _locked(url, tls) as connection:
         adopt(connection, service, {each: config(each, connection) for each in lineages(service)})
