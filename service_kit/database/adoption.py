@@ -23,7 +23,7 @@ class TooOld(Exception):
     def __init__(self, service: str, found: str, needed: str) -> None:
         super().__init__(
             f"The database of {service} is at revision {found}, and this release upgrades databases from {needed} on. "
-            "Nothing was changed. Migrate it with the last release before 1.0 first (the changelog names it), which "
+            "Nothing was changed. Migrate it with the last release before 0.10 first (the changelog names it), which "
             f"brings it to {needed}, and then with this one."
         )
 
