@@ -18,8 +18,8 @@ COUNT = 4000
 LIMITS_ON: dict[str, Any] = {"order_limits": "on", "trusted_proxies": "127.0.0.1"}
 """Settings of the order service: the load generator is the proxy that names the clients' addresses."""
 FILL = """
-INSERT INTO customers (user_id, email, name, active, erased, version)
-SELECT id, id || '@example.org', 'Ada King', true, false, 1 FROM unnest($1::uuid[]) AS id
+INSERT INTO account_status (user_id, email, name, active, erased, version, changed_at, permissions)
+SELECT id, id || '@example.org', 'Ada King', true, false, 1, now(), '{}' FROM unnest($1::uuid[]) AS id
 """
 STOCK = "INSERT INTO stock_levels (product_id, available, version) SELECT product_id, 10000, 1 FROM catalogue_products"
 SETTLE = "UPDATE orders SET status = 'paid', client_address = NULL WHERE status = 'pending'"

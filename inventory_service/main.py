@@ -5,9 +5,7 @@ from datetime import timedelta
 from fastapi import FastAPI
 
 from inventory_service.catalogue import consumers as catalogue_consumers
-from inventory_service.people import consumers as people_consumers
-from inventory_service.people import endpoints as people
-from inventory_service.people import use_cases as people_use_cases
+from inventory_service.personal_data import PERSONAL_DATA
 from inventory_service.reservations import consumers as reservation_consumers
 from inventory_service.reservations import endpoints as reservations
 from inventory_service.reservations import use_cases as reservation_use_cases
@@ -25,7 +23,6 @@ from inventory_service.warehouses import endpoints as warehouses
 from service_kit.http import idempotency
 from service_kit.http.application import create_app
 from service_kit.jobs import Job
-from service_kit.security import consumers as account_status
 
 
 def create(settings: Settings | None = None) -> FastAPI:
@@ -41,15 +38,13 @@ def create(settings: Settings | None = None) -> FastAPI:
             shipments.router,
             shipments.dispatches,
             returns.router,
-            people.router,
         ],
+        personal_data=PERSONAL_DATA,
         consumers=[
             reservation_consumers,
             shipment_consumers,
             return_consumers,
             catalogue_consumers,
-            people_consumers,
-            account_status,
         ],
         jobs=[
             Job(
@@ -63,6 +58,5 @@ def create(settings: Settings | None = None) -> FastAPI:
             Job("expire-reservations", reservation_use_cases.expire, every=timedelta(seconds=5)),
             Job("close-overdue-returns", return_use_cases.close_overdue, every=timedelta(minutes=1)),
             Job("prune-idempotency-keys", idempotency.prune, every=timedelta(minutes=1)),
-            Job("forget-erased", people_use_cases.forget_erased, every=timedelta(minutes=1)),
         ],
     )

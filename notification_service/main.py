@@ -7,13 +7,11 @@ from notification_service.deliveries import jobs as mail
 from notification_service.deliveries import withheld
 from notification_service.notifications import consumers as news
 from notification_service.notifications import endpoints as notifications
-from notification_service.people import endpoints as people
+from notification_service.personal_data import PERSONAL_DATA
 from notification_service.preferences import endpoints as preferences
-from notification_service.recipients import consumers as recipients
 from notification_service.settings import Settings
 from service_kit.http.application import create_app
 from service_kit.mail import open_mailer
-from service_kit.security import consumers as account_status
 
 DESCRIPTION = """\
 Tells customers what becomes of their orders: an inbox for each, and e-mail where they want it.
@@ -27,8 +25,9 @@ def create(settings: Settings | None = None) -> FastAPI:
         settings or Settings(),
         title="Notifications",
         description=DESCRIPTION,
-        routers=[notifications.router, preferences.router, deliveries.router, people.router],
-        consumers=[recipients, news, account_status],
+        routers=[notifications.router, preferences.router, deliveries.router],
+        personal_data=PERSONAL_DATA,
+        consumers=[news],
         jobs=[mail.SEND_MAIL, withheld.RELEASE_WITHHELD],
         lifespan=open_mailer,
     )

@@ -1,7 +1,5 @@
 """The order service: carts, orders, payments, returns."""
 
-from datetime import timedelta
-
 from fastapi import FastAPI
 
 from order_service.carts import endpoints as carts
@@ -12,15 +10,12 @@ from order_service.orders.jobs import JOBS as ORDER_JOBS
 from order_service.payments import consumers as payment_consumers
 from order_service.payments import endpoints as payments
 from order_service.payments.jobs import JOBS as PAYMENT_JOBS
-from order_service.people import endpoints as people
-from order_service.people import use_cases as people_use_cases
+from order_service.personal_data import PERSONAL_DATA
 from order_service.resources import open_resources
 from order_service.returns import consumers as return_consumers
 from order_service.returns import endpoints as returns
 from order_service.settings import Settings
 from service_kit.http.application import create_app
-from service_kit.jobs import Job
-from service_kit.security import consumers as account_status
 
 
 def create(settings: Settings | None = None) -> FastAPI:
@@ -28,12 +23,9 @@ def create(settings: Settings | None = None) -> FastAPI:
         settings or Settings(),
         title="Online Mart · orders",
         description="Carts, orders, their payments and returns. An order is placed without asking any other service.",
-        routers=[carts.router, orders.router, payments.router, payments.refund_router, returns.router, people.router],
-        consumers=[catalogue_consumers, order_consumers, payment_consumers, return_consumers, account_status],
-        jobs=[
-            *ORDER_JOBS,
-            *PAYMENT_JOBS,
-            Job("forget-erased", people_use_cases.forget_erased, every=timedelta(minutes=1)),
-        ],
+        routers=[carts.router, orders.router, payments.router, payments.refund_router, returns.router],
+        personal_data=PERSONAL_DATA,
+        consumers=[catalogue_consumers, order_consumers, payment_consumers, return_consumers],
+        jobs=[*ORDER_JOBS, *PAYMENT_JOBS],
         lifespan=open_resources,
     )

@@ -9,6 +9,6 @@ from order_service.returns import models as returns
 from service_kit.database import add_kit_tables
 
 metadata = Base.metadata
-add_kit_tables(metadata)
+add_kit_tables(metadata, account_columns=catalogue.CUSTOMER_COLUMNS)
 
 __all__ = ["Base", "carts", "catalogue", "metadata", "orders", "payments", "returns"]

@@ -4,15 +4,13 @@ from fastapi import FastAPI
 
 from product_service.availability import consumers as availability
 from product_service.categories import endpoints as categories
-from product_service.people import consumers as people_consumers
-from product_service.people import endpoints as people
+from product_service.personal_data import PERSONAL_DATA
 from product_service.prices import endpoints as prices
 from product_service.products import endpoints as products
 from product_service.products.jobs import FILL_SORT_KEYS
 from product_service.search import endpoints as search
 from product_service.settings import Settings
 from service_kit.http.application import create_app
-from service_kit.security import consumers as account_status
 
 
 def create(settings: Settings | None = None) -> FastAPI:
@@ -20,7 +18,8 @@ def create(settings: Settings | None = None) -> FastAPI:
         settings or Settings(),
         title="Online Mart · products",
         description="What there is to buy: categories, products, prices, and how many there are of each.",
-        routers=[categories.router, search.router, products.router, prices.router, people.router],
-        consumers=[availability, people_consumers, account_status],
+        routers=[categories.router, search.router, products.router, prices.router],
+        personal_data=PERSONAL_DATA,
+        consumers=[availability],
         jobs=[FILL_SORT_KEYS],
     )

@@ -3,7 +3,6 @@
 import contextlib
 import importlib.metadata
 from collections.abc import Callable, Sequence
-from types import ModuleType
 from typing import Any, TypeVar
 
 import structlog
@@ -13,6 +12,7 @@ from service_kit.database.revisions import lineages
 from service_kit.http.places import Places
 from service_kit.jobs import Job, Jobs
 from service_kit.messaging.service import Messaging
+from service_kit.messaging.subscriptions import Consumers
 from service_kit.security.keys import FetchKeys, KeyRing, over_http
 from service_kit.security.revocations import Revocations
 from service_kit.security.tokens import TokenVerifier
@@ -40,7 +40,7 @@ class Runtime:
         self,
         settings: ServiceSettings,
         *,
-        consumers: Sequence[ModuleType] = (),
+        consumers: Sequence[Consumers] = (),
         jobs: Sequence[Job] = (),
         fetch_keys: "Callable[[Runtime], FetchKeys] | None" = None,
     ) -> None:

@@ -13,7 +13,6 @@ from user_service.api_clients import endpoints as api_clients
 from user_service.audit import endpoints as audit
 from user_service.auth import endpoints as auth
 from user_service.email_change import endpoints as email_change
-from user_service.exports import endpoints as exports
 from user_service.keys import endpoints as keys
 from user_service.keys import use_cases as key_use_cases
 from user_service.mails import use_cases as mail_use_cases
@@ -21,7 +20,7 @@ from user_service.mails.jobs import SEND_MAILS
 from user_service.mfa import endpoints as mfa
 from user_service.mfa import use_cases as mfa_use_cases
 from user_service.passwords import endpoints as passwords
-from user_service.people import use_cases as people_use_cases
+from user_service.personal_data import PERSONAL_DATA, republish_erasures
 from user_service.resources import open_resources
 from user_service.roles import endpoints as roles
 from user_service.sessions import endpoints as sessions
@@ -47,15 +46,15 @@ def create(settings: Settings | None = None) -> FastAPI:
             accounts.router,
             roles.router,
             api_clients.router,
-            exports.router,
             keys.router,
         ],
+        personal_data=PERSONAL_DATA,
         jobs=[
             Job("first-admin", account_use_cases.ensure_first_admin, every=timedelta(minutes=1)),
             Job("prune-sessions", session_use_cases.prune, every=timedelta(hours=1)),
             Job("prune-mail-tokens", mail_use_cases.prune, every=timedelta(hours=1)),
             Job("prune-tries", throttle_use_cases.prune, every=timedelta(hours=1)),
-            Job("repeat-erasures", people_use_cases.repeat_erasures, every=timedelta(days=1)),
+            Job("republish-erasures", republish_erasures, every=timedelta(days=1)),
             Job("signing-keys", key_use_cases.keep_up, every=timedelta(minutes=5)),
             Job("second-factor-encryption", mfa_use_cases.renew_encryption, every=timedelta(days=1)),
             SEND_MAILS,

@@ -1,6 +1,6 @@
 """Every statement about the copy of the catalogue."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 from uuid import UUID
 
@@ -27,15 +27,9 @@ class Snapshot(NamedTuple):
     version: int
 
 
-async def remember(tx: HotTx, snapshots: Iterable[Snapshot]) -> None:
-    """Keeps the newest of each product, whatever order they come in; one statement for the whole batch."""
-    newest: dict[UUID, Snapshot] = {}
-    for snapshot in snapshots:
-        known = newest.get(snapshot.product_id)
-        if known is None or known.version < snapshot.version:
-            newest[snapshot.product_id] = snapshot
-    rows = [newest[product_id] for product_id in sorted(newest)]
-    await tx.execute(REMEMBER, *(list(column) for column in zip(*rows, strict=True)))
+async def remember(tx: HotTx, snapshots: Sequence[Snapshot]) -> None:
+    """Takes over what is newer, from one snapshot of each product."""
+    await tx.execute(REMEMBER, *(list(column) for column in zip(*snapshots, strict=True)))
 
 
 async def statuses(tx: HotTx, product_ids: Collection[UUID]) -> dict[UUID, str]:

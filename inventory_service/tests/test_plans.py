@@ -5,11 +5,12 @@ from collections.abc import AsyncIterator
 import asyncpg
 import pytest
 
-from inventory_service.people import use_cases as people
+from inventory_service.personal_data import PERSONAL_DATA
 from inventory_service.reservations import use_cases as reservations
 from inventory_service.stock import use_cases as stock
 from inventory_service.tests.inventory import Inventory, expected, fulfilment, release, reservation
 from service_kit.ids import uuid7
+from service_kit.personal_data.consumers import erase_again
 from tests.harness.plans import SHIP_TO, Statements, fill, sequential_scans
 from tests.harness.service import serve
 
@@ -37,7 +38,7 @@ async def full(statements: Statements) -> AsyncIterator[Inventory]:
         await fill(connection, "returns", columns={"status": "'received'", "lines": "'[]'"})
         await fill(connection, "stock_movements", columns={"kind": "'receipt'", "warehouse_id": f"'{place}'"})
         await fill(connection, "stock_receipts", columns={"warehouse_id": f"'{place}'"})
-        await fill(connection, "user_standings", columns={"erased": "n % 2000 = 0", "changed_at": "now()"})
+        await fill(connection, "account_status", columns={"erased": "n % 2000 = 0", "changed_at": "now()"})
         for table in ("inbox", "parked_events"):
             await fill(connection, table)
         await fill(connection, "outbox", columns={"published_at": "now()"})
@@ -67,7 +68,7 @@ async def test_everything_that_is_asked_often_goes_by_an_index(full: Inventory, 
     assert (await full.staff.post("/stock/adjustments", json=scrap)).status_code == 201
     await reservations.expire(full.runtime)
     await stock.publish_levels(full.runtime)
-    await people.forget_erased(full.runtime)
+    await erase_again(full.runtime, PERSONAL_DATA)
     assert (await full.staff.get("/me/export")).status_code == 200
     for path in PAGES:
         first = (await full.staff.get(path, params={"limit": 1})).json()

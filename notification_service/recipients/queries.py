@@ -8,7 +8,7 @@ in ascending order of the id.
 from collections.abc import Collection, Sequence
 from uuid import UUID
 
-from contracts.events.users import UserChanged, UserErased
+from contracts.events.users import UserChanged
 from service_kit.database import HotTx
 
 UPSERT = """
@@ -23,13 +23,11 @@ SET (version, email, full_name, email_verified, release_withheld)
        known.release_withheld OR (excluded.email_verified AND NOT known.email_verified))
 WHERE known.version < excluded.version AND NOT known.erased
 """
-# The id stays, as the last word on it: a snapshot that is read again must not bring the user back.
+# The id stays, so that no older snapshot restores the user.
 ERASE = """
 INSERT INTO recipients AS known (user_id, version, email_verified, erased)
-SELECT user_id, version, false, true FROM unnest($1::uuid[], $2::bigint[]) AS event (user_id, version)
-ORDER BY user_id
-ON CONFLICT (user_id) DO UPDATE
-SET (version, email, full_name, email_verified, erased) = (excluded.version, NULL, NULL, false, true)
+SELECT user_id, 0, false, true FROM unnest($1::uuid[]) AS gone (user_id) ORDER BY user_id
+ON CONFLICT (user_id) DO UPDATE SET (email, full_name, email_verified, erased) = (NULL, NULL, false, true)
 """
 # Deliveries go with their notifications.
 DELETE_NOTIFICATIONS = "DELETE FROM notifications WHERE user_id = ANY ($1)"
@@ -57,11 +55,9 @@ async def upsert(tx: HotTx, users: Sequence[UserChanged]) -> None:
     )
 
 
-async def erase(tx: HotTx, users: Sequence[UserErased]) -> None:
-    ids = [user.user_id for user in users]
-    await tx.execute(ERASE, ids, [user.version for user in users])
-    await tx.execute(DELETE_NOTIFICATIONS, ids)
-    await tx.execute(DELETE_PREFERENCES, ids)
+async def erase(tx: HotTx, user_ids: Sequence[UUID]) -> None:
+    for statement in (ERASE, DELETE_NOTIFICATIONS, DELETE_PREFERENCES):
+        await tx.execute(statement, user_ids)
 
 
 async def hold(tx: HotTx, user_ids: Collection[UUID]) -> None:

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Column
+from sqlalchemy import BigInteger, Boolean, Column, Text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field
 
@@ -38,18 +38,13 @@ class StockLevel(Base, table=True):
     version: int = Field(sa_type=BigInteger)
 
 
-class Customer(Base, table=True):
-    """An account that orders can be placed for. Erased: nothing is left but the id, which orders refer to."""
-
-    __tablename__ = "customers"
-
-    user_id: UUID = Field(primary_key=True)
-    email: str | None
-    name: str | None
-    active: bool
-    erased: bool = Field(default=False, index=True)
-    email_verified: bool | None = Field(default=None, description="null: not heard of since it is kept")
-    version: int = Field(sa_type=BigInteger)
+CUSTOMER_COLUMNS = (
+    Column("email", Text),
+    Column("name", Text),
+    Column("email_verified", Boolean),
+)
+"""Of the table `account_status`, for the accounts of people: API clients have no `email`, and those that were erased
+have none any more."""
 
 
 @dataclass(frozen=True, slots=True)

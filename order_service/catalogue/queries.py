@@ -1,16 +1,12 @@
-"""Writing our copies: one statement for a batch, and the higher `version` wins, whatever order they come in."""
+"""Writing our copies: one statement for a batch of one event per key; the higher `version` wins in any order."""
 
 import json
-from collections.abc import Iterable, Sequence
-from typing import TypeVar
+from collections.abc import Sequence
 
-from contracts.events.base import Event
 from contracts.events.products import ProductChanged, ProductDeleted
 from contracts.events.stock_levels import StockChanged
-from contracts.events.users import UserChanged, UserErased
+from contracts.events.users import UserChanged
 from service_kit.database import HotTx
-
-Snapshot = TypeVar("Snapshot", bound=Event)
 
 UPSERT_PRODUCTS = """
 INSERT INTO catalogue_products (product_id, sku, name, status, prices, version)
@@ -33,83 +29,48 @@ ON CONFLICT (product_id) DO UPDATE SET available = excluded.available, on_hand =
     version = excluded.version
 WHERE stock_levels.version < excluded.version
 """
-UPSERT_CUSTOMERS = """
-INSERT INTO customers (user_id, email, name, active, version, email_verified, erased)
-SELECT seen.*, false FROM unnest($1::uuid[], $2::text[], $3::text[], $4::bool[], $5::bigint[], $6::bool[]) AS seen
-ON CONFLICT (user_id) DO UPDATE SET email = excluded.email, name = excluded.name, active = excluded.active,
-    version = excluded.version, email_verified = excluded.email_verified
-WHERE customers.version < excluded.version AND NOT customers.erased
-"""
-ERASE_CUSTOMERS = """
-WITH gone AS (
-    SELECT * FROM unnest($1::uuid[], $2::bigint[]) AS gone(user_id, version)
-), carts_of_them AS (
-    DELETE FROM carts USING gone WHERE carts.user_id = gone.user_id RETURNING carts.user_id
-), emptied AS (
-    -- After the carts: whoever changes items, or orders them, locks the cart first too.
-    DELETE FROM cart_items USING (SELECT gone.user_id FROM gone LEFT JOIN carts_of_them USING (user_id)) AS owners
-    WHERE cart_items.user_id = owners.user_id
-)
-INSERT INTO customers (user_id, email, name, active, version, erased)
-SELECT gone.user_id, NULL, NULL, false, gone.version, true FROM gone
-ON CONFLICT (user_id) DO UPDATE SET email = NULL, name = NULL, active = false, erased = true,
-    version = excluded.version
+UPDATE_CUSTOMERS = """
+UPDATE account_status AS known
+SET email = event.email, name = event.name, email_verified = event.email_verified
+FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::text[], $5::bool[])
+     AS event (user_id, version, email, name, email_verified)
+WHERE known.user_id = event.user_id AND known.version = event.version AND NOT known.erased
 """
 
 
-async def upsert_products(tx: HotTx, events: Iterable[ProductChanged]) -> None:
-    latest = newest(events)
+async def upsert_products(tx: HotTx, events: Sequence[ProductChanged]) -> None:
     await tx.execute(
         UPSERT_PRODUCTS,
-        [event.product_id for event in latest],
-        [event.sku for event in latest],
-        [event.name for event in latest],
-        [event.status for event in latest],
-        [json.dumps([price.model_dump(mode="json") for price in event.prices]) for event in latest],
-        [event.version for event in latest],
+        [event.product_id for event in events],
+        [event.sku for event in events],
+        [event.name for event in events],
+        [event.status for event in events],
+        [json.dumps([price.model_dump(mode="json") for price in event.prices]) for event in events],
+        [event.version for event in events],
     )
 
 
-async def delete_products(tx: HotTx, events: Iterable[ProductDeleted]) -> None:
-    latest = newest(events)
-    await tx.execute(DELETE_PRODUCTS, [event.product_id for event in latest], [event.version for event in latest])
+async def delete_products(tx: HotTx, events: Sequence[ProductDeleted]) -> None:
+    await tx.execute(DELETE_PRODUCTS, [event.product_id for event in events], [event.version for event in events])
 
 
-async def upsert_stock_levels(tx: HotTx, events: Iterable[StockChanged]) -> None:
-    latest = newest(events)
+async def upsert_stock_levels(tx: HotTx, events: Sequence[StockChanged]) -> None:
     await tx.execute(
         UPSERT_STOCK_LEVELS,
-        [event.product_id for event in latest],
-        [event.available for event in latest],
-        [event.on_hand for event in latest],
-        [event.version for event in latest],
+        [event.product_id for event in events],
+        [event.available for event in events],
+        [event.on_hand for event in events],
+        [event.version for event in events],
     )
 
 
-async def upsert_customers(tx: HotTx, events: Iterable[UserChanged]) -> None:
-    latest = newest(events)
+async def update_customers(tx: HotTx, events: Sequence[UserChanged]) -> None:
+    """Of those events that the account status has just been updated from."""
     await tx.execute(
-        UPSERT_CUSTOMERS,
-        [event.user_id for event in latest],
-        [event.email for event in latest],
-        [event.full_name for event in latest],
-        [event.active for event in latest],
-        [event.version for event in latest],
-        [event.email_verified for event in latest],
+        UPDATE_CUSTOMERS,
+        [event.user_id for event in events],
+        [event.version for event in events],
+        [event.email for event in events],
+        [event.full_name for event in events],
+        [event.email_verified for event in events],
     )
-
-
-async def erase_customers(tx: HotTx, events: Iterable[UserErased]) -> None:
-    """Nothing of them comes back: an erased customer's row takes no later snapshot."""
-    latest = newest(events)
-    await tx.execute(ERASE_CUSTOMERS, [event.user_id for event in latest], [event.version for event in latest])
-
-
-def newest(events: Iterable[Snapshot]) -> Sequence[Snapshot]:
-    """The last snapshot of each subject (one statement can't write a row twice), in the order of their ids."""
-    latest: dict[str, Snapshot] = {}
-    for event in events:
-        known = latest.get(event.subject)
-        if known is None or known.version < event.version:
-            latest[event.subject] = event
-    return [latest[subject] for subject in sorted(latest)]

@@ -33,7 +33,7 @@ from service_kit.database import HotConn
 from service_kit.http.idempotency import IdempotencyKeyInUse, KeptAnswer, Key
 from service_kit.ids import uuid7
 from service_kit.problems import Forbidden, Problem
-from service_kit.security import Principal, standing
+from service_kit.security import Principal, account_status
 
 
 class CustomerUnknown(Problem, status=409, type="customer-unknown"):
@@ -77,11 +77,11 @@ async def place(
 ) -> Placed | KeptAnswer:
     """Makes the order, or finds the answer that was given to the same request before.
 
-    Raises: Forbidden, NoLongerAllowed, CustomerRequired, CustomerUnknown, CustomerInactive, CartEmpty, CartChanged,
+    Raises: Forbidden, PermissionRevoked, CustomerRequired, CustomerUnknown, CustomerInactive, CartEmpty, CartChanged,
     TooManyUnpaidOrders, TooMuchHeldUnpaid, IdempotencyKeyReused, and what `price` raises.
     """
     if needed := _check_permissions(wanted, who):
-        await standing.check(connection, who, needed)
+        await account_status.check(connection, who, needed)
     found = await _read(connection, wanted, key, who, address)
     if found.kept is not None:
         return found.kept

@@ -26,8 +26,10 @@ from service_kit.messaging import outbox
 _READ = """
 SELECT k.body_hash AS kept_hash, k.status AS kept_status, k.body AS kept_body, k.location AS kept_location,
        (SELECT nextval('orders_number_seq')) AS number,
-       (SELECT active FROM customers WHERE user_id = $4::uuid) AS customer_is_active,
-       (SELECT coalesce(email_verified, true) FROM customers WHERE user_id = coalesce($4::uuid, $1)) AS is_confirmed,
+       (SELECT active FROM account_status
+        WHERE user_id = $4::uuid AND (email IS NOT NULL OR erased)) AS customer_is_active,
+       (SELECT coalesce(email_verified, true) FROM account_status
+        WHERE user_id = coalesce($4::uuid, $1)) AS is_confirmed,
        EXISTS (SELECT FROM orders
                WHERE user_id = coalesce($4::uuid, $1) AND client_address IS NOT NULL) AS account_owes,
        EXISTS (SELECT FROM orders WHERE client_address = $5::text) AS address_owes,

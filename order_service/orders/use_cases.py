@@ -18,7 +18,7 @@ from service_kit.clock import utcnow
 from service_kit.database import HotTx
 from service_kit.http.etag import Expected
 from service_kit.problems import Forbidden, not_found
-from service_kit.security import Principal, standing
+from service_kit.security import Principal, account_status
 
 log = structlog.get_logger(__name__)
 CANCEL_ANY = "orders:cancel:any"
@@ -129,11 +129,11 @@ async def save(tx: HotTx, orders: Iterable[OrderState]) -> None:
 
 
 async def _locked(tx: HotTx, order_id: UUID, who: Principal, for_any: str) -> OrderState:
-    """The order, if it is theirs or they may touch everybody's. Raises: NotFound, NoLongerAllowed."""
+    """The order, if it is theirs or they may touch everybody's. Raises: NotFound, PermissionRevoked."""
     of = None if who.may(for_any) else who.user_id
     order = await queries.lock(tx, order_id, of=of) or not_found(Order, order_id)
     if order.user_id != who.user_id:
-        await standing.check(tx, who, [for_any])
+        await account_status.check(tx, who, [for_any])
     return order
 
 

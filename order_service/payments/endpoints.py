@@ -216,7 +216,7 @@ async def read_refund(refund_id: UUID, tx: Tx, who: Reader) -> RefundOut:
 
 
 async def _paid_by(request: Request, who: Principal) -> UUID | None:
-    """Whose orders they may pay; None: everybody's. Raises: NoLongerAllowed."""
+    """Whose orders they may pay; None: everybody's. Raises: PermissionRevoked."""
     if not who.may(Permission.PAYMENTS_WRITE_ANY):
         return who.user_id
     await still_may(request, who, [Permission.PAYMENTS_WRITE_ANY])

@@ -20,7 +20,7 @@ from order_service.returns.queries import ALL_ENDED
 from service_kit.clock import utcnow
 from service_kit.database import HotTx
 from service_kit.problems import not_found
-from service_kit.security import Principal, standing
+from service_kit.security import Principal, account_status
 
 log = structlog.get_logger(__name__)
 
@@ -46,13 +46,13 @@ async def ask(
 ) -> Return:
     """A customer, or staff for them, wants to give back pieces of what has arrived.
 
-    Raises: NotFound, NoLongerAllowed, TransitionRefused, ReturnWindowOver, MoreThanReturnable, LineAmbiguous.
+    Raises: NotFound, PermissionRevoked, TransitionRefused, ReturnWindowOver, MoreThanReturnable, LineAmbiguous.
     """
     of = None if who.may(Permission.RETURNS_WRITE_ANY) else who.user_id
     order = await orders.lock(tx, order_id, of=of) or not_found(Order, order_id)
     actor = Actor.CUSTOMER if order.user_id == who.user_id else Actor.STAFF
     if actor is Actor.STAFF:
-        await standing.check(tx, who, [Permission.RETURNS_WRITE_ANY])
+        await account_status.check(tx, who, [Permission.RETURNS_WRITE_ANY])
     now = utcnow()
     made = Return(order_id=order.id, user_id=order.user_id, currency=order.currency, reason=reason, lines=[])
     order.move(Trigger.RETURN_REQUESTED, _cause(made, actor, who.user_id, reason))

@@ -39,6 +39,6 @@ async def test_an_erased_customer_is_forgotten_for_good(shop: Shop) -> None:
             active=True,
         )
     )  # fmt: skip
-    row = "SELECT email IS NULL AND name IS NULL AND erased AND NOT active FROM customers WHERE user_id = $1"
+    row = "SELECT email IS NULL AND name IS NULL AND erased AND NOT active FROM account_status WHERE user_id = $1"
     assert await shop.execute(row, customer)
     assert await shop.execute("SELECT count(*) FROM cart_items") == 0

@@ -151,7 +151,7 @@ async def test_without_a_confirmed_address_three_orders_are_held_for_half_an_hou
 
 
 async def test_who_was_known_before_confirmations_were_kept_counts_as_confirmed(limited: Shop) -> None:
-    await limited.execute("UPDATE customers SET email_verified = NULL")
+    await limited.execute("UPDATE account_status SET email_verified = NULL")
     answers = [await limited.place(await limited.product()) for _ in range(4)]
     assert [answer.status_code for answer in answers] == [201] * 4
 

@@ -9,9 +9,10 @@ from contracts.events import shipment_notification as parcels
 from order_service.orders import jobs
 from order_service.orders.models import Status
 from order_service.payments.models import Payment, PaymentState
-from order_service.people import use_cases as people
+from order_service.personal_data import PERSONAL_DATA
 from order_service.tests.conftest import Shop
 from service_kit.clock import utcnow
+from service_kit.personal_data.consumers import erase_again
 from tests.harness.plans import SHIP_TO, Statements, fill, sequential_scans
 
 STATUSES = ", ".join(f"'{status}'" for status in Status)
@@ -32,10 +33,10 @@ async def full(statements: Statements, shop: Shop) -> Shop:
     await fill(connection, "refunds", columns={"status": "'succeeded'", "gateway": "'cards'", **money})
     await fill(connection, "returns", columns={"status": "'refunded'", "lines": "'[]'", **money})
     await fill(connection, "outbox", columns={"published_at": "now()"})
-    copies = ("catalogue_products", "customers", "stock_levels")
+    copies = ("catalogue_products", "stock_levels")
     for table in ("order_lines", "order_shipments", "payment_tokens", "carts", "cart_items", *copies):
         await fill(connection, table)
-    await fill(connection, "user_standings", columns={"erased": "n % 2000 = 0", "changed_at": "now()"})
+    await fill(connection, "account_status", columns={"erased": "n % 2000 = 0", "changed_at": "now()"})
     for table in ("idempotency_keys", "inbox"):
         await fill(connection, table)
     await connection.close()
@@ -77,7 +78,7 @@ async def _live(shop: Shop) -> None:
     await jobs.expire(shop.runtime)
     await jobs.complete(shop.runtime)
     await jobs.find_standing_still(shop.runtime)
-    await people.forget_erased(shop.runtime)
+    await erase_again(shop.runtime, PERSONAL_DATA)
 
 
 async def _return(shop: Shop, order_id: UUID) -> None:

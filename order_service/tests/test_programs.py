@@ -4,6 +4,7 @@ from uuid import uuid4
 
 import pytest
 
+from contracts.events.users import ApiClientChanged
 from order_service.tests.conftest import SHIP_TO, Shop
 from tests.harness import tokens
 from tests.harness.service import Caller
@@ -38,3 +39,11 @@ async def test_a_program_has_no_cart(shop: Shop, program: Caller) -> None:
         refused = await call
         assert (refused.status_code, refused.json()["type"]) == (404, "/problems/person-required")
     assert await shop.execute("SELECT 1 FROM cart_items") is None
+
+
+async def test_a_program_is_no_customer(shop: Shop, program: Caller) -> None:
+    """Though it has an account status like one."""
+    event = ApiClientChanged(user_id=program.user_id, version=1, active=True, permissions=["orders:write"])
+    await shop.hear(event)
+    refused = await shop.place(await shop.product(), by=shop.staff, customer_id=str(program.user_id))
+    assert (refused.status_code, refused.json()["type"]) == (409, "/problems/customer-unknown")

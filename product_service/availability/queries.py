@@ -6,14 +6,13 @@ from contracts.events.stock_levels import StockChanged
 from service_kit.clock import utcnow
 from service_kit.database import HotTx
 
-# Hot: one statement for a batch. A copy never goes back to an older version, however often and in whatever order
-# events come; rows are locked in ascending id, as every batch does.
+# Hot: one statement for a batch of one event per product. A copy never goes back to an older version, however often
+# and in whatever order events come; a batch comes in ascending order of the ids, and so are the rows locked.
 REMEMBER = """
 INSERT INTO availability (product_id, on_hand, reserved, available, version, updated_at)
-SELECT DISTINCT ON (product_id) product_id, on_hand, reserved, available, version, $6
+SELECT product_id, on_hand, reserved, available, version, $6
 FROM unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[])
      AS told (product_id, on_hand, reserved, available, version)
-ORDER BY product_id, version DESC
 ON CONFLICT (product_id) DO UPDATE
 SET on_hand = excluded.on_hand, reserved = excluded.reserved, available = excluded.available,
     version = excluded.version, updated_at = excluded.updated_at

@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from service_kit.database.keyset import Position, Slice, keyset
-from service_kit.http.export import Section
+from service_kit.personal_data.models import Section
 
 _LOG = table(
     "audit_log",

@@ -1,5 +1,8 @@
 """What a service's tables stand on: a registry and metadata of its own, since `SQLModel.metadata` is global."""
 
+from collections.abc import Sequence
+from typing import Any
+
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -35,13 +38,14 @@ def service_registry() -> registry:
     return registry(metadata=MetaData(naming_convention=NAMES))
 
 
-def add_kit_tables(metadata: MetaData, *, audit_log: bool = True) -> None:
+def add_kit_tables(metadata: MetaData, *, audit_log: bool = True, account_columns: Sequence[Column[Any]] = ()) -> None:
     """Adds the tables that the kit has in every service's database, as the migrations of the kit make them.
 
     Outbox, inbox and parked events (messaging); the last verification keys that were fetched, so that tokens are
-    verified while the user service is down; the current permissions of accounts, and which sessions were ended; the
-    responses stored by idempotency key; and the audit log, unless the service adds columns to it (`audit_log=False`)
-    and so has a model of the whole table.
+    verified while the user service is down; the account status, and which sessions were ended; the responses stored by
+    idempotency key; and the audit log, unless the service adds columns to it (`audit_log=False`) and so has a model of
+    the whole table. `account_columns`: what the service keeps of each account beside its status; nullable, since the
+    kit's statements leave them out.
     """
     add_messaging_tables(metadata)
     if audit_log:
@@ -53,7 +57,7 @@ def add_kit_tables(metadata: MetaData, *, audit_log: bool = True) -> None:
         Column("jwks", JSONB, nullable=False),
         Column("fetched_at", DateTime(timezone=True), nullable=False),
     )
-    _add_account_status(metadata)
+    _add_account_status(metadata, account_columns)
     Table(
         "idempotency_keys",
         metadata,
@@ -68,9 +72,9 @@ def add_kit_tables(metadata: MetaData, *, audit_log: bool = True) -> None:
     )
 
 
-def _add_account_status(metadata: MetaData) -> None:
-    standings = Table(
-        "user_standings",
+def _add_account_status(metadata: MetaData, columns: Sequence[Column[Any]]) -> None:
+    status = Table(
+        "account_status",
         metadata,
         Column("user_id", Uuid, primary_key=True),
         Column("version", BigInteger, nullable=False),
@@ -79,10 +83,11 @@ def _add_account_status(metadata: MetaData) -> None:
         Column("permissions", ARRAY(Text), nullable=False),
         Column("erased", Boolean, nullable=False),
         Column("expires_at", DateTime(timezone=True)),
+        *columns,
     )
-    Index("ix_user_standings_erased", standings.c.changed_at, postgresql_where=text("erased"))
-    Index("ix_user_standings_closed", standings.c.changed_at, postgresql_where=text("NOT active"))
-    Index("ix_user_standings_expires_at", standings.c.expires_at, postgresql_where=text("expires_at IS NOT NULL"))
+    Index("ix_account_status_erased", status.c.changed_at, postgresql_where=text("erased"))
+    Index("ix_account_status_closed", status.c.changed_at, postgresql_where=text("NOT active"))
+    Index("ix_account_status_expires_at", status.c.expires_at, postgresql_where=text("expires_at IS NOT NULL"))
     Table(
         "ended_sessions",
         metadata,

@@ -17,6 +17,9 @@ from service_kit.http.operations import operations_app
 from service_kit.http.router import Router
 from service_kit.jobs import Job
 from service_kit.messaging.endpoints import router as dead_letters
+from service_kit.personal_data import PersonalData
+from service_kit.personal_data.consumers import consumers_of, jobs_of
+from service_kit.personal_data.export import export_router
 from service_kit.runtime import Runtime
 from service_kit.security.keys import FetchKeys
 from service_kit.settings import ServiceSettings
@@ -31,6 +34,7 @@ def create_app(
     title: str,
     description: str,
     routers: Sequence[Router],
+    personal_data: PersonalData,
     consumers: Sequence[ModuleType] = (),
     jobs: Sequence[Job] = (),
     lifespan: Lifespan | None = None,
@@ -43,27 +47,36 @@ def create_app(
     """
     configure_logs(service=settings.service_name, level=settings.log_level, style=settings.log_format)
     crashpoints.arm(settings.crash_points, settings.service)
-    runtime = Runtime(settings, consumers=consumers, jobs=jobs, fetch_keys=fetch_keys)
-
-    @asynccontextmanager
-    async def run(_: FastAPI) -> AsyncIterator[None]:
-        async with AsyncExitStack() as stack:
-            if lifespan is not None:
-                await stack.enter_async_context(lifespan(runtime))
-            await runtime.start()
-            stack.push_async_callback(runtime.stop)
-            yield
-
+    runtime = Runtime(
+        settings,
+        consumers=[*consumers, *consumers_of(settings.service, personal_data)],
+        jobs=[*jobs, *jobs_of(personal_data)],
+        fetch_keys=fetch_keys,
+    )
     app = FastAPI(
-        title=title, description=description, version="1", lifespan=run, docs_url=None, redoc_url=None,
+        title=title, description=description, version="1", docs_url=None, redoc_url=None,
+        lifespan=_lifespan(runtime, lifespan),
         openapi_url="/openapi.json" if settings.has_docs else None,
         # RequestMiddleware's are ours; FastAPI would look for providers of its own on each request.
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )  # fmt: skip
     app.state.runtime = runtime
-    _furnish(app, settings, [*routers, audit_log])
+    _furnish(app, settings, [*routers, export_router(personal_data), audit_log])
     app.state.operations = operations_app(runtime, app.openapi)
     return app
+
+
+def _lifespan(runtime: Runtime, of_service: Lifespan | None) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+    @asynccontextmanager
+    async def run(_: FastAPI) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            if of_service is not None:
+                await stack.enter_async_context(of_service(runtime))
+            await runtime.start()
+            stack.push_async_callback(runtime.stop)
+            yield
+
+    return run
 
 
 def _furnish(app: FastAPI, settings: ServiceSettings, routers: Sequence[Router]) -> None:

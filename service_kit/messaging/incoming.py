@@ -112,3 +112,13 @@ def groups(items: Sequence[tuple[Hashable, Kind, Item]]) -> list[tuple[Kind, lis
         runs[mine[at]][1].append(item)
         last_run[key] = mine[at]
     return runs
+
+
+def newest(items: Iterable[Incoming]) -> list[Incoming]:
+    """Of each key the event with the highest `version`, in ascending order of the keys."""
+    found: dict[bytes, Incoming] = {}
+    for item in items:
+        known = found.setdefault(item.record.key, item)
+        if known.event.version < item.event.version:
+            found[item.record.key] = item
+    return [found[key] for key in sorted(found)]

@@ -15,7 +15,7 @@ from service_kit.database.doors import Database
 from service_kit.database.faults import database_is_away, may_be_retried, waited_for_a_lock
 from service_kit.messaging import inbox, metrics, outbox, parked
 from service_kit.messaging.door import Door
-from service_kit.messaging.incoming import Incoming, Record, groups, sort
+from service_kit.messaging.incoming import Incoming, Record, groups, newest, sort
 from service_kit.messaging.subscriptions import Subscription
 from service_kit.messaging.tuning import Tuning
 
@@ -95,7 +95,9 @@ class Processor:
                 await parked.enqueue(tx, behind)
             # By function: one that handles several types of a topic gets them together, and so takes its locks once.
             for _, part in groups([(incoming.record.key, incoming.handler.function, incoming) for incoming in free]):
-                await part[0].handler.call(tx, [each.event for each in part], [each.envelope for each in part])
+                handler = part[0].handler
+                given = newest(part) if subscription.topic.compacted and handler.batch else part
+                await handler.call(tx, [each.event for each in given], [each.envelope for each in given])
             reach("inbox.before")
         reach("inbox.after")
         for call in self.on_handled:

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from types import ModuleType
 
 from contracts.topics import PAYMENT_STATUS
 from service_kit.database.doors import Database
@@ -16,7 +15,7 @@ from service_kit.messaging.processing import Processor
 from service_kit.messaging.producer import Producer
 from service_kit.messaging.relay import Relay
 from service_kit.messaging.retrier import Retrier
-from service_kit.messaging.subscriptions import gather
+from service_kit.messaging.subscriptions import Consumers, gather
 from service_kit.messaging.tuning import Tuning
 from service_kit.messaging.waker import Waker
 from service_kit.messaging.watchdog import Watchdog
@@ -35,7 +34,7 @@ class Messaging:
         self,
         settings: ServiceSettings,
         database: Database,
-        consumers: Sequence[ModuleType] = (),
+        consumers: Sequence[Consumers] = (),
         tuning: Tuning | None = None,
     ) -> None:
         outside_sources = {PAYMENT_STATUS.name: settings.outside_payment_sources}

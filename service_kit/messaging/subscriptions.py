@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from types import ModuleType
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
@@ -18,6 +19,9 @@ from service_kit.telemetry.tracing import continue_trace
 
 Function = TypeVar("Function", bound=Callable[..., Awaitable[None]])
 
+Consumers = ModuleType | Callable[..., Awaitable[None]]
+"""A module whose `@consumes` functions are gathered, or one such function."""
+
 _MARK = "__consumes__"
 
 
@@ -30,7 +34,8 @@ def consumes(event: type[Event], *, batch: bool = False) -> Callable[[Function],
 
     `async def f(tx: Tx | HotTx, event: X)`, or with `batch=True` `(tx, events: list[X])`, where each key's events are
     in order; a third parameter gets the `Envelope`, or the `list[Envelope]`. Put above a function several times, a
-    batch has the events of all these types together.
+    batch has the events of all these types together. A batch of a compacted topic has the newest event of each key
+    alone, in ascending order of the keys, so that one statement can write all of them.
     """
 
     def mark(function: Function) -> Function:
@@ -87,25 +92,29 @@ class Subscription:
 
 
 def gather(
-    modules: Sequence[ModuleType], outside_sources: Mapping[str, frozenset[str]] | None = None
+    consumers: Sequence[Consumers], outside_sources: Mapping[str, frozenset[str]] | None = None
 ) -> dict[str, Subscription]:
-    """The subscriptions of all `@consumes` functions of these modules, by topic. Raises: WrongSubscription.
+    """The subscriptions of all these `@consumes` functions, by topic. Raises: WrongSubscription.
 
     `outside_sources`: by topic, whom a setting trusts beside the services that the contracts name.
     """
     found: dict[str, Subscription] = {}
-    for module in modules:
-        for function in vars(module).values():
-            if getattr(function, "__module__", None) != module.__name__:
-                continue  # imported from elsewhere: it is that module's, or nobody's
-            for event, batch in getattr(function, _MARK, ()):
-                topic = event.topic
-                outside = (outside_sources or {}).get(topic.name, frozenset())
-                _add(
-                    found.setdefault(topic.name, Subscription(topic, outside_sources=outside)),
-                    _handler(function, event, batch),
-                )
+    for function in chain.from_iterable(map(_functions, consumers)):
+        for event, batch in getattr(function, _MARK, ()):
+            topic = event.topic
+            outside = (outside_sources or {}).get(topic.name, frozenset())
+            _add(
+                found.setdefault(topic.name, Subscription(topic, outside_sources=outside)),
+                _handler(function, event, batch),
+            )
     return found
+
+
+def _functions(consumers: Consumers) -> list[Any]:
+    if not isinstance(consumers, ModuleType):
+        return [consumers]
+    # What a module imports belongs to the other module, which may not be among the consumers.
+    return [each for each in vars(consumers).values() if getattr(each, "__module__", None) == consumers.__name__]
 
 
 def _add(subscription: Subscription, handler: Handler) -> None:

@@ -12,7 +12,7 @@ from contracts.permissions import SENSITIVE, is_known
 from service_kit.audit import actor
 from service_kit.database.doors import database_of
 from service_kit.problems import Forbidden, Problem, Unauthenticated
-from service_kit.security import standing
+from service_kit.security import account_status
 from service_kit.security.principal import Principal
 from service_kit.telemetry import caller
 
@@ -66,9 +66,9 @@ def _verify(request: Request) -> Principal:
 
 
 async def still_may(request: Request, who: Principal, permissions: Iterable[str]) -> None:
-    """For what a token alone is not enough for. Raises: NoLongerAllowed."""
+    """For what a token alone is not enough for. Raises: PermissionRevoked."""
     async with database_of(request).hot() as door:
-        await standing.check(door, who, permissions)
+        await account_status.check(door, who, permissions)
 
 
 async def _verify_if_given(request: Request) -> Principal | None:

@@ -34,21 +34,21 @@ FOR_EVER = float("inf")
 READ = """
 SELECT 'account' AS kind, user_id AS id, version,
        extract(epoch FROM CASE WHEN erased THEN NULL ELSE changed_at END)::float8 AS at
-FROM user_standings WHERE NOT active AND changed_at > now() - $1::interval
+FROM account_status WHERE NOT active AND changed_at > now() - $1::interval
 UNION ALL
 SELECT 'account', user_id, version, NULL
-FROM user_standings WHERE expires_at IS NOT NULL AND expires_at BETWEEN now() - $1::interval AND now()
+FROM account_status WHERE expires_at IS NOT NULL AND expires_at BETWEEN now() - $1::interval AND now()
 UNION ALL
 SELECT 'session', session_id, 0, extract(epoch FROM ended_at)::float8
 FROM ended_sessions WHERE ended_at > now() - $1::interval
 """
 
 
-class NoLongerAllowed(Problem, status=403, type="no-longer-allowed"):
+class PermissionRevoked(Problem, status=403, type="no-longer-allowed"):
     """This needs the permission {permission}, which your account has lost since you signed in."""
 
 
-class AccountClosed(NoLongerAllowed):
+class AccountClosed(PermissionRevoked):
     """This account or API client was disabled, erased, deleted or has ended since the access token was made."""
 
     always_headers = challenge("invalid_token", "the account was closed")

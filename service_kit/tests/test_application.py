@@ -25,7 +25,7 @@ from service_kit.schemas import RequestBody
 from service_kit.security import PUBLIC, Principal, Requires
 from service_kit.settings import ServiceSettings
 from service_kit.telemetry.tracing import current_traceparent
-from tests.harness.service import NOBODY, Served, keep_test_keys, trust_test_tokens
+from tests.harness.service import NO_PERSONAL_DATA, NOBODY, Served, keep_test_keys, trust_test_tokens
 from tests.harness.tokens import ISSUER
 
 ADD = "INSERT INTO notes (body) VALUES ($1)"
@@ -120,6 +120,7 @@ def make(database_url: str, **settings: object) -> FastAPI:
         title="Notes",
         description="For tests.",
         routers=[router],
+        personal_data=NO_PERSONAL_DATA,
     )
     trust_test_tokens(app.state.runtime)
     return app

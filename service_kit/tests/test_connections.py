@@ -18,7 +18,7 @@ from service_kit.http.router import Router
 from service_kit.http.server import Config, ConnectionLimits, LeavingServer, LimitedProtocol
 from service_kit.security import PUBLIC
 from service_kit.settings import ServiceSettings
-from tests.harness.service import NOBODY
+from tests.harness.service import NO_PERSONAL_DATA, NOBODY
 from tests.harness.tokens import ISSUER
 
 ORIGIN = "https://shop.test"
@@ -77,7 +77,13 @@ def make(**settings: Any) -> FastAPI:
         "public_issuer": ISSUER, "jwks_url": f"http://{NOBODY}/", "database_url": f"postgresql://n:x@{NOBODY}/n",
         "log_level": "ERROR", "cors_origins": ORIGIN, "max_requests_in_flight": PLACES, "max_requests_waiting": 6,
     }  # fmt: skip
-    app = create_app(Settings(**{**needed, **settings}), title="Notes", description="For tests.", routers=[router])
+    app = create_app(
+        Settings(**{**needed, **settings}),
+        title="Notes",
+        description="For tests.",
+        routers=[router],
+        personal_data=NO_PERSONAL_DATA,
+    )
     app.state.gate = Gate()
     return app
 

@@ -22,7 +22,7 @@ from service_kit.security import PUBLIC_OR_SIGNED_IN, MaybePrincipal, Principal,
 from service_kit.settings import ServiceSettings
 from service_kit.telemetry import exposition
 from tests.harness import tokens
-from tests.harness.service import NOBODY
+from tests.harness.service import NO_PERSONAL_DATA, NOBODY
 
 
 class Settings(ServiceSettings, service="note"):
@@ -79,7 +79,9 @@ def app() -> FastAPI:
         database_url=f"postgresql://nobody:x@{NOBODY}/none", kafka_bootstrap_servers=NOBODY,
         public_issuer=tokens.ISSUER,
     )  # fmt: skip
-    app = create_app(settings, title="Notes", description="For tests.", routers=routers())
+    app = create_app(
+        settings, title="Notes", description="For tests.", routers=routers(), personal_data=NO_PERSONAL_DATA
+    )
     app.state.runtime.keys._use(tokens.key_set())
     return app
 

@@ -17,12 +17,14 @@ from service_kit.clock import utcnow
 from service_kit.ids import uuid7
 from service_kit.messaging.envelope import Envelope, encode
 from service_kit.messaging.incoming import Record
+from service_kit.personal_data import PersonalData, nothing_to_erase
 from service_kit.runtime import Runtime
 from tests.harness import tokens
 from tests.harness.databases import drop_database, new_database
 
 NOBODY = "127.0.0.1:1"
 """An address where nothing answers: a service must do without a broker."""
+NO_PERSONAL_DATA = PersonalData(sections=[], erase=nothing_to_erase)
 NEEDED: dict[str, dict[str, Any]] = {
     "user": {"key_encryption_secret": "x" * 32, "password_memory_kib": 8, "password_rounds": 1},
     "order": {"gateway_url": f"http://{NOBODY}", "gateway_api_key": "x", "gateway_webhook_secret": "the gateway's"},

@@ -11,7 +11,7 @@ import pytest
 from contracts.events.users import UserChanged, UserErased
 from contracts.permissions import SENSITIVE, Permission
 from service_kit.clock import utcnow
-from service_kit.security import standing
+from service_kit.security import account_status
 from tests.harness import tokens
 from tests.harness.service import Served
 from tests.security.operations import SERVICES, Operation
@@ -47,9 +47,9 @@ async def _hear(served: Served, event: UserChanged | UserErased) -> None:
         return
     async with served.runtime.database.hot_tx() as tx:
         if isinstance(event, UserErased):
-            await standing.forget(tx, [event])
+            await account_status.erase(tx, [event])
         else:
-            await standing.remember(tx, [event], [utcnow()])
+            await account_status.update(tx, [event], [utcnow()])
 
 
 async def _ask(client: httpx.AsyncClient, operation: Operation) -> httpx.Response:
@@ -95,7 +95,7 @@ async def test_a_token_that_is_newer_than_the_copy_is_believed(place: Premises) 
     promoted = uuid4()
     await _tell(place.served, promoted, 1, "User")
     async with place.served.runtime.database.hot() as connection:
-        await connection.execute("UPDATE user_standings SET changed_at = $1", utcnow() - timedelta(minutes=1))
+        await connection.execute("UPDATE account_status SET changed_at = $1", utcnow() - timedelta(minutes=1))
     await _accepts(place, place.client(role="Admin", user_id=promoted))
     older = tokens.token(role="Admin", user_id=promoted, iat=int(time.time()) - 90)
     await _refuses(place, place.served.client(older))

@@ -26,15 +26,15 @@ NOT_AUDITED = {
         "products", "reservation_lines", "reservations", "stock", "stock_batches", "stock_receipt_lines",
     },
     "order": {
-        "cart_items", "carts", "catalogue_products", "customers", "order_history", "order_lines", "order_shipments",
+        "cart_items", "carts", "catalogue_products", "order_history", "order_lines", "order_shipments",
         "payment_tokens", "stock_levels",
     },
     "notification": {"notifications", "preferences", "recipients"},
 }  # fmt: skip
 """Tables that follow from events or from a row that is audited, and what is a customer's own alone."""
 OF_THE_KIT = {
-    *VERSION_TABLES, "audit_log", "ended_sessions", "idempotency_keys", "inbox", "outbox", "outbox_lease",
-    "user_standings", "verification_keys",
+    *VERSION_TABLES, "account_status", "audit_log", "ended_sessions", "idempotency_keys", "inbox", "outbox",
+    "outbox_lease", "verification_keys",
 }  # fmt: skip
 OF_ACCOUNTS = {
     "addresses", "known_addresses", "mail_tokens", "mails", "recovery_codes", "refresh_tokens", "second_factors",

@@ -13,8 +13,8 @@ from contracts.events.users import ApiClientChanged, EndedSession, SessionEnded,
 from contracts.permissions import permissions_of
 from service_kit.clock import utcnow
 from service_kit.database import Database
-from service_kit.security import standing
-from service_kit.security.revocations import Revocations
+from service_kit.security import account_status
+from service_kit.security.revocations import PermissionRevoked, Revocations, SessionOver
 from tests.harness import tokens
 from tests.harness.service import Served
 from tests.security.operations import SERVICES
@@ -51,11 +51,11 @@ async def hear(served: Served, event: Event) -> None:
         return
     async with served.runtime.database.hot_tx() as tx:
         if isinstance(event, UserErased):
-            await standing.forget(tx, [event])
+            await account_status.erase(tx, [event])
         elif isinstance(event, SessionEnded):
-            await standing.end_sessions(tx, [event])
+            await account_status.end_sessions(tx, event)
         elif isinstance(event, UserChanged | ApiClientChanged):
-            await standing.remember(tx, [event], [utcnow()])
+            await account_status.update(tx, [event], [utcnow()])
 
 
 async def refusals(place: Premises, token: str) -> set[tuple[int, str]]:
@@ -115,7 +115,7 @@ async def test_another_process_of_the_service_hears_of_it_and_forgets_it_again()
         ):
             await hear(place.served, closing)
             await seen.refresh()
-            with pytest.raises((standing.NoLongerAllowed, standing.SessionOver)):
+            with pytest.raises((PermissionRevoked, SessionOver)):
                 seen.check(token)
             if opening is not None:
                 await hear(place.served, opening)
@@ -134,7 +134,7 @@ async def test_a_process_that_starts_knows_what_was_closed_before() -> None:
         await hear(place.served, UserErased(user_id=USER, version=2))
         new = Revocations(place.served.runtime.database, 60)
         await new.start()
-        with pytest.raises(standing.NoLongerAllowed):
+        with pytest.raises(PermissionRevoked):
             new.check(place.served.runtime.tokens._verify_anew(tokens.token(role="User", user_id=USER), 0))
         await new.stop()
 
@@ -143,7 +143,7 @@ async def test_what_was_rolled_back_closes_nobody() -> None:
     async with premises("order") as place:
         with suppress(RuntimeError):
             async with place.served.runtime.database.hot_tx() as tx:
-                await standing.forget(tx, [UserErased(user_id=USER, version=2)])
+                await account_status.erase(tx, [UserErased(user_id=USER, version=2)])
                 raise RuntimeError
         assert place.served.runtime.tokens.verify(tokens.token(role="User", user_id=USER))
 

@@ -70,12 +70,16 @@ def rows(url: str) -> Rows:
     return found
 
 
+MOVED = {"user_standings": "account_status", "customers": "account_status"}
+"""Tables whose rows are in another one now."""
+
+
 def lost(before: Rows, after: Rows) -> list[str]:
     """Rows that are no longer there, or have another value in a column that they had."""
     found = []
     for table, then in before.items():
         columns = then[0].keys() if then else ()
-        now = Counter(_text({name: row.get(name) for name in columns}) for row in after.get(table, []))
+        now = Counter(_text({name: row.get(name) for name in columns}) for row in after.get(MOVED.get(table, table), []))
         found += [f"{table}: {row}" for row in Counter(map(_text, then)) - now]
     return found
 

@@ -4,7 +4,7 @@ from contracts.events import users
 from service_kit.clock import utcnow
 from service_kit.database import Tx
 from service_kit.messaging import outbox
-from service_kit.security import standing
+from service_kit.security import account_status
 from user_service.accounts.models import Account
 from user_service.roles import grants
 
@@ -13,7 +13,7 @@ async def publish(tx: Tx, account: Account) -> None:
     """The account as it is now, in the transaction that changed it. It must be locked, and its version a new one."""
     fields = account.model_dump(include={"email", "full_name", "roles", "email_verified", "active", "version"})
     permissions = sorted(await grants.permissions_held(tx, account.roles))
-    ended = await standing.ended_lately(tx, account.id)
+    ended = await account_status.recently_ended_sessions(tx, account.id)
     changed = users.UserChanged(user_id=account.id, permissions=permissions, ended_sessions=ended, **fields)
     await outbox.add(tx, changed)
-    await standing.remember(tx, [changed], [utcnow()])
+    await account_status.update(tx, [changed], [utcnow()])

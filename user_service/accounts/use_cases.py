@@ -14,7 +14,7 @@ from service_kit.http.etag import Expected
 from service_kit.messaging import outbox
 from service_kit.problems import not_found
 from service_kit.runtime import Runtime
-from service_kit.security import Principal, standing
+from service_kit.security import Principal, account_status
 from user_service.accounts import queries
 from user_service.accounts.models import Account, EmailTaken, LastAdmin, NotOneself, SignInAgain
 from user_service.accounts.passwords import Passwords
@@ -104,14 +104,15 @@ async def change_by_staff(
 ) -> Account:  # fmt: skip
     """Who is disabled is signed out everywhere. Of two who remove each other the second is refused.
 
-    Raises: NotFound, PreconditionFailed, NotOneself, LastAdmin, UnknownRole, NotYoursToGive, NoLongerAllowed.
+    Raises: NotFound, PreconditionFailed, NotOneself, LastAdmin, UnknownRole, NotYoursToGive, PermissionRevoked.
     """
     fields |= {} if roles is None else {"roles": roles}
     if account_id == who.user_id and fields.keys() & {"roles", "active"}:
         raise NotOneself
     await grants.hold_roles(tx, roles or [])
     admins = await queries.lock_admins(tx)
-    await standing.check(tx, who, [Permission.USERS_MANAGE_ANY])  # again: it may have been taken while this one waited
+    # Again: the permission may have been revoked while this transaction waited for the lock.
+    await account_status.check(tx, who, [Permission.USERS_MANAGE_ANY])
     account = await queries.lock(tx, account_id) or not_found(Account, account_id)
     await grants.check_roles(tx, who, {*account.roles, *(roles or [])})
     account = await change(tx, origin, account_id, expected, **fields)
@@ -124,7 +125,7 @@ async def change_by_staff(
 
 
 async def end_sessions(tx: Tx, who: Principal, origin: Origin, account_id: UUID) -> None:
-    """Signs an account out everywhere. Raises: NotFound, NotYoursToGive, NoLongerAllowed."""
+    """Signs an account out everywhere. Raises: NotFound, NotYoursToGive, PermissionRevoked."""
     account = await queries.lock(tx, account_id) or not_found(Account, account_id)
     await grants.check_roles(tx, who, account.roles)
     await sessions.end_all(tx, account_id)
@@ -146,7 +147,7 @@ async def erase(tx: Tx, origin: Origin, who: Principal, signed_in_within: timede
     await api_clients.disable_owned(tx, origin, account_id)
     erased = users.UserErased(user_id=account.id, version=account.version + 1)
     await outbox.add(tx, erased)
-    await standing.forget(tx, [erased])
+    await account_status.erase(tx, [erased])
     await outbox.forget_published(tx, str(account.id))
     await mails.forget(tx, account.id, account.email)
     record(tx, origin, Action.ACCOUNT_ERASED, account.id)

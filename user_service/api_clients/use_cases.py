@@ -12,7 +12,7 @@ from service_kit.database import Tx
 from service_kit.http.etag import Expected
 from service_kit.messaging import outbox
 from service_kit.problems import not_found
-from service_kit.security import Principal, standing
+from service_kit.security import Principal, account_status
 from user_service.accounts import queries as accounts
 from user_service.api_clients import queries
 from user_service.api_clients.models import (
@@ -185,7 +185,7 @@ async def _publish(tx: Tx, client: ApiClient) -> None:
     fields = client.model_dump(include={"version", "active", "permissions", "expires_at"})
     event = ApiClientChanged(user_id=client.id, **fields)
     await outbox.add(tx, event)
-    await standing.remember(tx, [event], [utcnow()])
+    await account_status.update(tx, [event], [utcnow()])
 
 
 def _end_date(wanted: datetime | None, longest: timedelta) -> datetime:
@@ -208,7 +208,7 @@ async def _check_owner(tx: Tx, owner_id: UUID | None, *, is_new: bool) -> None:
     if owner_id is None:
         return
     owner = await accounts.hold(tx, owner_id)
-    missing = is_new or await standing.is_erased(tx, owner_id)
+    missing = is_new or await account_status.is_erased(tx, owner_id)
     if missing if owner is None else not owner.active:
         raise OwnerNotActive(owner_id=owner_id)
 

@@ -16,7 +16,7 @@ from service_kit.database import Database, Tx
 from service_kit.ids import uuid7
 from service_kit.problems import NotFound, Unauthenticated
 from service_kit.security.principal import FIRST_PARTY
-from service_kit.security.revocations import NoLongerAllowed
+from service_kit.security.revocations import PermissionRevoked
 from service_kit.security.tokens import AUDIENCE, TokenVerifier
 from service_kit.telemetry import caller
 from user_service.accounts import queries as accounts
@@ -239,7 +239,7 @@ async def revoke(tx: Tx, verifier: TokenVerifier, token: str, origin: Origin) ->
     await sessions.end_by_token(tx, token, origin)
     try:
         who = verifier.verify(token)
-    except (Unauthenticated, NoLongerAllowed):
+    except (Unauthenticated, PermissionRevoked):
         return
     if who.session_id is None:
         raise UnsupportedTokenType

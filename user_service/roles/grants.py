@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from contracts.permissions import Role, is_known, permissions_of
 from service_kit.database import Tx
-from service_kit.security import Principal, standing
+from service_kit.security import Principal, account_status
 from user_service.roles import queries
 from user_service.roles.models import BUILT_IN, NotYoursToGive, UnknownRole
 
@@ -37,15 +37,15 @@ async def hold_roles(tx: Tx, roles: Iterable[str]) -> None:
 
 
 async def check_roles(tx: Tx, who: Principal, roles: Iterable[str]) -> None:
-    """Whether `who` may give or take them, and manage who holds them. Raises: NotYoursToGive, NoLongerAllowed."""
+    """Whether `who` may give or take them, and manage who holds them. Raises: NotYoursToGive, PermissionRevoked."""
     await check_permissions(tx, who, await permissions_held(tx, roles))
 
 
 async def check_permissions(tx: Tx, who: Principal, permissions: Iterable[str]) -> None:
     """Whether `who` may manage what has them.
 
-    Raises: NotYoursToGive; NoLongerAllowed, where the token of before alone says that `who` holds them."""
+    Raises: NotYoursToGive; PermissionRevoked, where the token of before alone says that `who` holds them."""
     special = set(permissions) - _EVERYBODYS
     if missing := sorted(special - who.permissions):
         raise NotYoursToGive(permissions=", ".join(missing))
-    await standing.check(tx, who, sorted(special))
+    await account_status.check(tx, who, sorted(special))

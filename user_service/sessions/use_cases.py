@@ -10,7 +10,7 @@ from service_kit.database import Tx
 from service_kit.messaging import outbox
 from service_kit.problems import not_found
 from service_kit.runtime import Runtime
-from service_kit.security import standing
+from service_kit.security import account_status
 from user_service.accounts import queries as accounts
 from user_service.accounts.snapshots import publish
 from user_service.audit.models import Action, Origin
@@ -119,7 +119,7 @@ async def _end(tx: Tx, account_id: UUID, *, only: UUID | None = None, but: UUID 
         account.version += 2
         event = SessionEnded(user_id=account_id, version=account.version - 1, session_ids=ended, ended_at=utcnow())
         await outbox.add(tx, event)
-        await standing.end_sessions(tx, [event])
+        await account_status.end_sessions(tx, event)
         await publish(tx, account)
     return ended
 

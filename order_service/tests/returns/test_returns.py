@@ -9,9 +9,10 @@ import pytest
 from contracts.events import inventory_deduction, order_notification
 from contracts.events.users import UserErased
 from order_service.orders import jobs
-from order_service.people import use_cases as people
+from order_service.personal_data import PERSONAL_DATA
 from order_service.tests.payments.conftest import charge_event
 from order_service.tests.returns.conftest import Counter, received
+from service_kit.personal_data.consumers import erase_again
 
 
 async def test_a_part_comes_back_and_its_price_goes_back(counter: Counter) -> None:
@@ -247,7 +248,7 @@ async def test_the_reasons_go_with_the_account(counter: Counter) -> None:
     [order] = export["orders"]
     assert [each["reason"] for each in order["returns"]] == ["too small for Ada", "too small for Ada"]
     await shop.served.hear(UserErased(user_id=shop.customer.user_id, version=9))
-    await people.forget_erased(shop.runtime)
+    await erase_again(shop.runtime, PERSONAL_DATA)
     for table in ("returns", "order_history", "idempotency_keys"):
         async with shop.runtime.database.hot() as connection:
             rows = await connection.fetch(f"SELECT row_to_json(t)::text FROM {table} AS t")

@@ -21,6 +21,9 @@ from service_kit.database.doors import fetch
 from service_kit.ids import uuid7
 from service_kit.messaging import Envelope, consumes, outbox
 from service_kit.messaging.envelope import encode
+from service_kit.messaging.incoming import Record
+from service_kit.messaging.processing import Processor
+from service_kit.messaging.subscriptions import gather
 from service_kit.messaging.tests.shop import QUICK, Shop, erased, eventually, paid, write_down
 
 TOPIC = "order_notification"
@@ -152,6 +155,24 @@ async def test_what_cannot_be_read_is_a_dead_letter_at_once_and_stops_nothing(sh
     assert headers["offset"] == b"1"
     assert headers["attempts"] == b"1"
     assert b"ce_id" in headers["error"]
+
+
+async def test_a_batch_of_a_compacted_topic_has_the_newest_of_each_key_in_order(shop: Shop) -> None:
+    ada, bob = sorted([uuid4(), uuid4()])
+    batches: list[list[tuple[UUID, int]]] = []
+
+    @consumes(UserErased, batch=True)
+    async def newest(_: HotTx, events: list[UserErased], envelopes: list[Envelope]) -> None:
+        assert [envelope.subject for envelope in envelopes] == [event.subject for event in events]
+        batches.append([(event.user_id, event.version) for event in events])
+
+    records = []
+    for offset, event in enumerate([erased(bob, 2), erased(ada, 1), erased(ada, 3), erased(ada, 2), erased(bob, 2)]):
+        headers = encode(Envelope(uuid7(), event.type, event.source, event.subject, utcnow()))
+        value = event.model_dump_json().encode()
+        records.append(Record("users", 0, offset, event.key.encode(), headers, value))
+    await Processor(shop.notifications, "/notification_service", QUICK).process(gather([newest])["users"], records)
+    assert batches == [[(ada, 3), (bob, 2)]]
 
 
 async def test_snapshots_need_no_inbox_rows(shop: Shop) -> None:

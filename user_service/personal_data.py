@@ -1,7 +1,15 @@
-"""All that this service holds about somebody, but for what proves who they are: hashes of passwords and tokens."""
+"""What this service holds about people. Not exported: what proves who they are, such as hashes of passwords."""
 
-from service_kit.http.export import Section
-from service_kit.security import standing
+from typing import Annotated
+
+from service_kit.database import Tx
+from service_kit.messaging import outbox
+from service_kit.personal_data import PersonalData, Section
+from service_kit.runtime import Runtime
+from service_kit.security import Principal, Requires, account_status
+from user_service.audit.endpoints import FromWhere
+from user_service.audit.models import Action
+from user_service.audit.use_cases import record
 
 # From where others acted is theirs to know; from where somebody tried to sign in is told.
 AUDITED = """
@@ -14,7 +22,6 @@ SECTIONS = [
         "account",
         "SELECT id, (to_jsonb(accounts) - 'password_hash')::text FROM accounts WHERE id = $1 AND id > $2 LIMIT $3",
     ),
-    Section("account_standing", standing.EXPORT),
     Section(
         "addresses",
         "SELECT id, to_jsonb(addresses)::text FROM addresses WHERE account_id = $1 AND id > $2 ORDER BY id LIMIT $3",
@@ -51,3 +58,24 @@ SECTIONS = [
     ),
     Section("audit_log", AUDITED),
 ]
+
+
+async def record_export(tx: Tx, origin: FromWhere, who: Annotated[Principal, Requires("users:read")]) -> None:
+    """An export is recorded, since a thief may have asked for it."""
+    record(tx, origin.by(who), Action.DATA_EXPORTED, who.user_id)
+
+
+PERSONAL_DATA = PersonalData(sections=SECTIONS, erase=None, on_export=record_export)
+
+
+async def republish_erasures(runtime: Runtime) -> None:
+    """A job: publishes `user.erased` once more, a day later.
+
+    The broker compacts closed segments only, and closes a segment when a record arrives after its day: in a partition
+    without other traffic the account's last snapshot would stay. Repeating is harmless, and erases from the other
+    services what they could not erase the first time.
+    """
+    async with runtime.database.hot_tx() as tx:
+        for event in await account_status.erased_a_day_ago(tx):
+            await outbox.add(tx, event)
+            await outbox.forget_published(tx, event.subject)

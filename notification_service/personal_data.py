@@ -1,8 +1,7 @@
-"""What is held about a person."""
+"""What this service holds about people."""
 
-from service_kit.audit.queries import EXPORT as AUDIT_LOG
-from service_kit.http.export import Section
-from service_kit.security import standing
+from notification_service.recipients import use_cases as recipients
+from service_kit.personal_data import PersonalData, Section
 
 RECIPIENT = """
 SELECT user_id, to_jsonb(recipients)::text FROM recipients WHERE user_id = $1 AND user_id > $2 LIMIT $3
@@ -16,11 +15,13 @@ SELECT id, to_jsonb(notifications)::text FROM notifications WHERE user_id = $1 A
 DELIVERIES = """
 SELECT id, to_jsonb(deliveries)::text FROM deliveries WHERE user_id = $1 AND id > $2 ORDER BY id LIMIT $3
 """
-SECTIONS = [
-    Section("account", standing.EXPORT),
-    Section("recipient", RECIPIENT),
-    Section("preferences", PREFERENCES),
-    Section("notifications", NOTIFICATIONS),
-    Section("deliveries", DELIVERIES),
-    AUDIT_LOG,
-]
+PERSONAL_DATA = PersonalData(
+    sections=[
+        Section("recipient", RECIPIENT),
+        Section("preferences", PREFERENCES),
+        Section("notifications", NOTIFICATIONS),
+        Section("deliveries", DELIVERIES),
+    ],
+    erase=recipients.erase,
+    on_user_changed=recipients.update,
+)

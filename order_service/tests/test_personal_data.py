@@ -6,8 +6,9 @@ from uuid import uuid4
 import pytest
 
 from contracts.events.users import UserErased
-from order_service.people import use_cases as people
+from order_service.personal_data import PERSONAL_DATA
 from order_service.tests.conftest import Shop
+from service_kit.personal_data.consumers import erase_again
 
 NOBODY = {
     "name": "erased", "line1": "erased", "city": "erased", "country": "GB",
@@ -46,7 +47,7 @@ async def test_erased_a_customer_leaves_orders_without_a_person(shop: Shop) -> N
     assert await shop.status(paid) == "paid"
     for order_id in (unpaid, paid, cancelled, by_staff):
         assert (await shop.order(order_id))["ship_to"] == NOBODY
-    for table in ("orders", "order_history", "idempotency_keys", "customers", "cart_items"):
+    for table in ("orders", "order_history", "idempotency_keys", "account_status", "cart_items"):
         async with shop.runtime.database.hot() as connection:
             rows = await connection.fetch(f"SELECT t::text FROM {table} AS t")
         assert not [row for row in rows if "Ada" in row[0] or b"Ada King".hex() in row[0]], table
@@ -55,7 +56,7 @@ async def test_erased_a_customer_leaves_orders_without_a_person(shop: Shop) -> N
 async def _known(shop: Shop) -> object:
     """The customer, as staff can order for them."""
     known = await shop.known_customer()
-    await shop.execute("UPDATE customers SET user_id = $2 WHERE user_id = $1", known, shop.customer.user_id)
+    await shop.execute("UPDATE account_status SET user_id = $2 WHERE user_id = $1", known, shop.customer.user_id)
     return shop.customer.user_id
 
 
@@ -67,12 +68,12 @@ async def test_what_a_token_brings_after_its_accounts_end_is_called_off(
     with monkeypatch.context() as other_process:
         other_process.setattr(shop.runtime.revocations, "check", lambda _: None)
         late = await shop.placed()
-    await people.forget_erased(shop.runtime)
+    await erase_again(shop.runtime, PERSONAL_DATA)
     assert await shop.status(late) == "cancelled"
     assert (await shop.order(late))["ship_to"] == NOBODY
     entries = await shop.history(late)
     assert json.dumps(entries).count("the account was erased") == 1
-    await people.forget_erased(shop.runtime)
+    await erase_again(shop.runtime, PERSONAL_DATA)
     assert await shop.history(late) == entries
 
 

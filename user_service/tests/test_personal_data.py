@@ -3,10 +3,10 @@
 from contracts.events.users import UserErased
 from service_kit.messaging import outbox
 from tests.harness.service import Served
-from user_service.people.use_cases import repeat_erasures
+from user_service.personal_data import republish_erasures
 from user_service.tests.people import Person
 
-AGE = "UPDATE user_standings SET changed_at = changed_at - make_interval(hours => $1)"
+AGE = "UPDATE account_status SET changed_at = changed_at - make_interval(hours => $1)"
 
 
 async def test_the_last_word_is_said_again_a_day_later(service: Served) -> None:
@@ -16,7 +16,7 @@ async def test_the_last_word_is_said_again_a_day_later(service: Served) -> None:
     for hours, said in ((1, 1), (26, 2), (30, 2)):
         async with service.runtime.database.hot() as connection:
             await connection.execute(AGE, hours)
-        await repeat_erasures(service.runtime)
+        await republish_erasures(service.runtime)
         assert await service.events(UserErased) == [last] * said
 
 

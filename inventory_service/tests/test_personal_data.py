@@ -4,8 +4,9 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from contracts.events.users import UserErased
-from inventory_service.people.use_cases import forget_erased
+from inventory_service.personal_data import PERSONAL_DATA
 from inventory_service.tests.inventory import Inventory, expected, fulfilment, reservation
+from service_kit.personal_data.consumers import erase_again
 
 
 async def _parcel(inventory: Inventory, user_id: UUID) -> dict[str, Any]:
@@ -40,7 +41,7 @@ async def test_an_address_goes_with_its_parcel(inventory: Inventory) -> None:
     assert await _line1(inventory, left) == "erased"
     assert await _line1(inventory, waiting) == "12 St James's Square"
     assert (await inventory.dispatch(waiting["id"])).status_code == 200
-    await forget_erased(inventory.runtime)
+    await erase_again(inventory.runtime, PERSONAL_DATA)
     assert await _line1(inventory, waiting) == "erased"
     assert await _line1(inventory, others) == "12 St James's Square"
 

@@ -2,48 +2,38 @@
 
 import json
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import Request
+from fastapi import Depends, Request
 from starlette.responses import StreamingResponse
 
+from service_kit.audit import queries as audit_log
 from service_kit.database import Database
 from service_kit.database.doors import database_of
 from service_kit.http.router import Router
-from service_kit.security import Principal, Requires
+from service_kit.personal_data.models import PersonalData, Section
+from service_kit.security import Principal, Requires, account_status
 
 BEFORE_ALL = UUID(int=0)
 
 
-@dataclass(frozen=True)
-class Section:
-    """A list in the export.
-
-    `sql` gives each row's id and its JSON, of the person `$1`, with ids above `$2`, in their order, at most `$3` of
-    them: so that the longest export costs no more memory than `page` rows.
-    """
-
-    name: str
-    sql: str
-    page: int = 200
-
-
-def export_router(sections: Sequence[Section]) -> Router:
-    """The endpoint for a service that holds these."""
-    router = Router(tags=["my data"])
-    names = ", ".join(f"`{section.name}`" for section in sections)
+def export_router(data: PersonalData) -> Router:
+    """The endpoint of one service."""
+    by_name = {section.name: section for section in (account_status.EXPORT, audit_log.EXPORT, *data.sections)}
+    sections = list(by_name.values())
+    router = Router(tags=["my data"], dependencies=[Depends(data.on_export)] if data.on_export else [])
+    names = ", ".join(f"`{name}`" for name in by_name)
 
     @router.get(
         "/me/export",
         summary="Export all that this service holds about me",
-        description=f"As JSON, to be kept: lists named {names}. Each service exports what it holds.",
+        description=f"As JSON: lists named {names}. Each service exports what it holds.",
         response_model=dict[str, list[Any]],
     )
     async def export(request: Request, who: Annotated[Principal, Requires("users:read")]) -> StreamingResponse:
         chunks = _chunks(database_of(request), who.user_id, sections)
-        first = await anext(chunks)  # a database that is away is still a 503
+        first = await anext(chunks)  # before the response starts: an unreachable database is still a 503
         headers = {"Cache-Control": "no-store", "Content-Disposition": 'attachment; filename="my-data.json"'}
         return StreamingResponse(_after(first, chunks), headers=headers, media_type="application/json")
 

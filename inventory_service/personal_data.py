@@ -1,0 +1,29 @@
+"""What this service holds about people. The stock ledger, which names staff by id, is the shop's and not exported."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from service_kit.database import HotTx
+from service_kit.personal_data import PersonalData, Section
+
+SHIPMENTS = """
+SELECT id, to_jsonb(shipments)::text FROM shipments WHERE user_id = $1 AND id > $2 ORDER BY id LIMIT $3
+"""
+RETURNS = """
+SELECT id, to_jsonb(returns)::text FROM returns WHERE user_id = $1 AND id > $2 ORDER BY id LIMIT $3
+"""
+# The country stays, for accounting. A shipment that has not left needs its address, which is erased after it has left.
+ERASE_ADDRESSES = """
+UPDATE shipments SET ship_to = jsonb_build_object('name', 'erased', 'line1', 'erased', 'city', 'erased',
+                                                  'country', ship_to->'country')
+WHERE user_id = ANY($1::uuid[]) AND status <> 'created' AND ship_to->>'name' <> 'erased'
+"""
+
+
+async def erase(tx: HotTx, user_ids: Sequence[UUID]) -> None:
+    await tx.execute(ERASE_ADDRESSES, user_ids)
+
+
+PERSONAL_DATA = PersonalData(
+    sections=[Section("shipments", SHIPMENTS), Section("returns", RETURNS)], erase=erase, erase_late=erase
+)

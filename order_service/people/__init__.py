@@ -1,1 +1,0 @@
-"""Those whom the service holds something about."""

@@ -1,0 +1,67 @@
+"""The topic `users`, for every service: the account status first, then what the service itself keeps of the account."""
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+
+from contracts.events.users import ApiClientChanged, SessionEnded, UserChanged, UserErased
+from contracts.topics import USERS
+from service_kit.database import HotTx
+from service_kit.jobs import Job
+from service_kit.messaging import Envelope, consumes
+from service_kit.personal_data.models import PersonalData
+from service_kit.runtime import Runtime
+from service_kit.security import account_status
+
+
+class UndeclaredErasure(TypeError):
+    """A service must erase what it holds. Raised when the service is composed."""
+
+
+def consumers_of(service: str, data: PersonalData) -> list[Callable[..., Awaitable[None]]]:
+    """The service's handlers of the topic `users`; its publisher has none. Raises: UndeclaredErasure."""
+    if service in USERS.writers:
+        return []
+    if (erase := data.erase) is None:
+        raise UndeclaredErasure(f"the service {service!r} names no function that erases personal data")
+
+    @consumes(UserChanged, batch=True)
+    async def update(tx: HotTx, events: list[UserChanged], envelopes: list[Envelope]) -> None:
+        await account_status.update(tx, events, [envelope.time for envelope in envelopes])
+        if data.on_user_changed is not None:
+            await data.on_user_changed(tx, events)
+
+    @consumes(UserErased, batch=True)
+    async def erase_accounts(tx: HotTx, events: list[UserErased]) -> None:
+        await account_status.erase(tx, events)
+        await erase(tx, [event.user_id for event in events])
+
+    return [update, erase_accounts, update_api_clients, end_sessions]
+
+
+@consumes(ApiClientChanged, batch=True)
+async def update_api_clients(tx: HotTx, events: list[ApiClientChanged], envelopes: list[Envelope]) -> None:
+    """API clients have an account status like people."""
+    await account_status.update(tx, events, [envelope.time for envelope in envelopes])
+
+
+@consumes(SessionEnded)
+async def end_sessions(tx: HotTx, event: SessionEnded) -> None:
+    """Access tokens of these sessions are refused from now on. One by one, since each event names other sessions."""
+    await account_status.end_sessions(tx, event)
+
+
+def jobs_of(data: PersonalData) -> list[Job]:
+    """The job that repeats the erasure, where the service needs it."""
+
+    async def erase_late(runtime: Runtime) -> None:
+        await erase_again(runtime, data)
+
+    return [Job("erase-late-data", erase_late, every=timedelta(minutes=1))] if data.erase_late else []
+
+
+async def erase_again(runtime: Runtime, data: PersonalData) -> None:
+    """Erases what has been added about accounts that were erased in the last 90 days, or may be erased only now."""
+    assert data.erase_late is not None
+    async with runtime.database.hot_tx() as tx:
+        if erased := await account_status.recently_erased(tx):
+            await data.erase_late(tx, erased)

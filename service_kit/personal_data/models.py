@@ -1,0 +1,47 @@
+"""What a service declares about the personal data that it holds."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from contracts.events.users import UserChanged
+from service_kit.database import HotTx
+
+Erase = Callable[[HotTx, Sequence[UUID]], Awaitable[None]]
+"""Takes the ids of erased accounts, in ascending order. It must be safe to repeat."""
+
+
+@dataclass(frozen=True)
+class Section:
+    """A list in the export.
+
+    `sql` gives each row's id and its JSON, of the person `$1`, with ids above `$2`, in ascending order, at most `$3` of
+    them: so the longest export needs no more memory than `page` rows.
+    """
+
+    name: str
+    sql: str
+    page: int = 200
+
+
+@dataclass(frozen=True, kw_only=True)
+class PersonalData:
+    """All personal data of one service."""
+
+    sections: Sequence[Section]
+    """The kit adds `account_status` and `audit_log`, unless the service has a section of that name."""
+    erase: Erase | None
+    """Called when an account was erased. None in the user service alone: it erases in the transaction that publishes
+    `user.erased`."""
+    erase_late: Erase | None = None
+    """Called again each minute for 90 days, for what could not be erased at first, or was added afterwards by another
+    process that still accepted the token."""
+    on_user_changed: Callable[[HotTx, Sequence[UserChanged]], Awaitable[None]] | None = None
+    """For a service that copies more of an account than its status. Called with the newest event of each account."""
+    on_export: Callable[..., Any] | None = None
+    """A dependency of the export's endpoint, in FastAPI's sense."""
+
+
+async def nothing_to_erase(_: HotTx, __: Sequence[UUID]) -> None:
+    """The `erase` of a service that keeps the account status and nothing else about people."""

@@ -1,1 +1,0 @@
-"""Those whose accounts were erased."""
