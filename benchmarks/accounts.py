@@ -21,6 +21,10 @@ FILL = """
 INSERT INTO account_status (user_id, email, name, active, erased, version, changed_at, permissions)
 SELECT id, id || '@example.org', 'Ada King', true, false, 1, now(), '{}' FROM unnest($1::uuid[]) AS id
 """
+FILL_CUSTOMERS = """
+INSERT INTO customers (user_id, email, name, active, erased, version)
+SELECT id, id || '@example.org', 'Ada King', true, false, 1 FROM unnest($1::uuid[]) AS id
+"""
 STOCK = "INSERT INTO stock_levels (product_id, available, version) SELECT product_id, 10000, 1 FROM catalogue_products"
 SETTLE = "UPDATE orders SET status = 'paid', client_address = NULL WHERE status = 'pending'"
 SETTLE_WITHOUT_LIMITS = "UPDATE orders SET status = 'paid' WHERE status = 'pending'"
@@ -50,7 +54,11 @@ def _account(number: int) -> Account:
 async def fill_accounts(order_database: str) -> None:
     """The order service's copy of them, as `users` events would have filled it, and of the stock of its catalogue."""
     async with connected(order_database) as connection:
-        await connection.execute(FILL, [account.id for account in accounts()])
+        ids = [account.id for account in accounts()]
+        try:
+            await connection.execute(FILL, ids)
+        except asyncpg.UndefinedTableError:  # a version whose customers are a table of their own
+            await connection.execute(FILL_CUSTOMERS, ids)
         await connection.execute(STOCK)
         await connection.execute("ANALYZE")
 

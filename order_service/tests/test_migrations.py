@@ -1,7 +1,9 @@
 """Customers and account status become one table without a loss."""
 
+from typing import Any
 from uuid import UUID, uuid4
 
+import pytest
 from alembic import command
 
 from local_stack.postgres import administration
@@ -24,7 +26,28 @@ ROW = """
 SELECT version, active, permissions, erased, email, name, email_verified, changed_at::text
 FROM account_status WHERE user_id = %s
 """
+PERSON, DISABLED, ERASED, CLIENT, OLD = (str(uuid4()) for _ in range(5))
+"""OLD: a customer from before account status was kept, so that nothing is known of the permissions."""
+STATUSES: tuple[tuple[Any, ...], ...] = (
+    (PERSON, 3, True, ["cart:write"], False),
+    (DISABLED, 4, False, [], False),
+    (ERASED, 5, False, [], True),
+    (CLIENT, 1, True, ["orders:write"], False),
+)
+CUSTOMERS = (
+    (PERSON, 3, True, False, "ada@example.com", "Ada", True),
+    (DISABLED, 4, False, False, "bob@example.com", "Bob", None),
+    (ERASED, 5, False, True, None, None, None),
+    (OLD, 1, True, False, "old@example.com", "Old", False),
+)
 DAY, NEVER = "2026-11-01 00:00:00+00", "1970-01-01 00:00:00+00"
+MERGED = {
+    PERSON: (3, True, ["cart:write"], False, "ada@example.com", "Ada", True, DAY),
+    DISABLED: (4, False, [], False, "bob@example.com", "Bob", None, DAY),
+    ERASED: (5, False, [], True, None, None, None, DAY),
+    CLIENT: (1, True, ["orders:write"], False, None, None, None, DAY),
+    OLD: (1, True, [], False, "old@example.com", "Old", False, NEVER),
+}
 
 
 def _downgrade(url: str, to: str) -> None:
@@ -33,51 +56,43 @@ def _downgrade(url: str, to: str) -> None:
         command.downgrade(migrations.config(own, connection), to)
 
 
-async def test_customers_and_account_status_become_one_table_and_two_again() -> None:
-    """`old` is a customer from before account status was kept: nothing is known of the permissions."""
+@pytest.fixture
+def migrated() -> str:
+    """There, back, and there again."""
     url = new_database()
     migrations.upgrade("order_service", url, to="0100")
-    person, disabled, erased, client, old = (str(uuid4()) for _ in range(5))
     with administration(url) as cursor:
         cursor.execute("SET timezone = 'UTC'")
-        for status in (
-            (person, 3, True, ["cart:write"], False),
-            (disabled, 4, False, [], False),
-            (erased, 5, False, [], True),
-            (client, 1, True, ["orders:write"], False),
-        ):
-            cursor.execute(STATUS, status)
-        for customer in (
-            (person, 3, True, False, "ada@example.com", "Ada", True),
-            (disabled, 4, False, False, "bob@example.com", "Bob", None),
-            (erased, 5, False, True, None, None, None),
-            (old, 1, True, False, "old@example.com", "Old", False),
-        ):
-            cursor.execute(CUSTOMER, customer)
+        for sql, rows in ((STATUS, STATUSES), (CUSTOMER, CUSTOMERS)):
+            for row in rows:
+                cursor.execute(sql, row)
         migrations.upgrade("order_service", url, to="0101")
         _downgrade(url, "0100")
-        cursor.execute("SELECT user_id, email FROM customers ORDER BY email")
-        assert cursor.fetchall() == [
-            (person, "ada@example.com"), (disabled, "bob@example.com"), (old, "old@example.com"), (erased, None),
-        ]  # fmt: skip
-        migrations.upgrade("order_service", url, to="0101")
-        expected = {
-            person: (3, True, ["cart:write"], False, "ada@example.com", "Ada", True, DAY),
-            disabled: (4, False, [], False, "bob@example.com", "Bob", None, DAY),
-            erased: (5, False, [], True, None, None, None, DAY),
-            client: (1, True, ["orders:write"], False, None, None, None, DAY),
-            old: (1, True, [], False, "old@example.com", "Old", False, NEVER),
-        }
-        for id, row in expected.items():
+        cursor.execute("SELECT user_id, version, active, erased, email, name, email_verified FROM customers")
+        assert sorted(cursor.fetchall()) == sorted(CUSTOMERS)
+    migrations.upgrade("order_service", url, to="0101")
+    return url
+
+
+def test_no_account_and_no_customer_is_lost(migrated: str) -> None:
+    with administration(migrated) as cursor:
+        cursor.execute("SET timezone = 'UTC'")
+        for id, row in MERGED.items():
             cursor.execute(ROW, [id])
             assert cursor.fetchone() == row
-    async with serve("order_service", database_url=url, limits=False, **secrets()) as served:
+
+
+async def test_orders_are_placed_for_the_same_accounts_as_before(migrated: str) -> None:
+    async with serve("order_service", database_url=migrated, limits=False, **secrets()) as served:
         shop = Shop(served)
         product = await shop.product()
-        outcomes = {person: 201, old: 201, disabled: "customer-inactive", erased: "customer-inactive"}
-        for id, outcome in {**outcomes, client: "customer-unknown"}.items():
+        outcomes = {
+            PERSON: 201, OLD: 201, DISABLED: "customer-inactive", ERASED: "customer-inactive",
+            CLIENT: "customer-unknown",
+        }  # fmt: skip
+        for id, outcome in outcomes.items():
             answer = await shop.place(product, by=shop.staff, customer_id=id)
             assert outcome in (answer.status_code, answer.json().get("type", "").removeprefix("/problems/")), id
-        # As before, an account of which only the customer is known may do what its token says.
-        by_old = Caller(UUID(old), served.client(tokens.token(role="Admin", user_id=UUID(old))))
-        assert (await shop.place(product, by=by_old, customer_id=person)).status_code == 201
+        # An account of which only the customer was known may do what its token says.
+        by_old = Caller(UUID(OLD), served.client(tokens.token(role="Admin", user_id=UUID(OLD))))
+        assert (await shop.place(product, by=by_old, customer_id=PERSON)).status_code == 201
