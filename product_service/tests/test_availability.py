@@ -3,11 +3,7 @@
 from uuid import UUID, uuid4
 
 from contracts.events.stock_levels import StockChanged
-from product_service.availability.consumers import remember_levels
 from product_service.tests.conftest import Json, MakeProduct
-from service_kit.clock import utcnow
-from service_kit.messaging.envelope import Envelope, encode
-from service_kit.messaging.incoming import Record
 from tests.harness.service import Served
 
 
@@ -22,11 +18,6 @@ def level(product_id: UUID, on_hand: int, reserved: int, version: int) -> StockC
     )
 
 
-async def told(service: Served, *levels: StockChanged) -> None:
-    async with service.runtime.database.hot_tx() as tx:
-        await remember_levels(tx, list(levels))
-
-
 async def shown(service: Served, product_id: UUID) -> Json:
     availability: Json = (await service.anonymous.get(f"/products/{product_id}")).json()["availability"]
     return availability
@@ -35,32 +26,21 @@ async def shown(service: Served, product_id: UUID) -> Json:
 async def test_an_older_version_changes_nothing(service: Served, make_product: MakeProduct) -> None:
     id = UUID((await make_product())["id"])
     assert await shown(service, id) == {"available": 0, "on_hand": 0, "reserved": 0, "updated_at": None}
-    await told(service, level(id, 10, 2, version=3))
+    await service.hear(level(id, 10, 2, version=3))
     first = await shown(service, id)
     assert (first["available"], first["on_hand"], first["reserved"]) == (8, 10, 2)
-    await told(service, level(id, 99, 0, version=2))
-    await told(service, level(id, 98, 0, version=3))
+    await service.hear(level(id, 99, 0, version=2))
+    await service.hear(level(id, 98, 0, version=3))
     assert await shown(service, id) == first
-    await told(service, level(id, 7, 7, version=4))
+    await service.hear(level(id, 7, 7, version=4))
     assert (await shown(service, id))["available"] == 0
 
 
 async def test_of_a_batch_the_latest_version_counts(service: Served, make_product: MakeProduct) -> None:
     ids = [UUID((await make_product())["id"]) for _ in range(2)]
-    await told(service, *(level(id, version, 0, version) for version in (2, 3, 1) for id in ids))
+    await service.hear(*(level(id, version, 0, version) for version in (2, 3, 1) for id in ids))
     assert [(await shown(service, id))["available"] for id in ids] == [3, 3]
 
 
 async def test_a_level_may_come_before_its_product(service: Served) -> None:
-    await told(service, level(uuid4(), 1, 0, version=1))
-
-
-async def test_levels_come_out_of_records(service: Served, make_product: MakeProduct) -> None:
-    """What stands in Kafka reaches the handler through the composition of the service."""
-    id, messaging = UUID((await make_product())["id"]), service.runtime.messaging
-    event = level(id, 4, 1, version=1)
-    envelope = Envelope(uuid4(), event.type, event.source, event.subject, utcnow())
-    value = event.model_dump_json().encode()
-    record = Record(event.topic.name, 0, 0, str(id).encode(), encode(envelope), value, timestamp_ms=0)
-    await messaging.processor.process(messaging.subscriptions[event.topic.name], [record])
-    assert (await shown(service, id))["available"] == 3
+    await service.hear(level(uuid4(), 1, 0, version=1))
