@@ -79,7 +79,9 @@ def lost(before: Rows, after: Rows) -> list[str]:
     found = []
     for table, then in before.items():
         columns = then[0].keys() if then else ()
-        now = Counter(_text({name: row.get(name) for name in columns}) for row in after.get(MOVED.get(table, table), []))
+        now = Counter(
+            _text({name: row.get(name) for name in columns}) for row in after.get(MOVED.get(table, table), [])
+        )
         found += [f"{table}: {row}" for row in Counter(map(_text, then)) - now]
     return found
 
