@@ -13,7 +13,7 @@ depends_on = None
 
 # Rows of a queue die young: without this, the dead ones pile up until a fifth of the table is dead.
 QUEUE = {"autovacuum_vacuum_scale_factor": 0.02, "autovacuum_vacuum_threshold": 2000}
-# What services had of their own in the same place.
+# The audit logs of before differ in this: `action` was a varchar in the user service, the index partial there alone.
 SAME_AUDIT_LOG = """
 DO $$ BEGIN
     IF EXISTS (SELECT FROM pg_attribute WHERE attrelid = 'audit_log'::regclass AND attname = 'action'

@@ -109,7 +109,7 @@ def _carry_out(dump: str, url: str) -> None:
 
 
 def _bring_to_today(cursor: psycopg2.extensions.cursor) -> None:
-    """So that nothing in it has run out, however old the dump is. Triggers look away."""
+    """So that nothing in it has run out, however old the dump is. Triggers are off meanwhile."""
     cursor.execute("SET session_replication_role = replica")
     cursor.execute(_TIMES)
     age = utcnow() - MADE_AT
