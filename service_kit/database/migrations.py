@@ -26,11 +26,9 @@ from service_kit.database.tls import Tls
 LOCK = 0x6D617274  # any number that all migrating processes share
 
 
-def upgrade(
-    service: str, url: str, to: str = "head", *, tls: Tls | None = None, serving_role: str | None = None
-) -> None:
-    """Brings the database to the newest revision of the kit, and of the service (or to its revision `to`), in one
-    transaction. Several may call it at once: one migrates, the others wait.
+def upgrade(service: str, url: str, *, tls: Tls | None = None, serving_role: str | None = None) -> None:
+    """Brings the database to the newest revisions of the kit and of the service, in one transaction. Several may call
+    it at once: one migrates, the others wait.
 
     A lineage that a later release has migrated is left alone, so that a process of the release before may start again.
     `serving_role`: who gets the privileges on the tables that serving needs, where `url` is the owner's.
@@ -39,9 +37,8 @@ def upgrade(
     with _locked(url, tls) as connection:
         adopt(connection, service, {each: config(each, connection) for each in lineages(service)})
         for lineage in lineages(service):
-            target = "head" if lineage.package == KIT else to
-            if target != "head" or not _has_head(connection, lineage):
-                command.upgrade(config(lineage, connection), target)
+            if not _has_head(connection, lineage):
+                command.upgrade(config(lineage, connection), "head")
         if serving_role is not None:
             roles.grant(connection, serving_role)
 
@@ -168,7 +165,7 @@ def _render_plainly(kind: str, item: Any, _: AutogenContext) -> str | Literal[Fa
 
 @contextmanager
 def _locked(url: str, tls: Tls | None) -> Iterator[Connection]:
-    """A transaction while which nobody else migrates."""
+    """A transaction during which nobody else migrates."""
     with _engine(url, tls).begin() as connection:
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
         yield connection
