@@ -60,17 +60,18 @@ def _downgrade(url: str, to: str) -> None:
 def migrated() -> str:
     """There, back, and there again."""
     url = new_database()
-    migrations.upgrade("order_service", url, to="0100")
+    migrations.upgrade("order_service", url)
+    _downgrade(url, "0100")
     with administration(url) as cursor:
         cursor.execute("SET timezone = 'UTC'")
         for sql, rows in ((STATUS, STATUSES), (CUSTOMER, CUSTOMERS)):
             for row in rows:
                 cursor.execute(sql, row)
-        migrations.upgrade("order_service", url, to="0101")
+        migrations.upgrade("order_service", url)
         _downgrade(url, "0100")
         cursor.execute("SELECT user_id, version, active, erased, email, name, email_verified FROM customers")
         assert sorted(cursor.fetchall()) == sorted(CUSTOMERS)
-    migrations.upgrade("order_service", url, to="0101")
+    migrations.upgrade("order_service", url)
     return url
 
 
