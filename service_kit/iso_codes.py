@@ -16,6 +16,12 @@ COUNTRIES = frozenset(code for code in iso3166.countries_by_alpha2 if not _USER_
 CURRENCIES = frozenset(currency.code for currency in iso4217.Currency if currency.exponent is not None)
 
 
+def smallest_charge(currency: str) -> int:
+    """What amounts that are charged or refunded are multiples of, in the minor unit. Of currencies with three decimals
+    payment processors such as Stripe require the last digit to be 0."""
+    return 10 if iso4217.Currency(currency).exponent == 3 else 1
+
+
 def _country(code: str) -> str:
     if code in COUNTRIES:
         return code

@@ -19,8 +19,8 @@ from contracts.money import Money
 from contracts.quantity import ProductQuantity
 from order_service.catalogue.models import CatalogueProduct, Price, Product
 from order_service.orders.models import Actor, FulfilmentStatus, HistoryEntry, Order, OrderLine, Status
-from order_service.orders.pricing import PricedLine, price
 from order_service.orders.schemas import OrderIn, OrderOut
+from order_service.pricing.quotes import QuoteLine, quote_order
 from service_kit.clock import utcnow
 from service_kit.http.idempotency import IdempotencyKeyMissing, IdempotencyKeyReused, KeptAnswer
 
@@ -80,13 +80,13 @@ def _store(session: Session, body: OrderIn, who: Caller, now: datetime) -> tuple
     wanted = body.lines or []
     found = [session.get(CatalogueProduct, line.product_id) for line in wanted]
     products = {each.product_id: _product(each) for each in found if each is not None}
-    priced = price(wanted, products, now, asked=body.currency, preferred="GBP")
+    quote = quote_order(wanted, products, now, asked=body.currency, preferred="GBP")
     order = Order(  # type: ignore[call-arg]  # its number comes from the database
         user_id=who.user_id,
         status=Status.PENDING,
         fulfilment_status=FulfilmentStatus.UNFULFILLED,
-        currency=priced.currency,
-        total=priced.total,
+        currency=quote.currency,
+        total=quote.total,
         pay_by=now + timedelta(hours=24),
         ship_to=body.ship_to.model_dump(),
         created_at=now,
@@ -95,7 +95,7 @@ def _store(session: Session, body: OrderIn, who: Caller, now: datetime) -> tuple
     )
     session.add(order)
     session.flush()  # which gives it its number
-    lines = [_line(order, position, line) for position, line in enumerate(priced.lines, 1)]
+    lines = [_line(order, position, line) for position, line in enumerate(quote.lines, 1)]
     session.add_all(lines)
     session.add(
         HistoryEntry(
@@ -111,7 +111,7 @@ def _product(row: CatalogueProduct) -> Product:
     return Product(row.product_id, row.sku, row.name, row.status, tuple(Price.of(each) for each in row.prices))
 
 
-def _line(order: Order, position: int, line: PricedLine) -> OrderLine:
+def _line(order: Order, position: int, line: QuoteLine) -> OrderLine:
     return OrderLine(
         order_id=order.id,
         position=position,

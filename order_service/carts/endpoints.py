@@ -8,7 +8,7 @@ from fastapi import Request, Response
 from order_service.carts import use_cases
 from order_service.carts.schemas import CartOut, QuantityIn
 from order_service.carts.use_cases import CartFull
-from order_service.orders.pricing import ProductUnavailable
+from order_service.pricing.quotes import ProductUnavailable
 from service_kit.database import HotConn, HotTx
 from service_kit.http.answers import problems
 from service_kit.http.etag import set_etag

@@ -45,6 +45,8 @@ class Item:
     added_at: datetime
     product: Product | None
     available: int | None
+    agreed_unit_price: None = None
+    """A cart has the catalogue's prices alone."""
 
 
 async def read(connection: HotConn | HotTx, user_id: UUID) -> tuple[int, Sequence[Item]]:

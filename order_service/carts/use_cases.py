@@ -1,7 +1,5 @@
 """What a customer does with their cart."""
 
-from collections.abc import Sequence
-from datetime import datetime
 from uuid import UUID
 
 from contracts.money import Money
@@ -9,9 +7,8 @@ from order_service.carts import queries
 from order_service.carts.models import CartItem
 from order_service.carts.queries import Item
 from order_service.carts.schemas import CartItemOut, CartOut
-from order_service.catalogue.models import common_currency
-from order_service.orders.pricing import ProductUnavailable
 from order_service.orders.schemas import MAX_LINES
+from order_service.pricing.quotes import ProductUnavailable, QuoteLine, quote
 from service_kit.clock import utcnow
 from service_kit.database import HotConn, HotTx
 from service_kit.problems import Problem, not_found
@@ -24,11 +21,14 @@ class CartFull(Problem, status=409, type="cart-full"):
 async def show(connection: HotConn | HotTx, user_id: UUID, preferred_currency: str) -> CartOut:
     """The cart at today's prices, in the currency that an order would be in."""
     version, items = await queries.read(connection, user_id)
-    now = utcnow()
-    priced = [item.product.currencies(item.quantity, now) for item in items if item.product and item.product.orderable]
-    currency = common_currency([found for found in priced if found], preferred_currency) or preferred_currency
-    shown = [_item(item, currency, now) for item in items]
-    return CartOut(version=version, items=shown, total=_total(shown, currency))
+    products = {item.product_id: item.product for item in items if item.product}
+    found = quote(items, products, utcnow(), currency=None, preferred=preferred_currency)
+    lines = {line.product_id: line for line in found.lines}
+    return CartOut(
+        version=version,
+        items=[_item(item, lines.get(item.product_id), found.currency) for item in items],
+        total=Money(amount=found.total, currency=found.currency) if lines else None,
+    )
 
 
 async def put(tx: HotTx, user_id: UUID, product_id: UUID, quantity: int) -> None:
@@ -62,22 +62,16 @@ async def empty(tx: HotTx, user_id: UUID) -> None:
     await queries.empty(tx, user_id)
 
 
-def _item(item: Item, currency: str, now: datetime) -> CartItemOut:
+def _item(item: Item, line: QuoteLine | None, currency: str) -> CartItemOut:
     product = item.product
-    unit_price = product.unit_price(item.quantity, currency, now) if product and product.orderable else None
     return CartItemOut(
         product_id=item.product_id,
         sku=product.sku if product else "",
         name=product.name if product else "",
         quantity=item.quantity,
-        unit_price=Money(amount=unit_price, currency=currency) if unit_price is not None else None,
-        total=Money(amount=unit_price * item.quantity, currency=currency) if unit_price is not None else None,
+        unit_price=Money(amount=line.unit_price, currency=currency) if line else None,
+        total=Money(amount=line.total, currency=currency) if line else None,
         available=item.available,
-        orderable=unit_price is not None,
+        orderable=line is not None,
         added_at=item.added_at,
     )
-
-
-def _total(items: Sequence[CartItemOut], currency: str) -> Money | None:
-    totals = [item.total.amount for item in items if item.total]
-    return Money(amount=sum(totals), currency=currency) if totals else None

@@ -1,6 +1,5 @@
 """Copies of others' data, each row as of a `version`."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -88,12 +87,3 @@ class Product:
 
     def unit_price(self, quantity: int, currency: str, now: datetime) -> int | None:
         return unit_price(self.prices, quantity, currency, now)
-
-
-def common_currency(lines: Iterable[set[str]], preferred: str) -> str | None:
-    """A currency that every line has a price in: the preferred one where possible. None: there is none."""
-    sets = list(lines)
-    shared = set.intersection(*sets) if sets else set()
-    if preferred in shared:
-        return preferred
-    return min(shared, default=None)

@@ -18,11 +18,11 @@ from order_service.orders.placing import (
     CustomerUnknown,
     Placed,
 )
-from order_service.orders.pricing import OneCurrencyPerOrder, OrderTooLarge, PriceChanged, ProductUnavailable
 from order_service.orders.queries import Decided
 from order_service.orders.reading import Shown
 from order_service.orders.schemas import CancelIn, HistoryOut, LineOut, OrderIn, OrderOut, OrderSummary, ShipToIn
 from order_service.orders.watch import OrderWatch
+from order_service.pricing.quotes import OneCurrencyPerOrder, OrderTooLarge, PriceChanged, ProductUnavailable
 from service_kit.database import HotTx, Tx
 from service_kit.http.answers import problems
 from service_kit.http.client import client_network

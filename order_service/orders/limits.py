@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from order_service.orders.pricing import PricedLine
+from order_service.pricing.quotes import QuoteLine
 from order_service.settings import Settings
 from service_kit.http.rate_limit import rate_limit_headers
 from service_kit.problems import Problem
@@ -76,7 +76,7 @@ def unpaid_limits(
     )
 
 
-def largest(lines: Sequence[PricedLine]) -> int:
+def largest(lines: Sequence[QuoteLine]) -> int:
     """The pieces of the product that most are ordered of."""
     if len(lines) == 1:
         return lines[0].quantity

@@ -102,7 +102,7 @@ async def _first_lines(tx: AsyncSession, order_ids: Sequence[UUID]) -> Mapping[U
     2,000 lines six rows are read. Plain rows, since objects of the session would cost more than all the rest."""
     columns = (OrderLine.order_id, OrderLine.product_id, OrderLine.sku, OrderLine.name, OrderLine.quantity)
     statement = (
-        select(*columns, OrderLine.unit_price)  # type: ignore[call-overload]
+        select(*columns, OrderLine.unit_price, OrderLine.discount, OrderLine.tax)  # type: ignore[call-overload]
         .where(col(OrderLine.order_id).in_(order_ids), col(OrderLine.position) <= SUMMARY_LINES)
         .order_by(col(OrderLine.order_id), col(OrderLine.position))
     )

@@ -300,7 +300,10 @@ class Order(Base, table=True):
 
 
 class OrderLine(Base, table=True):
-    """A line as it was ordered: product, words and price stay what they were then."""
+    """A line as it was ordered: product, words and price stay what they were then.
+
+    `discount` and `tax` are of all its pieces together; the tax comes on top of what the discount leaves.
+    """
 
     __tablename__ = "order_lines"
 
@@ -311,6 +314,8 @@ class OrderLine(Base, table=True):
     name: str
     quantity: int
     unit_price: int = Field(sa_type=BigInteger)
+    discount: int = Field(default=0, sa_type=BigInteger, sa_column_kwargs={"server_default": "0"})
+    tax: int = Field(default=0, sa_type=BigInteger, sa_column_kwargs={"server_default": "0"})
 
 
 NOTE = "note"

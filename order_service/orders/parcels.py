@@ -2,47 +2,47 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol
 from uuid import UUID
 
-
-class Line(Protocol):
-    """Of the order."""
-
-    position: int
-    product_id: UUID
-    quantity: int
-    unit_price: int
+from order_service.pricing import shares
+from order_service.pricing.shares import price_per_piece
 
 
-@dataclass(slots=True)
-class PricedLine:
-    """What of an order's line matters here."""
+class Line(shares.Line, Protocol):
+    """A line of the order."""
 
-    position: int
-    product_id: UUID
-    quantity: int
-    unit_price: int
+    @property
+    def product_id(self) -> UUID: ...
 
 
-def pieces_of(lines: Sequence[Line], parcels: Iterable[Sequence[Mapping[str, Any]]]) -> Counter[int]:
+def dearest_first(lines: Iterable[Line]) -> list[Line]:
+    """In the order in which pieces of a product that can't be told apart are taken: in the customer's favour."""
+    return sorted(lines, key=lambda line: (-price_per_piece(line), line.position))
+
+
+def pieces_of(
+    lines: Sequence[Line], parcels: Iterable[Sequence[Mapping[str, Any]]], gone: Mapping[int, int] | None = None
+) -> Counter[int]:
     """How many pieces of each line, by position, these parcels hold.
 
     A parcel that was packed before its lines had positions names products: where one stands in several lines, the
-    dearest come first, in the customer's favour. Products that the order doesn't have are passed over.
+    dearest come first, of which not all pieces are in an earlier parcel or `gone`. Products that the order doesn't have
+    are passed over.
     """
     found: Counter[int] = Counter()
-    by_dearest = sorted(lines, key=lambda line: (-line.unit_price, line.position))
+    gone = gone or {}
+    by_dearest: list[Line] = []
     positions = {line.position for line in lines}
     for part in (part for parcel in parcels for part in parcel):
         if (position := part.get("position")) in positions:
             found[position] += part["quantity"]
             continue
         missing, product_id = part["quantity"], UUID(str(part["product_id"]))
+        by_dearest = by_dearest or dearest_first(lines)
         for line in by_dearest:
             if line.product_id == product_id and missing:
-                taken = min(missing, line.quantity - found[line.position])
+                taken = max(0, min(missing, line.quantity - gone.get(line.position, 0) - found[line.position]))
                 found[line.position] += taken
                 missing -= taken
     return found

@@ -24,9 +24,9 @@ from order_service.orders.limits import (
 )
 from order_service.orders.models import Actor, payment_status
 from order_service.orders.placing_queries import Found, NewOrder, OrderedCart
-from order_service.orders.pricing import PricedLine, price
 from order_service.orders.queries import Decided
 from order_service.orders.schemas import LineIn, OrderIn, order_values
+from order_service.pricing.quotes import QuoteLine, quote_order
 from order_service.settings import Settings
 from service_kit.clock import utcnow
 from service_kit.database import HotConn
@@ -78,7 +78,7 @@ async def place(
     """Makes the order, or finds the answer that was given to the same request before.
 
     Raises: Forbidden, PermissionRevoked, CustomerRequired, CustomerUnknown, CustomerInactive, CartEmpty, CartChanged,
-    TooManyUnpaidOrders, TooMuchHeldUnpaid, IdempotencyKeyReused, and what `price` raises.
+    TooManyUnpaidOrders, TooMuchHeldUnpaid, IdempotencyKeyReused, and what `quote_order` raises.
     """
     if needed := _check_permissions(wanted, who):
         await account_status.check(connection, who, needed)
@@ -173,21 +173,21 @@ def _make(
     now = utcnow()
     lines = _lines(wanted, found)
     asked, preferred, expected = wanted.currency, settings.default_currency, wanted.expected_total
-    priced = price(lines, found.products, now, asked=asked, preferred=preferred, expected=expected)
+    quote = quote_order(lines, found.products, now, asked=asked, preferred=preferred, expected=expected)
     user_id = wanted.customer_id or who.user_id
     trusted = limits is None or found.email_is_confirmed
-    agreed = priced.agreed_prices()
+    agreed = quote.agreed_prices()
     order = NewOrder(
         id=uuid7(),
         number=found.number,
         user_id=user_id,
-        payment_status=payment_status(priced.total, captured=0, refunded=0),
-        currency=priced.currency,
-        total=priced.total,
+        payment_status=payment_status(quote.total, captured=0, refunded=0),
+        currency=quote.currency,
+        total=quote.total,
         pay_by=now + (settings.pay_within if trusted else settings.pay_within_unconfirmed),
         ship_to=Address.model_validate(vars(wanted.ship_to)),
         created_at=now,
-        lines=priced.lines,
+        lines=quote.lines,
         actor=Actor.CUSTOMER if user_id == who.user_id else Actor.STAFF,
         actor_id=who.user_id,
         details={"agreed_unit_prices": agreed} if agreed else None,
@@ -195,7 +195,7 @@ def _make(
         cart=OrderedCart(found.cart_version, found.cart) if wanted.lines is None else None,
         client_address=(limits.address or UNKNOWN) if limits else None,
         owes_alone=True if limits and not found.account_owes else None,
-        limits=limits if limits and _must_be_counted(limits, found, priced.lines) else None,
+        limits=limits if limits and _must_be_counted(limits, found, quote.lines) else None,
         version=2,  # as the last of `_events`
     )
     # Neither validated nor made a model: all of it is known to be right (a test compares it with one that is).
@@ -203,7 +203,7 @@ def _make(
     return Placed(order, answer, to_json(answer), f"/orders/{order.id}"), _events(order, settings)
 
 
-def _must_be_counted(limits: UnpaidLimits, found: Found, lines: Sequence[PricedLine]) -> bool:
+def _must_be_counted(limits: UnpaidLimits, found: Found, lines: Sequence[QuoteLine]) -> bool:
     """As usual nothing is held unpaid and this is little: then no limit can be reached."""
     if not limits.any:
         return False

@@ -15,8 +15,8 @@ from contracts.events.base import Event
 from order_service.catalogue.models import Price, Product
 from order_service.orders.limits import UnpaidLimits, largest
 from order_service.orders.models import OWES_ALONE, FulfilmentStatus, PaymentStatus, Status
-from order_service.orders.pricing import PricedLine
 from order_service.orders.schemas import LineIn
+from order_service.pricing.quotes import QuoteLine
 from service_kit.database import HotConn
 from service_kit.http.idempotency import IdempotencyKeyReused, KeptAnswer, Key
 from service_kit.messaging import outbox
@@ -62,10 +62,10 @@ WITH {counted}{cart}key AS (
            $14::timestamptz, $14::timestamptz, $15::bigint, $25::text, $26::bool
     FROM key
 ), lines AS (
-    INSERT INTO order_lines (order_id, position, product_id, sku, name, quantity, unit_price)
-    SELECT $7, l.position, l.product_id, l.sku, l.name, l.quantity, l.unit_price
-    FROM key, unnest($16::uuid[], $17::text[], $18::text[], $19::int[], $20::bigint[])
-        WITH ORDINALITY AS l(product_id, sku, name, quantity, unit_price, position)
+    INSERT INTO order_lines (order_id, position, product_id, sku, name, quantity, unit_price, discount, tax)
+    SELECT $7, l.position, l.product_id, l.sku, l.name, l.quantity, l.unit_price, l.discount, l.tax
+    FROM key, unnest($16::uuid[], $17::text[], $18::text[], $19::int[], $20::bigint[], $27::bigint[], $28::bigint[])
+        WITH ORDINALITY AS l(product_id, sku, name, quantity, unit_price, discount, tax, position)
 ), history AS (
     INSERT INTO order_history (order_id, version, at, trigger, to_status, actor, actor_id, details)
     SELECT $7, $15::bigint, $14::timestamptz, 'placed', 'pending', $21, $22::uuid, $23::jsonb FROM key
@@ -87,17 +87,17 @@ _COUNTED = """over AS (
 ), """
 _CART = """cart AS (
     INSERT INTO carts (user_id, version) SELECT $1, 1 FROM {room}
-    ON CONFLICT (user_id) DO UPDATE SET version = carts.version + 1 WHERE carts.version = $27::bigint
+    ON CONFLICT (user_id) DO UPDATE SET version = carts.version + 1 WHERE carts.version = $29::bigint
     RETURNING true
 ), """
 _EMPTIED = """, emptied AS (
-    DELETE FROM cart_items c USING key, unnest($28::uuid[], $29::int[]) AS ordered(product_id, quantity)
+    DELETE FROM cart_items c USING key, unnest($30::uuid[], $31::int[]) AS ordered(product_id, quantity)
     WHERE c.user_id = $1 AND c.product_id = ordered.product_id AND c.quantity = ordered.quantity
 )"""
 
 
 def _place(*, of_cart: bool, counted: bool) -> str:
-    events = 30 if of_cart else 27
+    events = 32 if of_cart else 29
     limits = range(events + outbox.COLUMN_COUNT, events + outbox.COLUMN_COUNT + 7)
     room = "room" if counted else "(SELECT) AS room"
     return _PLACE.format(
@@ -208,7 +208,7 @@ class NewOrder:
     pay_by: datetime
     ship_to: Address
     created_at: datetime
-    lines: Sequence[PricedLine]
+    lines: Sequence[QuoteLine]
     actor: str
     actor_id: UUID
     details: dict[str, Any] | None
@@ -254,6 +254,8 @@ async def place(
             [line.unit_price for line in lines],
             *(new.actor, new.actor_id, json.dumps(new.details) if new.details else None, new.payment_token),
             *(new.client_address, new.owes_alone),
+            [line.discount for line in lines],
+            [line.tax for line in lines],
             *of_cart,
             *outbox.columns(events),
             *(_limit_values(limits, lines) if limits else ()),
@@ -266,7 +268,7 @@ async def place(
     return Outcome(bool(is_new), over)
 
 
-def _limit_values(limits: UnpaidLimits, lines: Sequence[PricedLine]) -> tuple[Any, ...]:
+def _limit_values(limits: UnpaidLimits, lines: Sequence[QuoteLine]) -> tuple[Any, ...]:
     """What `unpaid_limit` is asked."""
     orders = (limits.account, limits.address, limits.orders, limits.orders_of_address)
     return (*orders, largest(lines), limits.stock_share, limits.least_pieces)

@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from order_service.orders.models import BEFORE_PAID, ENDS, PaymentStatus, Said, ShipmentStatus, Status, payment_status
-from order_service.orders.parcels import PricedLine
 from order_service.orders.reading import TAG
 from order_service.orders.state import OrderState, Shipment
 from service_kit.database import HotConn, HotTx
@@ -60,9 +59,6 @@ LINES = """
 SELECT order_id, product_id, sku, name, quantity FROM order_lines
 WHERE order_id = ANY($1::uuid[]) ORDER BY order_id, position
 """
-PRICED_LINES = (
-    "SELECT position, product_id, quantity, unit_price FROM order_lines WHERE order_id = $1 ORDER BY position"
-)
 CHANGE_SHIP_TO = "UPDATE orders SET ship_to = $2::jsonb WHERE id = $1"
 EXISTS = "SELECT true FROM orders WHERE id = $1"
 UNPAID_AND_DUE = """
@@ -185,10 +181,6 @@ async def lines_of(tx: HotTx, order_ids: Sequence[UUID]) -> dict[UUID, list[Any]
     for row in await tx.fetch(LINES, list(order_ids)):
         lines[row["order_id"]].append(row)
     return lines
-
-
-async def priced_lines(tx: HotTx, order_id: UUID) -> list[PricedLine]:
-    return [PricedLine(*row) for row in await tx.fetch(PRICED_LINES, order_id)]
 
 
 async def lock_unpaid_and_due(tx: HotTx, now: datetime, limit: int) -> list[UUID]:

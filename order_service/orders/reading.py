@@ -30,7 +30,7 @@ LINES = """
 json_agg(json_build_object(
     'product_id', l.product_id, 'sku', l.sku, 'name', l.name, 'quantity', l.quantity,
     'unit_price', json_build_object('amount', l.unit_price, 'currency', o.currency),
-    'total', json_build_object('amount', l.unit_price * l.quantity, 'currency', o.currency)
+    'total', json_build_object('amount', l.unit_price * l.quantity - l.discount + l.tax, 'currency', o.currency)
 ) ORDER BY l.position)
 """
 PARCELS = """

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from contracts.address import Address
 from contracts.money import Money
 from order_service.orders.models import NOTE, HistoryEntry
+from order_service.pricing.quotes import MAX_AMOUNT, line_total
 from service_kit.addresses import PostalAddress
 from service_kit.database.summaries import SUMMARY_LINES
 from service_kit.iso_codes import Currency
@@ -18,7 +19,6 @@ from service_kit.schemas import RequestBody
 
 MAX_LINES = 2_000
 MAX_QUANTITY = 1_000_000
-MAX_AMOUNT = 10**12
 
 
 class UnitPrice(MoneyIn):
@@ -211,5 +211,5 @@ def _line(line: Any, currency: str) -> dict[str, Any]:
         "name": line.name,
         "quantity": line.quantity,
         "unit_price": {"amount": line.unit_price, "currency": currency},
-        "total": {"amount": line.unit_price * line.quantity, "currency": currency},
+        "total": {"amount": line_total(line), "currency": currency},
     }

@@ -86,9 +86,9 @@ async def _refund_lost(tx: HotTx, order: OrderState) -> None:
     lost, order.lost = order.lost, []
     if order.to_refund is not None or order.status in UNWANTED:
         return
-    lines = await queries.priced_lines(tx, order.id)
-    pieces = pieces_of(lines, [parcel.lines or [] for parcel in lost])
-    worth = sum(pieces[line.position] * line.unit_price for line in lines)
+    bought = await returns.returnable(tx, order)
+    pieces = pieces_of(bought.lines, [parcel.lines or [] for parcel in lost], bought.gone())
+    worth = bought.worth(pieces, order.currency)
     was_given_back = order.is_given_back
     await refunds.request_for_lost(tx, order, worth)
     order.money_moved(was_given_back, Cause(utcnow(), Actor.INVENTORY, reason="refunded in full"))

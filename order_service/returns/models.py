@@ -13,6 +13,8 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field
 
 from order_service.base import Base
+from order_service.orders.parcels import dearest_first
+from order_service.pricing.shares import paid_for, price_per_piece
 from service_kit.clock import utcnow
 from service_kit.ids import uuid7
 from service_kit.problems import Problem
@@ -74,7 +76,7 @@ class Wanted:
 
 
 class Return(Base, table=True):
-    """Pieces of an order that its customer gives back. `lines` are parts of the order's, with the prices paid.
+    """Pieces of an order that its customer gives back. `lines` are parts of the order's, with their unit prices.
 
     Whoever changes it holds the order's row. `worth` is what the received pieces have cost, `to_refund` as much of it
     as staff had not given back before. The reasons go when the customer's account is erased.
@@ -120,22 +122,23 @@ class Return(Base, table=True):
             raise ReturnDecided(return_status=self.status)
         self.decided_by, self.decided_at, self.refusal = by, now, refusal
 
-    def receive(self, came: Mapping[UUID, int], now: datetime) -> bool:
+    def receive(self, came: Mapping[UUID, int], order: "Returnable", now: datetime) -> bool:
         """Notes what came of each product, never more than was approved. False: that is known, or was not awaited.
 
         A warehouse can't tell pieces of one product apart: the dearest are taken to have come, in the customer's
-        favour.
+        favour. `order` is as before: without what comes now.
         """
-        if not self.becomes(ReturnStatus.RECEIVED):
+        if self.status != COMES_AFTER[ReturnStatus.RECEIVED]:
             return False
-        left = Counter(came)
+        left, approved = Counter(came), self.holds()
         pieces: Counter[int] = Counter()
-        for line in sorted(self.lines, key=lambda line: -line["unit_price"]):
-            pieces[line["position"]] = min(line["quantity"], left[UUID(line["product_id"])])
-            left[UUID(line["product_id"])] -= pieces[line["position"]]
-        received = [{**line, "received": pieces[line["position"]]} for line in self.lines]
-        self.lines, self.received_at = received, now
-        self.worth = sum(line["received"] * line["unit_price"] for line in received)
+        for line in dearest_first(line for line in order.lines if approved[line.position]):
+            pieces[line.position] = min(approved[line.position], left[line.product_id])
+            left[line.product_id] -= pieces[line.position]
+        self.worth = order.worth(pieces, self.currency)
+        self.becomes(ReturnStatus.RECEIVED)
+        self.lines = [{**line, "received": pieces[line["position"]]} for line in self.lines]
+        self.received_at = now
         return True
 
     def close(self, now: datetime) -> bool:
@@ -189,7 +192,7 @@ class Returnable:
             if there < each.quantity:
                 short.append(_short(each, there))
                 continue
-            if each.quantity < there and len({line.unit_price for line in lines}) > 1:
+            if each.quantity < there and len({price_per_piece(line) for line in lines}) > 1:
                 raise LineAmbiguous(lines=[_named(line, left[line.position]) for line in lines])
             missing = each.quantity
             for line in lines:
@@ -201,11 +204,22 @@ class Returnable:
             raise MoreThanReturnable(lines=short)
         return [_part(line, taken[line.position]) for line in self.lines if taken[line.position]]
 
+    def back(self) -> Counter[int]:
+        """The pieces of each line that a warehouse has received."""
+        return sum((each.holds() for each in self.returns if each.status in IS_BACK), Counter[int]())
+
+    def gone(self) -> Counter[int]:
+        """The pieces of each line that were refunded, since they came back or were lost."""
+        return self.back() + Counter(self.lost)
+
+    def worth(self, pieces: Mapping[int, int], currency: str) -> int:
+        """What was paid for more pieces of each line than are `gone`, in the minor unit of `currency`."""
+        return paid_for(self.lines, pieces, self.gone(), currency)
+
     def all_is_back(self) -> bool:
         """But for what was lost, and for at least one piece."""
-        back = sum((each.holds() for each in self.returns if each.status in IS_BACK), Counter[int]())
-        gone = {line.position: back[line.position] + self.lost.get(line.position, 0) for line in self.lines}
-        return bool(+back) and all(gone[line.position] == line.quantity for line in self.lines)
+        gone = self.gone()
+        return bool(+self.back()) and all(gone[line.position] == line.quantity for line in self.lines)
 
     def _left(self) -> Counter[int]:
         held = sum((each.holds() for each in self.returns), Counter[int]())

@@ -98,7 +98,7 @@ async def hear_of_received(tx: HotTx, news: Sequence[Received]) -> None:
             log.error("unknown_return", return_id=str(each.return_id), order_id=str(each.order_id))
         elif not any(each.came.values()):
             await _close(tx, order, found, each.traceparent)
-        elif found.receive(each.came, utcnow()):
+        elif found.receive(each.came, await queries.returnable(tx, order), utcnow()):
             await _give_back(tx, order, found, each.traceparent)
     await order_use_cases.save(tx, held.values())
 

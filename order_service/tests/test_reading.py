@@ -29,7 +29,7 @@ async def stored(shop: Shop, lines: int, **columns: Any) -> UUID:
         tx.add_all(
             OrderLine(
                 order_id=order.id, position=n, product_id=uuid4(), sku=f"S{n}", name='A "mug" – é', quantity=n,
-                unit_price=100,
+                unit_price=100, discount=n % 3, tax=2 * n,
             )
             for n in range(1, lines + 1)
         )  # fmt: skip

@@ -158,8 +158,8 @@ def pieces_come_back_twice(patch: pytest.MonkeyPatch) -> None:
 
 
 def what_did_not_come_is_paid_back(patch: pytest.MonkeyPatch) -> None:
-    def receive(self: Return, came: Mapping[UUID, int], now: Any) -> bool:
-        return return_receives(self, self.pieces(), now)
+    def receive(self: Return, came: Mapping[UUID, int], order: Returnable, now: Any) -> bool:
+        return return_receives(self, self.pieces(), order, now)
 
     return_receives = Return.receive
     patch.setattr(Return, "receive", receive)

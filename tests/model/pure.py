@@ -1,6 +1,7 @@
 """The pure rules, put together as the use cases put them together, without a database between them."""
 
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import timedelta
 from uuid import UUID, uuid4
@@ -29,7 +30,7 @@ from order_service.orders.models import (
     Trigger,
 )
 from order_service.orders.parcels import pieces_of
-from order_service.orders.state import Cause, OrderState
+from order_service.orders.state import Cause, OrderState, Shipment
 from order_service.payments.models import (
     Account,
     ChargeReport,
@@ -204,8 +205,9 @@ class Pure:
         order, lost = kept.state, kept.state.lost
         order.lost = []
         if lost and order.status not in UNWANTED:
-            pieces = pieces_of(_lines(kept), [parcel.lines or [] for parcel in lost])
-            worth = min(pieces.total() * UNIT_PRICE, max(order.kept, 0), kept.account.left_in(CURRENCY))
+            bought = self._returnable(kept, without=lost)
+            pieces = pieces_of(bought.lines, [parcel.lines or [] for parcel in lost], bought.gone())
+            worth = min(bought.worth(pieces, CURRENCY), max(order.kept, 0), kept.account.left_in(CURRENCY))
             was_given_back = order.is_given_back
             self._give_back(kept, worth)
             order.money_moved(was_given_back, Cause(utcnow(), Actor.INVENTORY))
@@ -221,7 +223,8 @@ class Pure:
                 order.move(Trigger.RETURN_CLOSED, Cause(utcnow(), Actor.INVENTORY, context=found))
                 self._save(kept)
             return
-        if not found.receive({line.product_id: line.restocked + line.scrapped for line in event.lines}, utcnow()):
+        came = {line.product_id: line.restocked + line.scrapped for line in event.lines}
+        if not found.receive(came, self._returnable(kept), utcnow()):
             return
         amount = min(found.worth or 0, max(order.kept, 0), kept.account.left_in(CURRENCY))
         self._give_back(kept, amount)
@@ -231,9 +234,9 @@ class Pure:
         order.move(trigger, Cause(utcnow(), Actor.INVENTORY, context=found))
         self._save(kept)
 
-    def _returnable(self, kept: Kept) -> Returnable:
+    def _returnable(self, kept: Kept, without: Collection[Shipment] = ()) -> Returnable:
         """As `returns.queries` reads it."""
-        lines, parcels = _lines(kept), kept.state.shipments.values()
+        lines, parcels = _lines(kept), [each for each in kept.state.shipments.values() if each not in without]
         lost = pieces_of(lines, [each.lines or [] for each in parcels if each.status is ShipmentStatus.LOST])
         here = pieces_of(lines, [each.lines or [] for each in parcels if each.status is ShipmentStatus.DELIVERED])
         if kept.state.status in ALL_ENDED:

@@ -1,11 +1,15 @@
 """What may become of a return, and how much of an order may come back: without a database."""
 
+from collections import Counter
 from types import SimpleNamespace
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from order_service.pricing.quotes import line_total
 from order_service.returns.models import (
     COMES_AFTER,
     LineAmbiguous,
@@ -22,10 +26,11 @@ S = ReturnStatus
 MUG, TRAY = uuid4(), uuid4()
 
 
-def a_line(position: int, product_id: UUID, quantity: int, price: int = 100) -> Any:
+def a_line(position: int, product_id: UUID, quantity: int, price: int = 100, discount: int = 0, tax: int = 0) -> Any:
     return SimpleNamespace(
-        position=position, product_id=product_id, quantity=quantity, unit_price=price, sku="SKU", name="A mug"
-    )
+        position=position, product_id=product_id, quantity=quantity, unit_price=price, discount=discount, tax=tax,
+        sku="SKU", name="A mug",
+    )  # fmt: skip
 
 
 ORDERED = [a_line(1, MUG, 2, 100), a_line(2, TRAY, 1, 400), a_line(3, MUG, 3, 90)]
@@ -72,9 +77,9 @@ def test_a_product_at_two_prices_is_given_back_by_its_line() -> None:
 
 
 def test_of_a_product_at_two_prices_the_dearest_pieces_came() -> None:
-    lines = [a_line(1, MUG, 1, 0), a_line(2, MUG, 1, 500)]
-    found = a_return(S.APPROVED, Returnable(lines, []).take([Wanted(None, MUG, 2)]))
-    assert found.receive({MUG: 1}, utcnow())
+    order = Returnable([a_line(1, MUG, 1, 700, discount=600), a_line(2, MUG, 1, 500)], [])
+    found = a_return(S.APPROVED, order.take([Wanted(None, MUG, 2)]))
+    assert found.receive({MUG: 1}, order, utcnow())
     assert (found.worth, [each["received"] for each in found.lines]) == (500, [0, 1])
 
 
@@ -130,12 +135,49 @@ def test_what_was_never_ordered_can_not_come_back() -> None:
 
 
 def test_only_what_came_is_paid_back_and_never_more_than_was_approved() -> None:
-    found = a_return(S.APPROVED, Returnable(ORDERED, []).take([*THREE_MUGS, Wanted(None, TRAY, 1)]))
-    assert found.receive({MUG: 100, uuid4(): 1}, utcnow())
+    order = Returnable(ORDERED, [])
+    found = a_return(S.APPROVED, order.take([*THREE_MUGS, Wanted(None, TRAY, 1)]))
+    assert found.receive({MUG: 100, uuid4(): 1}, order, utcnow())
     assert [line["received"] for line in found.lines] == [2, 0, 1]
     assert found.worth == 2 * 100 + 90
-    assert not found.receive({MUG: 3, TRAY: 1}, utcnow()), "heard twice, it counts once"
+    assert not found.receive({MUG: 3, TRAY: 1}, order, utcnow()), "heard twice, it counts once"
     assert found.worth == 290
+
+
+LINES = st.lists(
+    st.tuples(st.sampled_from([MUG, TRAY]), st.integers(1, 9), st.integers(0, 999), st.integers(0, 100)),
+    min_size=1,
+    max_size=4,
+)
+
+
+@given(lines=LINES, data=st.data())
+def test_however_an_order_comes_back_what_was_paid_goes_back(lines: list[Any], data: st.DataObject) -> None:
+    """In any number of returns, of which pieces may not come, and some of it lost: to the last penny."""
+    ordered = [
+        a_line(position, product_id, quantity, price, discount=price * quantity * percent // 100, tax=percent)
+        for position, (product_id, quantity, price, percent) in enumerate(lines, 1)
+    ]
+    lost: Counter[int] = Counter()
+    returns: list[Return] = []
+    refunded = 0
+    while not (order := Returnable(ordered, returns, lost=lost)).all_is_back():
+        left = [line for line in ordered if order.gone()[line.position] < line.quantity]
+        if not left:
+            break
+        line = data.draw(st.sampled_from(left))
+        pieces = data.draw(st.integers(1, line.quantity - order.gone()[line.position]))
+        if data.draw(st.booleans()):
+            worth = order.worth({line.position: pieces}, "GBP")
+            lost[line.position] += pieces
+        else:
+            found = a_return(S.APPROVED, order.take([Wanted(line.position, None, pieces)]))
+            assert found.receive({line.product_id: data.draw(st.integers(1, pieces))}, order, utcnow())
+            returns.append(found)
+            worth = found.worth or 0
+        assert worth >= 0
+        refunded += worth
+    assert refunded == sum(line_total(line) for line in ordered)
 
 
 def test_where_nothing_goes_back_it_is_done() -> None:

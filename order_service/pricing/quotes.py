@@ -1,0 +1,259 @@
+"""What a cart or an order costs: one function for both, from the wanted items and our copy of the catalogue.
+
+Amounts are integers in the currency's minor unit.
+"""
+
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from typing import Any, NamedTuple, Protocol
+from uuid import UUID
+
+from contracts.money import Money
+from order_service.catalogue.models import Product
+from service_kit.problems import Problem
+
+MAX_AMOUNT = 10**12
+NO_PRICE = "no-price"
+
+
+class ProductUnavailable(Problem, status=409, type="product-unavailable"):
+    """Some products can't be ordered; `lines` names each, and why."""
+
+
+class PriceChanged(Problem, status=409, type="price-changed"):
+    """The prices are not those that were expected: `total` is what the order comes to now, and `lines` names each line
+    whose unit price is another."""
+
+
+class OneCurrencyPerOrder(Problem, status=409, type="one-currency-per-order"):
+    """The lines have no currency in common: order them apart."""
+
+
+class OrderTooLarge(Problem, status=409, type="order-too-large"):
+    """The order comes to {total}; the most is {most}, in the currency's minor unit."""
+
+
+class Item(Protocol):
+    """What somebody wants to buy. `agreed_unit_price` replaces the catalogue's price."""
+
+    @property
+    def product_id(self) -> UUID: ...
+    @property
+    def quantity(self) -> int: ...
+    @property
+    def agreed_unit_price(self) -> Money | None: ...
+
+
+class OrderedItem(Item, Protocol):
+    """`expected_unit_price`: the price that the customer was shown."""
+
+    @property
+    def expected_unit_price(self) -> Money | None: ...
+
+
+class LineAmounts(Protocol):
+    """The amounts of a line, of a quote or as an order has stored them."""
+
+    @property
+    def quantity(self) -> int: ...
+    @property
+    def unit_price(self) -> int: ...
+    @property
+    def discount(self) -> int: ...
+    @property
+    def tax(self) -> int: ...
+
+
+def line_total(line: LineAmounts) -> int:
+    """What the customer pays for the line. `orders/reading.py` states the same in SQL."""
+    return line.unit_price * line.quantity - line.discount + line.tax
+
+
+@dataclass(slots=True)
+class QuoteLine:
+    """An item with its price. `list_price` is the catalogue's, which differs from `unit_price` where one was agreed.
+
+    `discount` and `tax` are of all pieces together.
+    """
+
+    product_id: UUID
+    sku: str
+    name: str
+    quantity: int
+    unit_price: int
+    agreed: bool = False
+    list_price: int | None = None
+    discount: int = 0
+    tax: int = 0
+
+    @property
+    def list_amount(self) -> int:
+        return self.unit_price * self.quantity
+
+    @property
+    def net(self) -> int:
+        return self.list_amount - self.discount
+
+    @property
+    def total(self) -> int:
+        return line_total(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Shipping:
+    """What the delivery costs."""
+
+    list_amount: int = 0
+    discount: int = 0
+    tax: int = 0
+
+    @property
+    def net(self) -> int:
+        return self.list_amount - self.discount
+
+    @property
+    def total(self) -> int:
+        return self.net + self.tax
+
+
+FREE_SHIPPING = Shipping()
+
+
+class Unpriced(NamedTuple):
+    """An item that can't be bought, by its position from 1. `reason`: the product's status, `unknown` or `no-price`."""
+
+    line: int
+    product_id: UUID
+    reason: str
+
+
+@dataclass(frozen=True)
+class Quote:
+    """Discounts and taxes are amounts of the lines and of the shipping, never of the whole, so that what was paid for
+    a part is always known. `unpriced` items are in no total."""
+
+    currency: str
+    lines: Sequence[QuoteLine]
+    unpriced: Sequence[Unpriced] = ()
+    shipping: Shipping = FREE_SHIPPING
+
+    @cached_property
+    def total(self) -> int:
+        return sum(map(line_total, self.lines)) + self.shipping.total
+
+    def agreed_prices(self) -> list[dict[str, Any]]:
+        """For the history: which lines were not priced by the catalogue."""
+        return [
+            {"line": position, "unit_price": line.unit_price, "list_price": line.list_price}
+            for position, line in enumerate(self.lines, 1)
+            if line.agreed
+        ]
+
+
+def quote(
+    items: Sequence[Item], products: Mapping[UUID, Product], now: datetime, *, currency: str | None, preferred: str
+) -> Quote:
+    """Prices of all items that have one.
+
+    `currency` None: one that all of them have a price in, `preferred` if possible. An agreed price counts as
+    given: its currency must be `currency`.
+    """
+    currency = currency or _common_currency(items, products, now, preferred)
+    lines: list[QuoteLine] = []
+    unpriced: list[Unpriced] = []
+    for position, item in enumerate(items, 1):
+        product = products.get(item.product_id)
+        if product is None or not product.orderable:
+            unpriced.append(Unpriced(position, item.product_id, product.status if product else "unknown"))
+            continue
+        list_price = product.unit_price(item.quantity, currency, now)
+        agreed = item.agreed_unit_price
+        unit_price = agreed.amount if agreed else list_price
+        if unit_price is None:
+            unpriced.append(Unpriced(position, product.id, NO_PRICE))
+            continue
+        line = QuoteLine(
+            product.id, product.sku, product.name, item.quantity, unit_price, agreed is not None, list_price
+        )
+        lines.append(line)
+    return Quote(currency, lines, unpriced)
+
+
+def quote_order(
+    items: Sequence[OrderedItem],
+    products: Mapping[UUID, Product],
+    now: datetime,
+    *,
+    asked: str | None,
+    preferred: str,
+    expected: Money | None = None,
+) -> Quote:
+    """The quote that an order is placed at: of all items, and as its customer expects it.
+
+    `asked` is the currency that was asked for, `expected` the total that the customer was shown.
+    Raises: ProductUnavailable, PriceChanged, OneCurrencyPerOrder, OrderTooLarge.
+    """
+    named = _named_currencies(items, asked, expected)
+    found = quote(items, products, now, currency=min(named, default=None), preferred=preferred)
+    if found.unpriced or len(named) > 1:
+        raise _not_orderable(found, items, products, now, named)
+    _check_expected(items, found, expected)
+    if found.total > MAX_AMOUNT:
+        raise OrderTooLarge(total=found.total, most=MAX_AMOUNT)
+    return found
+
+
+def _common_currency(items: Sequence[Item], products: Mapping[UUID, Product], now: datetime, preferred: str) -> str:
+    """A currency that every item with a price has one in; `preferred` where there is none."""
+    possible = []
+    for item in items:
+        product = products.get(item.product_id)
+        if product and product.orderable and (currencies := product.currencies(item.quantity, now)):
+            possible.append(currencies)
+    shared = set.intersection(*possible) if possible else set()
+    return preferred if preferred in shared else min(shared, default=preferred)
+
+
+def _named_currencies(items: Sequence[OrderedItem], asked: str | None, expected: Money | None) -> set[str]:
+    named = {asked} if asked else set()
+    if expected:
+        named.add(expected.currency)
+    for item in items:
+        for price in (item.agreed_unit_price, item.expected_unit_price):
+            if price:
+                named.add(price.currency)
+    return named
+
+
+def _not_orderable(
+    found: Quote, items: Sequence[Item], products: Mapping[UUID, Product], now: datetime, named: Set[str]
+) -> Problem:
+    """Why not. A product that we have not heard of may only be new: then it is worth trying again in a moment."""
+    unavailable = [each._asdict() for each in found.unpriced if each.reason != NO_PRICE]
+    if unavailable:
+        is_new = any(each["reason"] == "unknown" for each in unavailable)
+        return ProductUnavailable(lines=unavailable, retry_after=1 if is_new else None)
+    if len(named) > 1:
+        return OneCurrencyPerOrder()
+    if not named and all(products[item.product_id].currencies(item.quantity, now) for item in items):
+        return OneCurrencyPerOrder()
+    return ProductUnavailable(lines=[each._asdict() for each in found.unpriced])
+
+
+def _check_expected(items: Sequence[OrderedItem], found: Quote, expected: Money | None) -> None:
+    """Raises: PriceChanged."""
+    changed = [
+        {
+            "line": position,
+            "product_id": item.product_id,
+            "expected_unit_price": item.expected_unit_price,
+            "unit_price": {"amount": line.unit_price, "currency": found.currency},
+        }
+        for position, (item, line) in enumerate(zip(items, found.lines, strict=True), 1)
+        if item.expected_unit_price and item.expected_unit_price.amount != line.unit_price
+    ]
+    if changed or (expected and expected.amount != found.total):
+        total = {"amount": found.total, "currency": found.currency}
+        raise PriceChanged(lines=changed, expected_total=expected, total=total)
