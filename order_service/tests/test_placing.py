@@ -1,6 +1,7 @@
 """Placing orders over HTTP."""
 
 from asyncio import create_task, gather, sleep, timeout
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -10,8 +11,10 @@ import pytest
 from contracts.address import Address
 from contracts.events import inventory_deduction as requests
 from contracts.events import order_notification as steps
+from order_service.orders import placing
 from order_service.orders.endpoints import wait_of
 from order_service.orders.schemas import OrderOut, ShipTo
+from order_service.pricing.quotes import Quote, Shipping, quote_order
 from order_service.tests.conftest import SHIP_TO, Shop, scheduled
 from service_kit.clock import utcnow
 
@@ -24,6 +27,32 @@ async def test_what_was_ordered_and_where_it_goes_is_said(shop: Shop) -> None:
     assert placed.ship_to.model_dump(exclude_none=True) == address
     [line] = placed.lines
     assert (line.sku, line.name, line.quantity, line.unit_price) == ("MUG-1", "A mug", 2, 1000)
+
+
+async def test_each_line_keeps_its_discount_and_tax(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a quote that has some: the order comes to what the quote does, wherever it is read."""
+
+    def reduced(*args: Any, **kwargs: Any) -> Quote:
+        found = quote_order(*args, **kwargs)
+        lines = [replace(line, discount=100 * n, tax=n) for n, line in enumerate(found.lines, 1)]
+        return Quote(found.currency, lines, shipping=Shipping(list_amount=400, discount=100, tax=60))
+
+    monkeypatch.setattr(placing, "quote_order", reduced)
+    for first in (True, False):
+        products = [await shop.product(1000), await shop.product(250)]
+        if first:
+            lines = [{"product_id": str(product_id), "quantity": 2} for product_id in products]
+            placed = await shop.place(lines=lines)
+        else:
+            for product_id in products:
+                await shop.customer.put(f"/cart/items/{product_id}", json={"quantity": 2})
+            placed = await shop.place(from_cart=True)
+        order = placed.json()
+        assert [line["total"]["amount"] for line in order["lines"]] == [1901, 302]
+        assert order["total"]["amount"] == 1901 + 302 + 360
+        assert (await shop.customer.get(f"/orders/{order['id']}")).json() == order
+        stored = "SELECT array_agg(array[discount, tax] ORDER BY position) FROM order_lines WHERE order_id = $1"
+        assert await shop.execute(stored, UUID(order["id"])) == [[100, 1], [200, 2]]
 
 
 async def test_the_largest_order_fits_its_record_and_names_its_first_lines(shop: Shop) -> None:

@@ -80,3 +80,21 @@ class ScheduledPrice(Base, table=True):
 
     def for_event(self) -> events.ScheduledPrice:
         return events.ScheduledPrice.model_validate(self, from_attributes=True)
+
+
+class BasePrice(Base, table=True):
+    """A base price of a product, from `effective_from` until the next one of the same product.
+
+    Written by a trigger on `products` in the transaction that sets the price, so that no way of changing a price can
+    leave it out. Rows are only added, and stay when the draft is deleted: a price that was not recorded, such as the
+    lowest of the last 30 days, can't be found out later.
+    """
+
+    __tablename__ = "base_price_history"
+    __table_args__ = (Index("ix_base_price_history_product_id", "product_id", "effective_from"),)
+
+    id: UUID = Field(primary_key=True)
+    product_id: UUID
+    amount: int = Field(sa_type=BigInteger)
+    currency: str
+    effective_from: datetime

@@ -33,8 +33,8 @@ SCHEDULES = st.lists(
         st.integers(1, 9999),
         st.sampled_from(["GBP", "EUR"]),
         st.sampled_from([1, 1, 5, 10]),
-        st.integers(1, 20),
-        st.none() | st.integers(1, 10),
+        st.integers(0, 20),
+        st.none() | st.integers(0, 10),
     ),
     max_size=8,
     unique_by=lambda row: (row[1], row[2], row[3]),
@@ -46,7 +46,10 @@ SCHEDULES = st.lists(
 async def test_what_is_shown_is_what_the_snapshot_says(
     service: Served, schedule: list[tuple[Any, ...]], quantity: int, currency: str
 ) -> None:
-    """At every moment around every start and end, for every quantity and currency."""
+    """At every start and end, for every quantity and currency: one product, a list, its filters and its facets.
+
+    That a scheduled price starts with the product, and one that ended when it started, are among them.
+    """
     begin = datetime(2026, 1, 1, tzinfo=UTC)
     id = uuid7()
     prices = [ScheduledPrice(amount=BASE, currency="GBP", min_quantity=1, starts_at=begin)]
@@ -63,9 +66,15 @@ async def test_what_is_shown_is_what_the_snapshot_says(
             shown = await queries.show(door, id, Asked(at, quantity, currency))
         assert shown is not None
         assert _amount(shown.body) == unit_price(prices, quantity, currency, at)
+        expected = unit_price(prices, 1, currency, at)
         for sort in (Sort.CHEAPEST, Sort.NEWEST):
-            listed = await _listed(service, id, sort, currency, at)
-            assert listed == unit_price(prices, 1, currency, at)
+            assert await _listed(service, id, sort, currency, at) == expected
+        if expected is None:
+            assert await _facets(service, id, currency, at) == (1, [])
+        else:
+            just_it = {"min_price": expected, "max_price": expected}
+            assert await _facets(service, id, currency, at, **just_it) == (1, [(expected, expected)])
+            assert await _facets(service, id, currency, at, min_price=expected + 1) == (0, [])
 
 
 def _amount(body: str) -> int | None:
@@ -80,6 +89,16 @@ async def _listed(service: Served, id: UUID, sort: Sort, currency: str, at: date
         found = await search.page(tx, filters, sort, Position(), at)
     assert len(found.rows) <= 1
     return _amount(found.rows[0]["body"]) if found.rows else None
+
+
+async def _facets(
+    service: Served, id: UUID, currency: str, at: datetime, **limits: int
+) -> tuple[int, list[tuple[int, int]]]:
+    """How many products there are within the limits, and from what price to what."""
+    filters = Filters.model_validate({"sku": [str(id)], "currency": currency, **limits})
+    async with service.runtime.database.hot_tx() as tx:
+        found = await search.facets(tx, filters, at)
+    return found.count, [(each.min, each.max) for each in found.prices]
 
 
 async def _store(service: Served, id: UUID, prices: list[ScheduledPrice]) -> None:

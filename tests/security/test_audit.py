@@ -21,7 +21,7 @@ from tests.security.staff_edits import carry_out, staff_operations
 STAFF_OPERATIONS = staff_operations()
 NOT_AUDITED = {
     "user": {"accounts", "api_clients", "api_client_secrets", "roles"},  # user_service/audit: by name of the action
-    "product": {"availability"},
+    "product": {"availability", "base_price_history"},
     "inventory": {
         "products", "reservation_lines", "reservations", "stock", "stock_batches", "stock_receipt_lines",
     },

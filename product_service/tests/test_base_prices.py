@@ -1,0 +1,111 @@
+"""Every base price that a product has had is recorded, and stays so."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import psycopg2
+import pytest
+
+from product_service.tests.conftest import Json, MakeProduct
+from service_kit.clock import utcnow
+from service_kit.database import migrations
+from tests.harness.databases import drop_database, new_database
+from tests.harness.service import Caller, Served
+
+BEFORE = "0005"
+"""The last revision without the history."""
+
+
+async def history(service: Served, product: Json) -> list[tuple[int, str, datetime]]:
+    read = """
+    SELECT amount, currency, effective_from FROM base_price_history WHERE product_id = $1 ORDER BY effective_from
+    """
+    async with service.runtime.database.hot() as connection:
+        return [tuple(row) for row in await connection.fetch(read, UUID(product["id"]))]
+
+
+async def execute(service: Served, *statements: str) -> None:
+    """All of them in one transaction."""
+    async with service.runtime.database.hot_tx() as tx:
+        for statement in statements:
+            await tx.execute(statement)
+
+
+async def change(staff: Caller, product: Json, **fields: Any) -> int:
+    return (await staff.patch(f"/products/{product['id']}", json=fields)).status_code
+
+
+def gbp(amount: int) -> Json:
+    return {"amount": amount, "currency": "GBP"}
+
+
+async def test_each_change_of_a_base_price_is_recorded(
+    service: Served, staff: Caller, make_product: MakeProduct
+) -> None:
+    before = utcnow()
+    product, other = await make_product(price=gbp(1000)), await make_product(price=gbp(5))
+    for price in (gbp(900), gbp(900), {"amount": 900, "currency": "EUR"}, gbp(1000)):
+        assert await change(staff, product, price=price, name="A mug") == 200
+    found = await history(service, product)
+    assert [row[:2] for row in found] == [(1000, "GBP"), (900, "GBP"), (900, "EUR"), (1000, "GBP")]
+    times = [before, *(row[2] for row in found), utcnow()]
+    assert times == sorted(set(times))
+    assert [row[0] for row in await history(service, other)] == [5]
+
+
+async def test_what_changes_no_price_is_not_recorded(service: Served, staff: Caller, make_product: MakeProduct) -> None:
+    product = await make_product()
+    scheduled = await staff.post(f"/products/{product['id']}/prices", json=gbp(1))
+    assert scheduled.status_code == 201
+    assert await change(staff, product, name="Another name", status="archived") == 200
+    assert await change(staff, product, price=gbp(0)) == 422
+    taken = await staff.post("/products", json={"sku": product["sku"], "name": "A mug", "price": gbp(7)})
+    assert taken.status_code == 409
+    assert len(await history(service, product)) == 1
+    async with service.runtime.database.hot() as connection:
+        assert await connection.fetchval("SELECT count(*) FROM base_price_history") == 1
+
+
+async def test_a_change_that_is_taken_back_leaves_nothing(
+    service: Served, staff: Caller, make_product: MakeProduct
+) -> None:
+    product = await make_product()
+    with pytest.raises(asyncpg.CheckViolationError):
+        await execute(service, "UPDATE products SET price_amount = 1", "UPDATE products SET price_amount = 0")
+    assert len(await history(service, product)) == 1
+
+
+async def test_the_history_is_only_added_to(service: Served, staff: Caller, make_product: MakeProduct) -> None:
+    product = await make_product(status="draft")
+    assert (await staff.delete(f"/products/{product['id']}")).status_code == 204
+    for statement in (
+        "UPDATE base_price_history SET amount = 1",
+        "DELETE FROM base_price_history",
+        "TRUNCATE base_price_history",
+    ):
+        with pytest.raises(asyncpg.InsufficientPrivilegeError, match="only added to"):
+            await execute(service, statement)
+    assert len(await history(service, product)) == 1, "also of a draft that was deleted"
+
+
+def test_products_from_before_begin_with_the_price_they_have() -> None:
+    """And with the time since when they have had it at the latest."""
+    url = new_database()
+    migrations.upgrade("product_service", url, BEFORE)
+    with psycopg2.connect(url.replace("+psycopg2", "")) as connection, connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO products (id, sku, slug, name, attributes, price_amount, price_currency, status, version,"
+            " created_at, updated_at) VALUES (uuidv7(), 'S', 's', 'P', '{}', 700, 'EUR', 'active', 2,"
+            " '2026-01-01Z', '2026-02-01Z')"
+        )
+    migrations.upgrade("product_service", url)
+    with psycopg2.connect(url.replace("+psycopg2", "")) as connection, connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT amount, currency, effective_from = updated_at, product_id = products.id"
+            " FROM base_price_history, products"
+        )
+        assert cursor.fetchall() == [(700, "EUR", True, True)]
+    connection.close()
+    drop_database(url)
