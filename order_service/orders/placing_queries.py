@@ -59,19 +59,19 @@ WITH {counted}{cart}key AS (
     INSERT INTO orders (id, number, user_id, status, fulfilment_status, currency, total, captured, refunded, pay_by,
                         ship_to, created_at, status_since, version, client_address, owes_alone)
     SELECT $7, $8, $9, 'pending', 'unfulfilled', $10, $11::bigint, 0, 0, $12::timestamptz, $13::jsonb,
-           $14::timestamptz, $14::timestamptz, $15::bigint, $25::text, $26::bool
+           $14::timestamptz, $14::timestamptz, $15::bigint, $27::text, $28::bool
     FROM key
 ), lines AS (
     INSERT INTO order_lines (order_id, position, product_id, sku, name, quantity, unit_price, discount, tax)
     SELECT $7, l.position, l.product_id, l.sku, l.name, l.quantity, l.unit_price, l.discount, l.tax
-    FROM key, unnest($16::uuid[], $17::text[], $18::text[], $19::int[], $20::bigint[], $27::bigint[], $28::bigint[])
+    FROM key, unnest($16::uuid[], $17::text[], $18::text[], $19::int[], $20::bigint[], $21::bigint[], $22::bigint[])
         WITH ORDINALITY AS l(product_id, sku, name, quantity, unit_price, discount, tax, position)
 ), history AS (
     INSERT INTO order_history (order_id, version, at, trigger, to_status, actor, actor_id, details)
-    SELECT $7, $15::bigint, $14::timestamptz, 'placed', 'pending', $21, $22::uuid, $23::jsonb FROM key
+    SELECT $7, $15::bigint, $14::timestamptz, 'placed', 'pending', $23, $24::uuid, $25::jsonb FROM key
 ), token AS (
     INSERT INTO payment_tokens (order_id, token, created_at)
-    SELECT $7, $24::text, $14::timestamptz FROM key WHERE $24::text IS NOT NULL
+    SELECT $7, $26::text, $14::timestamptz FROM key WHERE $26::text IS NOT NULL
 ), said AS (
     INSERT INTO outbox ({columns}) SELECT said.* FROM key, {events} AS said
 ){emptied}
@@ -247,15 +247,9 @@ async def place(
             *(new.actor_id, key.operation, key.value, key.body_hash, body, location),
             *(new.id, new.number, new.user_id, new.currency, new.total, new.pay_by),
             *(new.ship_to.model_dump_json(), new.created_at, new.version),
-            [line.product_id for line in lines],
-            [line.sku for line in lines],
-            [line.name for line in lines],
-            [line.quantity for line in lines],
-            [line.unit_price for line in lines],
+            *_line_columns(lines),
             *(new.actor, new.actor_id, json.dumps(new.details) if new.details else None, new.payment_token),
             *(new.client_address, new.owes_alone),
-            [line.discount for line in lines],
-            [line.tax for line in lines],
             *of_cart,
             *outbox.columns(events),
             *(_limit_values(limits, lines) if limits else ()),
@@ -266,6 +260,18 @@ async def place(
         raise
     connection.added_events = bool(is_new)
     return Outcome(bool(is_new), over)
+
+
+def _line_columns(lines: Sequence[QuoteLine]) -> list[list[Any]]:
+    return [
+        [line.product_id for line in lines],
+        [line.sku for line in lines],
+        [line.name for line in lines],
+        [line.quantity for line in lines],
+        [line.unit_price for line in lines],
+        [line.discount for line in lines],
+        [line.tax for line in lines],
+    ]
 
 
 def _limit_values(limits: UnpaidLimits, lines: Sequence[QuoteLine]) -> tuple[Any, ...]:

@@ -72,9 +72,8 @@ async def test_what_is_shown_is_what_the_snapshot_says(
         if expected is None:
             assert await _facets(service, id, currency, at) == (1, [])
         else:
-            just_it = {"min_price": expected, "max_price": expected}
-            assert await _facets(service, id, currency, at, **just_it) == (1, [(expected, expected)])
-            assert await _facets(service, id, currency, at, min_price=expected + 1) == (0, [])
+            assert await _facets(service, id, currency, at, expected, expected) == (1, [(expected, expected)])
+            assert await _facets(service, id, currency, at, expected + 1) == (0, [])
 
 
 def _amount(body: str) -> int | None:
@@ -92,10 +91,10 @@ async def _listed(service: Served, id: UUID, sort: Sort, currency: str, at: date
 
 
 async def _facets(
-    service: Served, id: UUID, currency: str, at: datetime, **limits: int
+    service: Served, id: UUID, currency: str, at: datetime, least: int | None = None, most: int | None = None
 ) -> tuple[int, list[tuple[int, int]]]:
     """How many products there are within the limits, and from what price to what."""
-    filters = Filters.model_validate({"sku": [str(id)], "currency": currency, **limits})
+    filters = Filters(sku=[str(id)], currency=currency, min_price=least, max_price=most)
     async with service.runtime.database.hot_tx() as tx:
         found = await search.facets(tx, filters, at)
     return found.count, [(each.min, each.max) for each in found.prices]
