@@ -29,7 +29,7 @@ from tests.harness.service import Caller, Served, keep_test_keys, serve
 SHIP_TO = {"name": "Ada King", "line1": "12 St James's Square", "city": "London", "country": "GB"}
 ROWS = {
     "orders": "status, fulfilment_status, currency, total, captured, refunded, ship_to, pay_by - created_at, version",
-    "order_lines": "position, product_id, sku, name, quantity, unit_price",
+    "order_lines": "position, product_id, sku, name, quantity, unit_price, discount, tax",
     "order_history": "version, trigger, from_status, to_status, actor, reason, details",
     "idempotency_keys": "operation, key, status, length(body), length(location)",
     "outbox": "topic, type, source, headers::text, length(value)",
