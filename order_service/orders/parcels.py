@@ -12,8 +12,7 @@ from order_service.pricing.shares import price_per_piece
 class Line(shares.Line, Protocol):
     """A line of the order."""
 
-    @property
-    def product_id(self) -> UUID: ...
+    product_id: UUID
 
 
 def dearest_first(lines: Iterable[Line]) -> list[Line]:

@@ -56,14 +56,10 @@ class OrderedItem(Item, Protocol):
 class LineAmounts(Protocol):
     """The amounts of a line, of a quote or as an order has stored them."""
 
-    @property
-    def quantity(self) -> int: ...
-    @property
-    def unit_price(self) -> int: ...
-    @property
-    def discount(self) -> int: ...
-    @property
-    def tax(self) -> int: ...
+    quantity: int
+    unit_price: int
+    discount: int
+    tax: int
 
 
 def line_total(line: LineAmounts) -> int:

@@ -11,8 +11,7 @@ from service_kit.iso_codes import smallest_charge
 class Line(LineAmounts, Protocol):
     """A line of an order, by its position from 1."""
 
-    @property
-    def position(self) -> int: ...
+    position: int
 
 
 def half_up(numerator: int, denominator: int) -> int:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from order_service.orders.parcels import pieces_of
 from order_service.pricing.quotes import line_total
 from order_service.returns.models import (
     COMES_AFTER,
@@ -89,6 +90,13 @@ def test_only_what_has_arrived_can_come_back_and_what_was_lost_never_does() -> N
     for wanted in (Wanted(None, MUG, 4), Wanted(2, None, 1)):
         with pytest.raises(MoreThanReturnable):
             order.take([wanted])
+
+
+def test_pieces_that_name_no_line_are_taken_from_a_line_that_was_not_refunded() -> None:
+    lines = [a_line(1, MUG, 1, 500), a_line(2, MUG, 1, 900, discount=600)]
+    parcel = [{"product_id": str(MUG), "quantity": 1}]
+    assert pieces_of(lines, [parcel]) == {1: 1}
+    assert pieces_of(lines, [parcel], {1: 1}) == {2: 1}
 
 
 def test_a_decision_is_made_once() -> None:
