@@ -96,7 +96,7 @@ def test_pieces_that_name_no_line_are_taken_from_a_line_that_was_not_refunded() 
     lines = [a_line(1, MUG, 1, 500), a_line(2, MUG, 1, 900, discount=600)]
     parcel = [{"product_id": str(MUG), "quantity": 1}]
     assert pieces_of(lines, [parcel]) == {1: 1}
-    assert pieces_of(lines, [parcel], {1: 1}) == {2: 1}
+    assert +pieces_of(lines, [parcel], {1: 1}) == {2: 1}
 
 
 def test_a_decision_is_made_once() -> None:
