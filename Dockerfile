@@ -1,5 +1,6 @@
 # One file for every image: --build-arg SERVICE=order makes the order service's, which holds that service, the kit and
-# the contracts; --target sandbox and --target setup make the two that only a development machine needs.
+# the contracts. --target setup makes the image that prepares Kafka and PostgreSQL (docs/deployment.md); --target sandbox and
+# --target tools make the two that only a development machine needs.
 ARG PYTHON=3.11-slim-bookworm
 
 FROM python:${PYTHON} AS base
@@ -21,18 +22,26 @@ RUN uv sync --locked --no-dev --extra "${SERVICE:?say which: --build-arg SERVICE
 FROM builder AS sandbox-dependencies
 RUN uv sync --locked --no-dev --extra sandbox
 
-FROM builder AS setup-dependencies
+FROM builder AS tools-dependencies
 RUN uv sync --locked --no-dev --extra local
 
 FROM base AS setup
-COPY --from=setup-dependencies /opt/venv /opt/venv
+COPY --from=builder /opt/venv /opt/venv
+COPY contracts contracts
+COPY service_kit service_kit
+USER mart
+ENTRYPOINT ["python", "-m", "service_kit"]
+
+FROM base AS tools
+COPY --from=tools-dependencies /opt/venv /opt/venv
 COPY .env.example pyproject.toml ./
 COPY contracts contracts
 COPY service_kit service_kit
 COPY local_stack local_stack
+COPY tools tools
 RUN install -d -o mart -g mart /secrets
 USER mart
-ENTRYPOINT ["python", "-m", "local_stack"]
+ENTRYPOINT ["python", "-m", "tools"]
 
 FROM base AS sandbox
 COPY --from=sandbox-dependencies /opt/venv /opt/venv
@@ -51,7 +60,7 @@ COPY ${SERVICE}_service ${SERVICE}_service
 # The service may not write here: without this, every start would compile its code again.
 RUN python -m compileall -q contracts service_kit ${SERVICE}_service
 USER mart
-ENV LISTEN_HOST=0.0.0.0 SERVICE_PACKAGE=${SERVICE}_service
+ENV LISTEN_HOST=0.0.0.0 PORT=8000 OPERATIONS_PORT=9000 SERVICE_PACKAGE=${SERVICE}_service
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=5s --timeout=10s --start-period=120s --retries=6 \
     CMD ["python", "-m", "service_kit.probe"]

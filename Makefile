@@ -2,7 +2,8 @@
 
 PYTHON ?= python3
 UV_VERSION := 0.13.9
-RUN := .venv/bin/python -m local_stack
+STACK := .venv/bin/python -m local_stack
+TOOLS := .venv/bin/python -m tools
 # More arguments for pytest, for instance TEST_ARGS="-k orders -x".
 TEST_ARGS ?=
 # For `make bench`: one case alone, such as place_order.
@@ -38,36 +39,36 @@ setup: .venv/locked  ## Make .venv with the locked dependencies
 	@touch $@
 
 up: setup  ## Start everything, and print where it is and who may sign in
-	@$(RUN) up
+	@$(TOOLS) up
 
 down: setup  ## Stop everything; the data stays
-	@$(RUN) down
+	@$(STACK) down
 
 status: setup  ## Each part: up, ready, consumer lag, what stands in the outbox
-	@$(RUN) status
+	@$(STACK) status
 
 logs: setup  ## Follow the logs (SERVICE=order for one)
-	@$(RUN) logs $(SERVICE)
+	@$(STACK) logs $(SERVICE)
 
 restart: setup  ## Restart one part (SERVICE=order); the others go on
 	@test -n "$(SERVICE)" || { echo "Say which: make restart SERVICE=order" >&2; exit 1; }
-	@$(RUN) restart $(SERVICE)
+	@$(STACK) restart $(SERVICE)
 
 replay: setup  ## Replay a real shop's month and reconcile it (FILE=path.csv.gz STOCK=0.8)
-	@$(RUN) replay --stock "$(STOCK)" $(if $(FILE),"$(FILE)")
+	@$(TOOLS) replay --stock "$(STOCK)" $(if $(FILE),"$(FILE)")
 
 trail: setup  ## One order's way through all services (ORDER=100001)
 	@test -n "$(ORDER)" || { echo "Say which: make trail ORDER=100001" >&2; exit 1; }
-	@$(RUN) trail $(ORDER)
+	@$(TOOLS) trail $(ORDER)
 
 reset: setup  ## Stop everything and delete its data; .env stays
-	@$(RUN) reset
+	@$(STACK) reset
 
 test: setup  ## Run all tests, beside a running shop too (TEST_ARGS="-k orders")
-	@$(RUN) test -n auto --dist loadgroup -m "not long" $(TEST_ARGS)
+	@$(TOOLS) test -n auto --dist loadgroup -m "not long" $(TEST_ARGS)
 
 test-long: setup  ## Run all tests, and the long ones
-	@$(RUN) test -n auto --dist loadgroup $(TEST_ARGS)
+	@$(TOOLS) test -n auto --dist loadgroup $(TEST_ARGS)
 
 bench: setup  ## Measure the hot paths, each beside its limit or its rival (BENCH=place_order for one)
 	@.venv/bin/python -m benchmarks $(BENCH)
@@ -79,12 +80,12 @@ chaos-full: setup  ## Every scenario of faults and all long tests, for hours; do
 	@.venv/bin/python -m tests.chaos.full --lanes $(LANES) $(SCENARIO)
 
 check: setup  ## Format, lint, types, layers, migrations, lengths, lock, a short benchmark, then all tests
-	@$(RUN) check >&2
+	@$(TOOLS) check >&2
 	@.venv/bin/python -m benchmarks check >&2
 	@$(MAKE) test
 
 audit: setup  ## Known vulnerabilities of the dependencies, secrets in the tree, a bill of materials (.local/audit)
-	@$(RUN) audit
+	@$(TOOLS) audit
 
 kafka-lock: setup  ## Renew the lock of Kafka's jars (needs Maven; VERSION=4.1.1)
-	@$(RUN) kafka-lock $(VERSION)
+	@$(STACK) kafka-lock $(VERSION)

@@ -19,8 +19,9 @@ import psutil
 from sqlalchemy import make_url
 
 from benchmarks.stage import connected
-from local_stack.postgres import administration, binaries
+from local_stack.postgres import binaries
 from local_stack.shop import Shop
+from service_kit.database.administration import administration
 from service_kit.database.doors import BY_INDEX
 
 SERVICES = ("user", "product", "inventory", "order", "notification")

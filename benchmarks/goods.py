@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID, uuid5
 
 from benchmarks.stage import connected
-from local_stack.replay import sales
+from tools.replay import sales
 
 _NAMESPACE = UUID("7d3f4c52-0d0a-4b52-9a63-3f0a3c9d8f10")
 ADDRESS = {"name": "Ada King", "line1": "12 St James's Square", "city": "London", "country": "GB"}

@@ -21,12 +21,13 @@ from sqlalchemy import make_url
 
 from local_stack import ports
 from local_stack.environment import ROOT, generated
-from local_stack.postgres import administration
+from local_stack.kafka import run
 from local_stack.process import kill_tree, tail
 from local_stack.shop import Shop
-from local_stack.topics import create_topics
 from order_service.settings import Settings
 from service_kit.database import migrations
+from service_kit.database.administration import administration
+from service_kit.messaging.administration import create_topics
 from tests.harness import tokens
 
 DIRECTORY = ROOT / ".local" / "bench"
@@ -118,7 +119,7 @@ class Stage:
     def topics(self) -> str:
         """A prefix with topics of its own."""
         prefix = f"bench-{secrets.token_hex(4)}-"
-        create_topics(self.shop.kafka, prefix)
+        run(create_topics(self.shop.kafka, prefix))
         return prefix
 
     # --- services ---

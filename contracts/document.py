@@ -56,7 +56,7 @@ def _topics() -> str:
             "A consumer refuses an event whose `ce_source` is none of the writers (`/order_service` for order): it",
             "becomes a dead letter. `payment_status` is also open to outside payment systems, each named by",
             "`TRUSTED_PAYMENT_SOURCES`. The broker's access control list is made from this table",
-            "(`python -m local_stack kafka-acls`).",
+            "(`python -m service_kit acls`).",
             "",
             f"What could not be handled goes to `<topic>.dlq` (1 partition, {_kept(TOPICS[0].dlq)}).",
             "",

@@ -12,9 +12,6 @@ ROOT = Path(__file__).resolve().parent.parent
 EXAMPLE = ROOT / ".env.example"
 
 _ASSIGNMENT = re.compile(r"^([A-Z][A-Z0-9_]*)=(.*)$")
-# What demo data is made with.
-ACCOUNT_PASSWORDS = ("user_first_admin_password", "demo_staff_password", "demo_customer_password")
-
 # In the comment above a block of settings: those of the block that are empty get a random value.
 _GENERATED = "(generated)"
 
@@ -51,12 +48,6 @@ def generated(example: Path = EXAMPLE) -> set[str]:
 
 def read(file: Path) -> dict[str, str]:
     return {name: value for name, value in dotenv_values(file).items() if value}
-
-
-def with_secrets(directory: Path) -> dict[str, str]:
-    """The example's settings with those secrets that `preparation.make_secrets` left in `directory`."""
-    files = {name: directory / name.lower() for name in generated()}
-    return read(EXAMPLE) | {name: file.read_text() for name, file in files.items() if file.exists()}
 
 
 class _Block:

@@ -82,7 +82,7 @@ class Layout:
 
     @property
     def kafka_connection(self) -> "KafkaConnection":
-        from local_stack.access import kafka_connection
+        from local_stack.connections import kafka_connection
 
         return kafka_connection(self.settings, self.bootstrap_servers)
 
@@ -95,7 +95,7 @@ class Layout:
         url = self.owner_url(service)
         if self.settings.get("DATABASE_TLS", "prefer") == "prefer":
             return url
-        from local_stack.access import database_tls
+        from local_stack.connections import database_tls
 
         return database_tls(self.settings).in_url(url)
 

@@ -10,17 +10,17 @@ import shutil
 import signal
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import psycopg2
 import psycopg2.extensions
-from psycopg2 import sql
 
 from local_stack.addresses import postgres_url, serving_role
 from local_stack.directories import let_read, let_through, make_private, socket_directory
 from local_stack.errors import StackError
 from local_stack.process import ChildProcess
+from service_kit.database.administration import create_database
 
 SUPERUSER = "postgres"
 # PostgreSQL refuses to run as root; the wheel's own way is an account of this name, so we use the same.
@@ -36,9 +36,6 @@ SETTINGS: Mapping[str, str] = {
     "log_line_prefix": "%m [%p] %d ",
     "idle_in_transaction_session_timeout": "5min",
 }
-
-# The advisory lock of whoever makes a service's database.
-MAKING_A_DATABASE = 7_365_001
 
 # For throwaway servers only: a crash of the machine may cost data, a kill of the process does not (which is why
 # synchronous_commit stays on: without it, commits wait in the process's memory).
@@ -179,12 +176,11 @@ class EmbeddedPostgres:
         return True
 
     def create_service_database(self, service: str, password: str, serving_password: str | None = None) -> str:
-        """The database and the roles of one service; returns the owner's URL. See `create_service_database` below."""
-        return create_service_database(self.superuser_url, service, password, serving_password)
-
-    def drop_database(self, name: str) -> None:
-        with administration(self.superuser_url) as cursor:
-            cursor.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+        """The database and the roles of one service, named after it; returns the owner's URL."""
+        owner = self.url(service, password, service)
+        serving = serving_password and self.url(serving_role(service), serving_password, service)
+        create_database(self.superuser_url, owner, serving)
+        return owner
 
     def _connect(self, database: str) -> psycopg2.extensions.connection:
         return psycopg2.connect(
@@ -195,52 +191,6 @@ class EmbeddedPostgres:
             dbname=database,
             connect_timeout=5,
         )
-
-
-def create_service_database(
-    superuser_url: str, service: str, password: str, serving_password: str | None = None
-) -> str:
-    """A database and a role that owns it, both named `service`; made, or brought to this password. Returns the URL.
-
-    With `serving_password` there is another role, `serving_role(service)`, which may connect; the migrations give it
-    the tables' rows. CONNECT is taken from PUBLIC, so that the role of one service can open no other service's
-    database. Those that call it at the same time wait for each other: PostgreSQL refuses two changes of one database's
-    rights at once."""
-    name = sql.Identifier(service)
-    with administration(superuser_url) as cursor:
-        cursor.execute("SELECT pg_advisory_lock(%s)", (MAKING_A_DATABASE,))  # until the connection closes
-        _ensure_role(cursor, service, password)
-        cursor.execute(sql.SQL("GRANT {} TO CURRENT_USER").format(name))  # a managed server's admin is no superuser
-        cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", (service,))
-        if not cursor.fetchone():
-            cursor.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(name, name))
-        cursor.execute(sql.SQL("REVOKE CONNECT, TEMPORARY ON DATABASE {} FROM PUBLIC").format(name))
-        if serving_password is not None:
-            serving = serving_role(service)
-            _ensure_role(cursor, serving, serving_password)
-            cursor.execute(sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(name, sql.Identifier(serving)))
-        cursor.execute("REVOKE CONNECT ON DATABASE postgres FROM PUBLIC")
-        cursor.execute("REVOKE CONNECT ON DATABASE template1 FROM PUBLIC")
-    server = psycopg2.extensions.parse_dsn(superuser_url)
-    return postgres_url(service, password, f"{server['host']}:{server.get('port', '5432')}", service)
-
-
-def _ensure_role(cursor: psycopg2.extensions.cursor, role: str, password: str) -> None:
-    cursor.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (role,))
-    verb = sql.SQL("ALTER ROLE" if cursor.fetchone() else "CREATE ROLE")
-    cursor.execute(sql.SQL("{} {} LOGIN PASSWORD {}").format(verb, sql.Identifier(role), sql.Literal(password)))
-
-
-@contextlib.contextmanager
-def administration(superuser_url: str) -> Iterator[psycopg2.extensions.cursor]:
-    """A cursor in autocommit: databases can't be made inside a transaction."""
-    connection = psycopg2.connect(superuser_url, connect_timeout=10)
-    try:
-        connection.autocommit = True
-        with connection.cursor() as cursor:
-            yield cursor
-    finally:
-        connection.close()
 
 
 @functools.cache

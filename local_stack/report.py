@@ -1,6 +1,5 @@
-"""What people see of a shop: its addresses, its accounts, its state."""
+"""What people see of a shop: its addresses and its state."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import psycopg2
@@ -11,9 +10,6 @@ from sqlalchemy import make_url
 from local_stack.lag import consumer_lag
 from local_stack.parts import SERVICES
 from local_stack.shop import Shop
-
-# Role → the prefix of its settings …_EMAIL and …_PASSWORD.
-ACCOUNTS = {"Admin": "USER_FIRST_ADMIN", "SubAdmin": "DEMO_STAFF", "User": "DEMO_CUSTOMER"}
 
 
 @dataclass(frozen=True)
@@ -37,13 +33,6 @@ def addresses(shop: Shop) -> Table:
     for service in SERVICES:
         database = make_url(shop.database_url(service.name))
         table.add_row(f"{service.title}'s database", f"{database.host}:{database.port}/{database.database}")
-    return table
-
-
-def accounts(settings: Mapping[str, str]) -> Table:
-    table = Table("Role", "E-mail", "Password", title="Accounts")
-    for role, prefix in ACCOUNTS.items():
-        table.add_row(role, settings[f"{prefix}_EMAIL"], settings[f"{prefix}_PASSWORD"])
     return table
 
 

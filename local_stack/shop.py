@@ -14,13 +14,14 @@ from aiokafka.errors import KafkaError
 from local_stack import ports
 from local_stack.environment import ROOT
 from local_stack.errors import StackError
+from local_stack.kafka import run
 from local_stack.layout import Layout
 from local_stack.parts import KAFKA, PARTS, POSTGRES, SERVICES, Part, part
-from local_stack.postgres import administration
 from local_stack.process import kill_tree, tail
 from local_stack.supervision import State, Supervisor
-from local_stack.topics import create_topics
 from service_kit.database import migrations
+from service_kit.database.administration import administration
+from service_kit.messaging.administration import BrokerRefused, create_topics
 from service_kit.messaging.connection import KafkaConnection
 
 Progress = Callable[[str], None]
@@ -143,7 +144,9 @@ class Shop:
             self.supervisor.start_part(KAFKA)
             self._wait_ready([KAFKA])
         try:
-            create_topics(self.kafka, self.layout.topic_prefix)
+            run(create_topics(self.kafka, self.layout.topic_prefix))
+        except BrokerRefused as error:
+            raise StackError(str(error)) from error
         except KafkaError as error:
             raise StackError(
                 f"Kafka at {self.bootstrap_servers} does not answer ({error}): start it, or empty "

@@ -1,36 +1,67 @@
-"""`python -m service_kit <command> <service>`: serve, migrate, prune-audit-log, make-migration, check-migrations."""
+"""`python -m service_kit <command>`: runs a service, migrates its database, or prepares the servers of a deployment."""
 
 import argparse
 import gc
 import importlib
 import sys
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from pydantic import ValidationError
 
-from service_kit.settings import MigrationSettings, ServiceSettings
+from service_kit.settings import BrokerSettings, DatabaseCreationSettings, MigrationSettings, ServiceSettings
 
-COMMANDS = ("serve", "migrate", "prune-audit-log", "make-migration", "check-migrations")
+COMMANDS = {
+    "serve": "run a service: API, consumers and jobs",
+    "migrate": "bring a service's database to the newest revision",
+    "prune-audit-log": "delete entries of a service's audit log that are older than AUDIT_KEPT",
+    "make-migration": "write a revision from the difference between models and database",
+    "check-migrations": "fail where the models differ from the migrations",
+    "topics": "create the topics on Kafka, and correct their configuration",
+    "acls": "print what each service may do on Kafka, as arguments of kafka-acls.sh",
+    "database": "create the databases of services, and their roles, on PostgreSQL",
+}
 
 
 def main() -> None:
     arguments = _arguments()
     if arguments.command == "serve":
         _serve(arguments.service, _settings(arguments.service))
+    elif arguments.command in ("topics", "acls", "database"):
+        _prepare_servers(arguments)
     else:
-        _work_on_the_database(arguments)
+        _migrate(arguments)
 
 
-def _work_on_the_database(arguments: argparse.Namespace) -> None:
+def _prepare_servers(arguments: argparse.Namespace) -> None:
+    from service_kit import deployment
+    from service_kit.messaging.administration import BrokerRefused
+
+    try:
+        if arguments.command == "topics":
+            print(deployment.create_topics(_or_exit("topics", BrokerSettings)))
+        elif arguments.command == "database":
+            for service in arguments.services:
+                settings = _or_exit(service, partial(DatabaseCreationSettings.of, service))
+                print(deployment.create_service_database(service, settings))
+        elif arguments.apply:
+            print(deployment.create_acls(_or_exit("acls", BrokerSettings)))
+        else:
+            print(deployment.acl_arguments())
+    except (BrokerRefused, deployment.ServerUnreachable) as error:
+        sys.exit(str(error))
+
+
+def _migrate(arguments: argparse.Namespace) -> None:
     """Imports what serving does without."""
     from service_kit.database import migrations
     from service_kit.database.adoption import TooOld
     from service_kit.database.tls import Tls
 
     settings = _or_exit(arguments.service, lambda: MigrationSettings.of(arguments.service))
-    url = (settings.database_owner_url or settings.database_url).get_secret_value()
+    url = settings.owner_url.get_secret_value()
     tls = Tls.of(settings)
     try:
         if arguments.command == "migrate":
@@ -67,10 +98,18 @@ def _serving_role(settings: MigrationSettings) -> str | None:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m service_kit")
-    parser.add_argument("command", choices=COMMANDS)
-    parser.add_argument("service", help="the package, such as order_service")
-    parser.add_argument("-m", "--message", default="change", help="what a new migration does")
-    parser.add_argument("--kit", action="store_true", help="make a migration of the tables that every service has")
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name, help in COMMANDS.items():
+        command = commands.add_parser(name, help=help, description=help)
+        if name == "database":
+            command.add_argument("services", nargs="+", metavar="service", help="the package, such as order_service")
+        elif name == "acls":
+            command.add_argument("--apply", action="store_true", help="add the entries on Kafka instead")
+        elif name != "topics":
+            command.add_argument("service", help="the package, such as order_service")
+        if name == "make-migration":
+            command.add_argument("-m", "--message", default="change", help="what the new migration does")
+            command.add_argument("--kit", action="store_true", help="of the tables that every service has")
     return parser.parse_args()
 
 

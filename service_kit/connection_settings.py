@@ -24,6 +24,7 @@ class KafkaSettings(BaseModel, frozen=True, hide_input_in_errors=True):
     kafka_sasl_mechanism: SaslMechanism = "SCRAM-SHA-512"
     kafka_sasl_username: str = ""
     kafka_sasl_password: SecretStr = SecretStr("")
+    kafka_allow_plaintext: bool = Field(default=False, description="also in production, without TLS")
 
     @model_validator(mode="after")
     def _kafka_settings_agree(self) -> "KafkaSettings":
@@ -42,6 +43,16 @@ class KafkaSettings(BaseModel, frozen=True, hide_input_in_errors=True):
     @property
     def kafka_uses_tls(self) -> bool:
         return self.kafka_security_protocol.endswith("SSL")
+
+    def kafka_faults(self) -> list[str]:
+        """What production refuses, as `SETTING: what to do`."""
+        if self.kafka_uses_tls or self.kafka_allow_plaintext:
+            return []
+        fault = (
+            f"KAFKA_SECURITY_PROTOCOL: {self.kafka_security_protocol} is not encrypted; set it to SASL_SSL or SSL, "
+            "or KAFKA_ALLOW_PLAINTEXT=true where nobody else can reach the broker"
+        )
+        return [fault]
 
 
 class DatabaseSettings(BaseModel):
@@ -68,6 +79,11 @@ class DatabaseSettings(BaseModel):
             if any(name.startswith("ssl") for name in parse_qs(urlsplit(url.get_secret_value()).query)):
                 raise ValueError("DATABASE_URL: take sslmode and the like out of it, and set DATABASE_TLS instead")
         return self
+
+    @property
+    def owner_url(self) -> SecretStr:
+        """Of the role that owns the tables."""
+        return self.database_owner_url or self.database_url
 
     @property
     def database_is_exposed(self) -> bool:

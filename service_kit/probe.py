@@ -4,13 +4,11 @@ import http.client
 import os
 import sys
 
-DEFAULT_PORTS = {"user": 8081, "order": 8002, "product": 8003, "inventory": 8004, "notification": 8006}
-
 
 def main() -> int:
-    """0 when the service that runs in this container is ready."""
+    """0 when the service that runs in this container is ready. The image sets SERVICE_PACKAGE and PORT."""
     name = os.environ["SERVICE_PACKAGE"].removesuffix("_service")
-    port = os.environ.get(f"{name.upper()}_PORT") or os.environ.get("PORT") or DEFAULT_PORTS[name]
+    port = os.environ.get(f"{name.upper()}_PORT") or os.environ["PORT"]
     connection = http.client.HTTPConnection("127.0.0.1", int(port), timeout=2)
     try:
         connection.request("GET", "/health/ready")

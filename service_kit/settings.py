@@ -7,9 +7,10 @@ from functools import cached_property
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
+from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
-from pydantic import Field, ModelWrapValidatorHandler, field_validator, model_validator
+from pydantic import Field, ModelWrapValidatorHandler, SecretStr, field_validator, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
@@ -63,7 +64,6 @@ class ServiceSettings(KafkaSettings, DatabaseSettings, _FromEnvironment):
 
     statement_timeout_seconds: float = Field(default=30, gt=0, le=30, description="a longer statement is called off")
 
-    kafka_allow_plaintext: bool = Field(default=False, description="also in production, without TLS")
     trusted_payment_sources: str = Field(
         default="", description="`ce_source`s of outside payment systems, comma-separated, trusted on payment_status"
     )
@@ -191,13 +191,7 @@ class ServiceSettings(KafkaSettings, DatabaseSettings, _FromEnvironment):
 
     def plaintext_faults(self) -> list[str]:
         """What would be sent in plain text although no setting says that it may."""
-        faults = []
-        if not (self.kafka_uses_tls or self.kafka_allow_plaintext):
-            faults.append(
-                f"KAFKA_SECURITY_PROTOCOL: {self.kafka_security_protocol} is not encrypted; set it to SASL_SSL or SSL, "
-                "or KAFKA_ALLOW_PLAINTEXT=true where nobody else can reach the broker"
-            )
-        return [*faults, *self.database_faults()]
+        return [*self.kafka_faults(), *self.database_faults()]
 
     @model_validator(mode="after")
     def _draining_leaves_time_to_stop(self) -> "ServiceSettings":
@@ -236,6 +230,18 @@ def refused_names(settings: type[ServiceSettings]) -> list[strictness.Fault]:
     )
 
 
+class BrokerSettings(KafkaSettings, _FromEnvironment):
+    """What creating topics and access control lists needs: KAFKA_SASL_USERNAME is one who may do that."""
+
+    environment: Literal["development", "production"] = "production"
+
+    @model_validator(mode="after")
+    def _production_encrypts(self) -> "BrokerSettings":
+        if self.environment == "production" and (faults := self.kafka_faults()):
+            raise ValueError("\n".join(faults))
+        return self
+
+
 class MigrationSettings(DatabaseSettings, _FromEnvironment):
     """All that migrating needs: who migrates is given no other secret of the service."""
 
@@ -248,11 +254,26 @@ class MigrationSettings(DatabaseSettings, _FromEnvironment):
         return self
 
     @classmethod
-    def of(cls, package: str) -> "MigrationSettings":
-        """As `order_service` has them."""
+    def of(cls, package: str) -> Self:
+        """As `order_service` has them. Raises: ValidationError."""
         own = type(cls.__name__, (cls,), {"__module__": __name__, "service": package.removesuffix("_service")})
-        settings: MigrationSettings = own()
+        settings: Self = own()
         return settings
+
+
+class DatabaseCreationSettings(MigrationSettings):
+    """What creating a service's database needs: its URLs name the database, and its roles with their passwords."""
+
+    postgres_admin_url: SecretStr = Field(description="of a role that may create roles and databases")
+
+    @model_validator(mode="after")
+    def _urls_are_complete(self) -> Self:
+        owner, serving = (urlsplit(url.get_secret_value()) for url in (self.owner_url, self.database_url))
+        if not all(url.username and url.password and url.path.strip("/") for url in (owner, serving)):
+            raise ValueError("DATABASE_URL, DATABASE_OWNER_URL: write postgresql://role:password@host:port/database")
+        if owner.path != serving.path:
+            raise ValueError("DATABASE_URL, DATABASE_OWNER_URL: they name different databases")
+        return self
 
 
 class _Environment(PydanticBaseSettingsSource):

@@ -6,7 +6,8 @@ import psycopg2
 import pytest
 
 from local_stack.errors import StackError
-from local_stack.postgres import FAST_AND_FORGETFUL, EmbeddedPostgres, administration
+from local_stack.postgres import FAST_AND_FORGETFUL, EmbeddedPostgres
+from service_kit.database.administration import administration
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ from contracts.events import Event
 from contracts.events.order_notification import OrderPaid, OrderPlaced
 from contracts.events.shipment_notification import ShipmentDelivered, ShipmentDispatched
 from contracts.events.users import UserChanged
-from local_stack.topics import create_topics
 from notification_service.tests.conftest import ADDRESS, example, inbox, open_shop, record, until
+from service_kit.messaging.administration import create_topics
 from service_kit.messaging.connection import KafkaConnection
 from service_kit.messaging.incoming import Record
 
@@ -23,7 +23,7 @@ async def publish(producer: AIOKafkaProducer, prefix: str, records: list[Record]
 
 async def test_from_kafka_to_the_mailbox(kafka: str) -> None:
     prefix = f"{secrets.token_hex(4)}."
-    create_topics(KafkaConnection.plain(kafka), prefix)
+    await create_topics(KafkaConnection.plain(kafka), prefix)
     settings = {"kafka_bootstrap_servers": kafka, "kafka_topic_prefix": prefix, "service_role": "all"}
     user_id = uuid4()
     told: list[type[Event]] = [OrderPlaced, OrderPaid, ShipmentDispatched, ShipmentDelivered]

@@ -1,6 +1,6 @@
 """The service with its consumer and relay, on a real broker."""
 
-from asyncio import create_task, timeout, to_thread
+from asyncio import create_task, timeout
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from uuid import UUID, uuid4
@@ -9,10 +9,10 @@ import pytest
 
 from contracts.events import inventory_deduction as answers
 from contracts.topics import INVENTORY_DEDUCTION
-from local_stack.topics import create_topics
 from order_service.tests.conftest import Shop, secrets
 from service_kit.clock import utcnow
 from service_kit.ids import uuid7
+from service_kit.messaging.administration import create_topics
 from service_kit.messaging.connection import KafkaConnection
 from service_kit.messaging.envelope import Envelope, encode
 from service_kit.messaging.producer import Producer, Row
@@ -39,7 +39,7 @@ class Inventory:
 @pytest.fixture
 async def running(kafka: str) -> AsyncIterator[tuple[Shop, Inventory]]:
     prefix = f"t{uuid4().hex[:8]}."
-    await to_thread(create_topics, KafkaConnection.plain(kafka), prefix)
+    await create_topics(KafkaConnection.plain(kafka), prefix)
     producer = Producer(KafkaConnection.plain(kafka), prefix, 20)
     async with serve(
         "order_service", service_role="all", kafka_bootstrap_servers=kafka, kafka_topic_prefix=prefix, **secrets()

@@ -8,8 +8,9 @@ from uuid import UUID
 
 import pytest
 
-from local_stack.postgres import account, administration
+from local_stack.postgres import account
 from order_service.tests.conftest import Shop
+from service_kit.database.administration import administration
 from tests.harness.servers import POSTGRES
 
 TABLESPACE = "tiny"

@@ -6,9 +6,9 @@ from uuid import UUID, uuid4
 import pytest
 from alembic import command
 
-from local_stack.postgres import administration
 from order_service.tests.conftest import Shop, secrets
 from service_kit.database import migrations
+from service_kit.database.administration import administration
 from service_kit.database.revisions import lineages
 from tests.harness import tokens
 from tests.harness.databases import new_database

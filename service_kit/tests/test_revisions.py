@@ -10,8 +10,8 @@ from alembic.operations import Operations
 from sqlalchemy import Engine, create_engine, make_url
 from sqlalchemy.pool import NullPool
 
-from local_stack.postgres import administration
 from service_kit.database import migrations, revisions
+from service_kit.database.administration import administration
 from service_kit.database.revisions import Lineage, lineages
 from tests.harness.service import NEEDED, Served, serve
 

@@ -8,8 +8,8 @@ from collections import defaultdict
 import psycopg2.extensions
 from sqlalchemy import make_url
 
-from local_stack.postgres import administration
 from service_kit.database import migrations
+from service_kit.database.administration import administration
 from tests.harness.servers import POSTGRES, run_directory
 
 # What the migrations put there stays: only what a test wrote goes. Triggers and foreign keys look away meanwhile.

@@ -10,8 +10,8 @@ import httpx
 import pytest
 
 from local_stack import ports
-from local_stack.topics import create_topics
 from order_service.tests.conftest import SHIP_TO, Shop, secrets
+from service_kit.messaging.administration import create_topics
 from service_kit.messaging.connection import KafkaConnection
 from tests.harness import tokens
 from tests.harness.service import NEEDED, serve
@@ -66,7 +66,7 @@ async def roll(service: str, kafka: str, directory: Path, rounds: int, drain: fl
     """Its consumers and its relay are replaced too: what was said of the orders has left by then."""
     leased = ports.lease(3)
     prefix = f"test-{uuid4().hex[:12]}-"
-    await asyncio.to_thread(create_topics, KafkaConnection.plain(kafka), prefix)
+    await create_topics(KafkaConnection.plain(kafka), prefix)
     settings = {"DRAIN_SECONDS": str(drain), "KAFKA_BOOTSTRAP_SERVERS": kafka, "KAFKA_TOPIC_PREFIX": prefix}
     async with AsyncExitStack() as stack:
         stack.callback(ports.release, leased)

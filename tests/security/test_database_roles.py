@@ -11,8 +11,9 @@ import sqlalchemy.exc
 from local_stack import ports
 from local_stack.addresses import serving_role
 from local_stack.parts import SERVICES
-from local_stack.postgres import FAST_AND_FORGETFUL, EmbeddedPostgres, administration
+from local_stack.postgres import FAST_AND_FORGETFUL, EmbeddedPostgres
 from service_kit.database import migrations
+from service_kit.database.administration import administration
 from service_kit.database.revisions import VERSION_TABLES
 from tests.harness.servers import run_directory
 from tests.upgrades.dumps import restore
@@ -123,7 +124,8 @@ def test_the_owner_prunes_the_audit_log(server: EmbeddedPostgres) -> None:
 def test_who_owned_and_served_before_goes_on_and_the_new_role_gets_its_rights(server: EmbeddedPostgres) -> None:
     """In a database of before, where the owner served."""
     service, serving = "inventory_service", serving_role("inventory_service")
-    server.drop_database(service)
+    with administration(server.superuser_url) as cursor:
+        cursor.execute(f"DROP DATABASE IF EXISTS {service} WITH (FORCE)")
     owner = server.create_service_database(service, "owns")
     migrations.upgrade(service, owner)
     assert migrations.is_current(service, owner)

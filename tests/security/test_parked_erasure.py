@@ -8,9 +8,9 @@ from aiokafka import AIOKafkaProducer
 
 from contracts.events.base import Event
 from contracts.events.users import UserChanged, UserErased
-from local_stack.topics import create_topics
 from service_kit.clock import utcnow
 from service_kit.ids import uuid7
+from service_kit.messaging.administration import create_topics
 from service_kit.messaging.connection import KafkaConnection
 from service_kit.messaging.envelope import Envelope, encode
 from tests.harness.service import NEEDED, serve
@@ -27,7 +27,7 @@ LIMIT = 60.0
 @pytest.mark.parametrize("service", LISTENING)
 async def test_an_erased_person_is_in_no_parked_event(service: str, kafka: str) -> None:
     prefix, person, word = f"t{uuid4().hex[:8]}.", uuid4(), f"canary{uuid4().hex[:8]}"
-    await asyncio.to_thread(create_topics, KafkaConnection.plain(kafka), prefix)
+    await create_topics(KafkaConnection.plain(kafka), prefix)
     settings = {**NEEDED.get(service, {}), "kafka_bootstrap_servers": kafka, "kafka_topic_prefix": prefix}
     async with serve(f"{service}_service", service_role="all", event_attempts=1, **settings) as served:
         place = Premises(service, served, person)

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from local_stack.replay.run import Staff, replay, stock_factor
-from local_stack.replay.sales import DEFAULT_FILE, read
 from local_stack.shop import Shop
+from tools.replay.run import Staff, replay, stock_factor
+from tools.replay.sales import DEFAULT_FILE, read
 
 INVOICES = 200
 

@@ -8,9 +8,9 @@ from itertools import pairwise
 import pytest
 
 from local_stack.errors import StackError
-from local_stack.trail import report
-from local_stack.trail.step import Step
 from tests.system.world import World, until
+from tools.trail import report
+from tools.trail.step import Step
 
 SAID = {
     "order": [

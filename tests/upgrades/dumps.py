@@ -16,8 +16,9 @@ from typing import Any
 
 import psycopg2.extensions
 
-from local_stack.postgres import administration, binaries
+from local_stack.postgres import binaries
 from service_kit.clock import utcnow
+from service_kit.database.administration import administration
 from service_kit.database.revisions import VERSION_TABLES
 from tests.harness.databases import new_database
 

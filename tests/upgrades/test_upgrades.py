@@ -9,14 +9,14 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from local_stack.topics import create_topics
 
 from local_stack.parts import SERVICES
-from local_stack.postgres import administration
-from local_stack.topics import create_topics
 from notification_service.deliveries.jobs import send_due as send_notifications
 from order_service.payments.gateway import Charge, Gateway
 from order_service.tests.payments.conftest import API_KEY, SECRET, GatewayProcess, Shop
 from service_kit.database import migrations
+from service_kit.database.administration import administration
 from service_kit.database.adoption import TooOld
 from service_kit.messaging.connection import KafkaConnection
 from tests.harness.databases import drop_database, new_database

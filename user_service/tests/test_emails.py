@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from local_stack.postgres import administration
+from service_kit.database.administration import administration
 from tests.harness.databases import new_database
 from tests.harness.service import Served, serve
 from user_service.emails import EmailAddress

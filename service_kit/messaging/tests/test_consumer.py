@@ -14,9 +14,9 @@ from sqlalchemy import make_url
 
 from contracts.events.order_notification import OrderPaid
 from contracts.events.users import UserErased
-from local_stack.postgres import administration
 from service_kit.clock import utcnow
 from service_kit.database import HotTx, Tx
+from service_kit.database.administration import administration
 from service_kit.database.doors import fetch
 from service_kit.ids import uuid7
 from service_kit.messaging import Envelope, consumes, outbox

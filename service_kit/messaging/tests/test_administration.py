@@ -1,0 +1,76 @@
+"""Topics are created and kept as the contracts say; partitions are never added."""
+
+import asyncio
+from collections.abc import Collection
+from dataclasses import replace
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+
+from contracts.topics import USERS, Topic, all_topics
+from service_kit.messaging.administration import BrokerRefused, create_topics
+from service_kit.messaging.connection import KafkaConnection
+
+
+class Broker:
+    """The topics of one test, by their prefix."""
+
+    def __init__(self, address: str) -> None:
+        self.prefix = f"administration-{uuid4().hex[:8]}."
+        self._connection = KafkaConnection.plain(address)
+
+    async def create(self, topics: Collection[Topic] = all_topics()) -> int:
+        return await create_topics(self._connection, self.prefix, topics)
+
+    async def settle(self) -> None:
+        """Until nothing is left to change: the broker shows what its controller decided a few milliseconds later."""
+        async with asyncio.timeout(30):
+            while await self.create():
+                await asyncio.sleep(0.05)
+
+    async def describe(self, topic: Topic) -> tuple[int, dict[str, Any]]:
+        """Its number of partitions, and its configuration."""
+        name = self.prefix + topic.name
+        client = AIOKafkaAdminClient(**self._connection.arguments())
+        await client.start()
+        try:
+            [answer] = await client.describe_configs([ConfigResource(ConfigResourceType.TOPIC, name)])
+            [described] = await client.describe_topics([name])
+        finally:
+            await client.close()
+        return len(described["partitions"]), {entry[0]: entry[1] for entry in answer.resources[0][4]}
+
+
+@pytest.fixture
+def broker(kafka: str) -> Broker:
+    return Broker(kafka)
+
+
+async def test_topics_are_created_as_the_contracts_say(broker: Broker) -> None:
+    assert await broker.create() == len(all_topics())
+    await broker.settle()
+    partitions, configuration = await broker.describe(USERS)
+    assert partitions == USERS.partitions
+    assert USERS.config().items() <= configuration.items()
+
+
+async def test_a_changed_configuration_is_corrected(broker: Broker) -> None:
+    await broker.create()
+    await broker.settle()
+    changed = [replace(topic, max_record_bytes=99_999) if topic == USERS else topic for topic in all_topics()]
+    assert await broker.create(changed) == 1
+    await broker.settle()
+    assert (await broker.describe(USERS))[1]["max.message.bytes"] == str(USERS.max_record_bytes)
+
+
+async def test_partitions_are_never_added(broker: Broker) -> None:
+    """It would break the order of each key at that moment, so it is refused before anything else is changed."""
+    await broker.create()
+    await broker.settle()
+    more = [replace(topic, partitions=7) if topic == USERS else topic for topic in all_topics()]
+    with pytest.raises(BrokerRefused, match=rf"{broker.prefix}users \(6 of 7\).*order"):
+        await broker.create(more)
+    assert (await broker.describe(USERS))[0] == 6

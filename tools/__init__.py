@@ -1,0 +1,1 @@
+"""What is done with the whole shop: demo data, replay, an order's trail, checks and audit. Nothing imports it."""

@@ -1,0 +1,149 @@
+"""`make audit`: known vulnerabilities of the locked dependencies, secrets in the tree, and a list of what we ship.
+
+What could not be looked at is "not checked", and then the audit has not passed: pip-audit itself skips a package that
+its database doesn't answer for, and calls that "no known vulnerabilities".
+"""
+
+import json
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from rich.table import Table
+
+from local_stack.environment import ROOT
+from tools import leaks
+
+BIN = Path(sys.executable).parent
+OUT = ROOT / ".local" / "audit"
+SECONDS = 300
+
+
+class Outcome(StrEnum):
+    PASSED = "passed"
+    FOUND = "FOUND"
+    NOT_CHECKED = "NOT CHECKED"
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one check came to, in a sentence and line by line."""
+
+    name: str
+    outcome: Outcome
+    sentence: str
+    findings: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Ran:
+    """A program's end."""
+
+    code: int
+    output: str
+    errors: str
+
+
+def run_all() -> list[Result]:
+    OUT.mkdir(parents=True, exist_ok=True)
+    locked = OUT / "locked.txt"
+    exported = _run(
+        "uv", "export", "--locked", "--all-extras", "--all-groups", "--no-emit-project", "--no-annotate",
+        "--format", "requirements-txt", "--quiet", "--output-file", str(locked),
+    )  # fmt: skip
+    if exported.code:
+        why = f"the lock could not be read: {_last_line(exported)}"
+        unread = [Result(name, Outcome.NOT_CHECKED, why) for name in ("dependencies", "bill of materials")]
+        return [*unread, secrets(ROOT)]
+    return [dependencies(locked), secrets(ROOT), bill_of_materials(locked, OUT / "sbom.json")]
+
+
+def exit_code(results: list[Result]) -> int:
+    """0: all was looked at and nothing found; 1: something was found; 2: nothing was, but not all was looked at."""
+    outcomes = {result.outcome for result in results}
+    if Outcome.FOUND in outcomes:
+        return 1
+    return 2 if Outcome.NOT_CHECKED in outcomes else 0
+
+
+def dependencies(locked: Path) -> Result:
+    """As pip-audit's database knows them."""
+    ran = _run("pip-audit", "--requirement", str(locked), "--no-deps", "--disable-pip", "--format", "json",
+               "--progress-spinner", "off")  # fmt: skip
+    return judged(ran, packages=_names(locked))
+
+
+def judged(ran: Ran, packages: set[str]) -> Result:
+    """What pip-audit's end means. `packages`: what it was asked about."""
+    name = "dependencies"
+    try:
+        told: list[dict[str, Any]] = json.loads(ran.output)["dependencies"]
+    except (ValueError, KeyError, TypeError):
+        return Result(name, Outcome.NOT_CHECKED, f"pip-audit gave no answer: {_last_line(ran)}")
+    checked = {each["name"] for each in told if "vulns" in each}
+    vulnerable = [
+        f"{each['name']} {each['version']}: {flaw['id']}, mended in {', '.join(flaw['fix_versions']) or 'no version'}"
+        for each in told
+        for flaw in each.get("vulns", ())
+    ]
+    left_out = sorted(packages - checked)
+    also = f"; {len(left_out)} of {len(packages)} packages were not checked" if left_out else ""
+    if vulnerable:
+        return Result(name, Outcome.FOUND, f"{len(vulnerable)} known vulnerabilities{also}", vulnerable)
+    if left_out:
+        sentence = f"{len(left_out)} of {len(packages)} packages: the vulnerability database did not answer for them"
+        return Result(name, Outcome.NOT_CHECKED, sentence, [f"not checked: {', '.join(left_out)}"])
+    return Result(name, Outcome.PASSED, f"{len(checked)} packages, no known vulnerability")
+
+
+def secrets(root: Path) -> Result:
+    found = leaks.in_tree(root)
+    if found:
+        return Result("secrets", Outcome.FOUND, f"{len(found)} in files that git keeps", [str(leak) for leak in found])
+    return Result("secrets", Outcome.PASSED, "none in the files that git keeps")
+
+
+def bill_of_materials(locked: Path, file: Path) -> Result:
+    """CycloneDX, for whoever must know what a release contains."""
+    ran = _run("cyclonedx-py", "requirements", str(locked), "--of", "JSON", "-o", str(file))
+    name = "bill of materials"
+    if ran.code:
+        return Result(name, Outcome.NOT_CHECKED, f"cyclonedx-py failed: {_last_line(ran)}")
+    listed, wanted = {each["name"] for each in json.loads(file.read_text())["components"]}, _names(locked)
+    if missing := sorted(wanted - listed):
+        return Result(name, Outcome.NOT_CHECKED, f"lacks {len(missing)} packages", missing)
+    return Result(name, Outcome.PASSED, f"{len(listed)} packages in {file.relative_to(ROOT)}")
+
+
+def table(results: list[Result]) -> Table:
+    shown = Table("What", "Result", "", title="Audit")
+    for result in results:
+        shown.add_row(result.name, result.outcome.value, result.sentence)
+    return shown
+
+
+def _names(locked: Path) -> set[str]:
+    lines = locked.read_text().splitlines()
+    return {line.partition("==")[0] for line in lines if "==" in line and line[0].isalnum()}
+
+
+def _run(*command: str) -> Ran:
+    try:
+        done = subprocess.run(
+            [str(BIN / command[0]), *command[1:]],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=SECONDS,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return Ran(-1, "", str(error))
+    return Ran(done.returncode, done.stdout, done.stderr)
+
+
+def _last_line(ran: Ran) -> str:
+    return (ran.errors.strip() or f"exit code {ran.code}").splitlines()[-1]

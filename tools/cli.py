@@ -1,0 +1,122 @@
+"""`python -m tools …`: what is done with the whole shop. Progress goes to stderr, results to stdout."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from local_stack import report
+from local_stack.cli import errors, new_shop, output, progress, run, running_shop
+from tools import accounts, checks, container_secrets
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+
+
+@app.command()
+def up() -> None:
+    """Start everything, with demo data, and print where it is."""
+    from tools.demo.run import Demo, table
+
+    shop = new_shop()
+    shop.up()
+    demo = Demo.of(shop)
+    orders = demo.make()
+    progress("Demo data: there")
+    output.print(report.addresses(shop))
+    output.print(accounts.table(shop.settings))
+    output.print(table(orders, demo.customer.email))
+    typer.echo("The shop is up.")
+
+
+@app.command()
+def demo(
+    secrets: Annotated[Path, typer.Option(help="directory with the secrets that `secrets` made")],
+    url: Annotated[list[str], typer.Option(help="user=http://user:8000, and so for each service")],
+) -> None:
+    """The demo data, for services that run elsewhere (containers)."""
+    from tools.demo.run import Demo, table
+
+    there = Demo.with_secrets(secrets, dict(each.split("=", 1) for each in url))
+    output.print(accounts.table(container_secrets.settings(secrets)))
+    output.print(table(there.make(), there.customer.email))
+    typer.echo("The demo data is there.")
+
+
+@app.command()
+def secrets(
+    directory: Annotated[Path, typer.Argument(help="one file for each secret, and a folder for each container")],
+    postgres: Annotated[str, typer.Option(help="host:port of the PostgreSQL server")],
+) -> None:
+    """Random secrets for the containers of docker-compose.yml; those that exist stay."""
+    container_secrets.make_secrets(directory, postgres)
+    typer.echo(f"Secrets: in {directory}")
+
+
+@app.command()
+def trail(number: Annotated[int, typer.Argument(help="the order's short number")]) -> None:
+    """One order's way through all services: each transition, event and message, and what it waited for."""
+    from tools.trail import report as trails
+
+    found = trails.follow(running_shop(), number)
+    output.print(trails.table(found))
+    for words in found.missing:
+        errors.print(words, style="yellow", markup=False)
+    typer.echo(trails.summary(found))
+
+
+@app.command()
+def replay(
+    file: Annotated[Path | None, typer.Argument(help="CSV, gzipped or not; without: the shipped month")] = None,
+    stock: Annotated[str, typer.Option(help="times what the file sells is received first; 0: nothing")] = "1.0",
+) -> None:
+    """Replay a real shop's month and reconcile it; the last line is the result as JSON."""
+    from tools.replay.run import Staff, replay, stock_factor
+    from tools.replay.sales import DEFAULT_FILE, read
+
+    factor, sold = stock_factor(stock), read(file or DEFAULT_FILE)
+    shop = new_shop()
+    if not shop.is_up():
+        shop.up()
+    result = replay(Staff.of(shop), sold, factor, errors)
+    output.print(result.table())
+    if result.mismatches:
+        output.print(result.mismatch_table())
+    typer.echo(result.json)
+    raise typer.Exit(1 if result.mismatches else 0)
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def test(context: typer.Context) -> None:
+    """Run pytest with the given arguments; its summary is the result."""
+    passed, summary = checks.run_tests(context.args)
+    typer.echo(summary)
+    raise typer.Exit(0 if passed else 1)
+
+
+@app.command()
+def check() -> None:
+    """Everything but the tests: format, lint, types, layers, migrations, lengths, lock."""
+    failed = checks.run_all(progress)
+    typer.echo(f"checks failed: {', '.join(failed)}" if failed else f"all {len(checks.CHECKS)} checks passed")
+    raise typer.Exit(1 if failed else 0)
+
+
+@app.command()
+def audit() -> None:
+    """Known vulnerabilities, secrets in the tree, a bill of materials. Exit 1: something found; 2: not all checked."""
+    from tools import audit as audits
+
+    results = audits.run_all()
+    output.print(audits.table(results))
+    for result in results:
+        for finding in result.findings:
+            errors.print(f"{result.name}: {finding}", markup=False)
+    code = audits.exit_code(results)
+    typer.echo(
+        ("Nothing found.", "Something was found: see above.", "NOT all was checked, so nothing is promised.")[code]
+    )
+    raise typer.Exit(code)
+
+
+def main() -> None:
+    run(app)

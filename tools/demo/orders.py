@@ -1,0 +1,259 @@
+"""One customer with an order in every status that lasts, and two more that ended otherwise than their customer wished.
+
+`pending` (stock is being decided) and `cancelling` (inventory is asked whether a parcel has left) pass by themselves
+within milliseconds; both stand in the history of the cancelled order, which was paid before.
+
+Two statuses are reached by time: `expired` when `pay_by` has passed, `completed` when the return window is over. For
+these two orders the demo moves that time into the past in the order service's database, and the service's own jobs do
+the rest. It is the only place where the local stack writes into a service's database."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Collection
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Any, TypeVar
+from uuid import uuid4
+
+import psycopg2
+
+from local_stack.errors import StackError
+from tools.api import Api
+
+LONDON_ONLY, MANCHESTER_ONLY, SCARCE, WITHDRAWN = "OM-22834", "OM-22457", "OM-21889", "OM-22727"
+SHIP_TO = {
+    "name": "Ada King",
+    "line1": "12 St James's Square",
+    "city": "London",
+    "postal_code": "SW1Y 4JH",
+    "country": "GB",
+}
+CARD = "tok_ok"
+PREFER = "wait=30"
+PATIENCE = 60.0
+FIRST_PAUSE, LONGEST_PAUSE = 0.05, 0.5
+
+PAY_BY_IS_OVER = "UPDATE orders SET pay_by = now() - interval '1 second' WHERE id = %s AND status = 'awaiting_payment'"
+RETURN_WINDOW_IS_OVER = (
+    "UPDATE orders SET delivered_at = now() - interval '1 year' WHERE id = %s AND status = 'delivered'"
+)
+
+Order = dict[str, Any]
+Found = TypeVar("Found")
+
+
+@dataclass(frozen=True)
+class Scene:
+    """The customer, the staff who send the parcels, and what can be ordered."""
+
+    customer: Api
+    staff: Api
+    products: dict[str, str]
+    order_database_url: str
+
+    async def placed(self, *lines: tuple[str, int]) -> Order:
+        """Stock is decided when it is back."""
+        body = {
+            "lines": [{"product_id": self.products[sku], "quantity": quantity} for sku, quantity in lines],
+            "ship_to": SHIP_TO,
+        }
+        not_heard_of_yet = ["product-unavailable"]
+        order = await self.customer.post(
+            "order", "/orders", body, key=uuid4().hex, prefer=PREFER, wait_for=not_heard_of_yet
+        )
+        return await self.when(order, lambda now: now["status"] != "pending")
+
+    async def paid(self, *lines: tuple[str, int]) -> Order:
+        order = await self.placed(*lines)
+        await self.customer.post("order", f"/orders/{order['id']}/payments", {"token": CARD}, key=uuid4().hex)
+        return await self.in_status(order, "paid")
+
+    async def shipped(self, *lines: tuple[str, int]) -> Order:
+        order = await self.paid(*lines)
+        for shipment in await self.shipments(order):
+            await self.dispatch(order, shipment)
+        return await self.in_status(order, "shipped")
+
+    async def delivered(self, *lines: tuple[str, int]) -> Order:
+        order = await self.shipped(*lines)
+        for shipment in await self.shipments(order):
+            await self.staff.post("inventory", f"/shipments/{shipment['id']}/deliver", repeatable=True)
+        return await self.in_status(order, "delivered")
+
+    async def shipments(self, order: Order) -> list[Any]:
+        """All of them; they appear a moment after the order was paid."""
+
+        async def read() -> list[Any]:
+            return await self.staff.all("inventory", "/shipments", order_id=order["id"])
+
+        def complete(found: list[Any]) -> bool:
+            return bool(found) and len(found) == found[0]["shipments_of_order"]
+
+        return await _until(read, complete, f"the shipments of order {order['number']}")
+
+    async def dispatch(self, order: Order, shipment: dict[str, Any]) -> None:
+        body = {"carrier": "Royal Mail", "tracking_number": f"DEMO-{order['number']}"}
+        await self.staff.post("inventory", f"/shipments/{shipment['id']}/dispatch", body, repeatable=True)
+
+    async def give_back(self, order: Order) -> None:
+        """All that it brought: asked for, approved, and received by the warehouse that sent it."""
+        lines = [{"product_id": line["product_id"], "quantity": line["quantity"]} for line in order["lines"]]
+        asked = await self.customer.post(
+            "order", f"/orders/{order['id']}/returns", {"lines": lines, "reason": "too small"}, key=uuid4().hex
+        )
+        await self.staff.post("order", f"/returns/{asked['id']}/approve")
+
+        async def expected() -> list[Any]:
+            return await self.staff.all("inventory", "/returns", order_id=order["id"])
+
+        await _until(expected, bool, f"the return of order {order['number']}")
+        [shipment] = await self.shipments(order)
+        came = {
+            "warehouse_id": shipment["warehouse_id"],
+            "lines": [{"product_id": line["product_id"], "restock": line["quantity"]} for line in lines],
+        }
+        await self.staff.post("inventory", f"/returns/{asked['id']}/receive", came, repeatable=True)
+
+    async def in_status(self, order: Order, status: str) -> Order:
+        return await self.when(order, lambda now: now["status"] == status, status)
+
+    async def when(self, order: Order, holds: Callable[[Order], bool], what: str = "stock decided") -> Order:
+        async def read() -> Order:
+            found: Order = await self.customer.get("order", f"/orders/{order['id']}")
+            return found
+
+        return order if holds(order) else await _until(read, holds, f"order {order['number']}: {what}")
+
+    async def move_time(self, statement: str, order: Order) -> None:
+        """As if that time had passed; the order service's job sees it within seconds."""
+        await asyncio.to_thread(self._execute, statement, order["id"])
+
+    def _execute(self, statement: str, order_id: str) -> None:
+        with (
+            closing(psycopg2.connect(self.order_database_url)) as connection,
+            connection,
+            connection.cursor() as cursor,
+        ):
+            cursor.execute(statement, (order_id,))
+
+
+async def _awaiting_payment(scene: Scene) -> None:
+    await scene.placed(("OM-22086", 2), ("OM-85123A", 4))
+
+
+async def _rejected(scene: Scene) -> None:
+    await scene.placed((SCARCE, 10), ("OM-21915", 1))
+
+
+async def _paid(scene: Scene) -> None:
+    await scene.paid(("OM-22423", 1))
+
+
+async def _expired(scene: Scene) -> None:
+    order = await scene.placed(("OM-79321", 1))
+    await scene.move_time(PAY_BY_IS_OVER, order)
+    await scene.in_status(order, "expired")
+
+
+async def _cancelled(scene: Scene) -> None:
+    """Paid before, so that the money goes back."""
+    order = await scene.paid(("OM-22752", 1))
+    await scene.customer.post("order", f"/orders/{order['id']}/cancel", {"reason": "ordered by mistake"})
+    await scene.in_status(order, "cancelled")
+
+
+async def _refunded(scene: Scene) -> None:
+    """Staff gave all of the money back before anything had left, which cancels an order."""
+    order = await scene.paid((WITHDRAWN, 1))
+    await scene.shipments(order)
+    [payment] = await scene.staff.all("order", f"/orders/{order['id']}/payments")
+    body = {"reason": "out of production"}
+    await scene.staff.post("order", f"/payments/{payment['id']}/refunds", body, key=uuid4().hex)
+    await scene.in_status(order, "cancelled")
+
+
+async def _lost(scene: Scene) -> None:
+    """The carrier lost its only parcel: it is cancelled, and all of the money goes back."""
+    order = await scene.shipped(("OM-22633", 1))
+    [shipment] = await scene.shipments(order)
+    await scene.staff.post("inventory", f"/shipments/{shipment['id']}/lost", repeatable=True)
+    await scene.in_status(order, "cancelled")
+
+
+async def _partially_shipped(scene: Scene) -> None:
+    """Its two products lie in two warehouses, and one of the parcels has left."""
+    order = await scene.paid((LONDON_ONLY, 3), (MANCHESTER_ONLY, 1))
+    await scene.dispatch(order, (await scene.shipments(order))[0])
+    await scene.in_status(order, "partially_shipped")
+
+
+async def _shipped(scene: Scene) -> None:
+    await scene.shipped(("OM-22633", 2))
+
+
+async def _delivered(scene: Scene) -> None:
+    await scene.delivered(("OM-21212", 12), ("OM-22966", 1))
+
+
+async def _returned(scene: Scene) -> None:
+    """All of it came back as good as new, and so did the money."""
+    order = await scene.delivered(("OM-22720", 2))
+    await scene.give_back(order)
+    await scene.in_status(order, "returned")
+
+
+async def _completed(scene: Scene) -> None:
+    order = await scene.delivered(("OM-84946", 6))
+    await scene.move_time(RETURN_WINDOW_IS_OVER, order)
+    await scene.in_status(order, "completed")
+
+
+STATUSES: dict[str, Callable[[Scene], Awaitable[None]]] = {
+    "awaiting_payment": _awaiting_payment,
+    "paid": _paid,
+    "partially_shipped": _partially_shipped,
+    "shipped": _shipped,
+    "delivered": _delivered,
+    "completed": _completed,
+    "returned": _returned,
+    "rejected": _rejected,
+    "cancelled": _cancelled,
+    "expired": _expired,
+}
+PASSING = ("pending", "cancelling")
+REFUNDED, LOST = "cancelled (refunded)", "cancelled (lost)"
+MISHAPS: dict[str, Callable[[Scene], Awaitable[None]]] = {REFUNDED: _refunded, LOST: _lost}
+ALL = STATUSES | MISHAPS
+
+
+async def numbers(customer: Api) -> dict[str, str]:
+    """Status, or mishap → the number of the customer's latest order of that kind."""
+    found: dict[str, str] = {}
+    async for page in customer.pages("order", "/orders"):
+        for order in page:
+            found.setdefault(_kind(order), order["number"])
+    return found
+
+
+def _kind(order: Order) -> str:
+    if order["status"] == "cancelled" and order["fulfilment_status"] == "lost":
+        return LOST
+    if order["status"] == "cancelled" and order["lines"][0]["sku"] == WITHDRAWN:
+        return REFUNDED
+    return str(order["status"])
+
+
+async def place_missing(scene: Scene, there: Collection[str]) -> None:
+    """An order for each status, and each mishap, of which the customer has none (any more)."""
+    missing = [place for kind, place in ALL.items() if kind not in there]
+    await asyncio.gather(*(place(scene) for place in missing))
+
+
+async def _until(read: Callable[[], Awaitable[Found]], holds: Callable[[Found], bool], what: str) -> Found:
+    deadline, pause = time.monotonic() + PATIENCE, FIRST_PAUSE
+    while not holds(found := await read()):
+        if time.monotonic() > deadline:
+            raise StackError(f"The demo waited {PATIENCE:.0f} s in vain for {what}: see `make status` and `make logs`.")
+        await asyncio.sleep(pause)
+        pause = min(pause * 1.5, LONGEST_PAUSE)
+    return found

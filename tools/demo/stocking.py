@@ -1,0 +1,112 @@
+"""Categories, products with their tiers, warehouses, suppliers and stock; only what is not there yet."""
+
+import asyncio
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from tools.api import Api, for_each
+from tools.demo.catalogue import CATEGORIES, CURRENCY, PRODUCTS, SUPPLIERS, TIERS, WAREHOUSES, DemoProduct
+
+AT_ONCE = 4
+
+
+async def stock_up(staff: Api) -> dict[str, str]:
+    """The products' ids by SKU."""
+    products = await _products(staff)
+    warehouses, suppliers = await asyncio.gather(_warehouses(staff), _suppliers(staff))
+    for code, warehouse_id in warehouses.items():
+        await _receive(staff, code, warehouse_id, suppliers[code], products)
+    return products
+
+
+async def _products(staff: Api) -> dict[str, str]:
+    statuses = ["active", "draft", "archived"]
+    found = await staff.all(
+        "product", "/products", sku=[product.sku for product in PRODUCTS], status=statuses, sort="created_at"
+    )
+    there = {product["sku"]: product for product in found}
+    missing = [product for product in PRODUCTS if product.sku not in there]
+    categories = await _categories(staff) if missing else {}
+
+    async def create(product: DemoProduct) -> None:
+        body = {
+            "sku": product.sku,
+            "name": product.name,
+            "description": product.description,
+            "category_id": categories[product.category],
+            "price": {"amount": product.price, "currency": CURRENCY},
+            "status": "active",
+        }
+        there[product.sku] = await staff.post("product", "/products", body)
+
+    async def price(product: DemoProduct) -> None:
+        await _tiers(staff, there[product.sku], product.price)
+
+    await for_each(missing, create, at_once=AT_ONCE)
+    # A product without its tiers is one at which an earlier start was interrupted: its version is still the first.
+    without = [product for product in PRODUCTS if there[product.sku]["version"] <= len(TIERS)]
+    await for_each(without, price, at_once=AT_ONCE)
+    return {sku: product["id"] for sku, product in there.items()}
+
+
+async def _tiers(staff: Api, product: dict[str, Any], price: int) -> None:
+    path = f"/products/{product['id']}/prices"
+    there = {tier["min_quantity"] for tier in await staff.all("product", path)}
+    version = product["version"]
+    for quantity, percent in TIERS.items():
+        if quantity not in there:
+            body = {"amount": price * percent // 100, "currency": CURRENCY, "min_quantity": quantity}
+            await staff.post("product", path, body, if_match=version)
+            version += 1
+
+
+async def _categories(staff: Api) -> dict[str, str]:
+    tree = await staff.get("product", "/categories/tree")
+    ids = {category["name"]: category["id"] for category in _flat(tree["items"])}
+    for name, parent in CATEGORIES.items():
+        if name not in ids:
+            body = {"name": name, "parent_id": ids[parent] if parent else None}
+            ids[name] = (await staff.post("product", "/categories", body))["id"]
+    return ids
+
+
+def _flat(nodes: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    for node in nodes:
+        yield node
+        yield from _flat(node["children"])
+
+
+async def _warehouses(staff: Api) -> dict[str, str]:
+    ids = {warehouse["code"]: warehouse["id"] for warehouse in await staff.all("inventory", "/warehouses")}
+    for code, body in WAREHOUSES.items():
+        if code not in ids:
+            ids[code] = (await staff.post("inventory", "/warehouses", {"code": code, **body}))["id"]
+    return {code: ids[code] for code in WAREHOUSES}
+
+
+async def _suppliers(staff: Api) -> dict[str, str]:
+    """By the warehouse that they deliver to."""
+    ids = {supplier["name"]: supplier["id"] for supplier in await staff.all("inventory", "/suppliers")}
+    for body in SUPPLIERS.values():
+        if body["name"] not in ids:
+            ids[body["name"]] = (await staff.post("inventory", "/suppliers", body))["id"]
+    return {code: ids[body["name"]] for code, body in SUPPLIERS.items()}
+
+
+async def _receive(staff: Api, code: str, warehouse_id: str, supplier_id: str, products: dict[str, str]) -> None:
+    """One receipt for all that was never in this warehouse."""
+    there = {level["product_id"] for level in await staff.all("inventory", "/stock", warehouse_id=warehouse_id)}
+    lines = [
+        {
+            "product_id": products[product.sku],
+            "quantity": product.stock[code],
+            "unit_cost": {"amount": product.price * 45 // 100, "currency": CURRENCY},
+            "batch": f"{code}-DEMO",
+        }
+        for product in PRODUCTS
+        if product.stock.get(code) and products[product.sku] not in there
+    ]
+    if lines:
+        body = {"warehouse_id": warehouse_id, "supplier_id": supplier_id, "lines": lines}
+        # New products reach inventory by event: until then it doesn't know them.
+        await staff.post("inventory", "/stock/receipts", body, wait_for=["product-unknown"])

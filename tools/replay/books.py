@@ -1,0 +1,192 @@
+"""What the services say after a run, read from their APIs: orders, payments, stock, the ledger, inboxes."""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from tools.api import Api, for_each
+
+# Ends of an order in a replay. `completed`: delivered, and its return window is over already.
+DELIVERED, REJECTED = frozenset({"delivered", "completed"}), "rejected"
+# Ends that no order of a file has, and nothing comes of: given back in full, or all of it lost, by somebody meanwhile.
+OTHER_ENDS = frozenset({"cancelled", "expired", "returned"})
+# Events that are still on their way when the last parcel has arrived: so long without any news, and they won't come.
+PATIENCE = 60.0
+FIRST_PAUSE, LONGEST_PAUSE = 0.1, 1.0
+READING_AT_ONCE = 8
+# Clocks of several machines.
+MARGIN = timedelta(seconds=30)
+
+Levels = Mapping[str, int]
+Told = Mapping[str, Counter[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Stock:
+    """Pieces of each product over all warehouses, and the lowest number that stands with it anywhere."""
+
+    on_hand: Levels
+    lowest: Levels
+
+    @property
+    def units(self) -> int:
+        return sum(self.on_hand.values())
+
+
+@dataclass(slots=True)
+class Books:
+    """`captured` money, `failed` payments, `told` and `parcels` by order, `received` and `deducted` by product."""
+
+    before: Stock
+    after: Stock
+    received: Counter[str] = field(default_factory=Counter)
+    deducted: Counter[str] = field(default_factory=Counter)
+    orders: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    captured: Counter[str] = field(default_factory=Counter)
+    failed: Counter[str] = field(default_factory=Counter)
+    told: Told = field(default_factory=dict)
+    parcels: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What belongs to the run: its orders with their parcels, its receipts, and the products of its file."""
+
+    orders: Mapping[str, int]
+    receipts: Collection[str]
+    products: Collection[str]
+    began: datetime
+
+
+def expected_notifications(books: Books, order_id: str) -> Counter[str]:
+    """By kind: what the customer of an order is told until it is delivered in so many parcels, or rejected."""
+    if books.orders[order_id]["status"] == REJECTED:
+        return Counter({"order.placed": 1, "order.rejected": 1})
+    parcels = max(books.parcels[order_id], 1)
+    told = {"order.placed": 1, "order.awaiting_payment": 1, "order.paid": 1, "payment.failed": books.failed[order_id]}
+    return Counter({**told, "shipment.dispatched": parcels, "shipment.delivered": parcels})
+
+
+async def read_stock(api: Api, products: Collection[str]) -> Stock:
+    on_hand: Counter[str] = Counter()
+    lowest: dict[str, int] = {}
+    async for page in api.pages("inventory", "/stock"):
+        for level in page:
+            product = level["product_id"]
+            if product in products:
+                on_hand[product] += level["on_hand"]
+                numbers = (level["on_hand"], level["reserved"], level["available"])
+                lowest[product] = min(lowest.get(product, 0), *numbers)
+    return Stock(on_hand, lowest)
+
+
+async def read_books(api: Api, scope: Scope, before: Stock, advance: Callable[[int], None]) -> Books:
+    """Waits for what is still on its way: the last orders' ends, and the last notifications."""
+    books = Books(before, before, parcels=Counter(scope.orders))
+    await asyncio.gather(_read_ledger(api, scope, books), _read_orders(api, scope, books))
+    books.after = await read_stock(api, scope.products)
+    await _read_payments(api, scope, books)
+    await _read_inboxes(api, scope, books, advance)
+    return books
+
+
+async def _read_orders(api: Api, scope: Scope, books: Books) -> None:
+    async for page in api.pages("order", "/orders", sort="-created_at"):
+        books.orders.update({order["id"]: order for order in page if order["id"] in scope.orders})
+        if len(books.orders) == len(scope.orders) or _is_over(page, scope):
+            break
+
+    async def read(order_id: str) -> None:
+        books.orders[order_id] = await api.get("order", f"/orders/{order_id}")
+
+    def unfinished() -> list[str]:
+        return [id for id in scope.orders if not _is_whole(books.orders.get(id))]
+
+    await _until_none(unfinished, read)
+
+
+def _is_whole(order: Mapping[str, Any] | None) -> bool:
+    """It has ended, and is known with all its lines: a list has the first few."""
+    if order is None or order["status"] not in {*DELIVERED, REJECTED, *OTHER_ENDS}:
+        return False
+    return len(order["lines"]) == int(order["line_count"])
+
+
+async def _read_payments(api: Api, scope: Scope, books: Books) -> None:
+    async for page in api.pages("order", "/payments"):
+        for payment in page:
+            if payment["order_id"] not in scope.orders:
+                continue
+            if payment["status"] == "succeeded":
+                books.captured[payment["order_id"]] += payment["amount"]["amount"]
+            books.failed[payment["order_id"]] += payment["status"] == "failed"
+        if _is_over(page, scope):
+            break
+
+
+async def _read_ledger(api: Api, scope: Scope, books: Books) -> None:
+    async for page in api.pages("inventory", "/stock/movements"):
+        for movement in page:
+            if movement["order_id"] in scope.orders:
+                books.deducted[movement["product_id"]] -= movement["quantity"]
+            elif movement["receipt_id"] in scope.receipts:
+                books.received[movement["product_id"]] += movement["quantity"]
+        if _is_over(page, scope):
+            break
+
+
+async def _read_inboxes(api: Api, scope: Scope, books: Books, advance: Callable[[int], None]) -> None:
+    """Customer by customer; again for those who have not been told everything yet."""
+    told: dict[str, Counter[str]] = {}
+    books.told = told
+    orders_of: dict[str, list[str]] = {}
+    for order in books.orders.values():
+        orders_of.setdefault(order["customer_id"], []).append(order["id"])
+    read_once: set[str] = set()
+
+    async def read(customer: str) -> None:
+        found: dict[str, Counter[str]] = {order: Counter() for order in orders_of[customer]}
+        async for page in api.pages("notification", "/notifications", user_id=customer):
+            for each in page:
+                if each["order_id"] in found:
+                    found[each["order_id"]][each["kind"]] += 1
+            if _is_over(page, scope):
+                break
+        told.update(found)
+        if customer not in read_once:
+            read_once.add(customer)
+            advance(1)
+
+    def lacking() -> list[str]:
+        return [customer for customer, orders in orders_of.items() if any(_lacks(books, order) for order in orders)]
+
+    await for_each(list(orders_of), read, at_once=READING_AT_ONCE)
+    await _until_none(lacking, read)
+
+
+def _lacks(books: Books, order_id: str) -> bool:
+    """Whether its customer has yet to be told of a step."""
+    return bool(expected_notifications(books, order_id) - books.told[order_id])
+
+
+def _is_over(page: Iterable[Mapping[str, Any]], scope: Scope) -> bool:
+    """Lists are sorted newest first: whether the rest is older than the run."""
+    return any(datetime.fromisoformat(item["created_at"]) < scope.began - MARGIN for item in page)
+
+
+async def _until_none(unfinished: Callable[[], list[str]], read: Callable[[str], Any]) -> None:
+    """Reads what is unfinished again and again, more and more seldom, as long as it gets less now and then."""
+    left = unfinished()
+    news_at, pause = time.monotonic(), FIRST_PAUSE
+    while left and time.monotonic() - news_at < PATIENCE:
+        await asyncio.sleep(pause)
+        pause = min(pause * 2, LONGEST_PAUSE)
+        await for_each(left, read, at_once=READING_AT_ONCE)
+        now_left = unfinished()
+        if len(now_left) < len(left):
+            news_at, pause = time.monotonic(), FIRST_PAUSE
+        left = now_left

@@ -1,0 +1,159 @@
+"""Everything that the orders need, made through the APIs where it is not there yet."""
+
+import asyncio
+import math
+import re
+import secrets
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any
+
+from local_stack.errors import StackError
+from tools.api import Api, ApiError, for_each
+from tools.replay.sales import Invoice, Product
+
+DOMAIN = "online-retail.example"
+CATEGORY, CATEGORY_SLUG = "Online Retail", "online-retail"
+SUPPLIER = "Online Retail wholesale"
+WAREHOUSE_CODE, WAREHOUSE = "ONLINE-RETAIL", "Online Retail warehouse"
+CURRENCY = "GBP"
+# SKUs that one request asks for, and lines of one receipt (a body stays far below 1 MiB).
+SKUS_AT_ONCE, RECEIPT_LINES = 100, 2_000
+CREATING_AT_ONCE = 6
+
+Advance = Callable[[int], None]
+
+
+@dataclass(slots=True)
+class Ready:
+    """What is there now: ids by what the file calls them."""
+
+    products: dict[str, str] = field(default_factory=dict)
+    customers: dict[str, str] = field(default_factory=dict)
+    warehouse_id: str = ""
+    supplier_id: str = ""
+
+
+def email_of(invoice: Invoice) -> str:
+    """One account for each customer, and a walk-in customer for each country."""
+    if invoice.customer:
+        return f"customer-{invoice.customer.lower()}@{DOMAIN}"
+    return f"walk-in-{re.sub(r'[^a-z0-9]+', '-', invoice.country.lower()).strip('-') or 'unknown'}@{DOMAIN}"
+
+
+def name_of(invoice: Invoice) -> str:
+    return f"Customer {invoice.customer}" if invoice.customer else f"Walk-in customer, {invoice.country}"
+
+
+def quantity_to_receive(units: int, factor: Fraction) -> int:
+    return math.ceil(units * factor)
+
+
+async def prepare(
+    api: Api,
+    products: Sequence[Product],
+    invoices: Iterable[Invoice],
+    advance_products: Advance,
+    advance_users: Advance,
+) -> Ready:
+    """Raises: ApiError, ApiAway, StackError."""
+    ready = Ready()
+    ready.warehouse_id, ready.supplier_id = await asyncio.gather(_warehouse(api), _supplier(api))
+    names = {email_of(invoice): name_of(invoice) for invoice in invoices}
+    await asyncio.gather(
+        _products(api, products, ready.products, advance_products),
+        _customers(api, names, ready.customers, advance_users),
+    )
+    return ready
+
+
+async def _warehouse(api: Api) -> str:
+    found = await api.all("inventory", "/warehouses", code=WAREHOUSE_CODE)
+    made = found or [await api.post("inventory", "/warehouses", {"code": WAREHOUSE_CODE, "name": WAREHOUSE})]
+    return str(made[0]["id"])
+
+
+async def _supplier(api: Api) -> str:
+    found = await api.all("inventory", "/suppliers", name=SUPPLIER)
+    made = found or [await api.post("inventory", "/suppliers", {"name": SUPPLIER})]
+    return str(made[0]["id"])
+
+
+async def _category(api: Api) -> str:
+    found = await api.all("product", "/categories", slug=CATEGORY_SLUG)
+    made = found or [await api.post("product", "/categories", {"name": CATEGORY})]
+    return str(made[0]["id"])
+
+
+async def _products(api: Api, products: Sequence[Product], ids: dict[str, str], advance: Advance) -> None:
+    for start in range(0, len(products), SKUS_AT_ONCE):
+        await _find_products(api, [product.sku for product in products[start : start + SKUS_AT_ONCE]], ids)
+    advance(len(ids))
+    missing = [product for product in products if product.sku not in ids]
+    category_id = await _category(api) if missing else ""
+
+    async def create(product: Product) -> None:
+        body = {
+            "sku": product.sku,
+            "name": product.name[:200],
+            "category_id": category_id,
+            "price": {"amount": product.price, "currency": CURRENCY},
+            "status": "active",
+        }
+        try:
+            ids[product.sku] = (await api.post("product", "/products", body, repeatable=True))["id"]
+        except ApiError as error:
+            if error.type != "sku-taken":  # by ourselves, where the answer was lost
+                raise
+            await _find_products(api, [product.sku], ids)
+        advance(1)
+
+    await for_each(missing, create, at_once=CREATING_AT_ONCE)
+
+
+async def _find_products(api: Api, skus: Sequence[str], ids: dict[str, str]) -> None:
+    found = await api.all("product", "/products", sku=skus, status=["active", "draft", "archived"], sort="created_at")
+    off_sale = [product["sku"] for product in found if product["status"] != "active"]
+    if off_sale:
+        raise StackError(f"Not on sale, so that nobody can order them: {', '.join(off_sale)}. Make them active first.")
+    ids.update({product["sku"]: product["id"] for product in found})
+
+
+async def _customers(api: Api, names: dict[str, str], ids: dict[str, str], advance: Advance) -> None:
+    async for page in api.pages("user", "/users", q=f"@{DOMAIN}"):
+        ids.update({account["email"]: account["id"] for account in page if account["email"] in names})
+    advance(len(ids))
+
+    async def create(email: str) -> None:
+        # Nobody is told the password: these customers order through staff.
+        body = {"email": email, "password": secrets.token_urlsafe(24), "full_name": names[email]}
+        try:
+            ids[email] = (await api.post("user", "/users", body, repeatable=True))["id"]
+        except ApiError as error:
+            if error.type != "email-taken":
+                raise
+            ids[email] = (await api.get("user", "/users", q=email))["items"][0]["id"]
+        advance(1)
+
+    await for_each([email for email in names if email not in ids], create, at_once=CREATING_AT_ONCE)
+
+
+async def receive(api: Api, ready: Ready, products: Sequence[Product], factor: Fraction) -> list[str]:
+    """Books stock in for all that the file sells, `factor` times, and returns the receipts' ids."""
+    lines: list[dict[str, Any]] = [
+        {"product_id": ready.products[product.sku], "quantity": quantity}
+        for product in products
+        if (quantity := quantity_to_receive(product.units, factor))
+    ]
+    receipts = []
+    for start in range(0, len(lines), RECEIPT_LINES):
+        body = {
+            "warehouse_id": ready.warehouse_id,
+            "supplier_id": ready.supplier_id,
+            "lines": lines[start : start + RECEIPT_LINES],
+        }
+        # New products reach inventory by event: until then it doesn't know them.
+        receipt = await api.post("inventory", "/stock/receipts", body, wait_for=["product-unknown"])
+        receipts.append(str(receipt["id"]))
+    return receipts

@@ -1,0 +1,97 @@
+"""What people and machines read at the end of a run."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rich.table import Table
+
+from tools.replay.books import DELIVERED, REJECTED, Books
+from tools.replay.orders import Run
+from tools.replay.reconciliation import Mismatch
+from tools.replay.sales import Sales
+
+MISMATCHES_SHOWN = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """`figures` are of this run alone; `seconds` from the first order placed to the last one delivered."""
+
+    figures: dict[str, Any]
+    mismatches: list[Mismatch]
+    phases: dict[str, float]
+
+    @property
+    def json(self) -> str:
+        return json.dumps(self.figures)
+
+    def table(self) -> Table:
+        table = Table("What", title="Replay: the file and the five services' books", title_justify="left")
+        table.add_column("", justify="right")
+        for name, value in self.figures.items():
+            table.add_row(_TITLES[name], _written(name, value))
+        for phase, seconds in self.phases.items():
+            table.add_row(f"[dim]{phase}[/dim]", f"[dim]{seconds:,.1f} s[/dim]")
+        return table
+
+    def mismatch_table(self) -> Table:
+        shown = self.mismatches[:MISMATCHES_SHOWN]
+        more = len(self.mismatches) - len(shown)
+        caption = f"and {more:,} more" if more else None
+        table = Table("Mismatch", "Expected", "Found", title="Mismatches", caption=caption, title_justify="left")
+        for each in shown:
+            table.add_row(each.what, each.expected, each.found)
+        return table
+
+
+_TITLES = {
+    "orders": "Orders submitted",
+    "lines": "Lines",
+    "units": "Units",
+    "revenue_minor": "Revenue submitted",
+    "skipped": "Lines of the file skipped",
+    "delivered": "Orders delivered",
+    "rejected": "Orders rejected for lack of stock",
+    "payments_captured_minor": "Payments captured",
+    "units_before": "Units in stock before",
+    "units_received": "Units received",
+    "units_deducted": "Units deducted",
+    "units_left": "Units left",
+    "notifications": "Notifications in inboxes",
+    "mismatches": "Mismatches",
+    "seconds": "Seconds, from the first order placed to the last delivered",
+    "orders_per_second": "Orders per second, from placed to delivered",
+}
+
+
+def report(sales: Sales, run: Run, books: Books, mismatches: Sequence[Mismatch], phases: dict[str, float]) -> Report:
+    statuses = [order["status"] for order in books.orders.values()]
+    figures = {
+        "orders": len(sales.invoices),
+        "lines": sum(1 for _ in sales.lines),
+        "units": sales.units,
+        "revenue_minor": sales.revenue,
+        "skipped": sales.skipped,
+        "delivered": sum(status in DELIVERED for status in statuses),
+        "rejected": statuses.count(REJECTED),
+        "payments_captured_minor": books.captured.total(),
+        "units_before": books.before.units,
+        "units_received": books.received.total(),
+        "units_deducted": books.deducted.total(),
+        "units_left": books.after.units,
+        "notifications": sum(kinds.total() for kinds in books.told.values()),
+        "mismatches": len(mismatches),
+        "seconds": round(run.seconds, 2),
+        "orders_per_second": round(len(sales.invoices) / max(run.seconds, 0.001), 1),
+    }
+    return Report(figures, list(mismatches), phases)
+
+
+def _written(name: str, value: Any) -> str:
+    if name == "skipped":
+        return ", ".join(f"{reason} {count:,}" for reason, count in value.items())
+    if name.endswith("_minor"):
+        return f"£{value / 100:,.2f}"
+    return f"{value:,}"

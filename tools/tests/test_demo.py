@@ -1,0 +1,50 @@
+from pathlib import Path
+
+from order_service.orders.models import Status
+from tools.container_secrets import make_secrets
+from tools.demo.catalogue import CATEGORIES, LONDON, MANCHESTER, PRODUCTS, SUPPLIERS, WAREHOUSES
+from tools.demo.orders import LONDON_ONLY, MANCHESTER_ONLY, MISHAPS, PASSING, SCARCE, STATUSES, WITHDRAWN
+from tools.demo.run import Demo, table
+from tools.replay.sales import DEFAULT_FILE, read
+
+STOCK = {product.sku: product.stock for product in PRODUCTS}
+
+
+def test_every_product_has_its_category_and_warehouses() -> None:
+    assert len(STOCK) == len(PRODUCTS) >= 40
+    assert {product.category for product in PRODUCTS} <= CATEGORIES.keys()
+    assert {parent for parent in CATEGORIES.values() if parent} <= CATEGORIES.keys()
+    assert {code for stock in STOCK.values() for code in stock} == WAREHOUSES.keys() == SUPPLIERS.keys()
+
+
+def test_prices_are_those_of_the_data_set_and_the_skus_are_not() -> None:
+    """A replay reconciles what it finds under the file's stock codes: the demo must not sell under them."""
+    sold = {product.sku: product.price for product in read(DEFAULT_FILE).products()}
+    assert not sold.keys() & STOCK.keys()
+    assert {product.sku: product.price for product in PRODUCTS} == {
+        product.sku: sold[product.sku.removeprefix("OM-")] for product in PRODUCTS
+    }
+
+
+def test_the_order_that_is_shipped_in_part_needs_both_warehouses() -> None:
+    assert set(STOCK[LONDON_ONLY]) == {LONDON}
+    assert set(STOCK[MANCHESTER_ONLY]) == {MANCHESTER}
+    assert sum(STOCK[SCARCE].values()) < 10, "and ten pieces may be held unpaid, whatever there is"
+
+
+def test_every_status_has_an_order_or_passes() -> None:
+    assert {*STATUSES, *PASSING} == {str(status) for status in Status}
+    assert table({"paid": "100002"}, "customer@example.com").row_count == len(Status) + len(MISHAPS)
+
+
+def test_an_order_of_the_withdrawn_product_is_told_from_others_by_it() -> None:
+    assert WITHDRAWN in STOCK
+
+
+def test_what_runs_elsewhere_is_reached_with_the_secrets_made_for_it(tmp_path: Path) -> None:
+    make_secrets(tmp_path, "postgres:5432")
+    demo = Demo.with_secrets(tmp_path, {"user": "http://user:8081"})
+    assert demo.admin.email == "admin@example.com"
+    assert demo.customer.password == (tmp_path / "demo_customer_password").read_text()
+    assert len({account.password for account in (demo.admin, demo.staff, demo.customer)}) == 3
+    assert demo.order_database_url.endswith("@postgres:5432/order_service")

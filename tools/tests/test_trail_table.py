@@ -1,0 +1,17 @@
+from datetime import UTC, datetime
+from types import SimpleNamespace
+
+from rich.console import Console
+
+from tools.trail.report import Trail, table
+from tools.trail.step import Step
+
+
+def test_a_terminal_obeys_nothing_that_a_customer_wrote() -> None:
+    now = datetime.now(UTC)
+    order = SimpleNamespace(number=1, id="x", created_at=now)
+    console = Console(width=120)
+    with console.capture() as shown:
+        console.print(table(Trail(order, [Step(now, "order", "cancelled: [bold]\x1b[2J\x1b]0;owned\x07")], [])))
+    assert "\x1b[2J" not in shown.get()
+    assert r"[bold]\x1b[2J\x1b]0;owned\x07" in shown.get()

@@ -1,0 +1,117 @@
+"""One order's events: said by one service, published on Kafka, taken by others."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from tools.trail.step import Kind, Step, Wait
+from tools.trail.tables import Rows
+from tools.trail.topics import Published
+
+
+def short(type: str) -> str:
+    """`order.placed` of `mart.order.placed.v1`."""
+    return type.removeprefix("mart.").rpartition(".v")[0] or type
+
+
+def speaker(source: str) -> str:
+    return source.strip("/").removesuffix("_service")
+
+
+@dataclass
+class Event:
+    """`records`: more than one where it was published again, which is harmless. `row`: of the outbox, unless pruned."""
+
+    id: UUID
+    type: str
+    service: str
+    time: datetime
+    records: list[Published] = field(default_factory=list)
+    row: Any = None
+
+
+@dataclass(frozen=True)
+class Events:
+    """All of an order's events, when each service took them, and the records that are no events."""
+
+    all: Sequence[Event]
+    taken: dict[str, dict[UUID, datetime]]
+    """Service → event → when."""
+    others: Sequence[Published]
+    parked: dict[str, Rows]
+
+    def taken_by(self, service: str, type: str, before: datetime) -> datetime | None:
+        """When the service took the last event of this type until then."""
+        inbox = self.taken[service]
+        times = [inbox[event.id] for event in self.all if event.type == type and event.id in inbox]
+        return max((time for time in times if time <= before), default=None)
+
+    def steps(self, now: datetime, kafka_was_read: bool) -> Iterator[Step]:
+        for event in self.all:
+            yield from _said(event, now, kafka_was_read)
+            yield from _published(event)
+            yield from self._taken(event)
+        for service, rows in self.parked.items():
+            yield from (Step(row.parked_at, service, _parked(row)) for row in rows)
+        for record in self.others:
+            why = f"dead letter: {record.error}" if record.error else "a record that nobody can read"
+            yield Step(record.at, "Kafka", f"{why} ({record.place})")
+
+    def _taken(self, event: Event) -> Iterator[Step]:
+        published = event.records[0].at if event.records else None
+        for service, inbox in self.taken.items():
+            if event.id in inbox:
+                at = inbox[event.id]
+                yield Step(
+                    at, service, f"took {event.type}", Wait.since(published, at, f"Kafka → {service}"), Kind.TAKEN
+                )
+
+
+def merge(outbox: dict[str, Rows], records: Iterable[Published]) -> tuple[list[Event], list[Published]]:
+    """Events as outbox and Kafka know them, in the order of their times; and the records that are none."""
+    found: dict[UUID, Event] = {}
+    others = []
+    for service, rows in outbox.items():
+        for row in rows:
+            found[row.event_id] = Event(row.event_id, short(row.type), service, row.time, row=row)
+    for record in records:
+        envelope = record.envelope
+        if envelope is None or record.error is not None:
+            others.append(record)
+            continue
+        event = Event(envelope.id, short(envelope.type), speaker(envelope.source), envelope.time)
+        found.setdefault(envelope.id, event).records.append(record)
+    return sorted(found.values(), key=lambda event: event.time), others
+
+
+def _said(event: Event, now: datetime, kafka_was_read: bool) -> Iterator[Step]:
+    waits = event.row is not None and event.row.published_at is None
+    if not waits:
+        lost = "" if event.records or not kafka_was_read else ", and Kafka has it no more"
+        yield Step(event.time, event.service, f"says {event.type}{lost}", kind=Kind.SAID)
+        return
+    why = f" (parked: {event.row.error})" if event.row.parked_at else ""
+    wait = None if event.records else Wait.since(event.time, now, "outbox → Kafka, until now")
+    yield Step(event.time, event.service, f"says {event.type}; it still stands in the outbox{why}", wait, Kind.SAID)
+
+
+def _published(event: Event) -> Iterator[Step]:
+    if not event.records and event.row.published_at:
+        # Marked after Kafka's answer, so perhaps after others took it.
+        wait = Wait.since(event.time, event.row.published_at, "outbox → Kafka, and the mark")
+        yield Step(event.row.published_at, event.service, f"marked {event.type} as published", wait, Kind.PUBLISHED)
+    for number, record in enumerate(event.records):
+        # Kafka's time has whole milliseconds.
+        at = max(record.at, event.time)
+        again = " again" if number else ""
+        wait = None if again else Wait.since(event.time, at, "outbox → Kafka")
+        yield Step(at, event.service, f"published {event.type}{again} ({record.place})", wait, Kind.PUBLISHED)
+
+
+def _parked(row: Any) -> str:
+    if row.status == "dead":
+        return f"gave {short(row.type)} up after {row.attempts} attempts: {row.error}"
+    why = f"{row.attempts} attempts: {row.error}" if row.error else "behind an earlier one"
+    return f"parked {short(row.type)} ({why})"

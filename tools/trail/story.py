@@ -1,0 +1,199 @@
+"""From what was read to the steps, each with what it waited for."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from tools.trail.books import Entry
+from tools.trail.events import Events
+from tools.trail.step import Step, Wait, in_order
+from tools.trail.tables import Tables
+
+# As payments name it; those of others were reported on the topic, by a source of that name.
+OUR_GATEWAY = "sandbox"
+
+
+@dataclass(frozen=True)
+class Story:
+    """Each method tells one part of it; `steps` puts them in the order of time."""
+
+    tables: Tables
+    events: Events
+    books: Sequence[Entry]
+
+    def steps(self, now: datetime, kafka_was_read: bool) -> list[Step]:
+        told = [*self.events.steps(now, kafka_was_read), *self._order(), *self._money(), *self._gateway()]
+        return in_order([*told, *self._inventory(), *self._notification()])
+
+    # --- order ---
+
+    def _order(self) -> Iterator[Step]:
+        before, at = None, self.tables.order.created_at
+        for entry in self.tables.history:
+            # What waited for the order's lock has its time from before that: the history's own order counts.
+            at = max(at, entry.at)
+            yield Step(at, "order", _transition(entry), self._why_moved(entry, before))
+            before = entry
+
+    def _why_moved(self, entry: Any, before: Any) -> Wait | None:
+        if before is None:
+            return None
+        if entry.actor in ("customer", "staff"):
+            return Wait.since(before.at, entry.at, f"{entry.trigger} by {entry.actor}")
+        if entry.actor == "clock":
+            return Wait.since(before.at, entry.at, entry.trigger)
+        event = entry.trigger.removeprefix("last ").removeprefix("every ")
+        taken = self.events.taken_by("order", event, entry.at)
+        return Wait.since(taken, entry.at, "order's work")
+
+    def _money(self) -> Iterator[Step]:
+        free_since = self._awaiting_since()
+        settled: dict[UUID, datetime] = {}
+        for payment in self.tables.payments:
+            amount = _money(payment.amount, payment.currency)
+            who = self._payer(payment)
+            wait = Wait.since(_latest(free_since, payment.created_at), payment.created_at, f"payment by {who}")
+            yield Step(payment.created_at, "order", f"payment of {amount} opened by {who}", wait)
+            if payment.settled_at:
+                free_since.append(payment.settled_at)
+                settled[payment.id] = payment.settled_at
+                why = f": {payment.failure_reason}" if payment.failure_reason else ""
+                asked = self._made_at(f"payment-{payment.id}") or payment.created_at
+                wait = Wait.since(asked, payment.settled_at, "the gateway's word")
+                yield Step(payment.settled_at, "order", f"payment of {amount} {payment.status}{why}", wait)
+        for refund in self.tables.refunds:
+            yield from self._refund(refund, settled.get(refund.payment_id))
+
+    def _refund(self, refund: Any, paid_at: datetime | None) -> Iterator[Step]:
+        amount = _money(refund.amount, refund.currency)
+        why = f": {refund.reason}" if refund.reason else ""
+        who = "staff" if refund.requested_by else "itself"
+        wait = Wait.since(paid_at, refund.created_at, "refund by staff") if refund.requested_by else None
+        yield Step(refund.created_at, "order", f"refund of {amount} requested by {who}{why}", wait)
+        if refund.settled_at:
+            asked = self._made_at(f"refund-{refund.id}") or refund.created_at
+            failed = f": {refund.failure_reason}" if refund.failure_reason else ""
+            wait = Wait.since(asked, refund.settled_at, "the gateway's word")
+            yield Step(refund.settled_at, "order", f"refund of {amount} {refund.status}{failed}", wait)
+
+    def _awaiting_since(self) -> list[datetime]:
+        """From when on money was asked for."""
+        return [entry.at for entry in self.tables.history if entry.to_status == "awaiting_payment"][:1]
+
+    def _payer(self, payment: Any) -> str:
+        if payment.opened_by is not None:
+            return "customer" if payment.opened_by == self.tables.order.user_id else "staff"
+        return "its own token" if payment.gateway == OUR_GATEWAY else str(payment.gateway)
+
+    # --- the gateway ---
+
+    def _gateway(self) -> Iterator[Step]:
+        asked = {f"payment-{row.id}": row.created_at for row in self.tables.payments}
+        asked |= {f"refund-{row.id}": row.created_at for row in self.tables.refunds}
+        for entry in self.books:
+            amount = _money(entry.amount, entry.currency)
+            kind = f"charge of {amount} with {entry.card}" if entry.card else f"refund of {amount}"
+            # The gateway's time has whole milliseconds.
+            at = max(asked.get(entry.key, entry.made_at), entry.made_at)
+            wait = Wait.since(asked.get(entry.key), at, "order → gateway")
+            yield Step(at, "gateway", f"{kind}: {entry.status} by now", wait)
+
+    def _made_at(self, key: str) -> datetime | None:
+        return next((entry.made_at for entry in self.books if entry.key == key), None)
+
+    # --- inventory ---
+
+    def _inventory(self) -> Iterator[Step]:
+        for reservation in self.tables.reservations:
+            yield Step(reservation.created_at, "inventory", f"reservation decided: {reservation.status} by now")
+        for shipment in self.tables.shipments:
+            yield from self._parcel(shipment)
+        for movement in self.tables.movements:
+            what = f"{_count(movement.pieces, 'piece')} of {_count(movement.products, 'product')} out of stock"
+            yield Step(movement.created_at, "inventory", what)
+        for back in self.tables.back:
+            yield from self._return(back)
+
+    def _return(self, back: Any) -> Iterator[Step]:
+        name = f"return {back.id.hex[-4:]}"
+        pieces = sum(line["quantity"] for line in back.lines)
+        yield Step(back.created_at, "inventory", f"{name} expected: {_count(pieces, 'piece')}")
+        if back.received_at:
+            restocked, scrapped = (sum(line[what] for line in back.lines) for what in ("restocked", "scrapped"))
+            what = (
+                f"{name} received in {back.warehouse}: {_count(restocked, 'piece')} into stock, {scrapped:,} as scrap"
+            )
+            yield Step(back.received_at, "inventory", what, Wait.since(back.created_at, back.received_at, "the goods"))
+        if back.closed_at:
+            wait = Wait.since(back.created_at, back.closed_at, "the goods, in vain")
+            yield Step(back.closed_at, "inventory", f"{name} closed: nothing came", wait)
+
+    def _parcel(self, shipment: Any) -> Iterator[Step]:
+        name = f"parcel {shipment.number}-{shipment.id.hex[-4:]}"
+        pieces = sum(line["quantity"] for line in shipment.lines)
+        gone = ", cancelled by now" if shipment.status == "cancelled" else ""
+        what = f"{name} to be sent from {shipment.warehouse}: {_count(pieces, 'piece')}{gone}"
+        yield Step(shipment.created_at, "inventory", what)
+        if shipment.dispatched_at:
+            wait = Wait.since(shipment.created_at, shipment.dispatched_at, "dispatch by staff")
+            first, *corrected = _carried(shipment)
+            yield Step(shipment.dispatched_at, "inventory", f"{name} dispatched with {first}", wait)
+            for correction, right in zip(shipment.corrections, corrected, strict=True):
+                at = datetime.fromisoformat(correction["corrected_at"])
+                yield Step(at, "inventory", f"{name} corrected: it went with {right}")
+        if shipment.delivered_at:
+            wait = Wait.since(shipment.dispatched_at, shipment.delivered_at, "the parcel's arrival")
+            yield Step(shipment.delivered_at, "inventory", f"{name} delivered", wait)
+        if shipment.lost_at:
+            wait = Wait.since(shipment.dispatched_at, shipment.lost_at, "the parcel, in vain")
+            yield Step(shipment.lost_at, "inventory", f"{name} lost by the carrier", wait)
+
+    # --- notification ---
+
+    def _notification(self) -> Iterator[Step]:
+        inbox = self.events.taken["notification"]
+        for note in self.tables.notifications:
+            taken = inbox.get(note.event_id)
+            if note.told_at is None:
+                yield Step(taken or note.created_at, "notification", f"keeps {note.kind} until the customer is known")
+                continue
+            late = taken is not None and note.told_at > taken
+            wait = Wait.since(taken, note.told_at, "the customer to be known") if late else None
+            yield Step(note.told_at, "notification", f"customer told of {note.kind}", wait)
+        for mail in self.tables.deliveries:
+            what = f"{mail.channel} of {mail.kind} to {mail.address}: {mail.status}"
+            tries = f", {mail.attempts} attempts" if mail.attempts > 1 else ""
+            why = f" ({mail.error})" if mail.error else ""
+            wait = Wait.since(mail.created_at, mail.sent_at, "mail server") if mail.sent_at else None
+            yield Step(mail.sent_at or mail.created_at, "notification", f"{what}{tries}{why}", wait)
+
+
+def _transition(entry: Any) -> str:
+    who = "the clock" if entry.actor == "clock" else entry.actor
+    if entry.from_status is None:
+        return f"{entry.trigger} by {who}: {entry.to_status}"
+    if entry.from_status == entry.to_status:
+        return f"stays {entry.to_status} ({entry.trigger}, {who})"
+    why = f": {entry.reason}" if entry.reason else ""
+    return f"{entry.from_status} → {entry.to_status} ({entry.trigger}, {who}{why})"
+
+
+def _carried(shipment: Any) -> list[str]:
+    """Carrier and number as they were said when it left, and after each correction: a correction keeps what was."""
+    before = [f"{was['carrier']} {was['tracking_number']}" for was in shipment.corrections]
+    return [*before, f"{shipment.carrier} {shipment.tracking_number}"]
+
+
+def _latest(times: Sequence[datetime], until: datetime | None = None) -> datetime | None:
+    return max((time for time in times if until is None or time <= until), default=None)
+
+
+def _money(amount: int, currency: str) -> str:
+    """In minor units, as everywhere in the tables: how many make a whole one is the currency's own affair."""
+    return f"{amount:,} minor {currency}"
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
