@@ -15,13 +15,12 @@ from tempfile import TemporaryDirectory
 from typing import Any, Self
 from uuid import uuid4
 
+import structlog
 import uvloop
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from pydantic import SecretStr
-from sqlmodel import Session, create_engine
 
 from benchmarks.load import effects
-from benchmarks.naive.consumer import handle
 from contracts.events.order_notification import OrderPaid
 from contracts.money import Money
 from local_stack.environment import ROOT
@@ -30,7 +29,7 @@ from service_kit.database import Database
 from service_kit.ids import uuid7
 from service_kit.messaging import outbox
 from service_kit.messaging.consumer import Consumer
-from service_kit.messaging.envelope import Envelope, decode, encode
+from service_kit.messaging.envelope import Envelope, encode
 from service_kit.messaging.incoming import Record
 from service_kit.messaging.processing import Processor
 from service_kit.messaging.producer import partition_of
@@ -278,37 +277,10 @@ class BareListener:
         return heard
 
 
-class NaiveListener:
-    """As most people write it."""
-
-    def __init__(self, plan: Plan) -> None:
-        self._engine = create_engine(plan.database_url.replace("postgresql://", "postgresql+psycopg2://"))
-        self._client = AIOKafkaConsumer(
-            plan.prefix + TOPIC.name, bootstrap_servers=plan.kafka, group_id=plan.prefix + "naive",
-            enable_auto_commit=False, auto_offset_reset="earliest",
-        )  # fmt: skip
-
-    async def start(self) -> None:
-        await self._client.start()
-
-    async def handle(self, count: int) -> float:
-        began, done = time.perf_counter(), 0
-        while done < count:
-            for part in (await self._client.getmany(timeout_ms=500, max_records=min(500, count - done))).values():
-                for record in part:
-                    envelope = decode(record.headers, key=record.key or b"", timestamp_ms=record.timestamp)
-                    with Session(self._engine) as session:
-                        handle(session, envelope.id, OrderPaid.model_validate_json(record.value or b""))
-                done += len(part)
-            await self._client.commit()
-        return time.perf_counter() - began
-
-
 _ROLES: dict[str, Any] = {
     "speak": Speaker,
     "listen": Listener,
     "listen barely": BareListener,
-    "listen naively": NaiveListener,
 }
 
 
@@ -320,4 +292,6 @@ async def _serve(plan: Plan) -> None:
 
 
 if __name__ == "__main__":
+    # Standard output is for the answers.
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     uvloop.run(_serve(pickle.loads(Path(sys.argv[1]).read_bytes())))

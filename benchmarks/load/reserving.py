@@ -19,12 +19,10 @@ from tempfile import TemporaryDirectory
 from typing import Self
 from uuid import UUID
 
+import structlog
 import uvloop
-from sqlalchemy import make_url
-from sqlmodel import Session, create_engine
 
 from benchmarks.goods import Draw
-from benchmarks.naive.reservations import handle
 from contracts.events.inventory_deduction import ReservationRequested
 from contracts.quantity import ProductQuantity
 from inventory_service.reservations import consumers
@@ -32,7 +30,7 @@ from local_stack.environment import ROOT
 from service_kit.clock import utcnow
 from service_kit.database import Database
 from service_kit.ids import uuid7
-from service_kit.messaging.envelope import Envelope, decode, encode
+from service_kit.messaging.envelope import Envelope, encode
 from service_kit.messaging.incoming import Record
 from service_kit.messaging.processing import Processor
 from service_kit.messaging.subscriptions import gather
@@ -43,8 +41,7 @@ _PARTITIONS = 6
 
 @dataclass(frozen=True)
 class Plan:
-    """`orders` of `lines` lines at each call, in batches of `batch`. `products`: only these, each as often. `naive`: as
-    most people write it, each order by itself."""
+    """`orders` of `lines` lines at each call, in batches of `batch`. `products`: only these, each as often."""
 
     database_url: str
     orders: int
@@ -52,7 +49,6 @@ class Plan:
     batch: int
     seed: int
     products: Sequence[UUID] | None = None
-    naive: bool = False
 
 
 def requests(plan: Plan) -> Iterator[ReservationRequested]:
@@ -135,24 +131,9 @@ async def ours(plan: Plan) -> AsyncIterator[Work]:
     await database.close()
 
 
-@asynccontextmanager
-async def naive(plan: Plan) -> AsyncIterator[Work]:
-    """What handles them as most people write it."""
-    engine = create_engine(make_url(plan.database_url).set(drivername="postgresql+psycopg2"))
-
-    async def work(records: Sequence[Record]) -> None:
-        for each in records:
-            envelope = decode(each.headers, key=each.key, timestamp_ms=each.timestamp_ms)
-            with Session(engine) as session:
-                handle(session, envelope.id, ReservationRequested.model_validate_json(each.value))
-
-    yield work
-    engine.dispose()
-
-
 async def _serve(plan: Plan) -> None:
     events = requests(plan)
-    async with (naive if plan.naive else ours)(plan) as work:
+    async with ours(plan) as work:
         for offset in itertools.count(step=plan.orders):
             records = [record(event, offset + n) for n, event in enumerate(itertools.islice(events, plan.orders))]
             _say("ready")
@@ -174,4 +155,6 @@ def _batches(records: Sequence[Record], size: int) -> Iterator[Sequence[Record]]
 
 
 if __name__ == "__main__":
+    # Standard output is for the answers.
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     uvloop.run(_serve(pickle.loads(Path(sys.argv[1]).read_bytes())))

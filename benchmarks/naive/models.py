@@ -56,11 +56,3 @@ class OutboxEntry(Base, table=True):
             time=now,
             value=event.model_dump_json().encode(),
         )
-
-
-class InboxEntry(Base, table=True):
-    __tablename__ = "inbox"
-
-    event_id: UUID = Field(primary_key=True)
-    topic: str
-    received_at: datetime

@@ -1,9 +1,7 @@
 """The naive version does what ours does: else its figures would mean nothing."""
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -11,18 +9,10 @@ import asyncpg
 import httpx
 import pytest
 from fastapi import FastAPI
-from sqlmodel import Session
 
-from benchmarks.cases.reserve import ADD_STOCK
 from benchmarks.goods import CATALOGUE, PRODUCTS, catalogue, goods, products
-from benchmarks.load import reserving
-from benchmarks.naive import application, consumer, orders
+from benchmarks.naive import application, orders
 from benchmarks.naive import products as naive_products
-from contracts.events.inventory_deduction import ReservationRequested
-from contracts.events.order_notification import OrderPaid
-from contracts.money import Money
-from contracts.quantity import ProductQuantity
-from service_kit.clock import utcnow
 from tests.harness.databases import drop_database, new_database
 from tests.harness.service import Caller, Served, keep_test_keys, serve
 
@@ -33,13 +23,6 @@ ROWS = {
     "order_history": "version, trigger, from_status, to_status, actor, reason, details",
     "idempotency_keys": "operation, key, status, length(body), length(location)",
     "outbox": "topic, type, source, headers::text, length(value)",
-}
-RESERVATION_ROWS = {
-    "reservations": "order_id, status, version, reserved_until, lacking::text",
-    "reservation_lines": "order_id, position, product_id, warehouse_id, quantity",
-    "stock": "product_id, on_hand, reserved, version, to_publish",
-    "outbox": "topic, key, type, source, subject, value",
-    "inbox": "topic",
 }
 
 
@@ -158,57 +141,3 @@ def _product(answer: httpx.Response) -> Any:
     for moment in ("created_at", "updated_at"):
         body.get(moment) and body.update({moment: body[moment].replace(".000000Z", "Z")})
     return body, answer.headers.get("ETag")
-
-
-async def test_a_consumer_takes_each_event_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    url = new_database("notification_service")
-    monkeypatch.setenv("DATABASE_URL", url)
-    application.engine.cache_clear()
-    total = Money(amount=100, currency="GBP")
-    event = OrderPaid(order_id=uuid4(), version=5, number="100001", user_id=uuid4(), total=total)
-    event_id = uuid4()
-    with Session(application.engine()) as session:
-        assert [consumer.handle(session, event_id, event) for _ in range(2)] == [True, False]
-    connection = await asyncpg.connect(url)
-    stored = await connection.fetch("SELECT n.user_id, n.facts FROM notifications n JOIN inbox i USING (event_id)")
-    await connection.close()
-    application.engine().dispose()
-    drop_database(url)
-    assert [(row["user_id"], json.loads(row["facts"])["number"]) for row in stored] == [(event.user_id, "100001")]
-
-
-async def test_a_reservation_leaves_the_same_rows() -> None:
-    """Of what there is enough of, and of what there is not; and once, however often it is asked for."""
-    databases = [new_database("inventory_service") for _ in range(2)]
-    warehouse_id, ids = uuid4(), [good.id for good in goods()[:3]]
-    for url in databases:
-        connection = await asyncpg.connect(url)
-        await connection.execute(ADD_STOCK, warehouse_id, ids, 10)
-        await connection.close()
-    async with reserving.ours(_plan(databases[0])) as ours, reserving.naive(_plan(databases[1])) as theirs:
-        for offset, quantity in enumerate((6, 5)):
-            lines = [ProductQuantity(product_id=id, quantity=quantity) for id in ids]
-            until = utcnow() + timedelta(hours=1)
-            wanted = ReservationRequested(order_id=uuid4(), lines=lines, reserved_until=until, version=2)
-            told = reserving.record(wanted, offset)
-            for consume in (ours, theirs):
-                await consume([told])
-                await consume([told])
-    for table, columns in RESERVATION_ROWS.items():
-        found = [await _rows(url, f"SELECT {columns} FROM {table} ORDER BY {columns}") for url in databases]
-        assert found[0], table
-        assert found[0] == found[1], table
-    for url in databases:
-        drop_database(url)
-
-
-def _plan(database_url: str) -> reserving.Plan:
-    return reserving.Plan(database_url, orders=1, lines=1, batch=500, seed=1)
-
-
-async def _rows(url: str, statement: str) -> list[tuple[Any, ...]]:
-    connection = await asyncpg.connect(url)
-    try:
-        return [tuple(row) for row in await connection.fetch(statement)]
-    finally:
-        await connection.close()
