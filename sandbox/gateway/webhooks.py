@@ -4,18 +4,18 @@ import asyncio
 import hashlib
 import hmac
 import json
-import logging
 import sqlite3
 import time
 from typing import Any
 
 import aiohttp
+import structlog
 from uuid_utils import uuid7
 
 from sandbox.database import Database
 from sandbox.gateway.settings import GatewaySettings
 
-log = logging.getLogger(__name__)
+log = structlog.get_logger(__name__)
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS owed_webhooks (
@@ -84,7 +84,7 @@ class Deliverer:
                     try:
                         await self._sleep_until(await self._start_due(session))
                     except sqlite3.Error:
-                        log.exception("the books can't be read")
+                        log.exception("books_not_read")
                         await asyncio.sleep(1)
             finally:
                 await self._end_those_under_way()
@@ -149,14 +149,14 @@ class Deliverer:
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             if isinstance(error, aiohttp.ClientConnectorError):
                 self._not_before = time.time() + UNREACHABLE_PAUSE
-            log.debug("webhook not delivered: %r", error)
+            log.debug("webhook_not_delivered", error=repr(error))
             return False
 
     async def _postpone(self, row: sqlite3.Row) -> None:
         now = time.time()
         abandoned = now - row["since"] > self._settings.retry_for
         if abandoned:
-            log.error("webhook abandoned after %d attempts: %s", row["attempts"] + 1, row["body"])
+            log.error("webhook_abandoned", attempts=row["attempts"] + 1, body=row["body"])
         # The exponent is bounded: the pause is long before, and a float ends at 2**1023.
         pause = min(self._settings.retry_first * 2 ** min(row["attempts"], 30), self._settings.retry_longest)
         await self._database.write(lambda db: _retry(db, row["seq"], now + pause, abandoned))

@@ -4,14 +4,14 @@ A signal is a hint and nothing more: other processes do not receive it, and a cr
 must not be missed is also looked for at intervals.
 """
 
-import logging
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
+import structlog
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-log = logging.getLogger(__name__)
+log = structlog.get_logger(__name__)
 Listener = Callable[[Sequence[Any]], None]
 Pending = dict[str, list[Any]]
 """Items by the signal's name, in the order in which they were added."""
@@ -43,7 +43,7 @@ class Signals:
                 try:
                     listener(items)
                 except Exception:
-                    log.exception("the listener of signal %s failed", name)
+                    log.exception("signal_listener_failed", signal=name)
 
 
 def signal(session: AsyncSession | HasSignals, name: str, *items: Any) -> None:

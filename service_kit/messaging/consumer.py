@@ -2,11 +2,11 @@
 
 import asyncio
 import contextlib
-import logging
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
+import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 
 from service_kit.messaging import metrics
@@ -18,7 +18,7 @@ from service_kit.messaging.subscriptions import Subscription
 from service_kit.messaging.tuning import Tuning
 from service_kit.settings import ServiceSettings
 
-log = logging.getLogger(__name__)
+log = structlog.get_logger(__name__)
 
 _CLOSE_SECONDS = 5.0
 
@@ -84,7 +84,7 @@ class Consumer:
             if not self._session.cancelled() and (error := self._session.exception()) is not None:
                 self.problem = f"{type(error).__name__}: {error}"
                 pause = 0.2 if time.monotonic() - began > 60 else min(pause * 2, 5.0)
-                log.warning("consumer: %s; trying again in %.1f s", self.problem, pause)
+                log.warning("consumer_failed", problem=self.problem, retry_seconds=pause)
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(pause):
                         await self._stopping.wait()
@@ -165,7 +165,7 @@ class Consumer:
             try:
                 await self._handle(fetched, handled)
             except Abandoned:
-                log.info("consumer: round abandoned")
+                log.info("consumer_round_abandoned")
             finally:
                 self.busy_since = None
                 offsets.handled(self._finish(client, fetched, handled))
@@ -226,7 +226,7 @@ class _Listener(ConsumerRebalanceListener):
         await self._let_go()
 
     async def on_partitions_assigned(self, assigned: Sequence[TopicPartition]) -> None:
-        log.info("consumer: %d partitions assigned", len(assigned))
+        log.info("partitions_assigned", count=len(assigned))
 
 
 def _record(topic: str, raw: Any) -> Record:

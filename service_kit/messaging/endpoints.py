@@ -1,10 +1,10 @@
 """Dead letters over HTTP, for staff: see them, replay them, discard them."""
 
-import logging
 from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
+import structlog
 from fastapi import Path, Response
 from pydantic import BaseModel, Field
 
@@ -17,7 +17,7 @@ from service_kit.problems import NotFound, not_found
 from service_kit.security.guard import Requires
 from service_kit.security.principal import Principal
 
-log = logging.getLogger(__name__)
+log = structlog.get_logger(__name__)
 
 router = Router(prefix="/dead-letters", tags=["dead letters"])
 
@@ -65,7 +65,7 @@ async def dead_letters(tx: HotTx, page: Paged, _: Staff) -> Page[DeadLetterOut]:
 async def replay_dead_letter(id: LetterId, tx: HotTx, who: Staff) -> Response:
     """It gets all its attempts back. When it succeeds, the events of its key that wait behind it follow in order."""
     event_id, topic = await parked.replay(tx, id) or not_found("dead letter", id)
-    log.warning("dead letter %d (event %s of topic %s) is replayed by %s", id, event_id, topic, who.user_id)
+    log.warning("dead_letter_replayed", id=id, event_id=event_id, topic=topic, user_id=who.user_id)
     return Response(status_code=202)
 
 
@@ -73,5 +73,5 @@ async def replay_dead_letter(id: LetterId, tx: HotTx, who: Staff) -> Response:
 async def discard_dead_letter(id: LetterId, tx: HotTx, who: Staff) -> Response:
     """It never takes effect; the events of its key go on without it. Its copy in the topic's `.dlq` stays."""
     event_id, topic = await parked.discard(tx, id) or not_found("dead letter", id)
-    log.warning("dead letter %d (event %s of topic %s) is discarded by %s", id, event_id, topic, who.user_id)
+    log.warning("dead_letter_discarded", id=id, event_id=event_id, topic=topic, user_id=who.user_id)
     return Response(status_code=204)

@@ -2,13 +2,14 @@
 
 import asyncio
 import contextlib
-import logging
 from datetime import timedelta
+
+import structlog
 
 from service_kit.database.doors import Database
 from service_kit.messaging.tuning import Tuning
 
-log = logging.getLogger(__name__)
+log = structlog.get_logger(__name__)
 
 # Looks at the oldest rows only, so that it costs the same however many are kept.
 _PRUNE_OUTBOX = """
@@ -40,7 +41,7 @@ class Housekeeping:
                 await self._prune(_PRUNE_OUTBOX, self._tuning.outbox_kept)
                 await self._prune(PRUNE_INBOX, self._tuning.inbox_kept)
             except Exception as error:
-                log.warning("housekeeping: %r; again in a minute", error)
+                log.warning("housekeeping_failed", error=repr(error), retry_seconds=_EVERY)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_EVERY):
                     await self._stopping.wait()

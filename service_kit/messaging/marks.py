@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import logging
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
@@ -10,11 +9,13 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any
 
+import structlog
+
 from service_kit.crashpoints import reach
 from service_kit.messaging.lease import Lease
 from service_kit.messaging.producer import Row
 
-log = logging.getLogger(__name__)
+log = structlog.get_logger(__name__)
 
 # Marks only for who still has the epoch that it published under, and holds it until the marks are committed.
 _MARK = """
@@ -120,7 +121,7 @@ class Marks:
         marked = await connection.execute(_MARK, [row.id for row in rows], self._lease.owner, epoch)
         reach("mark.after")
         if marked == "UPDATE 0":
-            log.warning("relay: the lease went to another process while %d events were sent", len(rows))
+            log.warning("relay_lease_lost", events_in_flight=len(rows))
             self._lease.forget()
             async with connection.transaction():
                 await connection.execute(RAISE_EPOCH)

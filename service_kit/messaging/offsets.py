@@ -2,15 +2,15 @@
 
 import asyncio
 import contextlib
-import logging
 from collections.abc import Mapping
 
+import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from service_kit.crashpoints import reach
 
-log = logging.getLogger(__name__)
+log = structlog.get_logger(__name__)
 
 _COMMIT_SECONDS = 5.0
 # A commit costs the broker as much as a group of events; what a crash leaves untold comes again, and is told apart.
@@ -54,7 +54,8 @@ class Offsets:
                     await self._client.commit(offsets)
                 reach("offsets.after")
             except (KafkaError, TimeoutError) as error:
-                log.info("consumer: offsets not committed, the inbox will tell the repeats: %r", error)
+                # The records will be read again; the inbox recognises them.
+                log.info("offsets_not_committed", error=repr(error))
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_PAUSE_SECONDS):
                     await self._hurry.wait()

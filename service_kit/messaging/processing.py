@@ -1,13 +1,14 @@
 """A batch of records to its effects: one transaction if all goes well, one per event if not, parked what fails."""
 
 import asyncio
-import logging
 import random
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
+
+import structlog
 
 from service_kit.clock import utcnow
 from service_kit.crashpoints import reach
@@ -19,7 +20,7 @@ from service_kit.messaging.incoming import Incoming, Record, groups, newest, sor
 from service_kit.messaging.subscriptions import Subscription
 from service_kit.messaging.tuning import Tuning
 
-log = logging.getLogger(__name__)
+log = structlog.get_logger(__name__)
 
 _FREE_RETRIES = 10
 # Others wait behind what waits for a lock: better, it is soon put aside.
@@ -54,8 +55,7 @@ class Processor:
         except Abandoned:
             raise
         except Exception as error:
-            log.warning("consumer: a batch of %d of topic %s failed, now one by one: %r",
-                        len(found.wanted), subscription.topic.name, error)  # fmt: skip
+            log.warning("batch_failed", topic=subscription.topic.name, events=len(found.wanted), error=repr(error))
             for incoming in found.wanted:
                 await self._handle_alone(subscription, incoming)
 
@@ -131,7 +131,7 @@ class Processor:
         except Abandoned:
             raise
         except Exception as error:
-            log.exception("consumer: event %s (%s) failed and is parked", incoming.envelope.id, incoming.envelope.type)
+            log.exception("event_failed", event_id=incoming.envelope.id, event_type=incoming.envelope.type)
             reason = f"{type(error).__name__}: {error}"
             await self.attempt(lambda: self._park(subscription, incoming, reason))
 
@@ -154,8 +154,7 @@ class Processor:
         async with self._database.hot_tx() as tx:
             for id in sorted(await inbox.claim(tx, topic, list(ids)), key=lambda claimed: ids[claimed][0].offset):
                 record, why = ids[id]
-                log.error("consumer: topic %s partition %d offset %d can't be read: %s",
-                          topic, record.partition, record.offset, why)  # fmt: skip
+                log.error("event_unreadable", topic=topic, partition=record.partition, offset=record.offset, reason=why)
                 await outbox.add_dead_letter(
                     tx, topic=topic, partition=record.partition, offset=record.offset, key=record.key,
                     headers=record.headers, value=record.value, error=why, attempts=1,
@@ -168,7 +167,7 @@ class Processor:
         while not await self._database_answers():
             away = True
             if self.paused_why is None:
-                log.warning("consumer: the database is away, pausing: %r", error)
+                log.warning("database_unavailable", error=repr(error))
             self.paused_why = "database away"
             await self._pause(pause)
             pause = min(pause * 2, 2.0)

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import logging
 import struct
 from collections import defaultdict
 from collections.abc import Sequence
@@ -24,8 +23,6 @@ from contracts.topics import MAX_DEAD_LETTER_BYTES, MAX_RECORD_BYTES
 from service_kit.crashpoints import reach
 from service_kit.messaging import metrics
 from service_kit.messaging.connection import KafkaConnection
-
-log = logging.getLogger(__name__)
 
 # The broker will not take these records tomorrow either. Everything else may pass.
 _PERMANENT = (MessageSizeTooLargeError, RecordListTooLargeError, InvalidMessageError, InvalidTimestampError)

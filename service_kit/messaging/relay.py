@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import logging
 import os
 import secrets
 import socket
@@ -11,6 +10,8 @@ from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC
 from typing import Any
+
+import structlog
 
 from service_kit.clock import utcnow
 from service_kit.database.doors import Database
@@ -22,7 +23,7 @@ from service_kit.messaging.producer import Producer, Row
 from service_kit.messaging.tuning import Tuning
 from service_kit.messaging.waker import CHANNEL
 
-log = logging.getLogger(__name__)
+log = structlog.get_logger(__name__)
 
 # "Not published yet", never "greater than the last id": ids are given out at the insert and seen at the commit, so a
 # lower one may appear after a higher one was published. Rows end where their values are more than a group may hold.
@@ -84,7 +85,7 @@ class Relay:
                 pause = 0.1
             except Exception as error:
                 self.problem = f"{type(error).__name__}: {error}"
-                log.warning("relay: %s; trying again in %.1f s", self.problem, pause)
+                log.warning("relay_failed", problem=self.problem, retry_seconds=pause)
                 await self._wait(pause)
                 pause = min(pause * 2, 5.0)
         await self._producer.close()
@@ -113,7 +114,7 @@ class Relay:
                 continue
             # It may pass, and until it does nothing overtakes: the same rows are sent again, first things first.
             self.problem = f"{type(failure).__name__}: {failure}"
-            log.warning("relay: broker: %s; trying again in %.1f s", self.problem, pause)
+            log.warning("broker_unavailable", problem=self.problem, retry_seconds=pause)
             await asyncio.sleep(pause)
             pause = min(pause * 2, 2.0)
         await self._marks.finish()
@@ -161,7 +162,7 @@ class Relay:
 
     async def _park(self, connection: Any, poison: Sequence[tuple[Row, str]]) -> None:
         for row, error in poison:
-            log.error("relay: the broker refuses event %s of %s; its key waits: %s", row.event_id, row.topic, error)
+            log.error("event_refused_by_broker", event_id=row.event_id, topic=row.topic, error=error)
             await connection.execute(_PARK, row.id, error)
             self._parked.add((row.topic, row.key))
 

@@ -2,8 +2,9 @@
 
 import asyncio
 import contextlib
-import logging
 from collections.abc import Mapping
+
+import structlog
 
 from service_kit.database.doors import Database
 from service_kit.database.faults import may_be_retried
@@ -13,7 +14,7 @@ from service_kit.messaging.processing import Abandoned, Processor
 from service_kit.messaging.subscriptions import Subscription
 from service_kit.messaging.tuning import Tuning
 
-log = logging.getLogger(__name__)
+log = structlog.get_logger(__name__)
 
 
 class HandlerMissing(Exception):
@@ -43,7 +44,7 @@ class Retrier:
             except Abandoned:
                 return
             except Exception as error:
-                log.warning("parked events: %r; trying again", error)
+                log.warning("retry_queue_failed", error=repr(error))
             if not worked:
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(self._tuning.poll_seconds):
@@ -74,7 +75,7 @@ class Retrier:
                 if incoming is None:
                     raise HandlerMissing
                 if incoming.handler.event.last_word and (void := await parked.make_void(tx, id)):
-                    log.warning("parked event %d of topic %s makes %d before it void", id, topic, void)
+                    log.warning("events_superseded", id=id, topic=topic, count=void)
                 await incoming.handler.call(tx, [incoming.event], [incoming.envelope])
                 await parked.done(tx, id)
 
@@ -86,7 +87,7 @@ class Retrier:
             if not taken:
                 raise  # not the event's fault: it was never in our hands
             reason, (record, attempts) = f"{type(error).__name__}: {error}", taken[0]
-            log.warning("parked event %d of topic %s failed again: %s", id, topic, reason)
+            log.warning("retry_failed", id=id, topic=topic, reason=reason)
             if may_be_retried(error):
                 await self._processor.attempt(lambda: self._postpone(id, attempts, reason))
             else:
@@ -106,7 +107,7 @@ class Retrier:
                 headers=record.headers, value=record.value, error=reason, attempts=attempts + 1,
             )  # fmt: skip
         metrics.DEAD.labels(record.topic, "attempts").inc()
-        log.error("parked event %d of topic %s is dead after %d attempts: %s", id, record.topic, attempts + 1, reason)
+        log.error("event_dead_lettered", id=id, topic=record.topic, attempts=attempts + 1, reason=reason)
 
     def _wait(self, attempts: int) -> float:
         return min(self._tuning.first_retry * 2.0**attempts, self._tuning.longest_retry)

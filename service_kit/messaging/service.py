@@ -2,8 +2,9 @@
 
 import asyncio
 import contextlib
-import logging
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+
+import structlog
 
 from contracts.topics import PAYMENT_STATUS
 from service_kit.database.doors import Database
@@ -21,7 +22,7 @@ from service_kit.messaging.waker import Waker
 from service_kit.messaging.watchdog import Watchdog
 from service_kit.settings import ServiceSettings
 
-log = logging.getLogger(__name__)
+log = structlog.get_logger(__name__)
 
 
 class Messaging:
@@ -119,7 +120,7 @@ async def _keep_running(name: str, run: Callable[[], Awaitable[None]]) -> None:
         try:
             return await run()
         except Exception:
-            log.exception("%s: failed, begun again", name)
+            log.exception("task_failed", task=name)
             await asyncio.sleep(1)
 
 
@@ -130,6 +131,6 @@ async def _end(tasks: Iterable[asyncio.Task[None]], within: float) -> None:
         return
     _, late = await asyncio.wait(running, timeout=within)
     for task in late:
-        log.warning("%s: did not end within %.0f s", task.get_name(), within)
+        log.warning("task_cancelled", task=task.get_name(), after_seconds=within)
         task.cancel()
     await asyncio.gather(*running, return_exceptions=True)

@@ -1,8 +1,9 @@
 """Wakes the relay after a commit: in this process at once, in another by NOTIFY."""
 
 import asyncio
-import logging
 from collections.abc import Callable
+
+import structlog
 
 from service_kit.audit import actor
 from service_kit.database.doors import Database
@@ -10,7 +11,7 @@ from service_kit.database.doors import Database
 CHANNEL = "outbox"
 _PAUSE = 0.001
 
-log = logging.getLogger(__name__)
+log = structlog.get_logger(__name__)
 
 
 class Waker:
@@ -46,5 +47,5 @@ class Waker:
                 async with self._database.hot() as connection:
                     await connection.execute(f"NOTIFY {CHANNEL}")
             except Exception:  # the relay polls too: what a lost notification costs is a second
-                log.debug("could not notify the relay", exc_info=True)
+                log.debug("relay_not_notified", exc_info=True)
             await asyncio.sleep(_PAUSE)

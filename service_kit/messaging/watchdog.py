@@ -2,10 +2,10 @@
 
 import asyncio
 import contextlib
-import logging
 import time
 from typing import Any
 
+import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from service_kit.database.doors import Database
@@ -16,7 +16,7 @@ from service_kit.messaging.health import ConsumerHealth, MessagingHealth, RelayH
 from service_kit.messaging.relay import Relay
 from service_kit.messaging.tuning import Tuning
 
-log = logging.getLogger(__name__)
+log = structlog.get_logger(__name__)
 
 _BACKLOG = """
     SELECT count(*), coalesce(extract(epoch FROM now() - min(time)), 0)::float8
@@ -63,7 +63,7 @@ class Watchdog:
                 try:
                     await self.look()
                 except Exception:
-                    log.exception("watchdog: could not look")
+                    log.exception("watchdog_failed")
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(self._tuning.watch_seconds):
                         await self._stopping.wait()
@@ -92,7 +92,7 @@ class Watchdog:
                 # Retention may have taken what a position still points at: that is no lag, and nothing will move it.
                 begins = await client.beginning_offsets(list(held))
         except Exception as error:
-            log.debug("watchdog: broker: %r", error)
+            log.debug("broker_unavailable", error=repr(error))
             await self._drop_client()
             return None
         positions = await self._positions(held)
@@ -200,7 +200,7 @@ class Watchdog:
         idle = consumer.busy_since is None
         stalled = still > self._tuning.stalled_seconds and now - self._rebuilt_at > self._tuning.stalled_seconds
         if idle and (stalled or homeless):
-            log.warning("watchdog: the consumer stands still (%.0f s), rebuilding its client", still)
+            log.warning("consumer_stuck", seconds=still)
             self._rebuilt_at = now
             consumer.rebuild()
 

@@ -65,7 +65,7 @@ def configure_logs(*, service: str, level: str, style: str) -> None:
 
 
 def _configure_standard_library(shared: list[Any], renderers: list[Any], level: str) -> None:
-    """For the libraries, and for those of us who speak seldom."""
+    """For the libraries: our own code logs by structlog alone."""
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(

@@ -204,5 +204,5 @@ async def test_what_is_wrong_with_an_event_is_said_without_repeating_it(capsys: 
         assert reasons
         assert canary not in str(reasons) + str(headers)
     logged = capsys.readouterr().out
-    assert "failed and is parked" in logged
+    assert "event_failed" in logged
     assert canary not in logged
