@@ -79,7 +79,7 @@ chaos: setup  ## Break a shop of its own while customers buy, then check its boo
 chaos-full: setup  ## Every scenario of faults and all long tests, for hours; docs/reliability.md has the table (SCENARIO=kill-broker LANES=2)
 	@.venv/bin/python -m tests.chaos.full --lanes $(LANES) $(SCENARIO)
 
-check: setup  ## Format, lint, types, layers, migrations, lengths, lock, a short benchmark, then all tests
+check: setup  ## Format, lint, types, layers, migrations, lengths, lock, secrets, a short benchmark, then all tests
 	@$(TOOLS) check >&2
 	@.venv/bin/python -m benchmarks check >&2
 	@$(MAKE) test

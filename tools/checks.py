@@ -16,6 +16,7 @@ from local_stack.layout import Layout
 from local_stack.parts import SERVICES, Part
 from local_stack.ports import lease
 from local_stack.postgres import FAST_AND_FORGETFUL
+from tools import audit
 
 LONGEST_FILE = 400
 LONGEST_FUNCTION = 40
@@ -101,6 +102,13 @@ def _too_long(file: Path) -> Iterator[str]:
                 yield f"{name}:{node.lineno}: {node.name} has {length} lines (under {LONGEST_FUNCTION})"
 
 
+def no_secret_is_committed() -> bool:
+    result = audit.secrets(ROOT)
+    for line in result.findings or [result.sentence]:
+        print(line, file=sys.stderr)
+    return result.outcome is audit.Outcome.PASSED
+
+
 def run_tests(arguments: list[str]) -> tuple[bool, str]:
     """Pytest's output goes to stderr; returns whether all passed, and its summary line."""
     command = [sys.executable, "-m", "pytest", *arguments]
@@ -122,4 +130,5 @@ CHECKS: dict[str, Callable[[], bool]] = {
     "migrations": migrations_are_current,
     "lengths": lengths_are_kept,
     "lock": _runs("uv", "lock", "--check"),
+    "secrets": no_secret_is_committed,
 }

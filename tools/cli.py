@@ -95,7 +95,7 @@ def test(context: typer.Context) -> None:
 
 @app.command()
 def check() -> None:
-    """Everything but the tests: format, lint, types, layers, migrations, lengths, lock."""
+    """Everything but the tests: format, lint, types, layers, migrations, lengths, lock, secrets."""
     failed = checks.run_all(progress)
     typer.echo(f"checks failed: {', '.join(failed)}" if failed else f"all {len(checks.CHECKS)} checks passed")
     raise typer.Exit(1 if failed else 0)
