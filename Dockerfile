@@ -54,6 +54,7 @@ ENTRYPOINT ["python", "-m"]
 FROM base AS service
 ARG SERVICE
 COPY --from=service-dependencies /opt/venv /opt/venv
+COPY pyproject.toml ./
 COPY contracts contracts
 COPY service_kit service_kit
 COPY ${SERVICE}_service ${SERVICE}_service

@@ -24,6 +24,7 @@ from service_kit.runtime import Runtime
 from service_kit.security.keys import FetchKeys
 from service_kit.settings import ServiceSettings
 from service_kit.telemetry.logs import configure_logs
+from service_kit.version import VERSION
 
 Lifespan = Callable[[Runtime], AbstractAsyncContextManager[None]]
 
@@ -54,7 +55,7 @@ def create_app(
         fetch_keys=fetch_keys,
     )
     app = FastAPI(
-        title=title, description=description, version="1", docs_url=None, redoc_url=None,
+        title=title, description=description, version=VERSION, docs_url=None, redoc_url=None,
         lifespan=_lifespan(runtime, lifespan),
         openapi_url="/openapi.json" if settings.has_docs else None,
         # RequestMiddleware's are ours; FastAPI would look for providers of its own on each request.

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from local_stack.topics import create_topics
+from service_kit.messaging.administration import create_topics
 
 from local_stack.parts import SERVICES
 from notification_service.deliveries.jobs import send_due as send_notifications
@@ -92,7 +92,7 @@ async def until(served: Served, statement: str) -> None:
 )
 async def test_events_go_out_and_failed_ones_are_tried_again(name: str, taken_up: str, kafka: str) -> None:
     prefix = f"t{uuid4().hex[:8]}."
-    await to_thread(create_topics, KafkaConnection.plain(kafka), prefix)
+    await create_topics(KafkaConnection.plain(kafka), prefix)
     settings = SETTINGS if name == "user" else {}
     broker = {"service_role": "all", "kafka_bootstrap_servers": kafka, "kafka_topic_prefix": prefix}
     url = restored(f"{name}_service")

@@ -1,0 +1,26 @@
+"""The version is written in pyproject.toml, and shown by every service, its image included."""
+
+import re
+import tomllib
+
+import pytest
+
+from local_stack.environment import ROOT
+from tests.security.operations import SERVICES, app
+
+VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_every_service_shows_it(service: str) -> None:
+    assert app(service).openapi()["info"]["version"] == VERSION
+
+
+def test_an_image_of_a_service_has_the_file_that_states_it() -> None:
+    stages = re.split(r"^FROM ", (ROOT / "Dockerfile").read_text(), flags=re.MULTILINE)
+    [service] = [stage for stage in stages if stage.startswith("base AS service\n")]
+    assert "COPY pyproject.toml ./" in service
+
+
+def test_the_changelog_begins_with_it() -> None:
+    assert re.findall(r"^## \[(.*?)\]", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)[0] == VERSION
