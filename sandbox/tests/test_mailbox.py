@@ -1,12 +1,43 @@
 import smtplib
 import sqlite3
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from email.message import EmailMessage
+from pathlib import Path
 
 import httpx
 import pytest
 
-from sandbox.tests.conftest import Mailbox
+from sandbox.tests.processes import Process, free_port
+
+
+class Mailbox(Process):
+    smtp_port: int
+    data: Path
+
+
+@pytest.fixture(scope="module")
+def post_office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mailbox]:
+    port, smtp_port = free_port(), free_port()
+    directory = tmp_path_factory.mktemp("mailbox")
+    environment = {
+        "SANDBOX_MAILBOX_PORT": str(port),
+        "SANDBOX_SMTP_PORT": str(smtp_port),
+        "SANDBOX_DATA_DIR": str(directory / "data"),
+    }
+    process = Mailbox("sandbox.mailbox", port, environment, directory / "mailbox.log")
+    process.smtp_port, process.data = smtp_port, directory / "data"
+    process.start()
+    yield process
+    if process.running:
+        process.kill()
+
+
+@pytest.fixture
+def mailbox(post_office: Mailbox) -> Mailbox:
+    """With nothing in it."""
+    httpx.delete(f"{post_office.url}/messages").raise_for_status()
+    return post_office
 
 
 def mail(to: str, subject: str = "Your order", message_id: str | None = None) -> EmailMessage:

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.serialization import (
 from jose import jwk, jwt
 
 from contracts.permissions import Role, permissions_of
-from service_kit.tests.test_tokens import BAD
+from service_kit.tests.security.test_tokens import BAD
 from tests.harness import tokens
 
 

@@ -9,7 +9,6 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from service_kit.messaging.administration import create_topics
 
 from local_stack.parts import SERVICES
 from notification_service.deliveries.jobs import send_due as send_notifications
@@ -18,6 +17,7 @@ from order_service.tests.payments.conftest import API_KEY, SECRET, GatewayProces
 from service_kit.database import migrations
 from service_kit.database.administration import administration
 from service_kit.database.adoption import TooOld
+from service_kit.messaging.administration import create_topics
 from service_kit.messaging.connection import KafkaConnection
 from tests.harness.databases import drop_database, new_database
 from tests.harness.post_office import post_office

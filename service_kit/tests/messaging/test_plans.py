@@ -9,7 +9,7 @@ from service_kit.database import HotTx
 from service_kit.ids import uuid7
 from service_kit.messaging import Envelope, consumes, outbox
 from service_kit.messaging.housekeeping import BY_BLOCKS, PRUNE_INBOX
-from service_kit.messaging.tests.shop import Shop, eventually, paid, write_down
+from service_kit.tests.messaging.shop import Shop, eventually, paid, write_down
 from tests.harness.plans import Statements, fill, sequential_scans
 
 

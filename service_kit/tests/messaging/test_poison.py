@@ -22,10 +22,10 @@ from service_kit.ids import uuid7
 from service_kit.messaging import Envelope, consumes
 from service_kit.messaging.endpoints import router
 from service_kit.messaging.envelope import encode
-from service_kit.messaging.tests.shop import QUICK, Shop, erased, eventually, paid, write_down
-from service_kit.messaging.tests.test_consumer import snapshot
-from service_kit.messaging.tests.test_parked import Poison, _Runtime
 from service_kit.messaging.tuning import Tuning
+from service_kit.tests.messaging.shop import QUICK, Shop, erased, eventually, paid, write_down
+from service_kit.tests.messaging.test_consumer import snapshot
+from service_kit.tests.messaging.test_parked import Poison, _Runtime
 
 TOPIC = "order_notification"
 DEAD_WITHIN = 60.0

@@ -18,7 +18,7 @@ from service_kit.messaging import Envelope, consumes
 from service_kit.messaging.envelope import Unreadable, encode
 from service_kit.messaging.incoming import Record, read
 from service_kit.messaging.subscriptions import gather
-from service_kit.messaging.tests.shop import Shop, module, paid, write_down
+from service_kit.tests.messaging.shop import Shop, module, paid, write_down
 
 
 @consumes(OrderPaid, batch=True)

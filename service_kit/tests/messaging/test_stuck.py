@@ -11,8 +11,8 @@ from contracts.events.order_notification import OrderPaid
 from service_kit.database import HotTx
 from service_kit.messaging import Envelope, consumes
 from service_kit.messaging.service import Messaging
-from service_kit.messaging.tests.shop import QUICK, Shop, eventually, paid, write_down
 from service_kit.messaging.tuning import Tuning
+from service_kit.tests.messaging.shop import QUICK, Shop, eventually, paid, write_down
 
 RED_WITHIN = 45.0
 

@@ -10,7 +10,7 @@ from contracts.events.users import UserErased
 from service_kit.database import HotTx, Tx
 from service_kit.messaging import Envelope, consumes
 from service_kit.messaging.subscriptions import WrongSubscription, gather
-from service_kit.messaging.tests.shop import module
+from service_kit.tests.messaging.shop import module
 
 
 @consumes(OrderPaid)

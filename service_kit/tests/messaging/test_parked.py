@@ -11,8 +11,8 @@ from contracts.events.order_notification import OrderPaid
 from service_kit.database import HotTx, doors
 from service_kit.messaging import Envelope, consumes, inbox, parked
 from service_kit.messaging.endpoints import router
-from service_kit.messaging.tests.shop import QUICK, Shop, eventually, paid, write_down
 from service_kit.security.principal import Principal
+from service_kit.tests.messaging.shop import QUICK, Shop, eventually, paid, write_down
 
 TOPIC = "order_notification"
 PARK = """

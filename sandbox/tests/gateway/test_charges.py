@@ -5,8 +5,8 @@ from typing import Any
 import httpx
 import pytest
 
+from sandbox.tests.gateway.receiver import Receiver
 from sandbox.tests.processes import Process, eventually
-from sandbox.tests.receiver import Receiver
 
 numbers = itertools.count(1)
 

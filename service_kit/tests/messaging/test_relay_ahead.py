@@ -11,8 +11,8 @@ from service_kit.messaging import outbox
 from service_kit.messaging.connection import KafkaConnection
 from service_kit.messaging.producer import Outcome, Producer
 from service_kit.messaging.relay import Relay
-from service_kit.messaging.tests.shop import QUICK, Shop, eventually, paid
 from service_kit.messaging.tuning import Tuning
+from service_kit.tests.messaging.shop import QUICK, Shop, eventually, paid
 
 TOPIC = "order_notification"
 UNPUBLISHED = "SELECT count(*) FROM outbox WHERE published_at IS NULL"

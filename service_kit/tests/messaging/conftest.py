@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from service_kit.messaging.tests.shop import Shop, create_tables, create_topics
+from service_kit.tests.messaging.shop import Shop, create_tables, create_topics
 from tests.harness.databases import drop_database, new_database
 
 

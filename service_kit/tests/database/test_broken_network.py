@@ -11,7 +11,7 @@ from local_stack import ports
 from service_kit.database import Database, doors
 from service_kit.database.doors import fetch
 from service_kit.database.faults import database_is_away, may_be_retried
-from service_kit.tests.test_doors import Load
+from service_kit.tests.database.test_doors import Load
 from tests.harness.proxy import Proxy
 
 STANDING = """

@@ -6,7 +6,7 @@ from uuid import uuid4
 from contracts.events.order_notification import OrderPaid
 from service_kit.database import HotTx
 from service_kit.messaging import Envelope, consumes
-from service_kit.messaging.tests.shop import Shop, eventually, paid, write_down
+from service_kit.tests.messaging.shop import Shop, eventually, paid, write_down
 
 PAUSE = 4.0
 

@@ -14,7 +14,7 @@ from service_kit.database import HotTx
 from service_kit.messaging import Envelope, consumes
 from service_kit.messaging.offsets import Offsets
 from service_kit.messaging.service import Messaging
-from service_kit.messaging.tests.shop import QUICK, Shop, eventually, paid, write_down
+from service_kit.tests.messaging.shop import QUICK, Shop, eventually, paid, write_down
 
 TOPIC = "order_notification"
 

@@ -4,8 +4,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from sandbox.tests.gateway.receiver import Receiver
 from sandbox.tests.processes import Process, free_port
-from sandbox.tests.receiver import Receiver
 
 API_KEY = "key-of-this-test"
 SECRET = "secret-of-this-test"
@@ -46,32 +46,3 @@ def client(gateway: Process) -> Iterator[httpx.Client]:
     limits = httpx.Limits(max_connections=40, max_keepalive_connections=0)
     with httpx.Client(base_url=gateway.url, headers=headers, limits=limits, timeout=15) as client:
         yield client
-
-
-class Mailbox(Process):
-    smtp_port: int
-    data: Path
-
-
-@pytest.fixture(scope="module")
-def post_office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mailbox]:
-    port, smtp_port = free_port(), free_port()
-    directory = tmp_path_factory.mktemp("mailbox")
-    environment = {
-        "SANDBOX_MAILBOX_PORT": str(port),
-        "SANDBOX_SMTP_PORT": str(smtp_port),
-        "SANDBOX_DATA_DIR": str(directory / "data"),
-    }
-    process = Mailbox("sandbox.mailbox", port, environment, directory / "mailbox.log")
-    process.smtp_port, process.data = smtp_port, directory / "data"
-    process.start()
-    yield process
-    if process.running:
-        process.kill()
-
-
-@pytest.fixture
-def mailbox(post_office: Mailbox) -> Mailbox:
-    """With nothing in it."""
-    httpx.delete(f"{post_office.url}/messages").raise_for_status()
-    return post_office

@@ -10,8 +10,8 @@ from service_kit.messaging import outbox
 from service_kit.messaging.connection import KafkaConnection
 from service_kit.messaging.producer import Outcome, Producer
 from service_kit.messaging.relay import Relay
-from service_kit.messaging.tests.shop import QUICK, Shop, eventually, paid
-from service_kit.messaging.tests.test_relay_ahead import TOPIC, UNPUBLISHED, version_of
+from service_kit.tests.messaging.shop import QUICK, Shop, eventually, paid
+from service_kit.tests.messaging.test_relay_ahead import TOPIC, UNPUBLISHED, version_of
 
 
 class Skips(Producer):

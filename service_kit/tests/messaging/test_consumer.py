@@ -24,7 +24,7 @@ from service_kit.messaging.envelope import encode
 from service_kit.messaging.incoming import Record
 from service_kit.messaging.processing import Processor
 from service_kit.messaging.subscriptions import gather
-from service_kit.messaging.tests.shop import QUICK, Shop, erased, eventually, paid, write_down
+from service_kit.tests.messaging.shop import QUICK, Shop, erased, eventually, paid, write_down
 
 TOPIC = "order_notification"
 

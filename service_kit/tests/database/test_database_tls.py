@@ -10,7 +10,7 @@ from sqlalchemy import make_url
 from service_kit.database import Database, migrations
 from service_kit.database.doors import fetch
 from service_kit.database.tls import Tls
-from service_kit.tests.tls_proxy import TlsProxy, tls_proxy
+from service_kit.tests.database.tls_proxy import TlsProxy, tls_proxy
 from tests.harness.certificates import Authority
 
 Way = Callable[[str, Tls], Awaitable[object]]

@@ -19,8 +19,8 @@ from service_kit.messaging.lease import Lease
 from service_kit.messaging.marks import RAISE_EPOCH
 from service_kit.messaging.producer import Outcome, Producer, partition_of
 from service_kit.messaging.relay import Relay
-from service_kit.messaging.tests.shop import QUICK, Shop, eventually, paid
 from service_kit.telemetry.tracing import continue_trace
+from service_kit.tests.messaging.shop import QUICK, Shop, eventually, paid
 
 UNPUBLISHED = "SELECT count(*) FROM outbox WHERE published_at IS NULL"
 TOPIC = "order_notification"

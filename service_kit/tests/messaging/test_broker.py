@@ -13,7 +13,7 @@ from local_stack import ports
 from local_stack.kafka import EmbeddedKafka
 from service_kit.database import HotTx
 from service_kit.messaging import Envelope, consumes, outbox
-from service_kit.messaging.tests.shop import Shop, create_tables, create_topics, eventually, paid, write_down
+from service_kit.tests.messaging.shop import Shop, create_tables, create_topics, eventually, paid, write_down
 from tests.harness.databases import drop_database, new_database
 
 

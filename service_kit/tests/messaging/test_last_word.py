@@ -7,8 +7,8 @@ from uuid import UUID, uuid4
 from contracts.events.users import UserChanged, UserErased
 from service_kit.database import HotTx
 from service_kit.messaging import Envelope, consumes, parked
-from service_kit.messaging.tests.shop import Shop, erased, eventually, write_down
-from service_kit.messaging.tests.test_consumer import snapshot
+from service_kit.tests.messaging.shop import Shop, erased, eventually, write_down
+from service_kit.tests.messaging.test_consumer import snapshot
 
 KEYS = "SELECT convert_from(key, 'UTF8') || ' ' || status FROM parked_events ORDER BY id"
 ALL = "SELECT row_to_json(t)::text FROM (TABLE {table}) AS t"

@@ -9,10 +9,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 
-from sandbox.tests.conftest import SECRET
+from sandbox.tests.gateway.conftest import SECRET
+from sandbox.tests.gateway.receiver import Delivery, Receiver
+from sandbox.tests.gateway.test_charges import charge
 from sandbox.tests.processes import Process, eventually
-from sandbox.tests.receiver import Delivery, Receiver
-from sandbox.tests.test_gateway_charges import charge
 
 
 def owed(client: httpx.Client) -> int:

@@ -10,7 +10,7 @@ from contracts.events.order_notification import OrderPaid
 from service_kit.database import HotTx
 from service_kit.messaging import Envelope, consumes
 from service_kit.messaging.service import Messaging
-from service_kit.messaging.tests.shop import (
+from service_kit.tests.messaging.shop import (
     QUICK,
     NotificationSettings,
     Shop,

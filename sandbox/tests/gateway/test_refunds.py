@@ -3,9 +3,9 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
+from sandbox.tests.gateway.receiver import Receiver
+from sandbox.tests.gateway.test_charges import charge, status
 from sandbox.tests.processes import eventually
-from sandbox.tests.receiver import Receiver
-from sandbox.tests.test_gateway_charges import charge, status
 
 
 @pytest.fixture
