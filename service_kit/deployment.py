@@ -2,8 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Callable, Coroutine
+from functools import partial
+from typing import Any, TypeVar
 
 import psycopg2
 from aiokafka.errors import KafkaError
@@ -26,17 +27,22 @@ class ServerUnreachable(Exception):
 
 def create_topics(settings: BrokerSettings) -> str:
     """Returns what was done, in a sentence. Raises: BrokerRefused, ServerUnreachable."""
-    kafka = KafkaConnection.of(settings)
-    count = _once_started(kafka, lambda: asyncio.run(brokers.create_topics(kafka, settings.kafka_topic_prefix)))
-    return f"Kafka at {kafka.bootstrap_servers}: {count} topics created or changed."
+    return _on_kafka(settings, brokers.create_topics, "topics created or changed")
 
 
 def create_acls(settings: BrokerSettings) -> str:
     """Returns what was done, in a sentence. Raises: BrokerRefused, ServerUnreachable."""
-    kafka, principals = KafkaConnection.of(settings), brokers.principals(given_values())
-    prefix = settings.kafka_topic_prefix
-    count = _once_started(kafka, lambda: asyncio.run(brokers.create_acls(kafka, prefix, principals)))
-    return f"Kafka at {kafka.bootstrap_servers}: {count} entries are on the access control list."
+    create = partial(brokers.create_acls, principals=brokers.principals(given_values()))
+    return _on_kafka(settings, create, "entries are on the access control list")
+
+
+def _on_kafka(
+    settings: BrokerSettings, act: Callable[[KafkaConnection, str], Coroutine[Any, Any, int]], what: str
+) -> str:
+    kafka = KafkaConnection.of(settings)
+    server = f"Kafka at {kafka.bootstrap_servers}"
+    count = _once_started(server, lambda: asyncio.run(act(kafka, settings.kafka_topic_prefix)))
+    return f"{server}: {count} {what}."
 
 
 def acl_arguments() -> str:
@@ -49,20 +55,19 @@ def create_service_database(service: str, settings: DatabaseCreationSettings) ->
     """Returns what was done, in a sentence. Raises: ServerUnreachable."""
     urls = (settings.postgres_admin_url, settings.owner_url, settings.database_url)
     admin, owner, serving = (url.get_secret_value() for url in urls)
-    tls = Tls.of(settings)
-    _once_started(None, lambda: create_database(admin, owner, serving, tls=tls))
+    act = partial(create_database, admin, owner, serving, tls=Tls.of(settings))
+    _once_started("PostgreSQL (POSTGRES_ADMIN_URL)", act)
     return f"{service}: its database and roles are there."
 
 
-def _once_started(kafka: KafkaConnection | None, act: Callable[[], T]) -> T:
-    """Calls `act` again while its server is still starting: `kafka`, else PostgreSQL."""
+def _once_started(server: str, act: Callable[[], T]) -> T:
+    """Calls `act` again while its server is still starting."""
     deadline = time.monotonic() + STARTUP_SECONDS
     while True:
         try:
             return act()
         except (psycopg2.OperationalError, KafkaError) as error:
             if not _is_starting(error) or time.monotonic() > deadline:
-                server = f"Kafka at {kafka.bootstrap_servers}" if kafka else "PostgreSQL (POSTGRES_ADMIN_URL)"
                 raise ServerUnreachable(f"{server}: {error}".strip()) from error
         time.sleep(0.5)
 
