@@ -5,17 +5,15 @@ from typing import Any
 from uuid import UUID
 
 import asyncpg
-import psycopg2
 import pytest
 
 from product_service.tests.conftest import Json, MakeProduct
 from service_kit.clock import utcnow
 from service_kit.database import migrations
-from tests.harness.databases import drop_database, new_database
+from service_kit.database.administration import administration
+from tests.harness.databases import drop_database
 from tests.harness.service import Caller, Served
-
-BEFORE = "0005"
-"""The last revision without the history."""
+from tests.upgrades.dumps import restored
 
 
 async def history(service: Served, product: Json) -> list[tuple[int, str, datetime]]:
@@ -92,20 +90,14 @@ async def test_the_history_is_only_added_to(service: Served, staff: Caller, make
 
 def test_products_from_before_begin_with_the_price_they_have() -> None:
     """And with the time since when they have had it at the latest."""
-    url = new_database()
-    migrations.upgrade("product_service", url, BEFORE)
-    with psycopg2.connect(url.replace("+psycopg2", "")) as connection, connection.cursor() as cursor:
-        cursor.execute(
-            "INSERT INTO products (id, sku, slug, name, attributes, price_amount, price_currency, status, version,"
-            " created_at, updated_at) VALUES (uuidv7(), 'S', 's', 'P', '{}', 700, 'EUR', 'active', 2,"
-            " '2026-01-01Z', '2026-02-01Z')"
-        )
+    url = restored("product_service")
     migrations.upgrade("product_service", url)
-    with psycopg2.connect(url.replace("+psycopg2", "")) as connection, connection.cursor() as cursor:
+    with administration(url) as cursor:
         cursor.execute(
-            "SELECT amount, currency, effective_from = updated_at, product_id = products.id"
-            " FROM base_price_history, products"
+            "SELECT count(*), bool_and((amount, currency, effective_from) = (price_amount, price_currency, updated_at))"
+            " FROM products LEFT JOIN base_price_history ON product_id = products.id"
         )
-        assert cursor.fetchall() == [(700, "EUR", True, True)]
-    connection.close()
+        [(count, alike)] = cursor.fetchall()
+    assert count > 0
+    assert alike
     drop_database(url)

@@ -144,7 +144,8 @@ def test_a_database_of_an_earlier_release_gives_the_new_role_the_same_rights(
 ) -> None:
     _both(server, service)
     rights = _rights(server, service)
-    server.drop_database(service)
+    with administration(server.superuser_url) as cursor:
+        cursor.execute(f"DROP DATABASE {service} WITH (FORCE)")
     restore(service, server.create_service_database(service, "owns", "serves"))
     _both(server, service)
     assert _rights(server, service) == rights
