@@ -9,11 +9,7 @@ import pytest
 
 from product_service.tests.conftest import Json, MakeProduct
 from service_kit.clock import utcnow
-from service_kit.database import migrations
-from service_kit.database.administration import administration
-from tests.harness.databases import drop_database
 from tests.harness.service import Caller, Served
-from tests.upgrades.dumps import restored
 
 
 async def history(service: Served, product: Json) -> list[tuple[int, str, datetime]]:
@@ -86,18 +82,3 @@ async def test_the_history_is_only_added_to(service: Served, staff: Caller, make
         with pytest.raises(asyncpg.InsufficientPrivilegeError, match="only added to"):
             await execute(service, statement)
     assert len(await history(service, product)) == 1, "also of a draft that was deleted"
-
-
-def test_products_from_before_begin_with_the_price_they_have() -> None:
-    """And with the time since when they have had it at the latest."""
-    url = restored("product_service")
-    migrations.upgrade("product_service", url)
-    with administration(url) as cursor:
-        cursor.execute(
-            "SELECT count(*), bool_and((amount, currency, effective_from) = (price_amount, price_currency, updated_at))"
-            " FROM products LEFT JOIN base_price_history ON product_id = products.id"
-        )
-        [(count, alike)] = cursor.fetchall()
-    assert count > 0
-    assert alike
-    drop_database(url)

@@ -59,6 +59,21 @@ def test_a_database_of_an_older_release_is_left_alone(service: str) -> None:
     drop_database(url)
 
 
+def test_products_from_before_begin_with_the_price_they_have() -> None:
+    """And with the time since when they have had it at the latest."""
+    url = restored("product_service")
+    migrations.upgrade("product_service", url)
+    with administration(url) as cursor:
+        cursor.execute(
+            "SELECT count(*), bool_and((amount, currency, effective_from) = (price_amount, price_currency, updated_at))"
+            " FROM products LEFT JOIN base_price_history ON product_id = products.id"
+        )
+        [(count, alike)] = cursor.fetchall()
+    assert count > 0
+    assert alike
+    drop_database(url)
+
+
 @asynccontextmanager
 async def upgraded(name: str, url: str | None = None, **settings: Any) -> AsyncIterator[Served]:
     """The service on a migrated database of the release before; `url`: one that was restored already."""
