@@ -97,7 +97,7 @@ async def _customer(http: httpx.AsyncClient, shop: Shop, number: int) -> str:
 
 
 async def _signed_in(http: httpx.AsyncClient, shop: Shop, email: str, password: str) -> str:
-    form = {"grant_type": "password", "username": email, "password": password}
+    form = {"grant_type": "password", "username": email, "password": password, "client_id": "benchmarks"}
     answer = await http.post(f"{shop.url('user')}/auth/token", data=form)
     answer.raise_for_status()
     return f"Bearer {answer.json()['access_token']}"

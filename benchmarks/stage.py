@@ -34,10 +34,11 @@ DIRECTORY = ROOT / ".local" / "bench"
 # The servers of a benchmark are on this machine.
 PLAINTEXT = {"KAFKA_ALLOW_PLAINTEXT": "true", "DATABASE_ALLOW_PLAINTEXT": "true"}
 # As in production; but a gateway that decides at once, since its pause is no work of ours, no limit on the hundreds who
-# register and order from this one machine, a mailbox that can't encrypt, and staff without a second factor.
+# register and order from this one machine, a mailbox that can't encrypt, staff without a second factor, and a frontend
+# of our own that may send passwords.
 SETTINGS = {
     "ENVIRONMENT": "production", **PLAINTEXT, "LOG_FORMAT": "json", "SANDBOX_WEBHOOK_DELAY": "0", "USER_LIMITS": "off",
-    "ORDER_LIMITS": "off",
+    "ORDER_LIMITS": "off", "USER_PASSWORD_GRANT_CLIENTS": "benchmarks",
     "SMTP_STARTTLS": "false", "USER_MFA_REQUIRED_FOR_STAFF": "false",
 }  # fmt: skip
 READY_SECONDS = 60.0
