@@ -54,7 +54,8 @@ class Tree:
 
     @property
     def documents(self) -> list[str]:
-        return [name for name in self.files if name.endswith(".md")]
+        """All but the changelog, which names what there was."""
+        return [name for name in self.files if name.endswith(".md") and name != "CHANGELOG.md"]
 
     @cached_property
     def directories(self) -> set[str]:
