@@ -17,7 +17,7 @@ HANDED_OUT: Mapping[str, tuple[str, ...]] = {
         *(f"{service.name}_database_{kind}" for service in SERVICES for kind in ("owner_url", "url")),
     ),
     "gateway": ("gateway_api_key", "gateway_webhook_secret"),
-    "demo": (*("order_database_url", "user_first_admin_password", "demo_staff_password", "demo_customer_password"),),
+    "demo": ("order_database_url", "user_first_admin_password", "demo_staff_password", "demo_customer_password"),
     **{f"{each.name}-migration": (f"{each.name}_database_owner_url", f"{each.name}_database_url") for each in SERVICES},
     "user": ("user_database_url", "user_key_encryption_secret", "user_first_admin_password"),
     "product": ("product_database_url",),

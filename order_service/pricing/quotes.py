@@ -86,6 +86,7 @@ class QuoteLine:
 
     @property
     def list_amount(self) -> int:
+        """Of all pieces, before the discount; of an agreed price where there is one."""
         return self.unit_price * self.quantity
 
     @property

@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Generator
-from typing import Any
 
 import pytest
 
@@ -11,12 +10,8 @@ import pytest
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
     if report.skipped and not hasattr(report, "wasxfail") and os.environ.get("CI"):
-        _, _, reason = _place(report.longrepr)
+        # Where it was skipped, on which line, and why; a plugin may only give words.
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
         report.outcome = "failed"
         report.longrepr = f"{item.nodeid}: nothing is skipped under CI. {reason}"
     return report
-
-
-def _place(longrepr: Any) -> tuple[str, int, str]:
-    """Where a test was skipped, and why."""
-    return longrepr if isinstance(longrepr, tuple) else ("", 0, str(longrepr))
