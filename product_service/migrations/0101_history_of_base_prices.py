@@ -3,6 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
+from service_kit.database.append_only import append_only, drop_append_only
+
 revision = "0101"
 down_revision = "0100"
 branch_labels = None
@@ -21,15 +23,6 @@ CREATE TRIGGER record_first_base_price AFTER INSERT ON products
 CREATE TRIGGER record_base_price AFTER UPDATE ON products
     FOR EACH ROW WHEN ((OLD.price_amount, OLD.price_currency) IS DISTINCT FROM (NEW.price_amount, NEW.price_currency))
     EXECUTE FUNCTION record_base_price();
-"""
-# The trigger on TRUNCATE also leaves the serving role only SELECT and INSERT.
-ONLY_ADDED_TO = """
-CREATE FUNCTION refuse_to_change_base_prices() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    RAISE EXCEPTION 'the history of base prices is only added to' USING ERRCODE = 'insufficient_privilege';
-END $$;
-CREATE TRIGGER only_added_to BEFORE UPDATE OR DELETE OR TRUNCATE ON base_price_history
-    FOR EACH STATEMENT EXECUTE FUNCTION refuse_to_change_base_prices();
 """
 # Any change of a product sets `updated_at`: since then at the latest it has had its present price.
 START = """
@@ -51,10 +44,10 @@ def upgrade() -> None:
     op.create_index("ix_base_price_history_product_id", "base_price_history", ["product_id", "effective_from"])
     op.execute(RECORD)
     op.execute(START)
-    op.execute(ONLY_ADDED_TO)
+    op.execute(append_only("base_price_history", "the history of base prices"))
 
 
 def downgrade() -> None:
     op.execute("DROP FUNCTION record_base_price() CASCADE")
+    op.execute(drop_append_only("the history of base prices"))
     op.drop_table("base_price_history")
-    op.execute("DROP FUNCTION refuse_to_change_base_prices()")

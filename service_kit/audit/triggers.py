@@ -7,21 +7,14 @@ import json
 from collections.abc import Sequence
 
 from service_kit.audit.actor import SETTING
+from service_kit.database.append_only import append_only, drop_append_only
 
 TRIGGER = "audit"
 NEVER_RECORDED = ("version", "created_at", "updated_at")
 """They say that something changed, not what."""
 
-# Whoever serves may add and read; the grants of the serving role follow from the trigger on TRUNCATE.
-APPEND_ONLY = """
-CREATE FUNCTION refuse_to_change_the_audit_log() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    RAISE EXCEPTION 'the audit log is only added to' USING ERRCODE = 'insufficient_privilege';
-END $$;
-CREATE TRIGGER only_added_to BEFORE UPDATE OR DELETE OR TRUNCATE ON audit_log
-    FOR EACH STATEMENT EXECUTE FUNCTION refuse_to_change_the_audit_log();
-"""
-DROP_APPEND_ONLY = "DROP FUNCTION refuse_to_change_the_audit_log() CASCADE"
+APPEND_ONLY = append_only("audit_log", "the audit log")
+DROP_APPEND_ONLY = drop_append_only("the audit log")
 
 # `before || after` has all fields whatever the operation was. Fields that did not change are left out, so that an
 # UPDATE that changes nothing but its row's version leaves no entry.

@@ -1,12 +1,15 @@
 """PostgreSQL dies under load, with all its backends, and recovers from its log; or somebody forgets to commit."""
 
 import asyncio
+from functools import partial
 
 import asyncpg
 
 from local_stack.shop import Shop
+from service_kit.database.faults import database_is_away
 from tests.chaos.faults.fault import Fault
 from tests.chaos.faults.kills import kill
+from tests.system.world import until
 
 ROWS = {
     "order": "SELECT FROM orders ORDER BY id DESC LIMIT 3 FOR UPDATE",
@@ -22,7 +25,7 @@ OUTBOX = "INSERT INTO outbox SELECT * FROM outbox WHERE false"
 async def forget_to_commit(shop: Shop, parts: tuple[str, ...], seconds: float) -> None:
     """Holds rows that others want, and the outbox table as every writer does, so that nothing old can be cleaned up."""
     for name in parts:
-        connection = await asyncpg.connect(shop.database_url(name), server_settings=FOR_EVER)
+        connection: asyncpg.Connection = await until(f"the database of {name}", partial(_connected, shop, name))
         try:
             async with connection.transaction():
                 await connection.execute(ROWS[name])
@@ -30,6 +33,16 @@ async def forget_to_commit(shop: Shop, parts: tuple[str, ...], seconds: float) -
                 await asyncio.sleep(seconds)
         finally:
             connection.terminate()
+
+
+async def _connected(shop: Shop, name: str) -> asyncpg.Connection | None:
+    """None while the server recovers from the fault before."""
+    try:
+        return await asyncpg.connect(shop.database_url(name), server_settings=FOR_EVER)
+    except Exception as error:
+        if database_is_away(error):
+            return None
+        raise
 
 
 FAULTS = (
