@@ -130,7 +130,13 @@ def _models_in(model: type[BaseModel]) -> Iterator[type[BaseModel]]:
 def _fields(model: type[BaseModel]) -> list[str]:
     return _table(
         ("field", "type", "meaning"),
-        ((f"`{name}`", _type_of(field), field.description or "") for name, field in model.model_fields.items()),
+        [
+            *((f"`{name}`", _type_of(field), field.description or "") for name, field in model.model_fields.items()),
+            *(
+                (f"`{name}`", _type_name(field.return_type), field.description or "")
+                for name, field in model.model_computed_fields.items()
+            ),
+        ],
     )
 
 

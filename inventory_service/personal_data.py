@@ -7,21 +7,21 @@ from service_kit.database import HotTx
 from service_kit.personal_data import PersonalData, Section
 
 SHIPMENTS = """
-SELECT id, to_jsonb(shipments)::text FROM shipments WHERE user_id = $1 AND id > $2 ORDER BY id LIMIT $3
+SELECT id, to_jsonb(shipments)::text FROM shipments WHERE customer_id = $1 AND id > $2 ORDER BY id LIMIT $3
 """
 RETURNS = """
-SELECT id, to_jsonb(returns)::text FROM returns WHERE user_id = $1 AND id > $2 ORDER BY id LIMIT $3
+SELECT id, to_jsonb(returns)::text FROM returns WHERE customer_id = $1 AND id > $2 ORDER BY id LIMIT $3
 """
 # The country stays, for accounting. A shipment that has not left needs its address, which is erased after it has left.
 ERASE_ADDRESSES = """
 UPDATE shipments SET ship_to = jsonb_build_object('name', 'erased', 'line1', 'erased', 'city', 'erased',
                                                   'country', ship_to->'country')
-WHERE user_id = ANY($1::uuid[]) AND status <> 'created' AND ship_to->>'name' <> 'erased'
+WHERE customer_id = ANY($1::uuid[]) AND status <> 'created' AND ship_to->>'name' <> 'erased'
 """
 
 
-async def erase(tx: HotTx, user_ids: Sequence[UUID]) -> None:
-    await tx.execute(ERASE_ADDRESSES, user_ids)
+async def erase(tx: HotTx, customer_ids: Sequence[UUID]) -> None:
+    await tx.execute(ERASE_ADDRESSES, customer_ids)
 
 
 PERSONAL_DATA = PersonalData(

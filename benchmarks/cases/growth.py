@@ -149,11 +149,11 @@ def _placing(stage: Stage, place: Place) -> Step:
 
 
 def _listing(place: Place, cursor: str | None = None) -> Step:
-    everything = Wanted(user_id=None, statuses=(), number=None, standing_still=None, descending=True)
+    everything = Wanted(user_id=None, statuses=(), number=None, standing_still=None)
 
     async def step() -> None:
         async with place.orders.tx() as tx:
-            found, _ = await listing.orders(tx, Position(PAGE, cursor), everything)
+            found, _ = await listing.orders(tx, Position(PAGE, cursor, descending=True), everything)
         assert len(found.rows) == PAGE
 
     return step

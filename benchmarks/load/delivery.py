@@ -77,7 +77,7 @@ def events(count: int) -> Iterator[OrderPaid]:
     total = Money(amount=4250, currency="GBP")
     for version in range(1, PER_ORDER + 1):
         for number, order in enumerate(orders):
-            yield OrderPaid(order_id=order, version=version, number=str(number), user_id=uuid4(), total=total)
+            yield OrderPaid(order_id=order, version=version, number=str(number), customer_id=uuid4(), total=total)
 
 
 class Child:

@@ -20,7 +20,7 @@ LOOK_SECONDS = 0.1
 
 async def empty(port: int, bearer: str) -> None:
     """Looks at the list of what waits, hands all of it to the carrier, and looks again."""
-    looking = request("GET", "/shipments?status=created&limit=100", Authorization=bearer)
+    looking = request("GET", "/shipments?status=created&sort=created_at&limit=100", Authorization=bearer)
     while True:
         parcels = [_parcel(shipment["id"]) for shipment in (await _answer(port, looking))["items"]]
         if parcels:

@@ -9,6 +9,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from contracts.address import Address
 from contracts.events.base import Event
+from contracts.events.customer import OfCustomer
 from contracts.quantity import ProductQuantity
 from contracts.topics import INVENTORY_DEDUCTION
 
@@ -40,13 +41,12 @@ class ReleaseRequested(InventoryRequest, type="mart.release.requested.v1"):
     reason: str
 
 
-class FulfilmentRequested(InventoryRequest, type="mart.fulfilment.requested.v1"):
+class FulfilmentRequested(OfCustomer, InventoryRequest, type="mart.fulfilment.requested.v1"):
     """Make shipments of the reservation, and reserve again if it is gone; said by order when an order is paid.
 
     From here on the reservation has no end. The customer and the order's number are for the shipments' events.
     """
 
-    user_id: UUID
     number: str
     lines: list[ProductQuantity]
     ship_to: Address
@@ -59,14 +59,13 @@ class FulfilmentRefunded(InventoryRequest, type="mart.fulfilment.refunded.v1"):
     refunded: bool = True
 
 
-class ReturnExpected(InventoryRequest, type="mart.return.expected.v1"):
+class ReturnExpected(OfCustomer, InventoryRequest, type="mart.return.expected.v1"):
     """Receive these when they come back, each product once; said by order when a return is approved.
 
     The customer and the order's number are for the return's event.
     """
 
     return_id: UUID
-    user_id: UUID
     number: str
     lines: list[ProductQuantity]
 

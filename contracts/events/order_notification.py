@@ -6,17 +6,19 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StrictInt
 
 from contracts.address import Address
 from contracts.events.base import Event
+from contracts.events.customer import OfCustomer
 from contracts.money import Money
 from contracts.quantity import LineQuantity, ProductQuantity
 from contracts.topics import ORDER_NOTIFICATION
 
 
-class OrderEvent(Event, topic=ORDER_NOTIFICATION, source="/order_service", key="order_id", subject="order_id"):
+class OrderEvent(
+    OfCustomer, Event, topic=ORDER_NOTIFICATION, source="/order_service", key="order_id", subject="order_id"
+):
     """What every event about an order carries."""
 
     order_id: UUID
     number: str
-    user_id: UUID
     total: Money
 
 

@@ -10,27 +10,30 @@ from uuid import UUID
 from pydantic import Field
 
 from contracts.events.base import Event
+from contracts.events.customer import MayNameCustomer, OfCustomer
 from contracts.money import Money
 from contracts.topics import PAYMENT_STATUS
 
 
-class PaymentEvent(Event, topic=PAYMENT_STATUS, source="/order_service", key="order_id", subject="payment_id"):
+class PaymentEvent(
+    OfCustomer, Event, topic=PAYMENT_STATUS, source="/order_service", key="order_id", subject="payment_id"
+):
     """What every event about a payment of order's carries."""
 
     payment_id: UUID
     order_id: UUID
-    user_id: UUID
     number: str
     amount: Money
 
 
-class PaymentReport(Event, topic=PAYMENT_STATUS, source="/order_service", key="order_id", subject="payment_id"):
+class PaymentReport(
+    MayNameCustomer, Event, topic=PAYMENT_STATUS, source="/order_service", key="order_id", subject="payment_id"
+):
     """What an outside system may say as well."""
 
     version: int = Field(default=0, description="grows per source and subject; 0: the sender counts none")
     payment_id: UUID
     order_id: UUID
-    user_id: UUID | None = None
     number: str | None = None
     amount: Money
     reference: str | None = Field(

@@ -6,18 +6,18 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 
 from contracts.events.base import Event
+from contracts.events.customer import OfCustomer
 from contracts.quantity import LineQuantity
 from contracts.topics import SHIPMENT_NOTIFICATION
 
 
 class ShipmentEvent(
-    Event, topic=SHIPMENT_NOTIFICATION, source="/inventory_service", key="order_id", subject="shipment_id"
+    OfCustomer, Event, topic=SHIPMENT_NOTIFICATION, source="/inventory_service", key="order_id", subject="shipment_id"
 ):
     """What every event about a shipment carries; by `shipments_of_order` a consumer can tell the last one."""
 
     shipment_id: UUID
     order_id: UUID
-    user_id: UUID
     number: str
     warehouse_id: UUID
     shipments_of_order: int = Field(ge=1, description="how many shipments the order has in all")
@@ -64,6 +64,7 @@ class ReceivedLine(BaseModel):
 
 
 class ReturnReceived(
+    OfCustomer,
     Event,
     type="mart.return.received.v1",
     topic=SHIPMENT_NOTIFICATION,
@@ -76,13 +77,13 @@ class ReturnReceived(
 
     return_id: UUID
     order_id: UUID
-    user_id: UUID
     number: str
     warehouse_id: UUID
     lines: list[ReceivedLine]
 
 
 class ReturnClosed(
+    OfCustomer,
     Event,
     type="mart.return.closed.v1",
     topic=SHIPMENT_NOTIFICATION,
@@ -95,5 +96,4 @@ class ReturnClosed(
 
     return_id: UUID
     order_id: UUID
-    user_id: UUID
     number: str

@@ -10,7 +10,7 @@ from inventory_service.reservations.models import ReservationStatus
 from inventory_service.reservations.schemas import ReservationOut, ReservationSummary
 from service_kit.database import Tx
 from service_kit.http.answers import problems
-from service_kit.http.pagination import Page, Paged
+from service_kit.http.pagination import Page, PagedByTime
 from service_kit.http.router import Router
 from service_kit.problems import NotFound
 from service_kit.security import Principal, Requires
@@ -22,12 +22,12 @@ Reader = Annotated[Principal, Requires("reservations:read")]
 
 @router.get("", summary="List reservations")
 async def list_reservations(
-    page: Paged,
+    page: PagedByTime,
     tx: Tx,
     _: Reader,
     status: Annotated[ReservationStatus | None, Query(description="`reserved`: what waits to be paid")] = None,
 ) -> Page[ReservationSummary]:
-    """Newest order first, without their lines."""
+    """Of the newest order first, without their lines."""
     return page.of(await queries.search(tx, page.position, status=status), ReservationSummary.of)
 
 

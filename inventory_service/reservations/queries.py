@@ -52,7 +52,7 @@ WITH added AS (
     FROM unnest($16::uuid[], $17::uuid[], $18::bigint[]) AS change (product_id, warehouse_id, quantity)
     WHERE (stock.product_id, stock.warehouse_id) = (change.product_id, change.warehouse_id)
 ), to_ship AS (
-    INSERT INTO shipments (id, order_id, user_id, number, warehouse_id, shipments_of_order, lines, ship_to,
+    INSERT INTO shipments (id, order_id, customer_id, number, warehouse_id, shipments_of_order, lines, ship_to,
                            status, version, created_at)
     SELECT *, 'created', 1, now()
     FROM unnest($19::uuid[], $20::uuid[], $21::uuid[], $22::text[], $23::uuid[], $24::int[], $25::jsonb[], $26::jsonb[])
@@ -118,7 +118,7 @@ async def search(tx: Tx, position: Position, *, status: ReservationStatus | None
     statement = select(Reservation)
     if status is not None:
         statement = statement.where(Reservation.status == status)
-    return await keyset(tx, statement, position, Reservation.order_id, descending=True)
+    return await keyset(tx, statement, position, Reservation.order_id)
 
 
 def _held(row: Any) -> Held:

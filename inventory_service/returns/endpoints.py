@@ -17,7 +17,7 @@ from inventory_service.returns.schemas import ReceiveIn, ReturnOut, ReturnSummar
 from service_kit.database import HotTx, Tx
 from service_kit.database.summaries import shorten
 from service_kit.http.answers import problems
-from service_kit.http.pagination import Page, Paged
+from service_kit.http.pagination import Page, PagedByTime
 from service_kit.http.router import Router
 from service_kit.problems import NotFound
 from service_kit.security import Principal, Requires
@@ -29,13 +29,13 @@ Reader = Annotated[Principal, Requires("returns:read:any")]
 
 @router.get("", summary="List returns")
 async def list_returns(
-    page: Paged,
+    page: PagedByTime,
     tx: Tx,
     _: Reader,
     order_id: Annotated[UUID | None, Query(description="of this order alone")] = None,
     status: Annotated[ReturnStatus | None, Query(description="`expected`: what is still to come")] = None,
 ) -> Page[ReturnSummary]:
-    """Those that staff have approved, oldest first. Of each its first five lines, and how many it has."""
+    """Those that staff have approved. Of each its first five lines, and how many it has."""
     found = await queries.search(tx, page.position, order_id=order_id, status=status)
     counts = await shorten(tx, found.rows)
     return page.of(found, lambda back: ReturnSummary.shortened(back, counts[back.id]))

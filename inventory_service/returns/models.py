@@ -53,12 +53,12 @@ class Return(Base, table=True):
     __table_args__ = (
         CheckConstraint("status IN ('expected', 'received', 'closed')", name="status"),
         Index("ix_returns_status_id", "status", "id"),
-        Index("ix_returns_user_id_id", "user_id", "id"),
+        Index("ix_returns_customer_id_id", "customer_id", "id"),
     )
 
     id: UUID = Field(primary_key=True)
     order_id: UUID = Field(index=True)
-    user_id: UUID
+    customer_id: UUID
     number: str
     status: str = ReturnStatus.EXPECTED
     lines: list[dict[str, Any]] = Field(sa_column=Column(JSONB, nullable=False))

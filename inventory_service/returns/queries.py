@@ -14,7 +14,7 @@ from service_kit.database.keyset import Position, Slice, keyset
 from service_kit.database.summaries import without_lines
 
 EXPECT = """
-INSERT INTO returns (id, order_id, user_id, number, lines, status, version, created_at)
+INSERT INTO returns (id, order_id, customer_id, number, lines, status, version, created_at)
 SELECT *, 'expected', 1, now() FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::jsonb[])
 ON CONFLICT (id) DO NOTHING
 """
@@ -30,7 +30,7 @@ UPDATE returns SET status = 'closed', closed_at = now(), version = version + 1
 WHERE id IN (
     SELECT id FROM returns WHERE status = 'expected' AND created_at < $1 ORDER BY id LIMIT $2 FOR UPDATE SKIP LOCKED
 )
-RETURNING id, order_id, user_id, number, version
+RETURNING id, order_id, customer_id, number, version
 """
 
 
@@ -40,7 +40,7 @@ async def expect(tx: HotTx, returns: Sequence[Return]) -> None:
         EXPECT,
         [each.id for each in returns],
         [each.order_id for each in returns],
-        [each.user_id for each in returns],
+        [each.customer_id for each in returns],
         [each.number for each in returns],
         [json.dumps(each.lines) for each in returns],
     )

@@ -55,7 +55,7 @@ class ReturnLineOut(BaseModel):
 class ReturnOut(BaseModel):
     id: UUID
     order_id: UUID
-    user_id: UUID
+    customer_id: UUID
     number: str = Field(description="the order's")
     status: ReturnStatus
     lines: list[ReturnLineOut]

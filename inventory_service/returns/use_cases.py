@@ -32,7 +32,7 @@ async def receive(
     warehouse_id: UUID,
     came: Mapping[UUID, Came],
     dates: Mapping[UUID, date],
-    user_id: UUID,
+    received_by: UUID,
 ) -> Return:
     """What is as good as new is stock again, until the date that it has.
 
@@ -41,7 +41,7 @@ async def receive(
     found = await queries.lock(tx, return_id) or not_found(Return, return_id)
     if not await stock.is_warehouse(tx, warehouse_id):
         not_found("warehouse", warehouse_id)
-    if not found.receive(warehouse_id, came, user_id, utcnow()):
+    if not found.receive(warehouse_id, came, received_by, utcnow()):
         return found
     await queries.store_received(tx, found)
     restocked = {product_id: each.restocked for product_id, each in found.came().items() if each.restocked}
@@ -49,15 +49,15 @@ async def receive(
         await stock.receive(tx, warehouse_id, restocked)
         dated = {Dated(id, dates[id], ""): pieces for id, pieces in restocked.items() if id in dates}
         await batch_queries.add(tx, warehouse_id, dated, utcnow().date())
-        await stock.add_return_movements(tx, found.id, found.order_id, warehouse_id, restocked, user_id)
+        await stock.add_return_movements(tx, found.id, found.order_id, warehouse_id, restocked, received_by)
     await outbox.add(tx, _received(found, warehouse_id))
     return found
 
 
-async def close(tx: HotTx, return_id: UUID, user_id: UUID) -> Return:
+async def close(tx: HotTx, return_id: UUID, closed_by: UUID) -> Return:
     """It never came: nobody awaits it any more, and nothing is refunded. Raises: NotFound, ReturnEnded."""
     found = await queries.lock(tx, return_id) or not_found(Return, return_id)
-    if found.close(user_id, utcnow()):
+    if found.close(closed_by, utcnow()):
         await queries.store_closed(tx, found)
         await outbox.add(tx, _closed(found))
     return found
@@ -83,7 +83,7 @@ def _expected(event: ReturnExpected) -> Return:
     return Return(
         id=event.return_id,
         order_id=event.order_id,
-        user_id=event.user_id,
+        customer_id=event.customer_id,
         number=event.number,
         lines=[line.model_dump(mode="json") for line in event.lines],
     )
@@ -93,7 +93,7 @@ def _closed(found: Return) -> ReturnClosed:
     return ReturnClosed(
         return_id=found.id,
         order_id=found.order_id,
-        user_id=found.user_id,
+        customer_id=found.customer_id,
         number=found.number,
         version=found.version,
     )
@@ -103,7 +103,7 @@ def _received(found: Return, warehouse_id: UUID) -> ReturnReceived:
     return ReturnReceived(
         return_id=found.id,
         order_id=found.order_id,
-        user_id=found.user_id,
+        customer_id=found.customer_id,
         number=found.number,
         warehouse_id=warehouse_id,
         lines=[ReceivedLine.model_validate(line) for line in found.lines],

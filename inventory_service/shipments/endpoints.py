@@ -32,7 +32,7 @@ from service_kit.database import HotConn, Tx
 from service_kit.database.summaries import shorten
 from service_kit.http.answers import problems
 from service_kit.http.etag import IfMatch, set_etag
-from service_kit.http.pagination import Page, Paged
+from service_kit.http.pagination import Page, PagedByTime
 from service_kit.http.router import Router
 from service_kit.problems import NotFound, PreconditionFailed
 from service_kit.security import Principal, Requires
@@ -46,7 +46,7 @@ Reader = Annotated[Principal, Requires("shipments:read")]
 
 @router.get("", summary="List shipments")
 async def list_shipments(
-    page: Paged,
+    page: PagedByTime,
     tx: Tx,
     _: Reader,
     order_id: Annotated[UUID | None, Query(description="of this order alone")] = None,
@@ -54,9 +54,10 @@ async def list_shipments(
     warehouse_id: Annotated[UUID | None, Query(description="from this warehouse alone")] = None,
     refunded: Annotated[bool | None, Query(description="whether all that was paid for them was refunded")] = None,
 ) -> Page[ShipmentSummary]:
-    """Oldest first: what waits longest stands at the top. A paid order has one from each warehouse that gives to it.
+    """With `status=created` and `sort=created_at`: what has waited longest to be dispatched.
 
-    Of each its first five lines, and how many it has.
+    A paid order has one shipment from each warehouse that has goods for it. Each has its first five lines, and how many
+    it has in all.
     """
     found = await queries.search(
         tx, page.position, order_id=order_id, status=status, warehouse_id=warehouse_id, refunded=refunded

@@ -61,12 +61,12 @@ class Shipment(Base, table=True):
     __table_args__ = (
         CheckConstraint("status IN ('created', 'dispatched', 'delivered', 'lost', 'cancelled')", name="status"),
         Index("ix_shipments_status_id", "status", "id"),
-        Index("ix_shipments_user_id_id", "user_id", "id"),
+        Index("ix_shipments_customer_id_id", "customer_id", "id"),
     )
 
     id: UUID = Field(default_factory=uuid7, primary_key=True)
     order_id: UUID = Field(index=True)
-    user_id: UUID
+    customer_id: UUID
     number: str
     warehouse_id: UUID
     status: str = ShipmentStatus.CREATED
@@ -167,7 +167,7 @@ class NewShipment:
         return ShipmentCreated(
             shipment_id=self.id,
             order_id=self.order.order_id,
-            user_id=self.order.user_id,
+            customer_id=self.order.customer_id,
             number=self.order.number,
             warehouse_id=self.warehouse_id,
             shipments_of_order=self.shipments_of_order,

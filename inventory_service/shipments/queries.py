@@ -100,7 +100,7 @@ WITH parcel AS (
     FROM locked WHERE (stock.product_id, stock.warehouse_id) = (locked.product_id, locked.warehouse_id)
 ), moved AS (
     INSERT INTO stock_movements
-        (id, product_id, warehouse_id, kind, quantity, shipment_id, order_id, user_id, created_at)
+        (id, product_id, warehouse_id, kind, quantity, shipment_id, order_id, booked_by, created_at)
     SELECT movement_id, product_id, warehouse_id, 'dispatch', -quantity, shipment_id, order_id, $13, $8 FROM line
 ), said AS (
     INSERT INTO outbox ({outbox.INSERT_COLUMNS})
@@ -144,7 +144,7 @@ def columns(new: Sequence[NewShipment]) -> list[list[Any]]:
     return [
         [each.id for each in new],
         [each.order.order_id for each in new],
-        [each.order.user_id for each in new],
+        [each.order.customer_id for each in new],
         [each.order.number for each in new],
         [each.warehouse_id for each in new],
         [each.shipments_of_order for each in new],
@@ -176,7 +176,7 @@ async def read(connection: HotConn, shipment_ids: Collection[UUID]) -> dict[UUID
 
 
 async def store_dispatch(
-    connection: HotConn, leaving: Sequence[tuple[Shipment, int]], user_id: UUID, events: Sequence[Event]
+    connection: HotConn, leaving: Sequence[tuple[Shipment, int]], dispatched_by: UUID, events: Sequence[Event]
 ) -> set[UUID]:
     """Parcels leave, one of each order: shipment, reservation, stock, ledger and events. The ids of those that did: of
     the others nothing is stored, since their reservation has changed from the version that stands beside them.
@@ -199,7 +199,7 @@ async def store_dispatch(
         [version for _, version in leaving], [each.warehouse_id for each in shipments],
         [each.carrier for each in shipments], [each.tracking_number for each in shipments],
         [each.version for each in shipments], shipments[0].dispatched_at,
-        *(zip(*lines, strict=True) if lines else [()] * 4), user_id, utcnow().date(),
+        *(zip(*lines, strict=True) if lines else [()] * 4), dispatched_by, utcnow().date(),
         [each.tracking_url for each in shipments], *outbox.columns(events),
     )  # fmt: skip
     try:

@@ -85,7 +85,7 @@ class ShipmentOut(BaseModel):
     id: UUID
     order_id: UUID
     number: str = Field(description="the order's")
-    user_id: UUID = Field(description="the customer")
+    customer_id: UUID
     warehouse_id: UUID
     status: ShipmentStatus
     shipments_of_order: int = Field(description="how many the order has in all")

@@ -36,18 +36,18 @@ class Parcel:
     confirm_refunded: bool = False
 
 
-async def dispatch(connection: HotConn, parcel: Parcel, user_id: UUID) -> Shipment:
+async def dispatch(connection: HotConn, parcel: Parcel, dispatched_by: UUID) -> Shipment:
     """The parcel is with the carrier: its products leave stock and reservation.
 
     Raises: NotFound, NotToDispatch, ShipmentRefunded, StockExpired.
     """
-    (found,) = await dispatch_all(connection, [parcel], user_id)
+    (found,) = await dispatch_all(connection, [parcel], dispatched_by)
     if isinstance(found, Problem):
         raise found
     return found
 
 
-async def dispatch_all(connection: HotConn, parcels: Sequence[Parcel], user_id: UUID) -> list[Shipment | Problem]:
+async def dispatch_all(connection: HotConn, parcels: Sequence[Parcel], dispatched_by: UUID) -> list[Shipment | Problem]:
     """Each parcel by itself, in the order given: the shipment that left, or why it didn't.
 
     Decided on what was read, and decided again where that has changed meanwhile: a release that comes at the same
@@ -70,7 +70,7 @@ async def dispatch_all(connection: HotConn, parcels: Sequence[Parcel], user_id: 
                     found[n] = shipment
             except (NotFound, NotToDispatch, ShipmentRefunded) as problem:
                 found[n] = problem
-        found.update(await _leave(connection, list(leaving.values()), user_id))
+        found.update(await _leave(connection, list(leaving.values()), dispatched_by))
     return [found[n] for n in range(len(parcels))]
 
 
@@ -80,7 +80,7 @@ def _dispatch(shipment: Shipment, parcel: Parcel, now: datetime) -> bool:
 
 
 async def _leave(
-    connection: HotConn, leaving: Sequence[tuple[int, Shipment, int]], user_id: UUID
+    connection: HotConn, leaving: Sequence[tuple[int, Shipment, int]], dispatched_by: UUID
 ) -> dict[int, Shipment | Problem]:
     """Those whose order's reservation is still what it was; where something has expired, each by itself."""
     if not leaving:
@@ -90,14 +90,14 @@ async def _leave(
         events += _deducted(shipment, reservation_version + 1), _dispatched(shipment)
     try:
         left = await queries.store_dispatch(
-            connection, [(shipment, version) for _, shipment, version in leaving], user_id, events
+            connection, [(shipment, version) for _, shipment, version in leaving], dispatched_by, events
         )
     except queries.StockHasExpired:
         if len(leaving) == 1:
             return await _expired(connection, *leaving[0])
         found: dict[int, Shipment | Problem] = {}
         for each in leaving:
-            found |= await _leave(connection, [each], user_id)
+            found |= await _leave(connection, [each], dispatched_by)
         return found
     return {n: shipment for n, shipment, _ in leaving if shipment.id in left}
 
@@ -181,5 +181,5 @@ def _deducted(shipment: Shipment, version: int) -> StockDeducted:
 
 def _told_of(shipment: Shipment) -> dict[str, Any]:
     """What every event about a shipment carries."""
-    shared = {"order_id", "user_id", "number", "warehouse_id", "shipments_of_order", "lines", "version"}
+    shared = {"order_id", "customer_id", "number", "warehouse_id", "shipments_of_order", "lines", "version"}
     return {"shipment_id": shipment.id, **shipment.model_dump(include=shared)}

@@ -32,7 +32,7 @@ from service_kit.database import HotTx, Tx
 from service_kit.http import idempotency
 from service_kit.http.answers import problems
 from service_kit.http.idempotency import IdempotencyKeyMissing, IdempotencyKeyReused, Key, MaybeIdempotencyKey
-from service_kit.http.pagination import Page, Paged
+from service_kit.http.pagination import Page, Paged, PagedByTime
 from service_kit.http.router import Router
 from service_kit.problems import NotFound
 from service_kit.security import Principal, Requires
@@ -98,7 +98,7 @@ async def receive(
     """
     if key and (kept := await idempotency.claim(tx, who.user_id, key)):
         return kept.response()
-    receipt = StockReceipt(warehouse_id=body.warehouse_id, supplier_id=body.supplier_id, user_id=who.user_id)
+    receipt = StockReceipt(warehouse_id=body.warehouse_id, supplier_id=body.supplier_id, booked_by=who.user_id)
     lines = [
         StockReceiptLine(
             receipt_id=receipt.id,
@@ -118,13 +118,13 @@ async def receive(
 
 @router.get("/receipts", summary="List receipts")
 async def list_receipts(
-    page: Paged,
+    page: PagedByTime,
     tx: Tx,
     _: Reader,
     warehouse_id: InWarehouse = None,
     supplier_id: Annotated[UUID | None, Query(description="from this supplier alone")] = None,
 ) -> Page[ReceiptSummary]:
-    """Newest first, without their lines."""
+    """Without their lines."""
     found = await queries.receipts(tx, page.position, warehouse_id=warehouse_id, supplier_id=supplier_id)
     return page.of(found, ReceiptSummary.of)
 
@@ -160,7 +160,7 @@ async def adjust(
     """
     if key and (kept := await idempotency.claim(tx, who.user_id, key)):
         return kept.response()
-    movement = StockMovement(kind=MovementKind.ADJUSTMENT, user_id=who.user_id, **body.model_dump())
+    movement = StockMovement(kind=MovementKind.ADJUSTMENT, booked_by=who.user_id, **body.model_dump())
     await use_cases.adjust(tx, movement)
     return await _booked(tx, who, key, MovementOut.of(movement), f"/stock/movements/{movement.id}")
 
@@ -175,14 +175,14 @@ async def _booked(tx: HotTx, who: Principal, key: Key | None, made: BaseModel, l
 
 @router.get("/movements", summary="List stock movements")
 async def list_movements(
-    page: Paged,
+    page: PagedByTime,
     tx: Tx,
     _: Reader,
     product_id: OfProduct = None,
     warehouse_id: InWarehouse = None,
     kind: Annotated[MovementKind | None, Query(description="of this kind alone")] = None,
 ) -> Page[MovementOut]:
-    """Everything that ever came in or went out, newest first; the sums are the stock on hand."""
+    """Everything that ever came in or went out; the sums are the stock on hand."""
     found = await queries.movements(tx, page.position, product_id=product_id, warehouse_id=warehouse_id, kind=kind)
     return page.of(found, MovementOut.of)
 

@@ -140,7 +140,7 @@ class StockMovement(Base, table=True):
     shipment_id: UUID | None = None
     return_id: UUID | None = None
     order_id: UUID | None = None
-    user_id: UUID
+    booked_by: UUID
     created_at: datetime = Field(default_factory=utcnow)
 
 
@@ -152,7 +152,7 @@ class StockReceipt(Base, table=True):
     id: UUID = Field(default_factory=uuid7, primary_key=True)
     warehouse_id: UUID = Field(foreign_key="warehouses.id", index=True)
     supplier_id: UUID | None = Field(default=None, foreign_key="suppliers.id", index=True)
-    user_id: UUID
+    booked_by: UUID
     created_at: datetime = Field(default_factory=utcnow)
 
 

@@ -39,17 +39,17 @@ ON CONFLICT (product_id, warehouse_id) DO UPDATE
 SET on_hand = stock.on_hand + excluded.on_hand, version = stock.version + 1, to_publish = true
 """
 ADD_RECEIPT_MOVEMENTS = """
-INSERT INTO stock_movements (id, product_id, warehouse_id, kind, quantity, receipt_id, user_id, created_at)
+INSERT INTO stock_movements (id, product_id, warehouse_id, kind, quantity, receipt_id, booked_by, created_at)
 SELECT id, product_id, $4, $5, quantity, $6, $7, $8
 FROM unnest($1::uuid[], $2::uuid[], $3::bigint[]) AS line (id, product_id, quantity)
 """
 ADD_RETURN_MOVEMENTS = """
-INSERT INTO stock_movements (id, product_id, warehouse_id, kind, quantity, return_id, order_id, user_id, created_at)
+INSERT INTO stock_movements (id, product_id, warehouse_id, kind, quantity, return_id, order_id, booked_by, created_at)
 SELECT id, product_id, $4, $5, quantity, $6, $7, $8, $9
 FROM unnest($1::uuid[], $2::uuid[], $3::bigint[]) AS line (id, product_id, quantity)
 """
 ADD_RECEIPT = """
-INSERT INTO stock_receipts (id, warehouse_id, supplier_id, user_id, created_at) VALUES ($1, $2, $3, $4, $5)
+INSERT INTO stock_receipts (id, warehouse_id, supplier_id, booked_by, created_at) VALUES ($1, $2, $3, $4, $5)
 """
 ADD_RECEIPT_LINES = """
 INSERT INTO stock_receipt_lines (receipt_id, position, product_id, quantity, unit_cost, currency, batch, expires_on)
@@ -110,7 +110,7 @@ async def receive(tx: HotTx, warehouse_id: UUID, quantities: Mapping[UUID, int])
 async def add_receipt(tx: HotTx, receipt: StockReceipt, lines: Sequence[StockReceiptLine]) -> None:
     """The receipt, its lines, and a movement for each line."""
     await tx.execute(
-        ADD_RECEIPT, receipt.id, receipt.warehouse_id, receipt.supplier_id, receipt.user_id, receipt.created_at
+        ADD_RECEIPT, receipt.id, receipt.warehouse_id, receipt.supplier_id, receipt.booked_by, receipt.created_at
     )
     products, quantities = [line.product_id for line in lines], [line.quantity for line in lines]
     await tx.execute(
@@ -120,17 +120,17 @@ async def add_receipt(tx: HotTx, receipt: StockReceipt, lines: Sequence[StockRec
     )  # fmt: skip
     await tx.execute(
         ADD_RECEIPT_MOVEMENTS, [uuid7() for _ in lines], products, quantities,
-        receipt.warehouse_id, MovementKind.RECEIPT, receipt.id, receipt.user_id, receipt.created_at,
+        receipt.warehouse_id, MovementKind.RECEIPT, receipt.id, receipt.booked_by, receipt.created_at,
     )  # fmt: skip
 
 
 async def add_return_movements(
-    tx: HotTx, return_id: UUID, order_id: UUID, warehouse_id: UUID, quantities: Mapping[UUID, int], user_id: UUID
+    tx: HotTx, return_id: UUID, order_id: UUID, warehouse_id: UUID, quantities: Mapping[UUID, int], booked_by: UUID
 ) -> None:
     """A movement for each product that came back."""
     await tx.execute(
         ADD_RETURN_MOVEMENTS, [uuid7() for _ in quantities], list(quantities), list(quantities.values()),
-        warehouse_id, MovementKind.RETURN, return_id, order_id, user_id, utcnow(),
+        warehouse_id, MovementKind.RETURN, return_id, order_id, booked_by, utcnow(),
     )  # fmt: skip
 
 
@@ -207,7 +207,7 @@ async def movements(
         statement = statement.where(StockMovement.warehouse_id == warehouse_id)
     if kind is not None:
         statement = statement.where(StockMovement.kind == kind)
-    return await keyset(tx, statement, position, StockMovement.id, descending=True)
+    return await keyset(tx, statement, position, StockMovement.id)
 
 
 async def movement(tx: Tx, movement_id: UUID) -> StockMovement | None:
@@ -231,4 +231,4 @@ async def receipts(
         statement = statement.where(StockReceipt.warehouse_id == warehouse_id)
     if supplier_id is not None:
         statement = statement.where(StockReceipt.supplier_id == supplier_id)
-    return await keyset(tx, statement, position, StockReceipt.id, descending=True)
+    return await keyset(tx, statement, position, StockReceipt.id)

@@ -95,7 +95,7 @@ class ReceiptSummary(BaseModel):
     id: UUID
     warehouse_id: UUID
     supplier_id: UUID | None
-    user_id: UUID = Field(description="who booked it")
+    booked_by: UUID = Field(description="the staff member or API client")
     created_at: datetime
 
     @classmethod
@@ -148,7 +148,7 @@ class MovementOut(BaseModel):
     shipment_id: UUID | None
     return_id: UUID | None
     order_id: UUID | None
-    user_id: UUID = Field(description="who booked it")
+    booked_by: UUID = Field(description="the staff member or API client")
     created_at: datetime
 
     @classmethod

@@ -50,10 +50,10 @@ def release(order_id: UUID) -> ReleaseRequested:
     return ReleaseRequested(order_id=order_id, reason="cancelled", version=2)
 
 
-def fulfilment(order_id: UUID, lines: Lines, user_id: UUID | None = None) -> FulfilmentRequested:
+def fulfilment(order_id: UUID, lines: Lines, customer_id: UUID | None = None) -> FulfilmentRequested:
     return FulfilmentRequested(
         order_id=order_id,
-        user_id=user_id or uuid4(),
+        customer_id=customer_id or uuid4(),
         number="100042",
         lines=_lines(lines),
         ship_to=SHIP_TO,
@@ -65,11 +65,11 @@ def refunded(order_id: UUID, *, refunded: bool = True) -> FulfilmentRefunded:
     return FulfilmentRefunded(order_id=order_id, refunded=refunded, version=4)
 
 
-def expected(order_id: UUID, lines: Lines, user_id: UUID | None = None) -> ReturnExpected:
+def expected(order_id: UUID, lines: Lines, customer_id: UUID | None = None) -> ReturnExpected:
     return ReturnExpected(
         order_id=order_id,
         return_id=uuid7(),
-        user_id=user_id or uuid4(),
+        customer_id=customer_id or uuid4(),
         number="100042",
         lines=_lines(lines),
         version=9,

@@ -79,13 +79,15 @@ async def test_splits_over_warehouses_and_ships_from_each(inventory: Inventory) 
     product_id, north = await inventory.stocked(4)
     south = await inventory.warehouse()
     await inventory.receive(south, (product_id, 6))
-    order_id, user_id = uuid7(), uuid4()
+    order_id, customer_id = uuid7(), uuid4()
     lines = [(product_id, 5), (product_id, 4)]
-    await inventory.hear(reservation(order_id, lines), fulfilment(order_id, lines, user_id))
+    await inventory.hear(reservation(order_id, lines), fulfilment(order_id, lines, customer_id))
     created = await inventory.served.events(ShipmentCreated)
     parts = {each.warehouse_id: [line.quantity for line in each.lines] for each in created}
     assert parts == {south: [5, 1], north: [3]}
-    assert {(each.shipments_of_order, each.user_id, each.number) for each in created} == {(2, user_id, "100042")}
+    assert {(each.shipments_of_order, each.customer_id, each.number) for each in created} == {
+        (2, customer_id, "100042")
+    }
     shipments = await inventory.shipments(order_id)
     assert {UUID(each["id"]) for each in shipments} == {each.shipment_id for each in created}
     assert {each["status"] for each in shipments} == {"created"}

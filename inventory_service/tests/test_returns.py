@@ -47,9 +47,14 @@ async def test_what_is_as_new_is_stock_again(inventory: Inventory) -> None:
     [movement] = await _movements(inventory)
     assert (movement["quantity"], movement["warehouse_id"]) == (2, str(elsewhere))
     assert (movement["return_id"], movement["order_id"]) == (str(back.return_id), str(order_id))
-    assert movement["user_id"] == str(inventory.staff.user_id)
+    assert movement["booked_by"] == str(inventory.staff.user_id)
     [told] = await inventory.served.events(ReturnReceived)
-    assert (told.return_id, told.order_id, told.user_id, told.version) == (back.return_id, order_id, back.user_id, 2)
+    assert (told.return_id, told.order_id, told.customer_id, told.version) == (
+        back.return_id,
+        order_id,
+        back.customer_id,
+        2,
+    )
     assert [(line.product_id, line.restocked, line.scrapped) for line in told.lines] == [(product_id, 2, 1)]
     await inventory.check_books()
 

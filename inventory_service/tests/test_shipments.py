@@ -44,7 +44,7 @@ async def test_dispatch_deducts_and_tells(inventory: Inventory) -> None:
     query = {"product_id": str(product_id), "kind": "dispatch"}
     (movement,) = (await inventory.staff.get("/stock/movements", params=query)).json()["items"]
     assert (movement["quantity"], movement["order_id"], movement["shipment_id"]) == (-3, str(order_id), shipment_id)
-    assert movement["user_id"] == str(inventory.staff.user_id)
+    assert movement["booked_by"] == str(inventory.staff.user_id)
     found = (await inventory.staff.get(f"/reservations/{order_id}")).json()
     assert (found["status"], found["lines"]) == ("fulfilled", [])
     await inventory.check_books()
@@ -144,7 +144,8 @@ async def test_lists_what_waits(inventory: Inventory) -> None:
     async def found(**query: str) -> list[str]:
         return [each["id"] for each in (await inventory.staff.get("/shipments", params=query)).json()["items"]]
 
-    assert await found() == [gone_shipment, waiting_shipment]
+    assert await found() == [waiting_shipment, gone_shipment], "the newest first"
+    assert await found(sort="created_at") == [gone_shipment, waiting_shipment]
     assert await found(status="created") == [waiting_shipment]
     assert await found(order_id=str(gone)) == [gone_shipment]
     warehouse_id = (await inventory.staff.get(f"/shipments/{gone_shipment}")).json()["warehouse_id"]

@@ -177,7 +177,7 @@ async def test_an_adjustment_stands_in_the_ledger_with_its_reason(inventory: Inv
     answer = await inventory.staff.post("/stock/adjustments", json=body)
     found = (await inventory.staff.get(answer.headers["Location"])).json()
     assert {**found, **body} == found
-    assert (found["kind"], found["user_id"]) == ("adjustment", str(inventory.staff.user_id))
+    assert (found["kind"], found["booked_by"]) == ("adjustment", str(inventory.staff.user_id))
     assert (await inventory.staff.get(f"/stock/movements/{uuid4()}")).status_code == 404
 
 

@@ -11,7 +11,7 @@ from notification_service.deliveries.schemas import DeliveryOut
 from service_kit.database import Tx
 from service_kit.database.keyset import InvalidCursor
 from service_kit.http.answers import problems
-from service_kit.http.pagination import Page, Paged
+from service_kit.http.pagination import Page, PagedByTime
 from service_kit.http.router import Router
 from service_kit.problems import NotFound
 from service_kit.security import Principal, Requires
@@ -21,14 +21,14 @@ router = Router(prefix="/deliveries", tags=["deliveries"])
 
 @router.get("", summary="List e-mails", responses=problems(InvalidCursor))
 async def list_deliveries(
-    page: Paged,
+    page: PagedByTime,
     tx: Tx,
     _: Annotated[Principal, Requires("deliveries:read")],
     status: Annotated[Status | None, Query(description="only those with this status")] = None,
-    user_id: Annotated[UUID | None, Query(description="only those to this user")] = None,
+    customer_id: Annotated[UUID | None, Query(description="only those to this customer")] = None,
 ) -> Page[DeliveryOut]:
     """Newest first: what was sent, what is still tried, what failed and why, and what was withheld."""
-    return page.of(await queries.page(tx, status, user_id, page.position), DeliveryOut.of)
+    return page.of(await queries.page(tx, status, customer_id, page.position), DeliveryOut.of)
 
 
 @router.post(

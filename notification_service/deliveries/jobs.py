@@ -149,7 +149,7 @@ def _in_groups(claimed: list[Claimed]) -> list[list[Claimed]]:
     """What one sender sends, one after the other: of a recipient all that was withheld, else a single mail."""
     groups: dict[UUID, list[Claimed]] = {}
     for delivery in claimed:
-        groups.setdefault(delivery.user_id if delivery.in_order else delivery.id, []).append(delivery)
+        groups.setdefault(delivery.customer_id if delivery.in_order else delivery.id, []).append(delivery)
     return list(groups.values())
 
 

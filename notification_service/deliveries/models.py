@@ -32,7 +32,7 @@ class Delivery(Base, table=True):
     id: UUID = Field(default_factory=uuid7, primary_key=True)
     notification_id: UUID = Field(foreign_key="notifications.id", ondelete="CASCADE")
     event_id: UUID
-    user_id: UUID
+    customer_id: UUID
     kind: str
     channel: str
     address: str
@@ -49,8 +49,8 @@ class Delivery(Base, table=True):
         UniqueConstraint("notification_id", "channel"),
         CheckConstraint("status IN ('pending', 'sent', 'failed', 'withheld')", name="status"),
         Index("ix_deliveries_due", "next_attempt_at", postgresql_where=text("status = 'pending'")),
-        Index("ix_deliveries_user", "user_id", "id"),
-        Index("ix_deliveries_withheld", "user_id", postgresql_where=text("status = 'withheld'")),
+        Index("ix_deliveries_user", "customer_id", "id"),
+        Index("ix_deliveries_withheld", "customer_id", postgresql_where=text("status = 'withheld'")),
         Index("ix_deliveries_status", "status", "id"),
         # Rows of a queue die young: without this, the dead ones pile up until a fifth of the table is dead.
         {"postgresql_with": {"autovacuum_vacuum_scale_factor": 0.02, "autovacuum_vacuum_threshold": 2000}},

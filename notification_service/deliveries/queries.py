@@ -23,10 +23,10 @@ WITH due AS (
 ), claimed AS (
     UPDATE deliveries SET next_attempt_at = now() + $2::interval, address = coalesce(recipient.email, address)
     FROM due, recipients AS recipient
-    WHERE deliveries.id = due.id AND recipient.user_id = deliveries.user_id
+    WHERE deliveries.id = due.id AND recipient.customer_id = deliveries.customer_id
     RETURNING deliveries.*, recipient.full_name, recipient.email_verified
 )
-SELECT claimed.id, claimed.user_id, claimed.in_order, claimed.next_attempt_at AS held_until, claimed.event_id,
+SELECT claimed.id, claimed.customer_id, claimed.in_order, claimed.next_attempt_at AS held_until, claimed.event_id,
        claimed.channel, claimed.attempts,
        claimed.address, coalesce(claimed.full_name, '') AS full_name, claimed.email_verified AS verified,
        told.title, told.body, told.facts, told.created_at AS happened_at
@@ -55,7 +55,7 @@ class Claimed:
     """A delivery that is ours to send, with what its message says."""
 
     id: UUID
-    user_id: UUID
+    customer_id: UUID
     in_order: bool
     held_until: datetime
     event_id: UUID
@@ -107,13 +107,13 @@ async def settle(connection: HotConn, outcomes: Sequence[Outcome], held_until: d
     )
 
 
-async def page(tx: Tx, status: Status | None, user_id: UUID | None, position: Position) -> Slice[Delivery]:
+async def page(tx: Tx, status: Status | None, customer_id: UUID | None, position: Position) -> Slice[Delivery]:
     statement = select(Delivery)
     if status is not None:
         statement = statement.where(col(Delivery.status) == status)
-    if user_id is not None:
-        statement = statement.where(col(Delivery.user_id) == user_id)
-    return await keyset(tx, statement, position, Delivery.id, descending=True)
+    if customer_id is not None:
+        statement = statement.where(col(Delivery.customer_id) == customer_id)
+    return await keyset(tx, statement, position, Delivery.id)
 
 
 async def lock(tx: Tx, id: UUID) -> Delivery | None:

@@ -14,7 +14,7 @@ _EXAMPLE: dict[str, Any] = {
     "id": "0199c1a0-5b00-7a10-8c00-000000000010",
     "notification_id": "0199c1a0-5b00-7a10-8c00-000000000009",
     "event_id": "0199c1a0-5b00-7a10-8c00-000000000011",
-    "user_id": "0199c1a0-5b00-7a10-8c00-000000000001",
+    "customer_id": "0199c1a0-5b00-7a10-8c00-000000000001",
     "kind": "order.paid",
     "channel": "email",
     "address": "ada@example.com",
@@ -35,7 +35,7 @@ class DeliveryOut(BaseModel):
     id: UUID
     notification_id: UUID
     event_id: UUID = Field(description="the e-mail's Message-ID is `<event_id>.<channel>@<our domain>`")
-    user_id: UUID
+    customer_id: UUID
     kind: Kind
     channel: Channel
     address: str

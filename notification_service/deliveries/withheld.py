@@ -29,13 +29,13 @@ async def release_withheld(runtime: Runtime) -> None:
     assert isinstance(settings, Settings)
     of_use_for = timedelta(days=settings.withheld_mail_days)
     async with runtime.database.hot_tx() as tx:
-        user_ids = await withheld_queries.claim(tx, BATCH)
-        found = await withheld_queries.release(tx, user_ids, of_use_for, SUPERSEDED_BY) if user_ids else []
+        customer_ids = await withheld_queries.claim(tx, BATCH)
+        found = await withheld_queries.release(tx, customer_ids, of_use_for, SUPERSEDED_BY) if customer_ids else []
     if found:
         released = found.count(Status.PENDING)
         log.info("withheld_mails_released", released=released, no_longer_of_use=len(found) - released)
         runtime.jobs.wake(SEND_MAIL.name)
-    if len(user_ids) == BATCH:
+    if len(customer_ids) == BATCH:
         runtime.jobs.wake(RELEASE_WITHHELD.name)
 
 

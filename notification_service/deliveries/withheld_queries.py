@@ -10,7 +10,7 @@ from service_kit.database import HotConn, HotTx
 
 NO_LONGER_OF_USE = "no longer of use, or not wanted, when the address was confirmed"
 CLAIM = """
-SELECT user_id FROM recipients WHERE release_withheld ORDER BY user_id LIMIT $1 FOR UPDATE SKIP LOCKED
+SELECT customer_id FROM recipients WHERE release_withheld ORDER BY customer_id LIMIT $1 FOR UPDATE SKIP LOCKED
 """
 # The microseconds between them keep their order where a sender takes a part of them.
 RELEASE = """
@@ -26,9 +26,9 @@ WITH withheld AS (
            ) AS of_use
     FROM deliveries AS delivery
     JOIN notifications AS told ON told.id = delivery.notification_id
-    JOIN recipients AS recipient ON recipient.user_id = delivery.user_id AND recipient.email_verified
-    LEFT JOIN preferences ON preferences.user_id = delivery.user_id
-    WHERE delivery.user_id = ANY ($1) AND delivery.status = 'withheld' AND delivery.error = $5
+    JOIN recipients AS recipient ON recipient.customer_id = delivery.customer_id AND recipient.email_verified
+    LEFT JOIN preferences ON preferences.customer_id = delivery.customer_id
+    WHERE delivery.customer_id = ANY ($1) AND delivery.status = 'withheld' AND delivery.error = $5
 ), numbered AS (
     SELECT *, row_number() OVER (ORDER BY created_at, id) AS number FROM withheld
 )
@@ -38,26 +38,26 @@ SET status = CASE WHEN of_use THEN 'pending' ELSE 'withheld' END, error = CASE W
 FROM numbered WHERE deliveries.id = numbered.id
 RETURNING deliveries.status
 """
-DONE = "UPDATE recipients SET release_withheld = false WHERE user_id = ANY ($1)"
+DONE = "UPDATE recipients SET release_withheld = false WHERE customer_id = ANY ($1)"
 LOOK_AGAIN = """
 UPDATE recipients SET release_withheld = true
-WHERE email_verified AND user_id IN (SELECT user_id FROM deliveries WHERE id = ANY ($1))
+WHERE email_verified AND customer_id IN (SELECT customer_id FROM deliveries WHERE id = ANY ($1))
 """
 
 
 async def claim(tx: HotTx, limit: int) -> list[UUID]:
     """Recipients who have confirmed their address since; nothing is told to them before the transaction ends."""
-    return [row["user_id"] for row in await tx.fetch(CLAIM, limit)]
+    return [row["customer_id"] for row in await tx.fetch(CLAIM, limit)]
 
 
 async def release(
-    tx: HotTx, user_ids: Sequence[UUID], of_use_for: timedelta, superseded_by: Mapping[Kind, Sequence[Kind]]
+    tx: HotTx, customer_ids: Sequence[UUID], of_use_for: timedelta, superseded_by: Mapping[Kind, Sequence[Kind]]
 ) -> list[str]:
     """What was withheld is due now, as far as it is of use and wanted. The status of each."""
     rules = [(kind.value, later.value) for kind, laters in superseded_by.items() for later in laters]
     kinds, laters = [kind for kind, _ in rules], [later for _, later in rules]
-    rows = await tx.fetch(RELEASE, user_ids, of_use_for, kinds, laters, NOT_VERIFIED, NO_LONGER_OF_USE)
-    await tx.execute(DONE, user_ids)
+    rows = await tx.fetch(RELEASE, customer_ids, of_use_for, kinds, laters, NOT_VERIFIED, NO_LONGER_OF_USE)
+    await tx.execute(DONE, customer_ids)
     return [row["status"] for row in rows]
 
 

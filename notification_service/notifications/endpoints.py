@@ -11,7 +11,7 @@ from notification_service.notifications.schemas import MarkedOut, NotificationOu
 from service_kit.database import Tx
 from service_kit.database.keyset import InvalidCursor
 from service_kit.http.answers import problems
-from service_kit.http.pagination import Paged
+from service_kit.http.pagination import PagedByTime
 from service_kit.http.router import Router
 from service_kit.problems import Forbidden, NotFound
 from service_kit.security import Principal, Requires
@@ -22,18 +22,20 @@ READ_ANY = "notifications:read:any"
 
 @router.get("", summary="List my notifications", responses=problems(InvalidCursor, Forbidden))
 async def list_notifications(
-    page: Paged,
+    page: PagedByTime,
     tx: Tx,
     who: Annotated[Principal, Requires("notifications:read")],
     unread: Annotated[bool | None, Query(description="true: only unread ones; false: only read ones")] = None,
     order_id: Annotated[UUID | None, Query(description="only about this order")] = None,
-    user_id: Annotated[UUID | None, Query(description="whose inbox; another's needs `notifications:read:any`")] = None,
+    customer_id: Annotated[
+        UUID | None, Query(description="whose inbox; another's needs `notifications:read:any`")
+    ] = None,
 ) -> NotificationPage:
     """Newest first, with the count of unread ones.
 
-    With `notifications:read:any`, an `order_id` without a `user_id` shows what anybody was told of that order.
+    With `notifications:read:any`, an `order_id` without a `customer_id` shows what anybody was told of that order.
     """
-    scope = _scope(who, user_id, order_id)
+    scope = _scope(who, customer_id, order_id)
     found = page.of(await queries.page(tx, scope, unread, page.position), NotificationOut.of)
     return NotificationPage(items=found.items, next=found.next, unread=await queries.count_unread(tx, scope))
 
@@ -52,9 +54,9 @@ async def mark_notification_read(
     return NotificationOut.of(await use_cases.mark_read(tx, id, who.user_id))
 
 
-def _scope(who: Principal, user_id: UUID | None, order_id: UUID | None) -> Scope:
+def _scope(who: Principal, customer_id: UUID | None, order_id: UUID | None) -> Scope:
     """Raises: Forbidden."""
-    if user_id not in (None, who.user_id) and not who.may(READ_ANY):
+    if customer_id not in (None, who.user_id) and not who.may(READ_ANY):
         raise Forbidden(permission=READ_ANY)
-    anybody = user_id is None and order_id is not None and who.may(READ_ANY)
-    return Scope(None if anybody else user_id or who.user_id, order_id)
+    anybody = customer_id is None and order_id is not None and who.may(READ_ANY)
+    return Scope(None if anybody else customer_id or who.user_id, order_id)

@@ -19,7 +19,7 @@ class Notification(Base, table=True):
 
     id: UUID = Field(default_factory=uuid7, primary_key=True)
     event_id: UUID = Field(unique=True)
-    user_id: UUID
+    customer_id: UUID
     kind: str
     order_id: UUID
     title: str
@@ -31,8 +31,10 @@ class Notification(Base, table=True):
     read_at: datetime | None = None
 
     __table_args__ = (
-        Index("ix_notifications_user", "user_id", "created_at", "id"),
+        Index("ix_notifications_user", "customer_id", "created_at", "id"),
         Index("ix_notifications_order", "order_id", "created_at", "id"),
-        Index("ix_notifications_unread", "user_id", postgresql_where=text("read_at IS NULL AND told_at IS NOT NULL")),
-        Index("ix_notifications_waiting", "user_id", postgresql_where=text("told_at IS NULL")),
+        Index(
+            "ix_notifications_unread", "customer_id", postgresql_where=text("read_at IS NULL AND told_at IS NOT NULL")
+        ),
+        Index("ix_notifications_waiting", "customer_id", postgresql_where=text("told_at IS NULL")),
     )

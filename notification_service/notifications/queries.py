@@ -26,7 +26,7 @@ class News:
     """One event to tell one customer of."""
 
     event_id: UUID
-    user_id: UUID
+    customer_id: UUID
     kind: Kind
     order_id: UUID
     facts: dict[str, Any]
@@ -38,20 +38,20 @@ class News:
 # Nobody is asked by mail to pay what pays by itself (`facts_of`).
 # Of a run of failed payments (until an order is paid, or another one placed) the first is mailed; the inbox has all.
 _DELIVERIES = f"""
-INSERT INTO deliveries (id, notification_id, event_id, user_id, kind, channel, address, status, error, attempts,
+INSERT INTO deliveries (id, notification_id, event_id, customer_id, kind, channel, address, status, error, attempts,
                         next_attempt_at, created_at)
-SELECT uuidv7(), told.id, told.event_id, told.user_id, told.kind, 'email', recipient.email,
+SELECT uuidv7(), told.id, told.event_id, told.customer_id, told.kind, 'email', recipient.email,
        CASE WHEN recipient.email_verified THEN 'pending' ELSE 'withheld' END,
        CASE WHEN NOT recipient.email_verified THEN '{NOT_VERIFIED}' END, 0, now(), now()
 FROM told
-JOIN recipients AS recipient USING (user_id)
-LEFT JOIN preferences USING (user_id)
+JOIN recipients AS recipient USING (customer_id)
+LEFT JOIN preferences USING (customer_id)
 WHERE told.told_at IS NOT NULL AND (told.kind = ANY (preferences.email_off)) IS NOT TRUE AND NOT told.pays_by_itself
   AND (told.kind <> 'payment.failed' OR (
       SELECT before.kind FROM (
-          SELECT kind, created_at, id FROM notifications WHERE user_id = told.user_id
+          SELECT kind, created_at, id FROM notifications WHERE customer_id = told.customer_id
           UNION ALL
-          SELECT kind, created_at, id FROM told AS others WHERE others.user_id = told.user_id
+          SELECT kind, created_at, id FROM told AS others WHERE others.customer_id = told.customer_id
       ) AS before
       WHERE before.kind IN ('payment.failed', 'order.placed', 'order.paid')
         AND (before.created_at, before.id) < (told.created_at, told.id)
@@ -60,14 +60,14 @@ WHERE told.told_at IS NOT NULL AND (told.kind = ANY (preferences.email_off)) IS 
 """
 TELL = f"""
 WITH told AS (
-    INSERT INTO notifications (id, event_id, user_id, kind, order_id, title, body, facts, created_at, told_at)
+    INSERT INTO notifications (id, event_id, customer_id, kind, order_id, title, body, facts, created_at, told_at)
     SELECT news.*, CASE WHEN recipient.email IS NOT NULL THEN now() END
     FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::uuid[], $6::text[], $7::text[], $8::jsonb[],
                 $9::timestamptz[])
-         AS news (id, event_id, user_id, kind, order_id, title, body, facts, created_at)
-    JOIN recipients AS recipient ON recipient.user_id = news.user_id AND NOT recipient.erased
+         AS news (id, event_id, customer_id, kind, order_id, title, body, facts, created_at)
+    JOIN recipients AS recipient ON recipient.customer_id = news.customer_id AND NOT recipient.erased
     ON CONFLICT (event_id) DO NOTHING
-    RETURNING id, event_id, user_id, kind, told_at, created_at, facts ? 'pays_by_itself' AS pays_by_itself
+    RETURNING id, event_id, customer_id, kind, told_at, created_at, facts ? 'pays_by_itself' AS pays_by_itself
 )
 {_DELIVERIES}
 """
@@ -75,9 +75,9 @@ TELL_WHAT_WAITED = f"""
 WITH told AS (
     UPDATE notifications SET told_at = now()
     FROM recipients AS known
-    WHERE notifications.user_id = ANY ($1) AND notifications.told_at IS NULL
-      AND known.user_id = notifications.user_id AND known.email IS NOT NULL
-    RETURNING notifications.id, notifications.event_id, notifications.user_id, notifications.kind,
+    WHERE notifications.customer_id = ANY ($1) AND notifications.told_at IS NULL
+      AND known.customer_id = notifications.customer_id AND known.email IS NOT NULL
+    RETURNING notifications.id, notifications.event_id, notifications.customer_id, notifications.kind,
               notifications.told_at, notifications.created_at, facts ? 'pays_by_itself' AS pays_by_itself
 )
 {_DELIVERIES}
@@ -97,7 +97,7 @@ async def tell(tx: HotTx, news: Sequence[News]) -> None:
         TELL,
         [uuid7() for _ in news],
         [each.event_id for each in news],
-        [each.user_id for each in news],
+        [each.customer_id for each in news],
         [each.kind.value for each in news],
         [each.order_id for each in news],
         [each.words.title for each in news],
@@ -109,9 +109,9 @@ async def tell(tx: HotTx, news: Sequence[News]) -> None:
         signal(tx, DELIVERIES_DUE)
 
 
-async def tell_what_waited(tx: HotTx, user_ids: Sequence[UUID]) -> None:
+async def tell_what_waited(tx: HotTx, customer_ids: Sequence[UUID]) -> None:
     """Shows these users, who are known by now, what happened before they were."""
-    await tx.execute(TELL_WHAT_WAITED, user_ids)
+    await tx.execute(TELL_WHAT_WAITED, customer_ids)
     signal(tx, DELIVERIES_DUE)
 
 
@@ -119,14 +119,14 @@ async def tell_what_waited(tx: HotTx, user_ids: Sequence[UUID]) -> None:
 class Scope:
     """Whose notifications, and of which order; None: all."""
 
-    user_id: UUID | None
+    customer_id: UUID | None
     order_id: UUID | None
 
     @property
     def conditions(self) -> list[Any]:
         conditions: list[Any] = [col(Notification.told_at).is_not(None)]
-        if self.user_id is not None:
-            conditions.append(col(Notification.user_id) == self.user_id)
+        if self.customer_id is not None:
+            conditions.append(col(Notification.customer_id) == self.customer_id)
         if self.order_id is not None:
             conditions.append(col(Notification.order_id) == self.order_id)
         return conditions
@@ -137,7 +137,7 @@ async def page(tx: Tx, scope: Scope, unread: bool | None, position: Position) ->
     if unread is not None:
         read_at = col(Notification.read_at)
         statement = statement.where(read_at.is_(None) if unread else read_at.is_not(None))
-    return await keyset(tx, statement, position, Notification.created_at, Notification.id, descending=True)
+    return await keyset(tx, statement, position, Notification.created_at, Notification.id)
 
 
 async def count_unread(tx: Tx, scope: Scope) -> int:
@@ -145,14 +145,14 @@ async def count_unread(tx: Tx, scope: Scope) -> int:
     return (await tx.exec(statement.where(*scope.conditions, col(Notification.read_at).is_(None)))).one()
 
 
-async def lock(tx: Tx, id: UUID, user_id: UUID) -> Notification | None:
+async def lock(tx: Tx, id: UUID, customer_id: UUID) -> Notification | None:
     """The user's own notification, held until the transaction ends; None for somebody else's."""
-    own = [col(Notification.id) == id, *Scope(user_id, None).conditions]
+    own = [col(Notification.id) == id, *Scope(customer_id, None).conditions]
     return (await tx.exec(select(Notification).where(*own).with_for_update())).first()
 
 
-async def mark_all_read(tx: Tx, user_id: UUID) -> int:
+async def mark_all_read(tx: Tx, customer_id: UUID) -> int:
     """How many were unread."""
-    unread = [*Scope(user_id, None).conditions, col(Notification.read_at).is_(None)]
+    unread = [*Scope(customer_id, None).conditions, col(Notification.read_at).is_(None)]
     marked = await tx.exec(update(Notification).where(*unread).values(read_at=utcnow()))
     return marked.rowcount

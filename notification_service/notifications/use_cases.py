@@ -23,22 +23,22 @@ Told = OrderEvent | PaymentReport | ShipmentEvent | ReturnReceived | ReturnClose
 async def tell(tx: HotTx, events: Sequence[Told], envelopes: Sequence[Envelope]) -> None:
     """Each event once, to the inbox and by the channels that its customer wants."""
     news = [
-        _news(event, envelope, event.user_id)
+        _news(event, envelope, event.customer_id)
         for event, envelope in zip(events, envelopes, strict=True)
-        if event.user_id is not None
+        if event.customer_id is not None
     ]
     if news:
-        await recipients.hold(tx, {each.user_id for each in news})
+        await recipients.hold(tx, {each.customer_id for each in news})
         await queries.tell(tx, news)
 
 
-async def mark_read(tx: Tx, id: UUID, user_id: UUID) -> Notification:
+async def mark_read(tx: Tx, id: UUID, customer_id: UUID) -> Notification:
     """Raises: NotFound, also for somebody else's."""
-    notification = await queries.lock(tx, id, user_id) or not_found(Notification, id)
+    notification = await queries.lock(tx, id, customer_id) or not_found(Notification, id)
     notification.read_at = notification.read_at or utcnow()
     return notification
 
 
-def _news(event: Told, envelope: Envelope, user_id: UUID) -> News:
+def _news(event: Told, envelope: Envelope, customer_id: UUID) -> News:
     kind, facts = Kind.of(type(event)), facts_of(event)
-    return News(envelope.id, user_id, kind, event.order_id, facts, words_for(kind, facts), envelope.time)
+    return News(envelope.id, customer_id, kind, event.order_id, facts, words_for(kind, facts), envelope.time)

@@ -21,7 +21,7 @@ class Preferences(Base, table=True):
 
     __tablename__ = "preferences"
 
-    user_id: UUID = Field(primary_key=True)
+    customer_id: UUID = Field(primary_key=True)
     email_off: list[str] = Field(default_factory=list, sa_type=ARRAY(Text))
     """The kinds that are not to be sent by e-mail."""
     version: int = 0

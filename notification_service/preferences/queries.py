@@ -9,13 +9,13 @@ from notification_service.preferences.models import Preferences
 from service_kit.database import Tx
 
 
-async def find(tx: Tx, user_id: UUID) -> Preferences | None:
-    return await tx.get(Preferences, user_id)
+async def find(tx: Tx, customer_id: UUID) -> Preferences | None:
+    return await tx.get(Preferences, customer_id)
 
 
-async def lock(tx: Tx, user_id: UUID) -> Preferences:
+async def lock(tx: Tx, customer_id: UUID) -> Preferences:
     """The user's row, made where there is none, and held until the transaction ends."""
-    empty = insert(Preferences).values(user_id=user_id, email_off=[], version=0)
+    empty = insert(Preferences).values(customer_id=customer_id, email_off=[], version=0)
     await tx.exec(empty.on_conflict_do_nothing())
-    mine = select(Preferences).where(col(Preferences.user_id) == user_id).with_for_update()
+    mine = select(Preferences).where(col(Preferences.customer_id) == customer_id).with_for_update()
     return (await tx.exec(mine)).one()

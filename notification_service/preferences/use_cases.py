@@ -9,9 +9,9 @@ from service_kit.database import Tx
 from service_kit.http.etag import Expected
 
 
-async def replace(tx: Tx, user_id: UUID, wanted: PreferencesIn, expected: Expected) -> Preferences:
+async def replace(tx: Tx, customer_id: UUID, wanted: PreferencesIn, expected: Expected) -> Preferences:
     """Raises: PreconditionFailed, when someone else changed them since the caller read them."""
-    mine = await queries.lock(tx, user_id)
+    mine = await queries.lock(tx, customer_id)
     expected.check(mine.version)
     mine.email_off = wanted.email_off
     mine.version += 1

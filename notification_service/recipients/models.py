@@ -17,7 +17,7 @@ class Recipient(Base, table=True):
 
     __tablename__ = "recipients"
 
-    user_id: UUID = Field(primary_key=True)
+    customer_id: UUID = Field(primary_key=True)
     version: int = Field(default=0, sa_type=BigInteger)
     email: str | None = None
     full_name: str | None = None
@@ -26,4 +26,6 @@ class Recipient(Base, table=True):
     release_withheld: bool = Field(default=False, sa_column_kwargs={"server_default": "false"})
     """The address was confirmed, and a job has still to look at the mails that were withheld until then."""
 
-    __table_args__ = (Index("ix_recipients_release_withheld", "user_id", postgresql_where=text("release_withheld")),)
+    __table_args__ = (
+        Index("ix_recipients_release_withheld", "customer_id", postgresql_where=text("release_withheld")),
+    )

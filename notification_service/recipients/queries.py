@@ -12,12 +12,12 @@ from contracts.events.users import UserChanged
 from service_kit.database import HotTx
 
 UPSERT = """
-INSERT INTO recipients AS known (user_id, version, email, full_name, email_verified, erased)
-SELECT user_id, version, email, full_name, email_verified, false
+INSERT INTO recipients AS known (customer_id, version, email, full_name, email_verified, erased)
+SELECT customer_id, version, email, full_name, email_verified, false
 FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::text[], $5::bool[])
-     AS event (user_id, version, email, full_name, email_verified)
-ORDER BY user_id
-ON CONFLICT (user_id) DO UPDATE
+     AS event (customer_id, version, email, full_name, email_verified)
+ORDER BY customer_id
+ON CONFLICT (customer_id) DO UPDATE
 SET (version, email, full_name, email_verified, release_withheld)
     = (excluded.version, excluded.email, excluded.full_name, excluded.email_verified,
        known.release_withheld OR (excluded.email_verified AND NOT known.email_verified))
@@ -25,21 +25,21 @@ WHERE known.version < excluded.version AND NOT known.erased
 """
 # The id stays, so that no older snapshot restores the user.
 ERASE = """
-INSERT INTO recipients AS known (user_id, version, email_verified, erased)
-SELECT user_id, 0, false, true FROM unnest($1::uuid[]) AS gone (user_id) ORDER BY user_id
-ON CONFLICT (user_id) DO UPDATE SET (email, full_name, email_verified, erased) = (NULL, NULL, false, true)
+INSERT INTO recipients AS known (customer_id, version, email_verified, erased)
+SELECT customer_id, 0, false, true FROM unnest($1::uuid[]) AS gone (customer_id) ORDER BY customer_id
+ON CONFLICT (customer_id) DO UPDATE SET (email, full_name, email_verified, erased) = (NULL, NULL, false, true)
 """
 # Deliveries go with their notifications.
-DELETE_NOTIFICATIONS = "DELETE FROM notifications WHERE user_id = ANY ($1)"
-DELETE_PREFERENCES = "DELETE FROM preferences WHERE user_id = ANY ($1)"
+DELETE_NOTIFICATIONS = "DELETE FROM notifications WHERE customer_id = ANY ($1)"
+DELETE_PREFERENCES = "DELETE FROM preferences WHERE customer_id = ANY ($1)"
 
-COUNT = "SELECT count(*) FROM recipients WHERE user_id = ANY ($1)"
-SHARE = "SELECT FROM recipients WHERE user_id = ANY ($1) ORDER BY user_id FOR SHARE"
+COUNT = "SELECT count(*) FROM recipients WHERE customer_id = ANY ($1)"
+SHARE = "SELECT FROM recipients WHERE customer_id = ANY ($1) ORDER BY customer_id FOR SHARE"
 # The update changes nothing: it is there to lock the rows that exist in one order with those that don't.
 ADD_AND_LOCK = """
-INSERT INTO recipients AS known (user_id, version, email_verified, erased)
-SELECT user_id, 0, false, false FROM unnest($1::uuid[]) AS asked (user_id) ORDER BY user_id
-ON CONFLICT (user_id) DO UPDATE SET version = known.version
+INSERT INTO recipients AS known (customer_id, version, email_verified, erased)
+SELECT customer_id, 0, false, false FROM unnest($1::uuid[]) AS asked (customer_id) ORDER BY customer_id
+ON CONFLICT (customer_id) DO UPDATE SET version = known.version
 """
 
 
@@ -60,8 +60,8 @@ async def erase(tx: HotTx, user_ids: Sequence[UUID]) -> None:
         await tx.execute(statement, user_ids)
 
 
-async def hold(tx: HotTx, user_ids: Collection[UUID]) -> None:
+async def hold(tx: HotTx, customer_ids: Collection[UUID]) -> None:
     """Until the transaction ends nobody changes or erases these users. Those not known yet get an empty row to hold."""
-    ids = sorted(set(user_ids))
+    ids = sorted(set(customer_ids))
     there = await tx.fetchval(COUNT, ids)
     await tx.execute(SHARE if there == len(ids) else ADD_AND_LOCK, ids)

@@ -12,7 +12,7 @@ from notification_service.tests.conftest import Shop, example, inbox
 async def confirmation(shop: Shop, **changes: Any) -> tuple[str, str]:
     """The mail of an order that was placed, as text and as HTML."""
     customer = await shop.customer()
-    await shop.tell(example(OrderPlaced, user_id=customer.user_id, **changes))
+    await shop.tell(example(OrderPlaced, customer_id=customer.user_id, **changes))
     await shop.send_mail()
     text, html = (shop.office.mails[-1].get_body([kind]) for kind in ("plain", "html"))
     assert text is not None
@@ -76,7 +76,7 @@ async def test_only_who_has_to_pay_is_asked_to_by_mail(
 ) -> None:
     """The inbox has it all the same, and says that nothing has to be done."""
     customer = await shop.customer() if is_known else shop.served.caller()
-    await shop.tell(example(OrderAwaitingPayment, user_id=customer.user_id, **changes))
+    await shop.tell(example(OrderAwaitingPayment, customer_id=customer.user_id, **changes))
     if not is_known:
         await shop.introduce(customer.user_id)
     (item,) = (await inbox(customer))["items"]

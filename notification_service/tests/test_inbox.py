@@ -23,7 +23,7 @@ def test_every_event_that_is_told_has_its_kind_and_no_other() -> None:
 @pytest.mark.parametrize("kind", TOLD, ids=lambda kind: kind.type)
 async def test_customer_is_told(shop: Shop, kind: type[Event], order_id: UUID) -> None:
     customer = await shop.customer()
-    await shop.tell(example(kind, user_id=customer.user_id, order_id=order_id))
+    await shop.tell(example(kind, customer_id=customer.user_id, order_id=order_id))
     found = await inbox(customer)
     assert found["unread"] == 1
     (item,) = found["items"]
@@ -36,14 +36,14 @@ async def test_customer_is_told(shop: Shop, kind: type[Event], order_id: UUID) -
 
 async def test_what_is_not_for_customers_is_not_told(shop: Shop) -> None:
     customer = await shop.customer()
-    await shop.tell(example(OrderShipped, user_id=customer.user_id))
-    await shop.tell(example(PaymentSucceeded, user_id=customer.user_id))
+    await shop.tell(example(OrderShipped, customer_id=customer.user_id))
+    await shop.tell(example(PaymentSucceeded, customer_id=customer.user_id))
     assert (await inbox(customer))["items"] == []
 
 
 async def test_repeats_are_told_once(shop: Shop) -> None:
     customer = await shop.customer()
-    event = example(OrderPlaced, user_id=customer.user_id)
+    event = example(OrderPlaced, customer_id=customer.user_id)
     twin = record(event, uuid7())
     await shop.receive(twin, twin, record(event), twin)
     await shop.receive(twin)
@@ -54,7 +54,7 @@ async def test_repeats_are_told_once(shop: Shop) -> None:
 
 async def test_replay_after_the_kit_forgot_the_event_is_told_once(shop: Shop) -> None:
     customer = await shop.customer()
-    once = record(example(OrderPaid, user_id=customer.user_id))
+    once = record(example(OrderPaid, customer_id=customer.user_id))
     await shop.receive(once)
     await shop.sql("DELETE FROM inbox")
     await shop.receive(once)
@@ -64,7 +64,7 @@ async def test_replay_after_the_kit_forgot_the_event_is_told_once(shop: Shop) ->
 
 async def test_event_of_unknown_user_waits_for_them(shop: Shop) -> None:
     stranger = shop.served.caller()
-    await shop.tell(example(OrderPlaced, user_id=stranger.user_id))
+    await shop.tell(example(OrderPlaced, customer_id=stranger.user_id))
     assert await inbox(stranger) == {"items": [], "next": None, "unread": 0}
     assert await shop.deliveries() == []
 
@@ -78,7 +78,7 @@ async def test_event_and_its_user_arriving_at_once_is_told(shop: Shop) -> None:
     for _ in range(20):
         callers = [shop.served.caller() for _ in range(3)]
         await asyncio.gather(
-            shop.receive(*(record(example(OrderPlaced, user_id=each.user_id)) for each in callers)),
+            shop.receive(*(record(example(OrderPlaced, customer_id=each.user_id)) for each in callers)),
             *(shop.introduce(each.user_id) for each in reversed(callers)),
         )
         for each in callers:
@@ -89,37 +89,37 @@ async def test_event_and_its_user_arriving_at_once_is_told(shop: Shop) -> None:
 async def test_what_others_report_of_payments_is_not_told(shop: Shop) -> None:
     customer = await shop.customer()
     outside = "/acquirer"
-    await shop.tell(example(PaymentFailed, user_id=None, number=None), source=outside)
-    await shop.tell(example(PaymentRefunded, user_id=customer.user_id), source=outside)
+    await shop.tell(example(PaymentFailed, customer_id=None, number=None), source=outside)
+    await shop.tell(example(PaymentRefunded, customer_id=customer.user_id), source=outside)
     assert (await inbox(customer))["items"] == []
     assert len(await shop.sql("SELECT FROM notifications")) == 0
 
-    await shop.tell(example(PaymentRefunded, user_id=customer.user_id))
+    await shop.tell(example(PaymentRefunded, customer_id=customer.user_id))
     assert (await inbox(customer))["items"][0]["kind"] == "payment.refunded"
 
 
 async def test_erased_user_leaves_nothing_behind(shop: Shop) -> None:
     customer, other = await shop.customer(), await shop.customer(email="other@example.com")
     for each in (customer, other):
-        await shop.tell(example(OrderPlaced, user_id=each.user_id))
+        await shop.tell(example(OrderPlaced, customer_id=each.user_id))
     await customer.put("/preferences", json={"items": []})
     await shop.send_mail()
 
     await shop.erase(customer.user_id)
-    await shop.tell(example(OrderPaid, user_id=customer.user_id))
+    await shop.tell(example(OrderPaid, customer_id=customer.user_id))
     await shop.introduce(customer.user_id, version=3)  # an old snapshot that is read again
     await shop.introduce(customer.user_id, version=10)  # and even one that says it is new
 
     for table in ("notifications", "deliveries", "preferences"):
-        assert await shop.sql(f"SELECT FROM {table} WHERE user_id = $1", customer.user_id) == [], table
-    (row,) = await shop.sql("SELECT email, full_name, erased FROM recipients WHERE user_id = $1", customer.user_id)
+        assert await shop.sql(f"SELECT FROM {table} WHERE customer_id = $1", customer.user_id) == [], table
+    (row,) = await shop.sql("SELECT email, full_name, erased FROM recipients WHERE customer_id = $1", customer.user_id)
     assert tuple(row) == (None, None, True)
     assert len((await inbox(other))["items"]) == 1
 
 
 async def test_waiting_event_of_a_user_who_is_erased_is_gone(shop: Shop) -> None:
     stranger = uuid4()
-    await shop.tell(example(OrderPlaced, user_id=stranger))
+    await shop.tell(example(OrderPlaced, customer_id=stranger))
     await shop.erase(stranger)
     assert await shop.sql("SELECT FROM notifications") == []
 
@@ -127,7 +127,7 @@ async def test_waiting_event_of_a_user_who_is_erased_is_gone(shop: Shop) -> None
 async def test_read_and_unread(shop: Shop) -> None:
     customer = await shop.customer()
     for kind in (OrderPlaced, OrderAwaitingPayment, OrderPaid):
-        await shop.tell(example(kind, user_id=customer.user_id))
+        await shop.tell(example(kind, customer_id=customer.user_id))
     newest = (await inbox(customer))["items"][0]
     assert newest["kind"] == "order.paid"
 
@@ -147,14 +147,14 @@ async def test_read_and_unread(shop: Shop) -> None:
 
 async def test_others_notifications_are_not_found(shop: Shop) -> None:
     customer, other = await shop.customer(), await shop.customer()
-    await shop.tell(example(OrderPlaced, user_id=customer.user_id))
+    await shop.tell(example(OrderPlaced, customer_id=customer.user_id))
     (item,) = (await inbox(customer))["items"]
 
     for caller in (other, shop.staff):
         answer = await caller.post(f"/notifications/{item['id']}/read")
         assert answer.status_code == 404
         assert answer.json()["type"] == "/problems/not-found"
-    assert (await other.get("/notifications", params={"user_id": str(customer.user_id)})).status_code == 403
+    assert (await other.get("/notifications", params={"customer_id": str(customer.user_id)})).status_code == 403
     assert (await inbox(other, order_id=item["order_id"]))["items"] == []
     assert (await other.post("/notifications/read-all")).json() == {"marked": 0}
     assert (await inbox(customer))["unread"] == 1
@@ -163,18 +163,18 @@ async def test_others_notifications_are_not_found(shop: Shop) -> None:
 
 async def test_staff_see_a_users_and_an_orders_notifications(shop: Shop, order_id: UUID) -> None:
     customer, other = await shop.customer(), await shop.customer()
-    await shop.tell(example(OrderPlaced, user_id=customer.user_id, order_id=order_id))
-    await shop.tell(example(OrderPlaced, user_id=other.user_id))
-    assert len((await inbox(shop.staff, user_id=str(customer.user_id)))["items"]) == 1
+    await shop.tell(example(OrderPlaced, customer_id=customer.user_id, order_id=order_id))
+    await shop.tell(example(OrderPlaced, customer_id=other.user_id))
+    assert len((await inbox(shop.staff, customer_id=str(customer.user_id)))["items"]) == 1
     assert len((await inbox(shop.staff, order_id=str(order_id)))["items"]) == 1
-    both = {"order_id": str(order_id), "user_id": str(other.user_id)}
+    both = {"order_id": str(order_id), "customer_id": str(other.user_id)}
     assert await inbox(shop.staff, **both) == {"items": [], "next": None, "unread": 0}
     assert (await inbox(shop.staff))["items"] == []
 
 
 async def test_pages_hold_every_notification_once(shop: Shop) -> None:
     customer = await shop.customer()
-    await shop.receive(*(record(example(OrderPlaced, user_id=customer.user_id)) for _ in range(7)))
+    await shop.receive(*(record(example(OrderPlaced, customer_id=customer.user_id)) for _ in range(7)))
     seen, cursor = [], None
     while True:
         answer = await inbox(customer, limit=3, unread=True, **({"cursor": cursor} if cursor else {}))

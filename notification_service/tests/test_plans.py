@@ -20,16 +20,16 @@ async def test_everything_that_is_asked_often_goes_by_an_index(statements: State
 
     customer = await shop.customer()
     for _ in range(2):
-        await shop.tell(example(OrderPlaced, user_id=customer.user_id, order_id=uuid4()))
+        await shop.tell(example(OrderPlaced, customer_id=customer.user_id, order_id=uuid4()))
     await shop.send_mail()
     first = await inbox(customer, limit=1)
     await inbox(customer, limit=1, cursor=first["next"])
     read = await customer.post(f"/notifications/{first['items'][0]['id']}/read")
     assert read.status_code in (200, 204), read.text
-    for filters in ({}, {"status": "sent"}, {"user_id": str(customer.user_id)}):
+    for filters in ({}, {"status": "sent"}, {"customer_id": str(customer.user_id)}):
         await shop.deliveries(**filters)
     await shop.introduce(customer.user_id, version=2, verified=False)
-    await shop.tell(example(OrderPlaced, user_id=customer.user_id, order_id=uuid4()))
+    await shop.tell(example(OrderPlaced, customer_id=customer.user_id, order_id=uuid4()))
     await shop.introduce(customer.user_id, version=3, verified=True)
     await release_withheld(shop.served.runtime)
     assert len(statements) > 10

@@ -17,8 +17,8 @@ async def test_all_is_on_until_it_is_turned_off(shop: Shop) -> None:
     assert [item["kind"] for item in kept.json()["items"] if not item["enabled"]] == ["order.placed"]
     assert (await customer.get("/preferences")).json() == kept.json()
 
-    await shop.tell(example(OrderPlaced, user_id=customer.user_id))
-    await shop.tell(example(OrderPaid, user_id=customer.user_id))
+    await shop.tell(example(OrderPlaced, customer_id=customer.user_id))
+    await shop.tell(example(OrderPaid, customer_id=customer.user_id))
     assert (await inbox(customer))["unread"] == 2
     assert [delivery["kind"] for delivery in await shop.deliveries()] == ["order.paid"]
 
@@ -27,20 +27,20 @@ async def test_what_is_not_named_is_on_again(shop: Shop) -> None:
     customer = await shop.customer()
     await customer.put("/preferences", json=NO_PLACED)
     await customer.put("/preferences", json={"items": []})
-    await shop.tell(example(OrderPlaced, user_id=customer.user_id))
+    await shop.tell(example(OrderPlaced, customer_id=customer.user_id))
     assert len(await shop.deliveries()) == 1
 
 
 async def test_preferences_of_one_are_not_anothers(shop: Shop) -> None:
     customer, other = await shop.customer(), await shop.customer()
     await customer.put("/preferences", json=NO_PLACED)
-    await shop.tell(example(OrderPlaced, user_id=other.user_id))
+    await shop.tell(example(OrderPlaced, customer_id=other.user_id))
     assert len(await shop.deliveries()) == 1
 
 
 async def test_preferences_hold_for_what_waited(shop: Shop) -> None:
     stranger = shop.served.caller()
-    await shop.tell(example(OrderPlaced, user_id=stranger.user_id))
+    await shop.tell(example(OrderPlaced, customer_id=stranger.user_id))
     await stranger.put("/preferences", json=NO_PLACED)
     await shop.introduce(stranger.user_id)
     assert (await inbox(stranger))["unread"] == 1

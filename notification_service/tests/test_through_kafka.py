@@ -27,7 +27,7 @@ async def test_from_kafka_to_the_mailbox(kafka: str) -> None:
     settings = {"kafka_bootstrap_servers": kafka, "kafka_topic_prefix": prefix, "service_role": "all"}
     user_id = uuid4()
     told: list[type[Event]] = [OrderPlaced, OrderPaid, ShipmentDispatched, ShipmentDelivered]
-    events = [record(example(kind, user_id=user_id)) for kind in told]
+    events = [record(example(kind, customer_id=user_id)) for kind in told]
     user = record(example(UserChanged, user_id=user_id, email=ADDRESS, email_verified=True, version=1))
 
     async with AIOKafkaProducer(bootstrap_servers=kafka) as producer, open_shop(**settings) as shop:

@@ -21,7 +21,7 @@ OF_USE = ["order.placed", "order.paid", "shipment.dispatched"]
 async def tell(shop: Shop, caller: Caller, *kinds: type[Event], order_id: UUID | None = None) -> None:
     order_id = order_id or uuid4()
     for kind in kinds:
-        await shop.tell(example(kind, user_id=caller.user_id, order_id=order_id))
+        await shop.tell(example(kind, customer_id=caller.user_id, order_id=order_id))
 
 
 async def confirm(shop: Shop, caller: Caller, version: int = 2) -> None:

@@ -52,7 +52,7 @@ def _event(order: OrderState, saying: Saying, lines: Sequence[Any]) -> Event:
         return requests.FulfilmentRequested(
             order_id=order.id,
             version=saying.version,
-            user_id=order.user_id,
+            customer_id=order.user_id,
             number=order.number,
             lines=[ProductQuantity(product_id=line["product_id"], quantity=line["quantity"]) for line in lines],
             ship_to=Address.model_validate(order.ship_to),

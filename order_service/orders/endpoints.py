@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import Header, Query, Request, Response
@@ -34,7 +34,7 @@ from service_kit.http.idempotency import (
     IdempotencyKeyMissing,
     IdempotencyKeyReused,
 )
-from service_kit.http.pagination import Page, Paged
+from service_kit.http.pagination import Page, Paged, PagedByTime
 from service_kit.http.places import waiting
 from service_kit.http.router import Router
 from service_kit.problems import Forbidden, NotFound, PreconditionFailed
@@ -110,21 +110,19 @@ async def place_order(
 @router.get("", summary="List orders", responses=problems(Forbidden))
 async def list_orders(
     tx: Tx,
-    page: Paged,
+    page: PagedByTime,
     who: Annotated[Principal, Requires("orders:read")],
     status: Annotated[list[Status] | None, Query(max_length=len(Status), description="one or several")] = None,
     number: Annotated[int | None, Query(ge=1, le=2**63 - 1, description="the short number")] = None,
     customer_id: Annotated[UUID | None, Query(description="staff: of this customer")] = None,
     standing_still: Annotated[bool | None, Query(description="those that wait for a machine for too long")] = None,
-    sort: Literal["created_at", "-created_at"] = "-created_at",
 ) -> Page[OrderSummary]:
-    """The newest first, unless `sort` says otherwise. Of each order the first five lines, and how many it has."""
+    """Of each order the first five lines, and how many it has."""
     wanted = listing.Wanted(
         user_id=customer_id if who.may("orders:read:any") else who.user_id,
         statuses=tuple(status or ()),
         number=number,
         standing_still=standing_still,
-        descending=sort == "-created_at",
     )
     found, first = await listing.orders(tx, page.position, wanted)
     for_staff = _is_staff(who)

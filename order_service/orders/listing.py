@@ -31,7 +31,6 @@ class Wanted:
     statuses: Sequence[Status]
     number: int | None
     standing_still: bool | None
-    descending: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +54,7 @@ async def orders(tx: Tx, position: Position, wanted: Wanted) -> tuple[Slice[Orde
     if wanted.standing_still is not None:
         still = col(Order.standing_still)
         statement = statement.where(still.is_not(None) if wanted.standing_still else still.is_(None))
-    found = await keyset(tx, statement, position, Order.id, descending=wanted.descending)
+    found = await keyset(tx, statement, position, Order.id)
     first = await _first_lines(tx, [order.id for order in found.rows])
     packed = [order.id for order in found.rows if order.fulfilment_status != FulfilmentStatus.UNFULFILLED]
     parcels = await _parcels(tx, packed) if packed else {}

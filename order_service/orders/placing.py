@@ -247,7 +247,7 @@ def _events(order: NewOrder, settings: Settings) -> list[Event]:
         order_id=order.id,
         version=1,
         number=str(order.number),
-        user_id=order.user_id,
+        customer_id=order.user_id,
         total={"amount": order.total, "currency": order.currency},
         lines=lines,
         ship_to=order.ship_to,

@@ -37,7 +37,7 @@ from service_kit.http.idempotency import (
     IdempotencyKeyReused,
     KeptAnswer,
 )
-from service_kit.http.pagination import Page, Paged
+from service_kit.http.pagination import Page, PagedByTime
 from service_kit.http.router import SCHEMA_OF_OTHERS, Router
 from service_kit.problems import InvalidRequest, NotFound, Unavailable, not_found
 from service_kit.runtime import Runtime
@@ -97,15 +97,14 @@ def _written(payment: Payment) -> tuple[bytes, str]:
 
 
 @router.get("/orders/{order_id}/payments", summary="List the payments of an order", responses=problems(NotFound))
-async def list_of_order(order_id: UUID, page: Paged, tx: Tx, who: Reader) -> Page[PaymentOut]:
-    """The first one first."""
+async def list_of_order(order_id: UUID, page: PagedByTime, tx: Tx, who: Reader) -> Page[PaymentOut]:
     await listing.find(tx, order_id, _seen_by(who))
     return page.of(await queries.payments_of_order(tx, page.position, order_id), PaymentOut.of)
 
 
 @router.get("/payments", summary="List payments")
 async def list_all(
-    page: Paged,
+    page: PagedByTime,
     tx: Tx,
     _: Annotated[Principal, Requires(Permission.PAYMENTS_READ_ANY)],
     status: Annotated[PaymentState | None, Query(description="only these")] = None,
@@ -114,7 +113,6 @@ async def list_all(
         str | None, Query(max_length=200, description="only this gateway's, or outside system's")
     ] = None,
 ) -> Page[PaymentOut]:
-    """The latest first."""
     found = await queries.list_payments(tx, page.position, status=status, user_id=user_id, gateway=gateway)
     return page.of(found, PaymentOut.of)
 
@@ -190,21 +188,19 @@ async def refund(
 @refund_router.get(
     "/payments/{payment_id}/refunds", summary="List the refunds of a payment", responses=problems(NotFound)
 )
-async def list_refunds_of_payment(payment_id: UUID, page: Paged, tx: Tx, who: Reader) -> Page[RefundOut]:
-    """The first one first."""
+async def list_refunds_of_payment(payment_id: UUID, page: PagedByTime, tx: Tx, who: Reader) -> Page[RefundOut]:
     payment = await _payment(tx, payment_id, who)
     return page.of(await queries.refunds_of_payment(tx, page.position, payment.id), _shown_to(who))
 
 
 @refund_router.get("/refunds", summary="List refunds")
 async def list_refunds(
-    page: Paged,
+    page: PagedByTime,
     tx: Tx,
     who: Annotated[Principal, Requires(Permission.PAYMENTS_READ_ANY)],
     status: Annotated[RefundState | None, Query(description="only these; `failed` ones wait for a person")] = None,
     order_id: Annotated[UUID | None, Query(description="only this order's")] = None,
 ) -> Page[RefundOut]:
-    """The latest first."""
     return page.of(await queries.list_refunds(tx, page.position, status=status, order_id=order_id), _shown_to(who))
 
 

@@ -115,7 +115,7 @@ def _told(order: OrderState, payment: Payment) -> PaymentPending:
         version=payment.version,
         payment_id=payment.id,
         order_id=order.id,
-        user_id=order.user_id,
+        customer_id=order.user_id,
         number=order.number,
         amount=Money(amount=payment.amount, currency=payment.currency),
     )

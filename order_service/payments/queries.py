@@ -352,12 +352,12 @@ async def refunds_of_payment(tx: Tx, position: Position, payment_id: UUID) -> Sl
 
 
 async def list_payments(tx: Tx, position: Position, **equal: Any) -> Slice[Payment]:
-    """All, the latest first; `equal` are columns with the values that they must have (None: any)."""
-    return await keyset(tx, _filtered(Payment, equal), position, Payment.created_at, Payment.id, descending=True)
+    """`equal` are columns with the values that they must have (None: any)."""
+    return await keyset(tx, _filtered(Payment, equal), position, Payment.created_at, Payment.id)
 
 
 async def list_refunds(tx: Tx, position: Position, **equal: Any) -> Slice[Refund]:
-    return await keyset(tx, _filtered(Refund, equal), position, Refund.created_at, Refund.id, descending=True)
+    return await keyset(tx, _filtered(Refund, equal), position, Refund.created_at, Refund.id)
 
 
 def _filtered(model: type[Payment] | type[Refund], equal: dict[str, Any]) -> Any:

@@ -24,7 +24,7 @@ from service_kit.database.summaries import shorten
 from service_kit.http import idempotency
 from service_kit.http.answers import problems
 from service_kit.http.idempotency import IdempotencyKey, IdempotencyKeyMissing, IdempotencyKeyReused
-from service_kit.http.pagination import Page, Paged
+from service_kit.http.pagination import Page, PagedByTime
 from service_kit.http.router import Router
 from service_kit.problems import NotFound, not_found
 from service_kit.security import Principal, Requires
@@ -67,21 +67,24 @@ async def ask(order_id: UUID, body: ReturnIn, who: Asker, key: IdempotencyKey, t
 
 
 @router.get("/orders/{order_id}/returns", summary="List the returns of an order", responses=problems(NotFound))
-async def list_of_order(order_id: UUID, page: Paged, tx: Tx, who: Reader) -> Page[ReturnSummary]:
-    """The first one first. Of each its first five lines, and how many it has."""
+async def list_of_order(order_id: UUID, page: PagedByTime, tx: Tx, who: Reader) -> Page[ReturnSummary]:
+    """Of each its first five lines, and how many it has."""
     await listing.find(tx, order_id, _seen_by(who))
     return await _page(tx, page, await queries.of_order(tx, page.position, order_id))
 
 
 @router.get("/returns", summary="List returns")
 async def list_all(
-    page: Paged,
+    page: PagedByTime,
     tx: Tx,
     _: Annotated[Principal, Requires(Permission.RETURNS_READ_ANY)],
     status: Annotated[ReturnStatus | None, Query(description="`requested`: what waits for a decision")] = None,
     user_id: Annotated[UUID | None, Query(description="only this customer's")] = None,
 ) -> Page[ReturnSummary]:
-    """Oldest first: what waits longest stands at the top. Of each its first five lines, and how many it has."""
+    """With `status=requested` and `sort=created_at`: what has waited longest for a decision.
+
+    Each has its first five lines, and how many it has in all.
+    """
     return await _page(tx, page, await queries.search(tx, page.position, status=status, user_id=user_id))
 
 
@@ -116,7 +119,7 @@ async def withdraw(return_id: UUID, tx: HotTx, who: Asker) -> ReturnOut:
     return ReturnOut.of(await use_cases.decide(tx, return_id, ReturnStatus.WITHDRAWN, who, owner=who.user_id))
 
 
-async def _page(tx: Tx, page: Paged, found: Slice[Return]) -> Page[ReturnSummary]:
+async def _page(tx: Tx, page: PagedByTime, found: Slice[Return]) -> Page[ReturnSummary]:
     counts = await shorten(tx, found.rows)
     return page.of(found, lambda back: ReturnSummary.shortened(back, counts[back.id]))
 

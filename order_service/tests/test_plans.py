@@ -97,7 +97,7 @@ async def _return(shop: Shop, order_id: UUID) -> None:
     line = parcels.ReceivedLine(product_id=line["product_id"], restocked=1, scrapped=0)
     await shop.hear(
         parcels.ReturnReceived(
-            return_id=made.json()["id"], order_id=order_id, version=2, user_id=shop.customer.user_id, number="1",
+            return_id=made.json()["id"], order_id=order_id, version=2, customer_id=shop.customer.user_id, number="1",
             warehouse_id=uuid4(), lines=[line],
         )
     )  # fmt: skip

@@ -8,7 +8,7 @@ from fastapi import Depends, Query
 from service_kit.audit import queries
 from service_kit.audit.schemas import AuditEntryOut
 from service_kit.database.doors import Tx
-from service_kit.http.pagination import Page, Paged
+from service_kit.http.pagination import Page, PagedByTime
 from service_kit.http.router import Router
 from service_kit.http.times import Time
 from service_kit.security.guard import Requires
@@ -44,7 +44,7 @@ Filtered = Annotated[Filters, Depends()]
 
 @router.get("", summary="List audit entries")
 async def list_audit_entries(
-    page: Paged, tx: Tx, filters: Filtered, _: Annotated[Principal, Requires("audit-log:read")]
+    page: PagedByTime, tx: Tx, filters: Filtered, _: Annotated[Principal, Requires("audit-log:read")]
 ) -> Page[AuditEntryOut]:
     """What members of staff and API clients changed here: who, when, of what, and each field before and after. Newest
     first. Nothing here can be changed or deleted; it stays when an account is erased, and names nobody."""

@@ -49,4 +49,4 @@ async def search(
     times: list[ColumnElement[bool]] = [log.at >= since] if since else []
     times += [log.at < until] if until else []
     statement: Any = select(_LOG).where(*wanted, *times)
-    return await keyset(tx, statement, position, log.at, log.id, descending=True)
+    return await keyset(tx, statement, position, log.at, log.id)

@@ -37,6 +37,7 @@ class Position:
 
     limit: int = 20
     cursor: str | None = None
+    descending: bool = False
 
     def values(self, *kinds: type) -> list[Any] | None:
         """The last row's values that the cursor holds, or None at the beginning. Raises: InvalidCursor."""
@@ -65,7 +66,6 @@ async def keyset(
     statement: SelectOfScalar[Any],
     position: Position,
     *by: QueryableAttribute[Any] | Any,
-    descending: bool = False,
 ) -> Slice[Any]:
     """One page of `statement` (of one model), sorted by the columns `by`, the last of which must be unique."""
     kinds = [_python_type(column.type) for column in by]
@@ -73,8 +73,8 @@ async def keyset(
     if after is not None:
         _check_they_fit(after, by)
         bounds = tuple_(*(literal(value, column.type) for value, column in zip(after, by, strict=True)))
-        statement = statement.where(tuple_(*by) < bounds if descending else tuple_(*by) > bounds)
-    order = [column.desc() if descending else column.asc() for column in by]
+        statement = statement.where(tuple_(*by) < bounds if position.descending else tuple_(*by) > bounds)
+    order = [column.desc() if position.descending else column.asc() for column in by]
     rows = (await tx.exec(statement.order_by(*order).limit(position.limit + 1))).all()
     return position.slice(rows, lambda row: [getattr(row, column.key) for column in by])
 

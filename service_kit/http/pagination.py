@@ -1,7 +1,7 @@
 """Pages of a list over HTTP: `limit`, an opaque `cursor`, `next` in the body and in a `Link` header."""
 
 from collections.abc import Callable
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, Literal, TypeVar
 from urllib.parse import urlencode
 
 from fastapi import Depends, Query, Request, Response
@@ -10,6 +10,8 @@ from pydantic import BaseModel, Field
 from service_kit.database.keyset import Position, Slice
 
 Out = TypeVar("Out", bound=BaseModel)
+Limit = Annotated[int, Query(ge=1, le=100, description="how many items at most")]
+Cursor = Annotated[str | None, Query(max_length=500, description="`next` of the page before")]
 
 
 class Page(BaseModel, Generic[Out]):
@@ -19,15 +21,15 @@ class Page(BaseModel, Generic[Out]):
     next: str | None = Field(default=None, description="the `cursor` of the following page; null on the last")
 
 
-class PageDoor:
+class PageRequest:
     """One request for a page: where it begins, and how the answer is made."""
 
     def __init__(
         self,
         request: Request,
         response: Response,
-        limit: Annotated[int, Query(ge=1, le=100, description="how many items at most")] = 20,
-        cursor: Annotated[str | None, Query(max_length=500, description="`next` of the page before")] = None,
+        limit: Limit = 20,
+        cursor: Cursor = None,
     ) -> None:
         self.position = Position(limit, cursor)
         self._request = request
@@ -42,4 +44,24 @@ class PageDoor:
         return Page(items=[as_item(row) for row in found.rows], next=found.next)
 
 
-Paged = Annotated[PageDoor, Depends()]
+class PageByTime(PageRequest):
+    """One request for a page of things that happened."""
+
+    def __init__(
+        self,
+        request: Request,
+        response: Response,
+        limit: Limit = 20,
+        cursor: Cursor = None,
+        sort: Annotated[
+            Literal["created_at", "-created_at"], Query(description="`-created_at`: the newest first")
+        ] = "-created_at",
+    ) -> None:
+        super().__init__(request, response, limit, cursor)
+        self.position = Position(limit, cursor, descending=sort == "-created_at")
+
+
+Paged = Annotated[PageRequest, Depends()]
+"""Of a list of named things, which is sorted by name or code, or of the parts of one thing, in their own order."""
+PagedByTime = Annotated[PageByTime, Depends()]
+"""Of a list of things that happened: the newest first, unless `sort` says otherwise."""

@@ -337,7 +337,7 @@ def _expected(kept: Kept, back: Return, version: int) -> ReturnExpected:
         order_id=kept.state.id,
         version=version,
         return_id=back.id,
-        user_id=kept.state.user_id,
+        customer_id=kept.state.user_id,
         number=kept.state.number,
         lines=[ProductQuantity(product_id=product, quantity=count) for product, count in back.pieces().items()],
     )
@@ -347,7 +347,7 @@ def _fulfilment(kept: Kept, version: int) -> FulfilmentRequested:
     return FulfilmentRequested(
         order_id=kept.state.id,
         version=version,
-        user_id=kept.state.user_id,
+        customer_id=kept.state.user_id,
         number=kept.state.number,
         lines=kept.lines,
         ship_to=SHIP_TO,

@@ -109,31 +109,31 @@ class Storehouse:
     def closes(self, back: Return) -> ReturnClosed | None:
         """None: it has come, or is closed already."""
         try:
-            if not back.close(back.user_id, utcnow()):
+            if not back.close(back.customer_id, utcnow()):
                 return None
         except ReturnEnded:
             return None
-        told = {name: getattr(back, name) for name in ("order_id", "user_id", "number", "version")}
+        told = {name: getattr(back, name) for name in ("order_id", "customer_id", "number", "version")}
         return ReturnClosed(return_id=back.id, **told)
 
     def expects(self, request: ReturnExpected) -> None:
         lines = [line.model_dump(mode="json") for line in request.lines]
-        number, user_id = request.number, request.user_id
-        new = Return(id=request.return_id, order_id=request.order_id, user_id=user_id, number=number, lines=lines)
+        number, customer_id = request.number, request.customer_id
+        new = Return(id=request.return_id, order_id=request.order_id, customer_id=customer_id, number=number, lines=lines)
         self.returns.setdefault(new.id, new)
 
     def receives(self, back: Return, came: dict[UUID, Came]) -> ReturnReceived | None:
         """In the first place that has ever had the goods. None: it was received before, or not like this."""
         place = next(iter(next(iter(self.on_hand.values()))))
         try:
-            if not back.receive(place, came, back.user_id, utcnow()):
+            if not back.receive(place, came, back.customer_id, utcnow()):
                 return None
         except (ReturnReceivedOtherwise, MoreThanExpected, NothingCame, ReturnEnded):
             return None
         for product, each in came.items():
             self.on_hand[product][place] += each.restocked
         lines = [ReceivedLine.model_validate(line) for line in back.lines]
-        told = {name: getattr(back, name) for name in ("order_id", "user_id", "number", "version")}
+        told = {name: getattr(back, name) for name in ("order_id", "customer_id", "number", "version")}
         return ReturnReceived(return_id=back.id, warehouse_id=place, lines=lines, **told)
 
     def levels(self) -> Iterator[Level]:
@@ -162,7 +162,7 @@ class Storehouse:
             self.shipments[new.id] = Shipment(
                 id=new.id,
                 order_id=new.order.order_id,
-                user_id=new.order.user_id,
+                customer_id=new.order.user_id,
                 number=new.order.number,
                 warehouse_id=new.warehouse_id,
                 shipments_of_order=new.shipments_of_order,

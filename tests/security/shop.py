@@ -156,11 +156,11 @@ async def _inventory(served: Served) -> Premises:
     await served.hear(
         ReservationRequested(order_id=order_id, version=1, lines=wanted, reserved_until=until),
         FulfilmentRequested(
-            order_id=order_id, version=2, user_id=found.owner, number="1", lines=wanted,
+            order_id=order_id, version=2, customer_id=found.owner, number="1", lines=wanted,
             ship_to=Address.model_validate(SHIP_TO),
         ),
         ReturnExpected(
-            order_id=order_id, version=3, user_id=found.owner, number="1", lines=wanted, return_id=uuid7(),
+            order_id=order_id, version=3, customer_id=found.owner, number="1", lines=wanted, return_id=uuid7(),
         ),
     )  # fmt: skip
     return found
@@ -197,7 +197,7 @@ async def _notification(served: Served) -> Premises:
     await served.hear(_account(found.owner))
     line = {"product_id": uuid7(), "quantity": 1, "unit_price": 100}
     placed = OrderPlaced(
-        order_id=order_id, version=1, number="1", user_id=found.owner, lines=[line],
+        order_id=order_id, version=1, number="1", customer_id=found.owner, lines=[line],
         total=Money(amount=100, currency="GBP"),
     )  # fmt: skip
     await served.hear(placed)

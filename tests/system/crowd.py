@@ -258,7 +258,7 @@ class Crowd:
     async def _parcels(self) -> list[dict[str, Any]]:
         """All that wait in the warehouses, also behind those that other tests have left there."""
         found: list[dict[str, Any]] = []
-        params: dict[str, Any] | None = {"status": "created", "limit": PAGE}
+        params: dict[str, Any] | None = {"status": "created", "sort": "created_at", "limit": PAGE}
         while params:
             page = await self._world.staff.call("inventory", "GET", "/shipments", params=params)
             found += page["items"]

@@ -174,7 +174,7 @@ class Replayer:
     async def _look(self) -> int:
         """How many new shipments there are."""
         before = len(self._seen)
-        async for page in self._api.pages("inventory", "/shipments", status="created"):
+        async for page in self._api.pages("inventory", "/shipments", status="created", sort="created_at"):
             for shipment in page:
                 # Others' shipments lie there too, and our own until they are dispatched.
                 if shipment["order_id"] in self._under_way and shipment["id"] not in self._seen:

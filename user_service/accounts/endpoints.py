@@ -9,7 +9,7 @@ from contracts.permissions import Role
 from service_kit.database import Tx
 from service_kit.http.answers import problems
 from service_kit.http.etag import IfMatch, set_etag
-from service_kit.http.pagination import Page, Paged
+from service_kit.http.pagination import Page, PagedByTime
 from service_kit.http.router import Router
 from service_kit.problems import Forbidden, NotFound, PreconditionFailed, TooManyRequests
 from service_kit.security import PUBLIC, MaybePrincipal, Principal, Requires, still_may
@@ -103,7 +103,7 @@ async def erase_me(
 
 @router.get("", summary="Search accounts")
 async def search(
-    page: Paged,
+    page: PagedByTime,
     tx: Tx,
     _: Annotated[Principal, Requires("users:read:any")],
     q: Annotated[str | None, Query(max_length=100, description="part of the name or the e-mail address")] = None,

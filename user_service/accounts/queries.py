@@ -100,4 +100,4 @@ async def search(
         statement = statement.where(Account.active == active)
     if colliding is not None:
         statement = statement.where(col(Account.collides) if colliding else ~col(Account.collides))
-    return await keyset(tx, statement, position, Account.created_at, Account.id, descending=True)
+    return await keyset(tx, statement, position, Account.created_at, Account.id)

@@ -9,7 +9,7 @@ from fastapi import Depends, Request, Response
 from service_kit.database import Tx
 from service_kit.http.answers import problems
 from service_kit.http.etag import IfMatch, set_etag
-from service_kit.http.pagination import Page, Paged
+from service_kit.http.pagination import Page, PagedByTime
 from service_kit.http.router import Router
 from service_kit.problems import NotFound, PreconditionFailed
 from service_kit.security import Principal, Requires
@@ -56,7 +56,7 @@ async def create(
 
 
 @router.get("", summary="List API clients")
-async def list_clients(page: Paged, tx: Tx, _: Manager) -> Page[ApiClientOut]:
+async def list_clients(page: PagedByTime, tx: Tx, _: Manager) -> Page[ApiClientOut]:
     """Newest first."""
     found = await queries.listed(tx, page.position)
     secrets = await queries.secrets_of(tx, [client.id for client in found.rows])

@@ -32,7 +32,7 @@ async def lock_owned(tx: Tx, owner_id: UUID) -> list[ApiClient]:
 
 async def listed(tx: Tx, position: Position) -> Slice[ApiClient]:
     """Newest first."""
-    return await keyset(tx, select(ApiClient), position, ApiClient.id, descending=True)
+    return await keyset(tx, select(ApiClient), position, ApiClient.id)
 
 
 async def secrets_of(tx: Tx, client_ids: Iterable[UUID]) -> list[ClientSecret]:

@@ -8,7 +8,7 @@ from fastapi import Depends, Query, Request
 from service_kit.audit.endpoints import Filtered
 from service_kit.database import Tx
 from service_kit.http.client import client_address
-from service_kit.http.pagination import Page, Paged
+from service_kit.http.pagination import Page, PagedByTime
 from service_kit.http.router import Router
 from service_kit.security import Principal, Requires
 from user_service.audit import queries
@@ -33,7 +33,7 @@ FromWhere = Annotated[Origin, Depends(origin_of)]
 
 @router.get("", summary="List audit entries")
 async def search(
-    page: Paged,
+    page: PagedByTime,
     tx: Tx,
     _: Annotated[Principal, Requires("audit-log:read")],
     filters: Filtered,

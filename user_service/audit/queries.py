@@ -38,4 +38,4 @@ async def search(
         statement = statement.where(col(AuditEntry.at) >= since)
     if until is not None:
         statement = statement.where(col(AuditEntry.at) < until)
-    return await keyset(tx, statement, position, AuditEntry.at, AuditEntry.id, descending=True)
+    return await keyset(tx, statement, position, AuditEntry.at, AuditEntry.id)

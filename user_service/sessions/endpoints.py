@@ -6,7 +6,7 @@ from uuid import UUID
 from service_kit.clock import utcnow
 from service_kit.database import Tx
 from service_kit.http.answers import problems
-from service_kit.http.pagination import Page, Paged
+from service_kit.http.pagination import Page, PagedByTime
 from service_kit.http.router import Router
 from service_kit.problems import NotFound
 from service_kit.security import Principal, Requires
@@ -23,7 +23,9 @@ Manager = Annotated[Principal, Requires("sessions:manage")]
 
 
 @router.get("/auth/sessions", summary="List my sessions")
-async def list_sessions(page: Paged, tx: Tx, who: Annotated[Principal, Requires("users:read")]) -> Page[SessionOut]:
+async def list_sessions(
+    page: PagedByTime, tx: Tx, who: Annotated[Principal, Requires("users:read")]
+) -> Page[SessionOut]:
     """Newest first."""
     found = await queries.of_account(tx, who.user_id, utcnow(), page.position)
     return page.of(found, lambda session: SessionOut.of(session, who.session_id))
@@ -44,7 +46,7 @@ async def end(session_id: UUID, tx: Tx, origin: FromWhere, who: Writer) -> None:
 
 
 @router.get("/users/{user_id}/sessions", summary="List the sessions of an account")
-async def list_of_account(user_id: UUID, page: Paged, tx: Tx, who: Manager) -> Page[SessionOut]:
+async def list_of_account(user_id: UUID, page: PagedByTime, tx: Tx, who: Manager) -> Page[SessionOut]:
     """Where it is signed in, newest first; nothing where there is no such account."""
     found = await queries.of_account(tx, user_id, utcnow(), page.position)
     return page.of(found, lambda session: SessionOut.of(session, who.session_id))

@@ -25,7 +25,7 @@ async def token(tx: Tx, token_hash: bytes) -> RefreshToken | None:
 async def of_account(tx: Tx, account_id: UUID, now: datetime, position: Position) -> Slice[Session]:
     """Newest first."""
     statement = select(Session).where(Session.account_id == account_id, Session.expires_at > now)
-    return await keyset(tx, statement, position, Session.id, descending=True)
+    return await keyset(tx, statement, position, Session.id)
 
 
 async def find_by_token(tx: Tx, token_hash: bytes) -> tuple[UUID, UUID] | None:

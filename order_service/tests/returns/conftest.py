@@ -80,7 +80,7 @@ def received(bought: Bought, return_id: str, *lines: tuple[UUID, int, int]) -> R
     return ReturnReceived(
         return_id=UUID(return_id),
         order_id=bought.order_id,
-        user_id=uuid4(),
+        customer_id=uuid4(),
         number="1",
         warehouse_id=uuid4(),
         lines=[ReceivedLine(product_id=id, restocked=good, scrapped=bad) for id, good, bad in lines],

@@ -144,7 +144,7 @@ async def test_a_return_that_never_came_is_closed_and_may_be_asked_for_again(cou
             await counter.receive(bought, return_id, (bought.mug, 0, 0))
         else:
             closed = parcels.ReturnClosed(
-                return_id=UUID(return_id), order_id=bought.order_id, user_id=uuid4(), number="1", version=2
+                return_id=UUID(return_id), order_id=bought.order_id, customer_id=uuid4(), number="1", version=2
             )
             await counter.shop.served.hear(closed)
         found = await counter.read(return_id)

@@ -78,7 +78,9 @@ async def create_topics(kafka: str, prefix: str, max_bytes: int = 1_048_576) -> 
 
 def paid(order_id: UUID, version: int, number: str = "1") -> order_notification.OrderPaid:
     total = Money(amount=100, currency="GBP")
-    return order_notification.OrderPaid(order_id=order_id, version=version, number=number, user_id=uuid4(), total=total)
+    return order_notification.OrderPaid(
+        order_id=order_id, version=version, number=number, customer_id=uuid4(), total=total
+    )
 
 
 def erased(user_id: UUID, version: int) -> users.UserErased:
