@@ -25,7 +25,7 @@ class Settings(ServiceSettings, service="order"):
     return_window: timedelta = Field(
         default=timedelta(days=30), gt=timedelta(0), description="from delivered to completed"
     )
-    standing_still_after: timedelta = Field(
+    stuck_after: timedelta = Field(
         default=timedelta(minutes=15), gt=timedelta(0), description="when an order that waits for a machine is reported"
     )
 

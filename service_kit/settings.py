@@ -17,7 +17,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from service_kit import strictness
 from service_kit.connection_settings import DatabaseSettings, KafkaSettings
 
-RENAMED: Mapping[str, str] = {}
+RENAMED: Mapping[str, str] = {"STANDING_STILL_AFTER": "ORDER_STUCK_AFTER"}
 """Settings that have another name now, without prefix: the new one, or a sentence on what to do instead."""
 
 Role = Literal["api", "worker", "all"]

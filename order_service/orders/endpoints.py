@@ -115,14 +115,16 @@ async def list_orders(
     status: Annotated[list[Status] | None, Query(max_length=len(Status), description="one or several")] = None,
     number: Annotated[int | None, Query(ge=1, le=2**63 - 1, description="the short number")] = None,
     customer_id: Annotated[UUID | None, Query(description="staff: of this customer")] = None,
-    standing_still: Annotated[bool | None, Query(description="those that wait for a machine for too long")] = None,
+    stuck: Annotated[bool | None, Query(description="staff: those that wait for another service for too long")] = None,
 ) -> Page[OrderSummary]:
     """Of each order the first five lines, and how many it has."""
+    if stuck is not None and not _is_staff(who):
+        raise Forbidden(permission="orders:read:any")
     wanted = listing.Wanted(
         user_id=customer_id if who.may("orders:read:any") else who.user_id,
         statuses=tuple(status or ()),
         number=number,
-        standing_still=standing_still,
+        stuck=stuck,
     )
     found, first = await listing.orders(tx, page.position, wanted)
     for_staff = _is_staff(who)

@@ -1,4 +1,4 @@
-"""What time does to orders, and the search for those that stand still."""
+"""Jobs that expire and complete orders, and detect stuck ones."""
 
 from datetime import timedelta
 
@@ -18,7 +18,7 @@ from service_kit.runtime import Runtime
 log = structlog.get_logger(__name__)
 
 BATCH = 200
-STANDING_STILL = Gauge("orders_standing_still", "Orders that wait for a machine for too long", ["reason"])
+STUCK = Gauge("orders_stuck", "Orders that wait for another service for too long", ["reason"])
 
 
 async def expire(runtime: Runtime) -> None:
@@ -45,20 +45,20 @@ async def complete(runtime: Runtime) -> None:
         more = len(due) == BATCH
 
 
-async def find_standing_still(runtime: Runtime) -> None:
-    """Marks the orders that wait for a machine for too long, and says why.
+async def detect_stuck_orders(runtime: Runtime) -> None:
+    """Marks the orders that wait for another service for too long, with the reason.
 
-    Nothing is asked again: the outbox has delivered what was asked, or still will. What stands still is held up by a
-    service that is down or by a dead letter, and a repeated request would only wait behind it.
+    Nothing is requested again: the outbox has delivered the request, or still will. A stuck order waits for a service
+    that is down or for a dead letter, and a repeated request would only wait behind it.
     """
     async with runtime.database.hot_tx() as tx:
-        since = utcnow() - settings_of(runtime).standing_still_after
-        for number, reason in await queries.mark_standing_still(tx, since):
-            log.warning("order_stands_still", order=number, reason=reason)
-        found = await queries.count_standing_still(tx)
-    STANDING_STILL.clear()
+        since = utcnow() - settings_of(runtime).stuck_after
+        for number, reason in await queries.mark_stuck(tx, since):
+            log.warning("order_stuck", order=number, reason=reason)
+        found = await queries.count_stuck(tx)
+    STUCK.clear()
     for reason, count in found.items():
-        STANDING_STILL.labels(reason).set(count)
+        STUCK.labels(reason).set(count)
 
 
 def settings_of(runtime: Runtime) -> Settings:
@@ -69,6 +69,6 @@ def settings_of(runtime: Runtime) -> Settings:
 JOBS = (
     Job("expire-unpaid", expire, every=timedelta(seconds=1)),
     Job("complete-delivered", complete, every=timedelta(seconds=5)),
-    Job("find-standing-still", find_standing_still, every=timedelta(seconds=30)),
+    Job("detect-stuck-orders", detect_stuck_orders, every=timedelta(seconds=30)),
     Job("prune-idempotency-keys", idempotency.prune, every=timedelta(minutes=1)),
 )

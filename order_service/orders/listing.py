@@ -30,7 +30,7 @@ class Wanted:
     user_id: UUID | None
     statuses: Sequence[Status]
     number: int | None
-    standing_still: bool | None
+    stuck: bool | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +51,9 @@ async def orders(tx: Tx, position: Position, wanted: Wanted) -> tuple[Slice[Orde
         statement = statement.where(col(Order.status).in_(wanted.statuses))
     if wanted.number is not None:
         statement = statement.where(Order.number == wanted.number)
-    if wanted.standing_still is not None:
-        still = col(Order.standing_still)
-        statement = statement.where(still.is_not(None) if wanted.standing_still else still.is_(None))
+    if wanted.stuck is not None:
+        reason = col(Order.stuck_reason)
+        statement = statement.where(reason.is_not(None) if wanted.stuck else reason.is_(None))
     found = await keyset(tx, statement, position, Order.id)
     first = await _first_lines(tx, [order.id for order in found.rows])
     packed = [order.id for order in found.rows if order.fulfilment_status != FulfilmentStatus.UNFULFILLED]

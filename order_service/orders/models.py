@@ -260,7 +260,7 @@ class Order(Base, table=True):
         Index("ix_orders_delivered_at", "delivered_at", postgresql_where=text("status = 'delivered'")),
         Index(OWES_ALONE, "user_id", "owes_alone", unique=True, postgresql_where=text("client_address IS NOT NULL")),
         Index("ix_orders_unpaid_address", "client_address", postgresql_where=text("client_address IS NOT NULL")),
-        Index("ix_orders_standing_still", "id", postgresql_where=text("standing_still IS NOT NULL")),
+        Index("ix_orders_stuck_reason", "id", postgresql_where=text("stuck_reason IS NOT NULL")),
     )
 
     id: UUID = Field(default_factory=uuid7, primary_key=True)
@@ -278,7 +278,9 @@ class Order(Base, table=True):
     created_at: datetime = Field(default_factory=utcnow)
     status_since: datetime
     delivered_at: datetime | None = None
-    standing_still: str | None = Field(default=None, description="why it does, as the sweeper found")
+    stuck_reason: str | None = Field(
+        default=None, description="why it waits, as the job found that detects stuck orders"
+    )
     client_address: str | None = Field(
         default=None,
         description="whom the limits on unpaid orders count it for; null: nobody (any more), since it is paid or ended,"

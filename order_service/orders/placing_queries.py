@@ -222,7 +222,7 @@ class NewOrder:
     version: int
     status: Status = Status.PENDING
     fulfilment_status: FulfilmentStatus = FulfilmentStatus.UNFULFILLED
-    standing_still: None = None
+    stuck_reason: None = None
 
 
 async def place(

@@ -31,7 +31,7 @@ SAVE = f"""
 WITH saved AS (
     UPDATE orders SET status = n.status, fulfilment_status = n.fulfilment_status, captured = n.captured,
         status_since = n.status_since, delivered_at = n.delivered_at,
-        version = n.version, standing_still = NULL,
+        version = n.version, stuck_reason = NULL,
         client_address = CASE WHEN n.status IN ('pending', 'awaiting_payment') THEN orders.client_address END
     FROM unnest($1::uuid[], $2::text[], $3::text[], $4::bigint[], $5::timestamptz[], $6::timestamptz[],
                 $7::bigint[])
@@ -73,8 +73,8 @@ SIGHTINGS = f"""
 SELECT id, status, version, total, captured, refunded, {TAG} AS tag FROM orders o WHERE id = ANY($1::uuid[])
 """
 
-# `pay_by` needs no look of its own: the job that ends unpaid orders would have to stand still itself.
-MARK_STANDING_STILL = """
+# `pay_by` needs no look of its own: only a job that does not run would leave unpaid orders behind.
+MARK_STUCK = """
 WITH found AS (
     SELECT id, CASE status
         WHEN 'pending' THEN 'inventory has not answered the reservation'
@@ -82,15 +82,15 @@ WITH found AS (
         WHEN 'cancelling' THEN 'inventory has not answered the release'
     END AS reason
     FROM orders
-    WHERE standing_still IS NULL AND status_since <= $1
+    WHERE stuck_reason IS NULL AND status_since <= $1
       AND (status IN ('pending', 'cancelling') OR status = 'paid' AND fulfilment_status = 'unfulfilled')
     ORDER BY id LIMIT 1000 FOR UPDATE SKIP LOCKED
 )
-UPDATE orders SET standing_still = found.reason FROM found WHERE orders.id = found.id
+UPDATE orders SET stuck_reason = found.reason FROM found WHERE orders.id = found.id
 RETURNING orders.number, found.reason
 """
-COUNT_STANDING_STILL = """
-SELECT standing_still, count(*) FROM orders WHERE standing_still IS NOT NULL GROUP BY standing_still
+COUNT_STUCK = """
+SELECT stuck_reason, count(*) FROM orders WHERE stuck_reason IS NOT NULL GROUP BY stuck_reason
 """
 
 
@@ -192,13 +192,13 @@ async def lock_past_return_window(tx: HotTx, now: datetime, window: timedelta, l
     return [row["id"] for row in await tx.fetch(PAST_RETURN_WINDOW, now - window, limit)]
 
 
-async def mark_standing_still(tx: HotTx, since: datetime) -> list[tuple[int, str]]:
-    """The number and the reason of each that is found to have stood still since then; any move takes the mark away."""
-    return [(row["number"], row["reason"]) for row in await tx.fetch(MARK_STANDING_STILL, since)]
+async def mark_stuck(tx: HotTx, since: datetime) -> list[tuple[int, str]]:
+    """The number and reason of each order without a step since then; its next step removes the reason."""
+    return [(row["number"], row["reason"]) for row in await tx.fetch(MARK_STUCK, since)]
 
 
-async def count_standing_still(tx: HotTx) -> dict[str, int]:
-    return {row[0]: row[1] for row in await tx.fetch(COUNT_STANDING_STILL)}
+async def count_stuck(tx: HotTx) -> dict[str, int]:
+    return {row[0]: row[1] for row in await tx.fetch(COUNT_STUCK)}
 
 
 async def sightings(connection: HotConn, order_ids: Collection[UUID]) -> list[Sighting]:

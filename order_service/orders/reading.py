@@ -23,7 +23,7 @@ CASE WHEN o.captured > 0 AND o.captured <= o.refunded THEN '{PaymentStatus.REFUN
 # Everything that changes the answer changes the tag: a refund, the mark of the sweeper and the erasure of an account
 # leave the version as it is.
 TAG = """
-concat_ws('.', o.version, nullif(o.refunded, 0), CASE WHEN o.standing_still IS NOT NULL THEN 'still' END,
+concat_ws('.', o.version, nullif(o.refunded, 0), CASE WHEN o.stuck_reason IS NOT NULL THEN 'still' END,
           CASE WHEN o.ship_to->>'name' = 'erased' THEN 'erased' END)
 """
 LINES = """
@@ -51,7 +51,7 @@ json_build_object(
     'ship_to', '{_NO_ADDRESS}'::jsonb || o.ship_to,
     'pay_by', to_char(o.pay_by AT TIME ZONE 'UTC', {_TIME}),
     'created_at', to_char(o.created_at AT TIME ZONE 'UTC', {_TIME}),
-    'standing_still', CASE WHEN $3 THEN o.standing_still END, 'version', o.version, 'parcels', {PARCELS}
+    'stuck_reason', CASE WHEN $3 THEN o.stuck_reason END, 'version', o.version, 'parcels', {PARCELS}
 )::text
 """
 SHOW = f"""

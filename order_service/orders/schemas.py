@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from contracts.address import Address
 from contracts.money import Money
-from order_service.orders.models import NOTE, HistoryEntry
+from order_service.orders.models import NOTE, Actor, FulfilmentStatus, HistoryEntry, PaymentStatus, Status
 from order_service.pricing.quotes import MAX_AMOUNT, line_total
 from service_kit.addresses import PostalAddress
 from service_kit.database.summaries import SUMMARY_LINES
@@ -120,16 +120,18 @@ class OrderOut(BaseModel):
     id: UUID
     number: str = Field(description="the short one, for people")
     customer_id: UUID
-    status: str
-    payment_status: str
-    fulfilment_status: str
+    status: Status
+    payment_status: PaymentStatus
+    fulfilment_status: FulfilmentStatus
     line_count: int
     lines: list[LineOut]
     total: Money
     ship_to: Address
     pay_by: datetime
     created_at: datetime
-    standing_still: str | None = Field(default=None, description="staff: why, if it waits for a machine for too long")
+    stuck_reason: str | None = Field(
+        default=None, description="staff: why, if it waits for another service for too long"
+    )
     version: int
     parcels: list[ParcelOut] = Field(description="one from each warehouse that sends something of it, once it is paid")
 
@@ -160,14 +162,14 @@ class OrderSummary(OrderOut):
 
 
 class HistoryOut(BaseModel):
-    """One step. `actor` is `customer`, `staff`, `inventory`, `payments` or `clock`."""
+    """One step."""
 
     version: int
     at: datetime
     trigger: str
-    from_status: str | None
-    to_status: str
-    actor: str
+    from_status: Status | None
+    to_status: Status
+    actor: Actor
     actor_id: UUID | None
     reason: str | None
     note: str | None = Field(description="what staff have noted; only staff see it")
@@ -198,7 +200,7 @@ def order_values(
         "ship_to": order.ship_to,
         "pay_by": order.pay_by,
         "created_at": order.created_at,
-        "standing_still": order.standing_still if for_staff else None,
+        "stuck_reason": order.stuck_reason if for_staff else None,
         "version": order.version,
         "parcels": parcels,
     }

@@ -58,15 +58,15 @@ async def test_orders_that_stand_still_are_found_and_say_why(shop: Shop) -> None
     await shop.execute(
         "UPDATE orders SET status_since = now() - $2::interval WHERE id = ANY($1::uuid[])", [pending, paid], long_ago
     )
-    await jobs.find_standing_still(shop.runtime)
-    found = (await shop.staff.get("/orders", params={"standing_still": True, "sort": "created_at"})).json()["items"]
-    assert [(order["id"], order["standing_still"]) for order in found] == [
+    await jobs.detect_stuck_orders(shop.runtime)
+    found = (await shop.staff.get("/orders", params={"stuck": True, "sort": "created_at"})).json()["items"]
+    assert [(order["id"], order["stuck_reason"]) for order in found] == [
         (str(pending), "inventory has not answered the reservation"),
         (str(paid), "inventory has made no shipments"),
     ]
     await shop.accept(pending)
-    assert (await shop.order(pending))["standing_still"] is None
-    assert (await shop.order(fresh))["standing_still"] is None
+    assert (await shop.order(pending))["stuck_reason"] is None
+    assert (await shop.order(fresh))["stuck_reason"] is None
 
 
 async def test_old_idempotency_keys_are_pruned(shop: Shop) -> None:

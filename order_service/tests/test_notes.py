@@ -50,7 +50,13 @@ async def test_notes_go_when_the_account_is_erased(shop: Shop) -> None:
 async def test_what_an_order_waits_for_is_shown_to_staff_alone(shop: Shop) -> None:
     order_id = await shop.placed()
     why = "inventory has not answered the reservation"
-    await shop.execute("UPDATE orders SET standing_still = $2 WHERE id = $1", order_id, why)
+    await shop.execute("UPDATE orders SET stuck_reason = $2 WHERE id = $1", order_id, why)
     for by, expected in ((shop.customer, None), (shop.staff, why)):
-        assert (await by.get(f"/orders/{order_id}")).json()["standing_still"] == expected
-        assert [each["standing_still"] for each in (await by.get("/orders")).json()["items"]] == [expected]
+        assert (await by.get(f"/orders/{order_id}")).json()["stuck_reason"] == expected
+        assert [each["stuck_reason"] for each in (await by.get("/orders")).json()["items"]] == [expected]
+
+
+async def test_which_orders_are_stuck_is_for_staff_alone(shop: Shop) -> None:
+    answer = await shop.customer.get("/orders", params={"stuck": True})
+    assert (answer.status_code, answer.json()["type"]) == (403, "/problems/forbidden")
+    assert (await shop.staff.get("/orders", params={"stuck": True})).json()["items"] == []

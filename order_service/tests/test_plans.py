@@ -49,7 +49,7 @@ async def test_everything_that_is_asked_often_goes_by_an_index(full: Shop, state
     for path, params in (
         ("/orders", {}),
         ("/orders", {"status": "paid"}),
-        ("/orders", {"standing_still": "true"}),
+        ("/orders", {"stuck": "true"}),
         ("/payments", {}),
         ("/refunds", {}),
         ("/returns", {}),
@@ -77,7 +77,7 @@ async def _live(shop: Shop) -> None:
     await shop.history(order_id)
     await jobs.expire(shop.runtime)
     await jobs.complete(shop.runtime)
-    await jobs.find_standing_still(shop.runtime)
+    await jobs.detect_stuck_orders(shop.runtime)
     await erase_again(shop.runtime, PERSONAL_DATA)
 
 

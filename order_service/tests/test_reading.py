@@ -36,7 +36,7 @@ async def stored(shop: Shop, lines: int, **columns: Any) -> UUID:
     return order.id
 
 
-@pytest.mark.parametrize(("lines", "columns"), [(1, {}), (7, {"captured": 700, "standing_still": "nobody answers"})])
+@pytest.mark.parametrize(("lines", "columns"), [(1, {}), (7, {"captured": 700, "stuck_reason": "nobody answers"})])
 async def test_an_order_is_what_its_schema_says(shop: Shop, lines: int, columns: dict[str, Any]) -> None:
     """PostgreSQL writes the answer: it must hold what the model would."""
     order_id = await stored(shop, lines, **columns)

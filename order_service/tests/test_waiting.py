@@ -115,7 +115,7 @@ async def test_a_process_that_leaves_answers_those_who_wait(shop: Shop) -> None:
 async def test_the_tag_changes_with_everything_that_the_answer_shows(shop: Shop) -> None:
     order_id = await shop.paid()
     tags = [await tag_of(shop, order_id)]
-    for change in ("refunded = 100", "standing_still = 'why'", 'ship_to = ship_to || \'{"name": "erased"}\''):
+    for change in ("refunded = 100", "stuck_reason = 'why'", 'ship_to = ship_to || \'{"name": "erased"}\''):
         await shop.execute(f"UPDATE orders SET {change} WHERE id = $1", order_id)
         tags.append(await tag_of(shop, order_id))
     assert len(set(tags)) == 4, tags

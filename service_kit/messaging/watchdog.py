@@ -146,7 +146,7 @@ class Watchdog:
         for place, lag in (lags or {}).items():
             by_topic[place.topic] = by_topic.get(place.topic, 0) + lag
         self._show_lag(consumer, by_topic)
-        still = self._standing_still(lags or {})
+        still = self._stalled_for(lags or {})
         if lags is not None:
             self._rebuild_if_stalled(consumer, still)
             if still > self._tuning.red_seconds:
@@ -178,7 +178,7 @@ class Watchdog:
             metrics.LAG.labels(topic).set(by_topic[topic])
             self._shown.add(topic)
 
-    def _standing_still(self, lags: dict[TopicPartition, int]) -> float:
+    def _stalled_for(self, lags: dict[TopicPartition, int]) -> float:
         """For how long the partition that waits longest has had work and has not moved."""
         now = time.monotonic()
         positions = self._consumer.positions if self._consumer else {}

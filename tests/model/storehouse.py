@@ -119,7 +119,9 @@ class Storehouse:
     def expects(self, request: ReturnExpected) -> None:
         lines = [line.model_dump(mode="json") for line in request.lines]
         number, customer_id = request.number, request.customer_id
-        new = Return(id=request.return_id, order_id=request.order_id, customer_id=customer_id, number=number, lines=lines)
+        new = Return(
+            id=request.return_id, order_id=request.order_id, customer_id=customer_id, number=number, lines=lines
+        )
         self.returns.setdefault(new.id, new)
 
     def receives(self, back: Return, came: dict[UUID, Came]) -> ReturnReceived | None:

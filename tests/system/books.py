@@ -93,10 +93,8 @@ def _accepted(books: Books) -> Found:
     for id in books.ledger.orders:
         if id not in orders:
             yield Violation(Kind.LOST, f"order {id}: accepted and lost")
-        elif orders[id]["status"] not in _ends(books, id) or orders[id]["standing_still"]:
-            yield Violation(
-                Kind.STUCK, f"order {id}: stands still, {orders[id]['status']} ({orders[id]['standing_still']})"
-            )
+        elif orders[id]["status"] not in _ends(books, id) or orders[id]["stuck_reason"]:
+            yield Violation(Kind.STUCK, f"order {id}: stuck, {orders[id]['status']} ({orders[id]['stuck_reason']})")
     for id, row in orders.items():
         if str(row["user_id"]) in books.ledger.customers and id not in books.ledger.orders:
             yield Violation(Kind.DUPLICATED, f"order {id}: nobody was told of it ({row['status']})")

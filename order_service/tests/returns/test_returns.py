@@ -102,7 +102,7 @@ async def test_no_piece_comes_back_twice(counter: Counter) -> None:
     assert (await counter.ask(bought, (uuid4(), 1))).status_code == 409
     assert (await counter.ask(bought, (bought.mug, 1), (bought.tray, 1))).status_code == 201
     listed = await shop.customer.get(f"/orders/{bought.order_id}/returns")
-    assert [len(each["lines"]) for each in listed.json()["items"]] == [1, 2]
+    assert [len(each["lines"]) for each in listed.json()["items"]] == [2, 1], "the newest first"
 
 
 async def test_one_key_asks_once(counter: Counter) -> None:
