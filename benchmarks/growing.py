@@ -21,8 +21,8 @@ FROM known
 _INBOX = "INSERT INTO inbox (event_id, topic, received_at) SELECT uuidv7(), 'inventory_deduction', at FROM known"
 _ORDER_SERVICE = [
     """
-    INSERT INTO orders (id, user_id, status, fulfilment_status, currency, total, captured, refunded, pay_by, ship_to,
-                        created_at, status_since, delivered_at, version)
+    INSERT INTO orders (id, customer_id, status, fulfilment_status, currency, total, captured, refunded, pay_by,
+                        ship_to, created_at, status_since, delivered_at, version)
     SELECT id, user_id, 'completed', 'delivered', 'GBP', 4200, 4200, 0, at, ship_to, at, at, at, 8 FROM known
     """,
     """
@@ -51,13 +51,13 @@ _INVENTORY_SERVICE = [
     SELECT id, 'fulfilled', 3, at, at FROM known
     """,
     """
-    INSERT INTO shipments (id, order_id, user_id, number, warehouse_id, status, shipments_of_order, lines, ship_to,
+    INSERT INTO shipments (id, order_id, customer_id, number, warehouse_id, status, shipments_of_order, lines, ship_to,
                            version, created_at)
     SELECT uuidv7(), known.id, user_id, n::text, place.id, 'delivered', 1, '[]', ship_to, 3, at
     FROM known, (SELECT id FROM warehouses LIMIT 1) AS place
     """,
     """
-    INSERT INTO stock_movements (id, product_id, warehouse_id, kind, quantity, order_id, user_id, created_at)
+    INSERT INTO stock_movements (id, product_id, warehouse_id, kind, quantity, order_id, booked_by, created_at)
     SELECT uuidv7(), ($1::uuid[])[1 + (n * 31 + line * 977) % array_length($1, 1)], place.id, 'dispatch', -2,
            known.id, user_id, at
     FROM known, generate_series(1, 10) AS line, (SELECT id FROM warehouses LIMIT 1) AS place

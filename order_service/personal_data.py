@@ -14,7 +14,7 @@ from service_kit.personal_data import PersonalData, Section
 
 CART = """
 SELECT product_id, to_jsonb(cart_items)::text FROM cart_items
-WHERE user_id = $1 AND product_id > $2 ORDER BY product_id LIMIT $3
+WHERE customer_id = $1 AND product_id > $2 ORDER BY product_id LIMIT $3
 """
 ORDERS = """
 SELECT o.id, (to_jsonb(o) || jsonb_build_object(
@@ -26,53 +26,54 @@ SELECT o.id, (to_jsonb(o) || jsonb_build_object(
     'refunds', (SELECT jsonb_agg(to_jsonb(r) - 'note' ORDER BY r.id) FROM refunds r WHERE r.order_id = o.id),
     'returns', (SELECT jsonb_agg(to_jsonb(b) ORDER BY b.id) FROM returns b WHERE b.order_id = o.id)
 ))::text
-FROM orders o WHERE o.user_id = $1 AND o.id > $2 ORDER BY o.id LIMIT $3
+FROM orders o WHERE o.customer_id = $1 AND o.id > $2 ORDER BY o.id LIMIT $3
 """
 # Orders that another transaction holds are cancelled by the next run.
 UNPAID = """
-SELECT id FROM orders WHERE user_id = ANY($1::uuid[]) AND status = ANY($2::text[]) ORDER BY id FOR UPDATE SKIP LOCKED
+SELECT id FROM orders WHERE customer_id = ANY($1::uuid[]) AND status = ANY($2::text[])
+ORDER BY id FOR UPDATE SKIP LOCKED
 """
 # The country stays, for accounting. The inventory service has its own copy for shipments that have not left.
 ERASE_SHIP_TO = """
 UPDATE orders SET ship_to = jsonb_build_object('name', 'erased', 'line1', 'erased', 'city', 'erased',
                                                'country', ship_to->'country')
-WHERE user_id = ANY($1::uuid[]) AND status <> ALL($2::text[]) AND ship_to->>'name' <> 'erased'
+WHERE customer_id = ANY($1::uuid[]) AND status <> ALL($2::text[]) AND ship_to->>'name' <> 'erased'
 """
 ERASE_REASONS = """
 UPDATE order_history AS h SET reason = NULL FROM orders AS o
-WHERE o.user_id = ANY($1::uuid[]) AND h.order_id = o.id AND h.reason IS NOT NULL
+WHERE o.customer_id = ANY($1::uuid[]) AND h.order_id = o.id AND h.reason IS NOT NULL
   AND (h.actor = 'customer' OR h.trigger = 'return.refused')
 """
 ERASE_NOTES = """
 UPDATE order_history AS h SET details = nullif(h.details - 'note', '{}') FROM orders AS o
-WHERE o.user_id = ANY($1::uuid[]) AND h.order_id = o.id AND h.details ? 'note'
+WHERE o.customer_id = ANY($1::uuid[]) AND h.order_id = o.id AND h.details ? 'note'
 """
 ERASE_REFUNDS = """
 UPDATE refunds AS r SET reason = NULL, note = NULL FROM orders AS o
-WHERE o.user_id = ANY($1::uuid[]) AND r.order_id = o.id AND (r.reason IS NOT NULL OR r.note IS NOT NULL)
+WHERE o.customer_id = ANY($1::uuid[]) AND r.order_id = o.id AND (r.reason IS NOT NULL OR r.note IS NOT NULL)
 """
 ERASE_RETURNS = """
 UPDATE returns SET reason = NULL, refusal = NULL
-WHERE user_id = ANY($1::uuid[]) AND (reason IS NOT NULL OR refusal IS NOT NULL)
+WHERE customer_id = ANY($1::uuid[]) AND (reason IS NOT NULL OR refusal IS NOT NULL)
 """
 ERASE_CLIENT_ADDRESSES = """
-UPDATE payments SET client_address = NULL WHERE user_id = ANY($1::uuid[]) AND client_address IS NOT NULL
+UPDATE payments SET client_address = NULL WHERE customer_id = ANY($1::uuid[]) AND client_address IS NOT NULL
 """
 # Stored responses contain the address, also those to staff who ordered for the customer.
 ERASE_RESPONSES = "DELETE FROM idempotency_keys WHERE user_id = ANY($1::uuid[])"
 ERASE_RESPONSES_TO_STAFF = """
 DELETE FROM idempotency_keys AS k USING orders AS o, order_history AS h
-WHERE o.user_id = ANY($1::uuid[]) AND h.order_id = o.id AND h.trigger = 'placed' AND h.actor = 'staff'
+WHERE o.customer_id = ANY($1::uuid[]) AND h.order_id = o.id AND h.trigger = 'placed' AND h.actor = 'staff'
   AND k.user_id = h.actor_id AND k.operation = 'POST /orders' AND k.location = '/orders/' || o.id
 """
 # A sequential scan: an index would cost every event of every order, and accounts are erased rarely.
 ERASE_EVENTS = """
 DELETE FROM outbox WHERE published_at IS NOT NULL
-  AND subject IN (SELECT id::text FROM orders WHERE user_id = ANY($1::uuid[]))
+  AND subject IN (SELECT id::text FROM orders WHERE customer_id = ANY($1::uuid[]))
 """
 # In this order: whoever changes or orders the items of a cart locks the cart first.
-ERASE_CARTS = "DELETE FROM carts WHERE user_id = ANY($1::uuid[])"
-ERASE_CART_ITEMS = "DELETE FROM cart_items WHERE user_id = ANY($1::uuid[])"
+ERASE_CARTS = "DELETE FROM carts WHERE customer_id = ANY($1::uuid[])"
+ERASE_CART_ITEMS = "DELETE FROM cart_items WHERE customer_id = ANY($1::uuid[])"
 ERASE_CUSTOMERS = """
 UPDATE account_status SET email = NULL, name = NULL, email_verified = NULL
 WHERE user_id = ANY($1::uuid[]) AND email IS NOT NULL
@@ -83,21 +84,21 @@ STATEMENTS = (
 )  # fmt: skip
 
 
-async def erase(tx: HotTx, user_ids: Sequence[UUID]) -> None:
-    await erase_late(tx, user_ids)
-    await tx.execute(ERASE_EVENTS, user_ids)
+async def erase(tx: HotTx, customer_ids: Sequence[UUID]) -> None:
+    await erase_late(tx, customer_ids)
+    await tx.execute(ERASE_EVENTS, customer_ids)
 
 
-async def erase_late(tx: HotTx, user_ids: Sequence[UUID]) -> None:
+async def erase_late(tx: HotTx, customer_ids: Sequence[UUID]) -> None:
     """Cancels the unpaid orders, since nobody can sign in to pay them. After that no order needs its address."""
-    await tx.execute(ERASE_CARTS, user_ids)
-    await tx.execute(ERASE_CART_ITEMS, user_ids)
+    await tx.execute(ERASE_CARTS, customer_ids)
+    await tx.execute(ERASE_CART_ITEMS, customer_ids)
     cause = Cause(utcnow(), Actor.CLOCK, reason="the account was erased")
-    unpaid = await tx.fetch(UNPAID, user_ids, list(BEFORE_PAID))
+    unpaid = await tx.fetch(UNPAID, customer_ids, list(BEFORE_PAID))
     await orders.hear(tx, [Step(row["id"], Trigger.CANCEL, cause) for row in unpaid])
-    await tx.execute(ERASE_SHIP_TO, user_ids, list(BEFORE_PAID))
+    await tx.execute(ERASE_SHIP_TO, customer_ids, list(BEFORE_PAID))
     for statement in STATEMENTS:
-        await tx.execute(statement, user_ids)
+        await tx.execute(statement, customer_ids)
 
 
 PERSONAL_DATA = PersonalData(

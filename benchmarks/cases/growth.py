@@ -149,7 +149,7 @@ def _placing(stage: Stage, place: Place) -> Step:
 
 
 def _listing(place: Place, cursor: str | None = None) -> Step:
-    everything = Wanted(user_id=None, statuses=(), number=None, stuck=None)
+    everything = Wanted(customer_id=None, statuses=(), number=None, stuck=None)
 
     async def step() -> None:
         async with place.orders.tx() as tx:

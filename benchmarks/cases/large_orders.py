@@ -17,8 +17,8 @@ HEALTH_RATE, HEALTH_SECONDS = 50.0, 1.0
 MOST_MS = 50.0
 FILL = """
 WITH made AS (
-    INSERT INTO orders (id, user_id, status, fulfilment_status, currency, total, captured, refunded, pay_by, ship_to,
-                        created_at, status_since, version)
+    INSERT INTO orders (id, customer_id, status, fulfilment_status, currency, total, captured, refunded, pay_by,
+                        ship_to, created_at, status_since, version)
     SELECT uuidv7(), $1, 'paid', 'unfulfilled', 'GBP', $3::int * 100, $3::int * 100, 0, now(),
            '{"name": "Ada King", "line1": "1 Street", "city": "London", "country": "GB"}', now(), now(), 5
     FROM generate_series(1, $2::int)

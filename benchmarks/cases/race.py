@@ -22,7 +22,7 @@ BUYERS = 200
 PIECES = 50
 GIVE_UP_SECONDS = 30.0
 DECIDED = """
-SELECT status, count(*) FROM orders WHERE user_id = ANY($1::uuid[]) AND status <> 'pending' GROUP BY status
+SELECT status, count(*) FROM orders WHERE customer_id = ANY($1::uuid[]) AND status <> 'pending' GROUP BY status
 """
 
 

@@ -5,11 +5,11 @@ from service_kit.database import HotTx
 from service_kit.messaging import Envelope, consumes
 
 INSERT = """
-    INSERT INTO notifications (id, event_id, user_id, kind, order_id, title, body, facts, created_at, told_at)
-    SELECT uuidv7(), event_id, user_id, 'order-paid', order_id, 'Paid: order ' || number,
+    INSERT INTO notifications (id, event_id, customer_id, kind, order_id, title, body, facts, created_at, told_at)
+    SELECT uuidv7(), event_id, customer_id, 'order-paid', order_id, 'Paid: order ' || number,
            'We have your payment of ' || total || '.', json_build_object('number', number), now(), now()
     FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::int[])
-         AS paid (event_id, user_id, order_id, number, total)
+         AS paid (event_id, customer_id, order_id, number, total)
 """
 
 

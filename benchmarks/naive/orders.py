@@ -133,7 +133,7 @@ def _events(order: Order, lines: list[OrderLine]) -> list[Event]:
         order_id=order.id,
         version=1,
         number=str(order.number),
-        customer_id=order.user_id,
+        customer_id=order.customer_id,
         total=Money(amount=order.total, currency=order.currency),
         lines=[_ordered(line) for line in lines],
         ship_to=Address.model_validate(order.ship_to),

@@ -16,14 +16,14 @@ class Cart(Base, table=True):
 
     __tablename__ = "carts"
 
-    user_id: UUID = Field(primary_key=True)
+    customer_id: UUID = Field(primary_key=True)
     version: int = Field(sa_type=BigInteger)
 
 
 class CartItem(Base, table=True):
     __tablename__ = "cart_items"
 
-    user_id: UUID = Field(primary_key=True)
+    customer_id: UUID = Field(primary_key=True)
     product_id: UUID = Field(primary_key=True)
     quantity: int
     added_at: datetime = Field(default_factory=utcnow)

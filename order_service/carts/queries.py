@@ -11,29 +11,29 @@ from service_kit.database import HotConn, HotTx
 
 # Version and items in one statement: from one snapshot, so that they belong together.
 READ = """
-SELECT coalesce((SELECT version FROM carts WHERE user_id = $1), 0) AS version,
+SELECT coalesce((SELECT version FROM carts WHERE customer_id = $1), 0) AS version,
        c.product_id, c.quantity, c.added_at, p.sku, p.name, p.status, p.prices, s.available
 FROM (SELECT) AS one
-LEFT JOIN cart_items c ON c.user_id = $1
+LEFT JOIN cart_items c ON c.customer_id = $1
 LEFT JOIN catalogue_products p ON p.product_id = c.product_id
 LEFT JOIN stock_levels s ON s.product_id = c.product_id
 ORDER BY c.added_at, c.product_id
 """
 BEGIN_CHANGE = """
-INSERT INTO carts (user_id, version) VALUES ($1, 1)
-ON CONFLICT (user_id) DO UPDATE SET version = carts.version + 1
+INSERT INTO carts (customer_id, version) VALUES ($1, 1)
+ON CONFLICT (customer_id) DO UPDATE SET version = carts.version + 1
 """
 STATUS_OF_PRODUCT = "SELECT status FROM catalogue_products WHERE product_id = $1"
 PUT = """
-INSERT INTO cart_items (user_id, product_id, quantity, added_at)
+INSERT INTO cart_items (customer_id, product_id, quantity, added_at)
 SELECT $1, $2, $3, now()
-WHERE (SELECT count(*) FROM cart_items WHERE user_id = $1 AND product_id <> $2) < $4
-ON CONFLICT (user_id, product_id) DO UPDATE SET quantity = excluded.quantity
+WHERE (SELECT count(*) FROM cart_items WHERE customer_id = $1 AND product_id <> $2) < $4
+ON CONFLICT (customer_id, product_id) DO UPDATE SET quantity = excluded.quantity
 RETURNING true
 """
-CHANGE = "UPDATE cart_items SET quantity = $3 WHERE user_id = $1 AND product_id = $2 RETURNING true"
-REMOVE = "DELETE FROM cart_items WHERE user_id = $1 AND product_id = $2 RETURNING true"
-EMPTY = "DELETE FROM cart_items WHERE user_id = $1"
+CHANGE = "UPDATE cart_items SET quantity = $3 WHERE customer_id = $1 AND product_id = $2 RETURNING true"
+REMOVE = "DELETE FROM cart_items WHERE customer_id = $1 AND product_id = $2 RETURNING true"
+EMPTY = "DELETE FROM cart_items WHERE customer_id = $1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +49,10 @@ class Item:
     """A cart has the catalogue's prices alone."""
 
 
-async def read(connection: HotConn | HotTx, user_id: UUID) -> tuple[int, Sequence[Item]]:
+async def read(connection: HotConn | HotTx, customer_id: UUID) -> tuple[int, Sequence[Item]]:
     """The cart's version, 0 if it never had an item, and its items."""
     items = []
-    rows = await connection.fetch(READ, user_id)
+    rows = await connection.fetch(READ, customer_id)
     for row in rows:
         if row["product_id"] is None:
             continue
@@ -64,10 +64,10 @@ async def read(connection: HotConn | HotTx, user_id: UUID) -> tuple[int, Sequenc
     return rows[0]["version"], items
 
 
-async def begin_change(tx: HotTx, user_id: UUID) -> None:
+async def begin_change(tx: HotTx, customer_id: UUID) -> None:
     """Raises the version and locks the cart, so that changes of one cart, and an order that is placed from it, come one
     after the other, each seeing what the one before has left."""
-    await tx.execute(BEGIN_CHANGE, user_id)
+    await tx.execute(BEGIN_CHANGE, customer_id)
 
 
 async def status_of_product(tx: HotTx, product_id: UUID) -> str | None:
@@ -75,20 +75,20 @@ async def status_of_product(tx: HotTx, product_id: UUID) -> str | None:
     return status
 
 
-async def put(tx: HotTx, user_id: UUID, product_id: UUID, quantity: int, most_items: int) -> bool:
+async def put(tx: HotTx, customer_id: UUID, product_id: UUID, quantity: int, most_items: int) -> bool:
     """False: the cart is full."""
-    return await tx.fetchval(PUT, user_id, product_id, quantity, most_items) is not None
+    return await tx.fetchval(PUT, customer_id, product_id, quantity, most_items) is not None
 
 
-async def change(tx: HotTx, user_id: UUID, product_id: UUID, quantity: int) -> bool:
+async def change(tx: HotTx, customer_id: UUID, product_id: UUID, quantity: int) -> bool:
     """False: it was not there."""
-    return await tx.fetchval(CHANGE, user_id, product_id, quantity) is not None
+    return await tx.fetchval(CHANGE, customer_id, product_id, quantity) is not None
 
 
-async def remove(tx: HotTx, user_id: UUID, product_id: UUID) -> bool:
+async def remove(tx: HotTx, customer_id: UUID, product_id: UUID) -> bool:
     """False: it was not there."""
-    return await tx.fetchval(REMOVE, user_id, product_id) is not None
+    return await tx.fetchval(REMOVE, customer_id, product_id) is not None
 
 
-async def empty(tx: HotTx, user_id: UUID) -> None:
-    await tx.execute(EMPTY, user_id)
+async def empty(tx: HotTx, customer_id: UUID) -> None:
+    await tx.execute(EMPTY, customer_id)

@@ -18,9 +18,9 @@ class CartFull(Problem, status=409, type="cart-full"):
     """A cart has room for {most} products, since an order can't have more lines."""
 
 
-async def show(connection: HotConn | HotTx, user_id: UUID, preferred_currency: str) -> CartOut:
+async def show(connection: HotConn | HotTx, customer_id: UUID, preferred_currency: str) -> CartOut:
     """The cart at today's prices, in the currency that an order would be in."""
-    version, items = await queries.read(connection, user_id)
+    version, items = await queries.read(connection, customer_id)
     products = {item.product_id: item.product for item in items if item.product}
     found = quote(items, products, utcnow(), currency=None, preferred=preferred_currency)
     lines = {line.product_id: line for line in found.lines}
@@ -31,35 +31,35 @@ async def show(connection: HotConn | HotTx, user_id: UUID, preferred_currency: s
     )
 
 
-async def put(tx: HotTx, user_id: UUID, product_id: UUID, quantity: int) -> None:
+async def put(tx: HotTx, customer_id: UUID, product_id: UUID, quantity: int) -> None:
     """Raises: ProductUnavailable, CartFull."""
     status = await queries.status_of_product(tx, product_id)
     if status != "active":
         refused = {"line": 1, "product_id": product_id, "reason": status or "unknown"}
         raise ProductUnavailable(lines=[refused], retry_after=1 if status is None else None)
-    await queries.begin_change(tx, user_id)
-    if not await queries.put(tx, user_id, product_id, quantity, MAX_LINES):
+    await queries.begin_change(tx, customer_id)
+    if not await queries.put(tx, customer_id, product_id, quantity, MAX_LINES):
         raise CartFull(most=MAX_LINES)
 
 
-async def change(tx: HotTx, user_id: UUID, product_id: UUID, quantity: int) -> None:
+async def change(tx: HotTx, customer_id: UUID, product_id: UUID, quantity: int) -> None:
     """Raises: NotFound."""
-    await queries.begin_change(tx, user_id)
-    if not await queries.change(tx, user_id, product_id, quantity):
+    await queries.begin_change(tx, customer_id)
+    if not await queries.change(tx, customer_id, product_id, quantity):
         not_found(CartItem, product_id)
 
 
-async def remove(tx: HotTx, user_id: UUID, product_id: UUID) -> None:
+async def remove(tx: HotTx, customer_id: UUID, product_id: UUID) -> None:
     """Raises: NotFound."""
-    await queries.begin_change(tx, user_id)
-    if not await queries.remove(tx, user_id, product_id):
+    await queries.begin_change(tx, customer_id)
+    if not await queries.remove(tx, customer_id, product_id):
         not_found(CartItem, product_id)
 
 
-async def empty(tx: HotTx, user_id: UUID) -> None:
+async def empty(tx: HotTx, customer_id: UUID) -> None:
     """Removes every item."""
-    await queries.begin_change(tx, user_id)
-    await queries.empty(tx, user_id)
+    await queries.begin_change(tx, customer_id)
+    await queries.empty(tx, customer_id)
 
 
 def _item(item: Item, line: QuoteLine | None, currency: str) -> CartItemOut:

@@ -52,7 +52,7 @@ def _event(order: OrderState, saying: Saying, lines: Sequence[Any]) -> Event:
         return requests.FulfilmentRequested(
             order_id=order.id,
             version=saying.version,
-            customer_id=order.user_id,
+            customer_id=order.customer_id,
             number=order.number,
             lines=[ProductQuantity(product_id=line["product_id"], quantity=line["quantity"]) for line in lines],
             ship_to=Address.model_validate(order.ship_to),
@@ -61,7 +61,7 @@ def _event(order: OrderState, saying: Saying, lines: Sequence[Any]) -> Event:
         return requests.ReturnExpected(
             order_id=order.id,
             version=saying.version,
-            user_id=order.user_id,
+            customer_id=order.customer_id,
             number=order.number,
             **_coming_back(saying.context),
         )
@@ -75,7 +75,7 @@ def _step(order: OrderState, saying: Saying, lines: Sequence[Any]) -> steps.Orde
         "order_id": order.id,
         "version": saying.version,
         "number": order.number,
-        "user_id": order.user_id,
+        "customer_id": order.customer_id,
         "total": Money(amount=order.total, currency=order.currency),
     }
     match saying.said:

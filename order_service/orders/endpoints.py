@@ -121,7 +121,7 @@ async def list_orders(
     if stuck is not None and not _is_staff(who):
         raise Forbidden(permission="orders:read:any")
     wanted = listing.Wanted(
-        user_id=customer_id if who.may("orders:read:any") else who.user_id,
+        customer_id=customer_id if who.may("orders:read:any") else who.user_id,
         statuses=tuple(status or ()),
         number=number,
         stuck=stuck,

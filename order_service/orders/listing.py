@@ -27,7 +27,7 @@ LINES = "SELECT * FROM order_lines WHERE order_id = $1 ORDER BY position"
 class Wanted:
     """What a list of orders is narrowed to; None and empty: to nothing."""
 
-    user_id: UUID | None
+    customer_id: UUID | None
     statuses: Sequence[Status]
     number: int | None
     stuck: bool | None
@@ -45,8 +45,8 @@ class FirstLines:
 async def orders(tx: Tx, position: Position, wanted: Wanted) -> tuple[Slice[Order], Mapping[UUID, FirstLines]]:
     """A page of orders, and the first of their lines. UUIDv7 sorts by the time of creation."""
     statement = select(Order)
-    if wanted.user_id is not None:
-        statement = statement.where(Order.user_id == wanted.user_id)
+    if wanted.customer_id is not None:
+        statement = statement.where(Order.customer_id == wanted.customer_id)
     if wanted.statuses:
         statement = statement.where(col(Order.status).in_(wanted.statuses))
     if wanted.number is not None:
@@ -61,25 +61,25 @@ async def orders(tx: Tx, position: Position, wanted: Wanted) -> tuple[Slice[Orde
     return found, {id: replace(lines, parcels=parcels.get(id, ())) for id, lines in first.items()}
 
 
-async def lines(tx: Tx, position: Position, order_id: UUID, user_id: UUID | None) -> tuple[Order, Slice[OrderLine]]:
-    """An order, and a page of its lines. `user_id` None: anybody's. Raises: NotFound."""
-    found = await find(tx, order_id, user_id)
+async def lines(tx: Tx, position: Position, order_id: UUID, customer_id: UUID | None) -> tuple[Order, Slice[OrderLine]]:
+    """An order, and a page of its lines. `customer_id` None: anybody's. Raises: NotFound."""
+    found = await find(tx, order_id, customer_id)
     statement = select(OrderLine).where(OrderLine.order_id == order_id)
     return found, await keyset(tx, statement, position, OrderLine.position)
 
 
-async def history(tx: Tx, position: Position, order_id: UUID, user_id: UUID | None) -> Slice[HistoryEntry]:
+async def history(tx: Tx, position: Position, order_id: UUID, customer_id: UUID | None) -> Slice[HistoryEntry]:
     """Raises: NotFound."""
-    await find(tx, order_id, user_id)
+    await find(tx, order_id, customer_id)
     statement = select(HistoryEntry).where(HistoryEntry.order_id == order_id)
     return await keyset(tx, statement, position, HistoryEntry.version)
 
 
-async def find(tx: AsyncSession, order_id: UUID, user_id: UUID | None) -> Order:
-    """`user_id` None: anybody's. Raises: NotFound."""
+async def find(tx: AsyncSession, order_id: UUID, customer_id: UUID | None) -> Order:
+    """`customer_id` None: anybody's. Raises: NotFound."""
     statement = select(Order).where(Order.id == order_id)
-    if user_id is not None:
-        statement = statement.where(Order.user_id == user_id)
+    if customer_id is not None:
+        statement = statement.where(Order.customer_id == customer_id)
     return (await tx.exec(statement)).one_or_none() or not_found(Order, order_id)
 
 

@@ -254,18 +254,20 @@ class Order(Base, table=True):
 
     __tablename__ = "orders"
     __table_args__ = (
-        Index("ix_orders_user_id_id", "user_id", "id"),
+        Index("ix_orders_customer_id_id", "customer_id", "id"),
         Index("ix_orders_status_id", "status", "id"),
         Index("ix_orders_pay_by", "pay_by", postgresql_where=text("status = 'awaiting_payment'")),
         Index("ix_orders_delivered_at", "delivered_at", postgresql_where=text("status = 'delivered'")),
-        Index(OWES_ALONE, "user_id", "owes_alone", unique=True, postgresql_where=text("client_address IS NOT NULL")),
+        Index(
+            OWES_ALONE, "customer_id", "owes_alone", unique=True, postgresql_where=text("client_address IS NOT NULL")
+        ),
         Index("ix_orders_unpaid_address", "client_address", postgresql_where=text("client_address IS NOT NULL")),
         Index("ix_orders_stuck_reason", "id", postgresql_where=text("stuck_reason IS NOT NULL")),
     )
 
     id: UUID = Field(default_factory=uuid7, primary_key=True)
     number: int = Field(sa_column=Column(BigInteger, Identity(start=100_001), nullable=False, unique=True))
-    user_id: UUID
+    customer_id: UUID
     status: str
     fulfilment_status: str
     currency: str

@@ -174,13 +174,13 @@ def _make(
     lines = _lines(wanted, found)
     asked, preferred, expected = wanted.currency, settings.default_currency, wanted.expected_total
     quote = quote_order(lines, found.products, now, asked=asked, preferred=preferred, expected=expected)
-    user_id = wanted.customer_id or who.user_id
+    customer_id = wanted.customer_id or who.user_id
     trusted = limits is None or found.email_is_confirmed
     agreed = quote.agreed_prices()
     order = NewOrder(
         id=uuid7(),
         number=found.number,
-        user_id=user_id,
+        customer_id=customer_id,
         payment_status=payment_status(quote.total, captured=0, refunded=0),
         currency=quote.currency,
         total=quote.total,
@@ -188,7 +188,7 @@ def _make(
         ship_to=Address.model_validate(vars(wanted.ship_to)),
         created_at=now,
         lines=quote.lines,
-        actor=Actor.CUSTOMER if user_id == who.user_id else Actor.STAFF,
+        actor=Actor.CUSTOMER if customer_id == who.user_id else Actor.STAFF,
         actor_id=who.user_id,
         details={"agreed_unit_prices": agreed} if agreed else None,
         payment_token=wanted.payment_token,
@@ -247,7 +247,7 @@ def _events(order: NewOrder, settings: Settings) -> list[Event]:
         order_id=order.id,
         version=1,
         number=str(order.number),
-        customer_id=order.user_id,
+        customer_id=order.customer_id,
         total={"amount": order.total, "currency": order.currency},
         lines=lines,
         ship_to=order.ship_to,

@@ -31,7 +31,7 @@ SELECT k.body_hash AS kept_hash, k.status AS kept_status, k.body AS kept_body, k
        (SELECT coalesce(email_verified, true) FROM account_status
         WHERE user_id = coalesce($4::uuid, $1)) AS is_confirmed,
        EXISTS (SELECT FROM orders
-               WHERE user_id = coalesce($4::uuid, $1) AND client_address IS NOT NULL) AS account_owes,
+               WHERE customer_id = coalesce($4::uuid, $1) AND client_address IS NOT NULL) AS account_owes,
        EXISTS (SELECT FROM orders WHERE client_address = $5::text) AS address_owes,
        {cart_version} AS cart_version, {wanted}.product_id, {quantity} AS quantity, p.sku, p.name, p.status, p.prices
 FROM (SELECT) AS one
@@ -41,11 +41,11 @@ READ = (
     _READ.format(cart_version="0", wanted="p", quantity="NULL::int")
     + "LEFT JOIN catalogue_products p ON k.key IS NULL AND p.product_id = ANY($6::uuid[])"
 )
-_CART_VERSION = "coalesce((SELECT version FROM carts WHERE user_id = $1), 0)"
+_CART_VERSION = "coalesce((SELECT version FROM carts WHERE customer_id = $1), 0)"
 READ_CART = (
     _READ.format(cart_version=_CART_VERSION, wanted="c", quantity="c.quantity")
     + """
-LEFT JOIN cart_items c ON k.key IS NULL AND c.user_id = $1
+LEFT JOIN cart_items c ON k.key IS NULL AND c.customer_id = $1
 LEFT JOIN catalogue_products p ON p.product_id = c.product_id
 ORDER BY c.added_at, c.product_id
 """
@@ -56,7 +56,7 @@ WITH {counted}{cart}key AS (
     SELECT $1::uuid, $2, $3, $4::bytea, 201, $5::bytea, $6 FROM {condition}
     ON CONFLICT DO NOTHING RETURNING true AS is_new
 ), placed AS (
-    INSERT INTO orders (id, number, user_id, status, fulfilment_status, currency, total, captured, refunded, pay_by,
+    INSERT INTO orders (id, number, customer_id, status, fulfilment_status, currency, total, captured, refunded, pay_by,
                         ship_to, created_at, status_since, version, client_address, owes_alone)
     SELECT $7, $8, $9, 'pending', 'unfulfilled', $10, $11::bigint, 0, 0, $12::timestamptz, $13::jsonb,
            $14::timestamptz, $14::timestamptz, $15::bigint, $27::text, $28::bool
@@ -86,13 +86,13 @@ _COUNTED = """over AS (
     SELECT FROM over WHERE what IS NULL
 ), """
 _CART = """cart AS (
-    INSERT INTO carts (user_id, version) SELECT $1, 1 FROM {room}
-    ON CONFLICT (user_id) DO UPDATE SET version = carts.version + 1 WHERE carts.version = $29::bigint
+    INSERT INTO carts (customer_id, version) SELECT $1, 1 FROM {room}
+    ON CONFLICT (customer_id) DO UPDATE SET version = carts.version + 1 WHERE carts.version = $29::bigint
     RETURNING true
 ), """
 _EMPTIED = """, emptied AS (
     DELETE FROM cart_items c USING key, unnest($30::uuid[], $31::int[]) AS ordered(product_id, quantity)
-    WHERE c.user_id = $1 AND c.product_id = ordered.product_id AND c.quantity = ordered.quantity
+    WHERE c.customer_id = $1 AND c.product_id = ordered.product_id AND c.quantity = ordered.quantity
 )"""
 
 
@@ -121,8 +121,8 @@ SELECT body_hash AS kept_hash, status AS kept_status, body AS kept_body, locatio
 FROM idempotency_keys WHERE user_id = $1 AND operation = $2 AND key = $3
 """
 FIND_CART = """
-SELECT coalesce((SELECT version FROM carts WHERE user_id = $1), 0) AS version,
-       NOT EXISTS (SELECT FROM cart_items WHERE user_id = $1) AS is_empty
+SELECT coalesce((SELECT version FROM carts WHERE customer_id = $1), 0) AS version,
+       NOT EXISTS (SELECT FROM cart_items WHERE customer_id = $1) AS is_empty
 """
 KEEP_DECIDED = "UPDATE idempotency_keys SET body = $4 WHERE user_id = $1 AND operation = $2 AND key = $3"
 
@@ -132,7 +132,7 @@ SELECT min(unpaid.pay_by) AS until,
        greatest($4::int, floor($5::float8 * coalesce(
            (SELECT coalesce(on_hand, available) FROM stock_levels WHERE product_id = $3), 0)))::int AS pieces
 FROM (
-    SELECT id, pay_by FROM orders WHERE user_id = $1 AND client_address IS NOT NULL
+    SELECT id, pay_by FROM orders WHERE customer_id = $1 AND client_address IS NOT NULL
     UNION
     SELECT id, pay_by FROM orders WHERE client_address = $2
 ) AS unpaid
@@ -171,20 +171,20 @@ class Found:
 
 async def read(
     connection: HotConn,
-    user_id: UUID,
+    caller_id: UUID,
     key: Key,
     customer_id: UUID | None,
     address: str | None,
     product_ids: Sequence[UUID],
 ) -> Found:
     """Hot. Raises: IdempotencyKeyReused."""
-    rows = await connection.fetch(READ, user_id, key.operation, key.value, customer_id, address, list(product_ids))
+    rows = await connection.fetch(READ, caller_id, key.operation, key.value, customer_id, address, list(product_ids))
     return _found(rows, key)
 
 
-async def read_cart(connection: HotConn, user_id: UUID, key: Key, address: str | None) -> Found:
+async def read_cart(connection: HotConn, caller_id: UUID, key: Key, address: str | None) -> Found:
     """The same, of the lines that stand in the customer's cart. Raises: IdempotencyKeyReused."""
-    return _found(await connection.fetch(READ_CART, user_id, key.operation, key.value, None, address), key)
+    return _found(await connection.fetch(READ_CART, caller_id, key.operation, key.value, None, address), key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +201,7 @@ class NewOrder:
 
     id: UUID
     number: int
-    user_id: UUID
+    customer_id: UUID
     payment_status: PaymentStatus
     currency: str
     total: int
@@ -245,7 +245,7 @@ async def place(
         is_new, over = await connection.fetchrow(
             _STATEMENTS[cart is not None, limits is not None],
             *(new.actor_id, key.operation, key.value, key.body_hash, body, location),
-            *(new.id, new.number, new.user_id, new.currency, new.total, new.pay_by),
+            *(new.id, new.number, new.customer_id, new.currency, new.total, new.pay_by),
             *(new.ship_to.model_dump_json(), new.created_at, new.version),
             *_line_columns(lines),
             *(new.actor, new.actor_id, json.dumps(new.details) if new.details else None, new.payment_token),
@@ -291,21 +291,21 @@ async def unpaid_until(connection: HotConn, limits: UnpaidLimits, what: str) -> 
     return row["until"], row["pieces"]
 
 
-async def kept(connection: HotConn, user_id: UUID, key: Key) -> KeptAnswer | None:
+async def kept(connection: HotConn, caller_id: UUID, key: Key) -> KeptAnswer | None:
     """The answer that a twin left. Raises: IdempotencyKeyReused."""
-    row = await connection.fetchrow(FIND_KEPT, user_id, key.operation, key.value)
+    row = await connection.fetchrow(FIND_KEPT, caller_id, key.operation, key.value)
     return _kept(row, key) if row else None
 
 
-async def find_cart(connection: HotConn, user_id: UUID) -> tuple[int, bool]:
+async def find_cart(connection: HotConn, customer_id: UUID) -> tuple[int, bool]:
     """The cart's version now, and whether it is empty."""
-    row = await connection.fetchrow(FIND_CART, user_id)
+    row = await connection.fetchrow(FIND_CART, customer_id)
     return row["version"], row["is_empty"]
 
 
-async def keep_decided(connection: HotConn, user_id: UUID, key: Key, body: bytes) -> None:
+async def keep_decided(connection: HotConn, caller_id: UUID, key: Key, body: bytes) -> None:
     """A twin gets what the first was told, which had waited for the decision."""
-    await connection.execute(KEEP_DECIDED, user_id, key.operation, key.value, body)
+    await connection.execute(KEEP_DECIDED, caller_id, key.operation, key.value, body)
 
 
 def _found(rows: Sequence[Any], key: Key) -> Found:

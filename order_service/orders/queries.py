@@ -17,7 +17,7 @@ from service_kit.messaging import outbox
 # Whether a payment token came with the order is asked only where it is told: when a pending order's stock is decided.
 # By the token's key, and not by EXISTS, which may read all of the table.
 LOCK = """
-SELECT id, number, user_id, status, currency, total, captured, refunded, refunding, pay_by, ship_to, version,
+SELECT id, number, customer_id, status, currency, total, captured, refunded, refunding, pay_by, ship_to, version,
        status_since, delivered_at, client_address,
        status = 'pending' AND (SELECT true FROM payment_tokens WHERE order_id = orders.id) IS TRUE AS pays_by_token
 FROM orders WHERE id = ANY($1::uuid[]) ORDER BY id FOR UPDATE
@@ -144,7 +144,7 @@ async def lock_many(tx: HotTx, ids: Sequence[UUID]) -> dict[UUID, OrderState]:
 async def lock(tx: HotTx, order_id: UUID, *, of: UUID | None = None) -> OrderState | None:
     """One order, held until the transaction ends; None if there is none, or it is not `of` that customer."""
     order = (await lock_many(tx, [order_id])).get(order_id)
-    return order if order and of in (None, order.user_id) else None
+    return order if order and of in (None, order.customer_id) else None
 
 
 async def exists(connection: HotConn, order_id: UUID) -> bool:
@@ -257,7 +257,7 @@ def _state(row: Any) -> OrderState:
     return OrderState(
         id=row["id"],
         number=str(row["number"]),
-        user_id=row["user_id"],
+        customer_id=row["customer_id"],
         status=Status(row["status"]),
         currency=row["currency"],
         total=row["total"],

@@ -44,7 +44,7 @@ CASE WHEN o.fulfilment_status = 'unfulfilled' THEN '[]' ELSE (
 # schemas.OrderOut, as JSON.
 BODY = f"""
 json_build_object(
-    'id', o.id, 'number', o.number::text, 'customer_id', o.user_id, 'status', o.status,
+    'id', o.id, 'number', o.number::text, 'customer_id', o.customer_id, 'status', o.status,
     'payment_status', {PAYMENT_STATUS}, 'fulfilment_status', o.fulfilment_status,
     'line_count', of_order.line_count, 'lines', of_order.lines,
     'total', json_build_object('amount', o.total, 'currency', o.currency),
@@ -59,7 +59,7 @@ SELECT {BODY} AS body, {TAG} AS tag
 FROM orders o, LATERAL (
     SELECT count(*) AS line_count, coalesce({LINES}, '[]') AS lines FROM order_lines l WHERE l.order_id = o.id
 ) AS of_order
-WHERE o.id = $1 AND ($2::uuid IS NULL OR o.user_id = $2)
+WHERE o.id = $1 AND ($2::uuid IS NULL OR o.customer_id = $2)
 """  # noqa: S608 (constants of this module)
 
 

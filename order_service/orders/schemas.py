@@ -190,7 +190,7 @@ def order_values(
     return {
         "id": order.id,
         "number": str(order.number),
-        "customer_id": order.user_id,
+        "customer_id": order.customer_id,
         "status": order.status,
         "payment_status": order.payment_status,
         "fulfilment_status": order.fulfilment_status,

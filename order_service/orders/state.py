@@ -80,7 +80,7 @@ class OrderState:
 
     id: UUID
     number: str
-    user_id: UUID
+    customer_id: UUID
     status: Status
     currency: str
     total: int

@@ -132,10 +132,10 @@ async def _locked(tx: HotTx, order_id: UUID, who: Principal, for_any: str) -> Or
     """The order, if it is theirs or they may touch everybody's. Raises: NotFound, PermissionRevoked."""
     of = None if who.may(for_any) else who.user_id
     order = await queries.lock(tx, order_id, of=of) or not_found(Order, order_id)
-    if order.user_id != who.user_id:
+    if order.customer_id != who.user_id:
         await account_status.check(tx, who, [for_any])
     return order
 
 
 def _actor(order: OrderState, who: Principal) -> Actor:
-    return Actor.CUSTOMER if order.user_id == who.user_id else Actor.STAFF
+    return Actor.CUSTOMER if order.customer_id == who.user_id else Actor.STAFF

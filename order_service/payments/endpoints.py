@@ -108,12 +108,12 @@ async def list_all(
     tx: Tx,
     _: Annotated[Principal, Requires(Permission.PAYMENTS_READ_ANY)],
     status: Annotated[PaymentState | None, Query(description="only these")] = None,
-    user_id: Annotated[UUID | None, Query(description="only this customer's")] = None,
+    customer_id: Annotated[UUID | None, Query(description="only this customer's")] = None,
     gateway: Annotated[
         str | None, Query(max_length=200, description="only this gateway's, or outside system's")
     ] = None,
 ) -> Page[PaymentOut]:
-    found = await queries.list_payments(tx, page.position, status=status, user_id=user_id, gateway=gateway)
+    found = await queries.list_payments(tx, page.position, status=status, customer_id=customer_id, gateway=gateway)
     return page.of(found, PaymentOut.of)
 
 

@@ -74,7 +74,7 @@ class Payment(Base, table=True):
         Index("uq_payments_gateway_charge", "gateway", "gateway_charge_id", unique=True),
         # One at a time, so that two cards are never charged for one order by a double click.
         Index("uq_payments_pending", "order_id", unique=True, postgresql_where=text("status = 'pending'")),
-        Index("ix_payments_tried_user", "user_id", "created_at", postgresql_where=text("status <> 'succeeded'")),
+        Index("ix_payments_tried_user", "customer_id", "created_at", postgresql_where=text("status <> 'succeeded'")),
         Index(
             "ix_payments_tried_address",
             *("client_address", "created_at"),
@@ -85,7 +85,7 @@ class Payment(Base, table=True):
 
     id: UUID = Field(default_factory=uuid7, primary_key=True)
     order_id: UUID = Field(foreign_key="orders.id")
-    user_id: UUID
+    customer_id: UUID
     amount: int = Field(sa_type=BigInteger)
     currency: str
     status: str = Field(default=PaymentState.PENDING, sa_type=Text)

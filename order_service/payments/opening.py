@@ -68,7 +68,7 @@ async def open_payments(tx: HotTx, gateway: Gateway, openings: Sequence[Opening]
     for opening in openings:
         try:
             order = held.get(opening.order_id)
-            if order is None or opening.owner not in (None, order.user_id):
+            if order is None or opening.owner not in (None, order.customer_id):
                 not_found("order", opening.order_id)
             token = opening.token or brought.get(order.id) or not_found("payment token of order", order.id)
             payment = _opened(gateway, order, accounts[order.id], opening)
@@ -98,7 +98,7 @@ def _opened(gateway: Gateway, order: OrderState, account: Account, opening: Open
     until = call_ends(gateway)
     return Payment(
         order_id=order.id,
-        user_id=order.user_id,
+        customer_id=order.customer_id,
         amount=amount,
         currency=order.currency,
         gateway=gateway.name,
@@ -115,7 +115,7 @@ def _told(order: OrderState, payment: Payment) -> PaymentPending:
         version=payment.version,
         payment_id=payment.id,
         order_id=order.id,
-        customer_id=order.user_id,
+        customer_id=order.customer_id,
         number=order.number,
         amount=Money(amount=payment.amount, currency=payment.currency),
     )

@@ -179,7 +179,7 @@ async def account(tx: HotTx, order_id: UUID) -> Account:
 async def payment(door: HotTx | HotConn, payment_id: UUID, owner: UUID | None = None) -> Payment | None:
     """As it is now, not held. `owner` None: anybody's."""
     row = await door.fetchrow(
-        f"SELECT {PAYMENT_COLUMNS} FROM payments WHERE id = $1 AND ($2::uuid IS NULL OR user_id = $2)",
+        f"SELECT {PAYMENT_COLUMNS} FROM payments WHERE id = $1 AND ($2::uuid IS NULL OR customer_id = $2)",
         payment_id,
         owner,
     )
@@ -369,7 +369,7 @@ async def find_payment(tx: Tx, payment_id: UUID, owner: UUID | None) -> Payment 
     """`owner` None: anybody's."""
     statement = select(Payment).where(Payment.id == payment_id)
     if owner is not None:
-        statement = statement.where(Payment.user_id == owner)
+        statement = statement.where(Payment.customer_id == owner)
     return (await tx.exec(statement)).first()
 
 
@@ -377,5 +377,5 @@ async def find_refund(tx: Tx, refund_id: UUID, owner: UUID | None) -> Refund | N
     """`owner` None: anybody's."""
     statement = select(Refund).where(Refund.id == refund_id)
     if owner is not None:
-        statement = statement.join(Payment, col(Payment.id) == Refund.payment_id).where(Payment.user_id == owner)
+        statement = statement.join(Payment, col(Payment.id) == Refund.payment_id).where(Payment.customer_id == owner)
     return (await tx.exec(statement)).first()

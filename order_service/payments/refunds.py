@@ -89,7 +89,7 @@ def common(order: OrderState, payment: Payment) -> dict[str, UUID | str | int]:
         "version": payment.version,
         "payment_id": payment.id,
         "order_id": order.id,
-        "user_id": order.user_id,
+        "customer_id": order.customer_id,
         "number": order.number,
     }
 

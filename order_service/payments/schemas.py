@@ -20,7 +20,7 @@ class PaymentIn(RequestBody):
 class PaymentOut(BaseModel):
     id: UUID
     order_id: UUID
-    user_id: UUID
+    customer_id: UUID
     status: PaymentState
     amount: Money
     gateway: str = Field(examples=["sandbox"])
@@ -34,7 +34,7 @@ class PaymentOut(BaseModel):
         return cls(
             id=payment.id,
             order_id=payment.order_id,
-            user_id=payment.user_id,
+            customer_id=payment.customer_id,
             status=PaymentState(payment.status),
             amount=Money(amount=payment.amount, currency=payment.currency),
             gateway=payment.gateway,

@@ -118,7 +118,7 @@ async def _adopt(tx: HotTx, order: OrderState, report: ChargeReport) -> Payment:
     return Payment(
         id=report.payment_id,
         order_id=order.id,
-        user_id=order.user_id,
+        customer_id=order.customer_id,
         amount=report.amount,
         currency=report.currency,
         gateway=report.gateway,
@@ -132,7 +132,7 @@ def _told(order: OrderState, payment: Payment) -> events.PaymentSucceeded | even
         "version": payment.version,
         "payment_id": payment.id,
         "order_id": order.id,
-        "user_id": order.user_id,
+        "customer_id": order.customer_id,
         "number": order.number,
         "amount": Money(amount=payment.amount, currency=payment.currency),
         "reference": payment.gateway_charge_id,

@@ -9,7 +9,8 @@ from service_kit.database import HotConn, HotTx
 _MAY_TRY = """\
   AND (o.client_address IS NULL OR $2::int = 0 OR (
       SELECT count(*) FROM payments p
-      WHERE p.user_id = o.user_id AND p.status <> 'succeeded' AND p.created_at > now() - interval '1 hour') < $2)
+      WHERE p.customer_id = o.customer_id AND p.status <> 'succeeded'
+        AND p.created_at > now() - interval '1 hour') < $2)
   AND (o.client_address IS NULL OR $3::int = 0 OR (
       SELECT count(*) FROM payments p
       WHERE p.client_address = o.client_address AND p.status <> 'succeeded'
@@ -34,7 +35,7 @@ SELECT by_account.count AS by_account, by_account.since AS account_since,
        by_address.count AS by_address, by_address.since AS address_since
 FROM (
     SELECT count(*), min(created_at) AS since FROM payments
-    WHERE user_id = $1 AND status <> 'succeeded' AND created_at > now() - interval '1 hour'
+    WHERE customer_id = $1 AND status <> 'succeeded' AND created_at > now() - interval '1 hour'
 ) AS by_account, (
     SELECT count(*), min(created_at) AS since FROM payments
     WHERE client_address = $2 AND status <> 'succeeded' AND created_at > now() - interval '1 hour'

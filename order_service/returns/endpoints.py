@@ -79,13 +79,13 @@ async def list_all(
     tx: Tx,
     _: Annotated[Principal, Requires(Permission.RETURNS_READ_ANY)],
     status: Annotated[ReturnStatus | None, Query(description="`requested`: what waits for a decision")] = None,
-    user_id: Annotated[UUID | None, Query(description="only this customer's")] = None,
+    customer_id: Annotated[UUID | None, Query(description="only this customer's")] = None,
 ) -> Page[ReturnSummary]:
     """With `status=requested` and `sort=created_at`: what has waited longest for a decision.
 
     Each has its first five lines, and how many it has in all.
     """
-    return await _page(tx, page, await queries.search(tx, page.position, status=status, user_id=user_id))
+    return await _page(tx, page, await queries.search(tx, page.position, status=status, customer_id=customer_id))
 
 
 @router.get("/returns/{return_id}", summary="Get a return", responses=problems(NotFound))

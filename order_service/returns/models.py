@@ -90,12 +90,12 @@ class Return(Base, table=True):
         ),
         Index("ix_returns_order_id_id", "order_id", "id"),
         Index("ix_returns_status_id", "status", "id"),
-        Index("ix_returns_user_id", "user_id"),
+        Index("ix_returns_user_id", "customer_id"),
     )
 
     id: UUID = Field(default_factory=uuid7, primary_key=True)
     order_id: UUID = Field(foreign_key="orders.id")
-    user_id: UUID
+    customer_id: UUID
     status: str = ReturnStatus.REQUESTED
     currency: str
     lines: list[dict[str, Any]] = Field(sa_column=Column(JSONB, nullable=False))

@@ -26,7 +26,7 @@ UPDATE returns SET status = $2, lines = $3::jsonb, refusal = $4, decided_by = $5
                    worth = $8, to_refund = $9, closed_at = $10
 WHERE id = $1
 """
-ORDER_OF = "SELECT order_id FROM returns WHERE id = $1 AND ($2::uuid IS NULL OR user_id = $2)"
+ORDER_OF = "SELECT order_id FROM returns WHERE id = $1 AND ($2::uuid IS NULL OR customer_id = $2)"
 BY_IDS = f"SELECT {COLUMNS} FROM returns WHERE id = ANY($1::uuid[])"
 # Null: it arrived before what was in it was told.
 ENDED_PARCELS = """
@@ -75,12 +75,12 @@ async def of_order(tx: Tx, position: Position, order_id: UUID) -> Slice[Return]:
     return await keyset(tx, _summaries().where(Return.order_id == order_id), position, Return.id)
 
 
-async def search(tx: Tx, position: Position, *, status: ReturnStatus | None, user_id: UUID | None) -> Slice[Return]:
+async def search(tx: Tx, position: Position, *, status: ReturnStatus | None, customer_id: UUID | None) -> Slice[Return]:
     statement = _summaries()
     if status is not None:
         statement = statement.where(Return.status == status)
-    if user_id is not None:
-        statement = statement.where(Return.user_id == user_id)
+    if customer_id is not None:
+        statement = statement.where(Return.customer_id == customer_id)
     return await keyset(tx, statement, position, Return.id)
 
 
@@ -93,7 +93,7 @@ async def find(tx: Tx, return_id: UUID, owner: UUID | None) -> Return | None:
     """`owner` None: anybody's."""
     statement = select(Return).where(Return.id == return_id)
     if owner is not None:
-        statement = statement.where(Return.user_id == owner)
+        statement = statement.where(Return.customer_id == owner)
     return (await tx.exec(statement)).first()
 
 

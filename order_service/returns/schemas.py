@@ -63,7 +63,7 @@ class ReturnLineOut(BaseModel):
 class ReturnOut(BaseModel):
     id: UUID
     order_id: UUID
-    user_id: UUID
+    customer_id: UUID
     status: ReturnStatus
     lines: list[ReturnLineOut] = Field(description="parts of the order's lines, at the prices that were paid")
     reason: str | None = Field(description="null when the account was erased")

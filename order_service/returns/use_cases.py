@@ -50,11 +50,11 @@ async def ask(
     """
     of = None if who.may(Permission.RETURNS_WRITE_ANY) else who.user_id
     order = await orders.lock(tx, order_id, of=of) or not_found(Order, order_id)
-    actor = Actor.CUSTOMER if order.user_id == who.user_id else Actor.STAFF
+    actor = Actor.CUSTOMER if order.customer_id == who.user_id else Actor.STAFF
     if actor is Actor.STAFF:
         await account_status.check(tx, who, [Permission.RETURNS_WRITE_ANY])
     now = utcnow()
-    made = Return(order_id=order.id, user_id=order.user_id, currency=order.currency, reason=reason, lines=[])
+    made = Return(order_id=order.id, customer_id=order.customer_id, currency=order.currency, reason=reason, lines=[])
     order.move(Trigger.RETURN_REQUESTED, _cause(made, actor, who.user_id, reason))
     until = (order.delivered_at or now) + window
     if until <= now:

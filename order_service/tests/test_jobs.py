@@ -34,9 +34,9 @@ async def test_more_than_one_batch_expires_at_once(shop: Shop) -> None:
     await shop.accepted()
     copies = jobs.BATCH + 5
     await shop.execute(
-        "INSERT INTO orders (id, user_id, status, fulfilment_status, currency, total, captured, refunded, pay_by,"
+        "INSERT INTO orders (id, customer_id, status, fulfilment_status, currency, total, captured, refunded, pay_by,"
         " ship_to, created_at, status_since, version)"
-        " SELECT gen_random_uuid(), user_id, status, fulfilment_status, currency, total, 0, 0, now(), ship_to,"
+        " SELECT gen_random_uuid(), customer_id, status, fulfilment_status, currency, total, 0, 0, now(), ship_to,"
         f" created_at, status_since, version FROM orders, generate_series(1, {copies})"
     )
     await jobs.expire(shop.runtime)

@@ -93,7 +93,7 @@ async def test_fifty_orders_at_once_leave_no_more_open_than_the_limit(limited: S
     assert (answer.json()["limit"], answer.json()["of"]) == (20, "account")
     assert (await limited.place(lines=lines, by=limited.served.caller())).status_code == 201, "another account"
 
-    order_id = await limited.execute("SELECT id FROM orders WHERE user_id = $1 LIMIT 1", limited.customer.user_id)
+    order_id = await limited.execute("SELECT id FROM orders WHERE customer_id = $1 LIMIT 1", limited.customer.user_id)
     assert (await limited.customer.post(f"/orders/{order_id}/cancel")).status_code == 200
     assert (await limited.place(lines=lines, key="again")).status_code == 201, "a refusal is not kept"
 
@@ -235,7 +235,7 @@ async def tried(shop: Shop, order_id: UUID, *, times: int = 1, address: str | No
         for _ in range(times):
             payment = Payment(
                 order_id=order_id,
-                user_id=shop.customer.user_id,
+                customer_id=shop.customer.user_id,
                 amount=2000,
                 currency="GBP",
                 status=PaymentState.FAILED,

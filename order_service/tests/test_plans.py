@@ -83,7 +83,7 @@ async def _live(shop: Shop) -> None:
 
 async def _return(shop: Shop, order_id: UUID) -> None:
     payment = Payment(
-        order_id=order_id, user_id=shop.customer.user_id, amount=2000, currency="GBP", gateway="cards",
+        order_id=order_id, customer_id=shop.customer.user_id, amount=2000, currency="GBP", gateway="cards",
         gateway_charge_id="ch_1", status=PaymentState.SUCCEEDED, settled_at=utcnow(),
     )  # fmt: skip
     async with shop.runtime.database.tx() as tx:
@@ -109,7 +109,7 @@ _PARCEL = (parcels.ShipmentCreated, parcels.ShipmentDispatched, parcels.Shipment
 
 async def test_the_check_sees_a_missing_index(full: Shop, statements: Statements) -> None:
     connection = await asyncpg.connect(full.served.database_url)
-    await connection.execute("DROP INDEX ix_orders_user_id_id")
+    await connection.execute("DROP INDEX ix_orders_customer_id_id")
     assert (await full.customer.get("/orders")).status_code == 200
     assert set(await sequential_scans(connection, statements)) == {"orders"}
     await connection.close()
@@ -118,7 +118,7 @@ async def test_the_check_sees_a_missing_index(full: Shop, statements: Statements
 async def test_what_is_unpaid_is_looked_up_among_the_unpaid_alone(full: Shop) -> None:
     """However many orders an account or an address has."""
     indexes = {
-        "uq_orders_owes_alone": ("user_id = $1::uuid AND client_address IS NOT NULL", uuid4()),
+        "uq_orders_owes_alone": ("customer_id = $1::uuid AND client_address IS NOT NULL", uuid4()),
         "ix_orders_unpaid_address": ("client_address = $1::text", "203.0.113.7"),
     }
     async with full.runtime.database.hot() as connection:

@@ -98,7 +98,7 @@ def an_order(status: Status = S.PENDING, *, total: int = 1000, captured: int = 0
     return OrderState(
         id=uuid4(),
         number="1",
-        user_id=uuid4(),
+        customer_id=uuid4(),
         status=status,
         currency="GBP",
         total=total,

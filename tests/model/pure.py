@@ -84,7 +84,7 @@ class Pure:
         state = OrderState(
             id=uuid7(),
             number=str(100_001 + len(self._orders)),
-            user_id=uuid4(),
+            customer_id=uuid4(),
             status=Status.PENDING,
             currency=CURRENCY,
             total=lines.total() * UNIT_PRICE,
@@ -177,7 +177,7 @@ class Pure:
 
     def ask_return(self, order_id: UUID, pieces: Counter[UUID]) -> UUID | None:
         kept = self._orders[order_id]
-        made = Return(order_id=order_id, user_id=kept.state.user_id, currency=CURRENCY, lines=[])
+        made = Return(order_id=order_id, customer_id=kept.state.customer_id, currency=CURRENCY, lines=[])
         try:
             wanted = [Wanted(None, product, count) for product, count in pieces.items()]
             made.lines = self._returnable(kept).take(wanted)
@@ -192,7 +192,7 @@ class Pure:
         kept, status = self._orders[order_id], DECIDED[decision]
         found = kept.returns[return_id]
         try:
-            found.decide(status, kept.state.user_id, utcnow())
+            found.decide(status, kept.state.customer_id, utcnow())
         except ReturnDecided:
             return False
         trigger, actor = DECISIONS[status]
@@ -318,7 +318,7 @@ def _payment(order: OrderState, id: UUID, amount: int, version: int) -> Payment:
     return Payment(
         id=id,
         order_id=order.id,
-        user_id=order.user_id,
+        customer_id=order.customer_id,
         amount=amount,
         currency=CURRENCY,
         gateway=GATEWAY,
@@ -337,7 +337,7 @@ def _expected(kept: Kept, back: Return, version: int) -> ReturnExpected:
         order_id=kept.state.id,
         version=version,
         return_id=back.id,
-        customer_id=kept.state.user_id,
+        customer_id=kept.state.customer_id,
         number=kept.state.number,
         lines=[ProductQuantity(product_id=product, quantity=count) for product, count in back.pieces().items()],
     )
@@ -347,7 +347,7 @@ def _fulfilment(kept: Kept, version: int) -> FulfilmentRequested:
     return FulfilmentRequested(
         order_id=kept.state.id,
         version=version,
-        customer_id=kept.state.user_id,
+        customer_id=kept.state.customer_id,
         number=kept.state.number,
         lines=kept.lines,
         ship_to=SHIP_TO,

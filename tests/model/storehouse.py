@@ -184,6 +184,6 @@ class Storehouse:
 
 
 def _told_of(shipment: Shipment) -> dict[str, object]:
-    fields = ("order_id", "user_id", "number", "warehouse_id", "shipments_of_order", "version")
+    fields = ("order_id", "customer_id", "number", "warehouse_id", "shipments_of_order", "version")
     lines = [LineQuantity(**line) for line in shipment.lines]
     return {"shipment_id": shipment.id, "lines": lines, **{name: getattr(shipment, name) for name in fields}}

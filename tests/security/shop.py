@@ -146,7 +146,7 @@ async def _inventory(served: Served) -> Premises:
     supplier = _made(await found.admin.post("/suppliers", json={"name": "Hanford"}))
     found.values = {
         "product_id": str(product_id), "warehouse_id": warehouse["id"], "supplier_id": supplier["id"],
-        "order_id": str(order_id), "user_id": str(found.owner),
+        "order_id": str(order_id), "customer_id": str(found.owner),
     }  # fmt: skip
     lines = [{"product_id": str(product_id), "quantity": 9}]
     receipt = {"warehouse_id": warehouse["id"], "supplier_id": supplier["id"], "lines": lines}
@@ -176,16 +176,16 @@ async def _order(served: Served) -> Premises:
     order_id = UUID(order["id"])
     await served.hear(ReservationAccepted(order_id=order_id, version=1, reserved_until=utcnow() + timedelta(days=1)))
     payment = Payment(
-        order_id=order_id, user_id=found.owner, amount=200, currency="GBP", gateway="sandbox",
+        order_id=order_id, customer_id=found.owner, amount=200, currency="GBP", gateway="sandbox",
         gateway_charge_id="ch_1", status=PaymentState.SUCCEEDED, settled_at=utcnow(),
     )  # fmt: skip
     async with served.runtime.database.tx() as tx:
         tx.add(payment)
         await tx.flush()
         tx.add(Refund(payment_id=payment.id, order_id=order_id, amount=50, currency="GBP", gateway="sandbox"))
-        tx.add(Return(order_id=order_id, user_id=found.owner, currency="GBP", reason=OWNERS_NAME, lines=[]))
+        tx.add(Return(order_id=order_id, customer_id=found.owner, currency="GBP", reason=OWNERS_NAME, lines=[]))
     found.values = {
-        "product_id": str(product_id), "order_id": order["id"], "user_id": str(found.owner),
+        "product_id": str(product_id), "order_id": order["id"],
         "customer_id": str(found.owner), "number": order["number"],
     }  # fmt: skip
     found.ids["/cart/items", "product_id"] = str(product_id)
@@ -203,7 +203,7 @@ async def _notification(served: Served) -> Premises:
     await served.hear(placed)
     off = {"kind": "order.paid", "channel": "email", "enabled": False}
     assert (await found.as_owner.put("/preferences", json={"items": [off]})).is_success
-    found.values = {"order_id": str(order_id), "user_id": str(found.owner)}
+    found.values = {"order_id": str(order_id), "customer_id": str(found.owner)}
     return found
 
 

@@ -96,7 +96,7 @@ def _accepted(books: Books) -> Found:
         elif orders[id]["status"] not in _ends(books, id) or orders[id]["stuck_reason"]:
             yield Violation(Kind.STUCK, f"order {id}: stuck, {orders[id]['status']} ({orders[id]['stuck_reason']})")
     for id, row in orders.items():
-        if str(row["user_id"]) in books.ledger.customers and id not in books.ledger.orders:
+        if str(row["customer_id"]) in books.ledger.customers and id not in books.ledger.orders:
             yield Violation(Kind.DUPLICATED, f"order {id}: nobody was told of it ({row['status']})")
 
 
@@ -218,7 +218,7 @@ def _mailed(books: Books) -> Found:
             yield Violation(Kind.STUCK, f"e-mail about {id}: due, and not sent")
         elif row["kind"] == "payment.failed" and row["status"] is None and _is_of_a_run(row, first_failed):
             continue
-        elif row["status"] in (None, "failed", "withheld") and str(row["user_id"]) in books.ledger.verified:
+        elif row["status"] in (None, "failed", "withheld") and str(row["customer_id"]) in books.ledger.verified:
             yield Violation(Kind.LOST, f"e-mail about {id}: {row['status'] or 'not written'}")
     for id, count in came.items():
         if count > 1:
@@ -230,12 +230,12 @@ def _mailed(books: Books) -> Found:
 def _first_failed(books: Books) -> dict[Any, Any]:
     """By customer: the first failed payment that an e-mail was written about."""
     failed = [row for row in books.rows["letters"] if row["kind"] == "payment.failed" and row["status"] is not None]
-    return {row["user_id"]: _when(row) for row in sorted(failed, key=_when, reverse=True)}
+    return {row["customer_id"]: _when(row) for row in sorted(failed, key=_when, reverse=True)}
 
 
 def _is_of_a_run(row: Any, first_failed: dict[Any, Any]) -> bool:
     """Of a run of failed payments the first alone is mailed."""
-    first = first_failed.get(row["user_id"])
+    first = first_failed.get(row["customer_id"])
     return first is not None and bool(first < _when(row))
 
 
@@ -294,7 +294,7 @@ def _ends(books: Books, id: str) -> tuple[str, ...]:
 def _erased(books: Books) -> set[str]:
     """The keys of what is said of erased people: their own, and their orders'."""
     people = {record.key for record in books.records if record.type == UserErased.type}
-    return people | {str(row["id"]) for row in books.rows["orders"] if str(row["user_id"]) in people}
+    return people | {str(row["id"]) for row in books.rows["orders"] if str(row["customer_id"]) in people}
 
 
 def _step_of(record: Record) -> str:

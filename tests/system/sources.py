@@ -33,7 +33,7 @@ FROM (
 """Pieces that had expired when they came in, less those that were booked out since, beside what is there of them."""
 
 QUERIES: dict[str, tuple[str, str]] = {
-    "orders": ("order", "SELECT id, user_id, status, total, captured, refunded, stuck_reason FROM orders"),
+    "orders": ("order", "SELECT id, customer_id, status, total, captured, refunded, stuck_reason FROM orders"),
     "history": (
         "order",
         "SELECT order_id, trigger, from_status, to_status FROM order_history ORDER BY order_id, version",

@@ -73,6 +73,17 @@ def rows(url: str) -> Rows:
 
 MOVED = {"user_standings": "account_status", "customers": "account_status"}
 """Tables whose rows are in another one now."""
+OF_CUSTOMER = (
+    *("orders", "payments", "returns", "carts", "cart_items", "shipments"),
+    *("recipients", "preferences", "notifications", "deliveries"),
+)
+RENAMED = {
+    **{(table, "user_id"): "customer_id" for table in OF_CUSTOMER},
+    ("stock_movements", "user_id"): "booked_by",
+    ("stock_receipts", "user_id"): "booked_by",
+    ("orders", "standing_still"): "stuck_reason",
+}
+"""Columns that have another name now."""
 
 
 def lost(before: Rows, after: Rows) -> list[str]:
@@ -80,9 +91,9 @@ def lost(before: Rows, after: Rows) -> list[str]:
     found = []
     for table, then in before.items():
         columns = then[0].keys() if then else ()
-        now = Counter(
-            _text({name: row.get(name) for name in columns}) for row in after.get(MOVED.get(table, table), [])
-        )
+        names = {name: RENAMED.get((table, name), name) for name in columns}
+        rows_now = after.get(MOVED.get(table, table), [])
+        now = Counter(_text({old: row.get(new) for old, new in names.items()}) for row in rows_now)
         found += [f"{table}: {row}" for row in Counter(map(_text, then)) - now]
     return found
 

@@ -150,7 +150,7 @@ async def _read_inboxes(api: Api, scope: Scope, books: Books, advance: Callable[
 
     async def read(customer: str) -> None:
         found: dict[str, Counter[str]] = {order: Counter() for order in orders_of[customer]}
-        async for page in api.pages("notification", "/notifications", user_id=customer):
+        async for page in api.pages("notification", "/notifications", customer_id=customer):
             for each in page:
                 if each["order_id"] in found:
                     found[each["order_id"]][each["kind"]] += 1

@@ -84,7 +84,7 @@ class Story:
 
     def _payer(self, payment: Any) -> str:
         if payment.opened_by is not None:
-            return "customer" if payment.opened_by == self.tables.order.user_id else "staff"
+            return "customer" if payment.opened_by == self.tables.order.customer_id else "staff"
         return "its own token" if payment.gateway == OUR_GATEWAY else str(payment.gateway)
 
     # --- the gateway ---

@@ -16,7 +16,7 @@ from local_stack.shop import Shop
 Rows = list[Any]
 """Named tuples with the columns of their statement."""
 
-ORDER = "SELECT id, number, user_id, status, currency, total, created_at FROM orders WHERE number = %s"
+ORDER = "SELECT id, number, customer_id, status, currency, total, created_at FROM orders WHERE number = %s"
 HISTORY = """
 SELECT at, trigger, from_status, to_status, actor, actor_id, reason
 FROM order_history WHERE order_id = %s ORDER BY version

@@ -109,8 +109,8 @@ async def test_another_customers_order_and_payment_are_not_found(shop: Shop) -> 
 async def test_staff_pay_for_a_customer_and_list_payments(shop: Shop) -> None:
     order_id = await shop.order()
     paid = await shop.pay(order_id, by=shop.staff)
-    assert (paid.status_code, paid.json()["user_id"]) == (201, str(shop.customer.user_id))
-    listed = await shop.staff.get("/payments", params={"status": "pending", "user_id": str(shop.customer.user_id)})
+    assert (paid.status_code, paid.json()["customer_id"]) == (201, str(shop.customer.user_id))
+    listed = await shop.staff.get("/payments", params={"status": "pending", "customer_id": str(shop.customer.user_id)})
     assert [item["id"] for item in listed.json()["items"]] == [paid.json()["id"]]
     assert (await shop.staff.get("/payments", params={"status": "failed"})).json()["items"] == []
 

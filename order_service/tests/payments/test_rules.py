@@ -25,7 +25,13 @@ ORDER = uuid4()
 def payment(amount: int, status: str = "succeeded", minutes: int = 0, currency: str = "GBP") -> Payment:
     settled = utcnow() + timedelta(minutes=minutes)
     return Payment(
-        order_id=ORDER, user_id=ORDER, amount=amount, currency=currency, status=status, gateway="g", settled_at=settled
+        order_id=ORDER,
+        customer_id=ORDER,
+        amount=amount,
+        currency=currency,
+        status=status,
+        gateway="g",
+        settled_at=settled,
     )
 
 

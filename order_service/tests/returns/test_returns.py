@@ -154,7 +154,9 @@ async def test_a_return_is_its_customers_alone(counter: Counter) -> None:
     stranger = shop.served.caller()
     assert (await counter.ask(bought, (bought.mug, 1), by=stranger)).status_code == 404
     of_staff = await counter.ask(bought, (bought.mug, 1), by=shop.staff)
-    assert (of_staff.status_code, of_staff.json()["user_id"]) == (201, str(shop.customer.user_id)), "for the customer"
+    assert (of_staff.status_code, of_staff.json()["customer_id"]) == (201, str(shop.customer.user_id)), (
+        "for the customer"
+    )
     assert (await shop.customer.post(f"/returns/{of_staff.json()['id']}/withdraw")).status_code == 200
     assert (await counter.history(bought))[1]["actor"] == "staff"
     assert (await stranger.get(f"/returns/{return_id}")).status_code == 404
@@ -162,7 +164,7 @@ async def test_a_return_is_its_customers_alone(counter: Counter) -> None:
     assert (await stranger.post(f"/returns/{return_id}/withdraw")).status_code == 404
     assert (await shop.customer.post(f"/returns/{return_id}/approve")).status_code == 403
     assert (await shop.customer.get("/returns")).status_code == 403
-    found = await shop.staff.get("/returns", params={"status": "requested", "user_id": str(shop.customer.user_id)})
+    found = await shop.staff.get("/returns", params={"status": "requested", "customer_id": str(shop.customer.user_id)})
     assert [each["id"] for each in found.json()["items"]] == [return_id]
     assert (await shop.staff.get("/returns", params={"status": "approved"})).json()["items"] == []
 

@@ -38,7 +38,7 @@ ORDERED = [a_line(1, MUG, 2, 100), a_line(2, TRAY, 1, 400), a_line(3, MUG, 3, 90
 
 
 def a_return(status: ReturnStatus = S.REQUESTED, lines: Any = None) -> Return:
-    return Return(order_id=uuid4(), user_id=uuid4(), status=status, currency="GBP", lines=lines or [])
+    return Return(order_id=uuid4(), customer_id=uuid4(), status=status, currency="GBP", lines=lines or [])
 
 
 @pytest.mark.parametrize("now", S)

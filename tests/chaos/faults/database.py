@@ -14,7 +14,7 @@ from tests.system.world import until
 ROWS = {
     "order": "SELECT FROM orders ORDER BY id DESC LIMIT 3 FOR UPDATE",
     "inventory": "SELECT FROM stock ORDER BY product_id LIMIT 1 FOR UPDATE",
-    "notification": "SELECT FROM recipients ORDER BY user_id DESC LIMIT 1 FOR UPDATE",
+    "notification": "SELECT FROM recipients ORDER BY customer_id DESC LIMIT 1 FOR UPDATE",
 }
 """What a person who looks something up by hand may leave locked."""
 FOR_EVER = {"idle_in_transaction_session_timeout": "0"}
