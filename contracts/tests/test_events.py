@@ -120,7 +120,19 @@ def test_customers_are_told_of_these_and_no_others() -> None:
 def test_whom_to_tell_and_of_which_order_is_in_every_body_told() -> None:
     for event in EVENTS:
         if event.told_to_customer:
-            assert {"user_id", "number", "order_id"} <= event.model_fields.keys(), event.type
+            assert {"customer_id", "number", "order_id"} <= event.model_fields.keys(), event.type
+
+
+def test_customers_are_read_and_written_under_the_former_name_too() -> None:
+    """Until no dead letter of an older version can be replayed."""
+    of_customer = [event for event in EVENTS if "customer_id" in event.model_fields]
+    assert len(of_customer) > 20
+    for event in of_customer:
+        written = json.loads(event.model_validate_json(examples.newest(event.type).read_text()).model_dump_json())
+        assert written["user_id"] == written["customer_id"], event.type
+        former = {name: value for name, value in written.items() if name != "customer_id"}
+        latter = {name: value for name, value in written.items() if name != "user_id"}
+        assert event.model_validate(former) == event.model_validate(latter), event.type
 
 
 def test_requests_come_from_order_and_answers_from_inventory() -> None:

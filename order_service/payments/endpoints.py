@@ -98,6 +98,7 @@ def _written(payment: Payment) -> tuple[bytes, str]:
 
 @router.get("/orders/{order_id}/payments", summary="List the payments of an order", responses=problems(NotFound))
 async def list_of_order(order_id: UUID, page: PagedByTime, tx: Tx, who: Reader) -> Page[PaymentOut]:
+    """Successful, failed and pending ones."""
     await listing.find(tx, order_id, _seen_by(who))
     return page.of(await queries.payments_of_order(tx, page.position, order_id), PaymentOut.of)
 
@@ -113,6 +114,7 @@ async def list_all(
         str | None, Query(max_length=200, description="only this gateway's, or outside system's")
     ] = None,
 ) -> Page[PaymentOut]:
+    """Of all orders."""
     found = await queries.list_payments(tx, page.position, status=status, customer_id=customer_id, gateway=gateway)
     return page.of(found, PaymentOut.of)
 
@@ -189,6 +191,7 @@ async def refund(
     "/payments/{payment_id}/refunds", summary="List the refunds of a payment", responses=problems(NotFound)
 )
 async def list_refunds_of_payment(payment_id: UUID, page: PagedByTime, tx: Tx, who: Reader) -> Page[RefundOut]:
+    """Whoever or whatever requested them."""
     payment = await _payment(tx, payment_id, who)
     return page.of(await queries.refunds_of_payment(tx, page.position, payment.id), _shown_to(who))
 
@@ -201,6 +204,7 @@ async def list_refunds(
     status: Annotated[RefundState | None, Query(description="only these; `failed` ones wait for a person")] = None,
     order_id: Annotated[UUID | None, Query(description="only this order's")] = None,
 ) -> Page[RefundOut]:
+    """Of all payments."""
     return page.of(await queries.list_refunds(tx, page.position, status=status, order_id=order_id), _shown_to(who))
 
 
