@@ -3,7 +3,7 @@
 from fastapi import FastAPI
 
 from notification_service.deliveries import endpoints as deliveries
-from notification_service.deliveries import jobs as mail
+from notification_service.deliveries import jobs as deliveries_jobs
 from notification_service.deliveries import withheld
 from notification_service.notifications import consumers as news
 from notification_service.notifications import endpoints as notifications
@@ -28,6 +28,6 @@ def create(settings: Settings | None = None) -> FastAPI:
         routers=[notifications.router, preferences.router, deliveries.router],
         personal_data=PERSONAL_DATA,
         consumers=[news],
-        jobs=[mail.SEND_MAIL, withheld.RELEASE_WITHHELD],
+        jobs=[*deliveries_jobs.JOBS, withheld.RELEASE_WITHHELD],
         lifespan=open_mailer,
     )

@@ -27,12 +27,12 @@ RUNS = Counter("job_runs_total", "Runs of background jobs", ["job", "outcome"])
 
 @dataclass(frozen=True)
 class Job:
-    """`run` is called every `every`, and at once after `Jobs.wake(name)` or after a commit that sends the signal
-    `woken_by`. What comes while it runs is for the run that follows at once, or when `at_most_every` has passed since
-    the one before began. Several processes may run it at once."""
+    """`run` is called every `every`, and at once after it returned True (there is more to do), after `Jobs.wake(name)`
+    or after a commit that sends the signal `woken_by`. What comes while it runs is for the run that follows at once, or
+    when `at_most_every` has passed since the one before began. Several processes may run it at once."""
 
     name: str
-    run: "Callable[[Runtime], Awaitable[None]]"
+    run: "Callable[[Runtime], Awaitable[bool | None]]"
     every: timedelta
     woken_by: str | None = None
     at_most_every: timedelta = timedelta(0)
@@ -94,7 +94,8 @@ class Jobs:
         """Whether it had a database to work on."""
         try:
             with continue_trace(None):
-                await job.run(runtime)
+                if await job.run(runtime):
+                    self.wake(job.name)
             RUNS.labels(job.name, "ok").inc()
         except Exception as error:
             RUNS.labels(job.name, "failed").inc()

@@ -11,9 +11,6 @@ from notification_service.base import Base
 from service_kit.ids import uuid7
 from service_kit.problems import Problem
 
-NOT_VERIFIED = "the address is not verified"
-"""Why a delivery is withheld, until its recipient confirms the address."""
-
 
 class Status(StrEnum):
     """What became of a delivery."""

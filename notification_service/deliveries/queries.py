@@ -1,110 +1,103 @@
 """Every statement about deliveries."""
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import UUID
 
 from sqlmodel import col, select
 
+from notification_service.channels import OUTBOUND, Message, OutboundChannel
+from notification_service.deliveries import withheld_queries
 from notification_service.deliveries.models import Delivery, Status
+from service_kit import queue
 from service_kit.database import HotConn, Tx
 from service_kit.database.keyset import Position, Slice, keyset
 
-# Moving `next_attempt_at` ahead is the hold: whoever crashes loses it by time alone, and whoever slept finds another
-# moment there than the one it left. The address is the recipient's
-# present one, which may have changed since the delivery was written down.
-CLAIM = """
-WITH due AS (
-    SELECT id FROM deliveries WHERE status = 'pending' AND next_attempt_at <= now()
-    ORDER BY next_attempt_at LIMIT $1 FOR UPDATE SKIP LOCKED
-), claimed AS (
-    UPDATE deliveries SET next_attempt_at = now() + $2::interval, address = coalesce(recipient.email, address)
-    FROM due, recipients AS recipient
-    WHERE deliveries.id = due.id AND recipient.customer_id = deliveries.customer_id
-    RETURNING deliveries.*, recipient.full_name, recipient.email_verified
-)
-SELECT claimed.id, claimed.customer_id, claimed.in_order, claimed.next_attempt_at AS held_until, claimed.event_id,
-       claimed.channel, claimed.attempts,
-       claimed.address, coalesce(claimed.full_name, '') AS full_name, claimed.email_verified AS verified,
-       told.title, told.body, told.facts, told.created_at AS happened_at
-FROM claimed JOIN notifications AS told ON told.id = claimed.notification_id
-ORDER BY told.created_at
+DUE = "deliveries-due"
+"""A signal: there are messages for the jobs to send."""
+
+QUEUE = queue.Queue("deliveries", waiting="status = 'pending'")
+
+
+def _deliveries_by(channel: OutboundChannel) -> str:
+    return f"""
+SELECT uuidv7(), told.id, told.event_id, told.customer_id, told.kind, '{channel.name}', {channel.address},
+       CASE WHEN ({channel.withheld}) IS NULL THEN 'pending' ELSE 'withheld' END, {channel.withheld}, 0, now(), now()
+FROM told
+JOIN recipients AS recipient USING (customer_id)
+LEFT JOIN preferences USING (customer_id)
+WHERE told.told_at IS NOT NULL AND (told.kind = ANY (preferences.{channel.disabled_kinds})) IS NOT TRUE
+  AND {channel.takes}"""
+
+
+INSERT = f"""
+INSERT INTO deliveries (id, notification_id, event_id, customer_id, kind, channel, address, status, error, attempts,
+                        next_attempt_at, created_at)
+{" UNION ALL ".join(map(_deliveries_by, OUTBOUND))}
 """
-RENEW = """
-UPDATE deliveries SET next_attempt_at = now() + $3::interval
-WHERE id = ANY($1::uuid[]) AND status = 'pending' AND next_attempt_at = $2
-RETURNING id, next_attempt_at
-"""
-# Not what somebody else has sent meanwhile because we took too long; and that it is sent is true whoever holds it.
-SETTLE = """
+"""The end of a statement: from the rows of its CTE `told` to the deliveries that customers want. What may not be sent
+yet is withheld, and the log says so."""
+
+
+def _claim(channel: OutboundChannel) -> str:
+    """The address is the recipient's present one, which may have changed since the delivery was stored."""
+    present = f"SELECT {channel.address} FROM recipients AS recipient WHERE recipient.customer_id = deliveries.customer_id"
+    return QUEUE.claim(
+        f"""
+        SELECT claimed.id, claimed.customer_id, claimed.in_order, claimed.next_attempt_at AS held_until, claimed.event_id,
+               claimed.attempts, claimed.address, coalesce(recipient.full_name, '') AS full_name,
+               {channel.withheld} AS withheld, told.title, told.body, told.facts, told.created_at AS happened_at
+        FROM claimed
+        JOIN notifications AS told ON told.id = claimed.notification_id
+        JOIN recipients AS recipient ON recipient.customer_id = claimed.customer_id
+        ORDER BY told.created_at
+        """,
+        only=f"channel = '{channel.name}'",
+        also=f", address = coalesce(({present}), address)",
+    )
+
+
+CLAIM = {channel.name: _claim(channel) for channel in OUTBOUND}
+# Not what another process has sent meanwhile because we took too long; and that it is sent is true whoever holds it.
+FINISH = """
 UPDATE deliveries
 SET status = outcome.status, error = outcome.error, attempts = deliveries.attempts + outcome.attempts,
-    next_attempt_at = now() + outcome.wait, sent_at = CASE WHEN outcome.status = 'sent' THEN now() END
-FROM unnest($1::uuid[], $2::text[], $3::text[], $4::int[], $5::interval[])
-     AS outcome (id, status, error, attempts, wait)
+    sent_at = CASE WHEN outcome.status = 'sent' THEN now() END
+FROM unnest($1::uuid[], $2::text[], $3::text[], $4::int[]) AS outcome (id, status, error, attempts)
 WHERE deliveries.id = outcome.id AND deliveries.status = 'pending'
-  AND (outcome.status = 'sent' OR deliveries.next_attempt_at = $6)
+  AND (outcome.status = 'sent' OR deliveries.next_attempt_at = $5)
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Claimed:
-    """A delivery that is ours to send, with what its message says."""
+@dataclass(frozen=True)
+class Claimed(queue.Claimed, Message):
+    """A delivery that is ours to send, with what its message says; `withheld`: why it may not be sent now."""
 
-    id: UUID
     customer_id: UUID
     in_order: bool
-    held_until: datetime
-    event_id: UUID
-    channel: str
-    attempts: int
-    address: str
-    full_name: str
-    verified: bool
-    title: str
-    body: str
-    facts: dict[str, Any]
-    happened_at: datetime
+    withheld: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """How an attempt ended; `attempts` is 0 for one that can't be held against the message."""
-
-    id: UUID
-    status: Status
-    error: str | None = None
-    attempts: int = 1
-    wait: timedelta = timedelta(0)
-
-
-async def claim(connection: HotConn, limit: int, hold: timedelta) -> list[Claimed]:
-    """What is due, for nobody else to send while `hold` lasts."""
-    rows = await connection.fetch(CLAIM, limit, hold)
+async def claim(connection: HotConn, limit: int, lease: timedelta, channel: OutboundChannel) -> list[Claimed]:
+    """What is due, for nobody else to send while the lease lasts."""
+    rows = await connection.fetch(CLAIM[channel.name], limit, lease)
     return [Claimed(**{**row, "facts": json.loads(row["facts"])}) for row in rows]
 
 
-async def renew(
-    connection: HotConn, ids: Collection[UUID], held_until: datetime, hold: timedelta
-) -> tuple[set[UUID], datetime]:
-    """Those of them that are still ours, and until when from now on."""
-    rows = await connection.fetch(RENEW, list(ids), held_until, hold)
-    return {row["id"] for row in rows}, rows[0]["next_attempt_at"] if rows else held_until
-
-
-async def settle(connection: HotConn, outcomes: Sequence[Outcome], held_until: datetime) -> None:
+async def finish(connection: HotConn, outcomes: Sequence[queue.Outcome[Claimed]], held_until: datetime) -> None:
+    withheld = [outcome.row.id for outcome in outcomes if outcome.name == Status.WITHHELD]
     await connection.execute(
-        SETTLE,
-        [outcome.id for outcome in outcomes],
-        [outcome.status.value for outcome in outcomes],
-        [outcome.error for outcome in outcomes],
-        [outcome.attempts for outcome in outcomes],
-        [outcome.wait for outcome in outcomes],
+        FINISH,
+        [outcome.row.id for outcome in outcomes],
+        [outcome.name for outcome in outcomes],
+        [outcome.row.withheld if outcome.name == Status.WITHHELD else outcome.error for outcome in outcomes],
+        [int(outcome.name != Status.WITHHELD) for outcome in outcomes],
         held_until,
     )
+    if withheld:
+        await withheld_queries.look_again(connection, withheld)
 
 
 async def page(tx: Tx, status: Status | None, customer_id: UUID | None, position: Position) -> Slice[Delivery]:

@@ -6,9 +6,9 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from notification_service.channels import ChannelName
 from notification_service.deliveries.models import Delivery, Status
 from notification_service.notifications.kinds import Kind
-from notification_service.preferences.models import Channel
 
 _EXAMPLE: dict[str, Any] = {
     "id": "0199c1a0-5b00-7a10-8c00-000000000010",
@@ -37,7 +37,7 @@ class DeliveryOut(BaseModel):
     event_id: UUID = Field(description="the e-mail's Message-ID is `<event_id>.<channel>@<our domain>`")
     customer_id: UUID
     kind: Kind
-    channel: Channel
+    channel: ChannelName
     address: str
     status: Status
     attempts: int

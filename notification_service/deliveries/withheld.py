@@ -4,11 +4,11 @@ from datetime import timedelta
 
 import structlog
 
-from notification_service.deliveries import withheld_queries
-from notification_service.deliveries.jobs import SEND_MAIL
+from notification_service.deliveries import queries, withheld_queries
 from notification_service.deliveries.models import Status
 from notification_service.notifications.kinds import Kind
 from notification_service.settings import Settings
+from service_kit.database.signals import signal
 from service_kit.jobs import Job
 from service_kit.runtime import Runtime
 
@@ -23,20 +23,19 @@ SUPERSEDED_BY = {
 log = structlog.get_logger(__name__)
 
 
-async def release_withheld(runtime: Runtime) -> None:
-    """One batch of recipients; when there are more, the next follows at once."""
+async def release_withheld(runtime: Runtime) -> bool:
+    """One batch of recipients; whether there are more."""
     settings = runtime.settings
     assert isinstance(settings, Settings)
     of_use_for = timedelta(days=settings.withheld_mail_days)
     async with runtime.database.hot_tx() as tx:
         customer_ids = await withheld_queries.claim(tx, BATCH)
         found = await withheld_queries.release(tx, customer_ids, of_use_for, SUPERSEDED_BY) if customer_ids else []
+        signal(tx, queries.DUE)
     if found:
         released = found.count(Status.PENDING)
         log.info("withheld_mails_released", released=released, no_longer_of_use=len(found) - released)
-        runtime.jobs.wake(SEND_MAIL.name)
-    if len(customer_ids) == BATCH:
-        runtime.jobs.wake(RELEASE_WITHHELD.name)
+    return len(customer_ids) == BATCH
 
 
 RELEASE_WITHHELD = Job("release-withheld-mail", release_withheld, every=timedelta(seconds=0.5))

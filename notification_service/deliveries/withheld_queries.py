@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from uuid import UUID
 
-from notification_service.deliveries.models import NOT_VERIFIED
+from notification_service.channels.email import EMAIL, NOT_VERIFIED
 from notification_service.notifications.kinds import Kind
 from service_kit.database import HotConn, HotTx
 
@@ -13,11 +13,11 @@ CLAIM = """
 SELECT customer_id FROM recipients WHERE release_withheld ORDER BY customer_id LIMIT $1 FOR UPDATE SKIP LOCKED
 """
 # The microseconds between them keep their order where a sender takes a part of them.
-RELEASE = """
+RELEASE = f"""
 WITH withheld AS (
     SELECT delivery.id, told.created_at, recipient.email,
            told.created_at > now() - $2::interval
-           AND (delivery.kind = ANY (preferences.email_off)) IS NOT TRUE
+           AND (delivery.kind = ANY (preferences.{EMAIL.disabled_kinds})) IS NOT TRUE
            AND NOT EXISTS (
                SELECT FROM notifications AS later
                JOIN unnest($3::text[], $4::text[]) AS rule (kind, superseded_by) ON rule.superseded_by = later.kind
@@ -28,7 +28,8 @@ WITH withheld AS (
     JOIN notifications AS told ON told.id = delivery.notification_id
     JOIN recipients AS recipient ON recipient.customer_id = delivery.customer_id AND recipient.email_verified
     LEFT JOIN preferences ON preferences.customer_id = delivery.customer_id
-    WHERE delivery.customer_id = ANY ($1) AND delivery.status = 'withheld' AND delivery.error = $5
+    WHERE delivery.customer_id = ANY ($1) AND delivery.channel = '{EMAIL.name}' AND delivery.status = 'withheld'
+      AND delivery.error = $5
 ), numbered AS (
     SELECT *, row_number() OVER (ORDER BY created_at, id) AS number FROM withheld
 )
@@ -37,7 +38,7 @@ SET status = CASE WHEN of_use THEN 'pending' ELSE 'withheld' END, error = CASE W
     in_order = true, address = numbered.email, next_attempt_at = now() + number * interval '1 microsecond'
 FROM numbered WHERE deliveries.id = numbered.id
 RETURNING deliveries.status
-"""
+"""  # noqa: S608 (no input in it)
 DONE = "UPDATE recipients SET release_withheld = false WHERE customer_id = ANY ($1)"
 LOOK_AGAIN = """
 UPDATE recipients SET release_withheld = true

@@ -10,7 +10,8 @@ from uuid import UUID
 from sqlalchemy import func, update
 from sqlmodel import col, select
 
-from notification_service.deliveries.models import NOT_VERIFIED
+from notification_service.channels import INBOX
+from notification_service.deliveries import queries as deliveries
 from notification_service.notifications.kinds import Kind
 from notification_service.notifications.models import Notification
 from notification_service.notifications.wording import Words
@@ -34,34 +35,10 @@ class News:
     happened_at: datetime
 
 
-# From the rows of `told` to the e-mails of those who want them. An unverified address gets none, and the log says so.
-# Nobody is asked by mail to pay what pays by itself (`facts_of`).
-# Of a run of failed payments (until an order is paid, or another one placed) the first is mailed; the inbox has all.
-_DELIVERIES = f"""
-INSERT INTO deliveries (id, notification_id, event_id, customer_id, kind, channel, address, status, error, attempts,
-                        next_attempt_at, created_at)
-SELECT uuidv7(), told.id, told.event_id, told.customer_id, told.kind, 'email', recipient.email,
-       CASE WHEN recipient.email_verified THEN 'pending' ELSE 'withheld' END,
-       CASE WHEN NOT recipient.email_verified THEN '{NOT_VERIFIED}' END, 0, now(), now()
-FROM told
-JOIN recipients AS recipient USING (customer_id)
-LEFT JOIN preferences USING (customer_id)
-WHERE told.told_at IS NOT NULL AND (told.kind = ANY (preferences.email_off)) IS NOT TRUE AND NOT told.pays_by_itself
-  AND (told.kind <> 'payment.failed' OR (
-      SELECT before.kind FROM (
-          SELECT kind, created_at, id FROM notifications WHERE customer_id = told.customer_id
-          UNION ALL
-          SELECT kind, created_at, id FROM told AS others WHERE others.customer_id = told.customer_id
-      ) AS before
-      WHERE before.kind IN ('payment.failed', 'order.placed', 'order.paid')
-        AND (before.created_at, before.id) < (told.created_at, told.id)
-      ORDER BY before.created_at DESC, before.id DESC LIMIT 1
-  ) IS DISTINCT FROM 'payment.failed')
-"""
 TELL = f"""
 WITH told AS (
     INSERT INTO notifications (id, event_id, customer_id, kind, order_id, title, body, facts, created_at, told_at)
-    SELECT news.*, CASE WHEN recipient.email IS NOT NULL THEN now() END
+    SELECT news.*, CASE WHEN {INBOX.takes} THEN now() END
     FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::uuid[], $6::text[], $7::text[], $8::jsonb[],
                 $9::timestamptz[])
          AS news (id, event_id, customer_id, kind, order_id, title, body, facts, created_at)
@@ -69,23 +46,19 @@ WITH told AS (
     ON CONFLICT (event_id) DO NOTHING
     RETURNING id, event_id, customer_id, kind, told_at, created_at, facts ? 'pays_by_itself' AS pays_by_itself
 )
-{_DELIVERIES}
+{deliveries.INSERT}
 """
 TELL_WHAT_WAITED = f"""
 WITH told AS (
     UPDATE notifications SET told_at = now()
-    FROM recipients AS known
+    FROM recipients AS recipient
     WHERE notifications.customer_id = ANY ($1) AND notifications.told_at IS NULL
-      AND known.customer_id = notifications.customer_id AND known.email IS NOT NULL
+      AND recipient.customer_id = notifications.customer_id AND {INBOX.takes}
     RETURNING notifications.id, notifications.event_id, notifications.customer_id, notifications.kind,
               notifications.told_at, notifications.created_at, facts ? 'pays_by_itself' AS pays_by_itself
 )
-{_DELIVERIES}
+{deliveries.INSERT}
 """
-
-
-DELIVERIES_DUE = "deliveries-due"
-"""A signal: there are messages for the job to send."""
 
 
 async def tell(tx: HotTx, news: Sequence[News]) -> None:
@@ -106,13 +79,13 @@ async def tell(tx: HotTx, news: Sequence[News]) -> None:
         [each.happened_at for each in news],
     )
     if inserted != "INSERT 0 0":
-        signal(tx, DELIVERIES_DUE)
+        signal(tx, deliveries.DUE)
 
 
 async def tell_what_waited(tx: HotTx, customer_ids: Sequence[UUID]) -> None:
     """Shows these users, who are known by now, what happened before they were."""
     await tx.execute(TELL_WHAT_WAITED, customer_ids)
-    signal(tx, DELIVERIES_DUE)
+    signal(tx, deliveries.DUE)
 
 
 @dataclass(frozen=True, slots=True)

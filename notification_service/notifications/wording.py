@@ -4,7 +4,6 @@ A kind's template has two blocks: `title` is the inbox's title and the e-mail's 
 """
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,9 +14,9 @@ from contracts.events import Event
 from contracts.events.order_notification import OrderAwaitingPayment, OrderPlaced, OrderRejected, ReturnEvent
 from contracts.events.payment_status import PaymentFailed
 from contracts.events.shipment_notification import ReturnReceived, ShipmentLost
+from notification_service.formats import in_words, moment
 from notification_service.notifications.failures import why_it_failed
 from notification_service.notifications.kinds import Kind
-from notification_service.notifications.money import in_words
 
 # An order may have 2,000 lines; a message names a few.
 NAMED_LINES = 5
@@ -66,11 +65,6 @@ def words_for(kind: Kind, facts: dict[str, Any]) -> Words:
     context = template.new_context(facts)
     title, body = ("".join(template.blocks[name](context)) for name in ("title", "body"))
     return Words(" ".join(title.split()), body.strip())
-
-
-def moment(value: str) -> str:
-    """`2026-11-22T15:04:00Z` → `22 November 2026, 15:04 UTC`."""
-    return f"{datetime.fromisoformat(value).astimezone(UTC):%-d %B %Y, %H:%M} UTC"
 
 
 @cache

@@ -1,6 +1,5 @@
 """Tables of preferences."""
 
-from enum import StrEnum
 from uuid import UUID
 
 from sqlalchemy import Text
@@ -8,12 +7,6 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlmodel import Field
 
 from notification_service.base import Base
-
-
-class Channel(StrEnum):
-    """A way to reach someone outside the inbox."""
-
-    EMAIL = "email"
 
 
 class Preferences(Base, table=True):

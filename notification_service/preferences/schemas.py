@@ -4,8 +4,9 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from notification_service.channels import OUTBOUND, ChannelName, OutboundChannel
 from notification_service.notifications.kinds import Kind
-from notification_service.preferences.models import Channel, Preferences
+from notification_service.preferences.models import Preferences
 from service_kit.schemas import RequestBody
 
 _EXAMPLE: dict[str, Any] = {"items": [{"kind": "order.placed", "channel": "email", "enabled": False}]}
@@ -15,7 +16,7 @@ class Preference(RequestBody):
     """Whether notifications of one kind are also sent by one channel."""
 
     kind: Kind
-    channel: Channel
+    channel: ChannelName
     enabled: bool
 
 
@@ -33,9 +34,8 @@ class PreferencesIn(RequestBody):
             raise ValueError("each kind and channel may be named once")
         return self
 
-    @property
-    def email_off(self) -> list[str]:
-        return sorted(item.kind.value for item in self.items if not item.enabled)
+    def disabled_kinds(self, channel: OutboundChannel) -> list[str]:
+        return sorted(item.kind.value for item in self.items if not item.enabled and item.channel == channel.name)
 
 
 class PreferencesOut(BaseModel):
@@ -45,5 +45,14 @@ class PreferencesOut(BaseModel):
 
     @classmethod
     def of(cls, preferences: Preferences | None) -> Self:
-        off = preferences.email_off if preferences else []
-        return cls(items=[Preference(kind=kind, channel=Channel.EMAIL, enabled=kind not in off) for kind in Kind])
+        return cls(
+            items=[
+                Preference(
+                    kind=kind,
+                    channel=channel.name,
+                    enabled=kind not in getattr(preferences, channel.disabled_kinds, ()),
+                )
+                for channel in OUTBOUND
+                for kind in Kind
+            ]
+        )

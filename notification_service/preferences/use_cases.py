@@ -2,6 +2,7 @@
 
 from uuid import UUID
 
+from notification_service.channels import OUTBOUND
 from notification_service.preferences import queries
 from notification_service.preferences.models import Preferences
 from notification_service.preferences.schemas import PreferencesIn
@@ -13,6 +14,7 @@ async def replace(tx: Tx, customer_id: UUID, wanted: PreferencesIn, expected: Ex
     """Raises: PreconditionFailed, when someone else changed them since the caller read them."""
     mine = await queries.lock(tx, customer_id)
     expected.check(mine.version)
-    mine.email_off = wanted.email_off
+    for channel in OUTBOUND:
+        setattr(mine, channel.disabled_kinds, wanted.disabled_kinds(channel))
     mine.version += 1
     return mine

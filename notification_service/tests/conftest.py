@@ -12,6 +12,7 @@ import pytest
 from contracts import examples
 from contracts.events import Event
 from contracts.events.users import UserChanged, UserErased
+from notification_service.channels import EMAIL
 from notification_service.deliveries.jobs import send_due
 from service_kit.clock import utcnow
 from service_kit.ids import uuid7
@@ -74,7 +75,7 @@ class Shop:
 
     async def send_mail(self) -> None:
         """One turn of the job."""
-        await send_due(self.served.runtime)
+        await send_due(EMAIL, self.served.runtime)
 
     async def make_due(self) -> None:
         """As if the time until the next attempts had passed."""

@@ -8,12 +8,16 @@ import pytest
 
 from contracts.events.order_notification import OrderPaid, OrderPlaced, OrderRejected
 from contracts.events.payment_status import PaymentFailed
-from notification_service.deliveries import jobs, queries
-from notification_service.deliveries.jobs import ATTEMPTS
 from notification_service.tests.conftest import ADDRESS, Shop, example, inbox, open_shop, record, until
+from service_kit import queue
+from service_kit.database.faults import database_is_away
 from service_kit.ids import uuid7
+from service_kit.mail import MAIL_BACKOFF
+from service_kit.queue import Queue
 
 WAITING = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+
+CUT_OFF = WAITING.replace("SELECT", "SELECT pg_terminate_backend(pid)")
 
 
 async def test_mail_says_what_the_inbox_says(shop: Shop) -> None:
@@ -125,11 +129,12 @@ async def test_refusals_for_now_end_some_day(shop: Shop) -> None:
     customer = await shop.customer()
     shop.office.answer = lambda _: "451 4.3.0 come back later"
     await shop.tell(example(OrderPlaced, customer_id=customer.user_id))
-    for _ in range(ATTEMPTS + 1):
+    assert MAIL_BACKOFF.attempts
+    for _ in range(MAIL_BACKOFF.attempts + 1):
         await shop.make_due()
         await shop.send_mail()
     (delivery,) = await shop.deliveries(status="failed")
-    assert delivery["attempts"] == ATTEMPTS
+    assert delivery["attempts"] == MAIL_BACKOFF.attempts
 
 
 async def test_refusal_for_good_fails_that_mail_alone(shop: Shop) -> None:
@@ -165,8 +170,10 @@ async def test_crash_between_accepting_and_marking_sends_the_same_message_again(
         shop.office.may_answer.set()
         # With the server's 250 in hand, the sender waits for the row, and goes down waiting.
         await until(lambda: shop.sql(WAITING))
-        sending.cancel()
-        await asyncio.gather(sending, return_exceptions=True)
+        await other.fetch(CUT_OFF)
+        [error] = await asyncio.gather(sending, return_exceptions=True)
+        assert isinstance(error, Exception)
+        assert database_is_away(error)
 
     (delivery,) = await shop.deliveries()
     assert delivery["status"] == "pending"
@@ -183,7 +190,7 @@ async def test_crash_between_accepting_and_marking_sends_the_same_message_again(
 async def test_who_takes_long_keeps_its_mails_and_who_died_does_not(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(jobs, "HOLD", timedelta(seconds=0.6))
+    monkeypatch.setattr(queue, "LEASE", timedelta(seconds=0.6))
     customer = await shop.customer()
     await shop.tell(example(OrderPlaced, customer_id=customer.user_id))
     shop.office.may_answer.clear()
@@ -205,7 +212,7 @@ async def test_who_takes_long_keeps_its_mails_and_who_died_does_not(
 
 
 async def test_who_slept_too_long_sends_nothing_that_another_has_taken(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jobs, "HOLD", timedelta(seconds=0.6))
+    monkeypatch.setattr(queue, "LEASE", timedelta(seconds=0.6))
     async with open_shop(smtp_connections=1) as shop:
         customer = await shop.customer()
         for _ in range(3):
@@ -214,7 +221,7 @@ async def test_who_slept_too_long_sends_nothing_that_another_has_taken(monkeypat
         sending = asyncio.create_task(shop.send_mail())
         await until(lambda: shop.office.mails)
         await shop.sql("UPDATE deliveries SET next_attempt_at = now() + interval '1 hour'")  # another's hold
-        renewed = queries.renew
+        renewed = Queue.renew
         asked = asyncio.Event()
 
         async def renew(*arguments: Any) -> Any:
@@ -222,7 +229,7 @@ async def test_who_slept_too_long_sends_nothing_that_another_has_taken(monkeypat
             asked.set()
             return found
 
-        monkeypatch.setattr(queries, "renew", renew)
+        monkeypatch.setattr(Queue, "renew", renew)
         await asked.wait()
         shop.office.may_answer.set()
         await sending

@@ -11,7 +11,8 @@ import pytest
 from pydantic import ValidationError
 
 from notification_service.settings import Settings
-from service_kit.mail.mailer import Mailer, ServerAway
+from service_kit.mail import Mailer
+from service_kit.queue import Unreachable
 from tests.harness.certificates import Authority
 from tests.harness.post_office import PostOffice, post_office
 
@@ -75,7 +76,7 @@ async def test_a_server_that_is_not_known_gets_no_mail(
     if chosen.pop("trusted", False):
         chosen["smtp_ca_file"] = authority.ca_file
     async with mailer(office, **chosen) as made:
-        with pytest.raises(ServerAway, match=r"(?i)certificate"):
+        with pytest.raises(Unreachable, match=r"(?i)certificate"):
             await made.send(message(), "ada@example.com")
     assert office.mails == []
 

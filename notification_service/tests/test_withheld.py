@@ -111,14 +111,14 @@ async def test_a_mail_that_is_withheld_while_its_address_is_confirmed_is_sent(sh
     await tell(shop, ada, OrderPaid)
     [delivery] = await shop.deliveries()
     assert (await shop.staff.post(f"/deliveries/{delivery['id']}/send")).status_code == 202
-    settle, may_go_on, has_found = queries.settle, asyncio.Event(), asyncio.Event()
+    finish, may_go_on, has_found = queries.finish, asyncio.Event(), asyncio.Event()
 
     async def late(*arguments: Any) -> None:
         has_found.set()
         await may_go_on.wait()
-        await settle(*arguments)
+        await finish(*arguments)
 
-    monkeypatch.setattr(queries, "settle", late)
+    monkeypatch.setattr(queries, "finish", late)
     sending = asyncio.create_task(shop.send_mail())
     await has_found.wait()
     await confirm(shop, ada)

@@ -10,13 +10,12 @@ from service_kit.runtime import Runtime
 BATCH = 500
 
 
-async def fill_sort_keys(runtime: Runtime) -> None:
-    """One batch; when there is more, the next follows at once."""
+async def fill_sort_keys(runtime: Runtime) -> bool:
+    """One batch; whether there is more."""
     async with runtime.database.hot_tx() as tx:
         names = await queries.lock_without_sort_key(tx, BATCH)
         await queries.set_sort_keys(tx, {id: sort_key(name) for id, name in names.items()})
-    if len(names) == BATCH:
-        runtime.jobs.wake(FILL_SORT_KEYS.name)
+    return len(names) == BATCH
 
 
 FILL_SORT_KEYS = Job("fill-sort-keys", fill_sort_keys, every=timedelta(minutes=1))

@@ -5,6 +5,7 @@ import contextlib
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from email.message import Message
 from email.utils import formataddr, parseaddr
 
@@ -12,6 +13,7 @@ import aiosmtplib
 
 from service_kit.crashpoints import reach
 from service_kit.mail.settings import MailSettings
+from service_kit.queue import Backoff, PermanentFailure, TemporaryFailure, Unreachable
 from service_kit.runtime import Runtime
 
 TIMEOUT = 10.0  # seconds for each answer of the server
@@ -20,16 +22,8 @@ FRESH = 1.0  # a connection that was idle for longer is asked whether it still s
 _SERVICE_CLOSING = 421
 
 
-class ServerAway(Exception):
-    """No fault of the message: the server can't be reached, or doesn't let us in."""
-
-
-class Refused(Exception):
-    """The server didn't take this message; `permanent`: and never will."""
-
-    def __init__(self, reason: str, *, permanent: bool) -> None:
-        super().__init__(reason)
-        self.permanent = permanent
+MAIL_BACKOFF = Backoff(timedelta(seconds=30), timedelta(hours=2), attempts=10)
+"""For every queue of mails."""
 
 
 class Mailer:
@@ -44,7 +38,10 @@ class Mailer:
         self._idle: list[tuple[aiosmtplib.SMTP, float]] = []
 
     async def send(self, message: Message, recipient: str) -> None:
-        """When this returns, the server has taken the message. Raises: ServerAway, Refused."""
+        """When this returns, the server has accepted the message.
+
+        Raises: TemporaryFailure, PermanentFailure, Unreachable.
+        """
         sender = parseaddr(self.mail_from)[1]
         try:
             async with asyncio.timeout(SEND_TIMEOUT), self._connection() as smtp:
@@ -52,16 +49,16 @@ class Mailer:
                 await smtp.send_message(message, sender=sender, recipients=[recipient])
                 reach("mail.after")
         except aiosmtplib.SMTPRecipientsRefused as error:
-            raise _refused(error.recipients[0]) from error
+            raise _failure(error.recipients[0]) from error
         except aiosmtplib.SMTPSenderRefused as error:
             # That is our own address: once somebody has put it right, the message will go.
-            raise Refused(_words(error), permanent=False) from error
+            raise TemporaryFailure(_words(error)) from error
         except aiosmtplib.SMTPResponseException as error:
-            raise _refused(error) from error
+            raise _failure(error) from error
         except aiosmtplib.SMTPNotSupported as error:
-            raise Refused(str(error), permanent=True) from error
+            raise PermanentFailure(str(error)) from error
         except (aiosmtplib.SMTPException, OSError) as error:
-            raise Refused(str(error) or type(error).__name__, permanent=False) from error
+            raise TemporaryFailure(str(error) or type(error).__name__) from error
 
     async def close(self) -> None:
         while self._idle:
@@ -113,7 +110,7 @@ class Mailer:
             await smtp.connect()
         except (aiosmtplib.SMTPException, OSError, ValueError) as error:
             smtp.close()
-            raise ServerAway(f"{type(error).__name__}: {error}") from error
+            raise Unreachable(f"{type(error).__name__}: {error}") from error
         return smtp
 
 
@@ -129,10 +126,10 @@ async def open_mailer(runtime: Runtime) -> AsyncIterator[None]:
         await mailer.close()
 
 
-def _refused(error: aiosmtplib.SMTPResponseException) -> Refused | ServerAway:
+def _failure(error: aiosmtplib.SMTPResponseException) -> Exception:
     if error.code == _SERVICE_CLOSING:
-        return ServerAway(_words(error))
-    return Refused(_words(error), permanent=error.code >= 500)
+        return Unreachable(_words(error))
+    return (PermanentFailure if error.code >= 500 else TemporaryFailure)(_words(error))
 
 
 def _words(error: aiosmtplib.SMTPResponseException) -> str:

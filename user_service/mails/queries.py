@@ -1,6 +1,6 @@
 """Every statement about mails and their tokens."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -8,24 +8,19 @@ from uuid import UUID
 from sqlalchemy import delete, func, or_
 from sqlmodel import col, select
 
+from service_kit import queue
 from service_kit.database import HotConn, Tx
 from user_service.accounts.models import Account
 from user_service.mails.models import Mail, MailToken, Purpose
 
-# Moving `next_attempt_at` ahead is the hold: whoever crashes loses it by time alone.
-CLAIM = """
-WITH due AS (
-    SELECT id FROM mails WHERE next_attempt_at <= now() ORDER BY next_attempt_at LIMIT $1 FOR UPDATE SKIP LOCKED
-), claimed AS (
-    UPDATE mails SET next_attempt_at = now() + $2::interval, attempts = attempts + 1
-    FROM due WHERE mails.id = due.id RETURNING mails.*
-)
-SELECT claimed.id, claimed.purpose, claimed.email, claimed.attempts, claimed.created_at,
-       account.id AS account_id, account.email AS account_email, account.email_verified
+QUEUE = queue.Queue("mails", has_error=False)
+CLAIM = QUEUE.claim("""
+SELECT claimed.id, claimed.purpose, claimed.email, claimed.attempts, claimed.next_attempt_at AS held_until,
+       claimed.created_at, account.id AS account_id, account.email AS account_email, account.email_verified
 FROM claimed LEFT JOIN accounts AS account ON account.active
      AND account.id = coalesce(claimed.account_id, (SELECT id FROM accounts AS found WHERE found.email = claimed.email))
-"""
-POSTPONE = "UPDATE mails SET next_attempt_at = now() + $2::interval, attempts = attempts - $3 WHERE id = $1"
+ORDER BY claimed.created_at
+""")
 # The mail is locked: what forgets it deletes the mail first and then the tokens, so that neither outlives the other.
 KEEP = """
 WITH mail AS (SELECT purpose, email FROM mails WHERE id = $2 FOR KEY SHARE)
@@ -35,32 +30,27 @@ RETURNING true
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Claimed:
+@dataclass(frozen=True)
+class Claimed(queue.Claimed):
     """A mail that is ours to send, and whose address it is, if anybody's."""
 
-    id: UUID
     purpose: Purpose
     email: str
-    attempts: int
     created_at: datetime
     account_id: UUID | None
     account_email: str | None
     email_verified: bool | None
 
 
-async def claim(connection: HotConn, limit: int, hold: timedelta) -> list[Claimed]:
-    """What is due, for nobody else to send while `hold` lasts."""
-    rows = await connection.fetch(CLAIM, limit, hold)
+async def claim(connection: HotConn, limit: int, lease: timedelta) -> list[Claimed]:
+    """What is due, for nobody else to send while the lease lasts."""
+    rows = await connection.fetch(CLAIM, limit, lease)
     return [Claimed(**{**row, "purpose": Purpose(row["purpose"])}) for row in rows]
 
 
-async def postpone(connection: HotConn, mail_id: UUID, wait: timedelta, *, counts: bool) -> None:
-    await connection.execute(POSTPONE, mail_id, wait, 0 if counts else 1)
-
-
-async def remove(connection: HotConn, mail_id: UUID) -> None:
-    await connection.execute("DELETE FROM mails WHERE id = $1", mail_id)
+async def finish(connection: HotConn, outcomes: Sequence[queue.Outcome[Claimed]], _: datetime) -> None:
+    """They are gone, whatever became of them."""
+    await connection.execute("DELETE FROM mails WHERE id = ANY ($1)", [outcome.row.id for outcome in outcomes])
 
 
 async def keep_token(

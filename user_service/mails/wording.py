@@ -4,6 +4,7 @@ from datetime import timedelta
 from email.message import EmailMessage
 from email.utils import format_datetime, parseaddr
 
+from service_kit.queue import PermanentFailure
 from user_service.mails import notices
 from user_service.mails.models import Purpose
 from user_service.mails.queries import Claimed
@@ -70,12 +71,15 @@ If it wasn't you, tell us at once: somebody knows your password.
 def compose(
     mail: Claimed, purpose: Purpose, token: str | None, lifetime: timedelta, *, web_url: str, mail_from: str
 ) -> EmailMessage:
-    """`token`: None for a notice. Raises: ValueError, for an address that nothing can be sent to."""
+    """`token`: None for a notice. Raises: PermanentFailure, for an address that nothing can be sent to."""
     message = EmailMessage()
     message["Message-ID"] = f"<{mail.id}.{mail.purpose}@{parseaddr(mail_from)[1].rpartition('@')[2]}>"
     message["Date"] = format_datetime(mail.created_at)
     message["From"] = mail_from
-    message["To"] = mail.email
+    try:
+        message["To"] = mail.email
+    except ValueError as error:
+        raise PermanentFailure(f"the address can't be used: {error}") from error
     message["Subject"] = SUBJECTS[purpose]
     message["Auto-Submitted"] = "auto-generated"
     way = _way(purpose, token, web_url) if token else ""

@@ -1,6 +1,7 @@
-"""Amounts as people read them."""
+"""Amounts and times as people read them."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 # ISO 4217's exceptions from two digits. CLDR's tables won't do: they say what is usual on a price tag, not what the
@@ -20,3 +21,8 @@ def in_words(money: Mapping[str, Any]) -> str:
     whole, rest = divmod(abs(amount), 10**digits)
     fraction = f".{rest:0{digits}}" if digits else ""
     return f"{currency} {'-' if amount < 0 else ''}{whole:,}{fraction}"
+
+
+def moment(value: str) -> str:
+    """`2026-11-22T15:04:00Z` → `22 November 2026, 15:04 UTC`."""
+    return f"{datetime.fromisoformat(value).astimezone(UTC):%-d %B %Y, %H:%M} UTC"
