@@ -15,6 +15,7 @@ from service_kit.database.doors import fetch
 from service_kit.messaging.door import Door
 from service_kit.messaging.envelope import headers_from_json, headers_to_json
 from service_kit.messaging.incoming import Incoming, Record
+from service_kit.queue import Claimed, Outcome, Queue
 
 _LAST_WORDS = [event.type for event in EVENTS if event.last_word]
 
@@ -34,19 +35,17 @@ _ENQUEUE = """
 
 _ITS_TURN = """
     NOT EXISTS (SELECT FROM parked_events AS earlier
-                WHERE earlier.topic = parked.topic AND earlier.key = parked.key AND earlier.id < parked.id
-                  AND (earlier.type = ANY ($1::text[]) OR parked.type <> ALL ($1::text[])))
+                WHERE earlier.topic = parked_events.topic AND earlier.key = parked_events.key
+                  AND earlier.id < parked_events.id
+                  AND (earlier.type = ANY ($1::text[]) OR parked_events.type <> ALL ($1::text[])))
 """
-_DUE = f"""
-    SELECT id, topic FROM parked_events AS parked
-    WHERE status = 'waiting' AND next_attempt_at <= now() AND {_ITS_TURN}
-    ORDER BY next_attempt_at LIMIT 20
-"""  # noqa: S608 (no input in it)
+QUEUE = Queue("parked_events", waiting="status = 'waiting'", id_type="bigint")
+_DUE = f"SELECT id, topic FROM parked_events WHERE {QUEUE.ready} AND {_ITS_TURN} ORDER BY next_attempt_at LIMIT 20"  # noqa: S608 (no input)
 # The lock is the right to try this event; it is held until its effects, and the row's deletion, are committed.
 # So no other replica can reach the key's next event before.
 _TAKE = f"""
-    SELECT topic, partition, "offset", key, headers, value, attempts FROM parked_events AS parked
-    WHERE id = $2 AND status = 'waiting' AND next_attempt_at <= now() AND {_ITS_TURN}
+    SELECT attempts, next_attempt_at, topic, partition, "offset", key, headers, value FROM parked_events
+    WHERE id = $2 AND {QUEUE.ready} AND {_ITS_TURN}
     FOR UPDATE SKIP LOCKED
 """  # noqa: S608 (no input in it)
 # Waits for whoever has one of them in hand.
@@ -60,15 +59,9 @@ _FORGET_COPIES = """
     WHERE last.id = $1 AND outbox.topic = last.topic || '.dlq' AND outbox.key = last.key AND published_at IS NOT NULL
 """
 _DONE = "DELETE FROM parked_events WHERE id = $1"
-_FAILED = """
-    UPDATE parked_events SET attempts = attempts + 1, error = $3, status = $4,
-           next_attempt_at = now() + make_interval(secs => $5)
-    WHERE id = $1 AND attempts = $2 AND status = 'waiting'
-    RETURNING id
-"""
-_POSTPONED = """
-    UPDATE parked_events SET error = $2, next_attempt_at = now() + make_interval(secs => $3)
-    WHERE id = $1 AND status = 'waiting'
+_GIVE_UP = """
+    UPDATE parked_events SET status = 'dead', attempts = attempts + 1, error = $3
+    WHERE id = $1 AND status = 'waiting' AND next_attempt_at = $2 RETURNING id
 """
 _LIST = """
     SELECT id, event_id, topic, partition, "offset", key, type, substring(value FOR $4), length(value), attempts, error,
@@ -141,13 +134,20 @@ async def due(tx: Door) -> list[tuple[int, str]]:
     return [(row[0], row[1]) for row in await fetch(tx, _DUE, _LAST_WORDS)]
 
 
-async def take(tx: Door, id: int) -> tuple[Record, int] | None:
-    """The event, locked, and how often it was tried; None if another has it or it is not its turn (any more)."""
+@dataclass(frozen=True)
+class Taken(Claimed):
+    """An event that is locked for this attempt."""
+
+    record: Record
+
+
+async def take(tx: Door, id: int) -> Taken | None:
+    """None if another has it or it is not its turn (any more)."""
     rows = await fetch(tx, _TAKE, _LAST_WORDS, id)
     if not rows:
         return None
-    topic, partition, offset, key, headers, value, attempts = rows[0]
-    return Record(topic, partition, offset, key, headers_from_json(headers), value), attempts
+    attempts, due_at, topic, partition, offset, key, headers, value = rows[0]
+    return Taken(id, attempts, due_at, Record(topic, partition, offset, key, headers_from_json(headers), value))
 
 
 async def make_void(tx: Door, id: int) -> int:
@@ -163,15 +163,9 @@ async def done(tx: Door, id: int) -> None:
     await fetch(tx, _DONE, id)
 
 
-async def failed(tx: Door, id: int, attempts: int, error: str, *, wait: float, dead: bool) -> bool:
-    """Counts the attempt; False if another replica counted one since, whose count then stands."""
-    status = "dead" if dead else "waiting"
-    return bool(await fetch(tx, _FAILED, id, attempts, error, status, wait))
-
-
-async def postponed(tx: Door, id: int, error: str, *, wait: float) -> None:
-    """Not counted: what it waited for was no fault of its own."""
-    await fetch(tx, _POSTPONED, id, error, wait)
+async def give_up(tx: Door, outcome: Outcome[Taken]) -> bool:
+    """False if it is another replica's now."""
+    return bool(await fetch(tx, _GIVE_UP, outcome.row.id, outcome.row.held_until, outcome.error))
 
 
 async def dead_letters(tx: Door, *, after: int, limit: int) -> list[DeadLetter]:

@@ -9,10 +9,11 @@ import structlog
 from service_kit.database.doors import Database
 from service_kit.database.faults import may_be_retried
 from service_kit.messaging import metrics, outbox, parked
-from service_kit.messaging.incoming import Record, read
+from service_kit.messaging.incoming import read
 from service_kit.messaging.processing import Abandoned, Processor
 from service_kit.messaging.subscriptions import Subscription
 from service_kit.messaging.tuning import Tuning
+from service_kit.queue import Outcome
 
 log = structlog.get_logger(__name__)
 
@@ -62,7 +63,7 @@ class Retrier:
     async def _try(self, id: int, topic: str) -> None:
         """The effects and the row's deletion are one transaction, so the event takes effect once."""
         subscription = self._subscriptions.get(topic)
-        taken: list[tuple[Record, int]] = []
+        taken: list[parked.Taken] = []
 
         async def work() -> None:
             taken.clear()
@@ -71,7 +72,7 @@ class Retrier:
                 if mine is None:
                     return
                 taken.append(mine)
-                incoming = read(mine[0], subscription, self._own_source) if subscription else None
+                incoming = read(mine.record, subscription, self._own_source) if subscription else None
                 if incoming is None:
                     raise HandlerMissing
                 if incoming.handler.event.last_word and (void := await parked.make_void(tx, id)):
@@ -86,28 +87,22 @@ class Retrier:
         except Exception as error:
             if not taken:
                 raise  # not the event's fault: it was never in our hands
-            reason, (record, attempts) = f"{type(error).__name__}: {error}", taken[0]
+            reason = f"{type(error).__name__}: {error}"
             log.warning("retry_failed", id=id, topic=topic, reason=reason)
-            if may_be_retried(error):
-                await self._processor.attempt(lambda: self._postpone(id, attempts, reason))
-            else:
-                await self._processor.attempt(lambda: self._count(id, record, attempts, reason))
+            outcome = self._tuning.backoff.outcome(taken[0], reason, counts=not may_be_retried(error))
+            await self._processor.attempt(lambda: self._settle(outcome))
 
-    async def _postpone(self, id: int, attempts: int, reason: str) -> None:
-        async with self._database.hot() as connection:
-            await parked.postponed(connection, id, reason, wait=self._wait(attempts))
-
-    async def _count(self, id: int, record: Record, attempts: int, reason: str) -> None:
-        dead = attempts + 1 >= self._tuning.attempts
+    async def _settle(self, outcome: Outcome[parked.Taken]) -> None:
+        """Puts it back, or gives it up; neither where another replica has tried it since."""
+        record, attempts = outcome.row.record, outcome.row.attempts + 1
         async with self._database.hot_tx() as tx:
-            if not await parked.failed(tx, id, attempts, reason, wait=self._wait(attempts), dead=dead) or not dead:
+            if outcome.wait is not None:
+                await parked.QUEUE.release(tx, [outcome], outcome.row.held_until)
+            if outcome.wait is not None or not await parked.give_up(tx, outcome):
                 return
             await outbox.add_dead_letter(
                 tx, topic=record.topic, partition=record.partition, offset=record.offset, key=record.key,
-                headers=record.headers, value=record.value, error=reason, attempts=attempts + 1,
+                headers=record.headers, value=record.value, error=outcome.error or "", attempts=attempts,
             )  # fmt: skip
         metrics.DEAD.labels(record.topic, "attempts").inc()
-        log.error("event_dead_lettered", id=id, topic=record.topic, attempts=attempts + 1, reason=reason)
-
-    def _wait(self, attempts: int) -> float:
-        return min(self._tuning.first_retry * 2.0**attempts, self._tuning.longest_retry)
+        log.error("event_dead_lettered", id=outcome.row.id, topic=record.topic, attempts=attempts, reason=outcome.error)

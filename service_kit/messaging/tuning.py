@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
+from service_kit.queue import Backoff
+
 
 @dataclass(frozen=True)
 class Tuning:
@@ -21,3 +23,8 @@ class Tuning:
     outbox_kept: timedelta = timedelta(days=1)
     inbox_kept: timedelta = timedelta(days=21)  # longer than any topic is
     stop_seconds: float = 12.0
+
+    @property
+    def backoff(self) -> Backoff:
+        """Of events that failed."""
+        return Backoff(timedelta(seconds=self.first_retry), timedelta(seconds=self.longest_retry), self.attempts)
