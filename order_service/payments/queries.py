@@ -16,6 +16,7 @@ from service_kit.database import HotConn, HotTx, Tx
 from service_kit.database.keyset import Position, Slice, keyset
 from service_kit.http import idempotency
 from service_kit.messaging import outbox
+from service_kit.queue import Queue
 from service_kit.telemetry.tracing import current_traceparent
 
 PAYMENT_COLUMNS = ", ".join(Payment.model_fields)
@@ -84,19 +85,16 @@ UPDATE payments SET call_until = $3, check_at = $4 WHERE id = $1
 """
 
 _TAKE = f"""
-UPDATE payments SET call_until = $3 WHERE id = $1 AND status = 'pending' AND call_until <= $2
+UPDATE payments SET call_until = now() + $2::interval
+WHERE id = $1 AND status = 'pending' AND call_until <= now()
 RETURNING {PAYMENT_COLUMNS}
 """
 
-_TAKE_DUE = f"""
-UPDATE payments SET call_until = $2, check_at = $2
-WHERE id IN (
-    SELECT id FROM payments
-    WHERE status = 'pending' AND check_at <= $1 AND call_until <= $1 AND gateway = $3
-    ORDER BY check_at LIMIT $4 FOR UPDATE SKIP LOCKED
+_TAKE_DUE = Queue("payments", waiting="status = 'pending'", due="check_at").claim(
+    f"SELECT {PAYMENT_COLUMNS} FROM claimed",
+    only="call_until <= now() AND gateway = $3",
+    also=", call_until = now() + $2::interval",
 )
-RETURNING {PAYMENT_COLUMNS}
-"""
 
 _CARD_OF = """
 SELECT t.token FROM payment_tokens t JOIN orders o ON o.id = t.order_id
@@ -128,18 +126,12 @@ WITH refund AS (
 INSERT INTO outbox ({outbox.INSERT_COLUMNS}) SELECT * FROM {outbox.unnest(11)}
 """
 
-_TAKE_DUE_REFUNDS = f"""
-WITH due AS (
-    UPDATE refunds SET attempts = attempts + 1, next_attempt_at = $2
-    WHERE id IN (
-        SELECT id FROM refunds WHERE gateway = $3 AND status = 'requested' AND next_attempt_at <= $1
-        ORDER BY next_attempt_at LIMIT $4 FOR UPDATE SKIP LOCKED
-    )
-    RETURNING *
+_TAKE_DUE_REFUNDS = Queue("refunds", waiting="status = 'requested'").claim(
+    f"SELECT {', '.join(f'claimed.{name}' for name in Refund.model_fields)}, p.gateway_charge_id"
+    " FROM claimed JOIN payments p ON p.id = claimed.payment_id",
+    only="gateway = $3",
+    also=", attempts = attempts + 1",
 )
-SELECT {", ".join(f"due.{name}" for name in Refund.model_fields)}, p.gateway_charge_id
-FROM due JOIN payments p ON p.id = due.payment_id
-"""
 
 
 class Told:
@@ -271,13 +263,13 @@ async def keep_answer(
 
 async def take(door: HotConn, payment_id: UUID, now: datetime, until: datetime) -> Payment | None:
     """The payment, if it is pending and nobody else is asking the gateway about it; ours to ask until `until`."""
-    row = await door.fetchrow(_TAKE, payment_id, now, until)
+    row = await door.fetchrow(_TAKE, payment_id, until - now)
     return Payment(**row) if row else None
 
 
 async def take_due(door: HotConn, gateway: str, now: datetime, until: datetime, limit: int) -> list[Payment]:
     """Pending payments that are to be looked at now; ours to ask until `until`."""
-    return [Payment(**row) for row in await door.fetch(_TAKE_DUE, now, until, gateway, limit)]
+    return [Payment(**row) for row in await door.fetch(_TAKE_DUE, limit, until - now, gateway)]
 
 
 async def tokens_of(door: HotTx | HotConn, order_ids: Sequence[UUID]) -> dict[UUID, str]:
@@ -327,7 +319,7 @@ async def take_due_refunds(
     door: HotConn, gateway: str, now: datetime, until: datetime, limit: int
 ) -> list[tuple[Refund, str]]:
     """Refunds that are to be asked of the gateway now, and their charges; nobody else asks before `until`."""
-    rows = [dict(row) for row in await door.fetch(_TAKE_DUE_REFUNDS, now, until, gateway, limit)]
+    rows = [dict(row) for row in await door.fetch(_TAKE_DUE_REFUNDS, limit, until - now, gateway)]
     return [(Refund(**row), charge_id) for row in rows if (charge_id := row.pop("gateway_charge_id"))]
 
 

@@ -18,11 +18,12 @@ from order_service.returns.models import ReturnStatus
 from service_kit.clock import utcnow
 from service_kit.database import HotTx
 from service_kit.problems import not_found
+from service_kit.queue import Backoff
 from service_kit.runtime import Runtime
 
 log = structlog.get_logger(__name__)
 
-LONGEST_PAUSE = timedelta(minutes=10)
+BACKOFF = Backoff(timedelta(seconds=2), timedelta(minutes=10))
 # The gateway's webhook comes first, if it comes.
 ASK_AGAIN_AFTER = timedelta(seconds=5)
 
@@ -91,8 +92,7 @@ async def carry_out(runtime: Runtime, refund: Refund, charge_id: str) -> None:
     answer = await gateway.refund(refund.gateway_key, charge_id, amount=refund.amount, reason=refund.reason)
     match answer:
         case NoAnswer():
-            pause = min(timedelta(seconds=2 ** min(refund.attempts, 20)), LONGEST_PAUSE)
-            await _ask_again(runtime, refund, None, pause)
+            await _ask_again(runtime, refund, None, BACKOFF.wait(refund.attempts - 1))
         case GatewayRefund(status="pending"):
             await _ask_again(runtime, refund, answer.id, ASK_AGAIN_AFTER)
         case GatewayRefund() | Refused():
