@@ -91,7 +91,7 @@ class Shop:
         """The customer's; as if it had been placed and its stock decided."""
         now = utcnow()
         order = Order(  # type: ignore[call-arg]  # the database gives the number
-            user_id=self.customer.user_id,
+            customer_id=self.customer.user_id,
             status=status,
             fulfilment_status=FulfilmentStatus.UNFULFILLED,
             currency="GBP",
