@@ -1,8 +1,12 @@
-"""Amounts and times as people read them."""
+"""The templates of messages, and how they show amounts, times and addresses."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
 from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
 # ISO 4217's exceptions from two digits. CLDR's tables won't do: they say what is usual on a price tag, not what the
 # minor unit is, and differ for a dozen currencies.
@@ -26,3 +30,33 @@ def in_words(money: Mapping[str, Any]) -> str:
 def moment(value: str) -> str:
     """`2026-11-22T15:04:00Z` → `22 November 2026, 15:04 UTC`."""
     return f"{datetime.fromisoformat(value).astimezone(UTC):%-d %B %Y, %H:%M} UTC"
+
+
+def one_line(text: str) -> str:
+    """A name can't begin a line of its own, which could say what the shop never said."""
+    return " ".join(text.split())
+
+
+def _address_rows(ship_to: Mapping[str, str]) -> list[str]:
+    """As it stands on the parcel."""
+    city = " ".join(filter(None, (ship_to.get("postal_code"), ship_to["city"])))
+    names = ("name", "company", "line1", "line2")
+    rows = (*map(ship_to.get, names), city, ship_to.get("region"), ship_to["country"])
+    return [one_line(row) for row in rows if row]
+
+
+@cache
+def environment() -> Environment:
+    """Finds the templates of kinds and of channels."""
+    environment = Environment(
+        loader=FileSystemLoader(
+            [Path(__file__).parent / package / "templates" for package in ("channels", "notifications")]
+        ),
+        autoescape=select_autoescape(["html"]),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    environment.filters.update(money=in_words, moment=moment, one_line=one_line, address_rows=_address_rows)
+    return environment

@@ -8,9 +8,8 @@ there, and changes nothing.
 import asyncio
 import random
 import time
-from collections import deque
-from collections.abc import Awaitable, Callable, Collection, Hashable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Collection, Hashable, Iterator, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from operator import attrgetter
 from typing import Any, Generic, TypeVar
@@ -18,9 +17,7 @@ from typing import Any, Generic, TypeVar
 import structlog
 from prometheus_client import Counter
 
-from service_kit.batching import Batching
 from service_kit.database.doors import Database, HotConnection, HotTransaction
-from service_kit.jobs import all_of
 
 BATCH = 200
 LEASE = timedelta(seconds=15)
@@ -144,13 +141,17 @@ class Queue:
         await door.execute(statement, *map(list, columns), held_until)
 
 
-@dataclass(frozen=True)
+@dataclass
 class Worker(Generic[T]):
-    """Works off a queue by means of another system; no transaction is open while that one is called.
+    """One batch of a queue, worked off by means of another system; no transaction is open while that one is called.
 
     `handle` does one row's work and returns the name of the outcome. Raises: TemporaryFailure, PermanentFailure,
     Unreachable; any other error counts as temporary. `finish` takes rows out of the queue: those that are still ours
     are due at the time that it is given. Rows of the same `group` are handled one after the other.
+
+    A crash between the other system's acceptance and our commit does a row's work again: so outcomes are committed at
+    once, together with those that came during the commit before. The lease is short, so that the rows of a killed
+    process are soon taken over, and is renewed for as long as the other system takes.
     """
 
     queue: Queue
@@ -160,62 +161,41 @@ class Worker(Generic[T]):
     finish: Callable[[HotConnection, Sequence[Outcome[T]], datetime], Awaitable[None]]
     concurrency: int
     group: Callable[[T], Hashable] = attrgetter("id")
+    _outcomes: asyncio.Queue[Outcome[T]] = field(init=False, default_factory=asyncio.Queue)
+    _unreachable: str | None = field(init=False, default=None)
 
     async def run(self, database: Database) -> bool:
-        """Works off one batch; whether the next should follow at once."""
-        began = time.monotonic()  # before the statement, so that we never think the lease longer than it is
+        """Whether the next batch should follow at once. Raises what committing raises: work whose outcome could not be
+        committed is done again when the lease ends, and no more is begun."""
+        self._renewed = time.monotonic()  # before the statement, so that we never think the lease longer than it is
         async with database.hot() as connection:
             claimed = await self.claim(connection, BATCH, LEASE)
         if not claimed:
             return False
-        reached = await _Batch(self, database, claimed, began).run()
-        return reached and len(claimed) == BATCH
-
-
-class _Batch(Generic[T]):
-    """A crash between the other system's acceptance and our commit does a row's work again: so each outcome is
-    committed at once, together with others that ended during the commit before. The lease is short, so that the rows
-    of a killed process are soon taken over, and renewed, however long the other system takes."""
-
-    def __init__(self, worker: Worker[T], database: Database, claimed: Sequence[T], began: float) -> None:
-        self._worker = worker
-        self._database = database
-        self._ours = {row.id for row in claimed}
-        self._held_until = claimed[0].held_until
-        self._renewed = began
-        self._fence = asyncio.Lock()  # around the use of `_held_until` in the database
-        self._unreachable: str | None = None
-        self._committing: Batching[Outcome[T], None] = Batching(self._commit)
+        self._ours, self._held_until = {row.id for row in claimed}, claimed[0].held_until
         groups: dict[Hashable, list[T]] = {}
         for row in claimed:
-            groups.setdefault(worker.group(row), []).append(row)
-        self._groups = deque(groups.values())
-
-    async def run(self) -> bool:
-        """Whether the other system could be reached. Raises what committing raises: the work whose outcome could not
-        be committed is done again when the lease ends, and no more is begun."""
-        renewing = asyncio.create_task(self._renew())
+            groups.setdefault(self.group(row), []).append(row)
+        todo, committing = iter(groups.values()), asyncio.create_task(self._commit(database, len(claimed)))
         try:
-            await all_of(self._handle_groups() for _ in range(self._worker.concurrency))
+            await asyncio.gather(*(self._handle(todo, committing) for _ in range(self.concurrency)))
+            await committing
         finally:
-            renewing.cancel()
-            await asyncio.gather(renewing, return_exceptions=True)
+            committing.cancel()
         if self._unreachable is not None:
-            log.warning("queue_target_unreachable", queue=self._worker.queue.table, error=self._unreachable)
-        return self._unreachable is None
+            log.warning("queue_target_unreachable", queue=self.queue.table, error=self._unreachable)
+        return self._unreachable is None and len(claimed) == BATCH
 
-    async def _handle_groups(self) -> None:
-        while self._groups:
+    async def _handle(self, groups: Iterator[list[T]], committing: "asyncio.Task[None]") -> None:
+        for group in groups:
             wait: timedelta | None = None
-            for row in self._groups.popleft():
+            for row in group:
+                if committing.done():
+                    return
                 # Behind a row that is retried, the rest of its group waits too.
                 outcome = await self._attempt(row) if wait is None else _put_off(row, wait)
                 wait = outcome.wait
-                try:
-                    await self._committing.do(outcome)
-                except BaseException:
-                    self._groups.clear()
-                    raise
+                self._outcomes.put_nowait(outcome)
 
     async def _attempt(self, row: T) -> Outcome[T]:
         if self._unreachable is not None:
@@ -223,7 +203,7 @@ class _Batch(Generic[T]):
         if row.id not in self._ours or time.monotonic() - self._renewed > LEASE.total_seconds():
             return _put_off(row, timedelta(0))  # this process was suspended: another may have the row
         try:
-            return Outcome(row, await self._worker.handle(row))
+            return Outcome(row, await self.handle(row))
         except Exception as error:
             text = (str(error) or type(error).__name__)[:ERROR_LENGTH]
             if isinstance(error, Unreachable):
@@ -232,34 +212,43 @@ class _Batch(Generic[T]):
             if isinstance(error, PermanentFailure):
                 return Outcome(row, FAILED, text)
             if not isinstance(error, TemporaryFailure):
-                log.exception("queue_handler_failed", queue=self._worker.queue.table, id=str(row.id))
-            return self._worker.backoff.outcome(row, text)
+                log.exception("queue_handler_failed", queue=self.queue.table, id=str(row.id))
+            return self.backoff.outcome(row, text)
 
-    async def _commit(self, outcomes: Sequence[Outcome[T]]) -> list[None]:
-        queue = self._worker.queue
-        finished = [outcome for outcome in outcomes if outcome.wait is None]
-        released = [outcome for outcome in outcomes if outcome.wait is not None]
-        async with self._fence, self._database.hot() as connection:
-            if finished:
-                await self._worker.finish(connection, finished, self._held_until)
-            if released:
-                await queue.release(connection, released, self._held_until)
-        for outcome in outcomes:
-            OUTCOMES.labels(queue.table, outcome.name).inc()
-            if outcome.name == FAILED:  # without its error, which may name a person
-                log.warning("queue_row_failed", queue=queue.table, id=str(outcome.row.id))
-        return [None] * len(outcomes)
+    async def _commit(self, database: Database, left: int) -> None:
+        while left:
+            outcomes = await self._next_outcomes()
+            async with database.hot() as connection:
+                if finished := [outcome for outcome in outcomes if outcome.wait is None]:
+                    await self.finish(connection, finished, self._held_until)
+                if released := [outcome for outcome in outcomes if outcome.wait is not None]:
+                    await self.queue.release(connection, released, self._held_until)
+                self._ours -= {outcome.row.id for outcome in outcomes}
+                left -= len(outcomes)
+                if left and self._until_renewal() <= 0:
+                    began = time.monotonic()
+                    self._ours, self._held_until = await self.queue.renew(
+                        connection, self._ours, self._held_until, LEASE
+                    )
+                    self._renewed = began
+            for outcome in outcomes:
+                OUTCOMES.labels(self.queue.table, outcome.name).inc()
+                if outcome.name == FAILED:  # without its error, which may name a person
+                    log.warning("queue_row_failed", queue=self.queue.table, id=str(outcome.row.id))
 
-    async def _renew(self) -> None:
-        """Where that fails, no more rows are tried once the lease has ended."""
-        while True:
-            await asyncio.sleep(LEASE.total_seconds() / 3)
-            began = time.monotonic()
-            async with self._fence, self._database.hot() as connection:
-                self._ours, self._held_until = await self._worker.queue.renew(
-                    connection, self._ours, self._held_until, LEASE
-                )
-            self._renewed = began
+    async def _next_outcomes(self) -> list[Outcome[T]]:
+        """None, if there are none before the lease must be renewed."""
+        try:
+            async with asyncio.timeout(max(self._until_renewal(), 0)):
+                outcomes = [await self._outcomes.get()]
+        except TimeoutError:
+            return []
+        while not self._outcomes.empty():
+            outcomes.append(self._outcomes.get_nowait())
+        return outcomes
+
+    def _until_renewal(self) -> float:
+        return self._renewed + LEASE.total_seconds() / 3 - time.monotonic()
 
 
 def _put_off(row: T, wait: timedelta, error: str | None = None) -> Outcome[T]:

@@ -1,19 +1,13 @@
 """Notifications as e-mails: text and HTML from the templates beside this file."""
 
 import re
-from collections.abc import Mapping
 from email.header import Header
 from email.mime.multipart import MIMEMultipart
 from email.mime.text import MIMEText
 from email.utils import format_datetime, formataddr
-from functools import cache
-from pathlib import Path
-from typing import Any
-
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
 from notification_service.channels.channel import ChannelName, Message, OutboundChannel
-from notification_service.formats import in_words, moment
+from notification_service.templates import environment, one_line
 from service_kit.mail import MAIL_BACKOFF, Mailer
 from service_kit.queue import PermanentFailure
 from service_kit.runtime import Runtime
@@ -63,17 +57,17 @@ def compose(message: Message, *, mail_from: str, domain: str) -> MIMEMultipart:
     """
     if not _ADDRESS.fullmatch(message.address):
         raise PermanentFailure("the address can't be used: it is no e-mail address")
-    full_name = " ".join(message.full_name.split())
+    full_name = one_line(message.full_name)
     context = {"title": message.title, "body": message.body, "facts": message.facts, "full_name": full_name}
     mail = MIMEMultipart("alternative")
     mail["Message-ID"] = f"<{message.event_id}.{ChannelName.EMAIL}@{domain}>"
     mail["Date"] = format_datetime(message.happened_at)
     mail["From"] = mail_from
     mail["To"] = _recipient(full_name, message.address)
-    mail["Subject"] = " ".join(message.title.split())
+    mail["Subject"] = one_line(message.title)
     mail["Auto-Submitted"] = "auto-generated"
-    mail.attach(MIMEText(_environment().get_template("mail.txt").render(context), "plain", "utf-8"))
-    mail.attach(MIMEText(_environment().get_template("mail.html").render(context), "html", "utf-8"))
+    mail.attach(MIMEText(environment().get_template("mail.txt").render(context), "plain", "utf-8"))
+    mail.attach(MIMEText(environment().get_template("mail.html").render(context), "html", "utf-8"))
     return mail
 
 
@@ -81,40 +75,3 @@ def _recipient(full_name: str, address: str) -> str:
     if address.isascii():
         return formataddr((full_name, address))
     return Header(address, "utf-8").encode()  # on the envelope it stands as it is
-
-
-@cache
-def _environment() -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent / "templates"),
-        autoescape=select_autoescape(["html"]),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(money=in_words, moment=moment, one_line=one_line)
-    environment.filters.update(unit_price=_unit_price, line_total=_line_total, address_rows=_address_rows)
-    return environment
-
-
-def one_line(text: str) -> str:
-    """A name can't begin a line of its own, which could say what the shop never said."""
-    return " ".join(text.split())
-
-
-def _unit_price(line: Mapping[str, Any], total: Mapping[str, Any]) -> str:
-    return in_words({"amount": line["unit_price"], "currency": total["currency"]})
-
-
-def _line_total(line: Mapping[str, Any], total: Mapping[str, Any]) -> str:
-    return in_words({"amount": line["unit_price"] * line["quantity"], "currency": total["currency"]})
-
-
-def _address_rows(ship_to: Mapping[str, str]) -> list[str]:
-    """As it stands on the parcel."""
-    city = " ".join(filter(None, (ship_to.get("postal_code"), ship_to["city"])))
-    rows = [
-        *(ship_to["name"], ship_to.get("company"), ship_to["line1"], ship_to.get("line2"), city),
-        *(ship_to.get("region"), ship_to["country"]),
-    ]
-    return [one_line(row) for row in rows if row]

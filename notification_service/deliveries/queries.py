@@ -41,25 +41,6 @@ INSERT INTO deliveries (id, notification_id, event_id, customer_id, kind, channe
 yet is withheld, and the log says so."""
 
 
-def _claim(channel: OutboundChannel) -> str:
-    """The address is the recipient's present one, which may have changed since the delivery was stored."""
-    present = f"SELECT {channel.address} FROM recipients AS recipient WHERE recipient.customer_id = deliveries.customer_id"
-    return QUEUE.claim(
-        f"""
-        SELECT claimed.id, claimed.customer_id, claimed.in_order, claimed.next_attempt_at AS held_until, claimed.event_id,
-               claimed.attempts, claimed.address, coalesce(recipient.full_name, '') AS full_name,
-               {channel.withheld} AS withheld, told.title, told.body, told.facts, told.created_at AS happened_at
-        FROM claimed
-        JOIN notifications AS told ON told.id = claimed.notification_id
-        JOIN recipients AS recipient ON recipient.customer_id = claimed.customer_id
-        ORDER BY told.created_at
-        """,
-        only=f"channel = '{channel.name}'",
-        also=f", address = coalesce(({present}), address)",
-    )
-
-
-CLAIM = {channel.name: _claim(channel) for channel in OUTBOUND}
 # Not what another process has sent meanwhile because we took too long; and that it is sent is true whoever holds it.
 FINISH = """
 UPDATE deliveries
@@ -81,8 +62,23 @@ class Claimed(queue.Claimed, Message):
 
 
 async def claim(connection: HotConn, limit: int, lease: timedelta, channel: OutboundChannel) -> list[Claimed]:
-    """What is due, for nobody else to send while the lease lasts."""
-    rows = await connection.fetch(CLAIM[channel.name], limit, lease)
+    """What is due, for nobody else to send while the lease lasts; to the recipients' present addresses, which may have
+    changed since the deliveries were stored."""
+    present = f"SELECT {channel.address} FROM recipients AS recipient WHERE customer_id = deliveries.customer_id"
+    statement = QUEUE.claim(
+        f"""
+        SELECT claimed.id, claimed.customer_id, in_order, next_attempt_at AS held_until, claimed.event_id, attempts,
+               address, coalesce(recipient.full_name, '') AS full_name, {channel.withheld} AS withheld,
+               told.title, told.body, told.facts, told.created_at AS happened_at
+        FROM claimed
+        JOIN notifications AS told ON told.id = claimed.notification_id
+        JOIN recipients AS recipient ON recipient.customer_id = claimed.customer_id
+        ORDER BY told.created_at
+        """,
+        only=f"channel = '{channel.name}'",
+        also=f", address = coalesce(({present}), address)",
+    )
+    rows = await connection.fetch(statement, limit, lease)
     return [Claimed(**{**row, "facts": json.loads(row["facts"])}) for row in rows]
 
 

@@ -4,19 +4,15 @@ A kind's template has two blocks: `title` is the inbox's title and the e-mail's 
 """
 
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 from typing import Any
-
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 from contracts.events import Event
 from contracts.events.order_notification import OrderAwaitingPayment, OrderPlaced, OrderRejected, ReturnEvent
 from contracts.events.payment_status import PaymentFailed
 from contracts.events.shipment_notification import ReturnReceived, ShipmentLost
-from notification_service.formats import in_words, moment
 from notification_service.notifications.failures import why_it_failed
 from notification_service.notifications.kinds import Kind
+from notification_service.templates import environment, one_line
 
 # An order may have 2,000 lines; a message names a few.
 NAMED_LINES = 5
@@ -61,25 +57,7 @@ def _confirmed(event: OrderPlaced) -> dict[str, Any]:
 
 
 def words_for(kind: Kind, facts: dict[str, Any]) -> Words:
-    template = _template(kind)
+    template = environment().get_template(f"{kind.value}.txt")
     context = template.new_context(facts)
     title, body = ("".join(template.blocks[name](context)) for name in ("title", "body"))
-    return Words(" ".join(title.split()), body.strip())
-
-
-@cache
-def _template(kind: Kind) -> Template:
-    return _environment().get_template(f"{kind.value}.txt")
-
-
-@cache
-def _environment() -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent / "templates"),
-        autoescape=False,  # noqa: S701 (plain text)
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(money=in_words, moment=moment)
-    return environment
+    return Words(one_line(title), body.strip())

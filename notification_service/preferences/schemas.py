@@ -45,14 +45,5 @@ class PreferencesOut(BaseModel):
 
     @classmethod
     def of(cls, preferences: Preferences | None) -> Self:
-        return cls(
-            items=[
-                Preference(
-                    kind=kind,
-                    channel=channel.name,
-                    enabled=kind not in getattr(preferences, channel.disabled_kinds, ()),
-                )
-                for channel in OUTBOUND
-                for kind in Kind
-            ]
-        )
+        off = {channel.name: getattr(preferences, channel.disabled_kinds, ()) for channel in OUTBOUND}
+        return cls(items=[Preference(kind=k, channel=name, enabled=k not in off[name]) for name in off for k in Kind])

@@ -21,28 +21,23 @@ BATCH = 200
 STUCK = Gauge("orders_stuck", "Orders that wait for another service for too long", ["reason"])
 
 
-async def expire(runtime: Runtime) -> None:
-    """Ends the orders whose money did not come by `pay_by`, a batch at a time."""
-    more = True
-    while more:
-        async with runtime.database.hot_tx() as tx:
-            now = utcnow()
-            due = await queries.lock_unpaid_and_due(tx, now, BATCH)
-            cause = Cause(now, Actor.CLOCK, reason="not paid in time")
-            await use_cases.hear(tx, [Step(id, Trigger.PAY_BY_PASSED, cause) for id in due])
-        more = len(due) == BATCH
+async def expire(runtime: Runtime) -> bool:
+    """Ends a batch of the orders whose money did not come by `pay_by`; whether there are more."""
+    async with runtime.database.hot_tx() as tx:
+        now = utcnow()
+        due = await queries.lock_unpaid_and_due(tx, now, BATCH)
+        cause = Cause(now, Actor.CLOCK, reason="not paid in time")
+        await use_cases.hear(tx, [Step(id, Trigger.PAY_BY_PASSED, cause) for id in due])
+    return len(due) == BATCH
 
 
-async def complete(runtime: Runtime) -> None:
-    """Ends the delivered orders whose return window is over."""
-    settings = settings_of(runtime)
-    more = True
-    while more:
-        async with runtime.database.hot_tx() as tx:
-            now = utcnow()
-            due = await queries.lock_past_return_window(tx, now, settings.return_window, BATCH)
-            await use_cases.hear(tx, [Step(id, Trigger.RETURN_WINDOW_OVER, Cause(now, Actor.CLOCK)) for id in due])
-        more = len(due) == BATCH
+async def complete(runtime: Runtime) -> bool:
+    """Ends a batch of the delivered orders whose return window is over; whether there are more."""
+    async with runtime.database.hot_tx() as tx:
+        now = utcnow()
+        due = await queries.lock_past_return_window(tx, now, settings_of(runtime).return_window, BATCH)
+        await use_cases.hear(tx, [Step(id, Trigger.RETURN_WINDOW_OVER, Cause(now, Actor.CLOCK)) for id in due])
+    return len(due) == BATCH
 
 
 async def detect_stuck_orders(runtime: Runtime) -> None:

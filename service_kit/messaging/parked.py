@@ -6,12 +6,12 @@ last word on a key (`Event.last_word`) makes void what is before it, and so need
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from contracts.events import EVENTS
-from service_kit.database.doors import fetch
+from service_kit.database.doors import HotTransaction, fetch
 from service_kit.messaging.door import Door
 from service_kit.messaging.envelope import headers_from_json, headers_to_json
 from service_kit.messaging.incoming import Incoming, Record
@@ -26,7 +26,7 @@ _ENQUEUE = """
     INSERT INTO parked_events
         (event_id, topic, partition, "offset", key, type, headers, value, attempts, error, next_attempt_at)
     SELECT event_id, topic, partition, "offset", key, type, headers::json, value, $9::int, $10::text,
-           now() + make_interval(secs => $11)
+           now() + $11::interval
     FROM unnest($1::uuid[], $2::text[], $3::int[], $4::bigint[], $5::bytea[], $6::text[], $7::text[], $8::bytea[])
          WITH ORDINALITY AS given (event_id, topic, partition, "offset", key, type, headers, value, position)
     ORDER BY position
@@ -109,7 +109,9 @@ async def waiting_keys(tx: Door, topic: str, keys: Collection[bytes]) -> set[byt
     return {row[0] for row in await fetch(tx, _WAITING_KEYS, topic, list(keys))}
 
 
-async def enqueue(tx: Door, batch: Sequence[Incoming], *, failed: str | None = None, wait: float = 0.0) -> None:
+async def enqueue(
+    tx: Door, batch: Sequence[Incoming], *, failed: str | None = None, wait: timedelta = timedelta(0)
+) -> None:
     """Puts the events at the end of their keys' queues. `failed` tells what the first attempt ended with."""
     records = [incoming.record for incoming in batch]
     await fetch(
@@ -163,8 +165,11 @@ async def done(tx: Door, id: int) -> None:
     await fetch(tx, _DONE, id)
 
 
-async def give_up(tx: Door, outcome: Outcome[Taken]) -> bool:
-    """False if it is another replica's now."""
+async def settle(tx: HotTransaction, outcome: Outcome[Taken]) -> bool:
+    """Puts it back, or gives it up; neither where another replica has tried it since. Whether it is dead now."""
+    if outcome.wait is not None:
+        await QUEUE.release(tx, [outcome], outcome.row.held_until)
+        return False
     return bool(await fetch(tx, _GIVE_UP, outcome.row.id, outcome.row.held_until, outcome.error))
 
 

@@ -142,7 +142,7 @@ class Processor:
             fresh, _ = await self._claim(tx, subscription, [incoming])
             if not fresh:
                 return
-            await parked.enqueue(tx, [incoming], failed=reason, wait=self._tuning.first_retry)
+            await parked.enqueue(tx, [incoming], failed=reason, wait=self._tuning.backoff.wait(0))
         metrics.PARKED.labels(topic).inc()
 
     async def _bury(self, topic: str, unreadable: Sequence[tuple[Record, str]]) -> None:

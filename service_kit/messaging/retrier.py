@@ -93,12 +93,9 @@ class Retrier:
             await self._processor.attempt(lambda: self._settle(outcome))
 
     async def _settle(self, outcome: Outcome[parked.Taken]) -> None:
-        """Puts it back, or gives it up; neither where another replica has tried it since."""
         record, attempts = outcome.row.record, outcome.row.attempts + 1
         async with self._database.hot_tx() as tx:
-            if outcome.wait is not None:
-                await parked.QUEUE.release(tx, [outcome], outcome.row.held_until)
-            if outcome.wait is not None or not await parked.give_up(tx, outcome):
+            if not await parked.settle(tx, outcome):
                 return
             await outbox.add_dead_letter(
                 tx, topic=record.topic, partition=record.partition, offset=record.offset, key=record.key,

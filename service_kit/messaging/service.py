@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import replace
 
 import structlog
 
@@ -44,7 +45,7 @@ class Messaging:
         )  # also where nothing is consumed: a wrong one stops every role
         stop_seconds = settings.stop_seconds * 0.6
         self.tuning = tuning or Tuning(
-            attempts=settings.event_attempts,
+            backoff=replace(Tuning.backoff, attempts=settings.event_attempts),
             outbox_kept=settings.outbox_kept,
             inbox_kept=settings.inbox_kept,
             stop_seconds=stop_seconds,

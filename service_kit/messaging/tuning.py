@@ -11,9 +11,7 @@ class Tuning:
     group_size: int = 2000  # rows the relay publishes and marks at once; two such groups may be under way
     group_bytes: int = 16 * 1024 * 1024
     batch_size: int = 500  # records a consumer handles at once
-    attempts: int = 5
-    first_retry: float = 1.0  # seconds; doubles with each attempt
-    longest_retry: float = 300.0
+    backoff: Backoff = Backoff(timedelta(seconds=1), timedelta(minutes=5), attempts=5)  # of events that failed
     lease_seconds: float = 5.0  # how long a killed relay is waited for
     poll_seconds: float = 1.0  # fallback for a notification that was lost
     send_timeout: float = 20.0
@@ -23,8 +21,3 @@ class Tuning:
     outbox_kept: timedelta = timedelta(days=1)
     inbox_kept: timedelta = timedelta(days=21)  # longer than any topic is
     stop_seconds: float = 12.0
-
-    @property
-    def backoff(self) -> Backoff:
-        """Of events that failed."""
-        return Backoff(timedelta(seconds=self.first_retry), timedelta(seconds=self.longest_retry), self.attempts)

@@ -11,6 +11,7 @@ from uuid import uuid4
 import pytest
 
 from local_stack.parts import SERVICES
+from notification_service.channels import EMAIL
 from notification_service.deliveries.jobs import send_due as send_notifications
 from order_service.payments.gateway import Charge, Gateway
 from order_service.tests.payments.conftest import API_KEY, SECRET, GatewayProcess, Shop
@@ -133,7 +134,7 @@ async def test_mails_that_were_due_are_sent() -> None:
         assert len(office.mails_to(ADA)) == 1
         async with upgraded("notification", **mail) as served:
             assert await sql(served, "SELECT count(*) FROM deliveries WHERE status = 'pending'") == 3
-            await send_notifications(served.runtime)
+            await send_notifications(EMAIL, served.runtime)
             assert await sql(served, "SELECT count(*) FROM deliveries WHERE status = 'pending'") == 0
         assert len(office.mails_to(ADA)) == 1 + 3
 

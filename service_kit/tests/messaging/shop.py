@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from datetime import timedelta
 from types import ModuleType
 from typing import Any
 from uuid import UUID, uuid4
@@ -23,9 +24,11 @@ from service_kit.ids import uuid7
 from service_kit.messaging.envelope import Envelope, encode
 from service_kit.messaging.service import Messaging
 from service_kit.messaging.tuning import Tuning
+from service_kit.queue import Backoff
 from service_kit.settings import ServiceSettings
 
-QUICK = Tuning(first_retry=0.05, poll_seconds=0.2, lease_seconds=3.0, attempts=3, send_timeout=8.0, watch_seconds=0.5)
+BACKOFF = Backoff(timedelta(seconds=0.05), timedelta(minutes=5), attempts=3)
+QUICK = Tuning(backoff=BACKOFF, poll_seconds=0.2, lease_seconds=3.0, send_timeout=8.0, watch_seconds=0.5)
 
 _EFFECTS = "CREATE TABLE effects (n bigserial PRIMARY KEY, event_id uuid, key uuid, version int)"
 

@@ -23,14 +23,14 @@ from service_kit.messaging import Envelope, consumes
 from service_kit.messaging.endpoints import router
 from service_kit.messaging.envelope import encode
 from service_kit.messaging.tuning import Tuning
-from service_kit.tests.messaging.shop import QUICK, Shop, erased, eventually, paid, write_down
+from service_kit.tests.messaging.shop import BACKOFF, QUICK, Shop, erased, eventually, paid, write_down
 from service_kit.tests.messaging.test_consumer import snapshot
 from service_kit.tests.messaging.test_parked import Poison, _Runtime
 
 TOPIC = "order_notification"
 DEAD_WITHIN = 60.0
 DEAD = "SELECT count(*) FROM parked_events WHERE status = 'dead'"
-FIVE = dataclasses.replace(QUICK, attempts=Tuning().attempts)
+FIVE = dataclasses.replace(QUICK, backoff=dataclasses.replace(BACKOFF, attempts=Tuning().backoff.attempts))
 
 
 def envelope(type: str = OrderPaid.type) -> list[tuple[str, bytes]]:
