@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from service_kit.queue import Backoff
+from service_kit.queue import Backoff, Claimed
 from service_kit.runtime import Runtime
 
 
@@ -18,16 +18,20 @@ class ChannelName(StrEnum):
 
 
 @dataclass(frozen=True)
-class Message:
-    """What a channel sends: a notification, and the customer as known at this moment."""
+class Message(Claimed):
+    """A claimed delivery: a notification, and the customer as known at this moment. `withheld`: why it may not be sent
+    now. `in_order`: after those of the same customer that happened before."""
 
     event_id: UUID
+    customer_id: UUID
     address: str
     full_name: str
     title: str
     body: str
     facts: dict[str, Any]
     happened_at: datetime
+    withheld: str | None
+    in_order: bool
 
 
 @dataclass(frozen=True)

@@ -3,10 +3,9 @@
 from datetime import timedelta
 from functools import partial
 
-from notification_service.channels import OUTBOUND, OutboundChannel
+from notification_service.channels import OUTBOUND, Message, OutboundChannel
 from notification_service.deliveries import queries
 from notification_service.deliveries.models import Status
-from notification_service.deliveries.queries import Claimed
 from service_kit.jobs import Job
 from service_kit.queue import Worker
 from service_kit.runtime import Runtime
@@ -15,7 +14,7 @@ from service_kit.runtime import Runtime
 async def send_due(channel: OutboundChannel, runtime: Runtime) -> bool:
     """One batch; whether there is more. What was withheld from a customer is sent in the order of what happened."""
 
-    async def handle(delivery: Claimed) -> str:
+    async def handle(delivery: Message) -> str:
         if delivery.withheld is not None:
             return Status.WITHHELD
         await channel.send(runtime, delivery)

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -11,14 +10,14 @@ from sqlmodel import col, select
 from notification_service.channels import OUTBOUND, Message, OutboundChannel
 from notification_service.deliveries import withheld_queries
 from notification_service.deliveries.models import Delivery, Status
-from service_kit import queue
 from service_kit.database import HotConn, Tx
 from service_kit.database.keyset import Position, Slice, keyset
+from service_kit.queue import Outcome, Queue
 
 DUE = "deliveries-due"
 """A signal: there are messages for the jobs to send."""
 
-QUEUE = queue.Queue("deliveries", waiting="status = 'pending'")
+QUEUE = Queue("deliveries", waiting="status = 'pending'")
 
 
 def _deliveries_by(channel: OutboundChannel) -> str:
@@ -52,16 +51,7 @@ WHERE deliveries.id = outcome.id AND deliveries.status = 'pending'
 """
 
 
-@dataclass(frozen=True)
-class Claimed(queue.Claimed, Message):
-    """A delivery that is ours to send, with what its message says; `withheld`: why it may not be sent now."""
-
-    customer_id: UUID
-    in_order: bool
-    withheld: str | None
-
-
-async def claim(connection: HotConn, limit: int, lease: timedelta, channel: OutboundChannel) -> list[Claimed]:
+async def claim(connection: HotConn, limit: int, lease: timedelta, channel: OutboundChannel) -> list[Message]:
     """What is due, for nobody else to send while the lease lasts; to the recipients' present addresses, which may have
     changed since the deliveries were stored."""
     present = f"SELECT {channel.address} FROM recipients AS recipient WHERE customer_id = deliveries.customer_id"
@@ -79,10 +69,10 @@ async def claim(connection: HotConn, limit: int, lease: timedelta, channel: Outb
         also=f", address = coalesce(({present}), address)",
     )
     rows = await connection.fetch(statement, limit, lease)
-    return [Claimed(**{**row, "facts": json.loads(row["facts"])}) for row in rows]
+    return [Message(**{**row, "facts": json.loads(row["facts"])}) for row in rows]
 
 
-async def finish(connection: HotConn, outcomes: Sequence[queue.Outcome[Claimed]], held_until: datetime) -> None:
+async def finish(connection: HotConn, outcomes: Sequence[Outcome[Message]], held_until: datetime) -> None:
     withheld = [outcome.row.id for outcome in outcomes if outcome.name == Status.WITHHELD]
     await connection.execute(
         FINISH,

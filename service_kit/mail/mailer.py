@@ -32,7 +32,7 @@ class Mailer:
     def __init__(self, settings: MailSettings) -> None:
         self.size = settings.smtp_connections
         self.mail_from = formataddr(parseaddr(settings.mail_from))
-        self.mail_domain = settings.mail_domain
+        self.mail_domain = parseaddr(settings.mail_from)[1].rpartition("@")[2]  # of the sender's address
         self._settings = settings
         self._free = asyncio.Semaphore(self.size)
         self._idle: list[tuple[aiosmtplib.SMTP, float]] = []

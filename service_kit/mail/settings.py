@@ -45,11 +45,6 @@ class MailSettings(ServiceSettings):
         return self
 
     @property
-    def mail_domain(self) -> str:
-        """What stands behind the @ of the sender's address."""
-        return parseaddr(self.mail_from)[1].rpartition("@")[2]
-
-    @property
     def start_tls(self) -> bool | None:
         """As the SMTP client takes it; None: where the server offers it."""
         if self.smtp_tls:

@@ -5,6 +5,7 @@ The token is made at the moment of sending, so that it stands nowhere but in the
 """
 
 from datetime import timedelta
+from functools import partial
 from uuid import UUID
 
 from service_kit.clock import utcnow
@@ -29,56 +30,47 @@ async def send_due(runtime: Runtime) -> bool:
     assert isinstance(settings, Settings)
     if not settings.smtp_host:
         return False
-    sender = _Sender(runtime.database, mailer, settings)
-    worker = Worker(queries.QUEUE, MAIL_BACKOFF, queries.claim, sender.handle, queries.finish, mailer.size)
+    handle = partial(_handle, runtime.database, mailer, settings)
+    worker = Worker(queries.QUEUE, MAIL_BACKOFF, queries.claim, handle, queries.finish, mailer.size)
     return await worker.run(runtime.database)
 
 
 SEND_MAILS = Job("send-account-mails", send_due, every=timedelta(seconds=0.5), woken_by=MAILS_ASKED_FOR)
 
 
-class _Sender:
-    def __init__(self, database: Database, mailer: Mailer, settings: Settings) -> None:
-        self._database = database
-        self._mailer = mailer
-        self._settings = settings
-
-    async def handle(self, mail: Claimed) -> str:
-        """What became of the mail. Raises: as `Mailer.send`."""
-        if mail.account_id is None or _is_pointless(mail):
-            return "not needed"
-        if mail.purpose.is_notice and not mail.email_verified:
-            return "not verified"  # the address may be a stranger's, to whom nothing else is mailed
-        if utcnow() > mail.created_at + lifetime_of(mail.purpose, self._settings):
-            return "too late"
-        return await self._send(mail, mail.account_id)
-
-    async def _send(self, mail: Claimed, account_id: UUID) -> str:
-        purpose, lifetime = await self._purpose(mail, account_id), lifetime_of(mail.purpose, self._settings)
-        token = None if purpose.is_notice else new_token()
-        if token is not None:
-            async with self._database.hot() as connection:
-                kept = await queries.keep_token(connection, hash_of(token), mail.id, account_id, utcnow() + lifetime)
-            if not kept:
+async def _handle(database: Database, mailer: Mailer, settings: Settings, mail: Claimed) -> str:
+    """What became of the mail. Raises: as `Mailer.send`."""
+    lifetime = lifetime_of(mail.purpose, settings)
+    if mail.account_id is None or _is_pointless(mail):
+        return "not needed"
+    if mail.purpose.is_notice and not mail.email_verified:
+        return "not verified"  # the address may be a stranger's, to whom nothing else is mailed
+    if utcnow() > mail.created_at + lifetime:
+        return "too late"
+    purpose = await _purpose(database, mail, mail.account_id)
+    token = None if purpose.is_notice else new_token()
+    if token is not None:
+        async with database.hot() as connection:
+            if not await queries.keep_token(connection, hash_of(token), mail.id, mail.account_id, utcnow() + lifetime):
                 return "not needed"
-        web_url, mail_from = self._settings.web_url, self._mailer.mail_from
-        try:
-            message = compose(mail, purpose, token, lifetime, web_url=web_url, mail_from=mail_from)
-            await self._mailer.send(message, mail.email)
-        except Exception:
-            if token is not None:
-                async with self._database.hot() as connection:
-                    await queries.drop_token(connection, hash_of(token))
-            raise
-        return "sent"
+    try:
+        message = compose(mail, purpose, token, lifetime, web_url=settings.web_url, mail_from=mailer.mail_from)
+        await mailer.send(message, mail.email)
+    except Exception:
+        if token is not None:
+            async with database.hot() as connection:
+                await queries.drop_token(connection, hash_of(token))
+        raise
+    return "sent"
 
-    async def _purpose(self, mail: Claimed, account_id: UUID) -> Purpose:
-        """Whoever asked for an address that another account has is told nothing; the address's owner is."""
-        if mail.purpose != Purpose.CHANGE_EMAIL:
-            return mail.purpose
-        async with self._database.tx() as tx:
-            taken = await accounts.is_taken(tx, EmailAddress.of(mail.email), by_other_than=account_id)
-        return Purpose.EMAIL_IN_USE if taken else mail.purpose
+
+async def _purpose(database: Database, mail: Claimed, account_id: UUID) -> Purpose:
+    """Whoever asked for an address that another account has is told nothing; the address's owner is."""
+    if mail.purpose != Purpose.CHANGE_EMAIL:
+        return mail.purpose
+    async with database.tx() as tx:
+        taken = await accounts.is_taken(tx, EmailAddress.of(mail.email), by_other_than=account_id)
+    return Purpose.EMAIL_IN_USE if taken else mail.purpose
 
 
 def _is_pointless(mail: Claimed) -> bool:
