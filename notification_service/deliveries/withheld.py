@@ -31,7 +31,8 @@ async def release_withheld(runtime: Runtime) -> bool:
     async with runtime.database.hot_tx() as tx:
         customer_ids = await withheld_queries.claim(tx, BATCH)
         found = await withheld_queries.release(tx, customer_ids, of_use_for, SUPERSEDED_BY) if customer_ids else []
-        signal(tx, queries.DUE)
+        if found:
+            signal(tx, queries.DUE)
     if found:
         released = found.count(Status.PENDING)
         log.info("withheld_mails_released", released=released, no_longer_of_use=len(found) - released)
