@@ -29,7 +29,7 @@ class _Job(NamedTuple):
 
 
 class Database:
-    def __init__(self, path: Path, schema: str) -> None:
+    def __init__(self, path: Path, schema: str, migrate: Callable[[sqlite3.Connection], None] = lambda _: None) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._path = path
         self._lock = path.with_suffix(".lock").open("w")
@@ -39,6 +39,7 @@ class Database:
             self._lock.close()
             raise DatabaseInUse(f"{path} is in use by another process") from None
         self._connection = self._connect()
+        migrate(self._connection)
         self._connection.executescript(schema)
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self._writer = threading.Thread(target=self._write_batches, name="sqlite-writer", daemon=True)

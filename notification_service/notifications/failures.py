@@ -14,6 +14,8 @@ _WORDS = {
     "incorrect_cvc": "the card's security code was not correct",
     "incorrect_number": "the card's number was not correct",
     "authentication_required": "your bank wants you to confirm it",
+    "authentication_failed": "it was not confirmed with your bank",
+    "voided": "the amount was released before it was taken",
     "processing_error": "the payment provider had a problem",
     "never-charged": "the payment provider could not be reached in time",
 }

@@ -2,11 +2,11 @@ import asyncio
 import hmac
 import sqlite3
 import time
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Header, Query, Request
 from fastapi.security import HTTPBearer
-from starlette.responses import JSONResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
 from sandbox.gateway import books, schemas, webhooks
 from sandbox.gateway.application import Gateway, gateway_of
@@ -118,6 +118,40 @@ async def read_charge(id: str, request: Request) -> Response:
 
 
 @router.post(
+    "/charges/{id}/capture",
+    status_code=201,
+    tags=["charges"],
+    summary="Capture an authorised charge",
+    response_model=schemas.Charge,
+    responses=_refusals(400, 404, 422),
+)
+async def capture_charge(id: str, body: schemas.CaptureIn, key: Key, request: Request) -> Response:
+    """Once, in full or in part. What is not captured is released."""
+    gateway = gateway_of(request)
+    made = await gateway.database.write(
+        lambda db: books.capture_charge(db, id, body, key, now=time.time(), settings=gateway.settings)
+    )
+    return _made(gateway, made)
+
+
+@router.post(
+    "/charges/{id}/cancel",
+    status_code=201,
+    tags=["charges"],
+    summary="Cancel a charge that was not captured",
+    response_model=schemas.Charge,
+    responses=_refusals(400, 404, 422),
+)
+async def cancel_charge(id: str, key: Key, request: Request) -> Response:
+    """One that is authorised, or waits for its customer."""
+    gateway = gateway_of(request)
+    made = await gateway.database.write(
+        lambda db: books.cancel_charge(db, id, key, now=time.time(), settings=gateway.settings)
+    )
+    return _made(gateway, made)
+
+
+@router.post(
     "/charges/{id}/refunds",
     status_code=201,
     tags=["refunds"],
@@ -171,6 +205,33 @@ async def read_books(
             db.execute("COMMIT")
 
     return JSONResponse(await gateway_of(request).database.read(read))
+
+
+customers = APIRouter(prefix="/confirmations", tags=["confirmations"])
+PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Confirm a payment</title>
+<h1>Confirm a payment</h1><p>{amount} {currency} (minor units): <strong>{status}</strong></p>
+<form method="post" action="/confirmations/{id}/confirm"><button>Confirm</button></form>
+<form method="post" action="/confirmations/{id}/refuse"><button>Refuse</button></form></html>"""
+
+
+@customers.get("/{id}", summary="Show a charge to its customer", response_class=HTMLResponse, responses=_refusals(404))
+async def show_confirmation(id: str, request: Request) -> Response:
+    """The page of `next_action`: who knows the charge's id is taken for its customer."""
+    body = await gateway_of(request).database.read(lambda db: books.charge_body(books.find_charge(db, id), time.time()))
+    return HTMLResponse(PAGE.format(**body))
+
+
+@customers.post("/{id}/{answer}", status_code=303, summary="Confirm or refuse a charge", responses=_refusals(404))
+async def answer_confirmation(id: str, answer: Literal["confirm", "refuse"], request: Request) -> Response:
+    """Leads back to the page. Only the first answer counts."""
+    gateway = gateway_of(request)
+    made = await gateway.database.write(
+        lambda db: books.answer_for_customer(
+            db, id, confirmed=answer == "confirm", now=time.time(), settings=gateway.settings
+        )
+    )
+    gateway.deliverer.due(made.due_at)
+    return RedirectResponse(f"/confirmations/{id}", 303)
 
 
 health = APIRouter(prefix="/health", tags=["health"])

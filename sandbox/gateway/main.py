@@ -16,14 +16,14 @@ from sandbox.gateway.application import Gateway
 from sandbox.gateway.settings import GatewaySettings
 
 DESCRIPTION = """A payment gateway that stands alone. The card token decides what happens: `tok_ok`, `tok_declined`,
-`tok_late`, `tok_duplicate`, `tok_lost_answer`, `tok_slow_answer`, `tok_reversed`, `tok_no_webhook`. Outcomes are told
-by signed webhooks."""
+`tok_late`, `tok_duplicate`, `tok_lost_answer`, `tok_slow_answer`, `tok_reversed`, `tok_no_webhook`,
+`tok_action_required`, `tok_authorised`. Outcomes are told by signed webhooks."""
 
 
 def create(settings: GatewaySettings) -> FastAPI:
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        database = Database(settings.data_dir / "gateway.sqlite", books.SCHEMA + webhooks.SCHEMA)
+        database = Database(settings.data_dir / "gateway.sqlite", books.SCHEMA + webhooks.SCHEMA, books.migrate)
         deliverer = webhooks.Deliverer(database, settings)
         delivering = asyncio.create_task(deliverer.run())
         app.state.gateway = Gateway(settings, database, deliverer, delivering)
@@ -37,6 +37,7 @@ def create(settings: GatewaySettings) -> FastAPI:
     app = FastAPIOffline(title="Sandbox payment gateway", description=DESCRIPTION, version="1", lifespan=lifespan)
     app.include_router(endpoints.hot)
     app.include_router(endpoints.router)
+    app.include_router(endpoints.customers)
     app.include_router(endpoints.health)
     app.add_exception_handler(problems.Refused, problems.on_refused)
     app.add_exception_handler(RequestValidationError, problems.on_invalid)

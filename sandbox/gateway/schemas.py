@@ -1,5 +1,5 @@
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -15,6 +15,8 @@ class Token(StrEnum):
     SLOW_ANSWER = "tok_slow_answer"
     REVERSED = "tok_reversed"
     NO_WEBHOOK = "tok_no_webhook"
+    ACTION_REQUIRED = "tok_action_required"
+    AUTHORISED = "tok_authorised"
 
 
 class ChargeIn(BaseModel):
@@ -30,6 +32,13 @@ class ChargeIn(BaseModel):
     token: Token
     reference: str = Field(min_length=1, max_length=200, description="the caller's own name for what is paid")
     metadata: dict[str, str] = Field(default_factory=dict, max_length=50)
+    capture: bool = Field(default=True, strict=True, description="false: authorise only, to be captured or cancelled")
+
+
+class CaptureIn(BaseModel):
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"amount": 1250}})
+
+    amount: MinorUnits | None = Field(default=None, description="absent: all; of a part, the rest is released")
 
 
 class RefundIn(BaseModel):
@@ -39,9 +48,14 @@ class RefundIn(BaseModel):
     reason: str | None = Field(default=None, max_length=500)
 
 
+class NextAction(BaseModel):
+    type: Literal["redirect"]
+    url: str = Field(description="the page on which the customer confirms or refuses")
+
+
 class Charge(BaseModel):
     id: str
-    status: str = Field(description="pending, succeeded or declined")
+    status: Literal["pending", "action_required", "authorised", "succeeded", "declined", "voided"]
     amount: int
     currency: str
     reference: str
@@ -49,6 +63,8 @@ class Charge(BaseModel):
     token: str
     idempotency_key: str
     failure_reason: str | None
+    next_action: NextAction | None = Field(description="what its customer must do, while it is action_required")
+    captured: int = Field(description="how much of the amount was taken")
     refunded: int = Field(description="how much of the amount was given back")
     created: int = Field(description="Unix time")
 
@@ -82,6 +98,9 @@ class Totals(BaseModel):
     pending: int
     succeeded: int
     declined: int
+    action_required: int
+    authorised: int
+    voided: int
     refunds: int
 
 

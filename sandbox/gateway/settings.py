@@ -9,6 +9,7 @@ class GatewaySettings(SandboxSettings):
     api_key: SecretStr = Field(alias="GATEWAY_API_KEY", min_length=1)
     webhook_secret: SecretStr = Field(alias="GATEWAY_WEBHOOK_SECRET", min_length=1)
     webhook_url: str = Field(default="http://localhost:8002/payments/webhooks/sandbox", alias="GATEWAY_WEBHOOK_URL")
+    public_url: str | None = Field(default=None, alias="SANDBOX_GATEWAY_PUBLIC_URL")
 
     # Seconds.
     webhook_delay: float = Field(default=0.02, ge=0, alias="SANDBOX_WEBHOOK_DELAY")
@@ -21,3 +22,8 @@ class GatewaySettings(SandboxSettings):
     retry_for: float = Field(default=24 * 3600, gt=0, alias="SANDBOX_WEBHOOK_RETRY_FOR")
 
     webhooks_in_flight: int = Field(default=32, ge=1, alias="SANDBOX_WEBHOOKS_IN_FLIGHT")
+
+    @property
+    def customers_url(self) -> str:
+        """Where a customer's browser finds the gateway."""
+        return (self.public_url or f"http://localhost:{self.port}").rstrip("/")

@@ -14,16 +14,17 @@ from notification_service.notifications.wording import facts_of, words_for
 from order_service.payments.gateway import REFUSALS, refusal_code
 from order_service.payments.limits import NEVER_CHARGED
 from order_service.payments.settlement import DECLINED
+from sandbox.gateway.books import FAILURE_REASONS
 
 GATEWAY = Path(__file__).parents[2] / "sandbox" / "gateway"
 OUTSIDE = ["Do not honour (05)", "<b>no</b>", ""]
 
 
 def _sandbox_codes() -> Iterator[str]:
-    """Every type of problem, and every reason of a decline, that stands in the sandbox's source."""
+    """Every type of problem that stands in the sandbox's source, and every reason of a decline."""
     source = "\n".join(path.read_text() for path in GATEWAY.glob("*.py"))
     yield from re.findall(r"(?:Refused|problem)\(\s*4\d\d, \"([a-z-]+)\"", source)
-    yield from re.findall(r"\"failure_reason\": \"(\w+)\"", source)
+    yield from FAILURE_REASONS.values()
 
 
 def _codes() -> list[str]:

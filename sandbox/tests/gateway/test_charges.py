@@ -29,7 +29,7 @@ def test_ok_is_pending_then_succeeds_and_tells_so_once(client: httpx.Client, rec
     [delivery] = receiver.deliveries
     assert delivery.type == "charge.succeeded"
     told = delivery.event["data"]["charge"]
-    assert told == {**made.json(), "status": "succeeded"}
+    assert told == {**made.json(), "status": "succeeded", "captured": 1250}
     assert told["metadata"] == {"order_id": "7"}
     assert client.get(f"/charges/{told['id']}").json() == told
 
@@ -132,4 +132,4 @@ def test_swagger_loads_nothing_from_elsewhere(gateway: Process) -> None:
     assert "/static-offline-docs/swagger-ui-bundle.js" in page
     assert "cdn" not in page
     operations = [op for path in httpx.get(f"{gateway.url}/openapi.json").json()["paths"].values() for op in path]
-    assert len(operations) == 8
+    assert len(operations) == 12
