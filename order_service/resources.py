@@ -5,9 +5,9 @@ from contextlib import asynccontextmanager
 
 from order_service.orders.queries import AWAITING_PAYMENT
 from order_service.orders.watch import OrderWatch
-from order_service.payments.gateway import open_gateway
+from order_service.payments.gateways.registry import open_gateways
+from order_service.payments.reconciliation import Settler
 from order_service.payments.tokens import TokenPayments
-from order_service.payments.use_cases import Settler
 from order_service.settings import Settings
 from service_kit.runtime import Runtime
 
@@ -23,14 +23,6 @@ async def open_resources(runtime: Runtime) -> AsyncIterator[None]:
     runtime.provide(tokens)
     if settings.service_role != "api":  # as the jobs
         runtime.database.signals.listen(AWAITING_PAYMENT, tokens.begin)
-    async with (
-        open_gateway(
-            settings.gateway_url,
-            settings.gateway_api_key,
-            settings.gateway_webhook_secret,
-            settings.gateway_timeout_seconds,
-        ) as gateway,
-        watch.running(),
-    ):
-        runtime.provide(gateway)
+    async with open_gateways(settings) as gateways, watch.running():
+        runtime.provide(gateways)
         yield

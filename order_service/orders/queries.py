@@ -52,6 +52,8 @@ WITH saved AS (
         tracking_url = excluded.tracking_url, lines = coalesce(excluded.lines, order_shipments.lines)
 ), unused_tokens AS (
     DELETE FROM payment_tokens WHERE order_id = ANY($27::uuid[])
+), open_payments AS (  -- the reconciler cancels what the gateway has not captured
+    UPDATE payments SET check_at = now() WHERE order_id = ANY($27::uuid[]) AND settled_at IS NULL
 )
 INSERT INTO outbox ({outbox.INSERT_COLUMNS}) SELECT * FROM {outbox.unnest(28)}
 """

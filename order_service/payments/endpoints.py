@@ -5,13 +5,14 @@ from functools import partial
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Depends, Header, Query, Request, Response
+from fastapi import Depends, Query, Request, Response
 
 from contracts.permissions import Permission
 from order_service.orders import listing
 from order_service.orders.limits import EXEMPT
 from order_service.payments import queries, refund_requests, use_cases
-from order_service.payments.gateway import Gateway, WebhookSignatureWrong
+from order_service.payments.gateways.port import WebhookSignatureWrong
+from order_service.payments.gateways.registry import Gateways
 from order_service.payments.limits import TooManyFailedPayments, TriedBy
 from order_service.payments.models import (
     NotAwaitingPayment,
@@ -78,7 +79,8 @@ async def pay(
     order_id: UUID, body: PaymentIn, who: Payer, key: IdempotencyKey, runtime: UseRuntime, request: Request
 ) -> Response:
     """Charges all that the order still wants. Usually answers `pending`: the outcome follows within moments, and
-    `GET /payments/{id}` or the order shows it. A `failed` one may be followed by another, with a new key.
+    `GET /payments/{id}` or the order shows it. `action_required`: send the customer to `next_action.url`, until the
+    order's `pay_by`. A `failed` one may be followed by another, with a new key.
 
     Try again with the same key after a `503` or a lost connection: the card is never charged twice.
     """
@@ -142,21 +144,14 @@ async def verify(payment_id: UUID, who: Payer, runtime: UseRuntime, request: Req
     status_code=204,
     summary="Receive a webhook of the payment gateway",
     openapi_extra=PUBLIC | SCHEMA_OF_OTHERS,
-    responses=problems(WebhookSignatureWrong, InvalidRequest, NotFound),
+    responses=problems(WebhookSignatureWrong, InvalidRequest, NotFound, Unavailable),
 )
-async def hear(
-    gateway: str,
-    request: Request,
-    runtime: UseRuntime,
-    webhook_signature: Annotated[str | None, Header(description="`t=<unix time>,v1=<hex HMAC-SHA256>`")] = None,
-) -> Response:
-    """For the gateway alone: the signature is checked over the raw body. Repeated and late ones are harmless; `204`
-    means that it is booked, or that it is of no concern here.
+async def hear(gateway: str, request: Request, runtime: UseRuntime) -> Response:
+    """For the gateway alone: the signature in its header (the sandbox's is `Webhook-Signature`) is checked over the raw
+    body. Repeated and late ones are harmless; `204` means that it is booked, or that it is of no concern here.
     """
-    known = runtime.resource(Gateway)
-    if gateway != known.name:
-        not_found("gateway", gateway)
-    await use_cases.hear(runtime, known, webhook_signature, await request.body())
+    sender = runtime.resource(Gateways)[gateway]
+    await use_cases.hear(runtime, sender, request.headers, await request.body())
     return Response(status_code=204)
 
 

@@ -4,8 +4,8 @@ from datetime import timedelta
 from typing import cast
 from uuid import UUID
 
-from order_service.payments import queries, refund_settlement, refunds, trying_queries, use_cases
-from order_service.payments.gateway import Gateway
+from order_service.payments import call_queries, queries, reconciliation, refund_settlement, refunds, trying_queries
+from order_service.payments.gateways.registry import Gateways
 from order_service.payments.limits import tries_per_hour
 from order_service.payments.opening import call_ends
 from order_service.payments.tokens import TokenPayments
@@ -19,25 +19,25 @@ BATCH = 32
 
 
 async def reconcile_payments(runtime: Runtime) -> None:
-    """Asks about every payment that has been pending for too long."""
-    gateway = runtime.resource(Gateway)
-    taken = BATCH
-    while taken == BATCH:
-        async with runtime.database.hot() as connection:
-            due = await queries.take_due(connection, gateway.name, utcnow(), call_ends(gateway), BATCH)
-        await all_of(use_cases.reconcile(runtime, payment) for payment in due)
-        taken = len(due)
+    """Asks about every payment that is open and due."""
+    for gateway in runtime.resource(Gateways):
+        taken = BATCH
+        while taken == BATCH:
+            async with runtime.database.hot() as connection:
+                due = await call_queries.take_due(connection, gateway.name, utcnow(), call_ends(gateway), BATCH)
+            await all_of(reconciliation.reconcile(runtime, payment) for payment in due)
+            taken = len(due)
 
 
 async def carry_out_refunds(runtime: Runtime) -> None:
     """Asks the gateway for every refund that is due."""
-    gateway = runtime.resource(Gateway)
-    taken = BATCH
-    while taken == BATCH:
-        async with runtime.database.hot() as connection:
-            due = await queries.take_due_refunds(connection, gateway.name, utcnow(), call_ends(gateway), BATCH)
-        await all_of(refund_settlement.carry_out(runtime, refund, charge_id) for refund, charge_id in due)
-        taken = len(due)
+    for gateway in runtime.resource(Gateways):
+        taken = BATCH
+        while taken == BATCH:
+            async with runtime.database.hot() as connection:
+                due = await queries.take_due_refunds(connection, gateway.name, utcnow(), call_ends(gateway), BATCH)
+            await all_of(refund_settlement.carry_out(runtime, refund, charge_id) for refund, charge_id in due)
+            taken = len(due)
 
 
 async def pay_by_tokens(runtime: Runtime) -> None:
@@ -62,7 +62,7 @@ async def prune_client_addresses(runtime: Runtime) -> None:
 
 JOBS = (
     Job("pay-by-token", pay_by_tokens, every=timedelta(seconds=1)),
-    Job("reconcile-payments", reconcile_payments, every=timedelta(seconds=1)),
+    Job(reconciliation.JOB, reconcile_payments, every=timedelta(seconds=1)),
     Job("prune-client-addresses", prune_client_addresses, every=timedelta(minutes=5)),
     Job(refunds.JOB, carry_out_refunds, every=timedelta(seconds=1), woken_by=refunds.REQUESTED),
 )

@@ -1,8 +1,10 @@
 """Payments, refunds, and the rules that hold on them: nothing here asks a database or a gateway."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Literal
 from uuid import UUID
 
 from sqlalchemy import BigInteger, CheckConstraint, Index, Text, text
@@ -15,15 +17,41 @@ from service_kit.problems import Problem
 
 
 class PaymentState(StrEnum):
-    """What became of a payment. Money that arrives after all turns `failed` into `succeeded`; nothing turns it back."""
+    """How far a payment has come, whatever its gateway calls that.
+
+    A report counts if it leads further in this order, and else changes nothing. So late, repeated and reordered reports
+    end in the same state; `succeeded` never turns back; and money that arrives for a payment that was given up or
+    cancelled counts after all. `failed` comes before `voided`, since a payment that we gave up may turn out to have
+    been authorised, and is cancelled then.
+    """
 
     PENDING = "pending"
-    SUCCEEDED = "succeeded"
+    ACTION_REQUIRED = "action_required"
+    AUTHORISED = "authorised"
     FAILED = "failed"
+    VOIDED = "voided"
+    SUCCEEDED = "succeeded"
 
     def is_news(self, reported: "PaymentState") -> bool:
         """Whether a report changes anything. What is none now will be none later."""
-        return reported is not PaymentState.PENDING and self not in (PaymentState.SUCCEEDED, reported)
+        return ORDER.index(reported) > ORDER.index(self)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it may still take the money. An order has at most one such payment."""
+        return self in OPEN
+
+
+ORDER = tuple(PaymentState)
+OPEN = (PaymentState.PENDING, PaymentState.ACTION_REQUIRED, PaymentState.AUTHORISED)
+
+
+def _status_in(states: Iterable[PaymentState]) -> str:
+    return f"status IN ({', '.join(repr(state.value) for state in states)})"
+
+
+IS_OPEN = _status_in(OPEN)
+"""The same in SQL."""
 
 
 class RefundState(StrEnum):
@@ -58,6 +86,12 @@ class PaymentOfAnother(Problem, status=409, type="payment-of-another"):
     """Payment {payment_id} belongs to another order or payment system than {source} says."""
 
 
+def gateway_key(operation: Literal["payment", "capture", "cancel", "refund"], id: UUID) -> str:
+    """The idempotency key of what a gateway does for a payment (or for a refund, by the refund's id), however often and
+    by whomever it is asked; `payment` makes the charge."""
+    return f"{operation}-{id}"
+
+
 class Payment(Base, table=True):
     """Money that was asked for once, by one charge. `gateway`: the one we ask, or the outside system that reported it.
 
@@ -68,19 +102,19 @@ class Payment(Base, table=True):
     __tablename__ = "payments"
     __table_args__ = (
         CheckConstraint("amount > 0", name="amount"),
-        CheckConstraint("status IN ('pending', 'succeeded', 'failed')", name="status"),
+        CheckConstraint(_status_in(PaymentState), name="status"),
         Index("ix_payments_order_id", "order_id"),
         Index("ix_payments_created_at_id", "created_at", "id"),
         Index("uq_payments_gateway_charge", "gateway", "gateway_charge_id", unique=True),
         # One at a time, so that two cards are never charged for one order by a double click.
-        Index("uq_payments_pending", "order_id", unique=True, postgresql_where=text("status = 'pending'")),
+        Index("uq_payments_open", "order_id", unique=True, postgresql_where=text(IS_OPEN)),
         Index("ix_payments_tried_user", "customer_id", "created_at", postgresql_where=text("status <> 'succeeded'")),
         Index(
             "ix_payments_tried_address",
             *("client_address", "created_at"),
             postgresql_where=text("client_address IS NOT NULL"),
         ),
-        Index("ix_payments_check_at", "check_at", postgresql_where=text("status = 'pending'")),
+        Index("ix_payments_check_at", "check_at", postgresql_where=text(IS_OPEN)),
     )
 
     id: UUID = Field(default_factory=uuid7, primary_key=True)
@@ -100,11 +134,12 @@ class Payment(Base, table=True):
     created_at: datetime = Field(default_factory=utcnow)
     settled_at: datetime | None = None
     client_address: str | None = Field(default=None, description="who tried to pay, for an hour; null: staff, or none")
+    action_type: str | None = Field(default=None, description="what the customer must do, while it is action_required")
+    action_url: str | None = None
 
     @property
-    def gateway_key(self) -> str:
-        """The idempotency key that the gateway knows this payment by, whoever asks and however often."""
-        return f"payment-{self.id}"
+    def is_open(self) -> bool:
+        return PaymentState(self.status).is_open
 
     def settle(self, report: "ChargeReport", now: datetime) -> bool:
         """Takes over what became of the charge; whether that is news. Late and repeated reports change nothing."""
@@ -113,8 +148,12 @@ class Payment(Base, table=True):
         if news:
             self.status = report.state
             self.failure_reason = report.reason if report.state is PaymentState.FAILED else None
-            self.settled_at = now
+            self.action_type, self.action_url = report.action or (None, None)
             self.version += 1
+            if not self.is_open:
+                self.settled_at = now
+            if report.state is PaymentState.AUTHORISED:
+                self.check_at = now  # to be captured, or cancelled
             if report.state is PaymentState.SUCCEEDED:
                 self.amount, self.currency = report.amount, report.currency
         return news
@@ -152,11 +191,6 @@ class Refund(Base, table=True):
     return_id: UUID | None = Field(default=None, description="of the goods that it gives the price back of")
     note: str | None = Field(default=None, description="for staff alone; `reason` is for the customer")
 
-    @property
-    def gateway_key(self) -> str:
-        """The idempotency key that the gateway knows this refund by."""
-        return f"refund-{self.id}"
-
     def settle(self, report: "RefundReport", now: datetime) -> bool:
         """Takes over what became of the refund; whether that is news. Late and repeated reports change nothing."""
         news = self.status != RefundState.SUCCEEDED and self.status != report.state != RefundState.REQUESTED
@@ -181,6 +215,8 @@ class ChargeReport:
     reason: str | None = None
     traceparent: str | None = None
     """Of the request or the event that brought it."""
+    action: tuple[str, str] | None = None
+    """Type and URL of what the customer must do."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,14 +11,13 @@ from order_service.orders import queries as orders
 from order_service.orders.models import Status
 from order_service.orders.state import OrderState
 from order_service.payments import queries
-from order_service.payments.gateway import Gateway
+from order_service.payments.gateways.port import PaymentGateway
 from order_service.payments.limits import check_order
 from order_service.payments.models import (
     Account,
     NotAwaitingPayment,
     NothingToPay,
     Payment,
-    PaymentState,
     PaymentUnderWay,
 )
 from order_service.settings import Settings
@@ -53,7 +52,7 @@ class Opened:
     token: str = field(repr=False)
 
 
-async def open_payments(tx: HotTx, gateway: Gateway, openings: Sequence[Opening]) -> list[Opened | Problem]:
+async def open_payments(tx: HotTx, gateway: PaymentGateway, openings: Sequence[Opening]) -> list[Opened | Problem]:
     """Pending payments, which only we may charge until the call must have ended; or why there can be none.
 
     Their tokens stay until they are settled, so that whoever finds one that was never charged goes on with it. The
@@ -85,12 +84,12 @@ async def open_payments(tx: HotTx, gateway: Gateway, openings: Sequence[Opening]
     return results
 
 
-def _opened(gateway: Gateway, order: OrderState, account: Account, opening: Opening) -> Payment:
+def _opened(gateway: PaymentGateway, order: OrderState, account: Account, opening: Opening) -> Payment:
     if order.status != Status.AWAITING_PAYMENT:
         raise NotAwaitingPayment(order_status=str(order.status))
     if opening.held_to is not None:
         check_order(account, opening.held_to, order.pay_by, utcnow())
-    if any(payment.status == PaymentState.PENDING for payment in account.payments):
+    if any(payment.is_open for payment in account.payments):
         raise PaymentUnderWay(retry_after=1)
     amount = order.total - order.kept
     if amount <= 0:
@@ -121,6 +120,6 @@ def _told(order: OrderState, payment: Payment) -> PaymentPending:
     )
 
 
-def call_ends(gateway: Gateway) -> datetime:
+def call_ends(gateway: PaymentGateway) -> datetime:
     """When a call to the gateway that begins now is over, whatever becomes of it."""
     return utcnow() + timedelta(seconds=gateway.timeout) + BEYOND_TIMEOUT

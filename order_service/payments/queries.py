@@ -14,7 +14,6 @@ from order_service.orders.state import OrderState
 from order_service.payments.models import Account, Payment, PaymentState, Refund
 from service_kit.database import HotConn, HotTx, Tx
 from service_kit.database.keyset import Position, Slice, keyset
-from service_kit.http import idempotency
 from service_kit.messaging import outbox
 from service_kit.queue import Queue
 from service_kit.telemetry.tracing import current_traceparent
@@ -24,7 +23,7 @@ REFUND_COLUMNS = ", ".join(Refund.model_fields)
 
 _PAYMENT_TYPES = (
     *("uuid", "uuid", "uuid", "bigint", "text", "text", "text", "text", "uuid", "text", "text", "int"),
-    *("timestamptz", "timestamptz", "timestamptz", "timestamptz", "text"),
+    *("timestamptz", "timestamptz", "timestamptz", "timestamptz", "text", "text", "text"),
 )
 _INSERT_PAYMENTS = f"""
 WITH payment AS (
@@ -38,67 +37,29 @@ WITH payment AS (
 INSERT INTO outbox ({outbox.INSERT_COLUMNS}) SELECT * FROM {outbox.unnest(len(_PAYMENT_TYPES) + 3)}
 """
 
+_SAVED = {
+    "id": "uuid",
+    "status": "text",
+    "amount": "bigint",
+    "currency": "text",
+    "gateway_charge_id": "text",
+    "failure_reason": "text",
+    "settled_at": "timestamptz",
+    "version": "int",
+    "check_at": "timestamptz",
+    "action_type": "text",
+    "action_url": "text",
+    "order_id": "uuid",
+}
 _SAVE_PAYMENTS = f"""
 WITH payment AS (
-    UPDATE payments
-    SET status = n.status, amount = n.amount, currency = n.currency, gateway_charge_id = n.gateway_charge_id,
-        failure_reason = n.failure_reason, settled_at = n.settled_at, version = n.version
-    FROM unnest($1::uuid[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::timestamptz[], $8::int[])
-        AS n (id, status, amount, currency, gateway_charge_id, failure_reason, settled_at, version)
+    UPDATE payments SET {", ".join(f"{name} = n.{name}" for name in _SAVED if name not in ("id", "order_id"))}
+    FROM unnest({", ".join(f"${n}::{type}[]" for n, type in enumerate(_SAVED.values(), 1))}) AS n ({", ".join(_SAVED)})
     WHERE payments.id = n.id
 ), used_token AS (
-    DELETE FROM payment_tokens WHERE order_id = ANY($9::uuid[])
+    DELETE FROM payment_tokens WHERE order_id = ANY(${len(_SAVED)}::uuid[])
 )
-INSERT INTO outbox ({outbox.INSERT_COLUMNS}) SELECT * FROM {outbox.unnest(10)}
-"""
-_SAVED = (
-    "id",
-    "status",
-    "amount",
-    "currency",
-    "gateway_charge_id",
-    "failure_reason",
-    "settled_at",
-    "version",
-    "order_id",
-)
-
-# $1 to $6 are those of the kit's statement that keeps an answer.
-_KEEP_ANSWER = f"""
-WITH noted AS (
-    UPDATE payments
-    SET gateway_charge_id = coalesce(gateway_charge_id, $8), call_until = $9, check_at = $10
-    WHERE id = $7
-)
-{idempotency.KEEP}
-"""
-
-_NOTE_CALL = """
-UPDATE payments SET gateway_charge_id = coalesce(gateway_charge_id, $2), call_until = $3, check_at = $4 WHERE id = $1
-"""
-
-_CALL_OFF = """
-WITH token AS (
-    DELETE FROM payment_tokens WHERE order_id = $2
-)
-UPDATE payments SET call_until = $3, check_at = $4 WHERE id = $1
-"""
-
-_TAKE = f"""
-UPDATE payments SET call_until = now() + $2::interval
-WHERE id = $1 AND status = 'pending' AND call_until <= now()
-RETURNING {PAYMENT_COLUMNS}
-"""
-
-_TAKE_DUE = Queue("payments", waiting="status = 'pending'", due="check_at").claim(
-    f"SELECT {PAYMENT_COLUMNS} FROM claimed",
-    only="call_until <= now() AND gateway = $3",
-    also=", call_until = now() + $2::interval",
-)
-
-_CARD_OF = """
-SELECT t.token FROM payment_tokens t JOIN orders o ON o.id = t.order_id
-WHERE t.order_id = $1 AND o.status = 'awaiting_payment'
+INSERT INTO outbox ({outbox.INSERT_COLUMNS}) SELECT * FROM {outbox.unnest(len(_SAVED) + 1)}
 """
 
 _INSERT_REFUNDS = f"""
@@ -144,6 +105,9 @@ class Told:
     def add(self, event: Event, traceparent: str | None = None) -> None:
         self._events.append(event)
         self._traceparents.append(traceparent or current_traceparent())
+
+    def __bool__(self) -> bool:
+        return bool(self._events)
 
     def columns(self) -> outbox.Columns:
         return outbox.columns(self._events, self._traceparents)
@@ -223,65 +187,20 @@ async def insert_payments(
     pending, instead of what the order came with), in one statement for all of a batch."""
     columns = [[getattr(payment, name) for payment in payments] for name in Payment.model_fields]
     await tx.execute(_INSERT_PAYMENTS, *columns, list(tokens), list(tokens.values()), *told.columns())
-    tx.added_events = True
+    tx.added_events = tx.added_events or bool(told)
 
 
 async def save_payments(tx: HotTx, payments: Sequence[Payment], told: Told) -> None:
-    """Hot: settled payments, what is published about them, and the end of the tokens that came with the orders."""
+    """Hot: payments that moved on, what is published about them, and the end of the tokens that charge them."""
     columns = [[getattr(payment, name) for payment in payments] for name in _SAVED]
     await tx.execute(_SAVE_PAYMENTS, *columns, *told.columns())
-    tx.added_events = True
-
-
-async def note_call(
-    door: HotTx | HotConn, payment_id: UUID, charge_id: str | None, call_until: datetime, check_at: datetime
-) -> None:
-    """What is known after a call to the gateway: the charge, if it told, and when to look again."""
-    await door.execute(_NOTE_CALL, payment_id, charge_id, call_until, check_at)
-
-
-async def call_off(door: HotConn, payment: Payment, call_until: datetime, check_at: datetime) -> None:
-    """The call never reached the gateway: nobody makes it again but who brings the token once more."""
-    await door.execute(_CALL_OFF, payment.id, payment.order_id, call_until, check_at)
-
-
-async def keep_answer(
-    door: HotConn,
-    kept: tuple[UUID, idempotency.Key, int, bytes, str],
-    payment_id: UUID,
-    charge_id: str | None,
-    call_until: datetime,
-    check_at: datetime,
-) -> None:
-    """Hot: `note_call`, and the answer for the request's twins, in one statement that is its own transaction."""
-    user_id, key, status, body, location = kept
-    await door.execute(
-        _KEEP_ANSWER, user_id, key.operation, key.value, status, body, location,
-        payment_id, charge_id, call_until, check_at,
-    )  # fmt: skip
-
-
-async def take(door: HotConn, payment_id: UUID, now: datetime, until: datetime) -> Payment | None:
-    """The payment, if it is pending and nobody else is asking the gateway about it; ours to ask until `until`."""
-    row = await door.fetchrow(_TAKE, payment_id, until - now)
-    return Payment(**row) if row else None
-
-
-async def take_due(door: HotConn, gateway: str, now: datetime, until: datetime, limit: int) -> list[Payment]:
-    """Pending payments that are to be looked at now; ours to ask until `until`."""
-    return [Payment(**row) for row in await door.fetch(_TAKE_DUE, limit, until - now, gateway)]
+    tx.added_events = tx.added_events or bool(told)
 
 
 async def tokens_of(door: HotTx | HotConn, order_ids: Sequence[UUID]) -> dict[UUID, str]:
     """The tokens that these orders came with, as far as they have any."""
     rows = await door.fetch("SELECT order_id, token FROM payment_tokens WHERE order_id = ANY($1)", list(order_ids))
     return {row[0]: row[1] for row in rows}
-
-
-async def token_of(door: HotTx | HotConn, order_id: UUID) -> str | None:
-    """That the pending payment is charged with, or that the order came with; while the order awaits payment."""
-    found: str | None = await door.fetchval(_CARD_OF, order_id)
-    return found
 
 
 async def insert_refunds(

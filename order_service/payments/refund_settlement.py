@@ -11,8 +11,9 @@ from order_service.orders import use_cases as order_use_cases
 from order_service.orders.models import Actor
 from order_service.orders.state import Cause, OrderState
 from order_service.payments import queries, refunds
-from order_service.payments.gateway import Gateway, GatewayRefund, NoAnswer, Refused
-from order_service.payments.models import Payment, Refund, RefundReport, RefundState
+from order_service.payments.gateways.port import GatewayRefund, NoAnswer, Rejected
+from order_service.payments.gateways.registry import Gateways
+from order_service.payments.models import Payment, Refund, RefundReport, RefundState, gateway_key
 from order_service.returns import queries as returns
 from order_service.returns.models import ReturnStatus
 from service_kit.clock import utcnow
@@ -88,14 +89,14 @@ async def _book(tx: HotTx, order: OrderState, payment: Payment, report: RefundRe
 
 async def carry_out(runtime: Runtime, refund: Refund, charge_id: str) -> None:
     """One attempt. Asked again with the same key, the gateway says what became of it, and gives nothing back twice."""
-    gateway = runtime.resource(Gateway)
-    answer = await gateway.refund(refund.gateway_key, charge_id, amount=refund.amount, reason=refund.reason)
+    gateway = runtime.resource(Gateways)[refund.gateway]
+    answer = await gateway.refund(gateway_key("refund", refund.id), charge_id, refund.amount, refund.reason)
     match answer:
         case NoAnswer():
             await _ask_again(runtime, refund, None, BACKOFF.wait(refund.attempts - 1))
-        case GatewayRefund(status="pending"):
+        case GatewayRefund(state=RefundState.REQUESTED):
             await _ask_again(runtime, refund, answer.id, ASK_AGAIN_AFTER)
-        case GatewayRefund() | Refused():
+        case GatewayRefund() | Rejected():
             async with runtime.database.hot_tx() as tx:
                 await settle(tx, _report(refund, answer))
 
@@ -105,14 +106,13 @@ async def _ask_again(runtime: Runtime, refund: Refund, gateway_refund_id: str | 
         await queries.ask_refund_again(connection, refund.id, gateway_refund_id, after)
 
 
-def _report(refund: Refund, answer: GatewayRefund | Refused) -> RefundReport:
-    done = isinstance(answer, GatewayRefund) and answer.status == "succeeded"
+def _report(refund: Refund, answer: GatewayRefund | Rejected) -> RefundReport:
     return RefundReport(
         refund_id=refund.id,
         payment_id=refund.payment_id,
         order_id=refund.order_id,
         gateway=refund.gateway,
-        state=RefundState.SUCCEEDED if done else RefundState.FAILED,
+        state=answer.state if isinstance(answer, GatewayRefund) else RefundState.FAILED,
         amount=refund.amount,
         currency=refund.currency,
         reference=answer.id if isinstance(answer, GatewayRefund) else None,

@@ -17,6 +17,11 @@ class PaymentIn(RequestBody):
     token: str = Field(min_length=1, max_length=200, description="the card, as the gateway's own form gave it")
 
 
+class NextActionOut(BaseModel):
+    type: str = Field(examples=["redirect"])
+    url: str = Field(description="the gateway's page, for the customer's browser")
+
+
 class PaymentOut(BaseModel):
     id: UUID
     order_id: UUID
@@ -28,6 +33,9 @@ class PaymentOut(BaseModel):
     failure_reason: str | None = Field(description="a code, the gateway's where it has one: `card_declined`")
     created_at: datetime
     settled_at: datetime | None
+    next_action: NextActionOut | None = Field(
+        default=None, description="what the customer must do while it is `action_required`"
+    )
 
     @classmethod
     def of(cls, payment: Payment) -> Self:
@@ -42,7 +50,12 @@ class PaymentOut(BaseModel):
             failure_reason=payment.failure_reason,
             created_at=payment.created_at,
             settled_at=payment.settled_at,
+            next_action=_action(payment.action_type, payment.action_url),
         )
+
+
+def _action(type: str | None, url: str | None) -> NextActionOut | None:
+    return NextActionOut(type=type, url=url) if type and url else None
 
 
 class RefundIn(RequestBody):

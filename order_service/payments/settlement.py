@@ -10,9 +10,10 @@ from contracts.events import payment_status as events
 from contracts.money import Money
 from order_service.orders import queries as orders
 from order_service.orders import use_cases as order_use_cases
+from order_service.orders.models import Status
 from order_service.orders.state import OrderState
 from order_service.payments import queries, refund_settlement, refunds
-from order_service.payments.gateway import Charge, GatewayRefund, Refused
+from order_service.payments.gateways.port import Charge, GatewayRefund, Rejected
 from order_service.payments.models import (
     Account,
     ChargeReport,
@@ -20,7 +21,6 @@ from order_service.payments.models import (
     PaymentOfAnother,
     PaymentState,
     RefundReport,
-    RefundState,
 )
 from service_kit.clock import utcnow
 from service_kit.database import HotConn, HotTx
@@ -29,14 +29,8 @@ from service_kit.telemetry.tracing import current_traceparent
 
 log = structlog.get_logger(__name__)
 
-STATES = {"pending": PaymentState.PENDING, "succeeded": PaymentState.SUCCEEDED, "declined": PaymentState.FAILED}
-DECLINED = "declined"
-"""Why a payment failed where its gateway gives no code of its own."""
-REFUND_STATES = {
-    "pending": RefundState.REQUESTED,
-    "succeeded": RefundState.SUCCEEDED,
-    "failed": RefundState.FAILED,
-}
+DECLINED, VOIDED = "declined", "voided"
+"""Why a payment failed where its gateway gives no code of its own, or released what was authorised."""
 
 
 class _Books:
@@ -55,7 +49,7 @@ class _Books:
         account = self.accounts[order.id]
         payment = account.payment(report.payment_id)
         if payment is None:
-            if report.state is PaymentState.PENDING:
+            if report.state.is_open:
                 return None
             payment = await _adopt(tx, order, report)
             account.payments.append(payment)
@@ -70,11 +64,12 @@ class _Books:
         return payment
 
     def _note(self, order: OrderState, payment: Payment, traceparent: str | None) -> None:
-        if payment.id in self._adopted:
-            self._told_of_adopted.add(_told(order, payment), traceparent)
-        else:
+        event = _event(order, payment)
+        if payment.id not in self._adopted:
             self._saved[payment.id] = payment
-            self._told_of_saved.add(_told(order, payment), traceparent)
+        if event is not None:
+            events = self._told_of_adopted if payment.id in self._adopted else self._told_of_saved
+            events.add(event, traceparent)
 
     def _give_to_order(self, order: OrderState, account: Account, payment: Payment, traceparent: str | None) -> None:
         """The order takes what it wants of the money; the rest goes back."""
@@ -127,7 +122,10 @@ async def _adopt(tx: HotTx, order: OrderState, report: ChargeReport) -> Payment:
     )
 
 
-def _told(order: OrderState, payment: Payment) -> events.PaymentSucceeded | events.PaymentFailed:
+def _event(order: OrderState, payment: Payment) -> events.PaymentSucceeded | events.PaymentFailed | None:
+    """None while it is open, and for one that was cancelled with its order: the order's own event says so."""
+    if payment.is_open or (payment.status == PaymentState.VOIDED and order.status is not Status.AWAITING_PAYMENT):
+        return None
     common: dict[str, Any] = {
         "version": payment.version,
         "payment_id": payment.id,
@@ -139,23 +137,30 @@ def _told(order: OrderState, payment: Payment) -> events.PaymentSucceeded | even
     }
     if payment.status == PaymentState.SUCCEEDED:
         return events.PaymentSucceeded(**common)
-    return events.PaymentFailed(**common, reason=payment.failure_reason or DECLINED)
+    fallback = VOIDED if payment.status == PaymentState.VOIDED else DECLINED
+    return events.PaymentFailed(**common, reason=payment.failure_reason or fallback)
 
 
-def charge_report(payment: Payment, answer: Charge | Refused) -> ChargeReport:
+def charge_report(payment: Payment, answer: Charge | Rejected) -> ChargeReport:
     """What the gateway answered about a payment of ours."""
-    if isinstance(answer, Refused):
+    if isinstance(answer, Rejected):
         return failed(payment, answer.reason)
+    return report_of(payment.id, payment.order_id, payment.gateway, answer)
+
+
+def report_of(payment_id: UUID, order_id: UUID, gateway: str, charge: Charge) -> ChargeReport:
+    action = charge.next_action
     return ChargeReport(
-        payment_id=payment.id,
-        order_id=payment.order_id,
-        gateway=payment.gateway,
-        state=STATES[answer.status],
-        amount=answer.amount,
-        currency=answer.currency,
-        charge_id=answer.id,
-        reason=answer.failure_reason,
+        payment_id=payment_id,
+        order_id=order_id,
+        gateway=gateway,
+        state=charge.state,
+        amount=charge.amount,
+        currency=charge.currency,
+        charge_id=charge.id,
+        reason=charge.failure_reason,
         traceparent=current_traceparent(),
+        action=(action.type, action.url) if action else None,
     )
 
 
@@ -172,32 +177,26 @@ def failed(payment: Payment, reason: str) -> ChargeReport:
     )
 
 
-async def charge_heard_of(door: HotConn, gateway: str, charge: Charge) -> ChargeReport | None:
-    """What a webhook about a charge has to say that is news. None: nothing; what belongs to no order of ours is logged
+async def reported_by_webhook(door: HotConn, gateway: str, charge: Charge) -> ChargeReport | None:
+    """What a webhook about a charge reports that is news. None: nothing; what belongs to no order of ours is logged
     and left alone, since the account may serve others too.
 
-    The payment is not held: it only ever moves on, so that what is no news now will be none later.
+    The payment is not held: it only ever moves on, so that what is no news now will be none later. That a payment
+    which was given up is authorised is news all the same: the charge is to be cancelled.
     """
-    payment_id = _id_in(charge.idempotency_key, "payment-")
+    payment_id = _id_in(charge.key, "payment-")
     known = await queries.standing(door, payment_id) if payment_id else None
-    if known and known.gateway == gateway and not known.status.is_news(STATES[charge.status]):
+    is_stray = known and known.status is PaymentState.FAILED and charge.state is PaymentState.AUTHORISED
+    if known and known.gateway == gateway and not (known.status.is_news(charge.state) or is_stray):
         return None
     # Opened by us, but its row is gone (a database restored from before): the reference still names the order.
-    order_id = known.order_id if known else _id_in(charge.reference, "")
+    order_id = known.order_id if known else _id_in(charge.order_reference, "")
     if payment_id is None or order_id is None or not (known or await orders.exists(door, order_id)):
-        log.error("webhook_of_unknown_charge", charge_id=charge.id, reference=charge.reference, status=charge.status)
+        log.error(
+            "webhook_of_unknown_charge", charge_id=charge.id, reference=charge.order_reference, state=charge.state
+        )
         return None
-    return ChargeReport(
-        payment_id=payment_id,
-        order_id=order_id,
-        gateway=gateway,
-        state=STATES[charge.status],
-        amount=charge.amount,
-        currency=charge.currency,
-        charge_id=charge.id,
-        reason=charge.failure_reason,
-        traceparent=current_traceparent(),
-    )
+    return report_of(payment_id, order_id, gateway, charge)
 
 
 async def hear_of_refund(tx: HotTx, gateway: str, refund: GatewayRefund) -> None:
@@ -210,11 +209,11 @@ async def hear_of_refund(tx: HotTx, gateway: str, refund: GatewayRefund) -> None
     await refund_settlement.settle(
         tx,
         RefundReport(
-            refund_id=_id_in(refund.idempotency_key, "refund-"),
+            refund_id=_id_in(refund.key, "refund-"),
             payment_id=payment_id,
             order_id=order_id,
             gateway=gateway,
-            state=REFUND_STATES[refund.status],
+            state=refund.state,
             amount=refund.amount,
             currency=refund.currency,
             reference=refund.id,

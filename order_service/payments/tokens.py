@@ -11,8 +11,8 @@ from uuid import UUID
 
 import structlog
 
-from order_service.payments import trying_queries, use_cases
-from order_service.payments.gateway import Gateway
+from order_service.payments import reconciliation, trying_queries
+from order_service.payments.gateways.registry import Gateways
 from order_service.payments.limits import tries_per_hour
 from order_service.payments.models import Payment
 from order_service.payments.opening import Opened, Opening, open_payments
@@ -103,14 +103,15 @@ class TokenPayments:
             return []
         async with database.hot_tx() as tx:
             openings = [Opening(order_id, None) for order_id in with_token]
-            results = await open_payments(tx, self._runtime.resource(Gateway), openings)
+            results = await open_payments(tx, self._runtime.resource(Gateways).default, openings)
         return [each for each in results if isinstance(each, Opened)]
 
     async def _charge(self, payment: Payment, token: str) -> None:
         failure: BaseException | None = None
         try:
-            answer = await use_cases.charge(self._runtime.resource(Gateway), payment, token)
-            await use_cases.note(self._runtime, payment, answer)
+            gateway = self._runtime.resource(Gateways)[payment.gateway]
+            answer = await gateway.open(reconciliation.charge_request(payment, token))
+            await reconciliation.note(self._runtime, payment, answer)
         except BaseException as error:
             failure = error
             if not isinstance(error, Exception):

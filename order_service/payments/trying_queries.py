@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from order_service.payments.limits import TriedBy, Tries
+from order_service.payments.models import IS_OPEN
 from service_kit.database import HotConn, HotTx
 
 _MAY_TRY = """\
@@ -20,7 +21,7 @@ _TOKENS_DUE = f"""
 SELECT t.order_id
 FROM payment_tokens t JOIN orders o ON o.id = t.order_id
 WHERE o.status = 'awaiting_payment'
-  AND NOT EXISTS (SELECT FROM payments p WHERE p.order_id = t.order_id AND p.status = 'pending')
+  AND NOT EXISTS (SELECT FROM payments p WHERE p.order_id = t.order_id AND p.{IS_OPEN})
 {_MAY_TRY}ORDER BY t.order_id LIMIT $1
 """  # noqa: S608 (the condition above)
 
@@ -42,10 +43,10 @@ FROM (
 ) AS by_address
 """
 
-PRUNE_CLIENT_ADDRESSES = """
+PRUNE_CLIENT_ADDRESSES = f"""
 UPDATE payments SET client_address = NULL
-WHERE client_address IS NOT NULL AND created_at < now() - interval '1 hour' AND status <> 'pending'
-"""
+WHERE client_address IS NOT NULL AND created_at < now() - interval '1 hour' AND NOT {IS_OPEN}
+"""  # noqa: S608
 
 
 async def tokens_due(door: HotConn, limit: int, tries: int, tries_of_address: int) -> list[UUID]:

@@ -1,6 +1,7 @@
 """Charges that need more than one step: the customer's confirmation; capture, or cancellation, after authorisation."""
 
 import sqlite3
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,10 @@ from sandbox.tests.test_gateway_charges import charge, status
 def change(client: httpx.Client, id: str, what: str, key: str = "change", **body: Any) -> httpx.Response:
     json = body if what == "capture" else None
     return client.post(f"/charges/{id}/{what}", json=json, headers={"Idempotency-Key": f"{key}-{id}"})
+
+
+def told_last(receiver: Receiver, id: str, type: str) -> bool:
+    return receiver.types(id)[-1:] == [type]
 
 
 def authorised(client: httpx.Client, receiver: Receiver, token: str = "tok_ok", **body: Any) -> str:
@@ -96,7 +101,7 @@ def test_what_is_cancelled_is_never_captured(client: httpx.Client, receiver: Rec
             assert (voided.status_code, voided.json()["status"]) == (201, "voided")
             assert ("Idempotent-Replayed" in voided.headers) == replayed
         assert change(client, id, "capture", key="capture").status_code == 422
-        eventually(lambda one=id: receiver.types(one)[-1:] == ["charge.voided"])
+        eventually(partial(told_last, receiver, id, "charge.voided"))
     httpx.post(f"{client.base_url}/confirmations/{waiting}/confirm")
     assert status(client, waiting) == "voided"
     totals = client.get("/books").json()["totals"]["GBP"]

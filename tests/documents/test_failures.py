@@ -11,9 +11,9 @@ from contracts.events.payment_status import PaymentFailed
 from notification_service.notifications.failures import UNKNOWN, why_it_failed
 from notification_service.notifications.kinds import Kind
 from notification_service.notifications.wording import facts_of, words_for
-from order_service.payments.gateway import REFUSALS, refusal_code
+from order_service.payments.gateways.sandbox import REJECTIONS, rejection_code
 from order_service.payments.limits import NEVER_CHARGED
-from order_service.payments.settlement import DECLINED
+from order_service.payments.settlement import DECLINED, VOIDED
 from sandbox.gateway.books import FAILURE_REASONS
 
 GATEWAY = Path(__file__).parents[2] / "sandbox" / "gateway"
@@ -28,9 +28,9 @@ def _sandbox_codes() -> Iterator[str]:
 
 
 def _codes() -> list[str]:
-    without_type = [refusal_code(status, b"no json") for status in sorted(REFUSALS)]
-    with_type = [refusal_code(422, b'{"type": "https://pay.example/errors/card-stolen"}')]
-    return [NEVER_CHARGED, DECLINED, *without_type, *with_type, *sorted(set(_sandbox_codes())), *OUTSIDE]
+    without_type = [rejection_code(status, b"no json") for status in sorted(REJECTIONS)]
+    with_type = [rejection_code(422, b'{"type": "https://pay.example/errors/card-stolen"}')]
+    return [NEVER_CHARGED, DECLINED, VOIDED, *without_type, *with_type, *sorted(set(_sandbox_codes())), *OUTSIDE]
 
 
 def test_the_sandbox_has_codes() -> None:

@@ -11,7 +11,7 @@ from starlette.routing import Route
 from contracts.events import EVENTS
 from contracts.permissions import Permission
 from local_stack.environment import ROOT
-from order_service.payments.gateway import KNOWN_EVENTS
+from order_service.payments.gateways.sandbox import KNOWN_EVENTS
 from sandbox.gateway.main import create as gateway
 from sandbox.gateway.settings import GatewaySettings
 from sandbox.mailbox.main import create as mailbox

@@ -8,11 +8,11 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from order_service.payments.gateway import Gateway
 
 from contracts.events.inventory_deduction import ReservationReleased
 from order_service.orders import jobs
 from order_service.orders.models import UNWANTED
-from order_service.payments.gateway import Gateway
 from order_service.tests.conftest import Shop as Orders
 from order_service.tests.payments.conftest import API_KEY, SECRET, TOTAL, GatewayProcess, Shop, eventually
 from tests.gateway_trials.trouble import Crash, Line, Wire, listening

@@ -7,7 +7,6 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import uvicorn
-
 from order_service.payments.gateway import Gateway, NoAnswer
 
 Asgi = Callable[..., Awaitable[None]]

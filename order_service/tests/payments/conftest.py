@@ -18,7 +18,8 @@ import uvicorn
 
 from local_stack import ports
 from order_service.orders.models import FulfilmentStatus, Order, OrderLine
-from order_service.payments.gateway import Gateway
+from order_service.payments.gateways.registry import Gateways
+from order_service.payments.gateways.sandbox import SandboxGateway
 from order_service.payments.jobs import carry_out_refunds, pay_by_tokens, reconcile_payments
 from order_service.payments.models import Payment
 from sandbox.tests.processes import Process
@@ -150,7 +151,7 @@ class Shop:
             found = await self.customer.post(f"/payments/{payment_id}/verify")
             assert found.status_code == 200, found.text
             payment: dict[str, Any] = found.json()
-            return payment if payment["status"] != "pending" else None
+            return payment if payment["settled_at"] else None
 
         return await eventually(settled)
 
@@ -179,7 +180,7 @@ class Shop:
 
     async def forget_calls(self) -> None:
         """As if time had passed: no call to the gateway can be under way, and everything is due."""
-        await self.execute("UPDATE payments SET call_until = now(), check_at = now() WHERE status = 'pending'")
+        await self.execute("UPDATE payments SET call_until = now(), check_at = now() WHERE settled_at IS NULL")
         await self.execute("UPDATE refunds SET next_attempt_at = now() WHERE status = 'requested'")
 
     async def reconcile(self) -> None:
@@ -268,6 +269,8 @@ async def shop(gateway: GatewayProcess) -> AsyncIterator[Shop]:
 
 
 @pytest.fixture
-def our_gateway(shop: Shop) -> Gateway:
+def our_gateway(shop: Shop) -> SandboxGateway:
     """The client that the service uses, to be made to fail."""
-    return shop.runtime.resource(Gateway)
+    gateway = shop.runtime.resource(Gateways).default
+    assert isinstance(gateway, SandboxGateway)
+    return gateway

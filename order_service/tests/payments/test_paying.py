@@ -8,7 +8,8 @@ from uuid import UUID, uuid4
 import pytest
 
 from contracts.events import order_notification, payment_status
-from order_service.payments.gateway import Gateway, NoAnswer
+from order_service.payments.gateways.port import ChargeRequest, NoAnswer
+from order_service.payments.gateways.sandbox import SandboxGateway
 from order_service.tests.payments.conftest import TOTAL, Shop, eventually
 
 Charging = Callable[..., Awaitable[Any]]
@@ -116,16 +117,16 @@ async def test_staff_pay_for_a_customer_and_list_payments(shop: Shop) -> None:
 
 
 async def test_a_twin_while_the_gateway_is_asked_is_told_so(
-    shop: Shop, our_gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+    shop: Shop, our_gateway: SandboxGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    order_id, asked, go_on, charge = await shop.order(), asyncio.Event(), asyncio.Event(), our_gateway.charge
+    order_id, asked, go_on, charge = await shop.order(), asyncio.Event(), asyncio.Event(), our_gateway.open
 
     async def slow(*args: Any, **kwargs: Any) -> Any:
         asked.set()
         await go_on.wait()
         return await charge(*args, **kwargs)
 
-    monkeypatch.setattr(our_gateway, "charge", slow)
+    monkeypatch.setattr(our_gateway, "open", slow)
     first = asyncio.create_task(shop.pay(order_id, key="a"))
     await asked.wait()
     twin = await shop.pay(order_id, key="a")
@@ -158,11 +159,11 @@ def crash_after(charge: Charging) -> Charging:
 
 @pytest.mark.parametrize("crash", [crash_before, crash_after])
 async def test_after_a_crash_the_twin_goes_on_with_the_same_charge(
-    shop: Shop, our_gateway: Gateway, monkeypatch: pytest.MonkeyPatch, crash: Callable[[Charging], Charging]
+    shop: Shop, our_gateway: SandboxGateway, monkeypatch: pytest.MonkeyPatch, crash: Callable[[Charging], Charging]
 ) -> None:
     order_id = await shop.order()
     with monkeypatch.context() as patch:
-        patch.setattr(our_gateway, "charge", crash(our_gateway.charge))
+        patch.setattr(our_gateway, "open", crash(our_gateway.open))
         assert (await shop.pay(order_id, key="a")).status_code == 500
     assert (await shop.pay(order_id, key="a")).status_code == 409, "its call may still be under way"
     await shop.forget_calls()
@@ -174,11 +175,11 @@ async def test_after_a_crash_the_twin_goes_on_with_the_same_charge(
 
 @pytest.mark.parametrize("crash", [crash_before, crash_after])
 async def test_after_a_crash_the_reconciler_goes_on_with_the_same_charge(
-    shop: Shop, our_gateway: Gateway, monkeypatch: pytest.MonkeyPatch, crash: Callable[[Charging], Charging]
+    shop: Shop, our_gateway: SandboxGateway, monkeypatch: pytest.MonkeyPatch, crash: Callable[[Charging], Charging]
 ) -> None:
     order_id = await shop.order()
     with monkeypatch.context() as patch:
-        patch.setattr(our_gateway, "charge", crash(our_gateway.charge))
+        patch.setattr(our_gateway, "open", crash(our_gateway.open))
         await shop.pay(order_id, key="a")
 
     async def is_paid() -> bool:
@@ -202,11 +203,14 @@ async def pay_elsewhere(shop: Shop, order_id: UUID) -> None:
 
 @pytest.mark.parametrize("end", [cancel, pay_elsewhere])
 async def test_after_a_crash_an_order_that_wants_no_payment_any_more_is_not_charged(
-    shop: Shop, our_gateway: Gateway, monkeypatch: pytest.MonkeyPatch, end: Callable[[Shop, UUID], Awaitable[None]]
+    shop: Shop,
+    our_gateway: SandboxGateway,
+    monkeypatch: pytest.MonkeyPatch,
+    end: Callable[[Shop, UUID], Awaitable[None]],
 ) -> None:
     order_id = await shop.order()
     with monkeypatch.context() as patch:
-        patch.setattr(our_gateway, "charge", crash_before(our_gateway.charge))
+        patch.setattr(our_gateway, "open", crash_before(our_gateway.open))
         await shop.pay(order_id)
     await end(shop, order_id)
     await shop.reconcile()
@@ -228,7 +232,7 @@ async def test_a_lost_answer_is_reconciled_without_a_webhook(shop: Shop) -> None
 
 
 async def test_while_the_gateway_is_away_it_is_503_and_the_key_stays_good(
-    shop: Shop, our_gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+    shop: Shop, our_gateway: SandboxGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     order_id = await shop.order()
     with monkeypatch.context() as patch:
@@ -236,7 +240,7 @@ async def test_while_the_gateway_is_away_it_is_503_and_the_key_stays_good(
         away = await shop.pay(order_id, key="a")
         assert (away.status_code, away.json()["type"]) == (503, "/problems/unavailable")
         await shop.reconcile()
-        assert await our_gateway.find("any") is NoAnswer.UNREACHABLE
+        assert await our_gateway.resolve(ChargeRequest("any", 1, "GBP", order_id)) is NoAnswer.UNREACHABLE
         assert await shop.tokens() == []
     back = await shop.pay(order_id, key="a")
     assert (back.status_code, "Idempotent-Replayed" in back.headers) == (201, False)
@@ -244,7 +248,7 @@ async def test_while_the_gateway_is_away_it_is_503_and_the_key_stays_good(
 
 
 async def test_who_was_told_that_the_gateway_is_away_is_not_charged_behind_their_back(
-    shop: Shop, our_gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+    shop: Shop, our_gateway: SandboxGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     order_id = await shop.order()
     with monkeypatch.context() as patch:
@@ -273,11 +277,11 @@ async def test_an_order_with_a_token_pays_by_itself(shop: Shop) -> None:
 
 @pytest.mark.parametrize("crash", [crash_before, crash_after])
 async def test_a_crash_while_paying_by_token_is_made_good(
-    shop: Shop, our_gateway: Gateway, monkeypatch: pytest.MonkeyPatch, crash: Callable[[Charging], Charging]
+    shop: Shop, our_gateway: SandboxGateway, monkeypatch: pytest.MonkeyPatch, crash: Callable[[Charging], Charging]
 ) -> None:
     order_id = await shop.order(token="tok_ok")
     with monkeypatch.context() as patch:
-        patch.setattr(our_gateway, "charge", crash(our_gateway.charge))
+        patch.setattr(our_gateway, "open", crash(our_gateway.open))
         with pytest.raises(Crash):
             await shop.pay_by_tokens()
     await shop.pay_by_tokens()

@@ -10,7 +10,8 @@ from contracts.events import order_notification, payment_status
 from contracts.events.users import UserErased
 from order_service.orders import queries as orders
 from order_service.payments import refunds
-from order_service.payments.gateway import Gateway, NoAnswer
+from order_service.payments.gateways.port import NoAnswer
+from order_service.payments.gateways.sandbox import SandboxGateway
 from order_service.payments.jobs import carry_out_refunds
 from order_service.tests.payments.conftest import TOTAL, Shop, charge_event
 from service_kit.queue import JITTER
@@ -165,7 +166,7 @@ async def test_a_cancelled_order_gives_its_money_back(shop: Shop) -> None:
 
 
 async def test_a_refund_survives_lost_answers_and_is_made_once(
-    shop: Shop, our_gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+    shop: Shop, our_gateway: SandboxGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     order_id, payment = await shop.paid()
     await shop.refund(payment["id"], 100)
@@ -185,7 +186,9 @@ async def test_a_refund_survives_lost_answers_and_is_made_once(
     assert len(await shop.served.events(payment_status.PaymentRefunded)) == 1
 
 
-async def test_attempts_grow_further_apart(shop: Shop, our_gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_attempts_grow_further_apart(
+    shop: Shop, our_gateway: SandboxGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
     _, payment = await shop.paid()
     await shop.refund(payment["id"], 100)
     monkeypatch.setattr(our_gateway, "url", "http://127.0.0.1:1")
@@ -199,7 +202,7 @@ async def test_attempts_grow_further_apart(shop: Shop, our_gateway: Gateway, mon
 
 
 async def test_two_runs_at_once_carry_out_each_refund_once(
-    shop: Shop, our_gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+    shop: Shop, our_gateway: SandboxGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _, payment = await shop.paid()
     for _ in range(5):

@@ -7,7 +7,8 @@ import time
 import pytest
 from pydantic import SecretStr
 
-from order_service.payments.gateway import ChargeEvent, RefundEvent, WebhookSignatureWrong, open_gateway
+from order_service.payments.gateways.port import Charge, GatewayRefund, WebhookSignatureWrong
+from order_service.payments.gateways.sandbox import open_sandbox
 from order_service.tests.payments.conftest import SECRET, signature
 from service_kit.clock import utcnow
 from service_kit.problems import InvalidRequest
@@ -18,16 +19,17 @@ CHARGE = {
 }  # fmt: skip
 
 
-async def heard(body: str, header: str | None) -> ChargeEvent | RefundEvent | None:
-    async with open_gateway("http://127.0.0.1:1", SecretStr("key"), SecretStr(SECRET), 1) as gateway:
-        return gateway.event(header, body.encode(), utcnow())
+async def heard(body: str, header: str | None) -> Charge | GatewayRefund | None:
+    async with open_sandbox("http://127.0.0.1:1", SecretStr("key"), SecretStr(SECRET), 1) as gateway:
+        headers = {} if header is None else {"webhook-signature": header}
+        return gateway.read_webhook(headers, body.encode(), utcnow())
 
 
 async def test_an_event_of_the_gateway_is_read() -> None:
     body = json.dumps({"type": "charge.succeeded", "data": {"charge": CHARGE}, "new": "field"}, indent=2)
     event = await heard(body, signature(body))
-    assert isinstance(event, ChargeEvent)
-    assert event.data.charge.amount == 5
+    assert isinstance(event, Charge)
+    assert event.amount == 5
 
 
 @pytest.mark.parametrize("age", [-200, 0, 200])

@@ -9,7 +9,8 @@ import pytest
 
 from contracts.events.inventory_deduction import ReservationAccepted
 from order_service.payments import queries, tokens, trying_queries
-from order_service.payments.gateway import Gateway
+from order_service.payments.gateways.port import ChargeRequest
+from order_service.payments.gateways.sandbox import SandboxGateway
 from order_service.tests.payments.conftest import API_KEY, SECRET, GatewayProcess, Shop, eventually
 from service_kit.clock import utcnow
 from tests.harness.service import serve
@@ -51,17 +52,17 @@ async def test_payment_begins_with_the_commit_that_says_that_stock_is_reserved(s
 
 
 async def test_a_charge_that_takes_long_holds_up_nobody(
-    shop: Shop, our_gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+    shop: Shop, our_gateway: SandboxGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     slow, quick = await shop.order("pending", token="tok_ok"), await shop.order("pending", token="tok_ok")
-    charge, may_go_on = our_gateway.charge, asyncio.Event()
+    charge, may_go_on = our_gateway.open, asyncio.Event()
 
-    async def charging(key: str, *, order_id: UUID, **wanted: Any) -> Any:
-        if order_id == slow:
+    async def charging(request: ChargeRequest) -> Any:
+        if request.order_id == slow:
             await may_go_on.wait()
-        return await charge(key, order_id=order_id, **wanted)
+        return await charge(request)
 
-    monkeypatch.setattr(our_gateway, "charge", charging)
+    monkeypatch.setattr(our_gateway, "open", charging)
     await accept(shop, slow)
     await accept(shop, quick)
     await charges_of(shop, quick)

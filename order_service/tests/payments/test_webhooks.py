@@ -8,7 +8,8 @@ from uuid import UUID, uuid4
 import pytest
 
 from contracts.events import order_notification, payment_status
-from order_service.payments.gateway import Gateway
+from order_service.payments.gateways.port import ChargeRequest
+from order_service.payments.gateways.sandbox import SandboxGateway
 from order_service.tests.payments.conftest import TOTAL, Shop, charge_event
 
 
@@ -66,15 +67,15 @@ async def test_success_after_failure_is_money_all_the_same(shop: Shop) -> None:
 
 
 async def test_the_webhook_may_come_before_our_own_second_transaction(
-    shop: Shop, our_gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+    shop: Shop, our_gateway: SandboxGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    order_id, charge = await shop.order(), our_gateway.charge
+    order_id, charge = await shop.order(), our_gateway.open
 
-    async def told_at_once(key: str, **kwargs: Any) -> Any:
-        answer = await charge(key, **kwargs)
+    async def told_at_once(request: ChargeRequest) -> Any:
+        answer = await charge(request)
         event = charge_event(
             {
-                "id": key.removeprefix("payment-"),
+                "id": request.key.removeprefix("payment-"),
                 "gateway_charge_id": getattr(answer, "id", None),
                 "order_id": str(order_id),
                 "amount": {"amount": TOTAL, "currency": "GBP"},
@@ -84,7 +85,7 @@ async def test_the_webhook_may_come_before_our_own_second_transaction(
         assert (await shop.webhook(event)).status_code == 204
         return answer
 
-    monkeypatch.setattr(our_gateway, "charge", told_at_once)
+    monkeypatch.setattr(our_gateway, "open", told_at_once)
     answer = await shop.pay(order_id, key="a")
     assert answer.status_code == 201
     assert (await shop.pay(order_id, key="a")).content == answer.content

@@ -1,0 +1,120 @@
+"""What a payment gateway can do for us, in our own words; the words of each gateway stay in its adapter.
+
+Every call ends in an answer or in `NoAnswer`, never in an exception: what a lost answer means is for the caller. Every
+call that changes something carries an idempotency key, so that it may be repeated as often as needed.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import Enum
+from typing import Literal, Protocol
+from uuid import UUID
+
+from order_service.payments.models import PaymentState, RefundState
+from service_kit.problems import Problem
+
+
+class WebhookSignatureWrong(Problem, status=401, type="webhook-signature-wrong"):
+    """The webhook's signature is missing, wrong or too old: {reason}."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChargeRequest:
+    """A charge that is to be made, or was. `amount` is in the currency's minor unit.
+
+    `token`: the card, as the gateway's own form gave it; None: it is known no more, or must not be charged.
+    `charge_id`: the gateway's id, once it is known. `capture` False: authorise only.
+    """
+
+    key: str
+    amount: int
+    currency: str
+    order_id: UUID
+    token: str | None = field(default=None, repr=False)
+    charge_id: str | None = None
+    capture: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class NextAction:
+    """What the customer must do before the charge goes on: open `url` in a browser."""
+
+    type: Literal["redirect"]
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """A charge as the gateway knows it. `amount`: what was captured; until then, what was asked for."""
+
+    id: str
+    key: str
+    order_reference: str
+    """What `ChargeRequest.order_id` was; anything, for charges that others made with the same account."""
+    state: PaymentState
+    amount: int
+    currency: str
+    failure_reason: str | None = None
+    next_action: NextAction | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayRefund:
+    """A refund as the gateway knows it."""
+
+    id: str
+    key: str
+    charge_id: str
+    state: RefundState
+    amount: int
+    currency: str
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """The gateway won't do it, now or later. `reason`: its code."""
+
+    reason: str
+
+
+class NoAnswer(Enum):
+    """What was asked may have been done (LOST), or certainly was not (UNREACHABLE)."""
+
+    LOST = "lost"
+    UNREACHABLE = "unreachable"
+
+
+class PaymentGateway(Protocol):
+    """One account with a payment gateway.
+
+    `name`: the one in the column `payments.gateway`; `timeout`: of each call, in seconds.
+    """
+
+    name: str
+    timeout: float
+
+    async def open(self, request: ChargeRequest) -> Charge | Rejected | NoAnswer:
+        """Makes the charge; the same key never makes a second one."""
+
+    async def resolve(self, request: ChargeRequest) -> Charge | Rejected | NoAnswer | None:
+        """What became of the charge of this key; if there is none, it is made now, given a token; else None.
+
+        A gateway without a look-up by key reads the charge by its id, and repeats `open` while the id is not known.
+        """
+
+    async def capture(self, key: str, charge_id: str, amount: int) -> Charge | Rejected | NoAnswer:
+        """Takes so much of an authorised charge, once; the rest is released."""
+
+    async def cancel(self, key: str, charge_id: str) -> Charge | Rejected | NoAnswer:
+        """Voids a charge that is authorised or waits for its customer."""
+
+    async def refund(
+        self, key: str, charge_id: str, amount: int, reason: str | None
+    ) -> GatewayRefund | Rejected | NoAnswer:
+        """Gives so much of a captured charge back, once; repeated, it tells what became of it."""
+
+    def read_webhook(self, headers: Mapping[str, str], body: bytes, now: datetime) -> Charge | GatewayRefund | None:
+        """What a webhook reports; None: nothing that concerns payments. `headers` are found in any case of letters.
+        Raises: WebhookSignatureWrong, InvalidRequest."""

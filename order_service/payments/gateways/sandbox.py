@@ -1,0 +1,278 @@
+"""The sandbox gateway (`sandbox/gateway`) as a `PaymentGateway`: HTTP and JSON, looked up by idempotency key."""
+
+import json
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import Annotated, Any, Literal, TypeVar
+
+import aiohttp
+import structlog
+from prometheus_client import Histogram
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+
+from order_service.payments.gateways import signature
+from order_service.payments.gateways.port import (
+    Charge,
+    ChargeRequest,
+    GatewayRefund,
+    NextAction,
+    NoAnswer,
+    Rejected,
+)
+from order_service.payments.models import PaymentState, RefundState
+from service_kit.crashpoints import reach
+from service_kit.problems import InvalidRequest
+
+log = structlog.get_logger(__name__)
+Answer = TypeVar("Answer", bound=BaseModel)
+
+CONNECT_SECONDS = 2.0
+# Less than the time after which usual servers close a silent connection, so that no charge is lost in the closing.
+KEEP_ALIVE_SECONDS = 4.0
+CONNECTIONS = 64
+
+# Nothing was sent: there is certainly no charge.
+NOT_SENT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
+REJECTIONS = frozenset({400, 402, 404, 422})
+# The gateway did not take the request in, so that nothing was charged; the same request may pass later.
+TURNED_AWAY = frozenset({401, 403, 429, 503})
+
+PAYMENT_STATES = {
+    "pending": PaymentState.PENDING,
+    "action_required": PaymentState.ACTION_REQUIRED,
+    "authorised": PaymentState.AUTHORISED,
+    "succeeded": PaymentState.SUCCEEDED,
+    "declined": PaymentState.FAILED,
+    "voided": PaymentState.VOIDED,
+}
+REFUND_STATES = {
+    "pending": RefundState.REQUESTED,
+    "succeeded": RefundState.SUCCEEDED,
+    "failed": RefundState.FAILED,
+}
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+
+
+class _NextAction(_Model):
+    type: Literal["redirect"]
+    url: str
+
+
+class _Charge(_Model):
+    id: str
+    status: Literal["pending", "action_required", "authorised", "succeeded", "declined", "voided"]
+    amount: int
+    captured: int | None = None
+    currency: str
+    reference: str
+    idempotency_key: str
+    failure_reason: str | None = None
+    next_action: _NextAction | None = None
+
+    def read(self) -> Charge:
+        state, action = PAYMENT_STATES[self.status], self.next_action
+        # Without `captured` it is a gateway that knows no partial captures.
+        taken = self.captured if state is PaymentState.SUCCEEDED and self.captured is not None else self.amount
+        return Charge(
+            *(self.id, self.idempotency_key, self.reference, state, taken, self.currency, self.failure_reason),
+            NextAction(action.type, action.url) if action else None,
+        )
+
+
+class _Charges(_Model):
+    items: list[_Charge]
+
+
+class _Refund(_Model):
+    id: str
+    charge_id: str
+    status: Literal["pending", "succeeded", "failed"]
+    amount: int
+    currency: str
+    idempotency_key: str
+    reason: str | None = None
+
+    def read(self) -> GatewayRefund:
+        state = REFUND_STATES[self.status]
+        return GatewayRefund(
+            self.id, self.idempotency_key, self.charge_id, state, self.amount, self.currency, self.reason
+        )
+
+
+class _ChargeData(_Model):
+    charge: _Charge
+
+
+class _RefundData(_Model):
+    refund: _Refund
+
+
+class _ChargeEvent(_Model):
+    """A webhook about a charge; what has become of it stands in the charge itself."""
+
+    type: Literal[
+        "charge.pending",
+        "charge.action_required",
+        "charge.authorised",
+        "charge.succeeded",
+        "charge.failed",
+        "charge.voided",
+    ]
+    data: _ChargeData
+
+
+class _RefundEvent(_Model):
+    type: Literal["refund.pending", "refund.succeeded", "refund.failed"]
+    data: _RefundData
+
+
+class _AnyEvent(_Model):
+    event: Annotated[_ChargeEvent | _RefundEvent, Field(discriminator="type")]
+
+
+KNOWN_EVENTS = {
+    name
+    for event in (_ChargeEvent, _RefundEvent)
+    for name in event.model_fields["type"].annotation.__args__  # type: ignore[union-attr]
+}
+SECONDS = Histogram(
+    "payment_gateway_seconds",
+    "From asking the gateway to its answer; outcome: answered, rejected, lost, unreachable",
+    ["operation", "outcome"],
+    buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+)
+
+
+class SandboxGateway:
+    """One account of the sandbox gateway, with one pool of connections for the whole process."""
+
+    name = "sandbox"
+
+    def __init__(self, url: str, client: aiohttp.ClientSession, webhook_secret: SecretStr, timeout: float) -> None:
+        self.url = url.rstrip("/")
+        self.timeout = timeout
+        self._client = client
+        self._secret = webhook_secret.get_secret_value().encode()
+
+    async def open(self, request: ChargeRequest) -> Charge | Rejected | NoAnswer:
+        body = {
+            "amount": request.amount,
+            "currency": request.currency,
+            "token": request.token,
+            "reference": str(request.order_id),
+            "capture": request.capture,
+        }
+        return await self._charge("open", request.key, "/charges", body)
+
+    async def resolve(self, request: ChargeRequest) -> Charge | Rejected | NoAnswer | None:
+        params = {"idempotency_key": request.key, "limit": "1"}
+        found = await self._ask("find", _Charges, "GET", "/charges", params=params)
+        if isinstance(found, _Charges):
+            if found.items:
+                return found.items[0].read()
+            return await self.open(request) if request.token else None
+        return found if isinstance(found, NoAnswer) else NoAnswer.UNREACHABLE
+
+    async def capture(self, key: str, charge_id: str, amount: int) -> Charge | Rejected | NoAnswer:
+        return await self._charge("capture", key, f"/charges/{charge_id}/capture", {"amount": amount})
+
+    async def cancel(self, key: str, charge_id: str) -> Charge | Rejected | NoAnswer:
+        return await self._charge("cancel", key, f"/charges/{charge_id}/cancel", None)
+
+    async def refund(
+        self, key: str, charge_id: str, amount: int, reason: str | None
+    ) -> GatewayRefund | Rejected | NoAnswer:
+        body, headers = {"amount": amount, "reason": reason}, {"Idempotency-Key": key}
+        path = f"/charges/{charge_id}/refunds"
+        answer = await self._ask("refund", _Refund, "POST", path, json=body, headers=headers)
+        return answer.read() if isinstance(answer, _Refund) else answer
+
+    def read_webhook(self, headers: Mapping[str, str], body: bytes, now: datetime) -> Charge | GatewayRefund | None:
+        signature.check(self._secret, headers.get("webhook-signature", ""), body, now)
+        try:
+            sent = json.loads(body)
+            if not isinstance(sent, dict) or str(sent.get("type")) not in KNOWN_EVENTS:
+                return None
+            event = _AnyEvent.model_validate({"event": sent}).event
+        except (ValueError, ValidationError) as error:
+            raise InvalidRequest(reason="the event has not the form that this gateway sends") from error
+        return event.data.charge.read() if isinstance(event, _ChargeEvent) else event.data.refund.read()
+
+    async def _charge(
+        self, operation: str, key: str, path: str, body: Mapping[str, Any] | None
+    ) -> Charge | Rejected | NoAnswer:
+        answer = await self._ask(operation, _Charge, "POST", path, json=body, headers={"Idempotency-Key": key})
+        return answer.read() if isinstance(answer, _Charge) else answer
+
+    async def _ask(
+        self, operation: str, kind: type[Answer], method: str, path: str, **request: Any
+    ) -> Answer | Rejected | NoAnswer:
+        began = time.perf_counter()
+        found = await self._exchange(kind, method, path, **request)
+        outcome = "answered"
+        if isinstance(found, NoAnswer | Rejected):
+            outcome = found.value if isinstance(found, NoAnswer) else "rejected"
+        SECONDS.labels(operation, outcome).observe(time.perf_counter() - began)
+        return found
+
+    async def _exchange(
+        self, kind: type[Answer], method: str, path: str, **request: Any
+    ) -> Answer | Rejected | NoAnswer:
+        moves_money = method == "POST"
+        try:
+            if moves_money:
+                reach("gateway.before")
+            async with self._client.request(method, self.url + path, allow_redirects=False, **request) as answer:
+                body = await answer.read()
+            if moves_money:
+                reach("gateway.after")
+            return self._read(kind, answer.status, body)
+        except NOT_SENT as error:
+            log.warning("gateway_unreachable", gateway=self.name, error=repr(error))
+            return NoAnswer.UNREACHABLE
+        except (aiohttp.ClientError, TimeoutError) as error:
+            log.warning("gateway_answer_lost", gateway=self.name, path=path, error=repr(error))
+            return NoAnswer.LOST
+
+    def _read(self, kind: type[Answer], status: int, body: bytes) -> Answer | Rejected | NoAnswer:
+        if status in REJECTIONS:
+            return Rejected(rejection_code(status, body))
+        shown = body[:500].decode(errors="replace")
+        if status in TURNED_AWAY:
+            log.error("gateway_turned_away", gateway=self.name, status=status, body=shown)
+            return NoAnswer.UNREACHABLE
+        try:
+            if 200 <= status < 300:
+                return kind.model_validate_json(body)
+        except ValidationError:
+            log.exception("gateway_answer_unreadable", gateway=self.name, body=shown)
+        log.error("gateway_failed", gateway=self.name, status=status)
+        return NoAnswer.LOST
+
+
+def rejection_code(status: int, body: bytes) -> str:
+    """A problem's stable type where the gateway sends one (`refund-above-charge`), else its status."""
+    try:
+        kind = str(json.loads(body)["type"])
+    except (ValueError, KeyError, TypeError):
+        return f"http-{status}"
+    return kind.rpartition("/")[2][:200] or f"http-{status}"
+
+
+@asynccontextmanager
+async def open_sandbox(
+    url: str, api_key: SecretStr, webhook_secret: SecretStr, timeout_seconds: float
+) -> AsyncIterator[SandboxGateway]:
+    async with aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=CONNECTIONS, keepalive_timeout=KEEP_ALIVE_SECONDS),
+        headers={"Authorization": f"Bearer {api_key.get_secret_value()}"},
+        # `connect` also bounds the wait for a free connection.
+        timeout=aiohttp.ClientTimeout(total=timeout_seconds, connect=CONNECT_SECONDS),
+        cookie_jar=aiohttp.DummyCookieJar(),
+    ) as client:
+        yield SandboxGateway(url, client, webhook_secret, timeout_seconds)

@@ -1,0 +1,144 @@
+"""What follows from what a gateway knows about a payment: it is settled, captured, cancelled, or looked at again.
+
+Nothing here charges twice, whoever calls it and wherever it breaks off: every call to the gateway repeats one with the
+same key, and every report about a payment is booked once.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+import structlog
+
+from order_service.payments import call_queries
+from order_service.payments.gateways.port import Charge, ChargeRequest, NoAnswer, PaymentGateway, Rejected
+from order_service.payments.gateways.registry import Gateways
+from order_service.payments.limits import NEVER_CHARGED
+from order_service.payments.models import ChargeReport, Payment, PaymentState, gateway_key
+from order_service.payments.settlement import charge_report, failed, report_of, settle
+from service_kit.batching import Batching
+from service_kit.clock import utcnow
+from service_kit.database import Database
+from service_kit.problems import Unavailable
+from service_kit.runtime import Runtime
+
+log = structlog.get_logger(__name__)
+Answer = Charge | Rejected | NoAnswer | None
+"""Of a gateway, about a charge; None: there is none, and none will come."""
+
+JOB = "reconcile-payments"
+AFTER_LOST_ANSWER = timedelta(seconds=1)
+"""A charge that was made has been reported by webhook long before."""
+LONGEST_PAUSE = timedelta(minutes=5)
+
+
+def charge_request(payment: Payment, token: str | None = None) -> ChargeRequest:
+    key = gateway_key("payment", payment.id)
+    return ChargeRequest(
+        key, payment.amount, payment.currency, payment.order_id, token=token, charge_id=payment.gateway_charge_id
+    )
+
+
+async def reconcile(runtime: Runtime, payment: Payment) -> None:
+    """Asks the gateway what became of a payment that is ours to ask about, and does what follows.
+
+    Never charged: it is now, unless the order wants no payment any more, or the token is gone since the gateway could
+    not be reached and whoever brought it was told so.
+    """
+    gateway = runtime.resource(Gateways)[payment.gateway]
+    async with runtime.database.hot() as connection:
+        wanted, token = await call_queries.wanted(connection, payment.order_id)
+    answer = await gateway.resolve(charge_request(payment, token))
+    if isinstance(answer, Charge):
+        answer = await _complete(gateway, payment, answer, wanted=wanted)
+    await note(runtime, payment, answer)
+
+
+async def _complete(gateway: PaymentGateway, payment: Payment, charge: Charge, *, wanted: bool) -> Charge | NoAnswer:
+    """Captures an authorised charge; cancels it, or one that waits for its customer, if the order wants no money.
+
+    An order that ends at this moment gets money that it doesn't want: it goes back like any other.
+    """
+    answer: Charge | Rejected | NoAnswer
+    if charge.state is PaymentState.AUTHORISED and wanted:
+        answer = await gateway.capture(gateway_key("capture", payment.id), charge.id, charge.amount)
+    elif charge.state in (PaymentState.AUTHORISED, PaymentState.ACTION_REQUIRED) and not wanted:
+        answer = await gateway.cancel(gateway_key("cancel", payment.id), charge.id)
+    else:
+        return charge
+    if isinstance(answer, Rejected):
+        # The customer was faster, and the next look shows it. Otherwise the order expires, or a person sees to it.
+        log.warning("gateway_rejected", payment_id=str(payment.id), state=charge.state, reason=answer.reason)
+        return NoAnswer.LOST
+    return answer
+
+
+async def note(runtime: Runtime, payment: Payment, answer: Answer) -> None:
+    """Settles what is decided; the rest is looked at again."""
+    match answer:
+        case NoAnswer():
+            await _look_again(runtime, payment, next_look(payment))
+        case Charge(state=PaymentState.PENDING):
+            await _look_again(runtime, payment, next_look(payment), answer.id)
+        case Charge() | Rejected() | None:
+            report = charge_report(payment, answer) if answer else failed(payment, NEVER_CHARGED)
+            settled = await _settle(runtime, report)
+            if settled is not None and settled.is_open:
+                await _look_again(runtime, settled, next_look(settled))
+
+
+async def _look_again(runtime: Runtime, payment: Payment, check_at: datetime, charge_id: str | None = None) -> None:
+    """Another process may ask the gateway from now on."""
+    async with runtime.database.hot() as connection:
+        await call_queries.note_call(connection, payment.id, charge_id, utcnow(), check_at)
+    wake_for(runtime, payment)
+
+
+def next_look(payment: Payment) -> datetime:
+    """At once, if it was authorised just now; else the longer it has been open, the longer the pause."""
+    now = utcnow()
+    if payment.status == PaymentState.AUTHORISED and payment.check_at <= now:
+        return now
+    return now + min(max(now - payment.created_at, AFTER_LOST_ANSWER), LONGEST_PAUSE)
+
+
+def wake_for(runtime: Runtime, payment: Payment) -> None:
+    """Lets the reconciler capture what was authorised, instead of at its next turn."""
+    if payment.status == PaymentState.AUTHORISED and payment.check_at <= utcnow():
+        runtime.jobs.wake(JOB)
+
+
+async def take_in(runtime: Runtime, report: ChargeReport) -> None:
+    """Books what a gateway reports. A charge that was authorised after its payment was given up is cancelled.
+    Raises: Unavailable, where the gateway is to report it again."""
+    payment = await _settle(runtime, report)
+    if payment is not None:
+        wake_for(runtime, payment)
+    if report.state is not PaymentState.AUTHORISED or report.charge_id is None:
+        return
+    if payment is None or payment.status == PaymentState.FAILED:
+        gateway = runtime.resource(Gateways)[report.gateway]
+        answer = await gateway.cancel(gateway_key("cancel", report.payment_id), report.charge_id)
+        if isinstance(answer, NoAnswer):
+            raise Unavailable(what="The payment gateway", retry_after=2)
+        if isinstance(answer, Charge):
+            await _settle(runtime, report_of(report.payment_id, report.order_id, report.gateway, answer))
+
+
+async def _settle(runtime: Runtime, report: ChargeReport) -> Payment | None:
+    return await runtime.resource(Settler).settle(report)
+
+
+class Settler:
+    """Settles what comes at the same time in one transaction."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._batching = Batching(self._settle_all)
+
+    async def settle(self, report: ChargeReport) -> Payment | None:
+        """As `settlement.settle`, after the commit."""
+        return await self._batching.do(report)
+
+    async def _settle_all(self, reports: Sequence[ChargeReport]) -> list[Payment | None]:
+        async with self._database.hot_tx() as tx:
+            return await settle(tx, reports)
