@@ -1,6 +1,7 @@
 """The rules of payments and refunds, without any database."""
 
 from datetime import timedelta
+from random import Random
 from uuid import UUID, uuid4
 
 import pytest
@@ -40,7 +41,20 @@ def refund(of: Payment, amount: int, status: str = "succeeded") -> Refund:
 
 
 def report(of: Payment, state: PaymentState, amount: int | None = None) -> ChargeReport:
-    return ChargeReport(of.id, ORDER, "g", state, amount or of.amount, of.currency, "ch_1", "why")
+    action = ("redirect", "https://bank") if state is PaymentState.ACTION_REQUIRED else None
+    return ChargeReport(of.id, ORDER, "g", state, amount or of.amount, of.currency, "ch_1", "why", action=action)
+
+
+P, R, A, F, V, S = (
+    PaymentState.PENDING,
+    PaymentState.ACTION_REQUIRED,
+    PaymentState.AUTHORISED,
+    PaymentState.FAILED,
+    PaymentState.VOIDED,
+    PaymentState.SUCCEEDED,
+)
+FORWARD = {P: {R, A, F, V, S}, R: {A, F, V, S}, A: {F, V, S}, F: {V, S}, V: {S}, S: set[PaymentState]()}
+"""Which reports count in which state: written down here again, so that a slip shows."""
 
 
 @pytest.mark.parametrize("before", list(PaymentState))
@@ -48,10 +62,36 @@ def report(of: Payment, state: PaymentState, amount: int | None = None) -> Charg
 def test_money_is_never_forgotten_and_nothing_is_news_twice(before: PaymentState, said: PaymentState) -> None:
     one = payment(100, before)
     news = one.settle(report(one, said), utcnow())
-    expected = {("pending", "succeeded"), ("pending", "failed"), ("failed", "succeeded")}
-    assert news == ((before, said) in expected)
+    assert news == (said in FORWARD[before])
     assert one.status == (said if news else before)
     assert not one.settle(report(one, said), utcnow())
+
+
+def test_what_ends_a_payment_opens_it_no_more() -> None:
+    assert [state for state in PaymentState if state.is_open] == [P, R, A]
+    assert not any(after.is_open for before, afters in FORWARD.items() if not before.is_open for after in afters)
+
+
+@given(st.lists(st.sampled_from(PaymentState), max_size=8), st.randoms(use_true_random=False))
+def test_late_repeated_and_reordered_reports_end_in_the_same_state(said: list[PaymentState], chance: Random) -> None:
+    reordered = said + chance.choices(said, k=3) if said else []
+    chance.shuffle(reordered)
+    ends = []
+    for reports in (said, reordered):
+        one = payment(100, P)
+        for state in reports:
+            one.settle(report(one, state), utcnow())
+        ends.append((one.status, one.amount, one.failure_reason, one.action_url))
+    assert ends[0] == ends[1]
+    assert (ends[0][0] == S) == (S in said), "money counts, and nothing else is money"
+
+
+def test_what_the_customer_must_do_is_known_while_it_is_required() -> None:
+    one = payment(100, P)
+    one.settle(report(one, R), utcnow())
+    assert (one.action_type, one.action_url) == ("redirect", "https://bank")
+    one.settle(report(one, A), utcnow())
+    assert (one.action_type, one.action_url, one.failure_reason) == (None, None, None)
 
 
 def test_what_was_captured_is_what_the_gateway_says() -> None:
