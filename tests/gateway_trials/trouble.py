@@ -7,7 +7,8 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import uvicorn
-from order_service.payments.gateway import Gateway, NoAnswer
+
+from order_service.payments.gateways.port import NoAnswer, PaymentGateway
 
 Asgi = Callable[..., Awaitable[None]]
 
@@ -62,12 +63,12 @@ async def listening(app: Asgi, port: int) -> AsyncIterator[None]:
 class Line:
     """The service's own calls: some never leave, some are answered to nobody, around some the process dies."""
 
-    def __init__(self, gateway: Gateway, chance: random.Random) -> None:
+    def __init__(self, gateway: PaymentGateway, chance: random.Random) -> None:
         self._chance = chance
         self.is_calm = False
-        gateway.charge = self._troubled(gateway.charge, may_crash=True)  # type: ignore[method-assign, assignment]
-        gateway.refund = self._troubled(gateway.refund, may_crash=True)  # type: ignore[method-assign, assignment]
-        gateway.find = self._troubled(gateway.find, may_crash=False)  # type: ignore[method-assign, assignment]
+        for name in ("open", "resolve", "capture", "cancel", "refund"):
+            call = getattr(gateway, name)
+            setattr(gateway, name, self._troubled(call, may_crash=name != "resolve"))
 
     def _troubled(self, call: Callable[..., Awaitable[Any]], *, may_crash: bool) -> Callable[..., Awaitable[Any]]:
         async def troubled(*arguments: Any, **named: Any) -> Any:

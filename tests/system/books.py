@@ -50,6 +50,9 @@ STEPS = frozenset(
 )
 """Every change of an order's status that there may be: written down here again, so that a slip in the table shows."""
 
+UNSETTLED = frozenset({"pending", "action_required", "authorised", "requested"})
+"""Of payments and refunds."""
+
 STEPS_TOLD = frozenset({"awaiting_payment", "paid", "rejected", "cancelled"})
 """Those of which the customer is told when the order comes there; one that comes back to `paid` is not told again."""
 
@@ -120,8 +123,8 @@ def _money(books: Books) -> Found:
     worth = returns.worth(books) + goods.worth_lost(books)
     charged: defaultdict[str, list[int]] = defaultdict(list)
     for charge in books.charges:
-        if charge["status"] == "succeeded":
-            charged[charge["reference"]].append(charge["amount"])
+        if charge["captured"]:
+            charged[charge["reference"]].append(charge["captured"])
     for row in books.rows["orders"]:
         id = str(row["id"])
         if id not in books.ledger.orders:
@@ -160,14 +163,18 @@ def _gateway(books: Books) -> Found:
     }
     states = {"declined": "failed"}
     charges = {
-        charge["idempotency_key"]: (states.get(charge["status"], charge["status"]), charge["amount"], charge["id"])
+        charge["idempotency_key"]: (
+            states.get(charge["status"], charge["status"]),
+            charge["captured"] or charge["amount"],
+            charge["id"],
+        )
         for charge in books.charges
     }
     yield from same("payment", payments, charges)
     refunds = {f"refund-{row['id']}": (row["amount"], row["gateway_refund_id"]) for row in books.rows["refunds"]}
     made = {refund["idempotency_key"]: (refund["amount"], refund["id"]) for refund in books.refunds}
     yield from same("refund", refunds, made)
-    unsettled = [row for row in [*ours, *books.rows["refunds"]] if row["status"] in ("pending", "requested")]
+    unsettled = [row for row in [*ours, *books.rows["refunds"]] if row["status"] in UNSETTLED]
     yield from (Violation(Kind.STUCK, f"payment or refund {row['id']}: not settled") for row in unsettled)
     if any(books.webhooks.values()):
         yield Violation(Kind.STUCK, f"webhooks: {books.webhooks}")

@@ -22,7 +22,7 @@ STOCK = 1_000
 PRICE, RARE_PRICE = 1250, 9900
 RARE, EXPIRED, LASTING = 10, 40, 20
 """Pieces: of the product that is soon sold out; of each product that can't be sold any more, and that will expire."""
-TOKENS = ("tok_ok", "tok_ok", "tok_duplicate", "tok_lost_answer")
+TOKENS = ("tok_ok", "tok_authorised", "tok_duplicate", "tok_lost_answer")
 LOOK = 0.3
 """Seconds between two looks at what waits for us; one look serves all orders."""
 PAGE = 100

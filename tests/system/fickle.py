@@ -10,7 +10,9 @@ from tests.system.carts import CartCrowd
 from tests.system.crowd import LOOK
 from tests.system.world import SOON, Person, none_left, until
 
-CARDS = (*("tok_ok", "tok_declined", "tok_duplicate", "tok_late", "tok_ok", "tok_lost_answer", "tok_ok", "tok_ok"),)
+CARDS = (
+    *("tok_ok", "tok_declined", "tok_duplicate", "tok_late", "tok_ok", "tok_lost_answer", "tok_authorised", "tok_ok"),
+)
 DECLINED = "tok_declined"
 PENCE = 100
 NOT_TO_DISPATCH, REFUNDED = "shipment-not-to-dispatch", "shipment-refunded"
