@@ -13,8 +13,8 @@ PENDING = sa.text("status = 'pending'")
 
 
 def upgrade() -> None:
-    op.add_column("payments", sa.Column("action_type", sa.Text(), nullable=True))
-    op.add_column("payments", sa.Column("action_url", sa.Text(), nullable=True))
+    op.add_column("payments", sa.Column("action_type", sa.String(), nullable=True))
+    op.add_column("payments", sa.Column("action_url", sa.String(), nullable=True))
     op.drop_constraint(op.f("ck_payments_status"), "payments", type_="check")
     op.create_check_constraint(
         op.f("ck_payments_status"),
