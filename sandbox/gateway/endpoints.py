@@ -214,7 +214,7 @@ PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Confirm a 
 <form method="post" action="/confirmations/{id}/refuse"><button>Refuse</button></form></html>"""
 
 
-@customers.get("/{id}", summary="Show a charge to its customer", response_class=HTMLResponse, responses=_refusals(404))
+@customers.get("/{id}", summary="Get the page of a confirmation", response_class=HTMLResponse, responses=_refusals(404))
 async def show_confirmation(id: str, request: Request) -> Response:
     """The page of `next_action`: who knows the charge's id is taken for its customer."""
     body = await gateway_of(request).database.read(lambda db: books.charge_body(books.find_charge(db, id), time.time()))
