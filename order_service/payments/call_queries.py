@@ -13,19 +13,25 @@ from service_kit.database import HotConn, HotTx
 from service_kit.http import idempotency
 from service_kit.queue import Queue
 
+# Due before the call was to end: something has happened during it (its order has ended, say), and it stays due.
+_CHECK_AT = "CASE WHEN check_at < call_until THEN check_at ELSE {} END"
+
 # $1 to $6 are those of the kit's statement that keeps an answer.
 _KEEP_ANSWER = f"""
 WITH noted AS (
     UPDATE payments
-    SET gateway_charge_id = coalesce(gateway_charge_id, $8), call_until = $9, check_at = $10
+    SET gateway_charge_id = coalesce(gateway_charge_id, $8), call_until = $9,
+        check_at = {_CHECK_AT.format("$10")}
     WHERE id = $7
 )
 {idempotency.KEEP}
 """  # noqa: S608 (constants of ours)
 
-_NOTE_CALL = """
-UPDATE payments SET gateway_charge_id = coalesce(gateway_charge_id, $2), call_until = $3, check_at = $4 WHERE id = $1
-"""
+_NOTE_CALL = f"""
+UPDATE payments
+SET gateway_charge_id = coalesce(gateway_charge_id, $2), call_until = $3, check_at = {_CHECK_AT.format("$4")}
+WHERE id = $1
+"""  # noqa: S608
 
 _CALL_OFF = """
 WITH token AS (

@@ -84,26 +84,24 @@ async def note(runtime: Runtime, payment: Payment, answer: Answer) -> None:
             settled = await _settle(runtime, report)
             if settled is not None and settled.is_open:
                 await _look_again(runtime, settled, next_look(settled))
+                wake_for(runtime, settled)
 
 
 async def _look_again(runtime: Runtime, payment: Payment, check_at: datetime, charge_id: str | None = None) -> None:
     """Another process may ask the gateway from now on."""
     async with runtime.database.hot() as connection:
         await call_queries.note_call(connection, payment.id, charge_id, utcnow(), check_at)
-    wake_for(runtime, payment)
 
 
 def next_look(payment: Payment) -> datetime:
-    """At once, if it was authorised just now; else the longer it has been open, the longer the pause."""
+    """The longer a payment has been open, the longer the pause."""
     now = utcnow()
-    if payment.status == PaymentState.AUTHORISED and payment.check_at <= now:
-        return now
     return now + min(max(now - payment.created_at, AFTER_LOST_ANSWER), LONGEST_PAUSE)
 
 
 def wake_for(runtime: Runtime, payment: Payment) -> None:
     """Lets the reconciler capture what was authorised, instead of at its next turn."""
-    if payment.status == PaymentState.AUTHORISED and payment.check_at <= utcnow():
+    if payment.status == PaymentState.AUTHORISED:
         runtime.jobs.wake(JOB)
 
 

@@ -148,6 +148,25 @@ async def test_the_end_of_an_order_makes_its_payment_due(shop: Shop) -> None:
     assert await statuses(shop, order_id) == ["voided"]
 
 
+async def test_an_order_that_ends_during_a_call_is_looked_at_after_it(
+    shop: Shop, our_gateway: SandboxGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order_id, _ = await opened(shop, "tok_action_required", "action_required")
+    resolve = our_gateway.resolve
+
+    async def meanwhile(request: ChargeRequest) -> Any:
+        found = await resolve(request)
+        await cancel(shop, order_id)
+        return found
+
+    with monkeypatch.context() as patch:
+        patch.setattr(our_gateway, "resolve", meanwhile)
+        await shop.reconcile()
+    assert await statuses(shop, order_id) == ["action_required"]
+    await reconcile_payments(shop.runtime)
+    assert await statuses(shop, order_id) == ["voided"]
+
+
 async def test_money_that_comes_although_the_order_has_ended_goes_back(shop: Shop) -> None:
     """The customer has confirmed while the order expired: there is nothing left to cancel."""
     order_id, payment = await opened(shop, "tok_action_required", "action_required")
