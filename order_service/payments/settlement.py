@@ -56,20 +56,20 @@ class _Books:
             self._adopted[payment.id] = payment
         elif payment.gateway != report.gateway:
             raise PaymentOfAnother(payment_id=str(payment.id), source=report.gateway)
+        before = payment.status
         if not payment.settle(report, utcnow()):
             return payment
-        self._note(order, payment, report.traceparent)
+        self._note(payment, _event(order, payment, before), report.traceparent)
         if payment.status == PaymentState.SUCCEEDED:
             self._give_to_order(order, account, payment, report.traceparent)
         return payment
 
-    def _note(self, order: OrderState, payment: Payment, traceparent: str | None) -> None:
-        event = _event(order, payment)
+    def _note(self, payment: Payment, event: events.PaymentReport | None, traceparent: str | None) -> None:
         if payment.id not in self._adopted:
             self._saved[payment.id] = payment
         if event is not None:
-            events = self._told_of_adopted if payment.id in self._adopted else self._told_of_saved
-            events.add(event, traceparent)
+            told = self._told_of_adopted if payment.id in self._adopted else self._told_of_saved
+            told.add(event, traceparent)
 
     def _give_to_order(self, order: OrderState, account: Account, payment: Payment, traceparent: str | None) -> None:
         """The order takes what it wants of the money; the rest goes back."""
@@ -122,9 +122,11 @@ async def _adopt(tx: HotTx, order: OrderState, report: ChargeReport) -> Payment:
     )
 
 
-def _event(order: OrderState, payment: Payment) -> events.PaymentSucceeded | events.PaymentFailed | None:
-    """None while it is open, and for one that was cancelled with its order: the order's own event says so."""
-    if payment.is_open or (payment.status == PaymentState.VOIDED and order.status is not Status.AWAITING_PAYMENT):
+def _event(order: OrderState, payment: Payment, before: str) -> events.PaymentReport | None:
+    """None while it is open; for one that is voided as well where its customer need not pay again (the order's own
+    event tells of its end), or knows it already."""
+    is_known = order.status is not Status.AWAITING_PAYMENT or before == PaymentState.FAILED
+    if payment.is_open or (payment.status == PaymentState.VOIDED and is_known):
         return None
     common: dict[str, Any] = {
         "version": payment.version,

@@ -5,7 +5,7 @@ import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
 import aiohttp
 import structlog
@@ -39,6 +39,15 @@ REJECTIONS = frozenset({400, 402, 404, 422})
 # The gateway did not take the request in, so that nothing was charged; the same request may pass later.
 TURNED_AWAY = frozenset({401, 403, 429, 503})
 
+ChargeEventType = Literal[
+    "charge.pending",
+    "charge.action_required",
+    "charge.authorised",
+    "charge.succeeded",
+    "charge.failed",
+    "charge.voided",
+]
+RefundEventType = Literal["refund.pending", "refund.succeeded", "refund.failed"]
 PAYMENT_STATES = {
     "pending": PaymentState.PENDING,
     "action_required": PaymentState.ACTION_REQUIRED,
@@ -115,19 +124,12 @@ class _RefundData(_Model):
 class _ChargeEvent(_Model):
     """A webhook about a charge; what has become of it stands in the charge itself."""
 
-    type: Literal[
-        "charge.pending",
-        "charge.action_required",
-        "charge.authorised",
-        "charge.succeeded",
-        "charge.failed",
-        "charge.voided",
-    ]
+    type: ChargeEventType
     data: _ChargeData
 
 
 class _RefundEvent(_Model):
-    type: Literal["refund.pending", "refund.succeeded", "refund.failed"]
+    type: RefundEventType
     data: _RefundData
 
 
@@ -135,11 +137,7 @@ class _AnyEvent(_Model):
     event: Annotated[_ChargeEvent | _RefundEvent, Field(discriminator="type")]
 
 
-KNOWN_EVENTS = {
-    name
-    for event in (_ChargeEvent, _RefundEvent)
-    for name in event.model_fields["type"].annotation.__args__  # type: ignore[union-attr]
-}
+KNOWN_EVENTS = {*get_args(ChargeEventType), *get_args(RefundEventType)}
 SECONDS = Histogram(
     "payment_gateway_seconds",
     "From asking the gateway to its answer; outcome: answered, rejected, lost, unreachable",
