@@ -3,6 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
+from service_kit.audit.triggers import TRIGGER, audit
+
 revision = "0105"
 down_revision = "0104"
 branch_labels = None
@@ -10,11 +12,14 @@ depends_on = None
 
 OPEN = sa.text("status IN ('pending', 'action_required', 'authorised')")
 PENDING = sa.text("status = 'pending'")
+IGNORED = ["opened_by", "request_key", "call_until", "check_at", "client_address"]
+ACTION = ["action_type", "action_url"]
 
 
 def upgrade() -> None:
-    op.add_column("payments", sa.Column("action_type", sa.String(), nullable=True))
-    op.add_column("payments", sa.Column("action_url", sa.String(), nullable=True))
+    for name in ACTION:
+        op.add_column("payments", sa.Column(name, sa.String(), nullable=True))
+    _audit(IGNORED + ACTION)
     op.drop_constraint(op.f("ck_payments_status"), "payments", type_="check")
     op.create_check_constraint(
         op.f("ck_payments_status"),
@@ -37,5 +42,12 @@ def downgrade() -> None:
     op.create_index("uq_payments_pending", "payments", ["order_id"], unique=True, postgresql_where=PENDING)
     op.drop_constraint(op.f("ck_payments_status"), "payments", type_="check")
     op.create_check_constraint(op.f("ck_payments_status"), "payments", "status IN ('pending', 'succeeded', 'failed')")
-    op.drop_column("payments", "action_url")
-    op.drop_column("payments", "action_type")
+    _audit(IGNORED)
+    for name in ACTION:
+        op.drop_column("payments", name)
+
+
+def _audit(ignored: list[str]) -> None:
+    """The customer's link to the gateway is of no use once it was followed: the audit log doesn't keep it."""
+    op.execute(f"DROP TRIGGER {TRIGGER} ON payments")
+    op.execute(audit("payments", "payment", ignored=ignored))

@@ -150,7 +150,7 @@ async def hear(gateway: str, request: Request, runtime: UseRuntime) -> Response:
     """For the gateway alone: the signature in its header (the sandbox's is `Webhook-Signature`) is checked over the raw
     body. Repeated and late ones are harmless; `204` means that it is booked, or that it is of no concern here.
     """
-    sender = runtime.resource(Gateways)[gateway]
+    sender = runtime.resource(Gateways).get(gateway) or not_found("gateway", gateway)
     await use_cases.hear(runtime, sender, request.headers, await request.body())
     return Response(status_code=204)
 

@@ -20,7 +20,7 @@ BATCH = 32
 
 async def reconcile_payments(runtime: Runtime) -> None:
     """Asks about every payment that is open and due."""
-    for gateway in runtime.resource(Gateways):
+    for gateway in runtime.resource(Gateways).values():
         taken = BATCH
         while taken == BATCH:
             async with runtime.database.hot() as connection:
@@ -31,7 +31,7 @@ async def reconcile_payments(runtime: Runtime) -> None:
 
 async def carry_out_refunds(runtime: Runtime) -> None:
     """Asks the gateway for every refund that is due."""
-    for gateway in runtime.resource(Gateways):
+    for gateway in runtime.resource(Gateways).values():
         taken = BATCH
         while taken == BATCH:
             async with runtime.database.hot() as connection:

@@ -151,7 +151,8 @@ def capture_charge(
     db: sqlite3.Connection, id: str, order: CaptureIn, key: str, *, now: float, settings: GatewaySettings
 ) -> Made:
     """Takes an authorised amount or a part of it; the rest is released. Raises: Refused."""
-    charge, status = find_charge(db, id), charge_body(find_charge(db, id), now)["status"]
+    charge = find_charge(db, id)
+    status = _status(charge, now)
     if _is_repeated(db, key, {"capture": id, **order.model_dump()}):
         return Made(charge_body(charge, now), new=False, due_at=now)
     if status != "authorised":
@@ -164,7 +165,8 @@ def capture_charge(
 
 def cancel_charge(db: sqlite3.Connection, id: str, key: str, *, now: float, settings: GatewaySettings) -> Made:
     """Releases what was not captured. Raises: Refused."""
-    charge, status = find_charge(db, id), charge_body(find_charge(db, id), now)["status"]
+    charge = find_charge(db, id)
+    status = _status(charge, now)
     if _is_repeated(db, key, {"cancel": id}):
         return Made(charge_body(charge, now), new=False, due_at=now)
     if status not in ("action_required", "authorised"):

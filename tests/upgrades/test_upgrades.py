@@ -13,7 +13,10 @@ import pytest
 from local_stack.parts import SERVICES
 from notification_service.channels import EMAIL
 from notification_service.deliveries.jobs import send_due as send_notifications
-from order_service.payments.gateway import Charge, Gateway
+from order_service.payments.gateways.port import Charge
+from order_service.payments.gateways.registry import Gateways
+from order_service.payments.models import Payment
+from order_service.payments.reconciliation import charge_request
 from order_service.tests.payments.conftest import API_KEY, SECRET, GatewayProcess, Shop
 from service_kit.database import migrations
 from service_kit.database.administration import administration
@@ -145,17 +148,11 @@ async def test_payments_and_refunds_in_flight_are_settled(gateway: GatewayProces
     async with upgraded("order", **reached) as served:
         shop = Shop(served, gateway)
         async with served.runtime.database.hot() as connection:
-            pending = await connection.fetchrow("SELECT * FROM payments WHERE status = 'pending'")
-        made = await shop.runtime.resource(Gateway).charge(
-            f"payment-{pending['id']}",
-            token="tok_ok",
-            amount=pending["amount"],
-            currency=pending["currency"],
-            order_id=pending["order_id"],
-        )
+            pending = Payment(**await connection.fetchrow("SELECT * FROM payments WHERE status = 'pending'"))
+        made = await shop.runtime.resource(Gateways).default.open(charge_request(pending, "tok_ok"))
         assert isinstance(made, Charge)
         async with timeout(60):
-            while await sql(served, "SELECT status FROM payments WHERE id = $1", pending["id"]) != "succeeded":
+            while await sql(served, "SELECT status FROM payments WHERE id = $1", pending.id) != "succeeded":
                 await shop.reconcile()
         assert await sql(served, "SELECT count(*) FROM refunds WHERE status = 'requested'") == 1
         await shop.carry_out_refunds()

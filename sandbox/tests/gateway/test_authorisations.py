@@ -9,9 +9,9 @@ import httpx
 import pytest
 
 from sandbox.gateway import books
+from sandbox.tests.gateway.receiver import Receiver
+from sandbox.tests.gateway.test_charges import charge, status
 from sandbox.tests.processes import Process, eventually
-from sandbox.tests.receiver import Receiver
-from sandbox.tests.test_gateway_charges import charge, status
 
 
 def change(client: httpx.Client, id: str, what: str, key: str = "change", **body: Any) -> httpx.Response:
