@@ -164,7 +164,7 @@ class Storehouse:
             self.shipments[new.id] = Shipment(
                 id=new.id,
                 order_id=new.order.order_id,
-                customer_id=new.order.user_id,
+                customer_id=new.order.customer_id,
                 number=new.order.number,
                 warehouse_id=new.warehouse_id,
                 shipments_of_order=new.shipments_of_order,

@@ -40,7 +40,7 @@ async def test_a_reported_payment_pays_the_order_once(shop: Shop) -> None:
     (payment,) = await shop.payments(order_id)
     assert (payment["id"], payment["gateway"], payment["status"]) == (str(payment_id), SOURCE, "succeeded")
     (told,) = await shop.served.events(payment_status.PaymentSucceeded)
-    assert (told.number, told.user_id, told.version) == (str(order.number), shop.customer.user_id, 1)
+    assert (told.number, told.customer_id, told.version) == (str(order.number), shop.customer.user_id, 1)
     assert (await shop.customer.post(f"/payments/{payment_id}/verify")).json()["status"] == "succeeded"
 
 
