@@ -4,9 +4,10 @@ from fastapi import FastAPI
 
 from order_service.carts import endpoints as carts
 from order_service.catalogue import consumers as catalogue_consumers
-from order_service.orders import consumers as order_consumers
+from order_service.fulfilment import consumers as fulfilment_consumers
+from order_service.fulfilment import endpoints as fulfilment
+from order_service.fulfilment.jobs import JOBS as ORDER_JOBS
 from order_service.orders import endpoints as orders
-from order_service.orders.jobs import JOBS as ORDER_JOBS
 from order_service.payments import consumers as payment_consumers
 from order_service.payments import endpoints as payments
 from order_service.payments.jobs import JOBS as PAYMENT_JOBS
@@ -23,9 +24,16 @@ def create(settings: Settings | None = None) -> FastAPI:
         settings or Settings(),
         title="Online Mart · orders",
         description="Carts, orders, their payments and returns. An order is placed without asking any other service.",
-        routers=[carts.router, orders.router, payments.router, payments.refund_router, returns.router],
+        routers=[
+            carts.router,
+            orders.router,
+            fulfilment.router,
+            payments.router,
+            payments.refund_router,
+            returns.router,
+        ],
         personal_data=PERSONAL_DATA,
-        consumers=[catalogue_consumers, order_consumers, payment_consumers, return_consumers],
+        consumers=[catalogue_consumers, fulfilment_consumers, payment_consumers, return_consumers],
         jobs=[*ORDER_JOBS, *PAYMENT_JOBS],
         lifespan=open_resources,
     )

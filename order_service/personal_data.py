@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from order_service.catalogue import queries as catalogue
-from order_service.orders import use_cases as orders
-from order_service.orders.models import BEFORE_PAID, Actor, Trigger
-from order_service.orders.state import Cause
-from order_service.orders.use_cases import Step
+from order_service.fulfilment import use_cases as fulfilment
+from order_service.fulfilment.use_cases import Step
+from order_service.orders.lifecycle import Cause, Trigger
+from order_service.orders.models import BEFORE_PAID, Actor
 from service_kit.clock import utcnow
 from service_kit.database import HotTx
 from service_kit.personal_data import PersonalData, Section
@@ -95,7 +95,7 @@ async def erase_late(tx: HotTx, customer_ids: Sequence[UUID]) -> None:
     await tx.execute(ERASE_CART_ITEMS, customer_ids)
     cause = Cause(utcnow(), Actor.CLOCK, reason="the account was erased")
     unpaid = await tx.fetch(UNPAID, customer_ids, list(BEFORE_PAID))
-    await orders.hear(tx, [Step(row["id"], Trigger.CANCEL, cause) for row in unpaid])
+    await fulfilment.hear(tx, [Step(row["id"], Trigger.CANCEL, cause) for row in unpaid])
     await tx.execute(ERASE_SHIP_TO, customer_ids, list(BEFORE_PAID))
     for statement in STATEMENTS:
         await tx.execute(statement, customer_ids)

@@ -9,8 +9,8 @@ from benchmarks.naive.application import DbSession, new_application
 from contracts.money import Money
 from contracts.pricing import unit_price as price_of
 from product_service.availability.models import Availability
-from product_service.prices.models import ScheduledPrice
 from product_service.products.models import Product, Status
+from product_service.products.prices import ScheduledPrice
 from product_service.products.schemas import AvailabilityOut, ProductOut
 from service_kit.clock import utcnow
 from service_kit.problems import not_found

@@ -7,9 +7,8 @@ from uuid import UUID
 
 from fastapi import Header, Query, Request, Response
 
-from order_service.orders import listing, placing, reading, use_cases
-from order_service.orders.limits import TooManyUnpaidOrders, TooMuchHeldUnpaid
-from order_service.orders.models import Order, Status, TransitionRefused
+from order_service.orders import placing, reading
+from order_service.orders.models import Order, Status
 from order_service.orders.placing import (
     CartChanged,
     CartEmpty,
@@ -17,16 +16,18 @@ from order_service.orders.placing import (
     CustomerRequired,
     CustomerUnknown,
     Placed,
+    TooManyUnpaidOrders,
+    TooMuchHeldUnpaid,
 )
 from order_service.orders.queries import Decided
 from order_service.orders.reading import Shown
-from order_service.orders.schemas import CancelIn, HistoryOut, LineOut, OrderIn, OrderOut, OrderSummary, ShipToIn
+from order_service.orders.schemas import HistoryOut, LineOut, OrderIn, OrderOut, OrderSummary
 from order_service.orders.watch import OrderWatch
 from order_service.pricing.quotes import OneCurrencyPerOrder, OrderTooLarge, PriceChanged, ProductUnavailable
-from service_kit.database import HotTx, Tx
+from service_kit.database import Tx
 from service_kit.http.answers import problems
 from service_kit.http.client import client_network
-from service_kit.http.etag import NOT_MODIFIED, IfMatch, IfNoneMatch, is_known
+from service_kit.http.etag import NOT_MODIFIED, IfNoneMatch, is_known
 from service_kit.http.hot_route import hot_route
 from service_kit.http.idempotency import (
     IdempotencyKey,
@@ -37,7 +38,7 @@ from service_kit.http.idempotency import (
 from service_kit.http.pagination import Page, Paged, PagedByTime
 from service_kit.http.places import waiting
 from service_kit.http.router import Router
-from service_kit.problems import Forbidden, NotFound, PreconditionFailed
+from service_kit.problems import Forbidden, NotFound
 from service_kit.runtime import Runtime
 from service_kit.security import Principal, Requires
 
@@ -118,16 +119,16 @@ async def list_orders(
     stuck: Annotated[bool | None, Query(description="staff: those that wait for another service for too long")] = None,
 ) -> Page[OrderSummary]:
     """Of each order the first five lines, and how many it has."""
-    if stuck is not None and not _is_staff(who):
+    if stuck is not None and not is_staff(who):
         raise Forbidden(permission="orders:read:any")
-    wanted = listing.Wanted(
+    wanted = reading.Wanted(
         customer_id=customer_id if who.may("orders:read:any") else who.user_id,
         statuses=tuple(status or ()),
         number=number,
         stuck=stuck,
     )
-    found, first = await listing.orders(tx, page.position, wanted)
-    for_staff = _is_staff(who)
+    found, first = await reading.orders(tx, page.position, wanted)
+    for_staff = is_staff(who)
     return page.of(found, lambda order: _summary(order, first[order.id], for_staff=for_staff))
 
 
@@ -176,7 +177,7 @@ async def list_lines(
     order_id: UUID, tx: Tx, page: Paged, who: Annotated[Principal, Requires("orders:read")]
 ) -> Page[LineOut]:
     """In the order in which they were ordered."""
-    order, found = await listing.lines(tx, page.position, order_id, _seen_by(who))
+    order, found = await reading.lines(tx, page.position, order_id, _seen_by(who))
     return page.of(found, lambda line: LineOut.of(line, order.currency))
 
 
@@ -185,51 +186,12 @@ async def read_history(
     order_id: UUID, tx: Tx, page: Paged, who: Annotated[Principal, Requires("orders:read")]
 ) -> Page[HistoryOut]:
     """The oldest first."""
-    found = await listing.history(tx, page.position, order_id, _seen_by(who))
-    for_staff = _is_staff(who)
+    found = await reading.history(tx, page.position, order_id, _seen_by(who))
+    for_staff = is_staff(who)
     return page.of(found, lambda entry: HistoryOut.of(entry, for_staff=for_staff))
 
 
-@router.patch(
-    "/{order_id}",
-    summary="Change the shipping address",
-    response_model=OrderOut,
-    responses=problems(NotFound, TransitionRefused, PreconditionFailed),
-)
-async def change_ship_to(
-    order_id: UUID,
-    body: ShipToIn,
-    tx: HotTx,
-    expected: IfMatch,
-    who: Annotated[Principal, Requires("orders:write")],
-) -> Response:
-    """Only until it is paid."""
-    await use_cases.change_ship_to(tx, order_id, body.ship_to.model_dump(), expected, who)
-    return _written(await reading.show(tx, order_id, None, for_staff=_is_staff(who)))
-
-
-@router.post(
-    "/{order_id}/cancel",
-    summary="Cancel an order",
-    response_model=OrderOut,
-    responses={202: {"model": OrderOut, "description": "inventory is asked whether a parcel has left already"},
-               **problems(NotFound, TransitionRefused, Forbidden)},
-)  # fmt: skip
-async def cancel_order(
-    order_id: UUID,
-    tx: HotTx,
-    who: Annotated[Principal, Requires("orders:cancel")],
-    body: CancelIn | None = None,
-) -> Response:
-    """At once while it is not paid; a paid one is `cancelling` (`202`) until its stock is released or a parcel has
-    left. What was paid goes back. The customer is told `reason`; what only staff should read belongs into `note`."""
-    body = body or CancelIn()
-    order = await use_cases.cancel(tx, order_id, body.reason, body.note, who)
-    shown = await reading.show(tx, order_id, None, for_staff=_is_staff(who))
-    return _written(shown, 202 if order.status is Status.CANCELLING else 200)
-
-
-def _summary(order: Order, first: listing.FirstLines, *, for_staff: bool) -> OrderSummary:
+def _summary(order: Order, first: reading.FirstLines, *, for_staff: bool) -> OrderSummary:
     return OrderSummary.of(order, first.lines, first.count, first.parcels, for_staff=for_staff)
 
 
@@ -241,17 +203,12 @@ def wait_of(prefer: str | None) -> int:
 
 def _seen_by(who: Principal) -> UUID | None:
     """Whose orders they may see; None: everybody's."""
-    return None if _is_staff(who) else who.user_id
+    return None if is_staff(who) else who.user_id
 
 
-def _is_staff(who: Principal) -> bool:
+def is_staff(who: Principal) -> bool:
     """Whether they see what is not for customers: notes, and what an order waits for."""
     return who.may("orders:read:any")
-
-
-def _written(shown: Shown, status: int = 200) -> Response:
-    """The answer to a command. The commit follows before it is sent."""
-    return Response(shown.body, status, {"ETag": f'"{shown.tag}"'}, media_type="application/json")
 
 
 async def _decided(runtime: Runtime, placed: Placed, seconds: int) -> Decided | None:

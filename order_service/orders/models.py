@@ -1,6 +1,5 @@
-"""An order, and the one table that says what may become of it."""
+"""Orders, their lines, history and parcels: the tables, and the words that stand in them."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -13,7 +12,6 @@ from sqlmodel import Field
 from order_service.base import Base
 from service_kit.clock import utcnow
 from service_kit.ids import uuid7
-from service_kit.problems import Problem
 
 
 class Status(StrEnum):
@@ -65,161 +63,6 @@ class ShipmentStatus(StrEnum):
     DISPATCHED = "dispatched"
     DELIVERED = "delivered"
     LOST = "lost"
-
-
-class Trigger(StrEnum):
-    """What can happen to an order: commands of people, answers of inventory, money, parcels, and time."""
-
-    CANCEL = "cancel"
-    CHANGE_SHIP_TO = "change ship_to"
-    RESERVATION_ACCEPTED = "reservation.accepted"
-    RESERVATION_REJECTED = "reservation.rejected"
-    RESERVATION_EXPIRED = "reservation.expired"
-    RESERVATION_RELEASED = "reservation.released"
-    RELEASE_REFUSED = "release.refused"
-    CAPTURED_IN_PART = "captured in part"
-    CAPTURED_IN_FULL = "captured in full"
-    SHIPMENT_CREATED = "shipment.created"
-    SHIPMENT_DISPATCHED = "shipment.dispatched"
-    LAST_SHIPMENT_DISPATCHED = "last shipment.dispatched"
-    SHIPMENT_DELIVERED = "shipment.delivered"
-    LAST_SHIPMENT_DELIVERED = "last shipment.delivered"
-    SHIPMENT_LOST = "shipment.lost"
-    EVERY_SHIPMENT_LOST = "every shipment.lost"
-    SHIPMENT_CORRECTED = "shipment.corrected"
-    PAY_BY_PASSED = "pay_by passed"
-    RETURN_WINDOW_OVER = "return window over"
-    RETURN_REQUESTED = "return.requested"
-    RETURN_APPROVED = "return.approved"
-    RETURN_REFUSED = "return.refused"
-    RETURN_WITHDRAWN = "return.withdrawn"
-    RETURN_RECEIVED = "return.received"
-    RETURN_CLOSED = "return.closed"
-    LAST_RETURN_RECEIVED = "last return.received"
-    REFUNDED_IN_FULL = "refunded in full"
-    REFUND_STANDS = "refund stands"
-    REFUND_FAILED = "refund failed"
-
-
-COMMANDS = frozenset(
-    {
-        Trigger.CANCEL,
-        Trigger.CHANGE_SHIP_TO,
-        Trigger.RETURN_REQUESTED,
-        Trigger.RETURN_APPROVED,
-        Trigger.RETURN_REFUSED,
-        Trigger.RETURN_WITHDRAWN,
-    }
-)
-
-
-class Said(StrEnum):
-    """What a transition publishes."""
-
-    AWAITING_PAYMENT = "order.awaiting_payment"
-    REJECTED = "order.rejected"
-    PAID = "order.paid"
-    EXPIRED = "order.expired"
-    CANCELLED = "order.cancelled"
-    SHIPPED = "order.shipped"
-    DELIVERED = "order.delivered"
-    COMPLETED = "order.completed"
-    RETURNED = "order.returned"
-    RETURN_REQUESTED = "return.requested"
-    RETURN_APPROVED = "return.approved"
-    RETURN_REFUSED = "return.refused"
-    RELEASE = "release.requested"
-    FULFIL = "fulfilment.requested"
-    EXPECT_RETURN = "return.expected"
-    REFUNDED = "fulfilment.refunded"
-    """Or no more, as the order's money says."""
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """`to` None: the status stays. `refund`: whatever was captured goes back."""
-
-    to: Status | None
-    says: tuple[Said, ...] = ()
-    refund: bool = False
-    by_shipments: bool = False
-    """To `paid`, `partially_shipped` or `shipped`, as the shipments say."""
-
-
-_STAYS = Rule(None)
-_RELEASED_AGAIN = Rule(None, (Said.RELEASE,))
-_TOO_LATE_FOR_MONEY = Rule(None, refund=True)
-_TAKEN_BACK = Rule(None, (Said.RETURN_APPROVED, Said.EXPECT_RETURN))
-_ALL_CAME_BACK = Rule(Status.RETURNED, (Said.RETURNED,))
-
-_ALL_LOST = Rule(Status.CANCELLED, (Said.CANCELLED,), refund=True)
-
-S, T = Status, Trigger
-
-SOME_ARRIVED = (S.PARTIALLY_SHIPPED, S.SHIPPED, S.DELIVERED)
-"""Or may have: which of the parcels have is another question."""
-RETURNABLE = (*SOME_ARRIVED, S.COMPLETED)
-
-RULES: dict[tuple[Status, Trigger], Rule] = {
-    # Commands. What is absent is refused.
-    (S.PENDING, T.CHANGE_SHIP_TO): _STAYS,
-    (S.AWAITING_PAYMENT, T.CHANGE_SHIP_TO): _STAYS,
-    (S.PENDING, T.CANCEL): Rule(S.CANCELLED, (Said.CANCELLED, Said.RELEASE), refund=True),
-    (S.AWAITING_PAYMENT, T.CANCEL): Rule(S.CANCELLED, (Said.CANCELLED, Said.RELEASE), refund=True),
-    (S.PAID, T.CANCEL): Rule(S.CANCELLING, (Said.RELEASE,)),
-    **{(status, T.RETURN_REQUESTED): Rule(None, (Said.RETURN_REQUESTED,)) for status in SOME_ARRIVED},
-    **{(status, T.RETURN_APPROVED): _TAKEN_BACK for status in RETURNABLE},
-    **{(status, T.RETURN_REFUSED): Rule(None, (Said.RETURN_REFUSED,)) for status in RETURNABLE},
-    **{(status, T.RETURN_WITHDRAWN): _STAYS for status in RETURNABLE},
-    # Events and time. What is absent changes nothing, and stands in the history.
-    (S.PENDING, T.RESERVATION_ACCEPTED): Rule(S.AWAITING_PAYMENT, (Said.AWAITING_PAYMENT,)),
-    (S.PENDING, T.RESERVATION_REJECTED): Rule(S.REJECTED, (Said.REJECTED,), refund=True),
-    (S.AWAITING_PAYMENT, T.CAPTURED_IN_FULL): Rule(S.PAID, (Said.PAID, Said.FULFIL)),
-    (S.AWAITING_PAYMENT, T.PAY_BY_PASSED): Rule(S.EXPIRED, (Said.EXPIRED, Said.RELEASE), refund=True),
-    (S.CANCELLING, T.RESERVATION_RELEASED): Rule(S.CANCELLED, (Said.CANCELLED,), refund=True),
-    (S.CANCELLING, T.RELEASE_REFUSED): Rule(None, by_shipments=True),
-    (S.CANCELLING, T.RESERVATION_REJECTED): Rule(S.CANCELLED, (Said.CANCELLED,), refund=True),
-    (S.PAID, T.RESERVATION_REJECTED): Rule(S.CANCELLED, (Said.CANCELLED,), refund=True),
-    (S.PAID, T.SHIPMENT_DISPATCHED): Rule(S.PARTIALLY_SHIPPED, (Said.SHIPPED,)),
-    (S.PARTIALLY_SHIPPED, T.SHIPMENT_DISPATCHED): Rule(None, (Said.SHIPPED,)),
-    (S.PAID, T.LAST_SHIPMENT_DISPATCHED): Rule(S.SHIPPED, (Said.SHIPPED,)),
-    (S.PARTIALLY_SHIPPED, T.LAST_SHIPMENT_DISPATCHED): Rule(S.SHIPPED, (Said.SHIPPED,)),
-    (S.SHIPPED, T.LAST_SHIPMENT_DELIVERED): Rule(S.DELIVERED, (Said.DELIVERED,)),
-    (S.DELIVERED, T.RETURN_WINDOW_OVER): Rule(S.COMPLETED, (Said.COMPLETED,)),
-    **{(status, trigger): _STAYS for status in RETURNABLE for trigger in (T.RETURN_RECEIVED, T.RETURN_CLOSED)},
-    # A lost parcel counts as ended, and its lines are refunded. An order of which every parcel is lost has brought
-    # nothing: it is cancelled, and all of its money goes back.
-    **{(status, T.SHIPMENT_LOST): _STAYS for status in (S.PARTIALLY_SHIPPED, S.SHIPPED)},
-    **{(status, T.EVERY_SHIPMENT_LOST): _ALL_LOST for status in (S.PAID, S.PARTIALLY_SHIPPED, S.SHIPPED)},
-    **{(status, T.LAST_RETURN_RECEIVED): _ALL_CAME_BACK for status in (S.DELIVERED, S.COMPLETED)},
-    # All that was paid goes back: the order is cancelled, unless inventory says that a parcel has left meanwhile; then
-    # the warehouse is warned of the others.
-    (S.PAID, T.REFUNDED_IN_FULL): Rule(S.CANCELLING, (Said.RELEASE,)),
-    (S.PARTIALLY_SHIPPED, T.REFUNDED_IN_FULL): Rule(None, (Said.REFUNDED,)),
-    **{(status, T.REFUND_STANDS): Rule(None, (Said.REFUNDED,)) for status in (S.PAID, S.PARTIALLY_SHIPPED)},
-    **{(status, T.REFUND_FAILED): Rule(None, (Said.REFUNDED,)) for status in (S.PAID, S.PARTIALLY_SHIPPED)},
-    # Arrived though its dispatch was never heard of (a dead letter that staff discarded).
-    (S.PAID, T.LAST_SHIPMENT_DELIVERED): Rule(S.DELIVERED, (Said.DELIVERED,)),
-    (S.PARTIALLY_SHIPPED, T.LAST_SHIPMENT_DELIVERED): Rule(S.DELIVERED, (Said.DELIVERED,)),
-    # Too late, and made good.
-    (S.REJECTED, T.RESERVATION_ACCEPTED): _RELEASED_AGAIN,
-    (S.CANCELLED, T.RESERVATION_ACCEPTED): _RELEASED_AGAIN,
-    (S.EXPIRED, T.RESERVATION_ACCEPTED): _RELEASED_AGAIN,
-    **{(end, T.CAPTURED_IN_PART): _TOO_LATE_FOR_MONEY for end in UNWANTED},
-    **{(end, T.CAPTURED_IN_FULL): _TOO_LATE_FOR_MONEY for end in UNWANTED},
-}
-
-
-class TransitionRefused(Problem, status=409, type="order-transition-refused"):
-    """The order is {order_status} by now, and then this can't be done: {trigger}."""
-
-
-def rule_for(status: Status, trigger: Trigger) -> Rule:
-    """Raises: TransitionRefused, for a command that doesn't fit. An event always has a rule."""
-    rule = RULES.get((status, trigger))
-    if rule is None and trigger in COMMANDS:
-        raise TransitionRefused(order_status=str(status), trigger=str(trigger))
-    return rule or _STAYS
 
 
 class Actor(StrEnum):

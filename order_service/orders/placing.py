@@ -1,4 +1,12 @@
-"""Placing an order: two round trips to our own database, and no other service."""
+"""Placing an order: two round trips to our own database, and no other service.
+
+How much may be held unpaid at a time is limited, so that nobody empties the shelves without paying.
+Whose account and address hold nothing unpaid, and who orders little, is not counted: a unique index sees to it that
+an account has one such order at a time (`owes_alone`). All others are counted in the statement that places the order
+(the function `unpaid_limit`, migration 0100), under a lock of the account: of fifty orders at once no more are placed
+than the limit. Of a client address nothing is locked, since many people may share one: there as many more may slip
+through as are placed at the same moment.
+"""
 
 import math
 from collections.abc import Sequence
@@ -14,16 +22,8 @@ from contracts.events import inventory_deduction as requests
 from contracts.events import order_notification as steps
 from contracts.events.base import Event
 from order_service.orders import placing_queries as queries
-from order_service.orders.limits import (
-    UNKNOWN,
-    TooManyUnpaidOrders,
-    TooMuchHeldUnpaid,
-    UnpaidLimits,
-    largest,
-    unpaid_limits,
-)
 from order_service.orders.models import Actor, payment_status
-from order_service.orders.placing_queries import Found, NewOrder, OrderedCart
+from order_service.orders.placing_queries import Found, NewOrder, OrderedCart, UnpaidLimits, largest
 from order_service.orders.queries import Decided
 from order_service.orders.schemas import LineIn, OrderIn, order_values
 from order_service.pricing.quotes import QuoteLine, quote_order
@@ -31,9 +31,15 @@ from order_service.settings import Settings
 from service_kit.clock import utcnow
 from service_kit.database import HotConn
 from service_kit.http.idempotency import IdempotencyKeyInUse, KeptAnswer, Key
+from service_kit.http.rate_limit import rate_limit_headers
 from service_kit.ids import uuid7
 from service_kit.problems import Forbidden, Problem
 from service_kit.security import Principal, account_status
+
+EXEMPT = "orders:write:any"
+"""Whoever holds it orders, and pays, without these limits."""
+UNKNOWN = "unknown"
+"""Stands for the address of a client that none is known of: its orders count for the account alone."""
 
 
 class CustomerUnknown(Problem, status=409, type="customer-unknown"):
@@ -54,6 +60,25 @@ class CartEmpty(Problem, status=409, type="cart-empty"):
 
 class CartChanged(Problem, status=409, type="cart-changed"):
     """The cart was changed in the meantime (its version is {version} now): show it again before it is ordered."""
+
+
+class TooManyUnpaidOrders(Problem, status=429, type="too-many-unpaid-orders"):
+    """There are {limit} unpaid orders already, which is the most for this {of}: pay for or cancel one first."""
+
+    @classmethod
+    def at(cls, limit: int, of: str, seconds: int) -> "TooManyUnpaidOrders":
+        headers = rate_limit_headers("unpaid-orders", limit, seconds)
+        return cls(limit=limit, of=of, retry_after=seconds, headers=headers)
+
+
+class TooMuchHeldUnpaid(Problem, status=429, type="too-much-held-unpaid"):
+    """At most {limit} pieces of product {product_id} may be held unpaid: order fewer, or pay for or cancel other orders
+    with it first."""
+
+    @classmethod
+    def at(cls, limit: int, product_id: UUID, seconds: int) -> "TooMuchHeldUnpaid":
+        headers = rate_limit_headers("unpaid-pieces", limit, seconds)
+        return cls(limit=limit, product_id=product_id, retry_after=seconds, headers=headers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +226,23 @@ def _make(
     # Neither validated nor made a model: all of it is known to be right (a test compares it with one that is).
     answer = order_values(order, order.lines, len(order.lines), [], for_staff=False)
     return Placed(order, answer, to_json(answer), f"/orders/{order.id}"), _events(order, settings)
+
+
+def unpaid_limits(
+    who: Principal, account: UUID, address: str | None, settings: Settings, *, confirmed: bool
+) -> UnpaidLimits | None:
+    """None: the caller is exempt, or limits are off. `confirmed`: whether the account's e-mail address is."""
+    if who.may(EXEMPT) or not settings.limits:
+        return None
+    orders = settings.unpaid_orders if confirmed else settings.unpaid_orders_unconfirmed
+    return UnpaidLimits(
+        account=account,
+        address=address,
+        orders=orders or None,
+        orders_of_address=settings.unpaid_orders_per_address or None,
+        stock_share=settings.unpaid_stock_share,
+        least_pieces=settings.unpaid_pieces or None,
+    )
 
 
 def _must_be_counted(limits: UnpaidLimits, found: Found, lines: Sequence[QuoteLine]) -> bool:

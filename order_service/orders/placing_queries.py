@@ -1,6 +1,7 @@
 """The hot statements of placing an order: one that reads all that is needed, one that writes all that is made."""
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,7 +14,6 @@ from asyncpg import UniqueViolationError
 from contracts.address import Address
 from contracts.events.base import Event
 from order_service.catalogue.models import Price, Product
-from order_service.orders.limits import UnpaidLimits, largest
 from order_service.orders.models import OWES_ALONE, FulfilmentStatus, PaymentStatus, Status
 from order_service.orders.schemas import LineIn
 from order_service.pricing.quotes import QuoteLine
@@ -139,6 +139,22 @@ FROM (
 WHERE $3::uuid IS NULL OR EXISTS (
     SELECT FROM order_lines AS line WHERE line.order_id = unpaid.id AND line.product_id = $3)
 """
+
+
+@dataclass(frozen=True, slots=True)
+class UnpaidLimits:
+    """What one order is held to; None: no limit of this kind. `address` None: it is not known."""
+
+    account: UUID
+    address: str | None
+    orders: int | None
+    orders_of_address: int | None
+    stock_share: float
+    least_pieces: int | None
+
+    @property
+    def any(self) -> bool:
+        return not (self.orders is None and self.orders_of_address is None and self.least_pieces is None)
 
 
 class OwesMeanwhile(Exception):
@@ -339,3 +355,13 @@ def _product(row: Any) -> Product:
 def _prices(stored: str) -> tuple[Price, ...]:
     """What is bought often is read from the database each time, and understood once."""
     return tuple(Price.of(price) for price in json.loads(stored))
+
+
+def largest(lines: Sequence[QuoteLine]) -> int:
+    """The pieces of the product that most are ordered of."""
+    if len(lines) == 1:
+        return lines[0].quantity
+    pieces: Counter[UUID] = Counter()
+    for line in lines:
+        pieces[line.product_id] += line.quantity
+    return max(pieces.values())

@@ -1,15 +1,15 @@
-"""Every statement about orders that exist; `placing_queries` has those of making one."""
+"""Locking and changing orders; `placing_queries` makes one, `reading` shows them."""
 
 import json
-from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from order_service.orders.models import BEFORE_PAID, ENDS, PaymentStatus, Said, ShipmentStatus, Status, payment_status
+from order_service.orders import events
+from order_service.orders.lifecycle import OrderState, Said, Shipment
+from order_service.orders.models import BEFORE_PAID, ENDS, PaymentStatus, ShipmentStatus, Status, payment_status
 from order_service.orders.reading import TAG
-from order_service.orders.state import OrderState, Shipment
 from service_kit.database import HotConn, HotTx
 from service_kit.database.signals import signal
 from service_kit.messaging import outbox
@@ -56,10 +56,6 @@ WITH saved AS (
     UPDATE payments SET check_at = now() WHERE order_id = ANY($27::uuid[]) AND settled_at IS NULL
 )
 INSERT INTO outbox ({outbox.INSERT_COLUMNS}) SELECT * FROM {outbox.unnest(28)}
-"""
-LINES = """
-SELECT order_id, product_id, sku, name, quantity FROM order_lines
-WHERE order_id = ANY($1::uuid[]) ORDER BY order_id, position
 """
 CHANGE_SHIP_TO = "UPDATE orders SET ship_to = $2::jsonb WHERE id = $1"
 EXISTS = "SELECT true FROM orders WHERE id = $1"
@@ -153,8 +149,14 @@ async def exists(connection: HotConn, order_id: UUID) -> bool:
     return bool(await connection.fetchval(EXISTS, order_id))
 
 
-async def save_many(tx: HotTx, moved: Sequence[OrderState], said: outbox.Columns) -> None:
-    """Hot: what `OrderState.move` changed of these orders (row, history, shipments), and what they said."""
+async def save(tx: HotTx, orders: Iterable[OrderState]) -> None:
+    """Hot: what `OrderState.move` changed of these orders (row, history, shipments), and the events that it made.
+
+    A refund that a move made due (`to_refund`) is left to the caller: `payments.refunds.save` requests it, too.
+    """
+    moved = [order for order in orders if order.entries]
+    if not moved:
+        return
     await tx.execute(
         SAVE,
         [order.id for order in moved],
@@ -167,22 +169,16 @@ async def save_many(tx: HotTx, moved: Sequence[OrderState], said: outbox.Columns
         *_history_columns(moved),
         *_shipment_columns(moved),
         [order.id for order in moved if order.status in ENDS],
-        *said,
+        *await events.of(tx, moved),
     )
     tx.added_events = True
     _signal_moved(tx, moved)
+    for order in moved:
+        order.entries, order.sayings = [], []
 
 
 async def change_ship_to(tx: HotTx, order: OrderState) -> None:
     await tx.execute(CHANGE_SHIP_TO, order.id, json.dumps(order.ship_to))
-
-
-async def lines_of(tx: HotTx, order_ids: Sequence[UUID]) -> dict[UUID, list[Any]]:
-    """What was ordered, by order, in the order of the lines."""
-    lines: dict[UUID, list[Any]] = defaultdict(list)
-    for row in await tx.fetch(LINES, list(order_ids)):
-        lines[row["order_id"]].append(row)
-    return lines
 
 
 async def lock_unpaid_and_due(tx: HotTx, now: datetime, limit: int) -> list[UUID]:

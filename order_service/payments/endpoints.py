@@ -8,8 +8,8 @@ from uuid import UUID
 from fastapi import Depends, Query, Request, Response
 
 from contracts.permissions import Permission
-from order_service.orders import listing
-from order_service.orders.limits import EXEMPT
+from order_service.orders import reading
+from order_service.orders.placing import EXEMPT
 from order_service.payments import queries, refund_requests, use_cases
 from order_service.payments.gateways.port import WebhookSignatureWrong
 from order_service.payments.gateways.registry import Gateways
@@ -101,7 +101,7 @@ def _written(payment: Payment) -> tuple[bytes, str]:
 @router.get("/orders/{order_id}/payments", summary="List the payments of an order", responses=problems(NotFound))
 async def list_of_order(order_id: UUID, page: PagedByTime, tx: Tx, who: Reader) -> Page[PaymentOut]:
     """Successful, failed and pending ones."""
-    await listing.find(tx, order_id, _seen_by(who))
+    await reading.find(tx, order_id, _seen_by(who))
     return page.of(await queries.payments_of_order(tx, page.position, order_id), PaymentOut.of)
 
 

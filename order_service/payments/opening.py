@@ -8,8 +8,8 @@ from uuid import UUID
 from contracts.events.payment_status import PaymentPending
 from contracts.money import Money
 from order_service.orders import queries as orders
+from order_service.orders.lifecycle import OrderState
 from order_service.orders.models import Status
-from order_service.orders.state import OrderState
 from order_service.payments import queries
 from order_service.payments.gateways.port import PaymentGateway
 from order_service.payments.limits import check_order

@@ -10,7 +10,7 @@ from sqlmodel import col, select
 
 from contracts.events.base import Event
 from order_service.orders import queries as orders
-from order_service.orders.state import OrderState
+from order_service.orders.lifecycle import OrderState
 from order_service.payments.models import Account, Payment, PaymentState, Refund
 from service_kit.database import HotConn, HotTx, Tx
 from service_kit.database.keyset import Position, Slice, keyset

@@ -3,9 +3,8 @@
 from uuid import UUID
 
 from order_service.orders import queries as orders
-from order_service.orders import use_cases as order_use_cases
+from order_service.orders.lifecycle import Cause
 from order_service.orders.models import Actor
-from order_service.orders.state import Cause
 from order_service.payments import queries, refunds
 from order_service.payments.models import NothingToRefund, Payment, Refund, RefundTooHigh
 from service_kit.clock import utcnow
@@ -33,5 +32,5 @@ async def request(
     was_given_back = order.is_given_back
     (refund,) = await refunds.insert(tx, order, [(payment, amount or left)], reason, requested_by, note=note)
     order.money_moved(was_given_back, Cause(utcnow(), Actor.STAFF, requested_by, "refunded in full"))
-    await order_use_cases.save(tx, [order])
+    await refunds.save(tx, [order])
     return refund

@@ -1,5 +1,6 @@
 """What became of a refund, booked once, whoever says it: our own call, a webhook, another system."""
 
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from uuid import UUID
 
@@ -7,15 +8,12 @@ import structlog
 
 from contracts.events import payment_status as events
 from order_service.orders import queries as orders
-from order_service.orders import use_cases as order_use_cases
+from order_service.orders.lifecycle import Cause, OrderState
 from order_service.orders.models import Actor
-from order_service.orders.state import Cause, OrderState
 from order_service.payments import queries, refunds
 from order_service.payments.gateways.port import GatewayRefund, NoAnswer, Rejected
 from order_service.payments.gateways.registry import Gateways
 from order_service.payments.models import Payment, Refund, RefundReport, RefundState, gateway_key
-from order_service.returns import queries as returns
-from order_service.returns.models import ReturnStatus
 from service_kit.clock import utcnow
 from service_kit.database import HotTx
 from service_kit.problems import not_found
@@ -27,6 +25,16 @@ log = structlog.get_logger(__name__)
 BACKOFF = Backoff(timedelta(seconds=2), timedelta(minutes=10))
 # The gateway's webhook comes first, if it comes.
 ASK_AGAIN_AFTER = timedelta(seconds=5)
+
+
+ReturnRefunded = Callable[[HotTx, UUID], Awaitable[None]]
+_on_return_refunded: list[ReturnRefunded] = []
+
+
+def on_return_refunded(function: ReturnRefunded) -> ReturnRefunded:
+    """Calls the function, for the domain that owns returns, in the transaction that books the last refund of one."""
+    _on_return_refunded.append(function)
+    return function
 
 
 async def settle(tx: HotTx, report: RefundReport) -> None:
@@ -60,16 +68,11 @@ async def settle(tx: HotTx, report: RefundReport) -> None:
         log.error("refund_failed", refund_id=str(refund.id), order=order.number, reason=refund.failure_reason)
     await queries.save_refund(tx, order, refund, payment.version, *told)
     if refund.return_id is not None and account.is_refunded(refund.return_id):
-        await _return_is_refunded(tx, refund.return_id)
+        for react in _on_return_refunded:
+            await react(tx, refund.return_id)
     order.money_moved(was_given_back, Cause(utcnow(), Actor.PAYMENTS, reason=reason))
     order.follow(Cause(utcnow(), Actor.PAYMENTS))  # what could not go back pays for it after all
-    await order_use_cases.save(tx, [order])
-
-
-async def _return_is_refunded(tx: HotTx, return_id: UUID) -> None:
-    returned = (await returns.by_ids(tx, [return_id]))[return_id]
-    if returned.becomes(ReturnStatus.REFUNDED):
-        await returns.save(tx, returned)
+    await refunds.save(tx, [order])
 
 
 async def _book(tx: HotTx, order: OrderState, payment: Payment, report: RefundReport) -> Refund:

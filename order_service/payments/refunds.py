@@ -1,14 +1,12 @@
-"""Money that goes back: asked for in the transaction that knows why. A job carries it out: `refund_settlement`.
+"""Money that goes back: asked for in the transaction that knows why. A job carries it out: `refund_settlement`."""
 
-This module knows nothing of what orders do, so that the orders' use cases can ask for a refund.
-"""
-
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from uuid import UUID
 
 from contracts.events import payment_status as events
 from contracts.money import Money
-from order_service.orders.state import OrderState
+from order_service.orders import queries as orders
+from order_service.orders.lifecycle import OrderState
 from order_service.payments import queries
 from order_service.payments.models import Payment, Refund
 from service_kit.database import HotTx
@@ -17,6 +15,16 @@ from service_kit.database.signals import signal
 JOB = "refunds"
 REQUESTED = "refunds-requested"
 """A signal: there are refunds for the job to carry out."""
+
+
+async def save(tx: HotTx, moved: Iterable[OrderState]) -> None:
+    """Writes what moved, publishes it, and requests the refunds of orders that ended without wanting their money."""
+    moved = list(moved)
+    await orders.save(tx, moved)
+    for order in moved:
+        reason, order.to_refund = order.to_refund, None
+        if reason is not None and order.captured > order.refunded:
+            await request(tx, order, None, reason)
 
 
 async def request(tx: HotTx, order: OrderState, amount: int | None, reason: str) -> list[Refund]:

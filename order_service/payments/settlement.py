@@ -9,9 +9,8 @@ import structlog
 from contracts.events import payment_status as events
 from contracts.money import Money
 from order_service.orders import queries as orders
-from order_service.orders import use_cases as order_use_cases
+from order_service.orders.lifecycle import OrderState
 from order_service.orders.models import Status
-from order_service.orders.state import OrderState
 from order_service.payments import queries, refund_settlement, refunds
 from order_service.payments.gateways.port import Charge, GatewayRefund, Rejected
 from order_service.payments.models import (
@@ -77,7 +76,7 @@ class _Books:
             unwanted, reason = payment.amount, f"the order is in {order.currency}"
         else:
             captured = account.captured(order.currency)
-            unwanted = order_use_cases.capture(order, captured, utcnow(), traceparent)
+            unwanted = order.capture(captured, utcnow(), traceparent)
             reason = f"the order is {order.status} and wants no more money"
         # Never more than just came in: what came before was looked at then.
         if (amount := min(unwanted, payment.amount)) > 0:
@@ -88,7 +87,7 @@ class _Books:
             await queries.insert_payments(tx, list(self._adopted.values()), self._told_of_adopted)
         if self._saved:
             await queries.save_payments(tx, list(self._saved.values()), self._told_of_saved)
-        await order_use_cases.save(tx, self.held.values())
+        await refunds.save(tx, self.held.values())
         for order, amount, reason in self._unwanted:
             await refunds.request(tx, order, amount, reason)
 

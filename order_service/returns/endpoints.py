@@ -6,8 +6,8 @@ from uuid import UUID
 from fastapi import Query, Request, Response
 
 from contracts.permissions import Permission
-from order_service.orders import listing
-from order_service.orders.models import TransitionRefused
+from order_service.orders import reading
+from order_service.orders.lifecycle import TransitionRefused
 from order_service.returns import queries, use_cases
 from order_service.returns.models import (
     LineAmbiguous,
@@ -69,7 +69,7 @@ async def ask(order_id: UUID, body: ReturnIn, who: Asker, key: IdempotencyKey, t
 @router.get("/orders/{order_id}/returns", summary="List the returns of an order", responses=problems(NotFound))
 async def list_of_order(order_id: UUID, page: PagedByTime, tx: Tx, who: Reader) -> Page[ReturnSummary]:
     """Of each its first five lines, and how many it has."""
-    await listing.find(tx, order_id, _seen_by(who))
+    await reading.find(tx, order_id, _seen_by(who))
     return await _page(tx, page, await queries.of_order(tx, page.position, order_id))
 
 

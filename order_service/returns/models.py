@@ -13,8 +13,8 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field
 
 from order_service.base import Base
-from order_service.orders.parcels import dearest_first
 from order_service.pricing.shares import paid_for, price_per_piece
+from order_service.returns.parcels import dearest_first
 from service_kit.clock import utcnow
 from service_kit.ids import uuid7
 from service_kit.problems import Problem

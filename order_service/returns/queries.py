@@ -8,11 +8,11 @@ from uuid import UUID
 from sqlmodel import select
 from sqlmodel.sql.expression import SelectOfScalar
 
-from order_service.orders.listing import LINES
+from order_service.orders import reading
+from order_service.orders.lifecycle import OrderState
 from order_service.orders.models import OrderLine, ShipmentStatus, Status
-from order_service.orders.parcels import pieces_of
-from order_service.orders.state import OrderState
 from order_service.returns.models import Return, Returnable, ReturnStatus
+from order_service.returns.parcels import pieces_of
 from service_kit.database import HotTx, Tx
 from service_kit.database.keyset import Position, Slice, keyset
 from service_kit.database.summaries import without_lines
@@ -49,7 +49,7 @@ async def by_ids(tx: HotTx, return_ids: Sequence[UUID]) -> dict[UUID, Return]:
 
 async def returnable(tx: HotTx, order: OrderState) -> Returnable:
     """What the order's parcels brought, and all its returns. The order's row is held."""
-    lines = [OrderLine(**row) for row in await tx.fetch(LINES, order.id)]
+    lines = [OrderLine(**row) for row in (await reading.lines_of(tx, [order.id]))[order.id]]
     returns = [_return(row) for row in await tx.fetch(OF_ORDER, order.id)]
     parcels = [(row[0], json.loads(row[1])) for row in await tx.fetch(ENDED_PARCELS, order.id)]
     lost = pieces_of(lines, [held for status, held in parcels if status == ShipmentStatus.LOST])

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -10,11 +11,11 @@ import structlog
 
 from contracts.permissions import Permission
 from order_service.orders import queries as orders
-from order_service.orders import use_cases as order_use_cases
-from order_service.orders.models import NOTE, Actor, Order, Trigger
-from order_service.orders.state import Cause, OrderState
+from order_service.orders.lifecycle import Cause, OrderState, Trigger
+from order_service.orders.models import NOTE, Actor, Order
 from order_service.payments import refunds
-from order_service.returns import queries
+from order_service.payments.refund_settlement import on_return_refunded
+from order_service.returns import events, queries
 from order_service.returns.models import Return, ReturnStatus, ReturnWindowOver, Wanted
 from order_service.returns.queries import ALL_ENDED
 from service_kit.clock import utcnow
@@ -61,7 +62,7 @@ async def ask(
         raise ReturnWindowOver(until=until.isoformat())
     made.lines = (await queries.returnable(tx, order)).take(wanted)
     await queries.insert(tx, made)
-    await order_use_cases.save(tx, [order])
+    await refunds.save(tx, [order])
     return made
 
 
@@ -84,7 +85,7 @@ async def decide(
     trigger, actor = DECISIONS[status]
     order.move(trigger, _cause(found, actor, who.user_id, refusal, note=note))
     await queries.save(tx, found)
-    await order_use_cases.save(tx, [order])
+    await refunds.save(tx, [order])
     return found
 
 
@@ -100,7 +101,15 @@ async def hear_of_received(tx: HotTx, news: Sequence[Received]) -> None:
             await _close(tx, order, found, each.traceparent)
         elif found.receive(each.came, await queries.returnable(tx, order), utcnow()):
             await _give_back(tx, order, found, each.traceparent)
-    await order_use_cases.save(tx, held.values())
+    await refunds.save(tx, held.values())
+
+
+@on_return_refunded
+async def mark_refunded(tx: HotTx, return_id: UUID) -> None:
+    """All that goes back for it has gone. The order's row is held."""
+    found = (await queries.by_ids(tx, [return_id]))[return_id]
+    if found.becomes(ReturnStatus.REFUNDED):
+        await queries.save(tx, found)
 
 
 async def _close(tx: HotTx, order: OrderState, found: Return, traceparent: str | None) -> None:
@@ -128,4 +137,6 @@ def _cause(
     note: str | None = None,
 ) -> Cause:
     details: dict[str, Any] = {"return_id": str(of.id), **({NOTE: note} if note else {})}
-    return Cause(utcnow(), actor, actor_id, reason, context=of, traceparent=traceparent, details=details)
+    return Cause(
+        utcnow(), actor, actor_id, reason, context=partial(events.of, of), traceparent=traceparent, details=details
+    )

@@ -15,7 +15,8 @@ from contracts.events.base import Event
 from contracts.events.products import ProductChanged, ScheduledPrice
 from contracts.events.users import UserChanged
 from contracts.quantity import LineQuantity
-from order_service.orders import queries, use_cases
+from order_service.orders import queries
+from order_service.payments import refunds
 from service_kit.clock import utcnow
 from service_kit.ids import uuid7
 from service_kit.messaging.envelope import Envelope, encode
@@ -131,8 +132,8 @@ class Shop:
         async with self.runtime.database.hot_tx() as tx:
             order = await queries.lock(tx, order_id)
             assert order is not None
-            unwanted = use_cases.capture(order, captured_total, utcnow())
-            await use_cases.save(tx, [order])
+            unwanted = order.capture(captured_total, utcnow())
+            await refunds.save(tx, [order])
             return unwanted
 
     async def order(self, order_id: UUID) -> dict[str, Any]:

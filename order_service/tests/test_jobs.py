@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from contracts.events import order_notification as steps
-from order_service.orders import jobs
+from order_service.fulfilment import jobs
 from order_service.tests.conftest import Shop
 from service_kit.http import idempotency
 

@@ -13,7 +13,8 @@ import pytest
 
 from contracts.events.stock_levels import StockChanged
 from contracts.events.users import UserChanged, UserErased
-from order_service.orders import jobs, placing_queries
+from order_service.fulfilment import jobs
+from order_service.orders import placing_queries
 from order_service.payments import jobs as payment_jobs
 from order_service.payments.models import Payment, PaymentState
 from order_service.tests.conftest import Shop, secrets

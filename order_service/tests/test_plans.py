@@ -6,7 +6,7 @@ import asyncpg
 import pytest
 
 from contracts.events import shipment_notification as parcels
-from order_service.orders import jobs
+from order_service.fulfilment import jobs
 from order_service.orders.models import Status
 from order_service.payments.models import Payment, PaymentState
 from order_service.personal_data import PERSONAL_DATA

@@ -5,22 +5,19 @@ from uuid import uuid4
 
 import pytest
 
-from order_service.orders.models import (
+from order_service.orders.lifecycle import (
     COMMANDS,
-    ENDS,
     RULES,
-    UNWANTED,
-    Actor,
-    FulfilmentStatus,
+    Cause,
+    OrderState,
     Rule,
     Said,
-    ShipmentStatus,
-    Status,
+    Shipment,
     TransitionRefused,
     Trigger,
 )
-from order_service.orders.models import Said as Says
-from order_service.orders.state import Cause, OrderState, Shipment
+from order_service.orders.lifecycle import Said as Says
+from order_service.orders.models import ENDS, UNWANTED, Actor, FulfilmentStatus, ShipmentStatus, Status
 from service_kit.clock import utcnow
 
 S, T = Status, Trigger

@@ -8,8 +8,8 @@ import pytest
 
 from contracts import examples
 from contracts.events.payment_status import PaymentFailed
+from notification_service.kinds import Kind
 from notification_service.notifications.failures import UNKNOWN, why_it_failed
-from notification_service.notifications.kinds import Kind
 from notification_service.notifications.wording import facts_of, words_for
 from order_service.payments.gateways.sandbox import REJECTIONS, rejection_code
 from order_service.payments.limits import NEVER_CHARGED

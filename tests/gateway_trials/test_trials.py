@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from contracts.events.inventory_deduction import ReservationReleased
-from order_service.orders import jobs
+from order_service.fulfilment import jobs
 from order_service.orders.models import UNWANTED
 from order_service.payments.gateways.registry import Gateways
 from order_service.tests.conftest import Shop as Orders

@@ -11,7 +11,7 @@ from anyio.from_thread import BlockingPortal
 from contracts.events import by_type
 from contracts.events.base import Event
 from contracts.events.inventory_deduction import InventoryRequest
-from order_service.orders import jobs
+from order_service.fulfilment import jobs
 from order_service.tests.conftest import Shop as Orders
 from order_service.tests.payments.conftest import GatewayProcess, charge_event
 from order_service.tests.payments.conftest import Shop as Payments

@@ -10,9 +10,9 @@ import pytest
 
 from inventory_service.reservations.allocation import Share
 from inventory_service.reservations.desk import Desk, Held
-from order_service.orders import use_cases
-from order_service.orders.models import BEFORE_PAID, RULES, Status, Trigger
-from order_service.orders.state import Cause, OrderState, Shipment
+from order_service.orders import lifecycle
+from order_service.orders.lifecycle import RULES, Cause, OrderState, Shipment, Trigger
+from order_service.orders.models import BEFORE_PAID, Status
 from order_service.payments.models import Account, Payment, PaymentState, Refund, RefundState
 from order_service.returns.models import Return, Returnable, ReturnStatus
 
@@ -47,10 +47,10 @@ def money_is_refunded_twice(patch: pytest.MonkeyPatch) -> None:
 
 def a_capture_is_counted_twice(patch: pytest.MonkeyPatch) -> None:
     def capture(order: OrderState, captured_total: int, *rest: Any) -> int:
-        return use_cases_capture(order, order.captured + captured_total, *rest)
+        return right(order, order.captured + captured_total, *rest)
 
-    use_cases_capture = use_cases.capture
-    patch.setattr(use_cases, "capture", capture)
+    right = OrderState.capture
+    patch.setattr(OrderState, "capture", capture)
 
 
 def a_late_payment_is_ignored(patch: pytest.MonkeyPatch) -> None:
@@ -59,7 +59,7 @@ def a_late_payment_is_ignored(patch: pytest.MonkeyPatch) -> None:
 
 
 def an_expired_order_keeps_late_money(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(use_cases, "BEFORE_PAID", BEFORE_PAID | {Status.EXPIRED})
+    patch.setattr(lifecycle, "BEFORE_PAID", BEFORE_PAID | {Status.EXPIRED})
 
 
 def a_failed_refund_counts_as_made(patch: pytest.MonkeyPatch) -> None:

@@ -17,20 +17,9 @@ from contracts.events.inventory_deduction import (
 )
 from contracts.events.shipment_notification import ReturnClosed, ReturnReceived, ShipmentEvent
 from contracts.quantity import ProductQuantity
-from order_service.orders import use_cases
-from order_service.orders.consumers import ANSWERS, shipment_of
-from order_service.orders.models import (
-    UNWANTED,
-    Actor,
-    OrderLine,
-    Said,
-    ShipmentStatus,
-    Status,
-    TransitionRefused,
-    Trigger,
-)
-from order_service.orders.parcels import pieces_of
-from order_service.orders.state import Cause, OrderState, Shipment
+from order_service.fulfilment.consumers import ANSWERS, shipment_of
+from order_service.orders.lifecycle import Cause, OrderState, Said, Shipment, TransitionRefused, Trigger
+from order_service.orders.models import UNWANTED, Actor, OrderLine, ShipmentStatus, Status
 from order_service.payments.models import (
     Account,
     ChargeReport,
@@ -41,6 +30,7 @@ from order_service.payments.models import (
     RefundState,
 )
 from order_service.returns.models import MoreThanReturnable, Return, Returnable, ReturnDecided, ReturnStatus, Wanted
+from order_service.returns.parcels import pieces_of
 from order_service.returns.queries import ALL_ENDED
 from order_service.returns.use_cases import DECISIONS
 from service_kit.clock import utcnow
@@ -109,7 +99,7 @@ class Pure:
         return True
 
     def hear(self, letter: Letter) -> None:
-        """As `orders.consumers` does, behind the inbox."""
+        """As `fulfilment.consumers` does, behind the inbox."""
         event = letter.event
         if letter.id in self._had:
             return
@@ -148,7 +138,7 @@ class Pure:
         state = PaymentState.SUCCEEDED if succeeded else PaymentState.FAILED
         report = ChargeReport(charge.id, charge.order_id, GATEWAY, state, charge.amount, CURRENCY, f"ch_{charge.id}")
         if payment.settle(report, utcnow()) and succeeded:
-            unwanted = use_cases.capture(kept.state, kept.account.captured(CURRENCY), utcnow())
+            unwanted = kept.state.capture(kept.account.captured(CURRENCY), utcnow())
             self._save(kept)
             if unwanted:
                 self._give_back(kept, min(unwanted, payment.amount))
@@ -201,7 +191,7 @@ class Pure:
         return True
 
     def _refund_lost(self, kept: Kept) -> None:
-        """As `orders.use_cases` does."""
+        """As `fulfilment.use_cases` does."""
         order, lost = kept.state, kept.state.lost
         order.lost = []
         if lost and order.status not in UNWANTED:
@@ -271,7 +261,7 @@ class Pure:
         self._save(kept)
 
     def _save(self, kept: Kept) -> None:
-        """As `use_cases.save` does: what moved is written, what was said is sent, what is unwanted goes back."""
+        """As `refunds.save` does: what moved is written, what was said is sent, what is unwanted goes back."""
         state = kept.state
         for saying in state.sayings:
             kept.said.append((str(saying.said), saying.version))

@@ -8,7 +8,7 @@ import pytest
 
 from contracts.events import inventory_deduction, order_notification
 from contracts.events.users import UserErased
-from order_service.orders import jobs
+from order_service.fulfilment import jobs
 from order_service.personal_data import PERSONAL_DATA
 from order_service.tests.payments.conftest import charge_event
 from order_service.tests.returns.conftest import Counter, received

@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from order_service.orders.parcels import pieces_of
 from order_service.pricing.quotes import line_total
 from order_service.returns.models import (
     COMES_AFTER,
@@ -21,6 +20,7 @@ from order_service.returns.models import (
     ReturnStatus,
     Wanted,
 )
+from order_service.returns.parcels import pieces_of
 from service_kit.clock import utcnow
 
 S = ReturnStatus

@@ -5,10 +5,11 @@ from datetime import timedelta
 import structlog
 from prometheus_client import Gauge
 
-from order_service.orders import queries, use_cases
-from order_service.orders.models import Actor, Trigger
-from order_service.orders.state import Cause
-from order_service.orders.use_cases import Step
+from order_service.fulfilment import use_cases
+from order_service.fulfilment.use_cases import Step
+from order_service.orders import queries
+from order_service.orders.lifecycle import Cause, Trigger
+from order_service.orders.models import Actor
 from order_service.settings import Settings
 from service_kit.clock import utcnow
 from service_kit.http import idempotency

@@ -1,19 +1,18 @@
-"""What happens to an order after it was placed. All of it goes through the table in `models`."""
+"""What happens to an order after it was placed, each step by the rules of `orders.lifecycle`."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import structlog
 
-from order_service.orders import announcements, queries
-from order_service.orders.models import BEFORE_PAID, NOTE, UNWANTED, Actor, Order, Status, Trigger
-from order_service.orders.parcels import pieces_of
-from order_service.orders.state import Cause, OrderState, Shipment
+from order_service.orders import queries
+from order_service.orders.lifecycle import Cause, OrderState, Shipment, Trigger
+from order_service.orders.models import NOTE, UNWANTED, Actor, Order, Status
 from order_service.payments import refunds
 from order_service.returns import queries as returns
+from order_service.returns.parcels import pieces_of
 from service_kit.clock import utcnow
 from service_kit.database import HotTx
 from service_kit.http.etag import Expected
@@ -41,7 +40,7 @@ async def cancel(tx: HotTx, order_id: UUID, reason: str | None, note: str | None
     order = await _locked(tx, order_id, who, CANCEL_ANY)
     details = {NOTE: note} if note else None
     order.move(Trigger.CANCEL, Cause(utcnow(), _actor(order, who), who.user_id, reason, details=details))
-    await save(tx, [order])
+    await refunds.save(tx, [order])
     return order
 
 
@@ -54,7 +53,7 @@ async def change_ship_to(
     order.move(Trigger.CHANGE_SHIP_TO, Cause(utcnow(), _actor(order, who), who.user_id))
     order.ship_to = ship_to
     await queries.change_ship_to(tx, order)
-    await save(tx, [order])
+    await refunds.save(tx, [order])
     return order
 
 
@@ -73,11 +72,11 @@ async def hear(tx: HotTx, steps: Sequence[Step]) -> None:
     losing = [order for order in orders.values() if order.lost]
     for order in losing:
         await _refund_lost(tx, order)
-    await save(tx, orders.values())
+    await refunds.save(tx, orders.values())
     for order in losing:  # whose other parcels have arrived, and may have come back, before this one was lost
         if order.status is Status.DELIVERED and (await returns.returnable(tx, order)).all_is_back():
             order.move(Trigger.LAST_RETURN_RECEIVED, Cause(utcnow(), Actor.INVENTORY))
-            await save(tx, [order])
+            await refunds.save(tx, [order])
 
 
 async def _refund_lost(tx: HotTx, order: OrderState) -> None:
@@ -92,40 +91,6 @@ async def _refund_lost(tx: HotTx, order: OrderState) -> None:
     was_given_back = order.is_given_back
     await refunds.request_for_lost(tx, order, worth)
     order.money_moved(was_given_back, Cause(utcnow(), Actor.INVENTORY, reason="refunded in full"))
-
-
-def capture(order: OrderState, captured_total: int, now: datetime, traceparent: str | None = None) -> int:
-    """Books what was captured by now, of an order that is held; how much of it the order doesn't want.
-
-    Until it is paid it wants no more than its total; then, or once it was called off, nothing: what staff gave back
-    makes no room for a second payment. What it doesn't want is the caller's to give back.
-    """
-    added = captured_total - order.captured
-    if added <= 0:
-        return 0
-    wanted = max(0, order.total - order.kept) if order.status in BEFORE_PAID else 0
-    unwanted = max(0, added - wanted)
-    order.captured = captured_total
-    in_full = order.kept >= order.total
-    reason = f"{unwanted} of {added} go back: the order doesn't want them" if unwanted else None
-    order.move(
-        Trigger.CAPTURED_IN_FULL if in_full else Trigger.CAPTURED_IN_PART,
-        Cause(now, Actor.PAYMENTS, reason=reason, traceparent=traceparent),
-    )
-    order.to_refund = None  # the caller gives back exactly what is unwanted
-    return unwanted
-
-
-async def save(tx: HotTx, orders: Iterable[OrderState]) -> None:
-    """Writes what moved, publishes what was said, and sends back the money of orders that were called off."""
-    moved = [order for order in orders if order.entries]
-    if not moved:
-        return
-    await queries.save_many(tx, moved, await announcements.of(tx, moved))
-    for order in moved:
-        if order.to_refund is not None and order.captured > order.refunded:
-            await refunds.request(tx, order, None, order.to_refund)
-        order.entries, order.sayings, order.to_refund = [], [], None
 
 
 async def _locked(tx: HotTx, order_id: UUID, who: Principal, for_any: str) -> OrderState:

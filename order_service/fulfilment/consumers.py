@@ -2,10 +2,10 @@
 
 from contracts.events import inventory_deduction as answers
 from contracts.events import shipment_notification as parcels
-from order_service.orders import use_cases
-from order_service.orders.models import Actor, ShipmentStatus, Trigger
-from order_service.orders.state import Cause, Shipment
-from order_service.orders.use_cases import Step
+from order_service.fulfilment import use_cases
+from order_service.fulfilment.use_cases import Step
+from order_service.orders.lifecycle import Cause, Shipment, Trigger
+from order_service.orders.models import Actor, ShipmentStatus
 from service_kit.clock import utcnow
 from service_kit.database import HotTx
 from service_kit.messaging import Envelope, consumes

@@ -1,4 +1,4 @@
-"""The contracts' events for what orders say; the only place that builds them."""
+"""The events of an order that has moved. `placing` builds its first two, `returns.events` those of its returns."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,10 +9,8 @@ from contracts.events import order_notification as steps
 from contracts.events.base import Event
 from contracts.money import Money
 from contracts.quantity import ProductQuantity
-from order_service.orders import queries
-from order_service.orders.models import Said
-from order_service.orders.state import OrderState, Saying
-from order_service.returns.models import Return
+from order_service.orders import reading
+from order_service.orders.lifecycle import OrderState, Said, Saying
 from service_kit.database import HotTx
 from service_kit.messaging import outbox
 
@@ -23,18 +21,15 @@ STEPS: dict[Said, type[steps.OrderEvent]] = {
     Said.COMPLETED: steps.OrderCompleted,
     Said.RETURNED: steps.OrderReturned,
 }
-RETURNS: dict[Said, type[steps.ReturnEvent]] = {
-    Said.RETURN_REQUESTED: steps.ReturnRequested,
-    Said.RETURN_APPROVED: steps.ReturnApproved,
-    Said.RETURN_REFUSED: steps.ReturnRefused,
-}
+RETURNS = frozenset({Said.RETURN_REQUESTED, Said.RETURN_APPROVED, Said.RETURN_REFUSED, Said.EXPECT_RETURN})
+"""Built by their own domain: the context of their cause is a function for that."""
 NEED_LINES = frozenset({Said.FULFIL, Said.REJECTED})
 
 
 async def of(tx: HotTx, orders: Sequence[OrderState]) -> outbox.Columns:
     """Everything that these orders said since they were loaded, each order's in its own order."""
     wanting = [order.id for order in orders if any(saying.said in NEED_LINES for saying in order.sayings)]
-    lines = await queries.lines_of(tx, wanting) if wanting else {}
+    lines = await reading.lines_of(tx, wanting) if wanting else {}
     events, traceparents = [], []
     for order in orders:
         for saying in order.sayings:
@@ -57,27 +52,27 @@ def _event(order: OrderState, saying: Saying, lines: Sequence[Any]) -> Event:
             lines=[ProductQuantity(product_id=line["product_id"], quantity=line["quantity"]) for line in lines],
             ship_to=Address.model_validate(order.ship_to),
         )
-    if saying.said is Said.EXPECT_RETURN:
-        return requests.ReturnExpected(
-            order_id=order.id,
-            version=saying.version,
-            customer_id=order.customer_id,
-            number=order.number,
-            **_coming_back(saying.context),
-        )
+    if saying.said in RETURNS:
+        event: Event = saying.context(order, saying)
+        return event
     if saying.said is Said.REFUNDED:
         return requests.FulfilmentRefunded(order_id=order.id, version=saying.version, refunded=order.is_given_back)
     return _step(order, saying, lines)
 
 
-def _step(order: OrderState, saying: Saying, lines: Sequence[Any]) -> steps.OrderEvent:
-    common: dict[str, Any] = {
+def common_fields(order: OrderState, saying: Saying) -> dict[str, Any]:
+    """What every event on `order_notification` says."""
+    return {
         "order_id": order.id,
         "version": saying.version,
         "number": order.number,
         "customer_id": order.customer_id,
         "total": Money(amount=order.total, currency=order.currency),
     }
+
+
+def _step(order: OrderState, saying: Saying, lines: Sequence[Any]) -> steps.OrderEvent:
+    common = common_fields(order, saying)
     match saying.said:
         case Said.AWAITING_PAYMENT:
             return steps.OrderAwaitingPayment(**common, pay_by=order.pay_by, automatic_payment=order.pays_by_itself)
@@ -94,23 +89,8 @@ def _step(order: OrderState, saying: Saying, lines: Sequence[Any]) -> steps.Orde
                 carrier=parcel.carrier or "",
                 tracking_number=parcel.tracking_number or "",
             )
-        case said if said in RETURNS:
-            why = {"reason": saying.reason} if saying.reason else {}
-            return RETURNS[said](**common, **_given_back(saying.context), **why)
         case said:
             return STEPS[said](**common)
-
-
-def _given_back(returned: Return) -> dict[str, Any]:
-    """The parts of the order's lines."""
-    fields = ("product_id", "quantity", "position")
-    return {"return_id": returned.id, "lines": [{name: line[name] for name in fields} for line in returned.lines]}
-
-
-def _coming_back(returned: Return) -> dict[str, Any]:
-    """Each product once, as a warehouse counts it."""
-    lines = [ProductQuantity(product_id=id, quantity=quantity) for id, quantity in returned.pieces().items()]
-    return {"return_id": returned.id, "lines": lines}
 
 
 def _lacking(event: requests.ReservationRejected, lines: Sequence[Any]) -> list[steps.LackingLine]:

@@ -1,0 +1,35 @@
+"""The contracts' events of a return; each is a step of its order, and bears the order's version."""
+
+from typing import Any
+
+from contracts.events import inventory_deduction as requests
+from contracts.events import order_notification as steps
+from contracts.events.base import Event
+from contracts.quantity import ProductQuantity
+from order_service.orders.events import common_fields
+from order_service.orders.lifecycle import OrderState, Said, Saying
+from order_service.returns.models import Return
+
+STEPS: dict[Said, type[steps.ReturnEvent]] = {
+    Said.RETURN_REQUESTED: steps.ReturnRequested,
+    Said.RETURN_APPROVED: steps.ReturnApproved,
+    Said.RETURN_REFUSED: steps.ReturnRefused,
+}
+
+
+def of(returned: Return, order: OrderState, saying: Saying) -> Event:
+    """With `returned` filled in it is the context of what moves the order (`orders.events`)."""
+    if saying.said is Said.EXPECT_RETURN:
+        return requests.ReturnExpected(
+            order_id=order.id,
+            version=saying.version,
+            customer_id=order.customer_id,
+            number=order.number,
+            return_id=returned.id,
+            # Each product once, as a warehouse counts it.
+            lines=[ProductQuantity(product_id=id, quantity=quantity) for id, quantity in returned.pieces().items()],
+        )
+    fields = ("product_id", "quantity", "position")
+    lines = [{name: line[name] for name in fields} for line in returned.lines]
+    why: dict[str, Any] = {"reason": saying.reason} if saying.reason else {}
+    return STEPS[saying.said](**common_fields(order, saying), return_id=returned.id, lines=lines, **why)
