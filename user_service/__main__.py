@@ -5,6 +5,8 @@ import asyncio
 
 from service_kit.database import Database
 from user_service.keys import use_cases
+from user_service.keys.models import Schedule
+from user_service.keys.vault import Vault
 from user_service.settings import Settings
 
 
@@ -23,11 +25,12 @@ def main() -> None:
 async def rotate(settings: Settings, *, compromised: bool) -> str:
     """What was done, in a sentence."""
     database = Database.of(settings)
+    vault = Vault(settings.key_encryption_secret, settings.former_key_encryption_secret)
     try:
         if compromised:
-            key = await use_cases.replace_at_once(database, settings.vault)
+            key = await use_cases.replace_at_once(database, vault)
             return f"{key.id} signs now; what other keys signed is refused once the services have fetched the keys."
-        key = await use_cases.rotate(database, settings.vault, settings.key_schedule)
+        key = await use_cases.rotate(database, vault, Schedule.of(settings))
         return f"{key.id} is published, and signs from {key.signs_from:%Y-%m-%d %H:%M:%S} UTC on."
     finally:
         await database.close()

@@ -6,11 +6,12 @@ from fastapi import FastAPI
 
 from service_kit.http.application import create_app
 from service_kit.jobs import Job
-from user_service.accounts import endpoints as accounts
-from user_service.accounts import use_cases as account_use_cases
+from user_service.account_management import endpoints as accounts
+from user_service.account_management import use_cases as account_use_cases
 from user_service.addresses import endpoints as addresses
 from user_service.api_clients import endpoints as api_clients
 from user_service.audit import endpoints as audit
+from user_service.auth import discovery
 from user_service.auth import endpoints as auth
 from user_service.email_change import endpoints as email_change
 from user_service.keys import endpoints as keys
@@ -47,6 +48,7 @@ def create(settings: Settings | None = None) -> FastAPI:
             roles.router,
             api_clients.router,
             keys.router,
+            discovery.router,
         ],
         personal_data=PERSONAL_DATA,
         jobs=[

@@ -7,9 +7,6 @@ from pydantic import Field, SecretStr
 
 from service_kit.mail import MailSettings
 from service_kit.strictness import Fault
-from user_service.keys.models import Schedule
-from user_service.keys.vault import Vault
-from user_service.sessions.models import Lifetimes
 
 LEAST_MEMORY_KIB, LEAST_ROUNDS = 19_456, 2
 """For argon2id, by OWASP's Password Storage Cheat Sheet."""
@@ -96,18 +93,5 @@ class Settings(MailSettings, service="user"):
         return timedelta(minutes=self.access_token_minutes)
 
     @property
-    def session_lifetimes(self) -> Lifetimes:
-        return Lifetimes(idle=timedelta(days=self.refresh_token_days), longest=timedelta(days=self.session_days))
-
-    @property
-    def key_schedule(self) -> Schedule:
-        refresh = timedelta(seconds=self.jwks_refresh_seconds)
-        return Schedule(refresh, self.access_token_lifetime, timedelta(days=self.key_lifetime_days))
-
-    @property
     def staff_need_mfa(self) -> bool:
         return self.environment == "production" if self.mfa_required_for_staff is None else self.mfa_required_for_staff
-
-    @property
-    def vault(self) -> Vault:
-        return Vault(self.key_encryption_secret, self.former_key_encryption_secret)

@@ -82,6 +82,11 @@ async def lock_holders(tx: Tx, role: str) -> list[Account]:
     return list((await tx.exec(statement.order_by(col(Account.id)).with_for_update())).all())
 
 
+async def count_holders(tx: Tx, name: str) -> int:
+    statement = select(func.count(col(Account.id))).where(col(Account.roles).contains([name]))
+    return (await tx.exec(statement)).one()
+
+
 def _key_of(address: EmailAddress) -> ColumnElement[str]:
     return func.lower(func.normalize(literal(address.text, String), _NFKC))
 

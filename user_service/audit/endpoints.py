@@ -12,9 +12,9 @@ from service_kit.http.pagination import Page, PagedByTime
 from service_kit.http.router import Router
 from service_kit.security import Principal, Requires
 from user_service.audit import queries
+from user_service.audit.devices import COOKIE, SECURE_COOKIE
 from user_service.audit.models import Action, Origin
 from user_service.audit.schemas import AccountAuditEntryOut
-from user_service.throttle.devices import COOKIE, SECURE_COOKIE
 
 USER_AGENT_LENGTH = 300
 

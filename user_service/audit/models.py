@@ -64,7 +64,7 @@ class Origin:
     address: str | None = None
     user_agent: str | None = None
     device: str | None = None
-    """What the client showed to be known again by (`throttle.devices`)."""
+    """What the client showed to be known again by (`audit.devices`)."""
     actor_id: UUID | None = None
     session_id: UUID | None = None
     client_id: str | None = None

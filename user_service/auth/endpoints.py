@@ -13,7 +13,7 @@ from service_kit.http.router import SCHEMA_OF_OTHERS, Router
 from service_kit.problems import TooManyRequests
 from service_kit.security import PUBLIC
 from service_kit.security.tokens import MAX_TOKEN_LENGTH
-from user_service.accounts.passwords import LONGEST
+from user_service.audit.devices import GOOD_FOR, cookie_name
 from user_service.audit.endpoints import FromWhere
 from user_service.audit.models import Origin
 from user_service.auth import use_cases
@@ -35,9 +35,9 @@ from user_service.keys.signer import Signer
 from user_service.keys.vault import Vault
 from user_service.mfa.models import TooManyTries
 from user_service.passwords.endpoints import desk_of
+from user_service.passwords.hashing import LONGEST
 from user_service.sessions import use_cases as sessions
 from user_service.settings import Settings
-from user_service.throttle.devices import GOOD_FOR, cookie_name
 
 router = Router(prefix="/auth", tags=["sign-in"], route_class=OAuthRoute)
 

@@ -46,7 +46,7 @@ from user_service.mfa.use_cases import Mfa
 from user_service.passwords.use_cases import PasswordDesk
 from user_service.roles.grants import permissions_held
 from user_service.sessions import use_cases as sessions
-from user_service.sessions.models import Session
+from user_service.sessions.models import Lifetimes, Session
 from user_service.sessions.use_cases import RefreshTokenReused
 from user_service.settings import Settings
 from user_service.throttle import use_cases as throttle
@@ -64,7 +64,7 @@ class SignedIn:
 
     tokens: TokensOut
     device: str
-    """What the device is known by from now on (`throttle.devices`)."""
+    """What the device is known by from now on (`audit.devices`)."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +80,8 @@ class SignIn:
     async def by_password(self, email: str, password: str, origin: Origin, otp: str | None = None) -> SignedIn:
         """Raises: InvalidGrant, TooManyRequests, MfaRequired, WrongCode, TooManyTries."""
         account = await self.desk.verify(EmailAddress.of(email), password, origin)
+        if account is None:
+            raise InvalidGrant
         async with self.database.tx() as tx:
             with_code = await factors.is_on(tx, account.id)
         if with_code and otp is None:
@@ -103,7 +105,7 @@ class SignIn:
 
     async def _renewed(self, token: str, origin: Origin) -> TokensOut:
         async with self.database.tx() as tx:
-            renewed = await sessions.renew(tx, self.vault, token, origin, self.settings.session_lifetimes)
+            renewed = await sessions.renew(tx, self.vault, token, origin, Lifetimes.of(self.settings))
             account = await accounts.by_id(tx, renewed[0].account_id) if renewed else None
             permissions = await self._permissions(tx, account, renewed[0]) if renewed and account else frozenset()
         if renewed is None or account is None or not account.active:
@@ -148,7 +150,7 @@ class SignIn:
                 raise InvalidGrant  # disabled, or another password, while this one was verified
             if not factor and await factors.is_on(tx, now.id):
                 raise self._code_needed(now)  # since this moment
-            lifetimes = self.settings.session_lifetimes
+            lifetimes = Lifetimes.of(self.settings)
             session, refresh_token = await sessions.begin(tx, now.id, origin, lifetimes, factor)
             permissions = await self._permissions(tx, now, session)
             if await self.desk.throttle.is_new_device(tx, now, origin):

@@ -10,8 +10,8 @@ from service_kit.http.etag import set_etag
 from service_kit.http.router import Router
 from service_kit.problems import NotFound, TooManyRequests
 from service_kit.security import Principal, Requires
+from user_service.account_management.schemas import AccountOut
 from user_service.accounts.models import EmailTaken
-from user_service.accounts.schemas import AccountOut
 from user_service.audit.endpoints import FromWhere
 from user_service.email_change import use_cases
 from user_service.email_change.models import SameEmail, SecondFactorNeeded, WrongSecondFactor

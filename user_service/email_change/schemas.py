@@ -6,7 +6,8 @@ from pydantic import ConfigDict, Field, StringConstraints
 
 from service_kit.schemas import RequestBody
 from user_service.emails import EmailAddress
-from user_service.passwords.schemas import MailedToken, Typed
+from user_service.mails.models import MailedToken
+from user_service.passwords.schemas import Typed
 
 
 class EmailChange(RequestBody):

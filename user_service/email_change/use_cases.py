@@ -6,8 +6,8 @@ from uuid import UUID
 from service_kit.database import Tx
 from service_kit.problems import not_found
 from service_kit.security import Principal
+from user_service.account_management import use_cases as account_use_cases
 from user_service.accounts import queries as accounts
-from user_service.accounts import use_cases as account_use_cases
 from user_service.accounts.models import Account
 from user_service.audit.models import Action, Origin
 from user_service.audit.use_cases import record

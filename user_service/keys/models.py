@@ -8,6 +8,7 @@ from sqlmodel import Field
 
 from service_kit.clock import utcnow
 from user_service.base import Base
+from user_service.settings import Settings
 
 CLOCKS_APART = timedelta(minutes=1)
 """What the clocks of two machines may differ by, generously."""
@@ -31,6 +32,11 @@ class Schedule:
     refresh: timedelta
     token_lifetime: timedelta
     key_lifetime: timedelta
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Schedule":
+        refresh = timedelta(seconds=settings.jwks_refresh_seconds)
+        return cls(refresh, settings.access_token_lifetime, timedelta(days=settings.key_lifetime_days))
 
     @property
     def ahead(self) -> timedelta:

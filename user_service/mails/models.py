@@ -2,8 +2,10 @@
 
 from datetime import datetime
 from enum import StrEnum
+from typing import Annotated
 from uuid import UUID
 
+from pydantic import StringConstraints
 from sqlmodel import Field
 
 from service_kit.clock import utcnow
@@ -34,6 +36,10 @@ class Purpose(StrEnum):
 
 
 _WITH_TOKEN = frozenset({Purpose.VERIFY_EMAIL, Purpose.RESET_PASSWORD, Purpose.CHANGE_EMAIL})
+
+
+MailedToken = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+"""A token as its reader shows it."""
 
 
 class TokenNotGood(Problem, status=400, type="mail-token-not-good"):

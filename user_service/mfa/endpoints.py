@@ -9,13 +9,13 @@ from service_kit.http.answers import problems
 from service_kit.http.router import Router
 from service_kit.problems import NotFound
 from service_kit.security import Principal, Requires
-from user_service.accounts.passwords import Passwords
 from user_service.audit.endpoints import FromWhere
 from user_service.keys.vault import Vault
 from user_service.mfa import queries
 from user_service.mfa.models import MfaNotOn, MfaOnAlready, TooManyTries, WrongProof
 from user_service.mfa.schemas import CodeProof, MfaOut, PasswordProof, Proof, RecoveryCodesOut, TotpOut
 from user_service.mfa.use_cases import Mfa
+from user_service.passwords.hashing import Passwords
 
 router = Router(prefix="/auth/mfa", tags=["second factor"])
 

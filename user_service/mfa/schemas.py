@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from service_kit.schemas import RequestBody
-from user_service.accounts.passwords import LONGEST
+from user_service.passwords.hashing import LONGEST
 
 Code = Annotated[str, StringConstraints(strip_whitespace=True, min_length=6, max_length=40)]
 PresentPassword = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST)]

@@ -13,7 +13,6 @@ from service_kit.problems import not_found
 from service_kit.runtime import Runtime
 from user_service.accounts import queries as accounts
 from user_service.accounts.models import Account
-from user_service.accounts.passwords import Passwords
 from user_service.audit.models import Action, Origin
 from user_service.audit.use_cases import record
 from user_service.keys.vault import Vault
@@ -29,6 +28,7 @@ from user_service.mfa.models import (
     new_recovery_codes,
     recovery_hash,
 )
+from user_service.passwords.hashing import Passwords
 from user_service.sessions import queries as session_queries
 from user_service.sessions import use_cases as sessions
 from user_service.sessions.models import BY_APP, BY_PASSWORD, MULTIPLE

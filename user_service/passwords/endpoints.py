@@ -8,9 +8,9 @@ from service_kit.http.answers import problems
 from service_kit.http.router import Router
 from service_kit.problems import TooManyRequests
 from service_kit.security import PUBLIC, Principal, Requires
-from user_service.accounts.passwords import Passwords, PasswordTooWeak
 from user_service.audit.endpoints import FromWhere
 from user_service.mails.models import TokenNotGood
+from user_service.passwords.hashing import Passwords, PasswordTooWeak
 from user_service.passwords.models import WrongPassword
 from user_service.passwords.schemas import PasswordChange, Reset, ResetRequest, StrengthOut, StrengthRequest
 from user_service.passwords.use_cases import PasswordDesk

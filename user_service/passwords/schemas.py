@@ -6,6 +6,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 
 from service_kit.schemas import RequestBody
 from user_service.emails import EmailAddress
+from user_service.mails.models import MailedToken
 from user_service.passwords.strength import LONGEST, SHORTEST, Strength, of_good_length
 
 # One character may be several before it is normalised.
@@ -18,7 +19,6 @@ Password = Annotated[
         json_schema_extra={"minLength": SHORTEST, "maxLength": LONGEST},
     ),
 ]
-MailedToken = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 
 
 class PasswordChange(RequestBody):

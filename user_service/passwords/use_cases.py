@@ -11,21 +11,20 @@ from service_kit.problems import not_found
 from service_kit.security import Principal
 from user_service.accounts import queries as accounts
 from user_service.accounts.models import Account
-from user_service.accounts.passwords import Passwords
-from user_service.accounts.use_cases import mark_verified
 from user_service.audit.models import Action, Origin
 from user_service.audit.use_cases import record
-from user_service.auth.models import InvalidGrant
 from user_service.emails import EmailAddress
 from user_service.mails import use_cases as mails
 from user_service.mails.models import Purpose, TokenNotGood
 from user_service.passwords import queries
+from user_service.passwords.hashing import Passwords
 from user_service.passwords.models import WrongPassword
 from user_service.sessions import use_cases as sessions
 from user_service.throttle import queries as known
 from user_service.throttle import use_cases as throttle
 from user_service.throttle.models import Bucket
 from user_service.throttle.use_cases import Throttle, network_of
+from user_service.verification.use_cases import mark_verified
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +35,8 @@ class PasswordDesk:
     passwords: Passwords
     throttle: Throttle
 
-    async def verify(self, email: EmailAddress, password: str, origin: Origin) -> Account:
-        """The account that e-mail address and password open. Raises: InvalidGrant, TooManyRequests.
+    async def verify(self, email: EmailAddress, password: str, origin: Origin) -> Account | None:
+        """The account that e-mail address and password open; None: they open none. Raises: TooManyRequests.
 
         Whether there is an account or not, the same statements run and one password is verified.
         """
@@ -47,7 +46,7 @@ class PasswordDesk:
         is_right = await self.passwords.verify(password, account.password_hash if account else None)
         if account is None or not is_right or not account.active:
             await self._refused(account, origin, is_right)
-            raise InvalidGrant
+            return None
         await self._succeeded(account, password, counted_in)
         return account
 

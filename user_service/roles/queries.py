@@ -8,7 +8,6 @@ from sqlmodel import col, select
 
 from service_kit.database import Tx
 from service_kit.database.doors import fetch
-from user_service.accounts.models import Account
 from user_service.roles.models import OwnRole
 
 
@@ -45,8 +44,3 @@ async def hold(tx: Tx, names: Iterable[str]) -> list[OwnRole]:
 
 async def lock(tx: Tx, name: str) -> OwnRole | None:
     return (await tx.exec(select(OwnRole).where(OwnRole.name == name).with_for_update())).first()
-
-
-async def count_holders(tx: Tx, name: str) -> int:
-    statement = select(func.count(col(Account.id))).where(col(Account.roles).contains([name]))
-    return (await tx.exec(statement)).one()

@@ -5,12 +5,13 @@ from service_kit.database import Tx
 from service_kit.http.etag import Expected
 from service_kit.problems import not_found
 from service_kit.security import Principal
-from user_service.accounts import use_cases as accounts
+from user_service.accounts import queries as accounts
 from user_service.audit.models import Action, Origin
 from user_service.audit.use_cases import changes_between, record
 from user_service.roles import queries
 from user_service.roles.grants import check_permissions
 from user_service.roles.models import BUILT_IN, MOST, OwnRole, RoleBuiltIn, RoleExists, RoleInUse, TooManyRoles
+from user_service.roles.snapshots import publish
 
 
 async def create(
@@ -64,7 +65,7 @@ async def change(
     changes = changes_between(recorded, role.recorded())
     record(tx, origin, Action.ROLE_CHANGED, None, changes=changes, role=name, before=before, after=after)
     if before != after:
-        await accounts.tell_holders_of(tx, name)
+        await _publish_holders(tx, name)
     return role
 
 
@@ -73,10 +74,18 @@ async def delete(tx: Tx, who: Principal, origin: Origin, name: str, expected: Ex
     role = await _lock(tx, name)
     expected.check(role.version)
     await check_permissions(tx, who, role.permissions)
-    if holders := await queries.count_holders(tx, name):
+    if holders := await accounts.count_holders(tx, name):
         raise RoleInUse(name=name, holders=holders)
     await tx.delete(role)
     record(tx, origin, Action.ROLE_DELETED, None, changes=changes_between(role.recorded(), {}), role=name)
+
+
+async def _publish_holders(tx: Tx, role: str) -> None:
+    """What the role allows has changed, and so what its holders may do."""
+    await accounts.lock_admins(tx)  # first, as everywhere, so that no two wait for each other
+    for account in await accounts.lock_holders(tx, role):
+        account.version += 1
+        await publish(tx, account)
 
 
 async def _lock(tx: Tx, name: str) -> OwnRole:

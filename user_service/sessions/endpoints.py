@@ -10,7 +10,6 @@ from service_kit.http.pagination import Page, PagedByTime
 from service_kit.http.router import Router
 from service_kit.problems import NotFound
 from service_kit.security import Principal, Requires
-from user_service.accounts import use_cases as accounts
 from user_service.audit.endpoints import FromWhere
 from user_service.roles.models import NotYoursToGive
 from user_service.sessions import queries, use_cases
@@ -61,4 +60,4 @@ async def list_of_account(user_id: UUID, page: PagedByTime, tx: Tx, who: Manager
 async def end_of_account(user_id: UUID, tx: Tx, origin: FromWhere, who: Manager) -> None:
     """For an account in the wrong hands, or a device that was lost. Its access tokens are refused as soon as the
     services hear of it; its owner may sign in again. Nobody ends the sessions of who may do more than themselves."""
-    await accounts.end_sessions(tx, who, origin.by(who), user_id)
+    await use_cases.end_by_staff(tx, who, origin.by(who), user_id)

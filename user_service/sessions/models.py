@@ -14,6 +14,7 @@ from service_kit.clock import utcnow
 from service_kit.ids import uuid7
 from user_service.audit.models import Origin
 from user_service.base import Base
+from user_service.settings import Settings
 
 BY_PASSWORD, BY_APP, MULTIPLE = "pwd", "otp", "mfa"
 """RFC 8176. A recovery code has no word of its own there: it shows in MULTIPLE alone."""
@@ -27,6 +28,10 @@ class Lifetimes:
 
     idle: timedelta
     longest: timedelta
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Lifetimes":
+        return cls(timedelta(days=settings.refresh_token_days), timedelta(days=settings.session_days))
 
 
 class Session(Base, table=True):

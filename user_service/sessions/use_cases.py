@@ -10,12 +10,14 @@ from service_kit.database import Tx
 from service_kit.messaging import outbox
 from service_kit.problems import not_found
 from service_kit.runtime import Runtime
-from service_kit.security import account_status
+from service_kit.security import Principal, account_status
 from user_service.accounts import queries as accounts
-from user_service.accounts.snapshots import publish
+from user_service.accounts.models import Account
 from user_service.audit.models import Action, Origin
 from user_service.audit.use_cases import record
 from user_service.keys.vault import Vault
+from user_service.roles import grants
+from user_service.roles.snapshots import publish
 from user_service.sessions import queries
 from user_service.sessions.models import (
     BY_PASSWORD,
@@ -106,6 +108,14 @@ async def end_others(tx: Tx, origin: Origin, account_id: UUID) -> None:
 async def end_all(tx: Tx, account_id: UUID, *, but: UUID | None = None) -> None:
     """All of the account's sessions, or all `but` one, as a part of something else."""
     await _end(tx, account_id, but=but)
+
+
+async def end_by_staff(tx: Tx, who: Principal, origin: Origin, account_id: UUID) -> None:
+    """Signs an account out everywhere. Raises: NotFound, NotYoursToGive, PermissionRevoked."""
+    account = await accounts.lock(tx, account_id) or not_found(Account, account_id)
+    await grants.check_roles(tx, who, account.roles)
+    await end_all(tx, account_id)
+    record(tx, origin, Action.SESSIONS_ENDED_BY_STAFF, account_id, changes={"sessions": None})
 
 
 async def _end(tx: Tx, account_id: UUID, *, only: UUID | None = None, but: UUID | None = None) -> list[UUID]:

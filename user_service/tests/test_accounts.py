@@ -8,7 +8,7 @@ import pytest
 from contracts.events import users
 from contracts.permissions import permissions_of
 from tests.harness.service import Caller, Served
-from user_service.accounts.use_cases import ensure_first_admin
+from user_service.account_management.use_cases import ensure_first_admin
 
 ADA = {"email": "Ada@Example.com", "password": "correct horse battery", "full_name": "Ada Lovelace"}
 

@@ -12,7 +12,7 @@ import pytest
 
 from contracts.events.users import SessionEnded, UserChanged
 from tests.harness.service import Served
-from user_service.accounts.passwords import Passwords
+from user_service.passwords.hashing import Passwords
 from user_service.passwords.strength import judge, normalised
 from user_service.settings import Settings
 from user_service.tests.conftest import ADA, People

@@ -10,8 +10,8 @@ from contracts.permissions import permissions_of
 from service_kit.security.tokens import AUDIENCE
 from tests.harness.service import Served
 from tests.harness.tokens import ISSUER
-from user_service.accounts.passwords import Passwords
 from user_service.auth.schemas import MFA_OTP
+from user_service.passwords.hashing import Passwords
 
 ADA = {"email": "ada@example.com", "password": "correct horse battery", "full_name": "Ada Lovelace"}
 

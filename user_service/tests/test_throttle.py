@@ -12,8 +12,8 @@ from fastapi import Request
 from service_kit.http.client import client_address
 from service_kit.settings import ServiceSettings
 from tests.harness.databases import new_database
+from user_service.audit.devices import COOKIE, SECURE_COOKIE
 from user_service.tests.conftest import ADA, People, open_people
-from user_service.throttle.devices import COOKIE, SECURE_COOKIE
 from user_service.throttle.use_cases import prune
 
 HOME, OFFICE, ELSEWHERE = "192.0.2.1", "192.0.2.2", "198.51.100.9"

@@ -13,11 +13,11 @@ from service_kit.database import Database, Tx
 from service_kit.problems import TooManyRequests
 from service_kit.runtime import Runtime
 from user_service.accounts.models import Account
+from user_service.audit.devices import Devices
 from user_service.audit.models import Origin
 from user_service.emails import EmailAddress
 from user_service.settings import Settings
 from user_service.throttle import queries
-from user_service.throttle.devices import Devices
 from user_service.throttle.models import Bucket, Limit
 
 NOWHERE = "unknown"

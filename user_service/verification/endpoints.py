@@ -12,8 +12,7 @@ from service_kit.problems import TooManyRequests
 from service_kit.schemas import RequestBody
 from service_kit.security import PUBLIC, Principal, Requires
 from user_service.audit.endpoints import FromWhere
-from user_service.mails.models import TokenNotGood
-from user_service.passwords.schemas import MailedToken
+from user_service.mails.models import MailedToken, TokenNotGood
 from user_service.throttle.use_cases import Throttle
 from user_service.verification import use_cases
 from user_service.verification.models import AlreadyVerified

@@ -6,11 +6,12 @@ from service_kit.database import Tx
 from service_kit.problems import not_found
 from user_service.accounts import queries as accounts
 from user_service.accounts.models import Account
-from user_service.accounts.use_cases import mark_verified
-from user_service.audit.models import Origin
+from user_service.audit.models import Action, Origin
+from user_service.audit.use_cases import record
 from user_service.emails import EmailAddress
 from user_service.mails import use_cases as mails
 from user_service.mails.models import Purpose, TokenNotGood
+from user_service.roles.snapshots import publish
 from user_service.throttle.use_cases import Throttle
 from user_service.verification.models import AlreadyVerified
 
@@ -32,3 +33,10 @@ async def verify(tx: Tx, token: str, origin: Origin) -> None:
     if account is None:
         raise TokenNotGood
     await mark_verified(tx, account, origin)
+
+
+async def mark_verified(tx: Tx, account: Account, origin: Origin) -> None:
+    """Its owner has read a mail to the address. The account must be held."""
+    if account.change(email_verified=True):
+        await publish(tx, account)
+        record(tx, origin, Action.EMAIL_VERIFIED, account.id)

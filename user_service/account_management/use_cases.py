@@ -17,15 +17,15 @@ from service_kit.runtime import Runtime
 from service_kit.security import Principal, account_status
 from user_service.accounts import queries
 from user_service.accounts.models import Account, EmailTaken, LastAdmin, NotOneself, SignInAgain
-from user_service.accounts.passwords import Passwords
-from user_service.accounts.snapshots import publish
 from user_service.api_clients import use_cases as api_clients
 from user_service.audit.models import OURSELVES, Action, Origin
 from user_service.audit.use_cases import record
 from user_service.emails import EmailAddress
 from user_service.mails import use_cases as mails
 from user_service.mails.models import Purpose
+from user_service.passwords.hashing import Passwords
 from user_service.roles import grants
+from user_service.roles.snapshots import publish
 from user_service.sessions import use_cases as sessions
 from user_service.settings import Settings
 
@@ -75,13 +75,6 @@ async def change(tx: Tx, origin: Origin, account_id: UUID, expected: Expected, *
     return account
 
 
-async def mark_verified(tx: Tx, account: Account, origin: Origin) -> None:
-    """Its owner has read a mail to the address. The account must be held."""
-    if account.change(email_verified=True):
-        await publish(tx, account)
-        record(tx, origin, Action.EMAIL_VERIFIED, account.id)
-
-
 async def change_email(tx: Tx, account: Account, address: EmailAddress, origin: Origin) -> None:
     """Its owner has read a mail to the new address. The account must be held. Raises: EmailTaken."""
     if await queries.is_taken(tx, address, by_other_than=account.id):
@@ -122,14 +115,6 @@ async def change_by_staff(
         await sessions.end_all(tx, account_id)
         await api_clients.disable_owned(tx, origin, account_id)
     return account
-
-
-async def end_sessions(tx: Tx, who: Principal, origin: Origin, account_id: UUID) -> None:
-    """Signs an account out everywhere. Raises: NotFound, NotYoursToGive, PermissionRevoked."""
-    account = await queries.lock(tx, account_id) or not_found(Account, account_id)
-    await grants.check_roles(tx, who, account.roles)
-    await sessions.end_all(tx, account_id)
-    record(tx, origin, Action.SESSIONS_ENDED_BY_STAFF, account_id, changes={"sessions": None})
 
 
 async def erase(tx: Tx, origin: Origin, who: Principal, signed_in_within: timedelta) -> None:
@@ -177,14 +162,6 @@ async def ensure_first_admin(runtime: Runtime) -> None:
             roles=[Role.ADMIN],
             verified=True,
         )
-
-
-async def tell_holders_of(tx: Tx, role: str) -> None:
-    """What the role allows has changed, and so what its holders may do."""
-    await queries.lock_admins(tx)  # first, as everywhere, so that no two wait for each other
-    for account in await queries.lock_holders(tx, role):
-        account.version += 1
-        await publish(tx, account)
 
 
 async def _leave_address_to(tx: Tx, others: Sequence[Account]) -> None:

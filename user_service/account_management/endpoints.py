@@ -13,12 +13,13 @@ from service_kit.http.pagination import Page, PagedByTime
 from service_kit.http.router import Router
 from service_kit.problems import Forbidden, NotFound, PreconditionFailed, TooManyRequests
 from service_kit.security import PUBLIC, MaybePrincipal, Principal, Requires, still_may
-from user_service.accounts import queries, use_cases
+from user_service.account_management import use_cases
+from user_service.account_management.schemas import AccountChange, AccountOut, ProfileChange, Registration
+from user_service.accounts import queries
 from user_service.accounts.models import EmailTaken, LastAdmin, NotOneself, SignInAgain
-from user_service.accounts.passwords import PasswordTooWeak
-from user_service.accounts.schemas import AccountChange, AccountOut, ProfileChange, Registration
 from user_service.audit.endpoints import FromWhere
 from user_service.passwords.endpoints import Desk
+from user_service.passwords.hashing import PasswordTooWeak
 from user_service.roles import grants
 from user_service.roles.models import NotYoursToGive, UnknownRole
 from user_service.roles.schemas import RoleName

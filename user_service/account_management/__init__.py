@@ -1,0 +1,1 @@
+"""Registering, changing, disabling and erasing accounts, and what follows for sessions, API clients and mails."""
