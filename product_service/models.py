@@ -3,8 +3,8 @@
 from product_service.availability import models as availability
 from product_service.base import Base
 from product_service.categories import models as categories
-from product_service.prices import models as prices
 from product_service.products import models as products
+from product_service.products import prices
 from service_kit.database import add_kit_tables
 
 metadata = Base.metadata

@@ -11,10 +11,10 @@ from product_service.categories.models import (
     CategoryCycle,
     CategoryExists,
     CategoryNotEmpty,
-    CategoryUnknown,
     TooManyCategories,
 )
 from product_service.categories.schemas import CategoryChange, CategoryIn, CategoryOut, CategoryTree
+from product_service.products.models import CategoryUnknown
 from product_service.text import SLUG_LENGTH, Text
 from service_kit.database import Tx
 from service_kit.database.keyset import InvalidCursor

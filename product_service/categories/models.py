@@ -9,6 +9,7 @@ from sqlalchemy import Index, UniqueConstraint
 from sqlmodel import Field
 
 from product_service.base import Base
+from product_service.products.models import CategoryUnknown
 from service_kit.clock import utcnow
 from service_kit.ids import uuid7
 from service_kit.problems import Problem
@@ -35,10 +36,6 @@ class CategoriesTooDeep(Problem, status=409, type="categories-too-deep"):
 
 class TooManyCategories(Problem, status=409, type="too-many-categories"):
     """There can be {limit} categories at most."""
-
-
-class CategoryUnknown(Problem, status=409, type="category-unknown"):
-    """There is no category {category_id} to put this into."""
 
 
 class Category(Base, table=True):

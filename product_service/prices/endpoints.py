@@ -7,9 +7,9 @@ from fastapi import Query, Response
 
 from contracts.money import Currency
 from product_service.prices import use_cases
-from product_service.prices.models import PriceEnded, PriceEndsTooEarly, PriceExists, PriceScheduleFull
 from product_service.prices.schemas import PriceEnd, PriceIn, PriceOut
 from product_service.products.endpoints import may_see_hidden
+from product_service.products.prices import PriceEnded, PriceEndsTooEarly, PriceExists, PriceScheduleFull
 from service_kit.database import Tx
 from service_kit.database.keyset import InvalidCursor
 from service_kit.http.answers import problems

@@ -1,28 +1,14 @@
-"""Every statement about scheduled prices; which of them counts is decided in products/queries.py."""
+"""Every statement about scheduled prices; which of them counts is decided in `products.queries`."""
 
-from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import and_, or_
 from sqlmodel import col, select
 
-from product_service.prices.models import ScheduledPrice
+from product_service.products.prices import ScheduledPrice
 from service_kit.database import Tx
 from service_kit.database.keyset import Position, Slice, keyset
-
-
-async def not_ended(tx: Tx, product_id: UUID, now: datetime) -> Sequence[ScheduledPrice]:
-    """Those that count or will, in the order of their tiers and starts."""
-    ends_at, starts_at = col(ScheduledPrice.ends_at), col(ScheduledPrice.starts_at)
-    statement = (
-        select(ScheduledPrice)
-        .where(
-            ScheduledPrice.product_id == product_id, or_(ends_at.is_(None), and_(ends_at > now, ends_at > starts_at))
-        )
-        .order_by(col(ScheduledPrice.currency), col(ScheduledPrice.min_quantity), starts_at)
-    )
-    return (await tx.exec(statement)).all()
 
 
 async def find(tx: Tx, product_id: UUID, price_id: UUID) -> ScheduledPrice | None:

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from product_service.prices.models import ScheduledPrice
+from product_service.products.prices import ScheduledPrice
 from product_service.products.schemas import MAX_AMOUNT
 from service_kit.http.times import Time
 from service_kit.iso_codes import Currency

@@ -5,10 +5,10 @@ from typing import Any
 from uuid import UUID
 
 from product_service.prices import queries
-from product_service.prices.models import MAX_LIVE_PRICES, PriceExists, PriceScheduleFull, ScheduledPrice
 from product_service.products import queries as product_queries
 from product_service.products import use_cases as products
 from product_service.products.models import Product
+from product_service.products.prices import MAX_LIVE_PRICES, PriceExists, PriceScheduleFull, ScheduledPrice
 from service_kit.clock import utcnow
 from service_kit.database import Tx
 from service_kit.database.keyset import Position, Slice
@@ -25,7 +25,7 @@ async def schedule(
     now = utcnow()
     price = ScheduledPrice(product_id=product_id, starts_at=max(starts_at or now, now), **fields)
     price.check_period()
-    live = await queries.not_ended(tx, product_id, now)
+    live = await product_queries.scheduled_prices(tx, product_id, now)
     if twin := next(filter(price.collides_with, live), None):
         raise PriceExists(price_id=str(twin.id))
     if len(live) >= MAX_LIVE_PRICES:

@@ -6,9 +6,8 @@ from uuid import UUID
 from fastapi import Depends, Path, Query, Request, Response
 
 from contracts.money import Currency
-from product_service.categories.models import CategoryUnknown
 from product_service.products import use_cases
-from product_service.products.models import NotADraftAgain, ProductHasHistory, SkuTaken
+from product_service.products.models import CategoryUnknown, NotADraftAgain, ProductHasHistory, SkuTaken
 from product_service.products.queries import Asked, Shown
 from product_service.products.schemas import ProductChange, ProductIn, ProductOut
 from product_service.text import SLUG_LENGTH

@@ -17,6 +17,10 @@ from service_kit.ids import uuid7
 from service_kit.problems import Problem
 
 
+class CategoryUnknown(Problem, status=409, type="category-unknown"):
+    """There is no category {category_id} to put this into."""
+
+
 class Status(StrEnum):
     DRAFT = "draft"
     ACTIVE = "active"

@@ -6,8 +6,12 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
+from sqlalchemy import and_, or_
+from sqlmodel import col, select
+
 from product_service.availability.models import Availability
 from product_service.products.models import Product
+from product_service.products.prices import ScheduledPrice
 from service_kit.database import HotConn, HotTx, Tx
 from service_kit.database.doors import fetch
 
@@ -142,3 +146,16 @@ async def had_stock(tx: Tx, product_id: UUID) -> bool:
 
 def _shown(rows: Sequence[Any]) -> Shown | None:
     return Shown(*rows[0]) if rows else None
+
+
+async def scheduled_prices(tx: Tx, product_id: UUID, now: datetime) -> Sequence[ScheduledPrice]:
+    """Those that count or will, in the order of their tiers and starts."""
+    ends_at, starts_at = col(ScheduledPrice.ends_at), col(ScheduledPrice.starts_at)
+    statement = (
+        select(ScheduledPrice)
+        .where(
+            ScheduledPrice.product_id == product_id, or_(ends_at.is_(None), and_(ends_at > now, ends_at > starts_at))
+        )
+        .order_by(col(ScheduledPrice.currency), col(ScheduledPrice.min_quantity), starts_at)
+    )
+    return (await tx.exec(statement)).all()

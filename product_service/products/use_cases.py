@@ -6,11 +6,9 @@ from typing import Any
 from uuid import UUID
 
 from contracts.events import products as events
-from product_service.categories.models import CategoryUnknown
-from product_service.prices import queries as price_queries
-from product_service.prices.models import ScheduledPrice
 from product_service.products import queries
-from product_service.products.models import Product, SkuTaken
+from product_service.products.models import CategoryUnknown, Product, SkuTaken
+from product_service.products.prices import ScheduledPrice
 from product_service.products.queries import Asked, Shown
 from product_service.text import slugify
 from service_kit.clock import utcnow
@@ -69,7 +67,7 @@ async def shown(tx: HotTx | Tx, product_id: UUID) -> Shown:
 async def publish(tx: Tx, product: Product, now: datetime) -> None:
     """The product as it is now, with every price that counts or will. The caller holds its row."""
     await tx.flush()
-    await outbox.add(tx, snapshot(product, await price_queries.not_ended(tx, product.id, now)))
+    await outbox.add(tx, snapshot(product, await queries.scheduled_prices(tx, product.id, now)))
 
 
 def snapshot(product: Product, scheduled: Sequence[ScheduledPrice]) -> events.ProductChanged:
