@@ -1,6 +1,11 @@
 """What this service holds about people."""
 
-from notification_service.recipients import use_cases as recipients
+from collections.abc import Sequence
+
+from contracts.events.users import UserChanged
+from notification_service.notifications import queries as notifications
+from notification_service.recipients import queries as recipients
+from service_kit.database import HotTx
 from service_kit.personal_data import PersonalData, Section
 
 RECIPIENT = """
@@ -15,6 +20,14 @@ SELECT id, to_jsonb(notifications)::text FROM notifications WHERE customer_id = 
 DELIVERIES = """
 SELECT id, to_jsonb(deliveries)::text FROM deliveries WHERE customer_id = $1 AND id > $2 ORDER BY id LIMIT $3
 """
+
+
+async def update(tx: HotTx, events: Sequence[UserChanged]) -> None:
+    """Updates the recipients, then notifies those of them for whom notifications were waiting."""
+    await recipients.upsert(tx, events)
+    await notifications.tell_what_waited(tx, [event.user_id for event in events])
+
+
 PERSONAL_DATA = PersonalData(
     sections=[
         Section("recipient", RECIPIENT),
@@ -23,5 +36,5 @@ PERSONAL_DATA = PersonalData(
         Section("deliveries", DELIVERIES),
     ],
     erase=recipients.erase,
-    on_user_changed=recipients.update,
+    on_user_changed=update,
 )

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from notification_service.channels import ChannelName
 from notification_service.deliveries.models import Delivery, Status
-from notification_service.notifications.kinds import Kind
+from notification_service.kinds import Kind
 
 _EXAMPLE: dict[str, Any] = {
     "id": "0199c1a0-5b00-7a10-8c00-000000000010",

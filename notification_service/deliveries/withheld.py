@@ -6,7 +6,7 @@ import structlog
 
 from notification_service.deliveries import queries, withheld_queries
 from notification_service.deliveries.models import Status
-from notification_service.notifications.kinds import Kind
+from notification_service.kinds import Kind
 from notification_service.settings import Settings
 from service_kit.database.signals import signal
 from service_kit.jobs import Job

@@ -5,7 +5,7 @@ from datetime import timedelta
 from uuid import UUID
 
 from notification_service.channels.email import EMAIL, NOT_VERIFIED
-from notification_service.notifications.kinds import Kind
+from notification_service.kinds import Kind
 from service_kit.database import HotConn, HotTx
 
 NO_LONGER_OF_USE = "no longer of use, or not wanted, when the address was confirmed"

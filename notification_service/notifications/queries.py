@@ -12,7 +12,7 @@ from sqlmodel import col, select
 
 from notification_service.channels import INBOX
 from notification_service.deliveries import queries as deliveries
-from notification_service.notifications.kinds import Kind
+from notification_service.kinds import Kind
 from notification_service.notifications.models import Notification
 from notification_service.notifications.wording import Words
 from service_kit.clock import utcnow

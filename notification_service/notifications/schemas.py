@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from notification_service.notifications.kinds import Kind
+from notification_service.kinds import Kind
 from notification_service.notifications.models import Notification
 from service_kit.http.pagination import Page
 

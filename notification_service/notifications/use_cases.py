@@ -6,8 +6,8 @@ from uuid import UUID
 from contracts.events.order_notification import OrderEvent
 from contracts.events.payment_status import PaymentReport
 from contracts.events.shipment_notification import ReturnClosed, ReturnReceived, ShipmentEvent
+from notification_service.kinds import Kind
 from notification_service.notifications import queries
-from notification_service.notifications.kinds import Kind
 from notification_service.notifications.models import Notification
 from notification_service.notifications.queries import News
 from notification_service.notifications.wording import facts_of, words_for

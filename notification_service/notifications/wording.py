@@ -10,8 +10,8 @@ from contracts.events import Event
 from contracts.events.order_notification import OrderAwaitingPayment, OrderPlaced, OrderRejected, ReturnEvent
 from contracts.events.payment_status import PaymentFailed
 from contracts.events.shipment_notification import ReturnReceived, ShipmentLost
+from notification_service.kinds import Kind
 from notification_service.notifications.failures import why_it_failed
-from notification_service.notifications.kinds import Kind
 from notification_service.templates import environment, one_line
 
 # An order may have 2,000 lines; a message names a few.

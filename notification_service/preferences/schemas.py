@@ -5,7 +5,7 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from notification_service.channels import OUTBOUND, ChannelName, OutboundChannel
-from notification_service.notifications.kinds import Kind
+from notification_service.kinds import Kind
 from notification_service.preferences.models import Preferences
 from service_kit.schemas import RequestBody
 

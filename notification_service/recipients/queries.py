@@ -56,6 +56,7 @@ async def upsert(tx: HotTx, users: Sequence[UserChanged]) -> None:
 
 
 async def erase(tx: HotTx, user_ids: Sequence[UUID]) -> None:
+    """Erases the copy, the inbox, the preferences and the log of the mails."""
     for statement in (ERASE, DELETE_NOTIFICATIONS, DELETE_PREFERENCES):
         await tx.execute(statement, user_ids)
 

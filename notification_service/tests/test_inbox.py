@@ -8,7 +8,7 @@ import pytest
 from contracts.events import EVENTS, Event
 from contracts.events.order_notification import OrderAwaitingPayment, OrderPaid, OrderPlaced, OrderShipped
 from contracts.events.payment_status import PaymentFailed, PaymentRefunded, PaymentSucceeded
-from notification_service.notifications.kinds import Kind
+from notification_service.kinds import Kind
 from notification_service.tests.conftest import Shop, example, inbox, record
 from service_kit.ids import uuid7
 

@@ -5,7 +5,7 @@ import pytest
 from contracts.events import EVENTS, Event
 from contracts.events.order_notification import LackingLine, OrderPlaced, OrderRejected
 from contracts.money import Money
-from notification_service.notifications.kinds import Kind
+from notification_service.kinds import Kind
 from notification_service.notifications.wording import Words, facts_of, words_for
 from notification_service.templates import in_words
 from notification_service.tests.conftest import example
