@@ -21,7 +21,7 @@ from order_service.orders import placing
 from order_service.orders.schemas import OrderIn
 from order_service.settings import Settings
 from service_kit.database.doors import BY_INDEX
-from service_kit.http.idempotency import Key
+from service_kit.idempotency import Key
 from service_kit.security import Principal
 from tests.harness import tokens
 

@@ -20,7 +20,7 @@ from inventory_service.stock import use_cases as stock_use_cases
 from inventory_service.stock.models import STOCK_CHANGED
 from inventory_service.suppliers import endpoints as suppliers
 from inventory_service.warehouses import endpoints as warehouses
-from service_kit.http import idempotency
+from service_kit import idempotency
 from service_kit.http.application import create_app
 from service_kit.jobs import Job
 

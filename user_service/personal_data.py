@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from service_kit.database import Tx
+from service_kit.http.sessions import Tx
 from service_kit.messaging import outbox
 from service_kit.personal_data import PersonalData, Section
 from service_kit.runtime import Runtime

@@ -23,7 +23,7 @@ from order_service.orders.reading import Wanted
 from order_service.orders.schemas import OrderIn
 from service_kit.database import Database
 from service_kit.database.keyset import Position, encode_cursor
-from service_kit.http.idempotency import Key
+from service_kit.idempotency import Key
 from service_kit.messaging.producer import Producer
 from service_kit.messaging.relay import Relay
 from service_kit.messaging.tuning import Tuning

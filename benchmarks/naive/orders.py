@@ -22,7 +22,8 @@ from order_service.orders.models import Actor, FulfilmentStatus, HistoryEntry, O
 from order_service.orders.schemas import OrderIn, OrderOut
 from order_service.pricing.quotes import QuoteLine, quote_order
 from service_kit.clock import utcnow
-from service_kit.http.idempotency import IdempotencyKeyMissing, IdempotencyKeyReused, KeptAnswer
+from service_kit.http.idempotency import replay
+from service_kit.idempotency import IdempotencyKeyMissing, IdempotencyKeyReused, KeptAnswer
 
 OPERATION = "POST /orders"
 
@@ -73,7 +74,7 @@ def place_order(
 def _kept(kept: IdempotencyEntry, body_hash: bytes) -> Response:
     if kept.body_hash != body_hash:
         raise IdempotencyKeyReused
-    return KeptAnswer(kept.status, kept.body or b"", kept.location).response()
+    return replay(KeptAnswer(kept.status, kept.body or b"", kept.location))
 
 
 def _store(session: Session, body: OrderIn, who: Caller, now: datetime) -> tuple[Order, list[OrderLine]]:

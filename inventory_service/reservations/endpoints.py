@@ -8,10 +8,10 @@ from fastapi import Query
 from inventory_service.reservations import queries, use_cases
 from inventory_service.reservations.models import ReservationStatus
 from inventory_service.reservations.schemas import ReservationOut, ReservationSummary
-from service_kit.database import Tx
 from service_kit.http.answers import problems
 from service_kit.http.pagination import Page, PagedByTime
 from service_kit.http.router import Router
+from service_kit.http.sessions import Tx
 from service_kit.problems import NotFound
 from service_kit.security import Principal, Requires
 

@@ -14,11 +14,11 @@ from inventory_service.returns.models import (
     ReturnStatus,
 )
 from inventory_service.returns.schemas import ReceiveIn, ReturnOut, ReturnSummary
-from service_kit.database import HotTx, Tx
 from service_kit.database.summaries import shorten
 from service_kit.http.answers import problems
 from service_kit.http.pagination import Page, PagedByTime
 from service_kit.http.router import Router
+from service_kit.http.sessions import HotTx, Tx
 from service_kit.problems import NotFound
 from service_kit.security import Principal, Requires
 

@@ -28,12 +28,12 @@ from inventory_service.shipments.tracking import tracking_url
 from inventory_service.shipments.use_cases import Parcel
 from inventory_service.stock.models import StockExpired
 from service_kit.clock import utcnow
-from service_kit.database import HotConn, Tx
 from service_kit.database.summaries import shorten
 from service_kit.http.answers import problems
 from service_kit.http.etag import IfMatch, set_etag
 from service_kit.http.pagination import Page, PagedByTime
 from service_kit.http.router import Router
+from service_kit.http.sessions import HotConn, Tx
 from service_kit.problems import NotFound, PreconditionFailed
 from service_kit.security import Principal, Requires
 

@@ -20,8 +20,8 @@ from inventory_service.shipments.models import NotToDispatch, Shipment, Shipment
 from inventory_service.stock import batch_queries as batches
 from inventory_service.stock.models import StockExpired
 from service_kit.clock import utcnow
+from service_kit.concurrency import Expected
 from service_kit.database import HotConn, HotTx, Tx
-from service_kit.http.etag import Expected
 from service_kit.problems import NotFound, Problem, not_found
 
 

@@ -27,13 +27,14 @@ from inventory_service.stock.schemas import (
     ReceiptSummary,
     StockOut,
 )
+from service_kit import idempotency
 from service_kit.clock import utcnow
-from service_kit.database import HotTx, Tx
-from service_kit.http import idempotency
 from service_kit.http.answers import problems
-from service_kit.http.idempotency import IdempotencyKeyMissing, IdempotencyKeyReused, Key, MaybeIdempotencyKey
+from service_kit.http.idempotency import MaybeIdempotencyKey, replay
 from service_kit.http.pagination import Page, Paged, PagedByTime
 from service_kit.http.router import Router
+from service_kit.http.sessions import HotTx, Tx
+from service_kit.idempotency import IdempotencyKeyMissing, IdempotencyKeyReused, Key
 from service_kit.problems import NotFound
 from service_kit.security import Principal, Requires
 
@@ -97,7 +98,7 @@ async def receive(
     A product that was made a moment ago may be unknown here yet: `409 product-unknown` says when to try again.
     """
     if key and (kept := await idempotency.claim(tx, who.user_id, key)):
-        return kept.response()
+        return replay(kept)
     receipt = StockReceipt(warehouse_id=body.warehouse_id, supplier_id=body.supplier_id, booked_by=who.user_id)
     lines = [
         StockReceiptLine(
@@ -159,7 +160,7 @@ async def adjust(
     What has expired is scrapped by its `expires_on` and `batch`; a loss without them never takes expired pieces.
     """
     if key and (kept := await idempotency.claim(tx, who.user_id, key)):
-        return kept.response()
+        return replay(kept)
     movement = StockMovement(kind=MovementKind.ADJUSTMENT, booked_by=who.user_id, **body.model_dump())
     await use_cases.adjust(tx, movement)
     return await _booked(tx, who, key, MovementOut.of(movement), f"/stock/movements/{movement.id}")

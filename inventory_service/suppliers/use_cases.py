@@ -7,8 +7,8 @@ from sqlalchemy.exc import IntegrityError
 
 from inventory_service.suppliers import queries
 from inventory_service.suppliers.models import Supplier, SupplierInUse
+from service_kit.concurrency import Expected
 from service_kit.database import Tx
-from service_kit.http.etag import Expected
 from service_kit.problems import not_found
 
 

@@ -8,11 +8,11 @@ from fastapi import Query, Response
 from inventory_service.warehouses import queries, use_cases
 from inventory_service.warehouses.models import WarehouseCodeTaken, WarehouseInUse
 from inventory_service.warehouses.schemas import WarehouseChange, WarehouseIn, WarehouseOut
-from service_kit.database import Tx
 from service_kit.http.answers import problems
 from service_kit.http.etag import IfMatch, set_etag
 from service_kit.http.pagination import Page, Paged
 from service_kit.http.router import Router
+from service_kit.http.sessions import Tx
 from service_kit.problems import NotFound, PreconditionFailed
 from service_kit.security import Principal, Requires
 

@@ -7,8 +7,8 @@ from sqlalchemy.exc import IntegrityError
 
 from inventory_service.warehouses import queries
 from inventory_service.warehouses.models import Warehouse, WarehouseCodeTaken, WarehouseInUse
+from service_kit.concurrency import Expected
 from service_kit.database import Tx
-from service_kit.http.etag import Expected
 from service_kit.problems import not_found
 
 

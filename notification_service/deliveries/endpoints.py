@@ -8,11 +8,11 @@ from fastapi import Query
 from notification_service.deliveries import queries, use_cases
 from notification_service.deliveries.models import DeliveryUnderWay, Status
 from notification_service.deliveries.schemas import DeliveryOut
-from service_kit.database import Tx
 from service_kit.database.keyset import InvalidCursor
 from service_kit.http.answers import problems
 from service_kit.http.pagination import Page, PagedByTime
 from service_kit.http.router import Router
+from service_kit.http.sessions import Tx
 from service_kit.problems import NotFound
 from service_kit.security import Principal, Requires
 

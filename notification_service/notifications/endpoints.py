@@ -8,11 +8,11 @@ from fastapi import Query
 from notification_service.notifications import queries, use_cases
 from notification_service.notifications.queries import Scope
 from notification_service.notifications.schemas import MarkedOut, NotificationOut, NotificationPage
-from service_kit.database import Tx
 from service_kit.database.keyset import InvalidCursor
 from service_kit.http.answers import problems
 from service_kit.http.pagination import PagedByTime
 from service_kit.http.router import Router
+from service_kit.http.sessions import Tx
 from service_kit.problems import Forbidden, NotFound
 from service_kit.security import Principal, Requires
 

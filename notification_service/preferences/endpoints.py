@@ -6,10 +6,10 @@ from fastapi import Response
 
 from notification_service.preferences import queries, use_cases
 from notification_service.preferences.schemas import PreferencesIn, PreferencesOut
-from service_kit.database import Tx
 from service_kit.http.answers import problems
 from service_kit.http.etag import IfMatch, set_etag
 from service_kit.http.router import Router
+from service_kit.http.sessions import Tx
 from service_kit.problems import PreconditionFailed
 from service_kit.security import Principal, Requires
 

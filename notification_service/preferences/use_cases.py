@@ -6,8 +6,8 @@ from notification_service.channels import OUTBOUND
 from notification_service.preferences import queries
 from notification_service.preferences.models import Preferences
 from notification_service.preferences.schemas import PreferencesIn
+from service_kit.concurrency import Expected
 from service_kit.database import Tx
-from service_kit.http.etag import Expected
 
 
 async def replace(tx: Tx, customer_id: UUID, wanted: PreferencesIn, expected: Expected) -> Preferences:

@@ -9,10 +9,10 @@ from order_service.carts import use_cases
 from order_service.carts.schemas import CartOut, QuantityIn
 from order_service.carts.use_cases import CartFull
 from order_service.pricing.quotes import ProductUnavailable
-from service_kit.database import HotConn, HotTx
 from service_kit.http.answers import problems
 from service_kit.http.etag import set_etag
 from service_kit.http.router import Router
+from service_kit.http.sessions import HotConn, HotTx
 from service_kit.problems import NotFound
 from service_kit.security import Principal, Requires
 

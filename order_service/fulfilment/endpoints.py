@@ -12,10 +12,10 @@ from order_service.orders.lifecycle import TransitionRefused
 from order_service.orders.models import Status
 from order_service.orders.reading import Shown
 from order_service.orders.schemas import CancelIn, OrderOut, ShipToIn
-from service_kit.database import HotTx
 from service_kit.http.answers import problems
 from service_kit.http.etag import IfMatch
 from service_kit.http.router import Router
+from service_kit.http.sessions import HotTx
 from service_kit.problems import Forbidden, NotFound, PreconditionFailed
 from service_kit.security import Principal, Requires
 

@@ -11,8 +11,8 @@ from order_service.orders import queries
 from order_service.orders.lifecycle import Cause, Trigger
 from order_service.orders.models import Actor
 from order_service.settings import Settings
+from service_kit import idempotency
 from service_kit.clock import utcnow
-from service_kit.http import idempotency
 from service_kit.jobs import Job
 from service_kit.runtime import Runtime
 

@@ -14,8 +14,8 @@ from order_service.payments import refunds
 from order_service.returns import queries as returns
 from order_service.returns.parcels import pieces_of
 from service_kit.clock import utcnow
+from service_kit.concurrency import Expected
 from service_kit.database import HotTx
-from service_kit.http.etag import Expected
 from service_kit.problems import Forbidden, not_found
 from service_kit.security import Principal, account_status
 

@@ -24,20 +24,16 @@ from order_service.orders.reading import Shown
 from order_service.orders.schemas import HistoryOut, LineOut, OrderIn, OrderOut, OrderSummary
 from order_service.orders.watch import OrderWatch
 from order_service.pricing.quotes import OneCurrencyPerOrder, OrderTooLarge, PriceChanged, ProductUnavailable
-from service_kit.database import Tx
 from service_kit.http.answers import problems
 from service_kit.http.client import client_network
 from service_kit.http.etag import NOT_MODIFIED, IfNoneMatch, is_known
 from service_kit.http.hot_route import hot_route
-from service_kit.http.idempotency import (
-    IdempotencyKey,
-    IdempotencyKeyInUse,
-    IdempotencyKeyMissing,
-    IdempotencyKeyReused,
-)
+from service_kit.http.idempotency import IdempotencyKey, replay
 from service_kit.http.pagination import Page, Paged, PagedByTime
 from service_kit.http.places import waiting
 from service_kit.http.router import Router
+from service_kit.http.sessions import Tx
+from service_kit.idempotency import IdempotencyKeyInUse, IdempotencyKeyMissing, IdempotencyKeyReused
 from service_kit.problems import Forbidden, NotFound
 from service_kit.runtime import Runtime
 from service_kit.security import Principal, Requires
@@ -93,7 +89,7 @@ async def place_order(
         settings: Any = runtime.settings
         placed = await placing.place(connection, body, key, who, settings, client_network(request))
     if not isinstance(placed, Placed):
-        return placed.response()
+        return replay(placed)
     headers = {"Location": placed.location, "ETag": f'"{placed.order.version}"'}
     answer = placed.body
     if seconds := wait_of(prefer):

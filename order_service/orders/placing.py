@@ -30,10 +30,10 @@ from order_service.pricing.quotes import QuoteLine, quote_order
 from order_service.settings import Settings
 from service_kit.clock import utcnow
 from service_kit.database import HotConn
-from service_kit.http.idempotency import IdempotencyKeyInUse, KeptAnswer, Key
-from service_kit.http.rate_limit import rate_limit_headers
+from service_kit.idempotency import IdempotencyKeyInUse, KeptAnswer, Key
 from service_kit.ids import uuid7
 from service_kit.problems import Forbidden, Problem
+from service_kit.rate_limit import rate_limit_headers
 from service_kit.security import Principal, account_status
 
 EXEMPT = "orders:write:any"

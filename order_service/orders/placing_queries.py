@@ -18,7 +18,7 @@ from order_service.orders.models import OWES_ALONE, FulfilmentStatus, PaymentSta
 from order_service.orders.schemas import LineIn
 from order_service.pricing.quotes import QuoteLine
 from service_kit.database import HotConn
-from service_kit.http.idempotency import IdempotencyKeyReused, KeptAnswer, Key
+from service_kit.idempotency import IdempotencyKeyReused, KeptAnswer, Key
 from service_kit.messaging import outbox
 
 # Products and cart are only read where the key is new: a request that is sent again gets its first answer, whatever

@@ -26,20 +26,15 @@ from order_service.payments.models import (
     RefundTooHigh,
 )
 from order_service.payments.schemas import PaymentIn, PaymentOut, RefundIn, RefundOut
-from service_kit.database import HotTx, Tx
-from service_kit.http import idempotency
+from service_kit import idempotency
 from service_kit.http.answers import problems
 from service_kit.http.client import client_network
 from service_kit.http.hot_route import hot_route
-from service_kit.http.idempotency import (
-    IdempotencyKey,
-    IdempotencyKeyInUse,
-    IdempotencyKeyMissing,
-    IdempotencyKeyReused,
-    KeptAnswer,
-)
+from service_kit.http.idempotency import IdempotencyKey, replay
 from service_kit.http.pagination import Page, PagedByTime
 from service_kit.http.router import SCHEMA_OF_OTHERS, Router
+from service_kit.http.sessions import HotTx, Tx
+from service_kit.idempotency import IdempotencyKeyInUse, IdempotencyKeyMissing, IdempotencyKeyReused, KeptAnswer
 from service_kit.problems import InvalidRequest, NotFound, Unavailable, not_found
 from service_kit.runtime import Runtime
 from service_kit.security import PUBLIC, Principal, Requires, still_may
@@ -89,7 +84,7 @@ async def pay(
     wanted = use_cases.Request(order_id, body.token, who.user_id, owner, key, answer=_written, payer=payer)
     result = await use_cases.pay(runtime, wanted)
     if isinstance(result, KeptAnswer):
-        return result.response()
+        return replay(result)
     content, location = _written(result)
     return Response(content, 201, {"Location": location}, media_type="application/json")
 
@@ -175,7 +170,7 @@ async def refund(
     otherwise the warehouse is warned of those that have not left.
     """
     if kept := await idempotency.claim(tx, who.user_id, key):
-        return kept.response()
+        return replay(kept)
     made = await refund_requests.request(tx, payment_id, body.amount, body.reason, body.note, who.user_id)
     content, location = RefundOut.of(made, for_staff=True).model_dump_json().encode(), f"/refunds/{made.id}"
     await idempotency.keep(tx, who.user_id, key, 202, content, location)

@@ -6,8 +6,8 @@ from uuid import UUID
 
 from order_service.payments.models import Account, PaymentState
 from order_service.settings import Settings
-from service_kit.http.rate_limit import rate_limit_headers
 from service_kit.problems import Problem
+from service_kit.rate_limit import rate_limit_headers
 
 HOUR = timedelta(hours=1)
 NEVER_CHARGED = "never-charged"

@@ -19,9 +19,9 @@ from order_service.payments.opening import Opening, call_ends, open_payments
 from order_service.payments.reconciliation import AFTER_LOST_ANSWER, Answer, charge_request
 from order_service.payments.settlement import charge_report, settle
 from order_service.settings import Settings
+from service_kit import idempotency
 from service_kit.clock import utcnow
-from service_kit.http import idempotency
-from service_kit.http.idempotency import IdempotencyKeyInUse, KeptAnswer
+from service_kit.idempotency import IdempotencyKeyInUse, KeptAnswer
 from service_kit.problems import Problem, Unavailable, not_found
 from service_kit.runtime import Runtime
 

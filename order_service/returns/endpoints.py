@@ -18,14 +18,15 @@ from order_service.returns.models import (
     ReturnWindowOver,
 )
 from order_service.returns.schemas import RefusalIn, ReturnIn, ReturnOut, ReturnSummary
-from service_kit.database import HotTx, Tx
+from service_kit import idempotency
 from service_kit.database.keyset import Slice
 from service_kit.database.summaries import shorten
-from service_kit.http import idempotency
 from service_kit.http.answers import problems
-from service_kit.http.idempotency import IdempotencyKey, IdempotencyKeyMissing, IdempotencyKeyReused
+from service_kit.http.idempotency import IdempotencyKey, replay
 from service_kit.http.pagination import Page, PagedByTime
 from service_kit.http.router import Router
+from service_kit.http.sessions import HotTx, Tx
+from service_kit.idempotency import IdempotencyKeyMissing, IdempotencyKeyReused
 from service_kit.problems import NotFound, not_found
 from service_kit.security import Principal, Requires
 
@@ -58,7 +59,7 @@ async def ask(order_id: UUID, body: ReturnIn, who: Asker, key: IdempotencyKey, t
 
     Lines are named by their position in the order, from 1; a product is enough where it stands in one line alone."""
     if kept := await idempotency.claim(tx, who.user_id, key):
-        return kept.response()
+        return replay(kept)
     window = request.app.state.runtime.settings.return_window
     made = await use_cases.ask(tx, order_id, body.wanted(), body.reason, window, who)
     content, location = ReturnOut.of(made).model_dump_json().encode(), f"/returns/{made.id}"

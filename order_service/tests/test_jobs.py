@@ -5,7 +5,7 @@ from datetime import timedelta
 from contracts.events import order_notification as steps
 from order_service.fulfilment import jobs
 from order_service.tests.conftest import Shop
-from service_kit.http import idempotency
+from service_kit import idempotency
 
 
 async def test_an_order_expires_at_its_pay_by_and_not_before(shop: Shop) -> None:

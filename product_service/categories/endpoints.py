@@ -16,12 +16,12 @@ from product_service.categories.models import (
 from product_service.categories.schemas import CategoryChange, CategoryIn, CategoryOut, CategoryTree
 from product_service.products.models import CategoryUnknown
 from product_service.text import SLUG_LENGTH, Text
-from service_kit.database import Tx
 from service_kit.database.keyset import InvalidCursor
 from service_kit.http.answers import problems
 from service_kit.http.etag import IfMatch, set_etag
 from service_kit.http.pagination import Page, Paged
 from service_kit.http.router import Router
+from service_kit.http.sessions import Tx
 from service_kit.problems import NotFound, PreconditionFailed
 from service_kit.security import PUBLIC, Principal, Requires
 

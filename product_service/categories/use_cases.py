@@ -6,8 +6,8 @@ from uuid import UUID
 from product_service.categories import queries
 from product_service.categories.models import Category, CategoryExists, CategoryNotEmpty
 from product_service.text import slugify
+from service_kit.concurrency import Expected
 from service_kit.database import Tx
-from service_kit.http.etag import Expected
 from service_kit.problems import not_found
 
 

@@ -10,12 +10,12 @@ from product_service.prices import use_cases
 from product_service.prices.schemas import PriceEnd, PriceIn, PriceOut
 from product_service.products.endpoints import may_see_hidden
 from product_service.products.prices import PriceEnded, PriceEndsTooEarly, PriceExists, PriceScheduleFull
-from service_kit.database import Tx
 from service_kit.database.keyset import InvalidCursor
 from service_kit.http.answers import problems
 from service_kit.http.etag import IfMatch, set_etag
 from service_kit.http.pagination import Page, Paged
 from service_kit.http.router import Router
+from service_kit.http.sessions import Tx
 from service_kit.problems import NotFound, PreconditionFailed
 from service_kit.security import PUBLIC_OR_SIGNED_IN, MaybePrincipal, Principal, Requires
 

@@ -8,9 +8,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from product_service.products.prices import ScheduledPrice
 from product_service.products.schemas import MAX_AMOUNT
-from service_kit.http.times import Time
 from service_kit.iso_codes import Currency
 from service_kit.schemas import RequestBody
+from service_kit.times import Time
 
 _IN: dict[str, Any] = {
     "amount": 235,

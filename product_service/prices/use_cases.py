@@ -10,9 +10,9 @@ from product_service.products import use_cases as products
 from product_service.products.models import Product
 from product_service.products.prices import MAX_LIVE_PRICES, PriceExists, PriceScheduleFull, ScheduledPrice
 from service_kit.clock import utcnow
+from service_kit.concurrency import Expected
 from service_kit.database import Tx
 from service_kit.database.keyset import Position, Slice
-from service_kit.http.etag import Expected
 from service_kit.problems import not_found
 
 

@@ -12,12 +12,11 @@ from product_service.products.queries import Asked, Shown
 from product_service.products.schemas import ProductChange, ProductIn, ProductOut
 from product_service.text import SLUG_LENGTH
 from service_kit.clock import utcnow
-from service_kit.database import HotConn, HotTx, Tx
-from service_kit.database.doors import database_of
 from service_kit.http.answers import problems
 from service_kit.http.etag import NOT_MODIFIED, IfMatch, IfNoneMatch, is_known
 from service_kit.http.hot_route import hot_route
 from service_kit.http.router import Router
+from service_kit.http.sessions import HotConn, HotTx, Tx, database_of
 from service_kit.problems import NotFound, PreconditionFailed
 from service_kit.security import PUBLIC_OR_SIGNED_IN, MaybePrincipal, Principal, Requires
 

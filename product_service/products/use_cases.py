@@ -12,8 +12,8 @@ from product_service.products.prices import ScheduledPrice
 from product_service.products.queries import Asked, Shown
 from product_service.text import slugify
 from service_kit.clock import utcnow
+from service_kit.concurrency import Expected
 from service_kit.database import HotConn, HotTx, Tx
-from service_kit.http.etag import Expected
 from service_kit.messaging import outbox
 from service_kit.problems import not_found
 

@@ -13,11 +13,11 @@ from product_service.search import queries
 from product_service.search.schemas import CurrencyNeeded, Filters, ProductPage, Sort, SortNeedsText
 from product_service.text import Sku, Text
 from service_kit.clock import utcnow
-from service_kit.database import HotTx
 from service_kit.database.keyset import InvalidCursor
 from service_kit.http.answers import problems
 from service_kit.http.pagination import Paged
 from service_kit.http.router import Router
+from service_kit.http.sessions import HotTx
 from service_kit.problems import Forbidden, Unauthenticated
 from service_kit.security import PUBLIC_OR_SIGNED_IN, MaybePrincipal
 

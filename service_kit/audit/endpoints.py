@@ -7,12 +7,12 @@ from fastapi import Depends, Query
 
 from service_kit.audit import queries
 from service_kit.audit.schemas import AuditEntryOut
-from service_kit.database.doors import Tx
 from service_kit.http.pagination import Page, PagedByTime
 from service_kit.http.router import Router
-from service_kit.http.times import Time
+from service_kit.http.sessions import Tx
 from service_kit.security.guard import Requires
 from service_kit.security.principal import Principal
+from service_kit.times import Time
 
 LONGEST_NAME = 200
 

@@ -3,10 +3,9 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
-from typing import Annotated, Any, Self, cast
+from typing import Any, Self, cast
 
 import asyncpg
-from fastapi import Depends, Request
 from sqlalchemy import Connection as SyncConnection
 from sqlalchemy import event
 from sqlalchemy.engine import ExceptionContext, make_url
@@ -345,30 +344,8 @@ async def fetch(door: AsyncSession | HotTransaction | HotConnection, sql: str, *
     return result.all() if result.returns_rows else []
 
 
-def database_of(request: Request) -> Database:
-    """The database of the service that serves this request."""
-    database: Database = request.app.state.runtime.database
-    return database
-
-
-async def _tx(request: Request) -> AsyncIterator[AsyncSession]:
-    async with database_of(request).tx() as tx:
-        yield tx
-
-
-async def _hot_tx(request: Request) -> AsyncIterator[HotTransaction]:
-    async with database_of(request).hot_tx() as tx:
-        yield tx
-
-
-async def _hot(request: Request) -> AsyncIterator[HotConnection]:
-    async with database_of(request).hot() as connection:
-        yield connection
-
-
-# Function scope: the commit comes before the answer is sent, so a commit that fails can't have answered 201.
-Tx = Annotated[AsyncSession, Depends(_tx, scope="function")]
-HotTx = Annotated[HotTransaction, Depends(_hot_tx, scope="function")]
-HotConn = Annotated[HotConnection, Depends(_hot, scope="function")]
+Tx = AsyncSession
+HotTx = HotTransaction
+HotConn = HotConnection
 
 Rows = Sequence[asyncpg.Record]

@@ -4,33 +4,23 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Header, Response
 
-from service_kit.problems import PreconditionFailed
+from service_kit.concurrency import Expected
 
 
 def set_etag(response: Response, version: int) -> None:
     response.headers["ETag"] = f'"{version}"'
 
 
-class Expected:
-    """The version that the caller last read, where they sent it as `If-Match`.
-
-    A tag may say more behind a point (`"3.17"`: what else an answer shows, for `If-None-Match`); an edit asks for the
-    version alone.
-    """
-
-    def __init__(
-        self,
-        if_match: Annotated[
-            str | None, Header(description="the `ETag` that you read: a change in between is a 412")
-        ] = None,
-    ) -> None:
-        anything = if_match is None or if_match.strip() == "*"
-        self._versions = None if anything else [_version(tag) for tag in str(if_match).split(",")]
-
-    def check(self, version: int) -> None:
-        """Raises: PreconditionFailed, when the row has another version by now. Call it while the row is locked."""
-        if self._versions is not None and str(version) not in self._versions:
-            raise PreconditionFailed(current=f'"{version}"')
+async def _expected(
+    if_match: Annotated[
+        str | None, Header(description="the `ETag` that you read: a change in between is a 412")
+    ] = None,
+) -> Expected:
+    """A tag may have more behind a point (`"3.17"`: what else an answer shows, for `If-None-Match`); an edit is held to
+    the version alone."""
+    if if_match is None or if_match.strip() == "*":
+        return Expected()
+    return Expected(frozenset(_version(tag) for tag in if_match.split(",")))
 
 
 IfNoneMatch = Annotated[str | None, Header(description="the `ETag` that you have: a 304 when nothing changed")]
@@ -51,4 +41,4 @@ def _version(tag: str) -> str:
     return tag[1:-1].partition(".")[0] if len(tag) > 2 and tag[0] == tag[-1] == '"' else ""
 
 
-IfMatch = Annotated[Expected, Depends()]
+IfMatch = Annotated[Expected, Depends(_expected)]

@@ -8,10 +8,10 @@ import structlog
 from fastapi import Path, Response
 from pydantic import BaseModel, Field
 
-from service_kit.database.doors import HotTx
 from service_kit.http.answers import problems
 from service_kit.http.pagination import Page, Paged
 from service_kit.http.router import Router
+from service_kit.http.sessions import HotTx
 from service_kit.messaging import parked
 from service_kit.problems import NotFound, not_found
 from service_kit.security.guard import Requires

@@ -10,8 +10,8 @@ from starlette.responses import StreamingResponse
 
 from service_kit.audit import queries as audit_log
 from service_kit.database import Database
-from service_kit.database.doors import database_of
 from service_kit.http.router import Router
+from service_kit.http.sessions import database_of
 from service_kit.personal_data.models import PersonalData, Section
 from service_kit.security import Principal, Requires, account_status
 

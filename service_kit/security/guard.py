@@ -10,7 +10,7 @@ from fastapi.security.base import SecurityBase
 
 from contracts.permissions import SENSITIVE, is_known
 from service_kit.audit import actor
-from service_kit.database.doors import database_of
+from service_kit.http.sessions import database_of
 from service_kit.problems import Forbidden, Problem, Unauthenticated
 from service_kit.security import account_status
 from service_kit.security.principal import Principal

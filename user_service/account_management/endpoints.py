@@ -6,11 +6,11 @@ from uuid import UUID
 from fastapi import Query, Request, Response
 
 from contracts.permissions import Role
-from service_kit.database import Tx
 from service_kit.http.answers import problems
 from service_kit.http.etag import IfMatch, set_etag
 from service_kit.http.pagination import Page, PagedByTime
 from service_kit.http.router import Router
+from service_kit.http.sessions import Tx
 from service_kit.problems import Forbidden, NotFound, PreconditionFailed, TooManyRequests
 from service_kit.security import PUBLIC, MaybePrincipal, Principal, Requires, still_may
 from user_service.account_management import use_cases

@@ -9,8 +9,8 @@ from sqlalchemy.exc import IntegrityError
 from contracts.events import users
 from contracts.permissions import Permission, Role
 from service_kit.clock import utcnow
+from service_kit.concurrency import Expected
 from service_kit.database import Tx
-from service_kit.http.etag import Expected
 from service_kit.messaging import outbox
 from service_kit.problems import not_found
 from service_kit.runtime import Runtime

@@ -5,11 +5,11 @@ from uuid import UUID
 
 from fastapi import Response
 
-from service_kit.database import Tx
 from service_kit.http.answers import problems
 from service_kit.http.etag import IfMatch, set_etag
 from service_kit.http.pagination import Page, Paged
 from service_kit.http.router import Router
+from service_kit.http.sessions import Tx
 from service_kit.problems import NotFound, PreconditionFailed
 from service_kit.security import Principal, Requires
 from user_service.addresses import queries, use_cases

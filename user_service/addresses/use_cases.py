@@ -3,8 +3,8 @@
 from typing import Any
 from uuid import UUID
 
+from service_kit.concurrency import Expected
 from service_kit.database import Tx
-from service_kit.http.etag import Expected
 from service_kit.problems import not_found
 from user_service.accounts import queries as accounts
 from user_service.addresses import queries

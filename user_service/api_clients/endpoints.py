@@ -6,11 +6,11 @@ from uuid import UUID
 
 from fastapi import Depends, Request, Response
 
-from service_kit.database import Tx
 from service_kit.http.answers import problems
 from service_kit.http.etag import IfMatch, set_etag
 from service_kit.http.pagination import Page, PagedByTime
 from service_kit.http.router import Router
+from service_kit.http.sessions import Tx
 from service_kit.problems import NotFound, PreconditionFailed
 from service_kit.security import Principal, Requires
 from user_service.api_clients import queries, use_cases

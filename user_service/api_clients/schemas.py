@@ -7,9 +7,9 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from service_kit.http.times import Time
 from service_kit.schemas import RequestBody
 from service_kit.text import Printable, Trimmed
+from service_kit.times import Time
 from user_service.api_clients.models import ApiClient, ClientSecret
 from user_service.roles.schemas import Permissions
 

@@ -8,8 +8,8 @@ from uuid import UUID
 
 from contracts.events.users import ApiClientChanged
 from service_kit.clock import utcnow
+from service_kit.concurrency import Expected
 from service_kit.database import Tx
-from service_kit.http.etag import Expected
 from service_kit.messaging import outbox
 from service_kit.problems import not_found
 from service_kit.security import Principal, account_status

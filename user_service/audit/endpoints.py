@@ -6,10 +6,10 @@ from uuid import UUID
 from fastapi import Depends, Query, Request
 
 from service_kit.audit.endpoints import Filtered
-from service_kit.database import Tx
 from service_kit.http.client import client_address
 from service_kit.http.pagination import Page, PagedByTime
 from service_kit.http.router import Router
+from service_kit.http.sessions import Tx
 from service_kit.security import Principal, Requires
 from user_service.audit import queries
 from user_service.audit.devices import COOKIE, SECURE_COOKIE

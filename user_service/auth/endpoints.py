@@ -7,9 +7,9 @@ from urllib.parse import unquote_plus
 
 from fastapi import Depends, Form, Request, Response
 
-from service_kit.database import Tx
 from service_kit.http.answers import problems
 from service_kit.http.router import SCHEMA_OF_OTHERS, Router
+from service_kit.http.sessions import Tx
 from service_kit.problems import TooManyRequests
 from service_kit.security import PUBLIC
 from service_kit.security.tokens import MAX_TOKEN_LENGTH

@@ -4,9 +4,9 @@ from typing import Annotated
 
 from fastapi import Depends, Request, Response
 
-from service_kit.database import Tx
 from service_kit.http.answers import problems
 from service_kit.http.router import Router
+from service_kit.http.sessions import Tx
 from service_kit.problems import NotFound
 from service_kit.security import Principal, Requires
 from user_service.audit.endpoints import FromWhere

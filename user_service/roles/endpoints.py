@@ -5,10 +5,10 @@ from typing import Annotated
 from fastapi import Path, Response
 
 from contracts.permissions import Permission
-from service_kit.database import Tx
 from service_kit.http.answers import problems
 from service_kit.http.etag import IfMatch, set_etag
 from service_kit.http.router import Router
+from service_kit.http.sessions import Tx
 from service_kit.problems import NotFound, PreconditionFailed
 from service_kit.security import Principal, Requires
 from user_service.audit.endpoints import FromWhere

@@ -1,8 +1,8 @@
 """Making roles, and changing what they allow. Every holder's account is told anew when theirs changes."""
 
 from contracts.permissions import ROLES
+from service_kit.concurrency import Expected
 from service_kit.database import Tx
-from service_kit.http.etag import Expected
 from service_kit.problems import not_found
 from service_kit.security import Principal
 from user_service.accounts import queries as accounts

@@ -4,10 +4,10 @@ from typing import Annotated
 from uuid import UUID
 
 from service_kit.clock import utcnow
-from service_kit.database import Tx
 from service_kit.http.answers import problems
 from service_kit.http.pagination import Page, PagedByTime
 from service_kit.http.router import Router
+from service_kit.http.sessions import Tx
 from service_kit.problems import NotFound
 from service_kit.security import Principal, Requires
 from user_service.audit.endpoints import FromWhere

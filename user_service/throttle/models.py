@@ -7,8 +7,8 @@ from uuid import UUID
 from sqlmodel import Field
 
 from service_kit.clock import utcnow
-from service_kit.http.rate_limit import rate_limit_headers
 from service_kit.problems import TooManyRequests
+from service_kit.rate_limit import rate_limit_headers
 from user_service.base import Base
 
 HOUR = timedelta(hours=1)

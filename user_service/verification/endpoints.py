@@ -5,9 +5,9 @@ from typing import Annotated
 from fastapi import Request
 from pydantic import ConfigDict
 
-from service_kit.database import Tx
 from service_kit.http.answers import problems
 from service_kit.http.router import Router
+from service_kit.http.sessions import Tx
 from service_kit.problems import TooManyRequests
 from service_kit.schemas import RequestBody
 from service_kit.security import PUBLIC, Principal, Requires

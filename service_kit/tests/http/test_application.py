@@ -13,14 +13,14 @@ import pytest
 from fastapi import FastAPI, Query
 from starlette.responses import Response
 
-from service_kit.database import HotConn, HotTx, Tx
+from service_kit import idempotency
 from service_kit.database.doors import fetch
 from service_kit.database.keyset import Slice
-from service_kit.http import idempotency
 from service_kit.http.application import create_app
-from service_kit.http.idempotency import IdempotencyKey
+from service_kit.http.idempotency import IdempotencyKey, replay
 from service_kit.http.pagination import Page, Paged
 from service_kit.http.router import Router
+from service_kit.http.sessions import HotConn, HotTx, Tx
 from service_kit.schemas import RequestBody
 from service_kit.security import PUBLIC, Principal, Requires
 from service_kit.settings import ServiceSettings
@@ -73,7 +73,7 @@ async def once(
     note: Note, tx: Tx, key: IdempotencyKey, who: Annotated[Principal, Requires("orders:write")]
 ) -> Response:
     if kept := await idempotency.claim(tx, who.user_id, key):
-        return kept.response()
+        return replay(kept)
     await asyncio.sleep(0)
     await fetch(tx, ADD, note.body)
     body = note.model_dump_json().encode()

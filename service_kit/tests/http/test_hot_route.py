@@ -10,12 +10,12 @@ import pytest
 from fastapi import Depends, FastAPI, Header, Query, Request, Response
 from pydantic import Field
 
-from service_kit.database import HotConn
 from service_kit.http.answers import problems
 from service_kit.http.application import create_app
 from service_kit.http.hot_route import hot_route
 from service_kit.http.idempotency import IdempotencyKey
 from service_kit.http.router import Router
+from service_kit.http.sessions import HotConn
 from service_kit.problems import Conflict
 from service_kit.schemas import RequestBody
 from service_kit.security import PUBLIC_OR_SIGNED_IN, MaybePrincipal, Principal, Requires

@@ -8,7 +8,8 @@ import pytest
 from fastapi import FastAPI
 
 from contracts.events.order_notification import OrderPaid
-from service_kit.database import HotTx, doors
+from service_kit.database import doors
+from service_kit.http.sessions import HotTx
 from service_kit.messaging import Envelope, consumes, inbox, parked
 from service_kit.messaging.endpoints import router
 from service_kit.security.principal import Principal

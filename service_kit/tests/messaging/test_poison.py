@@ -16,8 +16,8 @@ from fastapi import FastAPI
 from contracts.events.order_notification import OrderPaid
 from contracts.topics import MAX_RECORD_BYTES, USERS
 from service_kit.clock import utcnow
-from service_kit.database import HotTx
 from service_kit.http.answers import add_error_handlers
+from service_kit.http.sessions import HotTx
 from service_kit.ids import uuid7
 from service_kit.messaging import Envelope, consumes
 from service_kit.messaging.endpoints import router
