@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 
 from contracts.events import order_notification, payment_status
-from order_service.orders import jobs
+from order_service.fulfilment import jobs
 from order_service.payments.gateways.port import ChargeRequest, NoAnswer, Rejected
 from order_service.payments.gateways.sandbox import SandboxGateway
 from order_service.payments.jobs import reconcile_payments
