@@ -9,8 +9,8 @@ from uuid import UUID
 
 from order_service.payments.models import IS_OPEN, Payment
 from order_service.payments.queries import PAYMENT_COLUMNS
-from service_kit.database import HotConn, HotTx
 from service_kit import idempotency
+from service_kit.database import HotConn, HotTx
 from service_kit.queue import Queue
 
 # Due before the call was to end: something has happened during it (its order has ended, say), and it stays due.
