@@ -1,9 +1,9 @@
 """A shorter way into an operation that carries the load.
 
 A hot route is an ordinary operation: its signature gives it permission, validation and its OpenAPI entry. Only how a
-request gets to it is shorter: what FastAPI finds out about the signature anew for each request is found out once, when
-the application is made. A request that this does not plainly fit (no token, a body that validation refuses, …) goes
-FastAPI's way, and so is refused in the same order and the same words as everywhere else.
+request gets to it is shorter: by a plain route of Starlette, which calls dependencies and endpoint with what was found
+out about their signatures when the application was made. A request that this does not fit (no token, a body that
+validation refuses, …) goes to FastAPI's route, and so is refused in the same order and the same words as elsewhere.
 """
 
 from collections.abc import Awaitable, Callable, Iterable
@@ -11,13 +11,14 @@ from inspect import isasyncgenfunction, iscoroutinefunction, signature
 from typing import Any, TypeVar
 
 from fastapi import APIRouter, Request, Response, params
-from fastapi._compat import ModelField
-from fastapi.dependencies.models import Dependant
 from fastapi.security import SecurityScopes
+from starlette.routing import Match
+from starlette.routing import Route as StarletteRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service_kit.http.json_request import BodyTooComplex, JsonRequest
-from service_kit.http.router import Route
+from service_kit.http.parameters import Parameter, Signature
+from service_kit.http.router import Route, is_one_body
 
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Awaitable[Response]])
 _Read = Callable[[Request], Any]
@@ -50,14 +51,39 @@ class HotRoutes:
 
     def __init__(self, app: ASGIApp, *, routers: Iterable[APIRouter]) -> None:
         self._app = app
-        self._routes = [route for router in routers for route in router.routes if isinstance(route, _HotRoute)]
+        routes = [route for router in routers for route in router.routes if isinstance(route, _HotRoute)]
+        self._routes = [
+            StarletteRoute(each.path, _Operation(each, app), methods=list(each.methods or ())) for each in routes
+        ]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        route = self._match(scope)
-        if route is None:
-            await self._app(scope, receive, send)
-            return
-        scope["route"] = route
+        if scope["type"] == "http" and not scope.get("root_path"):
+            for route in self._routes:
+                match, found = route.matches(scope)
+                if match is Match.FULL:
+                    scope.update(found)
+                    await route.handle(scope, receive, send)
+                    return
+        await self._app(scope, receive, send)
+
+
+class _HotRoute(Route):
+    """FastAPI's, for the operation's entry in OpenAPI and for what the plain route leaves to it."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.resolve = _resolver(self.signature)
+
+
+class _Operation:
+    """Behind the plain route."""
+
+    def __init__(self, route: _HotRoute, otherwise: ASGIApp) -> None:
+        self._route = route
+        self._otherwise = otherwise
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        route = scope["route"] = self._route
         request = JsonRequest(scope, receive)
         try:
             if scope["query_string"] and not route.ignores_unknown:
@@ -66,30 +92,10 @@ class HotRoutes:
         except BodyTooComplex:
             raise  # to parse it once was enough
         except Exception:  # whatever it was: there it happens again, in its turn
-            await self._app(scope, _Again(request, receive), send)
+            await self._otherwise(scope, _Again(request, receive), send)
             return
         response: Response = await route.endpoint(**values)
         await response(scope, receive, send)
-
-    def _match(self, scope: Scope) -> "_HotRoute | None":
-        if scope["type"] != "http" or scope.get("root_path"):
-            return None
-        method, path = scope["method"], scope["path"]
-        for route in self._routes:
-            if method in route.methods and (found := route.path_regex.match(path)):
-                scope["path_params"] = found.groupdict()
-                return route
-        return None
-
-
-class _HotRoute(Route):
-    """Knows where in a request its endpoint's arguments are."""
-
-    methods: set[str]
-
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
-        self.resolve = _resolver(self.dependant)
 
 
 class _Again:
@@ -110,80 +116,59 @@ class _Unusual(Exception):
     """FastAPI shall say what is wrong with this request, if anything is."""
 
 
-def _resolver(dependant: Dependant) -> _Resolve:
-    """What finds the arguments of `dependant` in a request. Raises (when called): anything, where one is not there."""
-    _refuse_unsupported(dependant)
-    body = _body_reader(dependant)
-    dependencies = [(each.name, each.call, _resolver(each)) for each in dependant.dependencies]
-    readers = [
-        *(_reader(field, "path_params") for field in dependant.path_params),
-        *(_reader(field, "query_params") for field in dependant.query_params),
-        *(_reader(field, "headers") for field in dependant.header_params),
-    ]
-    constants: dict[str, Any] = {}
-    if dependant.security_scopes_param_name:
-        scopes = [*(dependant.parent_oauth_scopes or ()), *(dependant.own_oauth_scopes or ())]
-        constants[dependant.security_scopes_param_name] = SecurityScopes(scopes)
-    request_name = dependant.request_param_name
+def _resolver(signature: Signature) -> _Resolve:
+    """What finds the arguments in a request. Raises (when called): anything, where one is not there."""
+    _refuse_unsupported(signature)
+    bodies = [each for each in signature.parameters if isinstance(each.mark, params.Body)]
+    body = bodies[0] if bodies else None
+    dependencies = [(name, each.call, _resolver(each)) for name, each in signature.dependencies]
+    readers = [_reader(each) for each in signature.parameters if isinstance(each.mark, params.Param)]
+    scopes = SecurityScopes(list(signature.scopes))
+    injected = list(signature.injected.items())
 
     async def resolve(request: Request) -> dict[str, Any]:
-        values = dict(constants)
-        if request_name:
-            values[request_name] = request
+        values: dict[str, Any] = {name: scopes if kind is SecurityScopes else request for name, kind in injected}
         for name, call, resolve_own in dependencies:
-            found = await call(**await resolve_own(request))  # type: ignore[misc]
-            if name:
-                values[name] = found
+            values[name] = await call(**await resolve_own(request))
         for name, read in readers:
             values[name] = read(request)
         if body:
-            values[body.name] = _valid(body, await _json(request))
+            values[body.name] = body.validate(await _json(request))
         return values
 
     return resolve
 
 
-def _refuse_unsupported(dependant: Dependant) -> None:
+def _refuse_unsupported(signature: Signature) -> None:
     """When the application is made, not when the first request comes."""
-    call = dependant.call
-    unsupported = (
-        dependant.cookie_params,
-        dependant.response_param_name,
-        dependant.background_tasks_param_name,
-        dependant.http_connection_param_name,
-        isasyncgenfunction(call),
-        not (iscoroutinefunction(call) or iscoroutinefunction(getattr(call, "__call__", None))),  # noqa: B004
+    call = signature.call
+    bodies = [each for each in signature.parameters if isinstance(each.mark, params.Body)]
+    supported = (
+        all(kind is SecurityScopes or issubclass(kind, Request) for kind in signature.injected.values()),
+        all(type(each.mark) in (*_PLACES, params.Body) for each in signature.parameters),
+        not bodies or is_one_body(bodies),
+        not isasyncgenfunction(call),
+        iscoroutinefunction(call) or iscoroutinefunction(getattr(call, "__call__", None)),  # noqa: B004
     )
-    if any(unsupported):
+    if not all(supported):
         raise TypeError(f"{call}: a hot route can't have this; make it an ordinary one")
 
 
-def _body_reader(dependant: Dependant) -> ModelField | None:
-    fields = dependant.body_params
-    if len(fields) > 1 or any(type(field.field_info) is not params.Body or field.field_info.embed for field in fields):
-        raise TypeError(f"{dependant.call}: a hot route takes one body, as JSON")
-    return fields[0] if fields else None
+_PLACES: dict[type, str] = {params.Path: "path_params", params.Query: "query_params", params.Header: "headers"}
 
 
-def _reader(field: ModelField, place: str) -> tuple[str, _Read]:
-    alias = field.field_info.alias or (field.name.replace("_", "-") if place == "headers" else field.name)
+def _reader(parameter: Parameter) -> tuple[str, _Read]:
+    place, alias = _PLACES[type(parameter.mark)], parameter.alias
 
     def read(request: Request) -> Any:
         text = getattr(request, place).get(alias)
         if text is not None:
-            return _valid(field, text)
-        if field.field_info.is_required():
+            return parameter.validate(text)
+        if parameter.is_required:
             raise _Unusual
-        return field.default
+        return parameter.default
 
-    return field.name, read
-
-
-def _valid(field: ModelField, value: Any) -> Any:
-    found, errors = field.validate(value)
-    if errors:
-        raise _Unusual
-    return found
+    return parameter.name, read
 
 
 async def _json(request: Request) -> Any:

@@ -1,15 +1,14 @@
 """The router of every service's endpoints."""
 
 from collections.abc import Callable, Coroutine, Mapping
-from types import NoneType, UnionType
-from typing import Any, Union, get_args, get_origin
+from typing import Any, get_origin
 
 from fastapi import APIRouter, Request, Response, params
-from fastapi._compat import ModelField
-from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
+from pydantic import ValidationError
 
 from service_kit.http.json_request import JsonRequest
+from service_kit.http.parameters import Parameter, Signature, alternatives
 from service_kit.problems import ValidationFailed
 from service_kit.schemas import RequestBody
 
@@ -29,12 +28,16 @@ class Route(APIRoute):
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
-        fields = _fields(self.dependant)
+        self.signature = Signature.of(self.endpoint, self.param_convertors)
+        for each in self.dependencies:
+            if each.dependency:
+                self.signature.dependencies.append(("", Signature.of(each.dependency, self.param_convertors)))
+        found = list(self.signature.all_parameters())
         self.ignores_unknown = SCHEMA_OF_OTHERS.items() <= (self.openapi_extra or {}).items()
         if not self.ignores_unknown:
-            _refuse_loose_bodies(self, [field for field in fields if isinstance(field.field_info, params.Body)])
-        self.queries = Queries([field for field in fields if isinstance(field.field_info, params.Query)])
-        self.path_fields = {field.alias: field for field in fields if isinstance(field.field_info, params.Path)}
+            _refuse_loose_bodies(self, [each for each in found if isinstance(each.mark, params.Body)])
+        self.queries = Queries([each for each in found if isinstance(each.mark, params.Query)])
+        self._path = {each.alias: each for each in found if isinstance(each.mark, params.Path)}
 
         async def handle_checked(request: Request) -> Response:
             if self.ignores_unknown:
@@ -52,16 +55,18 @@ class Route(APIRoute):
         return self.path_format.format(**{name: self._canonical(name, text) for name, text in values.items()})
 
     def _canonical(self, name: str, text: str) -> str:
-        value, errors = self.path_fields[name].validate(text)
-        return text if errors else str(value)
+        try:
+            return str(self._path[name].validate(text))
+        except ValidationError:
+            return text
 
 
 class Queries:
     """The query parameters that an operation takes; found out once, when the application is made."""
 
-    def __init__(self, fields: list[ModelField]) -> None:
-        self.names = frozenset(field.alias for field in fields)
-        self.repeatable = frozenset(field.alias for field in fields if _is_list(field.field_info.annotation))
+    def __init__(self, parameters: list[Parameter]) -> None:
+        self.names = frozenset(each.alias for each in parameters)
+        self.repeatable = frozenset(each.alias for each in parameters if _is_list(each.annotation))
 
     def check(self, request: Request) -> None:
         """Raises: ValidationFailed, for a parameter that is unknown, and for one that is given twice and taken once."""
@@ -77,35 +82,24 @@ class Queries:
             raise ValidationFailed.naming(errors)
 
 
-def _fields(dependant: Dependant) -> list[ModelField]:
-    """Of the operation and of all that it depends on."""
-    own = (*dependant.path_params, *dependant.query_params, *dependant.header_params, *dependant.body_params)
-    return [*own, *(field for each in dependant.dependencies for field in _fields(each))]
-
-
-def _refuse_loose_bodies(route: APIRoute, fields: list[ModelField]) -> None:
+def _refuse_loose_bodies(route: APIRoute, bodies: list[Parameter]) -> None:
     """When the application is made: a body that would drop unknown members is a mistake of ours."""
-    for field in fields:
-        if (
-            not _is_request_body(field.field_info.annotation)
-            or len(fields) > 1
-            or type(field.field_info) is not params.Body
-            or field.field_info.embed
-        ):
+    for each in bodies:
+        if not all(_is_request_body(kind) for kind in alternatives(each.annotation)) or not is_one_body(bodies):
             raise TypeError(f"{route.path}: {route.name} must take its body as one RequestBody, or be SCHEMA_OF_OTHERS")
 
 
-def _is_request_body(annotation: Any) -> bool:
-    """Or null, where a body may be left out."""
-    if get_origin(annotation) in (Union, UnionType):
-        return all(_is_request_body(each) for each in get_args(annotation) if each is not NoneType)
-    return isinstance(annotation, type) and issubclass(annotation, RequestBody)
+def is_one_body(bodies: list[Parameter]) -> bool:
+    """Whether the JSON document as a whole is the parameter."""
+    return len(bodies) == 1 and type(bodies[0].mark) is params.Body and not bodies[0].mark.embed
+
+
+def _is_request_body(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, RequestBody)
 
 
 def _is_list(annotation: Any) -> bool:
-    if get_origin(annotation) in (Union, UnionType):
-        return any(_is_list(each) for each in get_args(annotation))
-    return (get_origin(annotation) or annotation) in (list, tuple, set, frozenset)
+    return any((get_origin(kind) or kind) in (list, tuple, set, frozenset) for kind in alternatives(annotation))
 
 
 def _operation_id(route: APIRoute) -> str:
