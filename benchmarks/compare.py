@@ -97,7 +97,7 @@ async def _compared(stage: Stage, case: Case, before: Path) -> dict[str, list[Co
 @asynccontextmanager
 async def _serving(stage: Stage, case: Case, checkout: Path) -> AsyncIterator[tuple[str, Server]]:
     database = await _database(stage, case, checkout)
-    settings = {"hot_pool_size": CONNECTIONS, **case.settings}
+    settings = {"asyncpg_pool_size": CONNECTIONS, **case.settings}
     async with stage.serving(case.service, database, checkout=checkout, **settings) as server:
         yield database, server
 

@@ -22,7 +22,7 @@ from benchmarks.stage import connected
 from local_stack.postgres import binaries
 from local_stack.shop import Shop
 from service_kit.database.administration import administration
-from service_kit.database.doors import BY_INDEX
+from service_kit.database.sessions import BY_INDEX
 
 SERVICES = ("user", "product", "inventory", "order", "notification")
 # The embedded server's `log_line_prefix`: the time, the process, and the application's name, which is the service's.
@@ -159,7 +159,7 @@ async def _psql(superuser_url: str, script: list[str]) -> list[str]:
 
 
 async def _settled_cpu_of(pid: int) -> float:
-    """Once it stands still. Between the end of a client and that of its backend the backend's time shows nowhere."""
+    """Once it is idle. Between the end of a client and that of its backend the backend's time shows nowhere."""
     seconds = cpu_of(pid)
     for _ in range(MOST_READINGS):
         await asyncio.sleep(0.2)

@@ -68,7 +68,7 @@ _INVENTORY_SERVICE = [
 
 
 async def grow(order_database: str, inventory_database: str, count: int) -> None:
-    """Both at once; then what autovacuum would have done by now."""
+    """Both at once; then what autovacuum would have done now."""
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(_fill(order_database, _ORDER_SERVICE, count))
         tasks.create_task(_fill(inventory_database, _INVENTORY_SERVICE, count))

@@ -20,7 +20,7 @@ from local_stack.postgres import binaries
 from order_service.orders import placing
 from order_service.orders.schemas import OrderIn
 from order_service.settings import Settings
-from service_kit.database.doors import BY_INDEX
+from service_kit.database.sessions import BY_INDEX
 from service_kit.idempotency import Key
 from service_kit.security import Principal
 from tests.harness import tokens
@@ -44,7 +44,7 @@ class Pgbench:
 
     The statements are those that the service's own code runs: they are written down while it places an order, and only
     what must be new each time (ids, number, idempotency key, and the account and address that limits count by) is made
-    anew in each transaction.
+    again in each transaction.
     """
 
     def __init__(self, database_url: str, settings: Settings) -> None:

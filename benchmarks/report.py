@@ -66,7 +66,7 @@ def as_json(record: Record) -> str:
 
 
 def render(record: Record, document: str) -> str:
-    """The document with what stands between its markers made anew."""
+    """The document with what stands between its markers made again."""
     for name, content in (("figures", _figures(record)), ("pictures", _pictures(record))):
         begin, end = f"<!-- {name} -->\n", f"<!-- /{name} -->"
         before, found, rest = document.partition(begin)

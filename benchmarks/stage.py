@@ -147,7 +147,7 @@ class Stage:
             yield server
 
     def environment(self, database_url: str) -> dict[str, str]:
-        """What a service refuses to start without."""
+        """What a service rejects to start without."""
         return {
             **{name: self.shop.settings[name] for name in generated()},
             **PLAINTEXT,

@@ -41,7 +41,7 @@ def _topics() -> str:
             f"[`{topic.name}`](#{topic.name})",
             topic.key,
             str(topic.partitions),
-            _kept(topic),
+            _retention(topic),
             ", ".join(topic.writers),
             ", ".join(topic.readers),
         )
@@ -53,12 +53,12 @@ def _topics() -> str:
             "",
             *_table(("topic", "key", "partitions", "kept", "written by", "read by"), rows),
             "",
-            "A consumer refuses an event whose `ce_source` is none of the writers (`/order_service` for order): it",
+            "A consumer rejects an event whose `ce_source` is none of the writers (`/order_service` for order): it",
             "becomes a dead letter. `payment_status` is also open to outside payment systems, each named by",
             "`TRUSTED_PAYMENT_SOURCES`. The broker's access control list is made from this table",
             "(`python -m service_kit acls`).",
             "",
-            f"What could not be handled goes to `<topic>.dlq` (1 partition, {_kept(TOPICS[0].dlq)}).",
+            f"What could not be handled goes to `<topic>.dlq` (1 partition, {_retention(TOPICS[0].dlq)}).",
             "",
         ]
     )
@@ -70,24 +70,24 @@ def _overview() -> str:
             f"[`{event.type}`](#{_anchor(event.type)})",
             f"`{event.topic.name}`",
             _producer(event),
-            "yes" if event.told_to_customer else "",
+            "yes" if event.notifies_customer else "",
         )
         for topic in TOPICS
         for event in EVENTS
         if event.topic == topic
     )
-    return "\n".join(["## Types", "", *_table(("type", "topic", "said by", "told to the customer"), rows), ""])
+    return "\n".join(["## Types", "", *_table(("type", "topic", "published by", "customer is notified"), rows), ""])
 
 
 def _topic(topic: Topic) -> str:
     access = f"Written by: {', '.join(topic.writers)}. Read by: {', '.join(topic.readers)}."
-    opening = f"## {topic.name}\n\nKey: {topic.key}. Kept: {_kept(topic)}. {access}\n"
+    opening = f"## {topic.name}\n\nKey: {topic.key}. Retention: {_retention(topic)}. {access}\n"
     return "\n".join([opening, *(_event(event) for event in EVENTS if event.topic == topic)])
 
 
 def _event(event: type[Event]) -> str:
-    told = ["The customer is told.", ""] if event.told_to_customer else []
-    last = ["The last word on its key: it makes void what was said before.", ""] if event.last_word else []
+    notifies = ["Customers are notified of it.", ""] if event.notifies_customer else []
+    terminal = ["Terminal: no event follows on its key, and earlier ones are superseded.", ""] if event.terminal else []
     return "\n".join(
         [
             f"### {event.type}",
@@ -96,8 +96,8 @@ def _event(event: type[Event]) -> str:
             "",
             f"`{event.__name__}`, source `{event.source}`, subject `{event.subject_field}`, key `{event.key_field}`.",
             "",
-            *told,
-            *last,
+            *notifies,
+            *terminal,
             *_fields(event),
             "",
             "```json",
@@ -167,7 +167,7 @@ def _producer(event: type[Event]) -> str:
     return event.source.removeprefix("/").removesuffix("_service")
 
 
-def _kept(topic: Topic) -> str:
+def _retention(topic: Topic) -> str:
     return "the latest of each key" if topic.retention is None else f"{topic.retention // timedelta(days=1)} days"
 
 

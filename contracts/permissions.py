@@ -64,10 +64,10 @@ class Permission(StrEnum):
     PAYMENTS_WRITE_ANY = "payments:write:any", "Pay customers' orders for them, and verify every payment"
     REFUNDS_WRITE_ANY = "refunds:write:any", "Refund payments, in part or in full"
     RETURNS_READ = "returns:read", "See the returns of one's own orders"
-    RETURNS_WRITE = "returns:write", "Ask to give back what one's own orders brought, and withdraw that"
-    RETURNS_WRITE_ANY = "returns:write:any", "Ask to give back what customers' orders brought, for them"
+    RETURNS_WRITE = "returns:write", "Request and withdraw returns of one's own orders"
+    RETURNS_WRITE_ANY = "returns:write:any", "Request and withdraw returns for customers"
     RETURNS_READ_ANY = "returns:read:any", "See every return"
-    RETURNS_DECIDE_ANY = "returns:decide:any", "Approve and refuse returns"
+    RETURNS_DECIDE_ANY = "returns:decide:any", "Approve and reject returns"
 
     NOTIFICATIONS_READ = "notifications:read", "See one's own notifications and preferences"
     NOTIFICATIONS_WRITE = "notifications:write", "Mark one's own notifications as read, and change preferences"

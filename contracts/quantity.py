@@ -17,4 +17,4 @@ class ProductQuantity(BaseModel):
 class LineQuantity(ProductQuantity):
     """So many pieces of one of an order's lines."""
 
-    position: int | None = Field(default=None, description="the order's line, from 1; absent: from before it was said")
+    position: int | None = Field(default=None, description="the order's line, from 1; absent in older events")

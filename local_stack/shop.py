@@ -21,7 +21,7 @@ from local_stack.process import kill_tree, tail
 from local_stack.supervision import State, Supervisor
 from service_kit.database import migrations
 from service_kit.database.administration import administration
-from service_kit.messaging.administration import BrokerRefused, create_topics
+from service_kit.messaging.administration import BrokerRejected, create_topics
 from service_kit.messaging.connection import KafkaConnection
 
 Progress = Callable[[str], None]
@@ -145,7 +145,7 @@ class Shop:
             self._wait_ready([KAFKA])
         try:
             run(create_topics(self.kafka, self.layout.topic_prefix))
-        except BrokerRefused as error:
+        except BrokerRejected as error:
             raise StackError(str(error)) from error
         except KafkaError as error:
             raise StackError(

@@ -1,4 +1,4 @@
-"""What a customer can be told of."""
+"""The kinds of notifications."""
 
 from enum import StrEnum
 
@@ -6,7 +6,7 @@ from contracts.events import Event
 
 
 class Kind(StrEnum):
-    """A kind of notification: the type of the event that is told, without what all types have in common."""
+    """A kind of notification: the event's type without the common prefix and version."""
 
     ORDER_PLACED = "order.placed"
     ORDER_REJECTED = "order.rejected"

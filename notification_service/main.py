@@ -5,7 +5,7 @@ from fastapi import FastAPI
 from notification_service.deliveries import endpoints as deliveries
 from notification_service.deliveries import jobs as deliveries_jobs
 from notification_service.deliveries import withheld
-from notification_service.notifications import consumers as news
+from notification_service.notifications import consumers as notification_consumers
 from notification_service.notifications import endpoints as notifications
 from notification_service.personal_data import PERSONAL_DATA
 from notification_service.preferences import endpoints as preferences
@@ -16,7 +16,7 @@ from service_kit.mail import open_mailer
 DESCRIPTION = """\
 Tells customers what becomes of their orders: an inbox for each, and e-mail where they want it.
 
-It serves what it was told of by the other services, and needs none of them to answer.
+It serves notifications built from events of the other services, and calls none of them.
 """
 
 
@@ -27,7 +27,7 @@ def create(settings: Settings | None = None) -> FastAPI:
         description=DESCRIPTION,
         routers=[notifications.router, preferences.router, deliveries.router],
         personal_data=PERSONAL_DATA,
-        consumers=[news],
+        consumers=[notification_consumers],
         jobs=[*deliveries_jobs.JOBS, withheld.RELEASE_WITHHELD],
         lifespan=open_mailer,
     )

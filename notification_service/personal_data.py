@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from contracts.events.users import UserChanged
 from notification_service.notifications import queries as notifications
 from notification_service.recipients import queries as recipients
-from service_kit.database import HotTx
+from service_kit.database import Transaction
 from service_kit.personal_data import PersonalData, Section
 
 RECIPIENT = """
@@ -22,10 +22,10 @@ SELECT id, to_jsonb(deliveries)::text FROM deliveries WHERE customer_id = $1 AND
 """
 
 
-async def update(tx: HotTx, events: Sequence[UserChanged]) -> None:
+async def update(tx: Transaction, events: Sequence[UserChanged]) -> None:
     """Updates the recipients, then notifies those of them for whom notifications were waiting."""
     await recipients.upsert(tx, events)
-    await notifications.tell_what_waited(tx, [event.user_id for event in events])
+    await notifications.add_waiting(tx, [event.user_id for event in events])
 
 
 PERSONAL_DATA = PersonalData(

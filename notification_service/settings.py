@@ -10,7 +10,7 @@ class Settings(MailSettings, service="notification"):
 
     port: int = 8006
     operations_port: int = 18006
-    event_patience_ms: int = 100
+    fetch_max_wait_ms: int = 100
     withheld_mail_days: int = Field(
         default=14, ge=0, description="how old a mail may be that is sent once its address is confirmed; 0: none is"
     )

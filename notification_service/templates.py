@@ -18,7 +18,7 @@ _DIGITS = {
 }
 
 
-def in_words(money: Mapping[str, Any]) -> str:
+def format_amount(money: Mapping[str, Any]) -> str:
     """`{"amount": 123450, "currency": "GBP"}` → `GBP 1,234.50`; without a float on the way."""
     amount, currency = int(money["amount"]), str(money["currency"])
     digits = _DIGITS.get(currency, 2)
@@ -58,5 +58,5 @@ def environment() -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    environment.filters.update(money=in_words, moment=moment, one_line=one_line, address_rows=_address_rows)
+    environment.filters.update(money=format_amount, moment=moment, one_line=one_line, address_rows=_address_rows)
     return environment

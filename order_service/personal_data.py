@@ -9,7 +9,7 @@ from order_service.fulfilment.use_cases import Step
 from order_service.orders.lifecycle import Cause, Trigger
 from order_service.orders.models import BEFORE_PAID, Actor
 from service_kit.clock import utcnow
-from service_kit.database import HotTx
+from service_kit.database import Transaction
 from service_kit.personal_data import PersonalData, Section
 
 CART = """
@@ -84,18 +84,18 @@ STATEMENTS = (
 )  # fmt: skip
 
 
-async def erase(tx: HotTx, customer_ids: Sequence[UUID]) -> None:
+async def erase(tx: Transaction, customer_ids: Sequence[UUID]) -> None:
     await erase_late(tx, customer_ids)
     await tx.execute(ERASE_EVENTS, customer_ids)
 
 
-async def erase_late(tx: HotTx, customer_ids: Sequence[UUID]) -> None:
+async def erase_late(tx: Transaction, customer_ids: Sequence[UUID]) -> None:
     """Cancels the unpaid orders, since nobody can sign in to pay them. After that no order needs its address."""
     await tx.execute(ERASE_CARTS, customer_ids)
     await tx.execute(ERASE_CART_ITEMS, customer_ids)
     cause = Cause(utcnow(), Actor.CLOCK, reason="the account was erased")
     unpaid = await tx.fetch(UNPAID, customer_ids, list(BEFORE_PAID))
-    await fulfilment.hear(tx, [Step(row["id"], Trigger.CANCEL, cause) for row in unpaid])
+    await fulfilment.apply(tx, [Step(row["id"], Trigger.CANCEL, cause) for row in unpaid])
     await tx.execute(ERASE_SHIP_TO, customer_ids, list(BEFORE_PAID))
     for statement in STATEMENTS:
         await tx.execute(statement, customer_ids)

@@ -29,7 +29,7 @@ class Settings(ServiceSettings, service="order"):
         default=timedelta(minutes=15), gt=timedelta(0), description="when an order that waits for a machine is reported"
     )
 
-    # Brakes on what nobody has paid for; 0: no limit of this kind. Whoever holds `orders:write:any` is exempt.
+    # Limits on unpaid orders; 0: no limit of this kind. Whoever holds `orders:write:any` is exempt.
     limits: bool = Field(default=True, description="on, off (for tests of load): all of the following")
     unpaid_orders: int = Field(default=20, ge=0, description="of one account at a time")
     unpaid_orders_unconfirmed: int = Field(

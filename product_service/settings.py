@@ -6,4 +6,4 @@ from service_kit.settings import ServiceSettings
 class Settings(ServiceSettings, service="product"):
     port: int = 8003
     operations_port: int = 18003
-    event_patience_ms: int = 100
+    fetch_max_wait_ms: int = 100

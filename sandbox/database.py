@@ -95,7 +95,7 @@ class Database:
                     break
             stopping = job is None
             if batch:
-                _tell(batch, self._commit(batch))
+                _notify(batch, self._commit(batch))
 
     def _commit(self, batch: list[_Job]) -> list[Any]:
         """The answers of a batch, in its order; an exception is an answer too."""
@@ -120,7 +120,7 @@ class Database:
         return answer
 
 
-def _tell(batch: list[_Job], answers: list[Any]) -> None:
+def _notify(batch: list[_Job], answers: list[Any]) -> None:
     """Wake the waiting coroutines, with one call into each loop for the whole batch."""
     for loop in {job.loop for job in batch}:
         mine = [(job.done, answer) for job, answer in zip(batch, answers, strict=True) if job.loop is loop]

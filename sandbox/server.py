@@ -12,6 +12,6 @@ def serve(app: FastAPI, host: str, port: int, http: Any = "auto") -> None:
     """Until SIGTERM or SIGINT; then finish what is in hand."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger("INFO"))
-    # aiosmtpd tells of every line of every mail, which costs as much as the mail.
+    # aiosmtpd logs every line of every mail, which costs as much as the mail.
     logging.getLogger("mail.log").setLevel(logging.WARNING)
     uvicorn.run(app, host=host, port=port, http=http, access_log=False, log_config=None, timeout_graceful_shutdown=10)

@@ -16,7 +16,7 @@ from service_kit.settings import BrokerSettings, DatabaseCreationSettings, Migra
 COMMANDS = {
     "serve": "run a service: API, consumers and jobs",
     "migrate": "bring a service's database to the newest revision",
-    "prune-audit-log": "delete entries of a service's audit log that are older than AUDIT_KEPT",
+    "prune-audit-log": "delete entries of a service's audit log that are older than AUDIT_RETENTION",
     "make-migration": "write a revision from the difference between models and database",
     "check-migrations": "fail where the models differ from the migrations",
     "topics": "create the topics on Kafka, and correct their configuration",
@@ -37,7 +37,7 @@ def main() -> None:
 
 def _prepare_servers(arguments: argparse.Namespace) -> None:
     from service_kit import deployment
-    from service_kit.messaging.administration import BrokerRefused
+    from service_kit.messaging.administration import BrokerRejected
 
     try:
         if arguments.command == "topics":
@@ -50,7 +50,7 @@ def _prepare_servers(arguments: argparse.Namespace) -> None:
             print(deployment.create_acls(_or_exit("acls", BrokerSettings)))
         else:
             print(deployment.acl_arguments())
-    except (BrokerRefused, deployment.ServerUnreachable) as error:
+    except (BrokerRejected, deployment.ServerUnreachable) as error:
         sys.exit(str(error))
 
 
@@ -67,7 +67,7 @@ def _migrate(arguments: argparse.Namespace) -> None:
         if arguments.command == "migrate":
             migrations.upgrade(arguments.service, url, tls=tls, serving_role=_serving_role(settings))
         if arguments.command in ("migrate", "prune-audit-log"):
-            migrations.prune_audit_log(url, settings.audit_kept, tls=tls)
+            migrations.prune_audit_log(url, settings.audit_retention, tls=tls)
         elif arguments.command == "make-migration":
             migrations.make(arguments.service, url, arguments.message, of_kit=arguments.kit, tls=tls)
         elif differences := migrations.differences(arguments.service, url, tls):
@@ -115,14 +115,14 @@ def _arguments() -> argparse.Namespace:
 
 def _serve(service: str, settings: ServiceSettings) -> None:
     from service_kit.http.headers import ResponseHeaders
-    from service_kit.http.server import Config, ConnectionLimits, LeavingServer, allow_connections
+    from service_kit.http.server import Config, ConnectionLimits, DrainingServer, allow_connections
 
     create = _factory(service)
     made: list[Any] = []
 
     def application() -> Any:
         app = create()
-        server.leave = app.state.runtime.leave
+        server.drain = app.state.runtime.drain
         made.append(app)
         return app
 
@@ -139,7 +139,7 @@ def _serve(service: str, settings: ServiceSettings) -> None:
     config.limits = ConnectionLimits.of(settings)
     operations = Config(lambda: made[0].state.operations, port=settings.operations_port, lifespan="off", **common)
     allow_connections(settings.max_connections)
-    server = LeavingServer(config, drain_seconds=settings.drain_seconds, operations=operations)
+    server = DrainingServer(config, drain_seconds=settings.drain_seconds, operations=operations)
     server.run()
     if not server.started:
         sys.exit(3)

@@ -45,7 +45,7 @@ class KafkaSettings(BaseModel, frozen=True, hide_input_in_errors=True):
         return self.kafka_security_protocol.endswith("SSL")
 
     def kafka_faults(self) -> list[str]:
-        """What production refuses, as `SETTING: what to do`."""
+        """What production rejects, as `SETTING: what to do`."""
         if self.kafka_uses_tls or self.kafka_allow_plaintext:
             return []
         fault = (
@@ -67,13 +67,13 @@ class DatabaseSettings(BaseModel):
     )
     database_ca_file: Path | None = Field(default=None, description="who signs its certificate; default: the system")
 
-    audit_kept: timedelta = Field(
+    audit_retention: timedelta = Field(
         default=timedelta(days=730), gt=timedelta(0), description="what staff did; deleted by the role that migrates"
     )
     database_allow_plaintext: bool = Field(default=False, description="also in production, over TCP without TLS")
 
     @model_validator(mode="after")
-    def _tls_is_said_once(self) -> "DatabaseSettings":
+    def _tls_is_set_once(self) -> "DatabaseSettings":
         """What stands in a URL would hold for one driver and be an error for another."""
         for url in filter(None, (self.database_url, self.database_owner_url)):
             if any(name.startswith("ssl") for name in parse_qs(urlsplit(url.get_secret_value()).query)):

@@ -22,16 +22,16 @@ STARTUP_SECONDS = 120
 
 
 class ServerUnreachable(Exception):
-    """A server does not answer in time, or refuses the connection; the message has its own words."""
+    """A server does not answer in time, or rejects the connection; the message has its own words."""
 
 
 def create_topics(settings: BrokerSettings) -> str:
-    """Returns what was done, in a sentence. Raises: BrokerRefused, ServerUnreachable."""
+    """Returns what was done, in a sentence. Raises: BrokerRejected, ServerUnreachable."""
     return _on_kafka(settings, brokers.create_topics, "topics created or changed")
 
 
 def create_acls(settings: BrokerSettings) -> str:
-    """Returns what was done, in a sentence. Raises: BrokerRefused, ServerUnreachable."""
+    """Returns what was done, in a sentence. Raises: BrokerRejected, ServerUnreachable."""
     create = partial(brokers.create_acls, principals=brokers.principals(given_values()))
     return _on_kafka(settings, create, "entries are on the access control list")
 
@@ -73,7 +73,7 @@ def _once_started(server: str, act: Callable[[], T]) -> T:
 
 
 def _is_starting(error: psycopg2.OperationalError | KafkaError) -> bool:
-    """Not so when the server has answered, and refused the name or password."""
+    """Not so when the server has answered, and rejected the name or password."""
     if isinstance(error, KafkaError):
         return bool(error.retriable)
     return "FATAL" not in str(error) or "starting up" in str(error)

@@ -1,7 +1,7 @@
-"""`Idempotency-Key`: the same request sent twice is carried out once, and answered twice with the same words.
+"""`Idempotency-Key`: a duplicate request gets the stored response of the first.
 
-The key is inserted in the transaction that does the work. So a twin that comes meanwhile waits at the key's row until
-the first has committed, and then reads its answer; and when the first rolls back, the twin does the work.
+The key is inserted in the transaction that does the work. A concurrent duplicate waits at the key's row until the first
+commits, then reads its response; if the first rolls back, the duplicate does the work.
 """
 
 from dataclasses import dataclass
@@ -9,8 +9,8 @@ from uuid import UUID
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from service_kit.database import HotConn, HotTx
-from service_kit.database.doors import fetch
+from service_kit.database import Connection, Transaction
+from service_kit.database.sessions import fetch
 from service_kit.problems import Problem
 from service_kit.runtime import Runtime
 
@@ -19,7 +19,7 @@ INSERT INTO idempotency_keys (user_id, operation, key, body_hash) VALUES ($1, $2
 ON CONFLICT DO NOTHING RETURNING true
 """
 FIND = "SELECT body_hash, status, body, location FROM idempotency_keys WHERE (user_id, operation, key) = ($1, $2, $3)"
-KEEP = """
+STORE = """
 UPDATE idempotency_keys SET status = $4, body = $5, location = $6 WHERE (user_id, operation, key) = ($1, $2, $3)
 """
 PRUNE = "DELETE FROM idempotency_keys WHERE created_at < now() - $1::interval"
@@ -39,7 +39,7 @@ class IdempotencyKeyInUse(Problem, status=409, type="idempotency-key-in-use"):
 
 @dataclass(frozen=True)
 class Key:
-    """An idempotency key as sent, and what its request asked for."""
+    """An idempotency key as sent, with the operation and the body's hash."""
 
     value: str
     operation: str  # the method and the path: `POST /orders`
@@ -47,40 +47,40 @@ class Key:
 
 
 @dataclass(frozen=True)
-class KeptAnswer:
-    """The first request's answer; status None: it is still under way (a gateway is being asked)."""
+class StoredResponse:
+    """The first request's response; status None: it is still in progress (waiting for a gateway)."""
 
     status: int | None
     body: bytes
     location: str | None
 
 
-async def claim(door: AsyncSession | HotTx, user_id: UUID, key: Key) -> KeptAnswer | None:
-    """None: the key is new, and ours from now on; else the first request's answer. Raises: IdempotencyKeyReused."""
-    if await fetch(door, CLAIM, user_id, key.operation, key.value, key.body_hash):
+async def claim(db: AsyncSession | Transaction, user_id: UUID, key: Key) -> StoredResponse | None:
+    """None if the key is new; else the first request's response. Raises: IdempotencyKeyReused."""
+    if await fetch(db, CLAIM, user_id, key.operation, key.value, key.body_hash):
         return None
-    return await find(door, user_id, key)
+    return await find(db, user_id, key)
 
 
-async def find(door: AsyncSession | HotTx | HotConn, user_id: UUID, key: Key) -> KeptAnswer | None:
-    """The kept answer of an earlier request with this key, if there was one. Raises: IdempotencyKeyReused."""
-    found = await fetch(door, FIND, user_id, key.operation, key.value)
+async def find(db: AsyncSession | Transaction | Connection, user_id: UUID, key: Key) -> StoredResponse | None:
+    """The stored response of an earlier request with this key, if there was one. Raises: IdempotencyKeyReused."""
+    found = await fetch(db, FIND, user_id, key.operation, key.value)
     if not found:
         return None
     body_hash, status, body, location = found[0]
     if body_hash != key.body_hash:
         raise IdempotencyKeyReused
-    return KeptAnswer(status, body or b"", location)
+    return StoredResponse(status, body or b"", location)
 
 
-async def keep(
-    door: AsyncSession | HotTx, user_id: UUID, key: Key, status: int, body: bytes, location: str | None = None
+async def store(
+    db: AsyncSession | Transaction, user_id: UUID, key: Key, status: int, body: bytes, location: str | None = None
 ) -> None:
-    """Keeps the answer for the twins; in the transaction that did the work."""
-    await fetch(door, KEEP, user_id, key.operation, key.value, status, body, location)
+    """Stores the response for duplicate requests, in the transaction that did the work."""
+    await fetch(db, STORE, user_id, key.operation, key.value, status, body, location)
 
 
 async def prune(runtime: Runtime) -> None:
-    """A job: answers are kept for as long as the settings say."""
-    async with runtime.database.hot() as connection:
-        await connection.execute(PRUNE, runtime.settings.idempotency_kept)
+    """A job: deletes stored responses after the retention of the settings."""
+    async with runtime.database.connection() as connection:
+        await connection.execute(PRUNE, runtime.settings.idempotency_retention)

@@ -1,4 +1,4 @@
-"""Work that nobody calls for: what is due, stands still, or is old. Runs where the service's role has workers."""
+"""Work that nobody calls for: what is due, stuck, or old. Runs where the service's role has workers."""
 
 import asyncio
 import contextlib
@@ -13,7 +13,7 @@ import structlog
 from prometheus_client import Counter
 
 from service_kit.audit import actor
-from service_kit.database.faults import database_is_away, may_be_retried
+from service_kit.database.faults import database_is_unavailable, may_be_retried
 from service_kit.telemetry.tracing import continue_trace
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ class Jobs:
             RUNS.labels(job.name, "ok").inc()
         except Exception as error:
             RUNS.labels(job.name, "failed").inc()
-            if database_is_away(error) or may_be_retried(error):
+            if database_is_unavailable(error) or may_be_retried(error):
                 log.warning("job_postponed", job=job.name, error=repr(error))
                 return False
             log.exception("job_failed", job=job.name)

@@ -17,7 +17,7 @@ from typing import Any, Generic, TypeVar
 import structlog
 from prometheus_client import Counter
 
-from service_kit.database.doors import Database, HotConnection, HotTransaction
+from service_kit.database.sessions import Connection, Database, Transaction
 
 BATCH = 200
 LEASE = timedelta(seconds=15)
@@ -38,7 +38,7 @@ class PermanentFailure(Exception):
 
 
 class Unreachable(Exception):
-    """No fault of the row: the other system can't be reached, or refuses our credentials."""
+    """No fault of the row: the other system can't be reached, or rejects our credentials."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ class Queue:
         """  # noqa: S608 (no input in it)
 
     async def renew(
-        self, connection: HotConnection, ids: Collection[Any], held_until: datetime, lease: timedelta
+        self, connection: Connection, ids: Collection[Any], held_until: datetime, lease: timedelta
     ) -> tuple[set[Any], datetime]:
         """Those of the rows that are still ours, and until when from now on."""
         statement = f"""
@@ -126,9 +126,7 @@ class Queue:
         rows = await connection.fetch(statement, list(ids), held_until, lease)
         return {row[0] for row in rows}, rows[0][1] if rows else held_until
 
-    async def release(
-        self, door: HotConnection | HotTransaction, outcomes: Sequence[Outcome[T]], held_until: datetime
-    ) -> None:
+    async def release(self, db: Connection | Transaction, outcomes: Sequence[Outcome[T]], held_until: datetime) -> None:
         """Puts back what is to be retried, as far as it is still ours."""
         statement = f"""
             UPDATE {self.table} SET {self.due} = now() + outcome.wait, attempts = {self.table}.attempts + outcome.counts
@@ -138,7 +136,7 @@ class Queue:
             WHERE {self.table}.id = outcome.id AND {self.waiting} AND {self.table}.{self.due} = $5
         """  # noqa: S608 (no input in it)
         columns = zip(*((each.row.id, each.wait, int(each.counts), each.error) for each in outcomes), strict=True)
-        await door.execute(statement, *map(list, columns), held_until)
+        await db.execute(statement, *map(list, columns), held_until)
 
 
 @dataclass
@@ -156,9 +154,9 @@ class Worker(Generic[T]):
 
     queue: Queue
     backoff: Backoff
-    claim: Callable[[HotConnection, int, timedelta], Awaitable[list[T]]]
+    claim: Callable[[Connection, int, timedelta], Awaitable[list[T]]]
     handle: Callable[[T], Awaitable[str]]
-    finish: Callable[[HotConnection, Sequence[Outcome[T]], datetime], Awaitable[None]]
+    finish: Callable[[Connection, Sequence[Outcome[T]], datetime], Awaitable[None]]
     concurrency: int
     group: Callable[[T], Hashable] = attrgetter("id")
     _outcomes: asyncio.Queue[Outcome[T]] = field(init=False, default_factory=asyncio.Queue)
@@ -168,7 +166,7 @@ class Worker(Generic[T]):
         """Whether the next batch should follow at once. Raises what committing raises: work whose outcome could not be
         committed is done again when the lease ends, and no more is begun."""
         self._renewed = time.monotonic()  # before the statement, so that we never think the lease longer than it is
-        async with database.hot() as connection:
+        async with database.connection() as connection:
             claimed = await self.claim(connection, BATCH, LEASE)
         if not claimed:
             return False
@@ -218,7 +216,7 @@ class Worker(Generic[T]):
     async def _commit(self, database: Database, left: int) -> None:
         while left:
             outcomes = await self._next_outcomes()
-            async with database.hot() as connection:
+            async with database.connection() as connection:
                 if finished := [outcome for outcome in outcomes if outcome.wait is None]:
                     await self.finish(connection, finished, self._held_until)
                 if released := [outcome for outcome in outcomes if outcome.wait is not None]:

@@ -1,4 +1,4 @@
-"""What lives as long as the process: database, keys, messaging, jobs; started and stopped in this order."""
+"""The runtime of one process: database, keys, messaging, jobs; started and stopped in this order."""
 
 import contextlib
 import importlib.metadata
@@ -9,7 +9,7 @@ import structlog
 
 from service_kit.database import Database
 from service_kit.database.revisions import lineages
-from service_kit.http.places import Places
+from service_kit.http.capacity import Capacity
 from service_kit.jobs import Job, Jobs
 from service_kit.messaging.service import Messaging
 from service_kit.messaging.subscriptions import Consumers
@@ -51,15 +51,15 @@ class Runtime:
         self.revocations = Revocations(self.database, settings.revocations_refresh_seconds)
         self.tokens = TokenVerifier(self.keys, settings.public_issuer, self.revocations)
         self.messaging = Messaging(settings, self.database, consumers)
-        self.places = Places(
+        self.capacity = Capacity(
             settings.max_requests_in_flight, settings.max_requests_waiting, settings.max_unfinished_body_bytes
         )
         self.jobs = Jobs(jobs if settings.service_role != "api" else ())
         self.database.measure()
-        metrics.WAITING.set_function(lambda: self.places.waiting)
+        metrics.WAITING.set_function(lambda: self.capacity.waiting)
         metrics.APP.info(_release(settings.service_name))
         self.resources: dict[type, Any] = {}
-        self.is_leaving = False
+        self.is_draining = False
 
     def provide(self, resource: object) -> None:
         """Hands a service's own long-lived object (a gateway's client, …) to whoever asks for its type."""
@@ -69,10 +69,10 @@ class Runtime:
         found: T = self.resources[kind]
         return found
 
-    def leave(self) -> None:
-        """We are about to stop: nobody is to send us anything new, though it is still served."""
-        self.is_leaving = True
-        log.info("leaving", seconds=self.settings.drain_seconds)
+    def drain(self) -> None:
+        """Draining before the stop: readiness fails, and requests are still served."""
+        self.is_draining = True
+        log.info("draining", seconds=self.settings.drain_seconds)
 
     async def start(self) -> None:
         await self.keys.start()
@@ -82,7 +82,7 @@ class Runtime:
         log.info("started", role=self.settings.service_role)
 
     async def stop(self) -> None:
-        """Finishes what is in hand; within the settings' `stop_seconds`."""
+        """Finishes work in progress, within the settings' `stop_seconds`."""
         await self.jobs.stop(within=self.settings.stop_seconds * 0.1)
         await self.messaging.stop()
         await self.revocations.stop()

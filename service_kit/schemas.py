@@ -106,7 +106,7 @@ def _inner(value: Any) -> Iterator[dict[str, Any]]:
 class RequestBody(BaseModel):
     """The base of each request body and of each model inside one; the `Router` takes no other.
 
-    An unknown member is refused: a misspelt `expected_price` that was dropped would lose the guard that its sender
+    An unknown member is rejected: a misspelt `expected_price` that was dropped would lose the guard that its sender
     relies on. Integers, floats and booleans are strict wherever they stand inside: `true` and `"1"` are not 1, and 1.0
     is no integer. Text in a form of its own (a UUID, a time, an enumeration) is still read from a JSON string.
     """

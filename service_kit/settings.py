@@ -59,31 +59,35 @@ class ServiceSettings(KafkaSettings, DatabaseSettings, _FromEnvironment):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["json", "console"] = "json"
 
-    session_pool_size: int = Field(default=5, ge=1, description="connections for SQLModel sessions (Tx)")
-    hot_pool_size: int = Field(default=8, ge=1, description="connections for plain asyncpg (HotTx, HotConn)")
+    session_pool_size: int = Field(default=5, ge=1, description="connections for SQLModel sessions (Session)")
+    asyncpg_pool_size: int = Field(
+        default=8, ge=1, description="connections for plain asyncpg (Transaction, Connection)"
+    )
 
-    statement_timeout_seconds: float = Field(default=30, gt=0, le=30, description="a longer statement is called off")
+    statement_timeout_seconds: float = Field(default=30, gt=0, le=30, description="a longer statement is cancelled")
 
     trusted_payment_sources: str = Field(
         default="", description="`ce_source`s of outside payment systems, comma-separated, trusted on payment_status"
     )
 
-    event_patience_ms: int = Field(
+    fetch_max_wait_ms: int = Field(
         default=0,
         ge=0,
-        description="least time between two batches of events, which then cost less; none waits behind a quiet time",
+        description="least time between two fetches while events keep coming: larger batches cost less",
     )
     event_attempts: int = Field(
         default=5, ge=1, description="how often a failing event is tried before it is a dead letter"
     )
 
-    outbox_kept: timedelta = Field(default=timedelta(days=1), gt=timedelta(0), description="events after publication")
-    inbox_kept: timedelta = Field(
+    outbox_retention: timedelta = Field(
+        default=timedelta(days=1), gt=timedelta(0), description="events after publication"
+    )
+    inbox_retention: timedelta = Field(
         default=timedelta(days=21),
         gt=timedelta(0),
-        description="what was heard; longer than any topic keeps its events",
+        description="ids of handled events; must be longer than any topic's retention",
     )
-    idempotency_kept: timedelta = Field(
+    idempotency_retention: timedelta = Field(
         default=timedelta(hours=48), gt=timedelta(0), description="the answer to a request with an Idempotency-Key"
     )
 
@@ -91,7 +95,10 @@ class ServiceSettings(KafkaSettings, DatabaseSettings, _FromEnvironment):
     jwks_url: str | None = Field(default=None, description="default: PUBLIC_ISSUER/.well-known/jwks.json")
     jwks_refresh_seconds: float = Field(default=300, gt=0)
     revocations_refresh_seconds: float = Field(
-        default=1, gt=0, le=60, description="how soon a process refuses whom another process of its service has closed"
+        default=1,
+        gt=0,
+        le=60,
+        description="how soon a process rejects tokens that another process of its service revoked",
     )
 
     plain_http_hosts: str = Field(
@@ -115,10 +122,10 @@ class ServiceSettings(KafkaSettings, DatabaseSettings, _FromEnvironment):
     max_json_members: int = Field(default=100, ge=1, description="members of one object in a JSON body")
     max_json_depth: int = Field(default=20, ge=1, description="levels of a JSON body")
     max_requests_in_flight: int = Field(
-        default=256, ge=1, description="of one process; what comes beyond is refused at once, with Retry-After"
+        default=256, ge=1, description="of one process; more are rejected at once, with Retry-After"
     )
     max_requests_waiting: int = Field(
-        default=512, ge=0, description="of one process, by `Prefer: wait`; what comes beyond is answered at once"
+        default=512, ge=0, description="of one process, by `Prefer: wait`; more are answered at once"
     )
     max_unfinished_body_bytes: int = Field(
         default=67_108_864, ge=1, description="of one process: bodies that are not complete yet, all of them together"
@@ -138,7 +145,7 @@ class ServiceSettings(KafkaSettings, DatabaseSettings, _FromEnvironment):
     graceful_stop_seconds: float = Field(
         default=20, gt=0, description="from the signal to the end; longer than draining"
     )
-    crash_points: Path | None = Field(default=None, description="never in production: see service_kit/crashpoints.py")
+    failpoints: Path | None = Field(default=None, description="never in production: see service_kit/failpoints.py")
 
     def __init_subclass__(cls, service: str | None = None, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -180,7 +187,7 @@ class ServiceSettings(KafkaSettings, DatabaseSettings, _FromEnvironment):
     @classmethod
     def _all_faults_at_once(cls, given: Any, validate: ModelWrapValidatorHandler[Self]) -> Self:
         """What is wrong in a field, in a name, and for production, in one message."""
-        return strictness.validated(cls, given, validate, refused_names(cls))
+        return strictness.validated(cls, given, validate, rejected_names(cls))
 
     def production_faults(self) -> Iterator[strictness.Fault]:
         """What a service must not be started with in production; a service's own settings may add to it."""
@@ -223,10 +230,10 @@ def given_values() -> dict[str, str]:
     return {name: value for name, value in {**in_file, **os.environ}.items() if value}
 
 
-def refused_names(settings: type[ServiceSettings]) -> list[strictness.Fault]:
+def rejected_names(settings: type[ServiceSettings]) -> list[strictness.Fault]:
     """Names that look like this service's settings and are none (any more)."""
     return list(
-        strictness.refused_names(given_values(), getattr(settings, "service", ""), settings.model_fields, RENAMED)
+        strictness.rejected_names(given_values(), getattr(settings, "service", ""), settings.model_fields, RENAMED)
     )
 
 

@@ -1,4 +1,4 @@
-"""What a service refuses to start with, told all at once rather than one fault at each start."""
+"""What a service rejects to start with, told all at once rather than one fault at each start."""
 
 import re
 from collections import Counter
@@ -50,11 +50,11 @@ def validated(settings: type[S], given: Any, validate: ModelWrapValidatorHandler
         faults += [fault for fault in checked.production_faults() if fault.setting.lower() not in in_fields]
     if made is not None and not faults:
         return made
-    told = [_detail(f"{fault.setting}: {fault.words}") for fault in faults]
-    raise ValidationError.from_exception_data(settings.__name__, [*wrong, *told], hide_input=True)
+    details = [_detail(f"{fault.setting}: {fault.words}") for fault in faults]
+    raise ValidationError.from_exception_data(settings.__name__, [*wrong, *details], hide_input=True)
 
 
-def refused_names(
+def rejected_names(
     values: Mapping[str, str], service: str, fields: Mapping[str, FieldInfo], renamed: Mapping[str, str]
 ) -> Iterator[Fault]:
     """Of `values`, by name: those that were renamed, and with the service's prefix those that are no setting."""
@@ -74,8 +74,8 @@ def refused_names(
 
 def faults(settings: "ServiceSettings") -> Iterator[Fault]:
     """Of any service, in production."""
-    if settings.crash_points is not None:
-        yield Fault("CRASH_POINTS", "not when ENVIRONMENT is production; it makes the process kill itself")
+    if settings.failpoints is not None:
+        yield Fault("FAILPOINTS", "not when ENVIRONMENT is production; it makes the process kill itself")
     if settings.docs:
         yield Fault("DOCS", "not when ENVIRONMENT is production; /openapi.json is on the operations port")
     for origin in settings.allowed_origins:

@@ -10,14 +10,14 @@ from pydantic import AfterValidator, StringConstraints
 
 # Controls, what separates lines, what changes the direction of writing, and what takes no room when it is shown: two
 # texts that look the same must be the same, and a label printer or a console must not be steered by one.
-_REFUSED = (
+_REJECTED = (
     r"[\x00-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180e\u200b\u200e\u200f\u2028-\u202e"
     r"\u2060-\u206f\u2800\u3164\ud800-\udfff\ufeff\uffa0\ufff9-\uffff\U000e0000-\U000e007f]"
 )
 # The zero-width joiners are letters' business in Arabic and Indic scripts (Persian names need them), and nobody else's.
 _LETTER = r"[\u0600-\u109f\u1780-\u17ff\u1b00-\u1bff]"
 _JOINERS = rf"(?<!{_LETTER})[\u200c\u200d]|[\u200c\u200d](?!{_LETTER})"
-_UNPRINTABLE = re.compile(f"{_REFUSED}|{_JOINERS}")
+_UNPRINTABLE = re.compile(f"{_REJECTED}|{_JOINERS}")
 
 
 def _printable(text: str) -> str:

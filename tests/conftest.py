@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from local_stack.postgres import FAST_AND_FORGETFUL
+from local_stack.postgres import WITHOUT_DURABILITY
 from local_stack.shop import Shop
 from tests.harness.limits import RAISED
 from tests.system.world import World
@@ -18,7 +18,7 @@ SETTINGS = {
     "LOG_LEVEL": "INFO",
     "LOG_FORMAT": "json",
     "KAFKA_HEAP": "384m",
-    "POSTGRES_SETTINGS": " ".join(f"{name}={value}" for name, value in FAST_AND_FORGETFUL.items()),
+    "POSTGRES_SETTINGS": " ".join(f"{name}={value}" for name, value in WITHOUT_DURABILITY.items()),
     "USER_PASSWORD_MEMORY_KIB": "1024",
     "JWKS_REFRESH_SECONDS": "5",
     "ORDER_GATEWAY_TIMEOUT_SECONDS": "3",
@@ -50,7 +50,7 @@ def new_shop(request: pytest.FixtureRequest) -> Iterator[Shop]:
     where we are root. Its logs stay when a test has failed."""
     directory = Path(tempfile.mkdtemp(prefix="online-mart-shop-"))
     directory.chmod(0o711)
-    shop = Shop(directory, settings={**SETTINGS, "CRASH_POINTS": str(directory / "crash-points")}, free_ports=True)
+    shop = Shop(directory, settings={**SETTINGS, "FAILPOINTS": str(directory / "crash-points")}, free_ports=True)
     try:
         shop.up()
         yield shop

@@ -21,12 +21,12 @@ KEEP_ALIVE = 4.0
 TIMEOUT = aiohttp.ClientTimeout(total=60, sock_connect=5)
 PAGE = 100
 # So long is a request tried again that fails for a reason that may pass.
-PATIENCE = 120.0
+TIMEOUT_SECONDS = 120.0
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 2.0
 # A token is renewed so many seconds before it ends.
 RENEW_BEFORE = 60.0
 UNAUTHENTICATED, CONFLICT = 401, 409
-# Refused before anything was done.
+# Rejected before anything was done.
 NOT_YET = frozenset({429, 503})
 
 
@@ -42,12 +42,12 @@ class ApiError(StackError):
         super().__init__(f"{request} answered {status}: {words}{errors}")
 
 
-class ApiAway(StackError):
-    """No answer, for longer than we have patience."""
+class ApiUnreachable(StackError):
+    """No response within the timeout."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Answer:
+class _Response:
     status: int
     body: Any
     retry_after: float | None
@@ -133,19 +133,21 @@ class Api:
         repeatable: bool = False,
         wait_for: frozenset[str] = frozenset(),
     ) -> Any:
-        """Raises: ApiError, ApiAway."""
+        """Raises: ApiError, ApiUnreachable."""
         url, data = self._urls[service] + path, None if body is None else json.dumps(body).encode()
-        deadline, pause, renewed = time.monotonic() + PATIENCE, FIRST_PAUSE, False
+        deadline, pause, renewed = time.monotonic() + TIMEOUT_SECONDS, FIRST_PAUSE, False
         while True:
             token = await self._token()
             sent = {"Authorization": f"Bearer {token}", "Content-Type": "application/json", **(headers or {})}
             try:
                 answer = await self._send(method, url, params=params, data=data, headers=sent)
             except (aiohttp.ClientError, TimeoutError, OSError) as error:
-                refused = isinstance(error, aiohttp.ClientConnectorError)
-                if not (repeatable or refused) or time.monotonic() > deadline:
-                    raise ApiAway(f"{method} {url} gets no answer: {error!r}. Does `make status` show it?") from error
-                answer = _Answer(0, None, None)
+                rejected = isinstance(error, aiohttp.ClientConnectorError)
+                if not (repeatable or rejected) or time.monotonic() > deadline:
+                    raise ApiUnreachable(
+                        f"{method} {url} gets no answer: {error!r}. Does `make status` show it?"
+                    ) from error
+                answer = _Response(0, None, None)
             if 200 <= answer.status < 300:
                 return answer.body
             if answer.status == UNAUTHENTICATED and not renewed:
@@ -157,13 +159,13 @@ class Api:
             await asyncio.sleep(min(answer.retry_after or pause, LONGEST_PAUSE) * random.uniform(0.8, 1.2))
             pause = min(pause * 2, LONGEST_PAUSE)
 
-    async def _send(self, method: str, url: str, **request: Any) -> _Answer:
+    async def _send(self, method: str, url: str, **request: Any) -> _Response:
         async with self._http.request(method, url, **request) as response:
             raw = await response.read()
             kind = response.content_type
             body = json.loads(raw) if raw and kind.endswith("json") else None
             after = response.headers.get("Retry-After", "")
-            return _Answer(response.status, body, float(after) if after.isdigit() else None)
+            return _Response(response.status, body, float(after) if after.isdigit() else None)
 
     # --- the token ---
 
@@ -173,7 +175,7 @@ class Api:
         return self._access
 
     async def _renew(self, old: str) -> None:
-        """A new pair of tokens, unless somebody else got one meanwhile. Raises: ApiError, ApiAway."""
+        """A new pair of tokens, unless somebody else got one meanwhile. Raises: ApiError, ApiUnreachable."""
         async with self._signing_in:
             if self._access != old:
                 return
@@ -183,14 +185,14 @@ class Api:
                 await self._sign_in(password, must=True)
 
     async def _sign_in(self, form: Mapping[str, str], *, must: bool) -> bool:
-        url, deadline, pause = f"{self._urls['user']}/auth/token", time.monotonic() + PATIENCE, FIRST_PAUSE
+        url, deadline, pause = f"{self._urls['user']}/auth/token", time.monotonic() + TIMEOUT_SECONDS, FIRST_PAUSE
         while True:
             try:
                 answer = await self._send("POST", url, data=form)
             except (aiohttp.ClientError, TimeoutError, OSError) as error:
                 if time.monotonic() > deadline:
-                    raise ApiAway(f"{url} gets no answer: {error!r}. Does `make status` show it?") from error
-                answer = _Answer(503, None, None)
+                    raise ApiUnreachable(f"{url} gets no answer: {error!r}. Does `make status` show it?") from error
+                answer = _Response(503, None, None)
             if answer.status == 200:
                 self._access, self._refresh = answer.body["access_token"], answer.body["refresh_token"]
                 self._renew_at = time.monotonic() + max(answer.body["expires_in"] - RENEW_BEFORE, 1)
@@ -203,7 +205,7 @@ class Api:
             pause = min(pause * 2, LONGEST_PAUSE)
 
 
-def _may_pass(answer: _Answer, repeatable: bool, wait_for: frozenset[str]) -> bool:
+def _may_pass(answer: _Response, repeatable: bool, wait_for: frozenset[str]) -> bool:
     if answer.status == CONFLICT:
         return str((answer.body or {}).get("type", "")).rpartition("/")[2] in wait_for
     return answer.status in NOT_YET or (repeatable and (answer.status == 0 or answer.status >= 500))

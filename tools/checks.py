@@ -15,7 +15,7 @@ from local_stack.environment import ROOT
 from local_stack.layout import Layout
 from local_stack.parts import SERVICES, Part
 from local_stack.ports import lease
-from local_stack.postgres import FAST_AND_FORGETFUL
+from local_stack.postgres import WITHOUT_DURABILITY
 from tools import audit
 
 LONGEST_FILE = 400
@@ -53,7 +53,7 @@ def migrations_are_current() -> bool:
     """Each service's migrations, applied to an empty database, give exactly its models."""
     with tempfile.TemporaryDirectory() as directory:
         layout = Layout(Path(directory))
-        forgetful = " ".join(f"{name}={value}" for name, value in FAST_AND_FORGETFUL.items())
+        forgetful = " ".join(f"{name}={value}" for name, value in WITHOUT_DURABILITY.items())
         layout.ensure_environment({"POSTGRES_PORT": str(lease()[0]), "POSTGRES_SETTINGS": forgetful})
         layout.postgres.start()
         try:

@@ -16,7 +16,7 @@ def main() -> None:
     parser.add_argument(
         "--compromised",
         action="store_true",
-        help="the present key is in the wrong hands: use a new one at once, and refuse what the old ones signed",
+        help="the present key is in the wrong hands: use a new one at once, and reject what the old ones signed",
     )
     arguments = parser.parse_args()
     print(asyncio.run(rotate(Settings(), compromised=arguments.compromised)))  # noqa: T201 (a command's answer)

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from service_kit.http.sessions import Tx
+from service_kit.http.sessions import Session
 from service_kit.messaging import outbox
 from service_kit.personal_data import PersonalData, Section
 from service_kit.runtime import Runtime
@@ -60,7 +60,7 @@ SECTIONS = [
 ]
 
 
-async def record_export(tx: Tx, origin: FromWhere, who: Annotated[Principal, Requires("users:read")]) -> None:
+async def record_export(tx: Session, origin: FromWhere, who: Annotated[Principal, Requires("users:read")]) -> None:
     """An export is recorded, since a thief may have asked for it."""
     record(tx, origin.by(who), Action.DATA_EXPORTED, who.user_id)
 
@@ -75,7 +75,7 @@ async def republish_erasures(runtime: Runtime) -> None:
     without other traffic the account's last snapshot would stay. Repeating is harmless, and erases from the other
     services what they could not erase the first time.
     """
-    async with runtime.database.hot_tx() as tx:
+    async with runtime.database.transaction() as tx:
         for event in await account_status.erased_a_day_ago(tx):
             await outbox.add(tx, event)
-            await outbox.forget_published(tx, event.subject)
+            await outbox.delete_published(tx, event.subject)

@@ -52,10 +52,14 @@ class Settings(MailSettings, service="user"):
     password_reset_minutes: int = Field(default=60, ge=1, le=60, description="how long a mailed link is good for")
 
     limits: bool | None = Field(default=None, description="on, off; default: on in production. Of tries in an hour:")
-    strangers_tries: int = Field(default=60, ge=2, description="wrong passwords for an account, from new places")
-    known_tries: int = Field(default=10, ge=2, description="from one device or address that signed in to it before")
-    all_known_tries: int = Field(default=40, ge=2, description="from all of these together")
-    address_tries: int = Field(default=100, ge=2, description="wrong passwords from one address, for any account")
+    unknown_device_attempts: int = Field(
+        default=60, ge=2, description="wrong passwords for an account, from new places"
+    )
+    known_device_attempts: int = Field(
+        default=10, ge=2, description="from one device or address that signed in to it before"
+    )
+    all_known_devices_attempts: int = Field(default=40, ge=2, description="from all of these together")
+    address_attempts: int = Field(default=100, ge=2, description="wrong passwords from one address, for any account")
     mails_to_account: int = Field(default=5, ge=2, description="mails that can be asked for to one address")
     requests_of_address: int = Field(
         default=60, ge=2, description="registrations, and mails asked for, from one IP address"

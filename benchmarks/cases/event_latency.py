@@ -46,8 +46,8 @@ async def _pair(stage: Stage, stack: AsyncExitStack, role: str) -> tuple[Child, 
 
 async def _latencies(speaker: Child, listener: Child, how: str) -> list[float]:
     """Milliseconds, each event's; those that wait behind others count as they waited."""
-    said, heard = await asyncio.gather(
+    sent, received = await asyncio.gather(
         speaker.ask(do=how, rate=RATE, seconds=SECONDS),
-        listener.ask(do="hear", count=RATE * SECONDS),
+        listener.ask(do="receive", count=RATE * SECONDS),
     )
-    return [1000 * (heard[key] - at) for key, at in said.items()]
+    return [1000 * (received[key] - at) for key, at in sent.items()]

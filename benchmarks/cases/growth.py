@@ -141,7 +141,7 @@ def _placing(stage: Stage, place: Place) -> Step:
 
     async def step() -> None:
         wanted = OrderIn.model_validate(draw.order(3))
-        async with place.orders.hot() as connection:
+        async with place.orders.connection() as connection:
             placed = await placing.place(connection, wanted, Key(str(uuid4()), "POST /orders", b"0"), who, settings)
         assert isinstance(placed, placing.Placed)
 
@@ -152,7 +152,7 @@ def _listing(place: Place, cursor: str | None = None) -> Step:
     everything = Wanted(customer_id=None, statuses=(), number=None, stuck=None)
 
     async def step() -> None:
-        async with place.orders.tx() as tx:
+        async with place.orders.session() as tx:
             found, _ = await reading.orders(tx, Position(PAGE, cursor, descending=True), everything)
         assert len(found.rows) == PAGE
 
@@ -172,7 +172,7 @@ def _reserving(place: Place) -> Step:
 
     async def step() -> None:
         batch = [next(requests) for _ in range(BATCH)]
-        async with place.inventory.hot_tx() as tx:
+        async with place.inventory.transaction() as tx:
             await reservations.answer(tx, batch, [None] * BATCH)
 
     return step

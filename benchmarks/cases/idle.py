@@ -49,7 +49,7 @@ async def measure(stage: Stage) -> Result:
 
 
 async def _memory(services: _Services) -> dict[str, tuple[float, float]]:
-    """All five at once, as a shop runs them: resident, and private (what ending the process would give back)."""
+    """All five at once, as a shop runs them: resident, and private (what ending the process would refund)."""
     running: dict[str, Server] = {}
     async with AsyncExitStack() as stack:
         for name in SERVICES:  # the user service first: it has the keys that the others fetch

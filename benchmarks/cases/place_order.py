@@ -65,7 +65,7 @@ async def _rivals(stage: Stage, lines: int) -> AsyncIterator[_Rivals]:
     await pgbench.prepare(lines)
     draw = Draw()
     async with (
-        stage.serving("order_service", databases[0], hot_pool_size=CONNECTIONS, **LIMITS_ON) as ours,
+        stage.serving("order_service", databases[0], asyncpg_pool_size=CONNECTIONS, **LIMITS_ON) as ours,
         naive(stage, "orders", databases[2]) as theirs,
     ):
         measures: dict[str, Measure] = {

@@ -34,7 +34,7 @@ async def _compared(stage: Stage, rounds: int) -> dict[str, list[float]]:
     await fill_products(database)
     wanted = requests(8000)
     async with (
-        stage.serving("product_service", database, hot_pool_size=CONNECTIONS) as ours,
+        stage.serving("product_service", database, asyncpg_pool_size=CONNECTIONS) as ours,
         naive(stage, "products", database) as theirs,
     ):
         rivals: dict[str, Measure] = {"ours": partial(_rate, ours, wanted), "naive": partial(_rate, theirs, wanted)}

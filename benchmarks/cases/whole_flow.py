@@ -69,12 +69,12 @@ async def flow(place: Market, draw: Draw, lines: int, orders: int = ORDERS) -> f
         await _until("earlier orders are shipped", working, lambda: _shipped(place))
         began = uuid7()
 
-        async def told() -> bool:
+        async def notified() -> bool:
             return bool(await place.value("notification", NOTIFIED, began) >= orders * len(TOLD))
 
         started = time.perf_counter()
         await send(Plan(place.port("order"), requests, CONNECTIONS), expected=201)
-        await _until("every customer is told", working, told)
+        await _until("every customer is told", working, notified)
         await _until("every order is shipped", working, lambda: _shipped(place))
         return orders / (time.perf_counter() - started)
 

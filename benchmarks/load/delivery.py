@@ -154,7 +154,7 @@ class Speaker:
 
     async def add(self, count: int) -> None:
         """To the outbox, all at once; nobody is woken."""
-        async with self._database.hot_tx() as tx:
+        async with self._database.transaction() as tx:
             coming = events(count)
             while part := list(islice(coming, 1000)):
                 await outbox.add(tx, *part, traceparents=[_TRACE] * len(part))
@@ -165,7 +165,7 @@ class Speaker:
         committed: dict[str, float] = {}
 
         async def say(event: OrderPaid) -> None:
-            async with self._database.hot_tx() as tx:
+            async with self._database.transaction() as tx:
                 await outbox.add(tx, event)
             committed[event.key] = time.time()
 
@@ -190,10 +190,10 @@ class Speaker:
 async def _by_the_clock(say: Callable[[OrderPaid], Coroutine[Any, Any, None]], rate: float, seconds: float) -> None:
     """Each order's first event, whatever becomes of those before."""
     began = time.perf_counter()
-    async with asyncio.TaskGroup() as saying:
+    async with asyncio.TaskGroup() as pending:
         for number, event in enumerate(islice(events(PER_ORDER * round(rate * seconds)), round(rate * seconds))):
             await asyncio.sleep(max(0.0, began + number / rate - time.perf_counter()))
-            saying.create_task(say(event))
+            pending.create_task(say(event))
 
 
 class Gated(Processor):
@@ -241,7 +241,7 @@ class Listener:
         processor.gate.clear()
         return time.perf_counter() - began
 
-    async def hear(self, count: int) -> dict[str, float]:
+    async def receive(self, count: int) -> dict[str, float]:
         """When each of so many events had taken effect."""
         self._processor.consumed.clear()
         self._processor.gate.set()
@@ -268,13 +268,13 @@ class BareListener:
         while count > 0:
             count -= sum(map(len, (await self._client.getmany(timeout_ms=500)).values()))
 
-    async def hear(self, count: int) -> dict[str, float]:
+    async def receive(self, count: int) -> dict[str, float]:
         """When each of so many events was fetched."""
-        heard: dict[str, float] = {}
-        while len(heard) < count:
+        received: dict[str, float] = {}
+        while len(received) < count:
             for part in (await self._client.getmany(timeout_ms=500)).values():
-                heard.update((record.key.decode(), time.time()) for record in part)
-        return heard
+                received.update((record.key.decode(), time.time()) for record in part)
+        return received
 
 
 _ROLES: dict[str, Any] = {

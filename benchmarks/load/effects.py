@@ -1,7 +1,7 @@
 """The handler whose deliveries are measured: an inbox row's claim, and a notification's row for each event."""
 
 from contracts.events.order_notification import OrderPaid
-from service_kit.database import HotTx
+from service_kit.database import Transaction
 from service_kit.messaging import Envelope, consumes
 
 INSERT = """
@@ -14,7 +14,7 @@ INSERT = """
 
 
 @consumes(OrderPaid, batch=True)
-async def tell(tx: HotTx, events: list[OrderPaid], envelopes: list[Envelope]) -> None:
+async def tell(tx: Transaction, events: list[OrderPaid], envelopes: list[Envelope]) -> None:
     """Customers, that their order is paid."""
     await tx.execute(
         INSERT,

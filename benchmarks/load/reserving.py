@@ -136,15 +136,15 @@ async def _serve(plan: Plan) -> None:
     async with ours(plan) as work:
         for offset in itertools.count(step=plan.orders):
             records = [record(event, offset + n) for n, event in enumerate(itertools.islice(events, plan.orders))]
-            _say("ready")
+            _add("ready")
             if not await asyncio.to_thread(sys.stdin.readline):
                 break
             began = time.perf_counter()
             await work(records)
-            _say(str(time.perf_counter() - began))
+            _add(str(time.perf_counter() - began))
 
 
-def _say(what: str) -> None:
+def _add(what: str) -> None:
     sys.stdout.write(what + "\n")
     sys.stdout.flush()
 

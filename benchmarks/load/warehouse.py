@@ -25,8 +25,8 @@ async def empty(port: int, bearer: str) -> None:
         parcels = [_parcel(shipment["id"]) for shipment in (await _answer(port, looking))["items"]]
         if parcels:
             collection = request("POST", "/dispatches", {"parcels": parcels}, Authorization=bearer)
-            if refused := [each for each in (await _answer(port, collection))["items"] if each["problem"]]:
-                raise RuntimeError(f"a parcel could not leave: {refused[0]}")
+            if rejected := [each for each in (await _answer(port, collection))["items"] if each["problem"]]:
+                raise RuntimeError(f"a parcel could not leave: {rejected[0]}")
         else:
             await asyncio.sleep(LOOK_SECONDS)
 

@@ -11,7 +11,7 @@ from jose import JWTError, jwk, jwt
 from sqlalchemy import Engine, make_url, text
 from sqlmodel import Session, create_engine
 
-from service_kit.http.answers import add_error_handlers
+from service_kit.http.problem_responses import add_error_handlers
 from service_kit.problems import Forbidden, Unauthenticated
 from tests.harness.tokens import ISSUER
 

@@ -23,7 +23,7 @@ from order_service.orders.schemas import OrderIn, OrderOut
 from order_service.pricing.quotes import QuoteLine, quote_order
 from service_kit.clock import utcnow
 from service_kit.http.idempotency import replay
-from service_kit.idempotency import IdempotencyKeyMissing, IdempotencyKeyReused, KeptAnswer
+from service_kit.idempotency import IdempotencyKeyMissing, IdempotencyKeyReused, StoredResponse
 
 OPERATION = "POST /orders"
 
@@ -65,16 +65,16 @@ def place_order(
         session.commit()
     except IntegrityError:  # the same request, at the same moment
         session.rollback()
-        twin = session.get(IdempotencyEntry, (who.user_id, OPERATION, idempotency_key))
-        assert twin is not None
-        return _kept(twin, body_hash)
+        duplicate = session.get(IdempotencyEntry, (who.user_id, OPERATION, idempotency_key))
+        assert duplicate is not None
+        return _kept(duplicate, body_hash)
     return Response(answer, 201, {"Location": location, "ETag": etag}, media_type="application/json")
 
 
 def _kept(kept: IdempotencyEntry, body_hash: bytes) -> Response:
     if kept.body_hash != body_hash:
         raise IdempotencyKeyReused
-    return replay(KeptAnswer(kept.status, kept.body or b"", kept.location))
+    return replay(StoredResponse(kept.status, kept.body or b"", kept.location))
 
 
 def _store(session: Session, body: OrderIn, who: Caller, now: datetime) -> tuple[Order, list[OrderLine]]:

@@ -69,8 +69,8 @@ def known(answer: httpx.Response) -> tuple[Any, ...]:
     body = answer.json()
     for name in ("id", "number", "created_at", "pay_by"):
         body.pop(name, None)
-    told = {name: answer.headers.get(name) for name in ("ETag", "Idempotent-Replayed", "Content-Type")}
-    return answer.status_code, body, told
+    headers = {name: answer.headers.get(name) for name in ("ETag", "Idempotent-Replayed", "Content-Type")}
+    return answer.status_code, body, headers
 
 
 @pytest.fixture
@@ -112,7 +112,7 @@ async def test_an_order_gets_the_same_answer_and_leaves_the_same_rows(shop: Riva
         ({"headers": {"Idempotency-Key": ""}}, 400),
     ],
 )
-async def test_what_is_refused_is_refused_alike(shop: Rivals, change: dict[str, Any], status: int) -> None:
+async def test_what_is_rejected_is_rejected_alike(shop: Rivals, change: dict[str, Any], status: int) -> None:
     lines = [{"product_id": str(goods()[0].id), "quantity": 1}]
     headers = {"Idempotency-Key": str(uuid4()), **change.pop("headers", {})}
     usual = {} if "content" in change else {"json": {"lines": lines, "ship_to": SHIP_TO}}

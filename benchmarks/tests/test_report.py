@@ -60,7 +60,7 @@ def test_only_what_stands_between_the_markers_is_made_anew() -> None:
     assert report.render(json.loads(report.as_json(record)), rendered) == rendered
 
 
-def test_a_document_without_markers_is_refused() -> None:
+def test_a_document_without_markers_is_rejected() -> None:
     with pytest.raises(ValueError, match="markers"):
         report.render(recorded(first=result(1)), "no markers")
 

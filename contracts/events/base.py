@@ -19,11 +19,11 @@ class Event(BaseModel):
             key="order_id", subject="order_id",
         ): ...
 
-    `key` and `subject` name the fields that the record's key and `ce_subject` are taken from. `last_word`: nothing
-    follows on its key in this topic, and nothing before it needs to be known any more: it makes all of that void.
+    `key` and `subject` name the fields that the record's key and `ce_subject` are taken from. `terminal`: no event
+    follows on its key in this topic, and earlier ones are superseded.
     """
 
-    # What is wrong with a body is told in logs and dead letters: without the body's names and addresses.
+    # Validation errors go to logs and dead letters, so they must not contain names and addresses of the body.
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
     type: ClassVar[str]
@@ -31,8 +31,8 @@ class Event(BaseModel):
     source: ClassVar[str]
     key_field: ClassVar[str]
     subject_field: ClassVar[str]
-    told_to_customer: ClassVar[bool] = False
-    last_word: ClassVar[bool] = False
+    notifies_customer: ClassVar[bool] = False
+    terminal: ClassVar[bool] = False
 
     version: int = Field(description="grows per source and subject")
 
@@ -44,12 +44,12 @@ class Event(BaseModel):
         source: str | None = None,
         key: str | None = None,
         subject: str | None = None,
-        told_to_customer: bool = False,
-        last_word: bool = False,
+        notifies_customer: bool = False,
+        terminal: bool = False,
     ) -> None:
         super().__init_subclass__()
-        cls.told_to_customer = told_to_customer
-        cls.last_word = last_word
+        cls.notifies_customer = notifies_customer
+        cls.terminal = terminal
         if topic is not None:
             cls.topic = topic
         if source is not None:

@@ -36,7 +36,7 @@ class ReservationRequested(InventoryRequest, type="mart.reservation.requested.v1
 
 
 class ReleaseRequested(InventoryRequest, type="mart.release.requested.v1"):
-    """Give back what the order holds; said by order when it expires or is to be cancelled."""
+    """Release what the order holds; published by order when it expires or is to be cancelled."""
 
     reason: str
 
@@ -97,7 +97,8 @@ class ReservationExpired(InventoryAnswer, type="mart.reservation.expired.v1"):
 
 
 class ReservationReleased(InventoryAnswer, type="mart.reservation.released.v1"):
-    """The order holds nothing more, and its shipments are called off; said by inventory to a release, even if late."""
+    """The order holds nothing more, and its shipments are cancelled; published by inventory as the response to a
+    release, even if late."""
 
 
 class ReleaseRefused(InventoryAnswer, type="mart.release.refused.v1"):

@@ -46,20 +46,20 @@ class LackingLine(BaseModel):
     available: int
 
 
-class OrderPlaced(OrderEvent, type="mart.order.placed.v1", told_to_customer=True):
+class OrderPlaced(OrderEvent, type="mart.order.placed.v1", notifies_customer=True):
     """An order was taken, its stock not yet decided; said by order."""
 
     lines: list[OrderedLine]
     ship_to: Address | None = None
 
 
-class OrderRejected(OrderEvent, type="mart.order.rejected.v1", told_to_customer=True):
+class OrderRejected(OrderEvent, type="mart.order.rejected.v1", notifies_customer=True):
     """There was not enough of these products, and the order is at its end; said by order."""
 
     lines: list[LackingLine]
 
 
-class OrderAwaitingPayment(OrderEvent, type="mart.order.awaiting_payment.v1", told_to_customer=True):
+class OrderAwaitingPayment(OrderEvent, type="mart.order.awaiting_payment.v1", notifies_customer=True):
     """The stock is reserved, and money is awaited until `pay_by`; said by order."""
 
     pay_by: AwareDatetime
@@ -70,17 +70,17 @@ class OrderAwaitingPayment(OrderEvent, type="mart.order.awaiting_payment.v1", to
     )
 
 
-class OrderPaid(OrderEvent, type="mart.order.paid.v1", told_to_customer=True):
+class OrderPaid(OrderEvent, type="mart.order.paid.v1", notifies_customer=True):
     """The whole total was captured; said by order."""
 
 
-class OrderCancelled(OrderEvent, type="mart.order.cancelled.v1", told_to_customer=True):
-    """The order was called off, by the customer, by staff or for want of stock; said by order."""
+class OrderCancelled(OrderEvent, type="mart.order.cancelled.v1", notifies_customer=True):
+    """The order was cancelled, by the customer, by staff or for lack of stock; published by order."""
 
     reason: str | None = Field(default=None, description="for the customer to read; what staff note is not published")
 
 
-class OrderExpired(OrderEvent, type="mart.order.expired.v1", told_to_customer=True):
+class OrderExpired(OrderEvent, type="mart.order.expired.v1", notifies_customer=True):
     """The money did not come in time, and the order is at its end; said by order."""
 
 
@@ -118,11 +118,11 @@ class ReturnRequested(ReturnEvent, type="mart.return.requested.v1"):
     reason: str
 
 
-class ReturnApproved(ReturnEvent, type="mart.return.approved.v1", told_to_customer=True):
+class ReturnApproved(ReturnEvent, type="mart.return.approved.v1", notifies_customer=True):
     """Staff take these back, and the customer may send them; said by order."""
 
 
-class ReturnRefused(ReturnEvent, type="mart.return.refused.v1", told_to_customer=True):
+class ReturnRefused(ReturnEvent, type="mart.return.refused.v1", notifies_customer=True):
     """Staff don't take these back; said by order."""
 
     reason: str

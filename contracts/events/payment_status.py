@@ -2,7 +2,8 @@
 
 An outside payment system may report here too, under a `ce_source` of its own: `payment.succeeded`, `payment.failed` and
 `payment.refunded`. It knows neither the customer nor the order's number nor our versions, so these may be left out.
-The order service books such a report and says it again as its own; customers are told of what the order service says.
+The order service books such a report and says it again as its own; customers are notified of what the order service
+publishes.
 """
 
 from uuid import UUID
@@ -49,16 +50,16 @@ class PaymentSucceeded(PaymentReport, type="mart.payment.succeeded.v1"):
     """The amount was captured; said by order, or reported by an outside payment system."""
 
 
-class PaymentFailed(PaymentReport, type="mart.payment.failed.v1", told_to_customer=True):
+class PaymentFailed(PaymentReport, type="mart.payment.failed.v1", notifies_customer=True):
     """The payment was declined or given up; said by order, or reported by an outside payment system."""
 
-    reason: str = Field(description="a code, the gateway's where it has one; customers are told words for it")
+    reason: str = Field(description="a code, the gateway's where it has one; customers read a sentence for it")
 
 
-class PaymentRefunded(PaymentReport, type="mart.payment.refunded.v1", told_to_customer=True):
+class PaymentRefunded(PaymentReport, type="mart.payment.refunded.v1", notifies_customer=True):
     """The amount went back; said by order, or reported by an outside payment system.
 
-    `amount` is what this refund gave back. A refund that began outside has a `reference` and no `refund_id`.
+    `amount` is what was refunded. A refund that began outside has a `reference` and no `refund_id`.
     """
 
     refund_id: UUID | None = None

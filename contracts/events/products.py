@@ -39,5 +39,5 @@ class ProductChanged(ProductEvent, type="mart.product.changed.v1"):
     prices: list[ScheduledPrice]
 
 
-class ProductDeleted(ProductEvent, type="mart.product.deleted.v1", last_word=True):
-    """A product that has no history is gone; said by product, the last word on this id."""
+class ProductDeleted(ProductEvent, type="mart.product.deleted.v1", terminal=True):
+    """A product without history was deleted; published by product, the terminal event of this id."""

@@ -28,7 +28,7 @@ class ShipmentCreated(ShipmentEvent, type="mart.shipment.created.v1"):
     """A warehouse is to pack these lines; said by inventory, once for each warehouse of a paid order."""
 
 
-class ShipmentDispatched(ShipmentEvent, type="mart.shipment.dispatched.v1", told_to_customer=True):
+class ShipmentDispatched(ShipmentEvent, type="mart.shipment.dispatched.v1", notifies_customer=True):
     """The parcel has left with the carrier; said by inventory."""
 
     carrier: str
@@ -36,7 +36,7 @@ class ShipmentDispatched(ShipmentEvent, type="mart.shipment.dispatched.v1", told
     tracking_url: str | None = None
 
 
-class ShipmentCorrected(ShipmentEvent, type="mart.shipment.corrected.v1", told_to_customer=True):
+class ShipmentCorrected(ShipmentEvent, type="mart.shipment.corrected.v1", notifies_customer=True):
     """The carrier or the tracking number of a parcel was wrong, and this is right; said by inventory."""
 
     status: Literal["dispatched", "delivered"]
@@ -45,11 +45,11 @@ class ShipmentCorrected(ShipmentEvent, type="mart.shipment.corrected.v1", told_t
     tracking_url: str | None = None
 
 
-class ShipmentLost(ShipmentEvent, type="mart.shipment.lost.v1", told_to_customer=True):
+class ShipmentLost(ShipmentEvent, type="mart.shipment.lost.v1", notifies_customer=True):
     """The parcel has left and will not arrive: its lines are refunded, and no stock comes back; said by inventory."""
 
 
-class ShipmentDelivered(ShipmentEvent, type="mart.shipment.delivered.v1", told_to_customer=True):
+class ShipmentDelivered(ShipmentEvent, type="mart.shipment.delivered.v1", notifies_customer=True):
     """The parcel has arrived; said by inventory."""
 
 
@@ -71,7 +71,7 @@ class ReturnReceived(
     source="/inventory_service",
     key="order_id",
     subject="return_id",
-    told_to_customer=True,
+    notifies_customer=True,
 ):
     """A warehouse has looked at what came back of an approved return; said by inventory, once for each return."""
 
@@ -90,7 +90,7 @@ class ReturnClosed(
     source="/inventory_service",
     key="order_id",
     subject="return_id",
-    told_to_customer=True,
+    notifies_customer=True,
 ):
     """What was to come back of an approved return never came, and is not awaited any more; said by inventory."""
 

@@ -32,7 +32,7 @@ class UserChanged(UserEvent, type="mart.user.changed.v1"):
     email_verified: bool
     active: bool
     permissions: list[str] | None = Field(
-        default=None, description="what the roles allowed together, own roles too, when this was said; null: not said"
+        default=None, description="what the roles allowed together, own roles too, at this time; null: not known"
     )
     ended_sessions: list[EndedSession] = Field(
         default_factory=list,
@@ -41,8 +41,8 @@ class UserChanged(UserEvent, type="mart.user.changed.v1"):
     )
 
 
-class UserErased(UserEvent, type="mart.user.erased.v1", last_word=True):
-    """The account and what was known of it are gone; said by user, the last word on this id."""
+class UserErased(UserEvent, type="mart.user.erased.v1", terminal=True):
+    """The account and its data were erased; published by user, the terminal event of this id."""
 
 
 class SessionEnded(UserEvent, type="mart.session.ended.v1"):

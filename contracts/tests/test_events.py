@@ -12,7 +12,7 @@ from contracts.events import EVENTS, Event, by_type, inventory_deduction, order_
 from contracts.topics import ORDER_NOTIFICATION, TOPICS
 
 ALL_EXAMPLES = list(examples.paths())
-TOLD_TO_CUSTOMER = {
+NOTIFY_CUSTOMER = {
     "mart.order.placed.v1",
     "mart.order.rejected.v1",
     "mart.order.awaiting_payment.v1",
@@ -107,19 +107,19 @@ def test_subjects_are_the_aggregates_whose_version_the_event_carries() -> None:
 
 
 def test_these_are_the_last_words_on_their_keys_and_no_others() -> None:
-    """Nothing else is said under the key but of the same subject; and who comes late finds the last word alone."""
-    last = [event for event in EVENTS if event.last_word]
+    """All events of a key have the same subject; and a late consumer finds the terminal event alone."""
+    last = [event for event in EVENTS if event.terminal]
     assert {event.type for event in last} == {"mart.user.erased.v1", "mart.product.deleted.v1"}
     assert all(event.key_field == event.subject_field and event.topic.compacted for event in last)
 
 
 def test_customers_are_told_of_these_and_no_others() -> None:
-    assert {event.type for event in EVENTS if event.told_to_customer} == TOLD_TO_CUSTOMER
+    assert {event.type for event in EVENTS if event.notifies_customer} == NOTIFY_CUSTOMER
 
 
 def test_whom_to_tell_and_of_which_order_is_in_every_body_told() -> None:
     for event in EVENTS:
-        if event.told_to_customer:
+        if event.notifies_customer:
             assert {"customer_id", "number", "order_id"} <= event.model_fields.keys(), event.type
 
 

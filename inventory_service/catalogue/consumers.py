@@ -2,13 +2,13 @@
 
 from contracts.events.products import ProductChanged, ProductDeleted
 from inventory_service.catalogue import queries
-from service_kit.database import HotTx
+from service_kit.database import Transaction
 from service_kit.messaging import consumes
 
 
 @consumes(ProductChanged, batch=True)
 @consumes(ProductDeleted, batch=True)
-async def remember(tx: HotTx, events: list[ProductChanged | ProductDeleted]) -> None:
+async def on_product_events(tx: Transaction, events: list[ProductChanged | ProductDeleted]) -> None:
     """Our own copy of the catalogue; its order is judged by `version`."""
     await queries.remember(
         tx,

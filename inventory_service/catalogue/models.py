@@ -12,7 +12,7 @@ DELETED = "deleted"
 
 
 class ProductUnknown(Problem, status=409, type="product-unknown"):
-    """Inventory has not heard of the products in `product_ids` yet: if they were made just now, try again shortly."""
+    """Inventory does not know the products in `product_ids` yet: if they are new, try again shortly."""
 
 
 class ProductDeleted(Problem, status=409, type="product-deleted"):

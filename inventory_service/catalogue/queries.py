@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlmodel import col, select
 
 from inventory_service.catalogue.models import DELETED, Product
-from service_kit.database import HotTx, Tx
+from service_kit.database import Session, Transaction
 
 REMEMBER = """
 INSERT INTO products AS known (product_id, sku, name, status, version)
@@ -27,23 +27,23 @@ class Snapshot(NamedTuple):
     version: int
 
 
-async def remember(tx: HotTx, snapshots: Sequence[Snapshot]) -> None:
+async def remember(tx: Transaction, snapshots: Sequence[Snapshot]) -> None:
     """Takes over what is newer, from one snapshot of each product."""
     await tx.execute(REMEMBER, *(list(column) for column in zip(*snapshots, strict=True)))
 
 
-async def statuses(tx: HotTx, product_ids: Collection[UUID]) -> dict[UUID, str]:
+async def statuses(tx: Transaction, product_ids: Collection[UUID]) -> dict[UUID, str]:
     rows = await tx.fetch("SELECT product_id, status FROM products WHERE product_id = ANY($1::uuid[])", product_ids)
     return {row["product_id"]: row["status"] for row in rows}
 
 
-async def by_ids(tx: Tx, product_ids: Collection[UUID]) -> dict[UUID, Product]:
+async def by_ids(tx: Session, product_ids: Collection[UUID]) -> dict[UUID, Product]:
     rows = await tx.exec(select(Product).where(col(Product.product_id).in_(product_ids)))
     return {product.product_id: product for product in rows}
 
 
-async def status_of(tx: Tx, product_id: UUID) -> str | None:
-    """None: not heard of."""
+async def status_of(tx: Session, product_id: UUID) -> str | None:
+    """None: unknown."""
     return (await tx.exec(select(Product.status).where(Product.product_id == product_id))).first()
 
 

@@ -28,7 +28,7 @@ class Share(NamedTuple):
     quantity: int
 
 
-class Lack(NamedTuple):
+class Shortage(NamedTuple):
     """A product that there is too little of; `requested` is the sum of the lines."""
 
     product_id: UUID
@@ -36,7 +36,7 @@ class Lack(NamedTuple):
     available: int
 
 
-def allocate(lines: Sequence[Wanted], free: Free) -> list[Share] | list[Lack]:
+def allocate(lines: Sequence[Wanted], free: Free) -> list[Share] | list[Shortage]:
     """The shares of all lines, or else every product that lacks stock. `free` is only read.
 
     A product that stands in several lines is judged by their sum; each line gets shares of its own.
@@ -48,7 +48,7 @@ def allocate(lines: Sequence[Wanted], free: Free) -> list[Share] | list[Lack]:
     if warehouse_id is not None:
         return [Share(position, line.product_id, warehouse_id, line.quantity) for position, line in enumerate(lines)]
     lacking = [
-        Lack(product_id, quantity, available)
+        Shortage(product_id, quantity, available)
         for product_id, quantity in wanted.items()
         if (available := _total(free.get(product_id))) < quantity
     ]

@@ -7,15 +7,15 @@ from contracts.events.inventory_deduction import (
     ReservationRequested,
 )
 from inventory_service.reservations import use_cases
-from service_kit.database import HotTx
+from service_kit.database import Transaction
 from service_kit.messaging import Envelope, consumes
 
 
 @consumes(ReservationRequested, batch=True)
 @consumes(ReleaseRequested, batch=True)
 @consumes(FulfilmentRequested, batch=True)
-async def answer(
-    tx: HotTx,
+async def on_requests(
+    tx: Transaction,
     requests: list[InventoryRequest],
     envelopes: list[Envelope],
 ) -> None:

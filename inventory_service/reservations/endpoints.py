@@ -8,10 +8,10 @@ from fastapi import Query
 from inventory_service.reservations import queries, use_cases
 from inventory_service.reservations.models import ReservationStatus
 from inventory_service.reservations.schemas import ReservationOut, ReservationSummary
-from service_kit.http.answers import problems
 from service_kit.http.pagination import Page, PagedByTime
+from service_kit.http.problem_responses import problems
 from service_kit.http.router import Router
-from service_kit.http.sessions import Tx
+from service_kit.http.sessions import Session
 from service_kit.problems import NotFound
 from service_kit.security import Principal, Requires
 
@@ -23,7 +23,7 @@ Reader = Annotated[Principal, Requires("reservations:read")]
 @router.get("", summary="List reservations")
 async def list_reservations(
     page: PagedByTime,
-    tx: Tx,
+    tx: Session,
     _: Reader,
     status: Annotated[ReservationStatus | None, Query(description="`reserved`: what waits to be paid")] = None,
 ) -> Page[ReservationSummary]:
@@ -32,6 +32,6 @@ async def list_reservations(
 
 
 @router.get("/{order_id}", summary="Get the reservation of an order", responses=problems(NotFound))
-async def read_reservation(order_id: UUID, tx: Tx, _: Reader) -> ReservationOut:
+async def read_reservation(order_id: UUID, tx: Session, _: Reader) -> ReservationOut:
     """Each line with the warehouse that gives it; what was released or has left is not there any more."""
     return ReservationOut.with_lines(*await use_cases.read(tx, order_id))

@@ -10,20 +10,20 @@ from contracts.events.inventory_deduction import (
     ReservationRequested,
 )
 from inventory_service.reservations import queries
-from inventory_service.reservations.desk import Desk, Held
+from inventory_service.reservations.batch import ReservationBatch, ReservationState
 from inventory_service.reservations.models import Reservation, ReservationLine
 from inventory_service.reservations.models import ReservationStatus as Status
 from inventory_service.shipments import queries as shipments
 from inventory_service.stock import queries as stock
 from service_kit.clock import utcnow
-from service_kit.database import HotTx, Tx
+from service_kit.database import Session, Transaction
 from service_kit.problems import not_found
 from service_kit.runtime import Runtime
 
 AT_ONCE = 200
 
 
-async def answer(tx: HotTx, requests: Sequence[InventoryRequest], traceparents: Sequence[str | None]) -> None:
+async def answer(tx: Transaction, requests: Sequence[InventoryRequest], traceparents: Sequence[str | None]) -> None:
     """Decides all requests in the order of arrival, on stock that is locked once for all of them.
 
     Locks are taken in one order everywhere: reservations by order_id, then stock rows by (product_id, warehouse_id).
@@ -34,35 +34,35 @@ async def answer(tx: HotTx, requests: Sequence[InventoryRequest], traceparents: 
     released = {request.order_id for request in requests if isinstance(request, ReleaseRequested)}
     for order_id, count in (await shipments.parcels_left(tx, released & held.keys())).items():
         held[order_id].parcels_left = count
-    desk = Desk(held, await stock.lock_products(tx, _products_of(requests, held)), utcnow())
+    batch = ReservationBatch(held, await stock.lock_products(tx, _products_of(requests, held)), utcnow())
     traces: list[str | None] = []
     for request, traceparent in zip(requests, traceparents, strict=True):
-        desk.decide(request)
-        traces += [traceparent] * (len(desk.said) - len(traces))
-    await _store(tx, desk, traces)
+        batch.decide(request)
+        traces += [traceparent] * (len(batch.events) - len(traces))
+    await _store(tx, batch, traces)
 
 
 async def expire(runtime: Runtime) -> None:
     """Frees what nobody released or paid for by its end."""
     while True:
-        async with runtime.database.hot_tx() as tx:
+        async with runtime.database.transaction() as tx:
             held = await queries.lock_ended(tx, AT_ONCE)
             await queries.read_shares(tx, held)
             products = {share.product_id for each in held.values() for share in each.shares}
-            desk = Desk(held, await stock.lock_products(tx, products), utcnow())
+            batch = ReservationBatch(held, await stock.lock_products(tx, products), utcnow())
             for each in held.values():
-                desk.expire(each)
-            await _store(tx, desk, [None] * len(desk.said))
+                batch.expire(each)
+            await _store(tx, batch, [None] * len(batch.events))
         if len(held) < AT_ONCE:
             return
 
 
-async def read(tx: Tx, order_id: UUID) -> tuple[Reservation, Sequence[ReservationLine]]:
+async def read(tx: Session, order_id: UUID) -> tuple[Reservation, Sequence[ReservationLine]]:
     reservation = await queries.by_order(tx, order_id) or not_found(Reservation, order_id)
     return reservation, await queries.lines_of(tx, order_id)
 
 
-def _products_of(requests: Sequence[InventoryRequest], held: dict[UUID, Held]) -> set[UUID]:
+def _products_of(requests: Sequence[InventoryRequest], held: dict[UUID, ReservationState]) -> set[UUID]:
     """The products whose stock a decision may need or change: no more, since others wait for what is locked."""
     products: set[UUID] = set()
     for request in requests:
@@ -77,8 +77,8 @@ def _products_of(requests: Sequence[InventoryRequest], held: dict[UUID, Held]) -
     return products
 
 
-async def _store(tx: HotTx, desk: Desk, traceparents: Sequence[str | None]) -> None:
-    await queries.drop_shares(tx, desk.held.values())
-    await queries.store(tx, desk, traceparents)
-    # At last: a shipment that is called off may have been made by the same batch.
-    await shipments.cancel(tx, [held.order_id for held in desk.held.values() if held.shipments_cancelled])
+async def _store(tx: Transaction, batch: ReservationBatch, traceparents: Sequence[str | None]) -> None:
+    await queries.drop_shares(tx, batch.held.values())
+    await queries.store(tx, batch, traceparents)
+    # At last: a shipment that is cancelled may have been made by the same batch.
+    await shipments.cancel(tx, [held.order_id for held in batch.held.values() if held.shipments_cancelled])

@@ -2,11 +2,11 @@
 
 from contracts.events.inventory_deduction import ReturnExpected
 from inventory_service.returns import use_cases
-from service_kit.database import HotTx
+from service_kit.database import Transaction
 from service_kit.messaging import consumes
 
 
 @consumes(ReturnExpected, batch=True)
-async def expect(tx: HotTx, events: list[ReturnExpected]) -> None:
+async def expect(tx: Transaction, events: list[ReturnExpected]) -> None:
     """Goods that a customer was told to send back."""
     await use_cases.expect(tx, events)

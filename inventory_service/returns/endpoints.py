@@ -15,10 +15,10 @@ from inventory_service.returns.models import (
 )
 from inventory_service.returns.schemas import ReceiveIn, ReturnOut, ReturnSummary
 from service_kit.database.summaries import shorten
-from service_kit.http.answers import problems
 from service_kit.http.pagination import Page, PagedByTime
+from service_kit.http.problem_responses import problems
 from service_kit.http.router import Router
-from service_kit.http.sessions import HotTx, Tx
+from service_kit.http.sessions import Session, Transaction
 from service_kit.problems import NotFound
 from service_kit.security import Principal, Requires
 
@@ -30,7 +30,7 @@ Reader = Annotated[Principal, Requires("returns:read:any")]
 @router.get("", summary="List returns")
 async def list_returns(
     page: PagedByTime,
-    tx: Tx,
+    tx: Session,
     _: Reader,
     order_id: Annotated[UUID | None, Query(description="of this order alone")] = None,
     status: Annotated[ReturnStatus | None, Query(description="`expected`: what is still to come")] = None,
@@ -42,7 +42,7 @@ async def list_returns(
 
 
 @router.get("/{return_id}", summary="Get a return", responses=problems(NotFound))
-async def read_return(return_id: UUID, tx: Tx, _: Reader) -> ReturnOut:
+async def read_return(return_id: UUID, tx: Session, _: Reader) -> ReturnOut:
     """What is expected of it, and what came."""
     return ReturnOut.of(await use_cases.read(tx, return_id))
 
@@ -53,18 +53,20 @@ async def read_return(return_id: UUID, tx: Tx, _: Reader) -> ReturnOut:
     responses=problems(NotFound, NothingCame, MoreThanExpected, ReturnReceivedOtherwise, ReturnEnded),
 )
 async def receive(
-    return_id: UUID, body: ReceiveIn, tx: HotTx, who: Annotated[Principal, Requires("returns:receive")]
+    return_id: UUID, body: ReceiveIn, tx: Transaction, who: Annotated[Principal, Requires("returns:receive")]
 ) -> ReturnOut:
     """Into stock or as scrap, never more than was approved, once; what the received pieces have cost is refunded.
 
     Sent again with the same quantities it gives the same answer and does nothing more.
     """
-    found = await use_cases.receive(tx, return_id, body.warehouse_id, body.came(), body.dates(), who.user_id)
+    found = await use_cases.receive(
+        tx, return_id, body.warehouse_id, body.received_quantities(), body.dates(), who.user_id
+    )
     return ReturnOut.of(found)
 
 
 @router.post("/{return_id}/close", summary="Close a return that never came", responses=problems(NotFound, ReturnEnded))
-async def close(return_id: UUID, tx: HotTx, who: Annotated[Principal, Requires("returns:receive")]) -> ReturnOut:
+async def close(return_id: UUID, tx: Transaction, who: Annotated[Principal, Requires("returns:receive")]) -> ReturnOut:
     """It is not awaited any more, nothing is refunded for it, and the customer is told. What is never closed closes
     itself when it has been awaited for too long. Sent again it does nothing more."""
     return ReturnOut.of(await use_cases.close(tx, return_id, who.user_id))

@@ -39,7 +39,7 @@ class MoreThanExpected(Problem, status=409, type="more-than-expected"):
     """Of the products in `lines` fewer are expected: what else is in the parcel is nobody's return."""
 
 
-class Came(NamedTuple):
+class ReceivedQuantity(NamedTuple):
     """How many pieces of a product came back: as good as new, and only to be thrown away."""
 
     restocked: int
@@ -80,38 +80,46 @@ class Return(Base, table=True):
         self.version += 1
         return True
 
-    def receive(self, warehouse_id: UUID, came: Mapping[UUID, Came], by: UUID, now: datetime) -> bool:
+    def receive(
+        self, warehouse_id: UUID, received_quantities: Mapping[UUID, ReceivedQuantity], by: UUID, now: datetime
+    ) -> bool:
         """Of a product that is not named nothing came. False where just this was said before: an answer that was lost.
 
         Raises: NothingCame, ReturnReceivedOtherwise, ReturnEnded, MoreThanExpected.
         """
         if self.status == ReturnStatus.RECEIVED:
-            if (self.warehouse_id, self.came()) != (warehouse_id, {id: each for id, each in came.items() if any(each)}):
+            if (self.warehouse_id, self.received_quantities()) != (
+                warehouse_id,
+                {id: each for id, each in received_quantities.items() if any(each)},
+            ):
                 raise ReturnReceivedOtherwise
             return False
         if self.status != ReturnStatus.EXPECTED:
             raise ReturnEnded(return_status=self.status)
-        if not any(any(each) for each in came.values()):
+        if not any(any(each) for each in received_quantities.values()):
             raise NothingCame
-        if unexpected := list(self._unexpected(came)):
+        if unexpected := list(self._unexpected(received_quantities)):
             raise MoreThanExpected(lines=unexpected)
-        nothing = Came(0, 0)
-        self.lines = [{**line, **came.get(UUID(line["product_id"]), nothing)._asdict()} for line in self.lines]
+        nothing = ReceivedQuantity(0, 0)
+        self.lines = [
+            {**line, **received_quantities.get(UUID(line["product_id"]), nothing)._asdict()} for line in self.lines
+        ]
         self.status, self.warehouse_id, self.received_by, self.received_at = (
             ReturnStatus.RECEIVED, warehouse_id, by, now,
         )  # fmt: skip
         self.version += 1
         return True
 
-    def came(self) -> dict[UUID, Came]:
+    def received_quantities(self) -> dict[UUID, ReceivedQuantity]:
         """What a warehouse has received of each product of which anything came."""
         found = {
-            UUID(line["product_id"]): Came(line.get("restocked", 0), line.get("scrapped", 0)) for line in self.lines
+            UUID(line["product_id"]): ReceivedQuantity(line.get("restocked", 0), line.get("scrapped", 0))
+            for line in self.lines
         }
         return {product_id: each for product_id, each in found.items() if any(each)}
 
-    def _unexpected(self, came: Mapping[UUID, Came]) -> Iterator[dict[str, Any]]:
+    def _unexpected(self, received_quantities: Mapping[UUID, ReceivedQuantity]) -> Iterator[dict[str, Any]]:
         expected = {UUID(line["product_id"]): line["quantity"] for line in self.lines}
-        for product_id, each in came.items():
+        for product_id, each in received_quantities.items():
             if sum(each) > (most := expected.get(product_id, 0)):
                 yield {"product_id": str(product_id), "expected": most, "came": sum(each)}

@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlmodel import select
 
 from inventory_service.returns.models import Return, ReturnStatus
-from service_kit.database import HotTx, Tx
+from service_kit.database import Session, Transaction
 from service_kit.database.keyset import Position, Slice, keyset
 from service_kit.database.summaries import without_lines
 
@@ -34,8 +34,8 @@ RETURNING id, order_id, customer_id, number, version
 """
 
 
-async def expect(tx: HotTx, returns: Sequence[Return]) -> None:
-    """Those that we have not heard of."""
+async def expect(tx: Transaction, returns: Sequence[Return]) -> None:
+    """Those that are new."""
     await tx.execute(
         EXPECT,
         [each.id for each in returns],
@@ -46,33 +46,35 @@ async def expect(tx: HotTx, returns: Sequence[Return]) -> None:
     )
 
 
-async def lock(tx: HotTx, return_id: UUID) -> Return | None:
+async def lock(tx: Transaction, return_id: UUID) -> Return | None:
     """Held until the transaction ends, so that it is received once."""
     row: Any = await tx.fetchrow(LOCK, return_id)
     return Return(**{**row, "lines": json.loads(row["lines"])}) if row else None
 
 
-async def store_received(tx: HotTx, received: Return) -> None:
+async def store_received(tx: Transaction, received: Return) -> None:
     await tx.execute(
         RECEIVE, received.id, received.status, json.dumps(received.lines), received.warehouse_id,
         received.received_by, received.received_at, received.version,
     )  # fmt: skip
 
 
-async def store_closed(tx: HotTx, closed: Return) -> None:
+async def store_closed(tx: Transaction, closed: Return) -> None:
     await tx.execute(CLOSE, closed.id, closed.status, closed.closed_by, closed.closed_at, closed.version)
 
 
-async def close_overdue(tx: HotTx, expected_before: datetime, limit: int) -> list[Any]:
+async def close_overdue(tx: Transaction, expected_before: datetime, limit: int) -> list[Any]:
     """Those that have been awaited for too long, and are not received at this moment."""
     return list(await tx.fetch(CLOSE_OVERDUE, expected_before, limit))
 
 
-async def by_id(tx: Tx, return_id: UUID) -> Return | None:
+async def by_id(tx: Session, return_id: UUID) -> Return | None:
     return await tx.get(Return, return_id)
 
 
-async def search(tx: Tx, position: Position, *, order_id: UUID | None, status: ReturnStatus | None) -> Slice[Return]:
+async def search(
+    tx: Session, position: Position, *, order_id: UUID | None, status: ReturnStatus | None
+) -> Slice[Return]:
     """Without their lines: `shorten` gives them the first."""
     statement = select(Return).options(without_lines(Return))
     if order_id is not None:

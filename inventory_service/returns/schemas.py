@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from inventory_service.returns.models import Came, Return, ReturnStatus
+from inventory_service.returns.models import ReceivedQuantity, Return, ReturnStatus
 from inventory_service.stock.schemas import MAX_LINES, MAX_QUANTITY, PRODUCT, WAREHOUSE
 from service_kit.schemas import RequestBody
 
@@ -41,8 +41,8 @@ class ReceiveIn(RequestBody):
         """When restocked pieces expire, where they do."""
         return {line.product_id: line.expires_on for line in self.lines if line.expires_on is not None}
 
-    def came(self) -> dict[UUID, Came]:
-        return {line.product_id: Came(line.restock, line.scrap) for line in self.lines}
+    def received_quantities(self) -> dict[UUID, ReceivedQuantity]:
+        return {line.product_id: ReceivedQuantity(line.restock, line.scrap) for line in self.lines}
 
 
 class ReturnLineOut(BaseModel):

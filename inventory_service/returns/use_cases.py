@@ -7,13 +7,13 @@ from uuid import UUID
 from contracts.events.inventory_deduction import ReturnExpected
 from contracts.events.shipment_notification import ReceivedLine, ReturnClosed, ReturnReceived
 from inventory_service.returns import queries
-from inventory_service.returns.models import Came, Return
+from inventory_service.returns.models import ReceivedQuantity, Return
 from inventory_service.settings import Settings
 from inventory_service.stock import batch_queries
 from inventory_service.stock import queries as stock
 from inventory_service.stock.batch_queries import Dated
 from service_kit.clock import utcnow
-from service_kit.database import HotTx, Tx
+from service_kit.database import Session, Transaction
 from service_kit.messaging import outbox
 from service_kit.problems import not_found
 from service_kit.runtime import Runtime
@@ -21,16 +21,16 @@ from service_kit.runtime import Runtime
 AT_ONCE = 200
 
 
-async def expect(tx: HotTx, events: Sequence[ReturnExpected]) -> None:
+async def expect(tx: Transaction, events: Sequence[ReturnExpected]) -> None:
     """Keeps what may come back; what was told before changes nothing."""
     await queries.expect(tx, [_expected(event) for event in events])
 
 
 async def receive(
-    tx: HotTx,
+    tx: Transaction,
     return_id: UUID,
     warehouse_id: UUID,
-    came: Mapping[UUID, Came],
+    received_quantities: Mapping[UUID, ReceivedQuantity],
     dates: Mapping[UUID, date],
     received_by: UUID,
 ) -> Return:
@@ -41,10 +41,12 @@ async def receive(
     found = await queries.lock(tx, return_id) or not_found(Return, return_id)
     if not await stock.is_warehouse(tx, warehouse_id):
         not_found("warehouse", warehouse_id)
-    if not found.receive(warehouse_id, came, received_by, utcnow()):
+    if not found.receive(warehouse_id, received_quantities, received_by, utcnow()):
         return found
     await queries.store_received(tx, found)
-    restocked = {product_id: each.restocked for product_id, each in found.came().items() if each.restocked}
+    restocked = {
+        product_id: each.restocked for product_id, each in found.received_quantities().items() if each.restocked
+    }
     if restocked:
         await stock.receive(tx, warehouse_id, restocked)
         dated = {Dated(id, dates[id], ""): pieces for id, pieces in restocked.items() if id in dates}
@@ -54,7 +56,7 @@ async def receive(
     return found
 
 
-async def close(tx: HotTx, return_id: UUID, closed_by: UUID) -> Return:
+async def close(tx: Transaction, return_id: UUID, closed_by: UUID) -> Return:
     """It never came: nobody awaits it any more, and nothing is refunded. Raises: NotFound, ReturnEnded."""
     found = await queries.lock(tx, return_id) or not_found(Return, return_id)
     if found.close(closed_by, utcnow()):
@@ -69,13 +71,13 @@ async def close_overdue(runtime: Runtime) -> None:
     expected_before = utcnow() - runtime.settings.returns_arrive_within
     found = AT_ONCE
     while found == AT_ONCE:
-        async with runtime.database.hot_tx() as tx:
+        async with runtime.database.transaction() as tx:
             closed = await queries.close_overdue(tx, expected_before, AT_ONCE)
             await outbox.add(tx, *(_closed(Return(**row, lines=[])) for row in closed))
         found = len(closed)
 
 
-async def read(tx: Tx, return_id: UUID) -> Return:
+async def read(tx: Session, return_id: UUID) -> Return:
     return await queries.by_id(tx, return_id) or not_found(Return, return_id)
 
 

@@ -29,11 +29,11 @@ from inventory_service.shipments.use_cases import Parcel
 from inventory_service.stock.models import StockExpired
 from service_kit.clock import utcnow
 from service_kit.database.summaries import shorten
-from service_kit.http.answers import problems
 from service_kit.http.etag import IfMatch, set_etag
 from service_kit.http.pagination import Page, PagedByTime
+from service_kit.http.problem_responses import problems
 from service_kit.http.router import Router
-from service_kit.http.sessions import HotConn, Tx
+from service_kit.http.sessions import Connection, Session
 from service_kit.problems import NotFound, PreconditionFailed
 from service_kit.security import Principal, Requires
 
@@ -47,7 +47,7 @@ Reader = Annotated[Principal, Requires("shipments:read")]
 @router.get("", summary="List shipments")
 async def list_shipments(
     page: PagedByTime,
-    tx: Tx,
+    tx: Session,
     _: Reader,
     order_id: Annotated[UUID | None, Query(description="of this order alone")] = None,
     status: Annotated[ShipmentStatus | None, Query(description="`created`: what waits to be dispatched")] = None,
@@ -67,7 +67,7 @@ async def list_shipments(
 
 
 @router.get("/{shipment_id}", summary="Get a shipment", responses=problems(NotFound))
-async def read_shipment(shipment_id: UUID, tx: Tx, _: Reader, response: Response) -> ShipmentOut:
+async def read_shipment(shipment_id: UUID, tx: Session, _: Reader, response: Response) -> ShipmentOut:
     """With its lines, where it goes, and its tracking number once it left."""
     shipment = await use_cases.read(tx, shipment_id)
     set_etag(response, shipment.version)
@@ -83,7 +83,7 @@ async def read_shipment(shipment_id: UUID, tx: Tx, _: Reader, response: Response
 async def dispatch(
     shipment_id: UUID,
     body: DispatchIn,
-    connection: HotConn,
+    connection: Connection,
     who: Annotated[Principal, Requires("shipments:dispatch")],
     request: Request,
 ) -> Response:
@@ -100,13 +100,13 @@ async def dispatch(
 @dispatches.post("", summary="Dispatch many shipments")
 async def dispatch_all(
     body: CollectionIn,
-    connection: HotConn,
+    connection: Connection,
     who: Annotated[Principal, Requires("shipments:dispatch")],
     request: Request,
 ) -> CollectionOut:
     """What the carrier collected, up to 100 parcels: each as if it were handed over by itself, in one piece of work.
 
-    One that can't leave (unknown, called off, sent with another number) holds up none of the others and has the problem
+    One that can't leave (unknown, cancelled, sent with another number) holds up none of the others and has the problem
     beside it, so look at each. Sent again it gives the same answer and does nothing more.
     """
     parcels = [_parcel(request, parcel.shipment_id, parcel) for parcel in body.parcels]
@@ -124,7 +124,7 @@ async def dispatch_all(
 async def correct(
     shipment_id: UUID,
     body: CorrectionIn,
-    connection: HotConn,
+    connection: Connection,
     expected: IfMatch,
     who: Annotated[Principal, Requires("shipments:dispatch")],
     request: Request,
@@ -143,7 +143,7 @@ async def correct(
 
 @router.post("/{shipment_id}/lost", summary="Mark a shipment as lost", responses=problems(NotFound, NotToLose))
 async def lose(
-    shipment_id: UUID, connection: HotConn, _: Annotated[Principal, Requires("shipments:lose")]
+    shipment_id: UUID, connection: Connection, _: Annotated[Principal, Requires("shipments:lose")]
 ) -> ShipmentOut:
     """It left and will not arrive: what was in it is refunded, no stock comes back, and it can't be delivered any more.
     Should it turn up after all, book what is in it as found. Sent again it does nothing more."""
@@ -154,7 +154,7 @@ async def lose(
     "/{shipment_id}/deliver", summary="Mark a shipment as delivered", responses=problems(NotFound, NotToDeliver)
 )
 async def deliver(
-    shipment_id: UUID, connection: HotConn, _: Annotated[Principal, Requires("shipments:deliver")]
+    shipment_id: UUID, connection: Connection, _: Annotated[Principal, Requires("shipments:deliver")]
 ) -> ShipmentOut:
     """The parcel has arrived, and the customer is told. Sent again it does nothing more."""
     return ShipmentOut.of(await use_cases.deliver(connection, shipment_id))

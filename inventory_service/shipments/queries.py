@@ -14,7 +14,7 @@ from contracts.quantity import LineQuantity
 from inventory_service.shipments.models import NewShipment, Shipment, ShipmentStatus
 from inventory_service.stock.models import STOCK_CHANGED
 from service_kit.clock import utcnow
-from service_kit.database import HotConn, HotTx, Tx
+from service_kit.database import Connection, Session, Transaction
 from service_kit.database.keyset import Position, Slice, keyset
 from service_kit.database.signals import signal
 from service_kit.database.summaries import without_lines
@@ -26,15 +26,15 @@ UPDATE shipments SET status = 'cancelled', version = version + 1 WHERE order_id 
 """
 # The reservation's version is what a dispatch holds on to: one that was decided before this finds another.
 MARK_REFUNDED = """
-WITH told AS (
-    SELECT * FROM unnest($1::uuid[], $2::boolean[]) AS told (order_id, refunded)
+WITH reported AS (
+    SELECT * FROM unnest($1::uuid[], $2::boolean[]) AS reported (order_id, refunded)
 ), held AS MATERIALIZED (
     SELECT order_id FROM reservations WHERE order_id = ANY($1::uuid[]) ORDER BY order_id FOR UPDATE
 ), changed AS (
     UPDATE reservations SET version = version + 1 FROM held WHERE reservations.order_id = held.order_id
 )
-UPDATE shipments SET refunded = told.refunded, version = version + 1
-FROM held JOIN told USING (order_id) WHERE shipments.order_id = held.order_id AND shipments.status = 'created'
+UPDATE shipments SET refunded = reported.refunded, version = version + 1
+FROM held JOIN reported USING (order_id) WHERE shipments.order_id = held.order_id AND shipments.status = 'created'
 """
 PARCELS_LEFT = """
 SELECT order_id, count(*) FROM shipments
@@ -49,28 +49,28 @@ WITH parcel AS (
     SELECT *
     FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::uuid[], $5::text[], $6::text[], $15::text[], $7::int[])
       AS parcel (id, order_id, reservation_version, warehouse_id, carrier, tracking_number, tracking_url, version)
-), leaving AS MATERIALIZED (
+), dispatching AS MATERIALIZED (
     SELECT parcel.* FROM parcel JOIN reservations USING (order_id)
     WHERE reservations.version = parcel.reservation_version ORDER BY order_id FOR UPDATE OF reservations
 ), used AS (
     UPDATE reservations SET version = reservations.version + 1, status = CASE WHEN EXISTS (
         SELECT FROM shipments AS other
-        WHERE other.order_id = leaving.order_id AND other.status = 'created' AND other.id <> leaving.id
+        WHERE other.order_id = dispatching.order_id AND other.status = 'created' AND other.id <> dispatching.id
     ) THEN 'fulfilling' ELSE 'fulfilled' END
-    FROM leaving WHERE reservations.order_id = leaving.order_id
+    FROM dispatching WHERE reservations.order_id = dispatching.order_id
 ), used_lines AS (
-    DELETE FROM reservation_lines AS line USING leaving
-    WHERE (line.order_id, line.warehouse_id) = (leaving.order_id, leaving.warehouse_id)
+    DELETE FROM reservation_lines AS line USING dispatching
+    WHERE (line.order_id, line.warehouse_id) = (dispatching.order_id, dispatching.warehouse_id)
 ), shipped AS (
-    UPDATE shipments SET status = 'dispatched', carrier = leaving.carrier, dispatched_at = $8,
-                         tracking_number = leaving.tracking_number, tracking_url = leaving.tracking_url,
-                         version = leaving.version
-    FROM leaving WHERE shipments.id = leaving.id
+    UPDATE shipments SET status = 'dispatched', carrier = dispatching.carrier, dispatched_at = $8,
+                         tracking_number = dispatching.tracking_number, tracking_url = dispatching.tracking_url,
+                         version = dispatching.version
+    FROM dispatching WHERE shipments.id = dispatching.id
 ), line AS MATERIALIZED (
-    SELECT line.*, leaving.order_id, leaving.warehouse_id
+    SELECT line.*, dispatching.order_id, dispatching.warehouse_id
     FROM unnest($9::uuid[], $10::uuid[], $11::bigint[], $12::uuid[])
          AS line (shipment_id, product_id, quantity, movement_id)
-    JOIN leaving ON leaving.id = line.shipment_id
+    JOIN dispatching ON dispatching.id = line.shipment_id
 ), sum AS (
     SELECT product_id, warehouse_id, sum(quantity) AS quantity FROM line GROUP BY product_id, warehouse_id
 ), locked AS MATERIALIZED (
@@ -102,19 +102,19 @@ WITH parcel AS (
     INSERT INTO stock_movements
         (id, product_id, warehouse_id, kind, quantity, shipment_id, order_id, booked_by, created_at)
     SELECT movement_id, product_id, warehouse_id, 'dispatch', -quantity, shipment_id, order_id, $13, $8 FROM line
-), said AS (
+), new_events AS (
     INSERT INTO outbox ({outbox.INSERT_COLUMNS})
-    SELECT said.* FROM {outbox.unnest(16)} AS said ({outbox.INSERT_COLUMNS})
-    JOIN leaving ON said.key = convert_to(leaving.order_id::text, 'UTF8')
+    SELECT new_events.* FROM {outbox.unnest(16)} AS new_events ({outbox.INSERT_COLUMNS})
+    JOIN dispatching ON new_events.key = convert_to(dispatching.order_id::text, 'UTF8')
 )
-SELECT id FROM leaving
+SELECT id FROM dispatching
 """
 DELIVER = f"""
 WITH delivered AS (
     UPDATE shipments SET status = 'delivered', delivered_at = $2, version = $3
     WHERE id = $1 AND status = 'dispatched' AND version = $3 - 1 RETURNING id
-), said AS (
-    INSERT INTO outbox ({outbox.INSERT_COLUMNS}) SELECT said.* FROM delivered, {outbox.unnest(4)} AS said
+), new_events AS (
+    INSERT INTO outbox ({outbox.INSERT_COLUMNS}) SELECT new_events.* FROM delivered, {outbox.unnest(4)} AS new_events
 )
 SELECT EXISTS (SELECT FROM delivered)
 """
@@ -123,8 +123,8 @@ WITH changed AS (
     UPDATE shipments SET status = $3, carrier = $4, tracking_number = $5, tracking_url = $6, corrections = $7::jsonb,
                          lost_at = $8, version = $2
     WHERE id = $1 AND version = $2 - 1 RETURNING id
-), said AS (
-    INSERT INTO outbox ({outbox.INSERT_COLUMNS}) SELECT said.* FROM changed, {outbox.unnest(9)} AS said
+), new_events AS (
+    INSERT INTO outbox ({outbox.INSERT_COLUMNS}) SELECT new_events.* FROM changed, {outbox.unnest(9)} AS new_events
 )
 SELECT EXISTS (SELECT FROM changed)
 """
@@ -153,30 +153,30 @@ def columns(new: Sequence[NewShipment]) -> list[list[Any]]:
     ]
 
 
-async def cancel(tx: HotTx, order_ids: Collection[UUID]) -> None:
+async def cancel(tx: Transaction, order_ids: Collection[UUID]) -> None:
     """What has not left of these orders never will."""
     if order_ids:
         await tx.execute(CANCEL, order_ids)
 
 
-async def mark_refunded(tx: HotTx, refunded: Mapping[UUID, bool]) -> None:
+async def mark_refunded(tx: Transaction, refunded: Mapping[UUID, bool]) -> None:
     """Shipments of these orders that have not left."""
     await tx.execute(MARK_REFUNDED, list(refunded), list(refunded.values()))
 
 
-async def parcels_left(tx: HotTx, order_ids: Collection[UUID]) -> dict[UUID, int]:
+async def parcels_left(tx: Transaction, order_ids: Collection[UUID]) -> dict[UUID, int]:
     """How many parcels of each order went out; orders of which none did are absent."""
     return {row[0]: row[1] for row in await tx.fetch(PARCELS_LEFT, order_ids)} if order_ids else {}
 
 
-async def read(connection: HotConn, shipment_ids: Collection[UUID]) -> dict[UUID, tuple[Shipment, int]]:
+async def read(connection: Connection, shipment_ids: Collection[UUID]) -> dict[UUID, tuple[Shipment, int]]:
     """The shipments that there are of these, each with the version of its order's reservation; nothing is locked."""
     rows = await connection.fetch(READ, list(shipment_ids))
     return {row["id"]: (_shipment(row), row["reservation_version"]) for row in rows}
 
 
 async def store_dispatch(
-    connection: HotConn, leaving: Sequence[tuple[Shipment, int]], dispatched_by: UUID, events: Sequence[Event]
+    connection: Connection, dispatching: Sequence[tuple[Shipment, int]], dispatched_by: UUID, events: Sequence[Event]
 ) -> set[UUID]:
     """Parcels leave, one of each order: shipment, reservation, stock, ledger and events. The ids of those that did: of
     the others nothing is stored, since their reservation has changed from the version that stands beside them.
@@ -188,7 +188,7 @@ async def store_dispatch(
 
     Raises: StockHasExpired, where pieces without a date and of batches that have not expired are too few.
     """
-    shipments = [shipment for shipment, _ in leaving]
+    shipments = [shipment for shipment, _ in dispatching]
     lines = [
         (each.id, product_id, quantity, uuid7())
         for each in shipments
@@ -196,7 +196,7 @@ async def store_dispatch(
     ]
     columns = (
         [each.id for each in shipments], [each.order_id for each in shipments],
-        [version for _, version in leaving], [each.warehouse_id for each in shipments],
+        [version for _, version in dispatching], [each.warehouse_id for each in shipments],
         [each.carrier for each in shipments], [each.tracking_number for each in shipments],
         [each.version for each in shipments], shipments[0].dispatched_at,
         *(zip(*lines, strict=True) if lines else [()] * 4), dispatched_by, utcnow().date(),
@@ -211,7 +211,7 @@ async def store_dispatch(
     return {row[0] for row in rows}
 
 
-async def store_delivery(connection: HotConn, shipment: Shipment, events: Sequence[Event]) -> bool:
+async def store_delivery(connection: Connection, shipment: Shipment, events: Sequence[Event]) -> bool:
     """The shipment and its event, or False, and nothing, if another was first. Hot: one statement, the transaction."""
     stored = await connection.fetchval(
         DELIVER, shipment.id, shipment.delivered_at, shipment.version, *outbox.columns(events)
@@ -220,7 +220,7 @@ async def store_delivery(connection: HotConn, shipment: Shipment, events: Sequen
     return bool(stored)
 
 
-async def store_change(connection: HotConn, shipment: Shipment, events: Sequence[Event]) -> bool:
+async def store_change(connection: Connection, shipment: Shipment, events: Sequence[Event]) -> bool:
     """A correction or a loss, or False, and nothing, if another step was first. One statement, the transaction."""
     stored = await connection.fetchval(
         CHANGE, shipment.id, shipment.version, shipment.status, shipment.carrier, shipment.tracking_number,
@@ -230,12 +230,12 @@ async def store_change(connection: HotConn, shipment: Shipment, events: Sequence
     return bool(stored)
 
 
-async def by_id(tx: Tx, shipment_id: UUID) -> Shipment | None:
+async def by_id(tx: Session, shipment_id: UUID) -> Shipment | None:
     return await tx.get(Shipment, shipment_id)
 
 
 async def search(
-    tx: Tx,
+    tx: Session,
     position: Position,
     *,
     order_id: UUID | None,

@@ -9,12 +9,12 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_vali
 from contracts.address import Address
 from contracts.quantity import LineQuantity
 from inventory_service.shipments.models import Shipment, ShipmentStatus
-from service_kit.http.answers import ProblemOut
+from service_kit.http.problem_responses import ProblemOut
 from service_kit.problems import Problem
 from service_kit.schemas import RequestBody
 from service_kit.text import Printable, Trimmed
 
-Words = Annotated[str, Trimmed(100), Printable]
+ShortText = Annotated[str, Trimmed(100), Printable]
 
 
 TrackingUrl = Annotated[str, StringConstraints(pattern=r"^https://[^\s<>\"]+$", max_length=500)]
@@ -25,12 +25,12 @@ class CorrectionIn(RequestBody):
 
     model_config = ConfigDict(json_schema_extra={"example": {"tracking_number": "RM123456789GB"}})
 
-    carrier: Words | None = None
-    tracking_number: Words | None = None
+    carrier: ShortText | None = None
+    tracking_number: ShortText | None = None
     tracking_url: TrackingUrl | None = None
 
     @model_validator(mode="after")
-    def _says_something(self) -> Self:
+    def _is_not_empty(self) -> Self:
         if not self.model_fields_set or all(getattr(self, name) is None for name in self.model_fields_set):
             raise ValueError("give what is to be corrected")
         return self
@@ -51,8 +51,8 @@ class DispatchIn(RequestBody):
         json_schema_extra={"example": {"carrier": "Royal Mail", "tracking_number": "RM123456789GB"}}
     )
 
-    carrier: Words
-    tracking_number: Words
+    carrier: ShortText
+    tracking_number: ShortText
     tracking_url: TrackingUrl | None = Field(
         default=None, description="where the customer can follow it; absent: by the carrier's template, if there is one"
     )

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlmodel import col, select
 
 from inventory_service.stock.models import StockBatch
-from service_kit.database import HotConn, HotTx, Tx
+from service_kit.database import Connection, Session, Transaction
 from service_kit.database.keyset import Position, Slice, keyset
 
 ADD = """
@@ -71,7 +71,7 @@ class Dated(NamedTuple):
     batch: str
 
 
-async def add(tx: HotTx, warehouse_id: UUID, pieces: Mapping[Dated, int], today: date) -> None:
+async def add(tx: Transaction, warehouse_id: UUID, pieces: Mapping[Dated, int], today: date) -> None:
     """Pieces with a date came in; the stock rows have them, and are held."""
     if not pieces:
         return
@@ -80,11 +80,11 @@ async def add(tx: HotTx, warehouse_id: UUID, pieces: Mapping[Dated, int], today:
     await refresh(tx, sorted({(each.product_id, warehouse_id) for each in pieces}), today)
 
 
-async def of_level(tx: HotTx, product_id: UUID, warehouse_id: UUID) -> list[StockBatch]:
+async def of_level(tx: Transaction, product_id: UUID, warehouse_id: UUID) -> list[StockBatch]:
     return [StockBatch(**row) for row in await tx.fetch(OF_LEVEL, product_id, warehouse_id)]
 
 
-async def save(tx: HotTx, place: Place, batches: Sequence[StockBatch], today: date) -> None:
+async def save(tx: Transaction, place: Place, batches: Sequence[StockBatch], today: date) -> None:
     """All that there are of a place, with what is left of each."""
     await tx.execute(
         SET, *place, [each.expires_on for each in batches], [each.batch for each in batches],
@@ -93,27 +93,27 @@ async def save(tx: HotTx, place: Place, batches: Sequence[StockBatch], today: da
     await refresh(tx, [place], today)
 
 
-async def has_due(hot: HotConn, today: date) -> bool:
+async def has_due(hot: Connection, today: date) -> bool:
     return bool(await hot.fetchval(HAS_DUE, today))
 
 
-async def lock_due(tx: HotTx, today: date, limit: int) -> list[Place]:
+async def lock_due(tx: Transaction, today: date, limit: int) -> list[Place]:
     """Stock rows of which a batch may have expired since they were refreshed."""
     return [(row[0], row[1]) for row in await tx.fetch(LOCK_DUE, today, limit)]
 
 
-async def drop_empty(tx: HotTx, places: Sequence[Place]) -> None:
+async def drop_empty(tx: Transaction, places: Sequence[Place]) -> None:
     await tx.execute(DROP_EMPTY, *_columns(places))
 
 
-async def refresh(tx: HotTx, places: Sequence[Place], today: date) -> None:
+async def refresh(tx: Transaction, places: Sequence[Place], today: date) -> None:
     """Brings the rows, which are held, up to what their batches are on this day. A statement of its own after the one
     that locked them, so that it sees what another changed meanwhile."""
     await tx.execute(REFRESH, *_columns(places), today)
 
 
 async def lacking(
-    connection: HotConn, warehouse_id: UUID, quantities: Mapping[UUID, int], today: date
+    connection: Connection, warehouse_id: UUID, quantities: Mapping[UUID, int], today: date
 ) -> list[dict[str, object]]:
     """The products of which fewer pieces lie there that have not expired than a parcel needs."""
     rows = await connection.fetch(LACKING, warehouse_id, list(quantities), list(quantities.values()), today)
@@ -125,7 +125,7 @@ async def lacking(
 
 
 async def search(
-    tx: Tx, position: Position, *, product_id: UUID | None, warehouse_id: UUID | None, expires_until: date | None
+    tx: Session, position: Position, *, product_id: UUID | None, warehouse_id: UUID | None, expires_until: date | None
 ) -> Slice[StockBatch]:
     statement = select(StockBatch).where(StockBatch.quantity > 0)
     if product_id is not None:

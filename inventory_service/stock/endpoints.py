@@ -29,11 +29,11 @@ from inventory_service.stock.schemas import (
 )
 from service_kit import idempotency
 from service_kit.clock import utcnow
-from service_kit.http.answers import problems
 from service_kit.http.idempotency import MaybeIdempotencyKey, replay
 from service_kit.http.pagination import Page, Paged, PagedByTime
+from service_kit.http.problem_responses import problems
 from service_kit.http.router import Router
-from service_kit.http.sessions import HotTx, Tx
+from service_kit.http.sessions import Session, Transaction
 from service_kit.idempotency import IdempotencyKeyMissing, IdempotencyKeyReused, Key
 from service_kit.problems import NotFound
 from service_kit.security import Principal, Requires
@@ -48,7 +48,7 @@ InWarehouse = Annotated[UUID | None, Query(description="in this warehouse alone"
 @router.get("", summary="List stock")
 async def list_stock(
     page: Paged,
-    tx: Tx,
+    tx: Session,
     _: Reader,
     product_id: OfProduct = None,
     warehouse_id: InWarehouse = None,
@@ -66,7 +66,7 @@ async def list_stock(
 @router.get("/batches", summary="List batches that expire")
 async def list_batches(
     page: Paged,
-    tx: Tx,
+    tx: Session,
     _: Reader,
     product_id: OfProduct = None,
     warehouse_id: InWarehouse = None,
@@ -89,7 +89,7 @@ async def list_batches(
     responses=problems(NotFound, ProductUnknown, ProductDeleted, IdempotencyKeyMissing, IdempotencyKeyReused),
 )
 async def receive(
-    body: ReceiptIn, tx: HotTx, who: Annotated[Principal, Requires("stock:receive")], key: MaybeIdempotencyKey
+    body: ReceiptIn, tx: Transaction, who: Annotated[Principal, Requires("stock:receive")], key: MaybeIdempotencyKey
 ) -> Response:
     """Goods that came in together, up to 5,000 lines: all are booked, or none. Programs send an `Idempotency-Key`, so
     that a delivery that they book again, because the answer was lost, is booked once. A line that has expired already
@@ -97,8 +97,8 @@ async def receive(
 
     A product that was made a moment ago may be unknown here yet: `409 product-unknown` says when to try again.
     """
-    if key and (kept := await idempotency.claim(tx, who.user_id, key)):
-        return replay(kept)
+    if key and (stored := await idempotency.claim(tx, who.user_id, key)):
+        return replay(stored)
     receipt = StockReceipt(warehouse_id=body.warehouse_id, supplier_id=body.supplier_id, booked_by=who.user_id)
     lines = [
         StockReceiptLine(
@@ -120,7 +120,7 @@ async def receive(
 @router.get("/receipts", summary="List receipts")
 async def list_receipts(
     page: PagedByTime,
-    tx: Tx,
+    tx: Session,
     _: Reader,
     warehouse_id: InWarehouse = None,
     supplier_id: Annotated[UUID | None, Query(description="from this supplier alone")] = None,
@@ -131,7 +131,7 @@ async def list_receipts(
 
 
 @router.get("/receipts/{receipt_id}", summary="Get a receipt", responses=problems(NotFound))
-async def read_receipt(receipt_id: UUID, tx: Tx, _: Reader) -> ReceiptOut:
+async def read_receipt(receipt_id: UUID, tx: Session, _: Reader) -> ReceiptOut:
     """With its lines: supplier, batch, expiry and cost of what came in."""
     return ReceiptOut.with_lines(*await use_cases.read_receipt(tx, receipt_id))
 
@@ -152,32 +152,32 @@ async def read_receipt(receipt_id: UUID, tx: Tx, _: Reader) -> ReceiptOut:
     ),
 )
 async def adjust(
-    body: AdjustmentIn, tx: HotTx, who: Annotated[Principal, Requires("stock:adjust")], key: MaybeIdempotencyKey
+    body: AdjustmentIn, tx: Transaction, who: Annotated[Principal, Requires("stock:adjust")], key: MaybeIdempotencyKey
 ) -> Response:
     """After a count, a loss or a find, with the reason. Never below what is promised to orders. With an
     `Idempotency-Key`, the same correction sent again is made once.
 
     What has expired is scrapped by its `expires_on` and `batch`; a loss without them never takes expired pieces.
     """
-    if key and (kept := await idempotency.claim(tx, who.user_id, key)):
-        return replay(kept)
+    if key and (stored := await idempotency.claim(tx, who.user_id, key)):
+        return replay(stored)
     movement = StockMovement(kind=MovementKind.ADJUSTMENT, booked_by=who.user_id, **body.model_dump())
     await use_cases.adjust(tx, movement)
     return await _booked(tx, who, key, MovementOut.of(movement), f"/stock/movements/{movement.id}")
 
 
-async def _booked(tx: HotTx, who: Principal, key: Key | None, made: BaseModel, location: str) -> Response:
-    """The answer, kept for the request's twins."""
+async def _booked(tx: Transaction, who: Principal, key: Key | None, made: BaseModel, location: str) -> Response:
+    """The response, stored for duplicate requests."""
     body = made.model_dump_json().encode()
     if key:
-        await idempotency.keep(tx, who.user_id, key, 201, body, location)
+        await idempotency.store(tx, who.user_id, key, 201, body, location)
     return Response(body, 201, {"Location": location}, media_type="application/json")
 
 
 @router.get("/movements", summary="List stock movements")
 async def list_movements(
     page: PagedByTime,
-    tx: Tx,
+    tx: Session,
     _: Reader,
     product_id: OfProduct = None,
     warehouse_id: InWarehouse = None,
@@ -189,6 +189,6 @@ async def list_movements(
 
 
 @router.get("/movements/{movement_id}", summary="Get a stock movement", responses=problems(NotFound))
-async def read_movement(movement_id: UUID, tx: Tx, _: Reader) -> MovementOut:
+async def read_movement(movement_id: UUID, tx: Session, _: Reader) -> MovementOut:
     """A line is never changed: what was wrong is corrected by another."""
     return MovementOut.of(await use_cases.read_movement(tx, movement_id))

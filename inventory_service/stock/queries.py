@@ -22,7 +22,7 @@ from inventory_service.stock.models import (
     StockReceiptLine,
 )
 from service_kit.clock import utcnow
-from service_kit.database import HotConn, HotTx, Tx
+from service_kit.database import Connection, Session, Transaction
 from service_kit.database.keyset import Position, Slice, keyset
 from service_kit.database.signals import signal
 from service_kit.ids import uuid7
@@ -79,11 +79,11 @@ LOCK_LEVELS = """
 SELECT product_id, warehouse_id, on_hand, reserved, version, expired FROM stock
 WHERE product_id = ANY($1::uuid[]) ORDER BY product_id, warehouse_id FOR UPDATE
 """
-# Of every warehouse, so that the next change of any finds how long ago the product was told of.
+# Of every warehouse, so that the next change of any finds how long ago the product was published.
 PUBLISHED = "UPDATE stock SET to_publish = false, published_at = now() WHERE product_id = ANY($1::uuid[])"
 
 
-async def lock_products(tx: HotTx, product_ids: Collection[UUID]) -> dict[UUID, dict[UUID, int]]:
+async def lock_products(tx: Transaction, product_ids: Collection[UUID]) -> dict[UUID, dict[UUID, int]]:
     """What is available of each product by warehouse, held until the transaction ends. Call it once, for all.
 
     Less than nothing where pieces that are promised have expired. Expired to the day, whether or not the job that tells
@@ -101,13 +101,13 @@ async def lock_products(tx: HotTx, product_ids: Collection[UUID]) -> dict[UUID, 
     return free
 
 
-async def receive(tx: HotTx, warehouse_id: UUID, quantities: Mapping[UUID, int]) -> None:
+async def receive(tx: Transaction, warehouse_id: UUID, quantities: Mapping[UUID, int]) -> None:
     products = sorted(quantities)
     await tx.execute(RECEIVE, warehouse_id, products, [quantities[product_id] for product_id in products])
     signal(tx, STOCK_CHANGED)
 
 
-async def add_receipt(tx: HotTx, receipt: StockReceipt, lines: Sequence[StockReceiptLine]) -> None:
+async def add_receipt(tx: Transaction, receipt: StockReceipt, lines: Sequence[StockReceiptLine]) -> None:
     """The receipt, its lines, and a movement for each line."""
     await tx.execute(
         ADD_RECEIPT, receipt.id, receipt.warehouse_id, receipt.supplier_id, receipt.booked_by, receipt.created_at
@@ -125,7 +125,12 @@ async def add_receipt(tx: HotTx, receipt: StockReceipt, lines: Sequence[StockRec
 
 
 async def add_return_movements(
-    tx: HotTx, return_id: UUID, order_id: UUID, warehouse_id: UUID, quantities: Mapping[UUID, int], booked_by: UUID
+    tx: Transaction,
+    return_id: UUID,
+    order_id: UUID,
+    warehouse_id: UUID,
+    quantities: Mapping[UUID, int],
+    booked_by: UUID,
 ) -> None:
     """A movement for each product that came back."""
     await tx.execute(
@@ -134,20 +139,20 @@ async def add_return_movements(
     )  # fmt: skip
 
 
-async def is_warehouse(tx: HotTx, warehouse_id: UUID) -> bool:
+async def is_warehouse(tx: Transaction, warehouse_id: UUID) -> bool:
     """Asked before booking, for a clear answer; the foreign key is what holds."""
     return bool(await tx.fetchval("SELECT EXISTS (SELECT FROM warehouses WHERE id = $1)", warehouse_id))
 
 
-async def is_supplier(tx: HotTx, supplier_id: UUID) -> bool:
+async def is_supplier(tx: Transaction, supplier_id: UUID) -> bool:
     return bool(await tx.fetchval("SELECT EXISTS (SELECT FROM suppliers WHERE id = $1)", supplier_id))
 
 
-async def has_unpublished(hot: HotConn) -> bool:
+async def has_unpublished(hot: Connection) -> bool:
     return bool(await hot.fetchval(HAS_UNPUBLISHED))
 
 
-async def take_unpublished(tx: HotTx, limit: int, pause: timedelta) -> list[Any]:
+async def take_unpublished(tx: Transaction, limit: int, pause: timedelta) -> list[Any]:
     """The stock rows of products that changed and were not published within `pause`; locked, and marked as published.
 
     While they are locked nobody changes them, so levels are published in the order of their versions.
@@ -161,13 +166,13 @@ async def take_unpublished(tx: HotTx, limit: int, pause: timedelta) -> list[Any]
     return rows
 
 
-async def lock_level(tx: HotTx, product_id: UUID, warehouse_id: UUID) -> StockLevel:
+async def lock_level(tx: Transaction, product_id: UUID, warehouse_id: UUID) -> StockLevel:
     """The row, held until the transaction ends; an empty one where the product never was there."""
     await tx.execute(ADD_EMPTY_LEVEL, product_id, warehouse_id)
     return StockLevel(**await tx.fetchrow(LOCK_LEVEL, product_id, warehouse_id))
 
 
-async def adjust(tx: HotTx, movement: StockMovement) -> None:
+async def adjust(tx: Transaction, movement: StockMovement) -> None:
     """The level, which is held, and its line of the ledger."""
     await tx.execute(ADJUST, movement.product_id, movement.warehouse_id, movement.quantity)
     signal(tx, STOCK_CHANGED)
@@ -175,7 +180,7 @@ async def adjust(tx: HotTx, movement: StockMovement) -> None:
 
 
 async def levels(
-    tx: Tx,
+    tx: Session,
     position: Position,
     *,
     product_id: UUID | None,
@@ -198,7 +203,7 @@ async def levels(
 
 
 async def movements(
-    tx: Tx, position: Position, *, product_id: UUID | None, warehouse_id: UUID | None, kind: MovementKind | None
+    tx: Session, position: Position, *, product_id: UUID | None, warehouse_id: UUID | None, kind: MovementKind | None
 ) -> Slice[StockMovement]:
     statement = select(StockMovement)
     if product_id is not None:
@@ -210,21 +215,21 @@ async def movements(
     return await keyset(tx, statement, position, StockMovement.id)
 
 
-async def movement(tx: Tx, movement_id: UUID) -> StockMovement | None:
+async def movement(tx: Session, movement_id: UUID) -> StockMovement | None:
     return await tx.get(StockMovement, movement_id)
 
 
-async def receipt(tx: Tx, receipt_id: UUID) -> StockReceipt | None:
+async def receipt(tx: Session, receipt_id: UUID) -> StockReceipt | None:
     return await tx.get(StockReceipt, receipt_id)
 
 
-async def receipt_lines(tx: Tx, receipt_id: UUID) -> Sequence[StockReceiptLine]:
+async def receipt_lines(tx: Session, receipt_id: UUID) -> Sequence[StockReceiptLine]:
     statement = select(StockReceiptLine).where(StockReceiptLine.receipt_id == receipt_id)
     return (await tx.exec(statement.order_by(col(StockReceiptLine.position)))).all()
 
 
 async def receipts(
-    tx: Tx, position: Position, *, warehouse_id: UUID | None, supplier_id: UUID | None
+    tx: Session, position: Position, *, warehouse_id: UUID | None, supplier_id: UUID | None
 ) -> Slice[StockReceipt]:
     statement = select(StockReceipt)
     if warehouse_id is not None:

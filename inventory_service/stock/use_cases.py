@@ -20,17 +20,17 @@ from inventory_service.stock.models import (
     take_first_expired,
 )
 from service_kit.clock import utcnow
-from service_kit.database import HotTx, Tx
+from service_kit.database import Session, Transaction
 from service_kit.messaging import outbox
 from service_kit.problems import not_found
 from service_kit.runtime import Runtime
 
-# What sells all the time is told of once in this while: a level is work for three services, and decides nothing.
+# A product is published at most once in this interval: a level is work for three services, and decides nothing.
 PAUSE_PER_PRODUCT = timedelta(seconds=1)
 AT_ONCE = 500
 
 
-async def receive(tx: HotTx, receipt: StockReceipt, lines: Sequence[StockReceiptLine]) -> None:
+async def receive(tx: Transaction, receipt: StockReceipt, lines: Sequence[StockReceiptLine]) -> None:
     """Goods come in; those that have expired are booked, and not available.
 
     Raises: NotFound, ProductUnknown, ProductDeleted.
@@ -52,7 +52,7 @@ async def receive(tx: HotTx, receipt: StockReceipt, lines: Sequence[StockReceipt
     await queries.add_receipt(tx, receipt, lines)
 
 
-async def adjust(tx: HotTx, movement: StockMovement) -> StockMovement:
+async def adjust(tx: Transaction, movement: StockMovement) -> StockMovement:
     """A count is corrected, never below what is promised. What is lost without a date is taken as a dispatch would.
 
     Raises: NotFound, ProductUnknown, ProductDeleted, BelowReserved, BatchTooSmall.
@@ -96,23 +96,23 @@ def _take(batches: Sequence[StockBatch], movement: StockMovement, left: int, tod
 async def expire_batches(runtime: Runtime) -> None:
     """Books what has expired since the day turned, so that the others are told that it is not available."""
     today = utcnow().date()
-    async with runtime.database.hot() as hot:
+    async with runtime.database.connection() as hot:
         if not await batch_queries.has_due(hot, today):
             return
     found = AT_ONCE
     while found == AT_ONCE:
-        async with runtime.database.hot_tx() as tx:
+        async with runtime.database.transaction() as tx:
             places = await batch_queries.lock_due(tx, today, AT_ONCE)
             await batch_queries.drop_empty(tx, places)
             await batch_queries.refresh(tx, places, today)
         found = len(places)
 
 
-async def read_movement(tx: Tx, movement_id: UUID) -> StockMovement:
+async def read_movement(tx: Session, movement_id: UUID) -> StockMovement:
     return await queries.movement(tx, movement_id) or not_found(StockMovement, movement_id)
 
 
-async def read_receipt(tx: Tx, receipt_id: UUID) -> tuple[StockReceipt, Sequence[StockReceiptLine]]:
+async def read_receipt(tx: Session, receipt_id: UUID) -> tuple[StockReceipt, Sequence[StockReceiptLine]]:
     receipt = await queries.receipt(tx, receipt_id) or not_found(StockReceipt, receipt_id)
     return receipt, await queries.receipt_lines(tx, receipt_id)
 
@@ -122,15 +122,15 @@ async def publish_levels(runtime: Runtime) -> None:
 
     What changes meanwhile is for the next run, so that levels leave together and not one by one.
     """
-    async with runtime.database.hot() as hot:
+    async with runtime.database.connection() as hot:
         if not await queries.has_unpublished(hot):
             return
-    told = AT_ONCE
-    while told == AT_ONCE:
-        async with runtime.database.hot_tx() as tx:
+    published = AT_ONCE
+    while published == AT_ONCE:
+        async with runtime.database.transaction() as tx:
             levels = levels_of(await queries.take_unpublished(tx, AT_ONCE, PAUSE_PER_PRODUCT))
             await outbox.add(tx, *levels)
-        told = len(levels)
+        published = len(levels)
 
 
 def levels_of(rows: Sequence[Any]) -> list[StockChanged]:

@@ -8,11 +8,11 @@ from fastapi import Query, Response
 from inventory_service.suppliers import queries, use_cases
 from inventory_service.suppliers.models import SupplierInUse
 from inventory_service.suppliers.schemas import SupplierChange, SupplierIn, SupplierOut
-from service_kit.http.answers import problems
 from service_kit.http.etag import IfMatch, set_etag
 from service_kit.http.pagination import Page, Paged
+from service_kit.http.problem_responses import problems
 from service_kit.http.router import Router
-from service_kit.http.sessions import Tx
+from service_kit.http.sessions import Session
 from service_kit.problems import NotFound, PreconditionFailed
 from service_kit.security import Principal, Requires
 
@@ -23,7 +23,7 @@ Manager = Annotated[Principal, Requires("suppliers:manage")]
 
 
 @router.post("", status_code=201, summary="Create a supplier")
-async def add_supplier(body: SupplierIn, tx: Tx, _: Manager, response: Response) -> SupplierOut:
+async def add_supplier(body: SupplierIn, tx: Session, _: Manager, response: Response) -> SupplierOut:
     """Names need not be unique: look for the one you mean first."""
     supplier = await use_cases.add(tx, body.model_dump())
     response.headers["Location"] = f"/suppliers/{supplier.id}"
@@ -34,7 +34,7 @@ async def add_supplier(body: SupplierIn, tx: Tx, _: Manager, response: Response)
 @router.get("", summary="List suppliers")
 async def list_suppliers(
     page: Paged,
-    tx: Tx,
+    tx: Session,
     _: Reader,
     name: Annotated[str | None, Query(max_length=200, description="those with exactly this name")] = None,
 ) -> Page[SupplierOut]:
@@ -43,7 +43,7 @@ async def list_suppliers(
 
 
 @router.get("/{supplier_id}", summary="Get a supplier", responses=problems(NotFound))
-async def read_supplier(supplier_id: UUID, tx: Tx, _: Reader, response: Response) -> SupplierOut:
+async def read_supplier(supplier_id: UUID, tx: Session, _: Reader, response: Response) -> SupplierOut:
     """Its `ETag` is what `If-Match` asks for when it is changed."""
     supplier = await use_cases.read(tx, supplier_id)
     set_etag(response, supplier.version)
@@ -52,7 +52,7 @@ async def read_supplier(supplier_id: UUID, tx: Tx, _: Reader, response: Response
 
 @router.patch("/{supplier_id}", summary="Change a supplier", responses=problems(NotFound, PreconditionFailed))
 async def change_supplier(
-    supplier_id: UUID, body: SupplierChange, expected: IfMatch, tx: Tx, _: Manager, response: Response
+    supplier_id: UUID, body: SupplierChange, expected: IfMatch, tx: Session, _: Manager, response: Response
 ) -> SupplierOut:
     """Only the fields that are sent; `null` removes an e-mail address or a phone number."""
     supplier = await use_cases.change(tx, supplier_id, expected, body.model_dump(exclude_unset=True))
@@ -66,6 +66,6 @@ async def change_supplier(
     summary="Delete a supplier",
     responses=problems(NotFound, PreconditionFailed, SupplierInUse),
 )
-async def delete_supplier(supplier_id: UUID, expected: IfMatch, tx: Tx, _: Manager) -> None:
+async def delete_supplier(supplier_id: UUID, expected: IfMatch, tx: Session, _: Manager) -> None:
     """Only while nothing was ever received from there."""
     await use_cases.remove(tx, supplier_id, expected)

@@ -5,19 +5,19 @@ from uuid import UUID
 from sqlmodel import select
 
 from inventory_service.suppliers.models import Supplier
-from service_kit.database import Tx
+from service_kit.database import Session
 from service_kit.database.keyset import Position, Slice, keyset
 
 
-async def by_id(tx: Tx, supplier_id: UUID) -> Supplier | None:
+async def by_id(tx: Session, supplier_id: UUID) -> Supplier | None:
     return await tx.get(Supplier, supplier_id)
 
 
-async def lock(tx: Tx, supplier_id: UUID) -> Supplier | None:
+async def lock(tx: Session, supplier_id: UUID) -> Supplier | None:
     return (await tx.exec(select(Supplier).where(Supplier.id == supplier_id).with_for_update())).first()
 
 
-async def search(tx: Tx, position: Position, *, name: str | None) -> Slice[Supplier]:
+async def search(tx: Session, position: Position, *, name: str | None) -> Slice[Supplier]:
     statement = select(Supplier)
     if name is not None:
         statement = statement.where(Supplier.name == name)

@@ -8,22 +8,22 @@ from sqlalchemy.exc import IntegrityError
 from inventory_service.suppliers import queries
 from inventory_service.suppliers.models import Supplier, SupplierInUse
 from service_kit.concurrency import Expected
-from service_kit.database import Tx
+from service_kit.database import Session
 from service_kit.problems import not_found
 
 
-async def add(tx: Tx, fields: dict[str, Any]) -> Supplier:
+async def add(tx: Session, fields: dict[str, Any]) -> Supplier:
     supplier = Supplier(**fields)
     tx.add(supplier)
     await tx.flush()
     return supplier
 
 
-async def read(tx: Tx, supplier_id: UUID) -> Supplier:
+async def read(tx: Session, supplier_id: UUID) -> Supplier:
     return await queries.by_id(tx, supplier_id) or not_found(Supplier, supplier_id)
 
 
-async def change(tx: Tx, supplier_id: UUID, expected: Expected, fields: dict[str, Any]) -> Supplier:
+async def change(tx: Session, supplier_id: UUID, expected: Expected, fields: dict[str, Any]) -> Supplier:
     """Raises: NotFound, PreconditionFailed."""
     supplier = await queries.lock(tx, supplier_id) or not_found(Supplier, supplier_id)
     expected.check(supplier.version)
@@ -31,7 +31,7 @@ async def change(tx: Tx, supplier_id: UUID, expected: Expected, fields: dict[str
     return supplier
 
 
-async def remove(tx: Tx, supplier_id: UUID, expected: Expected) -> None:
+async def remove(tx: Session, supplier_id: UUID, expected: Expected) -> None:
     """Raises: NotFound, PreconditionFailed, SupplierInUse."""
     supplier = await queries.lock(tx, supplier_id) or not_found(Supplier, supplier_id)
     expected.check(supplier.version)

@@ -89,7 +89,7 @@ class Inventory:
         self.staff = served.caller(role="Admin")
         self._offsets = itertools.count()
 
-    async def hear(self, *events: Event, ids: Sequence[UUID] | None = None) -> None:
+    async def deliver(self, *events: Event, ids: Sequence[UUID] | None = None) -> None:
         """As the consumer would take them from Kafka: each topic's events as one batch."""
         records: dict[str, list[Record]] = {}
         for event, id in zip(events, ids or [uuid7() for _ in events], strict=True):
@@ -101,15 +101,15 @@ class Inventory:
     async def answer(self, *requests: InventoryRequest) -> None:
         """One batch straight to the handler, whose errors (a deadlock, say) come out: nobody tries it again."""
         envelopes = [Envelope(uuid7(), each.type, each.source, each.subject, utcnow()) for each in requests]
-        async with self.runtime.database.hot_tx() as tx:
-            await consumers.answer(tx, list(requests), envelopes)
+        async with self.runtime.database.transaction() as tx:
+            await consumers.on_requests(tx, list(requests), envelopes)
 
     async def product(self, **changes: Any) -> UUID:
         """A product that the catalogue told us of."""
         product_id: UUID = changes.pop("product_id", None) or uuid7()
         number = str(product_id)[-6:]
         fields = {"sku": f"SKU-{number}", "name": f"Product {number}", "slug": number, "status": "active", "version": 1}
-        await self.hear(ProductChanged(product_id=product_id, prices=[], **{**fields, **changes}))
+        await self.deliver(ProductChanged(product_id=product_id, prices=[], **{**fields, **changes}))
         return product_id
 
     async def warehouse(self) -> UUID:
@@ -172,7 +172,7 @@ class Inventory:
         body = {"warehouse_id": str(warehouse_id), "lines": came}
         return await self.staff.post(f"/returns/{return_id}/receive", json=body)
 
-    async def said(self, order_id: UUID | None = None) -> list[str]:
+    async def emitted(self, order_id: UUID | None = None) -> list[str]:
         """What the service told the others, by the short names of the events."""
         events = await self.served.events()
         return [
@@ -183,7 +183,7 @@ class Inventory:
 
     async def check_books(self) -> None:
         """The ledger's sums are the stock, what is held is what is reserved, and nothing is negative or oversold."""
-        async with self.runtime.database.hot() as hot:
+        async with self.runtime.database.connection() as hot:
             for row in await hot.fetch(BOOKS):
                 assert row["moved"] == row["on_hand"], dict(row)
                 assert row["held"] == row["reserved"], dict(row)

@@ -6,7 +6,7 @@ from uuid import UUID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inventory_service.reservations.allocation import Lack, Share, Wanted, allocate
+from inventory_service.reservations.allocation import Share, Shortage, Wanted, allocate
 
 PRODUCTS = [UUID(int=number) for number in range(1, 5)]
 NORTH, SOUTH, WEST = WAREHOUSES = [UUID(int=number) for number in range(101, 104)]
@@ -28,7 +28,7 @@ def test_all_or_none_and_never_more_than_there_is(lines: list[Wanted], free: dic
         wanted[product_id] += quantity
     there = {product_id: sum(free.get(product_id, {}).values()) for product_id in wanted}
     if short := {product_id for product_id in wanted if there[product_id] < wanted[product_id]}:
-        assert outcome == [Lack(each, wanted[each], there[each]) for each in wanted if each in short]
+        assert outcome == [Shortage(each, wanted[each], there[each]) for each in wanted if each in short]
         return
     shares = [share for share in outcome if isinstance(share, Share)]
     assert len(shares) == len(outcome)
@@ -69,10 +69,10 @@ def test_the_most_useful_warehouse_goes_first() -> None:
 
 
 def test_lines_of_one_product_are_judged_together_and_stay_apart() -> None:
-    assert allocate([Wanted(TEA, 2), Wanted(TEA, 2)], {TEA: {NORTH: 3}}) == [Lack(TEA, 4, 3)]
+    assert allocate([Wanted(TEA, 2), Wanted(TEA, 2)], {TEA: {NORTH: 3}}) == [Shortage(TEA, 4, 3)]
     assert allocate([Wanted(TEA, 2), Wanted(TEA, 2)], {TEA: {NORTH: 1, SOUTH: 3}}) == [
         Share(0, TEA, SOUTH, 2),
         Share(1, TEA, SOUTH, 1),
         Share(1, TEA, NORTH, 1),
     ]
-    assert allocate([Wanted(COFFEE, 1)], {}) == [Lack(COFFEE, 1, 0)]
+    assert allocate([Wanted(COFFEE, 1)], {}) == [Shortage(COFFEE, 1, 0)]

@@ -31,7 +31,7 @@ async def _stocked(inventory: Inventory, *batches: tuple[int, int | None]) -> tu
 
 async def _pass(inventory: Inventory, days: int) -> None:
     """As if so many days had passed for all batches; no job has run since."""
-    async with inventory.runtime.database.hot() as hot:
+    async with inventory.runtime.database.connection() as hot:
         await hot.execute("UPDATE stock_batches SET expires_on = expires_on - $1::int", days)
         await hot.execute("UPDATE stock SET next_expiry = next_expiry - $1::int", days)
 
@@ -49,8 +49,8 @@ async def _batches(inventory: Inventory, product_id: UUID) -> list[tuple[str, in
 async def _ordered(inventory: Inventory, product_id: UUID, quantity: int) -> dict[str, Any]:
     """A paid order's parcel."""
     order_id, lines = uuid7(), [(product_id, quantity)]
-    await inventory.hear(reservation(order_id, lines))
-    await inventory.hear(fulfilment(order_id, lines))
+    await inventory.deliver(reservation(order_id, lines))
+    await inventory.deliver(fulfilment(order_id, lines))
     (shipment,) = await inventory.shipments(order_id)
     return shipment
 
@@ -68,12 +68,17 @@ async def test_what_comes_in_expired_is_there_and_not_available(inventory: Inven
         "on_hand": 10, "reserved": 0, "expired": 8, "available": 2, "short": 0,
     }  # fmt: skip
     order_id = uuid7()
-    await inventory.hear(reservation(order_id, [(product_id, 3)]))
+    await inventory.deliver(reservation(order_id, [(product_id, 3)]))
     (rejected,) = await inventory.served.events(ReservationRejected)
     assert [(line.requested, line.available) for line in rejected.lines] == [(3, 2)]
     await use_cases.publish_levels(inventory.runtime)
-    (told,) = await inventory.served.events(StockChanged)
-    assert (told.on_hand, told.available, told.expired, told.warehouses[0].available) == (10, 2, 8, 2)
+    (published,) = await inventory.served.events(StockChanged)
+    assert (published.on_hand, published.available, published.expired, published.warehouses[0].available) == (
+        10,
+        2,
+        8,
+        2,
+    )
     await inventory.check_books()
 
 
@@ -81,20 +86,20 @@ async def test_on_its_day_a_batch_is_reserved_no_more_before_any_job_has_run(inv
     product_id, _ = await _stocked(inventory, (5, 3))
     await _pass(inventory, 2)
     kept = uuid7()
-    await inventory.hear(reservation(kept, [(product_id, 1)]))
+    await inventory.deliver(reservation(kept, [(product_id, 1)]))
     assert await inventory.status(kept) == "reserved"
     await _pass(inventory, 1)
     late = uuid7()
-    await inventory.hear(reservation(late, [(product_id, 1)]))
+    await inventory.deliver(reservation(late, [(product_id, 1)]))
     assert await inventory.status(late) == "rejected"
     await inventory.check_books()
 
 
-async def test_others_are_told_when_the_day_turns(inventory: Inventory) -> None:
+async def test_stock_changes_are_published_when_batches_expire(inventory: Inventory) -> None:
     product_id, _ = await _stocked(inventory, (5, 1), (4, 9))
     await use_cases.publish_levels(inventory.runtime)
     await _pass(inventory, 1)
-    async with inventory.runtime.database.hot() as hot:
+    async with inventory.runtime.database.connection() as hot:
         await hot.execute("UPDATE stock SET published_at = published_at - interval '2 seconds'")
     await use_cases.expire_batches(inventory.runtime)
     await use_cases.publish_levels(inventory.runtime)
@@ -121,9 +126,9 @@ async def test_a_parcel_whose_goods_have_expired_stays_until_there_are_fresh_one
     product_id, warehouse_id = await _stocked(inventory, (5, 1))
     parcel = await _ordered(inventory, product_id, 4)
     await _pass(inventory, 1)
-    refused = await inventory.dispatch(parcel["id"])
-    assert (refused.status_code, refused.json()["type"]) == (409, "/problems/stock-expired")
-    assert refused.json()["lines"] == [{"product_id": str(product_id), "quantity": 4, "fresh": 0}]
+    rejected = await inventory.dispatch(parcel["id"])
+    assert (rejected.status_code, rejected.json()["type"]) == (409, "/problems/stock-expired")
+    assert rejected.json()["lines"] == [{"product_id": str(product_id), "quantity": 4, "fresh": 0}]
     await use_cases.expire_batches(inventory.runtime)
     assert (await _level(inventory, product_id))["short"] == 4
     await inventory.check_books()
@@ -144,11 +149,11 @@ async def test_goods_that_expired_hold_up_no_other_parcel_of_a_collection(invent
     await inventory.check_books()
 
 
-async def test_a_release_of_expired_goods_makes_room_for_nobody(inventory: Inventory) -> None:
+async def test_releasing_expired_stock_does_not_make_it_available(inventory: Inventory) -> None:
     """Decided in one batch, where what was freed could be given to the next at once."""
     product_id, _ = await _stocked(inventory, (5, 1))
     first, second = uuid7(), uuid7()
-    await inventory.hear(reservation(first, [(product_id, 5)]))
+    await inventory.deliver(reservation(first, [(product_id, 5)]))
     await _pass(inventory, 1)
     await inventory.answer(release(first), reservation(second, [(product_id, 1)]))
     assert await inventory.status(second) == "rejected"
@@ -176,16 +181,16 @@ async def test_expired_pieces_are_scrapped_by_their_batch(inventory: Inventory) 
 
 async def test_fresh_pieces_that_are_promised_are_not_lost_in_favour_of_expired_ones(inventory: Inventory) -> None:
     place = await _stocked(inventory, (5, 0), (3, 4))
-    await inventory.hear(reservation(uuid7(), [(place[0], 3)]))
-    refused = await _scrap(inventory, place, -1, None)
-    assert (refused.status_code, refused.json()["type"]) == (409, "/problems/below-reserved")
+    await inventory.deliver(reservation(uuid7(), [(place[0], 3)]))
+    rejected = await _scrap(inventory, place, -1, None)
+    assert (rejected.status_code, rejected.json()["type"]) == (409, "/problems/below-reserved")
     assert (await _scrap(inventory, place, -5, 0)).status_code == 201
 
 
 async def test_what_comes_back_keeps_its_date(inventory: Inventory) -> None:
     product_id, warehouse_id = await _stocked(inventory, (5, 1))
     back = expected(uuid7(), [(product_id, 2)])
-    await inventory.hear(back)
+    await inventory.deliver(back)
     line = {"product_id": str(product_id), "restock": 2, "expires_on": _in_days(0)}
     body = {"warehouse_id": str(warehouse_id), "lines": [line]}
     assert (await inventory.staff.post(f"/returns/{back.return_id}/receive", json=body)).status_code == 200

@@ -32,7 +32,7 @@ def test_every_operation_is_described_and_guarded() -> None:
         assert operation["security"][0]["OAuth2"], f"{name} names no permission"
 
 
-def test_consumes_what_the_catalogue_of_events_says() -> None:
+def test_consumers_match_the_event_catalogue() -> None:
     from inventory_service.catalogue import consumers as catalogue
     from inventory_service.reservations import consumers as reservations
     from inventory_service.returns import consumers as returns
@@ -47,4 +47,4 @@ def test_consumes_what_the_catalogue_of_events_says() -> None:
             "mart.return.expected.v1",
         },
     }
-    assert all(subscription.hot for subscription in found.values())
+    assert all(subscription.in_transaction for subscription in found.values())

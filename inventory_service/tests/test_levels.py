@@ -1,4 +1,4 @@
-"""What the others are told of the stock: the latest level of each product that changed, and not too often."""
+"""Published stock levels: the latest level of each product that changed, and not too often."""
 
 import asyncio
 
@@ -9,7 +9,7 @@ from inventory_service.tests.inventory import Inventory, fulfilment, reservation
 from service_kit.ids import uuid7
 
 
-async def _told(inventory: Inventory) -> list[StockChanged]:
+async def _published(inventory: Inventory) -> list[StockChanged]:
     """Everything told so far, after what changed was published."""
     await _rest(inventory)
     await use_cases.publish_levels(inventory.runtime)
@@ -18,51 +18,51 @@ async def _told(inventory: Inventory) -> list[StockChanged]:
 
 async def _rest(inventory: Inventory) -> None:
     """As if the pause of each product were over."""
-    async with inventory.runtime.database.hot() as hot:
+    async with inventory.runtime.database.connection() as hot:
         await hot.execute("UPDATE stock SET published_at = published_at - interval '2 seconds'")
 
 
-async def test_many_changes_are_told_as_one_level(inventory: Inventory) -> None:
+async def test_many_changes_are_published_as_one_level(inventory: Inventory) -> None:
     product_id, north = await inventory.stocked(10)
     south = await inventory.warehouse()
     await inventory.receive(south, (product_id, 5))
     for _ in range(3):
-        await inventory.hear(reservation(uuid7(), [(product_id, 2)]))
-    (level,) = await _told(inventory)
+        await inventory.deliver(reservation(uuid7(), [(product_id, 2)]))
+    (level,) = await _published(inventory)
     assert (level.product_id, level.on_hand, level.reserved, level.available) == (product_id, 15, 6, 9)
     assert {each.warehouse_id: (each.on_hand, each.reserved, each.available) for each in level.warehouses} == {
         north: (10, 6, 4),
         south: (5, 0, 5),
     }
-    assert await _told(inventory) == [level], "nothing changed, nothing is said"
+    assert await _published(inventory) == [level], "nothing changed, nothing is said"
 
 
-async def test_every_way_to_change_stock_is_told_with_a_higher_version(inventory: Inventory) -> None:
+async def test_every_stock_change_is_published_with_a_higher_version(inventory: Inventory) -> None:
     product_id, warehouse_id = await inventory.stocked(10)
     order_id, lines = uuid7(), [(product_id, 4)]
-    levels = [(await _told(inventory))[-1]]
+    levels = [(await _published(inventory))[-1]]
 
     async def adjust() -> None:
         place = {"product_id": str(product_id), "warehouse_id": str(warehouse_id)}
         await inventory.staff.post("/stock/adjustments", json={**place, "quantity": -1, "reason": "lost"})
 
     await inventory.receive(warehouse_id, (product_id, 1))
-    levels.append((await _told(inventory))[-1])
+    levels.append((await _published(inventory))[-1])
     await adjust()
-    levels.append((await _told(inventory))[-1])
-    await inventory.hear(reservation(order_id, lines))
-    levels.append((await _told(inventory))[-1])
-    await inventory.hear(fulfilment(order_id, lines))
-    assert len(await _told(inventory)) == 4, "nothing moved yet"
+    levels.append((await _published(inventory))[-1])
+    await inventory.deliver(reservation(order_id, lines))
+    levels.append((await _published(inventory))[-1])
+    await inventory.deliver(fulfilment(order_id, lines))
+    assert len(await _published(inventory)) == 4, "nothing moved yet"
     (shipment,) = await inventory.shipments(order_id)
     await inventory.dispatch(shipment["id"])
-    levels.append((await _told(inventory))[-1])
+    levels.append((await _published(inventory))[-1])
     assert [(each.on_hand, each.reserved) for each in levels] == [(10, 0), (11, 0), (10, 0), (10, 4), (6, 0)]
     versions = [each.version for each in levels]
     assert versions == sorted(set(versions))
 
 
-async def test_a_product_is_told_at_most_once_in_its_pause(inventory: Inventory) -> None:
+async def test_a_product_is_published_at_most_once_per_interval(inventory: Inventory) -> None:
     """Also when several processes publish, and when another warehouse's stock of it changes."""
     product_id, north = await inventory.stocked(10)
     south = await inventory.warehouse()
@@ -72,18 +72,18 @@ async def test_a_product_is_told_at_most_once_in_its_pause(inventory: Inventory)
         await inventory.receive(north, (product_id, 1))
         await inventory.receive(south, (product_id, 1))
         await asyncio.gather(*(use_cases.publish_levels(inventory.runtime) for _ in range(3)))
-    told = len(await inventory.served.events(StockChanged))
-    assert 2 <= told <= elapsed / pause + 2, "one more, for a warehouse that held nothing of it before"
+    published = len(await inventory.served.events(StockChanged))
+    assert 2 <= published <= elapsed / pause + 2, "one more, for a warehouse that held nothing of it before"
 
 
 async def test_many_products_at_once(inventory: Inventory) -> None:
     warehouse_id = await inventory.warehouse()
     products = [uuid7() for _ in range(620)]
-    await inventory.hear(
+    await inventory.deliver(
         *(
             ProductChanged(product_id=each, sku="S", name="N", slug="s", status="active", prices=[], version=1)
             for each in products
         )
     )
     await inventory.receive(warehouse_id, *((product_id, 1) for product_id in products))
-    assert sorted(level.product_id for level in await _told(inventory)) == sorted(products)
+    assert sorted(level.product_id for level in await _published(inventory)) == sorted(products)

@@ -13,7 +13,7 @@ async def _parcel(inventory: Inventory, user_id: UUID) -> dict[str, Any]:
     order_id = uuid4()
     product_id, _ = await inventory.stocked(5)
     lines = [(product_id, 1)]
-    await inventory.hear(reservation(order_id, lines), fulfilment(order_id, lines, user_id))
+    await inventory.deliver(reservation(order_id, lines), fulfilment(order_id, lines, user_id))
     [shipment] = await inventory.shipments(order_id)
     return shipment
 
@@ -23,7 +23,7 @@ async def test_the_export_has_ones_own_parcels_alone(inventory: Inventory) -> No
     mine = await _parcel(inventory, customer.user_id)
     await _parcel(inventory, uuid4())
     back = expected(UUID(mine["order_id"]), [(uuid4(), 1)], customer.user_id)
-    await inventory.hear(back, expected(uuid4(), [(uuid4(), 1)]))
+    await inventory.deliver(back, expected(uuid4(), [(uuid4(), 1)]))
     found = (await customer.get("/me/export")).json()
     assert [each["id"] for each in found["returns"]] == [str(back.return_id)]
     assert [shipment["id"] for shipment in found["shipments"]] == [mine["id"]]
@@ -37,7 +37,7 @@ async def test_an_address_goes_with_its_parcel(inventory: Inventory) -> None:
     others = await _parcel(inventory, uuid4())
     for parcel in (left, others):
         assert (await inventory.dispatch(parcel["id"])).status_code == 200
-    await inventory.hear(UserErased(user_id=person, version=2))
+    await inventory.deliver(UserErased(user_id=person, version=2))
     assert await _line1(inventory, left) == "erased"
     assert await _line1(inventory, waiting) == "12 St James's Square"
     assert (await inventory.dispatch(waiting["id"])).status_code == 200

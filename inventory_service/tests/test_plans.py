@@ -52,14 +52,14 @@ async def test_everything_that_is_asked_often_goes_by_an_index(full: Inventory, 
     lines = [(product_id, 2)]
     kept, dropped, ended = uuid7(), uuid7(), uuid7()
     for order_id in (kept, dropped):
-        await full.hear(reservation(order_id, lines))
-        await full.hear(fulfilment(order_id, lines))
-    await full.hear(release(dropped), reservation(ended, lines, minutes=-1))
+        await full.deliver(reservation(order_id, lines))
+        await full.deliver(fulfilment(order_id, lines))
+    await full.deliver(release(dropped), reservation(ended, lines, minutes=-1))
     (shipment,) = await full.shipments(kept)
     assert (await full.dispatch(shipment["id"])).status_code == 200
     assert (await full.staff.post(f"/shipments/{shipment['id']}/deliver")).status_code == 200
     back = [expected(kept, [(product_id, 1)]) for _ in range(2)]
-    await full.hear(*back)
+    await full.deliver(*back)
     assert (await full.take_back(back[0].return_id, place, (product_id, 1, 0))).status_code == 200
     dated = {"product_id": str(product_id), "quantity": 3, "expires_on": "2020-01-31"}
     await full.book_in(place, dated)

@@ -18,8 +18,8 @@ async def test_two_buyers_one_unit(inventory: Inventory) -> None:
     for attempt in range(1, 21):
         await inventory.receive(warehouse_id, (product_id, 1))
         buyers = [uuid7(), uuid7()]
-        await asyncio.gather(*(inventory.hear(reservation(buyer, [(product_id, 1)])) for buyer in buyers))
-        answers = sorted([(await inventory.said(buyer))[0] for buyer in buyers])
+        await asyncio.gather(*(inventory.deliver(reservation(buyer, [(product_id, 1)])) for buyer in buyers))
+        answers = sorted([(await inventory.emitted(buyer))[0] for buyer in buyers])
         assert answers == ["reservation.accepted", "reservation.rejected"]
         assert await inventory.level(product_id) == (attempt, attempt)
     await inventory.check_books()
@@ -30,13 +30,13 @@ async def test_cancel_against_dispatch(inventory: Inventory) -> None:
     won: Counter[str] = Counter()
     for attempt in range(20):
         order_id, lines = uuid7(), [(product_id, 1)]
-        await inventory.hear(reservation(order_id, lines), fulfilment(order_id, lines))
+        await inventory.deliver(reservation(order_id, lines), fulfilment(order_id, lines))
         (shipment,) = await inventory.shipments(order_id)
-        racers: list[Any] = [inventory.dispatch(shipment["id"]), inventory.hear(release(order_id))]
+        racers: list[Any] = [inventory.dispatch(shipment["id"]), inventory.deliver(release(order_id))]
         outcomes = await asyncio.gather(*(racers if attempt % 2 else reversed(racers)))
         answer = next(outcome for outcome in outcomes if outcome is not None)
         (shipment,) = await inventory.shipments(order_id)
-        outcome = (answer.status_code, shipment["status"], *(await inventory.said(order_id))[2:])
+        outcome = (answer.status_code, shipment["status"], *(await inventory.emitted(order_id))[2:])
         # A list, since the two transactions' events come in the order of their commits.
         assert outcome in [
             (200, "dispatched", "stock.deducted", "shipment.dispatched", "release.refused"),
@@ -51,11 +51,11 @@ async def test_cancel_against_dispatch(inventory: Inventory) -> None:
 async def test_one_dispatch_twenty_times_at_once_leaves_once(inventory: Inventory) -> None:
     product_id, _ = await inventory.stocked(5)
     order_id, lines = uuid7(), [(product_id, 5)]
-    await inventory.hear(reservation(order_id, lines), fulfilment(order_id, lines))
+    await inventory.deliver(reservation(order_id, lines), fulfilment(order_id, lines))
     (shipment,) = await inventory.shipments(order_id)
     answers = await asyncio.gather(*(inventory.dispatch(shipment["id"], f"RM{number}") for number in range(20)))
     assert sorted(answer.status_code for answer in answers) == [200] + [409] * 19
-    assert (await inventory.said(order_id)).count("stock.deducted") == 1
+    assert (await inventory.emitted(order_id)).count("stock.deducted") == 1
     assert await inventory.level(product_id) == (0, 0)
     await inventory.check_books()
 
@@ -66,7 +66,7 @@ async def test_two_parcels_of_an_order_leave_at_the_same_moment(inventory: Inven
         product_id, _ = await inventory.stocked(4)
         await inventory.receive(await inventory.warehouse(), (product_id, 4))
         order_id, lines = uuid7(), [(product_id, 8)]
-        await inventory.hear(reservation(order_id, lines), fulfilment(order_id, lines))
+        await inventory.deliver(reservation(order_id, lines), fulfilment(order_id, lines))
         parcels = await inventory.shipments(order_id)
         answers = await asyncio.gather(*(inventory.dispatch(parcel["id"]) for parcel in parcels))
         assert [answer.status_code for answer in answers] == [200, 200]
@@ -80,15 +80,15 @@ async def test_the_same_parcels_in_several_collections_leave_once(inventory: Inv
     """And a release takes from none what has left."""
     product_id, _ = await inventory.stocked(100)
     orders = [(uuid7(), [(product_id, 1)]) for _ in range(20)]
-    await inventory.hear(*(reservation(*order) for order in orders), *(fulfilment(*order) for order in orders))
+    await inventory.deliver(*(reservation(*order) for order in orders), *(fulfilment(*order) for order in orders))
     parcels = [(await inventory.shipments(order_id))[0]["id"] for order_id, _ in orders]
-    releases = [inventory.hear(release(order_id)) for order_id, _ in orders[::4]]
+    releases = [inventory.deliver(release(order_id)) for order_id, _ in orders[::4]]
     collections = [inventory.dispatch_all(*order) for order in (parcels, parcels[::-1], parcels[::2])]
     _, first, backwards, _ = await asyncio.gather(asyncio.gather(*releases), *collections)
     assert first == backwards[::-1]
     left = [each["shipment_id"] for each in first if each["status"] == "dispatched"]
     assert len(left) >= 15
-    assert (await inventory.said()).count("shipment.dispatched") == len(left)
+    assert (await inventory.emitted()).count("shipment.dispatched") == len(left)
     assert await inventory.level(product_id) == (100 - len(left), 0)
     await inventory.check_books()
 
@@ -101,7 +101,7 @@ async def test_fifty_batches_and_everybody_else_over_the_same_products(inventory
     for warehouse_id in warehouses:
         await inventory.receive(warehouse_id, *((product_id, 40) for product_id in products))
     shipped = [_order(products, chance) for _ in range(20)]
-    await inventory.hear(*(fulfilment(order_id, lines) for order_id, lines in shipped))
+    await inventory.deliver(*(fulfilment(order_id, lines) for order_id, lines in shipped))
     to_dispatch = [shipment["id"] for order_id, _ in shipped for shipment in await inventory.shipments(order_id)]
 
     work: list[Any] = [inventory.answer(*_mixed_batch(products, chance)) for _ in range(50)]
@@ -118,9 +118,9 @@ async def test_fifty_batches_and_everybody_else_over_the_same_products(inventory
 
     assert {answer.status_code for answer in answers if hasattr(answer, "status_code")} <= {200, 201, 409}
     await inventory.check_books()
-    said = Counter(await inventory.said())
-    assert said["reservation.accepted"] > 50
-    assert said["reservation.rejected"] > 10, "the stock was never short: this test shows nothing"
+    emitted = Counter(await inventory.emitted())
+    assert emitted["reservation.accepted"] > 50
+    assert emitted["reservation.rejected"] > 10, "the stock was never short: this test shows nothing"
 
 
 def _order(products: list[UUID], chance: random.Random) -> tuple[UUID, list[tuple[UUID, int]]]:

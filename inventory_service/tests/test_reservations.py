@@ -24,7 +24,7 @@ async def test_reserves_all_lines_and_answers(inventory: Inventory) -> None:
     product_id, warehouse_id = await inventory.stocked(10)
     order_id = uuid7()
     asked = reservation(order_id, [(product_id, 2), (product_id, 3)])
-    await inventory.hear(asked)
+    await inventory.deliver(asked)
     (answer,) = await inventory.served.events()
     assert answer == ReservationAccepted(order_id=order_id, reserved_until=asked.reserved_until, version=1)
     assert await inventory.level(product_id) == (10, 5)
@@ -37,8 +37,8 @@ async def test_reserves_all_lines_and_answers(inventory: Inventory) -> None:
 
 async def test_answers_continue_the_trace_of_their_request(inventory: Inventory) -> None:
     product_id, _ = await inventory.stocked(10)
-    await inventory.hear(reservation(uuid7(), [(product_id, 1)]), reservation(uuid7(), [(product_id, 1)]))
-    async with inventory.runtime.database.hot() as hot:
+    await inventory.deliver(reservation(uuid7(), [(product_id, 1)]), reservation(uuid7(), [(product_id, 1)]))
+    async with inventory.runtime.database.connection() as hot:
         found = [row[0] for row in await hot.fetch("SELECT traceparent FROM outbox ORDER BY id")]
     assert found == [TRACEPARENT] * 2
 
@@ -47,7 +47,7 @@ async def test_rejects_with_what_was_asked_and_what_there_was(inventory: Invento
     tea, _ = await inventory.stocked(3)
     coffee, _ = await inventory.stocked(9)
     order_id = uuid7()
-    await inventory.hear(reservation(order_id, [(tea, 2), (coffee, 1), (tea, 2), (NOBODYS_PRODUCT, 1)]))
+    await inventory.deliver(reservation(order_id, [(tea, 2), (coffee, 1), (tea, 2), (NOBODYS_PRODUCT, 1)]))
     (answer,) = await inventory.served.events(ReservationRejected)
     assert [(lack.product_id, lack.requested, lack.available) for lack in answer.lines] == [
         (tea, 4, 3),
@@ -61,16 +61,16 @@ async def test_rejects_with_what_was_asked_and_what_there_was(inventory: Invento
 async def test_a_batch_is_decided_in_the_order_of_arrival(inventory: Inventory) -> None:
     product_id, _ = await inventory.stocked(5)
     first, second, third = uuid7(), uuid7(), uuid7()
-    # What the first gives back is there for the third, though all come in one batch.
-    await inventory.hear(
+    # What the first refunds is there for the third, though all come in one batch.
+    await inventory.deliver(
         reservation(third, [(product_id, 4)]),
         reservation(second, [(product_id, 2)]),
         release(third),
         reservation(first, [(product_id, 5)]),
     )
-    assert await inventory.said(third) == ["reservation.accepted", "reservation.released"]
-    assert await inventory.said(second) == ["reservation.rejected"]
-    assert await inventory.said(first) == ["reservation.accepted"]
+    assert await inventory.emitted(third) == ["reservation.accepted", "reservation.released"]
+    assert await inventory.emitted(second) == ["reservation.rejected"]
+    assert await inventory.emitted(first) == ["reservation.accepted"]
     assert await inventory.level(product_id) == (5, 5)
     await inventory.check_books()
 
@@ -81,7 +81,7 @@ async def test_splits_over_warehouses_and_ships_from_each(inventory: Inventory) 
     await inventory.receive(south, (product_id, 6))
     order_id, customer_id = uuid7(), uuid4()
     lines = [(product_id, 5), (product_id, 4)]
-    await inventory.hear(reservation(order_id, lines), fulfilment(order_id, lines, customer_id))
+    await inventory.deliver(reservation(order_id, lines), fulfilment(order_id, lines, customer_id))
     created = await inventory.served.events(ShipmentCreated)
     parts = {each.warehouse_id: [line.quantity for line in each.lines] for each in created}
     assert parts == {south: [5, 1], north: [3]}
@@ -101,7 +101,7 @@ async def test_two_thousand_lines(inventory: Inventory) -> None:
     await inventory.receive(warehouse_id, *((product_id, 100) for product_id in products))
     order_id = uuid7()
     lines = [(products[number % 20], 1) for number in range(2000)]
-    await inventory.hear(reservation(order_id, lines), fulfilment(order_id, lines))
+    await inventory.deliver(reservation(order_id, lines), fulfilment(order_id, lines))
     (listed,) = await inventory.shipments(order_id)
     shipment = (await inventory.staff.get(f"/shipments/{listed['id']}")).json()
     assert [line["product_id"] for line in shipment["lines"]] == [str(product_id) for product_id, _ in lines]
@@ -117,17 +117,17 @@ class TestReservationRequested:
         product_id, _ = await inventory.stocked(5)
         order_id, id = uuid7(), uuid7()
         asked = reservation(order_id, [(product_id, 2)])
-        await inventory.hear(asked, asked, ids=[id, id])
-        await inventory.hear(asked, ids=[id])
-        assert await inventory.said(order_id) == ["reservation.accepted"]
+        await inventory.deliver(asked, asked, ids=[id, id])
+        await inventory.deliver(asked, ids=[id])
+        assert await inventory.emitted(order_id) == ["reservation.accepted"]
         assert await inventory.level(product_id) == (5, 2)
 
     async def test_a_second_request_gets_the_first_ones_answer(self, inventory: Inventory) -> None:
         product_id, _ = await inventory.stocked(5)
         order_id = uuid7()
         first = reservation(order_id, [(product_id, 2)])
-        await inventory.hear(first)
-        await inventory.hear(reservation(order_id, [(product_id, 3)], minutes=600))
+        await inventory.deliver(first)
+        await inventory.deliver(reservation(order_id, [(product_id, 3)], minutes=600))
         answers = await inventory.served.events(ReservationAccepted)
         assert [(each.reserved_until, each.version) for each in answers] == [
             (first.reserved_until, 1),
@@ -136,27 +136,31 @@ class TestReservationRequested:
         assert await inventory.level(product_id) == (5, 2)
         await inventory.check_books()
 
-    async def test_a_rejection_stands_even_when_there_is_stock_by_now(self, inventory: Inventory) -> None:
+    async def test_a_rejection_stays_even_when_stock_becomes_available(self, inventory: Inventory) -> None:
         product_id, warehouse_id = await inventory.stocked(1)
         order_id = uuid7()
-        await inventory.hear(reservation(order_id, [(product_id, 2)]))
+        await inventory.deliver(reservation(order_id, [(product_id, 2)]))
         await inventory.receive(warehouse_id, (product_id, 10))
-        await inventory.hear(reservation(order_id, [(product_id, 2)]))
+        await inventory.deliver(reservation(order_id, [(product_id, 2)]))
         first, second = await inventory.served.events(ReservationRejected)
         assert first.lines == second.lines
         assert await inventory.level(product_id) == (11, 0)
 
-    async def test_repeated_after_its_end_it_is_told_of_that_again_and_not_rejected(self, inventory: Inventory) -> None:
-        """A rejection would call off an order that was paid meanwhile, whose parcels are about to be asked for."""
+    async def test_a_request_repeated_after_the_end_gets_the_final_answer_again(self, inventory: Inventory) -> None:
+        """A rejection would cancel an order that was paid meanwhile, whose parcels are about to be asked for."""
         product_id, _ = await inventory.stocked(5)
         order_id, lines = uuid7(), [(product_id, 2)]
         asked = reservation(order_id, lines, minutes=-1)
-        await inventory.hear(asked)
+        await inventory.deliver(asked)
         await use_cases.expire(inventory.runtime)
-        await inventory.hear(asked)  # under another id: nothing remembers that it was heard before
-        assert await inventory.said(order_id) == ["reservation.accepted", "reservation.expired", "reservation.expired"]
-        await inventory.hear(fulfilment(order_id, lines))
-        assert (await inventory.said(order_id))[-1] == "shipment.created"
+        await inventory.deliver(asked)  # under another id: nothing remembers that it was heard before
+        assert await inventory.emitted(order_id) == [
+            "reservation.accepted",
+            "reservation.expired",
+            "reservation.expired",
+        ]
+        await inventory.deliver(fulfilment(order_id, lines))
+        assert (await inventory.emitted(order_id))[-1] == "shipment.created"
         await inventory.check_books()
 
     @pytest.mark.parametrize("in_one_batch", [True, False])
@@ -165,23 +169,23 @@ class TestReservationRequested:
         order_id = uuid7()
         requests = [release(order_id), reservation(order_id, [(product_id, 2)])]
         if in_one_batch:
-            await inventory.hear(*requests)
+            await inventory.deliver(*requests)
         else:
             for request in requests:
-                await inventory.hear(request)
-        assert await inventory.said(order_id) == ["reservation.released", "reservation.rejected"]
+                await inventory.deliver(request)
+        assert await inventory.emitted(order_id) == ["reservation.released", "reservation.rejected"]
         assert await inventory.level(product_id) == (5, 0)
         await inventory.check_books()
 
 
 class TestReleaseRequested:
-    async def test_gives_back_what_is_held(self, inventory: Inventory) -> None:
+    async def test_a_release_returns_the_reserved_stock(self, inventory: Inventory) -> None:
         product_id, _ = await inventory.stocked(5)
         order_id = uuid7()
-        await inventory.hear(reservation(order_id, [(product_id, 2)]))
-        await inventory.hear(release(order_id))
-        await inventory.hear(release(order_id))
-        assert await inventory.said(order_id) == [
+        await inventory.deliver(reservation(order_id, [(product_id, 2)]))
+        await inventory.deliver(release(order_id))
+        await inventory.deliver(release(order_id))
+        assert await inventory.emitted(order_id) == [
             "reservation.accepted",
             "reservation.released",
             "reservation.released",
@@ -192,8 +196,8 @@ class TestReleaseRequested:
 
     async def test_of_a_rejected_order_is_answered(self, inventory: Inventory) -> None:
         order_id = uuid7()
-        await inventory.hear(reservation(order_id, [(NOBODYS_PRODUCT, 2)]), release(order_id))
-        assert await inventory.said(order_id) == ["reservation.rejected", "reservation.released"]
+        await inventory.deliver(reservation(order_id, [(NOBODYS_PRODUCT, 2)]), release(order_id))
+        assert await inventory.emitted(order_id) == ["reservation.rejected", "reservation.released"]
         assert await inventory.status(order_id) == "rejected"
 
     @pytest.mark.parametrize("in_one_batch", [True, False])
@@ -202,33 +206,33 @@ class TestReleaseRequested:
         order_id, lines = uuid7(), [(product_id, 2)]
         requests = [reservation(order_id, lines), fulfilment(order_id, lines), release(order_id)]
         if in_one_batch:
-            await inventory.hear(*requests)
+            await inventory.deliver(*requests)
         else:
             for request in requests:
-                await inventory.hear(request)
+                await inventory.deliver(request)
         (shipment,) = await inventory.shipments(order_id)
         assert shipment["status"] == "cancelled"
         answer = await inventory.dispatch(shipment["id"])
         assert (answer.status_code, answer.json()["type"]) == (409, "/problems/shipment-not-to-dispatch")
-        assert (await inventory.said(order_id))[-1] == "reservation.released"
+        assert (await inventory.emitted(order_id))[-1] == "reservation.released"
         assert await inventory.level(product_id) == (5, 0)
         await inventory.check_books()
 
-    async def test_is_refused_once_a_parcel_has_left(self, inventory: Inventory) -> None:
+    async def test_is_rejected_once_a_parcel_has_left(self, inventory: Inventory) -> None:
         product_id, _ = await inventory.stocked(4)
         await inventory.receive(await inventory.warehouse(), (product_id, 4))
         order_id, lines = uuid7(), [(product_id, 8)]
-        await inventory.hear(reservation(order_id, lines), fulfilment(order_id, lines))
+        await inventory.deliver(reservation(order_id, lines), fulfilment(order_id, lines))
         first, second = await inventory.shipments(order_id)
         assert (await inventory.dispatch(first["id"])).status_code == 200
-        await inventory.hear(release(order_id))
-        (refused,) = await inventory.served.events(ReleaseRefused)
-        assert "1 of the order's parcels" in refused.reason
+        await inventory.deliver(release(order_id))
+        (rejected,) = await inventory.served.events(ReleaseRefused)
+        assert "1 of the order's parcels" in rejected.reason
         assert await inventory.level(product_id) == (4, 4)
         assert (await inventory.dispatch(second["id"])).status_code == 200
         assert await inventory.status(order_id) == "fulfilled"
-        await inventory.hear(release(order_id))
-        assert (await inventory.said(order_id))[-1] == "release.refused"
+        await inventory.deliver(release(order_id))
+        assert (await inventory.emitted(order_id))[-1] == "release.refused"
         await inventory.check_books()
 
 
@@ -236,30 +240,30 @@ class TestFulfilmentRequested:
     async def test_a_second_one_makes_no_second_parcel(self, inventory: Inventory) -> None:
         product_id, _ = await inventory.stocked(5)
         order_id, lines = uuid7(), [(product_id, 2)]
-        await inventory.hear(reservation(order_id, lines), fulfilment(order_id, lines), fulfilment(order_id, lines))
-        await inventory.hear(fulfilment(order_id, lines))
+        await inventory.deliver(reservation(order_id, lines), fulfilment(order_id, lines), fulfilment(order_id, lines))
+        await inventory.deliver(fulfilment(order_id, lines))
         (shipment,) = await inventory.shipments(order_id)
         assert (await inventory.dispatch(shipment["id"])).status_code == 200
-        await inventory.hear(fulfilment(order_id, lines))
+        await inventory.deliver(fulfilment(order_id, lines))
         assert len(await inventory.shipments(order_id)) == 1
-        assert (await inventory.said(order_id)).count("shipment.created") == 1
+        assert (await inventory.emitted(order_id)).count("shipment.created") == 1
 
     async def test_reserves_again_what_had_expired(self, inventory: Inventory) -> None:
         product_id, _ = await inventory.stocked(5)
         order_id, lines = uuid7(), [(product_id, 5)]
-        await inventory.hear(reservation(order_id, lines, minutes=-1))
+        await inventory.deliver(reservation(order_id, lines, minutes=-1))
         await use_cases.expire(inventory.runtime)
-        await inventory.hear(fulfilment(order_id, lines))
-        assert await inventory.said(order_id) == ["reservation.accepted", "reservation.expired", "shipment.created"]
+        await inventory.deliver(fulfilment(order_id, lines))
+        assert await inventory.emitted(order_id) == ["reservation.accepted", "reservation.expired", "shipment.created"]
         assert await inventory.level(product_id) == (5, 5)
         await inventory.check_books()
 
     async def test_is_rejected_when_hold_and_stock_are_gone(self, inventory: Inventory) -> None:
         product_id, _ = await inventory.stocked(5)
         order_id, lines = uuid7(), [(product_id, 5)]
-        await inventory.hear(reservation(order_id, lines, minutes=-1))
+        await inventory.deliver(reservation(order_id, lines, minutes=-1))
         await use_cases.expire(inventory.runtime)
-        await inventory.hear(reservation(uuid7(), [(product_id, 1)]), fulfilment(order_id, lines))
+        await inventory.deliver(reservation(uuid7(), [(product_id, 1)]), fulfilment(order_id, lines))
         (rejected,) = await inventory.served.events(ReservationRejected)
         assert [(lack.requested, lack.available) for lack in rejected.lines] == [(5, 4)]
         assert await inventory.shipments(order_id) == []
@@ -269,27 +273,27 @@ class TestFulfilmentRequested:
     async def test_without_any_reservation_reserves_and_ships(self, inventory: Inventory) -> None:
         product_id, _ = await inventory.stocked(5)
         order_id = uuid7()
-        await inventory.hear(fulfilment(order_id, [(product_id, 2)]))
-        assert await inventory.said(order_id) == ["shipment.created"]
+        await inventory.deliver(fulfilment(order_id, [(product_id, 2)]))
+        assert await inventory.emitted(order_id) == ["shipment.created"]
         assert await inventory.level(product_id) == (5, 2)
-        await inventory.hear(reservation(order_id, [(product_id, 2)]))
+        await inventory.deliver(reservation(order_id, [(product_id, 2)]))
         assert await inventory.level(product_id) == (5, 2)
         await inventory.check_books()
 
     async def test_never_ships_what_was_released(self, inventory: Inventory) -> None:
         product_id, _ = await inventory.stocked(5)
         order_id, lines = uuid7(), [(product_id, 2)]
-        await inventory.hear(reservation(order_id, lines), release(order_id), fulfilment(order_id, lines))
-        assert (await inventory.said(order_id))[-1] == "reservation.rejected"
+        await inventory.deliver(reservation(order_id, lines), release(order_id), fulfilment(order_id, lines))
+        assert (await inventory.emitted(order_id))[-1] == "reservation.rejected"
         assert await inventory.shipments(order_id) == []
         await inventory.check_books()
 
 
 class TestEnd:
-    async def test_what_nobody_released_is_freed_once(self, inventory: Inventory) -> None:
+    async def test_an_expired_reservation_is_released_once(self, inventory: Inventory) -> None:
         product_id, _ = await inventory.stocked(5)
         ended, running, paid = uuid7(), uuid7(), uuid7()
-        await inventory.hear(
+        await inventory.deliver(
             reservation(ended, [(product_id, 2)], minutes=-1),
             reservation(running, [(product_id, 1)]),
             reservation(paid, [(product_id, 1)], minutes=-1),
@@ -301,14 +305,14 @@ class TestEnd:
         assert (expired.order_id, expired.version) == (ended, 2)
         assert await inventory.level(product_id) == (5, 2)
         assert await inventory.status(ended) == "expired"
-        await inventory.hear(release(ended), reservation(ended, [(product_id, 2)]))
-        assert (await inventory.said(ended))[2:] == ["reservation.released", "reservation.rejected"]
+        await inventory.deliver(release(ended), reservation(ended, [(product_id, 2)]))
+        assert (await inventory.emitted(ended))[2:] == ["reservation.released", "reservation.rejected"]
         await inventory.check_books()
 
     async def test_many_at_once(self, inventory: Inventory) -> None:
         product_id, _ = await inventory.stocked(450)
         ended = [reservation(uuid7(), [(product_id, 1)], minutes=-1) for _ in range(450)]
-        await inventory.hear(*ended)
+        await inventory.deliver(*ended)
         await use_cases.expire(inventory.runtime)
         assert len(await inventory.served.events(ReservationExpired)) == 450
         assert await inventory.level(product_id) == (450, 0)
@@ -317,11 +321,11 @@ class TestEnd:
 
 async def test_list_shows_one_status(inventory: Inventory) -> None:
     product_id, _ = await inventory.stocked(1)
-    held, refused = uuid7(), uuid7()
-    await inventory.hear(reservation(held, [(product_id, 1)]), reservation(refused, [(product_id, 1)]))
+    held, rejected = uuid7(), uuid7()
+    await inventory.deliver(reservation(held, [(product_id, 1)]), reservation(rejected, [(product_id, 1)]))
     answer = await inventory.staff.get("/reservations", params={"status": "rejected"})
     (found,) = answer.json()["items"]
-    assert (found["order_id"], found["reserved_until"]) == (str(refused), None)
+    assert (found["order_id"], found["reserved_until"]) == (str(rejected), None)
     assert found["lacking"] == [{"product_id": str(product_id), "requested": 1, "available": 0}]
     assert len((await inventory.staff.get("/reservations")).json()["items"]) == 2
     assert (await inventory.staff.get(f"/reservations/{uuid4()}")).status_code == 404

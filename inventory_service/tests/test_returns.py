@@ -15,7 +15,7 @@ async def _sold(inventory: Inventory, quantity: int) -> tuple[UUID, UUID, UUID]:
     """(order, product, warehouse) after the parcel has left; 10 were there."""
     product_id, place = await inventory.stocked(10)
     order_id, lines = uuid7(), [(product_id, quantity)]
-    await inventory.hear(reservation(order_id, lines), fulfilment(order_id, lines))
+    await inventory.deliver(reservation(order_id, lines), fulfilment(order_id, lines))
     (shipment,) = await inventory.shipments(order_id)
     assert (await inventory.dispatch(shipment["id"])).status_code == 200
     return order_id, product_id, place
@@ -32,7 +32,7 @@ async def test_what_is_as_new_is_stock_again(inventory: Inventory) -> None:
     order_id, product_id, _ = await _sold(inventory, 5)
     elsewhere = await inventory.warehouse()
     back = expected(order_id, [(product_id, 4)])
-    await inventory.hear(back)
+    await inventory.deliver(back)
     listed = (await inventory.staff.get("/returns", params={"status": "expected"})).json()["items"]
     assert [(each["id"], each["number"], each["lines"][0]["quantity"]) for each in listed] == [
         (str(back.return_id), "100042", 4)
@@ -48,23 +48,23 @@ async def test_what_is_as_new_is_stock_again(inventory: Inventory) -> None:
     assert (movement["quantity"], movement["warehouse_id"]) == (2, str(elsewhere))
     assert (movement["return_id"], movement["order_id"]) == (str(back.return_id), str(order_id))
     assert movement["booked_by"] == str(inventory.staff.user_id)
-    [told] = await inventory.served.events(ReturnReceived)
-    assert (told.return_id, told.order_id, told.customer_id, told.version) == (
+    [published] = await inventory.served.events(ReturnReceived)
+    assert (published.return_id, published.order_id, published.customer_id, published.version) == (
         back.return_id,
         order_id,
         back.customer_id,
         2,
     )
-    assert [(line.product_id, line.restocked, line.scrapped) for line in told.lines] == [(product_id, 2, 1)]
+    assert [(line.product_id, line.restocked, line.scrapped) for line in published.lines] == [(product_id, 2, 1)]
     await inventory.check_books()
 
 
 async def test_received_again_it_is_received_once(inventory: Inventory) -> None:
     order_id, product_id, place = await _sold(inventory, 2)
     back = expected(order_id, [(product_id, 2)])
-    await inventory.hear(back, back)
+    await inventory.deliver(back, back)
     answers = await asyncio.gather(
-        *(inventory.take_back(back.return_id, place, (product_id, 1, 1)) for _ in range(10)), inventory.hear(back)
+        *(inventory.take_back(back.return_id, place, (product_id, 1, 1)) for _ in range(10)), inventory.deliver(back)
     )
     assert {answer.status_code for answer in answers[:-1]} == {200}
     assert len({answer.text for answer in answers[:-1]}) == 1
@@ -72,7 +72,7 @@ async def test_received_again_it_is_received_once(inventory: Inventory) -> None:
     assert (otherwise.status_code, otherwise.json()["type"]) == (409, "/problems/return-received-otherwise")
     assert (await inventory.take_back(back.return_id, await inventory.warehouse(), (product_id, 1, 1))).is_error
     assert await inventory.level(product_id) == (9, 0)
-    assert (await inventory.said(order_id)).count("return.received") == 1
+    assert (await inventory.emitted(order_id)).count("return.received") == 1
     await inventory.check_books()
 
 
@@ -81,7 +81,7 @@ async def test_two_warehouses_at_once_and_one_has_it(inventory: Inventory) -> No
         order_id, product_id, place = await _sold(inventory, 3)
         other = await inventory.warehouse()
         back = expected(order_id, [(product_id, 3)])
-        await inventory.hear(back)
+        await inventory.deliver(back)
         racers = [
             inventory.take_back(back.return_id, place, (product_id, 3, 0)),
             inventory.take_back(back.return_id, other, (product_id, 0, 3)),
@@ -90,18 +90,18 @@ async def test_two_warehouses_at_once_and_one_has_it(inventory: Inventory) -> No
         assert sorted(answer.status_code for answer in answers) == [200, 409]
         [won] = [answer.json() for answer in answers if answer.is_success]
         assert await inventory.level(product_id) == (7 + won["lines"][0]["restocked"], 0)
-        assert (await inventory.said(order_id)).count("return.received") == 1
+        assert (await inventory.emitted(order_id)).count("return.received") == 1
     await inventory.check_books()
 
 
 async def test_never_more_than_was_approved(inventory: Inventory) -> None:
     order_id, product_id, place = await _sold(inventory, 5)
     back = expected(order_id, [(product_id, 2)])
-    await inventory.hear(back)
+    await inventory.deliver(back)
     for lines in ([(product_id, 2, 1)], [(product_id, 3, 0)], [(product_id, 1, 0), (uuid4(), 1, 0)]):
-        refused = await inventory.take_back(back.return_id, place, *lines)
-        assert (refused.status_code, refused.json()["type"]) == (409, "/problems/more-than-expected")
-    assert refused.json()["lines"][0]["came"] == 1
+        rejected = await inventory.take_back(back.return_id, place, *lines)
+        assert (rejected.status_code, rejected.json()["type"]) == (409, "/problems/more-than-expected")
+    assert rejected.json()["lines"][0]["came"] == 1
     wrong: tuple[list[tuple[UUID, int, int]], ...] = (
         [(product_id, -1, 0)],
         [(product_id, 1, 0), (product_id, 1, 0)],
@@ -117,12 +117,12 @@ async def test_never_more_than_was_approved(inventory: Inventory) -> None:
 async def test_scrap_moves_nothing_and_an_empty_parcel_is_no_receipt(inventory: Inventory) -> None:
     order_id, product_id, place = await _sold(inventory, 2)
     scrap, empty = expected(order_id, [(product_id, 1)]), expected(order_id, [(product_id, 1)])
-    await inventory.hear(scrap, empty)
+    await inventory.deliver(scrap, empty)
     assert (await inventory.take_back(scrap.return_id, place, (product_id, 0, 1))).status_code == 200
     for _ in range(2):
         assert (await inventory.take_back(empty.return_id, place, (product_id, 0, 0))).status_code == 409
-    told = await inventory.served.events(ReturnReceived)
-    assert [(line.restocked, line.scrapped) for each in told for line in each.lines] == [(0, 1)]
+    published = await inventory.served.events(ReturnReceived)
+    assert [(line.restocked, line.scrapped) for each in published for line in each.lines] == [(0, 1)]
     assert await inventory.level(product_id) == (8, 0)
     assert await _movements(inventory) == []
     await inventory.check_books()
@@ -131,18 +131,18 @@ async def test_scrap_moves_nothing_and_an_empty_parcel_is_no_receipt(inventory: 
 async def test_a_return_that_never_comes_is_closed_by_staff_or_by_time(inventory: Inventory) -> None:
     product_id, warehouse_id = await inventory.stocked(1)
     by_staff, by_time, young = [expected(uuid7(), [(product_id, 1)]) for _ in range(3)]
-    await inventory.hear(by_staff, by_time, young)
+    await inventory.deliver(by_staff, by_time, young)
     for _ in range(2):
         closed = await inventory.staff.post(f"/returns/{by_staff.return_id}/close")
         assert (closed.status_code, closed.json()["status"]) == (200, "closed")
     late = await inventory.take_back(by_staff.return_id, warehouse_id, (product_id, 1, 0))
     assert (late.status_code, late.json()["type"]) == (409, "/problems/return-ended")
-    async with inventory.runtime.database.hot() as hot:
+    async with inventory.runtime.database.connection() as hot:
         old = "UPDATE returns SET created_at = created_at - interval '61 days' WHERE id = $1"
         await hot.execute(old, by_time.return_id)
     await use_cases.close_overdue(inventory.runtime)
-    told = await inventory.served.events(ReturnClosed)
-    assert [event.return_id for event in told] == [by_staff.return_id, by_time.return_id]
+    published = await inventory.served.events(ReturnClosed)
+    assert [event.return_id for event in published] == [by_staff.return_id, by_time.return_id]
     found = (await inventory.staff.get(f"/returns/{young.return_id}")).json()
     assert found["status"] == "expected"
     assert (await inventory.take_back(young.return_id, warehouse_id, (product_id, 1, 0))).status_code == 200
@@ -153,7 +153,7 @@ async def test_a_return_that_never_comes_is_closed_by_staff_or_by_time(inventory
 async def test_nothing_is_not_received(inventory: Inventory) -> None:
     product_id, warehouse_id = await inventory.stocked(1)
     back = expected(uuid7(), [(product_id, 1)])
-    await inventory.hear(back)
-    refused = await inventory.take_back(back.return_id, warehouse_id, (product_id, 0, 0))
-    assert (refused.status_code, refused.json()["type"]) == (409, "/problems/nothing-came")
+    await inventory.deliver(back)
+    rejected = await inventory.take_back(back.return_id, warehouse_id, (product_id, 0, 0))
+    assert (rejected.status_code, rejected.json()["type"]) == (409, "/problems/nothing-came")
     assert await inventory.served.events(ReturnReceived) == []

@@ -21,12 +21,12 @@ async def _paid(inventory: Inventory, *quantities: int) -> tuple[UUID, UUID, str
     """(order, product, shipment) of an order with so many lines of one product."""
     product_id, _ = await inventory.stocked(10)
     order_id, lines = uuid7(), [(product_id, quantity) for quantity in quantities]
-    await inventory.hear(reservation(order_id, lines), fulfilment(order_id, lines))
+    await inventory.deliver(reservation(order_id, lines), fulfilment(order_id, lines))
     (shipment,) = await inventory.shipments(order_id)
     return order_id, product_id, shipment["id"]
 
 
-async def test_dispatch_deducts_and_tells(inventory: Inventory) -> None:
+async def test_dispatch_deducts_stock_and_publishes(inventory: Inventory) -> None:
     order_id, product_id, shipment_id = await _paid(inventory, 2, 1)
     answer = await inventory.dispatch(shipment_id, "RM42")
     assert answer.status_code == 200, answer.text
@@ -56,7 +56,7 @@ async def test_a_dispatch_sent_again_leaves_once(inventory: Inventory) -> None:
     assert (again.status_code, again.json()) == (200, first.json())
     other = await inventory.dispatch(shipment_id, "RM2")
     assert (other.status_code, other.json()["shipment_status"]) == (409, "dispatched")
-    assert (await inventory.said()).count("shipment.dispatched") == 1
+    assert (await inventory.emitted()).count("shipment.dispatched") == 1
     assert await inventory.level(product_id) == (8, 0)
     await inventory.check_books()
 
@@ -66,21 +66,21 @@ async def test_a_collection_leaves_parcel_by_parcel(inventory: Inventory) -> Non
         await _paid(inventory, 2, 1),
         await _paid(inventory, 3),
     )
-    called_off, kept_product, cancelled = await _paid(inventory, 1)
-    await inventory.hear(release(called_off))
+    withdrawn, kept_product, cancelled = await _paid(inventory, 1)
+    await inventory.deliver(release(withdrawn))
     unknown = uuid4()
     found = await inventory.dispatch_all(first, unknown, cancelled, second)
     assert [each["status"] for each in found] == ["dispatched", None, None, "dispatched"]
     assert [each["problem"] and each["problem"]["status"] for each in found] == [None, 404, 409, None]
     assert found[2]["problem"]["shipment_status"] == "cancelled"
     for order_id, shipment_id in ((first_order, first), (second_order, second)):
-        assert (await inventory.said(order_id))[-2:] == ["stock.deducted", "shipment.dispatched"]
+        assert (await inventory.emitted(order_id))[-2:] == ["stock.deducted", "shipment.dispatched"]
         assert await inventory.status(order_id) == "fulfilled"
         shipment = (await inventory.staff.get(f"/shipments/{shipment_id}")).json()
         assert (shipment["status"], shipment["tracking_number"], shipment["version"]) == ("dispatched", "RM1", 2)
     levels = [await inventory.level(each) for each in (product_id, other_product, kept_product)]
     assert levels == [(7, 0), (7, 0), (10, 0)]
-    assert "shipment.dispatched" not in await inventory.said(called_off)
+    assert "shipment.dispatched" not in await inventory.emitted(withdrawn)
     await inventory.check_books()
 
 
@@ -91,7 +91,7 @@ async def test_a_collection_sent_again_leaves_once(inventory: Inventory) -> None
     assert await inventory.dispatch_all(shipment_id, shipment_id) == twice
     (other,) = await inventory.dispatch_all(shipment_id, tracking_number="RM2")
     assert (other["status"], other["problem"]["type"]) == (None, "/problems/shipment-not-to-dispatch")
-    assert (await inventory.said(order_id)).count("shipment.dispatched") == 1
+    assert (await inventory.emitted(order_id)).count("shipment.dispatched") == 1
     assert await inventory.level(product_id) == (8, 0)
     await inventory.check_books()
 
@@ -101,12 +101,12 @@ async def test_a_collection_may_hold_all_parcels_of_an_order(inventory: Inventor
     for _ in range(3):
         await inventory.receive(await inventory.warehouse(), (product_id, 2))
     lines = [(product_id, 6)]
-    await inventory.hear(reservation(order_id, lines), fulfilment(order_id, lines))
+    await inventory.deliver(reservation(order_id, lines), fulfilment(order_id, lines))
     parcels = [each["id"] for each in await inventory.shipments(order_id)]
     assert len(parcels) == 3
     assert [each["status"] for each in await inventory.dispatch_all(*parcels)] == ["dispatched"] * 3
     assert await inventory.status(order_id) == "fulfilled"
-    assert (await inventory.said(order_id)).count("shipment.dispatched") == 3
+    assert (await inventory.emitted(order_id)).count("shipment.dispatched") == 3
     assert await inventory.level(product_id) == (0, 0)
     await inventory.check_books()
 
@@ -157,35 +157,35 @@ async def test_lists_show_the_first_five_lines_and_how_many_there_are(inventory:
     """Shipments and returns: a page of parcels with 2,000 lines each must stop nobody."""
     product_id, _ = await inventory.stocked(100)
     order_id, lines = uuid7(), [(product_id, 1)] * 7
-    await inventory.hear(reservation(order_id, lines), fulfilment(order_id, lines))
+    await inventory.deliver(reservation(order_id, lines), fulfilment(order_id, lines))
     [parcel] = await inventory.shipments(order_id)
     assert (len(parcel["lines"]), parcel["line_count"]) == (5, 7)
     whole = (await inventory.staff.get(f"/shipments/{parcel['id']}")).json()
     assert len(whole["lines"]) == 7
     assert whole["lines"][:5] == parcel["lines"]
     back = expected(order_id, [(uuid7(), n) for n in range(1, 8)])
-    await inventory.hear(back)
+    await inventory.deliver(back)
     [listed] = (await inventory.staff.get("/returns", params={"order_id": str(order_id)})).json()["items"]
     assert (listed["line_count"], [line["quantity"] for line in listed["lines"]]) == (7, [1, 2, 3, 4, 5])
     assert len((await inventory.staff.get(f"/returns/{back.return_id}")).json()["lines"]) == 7
 
 
 async def test_a_refunded_parcel_leaves_only_when_that_is_confirmed(inventory: Inventory) -> None:
-    """And not the one that is told of at the moment in which it leaves, nor one in a collection."""
+    """And not one that is marked while it leaves, nor one in a collection."""
     parcel, other = [await _packed(inventory) for _ in range(2)]
-    await inventory.hear(*(refunded(UUID(each["order_id"])) for each in (parcel, other)))
+    await inventory.deliver(*(refunded(UUID(each["order_id"])) for each in (parcel, other)))
     assert [(await inventory.shipments(UUID(each["order_id"])))[0]["refunded"] for each in (parcel, other)] == [
         True
     ] * 2
-    refused = await inventory.dispatch(parcel["id"])
-    assert (refused.status_code, refused.json()["type"]) == (409, "/problems/shipment-refunded")
+    rejected = await inventory.dispatch(parcel["id"])
+    assert (rejected.status_code, rejected.json()["type"]) == (409, "/problems/shipment-refunded")
     [item] = await inventory.dispatch_all(parcel["id"])
     assert item["problem"]["type"] == "/problems/shipment-refunded"
     listed = (await inventory.staff.get("/shipments", params={"refunded": True})).json()["items"]
     assert {each["id"] for each in listed} == {parcel["id"], other["id"]}
     body = {"carrier": "Royal Mail", "tracking_number": "RM1", "confirm_refunded": True}
     assert (await inventory.staff.post(f"/shipments/{parcel['id']}/dispatch", json=body)).status_code == 200
-    await inventory.hear(refunded(UUID(other["order_id"]), refunded=False))
+    await inventory.deliver(refunded(UUID(other["order_id"]), refunded=False))
     assert (await inventory.dispatch(other["id"])).status_code == 200
     await inventory.check_books()
 
@@ -195,7 +195,7 @@ async def test_a_dispatch_and_a_refund_at_once(inventory: Inventory) -> None:
     parcels = [await _packed(inventory) for _ in range(20)]
     await asyncio.gather(
         *(inventory.dispatch(parcel["id"]) for parcel in parcels),
-        *(inventory.hear(refunded(UUID(parcel["order_id"]))) for parcel in parcels),
+        *(inventory.deliver(refunded(UUID(parcel["order_id"]))) for parcel in parcels),
     )
     for parcel in parcels:
         [found] = await inventory.shipments(UUID(parcel["order_id"]))
@@ -207,7 +207,7 @@ async def _packed(inventory: Inventory) -> dict[str, Any]:
     """A paid order's only parcel."""
     product_id, _ = await inventory.stocked(1)
     order_id, lines = uuid7(), [(product_id, 1)]
-    await inventory.hear(reservation(order_id, lines), fulfilment(order_id, lines))
+    await inventory.deliver(reservation(order_id, lines), fulfilment(order_id, lines))
     [parcel] = await inventory.shipments(order_id)
     return parcel
 
@@ -220,21 +220,21 @@ async def _left(inventory: Inventory) -> dict[str, Any]:
     return found
 
 
-async def test_a_lost_parcel_is_told_once_and_brings_no_stock_back(inventory: Inventory) -> None:
+async def test_a_lost_parcel_is_published_once_and_returns_no_stock(inventory: Inventory) -> None:
     parcel, packed = await _left(inventory), await _packed(inventory)
     path = f"/shipments/{parcel['id']}"
     for _ in range(2):
         lost = await inventory.staff.post(f"{path}/lost")
         assert (lost.status_code, lost.json()["status"]) == (200, "lost")
-    [told] = await inventory.served.events(ShipmentLost)
-    assert [(line.quantity, line.position) for line in told.lines] == [(1, 1)]
-    assert await inventory.level(told.lines[0].product_id) == (0, 0)
+    [published] = await inventory.served.events(ShipmentLost)
+    assert [(line.quantity, line.position) for line in published.lines] == [(1, 1)]
+    assert await inventory.level(published.lines[0].product_id) == (0, 0)
     late = await inventory.staff.post(f"{path}/deliver")
     assert (late.status_code, late.json()["type"]) == (409, "/problems/shipment-not-to-deliver")
     early = await inventory.staff.post(f"/shipments/{packed['id']}/lost")
     assert (early.status_code, early.json()["type"]) == (409, "/problems/shipment-not-to-lose")
-    await inventory.hear(release(UUID(parcel["order_id"])))
-    assert "release.refused" in await inventory.said(UUID(parcel["order_id"])), "it has left"
+    await inventory.deliver(release(UUID(parcel["order_id"])))
+    assert "release.refused" in await inventory.emitted(UUID(parcel["order_id"])), "it has left"
     assert (await inventory.served.caller().post(f"{path}/lost")).status_code == 403
     await inventory.check_books()
 
@@ -244,11 +244,11 @@ async def test_lost_and_delivered_at_once_is_one_of_them(inventory: Inventory) -
         path = f"/shipments/{parcel['id']}"
         answers = await asyncio.gather(inventory.staff.post(f"{path}/lost"), inventory.staff.post(f"{path}/deliver"))
         assert sorted(answer.status_code for answer in answers) == [200, 409]
-        told = await inventory.said(UUID(parcel["order_id"]))
-        assert len({"shipment.lost", "shipment.delivered"} & set(told)) == 1
+        published = await inventory.emitted(UUID(parcel["order_id"]))
+        assert len({"shipment.lost", "shipment.delivered"} & set(published)) == 1
 
 
-async def test_a_wrong_number_is_corrected_and_what_was_said_is_kept(inventory: Inventory) -> None:
+async def test_a_wrong_tracking_number_is_corrected_and_the_old_one_is_kept(inventory: Inventory) -> None:
     parcel = await _left(inventory)
     path = f"/shipments/{parcel['id']}/dispatch"
     for _ in range(2):
@@ -257,8 +257,8 @@ async def test_a_wrong_number_is_corrected_and_what_was_said_is_kept(inventory: 
     [was] = right.json()["corrections"]
     assert (was["carrier"], was["tracking_number"]) == ("Royal Mail", "RM1")
     assert was["corrected_by"] == str(inventory.staff.user_id)
-    [told] = await inventory.served.events(ShipmentCorrected)
-    assert (told.carrier, told.tracking_number, told.status) == ("Royal Mail", "RM2", "dispatched")
+    [published] = await inventory.served.events(ShipmentCorrected)
+    assert (published.carrier, published.tracking_number, published.status) == ("Royal Mail", "RM2", "dispatched")
     assert (await inventory.dispatch(parcel["id"])).status_code == 200, "the dispatch sent again is the same dispatch"
     assert (await inventory.staff.post(f"/shipments/{parcel['id']}/deliver")).status_code == 200
     stale = await inventory.staff.patch(path, json={"carrier": "DHL"}, headers={"If-Match": '"1"'})
@@ -280,7 +280,7 @@ async def test_a_tracking_page_comes_from_the_carriers_template_or_with_the_disp
         path = f"/shipments/{parcel['id']}/dispatch"
         other = (await inventory.staff.patch(path, json={"carrier": "Van"})).json()
         assert (other["carrier"], other["tracking_url"]) == ("Van", None)
-        said = (await inventory.staff.patch(path, json={"tracking_url": "https://van.example/7"})).json()
-        assert said["tracking_url"] == "https://van.example/7"
-        [told] = await inventory.served.events(ShipmentDispatched)
-        assert told.tracking_url == "https://mail.example/track?n=RM%201%2F2"
+        emitted = (await inventory.staff.patch(path, json={"tracking_url": "https://van.example/7"})).json()
+        assert emitted["tracking_url"] == "https://van.example/7"
+        [published] = await inventory.served.events(ShipmentDispatched)
+        assert published.tracking_url == "https://mail.example/track?n=RM%201%2F2"

@@ -80,7 +80,7 @@ async def test_a_correction_sent_again_is_made_once(inventory: Inventory) -> Non
     assert await inventory.level(product_id) == (6, 0)
 
 
-async def test_an_unknown_product_says_when_to_try_again(inventory: Inventory) -> None:
+async def test_an_unknown_product_gets_retry_after(inventory: Inventory) -> None:
     known, unknown, warehouse_id = await inventory.product(), uuid7(), await inventory.warehouse()
     body = {
         "warehouse_id": str(warehouse_id),
@@ -97,7 +97,7 @@ async def test_an_unknown_product_says_when_to_try_again(inventory: Inventory) -
 
 async def test_a_deleted_product_takes_no_stock_and_does_not_come_back(inventory: Inventory) -> None:
     product_id, warehouse_id = await inventory.stocked(2)
-    await inventory.hear(ProductDeleted(product_id=product_id, version=3))
+    await inventory.deliver(ProductDeleted(product_id=product_id, version=3))
     await inventory.product(product_id=product_id, version=2)
     body = {"warehouse_id": str(warehouse_id), "lines": [{"product_id": str(product_id), "quantity": 1}]}
     answer = await inventory.staff.post("/stock/receipts", json=body)
@@ -120,8 +120,8 @@ async def test_the_newest_snapshot_counts_whatever_order_they_come_in(inventory:
             version=version,
         )
 
-    await inventory.hear(snapshot(3), snapshot(5), snapshot(4))
-    await inventory.hear(snapshot(2))
+    await inventory.deliver(snapshot(3), snapshot(5), snapshot(4))
+    await inventory.deliver(snapshot(2))
     (item,) = (await inventory.staff.get("/stock")).json()["items"]
     assert item["name"] == "Name 5"
 
@@ -152,7 +152,7 @@ async def _adjust(inventory: Inventory, product_id: UUID, warehouse_id: UUID, qu
 
 async def test_adjusts_down_to_what_is_reserved_and_no_further(inventory: Inventory) -> None:
     product_id, warehouse_id = await inventory.stocked(5)
-    await inventory.hear(reservation(uuid7(), [(product_id, 3)]))
+    await inventory.deliver(reservation(uuid7(), [(product_id, 3)]))
     assert await _adjust(inventory, product_id, warehouse_id, -3) == (409, "/problems/below-reserved")
     assert await _adjust(inventory, product_id, warehouse_id, -2) == (201, None)
     assert await inventory.level(product_id) == (3, 3)
@@ -171,7 +171,7 @@ async def test_a_find_makes_stock_where_there_was_none(inventory: Inventory) -> 
     await inventory.check_books()
 
 
-async def test_an_adjustment_stands_in_the_ledger_with_its_reason(inventory: Inventory) -> None:
+async def test_an_adjustment_is_in_the_ledger_with_its_reason(inventory: Inventory) -> None:
     product_id, warehouse_id = await inventory.stocked(5)
     body = {"product_id": str(product_id), "warehouse_id": str(warehouse_id), "quantity": -2, "reason": "broken"}
     answer = await inventory.staff.post("/stock/adjustments", json=body)
@@ -208,17 +208,17 @@ async def test_the_ledger_can_be_read_page_by_page(inventory: Inventory) -> None
 
 
 @pytest.mark.parametrize("change", ["UPDATE stock_movements SET quantity = 9", "DELETE FROM stock_movements"])
-async def test_nobody_rewrites_the_ledger(inventory: Inventory, change: str) -> None:
+async def test_the_ledger_is_append_only(inventory: Inventory, change: str) -> None:
     await inventory.stocked(5)
-    async with inventory.runtime.database.hot() as hot:
+    async with inventory.runtime.database.connection() as hot:
         with pytest.raises(asyncpg.RaiseError, match="append-only"):
             await hot.execute(change)
 
 
 @pytest.mark.parametrize("change", ["reserved = on_hand + 1", "reserved = -1", "on_hand = -1, reserved = -1"])
-async def test_the_database_itself_refuses_to_oversell(inventory: Inventory, change: str) -> None:
+async def test_the_database_itself_rejects_to_oversell(inventory: Inventory, change: str) -> None:
     await inventory.stocked(5)
-    async with inventory.runtime.database.hot() as hot:
+    async with inventory.runtime.database.connection() as hot:
         with pytest.raises(asyncpg.CheckViolationError):
             await hot.execute(f"UPDATE stock SET {change}")
 
@@ -227,7 +227,7 @@ async def test_lists_stock_by_product_warehouse_and_what_runs_low(inventory: Inv
     plenty, warehouse_id = await inventory.stocked(50)
     few, _ = await inventory.stocked(4)
     await inventory.receive(warehouse_id, (few, 50))
-    await inventory.hear(reservation(uuid7(), [(plenty, 48)]))
+    await inventory.deliver(reservation(uuid7(), [(plenty, 48)]))
 
     async def found(**query: object) -> list[tuple[str, int]]:
         items = (await inventory.staff.get("/stock", params={k: str(v) for k, v in query.items()})).json()["items"]

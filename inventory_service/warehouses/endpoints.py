@@ -8,11 +8,11 @@ from fastapi import Query, Response
 from inventory_service.warehouses import queries, use_cases
 from inventory_service.warehouses.models import WarehouseCodeTaken, WarehouseInUse
 from inventory_service.warehouses.schemas import WarehouseChange, WarehouseIn, WarehouseOut
-from service_kit.http.answers import problems
 from service_kit.http.etag import IfMatch, set_etag
 from service_kit.http.pagination import Page, Paged
+from service_kit.http.problem_responses import problems
 from service_kit.http.router import Router
-from service_kit.http.sessions import Tx
+from service_kit.http.sessions import Session
 from service_kit.problems import NotFound, PreconditionFailed
 from service_kit.security import Principal, Requires
 
@@ -23,7 +23,7 @@ Manager = Annotated[Principal, Requires("warehouses:manage")]
 
 
 @router.post("", status_code=201, summary="Create a warehouse", responses=problems(WarehouseCodeTaken))
-async def open_warehouse(body: WarehouseIn, tx: Tx, _: Manager, response: Response) -> WarehouseOut:
+async def open_warehouse(body: WarehouseIn, tx: Session, _: Manager, response: Response) -> WarehouseOut:
     """From then on stock can be booked in there."""
     warehouse = await use_cases.open_warehouse(tx, body.model_dump())
     response.headers["Location"] = f"/warehouses/{warehouse.id}"
@@ -34,7 +34,7 @@ async def open_warehouse(body: WarehouseIn, tx: Tx, _: Manager, response: Respon
 @router.get("", summary="List warehouses")
 async def list_warehouses(
     page: Paged,
-    tx: Tx,
+    tx: Session,
     _: Reader,
     code: Annotated[str | None, Query(max_length=40, description="the one with exactly this code")] = None,
 ) -> Page[WarehouseOut]:
@@ -43,7 +43,7 @@ async def list_warehouses(
 
 
 @router.get("/{warehouse_id}", summary="Get a warehouse", responses=problems(NotFound))
-async def read_warehouse(warehouse_id: UUID, tx: Tx, _: Reader, response: Response) -> WarehouseOut:
+async def read_warehouse(warehouse_id: UUID, tx: Session, _: Reader, response: Response) -> WarehouseOut:
     """Its `ETag` is what `If-Match` asks for when it is changed."""
     warehouse = await use_cases.read(tx, warehouse_id)
     set_etag(response, warehouse.version)
@@ -56,7 +56,7 @@ async def read_warehouse(warehouse_id: UUID, tx: Tx, _: Reader, response: Respon
     responses=problems(NotFound, PreconditionFailed, WarehouseCodeTaken),
 )
 async def change_warehouse(
-    warehouse_id: UUID, body: WarehouseChange, expected: IfMatch, tx: Tx, _: Manager, response: Response
+    warehouse_id: UUID, body: WarehouseChange, expected: IfMatch, tx: Session, _: Manager, response: Response
 ) -> WarehouseOut:
     """Only the fields that are sent."""
     warehouse = await use_cases.change(tx, warehouse_id, expected, body.model_dump(exclude_none=True))
@@ -70,6 +70,6 @@ async def change_warehouse(
     summary="Delete a warehouse",
     responses=problems(NotFound, PreconditionFailed, WarehouseInUse),
 )
-async def delete_warehouse(warehouse_id: UUID, expected: IfMatch, tx: Tx, _: Manager) -> None:
+async def delete_warehouse(warehouse_id: UUID, expected: IfMatch, tx: Session, _: Manager) -> None:
     """Only while nothing was ever booked there."""
     await use_cases.close(tx, warehouse_id, expected)

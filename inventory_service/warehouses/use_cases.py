@@ -8,11 +8,11 @@ from sqlalchemy.exc import IntegrityError
 from inventory_service.warehouses import queries
 from inventory_service.warehouses.models import Warehouse, WarehouseCodeTaken, WarehouseInUse
 from service_kit.concurrency import Expected
-from service_kit.database import Tx
+from service_kit.database import Session
 from service_kit.problems import not_found
 
 
-async def open_warehouse(tx: Tx, fields: dict[str, Any]) -> Warehouse:
+async def open_warehouse(tx: Session, fields: dict[str, Any]) -> Warehouse:
     """Raises: WarehouseCodeTaken."""
     warehouse = Warehouse(**fields)
     tx.add(warehouse)
@@ -20,11 +20,11 @@ async def open_warehouse(tx: Tx, fields: dict[str, Any]) -> Warehouse:
     return warehouse
 
 
-async def read(tx: Tx, warehouse_id: UUID) -> Warehouse:
+async def read(tx: Session, warehouse_id: UUID) -> Warehouse:
     return await queries.by_id(tx, warehouse_id) or not_found(Warehouse, warehouse_id)
 
 
-async def change(tx: Tx, warehouse_id: UUID, expected: Expected, fields: dict[str, Any]) -> Warehouse:
+async def change(tx: Session, warehouse_id: UUID, expected: Expected, fields: dict[str, Any]) -> Warehouse:
     """Raises: NotFound, PreconditionFailed, WarehouseCodeTaken."""
     warehouse = await queries.lock(tx, warehouse_id) or not_found(Warehouse, warehouse_id)
     expected.check(warehouse.version)
@@ -33,7 +33,7 @@ async def change(tx: Tx, warehouse_id: UUID, expected: Expected, fields: dict[st
     return warehouse
 
 
-async def close(tx: Tx, warehouse_id: UUID, expected: Expected) -> None:
+async def close(tx: Session, warehouse_id: UUID, expected: Expected) -> None:
     """Raises: NotFound, PreconditionFailed, WarehouseInUse."""
     warehouse = await queries.lock(tx, warehouse_id) or not_found(Warehouse, warehouse_id)
     expected.check(warehouse.version)
@@ -44,7 +44,7 @@ async def close(tx: Tx, warehouse_id: UUID, expected: Expected) -> None:
         raise WarehouseInUse from error
 
 
-async def _flush(tx: Tx, warehouse: Warehouse) -> None:
+async def _flush(tx: Session, warehouse: Warehouse) -> None:
     code = warehouse.code
     try:
         await tx.flush()

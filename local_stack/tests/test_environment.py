@@ -89,7 +89,7 @@ def test_every_setting_of_the_projects_own_example_is_there_once(tmp_path: Path)
     assert set(names) == set(re.findall(r"^([A-Z_]+)=", _written(tmp_path), re.MULTILINE))
 
 
-def test_the_projects_own_example_refers_only_to_what_stands_above() -> None:
+def test_the_example_environment_refers_only_to_earlier_lines() -> None:
     above: set[str] = set()
     for name, value in re.findall(r"^([A-Z_]+)=(.*)$", environment.EXAMPLE.read_text(), re.MULTILINE):
         assert set(re.findall(r"\$\{(\w+)\}", value)) <= above, name

@@ -50,7 +50,7 @@ def test_a_jar_is_downloaded_once(tmp_path: Path, lock: Path, repository: str) -
     assert fetch(tmp_path, lock, "http://127.0.0.1:1") == [jar]
 
 
-def test_a_tampered_jar_of_the_repository_is_refused_and_not_kept(tmp_path: Path, lock: Path, repository: str) -> None:
+def test_a_tampered_jar_of_the_repository_is_rejected_and_not_kept(tmp_path: Path, lock: Path, repository: str) -> None:
     (tmp_path / "repository" / PATH).write_bytes(b"something else")
     with pytest.raises(StackError, match=r"thing-1\.0\.jar is not what kafka\.lock says"):
         fetch(tmp_path, lock, repository)
@@ -63,7 +63,7 @@ def test_a_tampered_jar_of_the_cache_is_replaced(tmp_path: Path, lock: Path, rep
     assert fetch(tmp_path, lock, repository)[0].read_bytes() == CONTENT
 
 
-def test_without_a_way_to_the_repository_it_says_what_to_set(tmp_path: Path, lock: Path) -> None:
+def test_an_unreachable_repository_names_the_setting(tmp_path: Path, lock: Path) -> None:
     with pytest.raises(StackError, match="KAFKA_BOOTSTRAP_SERVERS"):
         fetch(tmp_path, lock, "http://127.0.0.1:1")
 

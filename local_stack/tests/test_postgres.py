@@ -6,13 +6,13 @@ import psycopg2
 import pytest
 
 from local_stack.errors import StackError
-from local_stack.postgres import FAST_AND_FORGETFUL, EmbeddedPostgres
+from local_stack.postgres import WITHOUT_DURABILITY, EmbeddedPostgres
 from service_kit.database.administration import administration
 
 
 @pytest.fixture
 def server(server_directory: Path, free_port: int) -> Iterator[EmbeddedPostgres]:
-    server = EmbeddedPostgres(server_directory / "postgres", free_port, settings=FAST_AND_FORGETFUL)
+    server = EmbeddedPostgres(server_directory / "postgres", free_port, settings=WITHOUT_DURABILITY)
     server.start()
     yield server
     server.stop()
@@ -29,7 +29,7 @@ def test_a_services_role_opens_its_own_database_and_no_other(server: EmbeddedPos
             psycopg2.connect(orders.removesuffix("/order_service") + f"/{other}")
 
 
-def test_nobody_gets_in_without_the_right_password(server: EmbeddedPostgres) -> None:
+def test_a_wrong_database_password_is_rejected(server: EmbeddedPostgres) -> None:
     server.create_service_database("order_service", "right")
     for password in ("wrong", ""):
         with pytest.raises(psycopg2.OperationalError):
@@ -69,7 +69,7 @@ def test_what_was_committed_outlives_a_kill(server: EmbeddedPostgres) -> None:
 
 def test_another_password_than_the_data_was_made_with_is_explained(server: EmbeddedPostgres) -> None:
     server.stop()
-    other = EmbeddedPostgres(server.data_dir, server.port, password="another", settings=FAST_AND_FORGETFUL)
+    other = EmbeddedPostgres(server.data_dir, server.port, password="another", settings=WITHOUT_DURABILITY)
     with pytest.raises(StackError, match="POSTGRES_PASSWORD"):
         other.start()
     assert not other.is_running()

@@ -18,14 +18,14 @@ NOT_VERIFIED = "the address is not verified"
 # Nobody is asked by mail to pay what pays by itself (`facts_of`).
 # Of a run of failed payments (until an order is paid, or another one placed) the first is mailed; the inbox has all.
 _TAKES = """
-NOT told.pays_by_itself AND (told.kind <> 'payment.failed' OR (
+NOT added.pays_by_itself AND (added.kind <> 'payment.failed' OR (
     SELECT before.kind FROM (
-        SELECT kind, created_at, id FROM notifications WHERE customer_id = told.customer_id
+        SELECT kind, created_at, id FROM notifications WHERE customer_id = added.customer_id
         UNION ALL
-        SELECT kind, created_at, id FROM told AS others WHERE others.customer_id = told.customer_id
+        SELECT kind, created_at, id FROM added AS others WHERE others.customer_id = added.customer_id
     ) AS before
     WHERE before.kind IN ('payment.failed', 'order.placed', 'order.paid')
-      AND (before.created_at, before.id) < (told.created_at, told.id)
+      AND (before.created_at, before.id) < (added.created_at, added.id)
     ORDER BY before.created_at DESC, before.id DESC LIMIT 1
 ) IS DISTINCT FROM 'payment.failed')
 """

@@ -9,10 +9,10 @@ from notification_service.deliveries import queries, use_cases
 from notification_service.deliveries.models import DeliveryUnderWay, Status
 from notification_service.deliveries.schemas import DeliveryOut
 from service_kit.database.keyset import InvalidCursor
-from service_kit.http.answers import problems
 from service_kit.http.pagination import Page, PagedByTime
+from service_kit.http.problem_responses import problems
 from service_kit.http.router import Router
-from service_kit.http.sessions import Tx
+from service_kit.http.sessions import Session
 from service_kit.problems import NotFound
 from service_kit.security import Principal, Requires
 
@@ -22,7 +22,7 @@ router = Router(prefix="/deliveries", tags=["deliveries"])
 @router.get("", summary="List e-mails", responses=problems(InvalidCursor))
 async def list_deliveries(
     page: PagedByTime,
-    tx: Tx,
+    tx: Session,
     _: Annotated[Principal, Requires("deliveries:read")],
     status: Annotated[Status | None, Query(description="only those with this status")] = None,
     customer_id: Annotated[UUID | None, Query(description="only those to this customer")] = None,
@@ -37,6 +37,8 @@ async def list_deliveries(
     summary="Send an e-mail again",
     responses=problems(NotFound, DeliveryUnderWay),
 )
-async def send_delivery_again(id: UUID, tx: Tx, _: Annotated[Principal, Requires("deliveries:send")]) -> DeliveryOut:
+async def send_delivery_again(
+    id: UUID, tx: Session, _: Annotated[Principal, Requires("deliveries:send")]
+) -> DeliveryOut:
     """To the recipient's present address, under the same `Message-ID`, within a second or so."""
     return DeliveryOut.of(await use_cases.send_again(tx, id))

@@ -10,7 +10,7 @@ from sqlmodel import col, select
 from notification_service.channels import OUTBOUND, Message, OutboundChannel
 from notification_service.deliveries import withheld_queries
 from notification_service.deliveries.models import Delivery, Status
-from service_kit.database import HotConn, Tx
+from service_kit.database import Connection, Session
 from service_kit.database.keyset import Position, Slice, keyset
 from service_kit.queue import Outcome, Queue
 
@@ -22,12 +22,12 @@ QUEUE = Queue("deliveries", waiting="status = 'pending'")
 
 def _deliveries_by(channel: OutboundChannel) -> str:
     return f"""
-SELECT uuidv7(), told.id, told.event_id, told.customer_id, told.kind, '{channel.name}', {channel.address},
+SELECT uuidv7(), added.id, added.event_id, added.customer_id, added.kind, '{channel.name}', {channel.address},
        CASE WHEN ({channel.withheld}) IS NULL THEN 'pending' ELSE 'withheld' END, {channel.withheld}, 0, now(), now()
-FROM told
+FROM added
 JOIN recipients AS recipient USING (customer_id)
 LEFT JOIN preferences USING (customer_id)
-WHERE told.told_at IS NOT NULL AND (told.kind = ANY (preferences.{channel.disabled_kinds})) IS NOT TRUE
+WHERE added.told_at IS NOT NULL AND (added.kind = ANY (preferences.{channel.disabled_kinds})) IS NOT TRUE
   AND {channel.takes}"""
 
 
@@ -51,7 +51,7 @@ WHERE deliveries.id = outcome.id AND deliveries.status = 'pending'
 """
 
 
-async def claim(connection: HotConn, limit: int, lease: timedelta, channel: OutboundChannel) -> list[Message]:
+async def claim(connection: Connection, limit: int, lease: timedelta, channel: OutboundChannel) -> list[Message]:
     """What is due, for nobody else to send while the lease lasts; to the recipients' present addresses, which may have
     changed since the deliveries were stored."""
     present = f"SELECT {channel.address} FROM recipients AS recipient WHERE customer_id = deliveries.customer_id"
@@ -59,11 +59,11 @@ async def claim(connection: HotConn, limit: int, lease: timedelta, channel: Outb
         f"""
         SELECT claimed.id, claimed.customer_id, in_order, next_attempt_at AS held_until, claimed.event_id, attempts,
                address, coalesce(recipient.full_name, '') AS full_name, {channel.withheld} AS withheld,
-               told.title, told.body, told.facts, told.created_at AS happened_at
+               added.title, added.body, added.facts, added.created_at AS happened_at
         FROM claimed
-        JOIN notifications AS told ON told.id = claimed.notification_id
+        JOIN notifications AS added ON added.id = claimed.notification_id
         JOIN recipients AS recipient ON recipient.customer_id = claimed.customer_id
-        ORDER BY told.created_at
+        ORDER BY added.created_at
         """,
         only=f"channel = '{channel.name}'",
         also=f", address = coalesce(({present}), address)",
@@ -72,7 +72,7 @@ async def claim(connection: HotConn, limit: int, lease: timedelta, channel: Outb
     return [Message(**{**row, "facts": json.loads(row["facts"])}) for row in rows]
 
 
-async def finish(connection: HotConn, outcomes: Sequence[Outcome[Message]], held_until: datetime) -> None:
+async def finish(connection: Connection, outcomes: Sequence[Outcome[Message]], held_until: datetime) -> None:
     withheld = [outcome.row.id for outcome in outcomes if outcome.name == Status.WITHHELD]
     await connection.execute(
         FINISH,
@@ -83,10 +83,10 @@ async def finish(connection: HotConn, outcomes: Sequence[Outcome[Message]], held
         held_until,
     )
     if withheld:
-        await withheld_queries.look_again(connection, withheld)
+        await withheld_queries.recheck(connection, withheld)
 
 
-async def page(tx: Tx, status: Status | None, customer_id: UUID | None, position: Position) -> Slice[Delivery]:
+async def page(tx: Session, status: Status | None, customer_id: UUID | None, position: Position) -> Slice[Delivery]:
     statement = select(Delivery)
     if status is not None:
         statement = statement.where(col(Delivery.status) == status)
@@ -95,6 +95,6 @@ async def page(tx: Tx, status: Status | None, customer_id: UUID | None, position
     return await keyset(tx, statement, position, Delivery.id)
 
 
-async def lock(tx: Tx, id: UUID) -> Delivery | None:
+async def lock(tx: Session, id: UUID) -> Delivery | None:
     """The delivery, held until the transaction ends, so that a sender can't settle it meanwhile."""
     return (await tx.exec(select(Delivery).where(col(Delivery.id) == id).with_for_update())).first()

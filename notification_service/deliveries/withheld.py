@@ -28,7 +28,7 @@ async def release_withheld(runtime: Runtime) -> bool:
     settings = runtime.settings
     assert isinstance(settings, Settings)
     of_use_for = timedelta(days=settings.withheld_mail_days)
-    async with runtime.database.hot_tx() as tx:
+    async with runtime.database.transaction() as tx:
         customer_ids = await withheld_queries.claim(tx, BATCH)
         found = await withheld_queries.release(tx, customer_ids, of_use_for, SUPERSEDED_BY) if customer_ids else []
         if found:

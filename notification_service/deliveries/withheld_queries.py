@@ -6,7 +6,7 @@ from uuid import UUID
 
 from notification_service.channels.email import EMAIL, NOT_VERIFIED
 from notification_service.kinds import Kind
-from service_kit.database import HotConn, HotTx
+from service_kit.database import Connection, Transaction
 
 NO_LONGER_OF_USE = "no longer of use, or not wanted, when the address was confirmed"
 CLAIM = """
@@ -15,17 +15,17 @@ SELECT customer_id FROM recipients WHERE release_withheld ORDER BY customer_id L
 # The microseconds between them keep their order where a sender takes a part of them.
 RELEASE = f"""
 WITH withheld AS (
-    SELECT delivery.id, told.created_at, recipient.email,
-           told.created_at > now() - $2::interval
+    SELECT delivery.id, added.created_at, recipient.email,
+           added.created_at > now() - $2::interval
            AND (delivery.kind = ANY (preferences.{EMAIL.disabled_kinds})) IS NOT TRUE
            AND NOT EXISTS (
                SELECT FROM notifications AS later
                JOIN unnest($3::text[], $4::text[]) AS rule (kind, superseded_by) ON rule.superseded_by = later.kind
-               WHERE rule.kind = delivery.kind AND later.order_id = told.order_id
-                 AND later.created_at >= told.created_at
+               WHERE rule.kind = delivery.kind AND later.order_id = added.order_id
+                 AND later.created_at >= added.created_at
            ) AS of_use
     FROM deliveries AS delivery
-    JOIN notifications AS told ON told.id = delivery.notification_id
+    JOIN notifications AS added ON added.id = delivery.notification_id
     JOIN recipients AS recipient ON recipient.customer_id = delivery.customer_id AND recipient.email_verified
     LEFT JOIN preferences ON preferences.customer_id = delivery.customer_id
     WHERE delivery.customer_id = ANY ($1) AND delivery.channel = '{EMAIL.name}' AND delivery.status = 'withheld'
@@ -40,19 +40,19 @@ FROM numbered WHERE deliveries.id = numbered.id
 RETURNING deliveries.status
 """  # noqa: S608 (no input in it)
 DONE = "UPDATE recipients SET release_withheld = false WHERE customer_id = ANY ($1)"
-LOOK_AGAIN = """
+RECHECK = """
 UPDATE recipients SET release_withheld = true
 WHERE email_verified AND customer_id IN (SELECT customer_id FROM deliveries WHERE id = ANY ($1))
 """
 
 
-async def claim(tx: HotTx, limit: int) -> list[UUID]:
+async def claim(tx: Transaction, limit: int) -> list[UUID]:
     """Recipients who have confirmed their address since; nothing is told to them before the transaction ends."""
     return [row["customer_id"] for row in await tx.fetch(CLAIM, limit)]
 
 
 async def release(
-    tx: HotTx, customer_ids: Sequence[UUID], of_use_for: timedelta, superseded_by: Mapping[Kind, Sequence[Kind]]
+    tx: Transaction, customer_ids: Sequence[UUID], of_use_for: timedelta, superseded_by: Mapping[Kind, Sequence[Kind]]
 ) -> list[str]:
     """What was withheld is due now, as far as it is of use and wanted. The status of each."""
     rules = [(kind.value, later.value) for kind, laters in superseded_by.items() for later in laters]
@@ -62,6 +62,6 @@ async def release(
     return [row["status"] for row in rows]
 
 
-async def look_again(connection: HotConn, delivery_ids: Sequence[UUID]) -> None:
+async def recheck(connection: Connection, delivery_ids: Sequence[UUID]) -> None:
     """These were withheld just now, and their recipients may have confirmed the address at the same moment."""
-    await connection.execute(LOOK_AGAIN, delivery_ids)
+    await connection.execute(RECHECK, delivery_ids)

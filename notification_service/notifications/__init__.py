@@ -1,1 +1,1 @@
-"""The inbox: one row for each event that a customer is told of."""
+"""The inbox: one row for each event that a customer is notified of."""

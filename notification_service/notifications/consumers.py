@@ -1,4 +1,4 @@
-"""Events in: what customers are told of."""
+"""Consumes the events that customers are notified of."""
 
 from contracts.events.order_notification import (
     OrderAwaitingPayment,
@@ -22,7 +22,7 @@ from contracts.events.shipment_notification import (
     ShipmentLost,
 )
 from notification_service.notifications import use_cases
-from service_kit.database import HotTx
+from service_kit.database import Transaction
 from service_kit.messaging import Envelope, consumes
 
 
@@ -34,17 +34,17 @@ from service_kit.messaging import Envelope, consumes
 @consumes(OrderExpired, batch=True)
 @consumes(ReturnApproved, batch=True)
 @consumes(ReturnRefused, batch=True)
-async def tell_of_order(tx: HotTx, events: list[OrderEvent], envelopes: list[Envelope]) -> None:
+async def on_order_events(tx: Transaction, events: list[OrderEvent], envelopes: list[Envelope]) -> None:
     """A step of an order's life, or what staff decided about a return."""
-    await use_cases.tell(tx, events, envelopes)
+    await use_cases.add(tx, events, envelopes)
 
 
 @consumes(PaymentFailed, batch=True)
 @consumes(PaymentRefunded, batch=True)
-async def tell_of_payment(tx: HotTx, events: list[PaymentReport], envelopes: list[Envelope]) -> None:
+async def on_payment_events(tx: Transaction, events: list[PaymentReport], envelopes: list[Envelope]) -> None:
     """What the order service says of money. It says what others report again as its own, so those are passed over."""
     ours = [pair for pair in zip(events, envelopes, strict=True) if pair[1].source == PaymentReport.source]
-    await use_cases.tell(tx, [event for event, _ in ours], [envelope for _, envelope in ours])
+    await use_cases.add(tx, [event for event, _ in ours], [envelope for _, envelope in ours])
 
 
 @consumes(ShipmentDispatched, batch=True)
@@ -53,8 +53,8 @@ async def tell_of_payment(tx: HotTx, events: list[PaymentReport], envelopes: lis
 @consumes(ShipmentLost, batch=True)
 @consumes(ReturnReceived, batch=True)
 @consumes(ReturnClosed, batch=True)
-async def tell_of_shipment(
-    tx: HotTx, events: list[ShipmentEvent | ReturnReceived | ReturnClosed], envelopes: list[Envelope]
+async def on_shipment_events(
+    tx: Transaction, events: list[ShipmentEvent | ReturnReceived | ReturnClosed], envelopes: list[Envelope]
 ) -> None:
     """A parcel's way, to the customer or back."""
-    await use_cases.tell(tx, events, envelopes)
+    await use_cases.add(tx, events, envelopes)

@@ -9,10 +9,10 @@ from notification_service.notifications import queries, use_cases
 from notification_service.notifications.queries import Scope
 from notification_service.notifications.schemas import MarkedOut, NotificationOut, NotificationPage
 from service_kit.database.keyset import InvalidCursor
-from service_kit.http.answers import problems
 from service_kit.http.pagination import PagedByTime
+from service_kit.http.problem_responses import problems
 from service_kit.http.router import Router
-from service_kit.http.sessions import Tx
+from service_kit.http.sessions import Session
 from service_kit.problems import Forbidden, NotFound
 from service_kit.security import Principal, Requires
 
@@ -23,7 +23,7 @@ READ_ANY = "notifications:read:any"
 @router.get("", summary="List my notifications", responses=problems(InvalidCursor, Forbidden))
 async def list_notifications(
     page: PagedByTime,
-    tx: Tx,
+    tx: Session,
     who: Annotated[Principal, Requires("notifications:read")],
     unread: Annotated[bool | None, Query(description="true: only unread ones; false: only read ones")] = None,
     order_id: Annotated[UUID | None, Query(description="only about this order")] = None,
@@ -33,7 +33,7 @@ async def list_notifications(
 ) -> NotificationPage:
     """Newest first, with the count of unread ones.
 
-    With `notifications:read:any`, an `order_id` without a `customer_id` shows what anybody was told of that order.
+    With `notifications:read:any`, an `order_id` without a `customer_id` shows all notifications of that order.
     """
     scope = _scope(who, customer_id, order_id)
     found = page.of(await queries.page(tx, scope, unread, page.position), NotificationOut.of)
@@ -41,14 +41,16 @@ async def list_notifications(
 
 
 @router.post("/read-all", summary="Mark all my notifications as read")
-async def mark_all_notifications_read(tx: Tx, who: Annotated[Principal, Requires("notifications:write")]) -> MarkedOut:
-    """Those that arrived by now; repeating it does no harm."""
+async def mark_all_notifications_read(
+    tx: Session, who: Annotated[Principal, Requires("notifications:write")]
+) -> MarkedOut:
+    """Those that have arrived; repeating it is safe."""
     return MarkedOut(marked=await queries.mark_all_read(tx, who.user_id))
 
 
 @router.post("/{id}/read", summary="Mark a notification as read", responses=problems(NotFound))
 async def mark_notification_read(
-    id: UUID, tx: Tx, who: Annotated[Principal, Requires("notifications:write")]
+    id: UUID, tx: Session, who: Annotated[Principal, Requires("notifications:write")]
 ) -> NotificationOut:
     """It keeps the time at which it was first read."""
     return NotificationOut.of(await use_cases.mark_read(tx, id, who.user_id))

@@ -13,7 +13,7 @@ from service_kit.ids import uuid7
 
 
 class Notification(Base, table=True):
-    """One event that a customer is told of. It waits, unseen, until its user is known (`told_at`)."""
+    """One notification. It is hidden until its recipient is known (`told_at`)."""
 
     __tablename__ = "notifications"
 

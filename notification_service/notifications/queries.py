@@ -14,16 +14,16 @@ from notification_service.channels import INBOX
 from notification_service.deliveries import queries as deliveries
 from notification_service.kinds import Kind
 from notification_service.notifications.models import Notification
-from notification_service.notifications.wording import Words
+from notification_service.notifications.wording import Text
 from service_kit.clock import utcnow
-from service_kit.database import HotTx, Tx
+from service_kit.database import Session, Transaction
 from service_kit.database.keyset import Position, Slice, keyset
 from service_kit.database.signals import signal
 from service_kit.ids import uuid7
 
 
 @dataclass(frozen=True, slots=True)
-class News:
+class NewNotification:
     """One event to tell one customer of."""
 
     event_id: UUID
@@ -31,12 +31,12 @@ class News:
     kind: Kind
     order_id: UUID
     facts: dict[str, Any]
-    words: Words
+    words: Text
     happened_at: datetime
 
 
-TELL = f"""
-WITH told AS (
+ADD = f"""
+WITH added AS (
     INSERT INTO notifications (id, event_id, customer_id, kind, order_id, title, body, facts, created_at, told_at)
     SELECT news.*, CASE WHEN {INBOX.takes} THEN now() END
     FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::uuid[], $6::text[], $7::text[], $8::jsonb[],
@@ -48,8 +48,8 @@ WITH told AS (
 )
 {deliveries.INSERT}
 """
-TELL_WHAT_WAITED = f"""
-WITH told AS (
+ADD_WAITING = f"""
+WITH added AS (
     UPDATE notifications SET told_at = now()
     FROM recipients AS recipient
     WHERE notifications.customer_id = ANY ($1) AND notifications.told_at IS NULL
@@ -61,30 +61,30 @@ WITH told AS (
 """
 
 
-async def tell(tx: HotTx, news: Sequence[News]) -> None:
+async def add(tx: Transaction, new: Sequence[NewNotification]) -> None:
     """Inbox rows and e-mails for the whole batch, one of each per event, however often it comes.
 
     The recipients must be held (`recipients.queries.hold`): the statement decides by what it reads of them.
     """
     inserted = await tx.execute(
-        TELL,
-        [uuid7() for _ in news],
-        [each.event_id for each in news],
-        [each.customer_id for each in news],
-        [each.kind.value for each in news],
-        [each.order_id for each in news],
-        [each.words.title for each in news],
-        [each.words.body for each in news],
-        [json.dumps(each.facts) for each in news],
-        [each.happened_at for each in news],
+        ADD,
+        [uuid7() for _ in new],
+        [each.event_id for each in new],
+        [each.customer_id for each in new],
+        [each.kind.value for each in new],
+        [each.order_id for each in new],
+        [each.words.title for each in new],
+        [each.words.body for each in new],
+        [json.dumps(each.facts) for each in new],
+        [each.happened_at for each in new],
     )
     if inserted != "INSERT 0 0":
         signal(tx, deliveries.DUE)
 
 
-async def tell_what_waited(tx: HotTx, customer_ids: Sequence[UUID]) -> None:
-    """Shows these users, who are known by now, what happened before they were."""
-    await tx.execute(TELL_WHAT_WAITED, customer_ids)
+async def add_waiting(tx: Transaction, customer_ids: Sequence[UUID]) -> None:
+    """Shows these users, who are known now, what happened before they were."""
+    await tx.execute(ADD_WAITING, customer_ids)
     signal(tx, deliveries.DUE)
 
 
@@ -105,7 +105,7 @@ class Scope:
         return conditions
 
 
-async def page(tx: Tx, scope: Scope, unread: bool | None, position: Position) -> Slice[Notification]:
+async def page(tx: Session, scope: Scope, unread: bool | None, position: Position) -> Slice[Notification]:
     statement = select(Notification).where(*scope.conditions)
     if unread is not None:
         read_at = col(Notification.read_at)
@@ -113,18 +113,18 @@ async def page(tx: Tx, scope: Scope, unread: bool | None, position: Position) ->
     return await keyset(tx, statement, position, Notification.created_at, Notification.id)
 
 
-async def count_unread(tx: Tx, scope: Scope) -> int:
+async def count_unread(tx: Session, scope: Scope) -> int:
     statement = select(func.count()).select_from(Notification)
     return (await tx.exec(statement.where(*scope.conditions, col(Notification.read_at).is_(None)))).one()
 
 
-async def lock(tx: Tx, id: UUID, customer_id: UUID) -> Notification | None:
+async def lock(tx: Session, id: UUID, customer_id: UUID) -> Notification | None:
     """The user's own notification, held until the transaction ends; None for somebody else's."""
     own = [col(Notification.id) == id, *Scope(customer_id, None).conditions]
     return (await tx.exec(select(Notification).where(*own).with_for_update())).first()
 
 
-async def mark_all_read(tx: Tx, customer_id: UUID) -> int:
+async def mark_all_read(tx: Session, customer_id: UUID) -> int:
     """How many were unread."""
     unread = [*Scope(customer_id, None).conditions, col(Notification.read_at).is_(None)]
     marked = await tx.exec(update(Notification).where(*unread).values(read_at=utcnow()))

@@ -9,36 +9,36 @@ from contracts.events.shipment_notification import ReturnClosed, ReturnReceived,
 from notification_service.kinds import Kind
 from notification_service.notifications import queries
 from notification_service.notifications.models import Notification
-from notification_service.notifications.queries import News
-from notification_service.notifications.wording import facts_of, words_for
+from notification_service.notifications.queries import NewNotification
+from notification_service.notifications.wording import facts_of, text_for
 from notification_service.recipients import queries as recipients
 from service_kit.clock import utcnow
-from service_kit.database import HotTx, Tx
+from service_kit.database import Session, Transaction
 from service_kit.messaging import Envelope
 from service_kit.problems import not_found
 
-Told = OrderEvent | PaymentReport | ShipmentEvent | ReturnReceived | ReturnClosed
+NotifiedEvent = OrderEvent | PaymentReport | ShipmentEvent | ReturnReceived | ReturnClosed
 
 
-async def tell(tx: HotTx, events: Sequence[Told], envelopes: Sequence[Envelope]) -> None:
+async def add(tx: Transaction, events: Sequence[NotifiedEvent], envelopes: Sequence[Envelope]) -> None:
     """Each event once, to the inbox and by the channels that its customer wants."""
-    news = [
-        _news(event, envelope, event.customer_id)
+    new = [
+        _new_notification(event, envelope, event.customer_id)
         for event, envelope in zip(events, envelopes, strict=True)
         if event.customer_id is not None
     ]
-    if news:
-        await recipients.hold(tx, {each.customer_id for each in news})
-        await queries.tell(tx, news)
+    if new:
+        await recipients.hold(tx, {each.customer_id for each in new})
+        await queries.add(tx, new)
 
 
-async def mark_read(tx: Tx, id: UUID, customer_id: UUID) -> Notification:
+async def mark_read(tx: Session, id: UUID, customer_id: UUID) -> Notification:
     """Raises: NotFound, also for somebody else's."""
     notification = await queries.lock(tx, id, customer_id) or not_found(Notification, id)
     notification.read_at = notification.read_at or utcnow()
     return notification
 
 
-def _news(event: Told, envelope: Envelope, customer_id: UUID) -> News:
+def _new_notification(event: NotifiedEvent, envelope: Envelope, customer_id: UUID) -> NewNotification:
     kind, facts = Kind.of(type(event)), facts_of(event)
-    return News(envelope.id, customer_id, kind, event.order_id, facts, words_for(kind, facts), envelope.time)
+    return NewNotification(envelope.id, customer_id, kind, event.order_id, facts, text_for(kind, facts), envelope.time)

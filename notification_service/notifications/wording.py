@@ -16,18 +16,18 @@ from notification_service.templates import environment, one_line
 
 # An order may have 2,000 lines; a message names a few.
 NAMED_LINES = 5
-_TOLD = {"number", "total", "amount", "pay_by", "reason", "carrier", "tracking_number", "tracking_url"}
+_NOTIFIED = {"number", "total", "amount", "pay_by", "reason", "carrier", "tracking_number", "tracking_url"}
 
 
 @dataclass(frozen=True, slots=True)
-class Words:
+class Text:
     title: str
     body: str
 
 
 def facts_of(event: Event) -> dict[str, Any]:
-    """What is told of an event, as JSON has it."""
-    facts = event.model_dump(mode="json", include=_TOLD, exclude_none=True)
+    """The facts of an event that its text names, as JSON."""
+    facts = event.model_dump(mode="json", include=_NOTIFIED, exclude_none=True)
     if isinstance(event, OrderPlaced):
         facts |= {"units": sum(line.quantity for line in event.lines), **_confirmed(event)}
     if isinstance(event, OrderAwaitingPayment) and (event.automatic_payment or not event.total.amount):
@@ -56,8 +56,8 @@ def _confirmed(event: OrderPlaced) -> dict[str, Any]:
     return shown
 
 
-def words_for(kind: Kind, facts: dict[str, Any]) -> Words:
+def text_for(kind: Kind, facts: dict[str, Any]) -> Text:
     template = environment().get_template(f"{kind.value}.txt")
     context = template.new_context(facts)
     title, body = ("".join(template.blocks[name](context)) for name in ("title", "body"))
-    return Words(one_line(title), body.strip())
+    return Text(one_line(title), body.strip())

@@ -6,10 +6,10 @@ from fastapi import Response
 
 from notification_service.preferences import queries, use_cases
 from notification_service.preferences.schemas import PreferencesIn, PreferencesOut
-from service_kit.http.answers import problems
 from service_kit.http.etag import IfMatch, set_etag
+from service_kit.http.problem_responses import problems
 from service_kit.http.router import Router
-from service_kit.http.sessions import Tx
+from service_kit.http.sessions import Session
 from service_kit.problems import PreconditionFailed
 from service_kit.security import Principal, Requires
 
@@ -18,7 +18,7 @@ router = Router(prefix="/preferences", tags=["preferences"])
 
 @router.get("", summary="Get my preferences")
 async def read_preferences(
-    response: Response, tx: Tx, who: Annotated[Principal, Requires("notifications:read", of_person=True)]
+    response: Response, tx: Session, who: Annotated[Principal, Requires("notifications:read", of_person=True)]
 ) -> PreferencesOut:
     """Every kind of notification by every channel. The inbox has all of them, whatever stands here."""
     found = await queries.find(tx, who.user_id)
@@ -30,7 +30,7 @@ async def read_preferences(
 async def replace_preferences(
     body: PreferencesIn,
     response: Response,
-    tx: Tx,
+    tx: Session,
     expected: IfMatch,
     who: Annotated[Principal, Requires("notifications:write", of_person=True)],
 ) -> PreferencesOut:

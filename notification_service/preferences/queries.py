@@ -6,14 +6,14 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import col, select
 
 from notification_service.preferences.models import Preferences
-from service_kit.database import Tx
+from service_kit.database import Session
 
 
-async def find(tx: Tx, customer_id: UUID) -> Preferences | None:
+async def find(tx: Session, customer_id: UUID) -> Preferences | None:
     return await tx.get(Preferences, customer_id)
 
 
-async def lock(tx: Tx, customer_id: UUID) -> Preferences:
+async def lock(tx: Session, customer_id: UUID) -> Preferences:
     """The user's row, made where there is none, and held until the transaction ends."""
     empty = insert(Preferences).values(customer_id=customer_id, email_off=[], version=0)
     await tx.exec(empty.on_conflict_do_nothing())

@@ -7,10 +7,10 @@ from notification_service.preferences import queries
 from notification_service.preferences.models import Preferences
 from notification_service.preferences.schemas import PreferencesIn
 from service_kit.concurrency import Expected
-from service_kit.database import Tx
+from service_kit.database import Session
 
 
-async def replace(tx: Tx, customer_id: UUID, wanted: PreferencesIn, expected: Expected) -> Preferences:
+async def replace(tx: Session, customer_id: UUID, wanted: PreferencesIn, expected: Expected) -> Preferences:
     """Raises: PreconditionFailed, when someone else changed them since the caller read them."""
     mine = await queries.lock(tx, customer_id)
     expected.check(mine.version)

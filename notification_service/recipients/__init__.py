@@ -1,1 +1,1 @@
-"""The people that are told: our own copy of what the user service says of them."""
+"""The recipients of notifications: a copy of data of the user service."""

@@ -9,7 +9,7 @@ from collections.abc import Collection, Sequence
 from uuid import UUID
 
 from contracts.events.users import UserChanged
-from service_kit.database import HotTx
+from service_kit.database import Transaction
 
 UPSERT = """
 INSERT INTO recipients AS known (customer_id, version, email, full_name, email_verified, erased)
@@ -43,7 +43,7 @@ ON CONFLICT (customer_id) DO UPDATE SET version = known.version
 """
 
 
-async def upsert(tx: HotTx, users: Sequence[UserChanged]) -> None:
+async def upsert(tx: Transaction, users: Sequence[UserChanged]) -> None:
     """One statement for the batch; `version` decides, and the erased stay erased."""
     await tx.execute(
         UPSERT,
@@ -55,13 +55,13 @@ async def upsert(tx: HotTx, users: Sequence[UserChanged]) -> None:
     )
 
 
-async def erase(tx: HotTx, user_ids: Sequence[UUID]) -> None:
+async def erase(tx: Transaction, user_ids: Sequence[UUID]) -> None:
     """Erases the copy, the inbox, the preferences and the log of the mails."""
     for statement in (ERASE, DELETE_NOTIFICATIONS, DELETE_PREFERENCES):
         await tx.execute(statement, user_ids)
 
 
-async def hold(tx: HotTx, customer_ids: Collection[UUID]) -> None:
+async def hold(tx: Transaction, customer_ids: Collection[UUID]) -> None:
     """Until the transaction ends nobody changes or erases these users. Those not known yet get an empty row to hold."""
     ids = sorted(set(customer_ids))
     there = await tx.fetchval(COUNT, ids)

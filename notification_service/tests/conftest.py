@@ -18,8 +18,8 @@ from service_kit.clock import utcnow
 from service_kit.ids import uuid7
 from service_kit.messaging.envelope import Envelope, encode
 from service_kit.messaging.incoming import Record
-from tests.harness.post_office import PostOffice, post_office
 from tests.harness.service import Caller, Served, serve
+from tests.harness.smtp_server import SmtpServer, post_office
 
 ADDRESS = "ada@example.com"
 
@@ -40,7 +40,7 @@ def record(event: Event, id: UUID | None = None, source: str | None = None) -> R
 class Shop:
     """The notification service, and those around it."""
 
-    def __init__(self, served: Served, office: PostOffice) -> None:
+    def __init__(self, served: Served, office: SmtpServer) -> None:
         self.served = served
         self.office = office
         self.staff = served.caller(role="SubAdmin")
@@ -50,7 +50,7 @@ class Shop:
         messaging = self.served.runtime.messaging
         await messaging.processor.process(messaging.subscriptions[records[0].topic], records)
 
-    async def tell(self, event: Event, id: UUID | None = None, source: str | None = None) -> None:
+    async def deliver(self, event: Event, id: UUID | None = None, source: str | None = None) -> None:
         await self.receive(record(event, id, source))
 
     async def introduce(self, user_id: UUID, *, version: int = 1, verified: bool = True, email: str = ADDRESS) -> None:
@@ -62,10 +62,10 @@ class Shop:
             full_name="Ada Lovelace",
             email_verified=verified,
         )
-        await self.tell(changed)
+        await self.deliver(changed)
 
     async def erase(self, user_id: UUID, version: int = 9) -> None:
-        await self.tell(UserErased(user_id=user_id, version=version))
+        await self.deliver(UserErased(user_id=user_id, version=version))
 
     async def customer(self, *, verified: bool = True, email: str = ADDRESS) -> Caller:
         """Someone with an account that the service knows."""
@@ -82,7 +82,7 @@ class Shop:
         await self.sql("UPDATE deliveries SET next_attempt_at = now() WHERE status = 'pending'")
 
     async def sql(self, statement: str, *values: Any) -> Sequence[Any]:
-        async with self.served.runtime.database.hot() as connection:
+        async with self.served.runtime.database.connection() as connection:
             rows: Sequence[Any] = await connection.fetch(statement, *values)
             return rows
 

@@ -12,7 +12,7 @@ from notification_service.tests.conftest import Shop, example, inbox
 async def confirmation(shop: Shop, **changes: Any) -> tuple[str, str]:
     """The mail of an order that was placed, as text and as HTML."""
     customer = await shop.customer()
-    await shop.tell(example(OrderPlaced, customer_id=customer.user_id, **changes))
+    await shop.deliver(example(OrderPlaced, customer_id=customer.user_id, **changes))
     await shop.send_mail()
     text, html = (shop.office.mails[-1].get_body([kind]) for kind in ("plain", "html"))
     assert text is not None
@@ -33,7 +33,7 @@ async def test_the_confirmation_names_products_prices_and_the_address(shop: Shop
     assert "+44 20" not in text + html, "the phone number is for the carrier"
 
 
-async def test_a_confirmation_of_many_lines_says_how_many_more(shop: Shop) -> None:
+async def test_a_confirmation_of_many_lines_counts_the_rest(shop: Shop) -> None:
     named = example(OrderPlaced).lines[0]
     nameless = named.model_copy(update={"name": None, "sku": None})
     text, html = await confirmation(shop, lines=[named] * 50 + [nameless] * 1_950)
@@ -76,7 +76,7 @@ async def test_only_who_has_to_pay_is_asked_to_by_mail(
 ) -> None:
     """The inbox has it all the same, and says that nothing has to be done."""
     customer = await shop.customer() if is_known else shop.served.caller()
-    await shop.tell(example(OrderAwaitingPayment, customer_id=customer.user_id, **changes))
+    await shop.deliver(example(OrderAwaitingPayment, customer_id=customer.user_id, **changes))
     if not is_known:
         await shop.introduce(customer.user_id)
     (item,) = (await inbox(customer))["items"]

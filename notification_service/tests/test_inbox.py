@@ -12,18 +12,18 @@ from notification_service.kinds import Kind
 from notification_service.tests.conftest import Shop, example, inbox, record
 from service_kit.ids import uuid7
 
-TOLD = [event for event in EVENTS if event.told_to_customer]
+TOLD = [event for event in EVENTS if event.notifies_customer]
 
 
-def test_every_event_that_is_told_has_its_kind_and_no_other() -> None:
+def test_every_event_for_customers_has_one_notification_kind() -> None:
     assert {Kind.of(event) for event in TOLD} == set(Kind)
     assert len(TOLD) == 16
 
 
 @pytest.mark.parametrize("kind", TOLD, ids=lambda kind: kind.type)
-async def test_customer_is_told(shop: Shop, kind: type[Event], order_id: UUID) -> None:
+async def test_the_customer_is_notified(shop: Shop, kind: type[Event], order_id: UUID) -> None:
     customer = await shop.customer()
-    await shop.tell(example(kind, customer_id=customer.user_id, order_id=order_id))
+    await shop.deliver(example(kind, customer_id=customer.user_id, order_id=order_id))
     found = await inbox(customer)
     assert found["unread"] == 1
     (item,) = found["items"]
@@ -34,25 +34,25 @@ async def test_customer_is_told(shop: Shop, kind: type[Event], order_id: UUID) -
     assert "100042" in item["body"]
 
 
-async def test_what_is_not_for_customers_is_not_told(shop: Shop) -> None:
+async def test_internal_events_notify_nobody(shop: Shop) -> None:
     customer = await shop.customer()
-    await shop.tell(example(OrderShipped, customer_id=customer.user_id))
-    await shop.tell(example(PaymentSucceeded, customer_id=customer.user_id))
+    await shop.deliver(example(OrderShipped, customer_id=customer.user_id))
+    await shop.deliver(example(PaymentSucceeded, customer_id=customer.user_id))
     assert (await inbox(customer))["items"] == []
 
 
-async def test_repeats_are_told_once(shop: Shop) -> None:
+async def test_duplicates_notify_once(shop: Shop) -> None:
     customer = await shop.customer()
     event = example(OrderPlaced, customer_id=customer.user_id)
-    twin = record(event, uuid7())
-    await shop.receive(twin, twin, record(event), twin)
-    await shop.receive(twin)
-    await asyncio.gather(*(shop.receive(twin, record(event)) for _ in range(4)))
+    duplicate = record(event, uuid7())
+    await shop.receive(duplicate, duplicate, record(event), duplicate)
+    await shop.receive(duplicate)
+    await asyncio.gather(*(shop.receive(duplicate, record(event)) for _ in range(4)))
     assert len((await inbox(customer))["items"]) == 2 + 4
     assert len(await shop.deliveries()) == 2 + 4
 
 
-async def test_replay_after_the_kit_forgot_the_event_is_told_once(shop: Shop) -> None:
+async def test_a_replay_after_inbox_pruning_notifies_once(shop: Shop) -> None:
     customer = await shop.customer()
     once = record(example(OrderPaid, customer_id=customer.user_id))
     await shop.receive(once)
@@ -64,7 +64,7 @@ async def test_replay_after_the_kit_forgot_the_event_is_told_once(shop: Shop) ->
 
 async def test_event_of_unknown_user_waits_for_them(shop: Shop) -> None:
     stranger = shop.served.caller()
-    await shop.tell(example(OrderPlaced, customer_id=stranger.user_id))
+    await shop.deliver(example(OrderPlaced, customer_id=stranger.user_id))
     assert await inbox(stranger) == {"items": [], "next": None, "unread": 0}
     assert await shop.deliveries() == []
 
@@ -74,7 +74,7 @@ async def test_event_of_unknown_user_waits_for_them(shop: Shop) -> None:
     assert len(await shop.deliveries()) == 1
 
 
-async def test_event_and_its_user_arriving_at_once_is_told(shop: Shop) -> None:
+async def test_an_event_arriving_together_with_its_user_notifies(shop: Shop) -> None:
     for _ in range(20):
         callers = [shop.served.caller() for _ in range(3)]
         await asyncio.gather(
@@ -86,27 +86,27 @@ async def test_event_and_its_user_arriving_at_once_is_told(shop: Shop) -> None:
     assert len(await shop.sql("SELECT FROM deliveries")) == 60
 
 
-async def test_what_others_report_of_payments_is_not_told(shop: Shop) -> None:
+async def test_external_payment_reports_notify_nobody(shop: Shop) -> None:
     customer = await shop.customer()
     outside = "/acquirer"
-    await shop.tell(example(PaymentFailed, customer_id=None, number=None), source=outside)
-    await shop.tell(example(PaymentRefunded, customer_id=customer.user_id), source=outside)
+    await shop.deliver(example(PaymentFailed, customer_id=None, number=None), source=outside)
+    await shop.deliver(example(PaymentRefunded, customer_id=customer.user_id), source=outside)
     assert (await inbox(customer))["items"] == []
     assert len(await shop.sql("SELECT FROM notifications")) == 0
 
-    await shop.tell(example(PaymentRefunded, customer_id=customer.user_id))
+    await shop.deliver(example(PaymentRefunded, customer_id=customer.user_id))
     assert (await inbox(customer))["items"][0]["kind"] == "payment.refunded"
 
 
 async def test_erased_user_leaves_nothing_behind(shop: Shop) -> None:
     customer, other = await shop.customer(), await shop.customer(email="other@example.com")
     for each in (customer, other):
-        await shop.tell(example(OrderPlaced, customer_id=each.user_id))
+        await shop.deliver(example(OrderPlaced, customer_id=each.user_id))
     await customer.put("/preferences", json={"items": []})
     await shop.send_mail()
 
     await shop.erase(customer.user_id)
-    await shop.tell(example(OrderPaid, customer_id=customer.user_id))
+    await shop.deliver(example(OrderPaid, customer_id=customer.user_id))
     await shop.introduce(customer.user_id, version=3)  # an old snapshot that is read again
     await shop.introduce(customer.user_id, version=10)  # and even one that says it is new
 
@@ -119,7 +119,7 @@ async def test_erased_user_leaves_nothing_behind(shop: Shop) -> None:
 
 async def test_waiting_event_of_a_user_who_is_erased_is_gone(shop: Shop) -> None:
     stranger = uuid4()
-    await shop.tell(example(OrderPlaced, customer_id=stranger))
+    await shop.deliver(example(OrderPlaced, customer_id=stranger))
     await shop.erase(stranger)
     assert await shop.sql("SELECT FROM notifications") == []
 
@@ -127,7 +127,7 @@ async def test_waiting_event_of_a_user_who_is_erased_is_gone(shop: Shop) -> None
 async def test_read_and_unread(shop: Shop) -> None:
     customer = await shop.customer()
     for kind in (OrderPlaced, OrderAwaitingPayment, OrderPaid):
-        await shop.tell(example(kind, customer_id=customer.user_id))
+        await shop.deliver(example(kind, customer_id=customer.user_id))
     newest = (await inbox(customer))["items"][0]
     assert newest["kind"] == "order.paid"
 
@@ -147,7 +147,7 @@ async def test_read_and_unread(shop: Shop) -> None:
 
 async def test_others_notifications_are_not_found(shop: Shop) -> None:
     customer, other = await shop.customer(), await shop.customer()
-    await shop.tell(example(OrderPlaced, customer_id=customer.user_id))
+    await shop.deliver(example(OrderPlaced, customer_id=customer.user_id))
     (item,) = (await inbox(customer))["items"]
 
     for caller in (other, shop.staff):
@@ -163,8 +163,8 @@ async def test_others_notifications_are_not_found(shop: Shop) -> None:
 
 async def test_staff_see_a_users_and_an_orders_notifications(shop: Shop, order_id: UUID) -> None:
     customer, other = await shop.customer(), await shop.customer()
-    await shop.tell(example(OrderPlaced, customer_id=customer.user_id, order_id=order_id))
-    await shop.tell(example(OrderPlaced, customer_id=other.user_id))
+    await shop.deliver(example(OrderPlaced, customer_id=customer.user_id, order_id=order_id))
+    await shop.deliver(example(OrderPlaced, customer_id=other.user_id))
     assert len((await inbox(shop.staff, customer_id=str(customer.user_id)))["items"]) == 1
     assert len((await inbox(shop.staff, order_id=str(order_id)))["items"]) == 1
     both = {"order_id": str(order_id), "customer_id": str(other.user_id)}

@@ -17,10 +17,10 @@ from service_kit.queue import Queue
 WAITING = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 
 
-async def test_mail_says_what_the_inbox_says(shop: Shop) -> None:
+async def test_mail_and_inbox_have_the_same_text(shop: Shop) -> None:
     customer = await shop.customer()
     id = uuid7()
-    await shop.tell(example(OrderPaid, customer_id=customer.user_id), id)
+    await shop.deliver(example(OrderPaid, customer_id=customer.user_id), id)
     await shop.send_mail()
 
     (mail,) = shop.office.mails
@@ -44,7 +44,7 @@ async def test_mail_says_what_the_inbox_says(shop: Shop) -> None:
 async def test_what_others_wrote_is_escaped(shop: Shop) -> None:
     customer = await shop.customer()
     line = example(OrderRejected).lines[0].model_copy(update={"name": "<script>alert(1)</script>"})
-    await shop.tell(example(OrderRejected, customer_id=customer.user_id, lines=[line]))
+    await shop.deliver(example(OrderRejected, customer_id=customer.user_id, lines=[line]))
     await shop.send_mail()
     html = shop.office.mails[0].get_body(["html"])
     assert html is not None
@@ -57,10 +57,10 @@ async def test_a_run_of_failed_payments_is_mailed_once(shop: Shop) -> None:
     customer = await shop.customer()
     mine = {"customer_id": customer.user_id}
     for kind in (OrderPlaced, PaymentFailed, PaymentFailed, OrderPaid, PaymentFailed, OrderPlaced):
-        await shop.tell(example(kind, **mine))
+        await shop.deliver(example(kind, **mine))
     await shop.receive(*(record(example(PaymentFailed, **mine)) for _ in range(5)))
-    await shop.tell(example(PaymentFailed, **mine))
-    await shop.tell(example(PaymentFailed, customer_id=(await shop.customer(email="b@example.com")).user_id))
+    await shop.deliver(example(PaymentFailed, **mine))
+    await shop.deliver(example(PaymentFailed, customer_id=(await shop.customer(email="b@example.com")).user_id))
     assert [item["kind"] for item in (await inbox(customer))["items"]].count("payment.failed") == 9
     mailed = [delivery["kind"] for delivery in reversed(await shop.deliveries(customer_id=str(customer.user_id)))]
     of_money = [kind for kind in mailed if kind in ("payment.failed", "order.paid", "order.placed")]
@@ -73,7 +73,7 @@ async def test_a_run_of_failed_payments_is_mailed_once(shop: Shop) -> None:
 async def test_a_run_that_waited_for_its_customer_is_mailed_once(shop: Shop) -> None:
     stranger = shop.served.caller()
     for kind in (OrderPlaced, PaymentFailed, PaymentFailed, PaymentFailed):
-        await shop.tell(example(kind, customer_id=stranger.user_id))
+        await shop.deliver(example(kind, customer_id=stranger.user_id))
     await shop.introduce(stranger.user_id)
     assert sorted(each["kind"] for each in await shop.deliveries()) == ["order.placed", "payment.failed"]
 
@@ -93,7 +93,7 @@ async def test_names_and_addresses_of_the_whole_world(shop: Shop) -> None:
     name = "Zoë, \r\nBcc: all@example.com" + " Zoë" * 40
     for email in ("zoe@example.com", "zoë@example.com"):
         customer = await shop.customer(email=email)
-        await shop.tell(example(OrderPlaced, customer_id=customer.user_id))
+        await shop.deliver(example(OrderPlaced, customer_id=customer.user_id))
     await shop.sql("UPDATE recipients SET full_name = $1", name)
     await shop.send_mail()
     plain, accented = sorted(shop.office.mails, key=lambda mail: "ë@" in mail["To"])
@@ -103,10 +103,10 @@ async def test_names_and_addresses_of_the_whole_world(shop: Shop) -> None:
     assert plain["Bcc"] is accented["Bcc"] is None
 
 
-async def test_refusal_for_now_is_tried_again_later(shop: Shop) -> None:
+async def test_rejection_for_now_is_tried_again_later(shop: Shop) -> None:
     customer = await shop.customer()
     shop.office.answer = lambda _: "451 4.3.0 come back later"
-    await shop.tell(example(OrderPlaced, customer_id=customer.user_id))
+    await shop.deliver(example(OrderPlaced, customer_id=customer.user_id))
     await shop.send_mail()
     await shop.send_mail()  # not before its time
     (delivery,) = await shop.deliveries()
@@ -122,10 +122,10 @@ async def test_refusal_for_now_is_tried_again_later(shop: Shop) -> None:
     assert (delivery["attempts"], delivery["error"]) == (2, None)
 
 
-async def test_refusals_for_now_end_some_day(shop: Shop) -> None:
+async def test_rejections_for_now_end_some_day(shop: Shop) -> None:
     customer = await shop.customer()
     shop.office.answer = lambda _: "451 4.3.0 come back later"
-    await shop.tell(example(OrderPlaced, customer_id=customer.user_id))
+    await shop.deliver(example(OrderPlaced, customer_id=customer.user_id))
     assert MAIL_BACKOFF.attempts
     for _ in range(MAIL_BACKOFF.attempts + 1):
         await shop.make_due()
@@ -134,11 +134,11 @@ async def test_refusals_for_now_end_some_day(shop: Shop) -> None:
     assert delivery["attempts"] == MAIL_BACKOFF.attempts
 
 
-async def test_refusal_for_good_fails_that_mail_alone(shop: Shop) -> None:
+async def test_rejection_for_good_fails_that_mail_alone(shop: Shop) -> None:
     gone, other = await shop.customer(email="gone@example.com"), await shop.customer(email="other@example.com")
     shop.office.answer = lambda to: "550 5.1.1 no such mailbox" if to.startswith("gone") else None
     for caller in (gone, other):
-        await shop.tell(example(OrderPlaced, customer_id=caller.user_id))
+        await shop.deliver(example(OrderPlaced, customer_id=caller.user_id))
     await shop.send_mail()
     by_address = {delivery["address"]: delivery for delivery in await shop.deliveries()}
     assert by_address["gone@example.com"]["status"] == "failed"
@@ -149,7 +149,7 @@ async def test_refusal_for_good_fails_that_mail_alone(shop: Shop) -> None:
 async def test_address_that_is_none_fails_that_mail_alone(shop: Shop) -> None:
     broken, other = await shop.customer(email="no address\r\nBcc: all@example.com"), await shop.customer()
     for caller in (broken, other):
-        await shop.tell(example(OrderPlaced, customer_id=caller.user_id))
+        await shop.deliver(example(OrderPlaced, customer_id=caller.user_id))
     await shop.send_mail()
     assert len(shop.office.mails) == 1
     (delivery,) = await shop.deliveries(status="failed")
@@ -158,11 +158,11 @@ async def test_address_that_is_none_fails_that_mail_alone(shop: Shop) -> None:
 
 async def test_crash_between_accepting_and_marking_sends_the_same_message_again(shop: Shop) -> None:
     customer = await shop.customer()
-    await shop.tell(example(OrderPlaced, customer_id=customer.user_id))
+    await shop.deliver(example(OrderPlaced, customer_id=customer.user_id))
     shop.office.may_answer.clear()
     sending = asyncio.create_task(shop.send_mail())
     await until(lambda: shop.office.mails)
-    async with shop.served.runtime.database.hot_tx() as other:
+    async with shop.served.runtime.database.transaction() as other:
         await other.fetch("SELECT FROM deliveries FOR UPDATE")
         shop.office.may_answer.set()
         # With the server's 250 in hand, the sender waits for the row, and goes down waiting.
@@ -187,7 +187,7 @@ async def test_who_takes_long_keeps_its_mails_and_who_died_does_not(
 ) -> None:
     monkeypatch.setattr(queue, "LEASE", timedelta(seconds=0.6))
     customer = await shop.customer()
-    await shop.tell(example(OrderPlaced, customer_id=customer.user_id))
+    await shop.deliver(example(OrderPlaced, customer_id=customer.user_id))
     shop.office.may_answer.clear()
     sending = asyncio.create_task(shop.send_mail())
     [(first,)] = await until(lambda: shop.sql("SELECT next_attempt_at FROM deliveries WHERE next_attempt_at > now()"))
@@ -211,7 +211,7 @@ async def test_who_slept_too_long_sends_nothing_that_another_has_taken(monkeypat
     async with open_shop(smtp_connections=1) as shop:
         customer = await shop.customer()
         for _ in range(3):
-            await shop.tell(example(OrderPlaced, customer_id=customer.user_id))
+            await shop.deliver(example(OrderPlaced, customer_id=customer.user_id))
         shop.office.may_answer.clear()
         sending = asyncio.create_task(shop.send_mail())
         await until(lambda: shop.office.mails)
@@ -237,7 +237,7 @@ async def test_who_slept_too_long_sends_nothing_that_another_has_taken(monkeypat
 async def test_server_away_is_no_attempt(shop: Shop) -> None:
     customer = await shop.customer()
     await shop.office.close()
-    await shop.tell(example(OrderPlaced, customer_id=customer.user_id))
+    await shop.deliver(example(OrderPlaced, customer_id=customer.user_id))
     await shop.send_mail()
     (delivery,) = await shop.deliveries()
     assert (delivery["status"], delivery["attempts"]) == ("pending", 0)
@@ -251,7 +251,7 @@ async def test_server_away_is_no_attempt(shop: Shop) -> None:
 
 async def test_unverified_address_gets_no_mail(shop: Shop) -> None:
     customer = await shop.customer(verified=False)
-    await shop.tell(example(OrderPlaced, customer_id=customer.user_id))
+    await shop.deliver(example(OrderPlaced, customer_id=customer.user_id))
     await shop.send_mail()
     assert (await inbox(customer))["unread"] == 1
     (delivery,) = await shop.deliveries()
@@ -262,7 +262,7 @@ async def test_unverified_address_gets_no_mail(shop: Shop) -> None:
 async def test_mail_goes_to_the_present_address_if_it_is_verified(shop: Shop) -> None:
     moved, unverified = await shop.customer(email="old@example.com"), await shop.customer(email="ada2@example.com")
     for caller in (moved, unverified):
-        await shop.tell(example(OrderPlaced, customer_id=caller.user_id))
+        await shop.deliver(example(OrderPlaced, customer_id=caller.user_id))
     await shop.introduce(moved.user_id, version=2, email="new@example.com")
     await shop.introduce(unverified.user_id, version=2, email="other@example.com", verified=False)
     await shop.send_mail()
@@ -274,7 +274,7 @@ async def test_mail_goes_to_the_present_address_if_it_is_verified(shop: Shop) ->
 
 async def test_staff_send_a_mail_again(shop: Shop) -> None:
     customer = await shop.customer()
-    await shop.tell(example(OrderPlaced, customer_id=customer.user_id))
+    await shop.deliver(example(OrderPlaced, customer_id=customer.user_id))
     (delivery,) = await shop.deliveries()
     path = f"/deliveries/{delivery['id']}/send"
     assert (await shop.staff.post(path)).json()["type"] == "/problems/delivery-under-way"
@@ -288,7 +288,7 @@ async def test_staff_send_a_mail_again(shop: Shop) -> None:
 
 async def test_the_log_is_for_staff(shop: Shop) -> None:
     customer = await shop.customer()
-    await shop.tell(example(OrderPlaced, customer_id=customer.user_id))
+    await shop.deliver(example(OrderPlaced, customer_id=customer.user_id))
     (delivery,) = await shop.deliveries()
     assert (await customer.get("/deliveries")).status_code == 403
     assert (await customer.post(f"/deliveries/{delivery['id']}/send")).status_code == 403
@@ -298,7 +298,7 @@ async def test_connections_are_kept_and_replaced_when_the_server_drops_them() ->
     async with open_shop(smtp_connections=1) as shop:
         customer = await shop.customer()
         for _ in range(3):
-            await shop.tell(example(OrderPlaced, customer_id=customer.user_id))
+            await shop.deliver(example(OrderPlaced, customer_id=customer.user_id))
             await shop.send_mail()
         assert shop.office.connections == 1
 
@@ -306,7 +306,7 @@ async def test_connections_are_kept_and_replaced_when_the_server_drops_them() ->
             raise ConnectionResetError
 
         shop.office.answer = hang_up
-        await shop.tell(example(OrderPlaced, customer_id=customer.user_id))
+        await shop.deliver(example(OrderPlaced, customer_id=customer.user_id))
         await shop.send_mail()
         shop.office.answer = lambda _: None
         await shop.make_due()

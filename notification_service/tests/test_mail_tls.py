@@ -14,7 +14,7 @@ from notification_service.settings import Settings
 from service_kit.mail import Mailer
 from service_kit.queue import Unreachable
 from tests.harness.certificates import Authority
-from tests.harness.post_office import PostOffice, post_office
+from tests.harness.smtp_server import SmtpServer, post_office
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def authority(tmp_path: Path) -> Authority:
 
 
 @pytest.fixture
-async def office(authority: Authority) -> AsyncIterator[PostOffice]:
+async def office(authority: Authority) -> AsyncIterator[SmtpServer]:
     """Its certificate is for `localhost`."""
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(*authority.issue("mail", "localhost"))
@@ -42,7 +42,7 @@ def settings(**given: Any) -> Settings:
 
 
 @asynccontextmanager
-async def mailer(office: PostOffice, **given: Any) -> AsyncIterator[Mailer]:
+async def mailer(office: SmtpServer, **given: Any) -> AsyncIterator[Mailer]:
     made = Mailer(settings(smtp_port=office.port, **given))
     try:
         yield made
@@ -57,7 +57,7 @@ def message() -> EmailMessage:
     return made
 
 
-async def test_mail_leaves_by_tls_from_the_first_byte(office: PostOffice, authority: Authority) -> None:
+async def test_mail_leaves_by_tls_from_the_first_byte(office: SmtpServer, authority: Authority) -> None:
     """As in production, where STARTTLS is insisted on unless this is set."""
     async with mailer(office, environment="production", smtp_tls=True, smtp_ca_file=authority.ca_file) as made:
         await made.send(message(), "ada@example.com")
@@ -70,7 +70,7 @@ async def test_mail_leaves_by_tls_from_the_first_byte(office: PostOffice, author
     ids=["an authority that nobody knows", "another host's certificate"],
 )
 async def test_a_server_that_is_not_known_gets_no_mail(
-    office: PostOffice, authority: Authority, given: dict[str, Any]
+    office: SmtpServer, authority: Authority, given: dict[str, Any]
 ) -> None:
     chosen = dict(given)
     if chosen.pop("trusted", False):

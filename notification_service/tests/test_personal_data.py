@@ -9,7 +9,7 @@ from notification_service.tests.conftest import ADDRESS, Shop, example
 async def test_the_export_has_all_of_ones_own_and_nothing_else(shop: Shop) -> None:
     customer, other = await shop.customer(), await shop.customer(email="other@example.com")
     for each in (customer, other):
-        await shop.tell(example(OrderPlaced, customer_id=each.user_id, order_id=uuid4()))
+        await shop.deliver(example(OrderPlaced, customer_id=each.user_id, order_id=uuid4()))
     off = {"kind": "order.paid", "channel": "email", "enabled": False}
     assert (await customer.client.put("/preferences", json={"items": [off]})).status_code == 200
     answer = await customer.get("/me/export")
@@ -25,7 +25,7 @@ async def test_the_export_has_all_of_ones_own_and_nothing_else(shop: Shop) -> No
 async def test_what_confirmations_show_is_exported_and_goes_with_the_account(shop: Shop) -> None:
     customer = await shop.customer()
     placed = example(OrderPlaced, customer_id=customer.user_id)
-    await shop.tell(placed)
+    await shop.deliver(placed)
     (notification,) = (await customer.get("/me/export")).json()["notifications"]
     assert notification["facts"]["ship_to"]["line1"] == placed.ship_to.line1
     assert placed.ship_to.phone not in str(notification), "it is for the carrier"

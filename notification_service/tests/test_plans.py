@@ -20,7 +20,7 @@ async def test_everything_that_is_asked_often_goes_by_an_index(statements: State
 
     customer = await shop.customer()
     for _ in range(2):
-        await shop.tell(example(OrderPlaced, customer_id=customer.user_id, order_id=uuid4()))
+        await shop.deliver(example(OrderPlaced, customer_id=customer.user_id, order_id=uuid4()))
     await shop.send_mail()
     first = await inbox(customer, limit=1)
     await inbox(customer, limit=1, cursor=first["next"])
@@ -29,7 +29,7 @@ async def test_everything_that_is_asked_often_goes_by_an_index(statements: State
     for filters in ({}, {"status": "sent"}, {"customer_id": str(customer.user_id)}):
         await shop.deliveries(**filters)
     await shop.introduce(customer.user_id, version=2, verified=False)
-    await shop.tell(example(OrderPlaced, customer_id=customer.user_id, order_id=uuid4()))
+    await shop.deliver(example(OrderPlaced, customer_id=customer.user_id, order_id=uuid4()))
     await shop.introduce(customer.user_id, version=3, verified=True)
     await release_withheld(shop.served.runtime)
     assert len(statements) > 10

@@ -17,8 +17,8 @@ async def test_all_is_on_until_it_is_turned_off(shop: Shop) -> None:
     assert [item["kind"] for item in kept.json()["items"] if not item["enabled"]] == ["order.placed"]
     assert (await customer.get("/preferences")).json() == kept.json()
 
-    await shop.tell(example(OrderPlaced, customer_id=customer.user_id))
-    await shop.tell(example(OrderPaid, customer_id=customer.user_id))
+    await shop.deliver(example(OrderPlaced, customer_id=customer.user_id))
+    await shop.deliver(example(OrderPaid, customer_id=customer.user_id))
     assert (await inbox(customer))["unread"] == 2
     assert [delivery["kind"] for delivery in await shop.deliveries()] == ["order.paid"]
 
@@ -27,27 +27,27 @@ async def test_what_is_not_named_is_on_again(shop: Shop) -> None:
     customer = await shop.customer()
     await customer.put("/preferences", json=NO_PLACED)
     await customer.put("/preferences", json={"items": []})
-    await shop.tell(example(OrderPlaced, customer_id=customer.user_id))
+    await shop.deliver(example(OrderPlaced, customer_id=customer.user_id))
     assert len(await shop.deliveries()) == 1
 
 
 async def test_preferences_of_one_are_not_anothers(shop: Shop) -> None:
     customer, other = await shop.customer(), await shop.customer()
     await customer.put("/preferences", json=NO_PLACED)
-    await shop.tell(example(OrderPlaced, customer_id=other.user_id))
+    await shop.deliver(example(OrderPlaced, customer_id=other.user_id))
     assert len(await shop.deliveries()) == 1
 
 
 async def test_preferences_hold_for_what_waited(shop: Shop) -> None:
     stranger = shop.served.caller()
-    await shop.tell(example(OrderPlaced, customer_id=stranger.user_id))
+    await shop.deliver(example(OrderPlaced, customer_id=stranger.user_id))
     await stranger.put("/preferences", json=NO_PLACED)
     await shop.introduce(stranger.user_id)
     assert (await inbox(stranger))["unread"] == 1
     assert await shop.deliveries() == []
 
 
-async def test_lost_update_is_refused(shop: Shop) -> None:
+async def test_lost_update_is_rejected(shop: Shop) -> None:
     customer = await shop.customer()
     read = (await customer.get("/preferences")).headers["ETag"]
     assert (await customer.put("/preferences", json=NO_PLACED, headers={"If-Match": read})).status_code == 200
@@ -55,7 +55,7 @@ async def test_lost_update_is_refused(shop: Shop) -> None:
     assert late.status_code == 412
 
 
-async def test_unknown_and_repeated_kinds_are_refused(shop: Shop) -> None:
+async def test_unknown_and_repeated_kinds_are_rejected(shop: Shop) -> None:
     customer = await shop.customer()
     unknown = {"items": [{"kind": "order.shipped", "channel": "email", "enabled": False}]}
     twice = {"items": NO_PLACED["items"] * 2}

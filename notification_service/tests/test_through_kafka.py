@@ -26,8 +26,8 @@ async def test_from_kafka_to_the_mailbox(kafka: str) -> None:
     await create_topics(KafkaConnection.plain(kafka), prefix)
     settings = {"kafka_bootstrap_servers": kafka, "kafka_topic_prefix": prefix, "service_role": "all"}
     user_id = uuid4()
-    told: list[type[Event]] = [OrderPlaced, OrderPaid, ShipmentDispatched, ShipmentDelivered]
-    events = [record(example(kind, customer_id=user_id)) for kind in told]
+    published: list[type[Event]] = [OrderPlaced, OrderPaid, ShipmentDispatched, ShipmentDelivered]
+    events = [record(example(kind, customer_id=user_id)) for kind in published]
     user = record(example(UserChanged, user_id=user_id, email=ADDRESS, email_verified=True, version=1))
 
     async with AIOKafkaProducer(bootstrap_servers=kafka) as producer, open_shop(**settings) as shop:

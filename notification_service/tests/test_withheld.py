@@ -18,10 +18,10 @@ STORY = (OrderPlaced, OrderAwaitingPayment, PaymentFailed, OrderPaid, ShipmentDi
 OF_USE = ["order.placed", "order.paid", "shipment.dispatched"]
 
 
-async def tell(shop: Shop, caller: Caller, *kinds: type[Event], order_id: UUID | None = None) -> None:
+async def deliver(shop: Shop, caller: Caller, *kinds: type[Event], order_id: UUID | None = None) -> None:
     order_id = order_id or uuid4()
     for kind in kinds:
-        await shop.tell(example(kind, customer_id=caller.user_id, order_id=order_id))
+        await shop.deliver(example(kind, customer_id=caller.user_id, order_id=order_id))
 
 
 async def confirm(shop: Shop, caller: Caller, version: int = 2) -> None:
@@ -37,7 +37,7 @@ async def kinds_sent(shop: Shop) -> list[str]:
 
 async def test_what_is_still_of_use_is_sent_in_order(shop: Shop) -> None:
     ada = await shop.customer(verified=False)
-    await tell(shop, ada, *STORY)
+    await deliver(shop, ada, *STORY)
     await shop.send_mail()
     assert shop.office.mails == []
     await confirm(shop, ada)
@@ -54,7 +54,7 @@ async def test_what_is_still_of_use_is_sent_in_order(shop: Shop) -> None:
 async def test_they_stay_in_order_when_the_server_puts_the_first_off(shop: Shop) -> None:
     ada = await shop.customer(verified=False)
     for _ in range(10):
-        await tell(shop, ada, OrderPlaced)
+        await deliver(shop, ada, OrderPlaced)
     answers = iter(["451 4.3.0 come back later"])
     shop.office.answer = lambda _: next(answers, None)
     await confirm(shop, ada)
@@ -68,8 +68,8 @@ async def test_they_stay_in_order_when_the_server_puts_the_first_off(shop: Shop)
 
 async def test_what_is_over_and_what_is_still_to_be_done(shop: Shop) -> None:
     ada = await shop.customer(verified=False)
-    await tell(shop, ada, OrderPlaced, OrderAwaitingPayment)
-    await tell(shop, ada, OrderPlaced, OrderAwaitingPayment, OrderExpired)
+    await deliver(shop, ada, OrderPlaced, OrderAwaitingPayment)
+    await deliver(shop, ada, OrderPlaced, OrderAwaitingPayment, OrderExpired)
     await confirm(shop, ada)
     await shop.send_mail()
     assert await kinds_sent(shop) == ["order.placed", "order.awaiting_payment", "order.expired"]
@@ -77,9 +77,9 @@ async def test_what_is_over_and_what_is_still_to_be_done(shop: Shop) -> None:
 
 async def test_what_is_old_or_was_turned_off_is_not_sent(shop: Shop) -> None:
     ada = await shop.customer(verified=False)
-    await tell(shop, ada, OrderPlaced)
+    await deliver(shop, ada, OrderPlaced)
     await shop.sql("UPDATE notifications SET created_at = created_at - interval '14 days 1 minute'")
-    await tell(shop, ada, OrderPaid)
+    await deliver(shop, ada, OrderPaid)
     await shop.sql("INSERT INTO preferences VALUES ($1, '{order.paid}', 1)", ada.user_id)
     await confirm(shop, ada)
     await shop.send_mail()
@@ -87,10 +87,10 @@ async def test_what_is_old_or_was_turned_off_is_not_sent(shop: Shop) -> None:
     assert len(await shop.deliveries(status="withheld")) == 2
 
 
-async def test_none_is_sent_where_the_setting_says_so() -> None:
+async def test_disabled_mail_is_not_sent() -> None:
     async with open_shop(withheld_mail_days=0) as shop:
         ada = await shop.customer(verified=False)
-        await tell(shop, ada, OrderPaid)
+        await deliver(shop, ada, OrderPaid)
         await confirm(shop, ada)
         await shop.send_mail()
         assert shop.office.mails == []
@@ -99,7 +99,7 @@ async def test_none_is_sent_where_the_setting_says_so() -> None:
 async def test_others_mails_stay_withheld(shop: Shop) -> None:
     ada, eve = await shop.customer(verified=False), await shop.customer(verified=False, email="eve@example.com")
     for caller in (ada, eve):
-        await tell(shop, caller, OrderPaid)
+        await deliver(shop, caller, OrderPaid)
     await confirm(shop, ada)
     await shop.send_mail()
     assert [mail["To"] for mail in shop.office.mails] == [f"Ada Lovelace <{ADDRESS}>"]
@@ -108,7 +108,7 @@ async def test_others_mails_stay_withheld(shop: Shop) -> None:
 async def test_a_mail_that_is_withheld_while_its_address_is_confirmed_is_sent(shop: Shop, monkeypatch: Any) -> None:
     """Staff send it again, the sender finds the address unverified, and before it says so the address is verified."""
     ada = await shop.customer(verified=False)
-    await tell(shop, ada, OrderPaid)
+    await deliver(shop, ada, OrderPaid)
     [delivery] = await shop.deliveries()
     assert (await shop.staff.post(f"/deliveries/{delivery['id']}/send")).status_code == 202
     finish, may_go_on, has_found = queries.finish, asyncio.Event(), asyncio.Event()
@@ -135,7 +135,7 @@ async def test_the_jobs_do_all_of_it() -> None:
     """As in a process of its own, with nobody who calls them."""
     async with open_shop(service_role="all") as shop:
         ada = await shop.customer(verified=False)
-        await tell(shop, ada, OrderPlaced, OrderPaid)
+        await deliver(shop, ada, OrderPlaced, OrderPaid)
         await shop.introduce(ada.user_id, version=2, verified=True)
         await until(lambda: len(shop.office.mails) == 2)
         assert await kinds_sent(shop) == ["order.placed", "order.paid"]

@@ -6,14 +6,14 @@ from contracts.events import EVENTS, Event
 from contracts.events.order_notification import LackingLine, OrderPlaced, OrderRejected
 from contracts.money import Money
 from notification_service.kinds import Kind
-from notification_service.notifications.wording import Words, facts_of, words_for
-from notification_service.templates import in_words
+from notification_service.notifications.wording import Text, facts_of, text_for
+from notification_service.templates import format_amount
 from notification_service.tests.conftest import example
 from service_kit.ids import uuid7
 
 
-def words(event: Event) -> Words:
-    return words_for(Kind.of(type(event)), facts_of(event))
+def words(event: Event) -> Text:
+    return text_for(Kind.of(type(event)), facts_of(event))
 
 
 @pytest.mark.parametrize(
@@ -29,15 +29,15 @@ def words(event: Event) -> Words:
     ],
 )
 def test_amounts_have_their_currencys_digits(amount: int, currency: str, expected: str) -> None:
-    assert in_words({"amount": amount, "currency": currency}) == expected
+    assert format_amount({"amount": amount, "currency": currency}) == expected
 
 
-@pytest.mark.parametrize("kind", [event for event in EVENTS if event.told_to_customer], ids=lambda kind: kind.type)
+@pytest.mark.parametrize("kind", [event for event in EVENTS if event.notifies_customer], ids=lambda kind: kind.type)
 def test_every_kind_has_words(kind: type[Event]) -> None:
-    said = words(example(kind))
-    assert "\n" not in said.title
-    assert said.body == said.body.strip() != ""
-    assert "{" not in said.title + said.body
+    emitted = words(example(kind))
+    assert "\n" not in emitted.title
+    assert emitted.body == emitted.body.strip() != ""
+    assert "{" not in emitted.title + emitted.body
 
 
 def test_amounts_stand_in_the_words() -> None:

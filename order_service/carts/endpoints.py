@@ -9,10 +9,10 @@ from order_service.carts import use_cases
 from order_service.carts.schemas import CartOut, QuantityIn
 from order_service.carts.use_cases import CartFull
 from order_service.pricing.quotes import ProductUnavailable
-from service_kit.http.answers import problems
 from service_kit.http.etag import set_etag
+from service_kit.http.problem_responses import problems
 from service_kit.http.router import Router
-from service_kit.http.sessions import HotConn, HotTx
+from service_kit.http.sessions import Connection, Transaction
 from service_kit.problems import NotFound
 from service_kit.security import Principal, Requires
 
@@ -23,7 +23,7 @@ Writer = Annotated[Principal, Requires("carts:write", of_person=True)]
 
 
 @router.get("", summary="Get my cart")
-async def read_cart(connection: HotConn, who: Reader, request: Request, response: Response) -> CartOut:
+async def read_cart(connection: Connection, who: Reader, request: Request, response: Response) -> CartOut:
     """With today's prices and what is available; neither is promised before an order is placed."""
     return await _shown(connection, who, request, response)
 
@@ -34,7 +34,7 @@ async def read_cart(connection: HotConn, who: Reader, request: Request, response
     responses=problems(ProductUnavailable, CartFull),
 )
 async def put_item(
-    product_id: UUID, body: QuantityIn, tx: HotTx, who: Writer, request: Request, response: Response
+    product_id: UUID, body: QuantityIn, tx: Transaction, who: Writer, request: Request, response: Response
 ) -> CartOut:
     """So many of it, whether or not it was there before."""
     await use_cases.put(tx, who.user_id, product_id, body.quantity)
@@ -45,7 +45,7 @@ async def put_item(
     "/items/{product_id}", summary="Change the quantity of a product in my cart", responses=problems(NotFound)
 )
 async def change_item(
-    product_id: UUID, body: QuantityIn, tx: HotTx, who: Writer, request: Request, response: Response
+    product_id: UUID, body: QuantityIn, tx: Transaction, who: Writer, request: Request, response: Response
 ) -> CartOut:
     """Of a product that is in my cart."""
     await use_cases.change(tx, who.user_id, product_id, body.quantity)
@@ -55,18 +55,18 @@ async def change_item(
 @router.delete(
     "/items/{product_id}", status_code=204, summary="Remove a product from my cart", responses=problems(NotFound)
 )
-async def remove_item(product_id: UUID, tx: HotTx, who: Writer) -> None:
+async def remove_item(product_id: UUID, tx: Transaction, who: Writer) -> None:
     """A product that is in my cart."""
     await use_cases.remove(tx, who.user_id, product_id)
 
 
 @router.delete("", status_code=204, summary="Empty my cart")
-async def empty_cart(tx: HotTx, who: Writer) -> None:
+async def empty_cart(tx: Transaction, who: Writer) -> None:
     """Everything goes."""
     await use_cases.empty(tx, who.user_id)
 
 
-async def _shown(connection: HotConn | HotTx, who: Principal, request: Request, response: Response) -> CartOut:
+async def _shown(connection: Connection | Transaction, who: Principal, request: Request, response: Response) -> CartOut:
     cart = await use_cases.show(connection, who.user_id, request.app.state.runtime.settings.default_currency)
     set_etag(response, cart.version)
     return cart

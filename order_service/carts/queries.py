@@ -7,7 +7,7 @@ from datetime import datetime
 from uuid import UUID
 
 from order_service.catalogue.models import Price, Product
-from service_kit.database import HotConn, HotTx
+from service_kit.database import Connection, Transaction
 
 # Version and items in one statement: from one snapshot, so that they belong together.
 READ = """
@@ -49,7 +49,7 @@ class Item:
     """A cart has the catalogue's prices alone."""
 
 
-async def read(connection: HotConn | HotTx, customer_id: UUID) -> tuple[int, Sequence[Item]]:
+async def read(connection: Connection | Transaction, customer_id: UUID) -> tuple[int, Sequence[Item]]:
     """The cart's version, 0 if it never had an item, and its items."""
     items = []
     rows = await connection.fetch(READ, customer_id)
@@ -64,31 +64,31 @@ async def read(connection: HotConn | HotTx, customer_id: UUID) -> tuple[int, Seq
     return rows[0]["version"], items
 
 
-async def begin_change(tx: HotTx, customer_id: UUID) -> None:
+async def begin_change(tx: Transaction, customer_id: UUID) -> None:
     """Raises the version and locks the cart, so that changes of one cart, and an order that is placed from it, come one
     after the other, each seeing what the one before has left."""
     await tx.execute(BEGIN_CHANGE, customer_id)
 
 
-async def status_of_product(tx: HotTx, product_id: UUID) -> str | None:
+async def status_of_product(tx: Transaction, product_id: UUID) -> str | None:
     status: str | None = await tx.fetchval(STATUS_OF_PRODUCT, product_id)
     return status
 
 
-async def put(tx: HotTx, customer_id: UUID, product_id: UUID, quantity: int, most_items: int) -> bool:
+async def put(tx: Transaction, customer_id: UUID, product_id: UUID, quantity: int, most_items: int) -> bool:
     """False: the cart is full."""
     return await tx.fetchval(PUT, customer_id, product_id, quantity, most_items) is not None
 
 
-async def change(tx: HotTx, customer_id: UUID, product_id: UUID, quantity: int) -> bool:
+async def change(tx: Transaction, customer_id: UUID, product_id: UUID, quantity: int) -> bool:
     """False: it was not there."""
     return await tx.fetchval(CHANGE, customer_id, product_id, quantity) is not None
 
 
-async def remove(tx: HotTx, customer_id: UUID, product_id: UUID) -> bool:
+async def remove(tx: Transaction, customer_id: UUID, product_id: UUID) -> bool:
     """False: it was not there."""
     return await tx.fetchval(REMOVE, customer_id, product_id) is not None
 
 
-async def empty(tx: HotTx, customer_id: UUID) -> None:
+async def empty(tx: Transaction, customer_id: UUID) -> None:
     await tx.execute(EMPTY, customer_id)

@@ -10,7 +10,7 @@ from order_service.carts.schemas import CartItemOut, CartOut
 from order_service.orders.schemas import MAX_LINES
 from order_service.pricing.quotes import ProductUnavailable, QuoteLine, quote
 from service_kit.clock import utcnow
-from service_kit.database import HotConn, HotTx
+from service_kit.database import Connection, Transaction
 from service_kit.problems import Problem, not_found
 
 
@@ -18,7 +18,7 @@ class CartFull(Problem, status=409, type="cart-full"):
     """A cart has room for {most} products, since an order can't have more lines."""
 
 
-async def show(connection: HotConn | HotTx, customer_id: UUID, preferred_currency: str) -> CartOut:
+async def show(connection: Connection | Transaction, customer_id: UUID, preferred_currency: str) -> CartOut:
     """The cart at today's prices, in the currency that an order would be in."""
     version, items = await queries.read(connection, customer_id)
     products = {item.product_id: item.product for item in items if item.product}
@@ -31,32 +31,32 @@ async def show(connection: HotConn | HotTx, customer_id: UUID, preferred_currenc
     )
 
 
-async def put(tx: HotTx, customer_id: UUID, product_id: UUID, quantity: int) -> None:
+async def put(tx: Transaction, customer_id: UUID, product_id: UUID, quantity: int) -> None:
     """Raises: ProductUnavailable, CartFull."""
     status = await queries.status_of_product(tx, product_id)
     if status != "active":
-        refused = {"line": 1, "product_id": product_id, "reason": status or "unknown"}
-        raise ProductUnavailable(lines=[refused], retry_after=1 if status is None else None)
+        rejected = {"line": 1, "product_id": product_id, "reason": status or "unknown"}
+        raise ProductUnavailable(lines=[rejected], retry_after=1 if status is None else None)
     await queries.begin_change(tx, customer_id)
     if not await queries.put(tx, customer_id, product_id, quantity, MAX_LINES):
         raise CartFull(most=MAX_LINES)
 
 
-async def change(tx: HotTx, customer_id: UUID, product_id: UUID, quantity: int) -> None:
+async def change(tx: Transaction, customer_id: UUID, product_id: UUID, quantity: int) -> None:
     """Raises: NotFound."""
     await queries.begin_change(tx, customer_id)
     if not await queries.change(tx, customer_id, product_id, quantity):
         not_found(CartItem, product_id)
 
 
-async def remove(tx: HotTx, customer_id: UUID, product_id: UUID) -> None:
+async def remove(tx: Transaction, customer_id: UUID, product_id: UUID) -> None:
     """Raises: NotFound."""
     await queries.begin_change(tx, customer_id)
     if not await queries.remove(tx, customer_id, product_id):
         not_found(CartItem, product_id)
 
 
-async def empty(tx: HotTx, customer_id: UUID) -> None:
+async def empty(tx: Transaction, customer_id: UUID) -> None:
     """Removes every item."""
     await queries.begin_change(tx, customer_id)
     await queries.empty(tx, customer_id)

@@ -3,23 +3,23 @@
 from contracts.events.products import ProductChanged, ProductDeleted
 from contracts.events.stock_levels import StockChanged
 from order_service.catalogue import queries
-from service_kit.database import HotTx
+from service_kit.database import Transaction
 from service_kit.messaging import consumes
 
 
 @consumes(ProductChanged, batch=True)
-async def remember_products(tx: HotTx, events: list[ProductChanged]) -> None:
+async def on_products_changed(tx: Transaction, events: list[ProductChanged]) -> None:
     """Our own copy of the catalogue, which orders are priced from."""
     await queries.upsert_products(tx, events)
 
 
 @consumes(ProductDeleted, batch=True)
-async def forget_products(tx: HotTx, events: list[ProductDeleted]) -> None:
+async def on_products_deleted(tx: Transaction, events: list[ProductDeleted]) -> None:
     """Nobody can order them any more."""
     await queries.delete_products(tx, events)
 
 
 @consumes(StockChanged, batch=True)
-async def remember_stock(tx: HotTx, events: list[StockChanged]) -> None:
+async def on_stock_changed(tx: Transaction, events: list[StockChanged]) -> None:
     """What carts show as available."""
     await queries.upsert_stock_levels(tx, events)

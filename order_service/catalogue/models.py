@@ -33,7 +33,7 @@ class StockLevel(Base, table=True):
 
     product_id: UUID = Field(primary_key=True)
     available: int = Field(sa_type=BigInteger)
-    on_hand: int | None = Field(default=None, sa_type=BigInteger, description="null: not heard of since it is kept")
+    on_hand: int | None = Field(default=None, sa_type=BigInteger, description="null: no level was received yet")
     version: int = Field(sa_type=BigInteger)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from contracts.events.products import ProductChanged, ProductDeleted
 from contracts.events.stock_levels import StockChanged
 from contracts.events.users import UserChanged
-from service_kit.database import HotTx
+from service_kit.database import Transaction
 
 UPSERT_PRODUCTS = """
 INSERT INTO catalogue_products (product_id, sku, name, status, prices, version)
@@ -38,7 +38,7 @@ WHERE known.user_id = event.user_id AND known.version = event.version AND NOT kn
 """
 
 
-async def upsert_products(tx: HotTx, events: Sequence[ProductChanged]) -> None:
+async def upsert_products(tx: Transaction, events: Sequence[ProductChanged]) -> None:
     await tx.execute(
         UPSERT_PRODUCTS,
         [event.product_id for event in events],
@@ -50,11 +50,11 @@ async def upsert_products(tx: HotTx, events: Sequence[ProductChanged]) -> None:
     )
 
 
-async def delete_products(tx: HotTx, events: Sequence[ProductDeleted]) -> None:
+async def delete_products(tx: Transaction, events: Sequence[ProductDeleted]) -> None:
     await tx.execute(DELETE_PRODUCTS, [event.product_id for event in events], [event.version for event in events])
 
 
-async def upsert_stock_levels(tx: HotTx, events: Sequence[StockChanged]) -> None:
+async def upsert_stock_levels(tx: Transaction, events: Sequence[StockChanged]) -> None:
     await tx.execute(
         UPSERT_STOCK_LEVELS,
         [event.product_id for event in events],
@@ -64,7 +64,7 @@ async def upsert_stock_levels(tx: HotTx, events: Sequence[StockChanged]) -> None
     )
 
 
-async def update_customers(tx: HotTx, events: Sequence[UserChanged]) -> None:
+async def update_customers(tx: Transaction, events: Sequence[UserChanged]) -> None:
     """Of those events that the account status has just been updated from."""
     await tx.execute(
         UPDATE_CUSTOMERS,

@@ -1,4 +1,4 @@
-"""What inventory tells about reservations and parcels. One lock and one write for a whole batch of a topic."""
+"""Events of inventory about reservations and parcels. One lock and one write for a whole batch of a topic."""
 
 from contracts.events import inventory_deduction as answers
 from contracts.events import shipment_notification as parcels
@@ -7,7 +7,7 @@ from order_service.fulfilment.use_cases import Step
 from order_service.orders.lifecycle import Cause, Shipment, Trigger
 from order_service.orders.models import Actor, ShipmentStatus
 from service_kit.clock import utcnow
-from service_kit.database import HotTx
+from service_kit.database import Transaction
 from service_kit.messaging import Envelope, consumes
 
 ANSWERS: dict[type[answers.InventoryAnswer], Trigger] = {
@@ -30,13 +30,15 @@ PARCELS: dict[type[parcels.ShipmentEvent], ShipmentStatus] = {
 @consumes(answers.ReservationExpired, batch=True)
 @consumes(answers.ReservationReleased, batch=True)
 @consumes(answers.ReleaseRefused, batch=True)
-async def hear_answers(tx: HotTx, events: list[answers.InventoryAnswer], envelopes: list[Envelope]) -> None:
+async def on_reservation_events(
+    tx: Transaction, events: list[answers.InventoryAnswer], envelopes: list[Envelope]
+) -> None:
     """All kinds together, so that a batch locks its orders once."""
     steps = [
         Step(event.order_id, ANSWERS[type(event)], _cause(envelope, _reason(event), event))
         for event, envelope in zip(events, envelopes, strict=True)
     ]
-    await use_cases.hear(tx, steps)
+    await use_cases.apply(tx, steps)
 
 
 @consumes(parcels.ShipmentCreated, batch=True)
@@ -44,13 +46,13 @@ async def hear_answers(tx: HotTx, events: list[answers.InventoryAnswer], envelop
 @consumes(parcels.ShipmentDelivered, batch=True)
 @consumes(parcels.ShipmentCorrected, batch=True)
 @consumes(parcels.ShipmentLost, batch=True)
-async def hear_of_parcels(tx: HotTx, events: list[parcels.ShipmentEvent], envelopes: list[Envelope]) -> None:
+async def on_shipment_events(tx: Transaction, events: list[parcels.ShipmentEvent], envelopes: list[Envelope]) -> None:
     """All kinds together, so that a batch locks its orders once."""
     steps = [
-        Step(event.order_id, shipment_of(event), _cause(envelope, _said_of(event)))
+        Step(event.order_id, shipment_of(event), _cause(envelope, _reason_of(event)))
         for event, envelope in zip(events, envelopes, strict=True)
     ]
-    await use_cases.hear(tx, steps)
+    await use_cases.apply(tx, steps)
 
 
 def _reason(event: answers.InventoryAnswer) -> str | None:
@@ -59,7 +61,7 @@ def _reason(event: answers.InventoryAnswer) -> str | None:
     return "not enough stock" if isinstance(event, answers.ReservationRejected) else None
 
 
-def _said_of(event: parcels.ShipmentEvent) -> str | None:
+def _reason_of(event: parcels.ShipmentEvent) -> str | None:
     """For the history."""
     if isinstance(event, parcels.ShipmentCorrected):
         return f"{event.carrier} {event.tracking_number}"

@@ -10,12 +10,12 @@ from order_service.orders import reading
 from order_service.orders.endpoints import is_staff
 from order_service.orders.lifecycle import TransitionRefused
 from order_service.orders.models import Status
-from order_service.orders.reading import Shown
+from order_service.orders.reading import RenderedOrder
 from order_service.orders.schemas import CancelIn, OrderOut, ShipToIn
-from service_kit.http.answers import problems
 from service_kit.http.etag import IfMatch
+from service_kit.http.problem_responses import problems
 from service_kit.http.router import Router
-from service_kit.http.sessions import HotTx
+from service_kit.http.sessions import Transaction
 from service_kit.problems import Forbidden, NotFound, PreconditionFailed
 from service_kit.security import Principal, Requires
 
@@ -31,7 +31,7 @@ router = Router(prefix="/orders", tags=["orders"])
 async def change_ship_to(
     order_id: UUID,
     body: ShipToIn,
-    tx: HotTx,
+    tx: Transaction,
     expected: IfMatch,
     who: Annotated[Principal, Requires("orders:write")],
 ) -> Response:
@@ -49,7 +49,7 @@ async def change_ship_to(
 )  # fmt: skip
 async def cancel_order(
     order_id: UUID,
-    tx: HotTx,
+    tx: Transaction,
     who: Annotated[Principal, Requires("orders:cancel")],
     body: CancelIn | None = None,
 ) -> Response:
@@ -61,6 +61,6 @@ async def cancel_order(
     return _written(shown, 202 if order.status is Status.CANCELLING else 200)
 
 
-def _written(shown: Shown, status: int = 200) -> Response:
+def _written(shown: RenderedOrder, status: int = 200) -> Response:
     """The answer to a command. The commit follows before it is sent."""
     return Response(shown.body, status, {"ETag": f'"{shown.tag}"'}, media_type="application/json")

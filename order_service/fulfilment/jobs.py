@@ -24,20 +24,20 @@ STUCK = Gauge("orders_stuck", "Orders that wait for another service for too long
 
 async def expire(runtime: Runtime) -> bool:
     """Ends a batch of the orders whose money did not come by `pay_by`; whether there are more."""
-    async with runtime.database.hot_tx() as tx:
+    async with runtime.database.transaction() as tx:
         now = utcnow()
         due = await queries.lock_unpaid_and_due(tx, now, BATCH)
         cause = Cause(now, Actor.CLOCK, reason="not paid in time")
-        await use_cases.hear(tx, [Step(id, Trigger.PAY_BY_PASSED, cause) for id in due])
+        await use_cases.apply(tx, [Step(id, Trigger.PAY_BY_PASSED, cause) for id in due])
     return len(due) == BATCH
 
 
 async def complete(runtime: Runtime) -> bool:
     """Ends a batch of the delivered orders whose return window is over; whether there are more."""
-    async with runtime.database.hot_tx() as tx:
+    async with runtime.database.transaction() as tx:
         now = utcnow()
         due = await queries.lock_past_return_window(tx, now, settings_of(runtime).return_window, BATCH)
-        await use_cases.hear(tx, [Step(id, Trigger.RETURN_WINDOW_OVER, Cause(now, Actor.CLOCK)) for id in due])
+        await use_cases.apply(tx, [Step(id, Trigger.RETURN_WINDOW_OVER, Cause(now, Actor.CLOCK)) for id in due])
     return len(due) == BATCH
 
 
@@ -47,7 +47,7 @@ async def detect_stuck_orders(runtime: Runtime) -> None:
     Nothing is requested again: the outbox has delivered the request, or still will. A stuck order waits for a service
     that is down or for a dead letter, and a repeated request would only wait behind it.
     """
-    async with runtime.database.hot_tx() as tx:
+    async with runtime.database.transaction() as tx:
         since = utcnow() - settings_of(runtime).stuck_after
         for number, reason in await queries.mark_stuck(tx, since):
             log.warning("order_stuck", order=number, reason=reason)

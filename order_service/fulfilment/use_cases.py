@@ -15,7 +15,7 @@ from order_service.returns import queries as returns
 from order_service.returns.parcels import pieces_of
 from service_kit.clock import utcnow
 from service_kit.concurrency import Expected
-from service_kit.database import HotTx
+from service_kit.database import Transaction
 from service_kit.problems import Forbidden, not_found
 from service_kit.security import Principal, account_status
 
@@ -25,14 +25,14 @@ CANCEL_ANY = "orders:cancel:any"
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """Something that an order hears of: a trigger, or how far a parcel is."""
+    """An input of an order: a trigger, or the state of a parcel."""
 
     order_id: UUID
     what: Trigger | Shipment
     cause: Cause
 
 
-async def cancel(tx: HotTx, order_id: UUID, reason: str | None, note: str | None, who: Principal) -> OrderState:
+async def cancel(tx: Transaction, order_id: UUID, reason: str | None, note: str | None, who: Principal) -> OrderState:
     """Ends it, or asks inventory whether it still can be ended. The customer reads `reason`, only staff read `note`.
     Raises: TransitionRefused, NotFound, Forbidden."""
     if note and not who.may(CANCEL_ANY):
@@ -45,9 +45,9 @@ async def cancel(tx: HotTx, order_id: UUID, reason: str | None, note: str | None
 
 
 async def change_ship_to(
-    tx: HotTx, order_id: UUID, ship_to: dict[str, Any], expected: Expected, who: Principal
+    tx: Transaction, order_id: UUID, ship_to: dict[str, Any], expected: Expected, who: Principal
 ) -> OrderState:
-    """Sends it elsewhere, as long as it is not paid. Raises: TransitionRefused, NotFound, PreconditionFailed."""
+    """Changes the shipping address of an unpaid order. Raises: TransitionRefused, NotFound, PreconditionFailed."""
     order = await _locked(tx, order_id, who, "orders:write:any")
     expected.check(order.version)
     order.move(Trigger.CHANGE_SHIP_TO, Cause(utcnow(), _actor(order, who), who.user_id))
@@ -57,8 +57,8 @@ async def change_ship_to(
     return order
 
 
-async def hear(tx: HotTx, steps: Sequence[Step]) -> None:
-    """Moves the orders of a whole batch, each in the order of its steps; the table settles what comes late."""
+async def apply(tx: Transaction, steps: Sequence[Step]) -> None:
+    """Applies a batch of steps to their orders, each order's in sequence; the table covers late ones."""
     orders = await queries.lock_many(tx, [step.order_id for step in steps])
     for step in steps:
         order = orders.get(step.order_id)
@@ -67,34 +67,34 @@ async def hear(tx: HotTx, steps: Sequence[Step]) -> None:
             continue
         if isinstance(step.what, Trigger):
             order.move(step.what, step.cause)
-        elif trigger := order.see_shipment(step.what):
+        elif trigger := order.apply_shipment(step.what):
             order.move(trigger, replace(step.cause, context=order.shipments[step.what.id]))
     losing = [order for order in orders.values() if order.lost]
     for order in losing:
         await _refund_lost(tx, order)
     await refunds.save(tx, orders.values())
     for order in losing:  # whose other parcels have arrived, and may have come back, before this one was lost
-        if order.status is Status.DELIVERED and (await returns.returnable(tx, order)).all_is_back():
+        if order.status is Status.DELIVERED and (await returns.returnable(tx, order)).all_returned():
             order.move(Trigger.LAST_RETURN_RECEIVED, Cause(utcnow(), Actor.INVENTORY))
             await refunds.save(tx, [order])
 
 
-async def _refund_lost(tx: HotTx, order: OrderState) -> None:
-    """What the lines of lost parcels have cost goes back, as far as it has not before. Where every parcel is lost the
-    order is cancelled, and all of its money goes back by the table."""
+async def _refund_lost(tx: Transaction, order: OrderState) -> None:
+    """Refunds the price of lost parcels' lines, as far as it was not refunded before. Where every parcel is lost the
+    order is cancelled, and refunded in full by the table."""
     lost, order.lost = order.lost, []
     if order.to_refund is not None or order.status in UNWANTED:
         return
     bought = await returns.returnable(tx, order)
     pieces = pieces_of(bought.lines, [parcel.lines or [] for parcel in lost], bought.gone())
     worth = bought.worth(pieces, order.currency)
-    was_given_back = order.is_given_back
+    was_refunded_in_full = order.is_refunded_in_full
     await refunds.request_for_lost(tx, order, worth)
-    order.money_moved(was_given_back, Cause(utcnow(), Actor.INVENTORY, reason="refunded in full"))
+    order.money_moved(was_refunded_in_full, Cause(utcnow(), Actor.INVENTORY, reason="refunded in full"))
 
 
-async def _locked(tx: HotTx, order_id: UUID, who: Principal, for_any: str) -> OrderState:
-    """The order, if it is theirs or they may touch everybody's. Raises: NotFound, PermissionRevoked."""
+async def _locked(tx: Transaction, order_id: UUID, who: Principal, for_any: str) -> OrderState:
+    """The order, if it is theirs or they may write those of others. Raises: NotFound, PermissionRevoked."""
     of = None if who.may(for_any) else who.user_id
     order = await queries.lock(tx, order_id, of=of) or not_found(Order, order_id)
     if order.customer_id != who.user_id:

@@ -20,19 +20,19 @@ from order_service.orders.placing import (
     TooMuchHeldUnpaid,
 )
 from order_service.orders.queries import Decided
-from order_service.orders.reading import Shown
+from order_service.orders.reading import RenderedOrder
 from order_service.orders.schemas import HistoryOut, LineOut, OrderIn, OrderOut, OrderSummary
 from order_service.orders.watch import OrderWatch
 from order_service.pricing.quotes import OneCurrencyPerOrder, OrderTooLarge, PriceChanged, ProductUnavailable
-from service_kit.http.answers import problems
+from service_kit.http.capacity import waiting
 from service_kit.http.client import client_network
 from service_kit.http.etag import NOT_MODIFIED, IfNoneMatch, is_known
 from service_kit.http.hot_route import hot_route
 from service_kit.http.idempotency import IdempotencyKey, replay
 from service_kit.http.pagination import Page, Paged, PagedByTime
-from service_kit.http.places import waiting
+from service_kit.http.problem_responses import problems
 from service_kit.http.router import Router
-from service_kit.http.sessions import Tx
+from service_kit.http.sessions import Session
 from service_kit.idempotency import IdempotencyKeyInUse, IdempotencyKeyMissing, IdempotencyKeyReused
 from service_kit.problems import Forbidden, NotFound
 from service_kit.runtime import Runtime
@@ -84,8 +84,8 @@ async def place_order(
     """Priced by the shop's catalogue, never by the caller; stock is reserved afterwards, so that the new order is
     `pending`. Staff may order for a customer, at agreed prices; API clients order for a customer only."""
     runtime: Runtime = request.app.state.runtime
-    # Not the HotConn dependency: the connection goes back before the wait.
-    async with runtime.database.hot() as connection:
+    # Not the Connection dependency: the connection goes back before the wait.
+    async with runtime.database.connection() as connection:
         settings: Any = runtime.settings
         placed = await placing.place(connection, body, key, who, settings, client_network(request))
     if not isinstance(placed, Placed):
@@ -99,14 +99,14 @@ async def place_order(
                 headers["Preference-Applied"] = f"wait={seconds}"
         if decided:
             headers["ETag"] = f'"{decided.version}"'
-            async with runtime.database.hot() as connection:
+            async with runtime.database.connection() as connection:
                 answer = await placing.answer_decided(connection, placed, decided, who, key)
     return Response(answer, 201, headers, media_type="application/json")
 
 
 @router.get("", summary="List orders", responses=problems(Forbidden))
 async def list_orders(
-    tx: Tx,
+    tx: Session,
     page: PagedByTime,
     who: Annotated[Principal, Requires("orders:read")],
     status: Annotated[list[Status] | None, Query(max_length=len(Status), description="one or several")] = None,
@@ -160,7 +160,7 @@ async def read_order(
     if seconds:
         shown, applied = await _changed(request, order_id, owner, if_none_match, seconds)
     else:
-        async with runtime.database.hot() as connection:
+        async with runtime.database.connection() as connection:
             shown, applied = await reading.show(connection, order_id, owner, for_staff=owner is None), False
     headers = {"ETag": f'"{shown.tag}"', **({"Preference-Applied": f"wait={seconds}"} if applied else {})}
     if is_known(if_none_match, shown.tag):
@@ -170,7 +170,7 @@ async def read_order(
 
 @router.get("/{order_id}/lines", summary="List the lines of an order", responses=problems(NotFound))
 async def list_lines(
-    order_id: UUID, tx: Tx, page: Paged, who: Annotated[Principal, Requires("orders:read")]
+    order_id: UUID, tx: Session, page: Paged, who: Annotated[Principal, Requires("orders:read")]
 ) -> Page[LineOut]:
     """In the order in which they were ordered."""
     order, found = await reading.lines(tx, page.position, order_id, _seen_by(who))
@@ -179,7 +179,7 @@ async def list_lines(
 
 @router.get("/{order_id}/history", summary="List the history of an order", responses=problems(NotFound))
 async def read_history(
-    order_id: UUID, tx: Tx, page: Paged, who: Annotated[Principal, Requires("orders:read")]
+    order_id: UUID, tx: Session, page: Paged, who: Annotated[Principal, Requires("orders:read")]
 ) -> Page[HistoryOut]:
     """The oldest first."""
     found = await reading.history(tx, page.position, order_id, _seen_by(who))
@@ -210,13 +210,13 @@ def is_staff(who: Principal) -> bool:
 async def _decided(runtime: Runtime, placed: Placed, seconds: int) -> Decided | None:
     """How the order stands when its stock is decided; None: it was not within `seconds`."""
     with runtime.resource(OrderWatch).waiting(placed.order.id, lambda seen: seen.status != Status.PENDING) as waiter:
-        seen = await waiter.news(seconds)
+        seen = await waiter.next_snapshot(seconds)
     return seen.decided if seen else None
 
 
 async def _changed(
     request: Request, order_id: UUID, owner: UUID | None, if_none_match: str | None, seconds: int
-) -> tuple[Shown, bool]:
+) -> tuple[RenderedOrder, bool]:
     """The order when it differs from what the caller has, or as it is when `seconds` have passed; and whether there was
     a place to wait for that."""
     runtime: Runtime = request.app.state.runtime
@@ -226,11 +226,11 @@ async def _changed(
         order_id, lambda seen: seen.tag is None or not is_known(if_none_match, seen.tag)
     ) as waiter:
         while True:
-            async with runtime.database.hot() as connection:
+            async with runtime.database.connection() as connection:
                 shown = await reading.show(connection, order_id, owner, for_staff=owner is None)
             if not is_known(if_none_match, shown.tag):
                 return shown, True
             with waiting(request) as may_wait:
-                news = await waiter.news(ends - loop.time()) if may_wait else None
-            if news is None:
+                snapshot = await waiter.next_snapshot(ends - loop.time()) if may_wait else None
+            if snapshot is None:
                 return shown, may_wait

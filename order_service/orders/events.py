@@ -10,87 +10,91 @@ from contracts.events.base import Event
 from contracts.money import Money
 from contracts.quantity import ProductQuantity
 from order_service.orders import reading
-from order_service.orders.lifecycle import OrderState, Said, Saying
-from service_kit.database import HotTx
+from order_service.orders.lifecycle import EventKind, OrderState, PendingEvent
+from service_kit.database import Transaction
 from service_kit.messaging import outbox
 
-STEPS: dict[Said, type[steps.OrderEvent]] = {
-    Said.PAID: steps.OrderPaid,
-    Said.EXPIRED: steps.OrderExpired,
-    Said.DELIVERED: steps.OrderDelivered,
-    Said.COMPLETED: steps.OrderCompleted,
-    Said.RETURNED: steps.OrderReturned,
+STEPS: dict[EventKind, type[steps.OrderEvent]] = {
+    EventKind.PAID: steps.OrderPaid,
+    EventKind.EXPIRED: steps.OrderExpired,
+    EventKind.DELIVERED: steps.OrderDelivered,
+    EventKind.COMPLETED: steps.OrderCompleted,
+    EventKind.RETURNED: steps.OrderReturned,
 }
-RETURNS = frozenset({Said.RETURN_REQUESTED, Said.RETURN_APPROVED, Said.RETURN_REFUSED, Said.EXPECT_RETURN})
+RETURNS = frozenset(
+    {EventKind.RETURN_REQUESTED, EventKind.RETURN_APPROVED, EventKind.RETURN_REFUSED, EventKind.EXPECT_RETURN}
+)
 """Built by their own domain: the context of their cause is a function for that."""
-NEED_LINES = frozenset({Said.FULFIL, Said.REJECTED})
+NEED_LINES = frozenset({EventKind.FULFIL, EventKind.REJECTED})
 
 
-async def of(tx: HotTx, orders: Sequence[OrderState]) -> outbox.Columns:
-    """Everything that these orders said since they were loaded, each order's in its own order."""
-    wanting = [order.id for order in orders if any(saying.said in NEED_LINES for saying in order.sayings)]
+async def of(tx: Transaction, orders: Sequence[OrderState]) -> outbox.Columns:
+    """Everything that these orders kind since they were loaded, each order's in its own order."""
+    wanting = [order.id for order in orders if any(pending.kind in NEED_LINES for pending in order.pending_events)]
     lines = await reading.lines_of(tx, wanting) if wanting else {}
     events, traceparents = [], []
     for order in orders:
-        for saying in order.sayings:
-            events.append(_event(order, saying, lines.get(order.id, [])))
-            traceparents.append(saying.traceparent)
+        for pending in order.pending_events:
+            events.append(_event(order, pending, lines.get(order.id, [])))
+            traceparents.append(pending.traceparent)
     known = any(traceparents)
     return outbox.columns(events, traceparents if known else None)
 
 
-def _event(order: OrderState, saying: Saying, lines: Sequence[Any]) -> Event:
-    if saying.said is Said.RELEASE:
-        reason = saying.reason or f"the order is {order.status}"
-        return requests.ReleaseRequested(order_id=order.id, version=saying.version, reason=reason)
-    if saying.said is Said.FULFIL:
+def _event(order: OrderState, pending: PendingEvent, lines: Sequence[Any]) -> Event:
+    if pending.kind is EventKind.RELEASE:
+        reason = pending.reason or f"the order is {order.status}"
+        return requests.ReleaseRequested(order_id=order.id, version=pending.version, reason=reason)
+    if pending.kind is EventKind.FULFIL:
         return requests.FulfilmentRequested(
             order_id=order.id,
-            version=saying.version,
+            version=pending.version,
             customer_id=order.customer_id,
             number=order.number,
             lines=[ProductQuantity(product_id=line["product_id"], quantity=line["quantity"]) for line in lines],
             ship_to=Address.model_validate(order.ship_to),
         )
-    if saying.said in RETURNS:
-        event: Event = saying.context(order, saying)
+    if pending.kind in RETURNS:
+        event: Event = pending.context(order, pending)
         return event
-    if saying.said is Said.REFUNDED:
-        return requests.FulfilmentRefunded(order_id=order.id, version=saying.version, refunded=order.is_given_back)
-    return _step(order, saying, lines)
+    if pending.kind is EventKind.REFUNDED:
+        return requests.FulfilmentRefunded(
+            order_id=order.id, version=pending.version, refunded=order.is_refunded_in_full
+        )
+    return _step(order, pending, lines)
 
 
-def common_fields(order: OrderState, saying: Saying) -> dict[str, Any]:
+def common_fields(order: OrderState, pending: PendingEvent) -> dict[str, Any]:
     """What every event on `order_notification` says."""
     return {
         "order_id": order.id,
-        "version": saying.version,
+        "version": pending.version,
         "number": order.number,
         "customer_id": order.customer_id,
         "total": Money(amount=order.total, currency=order.currency),
     }
 
 
-def _step(order: OrderState, saying: Saying, lines: Sequence[Any]) -> steps.OrderEvent:
-    common = common_fields(order, saying)
-    match saying.said:
-        case Said.AWAITING_PAYMENT:
-            return steps.OrderAwaitingPayment(**common, pay_by=order.pay_by, automatic_payment=order.pays_by_itself)
-        case Said.REJECTED:
-            return steps.OrderRejected(**common, lines=_lacking(saying.context, lines))
-        case Said.CANCELLED:
-            return steps.OrderCancelled(**common, reason=saying.reason)
-        case Said.SHIPPED:
-            parcel = saying.context
+def _step(order: OrderState, pending: PendingEvent, lines: Sequence[Any]) -> steps.OrderEvent:
+    common = common_fields(order, pending)
+    match pending.kind:
+        case EventKind.AWAITING_PAYMENT:
+            return steps.OrderAwaitingPayment(**common, pay_by=order.pay_by, automatic_payment=order.pays_automatically)
+        case EventKind.REJECTED:
+            return steps.OrderRejected(**common, lines=_lacking(pending.context, lines))
+        case EventKind.CANCELLED:
+            return steps.OrderCancelled(**common, reason=pending.reason)
+        case EventKind.SHIPPED:
+            parcel = pending.context
             return steps.OrderShipped(
                 **common,
-                partial=saying.partial,
+                partial=pending.partial,
                 shipment_id=parcel.id,
                 carrier=parcel.carrier or "",
                 tracking_number=parcel.tracking_number or "",
             )
-        case said:
-            return STEPS[said](**common)
+        case kind:
+            return STEPS[kind](**common)
 
 
 def _lacking(event: requests.ReservationRejected, lines: Sequence[Any]) -> list[steps.LackingLine]:
@@ -98,12 +102,12 @@ def _lacking(event: requests.ReservationRejected, lines: Sequence[Any]) -> list[
     words = {line["product_id"]: (line["sku"], line["name"]) for line in lines}
     return [
         steps.LackingLine(
-            product_id=lack.product_id,
-            sku=words[lack.product_id][0],
-            name=words[lack.product_id][1],
-            requested=lack.requested,
-            available=lack.available,
+            product_id=shortage.product_id,
+            sku=words[shortage.product_id][0],
+            name=words[shortage.product_id][1],
+            requested=shortage.requested,
+            available=shortage.available,
         )
-        for lack in event.lines
-        if lack.product_id in words
+        for shortage in event.lines
+        if shortage.product_id in words
     ]

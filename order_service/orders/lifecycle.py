@@ -20,7 +20,7 @@ from service_kit.problems import Problem
 
 
 class Trigger(StrEnum):
-    """What can happen to an order: commands of people, answers of inventory, money, parcels, and time."""
+    """What can happen to an order: commands, reservations, payments, shipments, returns and time."""
 
     CANCEL = "cancel"
     CHANGE_SHIP_TO = "change ship_to"
@@ -49,7 +49,7 @@ class Trigger(StrEnum):
     RETURN_CLOSED = "return.closed"
     LAST_RETURN_RECEIVED = "last return.received"
     REFUNDED_IN_FULL = "refunded in full"
-    REFUND_STANDS = "refund stands"
+    REFUND_CONFIRMED = "refund stands"
     REFUND_FAILED = "refund failed"
 
 
@@ -65,8 +65,8 @@ COMMANDS = frozenset(
 )
 
 
-class Said(StrEnum):
-    """What a transition publishes."""
+class EventKind(StrEnum):
+    """The events that a transition publishes."""
 
     AWAITING_PAYMENT = "order.awaiting_payment"
     REJECTED = "order.rejected"
@@ -84,27 +84,27 @@ class Said(StrEnum):
     FULFIL = "fulfilment.requested"
     EXPECT_RETURN = "return.expected"
     REFUNDED = "fulfilment.refunded"
-    """Or no more, as the order's money says."""
+    """Or no longer, depending on the order's money."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """`to` None: the status stays. `refund`: whatever was captured goes back."""
+    """`to` None: the status stays. `refund`: all that was captured is refunded."""
 
     to: Status | None
-    says: tuple[Said, ...] = ()
+    publishes: tuple[EventKind, ...] = ()
     refund: bool = False
     by_shipments: bool = False
     """To `paid`, `partially_shipped` or `shipped`, as the shipments say."""
 
 
 _STAYS = Rule(None)
-_RELEASED_AGAIN = Rule(None, (Said.RELEASE,))
+_RELEASE = Rule(None, (EventKind.RELEASE,))
 _TOO_LATE_FOR_MONEY = Rule(None, refund=True)
-_TAKEN_BACK = Rule(None, (Said.RETURN_APPROVED, Said.EXPECT_RETURN))
-_ALL_CAME_BACK = Rule(Status.RETURNED, (Said.RETURNED,))
+_RETURN_APPROVED = Rule(None, (EventKind.RETURN_APPROVED, EventKind.EXPECT_RETURN))
+_ALL_RETURNED = Rule(Status.RETURNED, (EventKind.RETURNED,))
 
-_ALL_LOST = Rule(Status.CANCELLED, (Said.CANCELLED,), refund=True)
+_ALL_LOST = Rule(Status.CANCELLED, (EventKind.CANCELLED,), refund=True)
 
 S, T = Status, Trigger
 
@@ -113,57 +113,57 @@ SOME_ARRIVED = (S.PARTIALLY_SHIPPED, S.SHIPPED, S.DELIVERED)
 RETURNABLE = (*SOME_ARRIVED, S.COMPLETED)
 
 RULES: dict[tuple[Status, Trigger], Rule] = {
-    # Commands. What is absent is refused.
+    # Commands. Absent ones are rejected.
     (S.PENDING, T.CHANGE_SHIP_TO): _STAYS,
     (S.AWAITING_PAYMENT, T.CHANGE_SHIP_TO): _STAYS,
-    (S.PENDING, T.CANCEL): Rule(S.CANCELLED, (Said.CANCELLED, Said.RELEASE), refund=True),
-    (S.AWAITING_PAYMENT, T.CANCEL): Rule(S.CANCELLED, (Said.CANCELLED, Said.RELEASE), refund=True),
-    (S.PAID, T.CANCEL): Rule(S.CANCELLING, (Said.RELEASE,)),
-    **{(status, T.RETURN_REQUESTED): Rule(None, (Said.RETURN_REQUESTED,)) for status in SOME_ARRIVED},
-    **{(status, T.RETURN_APPROVED): _TAKEN_BACK for status in RETURNABLE},
-    **{(status, T.RETURN_REFUSED): Rule(None, (Said.RETURN_REFUSED,)) for status in RETURNABLE},
+    (S.PENDING, T.CANCEL): Rule(S.CANCELLED, (EventKind.CANCELLED, EventKind.RELEASE), refund=True),
+    (S.AWAITING_PAYMENT, T.CANCEL): Rule(S.CANCELLED, (EventKind.CANCELLED, EventKind.RELEASE), refund=True),
+    (S.PAID, T.CANCEL): Rule(S.CANCELLING, (EventKind.RELEASE,)),
+    **{(status, T.RETURN_REQUESTED): Rule(None, (EventKind.RETURN_REQUESTED,)) for status in SOME_ARRIVED},
+    **{(status, T.RETURN_APPROVED): _RETURN_APPROVED for status in RETURNABLE},
+    **{(status, T.RETURN_REFUSED): Rule(None, (EventKind.RETURN_REFUSED,)) for status in RETURNABLE},
     **{(status, T.RETURN_WITHDRAWN): _STAYS for status in RETURNABLE},
-    # Events and time. What is absent changes nothing, and stands in the history.
-    (S.PENDING, T.RESERVATION_ACCEPTED): Rule(S.AWAITING_PAYMENT, (Said.AWAITING_PAYMENT,)),
-    (S.PENDING, T.RESERVATION_REJECTED): Rule(S.REJECTED, (Said.REJECTED,), refund=True),
-    (S.AWAITING_PAYMENT, T.CAPTURED_IN_FULL): Rule(S.PAID, (Said.PAID, Said.FULFIL)),
-    (S.AWAITING_PAYMENT, T.PAY_BY_PASSED): Rule(S.EXPIRED, (Said.EXPIRED, Said.RELEASE), refund=True),
-    (S.CANCELLING, T.RESERVATION_RELEASED): Rule(S.CANCELLED, (Said.CANCELLED,), refund=True),
+    # Events and time. Absent ones change nothing, and are recorded in the history.
+    (S.PENDING, T.RESERVATION_ACCEPTED): Rule(S.AWAITING_PAYMENT, (EventKind.AWAITING_PAYMENT,)),
+    (S.PENDING, T.RESERVATION_REJECTED): Rule(S.REJECTED, (EventKind.REJECTED,), refund=True),
+    (S.AWAITING_PAYMENT, T.CAPTURED_IN_FULL): Rule(S.PAID, (EventKind.PAID, EventKind.FULFIL)),
+    (S.AWAITING_PAYMENT, T.PAY_BY_PASSED): Rule(S.EXPIRED, (EventKind.EXPIRED, EventKind.RELEASE), refund=True),
+    (S.CANCELLING, T.RESERVATION_RELEASED): Rule(S.CANCELLED, (EventKind.CANCELLED,), refund=True),
     (S.CANCELLING, T.RELEASE_REFUSED): Rule(None, by_shipments=True),
-    (S.CANCELLING, T.RESERVATION_REJECTED): Rule(S.CANCELLED, (Said.CANCELLED,), refund=True),
-    (S.PAID, T.RESERVATION_REJECTED): Rule(S.CANCELLED, (Said.CANCELLED,), refund=True),
-    (S.PAID, T.SHIPMENT_DISPATCHED): Rule(S.PARTIALLY_SHIPPED, (Said.SHIPPED,)),
-    (S.PARTIALLY_SHIPPED, T.SHIPMENT_DISPATCHED): Rule(None, (Said.SHIPPED,)),
-    (S.PAID, T.LAST_SHIPMENT_DISPATCHED): Rule(S.SHIPPED, (Said.SHIPPED,)),
-    (S.PARTIALLY_SHIPPED, T.LAST_SHIPMENT_DISPATCHED): Rule(S.SHIPPED, (Said.SHIPPED,)),
-    (S.SHIPPED, T.LAST_SHIPMENT_DELIVERED): Rule(S.DELIVERED, (Said.DELIVERED,)),
-    (S.DELIVERED, T.RETURN_WINDOW_OVER): Rule(S.COMPLETED, (Said.COMPLETED,)),
+    (S.CANCELLING, T.RESERVATION_REJECTED): Rule(S.CANCELLED, (EventKind.CANCELLED,), refund=True),
+    (S.PAID, T.RESERVATION_REJECTED): Rule(S.CANCELLED, (EventKind.CANCELLED,), refund=True),
+    (S.PAID, T.SHIPMENT_DISPATCHED): Rule(S.PARTIALLY_SHIPPED, (EventKind.SHIPPED,)),
+    (S.PARTIALLY_SHIPPED, T.SHIPMENT_DISPATCHED): Rule(None, (EventKind.SHIPPED,)),
+    (S.PAID, T.LAST_SHIPMENT_DISPATCHED): Rule(S.SHIPPED, (EventKind.SHIPPED,)),
+    (S.PARTIALLY_SHIPPED, T.LAST_SHIPMENT_DISPATCHED): Rule(S.SHIPPED, (EventKind.SHIPPED,)),
+    (S.SHIPPED, T.LAST_SHIPMENT_DELIVERED): Rule(S.DELIVERED, (EventKind.DELIVERED,)),
+    (S.DELIVERED, T.RETURN_WINDOW_OVER): Rule(S.COMPLETED, (EventKind.COMPLETED,)),
     **{(status, trigger): _STAYS for status in RETURNABLE for trigger in (T.RETURN_RECEIVED, T.RETURN_CLOSED)},
     # A lost parcel counts as ended, and its lines are refunded. An order of which every parcel is lost has brought
-    # nothing: it is cancelled, and all of its money goes back.
+    # nothing: it is cancelled, and all of its money is refunded.
     **{(status, T.SHIPMENT_LOST): _STAYS for status in (S.PARTIALLY_SHIPPED, S.SHIPPED)},
     **{(status, T.EVERY_SHIPMENT_LOST): _ALL_LOST for status in (S.PAID, S.PARTIALLY_SHIPPED, S.SHIPPED)},
-    **{(status, T.LAST_RETURN_RECEIVED): _ALL_CAME_BACK for status in (S.DELIVERED, S.COMPLETED)},
-    # All that was paid goes back: the order is cancelled, unless inventory says that a parcel has left meanwhile; then
-    # the warehouse is warned of the others.
-    (S.PAID, T.REFUNDED_IN_FULL): Rule(S.CANCELLING, (Said.RELEASE,)),
-    (S.PARTIALLY_SHIPPED, T.REFUNDED_IN_FULL): Rule(None, (Said.REFUNDED,)),
-    **{(status, T.REFUND_STANDS): Rule(None, (Said.REFUNDED,)) for status in (S.PAID, S.PARTIALLY_SHIPPED)},
-    **{(status, T.REFUND_FAILED): Rule(None, (Said.REFUNDED,)) for status in (S.PAID, S.PARTIALLY_SHIPPED)},
-    # Arrived though its dispatch was never heard of (a dead letter that staff discarded).
-    (S.PAID, T.LAST_SHIPMENT_DELIVERED): Rule(S.DELIVERED, (Said.DELIVERED,)),
-    (S.PARTIALLY_SHIPPED, T.LAST_SHIPMENT_DELIVERED): Rule(S.DELIVERED, (Said.DELIVERED,)),
-    # Too late, and made good.
-    (S.REJECTED, T.RESERVATION_ACCEPTED): _RELEASED_AGAIN,
-    (S.CANCELLED, T.RESERVATION_ACCEPTED): _RELEASED_AGAIN,
-    (S.EXPIRED, T.RESERVATION_ACCEPTED): _RELEASED_AGAIN,
+    **{(status, T.LAST_RETURN_RECEIVED): _ALL_RETURNED for status in (S.DELIVERED, S.COMPLETED)},
+    # All that was paid is refunded: the order is cancelled, unless inventory says that a parcel has left meanwhile;
+    # then the warehouse is warned of the others.
+    (S.PAID, T.REFUNDED_IN_FULL): Rule(S.CANCELLING, (EventKind.RELEASE,)),
+    (S.PARTIALLY_SHIPPED, T.REFUNDED_IN_FULL): Rule(None, (EventKind.REFUNDED,)),
+    **{(status, T.REFUND_CONFIRMED): Rule(None, (EventKind.REFUNDED,)) for status in (S.PAID, S.PARTIALLY_SHIPPED)},
+    **{(status, T.REFUND_FAILED): Rule(None, (EventKind.REFUNDED,)) for status in (S.PAID, S.PARTIALLY_SHIPPED)},
+    # Delivered although its dispatch was never received (a dead letter that staff discarded).
+    (S.PAID, T.LAST_SHIPMENT_DELIVERED): Rule(S.DELIVERED, (EventKind.DELIVERED,)),
+    (S.PARTIALLY_SHIPPED, T.LAST_SHIPMENT_DELIVERED): Rule(S.DELIVERED, (EventKind.DELIVERED,)),
+    # Too late: compensated.
+    (S.REJECTED, T.RESERVATION_ACCEPTED): _RELEASE,
+    (S.CANCELLED, T.RESERVATION_ACCEPTED): _RELEASE,
+    (S.EXPIRED, T.RESERVATION_ACCEPTED): _RELEASE,
     **{(end, T.CAPTURED_IN_PART): _TOO_LATE_FOR_MONEY for end in UNWANTED},
     **{(end, T.CAPTURED_IN_FULL): _TOO_LATE_FOR_MONEY for end in UNWANTED},
 }
 
 
 class TransitionRefused(Problem, status=409, type="order-transition-refused"):
-    """The order is {order_status} by now, and then this can't be done: {trigger}."""
+    """The order is {order_status}, which does not allow: {trigger}."""
 
 
 def rule_for(status: Status, trigger: Trigger) -> Rule:
@@ -184,7 +184,7 @@ class Shipment:
     version: int = 0
     tracking_url: str | None = None
     lines: list[dict[str, Any]] | None = None
-    """Told once it has arrived, or is lost; not read again."""
+    """Known once it has arrived, or is lost; not read again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,10 +203,10 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Saying:
-    """An event that is to be published, with its version; `context` is what its trigger came with."""
+class PendingEvent:
+    """An event to be published, with its version; `context` is the data of its trigger."""
 
-    said: Said
+    kind: EventKind
     version: int
     reason: str | None
     context: Any
@@ -251,12 +251,12 @@ class OrderState:
     pays_by_token: bool = False
     """Whether it is charged by itself once its stock is reserved; known of pending orders only."""
     shipments: dict[UUID, Shipment] = field(default_factory=dict)
-    seen_shipments: set[UUID] = field(default_factory=set)
+    changed_shipments: set[UUID] = field(default_factory=set)
     """Those that changed since the order was loaded."""
     lost: list[Shipment] = field(default_factory=list)
     """Those that were declared lost since, and are still to be refunded."""
     entries: list[Entry] = field(default_factory=list)
-    sayings: list[Saying] = field(default_factory=list)
+    pending_events: list[PendingEvent] = field(default_factory=list)
     to_refund: str | None = None
     """Why everything that was captured is to go back; None: it isn't."""
 
@@ -265,10 +265,12 @@ class OrderState:
         rule = rule_for(self.status, trigger)
         before, after = self.status, self._by_shipments() if rule.by_shipments else rule.to or self.status
         first = self.version + 1
-        self.version += max(1, len(rule.says))
-        for version, said in enumerate(rule.says, first):
+        self.version += max(1, len(rule.publishes))
+        for version, kind in enumerate(rule.publishes, first):
             partial = after is Status.PARTIALLY_SHIPPED
-            self.sayings.append(Saying(said, version, cause.reason, cause.context, cause.traceparent, partial))
+            self.pending_events.append(
+                PendingEvent(kind, version, cause.reason, cause.context, cause.traceparent, partial)
+            )
         noted = None if (before, trigger) in RULES else f"noted; the order stays {before}"
         who, why = (cause.actor, cause.actor_id), cause.reason or noted
         self.entries.append(Entry(self.version, cause.at, trigger, before, after, *who, why, cause.details))
@@ -278,29 +280,29 @@ class OrderState:
             self.delivered_at = cause.at
         if rule.refund:
             self.to_refund = cause.reason or f"the order is {after}"
-        if trigger is Trigger.RELEASE_REFUSED and before is Status.CANCELLING and self.is_given_back:
-            self._move_if_ruled(Trigger.REFUND_STANDS, cause)
+        if trigger is Trigger.RELEASE_REFUSED and before is Status.CANCELLING and self.is_refunded_in_full:
+            self._move_if_ruled(Trigger.REFUND_CONFIRMED, cause)
         self.follow(cause)
 
     @property
-    def kept(self) -> int:
-        """What pays for the order: money on its way back doesn't."""
+    def net_paid(self) -> int:
+        """What pays for the order, without refunds in progress."""
         return self.captured - self.refunded - self.refunding
 
     @property
-    def pays_by_itself(self) -> bool:
-        """Nothing is asked of the customer: it is free, is paid for already, or a token came with it."""
-        return self.pays_by_token or self.kept >= self.total
+    def pays_automatically(self) -> bool:
+        """The customer need not act: it is free, paid already, or came with a payment token."""
+        return self.pays_by_token or self.net_paid >= self.total
 
     @property
-    def is_given_back(self) -> bool:
-        """Whether all that was paid has gone back, or is on its way."""
-        return self.captured > 0 >= self.kept
+    def is_refunded_in_full(self) -> bool:
+        """Whether all that was paid was refunded, or is being refunded."""
+        return self.captured > 0 >= self.net_paid
 
-    def money_moved(self, was_given_back: bool, cause: Cause) -> None:
-        """What it means for the order that refunds were asked for, or failed, since it was (or wasn't) given back."""
-        if self.is_given_back != was_given_back:
-            self._move_if_ruled(Trigger.REFUND_FAILED if was_given_back else Trigger.REFUNDED_IN_FULL, cause)
+    def money_moved(self, was_refunded_in_full: bool, cause: Cause) -> None:
+        """Applies that refunds were requested, or failed, since the order was (or wasn't) refunded in full."""
+        if self.is_refunded_in_full != was_refunded_in_full:
+            self._move_if_ruled(Trigger.REFUND_FAILED if was_refunded_in_full else Trigger.REFUNDED_IN_FULL, cause)
 
     def _move_if_ruled(self, trigger: Trigger, cause: Cause) -> None:
         """For what is no step of an order where no rule names it: refunds have a history of their own."""
@@ -309,7 +311,7 @@ class OrderState:
 
     def follow(self, cause: Cause) -> None:
         """What was true before the order could know it: money, or the last delivery, that came early."""
-        if self.status is Status.AWAITING_PAYMENT and self.kept >= self.total:
+        if self.status is Status.AWAITING_PAYMENT and self.net_paid >= self.total:
             self.move(Trigger.CAPTURED_IN_FULL, Cause(cause.at, Actor.PAYMENTS, traceparent=cause.traceparent))
         elif self.status in (Status.SHIPPED, Status.PARTIALLY_SHIPPED) and self._all_are(ShipmentStatus.DELIVERED):
             lost = self._all_are(ShipmentStatus.LOST)
@@ -321,8 +323,8 @@ class OrderState:
             return Status.SHIPPED
         return Status.PARTIALLY_SHIPPED if self._some_are(ShipmentStatus.DISPATCHED) else Status.PAID
 
-    def see_shipment(self, seen: Shipment) -> Trigger | None:
-        """Notes how far a parcel is and says what that means for the order; None: that was known already."""
+    def apply_shipment(self, seen: Shipment) -> Trigger | None:
+        """Stores the state of a parcel; returns what it means for the order, None if it was known."""
         known = self.shipments.get(seen.id)
         if known is not None and known.version >= seen.version:
             return None
@@ -330,7 +332,7 @@ class OrderState:
             carried = {name: getattr(known, name) for name in ("carrier", "tracking_number", "tracking_url")}
             seen = replace(seen, **carried)
         self.shipments[seen.id] = seen
-        self.seen_shipments.add(seen.id)
+        self.changed_shipments.add(seen.id)
         if known is not None and known.status is seen.status:
             return Trigger.SHIPMENT_CORRECTED
         if seen.status is ShipmentStatus.LOST:
@@ -345,21 +347,21 @@ class OrderState:
         return Trigger.SHIPMENT_CREATED
 
     def capture(self, captured_total: int, now: datetime, traceparent: str | None = None) -> int:
-        """Books what was captured by now; returns how much of it the order doesn't want: the caller gives that back.
+        """Books what was captured now; returns how much of it the order doesn't want: the caller gives that back.
 
-        Until it is paid it wants no more than its total; then, or once it has ended, nothing: what staff gave back
+        Until it is paid it wants no more than its total; then, or once it has ended, nothing: what staff refunded
         makes no room for a second payment.
         """
         added = captured_total - self.captured
         if added <= 0:
             return 0
-        wanted = max(0, self.total - self.kept) if self.status in BEFORE_PAID else 0
+        wanted = max(0, self.total - self.net_paid) if self.status in BEFORE_PAID else 0
         unwanted = max(0, added - wanted)
         self.captured = captured_total
-        trigger = Trigger.CAPTURED_IN_FULL if self.kept >= self.total else Trigger.CAPTURED_IN_PART
-        reason = f"{unwanted} of {added} go back: the order doesn't want them" if unwanted else None
+        trigger = Trigger.CAPTURED_IN_FULL if self.net_paid >= self.total else Trigger.CAPTURED_IN_PART
+        reason = f"{unwanted} of {added} are refunded: the order doesn't want them" if unwanted else None
         self.move(trigger, Cause(now, Actor.PAYMENTS, reason=reason, traceparent=traceparent))
-        self.to_refund = None  # the caller gives back exactly what is unwanted
+        self.to_refund = None  # the caller refunds exactly what is unwanted
         return unwanted
 
     @property
@@ -380,7 +382,7 @@ class OrderState:
         return FulfilmentStatus.PARTIALLY_SHIPPED if some else FulfilmentStatus.PREPARING
 
     def _all_are(self, status: ShipmentStatus) -> bool:
-        """Whether every shipment of the order, heard of or not, is at least so far."""
+        """Whether every shipment of the order, known or not, is at least so far."""
         expected = max((shipment.shipments_of_order for shipment in self.shipments.values()), default=1)
         return self._count(status) >= expected
 

@@ -30,13 +30,13 @@ class Status(StrEnum):
 
 
 UNWANTED = frozenset({Status.REJECTED, Status.CANCELLED, Status.EXPIRED})
-"""Ends that keep no money: whatever was captured, or still arrives, goes back."""
+"""Final states that keep no money: all that was captured, or still arrives, is refunded."""
 
 ENDS = UNWANTED | {Status.COMPLETED, Status.RETURNED}
 """Only what is completed may still be returned: what was asked for within the window may come back after it."""
 
 BEFORE_PAID = frozenset({Status.PENDING, Status.AWAITING_PAYMENT})
-"""Nothing was asked to be sent yet, and there is no way back here."""
+"""No shipment was requested yet; no transition leads back here."""
 
 
 class PaymentStatus(StrEnum):
@@ -74,22 +74,22 @@ class Actor(StrEnum):
 
 
 def payment_status(total: int, captured: int, refunded: int) -> PaymentStatus:
-    """From what was captured and given back. A second capture that went back leaves the order paid."""
-    kept = captured - refunded
-    if captured and kept <= 0:
+    """From what was captured and refunded. A second capture that was refunded leaves the order paid."""
+    net_paid = captured - refunded
+    if captured and net_paid <= 0:
         return PaymentStatus.REFUNDED
-    if kept >= total:
+    if net_paid >= total:
         return PaymentStatus.PAID
     if refunded:
         return PaymentStatus.PARTIALLY_REFUNDED
     return PaymentStatus.PARTIALLY_PAID if captured else PaymentStatus.UNPAID
 
 
-OWES_ALONE = "uq_orders_owes_alone"
+ONE_UNPAID = "uq_orders_owes_alone"
 
 
 class Order(Base, table=True):
-    """`number` is the short one for people; `version` grows with every entry of the history and every event.
+    """`number` is the short one for humans; `version` grows with every entry of the history and every event.
 
     `captured` and `refunded` are all that arrived and all that went back, `refunding` what is on its way back;
     `fulfilment_status` is what its shipments come to.
@@ -102,7 +102,7 @@ class Order(Base, table=True):
         Index("ix_orders_pay_by", "pay_by", postgresql_where=text("status = 'awaiting_payment'")),
         Index("ix_orders_delivered_at", "delivered_at", postgresql_where=text("status = 'delivered'")),
         Index(
-            OWES_ALONE, "customer_id", "owes_alone", unique=True, postgresql_where=text("client_address IS NOT NULL")
+            ONE_UNPAID, "customer_id", "owes_alone", unique=True, postgresql_where=text("client_address IS NOT NULL")
         ),
         Index("ix_orders_unpaid_address", "client_address", postgresql_where=text("client_address IS NOT NULL")),
         Index("ix_orders_stuck_reason", "id", postgresql_where=text("stuck_reason IS NOT NULL")),

@@ -29,8 +29,8 @@ from order_service.orders.schemas import LineIn, OrderIn, order_values
 from order_service.pricing.quotes import QuoteLine, quote_order
 from order_service.settings import Settings
 from service_kit.clock import utcnow
-from service_kit.database import HotConn
-from service_kit.idempotency import IdempotencyKeyInUse, KeptAnswer, Key
+from service_kit.database import Connection
+from service_kit.idempotency import IdempotencyKeyInUse, Key, StoredResponse
 from service_kit.ids import uuid7
 from service_kit.problems import Forbidden, Problem
 from service_kit.rate_limit import rate_limit_headers
@@ -43,7 +43,7 @@ UNKNOWN = "unknown"
 
 
 class CustomerUnknown(Problem, status=409, type="customer-unknown"):
-    """There is no customer {customer_id}, or we have not heard of them yet: try again in a moment."""
+    """There is no customer {customer_id}, or they are not known here yet: try again in a moment."""
 
 
 class CustomerInactive(Problem, status=409, type="customer-inactive"):
@@ -83,7 +83,7 @@ class TooMuchHeldUnpaid(Problem, status=429, type="too-much-held-unpaid"):
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """A new order, and the answer that is kept for twins."""
+    """A new order, and the response that is stored for duplicate requests."""
 
     order: NewOrder
     answer: dict[str, Any]
@@ -93,13 +93,13 @@ class Placed:
 
 
 async def place(
-    connection: HotConn,
+    connection: Connection,
     wanted: OrderIn,
     key: Key,
     who: Principal,
     settings: Settings,
     address: str | None = None,
-) -> Placed | KeptAnswer:
+) -> Placed | StoredResponse:
     """Makes the order, or finds the answer that was given to the same request before.
 
     Raises: Forbidden, PermissionRevoked, CustomerRequired, CustomerUnknown, CustomerInactive, CartEmpty, CartChanged,
@@ -108,8 +108,8 @@ async def place(
     if needed := _check_permissions(wanted, who):
         await account_status.check(connection, who, needed)
     found = await _read(connection, wanted, key, who, address)
-    if found.kept is not None:
-        return found.kept
+    if found.stored is not None:
+        return found.stored
     _check_customer(wanted, found)
     limits = unpaid_limits(
         who, wanted.customer_id or who.user_id, address, settings, confirmed=found.email_is_confirmed
@@ -118,7 +118,7 @@ async def place(
     order = placed.order
     try:
         outcome = await queries.place(connection, order, events, key, placed.body, placed.location)
-    except queries.OwesMeanwhile:
+    except queries.UnpaidLimitReached:
         order = replace(order, owes_alone=None, limits=limits if limits and limits.any else None)
         outcome = await queries.place(connection, order, events, key, placed.body, placed.location)
     if outcome.is_new:
@@ -126,12 +126,14 @@ async def place(
     return await _not_placed(connection, order, outcome.over, who, key)
 
 
-async def _not_placed(connection: HotConn, order: NewOrder, over: str | None, who: Principal, key: Key) -> KeptAnswer:
-    """The stored response, if a duplicate request was faster: it has committed by now. Raises: TooManyUnpaidOrders,
+async def _not_placed(
+    connection: Connection, order: NewOrder, over: str | None, who: Principal, key: Key
+) -> StoredResponse:
+    """The stored response, if a duplicate request was faster: it has committed. Raises: TooManyUnpaidOrders,
     TooMuchHeldUnpaid, CartEmpty, CartChanged, IdempotencyKeyInUse, IdempotencyKeyReused."""
-    kept = await queries.kept(connection, who.user_id, key)
-    if kept is not None:
-        return kept
+    stored = await queries.stored_response(connection, who.user_id, key)
+    if stored is not None:
+        return stored
     if over is not None and order.limits is not None:
         raise await _over(connection, order.limits, over, order.pay_by)
     if order.cart is None:
@@ -142,7 +144,7 @@ async def _not_placed(connection: HotConn, order: NewOrder, over: str | None, wh
     raise CartChanged(version=version)
 
 
-async def _over(connection: HotConn, limits: UnpaidLimits, over: str, pay_by: datetime) -> Problem:
+async def _over(connection: Connection, limits: UnpaidLimits, over: str, pay_by: datetime) -> Problem:
     """What the caller is told, and when there is room again: once the first of the unpaid orders ends. An order that is
     too large by itself never has room; then it is as long as it could have been held."""
     until, pieces = await queries.unpaid_until(connection, limits, over)
@@ -154,10 +156,10 @@ async def _over(connection: HotConn, limits: UnpaidLimits, over: str, pay_by: da
     return TooMuchHeldUnpaid.at(pieces, UUID(over), seconds)
 
 
-async def answer_decided(connection: HotConn, placed: Placed, decided: Decided, who: Principal, key: Key) -> bytes:
-    """The answer for who waited for the stock to be decided, kept for twins too."""
+async def answer_decided(connection: Connection, placed: Placed, decided: Decided, who: Principal, key: Key) -> bytes:
+    """The response once stock was decided, stored for duplicate requests too."""
     body = to_json(placed.answer | decided._asdict())
-    await queries.keep_decided(connection, who.user_id, key, body)
+    await queries.store_decided(connection, who.user_id, key, body)
     return body
 
 
@@ -176,7 +178,7 @@ def _check_permissions(wanted: OrderIn, who: Principal) -> list[str]:
     return needed
 
 
-async def _read(connection: HotConn, wanted: OrderIn, key: Key, who: Principal, address: str | None) -> Found:
+async def _read(connection: Connection, wanted: OrderIn, key: Key, who: Principal, address: str | None) -> Found:
     if wanted.lines is None:
         return await queries.read_cart(connection, who.user_id, key, address)
     product_ids = {line.product_id for line in wanted.lines}
@@ -219,8 +221,8 @@ def _make(
         payment_token=wanted.payment_token,
         cart=OrderedCart(found.cart_version, found.cart) if wanted.lines is None else None,
         client_address=(limits.address or UNKNOWN) if limits else None,
-        owes_alone=True if limits and not found.account_owes else None,
-        limits=limits if limits and _must_be_counted(limits, found, quote.lines) else None,
+        owes_alone=True if limits and not found.account_has_unpaid else None,
+        limits=limits if limits and _needs_counting(limits, found, quote.lines) else None,
         version=2,  # as the last of `_events`
     )
     # Neither validated nor made a model: all of it is known to be right (a test compares it with one that is).
@@ -245,13 +247,13 @@ def unpaid_limits(
     )
 
 
-def _must_be_counted(limits: UnpaidLimits, found: Found, lines: Sequence[QuoteLine]) -> bool:
+def _needs_counting(limits: UnpaidLimits, found: Found, lines: Sequence[QuoteLine]) -> bool:
     """As usual nothing is held unpaid and this is little: then no limit can be reached."""
     if not limits.any:
         return False
     return (
-        found.account_owes
-        or found.address_owes
+        found.account_has_unpaid
+        or found.address_has_unpaid
         or (limits.least_pieces is not None and largest(lines) > limits.least_pieces)
     )
 

@@ -14,17 +14,17 @@ from asyncpg import UniqueViolationError
 from contracts.address import Address
 from contracts.events.base import Event
 from order_service.catalogue.models import Price, Product
-from order_service.orders.models import OWES_ALONE, FulfilmentStatus, PaymentStatus, Status
+from order_service.orders.models import ONE_UNPAID, FulfilmentStatus, PaymentStatus, Status
 from order_service.orders.schemas import LineIn
 from order_service.pricing.quotes import QuoteLine
-from service_kit.database import HotConn
-from service_kit.idempotency import IdempotencyKeyReused, KeptAnswer, Key
+from service_kit.database import Connection
+from service_kit.idempotency import IdempotencyKeyReused, Key, StoredResponse
 from service_kit.messaging import outbox
 
 # Products and cart are only read where the key is new: a request that is sent again gets its first answer, whatever
 # became of them. The number is drawn here, since it stands in the events and in the answer; gaps do no harm.
 _READ = """
-SELECT k.body_hash AS kept_hash, k.status AS kept_status, k.body AS kept_body, k.location AS kept_location,
+SELECT k.body_hash AS stored_hash, k.status AS stored_status, k.body AS stored_body, k.location AS stored_location,
        (SELECT nextval('orders_number_seq')) AS number,
        (SELECT active FROM account_status
         WHERE user_id = $4::uuid AND (email IS NOT NULL OR erased)) AS customer_is_active,
@@ -72,8 +72,8 @@ WITH {counted}{cart}key AS (
 ), token AS (
     INSERT INTO payment_tokens (order_id, token, created_at)
     SELECT $7, $26::text, $14::timestamptz FROM key WHERE $26::text IS NOT NULL
-), said AS (
-    INSERT INTO outbox ({columns}) SELECT said.* FROM key, {events} AS said
+), new_events AS (
+    INSERT INTO outbox ({columns}) SELECT new_events.* FROM key, {events} AS new_events
 ){emptied}
 SELECT (SELECT is_new FROM key), {over}
 """
@@ -116,15 +116,15 @@ _STATEMENTS = {
     for of_cart in (False, True)
     for counted in (False, True)
 }
-FIND_KEPT = """
-SELECT body_hash AS kept_hash, status AS kept_status, body AS kept_body, location AS kept_location
+FIND_STORED = """
+SELECT body_hash AS stored_hash, status AS stored_status, body AS stored_body, location AS stored_location
 FROM idempotency_keys WHERE user_id = $1 AND operation = $2 AND key = $3
 """
 FIND_CART = """
 SELECT coalesce((SELECT version FROM carts WHERE customer_id = $1), 0) AS version,
        NOT EXISTS (SELECT FROM cart_items WHERE customer_id = $1) AS is_empty
 """
-KEEP_DECIDED = "UPDATE idempotency_keys SET body = $4 WHERE user_id = $1 AND operation = $2 AND key = $3"
+STORE_DECIDED = "UPDATE idempotency_keys SET body = $4 WHERE user_id = $1 AND operation = $2 AND key = $3"
 
 
 UNPAID_UNTIL = """
@@ -157,8 +157,8 @@ class UnpaidLimits:
         return not (self.orders is None and self.orders_of_address is None and self.least_pieces is None)
 
 
-class OwesMeanwhile(Exception):
-    """The account held nothing unpaid when this was read, and does by now: the order must be counted."""
+class UnpaidLimitReached(Exception):
+    """An unpaid order was placed concurrently: the order must be counted."""
 
 
 class Outcome(NamedTuple):
@@ -170,23 +170,23 @@ class Outcome(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What stands before an order is made. `kept`: the request was carried out before, and nothing else was read."""
+    """What stands before an order is made. `stored`: the request was carried out before, and nothing else was read."""
 
-    kept: KeptAnswer | None
+    stored: StoredResponse | None
     number: int
     customer_is_active: bool | None
     """Of the customer that was asked for; None: not known."""
     email_is_confirmed: bool
-    account_owes: bool
-    """Whether the account holds anything unpaid; `address_owes`: or the client address."""
-    address_owes: bool
+    account_has_unpaid: bool
+    """Whether the account holds anything unpaid; `address_has_unpaid`: or the client address."""
+    address_has_unpaid: bool
     products: dict[UUID, Product]
     cart: list[LineIn]
     cart_version: int
 
 
 async def read(
-    connection: HotConn,
+    connection: Connection,
     caller_id: UUID,
     key: Key,
     customer_id: UUID | None,
@@ -198,7 +198,7 @@ async def read(
     return _found(rows, key)
 
 
-async def read_cart(connection: HotConn, caller_id: UUID, key: Key, address: str | None) -> Found:
+async def read_cart(connection: Connection, caller_id: UUID, key: Key, address: str | None) -> Found:
     """The same, of the lines that stand in the customer's cart. Raises: IdempotencyKeyReused."""
     return _found(await connection.fetch(READ_CART, caller_id, key.operation, key.value, None, address), key)
 
@@ -242,7 +242,7 @@ class NewOrder:
 
 
 async def place(
-    connection: HotConn, new: NewOrder, events: Sequence[Event], key: Key, body: bytes, location: str
+    connection: Connection, new: NewOrder, events: Sequence[Event], key: Key, body: bytes, location: str
 ) -> Outcome:
     """Writes the order, or nothing at all: the key was used before, the cart has changed, or a limit is reached.
 
@@ -250,7 +250,7 @@ async def place(
     everything else depends on it, so that one key can't make two orders (`benchmarks/`: place an order). Of an order
     that is placed from a cart, the key depends on the cart's version, so that one cart can't make two orders.
 
-    Raises: OwesMeanwhile.
+    Raises: UnpaidLimitReached.
     """
     lines, cart, limits = new.lines, new.cart, new.limits
     of_cart: tuple[Any, ...] = ()
@@ -271,8 +271,8 @@ async def place(
             *(_limit_values(limits, lines) if limits else ()),
         )
     except UniqueViolationError as error:
-        if error.constraint_name == OWES_ALONE:
-            raise OwesMeanwhile from error
+        if error.constraint_name == ONE_UNPAID:
+            raise UnpaidLimitReached from error
         raise
     connection.added_events = bool(is_new)
     return Outcome(bool(is_new), over)
@@ -296,7 +296,7 @@ def _limit_values(limits: UnpaidLimits, lines: Sequence[QuoteLine]) -> tuple[Any
     return (*orders, largest(lines), limits.stock_share, limits.least_pieces)
 
 
-async def unpaid_until(connection: HotConn, limits: UnpaidLimits, what: str) -> tuple[datetime | None, int]:
+async def unpaid_until(connection: Connection, limits: UnpaidLimits, what: str) -> tuple[datetime | None, int]:
     """When the first of those unpaid orders that leave no room ends, and how many pieces of the product are the limit.
     `what`: as `unpaid_limit` says."""
     product_id = None if what in ("account", "address") else UUID(what)
@@ -307,44 +307,44 @@ async def unpaid_until(connection: HotConn, limits: UnpaidLimits, what: str) -> 
     return row["until"], row["pieces"]
 
 
-async def kept(connection: HotConn, caller_id: UUID, key: Key) -> KeptAnswer | None:
-    """The answer that a twin left. Raises: IdempotencyKeyReused."""
-    row = await connection.fetchrow(FIND_KEPT, caller_id, key.operation, key.value)
-    return _kept(row, key) if row else None
+async def stored_response(connection: Connection, caller_id: UUID, key: Key) -> StoredResponse | None:
+    """The response that a duplicate request stored. Raises: IdempotencyKeyReused."""
+    row = await connection.fetchrow(FIND_STORED, caller_id, key.operation, key.value)
+    return _stored(row, key) if row else None
 
 
-async def find_cart(connection: HotConn, customer_id: UUID) -> tuple[int, bool]:
+async def find_cart(connection: Connection, customer_id: UUID) -> tuple[int, bool]:
     """The cart's version now, and whether it is empty."""
     row = await connection.fetchrow(FIND_CART, customer_id)
     return row["version"], row["is_empty"]
 
 
-async def keep_decided(connection: HotConn, caller_id: UUID, key: Key, body: bytes) -> None:
-    """A twin gets what the first was told, which had waited for the decision."""
-    await connection.execute(KEEP_DECIDED, caller_id, key.operation, key.value, body)
+async def store_decided(connection: Connection, caller_id: UUID, key: Key, body: bytes) -> None:
+    """A duplicate request gets the response of the first, which had waited for the decision."""
+    await connection.execute(STORE_DECIDED, caller_id, key.operation, key.value, body)
 
 
 def _found(rows: Sequence[Any], key: Key) -> Found:
     first = rows[0]
     known = [row for row in rows if row["product_id"] is not None]
     return Found(
-        kept=_kept(first, key) if first["kept_hash"] is not None else None,
+        stored=_stored(first, key) if first["stored_hash"] is not None else None,
         number=first["number"],
         customer_is_active=first["customer_is_active"],
-        # One who was known before this was kept counts as confirmed; one who was not heard of yet has just registered.
+        # One who was known before this was kept counts as confirmed; an unknown one has just registered.
         email_is_confirmed=bool(first["is_confirmed"]),
-        account_owes=first["account_owes"],
-        address_owes=first["address_owes"],
+        account_has_unpaid=first["account_owes"],
+        address_has_unpaid=first["address_owes"],
         products={row["product_id"]: _product(row) for row in known if row["sku"] is not None},
         cart=[LineIn(product_id=row["product_id"], quantity=row["quantity"]) for row in known if row["quantity"]],
         cart_version=first["cart_version"],
     )
 
 
-def _kept(row: Any, key: Key) -> KeptAnswer:
-    if row["kept_hash"] != key.body_hash:
+def _stored(row: Any, key: Key) -> StoredResponse:
+    if row["stored_hash"] != key.body_hash:
         raise IdempotencyKeyReused
-    return KeptAnswer(row["kept_status"], row["kept_body"] or b"", row["kept_location"])
+    return StoredResponse(row["stored_status"], row["stored_body"] or b"", row["stored_location"])
 
 
 def _product(row: Any) -> Product:

@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from order_service.orders import events
-from order_service.orders.lifecycle import OrderState, Said, Shipment
+from order_service.orders.lifecycle import EventKind, OrderState, Shipment
 from order_service.orders.models import BEFORE_PAID, ENDS, PaymentStatus, ShipmentStatus, Status, payment_status
 from order_service.orders.reading import TAG
-from service_kit.database import HotConn, HotTx
+from service_kit.database import Connection, Transaction
 from service_kit.database.signals import signal
 from service_kit.messaging import outbox
 
@@ -67,7 +67,7 @@ PAST_RETURN_WINDOW = """
 SELECT id FROM orders WHERE status = 'delivered' AND delivered_at <= $1
 ORDER BY delivered_at LIMIT $2 FOR UPDATE SKIP LOCKED
 """
-SIGHTINGS = f"""
+SNAPSHOTS = f"""
 SELECT id, status, version, total, captured, refunded, {TAG} AS tag FROM orders o WHERE id = ANY($1::uuid[])
 """
 
@@ -93,7 +93,7 @@ SELECT stuck_reason, count(*) FROM orders WHERE stuck_reason IS NOT NULL GROUP B
 
 
 ORDERS_CHANGED = "orders-changed"
-"""A signal with a `Sighting` of each order that a transaction changed."""
+"""A signal with an `OrderSnapshot` of each order that a transaction changed."""
 AWAITING_PAYMENT = "orders-awaiting-payment"
 """A signal with the ids of the orders that became `awaiting_payment`."""
 
@@ -106,8 +106,8 @@ class Decided(NamedTuple):
     payment_status: PaymentStatus
 
 
-class Sighting(NamedTuple):
-    """An order as a commit has left it or a look has found it. `tag` None: not known, it may be another."""
+class OrderSnapshot(NamedTuple):
+    """An order after a commit or a poll. `tag` None: not known, it may have changed."""
 
     order_id: UUID
     status: Status
@@ -120,7 +120,7 @@ class Sighting(NamedTuple):
         return Decided(self.status, self.version, self.payment_status)
 
 
-async def lock_many(tx: HotTx, ids: Sequence[UUID]) -> dict[UUID, OrderState]:
+async def lock_many(tx: Transaction, ids: Sequence[UUID]) -> dict[UUID, OrderState]:
     """Those orders, held until the transaction ends; always in ascending id, so that no two writers wait in a ring."""
     rows = await tx.fetch(LOCK, list(set(ids)))
     found = {row["id"]: _state(row) for row in rows}
@@ -139,17 +139,17 @@ async def lock_many(tx: HotTx, ids: Sequence[UUID]) -> dict[UUID, OrderState]:
     return found
 
 
-async def lock(tx: HotTx, order_id: UUID, *, of: UUID | None = None) -> OrderState | None:
+async def lock(tx: Transaction, order_id: UUID, *, of: UUID | None = None) -> OrderState | None:
     """One order, held until the transaction ends; None if there is none, or it is not `of` that customer."""
     order = (await lock_many(tx, [order_id])).get(order_id)
     return order if order and of in (None, order.customer_id) else None
 
 
-async def exists(connection: HotConn, order_id: UUID) -> bool:
+async def exists(connection: Connection, order_id: UUID) -> bool:
     return bool(await connection.fetchval(EXISTS, order_id))
 
 
-async def save(tx: HotTx, orders: Iterable[OrderState]) -> None:
+async def save(tx: Transaction, orders: Iterable[OrderState]) -> None:
     """Hot: what `OrderState.move` changed of these orders (row, history, shipments), and the events that it made.
 
     A refund that a move made due (`to_refund`) is left to the caller: `payments.refunds.save` requests it, too.
@@ -174,48 +174,52 @@ async def save(tx: HotTx, orders: Iterable[OrderState]) -> None:
     tx.added_events = True
     _signal_moved(tx, moved)
     for order in moved:
-        order.entries, order.sayings = [], []
+        order.entries, order.pending_events = [], []
 
 
-async def change_ship_to(tx: HotTx, order: OrderState) -> None:
+async def change_ship_to(tx: Transaction, order: OrderState) -> None:
     await tx.execute(CHANGE_SHIP_TO, order.id, json.dumps(order.ship_to))
 
 
-async def lock_unpaid_and_due(tx: HotTx, now: datetime, limit: int) -> list[UUID]:
-    """Skips what somebody else holds: they are about to pay or cancel it, and the next round looks again."""
+async def lock_unpaid_and_due(tx: Transaction, now: datetime, limit: int) -> list[UUID]:
+    """Skips locked orders: they are being paid or cancelled, and the next run reads them again."""
     return [row["id"] for row in await tx.fetch(UNPAID_AND_DUE, now, limit)]
 
 
-async def lock_past_return_window(tx: HotTx, now: datetime, window: timedelta, limit: int) -> list[UUID]:
+async def lock_past_return_window(tx: Transaction, now: datetime, window: timedelta, limit: int) -> list[UUID]:
     return [row["id"] for row in await tx.fetch(PAST_RETURN_WINDOW, now - window, limit)]
 
 
-async def mark_stuck(tx: HotTx, since: datetime) -> list[tuple[int, str]]:
+async def mark_stuck(tx: Transaction, since: datetime) -> list[tuple[int, str]]:
     """The number and reason of each order without a step since then; its next step removes the reason."""
     return [(row["number"], row["reason"]) for row in await tx.fetch(MARK_STUCK, since)]
 
 
-async def count_stuck(tx: HotTx) -> dict[str, int]:
+async def count_stuck(tx: Transaction) -> dict[str, int]:
     return {row[0]: row[1] for row in await tx.fetch(COUNT_STUCK)}
 
 
-async def sightings(connection: HotConn, order_ids: Collection[UUID]) -> list[Sighting]:
-    rows = await connection.fetch(SIGHTINGS, list(order_ids))
+async def snapshots(connection: Connection, order_ids: Collection[UUID]) -> list[OrderSnapshot]:
+    rows = await connection.fetch(SNAPSHOTS, list(order_ids))
     return [
-        Sighting(id, Status(status), version, payment_status(total, captured, refunded), tag)
+        OrderSnapshot(id, Status(status), version, payment_status(total, captured, refunded), tag)
         for id, status, version, total, captured, refunded, tag in rows
     ]
 
 
-def signal_changed(tx: HotTx, changed: Iterable[OrderState]) -> None:
-    """Whoever waits for one of them in this process need not poll."""
-    seen = [Sighting(order.id, order.status, order.version, order.payment_status, None) for order in changed]
+def signal_changed(tx: Transaction, changed: Iterable[OrderState]) -> None:
+    """Wakes the requests of this process that wait for one of them."""
+    seen = [OrderSnapshot(order.id, order.status, order.version, order.payment_status, None) for order in changed]
     signal(tx, ORDERS_CHANGED, *seen)
 
 
-def _signal_moved(tx: HotTx, moved: Sequence[OrderState]) -> None:
+def _signal_moved(tx: Transaction, moved: Sequence[OrderState]) -> None:
     signal_changed(tx, moved)
-    awaiting = [order.id for order in moved if any(said.said is Said.AWAITING_PAYMENT for said in order.sayings)]
+    awaiting = [
+        order.id
+        for order in moved
+        if any(pending.kind is EventKind.AWAITING_PAYMENT for pending in order.pending_events)
+    ]
     if awaiting:
         signal(tx, AWAITING_PAYMENT, *awaiting)
 
@@ -237,7 +241,7 @@ def _history_columns(orders: Sequence[OrderState]) -> list[list[Any]]:
 
 
 def _shipment_columns(orders: Sequence[OrderState]) -> list[list[Any]]:
-    seen = [(order.id, order.shipments[id]) for order in orders for id in order.seen_shipments]
+    seen = [(order.id, order.shipments[id]) for order in orders for id in order.changed_shipments]
     return [
         [shipment.id for _, shipment in seen],
         [order_id for order_id, _ in seen],

@@ -21,9 +21,9 @@ from order_service.orders.models import (
     PaymentStatus,
     Status,
 )
-from service_kit.database import HotConn, HotTx, Tx
-from service_kit.database.doors import fetch
+from service_kit.database import Connection, Session, Transaction
 from service_kit.database.keyset import Position, Slice, keyset
+from service_kit.database.sessions import fetch
 from service_kit.database.summaries import SUMMARY_LINES
 from service_kit.problems import not_found
 
@@ -88,24 +88,26 @@ FROM unnest($1::uuid[]) AS wanted (id)
 LINES_OF = "SELECT * FROM order_lines WHERE order_id = ANY($1::uuid[]) ORDER BY order_id, position"
 
 
-class Shown(NamedTuple):
+class RenderedOrder(NamedTuple):
     """An order as it is sent."""
 
     body: str
     tag: str
 
 
-async def show(session: HotConn | HotTx, order_id: UUID, owner: UUID | None, *, for_staff: bool) -> Shown:
+async def show(
+    session: Connection | Transaction, order_id: UUID, owner: UUID | None, *, for_staff: bool
+) -> RenderedOrder:
     """Hot: the whole answer from one statement (benchmark: read an order). `owner` None: anybody's. `for_staff`: with
     what it waits for, which is not for customers. Raises: NotFound.
 
     Within a transaction it is the order as that has changed it.
     """
     row = await session.fetchrow(SHOW, order_id, owner, for_staff)
-    return Shown(*row) if row else not_found(Order, order_id)
+    return RenderedOrder(*row) if row else not_found(Order, order_id)
 
 
-async def lines_of(tx: HotTx, order_ids: Sequence[UUID]) -> dict[UUID, list[Any]]:
+async def lines_of(tx: Transaction, order_ids: Sequence[UUID]) -> dict[UUID, list[Any]]:
     """What was ordered, by order, in the order of the lines. Plain rows, which cost a tenth of objects of the ORM."""
     lines: dict[UUID, list[Any]] = defaultdict(list)
     for row in await tx.fetch(LINES_OF, list(order_ids)):
@@ -132,7 +134,7 @@ class FirstLines:
     parcels: Sequence[Any] = ()
 
 
-async def orders(tx: Tx, position: Position, wanted: Wanted) -> tuple[Slice[Order], Mapping[UUID, FirstLines]]:
+async def orders(tx: Session, position: Position, wanted: Wanted) -> tuple[Slice[Order], Mapping[UUID, FirstLines]]:
     """A page of orders, and the first of their lines. UUIDv7 sorts by the time of creation."""
     statement = select(Order)
     if wanted.customer_id is not None:
@@ -151,14 +153,16 @@ async def orders(tx: Tx, position: Position, wanted: Wanted) -> tuple[Slice[Orde
     return found, {id: replace(lines, parcels=parcels.get(id, ())) for id, lines in first.items()}
 
 
-async def lines(tx: Tx, position: Position, order_id: UUID, customer_id: UUID | None) -> tuple[Order, Slice[OrderLine]]:
+async def lines(
+    tx: Session, position: Position, order_id: UUID, customer_id: UUID | None
+) -> tuple[Order, Slice[OrderLine]]:
     """An order, and a page of its lines. `customer_id` None: anybody's. Raises: NotFound."""
     found = await find(tx, order_id, customer_id)
     statement = select(OrderLine).where(OrderLine.order_id == order_id)
     return found, await keyset(tx, statement, position, OrderLine.position)
 
 
-async def history(tx: Tx, position: Position, order_id: UUID, customer_id: UUID | None) -> Slice[HistoryEntry]:
+async def history(tx: Session, position: Position, order_id: UUID, customer_id: UUID | None) -> Slice[HistoryEntry]:
     """Raises: NotFound."""
     await find(tx, order_id, customer_id)
     statement = select(HistoryEntry).where(HistoryEntry.order_id == order_id)

@@ -118,7 +118,7 @@ class OrderOut(BaseModel):
     """An order with all its lines, at most 2,000."""
 
     id: UUID
-    number: str = Field(description="the short one, for people")
+    number: str = Field(description="the short one, for humans")
     customer_id: UUID
     status: Status
     payment_status: PaymentStatus

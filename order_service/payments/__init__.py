@@ -1,1 +1,1 @@
-"""Money for orders: taken once, and given back by itself when no order wants it."""
+"""Payments of orders: charged once, and refunded automatically when no order wants the money."""

@@ -4,19 +4,21 @@ from contracts.events.payment_status import PaymentFailed, PaymentRefunded, Paym
 from order_service.payments import refund_settlement
 from order_service.payments.models import ChargeReport, PaymentState, RefundReport, RefundState
 from order_service.payments.settlement import settle
-from service_kit.database import HotTx
+from service_kit.database import Transaction
 from service_kit.messaging import Envelope, consumes
 
 
 @consumes(PaymentSucceeded, batch=True)
 @consumes(PaymentFailed, batch=True)
-async def book(tx: HotTx, events: list[PaymentSucceeded | PaymentFailed], envelopes: list[Envelope]) -> None:
+async def on_payment_reports(
+    tx: Transaction, events: list[PaymentSucceeded | PaymentFailed], envelopes: list[Envelope]
+) -> None:
     """Both together, so that a batch locks its orders once."""
     await settle(tx, [_report(event, envelope) for event, envelope in zip(events, envelopes, strict=True)])
 
 
 @consumes(PaymentRefunded)
-async def book_refund(tx: HotTx, event: PaymentRefunded, envelope: Envelope) -> None:
+async def on_payment_refunded(tx: Transaction, event: PaymentRefunded, envelope: Envelope) -> None:
     """Either the end of a refund that we requested, or one that began outside."""
     await refund_settlement.settle(
         tx,

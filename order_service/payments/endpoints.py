@@ -1,4 +1,4 @@
-"""Payments and refunds over HTTP, and the door that the gateway's webhooks knock at."""
+"""Payments and refunds over HTTP, and the endpoint of the gateway's webhooks."""
 
 from collections.abc import Callable
 from functools import partial
@@ -13,7 +13,7 @@ from order_service.orders.placing import EXEMPT
 from order_service.payments import queries, refund_requests, use_cases
 from order_service.payments.gateways.port import WebhookSignatureWrong
 from order_service.payments.gateways.registry import Gateways
-from order_service.payments.limits import TooManyFailedPayments, TriedBy
+from order_service.payments.limits import AttemptOrigin, TooManyFailedPayments
 from order_service.payments.models import (
     NotAwaitingPayment,
     NothingToPay,
@@ -27,14 +27,14 @@ from order_service.payments.models import (
 )
 from order_service.payments.schemas import PaymentIn, PaymentOut, RefundIn, RefundOut
 from service_kit import idempotency
-from service_kit.http.answers import problems
 from service_kit.http.client import client_network
 from service_kit.http.hot_route import hot_route
 from service_kit.http.idempotency import IdempotencyKey, replay
 from service_kit.http.pagination import Page, PagedByTime
+from service_kit.http.problem_responses import problems
 from service_kit.http.router import SCHEMA_OF_OTHERS, Router
-from service_kit.http.sessions import HotTx, Tx
-from service_kit.idempotency import IdempotencyKeyInUse, IdempotencyKeyMissing, IdempotencyKeyReused, KeptAnswer
+from service_kit.http.sessions import Session, Transaction
+from service_kit.idempotency import IdempotencyKeyInUse, IdempotencyKeyMissing, IdempotencyKeyReused, StoredResponse
 from service_kit.problems import InvalidRequest, NotFound, Unavailable, not_found
 from service_kit.runtime import Runtime
 from service_kit.security import PUBLIC, Principal, Requires, still_may
@@ -79,11 +79,11 @@ async def pay(
 
     Try again with the same key after a `503` or a lost connection: the card is never charged twice.
     """
-    payer = None if who.may(EXEMPT) else TriedBy(who.user_id, client_network(request))
+    payer = None if who.may(EXEMPT) else AttemptOrigin(who.user_id, client_network(request))
     owner = await _paid_by(request, who)
     wanted = use_cases.Request(order_id, body.token, who.user_id, owner, key, answer=_written, payer=payer)
     result = await use_cases.pay(runtime, wanted)
-    if isinstance(result, KeptAnswer):
+    if isinstance(result, StoredResponse):
         return replay(result)
     content, location = _written(result)
     return Response(content, 201, {"Location": location}, media_type="application/json")
@@ -94,7 +94,7 @@ def _written(payment: Payment) -> tuple[bytes, str]:
 
 
 @router.get("/orders/{order_id}/payments", summary="List the payments of an order", responses=problems(NotFound))
-async def list_of_order(order_id: UUID, page: PagedByTime, tx: Tx, who: Reader) -> Page[PaymentOut]:
+async def list_of_order(order_id: UUID, page: PagedByTime, tx: Session, who: Reader) -> Page[PaymentOut]:
     """Successful, failed and pending ones."""
     await reading.find(tx, order_id, _seen_by(who))
     return page.of(await queries.payments_of_order(tx, page.position, order_id), PaymentOut.of)
@@ -103,7 +103,7 @@ async def list_of_order(order_id: UUID, page: PagedByTime, tx: Tx, who: Reader) 
 @router.get("/payments", summary="List payments")
 async def list_all(
     page: PagedByTime,
-    tx: Tx,
+    tx: Session,
     _: Annotated[Principal, Requires(Permission.PAYMENTS_READ_ANY)],
     status: Annotated[PaymentState | None, Query(description="only these")] = None,
     customer_id: Annotated[UUID | None, Query(description="only this customer's")] = None,
@@ -117,7 +117,7 @@ async def list_all(
 
 
 @router.get("/payments/{payment_id}", summary="Get a payment", responses=problems(NotFound))
-async def read(payment_id: UUID, tx: Tx, who: Reader) -> PaymentOut:
+async def read(payment_id: UUID, tx: Session, who: Reader) -> PaymentOut:
     """What has become of it, as this service knows it. A failed one has a code as `failure_reason`."""
     return PaymentOut.of(await _payment(tx, payment_id, who))
 
@@ -141,12 +141,12 @@ async def verify(payment_id: UUID, who: Payer, runtime: UseRuntime, request: Req
     openapi_extra=PUBLIC | SCHEMA_OF_OTHERS,
     responses=problems(WebhookSignatureWrong, InvalidRequest, NotFound, Unavailable),
 )
-async def hear(gateway: str, request: Request, runtime: UseRuntime) -> Response:
+async def receive_webhook(gateway: str, request: Request, runtime: UseRuntime) -> Response:
     """For the gateway alone: the signature in its header (the sandbox's is `Webhook-Signature`) is checked over the raw
     body. Repeated and late ones are harmless; `204` means that it is booked, or that it is of no concern here.
     """
     sender = runtime.resource(Gateways).get(gateway) or not_found("gateway", gateway)
-    await use_cases.hear(runtime, sender, request.headers, await request.body())
+    await use_cases.receive_webhook(runtime, sender, request.headers, await request.body())
     return Response(status_code=204)
 
 
@@ -162,25 +162,25 @@ async def refund(
     body: RefundIn,
     who: Annotated[Principal, Requires(Permission.REFUNDS_WRITE_ANY)],
     key: IdempotencyKey,
-    tx: HotTx,
+    tx: Transaction,
 ) -> Response:
     """In part or in full; all refunds of a payment together never exceed it. The gateway is asked after this answer.
 
     Once all that was paid for an order is asked back, the order is cancelled, as long as none of its parcels has left;
     otherwise the warehouse is warned of those that have not left.
     """
-    if kept := await idempotency.claim(tx, who.user_id, key):
-        return replay(kept)
+    if stored := await idempotency.claim(tx, who.user_id, key):
+        return replay(stored)
     made = await refund_requests.request(tx, payment_id, body.amount, body.reason, body.note, who.user_id)
     content, location = RefundOut.of(made, for_staff=True).model_dump_json().encode(), f"/refunds/{made.id}"
-    await idempotency.keep(tx, who.user_id, key, 202, content, location)
+    await idempotency.store(tx, who.user_id, key, 202, content, location)
     return Response(content, 202, {"Location": location}, media_type="application/json")
 
 
 @refund_router.get(
     "/payments/{payment_id}/refunds", summary="List the refunds of a payment", responses=problems(NotFound)
 )
-async def list_refunds_of_payment(payment_id: UUID, page: PagedByTime, tx: Tx, who: Reader) -> Page[RefundOut]:
+async def list_refunds_of_payment(payment_id: UUID, page: PagedByTime, tx: Session, who: Reader) -> Page[RefundOut]:
     """Whoever or whatever requested them."""
     payment = await _payment(tx, payment_id, who)
     return page.of(await queries.refunds_of_payment(tx, page.position, payment.id), _shown_to(who))
@@ -189,7 +189,7 @@ async def list_refunds_of_payment(payment_id: UUID, page: PagedByTime, tx: Tx, w
 @refund_router.get("/refunds", summary="List refunds")
 async def list_refunds(
     page: PagedByTime,
-    tx: Tx,
+    tx: Session,
     who: Annotated[Principal, Requires(Permission.PAYMENTS_READ_ANY)],
     status: Annotated[RefundState | None, Query(description="only these; `failed` ones wait for a person")] = None,
     order_id: Annotated[UUID | None, Query(description="only this order's")] = None,
@@ -199,7 +199,7 @@ async def list_refunds(
 
 
 @refund_router.get("/refunds/{refund_id}", summary="Get a refund", responses=problems(NotFound))
-async def read_refund(refund_id: UUID, tx: Tx, who: Reader) -> RefundOut:
+async def read_refund(refund_id: UUID, tx: Session, who: Reader) -> RefundOut:
     """What has become of it, as this service knows it."""
     found = await queries.find_refund(tx, refund_id, _seen_by(who)) or not_found(Refund, refund_id)
     return _shown_to(who)(found)
@@ -223,5 +223,5 @@ def _seen_by(who: Principal) -> UUID | None:
     return None if who.may(Permission.PAYMENTS_READ_ANY) else who.user_id
 
 
-async def _payment(tx: Tx, payment_id: UUID, who: Principal) -> Payment:
+async def _payment(tx: Session, payment_id: UUID, who: Principal) -> Payment:
     return await queries.find_payment(tx, payment_id, _seen_by(who)) or not_found(Payment, payment_id)

@@ -1,12 +1,12 @@
-"""What nobody calls for: payments that nobody heard of again, refunds, and tokens that came with an order."""
+"""Background jobs: payments without an outcome, refunds, and tokens that came with an order."""
 
 from datetime import timedelta
 from typing import cast
 from uuid import UUID
 
-from order_service.payments import call_queries, queries, reconciliation, refund_settlement, refunds, trying_queries
+from order_service.payments import attempt_queries, call_queries, queries, reconciliation, refund_settlement, refunds
 from order_service.payments.gateways.registry import Gateways
-from order_service.payments.limits import tries_per_hour
+from order_service.payments.limits import attempts_per_hour
 from order_service.payments.opening import call_ends
 from order_service.payments.tokens import TokenPayments
 from order_service.settings import Settings
@@ -23,7 +23,7 @@ async def reconcile_payments(runtime: Runtime) -> None:
     for gateway in runtime.resource(Gateways).values():
         taken = BATCH
         while taken == BATCH:
-            async with runtime.database.hot() as connection:
+            async with runtime.database.connection() as connection:
                 due = await call_queries.take_due(connection, gateway.name, utcnow(), call_ends(gateway), BATCH)
             await all_of(reconciliation.reconcile(runtime, payment) for payment in due)
             taken = len(due)
@@ -34,7 +34,7 @@ async def carry_out_refunds(runtime: Runtime) -> None:
     for gateway in runtime.resource(Gateways).values():
         taken = BATCH
         while taken == BATCH:
-            async with runtime.database.hot() as connection:
+            async with runtime.database.connection() as connection:
                 due = await queries.take_due_refunds(connection, gateway.name, utcnow(), call_ends(gateway), BATCH)
             await all_of(refund_settlement.carry_out(runtime, refund, charge_id) for refund, charge_id in due)
             taken = len(due)
@@ -43,11 +43,11 @@ async def carry_out_refunds(runtime: Runtime) -> None:
 async def pay_by_tokens(runtime: Runtime) -> None:
     """Pays the orders whose stock was reserved and whose payment was not begun at once: a process has crashed, or its
     database was away."""
-    tries = tries_per_hour(cast(Settings, runtime.settings))
+    attempts = attempts_per_hour(cast(Settings, runtime.settings))
     due: list[UUID] = []
     while True:
-        async with runtime.database.hot() as connection:
-            found = await trying_queries.tokens_due(connection, BATCH, *tries)
+        async with runtime.database.connection() as connection:
+            found = await attempt_queries.tokens_due(connection, BATCH, *attempts)
         if not found or found == due:  # what could not be opened is found again: it is for the next run
             return
         due = found
@@ -56,8 +56,8 @@ async def pay_by_tokens(runtime: Runtime) -> None:
 
 async def prune_client_addresses(runtime: Runtime) -> None:
     """Where a payment was tried from is kept for the hour in which tries are counted."""
-    async with runtime.database.hot() as connection:
-        await trying_queries.prune_client_addresses(connection)
+    async with runtime.database.connection() as connection:
+        await attempt_queries.prune_client_addresses(connection)
 
 
 JOBS = (

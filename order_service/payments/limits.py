@@ -25,7 +25,7 @@ class TooManyFailedPayments(Problem, status=429, type="too-many-failed-payments"
 
 
 @dataclass(frozen=True, slots=True)
-class Tries:
+class Attempts:
     """Payments of the last hour that failed or are under way, and when the first of them was opened."""
 
     count: int
@@ -39,21 +39,21 @@ class Tries:
 
 
 @dataclass(frozen=True, slots=True)
-class TriedBy:
+class AttemptOrigin:
     """Whose tries are counted: the account's, and the client address's (None: it is not known)."""
 
     account: UUID
     address: str | None
 
 
-def tries_per_hour(settings: Settings) -> tuple[int, int]:
+def attempts_per_hour(settings: Settings) -> tuple[int, int]:
     """Of an account, and from a client address; 0: no limit."""
     if not settings.limits:
         return 0, 0
     return settings.failed_payments_per_hour, settings.failed_payments_per_hour_and_address
 
 
-def check_tries(by_account: Tries, by_address: Tries, settings: Settings, now: datetime) -> None:
+def check_attempts(by_account: Attempts, by_address: Attempts, settings: Settings, now: datetime) -> None:
     """Raises: TooManyFailedPayments."""
     by_account.check(settings.failed_payments_per_hour, "account", now)
     by_address.check(settings.failed_payments_per_hour_and_address, "address", now)

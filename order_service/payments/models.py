@@ -32,7 +32,7 @@ class PaymentState(StrEnum):
     VOIDED = "voided"
     SUCCEEDED = "succeeded"
 
-    def is_news(self, reported: "PaymentState") -> bool:
+    def accepts(self, reported: "PaymentState") -> bool:
         """Whether a report changes anything. What is none now will be none later."""
         return ORDER.index(reported) > ORDER.index(self)
 
@@ -142,10 +142,10 @@ class Payment(Base, table=True):
         return PaymentState(self.status).is_open
 
     def settle(self, report: "ChargeReport", now: datetime) -> bool:
-        """Takes over what became of the charge; whether that is news. Late and repeated reports change nothing."""
+        """Applies a report on the charge; returns whether it changed anything. Late and repeated ones don't."""
         self.gateway_charge_id = self.gateway_charge_id or report.charge_id
-        news = PaymentState(self.status).is_news(report.state)
-        if news:
+        changed = PaymentState(self.status).accepts(report.state)
+        if changed:
             self.status = report.state
             self.failure_reason = report.reason if report.state is PaymentState.FAILED else None
             self.action_type, self.action_url = report.action or (None, None)
@@ -156,7 +156,7 @@ class Payment(Base, table=True):
                 self.check_at = now  # to be captured, or cancelled
             if report.state is PaymentState.SUCCEEDED:
                 self.amount, self.currency = report.amount, report.currency
-        return news
+        return changed
 
 
 class Refund(Base, table=True):
@@ -192,13 +192,13 @@ class Refund(Base, table=True):
     note: str | None = Field(default=None, description="for staff alone; `reason` is for the customer")
 
     def settle(self, report: "RefundReport", now: datetime) -> bool:
-        """Takes over what became of the refund; whether that is news. Late and repeated reports change nothing."""
-        news = self.status != RefundState.SUCCEEDED and self.status != report.state != RefundState.REQUESTED
-        if news:
+        """Applies a report on the refund; returns whether it changed anything. Late and repeated ones don't."""
+        changed = self.status != RefundState.SUCCEEDED and self.status != report.state != RefundState.REQUESTED
+        if changed:
             self.status, self.settled_at = report.state, now
             self.gateway_refund_id = self.gateway_refund_id or report.reference
             self.failure_reason = report.reason if report.state is RefundState.FAILED else None
-        return news
+        return changed
 
 
 @dataclass(frozen=True, slots=True)

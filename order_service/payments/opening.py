@@ -22,7 +22,7 @@ from order_service.payments.models import (
 )
 from order_service.settings import Settings
 from service_kit.clock import utcnow
-from service_kit.database import HotTx
+from service_kit.database import Transaction
 from service_kit.problems import Problem, not_found
 
 # A call that ran into its timeout may still be on its way for a moment.
@@ -52,7 +52,9 @@ class Opened:
     token: str = field(repr=False)
 
 
-async def open_payments(tx: HotTx, gateway: PaymentGateway, openings: Sequence[Opening]) -> list[Opened | Problem]:
+async def open_payments(
+    tx: Transaction, gateway: PaymentGateway, openings: Sequence[Opening]
+) -> list[Opened | Problem]:
     """Pending payments, which only we may charge until the call must have ended; or why there can be none.
 
     Their tokens stay until they are settled, so that whoever finds one that was never charged goes on with it. The
@@ -63,7 +65,7 @@ async def open_payments(tx: HotTx, gateway: PaymentGateway, openings: Sequence[O
     by_token = [opening.order_id for opening in openings if opening.token is None]
     brought = await queries.tokens_of(tx, by_token) if by_token else {}
     results: list[Opened | Problem] = []
-    told, tokens = queries.Told(), dict[UUID, str]()
+    payment_events, tokens = queries.PaymentEvents(), dict[UUID, str]()
     for opening in openings:
         try:
             order = held.get(opening.order_id)
@@ -75,12 +77,12 @@ async def open_payments(tx: HotTx, gateway: PaymentGateway, openings: Sequence[O
             results.append(problem)
         else:
             accounts[order.id].payments.append(payment)
-            told.add(_told(order, payment))
+            payment_events.add(_event_of(order, payment))
             if opening.token is not None:
                 tokens[order.id] = opening.token
             results.append(Opened(payment, token))
     if opened := [result.payment for result in results if isinstance(result, Opened)]:
-        await queries.insert_payments(tx, opened, told, tokens)
+        await queries.insert_payments(tx, opened, payment_events, tokens)
     return results
 
 
@@ -91,7 +93,7 @@ def _opened(gateway: PaymentGateway, order: OrderState, account: Account, openin
         check_order(account, opening.held_to, order.pay_by, utcnow())
     if any(payment.is_open for payment in account.payments):
         raise PaymentUnderWay(retry_after=1)
-    amount = order.total - order.kept
+    amount = order.total - order.net_paid
     if amount <= 0:
         raise NothingToPay
     until = call_ends(gateway)
@@ -109,7 +111,7 @@ def _opened(gateway: PaymentGateway, order: OrderState, account: Account, openin
     )
 
 
-def _told(order: OrderState, payment: Payment) -> PaymentPending:
+def _event_of(order: OrderState, payment: Payment) -> PaymentPending:
     return PaymentPending(
         version=payment.version,
         payment_id=payment.id,

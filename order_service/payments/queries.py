@@ -12,7 +12,7 @@ from contracts.events.base import Event
 from order_service.orders import queries as orders
 from order_service.orders.lifecycle import OrderState
 from order_service.payments.models import Account, Payment, PaymentState, Refund
-from service_kit.database import HotConn, HotTx, Tx
+from service_kit.database import Connection, Session, Transaction
 from service_kit.database.keyset import Position, Slice, keyset
 from service_kit.messaging import outbox
 from service_kit.queue import Queue
@@ -95,7 +95,7 @@ _TAKE_DUE_REFUNDS = Queue("refunds", waiting="status = 'requested'").claim(
 )
 
 
-class Told:
+class PaymentEvents:
     """Events about payments, each with the trace that it belongs to (None: that of whoever says it)."""
 
     def __init__(self) -> None:
@@ -113,7 +113,7 @@ class Told:
         return outbox.columns(self._events, self._traceparents)
 
 
-async def accounts(tx: HotTx, order_ids: Sequence[UUID], *, refunds: bool = True) -> dict[UUID, Account]:
+async def accounts(tx: Transaction, order_ids: Sequence[UUID], *, refunds: bool = True) -> dict[UUID, Account]:
     """The payments, held, and, if they are wanted, the refunds of these orders."""
     found = {order_id: Account([], []) for order_id in order_ids}
     payments = await tx.fetch(
@@ -127,14 +127,14 @@ async def accounts(tx: HotTx, order_ids: Sequence[UUID], *, refunds: bool = True
     return found
 
 
-async def account(tx: HotTx, order_id: UUID) -> Account:
+async def account(tx: Transaction, order_id: UUID) -> Account:
     """One order's payments, held, and refunds."""
     return (await accounts(tx, [order_id]))[order_id]
 
 
-async def payment(door: HotTx | HotConn, payment_id: UUID, owner: UUID | None = None) -> Payment | None:
+async def payment(db: Transaction | Connection, payment_id: UUID, owner: UUID | None = None) -> Payment | None:
     """As it is now, not held. `owner` None: anybody's."""
-    row = await door.fetchrow(
+    row = await db.fetchrow(
         f"SELECT {PAYMENT_COLUMNS} FROM payments WHERE id = $1 AND ($2::uuid IS NULL OR customer_id = $2)",
         payment_id,
         owner,
@@ -142,9 +142,11 @@ async def payment(door: HotTx | HotConn, payment_id: UUID, owner: UUID | None = 
     return Payment(**row) if row else None
 
 
-async def payment_of_request(door: HotTx | HotConn, order_id: UUID, by: UUID, request_key: str) -> Payment | None:
+async def payment_of_request(
+    db: Transaction | Connection, order_id: UUID, by: UUID, request_key: str
+) -> Payment | None:
     """The payment that a request with this Idempotency-Key opened."""
-    row = await door.fetchrow(
+    row = await db.fetchrow(
         f"SELECT {PAYMENT_COLUMNS} FROM payments WHERE (order_id, opened_by, request_key) = ($1, $2, $3)",
         order_id,
         by,
@@ -153,58 +155,61 @@ async def payment_of_request(door: HotTx | HotConn, order_id: UUID, by: UUID, re
     return Payment(**row) if row else None
 
 
-class Standing(NamedTuple):
-    """What a payment's row says, without its being held."""
+class StoredStatus(NamedTuple):
+    """A payment's status, read without a lock."""
 
     order_id: UUID
     gateway: str
     status: PaymentState
 
 
-async def standing(door: HotTx | HotConn, payment_id: UUID) -> Standing | None:
-    """Hot: most webhooks tell what is known already, and end here."""
-    row = await door.fetchrow("SELECT order_id, gateway, status FROM payments WHERE id = $1", payment_id)
-    return Standing(row[0], row[1], PaymentState(row[2])) if row else None
+async def stored_status(db: Transaction | Connection, payment_id: UUID) -> StoredStatus | None:
+    """Hot: most webhooks report a known status, and end here."""
+    row = await db.fetchrow("SELECT order_id, gateway, status FROM payments WHERE id = $1", payment_id)
+    return StoredStatus(row[0], row[1], PaymentState(row[2])) if row else None
 
 
-async def order_of_payment(door: HotTx | HotConn, payment_id: UUID) -> UUID | None:
-    found: UUID | None = await door.fetchval("SELECT order_id FROM payments WHERE id = $1", payment_id)
+async def order_of_payment(db: Transaction | Connection, payment_id: UUID) -> UUID | None:
+    found: UUID | None = await db.fetchval("SELECT order_id FROM payments WHERE id = $1", payment_id)
     return found
 
 
-async def order_of_charge(door: HotTx | HotConn, gateway: str, charge_id: str) -> tuple[UUID, UUID] | None:
+async def order_of_charge(db: Transaction | Connection, gateway: str, charge_id: str) -> tuple[UUID, UUID] | None:
     """The payment and the order that a gateway's charge is for."""
-    row = await door.fetchrow(
+    row = await db.fetchrow(
         "SELECT id, order_id FROM payments WHERE gateway = $1 AND gateway_charge_id = $2", gateway, charge_id
     )
     return (row["id"], row["order_id"]) if row else None
 
 
 async def insert_payments(
-    tx: HotTx, payments: Sequence[Payment], told: Told, tokens: Mapping[UUID, str] = MappingProxyType({})
+    tx: Transaction,
+    payments: Sequence[Payment],
+    payment_events: PaymentEvents,
+    tokens: Mapping[UUID, str] = MappingProxyType({}),
 ) -> None:
     """Hot: payments, what is published about them, and, by order, the tokens that charge them (as long as they are
     pending, instead of what the order came with), in one statement for all of a batch."""
     columns = [[getattr(payment, name) for payment in payments] for name in Payment.model_fields]
-    await tx.execute(_INSERT_PAYMENTS, *columns, list(tokens), list(tokens.values()), *told.columns())
-    tx.added_events = tx.added_events or bool(told)
+    await tx.execute(_INSERT_PAYMENTS, *columns, list(tokens), list(tokens.values()), *payment_events.columns())
+    tx.added_events = tx.added_events or bool(payment_events)
 
 
-async def save_payments(tx: HotTx, payments: Sequence[Payment], told: Told) -> None:
+async def save_payments(tx: Transaction, payments: Sequence[Payment], payment_events: PaymentEvents) -> None:
     """Hot: payments that moved on, what is published about them, and the end of the tokens that charge them."""
     columns = [[getattr(payment, name) for payment in payments] for name in _SAVED]
-    await tx.execute(_SAVE_PAYMENTS, *columns, *told.columns())
-    tx.added_events = tx.added_events or bool(told)
+    await tx.execute(_SAVE_PAYMENTS, *columns, *payment_events.columns())
+    tx.added_events = tx.added_events or bool(payment_events)
 
 
-async def tokens_of(door: HotTx | HotConn, order_ids: Sequence[UUID]) -> dict[UUID, str]:
+async def tokens_of(db: Transaction | Connection, order_ids: Sequence[UUID]) -> dict[UUID, str]:
     """The tokens that these orders came with, as far as they have any."""
-    rows = await door.fetch("SELECT order_id, token FROM payment_tokens WHERE order_id = ANY($1)", list(order_ids))
+    rows = await db.fetch("SELECT order_id, token FROM payment_tokens WHERE order_id = ANY($1)", list(order_ids))
     return {row[0]: row[1] for row in rows}
 
 
 async def insert_refunds(
-    tx: HotTx, order: OrderState, refunds: Sequence[Refund], versions: dict[UUID, int], *events: Event
+    tx: Transaction, order: OrderState, refunds: Sequence[Refund], versions: dict[UUID, int], *events: Event
 ) -> None:
     """An order's refunds, their payments' new versions, what is on its way back in all, and what is published."""
     columns = [[getattr(refund, name) for refund in refunds] for name in Refund.model_fields]
@@ -213,7 +218,7 @@ async def insert_refunds(
     tx.added_events = tx.added_events or bool(events)
 
 
-async def save_refund(tx: HotTx, order: OrderState, refund: Refund, payment_version: int, *events: Event) -> None:
+async def save_refund(tx: Transaction, order: OrderState, refund: Refund, payment_version: int, *events: Event) -> None:
     """A settled refund, its payment's version, and what of the order's money went back or is on its way."""
     await tx.execute(
         _SAVE_REFUND,
@@ -235,15 +240,15 @@ async def save_refund(tx: HotTx, order: OrderState, refund: Refund, payment_vers
 
 
 async def take_due_refunds(
-    door: HotConn, gateway: str, now: datetime, until: datetime, limit: int
+    db: Connection, gateway: str, now: datetime, until: datetime, limit: int
 ) -> list[tuple[Refund, str]]:
     """Refunds that are to be asked of the gateway now, and their charges; nobody else asks before `until`."""
-    rows = [dict(row) for row in await door.fetch(_TAKE_DUE_REFUNDS, limit, until - now, gateway)]
+    rows = [dict(row) for row in await db.fetch(_TAKE_DUE_REFUNDS, limit, until - now, gateway)]
     return [(Refund(**row), charge_id) for row in rows if (charge_id := row.pop("gateway_charge_id"))]
 
 
-async def ask_refund_again(door: HotConn, refund_id: UUID, gateway_refund_id: str | None, after: timedelta) -> None:
-    await door.execute(
+async def retry_refund(db: Connection, refund_id: UUID, gateway_refund_id: str | None, after: timedelta) -> None:
+    await db.execute(
         "UPDATE refunds SET gateway_refund_id = coalesce(gateway_refund_id, $2), next_attempt_at = now() + $3"
         " WHERE id = $1",
         refund_id,
@@ -252,22 +257,22 @@ async def ask_refund_again(door: HotConn, refund_id: UUID, gateway_refund_id: st
     )
 
 
-async def payments_of_order(tx: Tx, position: Position, order_id: UUID) -> Slice[Payment]:
+async def payments_of_order(tx: Session, position: Position, order_id: UUID) -> Slice[Payment]:
     statement = select(Payment).where(Payment.order_id == order_id)
     return await keyset(tx, statement, position, Payment.created_at, Payment.id)
 
 
-async def refunds_of_payment(tx: Tx, position: Position, payment_id: UUID) -> Slice[Refund]:
+async def refunds_of_payment(tx: Session, position: Position, payment_id: UUID) -> Slice[Refund]:
     statement = select(Refund).where(Refund.payment_id == payment_id)
     return await keyset(tx, statement, position, Refund.created_at, Refund.id)
 
 
-async def list_payments(tx: Tx, position: Position, **equal: Any) -> Slice[Payment]:
+async def list_payments(tx: Session, position: Position, **equal: Any) -> Slice[Payment]:
     """`equal` are columns with the values that they must have (None: any)."""
     return await keyset(tx, _filtered(Payment, equal), position, Payment.created_at, Payment.id)
 
 
-async def list_refunds(tx: Tx, position: Position, **equal: Any) -> Slice[Refund]:
+async def list_refunds(tx: Session, position: Position, **equal: Any) -> Slice[Refund]:
     return await keyset(tx, _filtered(Refund, equal), position, Refund.created_at, Refund.id)
 
 
@@ -276,7 +281,7 @@ def _filtered(model: type[Payment] | type[Refund], equal: dict[str, Any]) -> Any
     return select(model).where(*(col(getattr(model, name)) == value for name, value in wanted.items()))
 
 
-async def find_payment(tx: Tx, payment_id: UUID, owner: UUID | None) -> Payment | None:
+async def find_payment(tx: Session, payment_id: UUID, owner: UUID | None) -> Payment | None:
     """`owner` None: anybody's."""
     statement = select(Payment).where(Payment.id == payment_id)
     if owner is not None:
@@ -284,7 +289,7 @@ async def find_payment(tx: Tx, payment_id: UUID, owner: UUID | None) -> Payment 
     return (await tx.exec(statement)).first()
 
 
-async def find_refund(tx: Tx, refund_id: UUID, owner: UUID | None) -> Refund | None:
+async def find_refund(tx: Session, refund_id: UUID, owner: UUID | None) -> Refund | None:
     """`owner` None: anybody's."""
     statement = select(Refund).where(Refund.id == refund_id)
     if owner is not None:

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 import structlog
 
 from order_service.payments import call_queries
-from order_service.payments.gateways.port import Charge, ChargeRequest, NoAnswer, PaymentGateway, Rejected
+from order_service.payments.gateways.port import Charge, ChargeRequest, NoResponse, PaymentGateway, Rejected
 from order_service.payments.gateways.registry import Gateways
 from order_service.payments.limits import NEVER_CHARGED
 from order_service.payments.models import ChargeReport, Payment, PaymentState, gateway_key
@@ -22,7 +22,7 @@ from service_kit.problems import Unavailable
 from service_kit.runtime import Runtime
 
 log = structlog.get_logger(__name__)
-Answer = Charge | Rejected | NoAnswer | None
+Answer = Charge | Rejected | NoResponse | None
 """Of a gateway, about a charge; None: there is none, and none will come."""
 
 JOB = "reconcile-payments"
@@ -45,7 +45,7 @@ async def reconcile(runtime: Runtime, payment: Payment) -> None:
     not be reached and whoever brought it was told so.
     """
     gateway = runtime.resource(Gateways)[payment.gateway]
-    async with runtime.database.hot() as connection:
+    async with runtime.database.connection() as connection:
         wanted, token = await call_queries.wanted(connection, payment.order_id)
     answer = await gateway.resolve(charge_request(payment, token))
     if isinstance(answer, Charge):
@@ -53,12 +53,12 @@ async def reconcile(runtime: Runtime, payment: Payment) -> None:
     await note(runtime, payment, answer)
 
 
-async def _complete(gateway: PaymentGateway, payment: Payment, charge: Charge, *, wanted: bool) -> Charge | NoAnswer:
+async def _complete(gateway: PaymentGateway, payment: Payment, charge: Charge, *, wanted: bool) -> Charge | NoResponse:
     """Captures an authorised charge; cancels it, or one that waits for its customer, if the order wants no money.
 
     An order that ends at this moment gets money that it doesn't want: it goes back like any other.
     """
-    answer: Charge | Rejected | NoAnswer
+    answer: Charge | Rejected | NoResponse
     if charge.state is PaymentState.AUTHORISED and wanted:
         answer = await gateway.capture(gateway_key("capture", payment.id), charge.id, charge.amount)
     elif charge.state in (PaymentState.AUTHORISED, PaymentState.ACTION_REQUIRED) and not wanted:
@@ -68,32 +68,32 @@ async def _complete(gateway: PaymentGateway, payment: Payment, charge: Charge, *
     if isinstance(answer, Rejected):
         # The customer was faster, and the next look shows it. Otherwise the order expires, or a person sees to it.
         log.warning("gateway_rejected", payment_id=str(payment.id), state=charge.state, reason=answer.reason)
-        return NoAnswer.LOST
+        return NoResponse.LOST
     return answer
 
 
 async def note(runtime: Runtime, payment: Payment, answer: Answer) -> None:
     """Settles what is decided; the rest is looked at again."""
     match answer:
-        case NoAnswer():
-            await _look_again(runtime, payment, next_look(payment))
+        case NoResponse():
+            await _look_again(runtime, payment, next_check(payment))
         case Charge(state=PaymentState.PENDING):
-            await _look_again(runtime, payment, next_look(payment), answer.id)
+            await _look_again(runtime, payment, next_check(payment), answer.id)
         case Charge() | Rejected() | None:
             report = charge_report(payment, answer) if answer else failed(payment, NEVER_CHARGED)
             settled = await _settle(runtime, report)
             if settled is not None and settled.is_open:
-                await _look_again(runtime, settled, next_look(settled))
+                await _look_again(runtime, settled, next_check(settled))
                 wake_for(runtime, settled)
 
 
 async def _look_again(runtime: Runtime, payment: Payment, check_at: datetime, charge_id: str | None = None) -> None:
     """Another process may ask the gateway from now on."""
-    async with runtime.database.hot() as connection:
+    async with runtime.database.connection() as connection:
         await call_queries.note_call(connection, payment.id, charge_id, utcnow(), check_at)
 
 
-def next_look(payment: Payment) -> datetime:
+def next_check(payment: Payment) -> datetime:
     """The longer a payment has been open, the longer the pause."""
     now = utcnow()
     return now + min(max(now - payment.created_at, AFTER_LOST_ANSWER), LONGEST_PAUSE)
@@ -116,7 +116,7 @@ async def take_in(runtime: Runtime, report: ChargeReport) -> None:
     if payment is None or payment.status == PaymentState.FAILED:
         gateway = runtime.resource(Gateways)[report.gateway]
         answer = await gateway.cancel(gateway_key("cancel", report.payment_id), report.charge_id)
-        if isinstance(answer, NoAnswer):
+        if isinstance(answer, NoResponse):
             raise Unavailable(what="The payment gateway", retry_after=2)
         if isinstance(answer, Charge):
             await _settle(runtime, report_of(report.payment_id, report.order_id, report.gateway, answer))
@@ -138,5 +138,5 @@ class Settler:
         return await self._batching.do(report)
 
     async def _settle_all(self, reports: Sequence[ChargeReport]) -> list[Payment | None]:
-        async with self._database.hot_tx() as tx:
+        async with self._database.transaction() as tx:
             return await settle(tx, reports)

@@ -8,12 +8,12 @@ from order_service.orders.models import Actor
 from order_service.payments import queries, refunds
 from order_service.payments.models import NothingToRefund, Payment, Refund, RefundTooHigh
 from service_kit.clock import utcnow
-from service_kit.database import HotTx
+from service_kit.database import Transaction
 from service_kit.problems import not_found
 
 
 async def request(
-    tx: HotTx, payment_id: UUID, amount: int | None, reason: str | None, note: str | None, requested_by: UUID
+    tx: Transaction, payment_id: UUID, amount: int | None, reason: str | None, note: str | None, requested_by: UUID
 ) -> Refund:
     """Of one payment, in part or (None) all that is left. Raises: NotFound, NothingToRefund, RefundTooHigh.
 
@@ -29,8 +29,8 @@ async def request(
         raise NothingToRefund
     if amount is not None and amount > left:
         raise RefundTooHigh(wanted=amount, left=left)
-    was_given_back = order.is_given_back
+    was_refunded_in_full = order.is_refunded_in_full
     (refund,) = await refunds.insert(tx, order, [(payment, amount or left)], reason, requested_by, note=note)
-    order.money_moved(was_given_back, Cause(utcnow(), Actor.STAFF, requested_by, "refunded in full"))
+    order.money_moved(was_refunded_in_full, Cause(utcnow(), Actor.STAFF, requested_by, "refunded in full"))
     await refunds.save(tx, [order])
     return refund

@@ -1,4 +1,4 @@
-"""What became of a refund, booked once, whoever says it: our own call, a webhook, another system."""
+"""Settles a refund once, whoever reports it: our own call, a webhook, another system."""
 
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
@@ -11,11 +11,11 @@ from order_service.orders import queries as orders
 from order_service.orders.lifecycle import Cause, OrderState
 from order_service.orders.models import Actor
 from order_service.payments import queries, refunds
-from order_service.payments.gateways.port import GatewayRefund, NoAnswer, Rejected
+from order_service.payments.gateways.port import GatewayRefund, NoResponse, Rejected
 from order_service.payments.gateways.registry import Gateways
 from order_service.payments.models import Payment, Refund, RefundReport, RefundState, gateway_key
 from service_kit.clock import utcnow
-from service_kit.database import HotTx
+from service_kit.database import Transaction
 from service_kit.problems import not_found
 from service_kit.queue import Backoff
 from service_kit.runtime import Runtime
@@ -24,10 +24,10 @@ log = structlog.get_logger(__name__)
 
 BACKOFF = Backoff(timedelta(seconds=2), timedelta(minutes=10))
 # The gateway's webhook comes first, if it comes.
-ASK_AGAIN_AFTER = timedelta(seconds=5)
+RETRY_AFTER = timedelta(seconds=5)
 
 
-ReturnRefunded = Callable[[HotTx, UUID], Awaitable[None]]
+ReturnRefunded = Callable[[Transaction, UUID], Awaitable[None]]
 _on_return_refunded: list[ReturnRefunded] = []
 
 
@@ -37,7 +37,7 @@ def on_return_refunded(function: ReturnRefunded) -> ReturnRefunded:
     return function
 
 
-async def settle(tx: HotTx, report: RefundReport) -> None:
+async def settle(tx: Transaction, report: RefundReport) -> None:
     """Books what became of a refund, once. Raises: NotFound."""
     order = await orders.lock(tx, report.order_id) or not_found("order", report.order_id)
     account = await queries.account(tx, order.id)
@@ -50,12 +50,12 @@ async def settle(tx: HotTx, report: RefundReport) -> None:
         account.refunds.append(refund)
     if not refund.settle(report, utcnow()):
         return
-    was_given_back, reason = order.is_given_back, refund.failure_reason or "refunded in full"
+    was_refunded_in_full, reason = order.is_refunded_in_full, refund.failure_reason or "refunded in full"
     order.refunded, order.refunding = account.refunded(order.currency), account.refunding(order.currency)
-    told = []
+    published = []
     if refund.status == RefundState.SUCCEEDED:
         payment.version += 1
-        told.append(
+        published.append(
             events.PaymentRefunded(
                 **refunds.common(order, payment),
                 amount=refunds.money(refund),
@@ -66,16 +66,16 @@ async def settle(tx: HotTx, report: RefundReport) -> None:
     else:
         # Nobody is told: the money is still ours, and a person must see to it.
         log.error("refund_failed", refund_id=str(refund.id), order=order.number, reason=refund.failure_reason)
-    await queries.save_refund(tx, order, refund, payment.version, *told)
+    await queries.save_refund(tx, order, refund, payment.version, *published)
     if refund.return_id is not None and account.is_refunded(refund.return_id):
         for react in _on_return_refunded:
             await react(tx, refund.return_id)
-    order.money_moved(was_given_back, Cause(utcnow(), Actor.PAYMENTS, reason=reason))
+    order.money_moved(was_refunded_in_full, Cause(utcnow(), Actor.PAYMENTS, reason=reason))
     order.follow(Cause(utcnow(), Actor.PAYMENTS))  # what could not go back pays for it after all
     await refunds.save(tx, [order])
 
 
-async def _book(tx: HotTx, order: OrderState, payment: Payment, report: RefundReport) -> Refund:
+async def _book(tx: Transaction, order: OrderState, payment: Payment, report: RefundReport) -> Refund:
     """A refund that began at the gateway, or in an outside system."""
     refund = Refund(
         payment_id=payment.id,
@@ -91,22 +91,22 @@ async def _book(tx: HotTx, order: OrderState, payment: Payment, report: RefundRe
 
 
 async def carry_out(runtime: Runtime, refund: Refund, charge_id: str) -> None:
-    """One attempt. Asked again with the same key, the gateway says what became of it, and gives nothing back twice."""
+    """One attempt. Asked again with the same key, the gateway says what became of it, and refunds nothing twice."""
     gateway = runtime.resource(Gateways)[refund.gateway]
     answer = await gateway.refund(gateway_key("refund", refund.id), charge_id, refund.amount, refund.reason)
     match answer:
-        case NoAnswer():
-            await _ask_again(runtime, refund, None, BACKOFF.wait(refund.attempts - 1))
+        case NoResponse():
+            await _retry_later(runtime, refund, None, BACKOFF.wait(refund.attempts - 1))
         case GatewayRefund(state=RefundState.REQUESTED):
-            await _ask_again(runtime, refund, answer.id, ASK_AGAIN_AFTER)
+            await _retry_later(runtime, refund, answer.id, RETRY_AFTER)
         case GatewayRefund() | Rejected():
-            async with runtime.database.hot_tx() as tx:
+            async with runtime.database.transaction() as tx:
                 await settle(tx, _report(refund, answer))
 
 
-async def _ask_again(runtime: Runtime, refund: Refund, gateway_refund_id: str | None, after: timedelta) -> None:
-    async with runtime.database.hot() as connection:
-        await queries.ask_refund_again(connection, refund.id, gateway_refund_id, after)
+async def _retry_later(runtime: Runtime, refund: Refund, gateway_refund_id: str | None, after: timedelta) -> None:
+    async with runtime.database.connection() as connection:
+        await queries.retry_refund(connection, refund.id, gateway_refund_id, after)
 
 
 def _report(refund: Refund, answer: GatewayRefund | Rejected) -> RefundReport:

@@ -9,7 +9,7 @@ from order_service.orders import queries as orders
 from order_service.orders.lifecycle import OrderState
 from order_service.payments import queries
 from order_service.payments.models import Payment, Refund
-from service_kit.database import HotTx
+from service_kit.database import Transaction
 from service_kit.database.signals import signal
 
 JOB = "refunds"
@@ -17,7 +17,7 @@ REQUESTED = "refunds-requested"
 """A signal: there are refunds for the job to carry out."""
 
 
-async def save(tx: HotTx, moved: Iterable[OrderState]) -> None:
+async def save(tx: Transaction, moved: Iterable[OrderState]) -> None:
     """Writes what moved, publishes it, and requests the refunds of orders that ended without wanting their money."""
     moved = list(moved)
     await orders.save(tx, moved)
@@ -27,7 +27,7 @@ async def save(tx: HotTx, moved: Iterable[OrderState]) -> None:
             await request(tx, order, None, reason)
 
 
-async def request(tx: HotTx, order: OrderState, amount: int | None, reason: str) -> list[Refund]:
+async def request(tx: Transaction, order: OrderState, amount: int | None, reason: str) -> list[Refund]:
     """Gives an order's money back (None: all that is left, which may be nothing), the latest payment first.
 
     The order's row is held. Raises: RefundTooHigh.
@@ -36,24 +36,25 @@ async def request(tx: HotTx, order: OrderState, amount: int | None, reason: str)
     return await insert(tx, order, account.spread(amount), reason, None)
 
 
-async def request_for_return(tx: HotTx, order: OrderState, worth: int, return_id: UUID) -> int:
-    """Gives back what returned goods have cost, or what staff left of it; how much that is. The order's row is held."""
+async def request_for_return(tx: Transaction, order: OrderState, worth: int, return_id: UUID) -> int:
+    """Refunds the price of returned goods, or what is left of it; returns the amount. The order's row must be
+    locked."""
     account = await queries.account(tx, order.id)
-    amount = min(worth, max(order.kept, 0), account.left_in(order.currency))
+    amount = min(worth, max(order.net_paid, 0), account.left_in(order.currency))
     await insert(tx, order, account.spread(amount, order.currency), "returned", None, return_id)
     return amount
 
 
-async def request_for_lost(tx: HotTx, order: OrderState, worth: int) -> int:
-    """Gives back what the lines of lost parcels have cost, or what is left of it. The order's row is held."""
+async def request_for_lost(tx: Transaction, order: OrderState, worth: int) -> int:
+    """Refunds the price of lost parcels' lines, or what is left of it. The order's row must be locked."""
     account = await queries.account(tx, order.id)
-    amount = min(worth, max(order.kept, 0), account.left_in(order.currency))
+    amount = min(worth, max(order.net_paid, 0), account.left_in(order.currency))
     await insert(tx, order, account.spread(amount, order.currency), "lost by the carrier", None)
     return amount
 
 
 async def insert(
-    tx: HotTx,
+    tx: Transaction,
     order: OrderState,
     parts: Sequence[tuple[Payment, int]],
     reason: str | None,
@@ -63,7 +64,7 @@ async def insert(
 ) -> list[Refund]:
     """Asks for so much of each payment, and says so. The customer reads `reason`, only staff read `note`. The order's
     row is held."""
-    refunds, told = [], []
+    refunds, published = [], []
     for payment, part in parts:
         refund = Refund(
             payment_id=payment.id,
@@ -79,14 +80,14 @@ async def insert(
         payment.version += 1
         order.refunding += part * (payment.currency == order.currency)
         refunds.append(refund)
-        told.append(
+        published.append(
             events.RefundRequested(
                 **common(order, payment), amount=money(refund), refund_id=refund.id, reason=refund.reason
             )
         )
     if refunds:
         versions = {payment.id: payment.version for payment, _ in parts}
-        await queries.insert_refunds(tx, order, refunds, versions, *told)
+        await queries.insert_refunds(tx, order, refunds, versions, *published)
         signal(tx, REQUESTED)
     return refunds
 

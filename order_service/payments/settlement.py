@@ -1,4 +1,4 @@
-"""What became of a charge, booked once, whoever says it: our own call, a webhook, the reconciler, another system."""
+"""Settles a charge once, whoever reports it: our own call, a webhook, the reconciler, another system."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -22,7 +22,7 @@ from order_service.payments.models import (
     RefundReport,
 )
 from service_kit.clock import utcnow
-from service_kit.database import HotConn, HotTx
+from service_kit.database import Connection, Transaction
 from service_kit.problems import not_found
 from service_kit.telemetry.tracing import current_traceparent
 
@@ -40,10 +40,10 @@ class _Books:
         self.accounts = accounts
         self._adopted: dict[UUID, Payment] = {}
         self._saved: dict[UUID, Payment] = {}
-        self._told_of_adopted, self._told_of_saved = queries.Told(), queries.Told()
+        self._events_of_adopted, self._events_of_saved = queries.PaymentEvents(), queries.PaymentEvents()
         self._unwanted: list[tuple[OrderState, int, str]] = []
 
-    async def book(self, tx: HotTx, report: ChargeReport) -> Payment | None:
+    async def book(self, tx: Transaction, report: ChargeReport) -> Payment | None:
         order = self.held.get(report.order_id) or not_found("order", report.order_id)
         account = self.accounts[order.id]
         payment = account.payment(report.payment_id)
@@ -60,17 +60,17 @@ class _Books:
             return payment
         self._note(payment, _event(order, payment, before), report.traceparent)
         if payment.status == PaymentState.SUCCEEDED:
-            self._give_to_order(order, account, payment, report.traceparent)
+            self._apply_to_order(order, account, payment, report.traceparent)
         return payment
 
     def _note(self, payment: Payment, event: events.PaymentReport | None, traceparent: str | None) -> None:
         if payment.id not in self._adopted:
             self._saved[payment.id] = payment
         if event is not None:
-            told = self._told_of_adopted if payment.id in self._adopted else self._told_of_saved
-            told.add(event, traceparent)
+            payment_events = self._events_of_adopted if payment.id in self._adopted else self._events_of_saved
+            payment_events.add(event, traceparent)
 
-    def _give_to_order(self, order: OrderState, account: Account, payment: Payment, traceparent: str | None) -> None:
+    def _apply_to_order(self, order: OrderState, account: Account, payment: Payment, traceparent: str | None) -> None:
         """The order takes what it wants of the money; the rest goes back."""
         if payment.currency != order.currency:
             unwanted, reason = payment.amount, f"the order is in {order.currency}"
@@ -82,17 +82,17 @@ class _Books:
         if (amount := min(unwanted, payment.amount)) > 0:
             self._unwanted.append((order, amount, reason))
 
-    async def write(self, tx: HotTx) -> None:
+    async def write(self, tx: Transaction) -> None:
         if self._adopted:
-            await queries.insert_payments(tx, list(self._adopted.values()), self._told_of_adopted)
+            await queries.insert_payments(tx, list(self._adopted.values()), self._events_of_adopted)
         if self._saved:
-            await queries.save_payments(tx, list(self._saved.values()), self._told_of_saved)
+            await queries.save_payments(tx, list(self._saved.values()), self._events_of_saved)
         await refunds.save(tx, self.held.values())
         for order, amount, reason in self._unwanted:
             await refunds.request(tx, order, amount, reason)
 
 
-async def settle(tx: HotTx, reports: Sequence[ChargeReport]) -> list[Payment | None]:
+async def settle(tx: Transaction, reports: Sequence[ChargeReport]) -> list[Payment | None]:
     """Books the reports on their payments and, where money came in, on the orders; what no order wants goes back.
 
     Repeated and late reports change nothing, but late money. A payment that we have no row of, though its order is
@@ -106,7 +106,7 @@ async def settle(tx: HotTx, reports: Sequence[ChargeReport]) -> list[Payment | N
     return payments
 
 
-async def _adopt(tx: HotTx, order: OrderState, report: ChargeReport) -> Payment:
+async def _adopt(tx: Transaction, order: OrderState, report: ChargeReport) -> Payment:
     if await queries.order_of_payment(tx, report.payment_id):
         raise PaymentOfAnother(payment_id=str(report.payment_id), source=report.gateway)
     return Payment(
@@ -178,21 +178,21 @@ def failed(payment: Payment, reason: str) -> ChargeReport:
     )
 
 
-async def reported_by_webhook(door: HotConn, gateway: str, charge: Charge) -> ChargeReport | None:
+async def reported_by_webhook(db: Connection, gateway: str, charge: Charge) -> ChargeReport | None:
     """What a webhook about a charge reports that is news. None: nothing; what belongs to no order of ours is logged
     and left alone, since the account may serve others too.
 
-    The payment is not held: it only ever moves on, so that what is no news now will be none later. That a payment
+    The payment is not held: it only ever moves on, so a report that changes nothing now won't later. That a payment
     which was given up is authorised is news all the same: the charge is to be cancelled.
     """
     payment_id = _id_in(charge.key, "payment-")
-    known = await queries.standing(door, payment_id) if payment_id else None
+    known = await queries.stored_status(db, payment_id) if payment_id else None
     is_stray = known and known.status is PaymentState.FAILED and charge.state is PaymentState.AUTHORISED
-    if known and known.gateway == gateway and not (known.status.is_news(charge.state) or is_stray):
+    if known and known.gateway == gateway and not (known.status.accepts(charge.state) or is_stray):
         return None
     # Opened by us, but its row is gone (a database restored from before): the reference still names the order.
     order_id = known.order_id if known else _id_in(charge.order_reference, "")
-    if payment_id is None or order_id is None or not (known or await orders.exists(door, order_id)):
+    if payment_id is None or order_id is None or not (known or await orders.exists(db, order_id)):
         log.error(
             "webhook_of_unknown_charge", charge_id=charge.id, reference=charge.order_reference, state=charge.state
         )
@@ -200,7 +200,7 @@ async def reported_by_webhook(door: HotConn, gateway: str, charge: Charge) -> Ch
     return report_of(payment_id, order_id, gateway, charge)
 
 
-async def hear_of_refund(tx: HotTx, gateway: str, refund: GatewayRefund) -> None:
+async def apply_refund_report(tx: Transaction, gateway: str, refund: GatewayRefund) -> None:
     """A webhook about a refund, booked."""
     found = await queries.order_of_charge(tx, gateway, refund.charge_id)
     if found is None:

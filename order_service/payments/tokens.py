@@ -11,9 +11,9 @@ from uuid import UUID
 
 import structlog
 
-from order_service.payments import reconciliation, trying_queries
+from order_service.payments import attempt_queries, reconciliation
 from order_service.payments.gateways.registry import Gateways
-from order_service.payments.limits import tries_per_hour
+from order_service.payments.limits import attempts_per_hour
 from order_service.payments.models import Payment
 from order_service.payments.opening import Opened, Opening, open_payments
 from order_service.settings import Settings
@@ -96,12 +96,12 @@ class TokenPayments:
 
     async def _opened(self, order_ids: Sequence[UUID]) -> list[Opened]:
         """The payments that could be opened; the other orders have no token, have ended, or somebody was faster."""
-        database, tries = self._runtime.database, tries_per_hour(cast(Settings, self._runtime.settings))
-        async with database.hot() as connection:
-            with_token = await trying_queries.tokens_to_try(connection, order_ids, *tries)
+        database, attempts = self._runtime.database, attempts_per_hour(cast(Settings, self._runtime.settings))
+        async with database.connection() as connection:
+            with_token = await attempt_queries.tokens_to_try(connection, order_ids, *attempts)
         if not with_token:
             return []
-        async with database.hot_tx() as tx:
+        async with database.transaction() as tx:
             openings = [Opening(order_id, None) for order_id in with_token]
             results = await open_payments(tx, self._runtime.resource(Gateways).default, openings)
         return [each for each in results if isinstance(each, Opened)]

@@ -10,10 +10,10 @@ from datetime import datetime, timedelta
 from typing import cast
 from uuid import UUID
 
-from order_service.payments import call_queries, queries, reconciliation, settlement, trying_queries
-from order_service.payments.gateways.port import Charge, NoAnswer, PaymentGateway, Rejected
+from order_service.payments import attempt_queries, call_queries, queries, reconciliation, settlement
+from order_service.payments.gateways.port import Charge, NoResponse, PaymentGateway, Rejected
 from order_service.payments.gateways.registry import Gateways
-from order_service.payments.limits import TriedBy, check_tries
+from order_service.payments.limits import AttemptOrigin, check_attempts
 from order_service.payments.models import Payment, PaymentState
 from order_service.payments.opening import Opening, call_ends, open_payments
 from order_service.payments.reconciliation import AFTER_LOST_ANSWER, Answer, charge_request
@@ -21,7 +21,7 @@ from order_service.payments.settlement import charge_report, settle
 from order_service.settings import Settings
 from service_kit import idempotency
 from service_kit.clock import utcnow
-from service_kit.idempotency import IdempotencyKeyInUse, KeptAnswer
+from service_kit.idempotency import IdempotencyKeyInUse, StoredResponse
 from service_kit.problems import Problem, Unavailable, not_found
 from service_kit.runtime import Runtime
 
@@ -40,34 +40,34 @@ class Request:
     key: idempotency.Key
     answer: Callable[[Payment], tuple[bytes, str]]
     """Body and Location of the answer about a payment."""
-    payer: TriedBy | None = None
+    payer: AttemptOrigin | None = None
     """Whose failed payments are counted; None: nobody's."""
 
 
-async def pay(runtime: Runtime, request: Request) -> Payment | KeptAnswer:
+async def pay(runtime: Runtime, request: Request) -> Payment | StoredResponse:
     """Opens a payment of all that the order still wants, and charges it; a repeated request gets the same answer.
 
     Raises: NotFound, NotAwaitingPayment, NothingToPay, PaymentUnderWay, TooManyFailedPayments, IdempotencyKeyInUse,
     Unavailable.
     """
     gateways, settings = runtime.resource(Gateways), cast(Settings, runtime.settings)
-    async with runtime.database.hot_tx() as tx:
-        kept = await idempotency.claim(tx, request.by, request.key)
-        if kept is None:
+    async with runtime.database.transaction() as tx:
+        stored = await idempotency.claim(tx, request.by, request.key)
+        if stored is None:
             opening = Opening(request.order_id, request.owner, request.by, request.key.value, request.token)
             if request.payer is not None and settings.limits:
-                check_tries(*await trying_queries.tries(tx, request.payer), settings, utcnow())
+                check_attempts(*await attempt_queries.attempts(tx, request.payer), settings, utcnow())
                 opening = replace(opening, address=request.payer.address, held_to=settings)
             [opened] = await open_payments(tx, gateways.default, [opening])
             if isinstance(opened, Problem):
                 raise opened
             payment = opened.payment
-        elif kept.status is not None:
-            return kept
+        elif stored.status is not None:
+            return stored
         else:
             found = await queries.payment_of_request(tx, request.order_id, request.by, request.key.value)
             payment = found or not_found("payment of this key", request.key.value)
-    if kept is not None:
+    if stored is not None:
         return await _resume(runtime, gateways[payment.gateway], request, payment)
     answer = await gateways[payment.gateway].open(charge_request(payment, request.token))
     return await _finish(runtime, request, payment, answer)
@@ -75,14 +75,14 @@ async def pay(runtime: Runtime, request: Request) -> Payment | KeptAnswer:
 
 async def _resume(
     runtime: Runtime, gateway: PaymentGateway, request: Request, payment: Payment
-) -> Payment | KeptAnswer:
+) -> Payment | StoredResponse:
     """A repeated request whose first has given no answer: it is still at it, or it broke and we go on in its place."""
-    async with runtime.database.hot() as connection:
+    async with runtime.database.connection() as connection:
         taken = await call_queries.take(connection, payment.id, utcnow(), call_ends(gateway))
         current = taken or await queries.payment(connection, payment.id) or payment
-        kept = await idempotency.find(connection, request.by, request.key)
-    if kept is not None and kept.status is not None:
-        return kept
+        stored = await idempotency.find(connection, request.by, request.key)
+    if stored is not None and stored.status is not None:
+        return stored
     if taken is None and current.is_open:
         raise IdempotencyKeyInUse(retry_after=1)
     answer = await gateway.resolve(charge_request(taken, request.token)) if taken is not None else None
@@ -94,40 +94,40 @@ async def _finish(runtime: Runtime, request: Request, payment: Payment, answer: 
     requests."""
     now = utcnow()
     match answer:
-        case NoAnswer.UNREACHABLE:
-            async with runtime.database.hot() as connection:
-                await call_queries.call_off(connection, payment, now, now + AWAIT_WEBHOOK)
+        case NoResponse.UNREACHABLE:
+            async with runtime.database.connection() as connection:
+                await call_queries.abort_call(connection, payment, now, now + AWAIT_WEBHOOK)
             raise Unavailable(what="The payment gateway", retry_after=2)
-        case NoAnswer.LOST:
-            await _keep(runtime, request, payment, None, now + AFTER_LOST_ANSWER)
+        case NoResponse.LOST:
+            await _store_response(runtime, request, payment, None, now + AFTER_LOST_ANSWER)
         case Charge(state=PaymentState.PENDING):
-            await _keep(runtime, request, payment, answer.id, now + AWAIT_WEBHOOK)
+            await _store_response(runtime, request, payment, answer.id, now + AWAIT_WEBHOOK)
         case None:
-            await _keep(runtime, request, payment, None, now + AWAIT_WEBHOOK)
+            await _store_response(runtime, request, payment, None, now + AWAIT_WEBHOOK)
         case Charge() | Rejected():
-            async with runtime.database.hot_tx() as tx:
+            async with runtime.database.transaction() as tx:
                 [settled] = await settle(tx, [charge_report(payment, answer)])
                 payment = settled or payment
                 if payment.is_open:
-                    await call_queries.note_call(tx, payment.id, None, now, reconciliation.next_look(payment))
+                    await call_queries.note_call(tx, payment.id, None, now, reconciliation.next_check(payment))
                 body, location = request.answer(payment)
-                await idempotency.keep(tx, request.by, request.key, 201, body, location)
+                await idempotency.store(tx, request.by, request.key, 201, body, location)
             reconciliation.wake_for(runtime, payment)
     return payment
 
 
-async def _keep(
+async def _store_response(
     runtime: Runtime, request: Request, payment: Payment, charge_id: str | None, check_at: datetime
 ) -> None:
-    kept = (request.by, request.key, 201, *request.answer(payment))
-    async with runtime.database.hot() as connection:
-        await call_queries.keep_answer(connection, kept, payment.id, charge_id, utcnow(), check_at)
+    stored = (request.by, request.key, 201, *request.answer(payment))
+    async with runtime.database.connection() as connection:
+        await call_queries.store_response(connection, stored, payment.id, charge_id, utcnow(), check_at)
 
 
 async def verify(runtime: Runtime, payment_id: UUID, owner: UUID | None) -> Payment:
     """The payment, as the gateway knows it now. Raises: NotFound, Unavailable."""
     gateways = runtime.resource(Gateways)
-    async with runtime.database.hot() as connection:
+    async with runtime.database.connection() as connection:
         payment = await queries.payment(connection, payment_id, owner) or not_found(Payment, payment_id)
         if payment.gateway not in gateways or payment.status == PaymentState.SUCCEEDED:
             return payment
@@ -138,25 +138,25 @@ async def verify(runtime: Runtime, payment_id: UUID, owner: UUID | None) -> Paym
     else:
         # It has ended, or somebody is asking: then only what the gateway surely knows is news.
         answer = await gateway.resolve(charge_request(payment))
-        if isinstance(answer, NoAnswer):
+        if isinstance(answer, NoResponse):
             raise Unavailable(what="The payment gateway", retry_after=2)
         if isinstance(answer, Charge) and answer.state is not PaymentState.PENDING:
             await reconciliation.take_in(runtime, charge_report(payment, answer))
-    async with runtime.database.hot() as connection:
+    async with runtime.database.connection() as connection:
         return await queries.payment(connection, payment_id) or payment
 
 
-async def hear(runtime: Runtime, gateway: PaymentGateway, headers: Mapping[str, str], body: bytes) -> None:
+async def receive_webhook(runtime: Runtime, gateway: PaymentGateway, headers: Mapping[str, str], body: bytes) -> None:
     """Takes a webhook in; returns after its effects are committed.
 
     Raises: WebhookSignatureWrong, InvalidRequest, Unavailable.
     """
     event = gateway.read_webhook(headers, body, utcnow())
     if isinstance(event, Charge):
-        async with runtime.database.hot() as connection:
+        async with runtime.database.connection() as connection:
             report = await settlement.reported_by_webhook(connection, gateway.name, event)
         if report:
             await reconciliation.take_in(runtime, report)
     elif event is not None:
-        async with runtime.database.hot_tx() as tx:
-            await settlement.hear_of_refund(tx, gateway.name, event)
+        async with runtime.database.transaction() as tx:
+            await settlement.apply_refund_report(tx, gateway.name, event)

@@ -227,7 +227,7 @@ def _named_currencies(items: Sequence[OrderedItem], asked: str | None, expected:
 def _not_orderable(
     found: Quote, items: Sequence[Item], products: Mapping[UUID, Product], now: datetime, named: Set[str]
 ) -> Problem:
-    """Why not. A product that we have not heard of may only be new: then it is worth trying again in a moment."""
+    """Why not. An unknown product may only be new: then the request can be retried in a moment."""
     unavailable = [each._asdict() for each in found.unpriced if each.reason != NO_PRICE]
     if unavailable:
         is_new = any(each["reason"] == "unknown" for each in unavailable)

@@ -1,1 +1,1 @@
-"""What customers give back: asked for, decided by staff, received by a warehouse, refunded."""
+"""Returns: requested by customers, decided by staff, received by a warehouse, refunded."""

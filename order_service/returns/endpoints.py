@@ -21,18 +21,18 @@ from order_service.returns.schemas import RefusalIn, ReturnIn, ReturnOut, Return
 from service_kit import idempotency
 from service_kit.database.keyset import Slice
 from service_kit.database.summaries import shorten
-from service_kit.http.answers import problems
 from service_kit.http.idempotency import IdempotencyKey, replay
 from service_kit.http.pagination import Page, PagedByTime
+from service_kit.http.problem_responses import problems
 from service_kit.http.router import Router
-from service_kit.http.sessions import HotTx, Tx
+from service_kit.http.sessions import Session, Transaction
 from service_kit.idempotency import IdempotencyKeyMissing, IdempotencyKeyReused
 from service_kit.problems import NotFound, not_found
 from service_kit.security import Principal, Requires
 
 router = Router(tags=["returns"])
 
-Asker = Annotated[Principal, Requires(Permission.RETURNS_WRITE)]
+Requester = Annotated[Principal, Requires(Permission.RETURNS_WRITE)]
 Reader = Annotated[Principal, Requires(Permission.RETURNS_READ)]
 Decider = Annotated[Principal, Requires(Permission.RETURNS_DECIDE_ANY)]
 
@@ -52,23 +52,25 @@ Decider = Annotated[Principal, Requires(Permission.RETURNS_DECIDE_ANY)]
         IdempotencyKeyReused,
     ),
 )
-async def ask(order_id: UUID, body: ReturnIn, who: Asker, key: IdempotencyKey, tx: HotTx, request: Request) -> Response:
+async def request_return(
+    order_id: UUID, body: ReturnIn, who: Requester, key: IdempotencyKey, tx: Transaction, request: Request
+) -> Response:
     """Of one's own order, or for staff of everybody's: of what has arrived, until the return window is over, which
     begins when the last parcel has arrived; in part or in full, in one return or several. Send the goods when staff
     have approved it: what they cost goes back when a warehouse has them.
 
     Lines are named by their position in the order, from 1; a product is enough where it stands in one line alone."""
-    if kept := await idempotency.claim(tx, who.user_id, key):
-        return replay(kept)
+    if stored := await idempotency.claim(tx, who.user_id, key):
+        return replay(stored)
     window = request.app.state.runtime.settings.return_window
-    made = await use_cases.ask(tx, order_id, body.wanted(), body.reason, window, who)
+    made = await use_cases.request_return(tx, order_id, body.wanted(), body.reason, window, who)
     content, location = ReturnOut.of(made).model_dump_json().encode(), f"/returns/{made.id}"
-    await idempotency.keep(tx, who.user_id, key, 201, content, location)
+    await idempotency.store(tx, who.user_id, key, 201, content, location)
     return Response(content, 201, {"Location": location}, media_type="application/json")
 
 
 @router.get("/orders/{order_id}/returns", summary="List the returns of an order", responses=problems(NotFound))
-async def list_of_order(order_id: UUID, page: PagedByTime, tx: Tx, who: Reader) -> Page[ReturnSummary]:
+async def list_of_order(order_id: UUID, page: PagedByTime, tx: Session, who: Reader) -> Page[ReturnSummary]:
     """Of each its first five lines, and how many it has."""
     await reading.find(tx, order_id, _seen_by(who))
     return await _page(tx, page, await queries.of_order(tx, page.position, order_id))
@@ -77,7 +79,7 @@ async def list_of_order(order_id: UUID, page: PagedByTime, tx: Tx, who: Reader) 
 @router.get("/returns", summary="List returns")
 async def list_all(
     page: PagedByTime,
-    tx: Tx,
+    tx: Session,
     _: Annotated[Principal, Requires(Permission.RETURNS_READ_ANY)],
     status: Annotated[ReturnStatus | None, Query(description="`requested`: what waits for a decision")] = None,
     customer_id: Annotated[UUID | None, Query(description="only this customer's")] = None,
@@ -90,19 +92,19 @@ async def list_all(
 
 
 @router.get("/returns/{return_id}", summary="Get a return", responses=problems(NotFound))
-async def read(return_id: UUID, tx: Tx, who: Reader) -> ReturnOut:
+async def read(return_id: UUID, tx: Session, who: Reader) -> ReturnOut:
     """With what came of it, and what goes back for that."""
     return ReturnOut.of(await queries.find(tx, return_id, _seen_by(who)) or not_found(Return, return_id))
 
 
 @router.post("/returns/{return_id}/approve", summary="Approve a return", responses=problems(NotFound, ReturnDecided))
-async def approve(return_id: UUID, tx: HotTx, who: Decider) -> ReturnOut:
+async def approve(return_id: UUID, tx: Transaction, who: Decider) -> ReturnOut:
     """The customer is told to send them, and the warehouses to expect them."""
     return ReturnOut.of(await use_cases.decide(tx, return_id, ReturnStatus.APPROVED, who, owner=None))
 
 
 @router.post("/returns/{return_id}/refuse", summary="Refuse a return", responses=problems(NotFound, ReturnDecided))
-async def refuse(return_id: UUID, body: RefusalIn, tx: HotTx, who: Decider) -> ReturnOut:
+async def refuse(return_id: UUID, body: RefusalIn, tx: Transaction, who: Decider) -> ReturnOut:
     """The customer is told why, and may ask again while the return window lasts."""
     found = await use_cases.decide(
         tx, return_id, ReturnStatus.REFUSED, who, owner=None, refusal=body.reason, note=body.note
@@ -115,12 +117,12 @@ async def refuse(return_id: UUID, body: RefusalIn, tx: HotTx, who: Decider) -> R
     summary="Withdraw a return",
     responses=problems(NotFound, ReturnDecided),
 )
-async def withdraw(return_id: UUID, tx: HotTx, who: Asker) -> ReturnOut:
+async def withdraw(return_id: UUID, tx: Transaction, who: Requester) -> ReturnOut:
     """By whoever asked for it, until staff have decided."""
     return ReturnOut.of(await use_cases.decide(tx, return_id, ReturnStatus.WITHDRAWN, who, owner=who.user_id))
 
 
-async def _page(tx: Tx, page: PagedByTime, found: Slice[Return]) -> Page[ReturnSummary]:
+async def _page(tx: Session, page: PagedByTime, found: Slice[Return]) -> Page[ReturnSummary]:
     counts = await shorten(tx, found.rows)
     return page.of(found, lambda back: ReturnSummary.shortened(back, counts[back.id]))
 

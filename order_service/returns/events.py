@@ -7,22 +7,22 @@ from contracts.events import order_notification as steps
 from contracts.events.base import Event
 from contracts.quantity import ProductQuantity
 from order_service.orders.events import common_fields
-from order_service.orders.lifecycle import OrderState, Said, Saying
+from order_service.orders.lifecycle import EventKind, OrderState, PendingEvent
 from order_service.returns.models import Return
 
-STEPS: dict[Said, type[steps.ReturnEvent]] = {
-    Said.RETURN_REQUESTED: steps.ReturnRequested,
-    Said.RETURN_APPROVED: steps.ReturnApproved,
-    Said.RETURN_REFUSED: steps.ReturnRefused,
+STEPS: dict[EventKind, type[steps.ReturnEvent]] = {
+    EventKind.RETURN_REQUESTED: steps.ReturnRequested,
+    EventKind.RETURN_APPROVED: steps.ReturnApproved,
+    EventKind.RETURN_REFUSED: steps.ReturnRefused,
 }
 
 
-def of(returned: Return, order: OrderState, saying: Saying) -> Event:
+def of(returned: Return, order: OrderState, pending: PendingEvent) -> Event:
     """With `returned` filled in it is the context of what moves the order (`orders.events`)."""
-    if saying.said is Said.EXPECT_RETURN:
+    if pending.kind is EventKind.EXPECT_RETURN:
         return requests.ReturnExpected(
             order_id=order.id,
-            version=saying.version,
+            version=pending.version,
             customer_id=order.customer_id,
             number=order.number,
             return_id=returned.id,
@@ -31,5 +31,5 @@ def of(returned: Return, order: OrderState, saying: Saying) -> Event:
         )
     fields = ("product_id", "quantity", "position")
     lines = [{name: line[name] for name in fields} for line in returned.lines]
-    why: dict[str, Any] = {"reason": saying.reason} if saying.reason else {}
-    return STEPS[saying.said](**common_fields(order, saying), return_id=returned.id, lines=lines, **why)
+    why: dict[str, Any] = {"reason": pending.reason} if pending.reason else {}
+    return STEPS[pending.kind](**common_fields(order, pending), return_id=returned.id, lines=lines, **why)

@@ -46,19 +46,19 @@ COMES_AFTER: Mapping[ReturnStatus, ReturnStatus] = {
 """The whole life of a return: what it must be to become this."""
 
 IS_BACK = frozenset({S.RECEIVED, S.REFUNDED})
-CALLED_OFF = frozenset({S.REFUSED, S.WITHDRAWN, S.CLOSED})
+CANCELLED = frozenset({S.REFUSED, S.WITHDRAWN, S.CLOSED})
 
 
 class ReturnDecided(Problem, status=409, type="return-decided"):
-    """The return is {return_status} by now: only one that is requested can be approved, refused or withdrawn."""
+    """The return is {return_status}: only one that is requested can be approved, rejected or withdrawn."""
 
 
 class ReturnWindowOver(Problem, status=409, type="return-window-over"):
-    """What this order brought could be given back until {until}."""
+    """The pieces of this order could be returned until {until}."""
 
 
 class MoreThanReturnable(Problem, status=409, type="more-than-returnable"):
-    """Of what is in `lines` less is left to give back than was asked for: the rest was never ordered, has not arrived,
+    """Of what is in `lines` fewer pieces can be returned than requested: the rest was never ordered, has not arrived,
     or comes back already."""
 
 
@@ -76,10 +76,10 @@ class Wanted:
 
 
 class Return(Base, table=True):
-    """Pieces of an order that its customer gives back. `lines` are parts of the order's, with their unit prices.
+    """Pieces of an order that its customer returns. `lines` are parts of the order's, with their unit prices.
 
     Whoever changes it holds the order's row. `worth` is what the received pieces have cost, `to_refund` as much of it
-    as staff had not given back before. The reasons go when the customer's account is erased.
+    as staff had not refunded before. The reasons go when the customer's account is erased.
     """
 
     __tablename__ = "returns"
@@ -110,14 +110,14 @@ class Return(Base, table=True):
     closed_at: datetime | None = None
 
     def becomes(self, status: ReturnStatus) -> bool:
-        """False where that doesn't fit: it is further by now, or has ended otherwise."""
+        """False where that doesn't fit: it is further, or has ended otherwise."""
         if self.status != COMES_AFTER[status]:
             return False
         self.status = status
         return True
 
     def decide(self, status: ReturnStatus, by: UUID, now: datetime, refusal: str | None = None) -> None:
-        """Approved or refused by staff, or withdrawn by its customer. Raises: ReturnDecided."""
+        """Approved or rejected by staff, or withdrawn by its customer. Raises: ReturnDecided."""
         if not self.becomes(status):
             raise ReturnDecided(return_status=self.status)
         self.decided_by, self.decided_at, self.refusal = by, now, refusal
@@ -163,7 +163,7 @@ class Return(Base, table=True):
 
     def holds(self) -> Counter[int]:
         """How much of each line of the order comes back, or has."""
-        if self.status in CALLED_OFF:
+        if self.status in CANCELLED:
             return Counter()
         what = "received" if self.status in IS_BACK else "quantity"
         return Counter({line["position"]: line[what] for line in self.lines})
@@ -216,7 +216,7 @@ class Returnable:
         """What was paid for more pieces of each line than are `gone`, in the minor unit of `currency`."""
         return paid_for(self.lines, pieces, self.gone(), currency)
 
-    def all_is_back(self) -> bool:
+    def all_returned(self) -> bool:
         """But for what was lost, and for at least one piece."""
         gone = self.gone()
         return bool(+self.back()) and all(gone[line.position] == line.quantity for line in self.lines)

@@ -13,7 +13,7 @@ from order_service.orders.lifecycle import OrderState
 from order_service.orders.models import OrderLine, ShipmentStatus, Status
 from order_service.returns.models import Return, Returnable, ReturnStatus
 from order_service.returns.parcels import pieces_of
-from service_kit.database import HotTx, Tx
+from service_kit.database import Session, Transaction
 from service_kit.database.keyset import Position, Slice, keyset
 from service_kit.database.summaries import without_lines
 
@@ -37,17 +37,17 @@ ALL_ENDED = frozenset({Status.DELIVERED, Status.COMPLETED, Status.RETURNED})
 OF_ORDER = f"SELECT {COLUMNS} FROM returns WHERE order_id = $1 ORDER BY id"
 
 
-async def order_of(tx: HotTx, return_id: UUID, owner: UUID | None) -> UUID | None:
+async def order_of(tx: Transaction, return_id: UUID, owner: UUID | None) -> UUID | None:
     """`owner` None: anybody's."""
     found: UUID | None = await tx.fetchval(ORDER_OF, return_id, owner)
     return found
 
 
-async def by_ids(tx: HotTx, return_ids: Sequence[UUID]) -> dict[UUID, Return]:
+async def by_ids(tx: Transaction, return_ids: Sequence[UUID]) -> dict[UUID, Return]:
     return {row["id"]: _return(row) for row in await tx.fetch(BY_IDS, list(return_ids))}
 
 
-async def returnable(tx: HotTx, order: OrderState) -> Returnable:
+async def returnable(tx: Transaction, order: OrderState) -> Returnable:
     """What the order's parcels brought, and all its returns. The order's row is held."""
     lines = [OrderLine(**row) for row in (await reading.lines_of(tx, [order.id]))[order.id]]
     returns = [_return(row) for row in await tx.fetch(OF_ORDER, order.id)]
@@ -59,23 +59,25 @@ async def returnable(tx: HotTx, order: OrderState) -> Returnable:
     return Returnable(lines, returns, arrived, lost)
 
 
-async def insert(tx: HotTx, made: Return) -> None:
+async def insert(tx: Transaction, made: Return) -> None:
     values = {name: getattr(made, name) for name in Return.model_fields}
     await tx.execute(INSERT, *{**values, "lines": json.dumps(made.lines)}.values())
 
 
-async def save(tx: HotTx, changed: Return) -> None:
+async def save(tx: Transaction, changed: Return) -> None:
     await tx.execute(
         SAVE, changed.id, changed.status, json.dumps(changed.lines), changed.refusal, changed.decided_by,
         changed.decided_at, changed.received_at, changed.worth, changed.to_refund, changed.closed_at,
     )  # fmt: skip
 
 
-async def of_order(tx: Tx, position: Position, order_id: UUID) -> Slice[Return]:
+async def of_order(tx: Session, position: Position, order_id: UUID) -> Slice[Return]:
     return await keyset(tx, _summaries().where(Return.order_id == order_id), position, Return.id)
 
 
-async def search(tx: Tx, position: Position, *, status: ReturnStatus | None, customer_id: UUID | None) -> Slice[Return]:
+async def search(
+    tx: Session, position: Position, *, status: ReturnStatus | None, customer_id: UUID | None
+) -> Slice[Return]:
     statement = _summaries()
     if status is not None:
         statement = statement.where(Return.status == status)
@@ -89,7 +91,7 @@ def _summaries() -> SelectOfScalar[Return]:
     return select(Return).options(without_lines(Return))
 
 
-async def find(tx: Tx, return_id: UUID, owner: UUID | None) -> Return | None:
+async def find(tx: Session, return_id: UUID, owner: UUID | None) -> Return | None:
     """`owner` None: anybody's."""
     statement = select(Return).where(Return.id == return_id)
     if owner is not None:

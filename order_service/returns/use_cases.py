@@ -1,4 +1,4 @@
-"""What becomes of goods that customers give back. Each step is one of the order's history, by the orders' own table."""
+"""Returns of goods. Each step is recorded in the order's history, by the orders' own table."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from order_service.returns import events, queries
 from order_service.returns.models import Return, ReturnStatus, ReturnWindowOver, Wanted
 from order_service.returns.queries import ALL_ENDED
 from service_kit.clock import utcnow
-from service_kit.database import HotTx
+from service_kit.database import Transaction
 from service_kit.problems import not_found
 from service_kit.security import Principal, account_status
 
@@ -42,10 +42,10 @@ class Received:
     traceparent: str | None
 
 
-async def ask(
-    tx: HotTx, order_id: UUID, wanted: Sequence[Wanted], reason: str, window: timedelta, who: Principal
+async def request_return(
+    tx: Transaction, order_id: UUID, wanted: Sequence[Wanted], reason: str, window: timedelta, who: Principal
 ) -> Return:
-    """A customer, or staff for them, wants to give back pieces of what has arrived.
+    """A customer, or staff for them, requests the return of delivered pieces.
 
     Raises: NotFound, PermissionRevoked, TransitionRefused, ReturnWindowOver, MoreThanReturnable, LineAmbiguous.
     """
@@ -67,7 +67,7 @@ async def ask(
 
 
 async def decide(
-    tx: HotTx,
+    tx: Transaction,
     return_id: UUID,
     status: ReturnStatus,
     who: Principal,
@@ -76,7 +76,7 @@ async def decide(
     refusal: str | None = None,
     note: str | None = None,
 ) -> Return:
-    """Staff approve or refuse, or the customer (`owner`) withdraws. The customer reads `refusal`, only staff read
+    """Staff approve or reject, or the customer (`owner`) withdraws. The customer reads `refusal`, only staff read
     `note`. Raises: NotFound, ReturnDecided."""
     order_id = await queries.order_of(tx, return_id, owner) or not_found(Return, return_id)
     order = await orders.lock(tx, order_id) or not_found(Return, return_id)
@@ -89,8 +89,8 @@ async def decide(
     return found
 
 
-async def hear_of_received(tx: HotTx, news: Sequence[Received]) -> None:
-    """Returned goods are there: their price goes back by itself, once. What is heard again changes nothing."""
+async def apply_received(tx: Transaction, news: Sequence[Received]) -> None:
+    """Returned goods arrived: their price is refunded once. Duplicate events change nothing."""
     held = await orders.lock_many(tx, [each.order_id for each in news])
     for each in news:
         order = held.get(each.order_id)
@@ -100,30 +100,30 @@ async def hear_of_received(tx: HotTx, news: Sequence[Received]) -> None:
         elif not any(each.came.values()):
             await _close(tx, order, found, each.traceparent)
         elif found.receive(each.came, await queries.returnable(tx, order), utcnow()):
-            await _give_back(tx, order, found, each.traceparent)
+            await _schedule_check(tx, order, found, each.traceparent)
     await refunds.save(tx, held.values())
 
 
 @on_return_refunded
-async def mark_refunded(tx: HotTx, return_id: UUID) -> None:
+async def mark_refunded(tx: Transaction, return_id: UUID) -> None:
     """All that goes back for it has gone. The order's row is held."""
     found = (await queries.by_ids(tx, [return_id]))[return_id]
     if found.becomes(ReturnStatus.REFUNDED):
         await queries.save(tx, found)
 
 
-async def _close(tx: HotTx, order: OrderState, found: Return, traceparent: str | None) -> None:
-    """Nothing came of it, and nothing goes back: its pieces may be asked for again while the return window lasts."""
+async def _close(tx: Transaction, order: OrderState, found: Return, traceparent: str | None) -> None:
+    """Nothing arrived, and nothing is refunded: its pieces may be returned again while the return window lasts."""
     if found.close(utcnow()):
         await queries.save(tx, found)
         order.move(Trigger.RETURN_CLOSED, _cause(found, Actor.INVENTORY, None, "it never came", traceparent))
 
 
-async def _give_back(tx: HotTx, order: OrderState, found: Return, traceparent: str | None) -> None:
+async def _schedule_check(tx: Transaction, order: OrderState, found: Return, traceparent: str | None) -> None:
     found.refund(await refunds.request_for_return(tx, order, found.worth or 0, found.id))
     await queries.save(tx, found)
-    all_is_back = order.status in ALL_ENDED and (await queries.returnable(tx, order)).all_is_back()
-    trigger = Trigger.LAST_RETURN_RECEIVED if all_is_back else Trigger.RETURN_RECEIVED
+    all_returned = order.status in ALL_ENDED and (await queries.returnable(tx, order)).all_returned()
+    trigger = Trigger.LAST_RETURN_RECEIVED if all_returned else Trigger.RETURN_RECEIVED
     reason = f"{found.to_refund} of {found.worth} go back" if found.to_refund != found.worth else None
     order.move(trigger, _cause(found, Actor.INVENTORY, None, reason, traceparent))
 

@@ -37,7 +37,7 @@ class Shop:
         self._versions = 0
         self._offsets = itertools.count()
 
-    async def hear(self, *events: Event, ids: Sequence[UUID] | None = None) -> None:
+    async def deliver(self, *events: Event, ids: Sequence[UUID] | None = None) -> None:
         """As the consumer would take them from Kafka: each topic's events as one batch."""
         records: dict[str, list[Record]] = {}
         for event, id in zip(events, ids or [uuid7() for _ in events], strict=True):
@@ -73,12 +73,12 @@ class Shop:
             status=status,
             prices=list(prices) or usual,
         )
-        await self.hear(event)
+        await self.deliver(event)
         return product_id
 
     async def known_customer(self, *, active: bool = True) -> UUID:
         user_id = uuid4()
-        await self.hear(
+        await self.deliver(
             UserChanged(
                 user_id=user_id,
                 version=1,
@@ -118,7 +118,7 @@ class Shop:
 
     async def accept(self, *order_ids: UUID) -> None:
         until = utcnow() + timedelta(days=1)
-        await self.hear(
+        await self.deliver(
             *(answers.ReservationAccepted(order_id=id, version=1, reserved_until=until) for id in order_ids)
         )
 
@@ -129,7 +129,7 @@ class Shop:
 
     async def capture(self, order_id: UUID, captured_total: int) -> int:
         """As the payments do when money has arrived; what the order doesn't want of it."""
-        async with self.runtime.database.hot_tx() as tx:
+        async with self.runtime.database.transaction() as tx:
             order = await queries.lock(tx, order_id)
             assert order is not None
             unwanted = order.capture(captured_total, utcnow())
@@ -148,7 +148,7 @@ class Shop:
         items: list[dict[str, Any]] = found.json()["items"]
         return items
 
-    async def said(self, order_id: UUID) -> list[str]:
+    async def emitted(self, order_id: UUID) -> list[str]:
         """The types of what was published about an order, in order, shortened."""
         return [
             event.type.removeprefix("mart.").removesuffix(".v1")
@@ -157,7 +157,7 @@ class Shop:
         ]
 
     async def execute(self, sql: str, *values: Any) -> Any:
-        async with self.runtime.database.hot() as connection:
+        async with self.runtime.database.connection() as connection:
             return await connection.fetchval(sql, *values)
 
     def parcel(self, order_id: UUID, kind: type[parcels.ShipmentEvent], id: UUID, *, of: int = 1) -> Event:

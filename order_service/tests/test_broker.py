@@ -48,7 +48,7 @@ async def running(kafka: str) -> AsyncIterator[tuple[Shop, Inventory]]:
     await producer.close()
 
 
-async def test_an_order_that_waits_hears_from_the_consumer_of_its_own_process(running: tuple[Shop, Inventory]) -> None:
+async def test_a_waiting_request_is_woken_by_its_own_process(running: tuple[Shop, Inventory]) -> None:
     shop, inventory = running
     placing = create_task(shop.place(await shop.product(), prefer="wait=30"))
     while (order_id := await shop.execute("SELECT id FROM orders")) is None:

@@ -15,7 +15,9 @@ from order_service.tests.conftest import Shop, scheduled
 
 async def test_a_cart_shows_todays_price_and_what_is_available(shop: Shop) -> None:
     product_id = await shop.product(prices=[scheduled(1000), scheduled(900, min_quantity=5)], sku="MUG-1")
-    await shop.hear(StockChanged(product_id=product_id, version=1, on_hand=9, reserved=2, available=7, warehouses=[]))
+    await shop.deliver(
+        StockChanged(product_id=product_id, version=1, on_hand=9, reserved=2, available=7, warehouses=[])
+    )
     cart = await shop.customer.put(f"/cart/items/{product_id}", json={"quantity": 2})
     assert cart.status_code == 200, cart.text
     [item] = cart.json()["items"]

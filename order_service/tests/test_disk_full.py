@@ -62,14 +62,14 @@ def disk(server_directory: Path) -> Iterator[Disk]:
         made.unmount()
 
 
-async def test_a_full_disk_is_said_and_loses_nothing(disk: Disk, shop: Shop) -> None:
+async def test_a_full_disk_is_reported_and_loses_nothing(disk: Disk, shop: Shop) -> None:
     product = await shop.product()
     await shop.execute(f"ALTER TABLE outbox SET TABLESPACE {TABLESPACE}")
     try:
         accepted = await _order_until_it_is_full(shop, product)
-        refused = await shop.place(product, key="refused")
-        assert refused.status_code == 503
-        assert (refused.json()["type"], refused.headers["Retry-After"]) == ("/problems/unavailable", "1")
+        rejected = await shop.place(product, key="refused")
+        assert rejected.status_code == 503
+        assert (rejected.json()["type"], rejected.headers["Retry-After"]) == ("/problems/unavailable", "1")
         assert (await shop.customer.get(f"/orders/{accepted[0]}")).status_code == 200, "what is there can be read"
 
         disk.grow()
@@ -93,4 +93,4 @@ async def _order_until_it_is_full(shop: Shop, product: UUID) -> list[UUID]:
             return accepted
         assert answer.status_code == 201, answer.text
         accepted.append(UUID(answer.json()["id"]))
-    raise AssertionError("it was to be full by now")
+    raise AssertionError("it was to be full")

@@ -13,7 +13,7 @@ async def test_an_order_expires_at_its_pay_by_and_not_before(shop: Shop) -> None
     await shop.execute("UPDATE orders SET pay_by = now() WHERE id = ANY($1::uuid[])", [due, paid])
     await jobs.expire(shop.runtime)
     assert [await shop.status(id) for id in (early, due, paid)] == ["awaiting_payment", "expired", "paid"]
-    assert (await shop.said(due))[-2:] == ["order.expired", "release.requested"]
+    assert (await shop.emitted(due))[-2:] == ["order.expired", "release.requested"]
     [expired] = await shop.served.events(steps.OrderExpired)
     assert expired.order_id == due
     assert await shop.capture(due, 2000) == 2000, "too late: all of it goes back"
@@ -22,7 +22,7 @@ async def test_an_order_expires_at_its_pay_by_and_not_before(shop: Shop) -> None
 async def test_an_order_that_somebody_holds_is_left_for_the_next_round(shop: Shop) -> None:
     order_id = await shop.accepted()
     await shop.execute("UPDATE orders SET pay_by = now()")
-    async with shop.runtime.database.hot_tx() as tx:
+    async with shop.runtime.database.transaction() as tx:
         await tx.execute("SELECT FROM orders WHERE id = $1 FOR UPDATE", order_id)
         await jobs.expire(shop.runtime)
     assert await shop.status(order_id) == "awaiting_payment"
@@ -49,10 +49,10 @@ async def test_a_delivered_order_is_completed_after_the_return_window(shop: Shop
     await shop.execute("UPDATE orders SET delivered_at = now() - interval '31 days' WHERE id = $1", over)
     await jobs.complete(shop.runtime)
     assert [await shop.status(over), await shop.status(within)] == ["completed", "delivered"]
-    assert (await shop.said(over))[-1] == "order.completed"
+    assert (await shop.emitted(over))[-1] == "order.completed"
 
 
-async def test_orders_that_stand_still_are_found_and_say_why(shop: Shop) -> None:
+async def test_stuck_orders_are_found_with_a_reason(shop: Shop) -> None:
     pending, fresh, paid = await shop.placed(), await shop.placed(), await shop.paid()
     long_ago = timedelta(hours=1)
     await shop.execute(

@@ -18,14 +18,14 @@ async def test_from_placed_to_delivered(shop: Shop) -> None:
     order_id = await shop.paid()
     assert await shop.status(order_id) == "paid"
     parcel = uuid7()
-    await shop.hear(shop.parcel(order_id, parcels.ShipmentCreated, parcel))
+    await shop.deliver(shop.parcel(order_id, parcels.ShipmentCreated, parcel))
     assert (await shop.order(order_id))["fulfilment_status"] == "preparing"
-    await shop.hear(shop.parcel(order_id, parcels.ShipmentDispatched, parcel))
+    await shop.deliver(shop.parcel(order_id, parcels.ShipmentDispatched, parcel))
     assert await shop.status(order_id) == "shipped"
-    await shop.hear(shop.parcel(order_id, parcels.ShipmentDelivered, parcel))
+    await shop.deliver(shop.parcel(order_id, parcels.ShipmentDelivered, parcel))
     order = await shop.order(order_id)
     assert (order["status"], order["payment_status"], order["fulfilment_status"]) == ("delivered", "paid", "delivered")
-    assert await shop.said(order_id) == [
+    assert await shop.emitted(order_id) == [
         "order.placed", "reservation.requested", "order.awaiting_payment", "order.paid", "fulfilment.requested",
         "order.shipped", "order.delivered",
     ]  # fmt: skip
@@ -38,7 +38,7 @@ async def test_from_placed_to_delivered(shop: Shop) -> None:
     assert order["version"] == history[-1]["version"]
 
 
-async def test_the_fulfilment_says_where_to(shop: Shop) -> None:
+async def test_the_fulfilment_request_has_the_shipping_address(shop: Shop) -> None:
     order_id = await shop.paid()
     [wanted] = await shop.served.events(answers.FulfilmentRequested)
     assert wanted.order_id == order_id
@@ -46,7 +46,7 @@ async def test_the_fulfilment_says_where_to(shop: Shop) -> None:
     assert [line.quantity for line in wanted.lines] == [2]
 
 
-async def test_whether_the_customer_has_to_pay_is_said(shop: Shop) -> None:
+async def test_the_event_names_whether_payment_is_automatic(shop: Shop) -> None:
     """Not for what is free, paid for already, or charged with the token that came along."""
     by_hand = await shop.accepted()
     by_token = await shop.accepted(payment_token="tok_ok")
@@ -55,19 +55,21 @@ async def test_whether_the_customer_has_to_pay_is_said(shop: Shop) -> None:
     early = await shop.placed()
     await shop.capture(early, 2000)
     await shop.accept(early)
-    said = {event.order_id: event.automatic_payment for event in await shop.served.events(steps.OrderAwaitingPayment)}
-    assert said == {by_hand: False, by_token: True, free: True, early: True}
+    emitted = {
+        event.order_id: event.automatic_payment for event in await shop.served.events(steps.OrderAwaitingPayment)
+    }
+    assert emitted == {by_hand: False, by_token: True, free: True, early: True}
 
 
 async def test_two_parcels(shop: Shop) -> None:
     order_id, first, second = await shop.paid(), uuid7(), uuid7()
-    await shop.hear(shop.parcel(order_id, parcels.ShipmentDispatched, first, of=2))
+    await shop.deliver(shop.parcel(order_id, parcels.ShipmentDispatched, first, of=2))
     assert await shop.status(order_id) == "partially_shipped"
-    await shop.hear(shop.parcel(order_id, parcels.ShipmentDelivered, first, of=2))
+    await shop.deliver(shop.parcel(order_id, parcels.ShipmentDelivered, first, of=2))
     assert await shop.status(order_id) == "partially_shipped"
-    await shop.hear(shop.parcel(order_id, parcels.ShipmentDispatched, second, of=2))
+    await shop.deliver(shop.parcel(order_id, parcels.ShipmentDispatched, second, of=2))
     assert await shop.status(order_id) == "shipped"
-    await shop.hear(shop.parcel(order_id, parcels.ShipmentDelivered, second, of=2))
+    await shop.deliver(shop.parcel(order_id, parcels.ShipmentDelivered, second, of=2))
     assert await shop.status(order_id) == "delivered"
     shipped = await shop.served.events(steps.OrderShipped)
     assert [(event.partial, event.shipment_id, event.carrier) for event in shipped] == [
@@ -79,7 +81,7 @@ async def test_no_stock_names_what_lacks(shop: Shop) -> None:
     product_id = await shop.product(sku="MUG-1", name="A mug")
     order_id = UUID((await shop.place(product_id)).json()["id"])
     lack = answers.LackingProduct(product_id=product_id, requested=2, available=1)
-    await shop.hear(answers.ReservationRejected(order_id=order_id, version=1, lines=[lack]))
+    await shop.deliver(answers.ReservationRejected(order_id=order_id, version=1, lines=[lack]))
     assert await shop.status(order_id) == "rejected"
     [rejected] = await shop.served.events(steps.OrderRejected)
     [line] = rejected.lines
@@ -97,17 +99,17 @@ async def test_a_batch_moves_many_orders_each_in_its_own_order(shop: Shop) -> No
     assert [entry["reason"] for entry in history[-1:]] == ["noted; the order stays awaiting_payment"]
 
 
-async def test_what_is_told_twice_happens_once(shop: Shop) -> None:
+async def test_a_duplicate_event_is_applied_once(shop: Shop) -> None:
     order_id, ids = await shop.paid(), [uuid7(), uuid7()]
     parcel = uuid7()
-    told = [
+    published = [
         shop.parcel(order_id, parcels.ShipmentCreated, parcel),
         shop.parcel(order_id, parcels.ShipmentDispatched, parcel),
     ]
-    await shop.hear(*told, *told, ids=ids * 2)
+    await shop.deliver(*published, *published, ids=ids * 2)
     before = await shop.order(order_id)
-    await shop.hear(*told, ids=ids)
-    await shop.hear(told[1])  # said again under another id: its version is known
+    await shop.deliver(*published, ids=ids)
+    await shop.deliver(published[1])  # said again under another id: its version is known
     assert await shop.order(order_id) == before
     assert len(await shop.served.events(steps.OrderShipped)) == 1
 
@@ -120,20 +122,20 @@ async def test_a_mixed_batch_is_one_story_for_each_order(shop: Shop) -> None:
     until = utcnow() + timedelta(days=1)
     accepted = [answers.ReservationAccepted(order_id=id, version=1, reserved_until=until) for id in ids]
     released = [answers.ReservationReleased(order_id=id, version=2) for id in ids[2:]]
-    await shop.hear(*reversed(accepted), *released)
+    await shop.deliver(*reversed(accepted), *released)
     assert [await shop.status(id) for id in ids] == ["awaiting_payment"] * 2 + ["cancelled"] * 2
     assert [entry["trigger"] for entry in await shop.history(ids[3])][-2:] == [
         "reservation.accepted", "reservation.released",
     ]  # fmt: skip
 
 
-async def test_stock_for_an_order_called_off_is_given_back(shop: Shop) -> None:
+async def test_stock_of_a_cancelled_order_is_released(shop: Shop) -> None:
     order_id = await shop.placed()
     answer = await shop.customer.post(f"/orders/{order_id}/cancel", json={"reason": "changed my mind"})
     assert (answer.status_code, answer.json()["status"]) == (200, "cancelled")
     await shop.accept(order_id)
     assert await shop.status(order_id) == "cancelled"
-    assert await shop.said(order_id) == [
+    assert await shop.emitted(order_id) == [
         "order.placed", "reservation.requested", "order.cancelled", "release.requested", "release.requested",
     ]  # fmt: skip
     [cancelled] = await shop.served.events(steps.OrderCancelled)
@@ -146,19 +148,19 @@ async def test_cancelling_a_paid_order_waits_for_inventory(shop: Shop) -> None:
     assert (answer.status_code, answer.json()["status"]) == (202, "cancelling")
     again = await shop.customer.post(f"/orders/{order_id}/cancel")
     assert (again.status_code, again.json()["type"]) == (409, "/problems/order-transition-refused")
-    await shop.hear(answers.ReservationReleased(order_id=order_id, version=2))
+    await shop.deliver(answers.ReservationReleased(order_id=order_id, version=2))
     assert await shop.status(order_id) == "cancelled"
 
 
 async def test_a_cancellation_that_comes_after_the_parcel(shop: Shop) -> None:
     """Two topics, so inventory's two words can come in either order."""
-    for refusal_first in (True, False):
+    for rejection_first in (True, False):
         order_id = await shop.paid()
         await shop.customer.post(f"/orders/{order_id}/cancel")
-        refusal = answers.ReleaseRefused(order_id=order_id, version=2, reason="a parcel has left")
+        rejection = answers.ReleaseRefused(order_id=order_id, version=2, reason="a parcel has left")
         left = shop.parcel(order_id, parcels.ShipmentDispatched, uuid7())
-        for event in (refusal, left) if refusal_first else (left, refusal):
-            await shop.hear(event)
+        for event in (rejection, left) if rejection_first else (left, rejection):
+            await shop.deliver(event)
         assert await shop.status(order_id) == "shipped"
         assert "a parcel has left" in [entry["reason"] for entry in await shop.history(order_id)]
 
@@ -213,8 +215,8 @@ async def test_sent_elsewhere_until_it_is_paid(shop: Shop) -> None:
     lost = await shop.customer.patch(f"/orders/{order_id}", json=body, headers={"If-Match": etag})
     assert (lost.status_code, lost.json()["type"]) == (412, "/problems/precondition-failed")
     await shop.capture(order_id, 2000)
-    refused = await shop.customer.patch(f"/orders/{order_id}", json=body)
-    assert (refused.status_code, refused.json()["type"]) == (409, "/problems/order-transition-refused")
+    rejected = await shop.customer.patch(f"/orders/{order_id}", json=body)
+    assert (rejected.status_code, rejected.json()["type"]) == (409, "/problems/order-transition-refused")
     [wanted] = await shop.served.events(answers.FulfilmentRequested)
     assert wanted.ship_to.city == "Bath"
 

@@ -50,12 +50,12 @@ async def introduce(shop: Shop, caller: Caller, *, verified: bool, version: int 
         email_verified=verified,
         active=True,
     )
-    await shop.hear(event)
+    await shop.deliver(event)
 
 
 async def stocked(shop: Shop, on_hand: int) -> UUID:
     product_id = await shop.product()
-    await shop.hear(
+    await shop.deliver(
         StockChanged(product_id=product_id, version=1, on_hand=on_hand, reserved=0, available=on_hand, warehouses=[])
     )
     return product_id
@@ -68,8 +68,8 @@ def at(shop: Shop, caller: Caller, address: str) -> Caller:
     return Caller(caller.user_id, client)
 
 
-def refused(answer: httpx.Response) -> str:
-    """The type of a refusal, which says when to try again."""
+def rejected(answer: httpx.Response) -> str:
+    """The type of a rejection, which says when to try again."""
     assert answer.status_code == 429, answer.text
     seconds = int(answer.headers["Retry-After"])
     assert seconds > 0
@@ -89,14 +89,14 @@ async def test_fifty_orders_at_once_leave_no_more_open_than_the_limit(limited: S
     assert await limited.execute("SELECT count(*) FROM outbox") == 40
 
     answer = await limited.place(lines=lines, key="again")
-    assert refused(answer) == "/problems/too-many-unpaid-orders"
+    assert rejected(answer) == "/problems/too-many-unpaid-orders"
     assert timedelta(hours=23) < timedelta(seconds=int(answer.headers["Retry-After"])) <= timedelta(hours=24)
     assert (answer.json()["limit"], answer.json()["of"]) == (20, "account")
     assert (await limited.place(lines=lines, by=limited.served.caller())).status_code == 201, "another account"
 
     order_id = await limited.execute("SELECT id FROM orders WHERE customer_id = $1 LIMIT 1", limited.customer.user_id)
     assert (await limited.customer.post(f"/orders/{order_id}/cancel")).status_code == 200
-    assert (await limited.place(lines=lines, key="again")).status_code == 201, "a refusal is not kept"
+    assert (await limited.place(lines=lines, key="again")).status_code == 201, "a rejection is not stored"
 
 
 async def test_an_order_that_nothing_was_owed_before_is_counted_if_another_was_faster(
@@ -114,10 +114,10 @@ async def test_an_order_that_nothing_was_owed_before_is_counted_if_another_was_f
             others = [await limited.place(product_id) for _ in range(20)]
             assert {other.status_code for other in others} <= {201, 429}
             assert await limited.execute("SELECT count(*) FROM orders") == 20
-            return replace(found, account_owes=False, address_owes=False)
+            return replace(found, account_has_unpaid=False, address_has_unpaid=False)
 
         monkeypatch.setattr(placing_queries, name, read_then_placed)
-        assert refused(await order) == "/problems/too-many-unpaid-orders"
+        assert rejected(await order) == "/problems/too-many-unpaid-orders"
     assert await limited.execute("SELECT count(*) FROM orders WHERE owes_alone") == 1
     assert len((await limited.customer.get("/cart")).json()["items"]) == 1
 
@@ -129,8 +129,8 @@ async def test_a_repeated_request_gets_its_first_answer_at_the_limit_too() -> No
         assert {answer.status_code for answer in answers} == {201}
         assert len({answer.content for answer in answers}) == 1
         await shop.customer.put(f"/cart/items/{product_id}", json={"quantity": 2})
-        refusals = await gather(*(shop.place(from_cart=True) for _ in range(5)))
-        assert {refused(answer) for answer in refusals} == {"/problems/too-many-unpaid-orders"}
+        rejections = await gather(*(shop.place(from_cart=True) for _ in range(5)))
+        assert {rejected(answer) for answer in rejections} == {"/problems/too-many-unpaid-orders"}
         assert len((await shop.customer.get("/cart")).json()["items"]) == 1
         assert (await shop.customer.get("/cart")).json()["version"] == 1
 
@@ -138,7 +138,7 @@ async def test_a_repeated_request_gets_its_first_answer_at_the_limit_too() -> No
 async def test_without_a_confirmed_address_three_orders_are_held_for_half_an_hour(limited: Shop) -> None:
     product_id, stranger = await limited.product(), limited.served.caller()
     for caller in (stranger, limited.served.caller()):
-        if caller is not stranger:  # one who has just registered was not heard of yet
+        if caller is not stranger:  # one who has just registered is not known yet
             await introduce(limited, caller, verified=False)
         answers = await gather(*(limited.place(product_id, by=caller) for _ in range(6)))
         assert sum(answer.status_code == 201 for answer in answers) == 3
@@ -165,18 +165,18 @@ async def test_of_one_product_a_tenth_of_the_stock_is_held_but_at_least_ten(limi
             return await limited.place(lines=[{"product_id": str(product_id), "quantity": quantity}])
 
         answer = await order(most + 1)
-        assert refused(answer) == "/problems/too-much-held-unpaid"
+        assert rejected(answer) == "/problems/too-much-held-unpaid"
         assert (answer.json()["limit"], answer.json()["product_id"]) == (most, str(product_id))
         assert (await order(most - 1)).status_code == 201
-        assert refused(await order(2)) == "/problems/too-much-held-unpaid"
+        assert rejected(await order(2)) == "/problems/too-much-held-unpaid"
         assert (await order(1)).status_code == 201
-        assert refused(await order(1)) == "/problems/too-much-held-unpaid"
+        assert rejected(await order(1)) == "/problems/too-much-held-unpaid"
 
 
 async def test_pieces_count_over_lines_and_orders_at_once(limited: Shop) -> None:
     product_id = str(await stocked(limited, 50))
     two_lines = [{"product_id": product_id, "quantity": 6}] * 2
-    assert refused(await limited.place(lines=two_lines)) == "/problems/too-much-held-unpaid"
+    assert rejected(await limited.place(lines=two_lines)) == "/problems/too-much-held-unpaid"
     answers = await gather(*(limited.place(lines=[{"product_id": product_id, "quantity": 3}]) for _ in range(10)))
     assert sum(answer.status_code == 201 for answer in answers) == 3
 
@@ -190,10 +190,10 @@ async def test_one_address_is_limited_whatever_the_account() -> None:
             return await shop.place(lines=lines, by=at(shop, shop.served.caller(), address))
 
         assert (await order("203.0.113.7", plenty, 8)).status_code == 201
-        assert refused(await order("203.0.113.7", plenty, 3)) == "/problems/too-much-held-unpaid"
+        assert rejected(await order("203.0.113.7", plenty, 3)) == "/problems/too-much-held-unpaid"
         assert [(await order("203.0.113.7")).status_code for _ in range(3)] == [201] * 3
         answer = await order("203.0.113.7")
-        assert refused(answer) == "/problems/too-many-unpaid-orders"
+        assert rejected(answer) == "/problems/too-many-unpaid-orders"
         assert answer.json()["of"] == "address"
         assert (await order("203.0.113.8")).status_code == 201
         same_network = [await order(f"2001:db8::{number}") for number in range(1, 6)]
@@ -225,14 +225,14 @@ async def test_the_client_address_goes_when_the_order_is_no_longer_unpaid(limite
     for order_id in (paid, cancelled, late):
         assert await limited.execute(ADDRESS_OF, order_id) is None
     await tried(limited, erased, address="203.0.113.7")
-    await limited.hear(UserErased(user_id=caller.user_id, version=9))
+    await limited.deliver(UserErased(user_id=caller.user_id, version=9))
     assert await limited.execute(ADDRESS_OF, erased) is None
     assert await limited.execute("SELECT count(client_address) FROM payments") == 0
 
 
 async def tried(shop: Shop, order_id: UUID, *, times: int = 1, address: str | None = None, ago: int = 0) -> None:
     """So many payments of the order that were declined, so many minutes ago."""
-    async with shop.runtime.database.tx() as tx:
+    async with shop.runtime.database.session() as tx:
         for _ in range(times):
             payment = Payment(
                 order_id=order_id,
@@ -264,7 +264,7 @@ async def test_an_order_takes_five_declined_cards(limited: Shop) -> None:
     await limited.execute("DELETE FROM payments WHERE status = 'pending'")
     await tried(limited, order_id, ago=300)
     answer = await pay(limited.customer, order_id)
-    assert refused(answer) == "/problems/too-many-failed-payments"
+    assert rejected(answer) == "/problems/too-many-failed-payments"
     assert (answer.json()["limit"], answer.json()["of"]) == (5, "order")
     assert await limited.execute("SELECT count(*) FROM payments WHERE status = 'pending'") == 0
     assert (await pay(limited.staff, order_id)).status_code == OPENED
@@ -278,7 +278,7 @@ async def test_an_account_has_twenty_declined_cards_an_hour(limited: Shop) -> No
     await limited.execute("DELETE FROM payments WHERE status = 'pending'")
     await tried(limited, orders[4], times=4, ago=1)
     answer = await pay(limited.customer, orders[4])
-    assert refused(answer) == "/problems/too-many-failed-payments"
+    assert rejected(answer) == "/problems/too-many-failed-payments"
     assert answer.json()["of"] == "account"
     assert 540 < int(answer.headers["Retry-After"]) <= 601, "until the first of them is an hour ago"
     await limited.execute("UPDATE payments SET created_at = now() - interval '61 minutes'")
@@ -304,7 +304,7 @@ async def test_an_address_has_so_many_declined_cards_an_hour_whatever_the_accoun
         await tried(shop, order_id, times=3, address="203.0.113.7", ago=30)
         theirs = await shop.accepted(by=other)
         answer = await pay(at(shop, other, "203.0.113.7"), theirs)
-        assert refused(answer) == "/problems/too-many-failed-payments"
+        assert rejected(answer) == "/problems/too-many-failed-payments"
         assert answer.json()["of"] == "address"
         assert (await pay(at(shop, other, "203.0.113.8"), theirs)).status_code == OPENED
 

@@ -18,7 +18,7 @@ async def cancelled_entry(shop: Shop, order_id: Any, by: Caller) -> dict[str, An
     return dict(entry)
 
 
-async def test_the_customer_is_told_the_reason_and_staff_alone_read_the_note(shop: Shop) -> None:
+async def test_customers_read_the_reason_and_only_staff_read_the_note(shop: Shop) -> None:
     for order_id, status in ((await shop.accepted(), 200), (await shop.paid(), 202)):
         answer = await shop.staff.post(f"/orders/{order_id}/cancel", json=BODY)
         assert answer.status_code == status, answer.text
@@ -26,7 +26,7 @@ async def test_the_customer_is_told_the_reason_and_staff_alone_read_the_note(sho
         assert (seen["reason"], seen["note"], seen["details"]) == ("sold out", None, None)
         seen = await cancelled_entry(shop, order_id, shop.staff)
         assert (seen["reason"], seen["note"], seen["details"]) == ("sold out", NOTE, None)
-        await shop.hear(answers.ReservationReleased(order_id=order_id, version=2))
+        await shop.deliver(answers.ReservationReleased(order_id=order_id, version=2))
     assert NOTE not in "".join(event.model_dump_json() for event in await shop.served.events())
     assert "sold out" in {event.reason for event in await shop.served.events(steps.OrderCancelled)}
     assert NOTE not in (await shop.customer.get("/me/export")).text
@@ -34,15 +34,15 @@ async def test_the_customer_is_told_the_reason_and_staff_alone_read_the_note(sho
 
 async def test_customers_note_nothing(shop: Shop) -> None:
     order_id = await shop.accepted()
-    refused = await shop.customer.post(f"/orders/{order_id}/cancel", json=BODY)
-    assert (refused.status_code, refused.json()["type"]) == (403, "/problems/forbidden")
+    rejected = await shop.customer.post(f"/orders/{order_id}/cancel", json=BODY)
+    assert (rejected.status_code, rejected.json()["type"]) == (403, "/problems/forbidden")
     assert await shop.status(order_id) == "awaiting_payment"
 
 
 async def test_notes_go_when_the_account_is_erased(shop: Shop) -> None:
     order_id = await shop.accepted()
     await shop.staff.post(f"/orders/{order_id}/cancel", json={"note": NOTE})
-    await shop.hear(UserErased(user_id=shop.customer.user_id, version=9))
+    await shop.deliver(UserErased(user_id=shop.customer.user_id, version=9))
     assert (await cancelled_entry(shop, order_id, shop.staff))["note"] is None
     assert await shop.execute("SELECT count(*) FROM order_history WHERE details::text LIKE $1", f"%{NOTE}%") == 0
 

@@ -42,13 +42,13 @@ async def test_erased_a_customer_leaves_orders_without_a_person(shop: Shop) -> N
     by_staff = await shop.placed(by=shop.staff, customer_id=str(await _known(shop)))
     why = {"reason": "Ada King has moved"}
     assert (await shop.customer.post(f"/orders/{cancelled}/cancel", json=why)).status_code == 200
-    await shop.hear(UserErased(user_id=shop.customer.user_id, version=9))
+    await shop.deliver(UserErased(user_id=shop.customer.user_id, version=9))
     assert await shop.status(unpaid) == "cancelled"
     assert await shop.status(paid) == "paid"
     for order_id in (unpaid, paid, cancelled, by_staff):
         assert (await shop.order(order_id))["ship_to"] == NOBODY
     for table in ("orders", "order_history", "idempotency_keys", "account_status", "cart_items"):
-        async with shop.runtime.database.hot() as connection:
+        async with shop.runtime.database.connection() as connection:
             rows = await connection.fetch(f"SELECT t::text FROM {table} AS t")
         assert not [row for row in rows if "Ada" in row[0] or b"Ada King".hex() in row[0]], table
 
@@ -60,11 +60,11 @@ async def _known(shop: Shop) -> object:
     return shop.customer.user_id
 
 
-async def test_what_a_token_brings_after_its_accounts_end_is_called_off(
+async def test_an_order_placed_after_the_account_closed_is_cancelled(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """By way of another process, which has not read of the erasure yet."""
-    await shop.hear(UserErased(user_id=shop.customer.user_id, version=9))
+    await shop.deliver(UserErased(user_id=shop.customer.user_id, version=9))
     with monkeypatch.context() as other_process:
         other_process.setattr(shop.runtime.revocations, "check", lambda _: None)
         late = await shop.placed()
@@ -79,6 +79,6 @@ async def test_what_a_token_brings_after_its_accounts_end_is_called_off(
 
 async def test_what_others_ordered_stays_as_it_is(shop: Shop) -> None:
     order_id = await shop.placed()
-    await shop.hear(UserErased(user_id=uuid4(), version=9))
+    await shop.deliver(UserErased(user_id=uuid4(), version=9))
     assert await shop.status(order_id) == "pending"
     assert (await shop.order(order_id))["ship_to"]["name"] == "Ada King"

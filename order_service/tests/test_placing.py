@@ -19,7 +19,7 @@ from order_service.tests.conftest import SHIP_TO, Shop, scheduled
 from service_kit.clock import utcnow
 
 
-async def test_what_was_ordered_and_where_it_goes_is_said(shop: Shop) -> None:
+async def test_the_event_has_lines_and_address(shop: Shop) -> None:
     address = {**SHIP_TO, "company": "Engines Ltd", "line2": "2nd floor", "postal_code": "SW1Y 4JH"}
     assert (await shop.place(await shop.product(sku="MUG-1", name="A mug"), ship_to=address)).status_code == 201
     [placed] = await shop.served.events(steps.OrderPlaced)
@@ -67,7 +67,7 @@ async def test_the_largest_order_fits_its_record_and_names_its_first_lines(shop:
     assert [line.quantity for line in reserve.lines] == [line["quantity"] for line in lines]
 
 
-async def test_an_order_is_placed_and_said(shop: Shop) -> None:
+async def test_an_order_is_placed_and_published(shop: Shop) -> None:
     product_id = await shop.product(1250, sku="MUG-1", name="A mug")
     answer = await shop.place(product_id)
     assert answer.status_code == 201, answer.text
@@ -124,9 +124,9 @@ async def test_two_thousand_lines_and_not_one_more(shop: Shop) -> None:
     answer = await shop.place(lines=[line] * 2000)
     assert answer.status_code == 201
     assert answer.json()["total"]["amount"] == 2000
-    refused = await shop.place(lines=[line] * 2001)
-    assert refused.status_code == 422
-    assert refused.json()["type"] == "/problems/validation-failed"
+    rejected = await shop.place(lines=[line] * 2001)
+    assert rejected.status_code == 422
+    assert rejected.json()["type"] == "/problems/validation-failed"
 
 
 @pytest.mark.parametrize(
@@ -173,7 +173,7 @@ async def test_unavailable_lines_are_named(shop: Shop) -> None:
     assert await shop.served.events() == []
 
 
-async def test_another_price_than_expected_is_told(shop: Shop) -> None:
+async def test_an_unexpected_price_is_rejected(shop: Shop) -> None:
     product_id = await shop.product(1100)
     line = {"product_id": str(product_id), "quantity": 1, "expected_unit_price": {"amount": 1000, "currency": "GBP"}}
     answer = await shop.place(lines=[line])
@@ -188,7 +188,7 @@ async def test_another_price_than_expected_is_told(shop: Shop) -> None:
     assert (await shop.place(lines=[line])).status_code == 201
 
 
-async def test_another_total_than_expected_is_told(shop: Shop) -> None:
+async def test_an_unexpected_total_is_rejected(shop: Shop) -> None:
     product_id = await shop.product(1100)
     answer = await shop.place(product_id, expected_total={"amount": 2000, "currency": "GBP"})
     assert (answer.status_code, answer.json()["type"]) == (409, "/problems/price-changed")
@@ -199,12 +199,12 @@ async def test_another_total_than_expected_is_told(shop: Shop) -> None:
     assert await shop.execute("SELECT count(*) FROM orders") == 1
 
 
-async def test_an_expected_total_says_the_currency(shop: Shop) -> None:
+async def test_an_expected_total_needs_a_currency(shop: Shop) -> None:
     product_id = await shop.product(prices=[scheduled(1000), scheduled(5, currency="USD")])
     dollars = {"amount": 10, "currency": "USD"}
     assert (await shop.place(product_id, expected_total=dollars)).json()["total"] == dollars
-    refused = await shop.place(product_id, expected_total=dollars, currency="GBP")
-    assert refused.json()["type"] == "/problems/one-currency-per-order"
+    rejected = await shop.place(product_id, expected_total=dollars, currency="GBP")
+    assert rejected.json()["type"] == "/problems/one-currency-per-order"
     unpriced = await shop.place(product_id, expected_total={"amount": 10, "currency": "EUR"})
     assert unpriced.json()["lines"][0]["reason"] == "no-price"
 
@@ -236,12 +236,12 @@ async def test_ten_pieces_never_cost_more_each_than_nine(shop: Shop) -> None:
 
 async def test_one_currency_per_order(shop: Shop) -> None:
     pounds, euros = await shop.product(), await shop.product(prices=[scheduled(5, currency="EUR")])
-    refused = await shop.place(pounds, euros)
-    assert (refused.status_code, refused.json()["type"]) == (409, "/problems/one-currency-per-order")
+    rejected = await shop.place(pounds, euros)
+    assert (rejected.status_code, rejected.json()["type"]) == (409, "/problems/one-currency-per-order")
     assert (await shop.place(euros)).json()["total"]["currency"] == "EUR"
 
 
-async def test_more_than_any_gateway_takes_is_refused(shop: Shop) -> None:
+async def test_more_than_any_gateway_takes_is_rejected(shop: Shop) -> None:
     product_id = await shop.product(10**9)
     answer = await shop.place(lines=[{"product_id": str(product_id), "quantity": 1_000_000}])
     assert (answer.status_code, answer.json()["type"]) == (409, "/problems/order-too-large")
@@ -260,7 +260,7 @@ async def test_staff_order_for_a_customer_at_agreed_prices(shop: Shop) -> None:
     assert (await shop.served.caller(user_id=customer_id).get(answer.headers["Location"])).status_code == 200
 
 
-async def test_customers_set_no_prices_and_order_for_nobody_else(shop: Shop) -> None:
+async def test_customers_cannot_set_prices_or_order_for_others(shop: Shop) -> None:
     product_id = str(await shop.product())
     line = {"product_id": product_id, "quantity": 1, "agreed_unit_price": {"amount": 1, "currency": "GBP"}}
     bodies: list[dict[str, Any]] = [
@@ -272,7 +272,7 @@ async def test_customers_set_no_prices_and_order_for_nobody_else(shop: Shop) -> 
         assert (answer.status_code, answer.json()["type"]) == (403, "/problems/forbidden")
 
 
-async def test_a_customer_not_heard_of_yet(shop: Shop) -> None:
+async def test_an_unknown_customer(shop: Shop) -> None:
     product_id = await shop.product()
     answer = await shop.place(product_id, by=shop.staff, customer_id=str(uuid4()))
     assert (answer.status_code, answer.json()["type"]) == (409, "/problems/customer-unknown")
@@ -303,7 +303,7 @@ async def test_a_repeated_request_gets_its_first_answer_whatever_became_of_the_c
     assert again.headers["Idempotent-Replayed"] == "true"
 
 
-async def test_a_key_with_another_body_is_refused(shop: Shop) -> None:
+async def test_a_key_with_another_body_is_rejected(shop: Shop) -> None:
     product_id, key = await shop.product(), "the-key"
     await shop.place(product_id, key=key)
     answer = await shop.place(product_id, product_id, key=key)
@@ -321,17 +321,17 @@ async def test_a_commit_that_fails_is_not_answered_201(shop: Shop) -> None:
     """The commit itself fails: everything before it went well."""
     product_id = await shop.product()
     await shop.execute(
-        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'not today'; END $$"
+        "CREATE FUNCTION reject() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'not today'; END $$"
     )
     await shop.execute(
-        "CREATE CONSTRAINT TRIGGER refuse AFTER INSERT OR UPDATE ON orders DEFERRABLE INITIALLY DEFERRED"
-        " FOR EACH ROW EXECUTE FUNCTION refuse()"
+        "CREATE CONSTRAINT TRIGGER reject AFTER INSERT OR UPDATE ON orders DEFERRABLE INITIALLY DEFERRED"
+        " FOR EACH ROW EXECUTE FUNCTION reject()"
     )
     answer = await shop.place(product_id, key="the-key")
     assert answer.status_code == 500
     assert "not today" not in answer.text
     assert await shop.execute("SELECT count(*) FROM orders") == 0
-    await shop.execute("DROP TRIGGER refuse ON orders")
+    await shop.execute("DROP TRIGGER reject ON orders")
     assert (await shop.place(product_id, key="the-key")).status_code == 201, "a 5xx is not kept"
 
 
@@ -363,7 +363,7 @@ async def test_waiting_for_the_stock_to_be_decided(shop: Shop) -> None:
 async def _no_connection_is_held(shop: Shop) -> None:
     """By whoever waits: the watcher holds one for a moment, each time that it looks."""
     async with timeout(1):
-        while shop.runtime.database._hot_pool.in_use:
+        while shop.runtime.database._asyncpg_pool.in_use:
             await sleep(0)
 
 

@@ -69,7 +69,7 @@ async def test_everything_that_is_asked_often_goes_by_an_index(full: Shop, state
 async def _live(shop: Shop) -> None:
     """An order from its placing to its end, another that is cancelled, and what time does."""
     order_id, shipment_id = await shop.paid(), uuid4()
-    await shop.hear(*(shop.parcel(order_id, kind, shipment_id) for kind in _PARCEL))
+    await shop.deliver(*(shop.parcel(order_id, kind, shipment_id) for kind in _PARCEL))
     cancelled: UUID = await shop.accepted()
     assert (await shop.customer.post(f"/orders/{cancelled}/cancel", json={"reason": "no"})).status_code == 200
     await _return(shop, order_id)
@@ -86,7 +86,7 @@ async def _return(shop: Shop, order_id: UUID) -> None:
         order_id=order_id, customer_id=shop.customer.user_id, amount=2000, currency="GBP", gateway="cards",
         gateway_charge_id="ch_1", status=PaymentState.SUCCEEDED, settled_at=utcnow(),
     )  # fmt: skip
-    async with shop.runtime.database.tx() as tx:
+    async with shop.runtime.database.session() as tx:
         tx.add(payment)
     [line] = (await shop.order(order_id))["lines"]
     body = {"lines": [{"product_id": line["product_id"], "quantity": 1}], "reason": "too small"}
@@ -95,7 +95,7 @@ async def _return(shop: Shop, order_id: UUID) -> None:
     assert made.status_code == 201, made.text
     assert (await shop.staff.post(f"{made.headers['Location']}/approve")).status_code == 200
     line = parcels.ReceivedLine(product_id=line["product_id"], restocked=1, scrapped=0)
-    await shop.hear(
+    await shop.deliver(
         parcels.ReturnReceived(
             return_id=made.json()["id"], order_id=order_id, version=2, customer_id=shop.customer.user_id, number="1",
             warehouse_id=uuid4(), lines=[line],
@@ -121,7 +121,7 @@ async def test_what_is_unpaid_is_looked_up_among_the_unpaid_alone(full: Shop) ->
         "uq_orders_owes_alone": ("customer_id = $1::uuid AND client_address IS NOT NULL", uuid4()),
         "ix_orders_unpaid_address": ("client_address = $1::text", "203.0.113.7"),
     }
-    async with full.runtime.database.hot() as connection:
+    async with full.runtime.database.connection() as connection:
         for index, (condition, value) in indexes.items():
             rows = await connection.fetch(f"EXPLAIN SELECT count(*) FROM orders WHERE {condition}", value)
             assert any(f"using {index}" in row[0] for row in rows), rows

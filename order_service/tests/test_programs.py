@@ -16,14 +16,14 @@ def program(shop: Shop) -> Caller:
     return Caller(id, shop.served.client(tokens.token(role="Admin", user_id=id, client_id=str(id))))
 
 
-async def test_a_program_says_for_whom_it_orders(shop: Shop, program: Caller) -> None:
+async def test_an_api_client_names_the_customer(shop: Shop, program: Caller) -> None:
     product_id, customer_id = await shop.product(), await shop.known_customer()
     for nobody in ({}, {"customer_id": str(program.user_id)}):
-        refused = await shop.place(product_id, by=program, **nobody)
-        assert (refused.status_code, refused.json()["type"]) == (422, "/problems/customer-required")
+        rejected = await shop.place(product_id, by=program, **nobody)
+        assert (rejected.status_code, rejected.json()["type"]) == (422, "/problems/customer-required")
     from_cart = {"from_cart": True, "ship_to": SHIP_TO}
-    refused = await program.post("/orders", json=from_cart, headers={"Idempotency-Key": str(uuid4())})
-    assert refused.status_code == 422
+    rejected = await program.post("/orders", json=from_cart, headers={"Idempotency-Key": str(uuid4())})
+    assert rejected.status_code == 422
     assert await shop.execute("SELECT 1 FROM orders") is None
     placed = await shop.place(product_id, by=program, customer_id=str(customer_id))
     assert (placed.status_code, placed.json()["customer_id"]) == (201, str(customer_id))
@@ -36,14 +36,14 @@ async def test_a_program_has_no_cart(shop: Shop, program: Caller) -> None:
         program.get("/cart"), program.delete("/cart"), program.put(item, json={"quantity": 1}),
         program.patch(item, json={"quantity": 1}), program.delete(item),
     ):  # fmt: skip
-        refused = await call
-        assert (refused.status_code, refused.json()["type"]) == (404, "/problems/person-required")
+        rejected = await call
+        assert (rejected.status_code, rejected.json()["type"]) == (404, "/problems/person-required")
     assert await shop.execute("SELECT 1 FROM cart_items") is None
 
 
 async def test_a_program_is_no_customer(shop: Shop, program: Caller) -> None:
     """Though it has an account status like one."""
     event = ApiClientChanged(user_id=program.user_id, version=1, active=True, permissions=["orders:write"])
-    await shop.hear(event)
-    refused = await shop.place(await shop.product(), by=shop.staff, customer_id=str(program.user_id))
-    assert (refused.status_code, refused.json()["type"]) == (409, "/problems/customer-unknown")
+    await shop.deliver(event)
+    rejected = await shop.place(await shop.product(), by=shop.staff, customer_id=str(program.user_id))
+    assert (rejected.status_code, rejected.json()["type"]) == (409, "/problems/customer-unknown")

@@ -101,12 +101,12 @@ def test_what_can_not_be_bought_is_named_and_costs_nothing() -> None:
     found = quote(lines, known, NOW, currency=None, preferred="EUR")
     assert (found.total, found.currency, len(found.lines)) == (200, "GBP", 1)
     assert [(each.line, each.reason) for each in found.unpriced] == [(2, "archived"), (3, "no-price"), (4, "unknown")]
-    with pytest.raises(ProductUnavailable) as refused:
+    with pytest.raises(ProductUnavailable) as rejected:
         quote_order(lines, known, NOW, asked=None, preferred="EUR")
-    assert [each["reason"] for each in refused.value.members["lines"]] == ["archived", "unknown"]
-    with pytest.raises(ProductUnavailable) as refused:
+    assert [each["reason"] for each in rejected.value.members["lines"]] == ["archived", "unknown"]
+    with pytest.raises(ProductUnavailable) as rejected:
         quote_order(lines[:1] + lines[2:3], known, NOW, asked=None, preferred="EUR")
-    assert refused.value.members["lines"] == [{"line": 2, "product_id": unpriced.id, "reason": "no-price"}]
+    assert rejected.value.members["lines"] == [{"line": 2, "product_id": unpriced.id, "reason": "no-price"}]
 
 
 def test_products_without_a_common_currency_are_ordered_apart() -> None:

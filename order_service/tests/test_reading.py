@@ -24,7 +24,7 @@ async def stored(shop: Shop, lines: int, **columns: Any) -> UUID:
         "total": 100 * lines, "pay_by": now, "ship_to": OLD_ADDRESS, "status_since": now, "version": 5,
     }  # fmt: skip
     order = Order(**{**usual, **columns})
-    async with shop.runtime.database.tx() as tx:
+    async with shop.runtime.database.session() as tx:
         tx.add(order)
         tx.add_all(
             OrderLine(
@@ -37,10 +37,10 @@ async def stored(shop: Shop, lines: int, **columns: Any) -> UUID:
 
 
 @pytest.mark.parametrize(("lines", "columns"), [(1, {}), (7, {"captured": 700, "stuck_reason": "nobody answers"})])
-async def test_an_order_is_what_its_schema_says(shop: Shop, lines: int, columns: dict[str, Any]) -> None:
+async def test_a_rendered_order_matches_its_schema(shop: Shop, lines: int, columns: dict[str, Any]) -> None:
     """PostgreSQL writes the answer: it must hold what the model would."""
     order_id = await stored(shop, lines, **columns)
-    async with shop.runtime.database.tx() as tx:
+    async with shop.runtime.database.session() as tx:
         order = await tx.get_one(Order, order_id)
         rows = [await tx.get_one(OrderLine, (order_id, position)) for position in range(1, lines + 1)]
     expected = OrderOut.of(order, rows)

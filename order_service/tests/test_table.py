@@ -9,14 +9,14 @@ from order_service.orders.lifecycle import (
     COMMANDS,
     RULES,
     Cause,
+    EventKind,
     OrderState,
     Rule,
-    Said,
     Shipment,
     TransitionRefused,
     Trigger,
 )
-from order_service.orders.lifecycle import Said as Says
+from order_service.orders.lifecycle import EventKind as Kind
 from order_service.orders.models import ENDS, UNWANTED, Actor, FulfilmentStatus, ShipmentStatus, Status
 from service_kit.clock import utcnow
 
@@ -26,44 +26,44 @@ DECISIONS = (T.RETURN_APPROVED, T.RETURN_REFUSED, T.RETURN_WITHDRAWN)
 ARRIVING = (S.PARTIALLY_SHIPPED, S.SHIPPED, S.DELIVERED)
 RETURNABLE = (*ARRIVING, S.COMPLETED)
 # As orders.md has it, and nothing else changes a status.
-CHANGES: dict[tuple[Status, Trigger], tuple[Status, tuple[Said, ...]]] = {
-    (S.PENDING, T.RESERVATION_ACCEPTED): (S.AWAITING_PAYMENT, (Says.AWAITING_PAYMENT,)),
-    (S.PENDING, T.RESERVATION_REJECTED): (S.REJECTED, (Says.REJECTED,)),
-    (S.PENDING, T.CANCEL): (S.CANCELLED, (Says.CANCELLED, Says.RELEASE)),
-    (S.AWAITING_PAYMENT, T.CAPTURED_IN_FULL): (S.PAID, (Says.PAID, Says.FULFIL)),
-    (S.AWAITING_PAYMENT, T.PAY_BY_PASSED): (S.EXPIRED, (Says.EXPIRED, Says.RELEASE)),
-    (S.AWAITING_PAYMENT, T.CANCEL): (S.CANCELLED, (Says.CANCELLED, Says.RELEASE)),
-    (S.PAID, T.CANCEL): (S.CANCELLING, (Says.RELEASE,)),
-    (S.PAID, T.REFUNDED_IN_FULL): (S.CANCELLING, (Says.RELEASE,)),
-    (S.PAID, T.RESERVATION_REJECTED): (S.CANCELLED, (Says.CANCELLED,)),
-    (S.PAID, T.SHIPMENT_DISPATCHED): (S.PARTIALLY_SHIPPED, (Says.SHIPPED,)),
-    (S.PAID, T.LAST_SHIPMENT_DISPATCHED): (S.SHIPPED, (Says.SHIPPED,)),
-    (S.PAID, T.LAST_SHIPMENT_DELIVERED): (S.DELIVERED, (Says.DELIVERED,)),
-    (S.CANCELLING, T.RESERVATION_RELEASED): (S.CANCELLED, (Says.CANCELLED,)),
-    (S.CANCELLING, T.RESERVATION_REJECTED): (S.CANCELLED, (Says.CANCELLED,)),
+CHANGES: dict[tuple[Status, Trigger], tuple[Status, tuple[EventKind, ...]]] = {
+    (S.PENDING, T.RESERVATION_ACCEPTED): (S.AWAITING_PAYMENT, (Kind.AWAITING_PAYMENT,)),
+    (S.PENDING, T.RESERVATION_REJECTED): (S.REJECTED, (Kind.REJECTED,)),
+    (S.PENDING, T.CANCEL): (S.CANCELLED, (Kind.CANCELLED, Kind.RELEASE)),
+    (S.AWAITING_PAYMENT, T.CAPTURED_IN_FULL): (S.PAID, (Kind.PAID, Kind.FULFIL)),
+    (S.AWAITING_PAYMENT, T.PAY_BY_PASSED): (S.EXPIRED, (Kind.EXPIRED, Kind.RELEASE)),
+    (S.AWAITING_PAYMENT, T.CANCEL): (S.CANCELLED, (Kind.CANCELLED, Kind.RELEASE)),
+    (S.PAID, T.CANCEL): (S.CANCELLING, (Kind.RELEASE,)),
+    (S.PAID, T.REFUNDED_IN_FULL): (S.CANCELLING, (Kind.RELEASE,)),
+    (S.PAID, T.RESERVATION_REJECTED): (S.CANCELLED, (Kind.CANCELLED,)),
+    (S.PAID, T.SHIPMENT_DISPATCHED): (S.PARTIALLY_SHIPPED, (Kind.SHIPPED,)),
+    (S.PAID, T.LAST_SHIPMENT_DISPATCHED): (S.SHIPPED, (Kind.SHIPPED,)),
+    (S.PAID, T.LAST_SHIPMENT_DELIVERED): (S.DELIVERED, (Kind.DELIVERED,)),
+    (S.CANCELLING, T.RESERVATION_RELEASED): (S.CANCELLED, (Kind.CANCELLED,)),
+    (S.CANCELLING, T.RESERVATION_REJECTED): (S.CANCELLED, (Kind.CANCELLED,)),
     (S.CANCELLING, T.RELEASE_REFUSED): (S.PAID, ()),
-    (S.PARTIALLY_SHIPPED, T.LAST_SHIPMENT_DISPATCHED): (S.SHIPPED, (Says.SHIPPED,)),
-    (S.PARTIALLY_SHIPPED, T.LAST_SHIPMENT_DELIVERED): (S.DELIVERED, (Says.DELIVERED,)),
-    (S.SHIPPED, T.LAST_SHIPMENT_DELIVERED): (S.DELIVERED, (Says.DELIVERED,)),
+    (S.PARTIALLY_SHIPPED, T.LAST_SHIPMENT_DISPATCHED): (S.SHIPPED, (Kind.SHIPPED,)),
+    (S.PARTIALLY_SHIPPED, T.LAST_SHIPMENT_DELIVERED): (S.DELIVERED, (Kind.DELIVERED,)),
+    (S.SHIPPED, T.LAST_SHIPMENT_DELIVERED): (S.DELIVERED, (Kind.DELIVERED,)),
     **{
-        (status, T.EVERY_SHIPMENT_LOST): (S.CANCELLED, (Says.CANCELLED,))
+        (status, T.EVERY_SHIPMENT_LOST): (S.CANCELLED, (Kind.CANCELLED,))
         for status in (S.PAID, S.PARTIALLY_SHIPPED, S.SHIPPED)
     },
-    (S.DELIVERED, T.RETURN_WINDOW_OVER): (S.COMPLETED, (Says.COMPLETED,)),
-    (S.DELIVERED, T.LAST_RETURN_RECEIVED): (S.RETURNED, (Says.RETURNED,)),
-    (S.COMPLETED, T.LAST_RETURN_RECEIVED): (S.RETURNED, (Says.RETURNED,)),
+    (S.DELIVERED, T.RETURN_WINDOW_OVER): (S.COMPLETED, (Kind.COMPLETED,)),
+    (S.DELIVERED, T.LAST_RETURN_RECEIVED): (S.RETURNED, (Kind.RETURNED,)),
+    (S.COMPLETED, T.LAST_RETURN_RECEIVED): (S.RETURNED, (Kind.RETURNED,)),
 }
-SAYS_ONLY: dict[tuple[Status, Trigger], tuple[Said, ...]] = {
-    (S.PARTIALLY_SHIPPED, T.SHIPMENT_DISPATCHED): (Says.SHIPPED,),
-    (S.REJECTED, T.RESERVATION_ACCEPTED): (Says.RELEASE,),
-    (S.CANCELLED, T.RESERVATION_ACCEPTED): (Says.RELEASE,),
-    (S.EXPIRED, T.RESERVATION_ACCEPTED): (Says.RELEASE,),
-    **{(status, T.RETURN_REQUESTED): (Says.RETURN_REQUESTED,) for status in ARRIVING},
-    (S.PARTIALLY_SHIPPED, T.REFUNDED_IN_FULL): (Says.REFUNDED,),
-    **{(status, T.REFUND_STANDS): (Says.REFUNDED,) for status in (S.PAID, S.PARTIALLY_SHIPPED)},
-    **{(status, T.REFUND_FAILED): (Says.REFUNDED,) for status in (S.PAID, S.PARTIALLY_SHIPPED)},
-    **{(status, T.RETURN_APPROVED): (Says.RETURN_APPROVED, Says.EXPECT_RETURN) for status in RETURNABLE},
-    **{(status, T.RETURN_REFUSED): (Says.RETURN_REFUSED,) for status in RETURNABLE},
+SAYS_ONLY: dict[tuple[Status, Trigger], tuple[EventKind, ...]] = {
+    (S.PARTIALLY_SHIPPED, T.SHIPMENT_DISPATCHED): (Kind.SHIPPED,),
+    (S.REJECTED, T.RESERVATION_ACCEPTED): (Kind.RELEASE,),
+    (S.CANCELLED, T.RESERVATION_ACCEPTED): (Kind.RELEASE,),
+    (S.EXPIRED, T.RESERVATION_ACCEPTED): (Kind.RELEASE,),
+    **{(status, T.RETURN_REQUESTED): (Kind.RETURN_REQUESTED,) for status in ARRIVING},
+    (S.PARTIALLY_SHIPPED, T.REFUNDED_IN_FULL): (Kind.REFUNDED,),
+    **{(status, T.REFUND_CONFIRMED): (Kind.REFUNDED,) for status in (S.PAID, S.PARTIALLY_SHIPPED)},
+    **{(status, T.REFUND_FAILED): (Kind.REFUNDED,) for status in (S.PAID, S.PARTIALLY_SHIPPED)},
+    **{(status, T.RETURN_APPROVED): (Kind.RETURN_APPROVED, Kind.EXPECT_RETURN) for status in RETURNABLE},
+    **{(status, T.RETURN_REFUSED): (Kind.RETURN_REFUSED,) for status in RETURNABLE},
 }
 CHANGES_NOTHING = {
     *((status, T.CHANGE_SHIP_TO) for status in (S.PENDING, S.AWAITING_PAYMENT)),
@@ -122,9 +122,9 @@ def test_every_status_and_every_trigger(status: Status, trigger: Trigger) -> Non
     order = an_order(status)
     pair = (status, trigger)
     if pair in REFUSED:
-        with pytest.raises(TransitionRefused) as refused:
+        with pytest.raises(TransitionRefused) as rejected:
             order.move(trigger, cause())
-        assert refused.value.status == 409
+        assert rejected.value.status == 409
         assert (order.status, order.version, order.entries) == (status, 5, [])
         return
 
@@ -132,7 +132,7 @@ def test_every_status_and_every_trigger(status: Status, trigger: Trigger) -> Non
 
     expected, says = CHANGES.get(pair, (status, SAYS_ONLY.get(pair, ())))
     assert order.status is expected
-    assert tuple(saying.said for saying in order.sayings) == says
+    assert tuple(pending.kind for pending in order.pending_events) == says
     assert [entry.to_status for entry in order.entries] == [expected], "everything stands in the history"
     assert (order.to_refund is not None) == (pair in REFUNDS)
 
@@ -152,7 +152,7 @@ def test_versions_of_events_and_history_grow_by_one() -> None:
     order = an_order(S.AWAITING_PAYMENT)
     order.move(T.CANCEL, cause())
     order.move(T.RESERVATION_RELEASED, cause())
-    assert [saying.version for saying in order.sayings] == [6, 7]
+    assert [pending.version for pending in order.pending_events] == [6, 7]
     assert [entry.version for entry in order.entries] == [7, 8]
     assert order.version == 8
 
@@ -161,7 +161,7 @@ def test_money_that_came_before_the_stock_pays_as_soon_as_stock_is_reserved() ->
     order = an_order(S.PENDING, captured=1000)
     order.move(T.RESERVATION_ACCEPTED, cause())
     assert order.status is S.PAID
-    assert [saying.said for saying in order.sayings] == [Says.AWAITING_PAYMENT, Says.PAID, Says.FULFIL]
+    assert [pending.kind for pending in order.pending_events] == [Kind.AWAITING_PAYMENT, Kind.PAID, Kind.FULFIL]
 
 
 def test_an_order_that_costs_nothing_needs_no_payment() -> None:
@@ -180,10 +180,10 @@ def test_an_order_that_costs_nothing_needs_no_payment() -> None:
         ([ShipmentStatus.DELIVERED, ShipmentStatus.DELIVERED], S.DELIVERED),
     ],
 )
-def test_a_refused_release_goes_back_to_where_the_parcels_are(parcels: list[ShipmentStatus], expected: Status) -> None:
+def test_a_rejected_release_goes_back_to_where_the_parcels_are(parcels: list[ShipmentStatus], expected: Status) -> None:
     order = an_order(S.CANCELLING)
     for status in parcels:
-        order.see_shipment(a_shipment(status, of=2))
+        order.apply_shipment(a_shipment(status, of=2))
     order.move(T.RELEASE_REFUSED, cause())
     assert order.status is expected
 
@@ -191,15 +191,15 @@ def test_a_refused_release_goes_back_to_where_the_parcels_are(parcels: list[Ship
 def test_the_last_parcel_is_known_by_how_many_there_are() -> None:
     order = an_order(S.PAID)
     first, second = a_shipment(ShipmentStatus.DISPATCHED, of=2), a_shipment(ShipmentStatus.DISPATCHED, of=2)
-    assert order.see_shipment(first) is T.SHIPMENT_DISPATCHED
+    assert order.apply_shipment(first) is T.SHIPMENT_DISPATCHED
     assert str(order.fulfilment_status) == "partially_shipped"
-    assert order.see_shipment(second) is T.LAST_SHIPMENT_DISPATCHED
+    assert order.apply_shipment(second) is T.LAST_SHIPMENT_DISPATCHED
     assert str(order.fulfilment_status) == "shipped"
 
 
-def test_an_old_word_about_a_parcel_is_no_news() -> None:
+def test_an_outdated_shipment_event_changes_nothing() -> None:
     order = an_order(S.SHIPPED)
     parcel = a_shipment(ShipmentStatus.DELIVERED, version=3)
-    order.see_shipment(parcel)
-    assert order.see_shipment(Shipment(parcel.id, ShipmentStatus.DISPATCHED, 1, version=2)) is None
+    order.apply_shipment(parcel)
+    assert order.apply_shipment(Shipment(parcel.id, ShipmentStatus.DISPATCHED, 1, version=2)) is None
     assert order.fulfilment_status is FulfilmentStatus.DELIVERED

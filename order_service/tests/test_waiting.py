@@ -25,7 +25,7 @@ async def tag_of(shop: Shop, order_id: UUID) -> str:
 
 
 async def waiting(shop: Shop, order_id: UUID, wait: int = LONG) -> "asyncio.Task[httpx.Response]":
-    """A request that waits by now."""
+    """A request that waits now."""
     task = asyncio.create_task(read(shop, order_id, await tag_of(shop, order_id), wait))
     watched = shop.runtime.resource(watch.OrderWatch)._waiting
     async with asyncio.timeout(10):
@@ -105,7 +105,7 @@ async def test_a_process_that_leaves_answers_those_who_wait(shop: Shop) -> None:
     placing = asyncio.create_task(shop.place(await shop.product(), prefer=f"wait={LONG}"))
     task = await waiting(shop, order_id)
     async with asyncio.timeout(10):
-        shop.runtime.leave()
+        shop.runtime.drain()
         assert (await task).status_code == 304
         assert (await placing).json()["status"] == "pending"
         again = await read(shop, order_id, await tag_of(shop, order_id))
@@ -135,8 +135,8 @@ async def test_a_placed_order_that_waited_has_the_tag_of_what_it_shows(shop: Sho
 async def test_where_no_place_to_wait_is_left_the_answer_comes_at_once(shop: Shop) -> None:
     order_id = await shop.placed()
     tag = await tag_of(shop, order_id)
-    shop.runtime.places.waiting = 10**6
+    shop.runtime.capacity.waiting = 10**6
     async with asyncio.timeout(10):
         answer = await read(shop, order_id, tag)
     assert (answer.status_code, "Preference-Applied" in answer.headers) == (304, False)
-    shop.runtime.places.waiting = 0
+    shop.runtime.capacity.waiting = 0

@@ -17,11 +17,11 @@ from product_service.categories.schemas import CategoryChange, CategoryIn, Categ
 from product_service.products.models import CategoryUnknown
 from product_service.text import SLUG_LENGTH, Text
 from service_kit.database.keyset import InvalidCursor
-from service_kit.http.answers import problems
 from service_kit.http.etag import IfMatch, set_etag
 from service_kit.http.pagination import Page, Paged
+from service_kit.http.problem_responses import problems
 from service_kit.http.router import Router
-from service_kit.http.sessions import Tx
+from service_kit.http.sessions import Session
 from service_kit.problems import NotFound, PreconditionFailed
 from service_kit.security import PUBLIC, Principal, Requires
 
@@ -36,7 +36,7 @@ Manager = Annotated[Principal, Requires("categories:manage")]
     summary="Create a category",
     responses=problems(CategoryExists, CategoryUnknown, CategoriesTooDeep, TooManyCategories),
 )
-async def create_category(body: CategoryIn, tx: Tx, _: Manager, response: Response) -> CategoryOut:
+async def create_category(body: CategoryIn, tx: Session, _: Manager, response: Response) -> CategoryOut:
     """At the top, or under `parent_id`. The answer's `slug` is unique and made of the name."""
     category = await use_cases.create(tx, body.name, body.parent_id)
     response.headers["Location"] = f"/categories/{category.id}"
@@ -46,7 +46,7 @@ async def create_category(body: CategoryIn, tx: Tx, _: Manager, response: Respon
 
 @router.get("", summary="List categories", openapi_extra=PUBLIC, responses=problems(InvalidCursor))
 async def list_categories(
-    tx: Tx,
+    tx: Session,
     page: Paged,
     parent_id: Annotated[UUID | None, Query(description="only those right under this one")] = None,
     slug: Annotated[
@@ -59,13 +59,13 @@ async def list_categories(
 
 
 @router.get("/tree", summary="Get the tree of categories", openapi_extra=PUBLIC)
-async def read_category_tree(tx: Tx) -> CategoryTree:
+async def read_category_tree(tx: Session) -> CategoryTree:
     """For a menu: every category with what stands under it, each level by name."""
     return CategoryTree.of(await queries.every(tx))
 
 
 @router.get("/{category_id}", summary="Get a category", openapi_extra=PUBLIC, responses=problems(NotFound))
-async def read_category(category_id: UUID, tx: Tx, response: Response) -> CategoryOut:
+async def read_category(category_id: UUID, tx: Session, response: Response) -> CategoryOut:
     """With an `ETag` for a later change."""
     category = await use_cases.read(tx, category_id)
     set_etag(response, category.version)
@@ -78,7 +78,7 @@ async def read_category(category_id: UUID, tx: Tx, response: Response) -> Catego
     responses=problems(NotFound, CategoryExists, CategoryCycle, CategoryUnknown, CategoriesTooDeep, PreconditionFailed),
 )
 async def change_category(
-    category_id: UUID, body: CategoryChange, expected: IfMatch, tx: Tx, _: Manager, response: Response
+    category_id: UUID, body: CategoryChange, expected: IfMatch, tx: Session, _: Manager, response: Response
 ) -> CategoryOut:
     """It moves with all that stands under it, and never into itself. The slug stays, so that links keep working."""
     category = await use_cases.change(tx, category_id, expected, body.model_dump(exclude_unset=True))
@@ -92,6 +92,6 @@ async def change_category(
     summary="Delete a category",
     responses=problems(NotFound, CategoryNotEmpty, PreconditionFailed),
 )
-async def delete_category(category_id: UUID, expected: IfMatch, tx: Tx, _: Manager) -> None:
+async def delete_category(category_id: UUID, expected: IfMatch, tx: Session, _: Manager) -> None:
     """Only when no category and no product stands in it; archived products count too."""
     await use_cases.delete(tx, category_id, expected)

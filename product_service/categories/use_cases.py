@@ -7,11 +7,11 @@ from product_service.categories import queries
 from product_service.categories.models import Category, CategoryExists, CategoryNotEmpty
 from product_service.text import slugify
 from service_kit.concurrency import Expected
-from service_kit.database import Tx
+from service_kit.database import Session
 from service_kit.problems import not_found
 
 
-async def create(tx: Tx, name: str, parent_id: UUID | None) -> Category:
+async def create(tx: Session, name: str, parent_id: UUID | None) -> Category:
     tree = await queries.lock_tree(tx)
     tree.check_addition(parent_id)
     category = Category(name=name, parent_id=parent_id, slug="")
@@ -22,11 +22,11 @@ async def create(tx: Tx, name: str, parent_id: UUID | None) -> Category:
     return category
 
 
-async def read(tx: Tx, category_id: UUID) -> Category:
+async def read(tx: Session, category_id: UUID) -> Category:
     return await queries.find(tx, category_id) or not_found(Category, category_id)
 
 
-async def change(tx: Tx, category_id: UUID, expected: Expected, changes: dict[str, Any]) -> Category:
+async def change(tx: Session, category_id: UUID, expected: Expected, changes: dict[str, Any]) -> Category:
     """Renames or moves it. Its slug stays: links to it are out in the world."""
     tree = await queries.lock_tree(tx)
     category = await queries.lock(tx, category_id) or not_found(Category, category_id)
@@ -42,7 +42,7 @@ async def change(tx: Tx, category_id: UUID, expected: Expected, changes: dict[st
     return category
 
 
-async def delete(tx: Tx, category_id: UUID, expected: Expected) -> None:
+async def delete(tx: Session, category_id: UUID, expected: Expected) -> None:
     """Raises: CategoryNotEmpty."""
     await queries.lock_tree(tx)
     category = await queries.lock(tx, category_id) or not_found(Category, category_id)
@@ -53,12 +53,12 @@ async def delete(tx: Tx, category_id: UUID, expected: Expected) -> None:
     await tx.delete(category)
 
 
-async def _check_name(tx: Tx, category: Category) -> None:
+async def _check_name(tx: Session, category: Category) -> None:
     if await queries.has_sibling_named(tx, category):
         raise CategoryExists(name=category.name)
 
 
-async def _free_slug(tx: Tx, category: Category) -> str:
+async def _free_slug(tx: Session, category: Category) -> str:
     """The name's; where another has it, with the parent's in front; at last with the end of its own id."""
     parent = await queries.find(tx, category.parent_id) if category.parent_id else None
     plain = slugify(category.name)

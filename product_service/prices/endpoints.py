@@ -8,14 +8,14 @@ from fastapi import Query, Response
 from contracts.money import Currency
 from product_service.prices import use_cases
 from product_service.prices.schemas import PriceEnd, PriceIn, PriceOut
-from product_service.products.endpoints import may_see_hidden
+from product_service.products.endpoints import may_read_hidden
 from product_service.products.prices import PriceEnded, PriceEndsTooEarly, PriceExists, PriceScheduleFull
 from service_kit.database.keyset import InvalidCursor
-from service_kit.http.answers import problems
 from service_kit.http.etag import IfMatch, set_etag
 from service_kit.http.pagination import Page, Paged
+from service_kit.http.problem_responses import problems
 from service_kit.http.router import Router
-from service_kit.http.sessions import Tx
+from service_kit.http.sessions import Session
 from service_kit.problems import NotFound, PreconditionFailed
 from service_kit.security import PUBLIC_OR_SIGNED_IN, MaybePrincipal, Principal, Requires
 
@@ -31,7 +31,7 @@ Manager = Annotated[Principal, Requires("prices:manage")]
     responses=problems(NotFound, PriceExists, PriceEndsTooEarly, PriceScheduleFull, PreconditionFailed),
 )
 async def schedule_price(
-    product_id: UUID, body: PriceIn, expected: IfMatch, tx: Tx, _: Manager, response: Response
+    product_id: UUID, body: PriceIn, expected: IfMatch, tx: Session, _: Manager, response: Response
 ) -> PriceOut:
     """A unit price for `min_quantity` pieces and more, from `starts_at` on. Prices may overlap.
 
@@ -54,7 +54,7 @@ async def schedule_price(
 )
 async def list_prices(
     product_id: UUID,
-    tx: Tx,
+    tx: Session,
     page: Paged,
     who: MaybePrincipal,
     currency: Currency | None = None,
@@ -62,7 +62,7 @@ async def list_prices(
 ) -> Page[PriceOut]:
     """In the order of their start. The base price stands on the product itself."""
     found = await use_cases.read_schedule(
-        tx, product_id, page.position, hidden_too=may_see_hidden(who), currency=currency, ended_too=ended
+        tx, product_id, page.position, hidden_too=may_read_hidden(who), currency=currency, ended_too=ended
     )
     return page.of(found, PriceOut.of)
 
@@ -76,7 +76,7 @@ async def end_price(
     product_id: UUID,
     price_id: UUID,
     expected: IfMatch,
-    tx: Tx,
+    tx: Session,
     _: Manager,
     response: Response,
     body: PriceEnd | None = None,

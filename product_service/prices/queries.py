@@ -7,17 +7,17 @@ from sqlalchemy import and_, or_
 from sqlmodel import col, select
 
 from product_service.products.prices import ScheduledPrice
-from service_kit.database import Tx
+from service_kit.database import Session
 from service_kit.database.keyset import Position, Slice, keyset
 
 
-async def find(tx: Tx, product_id: UUID, price_id: UUID) -> ScheduledPrice | None:
+async def find(tx: Session, product_id: UUID, price_id: UUID) -> ScheduledPrice | None:
     statement = select(ScheduledPrice).where(ScheduledPrice.id == price_id, ScheduledPrice.product_id == product_id)
     return (await tx.exec(statement)).first()
 
 
 async def page(
-    tx: Tx, product_id: UUID, position: Position, *, currency: str | None, after: datetime | None
+    tx: Session, product_id: UUID, position: Position, *, currency: str | None, after: datetime | None
 ) -> Slice[ScheduledPrice]:
     statement = select(ScheduledPrice).where(ScheduledPrice.product_id == product_id)
     if currency is not None:

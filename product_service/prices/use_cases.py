@@ -11,13 +11,13 @@ from product_service.products.models import Product
 from product_service.products.prices import MAX_LIVE_PRICES, PriceExists, PriceScheduleFull, ScheduledPrice
 from service_kit.clock import utcnow
 from service_kit.concurrency import Expected
-from service_kit.database import Tx
+from service_kit.database import Session
 from service_kit.database.keyset import Position, Slice
 from service_kit.problems import not_found
 
 
 async def schedule(
-    tx: Tx, product_id: UUID, expected: Expected, starts_at: datetime | None, fields: dict[str, Any]
+    tx: Session, product_id: UUID, expected: Expected, starts_at: datetime | None, fields: dict[str, Any]
 ) -> tuple[ScheduledPrice, Product]:
     """A price never starts in the past: what somebody was shown then can't be changed any more."""
     product = await product_queries.lock(tx, product_id) or not_found(Product, product_id)
@@ -26,8 +26,8 @@ async def schedule(
     price = ScheduledPrice(product_id=product_id, starts_at=max(starts_at or now, now), **fields)
     price.check_period()
     live = await product_queries.scheduled_prices(tx, product_id, now)
-    if twin := next(filter(price.collides_with, live), None):
-        raise PriceExists(price_id=str(twin.id))
+    if duplicate := next(filter(price.collides_with, live), None):
+        raise PriceExists(price_id=str(duplicate.id))
     if len(live) >= MAX_LIVE_PRICES:
         raise PriceScheduleFull(limit=MAX_LIVE_PRICES)
     tx.add(price)
@@ -37,7 +37,7 @@ async def schedule(
 
 
 async def end(
-    tx: Tx, product_id: UUID, price_id: UUID, expected: Expected, at: datetime | None
+    tx: Session, product_id: UUID, price_id: UUID, expected: Expected, at: datetime | None
 ) -> tuple[ScheduledPrice, Product]:
     """Raises: PriceEnded."""
     product = await product_queries.lock(tx, product_id) or not_found(Product, product_id)
@@ -51,7 +51,7 @@ async def end(
 
 
 async def read_schedule(
-    tx: Tx, product_id: UUID, position: Position, *, hidden_too: bool, currency: str | None, ended_too: bool
+    tx: Session, product_id: UUID, position: Position, *, hidden_too: bool, currency: str | None, ended_too: bool
 ) -> Slice[ScheduledPrice]:
     if not await product_queries.is_shown(tx, product_id, hidden_too=hidden_too):
         not_found(Product, product_id)

@@ -8,15 +8,15 @@ from fastapi import Depends, Path, Query, Request, Response
 from contracts.money import Currency
 from product_service.products import use_cases
 from product_service.products.models import CategoryUnknown, NotADraftAgain, ProductHasHistory, SkuTaken
-from product_service.products.queries import Asked, Shown
+from product_service.products.queries import PriceQuery, RenderedProduct
 from product_service.products.schemas import ProductChange, ProductIn, ProductOut
 from product_service.text import SLUG_LENGTH
 from service_kit.clock import utcnow
-from service_kit.http.answers import problems
 from service_kit.http.etag import NOT_MODIFIED, IfMatch, IfNoneMatch, is_known
 from service_kit.http.hot_route import hot_route
+from service_kit.http.problem_responses import problems
 from service_kit.http.router import Router
-from service_kit.http.sessions import HotConn, HotTx, Tx, database_of
+from service_kit.http.sessions import Connection, Session, Transaction, database_of
 from service_kit.problems import NotFound, PreconditionFailed
 from service_kit.security import PUBLIC_OR_SIGNED_IN, MaybePrincipal, Principal, Requires
 
@@ -25,18 +25,18 @@ router = Router(prefix="/products", tags=["products"])
 Manager = Annotated[Principal, Requires("products:manage")]
 
 
-async def _asked(
+async def _price_query(
     who: MaybePrincipal,
     quantity: Annotated[int, Query(ge=1, le=1_000_000, description="how many pieces `unit_price` is for")] = 1,
     currency: Annotated[Currency | None, Query(description="of `unit_price`; as a rule the base price's")] = None,
-) -> Asked:
-    return Asked(utcnow(), quantity, currency, may_see_hidden(who))
+) -> PriceQuery:
+    return PriceQuery(utcnow(), quantity, currency, may_read_hidden(who))
 
 
-AskedFor = Annotated[Asked, Depends(_asked)]
+RequestedPrice = Annotated[PriceQuery, Depends(_price_query)]
 
 
-def may_see_hidden(who: Principal | None) -> bool:
+def may_read_hidden(who: Principal | None) -> bool:
     """Drafts and archived products are staff's."""
     return who is not None and who.may("products:read:any")
 
@@ -48,7 +48,7 @@ def may_see_hidden(who: Principal | None) -> bool:
     response_model=ProductOut,
     responses=problems(SkuTaken, CategoryUnknown),
 )
-async def create_product(body: ProductIn, tx: HotTx, _: Manager) -> Response:
+async def create_product(body: ProductIn, tx: Transaction, _: Manager) -> Response:
     """A `draft` is seen by staff only; `active` is on sale at once. The `slug` is unique and made of the name."""
     product = await use_cases.create(tx, body.columns())
     answer = _answer(await use_cases.shown(tx, product.id), status=201)
@@ -66,15 +66,15 @@ async def create_product(body: ProductIn, tx: HotTx, _: Manager) -> Response:
     responses={**problems(NotFound), **NOT_MODIFIED},
 )
 async def read_product(
-    product_id: UUID, asked: AskedFor, request: Request, if_none_match: IfNoneMatch = None
+    product_id: UUID, query: RequestedPrice, request: Request, if_none_match: IfNoneMatch = None
 ) -> Response:
     """With what it costs now at `quantity` (`unit_price`) and how many there are.
 
     The price that counts: of the quantity tiers that are reached the highest, and of its prices the one that began
     last. The base price is there for one piece, from the beginning on.
     """
-    async with database_of(request).hot() as door:
-        product = await use_cases.read(door, product_id, asked)
+    async with database_of(request).connection() as db:
+        product = await use_cases.read(db, product_id, query)
     return _answer(product, if_none_match)
 
 
@@ -87,12 +87,12 @@ async def read_product(
 )
 async def read_product_by_slug(
     slug: Annotated[str, Path(max_length=SLUG_LENGTH, pattern="^[a-z0-9-]+$")],
-    asked: AskedFor,
-    door: HotConn,
+    query: RequestedPrice,
+    db: Connection,
     if_none_match: IfNoneMatch = None,
 ) -> Response:
     """The same as by id."""
-    return _answer(await use_cases.read_by_slug(door, slug, asked), if_none_match)
+    return _answer(await use_cases.read_by_slug(db, slug, query), if_none_match)
 
 
 @router.patch(
@@ -101,7 +101,7 @@ async def read_product_by_slug(
     response_model=ProductOut,
     responses=problems(NotFound, CategoryUnknown, NotADraftAgain, PreconditionFailed),
 )
-async def change_product(product_id: UUID, body: ProductChange, expected: IfMatch, tx: Tx, _: Manager) -> Response:
+async def change_product(product_id: UUID, body: ProductChange, expected: IfMatch, tx: Session, _: Manager) -> Response:
     """What is absent stays. `status: archived` takes it off sale, `active` brings it back; SKU and slug stay."""
     await use_cases.change(tx, product_id, expected, body.columns())
     return _answer(await use_cases.shown(tx, product_id))
@@ -113,12 +113,12 @@ async def change_product(product_id: UUID, body: ProductChange, expected: IfMatc
     summary="Delete a product",
     responses=problems(NotFound, ProductHasHistory, PreconditionFailed),
 )
-async def delete_product(product_id: UUID, expected: IfMatch, tx: Tx, _: Manager) -> None:
+async def delete_product(product_id: UUID, expected: IfMatch, tx: Session, _: Manager) -> None:
     """Only a draft that was never published and never had stock; archive the others."""
     await use_cases.delete(tx, product_id, expected)
 
 
-def _answer(product: Shown, if_none_match: str | None = None, status: int = 200) -> Response:
+def _answer(product: RenderedProduct, if_none_match: str | None = None, status: int = 200) -> Response:
     """`no-cache`: a cache may keep it, and must ask each time whether it is still so."""
     headers = {"ETag": f'"{product.tag}"', "Cache-Control": "no-cache", "Vary": "Authorization"}
     if is_known(if_none_match, product.tag):

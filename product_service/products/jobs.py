@@ -12,7 +12,7 @@ BATCH = 500
 
 async def fill_sort_keys(runtime: Runtime) -> bool:
     """One batch; whether there is more."""
-    async with runtime.database.hot_tx() as tx:
+    async with runtime.database.transaction() as tx:
         names = await queries.lock_without_sort_key(tx, BATCH)
         await queries.set_sort_keys(tx, {id: sort_key(name) for id, name in names.items()})
     return len(names) == BATCH

@@ -35,7 +35,7 @@ class PriceScheduleFull(Problem, status=409, type="price-schedule-full"):
 class ScheduledPrice(Base, table=True):
     """A unit price from `min_quantity` pieces on, from `starts_at` until before `ends_at`.
 
-    Prices may overlap: in a tier the one that starts last counts. Nothing is deleted: one that is called off before it
+    Prices may overlap: in a tier the one that starts last counts. Nothing is deleted: one that is cancelled before it
     started ends when it starts.
     """
 

@@ -12,8 +12,8 @@ from sqlmodel import col, select
 from product_service.availability.models import Availability
 from product_service.products.models import Product
 from product_service.products.prices import ScheduledPrice
-from service_kit.database import HotConn, HotTx, Tx
-from service_kit.database.doors import fetch
+from service_kit.database import Connection, Session, Transaction
+from service_kit.database.sessions import fetch
 
 # The price that counts at $1 for $2 pieces in currency $3 (null: the product's own): the rule of contracts/pricing.py.
 # The base price is a price for one piece that began with the product, so whatever is scheduled for one piece goes
@@ -80,7 +80,7 @@ WHERE products.id = given.id
 """
 
 
-class Asked(NamedTuple):
+class PriceQuery(NamedTuple):
     """What a product is shown for."""
 
     at: datetime
@@ -89,66 +89,66 @@ class Asked(NamedTuple):
     hidden_too: bool = False
 
 
-class Shown(NamedTuple):
+class RenderedProduct(NamedTuple):
     """A product as it goes out."""
 
     body: str
     tag: str
 
 
-async def show(door: HotConn | HotTx | Tx, product_id: UUID, asked: Asked) -> Shown | None:
-    return _shown(await fetch(door, SHOW_BY_ID, *asked, product_id))
+async def show(db: Connection | Transaction | Session, product_id: UUID, query: PriceQuery) -> RenderedProduct | None:
+    return _shown(await fetch(db, SHOW_BY_ID, *query, product_id))
 
 
-async def show_by_slug(door: HotConn, slug: str, asked: Asked) -> Shown | None:
-    return _shown(await fetch(door, SHOW_BY_SLUG, *asked, slug))
+async def show_by_slug(db: Connection, slug: str, query: PriceQuery) -> RenderedProduct | None:
+    return _shown(await fetch(db, SHOW_BY_SLUG, *query, slug))
 
 
-async def is_shown(tx: Tx, product_id: UUID, *, hidden_too: bool) -> bool:
+async def is_shown(tx: Session, product_id: UUID, *, hidden_too: bool) -> bool:
     return bool(await fetch(tx, IS_SHOWN, product_id, hidden_too))
 
 
-async def insert_if_free(tx: HotTx, product: Product) -> bool:
+async def insert_if_free(tx: Transaction, product: Product) -> bool:
     """Whether it was stored; not when SKU or slug are taken, also by one who is about to commit."""
     values = [getattr(product, name) for name in _COLUMNS]
     values[_COLUMNS.index("attributes")] = json.dumps(product.attributes)
     return await tx.fetchval(INSERT, *values) is not None
 
 
-async def id_of_sku(tx: HotTx, sku: str) -> UUID | None:
+async def id_of_sku(tx: Transaction, sku: str) -> UUID | None:
     found: UUID | None = await tx.fetchval("SELECT id FROM products WHERE sku = $1", sku)
     return found
 
 
-async def lock_without_sort_key(tx: HotTx, limit: int) -> dict[UUID, str]:
+async def lock_without_sort_key(tx: Transaction, limit: int) -> dict[UUID, str]:
     """Their names."""
     rows = await tx.fetch("SELECT id, name FROM products WHERE sort_key = '' LIMIT $1 FOR UPDATE SKIP LOCKED", limit)
     return {row["id"]: row["name"] for row in rows}
 
 
-async def set_sort_keys(tx: HotTx, keys: Mapping[UUID, str]) -> None:
+async def set_sort_keys(tx: Transaction, keys: Mapping[UUID, str]) -> None:
     await tx.execute(SET_SORT_KEYS, list(keys), list(keys.values()))
 
 
-async def lock(tx: Tx, product_id: UUID) -> Product | None:
+async def lock(tx: Session, product_id: UUID) -> Product | None:
     """Held until the transaction ends, so that the events of one product leave in the order of their versions."""
     return await tx.get(Product, product_id, with_for_update=True, populate_existing=True)
 
 
-async def hold_category(tx: HotTx | Tx, category_id: UUID) -> bool:
+async def hold_category(tx: Transaction | Session, category_id: UUID) -> bool:
     """Whether it exists; then it can't be deleted before the transaction ends."""
     return bool(await fetch(tx, HOLD_CATEGORY, category_id))
 
 
-async def had_stock(tx: Tx, product_id: UUID) -> bool:
+async def had_stock(tx: Session, product_id: UUID) -> bool:
     return await tx.get(Availability, product_id) is not None
 
 
-def _shown(rows: Sequence[Any]) -> Shown | None:
-    return Shown(*rows[0]) if rows else None
+def _shown(rows: Sequence[Any]) -> RenderedProduct | None:
+    return RenderedProduct(*rows[0]) if rows else None
 
 
-async def scheduled_prices(tx: Tx, product_id: UUID, now: datetime) -> Sequence[ScheduledPrice]:
+async def scheduled_prices(tx: Session, product_id: UUID, now: datetime) -> Sequence[ScheduledPrice]:
     """Those that count or will, in the order of their tiers and starts."""
     ends_at, starts_at = col(ScheduledPrice.ends_at), col(ScheduledPrice.starts_at)
     statement = (

@@ -9,24 +9,24 @@ from contracts.events import products as events
 from product_service.products import queries
 from product_service.products.models import CategoryUnknown, Product, SkuTaken
 from product_service.products.prices import ScheduledPrice
-from product_service.products.queries import Asked, Shown
+from product_service.products.queries import PriceQuery, RenderedProduct
 from product_service.text import slugify
 from service_kit.clock import utcnow
 from service_kit.concurrency import Expected
-from service_kit.database import HotConn, HotTx, Tx
+from service_kit.database import Connection, Session, Transaction
 from service_kit.messaging import outbox
 from service_kit.problems import not_found
 
 
-async def read(door: HotConn, product_id: UUID, asked: Asked) -> Shown:
-    return await queries.show(door, product_id, asked) or not_found(Product, product_id)
+async def read(db: Connection, product_id: UUID, query: PriceQuery) -> RenderedProduct:
+    return await queries.show(db, product_id, query) or not_found(Product, product_id)
 
 
-async def read_by_slug(door: HotConn, slug: str, asked: Asked) -> Shown:
-    return await queries.show_by_slug(door, slug, asked) or not_found(Product, slug)
+async def read_by_slug(db: Connection, slug: str, query: PriceQuery) -> RenderedProduct:
+    return await queries.show_by_slug(db, slug, query) or not_found(Product, slug)
 
 
-async def create(tx: HotTx, columns: dict[str, Any]) -> Product:
+async def create(tx: Transaction, columns: dict[str, Any]) -> Product:
     """Raises: SkuTaken, CategoryUnknown."""
     product = Product(slug="", **columns)
     await _hold_category(tx, product.category_id)
@@ -40,7 +40,7 @@ async def create(tx: HotTx, columns: dict[str, Any]) -> Product:
     raise SkuTaken(sku=product.sku, product_id=str(owner))
 
 
-async def change(tx: Tx, product_id: UUID, expected: Expected, columns: dict[str, Any]) -> None:
+async def change(tx: Session, product_id: UUID, expected: Expected, columns: dict[str, Any]) -> None:
     """Its slug stays: links to it are out in the world."""
     product = await queries.lock(tx, product_id) or not_found(Product, product_id)
     expected.check(product.version)
@@ -49,7 +49,7 @@ async def change(tx: Tx, product_id: UUID, expected: Expected, columns: dict[str
         await publish(tx, product, utcnow())
 
 
-async def delete(tx: Tx, product_id: UUID, expected: Expected) -> None:
+async def delete(tx: Session, product_id: UUID, expected: Expected) -> None:
     """Raises: ProductHasHistory."""
     product = await queries.lock(tx, product_id) or not_found(Product, product_id)
     expected.check(product.version)
@@ -58,13 +58,13 @@ async def delete(tx: Tx, product_id: UUID, expected: Expected) -> None:
     await outbox.add(tx, events.ProductDeleted(product_id=product_id, version=product.version + 1))
 
 
-async def shown(tx: HotTx | Tx, product_id: UUID) -> Shown:
+async def shown(tx: Transaction | Session, product_id: UUID) -> RenderedProduct:
     """What staff see of it right after their change."""
-    asked = Asked(at=utcnow(), hidden_too=True)
-    return await queries.show(tx, product_id, asked) or not_found(Product, product_id)
+    query = PriceQuery(at=utcnow(), hidden_too=True)
+    return await queries.show(tx, product_id, query) or not_found(Product, product_id)
 
 
-async def publish(tx: Tx, product: Product, now: datetime) -> None:
+async def publish(tx: Session, product: Product, now: datetime) -> None:
     """The product as it is now, with every price that counts or will. The caller holds its row."""
     await tx.flush()
     await outbox.add(tx, snapshot(product, await queries.scheduled_prices(tx, product.id, now)))
@@ -84,7 +84,7 @@ def snapshot(product: Product, scheduled: Sequence[ScheduledPrice]) -> events.Pr
     )
 
 
-async def _hold_category(tx: HotTx | Tx, category_id: UUID | None) -> None:
+async def _hold_category(tx: Transaction | Session, category_id: UUID | None) -> None:
     if category_id and not await queries.hold_category(tx, category_id):
         raise CategoryUnknown(category_id=str(category_id))
 

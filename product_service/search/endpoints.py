@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import Depends, Query
 
 from contracts.money import Currency
-from product_service.products.endpoints import may_see_hidden
+from product_service.products.endpoints import may_read_hidden
 from product_service.products.models import Status
 from product_service.products.schemas import MAX_AMOUNT, ProductOut
 from product_service.search import queries
@@ -14,10 +14,10 @@ from product_service.search.schemas import CurrencyNeeded, Filters, ProductPage,
 from product_service.text import Sku, Text
 from service_kit.clock import utcnow
 from service_kit.database.keyset import InvalidCursor
-from service_kit.http.answers import problems
 from service_kit.http.pagination import Paged
+from service_kit.http.problem_responses import problems
 from service_kit.http.router import Router
-from service_kit.http.sessions import HotTx
+from service_kit.http.sessions import Transaction
 from service_kit.problems import Forbidden, Unauthenticated
 from service_kit.security import PUBLIC_OR_SIGNED_IN, MaybePrincipal
 
@@ -50,7 +50,7 @@ async def _filters(
     in_stock: Annotated[bool | None, Query(description="what can, or can't, be ordered now")] = None,
 ) -> Filters:
     wanted = status or [Status.ACTIVE]
-    if set(wanted) != {Status.ACTIVE} and not may_see_hidden(who):
+    if set(wanted) != {Status.ACTIVE} and not may_read_hidden(who):
         raise Forbidden(permission="products:read:any") if who else Unauthenticated
     return Filters((q or "").strip() or None, sku or [], category_id, wanted, currency, min_price, max_price, in_stock)
 
@@ -64,7 +64,7 @@ async def _filters(
 async def list_products(
     filters: Annotated[Filters, Depends(_filters)],
     page: Paged,
-    tx: HotTx,
+    tx: Transaction,
     sort: Annotated[Sort | None, Query(description="default: `relevance` with `q`, else `-created_at`")] = None,
     facets: Annotated[bool, Query(description="count by category, price and stock too")] = False,
 ) -> ProductPage:

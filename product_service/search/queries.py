@@ -11,7 +11,7 @@ from product_service.products.models import BY_CHARACTER
 from product_service.products.queries import AVAILABILITY, BODY, UNIT_PRICE
 from product_service.search.schemas import Facets, Filters, Sort
 from product_service.search.words import Term, parse
-from service_kit.database import HotTx
+from service_kit.database import Transaction
 from service_kit.database.keyset import InvalidCursor, Position, Slice
 
 MAX_WORDS = 8
@@ -141,18 +141,18 @@ class Conditions:
         self._parts.append(f"(p.search_vector @@ {_QUERY.format(q=whole)} OR ({similar}))")
 
 
-async def prepare(tx: HotTx) -> None:
+async def prepare(tx: Transaction) -> None:
     """For the rest of the transaction."""
     await tx.execute(SEARCHING)
 
 
-async def page(tx: HotTx, filters: Filters, sort: Sort, position: Position, at: datetime) -> Slice[Any]:
+async def page(tx: Transaction, filters: Filters, sort: Sort, position: Position, at: datetime) -> Slice[Any]:
     """Rows with `body`, a product as JSON."""
     key, conditions = _KEYS[sort], Conditions(filters, at)
     key_sql = conditions.relevance if sort == Sort.RELEVANCE else key.sql
     if key_sql == "unit.amount":
         conditions.add("unit.amount IS NOT NULL")
-    # The sort's name stands in the cursor, so that one of another list is refused instead of misread.
+    # The sort's name stands in the cursor, so that one of another list is rejected instead of misread.
     if after := position.values(str, key.kind, UUID):
         if after[0] != sort:
             raise InvalidCursor
@@ -173,7 +173,7 @@ async def page(tx: HotTx, filters: Filters, sort: Sort, position: Position, at: 
     return position.slice(rows, lambda row: [sort.value, row["key"], row["id"]])
 
 
-async def facets(tx: HotTx, filters: Filters, at: datetime) -> Facets:
+async def facets(tx: Transaction, filters: Filters, at: datetime) -> Facets:
     conditions = Conditions(filters, at)
     statement = _FACETS.format(joins=f"{AVAILABILITY} {UNIT_PRICE}", where=conditions.sql)
     return Facets.model_validate_json(await tx.fetchval(statement, *conditions.values))

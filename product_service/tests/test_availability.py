@@ -26,21 +26,21 @@ async def shown(service: Served, product_id: UUID) -> Json:
 async def test_an_older_version_changes_nothing(service: Served, make_product: MakeProduct) -> None:
     id = UUID((await make_product())["id"])
     assert await shown(service, id) == {"available": 0, "on_hand": 0, "reserved": 0, "updated_at": None}
-    await service.hear(level(id, 10, 2, version=3))
+    await service.deliver(level(id, 10, 2, version=3))
     first = await shown(service, id)
     assert (first["available"], first["on_hand"], first["reserved"]) == (8, 10, 2)
-    await service.hear(level(id, 99, 0, version=2))
-    await service.hear(level(id, 98, 0, version=3))
+    await service.deliver(level(id, 99, 0, version=2))
+    await service.deliver(level(id, 98, 0, version=3))
     assert await shown(service, id) == first
-    await service.hear(level(id, 7, 7, version=4))
+    await service.deliver(level(id, 7, 7, version=4))
     assert (await shown(service, id))["available"] == 0
 
 
 async def test_of_a_batch_the_latest_version_counts(service: Served, make_product: MakeProduct) -> None:
     ids = [UUID((await make_product())["id"]) for _ in range(2)]
-    await service.hear(*(level(id, version, 0, version) for version in (2, 3, 1) for id in ids))
+    await service.deliver(*(level(id, version, 0, version) for version in (2, 3, 1) for id in ids))
     assert [(await shown(service, id))["available"] for id in ids] == [3, 3]
 
 
 async def test_a_level_may_come_before_its_product(service: Served) -> None:
-    await service.hear(level(uuid4(), 1, 0, version=1))
+    await service.deliver(level(uuid4(), 1, 0, version=1))

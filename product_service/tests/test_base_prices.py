@@ -16,13 +16,13 @@ async def history(service: Served, product: Json) -> list[tuple[int, str, dateti
     read = """
     SELECT amount, currency, effective_from FROM base_price_history WHERE product_id = $1 ORDER BY effective_from
     """
-    async with service.runtime.database.hot() as connection:
+    async with service.runtime.database.connection() as connection:
         return [tuple(row) for row in await connection.fetch(read, UUID(product["id"]))]
 
 
 async def execute(service: Served, *statements: str) -> None:
     """All of them in one transaction."""
-    async with service.runtime.database.hot_tx() as tx:
+    async with service.runtime.database.transaction() as tx:
         for statement in statements:
             await tx.execute(statement)
 
@@ -58,7 +58,7 @@ async def test_what_changes_no_price_is_not_recorded(service: Served, staff: Cal
     taken = await staff.post("/products", json={"sku": product["sku"], "name": "A mug", "price": gbp(7)})
     assert taken.status_code == 409
     assert len(await history(service, product)) == 1
-    async with service.runtime.database.hot() as connection:
+    async with service.runtime.database.connection() as connection:
         assert await connection.fetchval("SELECT count(*) FROM base_price_history") == 1
 
 

@@ -74,8 +74,8 @@ async def test_a_category_never_moves_into_itself(staff: Caller, service: Served
     b = await make_category("B", a)
     c = await make_category("C", b)
     for target in (a, b, c):
-        refused = await staff.patch(f"/categories/{a['id']}", json={"parent_id": target["id"]})
-        assert (refused.status_code, refused.json()["type"]) == (409, "/problems/category-cycle")
+        rejected = await staff.patch(f"/categories/{a['id']}", json={"parent_id": target["id"]})
+        assert (rejected.status_code, rejected.json()["type"]) == (409, "/problems/category-cycle")
     assert (await staff.patch(f"/categories/{b['id']}", json={"parent_id": None})).status_code == 200
     assert (await staff.patch(f"/categories/{a['id']}", json={"parent_id": c["id"]})).status_code == 200
     assert names(await tree(service)) == {"B": {"C": {"A": {}}}}
@@ -95,8 +95,8 @@ async def test_categories_are_nested_so_deep_and_no_deeper(staff: Caller, make_c
     for level in range(MAX_DEPTH):
         parent = await make_category(f"Level {level}", parent)
     assert parent is not None
-    refused = await staff.post("/categories", json={"name": "Deeper", "parent_id": parent["id"]})
-    assert refused.json()["type"] == "/problems/categories-too-deep"
+    rejected = await staff.post("/categories", json={"name": "Deeper", "parent_id": parent["id"]})
+    assert rejected.json()["type"] == "/problems/categories-too-deep"
 
 
 async def test_a_lost_update_is_a_412(staff: Caller, make_category: MakeCategory) -> None:
@@ -114,8 +114,8 @@ async def test_only_an_empty_category_is_deleted(
     b = await make_category("B", a)
     product = await make_product(category_id=b["id"])
     for category in (a, b):
-        refused = await staff.delete(f"/categories/{category['id']}")
-        assert (refused.status_code, refused.json()["type"]) == (409, "/problems/category-not-empty")
+        rejected = await staff.delete(f"/categories/{category['id']}")
+        assert (rejected.status_code, rejected.json()["type"]) == (409, "/problems/category-not-empty")
     await staff.patch(f"/products/{product['id']}", json={"category_id": None})
     for category in (b, a):
         assert (await staff.delete(f"/categories/{category['id']}")).status_code == 204

@@ -11,7 +11,7 @@ async def test_the_export_has_what_the_account_may_do_and_what_it_did_and_that_i
         user_id=customer.user_id, version=1, email="a@example.com", full_name="Ada", roles=["User"], active=True,
         email_verified=True,
     )  # fmt: skip
-    await service.hear(known)
+    await service.deliver(known)
     [account] = (await customer.get("/me/export")).json()["account_status"]
     assert account["active"]
     assert "Ada" not in str(account)

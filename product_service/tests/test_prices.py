@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from contracts.events.products import ProductChanged, ScheduledPrice
 from contracts.pricing import unit_price
 from product_service.products import queries
-from product_service.products.queries import Asked
+from product_service.products.queries import PriceQuery
 from product_service.products.schemas import ProductOut
 from product_service.search import queries as search
 from product_service.search.schemas import Filters, Sort
@@ -43,7 +43,7 @@ SCHEDULES = st.lists(
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(schedule=SCHEDULES, quantity=st.integers(1, 12), currency=st.sampled_from(["GBP", "EUR"]))
-async def test_what_is_shown_is_what_the_snapshot_says(
+async def test_a_rendered_product_matches_its_snapshot(
     service: Served, schedule: list[tuple[Any, ...]], quantity: int, currency: str
 ) -> None:
     """At every start and end, for every quantity and currency: one product, a list, its filters and its facets.
@@ -62,8 +62,8 @@ async def test_what_is_shown_is_what_the_snapshot_says(
     await _store(service, id, prices)
     times = {time for price in prices for time in (price.starts_at, price.ends_at) if time}
     for at in sorted(times):
-        async with service.runtime.database.hot() as door:
-            shown = await queries.show(door, id, Asked(at, quantity, currency))
+        async with service.runtime.database.connection() as db:
+            shown = await queries.show(db, id, PriceQuery(at, quantity, currency))
         assert shown is not None
         assert _amount(shown.body) == unit_price(prices, quantity, currency, at)
         expected = unit_price(prices, 1, currency, at)
@@ -84,7 +84,7 @@ def _amount(body: str) -> int | None:
 async def _listed(service: Served, id: UUID, sort: Sort, currency: str, at: datetime) -> int | None:
     """The price in a list. None: the product has none, and so isn't in a list that is sorted by price."""
     filters = Filters(sku=[str(id)], currency=currency)
-    async with service.runtime.database.hot_tx() as tx:
+    async with service.runtime.database.transaction() as tx:
         found = await search.page(tx, filters, sort, Position(), at)
     assert len(found.rows) <= 1
     return _amount(found.rows[0]["body"]) if found.rows else None
@@ -95,14 +95,14 @@ async def _facets(
 ) -> tuple[int, list[tuple[int, int]]]:
     """How many products there are within the limits, and from what price to what."""
     filters = Filters(sku=[str(id)], currency=currency, min_price=least, max_price=most)
-    async with service.runtime.database.hot_tx() as tx:
+    async with service.runtime.database.transaction() as tx:
         found = await search.facets(tx, filters, at)
     return found.count, [(each.min, each.max) for each in found.prices]
 
 
 async def _store(service: Served, id: UUID, prices: list[ScheduledPrice]) -> None:
     base, *scheduled = prices
-    async with service.runtime.database.hot_tx() as tx:
+    async with service.runtime.database.transaction() as tx:
         await tx.execute(
             "INSERT INTO products (id, sku, slug, name, attributes, price_amount, price_currency, status, version,"
             " created_at, updated_at) VALUES ($1, $2, $2, 'P', '{}', $3, $4, 'active', 1, $5, $5)",
@@ -173,18 +173,18 @@ async def test_the_snapshot_carries_what_is_to_come_and_nothing_that_is_over(
 ) -> None:
     product = await make_product()
     over = await schedule(staff, product, 1)
-    called_off = await schedule(staff, product, 2, starts_at=hours(2))
+    withdrawn = await schedule(staff, product, 2, starts_at=hours(2))
     await schedule(staff, product, 3, starts_at=hours(3), ends_at=hours(4))
-    for price in (over, called_off):
+    for price in (over, withdrawn):
         await staff.post(f"/products/{product['id']}/prices/{price['id']}/end", json={})
-    told = (await service.events(ProductChanged))[-1]
-    assert [price.amount for price in told.prices] == [1000, 3]
+    published = (await service.events(ProductChanged))[-1]
+    assert [price.amount for price in published.prices] == [1000, 3]
     listed = (await service.anonymous.get(f"/products/{product['id']}/prices")).json()["items"]
     assert [price["amount"] for price in listed] == [3]
     every = (await service.anonymous.get(f"/products/{product['id']}/prices", params={"ended": True})).json()["items"]
     assert [price["amount"] for price in every] == [1, 2, 3]
     assert every[1]["ends_at"] == every[1]["starts_at"]
-    await schedule(staff, product, 4, starts_at=datetime.fromisoformat(called_off["starts_at"]))
+    await schedule(staff, product, 4, starts_at=datetime.fromisoformat(withdrawn["starts_at"]))
 
 
 async def test_a_price_never_starts_in_the_past(staff: Caller, make_product: MakeProduct) -> None:
@@ -231,7 +231,7 @@ async def test_a_price_is_its_own_product_s(staff: Caller, make_product: MakePro
     assert (await staff.post(f"/products/{other['id']}/prices/{price['id']}/end")).status_code == 404
 
 
-async def test_implausible_times_are_refused(staff: Caller, make_product: MakeProduct) -> None:
+async def test_implausible_times_are_rejected(staff: Caller, make_product: MakeProduct) -> None:
     path = f"/products/{(await make_product())['id']}/prices"
     for time in (
         "0001-01-01T00:00:00+14:00",

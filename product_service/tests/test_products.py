@@ -8,7 +8,7 @@ import pytest
 
 from contracts.events.products import ProductChanged, ProductDeleted
 from contracts.events.stock_levels import StockChanged
-from product_service.availability.consumers import remember_levels
+from product_service.availability.consumers import on_stock_changed
 from product_service.products.schemas import ProductOut
 from product_service.tests.conftest import MakeCategory, MakeProduct
 from tests.harness.service import Caller, Served
@@ -46,8 +46,8 @@ async def test_reading_again_with_its_etag_is_a_304_until_something_that_is_show
 
     etag = (await service.anonymous.get(path)).headers["etag"]
     assert await status(etag) == await status(f'"other", W/{etag}') == 304
-    async with service.runtime.database.hot_tx() as tx:
-        await remember_levels(tx, [_level(UUID(path.rpartition("/")[2]), 5, version=1)])
+    async with service.runtime.database.transaction() as tx:
+        await on_stock_changed(tx, [_level(UUID(path.rpartition("/")[2]), 5, version=1)])
     assert await status(etag) == 200, "the stock is another"
     etag = (await service.anonymous.get(path)).headers["etag"]
     await staff.post(f"{path}/prices", json={"amount": 900, "currency": "GBP"})
@@ -119,7 +119,7 @@ async def test_what_does_not_change_anything_is_no_new_version(
     assert len(await service.events()) == 1
 
 
-async def test_each_change_is_told_with_the_next_version(
+async def test_each_change_is_published_with_the_next_version(
     service: Served, staff: Caller, make_product: MakeProduct, make_category: MakeCategory
 ) -> None:
     product, category = await make_product(status="draft"), await make_category("Lights")
@@ -127,16 +127,16 @@ async def test_each_change_is_told_with_the_next_version(
     await staff.patch(path, json={"status": "active", "category_id": category["id"]})
     price = await staff.post(f"{path}/prices", json={"amount": 700, "currency": "GBP", "min_quantity": 10})
     await staff.post(f"{path}/prices/{price.json()['id']}/end")
-    told = await service.events(ProductChanged)
-    assert [event.version for event in told] == [1, 2, 3, 4]
-    assert [event.status for event in told] == ["draft", "active", "active", "active"]
-    assert [[price.amount for price in event.prices] for event in told] == [[1000], [1000], [1000, 700], [1000]]
-    assert str(told[1].category_id) == category["id"]
+    published = await service.events(ProductChanged)
+    assert [event.version for event in published] == [1, 2, 3, 4]
+    assert [event.status for event in published] == ["draft", "active", "active", "active"]
+    assert [[price.amount for price in event.prices] for event in published] == [[1000], [1000], [1000, 700], [1000]]
+    assert str(published[1].category_id) == category["id"]
     shown = (await staff.get(path)).json()
-    assert (told[-1].version, told[-1].slug) == (shown["version"], shown["slug"])
+    assert (published[-1].version, published[-1].slug) == (shown["version"], shown["slug"])
 
 
-async def test_changes_at_once_are_told_in_the_order_of_their_versions(
+async def test_concurrent_changes_are_published_in_version_order(
     service: Served, staff: Caller, make_product: MakeProduct
 ) -> None:
     product = await make_product()
@@ -150,24 +150,24 @@ async def test_only_a_draft_without_history_can_be_deleted(
 ) -> None:
     draft, stocked = await make_product(status="draft"), await make_product(status="draft")
     active = await make_product()
-    async with service.runtime.database.hot_tx() as tx:
-        await remember_levels(tx, [_level(UUID(stocked["id"]), 1, version=1)])
+    async with service.runtime.database.transaction() as tx:
+        await on_stock_changed(tx, [_level(UUID(stocked["id"]), 1, version=1)])
     for product in (active, stocked):
-        refused = await staff.delete(f"/products/{product['id']}")
-        assert (refused.status_code, refused.json()["type"]) == (409, "/problems/product-has-history")
+        rejected = await staff.delete(f"/products/{product['id']}")
+        assert (rejected.status_code, rejected.json()["type"]) == (409, "/problems/product-has-history")
     await staff.post(f"/products/{draft['id']}/prices", json={"amount": 5, "currency": "GBP"})
     assert (await staff.delete(f"/products/{draft['id']}")).status_code == 204
     assert (await staff.get(f"/products/{draft['id']}")).status_code == 404
-    told = await service.events(ProductDeleted)
-    assert [(str(event.product_id), event.version) for event in told] == [(draft["id"], 3)]
+    published = await service.events(ProductDeleted)
+    assert [(str(event.product_id), event.version) for event in published] == [(draft["id"], 3)]
 
 
 async def test_what_was_published_is_no_draft_again(staff: Caller, make_product: MakeProduct) -> None:
     path = f"/products/{(await make_product())['id']}"
     for status in ("active", "archived"):
         assert (await staff.patch(path, json={"status": status})).status_code == 200
-        refused = await staff.patch(path, json={"status": "draft"})
-        assert (refused.status_code, refused.json()["type"]) == (409, "/problems/not-a-draft-again")
+        rejected = await staff.patch(path, json={"status": "draft"})
+        assert (rejected.status_code, rejected.json()["type"]) == (409, "/problems/not-a-draft-again")
     assert (await staff.patch(path, json={"status": "active"})).json()["status"] == "active"
 
 

@@ -6,7 +6,7 @@ from uuid import UUID
 import pytest
 
 from contracts.events.stock_levels import StockChanged
-from product_service.availability.consumers import remember_levels
+from product_service.availability.consumers import on_stock_changed
 from product_service.tests.conftest import Json, MakeCategory, MakeProduct
 from tests.harness.service import Caller, Served
 
@@ -42,9 +42,7 @@ async def test_words_and_their_misspellings_are_found(service: Served, make_prod
 
 
 @pytest.mark.parametrize("q", ["bicycle", "-", "'\"", "%", "\\", "!!", "a:*&|", "x" * 200])
-async def test_nothing_is_found_for_other_words_and_for_odd_ones(
-    service: Served, make_product: MakeProduct, q: str
-) -> None:
+async def test_unrelated_and_odd_searches_find_nothing(service: Served, make_product: MakeProduct, q: str) -> None:
     await make_product(name="White hanging heart")
     assert await found(service, q=q) == []
 
@@ -56,7 +54,7 @@ async def test_a_name_counts_more_than_a_description(service: Served, make_produ
     assert (await found(service, q="lantern"))[0] == "Lantern"
 
 
-async def test_a_category_holds_what_stands_below_it(
+async def test_a_category_includes_its_descendants(
     service: Served, make_product: MakeProduct, make_category: MakeCategory
 ) -> None:
     home = await make_category("Home")
@@ -74,8 +72,8 @@ async def test_filters_by_sku_price_and_stock(service: Served, staff: Caller, ma
         made.append(await make_product(sku=name, name=name, price={"amount": amount, "currency": "GBP"}))
     await staff.post(f"/products/{made[2]['id']}/prices", json={"amount": 150, "currency": "GBP"})
     level = {"on_hand": 1, "reserved": 0, "available": 1, "warehouses": [], "version": 1}
-    async with service.runtime.database.hot_tx() as tx:
-        await remember_levels(tx, [StockChanged(product_id=UUID(made[0]["id"]), **level)])
+    async with service.runtime.database.transaction() as tx:
+        await on_stock_changed(tx, [StockChanged(product_id=UUID(made[0]["id"]), **level)])
     assert await found(service, sku=["A", "C", "Z"], sort="name") == ["A", "C"]
     assert await found(service, min_price=150, sort="price", currency="GBP") == ["C", "B"], "C costs 150 now"
     assert await found(service, max_price=150, sort="-price", currency="GBP") == ["C", "A"]
@@ -105,7 +103,7 @@ async def test_facets_count_all_that_was_found(
 async def test_pages_show_each_product_once_though_others_are_added_meanwhile(
     service: Served, make_product: MakeProduct, sort: str
 ) -> None:
-    """Twins in name and price too: the id decides between them."""
+    """Equal in name and price too: the id decides between them."""
     here = {(await make_product(name=f"Lamp {n // 3}", price=_gbp(100 + n // 4)))["id"] for n in range(11)}
     params: dict[str, Any] = {"sort": sort, "limit": 3, "q": "lamp", "currency": "GBP"}
     seen: list[str] = []
@@ -123,7 +121,7 @@ async def test_pages_show_each_product_once_though_others_are_added_meanwhile(
     assert here <= set(seen)
 
 
-async def test_a_cursor_of_another_list_is_refused(service: Served, make_product: MakeProduct) -> None:
+async def test_a_cursor_of_another_list_is_rejected(service: Served, make_product: MakeProduct) -> None:
     for _ in range(2):
         await make_product()
     first = (await service.anonymous.get("/products", params={"limit": 1, "sort": "name"})).json()

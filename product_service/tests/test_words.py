@@ -80,14 +80,14 @@ async def test_operators_bind(service: Served, make_product: MakeProduct, q: str
         ("lantern 灯笼", []),
     ],
 )
-async def test_words_inside_chinese_and_japanese_names_are_found(
+async def test_substrings_of_chinese_and_japanese_names_are_found(
     service: Served, make_product: MakeProduct, q: str, expected: list[str]
 ) -> None:
     await names(make_product, RED, BLUE, JAPANESE, LANTERN)
     assert sorted(await found(service, q=q)) == sorted(expected)
 
 
-async def test_names_are_sorted_as_people_expect_page_by_page(service: Served, make_product: MakeProduct) -> None:
+async def test_names_are_sorted_naturally_page_by_page(service: Served, make_product: MakeProduct) -> None:
     await names(make_product, *SORTED[::-2], *SORTED[1::2][::-1], *SORTED[:0])
     made = sorted(await found(service, limit=100))
     shown: list[str] = []
@@ -157,7 +157,7 @@ def test_any_text_can_be_searched_for(typed: str) -> None:
 
 async def test_search_uses_its_indexes(service: Served) -> None:
     """However many products there are: no kind of match reads the whole table."""
-    async with service.runtime.database.hot_tx() as tx:
+    async with service.runtime.database.transaction() as tx:
         await queries.prepare(tx)
         await tx.execute("SET LOCAL enable_seqscan = off")
         await tx.execute("SET LOCAL enable_indexscan = off")

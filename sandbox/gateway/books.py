@@ -14,7 +14,7 @@ from typing import Any
 from uuid_utils import uuid7
 
 from sandbox.gateway import webhooks
-from sandbox.gateway.problems import Refused, key_reused, missing
+from sandbox.gateway.problems import Rejected, key_reused, missing
 from sandbox.gateway.schemas import CaptureIn, ChargeIn, RefundIn, Token
 from sandbox.gateway.settings import GatewaySettings
 
@@ -118,7 +118,7 @@ def make_charge(db: sqlite3.Connection, order: ChargeIn, key: str, *, now: float
         "action_url": f"{settings.customers_url}/confirmations/{id}" if waits else None,
     }
     _insert(db, "charges", values)
-    _owe_outcome(db, values, now + delay, settings)
+    _schedule_outcome(db, values, now + delay, settings)
     return Made(charge_body(values, now), new=True, due_at=now + delay)
 
 
@@ -130,15 +130,15 @@ def _outcome(order: ChargeIn) -> str:
     return "authorised" if order.token is Token.AUTHORISED or not order.capture else "succeeded"
 
 
-def _owe_outcome(db: sqlite3.Connection, charge: Json, settled: float, settings: GatewaySettings) -> None:
+def _schedule_outcome(db: sqlite3.Connection, charge: Json, settled: float, settings: GatewaySettings) -> None:
     outcome = _event(charge, settled)
     if charge["token"] == Token.NO_WEBHOOK:
         return
     later = settled + settings.duplicate_delay
     for due_at in (settled, settled, settled, later) if charge["token"] == Token.DUPLICATE else (settled,):
-        webhooks.owe(db, outcome, due_at)
+        webhooks.schedule(db, outcome, due_at)
     if charge["token"] in (Token.DUPLICATE, Token.REVERSED):
-        webhooks.owe(db, _event(charge, charge["created_at"]), later)
+        webhooks.schedule(db, _event(charge, charge["created_at"]), later)
 
 
 def _event(charge: sqlite3.Row | Json, at: float) -> str:
@@ -150,34 +150,34 @@ def _event(charge: sqlite3.Row | Json, at: float) -> str:
 def capture_charge(
     db: sqlite3.Connection, id: str, order: CaptureIn, key: str, *, now: float, settings: GatewaySettings
 ) -> Made:
-    """Takes an authorised amount or a part of it; the rest is released. Raises: Refused."""
+    """Takes an authorised amount or a part of it; the rest is released. Raises: Rejected."""
     charge = find_charge(db, id)
     status = _status(charge, now)
     if _is_repeated(db, key, {"capture": id, **order.model_dump()}):
         return Made(charge_body(charge, now), new=False, due_at=now)
     if status != "authorised":
-        raise Refused(422, "charge-not-capturable", f"The charge is {status}.")
+        raise Rejected(422, "charge-not-capturable", f"The charge is {status}.")
     amount = order.amount or charge["amount"]
     if amount > charge["amount"]:
-        raise Refused(422, "capture-above-charge", f"{amount} was asked for; {charge['amount']} is authorised.")
+        raise Rejected(422, "capture-above-charge", f"{amount} was asked for; {charge['amount']} is authorised.")
     return _decide(db, charge, "succeeded", now, settings, amount)
 
 
 def cancel_charge(db: sqlite3.Connection, id: str, key: str, *, now: float, settings: GatewaySettings) -> Made:
-    """Releases what was not captured. Raises: Refused."""
+    """Releases what was not captured. Raises: Rejected."""
     charge = find_charge(db, id)
     status = _status(charge, now)
     if _is_repeated(db, key, {"cancel": id}):
         return Made(charge_body(charge, now), new=False, due_at=now)
     if status not in ("action_required", "authorised"):
-        raise Refused(422, "charge-not-cancellable", f"The charge is {status}.")
+        raise Rejected(422, "charge-not-cancellable", f"The charge is {status}.")
     return _decide(db, charge, "voided", now, settings)
 
 
 def answer_for_customer(
     db: sqlite3.Connection, id: str, *, confirmed: bool, now: float, settings: GatewaySettings
 ) -> Made:
-    """The customer confirms or refuses the charge; a second answer changes nothing."""
+    """The customer confirms or rejects the charge; a second answer changes nothing."""
     charge = find_charge(db, id)
     if charge["outcome"] != "action_required":
         return Made(charge_body(charge, now), new=False, due_at=now)
@@ -197,12 +197,12 @@ def _decide(
     )
     decided = find_charge(db, charge["id"])
     due_at = now + settings.webhook_delay
-    webhooks.owe(db, _event(decided, now), due_at)
+    webhooks.schedule(db, _event(decided, now), due_at)
     return Made(charge_body(decided, now), new=True, due_at=due_at)
 
 
 def _is_repeated(db: sqlite3.Connection, key: str, request: Json) -> bool:
-    """Whether this change of a charge was made before; else it is noted, and undone with the job if it is refused."""
+    """Whether this change of a charge was made before; else it is noted, and undone with the job if it is rejected."""
     fingerprint = _fingerprint(request)
     if row := db.execute("SELECT fingerprint FROM changes WHERE idempotency_key = ?", (key,)).fetchone():
         if row["fingerprint"] != fingerprint:
@@ -215,15 +215,15 @@ def _is_repeated(db: sqlite3.Connection, key: str, request: Json) -> bool:
 def make_refund(
     db: sqlite3.Connection, charge_id: str, order: RefundIn, key: str, *, now: float, settings: GatewaySettings
 ) -> Made:
-    """Raises: Refused, when the charge has not succeeded or has less left than is asked for."""
+    """Raises: Rejected, when the charge has not succeeded or has less left than is asked for."""
     fingerprint = _fingerprint({"charge_id": charge_id, **order.model_dump(mode="json")})
     if row := db.execute("SELECT * FROM refunds WHERE idempotency_key = ?", (key,)).fetchone():
         return _again(row, fingerprint, refund_body(row, now))
     charge = find_charge(db, charge_id)
     if _status(charge, now) != "succeeded":
-        raise Refused(422, "charge-not-refundable", f"The charge is {_status(charge, now)}.")
+        raise Rejected(422, "charge-not-refundable", f"The charge is {_status(charge, now)}.")
     if order.amount > (left := charge["captured"] - charge["refunded"]):
-        raise Refused(422, "refund-above-charge", f"{order.amount} was asked for; {left} is left.")
+        raise Rejected(422, "refund-above-charge", f"{order.amount} was asked for; {left} is left.")
     values = {
         "id": f"re_{uuid7().hex}",
         "idempotency_key": key,
@@ -239,7 +239,9 @@ def make_refund(
     _insert(db, "refunds", values)
     db.execute("UPDATE charges SET refunded = refunded + ? WHERE id = ?", (order.amount, charge_id))
     settled = values["settles_at"]
-    webhooks.owe(db, webhooks.event("refund.succeeded", settled, {"refund": refund_body(values, settled)}), settled)
+    webhooks.schedule(
+        db, webhooks.event("refund.succeeded", settled, {"refund": refund_body(values, settled)}), settled
+    )
     return Made(refund_body(values, now), new=True, due_at=settled)
 
 

@@ -10,7 +10,7 @@ from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Re
 
 from sandbox.gateway import books, schemas, webhooks
 from sandbox.gateway.application import Gateway, gateway_of
-from sandbox.gateway.problems import Refused
+from sandbox.gateway.problems import Rejected
 
 bearer = HTTPBearer(auto_error=False, description="GATEWAY_API_KEY")
 
@@ -19,14 +19,14 @@ async def authenticated(request: Request, _: Annotated[object, Depends(bearer)] 
     expected = gateway_of(request).settings.api_key.get_secret_value()
     scheme, _, given = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not hmac.compare_digest(given.encode(), expected.encode()):
-        raise Refused(401, "unauthenticated", "The API key is missing or wrong.")
+        raise Rejected(401, "unauthenticated", "The API key is missing or wrong.")
 
 
 async def required_key(
     idempotency_key: Annotated[str | None, Header(description="required; names this request for ever")] = None,
 ) -> str:
     if not idempotency_key or len(idempotency_key) > 255:
-        raise Refused(400, "idempotency-key-required", "Send an Idempotency-Key header of 1 to 255 characters.")
+        raise Rejected(400, "idempotency-key-required", "Send an Idempotency-Key header of 1 to 255 characters.")
     return idempotency_key
 
 
@@ -35,7 +35,7 @@ Limit = Annotated[int, Query(ge=1, le=1000)]
 Cursor = Annotated[str | None, Query(pattern=r"^\d{1,18}$", description="`next` of the page before")]
 
 
-def _refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
+def _rejections(*statuses: int) -> dict[int | str, dict[str, Any]]:
     content = {"application/problem+json": {"schema": schemas.ProblemOut.model_json_schema()}}
     words = {400: "No Idempotency-Key", 404: "No such charge", 422: "Not valid, or refused"}
     return {status: {"description": words[status], "content": content} for status in statuses}
@@ -67,7 +67,7 @@ hot = APIRouter(responses=UNAUTHENTICATED)
     tags=["charges"],
     summary="Create a charge",
     response_model=schemas.Charge,
-    responses=_refusals(400, 422),
+    responses=_rejections(400, 422),
 )
 async def make_charge(request: Request) -> Response:
     """Answers `pending`; the outcome comes as a webhook. The same key and body give the same charge again."""
@@ -109,7 +109,7 @@ async def list_charges(
     tags=["charges"],
     summary="Get a charge",
     response_model=schemas.Charge,
-    responses=_refusals(404),
+    responses=_rejections(404),
 )
 async def read_charge(id: str, request: Request) -> Response:
     """What has become of it, as the gateway knows it now."""
@@ -123,7 +123,7 @@ async def read_charge(id: str, request: Request) -> Response:
     tags=["charges"],
     summary="Capture an authorised charge",
     response_model=schemas.Charge,
-    responses=_refusals(400, 404, 422),
+    responses=_rejections(400, 404, 422),
 )
 async def capture_charge(id: str, body: schemas.CaptureIn, key: Key, request: Request) -> Response:
     """Once, in full or in part. What is not captured is released."""
@@ -140,7 +140,7 @@ async def capture_charge(id: str, body: schemas.CaptureIn, key: Key, request: Re
     tags=["charges"],
     summary="Cancel a charge that was not captured",
     response_model=schemas.Charge,
-    responses=_refusals(400, 404, 422),
+    responses=_rejections(400, 404, 422),
 )
 async def cancel_charge(id: str, key: Key, request: Request) -> Response:
     """One that is authorised, or waits for its customer."""
@@ -157,7 +157,7 @@ async def cancel_charge(id: str, key: Key, request: Request) -> Response:
     tags=["refunds"],
     summary="Refund a charge",
     response_model=schemas.Refund,
-    responses=_refusals(400, 404, 422),
+    responses=_rejections(400, 404, 422),
 )
 async def make_refund(id: str, body: schemas.RefundIn, key: Key, request: Request) -> Response:
     """All refunds of a charge together never exceed it."""
@@ -214,14 +214,16 @@ PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Confirm a 
 <form method="post" action="/confirmations/{id}/refuse"><button>Refuse</button></form></html>"""
 
 
-@customers.get("/{id}", summary="Get the page of a confirmation", response_class=HTMLResponse, responses=_refusals(404))
+@customers.get(
+    "/{id}", summary="Get the page of a confirmation", response_class=HTMLResponse, responses=_rejections(404)
+)
 async def show_confirmation(id: str, request: Request) -> Response:
     """The page of `next_action`: who knows the charge's id is taken for its customer."""
     body = await gateway_of(request).database.read(lambda db: books.charge_body(books.find_charge(db, id), time.time()))
     return HTMLResponse(PAGE.format(**body))
 
 
-@customers.post("/{id}/{answer}", status_code=303, summary="Confirm or refuse a charge", responses=_refusals(404))
+@customers.post("/{id}/{answer}", status_code=303, summary="Confirm or refuse a charge", responses=_rejections(404))
 async def answer_confirmation(id: str, answer: Literal["confirm", "refuse"], request: Request) -> Response:
     """Leads back to the page. Only the first answer counts."""
     gateway = gateway_of(request)
@@ -246,11 +248,11 @@ async def live() -> dict[str, str]:
 async def ready(request: Request) -> dict[str, str]:
     gateway = gateway_of(request)
     if gateway.delivering.done():
-        raise Refused(503, "not-ready", "No webhooks are being delivered.")
+        raise Rejected(503, "not-ready", "No webhooks are being delivered.")
     try:
         await asyncio.wait_for(gateway.database.write(lambda _: None), timeout=5)
     except TimeoutError:
-        raise Refused(503, "not-ready", "The books take no writes.") from None
+        raise Rejected(503, "not-ready", "The books take no writes.") from None
     return {"status": "ok"}
 
 
@@ -262,7 +264,7 @@ def _made(gateway: Gateway, made: books.Made) -> Response:
 
 
 async def _lose_answer(request: Request) -> Response:
-    """The charge stands, but its caller never hears of it: the connection ends without an answer."""
+    """The charge is made, but the connection ends without a response."""
     request.scope["sandbox.hang_up"]()
     while (await request.receive())["type"] != "http.disconnect":
         continue

@@ -39,7 +39,7 @@ def create(settings: GatewaySettings) -> FastAPI:
     app.include_router(endpoints.router)
     app.include_router(endpoints.customers)
     app.include_router(endpoints.health)
-    app.add_exception_handler(problems.Refused, problems.on_refused)
+    app.add_exception_handler(problems.Rejected, problems.on_rejected)
     app.add_exception_handler(RequestValidationError, problems.on_invalid)
     app.add_exception_handler(ValidationError, problems.on_invalid_body)
     app.add_exception_handler(HTTPException, problems.on_http_error)

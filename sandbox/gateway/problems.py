@@ -1,4 +1,4 @@
-"""What the gateway refuses, answered as problem+json."""
+"""What the gateway rejects, answered as problem+json."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,18 +10,18 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
 
-class Refused(Exception):
+class Rejected(Exception):
     def __init__(self, status: int, type: str, detail: str) -> None:
         super().__init__(detail)
         self.status, self.type, self.detail = status, type, detail
 
 
-def missing(what: str, id: str) -> Refused:
-    return Refused(404, "not-found", f"There is no {what} {id}.")
+def missing(what: str, id: str) -> Rejected:
+    return Rejected(404, "not-found", f"There is no {what} {id}.")
 
 
-def key_reused() -> Refused:
-    return Refused(422, "idempotency-key-reused", "This Idempotency-Key was used before with another request.")
+def key_reused() -> Rejected:
+    return Rejected(422, "idempotency-key-reused", "This Idempotency-Key was used before with another request.")
 
 
 def problem(status: int, type: str, detail: str, headers: Mapping[str, str] | None = None, **more: Any) -> JSONResponse:
@@ -29,8 +29,8 @@ def problem(status: int, type: str, detail: str, headers: Mapping[str, str] | No
     return JSONResponse(body, status, headers, media_type="application/problem+json")
 
 
-async def on_refused(_: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, Refused)
+async def on_rejected(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, Rejected)
     headers = {"WWW-Authenticate": "Bearer"} if error.status == 401 else None
     return problem(error.status, error.type, error.detail, headers)
 

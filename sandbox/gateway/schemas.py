@@ -65,7 +65,7 @@ class Charge(BaseModel):
     failure_reason: str | None
     next_action: NextAction | None = Field(description="what its customer must do, while it is action_required")
     captured: int = Field(description="how much of the amount was taken")
-    refunded: int = Field(description="how much of the amount was given back")
+    refunded: int = Field(description="how much of the amount was refunded")
     created: int = Field(description="Unix time")
 
 

@@ -41,7 +41,7 @@ def event(type: str, created: float, data: dict[str, Any]) -> str:
     return json.dumps({"id": f"evt_{uuid7().hex}", "type": type, "created": int(created), "data": data})
 
 
-def owe(db: sqlite3.Connection, body: str, due_at: float) -> None:
+def schedule(db: sqlite3.Connection, body: str, due_at: float) -> None:
     db.execute("INSERT INTO owed_webhooks (body, since, due_at) VALUES (?, ?, ?)", (body, due_at, due_at))
 
 

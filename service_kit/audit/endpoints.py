@@ -9,7 +9,7 @@ from service_kit.audit import queries
 from service_kit.audit.schemas import AuditEntryOut
 from service_kit.http.pagination import Page, PagedByTime
 from service_kit.http.router import Router
-from service_kit.http.sessions import Tx
+from service_kit.http.sessions import Session
 from service_kit.security.guard import Requires
 from service_kit.security.principal import Principal
 from service_kit.times import Time
@@ -44,7 +44,7 @@ Filtered = Annotated[Filters, Depends()]
 
 @router.get("", summary="List audit entries")
 async def list_audit_entries(
-    page: PagedByTime, tx: Tx, filters: Filtered, _: Annotated[Principal, Requires("audit-log:read")]
+    page: PagedByTime, tx: Session, filters: Filtered, _: Annotated[Principal, Requires("audit-log:read")]
 ) -> Page[AuditEntryOut]:
     """What members of staff and API clients changed here: who, when, of what, and each field before and after. Newest
     first. Nothing here can be changed or deleted; it stays when an account is erased, and names nobody."""

@@ -12,20 +12,20 @@ DELETE FROM audit_log USING old WHERE audit_log.id = old.id
 """
 
 
-def prune(engine: Engine, kept: timedelta) -> int:
-    """Deletes what is older than `kept`; how many entries that were. Several may call it at once."""
+def prune(engine: Engine, retention: timedelta) -> int:
+    """Deletes what is older than `retention`; how many entries that were. Several may call it at once."""
     deleted = 0
     while True:
         with engine.begin() as connection:
-            if not connection.execute(text(OLD), {"kept": kept}).scalar_one():
+            if not connection.execute(text(OLD), {"kept": retention}).scalar_one():
                 return deleted
-            deleted += _delete_batch(connection, kept)
+            deleted += _delete_batch(connection, retention)
 
 
-def _delete_batch(connection: Connection, kept: timedelta) -> int:
-    """The trigger that refuses changes is off in this transaction alone: nobody else writes to the table meanwhile."""
+def _delete_batch(connection: Connection, retention: timedelta) -> int:
+    """The trigger that rejects changes is off in this transaction alone: nobody else writes to the table meanwhile."""
     connection.execute(text("SET LOCAL lock_timeout = '5s'"))
     connection.execute(text("ALTER TABLE audit_log DISABLE TRIGGER only_added_to"))
-    found = connection.execute(text(DELETE_OLD), {"kept": kept, "batch": BATCH})
+    found = connection.execute(text(DELETE_OLD), {"kept": retention, "batch": BATCH})
     connection.execute(text("ALTER TABLE audit_log ENABLE TRIGGER only_added_to"))
     return found.rowcount

@@ -5,7 +5,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 
 def add_audit_log(metadata: MetaData) -> None:
-    """Filled by triggers (`triggers.audit`); the database refuses to change what stands there."""
+    """Filled by triggers (`triggers.audit`); the database rejects changes of its rows."""
     log = Table(
         "audit_log",
         metadata,

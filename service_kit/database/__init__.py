@@ -1,6 +1,6 @@
-"""Two doors to a service's database: `Tx` (SQLModel's async session) and `HotTx`/`HotConn` (asyncpg)."""
+"""Access to a service's database: `Session` (SQLModel) and `Transaction`/`Connection` (asyncpg)."""
 
 from service_kit.database.base import add_kit_tables, service_registry
-from service_kit.database.doors import Database, HotConn, HotTx, Tx
+from service_kit.database.sessions import Connection, Database, Session, Transaction
 
-__all__ = ["Database", "HotConn", "HotTx", "Tx", "add_kit_tables", "service_registry"]
+__all__ = ["Connection", "Database", "Session", "Transaction", "add_kit_tables", "service_registry"]

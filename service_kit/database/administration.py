@@ -18,7 +18,7 @@ def create_database(admin_url: str, owner_url: str, serving_url: str | None = No
 
     The role of `owner_url` owns the database. The role of `serving_url` may connect; the migrations grant it the
     tables' rows. CONNECT is revoked from PUBLIC, so that a service's role can open no other service's database.
-    Concurrent calls wait for each other: PostgreSQL refuses two changes of one database's rights at once.
+    Concurrent calls wait for each other: PostgreSQL rejects two changes of one database's rights at once.
     """
     owner, serving = make_url(owner_url), make_url(serving_url or owner_url)
     database, role = sql.Identifier(str(owner.database)), sql.Identifier(str(owner.username))

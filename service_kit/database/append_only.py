@@ -5,7 +5,7 @@ Migrations of released versions call these functions: what they return may not c
 
 
 def append_only(table: str, name: str) -> str:
-    """The statements that make PostgreSQL refuse to change or delete rows of `table`, which errors call `name`.
+    """The statements that make PostgreSQL reject to change or delete rows of `table`, which errors call `name`.
 
     The serving role is granted SELECT and INSERT only, because of the trigger on TRUNCATE (`roles`).
     """

@@ -41,7 +41,7 @@ def service_registry() -> registry:
 def add_kit_tables(metadata: MetaData, *, audit_log: bool = True, account_columns: Sequence[Column[Any]] = ()) -> None:
     """Adds the tables that the kit has in every service's database, as the migrations of the kit make them.
 
-    Outbox, inbox and parked events (messaging); the last verification keys that were fetched, so that tokens are
+    Outbox, inbox and retry queue (messaging); the last verification keys that were fetched, so that tokens are
     verified while the user service is down; the account status, and which sessions were ended; the responses stored by
     idempotency key; and the audit log, unless the service adds columns to it (`audit_log=False`) and so has a model of
     the whole table. `account_columns`: what the service keeps of each account beside its status; nullable, since the

@@ -5,7 +5,7 @@ import asyncio
 import asyncpg
 import sqlalchemy.exc
 
-_AWAY = (
+_UNAVAILABLE = (
     OSError,
     asyncio.TimeoutError,
     asyncpg.PostgresConnectionError,
@@ -32,11 +32,11 @@ _RETRYABLE = (
 _UNSTORABLE = (asyncpg.CharacterNotInRepertoireError, asyncpg.UntranslatableCharacterError, UnicodeEncodeError)
 
 
-def database_is_away(error: BaseException) -> bool:
-    """True for refused, lost and exhausted connections, a server that starts, stops or has no room: nobody's fault."""
+def database_is_unavailable(error: BaseException) -> bool:
+    """True for rejected, lost and exhausted connections, a server that starts, stops or has no room: nobody's fault."""
     if isinstance(error, asyncpg.InterfaceError) and not _is_about_the_connection(error):
         return False
-    return isinstance(error, _AWAY) or _cause_is(error, _AWAY) or _was_invalidated(error)
+    return isinstance(error, _UNAVAILABLE) or _cause_is(error, _UNAVAILABLE) or _was_invalidated(error)
 
 
 def may_be_retried(error: BaseException) -> bool:
@@ -54,7 +54,7 @@ def is_unstorable_text(error: BaseException) -> bool:
     return False
 
 
-def waited_for_a_lock(error: BaseException) -> bool:
+def is_lock_timeout(error: BaseException) -> bool:
     """True where somebody else held what was wanted for as long as we wait."""
     return isinstance(error, asyncpg.LockNotAvailableError) or _cause_is(error, (asyncpg.LockNotAvailableError,))
 

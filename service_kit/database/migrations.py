@@ -59,8 +59,8 @@ def make(service: str, url: str, message: str, *, of_kit: bool = False, tls: Tls
 
 def _tidy(revision: Path) -> None:
     """Takes Alembic's own remarks out."""
-    kept = [line for line in revision.read_text().splitlines(keepends=True) if "###" not in line]
-    revision.write_text("".join(kept))
+    retention = [line for line in revision.read_text().splitlines(keepends=True) if "###" not in line]
+    revision.write_text("".join(retention))
 
 
 def differences(service: str, url: str, tls: Tls | None = None) -> list[str]:
@@ -82,9 +82,9 @@ def in_order(lineage: Lineage) -> list[str]:
     return [script.revision for script in ScriptDirectory.from_config(config(lineage)).walk_revisions()][::-1]
 
 
-def prune_audit_log(url: str, kept: timedelta, *, tls: Tls | None = None) -> int:
-    """Deletes entries of the audit log that are older than `kept`; `url` is the owner's. How many they were."""
-    return pruning.prune(_engine(url, tls), kept)
+def prune_audit_log(url: str, retention: timedelta, *, tls: Tls | None = None) -> int:
+    """Deletes entries of the audit log that are older than `retention`; `url` is the owner's. How many they were."""
+    return pruning.prune(_engine(url, tls), retention)
 
 
 def is_current(service: str, url: str, *, tls: Tls | None = None, serving_role: str | None = None) -> bool:

@@ -1,7 +1,6 @@
-"""A pool of fixed size for the hot doors, opened on first use.
+"""A pool of asyncpg connections, of fixed size, opened on first use.
 
-asyncpg's own makes a task for each connection that goes back and a proxy for each that is taken, which is a tenth of
-what a read by id costs.
+asyncpg's own pool makes a task for each release and a proxy for each acquire: a tenth of what a read by id costs.
 """
 
 import asyncio
@@ -15,7 +14,7 @@ Connect = Callable[[], Awaitable[Any]]
 
 
 class Pool:
-    """At most `size` connections; who finds none free waits, the first come first."""
+    """At most `size` connections. Callers wait in FIFO order when all of them are in use."""
 
     def __init__(self, connect: Connect, size: int) -> None:
         self._connect = connect
@@ -27,7 +26,7 @@ class Pool:
 
     async def acquire(self, *, within: float) -> Any:
         """Raises: TimeoutError, when none gets free `within` so many seconds; and what connecting raises."""
-        await self._take_place(within)
+        await self._acquire_slot(within)
         while self._free:
             connection = self._free.pop()
             if not connection.is_closed():
@@ -35,13 +34,13 @@ class Pool:
         try:
             return await self._connect()
         except BaseException:
-            self._leave_place()
+            self._release_slot()
             raise
 
     def release(self, connection: Any, *, broken: bool) -> None:
-        """A connection that may be broken doesn't go back, for nothing there would find that out.
+        """A connection that may be broken is not returned to the pool, where nothing would detect that.
 
-        Nor do its neighbours stay, which may be as broken: found out one by one, each would cost somebody his time.
+        The idle ones are closed too: they may be as broken, and each would cost a caller a timeout.
         """
         if broken:
             while self._free:
@@ -50,12 +49,12 @@ class Pool:
             connection.terminate()
         else:
             self._free.append(connection)
-        self._leave_place()
+        self._release_slot()
 
     def end(self, connection: Any) -> "asyncio.Task[None]":
-        """Of a statement that was interrupted: when the task is done, it has been called off or has ended by itself.
+        """For an interrupted statement: when the task is done, the statement was cancelled or has ended.
 
-        `terminate` would leave it running on the server, to take effect whenever it may.
+        `terminate` would leave it running on the server, where it could still take effect.
         """
         task = asyncio.create_task(self._end(connection))
         self._ending.add(task)
@@ -68,27 +67,27 @@ class Pool:
         except Exception:
             connection.terminate()
         finally:
-            self._leave_place()
+            self._release_slot()
 
     @property
     def in_use(self) -> int:
         return self._taken
 
     @property
-    def awaited(self) -> int:
+    def waiting(self) -> int:
         """How many wait for a connection."""
         return sum(not turn.done() for turn in self._waiting)
 
     async def close(self) -> None:
         """Waits for those that are in use."""
         for _ in range(self._size):
-            await self._take_place(None)
+            await self._acquire_slot(None)
         free, self._free = self._free, []
         await asyncio.gather(*(connection.close() for connection in free), return_exceptions=True)
         for _ in range(self._size):
-            self._leave_place()
+            self._release_slot()
 
-    async def _take_place(self, within: float | None) -> None:
+    async def _acquire_slot(self, within: float | None) -> None:
         if self._taken < self._size:
             self._taken += 1
             return
@@ -99,11 +98,11 @@ class Pool:
                 await turn
         except BaseException:
             if turn.done() and not turn.cancelled():  # our turn came at the same moment
-                self._leave_place()
+                self._release_slot()
             raise
 
-    def _leave_place(self) -> None:
-        """To the next who waits, and still does."""
+    def _release_slot(self) -> None:
+        """To the next caller that still waits."""
         while self._waiting:
             turn = self._waiting.popleft()
             if not turn.done():

@@ -4,7 +4,7 @@ from sqlalchemy import Connection, text
 
 from service_kit.database.revisions import VERSION_TABLES
 
-# A table that refuses TRUNCATE by a trigger is only ever added to, such as the audit log.
+# A table that rejects TRUNCATE by a trigger is only ever added to, such as the audit log.
 _TABLES = """
     SELECT c.relname, EXISTS (SELECT FROM pg_trigger AS t WHERE t.tgrelid = c.oid AND t.tgtype & 32 <> 0)
     FROM pg_class AS c

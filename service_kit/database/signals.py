@@ -18,7 +18,7 @@ Pending = dict[str, list[Any]]
 
 
 class HasSignals(Protocol):
-    """A connection or transaction of `doors`."""
+    """A connection or transaction of `sessions`."""
 
     signals: Pending | None
 

@@ -12,7 +12,7 @@ from uuid import UUID
 from sqlalchemy.orm import attributes, defer
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from service_kit.database.doors import fetch
+from service_kit.database.sessions import fetch
 
 SUMMARY_LINES = 5
 

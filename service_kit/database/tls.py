@@ -26,7 +26,7 @@ class Tls:
         """Keyword arguments of `asyncpg.connect`, which SQLAlchemy passes on."""
         if self.mode == "prefer":
             return {}
-        # With a context asyncpg refuses a server that has no TLS; a Unix socket needs none.
+        # With a context asyncpg rejects a server that has no TLS; a Unix socket needs none.
         return {"ssl": ssl.create_default_context(cafile=self.ca_file)}
 
     def for_libpq(self) -> dict[str, str]:

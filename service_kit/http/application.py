@@ -6,14 +6,14 @@ from types import ModuleType
 
 from fastapi import FastAPI
 
-from service_kit import crashpoints
+from service_kit import failpoints
 from service_kit.audit.endpoints import router as audit_log
 from service_kit.http import health, openapi
-from service_kit.http.answers import add_error_handlers
 from service_kit.http.head import HeadRoutes
 from service_kit.http.hot_route import HotRoutes
 from service_kit.http.middleware import RequestMiddleware
 from service_kit.http.operations import operations_app
+from service_kit.http.problem_responses import add_error_handlers
 from service_kit.http.router import Router
 from service_kit.jobs import Job
 from service_kit.messaging.endpoints import router as dead_letters
@@ -47,7 +47,7 @@ def create_app(
     `audit_log` replaces the kit's endpoint, for a service whose log has more in it.
     """
     configure_logs(service=settings.service_name, level=settings.log_level, style=settings.log_format)
-    crashpoints.arm(settings.crash_points, settings.service)
+    failpoints.arm(settings.failpoints, settings.service)
     runtime = Runtime(
         settings,
         consumers=[*consumers, *consumers_of(settings.service, personal_data)],

@@ -46,7 +46,7 @@ class ResponseHeaders:
     """The security and CORS headers of one server.
 
     The middleware and the HTTP protocol both take them from here, so that a browser can read every response that it
-    may read at all: also the refusals of a full, leaving or unparsable request, which no endpoint has seen.
+    may read at all: also the rejections of a full, leaving or unparsable request, which no endpoint has seen.
     """
 
     def __init__(self, public_url: str = "", origins: Sequence[str] = ()) -> None:

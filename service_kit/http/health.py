@@ -6,8 +6,8 @@ import asyncpg
 from fastapi import Request, Response
 from pydantic import BaseModel
 
-from service_kit.database.doors import HotConnection
 from service_kit.database.revisions import Lineage, fit, lineages
+from service_kit.database.sessions import Connection
 from service_kit.http.router import Router
 from service_kit.runtime import Runtime
 from service_kit.security import PUBLIC
@@ -18,7 +18,7 @@ router = Router(prefix="/health", tags=["health"])
 REVISION = "SELECT version_num, to_jsonb({table}) ->> 'least_code' FROM {table}"
 
 
-class Alive(BaseModel):
+class Liveness(BaseModel):
     status: str = "ok"
 
 
@@ -30,9 +30,9 @@ class Readiness(BaseModel):
 
 
 @router.get("/live", summary="Check that the process is alive", openapi_extra=PUBLIC)
-async def live() -> Alive:
+async def live() -> Liveness:
     """Stays green while a dependency is down: restarting this process would mend nothing."""
-    return Alive()
+    return Liveness()
 
 
 @router.get(
@@ -54,21 +54,21 @@ async def readiness(runtime: Runtime) -> Readiness:
         "database": await _database(runtime),
         "keys": "ok" if runtime.keys.ready else "not fetched yet",
         "events": runtime.messaging.readiness(),
-        "process": "is about to stop" if runtime.is_leaving else "ok",
+        "process": "is about to stop" if runtime.is_draining else "ok",
     }
     return Readiness(ready=all(outcome == "ok" for outcome in checks.values()), checks=checks)
 
 
 async def _database(runtime: Runtime) -> str:
     try:
-        async with asyncio.timeout(2), runtime.database.hot() as connection:
+        async with asyncio.timeout(2), runtime.database.connection() as connection:
             found = [await _fit(connection, lineage) for lineage in lineages(runtime.settings.service_name)]
     except Exception as error:
         return f"can't be reached ({type(error).__name__})"
     return next((outcome for outcome in found if outcome != "ok"), "ok")
 
 
-async def _fit(connection: HotConnection, lineage: Lineage) -> str:
+async def _fit(connection: Connection, lineage: Lineage) -> str:
     try:
         found = await connection.fetchrow(REVISION.format(table=lineage.version_table))
     except asyncpg.UndefinedTableError:

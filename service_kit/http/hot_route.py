@@ -3,7 +3,7 @@
 A hot route is an ordinary operation: its signature gives it permission, validation and its OpenAPI entry. Only how a
 request gets to it is shorter: by a plain route of Starlette, which calls dependencies and endpoint with what was found
 out about their signatures when the application was made. A request that this does not fit (no token, a body that
-validation refuses, …) goes to FastAPI's route, and so is refused in the same order and the same words as elsewhere.
+validation rejects, …) goes to FastAPI's route, and so is rejected in the same order and the same words as elsewhere.
 """
 
 from collections.abc import Awaitable, Callable, Iterable
@@ -118,7 +118,7 @@ class _Unusual(Exception):
 
 def _resolver(signature: Signature) -> _Resolve:
     """What finds the arguments in a request. Raises (when called): anything, where one is not there."""
-    _refuse_unsupported(signature)
+    _reject_unsupported(signature)
     bodies = [each for each in signature.parameters if isinstance(each.mark, params.Body)]
     body = bodies[0] if bodies else None
     dependencies = [(name, each.call, _resolver(each)) for name, each in signature.dependencies]
@@ -139,7 +139,7 @@ def _resolver(signature: Signature) -> _Resolve:
     return resolve
 
 
-def _refuse_unsupported(signature: Signature) -> None:
+def _reject_unsupported(signature: Signature) -> None:
     """When the application is made, not when the first request comes."""
     call = signature.call
     bodies = [each for each in signature.parameters if isinstance(each.mark, params.Body)]

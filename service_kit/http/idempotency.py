@@ -8,7 +8,7 @@ from fastapi import Depends, Header, Request
 from starlette.responses import Response
 
 from service_kit.http.router import Route
-from service_kit.idempotency import IdempotencyKeyInUse, IdempotencyKeyMissing, KeptAnswer, Key
+from service_kit.idempotency import IdempotencyKeyInUse, IdempotencyKeyMissing, Key, StoredResponse
 
 _CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
 
@@ -36,19 +36,19 @@ async def _key_if_sent(request: Request, idempotency_key: _Sent = None) -> Key |
 
 IdempotencyKey = Annotated[Key, Depends(_key)]
 MaybeIdempotencyKey = Annotated[Key | None, Depends(_key_if_sent)]
-"""For what people also do by hand: who sends no key, and sends the request twice, has it carried out twice."""
+"""Optional: without a key, a request that is sent twice is carried out twice."""
 
 
 async def _hash_of_body(request: Request) -> bytes:
     """SHA-256 of the body as canonical JSON: neither spaces nor the order of members make another request."""
     try:
         body = _CANONICAL.encode(await request.json()).encode()  # which is decoded once for all who ask
-    except ValueError:  # no body, or one that validation refuses
+    except ValueError:  # no body, or one that validation rejects
         body = await request.body()
     return hashlib.sha256(body).digest()
 
 
-def replay(kept: KeptAnswer) -> Response:
+def replay(kept: StoredResponse) -> Response:
     """The first request's answer once more. Raises: IdempotencyKeyInUse."""
     if kept.status is None:
         raise IdempotencyKeyInUse(retry_after=1)

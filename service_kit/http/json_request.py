@@ -35,7 +35,7 @@ class JsonRequest(Request):
 
 
 def _parsed(content: bytes) -> Any:
-    """In a fifth of the time that the standard library takes, which has the last word on what is not plain JSON."""
+    """In a fifth of the time that the standard library takes, which decides on what is not plain JSON."""
     try:
         return from_json(content)
     except ValueError:
@@ -67,7 +67,7 @@ def _least_values(content: bytes) -> int:
 def check_complexity(value: Any, limits: ServiceSettings) -> None:
     """Level by level, so that whatever is too large is found before it has all been looked at. Raises: BodyTooComplex.
 
-    Validation costs up to a hundred times what parsing does, and tells of each value that is wrong.
+    Validation costs up to a hundred times what parsing does, and reports each value that is wrong.
     """
     level: Iterable[Any] = [value] if isinstance(value, (dict, list)) else ()
     depth = values = 0

@@ -9,10 +9,10 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service_kit.audit import actor
-from service_kit.database.faults import database_is_away, is_unstorable_text, may_be_retried
-from service_kit.http.answers import problem_response
+from service_kit.database.faults import database_is_unavailable, is_unstorable_text, may_be_retried
+from service_kit.http.capacity import Capacity, Overloaded
 from service_kit.http.headers import Headers, ResponseHeaders, check_size, with_defaults
-from service_kit.http.places import Overloaded, Places
+from service_kit.http.problem_responses import problem_response
 from service_kit.ids import uuid7
 from service_kit.problems import Busy, InvalidRequest, Problem, Unavailable
 from service_kit.runtime import Runtime
@@ -24,7 +24,7 @@ log = structlog.get_logger("http")
 QUIET_PATHS = ("/health/", "/metrics")
 CONNECTION_ENDS = (b"connection", b"close")
 SAFE_ID = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.")
-CLIENT_WENT_AWAY = 499
+CLIENT_DISCONNECTED = 499
 PREFLIGHT_SECONDS = 600
 
 
@@ -39,7 +39,7 @@ class RequestMiddleware:
         self._app = app
         self._runtime = runtime
         self._max_body_bytes = runtime.settings.max_body_bytes
-        self._places: Places = runtime.places
+        self._capacity: Capacity = runtime.capacity
         origins = runtime.settings.allowed_origins
         self._headers = ResponseHeaders(runtime.settings.public_issuer, origins)
         self._preflight = _preflight(app, origins) if origins else None
@@ -50,7 +50,7 @@ class RequestMiddleware:
             return
         headers = dict(scope["headers"])
         request_id = _request_id(headers.get(b"x-request-id"))
-        answer = _Answer(send, request_id, self._always(headers), is_personal=b"authorization" in headers)
+        answer = _Response(send, request_id, self._always(headers), is_personal=b"authorization" in headers)
         started = time.perf_counter()
         metrics.IN_FLIGHT.inc()
         with continue_trace(headers.get(b"traceparent", b"").decode("latin-1")):
@@ -65,11 +65,11 @@ class RequestMiddleware:
                 actor.forget()
 
     def _always(self, headers: dict[bytes, bytes]) -> Headers:
-        """Who is told that the connection ends opens the next one elsewhere, before we are gone."""
+        """`Connection: close` makes clients reconnect elsewhere before this process stops."""
         always = self._headers.for_origin(headers.get(b"origin"))
-        return [*always, CONNECTION_ENDS] if self._runtime.is_leaving else always
+        return [*always, CONNECTION_ENDS] if self._runtime.is_draining else always
 
-    async def _serve(self, scope: Scope, headers: dict[bytes, bytes], receive: Receive, answer: "_Answer") -> None:
+    async def _serve(self, scope: Scope, headers: dict[bytes, bytes], receive: Receive, answer: "_Response") -> None:
         try:
             if self._preflight is not None and _is_preflight(scope, headers):
                 response = self._preflight.preflight_response(request_headers=RequestHeaders(scope=scope))
@@ -79,37 +79,37 @@ class RequestMiddleware:
                 await self._app(scope, receive, answer)
             else:
                 await self._serve_in_place(scope, headers, receive, answer)
-        except _ClientWentAway:
-            answer.status = scope.get("refused", CLIENT_WENT_AWAY)
+        except _ClientDisconnected:
+            answer.status = scope.get("refused", CLIENT_DISCONNECTED)
         except Exception as error:
             problem = _as_problem(error)
             if problem.status == 500:
                 log.exception("request_failed", method=scope["method"], path=scope["path"])
             elif problem.status == 503 and not isinstance(problem, Overloaded):
-                log.warning("dependency_away", error=repr(error), path=scope["path"])
+                log.warning("dependency_unavailable", error=repr(error), path=scope["path"])
             if answer.status is not None:
                 raise  # half an answer is out: only cutting the connection can tell the caller
             await problem_response(problem, scope["path"])(scope, receive, answer)
 
     async def _serve_in_place(
-        self, scope: Scope, headers: dict[bytes, bytes], receive: Receive, answer: "_Answer"
+        self, scope: Scope, headers: dict[bytes, bytes], receive: Receive, answer: "_Response"
     ) -> None:
-        places = self._places
-        if places.taken >= places.most:  # refused before anything is read of it
+        capacity = self._capacity
+        if capacity.taken >= capacity.most:  # rejected before anything is read of it
             raise Overloaded(retry_after=1)
         check_size(scope["headers"], len(scope["raw_path"]) + len(scope["query_string"]))
         if b"content-length" in headers or b"transfer-encoding" in headers:
             receive = _Read(await self._body(headers, receive), receive)
-            if places.taken >= places.most:
+            if capacity.taken >= capacity.most:
                 raise Overloaded(retry_after=1)
-        places.taken += 1
+        capacity.taken += 1
         try:
             await self._app(scope, receive, answer)
         finally:
-            places.taken -= 1
+            capacity.taken -= 1
 
     async def _body(self, headers: dict[bytes, bytes], receive: Receive) -> bytes:
-        """All of it, refused above the limit whether or not its length was declared."""
+        """All of it, rejected above the limit whether or not its length was declared."""
         limit = self._max_body_bytes
         declared = headers.get(b"content-length", b"0")
         if declared.isdigit() and int(declared) > limit:
@@ -122,11 +122,11 @@ class RequestMiddleware:
 
     async def _rest(self, first: bytes, receive: Receive) -> bytes:
         parts, length = [first], len(first)
-        places, counted = self._places, 0
+        capacity, counted = self._capacity, 0
         try:
             while True:
                 more, counted = length - counted, length
-                places.buffer(more)
+                capacity.buffer(more)
                 message = await _request(receive)
                 parts.append(message.get("body", b""))
                 length += len(parts[-1])
@@ -135,10 +135,10 @@ class RequestMiddleware:
                 if not message.get("more_body"):
                     return b"".join(parts)
         finally:
-            places.buffered -= counted
+            capacity.buffered -= counted
 
 
-class _ClientWentAway(Exception):
+class _ClientDisconnected(Exception):
     """Before its request was complete: there is nobody to answer."""
 
 
@@ -146,11 +146,11 @@ async def _request(receive: Receive) -> Message:
     """Raises: _ClientWentAway."""
     message = await receive()
     if message["type"] == "http.disconnect":
-        raise _ClientWentAway
+        raise _ClientDisconnected
     return message
 
 
-class _Answer:
+class _Response:
     """`send`, with the headers that every answer has; remembers the status."""
 
     def __init__(self, send: Send, request_id: str, always: Headers, *, is_personal: bool) -> None:
@@ -159,7 +159,7 @@ class _Answer:
         self._is_personal = is_personal
         self.status: int | None = None
 
-    def without_cors(self) -> "_Answer":
+    def without_cors(self) -> "_Response":
         """For the answer to a preflight, which says more than others."""
         self._headers = [each for each in self._headers if each[0] != b"vary" and not each[0].startswith(b"access-")]
         return self
@@ -190,7 +190,7 @@ class _Read:
 
 def _preflight(app: ASGIApp, origins: list[str]) -> CORSMiddleware:
     """Of Starlette's middleware the part that answers preflights. It also answers them while the process is full: a
-    browser that is refused here could not tell its script why."""
+    browser that is rejected here could not tell its script why."""
     return CORSMiddleware(
         app, allow_origins=origins, allow_methods=["*"], allow_headers=["*"], max_age=PREFLIGHT_SECONDS
     )
@@ -209,7 +209,7 @@ def _request_id(given: bytes | None) -> str:
 def _as_problem(error: Exception) -> Problem:
     if isinstance(error, Problem):
         return error
-    if database_is_away(error):
+    if database_is_unavailable(error):
         return Unavailable(what="The database", retry_after=1)
     if may_be_retried(error):
         return Busy(retry_after=1)
@@ -221,7 +221,7 @@ def _as_problem(error: Exception) -> Problem:
 def _record(scope: Scope, status: int | None, seconds: float) -> None:
     path: str = scope["path"]
     route = _route_template(scope)
-    count, duration = metrics.of_request(scope["method"], route, status or CLIENT_WENT_AWAY)
+    count, duration = metrics.of_request(scope["method"], route, status or CLIENT_DISCONNECTED)
     count.inc()
     duration.observe(seconds)
     if not path.startswith(QUIET_PATHS):

@@ -10,8 +10,8 @@ from fastapi.openapi.utils import get_openapi
 from starlette.responses import HTMLResponse
 from starlette.staticfiles import StaticFiles
 
-from service_kit.http.answers import MEDIA_TYPE, METHODS, ProblemOut
 from service_kit.http.headers import page_policy
+from service_kit.http.problem_responses import MEDIA_TYPE, METHODS, ProblemOut
 
 ASSETS = Path(fastapi_offline.__file__).parent / "static"
 

@@ -10,9 +10,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from service_kit.http.answers import add_error_handlers
 from service_kit.http.health import readiness
 from service_kit.http.middleware import RequestMiddleware
+from service_kit.http.problem_responses import add_error_handlers
 from service_kit.runtime import Runtime
 from service_kit.telemetry import exposition
 

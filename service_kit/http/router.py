@@ -35,7 +35,7 @@ class Route(APIRoute):
         found = list(self.signature.all_parameters())
         self.ignores_unknown = SCHEMA_OF_OTHERS.items() <= (self.openapi_extra or {}).items()
         if not self.ignores_unknown:
-            _refuse_loose_bodies(self, [each for each in found if isinstance(each.mark, params.Body)])
+            _reject_loose_bodies(self, [each for each in found if isinstance(each.mark, params.Body)])
         self.queries = Queries([each for each in found if isinstance(each.mark, params.Query)])
         self._path = {each.alias: each for each in found if isinstance(each.mark, params.Path)}
 
@@ -82,7 +82,7 @@ class Queries:
             raise ValidationFailed.naming(errors)
 
 
-def _refuse_loose_bodies(route: APIRoute, bodies: list[Parameter]) -> None:
+def _reject_loose_bodies(route: APIRoute, bodies: list[Parameter]) -> None:
     """When the application is made: a body that would drop unknown members is a mistake of ours."""
     for each in bodies:
         if not all(_is_request_body(kind) for kind in alternatives(each.annotation)) or not is_one_body(bodies):

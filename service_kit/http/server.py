@@ -19,9 +19,9 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
 
-from service_kit.http.answers import MEDIA_TYPE
+from service_kit.http.capacity import Overloaded
 from service_kit.http.headers import MOST_BYTES, NOTHING_ELSE, HeadersTooLarge, ResponseHeaders
-from service_kit.http.places import Overloaded
+from service_kit.http.problem_responses import MEDIA_TYPE
 from service_kit.problems import InvalidRequest, Problem
 from service_kit.settings import ServiceSettings
 
@@ -36,7 +36,7 @@ ENDED_TOGETHER = 16
 OTHER_FILES = 256
 """Databases, brokers, gateways, modules, and what waits to be accepted."""
 
-# The application refuses what is complete, in words that reach the caller; who sends more than this is cut off.
+# The application rejects what is complete, in words that reach the caller; who sends more than this is cut off.
 UNFINISHED = 8 * MOST_BYTES
 
 
@@ -104,7 +104,7 @@ class RequestTimeout(Problem, status=408, type="request-timeout"):
 
 
 class LimitedProtocol(HttpToolsProtocol):
-    """Refuses a request that doesn't end or can't be understood, in the usual form and with the usual headers."""
+    """Rejects a request that doesn't end or can't be understood, in the usual form and with the usual headers."""
 
     _unfinished: int | None = None
     """Bytes since a request began whose headers are not complete; None: there is no such request."""
@@ -124,7 +124,7 @@ class LimitedProtocol(HttpToolsProtocol):
         self.transport = cast(asyncio.Transport, _Gathering(transport))
         self._incomplete_since = self.loop.time()
         if len(self.connections) > self._limits.connections:
-            self._make_room()
+            self._close_idle()
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
@@ -132,7 +132,7 @@ class LimitedProtocol(HttpToolsProtocol):
             return
         self._unfinished += len(data)
         if self._unfinished > UNFINISHED and not self.transport.is_closing():
-            self._refuse(HeadersTooLarge(limit=MOST_BYTES))
+            self._reject(HeadersTooLarge(limit=MOST_BYTES))
 
     def on_message_begin(self) -> None:
         self._unfinished = 0
@@ -154,7 +154,7 @@ class LimitedProtocol(HttpToolsProtocol):
         super().on_message_complete()
 
     def send_400_response(self, msg: str) -> None:
-        self._refuse(InvalidRequest(reason=msg))
+        self._reject(InvalidRequest(reason=msg))
 
     def end_if_too_slow(self, now: float) -> None:
         """Called about once a second, which costs less than a timer for each request."""
@@ -197,7 +197,7 @@ class LimitedProtocol(HttpToolsProtocol):
             cast(dict[str, Any], cycle.scope)["refused"] = RequestTimeout.status
             cycle.disconnected = True
             cycle.message_event.set()
-        self._refuse(RequestTimeout())
+        self._reject(RequestTimeout())
 
     def _takes_nothing(self, now: float) -> bool:
         """Whether the client reads nothing of its answer: that keeps the request's place, or a connection from being
@@ -210,12 +210,12 @@ class LimitedProtocol(HttpToolsProtocol):
             self._unsent = (size, now)
         return now - self._unsent[1] > self._limits.stalled_seconds
 
-    def _make_room(self) -> None:
+    def _close_idle(self) -> None:
         """Too many connections: ends a few that have waited longest for a request to become complete, or else for
-        their next request; where all of them are being served, this one is refused."""
+        their next request; where all of them are being served, this one is rejected."""
         idle = [each for each in cast("set[LimitedProtocol]", self.connections) if each is not self and each.is_idle]
         if not idle:
-            self._refuse(Overloaded(retry_after=1))
+            self._reject(Overloaded(retry_after=1))
         for each in heapq.nsmallest(ENDED_TOGETHER, idle, key=lambda each: each.idle_since):
             each.end()
 
@@ -237,7 +237,7 @@ class LimitedProtocol(HttpToolsProtocol):
         else:
             self.transport.close()
 
-    def _refuse(self, problem: Problem) -> None:
+    def _reject(self, problem: Problem) -> None:
         body = json.dumps(problem.body()).encode()
         origin = next((value for name, value in self.headers or () if name == b"origin"), None)
         headers = [
@@ -253,8 +253,8 @@ class LimitedProtocol(HttpToolsProtocol):
         self.transport.close()
 
 
-class LeavingServer(uvicorn.Server):
-    """Asked to stop, it first says so (`leave`), and serves on until those who send requests have noticed.
+class DrainingServer(uvicorn.Server):
+    """On SIGTERM it drains first (`drain`): it serves on until load balancers have noticed.
 
     A second signal ends it at once. `operations` is served on a port of its own, from the same event loop; its
     connections don't count among those of the API, and it is there until the end.
@@ -264,7 +264,7 @@ class LeavingServer(uvicorn.Server):
         self, config: uvicorn.Config, *, drain_seconds: float, operations: uvicorn.Config | None = None
     ) -> None:
         super().__init__(config)
-        self.leave: Callable[[], None] | None = None
+        self.drain: Callable[[], None] | None = None
         self._drain_seconds = drain_seconds
         self._ends_at: float | None = None
         self._operations = operations
@@ -299,11 +299,11 @@ class LeavingServer(uvicorn.Server):
             sys.exit(3)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        if sig != signal.SIGTERM or self._ends_at is not None or self.leave is None or not self._drain_seconds:
+        if sig != signal.SIGTERM or self._ends_at is not None or self.drain is None or not self._drain_seconds:
             super().handle_exit(sig, frame)
             return
         self._ends_at = time.monotonic() + self._drain_seconds
-        self.leave()
+        self.drain()
 
     async def on_tick(self, counter: int) -> bool:
         if self._ends_at is not None and time.monotonic() >= self._ends_at:

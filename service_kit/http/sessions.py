@@ -6,31 +6,31 @@ from typing import Annotated
 from fastapi import Depends, Request
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from service_kit.database.doors import Database, HotConnection, HotTransaction
+from service_kit import database
 
 
-def database_of(request: Request) -> Database:
+def database_of(request: Request) -> database.Database:
     """The database of the service that serves this request."""
-    database: Database = request.app.state.runtime.database
-    return database
+    found: database.Database = request.app.state.runtime.database
+    return found
 
 
-async def _tx(request: Request) -> AsyncIterator[AsyncSession]:
-    async with database_of(request).tx() as tx:
-        yield tx
+async def _session(request: Request) -> AsyncIterator[AsyncSession]:
+    async with database_of(request).session() as session:
+        yield session
 
 
-async def _hot_tx(request: Request) -> AsyncIterator[HotTransaction]:
-    async with database_of(request).hot_tx() as tx:
-        yield tx
+async def _transaction(request: Request) -> AsyncIterator[database.Transaction]:
+    async with database_of(request).transaction() as transaction:
+        yield transaction
 
 
-async def _hot(request: Request) -> AsyncIterator[HotConnection]:
-    async with database_of(request).hot() as connection:
+async def _connection(request: Request) -> AsyncIterator[database.Connection]:
+    async with database_of(request).connection() as connection:
         yield connection
 
 
 # Function scope: the commit comes before the answer is sent, so a commit that fails can't have answered 201.
-Tx = Annotated[AsyncSession, Depends(_tx, scope="function")]
-HotTx = Annotated[HotTransaction, Depends(_hot_tx, scope="function")]
-HotConn = Annotated[HotConnection, Depends(_hot, scope="function")]
+Session = Annotated[AsyncSession, Depends(_session, scope="function")]
+Transaction = Annotated[database.Transaction, Depends(_transaction, scope="function")]
+Connection = Annotated[database.Connection, Depends(_connection, scope="function")]

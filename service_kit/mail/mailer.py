@@ -11,7 +11,7 @@ from email.utils import formataddr, parseaddr
 
 import aiosmtplib
 
-from service_kit.crashpoints import reach
+from service_kit.failpoints import failpoint
 from service_kit.mail.settings import MailSettings
 from service_kit.queue import Backoff, PermanentFailure, TemporaryFailure, Unreachable
 from service_kit.runtime import Runtime
@@ -45,9 +45,9 @@ class Mailer:
         sender = parseaddr(self.mail_from)[1]
         try:
             async with asyncio.timeout(SEND_TIMEOUT), self._connection() as smtp:
-                reach("mail.before")
+                failpoint("mail.before")
                 await smtp.send_message(message, sender=sender, recipients=[recipient])
-                reach("mail.after")
+                failpoint("mail.after")
         except aiosmtplib.SMTPRecipientsRefused as error:
             raise _failure(error.recipients[0]) from error
         except aiosmtplib.SMTPSenderRefused as error:
@@ -66,7 +66,7 @@ class Mailer:
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[aiosmtplib.SMTP]:
-        """Goes back to the pool unless something is wrong with it; a refused message is nothing wrong."""
+        """Goes back to the pool unless something is wrong with it; a rejected message is nothing wrong."""
         async with self._free:
             smtp = await self._idle_one() or await self._new_one()
             try:

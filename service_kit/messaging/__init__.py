@@ -2,7 +2,7 @@
 
 Nothing that was committed is lost, and each effect happens once, whatever crashes in between:
 
-    outbox → relay → producer → Kafka → consumer → processing (inbox, handlers) → parked (what failed)
+    outbox → relay → producer → Kafka → consumer → processing (inbox, handlers) → retry queue (what failed)
 """
 
 from service_kit.messaging.envelope import Envelope

@@ -21,14 +21,14 @@ _OPERATIONS = {"READ": 3, "WRITE": 4}
 _LITERAL, _ALLOW, _ANY_HOST = 3, 3, "*"
 
 
-class BrokerRefused(Exception):
+class BrokerRejected(Exception):
     """The brokers can't be set up as the contracts ask; the message says what to do."""
 
 
 async def create_topics(kafka: KafkaConnection, prefix: str = "", topics: Collection[Topic] = all_topics()) -> int:
     """Create the missing topics and correct the configuration of the others. Returns how many topics were changed.
 
-    Raises: BrokerRefused, where a topic has fewer partitions than the contracts say, or can't be created.
+    Raises: BrokerRejected, where a topic has fewer partitions than the contracts say, or can't be created.
     """
     wanted = {prefix + topic.name: topic for topic in topics}
     client = AIOKafkaAdminClient(**kafka.arguments())
@@ -48,14 +48,14 @@ async def _create(client: AIOKafkaAdminClient, missing: dict[str, Topic]) -> Non
         return
     answer = await client.create_topics(
         [
-            # aiokafka refuses -1 as the replication factor unless there are assignments, even if empty.
+            # aiokafka rejects -1 as the replication factor unless there are assignments, even if empty.
             NewTopic(name, topic.partitions, CLUSTER_DEFAULT, replica_assignments={}, topic_configs=topic.config())
             for name, topic in missing.items()
         ]
     )
     for name, code, *message in answer.topic_errors:
         if code not in (0, TopicAlreadyExistsError.errno):  # another set-up may run at the same time
-            raise BrokerRefused(f"Kafka did not create the topic {name}: {for_code(code).__name__} {message}")
+            raise BrokerRejected(f"Kafka did not create the topic {name}: {for_code(code).__name__} {message}")
 
 
 async def _update(client: AIOKafkaAdminClient, present: dict[str, Topic]) -> int:
@@ -66,7 +66,7 @@ async def _update(client: AIOKafkaAdminClient, present: dict[str, Topic]) -> int
     counts = {each["topic"]: len(each["partitions"]) for each in described}
     if small := [f"{name} ({counts[name]} of {topic.partitions})" for name, topic in present.items()
                  if counts[name] < topic.partitions]:  # fmt: skip
-        raise BrokerRefused(
+        raise BrokerRejected(
             f"These topics have fewer partitions than contracts/topics.py says: {', '.join(small)}. Nothing was "
             "changed: more partitions would put later events of a key in another partition than its earlier ones, and "
             "so break their order. Put the number in contracts/topics.py back; or stop the services that write, wait "
@@ -105,7 +105,7 @@ def principals(values: Mapping[str, str | None]) -> dict[str, str]:
 async def create_acls(kafka: KafkaConnection, prefix: str, principals: Mapping[str, str]) -> int:
     """Add the services' entries to the brokers' access control list. Returns how many entries the list should have.
 
-    Entries that exist already are left as they are. Raises: BrokerRefused.
+    Entries that exist already are left as they are. Raises: BrokerRejected.
     """
     wanted = grants(prefix)
     client = AIOKafkaAdminClient(**kafka.arguments())
@@ -124,7 +124,7 @@ async def create_acls(kafka: KafkaConnection, prefix: str, principals: Mapping[s
             answer = await client._send_to_controller(request)
             for code, message in answer.creation_responses:
                 if code:
-                    raise BrokerRefused(f"Kafka refused {grant}: {for_code(code).__name__} {message or ''}")
+                    raise BrokerRejected(f"Kafka refused {grant}: {for_code(code).__name__} {message or ''}")
     finally:
         await client.close()
     return len(wanted)

@@ -29,7 +29,7 @@ class KafkaConnection:
     def arguments(self) -> dict[str, Any]:
         """For aiokafka's consumer, producer and admin client alike.
 
-        Certificates are read anew for each client: files that were renewed hold once clients are rebuilt.
+        Certificates are read again for each client: files that were renewed hold once clients are rebuilt.
         """
         settings = self.settings
         arguments: dict[str, Any] = {

@@ -40,7 +40,7 @@ class Consumer:
         self.problem: str | None = None
         self._kafka = KafkaConnection.of(settings)
         self._prefix = settings.kafka_topic_prefix
-        self._pause = settings.event_patience_ms / 1000
+        self._pause = settings.fetch_max_wait_ms / 1000
         self._group = settings.kafka_topic_prefix + settings.service_name
         self._subscriptions = subscriptions
         self.topics = {settings.kafka_topic_prefix + topic for topic in subscriptions}
@@ -62,7 +62,7 @@ class Consumer:
     def stop(self) -> None:
         """Finishes the round in hand, commits its offsets and leaves the group; `run` returns when that is done."""
         self._stopping.set()
-        self._processor.give_up.set()  # only cuts waiting short, never a handler that works
+        self._processor.interrupted.set()  # only cuts waiting short, never a handler that works
 
     def rebuild(self) -> None:
         """Throws the client away. What is in hand rolls back and returns from Kafka: at any point that is safe."""
@@ -92,7 +92,7 @@ class Consumer:
     async def _run_session(self) -> None:
         client = self._new_client()
         offsets = self._offsets = Offsets(client)
-        client.subscribe(sorted(self.topics), listener=_Listener(self._let_go))
+        client.subscribe(sorted(self.topics), listener=_Listener(self._release_partitions))
         started = asyncio.create_task(client.start())
         stopping = asyncio.create_task(self._stopping.wait())
         try:
@@ -107,7 +107,7 @@ class Consumer:
                 await self._round(client, offsets)
         finally:
             self.client = None
-            await offsets.told()
+            await offsets.committed()
             for task in (started, stopping):
                 task.cancel()
             await asyncio.wait([started, stopping])
@@ -202,28 +202,28 @@ class Consumer:
         self.positions.update(offsets)
         return offsets
 
-    async def _let_go(self) -> None:
+    async def _release_partitions(self) -> None:
         """Called before partitions are taken away: what is in hand is finished, and a wait for the database is not.
 
         So is the commit of its offsets: afterwards they are another's.
         """
         if self._in_hand.locked():
-            self._processor.give_up.set()
+            self._processor.interrupted.set()
             async with self._in_hand:
                 pass
         if self._offsets is not None:
-            await self._offsets.told()
+            await self._offsets.committed()
         self.positions.clear()
         if not self._stopping.is_set():
-            self._processor.give_up.clear()
+            self._processor.interrupted.clear()
 
 
 class _Listener(ConsumerRebalanceListener):
     def __init__(self, let_go: Any) -> None:
-        self._let_go = let_go
+        self._release_partitions = let_go
 
     async def on_partitions_revoked(self, _: Sequence[TopicPartition]) -> None:
-        await self._let_go()
+        await self._release_partitions()
 
     async def on_partitions_assigned(self, assigned: Sequence[TopicPartition]) -> None:
         log.info("partitions_assigned", count=len(assigned))

@@ -8,11 +8,11 @@ import structlog
 from fastapi import Path, Response
 from pydantic import BaseModel, Field
 
-from service_kit.http.answers import problems
 from service_kit.http.pagination import Page, Paged
+from service_kit.http.problem_responses import problems
 from service_kit.http.router import Router
-from service_kit.http.sessions import HotTx
-from service_kit.messaging import parked
+from service_kit.http.sessions import Transaction
+from service_kit.messaging import retry_queue
 from service_kit.problems import NotFound, not_found
 from service_kit.security.guard import Requires
 from service_kit.security.principal import Principal
@@ -39,19 +39,19 @@ class DeadLetterOut(BaseModel):
     value_bytes: int = Field(description="how long it is in all")
     attempts: int
     error: str | None
-    parked_at: datetime
+    queued_at: datetime
     behind: int
 
     @classmethod
-    def of(cls, letter: parked.DeadLetter) -> "DeadLetterOut":
+    def of(cls, letter: retry_queue.DeadLetter) -> "DeadLetterOut":
         return cls.model_validate(letter, from_attributes=True)
 
 
 @router.get("", summary="List dead events")
-async def dead_letters(tx: HotTx, page: Paged, _: Staff) -> Page[DeadLetterOut]:
+async def dead_letters(tx: Transaction, page: Paged, _: Staff) -> Page[DeadLetterOut]:
     """In the order they failed."""
     after = page.position.values(int) or [0]
-    letters = await parked.dead_letters(tx, after=after[0], limit=page.position.limit + 1)
+    letters = await retry_queue.dead_letters(tx, after=after[0], limit=page.position.limit + 1)
     return page.of(page.position.slice(letters, lambda letter: [letter.id]), DeadLetterOut.of)
 
 
@@ -62,16 +62,16 @@ async def dead_letters(tx: HotTx, page: Paged, _: Staff) -> Page[DeadLetterOut]:
     response_class=Response,
     responses=problems(NotFound),
 )
-async def replay_dead_letter(id: LetterId, tx: HotTx, who: Staff) -> Response:
+async def replay_dead_letter(id: LetterId, tx: Transaction, who: Staff) -> Response:
     """It gets all its attempts back. When it succeeds, the events of its key that wait behind it follow in order."""
-    event_id, topic = await parked.replay(tx, id) or not_found("dead letter", id)
+    event_id, topic = await retry_queue.replay(tx, id) or not_found("dead letter", id)
     log.warning("dead_letter_replayed", id=id, event_id=event_id, topic=topic, user_id=who.user_id)
     return Response(status_code=202)
 
 
 @router.post("/{id}/discard", status_code=204, summary="Discard a dead event", responses=problems(NotFound))
-async def discard_dead_letter(id: LetterId, tx: HotTx, who: Staff) -> Response:
+async def discard_dead_letter(id: LetterId, tx: Transaction, who: Staff) -> Response:
     """It never takes effect; the events of its key go on without it. Its copy in the topic's `.dlq` stays."""
-    event_id, topic = await parked.discard(tx, id) or not_found("dead letter", id)
+    event_id, topic = await retry_queue.discard(tx, id) or not_found("dead letter", id)
     log.warning("dead_letter_discarded", id=id, event_id=event_id, topic=topic, user_id=who.user_id)
     return Response(status_code=204)

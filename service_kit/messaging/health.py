@@ -5,18 +5,18 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class RelayHealth:
-    """`backlog` counts to 100,000 at most. `parked_keys` can't be published: the broker refuses a record of theirs."""
+    """`backlog` counts to 100,000 at most. `blocked_keys` can't be published: the broker rejects a record of theirs."""
 
     owner: bool
     backlog: int
     oldest_seconds: float
-    parked_keys: int
+    blocked_keys: int
     problem: str | None = None
 
 
 @dataclass(frozen=True)
 class ConsumerHealth:
-    """`lag` by topic, in this process's partitions; `waiting` and `dead` are the whole service's parked events."""
+    """`lag` by topic, in this process's partitions; `waiting` and `dead` count the whole service's retry queue."""
 
     assigned: int
     lag: dict[str, int]

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import structlog
 
-from service_kit.database.doors import Database
+from service_kit.database.sessions import Database
 from service_kit.messaging.tuning import Tuning
 
 log = structlog.get_logger(__name__)
@@ -38,18 +38,18 @@ class Housekeeping:
     async def run(self) -> None:
         while not self._stopping.is_set():
             try:
-                await self._prune(_PRUNE_OUTBOX, self._tuning.outbox_kept)
-                await self._prune(PRUNE_INBOX, self._tuning.inbox_kept)
+                await self._prune(_PRUNE_OUTBOX, self._tuning.outbox_retention)
+                await self._prune(PRUNE_INBOX, self._tuning.inbox_retention)
             except Exception as error:
                 log.warning("housekeeping_failed", error=repr(error), retry_seconds=_EVERY)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_EVERY):
                     await self._stopping.wait()
 
-    async def _prune(self, statement: str, kept: timedelta) -> None:
+    async def _prune(self, statement: str, retention: timedelta) -> None:
         """In small transactions, so that nobody waits for a large one."""
         while not self._stopping.is_set():
-            async with self._database.hot_tx() as tx:
+            async with self._database.transaction() as tx:
                 await tx.execute(BY_BLOCKS)
-                if await tx.execute(statement, kept) == "DELETE 0":
+                if await tx.execute(statement, retention) == "DELETE 0":
                     return

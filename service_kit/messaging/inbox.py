@@ -3,8 +3,8 @@
 from collections.abc import Collection, Sequence
 from uuid import UUID
 
-from service_kit.database.doors import fetch
-from service_kit.messaging.door import Door
+from service_kit.database.sessions import fetch
+from service_kit.messaging.any_session import AnySession
 
 # Never look first: between the look and the insert another replica may do the work. The insert waits for an unfinished
 # claim of the same id and returns only what is ours.
@@ -12,7 +12,7 @@ _CLAIM = """
     INSERT INTO inbox (event_id, topic) SELECT id, $2 FROM unnest($1::uuid[]) AS id
     ON CONFLICT DO NOTHING RETURNING event_id
 """
-_CLAIM_AND_LOOK = f"""
+_CLAIM_AND_FIND_WAITING = f"""
     WITH claimed AS ({_CLAIM})
     SELECT event_id, NULL::bytea FROM claimed
     UNION ALL
@@ -20,21 +20,21 @@ _CLAIM_AND_LOOK = f"""
 """  # noqa: S608 (no input in it)
 
 
-async def claim(tx: Door, topic: str, ids: Sequence[UUID]) -> set[UUID]:
+async def claim(tx: AnySession, topic: str, ids: Sequence[UUID]) -> set[UUID]:
     """Those of the ids that had not been claimed. Ascending, so that two replicas can't wait for each other."""
     wanted = set(ids)
     return _claimed(wanted, [row[0] for row in await fetch(tx, _CLAIM, sorted(wanted), topic)])
 
 
-async def claim_and_look(
-    tx: Door, topic: str, ids: Sequence[UUID], keys: Collection[bytes]
+async def claim_and_find_waiting(
+    tx: AnySession, topic: str, ids: Sequence[UUID], keys: Collection[bytes]
 ) -> tuple[set[UUID], set[bytes]]:
-    """Claims, and in the same round trip finds those of the keys that have parked events.
+    """Claims, and in the same round trip finds those of the keys that have events in the retry queue.
 
-    The look is as old as the claim's beginning. So where an id is not ours, whoever has it may have parked it since.
+    The keys are as old as the statement's snapshot: the owner of a claimed id may have queued it for retry since.
     """
     wanted = set(ids)
-    rows = await fetch(tx, _CLAIM_AND_LOOK, sorted(wanted), topic, list(keys))
+    rows = await fetch(tx, _CLAIM_AND_FIND_WAITING, sorted(wanted), topic, list(keys))
     waiting = {row[1] for row in rows if row[1] is not None}
     return _claimed(wanted, [row[0] for row in rows if row[0] is not None]), waiting
 

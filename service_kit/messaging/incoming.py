@@ -88,7 +88,7 @@ def read(record: Record, subscription: Subscription, own_source: str) -> Incomin
     except ValidationError as error:
         if any(detail["type"] == "json_invalid" for detail in error.errors()):
             raise Unreadable("the value is not JSON") from error
-        body = error  # JSON, but not as we know this type: a newer version of us may read it, so it is parked
+        body = error  # JSON, but not as we know this type: a newer version of us may read it, so it is queued for retry
     return Incoming(record, envelope, handler, body)
 
 

@@ -1,6 +1,6 @@
 """One relay per service at a time: a row with owner, epoch and expiry, judged by the database's clock alone.
 
-Not an advisory lock: a process that stands still keeps one for as long as its connection lives.
+Not an advisory lock: a frozen process would keep it for as long as its connection lives.
 """
 
 import time

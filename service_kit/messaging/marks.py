@@ -11,7 +11,7 @@ from typing import Any
 
 import structlog
 
-from service_kit.crashpoints import reach
+from service_kit.failpoints import failpoint
 from service_kit.messaging.lease import Lease
 from service_kit.messaging.producer import Row
 
@@ -70,10 +70,10 @@ class Marks:
         return (row for rows, _ in self._sent for row in rows)
 
     @contextlib.asynccontextmanager
-    async def kept(self, connection: Any, on_failure: Callable[[], None]) -> AsyncIterator[None]:
+    async def connected_to(self, connection: Any, on_failure: Callable[[], None]) -> AsyncIterator[None]:
         """In the background, over `connection`; `check` and `room` raise what ended it, if `on_failure` was called."""
         await self.write(connection)
-        self._keeping = asyncio.create_task(self._keep(connection))
+        self._keeping = asyncio.create_task(self._write_all(connection))
         self._keeping.add_done_callback(lambda _: self._written.set())
         self._keeping.add_done_callback(lambda _: on_failure())
         try:
@@ -117,9 +117,9 @@ class Marks:
 
     async def mark(self, connection: Any, rows: Sequence[Row], epoch: int | None) -> None:
         """These, or, where the lease went to another since, what must follow them."""
-        reach("mark.before")
+        failpoint("mark.before")
         marked = await connection.execute(_MARK, [row.id for row in rows], self._lease.owner, epoch)
-        reach("mark.after")
+        failpoint("mark.after")
         if marked == "UPDATE 0":
             log.warning("relay_lease_lost", events_in_flight=len(rows))
             self._lease.forget()
@@ -131,7 +131,7 @@ class Marks:
             return
         self.last_written = time.monotonic()
 
-    async def _keep(self, connection: Any) -> None:
+    async def _write_all(self, connection: Any) -> None:
         while True:
             await self._some.wait()
             await self.write(connection)

@@ -1,4 +1,4 @@
-"""Tells the broker how far a consumer has come, behind what has taken effect and beside what is handled next."""
+"""Commits offsets to the broker, after their records took effect and while the next are handled."""
 
 import asyncio
 import contextlib
@@ -8,51 +8,52 @@ import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
-from service_kit.crashpoints import reach
+from service_kit.failpoints import failpoint
 
 log = structlog.get_logger(__name__)
 
 _COMMIT_SECONDS = 5.0
-# A commit costs the broker as much as a group of events; what a crash leaves untold comes again, and is told apart.
+# A commit costs the broker as much as a group of events; uncommitted records are redelivered, and deduplicated.
 _PAUSE_SECONDS = 0.25
 
 
 class Offsets:
-    """Of one client, for as long as that lives. The first commit goes at once, the next a little later with all that
-    came since."""
+    """The offsets of one client. The first commit is immediate, the next one a little later with all offsets since."""
 
     def __init__(self, client: AIOKafkaConsumer) -> None:
         self._client = client
-        self._handled: dict[TopicPartition, int] = {}  # not yet told
-        self._telling: asyncio.Task[None] | None = None
+        self._handled: dict[TopicPartition, int] = {}  # not yet committed
+        self._committing: asyncio.Task[None] | None = None
         self._hurry = asyncio.Event()
 
     def handled(self, offsets: Mapping[TopicPartition, int]) -> None:
         """Everything before these offsets has taken effect."""
         self._handled.update(offsets)
-        if self._handled and (self._telling is None or (self._telling.done() and self._telling.exception() is None)):
-            self._telling = asyncio.create_task(self._tell())
+        if self._handled and (
+            self._committing is None or (self._committing.done() and self._committing.exception() is None)
+        ):
+            self._committing = asyncio.create_task(self._commit())
 
     def check(self) -> None:
         """Raises what a commit failed with, if that makes the client one to throw away."""
-        if self._telling is not None and self._telling.done():
-            self._telling.result()
+        if self._committing is not None and self._committing.done():
+            self._committing.result()
 
-    async def told(self) -> None:
-        """Returns when everything is committed: the partitions may go to another."""
+    async def committed(self) -> None:
+        """Returns when everything is committed, so that the partitions can be revoked."""
         self._hurry.set()
-        if self._telling is not None:
-            await asyncio.wait([self._telling])
+        if self._committing is not None:
+            await asyncio.wait([self._committing])
         self._hurry.clear()
 
-    async def _tell(self) -> None:
+    async def _commit(self) -> None:
         while self._handled:
             offsets, self._handled = self._handled, {}
             try:
-                reach("offsets.before")
+                failpoint("offsets.before")
                 async with asyncio.timeout(_COMMIT_SECONDS):
                     await self._client.commit(offsets)
-                reach("offsets.after")
+                failpoint("offsets.after")
             except (KafkaError, TimeoutError) as error:
                 # The records will be read again; the inbox recognises them.
                 log.info("offsets_not_committed", error=repr(error))

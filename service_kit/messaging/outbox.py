@@ -11,14 +11,14 @@ from uuid import UUID
 from contracts.events.base import Event
 from contracts.topics import MAX_DEAD_LETTER_BYTES
 from service_kit.clock import utcnow
-from service_kit.database.doors import fetch
+from service_kit.database.sessions import fetch
 from service_kit.ids import uuid7
-from service_kit.messaging.door import Door, tell_of_events
+from service_kit.messaging.any_session import AnySession, mark_events_added
 from service_kit.messaging.envelope import Headers, headers_to_json
 from service_kit.telemetry.tracing import current_traceparent
 
 INSERT_COLUMNS = "event_id, topic, key, type, subject, source, time, traceparent, value"
-_FORGET_PUBLISHED = "DELETE FROM outbox WHERE subject = $1 AND published_at IS NOT NULL"
+_DELETE_PUBLISHED = "DELETE FROM outbox WHERE subject = $1 AND published_at IS NOT NULL"
 _TYPES = ("uuid", "text", "bytea", "text", "text", "text", "timestamptz", "text", "bytea")
 COLUMN_COUNT = len(_TYPES)
 _HEADERS_AND_FRAMING = 1024  # what a record needs besides key and value, generously
@@ -48,10 +48,10 @@ class Columns(NamedTuple):
 
 
 class EventTooLarge(ValueError):
-    """Refused while the use case can still fail; in the relay it would be too late."""
+    """Raised while the use case can still fail; in the relay it would be too late."""
 
 
-async def add(tx: Door, *events: Event, traceparents: Sequence[str | None] | None = None) -> None:
+async def add(tx: AnySession, *events: Event, traceparents: Sequence[str | None] | None = None) -> None:
     """Publishes the events if, and only if, the transaction commits.
 
     They continue the current trace; a batch handler, whose events belong to many, names each one's `traceparents`.
@@ -59,16 +59,16 @@ async def add(tx: Door, *events: Event, traceparents: Sequence[str | None] | Non
     if not events:
         return
     await fetch(tx, INSERT, *columns(events, traceparents))
-    tell_of_events(tx)
+    mark_events_added(tx)
 
 
-async def forget_published(tx: Door, subject: str) -> None:
-    """What was said of a subject and is kept a day to look at; from end to end, since no index is worth it."""
-    await fetch(tx, _FORGET_PUBLISHED, subject)
+async def delete_published(tx: AnySession, subject: str) -> None:
+    """Deletes the published events of a subject, by a sequential scan: this is too rare for an index."""
+    await fetch(tx, _DELETE_PUBLISHED, subject)
 
 
 def columns(events: Sequence[Event], traceparents: Sequence[str | None] | None = None) -> Columns:
-    """What a hot statement that inserts the events itself needs. It must then set its door's `added_events`."""
+    """The columns for a hot statement that inserts the events itself, which must then set `added_events`."""
     if traceparents is None:
         traceparents = [current_traceparent()] * len(events)
     now = utcnow()
@@ -102,7 +102,7 @@ _INSERT_DEAD_LETTER = """
 
 
 async def add_dead_letter(
-    tx: Door,
+    tx: AnySession,
     *,
     topic: str,
     partition: int,
@@ -115,7 +115,7 @@ async def add_dead_letter(
 ) -> None:
     """A copy to `<topic>.dlq`, with the headers it came with and why it is there.
 
-    Through the outbox, so that it is told exactly if the transaction that gives up on the record commits.
+    Through the outbox, so that it is published if, and only if, the transaction that gives up on the record commits.
     """
     why = [
         ("topic", topic.encode()),
@@ -129,4 +129,4 @@ async def add_dead_letter(
     await fetch(
         tx, _INSERT_DEAD_LETTER, uuid7(), f"{topic}.dlq", key, "dead-letter", utcnow(), full, value[: max(room, 0)]
     )
-    tell_of_events(tx)
+    mark_events_added(tx)

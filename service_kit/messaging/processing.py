@@ -1,4 +1,4 @@
-"""A batch of records to its effects: one transaction if all goes well, one per event if not, parked what fails."""
+"""Handles a batch of records: in one transaction if all succeed, else one per event; failures are queued for retry."""
 
 import asyncio
 import random
@@ -11,11 +11,11 @@ from uuid import NAMESPACE_URL, uuid5
 import structlog
 
 from service_kit.clock import utcnow
-from service_kit.crashpoints import reach
-from service_kit.database.doors import Database
-from service_kit.database.faults import database_is_away, may_be_retried, waited_for_a_lock
-from service_kit.messaging import inbox, metrics, outbox, parked
-from service_kit.messaging.door import Door
+from service_kit.database.faults import database_is_unavailable, is_lock_timeout, may_be_retried
+from service_kit.database.sessions import Database
+from service_kit.failpoints import failpoint
+from service_kit.messaging import inbox, metrics, outbox, retry_queue
+from service_kit.messaging.any_session import AnySession
 from service_kit.messaging.incoming import Incoming, Record, groups, newest, sort
 from service_kit.messaging.subscriptions import Subscription
 from service_kit.messaging.tuning import Tuning
@@ -23,22 +23,22 @@ from service_kit.messaging.tuning import Tuning
 log = structlog.get_logger(__name__)
 
 _FREE_RETRIES = 10
-# Others wait behind what waits for a lock: better, it is soon put aside.
+# Others wait behind an event that waits for a lock, so it is queued for retry soon.
 _FREE_RETRIES_FOR_A_LOCK = 1
 
 
 class Abandoned(Exception):
-    """Nothing more can be done now: the partitions go to another, or the process stops. No offset moves."""
+    """Processing stops: partitions are revoked, or the process stops. No offset is committed."""
 
 
 class Processor:
-    """Runs handlers. Whatever it returns from without raising has taken effect or is safely parked."""
+    """Runs handlers. On return, every record was processed or queued for retry."""
 
     def __init__(self, database: Database, own_source: str, tuning: Tuning) -> None:
         self.paused_why: str | None = None
-        self.give_up = asyncio.Event()
+        self.interrupted = asyncio.Event()
         self.on_handled: list[Callable[[str], None]] = []
-        """Called with the topic's name behind each batch that has taken effect."""
+        """Called with the topic's name after each committed batch."""
         self._database = database
         self._own_source = own_source
         self._tuning = tuning
@@ -47,7 +47,7 @@ class Processor:
         """All of a topic's records, each partition's in order."""
         found = sort(records, subscription, self._own_source)
         if found.unreadable:
-            await self.attempt(lambda: self._bury(subscription.topic.name, found.unreadable))
+            await self.attempt(lambda: self._dead_letter_unreadable(subscription.topic.name, found.unreadable))
         if not found.wanted:
             return
         try:
@@ -60,11 +60,10 @@ class Processor:
                 await self._handle_alone(subscription, incoming)
 
     async def attempt(self, work: Callable[[], Awaitable[None]]) -> None:
-        """Does the work, again and again while it fails by nobody's fault; raises what is the work's own.
+        """Does the work, repeated while its error is transient; raises every other error.
 
-        A database that is away stops everything until it is back and is never counted. Deadlocks and failed
-        serialisations are done again; so are lost connections while the database answers others, but not for ever:
-        a handler may raise such an error by itself.
+        While the database is unavailable it waits, which is not counted. Deadlocks, serialization failures and lost
+        connections are retried a bounded number of times, since a handler may raise such an error by itself.
         """
         retries = 0
         while True:
@@ -75,31 +74,31 @@ class Processor:
             except Exception as error:
                 if await self._waited_for_database(error):
                     continue
-                most = _FREE_RETRIES_FOR_A_LOCK if waited_for_a_lock(error) else _FREE_RETRIES
-                if not (may_be_retried(error) or database_is_away(error)) or retries >= most:
+                most = _FREE_RETRIES_FOR_A_LOCK if is_lock_timeout(error) else _FREE_RETRIES
+                if not (may_be_retried(error) or database_is_unavailable(error)) or retries >= most:
                     raise
                 retries += 1
                 await self._pause(random.uniform(0.005, 0.02) * 2 ** min(retries, 5))
 
-    def door(self, subscription: Subscription) -> AbstractAsyncContextManager[Any]:
-        return self._database.hot_tx() if subscription.hot else self._database.tx()
+    def begin(self, subscription: Subscription) -> AbstractAsyncContextManager[Any]:
+        return self._database.transaction() if subscription.in_transaction else self._database.session()
 
     async def _handle(self, subscription: Subscription, batch: Sequence[Incoming]) -> None:
-        """One transaction: claim, queue behind what is parked, handle the rest."""
+        """One transaction: claims the events, queues those whose key waits for a retry, handles the rest."""
         topic = subscription.topic.name
-        async with self.door(subscription) as tx:
+        async with self.begin(subscription) as tx:
             fresh, waiting = await self._claim(tx, subscription, batch)
             behind = [incoming for incoming in fresh if incoming.record.key in waiting] if waiting else []
             free = [incoming for incoming in fresh if incoming.record.key not in waiting] if waiting else fresh
             if behind:
-                await parked.enqueue(tx, behind)
+                await retry_queue.enqueue(tx, behind)
             # By function: one that handles several types of a topic gets them together, and so takes its locks once.
             for _, part in groups([(incoming.record.key, incoming.handler.function, incoming) for incoming in free]):
                 handler = part[0].handler
                 given = newest(part) if subscription.topic.compacted and handler.batch else part
                 await handler.call(tx, [each.event for each in given], [each.envelope for each in given])
-            reach("inbox.before")
-        reach("inbox.after")
+            failpoint("inbox.before")
+        failpoint("inbox.after")
         for call in self.on_handled:
             call(topic)
         _count(topic, behind, free)
@@ -107,14 +106,14 @@ class Processor:
             metrics.SKIPPED.labels(topic, "duplicate").inc(len(batch) - len(fresh))
 
     async def _claim(
-        self, tx: Door, subscription: Subscription, batch: Sequence[Incoming]
+        self, tx: AnySession, subscription: Subscription, batch: Sequence[Incoming]
     ) -> tuple[list[Incoming], set[bytes]]:
-        """The events that are new, and those of their keys that have parked ones."""
+        """The events that are new, and those of their keys that have events in the retry queue."""
         topic, keys = subscription.topic, {incoming.record.key for incoming in batch}
         if topic.compacted:  # snapshots: `version` decides, and an inbox would grow for ever
-            return list(batch), await parked.waiting_keys(tx, topic.name, keys)
+            return list(batch), await retry_queue.waiting_keys(tx, topic.name, keys)
         ids = [incoming.envelope.id for incoming in batch]
-        claimed, waiting = await inbox.claim_and_look(tx, topic.name, ids, keys)
+        claimed, waiting = await inbox.claim_and_find_waiting(tx, topic.name, ids, keys)
         if len(claimed) == len(batch):
             return list(batch), waiting
         fresh = []
@@ -122,8 +121,8 @@ class Processor:
             if incoming.envelope.id in claimed:
                 claimed.remove(incoming.envelope.id)  # a repeat within the batch is a repeat
                 fresh.append(incoming)
-        # A second look: the claim may have waited for one who then parked.
-        return fresh, await parked.waiting_keys(tx, topic.name, keys)
+        # Read again: the claim may have waited for a transaction that queued the key for retry.
+        return fresh, await retry_queue.waiting_keys(tx, topic.name, keys)
 
     async def _handle_alone(self, subscription: Subscription, incoming: Incoming) -> None:
         try:
@@ -133,25 +132,25 @@ class Processor:
         except Exception as error:
             log.exception("event_failed", event_id=incoming.envelope.id, event_type=incoming.envelope.type)
             reason = f"{type(error).__name__}: {error}"
-            await self.attempt(lambda: self._park(subscription, incoming, reason))
+            await self.attempt(lambda: self._queue_for_retry(subscription, incoming, reason))
 
-    async def _park(self, subscription: Subscription, incoming: Incoming, reason: str) -> None:
-        """Claims it too, so that its return from Kafka is a repeat: from here on the table answers for it."""
+    async def _queue_for_retry(self, subscription: Subscription, incoming: Incoming, reason: str) -> None:
+        """Claims it too, so that its redelivery is a duplicate: from here on the retry queue owns it."""
         topic = subscription.topic.name
-        async with self._database.hot_tx() as tx:
+        async with self._database.transaction() as tx:
             fresh, _ = await self._claim(tx, subscription, [incoming])
             if not fresh:
                 return
-            await parked.enqueue(tx, [incoming], failed=reason, wait=self._tuning.backoff.wait(0))
-        metrics.PARKED.labels(topic).inc()
+            await retry_queue.enqueue(tx, [incoming], failed=reason, wait=self._tuning.backoff.wait(0))
+        metrics.QUEUED_FOR_RETRY.labels(topic).inc()
 
-    async def _bury(self, topic: str, unreadable: Sequence[tuple[Record, str]]) -> None:
-        """A dead letter each, once: the place in the log stands in for the id that can't be read."""
+    async def _dead_letter_unreadable(self, topic: str, unreadable: Sequence[tuple[Record, str]]) -> None:
+        """One dead letter each: partition and offset replace the id that can't be read."""
         ids = {
             uuid5(NAMESPACE_URL, f"{topic}/{record.partition}/{record.offset}"): (record, why)
             for record, why in unreadable
         }
-        async with self._database.hot_tx() as tx:
+        async with self._database.transaction() as tx:
             for id in sorted(await inbox.claim(tx, topic, list(ids)), key=lambda claimed: ids[claimed][0].offset):
                 record, why = ids[id]
                 log.error("event_unreadable", topic=topic, partition=record.partition, offset=record.offset, reason=why)
@@ -162,31 +161,31 @@ class Processor:
         metrics.DEAD.labels(topic, "unreadable").inc(len(ids))
 
     async def _waited_for_database(self, error: Exception) -> bool:
-        """Asks the database itself: an error's type alone can't tell its absence from a handler's fault."""
-        pause, away = 0.1, False
+        """Queries the database: an error's type alone can't distinguish an outage from a handler's fault."""
+        pause, unavailable = 0.1, False
         while not await self._database_answers():
-            away = True
+            unavailable = True
             if self.paused_why is None:
                 log.warning("database_unavailable", error=repr(error))
             self.paused_why = "database away"
             await self._pause(pause)
             pause = min(pause * 2, 2.0)
         self.paused_why = None
-        return away
+        return unavailable
 
     async def _database_answers(self) -> bool:
         try:
-            async with asyncio.timeout(15), self._database.hot() as connection:
+            async with asyncio.timeout(15), self._database.connection() as connection:
                 await connection.fetchval("SELECT 1")
         except Exception:
             return False
         return True
 
     async def _pause(self, seconds: float) -> None:
-        """Raises: Abandoned, when somebody waits for us to let go."""
+        """Raises: Abandoned, when the partitions are revoked or the process stops."""
         try:
             async with asyncio.timeout(seconds):
-                await self.give_up.wait()
+                await self.interrupted.wait()
         except TimeoutError:
             return
         raise Abandoned
@@ -194,7 +193,7 @@ class Processor:
 
 def _count(topic: str, behind: Sequence[Incoming], handled: Sequence[Incoming]) -> None:
     if behind:
-        metrics.PARKED.labels(topic).inc(len(behind))
+        metrics.QUEUED_FOR_RETRY.labels(topic).inc(len(behind))
     if handled:
         oldest = min(incoming.envelope.time for incoming in handled)
         metrics.EVENT_AGE.labels(topic).observe((utcnow() - oldest).total_seconds())

@@ -20,7 +20,7 @@ from aiokafka.errors import (
 )
 
 from contracts.topics import MAX_DEAD_LETTER_BYTES, MAX_RECORD_BYTES
-from service_kit.crashpoints import reach
+from service_kit.failpoints import failpoint
 from service_kit.messaging import metrics
 from service_kit.messaging.connection import KafkaConnection
 
@@ -45,13 +45,13 @@ class Row:
 class Outcome:
     """What became of a group. Filled while it is sent, so that it holds even if that is interrupted.
 
-    `failure` may pass. `refused` says that the broker will never take a batch as it was; `poison` are the culprits, as
+    `failure` may pass. `rejected` says that the broker will never take a batch as it was; `poison` are the culprits, as
     far as they are known. Rows that stand nowhere here were not sent.
     """
 
     published: list[Row] = field(default_factory=list)
     poison: list[tuple[Row, str]] = field(default_factory=list)
-    refused: bool = False
+    rejected: bool = False
     failure: Exception | None = None
 
 
@@ -67,7 +67,7 @@ class Producer:
         self._prefix = topic_prefix
         self._timeout = send_timeout
         self._client: AIOKafkaProducer | None = None
-        self._most = 0  # records in a batch; 0: as many as fit. Lowered while we look for one that is refused.
+        self._most = 0  # records in a batch; 0: as many as fit. Lowered while we look for one that is rejected.
 
     async def publish(self, rows: Sequence[Row]) -> Outcome:
         """Sends the rows and waits for the broker. Never raises for the broker's sake."""
@@ -77,7 +77,7 @@ class Producer:
                 await self._publish(rows, outcome)
         except Exception as error:
             outcome.failure = error
-        if outcome.failure is not None or outcome.refused:
+        if outcome.failure is not None or outcome.rejected:
             await self.abandon()
         else:
             self._most = 0 if self._most >= len(rows) else self._most * 2
@@ -135,16 +135,16 @@ class Producer:
                 taken += 1
             part = rows[sent:taken]
             try:
-                reach("publish.before")
+                failpoint("publish.before")
                 await (await client.send_batch(batch, topic, partition=partition))
-                reach("publish.after")
+                failpoint("publish.after")
             except _PERMANENT as error:
-                outcome.refused = True
+                outcome.rejected = True
                 if len(part) > 1:
                     self._most = len(part) // 2  # one of these: the next try, with smaller batches, comes closer
                 else:
                     outcome.poison.append((part[0], repr(error)))
-                return  # only this partition stops here; its later rows follow when the relay has parked the key
+                return  # only this partition stops here; its later rows follow when the relay has set the key aside
             outcome.published += part
             sent = taken
 

@@ -14,7 +14,7 @@ from typing import Any
 import structlog
 
 from service_kit.clock import utcnow
-from service_kit.database.doors import Database
+from service_kit.database.sessions import Database
 from service_kit.messaging import metrics
 from service_kit.messaging.envelope import Envelope, encode, headers_from_json
 from service_kit.messaging.lease import Lease
@@ -38,10 +38,10 @@ _FETCH = """
     WHERE bytes_before < $5
     ORDER BY id
 """
-_PARK = "UPDATE outbox SET parked_at = now(), error = $2 WHERE id = $1"
-_PARKED_KEYS = "SELECT DISTINCT topic, key FROM outbox WHERE parked_at IS NOT NULL AND published_at IS NULL"
-# What the broker refused is tried again now and then: its limit may have been raised.
-_UNPARK = "UPDATE outbox SET parked_at = NULL WHERE parked_at < now() - interval '10 minutes' AND published_at IS NULL"
+_SET_ASIDE = "UPDATE outbox SET parked_at = now(), error = $2 WHERE id = $1"
+_BLOCKED_KEYS = "SELECT DISTINCT topic, key FROM outbox WHERE parked_at IS NOT NULL AND published_at IS NULL"
+# What the broker rejected is tried again now and then: its limit may have been raised.
+_RESTORE = "UPDATE outbox SET parked_at = NULL WHERE parked_at < now() - interval '10 minutes' AND published_at IS NULL"
 
 
 class Relay:
@@ -56,8 +56,8 @@ class Relay:
         self._tuning = tuning
         self._woken = asyncio.Event()
         self._stopping = False
-        self._parked: set[tuple[str, bytes]] = set()
-        self._parked_known: tuple[int | None, float] | None = None
+        self._blocked: set[tuple[str, bytes]] = set()
+        self._blocked_known: tuple[int | None, float] | None = None
 
     def wake(self) -> bool:
         """Something was committed. False when another process does the publishing."""
@@ -78,7 +78,7 @@ class Relay:
             try:
                 async with self._connected() as connection, self._connected() as marking:
                     try:
-                        async with self._marks.kept(marking, self._woken.set):
+                        async with self._marks.connected_to(marking, self._woken.set):
                             await self._serve(connection)
                     finally:
                         self.lease.forget()  # after the release of an orderly end this is nothing
@@ -100,7 +100,7 @@ class Relay:
                 await self._wait(self._tuning.poll_seconds)
                 continue
             epoch = self.lease.epoch
-            await self._refresh_parked(connection)
+            await self._refresh_waiting_keys(connection)
             rows = await self._fetch(connection)
             if not rows:
                 self.problem, pause = None, 0.1
@@ -143,7 +143,7 @@ class Relay:
             if not await self.lease.hold(connection) or self.lease.epoch != epoch:
                 break
             rows = following
-        await self._park(connection, outcome.poison)
+        await self._queue_for_retry(connection, outcome.poison)
         was_all = not following and len(outcome.published) == len(rows) and not self._is_cut(rows)
         return outcome.failure, was_all
 
@@ -152,7 +152,7 @@ class Relay:
         if not self._is_cut(rows) and not self._woken.is_set():
             return []
         self._woken.clear()
-        await self._refresh_parked(connection)
+        await self._refresh_waiting_keys(connection)
         return await self._fetch(connection, besides=rows)
 
     def _is_cut(self, rows: Sequence[Row]) -> bool:
@@ -160,27 +160,27 @@ class Relay:
         tuning = self._tuning
         return len(rows) >= tuning.group_size or sum(len(row.value) for row in rows) >= tuning.group_bytes
 
-    async def _park(self, connection: Any, poison: Sequence[tuple[Row, str]]) -> None:
+    async def _queue_for_retry(self, connection: Any, poison: Sequence[tuple[Row, str]]) -> None:
         for row, error in poison:
-            log.error("event_refused_by_broker", event_id=row.event_id, topic=row.topic, error=error)
-            await connection.execute(_PARK, row.id, error)
-            self._parked.add((row.topic, row.key))
+            log.error("event_rejected_by_broker", event_id=row.event_id, topic=row.topic, error=error)
+            await connection.execute(_SET_ASIDE, row.id, error)
+            self._blocked.add((row.topic, row.key))
 
     async def _fetch(self, connection: Any, besides: Sequence[Row] = ()) -> list[Row]:
-        topics, keys = [topic for topic, _ in self._parked], [key for _, key in self._parked]
+        topics, keys = [topic for topic, _ in self._blocked], [key for _, key in self._blocked]
         ids = [row.id for row in (*self._marks.unmarked(), *besides)]
         tuning = self._tuning
         found = await connection.fetch(_FETCH, tuning.group_size, topics, keys, ids, tuning.group_bytes)
         return [_row(record) for record in found]
 
-    async def _refresh_parked(self, connection: Any) -> None:
-        """At each taking of the lease, since another owner may have parked keys; then once a minute."""
+    async def _refresh_waiting_keys(self, connection: Any) -> None:
+        """When the lease is acquired, since another owner may have set keys aside; then once a minute."""
         known = (self.lease.epoch, time.monotonic() // 60)
-        if known == self._parked_known:
+        if known == self._blocked_known:
             return
-        self._parked_known = known
-        await connection.execute(_UNPARK)
-        self._parked = {(record[0], record[1]) for record in await connection.fetch(_PARKED_KEYS)}
+        self._blocked_known = known
+        await connection.execute(_RESTORE)
+        self._blocked = {(record[0], record[1]) for record in await connection.fetch(_BLOCKED_KEYS)}
 
     @contextlib.asynccontextmanager
     async def _connected(self) -> AsyncIterator[Any]:

@@ -1,4 +1,4 @@
-"""Tries parked events again. Every replica does; a lock on the row decides which of them."""
+"""Retries failed events. Every replica does; a lock on the row decides which of them."""
 
 import asyncio
 import contextlib
@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 import structlog
 
-from service_kit.database.doors import Database
 from service_kit.database.faults import may_be_retried
-from service_kit.messaging import metrics, outbox, parked
+from service_kit.database.sessions import Database
+from service_kit.messaging import metrics, outbox, retry_queue
 from service_kit.messaging.incoming import read
 from service_kit.messaging.processing import Abandoned, Processor
 from service_kit.messaging.subscriptions import Subscription
@@ -19,7 +19,7 @@ log = structlog.get_logger(__name__)
 
 
 class HandlerMissing(Exception):
-    """This code no longer handles the type that was parked."""
+    """This code no longer handles the event's type."""
 
 
 class Retrier:
@@ -34,10 +34,10 @@ class Retrier:
 
     def stop(self) -> None:
         """Ends with the event in hand."""
-        self._processor.give_up.set()
+        self._processor.interrupted.set()
 
     async def run(self) -> None:
-        stopping = self._processor.give_up
+        stopping = self._processor.interrupted
         while not stopping.is_set():
             worked = False
             try:
@@ -52,10 +52,10 @@ class Retrier:
                         await stopping.wait()
 
     async def _round(self) -> bool:
-        async with self._database.hot() as connection:
-            found = await parked.due(connection)
+        async with self._database.connection() as connection:
+            found = await retry_queue.due(connection)
         for id, topic in found:
-            if self._processor.give_up.is_set():
+            if self._processor.interrupted.is_set():
                 raise Abandoned
             await self._try(id, topic)
         return bool(found)
@@ -63,22 +63,24 @@ class Retrier:
     async def _try(self, id: int, topic: str) -> None:
         """The effects and the row's deletion are one transaction, so the event takes effect once."""
         subscription = self._subscriptions.get(topic)
-        taken: list[parked.Taken] = []
+        taken: list[retry_queue.Taken] = []
 
         async def work() -> None:
             taken.clear()
-            async with self._database.hot_tx() if subscription is None else self._processor.door(subscription) as tx:
-                mine = await parked.take(tx, id)
+            async with (
+                self._database.transaction() if subscription is None else self._processor.begin(subscription) as tx
+            ):
+                mine = await retry_queue.lock(tx, id)
                 if mine is None:
                     return
                 taken.append(mine)
                 incoming = read(mine.record, subscription, self._own_source) if subscription else None
                 if incoming is None:
                     raise HandlerMissing
-                if incoming.handler.event.last_word and (void := await parked.make_void(tx, id)):
-                    log.warning("events_superseded", id=id, topic=topic, count=void)
+                if incoming.handler.event.terminal and (superseded := await retry_queue.supersede(tx, id)):
+                    log.warning("events_superseded", id=id, topic=topic, count=superseded)
                 await incoming.handler.call(tx, [incoming.event], [incoming.envelope])
-                await parked.done(tx, id)
+                await retry_queue.done(tx, id)
 
         try:
             await self._processor.attempt(work)
@@ -92,10 +94,10 @@ class Retrier:
             outcome = self._tuning.backoff.outcome(taken[0], reason, counts=not may_be_retried(error))
             await self._processor.attempt(lambda: self._settle(outcome))
 
-    async def _settle(self, outcome: Outcome[parked.Taken]) -> None:
+    async def _settle(self, outcome: Outcome[retry_queue.Taken]) -> None:
         record, attempts = outcome.row.record, outcome.row.attempts + 1
-        async with self._database.hot_tx() as tx:
-            if not await parked.settle(tx, outcome):
+        async with self._database.transaction() as tx:
+            if not await retry_queue.settle(tx, outcome):
                 return
             await outbox.add_dead_letter(
                 tx, topic=record.topic, partition=record.partition, offset=record.offset, key=record.key,

@@ -8,7 +8,7 @@ from dataclasses import replace
 import structlog
 
 from contracts.topics import PAYMENT_STATUS
-from service_kit.database.doors import Database
+from service_kit.database.sessions import Database
 from service_kit.messaging.connection import KafkaConnection
 from service_kit.messaging.consumer import Consumer
 from service_kit.messaging.health import MessagingHealth
@@ -46,8 +46,8 @@ class Messaging:
         stop_seconds = settings.stop_seconds * 0.6
         self.tuning = tuning or Tuning(
             backoff=replace(Tuning.backoff, attempts=settings.event_attempts),
-            outbox_kept=settings.outbox_kept,
-            inbox_kept=settings.inbox_kept,
+            outbox_retention=settings.outbox_retention,
+            inbox_retention=settings.inbox_retention,
             stop_seconds=stop_seconds,
         )
         self._settings = settings
@@ -104,8 +104,8 @@ class Messaging:
         if self._settings.service_role != "worker":
             return "ok"
         health = self.watchdog.health
-        if health.relay is not None and health.relay.parked_keys:
-            return f"the broker refuses records of {health.relay.parked_keys} keys; those keys wait"
+        if health.relay is not None and health.relay.blocked_keys:
+            return f"the broker rejects records of {health.relay.blocked_keys} keys; those keys wait"
         return "ok" if health.ok else "; ".join(health.problems)
 
     async def health(self) -> MessagingHealth:

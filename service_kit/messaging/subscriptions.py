@@ -12,8 +12,8 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from contracts.events.base import Event
 from contracts.topics import Topic
-from service_kit.database.doors import HotTransaction
-from service_kit.messaging.door import Door
+from service_kit.database.sessions import Transaction
+from service_kit.messaging.any_session import AnySession
 from service_kit.messaging.envelope import Envelope
 from service_kit.telemetry.tracing import continue_trace
 
@@ -32,10 +32,10 @@ class WrongSubscription(TypeError):
 def consumes(event: type[Event], *, batch: bool = False) -> Callable[[Function], Function]:
     """Calls the function for each such event, in the transaction that also claims it.
 
-    `async def f(tx: Tx | HotTx, event: X)`, or with `batch=True` `(tx, events: list[X])`, where each key's events are
-    in order; a third parameter gets the `Envelope`, or the `list[Envelope]`. Put above a function several times, a
-    batch has the events of all these types together. A batch of a compacted topic has the newest event of each key
-    alone, in ascending order of the keys, so that one statement can write all of them.
+    `async def f(tx: Session | Transaction, event: X)`, or with `batch=True` `(tx, events: list[X])`, where each key's
+    events are in order; a third parameter gets the `Envelope`, or the `list[Envelope]`. Put above a function several
+    times, a batch has the events of all these types together. A batch of a compacted topic has the newest event of each
+    key alone, in ascending order of the keys, so that one statement can write all of them.
     """
 
     def mark(function: Function) -> Function:
@@ -53,14 +53,14 @@ class Handler:
     function: Callable[..., Awaitable[None]]
     event: type[Event]
     batch: bool
-    hot: bool
+    in_transaction: bool
     wants_envelope: bool
 
     @property
     def name(self) -> str:
         return f"{self.function.__module__}.{self.function.__qualname__}"
 
-    async def call(self, tx: Door, events: Sequence[Event], envelopes: Sequence[Envelope]) -> None:
+    async def call(self, tx: AnySession, events: Sequence[Event], envelopes: Sequence[Envelope]) -> None:
         """Hands over the events, all at once or one after the other, within the trace that they belong to."""
         if self.batch:
             # Many events belong to many traces; then the handler hands each envelope's on, if it publishes.
@@ -87,8 +87,8 @@ class Subscription:
         self.trusted_sources = self.topic.trusted_sources | self.outside_sources
 
     @property
-    def hot(self) -> bool:
-        return next(iter(self.handlers.values())).hot
+    def in_transaction(self) -> bool:
+        return next(iter(self.handlers.values())).in_transaction
 
 
 def gather(
@@ -119,13 +119,13 @@ def _functions(consumers: Consumers) -> list[Any]:
 
 def _add(subscription: Subscription, handler: Handler) -> None:
     topic, type = handler.event.topic, handler.event.type
-    if twin := subscription.handlers.get(type):
-        raise WrongSubscription(f"{type} is handled twice: by {twin.name} and by {handler.name}")
+    if duplicate := subscription.handlers.get(type):
+        raise WrongSubscription(f"{type} is handled twice: by {duplicate.name} and by {handler.name}")
     for other in subscription.handlers.values():
-        if other.hot != handler.hot:
+        if other.in_transaction != handler.in_transaction:
             raise WrongSubscription(
-                f"topic {topic.name}: {other.name} takes a {'HotTx' if other.hot else 'Tx'} and {handler.name} a "
-                f"{'HotTx' if handler.hot else 'Tx'}; a batch is one transaction, so its handlers use one door"
+                f"topic {topic.name}: {other.name} and {handler.name} must both take a Session or both a Transaction: "
+                "a batch is one transaction"
             )
     subscription.handlers[type] = handler
 
@@ -138,13 +138,13 @@ def _handler(function: Any, event: type[Event], batch: bool) -> Handler:
     parameters = list(inspect.signature(function).parameters)
     if len(parameters) not in (2, 3):
         raise WrongSubscription(f"{where}: takes (tx, event{'s' if batch else ''}) and, if it wants, the envelope")
-    door, given = hints.get(parameters[0]), hints.get(parameters[1])
-    if door not in (AsyncSession, HotTransaction):
-        raise WrongSubscription(f"{where}: `{parameters[0]}` must be annotated Tx or HotTx")
+    db, given = hints.get(parameters[0]), hints.get(parameters[1])
+    if db not in (AsyncSession, Transaction):
+        raise WrongSubscription(f"{where}: `{parameters[0]}` must be annotated Session or Transaction")
     _expect(where, parameters[1], given, event, batch)
     if len(parameters) == 3:
         _expect(where, parameters[2], hints.get(parameters[2]), Envelope, batch)
-    return Handler(function, event, batch, hot=door is HotTransaction, wants_envelope=len(parameters) == 3)
+    return Handler(function, event, batch, in_transaction=db is Transaction, wants_envelope=len(parameters) == 3)
 
 
 def _expect(where: str, parameter: str, given: Any, wanted: type, batch: bool) -> None:

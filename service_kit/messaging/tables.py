@@ -24,7 +24,7 @@ _QUEUE = {"autovacuum_vacuum_scale_factor": 0.02, "autovacuum_vacuum_threshold":
 
 
 def add_messaging_tables(metadata: MetaData) -> None:
-    """Outbox and its lease, inbox, parked events."""
+    """Outbox and its lease, inbox, retry queue."""
     _add_outbox(metadata)
     _add_inbox(metadata)
     _add_parked_events(metadata)

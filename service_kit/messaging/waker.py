@@ -6,7 +6,7 @@ from collections.abc import Callable
 import structlog
 
 from service_kit.audit import actor
-from service_kit.database.doors import Database
+from service_kit.database.sessions import Database
 
 CHANNEL = "outbox"
 _PAUSE = 0.001
@@ -44,7 +44,7 @@ class Waker:
         while self._wanted:
             self._wanted = False
             try:
-                async with self._database.hot() as connection:
+                async with self._database.connection() as connection:
                     await connection.execute(f"NOTIFY {CHANNEL}")
             except Exception:  # the relay polls too: what a lost notification costs is a second
                 log.debug("relay_not_notified", exc_info=True)

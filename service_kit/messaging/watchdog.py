@@ -8,8 +8,8 @@ from typing import Any
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from service_kit.database.doors import Database
-from service_kit.messaging import metrics, parked
+from service_kit.database.sessions import Database
+from service_kit.messaging import metrics, retry_queue
 from service_kit.messaging.connection import KafkaConnection
 from service_kit.messaging.consumer import Consumer
 from service_kit.messaging.health import ConsumerHealth, MessagingHealth, RelayHealth
@@ -22,7 +22,7 @@ _BACKLOG = """
     SELECT count(*), coalesce(extract(epoch FROM now() - min(time)), 0)::float8
     FROM (SELECT time FROM outbox WHERE published_at IS NULL ORDER BY id LIMIT 100000) AS unpublished
 """
-_PARKED_KEYS = """
+_BLOCKED_KEYS = """
     SELECT count(DISTINCT (topic, key)) FROM outbox WHERE parked_at IS NOT NULL AND published_at IS NULL
 """
 _ASK_SECONDS = 5.0
@@ -61,7 +61,7 @@ class Watchdog:
         try:
             while not self._stopping.is_set():
                 try:
-                    await self.look()
+                    await self.inspect()
                 except Exception:
                     log.exception("watchdog_failed")
                 with contextlib.suppress(TimeoutError):
@@ -70,8 +70,8 @@ class Watchdog:
         finally:
             await self._drop_client()
 
-    async def look(self) -> MessagingHealth:
-        """Measures, rebuilds what stands still, and remembers the outcome."""
+    async def inspect(self) -> MessagingHealth:
+        """Measures, rebuilds stalled clients, and stores the outcome."""
         lags = await self._lags()
         problems = [] if lags is not None else ["broker: can't be reached"]
         relay = await self._relay_health(problems)
@@ -118,9 +118,9 @@ class Watchdog:
         owner = self._relay.lease.epoch is not None
         metrics.OWNER.set(owner)
         try:
-            async with asyncio.timeout(_ASK_SECONDS), self._database.hot() as connection:
+            async with asyncio.timeout(_ASK_SECONDS), self._database.connection() as connection:
                 backlog, oldest = await connection.fetchrow(_BACKLOG)
-                parked_keys = await connection.fetchval(_PARKED_KEYS)
+                blocked_keys = await connection.fetchval(_BLOCKED_KEYS)
         except Exception as error:
             problems.append(f"relay: the database is away ({type(error).__name__})")
             return RelayHealth(owner, 0, 0.0, 0, self._relay.problem)
@@ -128,9 +128,9 @@ class Watchdog:
         metrics.OLDEST.set(oldest)
         if owner and self._relay.problem and backlog:
             problems.append(f"relay: {self._relay.problem}")
-        elif not parked_keys and oldest > self._tuning.red_seconds and not self._relay_moves():
+        elif not blocked_keys and oldest > self._tuning.red_seconds and not self._relay_moves():
             problems.append("relay: there is a backlog and nothing is published")
-        return RelayHealth(owner, backlog, round(oldest, 3), parked_keys, self._relay.problem)
+        return RelayHealth(owner, backlog, round(oldest, 3), blocked_keys, self._relay.problem)
 
     def _relay_moves(self) -> bool:
         assert self._relay is not None
@@ -155,7 +155,7 @@ class Watchdog:
                 problems.append(f"consumers: no such topic, or no right to read it: {', '.join(missing)}")
         if consumer.problem:
             problems.append(f"consumers: {consumer.problem}")
-        waiting, dead = await self._parked()
+        waiting, dead = await self._count_retries()
         metrics.WAITING.set(waiting)
         metrics.DEAD_LETTERS.set(dead)
         return ConsumerHealth(
@@ -204,10 +204,10 @@ class Watchdog:
             self._rebuilt_at = now
             consumer.rebuild()
 
-    async def _parked(self) -> tuple[int, int]:
+    async def _count_retries(self) -> tuple[int, int]:
         with contextlib.suppress(Exception):
-            async with asyncio.timeout(_ASK_SECONDS), self._database.hot() as connection:
-                return await parked.count(connection)
+            async with asyncio.timeout(_ASK_SECONDS), self._database.connection() as connection:
+                return await retry_queue.count(connection)
         return 0, 0
 
     async def _connected(self) -> Any:

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from contracts.events.users import ApiClientChanged, SessionEnded, UserChanged, UserErased
 from contracts.topics import USERS
-from service_kit.database import HotTx
+from service_kit.database import Transaction
 from service_kit.jobs import Job
 from service_kit.messaging import Envelope, consumes
 from service_kit.personal_data.models import PersonalData
@@ -25,13 +25,13 @@ def consumers_of(service: str, data: PersonalData) -> list[Callable[..., Awaitab
         raise UndeclaredErasure(f"the service {service!r} names no function that erases personal data")
 
     @consumes(UserChanged, batch=True)
-    async def update(tx: HotTx, events: list[UserChanged], envelopes: list[Envelope]) -> None:
+    async def update(tx: Transaction, events: list[UserChanged], envelopes: list[Envelope]) -> None:
         await account_status.update(tx, events, [envelope.time for envelope in envelopes])
         if data.on_user_changed is not None:
             await data.on_user_changed(tx, events)
 
     @consumes(UserErased, batch=True)
-    async def erase_accounts(tx: HotTx, events: list[UserErased]) -> None:
+    async def erase_accounts(tx: Transaction, events: list[UserErased]) -> None:
         await account_status.erase(tx, events)
         await erase(tx, [event.user_id for event in events])
 
@@ -39,14 +39,14 @@ def consumers_of(service: str, data: PersonalData) -> list[Callable[..., Awaitab
 
 
 @consumes(ApiClientChanged, batch=True)
-async def update_api_clients(tx: HotTx, events: list[ApiClientChanged], envelopes: list[Envelope]) -> None:
+async def update_api_clients(tx: Transaction, events: list[ApiClientChanged], envelopes: list[Envelope]) -> None:
     """API clients have an account status like people."""
     await account_status.update(tx, events, [envelope.time for envelope in envelopes])
 
 
 @consumes(SessionEnded)
-async def end_sessions(tx: HotTx, event: SessionEnded) -> None:
-    """Access tokens of these sessions are refused from now on. One by one, since each event names other sessions."""
+async def end_sessions(tx: Transaction, event: SessionEnded) -> None:
+    """Access tokens of these sessions are rejected from now on. One by one, since each event names other sessions."""
     await account_status.end_sessions(tx, event)
 
 
@@ -62,6 +62,6 @@ def jobs_of(data: PersonalData) -> list[Job]:
 async def erase_again(runtime: Runtime, data: PersonalData) -> None:
     """Erases what has been added about accounts that were erased in the last 90 days, or may be erased only now."""
     assert data.erase_late is not None
-    async with runtime.database.hot_tx() as tx:
+    async with runtime.database.transaction() as tx:
         if erased := await account_status.recently_erased(tx):
             await data.erase_late(tx, erased)

@@ -51,7 +51,7 @@ async def _chunks(database: Database, user_id: UUID, sections: Sequence[Section]
         opening = ("{" if number == 0 else "],") + json.dumps(section.name) + ":["
         after = BEFORE_ALL
         while True:
-            async with database.hot() as connection:
+            async with database.connection() as connection:
                 rows = await connection.fetch(section.sql, user_id, after, section.page)
             yield opening + ",".join(row[1] for row in rows)
             if len(rows) < section.page:

@@ -6,9 +6,9 @@ from typing import Any
 from uuid import UUID
 
 from contracts.events.users import UserChanged
-from service_kit.database import HotTx
+from service_kit.database import Transaction
 
-Erase = Callable[[HotTx, Sequence[UUID]], Awaitable[None]]
+Erase = Callable[[Transaction, Sequence[UUID]], Awaitable[None]]
 """Takes the ids of erased accounts, in ascending order. It must be safe to repeat."""
 
 
@@ -37,11 +37,11 @@ class PersonalData:
     erase_late: Erase | None = None
     """Called again each minute for 90 days, for what could not be erased at first, or was added afterwards by another
     process that still accepted the token."""
-    on_user_changed: Callable[[HotTx, Sequence[UserChanged]], Awaitable[None]] | None = None
+    on_user_changed: Callable[[Transaction, Sequence[UserChanged]], Awaitable[None]] | None = None
     """For a service that copies more of an account than its status. Called with the newest event of each account."""
     on_export: Callable[..., Any] | None = None
     """A dependency of the export's endpoint, in FastAPI's sense."""
 
 
-async def nothing_to_erase(_: HotTx, __: Sequence[UUID]) -> None:
+async def nothing_to_erase(_: Transaction, __: Sequence[UUID]) -> None:
     """The `erase` of a service that keeps the account status and nothing else about people."""

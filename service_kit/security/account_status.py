@@ -15,7 +15,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from contracts.events.users import ApiClientChanged, EndedSession, SessionEnded, UserChanged, UserErased
 from contracts.permissions import permissions_of
 from service_kit.clock import utcnow
-from service_kit.database.doors import HotConnection, HotTransaction, fetch
+from service_kit.database.sessions import Connection, Transaction, fetch
 from service_kit.database.signals import signal
 from service_kit.personal_data.models import Section
 from service_kit.security.principal import Principal
@@ -29,7 +29,7 @@ from service_kit.security.revocations import (
     SessionOver,
 )
 
-Door = AsyncSession | HotTransaction | HotConnection
+AnySession = AsyncSession | Transaction | Connection
 Account = UserChanged | ApiClientChanged
 
 MOST_ENDED_SESSIONS = 200
@@ -89,16 +89,16 @@ EXPORT = Section(
 )
 
 
-async def check(door: Door, who: Principal, permissions: Iterable[str]) -> None:
+async def check(db: AnySession, who: Principal, permissions: Iterable[str]) -> None:
     """Raises: PermissionRevoked, where the account was disabled or erased, or has lost one of the permissions;
     SessionOver, where the session was ended.
 
     The token of an unknown account is trusted: the account is so new that nothing was taken from it yet
     (docs/decisions/0013).
     """
-    active, held, changed_at, erased, expires_at, session_ended = (
-        await fetch(door, FIND, who.user_id, who.session_id)
-    )[0]
+    active, held, changed_at, erased, expires_at, session_ended = (await fetch(db, FIND, who.user_id, who.session_id))[
+        0
+    ]
     if session_ended:
         raise SessionOver
     if changed_at is None:
@@ -111,11 +111,11 @@ async def check(door: Door, who: Principal, permissions: Iterable[str]) -> None:
             raise PermissionRevoked(permission=permission)
 
 
-async def update(door: Door, accounts: Sequence[Account], times: Sequence[datetime]) -> None:
+async def update(db: AnySession, accounts: Sequence[Account], times: Sequence[datetime]) -> None:
     """Takes over what is newer, from one event of each account. `times`: when the events were made, by the clock of the
     user service, which also dates the tokens."""
     newer = await fetch(
-        door,
+        db,
         UPDATE,
         [account.user_id for account in accounts],
         [account.version for account in accounts],
@@ -124,61 +124,61 @@ async def update(door: Door, accounts: Sequence[Account], times: Sequence[dateti
         [" ".join(_permissions(account)) for account in accounts],
         [account.expires_at if isinstance(account, ApiClientChanged) else None for account in accounts],
     )
-    signal(door, SIGNAL, *(Change(*row) for row in newer))
+    signal(db, SIGNAL, *(Change(*row) for row in newer))
     ended = [
         (account.user_id, session)
         for account in accounts
         if isinstance(account, UserChanged)
         for session in account.ended_sessions
     ]
-    await _end(door, ended)
+    await _end(db, ended)
 
 
-async def end_sessions(door: Door, event: SessionEnded) -> None:
-    """Access tokens of these sessions are refused from now on."""
+async def end_sessions(db: AnySession, event: SessionEnded) -> None:
+    """Access tokens of these sessions are rejected from now on."""
     ended = [EndedSession(session_id=session_id, ended_at=event.ended_at) for session_id in event.session_ids]
-    await _end(door, [(event.user_id, session) for session in ended])
+    await _end(db, [(event.user_id, session) for session in ended])
 
 
-async def recently_ended_sessions(door: Door, user_id: UUID) -> list[EndedSession]:
+async def recently_ended_sessions(db: AnySession, user_id: UUID) -> list[EndedSession]:
     """The account's ended sessions of which access tokens may still be valid; the latest first."""
-    rows = await fetch(door, RECENTLY_ENDED, user_id, LONGEST_TOKEN_LIFE, MOST_ENDED_SESSIONS)
+    rows = await fetch(db, RECENTLY_ENDED, user_id, LONGEST_TOKEN_LIFE, MOST_ENDED_SESSIONS)
     return [EndedSession(session_id=row[0], ended_at=row[1]) for row in rows]
 
 
-async def erase(door: Door, users: Sequence[UserErased]) -> None:
+async def erase(db: AnySession, users: Sequence[UserErased]) -> None:
     """The row stays with its id, so that no older event restores the account. One event of each account."""
-    await fetch(door, ERASE, [user.user_id for user in users], [user.version for user in users])
-    await fetch(door, ERASE_SESSIONS, [user.user_id for user in users])
-    signal(door, SIGNAL, *(Change(user.user_id, user.version, None, active=False) for user in users))
+    await fetch(db, ERASE, [user.user_id for user in users], [user.version for user in users])
+    await fetch(db, ERASE_SESSIONS, [user.user_id for user in users])
+    signal(db, SIGNAL, *(Change(user.user_id, user.version, None, active=False) for user in users))
 
 
-async def is_erased(door: Door, user_id: UUID) -> bool:
-    return bool(await fetch(door, "SELECT 1 FROM account_status WHERE user_id = $1 AND erased", user_id))
+async def is_erased(db: AnySession, user_id: UUID) -> bool:
+    return bool(await fetch(db, "SELECT 1 FROM account_status WHERE user_id = $1 AND erased", user_id))
 
 
-async def recently_erased(door: Door) -> list[UUID]:
+async def recently_erased(db: AnySession) -> list[UUID]:
     """The accounts that were erased in the last 90 days."""
-    return [row[0] for row in await fetch(door, RECENTLY_ERASED)]
+    return [row[0] for row in await fetch(db, RECENTLY_ERASED)]
 
 
-async def erased_a_day_ago(door: Door) -> list[UserErased]:
+async def erased_a_day_ago(db: AnySession) -> list[UserErased]:
     """The events of the accounts that were erased 26 to 52 hours ago."""
-    return [UserErased(user_id=row[0], version=row[1]) for row in await fetch(door, ERASED_A_DAY_AGO)]
+    return [UserErased(user_id=row[0], version=row[1]) for row in await fetch(db, ERASED_A_DAY_AGO)]
 
 
-async def _end(door: Door, ended: Sequence[tuple[UUID, EndedSession]]) -> None:
+async def _end(db: AnySession, ended: Sequence[tuple[UUID, EndedSession]]) -> None:
     if not ended:
         return
     await fetch(
-        door,
+        db,
         END_SESSIONS,
         [session.session_id for _, session in ended],
         [user_id for user_id, _ in ended],
         [session.ended_at for _, session in ended],
         LONGEST_TOKEN_LIFE,
     )
-    signal(door, SIGNAL, *(Ended(session.session_id, session.ended_at) for _, session in ended))
+    signal(db, SIGNAL, *(Ended(session.session_id, session.ended_at) for _, session in ended))
 
 
 def _permissions(account: Account) -> Iterable[str]:

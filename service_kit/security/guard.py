@@ -30,7 +30,7 @@ class PersonRequired(Problem, status=404, type="person-required"):
 class _Guard(SecurityBase):
     """Reads the bearer token, verifies it and looks for the permissions that the operation asks for.
 
-    What was closed lately (an account, an API client, a session) is refused by the verifier, for every operation;
+    What was closed lately (an account, an API client, a session) is rejected by the verifier, for every operation;
     what was taken from an account that goes on is looked up for the sensitive ones.
     """
 
@@ -67,8 +67,8 @@ def _verify(request: Request) -> Principal:
 
 async def still_may(request: Request, who: Principal, permissions: Iterable[str]) -> None:
     """For what a token alone is not enough for. Raises: PermissionRevoked."""
-    async with database_of(request).hot() as door:
-        await account_status.check(door, who, permissions)
+    async with database_of(request).connection() as db:
+        await account_status.check(db, who, permissions)
 
 
 async def _verify_if_given(request: Request) -> Principal | None:

@@ -17,7 +17,7 @@ import structlog
 from jose import jwk
 
 from service_kit.database import Database
-from service_kit.database.faults import database_is_away
+from service_kit.database.faults import database_is_unavailable
 from service_kit.problems import InvalidToken, Problem
 from service_kit.telemetry import metrics
 
@@ -35,7 +35,7 @@ LEAST_KEY_BITS = 2048
 LOAD = """
 SELECT jwks, extract(epoch FROM now() - fetched_at)::float8 AS age FROM verification_keys WHERE id = 1
 """
-KEEP = """
+STORE = """
 INSERT INTO verification_keys (id, jwks, fetched_at) VALUES (1, $1, now())
 ON CONFLICT (id) DO UPDATE SET jwks = excluded.jwks, fetched_at = excluded.fetched_at
 """
@@ -114,26 +114,26 @@ class KeyRing:
             log.warning("verification_keys_not_fetched", error=repr(error), age=self.age())
             await self._load()
             return False
-        await self._keep()
+        await self._store()
         return True
 
     async def _load(self) -> None:
         """Takes up what was kept, where that is newer than what is in use."""
         try:
-            async with self._database.hot() as connection:
-                kept = await connection.fetchrow(LOAD)
-            if kept and kept["age"] < self.age():
-                self._use(json.loads(kept["jwks"]), kept["age"])
+            async with self._database.connection() as connection:
+                stored = await connection.fetchrow(LOAD)
+            if stored and stored["age"] < self.age():
+                self._use(json.loads(stored["jwks"]), stored["age"])
         except Exception as error:
-            if not database_is_away(error):
+            if not database_is_unavailable(error):
                 log.exception("verification_keys_not_loaded")
 
-    async def _keep(self) -> None:
+    async def _store(self) -> None:
         try:
-            async with self._database.hot() as connection:
-                await connection.execute(KEEP, json.dumps(self._jwks))
+            async with self._database.connection() as connection:
+                await connection.execute(STORE, json.dumps(self._jwks))
         except Exception as error:
-            log.warning("verification_keys_not_kept", error=repr(error))
+            log.warning("verification_keys_not_stored", error=repr(error))
 
     def _use(self, jwks: dict[str, Any], age: float = 0) -> None:
         self._keys, self._jwks = read_key_set(jwks), jwks
@@ -192,6 +192,6 @@ def over_http(url: str) -> FetchKeys:
 def _certificates(url: str) -> ssl.SSLContext:
     """Read once, and in a thread: that takes 50 ms, which every request would wait for, and 3 MiB.
 
-    For plain http none are read: a client that was sent on to https after all would refuse.
+    For plain http none are read: a client that was sent on to https after all would reject.
     """
     return httpx.create_ssl_context() if url.startswith("https:") else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

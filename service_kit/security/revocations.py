@@ -14,8 +14,8 @@ from uuid import UUID
 
 import structlog
 
-from service_kit.database.doors import Database
-from service_kit.database.faults import database_is_away
+from service_kit.database.faults import database_is_unavailable
+from service_kit.database.sessions import Database
 from service_kit.problems import Problem, Unauthenticated, challenge
 from service_kit.security.principal import Principal
 
@@ -83,7 +83,7 @@ class Revocations:
         self._database = database
         self._refresh_seconds = refresh_seconds
         self._closed: dict[UUID, tuple[int, float]] = {}
-        """By account: the version that closed it, and the time up to which tokens that were made are refused."""
+        """By account: the version that closed it, and the time up to which tokens that were made are rejected."""
         self._ended: dict[UUID, float] = {}
         self.any = False
         """Most of the time there are none: then nothing need be looked up."""
@@ -91,7 +91,7 @@ class Revocations:
         """What was committed here while the table was being read, which the answer may not have."""
         self._prune_at = time.monotonic() + PRUNE_EVERY
         self._task: asyncio.Task[None] | None = None
-        database.signals.listen(SIGNAL, self._hear)
+        database.signals.listen(SIGNAL, self._apply)
 
     def check(self, who: Principal) -> None:
         """Raises: AccountClosed, SessionOver."""
@@ -112,7 +112,7 @@ class Revocations:
 
     async def refresh(self) -> None:
         self._heard.clear()
-        async with self._database.hot() as connection:
+        async with self._database.connection() as connection:
             rows = await connection.fetch(READ, LONGEST_TOKEN_LIFE)
         closed: dict[UUID, tuple[int, float]] = {}
         for row in rows:
@@ -120,12 +120,12 @@ class Revocations:
                 closed[row["id"]] = (row["version"], FOR_EVER if row["at"] is None else _until(row["at"]))
         self._closed = closed
         self._ended = {row["id"]: row["at"] for row in rows if row["kind"] == "session"}
-        self._hear(tuple(self._heard))
+        self._apply(tuple(self._heard))
         self.any = bool(self._closed or self._ended)
 
     async def prune(self) -> None:
         """No access token of these sessions is about any more."""
-        async with self._database.hot() as connection:
+        async with self._database.connection() as connection:
             await connection.execute(PRUNE, 2 * LONGEST_TOKEN_LIFE)
 
     async def _keep_fresh(self) -> None:
@@ -141,10 +141,10 @@ class Revocations:
                 self._prune_at = time.monotonic() + PRUNE_EVERY
                 await self.prune()
         except Exception as error:
-            if not database_is_away(error):
+            if not database_is_unavailable(error):
                 log.exception("revocations_not_read")
 
-    def _hear(self, facts: Sequence[Any]) -> None:
+    def _apply(self, facts: Sequence[Any]) -> None:
         for fact in facts:
             if isinstance(fact, Ended):
                 self._ended[fact.session_id] = fact.at.timestamp()

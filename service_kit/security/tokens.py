@@ -17,7 +17,8 @@ TOKEN_TYPE = "at+jwt"  # noqa: S105 (a media type, no secret)
 ALGORITHM = "RS256"
 MAX_TOKEN_LENGTH = 8192
 CACHE_SIZE = 10_000
-# A verified token is believed without another look at its signature for so long, so that a retired key is soon refused.
+# A verified token is believed without another look at its signature for so long, so that a retired key is soon
+# rejected.
 CACHE_SECONDS = 60
 # By so many seconds the user service's clock may be ahead of ours.
 CLOCK_SKEW = 60
@@ -38,12 +39,12 @@ class TokenVerifier:
         """Raises: InvalidToken; AccountClosed, SessionOver; KeysMissing (503) while no key was ever fetched."""
         now = time.time()
         known = self._verified.get(token)
-        principal = known[1] if known is not None and now < known[0] else self._verify_anew(token, now)
+        principal = known[1] if known is not None and now < known[0] else self._verify_uncached(token, now)
         if self._revocations is not None and self._revocations.any:
             self._revocations.check(principal)
         return principal
 
-    def _verify_anew(self, token: str, now: float) -> Principal:
+    def _verify_uncached(self, token: str, now: float) -> Principal:
         self._verified.pop(token, None)
         principal = self._verify_signature(token)
         if len(self._verified) >= CACHE_SIZE:

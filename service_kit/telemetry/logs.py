@@ -122,13 +122,13 @@ def _shown(name: str, value: Any) -> Any:
     if value is None or isinstance(value, (bool, int, float)):
         return value
     text = value if isinstance(value, str) else repr(value)
-    return printable(text, kept="\n\t" if name in ("exception", "stack") else "")
+    return printable(text, allowed="\n\t" if name in ("exception", "stack") else "")
 
 
-def printable(text: str, kept: str = "") -> str:
+def printable(text: str, allowed: str = "") -> str:
     if text.isprintable():
         return text
-    return "".join(c if c.isprintable() or c in kept else c.encode("unicode_escape").decode() for c in text)
+    return "".join(c if c.isprintable() or c in allowed else c.encode("unicode_escape").decode() for c in text)
 
 
 def _add_trace(service: str) -> Any:

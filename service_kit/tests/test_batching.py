@@ -47,7 +47,7 @@ async def test_one_that_fails_fails_alone() -> None:
     assert results[2] == 4
 
 
-async def test_a_caller_who_leaves_takes_nobody_along() -> None:
+async def test_a_caller_who_disconnects_affects_no_others() -> None:
     work = Work()
     batching = Batching(work)
     first = asyncio.create_task(batching.do(1))

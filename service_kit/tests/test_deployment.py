@@ -11,7 +11,7 @@ import psycopg2
 import pytest
 
 from contracts.topics import all_topics
-from local_stack.postgres import FAST_AND_FORGETFUL, EmbeddedPostgres
+from local_stack.postgres import WITHOUT_DURABILITY, EmbeddedPostgres
 from service_kit import deployment
 from service_kit.database.administration import administration
 from service_kit.deployment import ServerUnreachable, create_service_database
@@ -36,7 +36,7 @@ def test_topics_are_created_once(kafka: str) -> None:
 
 
 @pytest.mark.parametrize("command", [["topics"], ["acls", "--apply"]])
-def test_brokers_in_plain_text_are_refused_in_production(command: list[str]) -> None:
+def test_brokers_in_plain_text_are_rejected_in_production(command: list[str]) -> None:
     done = run(*command, KAFKA_BOOTSTRAP_SERVERS="127.0.0.1:1")
     assert done.returncode == 1
     assert "KAFKA_ALLOW_PLAINTEXT" in done.stderr
@@ -62,7 +62,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgre
     from tests.harness.servers import run_directory
 
     [port] = ports.lease()
-    made = EmbeddedPostgres(run_directory() / f"deployment-{port}", port, settings=FAST_AND_FORGETFUL)
+    made = EmbeddedPostgres(run_directory() / f"deployment-{port}", port, settings=WITHOUT_DURABILITY)
     made.start()
     yield made
     made.kill()
@@ -113,13 +113,13 @@ def test_one_role_may_do_both(server: EmbeddedPostgres) -> None:
         ("DATABASE_URL", "postgresql://order@db/shelf", "write postgresql://role:password@host:port/database"),
     ],
 )
-def test_incomplete_urls_are_refused(server: EmbeddedPostgres, name: str, value: str, words: str) -> None:
+def test_incomplete_urls_are_rejected(server: EmbeddedPostgres, name: str, value: str, words: str) -> None:
     done = run("database", "order_service", **{**_urls(server, "shelf"), name: value})
     assert done.returncode == 1
     assert words in done.stderr
 
 
-def test_a_wrong_password_is_told_at_once(server: EmbeddedPostgres) -> None:
+def test_a_wrong_password_is_reported_at_once(server: EmbeddedPostgres) -> None:
     settings = _urls(server, "closed") | {"POSTGRES_ADMIN_URL": server.url("postgres", "wrong", "postgres")}
     done = run("database", "order_service", **settings)
     assert done.returncode == 1
@@ -130,7 +130,7 @@ def test_a_wrong_password_is_told_at_once(server: EmbeddedPostgres) -> None:
 def test_a_server_that_starts_late_is_waited_for(
     server_directory: Path, free_port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    late = EmbeddedPostgres(server_directory / "postgres", free_port, settings=FAST_AND_FORGETFUL)
+    late = EmbeddedPostgres(server_directory / "postgres", free_port, settings=WITHOUT_DURABILITY)
     values = {name.lower(): value for name, value in _urls(late, "late").items()}
     settings = DatabaseCreationSettings.model_validate(values)
     with monkeypatch.context() as patch:

@@ -9,7 +9,7 @@ import pytest
 from service_kit import probe
 
 
-class _Answer(http.server.BaseHTTPRequestHandler):
+class _Response(http.server.BaseHTTPRequestHandler):
     status = 200
 
     def do_GET(self) -> None:
@@ -22,7 +22,7 @@ class _Answer(http.server.BaseHTTPRequestHandler):
 
 @pytest.fixture
 def port() -> Iterator[int]:
-    with http.server.HTTPServer(("127.0.0.1", 0), _Answer) as server:
+    with http.server.HTTPServer(("127.0.0.1", 0), _Response) as server:
         Thread(target=server.serve_forever, daemon=True).start()
         yield server.server_port
         server.shutdown()
@@ -33,7 +33,7 @@ def port() -> Iterator[int]:
 def test_it_asks_the_port_of_the_service(
     port: int, setting: str, status: int, code: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_Answer, "status", status)
+    monkeypatch.setattr(_Response, "status", status)
     monkeypatch.setenv("SERVICE_PACKAGE", "order_service")
     monkeypatch.setenv("PORT", "1")
     monkeypatch.setenv(setting, str(port))

@@ -23,7 +23,7 @@ def test_the_docstring_is_the_sentence_and_the_values_are_members() -> None:
 
 
 def test_no_member_takes_the_place_of_a_standard_one() -> None:
-    body = Problem("It is so by now.", status="cancelled", instance="7", extra=1).body("/orders/7")
+    body = Problem("It is so now.", status="cancelled", instance="7", extra=1).body("/orders/7")
     assert (body["status"], body["instance"], body["extra"]) == (500, "/orders/7", 1)
 
 
@@ -31,7 +31,7 @@ def test_headers_that_a_problem_always_has_and_those_of_one_case() -> None:
     assert Unauthenticated(retry_after=5).headers == {"WWW-Authenticate": "Bearer", "Retry-After": "5"}
 
 
-def test_not_found_speaks_of_the_model_in_words() -> None:
+def test_not_found_names_the_model_in_words() -> None:
     class GiftCard: ...
 
     with pytest.raises(NotFound, match="no gift card 7"):

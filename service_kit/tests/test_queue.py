@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from service_kit.database import Database, HotConn
+from service_kit.database import Connection, Database
 from service_kit.queue import (
     BATCH,
     JITTER,
@@ -53,10 +53,10 @@ class Work:
         return {row[0]: tuple(row[1:]) for row in await self.sql("SELECT id, ended, attempts, error FROM work")}
 
     async def sql(self, statement: str, *values: Any) -> Any:
-        async with self.database.hot() as connection:
+        async with self.database.connection() as connection:
             return await connection.fetch(statement, *values)
 
-    async def _claim(self, connection: HotConn, limit: int, lease: timedelta) -> list[Claimed]:
+    async def _claim(self, connection: Connection, limit: int, lease: timedelta) -> list[Claimed]:
         return [Claimed(**row) for row in await connection.fetch(CLAIM, limit, lease)]
 
     async def _handle(self, row: Claimed) -> str:
@@ -65,7 +65,7 @@ class Work:
             raise self.fails[row.id]
         return "done"
 
-    async def _finish(self, connection: HotConn, outcomes: Sequence[Outcome[Claimed]], _: datetime) -> None:
+    async def _finish(self, connection: Connection, outcomes: Sequence[Outcome[Claimed]], _: datetime) -> None:
         for outcome in outcomes:
             await connection.execute("UPDATE work SET ended = $2 WHERE id = $1", outcome.row.id, outcome.name)
 
@@ -127,7 +127,7 @@ async def test_the_next_batch_follows_at_once_while_there_are_more(work: Work) -
 
 async def test_who_lost_a_row_changes_nothing_about_it(work: Work) -> None:
     await work.add(1)
-    async with work.database.hot() as connection:
+    async with work.database.connection() as connection:
         [row] = await connection.fetch(CLAIM, 1, timedelta(seconds=-1))
         lost = Claimed(**row)
         [row] = await connection.fetch(CLAIM, 1, timedelta(minutes=1))

@@ -57,7 +57,7 @@ def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
         Shop()
 
 
-def test_production_refuses_any_origin() -> None:
+def test_production_rejects_any_origin() -> None:
     with pytest.raises(ValidationError, match="CORS_ORIGINS"):
         Shop(environment="production", cors_origins="*")
 
@@ -67,10 +67,10 @@ def test_secrets_are_not_printed() -> None:
 
 
 def test_a_setting_that_is_wrong_is_named_and_not_shown() -> None:
-    with pytest.raises(ValidationError) as refused:
+    with pytest.raises(ValidationError) as rejected:
         Shop(session_pool_size="the-password-in-the-wrong-line")
-    assert "session_pool_size" in str(refused.value)
-    assert "the-password-in-the-wrong-line" not in str(refused.value)
+    assert "session_pool_size" in str(rejected.value)
+    assert "the-password-in-the-wrong-line" not in str(rejected.value)
 
 
 @pytest.fixture
@@ -82,16 +82,16 @@ def nothing_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("nothing_allowed")
 @pytest.mark.parametrize("protocol", ["PLAINTEXT", "SASL_PLAINTEXT"])
-def test_production_refuses_plain_text_and_names_all_of_it(protocol: str) -> None:
+def test_production_rejects_plain_text_and_names_all_of_it(protocol: str) -> None:
     given: dict[str, Any] = {
         "kafka_security_protocol": protocol,
         "kafka_sasl_username": "shop",
         "kafka_sasl_password": "a password of tests",
     }
-    with pytest.raises(ValidationError) as refused:
+    with pytest.raises(ValidationError) as rejected:
         Shop(environment="production", **given)
-    assert f"KAFKA_SECURITY_PROTOCOL: {protocol} is not encrypted" in str(refused.value)
-    assert "DATABASE_TLS: prefer also takes plain text" in str(refused.value)
+    assert f"KAFKA_SECURITY_PROTOCOL: {protocol} is not encrypted" in str(rejected.value)
+    assert "DATABASE_TLS: prefer also takes plain text" in str(rejected.value)
     Shop(environment="development", **given)
     Shop(environment="production", kafka_allow_plaintext=True, database_allow_plaintext=True, **given)
     Shop(environment="production", kafka_security_protocol="SSL", database_tls="verify-full")
@@ -133,6 +133,6 @@ def test_who_migrates_is_given_the_database_alone(monkeypatch: pytest.MonkeyPatc
         MigrationSettings.of("shop_service")
 
 
-def test_tls_is_not_said_in_a_url() -> None:
+def test_tls_is_not_set_in_a_url() -> None:
     with pytest.raises(ValidationError, match="set DATABASE_TLS instead"):
         Shop(database_url="postgresql://shop@db/shop?sslmode=require")

@@ -12,7 +12,7 @@ from pydantic import SecretStr, ValidationError
 
 from local_stack.environment import EXAMPLE, ensure
 from service_kit.settings import ServiceSettings
-from service_kit.strictness import refused_names
+from service_kit.strictness import rejected_names
 from tests.harness.service import NEEDED
 
 ROOT = Path(__file__).parents[2]
@@ -41,7 +41,7 @@ def made(service: str, **values: Any) -> ServiceSettings:
     return settings_of(service)(**{**COMMON, **SOUND.get(service, {}), **values})
 
 
-def refused(service: str, **values: Any) -> str:
+def rejected(service: str, **values: Any) -> str:
     with pytest.raises(ValidationError) as error:
         made(service, **values)
     return str(error.value)
@@ -54,12 +54,12 @@ def test_what_is_sound_is_accepted(service: str) -> None:
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_all_that_production_refuses_stands_in_one_message(service: str, tmp_path: Path) -> None:
-    words = refused(
+def test_all_that_production_rejects_stands_in_one_message(service: str, tmp_path: Path) -> None:
+    words = rejected(
         service, public_issuer="http://user.example", jwks_url="http://keys.example/", cors_origins="*,http://a.example",
-        crash_points=tmp_path, docs=True, trusted_proxies="0.0.0.0/0",
+        failpoints=tmp_path, docs=True, trusted_proxies="0.0.0.0/0",
     )  # fmt: skip
-    for fault in ("PUBLIC_ISSUER", "JWKS_URL", "'*' is not accepted", "http://a.example", "CRASH_POINTS", "DOCS",
+    for fault in ("PUBLIC_ISSUER", "JWKS_URL", "'*' is not accepted", "http://a.example", "FAILPOINTS", "DOCS",
                   "TRUSTED_PROXIES"):  # fmt: skip
         assert fault in words
     made(service, environment="development", public_issuer="http://user.example", cors_origins="*", docs=True)
@@ -67,36 +67,38 @@ def test_all_that_production_refuses_stands_in_one_message(service: str, tmp_pat
 
 @pytest.mark.parametrize("service", SERVICES)
 def test_every_secret_of_every_service_is_looked_at(service: str) -> None:
-    """By its type: one that is added is refused without a word in any test."""
+    """By its type: one that is added is rejected without a word in any test."""
     fields = settings_of(service).model_fields
     secrets = [name for name, field in fields.items() if "SecretStr" in str(field.annotation)]
     assert "database_url" in secrets  # which is an address with a password, and for its server to judge
     for name in set(secrets) - {"database_url"}:
         for weak in ("x", "x" * 64, "abcabcabc" * 5):
-            words = refused(service, **{name: SecretStr(weak)})
+            words = rejected(service, **{name: SecretStr(weak)})
             assert name in words.lower(), name
             assert "at least" in words, name
-        assert weak not in refused(service, **{name: SecretStr(weak)})
+        assert weak not in rejected(service, **{name: SecretStr(weak)})
         assert made(service, **{name: SecretStr(STRONG)})
     made(service, environment="development", **NEEDED.get(service, {}))
 
 
 def test_money_and_mails_go_by_tls_or_stay_at_home() -> None:
-    assert "GATEWAY_URL" in refused("order", gateway_url="http://gateway.example")
+    assert "GATEWAY_URL" in rejected("order", gateway_url="http://gateway.example")
     for own in ("http://localhost:8005", "http://127.0.0.1:8005", "http://gateway.shop.internal", "http://gateway"):
         assert made("order", gateway_url=own, plain_http_hosts="gateway, .shop.internal")
-    assert "SMTP_STARTTLS" in refused("notification", smtp_starttls=False)
-    assert "WEB_URL" in refused("user", web_url="http://shop.example")
+    assert "SMTP_STARTTLS" in rejected("notification", smtp_starttls=False)
+    assert "WEB_URL" in rejected("user", web_url="http://shop.example")
 
 
 def test_passwords_are_hashed_at_no_less_than_the_recommended_cost() -> None:
     for cheap in ({"password_memory_kib": 8}, {"password_memory_kib": 19_455}, {"password_rounds": 1}):
-        assert "PASSWORD_MEMORY_KIB" in refused("user", **cheap)
+        assert "PASSWORD_MEMORY_KIB" in rejected("user", **cheap)
 
 
-def test_faults_of_fields_and_of_production_are_told_together() -> None:
-    words = refused("order", public_issuer="http://user.example", hot_pool_size="many{braces}", gateway_api_key="x")
-    for fault in ("hot_pool_size", "PUBLIC_ISSUER", "GATEWAY_API_KEY"):
+def test_field_and_production_faults_are_reported_together() -> None:
+    words = rejected(
+        "order", public_issuer="http://user.example", asyncpg_pool_size="many{braces}", gateway_api_key="x"
+    )
+    for fault in ("asyncpg_pool_size", "PUBLIC_ISSUER", "GATEWAY_API_KEY"):
         assert fault in words
     assert "many" not in words
 
@@ -106,12 +108,12 @@ def test_a_name_with_the_services_prefix_that_is_no_setting(service: str, monkey
     prefix = service.upper()
     monkeypatch.setenv(f"{prefix}_HOTPOOLSIZE", "7")
     monkeypatch.setenv("OTHER_HOTPOOLSIZE", "7")
-    assert f"{prefix}_HOTPOOLSIZE: is no setting; {prefix}_HOT_POOL_SIZE is" in refused(service)
-    assert "OTHER" not in refused(service)
+    assert f"{prefix}_HOTPOOLSIZE: is no setting; {prefix}_HOT_POOL_SIZE is" in rejected(service)
+    assert "OTHER" not in rejected(service)
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_what_kubernetes_adds_for_a_service_is_told_as_such(service: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_variables_added_by_kubernetes_are_recognised(service: str, monkeypatch: pytest.MonkeyPatch) -> None:
     prefix = service.upper()
     links = {
         "SERVICE_HOST": "10.96.0.7", "SERVICE_PORT": "80", "SERVICE_PORT_HTTP": "80", "PORT_80_TCP_ADDR": "10.96.0.7",
@@ -121,15 +123,15 @@ def test_what_kubernetes_adds_for_a_service_is_told_as_such(service: str, monkey
         monkeypatch.setenv(f"{prefix}_{name}", value)
     assert made(service)
     monkeypatch.setenv(f"{prefix}_PORT", "tcp://10.96.0.7:80")
-    assert f"{prefix}_PORT: is a Kubernetes service link" in refused(service)
-    assert "enableServiceLinks: false" in refused(service)
+    assert f"{prefix}_PORT: is a Kubernetes service link" in rejected(service)
+    assert "enableServiceLinks: false" in rejected(service)
 
 
-def test_a_setting_with_a_former_name_is_refused_with_its_new_one() -> None:
+def test_a_setting_with_a_former_name_is_rejected_with_its_new_one() -> None:
     renamed = {"PAY_IN": "PAY_WITHIN", "PAY_NEVER": "is gone: orders are always paid"}
     given = {"PAY_IN": "1", "ORDER_PAY_IN_FILE": "/x", "ORDER_PAY_NEVER": "1", "ORDER_PAY_WITHIN": "1", "PATH": "/bin"}
     fields = settings_of("order").model_fields
-    assert [tuple(fault) for fault in refused_names(given, "order", fields, renamed)] == [
+    assert [tuple(fault) for fault in rejected_names(given, "order", fields, renamed)] == [
         ("ORDER_PAY_IN_FILE", "is now PAY_WITHIN"),
         ("ORDER_PAY_NEVER", "is gone: orders are always paid"),
         ("PAY_IN", "is now PAY_WITHIN"),
@@ -137,12 +139,12 @@ def test_a_setting_with_a_former_name_is_refused_with_its_new_one() -> None:
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_the_example_holds_no_name_that_a_service_refuses(service: str, tmp_path: Path) -> None:
+def test_the_example_holds_no_name_that_a_service_rejects(service: str, tmp_path: Path) -> None:
     given = ensure(tmp_path / ".env", {}, example=EXAMPLE)
-    assert list(refused_names(given, service, settings_of(service).model_fields, {})) == []
+    assert list(rejected_names(given, service, settings_of(service).model_fields, {})) == []
 
 
-def test_the_process_says_it_without_a_traceback(tmp_path: Path) -> None:
+def test_the_process_reports_faults_without_a_traceback(tmp_path: Path) -> None:
     environment = {
         "PATH": os.environ["PATH"],
         "ENV_FILE": os.devnull,

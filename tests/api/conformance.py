@@ -16,15 +16,15 @@ from tests.harness import tokens
 
 KEY = "Idempotency-Key"
 LONGEST = 3600
-# 412: an If-Match that nobody ever sent as an ETag; as good a refusal of it as any.
-REFUSALS = ["400", "401", "403", "404", "405", "406", "409", "412", "415", "422", "428", "429"]
+# 412: an If-Match that nobody ever sent as an ETag; as good a rejection of it as any.
+REJECTIONS = ["400", "401", "403", "404", "405", "406", "409", "412", "415", "422", "428", "429"]
 
 CHECKS: dict[str, Any] = {
-    # What the schema can't say (a price that ends before it begins) may be refused.
+    # What the schema can't say (a price that ends before it begins) may be rejected.
     "positive_data_acceptance": {"enabled": False},
-    "negative_data_rejection": {"expected-statuses": REFUSALS},
+    "negative_data_rejection": {"expected-statuses": REJECTIONS},
 }
-# `tree` could also be somebody's id: then it is the id that is refused, not the method.
+# `tree` could also be somebody's id: then it is the id that is rejected, not the method.
 TREE: dict[str, Any] = {
     "include-name": "GET /categories/tree",
     "checks": {"unsupported_method": {"enabled": False}, "allow_header_conformance": {"enabled": False}},
@@ -95,7 +95,7 @@ def examine(
 
 
 def _with_a_key(context: HookContext, case: Case[Any]) -> Case[Any]:
-    """Most requests bring a new Idempotency-Key where one is taken: what is without is refused before all else."""
+    """Most requests bring a new Idempotency-Key where one is taken: what is without is rejected before all else."""
     takes_one = any(parameter.name.lower() == KEY.lower() for parameter in case.operation.headers)
     if takes_one and uuid4().int % 10:
         case.headers[KEY] = str(uuid4())

@@ -42,7 +42,7 @@ async def furnish(service: str, served: Served, user_id: UUID) -> Known:
     """`user_id`: whose token the examiner has."""
     make = _MAKERS.get(service)
     known = await make(served, user_id) if make else {}
-    async with served.runtime.database.hot() as connection:
+    async with served.runtime.database.connection() as connection:
         await connection.execute(DEAD)
     return known
 
@@ -63,8 +63,8 @@ async def _shop(served: Served, user_id: UUID) -> Known:
         await shop.customer.post(f"/payments/{payment}/verify")
         parcel = uuid7()
         if number % 2:
-            await shop.hear(shop.parcel(paid, ShipmentDispatched, parcel))
-            await shop.hear(shop.parcel(paid, ShipmentDelivered, parcel))
+            await shop.deliver(shop.parcel(paid, ShipmentDispatched, parcel))
+            await shop.deliver(shop.parcel(paid, ShipmentDelivered, parcel))
             returns += await _asked_back(shop)
         await shop.place(products[number])
         await shop.customer.put(f"/cart/items/{products[number]}", json={"quantity": 1})
@@ -83,7 +83,9 @@ async def _shop(served: Served, user_id: UUID) -> Known:
 async def _asked_back(shop: Orders) -> list[str]:
     """Two returns of an order that was delivered, of a piece each."""
     order_id, parcel = await shop.paid(), uuid7()
-    await shop.hear(shop.parcel(order_id, ShipmentDispatched, parcel), shop.parcel(order_id, ShipmentDelivered, parcel))
+    await shop.deliver(
+        shop.parcel(order_id, ShipmentDispatched, parcel), shop.parcel(order_id, ShipmentDelivered, parcel)
+    )
     [line] = (await shop.order(order_id))["lines"]
     body = {"lines": [{"product_id": line["product_id"], "quantity": 1}], "reason": "too small"}
     made = []
@@ -101,11 +103,11 @@ async def _storehouse(served: Served, user_id: UUID) -> Known:
     for _ in range(SOME):
         product, place = await house.stocked(100)
         order_id = uuid4()
-        await house.hear(reservation(order_id, [(product, 2)]))
-        await house.hear(fulfilment(order_id, [(product, 2)], user_id))
-        await house.hear(reservation(uuid4(), [(product, 3)]))
+        await house.deliver(reservation(order_id, [(product, 2)]))
+        await house.deliver(fulfilment(order_id, [(product, 2)], user_id))
+        await house.deliver(reservation(uuid4(), [(product, 3)]))
         back = [expected(order_id, [(product, 2)], user_id) for _ in range(3)]
-        await house.hear(*back)
+        await house.deliver(*back)
         known["path.return_id"] += [str(each.return_id) for each in back]
         known["body.product_id"].append(str(product))
         known["body.warehouse_id"].append(str(place))

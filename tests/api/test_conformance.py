@@ -24,7 +24,7 @@ def check(examined: Open, service: str, role: str, effort: Effort, least: int) -
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_answers_are_as_the_document_says(examined: Open, service: str) -> None:
+def test_responses_conform_to_the_document(examined: Open, service: str) -> None:
     check(examined, service, "Admin", SHORT, 100)
 
 
@@ -32,5 +32,5 @@ def test_answers_are_as_the_document_says(examined: Open, service: str) -> None:
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("role", ROLES)
 @pytest.mark.parametrize("service", SERVICES)
-def test_answers_are_as_the_document_says_for_long(examined: Open, service: str, role: str) -> None:
+def test_responses_conform_to_the_document_for_long(examined: Open, service: str, role: str) -> None:
     check(examined, service, role, LONG, 1000)

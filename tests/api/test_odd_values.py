@@ -29,8 +29,8 @@ def send_all(it: Examined, few: int | None) -> str:
             answer = client.request(
                 request.method, request.path, params=request.query or None, headers=headers, content=request.body
             )
-            if said := _complaint(request, answer, document):
-                wrong.append(f"{request.operation} with {request.odd}: {said}")
+            if emitted := _complaint(request, answer, document):
+                wrong.append(f"{request.operation} with {request.odd}: {emitted}")
     return "\n".join(wrong)
 
 

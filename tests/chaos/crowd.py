@@ -17,14 +17,14 @@ from tests.system.world import Person, World
 CUSTOMERS = 12
 STAYS = 40
 """Orders between two new customers, each of whom takes the place of another."""
-PATIENCE = 120.0
+TIMEOUT_SECONDS = 120.0
 
 
 class ChaosWorld(World):
     """Every answer of 500 and more is tried again; `unclear` counts those that don't say when to."""
 
-    def __init__(self, shop: Shop, patience: float = PATIENCE) -> None:
-        super().__init__(shop, patience=patience)
+    def __init__(self, shop: Shop, timeout: float = TIMEOUT_SECONDS) -> None:
+        super().__init__(shop, timeout=timeout)
         self.unclear: Counter[str] = Counter()
         self._names = {shop.layout.port(part): part.name for part in shop.layout.parts}
 
@@ -44,7 +44,8 @@ class ChaosWorld(World):
 
 
 class Stream(FickleCrowd):
-    """`rate` orders a second, whatever becomes of those before. Who is refused for good complains; the others go on."""
+    """`rate` orders a second, whatever becomes of those before. Who is rejected for good complains; the others go
+    on."""
 
     def __init__(self, world: World, rate: float) -> None:
         super().__init__(world, verified=True)

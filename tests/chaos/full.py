@@ -91,9 +91,9 @@ async def _one(name: str) -> int:
         command = ["-m", "pytest", "-v", "-m", "long", f"--junitxml={result}", *GROUPS[name].places.split()]
     else:
         command = ["-m", "tests.chaos.play", name, str(DIRECTORY / name)]
-    with _said(name) as log:
+    with _emitted(name) as log:
         await _carried_out(command, log)
-    row = counted(result) if name in GROUPS else told(result)
+    row = counted(result) if name in GROUPS else published(result)
     row = {"at": began.isoformat(timespec="seconds"), **row, "seconds": round(time.monotonic() - started)}
     keep(name, row)
     errors.print(f"{name}: {row['violations']} violations, {row['seconds']} s", markup=False)
@@ -115,7 +115,7 @@ async def _carried_out(command: Sequence[str], log: Path) -> None:
 
 
 @contextmanager
-def _said(name: str) -> Iterator[Path]:
+def _emitted(name: str) -> Iterator[Path]:
     """Its log, whose last line is said now and then."""
     log = DIRECTORY / f"{name}.log"
     errors.print(f"{name}: {log}", markup=False)
@@ -125,14 +125,14 @@ def _said(name: str) -> Iterator[Path]:
             await asyncio.sleep(SAID_EVERY)
             errors.print(f"{name}: {tail(log, 1).strip()}", markup=False)
 
-    saying = asyncio.create_task(say())
+    pending = asyncio.create_task(say())
     try:
         yield log
     finally:
-        saying.cancel()
+        pending.cancel()
 
 
-def told(result: Path) -> Row:
+def published(result: Path) -> Row:
     """What a scenario has shown; one that broke off is a violation."""
     if not result.exists():
         return {"faults": 0, "orders": 0, "violations": 1, "recovery_p50_s": 0.0, "recovery_p99_s": 0.0}

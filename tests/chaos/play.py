@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from local_stack.shop import Shop
-from tests.chaos.crowd import PATIENCE, ChaosWorld
+from tests.chaos.crowd import TIMEOUT_SECONDS, ChaosWorld
 from tests.chaos.report import Outcome, page, percentile
 from tests.chaos.run import DRAINED_WITHIN, Run
 from tests.chaos.scenarios import BY_NAME, SEED, Scenario
@@ -29,7 +29,7 @@ def main() -> None:
 
 
 async def _play(shop: Shop, scenario: Scenario) -> Outcome:
-    async with ChaosWorld(shop, PATIENCE + (scenario.lasting or 0)) as world:
+    async with ChaosWorld(shop, TIMEOUT_SECONDS + (scenario.lasting or 0)) as world:
         patient = len(scenario.faults) == 1 and not scenario.orders
         # What piled up is caught up with in no longer than it took to pile up.
         drained_within = max(DRAINED_WITHIN, scenario.lasting or 0)

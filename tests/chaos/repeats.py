@@ -1,4 +1,4 @@
-"""Events that come again: republished out of turn, or read anew from the log's start; and what may change by it."""
+"""Events that come again: republished out of turn, or read again from the log's start; and what may change by it."""
 
 import asyncio
 from collections import Counter, defaultdict
@@ -82,7 +82,7 @@ def _shuffled(lanes: list[Iterator[ConsumerRecord]], random: Random) -> Iterable
 
 
 async def from_the_start(shop: Shop, *, forgetful: bool = False) -> None:
-    """All consumers read the whole log anew. `forgetful`: and remember nothing of it, as after a lost inbox."""
+    """All consumers read the whole log again. `forgetful`: and remember nothing of it, as after a lost inbox."""
     names = [service.name for service in SERVICES]
     await asyncio.gather(*(asyncio.to_thread(shop.stop, name) for name in names))
     for service in SERVICES:

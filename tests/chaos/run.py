@@ -73,7 +73,7 @@ class Run:
         )
 
     def _heard(self) -> list[Violation]:
-        """What was seen on the way and no book tells: requests refused for good, and a shop that did not recover."""
+        """What was seen on the way and no book tells: requests rejected for good, and a shop that did not recover."""
         slow = [Violation(Kind.STUCK, f"after {s.strike.kind}: {s.failed}") for s in self.storm.struck if s.failed]
         return [*slow, *(Violation(Kind.OTHER, complaint) for complaint in self.stream.complaints)]
 

@@ -42,7 +42,7 @@ ALL = (
     Scenario("outside", "`kill -9` of gateway and mail server", ("kill-gateway", "kill-mailbox"), 20),
     Scenario("broker-away-short", "Kafka away for 30 s", ("broker-away",), 3, lasting=30.0),
     Scenario("broker-away", "Kafka away for 10 minutes", ("broker-away",), 1, lasting=TEN_MINUTES),
-    Scenario("freeze", "a process stands still, and goes on", ("freeze-service", "freeze-of-two"), 20),
+    Scenario("freeze", "a process is frozen, and continues", ("freeze-service", "freeze-of-two"), 20),
     Scenario("network-resets", "connections reset", ("network-resets",), 10),
     Scenario("network-slow", "200 ms for each piece of data", ("network-slow",), 6),
     Scenario("network-silent", "connections half-open", ("network-silent",), 10),

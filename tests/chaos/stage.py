@@ -43,7 +43,7 @@ def new_shop(directory: Path) -> Iterator[Shop]:
     """What an earlier run left there, killed or not, is ended and deleted. The logs of this one stay."""
     Shop(directory).down()
     shutil.rmtree(directory, ignore_errors=True)
-    settings = {**SETTINGS, "CRASH_POINTS": str(directory / "crash-points")}
+    settings = {**SETTINGS, "FAILPOINTS": str(directory / "crash-points")}
     shop = ProxiedShop(directory, settings=settings, progress=lambda text: errors.print(text, markup=False))
     try:
         shop.up()

@@ -6,7 +6,7 @@ from math import inf
 import pytest
 
 from local_stack.shop import Shop
-from service_kit.crashpoints import POINTS
+from service_kit.failpoints import POINTS
 from tests.chaos.crowd import ChaosWorld, Stream
 from tests.chaos.faults import crashes
 from tests.chaos.run import PLENTY, RATE, Run

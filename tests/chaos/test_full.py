@@ -9,7 +9,7 @@ import pytest
 from local_stack.environment import ROOT
 from tests.chaos import full
 from tests.chaos.faults import FAULTS
-from tests.chaos.full import BEGIN, END, GROUPS, NAMES, PAGE, SEEN, between, counted, table, told
+from tests.chaos.full import BEGIN, END, GROUPS, NAMES, PAGE, SEEN, between, counted, published, table
 from tests.chaos.play import figures
 from tests.chaos.report import Outcome
 from tests.chaos.scenarios import ALL, BY_NAME
@@ -23,14 +23,14 @@ def test_every_fault_is_in_a_scenario_and_each_has_its_name() -> None:
 
 
 @pytest.mark.parametrize("scenario", ALL, ids=lambda scenario: scenario.name)
-def test_a_scenario_has_as_many_faults_as_it_says(scenario: object) -> None:
+def test_a_scenario_has_the_declared_number_of_faults(scenario: object) -> None:
     chosen = BY_NAME[getattr(scenario, "name")]  # noqa: B009
     plan = chosen.plan()
     assert len(plan) == chosen.times
     assert chosen.lasting is None or {strike.seconds for strike in plan} == {chosen.lasting}
 
 
-def test_a_row_says_what_was_seen() -> None:
+def test_a_row_reports_what_was_observed() -> None:
     struck = tuple(Struck(Strike("kill-service", n, ("order",), 0), n, recovery=n / 10) for n in range(1, 101))
     outcome = Outcome(1, 10, 20.4, "done", 5_000, struck, (), {})
     found = figures(outcome)
@@ -65,7 +65,7 @@ def test_the_page_has_the_table_of_what_was_seen() -> None:
     assert PAGE.read_text() == between(PAGE.read_text(), table(json.loads(SEEN.read_text())))
 
 
-def test_the_table_stands_between_its_marks_and_the_rest_stays() -> None:
+def test_the_table_is_replaced_between_its_marks() -> None:
     page = f"Before.\n\n{BEGIN}\nold\n{END}\n\nAfter.\n"
     once = between(page, "new")
     assert once == f"Before.\n\n{BEGIN}\n\nnew\n\n{END}\n\nAfter.\n"
@@ -77,7 +77,7 @@ def test_the_table_stands_between_its_marks_and_the_rest_stays() -> None:
 
 def test_what_broke_off_is_a_violation(tmp_path: Path) -> None:
     assert counted(tmp_path / "none.xml") == {"tests": 0, "violations": 1}
-    assert told(tmp_path / "none.json")["violations"] == 1
+    assert published(tmp_path / "none.json")["violations"] == 1
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ VIOLATIONS = (
     Violation(Kind.DUPLICATED, "order 2: charged twice"),
     Violation(Kind.DUPLICATED, "order 3: charged twice"),
     Violation(Kind.OVERSOLD, "stock of 4: -1"),
-    Violation(Kind.STUCK, "order 5: stands still"),
+    Violation(Kind.STUCK, "order 5: stuck"),
     Violation(Kind.OTHER, "order 6: out of order"),
 )
 
@@ -51,7 +51,7 @@ def test_figures_are_integers_and_count_each_kind() -> None:
     }
 
 
-def test_the_line_says_how_it_stands() -> None:
+def test_the_line_shows_the_state() -> None:
     assert line(_outcome(VIOLATIONS)) == (
         "1:23 done | 240 orders | faults: broker-away 1, kill-service 2 | violations: 6"
     )
@@ -81,7 +81,7 @@ def test_answers_that_were_not_clear_are_shown_and_are_no_violation() -> None:
     assert figures(outcome)["violations"] == 0
 
 
-def test_a_page_stays_readable_and_says_what_it_left_out() -> None:
+def test_a_page_stays_readable_and_names_what_it_left_out() -> None:
     many = tuple(Violation(Kind.LOST, f"order {number}") for number in range(SHOWN + 5))
     text = page(_outcome(many), "make chaos")
     assert "… and 5 more." in text

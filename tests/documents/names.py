@@ -141,7 +141,7 @@ def _is_operation(tree: Tree, span: str) -> bool:
 
 
 def _is_path(tree: Tree, path: str) -> bool:
-    """A list of operations may go on with the ends of further ones: "`POST /returns/{id}/approve`, `/refuse`"."""
+    """A list of operations may go on with the ends of further ones: "`POST /returns/{id}/approve`, `/reject`"."""
     if path in tree.sources or any(template.endswith(path) for _, template in tree.operations):
         return True
     return any(_matches(tree.operations, method, path) for method in ("GET", "POST", "PUT", "PATCH", "DELETE"))

@@ -10,7 +10,7 @@ from contracts import examples
 from contracts.events.payment_status import PaymentFailed
 from notification_service.kinds import Kind
 from notification_service.notifications.failures import UNKNOWN, why_it_failed
-from notification_service.notifications.wording import facts_of, words_for
+from notification_service.notifications.wording import facts_of, text_for
 from order_service.payments.gateways.sandbox import REJECTIONS, rejection_code
 from order_service.payments.limits import NEVER_CHARGED
 from order_service.payments.settlement import DECLINED, VOIDED
@@ -23,7 +23,7 @@ OUTSIDE = ["Do not honour (05)", "<b>no</b>", ""]
 def _sandbox_codes() -> Iterator[str]:
     """Every type of problem that stands in the sandbox's source, and every reason of a decline."""
     source = "\n".join(path.read_text() for path in GATEWAY.glob("*.py"))
-    yield from re.findall(r"(?:Refused|problem)\(\s*4\d\d, \"([a-z-]+)\"", source)
+    yield from re.findall(r"(?:Rejected|problem)\(\s*4\d\d, \"([a-z-]+)\"", source)
     yield from FAILURE_REASONS.values()
 
 
@@ -42,7 +42,7 @@ def test_every_code_is_told_in_words(code: str) -> None:
     example = PaymentFailed.model_validate_json(examples.newest(PaymentFailed.type).read_text())
     failed = example.model_copy(update={"reason": code})
     facts = facts_of(failed)
-    body = words_for(Kind.PAYMENT_FAILED, facts).body
+    body = text_for(Kind.PAYMENT_FAILED, facts).body
     assert f"failed: {why_it_failed(code)}." in body
     assert not code or code == DECLINED or code not in body + str(facts)
     assert not re.search(r"\w_\w|http-|never-charged", body)

@@ -98,15 +98,15 @@ class Trials:
             await self.shop.carry_out_refunds()
             for order_id in self.ids:
                 if (await self.shop.state(order_id)).status == "cancelling":
-                    await self.orders.hear(ReservationReleased(order_id=order_id, version=2))
-            async with self.shop.runtime.database.hot() as connection:
+                    await self.orders.deliver(ReservationReleased(order_id=order_id, version=2))
+            async with self.shop.runtime.database.connection() as connection:
                 return not await connection.fetchval(OPEN)
 
         await eventually(nothing_open)
 
     async def _confirm(self) -> None:
         """The customers who are still waited for come back, and most of them confirm."""
-        async with self.shop.runtime.database.hot() as connection:
+        async with self.shop.runtime.database.connection() as connection:
             waiting = await connection.fetch("SELECT action_url FROM payments WHERE status = 'action_required'")
         for row in waiting:
             answer = self._chance.choice(["confirm", "confirm", "refuse"])
@@ -158,14 +158,14 @@ async def test_the_gateways_books_are_ours(gateway: GatewayProcess, number: int)
             await trials.run(number)
             wire.is_calm = line.is_calm = True
             await trials.settle()
-            await eventually(lambda: _told(gateway))
+            await eventually(lambda: _published(gateway))
             await trials.settle()
             ends = await trials.check()
     assert ends["paid"] > number / 3, f"{ends}, {trials.retried}: too little came to pass"
     assert ends["cancelled"] + ends["expired"] > 0, f"{ends}: nothing was unwanted"
 
 
-async def _told(gateway: GatewayProcess) -> bool:
+async def _published(gateway: GatewayProcess) -> bool:
     """The gateway owes no webhook."""
     found = await asyncio.to_thread(gateway.client.get, "/books")
     return bool(found.json()["webhooks"]["owed"] == 0)

@@ -8,7 +8,7 @@ from typing import Any
 
 import uvicorn
 
-from order_service.payments.gateways.port import NoAnswer, PaymentGateway
+from order_service.payments.gateways.port import NoResponse, PaymentGateway
 
 Asgi = Callable[..., Awaitable[None]]
 
@@ -74,12 +74,12 @@ class Line:
         async def troubled(*arguments: Any, **named: Any) -> Any:
             fate = 1.0 if self.is_calm else self._chance.random()
             if fate < 0.05:
-                return NoAnswer.UNREACHABLE
+                return NoResponse.UNREACHABLE
             if may_crash and fate < 0.1:
                 raise Crash
             answer = await call(*arguments, **named)
             if fate < 0.2:
-                return NoAnswer.LOST
+                return NoResponse.LOST
             if may_crash and fate < 0.25:
                 raise Crash
             return answer

@@ -38,7 +38,7 @@ _LARGE = "SELECT relname FROM pg_class WHERE relkind = 'r' AND reltuples > $1"
 
 @contextmanager
 def recorded() -> Iterator[Statements]:
-    """What is run through either door, from connections that are opened within the block."""
+    """The statements that run on connections opened within the block."""
     found: Statements = {}
     connect = asyncpg.connect
 

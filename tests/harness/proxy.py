@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 CHUNK = 65_536
 RESET = struct.pack("ii", 1, 0)
-"""SO_LINGER: what is closed now answers with RST instead of a farewell."""
+"""SO_LINGER: a closed connection answers with RST instead of FIN."""
 
 
 @dataclass(eq=False)

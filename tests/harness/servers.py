@@ -9,7 +9,7 @@ from threading import Event, Thread
 
 from local_stack import ports
 from local_stack.kafka import EmbeddedKafka, run, serves
-from local_stack.postgres import FAST_AND_FORGETFUL, EmbeddedPostgres
+from local_stack.postgres import WITHOUT_DURABILITY, EmbeddedPostgres
 from service_kit.messaging.connection import KafkaConnection
 
 POSTGRES = "TEST_POSTGRES_URL"
@@ -25,7 +25,7 @@ class Servers:
         self._directory.chmod(0o711)
         self._ports = ports.lease(3)
         postgres_port, kafka_port, controller_port = self._ports
-        self._postgres = EmbeddedPostgres(self._directory / "postgres", postgres_port, settings=FAST_AND_FORGETFUL)
+        self._postgres = EmbeddedPostgres(self._directory / "postgres", postgres_port, settings=WITHOUT_DURABILITY)
         self._kafka = EmbeddedKafka(self._directory / "kafka", kafka_port, controller_port, heap="384m")
         self._ending = Event()
         self._kafka_starter = Thread(target=self._start_kafka_when_asked, daemon=True)

@@ -56,7 +56,7 @@ class Served:
 
     async def events(self, kind: type[Event] | None = None) -> list[Any]:
         """What was added to the outbox so far, in order, as the contracts' models."""
-        async with self.runtime.database.hot() as connection:
+        async with self.runtime.database.connection() as connection:
             rows = await connection.fetch("SELECT type, value FROM outbox ORDER BY id")
         found = []
         for row in rows:
@@ -65,8 +65,9 @@ class Served:
             found.append(model.model_validate_json(row["value"], strict=False))
         return [event for event in found if kind is None or isinstance(event, kind)]
 
-    async def hear(self, *events: Event) -> None:
-        """As the consumer would take them from Kafka: each topic's events as one batch. Fails where one is parked."""
+    async def deliver(self, *events: Event) -> None:
+        """As the consumer would take them from Kafka: each topic's events as one batch. Fails where one is queued for
+        retry."""
         topics: dict[str, list[Record]] = {}
         for event in events:
             envelope = Envelope(uuid7(), event.type, event.source, event.subject, utcnow())
@@ -76,7 +77,7 @@ class Served:
         messaging = self.runtime.messaging
         for topic, records in topics.items():
             await messaging.processor.process(messaging.subscriptions[topic], records)
-        async with self.runtime.database.hot() as connection:
+        async with self.runtime.database.connection() as connection:
             assert await connection.fetchval("SELECT error FROM parked_events") is None
 
     def client(self, bearer: str | None = None) -> httpx.AsyncClient:

@@ -52,8 +52,8 @@ class Api:
         assert answer.status_code in {200, 202, 409}, answer.text
         return bool(answer.status_code != 409)
 
-    def hear(self, letter: Letter) -> None:
-        self._do(self._orders.hear, letter.event, ids=[letter.id])
+    def deliver(self, letter: Letter) -> None:
+        self._do(self._orders.deliver, letter.event, ids=[letter.id])
 
     def pay_by_passes(self, order_id: UUID) -> None:
         self._do(self._orders.execute, DUE, order_id)
@@ -91,7 +91,7 @@ class Api:
 
     def refund_is(self, order_id: UUID, refund: SeenRefund, *, succeeded: bool) -> None:
         status = "succeeded" if succeeded else "failed"
-        told = {
+        published = {
             "id": f"re_{refund.id}",
             "charge_id": self._charge_id(refund.payment_id),
             "status": status,
@@ -99,7 +99,7 @@ class Api:
             "currency": "GBP",
             "idempotency_key": f"refund-{refund.id}",
         }
-        event = {"id": f"evt_{uuid4().hex}", "type": f"refund.{status}", "created": 1, "data": {"refund": told}}
+        event = {"id": f"evt_{uuid4().hex}", "type": f"refund.{status}", "created": 1, "data": {"refund": published}}
         self._webhook(event)
 
     def ask_return(self, order_id: UUID, pieces: Counter[UUID]) -> UUID | None:
@@ -133,33 +133,34 @@ class Api:
             refunded=order.refunded,
             refunds=tuple(_refund(each) for each in refunds),
             returns=tuple(_return(each) for each in back.json()["items"]),
-            said=tuple(
-                (event.type.removeprefix("mart.").removesuffix(".v1"), event.version) for event in self._said(order_id)
+            emitted=tuple(
+                (event.type.removeprefix("mart.").removesuffix(".v1"), event.version)
+                for event in self._emitted(order_id)
             ),
             history=tuple(sorted((each["version"], each["from_status"], each["to_status"]) for each in history)),
         )
 
     def requests(self, order_id: UUID) -> list[InventoryRequest]:
-        asked = [event for event in self._said(order_id) if isinstance(event, InventoryRequest)]
+        asked = [event for event in self._emitted(order_id) if isinstance(event, InventoryRequest)]
         new = asked[self._taken[order_id] :]
         self._taken[order_id] = len(asked)
         return new
 
-    def _said(self, order_id: UUID) -> list[Event]:
+    def _emitted(self, order_id: UUID) -> list[Event]:
         rows = self._do(_rows, self._orders, SAID, str(order_id))
-        said = []
+        emitted = []
         for type, value in rows:
             model = by_type(type)
             assert model is not None
-            said.append(model.model_validate_json(value, strict=False))
-        return said
+            emitted.append(model.model_validate_json(value, strict=False))
+        return emitted
 
     def _webhook(self, event: dict[str, Any]) -> None:
         answer = self._do(self._payments.webhook, event)
         assert answer.status_code == 204, answer.text
 
     def _charged(self, order_id: UUID, payment_id: UUID) -> str:
-        """The charge whose answer was lost, or came too late: the gateway knows it, if it heard of it at all."""
+        """The charge whose answer was lost, or came too late: the gateway knows it, if it received it at all."""
         key = f"payment-{payment_id}"
         found = [each["id"] for each in self._payments.gateway.charges(order_id) if each["idempotency_key"] == key]
         return next(iter(found), f"ch_{payment_id}")
@@ -172,7 +173,7 @@ class Api:
 
 
 async def _rows(orders: Orders, sql: str, *values: Any) -> list[tuple[str, bytes]]:
-    async with orders.runtime.database.hot() as connection:
+    async with orders.runtime.database.connection() as connection:
         return [tuple(row) for row in await connection.fetch(sql, *values)]
 
 

@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 
 from inventory_service.reservations.allocation import Share
-from inventory_service.reservations.desk import Desk, Held
+from inventory_service.reservations.batch import ReservationBatch, ReservationState
 from order_service.orders import lifecycle
 from order_service.orders.lifecycle import RULES, Cause, OrderState, Shipment, Trigger
 from order_service.orders.models import BEFORE_PAID, Status
@@ -20,7 +20,7 @@ Plant = Callable[[pytest.MonkeyPatch], None]
 
 
 def a_rule_is_missing(patch: pytest.MonkeyPatch) -> None:
-    """Stock that was given back never ends a cancellation."""
+    """Stock that was refunded never ends a cancellation."""
     patch.delitem(RULES, (Status.CANCELLING, Trigger.RESERVATION_RELEASED))
 
 
@@ -55,7 +55,7 @@ def a_capture_is_counted_twice(patch: pytest.MonkeyPatch) -> None:
 
 def a_late_payment_is_ignored(patch: pytest.MonkeyPatch) -> None:
     """What failed once is never heard again, even when the money came after all."""
-    patch.setattr(PaymentState, "is_news", lambda self, reported: self is PaymentState.PENDING)
+    patch.setattr(PaymentState, "accepts", lambda self, reported: self is PaymentState.PENDING)
 
 
 def an_expired_order_keeps_late_money(patch: pytest.MonkeyPatch) -> None:
@@ -70,7 +70,7 @@ def a_failed_refund_counts_as_made(patch: pytest.MonkeyPatch) -> None:
 
 
 def money_on_its_way_back_pays(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(OrderState, "kept", property(lambda self: self.captured - self.refunded))
+    patch.setattr(OrderState, "net_paid", property(lambda self: self.captured - self.refunded))
 
 
 def a_refund_is_settled_by_every_report(patch: pytest.MonkeyPatch) -> None:
@@ -91,9 +91,9 @@ def the_version_is_not_raised(patch: pytest.MonkeyPatch) -> None:
     """By a step that says nothing."""
 
     def move(self: OrderState, trigger: Trigger, cause: Cause) -> None:
-        before, said = self.version, len(self.sayings)
+        before, emitted = self.version, len(self.pending_events)
         order_moves(self, trigger, cause)
-        if len(self.sayings) == said:
+        if len(self.pending_events) == emitted:
             self.version = before
 
     order_moves = OrderState.move
@@ -109,37 +109,37 @@ def news_of_a_parcel_is_taken_twice(patch: pytest.MonkeyPatch) -> None:
         self.shipments.pop(seen.id, None)
         return order_sees(self, seen)
 
-    order_sees = OrderState.see_shipment
-    patch.setattr(OrderState, "see_shipment", see)
+    order_sees = OrderState.apply_shipment
+    patch.setattr(OrderState, "apply_shipment", see)
 
 
 def released_stock_is_not_freed(patch: pytest.MonkeyPatch) -> None:
-    def free_all(self: Desk, held: Held) -> None:
+    def free_all(self: ReservationBatch, held: ReservationState) -> None:
         held.shares, held.shares_changed = [], True
 
-    patch.setattr(Desk, "_free_all", free_all)
+    patch.setattr(ReservationBatch, "_free_all", free_all)
 
 
 def a_cancelled_order_ships(patch: pytest.MonkeyPatch) -> None:
-    """Its stock is released, but its parcels are not called off."""
+    """Its stock is released, but its parcels are not cancelled."""
 
-    def release(self: Desk, held: Held) -> None:
-        desk_releases(self, held)
+    def release(self: ReservationBatch, held: ReservationState) -> None:
+        batch_releases(self, held)
         held.shipments_cancelled = False
 
-    desk_releases = Desk._release
-    patch.setattr(Desk, "_release", release)
+    batch_releases = ReservationBatch._release
+    patch.setattr(ReservationBatch, "_release", release)
 
 
 def the_same_pieces_are_promised_twice(patch: pytest.MonkeyPatch) -> None:
     """A reservation takes nothing from what is free."""
 
-    def take(self: Desk, shares: Sequence[Share], sign: int) -> None:
+    def take(self: ReservationBatch, shares: Sequence[Share], sign: int) -> None:
         if sign < 0:
-            desk_takes(self, shares, sign)
+            batch_takes(self, shares, sign)
 
-    desk_takes = Desk._take
-    patch.setattr(Desk, "_take", take)
+    batch_takes = ReservationBatch._take
+    patch.setattr(ReservationBatch, "_take", take)
 
 
 def a_return_is_received_by_every_report(patch: pytest.MonkeyPatch) -> None:
@@ -166,7 +166,7 @@ def what_did_not_come_is_paid_back(patch: pytest.MonkeyPatch) -> None:
 
 
 def a_part_that_came_back_counts_as_all(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Returnable, "all_is_back", lambda self: True)
+    patch.setattr(Returnable, "all_returned", lambda self: True)
 
 
 BUGS: tuple[Plant, ...] = (

@@ -1,4 +1,4 @@
-"""The doors that an order's life goes through, whoever stands behind them: the pure rules, or the running API."""
+"""What drives an order: either the pure rules, or the running API."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -35,31 +35,31 @@ class Driver(Protocol):
     def place(self, lines: Counter[UUID]) -> UUID: ...
 
     def cancel(self, order_id: UUID, *, by_staff: bool) -> bool:
-        """False: refused."""
+        """False: rejected."""
 
-    def hear(self, letter: Letter) -> None: ...
+    def deliver(self, letter: Letter) -> None: ...
 
     def pay_by_passes(self, order_id: UUID) -> None: ...
 
     def return_window_ends(self, order_id: UUID) -> None: ...
 
     def open_payment(self, order_id: UUID) -> Opened | None:
-        """Of all that the order still wants; None: refused."""
+        """Of all that the order still wants; None: rejected."""
 
     def charge_is(self, charge: Charge, *, succeeded: bool) -> None:
         """The gateway says what became of a charge; of one that nobody here opened, too."""
 
     def ask_refund(self, order_id: UUID, payment_id: UUID, amount: int) -> bool:
-        """By staff. False: refused."""
+        """By staff. False: rejected."""
 
     def refund_is(self, order_id: UUID, refund: SeenRefund, *, succeeded: bool) -> None:
         """The gateway says what became of a refund."""
 
     def ask_return(self, order_id: UUID, pieces: Counter[UUID]) -> UUID | None:
-        """By the customer. None: refused."""
+        """By the customer. None: rejected."""
 
     def decide_return(self, order_id: UUID, return_id: UUID, decision: str) -> bool:
-        """`approve` or `refuse` by staff, `withdraw` by the customer. False: it doesn't fit."""
+        """`approve` or `reject` by staff, `withdraw` by the customer. False: it doesn't fit."""
 
     def look(self, order_id: UUID) -> Seen: ...
 

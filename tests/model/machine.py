@@ -16,7 +16,7 @@ from inventory_service.shipments.models import Shipment
 from service_kit.ids import uuid7
 from tests.model.driver import UNIT_PRICE, Driver, Letter
 from tests.model.promise import ENDS, WANTS_NO_MONEY, Charge, PromisedOrder, Seen, SeenRefund
-from tests.model.shelves import Hold, Pieces, Shelves
+from tests.model.stock import Hold, Pieces, Stock
 from tests.model.storehouse import Storehouse
 
 T = TypeVar("T")
@@ -54,7 +54,7 @@ class OrderLife(RuleBasedStateMachine):
         self.to_inventory: dict[UUID, deque[inventory.InventoryRequest]] = defaultdict(deque)
         self.to_order: dict[UUID, deque[Letter]] = defaultdict(deque)
         self.of_parcels: list[Letter] = []
-        self.heard: list[Letter] = []
+        self.received: list[Letter] = []
 
     @initialize()
     def stock_is_there(self) -> None:
@@ -62,12 +62,12 @@ class OrderLife(RuleBasedStateMachine):
         warehouses = [uuid7() for _ in STOCK[0]]
         stock = dict(zip(self.products, STOCK, strict=True))
         self.storehouse = Storehouse({each: dict(zip(warehouses, stock[each], strict=True)) for each in stock})
-        self.shelves = Shelves(Pieces({each: sum(stock[each]) for each in stock}))
+        self.stock_model = Stock(Pieces({each: sum(stock[each]) for each in stock}))
 
     @invariant()
     def stock_adds_up(self) -> None:
         self.on_step({order.status for order in self.promised.values()})
-        self.shelves.match(self.storehouse.levels())
+        self.stock_model.match(self.storehouse.levels())
 
     # The customer, staff and the clock.
 
@@ -91,7 +91,7 @@ class OrderLife(RuleBasedStateMachine):
     def cancel(self, order_id: UUID, by_staff: bool) -> None:
         order = self.promised[order_id]
         assert self.driver.cancel(order_id, by_staff=by_staff) == order.can_be_called_off()
-        order.goes("called off")
+        order.goes("cancelled")
         self._happened_to(order_id)
 
     @rule(order_id=orders)
@@ -157,7 +157,7 @@ class OrderLife(RuleBasedStateMachine):
         order_id = _one_of([each for each, waiting in self.to_inventory.items() if waiting], n)
         request = self.to_inventory[order_id].popleft()
         answers = self.storehouse.asked(request)
-        self._judge(request, answers)
+        self._assess(request, answers)
         for answer in answers:
             self._post(answer)
         self._happened_to(order_id)
@@ -173,14 +173,14 @@ class OrderLife(RuleBasedStateMachine):
     def order_hears_of_a_parcel(self, n: int) -> None:
         self._hear(self.of_parcels.pop(n % len(self.of_parcels)))
 
-    @precondition(lambda self: self.heard)
+    @precondition(lambda self: self.received)
     @rule(n=which)
     def order_hears_again(self, n: int) -> None:
         """News of a parcel even when the inbox has long forgotten it."""
-        letter = _one_of(self.heard, n)
+        letter = _one_of(self.received, n)
         order_id = UUID(letter.event.key)
         before = self.seen[order_id]
-        self.driver.hear(letter if isinstance(letter.event, inventory.InventoryAnswer) else Letter(letter.event))
+        self.driver.deliver(letter if isinstance(letter.event, inventory.InventoryAnswer) else Letter(letter.event))
         self._happened_to(order_id)
         assert self.seen[order_id] == before, "what was heard before changes nothing"
 
@@ -205,7 +205,7 @@ class OrderLife(RuleBasedStateMachine):
     def carrier_loses(self, n: int) -> None:
         shipment = _one_of(list(self.storehouse.shipments.values()), n)
         if lost := self.storehouse.loses(shipment):
-            self.shelves.holds[shipment.order_id].lost.add(shipment.id)
+            self.stock_model.holds[shipment.order_id].lost.add(shipment.id)
             self._post(lost)
         self._happened_to(shipment.order_id)
 
@@ -240,7 +240,7 @@ class OrderLife(RuleBasedStateMachine):
         for order_id, order in self.promised.items():
             if order.status in WANTS_NO_MONEY:
                 self.money_comes_unasked(order_id, "half", True)
-        for n in range(len(self.heard)):
+        for n in range(len(self.received)):
             self.order_hears_again(n)
         for order_id in self.promised:
             for refund in self.seen[order_id].refunds:
@@ -250,8 +250,8 @@ class OrderLife(RuleBasedStateMachine):
         self.stock_adds_up()
 
     def _is_settled(self, order_id: UUID) -> None:
-        order, hold = self.promised[order_id], self.shelves.holds[order_id]
-        assert order.status in ENDS | {"awaiting_payment", "delivered"}, "no order stands still"
+        order, hold = self.promised[order_id], self.stock_model.holds[order_id]
+        assert order.status in ENDS | {"awaiting_payment", "delivered"}, "no order stuck"
         assert not hold.held or order.status == "awaiting_payment", "nothing is held that nobody waits for"
         if order.status in WANTS_NO_MONEY:
             assert order.captured - order.given_back <= order.kept_by_failure, "all of the money is back"
@@ -266,13 +266,13 @@ class OrderLife(RuleBasedStateMachine):
         self.promised[order_id].holds(self.seen[order_id])
 
     def _gateway_says(self, charge: Charge, succeeded: bool) -> None:
-        before, is_news = self.seen[charge.order_id], succeeded and not charge.succeeded
+        before, is_relevant = self.seen[charge.order_id], succeeded and not charge.succeeded
         self.driver.charge_is(charge, succeeded=succeeded)
         charge.succeeded = succeeded or bool(charge.succeeded)
-        if is_news:
+        if is_relevant:
             self.promised[charge.order_id].money_arrives(charge.amount)
         self._happened_to(charge.order_id)
-        assert is_news or self.seen[charge.order_id] == before, "only money is news to an order, and only once"
+        assert is_relevant or self.seen[charge.order_id] == before, "only money is news to an order, and only once"
 
     def _refund_is(self, order_id: UUID, refund: SeenRefund, succeeded: bool) -> None:
         order = self.promised[order_id]
@@ -295,16 +295,16 @@ class OrderLife(RuleBasedStateMachine):
         lines = +Pieces(dict(zip(self.products, (first, second), strict=True)))
         order_id = self.driver.place(lines)
         self.promised[order_id] = PromisedOrder(lines.total() * UNIT_PRICE)
-        self.shelves.holds[order_id] = Hold(lines)
+        self.stock_model.holds[order_id] = Hold(lines)
         self._happened_to(order_id)
         return order_id
 
     def _dispatch(self, shipment: Shipment, confirmed: bool = True) -> None:
-        allowed = self.shelves.may_leave(shipment.order_id, shipment.id, confirmed)
+        allowed = self.stock_model.may_leave(shipment.order_id, shipment.id, confirmed)
         dispatched = self.storehouse.dispatches(shipment, confirmed)
         assert (dispatched is not None) == allowed, "what was released never leaves, and nothing leaves twice"
         if dispatched is not None:
-            self.shelves.leaves(shipment.order_id, shipment.id)
+            self.stock_model.leaves(shipment.order_id, shipment.id)
             self._post(dispatched)
         self._happened_to(shipment.order_id)
 
@@ -314,32 +314,32 @@ class OrderLife(RuleBasedStateMachine):
         self._happened_to(shipment.order_id)
 
     def _reservation_expires(self, order_id: UUID) -> None:
-        self.shelves.expire(order_id)
+        self.stock_model.expire(order_id)
         for answer in self.storehouse.expires(order_id):
             self._post(answer)
         self._happened_to(order_id)
 
-    def _judge(self, request: inventory.InventoryRequest, answers: Sequence[Event]) -> None:
+    def _assess(self, request: inventory.InventoryRequest, answers: Sequence[Event]) -> None:
         """Inventory's answer is the one that the shelves allow."""
-        shelves, order_id = self.shelves, request.order_id
+        stock_model, order_id = self.stock_model, request.order_id
         made = {each.shipment_id: each for each in answers if isinstance(each, shipping.ShipmentCreated)}
-        packed = bool(shelves.holds[order_id].parcels)
+        packed = bool(stock_model.holds[order_id].parcels)
         match request:
             case inventory.ReservationRequested():
-                expected: str | None = shelves.reserve(order_id)
+                expected: str | None = stock_model.reserve(order_id)
             case inventory.ReleaseRequested():
-                expected = shelves.release(order_id)
+                expected = stock_model.release(order_id)
             case inventory.FulfilmentRefunded(refunded=refunded):
-                shelves.holds[order_id].refunded = refunded
+                stock_model.holds[order_id].refunded = refunded
                 assert not answers
                 return
             case _:
-                expected = shelves.fulfil(order_id)
+                expected = stock_model.fulfil(order_id)
         assert [_name(each) for each in answers if not isinstance(each, shipping.ShipmentCreated)] == (
             [expected] if expected else []
         )
         if expected is None and not packed:
-            shelves.packed(order_id, {id: _contents(parcel) for id, parcel in made.items()})
+            stock_model.packed(order_id, {id: _contents(parcel) for id, parcel in made.items()})
         else:
             assert not made, "parcels are made once, and of what is reserved"
 
@@ -350,8 +350,8 @@ class OrderLife(RuleBasedStateMachine):
             self.to_order[UUID(event.key)].append(Letter(event))
 
     def _hear(self, letter: Letter) -> None:
-        self.driver.hear(letter)
-        self.heard.append(letter)
+        self.driver.deliver(letter)
+        self.received.append(letter)
         order = self.promised[UUID(letter.event.key)]
         match letter.event:
             case inventory.ReservationAccepted():

@@ -10,13 +10,13 @@ from uuid import UUID
 ONWARD = {
     ("pending", "stock is reserved"): "awaiting_payment",
     ("pending", "stock is lacking"): "rejected",
-    ("pending", "called off"): "cancelled",
+    ("pending", "cancelled"): "cancelled",
     ("awaiting_payment", "paid in full"): "paid",
     ("awaiting_payment", "not paid in time"): "expired",
-    ("awaiting_payment", "called off"): "cancelled",
-    ("paid", "called off"): "cancelling",
+    ("awaiting_payment", "cancelled"): "cancelled",
+    ("paid", "cancelled"): "cancelling",
     ("paid", "stock is lacking"): "cancelled",
-    ("paid", "all is given back"): "cancelling",
+    ("paid", "all is refunded"): "cancelling",
     ("cancelling", "stock is released"): "cancelled",
     ("cancelling", "stock is lacking"): "cancelled",
     ("paid", "a parcel left"): "partially_shipped",
@@ -80,7 +80,7 @@ class Seen:
     refunded: int
     refunds: tuple[SeenRefund, ...]
     returns: tuple[SeenReturn, ...]
-    said: tuple[tuple[str, int], ...]
+    emitted: tuple[tuple[str, int], ...]
     """Each event about the order with its version, in the order in which they are published."""
     history: tuple[tuple[int, str | None, str], ...]
     """(version, from, to) of each step."""
@@ -111,22 +111,22 @@ class PromisedOrder:
     given_back: int = 0
     kept_by_failure: int = 0
     """Asked back, and the gateway could not: it is there to be asked again."""
-    told: list[str] = field(default_factory=lambda: ["order.placed", "reservation.requested"])
+    published: list[str] = field(default_factory=lambda: ["order.placed", "reservation.requested"])
     parcels: dict[UUID, str] = field(default_factory=dict)
     """How far each parcel is, as far as the order has heard."""
     parcels_in_all: int = 1
 
     def can_be_called_off(self) -> bool:
-        return (self.status, "called off") in ONWARD
+        return (self.status, "cancelled") in ONWARD
 
     def goes(self, what: str) -> None:
         onward = ONWARD.get((self.status, what))
         if onward is None:
             return
         self.status = onward
-        self.told += TELLS[onward]
-        if what == "called off" and onward == "cancelled":
-            self.told.append("release.requested")
+        self.published += TELLS[onward]
+        if what == "cancelled" and onward == "cancelled":
+            self.published.append("release.requested")
         if onward in WANTS_NO_MONEY:
             self.asked_back += self.left()
         if onward == "awaiting_payment" and self.is_paid():
@@ -140,16 +140,16 @@ class PromisedOrder:
 
     def stock_is_reserved(self) -> None:
         if self.status in WANTS_NO_MONEY:
-            self.told.append("release.requested")
+            self.published.append("release.requested")
         self.goes("stock is reserved")
 
     def release_is_refused(self) -> None:
-        """Back to where its parcels are; the customer has heard of them already."""
+        """Back to where its parcels are; the customer was notified of them already."""
         if self.status != "cancelling":
             return
         left = self._parcels_at("dispatched")
-        if self.is_given_back() and left < self.parcels_in_all:
-            self.told.append("fulfilment.refunded")
+        if self.is_refunded_in_full() and left < self.parcels_in_all:
+            self.published.append("fulfilment.refunded")
         self.status = "paid" if not left else "partially_shipped" if left < self.parcels_in_all else "shipped"
         self._ends_with_its_parcels()
 
@@ -163,34 +163,34 @@ class PromisedOrder:
 
     def refund_is_asked(self, amount: int) -> None:
         """All of it cancels what has not left; where a parcel has, the warehouse is warned of the others."""
-        was_given_back = self.is_given_back()
+        was_refunded_in_full = self.is_refunded_in_full()
         self.asked_back += amount
-        self._is_given_back_since(was_given_back)
+        self._is_given_back_since(was_refunded_in_full)
 
     def refund_fails(self, amount: int) -> None:
         """The money is there after all, and pays for the order."""
-        was_given_back = self.is_given_back()
+        was_refunded_in_full = self.is_refunded_in_full()
         self.kept_by_failure += amount
-        if was_given_back and not self.is_given_back() and self.status in ("paid", "partially_shipped"):
-            self.told.append("fulfilment.refunded")
+        if was_refunded_in_full and not self.is_refunded_in_full() and self.status in ("paid", "partially_shipped"):
+            self.published.append("fulfilment.refunded")
         if self.is_paid():
             self.goes("paid in full")
 
     def refund_succeeds(self, amount: int, *, after_all: bool) -> None:
         """`after_all`: it had failed before."""
-        was_given_back = self.is_given_back()
+        was_refunded_in_full = self.is_refunded_in_full()
         self.given_back += amount
         if after_all:
             self.kept_by_failure -= amount
-            self._is_given_back_since(was_given_back)
+            self._is_given_back_since(was_refunded_in_full)
 
-    def _is_given_back_since(self, was_given_back: bool) -> None:
-        if self.is_given_back() and not was_given_back:
+    def _is_given_back_since(self, was_refunded_in_full: bool) -> None:
+        if self.is_refunded_in_full() and not was_refunded_in_full:
             if self.status == "partially_shipped":
-                self.told.append("fulfilment.refunded")
-            self.goes("all is given back")
+                self.published.append("fulfilment.refunded")
+            self.goes("all is refunded")
 
-    def is_given_back(self) -> bool:
+    def is_refunded_in_full(self) -> bool:
         return self.captured > 0 and self.left() <= 0
 
     def parcel_is(self, parcel: UUID, how_far: str, parcels_in_all: int, worth: int) -> None:
@@ -202,7 +202,7 @@ class PromisedOrder:
         is_last = self._parcels_at(how_far) >= parcels_in_all
         if how_far == "dispatched":
             if not is_last and self.status == "partially_shipped":
-                self.told.append("order.shipped")
+                self.published.append("order.shipped")
             self.goes("the last parcel left" if is_last else "a parcel left")
         elif how_far == "delivered" and is_last:
             self.goes("the last parcel arrived")
@@ -260,13 +260,13 @@ class PromisedOrder:
         assert sum(refund.amount for refund in seen.refunds) == self.asked_back
         assert 0 <= self.given_back <= self.captured, "never more back than came in"
         if self.status in WANTS_NO_MONEY:
-            assert self.left() <= self.kept_by_failure, "an order that was called off keeps no money"
-        assert Counter(name for name, _ in seen.said) == Counter(self.told)
+            assert self.left() <= self.kept_by_failure, "an order that was cancelled keeps no money"
+        assert Counter(name for name, _ in seen.emitted) == Counter(self.published)
         self._versions_hold(seen)
 
     def _versions_hold(self, seen: Seen) -> None:
         """Each grows by one, none is used for two steps, and the history is a chain."""
-        spoken, noted = [version for _, version in seen.said], [version for version, _, _ in seen.history]
+        spoken, noted = [version for _, version in seen.emitted], [version for version, _, _ in seen.history]
         assert spoken == sorted(set(spoken)), "events of one order are published in its order"
         assert noted == sorted(set(noted))
         assert sorted({*spoken, *noted}) == list(range(1, seen.version + 1)), "versions grow by one"

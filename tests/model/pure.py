@@ -18,7 +18,7 @@ from contracts.events.inventory_deduction import (
 from contracts.events.shipment_notification import ReturnClosed, ReturnReceived, ShipmentEvent
 from contracts.quantity import ProductQuantity
 from order_service.fulfilment.consumers import ANSWERS, shipment_of
-from order_service.orders.lifecycle import Cause, OrderState, Said, Shipment, TransitionRefused, Trigger
+from order_service.orders.lifecycle import Cause, EventKind, OrderState, Shipment, TransitionRefused, Trigger
 from order_service.orders.models import UNWANTED, Actor, OrderLine, ShipmentStatus, Status
 from order_service.payments.models import (
     Account,
@@ -56,7 +56,7 @@ class Kept:
     lines: list[ProductQuantity]
     account: Account = field(default_factory=lambda: Account([], []))
     returns: dict[UUID, Return] = field(default_factory=dict)
-    said: list[tuple[str, int]] = field(default_factory=list)
+    emitted: list[tuple[str, int]] = field(default_factory=list)
     history: list[tuple[int, str | None, str]] = field(default_factory=list)
     requests: list[InventoryRequest] = field(default_factory=list)
 
@@ -87,8 +87,10 @@ class Pure:
         )
         wanted = [ProductQuantity(product_id=product, quantity=count) for product, count in lines.items()]
         reserve = ReservationRequested(order_id=state.id, version=2, lines=wanted, reserved_until=state.pay_by)
-        said = [("order.placed", 1), ("reservation.requested", 2)]
-        self._orders[state.id] = Kept(state, wanted, said=said, history=[(2, None, "pending")], requests=[reserve])
+        emitted = [("order.placed", 1), ("reservation.requested", 2)]
+        self._orders[state.id] = Kept(
+            state, wanted, emitted=emitted, history=[(2, None, "pending")], requests=[reserve]
+        )
         return state.id
 
     def cancel(self, order_id: UUID, *, by_staff: bool) -> bool:
@@ -98,14 +100,14 @@ class Pure:
             return False
         return True
 
-    def hear(self, letter: Letter) -> None:
+    def deliver(self, letter: Letter) -> None:
         """As `fulfilment.consumers` does, behind the inbox."""
         event = letter.event
         if letter.id in self._had:
             return
         self._had.add(letter.id)
         if isinstance(event, ShipmentEvent):
-            if trigger := self._orders[event.order_id].state.see_shipment(shipment_of(event)):
+            if trigger := self._orders[event.order_id].state.apply_shipment(shipment_of(event)):
                 self._move(event.order_id, trigger, Actor.INVENTORY)
                 self._refund_lost(self._orders[event.order_id])
         elif isinstance(event, (ReturnReceived, ReturnClosed)):
@@ -121,7 +123,7 @@ class Pure:
 
     def open_payment(self, order_id: UUID) -> Opened | None:
         kept = self._orders[order_id]
-        left = kept.state.total - kept.state.kept
+        left = kept.state.total - kept.state.net_paid
         under_way = any(payment.status == PaymentState.PENDING for payment in kept.account.payments)
         if kept.state.status is not Status.AWAITING_PAYMENT or under_way or left <= 0:
             return None
@@ -141,7 +143,7 @@ class Pure:
             unwanted = kept.state.capture(kept.account.captured(CURRENCY), utcnow())
             self._save(kept)
             if unwanted:
-                self._give_back(kept, min(unwanted, payment.amount))
+                self._schedule_check(kept, min(unwanted, payment.amount))
 
     def ask_refund(self, order_id: UUID, payment_id: UUID, amount: int) -> bool:
         account = self._orders[order_id].account
@@ -197,11 +199,11 @@ class Pure:
         if lost and order.status not in UNWANTED:
             bought = self._returnable(kept, without=lost)
             pieces = pieces_of(bought.lines, [parcel.lines or [] for parcel in lost], bought.gone())
-            worth = min(bought.worth(pieces, CURRENCY), max(order.kept, 0), kept.account.left_in(CURRENCY))
-            was_given_back = order.is_given_back
-            self._give_back(kept, worth)
-            order.money_moved(was_given_back, Cause(utcnow(), Actor.INVENTORY))
-            if order.status is Status.DELIVERED and self._returnable(kept).all_is_back():
+            worth = min(bought.worth(pieces, CURRENCY), max(order.net_paid, 0), kept.account.left_in(CURRENCY))
+            was_refunded_in_full = order.is_refunded_in_full
+            self._schedule_check(kept, worth)
+            order.money_moved(was_refunded_in_full, Cause(utcnow(), Actor.INVENTORY))
+            if order.status is Status.DELIVERED and self._returnable(kept).all_returned():
                 order.move(Trigger.LAST_RETURN_RECEIVED, Cause(utcnow(), Actor.INVENTORY))
             self._save(kept)
 
@@ -216,10 +218,10 @@ class Pure:
         came = {line.product_id: line.restocked + line.scrapped for line in event.lines}
         if not found.receive(came, self._returnable(kept), utcnow()):
             return
-        amount = min(found.worth or 0, max(order.kept, 0), kept.account.left_in(CURRENCY))
-        self._give_back(kept, amount)
+        amount = min(found.worth or 0, max(order.net_paid, 0), kept.account.left_in(CURRENCY))
+        self._schedule_check(kept, amount)
         found.refund(amount)
-        last = order.status in ALL_ENDED and self._returnable(kept).all_is_back()
+        last = order.status in ALL_ENDED and self._returnable(kept).all_returned()
         trigger = Trigger.LAST_RETURN_RECEIVED if last else Trigger.RETURN_RECEIVED
         order.move(trigger, Cause(utcnow(), Actor.INVENTORY, context=found))
         self._save(kept)
@@ -246,7 +248,7 @@ class Pure:
             refunded=state.refunded,
             refunds=tuple(refunds),
             returns=tuple(SeenReturn(each.id, str(each.status), each.to_refund) for each in kept.returns.values()),
-            said=tuple(kept.said),
+            emitted=tuple(kept.emitted),
             history=tuple(kept.history),
         )
 
@@ -263,31 +265,33 @@ class Pure:
     def _save(self, kept: Kept) -> None:
         """As `refunds.save` does: what moved is written, what was said is sent, what is unwanted goes back."""
         state = kept.state
-        for saying in state.sayings:
-            kept.said.append((str(saying.said), saying.version))
-            if saying.said is Said.RELEASE:
-                kept.requests.append(ReleaseRequested(order_id=state.id, version=saying.version, reason="called off"))
-            if saying.said is Said.FULFIL:
-                kept.requests.append(_fulfilment(kept, saying.version))
-            if saying.said is Said.REFUNDED:
-                told = FulfilmentRefunded(order_id=state.id, version=saying.version, refunded=state.is_given_back)
-                kept.requests.append(told)
-            if saying.said is Said.EXPECT_RETURN:
-                kept.requests.append(_expected(kept, saying.context, saying.version))
+        for pending in state.pending_events:
+            kept.emitted.append((str(pending.kind), pending.version))
+            if pending.kind is EventKind.RELEASE:
+                kept.requests.append(ReleaseRequested(order_id=state.id, version=pending.version, reason="cancelled"))
+            if pending.kind is EventKind.FULFIL:
+                kept.requests.append(_fulfilment(kept, pending.version))
+            if pending.kind is EventKind.REFUNDED:
+                published = FulfilmentRefunded(
+                    order_id=state.id, version=pending.version, refunded=state.is_refunded_in_full
+                )
+                kept.requests.append(published)
+            if pending.kind is EventKind.EXPECT_RETURN:
+                kept.requests.append(_expected(kept, pending.context, pending.version))
         kept.history += [(entry.version, entry.from_status, str(entry.to_status)) for entry in state.entries]
         if state.to_refund is not None and state.captured > state.refunded:
-            self._give_back(kept, None)
-        state.entries, state.sayings, state.to_refund = [], [], None
-        state.seen_shipments.clear()
+            self._schedule_check(kept, None)
+        state.entries, state.pending_events, state.to_refund = [], [], None
+        state.changed_shipments.clear()
 
-    def _give_back(self, kept: Kept, amount: int | None) -> None:
+    def _schedule_check(self, kept: Kept, amount: int | None) -> None:
         kept.account.refunds.extend(_refund(payment, part) for payment, part in kept.account.spread(amount))
         self._book_refunds(kept)
 
     def _refunds_moved(self, kept: Kept) -> None:
-        was_given_back = kept.state.is_given_back
+        was_refunded_in_full = kept.state.is_refunded_in_full
         self._book_refunds(kept)
-        kept.state.money_moved(was_given_back, Cause(utcnow(), Actor.STAFF))
+        kept.state.money_moved(was_refunded_in_full, Cause(utcnow(), Actor.STAFF))
         self._save(kept)
 
     def _book_refunds(self, kept: Kept) -> None:

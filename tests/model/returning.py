@@ -10,11 +10,11 @@ from hypothesis.stateful import precondition, rule
 from contracts.events import inventory_deduction as inventory
 from contracts.events import shipment_notification as shipping
 from contracts.events.base import Event
-from inventory_service.returns.models import Came, Return
+from inventory_service.returns.models import ReceivedQuantity, Return
 from tests.model.driver import UNIT_PRICE, Letter
 from tests.model.machine import MOST_ORDERS, OrderLife, _one_of, which
 from tests.model.promise import SeenReturn
-from tests.model.shelves import Pieces
+from tests.model.stock import Pieces
 
 DECISIONS = {
     "approve": ("approved", ["return.approved", "return.expected"]),
@@ -26,7 +26,7 @@ GIVES_UP = ("refused", "withdrawn", "closed")
 
 @dataclass
 class PromisedReturn:
-    """What a customer asked to give back, and what must be seen of it."""
+    """What a customer asked to refund, and what must be seen of it."""
 
     order_id: UUID
     asked: Pieces
@@ -35,7 +35,7 @@ class PromisedReturn:
     given_back: int | None = None
 
     def holds(self) -> Pieces:
-        """Pieces of the order that nobody else can give back."""
+        """Pieces of the order that nobody else can refund."""
         if self.state in GIVES_UP:
             return Pieces()
         return self.came if self.state == "received" else self.asked
@@ -53,7 +53,7 @@ class GivingBack(OrderLife):
     @precondition(lambda self: len(self.promised) < MOST_ORDERS)
     @rule(target=orders, first=st.integers(1, 3))
     def buy(self, first: int) -> UUID:
-        """So that many orders have been brought, unless stock is lacking, and can be given back."""
+        """So that many orders have been brought, unless stock is lacking, and can be refunded."""
         order_id = self._place(first, 0)
         self.post_is_quick()
         self.money_comes_unasked(order_id, "all", True)
@@ -110,7 +110,7 @@ class GivingBack(OrderLife):
         assert (return_id is not None) == allowed
         if return_id is not None:
             self.returns[return_id] = PromisedReturn(order_id, pieces)
-            order.told.append("return.requested")
+            order.published.append("return.requested")
         self._happened_to(order_id)
 
     def _decide(self, return_id: UUID, decision: str) -> None:
@@ -118,18 +118,18 @@ class GivingBack(OrderLife):
         allowed = back.state == "requested"
         assert self.driver.decide_return(back.order_id, return_id, decision) == allowed
         if allowed:
-            back.state, told = DECISIONS[decision]
-            self.promised[back.order_id].told += told
+            back.state, published = DECISIONS[decision]
+            self.promised[back.order_id].published += published
         self._happened_to(back.order_id)
 
     def _receive(self, back: Return, missing: bool, broken: int) -> None:
         came, first = {}, True
         for product, count in self.returns[back.id].asked.items():
             there = count - (missing and first)
-            came[product] = Came(there - min(broken, there), min(broken, there))
+            came[product] = ReceivedQuantity(there - min(broken, there), min(broken, there))
             first = False
         if received := self.storehouse.receives(back, came):
-            self.shelves.on_hand.update({product: each.restocked for product, each in came.items()})
+            self.stock_model.on_hand.update({product: each.restocked for product, each in came.items()})
             self.of_parcels.append(Letter(received))
 
     def _left(self, order_id: UUID) -> Pieces:
@@ -138,23 +138,23 @@ class GivingBack(OrderLife):
 
     def _arrived(self, order_id: UUID) -> Pieces:
         """As far as the order has heard."""
-        order, hold = self.promised[order_id], self.shelves.holds[order_id]
+        order, hold = self.promised[order_id], self.stock_model.holds[order_id]
         there = (hold.parcels[parcel] for parcel, how_far in order.parcels.items() if how_far == "delivered")
         return sum(there, Pieces())
 
-    def _judge(self, request: inventory.InventoryRequest, answers: list[Event]) -> None:  # type: ignore[override]
+    def _assess(self, request: inventory.InventoryRequest, answers: list[Event]) -> None:  # type: ignore[override]
         if isinstance(request, inventory.ReturnExpected):
             assert not answers
             self.storehouse.expects(request)
         else:
-            super()._judge(request, answers)
+            super()._assess(request, answers)
 
     def _hear(self, letter: Letter) -> None:
         if not isinstance(letter.event, (shipping.ReturnReceived, shipping.ReturnClosed)):
             super()._hear(letter)
             return
-        self.driver.hear(letter)
-        self.heard.append(letter)
+        self.driver.deliver(letter)
+        self.received.append(letter)
         back, order = self.returns[letter.event.return_id], self.promised[letter.event.order_id]
         if isinstance(letter.event, shipping.ReturnClosed):
             back.state = "closed" if back.state == "approved" else back.state

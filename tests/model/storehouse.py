@@ -1,4 +1,4 @@
-"""Inventory without a database: its desk and its parcels decide, and what they decided is kept here."""
+"""Inventory without a database: its reservations and parcels decide; their decisions are stored here."""
 
 from collections.abc import Iterator
 from itertools import chain
@@ -17,12 +17,12 @@ from contracts.events.shipment_notification import (
 )
 from contracts.quantity import LineQuantity
 from inventory_service.reservations.allocation import Share
-from inventory_service.reservations.desk import Desk, Held
+from inventory_service.reservations.batch import ReservationBatch, ReservationState
 from inventory_service.reservations.models import ReservationStatus
 from inventory_service.returns.models import (
-    Came,
     MoreThanExpected,
     NothingCame,
+    ReceivedQuantity,
     Return,
     ReturnEnded,
     ReturnReceivedOtherwise,
@@ -54,7 +54,7 @@ class Storehouse:
     def __init__(self, on_hand: Levels) -> None:
         self.on_hand = {product: dict(places) for product, places in on_hand.items()}
         self.reserved = {product: dict.fromkeys(places, 0) for product, places in on_hand.items()}
-        self.held: dict[UUID, Held] = {}
+        self.held: dict[UUID, ReservationState] = {}
         self.shipments: dict[UUID, Shipment] = {}
         self.returns: dict[UUID, Return] = {}
 
@@ -64,14 +64,14 @@ class Storehouse:
             for shipment in self._shipments_of(request.order_id):
                 shipment.refunded = request.refunded
             return []
-        desk = self._desk(request.order_id)
-        desk.decide(request)
-        return self._stored(desk)
+        batch = self._batch(request.order_id)
+        batch.decide(request)
+        return self._stored(batch)
 
     def expires(self, order_id: UUID) -> list[Event]:
-        desk = self._desk(order_id)
-        desk.expire(self.held[order_id])
-        return self._stored(desk)
+        batch = self._batch(order_id)
+        batch.expire(self.held[order_id])
+        return self._stored(batch)
 
     def reserved_orders(self) -> list[UUID]:
         return [order_id for order_id, held in self.held.items() if held.status is ReservationStatus.RESERVED]
@@ -90,19 +90,19 @@ class Storehouse:
         held.shares = [share for share in held.shares if share.warehouse_id != shipment.warehouse_id]
         others = [other for other in self._shipments_of(held.order_id) if other.status == ShipmentStatus.CREATED]
         held.status = ReservationStatus.FULFILLING if others else ReservationStatus.FULFILLED
-        return ShipmentDispatched(carrier="Post", tracking_number=str(shipment.id), **_told_of(shipment))
+        return ShipmentDispatched(carrier="Post", tracking_number=str(shipment.id), **_event_fields(shipment))
 
     def delivers(self, shipment: Shipment) -> ShipmentDelivered | None:
         """None: it has not left, or is there already."""
         try:
-            return ShipmentDelivered(**_told_of(shipment)) if shipment.deliver(utcnow()) else None
+            return ShipmentDelivered(**_event_fields(shipment)) if shipment.deliver(utcnow()) else None
         except NotToDeliver:
             return None
 
     def loses(self, shipment: Shipment) -> ShipmentLost | None:
         """None: it has not left, or has come to its end."""
         try:
-            return ShipmentLost(**_told_of(shipment)) if shipment.lose(utcnow()) else None
+            return ShipmentLost(**_event_fields(shipment)) if shipment.lose(utcnow()) else None
         except NotToLose:
             return None
 
@@ -113,8 +113,8 @@ class Storehouse:
                 return None
         except ReturnEnded:
             return None
-        told = {name: getattr(back, name) for name in ("order_id", "customer_id", "number", "version")}
-        return ReturnClosed(return_id=back.id, **told)
+        published = {name: getattr(back, name) for name in ("order_id", "customer_id", "number", "version")}
+        return ReturnClosed(return_id=back.id, **published)
 
     def expects(self, request: ReturnExpected) -> None:
         lines = [line.model_dump(mode="json") for line in request.lines]
@@ -124,7 +124,7 @@ class Storehouse:
         )
         self.returns.setdefault(new.id, new)
 
-    def receives(self, back: Return, came: dict[UUID, Came]) -> ReturnReceived | None:
+    def receives(self, back: Return, came: dict[UUID, ReceivedQuantity]) -> ReturnReceived | None:
         """In the first place that has ever had the goods. None: it was received before, or not like this."""
         place = next(iter(next(iter(self.on_hand.values()))))
         try:
@@ -135,8 +135,8 @@ class Storehouse:
         for product, each in came.items():
             self.on_hand[product][place] += each.restocked
         lines = [ReceivedLine.model_validate(line) for line in back.lines]
-        told = {name: getattr(back, name) for name in ("order_id", "customer_id", "number", "version")}
-        return ReturnReceived(return_id=back.id, warehouse_id=place, lines=lines, **told)
+        published = {name: getattr(back, name) for name in ("order_id", "customer_id", "number", "version")}
+        return ReturnReceived(return_id=back.id, warehouse_id=place, lines=lines, **published)
 
     def levels(self) -> Iterator[Level]:
         for product, places in self.on_hand.items():
@@ -147,7 +147,7 @@ class Storehouse:
     def _shares(self) -> Iterator[Share]:
         return chain.from_iterable(held.shares for held in self.held.values())
 
-    def _desk(self, order_id: UUID) -> Desk:
+    def _batch(self, order_id: UUID) -> ReservationBatch:
         if order_id in self.held:
             left = (ShipmentStatus.DISPATCHED, ShipmentStatus.DELIVERED, ShipmentStatus.LOST)
             self.held[order_id].parcels_left = sum(each.status in left for each in self._shipments_of(order_id))
@@ -155,12 +155,12 @@ class Storehouse:
             product: {warehouse: there - self.reserved[product][warehouse] for warehouse, there in places.items()}
             for product, places in self.on_hand.items()
         }
-        return Desk(self.held, free, utcnow())
+        return ReservationBatch(self.held, free, utcnow())
 
-    def _stored(self, desk: Desk) -> list[Event]:
-        for product, warehouse, more in desk.stock_changes():
+    def _stored(self, batch: ReservationBatch) -> list[Event]:
+        for product, warehouse, more in batch.stock_changes():
             self.reserved[product][warehouse] += more
-        for new in desk.new_shipments:
+        for new in batch.new_shipments:
             self.shipments[new.id] = Shipment(
                 id=new.id,
                 order_id=new.order.order_id,
@@ -177,13 +177,13 @@ class Storehouse:
                     if shipment.status == ShipmentStatus.CREATED:
                         shipment.status = ShipmentStatus.CANCELLED
             held.shipments_cancelled = False
-        return desk.said
+        return batch.events
 
     def _shipments_of(self, order_id: UUID) -> list[Shipment]:
         return [shipment for shipment in self.shipments.values() if shipment.order_id == order_id]
 
 
-def _told_of(shipment: Shipment) -> dict[str, object]:
+def _event_fields(shipment: Shipment) -> dict[str, object]:
     fields = ("order_id", "customer_id", "number", "warehouse_id", "shipments_of_order", "version")
     lines = [LineQuantity(**line) for line in shipment.lines]
     return {"shipment_id": shipment.id, "lines": lines, **{name: getattr(shipment, name) for name in fields}}

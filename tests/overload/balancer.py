@@ -1,4 +1,5 @@
-"""A balancer over TCP: connections go in turn to whoever says they are ready; only a refused one is tried elsewhere."""
+"""A balancer over TCP: connections go in turn to whoever says they are ready; only a rejected one is tried
+elsewhere."""
 
 import asyncio
 import contextlib
@@ -14,7 +15,7 @@ LOOK = 0.1
 
 class Balancer:
     def __init__(self, ports: Sequence[int]) -> None:
-        self.refused = 0
+        self.rejected = 0
         self.ready: set[int] = set()
         self._turns = itertools.cycle(ports)
         self._ports = ports
@@ -49,7 +50,7 @@ class Balancer:
                 try:
                     return await asyncio.open_connection("127.0.0.1", port)
                 except ConnectionRefusedError:
-                    self.refused += 1
+                    self.rejected += 1
         return None
 
     async def _pipe(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

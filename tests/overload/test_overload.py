@@ -1,4 +1,4 @@
-"""More than a process can answer: it refuses what is too much at once, keeps its size, and recovers by itself."""
+"""More than a process can answer: it rejects what is too much at once, keeps its size, and recovers by itself."""
 
 import asyncio
 import time
@@ -21,17 +21,17 @@ from tests.system.world import until
 CLIENTS = 200
 IN_FLIGHT = 32
 SOON = 1.0
-"""Seconds within which a refusal is answered, also while everything is at its limit."""
+"""Seconds within which a rejection is answered, also while everything is at its limit."""
 GROWTH = 1.1
 
 
 class Crowd:
-    """`clients` who order as fast as they are answered, and when refused try again at once: who is ill-behaved."""
+    """`clients` who order as fast as they are answered, and when rejected try again at once: who is ill-behaved."""
 
     def __init__(self, replica: Replica, product: UUID) -> None:
         self.answers: Counter[int] = Counter()
         self.without_hint = 0
-        self.slowest_refusal = 0.0
+        self.slowest_rejection = 0.0
         self._url = f"{replica.url}/orders"
         self._body = {"lines": [{"product_id": str(product), "quantity": 1}], "ship_to": SHIP_TO}
         self._authorization = f"Bearer {tokens.token(role='User', exp=int(time.time()) + 3600)}"
@@ -55,7 +55,7 @@ class Crowd:
         self.answers[answer.status] += 1
         if answer.status == 503:
             self.without_hint += "Retry-After" not in answer.headers
-            self.slowest_refusal = max(self.slowest_refusal, time.monotonic() - began)
+            self.slowest_rejection = max(self.slowest_rejection, time.monotonic() - began)
         return answer.status
 
 
@@ -91,7 +91,7 @@ async def place(server_directory: Path) -> AsyncIterator[Place]:
 
 
 @pytest.mark.parametrize("seconds", [6, pytest.param(300, marks=[pytest.mark.long, pytest.mark.timeout(500)])])
-async def test_what_is_too_much_is_refused_at_once(place: Place, seconds: int) -> None:
+async def test_what_is_too_much_is_rejected_at_once(place: Place, seconds: int) -> None:
     crowd = Crowd(place.replica, place.product)
     await crowd.press(seconds / 3)  # by then everything is as large as it gets
     before = place.replica.memory
@@ -103,8 +103,8 @@ async def test_what_is_too_much_is_refused_at_once(place: Place, seconds: int) -
     await place.answers_again()
 
 
-async def test_while_the_database_stands_still_no_queue_grows(place: Place) -> None:
-    """Health goes on being answered, what is refused is refused at once, and afterwards all is as ever."""
+async def test_no_queue_grows_while_the_database_is_frozen(place: Place) -> None:
+    """Health goes on being answered, what is rejected is rejected at once, and afterwards all is as ever."""
     crowd = Crowd(place.replica, place.product)
     holder = await asyncpg.connect(place.database_url)
     async with aiohttp.ClientSession() as http:
@@ -112,13 +112,13 @@ async def test_while_the_database_stands_still_no_queue_grows(place: Place) -> N
             await holder.execute("LOCK TABLE orders")
             pressing = asyncio.create_task(crowd.press(2))
 
-            async def refused() -> bool:
+            async def rejected() -> bool:
                 return crowd.answers[503] > CLIENTS
 
-            await until("it refuses", refused, within=10)
+            await until("it rejects", rejected, within=10)
             async with http.get(f"{place.replica.url}/health/live") as answer:
                 assert answer.status == 200
-            assert crowd.slowest_refusal < SOON
+            assert crowd.slowest_rejection < SOON
         await pressing
     await holder.close()
     assert set(crowd.answers) <= {201, 503}

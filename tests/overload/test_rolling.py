@@ -117,7 +117,7 @@ async def test_replaced_processes_are_not_noticed_ten_times(kafka: str, server_d
     await roll(service, kafka, server_directory, rounds=10, drain=5)
 
 
-async def test_who_is_asked_to_stop_says_so_and_serves_on(server_directory: Path) -> None:
+async def test_a_draining_process_is_not_ready_and_serves_on(server_directory: Path) -> None:
     """Not ready, every answer ends its connection, and orders are still taken."""
     [port] = ports.lease()
     async with serve("order_service", **secrets()) as served:
@@ -128,10 +128,10 @@ async def test_who_is_asked_to_stop_says_so_and_serves_on(server_directory: Path
                 assert "close" not in (await client.get("/health/live")).headers.get("Connection", "")
                 stopping = asyncio.create_task(replica.stop())
 
-                async def is_leaving() -> bool:
+                async def is_draining() -> bool:
                     return (await client.get("/health/ready")).status_code == 503
 
-                await until("it says that it leaves", is_leaving, within=5)
+                await until("it says that it leaves", is_draining, within=5)
                 headers = {"Authorization": f"Bearer {tokens.token(role='User')}"}
                 answer = await client.get("/orders", headers=headers)
                 assert (answer.status_code, answer.headers["Connection"]) == (200, "close")

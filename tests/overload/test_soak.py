@@ -27,7 +27,12 @@ SECONDS = int(os.environ.get("SOAK_SECONDS", "1800"))
 PRESSED = 20.0
 """Seconds in which is seen what it can do."""
 CLIENTS = 16
-KEPT = {"OUTBOX_KEPT": "PT30S", "INBOX_KEPT": "PT30S", "IDEMPOTENCY_KEPT": "PT30S", "USER_ACCESS_TOKEN_MINUTES": "1"}
+KEPT = {
+    "OUTBOX_RETENTION": "PT30S",
+    "INBOX_RETENTION": "PT30S",
+    "IDEMPOTENCY_RETENTION": "PT30S",
+    "USER_ACCESS_TOKEN_MINUTES": "1",
+}
 PRUNED_WITHIN = 150
 """Seconds: what is kept for thirty is looked at once a minute."""
 OLD = {

@@ -73,7 +73,7 @@ async def books_agree(world: World) -> None:
 
 
 async def money(person: Person, order_id: str) -> tuple[int, int]:
-    """(captured, given back), as the order's payments and refunds say."""
+    """(captured, refunded), as the order's payments and refunds say."""
     payments = (await person.call("order", "GET", f"/orders/{order_id}/payments", params={"limit": 100}))["items"]
     captured = sum(payment["amount"]["amount"] for payment in payments if payment["status"] == "succeeded")
     back = 0

@@ -30,8 +30,8 @@ async def test_one_cart_gives_one_order(world: World, times: int) -> None:
             change = person.ask("order", "PATCH", f"/cart/items/{product}", json={"quantity": 2})
             *answers, _ = await race(order_cart(person), order_cart(person), change, spread=random.choice([0, 0.01]))
             placed = [answer.json() for answer in answers if answer.status_code == 201]
-            refused = [answer.json()["type"] for answer in answers if answer.status_code != 201]
-            assert set(refused) <= {"/problems/cart-empty", "/problems/cart-changed"}
+            rejected = [answer.json()["type"] for answer in answers if answer.status_code != 201]
+            assert set(rejected) <= {"/problems/cart-empty", "/problems/cart-changed"}
             left: list[dict[str, Any]] = (await person.call("order", "GET", "/cart"))["items"]
             assert len(placed) + len(left) == 1
             for order in placed:

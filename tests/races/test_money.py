@@ -160,7 +160,7 @@ async def test_cancel_against_dispatch_of_one_of_two_parcels(world: World, times
 
 @pytest.mark.parametrize("times", TIMES)
 async def test_cancel_against_refund(world: World, times: int) -> None:
-    """Staff give back by hand what the cancellation gives back by itself: never twice."""
+    """Staff refund by hand what the cancellation refunds by itself: never twice."""
     person, product = await world.customer(), await world.product(stock=5)
     for _ in range(times):
         order_id, payment_id = await paid(world, person, product)

@@ -31,7 +31,7 @@ class Bought:
         return self
 
     async def expected(self, quantity: int) -> str:
-        """A return that staff have approved and inventory has heard of."""
+        """A return that staff have approved and inventory expects."""
         return_id = await self.person.returns(self.order_id, self.product, quantity)
 
         async def is_expected() -> bool:
@@ -64,7 +64,7 @@ class Bought:
 
 @pytest.mark.parametrize("times", TIMES)
 async def test_a_return_against_refunds(world: World, times: int) -> None:
-    """Staff give back by hand, in full and in part, while the goods arrive: never more than was captured."""
+    """Staff refund by hand, in full and in part, while the goods arrive: never more than was captured."""
     person = await world.customer()
     for _ in range(times):
         bought = await Bought(world, person).prepare()
@@ -94,7 +94,7 @@ async def test_a_return_against_refunds(world: World, times: int) -> None:
 
 @pytest.mark.parametrize("times", TIMES)
 async def test_one_return_received_many_times_at_once(world: World, times: int) -> None:
-    """The same twice is one; otherwise, or elsewhere, the second is refused."""
+    """The same twice is one; otherwise, or elsewhere, the second is rejected."""
     person, other = await world.customer(), await world.warehouse()
     for _ in range(times):
         bought = await Bought(world, person).prepare()

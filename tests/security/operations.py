@@ -1,4 +1,4 @@
-"""The operations of a service as its OpenAPI document tells of them, and requests that each would understand."""
+"""The operations of a service from its OpenAPI document, and a valid request for each."""
 
 import importlib
 from collections.abc import Iterator, Mapping

@@ -79,7 +79,7 @@ class Premises:
 
     async def rows(self) -> set[str]:
         found: set[str] = set()
-        async with self.served.runtime.database.hot() as connection:
+        async with self.served.runtime.database.connection() as connection:
             for [table] in await connection.fetch(_TABLES):
                 found.update(row[0] for row in await connection.fetch(_ROWS.format(table=table)))
         return found
@@ -110,7 +110,7 @@ class Premises:
 async def premises(service: str) -> AsyncIterator[Premises]:
     async with serve(f"{service}_service", **{"jwks_refresh_seconds": 3600, **NEEDED.get(service, {})}) as served:
         made = await _FURNISH[service](served)
-        async with served.runtime.database.hot() as connection:
+        async with served.runtime.database.connection() as connection:
             await connection.execute(_DEAD, uuid4())
         await made.find_ids()
         yield made
@@ -141,7 +141,7 @@ async def _product(served: Served) -> Premises:
 
 async def _inventory(served: Served) -> Premises:
     found, product_id, order_id = Premises("inventory", served, uuid4()), uuid7(), uuid7()
-    await served.hear(product_of(product_id))
+    await served.deliver(product_of(product_id))
     warehouse = _made(await found.admin.post("/warehouses", json={"code": "W1", "name": "Main"}))
     supplier = _made(await found.admin.post("/suppliers", json={"name": "Hanford"}))
     found.values = {
@@ -153,7 +153,7 @@ async def _inventory(served: Served) -> Premises:
     _made(await found.admin.post("/stock/receipts", json=receipt))
     wanted = [ProductQuantity(product_id=product_id, quantity=2)]
     until = utcnow() + timedelta(hours=1)
-    await served.hear(
+    await served.deliver(
         ReservationRequested(order_id=order_id, version=1, lines=wanted, reserved_until=until),
         FulfilmentRequested(
             order_id=order_id, version=2, customer_id=found.owner, number="1", lines=wanted,
@@ -168,18 +168,18 @@ async def _inventory(served: Served) -> Premises:
 
 async def _order(served: Served) -> Premises:
     found, product_id = Premises("order", served, uuid4()), uuid7()
-    await served.hear(product_of(product_id), _account(found.owner))
+    await served.deliver(product_of(product_id), _account(found.owner))
     assert (await found.as_owner.put(f"/cart/items/{product_id}", json={"quantity": 3})).is_success
     lines = [{"product_id": str(product_id), "quantity": 2}]
     body = {"lines": lines, "ship_to": SHIP_TO}
     order = _made(await found.as_owner.post("/orders", json=body, headers={"Idempotency-Key": "owner's"}))
     order_id = UUID(order["id"])
-    await served.hear(ReservationAccepted(order_id=order_id, version=1, reserved_until=utcnow() + timedelta(days=1)))
+    await served.deliver(ReservationAccepted(order_id=order_id, version=1, reserved_until=utcnow() + timedelta(days=1)))
     payment = Payment(
         order_id=order_id, customer_id=found.owner, amount=200, currency="GBP", gateway="sandbox",
         gateway_charge_id="ch_1", status=PaymentState.SUCCEEDED, settled_at=utcnow(),
     )  # fmt: skip
-    async with served.runtime.database.tx() as tx:
+    async with served.runtime.database.session() as tx:
         tx.add(payment)
         await tx.flush()
         tx.add(Refund(payment_id=payment.id, order_id=order_id, amount=50, currency="GBP", gateway="sandbox"))
@@ -194,13 +194,13 @@ async def _order(served: Served) -> Premises:
 
 async def _notification(served: Served) -> Premises:
     found, order_id = Premises("notification", served, uuid4()), uuid7()
-    await served.hear(_account(found.owner))
+    await served.deliver(_account(found.owner))
     line = {"product_id": uuid7(), "quantity": 1, "unit_price": 100}
     placed = OrderPlaced(
         order_id=order_id, version=1, number="1", customer_id=found.owner, lines=[line],
         total=Money(amount=100, currency="GBP"),
     )  # fmt: skip
-    await served.hear(placed)
+    await served.deliver(placed)
     off = {"kind": "order.paid", "channel": "email", "enabled": False}
     assert (await found.as_owner.put("/preferences", json={"items": [off]})).is_success
     found.values = {"order_id": str(order_id), "customer_id": str(found.owner)}

@@ -133,7 +133,7 @@ async def _for_customer(place: Premises) -> Request:
 
 
 async def _run(place: Premises, sql: str) -> None:
-    async with place.served.runtime.database.hot() as connection:
+    async with place.served.runtime.database.connection() as connection:
         await connection.execute(sql)
 
 

@@ -34,7 +34,7 @@ async def place(request: pytest.FixtureRequest) -> AsyncIterator[Premises]:
         yield made
 
 
-async def test_fields_of_the_shop_are_refused_or_passed_over(place: Premises) -> None:
+async def test_fields_of_the_shop_are_rejected_or_passed_over(place: Premises) -> None:
     tried = 0
     for operation in place.operations:
         asked = operation.body_schema()
@@ -56,7 +56,7 @@ async def test_fields_of_the_shop_are_refused_or_passed_over(place: Premises) ->
     assert tried >= LEAST_BODIES[place.service]
 
 
-async def test_a_stranger_can_not_register_as_staff() -> None:
+async def test_registration_cannot_create_staff() -> None:
     async with premises("user") as place:
         body = {"email": "eve@example.com", "password": "quite a long password", "full_name": "Eve"}
         for roles in (["Admin"], ["User", "SubAdmin"], ["User", "User", "Admin"]):

@@ -43,9 +43,9 @@ async def _tell(served: Served, user_id: UUID, version: int, *roles: str, active
 
 async def _hear(served: Served, event: UserChanged | UserErased) -> None:
     if served.runtime.settings.service != "user":
-        await served.hear(event)
+        await served.deliver(event)
         return
-    async with served.runtime.database.hot_tx() as tx:
+    async with served.runtime.database.transaction() as tx:
         if isinstance(event, UserErased):
             await account_status.erase(tx, [event])
         else:
@@ -56,7 +56,7 @@ async def _ask(client: httpx.AsyncClient, operation: Operation) -> httpx.Respons
     return await client.request(operation.method, operation.url({}), **operation.request())
 
 
-async def _refuses(place: Premises, client: httpx.AsyncClient) -> None:
+async def _rejects(place: Premises, client: httpx.AsyncClient) -> None:
     for operation in _sensitive(place):
         answer = await _ask(client, operation)
         assert (answer.status_code, answer.json()["type"]) == (403, "/problems/no-longer-allowed"), str(operation)
@@ -71,34 +71,34 @@ async def _accepts(place: Premises, client: httpx.AsyncClient) -> None:
 async def test_a_lost_role_is_lost_at_once(place: Premises) -> None:
     admin = uuid4()
     client = place.client(role="Admin", user_id=admin)
-    await _accepts(place, client)  # nothing was heard of the account yet
+    await _accepts(place, client)  # no event of the account was received yet
     await _tell(place.served, admin, 1, "Admin")
     await _accepts(place, client)
     await _tell(place.served, admin, 2, "User")
-    await _refuses(place, client)
+    await _rejects(place, client)
     await _tell(place.served, admin, 1, "Admin")  # heard again, late
-    await _refuses(place, client)
+    await _rejects(place, client)
 
 
 async def test_who_is_disabled_or_erased_may_nothing_any_more(place: Premises) -> None:
     disabled, erased = uuid4(), uuid4()
     await _tell(place.served, disabled, 2, "Admin", active=False)
-    await _refuses(place, place.client(role="Admin", user_id=disabled))
+    await _rejects(place, place.client(role="Admin", user_id=disabled))
     await _hear(place.served, UserErased(user_id=erased, version=3))
-    await _refuses(place, place.client(role="Admin", user_id=erased))
+    await _rejects(place, place.client(role="Admin", user_id=erased))
     await _tell(place.served, erased, 9, "Admin")
-    await _refuses(place, place.client(role="Admin", user_id=erased))
+    await _rejects(place, place.client(role="Admin", user_id=erased))
 
 
 async def test_a_token_that_is_newer_than_the_copy_is_believed(place: Premises) -> None:
     """Who was just given a role need not wait for the broker."""
     promoted = uuid4()
     await _tell(place.served, promoted, 1, "User")
-    async with place.served.runtime.database.hot() as connection:
+    async with place.served.runtime.database.connection() as connection:
         await connection.execute("UPDATE account_status SET changed_at = $1", utcnow() - timedelta(minutes=1))
     await _accepts(place, place.client(role="Admin", user_id=promoted))
     older = tokens.token(role="Admin", user_id=promoted, iat=int(time.time()) - 90)
-    await _refuses(place, place.served.client(older))
+    await _rejects(place, place.served.client(older))
 
 
 async def test_what_is_done_to_others_orders_asks_again_too() -> None:

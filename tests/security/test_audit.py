@@ -10,8 +10,8 @@ import httpx
 import pytest
 
 from service_kit.audit import actor
-from service_kit.database.doors import fetch
 from service_kit.database.revisions import VERSION_TABLES
+from service_kit.database.sessions import fetch
 from service_kit.security import Principal
 from tests.harness import tokens
 from tests.security.operations import SERVICES, Operation, operations
@@ -102,7 +102,7 @@ async def test_what_api_clients_change_is_written_down_as_theirs(place: Premises
     assert (entry["client_id"], entry["resource"], entry["resource_id"]) == (str(id), "dead-letter", str(letter))
 
 
-async def test_what_is_refused_is_not_written_down(place: Premises) -> None:
+async def test_what_is_rejected_is_not_written_down(place: Premises) -> None:
     """Of all operations, on things that there are not."""
     actor, tried = uuid4(), 0
     client = place.served.client(tokens.token(role="Admin", user_id=actor))
@@ -116,8 +116,8 @@ async def test_what_is_refused_is_not_written_down(place: Premises) -> None:
     assert await entries(place, actor_id=str(actor)) == []
 
 
-@pytest.mark.parametrize("session", ["tx", "hot_tx", "hot"])
-async def test_every_session_says_who_acts_and_nothing_is_left_of_what_is_rolled_back(session: str) -> None:
+@pytest.mark.parametrize("session", ["session", "transaction", "connection"])
+async def test_every_session_sets_the_actor_and_a_rollback_leaves_nothing(session: str) -> None:
     async with premises("product") as place:
         open_session = getattr(place.served.runtime.database, session)
         id = uuid4()
@@ -163,9 +163,9 @@ async def test_who_did_something_does_not_stay_for_the_next_request(place: Premi
     letter = (await place.admin.get("/dead-letters")).json()["items"][0]["id"]
     assert (await place.admin.post(f"/dead-letters/{letter}/replay")).status_code == 202
     before = len(await entries(place))
-    async with place.served.runtime.database.hot() as connection:
+    async with place.served.runtime.database.connection() as connection:
         await connection.execute("UPDATE parked_events SET status = 'dead'")
-    async with place.served.runtime.database.hot_tx() as tx:
+    async with place.served.runtime.database.transaction() as tx:
         await tx.execute("DELETE FROM parked_events")
     assert len(await entries(place)) == before
 
@@ -173,8 +173,8 @@ async def test_who_did_something_does_not_stay_for_the_next_request(place: Premi
 @pytest.mark.parametrize(
     "statement", ["UPDATE audit_log SET action = 'x'", "DELETE FROM audit_log", "TRUNCATE audit_log"]
 )
-async def test_the_database_refuses_to_change_the_log(place: Premises, statement: str) -> None:
-    async with place.served.runtime.database.hot() as connection:
+async def test_the_database_rejects_to_change_the_log(place: Premises, statement: str) -> None:
+    async with place.served.runtime.database.connection() as connection:
         await connection.execute(APPENDED)
         with pytest.raises(asyncpg.InsufficientPrivilegeError, match="only added to"):
             await connection.execute(statement)
@@ -182,7 +182,7 @@ async def test_the_database_refuses_to_change_the_log(place: Premises, statement
 
 async def test_every_table_is_audited_or_named_as_not(place: Premises) -> None:
     """So that a new table is not forgotten."""
-    async with place.served.runtime.database.hot() as connection:
+    async with place.served.runtime.database.connection() as connection:
         tables = {row[0] for row in await connection.fetch(_TABLES)}
         audited = {row[0] for row in await connection.fetch(_AUDITED)}
     exempt = NOT_AUDITED[place.service] | OF_THE_KIT | (OF_ACCOUNTS if place.service == "user" else set())
@@ -194,7 +194,7 @@ async def test_the_log_is_narrowed_and_paged(place: Premises) -> None:
     """The same filters in every service."""
     letter = (await place.admin.get("/dead-letters")).json()["items"][0]["id"]
     for deed in ("replay", "discard"):
-        async with place.served.runtime.database.hot() as connection:
+        async with place.served.runtime.database.connection() as connection:
             await connection.execute("UPDATE parked_events SET status = 'dead'")
         assert (await place.admin.post(f"/dead-letters/{letter}/{deed}")).is_success
     of_letter = {"resource": "dead-letter", "resource_id": str(letter)}

@@ -35,7 +35,7 @@ async def place(request: pytest.FixtureRequest) -> AsyncIterator[Premises]:
         yield made
 
 
-async def test_unknown_members_are_refused_at_every_level_of_every_body(place: Premises) -> None:
+async def test_unknown_members_are_rejected_at_every_level_of_every_body(place: Premises) -> None:
     bodies = 0
     for operation in _with_body(place):
         bodies += 1
@@ -65,7 +65,7 @@ async def test_integers_and_booleans_are_strict_in_every_body(place: Premises) -
     assert tried["boolean"] >= BOOLEANS[place.service]
 
 
-async def test_unknown_query_parameters_are_refused_by_every_operation(place: Premises) -> None:
+async def test_unknown_query_parameters_are_rejected_by_every_operation(place: Premises) -> None:
     others = OPERATIONS_OF_OTHERS.get(place.service, set())
     ignoring = set()
     for operation in place.operations:

@@ -1,4 +1,4 @@
-"""Whoever was closed (an account, an API client, a session) is refused by every operation, whatever the token says."""
+"""Whoever was closed (an account, an API client, a session) is rejected by every operation, whatever the token says."""
 
 import time
 from collections.abc import AsyncIterator, Callable
@@ -44,12 +44,12 @@ def client(version: int, *, active: bool = True, lasts: timedelta | None = None)
     )
 
 
-async def hear(served: Served, event: Event) -> None:
+async def deliver(served: Served, event: Event) -> None:
     """As the consumer would; the user service knows by its own transactions."""
     if served.runtime.settings.service != "user":
-        await served.hear(event)
+        await served.deliver(event)
         return
-    async with served.runtime.database.hot_tx() as tx:
+    async with served.runtime.database.transaction() as tx:
         if isinstance(event, UserErased):
             await account_status.erase(tx, [event])
         elif isinstance(event, SessionEnded):
@@ -58,7 +58,7 @@ async def hear(served: Served, event: Event) -> None:
             await account_status.update(tx, [event], [utcnow()])
 
 
-async def refusals(place: Premises, token: str) -> set[tuple[int, str]]:
+async def rejections(place: Premises, token: str) -> set[tuple[int, str]]:
     """What every operation that asks for a token answers."""
     found, caller = set(), place.served.client(token)
     for operation in place.operations:
@@ -69,7 +69,7 @@ async def refusals(place: Premises, token: str) -> set[tuple[int, str]]:
 
 
 @pytest.mark.parametrize(
-    ("closing", "refusal"),
+    ("closing", "rejection"),
     [
         (lambda: changed(USER, 2, active=False), NO_LONGER),
         (lambda: UserErased(user_id=USER, version=2), NO_LONGER),
@@ -79,28 +79,28 @@ async def refusals(place: Premises, token: str) -> set[tuple[int, str]]:
     ],
     ids=["disabled", "erased", "API client", "session", "session, of which the snapshot alone is left"],
 )
-async def test_the_closed_are_refused_by_every_operation(
-    place: Premises, closing: Callable[[], Event], refusal: tuple[int, str]
+async def test_the_closed_are_rejected_by_every_operation(
+    place: Premises, closing: Callable[[], Event], rejection: tuple[int, str]
 ) -> None:
     """Also by those that are about the caller's own things: ordering, paying, the cart, erasing."""
     held = {permission for operation in place.operations for permission in operation.permissions or ()}
     token = tokens.token(*held, user_id=USER, sid=str(SESSION))
-    assert not {NO_LONGER, OVER} & await refusals(place, token)
-    await hear(place.served, closing())
-    assert await refusals(place, token) == {refusal}
+    assert not {NO_LONGER, OVER} & await rejections(place, token)
+    await deliver(place.served, closing())
+    assert await rejections(place, token) == {rejection}
 
 
 async def test_who_is_enabled_again_goes_on_with_a_new_token(place: Premises) -> None:
     own = next(o for o in place.operations if o.is_ones_own and o.method == "get" and not o.parameters)
-    await hear(place.served, changed(USER, 2, active=False))
-    await hear(place.served, changed(USER, 3))
+    await deliver(place.served, changed(USER, 2, active=False))
+    await deliver(place.served, changed(USER, 3))
     answer = await place.client(role="User", user_id=USER).get(own.path)
     assert answer.status_code not in (401, 403), answer.text
-    await hear(place.served, changed(USER, 2, active=False))  # heard again, late
+    await deliver(place.served, changed(USER, 2, active=False))  # heard again, late
     assert (await place.client(role="User", user_id=USER).get(own.path)).status_code not in (401, 403)
 
 
-async def test_another_process_of_the_service_hears_of_it_and_forgets_it_again() -> None:
+async def test_another_process_applies_the_revocation_and_prunes_it() -> None:
     """Those that serve requests alone consume nothing: they read what the consumer has written."""
     async with premises("order") as place:
         elsewhere = Database.of(place.served.runtime.settings)
@@ -113,15 +113,15 @@ async def test_another_process_of_the_service_hears_of_it_and_forgets_it_again()
             (client(4, lasts=timedelta(seconds=-1)), client(5, lasts=timedelta(days=1))),
             (SessionEnded(user_id=USER, version=6, session_ids=[SESSION], ended_at=utcnow()), None),
         ):
-            await hear(place.served, closing)
+            await deliver(place.served, closing)
             await seen.refresh()
             with pytest.raises((PermissionRevoked, SessionOver)):
                 seen.check(token)
             if opening is not None:
-                await hear(place.served, opening)
+                await deliver(place.served, opening)
                 await seen.refresh()
                 seen.check(token)
-        async with elsewhere.hot() as connection:
+        async with elsewhere.connection() as connection:
             await connection.execute("UPDATE ended_sessions SET ended_at = now() - interval '3 hours'")
             await seen.prune()
             assert await connection.fetchval("SELECT count(*) FROM ended_sessions") == 0
@@ -131,18 +131,18 @@ async def test_another_process_of_the_service_hears_of_it_and_forgets_it_again()
 
 async def test_a_process_that_starts_knows_what_was_closed_before() -> None:
     async with premises("order") as place:
-        await hear(place.served, UserErased(user_id=USER, version=2))
+        await deliver(place.served, UserErased(user_id=USER, version=2))
         new = Revocations(place.served.runtime.database, 60)
         await new.start()
         with pytest.raises(PermissionRevoked):
-            new.check(place.served.runtime.tokens._verify_anew(tokens.token(role="User", user_id=USER), 0))
+            new.check(place.served.runtime.tokens._verify_uncached(tokens.token(role="User", user_id=USER), 0))
         await new.stop()
 
 
-async def test_what_was_rolled_back_closes_nobody() -> None:
+async def test_a_rolled_back_closure_revokes_nothing() -> None:
     async with premises("order") as place:
         with suppress(RuntimeError):
-            async with place.served.runtime.database.hot_tx() as tx:
+            async with place.served.runtime.database.transaction() as tx:
                 await account_status.erase(tx, [UserErased(user_id=USER, version=2)])
                 raise RuntimeError
         assert place.served.runtime.tokens.verify(tokens.token(role="User", user_id=USER))
@@ -157,6 +157,6 @@ async def test_an_api_client_is_over_at_its_end_date_though_its_token_is_not() -
             user_id=USER, version=1, active=True, permissions=sorted(permissions_of(["Admin"])),
             expires_at=utcnow() - timedelta(seconds=1),
         )  # fmt: skip
-        await hear(place.served, event)
-        refused = await place.served.client(token).post("/categories", json=body)
-        assert (refused.status_code, refused.json()["type"]) == NO_LONGER
+        await deliver(place.served, event)
+        rejected = await place.served.client(token).post("/categories", json=body)
+        assert (rejected.status_code, rejected.json()["type"]) == NO_LONGER

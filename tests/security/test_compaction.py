@@ -1,4 +1,4 @@
-"""An erased account's earlier snapshots leave the topic `users`: its last word is without a name, and stays."""
+"""An erased account's earlier snapshots leave the topic `users`: its terminal event has no name, and stays."""
 
 import asyncio
 from uuid import uuid4
@@ -15,7 +15,7 @@ SHORT = {"segment.ms": "1000", "max.compaction.lag.ms": "1000"}
 
 
 @pytest.mark.long
-async def test_what_was_said_of_an_erased_account_is_compacted_away(kafka: str) -> None:
+async def test_events_of_an_erased_account_are_compacted_away(kafka: str) -> None:
     topic, user_id, word = f"{uuid4().hex}.users", uuid4(), f"canary{uuid4().hex[:8]}"
     await _make(kafka, topic, {**USERS.config(), **SHORT})
     known = UserChanged(

@@ -1,4 +1,4 @@
-"""What a browser must be able to read of every answer: also of refusals that no endpoint has seen."""
+"""What a browser must be able to read of every answer: also of rejections that no endpoint has seen."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from service_kit.http.headers import ResponseHeaders
-from service_kit.http.server import Config, ConnectionLimits, LeavingServer, LimitedProtocol
+from service_kit.http.server import Config, ConnectionLimits, DrainingServer, LimitedProtocol
 from tests.harness.service import NEEDED, Served, serve
 from tests.security.operations import SERVICES
 from tests.security.test_limits import exchange
@@ -34,7 +34,7 @@ async def served(request: pytest.FixtureRequest) -> AsyncIterator[Served]:
 @contextmanager
 def full(served: Served) -> Iterator[None]:
     """Of requests."""
-    places = served.runtime.places
+    places = served.runtime.capacity
     before, places.taken = places.taken, places.most
     try:
         yield
@@ -77,7 +77,9 @@ def _fails(*_: Any) -> None:
     raise RuntimeError("a fault of ours")
 
 
-async def test_every_refusal_can_be_read_by_an_allowed_origin(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_every_rejection_can_be_read_by_an_allowed_origin(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for status, answer in (await answers(served, ASK, monkeypatch)).items():
         assert answer.status_code == status
         assert_readable(answer)
@@ -102,12 +104,12 @@ async def test_a_preflight_is_answered_also_while_the_process_is_full(served: Se
     assert answer.headers["Access-Control-Allow-Headers"] == "authorization"
 
 
-async def test_what_the_server_itself_refuses_can_be_read(served: Served, free_port: int) -> None:
+async def test_what_the_server_itself_rejects_can_be_read(served: Served, free_port: int) -> None:
     """Before there is a request that the application sees."""
     config = Config(served.app, port=free_port, http=LimitedProtocol, lifespan="off", log_config=None)
     config.limits = ConnectionLimits(header_seconds=0.5, body_seconds=0.5)
     config.response_headers = ResponseHeaders("", [ORIGIN])
-    server = LeavingServer(config, drain_seconds=0)
+    server = DrainingServer(config, drain_seconds=0)
     serving = asyncio.create_task(server.serve())
     while not server.started:
         await asyncio.sleep(0.01)

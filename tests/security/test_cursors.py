@@ -1,4 +1,4 @@
-"""A cursor that somebody made up is refused by every list of every service, and never a fault of ours."""
+"""A cursor that somebody made up is rejected by every list of every service, and never a fault of ours."""
 
 import base64
 import json
@@ -40,7 +40,7 @@ FORGERIES = {
 
 
 @pytest.mark.parametrize("service", SERVICES)
-async def test_a_forged_cursor_is_refused_by_every_list(service: str) -> None:
+async def test_a_forged_cursor_is_rejected_by_every_list(service: str) -> None:
     async with premises(service) as place:
         lists = [(operation, name) for operation in place.operations for name in _cursors(operation)]
         assert len(lists) >= LEAST_LISTS[service], "fewer lists than there were: does the test see them all?"
@@ -48,7 +48,7 @@ async def test_a_forged_cursor_is_refused_by_every_list(service: str) -> None:
             client = place.as_owner if operation.is_ones_own else place.admin
             url = operation.url(place.ids)
             for what, cursor in FORGERIES.items():
-                _refused(await client.get(url, params={name: cursor}), f"{operation} {what}")
+                _rejected(await client.get(url, params={name: cursor}), f"{operation} {what}")
 
 
 def _cursors(operation: Operation) -> list[str]:
@@ -56,6 +56,6 @@ def _cursors(operation: Operation) -> list[str]:
     return [each["name"] for each in parameters if each["in"] == "query" and "cursor" in each["name"]]
 
 
-def _refused(answer: httpx.Response, what: str) -> None:
+def _rejected(answer: httpx.Response, what: str) -> None:
     assert answer.status_code in (400, 422), f"{what}: {answer.status_code} {answer.text}"
     assert answer.headers["Content-Type"] == PROBLEM, what

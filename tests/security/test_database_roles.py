@@ -11,7 +11,7 @@ import sqlalchemy.exc
 from local_stack import ports
 from local_stack.addresses import serving_role
 from local_stack.parts import SERVICES
-from local_stack.postgres import FAST_AND_FORGETFUL, EmbeddedPostgres
+from local_stack.postgres import WITHOUT_DURABILITY, EmbeddedPostgres
 from service_kit.database import migrations
 from service_kit.database.administration import administration
 from service_kit.database.revisions import VERSION_TABLES
@@ -33,7 +33,7 @@ TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY 1
 @pytest.fixture(scope="module")
 def server() -> Iterator[EmbeddedPostgres]:
     [port] = ports.lease()
-    made = EmbeddedPostgres(run_directory() / f"roles-{port}", port, settings=FAST_AND_FORGETFUL)
+    made = EmbeddedPostgres(run_directory() / f"roles-{port}", port, settings=WITHOUT_DURABILITY)
     made.start()
     yield made
     made.kill()
@@ -103,7 +103,7 @@ def test_triggers_write_the_audit_log_by_the_rights_of_the_role_that_serves(
 
 
 def test_the_owner_prunes_the_audit_log(server: EmbeddedPostgres) -> None:
-    """And it refuses changes afterwards as before."""
+    """And it rejects changes afterwards as before."""
     owner, serving = _both(server, "product_service")
     with administration(serving) as cursor:
         for days in (10, 800, 801):

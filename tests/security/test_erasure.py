@@ -58,8 +58,8 @@ async def _return_is_refused(world: World, person: Person, order_id: str, produc
     back = {"lines": [{"product_id": product, "quantity": 1}], "reason": f"too small for {word}"}
     key = {"Idempotency-Key": "back"}
     asked = await person.call("order", "POST", f"/orders/{order_id}/returns", json=back, headers=key)
-    refusal = {"reason": f"{word} has worn it"}
-    await world.staff.call("order", "POST", f"/returns/{asked['id']}/refuse", json=refusal)
+    rejection = {"reason": f"{word} has worn it"}
+    await world.staff.call("order", "POST", f"/returns/{asked['id']}/refuse", json=rejection)
 
 
 async def _found(world: World, word: str) -> list[str]:

@@ -63,8 +63,8 @@ async def test_a_page_runs_its_own_scripts_alone(path: str) -> None:
 
 def test_where_the_shop_is_reached_by_https_browsers_stay_with_it() -> None:
     """And with its subdomains: whoever can answer for one in plain text could set its cookies."""
-    told = dict(of_every_answer("https://shop.example"))[b"strict-transport-security"]
-    assert told == b"max-age=31536000; includeSubDomains"
+    published = dict(of_every_answer("https://shop.example"))[b"strict-transport-security"]
+    assert published == b"max-age=31536000; includeSubDomains"
 
 
 @pytest.mark.parametrize("service", SERVICES)
@@ -73,8 +73,8 @@ async def test_what_a_token_shows_is_kept_nowhere(service: str) -> None:
         admin = served.caller(role="Admin")
         for path in ("/dead-letters", "/nowhere"):
             assert (await admin.get(path)).headers["Cache-Control"] == "no-store", path
-        refused = await served.client("nonsense").get("/dead-letters")
-        assert refused.headers["Cache-Control"] == "no-store"
+        rejected = await served.client("nonsense").get("/dead-letters")
+        assert rejected.headers["Cache-Control"] == "no-store"
 
 
 async def test_other_sites_are_answered_by_name_or_not_at_all() -> None:

@@ -44,7 +44,7 @@ BODIES = {
 }
 
 
-async def test_a_large_body_that_is_wrong_holds_nobody_up_and_is_answered_in_a_few_words() -> None:
+async def test_a_large_invalid_body_gets_a_short_response_without_blocking_others() -> None:
     headers = {"Authorization": f"Bearer {tokens.token(role='Admin')}", "Idempotency-Key": "a"}
     async with (
         serving("order_service", **NEEDED["order"]) as url,
@@ -91,7 +91,7 @@ def test_the_largest_order_there_may_be_fits() -> None:
         (json.loads('{"a":' * 21 + "1" + "}" * 21), "levels"),
     ],
 )
-def test_one_beyond_a_bound_is_refused(body: Any, what: str) -> None:
+def test_one_beyond_a_bound_is_rejected(body: Any, what: str) -> None:
     settings = app("order").state.runtime.settings
     with pytest.raises(BodyTooComplex, match=what):
         check_complexity(body, settings)

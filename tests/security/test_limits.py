@@ -12,7 +12,7 @@ import pytest
 import uvicorn
 
 from local_stack import ports
-from service_kit.database import doors
+from service_kit.database import sessions
 from service_kit.http.headers import MOST_BYTES
 from service_kit.http.server import LimitedProtocol
 from service_kit.ids import uuid7
@@ -92,7 +92,7 @@ async def test_headers_that_never_end_are_not_kept(port: int) -> None:
         writer.close()
 
 
-async def test_what_is_no_http_is_told_so(port: int) -> None:
+async def test_invalid_http_is_rejected(port: int) -> None:
     answer = await exchange(port, b"NONSENSE\r\n\r\n")
     assert answer.startswith(b"HTTP/1.1 400")
     assert PROBLEM.encode() in answer
@@ -148,7 +148,7 @@ def _boundless(operation: Operation, schema: Mapping[str, Any], where: str) -> I
 
 
 @pytest.mark.parametrize("service", SERVICES)
-async def test_pages_cursors_and_lists_beyond_their_limits_are_refused(service: str) -> None:
+async def test_pages_cursors_and_lists_beyond_their_limits_are_rejected(service: str) -> None:
     async with premises(service) as place:
         for operation in place.operations:
             if operation.method != "get" or not operation.takes("limit"):
@@ -167,11 +167,11 @@ def _deep() -> str:
     return "W1tb" * 120  # `[[[[…` in base64
 
 
-async def test_a_statement_that_takes_too_long_is_called_off() -> None:
-    """Through either door, and the caller is told to come again."""
+async def test_a_slow_statement_is_cancelled() -> None:
+    """On a session or a transaction; the caller gets Retry-After."""
     async with serve("product_service", statement_timeout_seconds=0.3) as served:
         database = served.runtime.database
-        async with database.hot() as connection:
+        async with database.connection() as connection:
             with pytest.raises(asyncpg.QueryCanceledError):
                 await connection.fetch("SELECT pg_sleep(5)")
         blocker = await asyncpg.connect(served.database_url)
@@ -187,13 +187,13 @@ async def test_a_statement_that_takes_too_long_is_called_off() -> None:
 WAITERS = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 
 
-@pytest.mark.parametrize("door", ["session", "hot"])
-async def test_who_loses_a_deadlock_is_told_to_come_again(door: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A real one, of two transactions that each hold what the other waits for; the request's is called off."""
-    monkeypatch.setitem(doors.LIMITS, "deadlock_timeout", "500ms")  # and nothing else ends a wait
-    monkeypatch.setitem(doors.LIMITS, "lock_timeout", "60s")
-    async with premises("user" if door == "session" else "inventory") as place:
-        first, second, request = await (_two_accounts if door == "session" else _two_products)(place)
+@pytest.mark.parametrize("db", ["session", "hot"])
+async def test_a_deadlock_victim_gets_retry_after(db: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A real one, of two transactions that each hold what the other waits for; the request's is cancelled."""
+    monkeypatch.setitem(sessions.LIMITS, "deadlock_timeout", "500ms")  # and nothing else ends a wait
+    monkeypatch.setitem(sessions.LIMITS, "lock_timeout", "60s")
+    async with premises("user" if db == "session" else "inventory") as place:
+        first, second, request = await (_two_accounts if db == "session" else _two_products)(place)
         blocker = await asyncpg.connect(place.served.database_url)
         await blocker.execute("SET deadlock_timeout = '60s'")
         transaction = blocker.transaction()
@@ -226,7 +226,7 @@ async def _two_accounts(place: Premises) -> Tie:
 async def _two_products(place: Premises) -> Tie:
     products = sorted([place.values["product_id"], str(uuid7())])
     for product_id in products:
-        await place.served.hear(product_of(UUID(product_id)))
+        await place.served.deliver(product_of(UUID(product_id)))
     body = {name: place.values[name] for name in ("warehouse_id", "supplier_id")}
     lines = [{"product_id": product_id, "quantity": 1} for product_id in products]
     receipt: dict[str, Any] = {"method": "POST", "url": "/stock/receipts", "json": {**body, "lines": lines}}

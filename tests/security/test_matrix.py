@@ -18,7 +18,7 @@ from tests.security.operations import LEAST_OPERATIONS, SERVICES, Operation
 from tests.security.shop import Premises, premises
 
 NO_SUCH_PATH = "/problems/no-such-path"
-LEAST_OF_ONES_OWN = {"user": 3, "product": 0, "inventory": 0, "order": 10, "notification": 1}
+LEAST_OWN_CHARACTERS = {"user": 3, "product": 0, "inventory": 0, "order": 10, "notification": 1}
 """Operations on something that belongs to the owner: that so many were tried shows that the test can fail."""
 
 
@@ -70,7 +70,7 @@ def _client_token(*permissions: str) -> str:
     return tokens.token(*permissions, user_id=id, client_id=str(id))
 
 
-async def test_nobody_gets_in_without_the_permission(place: Premises) -> None:
+async def test_every_operation_needs_its_permission(place: Premises) -> None:
     """401 without a good token, 403 without the permission; and nothing at all has happened."""
     before, tried = await place.rows(), 0
     for operation in place.operations:
@@ -111,11 +111,11 @@ async def test_what_is_another_customers_is_not_there(place: Premises) -> None:
                 assert answer.status_code in (403, 404), f"{operation}, {what}: {answer.status_code} {answer.text}"
                 assert answer.json()["type"] != NO_SUCH_PATH
         tried += _names_what_is_owned(place, operation)
-    assert tried >= LEAST_OF_ONES_OWN[place.service]
+    assert tried >= LEAST_OWN_CHARACTERS[place.service]
     assert await place.rows_of_owner() == before
 
 
-async def test_nobody_is_kept_out_who_may(place: Premises) -> None:
+async def test_the_permission_is_sufficient(place: Premises) -> None:
     """Staff and API clients with the permission get past the guard; the owner's own requests are carried out."""
     for operation in place.operations:
         if operation.permissions is None:
@@ -134,7 +134,7 @@ async def test_nobody_is_kept_out_who_may(place: Premises) -> None:
             assert answer.status_code not in (401, 403, 404, 422), f"{operation}: {answer.status_code} {answer.text}"
 
 
-async def test_public_operations_ask_for_no_token_but_refuse_a_bad_one(place: Premises) -> None:
+async def test_public_operations_ask_for_no_token_but_reject_a_bad_one(place: Premises) -> None:
     for operation in place.operations:
         if operation.permissions is not None:
             continue
@@ -143,8 +143,8 @@ async def test_public_operations_ask_for_no_token_but_refuse_a_bad_one(place: Pr
         if operation.takes_token:
             for what, token in _bad_tokens():
                 if token is not None:
-                    refused = await _call(place, operation, place.served.client(token))
-                    assert refused.status_code == 401, f"{operation}, {what}: {refused.status_code}"
+                    rejected = await _call(place, operation, place.served.client(token))
+                    assert rejected.status_code == 401, f"{operation}, {what}: {rejected.status_code}"
 
 
 def _names_what_is_owned(place: Premises, operation: Operation) -> bool:

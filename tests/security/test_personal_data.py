@@ -118,14 +118,14 @@ async def test_account_status_and_the_service_s_own_copy_change_together(
     monkeypatch.setattr(main, "PERSONAL_DATA", replace(declared(service), erase=erase))
     user_id = uuid4()
     async with serve(f"{service}_service", **NEEDED.get(service, {})) as served:
-        await served.hear(
+        await served.deliver(
             UserChanged(
                 user_id=user_id, version=1, email="ada@example.com", full_name="Ada", roles=["User"], active=True,
                 email_verified=True,
             )
         )  # fmt: skip
-        await served.hear(UserErased(user_id=user_id, version=2))
-        async with served.runtime.database.hot() as connection:
+        await served.deliver(UserErased(user_id=user_id, version=2))
+        async with served.runtime.database.connection() as connection:
             row = await connection.fetchrow("SELECT * FROM account_status")
         assert (row["erased"], row["version"], row["active"]) == (True, 2, False)
     assert seen == ["erase", "erase"], "once in its batch, once alone"

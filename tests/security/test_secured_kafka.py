@@ -126,10 +126,10 @@ async def test_a_payment_counts_from_a_trusted_source_and_no_other(kafka: Secure
     topic = PAYMENT_STATUS.name
     await _send(admin, topic, forged.model_dump_json().encode(), key=order_id.encode(), headers=headers)
 
-    async def refused() -> list[Any]:
+    async def rejected() -> list[Any]:
         return await records_of(admin, order_id, topics=[PAYMENT_STATUS.dlq])
 
-    await until("the dead letter", refused)
+    await until("the dead letter", rejected)
     letters = await _dead_letters(admin)
     assert "source '/somebody' is not trusted for topic payment_status" in letters
     assert (await customer.call("order", "GET", f"/orders/{order_id}"))["status"] == "awaiting_payment"
@@ -154,14 +154,14 @@ async def _dead_letters(connection: KafkaConnection) -> set[str]:
     ("user", "topic"),
     [("user_service", PAYMENT_STATUS.name), ("notification_service", USERS.name), (STRANGER, PAYMENT_STATUS.name)],
 )
-async def test_who_does_not_write_a_topic_is_refused_by_the_broker(kafka: SecuredKafka, user: str, topic: str) -> None:
+async def test_who_does_not_write_a_topic_is_rejected_by_the_broker(kafka: SecuredKafka, user: str, topic: str) -> None:
     with pytest.raises(TopicAuthorizationFailedError):
         await _send(kafka.connection(user), topic)
 
 
 @pytest.mark.usefixtures("secured_shop")
 @pytest.mark.parametrize("user", ["product_service", STRANGER])
-async def test_who_does_not_read_a_topic_is_refused_by_the_broker(kafka: SecuredKafka, user: str) -> None:
+async def test_who_does_not_read_a_topic_is_rejected_by_the_broker(kafka: SecuredKafka, user: str) -> None:
     client = AIOKafkaAdminClient(**kafka.connection(user).arguments())
     await client.start()
     try:
@@ -171,9 +171,7 @@ async def test_who_does_not_read_a_topic_is_refused_by_the_broker(kafka: Secured
     assert for_code(described["error_code"]) is TopicAuthorizationFailedError
 
 
-async def test_nobody_gets_in_unknown_in_plain_text_or_past_a_strange_certificate(
-    kafka: SecuredKafka, tmp_path: Path
-) -> None:
+async def test_unknown_plaintext_and_untrusted_clients_are_rejected(kafka: SecuredKafka, tmp_path: Path) -> None:
     strange = Authority(tmp_path, "Another CA").ca_file
     plain = KafkaConnection.plain(kafka.bootstrap_servers)
     for connection in (plain, kafka.connection(ADMIN, "wrong"), kafka.connection(ADMIN, ca_file=strange)):

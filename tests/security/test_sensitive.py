@@ -1,4 +1,4 @@
-"""Which permissions are looked up anew at each use: derived from what the operations of all services ask for."""
+"""Which permissions are looked up again at each use: derived from what the operations of all services ask for."""
 
 from contracts.permissions import ROLES, SENSITIVE, Role
 from tests.security.operations import SERVICES, Operation, operations

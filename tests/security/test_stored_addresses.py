@@ -31,7 +31,7 @@ SHOWING = {"inventory": 3, "order": 2, "user": 2}
 async def test_every_read_still_answers(service: str) -> None:
     async with premises(service) as place:
         statuses = await _reads(place)
-        async with place.served.runtime.database.hot() as connection:
+        async with place.served.runtime.database.connection() as connection:
             for statement in CHANGES[service]:
                 await connection.execute(statement, json.dumps(ODD))
             for statement in CURRENCIES[service]:

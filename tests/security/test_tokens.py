@@ -1,4 +1,4 @@
-"""A forged, mangled or misdirected token opens no operation of any service, and every refusal is the same."""
+"""A forged, mangled or misdirected token opens no operation of any service, and every rejection is the same."""
 
 import json
 from dataclasses import dataclass, field
@@ -68,7 +68,7 @@ async def test_no_mutation_of_a_token_opens_anything(service: str) -> None:
             assert answer.words == first.words, f"{operation}, {what}"
 
 
-async def test_the_token_that_they_are_made_of_is_good() -> None:
+async def test_the_base_token_is_valid() -> None:
     """Or the test above would say nothing."""
     served = app("order")
     await served.state.runtime.keys.refresh()

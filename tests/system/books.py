@@ -82,7 +82,7 @@ async def differences(world: World, ledger: Ledger, within: float = SOON) -> lis
 def violations(books: Books) -> list[Violation]:
     checks = (
         *(_accepted, checkouts.violations, _steps, _money, _totals, _gateway),
-        *(goods.violations, returns.violations, _told, _mailed, _said, _given_up, _in_order),
+        *(goods.violations, returns.violations, _published, _mailed, _emitted, _given_up, _in_order),
     )
     return [violation for check in checks for violation in check(books)]
 
@@ -100,7 +100,7 @@ def _accepted(books: Books) -> Found:
             yield Violation(Kind.STUCK, f"order {id}: stuck, {orders[id]['status']} ({orders[id]['stuck_reason']})")
     for id, row in orders.items():
         if str(row["customer_id"]) in books.ledger.customers and id not in books.ledger.orders:
-            yield Violation(Kind.DUPLICATED, f"order {id}: nobody was told of it ({row['status']})")
+            yield Violation(Kind.DUPLICATED, f"order {id}: nobody was notified of it ({row['status']})")
 
 
 def _steps(books: Books) -> Found:
@@ -118,8 +118,8 @@ def _steps(books: Books) -> Found:
 
 
 def _money(books: Books) -> Found:
-    """One succeeded charge of the whole total for each delivered order, none for a rejected one; of one that was called
-    off it went back, of any other what staff gave back and what came back, or was lost, has cost."""
+    """One succeeded charge of the whole total for each delivered order, none for a rejected one; of one that was
+    cancelled it went back, of any other what staff refunded and what came back, or was lost, has cost."""
     worth = returns.worth(books) + goods.worth_lost(books)
     charged: defaultdict[str, list[int]] = defaultdict(list)
     for charge in books.charges:
@@ -138,11 +138,11 @@ def _money(books: Books) -> Found:
             back = min(row["total"], books.ledger.refunds.get(id, 0) + worth.get(id, 0))
         if row["refunded"] != back:
             kind = kind_of(row["refunded"], back)
-            yield Violation(kind, f"order {id} ({row['status']}): {row['refunded']} given back, should be {back}")
+            yield Violation(kind, f"order {id} ({row['status']}): {row['refunded']} refunded, should be {back}")
 
 
 def _totals(books: Books) -> Found:
-    """What an order has captured and given back is what its payments and refunds say."""
+    """What an order has captured and refunded is what its payments and refunds say."""
     for name, column in (("payments", "captured"), ("refunds", "refunded")):
         sums: Counter[Any] = Counter()
         for row in books.rows[name]:
@@ -180,20 +180,20 @@ def _gateway(books: Books) -> Found:
         yield Violation(Kind.STUCK, f"webhooks: {books.webhooks}")
 
 
-def _told(books: Books) -> Found:
-    """Every customer is told of each step once; of one who was erased nothing of it is left."""
+def _published(books: Books) -> Found:
+    """Every customer is notified of each step once; of an erased one nothing is left."""
     gone = _erased(books)
     steps = Counter(
         (record.key, _step_of(record)) for record in _once(books.records) if _is_told(record) and record.key not in gone
     )
-    told = Counter({(str(row["order_id"]), row["kind"]): row["count"] for row in books.rows["told"]})
-    yield from same("told of", {str(k): n for k, n in told.items()}, {str(k): n for k, n in steps.items()})
+    published = Counter({(str(row["order_id"]), row["kind"]): row["count"] for row in books.rows["told"]})
+    yield from same("notified of", {str(k): n for k, n in published.items()}, {str(k): n for k, n in steps.items()})
     by_order: defaultdict[str, Counter[str]] = defaultdict(Counter)
-    for (id, kind), count in told.items():
+    for (id, kind), count in published.items():
         if kind != "payment.failed":  # a try that was not charged because of a crash: told, and followed by another
             by_order[id][kind] = count
     given_back = Counter(str(row["order_id"]) for row in books.rows["refunds"] if row["status"] == "succeeded")
-    decided, sent = returns.told(books), goods.told(books)
+    decided, sent = returns.published(books), goods.published(books)
     passed: defaultdict[str, list[str]] = defaultdict(list)
     for order, _, before, after in books.rows["history"]:
         if before != after and after in STEPS_TOLD:
@@ -231,7 +231,7 @@ def _mailed(books: Books) -> Found:
         if count > 1:
             yield Violation(Kind.DUPLICATED, f"e-mail about {id}: under {count} Message-IDs")
         if id not in letters and id not in forgotten:
-            yield Violation(Kind.DUPLICATED, f"e-mail about {id}: nobody was told of that")
+            yield Violation(Kind.DUPLICATED, f"e-mail about {id}: nobody was notified of that")
 
 
 def _first_failed(books: Books) -> dict[Any, Any]:
@@ -251,17 +251,17 @@ def _when(row: Any) -> Any:
     return row["created_at"], row["id"]
 
 
-def _said(books: Books) -> Found:
+def _emitted(books: Books) -> Found:
     """What was committed was published and nothing else; the copies that were kept of the erased are deleted."""
     gone = _erased(books)
     published = {record.id: record for record in books.records}
-    said = {str(row["event_id"]): row for row in books.said}
-    for id in said.keys() - published.keys():
-        yield Violation(Kind.LOST, f"{said[id]['type']} {id}: committed, not on its topic")
-    for id in published.keys() - said.keys():
+    emitted = {str(row["event_id"]): row for row in books.emitted}
+    for id in emitted.keys() - published.keys():
+        yield Violation(Kind.LOST, f"{emitted[id]['type']} {id}: committed, not on its topic")
+    for id in published.keys() - emitted.keys():
         if published[id].key not in gone:
             yield Violation(Kind.OTHER, f"{published[id].type} {id}: published, not committed")
-    for row in books.said:
+    for row in books.emitted:
         if not row["published"]:
             yield Violation(Kind.STUCK, f"{row['type']} {row['event_id']}: not marked as published")
 
@@ -295,7 +295,7 @@ def _ends(books: Books, id: str) -> tuple[str, ...]:
         return ("returned",) if returns.all_came_back(books, id) else ("delivered",)
     if id in books.ledger.stopped or id in goods.all_lost(books):
         return ("cancelled",)
-    return ("delivered", "rejected", *(("cancelled",) if id in books.ledger.called_off else ()))
+    return ("delivered", "rejected", *(("cancelled",) if id in books.ledger.withdrawn else ()))
 
 
 def _erased(books: Books) -> set[str]:
@@ -310,4 +310,4 @@ def _step_of(record: Record) -> str:
 
 def _is_told(record: Record) -> bool:
     model = by_type(record.type)
-    return model is not None and model.told_to_customer
+    return model is not None and model.notifies_customer

@@ -40,8 +40,8 @@ class Checkout:
 class Ledger:
     """What the shop has answered: Idempotency-Key → the ids of orders, of which there must be one each. `shown`: the
     total that the customer was shown, by key; `checkouts`: the carts that were ordered. `verified` are those customers
-    who get e-mails; `called_off`: the orders that somebody tried to cancel; `refunds`: what staff gave back of an
-    order; `stopped`: the orders that were given back in full before anything had left; `lost`: the parcels of an order
+    who get e-mails; `withdrawn`: the orders that somebody tried to cancel; `refunds`: what staff refunded of an
+    order; `stopped`: the orders that were refunded in full before anything had left; `lost`: the parcels of an order
     that never arrived; `returns`: the pieces by product that a warehouse has got back of an order; `closed`: the
     orders whose return never came."""
 
@@ -51,7 +51,7 @@ class Ledger:
         self.checkouts: list[Checkout] = []
         self.customers: set[str] = set()
         self.verified: set[str] = set()
-        self.called_off: set[str] = set()
+        self.withdrawn: set[str] = set()
         self.refunds: dict[str, int] = {}
         self.stopped: set[str] = set()
         self.lost: dict[str, set[str]] = {}

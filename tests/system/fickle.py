@@ -1,4 +1,4 @@
-"""Customers and staff as they are: cards are declined or slow, orders are called off at any moment, money and goods go
+"""Customers and staff as they are: cards are declined or slow, orders are cancelled at any moment, money and goods go
 back, parcels are lost."""
 
 import asyncio
@@ -20,15 +20,15 @@ WAYS_BACK = ("all", "never comes", "refused", "all", "broken")
 
 
 class FickleCrowd(CartCrowd):
-    """A seventh of the orders is called off, half of them when they are placed, half when their parcel is about to
-    leave; of an eleventh some money is given back; of a ninth the customer gives goods back: all of them, some, or none
+    """A seventh of the orders is cancelled, half of them when they are placed, half when their parcel is about to
+    leave; of an eleventh some money is refunded; of a ninth the customer returns goods: all of them, some, or none
     in the end. Of two in thirteen staff give all of the money back: before anything leaves, or just when it does. Of
     one in seventeen the carrier loses all parcels, or the first."""
 
     def __init__(self, *arguments: Any, **keywords: Any) -> None:
         super().__init__(*arguments, **keywords)
         self._regretted: set[str] = set()
-        """Orders whose parcels have arrived and whose goods are still to be given back."""
+        """Orders whose parcels have arrived and whose goods are still to be refunded."""
 
     def card(self, number: int, *, again: bool = False) -> str:
         card = CARDS[number // 2 % len(CARDS)]
@@ -49,7 +49,7 @@ class FickleCrowd(CartCrowd):
         async def left() -> int:
             return len(self._regretted)
 
-        await none_left("all goods are given back", left, within)
+        await none_left("all goods are refunded", left, within)
 
     def _service(self) -> list[Coroutine[Any, Any, None]]:
         return [*super()._service(), self._take_all_back()]
@@ -59,12 +59,12 @@ class FickleCrowd(CartCrowd):
         number = self.number_of(order_id)
         if number % 14 == 10:
             await asyncio.gather(self._call_off(order_id), self._send_unless_called_off(parcel))
-        elif order_id in self.ledger.called_off:
+        elif order_id in self.ledger.withdrawn:
             await self._send_unless_called_off(parcel)
         elif number % 13 == 6:
             await self._stop(parcel)
         elif number % 13 == 11:
-            self.ledger.called_off.add(order_id)
+            self.ledger.withdrawn.add(order_id)
             await asyncio.gather(self._give_all_back(order_id), self._send_unless_called_off(parcel))
         elif number % 17 == 8:
             await self._send_and_lose(parcel)
@@ -81,7 +81,7 @@ class FickleCrowd(CartCrowd):
             right = {"tracking_number": f"{parcel['id'][-8:]}-RIGHT"}
             await self._world.staff.call("inventory", "PATCH", f"/shipments/{parcel['id']}/dispatch", json=right)
         if number % 11 == 5:
-            await self._give_back(order_id)
+            await self._schedule_check(order_id)
 
     async def _stop(self, parcel: dict[str, Any]) -> None:
         """All of the money goes back before anything has left; then nothing leaves."""
@@ -89,7 +89,7 @@ class FickleCrowd(CartCrowd):
         self.ledger.stopped.add(order_id)
         await self._give_all_back(order_id)
         customer, _ = self._by_order[order_id]
-        await customer.order_becomes(order_id, "cancelled", within=self._world.patience)
+        await customer.order_becomes(order_id, "cancelled", within=self._world.timeout)
         await self._send_unless_called_off(parcel)
 
     async def _send_and_lose(self, parcel: dict[str, Any]) -> None:
@@ -104,7 +104,7 @@ class FickleCrowd(CartCrowd):
         await self._world.staff.call("inventory", "POST", path)
 
     async def _call_off(self, order_id: str) -> None:
-        self.ledger.called_off.add(order_id)
+        self.ledger.withdrawn.add(order_id)
         customer, _ = self._by_order[order_id]
         path = f"/orders/{order_id}/cancel"
         await customer.call("order", "POST", path, json={}, done_if="order-transition-refused")
@@ -118,12 +118,12 @@ class FickleCrowd(CartCrowd):
         if sent is not None:
             await self._world.staff.call("inventory", "POST", f"/shipments/{parcel['id']}/deliver")
 
-    async def _hand_over(self, parcel: dict[str, Any], *refused: str, confirm_refunded: bool = False) -> Any:
+    async def _hand_over(self, parcel: dict[str, Any], *rejected: str, confirm_refunded: bool = False) -> Any:
         sent = {"carrier": "Royal Mail", "tracking_number": parcel["id"][-8:], "confirm_refunded": confirm_refunded}
         path = f"/shipments/{parcel['id']}/dispatch"
-        return await self._world.staff.call("inventory", "POST", path, json=sent, done_if=refused)
+        return await self._world.staff.call("inventory", "POST", path, json=sent, done_if=rejected)
 
-    async def _give_back(self, order_id: str) -> None:
+    async def _schedule_check(self, order_id: str) -> None:
         await self._refund(order_id, {"amount": PENCE})
         self.ledger.refunds[order_id] = PENCE
 
@@ -146,7 +146,7 @@ class FickleCrowd(CartCrowd):
             await asyncio.sleep(LOOK)
 
     async def _regret(self, order_id: str) -> None:
-        """As soon as all of it has arrived, and staff have given back what they do: the rest is the goods' price."""
+        """As soon as all of it has arrived, and staff have refunded what they do: the rest is the goods' price."""
         customer, _ = self._by_order[order_id]
         number = self.number_of(order_id)
         if number % 11 == 5 and order_id not in self.ledger.refunds:
@@ -158,7 +158,7 @@ class FickleCrowd(CartCrowd):
 
     async def _take_back(self, order: dict[str, Any], how: str) -> None:
         """All of it, as good as new; or of one product: a piece, broken, or nothing since it never comes, or since it
-        was refused, and then withdrawn."""
+        was rejected, and then withdrawn."""
         pieces: Counter[str] = Counter()
         for line in order["lines"]:
             pieces[line["product_id"]] += line["quantity"]
@@ -198,7 +198,7 @@ class FickleCrowd(CartCrowd):
                 "items"
             ]
 
-        [back] = await until("the return is expected", expected, self._world.patience)
+        [back] = await until("the return is expected", expected, self._world.timeout)
         found: dict[str, Any] = back
         return found
 

@@ -32,8 +32,8 @@ def worth_lost(books: Books) -> Counter[str]:
     return found
 
 
-def told(books: Books) -> dict[str, Counter[str]]:
-    """By order: what its customer must have been told of its parcels."""
+def published(books: Books) -> dict[str, Counter[str]]:
+    """By order: the notifications about its parcels."""
     found: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for row in books.rows["parcels"]:
         if row["status"] in HAVE_LEFT:

@@ -6,7 +6,7 @@ from typing import Any
 from tests.system.sources import Books
 from tests.system.verdict import Found, Kind, Violation, kind_of, same
 
-CALLED_OFF = ("refused", "withdrawn", "closed")
+CANCELLED = ("refused", "withdrawn", "closed")
 AWAITED = ("approved", "received", "refunded", "closed")
 IS_BACK = ("received", "refunded")
 TELLS = {
@@ -38,8 +38,8 @@ def all_came_back(books: Books, id: str) -> bool:
     return books.ledger.returns[id] == Counter(ordered)
 
 
-def told(books: Books) -> dict[str, Counter[str]]:
-    """By order: what its customer must have been told of its returns."""
+def published(books: Books) -> dict[str, Counter[str]]:
+    """By order: the notifications about its returns."""
     found: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for row in books.rows["returns"]:
         found[str(row["order_id"])].update(TELLS.get(row["status"], []))
@@ -57,8 +57,8 @@ def _ends(books: Books) -> Found:
             kind = kind_of(came[id].total(), handed.total())
             yield Violation(kind, f"order {id}: {dict(+came[id])} came back, {dict(handed)} was handed in")
     for row in books.rows["returns"]:
-        if str(row["order_id"]) in books.ledger.orders and row["status"] not in (*CALLED_OFF, "refunded"):
-            yield Violation(Kind.STUCK, f"return {row['id']}: stands still, {row['status']}")
+        if str(row["order_id"]) in books.ledger.orders and row["status"] not in (*CANCELLED, "refunded"):
+            yield Violation(Kind.STUCK, f"return {row['id']}: stuck, {row['status']}")
 
 
 def _no_piece_twice(books: Books) -> Found:
@@ -68,7 +68,7 @@ def _no_piece_twice(books: Books) -> Found:
     for row in books.rows["coming_back"]:
         if (row["received"] or 0) > row["quantity"]:
             yield Violation(Kind.DUPLICATED, f"return {row['id']}: {row['received']} of {row['quantity']} came")
-        if status.get(row["id"]) not in CALLED_OFF:
+        if status.get(row["id"]) not in CANCELLED:
             pieces = row["received"] if status.get(row["id"]) in IS_BACK else row["quantity"]
             held[row["order_id"], row["product_id"]] += int(pieces or 0)
     ordered = {(order, product): int(count) for order, product, count in books.rows["lines"]}
@@ -79,9 +79,9 @@ def _no_piece_twice(books: Books) -> Found:
 
 def _expected(books: Books) -> Found:
     """Inventory expects what staff have approved, and nothing else."""
-    awaited = {row["id"] for row in books.rows["returns"] if row["status"] in AWAITED}
+    waiting = {row["id"] for row in books.rows["returns"] if row["status"] in AWAITED}
     ours = {_key(row): row["quantity"] for row in books.rows["expected"]}
-    theirs = {_key(row): int(row["quantity"]) for row in books.rows["coming_back"] if row["id"] in awaited}
+    theirs = {_key(row): int(row["quantity"]) for row in books.rows["coming_back"] if row["id"] in waiting}
     yield from same("expected of a return", ours, theirs)
 
 
@@ -125,7 +125,7 @@ def _refunded(books: Books) -> Found:
     for row in books.rows["returns"]:
         wanted = (row["to_refund"] or 0) if row["status"] in IS_BACK else 0
         if asked[row["id"]] != wanted:
-            words = f"{asked[row['id']]} given back, should be {wanted}"
+            words = f"{asked[row['id']]} refunded, should be {wanted}"
             yield Violation(kind_of(asked[row["id"]], wanted), f"return {row['id']}: {words}")
         if row["status"] in IS_BACK and not wanted <= row["worth"] == value[row["id"]]:
             yield Violation(Kind.OTHER, f"return {row['id']}: {wanted} of {row['worth']}, worth {value[row['id']]}")

@@ -102,12 +102,12 @@ PARKED = "SELECT type, error FROM parked_events"
 
 @dataclass(frozen=True)
 class Books:
-    """`rows` by their names in QUERIES; `said` (outboxes) and `parked` of all services together; `mails` by their
+    """`rows` by their names in QUERIES; `emitted` (outboxes) and `parked` of all services together; `mails` by their
     distinct Message-IDs."""
 
     ledger: Ledger
     rows: dict[str, Rows]
-    said: Rows
+    emitted: Rows
     parked: Rows
     charges: list[dict[str, Any]]
     refunds: list[dict[str, Any]]
@@ -121,7 +121,7 @@ async def read(world: World, ledger: Ledger) -> Books:
     """The mailbox after the databases, the topics last: whatever is in them by then must have been said, and the other
     way round."""
     rows: dict[str, Rows] = {}
-    said: Rows = []
+    emitted: Rows = []
     parked: Rows = []
     for service in SERVICES:
         database = await asyncpg.connect(world.shop.database_url(service.name))
@@ -129,7 +129,7 @@ async def read(world: World, ledger: Ledger) -> Books:
             for name, (owner, query) in QUERIES.items():
                 if owner == service.name:
                     rows[name] = await database.fetch(query)
-            said += await database.fetch(SAID)
+            emitted += await database.fetch(SAID)
             parked += await database.fetch(PARKED)
         finally:
             await database.close()
@@ -137,7 +137,7 @@ async def read(world: World, ledger: Ledger) -> Books:
     mails = await _mails(world.shop, world.http)
     records = await records_of(world.shop.kafka)
     dead = await records_of(world.shop.kafka, topics=[topic.dlq for topic in TOPICS])
-    return Books(ledger, rows, said, parked, charges, refunds, webhooks, mails, records, dead)
+    return Books(ledger, rows, emitted, parked, charges, refunds, webhooks, mails, records, dead)
 
 
 async def _gateway_books(

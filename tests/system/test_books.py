@@ -56,7 +56,7 @@ def _quantity(row: Sequence[Any]) -> int:
 FAULTS: dict[str, tuple[Kind, Callable[[Books], Books]]] = {
     "an order lost": (Kind.LOST, _ledger("lost", "0199c1a0-5b00-7a10-8c00-000000000009")),
     "a key answered with two orders": (Kind.DUPLICATED, _ledger("twice", "one", "two")),
-    "orders that stand still": (Kind.STUCK, _rows("orders", lambda rows: [{**row, "status": "paid"} for row in rows])),
+    "orders that are stuck": (Kind.STUCK, _rows("orders", lambda rows: [{**row, "status": "paid"} for row in rows])),
     "a step that the table doesn't have": (
         Kind.OTHER,
         _rows("history", lambda rows: [*rows[:-1], (rows[-1][0], "last shipment.delivered", "pending", "delivered")]),
@@ -64,13 +64,13 @@ FAULTS: dict[str, tuple[Kind, Callable[[Books], Books]]] = {
     "a step left out": (Kind.OTHER, _rows("history", lambda rows: [*rows[:1], *rows[2:]])),
     "a payment lost": (Kind.OTHER, _rows("payments", lambda rows: rows[1:])),
     "a refund that the gateway knows nothing of": (Kind.OTHER, _rows("refunds", lambda rows: [*rows, REFUND])),
-    "money given back that no refund says": (Kind.OTHER, _first("orders", refunded=1)),
+    "money refunded that no refund says": (Kind.OTHER, _first("orders", refunded=1)),
     "a second charge": (Kind.DUPLICATED, _charged_again),
     "money of a cancelled order kept": (
         Kind.LOST,
         _rows("orders", lambda rows: [{**row, "refunded": 0} for row in rows if row["status"] == "cancelled"]),
     ),
-    "more given back than staff said": (
+    "more refunded than staff said": (
         Kind.DUPLICATED,
         _rows("orders", lambda rows: [{**row, "refunded": row["captured"]} for row in rows]),
     ),
@@ -130,7 +130,7 @@ FAULTS: dict[str, tuple[Kind, Callable[[Books], Books]]] = {
         lambda books: replace(books, mails=books.mails | {next(iter(books.mails)).replace(".email", ".again")}),
     ),
     "an event not published": (Kind.LOST, lambda books: replace(books, records=books.records[:-1])),
-    "an event not committed": (Kind.OTHER, lambda books: replace(books, said=books.said[1:])),
+    "an event not committed": (Kind.OTHER, lambda books: replace(books, emitted=books.emitted[1:])),
     "events out of order": (Kind.OTHER, lambda books: replace(books, records=books.records[::-1])),
     "a webhook owed": (Kind.STUCK, lambda books: replace(books, webhooks={"owed": 1, "abandoned": 0})),
     "a dead letter": (Kind.OTHER, lambda books: replace(books, dead=books.records[:1])),
@@ -138,17 +138,17 @@ FAULTS: dict[str, tuple[Kind, Callable[[Books], Books]]] = {
 
 
 def _tabs(books: Books) -> Checkout:
-    """A cart that was tried with two keys, of which one was refused."""
+    """A cart that was tried with two keys, of which one was rejected."""
     return next(each for each in books.ledger.checkouts if len(set(each.keys)) == 2 and not each.outdated)
 
 
 def _ordered_from_both_tabs(books: Books) -> Books:
     """To two orders, of which each for itself is in the best order: answered, paid and delivered."""
-    [refused] = [key for key in _tabs(books).keys if key not in books.ledger.answers]
+    [rejected] = [key for key in _tabs(books).keys if key not in books.ledger.answers]
     ours = {
         id for checkout in books.ledger.checkouts for key in checkout.keys for id in books.ledger.answers.get(key, ())
     }
-    return _answered(books, {refused: {min(books.ledger.orders - ours)}})
+    return _answered(books, {rejected: {min(books.ledger.orders - ours)}})
 
 
 def _pressed_twice(books: Books) -> Books:
@@ -245,16 +245,16 @@ OF_PEOPLE: dict[str, tuple[str, Callable[[Books], Books]]] = {
         _order(lambda _: {"status": "delivered"}, _stopped),
     ),
     "refunded in full and again when cancelled": (
-        "given back, should be",
+        "refunded, should be",
         _order(lambda row: {"refunded": 2 * row["refunded"]}, _stopped),
     ),
     "refunded in full and still reserved": ("are still reserved for it", _still_holding),
     "a lost parcel not refunded": (
-        "0 given back, should be",
+        "0 refunded, should be",
         _order(lambda _: {"refunded": 0}, lambda books: set(books.ledger.lost)),
     ),
     "a lost parcel refunded twice": (
-        "given back, should be",
+        "refunded, should be",
         _order(lambda row: {"refunded": 2 * row["refunded"]}, lambda books: set(books.ledger.lost)),
     ),
     "a lost parcel that nobody lost": ("which nobody declared", _parcels("delivered", status="lost")),
@@ -267,7 +267,7 @@ OF_PEOPLE: dict[str, tuple[str, Callable[[Books], Books]]] = {
         _rows("came_expired", lambda rows: [(*rows[0][:4], rows[0][4] - 1), *rows[1:]]),
     ),
     "expired goods reserved": ("had always expired", _expired_reserved),
-    "a return that never came, refunded": ("3 given back, should be 0", _closed_refunded),
+    "a return that never came, refunded": ("3 refunded, should be 0", _closed_refunded),
     "a return that never came, awaited": (
         "closed only by order",
         _rows(

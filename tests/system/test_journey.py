@@ -128,15 +128,15 @@ async def test_a_new_customer_confirms_the_address_and_then_chooses_a_new_passwo
     await customer.call("user", "POST", "/auth/password-reset/confirm", json=new)
     await Person(world, customer.email, new["new_password"]).sign_in()
 
-    async def told() -> list[bytes] | None:
+    async def published() -> list[bytes] | None:
         records = [each for each in await records_of(world.shop.kafka) if each.subject == customer.id]
         values = [bytes(record.value) for record in records]
         return values if any(record.type == SessionEnded.type for record in records) else None
 
-    said = await until("the new password has ended the sessions", told)
-    said += [log.read_bytes() for log in world.shop.layout.logs.glob("*.log")]
-    assert len(said) > 8
-    assert not [value for value in said for code in codes if code.encode() in value]
+    emitted = await until("the new password has ended the sessions", published)
+    emitted += [log.read_bytes() for log in world.shop.layout.logs.glob("*.log")]
+    assert len(emitted) > 8
+    assert not [value for value in emitted for code in codes if code.encode() in value]
 
 
 async def _code(world: World, address: str, subject: str) -> str:

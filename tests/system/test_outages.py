@@ -33,7 +33,7 @@ async def test_orders_are_taken_while_everything_else_is_down(world: World) -> N
     crowd = Crowd(world)
     await crowd.prepare()
     customers = await crowd.arrive(10)
-    await asyncio.gather(*(crowd.order(customers[n], n) for n in range(PRODUCTS)))  # so it has heard of them all
+    await asyncio.gather(*(crowd.order(customers[n], n) for n in range(PRODUCTS)))  # so that it knows them all
     await asyncio.to_thread(_stop, world.shop, *OTHERS)
     await asyncio.to_thread(_stop, world.shop, "kafka")
 

@@ -78,7 +78,7 @@ async def test_a_delivered_order_leaves_each_step_once(world: World) -> None:
         _step(trail, "order", f"{before} → {after}")
 
 
-async def test_the_steps_say_what_they_waited_for(world: World) -> None:
+async def test_the_steps_name_what_they_waited_for(world: World) -> None:
     trail = await asyncio.to_thread(report.follow, world.shop, await _delivered(world))
     waited = {
         "payment by customer": _step(trail, "order", "opened by customer"),
@@ -100,7 +100,7 @@ async def test_the_steps_say_what_they_waited_for(world: World) -> None:
     assert report.table(trail).row_count == len(trail.steps)
 
 
-async def test_what_comes_back_is_told_too(world: World) -> None:
+async def test_returns_are_reported_too(world: World) -> None:
     customer, product = await world.customer(), await world.product(stock=3)
     order_id = await customer.bought(product, 2)
     return_id = await customer.returns(order_id, product, 2)
@@ -119,7 +119,7 @@ async def test_what_comes_back_is_told_too(world: World) -> None:
     _step(trail, "order", "delivered → returned")
 
 
-async def test_a_parcel_that_is_lost_is_told_with_what_follows(world: World) -> None:
+async def test_a_lost_parcel_is_reported_with_its_consequences(world: World) -> None:
     customer, product = await world.customer(), await world.product(stock=3)
     order = await customer.order((product, 2), payment_token="tok_ok")
     await customer.order_becomes(order["id"], "paid")
@@ -143,7 +143,7 @@ async def test_a_parcel_that_is_lost_is_told_with_what_follows(world: World) -> 
     assert [step.wait.what for step in waits if step.wait] == ["the parcel, in vain", "order's work"]
 
 
-async def test_an_order_given_back_before_it_left_and_a_return_that_never_came_are_told(world: World) -> None:
+async def test_a_refund_before_dispatch_and_an_overdue_return_are_reported(world: World) -> None:
     customer, product = await world.customer(), await world.product(stock=5)
     order = await customer.order((product, 2), payment_token="tok_ok")
     await customer.order_becomes(order["id"], "paid")
@@ -154,7 +154,7 @@ async def test_an_order_given_back_before_it_left_and_a_return_that_never_came_a
     await customer.order_becomes(order["id"], "cancelled")
     trail = await asyncio.to_thread(report.follow, world.shop, int(order["number"]))
     _step(trail, "order", "paid → cancelling (refunded in full")
-    _step(trail, "inventory", "to be sent from", "cancelled by now")
+    _step(trail, "inventory", "to be sent from", "cancelled now")
 
     bought = await customer.bought(product, 1)
     return_id = await customer.returns(bought, product, 1)

@@ -75,7 +75,7 @@ class Person:
         """The body of a successful answer; one that says to try again (409, 503 with Retry-After) is tried again,
         and so is a request whose connection broke: all that is sent here may be sent twice. `done_if`: the types of a
         409 that says that it was done before, or can't be done any more; then there is no body."""
-        deadline = time.monotonic() + self._world.patience
+        deadline = time.monotonic() + self._world.timeout
         while True:
             try:
                 answer = await self.ask(service, method, path, **request)
@@ -140,11 +140,11 @@ class Person:
 
 
 class World:
-    """A shop and the people in it, who try again for `patience` seconds."""
+    """A shop and the people in it, who try again for `timeout` seconds."""
 
-    def __init__(self, shop: Shop, *, patience: float = SOON) -> None:
+    def __init__(self, shop: Shop, *, timeout: float = SOON) -> None:
         self.shop = shop
-        self.patience = patience
+        self.timeout = timeout
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -235,12 +235,12 @@ class World:
         await self.staff.call("inventory", "POST", f"{path}/deliver")
 
     async def take_back(self, return_id: str, warehouse_id: str, product_id: str, **came: int) -> None:
-        """`came`: pieces to `restock` and to `scrap`, as soon as inventory has heard of the return."""
+        """`came`: pieces to `restock` and to `scrap`, as soon as inventory expects the return."""
 
         async def expected() -> bool:
             return (await self.staff.ask("inventory", "GET", f"/returns/{return_id}")).is_success
 
-        await until("the return is expected", expected, self.patience)
+        await until("the return is expected", expected, self.timeout)
         body = {"warehouse_id": warehouse_id, "lines": [{"product_id": product_id, **came}]}
         await self.staff.call("inventory", "POST", f"/returns/{return_id}/receive", json=body)
 

@@ -24,8 +24,8 @@ from service_kit.database.adoption import TooOld
 from service_kit.messaging.administration import create_topics
 from service_kit.messaging.connection import KafkaConnection
 from tests.harness.databases import drop_database, new_database
-from tests.harness.post_office import post_office
 from tests.harness.service import NEEDED, Served, serve
+from tests.harness.smtp_server import post_office
 from tests.upgrades.dumps import copy_of_schema, lost, restored, rows, schema
 from user_service.mails.jobs import send_due as send_account_mails
 from user_service.sessions.models import hash_of
@@ -89,7 +89,7 @@ async def upgraded(name: str, url: str | None = None, **settings: Any) -> AsyncI
 
 
 async def sql(served: Served, statement: str, *values: Any) -> Any:
-    async with served.runtime.database.hot() as connection:
+    async with served.runtime.database.connection() as connection:
         return await connection.fetchval(statement, *values)
 
 
@@ -147,7 +147,7 @@ async def test_payments_and_refunds_in_flight_are_settled(gateway: GatewayProces
     reached = {"gateway_url": gateway.process.url, "gateway_api_key": API_KEY, "gateway_webhook_secret": SECRET}
     async with upgraded("order", **reached) as served:
         shop = Shop(served, gateway)
-        async with served.runtime.database.hot() as connection:
+        async with served.runtime.database.connection() as connection:
             pending = Payment(**await connection.fetchrow("SELECT * FROM payments WHERE status = 'pending'"))
         made = await shop.runtime.resource(Gateways).default.open(charge_request(pending, "tok_ok"))
         assert isinstance(made, Charge)
@@ -161,7 +161,7 @@ async def test_payments_and_refunds_in_flight_are_settled(gateway: GatewayProces
 async def test_a_request_that_is_sent_again_gets_the_response_of_before() -> None:
     async with upgraded("order") as served:
         find = "SELECT user_id, body FROM idempotency_keys WHERE key = 'pending'"
-        async with served.runtime.database.hot() as connection:
+        async with served.runtime.database.connection() as connection:
             owner, body = await connection.fetchrow(find)
         [line] = json.loads(body)["lines"]
         address = {"name": "Ada King", "line1": "12 St James's Square", "city": "London", "country": "GB"}

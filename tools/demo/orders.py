@@ -30,7 +30,7 @@ SHIP_TO = {
 }
 CARD = "tok_ok"
 PREFER = "wait=30"
-PATIENCE = 60.0
+TIMEOUT_SECONDS = 60.0
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 0.5
 
 PAY_BY_IS_OVER = "UPDATE orders SET pay_by = now() - interval '1 second' WHERE id = %s AND status = 'awaiting_payment'"
@@ -57,9 +57,9 @@ class Scene:
             "lines": [{"product_id": self.products[sku], "quantity": quantity} for sku, quantity in lines],
             "ship_to": SHIP_TO,
         }
-        not_heard_of_yet = ["product-unavailable"]
+        not_visible_yet = ["product-unavailable"]
         order = await self.customer.post(
-            "order", "/orders", body, key=uuid4().hex, prefer=PREFER, wait_for=not_heard_of_yet
+            "order", "/orders", body, key=uuid4().hex, prefer=PREFER, wait_for=not_visible_yet
         )
         return await self.when(order, lambda now: now["status"] != "pending")
 
@@ -95,7 +95,7 @@ class Scene:
         body = {"carrier": "Royal Mail", "tracking_number": f"DEMO-{order['number']}"}
         await self.staff.post("inventory", f"/shipments/{shipment['id']}/dispatch", body, repeatable=True)
 
-    async def give_back(self, order: Order) -> None:
+    async def return_goods(self, order: Order) -> None:
         """All that it brought: asked for, approved, and received by the warehouse that sent it."""
         lines = [{"product_id": line["product_id"], "quantity": line["quantity"]} for line in order["lines"]]
         asked = await self.customer.post(
@@ -198,7 +198,7 @@ async def _delivered(scene: Scene) -> None:
 async def _returned(scene: Scene) -> None:
     """All of it came back as good as new, and so did the money."""
     order = await scene.delivered(("OM-22720", 2))
-    await scene.give_back(order)
+    await scene.return_goods(order)
     await scene.in_status(order, "returned")
 
 
@@ -250,10 +250,12 @@ async def place_missing(scene: Scene, there: Collection[str]) -> None:
 
 
 async def _until(read: Callable[[], Awaitable[Found]], holds: Callable[[Found], bool], what: str) -> Found:
-    deadline, pause = time.monotonic() + PATIENCE, FIRST_PAUSE
+    deadline, pause = time.monotonic() + TIMEOUT_SECONDS, FIRST_PAUSE
     while not holds(found := await read()):
         if time.monotonic() > deadline:
-            raise StackError(f"The demo waited {PATIENCE:.0f} s in vain for {what}: see `make status` and `make logs`.")
+            raise StackError(
+                f"The demo waited {TIMEOUT_SECONDS:.0f} s in vain for {what}: see `make status` and `make logs`."
+            )
         await asyncio.sleep(pause)
         pause = min(pause * 1.5, LONGEST_PAUSE)
     return found

@@ -12,17 +12,17 @@ from tools.api import Api, for_each
 
 # Ends of an order in a replay. `completed`: delivered, and its return window is over already.
 DELIVERED, REJECTED = frozenset({"delivered", "completed"}), "rejected"
-# Ends that no order of a file has, and nothing comes of: given back in full, or all of it lost, by somebody meanwhile.
+# Ends that no order of a file has, and nothing comes of: refunded in full, or all of it lost, by somebody meanwhile.
 OTHER_ENDS = frozenset({"cancelled", "expired", "returned"})
 # Events that are still on their way when the last parcel has arrived: so long without any news, and they won't come.
-PATIENCE = 60.0
+TIMEOUT_SECONDS = 60.0
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 1.0
 READING_AT_ONCE = 8
 # Clocks of several machines.
 MARGIN = timedelta(seconds=30)
 
 Levels = Mapping[str, int]
-Told = Mapping[str, Counter[str]]
+Notified = Mapping[str, Counter[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Stock:
 
 @dataclass(slots=True)
 class Books:
-    """`captured` money, `failed` payments, `told` and `parcels` by order, `received` and `deducted` by product."""
+    """`captured` money, `failed` payments, `notified` and `parcels` by order, `received` and `deducted` by product."""
 
     before: Stock
     after: Stock
@@ -48,7 +48,7 @@ class Books:
     orders: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     captured: Counter[str] = field(default_factory=Counter)
     failed: Counter[str] = field(default_factory=Counter)
-    told: Told = field(default_factory=dict)
+    notified: Notified = field(default_factory=dict)
     parcels: Counter[str] = field(default_factory=Counter)
 
 
@@ -67,8 +67,13 @@ def expected_notifications(books: Books, order_id: str) -> Counter[str]:
     if books.orders[order_id]["status"] == REJECTED:
         return Counter({"order.placed": 1, "order.rejected": 1})
     parcels = max(books.parcels[order_id], 1)
-    told = {"order.placed": 1, "order.awaiting_payment": 1, "order.paid": 1, "payment.failed": books.failed[order_id]}
-    return Counter({**told, "shipment.dispatched": parcels, "shipment.delivered": parcels})
+    notified = {
+        "order.placed": 1,
+        "order.awaiting_payment": 1,
+        "order.paid": 1,
+        "payment.failed": books.failed[order_id],
+    }
+    return Counter({**notified, "shipment.dispatched": parcels, "shipment.delivered": parcels})
 
 
 async def read_stock(api: Api, products: Collection[str]) -> Stock:
@@ -141,8 +146,8 @@ async def _read_ledger(api: Api, scope: Scope, books: Books) -> None:
 
 async def _read_inboxes(api: Api, scope: Scope, books: Books, advance: Callable[[int], None]) -> None:
     """Customer by customer; again for those who have not been told everything yet."""
-    told: dict[str, Counter[str]] = {}
-    books.told = told
+    notified: dict[str, Counter[str]] = {}
+    books.notified = notified
     orders_of: dict[str, list[str]] = {}
     for order in books.orders.values():
         orders_of.setdefault(order["customer_id"], []).append(order["id"])
@@ -156,7 +161,7 @@ async def _read_inboxes(api: Api, scope: Scope, books: Books, advance: Callable[
                     found[each["order_id"]][each["kind"]] += 1
             if _is_over(page, scope):
                 break
-        told.update(found)
+        notified.update(found)
         if customer not in read_once:
             read_once.add(customer)
             advance(1)
@@ -169,8 +174,8 @@ async def _read_inboxes(api: Api, scope: Scope, books: Books, advance: Callable[
 
 
 def _lacks(books: Books, order_id: str) -> bool:
-    """Whether its customer has yet to be told of a step."""
-    return bool(expected_notifications(books, order_id) - books.told[order_id])
+    """Whether a notification of a step is missing."""
+    return bool(expected_notifications(books, order_id) - books.notified[order_id])
 
 
 def _is_over(page: Iterable[Mapping[str, Any]], scope: Scope) -> bool:
@@ -181,12 +186,12 @@ def _is_over(page: Iterable[Mapping[str, Any]], scope: Scope) -> bool:
 async def _until_none(unfinished: Callable[[], list[str]], read: Callable[[str], Any]) -> None:
     """Reads what is unfinished again and again, more and more seldom, as long as it gets less now and then."""
     left = unfinished()
-    news_at, pause = time.monotonic(), FIRST_PAUSE
-    while left and time.monotonic() - news_at < PATIENCE:
+    last_change_at, pause = time.monotonic(), FIRST_PAUSE
+    while left and time.monotonic() - last_change_at < TIMEOUT_SECONDS:
         await asyncio.sleep(pause)
         pause = min(pause * 2, LONGEST_PAUSE)
         await for_each(left, read, at_once=READING_AT_ONCE)
         now_left = unfinished()
         if len(now_left) < len(left):
-            news_at, pause = time.monotonic(), FIRST_PAUSE
+            last_change_at, pause = time.monotonic(), FIRST_PAUSE
         left = now_left

@@ -23,11 +23,11 @@ CARD = "tok_ok"
 CARRIER = "Royal Mail"
 FIRST_LOOK, LONGEST_LOOK = 0.04, 0.5
 # So long after a payment without a parcel, we ask what became of it: a gateway that died may never have charged.
-ASK_AFTER = 10.0
-# Without any progress for so long, what is under way stands still.
-PATIENCE = 90.0
+POLL_AFTER = 10.0
+# Without any progress for so long, work in progress is stalled.
+TIMEOUT_SECONDS = 90.0
 # What an order that was just placed may still have to wait for: events about its customer and its products.
-NOT_HEARD_OF_YET = ("customer-unknown", "product-unavailable")
+NOT_VISIBLE_YET = ("customer-unknown", "product-unavailable")
 
 
 @dataclass(slots=True)
@@ -40,7 +40,7 @@ class Way:
     rejected: bool = False
     trouble: str = ""
     payments: int = 0
-    ask_at: float = math.inf
+    poll_at: float = math.inf
     shipments: int = 0
     delivered: int = 0
     ended: bool = False
@@ -55,7 +55,7 @@ class Run:
     seconds: float = 0.0
 
 
-class _StandsStill(Exception):
+class _Stalled(Exception):
     pass
 
 
@@ -76,7 +76,7 @@ class Replayer:
         self._moved_at = time.monotonic()
 
     async def replay(self) -> Run:
-        """Ends when every order has its end, or nothing moves any more. Raises: ApiAway."""
+        """Ends when every order has its end, or nothing moves any more. Raises: ApiUnreachable."""
         started = time.monotonic()
         shippers = [asyncio.create_task(self._ship_each()) for _ in range(SHIPPING)]
         placing = asyncio.create_task(self._place_all())
@@ -87,7 +87,7 @@ class Replayer:
             for task in ended:
                 task.result()
             await placing
-        except _StandsStill:
+        except _Stalled:
             self._give_up()
         finally:
             for task in tasks:
@@ -125,14 +125,14 @@ class Replayer:
             order_body(way.invoice, self._ready),
             key=f"replay-{self._key}-{way.invoice.number}",
             prefer=PREFER,
-            wait_for=NOT_HEARD_OF_YET,
+            wait_for=NOT_VISIBLE_YET,
         )
         way.order_id, way.number = order["id"], order["number"]
         self.run.by_order[way.order_id] = way
         self._under_way.add(way.order_id)
         self._moved_at = time.monotonic()
         pause = FIRST_LOOK
-        while order["status"] == "pending" and time.monotonic() - self._moved_at < PATIENCE:
+        while order["status"] == "pending" and time.monotonic() - self._moved_at < TIMEOUT_SECONDS:
             await asyncio.sleep(pause)
             pause = min(pause * 2, LONGEST_LOOK)
             order = await self._api.get("order", f"/orders/{way.order_id}")
@@ -143,13 +143,13 @@ class Replayer:
         way.payments += 1
         key = f"replay-{self._key}-{way.invoice.number}-payment-{way.payments}"
         await self._api.post("order", f"/orders/{way.order_id}/payments", {"token": CARD}, key=key)
-        way.ask_at = time.monotonic() + ASK_AFTER
+        way.poll_at = time.monotonic() + POLL_AFTER
 
     async def _pay_again_what_failed(self) -> None:
         now = time.monotonic()
         for way in [self.run.by_order[id] for id in self._under_way]:
-            if way.ask_at < now and not way.shipments:
-                way.ask_at = now + ASK_AFTER
+            if way.poll_at < now and not way.shipments:
+                way.poll_at = now + POLL_AFTER
                 try:
                     payments = await self._api.all("order", f"/orders/{way.order_id}/payments")
                     if all(payment["status"] == "failed" for payment in payments):
@@ -167,8 +167,8 @@ class Replayer:
             new = await self._look() if self._under_way and self._to_ship.qsize() < SHIPPING else 0
             await self._pay_again_what_failed()
             pause = FIRST_LOOK if new or self._to_ship.qsize() else min(pause * 1.5, LONGEST_LOOK)
-            if time.monotonic() - self._moved_at > PATIENCE:
-                raise _StandsStill
+            if time.monotonic() - self._moved_at > TIMEOUT_SECONDS:
+                raise _Stalled
             await asyncio.sleep(pause)
 
     async def _look(self) -> int:
@@ -214,9 +214,9 @@ class Replayer:
     def _give_up(self) -> None:
         for way in self.run.ways:
             if not way.order_id and not way.trouble:
-                way.trouble = f"not placed: nothing has moved for {PATIENCE:.0f} s"
+                way.trouble = f"not placed: nothing has moved for {TIMEOUT_SECONDS:.0f} s"
             elif way.order_id in self._under_way:
-                way.trouble = f"nothing has moved for {PATIENCE:.0f} s"
+                way.trouble = f"nothing has moved for {TIMEOUT_SECONDS:.0f} s"
 
 
 def order_body(invoice: Invoice, ready: Ready) -> dict[str, Any]:

@@ -57,7 +57,7 @@ async def prepare(
     advance_products: Advance,
     advance_users: Advance,
 ) -> Ready:
-    """Raises: ApiError, ApiAway, StackError."""
+    """Raises: ApiError, ApiUnreachable, StackError."""
     ready = Ready()
     ready.warehouse_id, ready.supplier_id = await asyncio.gather(_warehouse(api), _supplier(api))
     names = {email_of(invoice): name_of(invoice) for invoice in invoices}

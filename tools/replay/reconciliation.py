@@ -63,7 +63,7 @@ def _orders(run: Run, ready: Ready, books: Books) -> Iterator[Mismatch]:
             yield Mismatch(f"{_name(way)}: its order", "there", way.trouble or "not found")
             continue
         if order["status"] not in DELIVERED and order["status"] != REJECTED:
-            found = order["status"] if order["status"] in OTHER_ENDS else f"stands still, {order['status']}"
+            found = order["status"] if order["status"] in OTHER_ENDS else f"stuck, {order['status']}"
             yield Mismatch(
                 f"{_name(way)}: its end", "delivered or rejected", f"{found} ({way.trouble})".replace(" ()", "")
             )
@@ -85,7 +85,7 @@ def _differences(way: Way, ready: Ready, order: Mapping[str, Any]) -> Iterator[M
         "total": ({"amount": way.invoice.total, "currency": CURRENCY}, order["total"]),
         "customer": (ready.customers[email_of(way.invoice)], order["customer_id"]),
     }
-    if order["status"] in DELIVERED:  # nothing of it was lost, or given back
+    if order["status"] in DELIVERED:  # nothing of it was lost, or refunded
         for what, wanted_status in KEPT.items():
             whole[what] = wanted_status, order[what]
     for what, (wanted_value, value) in whole.items():
@@ -100,11 +100,11 @@ def _notifications(run: Run, _: Ready, books: Books) -> Iterator[Mismatch]:
         if order is None:
             continue
         expected = expected_notifications(books, way.order_id)
-        told = books.told.get(way.order_id, Counter[str]())
-        for kind in sorted(expected.keys() | set(told)):
-            if told.get(kind, 0) != expected[kind]:
-                times = f"{told.get(kind, 0)} times"
-                yield Mismatch(f"{_name(way)}: its customer told of {kind}", f"{expected[kind]} times", times)
+        notified = books.notified.get(way.order_id, Counter[str]())
+        for kind in sorted(expected.keys() | set(notified)):
+            if notified.get(kind, 0) != expected[kind]:
+                times = f"{notified.get(kind, 0)} times"
+                yield Mismatch(f"{_name(way)}: its customer notified of {kind}", f"{expected[kind]} times", times)
 
 
 def _name(way: Way) -> str:

@@ -92,7 +92,7 @@ def stock_factor(text: str) -> Fraction:
 
 
 def replay(staff: Staff, sold: Sales, factor: Fraction, console: Console) -> Report:
-    """Raises: ApiError, ApiAway."""
+    """Raises: ApiError, ApiUnreachable."""
     show = Show(console)
     with show.progress, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(_replay(staff, sold, factor, show))

@@ -76,9 +76,9 @@ async def test_a_conflict_is_waited_for_only_where_it_passes(api: Api, service: 
     service.answers = [problem(409, "customer-unknown"), web.json_response({"id": "1"})]
     assert await api.post("order", "/things", {}, wait_for=["customer-unknown"]) == {"id": "1"}
     service.answers = [problem(409, "sku-taken")]
-    with pytest.raises(ApiError) as refused:
+    with pytest.raises(ApiError) as rejected:
         await api.post("order", "/things", {}, wait_for=["customer-unknown"])
-    assert (refused.value.status, refused.value.type) == (409, "sku-taken")
+    assert (rejected.value.status, rejected.value.type) == (409, "sku-taken")
 
 
 async def test_a_token_that_ended_is_renewed_once(api: Api, service: Service) -> None:

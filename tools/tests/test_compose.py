@@ -13,7 +13,7 @@ import yaml
 from contracts.topics import TOPICS
 from local_stack.environment import ROOT
 from local_stack.parts import SERVICES
-from local_stack.postgres import FAST_AND_FORGETFUL, EmbeddedPostgres
+from local_stack.postgres import WITHOUT_DURABILITY, EmbeddedPostgres
 from service_kit.database.administration import administration
 from tools.container_secrets import HANDED_OUT, make_secrets
 
@@ -86,7 +86,7 @@ def test_the_set_up_prepares_both_servers_with_its_own_secrets(
 ) -> None:
     make_secrets(tmp_path, f"127.0.0.1:{free_port}")
     password = (tmp_path / "postgres_password").read_text()
-    server = EmbeddedPostgres(server_directory / "postgres", free_port, password=password, settings=FAST_AND_FORGETFUL)
+    server = EmbeddedPostgres(server_directory / "postgres", free_port, password=password, settings=WITHOUT_DURABILITY)
     server.start()
     try:
         prefix = f"compose-{uuid4().hex[:8]}."

@@ -37,7 +37,7 @@ def test_every_status_has_an_order_or_passes() -> None:
     assert table({"paid": "100002"}, "customer@example.com").row_count == len(Status) + len(MISHAPS)
 
 
-def test_an_order_of_the_withdrawn_product_is_told_from_others_by_it() -> None:
+def test_an_order_of_the_withdrawn_product_is_distinguished_by_it() -> None:
     assert WITHDRAWN in STOCK
 
 

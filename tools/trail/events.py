@@ -50,11 +50,11 @@ class Events:
 
     def steps(self, now: datetime, kafka_was_read: bool) -> Iterator[Step]:
         for event in self.all:
-            yield from _said(event, now, kafka_was_read)
+            yield from _emitted(event, now, kafka_was_read)
             yield from _published(event)
             yield from self._taken(event)
         for service, rows in self.parked.items():
-            yield from (Step(row.parked_at, service, _parked(row)) for row in rows)
+            yield from (Step(row.parked_at, service, _blocked(row)) for row in rows)
         for record in self.others:
             why = f"dead letter: {record.error}" if record.error else "a record that nobody can read"
             yield Step(record.at, "Kafka", f"{why} ({record.place})")
@@ -86,15 +86,15 @@ def merge(outbox: dict[str, Rows], records: Iterable[Published]) -> tuple[list[E
     return sorted(found.values(), key=lambda event: event.time), others
 
 
-def _said(event: Event, now: datetime, kafka_was_read: bool) -> Iterator[Step]:
+def _emitted(event: Event, now: datetime, kafka_was_read: bool) -> Iterator[Step]:
     waits = event.row is not None and event.row.published_at is None
     if not waits:
         lost = "" if event.records or not kafka_was_read else ", and Kafka has it no more"
-        yield Step(event.time, event.service, f"says {event.type}{lost}", kind=Kind.SAID)
+        yield Step(event.time, event.service, f"says {event.type}{lost}", kind=Kind.EMITTED)
         return
     why = f" (parked: {event.row.error})" if event.row.parked_at else ""
     wait = None if event.records else Wait.since(event.time, now, "outbox → Kafka, until now")
-    yield Step(event.time, event.service, f"says {event.type}; it still stands in the outbox{why}", wait, Kind.SAID)
+    yield Step(event.time, event.service, f"says {event.type}; it still stands in the outbox{why}", wait, Kind.EMITTED)
 
 
 def _published(event: Event) -> Iterator[Step]:
@@ -110,7 +110,7 @@ def _published(event: Event) -> Iterator[Step]:
         yield Step(at, event.service, f"published {event.type}{again} ({record.place})", wait, Kind.PUBLISHED)
 
 
-def _parked(row: Any) -> str:
+def _blocked(row: Any) -> str:
     if row.status == "dead":
         return f"gave {short(row.type)} up after {row.attempts} attempts: {row.error}"
     why = f"{row.attempts} attempts: {row.error}" if row.error else "behind an earlier one"

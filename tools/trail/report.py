@@ -16,7 +16,7 @@ from service_kit.telemetry.logs import printable
 from tools.trail.books import Entry, read_books
 from tools.trail.events import Events, merge
 from tools.trail.step import Step, duration
-from tools.trail.story import Story
+from tools.trail.story import Timeline
 from tools.trail.tables import find_order, read_inboxes, read_tables
 from tools.trail.topics import ORDER_TOPICS, Published, read_topics
 
@@ -40,7 +40,7 @@ def follow(shop: Shop, number: int) -> Trail:
     events, others = merge(tables.outbox, records)
     inboxes = read_inboxes(shop, [event.id for event in events])
     taken = {service: {row.event_id: row.received_at for row in rows} for service, rows in inboxes.items()}
-    story = Story(tables, Events(events, taken, others, tables.parked), _entries(shop, order, missing))
+    story = Timeline(tables, Events(events, taken, others, tables.parked), _entries(shop, order, missing))
     return Trail(order, story.steps(datetime.now(UTC), kafka_was_read), missing)
 
 

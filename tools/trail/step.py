@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import Enum, auto
 
-# Said when a time has come, not as the end of somebody's work.
+# Emitted when a time has come, not as the end of somebody's work.
 BY_THE_CLOCK = {"says reservation.expired": "the reservation's end"}
 
 
@@ -30,7 +30,7 @@ class Kind(Enum):
 
     TAKEN = auto()
     DONE = auto()
-    SAID = auto()
+    EMITTED = auto()
     PUBLISHED = auto()
 
 
@@ -50,7 +50,7 @@ def in_order(steps: Iterable[Step]) -> list[Step]:
     for step in sorted(steps, key=lambda step: (step.at, step.kind.value)):
         if step.kind in (Kind.TAKEN, Kind.DONE):
             worked[step.service] = step.at
-        if step.kind is Kind.SAID and step.wait is None:
+        if step.kind is Kind.EMITTED and step.wait is None:
             work = BY_THE_CLOCK.get(step.what, f"{step.service}'s work")
             found.append(replace(step, wait=Wait.since(worked.get(step.service), step.at, work)))
         else:

@@ -16,7 +16,7 @@ OUR_GATEWAY = "sandbox"
 
 
 @dataclass(frozen=True)
-class Story:
+class Timeline:
     """Each method tells one part of it; `steps` puts them in the order of time."""
 
     tables: Tables
@@ -98,7 +98,7 @@ class Story:
             # The gateway's time has whole milliseconds.
             at = max(asked.get(entry.key, entry.made_at), entry.made_at)
             wait = Wait.since(asked.get(entry.key), at, "order → gateway")
-            yield Step(at, "gateway", f"{kind}: {entry.status} by now", wait)
+            yield Step(at, "gateway", f"{kind}: {entry.status} now", wait)
 
     def _made_at(self, key: str) -> datetime | None:
         return next((entry.made_at for entry in self.books if entry.key == key), None)
@@ -107,7 +107,7 @@ class Story:
 
     def _inventory(self) -> Iterator[Step]:
         for reservation in self.tables.reservations:
-            yield Step(reservation.created_at, "inventory", f"reservation decided: {reservation.status} by now")
+            yield Step(reservation.created_at, "inventory", f"reservation decided: {reservation.status} now")
         for shipment in self.tables.shipments:
             yield from self._parcel(shipment)
         for movement in self.tables.movements:
@@ -133,7 +133,7 @@ class Story:
     def _parcel(self, shipment: Any) -> Iterator[Step]:
         name = f"parcel {shipment.number}-{shipment.id.hex[-4:]}"
         pieces = sum(line["quantity"] for line in shipment.lines)
-        gone = ", cancelled by now" if shipment.status == "cancelled" else ""
+        gone = ", cancelled now" if shipment.status == "cancelled" else ""
         what = f"{name} to be sent from {shipment.warehouse}: {_count(pieces, 'piece')}{gone}"
         yield Step(shipment.created_at, "inventory", what)
         if shipment.dispatched_at:
@@ -161,13 +161,13 @@ class Story:
                 continue
             late = taken is not None and note.told_at > taken
             wait = Wait.since(taken, note.told_at, "the customer to be known") if late else None
-            yield Step(note.told_at, "notification", f"customer told of {note.kind}", wait)
+            yield Step(note.told_at, "notification", f"customer notified of {note.kind}", wait)
         for mail in self.tables.deliveries:
             what = f"{mail.channel} of {mail.kind} to {mail.address}: {mail.status}"
-            tries = f", {mail.attempts} attempts" if mail.attempts > 1 else ""
+            attempts = f", {mail.attempts} attempts" if mail.attempts > 1 else ""
             why = f" ({mail.error})" if mail.error else ""
             wait = Wait.since(mail.created_at, mail.sent_at, "mail server") if mail.sent_at else None
-            yield Step(mail.sent_at or mail.created_at, "notification", f"{what}{tries}{why}", wait)
+            yield Step(mail.sent_at or mail.created_at, "notification", f"{what}{attempts}{why}", wait)
 
 
 def _transition(entry: Any) -> str:

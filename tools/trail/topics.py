@@ -18,7 +18,7 @@ from service_kit.messaging.producer import partition_of
 ORDER_TOPICS = tuple(topic for topic in TOPICS if topic.key == "order id")
 # Kafka's times are those of the machine that published: its clock may be behind that of the order service.
 CLOCK_SKEW = timedelta(minutes=1)
-PATIENCE = 60.0
+TIMEOUT_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ def read_topics(kafka: KafkaConnection, prefix: str, key: str, since: datetime) 
 
 async def _read(kafka: KafkaConnection, prefix: str, key: bytes, since: datetime) -> list[Published]:
     names = [prefix + name for topic in ORDER_TOPICS for name in (topic.name, topic.dlq.name)]
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(TIMEOUT_SECONDS):
         partitions = await _partitions(kafka, names, key)
         consumer = AIOKafkaConsumer(**kafka.arguments(), enable_auto_commit=False)
         try:

@@ -6,11 +6,11 @@ from uuid import UUID
 from fastapi import Query, Request, Response
 
 from contracts.permissions import Role
-from service_kit.http.answers import problems
 from service_kit.http.etag import IfMatch, set_etag
 from service_kit.http.pagination import Page, PagedByTime
+from service_kit.http.problem_responses import problems
 from service_kit.http.router import Router
-from service_kit.http.sessions import Tx
+from service_kit.http.sessions import Session
 from service_kit.problems import Forbidden, NotFound, PreconditionFailed, TooManyRequests
 from service_kit.security import PUBLIC, MaybePrincipal, Principal, Requires, still_may
 from user_service.account_management import use_cases
@@ -18,7 +18,7 @@ from user_service.account_management.schemas import AccountChange, AccountOut, P
 from user_service.accounts import queries
 from user_service.accounts.models import EmailTaken, LastAdmin, NotOneself, SignInAgain
 from user_service.audit.endpoints import FromWhere
-from user_service.passwords.endpoints import Desk
+from user_service.passwords.endpoints import UsePasswordService
 from user_service.passwords.hashing import PasswordTooWeak
 from user_service.roles import grants
 from user_service.roles.models import NotYoursToGive, UnknownRole
@@ -36,8 +36,8 @@ router = Router(prefix="/users", tags=["accounts"])
 )
 async def register(
     body: Registration,
-    tx: Tx,
-    desk: Desk,
+    tx: Session,
+    password_service: UsePasswordService,
     origin: FromWhere,
     who: MaybePrincipal,
     response: Response,
@@ -57,11 +57,11 @@ async def register(
         await grants.hold_roles(tx, body.roles)
         await grants.check_roles(tx, who, body.roles)
     else:
-        await desk.throttle.request(origin)
+        await password_service.throttle.request(origin)
     by = origin.by(who) if who else origin
     account = await use_cases.register(
-        tx, desk.passwords, by, email=body.email, password=body.password, full_name=body.full_name, roles=body.roles,
-        verified=by_staff,
+        tx, password_service.passwords, by, email=body.email, password=body.password, full_name=body.full_name,
+        roles=body.roles, verified=by_staff,
     )  # fmt: skip
     response.headers["Location"] = f"/users/{account.id}" if by_staff else "/users/me"
     set_etag(response, account.version)
@@ -69,7 +69,7 @@ async def register(
 
 
 @router.get("/me", summary="Get my account", responses=problems(NotFound))
-async def read_me(tx: Tx, who: Annotated[Principal, Requires("users:read")], response: Response) -> AccountOut:
+async def read_me(tx: Session, who: Annotated[Principal, Requires("users:read")], response: Response) -> AccountOut:
     """The caller's own account, with an `ETag` for a later change."""
     account = await use_cases.read(tx, who.user_id)
     set_etag(response, account.version)
@@ -80,7 +80,7 @@ async def read_me(tx: Tx, who: Annotated[Principal, Requires("users:read")], res
 async def change_me(
     body: ProfileChange,
     expected: IfMatch,
-    tx: Tx,
+    tx: Session,
     origin: FromWhere,
     who: Annotated[Principal, Requires("users:write")],
     response: Response,
@@ -93,7 +93,7 @@ async def change_me(
 
 @router.delete("/me", status_code=204, summary="Erase my account", responses=problems(NotFound, LastAdmin, SignInAgain))
 async def erase_me(
-    tx: Tx, origin: FromWhere, who: Annotated[Principal, Requires("users:write")], request: Request
+    tx: Session, origin: FromWhere, who: Annotated[Principal, Requires("users:write")], request: Request
 ) -> None:
     """Erases the account and tells every service to forget the person; orders stay for the books, without a name.
 
@@ -105,7 +105,7 @@ async def erase_me(
 @router.get("", summary="Search accounts")
 async def search(
     page: PagedByTime,
-    tx: Tx,
+    tx: Session,
     _: Annotated[Principal, Requires("users:read:any")],
     q: Annotated[str | None, Query(max_length=100, description="part of the name or the e-mail address")] = None,
     role: RoleName | None = None,
@@ -125,7 +125,7 @@ async def search(
 
 @router.get("/{user_id}", summary="Get an account", responses=problems(NotFound))
 async def read(
-    user_id: UUID, tx: Tx, _: Annotated[Principal, Requires("users:read:any")], response: Response
+    user_id: UUID, tx: Session, _: Annotated[Principal, Requires("users:read:any")], response: Response
 ) -> AccountOut:
     """With its roles and whether it may sign in, and an `ETag` for a later change."""
     account = await use_cases.read(tx, user_id)
@@ -142,13 +142,13 @@ async def change(
     user_id: UUID,
     body: AccountChange,
     expected: IfMatch,
-    tx: Tx,
+    tx: Session,
     origin: FromWhere,
     who: Annotated[Principal, Requires("users:manage:any")],
     response: Response,
 ) -> AccountOut:
     """Name, roles, and whether it may sign in. Disabling ends all its sessions and disables the API clients that it
-    owns; its access tokens are refused as soon as the services hear of it. Nobody changes who may do more than
+    owns; its access tokens are rejected as soon as the services receive the event. Nobody changes who may do more than
     themselves."""
     fields = body.model_dump(exclude_none=True)
     account = await use_cases.change_by_staff(tx, who, origin.by(who), user_id, expected, **fields)

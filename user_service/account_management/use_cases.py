@@ -1,4 +1,4 @@
-"""What can be done with accounts. Each change is told to the other services in the same transaction."""
+"""What can be done with accounts. Each change is published in the same transaction."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -10,7 +10,7 @@ from contracts.events import users
 from contracts.permissions import Permission, Role
 from service_kit.clock import utcnow
 from service_kit.concurrency import Expected
-from service_kit.database import Tx
+from service_kit.database import Session
 from service_kit.messaging import outbox
 from service_kit.problems import not_found
 from service_kit.runtime import Runtime
@@ -18,7 +18,7 @@ from service_kit.security import Principal, account_status
 from user_service.accounts import queries
 from user_service.accounts.models import Account, EmailTaken, LastAdmin, NotOneself, SignInAgain
 from user_service.api_clients import use_cases as api_clients
-from user_service.audit.models import OURSELVES, Action, Origin
+from user_service.audit.models import SYSTEM, Action, Origin
 from user_service.audit.use_cases import record
 from user_service.emails import EmailAddress
 from user_service.mails import use_cases as mails
@@ -31,7 +31,7 @@ from user_service.settings import Settings
 
 
 async def register(
-    tx: Tx, passwords: Passwords, origin: Origin, *, email: EmailAddress, password: str, full_name: str,
+    tx: Session, passwords: Passwords, origin: Origin, *, email: EmailAddress, password: str, full_name: str,
     roles: list[str], verified: bool,
 ) -> Account:  # fmt: skip
     """Whose address is not verified yet gets a mail that asks for it. Raises: EmailTaken, PasswordTooWeak."""
@@ -52,7 +52,7 @@ async def register(
         raise EmailTaken from error
     await publish(tx, account)
     if not verified:
-        mails.ask_for(tx, Purpose.VERIFY_EMAIL, account.email, account.id)
+        mails.enqueue(tx, Purpose.VERIFY_EMAIL, account.email, account.id)
     made = Action.ACCOUNT_CREATED if verified else Action.ACCOUNT_REGISTERED
     held = [str(role) for role in roles]
     changes = {"email": None, "full_name": None, "roles": [None, held]}
@@ -60,11 +60,11 @@ async def register(
     return account
 
 
-async def read(tx: Tx, account_id: UUID) -> Account:
+async def read(tx: Session, account_id: UUID) -> Account:
     return await queries.by_id(tx, account_id) or not_found(Account, account_id)
 
 
-async def change(tx: Tx, origin: Origin, account_id: UUID, expected: Expected, **fields: object) -> Account:
+async def change(tx: Session, origin: Origin, account_id: UUID, expected: Expected, **fields: object) -> Account:
     """Raises: NotFound, PreconditionFailed."""
     account = await queries.lock(tx, account_id) or not_found(Account, account_id)
     expected.check(account.version)
@@ -75,7 +75,7 @@ async def change(tx: Tx, origin: Origin, account_id: UUID, expected: Expected, *
     return account
 
 
-async def change_email(tx: Tx, account: Account, address: EmailAddress, origin: Origin) -> None:
+async def change_email(tx: Session, account: Account, address: EmailAddress, origin: Origin) -> None:
     """Its owner has read a mail to the new address. The account must be held. Raises: EmailTaken."""
     if await queries.is_taken(tx, address, by_other_than=account.id):
         raise EmailTaken
@@ -86,16 +86,16 @@ async def change_email(tx: Tx, account: Account, address: EmailAddress, origin: 
         await tx.flush()
     except IntegrityError as error:
         raise EmailTaken from error
-    await _leave_address_to(tx, others)
+    await _release_address(tx, others)
     await publish(tx, account)
     record(tx, origin, Action.EMAIL_CHANGED, account.id, changes={"email": None})
 
 
 async def change_by_staff(
-    tx: Tx, who: Principal, origin: Origin, account_id: UUID, expected: Expected, *, roles: list[str] | None = None,
-    **fields: object,
+    tx: Session, who: Principal, origin: Origin, account_id: UUID, expected: Expected, *,
+    roles: list[str] | None = None, **fields: object,
 ) -> Account:  # fmt: skip
-    """Who is disabled is signed out everywhere. Of two who remove each other the second is refused.
+    """Who is disabled is signed out everywhere. Of two who remove each other the second is rejected.
 
     Raises: NotFound, PreconditionFailed, NotOneself, LastAdmin, UnknownRole, NotYoursToGive, PermissionRevoked.
     """
@@ -117,7 +117,7 @@ async def change_by_staff(
     return account
 
 
-async def erase(tx: Tx, origin: Origin, who: Principal, signed_in_within: timedelta) -> None:
+async def erase(tx: Session, origin: Origin, who: Principal, signed_in_within: timedelta) -> None:
     """The account is gone, with its addresses and sessions; what others hold of the person goes by `user.erased`.
 
     Raises: NotFound, LastAdmin, SignInAgain.
@@ -133,13 +133,13 @@ async def erase(tx: Tx, origin: Origin, who: Principal, signed_in_within: timede
     erased = users.UserErased(user_id=account.id, version=account.version + 1)
     await outbox.add(tx, erased)
     await account_status.erase(tx, [erased])
-    await outbox.forget_published(tx, str(account.id))
+    await outbox.delete_published(tx, str(account.id))
     await mails.forget(tx, account.id, account.email)
     record(tx, origin, Action.ACCOUNT_ERASED, account.id)
     others = await queries.colliding_with(tx, account)
     await tx.delete(account)
     await tx.flush()
-    await _leave_address_to(tx, others)
+    await _release_address(tx, others)
 
 
 async def ensure_first_admin(runtime: Runtime) -> None:
@@ -148,14 +148,14 @@ async def ensure_first_admin(runtime: Runtime) -> None:
     assert isinstance(settings, Settings)
     if not settings.first_admin_email or not settings.first_admin_password.get_secret_value():
         return
-    async with runtime.database.tx() as tx:
+    async with runtime.database.session() as tx:
         email = EmailAddress.of(settings.first_admin_email)
         if await queries.lock_admins(tx) or await queries.by_email(tx, email):
             return
         await register(
             tx,
             runtime.resource(Passwords),
-            OURSELVES,
+            SYSTEM,
             email=email,
             password=settings.first_admin_password.get_secret_value(),
             full_name="First Admin",
@@ -164,13 +164,13 @@ async def ensure_first_admin(runtime: Runtime) -> None:
         )
 
 
-async def _leave_address_to(tx: Tx, others: Sequence[Account]) -> None:
+async def _release_address(tx: Session, others: Sequence[Account]) -> None:
     """Of accounts that collided by their address, the last one that is left has it to itself, in its usual form."""
     if len(others) == 1 and others[0].change(email=EmailAddress.of(others[0].email).text, collides=False):
         await publish(tx, others[0])
 
 
-def _record_change(tx: Tx, origin: Origin, before: Account, after: Account) -> None:
+def _record_change(tx: Session, origin: Origin, before: Account, after: Account) -> None:
     """What names the person is not written down, only that it changed."""
     if before.roles != after.roles:
         was, held = [str(role) for role in before.roles], [str(role) for role in after.roles]

@@ -7,7 +7,7 @@ from sqlalchemy import ColumnElement, String, func, literal, literal_column, or_
 from sqlmodel import col, select
 
 from contracts.permissions import Role
-from service_kit.database import Tx
+from service_kit.database import Session
 from service_kit.database.containing import contains
 from service_kit.database.keyset import Position, Slice, keyset
 from user_service.accounts.models import SEARCHED, Account
@@ -17,7 +17,7 @@ _KEY: ColumnElement[str] = literal_column(KEY.format("accounts.email"), String)
 _NFKC: ColumnElement[str] = literal_column("NFKC", String)
 
 
-async def by_id(tx: Tx, account_id: UUID) -> Account | None:
+async def by_id(tx: Session, account_id: UUID) -> Account | None:
     return await tx.get(Account, account_id)
 
 
@@ -32,26 +32,26 @@ def with_address(address: EmailAddress) -> tuple[ColumnElement[bool], list[Colum
     return or_(_key_of(address) == _KEY, exactly[0]), order
 
 
-async def by_email(tx: Tx, address: EmailAddress) -> Account | None:
+async def by_email(tx: Session, address: EmailAddress) -> Account | None:
     condition, order = with_address(address)
     return (await tx.exec(select(Account).where(condition).order_by(*order).limit(1))).first()
 
 
-async def id_and_email(tx: Tx, address: EmailAddress) -> tuple[UUID, str] | None:
+async def id_and_email(tx: Session, address: EmailAddress) -> tuple[UUID, str] | None:
     """No more than that: making an account of the row would take a time that tells that there is one."""
     condition, order = with_address(address)
     statement = select(Account.id, Account.email).where(condition).order_by(*order).limit(1)
     return (await tx.exec(statement)).first()
 
 
-async def is_taken(tx: Tx, address: EmailAddress, *, by_other_than: UUID | None = None) -> bool:
+async def is_taken(tx: Session, address: EmailAddress, *, by_other_than: UUID | None = None) -> bool:
     statement = select(Account.id).where(_key_of(address) == _KEY)
     if by_other_than is not None:
         statement = statement.where(col(Account.id) != by_other_than)
     return (await tx.exec(statement.limit(1))).first() is not None
 
 
-async def colliding_with(tx: Tx, account: Account) -> list[Account]:
+async def colliding_with(tx: Session, account: Account) -> list[Account]:
     """Others that have this account's address in another spelling. There are few accounts that collide at all."""
     if not account.collides:
         return []
@@ -61,28 +61,28 @@ async def colliding_with(tx: Tx, account: Account) -> list[Account]:
     return [other for other in found if EmailAddress.of(other.email).key == key]
 
 
-async def lock(tx: Tx, account_id: UUID) -> Account | None:
+async def lock(tx: Session, account_id: UUID) -> Account | None:
     """The account, held until the transaction ends, so that its events go out in the order of its versions."""
     return (await tx.exec(select(Account).where(Account.id == account_id).with_for_update())).first()
 
 
-async def hold(tx: Tx, account_id: UUID) -> Account | None:
+async def hold(tx: Session, account_id: UUID) -> Account | None:
     """The account, which nobody changes until the transaction ends; several may hold it."""
     return (await tx.exec(select(Account).where(Account.id == account_id).with_for_update(read=True))).first()
 
 
-async def lock_admins(tx: Tx) -> list[Account]:
+async def lock_admins(tx: Session) -> list[Account]:
     """All active Admins, held, so that two can't remove each other at the same time."""
     statement = select(Account).where(col(Account.roles).contains([Role.ADMIN]), col(Account.active))
     return list((await tx.exec(statement.order_by(col(Account.id)).with_for_update())).all())
 
 
-async def lock_holders(tx: Tx, role: str) -> list[Account]:
+async def lock_holders(tx: Session, role: str) -> list[Account]:
     statement = select(Account).where(col(Account.roles).contains([role]))
     return list((await tx.exec(statement.order_by(col(Account.id)).with_for_update())).all())
 
 
-async def count_holders(tx: Tx, name: str) -> int:
+async def count_holders(tx: Session, name: str) -> int:
     statement = select(func.count(col(Account.id))).where(col(Account.roles).contains([name]))
     return (await tx.exec(statement)).one()
 
@@ -92,7 +92,7 @@ def _key_of(address: EmailAddress) -> ColumnElement[str]:
 
 
 async def search(
-    tx: Tx, position: Position, *, text: str | None, role: str | None, active: bool | None, colliding: bool | None
+    tx: Session, position: Position, *, text: str | None, role: str | None, active: bool | None, colliding: bool | None
 ) -> Slice[Account]:
     statement = select(Account)
     if text:

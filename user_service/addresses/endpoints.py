@@ -5,11 +5,11 @@ from uuid import UUID
 
 from fastapi import Response
 
-from service_kit.http.answers import problems
 from service_kit.http.etag import IfMatch, set_etag
 from service_kit.http.pagination import Page, Paged
+from service_kit.http.problem_responses import problems
 from service_kit.http.router import Router
-from service_kit.http.sessions import Tx
+from service_kit.http.sessions import Session
 from service_kit.problems import NotFound, PreconditionFailed
 from service_kit.security import Principal, Requires
 from user_service.addresses import queries, use_cases
@@ -23,13 +23,13 @@ Writer = Annotated[Principal, Requires("users:write")]
 
 
 @router.get("", summary="List my addresses")
-async def list_addresses(page: Paged, tx: Tx, who: Reader) -> Page[AddressOut]:
+async def list_addresses(page: Paged, tx: Session, who: Reader) -> Page[AddressOut]:
     """The addresses of the caller's address book, the first one first."""
     return page.of(await queries.of_account(tx, who.user_id, page.position), AddressOut.of)
 
 
 @router.post("", status_code=201, summary="Add an address", responses=problems(NotFound, TooManyAddresses))
-async def add(body: AddressIn, tx: Tx, who: Writer, response: Response) -> AddressOut:
+async def add(body: AddressIn, tx: Session, who: Writer, response: Response) -> AddressOut:
     """The address book of the caller gains an address."""
     address = await use_cases.add(tx, who.user_id, body.model_dump())
     response.headers["Location"] = f"/users/me/addresses/{address.id}"
@@ -38,7 +38,7 @@ async def add(body: AddressIn, tx: Tx, who: Writer, response: Response) -> Addre
 
 
 @router.get("/{address_id}", summary="Get an address", responses=problems(NotFound))
-async def read(address_id: UUID, tx: Tx, who: Reader, response: Response) -> AddressOut:
+async def read(address_id: UUID, tx: Session, who: Reader, response: Response) -> AddressOut:
     """One address of the caller's address book, with an `ETag` for a later change."""
     address = await use_cases.read(tx, who.user_id, address_id)
     set_etag(response, address.version)
@@ -47,7 +47,7 @@ async def read(address_id: UUID, tx: Tx, who: Reader, response: Response) -> Add
 
 @router.put("/{address_id}", summary="Replace an address", responses=problems(NotFound, PreconditionFailed))
 async def replace(
-    address_id: UUID, body: AddressIn, expected: IfMatch, tx: Tx, who: Writer, response: Response
+    address_id: UUID, body: AddressIn, expected: IfMatch, tx: Session, who: Writer, response: Response
 ) -> AddressOut:
     """All of it is replaced; orders that were placed with it keep what they have."""
     address = await use_cases.replace(tx, who.user_id, address_id, expected, body.model_dump())
@@ -56,6 +56,6 @@ async def replace(
 
 
 @router.delete("/{address_id}", status_code=204, summary="Delete an address", responses=problems(NotFound))
-async def remove(address_id: UUID, tx: Tx, who: Writer) -> None:
+async def remove(address_id: UUID, tx: Session, who: Writer) -> None:
     """The address book loses it; orders that were placed with it keep what they have."""
     await use_cases.remove(tx, who.user_id, address_id)

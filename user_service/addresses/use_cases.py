@@ -4,14 +4,14 @@ from typing import Any
 from uuid import UUID
 
 from service_kit.concurrency import Expected
-from service_kit.database import Tx
+from service_kit.database import Session
 from service_kit.problems import not_found
 from user_service.accounts import queries as accounts
 from user_service.addresses import queries
 from user_service.addresses.models import MOST, SavedAddress, TooManyAddresses
 
 
-async def add(tx: Tx, account_id: UUID, fields: dict[str, Any]) -> SavedAddress:
+async def add(tx: Session, account_id: UUID, fields: dict[str, Any]) -> SavedAddress:
     """Raises: NotFound, where there is no such account (any more), TooManyAddresses."""
     await accounts.lock(tx, account_id) or not_found("account", account_id)
     if await queries.count(tx, account_id) >= MOST:
@@ -21,12 +21,12 @@ async def add(tx: Tx, account_id: UUID, fields: dict[str, Any]) -> SavedAddress:
     return address
 
 
-async def read(tx: Tx, account_id: UUID, address_id: UUID) -> SavedAddress:
+async def read(tx: Session, account_id: UUID, address_id: UUID) -> SavedAddress:
     return await queries.lock(tx, account_id, address_id) or not_found("address", address_id)
 
 
 async def replace(
-    tx: Tx, account_id: UUID, address_id: UUID, expected: Expected, fields: dict[str, Any]
+    tx: Session, account_id: UUID, address_id: UUID, expected: Expected, fields: dict[str, Any]
 ) -> SavedAddress:
     """Raises: NotFound, PreconditionFailed."""
     address = await read(tx, account_id, address_id)
@@ -37,5 +37,5 @@ async def replace(
     return address
 
 
-async def remove(tx: Tx, account_id: UUID, address_id: UUID) -> None:
+async def remove(tx: Session, account_id: UUID, address_id: UUID) -> None:
     await tx.delete(await read(tx, account_id, address_id))

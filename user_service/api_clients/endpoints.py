@@ -6,11 +6,11 @@ from uuid import UUID
 
 from fastapi import Depends, Request, Response
 
-from service_kit.http.answers import problems
 from service_kit.http.etag import IfMatch, set_etag
 from service_kit.http.pagination import Page, PagedByTime
+from service_kit.http.problem_responses import problems
 from service_kit.http.router import Router
-from service_kit.http.sessions import Tx
+from service_kit.http.sessions import Session
 from service_kit.problems import NotFound, PreconditionFailed
 from service_kit.security import Principal, Requires
 from user_service.api_clients import queries, use_cases
@@ -42,7 +42,7 @@ Longest = Annotated[timedelta, Depends(_longest)]
     responses=problems(NotYoursToGive, OwnerNotActive, EndsTooLate),
 )
 async def create(
-    body: ApiClientIn, tx: Tx, origin: FromWhere, who: Manager, longest: Longest, response: Response
+    body: ApiClientIn, tx: Session, origin: FromWhere, who: Manager, longest: Longest, response: Response
 ) -> NewApiClientOut:
     """With permissions that you hold yourself. Keep the secret: it is shown this once.
 
@@ -56,7 +56,7 @@ async def create(
 
 
 @router.get("", summary="List API clients")
-async def list_clients(page: PagedByTime, tx: Tx, _: Manager) -> Page[ApiClientOut]:
+async def list_clients(page: PagedByTime, tx: Session, _: Manager) -> Page[ApiClientOut]:
     """Newest first."""
     found = await queries.listed(tx, page.position)
     secrets = await queries.secrets_of(tx, [client.id for client in found.rows])
@@ -64,7 +64,7 @@ async def list_clients(page: PagedByTime, tx: Tx, _: Manager) -> Page[ApiClientO
 
 
 @router.get("/{client_id}", summary="Get an API client", responses=problems(NotFound))
-async def read(client_id: UUID, tx: Tx, _: Manager, response: Response) -> ApiClientOut:
+async def read(client_id: UUID, tx: Session, _: Manager, response: Response) -> ApiClientOut:
     """With its permissions and the ids of its secrets; a secret itself is never shown again."""
     client = await use_cases.read(tx, client_id)
     set_etag(response, client.version)
@@ -80,14 +80,14 @@ async def change(
     client_id: UUID,
     body: ApiClientChange,
     expected: IfMatch,
-    tx: Tx,
+    tx: Session,
     origin: FromWhere,
     who: Manager,
     longest: Longest,
     response: Response,
 ) -> ApiClientOut:
-    """Name, permissions, owner, end date, and whether it gets tokens. Of tokens that are out, what was taken is refused
-    as soon as the services hear of it. Nobody changes a client that may do more than themselves."""
+    """Name, permissions, owner, end date, and whether it gets tokens. Of tokens that are out, what was taken is
+    rejected as soon as the services receive the event. Nobody changes a client that may do more than themselves."""
     client = await use_cases.change(tx, who, origin.by(who), client_id, expected, longest, **_fields(body))
     set_etag(response, client.version)
     return ApiClientOut.of(client, await queries.secrets_of(tx, [client_id]))
@@ -99,8 +99,8 @@ async def change(
     summary="Delete an API client",
     responses=problems(NotFound, PreconditionFailed, NotYoursToGive),
 )
-async def delete(client_id: UUID, expected: IfMatch, tx: Tx, origin: FromWhere, who: Manager) -> None:
-    """Its tokens that are out are refused as soon as the services hear of it."""
+async def delete(client_id: UUID, expected: IfMatch, tx: Session, origin: FromWhere, who: Manager) -> None:
+    """Its tokens that are out are rejected as soon as the services receive the event."""
     await use_cases.delete(tx, who, origin.by(who), client_id, expected)
 
 
@@ -110,7 +110,7 @@ async def delete(client_id: UUID, expected: IfMatch, tx: Tx, origin: FromWhere, 
     summary="Create another secret of an API client",
     responses=problems(NotFound, TooManySecrets, NotYoursToGive),
 )
-async def add_secret(client_id: UUID, tx: Tx, origin: FromWhere, who: Manager, response: Response) -> NewSecretOut:
+async def add_secret(client_id: UUID, tx: Session, origin: FromWhere, who: Manager, response: Response) -> NewSecretOut:
     """Both work until you delete the old one, once the program uses the new one. It is shown this once."""
     row, secret = await use_cases.add_secret(tx, who, origin.by(who), client_id)
     response.headers["Cache-Control"] = "no-store"
@@ -123,8 +123,8 @@ async def add_secret(client_id: UUID, tx: Tx, origin: FromWhere, who: Manager, r
     summary="Delete a secret of an API client",
     responses=problems(NotFound, LastSecret, NotYoursToGive),
 )
-async def remove_secret(client_id: UUID, secret_id: UUID, tx: Tx, origin: FromWhere, who: Manager) -> None:
-    """Who signs in with it is refused from now on."""
+async def remove_secret(client_id: UUID, secret_id: UUID, tx: Session, origin: FromWhere, who: Manager) -> None:
+    """Who signs in with it is rejected from now on."""
     await use_cases.remove_secret(tx, who, origin.by(who), client_id, secret_id)
 
 

@@ -9,7 +9,7 @@ from uuid import UUID
 from contracts.events.users import ApiClientChanged
 from service_kit.clock import utcnow
 from service_kit.concurrency import Expected
-from service_kit.database import Tx
+from service_kit.database import Session
 from service_kit.messaging import outbox
 from service_kit.problems import not_found
 from service_kit.security import Principal, account_status
@@ -32,11 +32,11 @@ from user_service.mails.models import Purpose
 from user_service.roles.grants import check_permissions
 from user_service.sessions.models import hash_of
 
-_NOBODYS = ClientSecret(client_id=UUID(int=0), secret_hash=bytes(32))
+_WITHOUT_OWNER = ClientSecret(client_id=UUID(int=0), secret_hash=bytes(32))
 
 
 async def create(
-    tx: Tx, who: Principal, origin: Origin, longest: timedelta, *, name: str, permissions: list[str],
+    tx: Session, who: Principal, origin: Origin, longest: timedelta, *, name: str, permissions: list[str],
     owner_id: UUID | None = None, expires_at: datetime | None = None,
 ) -> tuple[ApiClient, ClientSecret, str]:  # fmt: skip
     """The client, its secret's row and the secret itself, which nobody can read again; its owner gets a mail.
@@ -58,20 +58,20 @@ async def create(
     facts = {"permissions": client.permissions, "owner": str(client.owner_id)}
     changes = changes_between({}, client.recorded())
     record(tx, origin, Action.API_CLIENT_CREATED, None, changes=changes, client=str(client.id), **facts)
-    await _tell_owner(tx, client.owner_id)
+    await _notify_owner(tx, client.owner_id)
     return client, *_add_secret(tx, client)
 
 
-async def read(tx: Tx, client_id: UUID) -> ApiClient:
+async def read(tx: Session, client_id: UUID) -> ApiClient:
     """Raises: NotFound."""
     return await queries.by_id(tx, client_id) or not_found("API client", client_id)
 
 
 async def change(
-    tx: Tx, who: Principal, origin: Origin, client_id: UUID, expected: Expected, longest: timedelta, *,
+    tx: Session, who: Principal, origin: Origin, client_id: UUID, expected: Expected, longest: timedelta, *,
     permissions: list[str] | None = None, expires_at: datetime | None = None, **fields: object,
 ) -> ApiClient:  # fmt: skip
-    """What it may do less, or not at all any more, is refused as soon as the services hear of it.
+    """What it may do less, or not at all any more, is rejected as soon as the services receive the event.
 
     Raises: NotFound, PreconditionFailed, NotYoursToGive, OwnerNotActive, EndsTooLate.
     """
@@ -94,11 +94,11 @@ async def change(
     changes = changes_between(recorded, client.recorded())
     record(tx, origin, Action.API_CLIENT_CHANGED, None, changes=changes, client=str(client_id), **facts)
     if client.owner_id != owner:
-        await _tell_owner(tx, client.owner_id)
+        await _notify_owner(tx, client.owner_id)
     return client
 
 
-async def disable_owned(tx: Tx, origin: Origin, owner_id: UUID) -> None:
+async def disable_owned(tx: Session, origin: Origin, owner_id: UUID) -> None:
     """Whoever has left may have taken the secrets along. The account must be held."""
     for client in await queries.lock_owned(tx, owner_id):
         recorded = client.recorded()
@@ -109,7 +109,7 @@ async def disable_owned(tx: Tx, origin: Origin, owner_id: UUID) -> None:
         record(tx, origin, Action.API_CLIENT_CHANGED, None, changes=changes, client=str(client.id), **facts)
 
 
-async def delete(tx: Tx, who: Principal, origin: Origin, client_id: UUID, expected: Expected) -> None:
+async def delete(tx: Session, who: Principal, origin: Origin, client_id: UUID, expected: Expected) -> None:
     """Raises: NotFound, PreconditionFailed, NotYoursToGive."""
     client = await _lock(tx, client_id)
     expected.check(client.version)
@@ -122,7 +122,7 @@ async def delete(tx: Tx, who: Principal, origin: Origin, client_id: UUID, expect
     record(tx, origin, Action.API_CLIENT_DELETED, None, changes=changes, client=str(client_id))
 
 
-async def add_secret(tx: Tx, who: Principal, origin: Origin, client_id: UUID) -> tuple[ClientSecret, str]:
+async def add_secret(tx: Session, who: Principal, origin: Origin, client_id: UUID) -> tuple[ClientSecret, str]:
     """Beside the one that is in use, so that the program can be told in peace.
 
     Raises: NotFound, TooManySecrets, NotYoursToGive (a secret is as good as what the client may).
@@ -135,7 +135,7 @@ async def add_secret(tx: Tx, who: Principal, origin: Origin, client_id: UUID) ->
     return _add_secret(tx, client)
 
 
-async def remove_secret(tx: Tx, who: Principal, origin: Origin, client_id: UUID, secret_id: UUID) -> None:
+async def remove_secret(tx: Session, who: Principal, origin: Origin, client_id: UUID, secret_id: UUID) -> None:
     """Raises: NotFound, LastSecret, NotYoursToGive."""
     client = await _lock(tx, client_id)
     await check_permissions(tx, who, client.permissions)
@@ -148,7 +148,7 @@ async def remove_secret(tx: Tx, who: Principal, origin: Origin, client_id: UUID,
     record(tx, origin, Action.API_CLIENT_SECRET_REMOVED, None, changes={"secrets": None}, **facts)
 
 
-async def authenticate(tx: Tx, client_id: str, secret: str, origin: Origin) -> ApiClient | None:
+async def authenticate(tx: Session, client_id: str, secret: str, origin: Origin) -> ApiClient | None:
     """The client that this is the secret of; None where it is not, or where the client is disabled or over.
 
     Either is written down, of a client that there is; the caller commits.
@@ -157,7 +157,7 @@ async def authenticate(tx: Tx, client_id: str, secret: str, origin: Origin) -> A
         return None
     id = UUID(client_id)
     found = await queries.secrets_of(tx, [id])
-    match = matching(found or [_NOBODYS], hash_of(secret))
+    match = matching(found or [_WITHOUT_OWNER], hash_of(secret))
     client = await queries.by_id(tx, id)
     if client is None:
         return None
@@ -180,7 +180,7 @@ def is_id(client_id: str) -> bool:
     return True
 
 
-async def _publish(tx: Tx, client: ApiClient) -> None:
+async def _publish(tx: Session, client: ApiClient) -> None:
     """The client as it is now, for every service's account status."""
     fields = client.model_dump(include={"version", "active", "permissions", "expires_at"})
     event = ApiClientChanged(user_id=client.id, **fields)
@@ -196,13 +196,13 @@ def _end_date(wanted: datetime | None, longest: timedelta) -> datetime:
     return wanted or now + longest
 
 
-async def _owner_behind(tx: Tx, who: Principal) -> UUID:
+async def _owner_behind(tx: Session, who: Principal) -> UUID:
     """The person, or the owner of the program, that asks."""
     client = None if who.is_person else await queries.by_id(tx, who.user_id)
     return client.owner_id if client else who.user_id
 
 
-async def _check_owner(tx: Tx, owner_id: UUID | None, *, is_new: bool) -> None:
+async def _check_owner(tx: Session, owner_id: UUID | None, *, is_new: bool) -> None:
     """The owner is held, so that nobody is disabled meanwhile; before the client is locked, as where an owner is
     disabled. A new one must have an account, the present one must not have been erased. Raises: OwnerNotActive."""
     if owner_id is None:
@@ -213,16 +213,16 @@ async def _check_owner(tx: Tx, owner_id: UUID | None, *, is_new: bool) -> None:
         raise OwnerNotActive(owner_id=owner_id)
 
 
-async def _tell_owner(tx: Tx, owner_id: UUID) -> None:
+async def _notify_owner(tx: Session, owner_id: UUID) -> None:
     if owner := await accounts.by_id(tx, owner_id):
-        mails.ask_for(tx, Purpose.API_CLIENT_CREATED, owner.email, owner.id)
+        mails.enqueue(tx, Purpose.API_CLIENT_CREATED, owner.email, owner.id)
 
 
-async def _lock(tx: Tx, client_id: UUID) -> ApiClient:
+async def _lock(tx: Session, client_id: UUID) -> ApiClient:
     return await queries.lock(tx, client_id) or not_found("API client", client_id)
 
 
-def _add_secret(tx: Tx, client: ApiClient) -> tuple[ClientSecret, str]:
+def _add_secret(tx: Session, client: ApiClient) -> tuple[ClientSecret, str]:
     secret = secrets.token_urlsafe(32)
     row = ClientSecret(client_id=client.id, secret_hash=hash_of(secret))
     tx.add(row)

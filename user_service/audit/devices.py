@@ -13,7 +13,7 @@ from user_service.emails import EmailAddress
 COOKIE = "device"
 SECURE_COOKIE = f"__Secure-{COOKIE}"
 """By https. Browsers take a cookie of such a name from https alone, so that nobody on the way can set one."""
-GOOD_FOR = timedelta(days=180)
+LIFETIME = timedelta(days=180)
 
 
 def cookie_name(public_url: str) -> str:
@@ -42,7 +42,7 @@ class Devices:
         expected = self._mac(device, made_at, email)
         if not hmac.compare_digest(expected.encode(), mac.encode(errors="replace")) or not made_at.isdecimal():
             return None
-        return device if utcnow().timestamp() - int(made_at) < GOOD_FOR.total_seconds() else None
+        return device if utcnow().timestamp() - int(made_at) < LIFETIME.total_seconds() else None
 
     def _mac(self, device: str, made_at: str, email: EmailAddress) -> str:
         text = "\n".join((device, made_at, email.key)).encode(errors="replace")

@@ -9,7 +9,7 @@ from service_kit.audit.endpoints import Filtered
 from service_kit.http.client import client_address
 from service_kit.http.pagination import Page, PagedByTime
 from service_kit.http.router import Router
-from service_kit.http.sessions import Tx
+from service_kit.http.sessions import Session
 from service_kit.security import Principal, Requires
 from user_service.audit import queries
 from user_service.audit.devices import COOKIE, SECURE_COOKIE
@@ -34,7 +34,7 @@ FromWhere = Annotated[Origin, Depends(origin_of)]
 @router.get("", summary="List audit entries")
 async def search(
     page: PagedByTime,
-    tx: Tx,
+    tx: Session,
     _: Annotated[Principal, Requires("audit-log:read")],
     filters: Filtered,
     subject_id: Annotated[UUID | None, Query(description="to which account")] = None,

@@ -75,15 +75,15 @@ class Origin:
         return replace(self, actor_id=who.user_id, session_id=who.session_id, client_id=client_id)
 
 
-OURSELVES = Origin()
+SYSTEM = Origin()
 """What nobody asked for."""
 
 
 class AuditEntry(Base, table=True):
-    """Ids only, never a name or an e-mail address: it outlives the account that it tells of.
+    """Ids only, never a name or an e-mail address: it outlives the account that it is about.
 
     It is the kit's audit log, and the columns beside that are for accounts; the kit's trigger adds replayed and
-    discarded dead letters. The database refuses to change, delete or truncate what stands here (the kit's migration
+    discarded dead letters. The database rejects to change, delete or truncate what stands here (the kit's migration
     0100).
     """
 

@@ -5,13 +5,13 @@ from uuid import UUID
 
 from sqlmodel import col, select
 
-from service_kit.database import Tx
+from service_kit.database import Session
 from service_kit.database.keyset import Position, Slice, keyset
 from user_service.audit.models import Action, AuditEntry
 
 
 async def search(
-    tx: Tx,
+    tx: Session,
     position: Position,
     *,
     actor_id: UUID | None,

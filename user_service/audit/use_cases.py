@@ -6,12 +6,12 @@ from uuid import UUID
 
 import structlog
 
-from service_kit.database import Tx
+from service_kit.database import Session
 from user_service.audit.models import Action, AuditEntry, Origin
 
 
 def record(
-    tx: Tx,
+    tx: Session,
     origin: Origin,
     action: Action,
     subject_id: UUID | None,
@@ -22,7 +22,7 @@ def record(
     """Writes down, in the transaction of what it tells, that `origin` did `action` to the account `subject_id`, or to
     the API client or role that `facts` name as `client` or `role`.
 
-    `changes` are the fields as `changes_between` gives them; None for one that only its name is told of. `facts` are
+    `changes` are the fields as `changes_between` gives them; None for one that is only named. `facts` are
     what JSON can say. No name, no address, no secret may be among either.
     """
     resource, resource_id = _about(subject_id, facts)

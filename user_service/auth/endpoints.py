@@ -7,13 +7,13 @@ from urllib.parse import unquote_plus
 
 from fastapi import Depends, Form, Request, Response
 
-from service_kit.http.answers import problems
+from service_kit.http.problem_responses import problems
 from service_kit.http.router import SCHEMA_OF_OTHERS, Router
-from service_kit.http.sessions import Tx
+from service_kit.http.sessions import Session
 from service_kit.problems import TooManyRequests
 from service_kit.security import PUBLIC
 from service_kit.security.tokens import MAX_TOKEN_LENGTH
-from user_service.audit.devices import GOOD_FOR, cookie_name
+from user_service.audit.devices import LIFETIME, cookie_name
 from user_service.audit.endpoints import FromWhere
 from user_service.audit.models import Origin
 from user_service.auth import use_cases
@@ -34,7 +34,7 @@ from user_service.auth.use_cases import SignedIn, SignIn
 from user_service.keys.signer import Signer
 from user_service.keys.vault import Vault
 from user_service.mfa.models import TooManyTries
-from user_service.passwords.endpoints import desk_of
+from user_service.passwords.endpoints import password_service_of
 from user_service.passwords.hashing import LONGEST
 from user_service.sessions import use_cases as sessions
 from user_service.settings import Settings
@@ -44,8 +44,12 @@ router = Router(prefix="/auth", tags=["sign-in"], route_class=OAuthRoute)
 
 async def sign_in_of(request: Request) -> SignIn:
     runtime = request.app.state.runtime
-    desk, signer, vault = await desk_of(request), runtime.resource(Signer), runtime.resource(Vault)
-    return SignIn(runtime.database, desk, signer, vault, runtime.settings)
+    password_service, signer, vault = (
+        await password_service_of(request),
+        runtime.resource(Signer),
+        runtime.resource(Vault),
+    )
+    return SignIn(runtime.database, password_service, signer, vault, runtime.settings)
 
 
 class TokenForm:
@@ -120,8 +124,9 @@ async def token(
 
 
 @router.post("/logout", status_code=204, summary="Sign out", openapi_extra=PUBLIC | SCHEMA_OF_OTHERS)
-async def logout(tx: Tx, origin: FromWhere, refresh_token: Annotated[str, Form(max_length=200)]) -> None:
-    """Ends the session of this refresh token; its access tokens are refused as soon as the services hear of it."""
+async def logout(tx: Session, origin: FromWhere, refresh_token: Annotated[str, Form(max_length=200)]) -> None:
+    """Ends the session of this refresh token; its access tokens are rejected as soon as the services receive the
+    event."""
     await sessions.end_by_token(tx, refresh_token, origin)
 
 
@@ -134,7 +139,7 @@ async def logout(tx: Tx, origin: FromWhere, refresh_token: Annotated[str, Form(m
 )
 async def revoke(
     request: Request,
-    tx: Tx,
+    tx: Session,
     origin: FromWhere,
     token: Annotated[str, Form(max_length=MAX_TOKEN_LENGTH, description="a refresh token or an access token")],
 ) -> Response:
@@ -155,7 +160,7 @@ def _remembering(signed_in: SignedIn, response: Response, settings: Settings) ->
     response.set_cookie(
         cookie_name(settings.public_issuer),
         signed_in.device,
-        max_age=int(GOOD_FOR.total_seconds()),
+        max_age=int(LIFETIME.total_seconds()),
         path="/auth/token",
         secure=settings.public_issuer.startswith("https:"),
         httponly=True,

@@ -1,4 +1,4 @@
-"""What the token endpoint refuses, and why."""
+"""What the token endpoint rejects, and why."""
 
 from typing import Any, ClassVar
 

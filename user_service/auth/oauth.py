@@ -1,4 +1,4 @@
-"""How the OAuth endpoints refuse: in RFC 6749's words beside our own, and never by 422."""
+"""How the OAuth endpoints reject: in RFC 6749's words beside our own, and never by 422."""
 
 from collections import Counter
 from collections.abc import Callable, Coroutine
@@ -24,7 +24,7 @@ class OAuthRoute(Route):
 
         async def handle_oauth(request: Request) -> Response:
             try:
-                await _refuse_repeated(request)
+                await _reject_repeated(request)
                 return await handle(request)
             except RequestValidationError as error:
                 raise _invalid(error) from error
@@ -43,7 +43,7 @@ class OAuthRoute(Route):
         return handle_oauth
 
 
-async def _refuse_repeated(request: Request) -> None:
+async def _reject_repeated(request: Request) -> None:
     """RFC 6749, 3.2: no parameter may come twice."""
     names = Counter(name for name, _ in (await request.form()).multi_items())
     if repeated := sorted(name for name, times in names.items() if times > 1):

@@ -12,7 +12,7 @@ from cryptography.fernet import InvalidToken
 
 from contracts.permissions import Permission, Role, is_known, permissions_of
 from service_kit.clock import utcnow
-from service_kit.database import Database, Tx
+from service_kit.database import Database, Session
 from service_kit.ids import uuid7
 from service_kit.problems import NotFound, Unauthenticated
 from service_kit.security.principal import FIRST_PARTY
@@ -43,10 +43,10 @@ from user_service.mails.models import Purpose
 from user_service.mfa import queries as factors
 from user_service.mfa.models import MfaNotOn, WrongProof
 from user_service.mfa.use_cases import Mfa
-from user_service.passwords.use_cases import PasswordDesk
+from user_service.passwords.use_cases import PasswordService
 from user_service.roles.grants import permissions_held
 from user_service.sessions import use_cases as sessions
-from user_service.sessions.models import Lifetimes, Session
+from user_service.sessions.models import Lifetimes, UserSession
 from user_service.sessions.use_cases import RefreshTokenReused
 from user_service.settings import Settings
 from user_service.throttle import use_cases as throttle
@@ -72,17 +72,17 @@ class SignIn:
     """What signing in needs, and the ways to do it."""
 
     database: Database
-    desk: PasswordDesk
+    password_service: PasswordService
     signer: Signer
     vault: Vault
     settings: Settings
 
     async def by_password(self, email: str, password: str, origin: Origin, otp: str | None = None) -> SignedIn:
         """Raises: InvalidGrant, TooManyRequests, MfaRequired, WrongCode, TooManyTries."""
-        account = await self.desk.verify(EmailAddress.of(email), password, origin)
+        account = await self.password_service.verify(EmailAddress.of(email), password, origin)
         if account is None:
             raise InvalidGrant
-        async with self.database.tx() as tx:
+        async with self.database.session() as tx:
             with_code = await factors.is_on(tx, account.id)
         if with_code and otp is None:
             raise self._code_needed(account)
@@ -99,12 +99,12 @@ class SignIn:
         try:
             return await self._renewed(token, origin)
         except RefreshTokenReused as reused:
-            async with self.database.tx() as tx:
+            async with self.database.session() as tx:
                 await sessions.end_stolen(tx, origin, reused.account_id, reused.session_id)
             raise InvalidGrant from reused
 
     async def _renewed(self, token: str, origin: Origin) -> TokensOut:
-        async with self.database.tx() as tx:
+        async with self.database.session() as tx:
             renewed = await sessions.renew(tx, self.vault, token, origin, Lifetimes.of(self.settings))
             account = await accounts.by_id(tx, renewed[0].account_id) if renewed else None
             permissions = await self._permissions(tx, account, renewed[0]) if renewed and account else frozenset()
@@ -123,10 +123,10 @@ class SignIn:
             await self._authenticate(client_id, secret, origin)
 
     async def _authenticate(self, client_id: str, secret: str, origin: Origin) -> ApiClient:
-        async with self.database.tx() as tx:
+        async with self.database.session() as tx:
             client = await api_clients.authenticate(tx, client_id, secret, origin)
         if client is None:
-            log.warning("api_client_refused", client_id=client_id[:64])
+            log.warning("api_client_rejected", client_id=client_id[:64])
             raise InvalidClient
         caller.remember_client(str(client.id))
         log.info("api_client_signed_in")
@@ -144,7 +144,7 @@ class SignIn:
 
     async def _begin(self, account: Account, origin: Origin, factor: Sequence[str]) -> SignedIn:
         """`factor`: what was proven beside the password."""
-        async with self.database.tx() as tx:
+        async with self.database.session() as tx:
             now = await accounts.hold(tx, account.id)
             if now is None or not now.active or now.password_hash != account.password_hash:
                 raise InvalidGrant  # disabled, or another password, while this one was verified
@@ -153,14 +153,14 @@ class SignIn:
             lifetimes = Lifetimes.of(self.settings)
             session, refresh_token = await sessions.begin(tx, now.id, origin, lifetimes, factor)
             permissions = await self._permissions(tx, now, session)
-            if await self.desk.throttle.is_new_device(tx, now, origin):
-                mails.ask_for(tx, Purpose.NEW_DEVICE, now.email, now.id)
+            if await self.password_service.throttle.is_new_device(tx, now, origin):
+                mails.enqueue(tx, Purpose.NEW_DEVICE, now.email, now.id)
             await throttle.remember(tx, now.id, origin)
             record(tx, replace(origin, session_id=session.id), Action.SIGN_IN_SUCCEEDED, now.id)
         tokens = await self._for_person(now, permissions, session, refresh_token)
-        return SignedIn(tokens, self.desk.throttle.device_cookie(EmailAddress.of(now.email), origin))
+        return SignedIn(tokens, self.password_service.throttle.device_cookie(EmailAddress.of(now.email), origin))
 
-    async def _permissions(self, tx: Tx, account: Account, session: Session) -> frozenset[str]:
+    async def _permissions(self, tx: Session, account: Account, session: UserSession) -> frozenset[str]:
         held = await permissions_held(tx, account.roles)
         is_staff = not held <= permissions_of([Role.USER])
         if is_staff and self.settings.staff_need_mfa:
@@ -168,7 +168,7 @@ class SignIn:
         return held
 
     async def _for_person(
-        self, account: Account, permissions: frozenset[str], session: Session, refresh_token: str
+        self, account: Account, permissions: frozenset[str], session: UserSession, refresh_token: str
     ) -> TokensOut:
         caller.remember_person(account.id)
         claims: dict[str, object] = {
@@ -208,9 +208,9 @@ class SignIn:
 
     async def _prove(self, account_id: UUID, otp: str, origin: Origin) -> Sequence[str]:
         try:
-            return await Mfa(self.database, self.vault, self.desk.passwords).prove(account_id, otp)
+            return await Mfa(self.database, self.vault, self.password_service.passwords).prove(account_id, otp)
         except (WrongProof, MfaNotOn) as error:
-            async with self.database.tx() as tx:
+            async with self.database.session() as tx:
                 record(tx, origin, Action.SIGN_IN_FAILED, account_id, wrong="code")
             raise WrongCode from error
 
@@ -218,7 +218,7 @@ class SignIn:
         return MfaRequired(mfa_token=self._mfa_token(account), expires_in=int(MFA_TOKEN_LIFETIME.total_seconds()))
 
     def _mfa_token(self, account: Account) -> str:
-        """Says that the password was right; void once the password is another one."""
+        """Says that the password was right; invalid once the password was changed."""
         return self.vault.encrypt(f"mfa {account.id} {_fingerprint(account)}".encode()).decode()
 
     async def _halfway_in(self, mfa_token: str) -> Account:
@@ -226,14 +226,14 @@ class SignIn:
             kind, id, fingerprint = self.vault.decrypt(mfa_token.encode(), within=MFA_TOKEN_LIFETIME).decode().split()
         except (InvalidToken, ValueError) as error:
             raise InvalidGrant from error
-        async with self.database.tx() as tx:
+        async with self.database.session() as tx:
             account = await accounts.by_id(tx, UUID(id)) if kind == "mfa" else None
         if account is None or not account.active or _fingerprint(account) != fingerprint:
             raise InvalidGrant
         return account
 
 
-async def revoke(tx: Tx, verifier: TokenVerifier, token: str, origin: Origin) -> None:
+async def revoke(tx: Session, verifier: TokenVerifier, token: str, origin: Origin) -> None:
     """Ends the session of a refresh token or an access token; one that is not good any more is none of a session.
 
     Raises: UnsupportedTokenType, KeysMissing.

@@ -4,10 +4,10 @@ from typing import Annotated
 
 from fastapi import Depends, Request, Response
 
-from service_kit.http.answers import problems
 from service_kit.http.etag import set_etag
+from service_kit.http.problem_responses import problems
 from service_kit.http.router import Router
-from service_kit.http.sessions import Tx
+from service_kit.http.sessions import Session
 from service_kit.problems import NotFound, TooManyRequests
 from service_kit.security import Principal, Requires
 from user_service.account_management.schemas import AccountOut
@@ -21,14 +21,17 @@ from user_service.keys.vault import Vault
 from user_service.mails.models import TokenNotGood
 from user_service.mfa.models import TooManyTries
 from user_service.mfa.use_cases import Mfa
-from user_service.passwords.endpoints import Desk
+from user_service.passwords.endpoints import UsePasswordService
 from user_service.passwords.models import WrongPassword
 
 router = Router(prefix="/users/me/email", tags=["e-mail address"])
 
 
-async def _changes_of(request: Request, desk: Desk) -> EmailChanges:
-    return EmailChanges(desk, Mfa(desk.database, request.app.state.runtime.resource(Vault), desk.passwords))
+async def _changes_of(request: Request, password_service: UsePasswordService) -> EmailChanges:
+    return EmailChanges(
+        password_service,
+        Mfa(password_service.database, request.app.state.runtime.resource(Vault), password_service.passwords),
+    )
 
 
 @router.post(
@@ -39,7 +42,7 @@ async def _changes_of(request: Request, desk: Desk) -> EmailChanges:
         NotFound, SameEmail, WrongPassword, SecondFactorNeeded, WrongSecondFactor, TooManyTries, TooManyRequests
     ),
 )
-async def ask(
+async def request_change(
     body: EmailChange,
     who: Annotated[Principal, Requires("users:write")],
     changes: Annotated[EmailChanges, Depends(_changes_of)],
@@ -50,7 +53,7 @@ async def ask(
 
     The answer is the same whether another account has the new address or not; then the mail says so.
     """
-    await changes.ask(who, body.new_email, body.present_password, body.otp, origin.by(who))
+    await changes.request_change(who, body.new_email, body.present_password, body.otp, origin.by(who))
 
 
 @router.post(
@@ -60,7 +63,7 @@ async def ask(
 )
 async def confirm(
     body: EmailConfirmation,
-    tx: Tx,
+    tx: Session,
     who: Annotated[Principal, Requires("users:write")],
     origin: FromWhere,
     response: Response,

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from service_kit.database import Tx
+from service_kit.database import Session
 from service_kit.problems import not_found
 from service_kit.security import Principal
 from user_service.account_management import use_cases as account_use_cases
@@ -19,39 +19,41 @@ from user_service.mfa import queries as factors
 from user_service.mfa.models import MfaNotOn, WrongProof
 from user_service.mfa.use_cases import Mfa
 from user_service.passwords.models import WrongPassword
-from user_service.passwords.use_cases import PasswordDesk
+from user_service.passwords.use_cases import PasswordService
 from user_service.sessions import use_cases as sessions
 
 
 @dataclass(frozen=True, slots=True)
 class EmailChanges:
-    desk: PasswordDesk
+    password_service: PasswordService
     mfa: Mfa
 
-    async def ask(self, who: Principal, new: EmailAddress, password: str, otp: str | None, origin: Origin) -> None:
+    async def request_change(
+        self, who: Principal, new: EmailAddress, password: str, otp: str | None, origin: Origin
+    ) -> None:
         """Mails a code to the new address, and a notice to the present one if it is confirmed.
 
         Whether another account has the new address shows in the mail alone, which its owner reads. Raises: NotFound,
         SameEmail, WrongPassword, SecondFactorNeeded, WrongSecondFactor, TooManyTries, TooManyRequests.
         """
-        async with self.desk.database.tx() as tx:
+        async with self.password_service.database.session() as tx:
             account = await accounts.by_id(tx, who.user_id) or not_found(Account, who.user_id)
             with_code = await factors.is_on(tx, account.id)
-        await self.desk.prove(account, password, origin, Action.EMAIL_CHANGE_REFUSED)
+        await self.password_service.prove(account, password, origin, Action.EMAIL_CHANGE_REFUSED)
         if with_code:
             await self._prove_factor(account.id, otp, origin)
         if account.email == new.text:
             raise SameEmail
         for address in (new, EmailAddress.of(account.email)):
-            await self.desk.throttle.mail(address, origin)
-        async with self.desk.database.tx() as tx:
+            await self.password_service.throttle.mail(address, origin)
+        async with self.password_service.database.session() as tx:
             now = await accounts.lock(tx, account.id) or not_found(Account, account.id)
             if now.password_hash != account.password_hash:
                 raise WrongPassword  # somebody changed it in the meantime
             await mails.forget_tokens(tx, now.id, Purpose.CHANGE_EMAIL)
-            mails.ask_for(tx, Purpose.CHANGE_EMAIL, new.text, now.id)
+            mails.enqueue(tx, Purpose.CHANGE_EMAIL, new.text, now.id)
             if now.email_verified:
-                mails.ask_for(tx, Purpose.EMAIL_CHANGE_ASKED, now.email, now.id)
+                mails.enqueue(tx, Purpose.EMAIL_CHANGE_ASKED, now.email, now.id)
             record(tx, origin, Action.EMAIL_CHANGE_ASKED, now.id)
 
     async def _prove_factor(self, account_id: UUID, otp: str | None, origin: Origin) -> None:
@@ -60,13 +62,13 @@ class EmailChanges:
         try:
             await self.mfa.prove(account_id, otp)
         except (WrongProof, MfaNotOn) as error:
-            async with self.desk.database.tx() as tx:
+            async with self.password_service.database.session() as tx:
                 record(tx, origin, Action.EMAIL_CHANGE_REFUSED, account_id, wrong="code")
             raise WrongSecondFactor from error
 
 
-async def confirm(tx: Tx, who: Principal, token: str, origin: Origin) -> Account:
-    """All other sessions end, and codes that were mailed to the address of before are void.
+async def confirm(tx: Session, who: Principal, token: str, origin: Origin) -> Account:
+    """All other sessions end, and codes that were mailed to the former address are invalid.
 
     Only the account's owner may confirm: a link that went to a stranger, because the address was mistyped, must not
     hand the account over. Raises: TokenNotGood, EmailTaken, NotFound.
@@ -78,5 +80,5 @@ async def confirm(tx: Tx, who: Principal, token: str, origin: Origin) -> Account
     await mails.forget_tokens(tx, account.id, Purpose.CHANGE_EMAIL, Purpose.VERIFY_EMAIL, Purpose.RESET_PASSWORD)
     await sessions.end_all(tx, account.id, but=who.session_id)
     if before.email_verified:
-        mails.ask_for(tx, Purpose.EMAIL_CHANGED, before.email, account.id)
+        mails.enqueue(tx, Purpose.EMAIL_CHANGED, before.email, account.id)
     return account

@@ -5,22 +5,22 @@ from collections.abc import Collection
 from sqlalchemy import delete
 from sqlmodel import col, select
 
-from service_kit.database import Tx
-from service_kit.database.doors import fetch
+from service_kit.database import Session
+from service_kit.database.sessions import fetch
 from user_service.keys.models import SigningKey
 
 ONE_AT_A_TIME = "SELECT pg_advisory_xact_lock(hashtext('signing_keys'))"
 
 
-async def in_order(tx: Tx) -> list[SigningKey]:
+async def in_order(tx: Session) -> list[SigningKey]:
     """In the order in which they sign."""
     return list((await tx.exec(select(SigningKey).order_by(col(SigningKey.signs_from), col(SigningKey.id)))).all())
 
 
-async def alone(tx: Tx) -> None:
+async def alone(tx: Session) -> None:
     """Until the transaction ends nobody else makes or removes keys, not even the first."""
     await fetch(tx, ONE_AT_A_TIME)
 
 
-async def remove_all_but(tx: Tx, ids: Collection[str]) -> None:
+async def remove_all_but(tx: Session, ids: Collection[str]) -> None:
     await tx.exec(delete(SigningKey).where(col(SigningKey.id).not_in(ids)))

@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from jose import jwk, jwt
 
 from service_kit.clock import utcnow
-from service_kit.database import Database, Tx
+from service_kit.database import Database, Session
 from service_kit.ids import uuid7
 from service_kit.security.tokens import ALGORITHM, TOKEN_TYPE
 from user_service.keys import queries
@@ -39,7 +39,7 @@ class Signer:
 
     async def load(self) -> None:
         """Reads the keys, and makes the first one where there is none."""
-        async with self._database.tx() as tx:
+        async with self._database.session() as tx:
             found = await queries.in_order(tx)
             if not found:
                 await queries.alone(tx)  # two processes that start together make one key
@@ -60,13 +60,13 @@ class Signer:
         }
 
     def _read(self, key: SigningKey) -> Any:
-        # Made by us and signed by the vault: OpenSSL need not prove its primes anew, which takes 50 ms.
+        # Made by us and signed by the vault: OpenSSL need not prove its primes again, which takes 50 ms.
         pem = self._vault.decrypt(key.encrypted_private_key)
         found = serialization.load_pem_private_key(pem, None, unsafe_skip_rsa_key_validation=True)
         return jwk.construct(found, ALGORITHM)  # type: ignore[arg-type]  # it takes such keys too
 
 
-async def add_key(tx: Tx, vault: Vault, signs_from: datetime) -> SigningKey:
+async def add_key(tx: Session, vault: Vault, signs_from: datetime) -> SigningKey:
     """A new key. Call it while `queries.alone` holds."""
     made = await asyncio.to_thread(rsa.generate_private_key, public_exponent=65537, key_size=2048)
     pem = made.private_bytes(

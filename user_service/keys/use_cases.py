@@ -27,7 +27,7 @@ def published_keys(runtime: Runtime) -> FetchKeys:
 
 async def rotate(database: Database, vault: Vault, schedule: Schedule) -> SigningKey:
     """Publishes a new key, which signs once everybody has it. While one waits for its turn already, gives that one."""
-    async with database.tx() as tx:
+    async with database.session() as tx:
         await queries.alone(tx)
         found, now = await queries.in_order(tx), utcnow()
         if found and found[-1].signs_from > now:
@@ -38,20 +38,20 @@ async def rotate(database: Database, vault: Vault, schedule: Schedule) -> Signin
 async def replace_at_once(database: Database, vault: Vault) -> SigningKey:
     """For a key that has got into the wrong hands: a new one signs now, and no other is published any more.
 
-    Tokens that are out are refused as soon as each service has fetched the keys, new ones until then.
+    Tokens that are out are rejected as soon as each service has fetched the keys, new ones until then.
     """
-    async with database.tx() as tx:
+    async with database.session() as tx:
         await queries.alone(tx)
         key = await add_key(tx, vault, utcnow())
         await queries.remove_all_but(tx, [key.id])
         return key
 
 
-async def keep_up(runtime: Runtime) -> None:
+async def maintain_keys(runtime: Runtime) -> None:
     """Starts a rotation when the newest key is old, removes keys that verify nothing any more, and puts what the
     former encryption secret has encrypted under the present one."""
     signer, vault = runtime.resource(Signer), runtime.resource(Vault)
-    async with runtime.database.tx() as tx:
+    async with runtime.database.session() as tx:
         await queries.alone(tx)
         found, now = await queries.in_order(tx), utcnow()
         if signer.schedule.rotation_due(found, now):

@@ -19,7 +19,7 @@ from user_service.emails import EmailAddress
 from user_service.mails import queries
 from user_service.mails.models import Purpose
 from user_service.mails.queries import Claimed
-from user_service.mails.use_cases import MAILS_ASKED_FOR, hash_of, lifetime_of, new_token
+from user_service.mails.use_cases import MAILS_REQUESTED, hash_of, lifetime_of, new_token
 from user_service.mails.wording import compose
 from user_service.settings import Settings
 
@@ -35,7 +35,7 @@ async def send_due(runtime: Runtime) -> bool:
     return await worker.run(runtime.database)
 
 
-SEND_MAILS = Job("send-account-mails", send_due, every=timedelta(seconds=0.5), woken_by=MAILS_ASKED_FOR)
+SEND_MAILS = Job("send-account-mails", send_due, every=timedelta(seconds=0.5), woken_by=MAILS_REQUESTED)
 
 
 async def _handle(database: Database, mailer: Mailer, settings: Settings, mail: Claimed) -> str:
@@ -50,7 +50,7 @@ async def _handle(database: Database, mailer: Mailer, settings: Settings, mail: 
     purpose = await _purpose(database, mail, mail.account_id)
     token = None if purpose.is_notice else new_token()
     if token is not None:
-        async with database.hot() as connection:
+        async with database.connection() as connection:
             if not await queries.keep_token(connection, hash_of(token), mail.id, mail.account_id, utcnow() + lifetime):
                 return "not needed"
     try:
@@ -58,7 +58,7 @@ async def _handle(database: Database, mailer: Mailer, settings: Settings, mail: 
         await mailer.send(message, mail.email)
     except Exception:
         if token is not None:
-            async with database.hot() as connection:
+            async with database.connection() as connection:
                 await queries.drop_token(connection, hash_of(token))
         raise
     return "sent"
@@ -68,7 +68,7 @@ async def _purpose(database: Database, mail: Claimed, account_id: UUID) -> Purpo
     """Whoever asked for an address that another account has is told nothing; the address's owner is."""
     if mail.purpose != Purpose.CHANGE_EMAIL:
         return mail.purpose
-    async with database.tx() as tx:
+    async with database.session() as tx:
         taken = await accounts.is_taken(tx, EmailAddress.of(mail.email), by_other_than=account_id)
     return Purpose.EMAIL_IN_USE if taken else mail.purpose
 

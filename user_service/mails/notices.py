@@ -1,4 +1,4 @@
-"""What the owner of an account is told of what was done to it. Like all mails from here, they name nobody."""
+"""Notices to the owner of an account. Like all mails from here, they name nobody."""
 
 from user_service.mails.models import Purpose
 
@@ -14,7 +14,7 @@ _FACTS = {
     Purpose.PASSWORD_CHANGED: "the password of your account was changed, and its other sessions were ended.",
     Purpose.MFA_ENABLED: "a second factor was set up: from now on each sign-in asks for a code.",
     Purpose.MFA_DISABLED: "the second factor was turned off: from now on the password alone signs in.",
-    Purpose.RECOVERY_CODES_RENEWED: "new recovery codes were made; the former ones are void.",
+    Purpose.RECOVERY_CODES_RENEWED: "new recovery codes were made; the former ones are invalid.",
     Purpose.NEW_DEVICE: "somebody signed in to your account from a device and a place that are new to it.",
     Purpose.API_CLIENT_CREATED: "an API client was created that belongs to you, with permissions of its own.",
 }

@@ -9,7 +9,7 @@ from sqlalchemy import delete, func, or_
 from sqlmodel import col, select
 
 from service_kit import queue
-from service_kit.database import HotConn, Tx
+from service_kit.database import Connection, Session
 from user_service.accounts.models import Account
 from user_service.mails.models import Mail, MailToken, Purpose
 
@@ -42,29 +42,29 @@ class Claimed(queue.Claimed):
     email_verified: bool | None
 
 
-async def claim(connection: HotConn, limit: int, lease: timedelta) -> list[Claimed]:
+async def claim(connection: Connection, limit: int, lease: timedelta) -> list[Claimed]:
     """What is due, for nobody else to send while the lease lasts."""
     rows = await connection.fetch(CLAIM, limit, lease)
     return [Claimed(**{**row, "purpose": Purpose(row["purpose"])}) for row in rows]
 
 
-async def finish(connection: HotConn, outcomes: Sequence[queue.Outcome[Claimed]], _: datetime) -> None:
+async def finish(connection: Connection, outcomes: Sequence[queue.Outcome[Claimed]], _: datetime) -> None:
     """They are gone, whatever became of them."""
     await connection.execute("DELETE FROM mails WHERE id = ANY ($1)", [outcome.row.id for outcome in outcomes])
 
 
 async def keep_token(
-    connection: HotConn, token_hash: bytes, mail_id: UUID, account_id: UUID, expires_at: datetime
+    connection: Connection, token_hash: bytes, mail_id: UUID, account_id: UUID, expires_at: datetime
 ) -> bool:
     """False, and nothing is kept, where the account was erased or the mail forgotten meanwhile."""
     return bool(await connection.fetchval(KEEP, token_hash, mail_id, account_id, expires_at))
 
 
-async def drop_token(connection: HotConn, token_hash: bytes) -> None:
+async def drop_token(connection: Connection, token_hash: bytes) -> None:
     await connection.execute("DELETE FROM mail_tokens WHERE token_hash = $1", token_hash)
 
 
-async def find_token(tx: Tx, token_hash: bytes, purpose: Purpose, now: datetime) -> MailToken | None:
+async def find_token(tx: Session, token_hash: bytes, purpose: Purpose, now: datetime) -> MailToken | None:
     """Not one that was mailed to an address which the account has left, unless the token is for moving to another."""
     statement = select(MailToken).where(
         MailToken.token_hash == token_hash, MailToken.purpose == purpose, MailToken.expires_at > now
@@ -75,19 +75,19 @@ async def find_token(tx: Tx, token_hash: bytes, purpose: Purpose, now: datetime)
     return (await tx.exec(statement)).first()
 
 
-async def delete_tokens(tx: Tx, account_id: UUID, purposes: Collection[Purpose]) -> None:
+async def delete_tokens(tx: Session, account_id: UUID, purposes: Collection[Purpose]) -> None:
     of_account = col(MailToken.account_id) == account_id
     await tx.exec(delete(MailToken).where(of_account, col(MailToken.purpose).in_(purposes)))
 
 
-async def delete_mails(tx: Tx, account_id: UUID, purposes: Collection[Purpose]) -> None:
+async def delete_mails(tx: Session, account_id: UUID, purposes: Collection[Purpose]) -> None:
     of_account = col(Mail.account_id) == account_id
     await tx.exec(delete(Mail).where(of_account, col(Mail.purpose).in_(purposes)))
 
 
-async def delete_all(tx: Tx, account_id: UUID, email: str) -> None:
+async def delete_all(tx: Session, account_id: UUID, email: str) -> None:
     await tx.exec(delete(Mail).where(or_(col(Mail.account_id) == account_id, col(Mail.email) == email)))
 
 
-async def delete_expired(tx: Tx, now: datetime) -> None:
+async def delete_expired(tx: Session, now: datetime) -> None:
     await tx.exec(delete(MailToken).where(col(MailToken.expires_at) < now))

@@ -4,9 +4,9 @@ from typing import Annotated
 
 from fastapi import Depends, Request, Response
 
-from service_kit.http.answers import problems
+from service_kit.http.problem_responses import problems
 from service_kit.http.router import Router
-from service_kit.http.sessions import Tx
+from service_kit.http.sessions import Session
 from service_kit.problems import NotFound
 from service_kit.security import Principal, Requires
 from user_service.audit.endpoints import FromWhere
@@ -31,7 +31,7 @@ UseMfa = Annotated[Mfa, Depends(mfa_of)]
 
 
 @router.get("", summary="Get my second factor")
-async def read(tx: Tx, who: Owner) -> MfaOut:
+async def read(tx: Session, who: Owner) -> MfaOut:
     """Whether each sign-in asks for a code, and how many recovery codes are left."""
     factor = await queries.by_account(tx, who.user_id)
     left = await queries.count_recovery_codes(tx, who.user_id)
@@ -72,7 +72,7 @@ async def confirm(who: Owner, body: CodeProof, mfa: UseMfa, origin: FromWhere, r
 async def renew_recovery_codes(
     who: Owner, body: Proof, mfa: UseMfa, origin: FromWhere, response: Response
 ) -> RecoveryCodesOut:
-    """Asks for the password and a code of the app (or a recovery code). The former ones are void."""
+    """Asks for the password and a code of the app (or a recovery code). The former ones are invalid."""
     response.headers["Cache-Control"] = "no-store"
     return RecoveryCodesOut(
         recovery_codes=await mfa.renew_recovery_codes(who.user_id, origin.by(who), **body.model_dump())

@@ -16,7 +16,7 @@ from user_service.sessions.models import hash_of
 STEP_SECONDS = 30
 WINDOW = 1
 """How many steps a clock may be before or behind ours."""
-FREE_TRIES = 5
+FREE_ATTEMPTS = 5
 FIRST_WAIT = timedelta(minutes=1)
 LONGEST_WAIT = timedelta(hours=1)
 RECOVERY_CODES = 10
@@ -56,7 +56,7 @@ class SecondFactor(Base, table=True):
     def on(self) -> bool:
         return self.confirmed_at is not None
 
-    def check_may_try(self, now: datetime) -> None:
+    def check_may_attempt(self, now: datetime) -> None:
         """Raises: TooManyTries."""
         if self.wait_until is not None and now < self.wait_until:
             seconds = int((self.wait_until - now).total_seconds()) + 1
@@ -65,8 +65,8 @@ class SecondFactor(Base, table=True):
     def failed(self, now: datetime) -> None:
         """Five wrong ones are free; from then on each doubles the wait, to an hour: 24 guesses a day."""
         self.failures += 1
-        if self.failures >= FREE_TRIES:
-            doubled = FIRST_WAIT * 2 ** min(self.failures - FREE_TRIES, 10)
+        if self.failures >= FREE_ATTEMPTS:
+            doubled = FIRST_WAIT * 2 ** min(self.failures - FREE_ATTEMPTS, 10)
             self.wait_until = now + min(doubled, LONGEST_WAIT)
 
     def succeeded(self) -> None:

@@ -5,8 +5,8 @@ from uuid import UUID
 from sqlalchemy import delete, func
 from sqlmodel import col, select
 
-from service_kit.database import Tx
-from service_kit.database.doors import fetch
+from service_kit.database import Session
+from service_kit.database.sessions import fetch
 from user_service.mfa.models import RecoveryCode, SecondFactor
 
 _ENSURE = """
@@ -15,37 +15,37 @@ SELECT id, 0, 0 FROM accounts WHERE id = $1 ON CONFLICT DO NOTHING
 """
 
 
-async def by_account(tx: Tx, account_id: UUID) -> SecondFactor | None:
+async def by_account(tx: Session, account_id: UUID) -> SecondFactor | None:
     return await tx.get(SecondFactor, account_id)
 
 
-async def is_on(tx: Tx, account_id: UUID) -> bool:
+async def is_on(tx: Session, account_id: UUID) -> bool:
     factor = await by_account(tx, account_id)
     return factor is not None and factor.on
 
 
-async def lock(tx: Tx, account_id: UUID) -> SecondFactor | None:
+async def lock(tx: Session, account_id: UUID) -> SecondFactor | None:
     """Held until the transaction ends, so that of two uses of one code one is the second. None: no such account."""
     await fetch(tx, _ENSURE, account_id)
     return (await tx.exec(select(SecondFactor).where(SecondFactor.account_id == account_id).with_for_update())).first()
 
 
-async def use_recovery_code(tx: Tx, code_hash: bytes) -> bool:
+async def use_recovery_code(tx: Session, code_hash: bytes) -> bool:
     """Whether it was one; it is gone now."""
     statement = delete(RecoveryCode).where(col(RecoveryCode.code_hash) == code_hash)
     return bool((await tx.exec(statement.returning(col(RecoveryCode.account_id)))).all())
 
 
-async def delete_recovery_codes(tx: Tx, account_id: UUID) -> None:
+async def delete_recovery_codes(tx: Session, account_id: UUID) -> None:
     await tx.exec(delete(RecoveryCode).where(col(RecoveryCode.account_id) == account_id))
 
 
-async def count_recovery_codes(tx: Tx, account_id: UUID) -> int:
+async def count_recovery_codes(tx: Session, account_id: UUID) -> int:
     statement = select(func.count()).select_from(RecoveryCode).where(col(RecoveryCode.account_id) == account_id)
     return (await tx.exec(statement)).one()
 
 
-async def encrypted(tx: Tx) -> list[SecondFactor]:
+async def encrypted(tx: Session) -> list[SecondFactor]:
     """Those with a secret, held; for putting them under another encryption secret."""
     statement = select(SecondFactor).where(col(SecondFactor.encrypted_secret).is_not(None))
     return list((await tx.exec(statement.order_by(col(SecondFactor.account_id)).with_for_update())).all())

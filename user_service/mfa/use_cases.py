@@ -8,7 +8,7 @@ from uuid import UUID
 import pyotp
 
 from service_kit.clock import utcnow
-from service_kit.database import Database, Tx
+from service_kit.database import Database, Session
 from service_kit.problems import not_found
 from service_kit.runtime import Runtime
 from user_service.accounts import queries as accounts
@@ -49,10 +49,10 @@ class Mfa:
 
         Raises: NotFound, MfaOnAlready, WrongProof, TooManyTries.
         """
-        async with self._refusals_written_down(account_id, origin):
+        async with self._failures_recorded(account_id, origin):
             await self.prove_password(account_id, password)
         secret = pyotp.random_base32()
-        async with self.database.tx() as tx:
+        async with self.database.session() as tx:
             factor = await _lock(tx, account_id)
             if factor.on:
                 raise MfaOnAlready
@@ -66,10 +66,10 @@ class Mfa:
         Other sessions end: whoever opened them has shown one factor alone. Raises: MfaNotOn, MfaOnAlready, WrongProof,
         TooManyTries.
         """
-        async with self.database.tx() as tx:
+        async with self.database.session() as tx:
             await accounts.lock(tx, account_id)  # nobody signs in meanwhile, by the password alone
             factor = await _lock(tx, account_id)
-            factor.check_may_try(utcnow())
+            factor.check_may_attempt(utcnow())
             if factor.on:
                 raise MfaOnAlready
             if factor.encrypted_secret is None:
@@ -81,33 +81,33 @@ class Mfa:
         return codes
 
     async def renew_recovery_codes(self, account_id: UUID, origin: Origin, *, password: str, code: str) -> list[str]:
-        """The former ones are void. Raises: MfaNotOn, WrongProof, TooManyTries."""
+        """The former ones are invalid. Raises: MfaNotOn, WrongProof, TooManyTries."""
         await self._prove_both(account_id, origin, password, code)
-        async with self.database.tx() as tx:
+        async with self.database.session() as tx:
             if not (await _lock(tx, account_id)).on:
                 raise MfaNotOn
             record(tx, origin, Action.RECOVERY_CODES_RENEWED, account_id)
-            await _tell_owner(tx, account_id, Purpose.RECOVERY_CODES_RENEWED)
+            await _notify_owner(tx, account_id, Purpose.RECOVERY_CODES_RENEWED)
             return await _make_recovery_codes(tx, account_id)
 
     async def remove(self, account_id: UUID, origin: Origin, *, password: str, code: str) -> None:
         """Raises: MfaNotOn, WrongProof, TooManyTries."""
         await self._prove_both(account_id, origin, password, code)
-        async with self.database.tx() as tx:
+        async with self.database.session() as tx:
             factor = await _lock(tx, account_id)
             factor.encrypted_secret, factor.confirmed_at = None, None
             await queries.delete_recovery_codes(tx, account_id)
             record(tx, origin, Action.MFA_DISABLED, account_id)
-            await _tell_owner(tx, account_id, Purpose.MFA_DISABLED)
+            await _notify_owner(tx, account_id, Purpose.MFA_DISABLED)
 
     async def prove(self, account_id: UUID, code: str) -> Sequence[str]:
         """By a code of the app, or by a recovery code: what RFC 8176 calls that.
 
         Raises: MfaNotOn, WrongProof, TooManyTries.
         """
-        async with self.database.tx() as tx:
+        async with self.database.session() as tx:
             factor = await _lock(tx, account_id)
-            factor.check_may_try(utcnow())
+            factor.check_may_attempt(utcnow())
             if not factor.on:
                 raise MfaNotOn
             if self._is_code(factor, code):
@@ -120,18 +120,18 @@ class Mfa:
     async def prove_password(self, account_id: UUID, password: str) -> None:
         """Raises: WrongProof, TooManyTries."""
         await self._check_password(account_id, password)
-        async with self.database.tx() as tx:
+        async with self.database.session() as tx:
             (await _lock(tx, account_id)).succeeded()
 
     async def _prove_both(self, account_id: UUID, origin: Origin, password: str, code: str) -> None:
         """Password and code are one try: a right password must not wipe out the wrong codes before it, else whoever
         has stolen the password could guess codes for ever."""
-        async with self.database.tx() as tx:
+        async with self.database.session() as tx:
             if not (await _lock(tx, account_id)).on:
                 raise MfaNotOn
-        async with self._refusals_written_down(account_id, origin):
+        async with self._failures_recorded(account_id, origin):
             await self._check_password(account_id, password)
-            async with self.database.tx() as tx:
+            async with self.database.session() as tx:
                 factor = await _lock(tx, account_id)
                 right = await self._accepts(tx, factor, code)
                 if right:
@@ -141,15 +141,15 @@ class Mfa:
 
     async def _check_password(self, account_id: UUID, password: str) -> None:
         """Counted as wrong before it is looked at, which takes long, so that no others slip by meanwhile."""
-        async with self.database.tx() as tx:
+        async with self.database.session() as tx:
             factor = await _lock(tx, account_id)
             account = await accounts.by_id(tx, account_id) or not_found(Account, account_id)
-            factor.check_may_try(utcnow())
+            factor.check_may_attempt(utcnow())
             factor.failed(utcnow())
         if not await self.passwords.verify(password, account.password_hash):
             raise WrongProof
 
-    async def _accepts(self, tx: Tx, factor: SecondFactor, code: str) -> bool:
+    async def _accepts(self, tx: Session, factor: SecondFactor, code: str) -> bool:
         """A code of the app or a recovery code, which is used up. Raises: MfaNotOn."""
         if not factor.on:
             raise MfaNotOn
@@ -159,11 +159,11 @@ class Mfa:
         )
 
     @asynccontextmanager
-    async def _refusals_written_down(self, account_id: UUID, origin: Origin) -> AsyncIterator[None]:
+    async def _failures_recorded(self, account_id: UUID, origin: Origin) -> AsyncIterator[None]:
         try:
             yield
         except WrongProof:
-            async with self.database.tx() as tx:
+            async with self.database.session() as tx:
                 record(tx, origin, Action.MFA_CHANGE_REFUSED, account_id)
             raise
 
@@ -181,30 +181,30 @@ class Mfa:
 async def renew_encryption(runtime: Runtime) -> None:
     """Puts what the former encryption secret has encrypted under the present one."""
     vault = runtime.resource(Vault)
-    async with runtime.database.tx() as tx:
+    async with runtime.database.session() as tx:
         for factor in await queries.encrypted(tx):
             factor.encrypted_secret = vault.renewed(factor.encrypted_secret or b"") or factor.encrypted_secret
 
 
-async def _lock(tx: Tx, account_id: UUID) -> SecondFactor:
+async def _lock(tx: Session, account_id: UUID) -> SecondFactor:
     return await queries.lock(tx, account_id) or not_found(Account, account_id)
 
 
-async def _turn_on(tx: Tx, factor: SecondFactor, origin: Origin) -> list[str]:
+async def _turn_on(tx: Session, factor: SecondFactor, origin: Origin) -> list[str]:
     factor.confirmed_at = utcnow()
     await sessions.end_all(tx, factor.account_id, but=origin.session_id)
     await session_queries.prove(tx, factor.account_id, origin.session_id, [BY_PASSWORD, BY_APP, MULTIPLE])
     record(tx, origin, Action.MFA_ENABLED, factor.account_id)
-    await _tell_owner(tx, factor.account_id, Purpose.MFA_ENABLED)
+    await _notify_owner(tx, factor.account_id, Purpose.MFA_ENABLED)
     return await _make_recovery_codes(tx, factor.account_id)
 
 
-async def _tell_owner(tx: Tx, account_id: UUID, what: Purpose) -> None:
+async def _notify_owner(tx: Session, account_id: UUID, what: Purpose) -> None:
     account = await accounts.by_id(tx, account_id) or not_found(Account, account_id)
-    mails.ask_for(tx, what, account.email, account.id)
+    mails.enqueue(tx, what, account.email, account.id)
 
 
-async def _make_recovery_codes(tx: Tx, account_id: UUID) -> list[str]:
+async def _make_recovery_codes(tx: Session, account_id: UUID) -> list[str]:
     await queries.delete_recovery_codes(tx, account_id)
     codes = new_recovery_codes()
     tx.add_all(RecoveryCode(code_hash=recovery_hash(account_id, code), account_id=account_id) for code in codes)

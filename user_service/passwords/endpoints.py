@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from service_kit.http.answers import problems
+from service_kit.http.problem_responses import problems
 from service_kit.http.router import Router
 from service_kit.problems import TooManyRequests
 from service_kit.security import PUBLIC, Principal, Requires
@@ -13,18 +13,18 @@ from user_service.mails.models import TokenNotGood
 from user_service.passwords.hashing import Passwords, PasswordTooWeak
 from user_service.passwords.models import WrongPassword
 from user_service.passwords.schemas import PasswordChange, Reset, ResetRequest, StrengthOut, StrengthRequest
-from user_service.passwords.use_cases import PasswordDesk
+from user_service.passwords.use_cases import PasswordService
 from user_service.throttle.use_cases import Throttle
 
 router = Router(tags=["passwords"])
 
 
-async def desk_of(request: Request) -> PasswordDesk:
+async def password_service_of(request: Request) -> PasswordService:
     runtime = request.app.state.runtime
-    return PasswordDesk(runtime.database, runtime.resource(Passwords), runtime.resource(Throttle))
+    return PasswordService(runtime.database, runtime.resource(Passwords), runtime.resource(Throttle))
 
 
-Desk = Annotated[PasswordDesk, Depends(desk_of)]
+UsePasswordService = Annotated[PasswordService, Depends(password_service_of)]
 
 
 @router.put(
@@ -34,10 +34,13 @@ Desk = Annotated[PasswordDesk, Depends(desk_of)]
     responses=problems(WrongPassword, PasswordTooWeak, TooManyRequests),
 )
 async def change(
-    body: PasswordChange, who: Annotated[Principal, Requires("users:write")], desk: Desk, origin: FromWhere
+    body: PasswordChange,
+    who: Annotated[Principal, Requires("users:write")],
+    password_service: UsePasswordService,
+    origin: FromWhere,
 ) -> None:
     """Asks for the present one, and ends all other sessions."""
-    await desk.change(who, body.present_password, body.new_password, origin.by(who))
+    await password_service.change(who, body.present_password, body.new_password, origin.by(who))
 
 
 @router.post(
@@ -47,9 +50,9 @@ async def change(
     openapi_extra=PUBLIC,
     responses=problems(TooManyRequests),
 )
-async def ask_for_reset(body: ResetRequest, desk: Desk, origin: FromWhere) -> None:
+async def request_reset(body: ResetRequest, password_service: UsePasswordService, origin: FromWhere) -> None:
     """Mails a link and a code to the account's address. Where there is no account, the answer is the same."""
-    await desk.ask_for_reset(body.email, origin)
+    await password_service.request_reset(body.email, origin)
 
 
 @router.post(
@@ -59,9 +62,9 @@ async def ask_for_reset(body: ResetRequest, desk: Desk, origin: FromWhere) -> No
     openapi_extra=PUBLIC,
     responses=problems(TokenNotGood, PasswordTooWeak),
 )
-async def reset(body: Reset, desk: Desk, origin: FromWhere) -> None:
+async def reset(body: Reset, password_service: UsePasswordService, origin: FromWhere) -> None:
     """With the code of the mail, which is good once, for an hour. All sessions end: sign in with the new password."""
-    await desk.reset(body.token, body.new_password, origin)
+    await password_service.reset(body.token, body.new_password, origin)
 
 
 @router.post(
@@ -70,7 +73,7 @@ async def reset(body: Reset, desk: Desk, origin: FromWhere) -> None:
     openapi_extra=PUBLIC,
     responses=problems(TooManyRequests),
 )
-async def strength(body: StrengthRequest, desk: Desk, origin: FromWhere) -> StrengthOut:
+async def strength(body: StrengthRequest, password_service: UsePasswordService, origin: FromWhere) -> StrengthOut:
     """For a meter beside the field: what registering would say, and what to do. Nothing of it is kept."""
-    await desk.throttle.strength(origin)
-    return StrengthOut.of(await desk.passwords.strength(body.password, body.email, body.full_name))
+    await password_service.throttle.strength(origin)
+    return StrengthOut.of(await password_service.passwords.strength(body.password, body.email, body.full_name))

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from passlib.hash import argon2
 
-from user_service.passwords.strength import LONGEST, SHORTEST, PasswordTooWeak, Strength, judge, normalised
+from user_service.passwords.strength import LONGEST, SHORTEST, PasswordTooWeak, Strength, assess, normalised
 
 __all__ = ["LONGEST", "SHORTEST", "PasswordTooWeak", "Passwords"]
 
@@ -29,12 +29,12 @@ class Passwords:
             type="ID", memory_cost=memory_kib, rounds=rounds, parallelism=1
         )
         self._cost = memory_kib * rounds
-        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="passwords", initializer=_step_back)
-        self._judge = ThreadPoolExecutor(1, thread_name_prefix="password-strength")
-        self._nobodys = self._scheme.hash("the password of no account")
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="passwords", initializer=_lower_priority)
+        self._assess = ThreadPoolExecutor(1, thread_name_prefix="password-strength")
+        self._dummy_hash = self._scheme.hash("the password of no account")
 
     def close(self) -> None:
-        for threads in (self._threads, self._judge):
+        for threads in (self._threads, self._assess):
             threads.shutdown(wait=False, cancel_futures=True)
 
     async def hash(self, password: str) -> str:
@@ -43,7 +43,7 @@ class Passwords:
     async def verify(self, password: str, hashed: str | None) -> bool:
         """False also where there is no account (`hashed` is None), after the same time."""
         matches = await _run(
-            self._threads, self._scheme.verify, normalised(password)[: LONGEST + 1], hashed or self._nobodys
+            self._threads, self._scheme.verify, normalised(password)[: LONGEST + 1], hashed or self._dummy_hash
         )
         return bool(matches) and hashed is not None
 
@@ -54,10 +54,10 @@ class Passwords:
 
     async def strength(self, password: str, *personal: str) -> Strength:
         """How easily it is guessed by who knows these things of its owner."""
-        return await _run(self._judge, judge, normalised(password), personal)
+        return await _run(self._assess, assess, normalised(password), personal)
 
 
-def _step_back() -> None:
+def _lower_priority() -> None:
     """This thread lets the others go first. Linux alone has priorities of threads; where it may not, it just hashes."""
     if sys.platform == "linux":
         with contextlib.suppress(OSError):

@@ -1,6 +1,6 @@
 """How easily a password is guessed.
 
-As NIST SP 800-63B-4 has it: what is common or near at hand is refused, and no rule says what it must be made of.
+As NIST SP 800-63B-4 has it: what is common or near at hand is rejected, and no rule says what it must be made of.
 """
 
 import re
@@ -14,7 +14,7 @@ from user_service.passwords import guesses
 SHORTEST, LONGEST = 8, 128
 LEAST_SCORE = 2
 """Of zxcvbn's 0 to 4; 2: more than a million guesses."""
-LEAST_OF_ONES_OWN = 6
+LEAST_OWN_CHARACTERS = 6
 """Characters that must be left of a password without the words of the person and the shop."""
 SHOP = ("onlinemart", "online", "mart")
 _TOO_NEAR = "It is made of your name, your e-mail address or the shop's name."
@@ -30,7 +30,7 @@ class Strength:
     score: int
     """0: among the first that anyone would try, to 4: not to be guessed."""
     reason: str = ""
-    """Why it is refused, or could be better."""
+    """Why it is rejected, or could be better."""
     advice: tuple[str, ...] = ()
 
     @property
@@ -59,7 +59,7 @@ def of_good_length(password: str) -> str:
     return password
 
 
-def judge(password: str, personal: Iterable[str]) -> Strength:
+def assess(password: str, personal: Iterable[str]) -> Strength:
     """`personal`: e-mail address and name of its owner. Not for several threads at once: zxcvbn keeps them globally."""
     words = _words(personal)
     if _is_little_more_than(words, password.casefold()):
@@ -86,4 +86,4 @@ def _is_little_more_than(words: Iterable[str], password: str) -> bool:
     rest = password
     for word in words:
         rest = rest.replace(word, " ")
-    return rest != password and len(re.sub(r"[\s!-/:-@\[-`{-~]", "", rest)) < LEAST_OF_ONES_OWN
+    return rest != password and len(re.sub(r"[\s!-/:-@\[-`{-~]", "", rest)) < LEAST_OWN_CHARACTERS

@@ -28,7 +28,7 @@ from user_service.verification.use_cases import mark_verified
 
 
 @dataclass(frozen=True, slots=True)
-class PasswordDesk:
+class PasswordService:
     """Everything that asks for a password or sets one."""
 
     database: Database
@@ -40,62 +40,62 @@ class PasswordDesk:
 
         Whether there is an account or not, the same statements run and one password is verified.
         """
-        async with self.database.tx() as tx:
+        async with self.database.session() as tx:
             account, is_known = await queries.account_and_whether_known(tx, email, network_of(origin.address))
         counted_in = await self.throttle.sign_in(email, account.id if account else None, origin, knows_address=is_known)
         is_right = await self.passwords.verify(password, account.password_hash if account else None)
         if account is None or not is_right or not account.active:
-            await self._refused(account, origin, is_right)
+            await self._rejected(account, origin, is_right)
             return None
         await self._succeeded(account, password, counted_in)
         return account
 
     async def change(self, who: Principal, present: str, new: str, origin: Origin) -> None:
         """All other sessions end. Raises: WrongPassword, PasswordTooWeak, TooManyRequests."""
-        async with self.database.tx() as tx:
+        async with self.database.session() as tx:
             account = await accounts.by_id(tx, who.user_id) or not_found(Account, who.user_id)
         (await self.passwords.strength(new, account.email, account.full_name)).demand()
         await self.prove(account, present, origin, Action.PASSWORD_CHANGE_REFUSED)
         hashed = await self.passwords.hash(new)
-        async with self.database.tx() as tx:
+        async with self.database.session() as tx:
             if not await queries.replace_hash(tx, account.id, account.password_hash, hashed):
                 raise WrongPassword  # somebody changed it in the meantime
             await sessions.end_all(tx, account.id, but=who.session_id)
             await mails.forget_tokens(tx, account.id, Purpose.RESET_PASSWORD, Purpose.CHANGE_EMAIL)
             record(tx, origin, Action.PASSWORD_CHANGED, account.id)
-            mails.ask_for(tx, Purpose.PASSWORD_CHANGED, account.email, account.id)
+            mails.enqueue(tx, Purpose.PASSWORD_CHANGED, account.email, account.id)
 
-    async def prove(self, account: Account, present: str, origin: Origin, refused: Action) -> None:
-        """Somebody who is signed in shows the password again. Raises: WrongPassword, after writing `refused` down,
+    async def prove(self, account: Account, present: str, origin: Origin, rejected: Action) -> None:
+        """Somebody who is signed in shows the password again. Raises: WrongPassword, after writing `rejected` down,
         TooManyRequests."""
         address = EmailAddress.of(account.email)
         counted_in = await self.throttle.sign_in(address, account.id, origin, knows_address=True)
         is_right = await self.passwords.verify(present, account.password_hash)
-        async with self.database.tx() as tx:
+        async with self.database.session() as tx:
             if is_right:
-                await throttle.give_back(tx, counted_in)
+                await throttle.return_attempts(tx, counted_in)
             else:
-                record(tx, origin, refused, account.id)
+                record(tx, origin, rejected, account.id)
         if not is_right:
             raise WrongPassword
 
-    async def ask_for_reset(self, email: EmailAddress, origin: Origin) -> None:
+    async def request_reset(self, email: EmailAddress, origin: Origin) -> None:
         """A mail with a token goes to the account's address, if it is somebody's. Raises: TooManyRequests."""
         await self.throttle.mail(email, origin)
-        async with self.database.tx() as tx:
+        async with self.database.session() as tx:
             account_id, known_as = await accounts.id_and_email(tx, email) or (None, email.text)
             # To the address as the account has it: what was typed may only look like it.
-            mails.ask_for(tx, Purpose.RESET_PASSWORD, known_as, account_id)
+            mails.enqueue(tx, Purpose.RESET_PASSWORD, known_as, account_id)
             record(tx, origin, Action.PASSWORD_RESET_ASKED, account_id)
 
     async def reset(self, token: str, new: str, origin: Origin) -> None:
         """All sessions end; and who read the mail has proven the address. Raises: TokenNotGood, PasswordTooWeak."""
-        async with self.database.tx() as tx:
-            account_id = await mails.whose(tx, token, Purpose.RESET_PASSWORD)
+        async with self.database.session() as tx:
+            account_id = await mails.account_of(tx, token, Purpose.RESET_PASSWORD)
             account = await accounts.by_id(tx, account_id) or not_found(Account, account_id)
         (await self.passwords.strength(new, account.email, account.full_name)).demand()
         hashed = await self.passwords.hash(new)
-        async with self.database.tx() as tx:
+        async with self.database.session() as tx:
             account = await accounts.lock(tx, account_id) or not_found(Account, account_id)
             await mails.use(tx, token, Purpose.RESET_PASSWORD)
             await mails.forget_tokens(tx, account_id, Purpose.CHANGE_EMAIL)
@@ -107,18 +107,18 @@ class PasswordDesk:
             await known.forget(tx, account_id)
             await throttle.remember(tx, account_id, origin)
             record(tx, origin, Action.PASSWORD_RESET, account_id)
-            mails.ask_for(tx, Purpose.PASSWORD_CHANGED, account.email, account.id)
+            mails.enqueue(tx, Purpose.PASSWORD_CHANGED, account.email, account.id)
 
-    async def _refused(self, account: Account | None, origin: Origin, is_right: bool) -> None:
+    async def _rejected(self, account: Account | None, origin: Origin, is_right: bool) -> None:
         facts: dict[str, Any] = {"account": "disabled"} if is_right else {}
-        async with self.database.tx() as tx:
+        async with self.database.session() as tx:
             record(tx, origin, Action.SIGN_IN_FAILED, account.id if account else None, **facts)
 
     async def _succeeded(self, account: Account, password: str, counted_in: list[Bucket]) -> None:
-        """A hash that was made when the settings asked for less is made anew: now the password is at hand."""
+        """A hash that was made when the settings asked for less is made again: now the password is at hand."""
         outdated = self.passwords.is_outdated(account.password_hash)
         better = await self.passwords.hash(password) if outdated else None
-        async with self.database.tx() as tx:
+        async with self.database.session() as tx:
             if better and await queries.replace_hash(tx, account.id, account.password_hash, better):
                 account.password_hash = better
-            await throttle.give_back(tx, counted_in)
+            await throttle.return_attempts(tx, counted_in)

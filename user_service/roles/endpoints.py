@@ -5,10 +5,10 @@ from typing import Annotated
 from fastapi import Path, Response
 
 from contracts.permissions import Permission
-from service_kit.http.answers import problems
 from service_kit.http.etag import IfMatch, set_etag
+from service_kit.http.problem_responses import problems
 from service_kit.http.router import Router
-from service_kit.http.sessions import Tx
+from service_kit.http.sessions import Session
 from service_kit.problems import NotFound, PreconditionFailed
 from service_kit.security import Principal, Requires
 from user_service.audit.endpoints import FromWhere
@@ -29,7 +29,7 @@ async def permissions(_: Annotated[Principal, Requires("users:read:any")]) -> Pe
 
 
 @router.get("/roles", summary="List roles")
-async def list_roles(tx: Tx, _: Manager) -> RolesOut:
+async def list_roles(tx: Session, _: Manager) -> RolesOut:
     """The built-in ones first; there are at most a few hundred, so they come as a whole."""
     roles = [*map(use_cases.built_in, BUILT_IN), *await queries.listed(tx)]
     return RolesOut(items=[RoleOut.of(role) for role in roles])
@@ -41,7 +41,7 @@ async def list_roles(tx: Tx, _: Manager) -> RolesOut:
     summary="Create a role",
     responses=problems(RoleExists, TooManyRoles, NotYoursToGive),
 )
-async def create(body: RoleIn, tx: Tx, origin: FromWhere, who: Manager, response: Response) -> RoleOut:
+async def create(body: RoleIn, tx: Session, origin: FromWhere, who: Manager, response: Response) -> RoleOut:
     """A role of permissions that you hold yourself. Accounts get it by PATCH /users/{id}."""
     role = await use_cases.create(tx, who, origin.by(who), **body.model_dump(mode="json"))
     response.headers["Location"] = f"/roles/{role.name}"
@@ -50,7 +50,7 @@ async def create(body: RoleIn, tx: Tx, origin: FromWhere, who: Manager, response
 
 
 @router.get("/roles/{name}", summary="Get a role", responses=problems(NotFound))
-async def read(name: Name, tx: Tx, _: Manager, response: Response) -> RoleOut:
+async def read(name: Name, tx: Session, _: Manager, response: Response) -> RoleOut:
     """With its permissions, and an `ETag` for a later change."""
     role = await use_cases.read(tx, name)
     set_etag(response, role.version)
@@ -63,9 +63,9 @@ async def read(name: Name, tx: Tx, _: Manager, response: Response) -> RoleOut:
     responses=problems(NotFound, RoleBuiltIn, PreconditionFailed, NotYoursToGive),
 )
 async def change(
-    name: Name, body: RoleChange, expected: IfMatch, tx: Tx, origin: FromWhere, who: Manager, response: Response
+    name: Name, body: RoleChange, expected: IfMatch, tx: Session, origin: FromWhere, who: Manager, response: Response
 ) -> RoleOut:
-    """Its holders' tokens carry the change from their next refresh on; the other services hear of it at once."""
+    """Its holders' tokens carry the change from their next refresh on; the other services receive it at once."""
     role = await use_cases.change(tx, who, origin.by(who), name, expected, **body.model_dump(mode="json"))
     set_etag(response, role.version)
     return RoleOut.of(role)
@@ -77,6 +77,6 @@ async def change(
     summary="Delete a role",
     responses=problems(NotFound, RoleBuiltIn, RoleInUse, PreconditionFailed, NotYoursToGive),
 )
-async def delete(name: Name, expected: IfMatch, tx: Tx, origin: FromWhere, who: Manager) -> None:
+async def delete(name: Name, expected: IfMatch, tx: Session, origin: FromWhere, who: Manager) -> None:
     """Only one that no account has any more."""
     await use_cases.delete(tx, who, origin.by(who), name, expected)

@@ -6,23 +6,23 @@ from sqlalchemy import func
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import col, select
 
-from service_kit.database import Tx
-from service_kit.database.doors import fetch
+from service_kit.database import Session
+from service_kit.database.sessions import fetch
 from user_service.roles.models import OwnRole
 
 
-async def listed(tx: Tx) -> list[OwnRole]:
+async def listed(tx: Session) -> list[OwnRole]:
     """All of them: there are as many as a shop has kinds of work."""
     return list((await tx.exec(select(OwnRole).order_by(OwnRole.name))).all())
 
 
-async def count(tx: Tx) -> int:
+async def count(tx: Session) -> int:
     """How many there are; until the transaction ends nobody else counts, so that two can't both make the last one."""
     await fetch(tx, "SELECT pg_advisory_xact_lock(hashtext('own_roles'))")
     return (await tx.exec(select(func.count()).select_from(OwnRole))).one()
 
 
-async def insert(tx: Tx, role: OwnRole) -> bool:
+async def insert(tx: Session, role: OwnRole) -> bool:
     """False where there is one of this name already."""
     tx.add(role)
     try:
@@ -32,15 +32,15 @@ async def insert(tx: Tx, role: OwnRole) -> bool:
     return True
 
 
-async def named(tx: Tx, names: Iterable[str]) -> list[OwnRole]:
+async def named(tx: Session, names: Iterable[str]) -> list[OwnRole]:
     return list((await tx.exec(select(OwnRole).where(col(OwnRole.name).in_(list(names))))).all())
 
 
-async def hold(tx: Tx, names: Iterable[str]) -> list[OwnRole]:
+async def hold(tx: Session, names: Iterable[str]) -> list[OwnRole]:
     """As `named`, and until the transaction ends they can neither change nor go."""
     statement = select(OwnRole).where(col(OwnRole.name).in_(list(names)))
     return list((await tx.exec(statement.order_by(OwnRole.name).with_for_update(read=True))).all())
 
 
-async def lock(tx: Tx, name: str) -> OwnRole | None:
+async def lock(tx: Session, name: str) -> OwnRole | None:
     return (await tx.exec(select(OwnRole).where(OwnRole.name == name).with_for_update())).first()

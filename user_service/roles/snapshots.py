@@ -1,15 +1,15 @@
-"""What the other services, and this service's own copy, are told of an account."""
+"""The snapshot of an account that is published to the other services."""
 
 from contracts.events import users
 from service_kit.clock import utcnow
-from service_kit.database import Tx
+from service_kit.database import Session
 from service_kit.messaging import outbox
 from service_kit.security import account_status
 from user_service.accounts.models import Account
 from user_service.roles import grants
 
 
-async def publish(tx: Tx, account: Account) -> None:
+async def publish(tx: Session, account: Account) -> None:
     """The account as it is now, in the transaction that changed it. It must be locked, and its version a new one."""
     fields = account.model_dump(include={"email", "full_name", "roles", "email_verified", "active", "version"})
     permissions = sorted(await grants.permissions_held(tx, account.roles))

@@ -1,8 +1,8 @@
-"""Making roles, and changing what they allow. Every holder's account is told anew when theirs changes."""
+"""Making roles, and changing what they allow. Every holder's account is told again when theirs changes."""
 
 from contracts.permissions import ROLES
 from service_kit.concurrency import Expected
-from service_kit.database import Tx
+from service_kit.database import Session
 from service_kit.problems import not_found
 from service_kit.security import Principal
 from user_service.accounts import queries as accounts
@@ -15,7 +15,7 @@ from user_service.roles.snapshots import publish
 
 
 async def create(
-    tx: Tx, who: Principal, origin: Origin, name: str, description: str, permissions: list[str]
+    tx: Session, who: Principal, origin: Origin, name: str, description: str, permissions: list[str]
 ) -> OwnRole:
     """Raises: RoleExists, NotYoursToGive, TooManyRoles."""
     await check_permissions(tx, who, permissions)
@@ -31,7 +31,7 @@ async def create(
     return role
 
 
-async def read(tx: Tx, name: str) -> OwnRole:
+async def read(tx: Session, name: str) -> OwnRole:
     """Raises: NotFound."""
     if name in BUILT_IN:
         return built_in(name)
@@ -44,10 +44,10 @@ def built_in(name: str) -> OwnRole:
 
 
 async def change(
-    tx: Tx, who: Principal, origin: Origin, name: str, expected: Expected, *, description: str | None,
+    tx: Session, who: Principal, origin: Origin, name: str, expected: Expected, *, description: str | None,
     permissions: list[str] | None,
 ) -> OwnRole:  # fmt: skip
-    """Reaches tokens at their next refresh; the other services hear of it at once.
+    """Reaches tokens at their next refresh; the other services receive it at once.
 
     Raises: NotFound, RoleBuiltIn, PreconditionFailed, NotYoursToGive.
     """
@@ -69,7 +69,7 @@ async def change(
     return role
 
 
-async def delete(tx: Tx, who: Principal, origin: Origin, name: str, expected: Expected) -> None:
+async def delete(tx: Session, who: Principal, origin: Origin, name: str, expected: Expected) -> None:
     """Raises: NotFound, RoleBuiltIn, RoleInUse, PreconditionFailed, NotYoursToGive."""
     role = await _lock(tx, name)
     expected.check(role.version)
@@ -80,7 +80,7 @@ async def delete(tx: Tx, who: Principal, origin: Origin, name: str, expected: Ex
     record(tx, origin, Action.ROLE_DELETED, None, changes=changes_between(role.recorded(), {}), role=name)
 
 
-async def _publish_holders(tx: Tx, role: str) -> None:
+async def _publish_holders(tx: Session, role: str) -> None:
     """What the role allows has changed, and so what its holders may do."""
     await accounts.lock_admins(tx)  # first, as everywhere, so that no two wait for each other
     for account in await accounts.lock_holders(tx, role):
@@ -88,7 +88,7 @@ async def _publish_holders(tx: Tx, role: str) -> None:
         await publish(tx, account)
 
 
-async def _lock(tx: Tx, name: str) -> OwnRole:
+async def _lock(tx: Session, name: str) -> OwnRole:
     if name in BUILT_IN:
         raise RoleBuiltIn(name=name)
     return await queries.lock(tx, name) or not_found("role", name)

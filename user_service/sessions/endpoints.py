@@ -4,10 +4,10 @@ from typing import Annotated
 from uuid import UUID
 
 from service_kit.clock import utcnow
-from service_kit.http.answers import problems
 from service_kit.http.pagination import Page, PagedByTime
+from service_kit.http.problem_responses import problems
 from service_kit.http.router import Router
-from service_kit.http.sessions import Tx
+from service_kit.http.sessions import Session
 from service_kit.problems import NotFound
 from service_kit.security import Principal, Requires
 from user_service.audit.endpoints import FromWhere
@@ -23,7 +23,7 @@ Manager = Annotated[Principal, Requires("sessions:manage")]
 
 @router.get("/auth/sessions", summary="List my sessions")
 async def list_sessions(
-    page: PagedByTime, tx: Tx, who: Annotated[Principal, Requires("users:read")]
+    page: PagedByTime, tx: Session, who: Annotated[Principal, Requires("users:read")]
 ) -> Page[SessionOut]:
     """Newest first."""
     found = await queries.of_account(tx, who.user_id, utcnow(), page.position)
@@ -31,21 +31,21 @@ async def list_sessions(
 
 
 @router.delete("/auth/sessions", status_code=204, summary="End all my other sessions")
-async def end_others(tx: Tx, origin: FromWhere, who: Writer) -> None:
-    """Ends all my sessions but this one; their access tokens are refused as soon as the services hear of it."""
+async def end_others(tx: Session, origin: FromWhere, who: Writer) -> None:
+    """Ends all my sessions but this one; their access tokens are rejected as soon as the services receive the event."""
     await use_cases.end_others(tx, origin.by(who), who.user_id)
 
 
 @router.delete(
     "/auth/sessions/{session_id}", status_code=204, summary="End one of my sessions", responses=problems(NotFound)
 )
-async def end(session_id: UUID, tx: Tx, origin: FromWhere, who: Writer) -> None:
-    """Ends one of my sessions; its access tokens are refused as soon as the services hear of it."""
+async def end(session_id: UUID, tx: Session, origin: FromWhere, who: Writer) -> None:
+    """Ends one of my sessions; its access tokens are rejected as soon as the services receive the event."""
     await use_cases.end(tx, origin.by(who), who.user_id, session_id)
 
 
 @router.get("/users/{user_id}/sessions", summary="List the sessions of an account")
-async def list_of_account(user_id: UUID, page: PagedByTime, tx: Tx, who: Manager) -> Page[SessionOut]:
+async def list_of_account(user_id: UUID, page: PagedByTime, tx: Session, who: Manager) -> Page[SessionOut]:
     """Where it is signed in, newest first; nothing where there is no such account."""
     found = await queries.of_account(tx, user_id, utcnow(), page.position)
     return page.of(found, lambda session: SessionOut.of(session, who.session_id))
@@ -57,7 +57,8 @@ async def list_of_account(user_id: UUID, page: PagedByTime, tx: Tx, who: Manager
     summary="End all sessions of an account",
     responses=problems(NotFound, NotYoursToGive),
 )
-async def end_of_account(user_id: UUID, tx: Tx, origin: FromWhere, who: Manager) -> None:
-    """For an account in the wrong hands, or a device that was lost. Its access tokens are refused as soon as the
-    services hear of it; its owner may sign in again. Nobody ends the sessions of who may do more than themselves."""
+async def end_of_account(user_id: UUID, tx: Session, origin: FromWhere, who: Manager) -> None:
+    """For an account in the wrong hands, or a device that was lost. Its access tokens are rejected as soon as the
+    services receive the event; its owner may sign in again. Nobody ends the sessions of who may do more than
+    themselves."""
     await use_cases.end_by_staff(tx, who, origin.by(who), user_id)

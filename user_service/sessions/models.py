@@ -34,7 +34,7 @@ class Lifetimes:
         return cls(timedelta(days=settings.refresh_token_days), timedelta(days=settings.session_days))
 
 
-class Session(Base, table=True):
+class UserSession(Base, table=True):
     __tablename__ = "sessions"
 
     id: UUID = Field(default_factory=uuid7, primary_key=True)

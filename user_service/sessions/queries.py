@@ -6,50 +6,52 @@ from uuid import UUID
 from sqlalchemy import delete, update
 from sqlmodel import col, select
 
-from service_kit.database import Tx
+from service_kit.database import Session
 from service_kit.database.keyset import Position, Slice, keyset
-from user_service.sessions.models import RefreshToken, Session
+from user_service.sessions.models import RefreshToken, UserSession
 
 
-async def lock_session_of(tx: Tx, token_hash: bytes) -> Session | None:
+async def lock_session_of(tx: Session, token_hash: bytes) -> UserSession | None:
     """The session of a refresh token, held until the transaction ends: of two uses at once one is the second."""
-    statement = select(Session).join(RefreshToken, col(RefreshToken.session_id) == Session.id)
+    statement = select(UserSession).join(RefreshToken, col(RefreshToken.session_id) == UserSession.id)
     statement = statement.where(RefreshToken.token_hash == token_hash)
-    return (await tx.exec(statement.with_for_update(of=Session))).first()
+    return (await tx.exec(statement.with_for_update(of=UserSession))).first()
 
 
-async def token(tx: Tx, token_hash: bytes) -> RefreshToken | None:
+async def token(tx: Session, token_hash: bytes) -> RefreshToken | None:
     return (await tx.exec(select(RefreshToken).where(RefreshToken.token_hash == token_hash))).first()
 
 
-async def of_account(tx: Tx, account_id: UUID, now: datetime, position: Position) -> Slice[Session]:
+async def of_account(tx: Session, account_id: UUID, now: datetime, position: Position) -> Slice[UserSession]:
     """Newest first."""
-    statement = select(Session).where(Session.account_id == account_id, Session.expires_at > now)
-    return await keyset(tx, statement, position, Session.id)
+    statement = select(UserSession).where(UserSession.account_id == account_id, UserSession.expires_at > now)
+    return await keyset(tx, statement, position, UserSession.id)
 
 
-async def find_by_token(tx: Tx, token_hash: bytes) -> tuple[UUID, UUID] | None:
+async def find_by_token(tx: Session, token_hash: bytes) -> tuple[UUID, UUID] | None:
     """The account and the session of a refresh token, neither of them locked."""
-    statement = select(Session.account_id, Session.id).join(RefreshToken, col(RefreshToken.session_id) == Session.id)
+    statement = select(UserSession.account_id, UserSession.id).join(
+        RefreshToken, col(RefreshToken.session_id) == UserSession.id
+    )
     found = (await tx.exec(statement.where(RefreshToken.token_hash == token_hash))).first()
     return (found[0], found[1]) if found else None
 
 
-async def delete_of(tx: Tx, account_id: UUID, *, only: UUID | None = None, but: UUID | None = None) -> list[UUID]:
+async def delete_of(tx: Session, account_id: UUID, *, only: UUID | None = None, but: UUID | None = None) -> list[UUID]:
     """The account's sessions, or one of them, or all but one: the ids of those that went. Expired ones go too."""
-    statement = delete(Session).where(col(Session.account_id) == account_id)
+    statement = delete(UserSession).where(col(UserSession.account_id) == account_id)
     if only is not None:
-        statement = statement.where(col(Session.id) == only)
+        statement = statement.where(col(UserSession.id) == only)
     if but is not None:
-        statement = statement.where(col(Session.id) != but)
-    return list((await tx.exec(statement.returning(col(Session.id)))).scalars())
+        statement = statement.where(col(UserSession.id) != but)
+    return list((await tx.exec(statement.returning(col(UserSession.id)))).scalars())
 
 
-async def prove(tx: Tx, account_id: UUID, session_id: UUID | None, methods: list[str]) -> None:
+async def prove(tx: Session, account_id: UUID, session_id: UUID | None, methods: list[str]) -> None:
     """What the account's owner has proven within this session, from now on."""
-    statement = update(Session).where(col(Session.id) == session_id, col(Session.account_id) == account_id)
+    statement = update(UserSession).where(col(UserSession.id) == session_id, col(UserSession.account_id) == account_id)
     await tx.exec(statement.values(methods=methods))
 
 
-async def delete_expired(tx: Tx, now: datetime) -> None:
-    await tx.exec(delete(Session).where(col(Session.expires_at) < now))
+async def delete_expired(tx: Session, now: datetime) -> None:
+    await tx.exec(delete(UserSession).where(col(UserSession.expires_at) < now))

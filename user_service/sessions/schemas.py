@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
-from user_service.sessions.models import Session, device_of
+from user_service.sessions.models import UserSession, device_of
 
 
 class SessionOut(BaseModel):
@@ -18,6 +18,6 @@ class SessionOut(BaseModel):
     current: bool = Field(description="the one that this request belongs to")
 
     @classmethod
-    def of(cls, session: Session, current: UUID | None) -> "SessionOut":
+    def of(cls, session: UserSession, current: UUID | None) -> "SessionOut":
         fields = session.model_dump(exclude={"account_id", "user_agent"})
         return cls(**fields, device=device_of(session.user_agent), current=session.id == current)

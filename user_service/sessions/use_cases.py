@@ -6,7 +6,7 @@ from uuid import UUID
 
 from contracts.events.users import SessionEnded
 from service_kit.clock import utcnow
-from service_kit.database import Tx
+from service_kit.database import Session
 from service_kit.messaging import outbox
 from service_kit.problems import not_found
 from service_kit.runtime import Runtime
@@ -24,7 +24,7 @@ from user_service.sessions.models import (
     RETRY_GRACE,
     Lifetimes,
     RefreshToken,
-    Session,
+    UserSession,
     as_token,
     hash_of,
 )
@@ -39,10 +39,10 @@ class RefreshTokenReused(Exception):
 
 
 async def begin(
-    tx: Tx, account_id: UUID, origin: Origin, lifetimes: Lifetimes, factor: Sequence[str]
-) -> tuple[Session, str]:
+    tx: Session, account_id: UUID, origin: Origin, lifetimes: Lifetimes, factor: Sequence[str]
+) -> tuple[UserSession, str]:
     """A new session, by a password and what else was proven, and its first refresh token."""
-    session = Session(account_id=account_id, expires_at=utcnow(), methods=[BY_PASSWORD, *factor])
+    session = UserSession(account_id=account_id, expires_at=utcnow(), methods=[BY_PASSWORD, *factor])
     session.use(origin, session.created_at, lifetimes)
     tx.add(session)
     await tx.flush()
@@ -51,7 +51,9 @@ async def begin(
     return session, token
 
 
-async def renew(tx: Tx, vault: Vault, token: str, origin: Origin, lifetimes: Lifetimes) -> tuple[Session, str] | None:
+async def renew(
+    tx: Session, vault: Vault, token: str, origin: Origin, lifetimes: Lifetimes
+) -> tuple[UserSession, str] | None:
     """The session and its next refresh token; None where the token is not good.
 
     A retry (the answer got lost, or fifty calls at once) gets the same next token, so that there is only one. Any other
@@ -78,13 +80,13 @@ async def renew(tx: Tx, vault: Vault, token: str, origin: Origin, lifetimes: Lif
     raise RefreshTokenReused(session.account_id, session.id)
 
 
-async def end_stolen(tx: Tx, origin: Origin, account_id: UUID, session_id: UUID) -> None:
+async def end_stolen(tx: Session, origin: Origin, account_id: UUID, session_id: UUID) -> None:
     """A refresh token came a second time: owner and thief must sign in."""
     if await _end(tx, account_id, only=session_id):
         record(tx, origin, Action.SESSION_STOLEN, account_id, session=str(session_id))
 
 
-async def end_by_token(tx: Tx, token: str, origin: Origin) -> None:
+async def end_by_token(tx: Session, token: str, origin: Origin) -> None:
     """Signing out; a session that is unknown has ended already."""
     if found := await queries.find_by_token(tx, hash_of(token)):
         account_id, session_id = found
@@ -92,25 +94,25 @@ async def end_by_token(tx: Tx, token: str, origin: Origin) -> None:
             record(tx, origin, Action.SESSION_ENDED, account_id, session=str(session_id))
 
 
-async def end(tx: Tx, origin: Origin, account_id: UUID, session_id: UUID) -> None:
+async def end(tx: Session, origin: Origin, account_id: UUID, session_id: UUID) -> None:
     """Raises: NotFound, also where it is somebody else's."""
     if not await _end(tx, account_id, only=session_id):
-        not_found(Session, session_id)
+        not_found(UserSession, session_id)
     record(tx, origin, Action.SESSION_ENDED, account_id, session=str(session_id))
 
 
-async def end_others(tx: Tx, origin: Origin, account_id: UUID) -> None:
+async def end_others(tx: Session, origin: Origin, account_id: UUID) -> None:
     """All of the account's sessions but the one that asks."""
     await _end(tx, account_id, but=origin.session_id)
     record(tx, origin, Action.OTHER_SESSIONS_ENDED, account_id)
 
 
-async def end_all(tx: Tx, account_id: UUID, *, but: UUID | None = None) -> None:
+async def end_all(tx: Session, account_id: UUID, *, but: UUID | None = None) -> None:
     """All of the account's sessions, or all `but` one, as a part of something else."""
     await _end(tx, account_id, but=but)
 
 
-async def end_by_staff(tx: Tx, who: Principal, origin: Origin, account_id: UUID) -> None:
+async def end_by_staff(tx: Session, who: Principal, origin: Origin, account_id: UUID) -> None:
     """Signs an account out everywhere. Raises: NotFound, NotYoursToGive, PermissionRevoked."""
     account = await accounts.lock(tx, account_id) or not_found(Account, account_id)
     await grants.check_roles(tx, who, account.roles)
@@ -118,8 +120,8 @@ async def end_by_staff(tx: Tx, who: Principal, origin: Origin, account_id: UUID)
     record(tx, origin, Action.SESSIONS_ENDED_BY_STAFF, account_id, changes={"sessions": None})
 
 
-async def _end(tx: Tx, account_id: UUID, *, only: UUID | None = None, but: UUID | None = None) -> list[UUID]:
-    """Ends sessions, and tells every service to refuse their access tokens. The account is locked before its sessions.
+async def _end(tx: Session, account_id: UUID, *, only: UUID | None = None, but: UUID | None = None) -> list[UUID]:
+    """Ends sessions, and tells every service to reject their access tokens. The account is locked before its sessions.
 
     The snapshot that follows the event has the ended sessions too: the topic is compacted, and keeps a key's last.
     """
@@ -135,5 +137,5 @@ async def _end(tx: Tx, account_id: UUID, *, only: UUID | None = None, but: UUID 
 
 
 async def prune(runtime: Runtime) -> None:
-    async with runtime.database.tx() as tx:
+    async with runtime.database.session() as tx:
         await queries.delete_expired(tx, utcnow())

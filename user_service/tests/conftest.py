@@ -9,8 +9,8 @@ from uuid import UUID
 import httpx
 import pytest
 
-from tests.harness.post_office import PostOffice, post_office
 from tests.harness.service import Caller, Served, serve
+from tests.harness.smtp_server import SmtpServer, post_office
 from user_service.mails.jobs import send_due
 from user_service.tests.phone import Clock
 
@@ -25,10 +25,10 @@ ADA = {"email": "ada@example.com", "password": "correct horse battery", "full_na
 AGENT = "Tests/1.0"
 
 
-class People:
+class Accounts:
     """The user service, those who call it from here and there, and the mails that they get."""
 
-    def __init__(self, served: Served, office: PostOffice) -> None:
+    def __init__(self, served: Served, office: SmtpServer) -> None:
         self.served = served
         self.office = office
         self.staff = served.caller(role="Admin")
@@ -70,11 +70,11 @@ class People:
     async def codes(self, address: str = ADA["email"]) -> list[str]:
         return [code_of(mail) for mail in await self.mails(address)]
 
-    async def ask_for_reset(self, email: str = ADA["email"]) -> httpx.Response:
+    async def request_reset(self, email: str = ADA["email"]) -> httpx.Response:
         return await self.served.anonymous.post("/auth/password-reset", json={"email": email})
 
     async def reset_code(self, email: str = ADA["email"]) -> str:
-        assert (await self.ask_for_reset(email)).status_code == 202
+        assert (await self.request_reset(email)).status_code == 202
         resets = [mail for mail in await self.mails(email) if mail["Subject"] == "Choose a new password"]
         return code_of(resets[-1])
 
@@ -86,7 +86,7 @@ class People:
         return found
 
     async def sql(self, statement: str, *values: Any) -> Any:
-        async with self.served.runtime.database.hot() as connection:
+        async with self.served.runtime.database.connection() as connection:
             return await connection.fetch(statement, *values)
 
 
@@ -97,11 +97,11 @@ def code_of(mail: EmailMessage) -> str:
 
 
 @asynccontextmanager
-async def open_people(**settings: Any) -> AsyncIterator[People]:
+async def open_accounts(**settings: Any) -> AsyncIterator[Accounts]:
     async with post_office() as office:
         mail = {"smtp_host": "127.0.0.1", "smtp_port": office.port, "web_url": "https://mart.test/"}
         async with serve("user_service", **{**SETTINGS, **mail, **settings}) as served:
-            yield People(served, office)
+            yield Accounts(served, office)
 
 
 @pytest.fixture(autouse=True)
@@ -112,9 +112,9 @@ def clock_of_codes(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-async def people() -> AsyncIterator[People]:
-    async with open_people() as people:
-        yield people
+async def accounts() -> AsyncIterator[Accounts]:
+    async with open_accounts() as accounts:
+        yield accounts
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 import pyotp
 
 from service_kit.clock import utcnow
-from user_service.tests.people import PASSWORD, Person
+from user_service.tests.person import PASSWORD, Person
 
 STEP = 30
 """Seconds that a code is shown."""

@@ -19,7 +19,7 @@ async def register(service: Served, **changes: str) -> Caller:
     return service.caller(role="User", user_id=UUID(answer.json()["id"]))
 
 
-async def test_registering_makes_an_unverified_customer_and_tells_the_others(service: Served) -> None:
+async def test_registering_makes_an_unverified_customer_and_publishes_it(service: Served) -> None:
     answer = await service.anonymous.post("/users", json=ADA)
 
     account = answer.json()
@@ -38,9 +38,9 @@ async def test_an_address_can_be_taken_once_whatever_its_case(service: Served) -
     emails = ["ada@example.com", "ADA@example.com", "Ada@Example.com", "aDA@example.com"]
     answers = await gather(*(service.anonymous.post("/users", json={**ADA, "email": e}) for e in emails))
     assert sorted(answer.status_code for answer in answers) == [201, 409, 409, 409]
-    refused = next(answer for answer in answers if answer.status_code == 409)
-    assert refused.headers["Content-Type"] == "application/problem+json"
-    assert refused.json()["type"] == "/problems/email-taken"
+    rejected = next(answer for answer in answers if answer.status_code == 409)
+    assert rejected.headers["Content-Type"] == "application/problem+json"
+    assert rejected.json()["type"] == "/problems/email-taken"
     assert len(await service.events()) == 1
 
 
@@ -61,14 +61,14 @@ async def test_a_bad_field_is_named(service: Served, changes: dict[str, object],
     assert [error["field"] for error in answer.json()["errors"]] == [field]
 
 
-async def test_a_text_with_nul_is_refused_in_words(service: Served) -> None:
+async def test_a_text_with_nul_is_rejected_in_words(service: Served) -> None:
     answer = await service.anonymous.post("/users", json={**ADA, "full_name": "Ada\0Lovelace"})
     assert (answer.status_code, answer.json()["type"]) == (422, "/problems/validation-failed")
     assert answer.json()["errors"][0]["field"] == "full_name"
     assert await service.events() == []
 
 
-async def test_the_first_password_that_anyone_would_try_is_refused(service: Served) -> None:
+async def test_the_first_password_that_anyone_would_try_is_rejected(service: Served) -> None:
     answer = await service.anonymous.post("/users", json={**ADA, "password": "ada@example.com"})
     assert (answer.status_code, answer.json()["type"]) == (422, "/problems/password-too-weak")
 
@@ -94,21 +94,21 @@ async def test_my_profile_and_a_lost_update(service: Served) -> None:
     assert [event.version for event in await service.events()] == [1, 2]
 
 
-async def test_a_change_of_nothing_tells_nobody(service: Served) -> None:
+async def test_a_change_of_nothing_publishes_nothing(service: Served) -> None:
     ada = await register(service)
     await ada.patch("/users/me", json={"full_name": ADA["full_name"]})
     assert len(await service.events()) == 1
 
 
-async def test_erasing_leaves_nothing_but_the_last_word(service: Served) -> None:
+async def test_erasing_leaves_only_the_terminal_event(service: Served) -> None:
     ada = await register(service)
     address = {"name": "Ada", "line1": "1 Street", "city": "London", "country": "GB"}
     await ada.post("/users/me/addresses", json=address)
     assert (await ada.delete("/users/me")).status_code == 204
-    refused = await ada.get("/users/me")
-    assert (refused.status_code, refused.json()["type"]) == (403, "/problems/no-longer-allowed")
+    rejected = await ada.get("/users/me")
+    assert (rejected.status_code, rejected.json()["type"]) == (403, "/problems/no-longer-allowed")
     assert (await service.events())[-1] == users.UserErased(user_id=ada.user_id, version=2)
-    async with service.runtime.database.hot() as connection:
+    async with service.runtime.database.connection() as connection:
         assert await connection.fetchval("SELECT count(*) FROM addresses") == 0
 
 
@@ -125,7 +125,7 @@ async def test_staff_search(service: Served) -> None:
     assert (await service.anonymous.get("/users")).status_code == 401
 
 
-async def test_a_cursor_that_is_none_is_refused_in_words(service: Served) -> None:
+async def test_a_cursor_that_is_none_is_rejected_in_words(service: Served) -> None:
     answer = await service.caller(role="Admin").get("/users", params={"cursor": "nonsense"})
     assert (answer.status_code, answer.json()["type"]) == (400, "/problems/invalid-cursor")
 

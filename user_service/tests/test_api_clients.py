@@ -12,7 +12,7 @@ from jose import jwt
 from service_kit.security.principal import FIRST_PARTY
 from tests.harness import tokens
 from tests.harness.service import Caller, Served
-from user_service.tests.people import Person
+from user_service.tests.person import Person
 
 ROBOT = {"name": "robot", "permissions": ["users:read:any", "stock:read"]}
 
@@ -63,8 +63,8 @@ async def test_the_form_does_as_well(service: Served, robot: dict[str, Any]) -> 
 
 async def test_fewer_permissions_may_be_asked_for_and_no_others(service: Served, robot: dict[str, Any]) -> None:
     assert (await ask(service, robot["id"], robot["secret"], scope="stock:read")).json()["scope"] == "stock:read"
-    refused = await ask(service, robot["id"], robot["secret"], scope="stock:read stock:adjust")
-    assert (refused.status_code, refused.json()["error"]) == (400, "invalid_scope")
+    rejected = await ask(service, robot["id"], robot["secret"], scope="stock:read stock:adjust")
+    assert (rejected.status_code, rejected.json()["error"]) == (400, "invalid_scope")
 
 
 async def test_who_does_not_know_the_secret_gets_one_and_the_same_answer(
@@ -72,11 +72,11 @@ async def test_who_does_not_know_the_secret_gets_one_and_the_same_answer(
 ) -> None:
     disabled = (await admin.post("/api-clients", json=ROBOT)).json()
     await admin.patch(f"/api-clients/{disabled['id']}", json={"active": False})
-    tries = [
+    attempts = [
         (robot["id"], "wrong"), (robot["id"], ""), (str(uuid4()), robot["secret"]), ("robot", robot["secret"]),
         ("", ""), (disabled["id"], disabled["secret"]), (robot["id"], disabled["secret"]),
     ]  # fmt: skip
-    answers = [await ask(service, *each) for each in tries]
+    answers = [await ask(service, *each) for each in attempts]
     answers.append(await service.anonymous.post("/auth/token", data={"grant_type": "client_credentials"}))
     garbage = {"Authorization": "Basic %%%"}
     answers.append(
@@ -120,7 +120,7 @@ async def test_secrets_made_at_once_are_two_at_most_and_one_always_stays(admin: 
 async def test_a_secret_is_shown_once_and_kept_as_a_hash(service: Served, admin: Caller, robot: dict[str, Any]) -> None:
     for answer in (await admin.get(f"/api-clients/{robot['id']}"), await admin.get("/api-clients")):
         assert robot["secret"] not in answer.text
-    async with service.runtime.database.hot() as connection:
+    async with service.runtime.database.connection() as connection:
         rows = await connection.fetch("SELECT to_jsonb(s) || to_jsonb(c) FROM api_client_secrets s, api_clients c")
     assert rows
     assert robot["secret"] not in str(rows)
@@ -154,7 +154,7 @@ async def test_clients_are_for_admins_alone(service: Served, robot: dict[str, An
             assert (await call).status_code == 403
 
 
-async def test_nobody_gives_a_client_what_they_do_not_hold(
+async def test_a_manager_grants_a_client_only_permissions_they_hold(
     service: Served, admin: Caller, robot: dict[str, Any]
 ) -> None:
     url = f"/api-clients/{robot['id']}"
@@ -170,7 +170,7 @@ async def test_nobody_gives_a_client_what_they_do_not_hold(
     assert (await clerk.post("/api-clients", json={"name": "x", "permissions": ["stock:read"]})).status_code == 201
 
 
-async def test_a_client_owns_nothing_and_is_nobody(service: Served) -> None:
+async def test_a_client_has_no_resources_of_its_own(service: Served) -> None:
     """Whatever it may do, one's own things are not there for it: no answer is an error of ours, none another's data."""
     await (await Person(service).register()).sign_in()
     id = uuid4()
@@ -190,7 +190,7 @@ async def test_a_client_owns_nothing_and_is_nobody(service: Served) -> None:
     assert (await client.get("/auth/sessions", headers=headers)).json()["items"] == []
 
 
-async def test_people_s_tokens_say_so(service: Served) -> None:
+async def test_tokens_of_accounts_name_the_first_party_client(service: Served) -> None:
     ada = await (await Person(service).register()).sign_in()
     who = service.runtime.tokens.verify(ada.tokens["access_token"])
     assert (who.client_id, who.is_person) == (FIRST_PARTY, True)

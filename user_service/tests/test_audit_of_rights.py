@@ -2,8 +2,8 @@
 
 from tests.harness.service import Caller
 from user_service.audit.models import Action
-from user_service.tests.conftest import People
-from user_service.tests.people import PASSWORD, Person, later
+from user_service.tests.conftest import Accounts
+from user_service.tests.person import PASSWORD, Person, later
 from user_service.tests.phone import enrol
 
 OWN = {
@@ -12,13 +12,13 @@ OWN = {
 }  # fmt: skip
 
 
-async def said(people: People, of: set[Action]) -> list[str]:
+async def emitted(accounts: Accounts, of: set[Action]) -> list[str]:
     """Oldest first."""
-    return [entry["action"] for entry in reversed(await people.audited()) if entry["action"] in of]
+    return [entry["action"] for entry in reversed(await accounts.audited()) if entry["action"] in of]
 
 
-async def test_what_one_does_to_ones_own_sessions_and_second_factor(people: People) -> None:
-    ada = await (await Person(people.served).register()).sign_in()
+async def test_what_one_does_to_ones_own_sessions_and_second_factor(accounts: Accounts) -> None:
+    ada = await (await Person(accounts.served).register()).sign_in()
     await ada.call("DELETE", "/auth/sessions")
     await ada.call("POST", "/auth/mfa/totp", json={"password": "wrong"})
     phone, codes = await enrol(ada)
@@ -27,20 +27,20 @@ async def test_what_one_does_to_ones_own_sessions_and_second_factor(people: Peop
     await ada.call("POST", "/auth/mfa/totp/disable", json={"password": PASSWORD, "code": phone.code()})
     stolen = ada.tokens["refresh_token"]
     await ada.stay()
-    await later(people.served, 11)
+    await later(accounts.served, 11)
     assert (await ada.refresh(stolen)).status_code == 400
     await ada.sign_in()
-    await people.served.anonymous.post("/auth/logout", data={"refresh_token": ada.tokens["refresh_token"]})
-    assert await said(people, OWN) == [
+    await accounts.served.anonymous.post("/auth/logout", data={"refresh_token": ada.tokens["refresh_token"]})
+    assert await emitted(accounts, OWN) == [
         Action.OTHER_SESSIONS_ENDED, Action.MFA_CHANGE_REFUSED, Action.MFA_ENABLED, Action.RECOVERY_CODES_RENEWED,
         Action.MFA_CHANGE_REFUSED, Action.MFA_DISABLED, Action.SESSION_STOLEN, Action.SESSION_ENDED,
     ]  # fmt: skip
-    entries = await people.audited(subject_id=str(ada.id), action=Action.MFA_ENABLED)
+    entries = await accounts.audited(subject_id=str(ada.id), action=Action.MFA_ENABLED)
     assert [(entry["actor_id"], bool(entry["session_id"])) for entry in entries] == [(str(ada.id), True)]
 
 
-async def test_what_staff_do_to_roles_and_api_clients(people: People) -> None:
-    admin: Caller = people.staff
+async def test_what_staff_do_to_roles_and_api_clients(accounts: Accounts) -> None:
+    admin: Caller = accounts.staff
     await admin.post("/roles", json={"name": "Packer", "permissions": ["shipments:read"]})
     await admin.patch("/roles/Packer", json={"permissions": ["shipments:read", "stock:read"]})
     await admin.delete("/roles/Packer")
@@ -50,7 +50,7 @@ async def test_what_staff_do_to_roles_and_api_clients(people: People) -> None:
     await admin.delete(f"{url}/secrets/{second['id']}")
     await admin.patch(url, json={"active": False})
     await admin.delete(url)
-    entries = list(reversed(await people.audited(actor_id=str(admin.user_id))))
+    entries = list(reversed(await accounts.audited(actor_id=str(admin.user_id))))
     assert [entry["action"] for entry in entries] == [
         Action.ROLE_CREATED, Action.ROLE_CHANGED, Action.ROLE_DELETED, Action.API_CLIENT_CREATED,
         Action.API_CLIENT_SECRET_ADDED, Action.API_CLIENT_SECRET_REMOVED, Action.API_CLIENT_CHANGED,
@@ -63,11 +63,11 @@ async def test_what_staff_do_to_roles_and_api_clients(people: People) -> None:
     assert second["secret"] not in str(entries)
 
 
-async def test_what_was_refused_is_not_told_as_done(people: People) -> None:
-    await people.staff.post("/roles", json={"name": "Packer", "permissions": ["stock:read"]})
-    before = len(await people.audited())
-    clerk = people.served.caller("roles:manage", "api-clients:manage")
+async def test_what_was_rejected_is_not_told_as_done(accounts: Accounts) -> None:
+    await accounts.staff.post("/roles", json={"name": "Packer", "permissions": ["stock:read"]})
+    before = len(await accounts.audited())
+    clerk = accounts.served.caller("roles:manage", "api-clients:manage")
     assert (await clerk.patch("/roles/Packer", json={"permissions": ["stock:adjust"]})).status_code == 403
     assert (await clerk.post("/roles", json={"name": "Packer", "permissions": []})).status_code == 409
     assert (await clerk.post("/api-clients", json={"name": "x", "permissions": ["stock:read"]})).status_code == 403
-    assert len(await people.audited()) == before
+    assert len(await accounts.audited()) == before

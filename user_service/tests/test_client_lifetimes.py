@@ -1,4 +1,4 @@
-"""API clients have an owner and an end date, travel on `users`, and what was taken from them is refused at once."""
+"""API clients have an owner and an end date, travel on `users`, and what was taken from them is rejected at once."""
 
 from datetime import timedelta
 from typing import Any
@@ -10,7 +10,7 @@ import pytest
 from contracts.events.users import ApiClientChanged
 from service_kit.clock import utcnow
 from tests.harness.service import Caller, Served
-from user_service.tests.people import Person
+from user_service.tests.person import Person
 
 NO_LONGER = (403, "/problems/no-longer-allowed")
 ROBOT: dict[str, Any] = {"name": "robot", "permissions": ["users:read:any", "roles:manage"]}
@@ -74,7 +74,7 @@ async def test_a_client_has_an_end_date_and_no_token_goes_beyond_it(
     soon = (utcnow() + timedelta(seconds=90)).isoformat()
     assert (await admin.patch(url, json={"expires_at": soon})).status_code == 200
     assert 80 <= (await token_of(service, robot)).json()["expires_in"] <= 90
-    async with service.runtime.database.hot() as connection:
+    async with service.runtime.database.connection() as connection:
         await connection.execute("UPDATE api_clients SET expires_at = now()")
     assert (await token_of(service, robot)).json()["error"] == "invalid_client"
 

@@ -14,7 +14,7 @@ from service_kit.database.administration import administration
 from tests.harness.databases import new_database
 from tests.harness.service import Served, serve
 from user_service.emails import EmailAddress
-from user_service.tests.conftest import ADA, SETTINGS, People, open_people
+from user_service.tests.conftest import ADA, SETTINGS, Accounts, open_accounts
 
 UNICODE = "zoë@bücher.example"
 SPELLINGS = [
@@ -56,48 +56,50 @@ def test_what_registering_takes_is_what_signing_in_takes(typed: str) -> None:
 
 
 @pytest.mark.parametrize("registered", SPELLINGS)
-async def test_whoever_registers_signs_in_in_any_spelling(people: People, registered: str) -> None:
-    ada = await people.register(email=registered)
+async def test_whoever_registers_signs_in_in_any_spelling(accounts: Accounts, registered: str) -> None:
+    ada = await accounts.register(email=registered)
     for typed in SPELLINGS:
-        assert (await people.sign_in(username=typed)).status_code == 200, typed
-        refused = await people.served.anonymous.post("/users", json={**ADA, "email": typed})
-        assert (refused.status_code, refused.json()["type"]) == (409, "/problems/email-taken"), typed
-        found = (await people.staff.get("/users", params={"q": typed})).json()["items"]
+        assert (await accounts.sign_in(username=typed)).status_code == 200, typed
+        rejected = await accounts.served.anonymous.post("/users", json={**ADA, "email": typed})
+        assert (rejected.status_code, rejected.json()["type"]) == (409, "/problems/email-taken"), typed
+        found = (await accounts.staff.get("/users", params={"q": typed})).json()["items"]
         assert [item["id"] for item in found] == [str(ada.user_id)], typed
 
 
-async def test_of_all_spellings_at_once_one_registers(people: People) -> None:
+async def test_of_all_spellings_at_once_one_registers(accounts: Accounts) -> None:
     bodies = [{**ADA, "email": typed} for typed in SPELLINGS]
-    answers = await gather(*(people.served.anonymous.post("/users", json=body) for body in bodies))
+    answers = await gather(*(accounts.served.anonymous.post("/users", json=body) for body in bodies))
     assert sorted(answer.status_code for answer in answers) == [201] + [409] * (len(SPELLINGS) - 1)
 
 
-async def test_a_reset_goes_to_the_address_as_it_is_stored(people: People) -> None:
+async def test_a_reset_goes_to_the_address_as_it_is_stored(accounts: Accounts) -> None:
     """`ﬁ` looks like `fi` to us, and not to a mail server: the mail must not go where somebody else may read it."""
-    await people.register(email="fish@example.com")
-    assert (await people.ask_for_reset("ﬁsh@example.com")).status_code == 202
-    assert await people.mails("ﬁsh@example.com") == []
-    assert len(await people.mails("fish@example.com")) == 2
+    await accounts.register(email="fish@example.com")
+    assert (await accounts.request_reset("ﬁsh@example.com")).status_code == 202
+    assert await accounts.mails("ﬁsh@example.com") == []
+    assert len(await accounts.mails("fish@example.com")) == 2
 
 
 async def test_all_spellings_are_counted_as_one_account() -> None:
-    async with open_people(limits=True, strangers_tries=4, address_tries=1000, mails_to_account=4) as people:
-        answers = [await people.sign_in(username=typed, password="not the one") for typed in SPELLINGS[:3]]
+    async with open_accounts(
+        limits=True, unknown_device_attempts=4, address_attempts=1000, mails_to_account=4
+    ) as accounts:
+        answers = [await accounts.sign_in(username=typed, password="not the one") for typed in SPELLINGS[:3]]
         assert [answer.status_code for answer in answers] == [400, 400, 429]
-        answers = [await people.ask_for_reset(typed) for typed in SPELLINGS[-3:]]
+        answers = [await accounts.request_reset(typed) for typed in SPELLINGS[-3:]]
         assert [answer.status_code for answer in answers] == [202, 202, 429]
 
 
 async def test_a_device_stays_known_in_any_spelling() -> None:
-    async with open_people(limits=True, strangers_tries=2, address_tries=1000) as people:
-        await people.register(email=UNICODE)
-        known, strange = people.at("192.0.2.1"), people.at("192.0.2.2")
-        assert (await people.sign_in(known, username=SPELLINGS[4])).status_code == 200
+    async with open_accounts(limits=True, unknown_device_attempts=2, address_attempts=1000) as accounts:
+        await accounts.register(email=UNICODE)
+        known, strange = accounts.at("192.0.2.1"), accounts.at("192.0.2.2")
+        assert (await accounts.sign_in(known, username=SPELLINGS[4])).status_code == 200
         for _ in range(3):
-            await people.sign_in(strange, username=UNICODE, password="not the one")
-        moved = people.at("192.0.2.3")
+            await accounts.sign_in(strange, username=UNICODE, password="not the one")
+        moved = accounts.at("192.0.2.3")
         moved.cookies = known.cookies
-        assert (await people.sign_in(moved, username=SPELLINGS[5])).status_code == 200
+        assert (await accounts.sign_in(moved, username=SPELLINGS[5])).status_code == 200
 
 
 COLLIDING = ("fish@example.com", "ﬁsh@example.com", "ada@bücher.example", " ada@xn--bcher-kva.example")
@@ -106,7 +108,7 @@ COLLIDING = ("fish@example.com", "ﬁsh@example.com", "ada@bücher.example", " a
 async def database_of_before() -> tuple[str, dict[str, UUID]]:
     """With accounts that were made by a version that took each spelling for an address of its own."""
     url, ids = new_database("user_service"), {email: uuid4() for email in COLLIDING}
-    async with open_people() as elsewhere:
+    async with open_accounts() as elsewhere:
         await elsewhere.register()
         [[hashed]] = await elsewhere.sql("SELECT password_hash FROM accounts")
     with administration(url) as cursor:
@@ -119,7 +121,7 @@ async def signed_in(service: Served, typed: str) -> UUID | None:
     form = {"grant_type": "password", "username": typed, "password": ADA["password"]}
     if (await service.anonymous.post("/auth/token", data=form)).status_code != 200:
         return None
-    async with service.runtime.database.hot() as connection:
+    async with service.runtime.database.connection() as connection:
         owner: UUID = await connection.fetchval("SELECT account_id FROM sessions ORDER BY created_at DESC LIMIT 1")
     return owner
 
@@ -154,9 +156,9 @@ async def test_the_last_of_accounts_that_collided_has_the_address_to_itself() ->
         assert await listed(service) == set()
 
 
-async def test_the_database_refuses_a_second_spelling(people: People) -> None:
+async def test_the_database_rejects_a_second_spelling(accounts: Accounts) -> None:
     """Whatever a use case forgets."""
-    await people.register(email="fish@example.com")
-    await people.register(email="other@example.com")
+    await accounts.register(email="fish@example.com")
+    await accounts.register(email="other@example.com")
     with pytest.raises(asyncpg.UniqueViolationError):
-        await people.sql("UPDATE accounts SET email = 'ﬁsh@example.com' WHERE email = 'other@example.com'")
+        await accounts.sql("UPDATE accounts SET email = 'ﬁsh@example.com' WHERE email = 'other@example.com'")

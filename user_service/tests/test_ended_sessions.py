@@ -10,7 +10,7 @@ from jose import jwt
 
 from contracts.events.users import SessionEnded, UserChanged
 from tests.harness.service import Served
-from user_service.tests.people import PASSWORD, Person, later
+from user_service.tests.person import PASSWORD, Person, later
 from user_service.tests.phone import enrol
 
 OVER = (401, "/problems/session-over")
@@ -61,14 +61,14 @@ ENDINGS = (sign_out, end_one, end_others, change_password, turn_on_second_factor
 
 
 @pytest.mark.parametrize("ending", ENDINGS, ids=lambda ending: ending.__name__)
-async def test_access_tokens_of_an_ended_session_are_refused_and_all_are_told(
+async def test_access_tokens_of_an_ended_session_are_rejected_and_all_are_told(
     ada: Person, ending: Callable[[Person, Person], Awaitable[Any]]
 ) -> None:
     laptop = await Person(ada.service, user_agent="laptop/1").sign_in()
     await ending(ada, laptop)
-    refused = await laptop.call("GET", "/users/me")
-    assert problem(refused) == OVER
-    assert 'error="invalid_token"' in refused.headers["WWW-Authenticate"]
+    rejected = await laptop.call("GET", "/users/me")
+    assert problem(rejected) == OVER
+    assert 'error="invalid_token"' in rejected.headers["WWW-Authenticate"]
     assert (await ada.call("GET", "/users/me")).status_code == 200
 
     *_, ended, snapshot = await ada.service.events()
@@ -105,7 +105,7 @@ async def test_who_is_disabled_and_enabled_again_must_sign_in(ada: Person) -> No
 
 async def test_a_snapshot_repeats_what_ended_within_a_tokens_life_and_no_more(ada: Person) -> None:
     await end_others(ada, await Person(ada.service, user_agent="laptop/1").sign_in())
-    async with ada.service.runtime.database.hot() as connection:
+    async with ada.service.runtime.database.connection() as connection:
         await connection.execute("UPDATE ended_sessions SET ended_at = now() - interval '2 hours'")
     await ada.call("PATCH", "/users/me", json={"full_name": "Ada King"})
     assert (await ada.service.events(UserChanged))[-1].ended_sessions == []
@@ -116,5 +116,5 @@ async def test_the_export_shows_ended_sessions_and_erasing_forgets_them(ada: Per
     await end_others(ada, laptop)
     assert str(session_of(laptop)) in (await ada.call("GET", "/me/export")).text
     assert (await ada.call("DELETE", "/users/me")).status_code == 204
-    async with ada.service.runtime.database.hot() as connection:
+    async with ada.service.runtime.database.connection() as connection:
         assert await connection.fetchval("SELECT count(*) FROM ended_sessions") == 0

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from tests.harness.service import Caller
-from user_service.tests.conftest import ADA, People
+from user_service.tests.conftest import ADA, Accounts
 
 
 async def export(caller: Caller) -> dict[str, Any]:
@@ -15,14 +15,14 @@ async def export(caller: Caller) -> dict[str, Any]:
     return found
 
 
-async def test_all_that_is_held_about_me_and_nothing_of_others(people: People) -> None:
-    other = await people.register(email="other@example.com", full_name="Other Person")
-    await people.register()
-    ada, _ = await people.session()
+async def test_all_that_is_held_about_me_and_nothing_of_others(accounts: Accounts) -> None:
+    other = await accounts.register(email="other@example.com", full_name="Other Person")
+    await accounts.register()
+    ada, _ = await accounts.session()
     address = {"name": "Ada", "line1": "12 St James's Square", "city": "London", "country": "GB"}
     await ada.post("/users/me/addresses", json=address)
-    await people.sign_in(people.at("198.51.100.9"), password="not the one")
-    await people.staff.patch(f"/users/{ada.user_id}", json={"full_name": "Ada King"})
+    await accounts.sign_in(accounts.at("198.51.100.9"), password="not the one")
+    await accounts.staff.patch(f"/users/{ada.user_id}", json={"full_name": "Ada King"})
 
     found = await export(ada)
     [account] = found["account"]
@@ -44,16 +44,16 @@ async def test_all_that_is_held_about_me_and_nothing_of_others(people: People) -
     assert "other@example.com" not in text
 
 
-async def test_what_proves_who_i_am_is_not_in_it(people: People) -> None:
-    await people.register()
-    ada, refresh_token = await people.session()
-    await people.codes()
+async def test_what_proves_who_i_am_is_not_in_it(accounts: Accounts) -> None:
+    await accounts.register()
+    ada, refresh_token = await accounts.session()
+    await accounts.codes()
     text = (await ada.get("/me/export")).text
     assert "$argon2id" not in text
     assert refresh_token not in text
     assert "hash" not in text
 
 
-async def test_it_is_for_oneself(people: People) -> None:
-    assert (await people.served.anonymous.get("/me/export")).status_code == 401
-    assert (await people.served.caller("orders:read").get("/me/export")).status_code == 403
+async def test_it_is_for_oneself(accounts: Accounts) -> None:
+    assert (await accounts.served.anonymous.get("/me/export")).status_code == 401
+    assert (await accounts.served.caller("orders:read").get("/me/export")).status_code == 403

@@ -1,4 +1,4 @@
-"""Signing keys: changed in time and on demand, without any valid token being refused at any moment."""
+"""Signing keys: changed in time and on demand, without any valid token being rejected at any moment."""
 
 import sys
 from asyncio import create_subprocess_exec, gather, subprocess
@@ -20,10 +20,10 @@ from tests.harness import tokens
 from tests.harness.service import Served
 from user_service.keys.models import Schedule, SigningKey
 from user_service.keys.signer import Signer
-from user_service.keys.use_cases import keep_up, replace_at_once, rotate
+from user_service.keys.use_cases import maintain_keys, replace_at_once, rotate
 from user_service.keys.vault import Vault
 from user_service.tests.conftest import SETTINGS
-from user_service.tests.people import Person
+from user_service.tests.person import Person
 
 REFRESH, TOKEN, KEY = timedelta(minutes=5), timedelta(minutes=10), timedelta(hours=1)
 SECRET = SecretStr(SETTINGS["key_encryption_secret"])
@@ -74,7 +74,7 @@ def kid(token: str) -> str:
     return str(jwt.get_unverified_header(token)["kid"])
 
 
-async def test_no_valid_token_is_refused_at_any_moment_of_a_rotation(service: Served, clock: Clock) -> None:
+async def test_no_valid_token_is_rejected_at_any_moment_of_a_rotation(service: Served, clock: Clock) -> None:
     """Three hours in steps of two minutes; two processes sign, three services verify, one of which misses fetches."""
     runtime, vault = service.runtime, service.runtime.resource(Vault)
     signers = [Signer(runtime.database, vault, Schedule(REFRESH, TOKEN, KEY)) for _ in range(2)]
@@ -92,7 +92,7 @@ async def test_no_valid_token_is_refused_at_any_moment_of_a_rotation(service: Se
     for minute in range(0, 180, 2):
         clock.now = start + timedelta(minutes=minute)
         if minute % 6 == 2:
-            await keep_up(runtime)
+            await maintain_keys(runtime)
             for key in (await signers[0].public_keys())["keys"]:
                 published.setdefault(key["kid"], clock.now)
         for other in others:
@@ -112,18 +112,18 @@ async def test_the_first_key_signs_the_token_that_it_was_made_for(service: Serve
     """Also beside a process whose clock is a little ahead of ours."""
     runtime, vault = service.runtime, service.runtime.resource(Vault)
     for ahead in ("0", "2 seconds"):
-        async with runtime.database.hot() as connection:
+        async with runtime.database.connection() as connection:
             await connection.execute("DELETE FROM signing_keys")
         signer = Signer(runtime.database, vault, Schedule(REFRESH, TOKEN, KEY))
         if ahead != "0":
             await signer.load()
-            async with runtime.database.hot() as connection:
+            async with runtime.database.connection() as connection:
                 await connection.execute("UPDATE signing_keys SET signs_from = signs_from + $1::text::interval", ahead)
             signer = Signer(runtime.database, vault, Schedule(REFRESH, TOKEN, KEY))
         assert kid(await token(signer, datetime.now(UTC)))
 
 
-async def test_a_retired_key_is_refused_and_gone(service: Served, clock: Clock) -> None:
+async def test_a_retired_key_is_rejected_and_gone(service: Served, clock: Clock) -> None:
     runtime, vault = service.runtime, service.runtime.resource(Vault)
     signer = Signer(runtime.database, vault, Schedule(REFRESH, TOKEN, KEY))
     runtime.provide(signer)
@@ -143,8 +143,8 @@ async def test_a_retired_key_is_refused_and_gone(service: Served, clock: Clock) 
     assert kid(old) in [key["kid"] for key in (await signer.public_keys())["keys"]]
     clock.now += timedelta(seconds=1)
     assert [key["kid"] for key in (await signer.public_keys())["keys"]] == [new.id]
-    await keep_up(runtime)
-    async with runtime.database.hot() as connection:
+    await maintain_keys(runtime)
+    async with runtime.database.connection() as connection:
         assert [row[0] for row in await connection.fetch("SELECT id FROM signing_keys")] == [new.id]
 
     claims = tokens.claims(uuid4(), [], iat=int(clock.now.timestamp()), exp=int((clock.now + TOKEN).timestamp()))
@@ -174,11 +174,11 @@ async def test_processes_that_start_or_rotate_at_once_make_one_key(service: Serv
     await gather(*(Signer(database, vault, schedule).load() for _ in range(4)))
     made = await gather(*(rotate(database, vault, schedule) for _ in range(4)))
     assert len({key.id for key in made}) == 1
-    async with database.hot() as connection:
+    async with database.connection() as connection:
         assert await connection.fetchval("SELECT count(*) FROM signing_keys") == 2
 
 
-async def test_a_compromised_key_is_refused_at_once_and_everybody_signs_in_anew(service: Served) -> None:
+async def test_a_compromised_key_is_rejected_at_once_and_everybody_signs_in_anew(service: Served) -> None:
     ada = await (await Person(service).register()).sign_in()
     runtime = service.runtime
     await replace_at_once(runtime.database, runtime.resource(Vault))
@@ -198,10 +198,10 @@ async def test_the_command(service: Served) -> None:
     }  # fmt: skip
     command = [sys.executable, "-m", "user_service", "rotate-keys"]
     ran = await create_subprocess_exec(*command, env={**environ, **settings}, stdout=subprocess.PIPE)
-    said, _ = await ran.communicate()
+    emitted, _ = await ran.communicate()
     assert ran.returncode == 0
     newest = (await service.runtime.resource(Signer).public_keys())["keys"][-1]["kid"]
-    assert said.decode().startswith(f"{newest} is published, and signs from ")
+    assert emitted.decode().startswith(f"{newest} is published, and signs from ")
 
 
 async def test_a_new_process_goes_on_with_the_same_keys(service: Served) -> None:
@@ -223,7 +223,7 @@ async def test_what_the_former_secret_encrypted_is_put_under_the_present_one(ser
     runtime.provide(Vault(new, SECRET))
     runtime.provide(Signer(runtime.database, runtime.resource(Vault), schedule))
     await runtime.resource(Signer).load()
-    await keep_up(runtime)
+    await maintain_keys(runtime)
     later = Signer(runtime.database, Vault(new), schedule)
     await later.load()
     assert later._keys.keys() == before
@@ -243,7 +243,7 @@ async def test_the_key_set_may_be_kept_for_one_interval(service: Served) -> None
 
 
 @pytest.mark.parametrize("path", ["openid-configuration", "oauth-authorization-server"])
-async def test_the_discovery_document_says_what_is_so(service: Served, path: str) -> None:
+async def test_the_discovery_document_is_accurate(service: Served, path: str) -> None:
     answer = await service.anonymous.get(f"/.well-known/{path}")
     assert "max-age" in answer.headers["Cache-Control"]
     document: dict[str, Any] = answer.json()
@@ -253,7 +253,7 @@ async def test_the_discovery_document_says_what_is_so(service: Served, path: str
         local = document[field].removeprefix(tokens.ISSUER)
         assert (await service.anonymous.request("GET" if "jwks" in local else "POST", local)).status_code != 404
     for grant in document["grant_types_supported"]:
-        refused = await service.anonymous.post("/auth/token", data={"grant_type": grant})
-        assert refused.status_code in {400, 401}
+        rejected = await service.anonymous.post("/auth/token", data={"grant_type": grant})
+        assert rejected.status_code in {400, 401}
     ada = await (await Person(service).register()).sign_in()
     assert set(jwt.get_unverified_claims(ada.tokens["access_token"])) == set(document["claims_supported"])

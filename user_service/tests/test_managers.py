@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.harness.service import Caller, Served
-from user_service.tests.people import Person
+from user_service.tests.person import Person
 
 MANAGES = ("users:manage:any", "users:read:any", "roles:manage", "api-clients:manage", "sessions:manage")
 LESSER, EQUAL = (*MANAGES, "stock:read"), (*MANAGES, "stock:read", "stock:adjust")
@@ -47,15 +47,15 @@ MATRIX: list[tuple[str, str, dict[str, Any] | None]] = [
 
 
 @pytest.mark.parametrize(("method", "url", "body"), MATRIX, ids=[f"{m} {u} {b or ''}" for m, u, b in MATRIX])
-async def test_nobody_manages_what_may_do_more(
+async def test_managers_cannot_change_accounts_with_more_permissions(
     service: Served, urls: dict[str, str], method: str, url: str, body: dict[str, Any] | None
 ) -> None:
     async def ask(who: Caller) -> Any:
         return await who.client.request(method, url.format(**urls), json=body)
 
-    refused = await ask(service.caller(*LESSER))
-    assert (refused.status_code, refused.json()["type"]) == (403, "/problems/not-yours-to-give")
-    assert "stock:adjust" in refused.json()["detail"]
+    rejected = await ask(service.caller(*LESSER))
+    assert (rejected.status_code, rejected.json()["type"]) == (403, "/problems/not-yours-to-give")
+    assert "stock:adjust" in rejected.json()["detail"]
     done = await ask(service.caller(*EQUAL))
     assert done.status_code in (200, 201, 204, 409), done.text
     assert done.status_code != 409 or done.json()["type"] == "/problems/too-many-secrets"

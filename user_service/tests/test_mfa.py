@@ -15,10 +15,10 @@ from service_kit.clock import utcnow
 from tests.harness.service import Served, serve
 from user_service.auth.schemas import MFA_OTP
 from user_service.keys.vault import Vault
-from user_service.mfa.models import FREE_TRIES, SecondFactor, TooManyTries
+from user_service.mfa.models import FREE_ATTEMPTS, SecondFactor, TooManyTries
 from user_service.mfa.use_cases import renew_encryption
 from user_service.tests.conftest import SETTINGS
-from user_service.tests.people import PASSWORD, Person
+from user_service.tests.person import PASSWORD, Person
 from user_service.tests.phone import Phone, enrol
 
 
@@ -81,13 +81,13 @@ async def test_or_one_where_the_code_comes_with_the_password(ada: Person) -> Non
     assert (await ada.try_password(otp=phone.code())).status_code == 200
 
 
-async def test_a_wrong_password_says_nothing_of_a_second_factor(ada: Person) -> None:
+async def test_a_wrong_password_reveals_nothing_of_a_second_factor(ada: Person) -> None:
     without = await ada.try_password(password="wrong")
     await enrol(ada)
     assert (await ada.try_password(password="wrong")).text == without.text
 
 
-async def test_a_code_is_good_once_even_for_ten_at_once(ada: Person) -> None:
+async def test_a_code_works_once_even_for_ten_concurrent_requests(ada: Person) -> None:
     phone, _ = await enrol(ada)
     code = phone.code()
     answers = await gather(*(ada.try_password(otp=code) for _ in range(10)))
@@ -95,7 +95,7 @@ async def test_a_code_is_good_once_even_for_ten_at_once(ada: Person) -> None:
     assert (await ada.try_password(otp=code)).status_code != 200
 
 
-async def test_a_recovery_code_is_good_once_however_it_is_typed(ada: Person) -> None:
+async def test_a_recovery_code_works_once_however_it_is_typed(ada: Person) -> None:
     _, codes = await enrol(ada)
     typed = codes[0].replace("-", " ").upper()
     answers = await gather(*(ada.try_password(otp=typed) for _ in range(3)))
@@ -104,14 +104,14 @@ async def test_a_recovery_code_is_good_once_however_it_is_typed(ada: Person) -> 
     assert (await ada.call("GET", "/auth/mfa")).json()["recovery_codes_left"] == 8
 
 
-async def test_nobody_elses_recovery_code_helps(ada: Person) -> None:
+async def test_a_recovery_code_of_another_account_is_rejected(ada: Person) -> None:
     await enrol(ada)
     eve = await (await Person(ada.service, email="eve@example.com").register()).sign_in()
     _, codes = await enrol(eve)
     assert problem(await ada.try_password(otp=codes[0])) == (400, "wrong-code")
 
 
-async def test_new_recovery_codes_void_the_old_ones(ada: Person) -> None:
+async def test_new_recovery_codes_invalidate_the_old_ones(ada: Person) -> None:
     phone, old = await enrol(ada)
     made = await ada.call("POST", "/auth/mfa/recovery-codes", json={"password": PASSWORD, "code": phone.code()})
     assert made.status_code == 201
@@ -130,7 +130,7 @@ async def test_turning_it_off_and_new_recovery_codes_ask_for_password_and_code(a
         for half in ({}, {"password": PASSWORD}, {"code": right["code"]}):
             assert (await ada.call("POST", path, json=half)).status_code == 422
     assert (await ada.try_password()).status_code == 400
-    async with ada.service.runtime.database.hot() as connection:
+    async with ada.service.runtime.database.connection() as connection:
         await connection.execute("UPDATE second_factors SET failures = 0, wait_until = NULL")
     assert (await ada.call("POST", "/auth/mfa/totp/disable", json=right)).status_code == 204
     assert (await ada.try_password()).status_code == 200
@@ -140,16 +140,16 @@ async def test_turning_it_off_and_new_recovery_codes_ask_for_password_and_code(a
 async def test_guessing_is_slowed_down_and_the_right_code_waits_too(ada: Person) -> None:
     phone, _ = await enrol(ada)
     mfa_token = (await ada.try_password()).json()["mfa_token"]
-    for _ in range(FREE_TRIES):
+    for _ in range(FREE_ATTEMPTS):
         assert problem(await ada.ask(grant_type=MFA_OTP, mfa_token=mfa_token, otp="000000")) == (400, "wrong-code")
-    refused = await ada.ask(grant_type=MFA_OTP, mfa_token=mfa_token, otp=phone.code())
-    assert problem(refused) == (429, "too-many-tries")
-    assert 0 < int(refused.headers["Retry-After"]) <= 61
+    rejected = await ada.ask(grant_type=MFA_OTP, mfa_token=mfa_token, otp=phone.code())
+    assert problem(rejected) == (429, "too-many-tries")
+    assert 0 < int(rejected.headers["Retry-After"]) <= 61
     assert (
         problem(await ada.call("POST", "/auth/mfa/totp/disable", json={"password": PASSWORD, "code": phone.code()}))[0]
         == 429
     )
-    async with ada.service.runtime.database.hot() as connection:
+    async with ada.service.runtime.database.connection() as connection:
         await connection.execute("UPDATE second_factors SET wait_until = now()")
     assert (await ada.ask(grant_type=MFA_OTP, mfa_token=mfa_token, otp=phone.code())).status_code == 200
 
@@ -158,7 +158,7 @@ async def test_many_guesses_at_once_are_counted_each(ada: Person) -> None:
     await enrol(ada)
     answers = await gather(*(ada.try_password(otp="000000") for _ in range(20)))
     statuses = sorted(answer.status_code for answer in answers)
-    assert statuses == [400] * FREE_TRIES + [429] * (20 - FREE_TRIES)
+    assert statuses == [400] * FREE_ATTEMPTS + [429] * (20 - FREE_ATTEMPTS)
     passwords = [
         ada.call("POST", "/auth/mfa/totp/disable", json={"password": "guess", "code": "000000"}) for _ in range(5)
     ]
@@ -169,7 +169,7 @@ async def test_a_right_password_does_not_wipe_out_wrong_codes(ada: Person) -> No
     """Else whoever has stolen it could guess codes for ever."""
     phone, _ = await enrol(ada)
     guess = {"password": PASSWORD, "code": "000000"}
-    answers = [await ada.call("POST", "/auth/mfa/totp/disable", json=guess) for _ in range(FREE_TRIES)]
+    answers = [await ada.call("POST", "/auth/mfa/totp/disable", json=guess) for _ in range(FREE_ATTEMPTS)]
     assert {problem(answer) for answer in answers} == {(400, "wrong-proof")}
     right = await ada.call("POST", "/auth/mfa/totp/disable", json={**guess, "code": phone.code()})
     assert problem(right) == (429, "too-many-tries")
@@ -183,10 +183,10 @@ def test_each_wrong_guess_doubles_the_wait_to_an_hour() -> None:
         waits.append(int((factor.wait_until - now).total_seconds() / 60) if factor.wait_until else 0)
     assert waits == [0, 0, 0, 0, 1, 2, 4, 8, 16, 32, 60, 60, 60, 60]
     with pytest.raises(TooManyTries):
-        factor.check_may_try(now + timedelta(minutes=59))
-    factor.check_may_try(now + timedelta(minutes=60))
+        factor.check_may_attempt(now + timedelta(minutes=59))
+    factor.check_may_attempt(now + timedelta(minutes=60))
     factor.succeeded()
-    factor.check_may_try(now)
+    factor.check_may_attempt(now)
 
 
 @pytest.mark.parametrize(("steps", "accepted"), [(-2, False), (-1, True), (0, True), (1, True), (2, False)])
@@ -219,13 +219,13 @@ async def test_a_halfway_token_is_no_other_token_and_ends(ada: Person, monkeypat
     for forged in (mfa_token[:-4] + "AAAA", "nonsense", ada.tokens["access_token"][:400]):
         answer = await ada.ask(grant_type=MFA_OTP, mfa_token=forged, otp=phone.code())
         assert problem(answer) == (400, "invalid-grant")
-    async with ada.service.runtime.database.hot() as connection:
+    async with ada.service.runtime.database.connection() as connection:
         await connection.execute("UPDATE accounts SET password_hash = 'another'")
     late = await ada.ask(grant_type=MFA_OTP, mfa_token=mfa_token, otp=Phone(pyotp.random_base32()).code())
     assert problem(late) == (400, "invalid-grant")
 
 
-def test_a_halfway_token_is_void_after_five_minutes(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_partial_sign_in_expires_after_five_minutes(monkeypatch: pytest.MonkeyPatch) -> None:
     vault, now = Vault(SecretStr("secret")), time.time()
     sealed = vault.encrypt(b"mfa")
     monkeypatch.setattr(time, "time", lambda: now + 299)
@@ -239,7 +239,7 @@ async def test_the_database_holds_neither_secret_nor_codes(ada: Person) -> None:
     begun = (await ada.call("POST", "/auth/mfa/totp", json={"password": PASSWORD})).json()
     code = Phone(begun["secret"]).code()
     codes = (await ada.call("POST", "/auth/mfa/totp/confirm", json={"code": code})).json()["recovery_codes"]
-    async with ada.service.runtime.database.hot() as connection:
+    async with ada.service.runtime.database.connection() as connection:
         secret = await connection.fetchval("SELECT encrypted_secret FROM second_factors")
         hashes = await connection.fetch("SELECT code_hash FROM recovery_codes")
     assert begun["secret"].encode() not in secret

@@ -10,8 +10,8 @@ import pytest
 from tests.harness import tokens
 from tests.harness.service import Served, serve
 from user_service.settings import Settings
-from user_service.tests.conftest import SETTINGS, open_people
-from user_service.tests.people import PASSWORD, Person
+from user_service.tests.conftest import SETTINGS, open_accounts
+from user_service.tests.person import PASSWORD, Person
 
 DESCRIPTION = re.compile(r"[\x20-\x21\x23-\x5b\x5d-\x7e]+")
 
@@ -38,7 +38,7 @@ def oauth_error(answer: httpx.Response) -> tuple[int, str]:
         ({"grant_type": "implicit"}, "unsupported_grant_type"),
     ],
 )
-async def test_each_refusal_has_its_word(service: Served, form: dict[str, Any], error: str) -> None:
+async def test_each_rejection_has_its_word(service: Served, form: dict[str, Any], error: str) -> None:
     assert oauth_error(await service.anonymous.post("/auth/token", data=form)) == (400, error)
 
 
@@ -56,10 +56,10 @@ async def test_a_client_that_is_not_known_is_challenged(service: Served) -> None
     assert answer.headers["WWW-Authenticate"].startswith("Basic ")
 
 
-async def test_too_many_tries_are_told_in_these_words_too() -> None:
-    async with open_people(limits=True, address_tries=2) as people:
-        await people.register()
-        answers = [await people.sign_in(password="wrong") for _ in range(3)]
+async def test_too_many_attempts_get_an_oauth_error_too() -> None:
+    async with open_accounts(limits=True, address_attempts=2) as accounts:
+        await accounts.register()
+        answers = [await accounts.sign_in(password="wrong") for _ in range(3)]
         assert oauth_error(answers[-1]) == (429, "temporarily_unavailable")
         assert answers[-1].headers["Retry-After"]
 
@@ -96,7 +96,7 @@ async def test_a_named_api_client_must_show_its_secret() -> None:
         assert (await ada.try_password(**shown)).status_code == 200
 
 
-async def test_by_default_anyone_sends_them_in_development_and_nobody_in_production(service: Served) -> None:
+async def test_by_default_passwords_are_accepted_in_development_only(service: Served) -> None:
     settings = service.runtime.settings
     assert isinstance(settings, Settings)
     assert settings.may_send_passwords == {"*"}
@@ -112,14 +112,14 @@ async def test_revoking_a_token_ends_its_session(ada: Person, kind: str) -> None
     for _ in range(2):
         answer = await ada.service.anonymous.post("/auth/revoke", data={"token": ada.tokens[kind]})
         assert (answer.status_code, answer.content) == (200, b"")
-    refused = await ada.call("GET", "/users/me")
-    assert (refused.status_code, refused.json()["type"]) == (401, "/problems/session-over")
-    assert 'error="invalid_token"' in refused.headers["WWW-Authenticate"]
+    rejected = await ada.call("GET", "/users/me")
+    assert (rejected.status_code, rejected.json()["type"]) == (401, "/problems/session-over")
+    assert 'error="invalid_token"' in rejected.headers["WWW-Authenticate"]
     assert (await ada.refresh()).json()["error"] == "invalid_grant"
     assert (await (await ada.sign_in()).call("GET", "/users/me")).status_code == 200
 
 
-async def test_revoking_says_nothing_of_a_token_that_is_not_good(service: Served) -> None:
+async def test_revoking_an_invalid_token_reveals_nothing(service: Served) -> None:
     post = service.anonymous.post
     assert (
         await post("/auth/revoke", data={"token": "nonsense", "token_type_hint": "refresh_token"})
@@ -132,7 +132,7 @@ async def test_revoking_says_nothing_of_a_token_that_is_not_good(service: Served
 
 
 async def test_a_fresh_sign_in_is_asked_for_before_an_account_is_erased(ada: Person) -> None:
-    async with ada.service.runtime.database.hot() as connection:
+    async with ada.service.runtime.database.connection() as connection:
         await connection.execute("UPDATE sessions SET created_at = now() - interval '16 minutes'")
     old = await (await ada.stay()).call("DELETE", "/users/me")
     assert (old.status_code, old.json()["type"]) == (403, "/problems/sign-in-again")

@@ -9,7 +9,7 @@ from jose import jwt
 
 from tests.harness.service import Served
 from user_service.auth.schemas import MFA_OTP
-from user_service.tests.people import PASSWORD, Person
+from user_service.tests.person import PASSWORD, Person
 from user_service.tests.phone import Phone, enrol
 from user_service.tests.test_mfa import problem
 
@@ -21,33 +21,33 @@ async def ada(service: Served) -> Person:
     return await (await Person(service).register()).sign_in()
 
 
-def said(person: Person) -> dict[str, Any]:
+def emitted(person: Person) -> dict[str, Any]:
     """What the token in hand says."""
     claims: dict[str, Any] = jwt.get_unverified_claims(person.tokens["access_token"])
     return claims
 
 
 async def sql(service: Served, statement: str) -> Any:
-    async with service.runtime.database.hot() as connection:
+    async with service.runtime.database.connection() as connection:
         return await connection.fetchval(statement)
 
 
-async def test_a_token_says_what_was_proven_and_when(ada: Person) -> None:
-    assert said(ada)["amr"] == ["pwd"]
-    assert 0 <= said(ada)["iat"] - said(ada)["auth_time"] <= 5
+async def test_a_token_names_the_proven_factors_and_the_time(ada: Person) -> None:
+    assert emitted(ada)["amr"] == ["pwd"]
+    assert 0 <= emitted(ada)["iat"] - emitted(ada)["auth_time"] <= 5
     await sql(ada.service, "UPDATE sessions SET created_at = created_at - interval '1 hour'")
-    began = said(ada)["auth_time"]
+    began = emitted(ada)["auth_time"]
     await ada.stay()
-    assert (said(ada)["amr"], said(ada)["auth_time"]) == (["pwd"], began - 3600)
+    assert (emitted(ada)["amr"], emitted(ada)["auth_time"]) == (["pwd"], began - 3600)
 
     phone, codes = await enrol(ada)
     await ada.stay()
-    assert said(ada)["amr"] == ["pwd", "otp", "mfa"], "this session has shown a code too"
+    assert emitted(ada)["amr"] == ["pwd", "otp", "mfa"], "this session has shown a code too"
     for otp, amr in ((phone.code(), ["pwd", "otp", "mfa"]), (codes[0], ["pwd", "mfa"])):
         await ada.sign_in(otp=otp)
-        assert said(ada)["amr"] == amr
+        assert emitted(ada)["amr"] == amr
         await ada.stay()
-        assert said(ada)["amr"] == amr
+        assert emitted(ada)["amr"] == amr
     mfa_token = (await ada.try_password()).json()["mfa_token"]
     done = await ada.ask(grant_type=MFA_OTP, mfa_token=mfa_token, otp=phone.code())
     assert jwt.get_unverified_claims(done.json()["access_token"])["amr"] == ["pwd", "otp", "mfa"]
@@ -57,7 +57,7 @@ async def test_a_token_says_what_was_proven_and_when(ada: Person) -> None:
 async def test_no_session_by_password_alone_slips_in_while_a_second_factor_is_turned_on(
     ada: Person, first: str
 ) -> None:
-    """Both are held up where they meet, in this order; the thief's session is refused, or ends with the others."""
+    """Both are held up where they meet, in this order; the thief's session is rejected, or ends with the others."""
     thief = Person(ada.service, user_agent="thief/1")
     begun = await ada.call("POST", "/auth/mfa/totp", json={"password": PASSWORD})
     phone = Phone(begun.json()["secret"])
@@ -86,7 +86,7 @@ async def test_no_session_by_password_alone_slips_in_while_a_second_factor_is_tu
     assert (await ada.refresh()).status_code == 200
 
 
-async def test_a_shown_code_is_void_wherever_it_is_shown_again(ada: Person) -> None:
+async def test_a_used_code_is_rejected_everywhere(ada: Person) -> None:
     """By whoever looked over a shoulder, in the same half minute."""
     begun = await ada.call("POST", "/auth/mfa/totp", json={"password": PASSWORD})
     code = Phone(begun.json()["secret"]).code()

@@ -12,7 +12,7 @@ from user_service.keys.vault import Vault
 from user_service.sessions.models import device_of
 from user_service.sessions.use_cases import prune
 from user_service.tests.conftest import SETTINGS
-from user_service.tests.people import Person, later, live_tokens
+from user_service.tests.person import Person, later, live_tokens
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ async def ada(service: Served) -> Person:
     return await (await Person(service).register()).sign_in()
 
 
-def refused(answer: httpx.Response) -> bool:
+def rejected(answer: httpx.Response) -> bool:
     return answer.status_code == 400 and answer.json()["error"] == "invalid_grant"
 
 
@@ -45,8 +45,8 @@ async def test_a_stolen_token_ends_the_session_for_the_thief_too(ada: Person) ->
     stolen = ada.tokens["refresh_token"]
     await ada.stay()
     await later(ada.service, 11)
-    assert refused(await ada.refresh(stolen))
-    assert refused(await ada.refresh())
+    assert rejected(await ada.refresh(stolen))
+    assert rejected(await ada.refresh())
     assert await live_tokens(ada.service) == 0
 
 
@@ -54,16 +54,16 @@ async def test_a_retry_is_none_once_its_answer_was_used(ada: Person) -> None:
     first = ada.tokens["refresh_token"]
     await ada.stay()
     await ada.stay()
-    assert refused(await ada.refresh(first))
-    assert refused(await ada.refresh())
+    assert rejected(await ada.refresh(first))
+    assert rejected(await ada.refresh())
 
 
 async def test_a_retry_by_another_program_is_theft(ada: Person) -> None:
     first = ada.tokens["refresh_token"]
     await ada.stay()
     thief = Person(ada.service, user_agent="curl/8")
-    assert refused(await thief.refresh(first))
-    assert refused(await ada.refresh())
+    assert rejected(await thief.refresh(first))
+    assert rejected(await ada.refresh())
 
 
 async def test_theft_and_use_at_once_never_leave_two_sessions_of_one(ada: Person) -> None:
@@ -73,7 +73,7 @@ async def test_theft_and_use_at_once_never_leave_two_sessions_of_one(ada: Person
     await later(ada.service, 11)
     await gather(*(ada.refresh(token) for token in [old, ada.tokens["refresh_token"]] * 10))
     assert await live_tokens(ada.service) == 0
-    assert refused(await ada.refresh())
+    assert rejected(await ada.refresh())
 
 
 async def test_a_retry_survives_a_new_encryption_secret(ada: Person) -> None:
@@ -86,16 +86,16 @@ async def test_a_retry_survives_a_new_encryption_secret(ada: Person) -> None:
 
 
 async def test_a_session_ends_when_it_is_not_used_and_is_forgotten(ada: Person) -> None:
-    async with ada.service.runtime.database.hot() as connection:
+    async with ada.service.runtime.database.connection() as connection:
         await connection.execute("UPDATE sessions SET expires_at = now() - interval '1 second'")
-    assert refused(await ada.refresh())
+    assert rejected(await ada.refresh())
     await prune(ada.service.runtime)
-    async with ada.service.runtime.database.hot() as connection:
+    async with ada.service.runtime.database.connection() as connection:
         assert await connection.fetchval("SELECT count(*) FROM refresh_tokens") == 0
 
 
 async def test_a_session_has_a_longest_life_however_often_it_is_used(ada: Person) -> None:
-    async with ada.service.runtime.database.hot() as connection:
+    async with ada.service.runtime.database.connection() as connection:
         await connection.execute("UPDATE sessions SET created_at = now() - interval '179 days'")
         await ada.stay()
         left = await connection.fetchval("SELECT expires_at - now() FROM sessions")
@@ -107,7 +107,7 @@ async def test_signing_out_ends_the_session(ada: Person) -> None:
     for _ in range(2):
         answer = await ada.service.anonymous.post("/auth/logout", data={"refresh_token": token})
         assert answer.status_code == 204
-    assert refused(await ada.refresh())
+    assert rejected(await ada.refresh())
 
 
 async def test_i_see_where_i_am_signed_in_and_sign_out_there(ada: Person) -> None:
@@ -124,7 +124,7 @@ async def test_i_see_where_i_am_signed_in_and_sign_out_there(ada: Person) -> Non
     assert listed[1]["last_used_at"] > before
 
     assert (await ada.call("DELETE", f"/auth/sessions/{listed[0]['id']}")).status_code == 204
-    assert refused(await laptop.refresh())
+    assert rejected(await laptop.refresh())
     assert len((await ada.call("GET", "/auth/sessions")).json()["items"]) == 1
     assert (await ada.refresh()).status_code == 200
 
@@ -133,11 +133,11 @@ async def test_i_sign_out_everywhere_else(ada: Person) -> None:
     others = [await Person(ada.service, user_agent=f"other{n}/1").sign_in() for n in range(3)]
     assert (await ada.call("DELETE", "/auth/sessions")).status_code == 204
     for other in others:
-        assert refused(await other.refresh())
+        assert rejected(await other.refresh())
     assert (await ada.refresh()).status_code == 200
 
 
-async def test_nobody_ends_the_sessions_of_others(ada: Person) -> None:
+async def test_sessions_of_others_cannot_be_ended(ada: Person) -> None:
     [mine] = (await ada.call("GET", "/auth/sessions")).json()["items"]
     eve = await (await Person(ada.service, email="eve@example.com").register()).sign_in()
     for url in (f"/auth/sessions/{mine['id']}", f"/auth/sessions/{uuid4()}"):
@@ -159,7 +159,7 @@ async def test_erasing_the_account_while_it_is_used_leaves_no_session(ada: Perso
 
 async def test_the_database_holds_no_token(ada: Person) -> None:
     await ada.stay()
-    async with ada.service.runtime.database.hot() as connection:
+    async with ada.service.runtime.database.connection() as connection:
         rows = await connection.fetch("SELECT to_jsonb(t) || to_jsonb(s) FROM refresh_tokens t, sessions s")
     assert rows
     assert ada.tokens["refresh_token"] not in str(rows)
@@ -179,5 +179,5 @@ async def test_the_database_holds_no_token(ada: Person) -> None:
         ("", "unknown"),
     ],
 )
-def test_a_device_in_words(user_agent: str, device: str) -> None:
+def test_a_device_is_described(user_agent: str, device: str) -> None:
     assert device_of(user_agent) == device

@@ -49,7 +49,7 @@ async def test_a_token_that_the_published_keys_verify(service: Served) -> None:
     assert me.json()["id"] == account["id"]
 
 
-async def test_wrong_words_and_unknown_accounts_get_the_same_answer(service: Served) -> None:
+async def test_wrong_passwords_and_unknown_accounts_get_the_same_response(service: Served) -> None:
     await service.anonymous.post("/users", json=ADA)
     wrong = await sign_in(service, password="something else")
     unknown = await sign_in(service, username="nobody@example.com")
@@ -75,7 +75,7 @@ async def test_a_disabled_account_can_neither_sign_in_nor_stay(service: Served) 
         ({"grant_type": "authorization_code"}, "unsupported_grant_type", "client_credentials"),
     ],
 )
-async def test_a_grant_without_its_fields_says_what_to_send(
+async def test_a_grant_without_its_fields_names_what_to_send(
     service: Served, form: dict[str, str], error: str, words: str
 ) -> None:
     """In the words of RFC 6749, 5.2."""
@@ -95,26 +95,26 @@ async def test_a_password_that_is_changed_while_it_is_verified_opens_nothing(ser
 
         async def verify_slowly(password: str, hashed: str | None, change: str = change) -> bool:
             right = await verify(password, hashed)
-            async with service.runtime.database.hot() as connection:
+            async with service.runtime.database.connection() as connection:
                 await connection.execute(f"UPDATE accounts SET {change}")
             return right
 
         with pytest.MonkeyPatch.context() as patched:
             patched.setattr(passwords, "verify", verify_slowly)
             assert (await sign_in(service)).status_code == 400
-        async with service.runtime.database.hot() as connection:
+        async with service.runtime.database.connection() as connection:
             assert await connection.fetchval("SELECT count(*) FROM sessions") == 0
             hashed = await passwords.hash(ADA["password"])
             await connection.execute("UPDATE accounts SET password_hash = $1, active = true", hashed)
         assert (await sign_in(service)).status_code == 200
-        async with service.runtime.database.hot() as connection:
+        async with service.runtime.database.connection() as connection:
             await connection.execute("DELETE FROM sessions")
 
 
-async def test_private_keys_and_refresh_tokens_do_not_stand_in_the_database_as_they_are(service: Served) -> None:
+async def test_private_keys_and_refresh_tokens_are_not_stored_in_plain_text(service: Served) -> None:
     await service.anonymous.post("/users", json=ADA)
     token = (await sign_in(service)).json()["refresh_token"]
-    async with service.runtime.database.hot() as connection:
+    async with service.runtime.database.connection() as connection:
         key = await connection.fetchval("SELECT encrypted_private_key FROM signing_keys")
         hashes = [row[0] for row in await connection.fetch("SELECT token_hash FROM refresh_tokens")]
     assert b"PRIVATE KEY" not in key

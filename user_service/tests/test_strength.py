@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from user_service.passwords.guesses import PIECE, estimate
-from user_service.passwords.strength import LONGEST, SHORTEST, Strength, judge
+from user_service.passwords.strength import LONGEST, SHORTEST, Strength, assess
 
 SIGNS = "4@8({[<3690$5!1|7+%2"
 LONGEST_JUDGEMENT = 0.5
@@ -16,7 +16,7 @@ LONGEST_JUDGEMENT = 0.5
 
 
 def judged(password: str) -> Strength:
-    return judge(password, ["ada@example.com", "Ada Lovelace"])
+    return assess(password, ["ada@example.com", "Ada Lovelace"])
 
 
 @pytest.mark.parametrize(

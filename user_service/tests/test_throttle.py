@@ -13,67 +13,67 @@ from service_kit.http.client import client_address
 from service_kit.settings import ServiceSettings
 from tests.harness.databases import new_database
 from user_service.audit.devices import COOKIE, SECURE_COOKIE
-from user_service.tests.conftest import ADA, People, open_people
+from user_service.tests.conftest import ADA, Accounts, open_accounts
 from user_service.throttle.use_cases import prune
 
 HOME, OFFICE, ELSEWHERE = "192.0.2.1", "192.0.2.2", "198.51.100.9"
 
 
-async def guess(people: People, address: str, times: int = 1, **changes: str) -> list[httpx.Response]:
+async def guess(accounts: Accounts, address: str, times: int = 1, **changes: str) -> list[httpx.Response]:
     """Wrong passwords, all at once."""
-    client = people.at(address)
-    return list(await gather(*(people.sign_in(client, password=f"wrong {n}", **changes) for n in range(times))))
+    client = accounts.at(address)
+    return list(await gather(*(accounts.sign_in(client, password=f"wrong {n}", **changes) for n in range(times))))
 
 
-async def lock_strangers_out(people: People) -> None:
+async def lock_strangers_out(accounts: Accounts) -> None:
     """From as many addresses as it takes."""
     for number in range(1, 200):
-        answers = await guess(people, f"203.0.113.{number}", 4)
+        answers = await guess(accounts, f"203.0.113.{number}", 4)
         if 429 in {answer.status_code for answer in answers}:
             return
     raise AssertionError("nobody was ever refused")
 
 
-async def wait(people: People, time: timedelta) -> None:
+async def wait(accounts: Accounts, time: timedelta) -> None:
     """As if so much time had passed."""
-    await people.sql("UPDATE tries SET full_until = full_until - $1::interval", time)
+    await accounts.sql("UPDATE tries SET full_until = full_until - $1::interval", time)
 
 
 def statuses(answers: list[httpx.Response]) -> Counter[int]:
     return Counter(answer.status_code for answer in answers)
 
 
-async def test_an_account_stands_so_many_failures_in_an_hour_from_however_many_places() -> None:
-    async with open_people(limits=True, strangers_tries=20) as people:
-        await people.register()
+async def test_an_account_allows_so_many_failures_an_hour_from_all_addresses() -> None:
+    async with open_accounts(limits=True, unknown_device_attempts=20) as accounts:
+        await accounts.register()
         places = [f"203.0.113.{number}" for number in range(1, 41)]
-        answers = [each for found in await gather(*(guess(people, place) for place in places)) for each in found]
+        answers = [each for found in await gather(*(guess(accounts, place) for place in places)) for each in found]
         assert statuses(answers) == {400: 10, 429: 30}
         looked_at = 10
         for _ in range(10):  # an hour of going on, six minutes at a time
-            await wait(people, timedelta(minutes=6, seconds=1))
-            answers = [(await guess(people, place))[0] for place in places[:3]]
+            await wait(accounts, timedelta(minutes=6, seconds=1))
+            answers = [(await guess(accounts, place))[0] for place in places[:3]]
             looked_at += statuses(answers)[400]
         assert looked_at == 20
 
 
 async def test_by_default_that_is_no_more_than_a_hundred_known_places_included() -> None:
-    async with open_people(limits=True) as people:
-        settings: Any = people.served.runtime.settings
-        assert settings.strangers_tries + settings.all_known_tries <= 100
-        await people.register()
+    async with open_accounts(limits=True) as accounts:
+        settings: Any = accounts.served.runtime.settings
+        assert settings.unknown_device_attempts + settings.all_known_devices_attempts <= 100
+        await accounts.register()
         homes = [f"192.0.2.{number}" for number in range(1, 11)]
         for home in homes:
-            assert (await people.sign_in(people.at(home))).status_code == 200
+            assert (await accounts.sign_in(accounts.at(home))).status_code == 200
         strangers = [f"203.0.113.{number}" for number in range(1, 11)]
-        answers = [await guess(people, place, 8) for place in homes + strangers]
+        answers = [await guess(accounts, place, 8) for place in homes + strangers]
         assert statuses([each for found in answers for each in found])[400] == 50  # and as many as the hour goes by
 
 
-async def test_the_refusal_says_when_to_come_again() -> None:
-    async with open_people(limits=True, strangers_tries=4) as people:
-        await people.register()
-        answers = await guess(people, ELSEWHERE, 3)
+async def test_the_rejection_says_when_to_come_again() -> None:
+    async with open_accounts(limits=True, unknown_device_attempts=4) as accounts:
+        await accounts.register()
+        answers = await guess(accounts, ELSEWHERE, 3)
         assert statuses(answers) == {400: 2, 429: 1}
         [answer] = [answer for answer in answers if answer.status_code == 429]
         seconds = int(answer.headers["Retry-After"])
@@ -81,151 +81,156 @@ async def test_the_refusal_says_when_to_come_again() -> None:
         assert answer.headers["RateLimit-Policy"] == '"sign-in";q=4;w=3600'
         assert answer.headers["RateLimit"] == f'"sign-in";r=0;t={seconds}'
         assert answer.json()["type"] == "/problems/too-many-requests"
-        assert (await people.sign_in(people.at(ELSEWHERE))).status_code == 429, "not even the right one is looked at"
-        await wait(people, timedelta(seconds=seconds))
-        assert (await people.sign_in(people.at(ELSEWHERE))).status_code == 200
+        assert (await accounts.sign_in(accounts.at(ELSEWHERE))).status_code == 429, (
+            "not even the right one is looked at"
+        )
+        await wait(accounts, timedelta(seconds=seconds))
+        assert (await accounts.sign_in(accounts.at(ELSEWHERE))).status_code == 200
 
 
 async def test_strangers_cannot_lock_the_owner_out_at_home() -> None:
-    async with open_people(limits=True, strangers_tries=10) as people:
-        await people.register()
-        assert (await people.sign_in(people.at(HOME))).status_code == 200
-        await lock_strangers_out(people)
-        assert (await people.sign_in(people.at(ELSEWHERE))).status_code == 429
+    async with open_accounts(limits=True, unknown_device_attempts=10) as accounts:
+        await accounts.register()
+        assert (await accounts.sign_in(accounts.at(HOME))).status_code == 200
+        await lock_strangers_out(accounts)
+        assert (await accounts.sign_in(accounts.at(ELSEWHERE))).status_code == 429
         for _ in range(8):
-            assert (await people.sign_in(people.at(HOME))).status_code == 200
+            assert (await accounts.sign_in(accounts.at(HOME))).status_code == 200
 
 
 async def test_strangers_cannot_lock_a_known_device_out_wherever_it_is() -> None:
-    async with open_people(limits=True, strangers_tries=10) as people:
-        await people.register()
-        cookie = (await people.sign_in(people.at(HOME))).cookies[COOKIE]
-        await lock_strangers_out(people)
-        device = people.at(ELSEWHERE)
+    async with open_accounts(limits=True, unknown_device_attempts=10) as accounts:
+        await accounts.register()
+        cookie = (await accounts.sign_in(accounts.at(HOME))).cookies[COOKIE]
+        await lock_strangers_out(accounts)
+        device = accounts.at(ELSEWHERE)
         device.cookies.set(COOKIE, cookie)
         for _ in range(8):
-            again = await people.sign_in(device)
+            again = await accounts.sign_in(device)
             assert again.status_code == 200
         assert again.cookies[COOKIE] == cookie, "a device keeps what it is known by"
 
 
 async def test_a_known_device_may_guess_little_more_than_its_owner_mistypes() -> None:
-    async with open_people(limits=True, strangers_tries=2, known_tries=6) as people:
-        await people.register()
-        assert (await people.sign_in(people.at(HOME))).status_code == 200
-        await lock_strangers_out(people)
-        assert statuses(await guess(people, HOME, 10)) == {400: 3, 429: 7}
+    async with open_accounts(limits=True, unknown_device_attempts=2, known_device_attempts=6) as accounts:
+        await accounts.register()
+        assert (await accounts.sign_in(accounts.at(HOME))).status_code == 200
+        await lock_strangers_out(accounts)
+        assert statuses(await guess(accounts, HOME, 10)) == {400: 3, 429: 7}
 
 
 @pytest.mark.parametrize("forged", ["", "a.1.b", "..", "x" * 300, "{0}0", "0{0}", "{0}.1"])
 async def test_a_cookie_of_ones_own_making_is_worth_nothing(forged: str) -> None:
-    async with open_people(limits=True, strangers_tries=4) as people:
-        await people.register()
-        cookie = (await people.sign_in(people.at(HOME))).cookies[COOKIE]
-        await lock_strangers_out(people)
-        device = people.at(ELSEWHERE)
+    async with open_accounts(limits=True, unknown_device_attempts=4) as accounts:
+        await accounts.register()
+        cookie = (await accounts.sign_in(accounts.at(HOME))).cookies[COOKIE]
+        await lock_strangers_out(accounts)
+        device = accounts.at(ELSEWHERE)
         device.cookies.set(COOKIE, forged.format(cookie))
-        assert (await people.sign_in(device)).status_code == 429
+        assert (await accounts.sign_in(device)).status_code == 429
 
 
 async def test_by_https_the_cookie_has_a_name_that_browsers_take_from_https_alone() -> None:
     """And who has it by its former name is still known."""
-    async with open_people(limits=True, strangers_tries=10, public_issuer="https://users.test") as people:
-        await people.register()
-        signed_in = await people.sign_in(people.at(HOME))
-        told = signed_in.headers["Set-Cookie"]
-        assert told.startswith(f"{SECURE_COOKIE}=")
-        assert {"Secure", "HttpOnly", "Path=/auth/token"} <= set(told.split("; "))
-        _, _, value = told.partition(";")[0].partition("=")
-        await lock_strangers_out(people)
+    async with open_accounts(limits=True, unknown_device_attempts=10, public_issuer="https://users.test") as accounts:
+        await accounts.register()
+        signed_in = await accounts.sign_in(accounts.at(HOME))
+        published = signed_in.headers["Set-Cookie"]
+        assert published.startswith(f"{SECURE_COOKIE}=")
+        assert {"Secure", "HttpOnly", "Path=/auth/token"} <= set(published.split("; "))
+        _, _, value = published.partition(";")[0].partition("=")
+        await lock_strangers_out(accounts)
         for name in (SECURE_COOKIE, COOKIE):
-            device = people.at(ELSEWHERE)
+            device = accounts.at(ELSEWHERE)
             device.headers["Cookie"] = f"{name}={value}"
-            assert (await people.sign_in(device)).status_code == 200
+            assert (await accounts.sign_in(device)).status_code == 200
 
 
 async def test_a_device_is_known_to_its_own_account_alone() -> None:
-    async with open_people(limits=True, strangers_tries=4) as people:
-        await people.register()
-        await people.register(email="mallory@example.com")
-        mallory = people.at(ELSEWHERE)
-        answer = await people.sign_in(mallory, username="mallory@example.com")
+    async with open_accounts(limits=True, unknown_device_attempts=4) as accounts:
+        await accounts.register()
+        await accounts.register(email="mallory@example.com")
+        mallory = accounts.at(ELSEWHERE)
+        answer = await accounts.sign_in(mallory, username="mallory@example.com")
         assert COOKIE in answer.cookies
-        await lock_strangers_out(people)
-        assert (await people.sign_in(mallory)).status_code == 429
+        await lock_strangers_out(accounts)
+        assert (await accounts.sign_in(mallory)).status_code == 429
 
 
 async def test_who_resets_the_password_by_mail_gets_in_however_many_strangers_try() -> None:
-    async with open_people(limits=True, strangers_tries=4) as people:
-        await people.register()
-        await lock_strangers_out(people)
-        body = {"token": await people.reset_code(), "new_password": "staple orbit lantern"}
-        owner = people.at(ELSEWHERE)
+    async with open_accounts(limits=True, unknown_device_attempts=4) as accounts:
+        await accounts.register()
+        await lock_strangers_out(accounts)
+        body = {"token": await accounts.reset_code(), "new_password": "staple orbit lantern"}
+        owner = accounts.at(ELSEWHERE)
         assert (await owner.post("/auth/password-reset/confirm", json=body)).status_code == 204
-        assert (await people.sign_in(owner, password="staple orbit lantern")).status_code == 200
+        assert (await accounts.sign_in(owner, password="staple orbit lantern")).status_code == 200
 
 
 async def test_one_address_cannot_go_through_many_accounts() -> None:
-    async with open_people(limits=True, address_tries=10) as people:
+    async with open_accounts(limits=True, address_attempts=10) as accounts:
         answers = [
-            answer for number in range(8) for answer in await guess(people, HOME, 1, username=f"{number}@example.com")
+            answer for number in range(8) for answer in await guess(accounts, HOME, 1, username=f"{number}@example.com")
         ]
         assert statuses(answers) == {400: 5, 429: 3}
         assert answers[-1].headers["RateLimit-Policy"] == '"sign-in-address";q=10;w=3600'
-        assert statuses(await guess(people, OFFICE, 1)) == {400: 1}
+        assert statuses(await guess(accounts, OFFICE, 1)) == {400: 1}
         # The neighbours of one IPv6 address are the same customer of the same provider.
-        many = [(await guess(people, f"2001:db8::{number}", 1, username=f"{number}@x.com"))[0] for number in range(8)]
+        many = [(await guess(accounts, f"2001:db8::{number}", 1, username=f"{number}@x.com"))[0] for number in range(8)]
         assert statuses(many) == {400: 5, 429: 3}
 
 
 async def test_an_account_that_is_not_there_is_counted_like_one_that_is() -> None:
-    async with open_people(limits=True, strangers_tries=6) as people:
-        await people.register()
-        found, unknown = await guess(people, HOME, 5), await guess(people, OFFICE, 5, username="nobody@example.com")
+    async with open_accounts(limits=True, unknown_device_attempts=6) as accounts:
+        await accounts.register()
+        found, unknown = await guess(accounts, HOME, 5), await guess(accounts, OFFICE, 5, username="nobody@example.com")
         assert statuses(found) == statuses(unknown) == {400: 3, 429: 2}
-        told = {(each.status_code, each.json()["detail"].partition(" in ")[0]) for each in found}
-        assert told == {(each.status_code, each.json()["detail"].partition(" in ")[0]) for each in unknown}
+        published = {(each.status_code, each.json()["detail"].partition(" in ")[0]) for each in found}
+        assert published == {(each.status_code, each.json()["detail"].partition(" in ")[0]) for each in unknown}
 
 
 async def test_a_right_password_is_not_counted_however_often() -> None:
-    async with open_people(limits=True, strangers_tries=4, known_tries=4, all_known_tries=4) as people:
-        await people.register()
+    async with open_accounts(
+        limits=True, unknown_device_attempts=4, known_device_attempts=4, all_known_devices_attempts=4
+    ) as accounts:
+        await accounts.register()
         for number in range(1, 12):
-            assert (await people.sign_in(people.at(f"192.0.2.{number}"))).status_code == 200
+            assert (await accounts.sign_in(accounts.at(f"192.0.2.{number}"))).status_code == 200
         assert (
-            await people.sql("SELECT key FROM tries WHERE full_until > clock_timestamp() AND key LIKE 'sign-in%'") == []
+            await accounts.sql("SELECT key FROM tries WHERE full_until > clock_timestamp() AND key LIKE 'sign-in%'")
+            == []
         )
 
 
 async def test_all_processes_share_what_was_counted() -> None:
     url = new_database("user_service")
     async with (
-        open_people(limits=True, strangers_tries=20, database_url=url) as one,
-        open_people(limits=True, strangers_tries=20, database_url=url) as two,
+        open_accounts(limits=True, unknown_device_attempts=20, database_url=url) as one,
+        open_accounts(limits=True, unknown_device_attempts=20, database_url=url) as two,
     ):
         await one.register()
         places = [f"203.0.113.{number}" for number in range(1, 21)]
-        answers = await gather(*(guess(people, place) for place in places for people in (one, two)))
+        answers = await gather(*(guess(accounts, place) for place in places for accounts in (one, two)))
         assert statuses([each for found in answers for each in found]) == {400: 10, 429: 30}
 
 
 async def test_registering_and_asking_for_mails_are_limited_by_address() -> None:
-    async with open_people(limits=True, requests_of_address=6) as people:
-        home = people.at(HOME)
+    async with open_accounts(limits=True, requests_of_address=6) as accounts:
+        home = accounts.at(HOME)
         made = [await home.post("/users", json={**ADA, "email": f"{n}@example.com"}) for n in range(2)]
         asked = [await home.post("/auth/password-reset", json={"email": f"{n}@example.com"}) for n in range(3)]
         assert [answer.status_code for answer in (*made, *asked)] == [201, 201, 202, 429, 429]
-        assert (await people.at(OFFICE).post("/users", json=ADA)).status_code == 201
-        staff = people.staff
+        assert (await accounts.at(OFFICE).post("/users", json=ADA)).status_code == 201
+        staff = accounts.staff
         codes = [(await staff.post("/users", json={**ADA, "email": f"s{n}@example.com"})).status_code for n in range(8)]
         assert set(codes) == {201}
 
 
-async def test_limits_are_on_in_production_and_off_in_development_unless_told_otherwise() -> None:
-    async with open_people() as people:
-        await people.register()
-        assert statuses(await guess(people, HOME, 40)) == {400: 40}
-        assert await people.sql("SELECT 1 FROM tries") == []
+async def test_limits_are_on_in_production_only_by_default() -> None:
+    async with open_accounts() as accounts:
+        await accounts.register()
+        assert statuses(await guess(accounts, HOME, 40)) == {400: 40}
+        assert await accounts.sql("SELECT 1 FROM tries") == []
     strict = {
         "plain_http_hosts": "users.test",
         "password_memory_kib": 19_456,
@@ -233,20 +238,22 @@ async def test_limits_are_on_in_production_and_off_in_development_unless_told_ot
         "password_grant_clients": "*",
     }
     secret = "a secret of the tests, with some variety"
-    async with open_people(environment="production", key_encryption_secret=secret, **strict) as people:
-        await people.register()
-        assert statuses(await guess(people, HOME, 40)) == {400: 30, 429: 10}
+    async with open_accounts(environment="production", key_encryption_secret=secret, **strict) as accounts:
+        await accounts.register()
+        assert statuses(await guess(accounts, HOME, 40)) == {400: 30, 429: 10}
 
 
 async def test_what_is_full_again_is_forgotten() -> None:
-    async with open_people(limits=True) as people:
-        await people.register()
-        await guess(people, HOME, 2)
-        await wait(people, timedelta(hours=1))
-        await people.sql("INSERT INTO known_addresses SELECT id, '192.0.2.9', now() - interval '91 days' FROM accounts")
-        await prune(people.served.runtime)
-        assert await people.sql("SELECT 1 FROM tries") == []
-        assert await people.sql("SELECT 1 FROM known_addresses") == []
+    async with open_accounts(limits=True) as accounts:
+        await accounts.register()
+        await guess(accounts, HOME, 2)
+        await wait(accounts, timedelta(hours=1))
+        await accounts.sql(
+            "INSERT INTO known_addresses SELECT id, '192.0.2.9', now() - interval '91 days' FROM accounts"
+        )
+        await prune(accounts.served.runtime)
+        assert await accounts.sql("SELECT 1 FROM tries") == []
+        assert await accounts.sql("SELECT 1 FROM known_addresses") == []
 
 
 # --- where a request comes from ---
@@ -287,7 +294,7 @@ def test_a_forwarded_address_is_believed_of_our_own_proxies_alone(
     assert client_address(Request({"type": "http", "client": (peer, 1), "headers": headers, "app": App})) == address
 
 
-def test_a_proxy_that_is_no_address_is_refused_at_the_start() -> None:
+def test_a_proxy_that_is_no_address_is_rejected_at_the_start() -> None:
     class Settings(ServiceSettings, service="shop"):
         port: int = 0
 

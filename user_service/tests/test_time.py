@@ -10,12 +10,12 @@ import httpx
 import pytest
 
 from tests.harness.server import serving
-from user_service.tests.conftest import ADA, SETTINGS, open_people
+from user_service.tests.conftest import ADA, SETTINGS, open_accounts
 
 # As in production; and limits that are there, and aren't reached.
 FULL_COST = {
-    "password_memory_kib": 19_456, "password_rounds": 2, "limits": True, "strangers_tries": 10_000,
-    "address_tries": 20_000, "mails_to_account": 10_000, "requests_of_address": 20_000,
+    "password_memory_kib": 19_456, "password_rounds": 2, "limits": True, "unknown_device_attempts": 10_000,
+    "address_attempts": 20_000, "mails_to_account": 10_000, "requests_of_address": 20_000,
 }  # fmt: skip
 
 
@@ -29,11 +29,11 @@ SELECT id, now(), '', 0, 0 FROM accounts WHERE email = $1
 """
 
 
-async def ratios_of(call: Ask, tries: int, status: int) -> list[float]:
+async def ratios_of(call: Ask, attempts: int, status: int) -> list[float]:
     """How long answers about accounts take (the median), each against one of the same moment where there is none."""
     times: dict[str, list[float]] = {email: [] for email in (NOBODY, ADA["email"], WITH_FACTOR)}
     bodies = set()
-    turns = [email for _ in range(tries) for email in random.sample(list(times), len(times))]
+    turns = [email for _ in range(attempts) for email in random.sample(list(times), len(times))]
     for email in turns:
         began = time.perf_counter()
         answer = await call(email)
@@ -47,18 +47,18 @@ async def ratios_of(call: Ask, tries: int, status: int) -> list[float]:
     ]
 
 
-async def ratios(tries: int) -> tuple[list[float], list[float]]:
+async def ratios(attempts: int) -> tuple[list[float], list[float]]:
     """Of signing in with a wrong password, and of asking for a reset: an account, and one with a second factor."""
     # No mail is sent: to whom, shows in no answer, but takes its time of whichever request is next.
-    async with open_people(**FULL_COST, smtp_host="") as people:
-        await people.register()
-        await people.register(email=WITH_FACTOR)
-        await people.sql(SET_UP, WITH_FACTOR)
+    async with open_accounts(**FULL_COST, smtp_host="") as accounts:
+        await accounts.register()
+        await accounts.register(email=WITH_FACTOR)
+        await accounts.sql(SET_UP, WITH_FACTOR)
 
         async def sign_in(email: str) -> httpx.Response:
-            return await people.sign_in(username=email, password="not the one")
+            return await accounts.sign_in(username=email, password="not the one")
 
-        return await ratios_of(sign_in, tries, 400), await ratios_of(people.ask_for_reset, tries, 202)
+        return await ratios_of(sign_in, attempts, 400), await ratios_of(accounts.request_reset, attempts, 202)
 
 
 async def test_an_answer_takes_as_long_where_there_is_no_account() -> None:
@@ -84,13 +84,13 @@ async def test_twenty_sign_ins_at_once_do_not_hold_anybody_up() -> None:
         assert min(busy for _, busy in rounds) < 0.1, rounds
 
 
-async def _slow_answer(url: str, client: httpx.AsyncClient, people: int) -> float:
+async def _slow_answer(url: str, client: httpx.AsyncClient, accounts: int) -> float:
     """What 99 of 100 looks at the server's health stay under while so many sign in, again and again."""
     times: list[float] = []
     while len(times) < 200:
-        signing_in = asyncio.gather(*(_sign_in(client) for _ in range(people)), asyncio.sleep(0.2, None))
+        signing_in = asyncio.gather(*(_sign_in(client) for _ in range(accounts)), asyncio.sleep(0.2, None))
         times += await asyncio.to_thread(_health_times, url, signing_in)
-        assert [answer.status_code for answer in await signing_in if answer is not None] == [200] * people
+        assert [answer.status_code for answer in await signing_in if answer is not None] == [200] * accounts
     return quantiles(times, n=100)[98]
 
 

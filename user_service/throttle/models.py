@@ -30,7 +30,7 @@ class Limit:
         """After so long one more may be tried."""
         return HOUR / (self.per_hour - self.at_once)
 
-    def refusal(self, full_until: datetime) -> TooManyRequests:
+    def rejection(self, full_until: datetime) -> TooManyRequests:
         """What the caller is told."""
         left = full_until + self.interval - self.interval * self.at_once - utcnow()
         seconds = max(1, -int(-left.total_seconds() // 1))
@@ -53,7 +53,7 @@ class Bucket:
         return f"{self.limit.name}:{self.of}"
 
 
-class Tries(Base, table=True):
+class AttemptBucket(Base, table=True):
     """A bucket that something was taken out of lately."""
 
     __tablename__ = "tries"

@@ -9,7 +9,7 @@ import structlog
 from prometheus_client import Counter
 
 from service_kit.clock import utcnow
-from service_kit.database import Database, Tx
+from service_kit.database import Database, Session
 from service_kit.problems import TooManyRequests
 from service_kit.runtime import Runtime
 from user_service.accounts.models import Account
@@ -23,7 +23,7 @@ from user_service.throttle.models import Bucket, Limit
 NOWHERE = "unknown"
 NEW_ACCOUNT = timedelta(days=1)
 KNOWN_FOR = timedelta(days=90)
-REFUSED = Counter("tries_refused_total", "Requests that were refused because there were too many", ["limit"])
+REJECTED = Counter("rate_limit_rejections_total", "Requests that were refused because there were too many", ["limit"])
 log = structlog.get_logger(__name__)
 
 
@@ -34,10 +34,10 @@ class Throttle:
         self._database = database
         self._on = settings.has_limits
         self._devices = Devices(settings.key_encryption_secret)
-        self._strangers = Limit("sign-in", settings.strangers_tries)
-        self._address = Limit("sign-in-address", settings.address_tries)
-        self._known = Limit("sign-in-known", settings.known_tries)
-        self._all_known = Limit("sign-in-all-known", settings.all_known_tries)
+        self._unknown_devices = Limit("sign-in", settings.unknown_device_attempts)
+        self._address = Limit("sign-in-address", settings.address_attempts)
+        self._known = Limit("sign-in-known", settings.known_device_attempts)
+        self._all_known = Limit("sign-in-all-known", settings.all_known_devices_attempts)
         self._mails = Limit("mails", settings.mails_to_account)
         self._requests = Limit("requests", settings.requests_of_address)
         self._strength = Limit("password-strength", 10 * settings.requests_of_address)
@@ -58,7 +58,7 @@ class Throttle:
             except TooManyRequests:
                 continue
         where = Bucket(self._address, network_of(origin.address))
-        return await self._take(where, Bucket(self._strangers, digest(email)))
+        return await self._take(where, Bucket(self._unknown_devices, digest(email)))
 
     async def mail(self, email: EmailAddress, origin: Origin) -> None:
         """Counts a mail that was asked for. Raises: TooManyRequests."""
@@ -76,7 +76,7 @@ class Throttle:
         if self._on:
             await self._take(Bucket(self._strength, network_of(origin.address)))
 
-    async def is_new_device(self, tx: Tx, account: Account, origin: Origin) -> bool:
+    async def is_new_device(self, tx: Session, account: Account, origin: Origin) -> bool:
         """Whether neither the device nor the place has signed in to the account before. The first sign-in of an account
         that was just made is its owner's, and tells nobody anything."""
         if self._devices.find(origin.device, EmailAddress.of(account.email)):
@@ -99,23 +99,23 @@ class Throttle:
     async def _take(self, *buckets: Bucket) -> list[Bucket]:
         """Of all of them or of none; always in this order, so that no two wait for each other."""
         try:
-            async with self._database.hot_tx() as tx:
+            async with self._database.transaction() as tx:
                 for bucket in buckets:
                     await queries.take(tx, bucket)
-        except TooManyRequests as refusal:
-            REFUSED.labels(bucket.limit.name).inc()
-            log.warning("too_many_tries", limit=bucket.limit.name, seconds=refusal.members["seconds"])
+        except TooManyRequests as rejection:
+            REJECTED.labels(bucket.limit.name).inc()
+            log.warning("too_many_attempts", limit=bucket.limit.name, seconds=rejection.members["seconds"])
             raise
         return list(buckets)
 
 
-async def give_back(tx: Tx, counted_in: list[Bucket]) -> None:
+async def return_attempts(tx: Session, counted_in: list[Bucket]) -> None:
     """The password was right: the try doesn't count."""
     for bucket in counted_in:
-        await queries.give_back(tx, bucket)
+        await queries.return_attempts(tx, bucket)
 
 
-async def remember(tx: Tx, account_id: UUID, origin: Origin) -> None:
+async def remember(tx: Session, account_id: UUID, origin: Origin) -> None:
     """Who comes from here has proven to be the owner: the address is known from now on."""
     if (network := network_of(origin.address)) != NOWHERE:
         await queries.remember(tx, account_id, network)
@@ -124,7 +124,7 @@ async def remember(tx: Tx, account_id: UUID, origin: Origin) -> None:
 async def prune(runtime: Runtime) -> None:
     """Full buckets say nothing; addresses that were not seen for long are strange again."""
     now = utcnow()
-    async with runtime.database.tx() as tx:
+    async with runtime.database.session() as tx:
         await queries.delete_full(tx, now)
         await queries.delete_unseen(tx, now - KNOWN_FOR)
 

@@ -5,9 +5,9 @@ from typing import Annotated
 from fastapi import Request
 from pydantic import ConfigDict
 
-from service_kit.http.answers import problems
+from service_kit.http.problem_responses import problems
 from service_kit.http.router import Router
-from service_kit.http.sessions import Tx
+from service_kit.http.sessions import Session
 from service_kit.problems import TooManyRequests
 from service_kit.schemas import RequestBody
 from service_kit.security import PUBLIC, Principal, Requires
@@ -29,7 +29,7 @@ class Proof(RequestBody):
 @router.post(
     "", status_code=204, summary="Confirm an e-mail address", openapi_extra=PUBLIC, responses=problems(TokenNotGood)
 )
-async def verify(body: Proof, tx: Tx, origin: FromWhere) -> None:
+async def verify(body: Proof, tx: Session, origin: FromWhere) -> None:
     """With the code of the mail that registering sent, which is good once and for a day."""
     await use_cases.verify(tx, body.token, origin)
 
@@ -40,9 +40,9 @@ async def verify(body: Proof, tx: Tx, origin: FromWhere) -> None:
     summary="Request another confirmation e-mail",
     responses=problems(AlreadyVerified, TooManyRequests),
 )
-async def ask_again(
-    request: Request, tx: Tx, origin: FromWhere, who: Annotated[Principal, Requires("users:write")]
+async def resend(
+    request: Request, tx: Session, origin: FromWhere, who: Annotated[Principal, Requires("users:write")]
 ) -> None:
     """Sends another mail with another code; the ones before stay good until one of them is used."""
     throttle = request.app.state.runtime.resource(Throttle)
-    await use_cases.ask_again(tx, throttle, who.user_id, origin.by(who))
+    await use_cases.resend(tx, throttle, who.user_id, origin.by(who))

@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from service_kit.database import Tx
+from service_kit.database import Session
 from service_kit.problems import not_found
 from user_service.accounts import queries as accounts
 from user_service.accounts.models import Account
@@ -16,18 +16,18 @@ from user_service.throttle.use_cases import Throttle
 from user_service.verification.models import AlreadyVerified
 
 
-async def ask_again(tx: Tx, throttle: Throttle, account_id: UUID, origin: Origin) -> None:
+async def resend(tx: Session, throttle: Throttle, account_id: UUID, origin: Origin) -> None:
     """Raises: AlreadyVerified, TooManyRequests."""
     account = await accounts.by_id(tx, account_id) or not_found(Account, account_id)
     if account.email_verified:
         raise AlreadyVerified
     await throttle.mail(EmailAddress.of(account.email), origin)
-    mails.ask_for(tx, Purpose.VERIFY_EMAIL, account.email, account.id)
+    mails.enqueue(tx, Purpose.VERIFY_EMAIL, account.email, account.id)
 
 
-async def verify(tx: Tx, token: str, origin: Origin) -> None:
+async def verify(tx: Session, token: str, origin: Origin) -> None:
     """Raises: TokenNotGood."""
-    account_id = await mails.whose(tx, token, Purpose.VERIFY_EMAIL)
+    account_id = await mails.account_of(tx, token, Purpose.VERIFY_EMAIL)
     account = await accounts.lock(tx, account_id)
     await mails.use(tx, token, Purpose.VERIFY_EMAIL)
     if account is None:
@@ -35,7 +35,7 @@ async def verify(tx: Tx, token: str, origin: Origin) -> None:
     await mark_verified(tx, account, origin)
 
 
-async def mark_verified(tx: Tx, account: Account, origin: Origin) -> None:
+async def mark_verified(tx: Session, account: Account, origin: Origin) -> None:
     """Its owner has read a mail to the address. The account must be held."""
     if account.change(email_verified=True):
         await publish(tx, account)

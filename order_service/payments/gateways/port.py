@@ -1,7 +1,7 @@
 """What a payment gateway can do for us, in our own words; the words of each gateway stay in its adapter.
 
-Every call ends in an answer or in `NoAnswer`, never in an exception: what a lost answer means is for the caller. Every
-call that changes something carries an idempotency key, so that it may be repeated as often as needed.
+Every call ends in an answer or in `NoResponse`, never in an exception: what a lost answer means is for the caller.
+Every call that changes something carries an idempotency key, so that it may be repeated as often as needed.
 """
 
 from collections.abc import Mapping
@@ -79,7 +79,7 @@ class Rejected:
     reason: str
 
 
-class NoAnswer(Enum):
+class NoResponse(Enum):
     """What was asked may have been done (LOST), or certainly was not (UNREACHABLE)."""
 
     LOST = "lost"
@@ -95,24 +95,24 @@ class PaymentGateway(Protocol):
     name: str
     timeout: float
 
-    async def open(self, request: ChargeRequest) -> Charge | Rejected | NoAnswer:
+    async def open(self, request: ChargeRequest) -> Charge | Rejected | NoResponse:
         """Makes the charge; the same key never makes a second one."""
 
-    async def resolve(self, request: ChargeRequest) -> Charge | Rejected | NoAnswer | None:
+    async def resolve(self, request: ChargeRequest) -> Charge | Rejected | NoResponse | None:
         """What became of the charge of this key; if there is none, it is made now, given a token; else None.
 
         A gateway without a look-up by key reads the charge by its id, and repeats `open` while the id is not known.
         """
 
-    async def capture(self, key: str, charge_id: str, amount: int) -> Charge | Rejected | NoAnswer:
+    async def capture(self, key: str, charge_id: str, amount: int) -> Charge | Rejected | NoResponse:
         """Takes so much of an authorised charge, once; the rest is released."""
 
-    async def cancel(self, key: str, charge_id: str) -> Charge | Rejected | NoAnswer:
+    async def cancel(self, key: str, charge_id: str) -> Charge | Rejected | NoResponse:
         """Voids a charge that is authorised or waits for its customer."""
 
     async def refund(
         self, key: str, charge_id: str, amount: int, reason: str | None
-    ) -> GatewayRefund | Rejected | NoAnswer:
+    ) -> GatewayRefund | Rejected | NoResponse:
         """Gives so much of a captured charge back, once; repeated, it tells what became of it."""
 
     def read_webhook(self, headers: Mapping[str, str], body: bytes, now: datetime) -> Charge | GatewayRefund | None:

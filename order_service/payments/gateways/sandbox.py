@@ -18,11 +18,11 @@ from order_service.payments.gateways.port import (
     ChargeRequest,
     GatewayRefund,
     NextAction,
-    NoAnswer,
+    NoResponse,
     Rejected,
 )
 from order_service.payments.models import PaymentState, RefundState
-from service_kit.crashpoints import reach
+from service_kit.failpoints import failpoint
 from service_kit.problems import InvalidRequest
 
 log = structlog.get_logger(__name__)
@@ -37,7 +37,7 @@ CONNECTIONS = 64
 NOT_SENT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
 REJECTIONS = frozenset({400, 402, 404, 422})
 # The gateway did not take the request in, so that nothing was charged; the same request may pass later.
-TURNED_AWAY = frozenset({401, 403, 429, 503})
+CREDENTIALS_REJECTED = frozenset({401, 403, 429, 503})
 
 PAYMENT_STATES = {
     "pending": PaymentState.PENDING,
@@ -119,7 +119,7 @@ class SandboxGateway:
         self._client = client
         self._secret = webhook_secret.get_secret_value().encode()
 
-    async def open(self, request: ChargeRequest) -> Charge | Rejected | NoAnswer:
+    async def open(self, request: ChargeRequest) -> Charge | Rejected | NoResponse:
         body = {
             "amount": request.amount,
             "currency": request.currency,
@@ -129,24 +129,24 @@ class SandboxGateway:
         }
         return await self._charge("open", request.key, "/charges", body)
 
-    async def resolve(self, request: ChargeRequest) -> Charge | Rejected | NoAnswer | None:
+    async def resolve(self, request: ChargeRequest) -> Charge | Rejected | NoResponse | None:
         params = {"idempotency_key": request.key, "limit": "1"}
         found = await self._ask("find", _Charges, "GET", "/charges", params=params)
         if isinstance(found, _Charges):
             if found.items:
                 return found.items[0].read()
             return await self.open(request) if request.token else None
-        return found if isinstance(found, NoAnswer) else NoAnswer.UNREACHABLE
+        return found if isinstance(found, NoResponse) else NoResponse.UNREACHABLE
 
-    async def capture(self, key: str, charge_id: str, amount: int) -> Charge | Rejected | NoAnswer:
+    async def capture(self, key: str, charge_id: str, amount: int) -> Charge | Rejected | NoResponse:
         return await self._charge("capture", key, f"/charges/{charge_id}/capture", {"amount": amount})
 
-    async def cancel(self, key: str, charge_id: str) -> Charge | Rejected | NoAnswer:
+    async def cancel(self, key: str, charge_id: str) -> Charge | Rejected | NoResponse:
         return await self._charge("cancel", key, f"/charges/{charge_id}/cancel", None)
 
     async def refund(
         self, key: str, charge_id: str, amount: int, reason: str | None
-    ) -> GatewayRefund | Rejected | NoAnswer:
+    ) -> GatewayRefund | Rejected | NoResponse:
         body, headers = {"amount": amount, "reason": reason}, {"Idempotency-Key": key}
         path = f"/charges/{charge_id}/refunds"
         answer = await self._ask("refund", _Refund, "POST", path, json=body, headers=headers)
@@ -166,53 +166,53 @@ class SandboxGateway:
 
     async def _charge(
         self, operation: str, key: str, path: str, body: Mapping[str, Any] | None
-    ) -> Charge | Rejected | NoAnswer:
+    ) -> Charge | Rejected | NoResponse:
         answer = await self._ask(operation, _Charge, "POST", path, json=body, headers={"Idempotency-Key": key})
         return answer.read() if isinstance(answer, _Charge) else answer
 
     async def _ask(
         self, operation: str, kind: type[Answer], method: str, path: str, **request: Any
-    ) -> Answer | Rejected | NoAnswer:
+    ) -> Answer | Rejected | NoResponse:
         began = time.perf_counter()
         found = await self._exchange(kind, method, path, **request)
         outcome = "rejected" if isinstance(found, Rejected) else "answered"
-        outcome = found.value if isinstance(found, NoAnswer) else outcome
+        outcome = found.value if isinstance(found, NoResponse) else outcome
         SECONDS.labels(operation, outcome).observe(time.perf_counter() - began)
         return found
 
     async def _exchange(
         self, kind: type[Answer], method: str, path: str, **request: Any
-    ) -> Answer | Rejected | NoAnswer:
+    ) -> Answer | Rejected | NoResponse:
         moves_money = method == "POST"
         try:
             if moves_money:
-                reach("gateway.before")
+                failpoint("gateway.before")
             async with self._client.request(method, self.url + path, allow_redirects=False, **request) as answer:
                 body = await answer.read()
             if moves_money:
-                reach("gateway.after")
+                failpoint("gateway.after")
             return self._read(kind, answer.status, body)
         except NOT_SENT as error:
             log.warning("gateway_unreachable", gateway=self.name, error=repr(error))
-            return NoAnswer.UNREACHABLE
+            return NoResponse.UNREACHABLE
         except (aiohttp.ClientError, TimeoutError) as error:
             log.warning("gateway_answer_lost", gateway=self.name, path=path, error=repr(error))
-            return NoAnswer.LOST
+            return NoResponse.LOST
 
-    def _read(self, kind: type[Answer], status: int, body: bytes) -> Answer | Rejected | NoAnswer:
+    def _read(self, kind: type[Answer], status: int, body: bytes) -> Answer | Rejected | NoResponse:
         if status in REJECTIONS:
             return Rejected(rejection_code(status, body))
         shown = body[:500].decode(errors="replace")
-        if status in TURNED_AWAY:
-            log.error("gateway_turned_away", gateway=self.name, status=status, body=shown)
-            return NoAnswer.UNREACHABLE
+        if status in CREDENTIALS_REJECTED:
+            log.error("gateway_rejected_credentials", gateway=self.name, status=status, body=shown)
+            return NoResponse.UNREACHABLE
         try:
             if 200 <= status < 300:
                 return kind.model_validate_json(body)
         except ValidationError:
             log.exception("gateway_answer_unreadable", gateway=self.name, body=shown)
         log.error("gateway_failed", gateway=self.name, status=status)
-        return NoAnswer.LOST
+        return NoResponse.LOST
 
 
 def rejection_code(status: int, body: bytes) -> str:

@@ -30,7 +30,7 @@ from tests.harness.service import Caller, Served, serve
 API_KEY = "key-of-these-tests"
 SECRET = "secret-of-these-tests"
 TOTAL = 1000
-PATIENCE = 20.0
+TIMEOUT_SECONDS = 20.0
 SHIP_TO = {"name": "Ada", "line1": "1 Mill Lane", "city": "London", "country": "GB"}
 T = TypeVar("T")
 
@@ -48,12 +48,12 @@ class GatewayProcess:
         return found
 
     def answer(self, payment: dict[str, Any], answer: str) -> None:
-        """The customer answers (`confirm` or `refuse`) on the page that a payment leads to."""
+        """The customer answers (`confirm` or `reject`) on the page that a payment leads to."""
         url = payment["next_action"]["url"].replace("localhost", "127.0.0.1")
         assert httpx.post(f"{url}/{answer}", timeout=15).status_code == 303
 
     def refunds(self, order_id: UUID) -> list[dict[str, Any]]:
-        """Everything that the gateway gave back for an order."""
+        """Everything that the gateway refunded for an order."""
         return [
             refund
             for charge in self.charges(order_id)
@@ -108,7 +108,7 @@ class Shop:
             status_since=now,
             version=1,
         )
-        async with self.runtime.database.tx() as tx:
+        async with self.runtime.database.session() as tx:
             tx.add(order)
             tx.add(
                 OrderLine(
@@ -171,11 +171,11 @@ class Shop:
 
     async def tokens(self) -> list[UUID]:
         """The orders of which a token is kept."""
-        async with self.runtime.database.hot() as connection:
+        async with self.runtime.database.connection() as connection:
             return [row[0] for row in await connection.fetch("SELECT order_id FROM payment_tokens")]
 
     async def state(self, order_id: UUID) -> Order:
-        async with self.runtime.database.tx() as tx:
+        async with self.runtime.database.session() as tx:
             order = await tx.get(Order, order_id)
         assert order is not None
         return order
@@ -201,13 +201,13 @@ class Shop:
         async def all_done() -> bool:
             await self.forget_calls()
             await carry_out_refunds(self.runtime)
-            async with self.runtime.database.hot() as connection:
+            async with self.runtime.database.connection() as connection:
                 return not await connection.fetchval("SELECT count(*) FROM refunds WHERE status = 'requested'")
 
         await eventually(all_done)
 
     async def execute(self, sql: str, *values: Any) -> None:
-        async with self.runtime.database.hot() as connection:
+        async with self.runtime.database.connection() as connection:
             await connection.execute(sql, *values)
 
     async def webhook(self, event: dict[str, Any], **changes: Any) -> httpx.Response:
@@ -255,7 +255,7 @@ def charge_event(payment: Payment | dict[str, Any], status: str, **changes: Any)
 
 async def eventually(condition: Callable[[], Awaitable[T | None]]) -> T:
     """The condition's first true value."""
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(TIMEOUT_SECONDS):
         while not (value := await condition()):
             await asyncio.sleep(0.02)
     return value

@@ -26,8 +26,8 @@ async def report(
     payment_id = payment_id or uuid4()
     money = Money(amount=amount, currency=currency)
     event = payment_status.PaymentSucceeded(payment_id=payment_id, order_id=order_id, amount=money)
-    async with shop.runtime.database.hot_tx() as tx:
-        await consumers.book(tx, [event], [envelope(**more)])
+    async with shop.runtime.database.transaction() as tx:
+        await consumers.on_payment_reports(tx, [event], [envelope(**more)])
     return payment_id
 
 
@@ -39,8 +39,8 @@ async def test_a_reported_payment_pays_the_order_once(shop: Shop) -> None:
     assert (order.status, order.captured) == ("paid", TOTAL)
     (payment,) = await shop.payments(order_id)
     assert (payment["id"], payment["gateway"], payment["status"]) == (str(payment_id), SOURCE, "succeeded")
-    (told,) = await shop.served.events(payment_status.PaymentSucceeded)
-    assert (told.number, told.customer_id, told.version) == (str(order.number), shop.customer.user_id, 1)
+    (published,) = await shop.served.events(payment_status.PaymentSucceeded)
+    assert (published.number, published.customer_id, published.version) == (str(order.number), shop.customer.user_id, 1)
     assert (await shop.customer.post(f"/payments/{payment_id}/verify")).json()["status"] == "succeeded"
 
 
@@ -69,7 +69,7 @@ async def test_money_that_could_not_go_back_pays_after_all(shop: Shop) -> None:
     first = await report(shop, order_id, 600)
     refund = (await shop.refund(str(first))).json()
     await report(shop, order_id, 400)
-    async with shop.runtime.database.hot_tx() as tx:
+    async with shop.runtime.database.transaction() as tx:
         await refund_settlement.settle(
             tx,
             RefundReport(
@@ -103,23 +103,23 @@ async def test_the_outside_system_carries_out_the_refund_that_we_request(shop: S
         payment_id=payment_id, order_id=order_id, amount=requested.amount, refund_id=requested.refund_id
     )
     for _ in range(2):
-        async with shop.runtime.database.hot_tx() as tx:
-            await consumers.book_refund(tx, event, envelope())
+        async with shop.runtime.database.transaction() as tx:
+            await consumers.on_payment_refunded(tx, event, envelope())
     assert (await shop.state(order_id)).payment_status == "refunded"
     (refund,) = await shop.refunds(order_id)
     assert refund["status"] == "succeeded"
     assert len(await shop.served.events(payment_status.PaymentRefunded)) == 1
 
 
-async def test_a_reported_failure_is_told_once(shop: Shop) -> None:
+async def test_a_reported_failure_is_published_once(shop: Shop) -> None:
     order_id, payment_id = await shop.order(), uuid4()
     money = Money(amount=TOTAL, currency="GBP")
     event = payment_status.PaymentFailed(payment_id=payment_id, order_id=order_id, amount=money, reason="expired card")
     for _ in range(2):
-        async with shop.runtime.database.hot_tx() as tx:
-            await consumers.book(tx, [event], [envelope()])
-    (told,) = await shop.served.events(payment_status.PaymentFailed)
-    assert told.reason == "expired card"
+        async with shop.runtime.database.transaction() as tx:
+            await consumers.on_payment_reports(tx, [event], [envelope()])
+    (published,) = await shop.served.events(payment_status.PaymentFailed)
+    assert published.reason == "expired card"
     assert (await shop.state(order_id)).status == "awaiting_payment"
 
 
@@ -135,19 +135,19 @@ async def test_a_batch_books_each_report_as_if_it_came_alone(shop: Shop) -> None
         payment_status.PaymentSucceeded(payment_id=too_much, order_id=first, amount=money),
     ]
     traces = [f"00-{n:032x}-{n:016x}-01" for n in range(1, 6)]
-    async with shop.runtime.database.hot_tx() as tx:
+    async with shop.runtime.database.transaction() as tx:
         envelopes = [envelope(traceparent=trace) for trace in traces]
-        await consumers.book(tx, reports, envelopes)
+        await consumers.on_payment_reports(tx, reports, envelopes)
     for order_id in (first, second):
         assert (await shop.state(order_id)).status == "paid"
     assert (await shop.state(first)).captured == 2 * TOTAL
     (requested,) = await shop.served.events(payment_status.RefundRequested)
     assert (requested.order_id, requested.payment_id) == (first, too_much)
-    told = await shop.served.events(payment_status.PaymentSucceeded)
-    assert {event.payment_id for event in told} == {accepted, other, too_much}
-    said = "SELECT traceparent FROM outbox WHERE type = 'mart.order.paid.v1' AND subject = $1"
-    async with shop.runtime.database.hot() as connection:
-        assert await connection.fetchval(said, str(first)) == traces[2]
+    published = await shop.served.events(payment_status.PaymentSucceeded)
+    assert {event.payment_id for event in published} == {accepted, other, too_much}
+    emitted = "SELECT traceparent FROM outbox WHERE type = 'mart.order.paid.v1' AND subject = $1"
+    async with shop.runtime.database.connection() as connection:
+        assert await connection.fetchval(emitted, str(first)) == traces[2]
 
 
 async def test_what_fits_no_order_or_anothers_payment_is_left_to_a_person(shop: Shop) -> None:

@@ -1,4 +1,4 @@
-"""Opening payments: every card, twins, and whatever breaks between the transactions."""
+"""Opening payments: every card, duplicate requests, and failures between the transactions."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from contracts.events import order_notification, payment_status
-from order_service.payments.gateways.port import ChargeRequest, NoAnswer
+from order_service.payments.gateways.port import ChargeRequest, NoResponse
 from order_service.payments.gateways.sandbox import SandboxGateway
 from order_service.tests.payments.conftest import TOTAL, Shop, eventually
 
@@ -42,8 +42,8 @@ async def test_a_declined_card_fails_and_another_may_follow(shop: Shop) -> None:
     declined = await shop.verified((await shop.pay(order_id, "tok_declined")).json()["id"])
     assert (declined["status"], declined["failure_reason"]) == ("failed", "card_declined")
     assert (await shop.state(order_id)).status == "awaiting_payment"
-    (told,) = await shop.served.events(payment_status.PaymentFailed)
-    assert told.reason == "card_declined"
+    (published,) = await shop.served.events(payment_status.PaymentFailed)
+    assert published.reason == "card_declined"
 
     assert (await shop.verified((await shop.pay(order_id)).json()["id"]))["status"] == "succeeded"
     assert (await shop.state(order_id)).status == "paid"
@@ -88,8 +88,8 @@ async def test_a_key_is_required_and_belongs_to_one_body(shop: Shop) -> None:
 async def test_only_an_order_that_awaits_payment_can_be_paid(shop: Shop) -> None:
     for status in ("pending", "paid", "cancelling", "cancelled", "expired", "rejected", "shipped"):
         order_id = await shop.order(status)
-        refused = await shop.pay(order_id)
-        assert (refused.status_code, refused.json()["type"]) == (409, "/problems/order-not-awaiting-payment")
+        rejected = await shop.pay(order_id)
+        assert (rejected.status_code, rejected.json()["type"]) == (409, "/problems/order-not-awaiting-payment")
         assert shop.gateway.charges(order_id) == []
 
 
@@ -116,7 +116,7 @@ async def test_staff_pay_for_a_customer_and_list_payments(shop: Shop) -> None:
     assert (await shop.staff.get("/payments", params={"status": "failed"})).json()["items"] == []
 
 
-async def test_a_twin_while_the_gateway_is_asked_is_told_so(
+async def test_a_duplicate_request_during_the_gateway_call_is_a_conflict(
     shop: Shop, our_gateway: SandboxGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     order_id, asked, go_on, charge = await shop.order(), asyncio.Event(), asyncio.Event(), our_gateway.open
@@ -129,9 +129,9 @@ async def test_a_twin_while_the_gateway_is_asked_is_told_so(
     monkeypatch.setattr(our_gateway, "open", slow)
     first = asyncio.create_task(shop.pay(order_id, key="a"))
     await asked.wait()
-    twin = await shop.pay(order_id, key="a")
-    assert (twin.status_code, twin.json()["type"]) == (409, "/problems/idempotency-key-in-use")
-    assert twin.headers["Retry-After"]
+    duplicate = await shop.pay(order_id, key="a")
+    assert (duplicate.status_code, duplicate.json()["type"]) == (409, "/problems/idempotency-key-in-use")
+    assert duplicate.headers["Retry-After"]
     go_on.set()
     assert (await first).status_code == 201
     replayed = await shop.pay(order_id, key="a")
@@ -158,7 +158,7 @@ def crash_after(charge: Charging) -> Charging:
 
 
 @pytest.mark.parametrize("crash", [crash_before, crash_after])
-async def test_after_a_crash_the_twin_goes_on_with_the_same_charge(
+async def test_after_a_crash_a_duplicate_request_continues_the_same_charge(
     shop: Shop, our_gateway: SandboxGateway, monkeypatch: pytest.MonkeyPatch, crash: Callable[[Charging], Charging]
 ) -> None:
     order_id = await shop.order()
@@ -240,14 +240,14 @@ async def test_while_the_gateway_is_away_it_is_503_and_the_key_stays_good(
         away = await shop.pay(order_id, key="a")
         assert (away.status_code, away.json()["type"]) == (503, "/problems/unavailable")
         await shop.reconcile()
-        assert await our_gateway.resolve(ChargeRequest("any", 1, "GBP", order_id)) is NoAnswer.UNREACHABLE
+        assert await our_gateway.resolve(ChargeRequest("any", 1, "GBP", order_id)) is NoResponse.UNREACHABLE
         assert await shop.tokens() == []
     back = await shop.pay(order_id, key="a")
     assert (back.status_code, "Idempotent-Replayed" in back.headers) == (201, False)
     assert len(shop.gateway.charges(order_id)) == 1
 
 
-async def test_who_was_told_that_the_gateway_is_away_is_not_charged_behind_their_back(
+async def test_no_charge_after_the_gateway_was_reported_unavailable(
     shop: Shop, our_gateway: SandboxGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     order_id = await shop.order()

@@ -10,7 +10,7 @@ from contracts.events import order_notification, payment_status
 from contracts.events.users import UserErased
 from order_service.orders import queries as orders
 from order_service.payments import refunds
-from order_service.payments.gateways.port import NoAnswer
+from order_service.payments.gateways.port import NoResponse
 from order_service.payments.gateways.sandbox import SandboxGateway
 from order_service.payments.jobs import carry_out_refunds
 from order_service.tests.payments.conftest import TOTAL, Shop, charge_event
@@ -29,14 +29,14 @@ async def test_partial_refunds_until_nothing_is_left(shop: Shop) -> None:
     assert rest.json()["amount"] == {"amount": 700, "currency": "GBP"}
     await shop.carry_out_refunds()
     assert (await shop.state(order_id)).payment_status == "refunded"
-    assert (await shop.state(order_id)).status == "cancelling", "all is given back, and nothing has left"
+    assert (await shop.state(order_id)).status == "cancelling", "all is refunded, and nothing has left"
     nothing = await shop.refund(payment["id"])
     assert (nothing.status_code, nothing.json()["type"]) == (409, "/problems/nothing-to-refund")
 
-    told = await shop.served.events(payment_status.PaymentRefunded)
-    assert [event.amount.amount for event in told] == [300, 700]
+    published = await shop.served.events(payment_status.PaymentRefunded)
+    assert [event.amount.amount for event in published] == [300, 700]
     assert [event.version for event in await shop.served.events(payment_status.RefundRequested)] == [3, 5]
-    assert [event.version for event in told] == [4, 6]
+    assert [event.version for event in published] == [4, 6]
     assert sorted(r["amount"] for r in shop.gateway.refunds(order_id)) == [300, 700]
     seen = await shop.customer.get(f"/payments/{payment['id']}/refunds")
     assert [r["status"] for r in seen.json()["items"]] == ["succeeded", "succeeded"]
@@ -60,7 +60,7 @@ async def test_the_customer_reads_the_reason_of_a_refund_and_staff_alone_its_not
     assert [refund["reason"] for refund in shop.gateway.refunds(order_id)] == ["it came late"]
     assert note not in "".join(event.model_dump_json() for event in await shop.served.events())
     assert note not in (await shop.customer.get("/me/export")).text
-    await shop.served.hear(UserErased(user_id=shop.customer.user_id, version=9))
+    await shop.served.deliver(UserErased(user_id=shop.customer.user_id, version=9))
     erased = (await shop.staff.get(paths[0])).json()
     assert (erased["reason"], erased["note"]) == (None, None)
 
@@ -155,7 +155,7 @@ async def test_a_cancelled_order_gives_its_money_back(shop: Shop) -> None:
     order_id, payment = await shop.paid()
     await shop.refund(payment["id"], 250)
     await shop.carry_out_refunds()
-    async with shop.runtime.database.hot_tx() as tx:
+    async with shop.runtime.database.transaction() as tx:
         order = await orders.lock(tx, order_id)
         assert order is not None
         first = await refunds.request(tx, order, None, "cancelled")
@@ -170,13 +170,13 @@ async def test_a_refund_survives_lost_answers_and_is_made_once(
 ) -> None:
     order_id, payment = await shop.paid()
     await shop.refund(payment["id"], 100)
-    give_back, losses = our_gateway.refund, 3
+    send_refund, losses = our_gateway.refund, 3
 
     async def lossy(*args: Any, **kwargs: Any) -> Any:
         nonlocal losses
-        answer = await give_back(*args, **kwargs)
+        answer = await send_refund(*args, **kwargs)
         losses -= 1
-        return NoAnswer.LOST if losses >= 0 else answer
+        return NoResponse.LOST if losses >= 0 else answer
 
     monkeypatch.setattr(our_gateway, "refund", lossy)
     await shop.carry_out_refunds()
@@ -196,7 +196,7 @@ async def test_attempts_grow_further_apart(
     for _ in range(3):
         await shop.forget_calls()
         await carry_out_refunds(shop.runtime)
-        async with shop.runtime.database.hot() as connection:
+        async with shop.runtime.database.connection() as connection:
             pauses.append(await connection.fetchval("SELECT next_attempt_at - now() FROM refunds"))
     assert [pause.total_seconds() for pause in pauses] == pytest.approx([2, 4, 8], rel=JITTER + 0.05)
 
@@ -207,18 +207,18 @@ async def test_two_runs_at_once_carry_out_each_refund_once(
     _, payment = await shop.paid()
     for _ in range(5):
         await shop.refund(payment["id"], 10)
-    asked, give_back = [], our_gateway.refund
+    asked, send_refund = [], our_gateway.refund
 
     async def counted(key: str, *args: Any, **kwargs: Any) -> Any:
         asked.append(key)
-        return await give_back(key, *args, **kwargs)
+        return await send_refund(key, *args, **kwargs)
 
     monkeypatch.setattr(our_gateway, "refund", counted)
     await asyncio.gather(carry_out_refunds(shop.runtime), carry_out_refunds(shop.runtime))
     assert len(asked) == len(set(asked)) == 5
 
 
-async def test_a_refund_that_the_gateway_refuses_fails_and_frees_its_amount(shop: Shop) -> None:
+async def test_a_refund_that_the_gateway_rejects_fails_and_frees_its_amount(shop: Shop) -> None:
     order_id, payment = await shop.paid()
     elsewhere = shop.gateway.client.post(
         f"/charges/{payment['gateway_charge_id']}/refunds",

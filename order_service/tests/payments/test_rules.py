@@ -58,13 +58,13 @@ FORWARD = {P: {R, A, F, V, S}, R: {A, F, V, S}, A: {F, V, S}, F: {V, S}, V: {S},
 
 
 @pytest.mark.parametrize("before", list(PaymentState))
-@pytest.mark.parametrize("said", list(PaymentState))
-def test_money_is_never_forgotten_and_nothing_is_news_twice(before: PaymentState, said: PaymentState) -> None:
+@pytest.mark.parametrize("emitted", list(PaymentState))
+def test_no_captured_money_is_lost_and_no_report_applies_twice(before: PaymentState, emitted: PaymentState) -> None:
     one = payment(100, before)
-    news = one.settle(report(one, said), utcnow())
-    assert news == (said in FORWARD[before])
-    assert one.status == (said if news else before)
-    assert not one.settle(report(one, said), utcnow())
+    news = one.settle(report(one, emitted), utcnow())
+    assert news == (emitted in FORWARD[before])
+    assert one.status == (emitted if news else before)
+    assert not one.settle(report(one, emitted), utcnow())
 
 
 def test_what_ends_a_payment_opens_it_no_more() -> None:
@@ -73,17 +73,17 @@ def test_what_ends_a_payment_opens_it_no_more() -> None:
 
 
 @given(st.lists(st.sampled_from(PaymentState), max_size=8), st.randoms(use_true_random=False))
-def test_late_repeated_and_reordered_reports_end_in_the_same_state(said: list[PaymentState], chance: Random) -> None:
-    reordered = said + chance.choices(said, k=3) if said else []
+def test_late_repeated_and_reordered_reports_end_in_the_same_state(emitted: list[PaymentState], chance: Random) -> None:
+    reordered = emitted + chance.choices(emitted, k=3) if emitted else []
     chance.shuffle(reordered)
     ends = []
-    for reports in (said, reordered):
+    for reports in (emitted, reordered):
         one = payment(100, P)
         for state in reports:
             one.settle(report(one, state), utcnow())
         ends.append((one.status, one.amount, one.failure_reason, one.action_url))
     assert ends[0] == ends[1]
-    assert (ends[0][0] == S) == (S in said), "money counts, and nothing else is money"
+    assert (ends[0][0] == S) == (S in emitted), "money counts, and nothing else is money"
 
 
 def test_what_the_customer_must_do_is_known_while_it_is_required() -> None:
@@ -94,7 +94,7 @@ def test_what_the_customer_must_do_is_known_while_it_is_required() -> None:
     assert (one.action_type, one.action_url, one.failure_reason) == (None, None, None)
 
 
-def test_what_was_captured_is_what_the_gateway_says() -> None:
+def test_the_captured_amount_is_the_one_of_the_gateway() -> None:
     one = payment(100, "pending")
     one.settle(report(one, PaymentState.SUCCEEDED, amount=90), utcnow())
     assert (one.amount, one.version, one.failure_reason) == (90, 2, None)
@@ -112,9 +112,9 @@ def test_the_latest_payment_goes_back_first() -> None:
     account = Account([new, old], [])
     assert account.spread(60) == [(new, 50), (old, 10)]
     assert account.spread(None) == [(new, 50), (old, 100)]
-    with pytest.raises(RefundTooHigh) as refused:
+    with pytest.raises(RefundTooHigh) as rejected:
         account.spread(151)
-    assert refused.value.members == {"wanted": 151, "left": 150}
+    assert rejected.value.members == {"wanted": 151, "left": 150}
     assert Account([payment(9, "failed")], []).spread(None) == []
 
 
@@ -149,10 +149,10 @@ def test_refunds_never_exceed_any_payment(captured: list[int], asked: list[tuple
 def test_a_refund_settles_once_and_success_is_final() -> None:
     one = refund(payment(10), 10, "requested")
 
-    def told(state: RefundState) -> bool:
+    def is_published(state: RefundState) -> bool:
         return one.settle(RefundReport(one.id, one.payment_id, ORDER, "g", state, 10, "GBP", "re_1", "why"), utcnow())
 
-    assert [told(RefundState(state)) for state in ("requested", "failed", "failed", "succeeded", "failed")] == [
+    assert [is_published(RefundState(state)) for state in ("requested", "failed", "failed", "succeeded", "failed")] == [
         False, True, False, True, False,
     ]  # fmt: skip
     assert (one.status, one.failure_reason) == ("succeeded", None)

@@ -13,13 +13,13 @@ from order_service.tests.payments.conftest import SECRET, signature
 from service_kit.clock import utcnow
 from service_kit.problems import InvalidRequest
 
-UNHEARD_OF = '{"type": "unheard.of"}'
+UNKNOWN_EVENT = '{"type": "unheard.of"}'
 CHARGE = {
     "id": "ch_1", "status": "succeeded", "amount": 5, "currency": "GBP", "reference": "order", "idempotency_key": "key"
 }  # fmt: skip
 
 
-async def heard(body: str, header: str | None) -> Charge | GatewayRefund | None:
+async def received(body: str, header: str | None) -> Charge | GatewayRefund | None:
     async with open_sandbox("http://127.0.0.1:1", SecretStr("key"), SecretStr(SECRET), 1) as gateway:
         headers = {} if header is None else {"webhook-signature": header}
         return gateway.read_webhook(headers, body.encode(), utcnow())
@@ -27,32 +27,32 @@ async def heard(body: str, header: str | None) -> Charge | GatewayRefund | None:
 
 async def test_an_event_of_the_gateway_is_read() -> None:
     body = json.dumps({"type": "charge.succeeded", "data": {"charge": CHARGE}, "new": "field"}, indent=2)
-    event = await heard(body, signature(body))
+    event = await received(body, signature(body))
     assert isinstance(event, Charge)
     assert event.amount == 5
 
 
 @pytest.mark.parametrize("age", [-200, 0, 200])
 async def test_a_fresh_signature_counts(age: int) -> None:
-    assert await heard(UNHEARD_OF, signature(UNHEARD_OF, at=time.time() - age)) is None
+    assert await received(UNKNOWN_EVENT, signature(UNKNOWN_EVENT, at=time.time() - age)) is None
 
 
 @pytest.mark.parametrize("age", [-600, 600, 10**12])
 async def test_an_old_one_does_not(age: int) -> None:
     with pytest.raises(WebhookSignatureWrong, match="too old"):
-        await heard(UNHEARD_OF, signature(UNHEARD_OF, at=abs(time.time() - age)))
+        await received(UNKNOWN_EVENT, signature(UNKNOWN_EVENT, at=abs(time.time() - age)))
 
 
 async def test_another_secret_or_another_body_does_not() -> None:
     with pytest.raises(WebhookSignatureWrong):
-        await heard(UNHEARD_OF, signature(UNHEARD_OF, secret="another"))
+        await received(UNKNOWN_EVENT, signature(UNKNOWN_EVENT, secret="another"))
     with pytest.raises(WebhookSignatureWrong):
-        await heard(UNHEARD_OF + " ", signature(UNHEARD_OF))
+        await received(UNKNOWN_EVENT + " ", signature(UNKNOWN_EVENT))
 
 
 async def test_one_of_two_is_enough_while_the_secret_is_changed() -> None:
-    both = f"{signature(UNHEARD_OF, secret='old')},{signature(UNHEARD_OF).partition(',')[2]}"
-    assert await heard(UNHEARD_OF, both) is None
+    both = f"{signature(UNKNOWN_EVENT, secret='old')},{signature(UNKNOWN_EVENT).partition(',')[2]}"
+    assert await received(UNKNOWN_EVENT, both) is None
 
 
 @pytest.mark.parametrize(
@@ -72,33 +72,33 @@ async def test_one_of_two_is_enough_while_the_secret_is_changed() -> None:
 )
 async def test_a_malformed_one_does_not(header: str | None) -> None:
     with pytest.raises(WebhookSignatureWrong):
-        await heard(UNHEARD_OF, header)
+        await received(UNKNOWN_EVENT, header)
 
 
 @pytest.mark.parametrize("body", ["", "{", '{"type": "charge.succeeded"}', '{"type": "refund.failed", "data": []}'])
-async def test_what_is_signed_but_not_understood_is_refused(body: str) -> None:
+async def test_what_is_signed_but_not_understood_is_rejected(body: str) -> None:
     with pytest.raises(InvalidRequest):
-        await heard(body, signature(body))
+        await received(body, signature(body))
 
 
-@pytest.mark.parametrize("body", ["[]", "null", "1", "{}", '{"type": ["charge.succeeded"]}', UNHEARD_OF])
+@pytest.mark.parametrize("body", ["[]", "null", "1", "{}", '{"type": ["charge.succeeded"]}', UNKNOWN_EVENT])
 async def test_what_is_of_no_concern_is_nothing(body: str) -> None:
-    assert await heard(body, signature(body)) is None
+    assert await received(body, signature(body)) is None
 
 
 async def test_no_change_of_one_character_passes() -> None:
-    header = signature(UNHEARD_OF)
+    header = signature(UNKNOWN_EVENT)
     stamp, digest = header.removeprefix("t=").split(",v1=")
     for at, character in enumerate(digest):
         other = "0" if character != "0" else "1"
         with pytest.raises(WebhookSignatureWrong):
-            await heard(UNHEARD_OF, f"t={stamp},v1={digest[:at]}{other}{digest[at + 1 :]}")
-    for at in range(len(UNHEARD_OF)):
+            await received(UNKNOWN_EVENT, f"t={stamp},v1={digest[:at]}{other}{digest[at + 1 :]}")
+    for at in range(len(UNKNOWN_EVENT)):
         with pytest.raises(WebhookSignatureWrong):
-            await heard(UNHEARD_OF[:at] + "~" + UNHEARD_OF[at + 1 :], header)
+            await received(UNKNOWN_EVENT[:at] + "~" + UNKNOWN_EVENT[at + 1 :], header)
     for changed in (f"t={int(stamp) + 1},v1={digest}", f"t={stamp},v1={digest}00", f"t={stamp},v1={digest[:-2]}"):
         with pytest.raises(WebhookSignatureWrong):
-            await heard(UNHEARD_OF, changed)
+            await received(UNKNOWN_EVENT, changed)
 
 
 async def test_how_much_of_a_signature_fits_can_not_be_measured(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -112,5 +112,5 @@ async def test_how_much_of_a_signature_fits_can_not_be_measured(monkeypatch: pyt
     compare_digest = hmac.compare_digest
     monkeypatch.setattr(hmac, "compare_digest", compare)
     with pytest.raises(WebhookSignatureWrong):
-        await heard(UNHEARD_OF, f"t={int(time.time())},v1=aa,v1=bb")
+        await received(UNKNOWN_EVENT, f"t={int(time.time())},v1=aa,v1=bb")
     assert compared == [b"aa", b"bb"]

@@ -8,7 +8,7 @@ import pytest
 
 from contracts.events import order_notification, payment_status
 from order_service.fulfilment import jobs
-from order_service.payments.gateways.port import ChargeRequest, NoAnswer, Rejected
+from order_service.payments.gateways.port import ChargeRequest, NoResponse, Rejected
 from order_service.payments.gateways.sandbox import SandboxGateway
 from order_service.payments.jobs import reconcile_payments
 from order_service.payments.models import PaymentState
@@ -201,7 +201,7 @@ async def test_after_a_crash_the_step_is_repeated_once(
     assert await shop.refunds(order_id) == []
 
 
-@pytest.mark.parametrize("answer", [NoAnswer.LOST, NoAnswer.UNREACHABLE, Rejected("charge-not-capturable")])
+@pytest.mark.parametrize("answer", [NoResponse.LOST, NoResponse.UNREACHABLE, Rejected("charge-not-capturable")])
 async def test_a_capture_without_success_is_tried_again_later(
     shop: Shop, our_gateway: SandboxGateway, monkeypatch: pytest.MonkeyPatch, answer: Any
 ) -> None:
@@ -213,7 +213,7 @@ async def test_a_capture_without_success_is_tried_again_later(
     with monkeypatch.context() as patch:
         patch.setattr(our_gateway, "capture", broken)
         await shop.reconcile()
-        async with shop.runtime.database.hot() as connection:
+        async with shop.runtime.database.connection() as connection:
             pause = await connection.fetchval("SELECT check_at - now() FROM payments")
         assert pause.total_seconds() > 0
     await ends_as(shop, order_id, "succeeded")
@@ -222,8 +222,8 @@ async def test_a_capture_without_success_is_tried_again_later(
 async def test_an_authorisation_that_lapses_is_told_while_the_order_awaits_payment(shop: Shop) -> None:
     order_id, payment = await opened(shop, "tok_authorised", "authorised")
     assert (await shop.webhook(charge_event(payment, "voided"))).status_code == 204
-    (told,) = await shop.served.events(payment_status.PaymentFailed)
-    assert told.reason == "voided"
+    (published,) = await shop.served.events(payment_status.PaymentFailed)
+    assert published.reason == "voided"
     assert (await shop.pay(order_id)).status_code == 201, "another may follow"
 
 
@@ -264,11 +264,11 @@ async def test_an_authorised_charge_may_be_asked_for(our_gateway: SandboxGateway
     made = await our_gateway.resolve(wanted)
     await eventually(lambda: charged(shop, order_id, "authorised"))
     found = await our_gateway.resolve(wanted)
-    assert not isinstance(made, Rejected | NoAnswer | None)
-    assert not isinstance(found, Rejected | NoAnswer | None)
+    assert not isinstance(made, Rejected | NoResponse | None)
+    assert not isinstance(found, Rejected | NoResponse | None)
     assert (found.id, found.state, found.order_reference) == (made.id, PaymentState.AUTHORISED, str(order_id))
     captured = await our_gateway.capture("capture-by-hand", found.id, 900)
-    assert not isinstance(captured, Rejected | NoAnswer)
+    assert not isinstance(captured, Rejected | NoResponse)
     assert (captured.state, captured.amount) == (PaymentState.SUCCEEDED, 900)
     assert await our_gateway.cancel("cancel-by-hand", found.id) == Rejected("charge-not-cancellable")
     assert await our_gateway.cancel("cancel-by-hand-2", "ch_unknown") == Rejected("not-found")

@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 
 from contracts.events.inventory_deduction import ReservationAccepted
-from order_service.payments import queries, tokens, trying_queries
+from order_service.payments import attempt_queries, queries, tokens
 from order_service.payments.gateways.port import ChargeRequest
 from order_service.payments.gateways.sandbox import SandboxGateway
 from order_service.tests.payments.conftest import API_KEY, SECRET, GatewayProcess, Shop, eventually
@@ -23,7 +23,7 @@ async def shop(gateway: GatewayProcess, monkeypatch: pytest.MonkeyPatch) -> Asyn
     async def nothing(*_: Any) -> list[UUID]:
         return []
 
-    monkeypatch.setattr(trying_queries, "tokens_due", nothing)
+    monkeypatch.setattr(attempt_queries, "tokens_due", nothing)
     monkeypatch.setattr(queries, "take_due_refunds", nothing)
     async with serve(
         "order_service", service_role="all", gateway_url=gateway.process.url, gateway_api_key=API_KEY,
@@ -34,7 +34,9 @@ async def shop(gateway: GatewayProcess, monkeypatch: pytest.MonkeyPatch) -> Asyn
 
 async def accept(shop: Shop, *order_ids: UUID) -> None:
     """As inventory says that their stock is reserved."""
-    await shop.served.hear(*(ReservationAccepted(order_id=id, version=1, reserved_until=utcnow()) for id in order_ids))
+    await shop.served.deliver(
+        *(ReservationAccepted(order_id=id, version=1, reserved_until=utcnow()) for id in order_ids)
+    )
 
 
 async def charges_of(shop: Shop, order_id: UUID, count: int = 1) -> None:
@@ -44,14 +46,14 @@ async def charges_of(shop: Shop, order_id: UUID, count: int = 1) -> None:
     await eventually(made)
 
 
-async def test_payment_begins_with_the_commit_that_says_that_stock_is_reserved(shop: Shop) -> None:
+async def test_a_token_payment_begins_when_stock_is_reserved(shop: Shop) -> None:
     paying, other = await shop.order("pending", token="tok_ok"), await shop.order("pending")
     await accept(shop, paying, other)
     await charges_of(shop, paying)
     assert await shop.payments(other) == []
 
 
-async def test_a_charge_that_takes_long_holds_up_nobody(
+async def test_a_slow_charge_blocks_no_others(
     shop: Shop, our_gateway: SandboxGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     slow, quick = await shop.order("pending", token="tok_ok"), await shop.order("pending", token="tok_ok")

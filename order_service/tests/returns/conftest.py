@@ -31,7 +31,7 @@ class Bought:
 
 
 class Counter:
-    """Where goods are given back."""
+    """Where goods are refunded."""
 
     def __init__(self, shop: Shop) -> None:
         self.shop = shop
@@ -63,7 +63,7 @@ class Counter:
 
     async def receive(self, bought: Bought, return_id: str, *lines: tuple[UUID, int, int]) -> None:
         """Inventory tells what came: (product, restocked, scrapped)."""
-        await self.shop.served.hear(received(bought, return_id, *lines))
+        await self.shop.served.deliver(received(bought, return_id, *lines))
 
     async def read(self, return_id: str) -> dict[str, Any]:
         found: dict[str, Any] = (await self.shop.customer.get(f"/returns/{return_id}")).json()

@@ -23,7 +23,7 @@ class Parcels:
     first: UUID
     second: UUID
 
-    async def tell(self, kind: type[parcels.ShipmentEvent], parcel: UUID, version: int, **more: Any) -> None:
+    async def deliver(self, kind: type[parcels.ShipmentEvent], parcel: UUID, version: int, **more: Any) -> None:
         first = [(self.bought.mug, 2, 1), (self.bought.tray, 1, 2)]
         held = first if parcel == self.first else [(self.bought.mug, 1, 3)]
         sent = {"carrier": "Post", "tracking_number": "T1", **more} if kind is DISPATCHED else more
@@ -32,7 +32,7 @@ class Parcels:
             shipments_of_order=2, version=version, **sent,
             lines=[LineQuantity(product_id=id, quantity=n, position=line) for id, n, line in held],
         )  # fmt: skip
-        await self.counter.shop.served.hear(event)
+        await self.counter.shop.served.deliver(event)
 
     async def status(self) -> str:
         return (await self.counter.shop.state(self.bought.order_id)).status
@@ -50,15 +50,15 @@ async def _sent(counter: Counter) -> Parcels:
     bought = await counter.bought()
     await counter.shop.set_status(bought.order_id, "paid")
     sent = Parcels(counter, bought, uuid7(), uuid7())
-    await sent.tell(DISPATCHED, sent.first, 2, tracking_url="https://post.example/T1")
-    await sent.tell(DISPATCHED, sent.second, 2)
+    await sent.deliver(DISPATCHED, sent.first, 2, tracking_url="https://post.example/T1")
+    await sent.deliver(DISPATCHED, sent.second, 2)
     return sent
 
 
 async def test_a_customer_sees_the_parcels_and_what_was_corrected(counter: Counter) -> None:
     sent = await _sent(counter)
-    await sent.tell(DELIVERED, sent.first, 3)
-    await sent.tell(
+    await sent.deliver(DELIVERED, sent.first, 3)
+    await sent.deliver(
         parcels.ShipmentCorrected, sent.second, 3, status="dispatched", carrier="DHL", tracking_number="D7",
         tracking_url="https://dhl.example/D7",
     )  # fmt: skip
@@ -81,21 +81,21 @@ async def test_what_has_arrived_comes_back_while_the_rest_is_under_way(counter: 
     bought = sent.bought
     early = await counter.ask(bought, (bought.tray, 1))
     assert (early.status_code, early.json()["type"]) == (409, "/problems/more-than-returnable")
-    await sent.tell(DELIVERED, sent.first, 3)
+    await sent.deliver(DELIVERED, sent.first, 3)
     assert (await counter.ask(bought, (bought.mug, 3))).status_code == 409, "one of them has not arrived"
     return_id = await counter.approved(bought, (bought.mug, 2), (bought.tray, 1))
     await counter.receive(bought, return_id, (bought.mug, 2, 0), (bought.tray, 1, 0))
     assert (await sent.status(), await sent.refunds()) == ("shipped", [800])
-    await sent.tell(DELIVERED, sent.second, 3)
+    await sent.deliver(DELIVERED, sent.second, 3)
     assert await sent.status() == "delivered", "not everything has come back"
 
 
 async def test_a_lost_parcel_is_paid_back_once_and_counts_as_ended(counter: Counter) -> None:
     sent = await _sent(counter)
-    await sent.tell(LOST, sent.second, 3)
-    await sent.tell(LOST, sent.second, 3)
+    await sent.deliver(LOST, sent.second, 3)
+    await sent.deliver(LOST, sent.second, 3)
     assert (await sent.status(), await sent.refunds()) == ("shipped", [200])
-    await sent.tell(DELIVERED, sent.first, 3)
+    await sent.deliver(DELIVERED, sent.first, 3)
     assert await sent.status() == "delivered"
     assert [parcel["status"] for parcel in (await sent.order())["parcels"]] == ["delivered", "lost"]
     lost = await counter.shop.customer.post(
@@ -110,28 +110,28 @@ async def test_a_lost_parcel_is_paid_back_once_and_counts_as_ended(counter: Coun
 
 async def test_when_the_rest_had_come_back_before_the_order_is_returned(counter: Counter) -> None:
     sent = await _sent(counter)
-    await sent.tell(DELIVERED, sent.first, 3)
+    await sent.deliver(DELIVERED, sent.first, 3)
     return_id = await counter.approved(sent.bought, (sent.bought.mug, 2), (sent.bought.tray, 1))
     await counter.receive(sent.bought, return_id, (sent.bought.mug, 2, 0), (sent.bought.tray, 1, 0))
-    await sent.tell(LOST, sent.second, 3)
+    await sent.deliver(LOST, sent.second, 3)
     assert (await sent.status(), await sent.refunds()) == ("returned", [200, 800])
 
 
 async def test_an_order_of_which_every_parcel_is_lost_is_cancelled_and_keeps_no_money(counter: Counter) -> None:
     sent = await _sent(counter)
-    await sent.tell(LOST, sent.first, 3)
-    await sent.tell(LOST, sent.second, 3)
+    await sent.deliver(LOST, sent.first, 3)
+    await sent.deliver(LOST, sent.second, 3)
     assert (await sent.status(), await sent.refunds()) == ("cancelled", [200, 800])
     assert (await sent.order())["fulfilment_status"] == "lost"
-    [told] = await counter.shop.served.events(steps.OrderCancelled)
-    assert told.reason == "lost by the carrier"
+    [published] = await counter.shop.served.events(steps.OrderCancelled)
+    assert published.reason == "lost by the carrier"
     assert await counter.shop.served.events(inventory.ReleaseRequested) == []
 
 
-async def test_a_lost_parcel_never_gives_back_more_than_is_left(counter: Counter) -> None:
+async def test_a_lost_parcel_never_refunds_more_than_is_left(counter: Counter) -> None:
     sent = await _sent(counter)
     assert (await counter.shop.refund(sent.bought.payment_id, 900)).status_code == 202
-    await sent.tell(LOST, sent.first, 3)
+    await sent.deliver(LOST, sent.first, 3)
     assert await sent.refunds() == [100, 900]
 
 
@@ -146,7 +146,7 @@ async def test_a_return_that_never_came_is_closed_and_may_be_asked_for_again(cou
             closed = parcels.ReturnClosed(
                 return_id=UUID(return_id), order_id=bought.order_id, customer_id=uuid4(), number="1", version=2
             )
-            await counter.shop.served.hear(closed)
+            await counter.shop.served.deliver(closed)
         found = await counter.read(return_id)
         assert (found["status"], found["refund"], found["lines"][0]["received"]) == ("closed", None, None)
         assert found["closed_at"]
@@ -154,7 +154,7 @@ async def test_a_return_that_never_came_is_closed_and_may_be_asked_for_again(cou
     assert (await counter.history(bought))[-1]["trigger"] == "return.closed"
 
 
-async def test_a_gift_and_its_paid_twin_are_told_apart_by_their_lines(counter: Counter) -> None:
+async def test_a_free_and_a_paid_line_of_one_product_are_separate(counter: Counter) -> None:
     bought = await counter.bought()
     gift = "UPDATE order_lines SET unit_price = 0 WHERE order_id = $1 AND position = 1"
     await counter.shop.execute(gift, bought.order_id)
@@ -166,8 +166,8 @@ async def test_a_gift_and_its_paid_twin_are_told_apart_by_their_lines(counter: C
         json={"lines": [{"line": 3, "quantity": 1}], "reason": "too small"},
     )  # fmt: skip
     assert [(line["line"], line["unit_price"]["amount"]) for line in made.json()["lines"]] == [(3, 200)]
-    [told] = await counter.shop.served.events(steps.ReturnRequested)
-    assert [(line.position, line.product_id) for line in told.lines] == [(3, bought.mug)]
+    [published] = await counter.shop.served.events(steps.ReturnRequested)
+    assert [(line.position, line.product_id) for line in published.lines] == [(3, bought.mug)]
     assert (await counter.shop.staff.post(f"/returns/{made.json()['id']}/approve")).status_code == 200
     await counter.receive(bought, made.json()["id"], (bought.mug, 1, 0))
     assert (await counter.read(made.json()["id"]))["refund"]["amount"] == 200

@@ -1,4 +1,4 @@
-"""Returns through the doors: asked for, decided, received and refunded."""
+"""Returns through API and events: asked for, decided, received and refunded."""
 
 import asyncio
 import json
@@ -38,7 +38,7 @@ async def test_a_part_comes_back_and_its_price_goes_back(counter: Counter) -> No
     assert (order.status, order.payment_status) == ("delivered", "partially_refunded")
 
 
-async def test_each_step_is_told_and_stands_in_the_history(counter: Counter) -> None:
+async def test_each_step_is_published_and_recorded(counter: Counter) -> None:
     bought = await counter.bought()
     return_id = await counter.approved(bought, (bought.mug, 3), (bought.tray, 1))
     await counter.receive(bought, return_id, (bought.mug, 3, 0), (bought.tray, 0, 1))
@@ -49,14 +49,14 @@ async def test_each_step_is_told_and_stands_in_the_history(counter: Counter) -> 
         ("last return.received", "inventory", "returned"),
     ]
     assert {entry["details"]["return_id"] for entry in entries} == {return_id}
-    said = [event for event in await counter.shop.served.events() if ".return" in event.type]
-    assert [event.type for event in said] == [
+    emitted = [event for event in await counter.shop.served.events() if ".return" in event.type]
+    assert [event.type for event in emitted] == [
         "mart.return.requested.v1",
         "mart.return.approved.v1",
         "mart.return.expected.v1",
         "mart.order.returned.v1",
     ]
-    assert [event.version for event in said] == sorted(event.version for event in said)
+    assert [event.version for event in emitted] == sorted(event.version for event in emitted)
     [expected] = await counter.shop.served.events(inventory_deduction.ReturnExpected)
     assert {line.product_id: line.quantity for line in expected.lines} == {bought.mug: 3, bought.tray: 1}
     assert str(expected.return_id) == return_id
@@ -85,20 +85,20 @@ async def test_what_was_completed_meanwhile_comes_back_too(counter: Counter) -> 
 
 
 @pytest.mark.parametrize("status", ["awaiting_payment", "paid", "cancelled", "completed", "returned"])
-async def test_only_what_was_delivered_can_be_given_back(counter: Counter, status: str) -> None:
+async def test_only_delivered_pieces_can_be_returned(counter: Counter, status: str) -> None:
     bought = await counter.bought()
     await counter.shop.set_status(bought.order_id, status)
-    refused = await counter.ask(bought, (bought.mug, 1))
-    assert (refused.status_code, refused.json()["type"]) == (409, "/problems/order-transition-refused")
+    rejected = await counter.ask(bought, (bought.mug, 1))
+    assert (rejected.status_code, rejected.json()["type"]) == (409, "/problems/order-transition-refused")
 
 
 async def test_no_piece_comes_back_twice(counter: Counter) -> None:
     shop, bought = counter.shop, await counter.bought()
     answers = await asyncio.gather(*(counter.ask(bought, (bought.mug, 2)) for _ in range(10)))
     assert sorted(answer.status_code for answer in answers) == [201] + [409] * 9
-    [refused] = {answer.text for answer in answers if answer.status_code == 409}
+    [rejected] = {answer.text for answer in answers if answer.status_code == 409}
     short = [{"product_id": str(bought.mug), "requested": 2, "returnable": 1}]
-    assert (json.loads(refused)["type"], json.loads(refused)["lines"]) == ("/problems/more-than-returnable", short)
+    assert (json.loads(rejected)["type"], json.loads(rejected)["lines"]) == ("/problems/more-than-returnable", short)
     assert (await counter.ask(bought, (uuid4(), 1))).status_code == 409
     assert (await counter.ask(bought, (bought.mug, 1), (bought.tray, 1))).status_code == 201
     listed = await shop.customer.get(f"/orders/{bought.order_id}/returns")
@@ -117,28 +117,28 @@ async def test_one_key_asks_once(counter: Counter) -> None:
     assert without.status_code in (400, 422)
 
 
-async def test_what_staff_note_with_a_refusal_is_for_staff_alone(counter: Counter) -> None:
+async def test_what_staff_note_with_a_rejection_is_for_staff_alone(counter: Counter) -> None:
     shop, bought = counter.shop, await counter.bought()
     made = (await counter.ask(bought, (bought.mug, 1))).json()["id"]
     words = {"reason": "worn", "note": "third time this year"}
-    refused = await shop.staff.post(f"/returns/{made}/refuse", json=words)
-    assert refused.status_code == 200, refused.text
+    rejected = await shop.staff.post(f"/returns/{made}/refuse", json=words)
+    assert rejected.status_code == 200, rejected.text
     path = f"/orders/{bought.order_id}/history"
     for by, note in ((shop.customer, None), (shop.staff, words["note"])):
         (entry,) = [each for each in (await by.get(path)).json()["items"] if each["trigger"] == "return.refused"]
         assert (entry["reason"], entry["note"], entry["details"]) == ("worn", note, {"return_id": made})
-    told = "".join(event.model_dump_json() for event in await shop.served.events())
-    assert words["note"] not in told + (await shop.customer.get("/me/export")).text + str(await counter.read(made))
+    published = "".join(event.model_dump_json() for event in await shop.served.events())
+    assert words["note"] not in published + (await shop.customer.get("/me/export")).text + str(await counter.read(made))
 
 
-async def test_refused_or_withdrawn_the_pieces_are_the_customers_again(counter: Counter) -> None:
+async def test_rejected_or_withdrawn_the_pieces_are_the_customers_again(counter: Counter) -> None:
     shop, bought = counter.shop, await counter.bought()
     first = (await counter.ask(bought, (bought.mug, 3))).json()["id"]
     assert (await shop.staff.post(f"/returns/{first}/refuse", json={})).status_code == 422
-    refused = await shop.staff.post(f"/returns/{first}/refuse", json={"reason": "worn"})
-    assert (refused.status_code, refused.json()["refusal"]) == (200, "worn")
-    [told] = await shop.served.events(order_notification.ReturnRefused)
-    assert told.reason == "worn"
+    rejected = await shop.staff.post(f"/returns/{first}/refuse", json={"reason": "worn"})
+    assert (rejected.status_code, rejected.json()["refusal"]) == (200, "worn")
+    [published] = await shop.served.events(order_notification.ReturnRefused)
+    assert published.reason == "worn"
     second = (await counter.ask(bought, (bought.mug, 3))).json()["id"]
     assert (await shop.customer.post(f"/returns/{second}/withdraw")).json()["status"] == "withdrawn"
     third = await counter.approved(bought, (bought.mug, 3))
@@ -187,7 +187,7 @@ async def test_what_was_never_approved_is_not_refunded(counter: Counter) -> None
     assert (await counter.read(requested))["status"] == "requested"
 
 
-async def test_what_staff_gave_back_before_is_not_given_back_again(counter: Counter) -> None:
+async def test_an_amount_already_refunded_is_not_refunded_again(counter: Counter) -> None:
     shop, bought = counter.shop, await counter.bought()
     first = await counter.approved(bought, (bought.mug, 3))
     second = await counter.approved(bought, (bought.tray, 1))
@@ -209,7 +209,9 @@ async def test_what_staff_gave_back_before_is_not_given_back_again(counter: Coun
 async def test_two_returns_in_one_batch_are_both_refunded(counter: Counter) -> None:
     shop, bought = counter.shop, await counter.bought()
     first, second = await counter.approved(bought, (bought.mug, 3)), await counter.approved(bought, (bought.tray, 1))
-    await shop.served.hear(received(bought, first, (bought.mug, 3, 0)), received(bought, second, (bought.tray, 0, 1)))
+    await shop.served.deliver(
+        received(bought, first, (bought.mug, 3, 0)), received(bought, second, (bought.tray, 0, 1))
+    )
     assert [refund["amount"]["amount"] for refund in await shop.refunds(bought.order_id)] == [400, 600]
     assert (await shop.state(bought.order_id)).status == "returned"
 
@@ -243,16 +245,16 @@ async def test_a_refund_that_failed_leaves_the_return_to_a_person(counter: Count
 
 async def test_the_reasons_go_with_the_account(counter: Counter) -> None:
     shop, bought = counter.shop, await counter.bought()
-    refused = (await counter.ask(bought, (bought.mug, 1))).json()["id"]
-    await shop.staff.post(f"/returns/{refused}/refuse", json={"reason": "Ada has worn it"})
+    rejected = (await counter.ask(bought, (bought.mug, 1))).json()["id"]
+    await shop.staff.post(f"/returns/{rejected}/refuse", json={"reason": "Ada has worn it"})
     asked = (await counter.ask(bought, (bought.tray, 1))).json()["id"]
     export = (await shop.customer.get("/me/export")).json()
     [order] = export["orders"]
     assert [each["reason"] for each in order["returns"]] == ["too small for Ada", "too small for Ada"]
-    await shop.served.hear(UserErased(user_id=shop.customer.user_id, version=9))
+    await shop.served.deliver(UserErased(user_id=shop.customer.user_id, version=9))
     await erase_again(shop.runtime, PERSONAL_DATA)
     for table in ("returns", "order_history", "idempotency_keys"):
-        async with shop.runtime.database.hot() as connection:
+        async with shop.runtime.database.connection() as connection:
             rows = await connection.fetch(f"SELECT row_to_json(t)::text FROM {table} AS t")
         assert rows or table == "idempotency_keys"
         needle = b" Ada".hex()

@@ -61,14 +61,14 @@ def test_every_status_and_every_step(now: ReturnStatus, then: ReturnStatus) -> N
 THREE_MUGS = [Wanted(1, None, 2), Wanted(3, None, 1)]
 
 
-def test_a_product_at_two_prices_is_given_back_by_its_line() -> None:
+def test_a_product_at_two_prices_is_returned_by_line() -> None:
     """A gift at nothing and one that was paid for: which of them is meant, the customer says."""
     gift, paid = 1, 2
     lines = [a_line(gift, MUG, 1, 0), a_line(paid, MUG, 1, 500)]
     order = Returnable(lines, [])
-    with pytest.raises(LineAmbiguous) as refused:
+    with pytest.raises(LineAmbiguous) as rejected:
         order.take([Wanted(None, MUG, 1)])
-    assert [each["line"] for each in refused.value.members["lines"]] == [gift, paid]
+    assert [each["line"] for each in rejected.value.members["lines"]] == [gift, paid]
     [taken] = order.take([Wanted(paid, None, 1)])
     assert (taken["position"], taken["unit_price"]) == (paid, 500)
     assert len(order.take([Wanted(None, MUG, 2)])) == 2, "all of it is no question"
@@ -102,9 +102,9 @@ def test_pieces_that_name_no_line_are_taken_from_a_line_that_was_not_refunded() 
 def test_a_decision_is_made_once() -> None:
     found = a_return()
     found.decide(S.REFUSED, uuid4(), utcnow(), "worn")
-    with pytest.raises(ReturnDecided) as refused:
+    with pytest.raises(ReturnDecided) as rejected:
         found.decide(S.APPROVED, uuid4(), utcnow())
-    assert (refused.value.status, found.status, found.refusal) == (409, "refused", "worn")
+    assert (rejected.value.status, found.status, found.refusal) == (409, "refused", "worn")
 
 
 def test_pieces_are_taken_from_the_lines_in_their_order() -> None:
@@ -130,9 +130,9 @@ def test_what_comes_back_already_is_not_there_to_be_asked_for(
         lines[0]["received"] = received
     order = Returnable(ORDERED, [a_return(status, lines)])
     assert sum(line["quantity"] for line in order.take([Wanted(None, MUG, left)])) == left
-    with pytest.raises(MoreThanReturnable) as refused:
+    with pytest.raises(MoreThanReturnable) as rejected:
         order.take([Wanted(None, MUG, left + 1)])
-    assert refused.value.members["lines"] == [
+    assert rejected.value.members["lines"] == [
         {"product_id": str(MUG), "requested": left + 1, "returnable": left},
     ]
 
@@ -169,7 +169,7 @@ def test_however_an_order_comes_back_what_was_paid_goes_back(lines: list[Any], d
     lost: Counter[int] = Counter()
     returns: list[Return] = []
     refunded = 0
-    while not (order := Returnable(ordered, returns, lost=lost)).all_is_back():
+    while not (order := Returnable(ordered, returns, lost=lost)).all_returned():
         left = [line for line in ordered if order.gone()[line.position] < line.quantity]
         if not left:
             break
@@ -199,6 +199,6 @@ def test_an_order_is_back_when_every_piece_is() -> None:
         {**line, "received": line["quantity"]}
         for line in Returnable(ORDERED, []).take([Wanted(None, MUG, 5), Wanted(None, TRAY, 1)])
     ]
-    assert Returnable(ORDERED, [a_return(S.RECEIVED, lines)]).all_is_back()
-    assert not Returnable(ORDERED, [a_return(S.APPROVED, lines)]).all_is_back()
-    assert not Returnable(ORDERED, [a_return(S.RECEIVED, lines[:-1])]).all_is_back()
+    assert Returnable(ORDERED, [a_return(S.RECEIVED, lines)]).all_returned()
+    assert not Returnable(ORDERED, [a_return(S.APPROVED, lines)]).all_returned()
+    assert not Returnable(ORDERED, [a_return(S.RECEIVED, lines[:-1])]).all_returned()

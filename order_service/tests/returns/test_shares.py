@@ -26,7 +26,7 @@ async def seven_mugs(counter: Counter, status: str) -> Bought:
     return Bought(order_id, payment["id"], mug, uuid4())
 
 
-async def give_back(counter: Counter, bought: Bought, pieces: int) -> int:
+async def return_goods(counter: Counter, bought: Bought, pieces: int) -> int:
     return_id = await counter.approved(bought, (bought.mug, pieces))
     await counter.receive(bought, return_id, (bought.mug, pieces, 0))
     refund: int = (await counter.read(return_id))["refund"]["amount"]
@@ -41,7 +41,7 @@ async def test_any_parts_of_a_line_add_up_to_what_was_paid(
     counter: Counter, parts: tuple[int, ...], expected: list[int]
 ) -> None:
     bought = await seven_mugs(counter, "delivered")
-    assert [await give_back(counter, bought, pieces) for pieces in parts] == expected
+    assert [await return_goods(counter, bought, pieces) for pieces in parts] == expected
     assert (sum(expected), (await counter.shop.state(bought.order_id)).status) == (PAID, "returned")
 
 
@@ -50,22 +50,22 @@ async def test_what_is_lost_counts_with_what_came_back(counter: Counter) -> None
     bought = await seven_mugs(counter, "paid")
     delivered, lost, lost_too = uuid7(), uuid7(), uuid7()
 
-    async def tell(kind: type[parcels.ShipmentEvent], parcel: UUID, pieces: int, version: int) -> None:
+    async def deliver(kind: type[parcels.ShipmentEvent], parcel: UUID, pieces: int, version: int) -> None:
         sent = {"carrier": "Post", "tracking_number": "T1"} if kind is parcels.ShipmentDispatched else {}
         held = [LineQuantity(product_id=bought.mug, quantity=pieces, position=1)]
         event = kind(
             shipment_id=parcel, order_id=bought.order_id, user_id=uuid4(), number="1", warehouse_id=uuid4(),
             shipments_of_order=3, version=version, lines=held, **sent,
         )  # fmt: skip
-        await counter.shop.served.hear(event)
+        await counter.shop.served.deliver(event)
 
     for parcel, pieces in ((delivered, 3), (lost, 2), (lost_too, 2)):
-        await tell(parcels.ShipmentDispatched, parcel, pieces, 2)
-    await tell(parcels.ShipmentDelivered, delivered, 3, 3)
-    assert [await give_back(counter, bought, 1) for _ in range(2)] == [129, 128]
-    await tell(parcels.ShipmentLost, lost, 2, 3)
-    assert await give_back(counter, bought, 1) == 129
-    await tell(parcels.ShipmentLost, lost_too, 2, 3)
+        await deliver(parcels.ShipmentDispatched, parcel, pieces, 2)
+    await deliver(parcels.ShipmentDelivered, delivered, 3, 3)
+    assert [await return_goods(counter, bought, 1) for _ in range(2)] == [129, 128]
+    await deliver(parcels.ShipmentLost, lost, 2, 3)
+    assert await return_goods(counter, bought, 1) == 129
+    await deliver(parcels.ShipmentLost, lost_too, 2, 3)
     refunds = [refund["amount"]["amount"] for refund in await counter.shop.refunds(bought.order_id)]
     assert sorted(refunds) == [128, 129, 129, 257, 258]
     assert sum(refunds) == PAID

@@ -47,7 +47,7 @@ def test_a_charge_waits_for_its_customer(gateway: Process, client: httpx.Client,
     assert httpx.get(f"{url}0").status_code == 404
 
 
-def test_the_customer_may_refuse(client: httpx.Client, receiver: Receiver) -> None:
+def test_the_customer_may_reject(client: httpx.Client, receiver: Receiver) -> None:
     made = charge(client, "tok_action_required").json()
     httpx.post(f"{made['next_action']['url']}/refuse")
     eventually(lambda: receiver.types(made["id"])[-1:] == ["charge.failed"])

@@ -21,7 +21,7 @@ def status(client: httpx.Client, id: str) -> str:
     return str(client.get(f"/charges/{id}").json()["status"])
 
 
-def test_ok_is_pending_then_succeeds_and_tells_so_once(client: httpx.Client, receiver: Receiver) -> None:
+def test_ok_is_pending_then_succeeds_with_one_webhook(client: httpx.Client, receiver: Receiver) -> None:
     made = charge(client, "tok_ok", metadata={"order_id": "7"})
     assert made.status_code == 201
     assert made.json()["status"] == "pending"
@@ -34,7 +34,7 @@ def test_ok_is_pending_then_succeeds_and_tells_so_once(client: httpx.Client, rec
     assert client.get(f"/charges/{told['id']}").json() == told
 
 
-def test_declined_tells_the_reason(client: httpx.Client, receiver: Receiver) -> None:
+def test_a_declined_charge_has_a_reason(client: httpx.Client, receiver: Receiver) -> None:
     id = charge(client, "tok_declined").json()["id"]
     [delivery] = eventually(lambda: receiver.of(id))
     assert delivery.type == "charge.failed"
@@ -53,7 +53,7 @@ def test_late_is_pending_until_it_succeeds(client: httpx.Client, receiver: Recei
     assert status(client, late) == "succeeded"
 
 
-def test_duplicate_is_told_again_and_out_of_order(client: httpx.Client, receiver: Receiver) -> None:
+def test_duplicate_webhooks_arrive_out_of_order(client: httpx.Client, receiver: Receiver) -> None:
     id = charge(client, "tok_duplicate").json()["id"]
     eventually(lambda: len(receiver.of(id)) == 5)
     types = receiver.types(id)
@@ -85,11 +85,11 @@ def test_twenty_at_once_with_one_key_are_one_charge(client: httpx.Client, receiv
     assert len(receiver.deliveries) == 1
 
 
-def test_one_key_with_another_body_is_refused(client: httpx.Client) -> None:
+def test_one_key_with_another_body_is_rejected(client: httpx.Client) -> None:
     charge(client, "tok_ok", key="one", reference="one")
-    refused = charge(client, "tok_ok", key="one", reference="one", amount=1251)
-    assert refused.status_code == 422
-    assert refused.json()["type"] == "idempotency-key-reused"
+    rejected = charge(client, "tok_ok", key="one", reference="one", amount=1251)
+    assert rejected.status_code == 422
+    assert rejected.json()["type"] == "idempotency-key-reused"
 
 
 @pytest.mark.parametrize(
@@ -97,10 +97,10 @@ def test_one_key_with_another_body_is_refused(client: httpx.Client) -> None:
     [{"token": "tok_unknown"}, {"amount": 0}, {"amount": 12.5}, {"amount": "12"}, {"currency": "gbp"}, {"more": 1}],
 )
 def test_what_is_not_valid_is_named_and_not_charged(client: httpx.Client, wrong: dict[str, Any]) -> None:
-    refused = charge(client, **{"token": "tok_ok", **wrong})
-    assert refused.status_code == 422
-    assert refused.headers["content-type"] == "application/problem+json"
-    assert refused.json()["errors"][0]["field"] == f"body.{next(iter(wrong))}"
+    rejected = charge(client, **{"token": "tok_ok", **wrong})
+    assert rejected.status_code == 422
+    assert rejected.headers["content-type"] == "application/problem+json"
+    assert rejected.json()["errors"][0]["field"] == f"body.{next(iter(wrong))}"
     assert client.get("/books").json()["totals"] == {}
 
 

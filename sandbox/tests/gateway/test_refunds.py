@@ -35,7 +35,7 @@ def test_a_part_and_the_rest(client: httpx.Client, receiver: Receiver, paid: str
     assert [one["id"] for one in books["refunds"]["items"]] == [rest.json()["id"], part.json()["id"]]
 
 
-def test_many_at_once_never_give_back_more_than_was_paid(client: httpx.Client, paid: str) -> None:
+def test_concurrent_refunds_never_exceed_the_payment(client: httpx.Client, paid: str) -> None:
     with ThreadPoolExecutor(20) as pool:
         answers = list(pool.map(lambda n: refund(client, paid, 200, f"key-{n}"), range(20)))
     assert sorted(answer.status_code for answer in answers) == [201] * 6 + [422] * 14
@@ -53,7 +53,7 @@ def test_one_key_at_once_is_one_refund(client: httpx.Client, paid: str) -> None:
 
 
 @pytest.mark.parametrize("token", ["tok_declined", "tok_late"])
-def test_what_was_not_paid_is_not_given_back(client: httpx.Client, token: str) -> None:
+def test_an_unpaid_charge_is_not_refundable(client: httpx.Client, token: str) -> None:
     id = charge(client, token).json()["id"]
     assert refund(client, id, 1, "key").json()["type"] == "charge-not-refundable"
 

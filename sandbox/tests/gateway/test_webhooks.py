@@ -29,14 +29,14 @@ def test_the_signature_covers_time_and_body(client: httpx.Client, receiver: Rece
     assert hmac.new(SECRET.encode(), signed, hashlib.sha256).hexdigest() == found[2]
 
 
-def test_refused_webhooks_come_again_with_growing_pauses(client: httpx.Client, receiver: Receiver) -> None:
+def test_rejected_webhooks_come_again_with_growing_pauses(client: httpx.Client, receiver: Receiver) -> None:
     times: list[float] = []
 
-    def refuse_thrice(delivery: Delivery) -> int:
+    def reject_thrice(delivery: Delivery) -> int:
         times.append(time.monotonic())
         return 500 if len(times) < 4 else 200
 
-    receiver.answer = refuse_thrice
+    receiver.answer = reject_thrice
     charge(client, "tok_ok")
     eventually(lambda: len(times) == 4 and owed(client) == 0)
     pauses = [after - before for before, after in itertools.pairwise(times)]
@@ -140,7 +140,7 @@ def test_the_older_webhook_comes_last(client: httpx.Client, receiver: Receiver) 
     assert [delivery.event["data"]["charge"]["status"] for delivery in receiver.of(id)] == ["succeeded", "pending"]
 
 
-def test_no_webhook_tells_of_it(client: httpx.Client, receiver: Receiver) -> None:
+def test_no_webhook_is_sent(client: httpx.Client, receiver: Receiver) -> None:
     id = str(charge(client, "tok_no_webhook").json()["id"])
     eventually(lambda: client.get(f"/charges/{id}").json()["status"] == "succeeded")
     assert owed(client) == 0

@@ -1,4 +1,4 @@
-"""The doors to the database over a network that resets, delays and falls silent."""
+"""Database sessions over a network that resets, delays and falls silent."""
 
 import asyncio
 from collections.abc import Iterator
@@ -8,10 +8,10 @@ import pytest
 from sqlalchemy import make_url
 
 from local_stack import ports
-from service_kit.database import Database, doors
-from service_kit.database.doors import fetch
-from service_kit.database.faults import database_is_away, may_be_retried
-from service_kit.tests.database.test_doors import Load
+from service_kit.database import Database, sessions
+from service_kit.database.faults import database_is_unavailable, may_be_retried
+from service_kit.database.sessions import fetch
+from service_kit.tests.database.test_sessions import Load
 from tests.harness.proxy import Proxy
 
 STANDING = """
@@ -36,7 +36,7 @@ def url(empty_database: str, proxy: Proxy) -> str:
 
 
 async def test_resets_and_delays_are_a_database_that_is_away_and_nothing_else(url: str, proxy: Proxy) -> None:
-    database = Database(url, session_pool_size=6, hot_pool_size=8)
+    database = Database(url, session_pool_size=6, asyncpg_pool_size=8)
     load = Load(database)
     running = asyncio.create_task(load.run())
     async with asyncio.timeout(60):
@@ -58,91 +58,91 @@ async def test_a_server_that_falls_silent_is_given_up_on_and_found_again(
     url: str, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """On all connections at once, those that lie in the pools too."""
-    monkeypatch.setattr(doors, "COMMAND_SECONDS", 1.0)
-    database = Database(url, session_pool_size=3, hot_pool_size=3)
-    uses = [(door, number) for door in (database.tx, database.hot_tx, database.hot) for number in range(3)]
+    monkeypatch.setattr(sessions, "COMMAND_SECONDS", 1.0)
+    database = Database(url, session_pool_size=3, asyncpg_pool_size=3)
+    uses = [(db, number) for db in (database.session, database.transaction, database.connection) for number in range(3)]
 
-    async def use(door: Any) -> None:
-        async with door() as tx:
+    async def use(db: Any) -> None:
+        async with db() as tx:
             await fetch(tx, "SELECT pg_sleep(0.1)")
 
-    await asyncio.gather(*(use(door) for door, _ in uses))
+    await asyncio.gather(*(use(db) for db, _ in uses))
     proxy.swallow()
     async with asyncio.timeout(10):
-        failures = await asyncio.gather(*(use(door) for door, _ in uses), return_exceptions=True)
+        failures = await asyncio.gather(*(use(db) for db, _ in uses), return_exceptions=True)
     assert [type(failure) for failure in failures if not isinstance(failure, Exception)] == []
-    assert all(database_is_away(failure) for failure in failures if isinstance(failure, Exception))
+    assert all(database_is_unavailable(failure) for failure in failures if isinstance(failure, Exception))
     proxy.heal()
     async with asyncio.timeout(10):
-        await asyncio.gather(*(use(door) for door, _ in uses))
+        await asyncio.gather(*(use(db) for db, _ in uses))
     await database.close()
 
 
-async def test_one_silent_connection_says_it_of_those_that_lie_idle(
+async def test_one_silent_connection_invalidates_the_idle_ones(
     url: str, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """They are not found out one by one, each at the price of a time-out."""
-    monkeypatch.setattr(doors, "COMMAND_SECONDS", 3.0)
-    database = Database(url, session_pool_size=4, hot_pool_size=4)
+    monkeypatch.setattr(sessions, "COMMAND_SECONDS", 3.0)
+    database = Database(url, session_pool_size=4, asyncpg_pool_size=4)
 
-    async def use(door: Any) -> None:
-        async with door() as tx:
+    async def use(db: Any) -> None:
+        async with db() as tx:
             await fetch(tx, "SELECT pg_sleep(0.1)")
 
-    for door in (database.tx, database.hot):
-        await asyncio.gather(*(use(door) for _ in range(4)))
+    for db in (database.session, database.connection):
+        await asyncio.gather(*(use(db) for _ in range(4)))
         proxy.swallow()
         proxy.heal()
         with pytest.raises(TimeoutError):
-            await use(door)
+            await use(db)
         async with asyncio.timeout(2.9):
-            await use(door)
+            await use(db)
     await database.close()
 
 
-async def test_who_stops_does_not_wait_for_a_server_that_says_nothing(url: str, proxy: Proxy) -> None:
-    database = Database(url, session_pool_size=2, hot_pool_size=8)
+async def test_stopping_does_not_wait_for_a_silent_server(url: str, proxy: Proxy) -> None:
+    database = Database(url, session_pool_size=2, asyncpg_pool_size=8)
 
-    async def use(door: Any) -> None:
-        async with door() as tx:
+    async def use(db: Any) -> None:
+        async with db() as tx:
             await fetch(tx, "SELECT pg_sleep(0.1)")
 
-    await asyncio.gather(*(use(database.tx) for _ in range(2)), *(use(database.hot) for _ in range(8)))
+    await asyncio.gather(*(use(database.session) for _ in range(2)), *(use(database.connection) for _ in range(8)))
     proxy.swallow()
     async with asyncio.timeout(8):
         await database.close()
 
 
 async def test_who_waits_for_a_lock_is_not_kept_for_ever(empty_database: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(doors.LIMITS, "lock_timeout", "200ms")
+    monkeypatch.setitem(sessions.LIMITS, "lock_timeout", "200ms")
     database = Database(empty_database)
-    async with database.hot() as connection:
+    async with database.connection() as connection:
         await connection.execute("CREATE TABLE things AS SELECT 0 AS value")
 
-    async def change(door: Any) -> None:
-        async with door() as tx:
+    async def change(db: Any) -> None:
+        async with db() as tx:
             await fetch(tx, "UPDATE things SET value = value + 1")
 
-    async with database.hot_tx() as other:
+    async with database.transaction() as other:
         await other.fetch("SELECT FROM things FOR UPDATE")
-        for door in (database.tx, database.hot_tx, database.hot):
+        for db in (database.session, database.transaction, database.connection):
             with pytest.raises(Exception, match="lock timeout") as caught:
-                await change(door)
+                await change(db)
             assert may_be_retried(caught.value)
-    await change(database.hot_tx)
+    await change(database.transaction)
     await database.close()
 
 
-async def test_a_process_that_stands_still_in_a_transaction_keeps_nobody_waiting(
+async def test_a_process_frozen_in_a_transaction_blocks_no_others(
     empty_database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(doors.LIMITS, "idle_in_transaction_session_timeout", "300ms")
+    monkeypatch.setitem(sessions.LIMITS, "idle_in_transaction_session_timeout", "300ms")
     database = Database(empty_database)
-    async with database.hot() as connection:
+    async with database.connection() as connection:
         await connection.execute("CREATE TABLE things AS SELECT 0 AS value")
 
     async def sleeps() -> None:
-        async with database.hot_tx() as tx:
+        async with database.transaction() as tx:
             await tx.execute("UPDATE things SET value = 1")
             while await _open_transactions(database):
                 await asyncio.sleep(0.05)
@@ -150,13 +150,13 @@ async def test_a_process_that_stands_still_in_a_transaction_keeps_nobody_waiting
 
     with pytest.raises(Exception, match=r"idle-in-transaction|connection") as caught:
         await sleeps()
-    assert database_is_away(caught.value)
-    async with database.hot() as connection:
+    assert database_is_unavailable(caught.value)
+    async with database.connection() as connection:
         assert await connection.fetchval("SELECT value FROM things") == 0
     await database.close()
 
 
 async def _open_transactions(database: Database) -> int:
-    async with database.hot() as connection:
+    async with database.connection() as connection:
         found: int = await connection.fetchval(STANDING)
         return found

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import make_url
 
 from service_kit.database import Database, migrations
-from service_kit.database.doors import fetch
+from service_kit.database.sessions import fetch
 from service_kit.database.tls import Tls
 from service_kit.tests.database.tls_proxy import TlsProxy, tls_proxy
 from tests.harness.certificates import Authority
@@ -17,9 +17,9 @@ Way = Callable[[str, Tls], Awaitable[object]]
 
 
 async def hot(url: str, tls: Tls) -> object:
-    database = Database(url, hot_pool_size=1, tls=tls)
+    database = Database(url, asyncpg_pool_size=1, tls=tls)
     try:
-        async with database.hot() as connection:
+        async with database.connection() as connection:
             return await connection.fetchval("SELECT 1")
     finally:
         await database.close()
@@ -38,7 +38,7 @@ async def listener(url: str, tls: Tls) -> object:
 async def session(url: str, tls: Tls) -> object:
     database = Database(url, session_pool_size=1, tls=tls)
     try:
-        async with database.tx() as tx:
+        async with database.session() as tx:
             return (await fetch(tx, "SELECT 1"))[0][0]
     finally:
         await database.close()
@@ -81,7 +81,7 @@ async def test_the_right_server_is_reached_by_tls_alone(
 
 
 @pytest.mark.parametrize("way", WAYS)
-async def test_a_certificate_that_another_authority_signed_is_refused(
+async def test_a_certificate_that_another_authority_signed_is_rejected(
     way: Way, proxy: tuple[TlsProxy, str], tmp_path: Path
 ) -> None:
     another = Authority(tmp_path, "Another CA").ca_file
@@ -90,7 +90,7 @@ async def test_a_certificate_that_another_authority_signed_is_refused(
 
 
 @pytest.mark.parametrize("way", WAYS)
-async def test_a_certificate_for_another_host_is_refused(
+async def test_a_certificate_for_another_host_is_rejected(
     way: Way, proxy: tuple[TlsProxy, str], authority: Authority
 ) -> None:
     url = make_url(proxy[1]).set(host="127.0.0.1").render_as_string(hide_password=False)
@@ -99,6 +99,6 @@ async def test_a_certificate_for_another_host_is_refused(
 
 
 @pytest.mark.parametrize("way", WAYS)
-async def test_a_server_without_tls_is_refused(way: Way, empty_database: str, authority: Authority) -> None:
+async def test_a_server_without_tls_is_rejected(way: Way, empty_database: str, authority: Authority) -> None:
     with pytest.raises(Exception, match=r"(?i)(rejected SSL upgrade|does not support SSL)"):
         await way(empty_database, Tls("verify-full", authority.ca_file))

@@ -1,4 +1,4 @@
-"""The hot doors' pool: its places are never lost, whatever becomes of who has one or waits for one."""
+"""The asyncpg pool: its slots are never lost, whatever becomes of who has one or waits for one."""
 
 import asyncio
 from typing import Any
@@ -94,9 +94,9 @@ async def test_who_gives_up_takes_no_place_along(pool: Pool, server: Server) -> 
     held = [await pool.acquire(within=1) for _ in range(2)]
     with pytest.raises(TimeoutError):
         await pool.acquire(within=0.01)
-    called_off, at_the_last_moment, patient = [asyncio.create_task(pool.acquire(within=1)) for _ in range(3)]
+    withdrawn, at_the_last_moment, patient = [asyncio.create_task(pool.acquire(within=1)) for _ in range(3)]
     await asyncio.sleep(0)
-    called_off.cancel()
+    withdrawn.cancel()
     pool.release(held[0], broken=False)
     at_the_last_moment.cancel()
     assert await patient is held[0]

@@ -70,7 +70,7 @@ async def test_a_newer_database_is_served_until_it_names_newer_code(name: str, p
     service, newer = f"{name}_service", "9999"
     lineage = lineages(service)[place]
     table, now = lineage.version_table, lineage.head
-    async with serve(service, **NEEDED.get(name, {})) as served, served.runtime.database.hot() as connection:
+    async with serve(service, **NEEDED.get(name, {})) as served, served.runtime.database.connection() as connection:
         assert await _database_check(served) == "ok"
         await connection.execute(f"UPDATE {table} SET version_num = $1", newer)
         assert await _database_check(served) == "ok"

@@ -14,13 +14,13 @@ from fastapi import FastAPI, Query
 from starlette.responses import Response
 
 from service_kit import idempotency
-from service_kit.database.doors import fetch
 from service_kit.database.keyset import Slice
+from service_kit.database.sessions import fetch
 from service_kit.http.application import create_app
 from service_kit.http.idempotency import IdempotencyKey, replay
 from service_kit.http.pagination import Page, Paged
 from service_kit.http.router import Router
-from service_kit.http.sessions import HotConn, HotTx, Tx
+from service_kit.http.sessions import Connection, Session, Transaction
 from service_kit.schemas import RequestBody
 from service_kit.security import PUBLIC, Principal, Requires
 from service_kit.settings import ServiceSettings
@@ -31,17 +31,17 @@ from tests.harness.tokens import ISSUER
 ADD = "INSERT INTO notes (body) VALUES ($1)"
 JSON = {"Content-Type": "application/json"}
 COUNT = "SELECT count(*) FROM notes"
-# Refused at the commit and not before: what an answer must not overtake.
+# Rejected at the commit and not before: what an answer must not overtake.
 TABLES = """
 CREATE TABLE alembic_version (version_num text);
 CREATE TABLE verification_keys (id smallint PRIMARY KEY, jwks jsonb NOT NULL, fetched_at timestamptz NOT NULL);
 CREATE TABLE idempotency_keys (user_id uuid, operation text, key text, body_hash bytea NOT NULL, status smallint,
     body bytea, location text, created_at timestamptz DEFAULT now(), PRIMARY KEY (user_id, operation, key));
 CREATE TABLE notes (id serial PRIMARY KEY, body text);
-CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS
+CREATE FUNCTION reject() RETURNS trigger LANGUAGE plpgsql AS
     $$ BEGIN IF NEW.body = 'refused' THEN RAISE check_violation; END IF; RETURN NULL; END $$;
 CREATE CONSTRAINT TRIGGER late AFTER INSERT ON notes DEFERRABLE INITIALLY DEFERRED
-    FOR EACH ROW EXECUTE FUNCTION refuse();
+    FOR EACH ROW EXECUTE FUNCTION reject();
 """
 
 
@@ -57,27 +57,27 @@ router = Router(prefix="/notes", tags=["notes"])
 
 
 @router.post("/session", status_code=201, openapi_extra=PUBLIC)
-async def through_a_session(note: Note, tx: Tx) -> Note:
+async def through_a_session(note: Note, tx: Session) -> Note:
     await fetch(tx, ADD, note.body)
     return note
 
 
 @router.post("/hot", status_code=201, openapi_extra=PUBLIC)
-async def through_a_hot_transaction(note: Note, tx: HotTx) -> Note:
+async def through_a_hot_transaction(note: Note, tx: Transaction) -> Note:
     await tx.execute(ADD, note.body)
     return note
 
 
 @router.post("/once", status_code=201)
 async def once(
-    note: Note, tx: Tx, key: IdempotencyKey, who: Annotated[Principal, Requires("orders:write")]
+    note: Note, tx: Session, key: IdempotencyKey, who: Annotated[Principal, Requires("orders:write")]
 ) -> Response:
     if kept := await idempotency.claim(tx, who.user_id, key):
         return replay(kept)
     await asyncio.sleep(0)
     await fetch(tx, ADD, note.body)
     body = note.model_dump_json().encode()
-    await idempotency.keep(tx, who.user_id, key, 201, body, "/notes/1")
+    await idempotency.store(tx, who.user_id, key, 201, body, "/notes/1")
     return Response(body, 201, {"Location": "/notes/1"}, media_type="application/json")
 
 
@@ -97,7 +97,7 @@ async def add(note: Note) -> Note:
 
 
 @router.get("/count", openapi_extra=PUBLIC)
-async def count(connection: HotConn) -> int:
+async def count(connection: Connection) -> int:
     found: int = await connection.fetchval(COUNT)
     return found
 
@@ -138,16 +138,16 @@ async def service(empty_database: str) -> AsyncIterator[Served]:
         yield Served(app, empty_database, stack)
 
 
-@pytest.mark.parametrize("door", ["session", "hot"])
-async def test_a_commit_that_fails_never_answers_created(service: Served, door: str) -> None:
-    refused = await service.anonymous.post(f"/notes/{door}", json={"body": "refused"})
-    assert (refused.status_code, refused.json()["type"]) == (500, "/problems/internal-error")
-    accepted = await service.anonymous.post(f"/notes/{door}", json={"body": "accepted"})
+@pytest.mark.parametrize("db", ["session", "hot"])
+async def test_a_commit_that_fails_never_answers_created(service: Served, db: str) -> None:
+    rejected = await service.anonymous.post(f"/notes/{db}", json={"body": "refused"})
+    assert (rejected.status_code, rejected.json()["type"]) == (500, "/problems/internal-error")
+    accepted = await service.anonymous.post(f"/notes/{db}", json={"body": "accepted"})
     assert accepted.status_code == 201
     assert (await service.anonymous.get("/notes/count")).json() == 1
 
 
-async def test_a_fault_tells_the_caller_nothing_of_the_inside(service: Served) -> None:
+async def test_an_internal_error_reveals_nothing_to_the_caller(service: Served) -> None:
     answer = await service.anonymous.get("/notes/fault")
     assert answer.status_code == 500
     assert "4711" not in answer.text
@@ -214,9 +214,9 @@ async def test_the_link_to_the_next_page_keeps_all_that_was_asked_for(service: S
     assert [item["body"] for item in first.json()["items"]] == ["b", "a", "b", "ä & ö"]
 
 
-@pytest.mark.parametrize("door", ["session", "hot"])
-async def test_a_text_that_postgresql_cant_hold_is_refused(service: Served, door: str) -> None:
-    answer = await service.anonymous.post(f"/notes/{door}", json={"body": "a\x00b"})
+@pytest.mark.parametrize("db", ["session", "hot"])
+async def test_a_text_that_postgresql_cant_hold_is_rejected(service: Served, db: str) -> None:
+    answer = await service.anonymous.post(f"/notes/{db}", json={"body": "a\x00b"})
     assert (answer.status_code, answer.json()["type"]) == (400, "/problems/invalid-request")
 
 
@@ -243,7 +243,7 @@ async def test_the_pages_load_nothing_from_elsewhere(service: Served) -> None:
     assert (await service.anonymous.get("/docs-assets/swagger-ui-bundle.js")).status_code == 200
 
 
-async def test_the_document_says_how_to_sign_in_and_what_can_go_wrong(service: Served) -> None:
+async def test_the_document_describes_sign_in_and_errors(service: Served) -> None:
     document = (await service.anonymous.get("/openapi.json")).json()
     assert document["openapi"].startswith("3.1")
     flow = document["components"]["securitySchemes"]["OAuth2"]["flows"]["password"]
@@ -275,7 +275,7 @@ async def test_origins_of_the_setting_alone_are_answered(service: Served) -> Non
     assert "Access-Control-Allow-Origin" not in other.headers
 
 
-async def test_a_database_that_is_away_is_said_and_the_process_stays_alive() -> None:
+async def test_an_unavailable_database_is_reported_and_the_process_stays_alive() -> None:
     app = make(f"postgresql://nobody:x@{NOBODY}/none")
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(app.router.lifespan_context(app))

@@ -1,4 +1,4 @@
-"""Addresses, codes and texts of requests: what is refused, and in which words."""
+"""Addresses, codes and texts of requests: what is rejected, and in which words."""
 
 from typing import Annotated, Any
 
@@ -53,18 +53,18 @@ def test_blanks_around_are_no_part_of_a_text() -> None:
     "text",
     ["", " ", "\u00a0", "a\x00b", "a\nb", "a\x1b[31mb", "a\u200bb", "a\u200db", "a\u202eb", "a\ufeffb"],
 )
-def test_a_text_that_no_label_can_show_is_refused(field: str, text: str) -> None:
-    _refused(PostalAddress, {**ADDRESS, field: text}, field)
+def test_a_text_that_no_label_can_show_is_rejected(field: str, text: str) -> None:
+    _rejected(PostalAddress, {**ADDRESS, field: text}, field)
 
 
 @pytest.mark.parametrize("text", ["Łódź", "東京都千代田区", "علی\u200cرضا", "क्\u200dष", "O’Brien & Søn", "Nguyễn"])
-def test_what_people_are_called_is_accepted(text: str) -> None:
+def test_real_names_are_accepted(text: str) -> None:
     assert PostalAddress.model_validate({**ADDRESS, "name": text}).name == text
 
 
 @pytest.mark.parametrize("phone", ["", "call me", "+", "12", "1" * 41, "+44 20\n7946", "\uff11\uff12\uff13\uff14"])
 def test_a_phone_number_is_digits(phone: str) -> None:
-    _refused(PostalAddress, {**ADDRESS, "phone": phone}, "phone")
+    _rejected(PostalAddress, {**ADDRESS, "phone": phone}, "phone")
 
 
 @pytest.mark.parametrize(
@@ -79,12 +79,12 @@ def test_a_phone_number_is_digits(phone: str) -> None:
     ],
 )
 def test_a_country_is_one_of_iso_3166(country: str, words: str) -> None:
-    assert words in _refused(PostalAddress, {**ADDRESS, "country": country}, "country")
+    assert words in _rejected(PostalAddress, {**ADDRESS, "country": country}, "country")
 
 
 @pytest.mark.parametrize("currency", ["ABC", "XXX", "XTS", "XAU", "gbp", "DEM", "EURO"])
 def test_a_currency_is_one_of_iso_4217(currency: str) -> None:
-    assert "ISO 4217" in _refused(MoneyIn, {"amount": 1, "currency": currency}, "currency")
+    assert "ISO 4217" in _rejected(MoneyIn, {"amount": 1, "currency": currency}, "currency")
 
 
 def test_the_lists_are_whole() -> None:
@@ -123,7 +123,7 @@ def test_a_route_knows_the_parameters_of_its_dependencies() -> None:
     assert (queries.names, queries.repeatable) == ({"Tag", "size"}, {"Tag"})
 
 
-def _refused(model: type[BaseModel], body: dict[str, Any], field: str) -> str:
+def _rejected(model: type[BaseModel], body: dict[str, Any], field: str) -> str:
     with pytest.raises(ValidationError) as found:
         model.model_validate(body)
     [error] = found.value.errors()

@@ -12,10 +12,10 @@ from fastapi import FastAPI, Request
 from starlette.responses import Response, StreamingResponse
 
 from service_kit.http.application import create_app
+from service_kit.http.capacity import waiting
 from service_kit.http.headers import ResponseHeaders
-from service_kit.http.places import waiting
 from service_kit.http.router import Router
-from service_kit.http.server import Config, ConnectionLimits, LeavingServer, LimitedProtocol
+from service_kit.http.server import Config, ConnectionLimits, DrainingServer, LimitedProtocol
 from service_kit.security import PUBLIC
 from service_kit.settings import ServiceSettings
 from tests.harness.service import NO_PERSONAL_DATA, NOBODY
@@ -93,7 +93,7 @@ async def served(app: FastAPI, port: int, **limits: float) -> AsyncIterator[None
     config = Config(app, port=port, http=LimitedProtocol, lifespan="off", log_config=None, access_log=False)
     config.limits = ConnectionLimits(**limits)  # type: ignore[arg-type]
     config.response_headers = ResponseHeaders(ISSUER, [ORIGIN])
-    server = LeavingServer(config, drain_seconds=0)
+    server = DrainingServer(config, drain_seconds=0)
     serving = asyncio.create_task(server.serve())
     while not server.started:
         await asyncio.sleep(0.01)
@@ -150,14 +150,14 @@ def assert_is_408(answer: bytes) -> None:
     assert b"x-content-type-options: nosniff" in head
 
 
-async def test_headers_that_come_too_slowly_are_refused(free_port: int) -> None:
+async def test_headers_that_come_too_slowly_are_rejected(free_port: int) -> None:
     async with served(make(), free_port, header_seconds=0.5):
         socket = await Socket.to(free_port)
         await socket.send(b"GET /notes/work HTTP/1.1\r\nHo")
         assert_is_408(await socket.answer())
 
 
-async def test_a_body_that_comes_too_slowly_is_refused(free_port: int) -> None:
+async def test_a_body_that_comes_too_slowly_is_rejected(free_port: int) -> None:
     async with served(make(), free_port, body_seconds=0.5):
         socket = await Socket.to(free_port)
         await socket.send(SLOW, b"x")
@@ -175,7 +175,7 @@ async def test_a_body_that_keeps_its_rate_has_its_time(free_port: int) -> None:
         assert (await socket.answer()).endswith(b"1000")
 
 
-async def test_who_sends_nothing_is_cut_off_without_a_word(free_port: int) -> None:
+async def test_a_silent_client_is_disconnected_without_a_response(free_port: int) -> None:
     async with served(make(), free_port, header_seconds=0.5):
         assert await (await Socket.to(free_port)).answer() == b""
 
@@ -198,13 +198,13 @@ async def test_slow_bodies_take_no_place(free_port: int) -> None:
         sockets = [await Socket.to(free_port) for _ in range(8 * PLACES)]
         for socket in sockets:
             await socket.send(SLOW, b"x")
-        await _until(lambda: app.state.runtime.places.buffered == len(sockets))
+        await _until(lambda: app.state.runtime.capacity.buffered == len(sockets))
         app.state.gate.open.set()
         assert (await get(free_port, "/notes/work")).status_code == 200
         for socket in sockets:
             socket.writer.close()
-        await _until(lambda: app.state.runtime.places.buffered == 0)
-        assert app.state.runtime.places.taken == 0
+        await _until(lambda: app.state.runtime.capacity.buffered == 0)
+        assert app.state.runtime.capacity.taken == 0
 
 
 async def test_bodies_on_their_way_have_a_limit_together(free_port: int) -> None:
@@ -213,7 +213,7 @@ async def test_bodies_on_their_way_have_a_limit_together(free_port: int) -> None
         first, second = [await Socket.to(free_port) for _ in range(2)]
         for socket in (first, second):
             await socket.send(SLOW.replace(b"Host", b"Connection: close\r\nHost"), b"x" * 900)
-            await _until(lambda: app.state.runtime.places.buffered > 0)
+            await _until(lambda: app.state.runtime.capacity.buffered > 0)
         assert (await second.answer()).startswith(b"HTTP/1.1 503")
         await first.send(b"x" * 100)
         assert (await first.answer()).startswith(b"HTTP/1.1 200")
@@ -225,17 +225,17 @@ async def test_those_who_wait_leave_the_places_of_those_who_work(free_port: int)
     async with served(app, free_port):
         waiters = [asyncio.create_task(get(free_port, "/notes/wait")) for _ in range(6)]  # more than PLACES
         await _until(lambda: gate.waiting == 6)
-        assert app.state.runtime.places.taken == 0
+        assert app.state.runtime.capacity.taken == 0
         assert (await get(free_port, "/notes/wait")).json() is False  # no waiters' place is free: answered at once
         workers = [asyncio.create_task(get(free_port, "/notes/work")) for _ in range(PLACES)]
-        await _until(lambda: app.state.runtime.places.taken == PLACES)
-        refused = await get(free_port, "/notes/work", headers={"Origin": ORIGIN})
-        assert (refused.status_code, refused.headers["Retry-After"]) == (503, "1")
-        assert refused.headers["Access-Control-Allow-Origin"] == ORIGIN
+        await _until(lambda: app.state.runtime.capacity.taken == PLACES)
+        rejected = await get(free_port, "/notes/work", headers={"Origin": ORIGIN})
+        assert (rejected.status_code, rejected.headers["Retry-After"]) == (503, "1")
+        assert rejected.headers["Access-Control-Allow-Origin"] == ORIGIN
         gate.open.set()
         assert [(await each).json() for each in waiters] == [True] * 6
         assert [(await each).json() for each in workers] == ["done"] * PLACES
-        assert (app.state.runtime.places.taken, app.state.runtime.places.waiting) == (0, 0)
+        assert (app.state.runtime.capacity.taken, app.state.runtime.capacity.waiting) == (0, 0)
 
 
 async def test_idle_connections_make_room_for_new_ones(free_port: int) -> None:
@@ -249,14 +249,14 @@ async def test_idle_connections_make_room_for_new_ones(free_port: int) -> None:
         assert (await get(free_port, "/health/live")).status_code == 200
 
 
-async def test_where_all_connections_are_served_a_new_one_is_told_so(free_port: int) -> None:
+async def test_a_new_connection_is_rejected_when_all_are_busy(free_port: int) -> None:
     app = make()
     async with served(app, free_port, connections=PLACES):
         workers = [asyncio.create_task(get(free_port, "/notes/work")) for _ in range(PLACES)]
-        await _until(lambda: app.state.runtime.places.taken == PLACES)
-        refused = await (await Socket.to(free_port)).answer()
-        assert refused.startswith(b"HTTP/1.1 503")
-        assert b"retry-after: 1" in refused
+        await _until(lambda: app.state.runtime.capacity.taken == PLACES)
+        rejected = await (await Socket.to(free_port)).answer()
+        assert rejected.startswith(b"HTTP/1.1 503")
+        assert b"retry-after: 1" in rejected
         app.state.gate.open.set()
         assert [(await each).status_code for each in workers] == [200] * PLACES
 
@@ -266,8 +266,8 @@ async def test_who_takes_nothing_of_an_answer_loses_its_place(free_port: int) ->
     async with served(app, free_port, stalled_seconds=0.5):
         socket = await Socket.to(free_port, buffer=1024)
         await socket.send(b"GET /notes/much HTTP/1.1\r\nHost: x\r\n\r\n")
-        await _until(lambda: app.state.runtime.places.taken == 1)
-        await _until(lambda: app.state.runtime.places.taken == 0)
+        await _until(lambda: app.state.runtime.capacity.taken == 1)
+        await _until(lambda: app.state.runtime.capacity.taken == 0)
 
 
 @pytest.mark.parametrize("limit", ["max_connections", "request_header_seconds", "request_body_seconds",

@@ -10,12 +10,12 @@ import pytest
 from fastapi import Depends, FastAPI, Header, Query, Request, Response
 from pydantic import Field
 
-from service_kit.http.answers import problems
 from service_kit.http.application import create_app
 from service_kit.http.hot_route import hot_route
 from service_kit.http.idempotency import IdempotencyKey
+from service_kit.http.problem_responses import problems
 from service_kit.http.router import Router
-from service_kit.http.sessions import HotConn
+from service_kit.http.sessions import Connection
 from service_kit.problems import Conflict
 from service_kit.schemas import RequestBody
 from service_kit.security import PUBLIC_OR_SIGNED_IN, MaybePrincipal, Principal, Requires
@@ -51,8 +51,8 @@ async def write(
 ) -> Response:
     if note.body == "conflict":
         raise Conflict(reason="so it is")
-    told = [note.model_dump(), str(who.user_id), key.value, key.body_hash.hex(), prefer]
-    return Response(json.dumps(told), 201, media_type="application/json")
+    published = [note.model_dump(), str(who.user_id), key.value, key.body_hash.hex(), prefer]
+    return Response(json.dumps(published), 201, media_type="application/json")
 
 
 async def read(
@@ -98,11 +98,11 @@ async def same(client: httpx.AsyncClient, method: str, path: str, **request: Any
     hot, plain = [await client.request(method, prefix + path, **request) for prefix in ("/hot", "/plain")]
     assert hot.status_code == plain.status_code
     assert hot.text.replace("/hot", "/plain") == plain.text
-    assert _told(hot) == _told(plain)
+    assert _published(hot) == _published(plain)
     return hot
 
 
-def _told(answer: httpx.Response) -> dict[str, str]:
+def _published(answer: httpx.Response) -> dict[str, str]:
     return {name: value for name, value in answer.headers.items() if name not in ("x-request-id", "content-length")}
 
 
@@ -189,7 +189,7 @@ async def test_head_is_get_without_the_body(client: httpx.AsyncClient, path: str
     head = await same(client, "HEAD", path, headers=headers)
     read = await client.get(f"/hot{path}", headers=headers)
     assert (head.status_code, head.content) == (read.status_code, b"")
-    assert _told(head) == _told(read)
+    assert _published(head) == _published(read)
     assert head.headers["Content-Length"] in (
         str(len(read.content)),
         str(len(read.content) + len("plain") - len("hot")),
@@ -218,10 +218,10 @@ async def test_its_metrics_bear_the_routes_name(client: httpx.AsyncClient) -> No
     assert 'route="/hot/{note_id}"' in (await exposition.text()).decode()
 
 
-def test_what_it_cannot_do_is_refused_when_the_application_is_made() -> None:
+def test_what_it_cannot_do_is_rejected_when_the_application_is_made() -> None:
     router = Router()
 
-    async def yields(connection: HotConn) -> Response:
+    async def yields(connection: Connection) -> Response:
         return Response()
 
     async def answers_a_model(note: Note) -> Note:

@@ -81,12 +81,12 @@ def many() -> CollectorRegistry:
     return registry
 
 
-async def test_the_metrics_are_written_in_pieces_and_say_the_same() -> None:
+async def test_metrics_written_in_pieces_are_the_same() -> None:
     registry = many()
     assert await exposition.text(registry) == generate_latest(registry)
 
 
-async def test_writing_metrics_holds_nobody_up() -> None:
+async def test_writing_metrics_blocks_no_requests() -> None:
     """By the processor's time, so that a busy machine doesn't count."""
     registry = many()
     held, at_once = [], []
@@ -109,7 +109,7 @@ async def _longest_turn(registry: CollectorRegistry) -> float:
 
 
 @pytest.mark.parametrize("service", SERVICES)
-async def test_every_family_has_its_words_once(service: str) -> None:
+async def test_every_metric_family_has_one_help_text(service: str) -> None:
     async with serve(f"{service}_service", **NEEDED.get(service, {})) as served:
         text = (await served.operations.get("/metrics")).text
         families = re.findall(r"^# TYPE (\S+)", text, re.MULTILINE)

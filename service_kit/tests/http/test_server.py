@@ -46,10 +46,10 @@ async def test_head_and_body_leave_together() -> None:
 async def test_what_was_written_leaves_before_the_end() -> None:
     wire = Wire()
     gathering = _Gathering(wire)
-    gathering.write(b"farewell")
+    gathering.write(b"goodbye")
     gathering.close()
     await asyncio.sleep(0)
-    assert (wire.pieces, wire.closed) == ([b"farewell"], True)
+    assert (wire.pieces, wire.closed) == ([b"goodbye"], True)
 
 
 async def test_who_has_gone_gets_nothing_more() -> None:

@@ -19,7 +19,7 @@ from contracts.events.base import Event
 from contracts.money import Money
 from contracts.topics import ORDER_NOTIFICATION, USERS
 from service_kit.clock import utcnow
-from service_kit.database import Database, HotTx, add_kit_tables, service_registry
+from service_kit.database import Database, Transaction, add_kit_tables, service_registry
 from service_kit.ids import uuid7
 from service_kit.messaging.envelope import Envelope, encode
 from service_kit.messaging.service import Messaging
@@ -99,7 +99,7 @@ def module(*handlers: Callable[..., Awaitable[None]]) -> ModuleType:
     return made
 
 
-async def write_down(tx: HotTx, event: Event, envelope: Envelope) -> None:
+async def write_down(tx: Transaction, event: Event, envelope: Envelope) -> None:
     await tx.execute(
         "INSERT INTO effects (event_id, key, version) VALUES ($1, $2, $3)", envelope.id, UUID(event.key), event.version
     )
@@ -117,7 +117,7 @@ class Shop:
         self._running: list[Messaging] = []
 
     def database(self, url: str) -> Database:
-        return Database(url, session_pool_size=2, hot_pool_size=4)
+        return Database(url, session_pool_size=2, asyncpg_pool_size=4)
 
     def another(self, url: str) -> Database:
         """As another process of the same service has it."""
@@ -183,12 +183,12 @@ class Shop:
             return bool(await self.value(self.notifications, "SELECT count(*) FROM effects") >= count)
 
         await eventually(enough, seconds, "effects")
-        async with self.notifications.hot() as connection:
+        async with self.notifications.connection() as connection:
             rows = await connection.fetch("SELECT key, version FROM effects ORDER BY n")
         return [(row["key"], row["version"]) for row in rows]
 
     async def value(self, database: Database, sql: str, *arguments: Any) -> Any:
-        async with database.hot() as connection:
+        async with database.connection() as connection:
             return await connection.fetchval(sql, *arguments)
 
     async def close(self) -> None:

@@ -11,7 +11,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from contracts.topics import USERS, Topic, all_topics
-from service_kit.messaging.administration import BrokerRefused, create_topics
+from service_kit.messaging.administration import BrokerRejected, create_topics
 from service_kit.messaging.connection import KafkaConnection
 
 
@@ -49,7 +49,7 @@ def broker(kafka: str) -> Broker:
     return Broker(kafka)
 
 
-async def test_topics_are_created_as_the_contracts_say(broker: Broker) -> None:
+async def test_topics_are_created_as_declared(broker: Broker) -> None:
     assert await broker.create() == len(all_topics())
     await broker.settle()
     partitions, configuration = await broker.describe(USERS)
@@ -67,10 +67,10 @@ async def test_a_changed_configuration_is_corrected(broker: Broker) -> None:
 
 
 async def test_partitions_are_never_added(broker: Broker) -> None:
-    """It would break the order of each key at that moment, so it is refused before anything else is changed."""
+    """It would break the order of each key at that moment, so it is rejected before anything else is changed."""
     await broker.create()
     await broker.settle()
     more = [replace(topic, partitions=7) if topic == USERS else topic for topic in all_topics()]
-    with pytest.raises(BrokerRefused, match=rf"{broker.prefix}users \(6 of 7\).*order"):
+    with pytest.raises(BrokerRejected, match=rf"{broker.prefix}users \(6 of 7\).*order"):
         await broker.create(more)
     assert (await broker.describe(USERS))[0] == 6

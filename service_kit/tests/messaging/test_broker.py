@@ -11,14 +11,14 @@ import pytest
 from contracts.events.order_notification import OrderPaid
 from local_stack import ports
 from local_stack.kafka import EmbeddedKafka
-from service_kit.database import HotTx
+from service_kit.database import Transaction
 from service_kit.messaging import Envelope, consumes, outbox
 from service_kit.tests.messaging.shop import Shop, create_tables, create_topics, eventually, paid, write_down
 from tests.harness.databases import drop_database, new_database
 
 
 @consumes(OrderPaid)
-async def handler(tx: HotTx, event: OrderPaid, envelope: Envelope) -> None:
+async def handler(tx: Transaction, event: OrderPaid, envelope: Envelope) -> None:
     await write_down(tx, event, envelope)
 
 
@@ -46,7 +46,7 @@ async def fragile(own_broker: EmbeddedKafka) -> AsyncIterator[Shop]:
 
 async def say(shop: Shop, *versions: int) -> None:
     order = uuid4()
-    async with shop.orders.hot_tx() as tx:
+    async with shop.orders.transaction() as tx:
         await outbox.add(tx, *(paid(order, version) for version in versions))
 
 

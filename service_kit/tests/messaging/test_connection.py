@@ -63,6 +63,6 @@ def test_sasl_and_tls_reach_the_client() -> None:
         ({"kafka_security_protocol": "TLS"}, "Input should be 'PLAINTEXT', 'SSL', 'SASL_PLAINTEXT' or 'SASL_SSL'"),
     ],
 )
-def test_settings_that_contradict_each_other_are_refused(given: dict[str, str], words: str) -> None:
+def test_settings_that_contradict_each_other_are_rejected(given: dict[str, str], words: str) -> None:
     with pytest.raises(ValidationError, match=words):
         KafkaSettings.model_validate({"kafka_bootstrap_servers": "k:1", **given})

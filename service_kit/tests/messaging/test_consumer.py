@@ -15,9 +15,9 @@ from sqlalchemy import make_url
 from contracts.events.order_notification import OrderPaid
 from contracts.events.users import UserErased
 from service_kit.clock import utcnow
-from service_kit.database import HotTx, Tx
+from service_kit.database import Session, Transaction
 from service_kit.database.administration import administration
-from service_kit.database.doors import fetch
+from service_kit.database.sessions import fetch
 from service_kit.ids import uuid7
 from service_kit.messaging import Envelope, consumes, outbox
 from service_kit.messaging.envelope import encode
@@ -30,24 +30,24 @@ TOPIC = "order_notification"
 
 
 @consumes(OrderPaid)
-async def one_by_one(tx: HotTx, event: OrderPaid, envelope: Envelope) -> None:
+async def one_by_one(tx: Transaction, event: OrderPaid, envelope: Envelope) -> None:
     await write_down(tx, event, envelope)
 
 
 @consumes(OrderPaid, batch=True)
-async def in_batches(tx: HotTx, events: list[OrderPaid], envelopes: list[Envelope]) -> None:
+async def in_batches(tx: Transaction, events: list[OrderPaid], envelopes: list[Envelope]) -> None:
     for event, envelope in zip(events, envelopes, strict=True):
         await write_down(tx, event, envelope)
 
 
 @consumes(OrderPaid)
-async def by_session(tx: Tx, event: OrderPaid, envelope: Envelope) -> None:
+async def by_session(tx: Session, event: OrderPaid, envelope: Envelope) -> None:
     insert = "INSERT INTO effects (event_id, key, version) VALUES ($1, $2, $3)"
     await fetch(tx, insert, envelope.id, event.order_id, event.version)
 
 
 @consumes(UserErased)
-async def snapshot(tx: HotTx, event: UserErased, envelope: Envelope) -> None:
+async def snapshot(tx: Transaction, event: UserErased, envelope: Envelope) -> None:
     await write_down(tx, event, envelope)
 
 
@@ -127,7 +127,7 @@ async def test_types_and_versions_without_a_handler_are_skipped_and_counted(shop
     assert counted("events_skipped_total", topic=TOPIC, reason="unknown") == before + 2
 
 
-async def test_its_own_words_are_skipped(shop: Shop) -> None:
+async def test_its_own_events_are_skipped(shop: Shop) -> None:
     order = uuid4()
     own = Envelope(uuid7(), OrderPaid.type, "/notification_service", str(order), utcnow())
     async with AIOKafkaProducer(bootstrap_servers=shop.kafka) as producer:
@@ -162,7 +162,7 @@ async def test_a_batch_of_a_compacted_topic_has_the_newest_of_each_key_in_order(
     batches: list[list[tuple[UUID, int]]] = []
 
     @consumes(UserErased, batch=True)
-    async def newest(_: HotTx, events: list[UserErased], envelopes: list[Envelope]) -> None:
+    async def newest(_: Transaction, events: list[UserErased], envelopes: list[Envelope]) -> None:
         assert [envelope.subject for envelope in envelopes] == [event.subject for event in events]
         batches.append([(event.user_id, event.version) for event in events])
 
@@ -183,9 +183,9 @@ async def test_snapshots_need_no_inbox_rows(shop: Shop) -> None:
     assert await shop.value(shop.notifications, "SELECT count(*) FROM inbox") == 0
 
 
-async def test_what_a_handler_says_is_published_with_its_effects(shop: Shop) -> None:
+async def test_events_of_a_handler_commit_with_its_effects(shop: Shop) -> None:
     @consumes(UserErased)
-    async def answers(tx: HotTx, event: UserErased) -> None:
+    async def answers(tx: Transaction, event: UserErased) -> None:
         await outbox.add(tx, paid(event.user_id, event.version))
 
     user = uuid4()
@@ -215,7 +215,7 @@ async def test_a_database_that_is_away_pauses_and_costs_no_attempt(shop: Shop) -
     assert await shop.value(shop.notifications, "SELECT count(*) FROM parked_events") == 0
 
 
-async def test_a_client_that_stands_still_is_seen_and_rebuilt(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_stalled_client_is_detected_and_rebuilt(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     getmany = AIOKafkaConsumer.getmany
     stalled: list[AIOKafkaConsumer] = []
 
@@ -270,7 +270,7 @@ async def test_a_batch_handler_gets_each_key_in_order(shop: Shop) -> None:
     seen: list[list[tuple[UUID, int]]] = []
 
     @consumes(OrderPaid, batch=True)
-    async def batches(tx: HotTx, events: list[OrderPaid], envelopes: list[Envelope]) -> None:
+    async def batches(tx: Transaction, events: list[OrderPaid], envelopes: list[Envelope]) -> None:
         seen.append([(event.order_id, event.version) for event in events])
         await in_batches(tx, events, envelopes)
 

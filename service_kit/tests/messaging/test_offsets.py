@@ -10,7 +10,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from prometheus_client import REGISTRY
 
 from contracts.events.order_notification import OrderPaid
-from service_kit.database import HotTx
+from service_kit.database import Transaction
 from service_kit.messaging import Envelope, consumes
 from service_kit.messaging.offsets import Offsets
 from service_kit.messaging.service import Messaging
@@ -20,7 +20,7 @@ TOPIC = "order_notification"
 
 
 @consumes(OrderPaid)
-async def handler(tx: HotTx, event: OrderPaid, envelope: Envelope) -> None:
+async def handler(tx: Transaction, event: OrderPaid, envelope: Envelope) -> None:
     await write_down(tx, event, envelope)
 
 
@@ -31,7 +31,7 @@ def repeats() -> float:
 async def test_no_offset_is_ahead_of_its_effects_and_a_slow_commit_holds_up_no_work(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told: dict[TopicPartition, int] = {}
+    committed: dict[TopicPartition, int] = {}
     ahead: list[int] = []
     under_way = 0
     commit = AIOKafkaConsumer.commit
@@ -40,9 +40,9 @@ async def test_no_offset_is_ahead_of_its_effects_and_a_slow_commit_holds_up_no_w
         nonlocal under_way
         under_way += 1
         assert under_way == 1
-        told.update(offsets)
+        committed.update(offsets)
         effects = await shop.value(shop.notifications, "SELECT count(*) FROM effects")
-        assert effects >= sum(told.values())
+        assert effects >= sum(committed.values())
         await asyncio.sleep(0.5)
         ahead.append(await shop.value(shop.notifications, "SELECT count(*) FROM effects") - effects)
         await commit(client, offsets)
@@ -55,11 +55,11 @@ async def test_no_offset_is_ahead_of_its_effects_and_a_slow_commit_holds_up_no_w
     await shop.effects(300)
 
     async def all_told() -> bool:
-        return sum(told.values()) == 300
+        return sum(committed.values()) == 300
 
     await eventually(all_told)
     assert max(ahead) > 0
-    assert len(ahead) < 15  # a commit tells of all rounds since the one before
+    assert len(ahead) < 15  # a commit covers all rounds since the one before
 
 
 async def test_partitions_are_let_go_only_when_their_offsets_are_committed(
@@ -81,14 +81,14 @@ async def test_partitions_are_let_go_only_when_their_offsets_are_committed(
     await shop.effects(30)
     await pending.wait()
     asked = asyncio.Event()
-    told = Offsets.told
+    committed = Offsets.committed
 
     async def let_go(offsets: Offsets) -> None:
         if first.consumer is not None and offsets is first.consumer._offsets:
             asked.set()
-        await told(offsets)
+        await committed(offsets)
 
-    monkeypatch.setattr(Offsets, "told", let_go)
+    monkeypatch.setattr(Offsets, "committed", let_go)
     second = await shop.listen(handler, database=shop.another(shop.notification_url))
     async with asyncio.timeout(10):
         await asked.wait()  # the group wants the partitions back

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.topics import MAX_RECORD_BYTES
-from service_kit.database import doors
+from service_kit.database import sessions
 from service_kit.messaging import outbox
 from service_kit.messaging.connection import KafkaConnection
 from service_kit.messaging.lease import Lease
@@ -36,12 +36,12 @@ def test_a_key_goes_where_every_kafka_client_puts_it(key: bytes, partitions: int
     assert partition_of(key, partitions) == (murmur2(key) & 0x7FFFFFFF) % partitions
 
 
-async def test_events_of_both_doors_arrive_in_order_with_their_envelope(shop: Shop) -> None:
+async def test_events_of_sessions_and_transactions_arrive_in_order(shop: Shop) -> None:
     order = uuid4()
     with continue_trace("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"):
-        async with shop.orders.hot_tx() as hot:
+        async with shop.orders.transaction() as hot:
             await outbox.add(hot, paid(order, 1), paid(order, 2))
-        async with shop.orders.tx() as tx:
+        async with shop.orders.session() as tx:
             await outbox.add(tx, paid(order, 3))
     await shop.speak()
     records = await shop.records(TOPIC, 3)
@@ -52,9 +52,9 @@ async def test_events_of_both_doors_arrive_in_order_with_their_envelope(shop: Sh
     assert headers["traceparent"].startswith(b"00-0af7651916cd43dd8448eb211c80319c-")
 
 
-async def test_what_is_rolled_back_is_never_told(shop: Shop) -> None:
+async def test_rolled_back_events_are_never_published(shop: Shop) -> None:
     async def fails_after_adding() -> None:
-        async with shop.orders.tx() as tx:
+        async with shop.orders.session() as tx:
             await outbox.add(tx, paid(uuid4(), 1))
             raise ZeroDivisionError
 
@@ -63,9 +63,9 @@ async def test_what_is_rolled_back_is_never_told(shop: Shop) -> None:
     assert await shop.value(shop.orders, "SELECT count(*) FROM outbox") == 0
 
 
-async def test_a_record_that_no_broker_would_take_is_refused_when_added(shop: Shop) -> None:
+async def test_a_record_that_no_broker_would_take_is_rejected_when_added(shop: Shop) -> None:
     with pytest.raises(outbox.EventTooLarge, match="order_notification"):
-        async with shop.orders.hot_tx() as tx:
+        async with shop.orders.transaction() as tx:
             await outbox.add(tx, paid(uuid4(), 1, number="x" * MAX_RECORD_BYTES))
 
 
@@ -80,14 +80,14 @@ async def test_a_commit_wakes_the_relay_at_once_in_this_process_and_in_another(s
 
     await eventually(owns)
     for n, database in enumerate((shop.orders, api, shop.orders, api), start=1):
-        async with database.hot_tx() as tx:
+        async with database.transaction() as tx:
             await outbox.add(tx, paid(uuid4(), 1))
         assert len(await shop.records(TOPIC, n)) == n
 
 
 async def test_a_crash_between_acknowledgement_and_mark_repeats_and_loses_nothing(shop: Shop) -> None:
     order = uuid4()
-    async with shop.orders.hot_tx() as tx:
+    async with shop.orders.transaction() as tx:
         await outbox.add(tx, paid(order, 1), paid(order, 2))
 
     class Dies(Producer):
@@ -108,7 +108,7 @@ async def test_a_crash_between_acknowledgement_and_mark_repeats_and_loses_nothin
 async def test_a_woken_former_owner_cannot_mark_and_its_repeats_are_followed_by_what_came_after(shop: Shop) -> None:
     """Compaction keeps the last record of a key: it must be the newest, even after a repeat of an old one."""
     order = uuid4()
-    async with shop.orders.hot_tx() as tx:
+    async with shop.orders.transaction() as tx:
         await outbox.add(tx, paid(order, 1))
     asleep, waking = asyncio.Event(), asyncio.Event()
 
@@ -123,7 +123,7 @@ async def test_a_woken_former_owner_cannot_mark_and_its_repeats_are_followed_by_
     await asleep.wait()
     present = await shop.speak(shop.another(shop.order_url))
     assert versions(await shop.records(TOPIC, 1), order) == ["1"]
-    async with shop.orders.hot_tx() as tx:
+    async with shop.orders.transaction() as tx:
         await outbox.add(tx, paid(order, 2))
     assert versions(await shop.records(TOPIC, 2), order) == ["1", "2"]
 
@@ -141,12 +141,10 @@ async def test_a_woken_former_owner_cannot_mark_and_its_repeats_are_followed_by_
     await eventually(all_published)
 
 
-async def test_an_owner_that_stands_still_within_a_transaction_is_taken_over_too(
-    shop: Shop, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_an_owner_frozen_in_a_transaction_is_replaced(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     """It keeps the lease's row locked, which nobody could take from it before."""
-    monkeypatch.setitem(doors.LIMITS, "idle_in_transaction_session_timeout", "2s")
-    monkeypatch.setitem(doors.LIMITS, "lock_timeout", "500ms")
+    monkeypatch.setitem(sessions.LIMITS, "idle_in_transaction_session_timeout", "2s")
+    monkeypatch.setitem(sessions.LIMITS, "lock_timeout", "500ms")
     order = uuid4()
     sleeper = shop.another(shop.order_url)
     connection = await sleeper.connect()
@@ -156,7 +154,7 @@ async def test_an_owner_that_stands_still_within_a_transaction_is_taken_over_too
         await connection.execute("BEGIN")
         await connection.execute(RAISE_EPOCH)
         await shop.speak()
-        async with shop.orders.hot_tx() as tx:
+        async with shop.orders.transaction() as tx:
             await outbox.add(tx, paid(order, 1))
         assert versions(await shop.records(TOPIC, 1, seconds=15), order) == ["1"]
         with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError)):
@@ -165,9 +163,9 @@ async def test_an_owner_that_stands_still_within_a_transaction_is_taken_over_too
         connection.terminate()
 
 
-async def test_a_record_that_the_broker_refuses_parks_its_key_only(shop: Shop) -> None:
+async def test_a_record_that_the_broker_rejects_parks_its_key_only(shop: Shop) -> None:
     bad, good = uuid4(), uuid4()
-    async with shop.orders.hot_tx() as tx:
+    async with shop.orders.transaction() as tx:
         await outbox.add(
             tx, paid(bad, 1), paid(bad, 2, number="x" * 30_000), paid(bad, 3), paid(good, 1), paid(good, 2)
         )  # the test's topic takes 20,000 bytes
@@ -178,7 +176,7 @@ async def test_a_record_that_the_broker_refuses_parks_its_key_only(shop: Shop) -
 
     async def shown() -> bool:
         health = await speaker.health()
-        return health.relay is not None and health.relay.parked_keys == 1 and health.relay.backlog == 2
+        return health.relay is not None and health.relay.blocked_keys == 1 and health.relay.backlog == 2
 
     await eventually(shown)
 
@@ -192,6 +190,6 @@ async def test_a_stopped_relay_hands_over_at_once(shop: Shop) -> None:
     await eventually(owns)
     await first.stop()
     await shop.speak(shop.another(shop.order_url))
-    async with shop.orders.hot_tx() as tx:
+    async with shop.orders.transaction() as tx:
         await outbox.add(tx, paid(uuid4(), 1))
     assert await shop.records(TOPIC, 1)

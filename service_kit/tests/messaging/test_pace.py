@@ -1,10 +1,10 @@
-"""A consumer that is to gather events (`EVENT_PATIENCE_MS`): alone an event waits for nothing."""
+"""A consumer that is to gather events (`FETCH_MAX_WAIT_MS`): alone an event waits for nothing."""
 
 import time
 from uuid import uuid4
 
 from contracts.events.order_notification import OrderPaid
-from service_kit.database import HotTx
+from service_kit.database import Transaction
 from service_kit.messaging import Envelope, consumes
 from service_kit.tests.messaging.shop import Shop, eventually, paid, write_down
 
@@ -15,12 +15,12 @@ async def test_the_first_event_of_a_quiet_time_is_handled_at_once_and_the_next_g
     batches: list[tuple[float, int]] = []
 
     @consumes(OrderPaid, batch=True)
-    async def handler(tx: HotTx, events: list[OrderPaid], envelopes: list[Envelope]) -> None:
+    async def handler(tx: Transaction, events: list[OrderPaid], envelopes: list[Envelope]) -> None:
         batches.append((time.monotonic(), len(events)))
         for event, envelope in zip(events, envelopes, strict=True):
             await write_down(tx, event, envelope)
 
-    listener = await shop.listen(handler, event_patience_ms=int(PAUSE * 1000))
+    listener = await shop.listen(handler, fetch_max_wait_ms=int(PAUSE * 1000))
 
     async def ready() -> bool:
         return bool(listener.consumer and listener.consumer.assignment)

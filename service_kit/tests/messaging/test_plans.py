@@ -1,11 +1,11 @@
-"""Outbox, inbox and parked events are asked by an index: what is stored costs nothing."""
+"""Outbox, inbox and retry queue are read by an index: what is stored costs nothing."""
 
 from datetime import timedelta
 
 import asyncpg
 
 from contracts.events.order_notification import OrderPaid
-from service_kit.database import HotTx
+from service_kit.database import Transaction
 from service_kit.ids import uuid7
 from service_kit.messaging import Envelope, consumes, outbox
 from service_kit.messaging.housekeeping import BY_BLOCKS, PRUNE_INBOX
@@ -14,7 +14,7 @@ from tests.harness.plans import Statements, fill, sequential_scans
 
 
 @consumes(OrderPaid)
-async def handler(tx: HotTx, event: OrderPaid, envelope: Envelope) -> None:
+async def handler(tx: Transaction, event: OrderPaid, envelope: Envelope) -> None:
     await write_down(tx, event, envelope)
 
 
@@ -26,7 +26,7 @@ async def test_everything_that_is_asked_often_goes_by_an_index(statements: State
         await fill(connection, "parked_events", columns={"status": "'dead'"})
     statements.clear()
 
-    async with shop.orders.hot_tx() as tx:
+    async with shop.orders.transaction() as tx:
         await outbox.add(tx, paid(uuid7(), 1))
     await shop.speak()
     await shop.listen(handler)
@@ -37,7 +37,7 @@ async def test_everything_that_is_asked_often_goes_by_an_index(statements: State
 
     await eventually(published)
     assert len(statements) > 8
-    # Parked events are counted now and then, all of them; and `effects` is the test's own.
+    # The retry queue is counted now and then, all of them; and `effects` is the test's own.
     often = {sql: values for sql, values in statements.items() if "count(*)" not in sql and "effects" not in sql}
     for connection in connections:
         assert await sequential_scans(connection, often) == {}
@@ -52,7 +52,7 @@ async def test_what_is_old_in_the_inbox_is_found_without_reading_all_of_it(shop:
     connection = await asyncpg.connect(shop.order_url)
     await fill(connection, "inbox")
     await connection.close()
-    async with shop.orders.hot_tx() as tx:
+    async with shop.orders.transaction() as tx:
         await tx.execute(BY_BLOCKS)
         plan = await tx.fetch(f"EXPLAIN {PRUNE_INBOX}", timedelta(days=21))
     assert "ix_inbox_received_at" in str(plan)

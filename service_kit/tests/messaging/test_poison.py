@@ -16,8 +16,8 @@ from fastapi import FastAPI
 from contracts.events.order_notification import OrderPaid
 from contracts.topics import MAX_RECORD_BYTES, USERS
 from service_kit.clock import utcnow
-from service_kit.http.answers import add_error_handlers
-from service_kit.http.sessions import HotTx
+from service_kit.http.problem_responses import add_error_handlers
+from service_kit.http.sessions import Transaction
 from service_kit.ids import uuid7
 from service_kit.messaging import Envelope, consumes
 from service_kit.messaging.endpoints import router
@@ -25,7 +25,7 @@ from service_kit.messaging.envelope import encode
 from service_kit.messaging.tuning import Tuning
 from service_kit.tests.messaging.shop import BACKOFF, QUICK, Shop, erased, eventually, paid, write_down
 from service_kit.tests.messaging.test_consumer import snapshot
-from service_kit.tests.messaging.test_parked import Poison, _Runtime
+from service_kit.tests.messaging.test_retry_queue import Poison, _Runtime
 
 TOPIC = "order_notification"
 DEAD_WITHIN = 60.0
@@ -116,27 +116,27 @@ async def test_the_largest_record_that_a_topic_takes_still_finds_room_among_the_
 @pytest.mark.timeout(300)
 async def test_other_keys_hardly_notice_poison(shop: Shop) -> None:
     """Their p99 stays under twice what it is in calm minutes; the medians of rounds that take turns."""
-    told: dict[UUID, float] = {}
+    published: dict[UUID, float] = {}
     indigestible: set[UUID] = set()
 
     @consumes(OrderPaid)
-    async def handler(tx: HotTx, event: OrderPaid, envelope: Envelope) -> None:
+    async def handler(tx: Transaction, event: OrderPaid, envelope: Envelope) -> None:
         if event.order_id in indigestible:
             raise ValueError("indigestible")
         await write_down(tx, event, envelope)
-        told[event.order_id] = time.monotonic()
+        published[event.order_id] = time.monotonic()
 
     await shop.listen(handler, tuning=Tuning())
-    await _latencies(shop, told, [])
+    await _latencies(shop, published, [])
     calm, beside = [], []
     for _ in range(5):
-        calm.append(_p99(await _latencies(shop, told, [])))
+        calm.append(_p99(await _latencies(shop, published, [])))
         indigestible.add(bad := uuid4())
-        beside.append(_p99(await _latencies(shop, told, [bad] * 20)))
+        beside.append(_p99(await _latencies(shop, published, [bad] * 20)))
     assert median(beside) < 2 * median(calm), (calm, beside)
 
 
-async def _latencies(shop: Shop, told: dict[UUID, float], poison: Sequence[UUID]) -> list[float]:
+async def _latencies(shop: Shop, published: dict[UUID, float], poison: Sequence[UUID]) -> list[float]:
     """Of 500 keys, one each 10 ms, and some poison among them."""
     sent: dict[UUID, float] = {}
     async with AIOKafkaProducer(bootstrap_servers=shop.kafka) as producer:
@@ -149,10 +149,10 @@ async def _latencies(shop: Shop, told: dict[UUID, float], poison: Sequence[UUID]
             await asyncio.sleep(0.01)
 
     async def all_told() -> bool:
-        return sent.keys() <= told.keys()
+        return sent.keys() <= published.keys()
 
     await eventually(all_told)
-    return sorted(told[order] - moment for order, moment in sent.items())
+    return sorted(published[order] - moment for order, moment in sent.items())
 
 
 def _p99(values: list[float]) -> float:

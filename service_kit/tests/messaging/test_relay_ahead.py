@@ -47,7 +47,7 @@ async def versions(shop: Shop, count: int, key: UUID) -> list[int]:
 
 
 async def say(shop: Shop, key: UUID, *versions: int) -> None:
-    async with shop.orders.hot_tx() as tx:
+    async with shop.orders.transaction() as tx:
         await outbox.add(tx, *(paid(key, version) for version in versions))
 
 
@@ -130,7 +130,7 @@ async def test_a_former_owner_that_also_lost_its_connection_has_its_late_events_
     await shop.value(shop.orders, CUT_OFF)
     present = shop.another(shop.order_url)
     await shop.speak(present)
-    async with present.hot_tx() as tx:
+    async with present.transaction() as tx:
         await outbox.add(tx, paid(order, 2))
     assert await versions(shop, 2, order) == [1, 2]
 
@@ -160,7 +160,7 @@ async def test_what_the_present_owner_has_sent_and_not_marked_is_repeated_behind
         await present.lease.hold(connection)
         epoch = present.lease.epoch
         await present._marks.mark(connection, [first], epoch)
-        # By now the former owner has sent the first once more, and the present one is about to mark the second.
+        # Meanwhile the former owner has sent the first once more, and the present one is about to mark the second.
         await former._marks.mark(connection, [first], late)
         await present._marks.mark(connection, [second], epoch)
         await present.lease.hold(connection)

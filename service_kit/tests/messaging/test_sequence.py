@@ -1,4 +1,4 @@
-"""The broker refuses a producer's sequence: the relay gets over it by itself, and nothing is lost or out of order."""
+"""The broker rejects a producer's sequence: the relay gets over it by itself, and nothing is lost or out of order."""
 
 import asyncio
 from typing import Any
@@ -32,11 +32,11 @@ class Skips(Producer):
 
 
 async def say(shop: Shop, order: UUID, version: int) -> None:
-    async with shop.orders.hot_tx() as tx:
+    async with shop.orders.transaction() as tx:
         await outbox.add(tx, paid(order, version))
 
 
-async def test_a_sequence_that_the_broker_refuses_costs_a_new_producer_and_nothing_else(shop: Shop) -> None:
+async def test_a_sequence_that_the_broker_rejects_costs_a_new_producer_and_nothing_else(shop: Shop) -> None:
     orders = [uuid4() for _ in range(5)]
     producer = Skips(KafkaConnection.plain(shop.kafka), shop.prefix, 8.0)
     relay = Relay(shop.orders, producer, QUICK)

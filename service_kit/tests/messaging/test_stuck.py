@@ -1,4 +1,4 @@
-"""A consumer that has work and stands still is seen from outside, and so is its recovery."""
+"""A stalled consumer is visible from outside, and so is its recovery."""
 
 import asyncio
 import dataclasses
@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 
 from contracts.events.order_notification import OrderPaid
-from service_kit.database import HotTx
+from service_kit.database import Transaction
 from service_kit.messaging import Envelope, consumes
 from service_kit.messaging.service import Messaging
 from service_kit.messaging.tuning import Tuning
@@ -24,7 +24,7 @@ class Stuck:
         self.waits, self.goes_on = asyncio.Event(), asyncio.Event()
 
         @consumes(OrderPaid)
-        async def handler(tx: HotTx, event: OrderPaid, envelope: Envelope) -> None:
+        async def handler(tx: Transaction, event: OrderPaid, envelope: Envelope) -> None:
             if event.version == 2:
                 self.waits.set()
                 await self.goes_on.wait()
@@ -58,14 +58,14 @@ async def _is(listener: Messaging, ok: bool) -> bool:
     return (await listener.health()).ok is ok
 
 
-async def test_a_consumer_that_stands_still_is_red(shop: Shop) -> None:
+async def test_a_stalled_consumer_is_unhealthy(shop: Shop) -> None:
     await _turns_red_and_green_again(
         shop, dataclasses.replace(QUICK, stalled_seconds=0.5, red_seconds=1.0, watch_seconds=0.2)
     )
 
 
 @pytest.mark.long
-async def test_a_consumer_that_stands_still_is_red_in_time(shop: Shop) -> None:
+async def test_a_stalled_consumer_is_unhealthy_in_time(shop: Shop) -> None:
     """With the numbers that services run on; twice the watch, for the lag must first be seen."""
     assert await _turns_red_and_green_again(shop, Tuning()) <= RED_WITHIN
 

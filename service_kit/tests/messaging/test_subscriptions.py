@@ -7,81 +7,81 @@ import pytest
 
 from contracts.events.order_notification import OrderCancelled, OrderPaid
 from contracts.events.users import UserErased
-from service_kit.database import HotTx, Tx
+from service_kit.database import Session, Transaction
 from service_kit.messaging import Envelope, consumes
 from service_kit.messaging.subscriptions import WrongSubscription, gather
 from service_kit.tests.messaging.shop import module
 
 
 @consumes(OrderPaid)
-async def hot(tx: HotTx, event: OrderPaid) -> None:
+async def hot(tx: Transaction, event: OrderPaid) -> None:
     """Right."""
 
 
 @consumes(OrderCancelled, batch=True)
-async def hot_batch(tx: HotTx, events: list[OrderCancelled], envelopes: list[Envelope]) -> None:
+async def transaction_batch(tx: Transaction, events: list[OrderCancelled], envelopes: list[Envelope]) -> None:
     """Right."""
 
 
 @consumes(UserErased)
-async def session(tx: Tx, event: UserErased, envelope: Envelope) -> None:
-    """Right: another topic may use the other door."""
+async def session(tx: Session, event: UserErased, envelope: Envelope) -> None:
+    """Right: another topic may use the other kind of session."""
 
 
 @consumes(OrderCancelled)
-async def other_door(tx: Tx, event: OrderCancelled) -> None:
+async def other_session(tx: Session, event: OrderCancelled) -> None:
     """Right alone, wrong beside `hot`."""
 
 
 @consumes(OrderPaid)
-async def twin(tx: HotTx, event: OrderPaid) -> None:
+async def duplicate(tx: Transaction, event: OrderPaid) -> None:
     """Right alone, wrong beside `hot`."""
 
 
 @consumes(OrderPaid)
-async def wrong_event(tx: HotTx, event: OrderCancelled) -> None:
+async def wrong_event(tx: Transaction, event: OrderCancelled) -> None:
     """Takes another event than it is given."""
 
 
 @consumes(OrderPaid, batch=True)
-async def not_a_list(tx: HotTx, event: OrderPaid) -> None:
+async def not_a_list(tx: Transaction, event: OrderPaid) -> None:
     """Takes one event and is given many."""
 
 
 @consumes(OrderPaid, batch=True)
 @consumes(OrderCancelled)
-async def both_ways(tx: HotTx, event: list[OrderPaid] | OrderCancelled) -> None:
+async def both_ways(tx: Transaction, event: list[OrderPaid] | OrderCancelled) -> None:
     """Can't know what it is given."""
 
 
 @consumes(OrderPaid)
-async def no_door(tx: Any, event: OrderPaid) -> None:
-    """Doesn't say which door it wants."""
+async def no_session(tx: Any, event: OrderPaid) -> None:
+    """Has no annotation of its first parameter."""
 
 
 @consumes(OrderPaid)
-async def too_many(tx: HotTx, event: OrderPaid, envelope: Envelope, more: int) -> None:
+async def too_many(tx: Transaction, event: OrderPaid, envelope: Envelope, more: int) -> None:
     """Wants what nobody gives."""
 
 
 def test_what_is_right_is_gathered_by_topic() -> None:
-    found = gather([module(hot, hot_batch, session)])
+    found = gather([module(hot, transaction_batch, session)])
     assert {name: set(each.handlers) for name, each in found.items()} == {
         "order_notification": {OrderPaid.type, OrderCancelled.type},
         "users": {UserErased.type},
     }
-    assert found["order_notification"].hot
-    assert not found["users"].hot
+    assert found["order_notification"].in_transaction
+    assert not found["users"].in_transaction
 
 
 @pytest.mark.parametrize(
     ("handlers", "complaint"),
     [
-        ((hot, twin), "handled twice"),
-        ((hot, other_door), "one door"),
+        ((hot, duplicate), "handled twice"),
+        ((hot, other_session), "or both a Transaction"),
         ((wrong_event,), "must be annotated OrderPaid"),
         ((not_a_list,), r"must be annotated list\[OrderPaid\]"),
-        ((no_door,), "Tx or HotTx"),
+        ((no_session,), "Session or Transaction"),
         ((too_many,), "takes"),
         ((both_ways,), r"must be annotated list\[OrderPaid\]"),
     ],

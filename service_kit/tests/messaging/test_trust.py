@@ -12,7 +12,7 @@ from contracts.events.order_notification import OrderPaid
 from contracts.money import Money
 from contracts.topics import ORDER_NOTIFICATION, PAYMENT_STATUS
 from service_kit.clock import utcnow
-from service_kit.database import HotTx
+from service_kit.database import Transaction
 from service_kit.ids import uuid7
 from service_kit.messaging import Envelope, consumes
 from service_kit.messaging.envelope import Unreadable, encode
@@ -22,17 +22,17 @@ from service_kit.tests.messaging.shop import Shop, module, paid, write_down
 
 
 @consumes(OrderPaid, batch=True)
-async def heard(tx: HotTx, events: list[OrderPaid], envelopes: list[Envelope]) -> None:
+async def received(tx: Transaction, events: list[OrderPaid], envelopes: list[Envelope]) -> None:
     for event, envelope in zip(events, envelopes, strict=True):
         await write_down(tx, event, envelope)
 
 
 @consumes(payment_status.PaymentSucceeded)
-async def booked(tx: HotTx, event: payment_status.PaymentSucceeded) -> None:
+async def booked(tx: Transaction, event: payment_status.PaymentSucceeded) -> None:
     """Only to be subscribed to."""
 
 
-async def test_an_untrusted_source_makes_a_dead_letter_that_says_so(shop: Shop) -> None:
+async def test_an_untrusted_source_makes_a_dead_letter_with_the_reason(shop: Shop) -> None:
     """Its key does not wait for it: a stranger's record must not hold up ours."""
     order = uuid4()
     sources = ("/order_service", "/inventory_service", "/strange", "/order_service")
@@ -41,7 +41,7 @@ async def test_an_untrusted_source_makes_a_dead_letter_that_says_so(shop: Shop) 
             event = paid(order, version)
             headers = encode(Envelope(uuid7(), event.type, source, event.subject, utcnow()))
             await shop.send(producer, ORDER_NOTIFICATION.name, event.key, event.model_dump_json().encode(), headers)
-    await shop.listen(heard)
+    await shop.listen(received)
     assert await shop.effects(2) == [(order, 1), (order, 4)]
     letters = await shop.records(ORDER_NOTIFICATION.dlq.name, 2)
     reasons = [dict(letter.headers)["error"].decode() for letter in letters]
@@ -61,7 +61,7 @@ def _payment() -> payment_status.PaymentSucceeded:
 
 @pytest.mark.parametrize("trusted", [(), ("/acquirer",), ("/acquirer", "/other")])
 def test_outside_payment_systems_are_trusted_by_name_and_on_their_topic_alone(trusted: Sequence[str]) -> None:
-    subscriptions = gather([module(heard, booked)], {PAYMENT_STATUS.name: frozenset(trusted)})
+    subscriptions = gather([module(received, booked)], {PAYMENT_STATUS.name: frozenset(trusted)})
     for source in ("/acquirer", "/other"):
         if source in trusted:
             assert read(_record(_payment(), source), subscriptions[PAYMENT_STATUS.name], "/notification_service")
@@ -73,6 +73,6 @@ def test_outside_payment_systems_are_trusted_by_name_and_on_their_topic_alone(tr
 
 
 def test_not_even_an_own_name_is_trusted_where_the_service_does_not_write() -> None:
-    subscription = gather([module(heard)])[ORDER_NOTIFICATION.name]
+    subscription = gather([module(received)])[ORDER_NOTIFICATION.name]
     with pytest.raises(Unreadable, match="not trusted"):
         read(_record(paid(uuid4(), 1), "/notification_service"), subscription, "/notification_service")

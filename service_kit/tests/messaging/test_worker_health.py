@@ -7,7 +7,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from prometheus_client import REGISTRY
 
 from contracts.events.order_notification import OrderPaid
-from service_kit.database import HotTx
+from service_kit.database import Transaction
 from service_kit.messaging import Envelope, consumes
 from service_kit.messaging.service import Messaging
 from service_kit.tests.messaging.shop import (
@@ -25,7 +25,7 @@ TUNING = dataclasses.replace(QUICK, watch_seconds=0.2)
 
 
 @consumes(OrderPaid)
-async def handler(tx: HotTx, event: OrderPaid, envelope: Envelope) -> None:
+async def handler(tx: Transaction, event: OrderPaid, envelope: Envelope) -> None:
     await write_down(tx, event, envelope)
 
 
@@ -59,7 +59,7 @@ async def test_a_worker_whose_topics_are_gone_is_not_ready(shop: Shop) -> None:
         await client.close()
 
 
-async def test_lag_is_told_by_who_holds_the_topic(shop: Shop) -> None:
+async def test_lag_is_reported_by_the_owner_of_the_partitions(shop: Shop) -> None:
     topic = shop.prefix + OrderPaid.topic.name
     worker = await start(shop, "worker")
     await shop.publish([paid(uuid4(), 1)])

@@ -53,7 +53,7 @@ def url() -> Iterator[str]:
 async def ring_on(
     url: str, fetch: Callable[[], Awaitable[Any]], refresh_seconds: float = 300
 ) -> AsyncIterator[KeyRing]:
-    database = Database(url, session_pool_size=1, hot_pool_size=1)
+    database = Database(url, session_pool_size=1, asyncpg_pool_size=1)
     ring = KeyRing(fetch, database, refresh_seconds)
     await ring.start()
     try:
@@ -80,7 +80,7 @@ def accepts(ring: KeyRing, token: str) -> bool:
 async def test_a_service_starts_and_verifies_while_the_user_service_is_down(url: str) -> None:
     async with ring_on(url, UserService()) as ring:
         await until(lambda: ring.ready and ring.age() < 1)
-        async with ring._database.hot() as connection:
+        async with ring._database.connection() as connection:
             while not await connection.fetchval("SELECT count(*) FROM verification_keys"):
                 await asyncio.sleep(0.01)
     async with ring_on(url, UserService(AWAY)) as ring:
@@ -106,7 +106,7 @@ async def test_the_last_good_keys_serve_for_hours(url: str, monkeypatch: pytest.
         await until(lambda: ring.age() < 1)
 
 
-async def test_the_age_of_the_keys_is_told_while_they_can_not_be_fetched(url: str) -> None:
+async def test_the_age_of_the_keys_is_reported_while_fetching_fails(url: str) -> None:
     """It grows between fetches, and with each that fails; a start does not make old keys young."""
     async with ring_on(url, UserService(AWAY)) as ring:
         assert ring.age() == float("inf")
@@ -116,7 +116,7 @@ async def test_the_age_of_the_keys_is_told_while_they_can_not_be_fetched(url: st
         await until(lambda: user_service.asked == 1 and ring.age() < 1)
         first = ring.age()
         await until(lambda: ring.age() > first)
-        async with ring._database.hot() as connection:
+        async with ring._database.connection() as connection:
             while await connection.execute(older) == "UPDATE 0":
                 await asyncio.sleep(0.01)
     async with ring_on(url, UserService(AWAY)) as ring:
@@ -135,9 +135,7 @@ async def test_what_another_process_of_the_service_fetched_is_taken_up(
         assert accepts(ring, tokens.token())
 
 
-async def test_ten_thousand_unknown_keys_cause_one_fetch_and_nobody_waits_for_it(
-    url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_ten_thousand_unknown_keys_cause_one_background_fetch(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "UNKNOWN_KEY_PAUSE", 0.5)
     user_service = UserService()
     hanging = asyncio.Event()
@@ -228,7 +226,7 @@ async def test_an_answer_that_is_no_key_set_replaces_nothing(
         before = user_service.asked
         await until(lambda: user_service.asked > before + 3)
         assert accepts(ring, tokens.token())
-        async with ring._database.hot() as connection:
+        async with ring._database.connection() as connection:
             assert json.loads(await connection.fetchval("SELECT jwks FROM verification_keys")) == GOOD
 
 

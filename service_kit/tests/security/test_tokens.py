@@ -45,7 +45,7 @@ async def test_a_clock_that_is_a_little_ahead_does_no_harm(verifier: TokenVerifi
     assert verifier.verify(tokens.token(iat=int(time.time()) + 30))
 
 
-async def test_a_program_is_told_from_a_person(verifier: TokenVerifier) -> None:
+async def test_an_api_client_differs_from_a_person(verifier: TokenVerifier) -> None:
     id, session = uuid4(), uuid4()
     robot = verifier.verify(tokens.token("stock:read", user_id=id, client_id=str(id)))
     assert (robot.user_id, robot.client_id, robot.is_person, robot.session_id) == (id, str(id), False, None)
@@ -123,7 +123,7 @@ async def test_a_verified_token_is_not_believed_beyond_its_end(
     assert looked_at == [token]
 
 
-async def test_a_key_that_is_gone_is_refused_after_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_key_that_is_gone_is_rejected_after_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
     keys = await _keys(tokens.key_set())
     verifier, token, now = TokenVerifier(keys, tokens.ISSUER), tokens.token(), time.time()
     verifier.verify(token)

@@ -36,9 +36,9 @@ def test_both_ways_of_logging_write_the_same_lines(capsys: pytest.CaptureFixture
         structlog.get_logger("http").debug("not at this level")
         logging.getLogger("library").warning("a %s", "word")
     ours, theirs = lines(capsys)
-    told = {"service": "note_service", "trace_id": TRACE, "request_id": "r-1"}
-    assert ours | told == ours
-    assert theirs | told == theirs
+    published = {"service": "note_service", "trace_id": TRACE, "request_id": "r-1"}
+    assert ours | published == ours
+    assert theirs | published == theirs
     assert (ours["event"], ours["logger"], ours["level"], ours["path"]) == ("request", "http", "info", "/ä\n")
     assert (ours["api_token"], ours["id"]) == ("[redacted]", str(UUID(int=1)))
     assert (theirs["event"], theirs["logger"], theirs["level"]) == ("a word", "library", "warning")

@@ -1,4 +1,4 @@
-"""A service dies at a named place in its code (`service_kit/crashpoints.py`): before a step, and once more after it."""
+"""A service dies at a named place in its code (`service_kit/failpoints.py`): before a step, and once more after it."""
 
 import asyncio
 from pathlib import Path
@@ -32,17 +32,17 @@ def _before_and_after(step: str) -> Inflict:
 
 async def crash(shop: Shop, name: str, point: str) -> None:
     """Returns when the service has come by this place and died there."""
-    told = Path(shop.settings["CRASH_POINTS"]) / f"{name}.{point}"
-    await asyncio.to_thread(told.parent.mkdir, parents=True, exist_ok=True)
-    await asyncio.to_thread(told.touch)
+    published = Path(shop.settings["FAILPOINTS"]) / f"{name}.{point}"
+    await asyncio.to_thread(published.parent.mkdir, parents=True, exist_ok=True)
+    await asyncio.to_thread(published.touch)
 
     async def died() -> bool:
-        return not await asyncio.to_thread(told.exists)
+        return not await asyncio.to_thread(published.exists)
 
     try:
         await until(f"{name} dies at {point}", died, REACHED_WITHIN)
     finally:
-        await asyncio.to_thread(told.unlink, missing_ok=True)
+        await asyncio.to_thread(published.unlink, missing_ok=True)
 
 
 FAULTS = tuple(Fault(f"crash-{step}", victims, _before_and_after(step)) for step, victims in VICTIMS.items())

@@ -6,7 +6,7 @@ from functools import partial
 import asyncpg
 
 from local_stack.shop import Shop
-from service_kit.database.faults import database_is_away
+from service_kit.database.faults import database_is_unavailable
 from tests.chaos.faults.fault import Fault
 from tests.chaos.faults.kills import kill
 from tests.system.world import until
@@ -40,7 +40,7 @@ async def _connected(shop: Shop, name: str) -> asyncpg.Connection | None:
     try:
         return await asyncpg.connect(shop.database_url(name), server_settings=FOR_EVER)
     except Exception as error:
-        if database_is_away(error):
+        if database_is_unavailable(error):
             return None
         raise
 

@@ -64,7 +64,7 @@ def books() -> Books:
             "o2": order("o2", "walk-in", "rejected", [(9, 255)]),
         },
         captured=Counter({"o1": 1830}),
-        told={
+        notified={
             "o1": Counter(
                 ["order.placed", "order.awaiting_payment", "order.paid", "shipment.dispatched", "shipment.delivered"]
             ),
@@ -115,15 +115,15 @@ def test_money_is_compared_order_by_order() -> None:
 
 
 @pytest.mark.parametrize("name", ["payment_status", "fulfilment_status"])
-def test_a_delivered_order_of_which_something_was_lost_or_given_back(name: str) -> None:
+def test_a_delivered_order_with_a_lost_or_returned_part(name: str) -> None:
     changed = books()
     changed.orders["o1"][name] = "other"  # type: ignore[index]
     [difference] = found(changed)
     assert name in difference
 
 
-def test_an_order_that_was_cancelled_meanwhile_does_not_stand_still() -> None:
-    """Given back in full before it left, or lost on its way."""
+def test_a_cancelled_order_is_not_stalled() -> None:
+    """Refunded in full before it left, or lost on its way."""
     changed = books()
     changed.orders = {**changed.orders, "o1": order("o1", "ada", "cancelled", [(6, 255), (1, 300)])}
     assert found(changed)[0] == "invoice 1 (order 100001): its end: delivered or rejected / cancelled"
@@ -146,39 +146,39 @@ def test_lines_that_changed_places_differ() -> None:
     assert len(found(changed)) == 2
 
 
-def test_an_order_that_stands_still_and_one_that_was_never_placed() -> None:
+def test_a_stalled_order_and_one_that_was_never_placed() -> None:
     changed = books()
     changed.orders = {"o1": order("o1", "ada", "paid", [(6, 255), (1, 300)])}
     words = found(changed)
     assert words == [
-        "invoice 1 (order 100001): its end: delivered or rejected / stands still, paid",
+        "invoice 1 (order 100001): its end: delivered or rejected / stuck, paid",
         "invoice 2 (order 100002): its order: there / not found",
     ]
 
 
 @pytest.mark.parametrize(("kind", "times"), [("order.paid", 0), ("order.paid", 2), ("payment.failed", 1)])
-def test_a_step_that_was_told_not_exactly_once(kind: str, times: int) -> None:
+def test_a_step_that_was_not_notified_exactly_once(kind: str, times: int) -> None:
     changed = books()
-    told = Counter(changed.told["o1"])
-    told[kind] = times
-    changed.told = {**changed.told, "o1": told}
+    notified = Counter(changed.notified["o1"])
+    notified[kind] = times
+    changed.notified = {**changed.notified, "o1": notified}
     expected = 1 if kind == "order.paid" else 0
     assert found(changed) == [
-        f"invoice 1 (order 100001): its customer told of {kind}: {expected} times / {times} times"
+        f"invoice 1 (order 100001): its customer notified of {kind}: {expected} times / {times} times"
     ]
 
 
-def test_two_parcels_are_told_twice() -> None:
+def test_two_parcels_notify_twice() -> None:
     changed = books()
     changed.parcels = Counter({"o1": 2})
     assert len(found(changed)) == 2
 
 
-def test_a_payment_that_failed_is_told_too() -> None:
+def test_a_failed_payment_is_notified() -> None:
     changed = books()
     changed.failed = Counter({"o1": 1})
-    assert found(changed) == ["invoice 1 (order 100001): its customer told of payment.failed: 1 times / 0 times"]
-    changed.told = {**changed.told, "o1": changed.told["o1"] + Counter(["payment.failed"])}
+    assert found(changed) == ["invoice 1 (order 100001): its customer notified of payment.failed: 1 times / 0 times"]
+    changed.notified = {**changed.notified, "o1": changed.notified["o1"] + Counter(["payment.failed"])}
     assert found(changed) == []
 
 

@@ -1,4 +1,4 @@
-"""A mail server for tests: keeps what it takes, and refuses when it is told to."""
+"""A mail server for tests: keeps what it takes, and rejects when it is told to."""
 
 import asyncio
 import ssl
@@ -13,8 +13,8 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 Answer = Callable[[str], str | None]
 
 
-class PostOffice:
-    """`answer` looks at the recipient and gives the refusal to say instead of 250, if any.
+class SmtpServer:
+    """`answer` looks at the recipient and gives the rejection to say instead of 250, if any.
 
     `tls`: spoken from the first byte, as on port 465.
     """
@@ -38,8 +38,8 @@ class PostOffice:
         self.most_at_once = max(self.most_at_once, self._at_once)
         await asyncio.sleep(self.delay)
         self._at_once -= 1
-        if refusal := self.answer(envelope.rcpt_tos[0]):
-            return refusal
+        if rejection := self.answer(envelope.rcpt_tos[0]):
+            return rejection
         self.mails.append(message_from_bytes(cast(bytes, envelope.content), policy=policy.default))
         await self.may_answer.wait()
         return "250 2.0.0 Stored"
@@ -64,8 +64,8 @@ class PostOffice:
 
 
 @asynccontextmanager
-async def post_office(tls: ssl.SSLContext | None = None) -> AsyncIterator[PostOffice]:
-    office = PostOffice(tls)
+async def post_office(tls: ssl.SSLContext | None = None) -> AsyncIterator[SmtpServer]:
+    office = SmtpServer(tls)
     await office.open()
     try:
         yield office

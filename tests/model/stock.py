@@ -25,7 +25,7 @@ class Hold:
 
 
 @dataclass
-class Shelves:
+class Stock:
     on_hand: Pieces
     holds: dict[UUID, Hold] = field(default_factory=dict)
 

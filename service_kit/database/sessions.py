@@ -1,4 +1,4 @@
-"""The doors: every transaction of a service is opened here, by a request or by a batch of events."""
+"""Database sessions: every transaction of a service is opened here, by a request or by a batch of events."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
@@ -12,15 +12,15 @@ from sqlalchemy.engine import ExceptionContext, make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.orm import SessionTransaction
 from sqlalchemy.pool import QueuePool
-from sqlmodel import Session
+from sqlmodel import Session as SyncSession
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from service_kit.audit import actor
-from service_kit.crashpoints import reach
-from service_kit.database.faults import database_is_away
+from service_kit.database.faults import database_is_unavailable
 from service_kit.database.pool import Pool
 from service_kit.database.signals import Pending, Signals
 from service_kit.database.tls import Tls
+from service_kit.failpoints import failpoint
 from service_kit.settings import ServiceSettings
 from service_kit.telemetry import metrics
 
@@ -35,28 +35,28 @@ BY_INDEX = {
     "plan_cache_mode": "force_generic_plan",
 }
 
-# Nobody waits for ever: not for a row that another holds, nor for a server that says nothing any more. And who stands
-# still in the middle of a transaction loses it, so that nobody else stands still for that.
+# Every wait is bounded: for a locked row, for a silent server, and for a client that is idle in a transaction, whose
+# locks would block others.
 LIMITS = {"lock_timeout": "5s", "idle_in_transaction_session_timeout": "10s"}
-COMMAND_SECONDS = 35.0  # longer than any statement may take: the server tells better what happened
-FAREWELL_SECONDS = 1.0
+COMMAND_SECONDS = 35.0  # longer than any statement may take, since the server's own error says more
+CLOSE_TIMEOUT = 1.0
 
 
 class _Connection(asyncpg.Connection):
     async def close(self, *, timeout: float | None = None) -> None:  # noqa: ASYNC109  # asyncpg's signature
-        """Unless told otherwise it takes no long leave: who stops must not wait for a server that says nothing."""
+        """Bounded by default, so that a stopping process does not wait for a silent server."""
         with suppress(TimeoutError):  # it was cut then
-            await super().close(timeout=FAREWELL_SECONDS if timeout is None else timeout)
+            await super().close(timeout=CLOSE_TIMEOUT if timeout is None else timeout)
 
 
-SAY_WHO_ACTS = f"SELECT set_config('{actor.SETTING}', $1, true)"
-"""For the rest of the transaction, to the triggers that write the audit log."""
+SET_ACTOR = f"SELECT set_config('{actor.SETTING}', $1, true)"
+"""Sets the actor for the rest of the transaction; the triggers that write the audit log read it."""
 
 
-class _HotDoor:
-    """The part of an asyncpg connection that queries need, and whether events were added to the outbox through it.
+class _LazyConnection:
+    """The part of an asyncpg connection that queries need; remembers whether events were added to the outbox.
 
-    The connection is taken at the first statement: a request that is refused before it costs the pool nothing.
+    The connection is acquired at the first statement: a request rejected before costs the pool nothing.
     """
 
     __slots__ = ("_connection", "_database", "added_events", "signals")
@@ -96,25 +96,25 @@ class _HotDoor:
             raise
         finally:
             connection, self._connection = self._connection, None
-            if interrupted := self._database.give_back(connection, error):
+            if interrupted := self._database.release(connection, error):
                 await asyncio.shield(interrupted)
         if error is not None:
             return
         if self.added_events:
-            reach("commit.after")
-            self._database.tell_listeners()
+            failpoint("commit.after")
+            self._database.notify_committed()
         if self.signals is not None:
             self._database.signals.send(self.signals)
 
     async def _open(self) -> Any:
-        self._connection = await self._database.take()
+        self._connection = await self._database.acquire()
         return self._connection
 
     async def _end(self, error: BaseException | None) -> None:
-        """What there is to do before the connection goes back."""
+        """Runs before the connection is released."""
 
 
-class HotConnection(_HotDoor):
+class Connection(_LazyConnection):
     """asyncpg without a transaction: each statement commits by itself."""
 
     __slots__ = ()
@@ -131,9 +131,9 @@ class HotConnection(_HotDoor):
 
 
 class _Audited:
-    """A connection whose statements commit by themselves, and tell PostgreSQL who acts.
+    """An autocommit connection that sets the actor for the audit log.
 
-    Each has a transaction of its own: what is set for a whole connection would outlive the request.
+    Each statement has its own transaction: a setting of the whole connection would outlive the request.
     """
 
     __slots__ = ("_actor", "connection")
@@ -158,21 +158,21 @@ class _Audited:
         return await self._run(self.connection.fetchval, sql, *values)
 
     async def _run(self, statement: Callable[..., Awaitable[Any]], *arguments: Any) -> Any:
-        """Where it is cancelled the connection is given up, and the transaction with it."""
+        """If it is cancelled, the connection is closed, and with it the transaction."""
         transaction = self.connection.transaction()
         await transaction.start()
         try:
-            await self.connection.execute(SAY_WHO_ACTS, self._actor)
+            await self.connection.execute(SET_ACTOR, self._actor)
             result = await statement(*arguments)
         except Exception as error:
-            if not database_is_away(error):
+            if not database_is_unavailable(error):
                 await transaction.rollback()
             raise
         await transaction.commit()
         return result
 
 
-class HotTransaction(_HotDoor):
+class Transaction(_LazyConnection):
     """asyncpg inside one transaction: committed when the block ends, rolled back when it raises."""
 
     __slots__ = ("_transaction",)
@@ -187,7 +187,7 @@ class HotTransaction(_HotDoor):
         await transaction.start()
         self._transaction = transaction
         if (acts := actor.as_setting()) is not None:
-            await connection.execute(SAY_WHO_ACTS, acts)
+            await connection.execute(SET_ACTOR, acts)
         return connection
 
     async def _end(self, error: BaseException | None) -> None:
@@ -195,26 +195,26 @@ class HotTransaction(_HotDoor):
             return
         if error is None:
             if self.added_events:
-                reach("commit.before")
+                failpoint("commit.before")
             await self._transaction.commit()
-        elif not database_is_away(error):  # else the connection is given up, and its transaction with it
+        elif not database_is_unavailable(error):  # otherwise the connection is closed, and with it the transaction
             await self._transaction.rollback()
 
 
-class _Session(Session):
-    """Says who acts when its transaction begins, which is at the first statement."""
+class _AuditedSession(SyncSession):
+    """Sets the actor when its transaction begins, which is at the first statement."""
 
 
-@event.listens_for(_Session, "after_begin")
-def _say_who_acts(_: Session, transaction: SessionTransaction, connection: SyncConnection) -> None:
+@event.listens_for(_AuditedSession, "after_begin")
+def _set_actor(_: SyncSession, transaction: SessionTransaction, connection: SyncConnection) -> None:
     if not transaction.nested and (acts := actor.as_setting()) is not None:
-        connection.exec_driver_sql(SAY_WHO_ACTS, (acts,))
+        connection.exec_driver_sql(SET_ACTOR, (acts,))
 
 
 class Database:
     """One service's database: a pool for sessions, a pool for hot statements, both of fixed size.
 
-    The pools open on first use, so that a service starts and stays up while its database is away.
+    The pools open on first use, so that a service starts and stays up while its database is unavailable.
     """
 
     def __init__(
@@ -222,7 +222,7 @@ class Database:
         url: str,
         *,
         session_pool_size: int = 5,
-        hot_pool_size: int = 8,
+        asyncpg_pool_size: int = 8,
         statement_timeout: float = 30,
         name: str = "service",
         tls: Tls | None = None,
@@ -232,13 +232,13 @@ class Database:
         self.on_events_committed: list[Callable[[], None]] = []
         self.signals = Signals()
         self._settings = {"application_name": name, "statement_timeout": str(int(statement_timeout * 1000))}
-        self._hot_pool = Pool(self._connect_hot, hot_pool_size)
+        self._asyncpg_pool = Pool(self._connect_asyncpg, asyncpg_pool_size)
         self._engine: AsyncEngine = create_async_engine(
             make_url(url).set(drivername="postgresql+asyncpg"),
             pool_size=session_pool_size,
             max_overflow=0,
             pool_timeout=10,
-            # What a statement shows of itself may be somebody's name: not for the log.
+            # Parameters may be personal data, which must not be logged.
             hide_parameters=True,
             connect_args={
                 "server_settings": {**self._settings, **LIMITS},
@@ -248,74 +248,74 @@ class Database:
                 **self._tls,
             },
         )
-        event.listen(self._engine.sync_engine, "handle_error", _doubt_all)
+        event.listen(self._engine.sync_engine, "handle_error", _invalidate_pool)
 
     @classmethod
     def of(cls, settings: ServiceSettings) -> "Database":
         return cls(
             settings.database_url.get_secret_value(),
             session_pool_size=settings.session_pool_size,
-            hot_pool_size=settings.hot_pool_size,
+            asyncpg_pool_size=settings.asyncpg_pool_size,
             statement_timeout=settings.statement_timeout_seconds,
             name=settings.service_name,
             tls=Tls.of(settings),
         )
 
     @asynccontextmanager
-    async def tx(self) -> AsyncIterator[AsyncSession]:
+    async def session(self) -> AsyncIterator[AsyncSession]:
         """A session in a transaction that is committed when the block ends, and rolled back when it raises."""
-        async with AsyncSession(self._engine, expire_on_commit=False, sync_session_class=_Session) as session:
+        async with AsyncSession(self._engine, expire_on_commit=False, sync_session_class=_AuditedSession) as session:
             yield session
             added_events = session.info.get("added_events")
             if added_events:
-                reach("commit.before")
+                failpoint("commit.before")
             await session.commit()
             if added_events:
-                reach("commit.after")
-                self.tell_listeners()
+                failpoint("commit.after")
+                self.notify_committed()
             if signals := session.info.get("signals"):
                 self.signals.send(signals)
 
-    def hot_tx(self) -> HotTransaction:
+    def transaction(self) -> Transaction:
         """asyncpg in a transaction that is committed when the block ends, and rolled back when it raises."""
-        return HotTransaction(self)
+        return Transaction(self)
 
-    def hot(self) -> HotConnection:
+    def connection(self) -> Connection:
         """asyncpg in autocommit, for what is one statement."""
-        return HotConnection(self)
+        return Connection(self)
 
     async def connect(self) -> "asyncpg.Connection[asyncpg.Record]":
-        """A connection outside the pools, for who must listen. The caller closes it."""
-        return await self._connect_hot()
+        """A connection outside the pools, for LISTEN. The caller closes it."""
+        return await self._connect_asyncpg()
 
     def measure(self) -> None:
         """From now on the metrics show this database's pools."""
         sessions = cast(QueuePool, self._engine.sync_engine.pool)
         metrics.CONNECTIONS.labels("sessions").set_function(sessions.checkedout)
-        metrics.CONNECTIONS.labels("hot").set_function(lambda: self._hot_pool.in_use)
-        metrics.CONNECTIONS_WAITING.set_function(lambda: self._hot_pool.awaited)
+        metrics.CONNECTIONS.labels("asyncpg").set_function(lambda: self._asyncpg_pool.in_use)
+        metrics.CONNECTIONS_WAITING.set_function(lambda: self._asyncpg_pool.waiting)
 
     async def close(self) -> None:
-        await self._hot_pool.close()
+        await self._asyncpg_pool.close()
         await self._engine.dispose()
 
-    # --- for the doors ---
+    # --- for connections and transactions ---
 
-    async def take(self) -> Any:
-        return await self._hot_pool.acquire(within=10)
+    async def acquire(self) -> Any:
+        return await self._asyncpg_pool.acquire(within=10)
 
-    def give_back(self, connection: Any, error: BaseException | None) -> "asyncio.Task[None] | None":
-        """What was cancelled may still be under way: then the end of that, for which the caller waits."""
+    def release(self, connection: Any, error: BaseException | None) -> "asyncio.Task[None] | None":
+        """A cancelled statement may still be running: returns a task that ends with it, which the caller awaits."""
         if error is not None and not isinstance(error, Exception):
-            return self._hot_pool.end(connection)
-        self._hot_pool.release(connection, broken=error is not None and database_is_away(error))
+            return self._asyncpg_pool.end(connection)
+        self._asyncpg_pool.release(connection, broken=error is not None and database_is_unavailable(error))
         return None
 
-    def tell_listeners(self) -> None:
+    def notify_committed(self) -> None:
         for listen in self.on_events_committed:
             listen()
 
-    async def _connect_hot(self) -> "asyncpg.Connection[asyncpg.Record]":
+    async def _connect_asyncpg(self) -> "asyncpg.Connection[asyncpg.Record]":
         settings = {**self._settings, **BY_INDEX, **LIMITS}
         return await asyncpg.connect(
             self.dsn, timeout=5, command_timeout=COMMAND_SECONDS, server_settings=settings,
@@ -323,29 +323,26 @@ class Database:
         )  # fmt: skip
 
 
-def _doubt_all(context: ExceptionContext) -> None:
-    """After one connection has fallen silent the session's pool drops the others too, rather than find them out one by
-    one."""
+def _invalidate_pool(context: ExceptionContext) -> None:
+    """After one connection timed out, the session's pool drops the others too, instead of timing out on each."""
     if isinstance(context.original_exception, TimeoutError):
         context.invalidate_pool_on_disconnect = True
 
 
-async def fetch(door: AsyncSession | HotTransaction | HotConnection, sql: str, *values: Any) -> Sequence[Any]:
-    """Runs a statement with `$1` parameters through either door; its rows, which can be indexed and unpacked.
+async def fetch(db: AsyncSession | Transaction | Connection, sql: str, *values: Any) -> Sequence[Any]:
+    """Runs a statement with `$1` parameters on a session, transaction or connection; returns its rows.
 
-    A session is flushed first: what it changed must be locked before what follows, as the order of statements says.
+    A session is flushed first, so that its changes take their locks before this statement does.
     """
-    if not isinstance(door, AsyncSession):
-        rows: Sequence[Any] = await door.fetch(sql, *values)
+    if not isinstance(db, AsyncSession):
+        rows: Sequence[Any] = await db.fetch(sql, *values)
         return rows
-    await door.flush()
+    await db.flush()
     # Through SQLAlchemy's connection, not the raw one under it: that is in autocommit before its first statement.
-    result = await (await door.connection()).exec_driver_sql(sql, values)
+    result = await (await db.connection()).exec_driver_sql(sql, values)
     return result.all() if result.returns_rows else []
 
 
-Tx = AsyncSession
-HotTx = HotTransaction
-HotConn = HotConnection
+Session = AsyncSession
 
 Rows = Sequence[asyncpg.Record]

@@ -12,11 +12,11 @@ class Overloaded(Problem, status=503, type="overloaded"):
     """There is more to do at once than this process takes on: try again in a moment."""
 
 
-class Places:
+class Capacity:
     """Counts the requests that are worked on and those that wait for something to happen.
 
     A request that waits costs next to nothing, so it must not keep others from being served: it gives its place back
-    for one of the waiters' places. A request counts from the moment when its body is there, so that whoever sends one
+    for one of the waiters' capacity. A request counts from the moment when its body is there, so that whoever sends one
     slowly takes no place from anybody.
     """
 
@@ -36,7 +36,7 @@ class Places:
             raise Overloaded(retry_after=1)
 
     @contextmanager
-    def waiting_place(self) -> Iterator[bool]:
+    def waiting_slot(self) -> Iterator[bool]:
         """See `waiting`."""
         if self.waiting >= self._most_waiting:
             yield False
@@ -60,6 +60,6 @@ def waiting(request: Request) -> Iterator[bool]:
         with waiting(request) as may_wait:
             decided = await wait_for_decision(order_id, seconds) if may_wait else None
     """
-    places: Places = request.app.state.runtime.places
-    with places.waiting_place() as may_wait:
+    capacity: Capacity = request.app.state.runtime.capacity
+    with capacity.waiting_slot() as may_wait:
         yield may_wait

@@ -10,19 +10,19 @@ import pytest
 from pydantic import ValidationError
 
 from local_stack.environment import ROOT
-from service_kit import crashpoints
-from service_kit.crashpoints import POINTS
+from service_kit import failpoints
+from service_kit.failpoints import POINTS
 from service_kit.settings import ServiceSettings
 
 PROGRAM = """
 import sys
 from pathlib import Path
-from service_kit import crashpoints
-crashpoints.arm(Path(sys.argv[1]) if sys.argv[1] else None, "order")
-crashpoints.reach("mark.before")
+from service_kit import failpoints
+failpoints.arm(Path(sys.argv[1]) if sys.argv[1] else None, "order")
+failpoints.failpoint("mark.before")
 print("alive")
 """
-REACHED = re.compile(r"""\breach\("([a-z.]+)"\)""")
+REACHED = re.compile(r"""\bfailpoint\("([a-z.]+)"\)""")
 
 
 class Shop(ServiceSettings, service="shop"):
@@ -62,15 +62,15 @@ def test_without_the_setting_nothing_is_looked_for() -> None:
     assert _run("").stdout == "alive\n"
 
 
-def test_production_refuses_to_be_made_to_die(tmp_path: Path) -> None:
-    assert _settings(environment="development", crash_points=tmp_path).crash_points == tmp_path
-    with pytest.raises(ValidationError, match="CRASH_POINTS: not when ENVIRONMENT is production"):
-        _settings(environment="production", crash_points=tmp_path)
+def test_production_rejects_to_be_made_to_die(tmp_path: Path) -> None:
+    assert _settings(environment="development", failpoints=tmp_path).failpoints == tmp_path
+    with pytest.raises(ValidationError, match="FAILPOINTS: not when ENVIRONMENT is production"):
+        _settings(environment="production", failpoints=tmp_path)
 
 
 def test_every_point_is_somewhere_in_the_code() -> None:
     folders = ("service_kit", "order_service", "notification_service")
     files = [path for name in folders for path in (ROOT / name).rglob("*.py") if "tests" not in path.parts]
-    found = {name for path in files if path.name != Path(crashpoints.__file__).name
+    found = {name for path in files if path.name != Path(failpoints.__file__).name
              for name in REACHED.findall(path.read_text())}  # fmt: skip
     assert found == POINTS

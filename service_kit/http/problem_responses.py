@@ -1,4 +1,4 @@
-"""Errors as `application/problem+json` (RFC 9457), and how OpenAPI tells of them."""
+"""Errors as `application/problem+json` (RFC 9457), and their description in OpenAPI."""
 
 import json
 import re

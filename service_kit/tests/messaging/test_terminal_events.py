@@ -1,12 +1,12 @@
-"""What is the last word on its key waits for nothing that failed before it, and takes that away."""
+"""A terminal event does not wait for earlier failures of its key, and deletes them."""
 
 import asyncio
 from typing import Any
 from uuid import UUID, uuid4
 
 from contracts.events.users import UserChanged, UserErased
-from service_kit.database import HotTx
-from service_kit.messaging import Envelope, consumes, parked
+from service_kit.database import Transaction
+from service_kit.messaging import Envelope, consumes, retry_queue
 from service_kit.tests.messaging.shop import Shop, erased, eventually, write_down
 from service_kit.tests.messaging.test_consumer import snapshot
 
@@ -23,18 +23,18 @@ def known(user_id: UUID, version: int, word: str) -> UserChanged:
 
 
 @consumes(UserChanged)
-async def never(tx: HotTx, event: UserChanged) -> None:
+async def never(tx: Transaction, event: UserChanged) -> None:
     raise ValueError(f"no room for {event.full_name}")
 
 
-async def parked_keys(shop: Shop) -> list[str]:
-    async with shop.notifications.hot() as connection:
+async def blocked_keys(shop: Shop) -> list[str]:
+    async with shop.notifications.connection() as connection:
         return [row[0] for row in await connection.fetch(KEYS)]
 
 
 async def become(shop: Shop, *wanted: str) -> None:
     async def so() -> bool:
-        return await parked_keys(shop) == list(wanted)
+        return await blocked_keys(shop) == list(wanted)
 
     await eventually(so, what=f"parked: {wanted}")
 
@@ -42,7 +42,7 @@ async def become(shop: Shop, *wanted: str) -> None:
 async def places_of(shop: Shop, word: str) -> list[str]:
     """The tables of messaging in which the word stands; bytes show as hexadecimal digits."""
     found = []
-    async with shop.notifications.hot() as connection:
+    async with shop.notifications.connection() as connection:
         for table in ("parked_events", "outbox", "inbox"):
             rows = [row[0] for row in await connection.fetch(ALL.format(table=table))]
             found += [table for row in rows if word in row or word.encode().hex() in row]
@@ -55,11 +55,11 @@ async def test_an_erasure_waits_for_no_dead_letter_and_leaves_nothing_of_it(shop
     await shop.listen(never, snapshot)
     await shop.records("users.dlq", 2)  # both were given up on, and said so
 
-    async def told() -> bool:
+    async def published() -> bool:
         unpublished = "SELECT count(*) FROM outbox WHERE published_at IS NULL"
         return bool(await shop.value(shop.notifications, unpublished) == 0)
 
-    await eventually(told)
+    await eventually(published)
     assert set(await places_of(shop, word)) == {"parked_events", "outbox"}
 
     await shop.publish([erased(ada, 3)])
@@ -67,9 +67,9 @@ async def test_an_erasure_waits_for_no_dead_letter_and_leaves_nothing_of_it(shop
     await become(shop, f"{bob} dead")
     assert await places_of(shop, word) == []
     assert await places_of(shop, "bob@example.com") == ["parked_events", "outbox"]
-    async with shop.notifications.hot_tx() as tx:
-        [letter] = await parked.dead_letters(tx, after=0, limit=10)
-        assert await parked.replay(tx, letter.id)
+    async with shop.notifications.transaction() as tx:
+        [letter] = await retry_queue.dead_letters(tx, after=0, limit=10)
+        assert await retry_queue.replay(tx, letter.id)
     await shop.publish([erased(ada, 4)])  # said again
     assert await shop.effects(2) == [(ada, 3), (ada, 4)]
 
@@ -83,11 +83,11 @@ async def test_one_that_queued_before_it_could_pass_passes_now(shop: Shop) -> No
     await become(shop)
 
 
-async def test_what_came_before_stays_until_the_last_word_has_taken_effect(shop: Shop) -> None:
+async def test_earlier_events_stay_until_the_terminal_event_takes_effect(shop: Shop) -> None:
     ada, cured = uuid4(), asyncio.Event()
 
     @consumes(UserErased)
-    async def forget(tx: HotTx, event: UserErased, envelope: Envelope) -> None:
+    async def forget(tx: Transaction, event: UserErased, envelope: Envelope) -> None:
         if not cured.is_set():
             raise ValueError
         await write_down(tx, event, envelope)
@@ -96,23 +96,23 @@ async def test_what_came_before_stays_until_the_last_word_has_taken_effect(shop:
     await shop.listen(never, forget)
     await become(shop, f"{ada} dead", f"{ada} dead", f"{ada} waiting")
     cured.set()
-    async with shop.notifications.hot_tx() as tx:
-        letters = await parked.dead_letters(tx, after=0, limit=10)
-        assert await parked.replay(tx, letters[1].id)
+    async with shop.notifications.transaction() as tx:
+        letters = await retry_queue.dead_letters(tx, after=0, limit=10)
+        assert await retry_queue.replay(tx, letters[1].id)
     assert await shop.effects(2) == [(ada, 2), (ada, 3)]
     await become(shop)
 
 
-async def test_it_waits_for_whoever_has_one_of_them_in_hand(shop: Shop) -> None:
+async def test_a_terminal_event_waits_for_an_event_being_handled(shop: Shop) -> None:
     """Or that one's effects, which come later, would outlive it."""
     ada, in_hand, go_on = uuid4(), asyncio.Event(), asyncio.Event()
-    tries = 0
+    attempts = 0
 
     @consumes(UserChanged)
-    async def slow(tx: HotTx, event: UserChanged, envelope: Envelope) -> None:
-        nonlocal tries
-        tries += 1
-        if tries <= 2:  # with its batch, and alone
+    async def slow(tx: Transaction, event: UserChanged, envelope: Envelope) -> None:
+        nonlocal attempts
+        attempts += 1
+        if attempts <= 2:  # with its batch, and alone
             raise ValueError
         in_hand.set()
         await go_on.wait()

@@ -8,9 +8,9 @@ import pytest
 from fastapi import FastAPI
 
 from contracts.events.order_notification import OrderPaid
-from service_kit.database import doors
-from service_kit.http.sessions import HotTx
-from service_kit.messaging import Envelope, consumes, inbox, parked
+from service_kit.database import sessions
+from service_kit.http.sessions import Transaction
+from service_kit.messaging import Envelope, consumes, inbox, retry_queue
 from service_kit.messaging.endpoints import router
 from service_kit.security.principal import Principal
 from service_kit.tests.messaging.shop import Shop, eventually, paid, write_down
@@ -31,7 +31,7 @@ class Poison:
         self.attempts = 0
 
         @consumes(OrderPaid)
-        async def handler(tx: HotTx, event: OrderPaid, envelope: Envelope) -> None:
+        async def handler(tx: Transaction, event: OrderPaid, envelope: Envelope) -> None:
             if (event.order_id, event.version) == (self.order, self.version):
                 self.attempts += 1
                 if not self.cured:
@@ -66,10 +66,10 @@ async def test_a_poison_event_parks_its_key_only_dies_and_is_replayed_in_order(s
 
     await shop.publish([paid(bad, 5)])  # queues behind, too
     poison.cured = True
-    async with shop.notifications.hot_tx() as tx:
-        letters = await parked.dead_letters(tx, after=0, limit=10)
+    async with shop.notifications.transaction() as tx:
+        letters = await retry_queue.dead_letters(tx, after=0, limit=10)
         assert letters[0].key == str(bad)
-        assert await parked.replay(tx, letters[0].id)
+        assert await retry_queue.replay(tx, letters[0].id)
     effects = await shop.effects(9)
     assert [version for key, version in effects if key == bad] == [1, 2, 3, 4, 5]
     await shop.publish([paid(bad, 6)])
@@ -95,44 +95,44 @@ async def test_a_row_that_another_holds_is_no_fault_of_the_event_and_holds_up_it
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However long: an attempt that only waited is not counted."""
-    monkeypatch.setitem(doors.LIMITS, "lock_timeout", "50ms")
+    monkeypatch.setitem(sessions.LIMITS, "lock_timeout", "50ms")
     held, free = uuid4(), uuid4()
-    tries = 0
+    attempts = 0
 
     @consumes(OrderPaid)
-    async def handler(tx: HotTx, event: OrderPaid, envelope: Envelope) -> None:
-        nonlocal tries
-        tries += event.order_id == held
+    async def handler(tx: Transaction, event: OrderPaid, envelope: Envelope) -> None:
+        nonlocal attempts
+        attempts += event.order_id == held
         await tx.execute("SELECT FROM gates WHERE key = $1 FOR UPDATE", event.order_id)
         await write_down(tx, event, envelope)
 
-    async with shop.notifications.hot() as connection:
+    async with shop.notifications.connection() as connection:
         await connection.execute("CREATE TABLE gates AS SELECT unnest($1::uuid[]) AS key", [held, free])
-    async with shop.notifications.hot_tx() as other:
+    async with shop.notifications.transaction() as other:
         await other.execute("SELECT FROM gates WHERE key = $1 FOR UPDATE", held)
         await shop.publish([paid(order, version) for version in (1, 2, 3) for order in (held, free)])
         await shop.listen(handler)
         assert await shop.effects(3) == [(free, 1), (free, 2), (free, 3)]
-        before = tries
+        before = attempts
 
         async def tried_often() -> bool:
-            return tries > before + 12 * 3
+            return attempts > before + 12 * 3
 
         await eventually(tried_often)
     assert (await shop.effects(6))[3:] == [(held, 1), (held, 2), (held, 3)]
     assert await shop.value(shop.notifications, "SELECT count(*) FROM parked_events") == 0
 
 
-async def test_a_body_that_does_not_fit_its_type_is_parked_not_lost(shop: Shop) -> None:
+async def test_a_body_that_does_not_fit_its_type_is_queued_for_retry(shop: Shop) -> None:
     order = uuid4()
     await shop.listen(Poison(order, 99).handler)
     broken = paid(order, 1).model_copy(update={"total": None})
     await shop.publish([broken, paid(order, 2)])
     await is_dead(shop)
-    async with shop.notifications.hot_tx() as tx:
-        [letter] = await parked.dead_letters(tx, after=0, limit=10)
+    async with shop.notifications.transaction() as tx:
+        [letter] = await retry_queue.dead_letters(tx, after=0, limit=10)
         assert "total" in (letter.error or "")
-        assert await parked.discard(tx, letter.id)
+        assert await retry_queue.discard(tx, letter.id)
     assert await shop.effects(1) == [(order, 2)]
 
 
@@ -140,7 +140,7 @@ async def test_an_event_queues_behind_one_that_another_replica_parks_while_both_
     """As after a rebalance that came too late: the second replica's claim waits for the first's, and then must look."""
     order = uuid4()
     claimed, rest = await shop.publish([paid(order, version) for version in (1, 2)])
-    async with shop.notifications.hot_tx() as former:
+    async with shop.notifications.transaction() as former:
         assert await inbox.claim(former, TOPIC, [claimed])
         await former.execute(PARK, claimed, TOPIC, str(order).encode())
         await shop.listen(Poison(order, 0).handler)
@@ -164,7 +164,7 @@ async def test_many_replicas_retry_one_key_in_order_and_once(shop: Shop) -> None
     sick.set()
 
     @consumes(OrderPaid)
-    async def handler(tx: HotTx, event: OrderPaid, envelope: Envelope) -> None:
+    async def handler(tx: Transaction, event: OrderPaid, envelope: Envelope) -> None:
         if sick.is_set() and event.version == 0:
             raise ValueError
         await write_down(tx, event, envelope)
@@ -182,7 +182,7 @@ async def test_many_replicas_retry_one_key_in_order_and_once(shop: Shop) -> None
     for database in others:
         retrier = type(first.retrier)(database, first.subscriptions, "/notification_service", first.tuning)
         tasks.append((retrier, asyncio.create_task(retrier.run())))
-    async with shop.notifications.hot() as connection:
+    async with shop.notifications.connection() as connection:
         await connection.execute("UPDATE parked_events SET status = 'waiting', attempts = 0, next_attempt_at = now()")
     effects = await shop.effects(40)
     for retrier, task in tasks:
@@ -197,7 +197,7 @@ async def test_staff_see_replay_and_discard(shop: Shop) -> None:
     orders = [uuid4(), uuid4(), uuid4()]
 
     @consumes(OrderPaid)
-    async def never(tx: HotTx, event: OrderPaid) -> None:
+    async def never(tx: Transaction, event: OrderPaid) -> None:
         raise ValueError(event.number)
 
     await shop.listen(never)

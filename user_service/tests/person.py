@@ -66,14 +66,14 @@ class Person:
 
 async def later(service: Served, seconds: float) -> None:
     """What happened to refresh tokens so far happened so much earlier."""
-    async with service.runtime.database.hot() as connection:
+    async with service.runtime.database.connection() as connection:
         await connection.execute(
             "UPDATE refresh_tokens SET used_at = used_at - make_interval(secs => $1)", float(seconds)
         )
 
 
 async def live_tokens(service: Served) -> int:
-    async with service.runtime.database.hot() as connection:
+    async with service.runtime.database.connection() as connection:
         count: int = await connection.fetchval(
             "SELECT count(*) FROM refresh_tokens t JOIN sessions s ON s.id = t.session_id "
             "WHERE t.used_at IS NULL AND s.expires_at > $1",

@@ -25,7 +25,7 @@ LIMIT = 60.0
 
 
 @pytest.mark.parametrize("service", LISTENING)
-async def test_an_erased_person_is_in_no_parked_event(service: str, kafka: str) -> None:
+async def test_an_erased_person_is_in_no_queued_event(service: str, kafka: str) -> None:
     prefix, person, word = f"t{uuid4().hex[:8]}.", uuid4(), f"canary{uuid4().hex[:8]}"
     await create_topics(KafkaConnection.plain(kafka), prefix)
     settings = {**NEEDED.get(service, {}), "kafka_bootstrap_servers": kafka, "kafka_topic_prefix": prefix}
@@ -33,9 +33,9 @@ async def test_an_erased_person_is_in_no_parked_event(service: str, kafka: str) 
         place = Premises(service, served, person)
         strange = _known(person, word).model_copy(update={"version": "of another kind"})
         async with AIOKafkaProducer(bootstrap_servers=kafka) as producer:
-            await _say(producer, prefix, strange, _known(person, word, version=2))
+            await _add(producer, prefix, strange, _known(person, word, version=2))
             await _until(place, word, parked=2)
-            await _say(producer, prefix, UserErased(user_id=person, version=3))
+            await _add(producer, prefix, UserErased(user_id=person, version=3))
             await _until(place, word, parked=0)
         assert not [row for row in await place.rows() if _stands_in(word, row)]
 
@@ -47,7 +47,7 @@ def _known(user_id: UUID, word: str, version: int = 1) -> UserChanged:
     )  # fmt: skip
 
 
-async def _say(producer: AIOKafkaProducer, prefix: str, *events: Event) -> None:
+async def _add(producer: AIOKafkaProducer, prefix: str, *events: Event) -> None:
     for event in events:
         envelope = Envelope(uuid7(), event.type, event.source, event.subject, utcnow())
         value = event.model_dump_json(warnings=False).encode()
@@ -55,7 +55,7 @@ async def _say(producer: AIOKafkaProducer, prefix: str, *events: Event) -> None:
 
 
 async def _until(place: Premises, word: str, *, parked: int) -> None:
-    """So many events that name the word are parked, and of those of its dead ones all copies have left."""
+    """So many events that name the word are in the retry queue, and of those of its dead ones all copies have left."""
     async with asyncio.timeout(LIMIT):
         while True:
             rows = await place.rows()

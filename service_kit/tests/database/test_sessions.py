@@ -1,4 +1,4 @@
-"""The doors to the database, while it goes and comes back."""
+"""Database sessions while the database stops and restarts."""
 
 import asyncio
 from collections import Counter
@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from local_stack import ports
-from local_stack.postgres import FAST_AND_FORGETFUL, EmbeddedPostgres
+from local_stack.postgres import WITHOUT_DURABILITY, EmbeddedPostgres
 from service_kit.database import Database
-from service_kit.database.doors import fetch
-from service_kit.database.faults import database_is_away
+from service_kit.database.faults import database_is_unavailable
+from service_kit.database.sessions import fetch
 from service_kit.database.signals import signal
 
 WORK = "SELECT count(*) FROM generate_series(1, 2000)"
@@ -25,7 +25,7 @@ WAITING = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' 
 @pytest.fixture
 def postgres(server_directory: Path) -> Iterator[EmbeddedPostgres]:
     port = ports.lease()
-    server = EmbeddedPostgres(server_directory / "data", port[0], settings=FAST_AND_FORGETFUL)
+    server = EmbeddedPostgres(server_directory / "data", port[0], settings=WITHOUT_DURABILITY)
     server.start()
     yield server
     server.kill()
@@ -33,7 +33,7 @@ def postgres(server_directory: Path) -> Iterator[EmbeddedPostgres]:
 
 
 class Load:
-    """Uses all three doors without a pause, and counts what came of it."""
+    """Uses session, transaction and connection without a pause, and counts what came of it."""
 
     def __init__(self, database: Database) -> None:
         self.done: Counter[str] = Counter()
@@ -42,43 +42,47 @@ class Load:
         self._stopping = False
 
     async def run(self) -> None:
-        doors = {"tx": self._database.tx, "hot_tx": self._database.hot_tx, "hot": self._database.hot}
+        sessions = {
+            "session": self._database.session,
+            "transaction": self._database.transaction,
+            "connection": self._database.connection,
+        }
         async with asyncio.TaskGroup() as tasks:
-            for name, door in doors.items():
+            for name, db in sessions.items():
                 for _ in range(6):
-                    tasks.create_task(self._use(name, door))
+                    tasks.create_task(self._use(name, db))
 
     def stop(self) -> None:
         self._stopping = True
 
     async def progress(self) -> None:
-        """Returns when each door has been used some more."""
+        """Returns when each of them has been used some more."""
         before = Counter(self.done)
-        while any(self.done[name] < before[name] + 20 for name in ("tx", "hot_tx", "hot")):
+        while any(self.done[name] < before[name] + 20 for name in ("session", "transaction", "connection")):
             await asyncio.sleep(0.01)
 
-    async def _use(self, name: str, door: object) -> None:
+    async def _use(self, name: str, db: object) -> None:
         while not self._stopping:
             try:
-                async with door() as tx:  # type: ignore[operator]
+                async with db() as tx:  # type: ignore[operator]
                     await fetch(tx, WORK)
                     await fetch(tx, WORK)
                 self.done[name] += 1
             except Exception as error:
-                if not database_is_away(error):
+                if not database_is_unavailable(error):
                     self.wrong.append(f"{name}: {error!r}")
                 await asyncio.sleep(0.01)
 
 
 async def test_a_database_that_is_killed_is_away_and_nothing_else(postgres: EmbeddedPostgres) -> None:
-    database = Database(postgres.superuser_url, session_pool_size=6, hot_pool_size=8)
+    database = Database(postgres.superuser_url, session_pool_size=6, asyncpg_pool_size=8)
     load = Load(database)
     running = asyncio.create_task(load.run())
     async with asyncio.timeout(60):
         for _ in range(3):
             await load.progress()
             for _ in range(20):
-                async with database.hot() as connection:
+                async with database.connection() as connection:
                     await connection.execute(TERMINATE)
                 await asyncio.sleep(0.005)
             await load.progress()
@@ -93,19 +97,19 @@ async def test_a_database_that_is_killed_is_away_and_nothing_else(postgres: Embe
 
 async def test_a_statement_that_was_interrupted_takes_no_effect_afterwards(empty_database: str) -> None:
     database = Database(empty_database)
-    async with database.hot() as connection:
+    async with database.connection() as connection:
         await connection.execute("CREATE TABLE things AS SELECT 0 AS value")
 
     async def change() -> None:
-        async with database.hot() as connection:
+        async with database.connection() as connection:
             await connection.execute("UPDATE things SET value = value + 1")
 
     async def waits() -> bool:
-        async with database.hot() as connection:
+        async with database.connection() as connection:
             return bool(await connection.fetchval(WAITING))
 
     for _ in range(10):
-        async with database.hot_tx() as other:
+        async with database.transaction() as other:
             await other.fetch("SELECT FROM things FOR UPDATE")
             changing = asyncio.create_task(change())
             while not await waits():
@@ -113,13 +117,13 @@ async def test_a_statement_that_was_interrupted_takes_no_effect_afterwards(empty
             changing.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await changing
-    async with database.hot() as connection:
+    async with database.connection() as connection:
         assert await connection.fetchval("SELECT value FROM things") == 0
     await database.close()
 
 
 async def test_a_signal_is_sent_behind_the_commit_and_never_after_a_rollback(postgres: EmbeddedPostgres) -> None:
-    database = Database(postgres.superuser_url, session_pool_size=1, hot_pool_size=2)
+    database = Database(postgres.superuser_url, session_pool_size=1, asyncpg_pool_size=2)
     found: list[object] = []
     seen: list[object] = []
 
@@ -129,9 +133,9 @@ async def test_a_signal_is_sent_behind_the_commit_and_never_after_a_rollback(pos
 
     database.signals.listen("things", listener)
     database.signals.listen("things", found.extend)
-    doors: list[Callable[[], Any]] = [database.tx, database.hot_tx, database.hot]
-    for number, door in enumerate(doors):
-        async with door() as session:
+    sessions: list[Callable[[], Any]] = [database.session, database.transaction, database.connection]
+    for number, db in enumerate(sessions):
+        async with db() as session:
             await fetch(session, "SELECT 1")
             signal(session, "things", number, "more")
             assert found == [], "before the commit nobody may look"
@@ -139,13 +143,13 @@ async def test_a_signal_is_sent_behind_the_commit_and_never_after_a_rollback(pos
         found.clear()
         seen.clear()
         with pytest.raises(LookupError):
-            await _signal_and_fail(door)
+            await _signal_and_fail(db)
         assert found == []
     database.signals.forget("things", listener)
     await database.close()
 
 
-async def _signal_and_fail(door: Callable[[], Any]) -> None:
-    async with door() as session:
+async def _signal_and_fail(db: Callable[[], Any]) -> None:
+    async with db() as session:
         signal(session, "things", "never")
         raise LookupError

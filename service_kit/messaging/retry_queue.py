@@ -1,7 +1,7 @@
-"""Events that failed, and those of the same key behind them: tried again with back-off, at last dead or replayed.
+"""The retry queue: failed events and later ones of their key, retried with back-off, in the end dead-lettered.
 
-The order of one (topic, key) is the order of `id`; only the first of them may be tried, whatever its status. But the
-last word on a key (`Event.last_word`) makes void what is before it, and so need not wait for that.
+The order of one (topic, key) is the order of `id`; only the first of them may be tried, whatever its status. A terminal
+event of a key (`Event.terminal`) supersedes those before it, so it does not wait for them.
 """
 
 from collections.abc import Collection, Sequence
@@ -11,13 +11,13 @@ from typing import Any
 from uuid import UUID
 
 from contracts.events import EVENTS
-from service_kit.database.doors import HotTransaction, fetch
-from service_kit.messaging.door import Door
+from service_kit.database.sessions import Transaction, fetch
+from service_kit.messaging.any_session import AnySession
 from service_kit.messaging.envelope import headers_from_json, headers_to_json
 from service_kit.messaging.incoming import Incoming, Record
 from service_kit.queue import Claimed, Outcome, Queue
 
-_LAST_WORDS = [event.type for event in EVENTS if event.last_word]
+_TERMINAL_TYPES = [event.type for event in EVENTS if event.terminal]
 
 _WAITING_KEYS = "SELECT DISTINCT key FROM parked_events WHERE topic = $1 AND key = ANY ($2::bytea[])"
 
@@ -33,28 +33,28 @@ _ENQUEUE = """
     ON CONFLICT (event_id) DO NOTHING
 """
 
-_ITS_TURN = """
+_IS_NEXT = """
     NOT EXISTS (SELECT FROM parked_events AS earlier
                 WHERE earlier.topic = parked_events.topic AND earlier.key = parked_events.key
                   AND earlier.id < parked_events.id
                   AND (earlier.type = ANY ($1::text[]) OR parked_events.type <> ALL ($1::text[])))
 """
 QUEUE = Queue("parked_events", waiting="status = 'waiting'", id_type="bigint")
-_DUE = f"SELECT id, topic FROM parked_events WHERE {QUEUE.ready} AND {_ITS_TURN} ORDER BY next_attempt_at LIMIT 20"  # noqa: S608 (no input)
+_DUE = f"SELECT id, topic FROM parked_events WHERE {QUEUE.ready} AND {_IS_NEXT} ORDER BY next_attempt_at LIMIT 20"  # noqa: S608 (no input)
 # The lock is the right to try this event; it is held until its effects, and the row's deletion, are committed.
 # So no other replica can reach the key's next event before.
 _TAKE = f"""
     SELECT attempts, next_attempt_at, topic, partition, "offset", key, headers, value FROM parked_events
-    WHERE id = $2 AND {QUEUE.ready} AND {_ITS_TURN}
+    WHERE id = $2 AND {QUEUE.ready} AND {_IS_NEXT}
     FOR UPDATE SKIP LOCKED
 """  # noqa: S608 (no input in it)
-# Waits for whoever has one of them in hand.
-_MAKE_VOID = """
+# Waits for a process that is handling one of them.
+_SUPERSEDE = """
     DELETE FROM parked_events AS earlier USING parked_events AS last
     WHERE last.id = $1 AND earlier.topic = last.topic AND earlier.key = last.key AND earlier.id < last.id
     RETURNING earlier.id
 """
-_FORGET_COPIES = """
+_DELETE_COPIES = """
     DELETE FROM outbox USING parked_events AS last
     WHERE last.id = $1 AND outbox.topic = last.topic || '.dlq' AND outbox.key = last.key AND published_at IS NOT NULL
 """
@@ -80,12 +80,12 @@ _DISCARD = "DELETE FROM parked_events WHERE id = $1 AND status = 'dead' RETURNIN
 _COUNT = "SELECT count(*) FILTER (WHERE status = 'waiting'), count(*) FILTER (WHERE status = 'dead') FROM parked_events"
 
 
-SHOWN_BYTES = 4_000
+PREVIEW_BYTES = 4_000
 
 
 @dataclass(frozen=True)
 class DeadLetter:
-    """An event that was given up on, as staff see it."""
+    """A dead-lettered event, as staff see it."""
 
     id: int
     event_id: UUID
@@ -99,20 +99,20 @@ class DeadLetter:
     value_bytes: int
     attempts: int
     error: str | None
-    parked_at: datetime
+    queued_at: datetime
     next_attempt_at: datetime
     behind: int
 
 
-async def waiting_keys(tx: Door, topic: str, keys: Collection[bytes]) -> set[bytes]:
-    """Those of the keys that have parked events: whatever else they have must queue behind."""
+async def waiting_keys(tx: AnySession, topic: str, keys: Collection[bytes]) -> set[bytes]:
+    """Those of the keys that have events in the retry queue: later ones must queue behind."""
     return {row[0] for row in await fetch(tx, _WAITING_KEYS, topic, list(keys))}
 
 
 async def enqueue(
-    tx: Door, batch: Sequence[Incoming], *, failed: str | None = None, wait: timedelta = timedelta(0)
+    tx: AnySession, batch: Sequence[Incoming], *, failed: str | None = None, wait: timedelta = timedelta(0)
 ) -> None:
-    """Puts the events at the end of their keys' queues. `failed` tells what the first attempt ended with."""
+    """Appends the events to their keys' queues. `failed`: the error of the first attempt."""
     records = [incoming.record for incoming in batch]
     await fetch(
         tx,
@@ -131,9 +131,9 @@ async def enqueue(
     )
 
 
-async def due(tx: Door) -> list[tuple[int, str]]:
+async def due(tx: AnySession) -> list[tuple[int, str]]:
     """Some events that may be tried now: id and topic."""
-    return [(row[0], row[1]) for row in await fetch(tx, _DUE, _LAST_WORDS)]
+    return [(row[0], row[1]) for row in await fetch(tx, _DUE, _TERMINAL_TYPES)]
 
 
 @dataclass(frozen=True)
@@ -143,29 +143,29 @@ class Taken(Claimed):
     record: Record
 
 
-async def take(tx: Door, id: int) -> Taken | None:
+async def lock(tx: AnySession, id: int) -> Taken | None:
     """None if another has it or it is not its turn (any more)."""
-    rows = await fetch(tx, _TAKE, _LAST_WORDS, id)
+    rows = await fetch(tx, _TAKE, _TERMINAL_TYPES, id)
     if not rows:
         return None
     attempts, due_at, topic, partition, offset, key, headers, value = rows[0]
     return Taken(id, attempts, due_at, Record(topic, partition, offset, key, headers_from_json(headers), value))
 
 
-async def make_void(tx: Door, id: int) -> int:
-    """Takes away what is before this last word on its key, and the copies that are kept of what left for the .dlq;
-    before the event takes effect, so that nothing of these can take effect behind it. How many there were."""
-    gone = await fetch(tx, _MAKE_VOID, id)
+async def supersede(tx: AnySession, id: int) -> int:
+    """Deletes the events that this terminal event supersedes, and their published copies for the .dlq, before it takes
+    effect, so that none of them can be handled after it. Returns their number."""
+    gone = await fetch(tx, _SUPERSEDE, id)
     if gone:
-        await fetch(tx, _FORGET_COPIES, id)
+        await fetch(tx, _DELETE_COPIES, id)
     return len(gone)
 
 
-async def done(tx: Door, id: int) -> None:
+async def done(tx: AnySession, id: int) -> None:
     await fetch(tx, _DONE, id)
 
 
-async def settle(tx: HotTransaction, outcome: Outcome[Taken]) -> bool:
+async def settle(tx: Transaction, outcome: Outcome[Taken]) -> bool:
     """Puts it back, or gives it up; neither where another replica has tried it since. Whether it is dead now."""
     if outcome.wait is not None:
         await QUEUE.release(tx, [outcome], outcome.row.held_until)
@@ -173,28 +173,28 @@ async def settle(tx: HotTransaction, outcome: Outcome[Taken]) -> bool:
     return bool(await fetch(tx, _GIVE_UP, outcome.row.id, outcome.row.held_until, outcome.error))
 
 
-async def dead_letters(tx: Door, *, after: int, limit: int) -> list[DeadLetter]:
-    """In the order they were parked, from behind the id `after`."""
-    return [DeadLetter(**_readable(row)) for row in await fetch(tx, _LIST, "dead", after, limit, SHOWN_BYTES)]
+async def dead_letters(tx: AnySession, *, after: int, limit: int) -> list[DeadLetter]:
+    """In the order in which they were queued, after the id `after`."""
+    return [DeadLetter(**_readable(row)) for row in await fetch(tx, _LIST, "dead", after, limit, PREVIEW_BYTES)]
 
 
-async def replay(tx: Door, id: int) -> tuple[UUID, str] | None:
-    """Gives a dead event its attempts back; its event id and topic. What waits behind it follows when it succeeds."""
-    return _told(await fetch(tx, _REPLAY, id))
+async def replay(tx: AnySession, id: int) -> tuple[UUID, str] | None:
+    """Resets the attempts of a dead event; its event id and topic. Events behind it follow when it succeeds."""
+    return _id_and_topic(await fetch(tx, _REPLAY, id))
 
 
-async def discard(tx: Door, id: int) -> tuple[UUID, str] | None:
-    """Gives a dead event up for good (its copy stays in the .dlq); what waits behind it goes on."""
-    return _told(await fetch(tx, _DISCARD, id))
+async def discard(tx: AnySession, id: int) -> tuple[UUID, str] | None:
+    """Deletes a dead event (its copy stays in the .dlq), so that the events behind it continue."""
+    return _id_and_topic(await fetch(tx, _DISCARD, id))
 
 
-async def count(tx: Door) -> tuple[int, int]:
+async def count(tx: AnySession) -> tuple[int, int]:
     """How many wait, and how many are dead."""
     rows = await fetch(tx, _COUNT)
     return rows[0][0], rows[0][1]
 
 
-def _told(rows: Sequence[Any]) -> tuple[UUID, str] | None:
+def _id_and_topic(rows: Sequence[Any]) -> tuple[UUID, str] | None:
     return (rows[0][0], rows[0][1]) if rows else None
 
 

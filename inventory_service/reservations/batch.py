@@ -1,4 +1,4 @@
-"""Decides what order asks for, one request after the other in the order of arrival, on what was read beforehand.
+"""Decides requests of the order service in the order of arrival, on data that was read and locked beforehand.
 
 Pure: it knows no database. What became of reservations, shipments and stock stands in its fields, to be written.
 A request that comes too late, too early or twice is answered by what stands; it is never applied and never an error.
@@ -10,8 +10,8 @@ A request that comes too late, too early or twice is answered by what stands; it
 | `rejected`   | rejected, as it was   | says released                          | rejected, as it was            |
 | `released`   | rejected              | says released                          | rejected                       |
 | `expired`    | says expired          | → released                             | reserve (or reject) and ship   |
-| `fulfilling` | accepted, as it was   | free → released; refused once one left | nothing: its parcels are made  |
-| `fulfilled`  | accepted, as it was   | refused                                | nothing                        |
+| `fulfilling` | accepted, as it was   | free → released; rejected once one left | nothing: its parcels are made  |
+| `fulfilled`  | accepted, as it was   | rejected                                | nothing                        |
 """
 
 from collections.abc import Sequence
@@ -34,15 +34,15 @@ from contracts.events.inventory_deduction import (
     ReservationRequested,
 )
 from contracts.quantity import LineQuantity, ProductQuantity
-from inventory_service.reservations.allocation import Lack, Share, Wanted, allocate
+from inventory_service.reservations.allocation import Share, Shortage, Wanted, allocate
 from inventory_service.reservations.models import ReservationStatus as Status
 from inventory_service.shipments.models import NewShipment
 from service_kit.ids import uuid7
 
 
 @dataclass(slots=True)
-class Held:
-    """A reservation on the desk. `status` None: nothing was ever heard of this order."""
+class ReservationState:
+    """A reservation while a batch is decided. `status` None: no request for this order was received before."""
 
     order_id: UUID
     status: Status | None = None
@@ -58,13 +58,13 @@ class Held:
     shipments_cancelled: bool = False
 
 
-class Desk:
-    """Works on what was locked: reservations, and what is available of their products."""
+class ReservationBatch:
+    """Works on locked rows: reservations, and the available stock of their products."""
 
-    def __init__(self, held: dict[UUID, Held], free: dict[UUID, dict[UUID, int]], now: datetime) -> None:
+    def __init__(self, held: dict[UUID, ReservationState], free: dict[UUID, dict[UUID, int]], now: datetime) -> None:
         self.held = held
         self.new_shipments: list[NewShipment] = []
-        self.said: list[Event] = []
+        self.events: list[Event] = []
         self._locked = free
         self._free = {product_id: dict(by_warehouse) for product_id, by_warehouse in free.items()}
         self._now = now
@@ -79,7 +79,7 @@ class Desk:
         ]
 
     def decide(self, request: InventoryRequest) -> None:
-        held = self.held.setdefault(request.order_id, Held(request.order_id))
+        held = self.held.setdefault(request.order_id, ReservationState(request.order_id))
         match request:
             case ReservationRequested():
                 self._reserve(held, request)
@@ -88,37 +88,37 @@ class Desk:
             case FulfilmentRequested():
                 self._fulfil(held, request)
 
-    def expire(self, held: Held) -> None:
+    def expire(self, held: ReservationState) -> None:
         self._free_all(held)
         held.status = Status.EXPIRED
-        self._say_expired(held)
+        self._add_expired(held)
 
-    def _reserve(self, held: Held, request: ReservationRequested) -> None:
+    def _reserve(self, held: ReservationState, request: ReservationRequested) -> None:
         if held.status is None:
             self._hold(held, request.lines, request.reserved_until)
         if held.status in (Status.RESERVED, Status.FULFILLING, Status.FULFILLED):
             until = held.reserved_until or self._now
             version = self._next_version(held)
-            self._say(ReservationAccepted(order_id=held.order_id, reserved_until=until, version=version))
+            self._add(ReservationAccepted(order_id=held.order_id, reserved_until=until, version=version))
         elif held.status is Status.EXPIRED:
-            self._say_expired(held)  # no rejection: the order may be paid by now, and is then looked for stock again
+            self._add_expired(held)  # no rejection: the order may have been paid, and then needs stock again
         else:
             self._reject(held)
 
-    def _release(self, held: Held) -> None:
+    def _release(self, held: ReservationState) -> None:
         if held.parcels_left:
             reason = f"{held.parcels_left} of the order's parcels left already"
             version = self._next_version(held)
-            self._say(ReleaseRefused(order_id=held.order_id, reason=reason, version=version))
+            self._add(ReleaseRefused(order_id=held.order_id, reason=reason, version=version))
             return
         if held.status is Status.FULFILLING:
             held.shipments_cancelled = True
         self._free_all(held)
         if held.status is not Status.REJECTED:
             held.status = Status.RELEASED
-        self._say(ReservationReleased(order_id=held.order_id, version=self._next_version(held)))
+        self._add(ReservationReleased(order_id=held.order_id, version=self._next_version(held)))
 
-    def _fulfil(self, held: Held, request: FulfilmentRequested) -> None:
+    def _fulfil(self, held: ReservationState, request: FulfilmentRequested) -> None:
         if held.status in (Status.FULFILLING, Status.FULFILLED):
             return
         if held.status in (None, Status.EXPIRED):
@@ -129,18 +129,18 @@ class Desk:
         held.status, held.changed = Status.FULFILLING, True
         self._make_shipments(held, request)
 
-    def _hold(self, held: Held, lines: Sequence[ProductQuantity], until: datetime) -> None:
+    def _hold(self, held: ReservationState, lines: Sequence[ProductQuantity], until: datetime) -> None:
         """All lines, or none and a rejection."""
         outcome = allocate([Wanted(line.product_id, line.quantity) for line in lines], self._free)
         held.changed = True
         held.reserved_until = until
-        held.lacking = [LackingProduct(**lack._asdict()) for lack in outcome if isinstance(lack, Lack)]
+        held.lacking = [LackingProduct(**shortage._asdict()) for shortage in outcome if isinstance(shortage, Shortage)]
         held.shares = [share for share in outcome if isinstance(share, Share)]
         held.shares_changed = True
         held.status = Status.REJECTED if held.lacking else Status.RESERVED
         self._take(held.shares, 1)
 
-    def _free_all(self, held: Held) -> None:
+    def _free_all(self, held: ReservationState) -> None:
         if held.shares:
             self._take(held.shares, -1)
             held.shares, held.shares_changed = [], True
@@ -149,7 +149,7 @@ class Desk:
         for _, product_id, warehouse_id, quantity in shares:
             self._free[product_id][warehouse_id] -= sign * quantity
 
-    def _make_shipments(self, held: Held, request: FulfilmentRequested) -> None:
+    def _make_shipments(self, held: ReservationState, request: FulfilmentRequested) -> None:
         by_warehouse = sorted(held.shares, key=lambda share: (share.warehouse_id, share.position))
         parts = [(place, list(part)) for place, part in groupby(by_warehouse, lambda share: share.warehouse_id)]
         made = [
@@ -164,19 +164,19 @@ class Desk:
         ]
         self.new_shipments += made
         for shipment in made:
-            self._say(shipment.created())
+            self._add(shipment.created())
 
-    def _reject(self, held: Held) -> None:
+    def _reject(self, held: ReservationState) -> None:
         version = self._next_version(held)
-        self._say(ReservationRejected(order_id=held.order_id, lines=held.lacking, version=version))
+        self._add(ReservationRejected(order_id=held.order_id, lines=held.lacking, version=version))
 
-    def _say_expired(self, held: Held) -> None:
-        self._say(ReservationExpired(order_id=held.order_id, version=self._next_version(held)))
+    def _add_expired(self, held: ReservationState) -> None:
+        self._add(ReservationExpired(order_id=held.order_id, version=self._next_version(held)))
 
-    def _next_version(self, held: Held) -> int:
+    def _next_version(self, held: ReservationState) -> int:
         held.version += 1
         held.changed = True
         return held.version
 
-    def _say(self, event: Event) -> None:
-        self.said.append(event)
+    def _add(self, event: Event) -> None:
+        self.events.append(event)
