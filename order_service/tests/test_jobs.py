@@ -30,7 +30,7 @@ async def test_an_order_that_somebody_holds_is_left_for_the_next_round(shop: Sho
     assert await shop.status(order_id) == "expired"
 
 
-async def test_more_than_one_batch_expires_at_once(shop: Shop) -> None:
+async def test_the_next_batch_follows_while_more_are_due(shop: Shop) -> None:
     await shop.accepted()
     copies = jobs.BATCH + 5
     await shop.execute(
@@ -39,7 +39,8 @@ async def test_more_than_one_batch_expires_at_once(shop: Shop) -> None:
         " SELECT gen_random_uuid(), customer_id, status, fulfilment_status, currency, total, 0, 0, now(), ship_to,"
         f" created_at, status_since, version FROM orders, generate_series(1, {copies})"
     )
-    await jobs.expire(shop.runtime)
+    assert await jobs.expire(shop.runtime)
+    assert not await jobs.expire(shop.runtime)
     assert await shop.execute("SELECT count(*) FROM orders WHERE status = 'expired'") == copies
 
 
