@@ -20,7 +20,7 @@ async def stored(shop: Shop, lines: int, **columns: Any) -> UUID:
     """An order of so many lines."""
     now = utcnow()
     usual: dict[str, Any] = {
-        "user_id": shop.customer.user_id, "status": "paid", "fulfilment_status": "unfulfilled", "currency": "GBP",
+        "customer_id": shop.customer.user_id, "status": "paid", "fulfilment_status": "unfulfilled", "currency": "GBP",
         "total": 100 * lines, "pay_by": now, "ship_to": OLD_ADDRESS, "status_since": now, "version": 5,
     }  # fmt: skip
     order = Order(**{**usual, **columns})
