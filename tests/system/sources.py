@@ -90,7 +90,7 @@ QUERIES: dict[str, tuple[str, str]] = {
     "told": ("notification", "SELECT order_id, kind, count(told_at) FROM notifications GROUP BY 1, 2"),
     "letters": (
         "notification",
-        """SELECT n.id, n.event_id, n.user_id, n.kind, n.created_at, d.status, d.next_attempt_at > now() AS not_due
+        """SELECT n.id, n.event_id, n.customer_id, n.kind, n.created_at, d.status, d.next_attempt_at > now() AS not_due
         FROM notifications n
         LEFT JOIN deliveries d ON d.notification_id = n.id AND d.channel = 'email'
         WHERE n.told_at IS NOT NULL AND (d.id IS NOT NULL OR NOT n.facts ? 'pays_by_itself')""",
