@@ -43,7 +43,8 @@ def _first(name: str, **values: Any) -> Callable[[Books], Books]:
 
 
 def _charged_again(books: Books) -> Books:
-    again = {**books.charges[0], "id": "ch_2", "idempotency_key": "payment-2"}
+    captured = next(charge for charge in books.charges if charge["captured"])
+    again = {**captured, "id": "ch_2", "idempotency_key": "payment-2"}
     return replace(books, charges=[*books.charges, again])
 
 
