@@ -1,9 +1,9 @@
 """A shorter way into an operation that carries the load.
 
 A hot route is an ordinary operation: its signature gives it permission, validation and its OpenAPI entry. Only how a
-request gets to it is shorter: by a plain route of Starlette, which calls dependencies and endpoint with what was found
-out about their signatures when the application was made. A request that this does not fit (no token, a body that
-validation rejects, …) goes to FastAPI's route, and so is rejected in the same order and the same words as elsewhere.
+request gets to it is shorter: by a plain ASGI route, which calls dependencies and endpoint with what was found out
+about their signatures when the application was made. A request that this does not fit (no token, a body that validation
+rejects, …) goes to FastAPI's route, and so is rejected in the same order and the same words as elsewhere.
 """
 
 from collections.abc import Awaitable, Callable, Iterable
@@ -12,8 +12,7 @@ from typing import Any, TypeVar
 
 from fastapi import APIRouter, Request, Response, params
 from fastapi.security import SecurityScopes
-from starlette.routing import Match
-from starlette.routing import Route as StarletteRoute
+from starlette.routing import compile_path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service_kit.http.json_request import BodyTooComplex, JsonRequest
@@ -52,38 +51,15 @@ class HotRoutes:
     def __init__(self, app: ASGIApp, *, routers: Iterable[APIRouter]) -> None:
         self._app = app
         routes = [route for router in routers for route in router.routes if isinstance(route, _HotRoute)]
-        self._routes = [
-            StarletteRoute(each.path, _Operation(each, app), methods=list(each.methods or ())) for each in routes
-        ]
+        # Matched by the path's expression alone: `matches` of Starlette's routes takes 15 µs, a tenth of a short read.
+        self._routes = [(each.methods, compile_path(each.path)[0], each) for each in routes]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and not scope.get("root_path"):
-            for route in self._routes:
-                match, found = route.matches(scope)
-                if match is Match.FULL:
-                    scope.update(found)
-                    await route.handle(scope, receive, send)
-                    return
-        await self._app(scope, receive, send)
-
-
-class _HotRoute(Route):
-    """FastAPI's, for the operation's entry in OpenAPI and for what the plain route leaves to it."""
-
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
-        self.resolve = _resolver(self.signature)
-
-
-class _Operation:
-    """Behind the plain route."""
-
-    def __init__(self, route: _HotRoute, otherwise: ASGIApp) -> None:
-        self._route = route
-        self._otherwise = otherwise
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        route = scope["route"] = self._route
+        route = self._match(scope)
+        if route is None:
+            await self._app(scope, receive, send)
+            return
+        scope["route"] = route
         request = JsonRequest(scope, receive)
         try:
             if scope["query_string"] and not route.ignores_unknown:
@@ -92,10 +68,30 @@ class _Operation:
         except BodyTooComplex:
             raise  # to parse it once was enough
         except Exception:  # whatever it was: there it happens again, in its turn
-            await self._otherwise(scope, _Again(request, receive), send)
+            await self._app(scope, _Again(request, receive), send)
             return
         response: Response = await route.endpoint(**values)
         await response(scope, receive, send)
+
+    def _match(self, scope: Scope) -> "_HotRoute | None":
+        if scope["type"] != "http" or scope.get("root_path"):
+            return None
+        method, path = scope["method"], scope["path"]
+        for methods, pattern, route in self._routes:
+            if method in methods and (found := pattern.match(path)):
+                scope["path_params"] = found.groupdict()
+                return route
+        return None
+
+
+class _HotRoute(Route):
+    """FastAPI's, for the operation's entry in OpenAPI and for what the plain route leaves to it."""
+
+    methods: set[str]
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.resolve = _resolver(self.signature)
 
 
 class _Again:
