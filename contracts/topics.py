@@ -3,8 +3,6 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
-# The outbox rejects a larger body when it is added, so that the relay never meets one that the broker won't take.
-MAX_BODY_BYTES = 960 * 1024
 # With its key and headers; what a broker and a producer take by default.
 MAX_RECORD_BYTES = 1024 * 1024
 # A dead letter carries the whole record and headers that say why it is there.

@@ -105,10 +105,6 @@ class Forbidden(Problem, status=403, type="forbidden"):
         )
 
 
-class Conflict(Problem, status=409, type="conflict"):
-    """This does not fit the present state: {reason}."""
-
-
 class PreconditionFailed(Problem, status=412, type="precondition-failed"):
     """It was changed by someone else since you read it (now {current}): read it again and repeat your change."""
 

@@ -42,11 +42,6 @@ async def by_ids(tx: Session, product_ids: Collection[UUID]) -> dict[UUID, Produ
     return {product.product_id: product for product in rows}
 
 
-async def status_of(tx: Session, product_id: UUID) -> str | None:
-    """None: unknown."""
-    return (await tx.exec(select(Product.status).where(Product.product_id == product_id))).first()
-
-
 def deleted(product_id: UUID, version: int) -> Snapshot:
     """Without the names, which the row keeps: its stock and ledger go on being shown with them."""
     return Snapshot(product_id, "", "", DELETED, version)

@@ -28,6 +28,7 @@ from order_service.orders.queries import Decided
 from order_service.orders.schemas import LineIn, OrderIn, order_values
 from order_service.pricing.quotes import QuoteLine, quote_order
 from order_service.settings import Settings
+from service_kit import idempotency
 from service_kit.clock import utcnow
 from service_kit.database import Connection
 from service_kit.idempotency import IdempotencyKeyInUse, Key, StoredResponse
@@ -131,7 +132,7 @@ async def _not_placed(
 ) -> StoredResponse:
     """The stored response, if a duplicate request was faster: it has committed. Raises: TooManyUnpaidOrders,
     TooMuchHeldUnpaid, CartEmpty, CartChanged, IdempotencyKeyInUse, IdempotencyKeyReused."""
-    stored = await queries.stored_response(connection, who.user_id, key)
+    stored = await idempotency.find(connection, who.user_id, key)
     if stored is not None:
         return stored
     if over is not None and order.limits is not None:

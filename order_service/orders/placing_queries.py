@@ -116,10 +116,6 @@ _STATEMENTS = {
     for of_cart in (False, True)
     for counted in (False, True)
 }
-FIND_STORED = """
-SELECT body_hash AS stored_hash, status AS stored_status, body AS stored_body, location AS stored_location
-FROM idempotency_keys WHERE user_id = $1 AND operation = $2 AND key = $3
-"""
 FIND_CART = """
 SELECT coalesce((SELECT version FROM carts WHERE customer_id = $1), 0) AS version,
        NOT EXISTS (SELECT FROM cart_items WHERE customer_id = $1) AS is_empty
@@ -305,12 +301,6 @@ async def unpaid_until(connection: Connection, limits: UnpaidLimits, what: str) 
     pieces = (limits.least_pieces or 0, limits.stock_share)
     row = await connection.fetchrow(UNPAID_UNTIL, account, address, product_id, *pieces)
     return row["until"], row["pieces"]
-
-
-async def stored_response(connection: Connection, caller_id: UUID, key: Key) -> StoredResponse | None:
-    """The response that a duplicate request stored. Raises: IdempotencyKeyReused."""
-    row = await connection.fetchrow(FIND_STORED, caller_id, key.operation, key.value)
-    return _stored(row, key) if row else None
 
 
 async def find_cart(connection: Connection, customer_id: UUID) -> tuple[int, bool]:

@@ -10,7 +10,7 @@ from fastapi import Depends, Query, Request, Response
 from contracts.permissions import Permission
 from order_service.orders import reading
 from order_service.orders.placing import EXEMPT
-from order_service.payments import queries, refund_requests, use_cases
+from order_service.payments import queries, refunds, use_cases
 from order_service.payments.gateways.port import WebhookSignatureWrong
 from order_service.payments.gateways.registry import Gateways
 from order_service.payments.limits import AttemptOrigin, TooManyFailedPayments
@@ -171,7 +171,7 @@ async def refund(
     """
     if stored := await idempotency.claim(tx, who.user_id, key):
         return replay(stored)
-    made = await refund_requests.request(tx, payment_id, body.amount, body.reason, body.note, who.user_id)
+    made = await refunds.request_by_staff(tx, payment_id, body.amount, body.reason, body.note, who.user_id)
     content, location = RefundOut.of(made, for_staff=True).model_dump_json().encode(), f"/refunds/{made.id}"
     await idempotency.store(tx, who.user_id, key, 202, content, location)
     return Response(content, 202, {"Location": location}, media_type="application/json")

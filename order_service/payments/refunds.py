@@ -6,11 +6,14 @@ from uuid import UUID
 from contracts.events import payment_status as events
 from contracts.money import Money
 from order_service.orders import queries as orders
-from order_service.orders.lifecycle import OrderState
+from order_service.orders.lifecycle import Cause, OrderState
+from order_service.orders.models import Actor
 from order_service.payments import queries
-from order_service.payments.models import Payment, Refund
+from order_service.payments.models import NothingToRefund, Payment, Refund, RefundTooHigh
+from service_kit.clock import utcnow
 from service_kit.database import Transaction
 from service_kit.database.signals import signal
+from service_kit.problems import not_found
 
 JOB = "refunds"
 REQUESTED = "refunds-requested"
@@ -34,6 +37,30 @@ async def request(tx: Transaction, order: OrderState, amount: int | None, reason
     """
     account = await queries.account(tx, order.id)
     return await insert(tx, order, account.spread(amount), reason, None)
+
+
+async def request_by_staff(
+    tx: Transaction, payment_id: UUID, amount: int | None, reason: str | None, note: str | None, requested_by: UUID
+) -> Refund:
+    """Of one payment, in part or (None) all that is left. Raises: NotFound, NothingToRefund, RefundTooHigh.
+
+    What follows for the order follows at once, and not when the money has arrived: a parcel that left in between would
+    be given away. Should the refund fail, the order is cancelled all the same, and its money asked back again.
+    """
+    order_id = await queries.order_of_payment(tx, payment_id) or not_found(Payment, payment_id)
+    order = await orders.lock(tx, order_id) or not_found(Payment, payment_id)
+    account = await queries.account(tx, order.id)
+    payment = account.payment(payment_id) or not_found(Payment, payment_id)
+    left = account.left(payment)
+    if not left:
+        raise NothingToRefund
+    if amount is not None and amount > left:
+        raise RefundTooHigh(wanted=amount, left=left)
+    was_refunded_in_full = order.is_refunded_in_full
+    (refund,) = await insert(tx, order, [(payment, amount or left)], reason, requested_by, note=note)
+    order.money_moved(was_refunded_in_full, Cause(utcnow(), Actor.STAFF, requested_by, "refunded in full"))
+    await save(tx, [order])
+    return refund
 
 
 async def request_for_return(tx: Transaction, order: OrderState, worth: int, return_id: UUID) -> int:

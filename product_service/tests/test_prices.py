@@ -108,11 +108,12 @@ async def _store(service: Served, id: UUID, prices: list[ScheduledPrice]) -> Non
             " created_at, updated_at) VALUES ($1, $2, $2, 'P', '{}', $3, $4, 'active', 1, $5, $5)",
             *(id, str(id), base.amount, base.currency, base.starts_at),
         )
-        await tx.executemany(
-            "INSERT INTO prices (id, product_id, amount, currency, min_quantity, starts_at, ends_at, created_at)"
-            " VALUES ($1, $2, $3, $4, $5, $6, $7, $6)",
-            [(uuid7(), id, p.amount, p.currency, p.min_quantity, p.starts_at, p.ends_at) for p in scheduled],
-        )
+        for price in scheduled:
+            await tx.execute(
+                "INSERT INTO prices (id, product_id, amount, currency, min_quantity, starts_at, ends_at, created_at)"
+                " VALUES ($1, $2, $3, $4, $5, $6, $7, $6)",
+                *(uuid7(), id, price.amount, price.currency, price.min_quantity, price.starts_at, price.ends_at),
+            )
 
 
 async def schedule(staff: Caller, product: Json, amount: int, **fields: Any) -> Json:

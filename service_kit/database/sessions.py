@@ -1,7 +1,7 @@
 """Database sessions: every transaction of a service is opened here, by a request or by a batch of events."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Self, cast
 
@@ -70,9 +70,6 @@ class _LazyConnection:
     async def execute(self, sql: str, *values: Any) -> str:
         status: str = await (self._connection or await self._open()).execute(sql, *values)
         return status
-
-    async def executemany(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
-        await (self._connection or await self._open()).executemany(sql, rows)
 
     async def fetch(self, sql: str, *values: Any) -> Any:
         return await (self._connection or await self._open()).fetch(sql, *values)
@@ -144,9 +141,6 @@ class _Audited:
 
     async def execute(self, sql: str, *values: Any) -> Any:
         return await self._run(self.connection.execute, sql, *values)
-
-    async def executemany(self, sql: str, rows: Iterable[Sequence[Any]]) -> Any:
-        return await self._run(self.connection.executemany, sql, rows)
 
     async def fetch(self, sql: str, *values: Any) -> Any:
         return await self._run(self.connection.fetch, sql, *values)
@@ -344,5 +338,3 @@ async def fetch(db: AsyncSession | Transaction | Connection, sql: str, *values: 
 
 
 Session = AsyncSession
-
-Rows = Sequence[asyncpg.Record]

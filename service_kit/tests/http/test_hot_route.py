@@ -16,7 +16,7 @@ from service_kit.http.idempotency import IdempotencyKey
 from service_kit.http.problem_responses import problems
 from service_kit.http.router import Router
 from service_kit.http.sessions import Connection
-from service_kit.problems import Conflict
+from service_kit.problems import Problem
 from service_kit.schemas import RequestBody
 from service_kit.security import PUBLIC_OR_SIGNED_IN, MaybePrincipal, Principal, Requires
 from service_kit.settings import ServiceSettings
@@ -27,6 +27,10 @@ from tests.harness.service import NO_PERSONAL_DATA, NOBODY
 
 class Settings(ServiceSettings, service="note"):
     pass
+
+
+class Conflict(Problem, status=409, type="conflict"):
+    """{reason}."""
 
 
 class Note(RequestBody):
