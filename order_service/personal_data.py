@@ -53,8 +53,8 @@ UPDATE refunds AS r SET reason = NULL, note = NULL FROM orders AS o
 WHERE o.customer_id = ANY($1::uuid[]) AND r.order_id = o.id AND (r.reason IS NOT NULL OR r.note IS NOT NULL)
 """
 ERASE_RETURNS = """
-UPDATE returns SET reason = NULL, refusal = NULL
-WHERE customer_id = ANY($1::uuid[]) AND (reason IS NOT NULL OR refusal IS NOT NULL)
+UPDATE returns SET reason = NULL, rejection_reason = NULL
+WHERE customer_id = ANY($1::uuid[]) AND (reason IS NOT NULL OR rejection_reason IS NOT NULL)
 """
 ERASE_CLIENT_ADDRESSES = """
 UPDATE payments SET client_address = NULL WHERE customer_id = ANY($1::uuid[]) AND client_address IS NOT NULL

@@ -17,7 +17,7 @@ from order_service.returns.models import (
     ReturnStatus,
     ReturnWindowOver,
 )
-from order_service.returns.schemas import RefusalIn, ReturnIn, ReturnOut, ReturnSummary
+from order_service.returns.schemas import RejectionIn, ReturnIn, ReturnOut, ReturnSummary
 from service_kit import idempotency
 from service_kit.database.keyset import Slice
 from service_kit.database.summaries import shorten
@@ -103,11 +103,11 @@ async def approve(return_id: UUID, tx: Transaction, who: Decider) -> ReturnOut:
     return ReturnOut.of(await use_cases.decide(tx, return_id, ReturnStatus.APPROVED, who, owner=None))
 
 
-@router.post("/returns/{return_id}/refuse", summary="Refuse a return", responses=problems(NotFound, ReturnDecided))
-async def refuse(return_id: UUID, body: RefusalIn, tx: Transaction, who: Decider) -> ReturnOut:
+@router.post("/returns/{return_id}/reject", summary="Reject a return", responses=problems(NotFound, ReturnDecided))
+async def reject(return_id: UUID, body: RejectionIn, tx: Transaction, who: Decider) -> ReturnOut:
     """The customer is told why, and may ask again while the return window lasts."""
     found = await use_cases.decide(
-        tx, return_id, ReturnStatus.REFUSED, who, owner=None, refusal=body.reason, note=body.note
+        tx, return_id, ReturnStatus.REJECTED, who, owner=None, rejection_reason=body.reason, note=body.note
     )
     return ReturnOut.of(found)
 

@@ -26,7 +26,7 @@ class ReturnStatus(StrEnum):
 
     REQUESTED = "requested"
     APPROVED = "approved"
-    REFUSED = "refused"
+    REJECTED = "rejected"
     WITHDRAWN = "withdrawn"
     RECEIVED = "received"
     REFUNDED = "refunded"
@@ -37,7 +37,7 @@ S = ReturnStatus
 
 COMES_AFTER: Mapping[ReturnStatus, ReturnStatus] = {
     S.APPROVED: S.REQUESTED,
-    S.REFUSED: S.REQUESTED,
+    S.REJECTED: S.REQUESTED,
     S.WITHDRAWN: S.REQUESTED,
     S.RECEIVED: S.APPROVED,
     S.REFUNDED: S.RECEIVED,
@@ -46,7 +46,7 @@ COMES_AFTER: Mapping[ReturnStatus, ReturnStatus] = {
 """The whole life of a return: what it must be to become this."""
 
 IS_BACK = frozenset({S.RECEIVED, S.REFUNDED})
-CANCELLED = frozenset({S.REFUSED, S.WITHDRAWN, S.CLOSED})
+CANCELLED = frozenset({S.REJECTED, S.WITHDRAWN, S.CLOSED})
 
 
 class ReturnDecided(Problem, status=409, type="return-decided"):
@@ -85,7 +85,7 @@ class Return(Base, table=True):
     __tablename__ = "returns"
     __table_args__ = (
         CheckConstraint(
-            "status IN ('requested', 'approved', 'refused', 'withdrawn', 'received', 'refunded', 'closed')",
+            "status IN ('requested', 'approved', 'rejected', 'withdrawn', 'received', 'refunded', 'closed')",
             name="status",
         ),
         Index("ix_returns_order_id_id", "order_id", "id"),
@@ -100,7 +100,7 @@ class Return(Base, table=True):
     currency: str
     lines: list[dict[str, Any]] = Field(sa_column=Column(JSONB, nullable=False))
     reason: str | None = None
-    refusal: str | None = None
+    rejection_reason: str | None = None
     decided_by: UUID | None = None
     worth: int | None = Field(default=None, sa_type=BigInteger)
     to_refund: int | None = Field(default=None, sa_type=BigInteger)
@@ -116,11 +116,11 @@ class Return(Base, table=True):
         self.status = status
         return True
 
-    def decide(self, status: ReturnStatus, by: UUID, now: datetime, refusal: str | None = None) -> None:
+    def decide(self, status: ReturnStatus, by: UUID, now: datetime, rejection_reason: str | None = None) -> None:
         """Approved or rejected by staff, or withdrawn by its customer. Raises: ReturnDecided."""
         if not self.becomes(status):
             raise ReturnDecided(return_status=self.status)
-        self.decided_by, self.decided_at, self.refusal = by, now, refusal
+        self.decided_by, self.decided_at, self.rejection_reason = by, now, rejection_reason
 
     def receive(self, came: Mapping[UUID, int], order: "Returnable", now: datetime) -> bool:
         """Notes what came of each product, never more than was approved. False: that is known, or was not awaited.

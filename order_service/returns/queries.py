@@ -22,8 +22,8 @@ INSERT = f"""
 INSERT INTO returns ({COLUMNS}) VALUES ({", ".join(f"${n}" for n in range(1, len(Return.model_fields) + 1))})
 """
 SAVE = """
-UPDATE returns SET status = $2, lines = $3::jsonb, refusal = $4, decided_by = $5, decided_at = $6, received_at = $7,
-                   worth = $8, to_refund = $9, closed_at = $10
+UPDATE returns SET status = $2, lines = $3::jsonb, rejection_reason = $4, decided_by = $5, decided_at = $6,
+                   received_at = $7, worth = $8, to_refund = $9, closed_at = $10
 WHERE id = $1
 """
 ORDER_OF = "SELECT order_id FROM returns WHERE id = $1 AND ($2::uuid IS NULL OR customer_id = $2)"
@@ -66,7 +66,7 @@ async def insert(tx: Transaction, made: Return) -> None:
 
 async def save(tx: Transaction, changed: Return) -> None:
     await tx.execute(
-        SAVE, changed.id, changed.status, json.dumps(changed.lines), changed.refusal, changed.decided_by,
+        SAVE, changed.id, changed.status, json.dumps(changed.lines), changed.rejection_reason, changed.decided_by,
         changed.decided_at, changed.received_at, changed.worth, changed.to_refund, changed.closed_at,
     )  # fmt: skip
 

@@ -43,7 +43,7 @@ class ReturnIn(RequestBody):
         return [Wanted(line.line, line.product_id, line.quantity) for line in self.lines]
 
 
-class RefusalIn(RequestBody):
+class RejectionIn(RequestBody):
     model_config = ConfigDict(json_schema_extra={"example": {"reason": "worn"}})
 
     reason: Reason = Field(description="for the customer")
@@ -67,7 +67,7 @@ class ReturnOut(BaseModel):
     status: ReturnStatus
     lines: list[ReturnLineOut] = Field(description="parts of the order's lines, at the prices that were paid")
     reason: str | None = Field(description="null when the account was erased")
-    refusal: str | None = Field(description="why staff refused it")
+    rejection_reason: str | None = Field(description="why staff rejected it")
     refund: Money | None = Field(description="what goes back by itself, once the goods are there")
     created_at: datetime
     decided_at: datetime | None

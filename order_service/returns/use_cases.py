@@ -27,7 +27,7 @@ log = structlog.get_logger(__name__)
 
 DECISIONS = {
     ReturnStatus.APPROVED: (Trigger.RETURN_APPROVED, Actor.STAFF),
-    ReturnStatus.REFUSED: (Trigger.RETURN_REFUSED, Actor.STAFF),
+    ReturnStatus.REJECTED: (Trigger.RETURN_REFUSED, Actor.STAFF),
     ReturnStatus.WITHDRAWN: (Trigger.RETURN_WITHDRAWN, Actor.CUSTOMER),
 }
 
@@ -73,17 +73,17 @@ async def decide(
     who: Principal,
     *,
     owner: UUID | None,
-    refusal: str | None = None,
+    rejection_reason: str | None = None,
     note: str | None = None,
 ) -> Return:
-    """Staff approve or reject, or the customer (`owner`) withdraws. The customer reads `refusal`, only staff read
-    `note`. Raises: NotFound, ReturnDecided."""
+    """Staff approve or reject, or the customer (`owner`) withdraws. The customer reads `rejection_reason`, only staff
+    read `note`. Raises: NotFound, ReturnDecided."""
     order_id = await queries.order_of(tx, return_id, owner) or not_found(Return, return_id)
     order = await orders.lock(tx, order_id) or not_found(Return, return_id)
     found = (await queries.by_ids(tx, [return_id]))[return_id]
-    found.decide(status, who.user_id, utcnow(), refusal)
+    found.decide(status, who.user_id, utcnow(), rejection_reason)
     trigger, actor = DECISIONS[status]
-    order.move(trigger, _cause(found, actor, who.user_id, refusal, note=note))
+    order.move(trigger, _cause(found, actor, who.user_id, rejection_reason, note=note))
     await queries.save(tx, found)
     await refunds.save(tx, [order])
     return found

@@ -211,7 +211,7 @@ customers = APIRouter(prefix="/confirmations", tags=["confirmations"])
 PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Confirm a payment</title>
 <h1>Confirm a payment</h1><p>{amount} {currency} (minor units): <strong>{status}</strong></p>
 <form method="post" action="/confirmations/{id}/confirm"><button>Confirm</button></form>
-<form method="post" action="/confirmations/{id}/refuse"><button>Refuse</button></form></html>"""
+<form method="post" action="/confirmations/{id}/reject"><button>Reject</button></form></html>"""
 
 
 @customers.get(
@@ -223,8 +223,8 @@ async def show_confirmation(id: str, request: Request) -> Response:
     return HTMLResponse(PAGE.format(**body))
 
 
-@customers.post("/{id}/{answer}", status_code=303, summary="Confirm or refuse a charge", responses=_rejections(404))
-async def answer_confirmation(id: str, answer: Literal["confirm", "refuse"], request: Request) -> Response:
+@customers.post("/{id}/{answer}", status_code=303, summary="Confirm or reject a charge", responses=_rejections(404))
+async def answer_confirmation(id: str, answer: Literal["confirm", "reject"], request: Request) -> Response:
     """Leads back to the page. Only the first answer counts."""
     gateway = gateway_of(request)
     made = await gateway.database.write(

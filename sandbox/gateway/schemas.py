@@ -50,7 +50,7 @@ class RefundIn(BaseModel):
 
 class NextAction(BaseModel):
     type: Literal["redirect"]
-    url: str = Field(description="the page on which the customer confirms or refuses")
+    url: str = Field(description="the page on which the customer confirms or rejects")
 
 
 class Charge(BaseModel):

@@ -109,7 +109,7 @@ class Trials:
         async with self.shop.runtime.database.connection() as connection:
             waiting = await connection.fetch("SELECT action_url FROM payments WHERE status = 'action_required'")
         for row in waiting:
-            answer = self._chance.choice(["confirm", "confirm", "refuse"])
+            answer = self._chance.choice(["confirm", "confirm", "reject"])
             payment = {"next_action": {"url": row["action_url"]}}
             await asyncio.to_thread(self.shop.gateway.answer, payment, answer)
 

@@ -42,7 +42,7 @@ GATEWAY = "sandbox"
 CURRENCY = "GBP"
 DECIDED = {
     "approve": ReturnStatus.APPROVED,
-    "refuse": ReturnStatus.REFUSED,
+    "reject": ReturnStatus.REJECTED,
     "withdraw": ReturnStatus.WITHDRAWN,
 }
 SHIP_TO = Address(name="Ada King", line1="12 St James's Square", city="London", country="GB")

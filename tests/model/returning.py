@@ -18,10 +18,10 @@ from tests.model.stock import Pieces
 
 DECISIONS = {
     "approve": ("approved", ["return.approved", "return.expected"]),
-    "refuse": ("refused", ["return.refused"]),
+    "reject": ("rejected", ["return.refused"]),
     "withdraw": ("withdrawn", []),
 }
-GIVES_UP = ("refused", "withdrawn", "closed")
+GIVES_UP = ("rejected", "withdrawn", "closed")
 
 
 @dataclass

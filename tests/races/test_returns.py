@@ -130,7 +130,7 @@ async def test_the_same_pieces_asked_back_twice_at_once(world: World, times: int
         [return_id] = [answer.json()["id"] for answer in asked if answer.is_success]
         decided = await race(
             world.staff.ask("order", "POST", f"/returns/{return_id}/approve"),
-            world.staff.ask("order", "POST", f"/returns/{return_id}/refuse", json={"reason": "worn"}),
+            world.staff.ask("order", "POST", f"/returns/{return_id}/reject", json={"reason": "worn"}),
             person.ask("order", "POST", f"/returns/{return_id}/withdraw"),
         )
         assert sorted(answer.status_code for answer in decided) == [200, 409, 409]

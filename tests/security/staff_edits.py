@@ -168,7 +168,7 @@ PREPARED: dict[tuple[str, str], Prepare] = {
     ("inventory", "POST /returns/{return_id}/receive"): _came_back,
     ("order", "POST /payments/{payment_id}/refunds"): _with({"amount": 100}),
     ("order", "POST /returns/{return_id}/approve"): _delivered,
-    ("order", "POST /returns/{return_id}/refuse"): _delivered,
+    ("order", "POST /returns/{return_id}/reject"): _delivered,
     ("notification", "POST /deliveries/{id}/send"): _sent,
     **{("order", operation): prepare for operation, prepare in FOR_CUSTOMERS.items()},
 }

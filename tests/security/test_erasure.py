@@ -59,7 +59,7 @@ async def _return_is_refused(world: World, person: Person, order_id: str, produc
     key = {"Idempotency-Key": "back"}
     asked = await person.call("order", "POST", f"/orders/{order_id}/returns", json=back, headers=key)
     rejection = {"reason": f"{word} has worn it"}
-    await world.staff.call("order", "POST", f"/returns/{asked['id']}/refuse", json=rejection)
+    await world.staff.call("order", "POST", f"/returns/{asked['id']}/reject", json=rejection)
 
 
 async def _found(world: World, word: str) -> list[str]:

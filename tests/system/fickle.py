@@ -16,7 +16,7 @@ CARDS = (
 DECLINED = "tok_declined"
 PENCE = 100
 NOT_TO_DISPATCH, REFUNDED = "shipment-not-to-dispatch", "shipment-refunded"
-WAYS_BACK = ("all", "never comes", "refused", "all", "broken")
+WAYS_BACK = ("all", "never comes", "rejected", "all", "broken")
 
 
 class FickleCrowd(CartCrowd):
@@ -166,9 +166,9 @@ class FickleCrowd(CartCrowd):
         wanted = pieces if how == "all" else Counter({one: pieces[one]})
         asked = await self._ask(order["id"], wanted, "first")
         path, staff = f"/returns/{asked['id']}", self._world.staff
-        if how == "refused":
+        if how == "rejected":
             why = {"reason": "worn"}
-            await staff.call("order", "POST", f"{path}/refuse", json=why, done_if="return-decided")
+            await staff.call("order", "POST", f"{path}/reject", json=why, done_if="return-decided")
             again = await self._ask(order["id"], wanted, "second")
             customer, _ = self._by_order[order["id"]]
             await customer.call("order", "POST", f"/returns/{again['id']}/withdraw", done_if="return-decided")

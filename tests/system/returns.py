@@ -6,11 +6,11 @@ from typing import Any
 from tests.system.sources import Books
 from tests.system.verdict import Found, Kind, Violation, kind_of, same
 
-CANCELLED = ("refused", "withdrawn", "closed")
+CANCELLED = ("rejected", "withdrawn", "closed")
 AWAITED = ("approved", "received", "refunded", "closed")
 IS_BACK = ("received", "refunded")
 TELLS = {
-    "refused": ["return.refused"],
+    "rejected": ["return.refused"],
     "approved": ["return.approved"],
     "closed": ["return.approved", "return.closed"],
     "received": ["return.approved", "return.received"],

@@ -288,7 +288,7 @@ async def test_every_fault_is_named(world: World) -> None:
     books = await read(world, crowd.ledger)
     assert violations(books) == []
     returned = [row["status"] for row in books.rows["returns"] if str(row["order_id"]) in crowd.ledger.orders]
-    assert set(returned) == {"refused", "withdrawn", "refunded", "closed"}
+    assert set(returned) == {"rejected", "withdrawn", "refunded", "closed"}
     assert "returned" in {row["status"] for row in books.rows["orders"]}
     found = {fault: {violation.kind for violation in violations(plant(books))} for fault, (_, plant) in FAULTS.items()}
     assert {fault: kinds for fault, kinds in found.items() if FAULTS[fault][0] not in kinds} == {}

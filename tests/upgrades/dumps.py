@@ -82,8 +82,11 @@ RENAMED = {
     ("stock_movements", "user_id"): "booked_by",
     ("stock_receipts", "user_id"): "booked_by",
     ("orders", "standing_still"): "stuck_reason",
+    ("returns", "refusal"): "rejection_reason",
 }
 """Columns that have another name now."""
+FORMER = {("returns", "status", "rejected"): "refused"}
+"""Values that had another name before."""
 
 
 def lost(before: Rows, after: Rows) -> list[str]:
@@ -93,9 +96,13 @@ def lost(before: Rows, after: Rows) -> list[str]:
         columns = then[0].keys() if then else ()
         names = {name: RENAMED.get((table, name), name) for name in columns}
         rows_now = after.get(MOVED.get(table, table), [])
-        now = Counter(_text({old: row.get(new) for old, new in names.items()}) for row in rows_now)
+        now = Counter(_text({old: _former(table, new, row.get(new)) for old, new in names.items()}) for row in rows_now)
         found += [f"{table}: {row}" for row in Counter(map(_text, then)) - now]
     return found
+
+
+def _former(table: str, column: str, value: Any) -> Any:
+    return FORMER.get((table, column, value), value) if isinstance(value, str) else value
 
 
 def _text(row: Mapping[str, Any]) -> str:

@@ -68,7 +68,7 @@ async def pay_elsewhere(shop: Shop, order_id: UUID) -> None:
 ENDINGS: list[Callable[[Shop, UUID], Awaitable[None]]] = [cancel, expire, pay_elsewhere]
 
 
-@pytest.mark.parametrize(("answer", "end", "order"), [("confirm", "succeeded", "paid"), ("refuse", "failed", None)])
+@pytest.mark.parametrize(("answer", "end", "order"), [("confirm", "succeeded", "paid"), ("reject", "failed", None)])
 async def test_a_payment_waits_for_its_customer(shop: Shop, answer: str, end: str, order: str | None) -> None:
     order_id, payment = await opened(shop, "tok_action_required", "action_required")
     assert payment["next_action"]["type"] == "redirect"

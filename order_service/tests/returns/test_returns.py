@@ -121,7 +121,7 @@ async def test_what_staff_note_with_a_rejection_is_for_staff_alone(counter: Coun
     shop, bought = counter.shop, await counter.bought()
     made = (await counter.ask(bought, (bought.mug, 1))).json()["id"]
     words = {"reason": "worn", "note": "third time this year"}
-    rejected = await shop.staff.post(f"/returns/{made}/refuse", json=words)
+    rejected = await shop.staff.post(f"/returns/{made}/reject", json=words)
     assert rejected.status_code == 200, rejected.text
     path = f"/orders/{bought.order_id}/history"
     for by, note in ((shop.customer, None), (shop.staff, words["note"])):
@@ -134,15 +134,15 @@ async def test_what_staff_note_with_a_rejection_is_for_staff_alone(counter: Coun
 async def test_rejected_or_withdrawn_the_pieces_are_the_customers_again(counter: Counter) -> None:
     shop, bought = counter.shop, await counter.bought()
     first = (await counter.ask(bought, (bought.mug, 3))).json()["id"]
-    assert (await shop.staff.post(f"/returns/{first}/refuse", json={})).status_code == 422
-    rejected = await shop.staff.post(f"/returns/{first}/refuse", json={"reason": "worn"})
-    assert (rejected.status_code, rejected.json()["refusal"]) == (200, "worn")
+    assert (await shop.staff.post(f"/returns/{first}/reject", json={})).status_code == 422
+    rejected = await shop.staff.post(f"/returns/{first}/reject", json={"reason": "worn"})
+    assert (rejected.status_code, rejected.json()["rejection_reason"]) == (200, "worn")
     [published] = await shop.served.events(order_notification.ReturnRefused)
     assert published.reason == "worn"
     second = (await counter.ask(bought, (bought.mug, 3))).json()["id"]
     assert (await shop.customer.post(f"/returns/{second}/withdraw")).json()["status"] == "withdrawn"
     third = await counter.approved(bought, (bought.mug, 3))
-    for return_id, step in ((first, "approve"), (second, "approve"), (third, "approve"), (third, "refuse")):
+    for return_id, step in ((first, "approve"), (second, "approve"), (third, "approve"), (third, "reject")):
         late = await shop.staff.post(f"/returns/{return_id}/{step}", json={"reason": "late"})
         assert (late.status_code, late.json()["type"]) == (409, "/problems/return-decided")
     assert (await shop.customer.post(f"/returns/{third}/withdraw")).status_code == 409
@@ -246,7 +246,7 @@ async def test_a_refund_that_failed_leaves_the_return_to_a_person(counter: Count
 async def test_the_reasons_go_with_the_account(counter: Counter) -> None:
     shop, bought = counter.shop, await counter.bought()
     rejected = (await counter.ask(bought, (bought.mug, 1))).json()["id"]
-    await shop.staff.post(f"/returns/{rejected}/refuse", json={"reason": "Ada has worn it"})
+    await shop.staff.post(f"/returns/{rejected}/reject", json={"reason": "Ada has worn it"})
     asked = (await counter.ask(bought, (bought.tray, 1))).json()["id"]
     export = (await shop.customer.get("/me/export")).json()
     [order] = export["orders"]

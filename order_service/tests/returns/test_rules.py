@@ -42,11 +42,11 @@ def a_return(status: ReturnStatus = S.REQUESTED, lines: Any = None) -> Return:
 
 
 @pytest.mark.parametrize("now", S)
-@pytest.mark.parametrize("then", [S.APPROVED, S.REFUSED, S.WITHDRAWN, S.RECEIVED, S.REFUNDED, S.CLOSED])
+@pytest.mark.parametrize("then", [S.APPROVED, S.REJECTED, S.WITHDRAWN, S.RECEIVED, S.REFUNDED, S.CLOSED])
 def test_every_status_and_every_step(now: ReturnStatus, then: ReturnStatus) -> None:
     allowed = {
         (S.REQUESTED, S.APPROVED),
-        (S.REQUESTED, S.REFUSED),
+        (S.REQUESTED, S.REJECTED),
         (S.REQUESTED, S.WITHDRAWN),
         (S.APPROVED, S.RECEIVED),
         (S.RECEIVED, S.REFUNDED),
@@ -101,10 +101,10 @@ def test_pieces_that_name_no_line_are_taken_from_a_line_that_was_not_refunded() 
 
 def test_a_decision_is_made_once() -> None:
     found = a_return()
-    found.decide(S.REFUSED, uuid4(), utcnow(), "worn")
+    found.decide(S.REJECTED, uuid4(), utcnow(), "worn")
     with pytest.raises(ReturnDecided) as rejected:
         found.decide(S.APPROVED, uuid4(), utcnow())
-    assert (rejected.value.status, found.status, found.refusal) == (409, "refused", "worn")
+    assert (rejected.value.status, found.status, found.rejection_reason) == (409, "rejected", "worn")
 
 
 def test_pieces_are_taken_from_the_lines_in_their_order() -> None:
@@ -118,7 +118,7 @@ def test_pieces_are_taken_from_the_lines_in_their_order() -> None:
 
 @pytest.mark.parametrize(
     ("status", "received", "left"),
-    [(S.REQUESTED, None, 2), (S.APPROVED, None, 2), (S.REFUSED, None, 5), (S.WITHDRAWN, None, 5), (S.RECEIVED, 1, 4)],
+    [(S.REQUESTED, None, 2), (S.APPROVED, None, 2), (S.REJECTED, None, 5), (S.WITHDRAWN, None, 5), (S.RECEIVED, 1, 4)],
 )
 def test_what_comes_back_already_is_not_there_to_be_asked_for(
     status: ReturnStatus, received: int | None, left: int

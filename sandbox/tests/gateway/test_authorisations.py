@@ -42,14 +42,14 @@ def test_a_charge_waits_for_its_customer(gateway: Process, client: httpx.Client,
     assert "<strong>succeeded</strong>" in confirmed.text
     eventually(lambda: receiver.types(id) == ["charge.action_required", "charge.succeeded"])
     assert receiver.of(id)[-1].event["data"]["charge"]["next_action"] is None
-    assert "<strong>succeeded</strong>" in httpx.post(f"{url}/refuse", follow_redirects=True).text
+    assert "<strong>succeeded</strong>" in httpx.post(f"{url}/reject", follow_redirects=True).text
     assert httpx.post(f"{url}/think").status_code == 422
     assert httpx.get(f"{url}0").status_code == 404
 
 
 def test_the_customer_may_reject(client: httpx.Client, receiver: Receiver) -> None:
     made = charge(client, "tok_action_required").json()
-    httpx.post(f"{made['next_action']['url']}/refuse")
+    httpx.post(f"{made['next_action']['url']}/reject")
     eventually(lambda: receiver.types(made["id"])[-1:] == ["charge.failed"])
     found = client.get(f"/charges/{made['id']}").json()
     assert (found["status"], found["failure_reason"], found["captured"]) == ("declined", "authentication_failed", 0)
