@@ -17,7 +17,20 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from service_kit import strictness
 from service_kit.connection_settings import DatabaseSettings, KafkaSettings
 
-RENAMED: Mapping[str, str] = {"STANDING_STILL_AFTER": "ORDER_STUCK_AFTER"}
+RENAMED: Mapping[str, str] = {
+    "STANDING_STILL_AFTER": "ORDER_STUCK_AFTER",
+    "HOT_POOL_SIZE": "ASYNCPG_POOL_SIZE",
+    "EVENT_PATIENCE_MS": "FETCH_MAX_WAIT_MS",
+    "OUTBOX_KEPT": "OUTBOX_RETENTION",
+    "INBOX_KEPT": "INBOX_RETENTION",
+    "IDEMPOTENCY_KEPT": "IDEMPOTENCY_RETENTION",
+    "AUDIT_KEPT": "AUDIT_RETENTION",
+    "CRASH_POINTS": "FAILPOINTS",
+    "STRANGERS_TRIES": "UNKNOWN_DEVICE_ATTEMPTS",
+    "KNOWN_TRIES": "KNOWN_DEVICE_ATTEMPTS",
+    "ALL_KNOWN_TRIES": "ALL_KNOWN_DEVICES_ATTEMPTS",
+    "ADDRESS_TRIES": "ADDRESS_ATTEMPTS",
+}
 """Settings that have another name now, without prefix: the new one, or a sentence on what to do instead."""
 
 Role = Literal["api", "worker", "all"]
