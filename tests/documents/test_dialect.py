@@ -57,13 +57,21 @@ def test_nothing_is_called_by_its_former_name() -> None:
 
 @pytest.mark.parametrize(
     "line",
-    ["async def f(tx: HotTx) -> None:", "# Either door will do.", '"""A parked  event."""', "Stock is given back.", "TWIN"],
+    [
+        "async def f(tx: HotTx) -> None:",
+        "# Either door will do.",
+        '"""A parked  event."""',
+        "Stock is given back.",
+        "TWIN",
+    ],
 )
 def test_a_former_name_is_found(line: str) -> None:
     assert list(_faults("service_kit/anything.py", line, ENTRIES))
 
 
-@pytest.mark.parametrize("line", ["async def f(tx: Transaction) -> None:", "outdoors", "tx = 1", "the parked_events table"])
+@pytest.mark.parametrize(
+    "line", ["async def f(tx: Transaction) -> None:", "outdoors", "tx = 1", "the parked_events table"]
+)
 def test_another_name_passes(line: str) -> None:
     assert not list(_faults("service_kit/anything.py", line, ENTRIES))
 
