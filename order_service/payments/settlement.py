@@ -122,8 +122,8 @@ async def _adopt(tx: Transaction, order: OrderState, report: ChargeReport) -> Pa
 
 
 def _event(order: OrderState, payment: Payment, before: str) -> events.PaymentReport | None:
-    """None while it is open; for one that is voided as well where its customer need not pay again (the order's own
-    event tells of its end), or knows it already."""
+    """None while the payment is open. None, too, for a voided one whose customer need not pay again (the order's own
+    event reports its end) or has been notified already."""
     is_known = order.status is not Status.AWAITING_PAYMENT or before == PaymentState.FAILED
     if payment.is_open or (payment.status == PaymentState.VOIDED and is_known):
         return None

@@ -242,7 +242,7 @@ async def test_a_charge_that_is_authorised_after_its_payment_was_given_up_is_can
     assert (await shop.webhook(event)).status_code == 204
     assert await charged(shop, order_id, "voided")
     assert await statuses(shop, order_id) == ["voided"]
-    assert len(await shop.served.events(payment_status.PaymentFailed)) == (row == "lost"), "told of it before"
+    assert len(await shop.served.events(payment_status.PaymentFailed)) == (row == "lost"), "published before"
 
 
 async def test_a_token_that_came_with_the_order_is_confirmed_later(shop: Shop) -> None:
