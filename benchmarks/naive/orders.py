@@ -83,7 +83,7 @@ def _store(session: Session, body: OrderIn, who: Caller, now: datetime) -> tuple
     products = {each.product_id: _product(each) for each in found if each is not None}
     quote = quote_order(wanted, products, now, asked=body.currency, preferred="GBP")
     order = Order(  # type: ignore[call-arg]  # its number comes from the database
-        user_id=who.user_id,
+        customer_id=who.user_id,
         status=Status.PENDING,
         fulfilment_status=FulfilmentStatus.UNFULFILLED,
         currency=quote.currency,

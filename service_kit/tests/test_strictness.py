@@ -106,9 +106,9 @@ def test_field_and_production_faults_are_reported_together() -> None:
 @pytest.mark.parametrize("service", SERVICES)
 def test_a_name_with_the_services_prefix_that_is_no_setting(service: str, monkeypatch: pytest.MonkeyPatch) -> None:
     prefix = service.upper()
-    monkeypatch.setenv(f"{prefix}_HOTPOOLSIZE", "7")
-    monkeypatch.setenv("OTHER_HOTPOOLSIZE", "7")
-    assert f"{prefix}_HOTPOOLSIZE: is no setting; {prefix}_HOT_POOL_SIZE is" in rejected(service)
+    monkeypatch.setenv(f"{prefix}_ASYNCPGPOOLSIZE", "7")
+    monkeypatch.setenv("OTHER_ASYNCPGPOOLSIZE", "7")
+    assert f"{prefix}_ASYNCPGPOOLSIZE: is no setting; {prefix}_ASYNCPG_POOL_SIZE is" in rejected(service)
     assert "OTHER" not in rejected(service)
 
 

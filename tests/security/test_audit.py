@@ -121,7 +121,7 @@ async def test_every_session_sets_the_actor_and_a_rollback_leaves_nothing(sessio
     async with premises("product") as place:
         open_session = getattr(place.served.runtime.database, session)
         id = uuid4()
-        failure = asyncpg.exceptions.DataError if session == "hot" else ZeroDivisionError
+        failure = asyncpg.exceptions.DataError if session == "connection" else ZeroDivisionError
         with _acting(id), pytest.raises(failure):
             await _replay(open_session, fail=session)
         assert await entries(place, actor_id=str(id)) == []
@@ -142,7 +142,7 @@ def _acting(id: UUID) -> Iterator[None]:
 
 async def _replay(open_session: Any, fail: str | None = None) -> None:
     async with open_session() as session:
-        zero = "(SELECT 1 / (count(*) - count(*)) FROM audit_log)" if fail == "hot" else "1"
+        zero = "(SELECT 1 / (count(*) - count(*)) FROM audit_log)" if fail == "connection" else "1"
         await fetch(session, f"UPDATE parked_events SET status = 'waiting' WHERE {zero} = 1")
         if fail:
             raise ZeroDivisionError

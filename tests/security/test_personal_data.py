@@ -22,7 +22,9 @@ from tests.harness.service import NEEDED, NOBODY, serve
 from tests.harness.tokens import ISSUER
 from tests.security.operations import SERVICES
 
-NAMES_AN_ACCOUNT = re.compile(r"(^|_)(user|account|actor|owner|customer|subject)_id$|(^|_)(email|full_name|ship_to)$")
+NAMES_AN_ACCOUNT = re.compile(
+    r"(^|_)(user|account|actor|owner|customer|subject)_id$|(^|_)(email|full_name|ship_to|booked_by)$"
+)
 NOT_EXPORTED = {
     "user": {
         "mail_tokens": "proves who the person is",

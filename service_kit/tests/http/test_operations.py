@@ -53,7 +53,7 @@ async def test_a_process_serves_both_ports() -> None:
             assert (await http.get(f"{own}/health/ready")).status_code == 200
             assert (await http.get(f"{url}/metrics")).status_code == 404
             text = (await http.get(f"{own}/metrics")).text
-            for name in ("app_info{", 'database_connections{pool="hot"}', "http_requests_waiting", "relay_owner"):
+            for name in ("app_info{", 'database_connections{pool="asyncpg"}', "http_requests_waiting", "relay_owner"):
                 assert name in text, name
             assert "_created" not in text
     finally:
