@@ -1,5 +1,6 @@
 """A queue over a table of its own: what becomes of rows whose work fails."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -45,7 +46,7 @@ class Work:
     async def run(self, *, concurrency: int = 1, team: int | None = None) -> bool:
         """One batch; rows with the same remainder of division by `team` are handled one after the other."""
         group = (lambda row: row.id % team) if team else (lambda row: row.id)
-        worker = Worker(QUEUE, BACKOFF, self._claim, self._handle, self._finish, concurrency, group)
+        worker = Worker(QUEUE, BACKOFF, self.claim, self._handle, self._finish, concurrency, group)
         return await worker.run(self.database)
 
     async def rows(self) -> dict[int, tuple[str | None, int, str | None]]:
@@ -56,7 +57,7 @@ class Work:
         async with self.database.connection() as connection:
             return await connection.fetch(statement, *values)
 
-    async def _claim(self, connection: Connection, limit: int, lease: timedelta) -> list[Claimed]:
+    async def claim(self, connection: Connection, limit: int, lease: timedelta) -> list[Claimed]:
         return [Claimed(**row) for row in await connection.fetch(CLAIM, limit, lease)]
 
     async def _handle(self, row: Claimed) -> str:
@@ -123,6 +124,25 @@ async def test_the_next_batch_follows_at_once_while_there_are_more(work: Work) -
     assert await work.run(concurrency=8)
     assert not await work.run()
     assert sorted(work.handled) == list(range(1, BATCH + 2))
+
+
+async def test_no_more_is_begun_once_an_outcome_could_not_be_committed(work: Work) -> None:
+    await work.add(5)
+    failed = asyncio.Event()
+
+    async def handle(row: Claimed) -> str:
+        work.handled.append(row.id)
+        if row.id == 2:
+            await failed.wait()
+        return "done"
+
+    async def finish(*_: Any) -> None:
+        failed.set()
+        raise OSError("away")
+
+    with pytest.raises(OSError, match="away"):
+        await Worker(QUEUE, BACKOFF, work.claim, handle, finish, concurrency=1).run(work.database)
+    assert work.handled == [1, 2]
 
 
 async def test_who_lost_a_row_changes_nothing_about_it(work: Work) -> None:
