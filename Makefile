@@ -34,7 +34,7 @@ setup: .venv/locked  ## Make .venv with the locked dependencies
 	    echo "Installing uv $(UV_VERSION) ..." >&2; .venv/bin/python -m pip install --quiet uv==$(UV_VERSION) >&2; } || { \
 	    echo "uv could not be had from PyPI: is there a network, or does pip need a proxy (HTTPS_PROXY) or a mirror (PIP_INDEX_URL)?" >&2; exit 1; }
 	@echo "Installing the locked dependencies ..." >&2
-	@VIRTUAL_ENV= UV_PYTHON_DOWNLOADS=never .venv/bin/uv sync --locked --all-extras --inexact --compile-bytecode --python .venv/bin/python >&2 || { \
+	@VIRTUAL_ENV= UV_PYTHON_DOWNLOADS=never .venv/bin/uv sync --quiet --locked --all-extras --inexact --compile-bytecode --python .venv/bin/python >&2 || { \
 	    echo "The dependencies could not be installed: see above. Where PyPI can't be reached, set HTTPS_PROXY or UV_DEFAULT_INDEX." >&2; exit 1; }
 	@touch $@
 
