@@ -24,6 +24,7 @@ def api(gateway: GatewayProcess) -> Iterator[Api]:
         yield Api(portal, served, gateway)
 
 
+@pytest.mark.timeout(300)
 def test_the_service_keeps_the_promise(api: Api) -> None:
     assert travel(lambda: api, API).steps >= 100
 
