@@ -15,9 +15,8 @@ class Overloaded(Problem, status=503, type="overloaded"):
 class Capacity:
     """Counts the requests that are worked on and those that wait for something to happen.
 
-    A request that waits costs next to nothing, so it must not keep others from being served: it gives its place back
-    for one of the waiters' capacity. A request counts from the moment when its body is there, so that whoever sends one
-    slowly takes no place from anybody.
+    A request that waits costs next to nothing, so it must not keep others from being served: it is counted among those
+    that wait instead. A request counts once its body is complete, so that a slow sender takes no capacity.
     """
 
     def __init__(self, most: int, most_waiting: int, most_buffered: int) -> None:
@@ -52,9 +51,9 @@ class Capacity:
 
 @contextmanager
 def waiting(request: Request) -> Iterator[bool]:
-    """Within the block the request holds one of the places of those that wait, not one of those that work.
+    """Within the block the request is counted among those that wait, not among those that are worked on.
 
-    Gives False where all of them are taken: then answer at once with what is known (RFC 7240 lets a server ignore a
+    Gives False where as many wait as may: then answer at once with what is known (RFC 7240 lets a server ignore a
     preference) and don't wait. Hold no database connection inside.
 
         with waiting(request) as may_wait:
