@@ -12,21 +12,16 @@ from service_kit.clock import utcnow
 from service_kit.database import Transaction
 from service_kit.personal_data import PersonalData, Section
 
-CART = """
-SELECT product_id, to_jsonb(cart_items)::text FROM cart_items
-WHERE customer_id = $1 AND product_id > $2 ORDER BY product_id LIMIT $3
-"""
-ORDERS = """
-SELECT o.id, (to_jsonb(o) || jsonb_build_object(
-    'lines', (SELECT jsonb_agg(to_jsonb(l) ORDER BY l.position) FROM order_lines l WHERE l.order_id = o.id),
-    'history', (SELECT jsonb_agg(to_jsonb(h) #- '{details,note}' ORDER BY h.version)
-                FROM order_history h WHERE h.order_id = o.id),
-    'shipments', (SELECT jsonb_agg(to_jsonb(s) ORDER BY s.id) FROM order_shipments s WHERE s.order_id = o.id),
-    'payments', (SELECT jsonb_agg(to_jsonb(p) ORDER BY p.id) FROM payments p WHERE p.order_id = o.id),
-    'refunds', (SELECT jsonb_agg(to_jsonb(r) - 'note' ORDER BY r.id) FROM refunds r WHERE r.order_id = o.id),
-    'returns', (SELECT jsonb_agg(to_jsonb(b) ORDER BY b.id) FROM returns b WHERE b.order_id = o.id)
-))::text
-FROM orders o WHERE o.customer_id = $1 AND o.id > $2 ORDER BY o.id LIMIT $3
+ORDER = """
+to_jsonb({table}) || jsonb_build_object(
+    'lines', (SELECT jsonb_agg(to_jsonb(l) ORDER BY l.position) FROM order_lines l WHERE l.order_id = orders.id),
+    'history', (SELECT jsonb_agg(to_jsonb(h) #- '{{details,note}}' ORDER BY h.version)
+                FROM order_history h WHERE h.order_id = orders.id),
+    'shipments', (SELECT jsonb_agg(to_jsonb(s) ORDER BY s.id) FROM order_shipments s WHERE s.order_id = orders.id),
+    'payments', (SELECT jsonb_agg(to_jsonb(p) ORDER BY p.id) FROM payments p WHERE p.order_id = orders.id),
+    'refunds', (SELECT jsonb_agg(to_jsonb(r) - 'note' ORDER BY r.id) FROM refunds r WHERE r.order_id = orders.id),
+    'returns', (SELECT jsonb_agg(to_jsonb(b) ORDER BY b.id) FROM returns b WHERE b.order_id = orders.id)
+)
 """
 # Orders that another transaction holds are cancelled by the next run.
 UNPAID = """
@@ -102,7 +97,7 @@ async def erase_late(tx: Transaction, customer_ids: Sequence[UUID]) -> None:
 
 
 PERSONAL_DATA = PersonalData(
-    sections=[Section("cart", CART), Section("orders", ORDERS, page=20)],
+    sections=[Section("cart", "cart_items", id="product_id"), Section("orders", "orders", json=ORDER, page=20)],
     erase=erase,
     erase_late=erase_late,
     on_user_changed=catalogue.update_customers,

@@ -7,22 +7,23 @@ commits, then reads its response; if the first rolls back, the duplicate does th
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlmodel.ext.asyncio.session import AsyncSession
-
-from service_kit.database import Connection, Transaction
-from service_kit.database.sessions import fetch
+from service_kit.database import AnySession, Statement
 from service_kit.problems import Problem
 from service_kit.runtime import Runtime
 
-CLAIM = """
-INSERT INTO idempotency_keys (user_id, operation, key, body_hash) VALUES ($1, $2, $3, $4)
-ON CONFLICT DO NOTHING RETURNING true
-"""
-FIND = "SELECT body_hash, status, body, location FROM idempotency_keys WHERE (user_id, operation, key) = ($1, $2, $3)"
-STORE = """
-UPDATE idempotency_keys SET status = $4, body = $5, location = $6 WHERE (user_id, operation, key) = ($1, $2, $3)
-"""
-PRUNE = "DELETE FROM idempotency_keys WHERE created_at < now() - $1::interval"
+CLAIM = Statement("""
+INSERT INTO idempotency_keys (user_id, operation, key, body_hash)
+VALUES (:user_id, :key.operation, :key.value, :key.body_hash) ON CONFLICT DO NOTHING RETURNING true
+""")
+FIND = Statement("""
+SELECT body_hash, status, body, location FROM idempotency_keys
+WHERE (user_id, operation, key) = (:user_id, :key.operation, :key.value)
+""")
+STORE = Statement("""
+UPDATE idempotency_keys SET status = :status, body = :body, location = :location
+WHERE (user_id, operation, key) = (:user_id, :key.operation, :key.value)
+""")
+PRUNE = Statement("DELETE FROM idempotency_keys WHERE created_at < now() - :retention::interval")
 
 
 class IdempotencyKeyMissing(Problem, status=400, type="idempotency-key-missing"):
@@ -55,32 +56,30 @@ class StoredResponse:
     location: str | None
 
 
-async def claim(db: AsyncSession | Transaction, user_id: UUID, key: Key) -> StoredResponse | None:
+async def claim(db: AnySession, user_id: UUID, key: Key) -> StoredResponse | None:
     """None if the key is new; else the first request's response. Raises: IdempotencyKeyReused."""
-    if await fetch(db, CLAIM, user_id, key.operation, key.value, key.body_hash):
+    if await CLAIM.fetch(db, user_id=user_id, key=key):
         return None
     return await find(db, user_id, key)
 
 
-async def find(db: AsyncSession | Transaction | Connection, user_id: UUID, key: Key) -> StoredResponse | None:
+async def find(db: AnySession, user_id: UUID, key: Key) -> StoredResponse | None:
     """The stored response of an earlier request with this key, if there was one. Raises: IdempotencyKeyReused."""
-    found = await fetch(db, FIND, user_id, key.operation, key.value)
-    if not found:
+    found = await FIND.fetchrow(db, user_id=user_id, key=key)
+    if found is None:
         return None
-    body_hash, status, body, location = found[0]
+    body_hash, status, body, location = found
     if body_hash != key.body_hash:
         raise IdempotencyKeyReused
     return StoredResponse(status, body or b"", location)
 
 
-async def store(
-    db: AsyncSession | Transaction, user_id: UUID, key: Key, status: int, body: bytes, location: str | None = None
-) -> None:
+async def store(db: AnySession, user_id: UUID, key: Key, status: int, body: bytes, location: str | None = None) -> None:
     """Stores the response for duplicate requests, in the transaction that did the work."""
-    await fetch(db, STORE, user_id, key.operation, key.value, status, body, location)
+    await STORE.execute(db, user_id=user_id, key=key, status=status, body=body, location=location)
 
 
 async def prune(runtime: Runtime) -> None:
     """A job: deletes stored responses after the retention of the settings."""
     async with runtime.database.connection() as connection:
-        await connection.execute(PRUNE, runtime.settings.idempotency_retention)
+        await PRUNE.execute(connection, retention=runtime.settings.idempotency_retention)

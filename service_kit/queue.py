@@ -17,7 +17,7 @@ from typing import Any, Generic, TypeVar
 import structlog
 from prometheus_client import Counter
 
-from service_kit.database.sessions import Connection, Database, Transaction
+from service_kit.database import Connection, Database, Statement, Transaction
 
 BATCH = 200
 LEASE = timedelta(seconds=15)
@@ -99,44 +99,45 @@ class Queue:
         """The condition of the rows that may be tried now."""
         return f"{self.waiting} AND {self.table}.{self.due} <= now()"
 
-    def claim(self, select: str, *, only: str = "true", also: str = "") -> str:
-        """Claims at most $1 rows, those due for the longest, until the interval $2 is over.
+    def claim(self, select: str, *, only: str = "true", also: str = "") -> Statement:
+        """Claims at most `:limit` rows, those due for the longest, until the interval `:lease` is over.
 
         `select` reads them from `claimed`; `only` is one more condition, `also` more assignments, each after a comma.
         """
-        return f"""
+        return Statement(f"""
             WITH due AS (
                 SELECT id FROM {self.table} WHERE {self.ready} AND {only}
-                ORDER BY {self.due} LIMIT $1 FOR UPDATE SKIP LOCKED
+                ORDER BY {self.due} LIMIT :limit FOR UPDATE SKIP LOCKED
             ), claimed AS (
-                UPDATE {self.table} SET {self.due} = now() + $2::interval{also}
+                UPDATE {self.table} SET {self.due} = now() + :lease::interval{also}
                 FROM due WHERE {self.table}.id = due.id RETURNING {self.table}.*
             )
             {select}
-        """  # noqa: S608 (no input in it)
+        """)  # noqa: S608 (no input in it)
 
     async def renew(
         self, connection: Connection, ids: Collection[Any], held_until: datetime, lease: timedelta
     ) -> tuple[set[Any], datetime]:
         """Those of the rows that are still ours, and until when from now on."""
-        statement = f"""
-            UPDATE {self.table} SET {self.due} = now() + $3::interval
-            WHERE id = ANY ($1::{self.id_type}[]) AND {self.waiting} AND {self.due} = $2 RETURNING id, {self.due}
-        """  # noqa: S608 (no input in it)
-        rows = await connection.fetch(statement, list(ids), held_until, lease)
-        return {row[0] for row in rows}, rows[0][1] if rows else held_until
+        statement = Statement(f"""
+            UPDATE {self.table} SET {self.due} = now() + :lease::interval
+            WHERE id = ANY (:ids::{self.id_type}[]) AND {self.waiting} AND {self.due} = :held_until
+            RETURNING id, {self.due}
+        """)  # noqa: S608 (no input in it)
+        renewed = await statement.fetch(connection, ids=list(ids), held_until=held_until, lease=lease)
+        return {row[0] for row in renewed}, renewed[0][1] if renewed else held_until
 
     async def release(self, db: Connection | Transaction, outcomes: Sequence[Outcome[T]], held_until: datetime) -> None:
         """Puts back what is to be retried, as far as it is still ours."""
-        statement = f"""
-            UPDATE {self.table} SET {self.due} = now() + outcome.wait, attempts = {self.table}.attempts + outcome.counts
+        statement = Statement(f"""
+            UPDATE {self.table} SET {self.due} = now() + outcome.wait,
+                attempts = {self.table}.attempts + outcome.counts::int
                 {", error = outcome.error" if self.has_error else ""}
-            FROM unnest($1::{self.id_type}[], $2::interval[], $3::int[], $4::text[])
-                 AS outcome (id, wait, counts, error)
-            WHERE {self.table}.id = outcome.id AND {self.waiting} AND {self.table}.{self.due} = $5
-        """  # noqa: S608 (no input in it)
-        columns = zip(*((each.row.id, each.wait, int(each.counts), each.error) for each in outcomes), strict=True)
-        await db.execute(statement, *map(list, columns), held_until)
+            FROM unnest(:outcome[].row.id::{self.id_type}[], :outcome[].wait::interval[], :outcome[].counts::bool[],
+                        :outcome[].error::text[]) AS outcome (id, wait, counts, error)
+            WHERE {self.table}.id = outcome.id AND {self.waiting} AND {self.table}.{self.due} = :held_until
+        """)  # noqa: S608 (no input in it)
+        await statement.execute(db, outcome=outcomes, held_until=held_until)
 
 
 @dataclass

@@ -23,12 +23,7 @@ _LOG = table(
     column("changes", JSONB),
     column("request_id", Text),
 )
-EXPORT = Section(
-    "audit_log",
-    """
-    SELECT id, to_jsonb(audit_log)::text FROM audit_log WHERE actor_id = $1 AND id > $2 ORDER BY id LIMIT $3
-    """,
-)
+EXPORT = Section("audit_log", "audit_log", "actor_id = :account_id")
 """What a person did as a member of staff."""
 
 

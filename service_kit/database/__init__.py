@@ -1,6 +1,19 @@
 """Access to a service's database: `Session` (SQLModel) and `Transaction`/`Connection` (asyncpg)."""
 
 from service_kit.database.base import add_kit_tables, service_registry
-from service_kit.database.sessions import Connection, Database, Session, Transaction
+from service_kit.database.sessions import AnySession, Connection, Database, Session, Transaction, mark_events_added
+from service_kit.database.statements import Statement, insert, rows
 
-__all__ = ["Connection", "Database", "Session", "Transaction", "add_kit_tables", "service_registry"]
+__all__ = [
+    "AnySession",
+    "Connection",
+    "Database",
+    "Session",
+    "Statement",
+    "Transaction",
+    "add_kit_tables",
+    "insert",
+    "mark_events_added",
+    "rows",
+    "service_registry",
+]

@@ -1,11 +1,12 @@
 """Database sessions: every transaction of a service is opened here, by a request or by a batch of events."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Self, cast
 
 import asyncpg
+from pydantic_core import from_json
 from sqlalchemy import Connection as SyncConnection
 from sqlalchemy import event
 from sqlalchemy.engine import ExceptionContext, make_url
@@ -195,6 +196,10 @@ class Transaction(_LazyConnection):
             await self._transaction.rollback()
 
 
+Session = AsyncSession
+AnySession = Session | Transaction | Connection
+
+
 class _AuditedSession(SyncSession):
     """Sets the actor when its transaction begins, which is at the first statement."""
 
@@ -311,10 +316,22 @@ class Database:
 
     async def _connect_asyncpg(self) -> "asyncpg.Connection[asyncpg.Record]":
         settings = {**self._settings, **BY_INDEX, **LIMITS}
-        return await asyncpg.connect(
+        connection = await asyncpg.connect(
             self.dsn, timeout=5, command_timeout=COMMAND_SECONDS, server_settings=settings,
             connection_class=_Connection, **self._tls,
         )  # fmt: skip
+        try:
+            for name in ("json", "jsonb"):  # SQLAlchemy's connections do the same
+                await connection.set_type_codec(name, schema="pg_catalog", encoder=_unchanged, decoder=from_json)
+        except BaseException:
+            connection.terminate()
+            raise
+        return connection
+
+
+def _unchanged(text: str) -> str:
+    """JSON is serialized before: a list within an array would be taken for one more dimension of it."""
+    return text
 
 
 def _invalidate_pool(context: ExceptionContext) -> None:
@@ -323,18 +340,9 @@ def _invalidate_pool(context: ExceptionContext) -> None:
         context.invalidate_pool_on_disconnect = True
 
 
-async def fetch(db: AsyncSession | Transaction | Connection, sql: str, *values: Any) -> Sequence[Any]:
-    """Runs a statement with `$1` parameters on a session, transaction or connection; returns its rows.
-
-    A session is flushed first, so that its changes take their locks before this statement does.
-    """
-    if not isinstance(db, AsyncSession):
-        rows: Sequence[Any] = await db.fetch(sql, *values)
-        return rows
-    await db.flush()
-    # Through SQLAlchemy's connection, not the raw one under it: that is in autocommit before its first statement.
-    result = await (await db.connection()).exec_driver_sql(sql, values)
-    return result.all() if result.returns_rows else []
-
-
-Session = AsyncSession
+def mark_events_added(db: AnySession) -> None:
+    """The relay is woken after the commit."""
+    if isinstance(db, AsyncSession):
+        db.info["added_events"] = True
+    else:
+        db.added_events = True

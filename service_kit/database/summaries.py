@@ -4,7 +4,6 @@ A page of rows with thousands of lines each would take seconds to read, to check
 wait meanwhile.
 """
 
-import json
 from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
@@ -12,7 +11,7 @@ from uuid import UUID
 from sqlalchemy.orm import attributes, defer
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from service_kit.database.sessions import fetch
+from service_kit.database.statements import Statement
 
 SUMMARY_LINES = 5
 
@@ -26,10 +25,10 @@ async def shorten(session: AsyncSession, rows: Sequence[Any]) -> dict[UUID, int]
     """Gives rows that were selected `without_lines` the first of them; how many each has in all, by its id."""
     if not rows:
         return {}
-    first = f"jsonb_path_query_array(lines, '$[0 to {SUMMARY_LINES - 1}]')::text"
+    first = f"jsonb_path_query_array(lines, '$[0 to {SUMMARY_LINES - 1}]')"
     table = rows[0].__tablename__
-    sql = f"SELECT id, jsonb_array_length(lines), {first} FROM {table} WHERE id = ANY($1::uuid[])"  # noqa: S608
-    found = {row[0]: (row[1], json.loads(row[2])) for row in await fetch(session, sql, [row.id for row in rows])}
+    statement = Statement(f"SELECT id, jsonb_array_length(lines), {first} FROM {table} WHERE id = ANY(:ids::uuid[])")  # noqa: S608
+    found = {id: rest for id, *rest in await statement.fetch(session, ids=[row.id for row in rows])}
     for row in rows:
         attributes.set_committed_value(row, "lines", found[row.id][1])
     return {id: count for id, (count, _) in found.items()}

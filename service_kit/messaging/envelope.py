@@ -1,6 +1,5 @@
 """CloudEvents 1.0 in Kafka binary mode: what an event is stands in headers, the value is its JSON body alone."""
 
-import json
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
@@ -84,10 +83,10 @@ def _time(value: str, timestamp_ms: int) -> datetime:
     return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
-def headers_to_json(headers: Headers) -> str:
+def headers_to_json(headers: Headers) -> list[tuple[str, str]]:
     """Latin-1 maps every byte to a character and back, and leaves what people wrote readable."""
-    return json.dumps([[name, (value or b"").decode("latin-1")] for name, value in headers])
+    return [(name, (value or b"").decode("latin-1")) for name, value in headers]
 
 
-def headers_from_json(text: str) -> list[tuple[str, bytes]]:
-    return [(name, value.encode("latin-1")) for name, value in json.loads(text)]
+def headers_from_json(stored: Iterable[tuple[str, str]]) -> list[tuple[str, bytes]]:
+    return [(name, value.encode("latin-1")) for name, value in stored]

@@ -7,20 +7,21 @@ from datetime import timedelta
 import structlog
 
 from service_kit.database.sessions import Database
+from service_kit.database.statements import Statement
 from service_kit.messaging.tuning import Tuning
 
 log = structlog.get_logger(__name__)
 
 # Looks at the oldest rows only, so that it costs the same however many are kept.
-_PRUNE_OUTBOX = """
+_PRUNE_OUTBOX = Statement("""
     DELETE FROM outbox WHERE id IN (
         SELECT id FROM (SELECT id, published_at FROM outbox ORDER BY id LIMIT 1000) AS oldest
-        WHERE published_at < now() - $1::interval)
-"""
-PRUNE_INBOX = """
+        WHERE published_at < now() - :retention::interval)
+""")
+PRUNE_INBOX = Statement("""
     DELETE FROM inbox WHERE event_id IN (
-        SELECT event_id FROM inbox WHERE received_at < now() - $1::interval LIMIT 1000)
-"""
+        SELECT event_id FROM inbox WHERE received_at < now() - :retention::interval LIMIT 1000)
+""")
 # The inbox's times have a BRIN index, which is read by bitmaps alone; hot connections make none.
 BY_BLOCKS = "SET LOCAL enable_bitmapscan = on"
 _EVERY = 60.0
@@ -46,10 +47,10 @@ class Housekeeping:
                 async with asyncio.timeout(_EVERY):
                     await self._stopping.wait()
 
-    async def _prune(self, statement: str, retention: timedelta) -> None:
+    async def _prune(self, statement: Statement, retention: timedelta) -> None:
         """In small transactions, so that nobody waits for a large one."""
         while not self._stopping.is_set():
             async with self._database.transaction() as tx:
                 await tx.execute(BY_BLOCKS)
-                if await tx.execute(statement, retention) == "DELETE 0":
+                if not await statement.execute(tx, retention=retention):
                     return

@@ -3,27 +3,27 @@
 from collections.abc import Collection, Sequence
 from uuid import UUID
 
-from service_kit.database.sessions import fetch
-from service_kit.messaging.any_session import AnySession
+from service_kit.database.sessions import AnySession
+from service_kit.database.statements import Statement
 
 # Never look first: between the look and the insert another replica may do the work. The insert waits for an unfinished
 # claim of the same id and returns only what is ours.
 _CLAIM = """
-    INSERT INTO inbox (event_id, topic) SELECT id, $2 FROM unnest($1::uuid[]) AS id
+    INSERT INTO inbox (event_id, topic) SELECT id, :topic FROM unnest(:ids::uuid[]) AS id
     ON CONFLICT DO NOTHING RETURNING event_id
 """
-_CLAIM_AND_FIND_WAITING = f"""
+_CLAIM_AND_FIND_WAITING = Statement(f"""
     WITH claimed AS ({_CLAIM})
     SELECT event_id, NULL::bytea FROM claimed
     UNION ALL
-    SELECT DISTINCT NULL::uuid, key FROM parked_events WHERE topic = $2 AND key = ANY ($3::bytea[])
-"""  # noqa: S608 (no input in it)
+    SELECT DISTINCT NULL::uuid, key FROM parked_events WHERE topic = :topic AND key = ANY (:keys::bytea[])
+""")  # noqa: S608 (no input in it)
 
 
 async def claim(tx: AnySession, topic: str, ids: Sequence[UUID]) -> set[UUID]:
     """Those of the ids that had not been claimed. Ascending, so that two replicas can't wait for each other."""
     wanted = set(ids)
-    return _claimed(wanted, [row[0] for row in await fetch(tx, _CLAIM, sorted(wanted), topic)])
+    return _claimed(wanted, [row[0] for row in await Statement(_CLAIM).fetch(tx, ids=sorted(wanted), topic=topic)])
 
 
 async def claim_and_find_waiting(
@@ -34,7 +34,7 @@ async def claim_and_find_waiting(
     The keys are as old as the statement's snapshot: the owner of a claimed id may have queued it for retry since.
     """
     wanted = set(ids)
-    rows = await fetch(tx, _CLAIM_AND_FIND_WAITING, sorted(wanted), topic, list(keys))
+    rows = await _CLAIM_AND_FIND_WAITING.fetch(tx, ids=sorted(wanted), topic=topic, keys=list(keys))
     waiting = {row[1] for row in rows if row[1] is not None}
     return _claimed(wanted, [row[0] for row in rows if row[0] is not None]), waiting
 

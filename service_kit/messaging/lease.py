@@ -6,21 +6,25 @@ Not an advisory lock: a frozen process would keep it for as long as its connecti
 import time
 from typing import Any
 
+from service_kit.database.statements import Statement
+
 # Ours already, when we lost our connection and with it the knowledge of the epoch.
-_TAKE = """
+_TAKE = Statement("""
     INSERT INTO outbox_lease AS lease (id, owner, epoch, expires_at)
-    VALUES (1, $1, 1, now() + make_interval(secs => $2))
+    VALUES (1, :owner, 1, now() + make_interval(secs => :seconds))
     ON CONFLICT (id) DO UPDATE
-    SET owner = $1, epoch = lease.epoch + 1, expires_at = now() + make_interval(secs => $2)
-    WHERE lease.expires_at < now() OR lease.owner = $1
+    SET owner = :owner, epoch = lease.epoch + 1, expires_at = now() + make_interval(secs => :seconds)
+    WHERE lease.expires_at < now() OR lease.owner = :owner
     RETURNING epoch
-"""
-_RENEW = """
-    UPDATE outbox_lease SET expires_at = now() + make_interval(secs => $3)
-    WHERE id = 1 AND owner = $1 AND epoch = $2
+""")
+_RENEW = Statement("""
+    UPDATE outbox_lease SET expires_at = now() + make_interval(secs => :seconds)
+    WHERE id = 1 AND owner = :owner AND epoch = :epoch
     RETURNING epoch
-"""
-_RELEASE = "UPDATE outbox_lease SET expires_at = '-infinity' WHERE id = 1 AND owner = $1 AND epoch = $2"
+""")
+_RELEASE = Statement(
+    "UPDATE outbox_lease SET expires_at = '-infinity' WHERE id = 1 AND owner = :owner AND epoch = :epoch"
+)
 
 
 class Lease:
@@ -39,16 +43,16 @@ class Lease:
         if self.epoch is not None and now - self._renewed < self._seconds / 3:
             return True
         if self.epoch is not None:
-            self.epoch = await connection.fetchval(_RENEW, self.owner, self.epoch, self._seconds)
+            self.epoch = await _RENEW.fetchval(connection, owner=self.owner, epoch=self.epoch, seconds=self._seconds)
         if self.epoch is None:
-            self.epoch = await connection.fetchval(_TAKE, self.owner, self._seconds)
+            self.epoch = await _TAKE.fetchval(connection, owner=self.owner, seconds=self._seconds)
         self._renewed = now
         return self.epoch is not None
 
     async def release(self, connection: Any) -> None:
         """Lets another take over at once."""
         if self.epoch is not None:
-            await connection.execute(_RELEASE, self.owner, self.epoch)
+            await _RELEASE.execute(connection, owner=self.owner, epoch=self.epoch)
             self.epoch = None
 
     def forget(self) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import structlog
 
+from service_kit.database.statements import Statement, rows
 from service_kit.failpoints import failpoint
 from service_kit.messaging.lease import Lease
 from service_kit.messaging.producer import Row
@@ -18,24 +19,24 @@ from service_kit.messaging.producer import Row
 log = structlog.get_logger(__name__)
 
 # Marks only for who still has the epoch that it published under, and holds it until the marks are committed.
-_MARK = """
+_MARK = Statement("""
     WITH lease AS MATERIALIZED (
-        SELECT FROM outbox_lease WHERE id = 1 AND owner = $2 AND epoch = $3 FOR SHARE
+        SELECT FROM outbox_lease WHERE id = 1 AND owner = :owner AND epoch = :epoch FOR SHARE
     )
-    UPDATE outbox SET published_at = now() WHERE id = ANY ($1::bigint[]) AND EXISTS (SELECT FROM lease)
-"""
+    UPDATE outbox SET published_at = now() WHERE id = ANY (:ids::bigint[]) AND EXISTS (SELECT FROM lease)
+""")
 # We published after another had taken over: our repeats may stand behind newer records of their keys, and compaction
 # keeps what stands last. So the present owner is made to repeat those keys from our first row on; also what it has sent
 # and not marked yet, which is why it loses its epoch first.
 RAISE_EPOCH = "UPDATE outbox_lease SET epoch = epoch + 1 WHERE id = 1"
-_REPEAT_AFTER_US = """
+_REPEAT_AFTER_US = Statement(f"""
     UPDATE outbox SET published_at = NULL
     FROM (SELECT topic, key, min(id) AS first
-          FROM unnest($1::text[], $2::bytea[], $3::bigint[]) AS ours (topic, key, id)
+          FROM {rows("ours", Row, "topic", "key", "id")}
           GROUP BY topic, key) AS stale
     WHERE outbox.topic = stale.topic AND outbox.key = stale.key AND outbox.id >= stale.first
       AND published_at IS NOT NULL
-"""
+""")  # noqa: S608 (no input in it)
 # A mark is a commit, which costs as much as sending a group; what a crash leaves unmarked is sent again.
 _PAUSE_SECONDS = 0.05
 
@@ -59,15 +60,15 @@ class Marks:
         self._written = asyncio.Event()
         self._keeping: asyncio.Task[None] | None = None
 
-    def add(self, rows: Sequence[Row], epoch: int | None) -> None:
+    def add(self, published: Sequence[Row], epoch: int | None) -> None:
         """The broker has them; they were sent under this epoch of the lease."""
-        if rows:
-            self._sent.append((rows, epoch))
-            self._count += len(rows)
+        if published:
+            self._sent.append((published, epoch))
+            self._count += len(published)
             self._some.set()
 
     def unmarked(self) -> Iterator[Row]:
-        return (row for rows, _ in self._sent for row in rows)
+        return (row for group, _ in self._sent for row in group)
 
     @contextlib.asynccontextmanager
     async def connected_to(self, connection: Any, on_failure: Callable[[], None]) -> AsyncIterator[None]:
@@ -107,27 +108,27 @@ class Marks:
         """Marks all that there are."""
         while self._sent:
             epoch, together = next(groupby(self._sent, key=itemgetter(1)))
-            groups = [rows for rows, _ in together]
-            rows = [row for group in groups for row in group]
-            await self.mark(connection, rows, epoch)
+            groups = [group for group, _ in together]
+            published = [row for group in groups for row in group]
+            await self.mark(connection, published, epoch)
             for _ in groups:  # more may have come at the other end meanwhile
                 self._sent.popleft()
-            self._count -= len(rows)
+            self._count -= len(published)
         self._some.clear()
 
-    async def mark(self, connection: Any, rows: Sequence[Row], epoch: int | None) -> None:
+    async def mark(self, connection: Any, published: Sequence[Row], epoch: int | None) -> None:
         """These, or, where the lease went to another since, what must follow them."""
         failpoint("mark.before")
-        marked = await connection.execute(_MARK, [row.id for row in rows], self._lease.owner, epoch)
+        marked = await _MARK.execute(
+            connection, ids=[row.id for row in published], owner=self._lease.owner, epoch=epoch
+        )
         failpoint("mark.after")
-        if marked == "UPDATE 0":
-            log.warning("relay_lease_lost", events_in_flight=len(rows))
+        if not marked:
+            log.warning("relay_lease_lost", events_in_flight=len(published))
             self._lease.forget()
             async with connection.transaction():
                 await connection.execute(RAISE_EPOCH)
-                await connection.execute(
-                    _REPEAT_AFTER_US, [row.topic for row in rows], [row.key for row in rows], [row.id for row in rows]
-                )
+                await _REPEAT_AFTER_US.execute(connection, ours=published)
             return
         self.last_written = time.monotonic()
 

@@ -3,6 +3,7 @@
 Lock the aggregate's row (or write it) before adding its event, so that two writers can't publish out of order.
 """
 
+import json
 from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
@@ -11,40 +12,40 @@ from uuid import UUID
 from contracts.events.base import Event
 from contracts.topics import MAX_DEAD_LETTER_BYTES
 from service_kit.clock import utcnow
-from service_kit.database.sessions import fetch
+from service_kit.database import statements
+from service_kit.database.sessions import AnySession, mark_events_added
+from service_kit.database.statements import Statement
 from service_kit.ids import uuid7
-from service_kit.messaging.any_session import AnySession, mark_events_added
 from service_kit.messaging.envelope import Headers, headers_to_json
 from service_kit.telemetry.tracing import current_traceparent
 
-INSERT_COLUMNS = "event_id, topic, key, type, subject, source, time, traceparent, value"
-_DELETE_PUBLISHED = "DELETE FROM outbox WHERE subject = $1 AND published_at IS NOT NULL"
-_TYPES = ("uuid", "text", "bytea", "text", "text", "text", "timestamptz", "text", "bytea")
-COLUMN_COUNT = len(_TYPES)
 _HEADERS_AND_FRAMING = 1024  # what a record needs besides key and value, generously
 
 
-def unnest(first: int) -> str:
-    """`FROM`-clause piece that turns `columns(…)`, given as parameters `$first` and on, into rows in their order."""
-    return "unnest(" + ", ".join(f"${first + n}::{type}[]" for n, type in enumerate(_TYPES)) + ")"
+class Row(NamedTuple):
+    """An event as a row of the outbox."""
+
+    event_id: UUID
+    topic: str
+    key: bytes
+    type: str
+    subject: str
+    source: str
+    time: datetime
+    traceparent: str | None
+    value: bytes
 
 
-UNNEST = unnest(1)
-INSERT = f"INSERT INTO outbox ({INSERT_COLUMNS}) SELECT * FROM {UNNEST}"  # noqa: S608 (no input in it)
-
-
-class Columns(NamedTuple):
-    """Events as parallel arrays: the arguments of `unnest`, in the order of INSERT_COLUMNS."""
-
-    event_id: list[UUID]
-    topic: list[str]
-    key: list[bytes]
-    type: list[str]
-    subject: list[str]
-    source: list[str]
-    time: list[datetime]
-    traceparent: list[str | None]
-    value: list[bytes]
+COLUMNS = ", ".join(Row._fields)
+ROWS = statements.rows("events", Row)
+"""Where a statement reads new events from: its row set `events`, which `rows` makes."""
+INSERT = f"INSERT INTO outbox ({COLUMNS}) SELECT * FROM {ROWS}"  # noqa: S608 (no input in it)
+_INSERT = Statement(INSERT)
+_DELETE_PUBLISHED = Statement("DELETE FROM outbox WHERE subject = :subject AND published_at IS NOT NULL")
+_INSERT_DEAD_LETTER = Statement("""
+INSERT INTO outbox (event_id, topic, key, type, subject, source, time, headers, value)
+VALUES (:event_id, :topic, :key, 'dead-letter', '', '', now(), :headers::json, :value)
+""")
 
 
 class EventTooLarge(ValueError):
@@ -58,31 +59,27 @@ async def add(tx: AnySession, *events: Event, traceparents: Sequence[str | None]
     """
     if not events:
         return
-    await fetch(tx, INSERT, *columns(events, traceparents))
+    await _INSERT.execute(tx, events=rows(events, traceparents))
     mark_events_added(tx)
 
 
 async def delete_published(tx: AnySession, subject: str) -> None:
     """Deletes the published events of a subject, by a sequential scan: this is too rare for an index."""
-    await fetch(tx, _DELETE_PUBLISHED, subject)
+    await _DELETE_PUBLISHED.execute(tx, subject=subject)
 
 
-def columns(events: Sequence[Event], traceparents: Sequence[str | None] | None = None) -> Columns:
-    """The columns for a hot statement that inserts the events itself, which must then set `added_events`."""
+def rows(events: Sequence[Event], traceparents: Sequence[str | None] | None = None) -> list[Row]:
+    """For a hot statement that inserts the events itself, which must then set `added_events`."""
     if traceparents is None:
         traceparents = [current_traceparent()] * len(events)
     now = utcnow()
-    return Columns(
-        event_id=[uuid7() for _ in events],
-        topic=[event.topic.name for event in events],
-        key=[event.key.encode() for event in events],
-        type=[event.type for event in events],
-        subject=[event.subject for event in events],
-        source=[event.source for event in events],
-        time=[now] * len(events),
-        traceparent=list(traceparents),
-        value=[_value(event) for event in events],
-    )
+    return [
+        Row(
+            uuid7(), event.topic.name, event.key.encode(), event.type, event.subject, event.source, now, traceparent,
+            _value(event),
+        )
+        for event, traceparent in zip(events, traceparents, strict=True)
+    ]  # fmt: skip
 
 
 def _value(event: Event) -> bytes:
@@ -93,12 +90,6 @@ def _value(event: Event) -> bytes:
             f"{event.topic.max_record_bytes}, envelope included"
         )
     return value
-
-
-_INSERT_DEAD_LETTER = """
-    INSERT INTO outbox (event_id, topic, key, type, subject, source, time, headers, value)
-    VALUES ($1, $2, $3, $4, '', '', $5, $6::json, $7)
-"""
 
 
 async def add_dead_letter(
@@ -125,8 +116,8 @@ async def add_dead_letter(
         ("attempts", str(attempts).encode()),
     ]
     full = headers_to_json([*headers, *why])
-    room = MAX_DEAD_LETTER_BYTES - len(key) - len(full) - _HEADERS_AND_FRAMING
-    await fetch(
-        tx, _INSERT_DEAD_LETTER, uuid7(), f"{topic}.dlq", key, "dead-letter", utcnow(), full, value[: max(room, 0)]
+    room = MAX_DEAD_LETTER_BYTES - len(key) - len(json.dumps(full)) - _HEADERS_AND_FRAMING
+    await _INSERT_DEAD_LETTER.execute(
+        tx, event_id=uuid7(), topic=f"{topic}.dlq", key=key, headers=full, value=value[: max(room, 0)]
     )
     mark_events_added(tx)

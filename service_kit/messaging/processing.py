@@ -12,10 +12,9 @@ import structlog
 
 from service_kit.clock import utcnow
 from service_kit.database.faults import database_is_unavailable, is_lock_timeout, may_be_retried
-from service_kit.database.sessions import Database
+from service_kit.database.sessions import AnySession, Database
 from service_kit.failpoints import failpoint
 from service_kit.messaging import inbox, metrics, outbox, retry_queue
-from service_kit.messaging.any_session import AnySession
 from service_kit.messaging.incoming import Incoming, Record, groups, newest, sort
 from service_kit.messaging.subscriptions import Subscription
 from service_kit.messaging.tuning import Tuning

@@ -15,6 +15,7 @@ import structlog
 
 from service_kit.clock import utcnow
 from service_kit.database.sessions import Database
+from service_kit.database.statements import Statement
 from service_kit.messaging import metrics
 from service_kit.messaging.envelope import Envelope, encode, headers_from_json
 from service_kit.messaging.lease import Lease
@@ -27,18 +28,18 @@ log = structlog.get_logger(__name__)
 
 # "Not published yet", never "greater than the last id": ids are given out at the insert and seen at the commit, so a
 # lower one may appear after a higher one was published. Rows end where their values are more than a group may hold.
-_FETCH = """
+_FETCH = Statement("""
     SELECT id, event_id, topic, key, type, subject, source, time, traceparent, headers, value
     FROM (SELECT *, sum(length(value)) OVER (ORDER BY id ROWS UNBOUNDED PRECEDING) - length(value) AS bytes_before
           FROM outbox
-          WHERE published_at IS NULL AND (topic, key) NOT IN (SELECT * FROM unnest($2::text[], $3::bytea[]))
-            AND id NOT IN (SELECT unnest($4::bigint[]))
+          WHERE published_at IS NULL AND (topic, key) NOT IN (SELECT * FROM unnest(:topics::text[], :keys::bytea[]))
+            AND id NOT IN (SELECT unnest(:besides::bigint[]))
           ORDER BY id
-          LIMIT $1) AS first
-    WHERE bytes_before < $5
+          LIMIT :group_size) AS first
+    WHERE bytes_before < :group_bytes
     ORDER BY id
-"""
-_SET_ASIDE = "UPDATE outbox SET parked_at = now(), error = $2 WHERE id = $1"
+""")
+_SET_ASIDE = Statement("UPDATE outbox SET parked_at = now(), error = :error WHERE id = :id")
 _BLOCKED_KEYS = "SELECT DISTINCT topic, key FROM outbox WHERE parked_at IS NOT NULL AND published_at IS NULL"
 # What the broker rejected is tried again now and then: its limit may have been raised.
 _RESTORE = "UPDATE outbox SET parked_at = NULL WHERE parked_at < now() - interval '10 minutes' AND published_at IS NULL"
@@ -163,14 +164,18 @@ class Relay:
     async def _queue_for_retry(self, connection: Any, poison: Sequence[tuple[Row, str]]) -> None:
         for row, error in poison:
             log.error("event_rejected_by_broker", event_id=row.event_id, topic=row.topic, error=error)
-            await connection.execute(_SET_ASIDE, row.id, error)
+            await _SET_ASIDE.execute(connection, id=row.id, error=error)
             self._blocked.add((row.topic, row.key))
 
     async def _fetch(self, connection: Any, besides: Sequence[Row] = ()) -> list[Row]:
-        topics, keys = [topic for topic, _ in self._blocked], [key for _, key in self._blocked]
-        ids = [row.id for row in (*self._marks.unmarked(), *besides)]
-        tuning = self._tuning
-        found = await connection.fetch(_FETCH, tuning.group_size, topics, keys, ids, tuning.group_bytes)
+        found = await _FETCH.fetch(
+            connection,
+            topics=[topic for topic, _ in self._blocked],
+            keys=[key for _, key in self._blocked],
+            besides=[row.id for row in (*self._marks.unmarked(), *besides)],
+            group_size=self._tuning.group_size,
+            group_bytes=self._tuning.group_bytes,
+        )
         return [_row(record) for record in found]
 
     async def _refresh_waiting_keys(self, connection: Any) -> None:

@@ -12,8 +12,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from contracts.events.base import Event
 from contracts.topics import Topic
-from service_kit.database.sessions import Transaction
-from service_kit.messaging.any_session import AnySession
+from service_kit.database.sessions import AnySession, Transaction
 from service_kit.messaging.envelope import Envelope
 from service_kit.telemetry.tracing import continue_trace
 

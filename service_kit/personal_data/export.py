@@ -52,7 +52,7 @@ async def _chunks(database: Database, user_id: UUID, sections: Sequence[Section]
         after = BEFORE_ALL
         while True:
             async with database.connection() as connection:
-                rows = await connection.fetch(section.sql, user_id, after, section.page)
+                rows = await section.read(connection, user_id, after)
             yield opening + ",".join(row[1] for row in rows)
             if len(rows) < section.page:
                 break

@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from contracts.events.users import UserChanged
-from service_kit.database import Transaction
+from service_kit.database import AnySession, Statement, Transaction
 
 Erase = Callable[[Transaction, Sequence[UUID]], Awaitable[None]]
 """Takes the ids of erased accounts, in ascending order. It must be safe to repeat."""
@@ -14,15 +14,26 @@ Erase = Callable[[Transaction, Sequence[UUID]], Awaitable[None]]
 
 @dataclass(frozen=True)
 class Section:
-    """A list in the export.
+    """A list in the export: the rows of `table` that meet the condition `where`, each as `json`.
 
-    `sql` gives each row's id and its JSON, of the person `$1`, with ids above `$2`, in ascending order, at most `$3` of
-    them: so the longest export needs no more memory than `page` rows.
+    They are read in the order of `id`, a UUID, at most `page` at a time, so that the longest export needs no more
+    memory than that.
     """
 
     name: str
-    sql: str
+    table: str
+    where: str = "customer_id = :account_id"
+    json: str = "to_jsonb({table})"
+    id: str = "id"
     page: int = 200
+
+    async def read(self, db: AnySession, account_id: UUID, after: UUID) -> Sequence[Any]:
+        """The next page after an id: each row's id and its JSON as text."""
+        statement = Statement(f"""
+            SELECT {self.id}, ({self.json.format(table=self.table.split()[-1])})::text FROM {self.table}
+            WHERE ({self.where}) AND {self.id} > :after ORDER BY {self.id} LIMIT :limit
+        """)  # noqa: S608 (no input in it)
+        return await statement.fetch(db, account_id=account_id, after=after, limit=self.page)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,14 +8,13 @@ lately are kept in memory too (`revocations`).
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
-
-from sqlmodel.ext.asyncio.session import AsyncSession
 
 from contracts.events.users import ApiClientChanged, EndedSession, SessionEnded, UserChanged, UserErased
 from contracts.permissions import permissions_of
 from service_kit.clock import utcnow
-from service_kit.database.sessions import Connection, Transaction, fetch
+from service_kit.database import AnySession, Statement, rows
 from service_kit.database.signals import signal
 from service_kit.personal_data.models import Section
 from service_kit.security.principal import Principal
@@ -29,63 +28,82 @@ from service_kit.security.revocations import (
     SessionOver,
 )
 
-AnySession = AsyncSession | Transaction | Connection
 Account = UserChanged | ApiClientChanged
 
 MOST_ENDED_SESSIONS = 200
 """In a snapshot; more than these one account ends within an hour only by a program, and each has its own event."""
 
-FIND = """
+FIND = Statement("""
 SELECT known.active, known.permissions, known.changed_at, known.erased, known.expires_at,
-       EXISTS (SELECT FROM ended_sessions WHERE session_id = $2) AS session_ended
-FROM (SELECT) AS one LEFT JOIN account_status known ON known.user_id = $1
-"""
-# An array of arrays can't be unnested: the permissions of each account come as one text. Erased accounts stay erased.
-UPDATE = """
+       EXISTS (SELECT FROM ended_sessions WHERE session_id = :who.session_id) AS session_ended
+FROM (SELECT) AS one LEFT JOIN account_status known ON known.user_id = :who.user_id
+""")
+
+
+class _Status(NamedTuple):
+    user_id: UUID
+    version: int
+    changed_at: datetime
+    active: bool
+    permissions: str
+    """Separated by spaces, since an array of arrays can't be unnested."""
+    expires_at: datetime | None
+
+
+class _Session(NamedTuple):
+    session_id: UUID
+    user_id: UUID
+    ended_at: datetime
+
+
+# Erased accounts stay erased.
+UPDATE = Statement(f"""
 INSERT INTO account_status AS known (user_id, version, changed_at, active, permissions, expires_at, erased)
 SELECT user_id, version, changed_at, active, string_to_array(permissions, ' '), expires_at, false
-FROM unnest($1::uuid[], $2::bigint[], $3::timestamptz[], $4::bool[], $5::text[], $6::timestamptz[])
-     AS event (user_id, version, changed_at, active, permissions, expires_at)
+FROM {rows("event", _Status)}
 ON CONFLICT (user_id) DO UPDATE
 SET version = excluded.version, changed_at = excluded.changed_at, active = excluded.active,
     permissions = excluded.permissions, expires_at = excluded.expires_at
 WHERE known.version < excluded.version AND NOT known.erased
 RETURNING user_id, version, changed_at, active
-"""
-ERASE = """
+""")  # noqa: S608 (no input in it)
+ERASE = Statement(f"""
 INSERT INTO account_status (user_id, version, changed_at, active, permissions, erased)
-SELECT user_id, version, now(), false, '{}', true FROM unnest($1::uuid[], $2::bigint[]) AS event (user_id, version)
+SELECT user_id, version, now(), false, '{{}}', true FROM {rows("event", UserErased, "user_id", "version")}
 ON CONFLICT (user_id) DO UPDATE SET version = excluded.version, changed_at = excluded.changed_at, active = false,
-    permissions = '{}', erased = true
-"""
-ERASE_SESSIONS = "DELETE FROM ended_sessions WHERE user_id = ANY($1::uuid[])"
-END_SESSIONS = """
+    permissions = '{{}}', erased = true
+""")  # noqa: S608 (no input in it)
+ERASE_SESSIONS = Statement("DELETE FROM ended_sessions WHERE user_id = ANY(:user_ids::uuid[])")
+END_SESSIONS = Statement(f"""
 INSERT INTO ended_sessions (session_id, user_id, ended_at)
 SELECT DISTINCT ON (session_id) session_id, user_id, ended_at
-FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[]) AS event (session_id, user_id, ended_at)
-WHERE ended_at > now() - $4::interval
+FROM {rows("event", _Session)}
+WHERE ended_at > now() - :token_life::interval
 ORDER BY session_id
 ON CONFLICT DO NOTHING
-"""
-RECENTLY_ENDED = """
+""")  # noqa: S608 (no input in it)
+RECENTLY_ENDED = Statement("""
 SELECT session_id, ended_at FROM ended_sessions
-WHERE user_id = $1 AND ended_at > now() - $2::interval ORDER BY ended_at DESC LIMIT $3
-"""
-RECENTLY_ERASED = "SELECT user_id FROM account_status WHERE erased AND changed_at > now() - interval '90 days'"
+WHERE user_id = :user_id AND ended_at > now() - :token_life::interval ORDER BY ended_at DESC LIMIT :limit
+""")
+RECENTLY_ERASED = Statement(
+    "SELECT user_id FROM account_status WHERE erased AND changed_at > now() - interval '90 days'"
+)
+IS_ERASED = Statement("SELECT EXISTS (SELECT FROM account_status WHERE user_id = :user_id AND erased)")
 # Twice a day's work, so that a job that runs each day misses none, whenever it is started.
-ERASED_A_DAY_AGO = """
+ERASED_A_DAY_AGO = Statement("""
 SELECT user_id, version FROM account_status
 WHERE erased AND changed_at BETWEEN now() - interval '52 hours' AND now() - interval '26 hours' ORDER BY user_id
-"""
+""")
 EXPORT = Section(
     "account_status",
+    "account_status",
+    "user_id = :account_id",
     """
-    SELECT user_id,
-           (to_jsonb(known) || jsonb_build_object('ended_sessions', ARRAY(
-               SELECT to_jsonb(ended) FROM ended_sessions AS ended
-               WHERE ended.user_id = $1 ORDER BY ended.ended_at)))::text
-    FROM account_status AS known WHERE user_id = $1 AND user_id > $2 LIMIT $3
+    to_jsonb({table}) || jsonb_build_object('ended_sessions', ARRAY(
+        SELECT to_jsonb(ended) FROM ended_sessions AS ended WHERE ended.user_id = :account_id ORDER BY ended.ended_at))
     """,
+    id="user_id",
 )
 
 
@@ -96,9 +114,7 @@ async def check(db: AnySession, who: Principal, permissions: Iterable[str]) -> N
     The token of an unknown account is trusted: the account is so new that nothing was taken from it yet
     (docs/decisions/0013).
     """
-    active, held, changed_at, erased, expires_at, session_ended = (await fetch(db, FIND, who.user_id, who.session_id))[
-        0
-    ]
+    active, held, changed_at, erased, expires_at, session_ended = await FIND.fetchrow(db, who=who)
     if session_ended:
         raise SessionOver
     if changed_at is None:
@@ -114,19 +130,16 @@ async def check(db: AnySession, who: Principal, permissions: Iterable[str]) -> N
 async def update(db: AnySession, accounts: Sequence[Account], times: Sequence[datetime]) -> None:
     """Takes over what is newer, from one event of each account. `times`: when the events were made, by the clock of the
     user service, which also dates the tokens."""
-    newer = await fetch(
-        db,
-        UPDATE,
-        [account.user_id for account in accounts],
-        [account.version for account in accounts],
-        list(times),
-        [account.active for account in accounts],
-        [" ".join(_permissions(account)) for account in accounts],
-        [account.expires_at if isinstance(account, ApiClientChanged) else None for account in accounts],
-    )
-    signal(db, SIGNAL, *(Change(*row) for row in newer))
+    statuses = [
+        _Status(
+            account.user_id, account.version, time, account.active, " ".join(_permissions(account)),
+            account.expires_at if isinstance(account, ApiClientChanged) else None,
+        )
+        for account, time in zip(accounts, times, strict=True)
+    ]  # fmt: skip
+    signal(db, SIGNAL, *(Change(*row) for row in await UPDATE.fetch(db, event=statuses)))
     ended = [
-        (account.user_id, session)
+        _Session(session.session_id, account.user_id, session.ended_at)
         for account in accounts
         if isinstance(account, UserChanged)
         for session in account.ended_sessions
@@ -136,49 +149,42 @@ async def update(db: AnySession, accounts: Sequence[Account], times: Sequence[da
 
 async def end_sessions(db: AnySession, event: SessionEnded) -> None:
     """Access tokens of these sessions are rejected from now on."""
-    ended = [EndedSession(session_id=session_id, ended_at=event.ended_at) for session_id in event.session_ids]
-    await _end(db, [(event.user_id, session) for session in ended])
+    await _end(db, [_Session(session_id, event.user_id, event.ended_at) for session_id in event.session_ids])
 
 
 async def recently_ended_sessions(db: AnySession, user_id: UUID) -> list[EndedSession]:
     """The account's ended sessions of which access tokens may still be valid; the latest first."""
-    rows = await fetch(db, RECENTLY_ENDED, user_id, LONGEST_TOKEN_LIFE, MOST_ENDED_SESSIONS)
-    return [EndedSession(session_id=row[0], ended_at=row[1]) for row in rows]
+    return await RECENTLY_ENDED.fetch_as(
+        db, EndedSession, user_id=user_id, token_life=LONGEST_TOKEN_LIFE, limit=MOST_ENDED_SESSIONS
+    )
 
 
 async def erase(db: AnySession, users: Sequence[UserErased]) -> None:
     """The row stays with its id, so that no older event restores the account. One event of each account."""
-    await fetch(db, ERASE, [user.user_id for user in users], [user.version for user in users])
-    await fetch(db, ERASE_SESSIONS, [user.user_id for user in users])
+    await ERASE.execute(db, event=users)
+    await ERASE_SESSIONS.execute(db, user_ids=[user.user_id for user in users])
     signal(db, SIGNAL, *(Change(user.user_id, user.version, None, active=False) for user in users))
 
 
 async def is_erased(db: AnySession, user_id: UUID) -> bool:
-    return bool(await fetch(db, "SELECT 1 FROM account_status WHERE user_id = $1 AND erased", user_id))
+    return bool(await IS_ERASED.fetchval(db, user_id=user_id))
 
 
 async def recently_erased(db: AnySession) -> list[UUID]:
     """The accounts that were erased in the last 90 days."""
-    return [row[0] for row in await fetch(db, RECENTLY_ERASED)]
+    return [row[0] for row in await RECENTLY_ERASED.fetch(db)]
 
 
 async def erased_a_day_ago(db: AnySession) -> list[UserErased]:
     """The events of the accounts that were erased 26 to 52 hours ago."""
-    return [UserErased(user_id=row[0], version=row[1]) for row in await fetch(db, ERASED_A_DAY_AGO)]
+    return await ERASED_A_DAY_AGO.fetch_as(db, UserErased)
 
 
-async def _end(db: AnySession, ended: Sequence[tuple[UUID, EndedSession]]) -> None:
+async def _end(db: AnySession, ended: Sequence[_Session]) -> None:
     if not ended:
         return
-    await fetch(
-        db,
-        END_SESSIONS,
-        [session.session_id for _, session in ended],
-        [user_id for user_id, _ in ended],
-        [session.ended_at for _, session in ended],
-        LONGEST_TOKEN_LIFE,
-    )
-    signal(db, SIGNAL, *(Ended(session.session_id, session.ended_at) for _, session in ended))
+    await END_SESSIONS.execute(db, event=ended, token_life=LONGEST_TOKEN_LIFE)
+    signal(db, SIGNAL, *(Ended(session.session_id, session.ended_at) for session in ended))
 
 
 def _permissions(account: Account) -> Iterable[str]:

@@ -16,7 +16,7 @@ import httpx
 import structlog
 from jose import jwk
 
-from service_kit.database import Database
+from service_kit.database import Database, Statement
 from service_kit.database.faults import database_is_unavailable
 from service_kit.problems import InvalidToken, Problem
 from service_kit.telemetry import metrics
@@ -32,13 +32,13 @@ MOST_BYTES = 100_000
 MOST_KEYS = 100
 LEAST_KEY_BITS = 2048
 
-LOAD = """
+LOAD = Statement("""
 SELECT jwks, extract(epoch FROM now() - fetched_at)::float8 AS age FROM verification_keys WHERE id = 1
-"""
-STORE = """
-INSERT INTO verification_keys (id, jwks, fetched_at) VALUES (1, $1, now())
+""")
+STORE = Statement("""
+INSERT INTO verification_keys (id, jwks, fetched_at) VALUES (1, :jwks::jsonb, now())
 ON CONFLICT (id) DO UPDATE SET jwks = excluded.jwks, fetched_at = excluded.fetched_at
-"""
+""")
 
 
 class KeysMissing(Problem, status=503, type="verification-keys-missing"):
@@ -121,9 +121,9 @@ class KeyRing:
         """Takes up what was kept, where that is newer than what is in use."""
         try:
             async with self._database.connection() as connection:
-                stored = await connection.fetchrow(LOAD)
+                stored = await LOAD.fetchrow(connection)
             if stored and stored["age"] < self.age():
-                self._use(json.loads(stored["jwks"]), stored["age"])
+                self._use(stored["jwks"], stored["age"])
         except Exception as error:
             if not database_is_unavailable(error):
                 log.exception("verification_keys_not_loaded")
@@ -131,7 +131,7 @@ class KeyRing:
     async def _store(self) -> None:
         try:
             async with self._database.connection() as connection:
-                await connection.execute(STORE, json.dumps(self._jwks))
+                await STORE.execute(connection, jwks=self._jwks)
         except Exception as error:
             log.warning("verification_keys_not_stored", error=repr(error))
 

@@ -14,8 +14,8 @@ from uuid import UUID
 
 import structlog
 
+from service_kit.database import Database, Statement
 from service_kit.database.faults import database_is_unavailable
-from service_kit.database.sessions import Database
 from service_kit.problems import Problem, Unauthenticated, challenge
 from service_kit.security.principal import Principal
 
@@ -26,22 +26,22 @@ IN_THE_MAKING = timedelta(seconds=5)
 LONGEST_TOKEN_LIFE = timedelta(minutes=65)
 """The user service's settings allow an hour; clocks may differ."""
 
-PRUNE = "DELETE FROM ended_sessions WHERE ended_at < now() - $1::interval"
+PRUNE = Statement("DELETE FROM ended_sessions WHERE ended_at < now() - :token_life::interval")
 PRUNE_EVERY = 600.0
 SIGNAL = "accounts"
 """Sent with each Change and Ended, as it is committed (`database.signals`)."""
 FOR_EVER = float("inf")
-READ = """
+READ = Statement("""
 SELECT 'account' AS kind, user_id AS id, version,
        extract(epoch FROM CASE WHEN erased THEN NULL ELSE changed_at END)::float8 AS at
-FROM account_status WHERE NOT active AND changed_at > now() - $1::interval
+FROM account_status WHERE NOT active AND changed_at > now() - :token_life::interval
 UNION ALL
 SELECT 'account', user_id, version, NULL
-FROM account_status WHERE expires_at IS NOT NULL AND expires_at BETWEEN now() - $1::interval AND now()
+FROM account_status WHERE expires_at IS NOT NULL AND expires_at BETWEEN now() - :token_life::interval AND now()
 UNION ALL
 SELECT 'session', session_id, 0, extract(epoch FROM ended_at)::float8
-FROM ended_sessions WHERE ended_at > now() - $1::interval
-"""
+FROM ended_sessions WHERE ended_at > now() - :token_life::interval
+""")
 
 
 class PermissionRevoked(Problem, status=403, type="no-longer-allowed"):
@@ -113,7 +113,7 @@ class Revocations:
     async def refresh(self) -> None:
         self._heard.clear()
         async with self._database.connection() as connection:
-            rows = await connection.fetch(READ, LONGEST_TOKEN_LIFE)
+            rows = await READ.fetch(connection, token_life=LONGEST_TOKEN_LIFE)
         closed: dict[UUID, tuple[int, float]] = {}
         for row in rows:
             if row["kind"] == "account":
@@ -126,7 +126,7 @@ class Revocations:
     async def prune(self) -> None:
         """No access token of these sessions is about any more."""
         async with self._database.connection() as connection:
-            await connection.execute(PRUNE, 2 * LONGEST_TOKEN_LIFE)
+            await PRUNE.execute(connection, token_life=2 * LONGEST_TOKEN_LIFE)
 
     async def _keep_fresh(self) -> None:
         while True:

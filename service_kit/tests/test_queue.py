@@ -58,7 +58,7 @@ class Work:
             return await connection.fetch(statement, *values)
 
     async def claim(self, connection: Connection, limit: int, lease: timedelta) -> list[Claimed]:
-        return [Claimed(**row) for row in await connection.fetch(CLAIM, limit, lease)]
+        return await CLAIM.fetch_as(connection, Claimed, limit=limit, lease=lease)
 
     async def _handle(self, row: Claimed) -> str:
         self.handled.append(row.id)
@@ -148,9 +148,8 @@ async def test_no_more_is_begun_once_an_outcome_could_not_be_committed(work: Wor
 async def test_who_lost_a_row_changes_nothing_about_it(work: Work) -> None:
     await work.add(1)
     async with work.database.connection() as connection:
-        [row] = await connection.fetch(CLAIM, 1, timedelta(seconds=-1))
-        lost = Claimed(**row)
-        [row] = await connection.fetch(CLAIM, 1, timedelta(minutes=1))
+        [lost] = await CLAIM.fetch_as(connection, Claimed, limit=1, lease=timedelta(seconds=-1))
+        [row] = await CLAIM.fetch(connection, limit=1, lease=timedelta(minutes=1))
         await QUEUE.release(connection, [BACKOFF.outcome(lost, "busy")], lost.held_until)
         assert await QUEUE.renew(connection, [1], lost.held_until, timedelta(hours=1)) == (set(), lost.held_until)
         assert (await QUEUE.renew(connection, [1], row["held_until"], timedelta(hours=1)))[0] == {1}

@@ -10,7 +10,7 @@ from sqlalchemy import make_url
 from local_stack import ports
 from service_kit.database import Database, sessions
 from service_kit.database.faults import database_is_unavailable, may_be_retried
-from service_kit.database.sessions import fetch
+from service_kit.database.statements import Statement
 from service_kit.tests.database.test_sessions import Load
 from tests.harness.proxy import Proxy
 
@@ -64,7 +64,7 @@ async def test_a_server_that_falls_silent_is_given_up_on_and_found_again(
 
     async def use(db: Any) -> None:
         async with db() as tx:
-            await fetch(tx, "SELECT pg_sleep(0.1)")
+            await Statement("SELECT pg_sleep(0.1)").fetch(tx)
 
     await asyncio.gather(*(use(db) for db, _ in uses))
     proxy.swallow()
@@ -87,7 +87,7 @@ async def test_one_silent_connection_invalidates_the_idle_ones(
 
     async def use(db: Any) -> None:
         async with db() as tx:
-            await fetch(tx, "SELECT pg_sleep(0.1)")
+            await Statement("SELECT pg_sleep(0.1)").fetch(tx)
 
     for db in (database.session, database.connection):
         await asyncio.gather(*(use(db) for _ in range(4)))
@@ -105,7 +105,7 @@ async def test_stopping_does_not_wait_for_a_silent_server(url: str, proxy: Proxy
 
     async def use(db: Any) -> None:
         async with db() as tx:
-            await fetch(tx, "SELECT pg_sleep(0.1)")
+            await Statement("SELECT pg_sleep(0.1)").fetch(tx)
 
     await asyncio.gather(*(use(database.session) for _ in range(2)), *(use(database.connection) for _ in range(8)))
     proxy.swallow()
@@ -121,7 +121,7 @@ async def test_who_waits_for_a_lock_is_not_kept_for_ever(empty_database: str, mo
 
     async def change(db: Any) -> None:
         async with db() as tx:
-            await fetch(tx, "UPDATE things SET value = value + 1")
+            await Statement("UPDATE things SET value = value + 1").fetch(tx)
 
     async with database.transaction() as other:
         await other.fetch("SELECT FROM things FOR UPDATE")

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import make_url
 
 from service_kit.database import Database, migrations
-from service_kit.database.sessions import fetch
+from service_kit.database.statements import Statement
 from service_kit.database.tls import Tls
 from service_kit.tests.database.tls_proxy import TlsProxy, tls_proxy
 from tests.harness.certificates import Authority
@@ -39,7 +39,7 @@ async def session(url: str, tls: Tls) -> object:
     database = Database(url, session_pool_size=1, tls=tls)
     try:
         async with database.session() as tx:
-            return (await fetch(tx, "SELECT 1"))[0][0]
+            return (await Statement("SELECT 1").fetch(tx))[0][0]
     finally:
         await database.close()
 

@@ -12,8 +12,8 @@ from local_stack import ports
 from local_stack.postgres import WITHOUT_DURABILITY, EmbeddedPostgres
 from service_kit.database import Database
 from service_kit.database.faults import database_is_unavailable
-from service_kit.database.sessions import fetch
 from service_kit.database.signals import signal
+from service_kit.database.statements import Statement
 
 WORK = "SELECT count(*) FROM generate_series(1, 2000)"
 TERMINATE = """
@@ -65,8 +65,8 @@ class Load:
         while not self._stopping:
             try:
                 async with db() as tx:  # type: ignore[operator]
-                    await fetch(tx, WORK)
-                    await fetch(tx, WORK)
+                    await Statement(WORK).fetch(tx)
+                    await Statement(WORK).fetch(tx)
                 self.done[name] += 1
             except Exception as error:
                 if not database_is_unavailable(error):
@@ -136,7 +136,7 @@ async def test_a_signal_is_sent_behind_the_commit_and_never_after_a_rollback(pos
     sessions: list[Callable[[], Any]] = [database.session, database.transaction, database.connection]
     for number, db in enumerate(sessions):
         async with db() as session:
-            await fetch(session, "SELECT 1")
+            await Statement("SELECT 1").fetch(session)
             signal(session, "things", number, "more")
             assert found == [], "before the commit nobody may look"
         assert found == seen == [number, "more"]

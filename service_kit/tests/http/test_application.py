@@ -15,7 +15,7 @@ from starlette.responses import Response
 
 from service_kit import idempotency
 from service_kit.database.keyset import Slice
-from service_kit.database.sessions import fetch
+from service_kit.database.statements import Statement
 from service_kit.http.application import create_app
 from service_kit.http.idempotency import IdempotencyKey, replay
 from service_kit.http.pagination import Page, Paged
@@ -28,7 +28,7 @@ from service_kit.telemetry.tracing import current_traceparent
 from tests.harness.service import NO_PERSONAL_DATA, NOBODY, Served, keep_test_keys, trust_test_tokens
 from tests.harness.tokens import ISSUER
 
-ADD = "INSERT INTO notes (body) VALUES ($1)"
+ADD = Statement("INSERT INTO notes (body) VALUES (:body)")
 JSON = {"Content-Type": "application/json"}
 COUNT = "SELECT count(*) FROM notes"
 # Rejected at the commit and not before: what an answer must not overtake.
@@ -58,13 +58,13 @@ router = Router(prefix="/notes", tags=["notes"])
 
 @router.post("/session", status_code=201, openapi_extra=PUBLIC)
 async def through_a_session(note: Note, tx: Session) -> Note:
-    await fetch(tx, ADD, note.body)
+    await ADD.execute(tx, body=note.body)
     return note
 
 
 @router.post("/hot", status_code=201, openapi_extra=PUBLIC)
 async def through_a_hot_transaction(note: Note, tx: Transaction) -> Note:
-    await tx.execute(ADD, note.body)
+    await ADD.execute(tx, body=note.body)
     return note
 
 
@@ -75,7 +75,7 @@ async def once(
     if kept := await idempotency.claim(tx, who.user_id, key):
         return replay(kept)
     await asyncio.sleep(0)
-    await fetch(tx, ADD, note.body)
+    await ADD.execute(tx, body=note.body)
     body = note.model_dump_json().encode()
     await idempotency.store(tx, who.user_id, key, 201, body, "/notes/1")
     return Response(body, 201, {"Location": "/notes/1"}, media_type="application/json")

@@ -17,7 +17,7 @@ from contracts.events.users import UserErased
 from service_kit.clock import utcnow
 from service_kit.database import Session, Transaction
 from service_kit.database.administration import administration
-from service_kit.database.sessions import fetch
+from service_kit.database.statements import Statement
 from service_kit.ids import uuid7
 from service_kit.messaging import Envelope, consumes, outbox
 from service_kit.messaging.envelope import encode
@@ -42,8 +42,8 @@ async def in_batches(tx: Transaction, events: list[OrderPaid], envelopes: list[E
 
 @consumes(OrderPaid)
 async def by_session(tx: Session, event: OrderPaid, envelope: Envelope) -> None:
-    insert = "INSERT INTO effects (event_id, key, version) VALUES ($1, $2, $3)"
-    await fetch(tx, insert, envelope.id, event.order_id, event.version)
+    insert = Statement("INSERT INTO effects (event_id, key, version) VALUES (:id, :event.order_id, :event.version)")
+    await insert.execute(tx, id=envelope.id, event=event)
 
 
 @consumes(UserErased)

@@ -5,7 +5,7 @@ from datetime import timedelta
 import asyncpg
 
 from contracts.events.order_notification import OrderPaid
-from service_kit.database import Transaction
+from service_kit.database import Statement, Transaction
 from service_kit.ids import uuid7
 from service_kit.messaging import Envelope, consumes, outbox
 from service_kit.messaging.housekeeping import BY_BLOCKS, PRUNE_INBOX
@@ -54,6 +54,6 @@ async def test_what_is_old_in_the_inbox_is_found_without_reading_all_of_it(shop:
     await connection.close()
     async with shop.orders.transaction() as tx:
         await tx.execute(BY_BLOCKS)
-        plan = await tx.fetch(f"EXPLAIN {PRUNE_INBOX}", timedelta(days=21))
+        plan = await Statement(f"EXPLAIN {PRUNE_INBOX.text}").fetch(tx, retention=timedelta(days=21))
     assert "ix_inbox_received_at" in str(plan)
     assert "Seq Scan" not in str(plan)

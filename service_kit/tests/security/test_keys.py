@@ -227,7 +227,7 @@ async def test_an_answer_that_is_no_key_set_replaces_nothing(
         await until(lambda: user_service.asked > before + 3)
         assert accepts(ring, tokens.token())
         async with ring._database.connection() as connection:
-            assert json.loads(await connection.fetchval("SELECT jwks FROM verification_keys")) == GOOD
+            assert await connection.fetchval("SELECT jwks FROM verification_keys") == GOOD
 
 
 def test_other_keys_in_a_set_are_passed_over() -> None:
