@@ -13,7 +13,7 @@ from tests.documents.names import Tree
 LIST = Path(__file__).with_name("dialect.txt")
 # The glossary and the changelog name former words; past decisions and migrations keep the words of their time.
 EXEMPT = re.compile(
-    r"docs/(glossary\.md|decisions/)|CHANGELOG\.md|tests/documents/(dialect\.txt|test_dialect\.py)"
+    r"docs/glossary\.md|CHANGELOG\.md|tests/documents/(dialect\.txt|test_dialect\.py)"
     r"|.*/migrations/|tests/upgrades/|contracts/examples/"
 )
 TEXT = {".py", ".md", ".txt", ".html", ".toml", ".yml", ".example", ".mako", ""}

@@ -10,8 +10,8 @@ import httpx
 import pytest
 
 from service_kit.audit import actor
+from service_kit.database import Statement
 from service_kit.database.revisions import VERSION_TABLES
-from service_kit.database.sessions import fetch
 from service_kit.security import Principal
 from tests.harness import tokens
 from tests.security.operations import SERVICES, Operation, operations
@@ -143,7 +143,7 @@ def _acting(id: UUID) -> Iterator[None]:
 async def _replay(open_session: Any, fail: str | None = None) -> None:
     async with open_session() as session:
         zero = "(SELECT 1 / (count(*) - count(*)) FROM audit_log)" if fail == "connection" else "1"
-        await fetch(session, f"UPDATE parked_events SET status = 'waiting' WHERE {zero} = 1")
+        await Statement(f"UPDATE parked_events SET status = 'waiting' WHERE {zero} = 1").fetch(session)
         if fail:
             raise ZeroDivisionError
 
