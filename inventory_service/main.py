@@ -20,7 +20,6 @@ from inventory_service.stock import use_cases as stock_use_cases
 from inventory_service.stock.models import STOCK_CHANGED
 from inventory_service.suppliers import endpoints as suppliers
 from inventory_service.warehouses import endpoints as warehouses
-from service_kit import idempotency
 from service_kit.http.application import create_app
 from service_kit.jobs import Job
 
@@ -57,6 +56,5 @@ def create(settings: Settings | None = None) -> FastAPI:
             Job("expire-batches", stock_use_cases.expire_batches, every=timedelta(seconds=5)),
             Job("expire-reservations", reservation_use_cases.expire, every=timedelta(seconds=5)),
             Job("close-overdue-returns", return_use_cases.close_overdue, every=timedelta(minutes=1)),
-            Job("prune-idempotency-keys", idempotency.prune, every=timedelta(minutes=1)),
         ],
     )

@@ -9,7 +9,6 @@ from uuid import UUID
 
 from service_kit.database import AnySession, Statement
 from service_kit.problems import Problem
-from service_kit.runtime import Runtime
 
 CLAIM = Statement("""
 INSERT INTO idempotency_keys (user_id, operation, key, body_hash)
@@ -23,7 +22,6 @@ STORE = Statement("""
 UPDATE idempotency_keys SET status = :status, body = :body, location = :location
 WHERE (user_id, operation, key) = (:user_id, :key.operation, :key.value)
 """)
-PRUNE = Statement("DELETE FROM idempotency_keys WHERE created_at < now() - :retention::interval")
 
 
 class IdempotencyKeyMissing(Problem, status=400, type="idempotency-key-missing"):
@@ -77,9 +75,3 @@ async def find(db: AnySession, user_id: UUID, key: Key) -> StoredResponse | None
 async def store(db: AnySession, user_id: UUID, key: Key, status: int, body: bytes, location: str | None = None) -> None:
     """Stores the response for duplicate requests, in the transaction that did the work."""
     await STORE.execute(db, user_id=user_id, key=key, status=status, body=body, location=location)
-
-
-async def prune(runtime: Runtime) -> None:
-    """A job: deletes stored responses after the retention of the settings."""
-    async with runtime.database.connection() as connection:
-        await PRUNE.execute(connection, retention=runtime.settings.idempotency_retention)

@@ -1,7 +1,6 @@
 """Work that nobody calls for: what is due, stuck, or old. Runs where the service's role has workers."""
 
 import asyncio
-import contextlib
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from prometheus_client import Counter
 from service_kit.audit import actor
 from service_kit.database.faults import database_is_unavailable, may_be_retried
 from service_kit.telemetry.tracing import continue_trace
+from service_kit.waiting import passed
 
 if TYPE_CHECKING:
     from service_kit.runtime import Runtime
@@ -84,11 +84,11 @@ class Jobs:
             if await self._run(job, runtime):
                 pause = SHORTEST_PAUSE
             else:  # who wakes it can't know that there is nothing to work on
-                await _passed(self._stopping, pause)
+                await passed(self._stopping, pause)
                 pause = min(2 * pause, LONGEST_PAUSE)
-            await _passed(wake, job.every.total_seconds())
+            await passed(wake, job.every.total_seconds())
             if (left := may_follow - time.monotonic()) > 0:
-                await _passed(self._stopping, left)
+                await passed(self._stopping, left)
 
     async def _run(self, job: Job, runtime: "Runtime") -> bool:
         """Whether it had a database to work on."""
@@ -114,12 +114,6 @@ async def _without_trace(work: Coroutine[Any, Any, None]) -> None:
     actor.forget()
     with continue_trace(None):
         await work
-
-
-async def _passed(event: asyncio.Event, seconds: float) -> None:
-    """So many seconds, or sooner where the event is set."""
-    with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(event.wait(), seconds)
 
 
 async def all_of(work: Iterable[Coroutine[Any, Any, Any]]) -> None:

@@ -29,8 +29,7 @@ from service_kit.database import Database
 from service_kit.ids import uuid7
 from service_kit.messaging import outbox
 from service_kit.messaging.consumer import Consumer
-from service_kit.messaging.envelope import Envelope, encode
-from service_kit.messaging.incoming import Record
+from service_kit.messaging.envelope import Envelope, Record, encode
 from service_kit.messaging.processing import Processor
 from service_kit.messaging.producer import partition_of
 from service_kit.messaging.service import Messaging

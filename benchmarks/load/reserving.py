@@ -30,8 +30,7 @@ from local_stack.environment import ROOT
 from service_kit.clock import utcnow
 from service_kit.database import Database
 from service_kit.ids import uuid7
-from service_kit.messaging.envelope import Envelope, encode
-from service_kit.messaging.incoming import Record
+from service_kit.messaging.envelope import Envelope, Record, encode
 from service_kit.messaging.processing import Processor
 from service_kit.messaging.subscriptions import gather
 from service_kit.messaging.tuning import Tuning

@@ -22,7 +22,7 @@ from inventory_service.reservations import consumers
 from service_kit.clock import utcnow
 from service_kit.ids import uuid7
 from service_kit.messaging.envelope import Envelope, encode
-from service_kit.messaging.incoming import Record
+from service_kit.messaging.envelope import Record
 from tests.harness.service import Served
 
 Lines = Sequence[tuple[UUID, int]]

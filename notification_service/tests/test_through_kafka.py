@@ -12,7 +12,7 @@ from contracts.events.users import UserChanged
 from notification_service.tests.conftest import ADDRESS, example, inbox, open_shop, record, until
 from service_kit.messaging.administration import create_topics
 from service_kit.messaging.connection import KafkaConnection
-from service_kit.messaging.incoming import Record
+from service_kit.messaging.envelope import Record
 
 
 async def publish(producer: AIOKafkaProducer, prefix: str, records: list[Record]) -> None:

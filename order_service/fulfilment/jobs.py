@@ -11,7 +11,6 @@ from order_service.orders import queries
 from order_service.orders.lifecycle import Cause, Trigger
 from order_service.orders.models import Actor
 from order_service.settings import Settings
-from service_kit import idempotency
 from service_kit.clock import utcnow
 from service_kit.jobs import Job
 from service_kit.runtime import Runtime
@@ -66,5 +65,4 @@ JOBS = (
     Job("expire-unpaid", expire, every=timedelta(seconds=1)),
     Job("complete-delivered", complete, every=timedelta(seconds=5)),
     Job("detect-stuck-orders", detect_stuck_orders, every=timedelta(seconds=30)),
-    Job("prune-idempotency-keys", idempotency.prune, every=timedelta(minutes=1)),
 )

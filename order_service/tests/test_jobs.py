@@ -5,7 +5,6 @@ from datetime import timedelta
 from contracts.events import order_notification as steps
 from order_service.fulfilment import jobs
 from order_service.tests.conftest import Shop
-from service_kit import idempotency
 
 
 async def test_an_order_expires_at_its_pay_by_and_not_before(shop: Shop) -> None:
@@ -68,14 +67,3 @@ async def test_stuck_orders_are_found_with_a_reason(shop: Shop) -> None:
     await shop.accept(pending)
     assert (await shop.order(pending))["stuck_reason"] is None
     assert (await shop.order(fresh))["stuck_reason"] is None
-
-
-async def test_old_idempotency_keys_are_pruned(shop: Shop) -> None:
-    await shop.placed()
-    await shop.placed()
-    await shop.execute(
-        "UPDATE idempotency_keys SET created_at = now() - interval '49 hours'"
-        " WHERE key = (SELECT min(key) FROM idempotency_keys)"
-    )
-    await idempotency.prune(shop.runtime)
-    assert await shop.execute("SELECT count(*) FROM idempotency_keys") == 1

@@ -6,7 +6,7 @@ from types import ModuleType
 
 from fastapi import FastAPI
 
-from service_kit import failpoints
+from service_kit import failpoints, housekeeping
 from service_kit.audit.endpoints import router as audit_log
 from service_kit.http import health, openapi
 from service_kit.http.head import HeadRoutes
@@ -51,7 +51,7 @@ def create_app(
     runtime = Runtime(
         settings,
         consumers=[*consumers, *consumers_of(settings.service, personal_data)],
-        jobs=[*jobs, *jobs_of(personal_data)],
+        jobs=[*jobs, *jobs_of(personal_data), *housekeeping.JOBS],
         fetch_keys=fetch_keys,
     )
     app = FastAPI(

@@ -11,12 +11,13 @@ from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 
 from service_kit.messaging import metrics
 from service_kit.messaging.connection import KafkaConnection
-from service_kit.messaging.incoming import Record
+from service_kit.messaging.envelope import Record
 from service_kit.messaging.offsets import Offsets
 from service_kit.messaging.processing import Abandoned, Processor
 from service_kit.messaging.subscriptions import Subscription
 from service_kit.messaging.tuning import Tuning
 from service_kit.settings import ServiceSettings
+from service_kit.waiting import passed
 
 log = structlog.get_logger(__name__)
 
@@ -85,9 +86,7 @@ class Consumer:
                 self.problem = f"{type(error).__name__}: {error}"
                 pause = 0.2 if time.monotonic() - began > 60 else min(pause * 2, 5.0)
                 log.warning("consumer_failed", problem=self.problem, retry_seconds=pause)
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(pause):
-                        await self._stopping.wait()
+                await passed(self._stopping, pause)
 
     async def _run_session(self) -> None:
         client = self._new_client()
@@ -149,9 +148,7 @@ class Consumer:
         client.pause(*client.assignment())
         try:
             yield
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(max(0.0, ends - time.monotonic())):
-                    await self._stopping.wait()
+            await passed(self._stopping, ends - time.monotonic())
         finally:
             client.resume(*(client.assignment() & client.paused()))
 

@@ -1,12 +1,9 @@
 """Dead letters over HTTP, for staff: see them, replay them, discard them."""
 
-from datetime import datetime
 from typing import Annotated
-from uuid import UUID
 
 import structlog
 from fastapi import Path, Response
-from pydantic import BaseModel, Field
 
 from service_kit.http.pagination import Page, Paged
 from service_kit.http.problem_responses import problems
@@ -25,34 +22,12 @@ LetterId = Annotated[int, Path(ge=1, le=2**63 - 1)]
 Staff = Annotated[Principal, Requires("dead-letters:manage")]
 
 
-class DeadLetterOut(BaseModel):
-    """An event that failed at every attempt. `behind` events of the same key wait for it."""
-
-    id: int
-    event_id: UUID
-    topic: str
-    partition: int
-    offset: int
-    key: str
-    type: str
-    value: str = Field(description="its first 4,000 bytes; the whole is in the topic's `.dlq`")
-    value_bytes: int = Field(description="how long it is in all")
-    attempts: int
-    error: str | None
-    queued_at: datetime
-    behind: int
-
-    @classmethod
-    def of(cls, letter: retry_queue.DeadLetter) -> "DeadLetterOut":
-        return cls.model_validate(letter, from_attributes=True)
-
-
 @router.get("", summary="List dead events")
-async def dead_letters(tx: Transaction, page: Paged, _: Staff) -> Page[DeadLetterOut]:
+async def dead_letters(tx: Transaction, page: Paged, _: Staff) -> Page[retry_queue.DeadLetter]:
     """In the order they failed."""
     after = page.position.values(int) or [0]
     letters = await retry_queue.dead_letters(tx, after=after[0], limit=page.position.limit + 1)
-    return page.of(page.position.slice(letters, lambda letter: [letter.id]), DeadLetterOut.of)
+    return page.of(page.position.slice(letters, lambda letter: [letter.id]), lambda letter: letter)
 
 
 @router.post(

@@ -28,6 +28,18 @@ class Unreadable(Exception):
     """The record can't be understood or must not be handled, today or after any number of attempts."""
 
 
+class Record(NamedTuple):
+    """A record as Kafka has it; `topic` without the prefix."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: bytes
+    headers: Headers
+    value: bytes
+    timestamp_ms: int = 0
+
+
 def encode(envelope: Envelope) -> list[tuple[str, bytes]]:
     headers = [
         ("ce_specversion", b"1.0"),

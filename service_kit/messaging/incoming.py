@@ -9,23 +9,11 @@ from pydantic import ValidationError
 
 from contracts.events.base import Event
 from service_kit.messaging import metrics
-from service_kit.messaging.envelope import Envelope, Headers, Unreadable, decode
+from service_kit.messaging.envelope import Envelope, Record, Unreadable, decode
 from service_kit.messaging.subscriptions import Handler, Subscription
 
 Item = TypeVar("Item")
 Kind = TypeVar("Kind", bound=Hashable)
-
-
-class Record(NamedTuple):
-    """A record as Kafka has it; `topic` without the prefix."""
-
-    topic: str
-    partition: int
-    offset: int
-    key: bytes
-    headers: Headers
-    value: bytes
-    timestamp_ms: int = 0
 
 
 class Incoming(NamedTuple):

@@ -15,6 +15,7 @@ from service_kit.database.statements import Statement, rows
 from service_kit.failpoints import failpoint
 from service_kit.messaging.lease import Lease
 from service_kit.messaging.producer import Row
+from service_kit.waiting import passed
 
 log = structlog.get_logger(__name__)
 
@@ -137,7 +138,5 @@ class Marks:
             await self._some.wait()
             await self.write(connection)
             self._written.set()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_PAUSE_SECONDS):
-                    await self._hurry.wait()
+            await passed(self._hurry, _PAUSE_SECONDS)
             self._hurry.clear()

@@ -1,7 +1,6 @@
 """Commits offsets to the broker, after their records took effect and while the next are handled."""
 
 import asyncio
-import contextlib
 from collections.abc import Mapping
 
 import structlog
@@ -9,6 +8,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from service_kit.failpoints import failpoint
+from service_kit.waiting import passed
 
 log = structlog.get_logger(__name__)
 
@@ -57,6 +57,4 @@ class Offsets:
             except (KafkaError, TimeoutError) as error:
                 # The records will be read again; the inbox recognises them.
                 log.info("offsets_not_committed", error=repr(error))
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_PAUSE_SECONDS):
-                    await self._hurry.wait()
+            await passed(self._hurry, _PAUSE_SECONDS)

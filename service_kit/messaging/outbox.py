@@ -16,7 +16,7 @@ from service_kit.database import statements
 from service_kit.database.sessions import AnySession, mark_events_added
 from service_kit.database.statements import Statement
 from service_kit.ids import uuid7
-from service_kit.messaging.envelope import Headers, headers_to_json
+from service_kit.messaging.envelope import Record, headers_to_json
 from service_kit.telemetry.tracing import current_traceparent
 
 _HEADERS_AND_FRAMING = 1024  # what a record needs besides key and value, generously
@@ -44,7 +44,7 @@ _INSERT = Statement(INSERT)
 _DELETE_PUBLISHED = Statement("DELETE FROM outbox WHERE subject = :subject AND published_at IS NOT NULL")
 _INSERT_DEAD_LETTER = Statement("""
 INSERT INTO outbox (event_id, topic, key, type, subject, source, time, headers, value)
-VALUES (:event_id, :topic, :key, 'dead-letter', '', '', now(), :headers::json, :value)
+VALUES (:event_id, :record.topic::text || '.dlq', :record.key, 'dead-letter', '', '', now(), :headers::json, :value)
 """)
 
 
@@ -92,32 +92,21 @@ def _value(event: Event) -> bytes:
     return value
 
 
-async def add_dead_letter(
-    tx: AnySession,
-    *,
-    topic: str,
-    partition: int,
-    offset: int,
-    key: bytes,
-    headers: Headers,
-    value: bytes,
-    error: str,
-    attempts: int,
-) -> None:
+async def add_dead_letter(tx: AnySession, record: Record, *, error: str, attempts: int) -> None:
     """A copy to `<topic>.dlq`, with the headers it came with and why it is there.
 
     Through the outbox, so that it is published if, and only if, the transaction that gives up on the record commits.
     """
     why = [
-        ("topic", topic.encode()),
-        ("partition", str(partition).encode()),
-        ("offset", str(offset).encode()),
+        ("topic", record.topic.encode()),
+        ("partition", str(record.partition).encode()),
+        ("offset", str(record.offset).encode()),
         ("error", error[:2000].encode(errors="replace")),
         ("attempts", str(attempts).encode()),
     ]
-    full = headers_to_json([*headers, *why])
-    room = MAX_DEAD_LETTER_BYTES - len(key) - len(json.dumps(full)) - _HEADERS_AND_FRAMING
+    headers = headers_to_json([*record.headers, *why])
+    room = MAX_DEAD_LETTER_BYTES - len(record.key) - len(json.dumps(headers)) - _HEADERS_AND_FRAMING
     await _INSERT_DEAD_LETTER.execute(
-        tx, event_id=uuid7(), topic=f"{topic}.dlq", key=key, headers=full, value=value[: max(room, 0)]
+        tx, event_id=uuid7(), record=record, headers=headers, value=record.value[: max(room, 0)]
     )
     mark_events_added(tx)

@@ -15,7 +15,8 @@ from service_kit.database.faults import database_is_unavailable, is_lock_timeout
 from service_kit.database.sessions import AnySession, Database
 from service_kit.failpoints import failpoint
 from service_kit.messaging import inbox, metrics, outbox, retry_queue
-from service_kit.messaging.incoming import Incoming, Record, groups, newest, sort
+from service_kit.messaging.envelope import Record
+from service_kit.messaging.incoming import Incoming, groups, newest, sort
 from service_kit.messaging.subscriptions import Subscription
 from service_kit.messaging.tuning import Tuning
 
@@ -153,10 +154,7 @@ class Processor:
             for id in sorted(await inbox.claim(tx, topic, list(ids)), key=lambda claimed: ids[claimed][0].offset):
                 record, why = ids[id]
                 log.error("event_unreadable", topic=topic, partition=record.partition, offset=record.offset, reason=why)
-                await outbox.add_dead_letter(
-                    tx, topic=topic, partition=record.partition, offset=record.offset, key=record.key,
-                    headers=record.headers, value=record.value, error=why, attempts=1,
-                )  # fmt: skip
+                await outbox.add_dead_letter(tx, record, error=why, attempts=1)
         metrics.DEAD.labels(topic, "unreadable").inc(len(ids))
 
     async def _waited_for_database(self, error: Exception) -> bool:

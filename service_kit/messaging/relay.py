@@ -23,6 +23,7 @@ from service_kit.messaging.marks import Marks
 from service_kit.messaging.producer import Producer, Row
 from service_kit.messaging.tuning import Tuning
 from service_kit.messaging.waker import CHANNEL
+from service_kit.waiting import passed
 
 log = structlog.get_logger(__name__)
 
@@ -87,7 +88,7 @@ class Relay:
             except Exception as error:
                 self.problem = f"{type(error).__name__}: {error}"
                 log.warning("relay_failed", problem=self.problem, retry_seconds=pause)
-                await self._wait(pause)
+                await passed(self._woken, pause)
                 pause = min(pause * 2, 5.0)
         await self._producer.close()
 
@@ -98,20 +99,20 @@ class Relay:
             self._woken.clear()  # before looking, so that what is committed after the look wakes us again
             self._marks.check()
             if not await self.lease.hold(connection):
-                await self._wait(self._tuning.poll_seconds)
+                await passed(self._woken, self._tuning.poll_seconds)
                 continue
             epoch = self.lease.epoch
             await self._refresh_waiting_keys(connection)
             rows = await self._fetch(connection)
             if not rows:
                 self.problem, pause = None, 0.1
-                await self._wait(self._tuning.poll_seconds)
+                await passed(self._woken, self._tuning.poll_seconds)
                 continue
             failure, was_all = await self._publish(connection, rows, epoch)
             if failure is None:
                 self.problem, pause = None, 0.1
                 if was_all:
-                    await self._wait(self._tuning.poll_seconds)
+                    await passed(self._woken, self._tuning.poll_seconds)
                 continue
             # It may pass, and until it does nothing overtakes: the same rows are sent again, first things first.
             self.problem = f"{type(failure).__name__}: {failure}"
@@ -197,11 +198,6 @@ class Relay:
                 await connection.close(timeout=2)
             except Exception:
                 connection.terminate()
-
-    async def _wait(self, seconds: float) -> None:
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._woken.wait()
 
 
 def _row(record: Any) -> Row:

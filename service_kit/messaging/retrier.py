@@ -1,7 +1,5 @@
 """Retries failed events. Every replica does; a lock on the row decides which of them."""
 
-import asyncio
-import contextlib
 from collections.abc import Mapping
 
 import structlog
@@ -14,6 +12,7 @@ from service_kit.messaging.processing import Abandoned, Processor
 from service_kit.messaging.subscriptions import Subscription
 from service_kit.messaging.tuning import Tuning
 from service_kit.queue import Outcome
+from service_kit.waiting import passed
 
 log = structlog.get_logger(__name__)
 
@@ -47,9 +46,7 @@ class Retrier:
             except Exception as error:
                 log.warning("retry_queue_failed", error=repr(error))
             if not worked:
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(self._tuning.poll_seconds):
-                        await stopping.wait()
+                await passed(stopping, self._tuning.poll_seconds)
 
     async def _round(self) -> bool:
         async with self._database.connection() as connection:
@@ -99,9 +96,6 @@ class Retrier:
         async with self._database.transaction() as tx:
             if not await retry_queue.settle(tx, outcome):
                 return
-            await outbox.add_dead_letter(
-                tx, topic=record.topic, partition=record.partition, offset=record.offset, key=record.key,
-                headers=record.headers, value=record.value, error=outcome.error or "", attempts=attempts,
-            )  # fmt: skip
+            await outbox.add_dead_letter(tx, record, error=outcome.error or "", attempts=attempts)
         metrics.DEAD.labels(record.topic, "attempts").inc()
         log.error("event_dead_lettered", id=outcome.row.id, topic=record.topic, attempts=attempts, reason=outcome.error)

@@ -7,14 +7,16 @@ event of a key (`Event.terminal`) supersedes those before it, so it does not wai
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple, Self
+from typing import Annotated, Any, NamedTuple
 from uuid import UUID
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from contracts.events import EVENTS
 from service_kit.database.sessions import AnySession, Transaction
 from service_kit.database.statements import Statement, rows
-from service_kit.messaging.envelope import headers_from_json, headers_to_json
-from service_kit.messaging.incoming import Incoming, Record
+from service_kit.messaging.envelope import Record, headers_from_json, headers_to_json
+from service_kit.messaging.incoming import Incoming
 from service_kit.queue import Claimed, Outcome, Queue
 
 _TERMINAL_TYPES = [event.type for event in EVENTS if event.terminal]
@@ -80,7 +82,7 @@ _GIVE_UP = Statement("""
 """)
 _LIST = Statement("""
     SELECT id, event_id, topic, partition, "offset", key, type, substring(value FOR :preview) AS value,
-           length(value) AS value_bytes, attempts, error, parked_at AS queued_at, next_attempt_at,
+           length(value) AS value_bytes, attempts, error, parked_at AS queued_at,
            (SELECT count(*) FROM parked_events AS later
             WHERE later.topic = parked.topic AND later.key = parked.key AND later.id > parked.id) AS behind
     FROM parked_events AS parked
@@ -100,29 +102,27 @@ _COUNT = Statement(
 PREVIEW_BYTES = 4_000
 
 
-@dataclass(frozen=True)
-class DeadLetter:
-    """A dead-lettered event, as staff see it."""
+Preview = Annotated[str, BeforeValidator(lambda stored: stored.decode(errors="replace"))]
+
+
+class DeadLetter(BaseModel):
+    """An event that failed at every attempt. `behind` events of the same key wait for it."""
+
+    model_config = ConfigDict(title="DeadLetterOut")
 
     id: int
     event_id: UUID
     topic: str
     partition: int
     offset: int
-    key: str
+    key: Preview
     type: str
-    value: str
-    """The first PREVIEW_BYTES of it: a page of the largest events would be a hundred MiB."""
-    value_bytes: int
+    value: Preview = Field(description="its first 4,000 bytes; the whole is in the topic's `.dlq`")
+    value_bytes: int = Field(description="how long it is in all")
     attempts: int
     error: str | None
     queued_at: datetime
-    next_attempt_at: datetime
     behind: int
-
-    @classmethod
-    def of(cls, *, key: bytes, value: bytes, **fields: Any) -> Self:
-        return cls(key=key.decode(errors="replace"), value=value.decode(errors="replace"), **fields)
 
 
 async def waiting_keys(tx: AnySession, topic: str, keys: Collection[bytes]) -> set[bytes]:
@@ -189,7 +189,7 @@ async def settle(tx: Transaction, outcome: Outcome[Taken]) -> bool:
 
 async def dead_letters(tx: AnySession, *, after: int, limit: int) -> list[DeadLetter]:
     """In the order in which they were queued, after the id `after`."""
-    return await _LIST.fetch_as(tx, DeadLetter.of, after=after, limit=limit, preview=PREVIEW_BYTES)
+    return await _LIST.fetch_as(tx, DeadLetter, after=after, limit=limit, preview=PREVIEW_BYTES)
 
 
 async def replay(tx: AnySession, id: int) -> tuple[UUID, str] | None:

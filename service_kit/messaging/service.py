@@ -12,7 +12,6 @@ from service_kit.database.sessions import Database
 from service_kit.messaging.connection import KafkaConnection
 from service_kit.messaging.consumer import Consumer
 from service_kit.messaging.health import MessagingHealth
-from service_kit.messaging.housekeeping import Housekeeping
 from service_kit.messaging.processing import Processor
 from service_kit.messaging.producer import Producer
 from service_kit.messaging.relay import Relay
@@ -46,8 +45,6 @@ class Messaging:
         stop_seconds = settings.stop_seconds * 0.6
         self.tuning = tuning or Tuning(
             backoff=replace(Tuning.backoff, attempts=settings.event_attempts),
-            outbox_retention=settings.outbox_retention,
-            inbox_retention=settings.inbox_retention,
             stop_seconds=stop_seconds,
         )
         self._settings = settings
@@ -64,7 +61,6 @@ class Messaging:
         self.processor = Processor(self._database, source, tuning)
         self.consumer = Consumer(settings, self.subscriptions, self.processor, tuning) if self.subscriptions else None
         self.retrier = Retrier(self._database, self.subscriptions, source, tuning)
-        self.housekeeping = Housekeeping(self._database, tuning)
         self.watchdog = Watchdog(kafka, self._database, self.relay, self.consumer, tuning)
         self._waker = Waker(self._database, self.relay.wake)
 
@@ -75,7 +71,6 @@ class Messaging:
         parts: dict[str, Callable[[], Awaitable[None]]] = {
             "relay": self.relay.run,
             "retrier": self.retrier.run,
-            "housekeeping": self.housekeeping.run,
             "watchdog": self.watchdog.run,
         }
         if self.consumer is not None:
@@ -87,7 +82,7 @@ class Messaging:
         if self._tasks:
             by_name = {task.get_name(): task for task in self._tasks}
             relay = by_name.pop("relay")
-            for part in (self.consumer, self.retrier, self.housekeeping, self.watchdog):
+            for part in (self.consumer, self.retrier, self.watchdog):
                 if part is not None:
                     part.stop()
             await _end(by_name.values(), within=self.tuning.stop_seconds * 2 / 3)

@@ -18,6 +18,4 @@ class Tuning:
     stalled_seconds: float = 20.0  # lag without progress: rebuild
     red_seconds: float = 30.0  # lag or a backlog without progress: red, at the watchdog's next look
     watch_seconds: float = 5.0
-    outbox_retention: timedelta = timedelta(days=1)
-    inbox_retention: timedelta = timedelta(days=21)  # longer than any topic is
     stop_seconds: float = 12.0

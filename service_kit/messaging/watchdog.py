@@ -15,6 +15,7 @@ from service_kit.messaging.consumer import Consumer
 from service_kit.messaging.health import ConsumerHealth, MessagingHealth, RelayHealth
 from service_kit.messaging.relay import Relay
 from service_kit.messaging.tuning import Tuning
+from service_kit.waiting import passed
 
 log = structlog.get_logger(__name__)
 
@@ -64,9 +65,7 @@ class Watchdog:
                     await self.inspect()
                 except Exception:
                     log.exception("watchdog_failed")
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(self._tuning.watch_seconds):
-                        await self._stopping.wait()
+                await passed(self._stopping, self._tuning.watch_seconds)
         finally:
             await self._drop_client()
 

@@ -4,7 +4,6 @@ So a service starts, and verifies tokens, while the user service is down; and no
 """
 
 import asyncio
-import contextlib
 import json
 import ssl
 import time
@@ -20,6 +19,7 @@ from service_kit.database import Database, Statement
 from service_kit.database.faults import database_is_unavailable
 from service_kit.problems import InvalidToken, Problem
 from service_kit.telemetry import metrics
+from service_kit.waiting import passed
 
 log = structlog.get_logger(__name__)
 
@@ -100,11 +100,8 @@ class KeyRing:
             tried_at = time.monotonic()
             pause = self._refresh_seconds if await self._refreshed() else RETRY_PAUSE
             due = time.monotonic() + pause
-            with contextlib.suppress(TimeoutError):
-                # Not `wait_for`: when it is woken and cancelled at once it may forget that it was cancelled.
-                async with asyncio.timeout(pause):
-                    await self._wake.wait()
-                await asyncio.sleep(min(due, tried_at + UNKNOWN_KEY_PAUSE) - time.monotonic())
+            await passed(self._wake, pause)
+            await asyncio.sleep(min(due, tried_at + UNKNOWN_KEY_PAUSE) - time.monotonic())
 
     async def _refreshed(self) -> bool:
         """Whether the keys are fresh now. Where not, perhaps another process of this service had more luck."""

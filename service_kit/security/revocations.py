@@ -6,7 +6,6 @@ once a second. It holds an hour's worth: an access token lives no longer.
 """
 
 import asyncio
-import time
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
@@ -26,8 +25,6 @@ IN_THE_MAKING = timedelta(seconds=5)
 LONGEST_TOKEN_LIFE = timedelta(minutes=65)
 """The user service's settings allow an hour; clocks may differ."""
 
-PRUNE = Statement("DELETE FROM ended_sessions WHERE ended_at < now() - :token_life::interval")
-PRUNE_EVERY = 600.0
 SIGNAL = "accounts"
 """Sent with each Change and Ended, as it is committed (`database.signals`)."""
 FOR_EVER = float("inf")
@@ -89,7 +86,6 @@ class Revocations:
         """Most of the time there are none: then nothing need be looked up."""
         self._heard: list[Change | Ended] = []
         """What was committed here while the table was being read, which the answer may not have."""
-        self._prune_at = time.monotonic() + PRUNE_EVERY
         self._task: asyncio.Task[None] | None = None
         database.signals.listen(SIGNAL, self._apply)
 
@@ -123,11 +119,6 @@ class Revocations:
         self._apply(tuple(self._heard))
         self.any = bool(self._closed or self._ended)
 
-    async def prune(self) -> None:
-        """No access token of these sessions is about any more."""
-        async with self._database.connection() as connection:
-            await PRUNE.execute(connection, token_life=2 * LONGEST_TOKEN_LIFE)
-
     async def _keep_fresh(self) -> None:
         while True:
             await asyncio.sleep(self._refresh_seconds)
@@ -137,9 +128,6 @@ class Revocations:
         """While the database is away, what is known stays known."""
         try:
             await self.refresh()
-            if time.monotonic() >= self._prune_at:
-                self._prune_at = time.monotonic() + PRUNE_EVERY
-                await self.prune()
         except Exception as error:
             if not database_is_unavailable(error):
                 log.exception("revocations_not_read")

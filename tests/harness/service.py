@@ -15,8 +15,7 @@ from fastapi import FastAPI
 from contracts.events import Event, by_type
 from service_kit.clock import utcnow
 from service_kit.ids import uuid7
-from service_kit.messaging.envelope import Envelope, encode
-from service_kit.messaging.incoming import Record
+from service_kit.messaging.envelope import Envelope, Record, encode
 from service_kit.personal_data import PersonalData, nothing_to_erase
 from service_kit.runtime import Runtime
 from tests.harness import tokens

@@ -12,8 +12,7 @@ from local_stack.environment import generated
 from local_stack.parts import SERVICES
 from service_kit.clock import utcnow
 from service_kit.ids import uuid7
-from service_kit.messaging.envelope import Envelope, encode
-from service_kit.messaging.incoming import Record
+from service_kit.messaging.envelope import Envelope, Record, encode
 from tests.security.shop import premises
 from tests.system.log import records_of
 from tests.system.world import Person, World, until

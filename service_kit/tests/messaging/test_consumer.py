@@ -20,8 +20,7 @@ from service_kit.database.administration import administration
 from service_kit.database.statements import Statement
 from service_kit.ids import uuid7
 from service_kit.messaging import Envelope, consumes, outbox
-from service_kit.messaging.envelope import encode
-from service_kit.messaging.incoming import Record
+from service_kit.messaging.envelope import Record, encode
 from service_kit.messaging.processing import Processor
 from service_kit.messaging.subscriptions import gather
 from service_kit.tests.messaging.shop import QUICK, Shop, erased, eventually, paid, write_down

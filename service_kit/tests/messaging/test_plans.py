@@ -6,9 +6,9 @@ import asyncpg
 
 from contracts.events.order_notification import OrderPaid
 from service_kit.database import Statement, Transaction
+from service_kit.housekeeping import BY_BLOCKS, PRUNE_INBOX
 from service_kit.ids import uuid7
 from service_kit.messaging import Envelope, consumes, outbox
-from service_kit.messaging.housekeeping import BY_BLOCKS, PRUNE_INBOX
 from service_kit.tests.messaging.shop import Shop, eventually, paid, write_down
 from tests.harness.plans import Statements, fill, sequential_scans
 

@@ -15,8 +15,8 @@ from service_kit.clock import utcnow
 from service_kit.database import Transaction
 from service_kit.ids import uuid7
 from service_kit.messaging import Envelope, consumes
-from service_kit.messaging.envelope import Unreadable, encode
-from service_kit.messaging.incoming import Record, read
+from service_kit.messaging.envelope import Record, Unreadable, encode
+from service_kit.messaging.incoming import read
 from service_kit.messaging.subscriptions import gather
 from service_kit.tests.messaging.shop import Shop, module, paid, write_down
 
