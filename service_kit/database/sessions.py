@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from typing import Any, Self, cast
 
 import asyncpg
@@ -54,6 +55,13 @@ SET_ACTOR = f"SELECT set_config('{actor.SETTING}', $1, true)"
 """Sets the actor for the rest of the transaction; the triggers that write the audit log read it."""
 
 
+def _delegated(name: str) -> Callable[..., Awaitable[Any]]:
+    async def method(self: "_LazyConnection", sql: str, *values: Any) -> Any:
+        return await getattr(self._connection or await self._open(), name)(sql, *values)
+
+    return method
+
+
 class _LazyConnection:
     """The part of an asyncpg connection that queries need; remembers whether events were added to the outbox.
 
@@ -68,18 +76,7 @@ class _LazyConnection:
         self.added_events = False
         self.signals: Pending | None = None
 
-    async def execute(self, sql: str, *values: Any) -> str:
-        status: str = await (self._connection or await self._open()).execute(sql, *values)
-        return status
-
-    async def fetch(self, sql: str, *values: Any) -> Any:
-        return await (self._connection or await self._open()).fetch(sql, *values)
-
-    async def fetchrow(self, sql: str, *values: Any) -> Any:
-        return await (self._connection or await self._open()).fetchrow(sql, *values)
-
-    async def fetchval(self, sql: str, *values: Any) -> Any:
-        return await (self._connection or await self._open()).fetchval(sql, *values)
+    execute, fetch, fetchrow, fetchval = map(_delegated, ("execute", "fetch", "fetchrow", "fetchval"))
 
     async def __aenter__(self) -> Self:
         return self
@@ -140,17 +137,8 @@ class _Audited:
         self.connection = connection
         self._actor = actor
 
-    async def execute(self, sql: str, *values: Any) -> Any:
-        return await self._run(self.connection.execute, sql, *values)
-
-    async def fetch(self, sql: str, *values: Any) -> Any:
-        return await self._run(self.connection.fetch, sql, *values)
-
-    async def fetchrow(self, sql: str, *values: Any) -> Any:
-        return await self._run(self.connection.fetchrow, sql, *values)
-
-    async def fetchval(self, sql: str, *values: Any) -> Any:
-        return await self._run(self.connection.fetchval, sql, *values)
+    def __getattr__(self, name: str) -> Any:
+        return partial(self._run, getattr(self.connection, name))
 
     async def _run(self, statement: Callable[..., Awaitable[Any]], *arguments: Any) -> Any:
         """If it is cancelled, the connection is closed, and with it the transaction."""
