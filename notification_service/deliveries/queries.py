@@ -1,8 +1,8 @@
 """Every statement about deliveries."""
 
-import json
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import cache
 from uuid import UUID
 
 from sqlmodel import col, select
@@ -10,7 +10,7 @@ from sqlmodel import col, select
 from notification_service.channels import OUTBOUND, Message, OutboundChannel
 from notification_service.deliveries import withheld_queries
 from notification_service.deliveries.models import Delivery, Status
-from service_kit.database import Connection, Session
+from service_kit.database import Connection, Session, Statement
 from service_kit.database.keyset import Position, Slice, keyset
 from service_kit.queue import Outcome, Queue
 
@@ -41,21 +41,22 @@ yet is withheld, and the log says so."""
 
 
 # Not what another process has sent meanwhile because we took too long; and that it is sent is true whoever holds it.
-FINISH = """
+FINISH = Statement("""
 UPDATE deliveries
-SET status = outcome.status, error = outcome.error, attempts = deliveries.attempts + outcome.attempts,
+SET status = outcome.status, error = coalesce(outcome.error, outcome.withheld),
+    attempts = deliveries.attempts + (outcome.status <> 'withheld')::int,
     sent_at = CASE WHEN outcome.status = 'sent' THEN now() END
-FROM unnest($1::uuid[], $2::text[], $3::text[], $4::int[]) AS outcome (id, status, error, attempts)
+FROM unnest(:outcome[].row.id::uuid[], :outcome[].name::text[], :outcome[].error::text[],
+            :outcome[].row.withheld::text[]) AS outcome (id, status, error, withheld)
 WHERE deliveries.id = outcome.id AND deliveries.status = 'pending'
-  AND (outcome.status = 'sent' OR deliveries.next_attempt_at = $5)
-"""
+  AND (outcome.status = 'sent' OR deliveries.next_attempt_at = :held_until)
+""")
 
 
-async def claim(connection: Connection, limit: int, lease: timedelta, channel: OutboundChannel) -> list[Message]:
-    """What is due, for nobody else to send while the lease lasts; to the recipients' present addresses, which may have
-    changed since the deliveries were stored."""
+@cache
+def _claim(channel: OutboundChannel) -> Statement:
     present = f"SELECT {channel.address} FROM recipients AS recipient WHERE customer_id = deliveries.customer_id"
-    statement = QUEUE.claim(
+    return QUEUE.claim(
         f"""
         SELECT claimed.id, claimed.customer_id, in_order, next_attempt_at AS held_until, claimed.event_id, attempts,
                address, coalesce(recipient.full_name, '') AS full_name, {channel.withheld} AS withheld,
@@ -68,21 +69,17 @@ async def claim(connection: Connection, limit: int, lease: timedelta, channel: O
         only=f"channel = '{channel.name}'",
         also=f", address = coalesce(({present}), address)",
     )
-    rows = await connection.fetch(statement, limit, lease)
-    return [Message(**{**row, "facts": json.loads(row["facts"])}) for row in rows]
+
+
+async def claim(connection: Connection, limit: int, lease: timedelta, channel: OutboundChannel) -> list[Message]:
+    """Messages that are due, leased to this process, with the present addresses of their recipients: those may have
+    changed since the deliveries were stored."""
+    return await _claim(channel).fetch_as(connection, Message, limit=limit, lease=lease)
 
 
 async def finish(connection: Connection, outcomes: Sequence[Outcome[Message]], held_until: datetime) -> None:
-    withheld = [outcome.row.id for outcome in outcomes if outcome.name == Status.WITHHELD]
-    await connection.execute(
-        FINISH,
-        [outcome.row.id for outcome in outcomes],
-        [outcome.name for outcome in outcomes],
-        [outcome.row.withheld if outcome.name == Status.WITHHELD else outcome.error for outcome in outcomes],
-        [int(outcome.name != Status.WITHHELD) for outcome in outcomes],
-        held_until,
-    )
-    if withheld:
+    await FINISH.execute(connection, outcome=outcomes, held_until=held_until)
+    if withheld := [outcome.row.id for outcome in outcomes if outcome.name == Status.WITHHELD]:
         await withheld_queries.recheck(connection, withheld)
 
 

@@ -6,6 +6,7 @@ import structlog
 
 from notification_service.deliveries import queries, withheld_queries
 from notification_service.deliveries.models import Status
+from notification_service.deliveries.withheld_queries import Rule
 from notification_service.kinds import Kind
 from notification_service.settings import Settings
 from service_kit.database.signals import signal
@@ -19,7 +20,7 @@ SUPERSEDED_BY = {
     Kind.ORDER_AWAITING_PAYMENT: (Kind.ORDER_PAID, *_ENDED),
     Kind.PAYMENT_FAILED: (Kind.ORDER_PAID, *_ENDED),
 }
-"""A mail of this kind is of no use once one of these happened to the same order: it asks for what is over."""
+RULES = [Rule(kind, later) for kind, laters in SUPERSEDED_BY.items() for later in laters]
 log = structlog.get_logger(__name__)
 
 
@@ -30,7 +31,7 @@ async def release_withheld(runtime: Runtime) -> bool:
     of_use_for = timedelta(days=settings.withheld_mail_days)
     async with runtime.database.transaction() as tx:
         customer_ids = await withheld_queries.claim(tx, BATCH)
-        found = await withheld_queries.release(tx, customer_ids, of_use_for, SUPERSEDED_BY) if customer_ids else []
+        found = await withheld_queries.release(tx, customer_ids, of_use_for, RULES) if customer_ids else []
         if found:
             signal(tx, queries.DUE)
     if found:

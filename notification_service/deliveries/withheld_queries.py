@@ -1,26 +1,35 @@
 """Every statement about mails that are withheld until their recipient confirms the address."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
+from typing import NamedTuple
 from uuid import UUID
 
 from notification_service.channels.email import EMAIL, NOT_VERIFIED
 from notification_service.kinds import Kind
-from service_kit.database import Connection, Transaction
+from service_kit.database import Connection, Statement, Transaction, rows
+
+
+class Rule(NamedTuple):
+    """A mail of this kind is obsolete once the other event has happened to the same order."""
+
+    kind: Kind
+    superseded_by: Kind
+
 
 NO_LONGER_OF_USE = "no longer of use, or not wanted, when the address was confirmed"
-CLAIM = """
-SELECT customer_id FROM recipients WHERE release_withheld ORDER BY customer_id LIMIT $1 FOR UPDATE SKIP LOCKED
-"""
+CLAIM = Statement("""
+SELECT customer_id FROM recipients WHERE release_withheld ORDER BY customer_id LIMIT :limit FOR UPDATE SKIP LOCKED
+""")
 # The microseconds between them keep their order where a sender takes a part of them.
-RELEASE = f"""
+RELEASE = Statement(f"""
 WITH withheld AS (
     SELECT delivery.id, added.created_at, recipient.email,
-           added.created_at > now() - $2::interval
+           added.created_at > now() - :of_use_for::interval
            AND (delivery.kind = ANY (preferences.{EMAIL.disabled_kinds})) IS NOT TRUE
            AND NOT EXISTS (
                SELECT FROM notifications AS later
-               JOIN unnest($3::text[], $4::text[]) AS rule (kind, superseded_by) ON rule.superseded_by = later.kind
+               JOIN {rows("rule", Rule)} ON rule.superseded_by = later.kind
                WHERE rule.kind = delivery.kind AND later.order_id = added.order_id
                  AND later.created_at >= added.created_at
            ) AS of_use
@@ -28,40 +37,39 @@ WITH withheld AS (
     JOIN notifications AS added ON added.id = delivery.notification_id
     JOIN recipients AS recipient ON recipient.customer_id = delivery.customer_id AND recipient.email_verified
     LEFT JOIN preferences ON preferences.customer_id = delivery.customer_id
-    WHERE delivery.customer_id = ANY ($1) AND delivery.channel = '{EMAIL.name}' AND delivery.status = 'withheld'
-      AND delivery.error = $5
+    WHERE delivery.customer_id = ANY (:customer_ids) AND delivery.channel = '{EMAIL.name}'
+      AND delivery.status = 'withheld' AND delivery.error = '{NOT_VERIFIED}'
 ), numbered AS (
     SELECT *, row_number() OVER (ORDER BY created_at, id) AS number FROM withheld
 )
 UPDATE deliveries
-SET status = CASE WHEN of_use THEN 'pending' ELSE 'withheld' END, error = CASE WHEN NOT of_use THEN $6 END,
+SET status = CASE WHEN of_use THEN 'pending' ELSE 'withheld' END,
+    error = CASE WHEN NOT of_use THEN '{NO_LONGER_OF_USE}' END,
     in_order = true, address = numbered.email, next_attempt_at = now() + number * interval '1 microsecond'
 FROM numbered WHERE deliveries.id = numbered.id
 RETURNING deliveries.status
-"""  # noqa: S608 (no input in it)
-DONE = "UPDATE recipients SET release_withheld = false WHERE customer_id = ANY ($1)"
-RECHECK = """
+""")  # noqa: S608 (no input in it)
+DONE = Statement("UPDATE recipients SET release_withheld = false WHERE customer_id = ANY (:customer_ids)")
+RECHECK = Statement("""
 UPDATE recipients SET release_withheld = true
-WHERE email_verified AND customer_id IN (SELECT customer_id FROM deliveries WHERE id = ANY ($1))
-"""
+WHERE email_verified AND customer_id IN (SELECT customer_id FROM deliveries WHERE id = ANY (:delivery_ids))
+""")
 
 
 async def claim(tx: Transaction, limit: int) -> list[UUID]:
     """Recipients who have confirmed their address since; nothing is told to them before the transaction ends."""
-    return [row["customer_id"] for row in await tx.fetch(CLAIM, limit)]
+    return [row["customer_id"] for row in await CLAIM.fetch(tx, limit=limit)]
 
 
 async def release(
-    tx: Transaction, customer_ids: Sequence[UUID], of_use_for: timedelta, superseded_by: Mapping[Kind, Sequence[Kind]]
+    tx: Transaction, customer_ids: Sequence[UUID], of_use_for: timedelta, rules: Sequence[Rule]
 ) -> list[str]:
     """What was withheld is due now, as far as it is of use and wanted. The status of each."""
-    rules = [(kind.value, later.value) for kind, laters in superseded_by.items() for later in laters]
-    kinds, laters = [kind for kind, _ in rules], [later for _, later in rules]
-    rows = await tx.fetch(RELEASE, customer_ids, of_use_for, kinds, laters, NOT_VERIFIED, NO_LONGER_OF_USE)
-    await tx.execute(DONE, customer_ids)
-    return [row["status"] for row in rows]
+    released = await RELEASE.fetch(tx, customer_ids=customer_ids, of_use_for=of_use_for, rule=rules)
+    await DONE.execute(tx, customer_ids=customer_ids)
+    return [row["status"] for row in released]
 
 
 async def recheck(connection: Connection, delivery_ids: Sequence[UUID]) -> None:
     """These were withheld just now, and their recipients may have confirmed the address at the same moment."""
-    await connection.execute(RECHECK, delivery_ids)
+    await RECHECK.execute(connection, delivery_ids=delivery_ids)

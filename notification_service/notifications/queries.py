@@ -1,9 +1,7 @@
 """Every statement about notifications."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -12,80 +10,49 @@ from sqlmodel import col, select
 
 from notification_service.channels import INBOX
 from notification_service.deliveries import queries as deliveries
-from notification_service.kinds import Kind
 from notification_service.notifications.models import Notification
-from notification_service.notifications.wording import Text
 from service_kit.clock import utcnow
-from service_kit.database import Session, Transaction
+from service_kit.database import Session, Statement, Transaction, rows
 from service_kit.database.keyset import Position, Slice, keyset
 from service_kit.database.signals import signal
-from service_kit.ids import uuid7
 
-
-@dataclass(frozen=True, slots=True)
-class NewNotification:
-    """One event to tell one customer of."""
-
-    event_id: UUID
-    customer_id: UUID
-    kind: Kind
-    order_id: UUID
-    facts: dict[str, Any]
-    words: Text
-    happened_at: datetime
-
-
-ADD = f"""
+_GIVEN = [name for name in Notification.model_fields if name not in ("told_at", "read_at")]
+_ADDED = "notifications.*, notifications.facts ? 'pays_by_itself' AS pays_by_itself"
+ADD = Statement(f"""
 WITH added AS (
-    INSERT INTO notifications (id, event_id, customer_id, kind, order_id, title, body, facts, created_at, told_at)
-    SELECT news.*, CASE WHEN {INBOX.takes} THEN now() END
-    FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::uuid[], $6::text[], $7::text[], $8::jsonb[],
-                $9::timestamptz[])
-         AS news (id, event_id, customer_id, kind, order_id, title, body, facts, created_at)
-    JOIN recipients AS recipient ON recipient.customer_id = news.customer_id AND NOT recipient.erased
+    INSERT INTO notifications ({", ".join(_GIVEN)}, told_at)
+    SELECT new.*, CASE WHEN {INBOX.takes} THEN now() END FROM {rows("new", Notification, *_GIVEN)}
+    JOIN recipients AS recipient ON recipient.customer_id = new.customer_id AND NOT recipient.erased
     ON CONFLICT (event_id) DO NOTHING
-    RETURNING id, event_id, customer_id, kind, told_at, created_at, facts ? 'pays_by_itself' AS pays_by_itself
+    RETURNING {_ADDED}
 )
 {deliveries.INSERT}
-"""
-ADD_WAITING = f"""
+""")
+ADD_WAITING = Statement(f"""
 WITH added AS (
     UPDATE notifications SET told_at = now()
     FROM recipients AS recipient
-    WHERE notifications.customer_id = ANY ($1) AND notifications.told_at IS NULL
+    WHERE notifications.customer_id = ANY (:customer_ids) AND notifications.told_at IS NULL
       AND recipient.customer_id = notifications.customer_id AND {INBOX.takes}
-    RETURNING notifications.id, notifications.event_id, notifications.customer_id, notifications.kind,
-              notifications.told_at, notifications.created_at, facts ? 'pays_by_itself' AS pays_by_itself
+    RETURNING {_ADDED}
 )
 {deliveries.INSERT}
-"""
+""")
 
 
-async def add(tx: Transaction, new: Sequence[NewNotification]) -> None:
+async def add(tx: Transaction, new: Sequence[Notification]) -> None:
     """Inbox rows and e-mails for the whole batch, one of each per event, however often it comes.
 
     The recipients must be held (`recipients.queries.hold`): the statement decides by what it reads of them.
     """
-    inserted = await tx.execute(
-        ADD,
-        [uuid7() for _ in new],
-        [each.event_id for each in new],
-        [each.customer_id for each in new],
-        [each.kind.value for each in new],
-        [each.order_id for each in new],
-        [each.words.title for each in new],
-        [each.words.body for each in new],
-        [json.dumps(each.facts) for each in new],
-        [each.happened_at for each in new],
-    )
-    if inserted != "INSERT 0 0":
+    if await ADD.execute(tx, new=new):
         signal(tx, deliveries.DUE)
 
 
 async def add_waiting(tx: Transaction, customer_ids: Sequence[UUID]) -> None:
     """Shows these users, who are known now, what happened before they were."""
-    await tx.execute(ADD_WAITING, customer_ids)
-    signal(tx, deliveries.DUE)
+    if await ADD_WAITING.execute(tx, customer_ids=customer_ids):
+        signal(tx, deliveries.DUE)
 
 
 @dataclass(frozen=True, slots=True)

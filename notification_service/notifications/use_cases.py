@@ -9,7 +9,6 @@ from contracts.events.shipment_notification import ReturnClosed, ReturnReceived,
 from notification_service.kinds import Kind
 from notification_service.notifications import queries
 from notification_service.notifications.models import Notification
-from notification_service.notifications.queries import NewNotification
 from notification_service.notifications.wording import facts_of, text_for
 from notification_service.recipients import queries as recipients
 from service_kit.clock import utcnow
@@ -23,7 +22,7 @@ NotifiedEvent = OrderEvent | PaymentReport | ShipmentEvent | ReturnReceived | Re
 async def add(tx: Transaction, events: Sequence[NotifiedEvent], envelopes: Sequence[Envelope]) -> None:
     """Each event once, to the inbox and by the channels that its customer wants."""
     new = [
-        _new_notification(event, envelope, event.customer_id)
+        _notification(event, envelope, event.customer_id)
         for event, envelope in zip(events, envelopes, strict=True)
         if event.customer_id is not None
     ]
@@ -39,6 +38,10 @@ async def mark_read(tx: Session, id: UUID, customer_id: UUID) -> Notification:
     return notification
 
 
-def _new_notification(event: NotifiedEvent, envelope: Envelope, customer_id: UUID) -> NewNotification:
+def _notification(event: NotifiedEvent, envelope: Envelope, customer_id: UUID) -> Notification:
     kind, facts = Kind.of(type(event)), facts_of(event)
-    return NewNotification(envelope.id, customer_id, kind, event.order_id, facts, text_for(kind, facts), envelope.time)
+    title, body = text_for(kind, facts)
+    return Notification(
+        event_id=envelope.id, customer_id=customer_id, kind=kind, order_id=event.order_id, title=title, body=body,
+        facts=facts, created_at=envelope.time,
+    )  # fmt: skip

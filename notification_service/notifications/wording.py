@@ -3,8 +3,7 @@
 A kind's template has two blocks: `title` is the inbox's title and the e-mail's subject, `body` the text of both.
 """
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from contracts.events import Event
 from contracts.events.order_notification import OrderAwaitingPayment, OrderPlaced, OrderRejected, ReturnEvent
@@ -19,8 +18,7 @@ NAMED_LINES = 5
 _NOTIFIED = {"number", "total", "amount", "pay_by", "reason", "carrier", "tracking_number", "tracking_url"}
 
 
-@dataclass(frozen=True, slots=True)
-class Text:
+class Text(NamedTuple):
     title: str
     body: str
 

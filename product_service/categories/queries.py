@@ -8,16 +8,15 @@ from sqlmodel import col, select
 
 from product_service.categories.models import Category, Tree
 from product_service.products.models import Product
-from service_kit.database import Session
+from service_kit.database import Session, Statement
 from service_kit.database.keyset import Position, Slice, keyset
-from service_kit.database.sessions import fetch
 
-TREE_LOCK = 0x74726565  # any number that no other lock of this database uses
+LOCK_TREE = Statement("SELECT pg_advisory_xact_lock(0x74726565)")  # any number that no other lock of this database has
 
 
 async def lock_tree(tx: Session) -> Tree:
     """The whole tree, held until the transaction ends: two moves at once could make a cycle that neither sees."""
-    await fetch(tx, "SELECT pg_advisory_xact_lock($1)", TREE_LOCK)
+    await LOCK_TREE.fetch(tx)
     rows = await tx.exec(select(Category.id, Category.parent_id))
     return Tree((id, parent_id) for id, parent_id in rows)
 

@@ -11,11 +11,12 @@ BATCH = 500
 
 
 async def fill_sort_keys(runtime: Runtime) -> bool:
-    """One batch; whether there is more."""
-    async with runtime.database.transaction() as tx:
-        names = await queries.lock_without_sort_key(tx, BATCH)
-        await queries.set_sort_keys(tx, {id: sort_key(name) for id, name in names.items()})
-    return len(names) == BATCH
+    """Fills one batch. True if there may be more."""
+    async with runtime.database.session() as tx:
+        products = await queries.lock_without_sort_key(tx, BATCH)
+        for product in products:
+            product.sort_key = sort_key(product.name)
+    return len(products) == BATCH
 
 
 FILL_SORT_KEYS = Job("fill-sort-keys", fill_sort_keys, every=timedelta(minutes=1))

@@ -1,23 +1,20 @@
 """Every statement about one product."""
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import and_, or_
+from sqlalchemy import and_, or_, text
 from sqlmodel import col, select
 
 from product_service.availability.models import Availability
 from product_service.products.models import Product
 from product_service.products.prices import ScheduledPrice
-from service_kit.database import Connection, Session, Transaction
-from service_kit.database.sessions import fetch
+from service_kit.database import AnySession, Connection, Session, Statement, Transaction, insert
 
-# The price that counts at $1 for $2 pieces in currency $3 (null: the product's own): the rule of contracts/pricing.py.
-# The base price is a price for one piece that began with the product, so whatever is scheduled for one piece goes
-# before it.
+# The unit price for a `PriceQuery`, by the rule of contracts/pricing.py. The base price counts as a price for one piece
+# that started when the product was created, so every later price for one piece takes precedence.
 UNIT_PRICE = """
 LEFT JOIN LATERAL (
     SELECT amount, currency
@@ -28,8 +25,8 @@ LEFT JOIN LATERAL (
             UNION ALL
             SELECT amount, currency, min_quantity, starts_at, ends_at FROM prices WHERE product_id = p.id
         ) AS schedule (amount, currency, min_quantity, starts_at, ends_at)
-        WHERE currency = coalesce($3::text, p.price_currency) AND min_quantity <= $2::int
-          AND starts_at <= $1::timestamptz AND (ends_at IS NULL OR ends_at > $1::timestamptz)
+        WHERE currency = coalesce(:query.currency::text, p.price_currency) AND min_quantity <= :query.quantity::int
+          AND starts_at <= :query.at::timestamptz AND (ends_at IS NULL OR ends_at > :query.at::timestamptz)
         ORDER BY min_quantity, starts_at DESC, amount
     ) AS in_force
     ORDER BY amount
@@ -59,25 +56,17 @@ json_build_object(
 _SHOW = f"""
 SELECT {BODY} AS body, concat_ws('.', p.version, coalesce(a.version, 0), unit.amount) AS tag
 FROM products p {AVAILABILITY} {UNIT_PRICE}
-WHERE (p.status = 'active' OR $4::boolean)
+WHERE (p.status = 'active' OR :query.hidden_too::boolean)
 """
 # Hot: the whole answer from one statement, as the text that is sent (benchmark: read a product by id).
-SHOW_BY_ID = f"{_SHOW} AND p.id = $5"
-SHOW_BY_SLUG = f"{_SHOW} AND p.slug = $5"
-IS_SHOWN = "SELECT true FROM products WHERE id = $1 AND (status = 'active' OR $2)"
-HOLD_CATEGORY = "SELECT true FROM categories WHERE id = $1 FOR KEY SHARE"
+SHOW_BY_ID = Statement(f"{_SHOW} AND p.id = :id")
+SHOW_BY_SLUG = Statement(f"{_SHOW} AND p.slug = :slug")
+IS_SHOWN = Statement("SELECT true FROM products WHERE id = :id AND (status = 'active' OR :hidden_too)")
+HOLD_CATEGORY = Statement("SELECT true FROM categories WHERE id = :id FOR KEY SHARE")
 
 # Catalogues are created by the thousand: no session here.
-_COLUMNS = tuple(Product.model_fields)
-INSERT = f"""
-INSERT INTO products ({", ".join(_COLUMNS)}) VALUES ({", ".join(f"${n}" for n in range(1, len(_COLUMNS) + 1))})
-ON CONFLICT DO NOTHING RETURNING id
-"""
-
-SET_SORT_KEYS = """
-UPDATE products SET sort_key = given.sort_key FROM unnest($1::uuid[], $2::text[]) AS given (id, sort_key)
-WHERE products.id = given.id
-"""
+INSERT = Statement(f"{insert('new', Product, *Product.model_fields)} ON CONFLICT DO NOTHING")
+ID_OF_SKU = Statement("SELECT id FROM products WHERE sku = :sku")
 
 
 class PriceQuery(NamedTuple):
@@ -96,38 +85,32 @@ class RenderedProduct(NamedTuple):
     tag: str
 
 
-async def show(db: Connection | Transaction | Session, product_id: UUID, query: PriceQuery) -> RenderedProduct | None:
-    return _shown(await fetch(db, SHOW_BY_ID, *query, product_id))
+async def show(db: AnySession, product_id: UUID, query: PriceQuery) -> RenderedProduct | None:
+    return await SHOW_BY_ID.fetchrow_as(db, RenderedProduct, query=query, id=product_id)
 
 
 async def show_by_slug(db: Connection, slug: str, query: PriceQuery) -> RenderedProduct | None:
-    return _shown(await fetch(db, SHOW_BY_SLUG, *query, slug))
+    return await SHOW_BY_SLUG.fetchrow_as(db, RenderedProduct, query=query, slug=slug)
 
 
 async def is_shown(tx: Session, product_id: UUID, *, hidden_too: bool) -> bool:
-    return bool(await fetch(tx, IS_SHOWN, product_id, hidden_too))
+    return bool(await IS_SHOWN.fetch(tx, id=product_id, hidden_too=hidden_too))
 
 
 async def insert_if_free(tx: Transaction, product: Product) -> bool:
     """Whether it was stored; not when SKU or slug are taken, also by one who is about to commit."""
-    values = [getattr(product, name) for name in _COLUMNS]
-    values[_COLUMNS.index("attributes")] = json.dumps(product.attributes)
-    return await tx.fetchval(INSERT, *values) is not None
+    return await INSERT.execute(tx, new=[product]) > 0
 
 
 async def id_of_sku(tx: Transaction, sku: str) -> UUID | None:
-    found: UUID | None = await tx.fetchval("SELECT id FROM products WHERE sku = $1", sku)
+    found: UUID | None = await ID_OF_SKU.fetchval(tx, sku=sku)
     return found
 
 
-async def lock_without_sort_key(tx: Transaction, limit: int) -> dict[UUID, str]:
-    """Their names."""
-    rows = await tx.fetch("SELECT id, name FROM products WHERE sort_key = '' LIMIT $1 FOR UPDATE SKIP LOCKED", limit)
-    return {row["id"]: row["name"] for row in rows}
-
-
-async def set_sort_keys(tx: Transaction, keys: Mapping[UUID, str]) -> None:
-    await tx.execute(SET_SORT_KEYS, list(keys), list(keys.values()))
+async def lock_without_sort_key(tx: Session, limit: int) -> Sequence[Product]:
+    """The condition is spelt as the partial index spells it: a parameter would not let PostgreSQL use that."""
+    statement = select(Product).where(text("sort_key = ''")).limit(limit).with_for_update(skip_locked=True)
+    return (await tx.exec(statement)).all()
 
 
 async def lock(tx: Session, product_id: UUID) -> Product | None:
@@ -137,15 +120,11 @@ async def lock(tx: Session, product_id: UUID) -> Product | None:
 
 async def hold_category(tx: Transaction | Session, category_id: UUID) -> bool:
     """Whether it exists; then it can't be deleted before the transaction ends."""
-    return bool(await fetch(tx, HOLD_CATEGORY, category_id))
+    return bool(await HOLD_CATEGORY.fetch(tx, id=category_id))
 
 
 async def had_stock(tx: Session, product_id: UUID) -> bool:
     return await tx.get(Availability, product_id) is not None
-
-
-def _shown(rows: Sequence[Any]) -> RenderedProduct | None:
-    return RenderedProduct(*rows[0]) if rows else None
 
 
 async def scheduled_prices(tx: Session, product_id: UUID, now: datetime) -> Sequence[ScheduledPrice]:

@@ -2,12 +2,14 @@
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from product_service.products.models import Status
 from product_service.products.schemas import ProductOut
+from product_service.search.words import Search, parse
 from service_kit.http.pagination import Page
 from service_kit.problems import Problem
 
@@ -42,6 +44,11 @@ class Filters:
     min_price: int | None = None
     max_price: int | None = None
     in_stock: bool | None = None
+
+    @cached_property
+    def search(self) -> Search:
+        """`q`, parsed."""
+        return parse(self.q or "")
 
 
 class CategoryFacet(BaseModel):

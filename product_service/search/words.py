@@ -22,6 +22,11 @@ class Term:
     def by_character(self) -> bool:
         return _BY_CHARACTER.search(self.text) is not None
 
+    @property
+    def is_operator(self) -> bool:
+        """It has a condition of its own, which no similarity replaces."""
+        return self.by_character or self.is_phrase or self.is_unwanted
+
 
 @dataclass(frozen=True, slots=True)
 class Search:

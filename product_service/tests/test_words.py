@@ -15,7 +15,7 @@ from product_service.search.schemas import Filters
 from product_service.search.words import parse
 from product_service.tests.conftest import MakeProduct
 from product_service.tests.test_search import found
-from service_kit.clock import utcnow
+from service_kit.database import Statement
 from tests.harness.databases import new_database
 from tests.harness.service import Caller, Served, serve
 
@@ -163,6 +163,7 @@ async def test_search_uses_its_indexes(service: Served) -> None:
         await tx.execute("SET LOCAL enable_indexscan = off")
         await tx.execute("DROP INDEX ix_products_status_created_at, ix_products_status_sort_key")
         for q, indexes in SEARCHES.items():
-            conditions = queries.Conditions(Filters(q=q), utcnow())
-            plan = await tx.fetch(f"EXPLAIN SELECT id FROM products p WHERE {conditions.sql}", *conditions.values)
+            conditions = queries.Conditions(Filters(q=q))
+            explain = Statement(f"EXPLAIN SELECT id FROM products p WHERE {conditions.sql}")
+            plan = await explain.fetch(tx, **conditions.values)
             assert all(index in "\n".join(row[0] for row in plan) for index in indexes), (q, plan)

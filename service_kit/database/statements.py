@@ -142,7 +142,8 @@ def _types(source: Any, columns: Sequence[str]) -> dict[str, str]:
     """PostgreSQL's type of each column: of all but arrays, which cannot be unnested again, where none are named."""
     if (table := getattr(source, "__table__", None)) is not None:
         names = columns or [column.name for column in table.columns if not isinstance(column.type, ARRAY)]
-        return {name: table.columns[name].type.compile(_DIALECT) for name in names}
+        # An array's type can have no collation.
+        return {name: table.columns[name].type.compile(_DIALECT).partition(" COLLATE ")[0] for name in names}
     hints = get_type_hints(source)
     return {name: _SQL_TYPES[_plain(hints[name])] for name in columns or hints}
 

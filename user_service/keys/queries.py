@@ -5,11 +5,10 @@ from collections.abc import Collection
 from sqlalchemy import delete
 from sqlmodel import col, select
 
-from service_kit.database import Session
-from service_kit.database.sessions import fetch
+from service_kit.database import Session, Statement
 from user_service.keys.models import SigningKey
 
-ONE_AT_A_TIME = "SELECT pg_advisory_xact_lock(hashtext('signing_keys'))"
+ONE_AT_A_TIME = Statement("SELECT pg_advisory_xact_lock(hashtext('signing_keys'))")
 
 
 async def in_order(tx: Session) -> list[SigningKey]:
@@ -19,7 +18,7 @@ async def in_order(tx: Session) -> list[SigningKey]:
 
 async def alone(tx: Session) -> None:
     """Until the transaction ends nobody else makes or removes keys, not even the first."""
-    await fetch(tx, ONE_AT_A_TIME)
+    await ONE_AT_A_TIME.fetch(tx)
 
 
 async def remove_all_but(tx: Session, ids: Collection[str]) -> None:

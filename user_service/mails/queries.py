@@ -9,7 +9,7 @@ from sqlalchemy import delete, func, or_
 from sqlmodel import col, select
 
 from service_kit import queue
-from service_kit.database import Connection, Session
+from service_kit.database import Connection, Session, Statement
 from user_service.accounts.models import Account
 from user_service.mails.models import Mail, MailToken, Purpose
 
@@ -22,12 +22,14 @@ FROM claimed LEFT JOIN accounts AS account ON account.active
 ORDER BY claimed.created_at
 """)
 # The mail is locked: what forgets it deletes the mail first and then the tokens, so that neither outlives the other.
-KEEP = """
-WITH mail AS (SELECT purpose, email FROM mails WHERE id = $2 FOR KEY SHARE)
+KEEP = Statement("""
+WITH mail AS (SELECT purpose, email FROM mails WHERE id = :mail_id FOR KEY SHARE)
 INSERT INTO mail_tokens (token_hash, account_id, purpose, email, created_at, expires_at)
-SELECT $1, account.id, mail.purpose, mail.email, now(), $4 FROM mail JOIN accounts AS account ON account.id = $3
-RETURNING true
-"""
+SELECT :token_hash, account.id, mail.purpose, mail.email, now(), :expires_at
+FROM mail JOIN accounts AS account ON account.id = :account_id
+""")
+FINISH = Statement("DELETE FROM mails WHERE id = ANY (:outcome[].row.id::uuid[])")
+DROP = Statement("DELETE FROM mail_tokens WHERE token_hash = :token_hash")
 
 
 @dataclass(frozen=True)
@@ -44,24 +46,28 @@ class Claimed(queue.Claimed):
 
 async def claim(connection: Connection, limit: int, lease: timedelta) -> list[Claimed]:
     """What is due, for nobody else to send while the lease lasts."""
-    rows = await connection.fetch(CLAIM, limit, lease)
-    return [Claimed(**{**row, "purpose": Purpose(row["purpose"])}) for row in rows]
+    found = await CLAIM.fetch(connection, limit=limit, lease=lease)
+    return [Claimed(**{**row, "purpose": Purpose(row["purpose"])}) for row in found]
 
 
 async def finish(connection: Connection, outcomes: Sequence[queue.Outcome[Claimed]], _: datetime) -> None:
     """They are gone, whatever became of them."""
-    await connection.execute("DELETE FROM mails WHERE id = ANY ($1)", [outcome.row.id for outcome in outcomes])
+    await FINISH.execute(connection, outcome=outcomes)
 
 
 async def keep_token(
     connection: Connection, token_hash: bytes, mail_id: UUID, account_id: UUID, expires_at: datetime
 ) -> bool:
     """False, and nothing is kept, where the account was erased or the mail forgotten meanwhile."""
-    return bool(await connection.fetchval(KEEP, token_hash, mail_id, account_id, expires_at))
+    return bool(
+        await KEEP.execute(
+            connection, token_hash=token_hash, mail_id=mail_id, account_id=account_id, expires_at=expires_at
+        )
+    )
 
 
 async def drop_token(connection: Connection, token_hash: bytes) -> None:
-    await connection.execute("DELETE FROM mail_tokens WHERE token_hash = $1", token_hash)
+    await DROP.execute(connection, token_hash=token_hash)
 
 
 async def find_token(tx: Session, token_hash: bytes, purpose: Purpose, now: datetime) -> MailToken | None:

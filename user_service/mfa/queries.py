@@ -5,14 +5,13 @@ from uuid import UUID
 from sqlalchemy import delete, func
 from sqlmodel import col, select
 
-from service_kit.database import Session
-from service_kit.database.sessions import fetch
+from service_kit.database import Session, Statement
 from user_service.mfa.models import RecoveryCode, SecondFactor
 
-_ENSURE = """
+_ENSURE = Statement("""
 INSERT INTO second_factors (account_id, last_step, failures)
-SELECT id, 0, 0 FROM accounts WHERE id = $1 ON CONFLICT DO NOTHING
-"""
+SELECT id, 0, 0 FROM accounts WHERE id = :account_id ON CONFLICT DO NOTHING
+""")
 
 
 async def by_account(tx: Session, account_id: UUID) -> SecondFactor | None:
@@ -26,7 +25,7 @@ async def is_on(tx: Session, account_id: UUID) -> bool:
 
 async def lock(tx: Session, account_id: UUID) -> SecondFactor | None:
     """Held until the transaction ends, so that of two uses of one code one is the second. None: no such account."""
-    await fetch(tx, _ENSURE, account_id)
+    await _ENSURE.execute(tx, account_id=account_id)
     return (await tx.exec(select(SecondFactor).where(SecondFactor.account_id == account_id).with_for_update())).first()
 
 

@@ -6,9 +6,10 @@ from sqlalchemy import func
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import col, select
 
-from service_kit.database import Session
-from service_kit.database.sessions import fetch
+from service_kit.database import Session, Statement
 from user_service.roles.models import OwnRole
+
+ONE_AT_A_TIME = Statement("SELECT pg_advisory_xact_lock(hashtext('own_roles'))")
 
 
 async def listed(tx: Session) -> list[OwnRole]:
@@ -18,7 +19,7 @@ async def listed(tx: Session) -> list[OwnRole]:
 
 async def count(tx: Session) -> int:
     """How many there are; until the transaction ends nobody else counts, so that two can't both make the last one."""
-    await fetch(tx, "SELECT pg_advisory_xact_lock(hashtext('own_roles'))")
+    await ONE_AT_A_TIME.fetch(tx)
     return (await tx.exec(select(func.count()).select_from(OwnRole))).one()
 
 

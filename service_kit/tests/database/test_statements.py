@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 import pytest
-from sqlalchemy import BigInteger, Column
+from sqlalchemy import BigInteger, Column, Text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
@@ -25,7 +25,7 @@ class Thing(Base, table=True):
     __tablename__ = "things"
 
     id: UUID = Field(primary_key=True)
-    name: str
+    name: str = Field(sa_column=Column(Text(collation="C")))
     size: int = Field(sa_type=BigInteger)
     made_at: datetime = Field(default_factory=utcnow)
     facts: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB))
