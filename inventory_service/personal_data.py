@@ -1,21 +1,21 @@
-"""What this service holds about people. The stock ledger, which names staff by id, is the shop's and not exported."""
+"""The personal data of this service. The stock ledger names staff by id; it is the shop's own and not exported."""
 
 from collections.abc import Sequence
 from uuid import UUID
 
-from service_kit.database import Transaction
+from service_kit.database import Statement, Transaction
 from service_kit.personal_data import PersonalData, Section
 
 # The country stays, for accounting. A shipment that has not left needs its address, which is erased after it has left.
-ERASE_ADDRESSES = """
+ERASE_ADDRESSES = Statement("""
 UPDATE shipments SET ship_to = jsonb_build_object('name', 'erased', 'line1', 'erased', 'city', 'erased',
                                                   'country', ship_to->'country')
-WHERE customer_id = ANY($1::uuid[]) AND status <> 'created' AND ship_to->>'name' <> 'erased'
-"""
+WHERE customer_id = ANY(:customer_ids::uuid[]) AND status <> 'created' AND ship_to->>'name' <> 'erased'
+""")
 
 
 async def erase(tx: Transaction, customer_ids: Sequence[UUID]) -> None:
-    await tx.execute(ERASE_ADDRESSES, customer_ids)
+    await ERASE_ADDRESSES.execute(tx, customer_ids=customer_ids)
 
 
 PERSONAL_DATA = PersonalData(

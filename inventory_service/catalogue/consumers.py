@@ -1,7 +1,8 @@
-"""What the product service tells us."""
+"""Events of the product service."""
 
 from contracts.events.products import ProductChanged, ProductDeleted
 from inventory_service.catalogue import queries
+from inventory_service.catalogue.models import DELETED, Product
 from service_kit.database import Transaction
 from service_kit.messaging import consumes
 
@@ -9,13 +10,12 @@ from service_kit.messaging import consumes
 @consumes(ProductChanged, batch=True)
 @consumes(ProductDeleted, batch=True)
 async def on_product_events(tx: Transaction, events: list[ProductChanged | ProductDeleted]) -> None:
-    """Our own copy of the catalogue; its order is judged by `version`."""
-    await queries.remember(
-        tx,
-        [
-            queries.Snapshot(event.product_id, event.sku, event.name, event.status, event.version)
-            if isinstance(event, ProductChanged)
-            else queries.deleted(event.product_id, event.version)
-            for event in events
-        ],
-    )
+    """Updates the copy of the catalogue with what is newer by its `version`."""
+    await queries.STORE_NEWER.execute(tx, snapshots=[_product(event) for event in events])
+
+
+def _product(event: ProductChanged | ProductDeleted) -> Product:
+    """A deleted product has no names; its row keeps those that it had, and its stock is still shown with them."""
+    if isinstance(event, ProductDeleted):
+        return Product(product_id=event.product_id, sku="", name="", status=DELETED, version=event.version)
+    return Product(**event.model_dump(include=set(Product.model_fields)))

@@ -18,11 +18,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import groupby
+from typing import Any, NamedTuple
 from uuid import UUID
 
+from contracts.address import Address
 from contracts.events.base import Event
 from contracts.events.inventory_deduction import (
     FulfilmentRequested,
+    InventoryAnswer,
     InventoryRequest,
     LackingProduct,
     ReleaseRefused,
@@ -33,10 +36,10 @@ from contracts.events.inventory_deduction import (
     ReservationReleased,
     ReservationRequested,
 )
+from contracts.events.shipment_notification import ShipmentCreated
 from contracts.quantity import LineQuantity, ProductQuantity
 from inventory_service.reservations.allocation import Share, Shortage, Wanted, allocate
 from inventory_service.reservations.models import ReservationStatus as Status
-from inventory_service.shipments.models import NewShipment
 from service_kit.ids import uuid7
 
 
@@ -58,6 +61,21 @@ class ReservationState:
     shipments_cancelled: bool = False
 
 
+class StockChange(NamedTuple):
+    """So many pieces more are reserved; fewer, where it is negative."""
+
+    product_id: UUID
+    warehouse_id: UUID
+    reserved: int
+
+
+class NewShipment(NamedTuple):
+    """What a warehouse is to send of an order that was paid, and where to."""
+
+    created: ShipmentCreated
+    ship_to: Address
+
+
 class ReservationBatch:
     """Works on locked rows: reservations, and the available stock of their products."""
 
@@ -69,10 +87,10 @@ class ReservationBatch:
         self._free = {product_id: dict(by_warehouse) for product_id, by_warehouse in free.items()}
         self._now = now
 
-    def stock_changes(self) -> list[tuple[UUID, UUID, int]]:
-        """(product, warehouse, so much more or less is reserved), in the order in which they were locked."""
+    def stock_changes(self) -> list[StockChange]:
+        """In the order in which the rows were locked."""
         return [
-            (product_id, warehouse_id, before - self._free[product_id][warehouse_id])
+            StockChange(product_id, warehouse_id, before - self._free[product_id][warehouse_id])
             for product_id, by_warehouse in self._locked.items()
             for warehouse_id, before in by_warehouse.items()
             if before != self._free[product_id][warehouse_id]
@@ -91,32 +109,30 @@ class ReservationBatch:
     def expire(self, held: ReservationState) -> None:
         self._free_all(held)
         held.status = Status.EXPIRED
-        self._add_expired(held)
+        self._answer(held, ReservationExpired)
 
     def _reserve(self, held: ReservationState, request: ReservationRequested) -> None:
         if held.status is None:
             self._hold(held, request.lines, request.reserved_until)
         if held.status in (Status.RESERVED, Status.FULFILLING, Status.FULFILLED):
-            until = held.reserved_until or self._now
-            version = self._next_version(held)
-            self._add(ReservationAccepted(order_id=held.order_id, reserved_until=until, version=version))
+            self._answer(held, ReservationAccepted, reserved_until=held.reserved_until or self._now)
         elif held.status is Status.EXPIRED:
-            self._add_expired(held)  # no rejection: the order may have been paid, and then needs stock again
+            self._answer(
+                held, ReservationExpired
+            )  # no rejection: the order may have been paid, and then needs stock again
         else:
-            self._reject(held)
+            self._answer(held, ReservationRejected, lines=held.lacking)
 
     def _release(self, held: ReservationState) -> None:
         if held.parcels_left:
-            reason = f"{held.parcels_left} of the order's parcels left already"
-            version = self._next_version(held)
-            self._add(ReleaseRefused(order_id=held.order_id, reason=reason, version=version))
+            self._answer(held, ReleaseRefused, reason=f"{held.parcels_left} of the order's parcels left already")
             return
         if held.status is Status.FULFILLING:
             held.shipments_cancelled = True
         self._free_all(held)
         if held.status is not Status.REJECTED:
             held.status = Status.RELEASED
-        self._add(ReservationReleased(order_id=held.order_id, version=self._next_version(held)))
+        self._answer(held, ReservationReleased)
 
     def _fulfil(self, held: ReservationState, request: FulfilmentRequested) -> None:
         if held.status in (Status.FULFILLING, Status.FULFILLED):
@@ -124,7 +140,7 @@ class ReservationBatch:
         if held.status in (None, Status.EXPIRED):
             self._hold(held, request.lines, held.reserved_until or self._now)
         if held.status is not Status.RESERVED:
-            self._reject(held)
+            self._answer(held, ReservationRejected, lines=held.lacking)
             return
         held.status, held.changed = Status.FULFILLING, True
         self._make_shipments(held, request)
@@ -152,31 +168,22 @@ class ReservationBatch:
     def _make_shipments(self, held: ReservationState, request: FulfilmentRequested) -> None:
         by_warehouse = sorted(held.shares, key=lambda share: (share.warehouse_id, share.position))
         parts = [(place, list(part)) for place, part in groupby(by_warehouse, lambda share: share.warehouse_id)]
-        made = [
-            NewShipment(
-                uuid7(),
-                warehouse_id,
-                request,
-                [LineQuantity(product_id=id, quantity=quantity, position=n + 1) for n, id, _, quantity in part],
-                len(parts),
+        for warehouse_id, part in parts:
+            created = ShipmentCreated(
+                shipment_id=uuid7(),
+                order_id=request.order_id,
+                customer_id=request.customer_id,
+                number=request.number,
+                warehouse_id=warehouse_id,
+                shipments_of_order=len(parts),
+                lines=[LineQuantity(product_id=id, quantity=quantity, position=n + 1) for n, id, _, quantity in part],
+                version=1,
             )
-            for warehouse_id, part in parts
-        ]
-        self.new_shipments += made
-        for shipment in made:
-            self._add(shipment.created())
+            self.new_shipments.append(NewShipment(created, request.ship_to))
+            self.events.append(created)
 
-    def _reject(self, held: ReservationState) -> None:
-        version = self._next_version(held)
-        self._add(ReservationRejected(order_id=held.order_id, lines=held.lacking, version=version))
-
-    def _add_expired(self, held: ReservationState) -> None:
-        self._add(ReservationExpired(order_id=held.order_id, version=self._next_version(held)))
-
-    def _next_version(self, held: ReservationState) -> int:
+    def _answer(self, held: ReservationState, answer: type[InventoryAnswer], **fields: Any) -> None:
+        """Each answer has a version of its own."""
         held.version += 1
         held.changed = True
-        return held.version
-
-    def _add(self, event: Event) -> None:
-        self.events.append(event)
+        self.events.append(answer(order_id=held.order_id, version=held.version, **fields))

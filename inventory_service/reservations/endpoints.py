@@ -5,8 +5,9 @@ from uuid import UUID
 
 from fastapi import Query
 
-from inventory_service.reservations import queries, use_cases
-from inventory_service.reservations.models import ReservationStatus
+from inventory_service import records
+from inventory_service.reservations import queries
+from inventory_service.reservations.models import Reservation, ReservationStatus
 from inventory_service.reservations.schemas import ReservationOut, ReservationSummary
 from service_kit.http.pagination import Page, PagedByTime
 from service_kit.http.problem_responses import problems
@@ -28,10 +29,12 @@ async def list_reservations(
     status: Annotated[ReservationStatus | None, Query(description="`reserved`: what waits to be paid")] = None,
 ) -> Page[ReservationSummary]:
     """Of the newest order first, without their lines."""
-    return page.of(await queries.search(tx, page.position, status=status), ReservationSummary.of)
+    found = await records.page(tx, page.position, Reservation, Reservation.order_id, status=status)
+    return page.of(found, ReservationSummary.of)
 
 
 @router.get("/{order_id}", summary="Get the reservation of an order", responses=problems(NotFound))
 async def read_reservation(order_id: UUID, tx: Session, _: Reader) -> ReservationOut:
     """Each line with the warehouse that gives it; what was released or has left is not there any more."""
-    return ReservationOut.with_lines(*await use_cases.read(tx, order_id))
+    reservation = await records.read(tx, Reservation, order_id)
+    return ReservationOut.with_lines(reservation, await queries.lines_of(tx, order_id))

@@ -2,15 +2,17 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any, Self
 from uuid import UUID
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from contracts.events.inventory_deduction import LackingProduct
+from inventory_service.records import RowOut
 from inventory_service.reservations.models import Reservation, ReservationLine, ReservationStatus
 
 
-class ReservationSummary(BaseModel):
+class ReservationSummary(RowOut):
     order_id: UUID
     status: ReservationStatus
     reserved_until: datetime | None = Field(description="freed then, unless paid before; null: without end, or over")
@@ -19,11 +21,12 @@ class ReservationSummary(BaseModel):
     created_at: datetime
 
     @classmethod
-    def of(cls, reservation: Reservation) -> "ReservationSummary":
-        return cls(**_fields(reservation))
+    def of(cls, row: Reservation, **more: Any) -> Self:
+        until = row.reserved_until if row.status == ReservationStatus.RESERVED else None
+        return super().of(row, reserved_until=until, **more)
 
 
-class ReservationLineOut(BaseModel):
+class ReservationLineOut(RowOut):
     position: int = Field(description="the order's line, from 0")
     product_id: UUID
     warehouse_id: UUID
@@ -34,11 +37,5 @@ class ReservationOut(ReservationSummary):
     lines: list[ReservationLineOut] = Field(description="what is held at this moment")
 
     @classmethod
-    def with_lines(cls, reservation: Reservation, lines: Sequence[ReservationLine]) -> "ReservationOut":
-        held = [ReservationLineOut.model_validate(line, from_attributes=True) for line in lines]
-        return cls(**_fields(reservation), lines=held)
-
-
-def _fields(reservation: Reservation) -> dict[str, object]:
-    until = reservation.reserved_until if reservation.status == ReservationStatus.RESERVED else None
-    return {**reservation.model_dump(), "reserved_until": until}
+    def with_lines(cls, reservation: Reservation, lines: Sequence[ReservationLine]) -> Self:
+        return cls.of(reservation, lines=[ReservationLineOut.of(line) for line in lines])

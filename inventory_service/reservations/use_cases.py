@@ -11,13 +11,11 @@ from contracts.events.inventory_deduction import (
 )
 from inventory_service.reservations import queries
 from inventory_service.reservations.batch import ReservationBatch, ReservationState
-from inventory_service.reservations.models import Reservation, ReservationLine
 from inventory_service.reservations.models import ReservationStatus as Status
 from inventory_service.shipments import queries as shipments
 from inventory_service.stock import queries as stock
 from service_kit.clock import utcnow
-from service_kit.database import Session, Transaction
-from service_kit.problems import not_found
+from service_kit.database import Transaction
 from service_kit.runtime import Runtime
 
 AT_ONCE = 200
@@ -31,9 +29,10 @@ async def answer(tx: Transaction, requests: Sequence[InventoryRequest], tracepar
     held = await queries.lock(tx, {request.order_id for request in requests})
     asked = {request.order_id for request in requests if not isinstance(request, ReservationRequested)}
     await queries.read_shares(tx, {order_id: held[order_id] for order_id in asked & held.keys()})
-    released = {request.order_id for request in requests if isinstance(request, ReleaseRequested)}
-    for order_id, count in (await shipments.parcels_left(tx, released & held.keys())).items():
-        held[order_id].parcels_left = count
+    released = {request.order_id for request in requests if isinstance(request, ReleaseRequested)} & held.keys()
+    if released:
+        for order_id, count in await shipments.PARCELS_LEFT.fetch(tx, order_ids=released):
+            held[order_id].parcels_left = count
     batch = ReservationBatch(held, await stock.lock_products(tx, _products_of(requests, held)), utcnow())
     traces: list[str | None] = []
     for request, traceparent in zip(requests, traceparents, strict=True):
@@ -57,11 +56,6 @@ async def expire(runtime: Runtime) -> None:
             return
 
 
-async def read(tx: Session, order_id: UUID) -> tuple[Reservation, Sequence[ReservationLine]]:
-    reservation = await queries.by_order(tx, order_id) or not_found(Reservation, order_id)
-    return reservation, await queries.lines_of(tx, order_id)
-
-
 def _products_of(requests: Sequence[InventoryRequest], held: dict[UUID, ReservationState]) -> set[UUID]:
     """The products whose stock a decision may need or change: no more, since others wait for what is locked."""
     products: set[UUID] = set()
@@ -80,5 +74,6 @@ def _products_of(requests: Sequence[InventoryRequest], held: dict[UUID, Reservat
 async def _store(tx: Transaction, batch: ReservationBatch, traceparents: Sequence[str | None]) -> None:
     await queries.drop_shares(tx, batch.held.values())
     await queries.store(tx, batch, traceparents)
-    # At last: a shipment that is cancelled may have been made by the same batch.
-    await shipments.cancel(tx, [held.order_id for held in batch.held.values() if held.shipments_cancelled])
+    # Last, because a shipment that is cancelled may have been made by the same batch.
+    if cancelled := [held.order_id for held in batch.held.values() if held.shipments_cancelled]:
+        await shipments.CANCEL.execute(tx, order_ids=cancelled)

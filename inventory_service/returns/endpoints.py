@@ -5,16 +5,17 @@ from uuid import UUID
 
 from fastapi import Query
 
-from inventory_service.returns import queries, use_cases
+from inventory_service import records
+from inventory_service.returns import use_cases
 from inventory_service.returns.models import (
     MoreThanExpected,
     NothingCame,
+    Return,
     ReturnEnded,
     ReturnReceivedOtherwise,
     ReturnStatus,
 )
 from inventory_service.returns.schemas import ReceiveIn, ReturnOut, ReturnSummary
-from service_kit.database.summaries import shorten
 from service_kit.http.pagination import Page, PagedByTime
 from service_kit.http.problem_responses import problems
 from service_kit.http.router import Router
@@ -36,15 +37,14 @@ async def list_returns(
     status: Annotated[ReturnStatus | None, Query(description="`expected`: what is still to come")] = None,
 ) -> Page[ReturnSummary]:
     """Those that staff have approved. Of each its first five lines, and how many it has."""
-    found = await queries.search(tx, page.position, order_id=order_id, status=status)
-    counts = await shorten(tx, found.rows)
-    return page.of(found, lambda back: ReturnSummary.shortened(back, counts[back.id]))
+    found, counts = await records.shortened_page(tx, page.position, Return, order_id=order_id, status=status)
+    return page.of(found, lambda back: ReturnSummary.of(back, line_count=counts[back.id]))
 
 
 @router.get("/{return_id}", summary="Get a return", responses=problems(NotFound))
 async def read_return(return_id: UUID, tx: Session, _: Reader) -> ReturnOut:
     """What is expected of it, and what came."""
-    return ReturnOut.of(await use_cases.read(tx, return_id))
+    return ReturnOut.of(await records.read(tx, Return, return_id))
 
 
 @router.post(

@@ -4,9 +4,10 @@ from datetime import date, datetime
 from typing import Any, Self
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, Field, model_validator
 
-from inventory_service.returns.models import ReceivedQuantity, Return, ReturnStatus
+from inventory_service.records import RowOut
+from inventory_service.returns.models import ReceivedQuantity, ReturnStatus
 from inventory_service.stock.schemas import MAX_LINES, MAX_QUANTITY, PRODUCT, WAREHOUSE
 from service_kit.schemas import RequestBody
 
@@ -23,10 +24,8 @@ class ReceivedLineIn(RequestBody):
     scrap: int = Field(default=0, ge=0, le=MAX_QUANTITY, description="came back, and can't be sold again")
 
 
-class ReceiveIn(RequestBody):
+class ReceiveIn(RequestBody, json_schema_extra={"example": EXAMPLE}):
     """A product that is not named did not come; a return of which nothing comes is closed."""
-
-    model_config = ConfigDict(json_schema_extra={"example": EXAMPLE})
 
     warehouse_id: UUID
     lines: list[ReceivedLineIn] = Field(min_length=1, max_length=MAX_LINES)
@@ -52,7 +51,7 @@ class ReturnLineOut(BaseModel):
     scrapped: int | None = None
 
 
-class ReturnOut(BaseModel):
+class ReturnOut(RowOut):
     id: UUID
     order_id: UUID
     customer_id: UUID
@@ -67,17 +66,9 @@ class ReturnOut(BaseModel):
     closed_by: UUID | None = Field(description="null: it was awaited for too long, or is not closed")
     closed_at: datetime | None
 
-    @classmethod
-    def of(cls, found: Return) -> "ReturnOut":
-        return cls.model_validate(found, from_attributes=True)
-
 
 class ReturnSummary(ReturnOut):
     """A return in a list. `GET /returns/{id}` has all its lines."""
 
     line_count: int = Field(description="how many lines it has")
     lines: list[ReturnLineOut] = Field(description="the first five")
-
-    @classmethod
-    def shortened(cls, found: Return, line_count: int) -> "ReturnSummary":
-        return cls(**dict(ReturnOut.of(found)), line_count=line_count)

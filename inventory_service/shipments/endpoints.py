@@ -5,7 +5,8 @@ from uuid import UUID
 
 from fastapi import Query, Request, Response
 
-from inventory_service.shipments import queries, use_cases
+from inventory_service import records
+from inventory_service.shipments import use_cases
 from inventory_service.shipments.models import (
     NotToCorrect,
     NotToDeliver,
@@ -28,7 +29,6 @@ from inventory_service.shipments.tracking import tracking_url
 from inventory_service.shipments.use_cases import Parcel
 from inventory_service.stock.models import StockExpired
 from service_kit.clock import utcnow
-from service_kit.database.summaries import shorten
 from service_kit.http.etag import IfMatch, set_etag
 from service_kit.http.pagination import Page, PagedByTime
 from service_kit.http.problem_responses import problems
@@ -59,17 +59,15 @@ async def list_shipments(
     A paid order has one shipment from each warehouse that has goods for it. Each has its first five lines, and how many
     it has in all.
     """
-    found = await queries.search(
-        tx, page.position, order_id=order_id, status=status, warehouse_id=warehouse_id, refunded=refunded
-    )
-    counts = await shorten(tx, found.rows)
-    return page.of(found, lambda shipment: ShipmentSummary.shortened(shipment, counts[shipment.id]))
+    values = {"order_id": order_id, "status": status, "warehouse_id": warehouse_id, "refunded": refunded}
+    found, counts = await records.shortened_page(tx, page.position, Shipment, **values)
+    return page.of(found, lambda shipment: ShipmentSummary.of(shipment, line_count=counts[shipment.id]))
 
 
 @router.get("/{shipment_id}", summary="Get a shipment", responses=problems(NotFound))
 async def read_shipment(shipment_id: UUID, tx: Session, _: Reader, response: Response) -> ShipmentOut:
     """With its lines, where it goes, and its tracking number once it left."""
-    shipment = await use_cases.read(tx, shipment_id)
+    shipment = await records.read(tx, Shipment, shipment_id)
     set_etag(response, shipment.version)
     return ShipmentOut.of(shipment)
 
@@ -133,12 +131,13 @@ async def correct(
     Sent again it does nothing more."""
 
     def correction(shipment: Shipment) -> bool:
+        expected.check(shipment.version)
         carrier, number = body.carrier or shipment.carrier or "", body.tracking_number or shipment.tracking_number or ""
         same = (carrier, number) == (shipment.carrier, shipment.tracking_number)
         url = body.tracking_url or (shipment.tracking_url if same else _url(request, carrier, number))
         return shipment.correct(carrier, number, url, who.user_id, utcnow())
 
-    return ShipmentOut.of(await use_cases.correct(connection, shipment_id, expected, correction))
+    return ShipmentOut.of(await use_cases.correct(connection, shipment_id, correction))
 
 
 @router.post("/{shipment_id}/lost", summary="Mark a shipment as lost", responses=problems(NotFound, NotToLose))

@@ -1,6 +1,6 @@
 """A shipment: what one warehouse sends of one order."""
 
-from dataclasses import dataclass
+from collections import Counter
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -10,9 +10,6 @@ from sqlalchemy import CheckConstraint, Column, Index, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field
 
-from contracts.events.inventory_deduction import FulfilmentRequested
-from contracts.events.shipment_notification import ShipmentCreated
-from contracts.quantity import LineQuantity
 from inventory_service.base import Base
 from service_kit.clock import utcnow
 from service_kit.ids import uuid7
@@ -121,56 +118,38 @@ class Shipment(Base, table=True):
 
     def lose(self, now: datetime) -> bool:
         """It left and will not arrive. False where it is lost already. Raises: NotToLose."""
-        if self.status == ShipmentStatus.LOST:
-            return False
-        if self.status != ShipmentStatus.DISPATCHED:
-            raise NotToLose(shipment_status=self.status)
-        self.status, self.lost_at = ShipmentStatus.LOST, now
-        self.version += 1
-        return True
+        changed = self._end(ShipmentStatus.LOST, NotToLose)
+        self.lost_at = now if changed else self.lost_at
+        return changed
+
+    def deliver(self, now: datetime) -> bool:
+        """False where it is delivered already. Raises: NotToDeliver."""
+        changed = self._end(ShipmentStatus.DELIVERED, NotToDeliver)
+        self.delivered_at = now if changed else self.delivered_at
+        return changed
 
     def _dispatched_with(self) -> tuple[str | None, str | None]:
         """Carrier and number as they were said when it left."""
         first = self.corrections[0] if self.corrections else None
         return (first["carrier"], first["tracking_number"]) if first else (self.carrier, self.tracking_number)
 
-    def deliver(self, now: datetime) -> bool:
-        """False where it is delivered already. Raises: NotToDeliver."""
-        if self.status == ShipmentStatus.DELIVERED:
-            return False
-        if self.status != ShipmentStatus.DISPATCHED:
-            raise NotToDeliver(shipment_status=self.status)
-        self.status, self.delivered_at = ShipmentStatus.DELIVERED, now
-        self.version += 1
-        return True
-
-    def quantities(self) -> dict[UUID, int]:
-        """Pieces by product, however many lines they stand in."""
-        found: dict[UUID, int] = {}
+    def quantities(self) -> Counter[UUID]:
+        """Pieces by product, in all lines together."""
+        found: Counter[UUID] = Counter()
         for line in self.lines:
-            product_id = UUID(line["product_id"])
-            found[product_id] = found.get(product_id, 0) + line["quantity"]
+            found[UUID(line["product_id"])] += line["quantity"]
         return found
 
+    def event_fields(self) -> dict[str, Any]:
+        """What events about it consist of; each takes the fields that it has."""
+        return {"shipment_id": self.id, **self.model_dump()}
 
-@dataclass(frozen=True, slots=True)
-class NewShipment:
-    """What a warehouse is to send of an order that was paid."""
-
-    id: UUID
-    warehouse_id: UUID
-    order: FulfilmentRequested
-    lines: list[LineQuantity]
-    shipments_of_order: int
-
-    def created(self) -> ShipmentCreated:
-        return ShipmentCreated(
-            shipment_id=self.id,
-            order_id=self.order.order_id,
-            customer_id=self.order.customer_id,
-            number=self.order.number,
-            warehouse_id=self.warehouse_id,
-            shipments_of_order=self.shipments_of_order,
-            lines=self.lines,
-            version=1,
-        )
+    def _end(self, status: ShipmentStatus, problem: type[Problem]) -> bool:
+        """False where it has that status already. Raises: the problem, where it is not on its way."""
+        if self.status == status:
+            return False
+        if self.status != ShipmentStatus.DISPATCHED:
+            raise problem(shipment_status=self.status)
+        self.status = status
+        self.version += 1
+        return True

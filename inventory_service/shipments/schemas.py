@@ -4,10 +4,11 @@ from datetime import datetime
 from typing import Annotated, Self
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import BaseModel, Field, StringConstraints, model_validator
 
 from contracts.address import Address
 from contracts.quantity import LineQuantity
+from inventory_service.records import RowOut
 from inventory_service.shipments.models import Shipment, ShipmentStatus
 from service_kit.http.problem_responses import ProblemOut
 from service_kit.problems import Problem
@@ -20,10 +21,8 @@ ShortText = Annotated[str, Trimmed(100), Printable]
 TrackingUrl = Annotated[str, StringConstraints(pattern=r"^https://[^\s<>\"]+$", max_length=500)]
 
 
-class CorrectionIn(RequestBody):
+class CorrectionIn(RequestBody, json_schema_extra={"example": {"tracking_number": "RM123456789GB"}}):
     """What is absent stays as it is; the URL follows the carrier and the number where it is not given."""
-
-    model_config = ConfigDict(json_schema_extra={"example": {"tracking_number": "RM123456789GB"}})
 
     carrier: ShortText | None = None
     tracking_number: ShortText | None = None
@@ -46,11 +45,9 @@ class CorrectionOut(BaseModel):
     corrected_at: datetime
 
 
-class DispatchIn(RequestBody):
-    model_config = ConfigDict(
-        json_schema_extra={"example": {"carrier": "Royal Mail", "tracking_number": "RM123456789GB"}}
-    )
-
+class DispatchIn(
+    RequestBody, json_schema_extra={"example": {"carrier": "Royal Mail", "tracking_number": "RM123456789GB"}}
+):
     carrier: ShortText
     tracking_number: ShortText
     tracking_url: TrackingUrl | None = Field(
@@ -61,17 +58,16 @@ class DispatchIn(RequestBody):
     )
 
 
-class ParcelIn(DispatchIn):
-    model_config = ConfigDict(
-        json_schema_extra={
-            "example": {
-                "shipment_id": "01980ac8-6f2b-7cc3-98c2-7d0a4b1c2d3e",
-                "carrier": "Royal Mail",
-                "tracking_number": "RM123456789GB",
-            }
-        },
-    )
-
+class ParcelIn(
+    DispatchIn,
+    json_schema_extra={
+        "example": {
+            "shipment_id": "01980ac8-6f2b-7cc3-98c2-7d0a4b1c2d3e",
+            "carrier": "Royal Mail",
+            "tracking_number": "RM123456789GB",
+        }
+    },
+):
     shipment_id: UUID
 
 
@@ -81,7 +77,7 @@ class CollectionIn(RequestBody):
     parcels: list[ParcelIn] = Field(min_length=1, max_length=100)
 
 
-class ShipmentOut(BaseModel):
+class ShipmentOut(RowOut):
     id: UUID
     order_id: UUID
     number: str = Field(description="the order's")
@@ -102,20 +98,12 @@ class ShipmentOut(BaseModel):
     delivered_at: datetime | None
     lost_at: datetime | None
 
-    @classmethod
-    def of(cls, shipment: Shipment) -> "ShipmentOut":
-        return cls.model_validate(shipment, from_attributes=True)
-
 
 class ShipmentSummary(ShipmentOut):
     """A shipment in a list. `GET /shipments/{id}` has all its lines."""
 
     line_count: int = Field(description="how many lines it has")
     lines: list[LineQuantity] = Field(description="the first five, as they stand in the order")
-
-    @classmethod
-    def shortened(cls, shipment: Shipment, line_count: int) -> "ShipmentSummary":
-        return cls(**dict(ShipmentOut.of(shipment)), line_count=line_count)
 
 
 class ParcelOut(BaseModel):

@@ -1,9 +1,7 @@
 """Parcels leave and arrive."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from contracts.events.base import Event
@@ -12,16 +10,16 @@ from contracts.events.shipment_notification import (
     ShipmentCorrected,
     ShipmentDelivered,
     ShipmentDispatched,
+    ShipmentEvent,
     ShipmentLost,
 )
-from contracts.quantity import ProductQuantity
 from inventory_service.shipments import queries
 from inventory_service.shipments.models import NotToDispatch, Shipment, ShipmentRefunded
+from inventory_service.shipments.queries import Versioned
 from inventory_service.stock import batch_queries as batches
 from inventory_service.stock.models import StockExpired
 from service_kit.clock import utcnow
-from service_kit.concurrency import Expected
-from service_kit.database import Connection, Session, Transaction
+from service_kit.database import Connection
 from service_kit.problems import NotFound, Problem, not_found
 
 
@@ -58,54 +56,54 @@ async def dispatch_all(
     found: dict[int, Shipment | Problem] = {}
     while waiting := [(n, parcel) for n, parcel in enumerate(parcels) if n not in found]:
         known = await queries.read(connection, {parcel.shipment_id for _, parcel in waiting})
-        dispatching: dict[UUID, tuple[int, Shipment, int]] = {}
+        dispatching: dict[UUID, tuple[int, Versioned]] = {}
         now = utcnow()
         for n, parcel in waiting:
-            shipment, reservation_version = known.get(parcel.shipment_id, (None, 0))
-            if shipment and shipment.order_id in dispatching:  # its turn comes when the other has left
-                continue
             try:
-                shipment = shipment or not_found(Shipment, parcel.shipment_id)
-                if _dispatch(shipment, parcel, now):
-                    dispatching[shipment.order_id] = n, shipment, reservation_version
+                read = known.get(parcel.shipment_id) or not_found(Shipment, parcel.shipment_id)
+                if read.shipment.order_id in dispatching:  # its turn comes when the other has left
+                    continue
+                if read.shipment.dispatch(
+                    parcel.carrier,
+                    parcel.tracking_number,
+                    now,
+                    tracking_url=parcel.tracking_url,
+                    confirm_refunded=parcel.confirm_refunded,
+                ):
+                    dispatching[read.shipment.order_id] = n, read
                 else:
-                    found[n] = shipment
+                    found[n] = read.shipment
             except (NotFound, NotToDispatch, ShipmentRefunded) as problem:
                 found[n] = problem
         found.update(await _dispatch_once(connection, list(dispatching.values()), dispatched_by))
     return [found[n] for n in range(len(parcels))]
 
 
-def _dispatch(shipment: Shipment, parcel: Parcel, now: datetime) -> bool:
-    more = {"tracking_url": parcel.tracking_url, "confirm_refunded": parcel.confirm_refunded}
-    return shipment.dispatch(parcel.carrier, parcel.tracking_number, now, **more)  # type: ignore[arg-type]
-
-
 async def _dispatch_once(
-    connection: Connection, dispatching: Sequence[tuple[int, Shipment, int]], dispatched_by: UUID
+    connection: Connection, dispatching: Sequence[tuple[int, Versioned]], dispatched_by: UUID
 ) -> dict[int, Shipment | Problem]:
-    """Those whose order's reservation is still what it was; where something has expired, each by itself."""
+    """Those whose order's reservation has not changed since; where something has expired, each by itself."""
     if not dispatching:
         return {}
     events: list[Event] = []
-    for _, shipment, reservation_version in dispatching:
-        events += _deducted(shipment, reservation_version + 1), _dispatched(shipment)
+    for _, (shipment, reservation_version) in dispatching:
+        fields = shipment.event_fields()
+        events += StockDeducted(**{**fields, "version": reservation_version + 1}), ShipmentDispatched(**fields)
     try:
-        left = await queries.store_dispatch(
-            connection, [(shipment, version) for _, shipment, version in dispatching], dispatched_by, events
-        )
+        left = await queries.store_dispatch(connection, [read for _, read in dispatching], dispatched_by, events)
     except queries.StockHasExpired:
         if len(dispatching) == 1:
-            return await _expired(connection, *dispatching[0])
+            [(n, (shipment, _))] = dispatching
+            return await _expired(connection, n, shipment)
         found: dict[int, Shipment | Problem] = {}
         for each in dispatching:
             found |= await _dispatch_once(connection, [each], dispatched_by)
         return found
-    return {n: shipment for n, shipment, _ in dispatching if shipment.id in left}
+    return {n: shipment for n, (shipment, _) in dispatching if shipment.id in left}
 
 
-async def _expired(connection: Connection, n: int, shipment: Shipment, _: int) -> dict[int, Shipment | Problem]:
-    """Why it can't leave; nothing, so that it is tried again, where fresh stock came in meanwhile."""
+async def _expired(connection: Connection, n: int, shipment: Shipment) -> dict[int, Shipment | Problem]:
+    """Why it can't leave. Empty where fresh stock came in meanwhile, so that it is tried again."""
     quantities, today = shipment.quantities(), utcnow().date()
     lines = await batches.lacking(connection, shipment.warehouse_id, quantities, today)
     return {n: StockExpired(lines=lines)} if lines else {}
@@ -113,75 +111,25 @@ async def _expired(connection: Connection, n: int, shipment: Shipment, _: int) -
 
 async def deliver(connection: Connection, shipment_id: UUID) -> Shipment:
     """The parcel has arrived. Raises: NotFound, NotToDeliver."""
-    while True:
-        shipment = await _read(connection, shipment_id)
-        if not shipment.deliver(utcnow()):
-            return shipment
-        if await queries.store_delivery(connection, shipment, [ShipmentDelivered(**_event_fields(shipment))]):
-            return shipment
-
-
-async def correct(
-    connection: Connection, shipment_id: UUID, expected: Expected, correction: Callable[[Shipment], bool]
-) -> Shipment:
-    """The customer is told what is right. Raises: NotFound, NotToCorrect, PreconditionFailed."""
-    while True:
-        shipment = await _read(connection, shipment_id)
-        expected.check(shipment.version)
-        if not correction(shipment) or await queries.store_change(connection, shipment, [_corrected(shipment)]):
-            return shipment
+    return await _change(connection, shipment_id, lambda shipment: shipment.deliver(utcnow()), ShipmentDelivered)
 
 
 async def lose(connection: Connection, shipment_id: UUID) -> Shipment:
-    """The parcel will not arrive: order refunds what was in it. Raises: NotFound, NotToLose."""
+    """The parcel will not arrive: the order service refunds what was in it. Raises: NotFound, NotToLose."""
+    return await _change(connection, shipment_id, lambda shipment: shipment.lose(utcnow()), ShipmentLost)
+
+
+async def correct(connection: Connection, shipment_id: UUID, correction: Callable[[Shipment], bool]) -> Shipment:
+    """Tells the customer the right carrier and number. Raises: NotFound, NotToCorrect, PreconditionFailed."""
+    return await _change(connection, shipment_id, correction, ShipmentCorrected)
+
+
+async def _change(
+    connection: Connection, shipment_id: UUID, step: Callable[[Shipment], bool], event: type[ShipmentEvent]
+) -> Shipment:
+    """Applies `step`, and reads and applies it again where another step was stored meanwhile."""
     while True:
-        shipment = await _read(connection, shipment_id)
-        if not shipment.lose(utcnow()):
+        found = (await queries.read(connection, [shipment_id])).get(shipment_id) or not_found(Shipment, shipment_id)
+        shipment = found.shipment
+        if not step(shipment) or await queries.store_step(connection, shipment, event(**shipment.event_fields())):
             return shipment
-        if await queries.store_change(connection, shipment, [ShipmentLost(**_event_fields(shipment))]):
-            return shipment
-
-
-async def _read(connection: Connection, shipment_id: UUID) -> Shipment:
-    found = (await queries.read(connection, [shipment_id])).get(shipment_id) or not_found(Shipment, shipment_id)
-    return found[0]
-
-
-async def mark_refunded(tx: Transaction, refunded: Mapping[UUID, bool]) -> None:
-    """What has not left of these orders was refunded, or could not be. A dispatch at the same moment either was before,
-    or sees it."""
-    await queries.mark_refunded(tx, refunded)
-
-
-async def read(tx: Session, shipment_id: UUID) -> Shipment:
-    return await queries.by_id(tx, shipment_id) or not_found(Shipment, shipment_id)
-
-
-def _dispatched(shipment: Shipment) -> ShipmentDispatched:
-    return ShipmentDispatched(**_carried(shipment), **_event_fields(shipment))
-
-
-def _corrected(shipment: Shipment) -> ShipmentCorrected:
-    return ShipmentCorrected(status=shipment.status, **_carried(shipment), **_event_fields(shipment))
-
-
-def _carried(shipment: Shipment) -> dict[str, Any]:
-    """By whom, and how to follow it."""
-    number, url = shipment.tracking_number or "", shipment.tracking_url
-    return {"carrier": shipment.carrier or "", "tracking_number": number, "tracking_url": url}
-
-
-def _deducted(shipment: Shipment, version: int) -> StockDeducted:
-    return StockDeducted(
-        order_id=shipment.order_id,
-        shipment_id=shipment.id,
-        warehouse_id=shipment.warehouse_id,
-        lines=[ProductQuantity(**line) for line in shipment.lines],
-        version=version,
-    )
-
-
-def _event_fields(shipment: Shipment) -> dict[str, Any]:
-    """What every event about a shipment carries."""
-    shared = {"order_id", "customer_id", "number", "warehouse_id", "shipments_of_order", "lines", "version"}
-    return {"shipment_id": shipment.id, **shipment.model_dump(include=shared)}

@@ -1,142 +1,114 @@
-"""Every statement about batches, but what a dispatch takes of them. Whoever changes one holds its row of `stock`."""
+"""Every statement about batches except the dispatch's. Whoever changes a batch has locked its row of `stock`."""
 
 from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlmodel import col, select
+from sqlmodel import col
 
-from inventory_service.stock.models import StockBatch
-from service_kit.database import Connection, Session, Transaction
+from inventory_service import records
+from inventory_service.stock.models import StockBatch, StockMovement, StockReceiptLine
+from service_kit.database import Connection, Session, Statement, Transaction, rows
 from service_kit.database.keyset import Position, Slice, keyset
 
-ADD = """
+
+class Place(NamedTuple):
+    """The key of a row of `stock`."""
+
+    product_id: UUID
+    warehouse_id: UUID
+
+
+class Pieces(NamedTuple):
+    """How many pieces of a product, and the day on which they expire, if they do."""
+
+    product_id: UUID
+    quantity: int
+    expires_on: date | None = None
+    batch: str | None = None
+
+
+Line = Pieces | StockReceiptLine | StockMovement
+"""What a row set of booked pieces consists of: anything with the fields of `Pieces`."""
+
+PLACES = rows("places", Place)
+ADD = Statement(f"""
 INSERT INTO stock_batches (product_id, warehouse_id, expires_on, batch, quantity)
-SELECT product_id, $1, expires_on, batch, quantity
-FROM unnest($2::uuid[], $3::date[], $4::text[], $5::bigint[]) AS line (product_id, expires_on, batch, quantity)
+SELECT product_id, :warehouse_id, expires_on, coalesce(batch, ''), sum(quantity) FROM {rows("lines", Pieces)}
+WHERE expires_on IS NOT NULL GROUP BY product_id, expires_on, coalesce(batch, '')
 ON CONFLICT (product_id, warehouse_id, expires_on, batch)
 DO UPDATE SET quantity = stock_batches.quantity + excluded.quantity
-"""
-SET = """
-UPDATE stock_batches SET quantity = n.quantity
-FROM unnest($3::date[], $4::text[], $5::bigint[]) AS n (expires_on, batch, quantity)
-WHERE (stock_batches.product_id, stock_batches.warehouse_id) = ($1, $2)
+""")
+SET = Statement(f"""
+UPDATE stock_batches SET quantity = n.quantity FROM {rows("n", StockBatch)}
+WHERE (stock_batches.product_id, stock_batches.warehouse_id) = (n.product_id, n.warehouse_id)
   AND (stock_batches.expires_on, stock_batches.batch) = (n.expires_on, n.batch)
-"""
-OF_LEVEL = """
+""")
+OF_LEVEL = Statement("""
 SELECT product_id, warehouse_id, expires_on, batch, quantity FROM stock_batches
-WHERE (product_id, warehouse_id) = ($1, $2) AND quantity > 0
-"""
-HAS_DUE = "SELECT EXISTS (SELECT FROM stock WHERE next_expiry <= $1)"
-LOCK_DUE = """
-SELECT product_id, warehouse_id FROM stock WHERE next_expiry <= $1
-ORDER BY product_id, warehouse_id LIMIT $2 FOR UPDATE
-"""
-DROP_EMPTY = """
-DELETE FROM stock_batches USING unnest($1::uuid[], $2::uuid[]) AS place (product_id, warehouse_id)
-WHERE (stock_batches.product_id, stock_batches.warehouse_id) = (place.product_id, place.warehouse_id) AND quantity = 0
-"""
-REFRESH = """
+WHERE (product_id, warehouse_id) = (:place.product_id, :place.warehouse_id) AND quantity > 0
+""")
+HAS_DUE = Statement("SELECT EXISTS (SELECT FROM stock WHERE next_expiry <= :today)")
+# Stock rows of which a batch may have expired since they were refreshed.
+LOCK_DUE = Statement("""
+SELECT product_id, warehouse_id FROM stock WHERE next_expiry <= :today
+ORDER BY product_id, warehouse_id LIMIT :limit FOR UPDATE
+""")
+DROP_EMPTY = Statement(f"""
+DELETE FROM stock_batches USING {PLACES}
+WHERE (stock_batches.product_id, stock_batches.warehouse_id) = (places.product_id, places.warehouse_id) AND quantity = 0
+""")
+# Brings the locked rows of `stock` up to the state of their batches on this day. It is a statement of its own after the
+# one that locked them, so that it sees what other transactions changed before.
+REFRESH = Statement(f"""
 UPDATE stock SET dated = found.dated, expired = found.expired, next_expiry = found.next_expiry,
                  version = version + 1, to_publish = true
 FROM (
-    SELECT place.product_id, place.warehouse_id, coalesce(sum(quantity), 0)::bigint AS dated,
-           coalesce(sum(quantity) FILTER (WHERE expires_on <= $3), 0)::bigint AS expired,
-           min(expires_on) FILTER (WHERE expires_on > $3 AND quantity > 0) AS next_expiry
-    FROM unnest($1::uuid[], $2::uuid[]) AS place (product_id, warehouse_id)
+    SELECT places.product_id, places.warehouse_id, coalesce(sum(quantity), 0)::bigint AS dated,
+           coalesce(sum(quantity) FILTER (WHERE expires_on <= :today), 0)::bigint AS expired,
+           min(expires_on) FILTER (WHERE expires_on > :today AND quantity > 0) AS next_expiry
+    FROM {PLACES}
     LEFT JOIN stock_batches USING (product_id, warehouse_id)
-    GROUP BY place.product_id, place.warehouse_id
+    GROUP BY places.product_id, places.warehouse_id
 ) AS found
 WHERE (stock.product_id, stock.warehouse_id) = (found.product_id, found.warehouse_id)
-"""
-LACKING = """
+""")
+FRESH = Statement(f"""
 SELECT line.product_id, line.quantity, stock.on_hand - stock.dated + coalesce((
     SELECT sum(quantity) FROM stock_batches AS batch
-    WHERE (batch.product_id, batch.warehouse_id) = (line.product_id, $1) AND batch.expires_on > $4
+    WHERE (batch.product_id, batch.warehouse_id) = (line.product_id, :warehouse_id) AND batch.expires_on > :today
 ), 0)::bigint AS fresh
-FROM unnest($2::uuid[], $3::bigint[]) AS line (product_id, quantity)
-JOIN stock ON (stock.product_id, stock.warehouse_id) = (line.product_id, $1)
-"""
-
-Place = tuple[UUID, UUID]
-"""A product and a warehouse."""
+FROM {rows("line", Pieces, "product_id", "quantity")}
+JOIN stock ON (stock.product_id, stock.warehouse_id) = (line.product_id, :warehouse_id)
+""")
 
 
-class Dated(NamedTuple):
-    """What tells one batch in a warehouse from the others."""
-
-    product_id: UUID
-    expires_on: date
-    batch: str
-
-
-async def add(tx: Transaction, warehouse_id: UUID, pieces: Mapping[Dated, int], today: date) -> None:
-    """Pieces with a date came in; the stock rows have them, and are held."""
-    if not pieces:
-        return
-    columns = zip(*pieces, strict=True)
-    await tx.execute(ADD, warehouse_id, *columns, list(pieces.values()))
-    await refresh(tx, sorted({(each.product_id, warehouse_id) for each in pieces}), today)
-
-
-async def of_level(tx: Transaction, product_id: UUID, warehouse_id: UUID) -> list[StockBatch]:
-    return [StockBatch(**row) for row in await tx.fetch(OF_LEVEL, product_id, warehouse_id)]
+async def add(tx: Transaction, warehouse_id: UUID, lines: Sequence[Line], today: date) -> None:
+    """Adds the pieces that expire to their batches. They are in the rows of `stock` already, which are locked."""
+    if places := sorted({Place(line.product_id, warehouse_id) for line in lines if line.expires_on}):
+        await ADD.execute(tx, warehouse_id=warehouse_id, lines=lines)
+        await REFRESH.execute(tx, places=places, today=today)
 
 
 async def save(tx: Transaction, place: Place, batches: Sequence[StockBatch], today: date) -> None:
-    """All that there are of a place, with what is left of each."""
-    await tx.execute(
-        SET, *place, [each.expires_on for each in batches], [each.batch for each in batches],
-        [each.quantity for each in batches],
-    )  # fmt: skip
-    await refresh(tx, [place], today)
-
-
-async def has_due(hot: Connection, today: date) -> bool:
-    return bool(await hot.fetchval(HAS_DUE, today))
-
-
-async def lock_due(tx: Transaction, today: date, limit: int) -> list[Place]:
-    """Stock rows of which a batch may have expired since they were refreshed."""
-    return [(row[0], row[1]) for row in await tx.fetch(LOCK_DUE, today, limit)]
-
-
-async def drop_empty(tx: Transaction, places: Sequence[Place]) -> None:
-    await tx.execute(DROP_EMPTY, *_columns(places))
-
-
-async def refresh(tx: Transaction, places: Sequence[Place], today: date) -> None:
-    """Brings the rows, which are held, up to what their batches are on this day. A statement of its own after the one
-    that locked them, so that it sees what another changed meanwhile."""
-    await tx.execute(REFRESH, *_columns(places), today)
+    """Stores what is left of each batch; `batches` are all of the place."""
+    await SET.execute(tx, n=batches)
+    await REFRESH.execute(tx, places=[place], today=today)
 
 
 async def lacking(
     connection: Connection, warehouse_id: UUID, quantities: Mapping[UUID, int], today: date
 ) -> list[dict[str, object]]:
-    """The products of which fewer pieces lie there that have not expired than a parcel needs."""
-    rows = await connection.fetch(LACKING, warehouse_id, list(quantities), list(quantities.values()), today)
-    return [
-        {"product_id": str(product_id), "quantity": quantity, "fresh": fresh}
-        for product_id, quantity, fresh in rows
-        if fresh < quantity
-    ]
+    """The products of which the warehouse has fewer pieces that have not expired than a parcel needs."""
+    line = [Pieces(*each) for each in quantities.items()]
+    found = await FRESH.fetch(connection, line=line, warehouse_id=warehouse_id, today=today)
+    return [{**row, "product_id": str(row["product_id"])} for row in found if row["fresh"] < row["quantity"]]
 
 
-async def search(
-    tx: Session, position: Position, *, product_id: UUID | None, warehouse_id: UUID | None, expires_until: date | None
-) -> Slice[StockBatch]:
-    statement = select(StockBatch).where(StockBatch.quantity > 0)
-    if product_id is not None:
-        statement = statement.where(StockBatch.product_id == product_id)
-    if warehouse_id is not None:
-        statement = statement.where(StockBatch.warehouse_id == warehouse_id)
+async def search(tx: Session, position: Position, *, expires_until: date | None, **values: object) -> Slice[StockBatch]:
+    statement = records.matching(StockBatch, **values).where(StockBatch.quantity > 0)
     if expires_until is not None:
         statement = statement.where(col(StockBatch.expires_on) <= expires_until)
     columns = (StockBatch.product_id, StockBatch.warehouse_id, StockBatch.expires_on, StockBatch.batch)
     return await keyset(tx, statement, position, *columns)
-
-
-def _columns(places: Sequence[Place]) -> tuple[list[UUID], list[UUID]]:
-    return [place[0] for place in places], [place[1] for place in places]

@@ -1,12 +1,14 @@
 """Stock over HTTP: levels, goods that come in, corrections, and the ledger."""
 
 from datetime import date
+from functools import partial
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import Query, Response
 from pydantic import BaseModel
 
+from inventory_service import records
 from inventory_service.catalogue import queries as catalogue
 from inventory_service.catalogue.models import ProductDeleted, ProductUnknown
 from inventory_service.stock import batch_queries, queries, use_cases
@@ -60,7 +62,7 @@ async def list_stock(
         tx, page.position, product_id=product_id, warehouse_id=warehouse_id, below=below, expired=expired
     )
     products = await catalogue.by_ids(tx, {level.product_id for level in found.rows})
-    return page.of(found, lambda level: StockOut.of(level, products.get(level.product_id)))
+    return page.of(found, lambda level: StockOut.named(level, products.get(level.product_id)))
 
 
 @router.get("/batches", summary="List batches that expire")
@@ -77,8 +79,7 @@ async def list_batches(
     found = await batch_queries.search(
         tx, page.position, product_id=product_id, warehouse_id=warehouse_id, expires_until=expires_until
     )
-    today = utcnow().date()
-    return page.of(found, lambda batch: BatchOut.of(batch, today))
+    return page.of(found, partial(BatchOut.as_of, utcnow().date()))
 
 
 @router.post(
@@ -101,16 +102,7 @@ async def receive(
         return replay(stored)
     receipt = StockReceipt(warehouse_id=body.warehouse_id, supplier_id=body.supplier_id, booked_by=who.user_id)
     lines = [
-        StockReceiptLine(
-            receipt_id=receipt.id,
-            position=position,
-            product_id=line.product_id,
-            quantity=line.quantity,
-            unit_cost=line.unit_cost.amount if line.unit_cost else None,
-            currency=line.unit_cost.currency if line.unit_cost else None,
-            batch=line.batch,
-            expires_on=line.expires_on,
-        )
+        StockReceiptLine(receipt_id=receipt.id, position=position, **line.columns())
         for position, line in enumerate(body.lines, start=1)
     ]
     await use_cases.receive(tx, receipt, lines)
@@ -126,14 +118,15 @@ async def list_receipts(
     supplier_id: Annotated[UUID | None, Query(description="from this supplier alone")] = None,
 ) -> Page[ReceiptSummary]:
     """Without their lines."""
-    found = await queries.receipts(tx, page.position, warehouse_id=warehouse_id, supplier_id=supplier_id)
-    return page.of(found, ReceiptSummary.of)
+    values = {"warehouse_id": warehouse_id, "supplier_id": supplier_id}
+    return page.of(await records.page(tx, page.position, StockReceipt, StockReceipt.id, **values), ReceiptSummary.of)
 
 
 @router.get("/receipts/{receipt_id}", summary="Get a receipt", responses=problems(NotFound))
 async def read_receipt(receipt_id: UUID, tx: Session, _: Reader) -> ReceiptOut:
     """With its lines: supplier, batch, expiry and cost of what came in."""
-    return ReceiptOut.with_lines(*await use_cases.read_receipt(tx, receipt_id))
+    receipt = await records.read(tx, StockReceipt, receipt_id)
+    return ReceiptOut.with_lines(receipt, await queries.receipt_lines(tx, receipt_id))
 
 
 @router.post(
@@ -184,11 +177,11 @@ async def list_movements(
     kind: Annotated[MovementKind | None, Query(description="of this kind alone")] = None,
 ) -> Page[MovementOut]:
     """Everything that ever came in or went out; the sums are the stock on hand."""
-    found = await queries.movements(tx, page.position, product_id=product_id, warehouse_id=warehouse_id, kind=kind)
-    return page.of(found, MovementOut.of)
+    values = {"product_id": product_id, "warehouse_id": warehouse_id, "kind": kind}
+    return page.of(await records.page(tx, page.position, StockMovement, StockMovement.id, **values), MovementOut.of)
 
 
 @router.get("/movements/{movement_id}", summary="Get a stock movement", responses=problems(NotFound))
 async def read_movement(movement_id: UUID, tx: Session, _: Reader) -> MovementOut:
     """A line is never changed: what was wrong is corrected by another."""
-    return MovementOut.of(await use_cases.read_movement(tx, movement_id))
+    return MovementOut.of(await records.read(tx, StockMovement, movement_id))

@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import BigInteger, CheckConstraint, Index, text
 from sqlmodel import Field
 
+from contracts.money import Money
 from inventory_service.base import Base
 from service_kit.clock import utcnow
 from service_kit.ids import uuid7
@@ -167,3 +168,10 @@ class StockReceiptLine(Base, table=True):
     currency: str | None = None
     batch: str | None = None
     expires_on: date | None = None
+
+    @property
+    def cost(self) -> Money | None:
+        """Of one piece."""
+        if self.unit_cost is None or self.currency is None:
+            return None
+        return Money(amount=self.unit_cost, currency=self.currency)

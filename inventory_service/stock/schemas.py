@@ -5,18 +5,12 @@ from datetime import date, datetime
 from typing import Annotated, Any, Self
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
+from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from contracts.money import Money
 from inventory_service.catalogue.models import Product
-from inventory_service.stock.models import (
-    MovementKind,
-    StockBatch,
-    StockLevel,
-    StockMovement,
-    StockReceipt,
-    StockReceiptLine,
-)
+from inventory_service.records import RowOut
+from inventory_service.stock.models import MovementKind, StockBatch, StockLevel, StockReceipt, StockReceiptLine
 from service_kit.money import MoneyIn
 from service_kit.schemas import RequestBody
 from service_kit.text import Printable, Trimmed
@@ -61,59 +55,42 @@ class ReceiptLineIn(RequestBody):
     batch: BatchName | None = None
     expires_on: date | None = Field(default=None, description="not available from this day (UTC) on")
 
+    def columns(self) -> dict[str, Any]:
+        cost = self.unit_cost
+        return {**self.model_dump(), "unit_cost": cost and cost.amount, "currency": cost and cost.currency}
 
-class ReceiptIn(RequestBody):
-    model_config = ConfigDict(json_schema_extra={"example": RECEIPT_EXAMPLE})
 
+class ReceiptIn(RequestBody, json_schema_extra={"example": RECEIPT_EXAMPLE}):
     warehouse_id: UUID
     supplier_id: UUID | None = None
     lines: list[ReceiptLineIn] = Field(min_length=1, max_length=MAX_LINES)
 
 
-class ReceiptLineOut(BaseModel):
+class ReceiptLineOut(RowOut):
     product_id: UUID
     quantity: int
     unit_cost: Money | None
     batch: str | None
     expires_on: date | None
 
-    @classmethod
-    def of(cls, line: StockReceiptLine) -> "ReceiptLineOut":
-        cost = None
-        if line.unit_cost is not None and line.currency is not None:
-            cost = Money(amount=line.unit_cost, currency=line.currency)
-        return cls(
-            product_id=line.product_id,
-            quantity=line.quantity,
-            unit_cost=cost,
-            batch=line.batch,
-            expires_on=line.expires_on,
-        )
 
-
-class ReceiptSummary(BaseModel):
+class ReceiptSummary(RowOut):
     id: UUID
     warehouse_id: UUID
     supplier_id: UUID | None
     booked_by: UUID = Field(description="the staff member or API client")
     created_at: datetime
 
-    @classmethod
-    def of(cls, receipt: StockReceipt) -> "ReceiptSummary":
-        return cls.model_validate(receipt, from_attributes=True)
-
 
 class ReceiptOut(ReceiptSummary):
     lines: list[ReceiptLineOut]
 
     @classmethod
-    def with_lines(cls, receipt: StockReceipt, lines: Sequence[StockReceiptLine]) -> "ReceiptOut":
-        return cls(**receipt.model_dump(), lines=[ReceiptLineOut.of(line) for line in lines])
+    def with_lines(cls, receipt: StockReceipt, lines: Sequence[StockReceiptLine]) -> Self:
+        return cls.of(receipt, lines=[ReceiptLineOut.of(line, unit_cost=line.cost) for line in lines])
 
 
-class AdjustmentIn(RequestBody):
-    model_config = ConfigDict(json_schema_extra={"example": ADJUSTMENT_EXAMPLE})
-
+class AdjustmentIn(RequestBody, json_schema_extra={"example": ADJUSTMENT_EXAMPLE}):
     product_id: UUID
     warehouse_id: UUID
     quantity: int = Field(ge=-MAX_QUANTITY, le=MAX_QUANTITY, description="pieces found (+) or lost (-)")
@@ -135,7 +112,7 @@ class AdjustmentIn(RequestBody):
         return quantity
 
 
-class MovementOut(BaseModel):
+class MovementOut(RowOut):
     id: UUID
     product_id: UUID
     warehouse_id: UUID
@@ -151,12 +128,8 @@ class MovementOut(BaseModel):
     booked_by: UUID = Field(description="the staff member or API client")
     created_at: datetime
 
-    @classmethod
-    def of(cls, movement: StockMovement) -> "MovementOut":
-        return cls.model_validate(movement, from_attributes=True)
 
-
-class StockOut(BaseModel):
+class StockOut(RowOut):
     product_id: UUID
     sku: str | None = Field(description="as the catalogue has it")
     name: str | None
@@ -170,21 +143,12 @@ class StockOut(BaseModel):
     )
 
     @classmethod
-    def of(cls, level: StockLevel, product: Product | None) -> "StockOut":
-        return cls(
-            product_id=level.product_id,
-            sku=product.sku if product else None,
-            name=product.name if product else None,
-            warehouse_id=level.warehouse_id,
-            on_hand=level.on_hand,
-            reserved=level.reserved,
-            expired=level.expired,
-            available=level.available,
-            short=level.short,
-        )
+    def named(cls, level: StockLevel, product: Product | None) -> Self:
+        names = {"sku": product and product.sku, "name": product and product.name}
+        return cls.of(level, available=level.available, short=level.short, **names)
 
 
-class BatchOut(BaseModel):
+class BatchOut(RowOut):
     product_id: UUID
     warehouse_id: UUID
     expires_on: date
@@ -193,6 +157,5 @@ class BatchOut(BaseModel):
     expired: bool = Field(description="from its day (UTC) on")
 
     @classmethod
-    def of(cls, batch: StockBatch, today: date) -> "BatchOut":
-        fields = batch.model_dump()
-        return cls(**{**fields, "batch": batch.batch or None}, expired=batch.expires_on <= today)
+    def as_of(cls, today: date, batch: StockBatch) -> Self:
+        return cls.of(batch, batch=batch.batch or None, expired=batch.expires_on <= today)

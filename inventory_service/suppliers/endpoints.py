@@ -5,8 +5,8 @@ from uuid import UUID
 
 from fastapi import Query, Response
 
-from inventory_service.suppliers import queries, use_cases
-from inventory_service.suppliers.models import SupplierInUse
+from inventory_service import records
+from inventory_service.suppliers.models import Supplier, SupplierInUse
 from inventory_service.suppliers.schemas import SupplierChange, SupplierIn, SupplierOut
 from service_kit.http.etag import IfMatch, set_etag
 from service_kit.http.pagination import Page, Paged
@@ -25,7 +25,7 @@ Manager = Annotated[Principal, Requires("suppliers:manage")]
 @router.post("", status_code=201, summary="Create a supplier")
 async def add_supplier(body: SupplierIn, tx: Session, _: Manager, response: Response) -> SupplierOut:
     """Names need not be unique: look for the one you mean first."""
-    supplier = await use_cases.add(tx, body.model_dump())
+    supplier = await records.add(tx, Supplier(**body.model_dump()))
     response.headers["Location"] = f"/suppliers/{supplier.id}"
     set_etag(response, supplier.version)
     return SupplierOut.of(supplier)
@@ -39,13 +39,15 @@ async def list_suppliers(
     name: Annotated[str | None, Query(max_length=200, description="those with exactly this name")] = None,
 ) -> Page[SupplierOut]:
     """By name."""
-    return page.of(await queries.search(tx, page.position, name=name), SupplierOut.of)
+    return page.of(
+        await records.page(tx, page.position, Supplier, Supplier.name, Supplier.id, name=name), SupplierOut.of
+    )
 
 
 @router.get("/{supplier_id}", summary="Get a supplier", responses=problems(NotFound))
 async def read_supplier(supplier_id: UUID, tx: Session, _: Reader, response: Response) -> SupplierOut:
     """Its `ETag` is what `If-Match` asks for when it is changed."""
-    supplier = await use_cases.read(tx, supplier_id)
+    supplier = await records.read(tx, Supplier, supplier_id)
     set_etag(response, supplier.version)
     return SupplierOut.of(supplier)
 
@@ -55,7 +57,7 @@ async def change_supplier(
     supplier_id: UUID, body: SupplierChange, expected: IfMatch, tx: Session, _: Manager, response: Response
 ) -> SupplierOut:
     """Only the fields that are sent; `null` removes an e-mail address or a phone number."""
-    supplier = await use_cases.change(tx, supplier_id, expected, body.model_dump(exclude_unset=True))
+    supplier = await records.change(tx, Supplier, supplier_id, expected, body.model_dump(exclude_unset=True))
     set_etag(response, supplier.version)
     return SupplierOut.of(supplier)
 
@@ -68,4 +70,4 @@ async def change_supplier(
 )
 async def delete_supplier(supplier_id: UUID, expected: IfMatch, tx: Session, _: Manager) -> None:
     """Only while nothing was ever received from there."""
-    await use_cases.remove(tx, supplier_id, expected)
+    await records.remove(tx, Supplier, supplier_id, expected)

@@ -4,9 +4,9 @@ from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import Field, StringConstraints
 
-from inventory_service.suppliers.models import Supplier
+from inventory_service.records import RowOut
 from service_kit.schemas import RequestBody
 from service_kit.text import Printable, Trimmed
 
@@ -17,30 +17,22 @@ Phone = Annotated[str, Trimmed(40, min_length=3), Printable]
 EXAMPLE: dict[str, Any] = {"name": "Hanford Ceramics", "email": "orders@hanford.example", "phone": "+44 20 7946 0000"}
 
 
-class SupplierIn(RequestBody):
-    model_config = ConfigDict(json_schema_extra={"example": EXAMPLE})
-
+class SupplierIn(RequestBody, json_schema_extra={"example": EXAMPLE}):
     name: Name
     email: Email | None = None
     phone: Phone | None = None
 
 
-class SupplierChange(RequestBody):
-    model_config = ConfigDict(json_schema_extra={"example": {"phone": "+44 20 7946 0001"}})
-
+class SupplierChange(RequestBody, json_schema_extra={"example": {"phone": "+44 20 7946 0001"}}):
     name: Name = Field(default="", description="can be changed, but not removed")
     email: Email | None = None
     phone: Phone | None = None
 
 
-class SupplierOut(BaseModel):
+class SupplierOut(RowOut):
     id: UUID
     name: str
     email: str | None
     phone: str | None
     version: int
     created_at: datetime
-
-    @classmethod
-    def of(cls, supplier: Supplier) -> "SupplierOut":
-        return cls.model_validate(supplier, from_attributes=True)

@@ -5,8 +5,8 @@ from uuid import UUID
 
 from fastapi import Query, Response
 
-from inventory_service.warehouses import queries, use_cases
-from inventory_service.warehouses.models import WarehouseCodeTaken, WarehouseInUse
+from inventory_service import records
+from inventory_service.warehouses.models import Warehouse, WarehouseCodeTaken, WarehouseInUse
 from inventory_service.warehouses.schemas import WarehouseChange, WarehouseIn, WarehouseOut
 from service_kit.http.etag import IfMatch, set_etag
 from service_kit.http.pagination import Page, Paged
@@ -25,7 +25,7 @@ Manager = Annotated[Principal, Requires("warehouses:manage")]
 @router.post("", status_code=201, summary="Create a warehouse", responses=problems(WarehouseCodeTaken))
 async def open_warehouse(body: WarehouseIn, tx: Session, _: Manager, response: Response) -> WarehouseOut:
     """From then on stock can be booked in there."""
-    warehouse = await use_cases.open_warehouse(tx, body.model_dump())
+    warehouse = await records.add(tx, Warehouse(**body.model_dump()))
     response.headers["Location"] = f"/warehouses/{warehouse.id}"
     set_etag(response, warehouse.version)
     return WarehouseOut.of(warehouse)
@@ -39,13 +39,13 @@ async def list_warehouses(
     code: Annotated[str | None, Query(max_length=40, description="the one with exactly this code")] = None,
 ) -> Page[WarehouseOut]:
     """By code."""
-    return page.of(await queries.search(tx, page.position, code=code), WarehouseOut.of)
+    return page.of(await records.page(tx, page.position, Warehouse, Warehouse.code, code=code), WarehouseOut.of)
 
 
 @router.get("/{warehouse_id}", summary="Get a warehouse", responses=problems(NotFound))
 async def read_warehouse(warehouse_id: UUID, tx: Session, _: Reader, response: Response) -> WarehouseOut:
     """Its `ETag` is what `If-Match` asks for when it is changed."""
-    warehouse = await use_cases.read(tx, warehouse_id)
+    warehouse = await records.read(tx, Warehouse, warehouse_id)
     set_etag(response, warehouse.version)
     return WarehouseOut.of(warehouse)
 
@@ -59,7 +59,7 @@ async def change_warehouse(
     warehouse_id: UUID, body: WarehouseChange, expected: IfMatch, tx: Session, _: Manager, response: Response
 ) -> WarehouseOut:
     """Only the fields that are sent."""
-    warehouse = await use_cases.change(tx, warehouse_id, expected, body.model_dump(exclude_none=True))
+    warehouse = await records.change(tx, Warehouse, warehouse_id, expected, body.model_dump(exclude_none=True))
     set_etag(response, warehouse.version)
     return WarehouseOut.of(warehouse)
 
@@ -72,4 +72,4 @@ async def change_warehouse(
 )
 async def delete_warehouse(warehouse_id: UUID, expected: IfMatch, tx: Session, _: Manager) -> None:
     """Only while nothing was ever booked there."""
-    await use_cases.close(tx, warehouse_id, expected)
+    await records.remove(tx, Warehouse, warehouse_id, expected)

@@ -4,9 +4,9 @@ from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
-from inventory_service.warehouses.models import Warehouse
+from inventory_service.records import RowOut
 from service_kit.addresses import Place
 from service_kit.schemas import RequestBody
 from service_kit.text import Printable, Trimmed
@@ -32,30 +32,22 @@ class WarehouseAddressOut(BaseModel):
     country: str
 
 
-class WarehouseIn(RequestBody):
-    model_config = ConfigDict(json_schema_extra={"example": EXAMPLE})
-
+class WarehouseIn(RequestBody, json_schema_extra={"example": EXAMPLE}):
     code: Code = Field(description="short and unique; what stands on the shelves' labels")
     name: Name
     address: Place | None = None
 
 
-class WarehouseChange(RequestBody):
-    model_config = ConfigDict(json_schema_extra={"example": {"name": "London East, hall B"}})
-
+class WarehouseChange(RequestBody, json_schema_extra={"example": {"name": "London East, hall B"}}):
     code: Code | None = None
     name: Name | None = None
     address: Place | None = None
 
 
-class WarehouseOut(BaseModel):
+class WarehouseOut(RowOut):
     id: UUID
     code: str
     name: str
     address: WarehouseAddressOut | None
     version: int
     created_at: datetime
-
-    @classmethod
-    def of(cls, warehouse: Warehouse) -> "WarehouseOut":
-        return cls.model_validate(warehouse, from_attributes=True)

@@ -160,15 +160,15 @@ class Storehouse:
     def _stored(self, batch: ReservationBatch) -> list[Event]:
         for product, warehouse, more in batch.stock_changes():
             self.reserved[product][warehouse] += more
-        for new in batch.new_shipments:
-            self.shipments[new.id] = Shipment(
-                id=new.id,
-                order_id=new.order.order_id,
-                customer_id=new.order.customer_id,
-                number=new.order.number,
-                warehouse_id=new.warehouse_id,
-                shipments_of_order=new.shipments_of_order,
-                lines=[line.model_dump(mode="json") for line in new.lines],
+        for created, _ in batch.new_shipments:
+            self.shipments[created.shipment_id] = Shipment(
+                id=created.shipment_id,
+                order_id=created.order_id,
+                customer_id=created.customer_id,
+                number=created.number,
+                warehouse_id=created.warehouse_id,
+                shipments_of_order=created.shipments_of_order,
+                lines=[line.model_dump(mode="json") for line in created.lines],
                 ship_to={},
             )
         for held in self.held.values():

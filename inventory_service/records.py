@@ -1,0 +1,114 @@
+"""Reads rows by their id or in pages, and changes the records that staff keep."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, ClassVar, Self, TypeVar
+from uuid import UUID
+
+from pydantic import BaseModel
+from sqlalchemy.exc import IntegrityError
+from sqlmodel import Field, select
+from sqlmodel.sql.expression import SelectOfScalar
+
+from inventory_service.base import Base
+from service_kit.clock import utcnow
+from service_kit.concurrency import Expected
+from service_kit.database import Session
+from service_kit.database.keyset import Position, Slice, keyset
+from service_kit.database.summaries import shorten, without_lines
+from service_kit.ids import uuid7
+from service_kit.problems import Problem, not_found
+
+Row = TypeVar("Row", bound=Base)
+Kept = TypeVar("Kept", bound="Record")
+
+
+class Record(Base):
+    """What staff create, change, and delete as long as no other row refers to it."""
+
+    in_use: ClassVar[type[Problem]]
+    """Raised when other rows refer to a record that is to be deleted."""
+
+    id: UUID = Field(default_factory=uuid7, primary_key=True)
+    version: int = 1
+    created_at: datetime = Field(default_factory=utcnow)
+
+    def change(self, fields: Mapping[str, object]) -> None:
+        """Sets the fields that differ; the version grows if any did."""
+        changed = {name: value for name, value in fields.items() if getattr(self, name) != value}
+        for name, value in changed.items():
+            setattr(self, name, value)
+        self.version += bool(changed)
+
+    def conflict(self) -> Problem | None:
+        """The problem that is raised when another record has one of its unique values. None: it has no such value."""
+        return None
+
+
+class RowOut(BaseModel):
+    """A response body that shows columns of a row."""
+
+    @classmethod
+    def of(cls, row: Any, **more: object) -> Self:
+        """`more`: fields that are no columns, or are shown in another form."""
+        return cls(**{**row.model_dump(), **more})
+
+
+def matching(model: type[Row], **values: object) -> SelectOfScalar[Row]:
+    """Selects the rows whose columns have these values; None: any value."""
+    return select(model).filter_by(**{name: value for name, value in values.items() if value is not None})
+
+
+async def page(tx: Session, position: Position, model: type[Row], *by: Any, **values: object) -> Slice[Row]:
+    """A page of the matching rows, sorted by the columns `by`, the last of which must be unique."""
+    return await keyset(tx, matching(model, **values), position, *by)
+
+
+async def shortened_page(
+    tx: Session, position: Position, model: Any, **values: object
+) -> tuple[Slice[Any], dict[UUID, int]]:
+    """A page of rows that have `lines`, each with the first of them, and how many lines each id has in all."""
+    found = await keyset(tx, matching(model, **values).options(without_lines(model)), position, model.id)
+    return found, await shorten(tx, found.rows)
+
+
+async def read(tx: Session, model: type[Row], id: UUID) -> Row:
+    """Raises: NotFound."""
+    return await tx.get(model, id) or not_found(model, id)
+
+
+async def add(tx: Session, record: Kept) -> Kept:
+    """Raises: the record's `conflict`."""
+    tx.add(record)
+    await _flush(tx, record.conflict())
+    return record
+
+
+async def change(tx: Session, model: type[Kept], id: UUID, expected: Expected, fields: Mapping[str, object]) -> Kept:
+    """Raises: NotFound, PreconditionFailed, the record's `conflict`."""
+    record = await _lock(tx, model, id, expected)
+    record.change(fields)
+    await _flush(tx, record.conflict())
+    return record
+
+
+async def remove(tx: Session, model: type[Kept], id: UUID, expected: Expected) -> None:
+    """Raises: NotFound, PreconditionFailed, the model's `in_use`."""
+    await tx.delete(await _lock(tx, model, id, expected))
+    await _flush(tx, model.in_use())
+
+
+async def _lock(tx: Session, model: type[Kept], id: UUID, expected: Expected) -> Kept:
+    record = await tx.get(model, id, with_for_update=True) or not_found(model, id)
+    expected.check(record.version)
+    return record
+
+
+async def _flush(tx: Session, problem: Problem | None) -> None:
+    """Raises the problem, if there is one, where a constraint of the database rejects the change."""
+    try:
+        await tx.flush()
+    except IntegrityError as error:
+        if problem is None:
+            raise
+        raise problem from error
