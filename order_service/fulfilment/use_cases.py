@@ -52,7 +52,7 @@ async def change_ship_to(
     expected.check(order.version)
     order.move(Trigger.CHANGE_SHIP_TO, Cause(utcnow(), _actor(order, who), who.user_id))
     order.ship_to = ship_to
-    await queries.change_ship_to(tx, order)
+    await queries.CHANGE_SHIP_TO.execute(tx, order=order)
     await refunds.save(tx, [order])
     return order
 
