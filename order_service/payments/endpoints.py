@@ -97,7 +97,7 @@ def _written(payment: Payment) -> tuple[bytes, str]:
 async def list_of_order(order_id: UUID, page: PagedByTime, tx: Session, who: Reader) -> Page[PaymentOut]:
     """Successful, failed and pending ones."""
     await reading.find(tx, order_id, _seen_by(who))
-    return page.of(await queries.payments_of_order(tx, page.position, order_id), PaymentOut.of)
+    return page.of(await queries.page(tx, Payment, page.position, order_id=order_id), PaymentOut.of)
 
 
 @router.get("/payments", summary="List payments")
@@ -112,7 +112,7 @@ async def list_all(
     ] = None,
 ) -> Page[PaymentOut]:
     """Of all orders."""
-    found = await queries.list_payments(tx, page.position, status=status, customer_id=customer_id, gateway=gateway)
+    found = await queries.page(tx, Payment, page.position, status=status, customer_id=customer_id, gateway=gateway)
     return page.of(found, PaymentOut.of)
 
 
@@ -183,7 +183,7 @@ async def refund(
 async def list_refunds_of_payment(payment_id: UUID, page: PagedByTime, tx: Session, who: Reader) -> Page[RefundOut]:
     """Whoever or whatever requested them."""
     payment = await _payment(tx, payment_id, who)
-    return page.of(await queries.refunds_of_payment(tx, page.position, payment.id), _shown_to(who))
+    return page.of(await queries.page(tx, Refund, page.position, payment_id=payment.id), _shown_to(who))
 
 
 @refund_router.get("/refunds", summary="List refunds")
@@ -195,7 +195,8 @@ async def list_refunds(
     order_id: Annotated[UUID | None, Query(description="only this order's")] = None,
 ) -> Page[RefundOut]:
     """Of all payments."""
-    return page.of(await queries.list_refunds(tx, page.position, status=status, order_id=order_id), _shown_to(who))
+    found = await queries.page(tx, Refund, page.position, status=status, order_id=order_id)
+    return page.of(found, _shown_to(who))
 
 
 @refund_router.get("/refunds/{refund_id}", summary="Get a refund", responses=problems(NotFound))

@@ -7,10 +7,9 @@ from uuid import UUID
 from order_service.payments import attempt_queries, call_queries, queries, reconciliation, refund_settlement, refunds
 from order_service.payments.gateways.registry import Gateways
 from order_service.payments.limits import attempts_per_hour
-from order_service.payments.opening import call_ends
+from order_service.payments.opening import call_lease
 from order_service.payments.tokens import TokenPayments
 from order_service.settings import Settings
-from service_kit.clock import utcnow
 from service_kit.jobs import Job, all_of
 from service_kit.runtime import Runtime
 
@@ -24,7 +23,7 @@ async def reconcile_payments(runtime: Runtime) -> None:
         taken = BATCH
         while taken == BATCH:
             async with runtime.database.connection() as connection:
-                due = await call_queries.take_due(connection, gateway.name, utcnow(), call_ends(gateway), BATCH)
+                due = await call_queries.take_due(connection, gateway.name, call_lease(gateway), BATCH)
             await all_of(reconciliation.reconcile(runtime, payment) for payment in due)
             taken = len(due)
 
@@ -35,7 +34,7 @@ async def carry_out_refunds(runtime: Runtime) -> None:
         taken = BATCH
         while taken == BATCH:
             async with runtime.database.connection() as connection:
-                due = await queries.take_due_refunds(connection, gateway.name, utcnow(), call_ends(gateway), BATCH)
+                due = await queries.take_due_refunds(connection, gateway.name, call_lease(gateway), BATCH)
             await all_of(refund_settlement.carry_out(runtime, refund, charge_id) for refund, charge_id in due)
             taken = len(due)
 
@@ -57,7 +56,7 @@ async def pay_by_tokens(runtime: Runtime) -> None:
 async def prune_client_addresses(runtime: Runtime) -> None:
     """Where a payment was tried from is kept for the hour in which tries are counted."""
     async with runtime.database.connection() as connection:
-        await attempt_queries.prune_client_addresses(connection)
+        await attempt_queries.PRUNE_CLIENT_ADDRESSES.execute(connection)
 
 
 JOBS = (

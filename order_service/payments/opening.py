@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from uuid import UUID
 
 from contracts.events.payment_status import PaymentPending
 from contracts.money import Money
 from order_service.orders import queries as orders
 from order_service.orders.lifecycle import OrderState
-from order_service.orders.models import Status
+from order_service.orders.models import PaymentToken, Status
 from order_service.payments import queries
 from order_service.payments.gateways.port import PaymentGateway
 from order_service.payments.limits import check_order
@@ -23,6 +23,7 @@ from order_service.payments.models import (
 from order_service.settings import Settings
 from service_kit.clock import utcnow
 from service_kit.database import Transaction
+from service_kit.messaging import outbox
 from service_kit.problems import Problem, not_found
 
 # A call that ran into its timeout may still be on its way for a moment.
@@ -65,7 +66,7 @@ async def open_payments(
     by_token = [opening.order_id for opening in openings if opening.token is None]
     brought = await queries.tokens_of(tx, by_token) if by_token else {}
     results: list[Opened | Problem] = []
-    payment_events, tokens = queries.PaymentEvents(), dict[UUID, str]()
+    events, tokens = list[PaymentPending](), list[PaymentToken]()
     for opening in openings:
         try:
             order = held.get(opening.order_id)
@@ -77,12 +78,12 @@ async def open_payments(
             results.append(problem)
         else:
             accounts[order.id].payments.append(payment)
-            payment_events.add(_event_of(order, payment))
+            events.append(_event_of(order, payment))
             if opening.token is not None:
-                tokens[order.id] = opening.token
+                tokens.append(PaymentToken(order_id=order.id, token=opening.token))
             results.append(Opened(payment, token))
     if opened := [result.payment for result in results if isinstance(result, Opened)]:
-        await queries.insert_payments(tx, opened, payment_events, tokens)
+        await queries.insert_payments(tx, opened, outbox.rows(events), tokens)
     return results
 
 
@@ -96,7 +97,7 @@ def _opened(gateway: PaymentGateway, order: OrderState, account: Account, openin
     amount = order.total - order.net_paid
     if amount <= 0:
         raise NothingToPay
-    until = call_ends(gateway)
+    until = utcnow() + call_lease(gateway)
     return Payment(
         order_id=order.id,
         customer_id=order.customer_id,
@@ -122,6 +123,6 @@ def _event_of(order: OrderState, payment: Payment) -> PaymentPending:
     )
 
 
-def call_ends(gateway: PaymentGateway) -> datetime:
-    """When a call to the gateway that begins now is over, whatever becomes of it."""
-    return utcnow() + timedelta(seconds=gateway.timeout) + BEYOND_TIMEOUT
+def call_lease(gateway: PaymentGateway) -> timedelta:
+    """How long a call to the gateway lasts at most; until it is over only its caller may ask about the payment."""
+    return timedelta(seconds=gateway.timeout) + BEYOND_TIMEOUT

@@ -90,7 +90,7 @@ async def note(runtime: Runtime, payment: Payment, answer: Answer) -> None:
 async def _look_again(runtime: Runtime, payment: Payment, check_at: datetime, charge_id: str | None = None) -> None:
     """Another process may ask the gateway from now on."""
     async with runtime.database.connection() as connection:
-        await call_queries.note_call(connection, payment.id, charge_id, utcnow(), check_at)
+        await call_queries.note_call(connection, payment.id, check_at, charge_id)
 
 
 def next_check(payment: Payment) -> datetime:

@@ -66,7 +66,7 @@ async def settle(tx: Transaction, report: RefundReport) -> None:
     else:
         # Nobody is told: the money is still ours, and a person must see to it.
         log.error("refund_failed", refund_id=str(refund.id), order=order.number, reason=refund.failure_reason)
-    await queries.save_refund(tx, order, refund, payment.version, *published)
+    await queries.save_refund(tx, order, refund, payment, *published)
     if refund.return_id is not None and account.is_refunded(refund.return_id):
         for react in _on_return_refunded:
             await react(tx, refund.return_id)
@@ -86,7 +86,7 @@ async def _book(tx: Transaction, order: OrderState, payment: Payment, report: Re
         gateway=report.gateway,
         gateway_refund_id=report.reference,
     )
-    await queries.insert_refunds(tx, order, [refund], {payment.id: payment.version})
+    await queries.insert_refunds(tx, order, [refund], [payment])
     return refund
 
 
@@ -106,7 +106,7 @@ async def carry_out(runtime: Runtime, refund: Refund, charge_id: str) -> None:
 
 async def _retry_later(runtime: Runtime, refund: Refund, gateway_refund_id: str | None, after: timedelta) -> None:
     async with runtime.database.connection() as connection:
-        await queries.retry_refund(connection, refund.id, gateway_refund_id, after)
+        await queries.retry_refund(connection, refund.id, after, gateway_refund_id)
 
 
 def _report(refund: Refund, answer: GatewayRefund | Rejected) -> RefundReport:

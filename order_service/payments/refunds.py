@@ -47,8 +47,8 @@ async def request_by_staff(
     What follows for the order follows at once, and not when the money has arrived: a parcel that left in between would
     be given away. Should the refund fail, the order is cancelled all the same, and its money asked back again.
     """
-    order_id = await queries.order_of_payment(tx, payment_id) or not_found(Payment, payment_id)
-    order = await orders.lock(tx, order_id) or not_found(Payment, payment_id)
+    found = await queries.stored_status(tx, payment_id) or not_found(Payment, payment_id)
+    order = await orders.lock(tx, found.order_id) or not_found(Payment, payment_id)
     account = await queries.account(tx, order.id)
     payment = account.payment(payment_id) or not_found(Payment, payment_id)
     left = account.left(payment)
@@ -113,8 +113,7 @@ async def insert(
             )
         )
     if refunds:
-        versions = {payment.id: payment.version for payment, _ in parts}
-        await queries.insert_refunds(tx, order, refunds, versions, *published)
+        await queries.insert_refunds(tx, order, refunds, [payment for payment, _ in parts], *published)
         signal(tx, REQUESTED)
     return refunds
 

@@ -23,6 +23,7 @@ from order_service.payments.models import (
 )
 from service_kit.clock import utcnow
 from service_kit.database import Connection, Transaction
+from service_kit.messaging import outbox
 from service_kit.problems import not_found
 from service_kit.telemetry.tracing import current_traceparent
 
@@ -40,7 +41,7 @@ class _Books:
         self.accounts = accounts
         self._adopted: dict[UUID, Payment] = {}
         self._saved: dict[UUID, Payment] = {}
-        self._events_of_adopted, self._events_of_saved = queries.PaymentEvents(), queries.PaymentEvents()
+        self._events: list[outbox.Row] = []
         self._unwanted: list[tuple[OrderState, int, str]] = []
 
     async def book(self, tx: Transaction, report: ChargeReport) -> Payment | None:
@@ -58,17 +59,13 @@ class _Books:
         before = payment.status
         if not payment.settle(report, utcnow()):
             return payment
-        self._note(payment, _event(order, payment, before), report.traceparent)
+        if payment.id not in self._adopted:
+            self._saved[payment.id] = payment
+        if (event := _event(order, payment, before)) is not None:
+            self._events += outbox.rows([event], [report.traceparent or current_traceparent()])
         if payment.status == PaymentState.SUCCEEDED:
             self._apply_to_order(order, account, payment, report.traceparent)
         return payment
-
-    def _note(self, payment: Payment, event: events.PaymentReport | None, traceparent: str | None) -> None:
-        if payment.id not in self._adopted:
-            self._saved[payment.id] = payment
-        if event is not None:
-            payment_events = self._events_of_adopted if payment.id in self._adopted else self._events_of_saved
-            payment_events.add(event, traceparent)
 
     def _apply_to_order(self, order: OrderState, account: Account, payment: Payment, traceparent: str | None) -> None:
         """The order takes what it wants of the money; the rest goes back."""
@@ -84,9 +81,9 @@ class _Books:
 
     async def write(self, tx: Transaction) -> None:
         if self._adopted:
-            await queries.insert_payments(tx, list(self._adopted.values()), self._events_of_adopted)
+            await queries.insert_payments(tx, list(self._adopted.values()), self._events)
         if self._saved:
-            await queries.save_payments(tx, list(self._saved.values()), self._events_of_saved)
+            await queries.save_payments(tx, list(self._saved.values()), [] if self._adopted else self._events)
         await refunds.save(tx, self.held.values())
         for order, amount, reason in self._unwanted:
             await refunds.request(tx, order, amount, reason)
@@ -107,7 +104,7 @@ async def settle(tx: Transaction, reports: Sequence[ChargeReport]) -> list[Payme
 
 
 async def _adopt(tx: Transaction, order: OrderState, report: ChargeReport) -> Payment:
-    if await queries.order_of_payment(tx, report.payment_id):
+    if await queries.stored_status(tx, report.payment_id):
         raise PaymentOfAnother(payment_id=str(report.payment_id), source=report.gateway)
     return Payment(
         id=report.payment_id,
@@ -202,7 +199,7 @@ async def reported_by_webhook(db: Connection, gateway: str, charge: Charge) -> C
 
 async def apply_refund_report(tx: Transaction, gateway: str, refund: GatewayRefund) -> None:
     """A webhook about a refund, booked."""
-    found = await queries.order_of_charge(tx, gateway, refund.charge_id)
+    found = await queries.of_charge(tx, gateway, refund.charge_id)
     if found is None:
         log.error("webhook_of_unknown_refund", refund_id=refund.id, charge_id=refund.charge_id)
         return

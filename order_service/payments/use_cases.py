@@ -15,7 +15,7 @@ from order_service.payments.gateways.port import Charge, NoResponse, PaymentGate
 from order_service.payments.gateways.registry import Gateways
 from order_service.payments.limits import AttemptOrigin, check_attempts
 from order_service.payments.models import Payment, PaymentState
-from order_service.payments.opening import Opening, call_ends, open_payments
+from order_service.payments.opening import Opening, call_lease, open_payments
 from order_service.payments.reconciliation import AFTER_LOST_ANSWER, Answer, charge_request
 from order_service.payments.settlement import charge_report, settle
 from order_service.settings import Settings
@@ -78,8 +78,8 @@ async def _resume(
 ) -> Payment | StoredResponse:
     """A repeated request whose first has given no answer: it is still at it, or it broke and we go on in its place."""
     async with runtime.database.connection() as connection:
-        taken = await call_queries.take(connection, payment.id, utcnow(), call_ends(gateway))
-        current = taken or await queries.payment(connection, payment.id) or payment
+        taken = await call_queries.take(connection, payment.id, call_lease(gateway))
+        current = taken or await queries.find_payment(connection, payment.id) or payment
         stored = await idempotency.find(connection, request.by, request.key)
     if stored is not None and stored.status is not None:
         return stored
@@ -96,7 +96,7 @@ async def _finish(runtime: Runtime, request: Request, payment: Payment, answer: 
     match answer:
         case NoResponse.UNREACHABLE:
             async with runtime.database.connection() as connection:
-                await call_queries.abort_call(connection, payment, now, now + AWAIT_WEBHOOK)
+                await call_queries.abort_call(connection, payment, now + AWAIT_WEBHOOK)
             raise Unavailable(what="The payment gateway", retry_after=2)
         case NoResponse.LOST:
             await _store_response(runtime, request, payment, None, now + AFTER_LOST_ANSWER)
@@ -109,7 +109,7 @@ async def _finish(runtime: Runtime, request: Request, payment: Payment, answer: 
                 [settled] = await settle(tx, [charge_report(payment, answer)])
                 payment = settled or payment
                 if payment.is_open:
-                    await call_queries.note_call(tx, payment.id, None, now, reconciliation.next_check(payment))
+                    await call_queries.note_call(tx, payment.id, reconciliation.next_check(payment))
                 body, location = request.answer(payment)
                 await idempotency.store(tx, request.by, request.key, 201, body, location)
             reconciliation.wake_for(runtime, payment)
@@ -119,20 +119,21 @@ async def _finish(runtime: Runtime, request: Request, payment: Payment, answer: 
 async def _store_response(
     runtime: Runtime, request: Request, payment: Payment, charge_id: str | None, check_at: datetime
 ) -> None:
-    stored = (request.by, request.key, 201, *request.answer(payment))
     async with runtime.database.connection() as connection:
-        await call_queries.store_response(connection, stored, payment.id, charge_id, utcnow(), check_at)
+        await call_queries.store_response(
+            connection, request.by, request.key, request.answer(payment), payment.id, charge_id, check_at
+        )
 
 
 async def verify(runtime: Runtime, payment_id: UUID, owner: UUID | None) -> Payment:
     """The payment, as the gateway knows it now. Raises: NotFound, Unavailable."""
     gateways = runtime.resource(Gateways)
     async with runtime.database.connection() as connection:
-        payment = await queries.payment(connection, payment_id, owner) or not_found(Payment, payment_id)
+        payment = await queries.find_payment(connection, payment_id, owner) or not_found(Payment, payment_id)
         if payment.gateway not in gateways or payment.status == PaymentState.SUCCEEDED:
             return payment
         gateway = gateways[payment.gateway]
-        taken = await call_queries.take(connection, payment.id, utcnow(), call_ends(gateway))
+        taken = await call_queries.take(connection, payment.id, call_lease(gateway))
     if taken is not None:
         await reconciliation.reconcile(runtime, taken)
     else:
@@ -143,7 +144,7 @@ async def verify(runtime: Runtime, payment_id: UUID, owner: UUID | None) -> Paym
         if isinstance(answer, Charge) and answer.state is not PaymentState.PENDING:
             await reconciliation.take_in(runtime, charge_report(payment, answer))
     async with runtime.database.connection() as connection:
-        return await queries.payment(connection, payment_id) or payment
+        return await queries.find_payment(connection, payment_id) or payment
 
 
 async def receive_webhook(runtime: Runtime, gateway: PaymentGateway, headers: Mapping[str, str], body: bytes) -> None:

@@ -73,7 +73,7 @@ async def request_return(
 async def list_of_order(order_id: UUID, page: PagedByTime, tx: Session, who: Reader) -> Page[ReturnSummary]:
     """Of each its first five lines, and how many it has."""
     await reading.find(tx, order_id, _seen_by(who))
-    return await _page(tx, page, await queries.of_order(tx, page.position, order_id))
+    return await _page(tx, page, await queries.page(tx, page.position, order_id=order_id))
 
 
 @router.get("/returns", summary="List returns")
@@ -88,7 +88,7 @@ async def list_all(
 
     Each has its first five lines, and how many it has in all.
     """
-    return await _page(tx, page, await queries.search(tx, page.position, status=status, customer_id=customer_id))
+    return await _page(tx, page, await queries.page(tx, page.position, status=status, customer_id=customer_id))
 
 
 @router.get("/returns/{return_id}", summary="Get a return", responses=problems(NotFound))

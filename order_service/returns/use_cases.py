@@ -78,9 +78,9 @@ async def decide(
 ) -> Return:
     """Staff approve or reject, or the customer (`owner`) withdraws. The customer reads `rejection_reason`, only staff
     read `note`. Raises: NotFound, ReturnDecided."""
-    order_id = await queries.order_of(tx, return_id, owner) or not_found(Return, return_id)
-    order = await orders.lock(tx, order_id) or not_found(Return, return_id)
-    found = (await queries.by_ids(tx, [return_id]))[return_id]
+    found = await queries.find(tx, return_id, owner) or not_found(Return, return_id)
+    order = await orders.lock(tx, found.order_id) or not_found(Return, return_id)
+    found = await queries.find(tx, return_id) or found  # as it is under the lock
     found.decide(status, who.user_id, utcnow(), rejection_reason)
     trigger, actor = DECISIONS[status]
     order.move(trigger, _cause(found, actor, who.user_id, rejection_reason, note=note))
@@ -94,7 +94,7 @@ async def apply_received(tx: Transaction, news: Sequence[Received]) -> None:
     held = await orders.lock_many(tx, [each.order_id for each in news])
     for each in news:
         order = held.get(each.order_id)
-        found = (await queries.by_ids(tx, [each.return_id])).get(each.return_id)
+        found = await queries.find(tx, each.return_id)
         if order is None or found is None or found.order_id != order.id:
             log.error("unknown_return", return_id=str(each.return_id), order_id=str(each.order_id))
         elif not any(each.came.values()):
@@ -107,7 +107,7 @@ async def apply_received(tx: Transaction, news: Sequence[Received]) -> None:
 @on_return_refunded
 async def mark_refunded(tx: Transaction, return_id: UUID) -> None:
     """All that goes back for it has gone. The order's row is held."""
-    found = (await queries.by_ids(tx, [return_id]))[return_id]
+    found = await queries.find(tx, return_id) or not_found(Return, return_id)
     if found.becomes(ReturnStatus.REFUNDED):
         await queries.save(tx, found)
 
