@@ -20,20 +20,18 @@ async def on_payment_reports(
 @consumes(PaymentRefunded)
 async def on_payment_refunded(tx: Transaction, event: PaymentRefunded, envelope: Envelope) -> None:
     """Either the end of a refund that we requested, or one that began outside."""
-    await refund_settlement.settle(
-        tx,
-        RefundReport(
-            refund_id=event.refund_id,
-            payment_id=event.payment_id,
-            order_id=event.order_id,
-            gateway=envelope.source,
-            state=RefundState.SUCCEEDED,
-            amount=event.amount.amount,
-            currency=event.amount.currency,
-            # One without a reference of its own is told from others by its event, which is repeated under the same id.
-            reference=event.reference or str(envelope.id),
-        ),
+    report = RefundReport(
+        refund_id=event.refund_id,
+        payment_id=event.payment_id,
+        order_id=event.order_id,
+        gateway=envelope.source,
+        state=RefundState.SUCCEEDED,
+        amount=event.amount.amount,
+        currency=event.amount.currency,
+        # Without a reference it is identified by its event, whose id stays the same when it is sent again.
+        reference=event.reference or str(envelope.id),
     )
+    await refund_settlement.settle(tx, report)
 
 
 def _report(event: PaymentSucceeded | PaymentFailed, envelope: Envelope) -> ChargeReport:

@@ -18,8 +18,10 @@ class TooManyFailedPayments(Problem, status=429, type="too-many-failed-payments"
     """{limit} payments of this {of} have failed, which is the most: {advice}."""
 
     @classmethod
-    def at(cls, limit: int, of: str, seconds: int, window: int | None = 3600) -> "TooManyFailedPayments":
+    def at(cls, limit: int, of: str, left: timedelta, window: int | None = 3600) -> "TooManyFailedPayments":
+        """`left`: until it ends, which is the end of the `window`, or of the order (None)."""
         advice = "try again later" if window else "place a new order, or ask us for help"
+        seconds = max(1, int(left.total_seconds()) + 1)
         headers = rate_limit_headers("failed-payments", limit, seconds, window)
         return cls(limit=limit, of=of, advice=advice, retry_after=seconds, headers=headers)
 
@@ -34,8 +36,7 @@ class Attempts:
     def check(self, limit: int, of: str, now: datetime) -> None:
         """Raises: TooManyFailedPayments."""
         if limit and self.count >= limit:
-            left = (self.since or now) + HOUR - now
-            raise TooManyFailedPayments.at(limit, of, max(1, int(left.total_seconds()) + 1))
+            raise TooManyFailedPayments.at(limit, of, (self.since or now) + HOUR - now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,5 +65,4 @@ def check_order(account: Account, settings: Settings, pay_by: datetime, now: dat
     failed = [each for each in account.payments if each.status == PaymentState.FAILED]
     declined = sum(each.failure_reason != NEVER_CHARGED for each in failed)
     if settings.failed_payments_per_order and declined >= settings.failed_payments_per_order:
-        seconds = max(1, int((pay_by - now).total_seconds()) + 1)
-        raise TooManyFailedPayments.at(settings.failed_payments_per_order, "order", seconds, window=None)
+        raise TooManyFailedPayments.at(settings.failed_payments_per_order, "order", pay_by - now, window=None)

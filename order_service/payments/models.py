@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import BigInteger, CheckConstraint, Index, Text, text
 from sqlmodel import Field
 
+from contracts.money import Money
 from order_service.base import Base
 from service_kit.clock import utcnow
 from service_kit.ids import uuid7
@@ -199,6 +200,10 @@ class Refund(Base, table=True):
             self.gateway_refund_id = self.gateway_refund_id or report.reference
             self.failure_reason = report.reason if report.state is RefundState.FAILED else None
         return changed
+
+
+def money(of: Payment | Refund) -> Money:
+    return Money(amount=of.amount, currency=of.currency)
 
 
 @dataclass(frozen=True, slots=True)

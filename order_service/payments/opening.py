@@ -6,20 +6,14 @@ from datetime import timedelta
 from uuid import UUID
 
 from contracts.events.payment_status import PaymentPending
-from contracts.money import Money
 from order_service.orders import queries as orders
 from order_service.orders.lifecycle import OrderState
 from order_service.orders.models import PaymentToken, Status
 from order_service.payments import queries
 from order_service.payments.gateways.port import PaymentGateway
 from order_service.payments.limits import check_order
-from order_service.payments.models import (
-    Account,
-    NotAwaitingPayment,
-    NothingToPay,
-    Payment,
-    PaymentUnderWay,
-)
+from order_service.payments.models import Account, NotAwaitingPayment, NothingToPay, Payment, PaymentUnderWay
+from order_service.payments.refunds import event_fields
 from order_service.settings import Settings
 from service_kit.clock import utcnow
 from service_kit.database import Transaction
@@ -78,7 +72,7 @@ async def open_payments(
             results.append(problem)
         else:
             accounts[order.id].payments.append(payment)
-            events.append(_event_of(order, payment))
+            events.append(PaymentPending(**event_fields(order, payment, payment)))
             if opening.token is not None:
                 tokens.append(PaymentToken(order_id=order.id, token=opening.token))
             results.append(Opened(payment, token))
@@ -109,17 +103,6 @@ def _opened(gateway: PaymentGateway, order: OrderState, account: Account, openin
         call_until=until,
         check_at=until,
         client_address=opening.address if opening.opened_by else order.client_address,
-    )
-
-
-def _event_of(order: OrderState, payment: Payment) -> PaymentPending:
-    return PaymentPending(
-        version=payment.version,
-        payment_id=payment.id,
-        order_id=order.id,
-        customer_id=order.customer_id,
-        number=order.number,
-        amount=Money(amount=payment.amount, currency=payment.currency),
     )
 
 

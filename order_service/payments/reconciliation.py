@@ -10,11 +10,17 @@ from datetime import datetime, timedelta
 import structlog
 
 from order_service.payments import call_queries
-from order_service.payments.gateways.port import Charge, ChargeRequest, NoResponse, PaymentGateway, Rejected
+from order_service.payments.gateways.port import (
+    Charge,
+    ChargeAnswer,
+    ChargeRequest,
+    NoResponse,
+    PaymentGateway,
+    Rejected,
+)
 from order_service.payments.gateways.registry import Gateways
-from order_service.payments.limits import NEVER_CHARGED
 from order_service.payments.models import ChargeReport, Payment, PaymentState, gateway_key
-from order_service.payments.settlement import charge_report, failed, report_of, settle
+from order_service.payments.settlement import charge_report, report_of, settle
 from service_kit.batching import Batching
 from service_kit.clock import utcnow
 from service_kit.database import Database
@@ -22,9 +28,6 @@ from service_kit.problems import Unavailable
 from service_kit.runtime import Runtime
 
 log = structlog.get_logger(__name__)
-Answer = Charge | Rejected | NoResponse | None
-"""Of a gateway, about a charge; None: there is none, and none will come."""
-
 JOB = "reconcile-payments"
 AFTER_LOST_ANSWER = timedelta(seconds=1)
 """A charge that was made has been reported by webhook long before."""
@@ -58,7 +61,7 @@ async def _complete(gateway: PaymentGateway, payment: Payment, charge: Charge, *
 
     An order that ends at this moment gets money that it doesn't want: it goes back like any other.
     """
-    answer: Charge | Rejected | NoResponse
+    answer: ChargeAnswer
     if charge.state is PaymentState.AUTHORISED and wanted:
         answer = await gateway.capture(gateway_key("capture", payment.id), charge.id, charge.amount)
     elif charge.state in (PaymentState.AUTHORISED, PaymentState.ACTION_REQUIRED) and not wanted:
@@ -72,16 +75,16 @@ async def _complete(gateway: PaymentGateway, payment: Payment, charge: Charge, *
     return answer
 
 
-async def note(runtime: Runtime, payment: Payment, answer: Answer) -> None:
-    """Settles what is decided; the rest is looked at again."""
+async def note(runtime: Runtime, payment: Payment, answer: ChargeAnswer | None) -> None:
+    """Settles a decided payment, and checks any other again later. `answer` None: there is no charge, and there will be
+    none."""
     match answer:
         case NoResponse():
             await _look_again(runtime, payment, next_check(payment))
         case Charge(state=PaymentState.PENDING):
             await _look_again(runtime, payment, next_check(payment), answer.id)
         case Charge() | Rejected() | None:
-            report = charge_report(payment, answer) if answer else failed(payment, NEVER_CHARGED)
-            settled = await _settle(runtime, report)
+            settled = await runtime.resource(Settler).do(charge_report(payment, answer))
             if settled is not None and settled.is_open:
                 await _look_again(runtime, settled, next_check(settled))
                 wake_for(runtime, settled)
@@ -108,7 +111,7 @@ def wake_for(runtime: Runtime, payment: Payment) -> None:
 async def take_in(runtime: Runtime, report: ChargeReport) -> None:
     """Books what a gateway reports. A charge that was authorised after its payment was given up is cancelled.
     Raises: Unavailable, where the gateway is to report it again."""
-    payment = await _settle(runtime, report)
+    payment = await runtime.resource(Settler).do(report)
     if payment is not None:
         wake_for(runtime, payment)
     if report.state is not PaymentState.AUTHORISED or report.charge_id is None:
@@ -119,24 +122,16 @@ async def take_in(runtime: Runtime, report: ChargeReport) -> None:
         if isinstance(answer, NoResponse):
             raise Unavailable(what="The payment gateway", retry_after=2)
         if isinstance(answer, Charge):
-            await _settle(runtime, report_of(report.payment_id, report.order_id, report.gateway, answer))
+            report = report_of(report.payment_id, report.order_id, report.gateway, answer)
+            await runtime.resource(Settler).do(report)
 
 
-async def _settle(runtime: Runtime, report: ChargeReport) -> Payment | None:
-    return await runtime.resource(Settler).settle(report)
-
-
-class Settler:
-    """Settles what comes at the same time in one transaction."""
+class Settler(Batching[ChargeReport, Payment | None]):
+    """`settlement.settle`, for all reports that come at the same time in one transaction; returns after its commit."""
 
     def __init__(self, database: Database) -> None:
-        self._database = database
-        self._batching = Batching(self._settle_all)
+        async def settle_all(reports: Sequence[ChargeReport]) -> list[Payment | None]:
+            async with database.transaction() as tx:
+                return await settle(tx, reports)
 
-    async def settle(self, report: ChargeReport) -> Payment | None:
-        """As `settlement.settle`, after the commit."""
-        return await self._batching.do(report)
-
-    async def _settle_all(self, reports: Sequence[ChargeReport]) -> list[Payment | None]:
-        async with self._database.transaction() as tx:
-            return await settle(tx, reports)
+        super().__init__(settle_all)

@@ -55,14 +55,8 @@ async def settle(tx: Transaction, report: RefundReport) -> None:
     published = []
     if refund.status == RefundState.SUCCEEDED:
         payment.version += 1
-        published.append(
-            events.PaymentRefunded(
-                **refunds.common(order, payment),
-                amount=refunds.money(refund),
-                refund_id=refund.id,
-                reference=refund.gateway_refund_id,
-            )
-        )
+        fields = refunds.event_fields(order, payment, refund)
+        published.append(events.PaymentRefunded(**fields, refund_id=refund.id, reference=refund.gateway_refund_id))
     else:
         # Nobody is told: the money is still ours, and a person must see to it.
         log.error("refund_failed", refund_id=str(refund.id), order=order.number, reason=refund.failure_reason)
@@ -110,14 +104,14 @@ async def _retry_later(runtime: Runtime, refund: Refund, gateway_refund_id: str 
 
 
 def _report(refund: Refund, answer: GatewayRefund | Rejected) -> RefundReport:
-    return RefundReport(
-        refund_id=refund.id,
-        payment_id=refund.payment_id,
-        order_id=refund.order_id,
-        gateway=refund.gateway,
-        state=answer.state if isinstance(answer, GatewayRefund) else RefundState.FAILED,
-        amount=refund.amount,
-        currency=refund.currency,
-        reference=answer.id if isinstance(answer, GatewayRefund) else None,
-        reason=answer.reason,
-    )
+    ids = refund.id, refund.payment_id, refund.order_id, refund.gateway
+    if isinstance(answer, GatewayRefund):
+        return report_of(*ids, answer)
+    return RefundReport(*ids, RefundState.FAILED, refund.amount, refund.currency, reason=answer.reason)
+
+
+def report_of(
+    refund_id: UUID | None, payment_id: UUID, order_id: UUID, gateway: str, refund: GatewayRefund
+) -> RefundReport:
+    ids = refund_id, payment_id, order_id, gateway
+    return RefundReport(*ids, refund.state, refund.amount, refund.currency, refund.id, refund.reason)

@@ -1,26 +1,18 @@
 """Settles a charge once, whoever reports it: our own call, a webhook, the reconciler, another system."""
 
 from collections.abc import Sequence
-from typing import Any
 from uuid import UUID
 
 import structlog
 
 from contracts.events import payment_status as events
-from contracts.money import Money
 from order_service.orders import queries as orders
 from order_service.orders.lifecycle import OrderState
 from order_service.orders.models import Status
 from order_service.payments import queries, refund_settlement, refunds
 from order_service.payments.gateways.port import Charge, GatewayRefund, Rejected
-from order_service.payments.models import (
-    Account,
-    ChargeReport,
-    Payment,
-    PaymentOfAnother,
-    PaymentState,
-    RefundReport,
-)
+from order_service.payments.limits import NEVER_CHARGED
+from order_service.payments.models import Account, ChargeReport, Payment, PaymentOfAnother, PaymentState
 from service_kit.clock import utcnow
 from service_kit.database import Connection, Transaction
 from service_kit.messaging import outbox
@@ -124,26 +116,27 @@ def _event(order: OrderState, payment: Payment, before: str) -> events.PaymentRe
     is_known = order.status is not Status.AWAITING_PAYMENT or before == PaymentState.FAILED
     if payment.is_open or (payment.status == PaymentState.VOIDED and is_known):
         return None
-    common: dict[str, Any] = {
-        "version": payment.version,
-        "payment_id": payment.id,
-        "order_id": order.id,
-        "customer_id": order.customer_id,
-        "number": order.number,
-        "amount": Money(amount=payment.amount, currency=payment.currency),
-        "reference": payment.gateway_charge_id,
-    }
+    fields = {**refunds.event_fields(order, payment, payment), "reference": payment.gateway_charge_id}
     if payment.status == PaymentState.SUCCEEDED:
-        return events.PaymentSucceeded(**common)
+        return events.PaymentSucceeded(**fields)
     fallback = VOIDED if payment.status == PaymentState.VOIDED else DECLINED
-    return events.PaymentFailed(**common, reason=payment.failure_reason or fallback)
+    return events.PaymentFailed(**fields, reason=payment.failure_reason or fallback)
 
 
-def charge_report(payment: Payment, answer: Charge | Rejected) -> ChargeReport:
-    """What the gateway answered about a payment of ours."""
-    if isinstance(answer, Rejected):
-        return failed(payment, answer.reason)
-    return report_of(payment.id, payment.order_id, payment.gateway, answer)
+def charge_report(payment: Payment, answer: Charge | Rejected | None) -> ChargeReport:
+    """What the gateway answered about a payment of ours; None: it has no charge for it."""
+    if isinstance(answer, Charge):
+        return report_of(payment.id, payment.order_id, payment.gateway, answer)
+    return ChargeReport(
+        payment_id=payment.id,
+        order_id=payment.order_id,
+        gateway=payment.gateway,
+        state=PaymentState.FAILED,
+        amount=payment.amount,
+        currency=payment.currency,
+        reason=answer.reason if answer else NEVER_CHARGED,
+        traceparent=current_traceparent(),
+    )
 
 
 def report_of(payment_id: UUID, order_id: UUID, gateway: str, charge: Charge) -> ChargeReport:
@@ -159,19 +152,6 @@ def report_of(payment_id: UUID, order_id: UUID, gateway: str, charge: Charge) ->
         reason=charge.failure_reason,
         traceparent=current_traceparent(),
         action=(action.type, action.url) if action else None,
-    )
-
-
-def failed(payment: Payment, reason: str) -> ChargeReport:
-    return ChargeReport(
-        payment_id=payment.id,
-        order_id=payment.order_id,
-        gateway=payment.gateway,
-        state=PaymentState.FAILED,
-        amount=payment.amount,
-        currency=payment.currency,
-        reason=reason,
-        traceparent=current_traceparent(),
     )
 
 
@@ -204,20 +184,8 @@ async def apply_refund_report(tx: Transaction, gateway: str, refund: GatewayRefu
         log.error("webhook_of_unknown_refund", refund_id=refund.id, charge_id=refund.charge_id)
         return
     payment_id, order_id = found
-    await refund_settlement.settle(
-        tx,
-        RefundReport(
-            refund_id=_id_in(refund.key, "refund-"),
-            payment_id=payment_id,
-            order_id=order_id,
-            gateway=gateway,
-            state=refund.state,
-            amount=refund.amount,
-            currency=refund.currency,
-            reference=refund.id,
-            reason=refund.reason,
-        ),
-    )
+    ids = _id_in(refund.key, "refund-"), payment_id, order_id
+    await refund_settlement.settle(tx, refund_settlement.report_of(*ids, gateway, refund))
 
 
 def _id_in(text: str, prefix: str) -> UUID | None:

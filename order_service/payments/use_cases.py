@@ -6,17 +6,17 @@ the reconciler, a verify or a webhook takes it from there, and none of them can 
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import cast
 from uuid import UUID
 
 from order_service.payments import attempt_queries, call_queries, queries, reconciliation, settlement
-from order_service.payments.gateways.port import Charge, NoResponse, PaymentGateway, Rejected
+from order_service.payments.gateways.port import Charge, ChargeAnswer, NoResponse, PaymentGateway, Rejected
 from order_service.payments.gateways.registry import Gateways
 from order_service.payments.limits import AttemptOrigin, check_attempts
 from order_service.payments.models import Payment, PaymentState
 from order_service.payments.opening import Opening, call_lease, open_payments
-from order_service.payments.reconciliation import AFTER_LOST_ANSWER, Answer, charge_request
+from order_service.payments.reconciliation import AFTER_LOST_ANSWER, charge_request
 from order_service.payments.settlement import charge_report, settle
 from order_service.settings import Settings
 from service_kit import idempotency
@@ -89,21 +89,22 @@ async def _resume(
     return await _finish(runtime, request, current, answer)
 
 
-async def _finish(runtime: Runtime, request: Request, payment: Payment, answer: Answer) -> Payment:
-    """Notes what the gateway answered (None: the payment has ended already) and keeps our answer for repeated
+async def _finish(runtime: Runtime, request: Request, payment: Payment, answer: ChargeAnswer | None) -> Payment:
+    """Notes what the gateway answered (None: the payment has ended already), and stores the response for duplicate
     requests."""
-    now = utcnow()
     match answer:
         case NoResponse.UNREACHABLE:
             async with runtime.database.connection() as connection:
-                await call_queries.abort_call(connection, payment, now + AWAIT_WEBHOOK)
+                await call_queries.abort_call(connection, payment, utcnow() + AWAIT_WEBHOOK)
             raise Unavailable(what="The payment gateway", retry_after=2)
-        case NoResponse.LOST:
-            await _store_response(runtime, request, payment, None, now + AFTER_LOST_ANSWER)
-        case Charge(state=PaymentState.PENDING):
-            await _store_response(runtime, request, payment, answer.id, now + AWAIT_WEBHOOK)
-        case None:
-            await _store_response(runtime, request, payment, None, now + AWAIT_WEBHOOK)
+        case NoResponse.LOST | Charge(state=PaymentState.PENDING) | None:
+            charge_id = answer.id if isinstance(answer, Charge) else None
+            check_at = utcnow() + (AFTER_LOST_ANSWER if answer is NoResponse.LOST else AWAIT_WEBHOOK)
+            response = request.answer(payment)
+            async with runtime.database.connection() as connection:
+                await call_queries.store_response(
+                    connection, request.by, request.key, response, payment.id, charge_id, check_at
+                )
         case Charge() | Rejected():
             async with runtime.database.transaction() as tx:
                 [settled] = await settle(tx, [charge_report(payment, answer)])
@@ -114,15 +115,6 @@ async def _finish(runtime: Runtime, request: Request, payment: Payment, answer: 
                 await idempotency.store(tx, request.by, request.key, 201, body, location)
             reconciliation.wake_for(runtime, payment)
     return payment
-
-
-async def _store_response(
-    runtime: Runtime, request: Request, payment: Payment, charge_id: str | None, check_at: datetime
-) -> None:
-    async with runtime.database.connection() as connection:
-        await call_queries.store_response(
-            connection, request.by, request.key, request.answer(payment), payment.id, charge_id, check_at
-        )
 
 
 async def verify(runtime: Runtime, payment_id: UUID, owner: UUID | None) -> Payment:

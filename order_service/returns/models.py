@@ -235,7 +235,7 @@ class Returnable:
 
 
 def _short(wanted: Wanted, returnable: int) -> dict[str, Any]:
-    named = {"line": wanted.line, "product_id": str(wanted.product_id) if wanted.product_id else None}
+    named = {"line": wanted.line, "product_id": wanted.product_id and str(wanted.product_id)}
     known = {name: value for name, value in named.items() if value is not None}
     return {**known, "requested": wanted.quantity, "returnable": returnable}
 
@@ -245,11 +245,5 @@ def _named(line: Any, returnable: int) -> dict[str, Any]:
 
 
 def _part(line: Any, quantity: int) -> dict[str, Any]:
-    return {
-        "position": line.position,
-        "product_id": str(line.product_id),
-        "sku": line.sku,
-        "name": line.name,
-        "quantity": quantity,
-        "unit_price": line.unit_price,
-    }
+    copied = {name: getattr(line, name) for name in ("position", "sku", "name", "unit_price")}
+    return {**copied, "product_id": str(line.product_id), "quantity": quantity}

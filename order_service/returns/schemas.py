@@ -93,12 +93,5 @@ class ReturnSummary(ReturnOut):
 
 
 def _line(line: dict[str, Any], currency: str) -> ReturnLineOut:
-    return ReturnLineOut(
-        line=line["position"],
-        product_id=line["product_id"],
-        sku=line["sku"],
-        name=line["name"],
-        quantity=line["quantity"],
-        received=line.get("received"),
-        unit_price=Money(amount=line["unit_price"], currency=currency),
-    )
+    price = Money(amount=line["unit_price"], currency=currency)
+    return ReturnLineOut(**{"received": None, **line, "line": line["position"], "unit_price": price})

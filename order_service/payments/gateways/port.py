@@ -86,6 +86,10 @@ class NoResponse(Enum):
     UNREACHABLE = "unreachable"
 
 
+ChargeAnswer = Charge | Rejected | NoResponse
+RefundAnswer = GatewayRefund | Rejected | NoResponse
+
+
 class PaymentGateway(Protocol):
     """One account with a payment gateway.
 
@@ -95,24 +99,22 @@ class PaymentGateway(Protocol):
     name: str
     timeout: float
 
-    async def open(self, request: ChargeRequest) -> Charge | Rejected | NoResponse:
+    async def open(self, request: ChargeRequest) -> ChargeAnswer:
         """Makes the charge; the same key never makes a second one."""
 
-    async def resolve(self, request: ChargeRequest) -> Charge | Rejected | NoResponse | None:
+    async def resolve(self, request: ChargeRequest) -> ChargeAnswer | None:
         """What became of the charge of this key; if there is none, it is made now, given a token; else None.
 
         A gateway without a look-up by key reads the charge by its id, and repeats `open` while the id is not known.
         """
 
-    async def capture(self, key: str, charge_id: str, amount: int) -> Charge | Rejected | NoResponse:
+    async def capture(self, key: str, charge_id: str, amount: int) -> ChargeAnswer:
         """Takes so much of an authorised charge, once; the rest is released."""
 
-    async def cancel(self, key: str, charge_id: str) -> Charge | Rejected | NoResponse:
+    async def cancel(self, key: str, charge_id: str) -> ChargeAnswer:
         """Voids a charge that is authorised or waits for its customer."""
 
-    async def refund(
-        self, key: str, charge_id: str, amount: int, reason: str | None
-    ) -> GatewayRefund | Rejected | NoResponse:
+    async def refund(self, key: str, charge_id: str, amount: int, reason: str | None) -> RefundAnswer:
         """Gives so much of a captured charge back, once; repeated, it tells what became of it."""
 
     def read_webhook(self, headers: Mapping[str, str], body: bytes, now: datetime) -> Charge | GatewayRefund | None:

@@ -15,10 +15,12 @@ from pydantic import BaseModel, SecretStr, ValidationError
 from order_service.payments.gateways import signature
 from order_service.payments.gateways.port import (
     Charge,
+    ChargeAnswer,
     ChargeRequest,
     GatewayRefund,
     NextAction,
     NoResponse,
+    RefundAnswer,
     Rejected,
 )
 from order_service.payments.models import PaymentState, RefundState
@@ -119,7 +121,7 @@ class SandboxGateway:
         self._client = client
         self._secret = webhook_secret.get_secret_value().encode()
 
-    async def open(self, request: ChargeRequest) -> Charge | Rejected | NoResponse:
+    async def open(self, request: ChargeRequest) -> ChargeAnswer:
         body = {
             "amount": request.amount,
             "currency": request.currency,
@@ -129,7 +131,7 @@ class SandboxGateway:
         }
         return await self._charge("open", request.key, "/charges", body)
 
-    async def resolve(self, request: ChargeRequest) -> Charge | Rejected | NoResponse | None:
+    async def resolve(self, request: ChargeRequest) -> ChargeAnswer | None:
         params = {"idempotency_key": request.key, "limit": "1"}
         found = await self._ask("find", _Charges, "GET", "/charges", params=params)
         if isinstance(found, _Charges):
@@ -138,15 +140,13 @@ class SandboxGateway:
             return await self.open(request) if request.token else None
         return found if isinstance(found, NoResponse) else NoResponse.UNREACHABLE
 
-    async def capture(self, key: str, charge_id: str, amount: int) -> Charge | Rejected | NoResponse:
+    async def capture(self, key: str, charge_id: str, amount: int) -> ChargeAnswer:
         return await self._charge("capture", key, f"/charges/{charge_id}/capture", {"amount": amount})
 
-    async def cancel(self, key: str, charge_id: str) -> Charge | Rejected | NoResponse:
+    async def cancel(self, key: str, charge_id: str) -> ChargeAnswer:
         return await self._charge("cancel", key, f"/charges/{charge_id}/cancel", None)
 
-    async def refund(
-        self, key: str, charge_id: str, amount: int, reason: str | None
-    ) -> GatewayRefund | Rejected | NoResponse:
+    async def refund(self, key: str, charge_id: str, amount: int, reason: str | None) -> RefundAnswer:
         body, headers = {"amount": amount, "reason": reason}, {"Idempotency-Key": key}
         path = f"/charges/{charge_id}/refunds"
         answer = await self._ask("refund", _Refund, "POST", path, json=body, headers=headers)
@@ -164,9 +164,7 @@ class SandboxGateway:
         except (ValueError, KeyError, TypeError) as error:  # a pydantic ValidationError is a ValueError
             raise InvalidRequest(reason="the event has not the form that this gateway sends") from error
 
-    async def _charge(
-        self, operation: str, key: str, path: str, body: Mapping[str, Any] | None
-    ) -> Charge | Rejected | NoResponse:
+    async def _charge(self, operation: str, key: str, path: str, body: Mapping[str, Any] | None) -> ChargeAnswer:
         answer = await self._ask(operation, _Charge, "POST", path, json=body, headers={"Idempotency-Key": key})
         return answer.read() if isinstance(answer, _Charge) else answer
 
