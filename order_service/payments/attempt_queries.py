@@ -1,4 +1,4 @@
-"""Statements about who may still try to pay: the counts behind the limits, and the tokens that they let through."""
+"""Statements about attempts to pay: how many failed lately, and which payment tokens may be charged now."""
 
 from collections.abc import Sequence
 from uuid import UUID
@@ -45,12 +45,12 @@ async def tokens_due(db: Connection, limit: int, attempts: int, attempts_of_addr
 async def tokens_to_try(
     db: Connection, order_ids: Sequence[UUID], attempts: int, attempts_of_address: int
 ) -> list[UUID]:
-    """Those of these orders that came with a token, and whose customers may still try one in this hour."""
+    """Those of these orders that came with a token, and whose customers are within the limits of this hour."""
     limits = {"attempts": attempts, "attempts_of_address": attempts_of_address}
     return [row[0] for row in await _TOKENS_TO_TRY.fetch(db, order_ids=order_ids, **limits)]
 
 
 async def attempts(tx: Transaction, origin: AttemptOrigin) -> tuple[Attempts, Attempts]:
-    """Of the account, and of the client address."""
+    """The recent attempts of the account, and those from the client address."""
     row = await _ATTEMPTS.fetchrow(tx, origin=origin)
     return Attempts(*row[:2]), Attempts(*row[2:])

@@ -1,7 +1,7 @@
-"""Statements about calls to a gateway: who may ask it about a payment until when, and what is known afterwards.
+"""Statements about calls to a gateway: which process may call it about a payment, until when, and with what result.
 
-Only one caller at a time asks about an open payment (`call_until`), so that a charge that may still be in progress is
-never taken for one that was never made.
+Only one process at a time calls it about an open payment (until `call_until`), so that a charge that may still be in
+progress is never mistaken for one that was never made.
 """
 
 from datetime import datetime, timedelta
@@ -64,22 +64,22 @@ async def store_response(
 async def note_call(
     db: Transaction | Connection, payment_id: UUID, check_at: datetime, charge_id: str | None = None
 ) -> None:
-    """After a call to the gateway: the charge, if it was named, and when to check again. Others may ask from now on."""
+    """Stores the result of a call: the charge's id, if known, and when to check again. Other processes may call now."""
     await _NOTE_CALL.execute(db, payment_id=payment_id, charge_id=charge_id, now=utcnow(), check_at=check_at)
 
 
 async def abort_call(db: Connection, payment: Payment, check_at: datetime) -> None:
-    """The call never reached the gateway: only a request that brings the token again repeats it."""
+    """The call never reached the gateway: its token is deleted, and only a request that sends it again charges it."""
     await _ABORT_CALL.execute(db, payment=payment, now=utcnow(), check_at=check_at)
 
 
 async def take(db: Connection, payment_id: UUID, lease: timedelta) -> Payment | None:
-    """The payment, if it is open and nobody else is asking the gateway about it; for `lease` only we may ask."""
+    """The payment, if it is open and no other process is calling the gateway about it; for `lease` only we may."""
     return await _TAKE.fetchrow_as(db, Payment, id=payment_id, lease=lease)
 
 
 async def take_due(db: Connection, gateway: str, lease: timedelta, limit: int) -> list[Payment]:
-    """Open payments that are due to be checked; for `lease` only we may ask about them."""
+    """Open payments that are due to be checked; for `lease` only we may call the gateway about them."""
     return await _TAKE_DUE.fetch_as(db, Payment, gateway=gateway, lease=lease, limit=limit)
 
 

@@ -1,4 +1,4 @@
-"""Opening payments, many in one transaction: after it they are ours to charge."""
+"""Opening payments, many in one transaction; when it has committed, this process charges them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -20,14 +20,14 @@ from service_kit.database import Transaction
 from service_kit.messaging import outbox
 from service_kit.problems import Problem, not_found
 
-# A call that ran into its timeout may still be on its way for a moment.
+# A request that timed out may still reach the gateway a moment later.
 BEYOND_TIMEOUT = timedelta(seconds=5)
 
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """A payment to be opened. `owner` None: of anybody's order. Without the rest: by the token that the order came
-    with."""
+    """A payment to be opened. `owner` None: of any customer's order. Without the other fields: by the token that came
+    with the order."""
 
     order_id: UUID
     owner: UUID | None
@@ -36,7 +36,7 @@ class Opening:
     token: str | None = field(default=None, repr=False)
     address: str | None = None
     held_to: Settings | None = None
-    """Whose limit of failed payments holds; None: none does."""
+    """The settings with the order's limit of failed payments; None: no limit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +50,11 @@ class Opened:
 async def open_payments(
     tx: Transaction, gateway: PaymentGateway, openings: Sequence[Opening]
 ) -> list[Opened | Problem]:
-    """Pending payments, which only we may charge until the call must have ended; or why there can be none.
+    """For each opening a pending payment, which only this process charges until `call_until`, or the problem that
+    prevents it.
 
-    Their tokens stay until they are settled, so that whoever finds one that was never charged goes on with it. The
-    tokens of orders are read behind the lock: one that was declined in the meantime is gone, and is not tried again.
+    Tokens are stored until their payments are settled, so that the reconciler can charge a payment that never was. The
+    tokens of orders are read under the lock: one that was declined meanwhile is deleted, and not tried again.
     """
     held = await orders.lock_many(tx, [opening.order_id for opening in openings])
     accounts = await queries.accounts(tx, list(held), refunds=False)
@@ -107,5 +108,5 @@ def _opened(gateway: PaymentGateway, order: OrderState, account: Account, openin
 
 
 def call_lease(gateway: PaymentGateway) -> timedelta:
-    """How long a call to the gateway lasts at most; until it is over only its caller may ask about the payment."""
+    """How long a call to the gateway can last; during it no other process calls about the payment."""
     return timedelta(seconds=gateway.timeout) + BEYOND_TIMEOUT

@@ -156,7 +156,7 @@ async def of_charge(db: AnySession, gateway: str, charge_id: str) -> tuple[UUID,
 
 
 async def tokens_of(db: AnySession, order_ids: Sequence[UUID]) -> dict[UUID, str]:
-    """The tokens that these orders came with, as far as they have any."""
+    """The payment tokens of those orders that have one."""
     return {row[0]: row[1] for row in await _TOKENS.fetch(db, order_ids=order_ids)}
 
 

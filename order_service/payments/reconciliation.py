@@ -1,7 +1,7 @@
-"""What follows from what a gateway knows about a payment: it is settled, captured, cancelled, or looked at again.
+"""What follows from a gateway's answer about a payment: it is settled, captured, cancelled, or checked again later.
 
-Nothing here charges twice, whoever calls it and wherever it breaks off: every call to the gateway repeats one with the
-same key, and every report about a payment is booked once.
+Nothing here charges twice, even if several processes call it or one crashes: calls to the gateway are repeated with the
+same idempotency key, and every report about a payment is booked once.
 """
 
 from collections.abc import Sequence
@@ -30,7 +30,7 @@ from service_kit.runtime import Runtime
 log = structlog.get_logger(__name__)
 JOB = "reconcile-payments"
 AFTER_LOST_ANSWER = timedelta(seconds=1)
-"""A charge that was made has been reported by webhook long before."""
+"""If the charge was made, its webhook usually arrives sooner."""
 LONGEST_PAUSE = timedelta(minutes=5)
 
 
@@ -42,10 +42,10 @@ def charge_request(payment: Payment, token: str | None = None) -> ChargeRequest:
 
 
 async def reconcile(runtime: Runtime, payment: Payment) -> None:
-    """Asks the gateway what became of a payment that is ours to ask about, and does what follows.
+    """Asks the gateway about a payment that this process has taken, and completes or settles it.
 
-    Never charged: it is now, unless the order wants no payment any more, or the token is gone since the gateway could
-    not be reached and whoever brought it was told so.
+    If it was never charged it is charged now, unless the order no longer awaits payment, or the token was deleted since
+    the gateway was unreachable and the customer's request failed.
     """
     gateway = runtime.resource(Gateways)[payment.gateway]
     async with runtime.database.connection() as connection:
@@ -57,9 +57,10 @@ async def reconcile(runtime: Runtime, payment: Payment) -> None:
 
 
 async def _complete(gateway: PaymentGateway, payment: Payment, charge: Charge, *, wanted: bool) -> Charge | NoResponse:
-    """Captures an authorised charge; cancels it, or one that waits for its customer, if the order wants no money.
+    """Captures an authorised charge. If the order no longer awaits payment (not `wanted`), cancels it, or a charge that
+    waits for its customer.
 
-    An order that ends at this moment gets money that it doesn't want: it goes back like any other.
+    If the order ends at this moment, the captured money is refunded like any other that it does not want.
     """
     answer: ChargeAnswer
     if charge.state is PaymentState.AUTHORISED and wanted:
@@ -69,7 +70,7 @@ async def _complete(gateway: PaymentGateway, payment: Payment, charge: Charge, *
     else:
         return charge
     if isinstance(answer, Rejected):
-        # The customer was faster, and the next look shows it. Otherwise the order expires, or a person sees to it.
+        # The customer acted first, and the next check shows it. Otherwise the order expires, or staff handle it.
         log.warning("gateway_rejected", payment_id=str(payment.id), state=charge.state, reason=answer.reason)
         return NoResponse.LOST
     return answer
@@ -91,26 +92,26 @@ async def note(runtime: Runtime, payment: Payment, answer: ChargeAnswer | None) 
 
 
 async def _look_again(runtime: Runtime, payment: Payment, check_at: datetime, charge_id: str | None = None) -> None:
-    """Another process may ask the gateway from now on."""
+    """Other processes may call the gateway about it from now on."""
     async with runtime.database.connection() as connection:
         await call_queries.note_call(connection, payment.id, check_at, charge_id)
 
 
 def next_check(payment: Payment) -> datetime:
-    """The longer a payment has been open, the longer the pause."""
+    """The longer a payment has been open, the longer the pause until its next check."""
     now = utcnow()
     return now + min(max(now - payment.created_at, AFTER_LOST_ANSWER), LONGEST_PAUSE)
 
 
 def wake_for(runtime: Runtime, payment: Payment) -> None:
-    """Lets the reconciler capture what was authorised, instead of at its next turn."""
+    """Makes the reconciler capture an authorised payment now, instead of at its next run."""
     if payment.status == PaymentState.AUTHORISED:
         runtime.jobs.wake(JOB)
 
 
 async def take_in(runtime: Runtime, report: ChargeReport) -> None:
-    """Books what a gateway reports. A charge that was authorised after its payment was given up is cancelled.
-    Raises: Unavailable, where the gateway is to report it again."""
+    """Books a gateway's report. A charge that was authorised after its payment was given up is cancelled.
+    Raises: Unavailable, so that the gateway sends the report again."""
     payment = await runtime.resource(Settler).do(report)
     if payment is not None:
         wake_for(runtime, payment)

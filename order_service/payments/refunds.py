@@ -1,4 +1,4 @@
-"""Money that goes back: asked for in the transaction that knows why. A job carries it out: `refund_settlement`."""
+"""Requests refunds, in the transaction with their cause; a job carries them out (`refund_settlement`)."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -17,11 +17,11 @@ from service_kit.problems import not_found
 
 JOB = "refunds"
 REQUESTED = "refunds-requested"
-"""A signal: there are refunds for the job to carry out."""
+"""A signal that there are refunds for the job to carry out."""
 
 
 async def save(tx: Transaction, moved: Iterable[OrderState]) -> None:
-    """Writes what moved, publishes it, and requests the refunds of orders that ended without wanting their money."""
+    """Saves changed orders with their events, and requests refunds for those that ended and don't want their money."""
     moved = list(moved)
     await orders.save(tx, moved)
     for order in moved:
@@ -31,9 +31,9 @@ async def save(tx: Transaction, moved: Iterable[OrderState]) -> None:
 
 
 async def request(tx: Transaction, order: OrderState, amount: int | None, reason: str) -> list[Refund]:
-    """Gives an order's money back (None: all that is left, which may be nothing), the latest payment first.
+    """Refunds an order's money (None: all that is left, which may be nothing), the latest payment first.
 
-    The order's row is held. Raises: RefundTooHigh.
+    The order must be locked. Raises: RefundTooHigh.
     """
     account = await queries.account(tx, order.id)
     return await _insert(tx, order, account.spread(amount), reason, None)
@@ -42,10 +42,10 @@ async def request(tx: Transaction, order: OrderState, amount: int | None, reason
 async def request_by_staff(
     tx: Transaction, payment_id: UUID, amount: int | None, reason: str | None, note: str | None, requested_by: UUID
 ) -> Refund:
-    """Of one payment, in part or (None) all that is left. Raises: NotFound, NothingToRefund, RefundTooHigh.
+    """Refunds one payment, in part or (None) all that is left. Raises: NotFound, NothingToRefund, RefundTooHigh.
 
-    What follows for the order follows at once, and not when the money has arrived: a parcel that left in between would
-    be given away. Should the refund fail, the order is cancelled all the same, and its money asked back again.
+    The order changes at once, and not when the gateway has refunded: otherwise a parcel could leave unpaid.
+    If the refund fails, the order is cancelled nevertheless, and its money is refunded by another request.
     """
     found = await queries.stored_status(tx, payment_id) or not_found(Payment, payment_id)
     order = await orders.lock(tx, found.order_id) or not_found(Payment, payment_id)
@@ -83,8 +83,8 @@ async def _insert(
     return_id: UUID | None = None,
     note: str | None = None,
 ) -> list[Refund]:
-    """Asks for so much of each payment, and says so. The customer reads `reason`, only staff read `note`. The order's
-    row is held."""
+    """Inserts a refund of each payment's part, with its event. The customer reads `reason`, only staff read `note`. The
+    order must be locked."""
     refunds, published = [], []
     for payment, part in parts:
         refund = Refund(

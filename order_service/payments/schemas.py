@@ -1,4 +1,4 @@
-"""Bodies of requests and answers about payments and refunds."""
+"""Bodies of requests and responses about payments and refunds."""
 
 from datetime import datetime
 from typing import Annotated, Self
@@ -60,9 +60,9 @@ class RefundOut(BaseModel):
     status: RefundState
     amount: Money
     reason: str | None
-    note: str | None = Field(description="what staff have noted; only staff see it")
-    requested_by: UUID | None = Field(description="null: by itself, for a return or since no order wanted the money")
-    return_id: UUID | None = Field(description="of the return whose goods it gives the price back of")
+    note: str | None = Field(description="by staff; only staff see it")
+    requested_by: UUID | None = Field(description="null: automatic, for a return or since no order wanted the money")
+    return_id: UUID | None = Field(description="the return whose price it refunds")
     failure_reason: str | None = Field(description="a code, the gateway's where it has one: `refund-above-charge`")
     created_at: datetime
     settled_at: datetime | None

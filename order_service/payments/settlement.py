@@ -1,4 +1,5 @@
-"""Settles a charge once, whoever reports it: our own call, a webhook, the reconciler, another system."""
+"""Settles a charge once, by whichever report comes first: our own call's, a webhook's, the reconciler's, an outside
+system's."""
 
 from collections.abc import Sequence
 from uuid import UUID
@@ -22,11 +23,11 @@ from service_kit.telemetry.tracing import current_traceparent
 log = structlog.get_logger(__name__)
 
 DECLINED, VOIDED = "declined", "voided"
-"""Why a payment failed where its gateway gives no code of its own, or released what was authorised."""
+"""The failure reason if the gateway gives no code of its own, or if the authorised charge was cancelled."""
 
 
 class _Books:
-    """What a batch of reports changes, written when all of them were looked at."""
+    """Collects the changes of a batch of reports, and writes them together."""
 
     def __init__(self, held: dict[UUID, OrderState], accounts: dict[UUID, Account]) -> None:
         self.held = held
@@ -60,14 +61,14 @@ class _Books:
         return payment
 
     def _apply_to_order(self, order: OrderState, account: Account, payment: Payment, traceparent: str | None) -> None:
-        """The order takes what it wants of the money; the rest goes back."""
+        """The order takes as much of the money as it wants; the rest is refunded."""
         if payment.currency != order.currency:
             unwanted, reason = payment.amount, f"the order is in {order.currency}"
         else:
             captured = account.captured(order.currency)
             unwanted = order.capture(captured, utcnow(), traceparent)
             reason = f"the order is {order.status} and wants no more money"
-        # Never more than just came in: what came before was looked at then.
+        # Never more than this payment: earlier ones were handled when they arrived.
         if (amount := min(unwanted, payment.amount)) > 0:
             self._unwanted.append((order, amount, reason))
 
@@ -82,11 +83,12 @@ class _Books:
 
 
 async def settle(tx: Transaction, reports: Sequence[ChargeReport]) -> list[Payment | None]:
-    """Books the reports on their payments and, where money came in, on the orders; what no order wants goes back.
+    """Applies the reports to their payments and, if money was captured, to the orders; money that no order wants is
+    refunded.
 
-    Repeated and late reports change nothing, but late money. A payment that we have no row of, though its order is
-    ours, is booked all the same: money never vanishes. None: nothing was there to book. Raises: NotFound,
-    PaymentOfAnother; then nothing of the batch is booked.
+    Duplicate and late reports change nothing, except that late money counts. A charge whose payment is unknown is
+    booked on its order as a new payment, so that no money is lost; while it is still open there is nothing to book
+    (None). Raises: NotFound, PaymentOfAnother; then nothing of the batch is booked.
     """
     held = await orders.lock_many(tx, [report.order_id for report in reports])
     books = _Books(held, await queries.accounts(tx, list(held), refunds=False))
@@ -112,7 +114,7 @@ async def _adopt(tx: Transaction, order: OrderState, report: ChargeReport) -> Pa
 
 def _event(order: OrderState, payment: Payment, before: str) -> events.PaymentReport | None:
     """None while the payment is open. None, too, for a voided one whose customer need not pay again (the order's own
-    event reports its end) or has been notified already."""
+    event reports its end) or was notified of its failure before."""
     is_known = order.status is not Status.AWAITING_PAYMENT or before == PaymentState.FAILED
     if payment.is_open or (payment.status == PaymentState.VOIDED and is_known):
         return None
@@ -156,18 +158,18 @@ def report_of(payment_id: UUID, order_id: UUID, gateway: str, charge: Charge) ->
 
 
 async def reported_by_webhook(db: Connection, gateway: str, charge: Charge) -> ChargeReport | None:
-    """What a webhook about a charge reports that is news. None: nothing; what belongs to no order of ours is logged
-    and left alone, since the account may serve others too.
+    """The report that a webhook about a charge contains, or None if it would change nothing. A charge of an unknown order
+    is logged and ignored, since others may use the same account.
 
-    The payment is not held: it only ever moves on, so a report that changes nothing now won't later. That a payment
-    which was given up is authorised is news all the same: the charge is to be cancelled.
+    The payment is not locked: its state only moves forward, so a report that changes nothing now won't later. An
+    authorised charge of a payment that was given up is reported nevertheless, so that it is cancelled.
     """
     payment_id = _id_in(charge.key, "payment-")
     known = await queries.stored_status(db, payment_id) if payment_id else None
     is_stray = known and known.status is PaymentState.FAILED and charge.state is PaymentState.AUTHORISED
     if known and known.gateway == gateway and not (known.status.accepts(charge.state) or is_stray):
         return None
-    # Opened by us, but its row is gone (a database restored from before): the reference still names the order.
+    # We opened it, but its row is lost (the database was restored from a backup): the reference names the order.
     order_id = known.order_id if known else _id_in(charge.order_reference, "")
     if payment_id is None or order_id is None or not (known or await orders.exists(db, order_id)):
         log.error(
@@ -178,7 +180,7 @@ async def reported_by_webhook(db: Connection, gateway: str, charge: Charge) -> C
 
 
 async def apply_refund_report(tx: Transaction, gateway: str, refund: GatewayRefund) -> None:
-    """A webhook about a refund, booked."""
+    """Books the report of a webhook about a refund."""
     found = await queries.of_charge(tx, gateway, refund.charge_id)
     if found is None:
         log.error("webhook_of_unknown_refund", refund_id=refund.id, charge_id=refund.charge_id)

@@ -1,7 +1,7 @@
-"""Paying an order: opened in one transaction, charged outside any, settled in another.
+"""Paying an order: the payment is opened in one transaction, charged outside any, and settled in another.
 
-Whatever breaks in between, the payment's row is there and its id is the gateway's idempotency key: a repeated request,
-the reconciler, a verify or a webhook takes it from there, and none of them can charge a second time.
+If a process fails in between, the payment's row exists, and its id is the gateway's idempotency key: a duplicate
+request, the reconciler, a verification or a webhook continues, and none of them can charge a second time.
 """
 
 from collections.abc import Callable, Mapping
@@ -25,13 +25,13 @@ from service_kit.idempotency import IdempotencyKeyInUse, StoredResponse
 from service_kit.problems import Problem, Unavailable, not_found
 from service_kit.runtime import Runtime
 
-# How long the webhook of a charge that is pending at the gateway is awaited before we ask.
+# How long to wait for the webhook of a charge that is pending at the gateway before asking.
 AWAIT_WEBHOOK = timedelta(seconds=10)
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request to pay: by whom (`owner` None: staff, for anybody's order), and how its answer is written."""
+    """A request to pay, `by` a customer or by staff (`owner` None: for any customer's order)."""
 
     order_id: UUID
     token: str = field(repr=False)
@@ -39,13 +39,13 @@ class Request:
     owner: UUID | None
     key: idempotency.Key
     answer: Callable[[Payment], tuple[bytes, str]]
-    """Body and Location of the answer about a payment."""
+    """Makes the body and the Location of the response about a payment."""
     payer: AttemptOrigin | None = None
-    """Whose failed payments are counted; None: nobody's."""
+    """Where the attempt is counted; None: nowhere."""
 
 
 async def pay(runtime: Runtime, request: Request) -> Payment | StoredResponse:
-    """Opens a payment of all that the order still wants, and charges it; a repeated request gets the same answer.
+    """Opens a payment of the order's unpaid amount and charges it; a duplicate request gets the same response.
 
     Raises: NotFound, NotAwaitingPayment, NothingToPay, PaymentUnderWay, TooManyFailedPayments, IdempotencyKeyInUse,
     Unavailable.
@@ -76,7 +76,7 @@ async def pay(runtime: Runtime, request: Request) -> Payment | StoredResponse:
 async def _resume(
     runtime: Runtime, gateway: PaymentGateway, request: Request, payment: Payment
 ) -> Payment | StoredResponse:
-    """A repeated request whose first has given no answer: it is still at it, or it broke and we go on in its place."""
+    """A duplicate request while the first has no response: it is in progress, or it failed and this one continues."""
     async with runtime.database.connection() as connection:
         taken = await call_queries.take(connection, payment.id, call_lease(gateway))
         current = taken or await queries.find_payment(connection, payment.id) or payment
@@ -129,7 +129,7 @@ async def verify(runtime: Runtime, payment_id: UUID, owner: UUID | None) -> Paym
     if taken is not None:
         await reconciliation.reconcile(runtime, taken)
     else:
-        # It has ended, or somebody is asking: then only what the gateway surely knows is news.
+        # It is settled, or another process is calling the gateway: only a decided charge can change it.
         answer = await gateway.resolve(charge_request(payment))
         if isinstance(answer, NoResponse):
             raise Unavailable(what="The payment gateway", retry_after=2)
@@ -140,7 +140,7 @@ async def verify(runtime: Runtime, payment_id: UUID, owner: UUID | None) -> Paym
 
 
 async def receive_webhook(runtime: Runtime, gateway: PaymentGateway, headers: Mapping[str, str], body: bytes) -> None:
-    """Takes a webhook in; returns after its effects are committed.
+    """Processes a webhook; returns after its effects are committed.
 
     Raises: WebhookSignatureWrong, InvalidRequest, Unavailable.
     """

@@ -10,14 +10,14 @@ from service_kit.messaging import Envelope, consumes
 @consumes(ReturnReceived, batch=True)
 @consumes(ReturnClosed, batch=True)
 async def on_returns(tx: Transaction, events: list[ReturnReceived | ReturnClosed], envelopes: list[Envelope]) -> None:
-    """Both together, so that a batch locks its orders once."""
+    """One handler for both event types, so that a batch locks its orders once."""
     await use_cases.apply_received(
         tx, [_received(event, envelope) for event, envelope in zip(events, envelopes, strict=True)]
     )
 
 
 def _received(event: ReturnReceived | ReturnClosed, envelope: Envelope) -> Received:
-    """Of a closed return nothing has come."""
+    """Of a closed return no pieces arrived."""
     lines = event.lines if isinstance(event, ReturnReceived) else []
     came = {line.product_id: line.restocked + line.scrapped for line in lines}
     return Received(event.return_id, event.order_id, came, envelope.traceparent)

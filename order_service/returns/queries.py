@@ -28,7 +28,7 @@ WHERE id = :changed.id
 """)
 _FIND = Statement(f"SELECT {_COLUMNS} FROM returns WHERE id = :id AND (:owner::uuid IS NULL OR customer_id = :owner)")
 _OF_ORDER = Statement(f"SELECT {_COLUMNS} FROM returns WHERE order_id = :order_id ORDER BY id")
-# Without lines: it arrived before inventory told what was in it.
+# A parcel without lines was delivered before events contained them.
 _ENDED_PARCELS = Statement("""
 SELECT status, lines FROM order_shipments
 WHERE order_id = :order_id AND status IN ('delivered', 'lost') AND lines IS NOT NULL ORDER BY id
@@ -41,12 +41,12 @@ async def find(db: AnySession, return_id: UUID, owner: UUID | None = None) -> Re
 
 
 async def returnable(tx: Transaction, order: OrderState) -> Returnable:
-    """What the order's parcels brought, and all its returns. The order is locked."""
+    """The order's delivered and lost pieces, and all its returns. The order must be locked."""
     lines = [OrderLine(**row) for row in (await reading.lines_of(tx, [order.id]))[order.id]]
     returns = await _OF_ORDER.fetch_as(tx, Return, order_id=order.id)
     parcels = await _ENDED_PARCELS.fetch(tx, order_id=order.id)
     lost = pieces_of(lines, [held for status, held in parcels if status == ShipmentStatus.LOST])
-    if order.status in ALL_ENDED:  # also where the contents of parcels are unknown
+    if order.status in ALL_ENDED:  # even if the contents of its parcels are unknown
         return Returnable(lines, returns, {line.position: line.quantity - lost[line.position] for line in lines}, lost)
     arrived = pieces_of(lines, [held for status, held in parcels if status == ShipmentStatus.DELIVERED])
     return Returnable(lines, returns, arrived, lost)

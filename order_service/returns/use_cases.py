@@ -1,4 +1,4 @@
-"""Returns of goods. Each step is recorded in the order's history, by the orders' own table."""
+"""Returns of goods. Each step is recorded in the order's history, by the rules of `orders.lifecycle`."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ DECISIONS = {
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """What a warehouse says of a return: what came of each product, as new or not."""
+    """A warehouse's report on a return: how many pieces of each product arrived, damaged ones included."""
 
     return_id: UUID
     order_id: UUID
@@ -80,7 +80,7 @@ async def decide(
     read `note`. Raises: NotFound, ReturnDecided."""
     found = await queries.find(tx, return_id, owner) or not_found(Return, return_id)
     order = await orders.lock(tx, found.order_id) or not_found(Return, return_id)
-    found = await queries.find(tx, return_id) or found  # as it is under the lock
+    found = await queries.find(tx, return_id) or found  # read again under the lock
     found.decide(status, who.user_id, utcnow(), rejection_reason)
     trigger, actor = DECISIONS[status]
     order.move(trigger, _cause(found, actor, who.user_id, rejection_reason, note=note))
@@ -106,14 +106,14 @@ async def apply_received(tx: Transaction, news: Sequence[Received]) -> None:
 
 @on_return_refunded
 async def mark_refunded(tx: Transaction, return_id: UUID) -> None:
-    """All that goes back for it has gone. The order's row is held."""
+    """All its refunds have succeeded. The order is locked."""
     found = await queries.find(tx, return_id) or not_found(Return, return_id)
     if found.becomes(ReturnStatus.REFUNDED):
         await queries.save(tx, found)
 
 
 async def _close(tx: Transaction, order: OrderState, found: Return, traceparent: str | None) -> None:
-    """Nothing arrived, and nothing is refunded: its pieces may be returned again while the return window lasts."""
+    """Nothing arrived, and nothing is refunded: its pieces may be returned later, until the return window is over."""
     if found.close(utcnow()):
         await queries.save(tx, found)
         order.move(Trigger.RETURN_CLOSED, _cause(found, Actor.INVENTORY, None, "it never came", traceparent))

@@ -31,14 +31,14 @@ log = structlog.get_logger(__name__)
 Answer = TypeVar("Answer", bound=BaseModel)
 
 CONNECT_SECONDS = 2.0
-# Less than the time after which usual servers close a silent connection, so that no charge is lost in the closing.
+# Less than the keep-alive timeout of common servers, so that no request is lost on a connection that they are closing.
 KEEP_ALIVE_SECONDS = 4.0
 CONNECTIONS = 64
 
-# Nothing was sent: there is certainly no charge.
+# Nothing was sent, so there is certainly no charge.
 NOT_SENT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
 REJECTIONS = frozenset({400, 402, 404, 422})
-# The gateway did not take the request in, so that nothing was charged; the same request may pass later.
+# The gateway did not process the request, so nothing was charged; the same request may succeed later.
 CREDENTIALS_REJECTED = frozenset({401, 403, 429, 503})
 
 PAYMENT_STATES = {
@@ -69,7 +69,7 @@ class _Charge(BaseModel):
 
     def read(self) -> Charge:
         state = PAYMENT_STATES[self.status]
-        # Without `captured` it is a gateway that knows no partial captures.
+        # A gateway without partial captures sends no `captured`.
         taken = self.captured if state is PaymentState.SUCCEEDED and self.captured is not None else self.amount
         return Charge(
             *(self.id, self.idempotency_key, self.reference, state, taken, self.currency),
@@ -101,7 +101,7 @@ KNOWN_EVENTS = frozenset(
     {f"charge.{name}" for name in ("pending", "action_required", "authorised", "succeeded", "failed", "voided")}
     | {f"refund.{name}" for name in ("pending", "succeeded", "failed")}
 )
-"""Of webhooks. What has become of a charge or refund stands in itself."""
+"""Of webhooks. The status is read from the charge or refund that the event contains."""
 SECONDS = Histogram(
     "payment_gateway_seconds",
     "From asking the gateway to its answer; outcome: answered, rejected, lost, unreachable",
@@ -111,7 +111,7 @@ SECONDS = Histogram(
 
 
 class SandboxGateway:
-    """One account of the sandbox gateway, with one pool of connections for the whole process."""
+    """One account of the sandbox gateway, with one connection pool for the process."""
 
     name = "sandbox"
 
