@@ -158,8 +158,8 @@ def report_of(payment_id: UUID, order_id: UUID, gateway: str, charge: Charge) ->
 
 
 async def reported_by_webhook(db: Connection, gateway: str, charge: Charge) -> ChargeReport | None:
-    """The report that a webhook about a charge contains, or None if it would change nothing. A charge of an unknown order
-    is logged and ignored, since others may use the same account.
+    """The report that a webhook about a charge contains, or None if it would change nothing. A charge of an unknown
+    order is logged and ignored, since others may use the same account.
 
     The payment is not locked: its state only moves forward, so a report that changes nothing now won't later. An
     authorised charge of a payment that was given up is reported nevertheless, so that it is cancelled.

@@ -123,8 +123,8 @@ class Return(Base, table=True):
         self.decided_by, self.decided_at, self.rejection_reason = by, now, rejection_reason
 
     def receive(self, came: Mapping[UUID, int], order: "Returnable", now: datetime) -> bool:
-        """Records the received pieces of each product (`came`), at most the approved ones. False: it was received before,
-        or was not approved.
+        """Records the received pieces of each product (`came`), at most the approved ones. False: it was received
+        before, or was not approved.
 
         A warehouse can't tell the lines of one product apart: the dearest are taken to have arrived, in the customer's
         favour. `order` must not contain the pieces received now.
