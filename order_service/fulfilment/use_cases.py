@@ -89,7 +89,7 @@ async def _refund_lost(tx: Transaction, order: OrderState) -> None:
     pieces = pieces_of(bought.lines, [parcel.lines or [] for parcel in lost], bought.gone())
     worth = bought.worth(pieces, order.currency)
     was_refunded_in_full = order.is_refunded_in_full
-    await refunds.request_for_lost(tx, order, worth)
+    await refunds.request_worth(tx, order, worth, "lost by the carrier")
     order.money_moved(was_refunded_in_full, Cause(utcnow(), Actor.INVENTORY, reason="refunded in full"))
 
 
