@@ -9,7 +9,7 @@ from order_service.fulfilment.use_cases import Step
 from order_service.orders.lifecycle import Cause, Trigger
 from order_service.orders.models import BEFORE_PAID, Actor
 from service_kit.clock import utcnow
-from service_kit.database import Transaction
+from service_kit.database import Statement, Transaction
 from service_kit.personal_data import PersonalData, Section
 
 ORDER = """
@@ -24,55 +24,55 @@ to_jsonb({table}) || jsonb_build_object(
 )
 """
 # Orders that another transaction holds are cancelled by the next run.
-UNPAID = """
-SELECT id FROM orders WHERE customer_id = ANY($1::uuid[]) AND status = ANY($2::text[])
+UNPAID = Statement("""
+SELECT id FROM orders WHERE customer_id = ANY(:customer_ids::uuid[]) AND status = ANY(:before_paid::text[])
 ORDER BY id FOR UPDATE SKIP LOCKED
-"""
+""")
 # The country stays, for accounting. The inventory service has its own copy for shipments that have not left.
-ERASE_SHIP_TO = """
+ERASE_SHIP_TO = Statement("""
 UPDATE orders SET ship_to = jsonb_build_object('name', 'erased', 'line1', 'erased', 'city', 'erased',
                                                'country', ship_to->'country')
-WHERE customer_id = ANY($1::uuid[]) AND status <> ALL($2::text[]) AND ship_to->>'name' <> 'erased'
-"""
-ERASE_REASONS = """
+WHERE customer_id = ANY(:customer_ids::uuid[]) AND status <> ALL(:before_paid::text[]) AND ship_to->>'name' <> 'erased'
+""")
+ERASE_REASONS = Statement("""
 UPDATE order_history AS h SET reason = NULL FROM orders AS o
-WHERE o.customer_id = ANY($1::uuid[]) AND h.order_id = o.id AND h.reason IS NOT NULL
+WHERE o.customer_id = ANY(:customer_ids::uuid[]) AND h.order_id = o.id AND h.reason IS NOT NULL
   AND (h.actor = 'customer' OR h.trigger = 'return.refused')
-"""
-ERASE_NOTES = """
+""")
+ERASE_NOTES = Statement("""
 UPDATE order_history AS h SET details = nullif(h.details - 'note', '{}') FROM orders AS o
-WHERE o.customer_id = ANY($1::uuid[]) AND h.order_id = o.id AND h.details ? 'note'
-"""
-ERASE_REFUNDS = """
+WHERE o.customer_id = ANY(:customer_ids::uuid[]) AND h.order_id = o.id AND h.details ? 'note'
+""")
+ERASE_REFUNDS = Statement("""
 UPDATE refunds AS r SET reason = NULL, note = NULL FROM orders AS o
-WHERE o.customer_id = ANY($1::uuid[]) AND r.order_id = o.id AND (r.reason IS NOT NULL OR r.note IS NOT NULL)
-"""
-ERASE_RETURNS = """
+WHERE o.customer_id = ANY(:customer_ids::uuid[]) AND r.order_id = o.id AND (r.reason IS NOT NULL OR r.note IS NOT NULL)
+""")
+ERASE_RETURNS = Statement("""
 UPDATE returns SET reason = NULL, rejection_reason = NULL
-WHERE customer_id = ANY($1::uuid[]) AND (reason IS NOT NULL OR rejection_reason IS NOT NULL)
-"""
-ERASE_CLIENT_ADDRESSES = """
-UPDATE payments SET client_address = NULL WHERE customer_id = ANY($1::uuid[]) AND client_address IS NOT NULL
-"""
+WHERE customer_id = ANY(:customer_ids::uuid[]) AND (reason IS NOT NULL OR rejection_reason IS NOT NULL)
+""")
+ERASE_CLIENT_ADDRESSES = Statement("""
+UPDATE payments SET client_address = NULL WHERE customer_id = ANY(:customer_ids::uuid[]) AND client_address IS NOT NULL
+""")
 # Stored responses contain the address, also those to staff who ordered for the customer.
-ERASE_RESPONSES = "DELETE FROM idempotency_keys WHERE user_id = ANY($1::uuid[])"
-ERASE_RESPONSES_TO_STAFF = """
+ERASE_RESPONSES = Statement("DELETE FROM idempotency_keys WHERE user_id = ANY(:customer_ids::uuid[])")
+ERASE_RESPONSES_TO_STAFF = Statement("""
 DELETE FROM idempotency_keys AS k USING orders AS o, order_history AS h
-WHERE o.customer_id = ANY($1::uuid[]) AND h.order_id = o.id AND h.trigger = 'placed' AND h.actor = 'staff'
+WHERE o.customer_id = ANY(:customer_ids::uuid[]) AND h.order_id = o.id AND h.trigger = 'placed' AND h.actor = 'staff'
   AND k.user_id = h.actor_id AND k.operation = 'POST /orders' AND k.location = '/orders/' || o.id
-"""
+""")
 # A sequential scan: an index would cost every event of every order, and accounts are erased rarely.
-ERASE_EVENTS = """
+ERASE_EVENTS = Statement("""
 DELETE FROM outbox WHERE published_at IS NOT NULL
-  AND subject IN (SELECT id::text FROM orders WHERE customer_id = ANY($1::uuid[]))
-"""
+  AND subject IN (SELECT id::text FROM orders WHERE customer_id = ANY(:customer_ids::uuid[]))
+""")
 # In this order: whoever changes or orders the items of a cart locks the cart first.
-ERASE_CARTS = "DELETE FROM carts WHERE customer_id = ANY($1::uuid[])"
-ERASE_CART_ITEMS = "DELETE FROM cart_items WHERE customer_id = ANY($1::uuid[])"
-ERASE_CUSTOMERS = """
+ERASE_CARTS = Statement("DELETE FROM carts WHERE customer_id = ANY(:customer_ids::uuid[])")
+ERASE_CART_ITEMS = Statement("DELETE FROM cart_items WHERE customer_id = ANY(:customer_ids::uuid[])")
+ERASE_CUSTOMERS = Statement("""
 UPDATE account_status SET email = NULL, name = NULL, email_verified = NULL
-WHERE user_id = ANY($1::uuid[]) AND email IS NOT NULL
-"""
+WHERE user_id = ANY(:customer_ids::uuid[]) AND email IS NOT NULL
+""")
 STATEMENTS = (
     ERASE_CUSTOMERS, ERASE_REASONS, ERASE_NOTES, ERASE_REFUNDS, ERASE_RETURNS, ERASE_CLIENT_ADDRESSES,
     ERASE_RESPONSES, ERASE_RESPONSES_TO_STAFF,
@@ -81,19 +81,19 @@ STATEMENTS = (
 
 async def erase(tx: Transaction, customer_ids: Sequence[UUID]) -> None:
     await erase_late(tx, customer_ids)
-    await tx.execute(ERASE_EVENTS, customer_ids)
+    await ERASE_EVENTS.execute(tx, customer_ids=customer_ids)
 
 
 async def erase_late(tx: Transaction, customer_ids: Sequence[UUID]) -> None:
     """Cancels the unpaid orders, since nobody can sign in to pay them. After that no order needs its address."""
-    await tx.execute(ERASE_CARTS, customer_ids)
-    await tx.execute(ERASE_CART_ITEMS, customer_ids)
-    cause = Cause(utcnow(), Actor.CLOCK, reason="the account was erased")
-    unpaid = await tx.fetch(UNPAID, customer_ids, list(BEFORE_PAID))
-    await fulfilment.apply(tx, [Step(row["id"], Trigger.CANCEL, cause) for row in unpaid])
-    await tx.execute(ERASE_SHIP_TO, customer_ids, list(BEFORE_PAID))
+    await ERASE_CARTS.execute(tx, customer_ids=customer_ids)
+    await ERASE_CART_ITEMS.execute(tx, customer_ids=customer_ids)
+    cause, unpaid = Cause(utcnow(), Actor.CLOCK, reason="the account was erased"), list(BEFORE_PAID)
+    found = await UNPAID.fetch(tx, customer_ids=customer_ids, before_paid=unpaid)
+    await fulfilment.apply(tx, [Step(id, Trigger.CANCEL, cause) for (id,) in found])
+    await ERASE_SHIP_TO.execute(tx, customer_ids=customer_ids, before_paid=unpaid)
     for statement in STATEMENTS:
-        await tx.execute(statement, customer_ids)
+        await statement.execute(tx, customer_ids=customer_ids)
 
 
 PERSONAL_DATA = PersonalData(

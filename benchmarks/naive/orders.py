@@ -17,7 +17,7 @@ from contracts.events.inventory_deduction import ReservationRequested
 from contracts.events.order_notification import NAMED_LINES, OrderedLine, OrderPlaced
 from contracts.money import Money
 from contracts.quantity import ProductQuantity
-from order_service.catalogue.models import CatalogueProduct, Price, Product
+from order_service.catalogue.models import PRICES, CatalogueProduct, Product
 from order_service.orders.models import Actor, FulfilmentStatus, HistoryEntry, Order, OrderLine, Status
 from order_service.orders.schemas import OrderIn, OrderOut
 from order_service.pricing.quotes import QuoteLine, quote_order
@@ -109,7 +109,7 @@ def _store(session: Session, body: OrderIn, who: Caller, now: datetime) -> tuple
 
 
 def _product(row: CatalogueProduct) -> Product:
-    return Product(row.product_id, row.sku, row.name, row.status, tuple(Price.of(each) for each in row.prices))
+    return Product(row.product_id, row.sku, row.name, row.status, PRICES.validate_python(row.prices))
 
 
 def _line(order: Order, position: int, line: QuoteLine) -> OrderLine:

@@ -33,33 +33,34 @@ async def show(connection: Connection | Transaction, customer_id: UUID, preferre
 
 async def put(tx: Transaction, customer_id: UUID, product_id: UUID, quantity: int) -> None:
     """Raises: ProductUnavailable, CartFull."""
-    status = await queries.status_of_product(tx, product_id)
+    status = await queries.STATUS_OF_PRODUCT.fetchval(tx, product_id=product_id)
     if status != "active":
         rejected = {"line": 1, "product_id": product_id, "reason": status or "unknown"}
         raise ProductUnavailable(lines=[rejected], retry_after=1 if status is None else None)
-    await queries.begin_change(tx, customer_id)
-    if not await queries.put(tx, customer_id, product_id, quantity, MAX_LINES):
+    await queries.BEGIN_CHANGE.execute(tx, customer_id=customer_id)
+    item = {"customer_id": customer_id, "product_id": product_id, "quantity": quantity}
+    if not await queries.PUT.execute(tx, **item, most_items=MAX_LINES):
         raise CartFull(most=MAX_LINES)
 
 
 async def change(tx: Transaction, customer_id: UUID, product_id: UUID, quantity: int) -> None:
     """Raises: NotFound."""
-    await queries.begin_change(tx, customer_id)
-    if not await queries.change(tx, customer_id, product_id, quantity):
+    await queries.BEGIN_CHANGE.execute(tx, customer_id=customer_id)
+    if not await queries.CHANGE.execute(tx, customer_id=customer_id, product_id=product_id, quantity=quantity):
         not_found(CartItem, product_id)
 
 
 async def remove(tx: Transaction, customer_id: UUID, product_id: UUID) -> None:
     """Raises: NotFound."""
-    await queries.begin_change(tx, customer_id)
-    if not await queries.remove(tx, customer_id, product_id):
+    await queries.BEGIN_CHANGE.execute(tx, customer_id=customer_id)
+    if not await queries.REMOVE.execute(tx, customer_id=customer_id, product_id=product_id):
         not_found(CartItem, product_id)
 
 
 async def empty(tx: Transaction, customer_id: UUID) -> None:
     """Removes every item."""
-    await queries.begin_change(tx, customer_id)
-    await queries.empty(tx, customer_id)
+    await queries.BEGIN_CHANGE.execute(tx, customer_id=customer_id)
+    await queries.EMPTY.execute(tx, customer_id=customer_id)
 
 
 def _item(item: Item, line: QuoteLine | None, currency: str) -> CartItemOut:

@@ -10,16 +10,16 @@ from service_kit.messaging import consumes
 @consumes(ProductChanged, batch=True)
 async def on_products_changed(tx: Transaction, events: list[ProductChanged]) -> None:
     """Our own copy of the catalogue, which orders are priced from."""
-    await queries.upsert_products(tx, events)
+    await queries.UPSERT_PRODUCTS.execute(tx, events=events)
 
 
 @consumes(ProductDeleted, batch=True)
 async def on_products_deleted(tx: Transaction, events: list[ProductDeleted]) -> None:
     """Nobody can order them any more."""
-    await queries.delete_products(tx, events)
+    await queries.DELETE_PRODUCTS.execute(tx, gone=events)
 
 
 @consumes(StockChanged, batch=True)
 async def on_stock_changed(tx: Transaction, events: list[StockChanged]) -> None:
     """What carts show as available."""
-    await queries.upsert_stock_levels(tx, events)
+    await queries.UPSERT_STOCK_LEVELS.execute(tx, events=events)

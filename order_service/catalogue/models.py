@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
+from pydantic import TypeAdapter
 from sqlalchemy import BigInteger, Boolean, Column, Text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field
@@ -56,16 +58,14 @@ class Price:
     starts_at: datetime
     ends_at: datetime | None
 
-    @classmethod
-    def of(cls, stored: dict[str, Any]) -> "Price":
-        ends_at = stored["ends_at"]
-        return cls(
-            amount=stored["amount"],
-            currency=stored["currency"],
-            min_quantity=stored["min_quantity"],
-            starts_at=datetime.fromisoformat(stored["starts_at"]),
-            ends_at=datetime.fromisoformat(ends_at) if ends_at else None,
-        )
+
+PRICES = TypeAdapter(tuple[Price, ...])
+
+
+@lru_cache(maxsize=4096)
+def _prices(stored: str) -> tuple[Price, ...]:
+    """Parsed once, since products that are bought often are read from the database each time."""
+    return PRICES.validate_json(stored)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +77,11 @@ class Product:
     name: str
     status: str
     prices: tuple[Price, ...]
+
+    @classmethod
+    def of(cls, row: Any) -> "Product":
+        """From a row with the columns of the catalogue, its prices as text."""
+        return cls(row["product_id"], row["sku"], row["name"], row["status"], _prices(row["prices"]))
 
     @property
     def orderable(self) -> bool:

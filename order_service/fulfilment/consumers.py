@@ -73,6 +73,7 @@ def shipment_of(event: parcels.ShipmentEvent) -> Shipment:
     status = ShipmentStatus(event.status) if isinstance(event, parcels.ShipmentCorrected) else PARCELS[type(event)]
     shipment = Shipment(
         id=event.shipment_id,
+        order_id=event.order_id,
         status=status,
         shipments_of_order=event.shipments_of_order,
         version=event.version,

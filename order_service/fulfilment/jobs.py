@@ -25,9 +25,9 @@ async def expire(runtime: Runtime) -> bool:
     """Ends a batch of the orders whose money did not come by `pay_by`; whether there are more."""
     async with runtime.database.transaction() as tx:
         now = utcnow()
-        due = await queries.lock_unpaid_and_due(tx, now, BATCH)
+        due = await queries.UNPAID_AND_DUE.fetch(tx, now=now, limit=BATCH)
         cause = Cause(now, Actor.CLOCK, reason="not paid in time")
-        await use_cases.apply(tx, [Step(id, Trigger.PAY_BY_PASSED, cause) for id in due])
+        await use_cases.apply(tx, [Step(id, Trigger.PAY_BY_PASSED, cause) for (id,) in due])
     return len(due) == BATCH
 
 
@@ -35,8 +35,9 @@ async def complete(runtime: Runtime) -> bool:
     """Ends a batch of the delivered orders whose return window is over; whether there are more."""
     async with runtime.database.transaction() as tx:
         now = utcnow()
-        due = await queries.lock_past_return_window(tx, now, settings_of(runtime).return_window, BATCH)
-        await use_cases.apply(tx, [Step(id, Trigger.RETURN_WINDOW_OVER, Cause(now, Actor.CLOCK)) for id in due])
+        since = now - settings_of(runtime).return_window
+        due = await queries.PAST_RETURN_WINDOW.fetch(tx, since=since, limit=BATCH)
+        await use_cases.apply(tx, [Step(id, Trigger.RETURN_WINDOW_OVER, Cause(now, Actor.CLOCK)) for (id,) in due])
     return len(due) == BATCH
 
 
@@ -48,11 +49,11 @@ async def detect_stuck_orders(runtime: Runtime) -> None:
     """
     async with runtime.database.transaction() as tx:
         since = utcnow() - settings_of(runtime).stuck_after
-        for number, reason in await queries.mark_stuck(tx, since):
+        for number, reason in await queries.MARK_STUCK.fetch(tx, since=since):
             log.warning("order_stuck", order=number, reason=reason)
-        found = await queries.count_stuck(tx)
+        found = await queries.COUNT_STUCK.fetch(tx)
     STUCK.clear()
-    for reason, count in found.items():
+    for reason, count in found:
         STUCK.labels(reason).set(count)
 
 

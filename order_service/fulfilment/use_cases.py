@@ -52,7 +52,7 @@ async def change_ship_to(
     expected.check(order.version)
     order.move(Trigger.CHANGE_SHIP_TO, Cause(utcnow(), _actor(order, who), who.user_id))
     order.ship_to = ship_to
-    await queries.change_ship_to(tx, order)
+    await queries.CHANGE_SHIP_TO.execute(tx, order=order)
     await refunds.save(tx, [order])
     return order
 
@@ -89,7 +89,7 @@ async def _refund_lost(tx: Transaction, order: OrderState) -> None:
     pieces = pieces_of(bought.lines, [parcel.lines or [] for parcel in lost], bought.gone())
     worth = bought.worth(pieces, order.currency)
     was_refunded_in_full = order.is_refunded_in_full
-    await refunds.request_for_lost(tx, order, worth)
+    await refunds.request_worth(tx, order, worth, "lost by the carrier")
     order.money_moved(was_refunded_in_full, Cause(utcnow(), Actor.INVENTORY, reason="refunded in full"))
 
 

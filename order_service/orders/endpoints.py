@@ -19,7 +19,7 @@ from order_service.orders.placing import (
     TooManyUnpaidOrders,
     TooMuchHeldUnpaid,
 )
-from order_service.orders.queries import Decided
+from order_service.orders.queries import OrderSnapshot
 from order_service.orders.reading import RenderedOrder
 from order_service.orders.schemas import HistoryOut, LineOut, OrderIn, OrderOut, OrderSummary
 from order_service.orders.watch import OrderWatch
@@ -207,11 +207,10 @@ def is_staff(who: Principal) -> bool:
     return who.may("orders:read:any")
 
 
-async def _decided(runtime: Runtime, placed: Placed, seconds: int) -> Decided | None:
+async def _decided(runtime: Runtime, placed: Placed, seconds: int) -> OrderSnapshot | None:
     """How the order stands when its stock is decided; None: it was not within `seconds`."""
     with runtime.resource(OrderWatch).waiting(placed.order.id, lambda seen: seen.status != Status.PENDING) as waiter:
-        seen = await waiter.next_snapshot(seconds)
-    return seen.decided if seen else None
+        return await waiter.next_snapshot(seconds)
 
 
 async def _changed(

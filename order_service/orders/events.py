@@ -28,7 +28,7 @@ RETURNS = frozenset(
 NEED_LINES = frozenset({EventKind.FULFIL, EventKind.REJECTED})
 
 
-async def of(tx: Transaction, orders: Sequence[OrderState]) -> outbox.Columns:
+async def of(tx: Transaction, orders: Sequence[OrderState]) -> list[outbox.Row]:
     """Everything that these orders kind since they were loaded, each order's in its own order."""
     wanting = [order.id for order in orders if any(pending.kind in NEED_LINES for pending in order.pending_events)]
     lines = await reading.lines_of(tx, wanting) if wanting else {}
@@ -37,8 +37,7 @@ async def of(tx: Transaction, orders: Sequence[OrderState]) -> outbox.Columns:
         for pending in order.pending_events:
             events.append(_event(order, pending, lines.get(order.id, [])))
             traceparents.append(pending.traceparent)
-    known = any(traceparents)
-    return outbox.columns(events, traceparents if known else None)
+    return outbox.rows(events, traceparents if any(traceparents) else None)
 
 
 def _event(order: OrderState, pending: PendingEvent, lines: Sequence[Any]) -> Event:

@@ -177,6 +177,7 @@ def rule_for(status: Status, trigger: Trigger) -> Rule:
 @dataclass(slots=True)
 class Shipment:
     id: UUID
+    order_id: UUID
     status: ShipmentStatus
     shipments_of_order: int
     carrier: str | None = None
@@ -186,11 +187,15 @@ class Shipment:
     lines: list[dict[str, Any]] | None = None
     """Known once it has arrived, or is lost; not read again."""
 
+    def __post_init__(self) -> None:
+        self.status = ShipmentStatus(self.status)  # the database has text
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
     """A step that is to be written to the history."""
 
+    order_id: UUID
     version: int
     at: datetime
     trigger: str
@@ -260,6 +265,9 @@ class OrderState:
     to_refund: str | None = None
     """Why everything that was captured is to go back; None: it isn't."""
 
+    def __post_init__(self) -> None:
+        self.status = Status(self.status)  # the database has text
+
     def move(self, trigger: Trigger, cause: Cause) -> None:
         """One step by the table, and what follows from it at once. Raises: TransitionRefused (commands only)."""
         rule = rule_for(self.status, trigger)
@@ -273,7 +281,7 @@ class OrderState:
             )
         noted = None if (before, trigger) in RULES else f"noted; the order stays {before}"
         who, why = (cause.actor, cause.actor_id), cause.reason or noted
-        self.entries.append(Entry(self.version, cause.at, trigger, before, after, *who, why, cause.details))
+        self.entries.append(Entry(self.id, self.version, cause.at, trigger, before, after, *who, why, cause.details))
         if after is not before:
             self.status, self.status_since = after, cause.at
         if after is Status.DELIVERED and before is not after:

@@ -24,7 +24,7 @@ from contracts.events.base import Event
 from order_service.orders import placing_queries as queries
 from order_service.orders.models import Actor, payment_status
 from order_service.orders.placing_queries import Found, NewOrder, OrderedCart, UnpaidLimits, largest
-from order_service.orders.queries import Decided
+from order_service.orders.queries import OrderSnapshot
 from order_service.orders.schemas import LineIn, OrderIn, order_values
 from order_service.pricing.quotes import QuoteLine, quote_order
 from order_service.settings import Settings
@@ -108,13 +108,16 @@ async def place(
     """
     if needed := _check_permissions(wanted, who):
         await account_status.check(connection, who, needed)
-    found = await _read(connection, wanted, key, who, address)
+    account_id = wanted.customer_id or who.user_id
+    if wanted.lines is None:
+        found = await queries.read_cart(connection, key, account_id, address)
+    else:
+        product_ids = {line.product_id for line in wanted.lines}
+        found = await queries.read(connection, key, who.user_id, account_id, address, product_ids)
     if found.stored is not None:
         return found.stored
     _check_customer(wanted, found)
-    limits = unpaid_limits(
-        who, wanted.customer_id or who.user_id, address, settings, confirmed=found.email_is_confirmed
-    )
+    limits = unpaid_limits(who, account_id, address, settings, confirmed=found.email_is_confirmed)
     placed, events = _make(wanted, found, who, settings, limits)
     order = placed.order
     try:
@@ -139,7 +142,7 @@ async def _not_placed(
         raise await _over(connection, order.limits, over, order.pay_by)
     if order.cart is None:
         raise IdempotencyKeyInUse(retry_after=1)
-    version, is_empty = await queries.find_cart(connection, who.user_id)
+    version, is_empty = await queries.FIND_CART.fetchrow(connection, customer_id=who.user_id)
     if is_empty:
         raise CartEmpty
     raise CartChanged(version=version)
@@ -157,10 +160,13 @@ async def _over(connection: Connection, limits: UnpaidLimits, over: str, pay_by:
     return TooMuchHeldUnpaid.at(pieces, UUID(over), seconds)
 
 
-async def answer_decided(connection: Connection, placed: Placed, decided: Decided, who: Principal, key: Key) -> bytes:
+async def answer_decided(
+    connection: Connection, placed: Placed, decided: OrderSnapshot, who: Principal, key: Key
+) -> bytes:
     """The response once stock was decided, stored for duplicate requests too."""
-    body = to_json(placed.answer | decided._asdict())
-    await queries.store_decided(connection, who.user_id, key, body)
+    changed = {name: getattr(decided, name) for name in ("status", "version", "payment_status")}
+    body = to_json(placed.answer | changed)
+    await idempotency.store(connection, who.user_id, key, 201, body, placed.location)
     return body
 
 
@@ -177,13 +183,6 @@ def _check_permissions(wanted: OrderIn, who: Principal) -> list[str]:
         if not who.may(permission):
             raise Forbidden(permission=permission)
     return needed
-
-
-async def _read(connection: Connection, wanted: OrderIn, key: Key, who: Principal, address: str | None) -> Found:
-    if wanted.lines is None:
-        return await queries.read_cart(connection, who.user_id, key, address)
-    product_ids = {line.product_id for line in wanted.lines}
-    return await queries.read(connection, who.user_id, key, wanted.customer_id, address, list(product_ids))
 
 
 def _check_customer(wanted: OrderIn, found: Found) -> None:

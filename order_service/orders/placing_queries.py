@@ -1,11 +1,9 @@
 """The hot statements of placing an order: one that reads all that is needed, one that writes all that is made."""
 
-import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -13,102 +11,111 @@ from asyncpg import UniqueViolationError
 
 from contracts.address import Address
 from contracts.events.base import Event
-from order_service.catalogue.models import Price, Product
-from order_service.orders.models import ONE_UNPAID, FulfilmentStatus, PaymentStatus, Status
+from order_service.carts.models import CartItem
+from order_service.catalogue.models import Product
+from order_service.orders.models import ONE_UNPAID, FulfilmentStatus, OrderLine, PaymentStatus, Status
 from order_service.orders.schemas import LineIn
 from order_service.pricing.quotes import QuoteLine
-from service_kit.database import Connection
+from service_kit.database import Connection, Statement, rows
 from service_kit.idempotency import IdempotencyKeyReused, Key, StoredResponse
 from service_kit.messaging import outbox
 
-# Products and cart are only read where the key is new: a request that is sent again gets its first answer, whatever
-# became of them. The number is drawn here, since it stands in the events and in the answer; gaps do no harm.
+# Products and cart are only read where the key is new: a duplicate request gets the stored response, whatever became of
+# them. The number is drawn here, since it stands in the events and in the response; gaps do no harm. An account that
+# was known before `email_verified` was kept counts as confirmed; an unknown one has just registered.
 _READ = """
 SELECT k.body_hash AS stored_hash, k.status AS stored_status, k.body AS stored_body, k.location AS stored_location,
        (SELECT nextval('orders_number_seq')) AS number,
        (SELECT active FROM account_status
-        WHERE user_id = $4::uuid AND (email IS NOT NULL OR erased)) AS customer_is_active,
+        WHERE user_id = :account_id AND (email IS NOT NULL OR erased)) AS customer_is_active,
        (SELECT coalesce(email_verified, true) FROM account_status
-        WHERE user_id = coalesce($4::uuid, $1)) AS is_confirmed,
-       EXISTS (SELECT FROM orders
-               WHERE customer_id = coalesce($4::uuid, $1) AND client_address IS NOT NULL) AS account_owes,
-       EXISTS (SELECT FROM orders WHERE client_address = $5::text) AS address_owes,
-       {cart_version} AS cart_version, {wanted}.product_id, {quantity} AS quantity, p.sku, p.name, p.status, p.prices
+        WHERE user_id = :account_id) IS TRUE AS email_is_confirmed,
+       EXISTS (SELECT FROM orders WHERE customer_id = :account_id AND client_address IS NOT NULL) AS account_has_unpaid,
+       EXISTS (SELECT FROM orders WHERE client_address = :address::text) AS address_has_unpaid,
+       {cart_version} AS cart_version, {wanted}.product_id, {quantity} AS quantity, p.sku, p.name, p.status,
+       p.prices::text AS prices
 FROM (SELECT) AS one
-LEFT JOIN idempotency_keys k ON k.user_id = $1 AND k.operation = $2 AND k.key = $3
+LEFT JOIN idempotency_keys k ON k.user_id = :caller_id AND k.operation = :key.operation AND k.key = :key.value
 """
-READ = (
+READ = Statement(
     _READ.format(cart_version="0", wanted="p", quantity="NULL::int")
-    + "LEFT JOIN catalogue_products p ON k.key IS NULL AND p.product_id = ANY($6::uuid[])"
+    + "LEFT JOIN catalogue_products p ON k.key IS NULL AND p.product_id = ANY(:product_ids::uuid[])"
 )
-_CART_VERSION = "coalesce((SELECT version FROM carts WHERE customer_id = $1), 0)"
-READ_CART = (
+_CART_VERSION = "coalesce((SELECT version FROM carts WHERE customer_id = :caller_id), 0)"
+READ_CART = Statement(
     _READ.format(cart_version=_CART_VERSION, wanted="c", quantity="c.quantity")
     + """
-LEFT JOIN cart_items c ON k.key IS NULL AND c.customer_id = $1
+LEFT JOIN cart_items c ON k.key IS NULL AND c.customer_id = :caller_id
 LEFT JOIN catalogue_products p ON p.product_id = c.product_id
 ORDER BY c.added_at, c.product_id
 """
 )
+# Each part depends on the one before it: on room within the limits, on the cart's version, and on the key.
 _PLACE = """
 WITH {counted}{cart}key AS (
     INSERT INTO idempotency_keys (user_id, operation, key, body_hash, status, body, location)
-    SELECT $1::uuid, $2, $3, $4::bytea, 201, $5::bytea, $6 FROM {condition}
+    SELECT :order.actor_id::uuid, :key.operation, :key.value, :key.body_hash::bytea, 201, :body::bytea, :location
+    FROM {condition}
     ON CONFLICT DO NOTHING RETURNING true AS is_new
 ), placed AS (
     INSERT INTO orders (id, number, customer_id, status, fulfilment_status, currency, total, captured, refunded, pay_by,
                         ship_to, created_at, status_since, version, client_address, owes_alone)
-    SELECT $7, $8, $9, 'pending', 'unfulfilled', $10, $11::bigint, 0, 0, $12::timestamptz, $13::jsonb,
-           $14::timestamptz, $14::timestamptz, $15::bigint, $27::text, $28::bool
+    SELECT :order.id, :order.number, :order.customer_id, 'pending', 'unfulfilled', :order.currency,
+           :order.total::bigint, 0, 0, :order.pay_by::timestamptz, :order.ship_to::jsonb,
+           :order.created_at::timestamptz, :order.created_at::timestamptz, :order.version::bigint,
+           :order.client_address::text, :order.owes_alone::bool
     FROM key
-), lines AS (
-    INSERT INTO order_lines (order_id, position, product_id, sku, name, quantity, unit_price, discount, tax)
-    SELECT $7, l.position, l.product_id, l.sku, l.name, l.quantity, l.unit_price, l.discount, l.tax
-    FROM key, unnest($16::uuid[], $17::text[], $18::text[], $19::int[], $20::bigint[], $21::bigint[], $22::bigint[])
-        WITH ORDINALITY AS l(product_id, sku, name, quantity, unit_price, discount, tax, position)
+), new_lines AS (
+    INSERT INTO order_lines (order_id, {line_columns}) SELECT :order.id, lines.* FROM key, {lines}
 ), history AS (
     INSERT INTO order_history (order_id, version, at, trigger, to_status, actor, actor_id, details)
-    SELECT $7, $15::bigint, $14::timestamptz, 'placed', 'pending', $23, $24::uuid, $25::jsonb FROM key
+    SELECT :order.id, :order.version::bigint, :order.created_at::timestamptz, 'placed', 'pending', :order.actor,
+           :order.actor_id::uuid, :order.details::jsonb
+    FROM key
 ), token AS (
     INSERT INTO payment_tokens (order_id, token, created_at)
-    SELECT $7, $26::text, $14::timestamptz FROM key WHERE $26::text IS NOT NULL
+    SELECT :order.id, :order.payment_token::text, :order.created_at::timestamptz
+    FROM key WHERE :order.payment_token::text IS NOT NULL
 ), new_events AS (
-    INSERT INTO outbox ({columns}) SELECT new_events.* FROM key, {events} AS new_events
+    INSERT INTO outbox ({columns}) SELECT events.* FROM key, {events}
 ){emptied}
 SELECT (SELECT is_new FROM key), {over}
 """
 # What the order would go beyond, and the lock that makes this count hold: before all else, so that the orders of one
-# account come one after the other.
+# account are placed one after the other.
 _COUNTED = """over AS (
-    SELECT unpaid_limit(${0}, ${1}::text, ${2}::int, ${3}::int, $16::uuid[], $19::int[],
-                        ${4}::int, ${5}::float8, ${6}::int) AS what
+    SELECT unpaid_limit(:order.limits.account, :order.limits.address::text, :order.limits.orders::int,
+                        :order.limits.orders_of_address::int, :lines[].product_id::uuid[], :lines[].quantity::int[],
+                        :largest::int, :order.limits.stock_share::float8, :order.limits.least_pieces::int) AS what
 ), room AS (
     SELECT FROM over WHERE what IS NULL
 ), """
 _CART = """cart AS (
-    INSERT INTO carts (customer_id, version) SELECT $1, 1 FROM {room}
-    ON CONFLICT (customer_id) DO UPDATE SET version = carts.version + 1 WHERE carts.version = $29::bigint
-    RETURNING true
+    INSERT INTO carts (customer_id, version) SELECT :order.actor_id, 1 FROM {room}
+    ON CONFLICT (customer_id) DO UPDATE SET version = carts.version + 1
+    WHERE carts.version = :order.cart.version::bigint RETURNING true
 ), """
 _EMPTIED = """, emptied AS (
-    DELETE FROM cart_items c USING key, unnest($30::uuid[], $31::int[]) AS ordered(product_id, quantity)
-    WHERE c.customer_id = $1 AND c.product_id = ordered.product_id AND c.quantity = ordered.quantity
+    DELETE FROM cart_items c USING key, {ordered}
+    WHERE c.customer_id = :order.actor_id AND c.product_id = ordered.product_id AND c.quantity = ordered.quantity
 )"""
+_LINE_COLUMNS = ("position", "product_id", "sku", "name", "quantity", "unit_price", "discount", "tax")
 
 
-def _place(*, of_cart: bool, counted: bool) -> str:
-    events = 32 if of_cart else 29
-    limits = range(events + outbox.COLUMN_COUNT, events + outbox.COLUMN_COUNT + 7)
+def _place(*, of_cart: bool, counted: bool) -> Statement:
     room = "room" if counted else "(SELECT) AS room"
-    return _PLACE.format(
-        counted=_COUNTED.format(*limits) if counted else "",
+    text = _PLACE.format(
+        counted=_COUNTED if counted else "",
         cart=_CART.format(room=room) if of_cart else "",
         condition="cart" if of_cart else room,
-        columns=outbox.INSERT_COLUMNS,
-        events=outbox.unnest(events),
-        emptied=_EMPTIED if of_cart else "",
+        line_columns=", ".join(_LINE_COLUMNS),
+        lines=rows("lines", OrderLine, *_LINE_COLUMNS),
+        columns=outbox.COLUMNS,
+        events=outbox.ROWS,
+        emptied=_EMPTIED.format(ordered=rows("ordered", CartItem, "product_id", "quantity")) if of_cart else "",
         over="(SELECT what FROM over)" if counted else "NULL",
     )
+    return Statement(text)
 
 
 _STATEMENTS = {
@@ -116,25 +123,22 @@ _STATEMENTS = {
     for of_cart in (False, True)
     for counted in (False, True)
 }
-FIND_CART = """
-SELECT coalesce((SELECT version FROM carts WHERE customer_id = $1), 0) AS version,
-       NOT EXISTS (SELECT FROM cart_items WHERE customer_id = $1) AS is_empty
-"""
-STORE_DECIDED = "UPDATE idempotency_keys SET body = $4 WHERE user_id = $1 AND operation = $2 AND key = $3"
-
-
-UNPAID_UNTIL = """
+FIND_CART = Statement("""
+SELECT coalesce((SELECT version FROM carts WHERE customer_id = :customer_id), 0) AS version,
+       NOT EXISTS (SELECT FROM cart_items WHERE customer_id = :customer_id) AS is_empty
+""")
+UNPAID_UNTIL = Statement("""
 SELECT min(unpaid.pay_by) AS until,
-       greatest($4::int, floor($5::float8 * coalesce(
-           (SELECT coalesce(on_hand, available) FROM stock_levels WHERE product_id = $3), 0)))::int AS pieces
+       greatest(:least_pieces::int, floor(:stock_share::float8 * coalesce(
+           (SELECT coalesce(on_hand, available) FROM stock_levels WHERE product_id = :product_id), 0)))::int AS pieces
 FROM (
-    SELECT id, pay_by FROM orders WHERE customer_id = $1 AND client_address IS NOT NULL
+    SELECT id, pay_by FROM orders WHERE customer_id = :account AND client_address IS NOT NULL
     UNION
-    SELECT id, pay_by FROM orders WHERE client_address = $2
+    SELECT id, pay_by FROM orders WHERE client_address = :address
 ) AS unpaid
-WHERE $3::uuid IS NULL OR EXISTS (
-    SELECT FROM order_lines AS line WHERE line.order_id = unpaid.id AND line.product_id = $3)
-"""
+WHERE :product_id::uuid IS NULL OR EXISTS (
+    SELECT FROM order_lines AS line WHERE line.order_id = unpaid.id AND line.product_id = :product_id)
+""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,21 +186,17 @@ class Found:
 
 
 async def read(
-    connection: Connection,
-    caller_id: UUID,
-    key: Key,
-    customer_id: UUID | None,
-    address: str | None,
-    product_ids: Sequence[UUID],
+    connection: Connection, key: Key, caller_id: UUID, account_id: UUID, address: str | None, ids: Collection[UUID]
 ) -> Found:
-    """Hot. Raises: IdempotencyKeyReused."""
-    rows = await connection.fetch(READ, caller_id, key.operation, key.value, customer_id, address, list(product_ids))
-    return _found(rows, key)
+    """Hot: with the products of these ids. Raises: IdempotencyKeyReused."""
+    values = {"key": key, "caller_id": caller_id, "account_id": account_id, "address": address}
+    return _found(await READ.fetch(connection, **values, product_ids=list(ids)), key)
 
 
-async def read_cart(connection: Connection, caller_id: UUID, key: Key, address: str | None) -> Found:
-    """The same, of the lines that stand in the customer's cart. Raises: IdempotencyKeyReused."""
-    return _found(await connection.fetch(READ_CART, caller_id, key.operation, key.value, None, address), key)
+async def read_cart(connection: Connection, key: Key, caller_id: UUID, address: str | None) -> Found:
+    """The same, of the lines that stand in the caller's cart. Raises: IdempotencyKeyReused."""
+    values = {"key": key, "caller_id": caller_id, "account_id": caller_id, "address": address}
+    return _found(await READ_CART.fetch(connection, **values), key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,7 +238,7 @@ class NewOrder:
 
 
 async def place(
-    connection: Connection, new: NewOrder, events: Sequence[Event], key: Key, body: bytes, location: str
+    connection: Connection, order: NewOrder, events: Sequence[Event], key: Key, body: bytes, location: str
 ) -> Outcome:
     """Writes the order, or nothing at all: the key was used before, the cart has changed, or a limit is reached.
 
@@ -248,24 +248,17 @@ async def place(
 
     Raises: UnpaidLimitReached.
     """
-    lines, cart, limits = new.lines, new.cart, new.limits
-    of_cart: tuple[Any, ...] = ()
-    if cart is not None:
-        items = cart.items
-        of_cart = (cart.version, [item.product_id for item in items], [item.quantity for item in items])
+    values = {
+        "order": order, "lines": order.lines, "key": key, "body": body, "location": location,
+        "events": outbox.rows(events),
+    }  # fmt: skip
+    if order.cart is not None:
+        values["ordered"] = order.cart.items
+    if order.limits is not None:
+        values["largest"] = largest(order.lines)
+    statement = _STATEMENTS[order.cart is not None, order.limits is not None]
     try:
-        is_new, over = await connection.fetchrow(
-            _STATEMENTS[cart is not None, limits is not None],
-            *(new.actor_id, key.operation, key.value, key.body_hash, body, location),
-            *(new.id, new.number, new.customer_id, new.currency, new.total, new.pay_by),
-            *(new.ship_to.model_dump_json(), new.created_at, new.version),
-            *_line_columns(lines),
-            *(new.actor, new.actor_id, json.dumps(new.details) if new.details else None, new.payment_token),
-            *(new.client_address, new.owes_alone),
-            *of_cart,
-            *outbox.columns(events),
-            *(_limit_values(limits, lines) if limits else ()),
-        )
+        [(is_new, over)] = await statement.fetch(connection, **values)
     except UniqueViolationError as error:
         if error.constraint_name == ONE_UNPAID:
             raise UnpaidLimitReached from error
@@ -274,58 +267,31 @@ async def place(
     return Outcome(bool(is_new), over)
 
 
-def _line_columns(lines: Sequence[QuoteLine]) -> list[list[Any]]:
-    return [
-        [line.product_id for line in lines],
-        [line.sku for line in lines],
-        [line.name for line in lines],
-        [line.quantity for line in lines],
-        [line.unit_price for line in lines],
-        [line.discount for line in lines],
-        [line.tax for line in lines],
-    ]
-
-
-def _limit_values(limits: UnpaidLimits, lines: Sequence[QuoteLine]) -> tuple[Any, ...]:
-    """What `unpaid_limit` is asked."""
-    orders = (limits.account, limits.address, limits.orders, limits.orders_of_address)
-    return (*orders, largest(lines), limits.stock_share, limits.least_pieces)
-
-
 async def unpaid_until(connection: Connection, limits: UnpaidLimits, what: str) -> tuple[datetime | None, int]:
     """When the first of those unpaid orders that leave no room ends, and how many pieces of the product are the limit.
     `what`: as `unpaid_limit` says."""
-    product_id = None if what in ("account", "address") else UUID(what)
-    address = None if what == "account" else limits.address
-    account = None if what == "address" else limits.account
-    pieces = (limits.least_pieces or 0, limits.stock_share)
-    row = await connection.fetchrow(UNPAID_UNTIL, account, address, product_id, *pieces)
-    return row["until"], row["pieces"]
+    until, pieces = await UNPAID_UNTIL.fetchrow(
+        connection,
+        account=None if what == "address" else limits.account,
+        address=None if what == "account" else limits.address,
+        product_id=None if what in ("account", "address") else UUID(what),
+        least_pieces=limits.least_pieces or 0,
+        stock_share=limits.stock_share,
+    )
+    return until, pieces
 
 
-async def find_cart(connection: Connection, customer_id: UUID) -> tuple[int, bool]:
-    """The cart's version now, and whether it is empty."""
-    row = await connection.fetchrow(FIND_CART, customer_id)
-    return row["version"], row["is_empty"]
-
-
-async def store_decided(connection: Connection, caller_id: UUID, key: Key, body: bytes) -> None:
-    """A duplicate request gets the response of the first, which had waited for the decision."""
-    await connection.execute(STORE_DECIDED, caller_id, key.operation, key.value, body)
-
-
-def _found(rows: Sequence[Any], key: Key) -> Found:
-    first = rows[0]
-    known = [row for row in rows if row["product_id"] is not None]
+def _found(found: Sequence[Any], key: Key) -> Found:
+    first = found[0]
+    known = [row for row in found if row["product_id"] is not None]
     return Found(
         stored=_stored(first, key) if first["stored_hash"] is not None else None,
         number=first["number"],
         customer_is_active=first["customer_is_active"],
-        # One who was known before this was kept counts as confirmed; an unknown one has just registered.
-        email_is_confirmed=bool(first["is_confirmed"]),
-        account_has_unpaid=first["account_owes"],
-        address_has_unpaid=first["address_owes"],
-        products={row["product_id"]: _product(row) for row in known if row["sku"] is not None},
+        email_is_confirmed=first["email_is_confirmed"],
+        account_has_unpaid=first["account_has_unpaid"],
+        address_has_unpaid=first["address_has_unpaid"],
+        products={row["product_id"]: Product.of(row) for row in known if row["sku"] is not None},
         cart=[LineIn(product_id=row["product_id"], quantity=row["quantity"]) for row in known if row["quantity"]],
         cart_version=first["cart_version"],
     )
@@ -335,16 +301,6 @@ def _stored(row: Any, key: Key) -> StoredResponse:
     if row["stored_hash"] != key.body_hash:
         raise IdempotencyKeyReused
     return StoredResponse(row["stored_status"], row["stored_body"] or b"", row["stored_location"])
-
-
-def _product(row: Any) -> Product:
-    return Product(row["product_id"], row["sku"], row["name"], row["status"], _prices(row["prices"]))
-
-
-@lru_cache(maxsize=4096)
-def _prices(stored: str) -> tuple[Price, ...]:
-    """What is bought often is read from the database each time, and understood once."""
-    return tuple(Price.of(price) for price in json.loads(stored))
 
 
 def largest(lines: Sequence[QuoteLine]) -> int:

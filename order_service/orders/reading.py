@@ -21,9 +21,8 @@ from order_service.orders.models import (
     PaymentStatus,
     Status,
 )
-from service_kit.database import Connection, Session, Transaction
+from service_kit.database import Connection, Session, Statement, Transaction
 from service_kit.database.keyset import Position, Slice, keyset
-from service_kit.database.sessions import fetch
 from service_kit.database.summaries import SUMMARY_LINES
 from service_kit.problems import not_found
 
@@ -69,23 +68,21 @@ json_build_object(
     'ship_to', '{_NO_ADDRESS}'::jsonb || o.ship_to,
     'pay_by', to_char(o.pay_by AT TIME ZONE 'UTC', {_TIME}),
     'created_at', to_char(o.created_at AT TIME ZONE 'UTC', {_TIME}),
-    'stuck_reason', CASE WHEN $3 THEN o.stuck_reason END, 'version', o.version, 'parcels', {PARCELS}
+    'stuck_reason', CASE WHEN :for_staff THEN o.stuck_reason END, 'version', o.version, 'parcels', {PARCELS}
 )::text
 """
-SHOW = f"""
+SHOW = Statement(f"""
 SELECT {BODY} AS body, {TAG} AS tag
 FROM orders o, LATERAL (
     SELECT count(*) AS line_count, coalesce({LINES}, '[]') AS lines FROM order_lines l WHERE l.order_id = o.id
 ) AS of_order
-WHERE o.id = $1 AND ($2::uuid IS NULL OR o.customer_id = $2)
-"""  # noqa: S608 (constants of this module)
-
-
-LINE_COUNTS = """
+WHERE o.id = :order_id AND (:owner::uuid IS NULL OR o.customer_id = :owner)
+""")  # noqa: S608 (constants of this module)
+LINE_COUNTS = Statement("""
 SELECT wanted.id, (SELECT position FROM order_lines WHERE order_id = wanted.id ORDER BY position DESC LIMIT 1)
-FROM unnest($1::uuid[]) AS wanted (id)
-"""
-LINES_OF = "SELECT * FROM order_lines WHERE order_id = ANY($1::uuid[]) ORDER BY order_id, position"
+FROM unnest(:order_ids::uuid[]) AS wanted (id)
+""")
+LINES_OF = Statement("SELECT * FROM order_lines WHERE order_id = ANY(:order_ids::uuid[]) ORDER BY order_id, position")
 
 
 class RenderedOrder(NamedTuple):
@@ -103,14 +100,14 @@ async def show(
 
     Within a transaction it is the order as that has changed it.
     """
-    row = await session.fetchrow(SHOW, order_id, owner, for_staff)
+    row = await SHOW.fetchrow(session, order_id=order_id, owner=owner, for_staff=for_staff)
     return RenderedOrder(*row) if row else not_found(Order, order_id)
 
 
 async def lines_of(tx: Transaction, order_ids: Sequence[UUID]) -> dict[UUID, list[Any]]:
     """What was ordered, by order, in the order of the lines. Plain rows, which cost a tenth of objects of the ORM."""
     lines: dict[UUID, list[Any]] = defaultdict(list)
-    for row in await tx.fetch(LINES_OF, list(order_ids)):
+    for row in await LINES_OF.fetch(tx, order_ids=list(order_ids)):
         lines[row["order_id"]].append(row)
     return lines
 
@@ -203,5 +200,5 @@ async def _first_lines(tx: AsyncSession, order_ids: Sequence[UUID]) -> Mapping[U
     for row in await tx.exec(statement):
         first[row.order_id].append(row)
     large = [order_id for order_id, lines in first.items() if len(lines) == SUMMARY_LINES]
-    counts = {row[0]: row[1] for row in await fetch(tx, LINE_COUNTS, large)} if large else {}
+    counts = {row[0]: row[1] for row in await LINE_COUNTS.fetch(tx, order_ids=large)} if large else {}
     return {id: FirstLines(counts.get(id, len(first[id])), first[id]) for id in order_ids}

@@ -128,7 +128,8 @@ class OrderWatch:
         for waiter in due:
             waiter.plan_check(now)
         async with self._runtime.database.connection() as connection:
-            self._see(await queries.snapshots(connection, {waiter.order_id for waiter in due}))
+            ids = list({waiter.order_id for waiter in due})
+            self._see(await queries.SNAPSHOTS.fetch_as(connection, OrderSnapshot, ids=ids))
 
     def _end_all(self) -> None:
         for waiters in self._waiting.values():

@@ -1,4 +1,4 @@
-"""Outside payment systems report on `payment_status` under a source of their own; each report is booked once."""
+"""Reports of outside payment systems, on `payment_status` under their own source; each is booked once."""
 
 from contracts.events.payment_status import PaymentFailed, PaymentRefunded, PaymentSucceeded
 from order_service.payments import refund_settlement
@@ -13,27 +13,25 @@ from service_kit.messaging import Envelope, consumes
 async def on_payment_reports(
     tx: Transaction, events: list[PaymentSucceeded | PaymentFailed], envelopes: list[Envelope]
 ) -> None:
-    """Both together, so that a batch locks its orders once."""
+    """One handler for both event types, so that a batch locks its orders once."""
     await settle(tx, [_report(event, envelope) for event, envelope in zip(events, envelopes, strict=True)])
 
 
 @consumes(PaymentRefunded)
 async def on_payment_refunded(tx: Transaction, event: PaymentRefunded, envelope: Envelope) -> None:
-    """Either the end of a refund that we requested, or one that began outside."""
-    await refund_settlement.settle(
-        tx,
-        RefundReport(
-            refund_id=event.refund_id,
-            payment_id=event.payment_id,
-            order_id=event.order_id,
-            gateway=envelope.source,
-            state=RefundState.SUCCEEDED,
-            amount=event.amount.amount,
-            currency=event.amount.currency,
-            # One without a reference of its own is told from others by its event, which is repeated under the same id.
-            reference=event.reference or str(envelope.id),
-        ),
+    """Settles a refund that we requested, or books one that was made outside."""
+    report = RefundReport(
+        refund_id=event.refund_id,
+        payment_id=event.payment_id,
+        order_id=event.order_id,
+        gateway=envelope.source,
+        state=RefundState.SUCCEEDED,
+        amount=event.amount.amount,
+        currency=event.amount.currency,
+        # Without a reference it is identified by its event, whose id stays the same when it is sent again.
+        reference=event.reference or str(envelope.id),
     )
+    await refund_settlement.settle(tx, report)
 
 
 def _report(event: PaymentSucceeded | PaymentFailed, envelope: Envelope) -> ChargeReport:

@@ -43,7 +43,7 @@ router = Router(tags=["payments"])
 refund_router = Router(tags=["refunds"])
 
 
-async def runtime_of(request: Request) -> Runtime:  # async: FastAPI runs the others in threads
+async def runtime_of(request: Request) -> Runtime:  # async, since FastAPI runs synchronous dependencies in threads
     runtime: Runtime = request.app.state.runtime
     return runtime
 
@@ -97,7 +97,7 @@ def _written(payment: Payment) -> tuple[bytes, str]:
 async def list_of_order(order_id: UUID, page: PagedByTime, tx: Session, who: Reader) -> Page[PaymentOut]:
     """Successful, failed and pending ones."""
     await reading.find(tx, order_id, _seen_by(who))
-    return page.of(await queries.payments_of_order(tx, page.position, order_id), PaymentOut.of)
+    return page.of(await queries.page(tx, Payment, page.position, order_id=order_id), PaymentOut.of)
 
 
 @router.get("/payments", summary="List payments")
@@ -112,13 +112,13 @@ async def list_all(
     ] = None,
 ) -> Page[PaymentOut]:
     """Of all orders."""
-    found = await queries.list_payments(tx, page.position, status=status, customer_id=customer_id, gateway=gateway)
+    found = await queries.page(tx, Payment, page.position, status=status, customer_id=customer_id, gateway=gateway)
     return page.of(found, PaymentOut.of)
 
 
 @router.get("/payments/{payment_id}", summary="Get a payment", responses=problems(NotFound))
 async def read(payment_id: UUID, tx: Session, who: Reader) -> PaymentOut:
-    """What has become of it, as this service knows it. A failed one has a code as `failure_reason`."""
+    """With its current status. A failed one has a code as `failure_reason`."""
     return PaymentOut.of(await _payment(tx, payment_id, who))
 
 
@@ -128,7 +128,7 @@ async def read(payment_id: UUID, tx: Session, who: Reader) -> PaymentOut:
     responses=problems(NotFound, Unavailable),
 )
 async def verify(payment_id: UUID, who: Payer, runtime: UseRuntime, request: Request) -> PaymentOut:
-    """Settles it, if the gateway knows more than we do. Never needed, since webhooks and a reconciler do the same."""
+    """Asks the gateway, and settles the payment by its answer. Optional: webhooks and a reconciler do the same."""
     return PaymentOut.of(await use_cases.verify(runtime, payment_id, await _paid_by(request, who)))
 
 
@@ -143,7 +143,7 @@ async def verify(payment_id: UUID, who: Payer, runtime: UseRuntime, request: Req
 )
 async def receive_webhook(gateway: str, request: Request, runtime: UseRuntime) -> Response:
     """For the gateway alone: the signature in its header (the sandbox's is `Webhook-Signature`) is checked over the raw
-    body. Repeated and late ones are harmless; `204` means that it is booked, or that it is of no concern here.
+    body. Duplicate and late webhooks change nothing; `204` means that it was booked, or does not concern this service.
     """
     sender = runtime.resource(Gateways).get(gateway) or not_found("gateway", gateway)
     await use_cases.receive_webhook(runtime, sender, request.headers, await request.body())
@@ -164,10 +164,10 @@ async def refund(
     key: IdempotencyKey,
     tx: Transaction,
 ) -> Response:
-    """In part or in full; all refunds of a payment together never exceed it. The gateway is asked after this answer.
+    """In part or in full; all refunds of a payment together never exceed it. The gateway is called after this response.
 
-    Once all that was paid for an order is asked back, the order is cancelled, as long as none of its parcels has left;
-    otherwise the warehouse is warned of those that have not left.
+    Once everything paid for an order is being refunded, the order is cancelled, unless one of its parcels has left;
+    then the warehouse is warned not to send the others.
     """
     if stored := await idempotency.claim(tx, who.user_id, key):
         return replay(stored)
@@ -181,9 +181,9 @@ async def refund(
     "/payments/{payment_id}/refunds", summary="List the refunds of a payment", responses=problems(NotFound)
 )
 async def list_refunds_of_payment(payment_id: UUID, page: PagedByTime, tx: Session, who: Reader) -> Page[RefundOut]:
-    """Whoever or whatever requested them."""
+    """Those that staff requested, and automatic ones."""
     payment = await _payment(tx, payment_id, who)
-    return page.of(await queries.refunds_of_payment(tx, page.position, payment.id), _shown_to(who))
+    return page.of(await queries.page(tx, Refund, page.position, payment_id=payment.id), _shown_to(who))
 
 
 @refund_router.get("/refunds", summary="List refunds")
@@ -195,18 +195,19 @@ async def list_refunds(
     order_id: Annotated[UUID | None, Query(description="only this order's")] = None,
 ) -> Page[RefundOut]:
     """Of all payments."""
-    return page.of(await queries.list_refunds(tx, page.position, status=status, order_id=order_id), _shown_to(who))
+    found = await queries.page(tx, Refund, page.position, status=status, order_id=order_id)
+    return page.of(found, _shown_to(who))
 
 
 @refund_router.get("/refunds/{refund_id}", summary="Get a refund", responses=problems(NotFound))
 async def read_refund(refund_id: UUID, tx: Session, who: Reader) -> RefundOut:
-    """What has become of it, as this service knows it."""
+    """With its current status."""
     found = await queries.find_refund(tx, refund_id, _seen_by(who)) or not_found(Refund, refund_id)
     return _shown_to(who)(found)
 
 
 async def _paid_by(request: Request, who: Principal) -> UUID | None:
-    """Whose orders they may pay; None: everybody's. Raises: PermissionRevoked."""
+    """The customer whose orders the caller may pay; None: everybody's. Raises: PermissionRevoked."""
     if not who.may(Permission.PAYMENTS_WRITE_ANY):
         return who.user_id
     await still_may(request, who, [Permission.PAYMENTS_WRITE_ANY])
@@ -214,12 +215,12 @@ async def _paid_by(request: Request, who: Principal) -> UUID | None:
 
 
 def _shown_to(who: Principal) -> Callable[[Refund], RefundOut]:
-    """Refunds as they may see them: what staff have noted is for staff alone."""
+    """Makes a refund's response for the caller: only staff see the note."""
     return partial(RefundOut.of, for_staff=_seen_by(who) is None)
 
 
 def _seen_by(who: Principal) -> UUID | None:
-    """Whose payments they may see; None: everybody's."""
+    """The customer whose payments the caller may see; None: everybody's."""
     return None if who.may(Permission.PAYMENTS_READ_ANY) else who.user_id
 
 

@@ -7,24 +7,23 @@ from uuid import UUID
 from order_service.payments import attempt_queries, call_queries, queries, reconciliation, refund_settlement, refunds
 from order_service.payments.gateways.registry import Gateways
 from order_service.payments.limits import attempts_per_hour
-from order_service.payments.opening import call_ends
+from order_service.payments.opening import call_lease
 from order_service.payments.tokens import TokenPayments
 from order_service.settings import Settings
-from service_kit.clock import utcnow
 from service_kit.jobs import Job, all_of
 from service_kit.runtime import Runtime
 
-# As many as the gateway's client and the pool of connections carry at a time.
+# As many as the gateway's client and the connection pool can handle at a time.
 BATCH = 32
 
 
 async def reconcile_payments(runtime: Runtime) -> None:
-    """Asks about every payment that is open and due."""
+    """Asks the gateway about every open payment that is due."""
     for gateway in runtime.resource(Gateways).values():
         taken = BATCH
         while taken == BATCH:
             async with runtime.database.connection() as connection:
-                due = await call_queries.take_due(connection, gateway.name, utcnow(), call_ends(gateway), BATCH)
+                due = await call_queries.take_due(connection, gateway.name, call_lease(gateway), BATCH)
             await all_of(reconciliation.reconcile(runtime, payment) for payment in due)
             taken = len(due)
 
@@ -35,29 +34,29 @@ async def carry_out_refunds(runtime: Runtime) -> None:
         taken = BATCH
         while taken == BATCH:
             async with runtime.database.connection() as connection:
-                due = await queries.take_due_refunds(connection, gateway.name, utcnow(), call_ends(gateway), BATCH)
+                due = await queries.take_due_refunds(connection, gateway.name, call_lease(gateway), BATCH)
             await all_of(refund_settlement.carry_out(runtime, refund, charge_id) for refund, charge_id in due)
             taken = len(due)
 
 
 async def pay_by_tokens(runtime: Runtime) -> None:
-    """Pays the orders whose stock was reserved and whose payment was not begun at once: a process has crashed, or its
-    database was away."""
+    """Pays the orders whose stock was reserved and whose payment was not begun at once, because a process crashed or
+    its database was unavailable."""
     attempts = attempts_per_hour(cast(Settings, runtime.settings))
     due: list[UUID] = []
     while True:
         async with runtime.database.connection() as connection:
             found = await attempt_queries.tokens_due(connection, BATCH, *attempts)
-        if not found or found == due:  # what could not be opened is found again: it is for the next run
+        if not found or found == due:  # those that could not be opened are found again; the next run tries them
             return
         due = found
         await runtime.resource(TokenPayments).pay(due)
 
 
 async def prune_client_addresses(runtime: Runtime) -> None:
-    """Where a payment was tried from is kept for the hour in which tries are counted."""
+    """A payment's client address is kept for the hour in which attempts are counted."""
     async with runtime.database.connection() as connection:
-        await attempt_queries.prune_client_addresses(connection)
+        await attempt_queries.PRUNE_CLIENT_ADDRESSES.execute(connection)
 
 
 JOBS = (

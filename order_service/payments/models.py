@@ -1,4 +1,4 @@
-"""Payments, refunds, and the rules that hold on them: nothing here asks a database or a gateway."""
+"""Payments, refunds, and their rules, without access to a database or a gateway."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import BigInteger, CheckConstraint, Index, Text, text
 from sqlmodel import Field
 
+from contracts.money import Money
 from order_service.base import Base
 from service_kit.clock import utcnow
 from service_kit.ids import uuid7
@@ -17,12 +18,11 @@ from service_kit.problems import Problem
 
 
 class PaymentState(StrEnum):
-    """How far a payment has come, whatever its gateway calls that.
+    """The state of a payment, independent of its gateway's terms.
 
-    A report counts if it leads further in this order, and else changes nothing. So late, repeated and reordered reports
-    end in the same state; `succeeded` never turns back; and money that arrives for a payment that was given up or
-    cancelled counts after all. `failed` comes before `voided`, since a payment that we gave up may turn out to have
-    been authorised, and is cancelled then.
+    A report applies only if its state comes later in this order. So late, duplicate and reordered reports end in the
+    same state; `succeeded` is final; and money that arrives for a payment that was given up or cancelled still counts.
+    `failed` comes before `voided`, since a payment that we gave up may turn out to be authorised; then it is cancelled.
     """
 
     PENDING = "pending"
@@ -33,12 +33,12 @@ class PaymentState(StrEnum):
     SUCCEEDED = "succeeded"
 
     def accepts(self, reported: "PaymentState") -> bool:
-        """Whether a report changes anything. What is none now will be none later."""
+        """Whether a report changes the state. One that does not change it now will not change it later either."""
         return ORDER.index(reported) > ORDER.index(self)
 
     @property
     def is_open(self) -> bool:
-        """Whether it may still take the money. An order has at most one such payment."""
+        """Whether it may still be charged. An order has at most one open payment."""
         return self in OPEN
 
 
@@ -51,11 +51,11 @@ def _status_in(states: Iterable[PaymentState]) -> str:
 
 
 IS_OPEN = _status_in(OPEN)
-"""The same in SQL."""
+"""`is_open`, in SQL."""
 
 
 class RefundState(StrEnum):
-    """What became of a refund. One that was made after all turns `failed` into `succeeded`."""
+    """The state of a refund. `failed` becomes `succeeded` if the refund was made after all."""
 
     REQUESTED = "requested"
     SUCCEEDED = "succeeded"
@@ -87,16 +87,17 @@ class PaymentOfAnother(Problem, status=409, type="payment-of-another"):
 
 
 def gateway_key(operation: Literal["payment", "capture", "cancel", "refund"], id: UUID) -> str:
-    """The idempotency key of what a gateway does for a payment (or for a refund, by the refund's id), however often and
-    by whomever it is asked; `payment` makes the charge."""
+    """The idempotency key of an operation on a payment or refund, the same in every call and process. `payment` makes
+    the charge."""
     return f"{operation}-{id}"
 
 
 class Payment(Base, table=True):
-    """Money that was asked for once, by one charge. `gateway`: the one we ask, or the outside system that reported it.
+    """One attempt to collect an order's money, by one charge. `gateway`: the one that we call, or the outside system
+    that reported it.
 
-    `call_until`: somebody is asking the gateway about it, until then at most; so that a charge that may still be under
-    way is never taken for one that was never made. `check_at`: when the reconciler looks at it next.
+    `call_until`: until then a process may be calling the gateway about it, and no other does, so that a charge in
+    progress is never mistaken for one that was never made. `check_at`: when the reconciler checks it next.
     """
 
     __tablename__ = "payments"
@@ -106,7 +107,7 @@ class Payment(Base, table=True):
         Index("ix_payments_order_id", "order_id"),
         Index("ix_payments_created_at_id", "created_at", "id"),
         Index("uq_payments_gateway_charge", "gateway", "gateway_charge_id", unique=True),
-        # One at a time, so that two cards are never charged for one order by a double click.
+        # One open payment per order, so that a double click never charges it twice.
         Index("uq_payments_open", "order_id", unique=True, postgresql_where=text(IS_OPEN)),
         Index("ix_payments_tried_user", "customer_id", "created_at", postgresql_where=text("status <> 'succeeded'")),
         Index(
@@ -125,7 +126,7 @@ class Payment(Base, table=True):
     status: str = Field(default=PaymentState.PENDING, sa_type=Text)
     gateway: str
     gateway_charge_id: str | None = None
-    opened_by: UUID | None = Field(default=None, description="nobody: by the order's own token, or outside")
+    opened_by: UUID | None = Field(default=None, description="null: opened by the order's token, or outside")
     request_key: str | None = Field(default=None, description="the Idempotency-Key that it was opened with")
     failure_reason: str | None = None
     version: int = 1
@@ -133,7 +134,7 @@ class Payment(Base, table=True):
     check_at: datetime = Field(default_factory=utcnow)
     created_at: datetime = Field(default_factory=utcnow)
     settled_at: datetime | None = None
-    client_address: str | None = Field(default=None, description="who tried to pay, for an hour; null: staff, or none")
+    client_address: str | None = Field(default=None, description="for an hour; null for staff, or unknown")
     action_type: str | None = Field(default=None, description="what the customer must do, while it is action_required")
     action_url: str | None = None
 
@@ -142,7 +143,7 @@ class Payment(Base, table=True):
         return PaymentState(self.status).is_open
 
     def settle(self, report: "ChargeReport", now: datetime) -> bool:
-        """Applies a report on the charge; returns whether it changed anything. Late and repeated ones don't."""
+        """Applies a report on the charge; returns whether it changed anything. Late and duplicate ones don't."""
         self.gateway_charge_id = self.gateway_charge_id or report.charge_id
         changed = PaymentState(self.status).accepts(report.state)
         if changed:
@@ -153,14 +154,14 @@ class Payment(Base, table=True):
             if not self.is_open:
                 self.settled_at = now
             if report.state is PaymentState.AUTHORISED:
-                self.check_at = now  # to be captured, or cancelled
+                self.check_at = now  # the reconciler captures or cancels it
             if report.state is PaymentState.SUCCEEDED:
                 self.amount, self.currency = report.amount, report.currency
         return changed
 
 
 class Refund(Base, table=True):
-    """Money on its way back, in part or in full. `requested_by` nobody: no order wanted it, or the gateway began."""
+    """A refund of a payment, in part or in full. `requested_by` None: automatic, or begun at the gateway."""
 
     __tablename__ = "refunds"
     __table_args__ = (
@@ -188,11 +189,11 @@ class Refund(Base, table=True):
     next_attempt_at: datetime = Field(default_factory=utcnow)
     created_at: datetime = Field(default_factory=utcnow)
     settled_at: datetime | None = None
-    return_id: UUID | None = Field(default=None, description="of the goods that it gives the price back of")
+    return_id: UUID | None = Field(default=None, description="the return whose price it refunds")
     note: str | None = Field(default=None, description="for staff alone; `reason` is for the customer")
 
     def settle(self, report: "RefundReport", now: datetime) -> bool:
-        """Applies a report on the refund; returns whether it changed anything. Late and repeated ones don't."""
+        """Applies a report on the refund; returns whether it changed anything. Late and duplicate ones don't."""
         changed = self.status != RefundState.SUCCEEDED and self.status != report.state != RefundState.REQUESTED
         if changed:
             self.status, self.settled_at = report.state, now
@@ -201,9 +202,13 @@ class Refund(Base, table=True):
         return changed
 
 
+def money(of: Payment | Refund) -> Money:
+    return Money(amount=of.amount, currency=of.currency)
+
+
 @dataclass(frozen=True, slots=True)
 class ChargeReport:
-    """What a gateway, or an outside payment system, says about one charge."""
+    """A report by a gateway or an outside payment system about one charge."""
 
     payment_id: UUID
     order_id: UUID
@@ -214,14 +219,14 @@ class ChargeReport:
     charge_id: str | None = None
     reason: str | None = None
     traceparent: str | None = None
-    """Of the request or the event that brought it."""
+    """Of the request or the event that contained the report."""
     action: tuple[str, str] | None = None
     """Type and URL of what the customer must do."""
 
 
 @dataclass(frozen=True, slots=True)
 class RefundReport:
-    """What a gateway, or an outside payment system, says about one refund; `refund_id` None: it began there."""
+    """A report by a gateway or an outside payment system about one refund; `refund_id` None: it began there."""
 
     refund_id: UUID | None
     payment_id: UUID
@@ -236,7 +241,7 @@ class RefundReport:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """All payments and refunds of one order; complete and unchanging while the order's row is held."""
+    """All payments and refunds of one order; complete, and unchanging while the order is locked."""
 
     payments: list[Payment]
     refunds: list[Refund]
@@ -245,7 +250,7 @@ class Account:
         return next((payment for payment in self.payments if payment.id == id), None)
 
     def refund(self, report: RefundReport) -> Refund | None:
-        """The refund that is reported, by our id or, where it began at the gateway, by the gateway's."""
+        """The refund that a report is about, by our id or, if it began at the gateway, by the gateway's id."""
         for refund in self.refunds:
             if refund.id == report.refund_id:
                 return refund
@@ -254,38 +259,38 @@ class Account:
         return None
 
     def left(self, payment: Payment) -> int:
-        """What may still be refunded of a payment: refunds that are under way count as if they had been made."""
+        """How much of a payment can still be refunded: pending refunds count as made."""
         if payment.status != PaymentState.SUCCEEDED:
             return 0
         gone = sum(r.amount for r in self.refunds if r.payment_id == payment.id and r.status != RefundState.FAILED)
         return max(payment.amount - gone, 0)
 
     def left_in(self, currency: str) -> int:
-        """What may still be refunded of all payments in this currency."""
+        """How much of all payments in this currency can still be refunded."""
         return sum(self.left(payment) for payment in self.payments if payment.currency == currency)
 
     def captured(self, currency: str) -> int:
-        """All that was captured in the order's currency; money in another one can't pay for it."""
+        """The amount captured in the order's currency; money in another one can't pay for the order."""
         return sum(p.amount for p in self.payments if p.status == PaymentState.SUCCEEDED and p.currency == currency)
 
     def refunded(self, currency: str) -> int:
-        """All that went back."""
+        """The amount that was refunded."""
         return self._refunds(RefundState.SUCCEEDED, currency)
 
     def refunding(self, currency: str) -> int:
-        """All that is on its way back."""
+        """The amount whose refund is pending."""
         return self._refunds(RefundState.REQUESTED, currency)
 
     def is_refunded(self, return_id: UUID) -> bool:
-        """Whether all that goes back for a return has gone."""
+        """Whether all refunds of a return have succeeded."""
         return all(r.status == RefundState.SUCCEEDED for r in self.refunds if r.return_id == return_id)
 
     def _refunds(self, state: RefundState, currency: str) -> int:
         return sum(r.amount for r in self.refunds if r.status == state and r.currency == currency)
 
     def spread(self, amount: int | None, currency: str | None = None) -> list[tuple[Payment, int]]:
-        """Which payments (in this currency; None: in any) an amount (None: all that is left) goes back to, the latest
-        first. Raises: RefundTooHigh."""
+        """Divides a refund of `amount` (None: all that is left) among the payments (in this currency; None: any), the
+        latest first. Raises: RefundTooHigh."""
         left = {payment.id: self.left(payment) * (currency in (None, payment.currency)) for payment in self.payments}
         wanted = sum(left.values()) if amount is None else amount
         if wanted > sum(left.values()):

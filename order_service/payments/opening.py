@@ -1,38 +1,33 @@
-"""Opening payments, many in one transaction: after it they are ours to charge."""
+"""Opening payments, many in one transaction; when it has committed, this process charges them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from uuid import UUID
 
 from contracts.events.payment_status import PaymentPending
-from contracts.money import Money
 from order_service.orders import queries as orders
 from order_service.orders.lifecycle import OrderState
-from order_service.orders.models import Status
+from order_service.orders.models import PaymentToken, Status
 from order_service.payments import queries
 from order_service.payments.gateways.port import PaymentGateway
 from order_service.payments.limits import check_order
-from order_service.payments.models import (
-    Account,
-    NotAwaitingPayment,
-    NothingToPay,
-    Payment,
-    PaymentUnderWay,
-)
+from order_service.payments.models import Account, NotAwaitingPayment, NothingToPay, Payment, PaymentUnderWay
+from order_service.payments.refunds import event_fields
 from order_service.settings import Settings
 from service_kit.clock import utcnow
 from service_kit.database import Transaction
+from service_kit.messaging import outbox
 from service_kit.problems import Problem, not_found
 
-# A call that ran into its timeout may still be on its way for a moment.
+# A request that timed out may still reach the gateway a moment later.
 BEYOND_TIMEOUT = timedelta(seconds=5)
 
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """A payment to be opened. `owner` None: of anybody's order. Without the rest: by the token that the order came
-    with."""
+    """A payment to be opened. `owner` None: of any customer's order. Without the other fields: by the token that came
+    with the order."""
 
     order_id: UUID
     owner: UUID | None
@@ -41,7 +36,7 @@ class Opening:
     token: str | None = field(default=None, repr=False)
     address: str | None = None
     held_to: Settings | None = None
-    """Whose limit of failed payments holds; None: none does."""
+    """The settings with the order's limit of failed payments; None: no limit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,17 +50,18 @@ class Opened:
 async def open_payments(
     tx: Transaction, gateway: PaymentGateway, openings: Sequence[Opening]
 ) -> list[Opened | Problem]:
-    """Pending payments, which only we may charge until the call must have ended; or why there can be none.
+    """For each opening a pending payment, which only this process charges until `call_until`, or the problem that
+    prevents it.
 
-    Their tokens stay until they are settled, so that whoever finds one that was never charged goes on with it. The
-    tokens of orders are read behind the lock: one that was declined in the meantime is gone, and is not tried again.
+    Tokens are stored until their payments are settled, so that the reconciler can charge a payment that never was. The
+    tokens of orders are read under the lock: one that was declined meanwhile is deleted, and not tried again.
     """
     held = await orders.lock_many(tx, [opening.order_id for opening in openings])
     accounts = await queries.accounts(tx, list(held), refunds=False)
     by_token = [opening.order_id for opening in openings if opening.token is None]
     brought = await queries.tokens_of(tx, by_token) if by_token else {}
     results: list[Opened | Problem] = []
-    payment_events, tokens = queries.PaymentEvents(), dict[UUID, str]()
+    events, tokens = list[PaymentPending](), list[PaymentToken]()
     for opening in openings:
         try:
             order = held.get(opening.order_id)
@@ -77,12 +73,12 @@ async def open_payments(
             results.append(problem)
         else:
             accounts[order.id].payments.append(payment)
-            payment_events.add(_event_of(order, payment))
+            events.append(PaymentPending(**event_fields(order, payment, payment)))
             if opening.token is not None:
-                tokens[order.id] = opening.token
+                tokens.append(PaymentToken(order_id=order.id, token=opening.token))
             results.append(Opened(payment, token))
     if opened := [result.payment for result in results if isinstance(result, Opened)]:
-        await queries.insert_payments(tx, opened, payment_events, tokens)
+        await queries.insert_payments(tx, opened, outbox.rows(events), tokens)
     return results
 
 
@@ -96,7 +92,7 @@ def _opened(gateway: PaymentGateway, order: OrderState, account: Account, openin
     amount = order.total - order.net_paid
     if amount <= 0:
         raise NothingToPay
-    until = call_ends(gateway)
+    until = utcnow() + call_lease(gateway)
     return Payment(
         order_id=order.id,
         customer_id=order.customer_id,
@@ -111,17 +107,6 @@ def _opened(gateway: PaymentGateway, order: OrderState, account: Account, openin
     )
 
 
-def _event_of(order: OrderState, payment: Payment) -> PaymentPending:
-    return PaymentPending(
-        version=payment.version,
-        payment_id=payment.id,
-        order_id=order.id,
-        customer_id=order.customer_id,
-        number=order.number,
-        amount=Money(amount=payment.amount, currency=payment.currency),
-    )
-
-
-def call_ends(gateway: PaymentGateway) -> datetime:
-    """When a call to the gateway that begins now is over, whatever becomes of it."""
-    return utcnow() + timedelta(seconds=gateway.timeout) + BEYOND_TIMEOUT
+def call_lease(gateway: PaymentGateway) -> timedelta:
+    """How long a call to the gateway can last; during it no other process calls about the payment."""
+    return timedelta(seconds=gateway.timeout) + BEYOND_TIMEOUT

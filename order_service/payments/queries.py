@@ -1,9 +1,8 @@
-"""Every statement about payments and refunds. Whoever changes an order's payments or refunds holds the order's row."""
+"""Every statement about payments and refunds. Whoever changes an order's payments or refunds has locked the order."""
 
-from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
-from types import MappingProxyType
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
 
 from sqlmodel import col, select
@@ -11,148 +10,129 @@ from sqlmodel import col, select
 from contracts.events.base import Event
 from order_service.orders import queries as orders
 from order_service.orders.lifecycle import OrderState
+from order_service.orders.models import PaymentToken
 from order_service.payments.models import Account, Payment, PaymentState, Refund
-from service_kit.database import Connection, Session, Transaction
+from service_kit.database import (
+    AnySession,
+    Connection,
+    Session,
+    Statement,
+    Transaction,
+    insert,
+    mark_events_added,
+    rows,
+)
 from service_kit.database.keyset import Position, Slice, keyset
 from service_kit.messaging import outbox
 from service_kit.queue import Queue
-from service_kit.telemetry.tracing import current_traceparent
+
+Row = TypeVar("Row", Payment, Refund)
 
 PAYMENT_COLUMNS = ", ".join(Payment.model_fields)
-REFUND_COLUMNS = ", ".join(Refund.model_fields)
+_REFUND_COLUMNS = ", ".join(f"refunds.{name}" for name in Refund.model_fields)
+_SAVED = (
+    "status", "amount", "currency", "gateway_charge_id", "failure_reason", "settled_at", "version", "check_at",
+    "action_type", "action_url",
+)  # fmt: skip
 
-_PAYMENT_TYPES = (
-    *("uuid", "uuid", "uuid", "bigint", "text", "text", "text", "text", "uuid", "text", "text", "int"),
-    *("timestamptz", "timestamptz", "timestamptz", "timestamptz", "text", "text", "text"),
-)
-_INSERT_PAYMENTS = f"""
+_LOCK_PAYMENTS = Statement(f"""
+SELECT {PAYMENT_COLUMNS} FROM payments WHERE order_id = ANY(:order_ids::uuid[]) ORDER BY id FOR UPDATE
+""")
+_REFUNDS = Statement(f"SELECT {_REFUND_COLUMNS} FROM refunds WHERE order_id = ANY(:order_ids::uuid[]) ORDER BY id")
+_PAYMENT = Statement(f"""
+SELECT {PAYMENT_COLUMNS} FROM payments WHERE id = :id AND (:owner::uuid IS NULL OR customer_id = :owner)
+""")
+_REFUND = Statement(f"""
+SELECT {_REFUND_COLUMNS} FROM refunds JOIN payments p ON p.id = payment_id
+WHERE refunds.id = :id AND (:owner::uuid IS NULL OR p.customer_id = :owner)
+""")
+_OF_REQUEST = Statement(f"""
+SELECT {PAYMENT_COLUMNS} FROM payments WHERE (order_id, opened_by, request_key) = (:order_id, :by, :request_key)
+""")
+_STORED_STATUS = Statement("SELECT order_id, gateway, status FROM payments WHERE id = :id")
+_OF_CHARGE = Statement("SELECT id, order_id FROM payments WHERE gateway = :gateway AND gateway_charge_id = :charge_id")
+_TOKENS = Statement("SELECT order_id, token FROM payment_tokens WHERE order_id = ANY(:order_ids::uuid[])")
+_INSERT_PAYMENTS = Statement(f"""
 WITH payment AS (
-    INSERT INTO payments ({PAYMENT_COLUMNS})
-    SELECT * FROM unnest({", ".join(f"${n}::{type}[]" for n, type in enumerate(_PAYMENT_TYPES, 1))})
+    {insert("payments", Payment)}
 ), token AS (
-    INSERT INTO payment_tokens (order_id, token, created_at)
-    SELECT given.*, now() FROM unnest(${len(_PAYMENT_TYPES) + 1}::uuid[], ${len(_PAYMENT_TYPES) + 2}::text[]) AS given
-    ON CONFLICT (order_id) DO UPDATE SET token = excluded.token
+    {insert("tokens", PaymentToken)} ON CONFLICT (order_id) DO UPDATE SET token = excluded.token
 )
-INSERT INTO outbox ({outbox.INSERT_COLUMNS}) SELECT * FROM {outbox.unnest(len(_PAYMENT_TYPES) + 3)}
-"""
-
-_SAVED = {
-    "id": "uuid",
-    "status": "text",
-    "amount": "bigint",
-    "currency": "text",
-    "gateway_charge_id": "text",
-    "failure_reason": "text",
-    "settled_at": "timestamptz",
-    "version": "int",
-    "check_at": "timestamptz",
-    "action_type": "text",
-    "action_url": "text",
-    "order_id": "uuid",
-}
-_SAVE_PAYMENTS = f"""
+{outbox.INSERT}
+""")
+_SAVE_PAYMENTS = Statement(f"""
 WITH payment AS (
-    UPDATE payments SET {", ".join(f"{name} = n.{name}" for name in _SAVED if name not in ("id", "order_id"))}
-    FROM unnest({", ".join(f"${n}::{type}[]" for n, type in enumerate(_SAVED.values(), 1))}) AS n ({", ".join(_SAVED)})
-    WHERE payments.id = n.id
+    UPDATE payments SET {", ".join(f"{name} = changed.{name}" for name in _SAVED)}
+    FROM {rows("changed", Payment, "id", *_SAVED)} WHERE payments.id = changed.id
 ), used_token AS (
-    DELETE FROM payment_tokens WHERE order_id = ANY(${len(_SAVED)}::uuid[])
+    DELETE FROM payment_tokens WHERE order_id = ANY(:changed[].order_id::uuid[])
 )
-INSERT INTO outbox ({outbox.INSERT_COLUMNS}) SELECT * FROM {outbox.unnest(len(_SAVED) + 1)}
-"""
-
-_INSERT_REFUNDS = f"""
+{outbox.INSERT}
+""")
+_INSERT_REFUNDS = Statement(f"""
 WITH refund AS (
-    INSERT INTO refunds ({REFUND_COLUMNS})
-    SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::bigint[], $5::text[], $6::text[], $7::text[],
-                         $8::uuid[], $9::text[], $10::text[], $11::text[], $12::int[], $13::timestamptz[],
-                         $14::timestamptz[], $15::timestamptz[], $16::uuid[], $17::text[])
+    {insert("refunds", Refund)}
 ), payment AS (
-    UPDATE payments p SET version = v.version FROM unnest($18::uuid[], $19::int[]) AS v (id, version) WHERE p.id = v.id
-), booked AS (
-    UPDATE orders SET refunding = $21 WHERE id = $20
+    UPDATE payments SET version = charged.version FROM {rows("charged", Payment, "id", "version")}
+    WHERE payments.id = charged.id
+), refunding AS (
+    UPDATE orders SET refunding = :order.refunding WHERE id = :order.id
 )
-INSERT INTO outbox ({outbox.INSERT_COLUMNS}) SELECT * FROM {outbox.unnest(22)}
-"""
-
-_SAVE_REFUND = f"""
+{outbox.INSERT}
+""")
+_SAVE_REFUND = Statement(f"""
 WITH refund AS (
-    UPDATE refunds SET status = $2, gateway_refund_id = $3, failure_reason = $4, settled_at = $5 WHERE id = $1
+    UPDATE refunds SET status = :refund.status, gateway_refund_id = :refund.gateway_refund_id,
+        failure_reason = :refund.failure_reason, settled_at = :refund.settled_at
+    WHERE id = :refund.id
 ), payment AS (
-    UPDATE payments SET version = $7 WHERE id = $6
-), booked AS (
-    UPDATE orders SET refunded = $9, refunding = $10 WHERE id = $8
+    UPDATE payments SET version = :payment.version WHERE id = :payment.id
+), refunded AS (
+    UPDATE orders SET refunded = :order.refunded, refunding = :order.refunding WHERE id = :order.id
 )
-INSERT INTO outbox ({outbox.INSERT_COLUMNS}) SELECT * FROM {outbox.unnest(11)}
-"""
-
+{outbox.INSERT}
+""")
 _TAKE_DUE_REFUNDS = Queue("refunds", waiting="status = 'requested'").claim(
-    f"SELECT {', '.join(f'claimed.{name}' for name in Refund.model_fields)}, p.gateway_charge_id"
-    " FROM claimed JOIN payments p ON p.id = claimed.payment_id",
-    only="gateway = $3",
+    f"SELECT {_REFUND_COLUMNS}, p.gateway_charge_id FROM claimed AS refunds JOIN payments p ON p.id = payment_id"
+    " WHERE p.gateway_charge_id IS NOT NULL",
+    only="gateway = :gateway",
     also=", attempts = attempts + 1",
 )
-
-
-class PaymentEvents:
-    """Events about payments, each with the trace that it belongs to (None: that of whoever says it)."""
-
-    def __init__(self) -> None:
-        self._events: list[Event] = []
-        self._traceparents: list[str | None] = []
-
-    def add(self, event: Event, traceparent: str | None = None) -> None:
-        self._events.append(event)
-        self._traceparents.append(traceparent or current_traceparent())
-
-    def __bool__(self) -> bool:
-        return bool(self._events)
-
-    def columns(self) -> outbox.Columns:
-        return outbox.columns(self._events, self._traceparents)
+_RETRY_REFUND = Statement("""
+UPDATE refunds SET gateway_refund_id = coalesce(gateway_refund_id, :gateway_refund_id),
+                   next_attempt_at = now() + :wait::interval
+WHERE id = :id
+""")
 
 
 async def accounts(tx: Transaction, order_ids: Sequence[UUID], *, refunds: bool = True) -> dict[UUID, Account]:
-    """The payments, held, and, if they are wanted, the refunds of these orders."""
+    """The payments of these orders, locked, and their refunds, if they are wanted."""
     found = {order_id: Account([], []) for order_id in order_ids}
-    payments = await tx.fetch(
-        f"SELECT {PAYMENT_COLUMNS} FROM payments WHERE order_id = ANY($1::uuid[]) ORDER BY id FOR UPDATE", list(found)
-    )
-    for row in payments:
-        found[row["order_id"]].payments.append(Payment(**row))
-    given_back = f"SELECT {REFUND_COLUMNS} FROM refunds WHERE order_id = ANY($1::uuid[]) ORDER BY id"
-    for row in await tx.fetch(given_back, list(found)) if refunds else ():
-        found[row["order_id"]].refunds.append(Refund(**row))
+    for payment in await _LOCK_PAYMENTS.fetch_as(tx, Payment, order_ids=list(found)):
+        found[payment.order_id].payments.append(payment)
+    for refund in await _REFUNDS.fetch_as(tx, Refund, order_ids=list(found)) if refunds else ():
+        found[refund.order_id].refunds.append(refund)
     return found
 
 
 async def account(tx: Transaction, order_id: UUID) -> Account:
-    """One order's payments, held, and refunds."""
+    """One order's payments, locked, and refunds."""
     return (await accounts(tx, [order_id]))[order_id]
 
 
-async def payment(db: Transaction | Connection, payment_id: UUID, owner: UUID | None = None) -> Payment | None:
-    """As it is now, not held. `owner` None: anybody's."""
-    row = await db.fetchrow(
-        f"SELECT {PAYMENT_COLUMNS} FROM payments WHERE id = $1 AND ($2::uuid IS NULL OR customer_id = $2)",
-        payment_id,
-        owner,
-    )
-    return Payment(**row) if row else None
+async def find_payment(db: AnySession, payment_id: UUID, owner: UUID | None = None) -> Payment | None:
+    """Not locked. `owner` None: anybody's."""
+    return await _PAYMENT.fetchrow_as(db, Payment, id=payment_id, owner=owner)
 
 
-async def payment_of_request(
-    db: Transaction | Connection, order_id: UUID, by: UUID, request_key: str
-) -> Payment | None:
+async def find_refund(db: AnySession, refund_id: UUID, owner: UUID | None) -> Refund | None:
+    """`owner` None: anybody's."""
+    return await _REFUND.fetchrow_as(db, Refund, id=refund_id, owner=owner)
+
+
+async def payment_of_request(db: AnySession, order_id: UUID, by: UUID, request_key: str) -> Payment | None:
     """The payment that a request with this Idempotency-Key opened."""
-    row = await db.fetchrow(
-        f"SELECT {PAYMENT_COLUMNS} FROM payments WHERE (order_id, opened_by, request_key) = ($1, $2, $3)",
-        order_id,
-        by,
-        request_key,
-    )
-    return Payment(**row) if row else None
+    return await _OF_REQUEST.fetchrow_as(db, Payment, order_id=order_id, by=by, request_key=request_key)
 
 
 class StoredStatus(NamedTuple):
@@ -163,135 +143,70 @@ class StoredStatus(NamedTuple):
     status: PaymentState
 
 
-async def stored_status(db: Transaction | Connection, payment_id: UUID) -> StoredStatus | None:
+async def stored_status(db: AnySession, payment_id: UUID) -> StoredStatus | None:
     """Hot: most webhooks report a known status, and end here."""
-    row = await db.fetchrow("SELECT order_id, gateway, status FROM payments WHERE id = $1", payment_id)
+    row = await _STORED_STATUS.fetchrow(db, id=payment_id)
     return StoredStatus(row[0], row[1], PaymentState(row[2])) if row else None
 
 
-async def order_of_payment(db: Transaction | Connection, payment_id: UUID) -> UUID | None:
-    found: UUID | None = await db.fetchval("SELECT order_id FROM payments WHERE id = $1", payment_id)
+async def of_charge(db: AnySession, gateway: str, charge_id: str) -> tuple[UUID, UUID] | None:
+    """The payment and the order that a gateway's charge is for."""
+    found: tuple[UUID, UUID] | None = await _OF_CHARGE.fetchrow(db, gateway=gateway, charge_id=charge_id)
     return found
 
 
-async def order_of_charge(db: Transaction | Connection, gateway: str, charge_id: str) -> tuple[UUID, UUID] | None:
-    """The payment and the order that a gateway's charge is for."""
-    row = await db.fetchrow(
-        "SELECT id, order_id FROM payments WHERE gateway = $1 AND gateway_charge_id = $2", gateway, charge_id
-    )
-    return (row["id"], row["order_id"]) if row else None
+async def tokens_of(db: AnySession, order_ids: Sequence[UUID]) -> dict[UUID, str]:
+    """The payment tokens of those orders that have one."""
+    return {row[0]: row[1] for row in await _TOKENS.fetch(db, order_ids=order_ids)}
 
 
 async def insert_payments(
-    tx: Transaction,
-    payments: Sequence[Payment],
-    payment_events: PaymentEvents,
-    tokens: Mapping[UUID, str] = MappingProxyType({}),
+    tx: Transaction, payments: Sequence[Payment], events: Sequence[outbox.Row], tokens: Sequence[PaymentToken] = ()
 ) -> None:
-    """Hot: payments, what is published about them, and, by order, the tokens that charge them (as long as they are
-    pending, instead of what the order came with), in one statement for all of a batch."""
-    columns = [[getattr(payment, name) for payment in payments] for name in Payment.model_fields]
-    await tx.execute(_INSERT_PAYMENTS, *columns, list(tokens), list(tokens.values()), *payment_events.columns())
-    tx.added_events = tx.added_events or bool(payment_events)
+    """Hot: the payments of a batch, their events, and the tokens that charge them while they are pending, instead of
+    those that the orders came with, in one statement."""
+    await _write(tx, _INSERT_PAYMENTS, events, payments=payments, tokens=tokens)
 
 
-async def save_payments(tx: Transaction, payments: Sequence[Payment], payment_events: PaymentEvents) -> None:
-    """Hot: payments that moved on, what is published about them, and the end of the tokens that charge them."""
-    columns = [[getattr(payment, name) for payment in payments] for name in _SAVED]
-    await tx.execute(_SAVE_PAYMENTS, *columns, *payment_events.columns())
-    tx.added_events = tx.added_events or bool(payment_events)
-
-
-async def tokens_of(db: Transaction | Connection, order_ids: Sequence[UUID]) -> dict[UUID, str]:
-    """The tokens that these orders came with, as far as they have any."""
-    rows = await db.fetch("SELECT order_id, token FROM payment_tokens WHERE order_id = ANY($1)", list(order_ids))
-    return {row[0]: row[1] for row in rows}
+async def save_payments(tx: Transaction, changed: Sequence[Payment], events: Sequence[outbox.Row]) -> None:
+    """Hot: changed payments and their events; the tokens that charged them are deleted."""
+    await _write(tx, _SAVE_PAYMENTS, events, changed=changed)
 
 
 async def insert_refunds(
-    tx: Transaction, order: OrderState, refunds: Sequence[Refund], versions: dict[UUID, int], *events: Event
+    tx: Transaction, order: OrderState, refunds: Sequence[Refund], charged: Sequence[Payment], *events: Event
 ) -> None:
-    """An order's refunds, their payments' new versions, what is on its way back in all, and what is published."""
-    columns = [[getattr(refund, name) for refund in refunds] for name in Refund.model_fields]
-    booked = list(versions), list(versions.values()), order.id, order.refunding
-    await tx.execute(_INSERT_REFUNDS, *columns, *booked, *outbox.columns(events))
-    tx.added_events = tx.added_events or bool(events)
+    """An order's refunds, the new versions of their payments, how much is being refunded in all, and
+    the events."""
+    await _write(tx, _INSERT_REFUNDS, outbox.rows(events), refunds=refunds, charged=charged, order=order)
 
 
-async def save_refund(tx: Transaction, order: OrderState, refund: Refund, payment_version: int, *events: Event) -> None:
-    """A settled refund, its payment's version, and what of the order's money went back or is on its way."""
-    await tx.execute(
-        _SAVE_REFUND,
-        refund.id,
-        refund.status,
-        refund.gateway_refund_id,
-        refund.failure_reason,
-        refund.settled_at,
-        refund.payment_id,
-        payment_version,
-        order.id,
-        order.refunded,
-        order.refunding,
-        *outbox.columns(events),
-    )
-    tx.added_events = tx.added_events or bool(events)
-    # Its payment status may be another, without a step of the order itself.
-    orders.signal_changed(tx, [order])
+async def save_refund(tx: Transaction, order: OrderState, refund: Refund, payment: Payment, *events: Event) -> None:
+    """A settled refund, its payment's version, and how much of the order's money was refunded or is being refunded."""
+    await _write(tx, _SAVE_REFUND, outbox.rows(events), refund=refund, payment=payment, order=order)
+    orders.signal_changed(tx, [order])  # its payment status may have changed, without a step of the order itself
 
 
-async def take_due_refunds(
-    db: Connection, gateway: str, now: datetime, until: datetime, limit: int
-) -> list[tuple[Refund, str]]:
-    """Refunds that are to be asked of the gateway now, and their charges; nobody else asks before `until`."""
-    rows = [dict(row) for row in await db.fetch(_TAKE_DUE_REFUNDS, limit, until - now, gateway)]
-    return [(Refund(**row), charge_id) for row in rows if (charge_id := row.pop("gateway_charge_id"))]
+async def _write(tx: Transaction, statement: Statement, events: Sequence[outbox.Row], **values: Any) -> None:
+    await statement.execute(tx, events=events, **values)
+    if events:
+        mark_events_added(tx)
 
 
-async def retry_refund(db: Connection, refund_id: UUID, gateway_refund_id: str | None, after: timedelta) -> None:
-    await db.execute(
-        "UPDATE refunds SET gateway_refund_id = coalesce(gateway_refund_id, $2), next_attempt_at = now() + $3"
-        " WHERE id = $1",
-        refund_id,
-        gateway_refund_id,
-        after,
-    )
+async def take_due_refunds(db: Connection, gateway: str, lease: timedelta, limit: int) -> list[tuple[Refund, str]]:
+    """Refunds that the gateway is to be asked for now, and their charges; for `lease` nobody else asks."""
+
+    def refund_of(gateway_charge_id: str, **refund: Any) -> tuple[Refund, str]:
+        return Refund(**refund), gateway_charge_id
+
+    return await _TAKE_DUE_REFUNDS.fetch_as(db, refund_of, gateway=gateway, lease=lease, limit=limit)
 
 
-async def payments_of_order(tx: Session, position: Position, order_id: UUID) -> Slice[Payment]:
-    statement = select(Payment).where(Payment.order_id == order_id)
-    return await keyset(tx, statement, position, Payment.created_at, Payment.id)
+async def retry_refund(db: Connection, refund_id: UUID, wait: timedelta, gateway_refund_id: str | None = None) -> None:
+    await _RETRY_REFUND.execute(db, id=refund_id, wait=wait, gateway_refund_id=gateway_refund_id)
 
 
-async def refunds_of_payment(tx: Session, position: Position, payment_id: UUID) -> Slice[Refund]:
-    statement = select(Refund).where(Refund.payment_id == payment_id)
-    return await keyset(tx, statement, position, Refund.created_at, Refund.id)
-
-
-async def list_payments(tx: Session, position: Position, **equal: Any) -> Slice[Payment]:
+async def page(tx: Session, model: type[Row], position: Position, **equal: Any) -> Slice[Row]:
     """`equal` are columns with the values that they must have (None: any)."""
-    return await keyset(tx, _filtered(Payment, equal), position, Payment.created_at, Payment.id)
-
-
-async def list_refunds(tx: Session, position: Position, **equal: Any) -> Slice[Refund]:
-    return await keyset(tx, _filtered(Refund, equal), position, Refund.created_at, Refund.id)
-
-
-def _filtered(model: type[Payment] | type[Refund], equal: dict[str, Any]) -> Any:
-    wanted = {name: value for name, value in equal.items() if value is not None}
-    return select(model).where(*(col(getattr(model, name)) == value for name, value in wanted.items()))
-
-
-async def find_payment(tx: Session, payment_id: UUID, owner: UUID | None) -> Payment | None:
-    """`owner` None: anybody's."""
-    statement = select(Payment).where(Payment.id == payment_id)
-    if owner is not None:
-        statement = statement.where(Payment.customer_id == owner)
-    return (await tx.exec(statement)).first()
-
-
-async def find_refund(tx: Session, refund_id: UUID, owner: UUID | None) -> Refund | None:
-    """`owner` None: anybody's."""
-    statement = select(Refund).where(Refund.id == refund_id)
-    if owner is not None:
-        statement = statement.join(Payment, col(Payment.id) == Refund.payment_id).where(Payment.customer_id == owner)
-    return (await tx.exec(statement)).first()
+    conditions = [col(getattr(model, name)) == value for name, value in equal.items() if value is not None]
+    return await keyset(tx, select(model).where(*conditions), position, model.created_at, model.id)

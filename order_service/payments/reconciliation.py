@@ -1,7 +1,7 @@
-"""What follows from what a gateway knows about a payment: it is settled, captured, cancelled, or looked at again.
+"""What follows from a gateway's answer about a payment: it is settled, captured, cancelled, or checked again later.
 
-Nothing here charges twice, whoever calls it and wherever it breaks off: every call to the gateway repeats one with the
-same key, and every report about a payment is booked once.
+Nothing here charges twice, even if several processes call it or one crashes: calls to the gateway are repeated with the
+same idempotency key, and every report about a payment is booked once.
 """
 
 from collections.abc import Sequence
@@ -10,11 +10,17 @@ from datetime import datetime, timedelta
 import structlog
 
 from order_service.payments import call_queries
-from order_service.payments.gateways.port import Charge, ChargeRequest, NoResponse, PaymentGateway, Rejected
+from order_service.payments.gateways.port import (
+    Charge,
+    ChargeAnswer,
+    ChargeRequest,
+    NoResponse,
+    PaymentGateway,
+    Rejected,
+)
 from order_service.payments.gateways.registry import Gateways
-from order_service.payments.limits import NEVER_CHARGED
 from order_service.payments.models import ChargeReport, Payment, PaymentState, gateway_key
-from order_service.payments.settlement import charge_report, failed, report_of, settle
+from order_service.payments.settlement import charge_report, report_of, settle
 from service_kit.batching import Batching
 from service_kit.clock import utcnow
 from service_kit.database import Database
@@ -22,12 +28,9 @@ from service_kit.problems import Unavailable
 from service_kit.runtime import Runtime
 
 log = structlog.get_logger(__name__)
-Answer = Charge | Rejected | NoResponse | None
-"""Of a gateway, about a charge; None: there is none, and none will come."""
-
 JOB = "reconcile-payments"
 AFTER_LOST_ANSWER = timedelta(seconds=1)
-"""A charge that was made has been reported by webhook long before."""
+"""If the charge was made, its webhook usually arrives sooner."""
 LONGEST_PAUSE = timedelta(minutes=5)
 
 
@@ -39,10 +42,10 @@ def charge_request(payment: Payment, token: str | None = None) -> ChargeRequest:
 
 
 async def reconcile(runtime: Runtime, payment: Payment) -> None:
-    """Asks the gateway what became of a payment that is ours to ask about, and does what follows.
+    """Asks the gateway about a payment that this process has taken, and completes or settles it.
 
-    Never charged: it is now, unless the order wants no payment any more, or the token is gone since the gateway could
-    not be reached and whoever brought it was told so.
+    If it was never charged it is charged now, unless the order no longer awaits payment, or the token was deleted since
+    the gateway was unreachable and the customer's request failed.
     """
     gateway = runtime.resource(Gateways)[payment.gateway]
     async with runtime.database.connection() as connection:
@@ -54,11 +57,12 @@ async def reconcile(runtime: Runtime, payment: Payment) -> None:
 
 
 async def _complete(gateway: PaymentGateway, payment: Payment, charge: Charge, *, wanted: bool) -> Charge | NoResponse:
-    """Captures an authorised charge; cancels it, or one that waits for its customer, if the order wants no money.
+    """Captures an authorised charge. If the order no longer awaits payment (not `wanted`), cancels it, or a charge that
+    waits for its customer.
 
-    An order that ends at this moment gets money that it doesn't want: it goes back like any other.
+    If the order ends at this moment, the captured money is refunded like any other that it does not want.
     """
-    answer: Charge | Rejected | NoResponse
+    answer: ChargeAnswer
     if charge.state is PaymentState.AUTHORISED and wanted:
         answer = await gateway.capture(gateway_key("capture", payment.id), charge.id, charge.amount)
     elif charge.state in (PaymentState.AUTHORISED, PaymentState.ACTION_REQUIRED) and not wanted:
@@ -66,49 +70,49 @@ async def _complete(gateway: PaymentGateway, payment: Payment, charge: Charge, *
     else:
         return charge
     if isinstance(answer, Rejected):
-        # The customer was faster, and the next look shows it. Otherwise the order expires, or a person sees to it.
+        # The customer acted first, and the next check shows it. Otherwise the order expires, or staff handle it.
         log.warning("gateway_rejected", payment_id=str(payment.id), state=charge.state, reason=answer.reason)
         return NoResponse.LOST
     return answer
 
 
-async def note(runtime: Runtime, payment: Payment, answer: Answer) -> None:
-    """Settles what is decided; the rest is looked at again."""
+async def note(runtime: Runtime, payment: Payment, answer: ChargeAnswer | None) -> None:
+    """Settles a decided payment, and checks any other again later. `answer` None: there is no charge, and there will be
+    none."""
     match answer:
         case NoResponse():
             await _look_again(runtime, payment, next_check(payment))
         case Charge(state=PaymentState.PENDING):
             await _look_again(runtime, payment, next_check(payment), answer.id)
         case Charge() | Rejected() | None:
-            report = charge_report(payment, answer) if answer else failed(payment, NEVER_CHARGED)
-            settled = await _settle(runtime, report)
+            settled = await runtime.resource(Settler).do(charge_report(payment, answer))
             if settled is not None and settled.is_open:
                 await _look_again(runtime, settled, next_check(settled))
                 wake_for(runtime, settled)
 
 
 async def _look_again(runtime: Runtime, payment: Payment, check_at: datetime, charge_id: str | None = None) -> None:
-    """Another process may ask the gateway from now on."""
+    """Other processes may call the gateway about it from now on."""
     async with runtime.database.connection() as connection:
-        await call_queries.note_call(connection, payment.id, charge_id, utcnow(), check_at)
+        await call_queries.note_call(connection, payment.id, check_at, charge_id)
 
 
 def next_check(payment: Payment) -> datetime:
-    """The longer a payment has been open, the longer the pause."""
+    """The longer a payment has been open, the longer the pause until its next check."""
     now = utcnow()
     return now + min(max(now - payment.created_at, AFTER_LOST_ANSWER), LONGEST_PAUSE)
 
 
 def wake_for(runtime: Runtime, payment: Payment) -> None:
-    """Lets the reconciler capture what was authorised, instead of at its next turn."""
+    """Makes the reconciler capture an authorised payment now, instead of at its next run."""
     if payment.status == PaymentState.AUTHORISED:
         runtime.jobs.wake(JOB)
 
 
 async def take_in(runtime: Runtime, report: ChargeReport) -> None:
-    """Books what a gateway reports. A charge that was authorised after its payment was given up is cancelled.
-    Raises: Unavailable, where the gateway is to report it again."""
-    payment = await _settle(runtime, report)
+    """Books a gateway's report. A charge that was authorised after its payment was given up is cancelled.
+    Raises: Unavailable, so that the gateway sends the report again."""
+    payment = await runtime.resource(Settler).do(report)
     if payment is not None:
         wake_for(runtime, payment)
     if report.state is not PaymentState.AUTHORISED or report.charge_id is None:
@@ -119,24 +123,16 @@ async def take_in(runtime: Runtime, report: ChargeReport) -> None:
         if isinstance(answer, NoResponse):
             raise Unavailable(what="The payment gateway", retry_after=2)
         if isinstance(answer, Charge):
-            await _settle(runtime, report_of(report.payment_id, report.order_id, report.gateway, answer))
+            report = report_of(report.payment_id, report.order_id, report.gateway, answer)
+            await runtime.resource(Settler).do(report)
 
 
-async def _settle(runtime: Runtime, report: ChargeReport) -> Payment | None:
-    return await runtime.resource(Settler).settle(report)
-
-
-class Settler:
-    """Settles what comes at the same time in one transaction."""
+class Settler(Batching[ChargeReport, Payment | None]):
+    """`settlement.settle`, for all reports that come at the same time in one transaction; returns after its commit."""
 
     def __init__(self, database: Database) -> None:
-        self._database = database
-        self._batching = Batching(self._settle_all)
+        async def settle_all(reports: Sequence[ChargeReport]) -> list[Payment | None]:
+            async with database.transaction() as tx:
+                return await settle(tx, reports)
 
-    async def settle(self, report: ChargeReport) -> Payment | None:
-        """As `settlement.settle`, after the commit."""
-        return await self._batching.do(report)
-
-    async def _settle_all(self, reports: Sequence[ChargeReport]) -> list[Payment | None]:
-        async with self._database.transaction() as tx:
-            return await settle(tx, reports)
+        super().__init__(settle_all)

@@ -1,4 +1,4 @@
-"""Settles a refund once, whoever reports it: our own call, a webhook, another system."""
+"""Settles a refund once, by whichever report comes first: our own call's, a webhook's, an outside system's."""
 
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
@@ -23,7 +23,7 @@ from service_kit.runtime import Runtime
 log = structlog.get_logger(__name__)
 
 BACKOFF = Backoff(timedelta(seconds=2), timedelta(minutes=10))
-# The gateway's webhook comes first, if it comes.
+# The gateway's webhook usually arrives sooner.
 RETRY_AFTER = timedelta(seconds=5)
 
 
@@ -32,20 +32,21 @@ _on_return_refunded: list[ReturnRefunded] = []
 
 
 def on_return_refunded(function: ReturnRefunded) -> ReturnRefunded:
-    """Calls the function, for the domain that owns returns, in the transaction that books the last refund of one."""
+    """Registers a function of the domain that owns returns: it is called in the transaction that books a return's last
+    refund."""
     _on_return_refunded.append(function)
     return function
 
 
 async def settle(tx: Transaction, report: RefundReport) -> None:
-    """Books what became of a refund, once. Raises: NotFound."""
+    """Books a report about a refund, once. Raises: NotFound."""
     order = await orders.lock(tx, report.order_id) or not_found("order", report.order_id)
     account = await queries.account(tx, order.id)
     payment = account.payment(report.payment_id) or not_found(Payment, report.payment_id)
     refund = account.refund(report)
     if refund is None:
         if report.state is not RefundState.SUCCEEDED:
-            return  # nothing of ours, and nothing that happened
+            return  # no refund of ours, and no money was refunded
         refund = await _book(tx, order, payment, report)
         account.refunds.append(refund)
     if not refund.settle(report, utcnow()):
@@ -55,23 +56,17 @@ async def settle(tx: Transaction, report: RefundReport) -> None:
     published = []
     if refund.status == RefundState.SUCCEEDED:
         payment.version += 1
-        published.append(
-            events.PaymentRefunded(
-                **refunds.common(order, payment),
-                amount=refunds.money(refund),
-                refund_id=refund.id,
-                reference=refund.gateway_refund_id,
-            )
-        )
+        fields = refunds.event_fields(order, payment, refund)
+        published.append(events.PaymentRefunded(**fields, refund_id=refund.id, reference=refund.gateway_refund_id))
     else:
-        # Nobody is told: the money is still ours, and a person must see to it.
+        # No event: the money was not refunded, and staff must handle it.
         log.error("refund_failed", refund_id=str(refund.id), order=order.number, reason=refund.failure_reason)
-    await queries.save_refund(tx, order, refund, payment.version, *published)
+    await queries.save_refund(tx, order, refund, payment, *published)
     if refund.return_id is not None and account.is_refunded(refund.return_id):
         for react in _on_return_refunded:
             await react(tx, refund.return_id)
     order.money_moved(was_refunded_in_full, Cause(utcnow(), Actor.PAYMENTS, reason=reason))
-    order.follow(Cause(utcnow(), Actor.PAYMENTS))  # what could not go back pays for it after all
+    order.follow(Cause(utcnow(), Actor.PAYMENTS))  # money that could not be refunded may pay for it after all
     await refunds.save(tx, [order])
 
 
@@ -86,12 +81,12 @@ async def _book(tx: Transaction, order: OrderState, payment: Payment, report: Re
         gateway=report.gateway,
         gateway_refund_id=report.reference,
     )
-    await queries.insert_refunds(tx, order, [refund], {payment.id: payment.version})
+    await queries.insert_refunds(tx, order, [refund], [payment])
     return refund
 
 
 async def carry_out(runtime: Runtime, refund: Refund, charge_id: str) -> None:
-    """One attempt. Asked again with the same key, the gateway says what became of it, and refunds nothing twice."""
+    """One attempt. Another one has the same key, so that the gateway only returns the refund's state."""
     gateway = runtime.resource(Gateways)[refund.gateway]
     answer = await gateway.refund(gateway_key("refund", refund.id), charge_id, refund.amount, refund.reason)
     match answer:
@@ -106,18 +101,18 @@ async def carry_out(runtime: Runtime, refund: Refund, charge_id: str) -> None:
 
 async def _retry_later(runtime: Runtime, refund: Refund, gateway_refund_id: str | None, after: timedelta) -> None:
     async with runtime.database.connection() as connection:
-        await queries.retry_refund(connection, refund.id, gateway_refund_id, after)
+        await queries.retry_refund(connection, refund.id, after, gateway_refund_id)
 
 
 def _report(refund: Refund, answer: GatewayRefund | Rejected) -> RefundReport:
-    return RefundReport(
-        refund_id=refund.id,
-        payment_id=refund.payment_id,
-        order_id=refund.order_id,
-        gateway=refund.gateway,
-        state=answer.state if isinstance(answer, GatewayRefund) else RefundState.FAILED,
-        amount=refund.amount,
-        currency=refund.currency,
-        reference=answer.id if isinstance(answer, GatewayRefund) else None,
-        reason=answer.reason,
-    )
+    ids = refund.id, refund.payment_id, refund.order_id, refund.gateway
+    if isinstance(answer, GatewayRefund):
+        return report_of(*ids, answer)
+    return RefundReport(*ids, RefundState.FAILED, refund.amount, refund.currency, reason=answer.reason)
+
+
+def report_of(
+    refund_id: UUID | None, payment_id: UUID, order_id: UUID, gateway: str, refund: GatewayRefund
+) -> RefundReport:
+    ids = refund_id, payment_id, order_id, gateway
+    return RefundReport(*ids, refund.state, refund.amount, refund.currency, refund.id, refund.reason)

@@ -1,15 +1,15 @@
-"""Money that goes back: asked for in the transaction that knows why. A job carries it out: `refund_settlement`."""
+"""Requests refunds, in the transaction with their cause; a job carries them out (`refund_settlement`)."""
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 from uuid import UUID
 
 from contracts.events import payment_status as events
-from contracts.money import Money
 from order_service.orders import queries as orders
 from order_service.orders.lifecycle import Cause, OrderState
 from order_service.orders.models import Actor
 from order_service.payments import queries
-from order_service.payments.models import NothingToRefund, Payment, Refund, RefundTooHigh
+from order_service.payments.models import NothingToRefund, Payment, Refund, RefundTooHigh, money
 from service_kit.clock import utcnow
 from service_kit.database import Transaction
 from service_kit.database.signals import signal
@@ -17,11 +17,11 @@ from service_kit.problems import not_found
 
 JOB = "refunds"
 REQUESTED = "refunds-requested"
-"""A signal: there are refunds for the job to carry out."""
+"""A signal that there are refunds for the job to carry out."""
 
 
 async def save(tx: Transaction, moved: Iterable[OrderState]) -> None:
-    """Writes what moved, publishes it, and requests the refunds of orders that ended without wanting their money."""
+    """Saves changed orders with their events, and requests refunds for those that ended and don't want their money."""
     moved = list(moved)
     await orders.save(tx, moved)
     for order in moved:
@@ -31,24 +31,24 @@ async def save(tx: Transaction, moved: Iterable[OrderState]) -> None:
 
 
 async def request(tx: Transaction, order: OrderState, amount: int | None, reason: str) -> list[Refund]:
-    """Gives an order's money back (None: all that is left, which may be nothing), the latest payment first.
+    """Refunds an order's money (None: all that is left, which may be nothing), the latest payment first.
 
-    The order's row is held. Raises: RefundTooHigh.
+    The order must be locked. Raises: RefundTooHigh.
     """
     account = await queries.account(tx, order.id)
-    return await insert(tx, order, account.spread(amount), reason, None)
+    return await _insert(tx, order, account.spread(amount), reason, None)
 
 
 async def request_by_staff(
     tx: Transaction, payment_id: UUID, amount: int | None, reason: str | None, note: str | None, requested_by: UUID
 ) -> Refund:
-    """Of one payment, in part or (None) all that is left. Raises: NotFound, NothingToRefund, RefundTooHigh.
+    """Refunds one payment, in part or (None) all that is left. Raises: NotFound, NothingToRefund, RefundTooHigh.
 
-    What follows for the order follows at once, and not when the money has arrived: a parcel that left in between would
-    be given away. Should the refund fail, the order is cancelled all the same, and its money asked back again.
+    The order changes at once, and not when the gateway has refunded: otherwise a parcel could leave unpaid.
+    If the refund fails, the order is cancelled nevertheless, and its money is refunded by another request.
     """
-    order_id = await queries.order_of_payment(tx, payment_id) or not_found(Payment, payment_id)
-    order = await orders.lock(tx, order_id) or not_found(Payment, payment_id)
+    found = await queries.stored_status(tx, payment_id) or not_found(Payment, payment_id)
+    order = await orders.lock(tx, found.order_id) or not_found(Payment, payment_id)
     account = await queries.account(tx, order.id)
     payment = account.payment(payment_id) or not_found(Payment, payment_id)
     left = account.left(payment)
@@ -57,30 +57,24 @@ async def request_by_staff(
     if amount is not None and amount > left:
         raise RefundTooHigh(wanted=amount, left=left)
     was_refunded_in_full = order.is_refunded_in_full
-    (refund,) = await insert(tx, order, [(payment, amount or left)], reason, requested_by, note=note)
+    (refund,) = await _insert(tx, order, [(payment, amount or left)], reason, requested_by, note=note)
     order.money_moved(was_refunded_in_full, Cause(utcnow(), Actor.STAFF, requested_by, "refunded in full"))
     await save(tx, [order])
     return refund
 
 
-async def request_for_return(tx: Transaction, order: OrderState, worth: int, return_id: UUID) -> int:
-    """Refunds the price of returned goods, or what is left of it; returns the amount. The order's row must be
+async def request_worth(
+    tx: Transaction, order: OrderState, worth: int, reason: str, return_id: UUID | None = None
+) -> int:
+    """Refunds the price of returned or lost pieces, or what is left of it; returns the amount. The order must be
     locked."""
     account = await queries.account(tx, order.id)
     amount = min(worth, max(order.net_paid, 0), account.left_in(order.currency))
-    await insert(tx, order, account.spread(amount, order.currency), "returned", None, return_id)
+    await _insert(tx, order, account.spread(amount, order.currency), reason, None, return_id)
     return amount
 
 
-async def request_for_lost(tx: Transaction, order: OrderState, worth: int) -> int:
-    """Refunds the price of lost parcels' lines, or what is left of it. The order's row must be locked."""
-    account = await queries.account(tx, order.id)
-    amount = min(worth, max(order.net_paid, 0), account.left_in(order.currency))
-    await insert(tx, order, account.spread(amount, order.currency), "lost by the carrier", None)
-    return amount
-
-
-async def insert(
+async def _insert(
     tx: Transaction,
     order: OrderState,
     parts: Sequence[tuple[Payment, int]],
@@ -89,8 +83,8 @@ async def insert(
     return_id: UUID | None = None,
     note: str | None = None,
 ) -> list[Refund]:
-    """Asks for so much of each payment, and says so. The customer reads `reason`, only staff read `note`. The order's
-    row is held."""
+    """Inserts a refund of each payment's part, with its event. The customer reads `reason`, only staff read `note`. The
+    order must be locked."""
     refunds, published = [], []
     for payment, part in parts:
         refund = Refund(
@@ -107,28 +101,21 @@ async def insert(
         payment.version += 1
         order.refunding += part * (payment.currency == order.currency)
         refunds.append(refund)
-        published.append(
-            events.RefundRequested(
-                **common(order, payment), amount=money(refund), refund_id=refund.id, reason=refund.reason
-            )
-        )
+        fields = event_fields(order, payment, refund)
+        published.append(events.RefundRequested(**fields, refund_id=refund.id, reason=refund.reason))
     if refunds:
-        versions = {payment.id: payment.version for payment, _ in parts}
-        await queries.insert_refunds(tx, order, refunds, versions, *published)
+        await queries.insert_refunds(tx, order, refunds, [payment for payment, _ in parts], *published)
         signal(tx, REQUESTED)
     return refunds
 
 
-def common(order: OrderState, payment: Payment) -> dict[str, UUID | str | int]:
-    """What every event about a payment says."""
+def event_fields(order: OrderState, payment: Payment, of: Payment | Refund) -> dict[str, Any]:
+    """The fields of every event about a payment; its amount is that `of` the payment or of a refund."""
     return {
         "version": payment.version,
         "payment_id": payment.id,
         "order_id": order.id,
         "customer_id": order.customer_id,
         "number": order.number,
+        "amount": money(of),
     }
-
-
-def money(refund: Refund) -> Money:
-    return Money(amount=refund.amount, currency=refund.currency)

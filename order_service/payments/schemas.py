@@ -1,4 +1,4 @@
-"""Bodies of requests and answers about payments and refunds."""
+"""Bodies of requests and responses about payments and refunds."""
 
 from datetime import datetime
 from typing import Annotated, Self
@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 
 from contracts.money import Money
-from order_service.payments.models import Payment, PaymentState, Refund, RefundState
+from order_service.payments.models import Payment, PaymentState, Refund, RefundState, money
 from service_kit.schemas import RequestBody
 
 
@@ -39,23 +39,8 @@ class PaymentOut(BaseModel):
 
     @classmethod
     def of(cls, payment: Payment) -> Self:
-        return cls(
-            id=payment.id,
-            order_id=payment.order_id,
-            customer_id=payment.customer_id,
-            status=PaymentState(payment.status),
-            amount=Money(amount=payment.amount, currency=payment.currency),
-            gateway=payment.gateway,
-            gateway_charge_id=payment.gateway_charge_id,
-            failure_reason=payment.failure_reason,
-            created_at=payment.created_at,
-            settled_at=payment.settled_at,
-            next_action=_action(payment.action_type, payment.action_url),
-        )
-
-
-def _action(type: str | None, url: str | None) -> NextActionOut | None:
-    return NextActionOut(type=type, url=url) if type and url else None
+        action = {"type": payment.action_type, "url": payment.action_url} if payment.action_type else None
+        return cls(**payment.model_dump(exclude={"amount"}), amount=money(payment), next_action=action)
 
 
 class RefundIn(RequestBody):
@@ -75,26 +60,14 @@ class RefundOut(BaseModel):
     status: RefundState
     amount: Money
     reason: str | None
-    note: str | None = Field(description="what staff have noted; only staff see it")
-    requested_by: UUID | None = Field(description="null: by itself, for a return or since no order wanted the money")
-    return_id: UUID | None = Field(description="of the return whose goods it gives the price back of")
+    note: str | None = Field(description="by staff; only staff see it")
+    requested_by: UUID | None = Field(description="null: automatic, for a return or since no order wanted the money")
+    return_id: UUID | None = Field(description="the return whose price it refunds")
     failure_reason: str | None = Field(description="a code, the gateway's where it has one: `refund-above-charge`")
     created_at: datetime
     settled_at: datetime | None
 
     @classmethod
     def of(cls, refund: Refund, *, for_staff: bool) -> Self:
-        return cls(
-            id=refund.id,
-            payment_id=refund.payment_id,
-            order_id=refund.order_id,
-            status=RefundState(refund.status),
-            amount=Money(amount=refund.amount, currency=refund.currency),
-            reason=refund.reason,
-            note=refund.note if for_staff else None,
-            requested_by=refund.requested_by,
-            return_id=refund.return_id,
-            failure_reason=refund.failure_reason,
-            created_at=refund.created_at,
-            settled_at=refund.settled_at,
-        )
+        note = refund.note if for_staff else None
+        return cls(**refund.model_dump(exclude={"amount", "note"}), amount=money(refund), note=note)

@@ -1,46 +1,40 @@
-"""Settles a charge once, whoever reports it: our own call, a webhook, the reconciler, another system."""
+"""Settles a charge once, by whichever report comes first: our own call's, a webhook's, the reconciler's, an outside
+system's."""
 
 from collections.abc import Sequence
-from typing import Any
 from uuid import UUID
 
 import structlog
 
 from contracts.events import payment_status as events
-from contracts.money import Money
 from order_service.orders import queries as orders
 from order_service.orders.lifecycle import OrderState
 from order_service.orders.models import Status
 from order_service.payments import queries, refund_settlement, refunds
 from order_service.payments.gateways.port import Charge, GatewayRefund, Rejected
-from order_service.payments.models import (
-    Account,
-    ChargeReport,
-    Payment,
-    PaymentOfAnother,
-    PaymentState,
-    RefundReport,
-)
+from order_service.payments.limits import NEVER_CHARGED
+from order_service.payments.models import Account, ChargeReport, Payment, PaymentOfAnother, PaymentState
 from service_kit.clock import utcnow
 from service_kit.database import Connection, Transaction
+from service_kit.messaging import outbox
 from service_kit.problems import not_found
 from service_kit.telemetry.tracing import current_traceparent
 
 log = structlog.get_logger(__name__)
 
 DECLINED, VOIDED = "declined", "voided"
-"""Why a payment failed where its gateway gives no code of its own, or released what was authorised."""
+"""The failure reason if the gateway gives no code of its own, or if the authorised charge was cancelled."""
 
 
 class _Books:
-    """What a batch of reports changes, written when all of them were looked at."""
+    """Collects the changes of a batch of reports, and writes them together."""
 
     def __init__(self, held: dict[UUID, OrderState], accounts: dict[UUID, Account]) -> None:
         self.held = held
         self.accounts = accounts
         self._adopted: dict[UUID, Payment] = {}
         self._saved: dict[UUID, Payment] = {}
-        self._events_of_adopted, self._events_of_saved = queries.PaymentEvents(), queries.PaymentEvents()
+        self._events: list[outbox.Row] = []
         self._unwanted: list[tuple[OrderState, int, str]] = []
 
     async def book(self, tx: Transaction, report: ChargeReport) -> Payment | None:
@@ -58,46 +52,43 @@ class _Books:
         before = payment.status
         if not payment.settle(report, utcnow()):
             return payment
-        self._note(payment, _event(order, payment, before), report.traceparent)
+        if payment.id not in self._adopted:
+            self._saved[payment.id] = payment
+        if (event := _event(order, payment, before)) is not None:
+            self._events += outbox.rows([event], [report.traceparent or current_traceparent()])
         if payment.status == PaymentState.SUCCEEDED:
             self._apply_to_order(order, account, payment, report.traceparent)
         return payment
 
-    def _note(self, payment: Payment, event: events.PaymentReport | None, traceparent: str | None) -> None:
-        if payment.id not in self._adopted:
-            self._saved[payment.id] = payment
-        if event is not None:
-            payment_events = self._events_of_adopted if payment.id in self._adopted else self._events_of_saved
-            payment_events.add(event, traceparent)
-
     def _apply_to_order(self, order: OrderState, account: Account, payment: Payment, traceparent: str | None) -> None:
-        """The order takes what it wants of the money; the rest goes back."""
+        """The order takes as much of the money as it wants; the rest is refunded."""
         if payment.currency != order.currency:
             unwanted, reason = payment.amount, f"the order is in {order.currency}"
         else:
             captured = account.captured(order.currency)
             unwanted = order.capture(captured, utcnow(), traceparent)
             reason = f"the order is {order.status} and wants no more money"
-        # Never more than just came in: what came before was looked at then.
+        # Never more than this payment: earlier ones were handled when they arrived.
         if (amount := min(unwanted, payment.amount)) > 0:
             self._unwanted.append((order, amount, reason))
 
     async def write(self, tx: Transaction) -> None:
         if self._adopted:
-            await queries.insert_payments(tx, list(self._adopted.values()), self._events_of_adopted)
+            await queries.insert_payments(tx, list(self._adopted.values()), self._events)
         if self._saved:
-            await queries.save_payments(tx, list(self._saved.values()), self._events_of_saved)
+            await queries.save_payments(tx, list(self._saved.values()), [] if self._adopted else self._events)
         await refunds.save(tx, self.held.values())
         for order, amount, reason in self._unwanted:
             await refunds.request(tx, order, amount, reason)
 
 
 async def settle(tx: Transaction, reports: Sequence[ChargeReport]) -> list[Payment | None]:
-    """Books the reports on their payments and, where money came in, on the orders; what no order wants goes back.
+    """Applies the reports to their payments and, if money was captured, to the orders; money that no order wants is
+    refunded.
 
-    Repeated and late reports change nothing, but late money. A payment that we have no row of, though its order is
-    ours, is booked all the same: money never vanishes. None: nothing was there to book. Raises: NotFound,
-    PaymentOfAnother; then nothing of the batch is booked.
+    Duplicate and late reports change nothing, except that late money counts. A charge whose payment is unknown is
+    booked on its order as a new payment, so that no money is lost; while it is still open there is nothing to book
+    (None). Raises: NotFound, PaymentOfAnother; then nothing of the batch is booked.
     """
     held = await orders.lock_many(tx, [report.order_id for report in reports])
     books = _Books(held, await queries.accounts(tx, list(held), refunds=False))
@@ -107,7 +98,7 @@ async def settle(tx: Transaction, reports: Sequence[ChargeReport]) -> list[Payme
 
 
 async def _adopt(tx: Transaction, order: OrderState, report: ChargeReport) -> Payment:
-    if await queries.order_of_payment(tx, report.payment_id):
+    if await queries.stored_status(tx, report.payment_id):
         raise PaymentOfAnother(payment_id=str(report.payment_id), source=report.gateway)
     return Payment(
         id=report.payment_id,
@@ -123,30 +114,31 @@ async def _adopt(tx: Transaction, order: OrderState, report: ChargeReport) -> Pa
 
 def _event(order: OrderState, payment: Payment, before: str) -> events.PaymentReport | None:
     """None while the payment is open. None, too, for a voided one whose customer need not pay again (the order's own
-    event reports its end) or has been notified already."""
+    event reports its end) or was notified of its failure before."""
     is_known = order.status is not Status.AWAITING_PAYMENT or before == PaymentState.FAILED
     if payment.is_open or (payment.status == PaymentState.VOIDED and is_known):
         return None
-    common: dict[str, Any] = {
-        "version": payment.version,
-        "payment_id": payment.id,
-        "order_id": order.id,
-        "customer_id": order.customer_id,
-        "number": order.number,
-        "amount": Money(amount=payment.amount, currency=payment.currency),
-        "reference": payment.gateway_charge_id,
-    }
+    fields = {**refunds.event_fields(order, payment, payment), "reference": payment.gateway_charge_id}
     if payment.status == PaymentState.SUCCEEDED:
-        return events.PaymentSucceeded(**common)
+        return events.PaymentSucceeded(**fields)
     fallback = VOIDED if payment.status == PaymentState.VOIDED else DECLINED
-    return events.PaymentFailed(**common, reason=payment.failure_reason or fallback)
+    return events.PaymentFailed(**fields, reason=payment.failure_reason or fallback)
 
 
-def charge_report(payment: Payment, answer: Charge | Rejected) -> ChargeReport:
-    """What the gateway answered about a payment of ours."""
-    if isinstance(answer, Rejected):
-        return failed(payment, answer.reason)
-    return report_of(payment.id, payment.order_id, payment.gateway, answer)
+def charge_report(payment: Payment, answer: Charge | Rejected | None) -> ChargeReport:
+    """What the gateway answered about a payment of ours; None: it has no charge for it."""
+    if isinstance(answer, Charge):
+        return report_of(payment.id, payment.order_id, payment.gateway, answer)
+    return ChargeReport(
+        payment_id=payment.id,
+        order_id=payment.order_id,
+        gateway=payment.gateway,
+        state=PaymentState.FAILED,
+        amount=payment.amount,
+        currency=payment.currency,
+        reason=answer.reason if answer else NEVER_CHARGED,
+        traceparent=current_traceparent(),
+    )
 
 
 def report_of(payment_id: UUID, order_id: UUID, gateway: str, charge: Charge) -> ChargeReport:
@@ -165,32 +157,19 @@ def report_of(payment_id: UUID, order_id: UUID, gateway: str, charge: Charge) ->
     )
 
 
-def failed(payment: Payment, reason: str) -> ChargeReport:
-    return ChargeReport(
-        payment_id=payment.id,
-        order_id=payment.order_id,
-        gateway=payment.gateway,
-        state=PaymentState.FAILED,
-        amount=payment.amount,
-        currency=payment.currency,
-        reason=reason,
-        traceparent=current_traceparent(),
-    )
-
-
 async def reported_by_webhook(db: Connection, gateway: str, charge: Charge) -> ChargeReport | None:
-    """What a webhook about a charge reports that is news. None: nothing; what belongs to no order of ours is logged
-    and left alone, since the account may serve others too.
+    """The report that a webhook about a charge contains, or None if it would change nothing. A charge of an unknown
+    order is logged and ignored, since others may use the same account.
 
-    The payment is not held: it only ever moves on, so a report that changes nothing now won't later. That a payment
-    which was given up is authorised is news all the same: the charge is to be cancelled.
+    The payment is not locked: its state only moves forward, so a report that changes nothing now won't later. An
+    authorised charge of a payment that was given up is reported nevertheless, so that it is cancelled.
     """
     payment_id = _id_in(charge.key, "payment-")
     known = await queries.stored_status(db, payment_id) if payment_id else None
     is_stray = known and known.status is PaymentState.FAILED and charge.state is PaymentState.AUTHORISED
     if known and known.gateway == gateway and not (known.status.accepts(charge.state) or is_stray):
         return None
-    # Opened by us, but its row is gone (a database restored from before): the reference still names the order.
+    # We opened it, but its row is lost (the database was restored from a backup): the reference names the order.
     order_id = known.order_id if known else _id_in(charge.order_reference, "")
     if payment_id is None or order_id is None or not (known or await orders.exists(db, order_id)):
         log.error(
@@ -201,26 +180,14 @@ async def reported_by_webhook(db: Connection, gateway: str, charge: Charge) -> C
 
 
 async def apply_refund_report(tx: Transaction, gateway: str, refund: GatewayRefund) -> None:
-    """A webhook about a refund, booked."""
-    found = await queries.order_of_charge(tx, gateway, refund.charge_id)
+    """Books the report of a webhook about a refund."""
+    found = await queries.of_charge(tx, gateway, refund.charge_id)
     if found is None:
         log.error("webhook_of_unknown_refund", refund_id=refund.id, charge_id=refund.charge_id)
         return
     payment_id, order_id = found
-    await refund_settlement.settle(
-        tx,
-        RefundReport(
-            refund_id=_id_in(refund.key, "refund-"),
-            payment_id=payment_id,
-            order_id=order_id,
-            gateway=gateway,
-            state=refund.state,
-            amount=refund.amount,
-            currency=refund.currency,
-            reference=refund.id,
-            reason=refund.reason,
-        ),
-    )
+    ids = _id_in(refund.key, "refund-"), payment_id, order_id
+    await refund_settlement.settle(tx, refund_settlement.report_of(*ids, gateway, refund))
 
 
 def _id_in(text: str, prefix: str) -> UUID | None:

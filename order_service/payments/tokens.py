@@ -1,7 +1,7 @@
-"""Paying with the tokens that came with the orders, from the moment when their stock is reserved.
+"""Charges the payment tokens that came with orders, as soon as their stock is reserved.
 
-Nobody waits for company: an order alone is paid at once. Only what comes while payments are being opened, or while the
-gateway has as many requests as it gets from us, is opened together.
+A single order is paid at once. Payments are opened in batches only of orders that arrive while others are being opened,
+or while `AT_ONCE` charges are in progress.
 """
 
 import asyncio
@@ -23,31 +23,31 @@ from service_kit.runtime import Runtime
 log = structlog.get_logger(__name__)
 
 AT_ONCE = 48
-"""Charges under way; the gateway's client has some more connections, for the customers who pay by themselves."""
+"""The most charges in progress; the gateway's client has more connections, for customers who pay themselves."""
 WORTH_OPENING = AT_ONCE // 4
-"""Payments that are opened together as soon as so many may be charged, where more than that wait."""
+"""While more orders wait, payments are opened as soon as this many may be charged."""
 MOST_WAITING = 2_000
-"""What is beyond stays in the database, for the job that looks for it."""
+"""The most orders that wait in memory; the job finds the others in the database."""
 
 
 class TokenPayments:
-    """The payments by token of one process. Orders that others pay meanwhile are left alone, under their row's lock."""
+    """The payments by token of one process. Orders that are paid otherwise meanwhile are skipped, under their lock."""
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
         self._waiting: list[UUID] = []
         self._results: dict[UUID, asyncio.Future[None]] = {}
-        """Of every order that waits or is being paid."""
+        """By order, for each that waits or is being paid."""
         self._charging = 0
         self._charged = asyncio.Event()
         self._is_opening = False
 
     def begin(self, order_ids: Sequence[UUID]) -> None:
-        """Pays those of them that have a token, in the background; what fails is found by the job."""
+        """Pays those of them that have a token, in the background; the job tries failed ones again."""
         self._add(order_ids)
 
     async def pay(self, order_ids: Sequence[UUID]) -> None:
-        """Returns when all of them were tried. Raises what one of them failed with."""
+        """Returns when all of them were tried. Raises the error of one that failed."""
         await all_of(_result(future) for future in self._add(order_ids))
 
     def _add(self, order_ids: Iterable[UUID]) -> list[asyncio.Future[None]]:
@@ -95,7 +95,7 @@ class TokenPayments:
             self._runtime.jobs.begin(self._charge(each.payment, each.token))
 
     async def _opened(self, order_ids: Sequence[UUID]) -> list[Opened]:
-        """The payments that could be opened; the other orders have no token, have ended, or somebody was faster."""
+        """The payments that could be opened: other orders have no token, have ended, or have an open payment."""
         database, attempts = self._runtime.database, attempts_per_hour(cast(Settings, self._runtime.settings))
         async with database.connection() as connection:
             with_token = await attempt_queries.tokens_to_try(connection, order_ids, *attempts)
@@ -135,7 +135,7 @@ class TokenPayments:
 
 
 async def _result(future: "asyncio.Future[None]") -> None:
-    # Shielded: a caller who is cancelled doesn't cancel what another waits for.
+    # Shielded, so that cancelling one caller does not cancel the result that another awaits.
     await asyncio.shield(future)
 
 

@@ -1,22 +1,22 @@
-"""Paying an order: opened in one transaction, charged outside any, settled in another.
+"""Paying an order: the payment is opened in one transaction, charged outside any, and settled in another.
 
-Whatever breaks in between, the payment's row is there and its id is the gateway's idempotency key: a repeated request,
-the reconciler, a verify or a webhook takes it from there, and none of them can charge a second time.
+If a process fails in between, the payment's row exists, and its id is the gateway's idempotency key: a duplicate
+request, the reconciler, a verification or a webhook continues, and none of them can charge a second time.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import cast
 from uuid import UUID
 
 from order_service.payments import attempt_queries, call_queries, queries, reconciliation, settlement
-from order_service.payments.gateways.port import Charge, NoResponse, PaymentGateway, Rejected
+from order_service.payments.gateways.port import Charge, ChargeAnswer, NoResponse, PaymentGateway, Rejected
 from order_service.payments.gateways.registry import Gateways
 from order_service.payments.limits import AttemptOrigin, check_attempts
 from order_service.payments.models import Payment, PaymentState
-from order_service.payments.opening import Opening, call_ends, open_payments
-from order_service.payments.reconciliation import AFTER_LOST_ANSWER, Answer, charge_request
+from order_service.payments.opening import Opening, call_lease, open_payments
+from order_service.payments.reconciliation import AFTER_LOST_ANSWER, charge_request
 from order_service.payments.settlement import charge_report, settle
 from order_service.settings import Settings
 from service_kit import idempotency
@@ -25,13 +25,13 @@ from service_kit.idempotency import IdempotencyKeyInUse, StoredResponse
 from service_kit.problems import Problem, Unavailable, not_found
 from service_kit.runtime import Runtime
 
-# How long the webhook of a charge that is pending at the gateway is awaited before we ask.
+# How long to wait for the webhook of a charge that is pending at the gateway before asking.
 AWAIT_WEBHOOK = timedelta(seconds=10)
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request to pay: by whom (`owner` None: staff, for anybody's order), and how its answer is written."""
+    """A request to pay, `by` a customer or by staff (`owner` None: for any customer's order)."""
 
     order_id: UUID
     token: str = field(repr=False)
@@ -39,13 +39,13 @@ class Request:
     owner: UUID | None
     key: idempotency.Key
     answer: Callable[[Payment], tuple[bytes, str]]
-    """Body and Location of the answer about a payment."""
+    """Makes the body and the Location of the response about a payment."""
     payer: AttemptOrigin | None = None
-    """Whose failed payments are counted; None: nobody's."""
+    """Where the attempt is counted; None: nowhere."""
 
 
 async def pay(runtime: Runtime, request: Request) -> Payment | StoredResponse:
-    """Opens a payment of all that the order still wants, and charges it; a repeated request gets the same answer.
+    """Opens a payment of the order's unpaid amount and charges it; a duplicate request gets the same response.
 
     Raises: NotFound, NotAwaitingPayment, NothingToPay, PaymentUnderWay, TooManyFailedPayments, IdempotencyKeyInUse,
     Unavailable.
@@ -76,10 +76,10 @@ async def pay(runtime: Runtime, request: Request) -> Payment | StoredResponse:
 async def _resume(
     runtime: Runtime, gateway: PaymentGateway, request: Request, payment: Payment
 ) -> Payment | StoredResponse:
-    """A repeated request whose first has given no answer: it is still at it, or it broke and we go on in its place."""
+    """A duplicate request while the first has no response: it is in progress, or it failed and this one continues."""
     async with runtime.database.connection() as connection:
-        taken = await call_queries.take(connection, payment.id, utcnow(), call_ends(gateway))
-        current = taken or await queries.payment(connection, payment.id) or payment
+        taken = await call_queries.take(connection, payment.id, call_lease(gateway))
+        current = taken or await queries.find_payment(connection, payment.id) or payment
         stored = await idempotency.find(connection, request.by, request.key)
     if stored is not None and stored.status is not None:
         return stored
@@ -89,65 +89,58 @@ async def _resume(
     return await _finish(runtime, request, current, answer)
 
 
-async def _finish(runtime: Runtime, request: Request, payment: Payment, answer: Answer) -> Payment:
-    """Notes what the gateway answered (None: the payment has ended already) and keeps our answer for repeated
+async def _finish(runtime: Runtime, request: Request, payment: Payment, answer: ChargeAnswer | None) -> Payment:
+    """Notes what the gateway answered (None: the payment has ended already), and stores the response for duplicate
     requests."""
-    now = utcnow()
     match answer:
         case NoResponse.UNREACHABLE:
             async with runtime.database.connection() as connection:
-                await call_queries.abort_call(connection, payment, now, now + AWAIT_WEBHOOK)
+                await call_queries.abort_call(connection, payment, utcnow() + AWAIT_WEBHOOK)
             raise Unavailable(what="The payment gateway", retry_after=2)
-        case NoResponse.LOST:
-            await _store_response(runtime, request, payment, None, now + AFTER_LOST_ANSWER)
-        case Charge(state=PaymentState.PENDING):
-            await _store_response(runtime, request, payment, answer.id, now + AWAIT_WEBHOOK)
-        case None:
-            await _store_response(runtime, request, payment, None, now + AWAIT_WEBHOOK)
+        case NoResponse.LOST | Charge(state=PaymentState.PENDING) | None:
+            charge_id = answer.id if isinstance(answer, Charge) else None
+            check_at = utcnow() + (AFTER_LOST_ANSWER if answer is NoResponse.LOST else AWAIT_WEBHOOK)
+            response = request.answer(payment)
+            async with runtime.database.connection() as connection:
+                await call_queries.store_response(
+                    connection, request.by, request.key, response, payment.id, charge_id, check_at
+                )
         case Charge() | Rejected():
             async with runtime.database.transaction() as tx:
                 [settled] = await settle(tx, [charge_report(payment, answer)])
                 payment = settled or payment
                 if payment.is_open:
-                    await call_queries.note_call(tx, payment.id, None, now, reconciliation.next_check(payment))
+                    await call_queries.note_call(tx, payment.id, reconciliation.next_check(payment))
                 body, location = request.answer(payment)
                 await idempotency.store(tx, request.by, request.key, 201, body, location)
             reconciliation.wake_for(runtime, payment)
     return payment
 
 
-async def _store_response(
-    runtime: Runtime, request: Request, payment: Payment, charge_id: str | None, check_at: datetime
-) -> None:
-    stored = (request.by, request.key, 201, *request.answer(payment))
-    async with runtime.database.connection() as connection:
-        await call_queries.store_response(connection, stored, payment.id, charge_id, utcnow(), check_at)
-
-
 async def verify(runtime: Runtime, payment_id: UUID, owner: UUID | None) -> Payment:
     """The payment, as the gateway knows it now. Raises: NotFound, Unavailable."""
     gateways = runtime.resource(Gateways)
     async with runtime.database.connection() as connection:
-        payment = await queries.payment(connection, payment_id, owner) or not_found(Payment, payment_id)
+        payment = await queries.find_payment(connection, payment_id, owner) or not_found(Payment, payment_id)
         if payment.gateway not in gateways or payment.status == PaymentState.SUCCEEDED:
             return payment
         gateway = gateways[payment.gateway]
-        taken = await call_queries.take(connection, payment.id, utcnow(), call_ends(gateway))
+        taken = await call_queries.take(connection, payment.id, call_lease(gateway))
     if taken is not None:
         await reconciliation.reconcile(runtime, taken)
     else:
-        # It has ended, or somebody is asking: then only what the gateway surely knows is news.
+        # It is settled, or another process is calling the gateway: only a decided charge can change it.
         answer = await gateway.resolve(charge_request(payment))
         if isinstance(answer, NoResponse):
             raise Unavailable(what="The payment gateway", retry_after=2)
         if isinstance(answer, Charge) and answer.state is not PaymentState.PENDING:
             await reconciliation.take_in(runtime, charge_report(payment, answer))
     async with runtime.database.connection() as connection:
-        return await queries.payment(connection, payment_id) or payment
+        return await queries.find_payment(connection, payment_id) or payment
 
 
 async def receive_webhook(runtime: Runtime, gateway: PaymentGateway, headers: Mapping[str, str], body: bytes) -> None:
-    """Takes a webhook in; returns after its effects are committed.
+    """Processes a webhook; returns after its effects are committed.
 
     Raises: WebhookSignatureWrong, InvalidRequest, Unavailable.
     """

@@ -69,11 +69,13 @@ def line_total(line: LineAmounts) -> int:
 
 @dataclass(slots=True)
 class QuoteLine:
-    """An item with its price. `list_price` is the catalogue's, which differs from `unit_price` where one was agreed.
+    """An item with its price; `position` counts from 1. `list_price` is the catalogue's, which differs from
+    `unit_price` where one was agreed.
 
     `discount` and `tax` are of all pieces together.
     """
 
+    position: int
     product_id: UUID
     sku: str
     name: str
@@ -143,8 +145,8 @@ class Quote:
     def agreed_prices(self) -> list[dict[str, Any]]:
         """For the history: which lines were not priced by the catalogue."""
         return [
-            {"line": position, "unit_price": line.unit_price, "list_price": line.list_price}
-            for position, line in enumerate(self.lines, 1)
+            {"line": line.position, "unit_price": line.unit_price, "list_price": line.list_price}
+            for line in self.lines
             if line.agreed
         ]
 
@@ -171,10 +173,8 @@ def quote(
         if unit_price is None:
             unpriced.append(Unpriced(position, product.id, NO_PRICE))
             continue
-        line = QuoteLine(
-            product.id, product.sku, product.name, item.quantity, unit_price, agreed is not None, list_price
-        )
-        lines.append(line)
+        words = (product.id, product.sku, product.name)
+        lines.append(QuoteLine(position, *words, item.quantity, unit_price, agreed is not None, list_price))
     return Quote(currency, lines, unpriced)
 
 
@@ -243,12 +243,12 @@ def _check_expected(items: Sequence[OrderedItem], found: Quote, expected: Money 
     """Raises: PriceChanged."""
     changed = [
         {
-            "line": position,
+            "line": line.position,
             "product_id": item.product_id,
             "expected_unit_price": item.expected_unit_price,
             "unit_price": {"amount": line.unit_price, "currency": found.currency},
         }
-        for position, (item, line) in enumerate(zip(items, found.lines, strict=True), 1)
+        for item, line in zip(items, found.lines, strict=True)
         if item.expected_unit_price and item.expected_unit_price.amount != line.unit_price
     ]
     if changed or (expected and expected.amount != found.total):

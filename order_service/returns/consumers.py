@@ -8,25 +8,16 @@ from service_kit.messaging import Envelope, consumes
 
 
 @consumes(ReturnReceived, batch=True)
-async def on_returns_received(tx: Transaction, events: list[ReturnReceived], envelopes: list[Envelope]) -> None:
-    """Together, so that a batch locks its orders once."""
+@consumes(ReturnClosed, batch=True)
+async def on_returns(tx: Transaction, events: list[ReturnReceived | ReturnClosed], envelopes: list[Envelope]) -> None:
+    """One handler for both event types, so that a batch locks its orders once."""
     await use_cases.apply_received(
         tx, [_received(event, envelope) for event, envelope in zip(events, envelopes, strict=True)]
     )
 
 
-@consumes(ReturnClosed, batch=True)
-async def on_return_closed(tx: Transaction, events: list[ReturnClosed], envelopes: list[Envelope]) -> None:
-    """Nothing came of them."""
-    await use_cases.apply_received(
-        tx,
-        [
-            Received(event.return_id, event.order_id, {}, envelope.traceparent)
-            for event, envelope in zip(events, envelopes, strict=True)
-        ],
-    )
-
-
-def _received(event: ReturnReceived, envelope: Envelope) -> Received:
-    came = {line.product_id: line.restocked + line.scrapped for line in event.lines}
+def _received(event: ReturnReceived | ReturnClosed, envelope: Envelope) -> Received:
+    """Of a closed return no pieces arrived."""
+    lines = event.lines if isinstance(event, ReturnReceived) else []
+    came = {line.product_id: line.restocked + line.scrapped for line in lines}
     return Received(event.return_id, event.order_id, came, envelope.traceparent)

@@ -1,4 +1,4 @@
-"""Returns over HTTP: customers ask for them, staff decide; inventory receives what comes back."""
+"""Returns over HTTP: customers request them, staff decide; the inventory service receives the goods."""
 
 from typing import Annotated
 from uuid import UUID
@@ -55,11 +55,11 @@ Decider = Annotated[Principal, Requires(Permission.RETURNS_DECIDE_ANY)]
 async def request_return(
     order_id: UUID, body: ReturnIn, who: Requester, key: IdempotencyKey, tx: Transaction, request: Request
 ) -> Response:
-    """Of one's own order, or for staff of everybody's: of what has arrived, until the return window is over, which
-    begins when the last parcel has arrived; in part or in full, in one return or several. Send the goods when staff
-    have approved it: what they cost goes back when a warehouse has them.
+    """Of one's own order, or for staff of any: of pieces that have arrived, in one return or several, until the return
+    window is over, which begins when the last parcel has arrived. Send the goods when staff have approved it: their
+    price is refunded when a warehouse has received them.
 
-    Lines are named by their position in the order, from 1; a product is enough where it stands in one line alone."""
+    Lines are named by their position in the order, from 1; a product is enough if it stands in one line only."""
     if stored := await idempotency.claim(tx, who.user_id, key):
         return replay(stored)
     window = request.app.state.runtime.settings.return_window
@@ -71,9 +71,9 @@ async def request_return(
 
 @router.get("/orders/{order_id}/returns", summary="List the returns of an order", responses=problems(NotFound))
 async def list_of_order(order_id: UUID, page: PagedByTime, tx: Session, who: Reader) -> Page[ReturnSummary]:
-    """Of each its first five lines, and how many it has."""
+    """Each with its first five lines, and the number of its lines."""
     await reading.find(tx, order_id, _seen_by(who))
-    return await _page(tx, page, await queries.of_order(tx, page.position, order_id))
+    return await _page(tx, page, await queries.page(tx, page.position, order_id=order_id))
 
 
 @router.get("/returns", summary="List returns")
@@ -81,31 +81,31 @@ async def list_all(
     page: PagedByTime,
     tx: Session,
     _: Annotated[Principal, Requires(Permission.RETURNS_READ_ANY)],
-    status: Annotated[ReturnStatus | None, Query(description="`requested`: what waits for a decision")] = None,
+    status: Annotated[ReturnStatus | None, Query(description="`requested`: awaiting a decision")] = None,
     customer_id: Annotated[UUID | None, Query(description="only this customer's")] = None,
 ) -> Page[ReturnSummary]:
-    """With `status=requested` and `sort=created_at`: what has waited longest for a decision.
+    """With `status=requested` and `sort=created_at`, those that have waited longest for a decision come first.
 
-    Each has its first five lines, and how many it has in all.
+    Each with its first five lines, and the number of its lines.
     """
-    return await _page(tx, page, await queries.search(tx, page.position, status=status, customer_id=customer_id))
+    return await _page(tx, page, await queries.page(tx, page.position, status=status, customer_id=customer_id))
 
 
 @router.get("/returns/{return_id}", summary="Get a return", responses=problems(NotFound))
 async def read(return_id: UUID, tx: Session, who: Reader) -> ReturnOut:
-    """With what came of it, and what goes back for that."""
+    """With the received pieces, and the amount that is refunded for them."""
     return ReturnOut.of(await queries.find(tx, return_id, _seen_by(who)) or not_found(Return, return_id))
 
 
 @router.post("/returns/{return_id}/approve", summary="Approve a return", responses=problems(NotFound, ReturnDecided))
 async def approve(return_id: UUID, tx: Transaction, who: Decider) -> ReturnOut:
-    """The customer is told to send them, and the warehouses to expect them."""
+    """Notifies the customer to send the goods, and the warehouses to expect them."""
     return ReturnOut.of(await use_cases.decide(tx, return_id, ReturnStatus.APPROVED, who, owner=None))
 
 
 @router.post("/returns/{return_id}/reject", summary="Reject a return", responses=problems(NotFound, ReturnDecided))
 async def reject(return_id: UUID, body: RejectionIn, tx: Transaction, who: Decider) -> ReturnOut:
-    """The customer is told why, and may ask again while the return window lasts."""
+    """Notifies the customer of the reason, who may request another until the return window is over."""
     found = await use_cases.decide(
         tx, return_id, ReturnStatus.REJECTED, who, owner=None, rejection_reason=body.reason, note=body.note
     )
@@ -118,7 +118,7 @@ async def reject(return_id: UUID, body: RejectionIn, tx: Transaction, who: Decid
     responses=problems(NotFound, ReturnDecided),
 )
 async def withdraw(return_id: UUID, tx: Transaction, who: Requester) -> ReturnOut:
-    """By whoever asked for it, until staff have decided."""
+    """By the customer, until staff have decided."""
     return ReturnOut.of(await use_cases.decide(tx, return_id, ReturnStatus.WITHDRAWN, who, owner=who.user_id))
 
 
@@ -128,5 +128,5 @@ async def _page(tx: Session, page: PagedByTime, found: Slice[Return]) -> Page[Re
 
 
 def _seen_by(who: Principal) -> UUID | None:
-    """Whose returns they may see; None: everybody's."""
+    """The customer whose returns the caller may see; None: everybody's."""
     return None if who.may(Permission.RETURNS_READ_ANY) else who.user_id

@@ -1,4 +1,4 @@
-"""The contracts' events of a return; each is a step of its order, and bears the order's version."""
+"""The events of a return; each belongs to a step of its order, and has the order's version."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ STEPS: dict[EventKind, type[steps.ReturnEvent]] = {
 
 
 def of(returned: Return, order: OrderState, pending: PendingEvent) -> Event:
-    """With `returned` filled in it is the context of what moves the order (`orders.events`)."""
+    """With `returned` bound, this is the `context` of the step that moves the order (see `orders.events`)."""
     if pending.kind is EventKind.EXPECT_RETURN:
         return requests.ReturnExpected(
             order_id=order.id,
@@ -26,7 +26,7 @@ def of(returned: Return, order: OrderState, pending: PendingEvent) -> Event:
             customer_id=order.customer_id,
             number=order.number,
             return_id=returned.id,
-            # Each product once, as a warehouse counts it.
+            # Each product once: a warehouse does not know the order's lines.
             lines=[ProductQuantity(product_id=id, quantity=quantity) for id, quantity in returned.pieces().items()],
         )
     fields = ("product_id", "quantity", "position")

@@ -1,4 +1,4 @@
-"""Returns, and the rules that hold on them: nothing here asks a database."""
+"""Returns and their rules, without access to a database."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -21,8 +21,8 @@ from service_kit.problems import Problem
 
 
 class ReturnStatus(StrEnum):
-    """`closed`: the goods never came. `received`: a warehouse has them; `refunded`: all that goes back for them has
-    gone, or nothing was left."""
+    """`closed`: the goods never arrived. `received`: a warehouse has them; `refunded`: their refunds have succeeded, or
+    nothing was left to refund."""
 
     REQUESTED = "requested"
     APPROVED = "approved"
@@ -43,7 +43,7 @@ COMES_AFTER: Mapping[ReturnStatus, ReturnStatus] = {
     S.REFUNDED: S.RECEIVED,
     S.CLOSED: S.APPROVED,
 }
-"""The whole life of a return: what it must be to become this."""
+"""All transitions: the status that a return must have to get this one."""
 
 IS_BACK = frozenset({S.RECEIVED, S.REFUNDED})
 CANCELLED = frozenset({S.REJECTED, S.WITHDRAWN, S.CLOSED})
@@ -68,7 +68,7 @@ class LineAmbiguous(Problem, status=409, type="return-line-ambiguous"):
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """So many pieces of one line (by its position) or of a product that stands in one line alone."""
+    """Pieces to return, of one line (by its position) or of a product that stands in one line only."""
 
     line: int | None
     product_id: UUID | None
@@ -76,10 +76,10 @@ class Wanted:
 
 
 class Return(Base, table=True):
-    """Pieces of an order that its customer returns. `lines` are parts of the order's, with their unit prices.
+    """Pieces of an order that its customer returns. `lines` are parts of the order's lines, with their unit prices.
 
-    Whoever changes it holds the order's row. `worth` is what the received pieces have cost, `to_refund` as much of it
-    as staff had not refunded before. The reasons go when the customer's account is erased.
+    It is changed under the order's lock. `worth` is the price of the received pieces, `to_refund` the part of it that
+    staff had not refunded before. The reasons are deleted when the customer's account is erased.
     """
 
     __tablename__ = "returns"
@@ -110,23 +110,24 @@ class Return(Base, table=True):
     closed_at: datetime | None = None
 
     def becomes(self, status: ReturnStatus) -> bool:
-        """False where that doesn't fit: it is further, or has ended otherwise."""
+        """False if its present status does not allow the transition."""
         if self.status != COMES_AFTER[status]:
             return False
         self.status = status
         return True
 
     def decide(self, status: ReturnStatus, by: UUID, now: datetime, rejection_reason: str | None = None) -> None:
-        """Approved or rejected by staff, or withdrawn by its customer. Raises: ReturnDecided."""
+        """Staff approve or reject it, or its customer withdraws it. Raises: ReturnDecided."""
         if not self.becomes(status):
             raise ReturnDecided(return_status=self.status)
         self.decided_by, self.decided_at, self.rejection_reason = by, now, rejection_reason
 
     def receive(self, came: Mapping[UUID, int], order: "Returnable", now: datetime) -> bool:
-        """Notes what came of each product, never more than was approved. False: that is known, or was not awaited.
+        """Records the received pieces of each product (`came`), at most the approved ones. False: it was received
+        before, or was not approved.
 
-        A warehouse can't tell pieces of one product apart: the dearest are taken to have come, in the customer's
-        favour. `order` is as before: without what comes now.
+        A warehouse can't tell the lines of one product apart: the dearest are taken to have arrived, in the customer's
+        favour. `order` must not contain the pieces received now.
         """
         if self.status != COMES_AFTER[ReturnStatus.RECEIVED]:
             return False
@@ -142,27 +143,27 @@ class Return(Base, table=True):
         return True
 
     def close(self, now: datetime) -> bool:
-        """Nothing came, and nothing is awaited any more. False: that is known, or was not awaited."""
+        """Nothing arrived, and nothing is expected any longer. False: it was closed before, or was not approved."""
         if not self.becomes(ReturnStatus.CLOSED):
             return False
         self.closed_at = now
         return True
 
     def refund(self, amount: int) -> None:
-        """So much goes back; where that is nothing, it is done."""
+        """Records the amount to refund; if there is nothing to refund, the return is done."""
         self.to_refund = amount
         if not amount:
             self.becomes(ReturnStatus.REFUNDED)
 
     def pieces(self) -> Counter[UUID]:
-        """What was asked to be taken back of each product."""
+        """How many pieces of each product are to be returned."""
         found: Counter[UUID] = Counter()
         for line in self.lines:
             found[UUID(line["product_id"])] += line["quantity"]
         return found
 
     def holds(self) -> Counter[int]:
-        """How much of each line of the order comes back, or has."""
+        """How many pieces of each line of the order are being returned, or were."""
         if self.status in CANCELLED:
             return Counter()
         what = "received" if self.status in IS_BACK else "quantity"
@@ -171,9 +172,9 @@ class Return(Base, table=True):
 
 @dataclass(frozen=True, slots=True)
 class Returnable:
-    """An order's lines and all its returns; complete and unchanging while the order's row is held.
+    """An order's lines and all its returns; complete, and unchanging while the order is locked.
 
-    `arrived`: how many pieces of each line have arrived (None: all); `lost`: how many never will.
+    `arrived`: how many pieces of each line have arrived (None: all); `lost`: how many are lost.
     """
 
     lines: Sequence[Any]
@@ -182,7 +183,7 @@ class Returnable:
     lost: Mapping[int, int] = field(default_factory=dict)
 
     def take(self, wanted: Sequence[Wanted]) -> list[dict[str, Any]]:
-        """Parts of the order's lines, in their order. Raises: MoreThanReturnable, LineAmbiguous."""
+        """The parts of the order's lines that are returned, by position. Raises: MoreThanReturnable, LineAmbiguous."""
         left, taken = self._left(), Counter[int]()
         short: list[dict[str, Any]] = []
         for each in self._by_line(wanted):
@@ -209,7 +210,7 @@ class Returnable:
         return sum((each.holds() for each in self.returns if each.status in IS_BACK), Counter[int]())
 
     def gone(self) -> Counter[int]:
-        """The pieces of each line that were refunded, since they came back or were lost."""
+        """The pieces of each line that were refunded, since they were returned or lost."""
         return self.back() + Counter(self.lost)
 
     def worth(self, pieces: Mapping[int, int], currency: str) -> int:
@@ -217,7 +218,7 @@ class Returnable:
         return paid_for(self.lines, pieces, self.gone(), currency)
 
     def all_returned(self) -> bool:
-        """But for what was lost, and for at least one piece."""
+        """Whether at least one piece was returned, and all others were returned or lost."""
         gone = self.gone()
         return bool(+self.back()) and all(gone[line.position] == line.quantity for line in self.lines)
 
@@ -227,7 +228,7 @@ class Returnable:
         return Counter({line.position: max(0, here.get(line.position, 0) - held[line.position]) for line in self.lines})
 
     def _by_line(self, wanted: Sequence[Wanted]) -> list[Wanted]:
-        """Each line, and each product, once; lines that are named come first."""
+        """Sums up the pieces of each line and product; those that name a line come first."""
         pieces: Counter[tuple[int | None, UUID | None]] = Counter()
         for each in sorted(wanted, key=lambda each: each.line is None):
             pieces[each.line, each.product_id] += each.quantity
@@ -235,7 +236,7 @@ class Returnable:
 
 
 def _short(wanted: Wanted, returnable: int) -> dict[str, Any]:
-    named = {"line": wanted.line, "product_id": str(wanted.product_id) if wanted.product_id else None}
+    named = {"line": wanted.line, "product_id": wanted.product_id and str(wanted.product_id)}
     known = {name: value for name, value in named.items() if value is not None}
     return {**known, "requested": wanted.quantity, "returnable": returnable}
 
@@ -245,11 +246,5 @@ def _named(line: Any, returnable: int) -> dict[str, Any]:
 
 
 def _part(line: Any, quantity: int) -> dict[str, Any]:
-    return {
-        "position": line.position,
-        "product_id": str(line.product_id),
-        "sku": line.sku,
-        "name": line.name,
-        "quantity": quantity,
-        "unit_price": line.unit_price,
-    }
+    copied = {name: getattr(line, name) for name in ("position", "sku", "name", "unit_price")}
+    return {**copied, "product_id": str(line.product_id), "quantity": quantity}

@@ -1,4 +1,4 @@
-"""Which pieces of an order a parcel holds. Pure."""
+"""Which pieces of an order are in a parcel."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,18 +16,18 @@ class Line(shares.Line, Protocol):
 
 
 def dearest_first(lines: Iterable[Line]) -> list[Line]:
-    """In the order in which pieces of a product that can't be told apart are taken: in the customer's favour."""
+    """The order in which lines of one product are chosen where the line is unknown: in the customer's favour."""
     return sorted(lines, key=lambda line: (-price_per_piece(line), line.position))
 
 
 def pieces_of(
     lines: Sequence[Line], parcels: Iterable[Sequence[Mapping[str, Any]]], gone: Mapping[int, int] | None = None
 ) -> Counter[int]:
-    """How many pieces of each line, by position, these parcels hold.
+    """How many pieces of each line, by position, are in these parcels.
 
     A parcel that was packed before its lines had positions names products: where one stands in several lines, the
     dearest come first, of which not all pieces are in an earlier parcel or `gone`. Products that the order doesn't have
-    are passed over.
+    are ignored.
     """
     found: Counter[int] = Counter()
     gone = gone or {}

@@ -1,4 +1,4 @@
-"""Bodies of requests and answers about returns."""
+"""Bodies of requests and responses about returns."""
 
 from datetime import datetime
 from typing import Annotated, Any, Self
@@ -16,7 +16,7 @@ Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, m
 
 class ReturnLineIn(RequestBody):
     line: int | None = Field(default=None, ge=1, le=MAX_LINES, description="of the order, counted from 1")
-    product_id: UUID | None = Field(default=None, description="enough where it stands in one line alone")
+    product_id: UUID | None = Field(default=None, description="enough if it stands in one line only")
     quantity: int = Field(ge=1, le=MAX_QUANTITY)
 
     @model_validator(mode="after")
@@ -56,7 +56,7 @@ class ReturnLineOut(BaseModel):
     sku: str
     name: str
     quantity: int
-    received: int | None = Field(description="what a warehouse has of it; null until one has looked")
+    received: int | None = Field(description="how many a warehouse received; null before")
     unit_price: Money
 
 
@@ -68,11 +68,11 @@ class ReturnOut(BaseModel):
     lines: list[ReturnLineOut] = Field(description="parts of the order's lines, at the prices that were paid")
     reason: str | None = Field(description="null when the account was erased")
     rejection_reason: str | None = Field(description="why staff rejected it")
-    refund: Money | None = Field(description="what goes back by itself, once the goods are there")
+    refund: Money | None = Field(description="refunded automatically when the goods are received")
     created_at: datetime
     decided_at: datetime | None
     received_at: datetime | None
-    closed_at: datetime | None = Field(description="when it was not awaited any more, since it never came")
+    closed_at: datetime | None = Field(description="when it was given up, since it never arrived")
 
     @classmethod
     def of(cls, found: Return) -> Self:
@@ -93,12 +93,5 @@ class ReturnSummary(ReturnOut):
 
 
 def _line(line: dict[str, Any], currency: str) -> ReturnLineOut:
-    return ReturnLineOut(
-        line=line["position"],
-        product_id=line["product_id"],
-        sku=line["sku"],
-        name=line["name"],
-        quantity=line["quantity"],
-        received=line.get("received"),
-        unit_price=Money(amount=line["unit_price"], currency=currency),
-    )
+    price = Money(amount=line["unit_price"], currency=currency)
+    return ReturnLineOut(**{"received": None, **line, "line": line["position"], "unit_price": price})

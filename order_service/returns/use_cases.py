@@ -1,4 +1,4 @@
-"""Returns of goods. Each step is recorded in the order's history, by the orders' own table."""
+"""Returns of goods. Each step is recorded in the order's history, by the rules of `orders.lifecycle`."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ DECISIONS = {
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """What a warehouse says of a return: what came of each product, as new or not."""
+    """A warehouse's report on a return: how many pieces of each product arrived, damaged ones included."""
 
     return_id: UUID
     order_id: UUID
@@ -78,9 +78,9 @@ async def decide(
 ) -> Return:
     """Staff approve or reject, or the customer (`owner`) withdraws. The customer reads `rejection_reason`, only staff
     read `note`. Raises: NotFound, ReturnDecided."""
-    order_id = await queries.order_of(tx, return_id, owner) or not_found(Return, return_id)
-    order = await orders.lock(tx, order_id) or not_found(Return, return_id)
-    found = (await queries.by_ids(tx, [return_id]))[return_id]
+    found = await queries.find(tx, return_id, owner) or not_found(Return, return_id)
+    order = await orders.lock(tx, found.order_id) or not_found(Return, return_id)
+    found = await queries.find(tx, return_id) or found  # read again under the lock
     found.decide(status, who.user_id, utcnow(), rejection_reason)
     trigger, actor = DECISIONS[status]
     order.move(trigger, _cause(found, actor, who.user_id, rejection_reason, note=note))
@@ -94,7 +94,7 @@ async def apply_received(tx: Transaction, news: Sequence[Received]) -> None:
     held = await orders.lock_many(tx, [each.order_id for each in news])
     for each in news:
         order = held.get(each.order_id)
-        found = (await queries.by_ids(tx, [each.return_id])).get(each.return_id)
+        found = await queries.find(tx, each.return_id)
         if order is None or found is None or found.order_id != order.id:
             log.error("unknown_return", return_id=str(each.return_id), order_id=str(each.order_id))
         elif not any(each.came.values()):
@@ -106,21 +106,21 @@ async def apply_received(tx: Transaction, news: Sequence[Received]) -> None:
 
 @on_return_refunded
 async def mark_refunded(tx: Transaction, return_id: UUID) -> None:
-    """All that goes back for it has gone. The order's row is held."""
-    found = (await queries.by_ids(tx, [return_id]))[return_id]
+    """All its refunds have succeeded. The order is locked."""
+    found = await queries.find(tx, return_id) or not_found(Return, return_id)
     if found.becomes(ReturnStatus.REFUNDED):
         await queries.save(tx, found)
 
 
 async def _close(tx: Transaction, order: OrderState, found: Return, traceparent: str | None) -> None:
-    """Nothing arrived, and nothing is refunded: its pieces may be returned again while the return window lasts."""
+    """Nothing arrived, and nothing is refunded: its pieces may be returned later, until the return window is over."""
     if found.close(utcnow()):
         await queries.save(tx, found)
         order.move(Trigger.RETURN_CLOSED, _cause(found, Actor.INVENTORY, None, "it never came", traceparent))
 
 
 async def _schedule_check(tx: Transaction, order: OrderState, found: Return, traceparent: str | None) -> None:
-    found.refund(await refunds.request_for_return(tx, order, found.worth or 0, found.id))
+    found.refund(await refunds.request_worth(tx, order, found.worth or 0, "returned", found.id))
     await queries.save(tx, found)
     all_returned = order.status in ALL_ENDED and (await queries.returnable(tx, order)).all_returned()
     trigger = Trigger.LAST_RETURN_RECEIVED if all_returned else Trigger.RETURN_RECEIVED

@@ -85,7 +85,7 @@ def test_the_total_is_what_lines_and_shipping_come_to(
     amounts: list[tuple[int, int, int, int]], shipping: tuple[int, int, int]
 ) -> None:
     lines = [
-        QuoteLine(uuid4(), "SKU", "A mug", quantity, price, discount=discount, tax=tax)
+        QuoteLine(1, uuid4(), "SKU", "A mug", quantity, price, discount=discount, tax=tax)
         for quantity, price, discount, tax in amounts
     ]
     found = Quote("GBP", lines, shipping=Shipping(*shipping))

@@ -113,7 +113,7 @@ def cause() -> Cause:
 
 
 def a_shipment(status: ShipmentStatus, *, of: int = 1, version: int = 1) -> Shipment:
-    return Shipment(uuid4(), status, of, version=version)
+    return Shipment(uuid4(), uuid4(), status, of, version=version)
 
 
 @pytest.mark.parametrize("status", Status)
@@ -201,5 +201,5 @@ def test_an_outdated_shipment_event_changes_nothing() -> None:
     order = an_order(S.SHIPPED)
     parcel = a_shipment(ShipmentStatus.DELIVERED, version=3)
     order.apply_shipment(parcel)
-    assert order.apply_shipment(Shipment(parcel.id, ShipmentStatus.DISPATCHED, 1, version=2)) is None
+    assert order.apply_shipment(Shipment(parcel.id, parcel.order_id, ShipmentStatus.DISPATCHED, 1, version=2)) is None
     assert order.fulfilment_status is FulfilmentStatus.DELIVERED

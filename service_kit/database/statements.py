@@ -7,6 +7,7 @@ parameters instead, and a whole row set is one of them.
 import re
 from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime, timedelta
+from itertools import chain
 from operator import attrgetter
 from types import UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -37,22 +38,19 @@ class Statement:
     Each execution takes exactly the parameters that the text names. Raises: TypeError, for more or fewer.
     """
 
-    __slots__ = ("_arguments", "_names", "sql", "text")
+    __slots__ = ("_names", "_readers", "sql", "text")
 
     def __init__(self, text: str) -> None:
         self.text = text
-        parameters: list[tuple[str, ...]] = []
-
-        def number(match: re.Match[str]) -> str:
-            if match[1] is None:
-                return match[0]
-            if (parameter := match.groups("")) not in parameters:
-                parameters.append(parameter)
-            return f"${parameters.index(parameter) + 1}"
-
-        self.sql = _PARAMETER.sub(number, text)
-        self._arguments = [(name, _reader(*how)) for name, *how in parameters]
-        self._names = {name for name, _ in self._arguments}
+        # The parameters that are fields of one value are numbered together, so that they are read together.
+        values: dict[tuple[str, str, bool], dict[tuple[str, ...], None]] = {}
+        for match in _PARAMETER.finditer(text):
+            if match[1]:
+                values.setdefault((match[1], match[2], match[3] is None), {})[match.groups("")] = None
+        numbers = {each: f"${number}" for number, each in enumerate(chain(*values.values()), 1)}
+        self.sql = _PARAMETER.sub(lambda match: numbers.get(match.groups(""), match[0]), text)
+        self._readers = [(name, _reader(list(parameters))) for (name, *_), parameters in values.items()]
+        self._names = {name for name, _ in self._readers}
 
     async def fetch(self, db: AnySession, **values: Any) -> Sequence[Any]:
         """The rows; their columns can be read by index and unpacked. A session is flushed first."""
@@ -92,7 +90,7 @@ class Statement:
         """The values of the numbered parameters of `sql`."""
         if values.keys() != self._names:
             raise TypeError(f"given: {sorted(values)}; named: {sorted(self._names)} in {self.sql}")
-        return [values[name] if read is None else read(values[name]) for name, read in self._arguments]
+        return [argument for name, read in self._readers for argument in read(values[name])]
 
 
 def rows(name: str, source: type, *columns: str) -> str:
@@ -124,14 +122,29 @@ def _listed(columns: Iterable[str]) -> str:
     return ", ".join(map(_DIALECT.identifier_preparer.quote, columns))
 
 
-def _reader(is_set: str, field: str, cast: str) -> Callable[[Any], Any] | None:
-    """Makes a parameter's argument from the value that is given for its name; None: the value is the argument."""
-    get = attrgetter(field) if field else None
-    if is_set and get:
-        return (lambda rows: [_json(get(row)) for row in rows]) if cast else lambda rows: [get(row) for row in rows]
-    if cast:
-        return lambda value: _json(get(value) if get else value)
-    return get
+def _reader(parameters: Sequence[tuple[str, ...]]) -> Callable[[Any], Iterable[Any]]:
+    """Makes the arguments of these parameters from the value that they share, in one pass over a row set."""
+    _, is_set, fields, casts = zip(*parameters, strict=True)
+    get = attrgetter(*fields)
+    read: Callable[[Any], Iterable[Any]] = get
+    if not fields[0]:
+        read = lambda value: (value,)  # noqa: E731
+    elif is_set[0]:
+        one_by_one = get if len(fields) > 1 else lambda row: (get(row),)
+        read = lambda rows: list(zip(*map(one_by_one, rows), strict=True)) or [()] * len(fields)  # noqa: E731
+    elif len(fields) == 1:
+        read = lambda value: (get(value),)  # noqa: E731
+    if not (serialized := [position for position, cast in enumerate(casts) if cast]):
+        return read
+
+    def read_and_serialize(value: Any) -> list[Any]:
+        arguments = list(read(value))
+        for position in serialized:
+            argument = arguments[position]
+            arguments[position] = [_json(each) for each in argument] if is_set[0] else _json(argument)
+        return arguments
+
+    return read_and_serialize
 
 
 def _json(value: Any) -> str | None:

@@ -1,1 +1,1 @@
-"""Payment gateways: the port that they are reached by, one adapter for each, and which of them are there."""
+"""Payment gateways: the port, an adapter for each gateway, and the registry of those in use."""

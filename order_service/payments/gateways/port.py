@@ -1,7 +1,7 @@
-"""What a payment gateway can do for us, in our own words; the words of each gateway stay in its adapter.
+"""The port to payment gateways, in our own terms; each gateway's terms stay in its adapter.
 
-Every call ends in an answer or in `NoResponse`, never in an exception: what a lost answer means is for the caller.
-Every call that changes something carries an idempotency key, so that it may be repeated as often as needed.
+Every call returns an answer or `NoResponse` and raises nothing: the caller decides what a lost response means.
+Every call that changes something carries an idempotency key, so that it can be repeated safely.
 """
 
 from collections.abc import Mapping
@@ -21,9 +21,9 @@ class WebhookSignatureWrong(Problem, status=401, type="webhook-signature-wrong")
 
 @dataclass(frozen=True, slots=True)
 class ChargeRequest:
-    """A charge that is to be made, or was. `amount` is in the currency's minor unit.
+    """A charge to make, or one that may have been made. `amount` is in the currency's minor unit.
 
-    `token`: the card, as the gateway's own form gave it; None: it is known no more, or must not be charged.
+    `token`: the card, as the gateway's own form gave it; None: it is no longer stored, or must not be charged.
     `charge_id`: the gateway's id, once it is known. `capture` False: authorise only.
     """
 
@@ -38,7 +38,7 @@ class ChargeRequest:
 
 @dataclass(frozen=True, slots=True)
 class NextAction:
-    """What the customer must do before the charge goes on: open `url` in a browser."""
+    """What the customer must do before the charge continues: open `url` in a browser."""
 
     type: Literal["redirect"]
     url: str
@@ -46,12 +46,12 @@ class NextAction:
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """A charge as the gateway knows it. `amount`: what was captured; until then, what was asked for."""
+    """A charge as the gateway knows it. `amount`: what was captured; until then, what was requested."""
 
     id: str
     key: str
     order_reference: str
-    """What `ChargeRequest.order_id` was; anything, for charges that others made with the same account."""
+    """`ChargeRequest.order_id`; any text, for charges that other systems made with the same account."""
     state: PaymentState
     amount: int
     currency: str
@@ -74,47 +74,49 @@ class GatewayRefund:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """The gateway won't do it, now or later. `reason`: its code."""
+    """The gateway rejected the request for good. `reason`: its code."""
 
     reason: str
 
 
 class NoResponse(Enum):
-    """What was asked may have been done (LOST), or certainly was not (UNREACHABLE)."""
+    """The request may have been carried out (LOST), or certainly was not (UNREACHABLE)."""
 
     LOST = "lost"
     UNREACHABLE = "unreachable"
 
 
+ChargeAnswer = Charge | Rejected | NoResponse
+RefundAnswer = GatewayRefund | Rejected | NoResponse
+
+
 class PaymentGateway(Protocol):
     """One account with a payment gateway.
 
-    `name`: the one in the column `payments.gateway`; `timeout`: of each call, in seconds.
+    `name`: stored in the column `payments.gateway`; `timeout`: of each call, in seconds.
     """
 
     name: str
     timeout: float
 
-    async def open(self, request: ChargeRequest) -> Charge | Rejected | NoResponse:
-        """Makes the charge; the same key never makes a second one."""
+    async def open(self, request: ChargeRequest) -> ChargeAnswer:
+        """Makes the charge; the same key never makes a second charge."""
 
-    async def resolve(self, request: ChargeRequest) -> Charge | Rejected | NoResponse | None:
-        """What became of the charge of this key; if there is none, it is made now, given a token; else None.
+    async def resolve(self, request: ChargeRequest) -> ChargeAnswer | None:
+        """The charge of this key. If there is none, it is made now, given a token; without a token the result is None.
 
         A gateway without a look-up by key reads the charge by its id, and repeats `open` while the id is not known.
         """
 
-    async def capture(self, key: str, charge_id: str, amount: int) -> Charge | Rejected | NoResponse:
-        """Takes so much of an authorised charge, once; the rest is released."""
+    async def capture(self, key: str, charge_id: str, amount: int) -> ChargeAnswer:
+        """Captures `amount` of an authorised charge, once; the rest is released."""
 
-    async def cancel(self, key: str, charge_id: str) -> Charge | Rejected | NoResponse:
+    async def cancel(self, key: str, charge_id: str) -> ChargeAnswer:
         """Voids a charge that is authorised or waits for its customer."""
 
-    async def refund(
-        self, key: str, charge_id: str, amount: int, reason: str | None
-    ) -> GatewayRefund | Rejected | NoResponse:
-        """Gives so much of a captured charge back, once; repeated, it tells what became of it."""
+    async def refund(self, key: str, charge_id: str, amount: int, reason: str | None) -> RefundAnswer:
+        """Refunds `amount` of a captured charge, once; a repeated call returns the refund's current state."""
 
     def read_webhook(self, headers: Mapping[str, str], body: bytes, now: datetime) -> Charge | GatewayRefund | None:
-        """What a webhook reports; None: nothing that concerns payments. `headers` are found in any case of letters.
+        """What a webhook reports; None: nothing about payments. `headers` must be case-insensitive.
         Raises: WebhookSignatureWrong, InvalidRequest."""

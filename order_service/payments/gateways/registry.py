@@ -9,12 +9,12 @@ from order_service.settings import Settings
 
 
 class Gateways(dict[str, PaymentGateway]):
-    """By the name that a payment keeps."""
+    """By name, as in the column `payments.gateway`."""
 
     def __init__(self, default: PaymentGateway, *others: PaymentGateway) -> None:
         super().__init__({gateway.name: gateway for gateway in (default, *others)})
         self.default = default
-        """Makes the new payments."""
+        """The gateway of new payments."""
 
 
 @asynccontextmanager

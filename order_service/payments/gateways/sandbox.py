@@ -15,10 +15,12 @@ from pydantic import BaseModel, SecretStr, ValidationError
 from order_service.payments.gateways import signature
 from order_service.payments.gateways.port import (
     Charge,
+    ChargeAnswer,
     ChargeRequest,
     GatewayRefund,
     NextAction,
     NoResponse,
+    RefundAnswer,
     Rejected,
 )
 from order_service.payments.models import PaymentState, RefundState
@@ -29,14 +31,14 @@ log = structlog.get_logger(__name__)
 Answer = TypeVar("Answer", bound=BaseModel)
 
 CONNECT_SECONDS = 2.0
-# Less than the time after which usual servers close a silent connection, so that no charge is lost in the closing.
+# Less than the keep-alive timeout of common servers, so that no request is lost on a connection that they are closing.
 KEEP_ALIVE_SECONDS = 4.0
 CONNECTIONS = 64
 
-# Nothing was sent: there is certainly no charge.
+# Nothing was sent, so there is certainly no charge.
 NOT_SENT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
 REJECTIONS = frozenset({400, 402, 404, 422})
-# The gateway did not take the request in, so that nothing was charged; the same request may pass later.
+# The gateway did not process the request, so nothing was charged; the same request may succeed later.
 CREDENTIALS_REJECTED = frozenset({401, 403, 429, 503})
 
 PAYMENT_STATES = {
@@ -67,7 +69,7 @@ class _Charge(BaseModel):
 
     def read(self) -> Charge:
         state = PAYMENT_STATES[self.status]
-        # Without `captured` it is a gateway that knows no partial captures.
+        # A gateway without partial captures sends no `captured`.
         taken = self.captured if state is PaymentState.SUCCEEDED and self.captured is not None else self.amount
         return Charge(
             *(self.id, self.idempotency_key, self.reference, state, taken, self.currency),
@@ -99,7 +101,7 @@ KNOWN_EVENTS = frozenset(
     {f"charge.{name}" for name in ("pending", "action_required", "authorised", "succeeded", "failed", "voided")}
     | {f"refund.{name}" for name in ("pending", "succeeded", "failed")}
 )
-"""Of webhooks. What has become of a charge or refund stands in itself."""
+"""Of webhooks. The status is read from the charge or refund that the event contains."""
 SECONDS = Histogram(
     "payment_gateway_seconds",
     "From asking the gateway to its answer; outcome: answered, rejected, lost, unreachable",
@@ -109,7 +111,7 @@ SECONDS = Histogram(
 
 
 class SandboxGateway:
-    """One account of the sandbox gateway, with one pool of connections for the whole process."""
+    """One account of the sandbox gateway, with one connection pool for the process."""
 
     name = "sandbox"
 
@@ -119,7 +121,7 @@ class SandboxGateway:
         self._client = client
         self._secret = webhook_secret.get_secret_value().encode()
 
-    async def open(self, request: ChargeRequest) -> Charge | Rejected | NoResponse:
+    async def open(self, request: ChargeRequest) -> ChargeAnswer:
         body = {
             "amount": request.amount,
             "currency": request.currency,
@@ -129,7 +131,7 @@ class SandboxGateway:
         }
         return await self._charge("open", request.key, "/charges", body)
 
-    async def resolve(self, request: ChargeRequest) -> Charge | Rejected | NoResponse | None:
+    async def resolve(self, request: ChargeRequest) -> ChargeAnswer | None:
         params = {"idempotency_key": request.key, "limit": "1"}
         found = await self._ask("find", _Charges, "GET", "/charges", params=params)
         if isinstance(found, _Charges):
@@ -138,15 +140,13 @@ class SandboxGateway:
             return await self.open(request) if request.token else None
         return found if isinstance(found, NoResponse) else NoResponse.UNREACHABLE
 
-    async def capture(self, key: str, charge_id: str, amount: int) -> Charge | Rejected | NoResponse:
+    async def capture(self, key: str, charge_id: str, amount: int) -> ChargeAnswer:
         return await self._charge("capture", key, f"/charges/{charge_id}/capture", {"amount": amount})
 
-    async def cancel(self, key: str, charge_id: str) -> Charge | Rejected | NoResponse:
+    async def cancel(self, key: str, charge_id: str) -> ChargeAnswer:
         return await self._charge("cancel", key, f"/charges/{charge_id}/cancel", None)
 
-    async def refund(
-        self, key: str, charge_id: str, amount: int, reason: str | None
-    ) -> GatewayRefund | Rejected | NoResponse:
+    async def refund(self, key: str, charge_id: str, amount: int, reason: str | None) -> RefundAnswer:
         body, headers = {"amount": amount, "reason": reason}, {"Idempotency-Key": key}
         path = f"/charges/{charge_id}/refunds"
         answer = await self._ask("refund", _Refund, "POST", path, json=body, headers=headers)
@@ -164,9 +164,7 @@ class SandboxGateway:
         except (ValueError, KeyError, TypeError) as error:  # a pydantic ValidationError is a ValueError
             raise InvalidRequest(reason="the event has not the form that this gateway sends") from error
 
-    async def _charge(
-        self, operation: str, key: str, path: str, body: Mapping[str, Any] | None
-    ) -> Charge | Rejected | NoResponse:
+    async def _charge(self, operation: str, key: str, path: str, body: Mapping[str, Any] | None) -> ChargeAnswer:
         answer = await self._ask(operation, _Charge, "POST", path, json=body, headers={"Idempotency-Key": key})
         return answer.read() if isinstance(answer, _Charge) else answer
 

@@ -13,7 +13,7 @@ def check(secret: bytes, signature: str, body: bytes, now: datetime) -> None:
     """Raises: WebhookSignatureWrong."""
     parts = [part.strip().partition("=") for part in signature.split(",")]
     stamps = [value for name, _, value in parts if name == "t"]
-    # Two at once while the gateway's secret is being changed.
+    # Two digests while the gateway's secret is being rotated.
     digests = [value for name, _, value in parts if name == "v1"]
     if len(stamps) != 1 or not stamps[0].isascii() or not stamps[0].isdigit() or not digests:
         raise WebhookSignatureWrong(reason="there is no `t=…,v1=…`")

@@ -1,4 +1,4 @@
-"""The real gateway in a process of its own, and an order service that it can reach."""
+"""The sandbox gateway in its own process, and an order service that it can reach."""
 
 import asyncio
 import hashlib
@@ -37,7 +37,7 @@ T = TypeVar("T")
 
 @dataclass
 class GatewayProcess:
-    """The sandbox, and the port where it believes the order service to be."""
+    """The sandbox, and the port to which it sends its webhooks."""
 
     process: Process
     webhook_port: int
@@ -63,7 +63,7 @@ class GatewayProcess:
 
 @pytest.fixture(scope="session")
 def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
-    """One for all tests of a process: its books are told apart by the orders."""
+    """One for all tests of a process: each test looks only at the charges of its own orders."""
     port, webhook_port = ports.lease(2)
     directory: Path = tmp_path_factory.mktemp("gateway")
     environment = {
@@ -94,7 +94,7 @@ class Shop:
         self.staff = served.caller(role="SubAdmin")
 
     async def order(self, status: str = "awaiting_payment", total: int = TOTAL, token: str | None = None) -> UUID:
-        """The customer's; as if it had been placed and its stock decided."""
+        """The customer's order, inserted with this status."""
         now = utcnow()
         order = Order(  # type: ignore[call-arg]  # the database gives the number
             customer_id=self.customer.user_id,
@@ -149,7 +149,7 @@ class Shop:
         return order_id, await self.verified(opened["id"])
 
     async def verified(self, payment_id: str) -> dict[str, Any]:
-        """The payment after the gateway has decided and a verify has settled it."""
+        """The payment, after the gateway has decided it and `verify` has settled it."""
 
         async def settled() -> dict[str, Any] | None:
             await self.forget_calls()
@@ -170,7 +170,7 @@ class Shop:
         return items
 
     async def tokens(self) -> list[UUID]:
-        """The orders of which a token is kept."""
+        """The orders that have a stored token."""
         async with self.runtime.database.connection() as connection:
             return [row[0] for row in await connection.fetch("SELECT order_id FROM payment_tokens")]
 
@@ -184,7 +184,7 @@ class Shop:
         await self.execute("UPDATE orders SET status = $2 WHERE id = $1", order_id, status)
 
     async def forget_calls(self) -> None:
-        """As if time had passed: no call to the gateway can be under way, and everything is due."""
+        """Makes all open payments and refunds due, as if every call to the gateway had ended."""
         await self.execute("UPDATE payments SET call_until = now(), check_at = now() WHERE settled_at IS NULL")
         await self.execute("UPDATE refunds SET next_attempt_at = now() WHERE status = 'requested'")
 
@@ -211,14 +211,14 @@ class Shop:
             await connection.execute(sql, *values)
 
     async def webhook(self, event: dict[str, Any], **changes: Any) -> httpx.Response:
-        """An event as the gateway would send it; `changes`: another secret, or time of signing."""
+        """Sends an event as the gateway would; `changes`: another secret, or time of signing."""
         body = json.dumps(event)
         headers = {"Webhook-Signature": signature(body, **changes), "Content-Type": "application/json"}
         return await self.served.anonymous.post("/payments/webhooks/sandbox", content=body, headers=headers)
 
     @asynccontextmanager
     async def listening(self) -> AsyncIterator[None]:
-        """The gateway's webhooks arrive."""
+        """While it is open, the gateway's webhooks arrive."""
         config = uvicorn.Config(
             self.served.app, port=self.gateway.webhook_port, lifespan="off", log_config=None, access_log=False
         )
@@ -275,7 +275,7 @@ async def shop(gateway: GatewayProcess) -> AsyncIterator[Shop]:
 
 @pytest.fixture
 def our_gateway(shop: Shop) -> SandboxGateway:
-    """The client that the service uses, to be made to fail."""
+    """The service's client of the gateway, so that a test can make it fail."""
     gateway = shop.runtime.resource(Gateways).default
     assert isinstance(gateway, SandboxGateway)
     return gateway

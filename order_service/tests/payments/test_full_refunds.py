@@ -1,4 +1,4 @@
-"""An order of which all the money goes back is not sent: it is cancelled, or the warehouse is warned."""
+"""An order whose money is refunded in full is not sent: it is cancelled, or the warehouse is warned."""
 
 from uuid import UUID, uuid4
 
@@ -37,8 +37,8 @@ async def _warnings(shop: Shop) -> list[bool]:
     return [event.refunded for event in await shop.served.events(inventory.FulfilmentRefunded)]
 
 
-async def test_while_nothing_has_left_it_is_cancelled(shop: Shop) -> None:
-    """Once the parts add up to all of it: inventory is asked first, since a parcel may leave at that very moment."""
+async def test_a_full_refund_cancels_an_order_of_which_no_parcel_has_left(shop: Shop) -> None:
+    """Inventory must release the stock first, since a parcel may leave at the same moment."""
     order_id, payment = await shop.paid()
     await shop.refund(payment["id"], TOTAL - 1)
     assert (await shop.state(order_id)).status == "paid", "a penny is kept"
@@ -56,7 +56,7 @@ async def test_while_nothing_has_left_it_is_cancelled(shop: Shop) -> None:
     assert (entry["actor"], entry["actor_id"]) == ("staff", str(shop.staff.user_id))
 
 
-async def test_a_parcel_that_leaves_at_the_same_moment_wins(shop: Shop) -> None:
+async def test_an_order_is_not_cancelled_if_a_parcel_leaves_at_the_same_moment(shop: Shop) -> None:
     order_id, payment = await shop.paid()
     await shop.refund(payment["id"])
     await _sent(shop, order_id, of=2)
@@ -67,7 +67,7 @@ async def test_a_parcel_that_leaves_at_the_same_moment_wins(shop: Shop) -> None:
     assert await _warnings(shop) == [True]
 
 
-async def test_once_a_parcel_has_left_the_warehouse_is_warned_of_the_others(shop: Shop) -> None:
+async def test_after_a_parcel_has_left_a_full_refund_warns_the_warehouse_of_the_others(shop: Shop) -> None:
     order_id, payment = await shop.paid()
     await _sent(shop, order_id, of=2)
     await shop.refund(payment["id"])
@@ -83,7 +83,7 @@ async def test_no_warning_after_every_parcel_left(shop: Shop) -> None:
     assert await _warnings(shop) == []
 
 
-async def test_a_refund_that_fails_takes_the_warning_back(shop: Shop) -> None:
+async def test_a_failed_refund_withdraws_the_warning(shop: Shop) -> None:
     order_id, payment = await shop.paid()
     await _sent(shop, order_id, of=2)
     await shop.refund(payment["id"])
@@ -99,7 +99,7 @@ async def test_a_refund_that_fails_takes_the_warning_back(shop: Shop) -> None:
     assert await _warnings(shop) == [True, False, True]
 
 
-async def test_a_refund_that_fails_while_inventory_is_asked_is_asked_for_again(shop: Shop) -> None:
+async def test_a_refund_that_fails_before_the_order_is_cancelled_is_requested_again(shop: Shop) -> None:
     order_id, payment = await shop.paid()
     await shop.refund(payment["id"])
     await shop.execute("UPDATE refunds SET status = 'failed' WHERE order_id = $1", order_id)
@@ -108,7 +108,7 @@ async def test_a_refund_that_fails_while_inventory_is_asked_is_asked_for_again(s
     assert sorted(refund["status"] for refund in await shop.refunds(order_id)) == ["failed", "requested"]
 
 
-async def test_what_an_outside_system_gave_back_counts_too(shop: Shop) -> None:
+async def test_refunds_by_an_outside_system_count_as_well(shop: Shop) -> None:
     order_id, payment = await shop.paid()
     amount = Money(amount=TOTAL, currency="GBP")
     published = PaymentRefunded(payment_id=UUID(payment["id"]), order_id=order_id, amount=amount, reference="re_out")

@@ -1,4 +1,4 @@
-"""Payment systems that report over Kafka: booked once, like everything else, and said again as our own."""
+"""Outside payment systems that report over Kafka: each report is booked once, and published as our own event."""
 
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
@@ -44,7 +44,7 @@ async def test_a_reported_payment_pays_the_order_once(shop: Shop) -> None:
     assert (await shop.customer.post(f"/payments/{payment_id}/verify")).json()["status"] == "succeeded"
 
 
-async def test_parts_add_up_and_what_is_too_much_is_requested_back(shop: Shop) -> None:
+async def test_partial_payments_add_up_and_a_surplus_is_refunded(shop: Shop) -> None:
     order_id = await shop.order()
     await report(shop, order_id, 600)
     assert (await shop.state(order_id)).status == "awaiting_payment"
@@ -55,7 +55,7 @@ async def test_parts_add_up_and_what_is_too_much_is_requested_back(shop: Shop) -
     assert requested.amount.amount == 100
 
 
-async def test_money_on_its_way_back_pays_for_nothing(shop: Shop) -> None:
+async def test_money_that_is_being_refunded_does_not_pay_the_order(shop: Shop) -> None:
     order_id = await shop.order()
     payment_id = await report(shop, order_id, 600)
     await shop.refund(str(payment_id), 500)
@@ -64,7 +64,7 @@ async def test_money_on_its_way_back_pays_for_nothing(shop: Shop) -> None:
     assert (await shop.state(order_id)).status == "awaiting_payment"
 
 
-async def test_money_that_could_not_go_back_pays_after_all(shop: Shop) -> None:
+async def test_money_whose_refund_failed_pays_the_order(shop: Shop) -> None:
     order_id = await shop.order()
     first = await report(shop, order_id, 600)
     refund = (await shop.refund(str(first))).json()
@@ -86,7 +86,7 @@ async def test_money_that_could_not_go_back_pays_after_all(shop: Shop) -> None:
     assert (order.status, order.captured, order.refunded, order.refunding) == ("paid", TOTAL, 0, 0)
 
 
-async def test_another_currency_pays_nothing_and_goes_back(shop: Shop) -> None:
+async def test_money_in_another_currency_is_refunded_and_does_not_pay_the_order(shop: Shop) -> None:
     order_id = await shop.order()
     await report(shop, order_id, currency="USD")
     order = await shop.state(order_id)
@@ -95,7 +95,7 @@ async def test_another_currency_pays_nothing_and_goes_back(shop: Shop) -> None:
     assert requested.amount == Money(amount=TOTAL, currency="USD")
 
 
-async def test_the_outside_system_carries_out_the_refund_that_we_request(shop: Shop) -> None:
+async def test_an_outside_system_carries_out_a_refund_that_we_requested(shop: Shop) -> None:
     order_id = await shop.order("cancelled")
     payment_id = await report(shop, order_id)
     (requested,) = await shop.served.events(payment_status.RefundRequested)
@@ -123,7 +123,7 @@ async def test_a_reported_failure_is_published_once(shop: Shop) -> None:
     assert (await shop.state(order_id)).status == "awaiting_payment"
 
 
-async def test_a_batch_books_each_report_as_if_it_came_alone(shop: Shop) -> None:
+async def test_a_batch_books_each_report_as_if_it_arrived_alone(shop: Shop) -> None:
     first, second = await shop.order(), await shop.order()
     declined, accepted, other, too_much = uuid4(), uuid4(), uuid4(), uuid4()
     money = Money(amount=TOTAL, currency="GBP")
@@ -150,7 +150,7 @@ async def test_a_batch_books_each_report_as_if_it_came_alone(shop: Shop) -> None
         assert await connection.fetchval(emitted, str(first)) == traces[2]
 
 
-async def test_what_fits_no_order_or_anothers_payment_is_left_to_a_person(shop: Shop) -> None:
+async def test_a_report_on_an_unknown_order_or_on_another_systems_payment_is_rejected(shop: Shop) -> None:
     order_id, other = await shop.order(), await shop.order()
     with pytest.raises(NotFound):
         await report(shop, uuid4())

@@ -16,7 +16,7 @@ Charging = Callable[..., Awaitable[Any]]
 
 
 @pytest.mark.parametrize("token", ["tok_ok", "tok_late", "tok_duplicate", "tok_lost_answer"])
-async def test_every_good_card_pays_once(shop: Shop, token: str) -> None:
+async def test_every_valid_card_is_charged_once(shop: Shop, token: str) -> None:
     order_id = await shop.order()
     async with shop.listening():
         answer = await shop.pay(order_id, token)
@@ -37,7 +37,7 @@ async def test_every_good_card_pays_once(shop: Shop, token: str) -> None:
     assert await shop.refunds(order_id) == []
 
 
-async def test_a_declined_card_fails_and_another_may_follow(shop: Shop) -> None:
+async def test_after_a_declined_card_another_may_be_tried(shop: Shop) -> None:
     order_id = await shop.order()
     declined = await shop.verified((await shop.pay(order_id, "tok_declined")).json()["id"])
     assert (declined["status"], declined["failure_reason"]) == ("failed", "card_declined")
@@ -49,7 +49,7 @@ async def test_a_declined_card_fails_and_another_may_follow(shop: Shop) -> None:
     assert (await shop.state(order_id)).status == "paid"
 
 
-async def test_a_card_that_the_gateway_does_not_know_fails_at_once(shop: Shop) -> None:
+async def test_a_card_unknown_to_the_gateway_fails_at_once(shop: Shop) -> None:
     order_id = await shop.order()
     answer = await shop.pay(order_id, "no-such-token")
     assert (answer.status_code, answer.json()["status"]) == (201, "failed")
@@ -139,7 +139,7 @@ async def test_a_duplicate_request_during_the_gateway_call_is_a_conflict(
 
 
 class Crash(Exception):
-    """As if the process had ended here."""
+    """Stands for the end of the process."""
 
 
 def crash_before(charge: Charging) -> Charging:
@@ -174,7 +174,7 @@ async def test_after_a_crash_a_duplicate_request_continues_the_same_charge(
 
 
 @pytest.mark.parametrize("crash", [crash_before, crash_after])
-async def test_after_a_crash_the_reconciler_goes_on_with_the_same_charge(
+async def test_after_a_crash_the_reconciler_continues_the_same_charge(
     shop: Shop, our_gateway: SandboxGateway, monkeypatch: pytest.MonkeyPatch, crash: Callable[[Charging], Charging]
 ) -> None:
     order_id = await shop.order()
@@ -202,7 +202,7 @@ async def pay_elsewhere(shop: Shop, order_id: UUID) -> None:
 
 
 @pytest.mark.parametrize("end", [cancel, pay_elsewhere])
-async def test_after_a_crash_an_order_that_wants_no_payment_any_more_is_not_charged(
+async def test_after_a_crash_an_order_that_no_longer_awaits_payment_is_not_charged(
     shop: Shop,
     our_gateway: SandboxGateway,
     monkeypatch: pytest.MonkeyPatch,
@@ -231,7 +231,7 @@ async def test_a_lost_answer_is_reconciled_without_a_webhook(shop: Shop) -> None
     assert len(shop.gateway.charges(order_id)) == 1
 
 
-async def test_while_the_gateway_is_away_it_is_503_and_the_key_stays_good(
+async def test_an_unreachable_gateway_is_503_and_the_same_key_works_later(
     shop: Shop, our_gateway: SandboxGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     order_id = await shop.order()
@@ -260,7 +260,7 @@ async def test_no_charge_after_the_gateway_was_reported_unavailable(
     assert (await shop.pay(order_id)).status_code == 201, "another payment may follow"
 
 
-async def test_an_order_with_a_token_pays_by_itself(shop: Shop) -> None:
+async def test_an_order_with_a_token_is_charged_automatically(shop: Shop) -> None:
     order_id, waiting = await shop.order(token="tok_ok"), await shop.order("pending", token="tok_ok")
     await shop.pay_by_tokens()
     await shop.pay_by_tokens()
@@ -276,7 +276,7 @@ async def test_an_order_with_a_token_pays_by_itself(shop: Shop) -> None:
 
 
 @pytest.mark.parametrize("crash", [crash_before, crash_after])
-async def test_a_crash_while_paying_by_token_is_made_good(
+async def test_a_payment_by_token_continues_after_a_crash(
     shop: Shop, our_gateway: SandboxGateway, monkeypatch: pytest.MonkeyPatch, crash: Callable[[Charging], Charging]
 ) -> None:
     order_id = await shop.order(token="tok_ok")

@@ -1,4 +1,4 @@
-"""Refunds: asked for by staff or by nobody, never above what was captured, and carried out in the end."""
+"""Refunds: requested by staff or automatically, never above the captured amount, and always carried out."""
 
 import asyncio
 from typing import Any
@@ -42,7 +42,7 @@ async def test_partial_refunds_until_nothing_is_left(shop: Shop) -> None:
     assert [r["status"] for r in seen.json()["items"]] == ["succeeded", "succeeded"]
 
 
-async def test_the_customer_reads_the_reason_of_a_refund_and_staff_alone_its_note(shop: Shop) -> None:
+async def test_the_customer_sees_the_reason_of_a_refund_and_only_staff_its_note(shop: Shop) -> None:
     order_id, payment = await shop.paid()
     note = "known for chargebacks"
     words = {"amount": 300, "reason": "it came late", "note": note}
@@ -98,18 +98,18 @@ async def test_only_staff_refund(shop: Shop) -> None:
     assert (await shop.staff.post(f"/payments/{uuid4()}/refunds", json={}, headers=headers)).status_code == 404
 
 
-async def test_what_is_not_captured_cannot_be_refunded(shop: Shop) -> None:
+async def test_money_that_was_not_captured_cannot_be_refunded(shop: Shop) -> None:
     payment = (await shop.pay(await shop.order())).json()
     assert (await shop.refund(payment["id"], 1)).json()["type"] == "/problems/nothing-to-refund"
 
 
-async def test_money_for_an_order_that_has_ended_goes_back_by_itself(shop: Shop) -> None:
+async def test_money_for_an_ended_order_is_refunded_automatically(shop: Shop) -> None:
     for status in ("cancelled", "expired", "rejected"):
-        await money_goes_back(shop, status)
+        await assert_money_is_refunded(shop, status)
     assert await shop.served.events(order_notification.OrderPaid) == []
 
 
-async def money_goes_back(shop: Shop, status: str) -> None:
+async def assert_money_is_refunded(shop: Shop, status: str) -> None:
     order_id = await shop.order()
     payment = (await shop.pay(order_id)).json()
     await shop.set_status(order_id, status)
@@ -138,7 +138,7 @@ async def test_an_order_paid_twice_keeps_one_payment(shop: Shop) -> None:
     assert (await shop.refund(paid["id"])).json()["amount"]["amount"] == TOTAL
 
 
-async def test_what_staff_gave_back_does_not_make_room_for_a_second_payment(shop: Shop) -> None:
+async def test_a_refund_by_staff_does_not_allow_a_second_payment(shop: Shop) -> None:
     order_id = await shop.order()
     late = (await shop.pay(order_id)).json()
     await shop.webhook(charge_event(late, "failed"))
@@ -151,7 +151,7 @@ async def test_what_staff_gave_back_does_not_make_room_for_a_second_payment(shop
     assert (await shop.state(order_id)).payment_status == "partially_refunded"
 
 
-async def test_a_cancelled_order_gives_its_money_back(shop: Shop) -> None:
+async def test_the_money_of_a_cancelled_order_is_refunded(shop: Shop) -> None:
     order_id, payment = await shop.paid()
     await shop.refund(payment["id"], 250)
     await shop.carry_out_refunds()
@@ -165,7 +165,7 @@ async def test_a_cancelled_order_gives_its_money_back(shop: Shop) -> None:
     assert (await shop.state(order_id)).payment_status == "refunded"
 
 
-async def test_a_refund_survives_lost_answers_and_is_made_once(
+async def test_a_refund_is_made_once_although_responses_are_lost(
     shop: Shop, our_gateway: SandboxGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     order_id, payment = await shop.paid()
@@ -186,7 +186,7 @@ async def test_a_refund_survives_lost_answers_and_is_made_once(
     assert len(await shop.served.events(payment_status.PaymentRefunded)) == 1
 
 
-async def test_attempts_grow_further_apart(
+async def test_refund_attempts_back_off(
     shop: Shop, our_gateway: SandboxGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _, payment = await shop.paid()
@@ -236,7 +236,7 @@ async def test_a_refund_that_the_gateway_rejects_fails_and_frees_its_amount(shop
     assert [item["id"] for item in listed.json()["items"]] == [refund["id"]]
 
 
-async def test_the_refunds_webhook_settles_it_too(shop: Shop) -> None:
+async def test_a_webhook_settles_a_refund(shop: Shop) -> None:
     order_id, payment = await shop.paid()
     async with shop.listening():
         await shop.refund(payment["id"])

@@ -1,4 +1,4 @@
-"""The rules of payments and refunds, without any database."""
+"""The rules of payments and refunds, without a database."""
 
 from datetime import timedelta
 from random import Random
@@ -54,7 +54,7 @@ P, R, A, F, V, S = (
     PaymentState.SUCCEEDED,
 )
 FORWARD = {P: {R, A, F, V, S}, R: {A, F, V, S}, A: {F, V, S}, F: {V, S}, V: {S}, S: set[PaymentState]()}
-"""Which reports count in which state: written down here again, so that a slip shows."""
+"""Which reports apply in which state: an independent copy of the rule, so that a mistake shows."""
 
 
 @pytest.mark.parametrize("before", list(PaymentState))
@@ -67,7 +67,7 @@ def test_no_captured_money_is_lost_and_no_report_applies_twice(before: PaymentSt
     assert not one.settle(report(one, emitted), utcnow())
 
 
-def test_what_ends_a_payment_opens_it_no_more() -> None:
+def test_a_settled_payment_is_never_open_again() -> None:
     assert [state for state in PaymentState if state.is_open] == [P, R, A]
     assert not any(after.is_open for before, afters in FORWARD.items() if not before.is_open for after in afters)
 
@@ -86,7 +86,7 @@ def test_late_repeated_and_reordered_reports_end_in_the_same_state(emitted: list
     assert (ends[0][0] == S) == (S in emitted), "money counts, and nothing else is money"
 
 
-def test_what_the_customer_must_do_is_known_while_it_is_required() -> None:
+def test_the_next_action_is_stored_while_it_is_required() -> None:
     one = payment(100, P)
     one.settle(report(one, R), utcnow())
     assert (one.action_type, one.action_url) == ("redirect", "https://bank")
@@ -94,20 +94,20 @@ def test_what_the_customer_must_do_is_known_while_it_is_required() -> None:
     assert (one.action_type, one.action_url, one.failure_reason) == (None, None, None)
 
 
-def test_the_captured_amount_is_the_one_of_the_gateway() -> None:
+def test_the_captured_amount_is_the_gateways() -> None:
     one = payment(100, "pending")
     one.settle(report(one, PaymentState.SUCCEEDED, amount=90), utcnow())
     assert (one.amount, one.version, one.failure_reason) == (90, 2, None)
 
 
-def test_what_is_under_way_counts_and_what_failed_does_not() -> None:
+def test_pending_refunds_count_as_made_and_failed_ones_do_not() -> None:
     one = payment(100)
     some = [refund(one, 10), refund(one, 20, "requested"), refund(one, 70, "failed")]
     assert Account([one], some).left(one) == 70
     assert Account([payment(5, "pending")], []).left(payment(5, "pending")) == 0
 
 
-def test_the_latest_payment_goes_back_first() -> None:
+def test_the_latest_payment_is_refunded_first() -> None:
     old, new = payment(100), payment(50, minutes=1)
     account = Account([new, old], [])
     assert account.spread(60) == [(new, 50), (old, 10)]
@@ -118,7 +118,7 @@ def test_the_latest_payment_goes_back_first() -> None:
     assert Account([payment(9, "failed")], []).spread(None) == []
 
 
-def test_another_currency_does_not_count_as_captured() -> None:
+def test_money_in_another_currency_does_not_count_as_captured() -> None:
     pounds, dollars = payment(100), payment(900, currency="USD")
     account = Account([pounds, dollars], [refund(dollars, 900)])
     assert (account.captured("GBP"), account.refunded("GBP")) == (100, 0)

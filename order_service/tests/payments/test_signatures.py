@@ -1,4 +1,4 @@
-"""Which webhooks are the gateway's own: signature, time and form; no service and no gateway is needed for it."""
+"""The checks of a webhook's signature, time and form, without a service or a gateway."""
 
 import hmac
 import json
@@ -25,7 +25,7 @@ async def received(body: str, header: str | None) -> Charge | GatewayRefund | No
         return gateway.read_webhook(headers, body.encode(), utcnow())
 
 
-async def test_an_event_of_the_gateway_is_read() -> None:
+async def test_a_signed_event_is_read() -> None:
     body = json.dumps({"type": "charge.succeeded", "data": {"charge": CHARGE}, "new": "field"}, indent=2)
     event = await received(body, signature(body))
     assert isinstance(event, Charge)
@@ -33,24 +33,24 @@ async def test_an_event_of_the_gateway_is_read() -> None:
 
 
 @pytest.mark.parametrize("age", [-200, 0, 200])
-async def test_a_fresh_signature_counts(age: int) -> None:
+async def test_a_recent_signature_is_accepted(age: int) -> None:
     assert await received(UNKNOWN_EVENT, signature(UNKNOWN_EVENT, at=time.time() - age)) is None
 
 
 @pytest.mark.parametrize("age", [-600, 600, 10**12])
-async def test_an_old_one_does_not(age: int) -> None:
+async def test_an_old_signature_is_rejected(age: int) -> None:
     with pytest.raises(WebhookSignatureWrong, match="too old"):
         await received(UNKNOWN_EVENT, signature(UNKNOWN_EVENT, at=abs(time.time() - age)))
 
 
-async def test_another_secret_or_another_body_does_not() -> None:
+async def test_a_signature_by_another_secret_or_of_another_body_is_rejected() -> None:
     with pytest.raises(WebhookSignatureWrong):
         await received(UNKNOWN_EVENT, signature(UNKNOWN_EVENT, secret="another"))
     with pytest.raises(WebhookSignatureWrong):
         await received(UNKNOWN_EVENT + " ", signature(UNKNOWN_EVENT))
 
 
-async def test_one_of_two_is_enough_while_the_secret_is_changed() -> None:
+async def test_one_valid_signature_of_two_is_enough_while_the_secret_is_rotated() -> None:
     both = f"{signature(UNKNOWN_EVENT, secret='old')},{signature(UNKNOWN_EVENT).partition(',')[2]}"
     assert await received(UNKNOWN_EVENT, both) is None
 
@@ -70,23 +70,23 @@ async def test_one_of_two_is_enough_while_the_secret_is_changed() -> None:
         "t=1,v1=é",
     ],
 )
-async def test_a_malformed_one_does_not(header: str | None) -> None:
+async def test_a_malformed_signature_is_rejected(header: str | None) -> None:
     with pytest.raises(WebhookSignatureWrong):
         await received(UNKNOWN_EVENT, header)
 
 
 @pytest.mark.parametrize("body", ["", "{", '{"type": "charge.succeeded"}', '{"type": "refund.failed", "data": []}'])
-async def test_what_is_signed_but_not_understood_is_rejected(body: str) -> None:
+async def test_a_signed_event_in_an_unknown_form_is_rejected(body: str) -> None:
     with pytest.raises(InvalidRequest):
         await received(body, signature(body))
 
 
 @pytest.mark.parametrize("body", ["[]", "null", "1", "{}", '{"type": ["charge.succeeded"]}', UNKNOWN_EVENT])
-async def test_what_is_of_no_concern_is_nothing(body: str) -> None:
+async def test_events_of_other_types_are_ignored(body: str) -> None:
     assert await received(body, signature(body)) is None
 
 
-async def test_no_change_of_one_character_passes() -> None:
+async def test_a_body_or_signature_with_one_changed_character_is_rejected() -> None:
     header = signature(UNKNOWN_EVENT)
     stamp, digest = header.removeprefix("t=").split(",v1=")
     for at, character in enumerate(digest):
@@ -101,8 +101,8 @@ async def test_no_change_of_one_character_passes() -> None:
             await received(UNKNOWN_EVENT, changed)
 
 
-async def test_how_much_of_a_signature_fits_can_not_be_measured(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each digest is compared in constant time, and by nothing else."""
+async def test_signatures_are_compared_in_constant_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`hmac.compare_digest` is the only comparison of each digest."""
     compared: list[bytes] = []
 
     def compare(expected: bytes, given: bytes) -> bool:

@@ -1,4 +1,4 @@
-"""An Idempotency-Key holds for what a request means, however its path is spelt."""
+"""An `Idempotency-Key` belongs to an operation, however the ids in its path are spelt."""
 
 from typing import Any
 from uuid import UUID
@@ -11,7 +11,7 @@ SPELLINGS = [str.upper, lambda text: UUID(text).hex, "urn:uuid:{}".format, "{{{}
 
 
 @pytest.mark.parametrize("spelt", SPELLINGS)
-async def test_a_refund_with_its_payment_in_another_spelling_is_the_same_refund(shop: Shop, spelt: Any) -> None:
+async def test_a_refund_with_another_spelling_of_the_payments_id_is_a_duplicate(shop: Shop, spelt: Any) -> None:
     order_id, payment = await shop.paid()
     first = await shop.refund(payment["id"], 300, key="a")
     again = await shop.refund(spelt(payment["id"]), 300, key="a")
@@ -22,7 +22,7 @@ async def test_a_refund_with_its_payment_in_another_spelling_is_the_same_refund(
     assert (other.status_code, other.json()["type"]) == (422, "/problems/idempotency-key-reused")
 
 
-async def test_a_payment_with_its_order_in_another_spelling_is_the_same_payment(shop: Shop) -> None:
+async def test_a_payment_with_another_spelling_of_the_orders_id_is_a_duplicate(shop: Shop) -> None:
     order_id = await shop.order()
     headers = {"Idempotency-Key": "a"}
     paths = [f"/orders/{order_id}/payments", f"/orders/{str(order_id).upper()}/payments"]

@@ -21,7 +21,7 @@ async def statuses(shop: Shop, order_id: UUID) -> list[str]:
 
 
 async def ends_as(shop: Shop, order_id: UUID, status: str) -> dict[str, Any]:
-    """The order's only payment, when the reconciler has brought it there."""
+    """The order's only payment, when the reconciler has brought it to this status."""
 
     async def there() -> bool:
         await shop.reconcile()
@@ -34,7 +34,7 @@ async def ends_as(shop: Shop, order_id: UUID, status: str) -> dict[str, Any]:
 
 
 async def opened(shop: Shop, token: str, status: str) -> tuple[UUID, dict[str, Any]]:
-    """An order whose payment has come so far, with a gateway that was asked by nobody else."""
+    """An order with a payment in this status, about which no process is calling the gateway."""
     order_id = await shop.order()
     answer = await shop.pay(order_id, token, key="a")
     assert answer.status_code == 201, answer.text
@@ -88,7 +88,7 @@ async def test_a_payment_waits_for_its_customer(shop: Shop, answer: str, end: st
         assert (await shop.pay(order_id)).status_code == 201, "another may follow"
 
 
-async def test_the_webhooks_alone_bring_both_kinds_to_their_end(shop: Shop) -> None:
+async def test_webhooks_alone_settle_payments_of_both_kinds(shop: Shop) -> None:
     waiting, authorised = await shop.order(), await shop.order()
     async with shop.listening():
         shop.gateway.answer((await shop.pay(waiting, "tok_action_required")).json(), "confirm")
@@ -105,7 +105,7 @@ async def test_the_webhooks_alone_bring_both_kinds_to_their_end(shop: Shop) -> N
     assert len(await shop.served.events(payment_status.PaymentSucceeded)) == 2
 
 
-async def test_what_is_authorised_is_captured_once(shop: Shop) -> None:
+async def test_an_authorised_payment_is_captured_once(shop: Shop) -> None:
     order_id, payment = await opened(shop, "tok_authorised", "authorised")
     assert (await shop.state(order_id)).captured == 0
     await ends_as(shop, order_id, "succeeded")
@@ -118,7 +118,7 @@ async def test_what_is_authorised_is_captured_once(shop: Shop) -> None:
     assert await shop.refunds(order_id) == []
 
 
-async def test_a_verify_captures_too(shop: Shop) -> None:
+async def test_verify_captures_an_authorised_payment(shop: Shop) -> None:
     order_id, payment = await opened(shop, "tok_authorised", "authorised")
     assert (await shop.verified(payment["id"]))["status"] == "succeeded"
     assert (await shop.state(order_id)).status == "paid"
@@ -136,11 +136,11 @@ async def test_an_order_that_has_ended_cancels_its_open_payment(
     payment = await ends_as(shop, order_id, "voided")
     assert payment["settled_at"] is not None
     assert await charged(shop, order_id, "voided")
-    assert await shop.served.events(payment_status.PaymentFailed) == [], "the order's own event has told"
+    assert await shop.served.events(payment_status.PaymentFailed) == [], "the order's own event reports it"
     assert (await shop.state(order_id)).captured == 0
 
 
-async def test_the_end_of_an_order_makes_its_payment_due(shop: Shop) -> None:
+async def test_the_end_of_an_order_makes_its_payment_due_to_be_checked(shop: Shop) -> None:
     order_id, _ = await opened(shop, "tok_action_required", "action_required")
     await shop.execute("UPDATE payments SET check_at = now() + interval '1 hour', call_until = now()")
     await cancel(shop, order_id)
@@ -148,7 +148,7 @@ async def test_the_end_of_an_order_makes_its_payment_due(shop: Shop) -> None:
     assert await statuses(shop, order_id) == ["voided"]
 
 
-async def test_an_order_that_ends_during_a_call_is_looked_at_after_it(
+async def test_a_payment_whose_order_ends_during_a_call_is_checked_after_it(
     shop: Shop, our_gateway: SandboxGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     order_id, _ = await opened(shop, "tok_action_required", "action_required")
@@ -167,8 +167,8 @@ async def test_an_order_that_ends_during_a_call_is_looked_at_after_it(
     assert await statuses(shop, order_id) == ["voided"]
 
 
-async def test_money_that_comes_although_the_order_has_ended_goes_back(shop: Shop) -> None:
-    """The customer has confirmed while the order expired: there is nothing left to cancel."""
+async def test_money_captured_after_the_order_has_ended_is_refunded(shop: Shop) -> None:
+    """The customer confirmed while the order expired, so the charge can no longer be cancelled."""
     order_id, payment = await opened(shop, "tok_action_required", "action_required")
     shop.gateway.answer(payment, "confirm")
     await expire(shop, order_id)
@@ -219,7 +219,7 @@ async def test_a_capture_without_success_is_tried_again_later(
     await ends_as(shop, order_id, "succeeded")
 
 
-async def test_an_authorisation_that_lapses_is_told_while_the_order_awaits_payment(shop: Shop) -> None:
+async def test_the_customer_is_notified_of_a_lapsed_authorisation_while_the_order_awaits_payment(shop: Shop) -> None:
     order_id, payment = await opened(shop, "tok_authorised", "authorised")
     assert (await shop.webhook(charge_event(payment, "voided"))).status_code == 204
     (published,) = await shop.served.events(payment_status.PaymentFailed)
@@ -245,7 +245,7 @@ async def test_a_charge_that_is_authorised_after_its_payment_was_given_up_is_can
     assert len(await shop.served.events(payment_status.PaymentFailed)) == (row == "lost"), "published before"
 
 
-async def test_a_token_that_came_with_the_order_is_confirmed_later(shop: Shop) -> None:
+async def test_a_payment_by_token_may_need_the_customers_confirmation(shop: Shop) -> None:
     order_id = await shop.order(token="tok_action_required")
     await shop.pay_by_tokens()
     (payment,) = await shop.payments(order_id)
@@ -256,8 +256,8 @@ async def test_a_token_that_came_with_the_order_is_confirmed_later(shop: Shop) -
     await ends_as(shop, order_id, "succeeded")
 
 
-async def test_an_authorised_charge_may_be_asked_for(our_gateway: SandboxGateway, shop: Shop) -> None:
-    """What the adapter says of each step; our own payments ask for capture at once."""
+async def test_the_adapter_can_authorise_capture_and_cancel(our_gateway: SandboxGateway, shop: Shop) -> None:
+    """The adapter's answers to each step; the service itself always requests capture at once."""
     order_id = await shop.order()
     wanted = ChargeRequest("payment-by-hand", TOTAL, "GBP", order_id, token="tok_ok", capture=False)
     assert await our_gateway.resolve(ChargeRequest("payment-by-hand", TOTAL, "GBP", order_id)) is None

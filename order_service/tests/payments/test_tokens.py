@@ -1,4 +1,4 @@
-"""The token that came with an order: when it is charged, and beside whom."""
+"""Payment tokens that come with orders: when they are charged, and how many at a time."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -18,7 +18,7 @@ from tests.harness.service import serve
 
 @pytest.fixture
 async def shop(gateway: GatewayProcess, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Shop]:
-    """A service with its jobs, whose looks for tokens find nothing: what is paid, the commit has called for."""
+    """A service whose job finds no tokens, so that every payment was begun by a commit's signal."""
 
     async def nothing(*_: Any) -> list[UUID]:
         return []
@@ -33,7 +33,7 @@ async def shop(gateway: GatewayProcess, monkeypatch: pytest.MonkeyPatch) -> Asyn
 
 
 async def accept(shop: Shop, *order_ids: UUID) -> None:
-    """As inventory says that their stock is reserved."""
+    """Delivers inventory's events that their stock is reserved."""
     await shop.served.deliver(
         *(ReservationAccepted(order_id=id, version=1, reserved_until=utcnow()) for id in order_ids)
     )
@@ -74,7 +74,7 @@ async def test_a_slow_charge_blocks_no_others(
     await charges_of(shop, slow)
 
 
-async def test_more_than_the_gateway_is_asked_at_once_are_all_paid_once(
+async def test_more_orders_than_may_be_charged_at_once_are_all_paid_once(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tokens, "AT_ONCE", 4)
@@ -87,7 +87,7 @@ async def test_more_than_the_gateway_is_asked_at_once_are_all_paid_once(
 
 
 async def test_a_token_that_was_declined_meanwhile_is_not_tried_again(shop: Shop) -> None:
-    """Two processes find the same order: the second comes when the first has tried the token and it is gone."""
+    """Two processes find the same order: when the second locks it, the first has tried the token and deleted it."""
     order_id = await shop.order(token="tok_declined")
     await shop.runtime.resource(tokens.TokenPayments).pay([order_id])
 

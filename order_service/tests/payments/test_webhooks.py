@@ -1,4 +1,4 @@
-"""Webhooks: signed, repeated, late, out of order, before our own transaction, and about what is not ours."""
+"""Webhooks: signed, duplicate, late, out of order, before our own transaction, and about other systems' charges."""
 
 import asyncio
 import json
@@ -35,7 +35,7 @@ async def test_another_gateway_is_not_found(shop: Shop) -> None:
     assert answer.status_code == 404
 
 
-async def test_twenty_at_once_settle_once(shop: Shop) -> None:
+async def test_twenty_duplicates_at_once_settle_the_payment_once(shop: Shop) -> None:
     order_id = await shop.order()
     event = charge_event(await opened(shop, order_id), "succeeded")
     answers = await asyncio.gather(*(shop.webhook(event) for _ in range(20)))
@@ -46,7 +46,7 @@ async def test_twenty_at_once_settle_once(shop: Shop) -> None:
     assert await shop.refunds(order_id) == []
 
 
-async def test_what_comes_after_success_changes_nothing(shop: Shop) -> None:
+async def test_a_webhook_after_success_changes_nothing(shop: Shop) -> None:
     order_id = await shop.order()
     payment = await opened(shop, order_id)
     for status in ("succeeded", "pending", "failed", "succeeded"):
@@ -55,7 +55,7 @@ async def test_what_comes_after_success_changes_nothing(shop: Shop) -> None:
     assert await shop.served.events(payment_status.PaymentFailed) == []
 
 
-async def test_success_after_failure_is_money_all_the_same(shop: Shop) -> None:
+async def test_success_after_failure_still_counts(shop: Shop) -> None:
     order_id = await shop.order()
     payment = await opened(shop, order_id)
     await shop.webhook(charge_event(payment, "failed"))
@@ -66,7 +66,7 @@ async def test_success_after_failure_is_money_all_the_same(shop: Shop) -> None:
     assert (await shop.state(order_id)).status == "paid"
 
 
-async def test_the_webhook_may_come_before_our_own_second_transaction(
+async def test_the_webhook_may_arrive_before_our_own_second_transaction(
     shop: Shop, our_gateway: SandboxGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     order_id, charge = await shop.order(), our_gateway.open
@@ -95,19 +95,19 @@ async def test_the_webhook_may_come_before_our_own_second_transaction(
 
 
 def unknown(order_id: UUID) -> dict[str, Any]:
-    """A payment that we have no row of."""
+    """A payment without a row in our database."""
     money = {"amount": 7, "currency": "GBP"}
     return {"id": uuid4(), "gateway_charge_id": "ch_unknown", "order_id": str(order_id), "amount": money}
 
 
-async def test_a_charge_of_somebody_else_is_left_alone(shop: Shop) -> None:
+async def test_a_charge_of_another_system_is_ignored(shop: Shop) -> None:
     foreign = unknown(uuid4())
     assert (await shop.webhook(charge_event(foreign, "succeeded"))).status_code == 204
     assert (await shop.webhook(charge_event(foreign, "succeeded", idempotency_key="theirs"))).status_code == 204
     assert await shop.served.events() == []
 
 
-async def test_a_charge_of_ours_whose_row_is_gone_is_booked_all_the_same(shop: Shop) -> None:
+async def test_a_charge_of_an_order_of_ours_is_booked_although_its_payment_is_missing(shop: Shop) -> None:
     order_id = await shop.order("cancelled")
     lost = unknown(order_id)
     assert (await shop.webhook(charge_event(lost, "succeeded"))).status_code == 204

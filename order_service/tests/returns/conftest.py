@@ -1,4 +1,4 @@
-"""Orders that were paid at the real gateway and have been delivered, and what is said of their returns."""
+"""Delivered orders that were paid at the sandbox gateway, and the steps of their returns."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -31,7 +31,7 @@ class Bought:
 
 
 class Counter:
-    """Where goods are refunded."""
+    """Requests, approves and receives returns."""
 
     def __init__(self, shop: Shop) -> None:
         self.shop = shop
@@ -53,7 +53,7 @@ class Counter:
         return await (by or self.shop.customer).post(path, json=body, headers=headers)
 
     async def approved(self, bought: Bought, *lines: tuple[UUID, int]) -> str:
-        """Asked for and approved: its id."""
+        """The id of a return that was requested and approved."""
         made = await self.ask(bought, *lines)
         assert made.status_code == 201, made.text
         return_id = str(made.json()["id"])
@@ -62,7 +62,7 @@ class Counter:
         return return_id
 
     async def receive(self, bought: Bought, return_id: str, *lines: tuple[UUID, int, int]) -> None:
-        """Inventory tells what came: (product, restocked, scrapped)."""
+        """Delivers inventory's event; lines are (product, restocked, scrapped)."""
         await self.shop.served.deliver(received(bought, return_id, *lines))
 
     async def read(self, return_id: str) -> dict[str, Any]:
@@ -70,7 +70,7 @@ class Counter:
         return found
 
     async def history(self, bought: Bought) -> list[dict[str, Any]]:
-        """The steps of its returns."""
+        """The steps of the order's returns."""
         found = await self.shop.customer.get(f"/orders/{bought.order_id}/history", params={"limit": 100})
         items: list[dict[str, Any]] = found.json()["items"]
         return [entry for entry in items if "return." in entry["trigger"]]

@@ -1,4 +1,4 @@
-"""Parcels one by one: what has arrived comes back while others are under way, and what is lost is paid back once."""
+"""Single parcels: delivered pieces can be returned while others are in transit, and lost ones are refunded once."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -46,7 +46,7 @@ class Parcels:
 
 
 async def _sent(counter: Counter) -> Parcels:
-    """Both have left."""
+    """Both parcels have left."""
     bought = await counter.bought()
     await counter.shop.set_status(bought.order_id, "paid")
     sent = Parcels(counter, bought, uuid7(), uuid7())
@@ -55,7 +55,7 @@ async def _sent(counter: Counter) -> Parcels:
     return sent
 
 
-async def test_a_customer_sees_the_parcels_and_what_was_corrected(counter: Counter) -> None:
+async def test_a_customer_sees_the_parcels_and_their_corrections(counter: Counter) -> None:
     sent = await _sent(counter)
     await sent.deliver(DELIVERED, sent.first, 3)
     await sent.deliver(
@@ -76,7 +76,7 @@ async def test_a_customer_sees_the_parcels_and_what_was_corrected(counter: Count
     assert await sent.status() == "shipped"
 
 
-async def test_what_has_arrived_comes_back_while_the_rest_is_under_way(counter: Counter) -> None:
+async def test_delivered_pieces_can_be_returned_while_others_are_in_transit(counter: Counter) -> None:
     sent = await _sent(counter)
     bought = sent.bought
     early = await counter.ask(bought, (bought.tray, 1))
@@ -90,7 +90,7 @@ async def test_what_has_arrived_comes_back_while_the_rest_is_under_way(counter: 
     assert await sent.status() == "delivered", "not everything has come back"
 
 
-async def test_a_lost_parcel_is_paid_back_once_and_counts_as_ended(counter: Counter) -> None:
+async def test_a_lost_parcel_is_refunded_once_and_counts_as_ended(counter: Counter) -> None:
     sent = await _sent(counter)
     await sent.deliver(LOST, sent.second, 3)
     await sent.deliver(LOST, sent.second, 3)
@@ -108,7 +108,7 @@ async def test_a_lost_parcel_is_paid_back_once_and_counts_as_ended(counter: Coun
     assert (await sent.status(), await sent.refunds()) == ("returned", [200, 800])
 
 
-async def test_when_the_rest_had_come_back_before_the_order_is_returned(counter: Counter) -> None:
+async def test_an_order_is_returned_when_its_last_parcel_is_lost_after_the_others_came_back(counter: Counter) -> None:
     sent = await _sent(counter)
     await sent.deliver(DELIVERED, sent.first, 3)
     return_id = await counter.approved(sent.bought, (sent.bought.mug, 2), (sent.bought.tray, 1))
@@ -117,7 +117,7 @@ async def test_when_the_rest_had_come_back_before_the_order_is_returned(counter:
     assert (await sent.status(), await sent.refunds()) == ("returned", [200, 800])
 
 
-async def test_an_order_of_which_every_parcel_is_lost_is_cancelled_and_keeps_no_money(counter: Counter) -> None:
+async def test_an_order_of_which_every_parcel_is_lost_is_cancelled_and_refunded(counter: Counter) -> None:
     sent = await _sent(counter)
     await sent.deliver(LOST, sent.first, 3)
     await sent.deliver(LOST, sent.second, 3)
@@ -135,8 +135,8 @@ async def test_a_lost_parcel_never_refunds_more_than_is_left(counter: Counter) -
     assert await sent.refunds() == [100, 900]
 
 
-async def test_a_return_that_never_came_is_closed_and_may_be_asked_for_again(counter: Counter) -> None:
-    """Whether inventory closes it, or, in an old event, received nothing of it."""
+async def test_a_return_that_never_arrived_is_closed_and_can_be_requested_again(counter: Counter) -> None:
+    """Inventory closes it, or, in older events, reports it as received with no pieces."""
     bought = await counter.bought()
     for nothing in (True, False):
         return_id = await counter.approved(bought, (bought.mug, 3))

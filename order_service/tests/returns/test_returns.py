@@ -1,4 +1,4 @@
-"""Returns through API and events: asked for, decided, received and refunded."""
+"""Returns through the API and events: requested, decided, received and refunded."""
 
 import asyncio
 import json
@@ -15,7 +15,7 @@ from order_service.tests.returns.conftest import Counter, received
 from service_kit.personal_data.consumers import erase_again
 
 
-async def test_a_part_comes_back_and_its_price_goes_back(counter: Counter) -> None:
+async def test_the_price_of_returned_pieces_is_refunded(counter: Counter) -> None:
     shop, bought = counter.shop, await counter.bought()
     asked = await counter.ask(bought, (bought.mug, 3))
     assert asked.status_code == 201, asked.text
@@ -64,7 +64,7 @@ async def test_each_step_is_published_and_recorded(counter: Counter) -> None:
     assert (order.status, order.refunding) == ("returned", 1000)
 
 
-async def test_what_was_completed_meanwhile_comes_back_too(counter: Counter) -> None:
+async def test_a_return_is_refunded_although_the_order_was_completed_meanwhile(counter: Counter) -> None:
     shop, bought = counter.shop, await counter.bought()
     first = await counter.approved(bought, (bought.mug, 3))
     second = (await counter.ask(bought, (bought.tray, 1))).json()["id"]
@@ -92,7 +92,7 @@ async def test_only_delivered_pieces_can_be_returned(counter: Counter, status: s
     assert (rejected.status_code, rejected.json()["type"]) == (409, "/problems/order-transition-refused")
 
 
-async def test_no_piece_comes_back_twice(counter: Counter) -> None:
+async def test_no_piece_is_returned_twice(counter: Counter) -> None:
     shop, bought = counter.shop, await counter.bought()
     answers = await asyncio.gather(*(counter.ask(bought, (bought.mug, 2)) for _ in range(10)))
     assert sorted(answer.status_code for answer in answers) == [201] + [409] * 9
@@ -105,7 +105,7 @@ async def test_no_piece_comes_back_twice(counter: Counter) -> None:
     assert [len(each["lines"]) for each in listed.json()["items"]] == [2, 1], "the newest first"
 
 
-async def test_one_key_asks_once(counter: Counter) -> None:
+async def test_requests_with_one_key_make_one_return(counter: Counter) -> None:
     bought = await counter.bought()
     answers = await asyncio.gather(*(counter.ask(bought, (bought.mug, 1), key="a") for _ in range(10)))
     assert {answer.status_code for answer in answers} == {201}
@@ -117,7 +117,7 @@ async def test_one_key_asks_once(counter: Counter) -> None:
     assert without.status_code in (400, 422)
 
 
-async def test_what_staff_note_with_a_rejection_is_for_staff_alone(counter: Counter) -> None:
+async def test_only_staff_see_their_note_on_a_rejection(counter: Counter) -> None:
     shop, bought = counter.shop, await counter.bought()
     made = (await counter.ask(bought, (bought.mug, 1))).json()["id"]
     words = {"reason": "worn", "note": "third time this year"}
@@ -131,7 +131,7 @@ async def test_what_staff_note_with_a_rejection_is_for_staff_alone(counter: Coun
     assert words["note"] not in published + (await shop.customer.get("/me/export")).text + str(await counter.read(made))
 
 
-async def test_rejected_or_withdrawn_the_pieces_are_the_customers_again(counter: Counter) -> None:
+async def test_pieces_of_a_rejected_or_withdrawn_return_can_be_returned_again(counter: Counter) -> None:
     shop, bought = counter.shop, await counter.bought()
     first = (await counter.ask(bought, (bought.mug, 3))).json()["id"]
     assert (await shop.staff.post(f"/returns/{first}/reject", json={})).status_code == 422
@@ -148,7 +148,7 @@ async def test_rejected_or_withdrawn_the_pieces_are_the_customers_again(counter:
     assert (await shop.customer.post(f"/returns/{third}/withdraw")).status_code == 409
 
 
-async def test_a_return_is_its_customers_alone(counter: Counter) -> None:
+async def test_only_the_customer_and_staff_see_and_request_a_return(counter: Counter) -> None:
     shop, bought = counter.shop, await counter.bought()
     return_id = (await counter.ask(bought, (bought.mug, 1))).json()["id"]
     stranger = shop.served.caller()
@@ -169,7 +169,7 @@ async def test_a_return_is_its_customers_alone(counter: Counter) -> None:
     assert (await shop.staff.get("/returns", params={"status": "approved"})).json()["items"] == []
 
 
-async def test_received_twice_is_refunded_once(counter: Counter) -> None:
+async def test_a_return_received_twice_is_refunded_once(counter: Counter) -> None:
     shop, bought = counter.shop, await counter.bought()
     return_id = await counter.approved(bought, (bought.tray, 1))
     await asyncio.gather(*(counter.receive(bought, return_id, (bought.tray, 1, 0)) for _ in range(5)))
@@ -178,7 +178,7 @@ async def test_received_twice_is_refunded_once(counter: Counter) -> None:
     assert len(await counter.history(bought)) == 3
 
 
-async def test_what_was_never_approved_is_not_refunded(counter: Counter) -> None:
+async def test_a_return_that_was_not_approved_is_not_refunded(counter: Counter) -> None:
     shop, bought = counter.shop, await counter.bought()
     requested = (await counter.ask(bought, (bought.tray, 1))).json()["id"]
     await counter.receive(bought, requested, (bought.tray, 1, 0))
@@ -216,8 +216,8 @@ async def test_two_returns_in_one_batch_are_both_refunded(counter: Counter) -> N
     assert (await shop.state(bought.order_id)).status == "returned"
 
 
-async def test_the_second_payment_of_an_order_does_not_pay_for_its_return(counter: Counter) -> None:
-    """Money that came twice goes back by itself, and what is returned goes back once."""
+async def test_a_second_payment_of_an_order_does_not_raise_the_refund_of_its_return(counter: Counter) -> None:
+    """The second payment is refunded automatically, and the returned pieces once."""
     shop, bought = counter.shop, await counter.bought()
     again = {**(await shop.payments(bought.order_id))[0], "id": str(uuid4()), "gateway_charge_id": "ch_again"}
     await shop.webhook(charge_event(again, "succeeded"))
@@ -227,7 +227,7 @@ async def test_the_second_payment_of_an_order_does_not_pay_for_its_return(counte
     assert (order.captured, order.refunding) == (2000, 2000)
 
 
-async def test_a_refund_that_failed_leaves_the_return_to_a_person(counter: Counter) -> None:
+async def test_a_return_whose_refund_failed_stays_received(counter: Counter) -> None:
     shop, bought = counter.shop, await counter.bought()
     [payment] = await shop.payments(bought.order_id)
     elsewhere = shop.gateway.client.post(
@@ -243,7 +243,7 @@ async def test_a_refund_that_failed_leaves_the_return_to_a_person(counter: Count
     assert [refund["status"] for refund in await shop.refunds(bought.order_id)] == ["failed"]
 
 
-async def test_the_reasons_go_with_the_account(counter: Counter) -> None:
+async def test_the_reasons_are_erased_with_the_account(counter: Counter) -> None:
     shop, bought = counter.shop, await counter.bought()
     rejected = (await counter.ask(bought, (bought.mug, 1))).json()["id"]
     await shop.staff.post(f"/returns/{rejected}/reject", json={"reason": "Ada has worn it"})

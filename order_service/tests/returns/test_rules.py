@@ -1,4 +1,4 @@
-"""What may become of a return, and how much of an order may come back: without a database."""
+"""The transitions of a return, and how much of an order can be returned, without a database."""
 
 from collections import Counter
 from types import SimpleNamespace
@@ -43,7 +43,7 @@ def a_return(status: ReturnStatus = S.REQUESTED, lines: Any = None) -> Return:
 
 @pytest.mark.parametrize("now", S)
 @pytest.mark.parametrize("then", [S.APPROVED, S.REJECTED, S.WITHDRAWN, S.RECEIVED, S.REFUNDED, S.CLOSED])
-def test_every_status_and_every_step(now: ReturnStatus, then: ReturnStatus) -> None:
+def test_only_these_transitions_are_allowed(now: ReturnStatus, then: ReturnStatus) -> None:
     allowed = {
         (S.REQUESTED, S.APPROVED),
         (S.REQUESTED, S.REJECTED),
@@ -62,7 +62,7 @@ THREE_MUGS = [Wanted(1, None, 2), Wanted(3, None, 1)]
 
 
 def test_a_product_at_two_prices_is_returned_by_line() -> None:
-    """A gift at nothing and one that was paid for: which of them is meant, the customer says."""
+    """One piece was a gift, one was paid for: the customer must say which is returned."""
     gift, paid = 1, 2
     lines = [a_line(gift, MUG, 1, 0), a_line(paid, MUG, 1, 500)]
     order = Returnable(lines, [])
@@ -71,20 +71,20 @@ def test_a_product_at_two_prices_is_returned_by_line() -> None:
     assert [each["line"] for each in rejected.value.members["lines"]] == [gift, paid]
     [taken] = order.take([Wanted(paid, None, 1)])
     assert (taken["position"], taken["unit_price"]) == (paid, 500)
-    assert len(order.take([Wanted(None, MUG, 2)])) == 2, "all of it is no question"
+    assert len(order.take([Wanted(None, MUG, 2)])) == 2, "returning all of them is not ambiguous"
     for wrong in (Wanted(3, None, 1), Wanted(paid, TRAY, 1), Wanted(paid, MUG, 2)):
         with pytest.raises(MoreThanReturnable):
             order.take([wrong])
 
 
-def test_of_a_product_at_two_prices_the_dearest_pieces_came() -> None:
+def test_of_a_product_at_two_prices_the_dearest_pieces_count_as_received() -> None:
     order = Returnable([a_line(1, MUG, 1, 700, discount=600), a_line(2, MUG, 1, 500)], [])
     found = a_return(S.APPROVED, order.take([Wanted(None, MUG, 2)]))
     assert found.receive({MUG: 1}, order, utcnow())
     assert (found.worth, [each["received"] for each in found.lines]) == (500, [0, 1])
 
 
-def test_only_what_has_arrived_can_come_back_and_what_was_lost_never_does() -> None:
+def test_only_delivered_pieces_can_be_returned_and_lost_ones_never() -> None:
     order = Returnable(ORDERED, [], arrived={1: 2, 3: 1}, lost={2: 1})
     assert [part["position"] for part in order.take([Wanted(None, MUG, 3)])] == [1, 3]
     for wanted in (Wanted(None, MUG, 4), Wanted(2, None, 1)):
@@ -120,10 +120,10 @@ def test_pieces_are_taken_from_the_lines_in_their_order() -> None:
     ("status", "received", "left"),
     [(S.REQUESTED, None, 2), (S.APPROVED, None, 2), (S.REJECTED, None, 5), (S.WITHDRAWN, None, 5), (S.RECEIVED, 1, 4)],
 )
-def test_what_comes_back_already_is_not_there_to_be_asked_for(
+def test_pieces_that_are_being_returned_can_not_be_returned_again(
     status: ReturnStatus, received: int | None, left: int
 ) -> None:
-    """A piece that was approved and did not come is the customer's again."""
+    """A piece that was approved and did not arrive can be."""
     lines = Returnable(ORDERED, []).take(THREE_MUGS)
     if received is not None:
         lines = [{**line, "received": 0} for line in lines]
@@ -137,18 +137,18 @@ def test_what_comes_back_already_is_not_there_to_be_asked_for(
     ]
 
 
-def test_what_was_never_ordered_can_not_come_back() -> None:
+def test_pieces_that_were_not_ordered_can_not_be_returned() -> None:
     with pytest.raises(MoreThanReturnable):
         Returnable(ORDERED, []).take([Wanted(None, uuid4(), 1)])
 
 
-def test_only_what_came_is_paid_back_and_never_more_than_was_approved() -> None:
+def test_only_received_pieces_are_refunded_and_never_more_than_were_approved() -> None:
     order = Returnable(ORDERED, [])
     found = a_return(S.APPROVED, order.take([*THREE_MUGS, Wanted(None, TRAY, 1)]))
     assert found.receive({MUG: 100, uuid4(): 1}, order, utcnow())
     assert [line["received"] for line in found.lines] == [2, 0, 1]
     assert found.worth == 2 * 100 + 90
-    assert not found.receive({MUG: 3, TRAY: 1}, order, utcnow()), "heard twice, it counts once"
+    assert not found.receive({MUG: 3, TRAY: 1}, order, utcnow()), "a duplicate changes nothing"
     assert found.worth == 290
 
 
@@ -160,8 +160,8 @@ LINES = st.lists(
 
 
 @given(lines=LINES, data=st.data())
-def test_however_an_order_comes_back_what_was_paid_goes_back(lines: list[Any], data: st.DataObject) -> None:
-    """In any number of returns, of which pieces may not come, and some of it lost: to the last penny."""
+def test_the_refunds_of_all_returns_add_up_to_what_was_paid(lines: list[Any], data: st.DataObject) -> None:
+    """To the penny, in any number of returns, of which pieces may not arrive, and with lost pieces."""
     ordered = [
         a_line(position, product_id, quantity, price, discount=price * quantity * percent // 100, tax=percent)
         for position, (product_id, quantity, price, percent) in enumerate(lines, 1)
@@ -188,13 +188,13 @@ def test_however_an_order_comes_back_what_was_paid_goes_back(lines: list[Any], d
     assert refunded == sum(line_total(line) for line in ordered)
 
 
-def test_where_nothing_goes_back_it_is_done() -> None:
+def test_a_return_with_nothing_to_refund_is_refunded_at_once() -> None:
     found = a_return(S.RECEIVED)
     found.refund(0)
     assert found.status == "refunded"
 
 
-def test_an_order_is_back_when_every_piece_is() -> None:
+def test_an_order_is_returned_when_every_piece_was_received() -> None:
     lines = [
         {**line, "received": line["quantity"]}
         for line in Returnable(ORDERED, []).take([Wanted(None, MUG, 5), Wanted(None, TRAY, 1)])

@@ -1,4 +1,4 @@
-"""Of a line with a discount and tax goes back what was paid for it, however its pieces come back."""
+"""The refunds of a line with discount and tax add up to what was paid, however its pieces are returned."""
 
 from uuid import UUID, uuid4
 
@@ -17,7 +17,7 @@ PAID = 7 * 143 - 250 + 150
 
 
 async def seven_mugs(counter: Counter, status: str) -> Bought:
-    """Paid for: 9.01 in all, which no seven equal amounts come to."""
+    """They cost 9.01 in all, which can't be divided into seven equal amounts."""
     order_id, payment = await counter.shop.paid(total=PAID)
     await counter.shop.execute("DELETE FROM order_lines WHERE order_id = $1", order_id)
     mug = uuid4()
@@ -45,8 +45,8 @@ async def test_any_parts_of_a_line_add_up_to_what_was_paid(
     assert (sum(expected), (await counter.shop.state(bought.order_id)).status) == (PAID, "returned")
 
 
-async def test_what_is_lost_counts_with_what_came_back(counter: Counter) -> None:
-    """Three pieces are delivered and come back one by one; two are lost, and then the last two."""
+async def test_lost_and_returned_pieces_of_a_line_add_up(counter: Counter) -> None:
+    """Three pieces are delivered and returned one by one; two are lost, and then the last two."""
     bought = await seven_mugs(counter, "paid")
     delivered, lost, lost_too = uuid7(), uuid7(), uuid7()
 
