@@ -1,9 +1,72 @@
-"""What the tables of this service stand on; apart from models.py, so that the domains can import it."""
+"""What the domains of this service stand on: the bases of their tables and answers, and secret tokens."""
 
-from sqlmodel import SQLModel
+import hashlib
+import secrets
+from datetime import datetime
+from typing import Any, Self, TypeVar
+from uuid import UUID
 
+from fastapi import Depends, Request
+from pydantic import BaseModel
+from sqlmodel import Field, SQLModel
+
+from service_kit.clock import utcnow
 from service_kit.database import service_registry
+from service_kit.ids import uuid7
+
+T = TypeVar("T")
 
 
 class Base(SQLModel, registry=service_registry()):
     """The user service's tables, and no others, are in this metadata."""
+
+
+class Entity(Base):
+    """A row with an id of its own; ids grow with time."""
+
+    id: UUID = Field(default_factory=uuid7, primary_key=True)
+    created_at: datetime = Field(default_factory=utcnow)
+
+
+class Versioned(Base):
+    """A row whose version grows with each change, so that a change made from an outdated version is noticed."""
+
+    version: int = 1
+
+    def change(self, **fields: object) -> dict[str, list[Any]]:
+        """Sets the fields that differ. Returns each of them as it was and as it is, in JSON's types."""
+        differing = {name: value for name, value in fields.items() if getattr(self, name) != value}
+        before = self.model_dump(mode="json", include=set(differing))
+        for name, value in differing.items():
+            setattr(self, name, value)
+        self.version += bool(differing)
+        after = self.model_dump(mode="json", include=set(differing))
+        return {name: [before[name], after[name]] for name in differing}
+
+
+def resource(kind: type[T]) -> Any:
+    """A dependency of endpoints: the object of this type that `open_resources` made."""
+
+    async def find(request: Request) -> T:
+        found: T = request.app.state.runtime.resource(kind)
+        return found
+
+    return Depends(find)
+
+
+class Answer(BaseModel):
+    """An answer's body that shows columns of a row by their names."""
+
+    @classmethod
+    def of(cls, row: object) -> Self:
+        return cls.model_validate(row, from_attributes=True)
+
+
+def new_token() -> str:
+    """256 random bits, in letters and digits that need no escaping in an address."""
+    return secrets.token_urlsafe(32)
+
+
+def hash_of(token: str) -> bytes:
+    """What is stored of a token. SHA-256 is enough for 256 random bits, which nobody can guess."""
+    return hashlib.sha256(token.encode(errors="replace")).digest()

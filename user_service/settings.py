@@ -78,14 +78,6 @@ class Settings(MailSettings, service="user"):
         return self.environment == "production" if self.limits is None else self.limits
 
     @property
-    def fresh_sign_in(self) -> timedelta:
-        return timedelta(minutes=self.fresh_sign_in_minutes)
-
-    @property
-    def api_client_lifetime(self) -> timedelta:
-        return timedelta(days=self.api_client_days)
-
-    @property
     def may_send_passwords(self) -> frozenset[str]:
         """Client ids; `*` stands for anyone, also for who names none."""
         if self.password_grant_clients is None:

@@ -27,8 +27,8 @@ from tests.harness.databases import drop_database, new_database
 from tests.harness.service import NEEDED, Served, serve
 from tests.harness.smtp_server import post_office
 from tests.upgrades.dumps import copy_of_schema, lost, restored, rows, schema
+from user_service.base import hash_of
 from user_service.mails.jobs import send_due as send_account_mails
-from user_service.sessions.models import hash_of
 from user_service.tests.conftest import SETTINGS
 
 PACKAGES = [service.package for service in SERVICES]

@@ -1,5 +1,6 @@
 """Accounts over HTTP: one's own under /users/me, everybody's for staff."""
 
+from datetime import timedelta
 from typing import Annotated
 from uuid import UUID
 
@@ -17,14 +18,19 @@ from user_service.account_management import use_cases
 from user_service.account_management.schemas import AccountChange, AccountOut, ProfileChange, Registration
 from user_service.accounts import queries
 from user_service.accounts.models import EmailTaken, LastAdmin, NotOneself, SignInAgain
-from user_service.audit.endpoints import FromWhere
+from user_service.audit.endpoints import FromWhere, acting
+from user_service.audit.models import Actor
+from user_service.base import resource
 from user_service.passwords.endpoints import UsePasswordService
 from user_service.passwords.hashing import PasswordTooWeak
 from user_service.roles import grants
 from user_service.roles.models import NotYoursToGive, UnknownRole
 from user_service.roles.schemas import RoleName
+from user_service.settings import Settings
 
 router = Router(prefix="/users", tags=["accounts"])
+
+Writer = Annotated[Actor, acting("users:write")]
 
 
 @router.post(
@@ -48,21 +54,17 @@ async def register(
 
     With a staff token (`users:manage:any`) it makes an account for somebody else: with any roles, and verified.
     """
-    by_staff = who is not None and who.may("users:manage:any")
-    if who is not None and by_staff:
+    by, by_staff = origin.by(who) if who else origin, False
+    if who is not None and who.may("users:manage:any"):
+        by_staff = True
         await still_may(request, who, ["users:manage:any"])
-    if body.roles != [Role.USER] and not by_staff:
-        raise Forbidden(permission="users:manage:any")
-    if by_staff and who is not None:
         await grants.hold_roles(tx, body.roles)
         await grants.check_roles(tx, who, body.roles)
+    elif body.roles != [Role.USER]:
+        raise Forbidden(permission="users:manage:any")
     else:
         await password_service.throttle.request(origin)
-    by = origin.by(who) if who else origin
-    account = await use_cases.register(
-        tx, password_service.passwords, by, email=body.email, password=body.password, full_name=body.full_name,
-        roles=body.roles, verified=by_staff,
-    )  # fmt: skip
+    account = await use_cases.register(tx, password_service.passwords, by, **dict(body), verified=by_staff)
     response.headers["Location"] = f"/users/{account.id}" if by_staff else "/users/me"
     set_etag(response, account.version)
     return AccountOut.of(account)
@@ -77,29 +79,20 @@ async def read_me(tx: Session, who: Annotated[Principal, Requires("users:read")]
 
 
 @router.patch("/me", summary="Change my profile", responses=problems(NotFound, PreconditionFailed))
-async def change_me(
-    body: ProfileChange,
-    expected: IfMatch,
-    tx: Session,
-    origin: FromWhere,
-    who: Annotated[Principal, Requires("users:write")],
-    response: Response,
-) -> AccountOut:
+async def change_me(body: ProfileChange, expected: IfMatch, tx: Session, me: Writer, response: Response) -> AccountOut:
     """Only what the body names is changed."""
-    account = await use_cases.change(tx, origin.by(who), who.user_id, expected, **body.model_dump(exclude_none=True))
+    account = await use_cases.change(tx, me, me.id, expected, body.model_dump(exclude_none=True))
     set_etag(response, account.version)
     return AccountOut.of(account)
 
 
 @router.delete("/me", status_code=204, summary="Erase my account", responses=problems(NotFound, LastAdmin, SignInAgain))
-async def erase_me(
-    tx: Session, origin: FromWhere, who: Annotated[Principal, Requires("users:write")], request: Request
-) -> None:
+async def erase_me(tx: Session, me: Writer, settings: Annotated[Settings, resource(Settings)]) -> None:
     """Erases the account and tells every service to forget the person; orders stay for the books, without a name.
 
     Asks for a sign-in of the last few minutes: a stolen token alone erases nobody.
     """
-    await use_cases.erase(tx, origin.by(who), who, request.app.state.runtime.settings.fresh_sign_in)
+    await use_cases.erase(tx, me, timedelta(minutes=settings.fresh_sign_in_minutes))
 
 
 @router.get("", summary="Search accounts")
@@ -143,14 +136,12 @@ async def change(
     body: AccountChange,
     expected: IfMatch,
     tx: Session,
-    origin: FromWhere,
-    who: Annotated[Principal, Requires("users:manage:any")],
+    staff: Annotated[Actor, acting("users:manage:any")],
     response: Response,
 ) -> AccountOut:
     """Name, roles, and whether it may sign in. Disabling ends all its sessions and disables the API clients that it
     owns; its access tokens are rejected as soon as the services receive the event. Nobody changes who may do more than
     themselves."""
-    fields = body.model_dump(exclude_none=True)
-    account = await use_cases.change_by_staff(tx, who, origin.by(who), user_id, expected, **fields)
+    account = await use_cases.change_by_staff(tx, staff, user_id, expected, body.model_dump(exclude_none=True))
     set_etag(response, account.version)
     return AccountOut.of(account)

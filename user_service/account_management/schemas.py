@@ -4,12 +4,12 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from contracts.permissions import Role
 from service_kit.schemas import RequestBody
 from service_kit.text import Printable, Trimmed
-from user_service.accounts.models import Account
+from user_service.base import Answer
 from user_service.emails import EmailAddress
 from user_service.passwords.schemas import Password
 from user_service.roles.schemas import RoleNames
@@ -39,7 +39,7 @@ class AccountChange(ProfileChange):
     active: bool | None = Field(default=None, description="false: disabled, signed out everywhere, can't sign in")
 
 
-class AccountOut(BaseModel):
+class AccountOut(Answer):
     id: UUID
     email: str
     full_name: str
@@ -48,7 +48,3 @@ class AccountOut(BaseModel):
     active: bool
     version: int
     created_at: datetime
-
-    @classmethod
-    def of(cls, account: Account) -> "AccountOut":
-        return cls.model_validate(account, from_attributes=True)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy.exc import IntegrityError
@@ -14,13 +15,14 @@ from service_kit.database import Session
 from service_kit.messaging import outbox
 from service_kit.problems import not_found
 from service_kit.runtime import Runtime
-from service_kit.security import Principal, account_status
+from service_kit.security import account_status
 from user_service.accounts import queries
 from user_service.accounts.models import Account, EmailTaken, LastAdmin, NotOneself, SignInAgain
 from user_service.api_clients import use_cases as api_clients
-from user_service.audit.models import SYSTEM, Action, Origin
+from user_service.audit.models import SYSTEM, Action, Actor, Origin
 from user_service.audit.use_cases import record
 from user_service.emails import EmailAddress
+from user_service.mails import queries as mail_queries
 from user_service.mails import use_cases as mails
 from user_service.mails.models import Purpose
 from user_service.passwords.hashing import Passwords
@@ -46,17 +48,13 @@ async def register(
         email_verified=verified,
     )
     tx.add(account)
-    try:
-        await tx.flush()
-    except IntegrityError as error:
-        raise EmailTaken from error
+    await _flush(tx)
     await publish(tx, account)
     if not verified:
         mails.enqueue(tx, Purpose.VERIFY_EMAIL, account.email, account.id)
     made = Action.ACCOUNT_CREATED if verified else Action.ACCOUNT_REGISTERED
-    held = [str(role) for role in roles]
-    changes = {"email": None, "full_name": None, "roles": [None, held]}
-    record(tx, origin, made, account.id, changes=changes, roles=held)
+    changes = {"email": None, "full_name": None, "roles": [None, roles]}
+    record(tx, origin, made, account.id, changes=changes, roles=roles)
     return account
 
 
@@ -64,14 +62,13 @@ async def read(tx: Session, account_id: UUID) -> Account:
     return await queries.by_id(tx, account_id) or not_found(Account, account_id)
 
 
-async def change(tx: Session, origin: Origin, account_id: UUID, expected: Expected, **fields: object) -> Account:
+async def change(tx: Session, origin: Origin, account_id: UUID, expected: Expected, fields: dict[str, Any]) -> Account:
     """Raises: NotFound, PreconditionFailed."""
     account = await queries.lock(tx, account_id) or not_found(Account, account_id)
     expected.check(account.version)
-    before = account.model_copy()
-    if account.change(**fields):
+    if changes := account.change(**fields):
         await publish(tx, account)
-        _record_change(tx, origin, before, account)
+        _record_change(tx, origin, account_id, changes)
     return account
 
 
@@ -82,60 +79,54 @@ async def change_email(tx: Session, account: Account, address: EmailAddress, ori
     others = await queries.colliding_with(tx, account)
     if not account.change(email=address.text, email_verified=True, collides=False):
         return
-    try:
-        await tx.flush()
-    except IntegrityError as error:
-        raise EmailTaken from error
+    await _flush(tx)
     await _release_address(tx, others)
     await publish(tx, account)
     record(tx, origin, Action.EMAIL_CHANGED, account.id, changes={"email": None})
 
 
 async def change_by_staff(
-    tx: Session, who: Principal, origin: Origin, account_id: UUID, expected: Expected, *,
-    roles: list[str] | None = None, **fields: object,
-) -> Account:  # fmt: skip
+    tx: Session, actor: Actor, account_id: UUID, expected: Expected, fields: dict[str, Any]
+) -> Account:
     """Who is disabled is signed out everywhere. Of two who remove each other the second is rejected.
 
     Raises: NotFound, PreconditionFailed, NotOneself, LastAdmin, UnknownRole, NotYoursToGive, PermissionRevoked.
     """
-    fields |= {} if roles is None else {"roles": roles}
-    if account_id == who.user_id and fields.keys() & {"roles", "active"}:
+    if account_id == actor.id and fields.keys() & {"roles", "active"}:
         raise NotOneself
-    await grants.hold_roles(tx, roles or [])
+    roles = fields.get("roles", [])
+    await grants.hold_roles(tx, roles)
     admins = await queries.lock_admins(tx)
     # Again: the permission may have been revoked while this transaction waited for the lock.
-    await account_status.check(tx, who, [Permission.USERS_MANAGE_ANY])
+    await account_status.check(tx, actor.who, [Permission.USERS_MANAGE_ANY])
     account = await queries.lock(tx, account_id) or not_found(Account, account_id)
-    await grants.check_roles(tx, who, {*account.roles, *(roles or [])})
-    account = await change(tx, origin, account_id, expected, **fields)
+    await grants.check_roles(tx, actor.who, {*account.roles, *roles})
+    account = await change(tx, actor, account_id, expected, fields)
     if [admin.id for admin in admins] == [account_id] and not account.is_admin:
         raise LastAdmin
     if not account.active:
         await sessions.end_all(tx, account_id)
-        await api_clients.disable_owned(tx, origin, account_id)
+        await api_clients.disable_owned(tx, actor, account_id)
     return account
 
 
-async def erase(tx: Session, origin: Origin, who: Principal, signed_in_within: timedelta) -> None:
+async def erase(tx: Session, actor: Actor, signed_in_within: timedelta) -> None:
     """The account is gone, with its addresses and sessions; what others hold of the person goes by `user.erased`.
 
     Raises: NotFound, LastAdmin, SignInAgain.
     """
-    account_id = who.user_id
-    admins = await queries.lock_admins(tx)
-    if [admin.id for admin in admins] == [account_id]:
+    if [admin.id for admin in await queries.lock_admins(tx)] == [actor.id]:
         raise LastAdmin
-    account = await queries.lock(tx, account_id) or not_found(Account, account_id)
-    if who.authenticated_at < (utcnow() - signed_in_within).timestamp():
+    account = await queries.lock(tx, actor.id) or not_found(Account, actor.id)
+    if actor.who.authenticated_at < (utcnow() - signed_in_within).timestamp():
         raise SignInAgain.within(signed_in_within)
-    await api_clients.disable_owned(tx, origin, account_id)
+    await api_clients.disable_owned(tx, actor, account.id)
     erased = users.UserErased(user_id=account.id, version=account.version + 1)
     await outbox.add(tx, erased)
     await account_status.erase(tx, [erased])
     await outbox.delete_published(tx, str(account.id))
-    await mails.forget(tx, account.id, account.email)
-    record(tx, origin, Action.ACCOUNT_ERASED, account.id)
+    await mail_queries.delete_all(tx, account.id, account.email)
+    record(tx, actor, Action.ACCOUNT_ERASED, account.id)
     others = await queries.colliding_with(tx, account)
     await tx.delete(account)
     await tx.flush()
@@ -170,13 +161,20 @@ async def _release_address(tx: Session, others: Sequence[Account]) -> None:
         await publish(tx, others[0])
 
 
-def _record_change(tx: Session, origin: Origin, before: Account, after: Account) -> None:
-    """What names the person is not written down, only that it changed."""
-    if before.roles != after.roles:
-        was, held = [str(role) for role in before.roles], [str(role) for role in after.roles]
-        record(tx, origin, Action.ROLES_CHANGED, after.id, changes={"roles": [was, held]}, before=was, after=held)
-    if before.active != after.active:
-        made = Action.ACCOUNT_ENABLED if after.active else Action.ACCOUNT_DISABLED
-        record(tx, origin, made, after.id, changes={"active": [before.active, after.active]})
-    if before.full_name != after.full_name:
-        record(tx, origin, Action.ACCOUNT_CHANGED, after.id, changes={"full_name": None}, fields=["full_name"])
+def _record_change(tx: Session, origin: Origin, account_id: UUID, changes: dict[str, list[Any]]) -> None:
+    """An entry for each changed field. Of the name it says only that it changed: the log has no personal data."""
+    if roles := changes.get("roles"):
+        record(tx, origin, Action.ROLES_CHANGED, account_id, changes={"roles": roles}, before=roles[0], after=roles[1])
+    if active := changes.get("active"):
+        made = Action.ACCOUNT_ENABLED if active[1] else Action.ACCOUNT_DISABLED
+        record(tx, origin, made, account_id, changes={"active": active})
+    if "full_name" in changes:
+        record(tx, origin, Action.ACCOUNT_CHANGED, account_id, changes={"full_name": None}, fields=["full_name"])
+
+
+async def _flush(tx: Session) -> None:
+    """Raises: EmailTaken, where another transaction has just stored the same address."""
+    try:
+        await tx.flush()
+    except IntegrityError as error:
+        raise EmailTaken from error

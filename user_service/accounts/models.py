@@ -1,18 +1,15 @@
 """An account, and the rules that hold on it."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Self
-from uuid import UUID
 
 from sqlalchemy import Column, Index, Text, literal_column, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlmodel import Field
 
 from contracts.permissions import Role
-from service_kit.clock import utcnow
-from service_kit.ids import uuid7
 from service_kit.problems import Problem, challenge
-from user_service.base import Base
+from user_service.base import Entity, Versioned
 from user_service.emails import KEY
 
 SEARCHED = "fold((email::text || ' '::text) || full_name::text)"
@@ -44,7 +41,7 @@ class SignInAgain(Problem, status=403, type="sign-in-again"):
         return cls(minutes=seconds // 60, headers=headers)
 
 
-class Account(Base, table=True):
+class Account(Entity, Versioned, table=True):
     __tablename__ = "accounts"
     __table_args__ = (
         Index("ix_accounts_created_at_id", "created_at", "id"),
@@ -60,7 +57,6 @@ class Account(Base, table=True):
         Index("ix_accounts_colliding", "created_at", "id", postgresql_where=text("collides")),
     )
 
-    id: UUID = Field(default_factory=uuid7, primary_key=True)
     email: str = Field(unique=True)
     full_name: str
     password_hash: str
@@ -69,17 +65,7 @@ class Account(Base, table=True):
     collides: bool = Field(default=False, sa_column_kwargs={"server_default": "false"})
     """Made before spellings of one address counted as one: another account has, or had, the same address."""
     active: bool = True
-    version: int = 1
-    created_at: datetime = Field(default_factory=utcnow)
 
     @property
     def is_admin(self) -> bool:
         return self.active and Role.ADMIN in self.roles
-
-    def change(self, **fields: object) -> bool:
-        """Takes over the fields that differ; whether any did. The version grows with each change."""
-        changed = {name: value for name, value in fields.items() if getattr(self, name) != value}
-        for name, value in changed.items():
-            setattr(self, name, value)
-        self.version += bool(changed)
-        return bool(changed)

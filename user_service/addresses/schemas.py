@@ -9,7 +9,7 @@ from pydantic import ConfigDict, Field
 from contracts.address import Address
 from service_kit.addresses import PostalAddress
 from service_kit.text import Printable, Trimmed
-from user_service.addresses.models import SavedAddress
+from user_service.base import Answer
 
 Label = Annotated[str, Trimmed(50), Printable]
 
@@ -32,12 +32,8 @@ class AddressIn(PostalAddress):
     label: Label | None = Field(default=None, description="what its owner calls it")
 
 
-class AddressOut(Address):
+class AddressOut(Address, Answer):
     id: UUID
     label: str | None
     version: int
     created_at: datetime
-
-    @classmethod
-    def of(cls, address: SavedAddress) -> "AddressOut":
-        return cls.model_validate(address, from_attributes=True)

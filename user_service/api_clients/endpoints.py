@@ -1,10 +1,10 @@
 """API clients over HTTP."""
 
 from datetime import timedelta
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
-from fastapi import Depends, Request, Response
+from fastapi import Response
 
 from service_kit.http.etag import IfMatch, set_etag
 from service_kit.http.pagination import Page, PagedByTime
@@ -12,27 +12,19 @@ from service_kit.http.problem_responses import problems
 from service_kit.http.router import Router
 from service_kit.http.sessions import Session
 from service_kit.problems import NotFound, PreconditionFailed
-from service_kit.security import Principal, Requires
 from user_service.api_clients import queries, use_cases
 from user_service.api_clients.models import EndsTooLate, LastSecret, OwnerNotActive, TooManySecrets
 from user_service.api_clients.schemas import ApiClientChange, ApiClientIn, ApiClientOut, NewApiClientOut, NewSecretOut
-from user_service.audit.endpoints import FromWhere
+from user_service.audit.endpoints import acting
+from user_service.audit.models import Actor
+from user_service.base import resource
 from user_service.roles.models import NotYoursToGive
 from user_service.settings import Settings
 
 router = Router(prefix="/api-clients", tags=["api-clients"])
 
-Manager = Annotated[Principal, Requires("api-clients:manage")]
-
-
-async def _longest(request: Request) -> timedelta:
-    settings = request.app.state.runtime.settings
-    assert isinstance(settings, Settings)
-    return settings.api_client_lifetime
-
-
-Longest = Annotated[timedelta, Depends(_longest)]
-"""How long a client may last from now on."""
+Manager = Annotated[Actor, acting("api-clients:manage")]
+UseSettings = Annotated[Settings, resource(Settings)]
 
 
 @router.post(
@@ -42,13 +34,14 @@ Longest = Annotated[timedelta, Depends(_longest)]
     responses=problems(NotYoursToGive, OwnerNotActive, EndsTooLate),
 )
 async def create(
-    body: ApiClientIn, tx: Session, origin: FromWhere, who: Manager, longest: Longest, response: Response
+    body: ApiClientIn, tx: Session, manager: Manager, settings: UseSettings, response: Response
 ) -> NewApiClientOut:
     """With permissions that you hold yourself. Keep the secret: it is shown this once.
 
     The program gets its tokens by `POST /auth/token` with `grant_type=client_credentials`.
     """
-    client, row, secret = await use_cases.create(tx, who, origin.by(who), longest, **_fields(body))
+    longest = timedelta(days=settings.api_client_days)
+    client, row, secret = await use_cases.create(tx, manager, longest, **dict(body))
     response.headers["Location"] = f"/api-clients/{client.id}"
     response.headers["Cache-Control"] = "no-store"
     set_etag(response, client.version)
@@ -81,14 +74,15 @@ async def change(
     body: ApiClientChange,
     expected: IfMatch,
     tx: Session,
-    origin: FromWhere,
-    who: Manager,
-    longest: Longest,
+    manager: Manager,
+    settings: UseSettings,
     response: Response,
 ) -> ApiClientOut:
     """Name, permissions, owner, end date, and whether it gets tokens. Of tokens that are out, what was taken is
     rejected as soon as the services receive the event. Nobody changes a client that may do more than themselves."""
-    client = await use_cases.change(tx, who, origin.by(who), client_id, expected, longest, **_fields(body))
+    longest = timedelta(days=settings.api_client_days)
+    fields = body.model_dump(exclude_none=True)
+    client = await use_cases.change(tx, manager, client_id, expected, longest, fields)
     set_etag(response, client.version)
     return ApiClientOut.of(client, await queries.secrets_of(tx, [client_id]))
 
@@ -99,9 +93,9 @@ async def change(
     summary="Delete an API client",
     responses=problems(NotFound, PreconditionFailed, NotYoursToGive),
 )
-async def delete(client_id: UUID, expected: IfMatch, tx: Session, origin: FromWhere, who: Manager) -> None:
+async def delete(client_id: UUID, expected: IfMatch, tx: Session, manager: Manager) -> None:
     """Its tokens that are out are rejected as soon as the services receive the event."""
-    await use_cases.delete(tx, who, origin.by(who), client_id, expected)
+    await use_cases.delete(tx, manager, client_id, expected)
 
 
 @router.post(
@@ -110,9 +104,9 @@ async def delete(client_id: UUID, expected: IfMatch, tx: Session, origin: FromWh
     summary="Create another secret of an API client",
     responses=problems(NotFound, TooManySecrets, NotYoursToGive),
 )
-async def add_secret(client_id: UUID, tx: Session, origin: FromWhere, who: Manager, response: Response) -> NewSecretOut:
+async def add_secret(client_id: UUID, tx: Session, manager: Manager, response: Response) -> NewSecretOut:
     """Both work until you delete the old one, once the program uses the new one. It is shown this once."""
-    row, secret = await use_cases.add_secret(tx, who, origin.by(who), client_id)
+    row, secret = await use_cases.add_secret(tx, manager, client_id)
     response.headers["Cache-Control"] = "no-store"
     return NewSecretOut.showing(row, secret)
 
@@ -123,10 +117,6 @@ async def add_secret(client_id: UUID, tx: Session, origin: FromWhere, who: Manag
     summary="Delete a secret of an API client",
     responses=problems(NotFound, LastSecret, NotYoursToGive),
 )
-async def remove_secret(client_id: UUID, secret_id: UUID, tx: Session, origin: FromWhere, who: Manager) -> None:
+async def remove_secret(client_id: UUID, secret_id: UUID, tx: Session, manager: Manager) -> None:
     """Who signs in with it is rejected from now on."""
-    await use_cases.remove_secret(tx, who, origin.by(who), client_id, secret_id)
-
-
-def _fields(body: ApiClientIn | ApiClientChange) -> dict[str, Any]:
-    return {**body.model_dump(exclude={"permissions"}), "permissions": body.model_dump(mode="json")["permissions"]}
+    await use_cases.remove_secret(tx, manager, client_id, secret_id)

@@ -9,10 +9,8 @@ from sqlalchemy import Column, Text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlmodel import Field
 
-from service_kit.clock import utcnow
-from service_kit.ids import uuid7
 from service_kit.problems import Problem
-from user_service.base import Base
+from user_service.base import Entity, Versioned
 
 MOST_SECRETS = 2
 """The one in use, and its successor while the program is being told."""
@@ -35,21 +33,18 @@ class EndsTooLate(Problem, status=422, type="ends-too-late"):
     {latest}, and extend it when the time comes."""
 
 
-class ApiClient(Base, table=True):
+class ApiClient(Entity, Versioned, table=True):
     """Its id is the `sub` and the `client_id` of its tokens. It belongs to a person, and is disabled with them."""
 
     __tablename__ = "api_clients"
 
-    id: UUID = Field(default_factory=uuid7, primary_key=True)
     name: str
     permissions: list[str] = Field(sa_column=Column(ARRAY(Text), nullable=False))
     active: bool = True
-    version: int = 1
     created_by: UUID
     owner_id: UUID = Field(index=True)
     expires_at: datetime | None = None
     """Its end date; clients from before there were any have none."""
-    created_at: datetime = Field(default_factory=utcnow)
 
     def is_usable(self, now: datetime) -> bool:
         return self.active and (self.expires_at is None or now < self.expires_at)
@@ -58,23 +53,14 @@ class ApiClient(Base, table=True):
         """What the audit log has of it."""
         return self.model_dump(mode="json", include={"name", "permissions", "active", "owner_id", "expires_at"})
 
-    def change(self, **fields: object) -> None:
-        """Takes over the fields that differ. The version grows with each change."""
-        changed = {name: value for name, value in fields.items() if getattr(self, name) != value}
-        for name, value in changed.items():
-            setattr(self, name, value)
-        self.version += bool(changed)
 
-
-class ClientSecret(Base, table=True):
+class ClientSecret(Entity, table=True):
     """A secret's hash (SHA-256 is enough: nobody can guess 256 random bits)."""
 
     __tablename__ = "api_client_secrets"
 
-    id: UUID = Field(default_factory=uuid7, primary_key=True)
     client_id: UUID = Field(foreign_key="api_clients.id", ondelete="CASCADE", index=True)
     secret_hash: bytes
-    created_at: datetime = Field(default_factory=utcnow)
     last_used_at: datetime | None = None
 
 

@@ -11,6 +11,7 @@ from service_kit.schemas import RequestBody
 from service_kit.text import Printable, Trimmed
 from service_kit.times import Time
 from user_service.api_clients.models import ApiClient, ClientSecret
+from user_service.base import Answer
 from user_service.roles.schemas import Permissions
 
 Name = Annotated[str, Trimmed(100), Printable]
@@ -37,14 +38,10 @@ class ApiClientChange(RequestBody):
     expires_at: Time | None = Field(default=None, description="another end date")
 
 
-class SecretOut(BaseModel):
+class SecretOut(Answer):
     id: UUID
     created_at: datetime
     last_used_at: datetime | None
-
-    @classmethod
-    def of(cls, secret: ClientSecret) -> "SecretOut":
-        return cls.model_validate(secret, from_attributes=True)
 
 
 class NewSecretOut(SecretOut):

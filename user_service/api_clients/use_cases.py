@@ -1,9 +1,8 @@
 """Making API clients, changing their secrets, and knowing them again."""
 
-import secrets
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import cast
+from typing import Any
 from uuid import UUID
 
 from contracts.events.users import ApiClientChanged
@@ -25,39 +24,37 @@ from user_service.api_clients.models import (
     TooManySecrets,
     matching,
 )
-from user_service.audit.models import Action, Origin
+from user_service.audit.models import Action, Actor, Origin
 from user_service.audit.use_cases import changes_between, record
+from user_service.base import hash_of, new_token
 from user_service.mails import use_cases as mails
 from user_service.mails.models import Purpose
 from user_service.roles.grants import check_permissions
-from user_service.sessions.models import hash_of
 
 _WITHOUT_OWNER = ClientSecret(client_id=UUID(int=0), secret_hash=bytes(32))
 
 
 async def create(
-    tx: Session, who: Principal, origin: Origin, longest: timedelta, *, name: str, permissions: list[str],
-    owner_id: UUID | None = None, expires_at: datetime | None = None,
-) -> tuple[ApiClient, ClientSecret, str]:  # fmt: skip
+    tx: Session, actor: Actor, longest: timedelta, *, owner_id: UUID | None, expires_at: datetime | None, **fields: Any
+) -> tuple[ApiClient, ClientSecret, str]:
     """The client, its secret's row and the secret itself, which nobody can read again; its owner gets a mail.
 
     Raises: NotYoursToGive, OwnerNotActive, EndsTooLate.
     """
-    await check_permissions(tx, who, permissions)
+    await check_permissions(tx, actor.who, fields["permissions"])
     client = ApiClient(
-        name=name,
-        permissions=sorted(permissions),
-        created_by=who.user_id,
-        owner_id=owner_id or await _owner_behind(tx, who),
+        **fields,
+        created_by=actor.id,
+        owner_id=owner_id or await _owner_behind(tx, actor.who),
         expires_at=_end_date(expires_at, longest),
     )
     await _check_owner(tx, client.owner_id, is_new=owner_id is not None)
     tx.add(client)
     await tx.flush()
     await _publish(tx, client)
-    facts = {"permissions": client.permissions, "owner": str(client.owner_id)}
     changes = changes_between({}, client.recorded())
-    record(tx, origin, Action.API_CLIENT_CREATED, None, changes=changes, client=str(client.id), **facts)
+    facts = {"permissions": client.permissions, "owner": client.owner_id}
+    _record(tx, actor, Action.API_CLIENT_CREATED, client, changes, **facts)
     await _notify_owner(tx, client.owner_id)
     return client, *_add_secret(tx, client)
 
@@ -68,31 +65,26 @@ async def read(tx: Session, client_id: UUID) -> ApiClient:
 
 
 async def change(
-    tx: Session, who: Principal, origin: Origin, client_id: UUID, expected: Expected, longest: timedelta, *,
-    permissions: list[str] | None = None, expires_at: datetime | None = None, **fields: object,
-) -> ApiClient:  # fmt: skip
+    tx: Session, actor: Actor, client_id: UUID, expected: Expected, longest: timedelta, fields: dict[str, Any]
+) -> ApiClient:
     """What it may do less, or not at all any more, is rejected as soon as the services receive the event.
 
     Raises: NotFound, PreconditionFailed, NotYoursToGive, OwnerNotActive, EndsTooLate.
     """
-    wanted_owner = cast(UUID | None, fields.get("owner_id"))
-    if wanted_owner is not None or fields.get("active"):
-        await _check_owner(tx, wanted_owner or await queries.owner_of(tx, client_id), is_new=wanted_owner is not None)
+    if (new_owner := fields.get("owner_id")) or fields.get("active"):
+        await _check_owner(tx, new_owner or await queries.owner_of(tx, client_id), is_new=new_owner is not None)
     client = await _lock(tx, client_id)
     expected.check(client.version)
-    before, version, owner, recorded = client.permissions, client.version, client.owner_id, client.recorded()
-    after = before if permissions is None else sorted(permissions)
-    await check_permissions(tx, who, {*before, *after})
-    new = {name: value for name, value in fields.items() if value is not None}
-    if expires_at is not None:
-        new["expires_at"] = _end_date(expires_at, longest)
-    client.change(permissions=after, **new)
-    if client.version == version:
+    before, owner = client.permissions, client.owner_id
+    after = fields.get("permissions", before)
+    await check_permissions(tx, actor.who, {*before, *after})
+    if expires_at := fields.get("expires_at"):
+        _end_date(expires_at, longest)
+    if not (changes := client.change(**fields)):
         return client
     await _publish(tx, client)
-    facts = {"before": before, "after": after, "active": client.active, "owner": str(client.owner_id)}
-    changes = changes_between(recorded, client.recorded())
-    record(tx, origin, Action.API_CLIENT_CHANGED, None, changes=changes, client=str(client_id), **facts)
+    facts = {"before": before, "after": after, "active": client.active, "owner": client.owner_id}
+    _record(tx, actor, Action.API_CLIENT_CHANGED, client, changes, **facts)
     if client.owner_id != owner:
         await _notify_owner(tx, client.owner_id)
     return client
@@ -101,51 +93,43 @@ async def change(
 async def disable_owned(tx: Session, origin: Origin, owner_id: UUID) -> None:
     """Whoever has left may have taken the secrets along. The account must be held."""
     for client in await queries.lock_owned(tx, owner_id):
-        recorded = client.recorded()
-        client.change(active=False)
+        changes = client.change(active=False)
         await _publish(tx, client)
-        facts = {"active": False, "owner": str(owner_id)}
-        changes = changes_between(recorded, client.recorded())
-        record(tx, origin, Action.API_CLIENT_CHANGED, None, changes=changes, client=str(client.id), **facts)
+        _record(tx, origin, Action.API_CLIENT_CHANGED, client, changes, active=False, owner=owner_id)
 
 
-async def delete(tx: Session, who: Principal, origin: Origin, client_id: UUID, expected: Expected) -> None:
+async def delete(tx: Session, actor: Actor, client_id: UUID, expected: Expected) -> None:
     """Raises: NotFound, PreconditionFailed, NotYoursToGive."""
-    client = await _lock(tx, client_id)
-    expected.check(client.version)
-    await check_permissions(tx, who, client.permissions)
+    client = await _lock_manageable(tx, actor, client_id, expected)
     changes = changes_between(client.recorded(), {})
     client.change(active=False, permissions=[])
     client.version += 1  # also where it was disabled already
     await _publish(tx, client)
     await tx.delete(client)
-    record(tx, origin, Action.API_CLIENT_DELETED, None, changes=changes, client=str(client_id))
+    _record(tx, actor, Action.API_CLIENT_DELETED, client, changes)
 
 
-async def add_secret(tx: Session, who: Principal, origin: Origin, client_id: UUID) -> tuple[ClientSecret, str]:
-    """Beside the one that is in use, so that the program can be told in peace.
+async def add_secret(tx: Session, actor: Actor, client_id: UUID) -> tuple[ClientSecret, str]:
+    """Beside the one that is in use, so that the program goes on working until it uses the new one.
 
     Raises: NotFound, TooManySecrets, NotYoursToGive (a secret is as good as what the client may).
     """
-    client = await _lock(tx, client_id)
-    await check_permissions(tx, who, client.permissions)
+    client = await _lock_manageable(tx, actor, client_id)
     if len(await queries.secrets_of(tx, [client_id])) >= MOST_SECRETS:
         raise TooManySecrets(most=MOST_SECRETS)
-    record(tx, origin, Action.API_CLIENT_SECRET_ADDED, None, changes={"secrets": None}, client=str(client_id))
+    _record(tx, actor, Action.API_CLIENT_SECRET_ADDED, client, {"secrets": None})
     return _add_secret(tx, client)
 
 
-async def remove_secret(tx: Session, who: Principal, origin: Origin, client_id: UUID, secret_id: UUID) -> None:
+async def remove_secret(tx: Session, actor: Actor, client_id: UUID, secret_id: UUID) -> None:
     """Raises: NotFound, LastSecret, NotYoursToGive."""
-    client = await _lock(tx, client_id)
-    await check_permissions(tx, who, client.permissions)
+    client = await _lock_manageable(tx, actor, client_id)
     found = await queries.secrets_of(tx, [client_id])
     going = next((secret for secret in found if secret.id == secret_id), None) or not_found("secret", secret_id)
     if len(found) == 1:
         raise LastSecret
     await tx.delete(going)
-    facts = {"client": str(client_id), "secret": str(secret_id)}
-    record(tx, origin, Action.API_CLIENT_SECRET_REMOVED, None, changes={"secrets": None}, **facts)
+    _record(tx, actor, Action.API_CLIENT_SECRET_REMOVED, client, {"secrets": None}, secret=secret_id)
 
 
 async def authenticate(tx: Session, client_id: str, secret: str, origin: Origin) -> ApiClient | None:
@@ -164,10 +148,10 @@ async def authenticate(tx: Session, client_id: str, secret: str, origin: Origin)
     by_client = replace(origin, actor_id=client.id)
     if match is None or not client.is_usable(utcnow()):
         wrong = "secret" if match is None else "client"
-        record(tx, by_client, Action.API_CLIENT_SIGN_IN_FAILED, None, client=str(client.id), wrong=wrong)
+        _record(tx, by_client, Action.API_CLIENT_SIGN_IN_FAILED, client, wrong=wrong)
         return None
     await queries.note_use(tx, match.id)
-    record(tx, by_client, Action.API_CLIENT_SIGN_IN_SUCCEEDED, None, client=str(client.id))
+    _record(tx, by_client, Action.API_CLIENT_SIGN_IN_SUCCEEDED, client)
     return client
 
 
@@ -222,8 +206,22 @@ async def _lock(tx: Session, client_id: UUID) -> ApiClient:
     return await queries.lock(tx, client_id) or not_found("API client", client_id)
 
 
+async def _lock_manageable(tx: Session, actor: Actor, client_id: UUID, expected: Expected | None = None) -> ApiClient:
+    """The locked client, which the actor may manage as it is. Raises: NotFound, PreconditionFailed, NotYoursToGive."""
+    client = await _lock(tx, client_id)
+    (expected or Expected()).check(client.version)
+    await check_permissions(tx, actor.who, client.permissions)
+    return client
+
+
+def _record(
+    tx: Session, origin: Origin, action: Action, client: ApiClient, changes: dict[str, Any] | None = None, **facts: Any
+) -> None:
+    record(tx, origin, action, changes=changes, client=client.id, **facts)
+
+
 def _add_secret(tx: Session, client: ApiClient) -> tuple[ClientSecret, str]:
-    secret = secrets.token_urlsafe(32)
+    secret = new_token()
     row = ClientSecret(client_id=client.id, secret_hash=hash_of(secret))
     tx.add(row)
     return row, secret

@@ -1,6 +1,6 @@
 """The audit log over HTTP, and where a request comes from, for whoever writes it."""
 
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import Depends, Query, Request
@@ -13,7 +13,7 @@ from service_kit.http.sessions import Session
 from service_kit.security import Principal, Requires
 from user_service.audit import queries
 from user_service.audit.devices import COOKIE, SECURE_COOKIE
-from user_service.audit.models import Action, Origin
+from user_service.audit.models import Action, Actor, Origin
 from user_service.audit.schemas import AccountAuditEntryOut
 
 USER_AGENT_LENGTH = 300
@@ -29,6 +29,15 @@ async def origin_of(request: Request) -> Origin:
 
 
 FromWhere = Annotated[Origin, Depends(origin_of)]
+
+
+def acting(*permissions: str) -> Any:
+    """A dependency that gives an `Actor`: the caller, who must carry these permissions, and where they call from."""
+
+    async def actor(origin: FromWhere, who: Annotated[Principal, Requires(*permissions)]) -> Actor:
+        return origin.by(who)
+
+    return Depends(actor)
 
 
 @router.get("", summary="List audit entries")

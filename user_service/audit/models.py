@@ -1,6 +1,6 @@
 """Who did what to which account, from where, and when."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -70,9 +70,21 @@ class Origin:
     client_id: str | None = None
     """The API client that it comes from; None: a person."""
 
-    def by(self, who: Principal) -> "Origin":
+    def by(self, who: Principal) -> "Actor":
         client_id = None if who.is_person else who.client_id
-        return replace(self, actor_id=who.user_id, session_id=who.session_id, client_id=client_id)
+        place = (self.address, self.user_agent, self.device)
+        return Actor(*place, who.user_id, who.session_id, client_id, who=who)
+
+
+@dataclass(frozen=True, slots=True)
+class Actor(Origin):
+    """Somebody who has signed in, and where their request comes from."""
+
+    who: Principal = field(kw_only=True)
+
+    @property
+    def id(self) -> UUID:
+        return self.who.user_id
 
 
 SYSTEM = Origin()

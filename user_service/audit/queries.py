@@ -1,39 +1,22 @@
 """Every statement about the audit log."""
 
 from datetime import datetime
-from uuid import UUID
 
 from sqlmodel import col, select
 
 from service_kit.database import Session
 from service_kit.database.keyset import Position, Slice, keyset
-from user_service.audit.models import Action, AuditEntry
+from user_service.audit.models import AuditEntry
 
 
 async def search(
-    tx: Session,
-    position: Position,
-    *,
-    actor_id: UUID | None,
-    resource: str | None,
-    resource_id: str | None,
-    subject_id: UUID | None,
-    action: Action | None,
-    since: datetime | None,
-    until: datetime | None,
+    tx: Session, position: Position, *, since: datetime | None, until: datetime | None, **equal: object
 ) -> Slice[AuditEntry]:
-    """Newest first; `until` is not part of it."""
+    """Newest first; `until` is not part of it. `equal`: what columns must hold; None: anything."""
     statement = select(AuditEntry)
-    for column, value in (
-        (AuditEntry.actor_id, actor_id),
-        (AuditEntry.subject_id, subject_id),
-        (AuditEntry.resource, resource),
-        (AuditEntry.resource_id, resource_id),
-    ):
+    for name, value in equal.items():
         if value is not None:
-            statement = statement.where(col(column) == value)
-    if action is not None:
-        statement = statement.where(col(AuditEntry.action) == action)
+            statement = statement.where(getattr(AuditEntry, name) == value)
     if since is not None:
         statement = statement.where(col(AuditEntry.at) >= since)
     if until is not None:

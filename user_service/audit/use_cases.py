@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 import structlog
+from pydantic_core import to_jsonable_python
 
 from service_kit.database import Session
 from user_service.audit.models import Action, AuditEntry, Origin
@@ -14,38 +15,28 @@ def record(
     tx: Session,
     origin: Origin,
     action: Action,
-    subject_id: UUID | None,
+    subject_id: UUID | None = None,
     *,
-    changes: Mapping[str, Any] | None = None,
-    **facts: Any,
+    changes: dict[str, Any] | None = None,
+    **facts: object,
 ) -> None:
-    """Writes down, in the transaction of what it tells, that `origin` did `action` to the account `subject_id`, or to
-    the API client or role that `facts` name as `client` or `role`.
+    """Adds an entry to the audit log, in the transaction that does what it is about: `origin` did `action` to the
+    account `subject_id`, or to the API client or role that `facts` name as `client` or `role`.
 
-    `changes` are the fields as `changes_between` gives them; None for one that is only named. `facts` are
-    what JSON can say. No name, no address, no secret may be among either.
+    `changes`: each changed field with its values before and after; None instead of these for a field with personal
+    data. Both `changes` and `facts` are written as JSON. Neither may contain a name, an e-mail address or a secret.
     """
-    resource, resource_id = _about(subject_id, facts)
-    tx.add(
-        AuditEntry(
-            resource=resource,
-            resource_id=resource_id,
-            changes=None if changes is None else dict(changes),
-            client_id=origin.client_id,
-            request_id=structlog.contextvars.get_contextvars().get("request_id"),
-            action=action,
-            actor_id=origin.actor_id,
-            subject_id=subject_id,
-            address=origin.address,
-            user_agent=origin.user_agent,
-            session_id=origin.session_id,
-            facts=facts,
-        )
-    )
+    place = {name: getattr(origin, name) for name in ("actor_id", "client_id", "session_id", "address", "user_agent")}
+    plain = to_jsonable_python(facts)
+    entry = AuditEntry(action=action, subject_id=subject_id, changes=changes, facts=plain, **place)
+    entry.resource, entry.resource_id = _about(subject_id, plain)
+    entry.request_id = structlog.contextvars.get_contextvars().get("request_id")
+    tx.add(entry)
 
 
 def changes_between(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
-    """Each field that differs, as it was and as it is. Before it was made and after it is deleted, a thing has none."""
+    """Each field that differs, as it was and as it is. What is created has no fields before, what is deleted none
+    after."""
     return {
         name: [before.get(name), after.get(name)] for name in {**before, **after} if before.get(name) != after.get(name)
     }

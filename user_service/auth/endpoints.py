@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+from dataclasses import dataclass
 from typing import Annotated
 from urllib.parse import unquote_plus
 
@@ -31,10 +32,8 @@ from user_service.auth.models import (
 from user_service.auth.oauth import OAuthRoute
 from user_service.auth.schemas import GRANTS, MFA_OTP, TokensOut
 from user_service.auth.use_cases import SignedIn, SignIn
-from user_service.keys.signer import Signer
-from user_service.keys.vault import Vault
+from user_service.base import resource
 from user_service.mfa.models import TooManyTries
-from user_service.passwords.endpoints import password_service_of
 from user_service.passwords.hashing import LONGEST
 from user_service.sessions import use_cases as sessions
 from user_service.settings import Settings
@@ -42,37 +41,19 @@ from user_service.settings import Settings
 router = Router(prefix="/auth", tags=["sign-in"], route_class=OAuthRoute)
 
 
-async def sign_in_of(request: Request) -> SignIn:
-    runtime = request.app.state.runtime
-    password_service, signer, vault = (
-        await password_service_of(request),
-        runtime.resource(Signer),
-        runtime.resource(Vault),
-    )
-    return SignIn(runtime.database, password_service, signer, vault, runtime.settings)
-
-
+@dataclass
 class TokenForm:
     """All fields of all grants; each grant asks for its own."""
 
-    def __init__(
-        self,
-        grant_type: Annotated[str, Form(max_length=100, description=f"one of {', '.join(GRANTS)}")] = "password",
-        username: Annotated[str | None, Form(max_length=320, description="the e-mail address")] = None,
-        password: Annotated[str | None, Form(max_length=4 * LONGEST)] = None,
-        otp: Annotated[str | None, Form(max_length=40, description="a code of the second factor")] = None,
-        mfa_token: Annotated[str | None, Form(max_length=500, description="of the answer `mfa-required`")] = None,
-        refresh_token: Annotated[str | None, Form(max_length=200)] = None,
-        client_id: Annotated[str | None, Form(max_length=100)] = None,
-        client_secret: Annotated[str | None, Form(max_length=200)] = None,
-        scope: Annotated[str, Form(max_length=8000, description="for API clients: fewer permissions")] = "",
-    ) -> None:
-        self.grant_type = grant_type
-        self.username, self.password = username, password
-        self.otp, self.mfa_token = otp, mfa_token
-        self.refresh_token = refresh_token
-        self.client_id, self.client_secret = client_id, client_secret
-        self.scope = scope
+    grant_type: Annotated[str, Form(max_length=100, description=f"one of {', '.join(GRANTS)}")] = "password"
+    username: Annotated[str | None, Form(max_length=320, description="the e-mail address")] = None
+    password: Annotated[str | None, Form(max_length=4 * LONGEST)] = None
+    otp: Annotated[str | None, Form(max_length=40, description="a code of the second factor")] = None
+    mfa_token: Annotated[str | None, Form(max_length=500, description="of the answer `mfa-required`")] = None
+    refresh_token: Annotated[str | None, Form(max_length=200)] = None
+    client_id: Annotated[str | None, Form(max_length=100)] = None
+    client_secret: Annotated[str | None, Form(max_length=200)] = None
+    scope: Annotated[str, Form(max_length=8000, description="for API clients: fewer permissions")] = ""
 
 
 @router.post(
@@ -96,7 +77,7 @@ class TokenForm:
 async def token(
     request: Request,
     response: Response,
-    sign_in: Annotated[SignIn, Depends(sign_in_of)],
+    sign_in: Annotated[SignIn, resource(SignIn)],
     origin: FromWhere,
     form: Annotated[TokenForm, Depends()],
 ) -> TokensOut:

@@ -12,13 +12,15 @@ def in_oauth_words(error: str, detail: str) -> dict[str, str]:
 
 
 class TokenProblem(Problem):
-    """Also says RFC 6749's words for it in `error` and `error_description`, for OAuth libraries."""
+    """Has the members `error` and `error_description` of RFC 6749 too, for OAuth libraries."""
 
-    error: ClassVar[str] = "invalid_request"
+    error: ClassVar[str | None] = None
+    """RFC 6749's code for it, where that is not the problem's type."""
     always_headers: ClassVar[dict[str, str]] = {"Cache-Control": "no-store"}
 
     def body(self, instance: str | None = None) -> dict[str, Any]:
-        return {**super().body(instance), **in_oauth_words(self.error, self.detail)}
+        error = self.error or self.type.replace("-", "_")
+        return {**super().body(instance), **in_oauth_words(error, self.detail)}
 
 
 class InvalidTokenRequest(TokenProblem, status=400, type="invalid-request"):
@@ -29,31 +31,22 @@ class UnauthorizedClient(TokenProblem, status=400, type="unauthorized-client"):
     """This client may not send people's passwords here: the setting USER_PASSWORD_GRANT_CLIENTS names those that may,
     and `client_id` says which one asks."""
 
-    error = "unauthorized_client"
-
 
 class UnsupportedTokenType(TokenProblem, status=400, type="unsupported-token-type"):
     """An API client's access token can't be revoked by itself: disable the client, or wait for its end."""
-
-    error = "unsupported_token_type"
 
 
 class InvalidGrant(TokenProblem, status=400, type="invalid-grant"):
     """E-mail address and password don't match, the refresh token is not good any more, or the account is disabled."""
 
-    error = "invalid_grant"
-
 
 class UnsupportedGrant(TokenProblem, status=400, type="unsupported-grant-type"):
     """There is no such `grant_type` here: send {fields}."""
-
-    error = "unsupported_grant_type"
 
 
 class InvalidClient(TokenProblem, status=401, type="invalid-client"):
     """There is no such API client, its secret is another one, or it is disabled."""
 
-    error = "invalid_client"
     always_headers: ClassVar[dict[str, str]] = {
         "Cache-Control": "no-store",
         "WWW-Authenticate": 'Basic realm="Online Mart"',
@@ -63,14 +56,10 @@ class InvalidClient(TokenProblem, status=401, type="invalid-client"):
 class InvalidScope(TokenProblem, status=400, type="invalid-scope"):
     """This client may not {scope}."""
 
-    error = "invalid_scope"
-
 
 class MfaRequired(TokenProblem, status=400, type="mfa-required"):
     """The password is right, and a code of the second factor is needed: send it with `mfa_token`, within
     {expires_in} seconds, as grant `urn:online-mart:params:oauth:grant-type:mfa-otp`."""
-
-    error = "mfa_required"
 
 
 class WrongCode(TokenProblem, status=400, type="wrong-code"):

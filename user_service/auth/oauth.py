@@ -35,7 +35,7 @@ class OAuthRoute(Route):
             except TokenProblem:
                 raise
             except Problem as problem:
-                word = LATER if problem.status in TRY_LATER else TokenProblem.error
+                word = LATER if problem.status in TRY_LATER else "invalid_request"
                 problem.members |= in_oauth_words(word, problem.detail)
                 problem.headers.setdefault("Cache-Control", "no-store")
                 raise

@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -14,7 +13,7 @@ from contracts.permissions import Permission, Role, is_known, permissions_of
 from service_kit.clock import utcnow
 from service_kit.database import Database, Session
 from service_kit.ids import uuid7
-from service_kit.problems import NotFound, Unauthenticated
+from service_kit.problems import Unauthenticated
 from service_kit.security.principal import FIRST_PARTY
 from service_kit.security.revocations import PermissionRevoked
 from service_kit.security.tokens import AUDIENCE, TokenVerifier
@@ -41,12 +40,11 @@ from user_service.keys.vault import Vault
 from user_service.mails import use_cases as mails
 from user_service.mails.models import Purpose
 from user_service.mfa import queries as factors
-from user_service.mfa.models import MfaNotOn, WrongProof
 from user_service.mfa.use_cases import Mfa
 from user_service.passwords.use_cases import PasswordService
 from user_service.roles.grants import permissions_held
 from user_service.sessions import use_cases as sessions
-from user_service.sessions.models import Lifetimes, UserSession
+from user_service.sessions.models import UserSession
 from user_service.sessions.use_cases import RefreshTokenReused
 from user_service.settings import Settings
 from user_service.throttle import use_cases as throttle
@@ -73,6 +71,7 @@ class SignIn:
 
     database: Database
     password_service: PasswordService
+    mfa: Mfa
     signer: Signer
     vault: Vault
     settings: Settings
@@ -84,15 +83,19 @@ class SignIn:
             raise InvalidGrant
         async with self.database.session() as tx:
             with_code = await factors.is_on(tx, account.id)
-        if with_code and otp is None:
+        if not with_code:
+            return await self._begin(account, origin, ())
+        if otp is None:
             raise self._code_needed(account)
-        factor = await self._prove(account.id, otp, origin) if with_code and otp is not None else ()
-        return await self._begin(account, origin, factor)
+        return await self._begin_with_code(account, otp, origin)
 
     async def by_code(self, mfa_token: str, otp: str, origin: Origin) -> SignedIn:
         """The second step of signing in. Raises: InvalidGrant, WrongCode, TooManyTries."""
-        account = await self._halfway_in(mfa_token)
-        return await self._begin(account, origin, await self._prove(account.id, otp, origin))
+        return await self._begin_with_code(await self._halfway_in(mfa_token), otp, origin)
+
+    async def _begin_with_code(self, account: Account, otp: str, origin: Origin) -> SignedIn:
+        factor = await self.mfa.prove(account.id, otp, origin, Action.SIGN_IN_FAILED, WrongCode)
+        return await self._begin(account, origin, factor)
 
     async def by_refresh_token(self, token: str, origin: Origin) -> TokensOut:
         """Raises: InvalidGrant."""
@@ -100,12 +103,12 @@ class SignIn:
             return await self._renewed(token, origin)
         except RefreshTokenReused as reused:
             async with self.database.session() as tx:
-                await sessions.end_stolen(tx, origin, reused.account_id, reused.session_id)
+                await sessions.end(tx, origin, reused.account_id, reused.session_id, Action.SESSION_STOLEN)
             raise InvalidGrant from reused
 
     async def _renewed(self, token: str, origin: Origin) -> TokensOut:
         async with self.database.session() as tx:
-            renewed = await sessions.renew(tx, self.vault, token, origin, Lifetimes.of(self.settings))
+            renewed = await sessions.renew(tx, self.vault, token, origin, self.settings)
             account = await accounts.by_id(tx, renewed[0].account_id) if renewed else None
             permissions = await self._permissions(tx, account, renewed[0]) if renewed and account else frozenset()
         if renewed is None or account is None or not account.active:
@@ -150,8 +153,7 @@ class SignIn:
                 raise InvalidGrant  # disabled, or another password, while this one was verified
             if not factor and await factors.is_on(tx, now.id):
                 raise self._code_needed(now)  # since this moment
-            lifetimes = Lifetimes.of(self.settings)
-            session, refresh_token = await sessions.begin(tx, now.id, origin, lifetimes, factor)
+            session, refresh_token = await sessions.begin(tx, now.id, origin, self.settings, factor)
             permissions = await self._permissions(tx, now, session)
             if await self.password_service.throttle.is_new_device(tx, now, origin):
                 mails.enqueue(tx, Purpose.NEW_DEVICE, now.email, now.id)
@@ -206,20 +208,10 @@ class SignIn:
             scope=" ".join(sorted_permissions),
         )
 
-    async def _prove(self, account_id: UUID, otp: str, origin: Origin) -> Sequence[str]:
-        try:
-            return await Mfa(self.database, self.vault, self.password_service.passwords).prove(account_id, otp)
-        except (WrongProof, MfaNotOn) as error:
-            async with self.database.session() as tx:
-                record(tx, origin, Action.SIGN_IN_FAILED, account_id, wrong="code")
-            raise WrongCode from error
-
     def _code_needed(self, account: Account) -> MfaRequired:
-        return MfaRequired(mfa_token=self._mfa_token(account), expires_in=int(MFA_TOKEN_LIFETIME.total_seconds()))
-
-    def _mfa_token(self, account: Account) -> str:
-        """Says that the password was right; invalid once the password was changed."""
-        return self.vault.encrypt(f"mfa {account.id} {_fingerprint(account)}".encode()).decode()
+        """With a token that proves that the password was right; it is invalid once the password has changed."""
+        token = self.vault.encrypt(f"mfa {account.id} {_fingerprint(account)}".encode()).decode()
+        return MfaRequired(mfa_token=token, expires_in=int(MFA_TOKEN_LIFETIME.total_seconds()))
 
     async def _halfway_in(self, mfa_token: str) -> Account:
         try:
@@ -245,8 +237,7 @@ async def revoke(tx: Session, verifier: TokenVerifier, token: str, origin: Origi
         return
     if who.session_id is None:
         raise UnsupportedTokenType
-    with suppress(NotFound):
-        await sessions.end(tx, origin.by(who), who.user_id, who.session_id)
+    await sessions.end(tx, origin.by(who), who.user_id, who.session_id)
 
 
 def _fingerprint(account: Account) -> str:

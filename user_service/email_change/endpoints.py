@@ -2,36 +2,30 @@
 
 from typing import Annotated
 
-from fastapi import Depends, Request, Response
+from fastapi import Response
 
 from service_kit.http.etag import set_etag
 from service_kit.http.problem_responses import problems
 from service_kit.http.router import Router
 from service_kit.http.sessions import Session
 from service_kit.problems import NotFound, TooManyRequests
-from service_kit.security import Principal, Requires
 from user_service.account_management.schemas import AccountOut
 from user_service.accounts.models import EmailTaken
-from user_service.audit.endpoints import FromWhere
+from user_service.audit.endpoints import acting
+from user_service.audit.models import Actor
+from user_service.base import resource
 from user_service.email_change import use_cases
 from user_service.email_change.models import SameEmail, SecondFactorNeeded, WrongSecondFactor
-from user_service.email_change.schemas import EmailChange, EmailConfirmation
+from user_service.email_change.schemas import EmailChange
 from user_service.email_change.use_cases import EmailChanges
-from user_service.keys.vault import Vault
 from user_service.mails.models import TokenNotGood
 from user_service.mfa.models import TooManyTries
-from user_service.mfa.use_cases import Mfa
-from user_service.passwords.endpoints import UsePasswordService
 from user_service.passwords.models import WrongPassword
+from user_service.verification.endpoints import EmailConfirmation
 
 router = Router(prefix="/users/me/email", tags=["e-mail address"])
 
-
-async def _changes_of(request: Request, password_service: UsePasswordService) -> EmailChanges:
-    return EmailChanges(
-        password_service,
-        Mfa(password_service.database, request.app.state.runtime.resource(Vault), password_service.passwords),
-    )
+Writer = Annotated[Actor, acting("users:write")]
 
 
 @router.post(
@@ -43,17 +37,14 @@ async def _changes_of(request: Request, password_service: UsePasswordService) ->
     ),
 )
 async def request_change(
-    body: EmailChange,
-    who: Annotated[Principal, Requires("users:write")],
-    changes: Annotated[EmailChanges, Depends(_changes_of)],
-    origin: FromWhere,
+    body: EmailChange, me: Writer, changes: Annotated[EmailChanges, resource(EmailChanges)]
 ) -> None:
     """Mails a link and a code to the new address, and a notice to the present one. Nothing changes until the code comes
     back (`POST /users/me/email/confirm`), within a day. A second request replaces the first.
 
     The answer is the same whether another account has the new address or not; then the mail says so.
     """
-    await changes.request_change(who, body.new_email, body.present_password, body.otp, origin.by(who))
+    await changes.request_change(me, body.new_email, body.present_password, body.otp)
 
 
 @router.post(
@@ -61,15 +52,9 @@ async def request_change(
     summary="Confirm my new e-mail address",
     responses=problems(NotFound, TokenNotGood, EmailTaken),
 )
-async def confirm(
-    body: EmailConfirmation,
-    tx: Session,
-    who: Annotated[Principal, Requires("users:write")],
-    origin: FromWhere,
-    response: Response,
-) -> AccountOut:
+async def confirm(body: EmailConfirmation, tx: Session, me: Writer, response: Response) -> AccountOut:
     """With the code that was mailed there. From now on the account signs in with the new address, which counts as
     confirmed; all other sessions end."""
-    account = await use_cases.confirm(tx, who, body.token, origin.by(who))
+    account = await use_cases.confirm(tx, me, body.token)
     set_etag(response, account.version)
     return AccountOut.of(account)

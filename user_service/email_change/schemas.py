@@ -6,7 +6,6 @@ from pydantic import ConfigDict, Field, StringConstraints
 
 from service_kit.schemas import RequestBody
 from user_service.emails import EmailAddress
-from user_service.mails.models import MailedToken
 from user_service.passwords.schemas import Typed
 
 
@@ -20,9 +19,3 @@ class EmailChange(RequestBody):
     otp: Annotated[str, StringConstraints(max_length=40)] | None = Field(
         default=None, description="a code of the second factor, where one is set up"
     )
-
-
-class EmailConfirmation(RequestBody):
-    model_config = ConfigDict(json_schema_extra={"example": {"token": "the code of the mail"}})
-
-    token: MailedToken

@@ -1,22 +1,19 @@
 """Another e-mail address for an account: asked for with the password, and confirmed by a code that is mailed there."""
 
 from dataclasses import dataclass
-from uuid import UUID
 
 from service_kit.database import Session
 from service_kit.problems import not_found
-from service_kit.security import Principal
 from user_service.account_management import use_cases as account_use_cases
 from user_service.accounts import queries as accounts
 from user_service.accounts.models import Account
-from user_service.audit.models import Action, Origin
+from user_service.audit.models import Action, Actor
 from user_service.audit.use_cases import record
 from user_service.email_change.models import SameEmail, SecondFactorNeeded, WrongSecondFactor
 from user_service.emails import EmailAddress
 from user_service.mails import use_cases as mails
-from user_service.mails.models import Purpose
+from user_service.mails.models import Purpose, TokenNotGood
 from user_service.mfa import queries as factors
-from user_service.mfa.models import MfaNotOn, WrongProof
 from user_service.mfa.use_cases import Mfa
 from user_service.passwords.models import WrongPassword
 from user_service.passwords.use_cases import PasswordService
@@ -28,24 +25,24 @@ class EmailChanges:
     password_service: PasswordService
     mfa: Mfa
 
-    async def request_change(
-        self, who: Principal, new: EmailAddress, password: str, otp: str | None, origin: Origin
-    ) -> None:
+    async def request_change(self, actor: Actor, new: EmailAddress, password: str, otp: str | None) -> None:
         """Mails a code to the new address, and a notice to the present one if it is confirmed.
 
         Whether another account has the new address shows in the mail alone, which its owner reads. Raises: NotFound,
         SameEmail, WrongPassword, SecondFactorNeeded, WrongSecondFactor, TooManyTries, TooManyRequests.
         """
         async with self.password_service.database.session() as tx:
-            account = await accounts.by_id(tx, who.user_id) or not_found(Account, who.user_id)
+            account = await accounts.by_id(tx, actor.id) or not_found(Account, actor.id)
             with_code = await factors.is_on(tx, account.id)
-        await self.password_service.prove(account, password, origin, Action.EMAIL_CHANGE_REFUSED)
-        if with_code:
-            await self._prove_factor(account.id, otp, origin)
+        await self.password_service.prove(account, password, actor, Action.EMAIL_CHANGE_REFUSED)
+        if with_code and otp is None:
+            raise SecondFactorNeeded
+        if with_code and otp is not None:
+            await self.mfa.prove(account.id, otp, actor, Action.EMAIL_CHANGE_REFUSED, WrongSecondFactor)
         if account.email == new.text:
             raise SameEmail
         for address in (new, EmailAddress.of(account.email)):
-            await self.password_service.throttle.mail(address, origin)
+            await self.password_service.throttle.mail(address, actor)
         async with self.password_service.database.session() as tx:
             now = await accounts.lock(tx, account.id) or not_found(Account, account.id)
             if now.password_hash != account.password_hash:
@@ -54,31 +51,23 @@ class EmailChanges:
             mails.enqueue(tx, Purpose.CHANGE_EMAIL, new.text, now.id)
             if now.email_verified:
                 mails.enqueue(tx, Purpose.EMAIL_CHANGE_ASKED, now.email, now.id)
-            record(tx, origin, Action.EMAIL_CHANGE_ASKED, now.id)
-
-    async def _prove_factor(self, account_id: UUID, otp: str | None, origin: Origin) -> None:
-        if otp is None:
-            raise SecondFactorNeeded
-        try:
-            await self.mfa.prove(account_id, otp)
-        except (WrongProof, MfaNotOn) as error:
-            async with self.password_service.database.session() as tx:
-                record(tx, origin, Action.EMAIL_CHANGE_REFUSED, account_id, wrong="code")
-            raise WrongSecondFactor from error
+            record(tx, actor, Action.EMAIL_CHANGE_ASKED, now.id)
 
 
-async def confirm(tx: Session, who: Principal, token: str, origin: Origin) -> Account:
+async def confirm(tx: Session, actor: Actor, token: str) -> Account:
     """All other sessions end, and codes that were mailed to the former address are invalid.
 
     Only the account's owner may confirm: a link that went to a stranger, because the address was mistyped, must not
     hand the account over. Raises: TokenNotGood, EmailTaken, NotFound.
     """
-    account = await accounts.lock(tx, who.user_id) or not_found(Account, who.user_id)
-    address = await mails.mailed_to(tx, token, Purpose.CHANGE_EMAIL, account.id)
+    account = await accounts.lock(tx, actor.id) or not_found(Account, actor.id)
+    mailed = await mails.find(tx, token, Purpose.CHANGE_EMAIL)
+    if mailed.account_id != account.id or mailed.email is None:
+        raise TokenNotGood
     before = account.model_copy()
-    await account_use_cases.change_email(tx, account, EmailAddress.of(address), origin)
+    await account_use_cases.change_email(tx, account, EmailAddress.of(mailed.email), actor)
     await mails.forget_tokens(tx, account.id, Purpose.CHANGE_EMAIL, Purpose.VERIFY_EMAIL, Purpose.RESET_PASSWORD)
-    await sessions.end_all(tx, account.id, but=who.session_id)
+    await sessions.end_all(tx, account.id, but=actor.session_id)
     if before.email_verified:
         mails.enqueue(tx, Purpose.EMAIL_CHANGED, before.email, account.id)
     return account

@@ -15,11 +15,12 @@ from service_kit.mail import MAIL_BACKOFF, Mailer
 from service_kit.queue import Worker
 from service_kit.runtime import Runtime
 from user_service.accounts import queries as accounts
+from user_service.base import hash_of, new_token
 from user_service.emails import EmailAddress
 from user_service.mails import queries
 from user_service.mails.models import Purpose
 from user_service.mails.queries import Claimed
-from user_service.mails.use_cases import MAILS_REQUESTED, hash_of, lifetime_of, new_token
+from user_service.mails.use_cases import MAILS_REQUESTED, lifetime_of
 from user_service.mails.wording import compose
 from user_service.settings import Settings
 

@@ -9,9 +9,8 @@ from pydantic import StringConstraints
 from sqlmodel import Field
 
 from service_kit.clock import utcnow
-from service_kit.ids import uuid7
 from service_kit.problems import Problem
-from user_service.base import Base
+from user_service.base import Base, Entity
 
 
 class Purpose(StrEnum):
@@ -46,7 +45,7 @@ class TokenNotGood(Problem, status=400, type="mail-token-not-good"):
     """This link or code is not good any more: it was used, is too old, or is not one of ours. Ask for a new mail."""
 
 
-class Mail(Base, table=True):
+class Mail(Entity, table=True):
     """A mail that was asked for; gone once it is sent. While a process sends it, `next_attempt_at` ends its hold.
 
     The address may be nobody's, and then `account_id` is empty: who asks is told the same, and the sender finds out. No
@@ -58,13 +57,11 @@ class Mail(Base, table=True):
         {"postgresql_with": {"autovacuum_vacuum_scale_factor": 0.02, "autovacuum_vacuum_threshold": 2000}},
     )
 
-    id: UUID = Field(default_factory=uuid7, primary_key=True)
     purpose: str
     email: str = Field(index=True)
     account_id: UUID | None = Field(default=None, index=True)
     attempts: int = 0
     next_attempt_at: datetime = Field(default_factory=utcnow, index=True)
-    created_at: datetime = Field(default_factory=utcnow)
 
 
 class MailToken(Base, table=True):

@@ -92,6 +92,7 @@ async def delete_mails(tx: Session, account_id: UUID, purposes: Collection[Purpo
 
 
 async def delete_all(tx: Session, account_id: UUID, email: str) -> None:
+    """What was not sent yet to this account, or to this address, is not sent."""
     await tx.exec(delete(Mail).where(or_(col(Mail.account_id) == account_id, col(Mail.email) == email)))
 
 

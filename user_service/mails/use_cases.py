@@ -1,7 +1,5 @@
 """Asking for a mail, and showing what it said."""
 
-import hashlib
-import secrets
 from datetime import timedelta
 from uuid import UUID
 
@@ -9,8 +7,9 @@ from service_kit.clock import utcnow
 from service_kit.database import Session
 from service_kit.database.signals import signal
 from service_kit.runtime import Runtime
+from user_service.base import hash_of
 from user_service.mails import queries
-from user_service.mails.models import Mail, Purpose, TokenNotGood
+from user_service.mails.models import Mail, MailToken, Purpose, TokenNotGood
 from user_service.settings import Settings
 
 NOTICE_LIFETIME = timedelta(days=7)
@@ -33,41 +32,20 @@ def lifetime_of(purpose: Purpose, settings: Settings) -> timedelta:
     return timedelta(minutes=settings.password_reset_minutes)
 
 
-def new_token() -> str:
-    return secrets.token_urlsafe(32)
-
-
-def hash_of(token: str) -> bytes:
-    """SHA-256 is enough: the token has 256 random bits, there is nothing to guess."""
-    return hashlib.sha256(token.encode(errors="replace")).digest()
-
-
-async def account_of(tx: Session, token: str, purpose: Purpose) -> UUID:
-    """The account that the token was mailed to. Raises: TokenNotGood."""
+async def find(tx: Session, token: str, purpose: Purpose) -> MailToken:
+    """What is stored of a token that the reader of a mail shows. Raises: TokenNotGood."""
     found = await queries.find_token(tx, hash_of(token), purpose, utcnow())
     if found is None:
         raise TokenNotGood
-    return found.account_id
+    return found
 
 
-async def use(tx: Session, token: str, purpose: Purpose) -> UUID:
-    """As `account_of`, and it was the last time: also for what was mailed beside it. The account must be held."""
-    account_id = await account_of(tx, token, purpose)
-    await queries.delete_tokens(tx, account_id, [purpose])
-    return account_id
+async def use(tx: Session, token: str, purpose: Purpose) -> None:
+    """Makes the token invalid, and all others that its account was mailed for this purpose. The account must be locked.
 
-
-async def mailed_to(tx: Session, token: str, purpose: Purpose, account_id: UUID) -> str:
-    """The address that this token of the account was mailed to. Raises: TokenNotGood."""
-    found = await queries.find_token(tx, hash_of(token), purpose, utcnow())
-    if found is None or found.account_id != account_id or found.email is None:
-        raise TokenNotGood
-    return found.email
-
-
-async def forget(tx: Session, account_id: UUID, email: str) -> None:
-    """What was not sent yet to this account, or to this address, is not sent."""
-    await queries.delete_all(tx, account_id, email)
+    Raises: TokenNotGood."""
+    found = await find(tx, token, purpose)
+    await queries.delete_tokens(tx, found.account_id, [purpose])
 
 
 async def forget_tokens(tx: Session, account_id: UUID, *purposes: Purpose) -> None:

@@ -10,8 +10,7 @@ from sqlalchemy import BigInteger, Column
 from sqlmodel import Field
 
 from service_kit.problems import Problem
-from user_service.base import Base
-from user_service.sessions.models import hash_of
+from user_service.base import Base, hash_of
 
 STEP_SECONDS = 30
 WINDOW = 1
@@ -62,15 +61,14 @@ class SecondFactor(Base, table=True):
             seconds = int((self.wait_until - now).total_seconds()) + 1
             raise TooManyTries(seconds=seconds, retry_after=seconds)
 
-    def failed(self, now: datetime) -> None:
-        """Five wrong ones are free; from then on each doubles the wait, to an hour: 24 guesses a day."""
-        self.failures += 1
+    def count(self, now: datetime, *, right: bool) -> None:
+        """Counts a try. Five wrong ones in a row are free; from then on each doubles the wait, up to an hour, which
+        leaves 24 guesses a day. A right one ends that."""
+        self.failures = 0 if right else self.failures + 1
+        self.wait_until = None
         if self.failures >= FREE_ATTEMPTS:
             doubled = FIRST_WAIT * 2 ** min(self.failures - FREE_ATTEMPTS, 10)
             self.wait_until = now + min(doubled, LONGEST_WAIT)
-
-    def succeeded(self) -> None:
-        self.failures, self.wait_until = 0, None
 
     def accepts(self, secret: str, code: str, now: datetime) -> bool:
         """Whether the app shows this code now, a step ago or a step from now; each step's code is good once."""

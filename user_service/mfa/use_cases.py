@@ -9,11 +9,11 @@ import pyotp
 
 from service_kit.clock import utcnow
 from service_kit.database import Database, Session
-from service_kit.problems import not_found
+from service_kit.problems import Problem, not_found
 from service_kit.runtime import Runtime
 from user_service.accounts import queries as accounts
 from user_service.accounts.models import Account
-from user_service.audit.models import Action, Origin
+from user_service.audit.models import Action, Actor, Origin
 from user_service.audit.use_cases import record
 from user_service.keys.vault import Vault
 from user_service.mails import use_cases as mails
@@ -44,138 +44,128 @@ class Mfa:
     vault: Vault
     passwords: Passwords
 
-    async def begin(self, account_id: UUID, origin: Origin, password: str) -> tuple[str, str]:
+    async def begin(self, actor: Actor, password: str) -> tuple[str, str]:
         """A secret for the app, and the same as an `otpauth:` address. Nothing is asked for until it is confirmed.
 
         Raises: NotFound, MfaOnAlready, WrongProof, TooManyTries.
         """
-        async with self._failures_recorded(account_id, origin):
-            await self.prove_password(account_id, password)
+        async with self._failures_recorded(actor):
+            await self._check_password(actor.id, password)
         secret = pyotp.random_base32()
         async with self.database.session() as tx:
-            factor = await _lock(tx, account_id)
-            if factor.on:
-                raise MfaOnAlready
-            account = await accounts.by_id(tx, account_id) or not_found(Account, account_id)
-            factor.encrypted_secret = self.vault.encrypt(secret.encode())
+            factor = await _lock(tx, actor.id)
+            factor.count(utcnow(), right=True)
+            account = await accounts.by_id(tx, actor.id) or not_found(Account, actor.id)
+            if not factor.on:
+                factor.encrypted_secret = self.vault.encrypt(secret.encode())
+        if factor.on:
+            raise MfaOnAlready
         return secret, pyotp.TOTP(secret).provisioning_uri(name=account.email, issuer_name=SHOP)
 
-    async def confirm(self, account_id: UUID, origin: Origin, code: str) -> list[str]:
+    async def confirm(self, actor: Actor, code: str) -> list[str]:
         """From now on a code is asked for at each sign-in; the recovery codes, which nobody can read again.
 
         Other sessions end: whoever opened them has shown one factor alone. Raises: MfaNotOn, MfaOnAlready, WrongProof,
         TooManyTries.
         """
         async with self.database.session() as tx:
-            await accounts.lock(tx, account_id)  # nobody signs in meanwhile, by the password alone
-            factor = await _lock(tx, account_id)
+            await accounts.lock(tx, actor.id)  # so that nobody signs in by the password alone meanwhile
+            factor = await _lock(tx, actor.id)
             factor.check_may_attempt(utcnow())
             if factor.on:
                 raise MfaOnAlready
             if factor.encrypted_secret is None:
                 raise MfaNotOn
-            right = self._is_code(factor, code)
-            codes = await _turn_on(tx, factor, origin) if right else []
+            right = factor.accepts(self._secret(factor), code, utcnow())
+            factor.count(utcnow(), right=right)
+            codes = await _turn_on(tx, factor, actor) if right else []
         if not right:
             raise WrongProof
         return codes
 
-    async def renew_recovery_codes(self, account_id: UUID, origin: Origin, *, password: str, code: str) -> list[str]:
+    async def renew_recovery_codes(self, actor: Actor, *, password: str, code: str) -> list[str]:
         """The former ones are invalid. Raises: MfaNotOn, WrongProof, TooManyTries."""
-        await self._prove_both(account_id, origin, password, code)
+        await self._prove_both(actor, password, code)
         async with self.database.session() as tx:
-            if not (await _lock(tx, account_id)).on:
+            if not (await _lock(tx, actor.id)).on:
                 raise MfaNotOn
-            record(tx, origin, Action.RECOVERY_CODES_RENEWED, account_id)
-            await _notify_owner(tx, account_id, Purpose.RECOVERY_CODES_RENEWED)
-            return await _make_recovery_codes(tx, account_id)
+            await _record(tx, actor, Action.RECOVERY_CODES_RENEWED, Purpose.RECOVERY_CODES_RENEWED)
+            return await _make_recovery_codes(tx, actor.id)
 
-    async def remove(self, account_id: UUID, origin: Origin, *, password: str, code: str) -> None:
+    async def remove(self, actor: Actor, *, password: str, code: str) -> None:
         """Raises: MfaNotOn, WrongProof, TooManyTries."""
-        await self._prove_both(account_id, origin, password, code)
+        await self._prove_both(actor, password, code)
         async with self.database.session() as tx:
-            factor = await _lock(tx, account_id)
+            factor = await _lock(tx, actor.id)
             factor.encrypted_secret, factor.confirmed_at = None, None
-            await queries.delete_recovery_codes(tx, account_id)
-            record(tx, origin, Action.MFA_DISABLED, account_id)
-            await _notify_owner(tx, account_id, Purpose.MFA_DISABLED)
+            await queries.delete_recovery_codes(tx, actor.id)
+            await _record(tx, actor, Action.MFA_DISABLED, Purpose.MFA_DISABLED)
 
-    async def prove(self, account_id: UUID, code: str) -> Sequence[str]:
-        """By a code of the app, or by a recovery code: what RFC 8176 calls that.
+    async def prove(
+        self, account_id: UUID, code: str, origin: Origin, failure: Action, problem: type[Problem]
+    ) -> Sequence[str]:
+        """Proves the second factor by a code of the app, or by a recovery code: what RFC 8176 calls that.
 
-        Raises: MfaNotOn, WrongProof, TooManyTries.
+        Raises: TooManyTries; `problem`, after recording `failure`, where the code is wrong or no factor is set up.
         """
         async with self.database.session() as tx:
             factor = await _lock(tx, account_id)
             factor.check_may_attempt(utcnow())
-            if not factor.on:
-                raise MfaNotOn
-            if self._is_code(factor, code):
-                return BY_APP, MULTIPLE
-            if await queries.use_recovery_code(tx, recovery_hash(account_id, code)):
-                factor.succeeded()
-                return (MULTIPLE,)
-        raise WrongProof
+            methods = await self._methods(tx, factor, code) if factor.on else ()
+            if factor.on:
+                factor.count(utcnow(), right=bool(methods))
+            if not methods:
+                record(tx, origin, failure, account_id, wrong="code")
+        if not methods:
+            raise problem
+        return methods
 
-    async def prove_password(self, account_id: UUID, password: str) -> None:
-        """Raises: WrongProof, TooManyTries."""
-        await self._check_password(account_id, password)
+    async def _prove_both(self, actor: Actor, password: str, code: str) -> None:
+        """Password and code are one try: a right password must not reset the count of wrong codes, else whoever has
+        stolen the password could guess codes without end."""
         async with self.database.session() as tx:
-            (await _lock(tx, account_id)).succeeded()
-
-    async def _prove_both(self, account_id: UUID, origin: Origin, password: str, code: str) -> None:
-        """Password and code are one try: a right password must not wipe out the wrong codes before it, else whoever
-        has stolen the password could guess codes for ever."""
-        async with self.database.session() as tx:
-            if not (await _lock(tx, account_id)).on:
+            if not (await _lock(tx, actor.id)).on:
                 raise MfaNotOn
-        async with self._failures_recorded(account_id, origin):
-            await self._check_password(account_id, password)
+        async with self._failures_recorded(actor):
+            await self._check_password(actor.id, password)
             async with self.database.session() as tx:
-                factor = await _lock(tx, account_id)
-                right = await self._accepts(tx, factor, code)
+                factor = await _lock(tx, actor.id)
+                if not factor.on:
+                    raise MfaNotOn
+                right = bool(await self._methods(tx, factor, code))
                 if right:
-                    factor.succeeded()
+                    factor.count(utcnow(), right=True)
             if not right:
                 raise WrongProof
 
     async def _check_password(self, account_id: UUID, password: str) -> None:
-        """Counted as wrong before it is looked at, which takes long, so that no others slip by meanwhile."""
+        """Counted as wrong before it is verified, which takes long, so that parallel tries are counted too."""
         async with self.database.session() as tx:
             factor = await _lock(tx, account_id)
             account = await accounts.by_id(tx, account_id) or not_found(Account, account_id)
             factor.check_may_attempt(utcnow())
-            factor.failed(utcnow())
+            factor.count(utcnow(), right=False)
         if not await self.passwords.verify(password, account.password_hash):
             raise WrongProof
 
-    async def _accepts(self, tx: Session, factor: SecondFactor, code: str) -> bool:
-        """A code of the app or a recovery code, which is used up. Raises: MfaNotOn."""
-        if not factor.on:
-            raise MfaNotOn
-        secret = self.vault.decrypt(factor.encrypted_secret or b"").decode()
-        return factor.accepts(secret, code, utcnow()) or await queries.use_recovery_code(
-            tx, recovery_hash(factor.account_id, code)
-        )
+    async def _methods(self, tx: Session, factor: SecondFactor, code: str) -> Sequence[str]:
+        """What the code proves, in the words of RFC 8176; nothing where it is wrong. A recovery code is used up."""
+        if factor.accepts(self._secret(factor), code, utcnow()):
+            return BY_APP, MULTIPLE
+        is_recovery_code = await queries.use_recovery_code(tx, recovery_hash(factor.account_id, code))
+        return (MULTIPLE,) if is_recovery_code else ()
 
     @asynccontextmanager
-    async def _failures_recorded(self, account_id: UUID, origin: Origin) -> AsyncIterator[None]:
+    async def _failures_recorded(self, actor: Actor) -> AsyncIterator[None]:
         try:
             yield
         except WrongProof:
             async with self.database.session() as tx:
-                record(tx, origin, Action.MFA_CHANGE_REFUSED, account_id)
+                record(tx, actor, Action.MFA_CHANGE_REFUSED, actor.id)
             raise
 
-    def _is_code(self, factor: SecondFactor, code: str) -> bool:
-        """Counts the outcome."""
-        secret = self.vault.decrypt(factor.encrypted_secret or b"").decode()
-        right = factor.accepts(secret, code, utcnow())
-        if right:
-            factor.succeeded()
-        else:
-            factor.failed(utcnow())
-        return right
+    def _secret(self, factor: SecondFactor) -> str:
+        return self.vault.decrypt(factor.encrypted_secret or b"").decode()
 
 
 async def renew_encryption(runtime: Runtime) -> None:
@@ -190,18 +180,19 @@ async def _lock(tx: Session, account_id: UUID) -> SecondFactor:
     return await queries.lock(tx, account_id) or not_found(Account, account_id)
 
 
-async def _turn_on(tx: Session, factor: SecondFactor, origin: Origin) -> list[str]:
+async def _turn_on(tx: Session, factor: SecondFactor, actor: Actor) -> list[str]:
     factor.confirmed_at = utcnow()
-    await sessions.end_all(tx, factor.account_id, but=origin.session_id)
-    await session_queries.prove(tx, factor.account_id, origin.session_id, [BY_PASSWORD, BY_APP, MULTIPLE])
-    record(tx, origin, Action.MFA_ENABLED, factor.account_id)
-    await _notify_owner(tx, factor.account_id, Purpose.MFA_ENABLED)
-    return await _make_recovery_codes(tx, factor.account_id)
+    await sessions.end_all(tx, actor.id, but=actor.session_id)
+    await session_queries.prove(tx, actor.id, actor.session_id, [BY_PASSWORD, BY_APP, MULTIPLE])
+    await _record(tx, actor, Action.MFA_ENABLED, Purpose.MFA_ENABLED)
+    return await _make_recovery_codes(tx, actor.id)
 
 
-async def _notify_owner(tx: Session, account_id: UUID, what: Purpose) -> None:
-    account = await accounts.by_id(tx, account_id) or not_found(Account, account_id)
-    mails.enqueue(tx, what, account.email, account.id)
+async def _record(tx: Session, actor: Actor, action: Action, notice: Purpose) -> None:
+    """To the audit log, and to the account's owner by mail."""
+    record(tx, actor, action, actor.id)
+    account = await accounts.by_id(tx, actor.id) or not_found(Account, actor.id)
+    mails.enqueue(tx, notice, account.email, account.id)
 
 
 async def _make_recovery_codes(tx: Session, account_id: UUID) -> list[str]:

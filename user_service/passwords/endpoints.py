@@ -2,29 +2,22 @@
 
 from typing import Annotated
 
-from fastapi import Depends, Request
-
 from service_kit.http.problem_responses import problems
 from service_kit.http.router import Router
 from service_kit.problems import TooManyRequests
-from service_kit.security import PUBLIC, Principal, Requires
-from user_service.audit.endpoints import FromWhere
+from service_kit.security import PUBLIC
+from user_service.audit.endpoints import FromWhere, acting
+from user_service.audit.models import Actor
+from user_service.base import resource
 from user_service.mails.models import TokenNotGood
-from user_service.passwords.hashing import Passwords, PasswordTooWeak
+from user_service.passwords.hashing import PasswordTooWeak
 from user_service.passwords.models import WrongPassword
 from user_service.passwords.schemas import PasswordChange, Reset, ResetRequest, StrengthOut, StrengthRequest
 from user_service.passwords.use_cases import PasswordService
-from user_service.throttle.use_cases import Throttle
 
 router = Router(tags=["passwords"])
 
-
-async def password_service_of(request: Request) -> PasswordService:
-    runtime = request.app.state.runtime
-    return PasswordService(runtime.database, runtime.resource(Passwords), runtime.resource(Throttle))
-
-
-UsePasswordService = Annotated[PasswordService, Depends(password_service_of)]
+UsePasswordService = Annotated[PasswordService, resource(PasswordService)]
 
 
 @router.put(
@@ -34,13 +27,10 @@ UsePasswordService = Annotated[PasswordService, Depends(password_service_of)]
     responses=problems(WrongPassword, PasswordTooWeak, TooManyRequests),
 )
 async def change(
-    body: PasswordChange,
-    who: Annotated[Principal, Requires("users:write")],
-    password_service: UsePasswordService,
-    origin: FromWhere,
+    body: PasswordChange, me: Annotated[Actor, acting("users:write")], password_service: UsePasswordService
 ) -> None:
     """Asks for the present one, and ends all other sessions."""
-    await password_service.change(who, body.present_password, body.new_password, origin.by(who))
+    await password_service.change(me, body.present_password, body.new_password)
 
 
 @router.post(

@@ -2,12 +2,13 @@
 
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, ConfigDict, Field, StringConstraints
 
 from service_kit.schemas import RequestBody
+from user_service.base import Answer
 from user_service.emails import EmailAddress
 from user_service.mails.models import MailedToken
-from user_service.passwords.strength import LONGEST, SHORTEST, Strength, of_good_length
+from user_service.passwords.strength import LONGEST, SHORTEST, of_good_length
 
 # One character may be several before it is normalised.
 Typed = Annotated[str, StringConstraints(max_length=4 * LONGEST)]
@@ -55,17 +56,8 @@ class StrengthRequest(RequestBody):
     full_name: Annotated[str, StringConstraints(max_length=200)] = ""
 
 
-class StrengthOut(BaseModel):
+class StrengthOut(Answer):
     score: int = Field(ge=0, le=4, description="0: the first that anyone would try, to 4: not to be guessed")
     acceptable: bool = Field(description="whether it may be chosen")
     warning: str = Field(description="why it is weak, if it is", examples=["This is a very common password."])
     suggestions: list[str] = Field(description="what would make it better")
-
-    @classmethod
-    def of(cls, strength: Strength) -> "StrengthOut":
-        return cls(
-            score=strength.score,
-            acceptable=strength.is_enough,
-            warning=strength.reason,
-            suggestions=list(strength.advice),
-        )

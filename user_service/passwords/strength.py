@@ -29,21 +29,19 @@ class PasswordTooWeak(Problem, status=422, type="password-too-weak"):
 class Strength:
     score: int
     """0: among the first that anyone would try, to 4: not to be guessed."""
-    reason: str = ""
+    warning: str = ""
     """Why it is rejected, or could be better."""
-    advice: tuple[str, ...] = ()
+    suggestions: tuple[str, ...] = ()
 
     @property
-    def is_enough(self) -> bool:
+    def acceptable(self) -> bool:
         return self.score >= LEAST_SCORE
 
     def demand(self) -> None:
         """Raises: PasswordTooWeak."""
-        if not self.is_enough:
-            advice = " ".join(self.advice)
-            raise PasswordTooWeak(
-                f"Choose another password. {self.reason} {advice}", score=self.score, suggestions=list(self.advice)
-            )
+        if not self.acceptable:
+            detail = " ".join(("Choose another password.", self.warning, *self.suggestions))
+            raise PasswordTooWeak(detail, score=self.score, suggestions=list(self.suggestions))
 
 
 def normalised(password: str) -> str:

@@ -8,10 +8,9 @@ from typing import Any
 
 from service_kit.database import Database
 from service_kit.problems import not_found
-from service_kit.security import Principal
 from user_service.accounts import queries as accounts
 from user_service.accounts.models import Account
-from user_service.audit.models import Action, Origin
+from user_service.audit.models import Action, Actor, Origin
 from user_service.audit.use_cases import record
 from user_service.emails import EmailAddress
 from user_service.mails import use_cases as mails
@@ -50,19 +49,19 @@ class PasswordService:
         await self._succeeded(account, password, counted_in)
         return account
 
-    async def change(self, who: Principal, present: str, new: str, origin: Origin) -> None:
+    async def change(self, actor: Actor, present: str, new: str) -> None:
         """All other sessions end. Raises: WrongPassword, PasswordTooWeak, TooManyRequests."""
         async with self.database.session() as tx:
-            account = await accounts.by_id(tx, who.user_id) or not_found(Account, who.user_id)
+            account = await accounts.by_id(tx, actor.id) or not_found(Account, actor.id)
         (await self.passwords.strength(new, account.email, account.full_name)).demand()
-        await self.prove(account, present, origin, Action.PASSWORD_CHANGE_REFUSED)
+        await self.prove(account, present, actor, Action.PASSWORD_CHANGE_REFUSED)
         hashed = await self.passwords.hash(new)
         async with self.database.session() as tx:
             if not await queries.replace_hash(tx, account.id, account.password_hash, hashed):
                 raise WrongPassword  # somebody changed it in the meantime
-            await sessions.end_all(tx, account.id, but=who.session_id)
+            await sessions.end_all(tx, account.id, but=actor.session_id)
             await mails.forget_tokens(tx, account.id, Purpose.RESET_PASSWORD, Purpose.CHANGE_EMAIL)
-            record(tx, origin, Action.PASSWORD_CHANGED, account.id)
+            record(tx, actor, Action.PASSWORD_CHANGED, account.id)
             mails.enqueue(tx, Purpose.PASSWORD_CHANGED, account.email, account.id)
 
     async def prove(self, account: Account, present: str, origin: Origin, rejected: Action) -> None:
@@ -91,7 +90,7 @@ class PasswordService:
     async def reset(self, token: str, new: str, origin: Origin) -> None:
         """All sessions end; and who read the mail has proven the address. Raises: TokenNotGood, PasswordTooWeak."""
         async with self.database.session() as tx:
-            account_id = await mails.account_of(tx, token, Purpose.RESET_PASSWORD)
+            account_id = (await mails.find(tx, token, Purpose.RESET_PASSWORD)).account_id
             account = await accounts.by_id(tx, account_id) or not_found(Account, account_id)
         (await self.passwords.strength(new, account.email, account.full_name)).demand()
         hashed = await self.passwords.hash(new)

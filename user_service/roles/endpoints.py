@@ -11,14 +11,15 @@ from service_kit.http.router import Router
 from service_kit.http.sessions import Session
 from service_kit.problems import NotFound, PreconditionFailed
 from service_kit.security import Principal, Requires
-from user_service.audit.endpoints import FromWhere
+from user_service.audit.endpoints import acting
+from user_service.audit.models import Actor
 from user_service.roles import queries, use_cases
 from user_service.roles.models import BUILT_IN, NotYoursToGive, RoleBuiltIn, RoleExists, RoleInUse, TooManyRoles
 from user_service.roles.schemas import PermissionOut, PermissionsOut, RoleChange, RoleIn, RoleOut, RolesOut
 
 router = Router(tags=["roles"])
 
-Manager = Annotated[Principal, Requires("roles:manage")]
+Manager = Annotated[Actor, acting("roles:manage")]
 Name = Annotated[str, Path(max_length=40)]
 
 
@@ -41,9 +42,9 @@ async def list_roles(tx: Session, _: Manager) -> RolesOut:
     summary="Create a role",
     responses=problems(RoleExists, TooManyRoles, NotYoursToGive),
 )
-async def create(body: RoleIn, tx: Session, origin: FromWhere, who: Manager, response: Response) -> RoleOut:
+async def create(body: RoleIn, tx: Session, manager: Manager, response: Response) -> RoleOut:
     """A role of permissions that you hold yourself. Accounts get it by PATCH /users/{id}."""
-    role = await use_cases.create(tx, who, origin.by(who), **body.model_dump(mode="json"))
+    role = await use_cases.create(tx, manager, **body.model_dump())
     response.headers["Location"] = f"/roles/{role.name}"
     set_etag(response, role.version)
     return RoleOut.of(role)
@@ -63,10 +64,10 @@ async def read(name: Name, tx: Session, _: Manager, response: Response) -> RoleO
     responses=problems(NotFound, RoleBuiltIn, PreconditionFailed, NotYoursToGive),
 )
 async def change(
-    name: Name, body: RoleChange, expected: IfMatch, tx: Session, origin: FromWhere, who: Manager, response: Response
+    name: Name, body: RoleChange, expected: IfMatch, tx: Session, manager: Manager, response: Response
 ) -> RoleOut:
     """Its holders' tokens carry the change from their next refresh on; the other services receive it at once."""
-    role = await use_cases.change(tx, who, origin.by(who), name, expected, **body.model_dump(mode="json"))
+    role = await use_cases.change(tx, manager, name, expected, body.model_dump(exclude_none=True))
     set_etag(response, role.version)
     return RoleOut.of(role)
 
@@ -77,6 +78,6 @@ async def change(
     summary="Delete a role",
     responses=problems(NotFound, RoleBuiltIn, RoleInUse, PreconditionFailed, NotYoursToGive),
 )
-async def delete(name: Name, expected: IfMatch, tx: Session, origin: FromWhere, who: Manager) -> None:
+async def delete(name: Name, expected: IfMatch, tx: Session, manager: Manager) -> None:
     """Only one that no account has any more."""
-    await use_cases.delete(tx, who, origin.by(who), name, expected)
+    await use_cases.delete(tx, manager, name, expected)

@@ -31,7 +31,7 @@ async def hold_roles(tx: Session, roles: Iterable[str]) -> None:
     Raises: UnknownRole.
     """
     wanted = set(roles) - BUILT_IN.keys()
-    found = {role.name for role in await queries.hold(tx, wanted)} if wanted else set()
+    found = {role.name for role in await queries.named(tx, wanted, locked=True)} if wanted else set()
     if missing := sorted(wanted - found):
         raise UnknownRole(names=", ".join(missing))
 

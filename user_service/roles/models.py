@@ -9,7 +9,7 @@ from sqlmodel import Field
 from contracts.permissions import ROLES
 from service_kit.clock import utcnow
 from service_kit.problems import Problem
-from user_service.base import Base
+from user_service.base import Versioned
 
 MOST = 200
 
@@ -38,7 +38,7 @@ class NotYoursToGive(Problem, status=403, type="not-yours-to-give"):
     """Nobody manages what may do more than themselves, and nobody gives or takes that; you don't hold {permissions}."""
 
 
-class OwnRole(Base, table=True):
+class OwnRole(Versioned, table=True):
     """The name is the key: accounts and events name their roles. So it stays, and the permissions may change."""
 
     __tablename__ = "roles"
@@ -47,7 +47,6 @@ class OwnRole(Base, table=True):
     name: str = Field(primary_key=True)
     description: str = ""
     permissions: list[str] = Field(sa_column=Column(ARRAY(Text), nullable=False))
-    version: int = 1
     created_at: datetime = Field(default_factory=utcnow)
 
     def recorded(self) -> dict[str, object]:

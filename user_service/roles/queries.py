@@ -33,14 +33,10 @@ async def insert(tx: Session, role: OwnRole) -> bool:
     return True
 
 
-async def named(tx: Session, names: Iterable[str]) -> list[OwnRole]:
-    return list((await tx.exec(select(OwnRole).where(col(OwnRole.name).in_(list(names))))).all())
-
-
-async def hold(tx: Session, names: Iterable[str]) -> list[OwnRole]:
-    """As `named`, and until the transaction ends they can neither change nor go."""
-    statement = select(OwnRole).where(col(OwnRole.name).in_(list(names)))
-    return list((await tx.exec(statement.order_by(OwnRole.name).with_for_update(read=True))).all())
+async def named(tx: Session, names: Iterable[str], *, locked: bool = False) -> list[OwnRole]:
+    """`locked`: until the transaction ends they can neither change nor go."""
+    statement = select(OwnRole).where(col(OwnRole.name).in_(list(names))).order_by(OwnRole.name)
+    return list((await tx.exec(statement.with_for_update(read=True) if locked else statement)).all())
 
 
 async def lock(tx: Session, name: str) -> OwnRole | None:

@@ -16,8 +16,12 @@ def _once(values: list[str]) -> list[str]:
     return list(dict.fromkeys(values))
 
 
+def _sorted(values: list[Permission]) -> list[Permission]:
+    return sorted(set(values))
+
+
 RoleNames = Annotated[list[RoleName], Field(min_length=1, max_length=20), AfterValidator(_once)]
-Permissions = Annotated[list[Permission], Field(max_length=len(Permission)), AfterValidator(_once)]
+Permissions = Annotated[list[Permission], Field(max_length=len(Permission)), AfterValidator(_sorted)]
 Description = Annotated[str, StringConstraints(strip_whitespace=True, max_length=200)]
 
 

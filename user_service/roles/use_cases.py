@@ -1,12 +1,13 @@
 """Making roles, and changing what they allow. Every holder's account is told again when theirs changes."""
 
+from typing import Any
+
 from contracts.permissions import ROLES
 from service_kit.concurrency import Expected
 from service_kit.database import Session
 from service_kit.problems import not_found
-from service_kit.security import Principal
 from user_service.accounts import queries as accounts
-from user_service.audit.models import Action, Origin
+from user_service.audit.models import Action, Actor
 from user_service.audit.use_cases import changes_between, record
 from user_service.roles import queries
 from user_service.roles.grants import check_permissions
@@ -14,20 +15,18 @@ from user_service.roles.models import BUILT_IN, MOST, OwnRole, RoleBuiltIn, Role
 from user_service.roles.snapshots import publish
 
 
-async def create(
-    tx: Session, who: Principal, origin: Origin, name: str, description: str, permissions: list[str]
-) -> OwnRole:
+async def create(tx: Session, actor: Actor, name: str, description: str, permissions: list[str]) -> OwnRole:
     """Raises: RoleExists, NotYoursToGive, TooManyRoles."""
-    await check_permissions(tx, who, permissions)
+    await check_permissions(tx, actor.who, permissions)
     if name.lower() in {role.lower() for role in ROLES}:
         raise RoleExists(name=name)
     if await queries.count(tx) >= MOST:
         raise TooManyRoles(most=MOST)
-    role = OwnRole(name=name, description=description, permissions=sorted(permissions))
+    role = OwnRole(name=name, description=description, permissions=permissions)
     if not await queries.insert(tx, role):
         raise RoleExists(name=name)
     changes = changes_between({}, role.recorded())
-    record(tx, origin, Action.ROLE_CREATED, None, changes=changes, role=name, permissions=role.permissions)
+    record(tx, actor, Action.ROLE_CREATED, changes=changes, role=name, permissions=permissions)
     return role
 
 
@@ -43,41 +42,32 @@ def built_in(name: str) -> OwnRole:
     return OwnRole(name=name, description="built in", permissions=BUILT_IN[name], version=1)
 
 
-async def change(
-    tx: Session, who: Principal, origin: Origin, name: str, expected: Expected, *, description: str | None,
-    permissions: list[str] | None,
-) -> OwnRole:  # fmt: skip
+async def change(tx: Session, actor: Actor, name: str, expected: Expected, fields: dict[str, Any]) -> OwnRole:
     """Reaches tokens at their next refresh; the other services receive it at once.
 
     Raises: NotFound, RoleBuiltIn, PreconditionFailed, NotYoursToGive.
     """
     role = await _lock(tx, name)
     expected.check(role.version)
-    before, recorded = list(role.permissions), role.recorded()
-    after = before if permissions is None else sorted(permissions)
-    await check_permissions(tx, who, {*before, *after})
-    if description in (None, role.description) and before == after:
-        return role
-    role.description = role.description if description is None else description
-    role.permissions = after
-    role.version += 1
-    await tx.flush()
-    changes = changes_between(recorded, role.recorded())
-    record(tx, origin, Action.ROLE_CHANGED, None, changes=changes, role=name, before=before, after=after)
-    if before != after:
+    before, after = role.permissions, fields.get("permissions", role.permissions)
+    await check_permissions(tx, actor.who, {*before, *after})
+    if changes := role.change(**fields):
+        await tx.flush()
+        record(tx, actor, Action.ROLE_CHANGED, changes=changes, role=name, before=before, after=after)
+    if "permissions" in changes:
         await _publish_holders(tx, name)
     return role
 
 
-async def delete(tx: Session, who: Principal, origin: Origin, name: str, expected: Expected) -> None:
+async def delete(tx: Session, actor: Actor, name: str, expected: Expected) -> None:
     """Raises: NotFound, RoleBuiltIn, RoleInUse, PreconditionFailed, NotYoursToGive."""
     role = await _lock(tx, name)
     expected.check(role.version)
-    await check_permissions(tx, who, role.permissions)
+    await check_permissions(tx, actor.who, role.permissions)
     if holders := await accounts.count_holders(tx, name):
         raise RoleInUse(name=name, holders=holders)
     await tx.delete(role)
-    record(tx, origin, Action.ROLE_DELETED, None, changes=changes_between(role.recorded(), {}), role=name)
+    record(tx, actor, Action.ROLE_DELETED, changes=changes_between(role.recorded(), {}), role=name)
 
 
 async def _publish_holders(tx: Session, role: str) -> None:

@@ -8,17 +8,19 @@ from service_kit.http.pagination import Page, PagedByTime
 from service_kit.http.problem_responses import problems
 from service_kit.http.router import Router
 from service_kit.http.sessions import Session
-from service_kit.problems import NotFound
+from service_kit.problems import NotFound, not_found
 from service_kit.security import Principal, Requires
-from user_service.audit.endpoints import FromWhere
+from user_service.audit.endpoints import acting
+from user_service.audit.models import Actor
 from user_service.roles.models import NotYoursToGive
 from user_service.sessions import queries, use_cases
+from user_service.sessions.models import UserSession
 from user_service.sessions.schemas import SessionOut
 
 router = Router(tags=["sessions"])
 
-Writer = Annotated[Principal, Requires("users:write")]
-Manager = Annotated[Principal, Requires("sessions:manage")]
+Writer = Annotated[Actor, acting("users:write")]
+Manager = Annotated[Actor, acting("sessions:manage")]
 
 
 @router.get("/auth/sessions", summary="List my sessions")
@@ -31,24 +33,24 @@ async def list_sessions(
 
 
 @router.delete("/auth/sessions", status_code=204, summary="End all my other sessions")
-async def end_others(tx: Session, origin: FromWhere, who: Writer) -> None:
+async def end_others(tx: Session, me: Writer) -> None:
     """Ends all my sessions but this one; their access tokens are rejected as soon as the services receive the event."""
-    await use_cases.end_others(tx, origin.by(who), who.user_id)
+    await use_cases.end_others(tx, me)
 
 
 @router.delete(
     "/auth/sessions/{session_id}", status_code=204, summary="End one of my sessions", responses=problems(NotFound)
 )
-async def end(session_id: UUID, tx: Session, origin: FromWhere, who: Writer) -> None:
+async def end(session_id: UUID, tx: Session, me: Writer) -> None:
     """Ends one of my sessions; its access tokens are rejected as soon as the services receive the event."""
-    await use_cases.end(tx, origin.by(who), who.user_id, session_id)
+    await use_cases.end(tx, me, me.id, session_id) or not_found(UserSession, session_id)
 
 
 @router.get("/users/{user_id}/sessions", summary="List the sessions of an account")
-async def list_of_account(user_id: UUID, page: PagedByTime, tx: Session, who: Manager) -> Page[SessionOut]:
+async def list_of_account(user_id: UUID, page: PagedByTime, tx: Session, manager: Manager) -> Page[SessionOut]:
     """Where it is signed in, newest first; nothing where there is no such account."""
     found = await queries.of_account(tx, user_id, utcnow(), page.position)
-    return page.of(found, lambda session: SessionOut.of(session, who.session_id))
+    return page.of(found, lambda session: SessionOut.of(session, manager.session_id))
 
 
 @router.delete(
@@ -57,8 +59,8 @@ async def list_of_account(user_id: UUID, page: PagedByTime, tx: Session, who: Ma
     summary="End all sessions of an account",
     responses=problems(NotFound, NotYoursToGive),
 )
-async def end_of_account(user_id: UUID, tx: Session, origin: FromWhere, who: Manager) -> None:
+async def end_of_account(user_id: UUID, tx: Session, manager: Manager) -> None:
     """For an account in the wrong hands, or a device that was lost. Its access tokens are rejected as soon as the
     services receive the event; its owner may sign in again. Nobody ends the sessions of who may do more than
     themselves."""
-    await use_cases.end_by_staff(tx, who, origin.by(who), user_id)
+    await use_cases.end_by_staff(tx, manager, user_id)

@@ -1,8 +1,6 @@
 """Sessions: where somebody is signed in, each kept alive by a chain of refresh tokens."""
 
 import base64
-import hashlib
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -11,9 +9,8 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlmodel import Field
 
 from service_kit.clock import utcnow
-from service_kit.ids import uuid7
 from user_service.audit.models import Origin
-from user_service.base import Base
+from user_service.base import Base, Entity
 from user_service.settings import Settings
 
 BY_PASSWORD, BY_APP, MULTIPLE = "pwd", "otp", "mfa"
@@ -22,26 +19,12 @@ RETRY_GRACE = timedelta(seconds=10)
 """For so long a refresh token that was used may come again from the same client: its answer may have got lost."""
 
 
-@dataclass(frozen=True)
-class Lifetimes:
-    """How long a session lasts: `idle` after its last use, and `longest` in all."""
-
-    idle: timedelta
-    longest: timedelta
-
-    @classmethod
-    def of(cls, settings: Settings) -> "Lifetimes":
-        return cls(timedelta(days=settings.refresh_token_days), timedelta(days=settings.session_days))
-
-
-class UserSession(Base, table=True):
+class UserSession(Entity, table=True):
     __tablename__ = "sessions"
 
-    id: UUID = Field(default_factory=uuid7, primary_key=True)
     account_id: UUID = Field(foreign_key="accounts.id", ondelete="CASCADE", index=True)
     user_agent: str = ""
     address: str | None = None
-    created_at: datetime = Field(default_factory=utcnow)
     last_used_at: datetime = Field(default_factory=utcnow)
     expires_at: datetime = Field(index=True)
     methods: list[str] = Field(sa_column=Column(ARRAY(Text), nullable=False, server_default="{pwd}"))
@@ -51,9 +34,10 @@ class UserSession(Base, table=True):
     def has_second_factor(self) -> bool:
         return MULTIPLE in self.methods
 
-    def use(self, origin: Origin, now: datetime, lifetimes: Lifetimes) -> None:
+    def use(self, origin: Origin, now: datetime, settings: Settings) -> None:
         self.user_agent, self.address, self.last_used_at = origin.user_agent or "", origin.address, now
-        self.expires_at = min(now + lifetimes.idle, self.created_at + lifetimes.longest)
+        idle, longest = timedelta(days=settings.refresh_token_days), timedelta(days=settings.session_days)
+        self.expires_at = min(now + idle, self.created_at + longest)
 
 
 class RefreshToken(Base, table=True):
@@ -67,24 +51,18 @@ class RefreshToken(Base, table=True):
     used_at: datetime | None = None
 
 
-def hash_of(token: str) -> bytes:
-    """SHA-256 is enough: the token has 256 bits that nobody can guess."""
-    return hashlib.sha256(token.encode()).digest()
-
-
 def as_token(value: bytes) -> str:
     return base64.urlsafe_b64encode(value).decode().rstrip("=")
 
 
 _BROWSERS = {"Edg/": "Edge", "OPR/": "Opera", "Firefox/": "Firefox", "Chrome/": "Chrome", "Safari/": "Safari"}
-_SYSTEMS = {"iPhone": "iPhone", "iPad": "iPad", "Android": "Android", "Windows": "Windows", "Mac OS": "macOS"}
+_SYSTEMS = ("iPhone", "iPad", "Android", "Windows", "Mac OS", "Linux")
 
 
 def device_of(user_agent: str) -> str:
     """A few words for people: "Firefox on Linux"; else the program's own name."""
-    systems = {**_SYSTEMS, "Linux": "Linux"}
     browser = next((name for sign, name in _BROWSERS.items() if sign in user_agent), None)
-    system = next((name for sign, name in systems.items() if sign in user_agent), None)
+    system = next((name.replace("Mac OS", "macOS") for name in _SYSTEMS if name in user_agent), None)
     if browser is None:
         return user_agent.partition("/")[0].strip()[:50] or "unknown"
     return f"{browser} on {system}" if system else browser

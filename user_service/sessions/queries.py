@@ -11,11 +11,11 @@ from service_kit.database.keyset import Position, Slice, keyset
 from user_service.sessions.models import RefreshToken, UserSession
 
 
-async def lock_session_of(tx: Session, token_hash: bytes) -> UserSession | None:
-    """The session of a refresh token, held until the transaction ends: of two uses at once one is the second."""
+async def by_token(tx: Session, token_hash: bytes, *, locked: bool = False) -> UserSession | None:
+    """The session of a refresh token. `locked`: until the transaction ends, so that of two uses one is the second."""
     statement = select(UserSession).join(RefreshToken, col(RefreshToken.session_id) == UserSession.id)
     statement = statement.where(RefreshToken.token_hash == token_hash)
-    return (await tx.exec(statement.with_for_update(of=UserSession))).first()
+    return (await tx.exec(statement.with_for_update(of=UserSession) if locked else statement)).first()
 
 
 async def token(tx: Session, token_hash: bytes) -> RefreshToken | None:
@@ -26,15 +26,6 @@ async def of_account(tx: Session, account_id: UUID, now: datetime, position: Pos
     """Newest first."""
     statement = select(UserSession).where(UserSession.account_id == account_id, UserSession.expires_at > now)
     return await keyset(tx, statement, position, UserSession.id)
-
-
-async def find_by_token(tx: Session, token_hash: bytes) -> tuple[UUID, UUID] | None:
-    """The account and the session of a refresh token, neither of them locked."""
-    statement = select(UserSession.account_id, UserSession.id).join(
-        RefreshToken, col(RefreshToken.session_id) == UserSession.id
-    )
-    found = (await tx.exec(statement.where(RefreshToken.token_hash == token_hash))).first()
-    return (found[0], found[1]) if found else None
 
 
 async def delete_of(tx: Session, account_id: UUID, *, only: UUID | None = None, but: UUID | None = None) -> list[UUID]:

@@ -1,6 +1,5 @@
 """Opening, renewing and ending sessions."""
 
-import secrets
 from collections.abc import Sequence
 from uuid import UUID
 
@@ -10,24 +9,18 @@ from service_kit.database import Session
 from service_kit.messaging import outbox
 from service_kit.problems import not_found
 from service_kit.runtime import Runtime
-from service_kit.security import Principal, account_status
+from service_kit.security import account_status
 from user_service.accounts import queries as accounts
 from user_service.accounts.models import Account
-from user_service.audit.models import Action, Origin
+from user_service.audit.models import Action, Actor, Origin
 from user_service.audit.use_cases import record
+from user_service.base import hash_of, new_token
 from user_service.keys.vault import Vault
 from user_service.roles import grants
 from user_service.roles.snapshots import publish
 from user_service.sessions import queries
-from user_service.sessions.models import (
-    BY_PASSWORD,
-    RETRY_GRACE,
-    Lifetimes,
-    RefreshToken,
-    UserSession,
-    as_token,
-    hash_of,
-)
+from user_service.sessions.models import BY_PASSWORD, RETRY_GRACE, RefreshToken, UserSession, as_token
+from user_service.settings import Settings
 
 
 class RefreshTokenReused(Exception):
@@ -39,20 +32,20 @@ class RefreshTokenReused(Exception):
 
 
 async def begin(
-    tx: Session, account_id: UUID, origin: Origin, lifetimes: Lifetimes, factor: Sequence[str]
+    tx: Session, account_id: UUID, origin: Origin, settings: Settings, factor: Sequence[str]
 ) -> tuple[UserSession, str]:
     """A new session, by a password and what else was proven, and its first refresh token."""
     session = UserSession(account_id=account_id, expires_at=utcnow(), methods=[BY_PASSWORD, *factor])
-    session.use(origin, session.created_at, lifetimes)
+    session.use(origin, session.created_at, settings)
     tx.add(session)
     await tx.flush()
-    token = secrets.token_urlsafe(32)
+    token = new_token()
     tx.add(RefreshToken(token_hash=hash_of(token), session_id=session.id))
     return session, token
 
 
 async def renew(
-    tx: Session, vault: Vault, token: str, origin: Origin, lifetimes: Lifetimes
+    tx: Session, vault: Vault, token: str, origin: Origin, settings: Settings
 ) -> tuple[UserSession, str] | None:
     """The session and its next refresh token; None where the token is not good.
 
@@ -61,7 +54,7 @@ async def renew(
     a transaction that locks the account first, as everywhere.
     """
     now = utcnow()
-    session = await queries.lock_session_of(tx, hash_of(token))
+    session = await queries.by_token(tx, hash_of(token), locked=True)
     if session is None or session.expires_at <= now:
         return None
     used = await queries.token(tx, hash_of(token))
@@ -70,7 +63,7 @@ async def renew(
     if used.used_at is None:
         used.used_at = now
         tx.add(RefreshToken(token_hash=hash_of(successors[0]), session_id=session.id))
-        session.use(origin, now, lifetimes)
+        session.use(origin, now, settings)
         return session, successors[0]
     if now - used.used_at <= RETRY_GRACE and (origin.user_agent or "") == session.user_agent:
         for successor in successors:
@@ -80,48 +73,39 @@ async def renew(
     raise RefreshTokenReused(session.account_id, session.id)
 
 
-async def end_stolen(tx: Session, origin: Origin, account_id: UUID, session_id: UUID) -> None:
-    """A refresh token came a second time: owner and thief must sign in."""
-    if await _end(tx, account_id, only=session_id):
-        record(tx, origin, Action.SESSION_STOLEN, account_id, session=str(session_id))
-
-
 async def end_by_token(tx: Session, token: str, origin: Origin) -> None:
     """Signing out; a session that is unknown has ended already."""
-    if found := await queries.find_by_token(tx, hash_of(token)):
-        account_id, session_id = found
-        if await _end(tx, account_id, only=session_id):
-            record(tx, origin, Action.SESSION_ENDED, account_id, session=str(session_id))
+    if session := await queries.by_token(tx, hash_of(token)):
+        await end(tx, origin, session.account_id, session.id)
 
 
-async def end(tx: Session, origin: Origin, account_id: UUID, session_id: UUID) -> None:
-    """Raises: NotFound, also where it is somebody else's."""
-    if not await _end(tx, account_id, only=session_id):
-        not_found(UserSession, session_id)
-    record(tx, origin, Action.SESSION_ENDED, account_id, session=str(session_id))
+async def end(
+    tx: Session, origin: Origin, account_id: UUID, session_id: UUID, action: Action = Action.SESSION_ENDED
+) -> bool:
+    """Whether the account had this session."""
+    ended = await end_all(tx, account_id, only=session_id)
+    if ended:
+        record(tx, origin, action, account_id, session=session_id)
+    return bool(ended)
 
 
-async def end_others(tx: Session, origin: Origin, account_id: UUID) -> None:
+async def end_others(tx: Session, actor: Actor) -> None:
     """All of the account's sessions but the one that asks."""
-    await _end(tx, account_id, but=origin.session_id)
-    record(tx, origin, Action.OTHER_SESSIONS_ENDED, account_id)
+    await end_all(tx, actor.id, but=actor.session_id)
+    record(tx, actor, Action.OTHER_SESSIONS_ENDED, actor.id)
 
 
-async def end_all(tx: Session, account_id: UUID, *, but: UUID | None = None) -> None:
-    """All of the account's sessions, or all `but` one, as a part of something else."""
-    await _end(tx, account_id, but=but)
-
-
-async def end_by_staff(tx: Session, who: Principal, origin: Origin, account_id: UUID) -> None:
+async def end_by_staff(tx: Session, actor: Actor, account_id: UUID) -> None:
     """Signs an account out everywhere. Raises: NotFound, NotYoursToGive, PermissionRevoked."""
     account = await accounts.lock(tx, account_id) or not_found(Account, account_id)
-    await grants.check_roles(tx, who, account.roles)
+    await grants.check_roles(tx, actor.who, account.roles)
     await end_all(tx, account_id)
-    record(tx, origin, Action.SESSIONS_ENDED_BY_STAFF, account_id, changes={"sessions": None})
+    record(tx, actor, Action.SESSIONS_ENDED_BY_STAFF, account_id, changes={"sessions": None})
 
 
-async def _end(tx: Session, account_id: UUID, *, only: UUID | None = None, but: UUID | None = None) -> list[UUID]:
-    """Ends sessions, and tells every service to reject their access tokens. The account is locked before its sessions.
+async def end_all(tx: Session, account_id: UUID, *, only: UUID | None = None, but: UUID | None = None) -> list[UUID]:
+    """Ends the account's sessions, or one of them, or all but one, and has every service reject their access tokens.
+    Returns their ids. The account is locked before its sessions.
 
     The snapshot that follows the event has the ended sessions too: the topic is compacted, and keeps a key's last.
     """

@@ -9,9 +9,14 @@ from uuid import UUID
 import httpx
 import pytest
 
+from service_kit.runtime import Runtime
 from tests.harness.service import Caller, Served, serve
 from tests.harness.smtp_server import SmtpServer, post_office
+from user_service.keys.signer import Signer
+from user_service.keys.vault import Vault
 from user_service.mails.jobs import send_due
+from user_service.passwords.hashing import Passwords
+from user_service.resources import provide
 from user_service.tests.phone import Clock
 
 SETTINGS: dict[str, Any] = {
@@ -88,6 +93,18 @@ class Accounts:
     async def sql(self, statement: str, *values: Any) -> Any:
         async with self.served.runtime.database.connection() as connection:
             return await connection.fetch(statement, *values)
+
+
+def replace_resources(
+    runtime: Runtime, *, passwords: Passwords | None = None, vault: Vault | None = None, signer: Signer | None = None
+) -> None:
+    """As if the service had been started with these, and with the settings that `runtime` has now."""
+    provide(
+        runtime,
+        passwords or runtime.resource(Passwords),
+        vault or runtime.resource(Vault),
+        signer or runtime.resource(Signer),
+    )
 
 
 def code_of(mail: EmailMessage) -> str:

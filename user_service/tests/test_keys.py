@@ -22,7 +22,7 @@ from user_service.keys.models import Schedule, SigningKey
 from user_service.keys.signer import Signer
 from user_service.keys.use_cases import maintain_keys, replace_at_once, rotate
 from user_service.keys.vault import Vault
-from user_service.tests.conftest import SETTINGS
+from user_service.tests.conftest import SETTINGS, replace_resources
 from user_service.tests.person import Person
 
 REFRESH, TOKEN, KEY = timedelta(minutes=5), timedelta(minutes=10), timedelta(hours=1)
@@ -211,7 +211,7 @@ async def test_a_new_process_goes_on_with_the_same_keys(service: Served) -> None
     ring = KeyRing(signer.public_keys, runtime.database, 300)
     await ring.refresh()
     assert TokenVerifier(ring, tokens.ISSUER).verify(ada.tokens["access_token"]).user_id == ada.id
-    runtime.provide(signer)
+    replace_resources(runtime, signer=signer)
     assert kid((await ada.stay()).tokens["access_token"]) == kid(await token(old, datetime.now(UTC)))
 
 

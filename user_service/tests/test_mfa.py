@@ -17,7 +17,7 @@ from user_service.auth.schemas import MFA_OTP
 from user_service.keys.vault import Vault
 from user_service.mfa.models import FREE_ATTEMPTS, SecondFactor, TooManyTries
 from user_service.mfa.use_cases import renew_encryption
-from user_service.tests.conftest import SETTINGS
+from user_service.tests.conftest import SETTINGS, replace_resources
 from user_service.tests.person import PASSWORD, Person
 from user_service.tests.phone import Phone, enrol
 
@@ -179,13 +179,13 @@ def test_each_wrong_guess_doubles_the_wait_to_an_hour() -> None:
     factor, now = SecondFactor(account_id=UUID(int=1)), utcnow()
     waits = []
     for _ in range(14):
-        factor.failed(now)
+        factor.count(now, right=False)
         waits.append(int((factor.wait_until - now).total_seconds() / 60) if factor.wait_until else 0)
     assert waits == [0, 0, 0, 0, 1, 2, 4, 8, 16, 32, 60, 60, 60, 60]
     with pytest.raises(TooManyTries):
         factor.check_may_attempt(now + timedelta(minutes=59))
     factor.check_may_attempt(now + timedelta(minutes=60))
-    factor.succeeded()
+    factor.count(now, right=True)
     factor.check_may_attempt(now)
 
 
@@ -252,10 +252,10 @@ async def test_the_database_holds_neither_secret_nor_codes(ada: Person) -> None:
 async def test_what_the_former_secret_encrypted_is_put_under_the_present_one(ada: Person) -> None:
     phone, _ = await enrol(ada)
     runtime, former, present = ada.service.runtime, SecretStr(SETTINGS["key_encryption_secret"]), SecretStr("new")
-    runtime.provide(Vault(present, former))
+    replace_resources(runtime, vault=Vault(present, former))
     assert (await ada.try_password(otp=phone.code())).status_code == 200
     await renew_encryption(runtime)
-    runtime.provide(Vault(present))
+    replace_resources(runtime, vault=Vault(present))
     assert (await ada.try_password(otp=phone.code())).status_code == 200
 
 

@@ -10,7 +10,7 @@ import pytest
 from tests.harness import tokens
 from tests.harness.service import Served, serve
 from user_service.settings import Settings
-from user_service.tests.conftest import SETTINGS, open_accounts
+from user_service.tests.conftest import SETTINGS, open_accounts, replace_resources
 from user_service.tests.person import PASSWORD, Person
 
 DESCRIPTION = re.compile(r"[\x20-\x21\x23-\x5b\x5d-\x7e]+")
@@ -91,6 +91,7 @@ async def test_a_named_api_client_must_show_its_secret() -> None:
         ).json()
         named = service.runtime.settings.model_copy(update={"password_grant_clients": gateway["id"]})
         service.runtime.settings = named
+        replace_resources(service.runtime)
         assert oauth_error(await ada.try_password(client_id=gateway["id"])) == (401, "invalid_client")
         shown = {"client_id": gateway["id"], "client_secret": gateway["secret"]}
         assert (await ada.try_password(**shown)).status_code == 200

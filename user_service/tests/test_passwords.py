@@ -15,7 +15,7 @@ from tests.harness.service import Served
 from user_service.passwords.hashing import Passwords
 from user_service.passwords.strength import assess, normalised
 from user_service.settings import Settings
-from user_service.tests.conftest import ADA, Accounts
+from user_service.tests.conftest import ADA, Accounts, replace_resources
 
 NEW = "staple orbit lantern"
 
@@ -189,8 +189,8 @@ async def test_characters_are_counted_after_normalisation_and_not_bytes(accounts
 def test_what_anyone_would_try_is_weak(password: str) -> None:
     found = assess(normalised(password), ["ada@example.com", "Ada Lovelace"])
     assert found.score < 2
-    assert found.reason
-    assert found.advice
+    assert found.warning
+    assert found.suggestions
 
 
 async def test_a_weak_password_is_rejected_with_what_to_do(accounts: Accounts) -> None:
@@ -245,12 +245,12 @@ async def test_a_hash_grows_with_the_settings_at_the_next_sign_in(accounts: Acco
 
     await accounts.register()
     assert await cost() == "m=8,t=1,p=1"
-    accounts.served.runtime.provide(Passwords(memory_kib=16, rounds=2))
+    replace_resources(accounts.served.runtime, passwords=Passwords(memory_kib=16, rounds=2))
     assert (await accounts.sign_in(password="not the one")).status_code == 400
     assert await cost() == "m=8,t=1,p=1", "only who knows the password can have it hashed again"
     assert (await accounts.sign_in()).status_code == 200
     assert await cost() == "m=16,t=2,p=1"
-    accounts.served.runtime.provide(Passwords(memory_kib=8, rounds=1))
+    replace_resources(accounts.served.runtime, passwords=Passwords(memory_kib=8, rounds=1))
     assert (await accounts.sign_in()).status_code == 200
     assert await cost() == "m=16,t=2,p=1", "less is no reason"
 

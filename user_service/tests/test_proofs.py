@@ -9,6 +9,7 @@ from jose import jwt
 
 from tests.harness.service import Served
 from user_service.auth.schemas import MFA_OTP
+from user_service.tests.conftest import replace_resources
 from user_service.tests.person import PASSWORD, Person
 from user_service.tests.phone import Phone, enrol
 from user_service.tests.test_mfa import problem
@@ -116,6 +117,7 @@ async def test_staff_with_a_password_alone_get_nothing_once_it_is_asked_of_them(
 
     asked = service.runtime.settings.model_copy(update={"mfa_required_for_staff": True})
     monkeypatch.setattr(service.runtime, "settings", asked)  # as after a restart
+    replace_resources(service.runtime)
     assert (await bob.stay()).permissions == {"mfa:write"}
     assert (await bob.sign_in()).permissions == {"mfa:write"}
     assert problem(await eve.try_password()) == (400, "mfa-required")

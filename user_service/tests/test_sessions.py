@@ -11,7 +11,7 @@ from tests.harness.service import Served
 from user_service.keys.vault import Vault
 from user_service.sessions.models import device_of
 from user_service.sessions.use_cases import prune
-from user_service.tests.conftest import SETTINGS
+from user_service.tests.conftest import SETTINGS, replace_resources
 from user_service.tests.person import Person, later, live_tokens
 
 
@@ -80,7 +80,7 @@ async def test_a_retry_survives_a_new_encryption_secret(ada: Person) -> None:
     first = ada.tokens["refresh_token"]
     await ada.stay()
     present = SecretStr(SETTINGS["key_encryption_secret"])
-    ada.service.runtime.provide(Vault(SecretStr("another secret"), former=present))
+    replace_resources(ada.service.runtime, vault=Vault(SecretStr("another secret"), former=present))
     again = await ada.refresh(first)
     assert again.json()["refresh_token"] == ada.tokens["refresh_token"]
 

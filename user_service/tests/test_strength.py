@@ -38,9 +38,9 @@ def judged(password: str) -> Strength:
 )
 def test_runs_of_keys_and_common_words_with_many_digits_or_signs_are_weak(password: str) -> None:
     strength = judged(password)
-    assert not strength.is_enough, strength
-    assert strength.reason
-    assert strength.advice
+    assert not strength.acceptable, strength
+    assert strength.warning
+    assert strength.suggestions
 
 
 @pytest.mark.parametrize(

@@ -50,8 +50,6 @@ class Throttle:
         Known devices and addresses have tries of their own, so that strangers can't lock the owner out; who has used
         those up may still try as a stranger. An account that isn't there is counted like any other.
         """
-        if not self._on:
-            return []
         for known in self._known_as(email, account_id, origin, knows_address):
             try:
                 return await self._take(Bucket(self._known, known), Bucket(self._all_known, str(account_id)))
@@ -62,19 +60,15 @@ class Throttle:
 
     async def mail(self, email: EmailAddress, origin: Origin) -> None:
         """Counts a mail that was asked for. Raises: TooManyRequests."""
-        if self._on:
-            where = Bucket(self._requests, network_of(origin.address))
-            await self._take(where, Bucket(self._mails, digest(email)))
+        await self._take(Bucket(self._requests, network_of(origin.address)), Bucket(self._mails, digest(email)))
 
     async def request(self, origin: Origin) -> None:
         """Counts a request that anyone may make. Raises: TooManyRequests."""
-        if self._on:
-            await self._take(Bucket(self._requests, network_of(origin.address)))
+        await self._take(Bucket(self._requests, network_of(origin.address)))
 
     async def strength(self, origin: Origin) -> None:
         """Counts a look at a password's strength. Raises: TooManyRequests."""
-        if self._on:
-            await self._take(Bucket(self._strength, network_of(origin.address)))
+        await self._take(Bucket(self._strength, network_of(origin.address)))
 
     async def is_new_device(self, tx: Session, account: Account, origin: Origin) -> bool:
         """Whether neither the device nor the place has signed in to the account before. The first sign-in of an account
@@ -97,7 +91,10 @@ class Throttle:
         ]
 
     async def _take(self, *buckets: Bucket) -> list[Bucket]:
-        """Of all of them or of none; always in this order, so that no two wait for each other."""
+        """Counts a try in all of the buckets or in none; returns those in which it counted. The order of the buckets is
+        always the same, so that no two transactions wait for each other."""
+        if not self._on:
+            return []
         try:
             async with self._database.transaction() as tx:
                 for bucket in buckets:

@@ -2,7 +2,6 @@
 
 from typing import Annotated
 
-from fastapi import Request
 from pydantic import ConfigDict
 
 from service_kit.http.problem_responses import problems
@@ -10,8 +9,10 @@ from service_kit.http.router import Router
 from service_kit.http.sessions import Session
 from service_kit.problems import TooManyRequests
 from service_kit.schemas import RequestBody
-from service_kit.security import PUBLIC, Principal, Requires
-from user_service.audit.endpoints import FromWhere
+from service_kit.security import PUBLIC
+from user_service.audit.endpoints import FromWhere, acting
+from user_service.audit.models import Actor
+from user_service.base import resource
 from user_service.mails.models import MailedToken, TokenNotGood
 from user_service.throttle.use_cases import Throttle
 from user_service.verification import use_cases
@@ -20,7 +21,7 @@ from user_service.verification.models import AlreadyVerified
 router = Router(prefix="/auth/verify-email", tags=["e-mail verification"])
 
 
-class Proof(RequestBody):
+class EmailConfirmation(RequestBody):
     model_config = ConfigDict(json_schema_extra={"example": {"token": "the code of the mail"}})
 
     token: MailedToken
@@ -29,7 +30,7 @@ class Proof(RequestBody):
 @router.post(
     "", status_code=204, summary="Confirm an e-mail address", openapi_extra=PUBLIC, responses=problems(TokenNotGood)
 )
-async def verify(body: Proof, tx: Session, origin: FromWhere) -> None:
+async def verify(body: EmailConfirmation, tx: Session, origin: FromWhere) -> None:
     """With the code of the mail that registering sent, which is good once and for a day."""
     await use_cases.verify(tx, body.token, origin)
 
@@ -41,8 +42,7 @@ async def verify(body: Proof, tx: Session, origin: FromWhere) -> None:
     responses=problems(AlreadyVerified, TooManyRequests),
 )
 async def resend(
-    request: Request, tx: Session, origin: FromWhere, who: Annotated[Principal, Requires("users:write")]
+    tx: Session, me: Annotated[Actor, acting("users:write")], throttle: Annotated[Throttle, resource(Throttle)]
 ) -> None:
     """Sends another mail with another code; the ones before stay good until one of them is used."""
-    throttle = request.app.state.runtime.resource(Throttle)
-    await use_cases.resend(tx, throttle, who.user_id, origin.by(who))
+    await use_cases.resend(tx, throttle, me)

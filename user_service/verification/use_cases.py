@@ -1,12 +1,10 @@
 """Proving that an e-mail address is one's own."""
 
-from uuid import UUID
-
 from service_kit.database import Session
 from service_kit.problems import not_found
 from user_service.accounts import queries as accounts
 from user_service.accounts.models import Account
-from user_service.audit.models import Action, Origin
+from user_service.audit.models import Action, Actor, Origin
 from user_service.audit.use_cases import record
 from user_service.emails import EmailAddress
 from user_service.mails import use_cases as mails
@@ -16,19 +14,18 @@ from user_service.throttle.use_cases import Throttle
 from user_service.verification.models import AlreadyVerified
 
 
-async def resend(tx: Session, throttle: Throttle, account_id: UUID, origin: Origin) -> None:
+async def resend(tx: Session, throttle: Throttle, actor: Actor) -> None:
     """Raises: AlreadyVerified, TooManyRequests."""
-    account = await accounts.by_id(tx, account_id) or not_found(Account, account_id)
+    account = await accounts.by_id(tx, actor.id) or not_found(Account, actor.id)
     if account.email_verified:
         raise AlreadyVerified
-    await throttle.mail(EmailAddress.of(account.email), origin)
+    await throttle.mail(EmailAddress.of(account.email), actor)
     mails.enqueue(tx, Purpose.VERIFY_EMAIL, account.email, account.id)
 
 
 async def verify(tx: Session, token: str, origin: Origin) -> None:
     """Raises: TokenNotGood."""
-    account_id = await mails.account_of(tx, token, Purpose.VERIFY_EMAIL)
-    account = await accounts.lock(tx, account_id)
+    account = await accounts.lock(tx, (await mails.find(tx, token, Purpose.VERIFY_EMAIL)).account_id)
     await mails.use(tx, token, Purpose.VERIFY_EMAIL)
     if account is None:
         raise TokenNotGood
