@@ -24,8 +24,8 @@ Generated from `contracts/` by `python -m contracts.document`; a test keeps it u
 
 Each record is a CloudEvents 1.0 event in Kafka's binary mode: the value is the JSON body below, the rest are headers:
 `ce_specversion`, `ce_id` (UUIDv7; consumers skip those they have handled), `ce_source`, `ce_type`, `ce_time`,
-`ce_subject`, `content-type` and `traceparent`. The body's `version` grows per source and subject. Consumers ignore fields that they
-don't know, and skip types that they don't need.
+`ce_subject`, `content-type` and `traceparent`. The body's `version` grows per source and subject. Consumers ignore
+fields that they don't know, and skip types that they don't need.
 """
 
 
