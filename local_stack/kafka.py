@@ -17,7 +17,7 @@ from aiokafka.errors import KafkaError
 from local_stack import jars, ports
 from local_stack.errors import StackError
 from local_stack.java import java
-from local_stack.process import ChildProcess
+from local_stack.process import EmbeddedServer
 from service_kit.messaging.connection import KafkaConnection
 
 T = TypeVar("T")
@@ -56,12 +56,14 @@ SETTINGS: Mapping[str, str] = {
 }
 
 
-class EmbeddedKafka:
-    """One broker on 127.0.0.1:`port`, with its controller on `controller_port`.
+class EmbeddedKafka(EmbeddedServer):
+    """One broker, with its controller on `controller_port`.
 
-    `connection`: how it is asked whether it serves, where `settings` have it ask for names and certificates;
-    `users`: the passwords (SCRAM-SHA-512) that it knows from the start.
+    `connection`: how to ask it whether it is ready, if `settings` make it require certificates or passwords; `users`:
+    the passwords (SCRAM-SHA-512) that it is formatted with.
     """
+
+    start_seconds = 90
 
     def __init__(
         self,
@@ -77,32 +79,23 @@ class EmbeddedKafka:
         progress: jars.Progress = lambda _: None,
         repository: str = jars.MAVEN_CENTRAL,
     ) -> None:
-        self.data_dir = data_dir.absolute()
-        self.port = port
-        self.controller_port = controller_port
+        super().__init__("Kafka", data_dir, port, log)
+        self.bootstrap_servers = f"127.0.0.1:{port}"
+        self._controller = f"127.0.0.1:{controller_port}"
         self._heap = heap
         self._settings = dict(settings or {})
-        self._connection = connection or KafkaConnection.plain(f"127.0.0.1:{port}")
+        self._connection = connection or KafkaConnection.plain(self.bootstrap_servers)
         self._users = dict(users or {})
         self._progress = progress
         self._repository = repository
-        self._process = ChildProcess("Kafka", log or self.data_dir.parent / f"{self.data_dir.name}.log")
-
-    @property
-    def bootstrap_servers(self) -> str:
-        return f"127.0.0.1:{self.port}"
-
-    @property
-    def pid(self) -> int | None:
-        return self._process.pid
+        self._configuration = self.data_dir / "server.properties"
+        self._log_dir = self.data_dir / "logs"
 
     def command(self) -> list[str]:
-        """What runs the broker in the foreground; after `prepare`."""
         memory = (f"-Xmx{self._heap}", "-Xms128m" if self._heap.endswith("m") else f"-Xms{self._heap}")
         return [*self._java(*memory), "kafka.Kafka", str(self._configuration)]
 
     def prepare(self) -> None:
-        """Jars, configuration, and a formatted data directory, each unless it is there."""
         jars.fetch(self._progress, repository=self._repository)
         self.data_dir.mkdir(parents=True, exist_ok=True)
         self._configuration.write_text("".join(f"{name}={value}\n" for name, value in self._properties().items()))
@@ -112,47 +105,17 @@ class EmbeddedKafka:
             self._format()
             formatted.touch()
 
-    def start(self, timeout: float = 90) -> None:
-        """Starts it as our child and waits until it serves; does nothing when it runs."""
-        if self.is_running():
-            return
-        self.prepare()
-        self._process.start(self.command())
-        try:
-            self._process.wait_ready(self.is_ready, timeout)
-        except StackError:
-            self.kill()
-            raise
-
-    def stop(self, timeout: float = 30) -> None:
-        self._process.stop(timeout)
-
-    def kill(self) -> None:
-        """SIGKILL. `start` brings it back, with all that was acknowledged."""
-        self._process.kill()
-
-    def is_running(self) -> bool:
-        return self._process.is_running()
-
     def is_ready(self) -> bool:
-        # A look at the port first: a client that finds nobody logs an error each time.
+        # The port first: a Kafka client that can't connect logs an error each time.
         return ports.is_open(self.port) and run(serves(self._connection))
 
-    @property
-    def _configuration(self) -> Path:
-        return self.data_dir / "server.properties"
-
-    @property
-    def _log_dir(self) -> Path:
-        return self.data_dir / "logs"
-
     def _properties(self) -> dict[str, str]:
-        listeners = f"PLAINTEXT://127.0.0.1:{self.port}"
+        listeners = f"PLAINTEXT://{self.bootstrap_servers}"
         return {
             **SETTINGS,
-            "listeners": f"{listeners},CONTROLLER://127.0.0.1:{self.controller_port}",
+            "listeners": f"{listeners},CONTROLLER://{self._controller}",
             "advertised.listeners": listeners,
-            "controller.quorum.voters": f"1@127.0.0.1:{self.controller_port}",
+            "controller.quorum.voters": f"1@{self._controller}",
             "log.dirs": str(self._log_dir),
             **self._settings,
         }

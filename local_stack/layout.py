@@ -15,6 +15,7 @@ from local_stack.parts import KAFKA, PARTS, POSTGRES, SERVICES, Part
 if TYPE_CHECKING:  # a service that is restarted should not wait for clients that it doesn't need
     from local_stack.kafka import EmbeddedKafka
     from local_stack.postgres import EmbeddedPostgres
+    from local_stack.process import EmbeddedServer
     from service_kit.messaging.connection import KafkaConnection
 
 # Stands in the environment of every process of a shop, so that they are known also without their supervisor.
@@ -68,7 +69,7 @@ class Layout:
         elsewhere = set()
         if self.settings.get("KAFKA_BOOTSTRAP_SERVERS"):
             elsewhere.add(KAFKA)
-        if all(self.settings.get(f"{service.setting_prefix}_DATABASE_URL") for service in SERVICES):
+        if all(self.given_database_url(service) for service in SERVICES):
             elsewhere.add(POSTGRES)
         return tuple(part for part in PARTS if part not in elsewhere)
 
@@ -99,30 +100,31 @@ class Layout:
 
         return database_tls(self.settings).in_url(url)
 
+    def given_database_url(self, service: Part) -> str | None:
+        """Of the serving role, if the settings name a database that runs elsewhere."""
+        return self.settings.get(f"{service.setting_prefix}_DATABASE_URL")
+
     def owner_url(self, service: Part) -> str:
-        prefix = service.setting_prefix
-        given = self.settings.get(f"{prefix}_DATABASE_OWNER_URL") or self.settings.get(f"{prefix}_DATABASE_URL")
+        given = self.settings.get(f"{service.setting_prefix}_DATABASE_OWNER_URL") or self.given_database_url(service)
         server = f"127.0.0.1:{self.port(POSTGRES)}"
-        return given or postgres_url(service.package, self.database_password(service), server, service.package)
+        return given or postgres_url(service.package, self._password(service), server, service.package)
 
     def serving_url(self, service: Part) -> str:
         """Of the role that the service's processes have."""
         server = self.settings.get("POSTGRES_REACHED_AT") or f"127.0.0.1:{self.port(POSTGRES)}"
-        password = self.settings[f"{service.setting_prefix}_DATABASE_SERVING_PASSWORD"]
-        given = self.settings.get(f"{service.setting_prefix}_DATABASE_URL")
-        return given or postgres_url(self.serving_role(service), password, server, service.package)
+        made = postgres_url(serving_role(service.package), self._password(service, "_SERVING"), server, service.package)
+        return self.given_database_url(service) or made
 
     def serving_role(self, service: Part) -> str:
-        given = self.settings.get(f"{service.setting_prefix}_DATABASE_URL")
-        return unquote(urlsplit(given).username or "") if given else serving_role(service.package)
+        return unquote(urlsplit(self.serving_url(service)).username or "")
 
-    def database_password(self, service: Part) -> str:
-        return self.settings[f"{service.setting_prefix}_DATABASE_PASSWORD"]
+    def _password(self, service: Part, role: str = "") -> str:
+        return self.settings[f"{service.setting_prefix}_DATABASE{role}_PASSWORD"]
 
     def create_database(self, service: Part) -> None:
         """On the PostgreSQL that is started here: the service's database with both roles."""
-        serving = self.settings[f"{service.setting_prefix}_DATABASE_SERVING_PASSWORD"]
-        self.postgres.create_service_database(service.package, self.database_password(service), serving)
+        passwords = self._password(service), self._password(service, "_SERVING")
+        self.postgres.create_service_database(service.package, *passwords)
 
     @cached_property
     def postgres(self) -> "EmbeddedPostgres":
@@ -153,6 +155,9 @@ class Layout:
             repository=self.settings["MAVEN_REPOSITORY"],
         )
 
+    def server(self, part: Part) -> "EmbeddedServer":
+        return self.postgres if part == POSTGRES else self.kafka
+
     def process_environment(self, part: Part) -> dict[str, str]:
         """The environment of one part: its settings are in the file that ENV_FILE names, but for what is worked out."""
         passed = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
@@ -160,8 +165,7 @@ class Layout:
         if part.kind == "sandbox":
             here["SANDBOX_DATA_DIR"] = str(self.local / "sandbox")
         if part.kind == "service":
-            elsewhere = self.settings.get("KAFKA_BOOTSTRAP_SERVERS")
-            here["KAFKA_BOOTSTRAP_SERVERS"] = elsewhere or self._kafka_reached_at
+            here["KAFKA_BOOTSTRAP_SERVERS"] = self.settings.get("KAFKA_BOOTSTRAP_SERVERS") or self._kafka_reached_at
             here[f"{part.setting_prefix}_DATABASE_URL"] = self.serving_url(part)
         return here
 

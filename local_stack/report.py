@@ -17,8 +17,8 @@ class Line:
     title: str
     state: str
     ready: bool
-    lag: int | None = None
-    outbox: int | None = None
+    lag: int | None
+    outbox: int | None
 
 
 def addresses(shop: Shop) -> Table:
@@ -42,12 +42,9 @@ def status(shop: Shop) -> list[Line]:
     lines = []
     for each in shop.layout.parts:
         state = states[each.name]
-        words = f"{state.name.lower()}, {state.words}"
         ready = state.is_up and shop.is_ready(each.name)
-        if each.kind == "service":
-            lines.append(Line(each.title, words, ready, lags.get(each.name), _outbox(shop, each.name)))
-        else:
-            lines.append(Line(each.title, words, ready))
+        outbox = _outbox(shop, each.name) if each.kind == "service" else None
+        lines.append(Line(each.title, f"{state.name.lower()}, {state.words}", ready, lags.get(each.name), outbox))
     return lines
 
 

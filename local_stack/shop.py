@@ -128,21 +128,22 @@ class Shop:
 
     def _up_postgres(self) -> None:
         if POSTGRES in self.layout.parts:
-            self.layout.postgres.prepare()
-            self.supervisor.start_part(POSTGRES)
-            self._wait_ready([POSTGRES])
+            self._up_server(POSTGRES)
             for service in SERVICES:
-                if not self.settings.get(f"{service.setting_prefix}_DATABASE_URL"):
+                if not self.layout.given_database_url(service):
                     self.layout.create_database(service)
         with ThreadPoolExecutor(len(SERVICES)) as threads:
             list(threads.map(self._migrate, SERVICES))
         self._progress("Databases and their tables: ready")
 
+    def _up_server(self, server: Part) -> None:
+        self.layout.server(server).prepare()
+        self.supervisor.start_part(server)
+        self._wait_ready([server])
+
     def _up_kafka(self) -> None:
         if KAFKA in self.layout.parts:
-            self.layout.kafka.prepare()
-            self.supervisor.start_part(KAFKA)
-            self._wait_ready([KAFKA])
+            self._up_server(KAFKA)
         try:
             run(create_topics(self.kafka, self.layout.topic_prefix))
         except BrokerRejected as error:
@@ -202,10 +203,8 @@ class Shop:
 
     def is_ready(self, name: str) -> bool:
         chosen = part(name)
-        if chosen == POSTGRES:
-            return self.layout.postgres.is_ready()
-        if chosen == KAFKA:
-            return self.layout.kafka.is_ready()
+        if chosen.kind == "server":
+            return self.layout.server(chosen).is_ready()
         url = f"http://127.0.0.1:{self.layout.port(chosen)}/health/ready"
         try:
             # It is plain HTTP: loading the certificates for each look would cost more than the look.

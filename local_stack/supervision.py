@@ -8,12 +8,13 @@ import subprocess
 import sys
 import time
 import xmlrpc.client
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import psutil
+from supervisor.xmlrpc import SupervisorTransport
 
-from local_stack import rpc
 from local_stack.directories import make_private
 from local_stack.environment import ROOT
 from local_stack.errors import StackError
@@ -49,9 +50,16 @@ class Supervisor:
         self._directory = layout.local / "supervisor"
         self._socket = layout.sockets / "supervisor.sock"
 
+    @contextlib.contextmanager
+    def _rpc(self) -> Iterator[Any]:
+        """The supervisor's own XML-RPC methods, over its Unix socket. They raise OSError if it doesn't run."""
+        transport = SupervisorTransport(serverurl=f"unix://{self._socket}")
+        with xmlrpc.client.ServerProxy("http://localhost", transport=transport) as proxy:
+            yield proxy.supervisor
+
     def is_running(self) -> bool:
         try:
-            with rpc.session(self._socket) as supervisor:
+            with self._rpc() as supervisor:
                 return bool(supervisor.getState()["statename"] == "RUNNING")
         except (OSError, http.client.HTTPException, xmlrpc.client.Error):
             return False
@@ -77,7 +85,7 @@ class Supervisor:
             raise StackError(f"The supervisor did not start.\n{done.stdout}{done.stderr}{tail(log)}")
 
     def _reload(self) -> None:
-        with rpc.session(self._socket) as supervisor:
+        with self._rpc() as supervisor:
             added, changed, removed = supervisor.reloadConfig()[0]
             for name in changed + removed:
                 supervisor.stopProcessGroup(name)
@@ -89,7 +97,7 @@ class Supervisor:
         """By part; empty when the supervisor is down."""
         if not self.is_running():
             return {}
-        with rpc.session(self._socket) as supervisor:
+        with self._rpc() as supervisor:
             found = supervisor.getAllProcessInfo()
         return {
             info["name"]: State(info["statename"], info["pid"], info["spawnerr"] or info["description"])
@@ -103,7 +111,7 @@ class Supervisor:
             raise StackError("The shop is down: `make up` starts it.")
         if states[part.name].is_up:
             return
-        with rpc.session(self._socket) as supervisor:
+        with self._rpc() as supervisor:
             if states[part.name].name == "BACKOFF":
                 supervisor.stopProcess(part.name)
             supervisor.startProcess(part.name, False)
@@ -112,7 +120,7 @@ class Supervisor:
         """All at once, since each may take its time; returns when all are down."""
         states = self.states()
         stopping = [part.name for part in parts if part.name in states and states[part.name].name in STOPPABLE]
-        with rpc.session(self._socket) as supervisor:
+        with self._rpc() as supervisor:
             for name in stopping:
                 supervisor.stopProcess(name, False)
         while any(states[name].name in (*STOPPABLE, "STOPPING") for name in stopping):
@@ -121,7 +129,7 @@ class Supervisor:
 
     def shutdown(self) -> None:
         """Ends the daemon, and what still runs; returns when it is gone."""
-        with rpc.session(self._socket) as supervisor:
+        with self._rpc() as supervisor:
             daemon = psutil.Process(supervisor.getPID())
             supervisor.shutdown()
         try:
