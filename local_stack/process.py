@@ -44,13 +44,13 @@ class ChildProcess:
                 env=env,
                 cwd="/",
             )
-        atexit.register(self.kill)  # a test run that ends early leaves no servers behind
+        atexit.register(self.kill)  # so that a test run that ends early leaves no servers
 
     def is_running(self) -> bool:
         return self._process is not None and self._process.poll() is None
 
     def stop(self, timeout: float = 30) -> None:
-        """Asks it to end; one that has not ended after `timeout` seconds is killed."""
+        """Sends the stop signal, and kills the process if it has not ended after `timeout` seconds."""
         if self._process is None:
             return
         if self.is_running():
@@ -62,7 +62,7 @@ class ChildProcess:
         self._forget()
 
     def kill(self) -> None:
-        """SIGKILL to it and its children, at once: what a machine does that runs out of memory."""
+        """SIGKILL to the process and its descendants, as when the machine runs out of memory."""
         if self._process is None:
             return
         if self.is_running():
@@ -134,7 +134,7 @@ def as_user(user: pwd.struct_passwd | None) -> dict[str, Any]:
 
 
 def kill_tree(pid: int) -> None:
-    """SIGKILL to a process and all below it. PostgreSQL's backends are no members of its process group."""
+    """SIGKILL to a process and its descendants: PostgreSQL's backends are not in its process group."""
     with contextlib.suppress(psutil.NoSuchProcess):
         process = psutil.Process(pid)
         family = [process, *process.children(recursive=True)]

@@ -1,4 +1,4 @@
-"""What people see of a shop: its addresses and its state."""
+"""Tables of a shop's addresses and of its state."""
 
 from dataclasses import dataclass
 
@@ -60,7 +60,7 @@ def _number(value: int | None) -> str:
 
 
 def _lags(shop: Shop) -> dict[str, int]:
-    """By service; empty when Kafka is away."""
+    """By service; empty if Kafka does not answer."""
     prefix = shop.layout.topic_prefix
     groups = {prefix + service.package: service.name for service in SERVICES}
     try:
