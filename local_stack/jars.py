@@ -1,4 +1,4 @@
-"""Apache Kafka's jars from Maven Central: a lock file with paths and SHA-256, and a cache that is checked against it."""
+"""Apache Kafka's jars from Maven Central: a lock file with paths and SHA-256, and a cache checked against it."""
 
 import hashlib
 import os
