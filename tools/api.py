@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import math
 import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping
@@ -234,7 +235,9 @@ async def for_each(items: Iterable[Item], work: Callable[[Item], Awaitable[None]
             each.cancel()
 
 
-async def poll(read: Callable[[], Awaitable[Item]], is_final: Callable[[Item], bool], *, seconds: float) -> Item:
+async def poll(
+    read: Callable[[], Awaitable[Item]], is_final: Callable[[Item], bool], *, seconds: float = math.inf
+) -> Item:
     """Reads until the value is final, with growing pauses; after `seconds`, the last value that was read."""
     deadline, pause = time.monotonic() + seconds, FIRST_PAUSE
     while not is_final(found := await read()) and time.monotonic() < deadline:
