@@ -1,4 +1,4 @@
-"""What each service may do on the broker: an access control list, made from who writes and who reads each topic."""
+"""What each service may do on the broker: an access control list, made from the topics' writers and readers."""
 
 from collections.abc import Iterator
 from typing import Literal, NamedTuple

@@ -1,12 +1,10 @@
-"""Where a parcel goes, as it was when the order was placed."""
+"""The shipping address of an order."""
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 
-class Address(BaseModel):
-    """A snapshot: later changes in the customer's address book don't reach it."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
+class Address(BaseModel, frozen=True):
+    """A copy from when the order was placed: later changes in the customer's address book don't affect it."""
 
     name: str
     company: str | None = None

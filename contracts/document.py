@@ -20,12 +20,40 @@ _TYPES = {"UUID": "uuid", "str": "string", "int": "integer", "bool": "boolean", 
 _OPENING = """\
 # Events
 
-Generated from `contracts/` by `python -m contracts.document`; a test holds it up to date.
+Generated from `contracts/` by `python -m contracts.document`; a test keeps it up to date.
 
 Each record is a CloudEvents 1.0 event in Kafka's binary mode: the value is the JSON body below, the rest are headers:
-`ce_specversion`, `ce_id` (UUIDv7; whoever has seen it skips it), `ce_source`, `ce_type`, `ce_time`, `ce_subject`,
-`content-type` and `traceparent`. The body's `version` grows per source and subject. Consumers ignore fields that they
-don't know, and skip types that they have no use for.
+`ce_specversion`, `ce_id` (UUIDv7; consumers skip those they have handled), `ce_source`, `ce_type`, `ce_time`,
+`ce_subject`, `content-type` and `traceparent`. The body's `version` grows per source and subject. Consumers ignore
+fields that they don't know, and skip types that they don't need.
+"""
+
+
+_TOPICS = """\
+## Topics
+
+{table}
+
+A consumer rejects an event whose `ce_source` is not one of the writers (`/order_service` for order): it
+becomes a dead letter. `payment_status` is also open to outside payment systems, each named by
+`TRUSTED_PAYMENT_SOURCES`. The broker's access control list is made from this table
+(`python -m service_kit acls`).
+
+Events that could not be handled go to `<topic>.dlq` (1 partition, {dead_letters}).
+"""
+
+_EVENT = """\
+### {event.type}
+
+{words}
+
+`{event.__name__}`, source `{event.source}`, subject `{event.subject_field}`, key `{event.key_field}`.
+
+{notes}{fields}
+
+```json
+{example}
+```
 """
 
 
@@ -37,86 +65,46 @@ def document() -> str:
 
 def _topics() -> str:
     rows = (
-        (
-            f"[`{topic.name}`](#{topic.name})",
-            topic.key,
-            str(topic.partitions),
-            _retention(topic),
-            ", ".join(topic.writers),
-            ", ".join(topic.readers),
-        )
+        f"[`{topic.name}`](#{topic.name}) | {topic.key} | {topic.partitions} | {_retention(topic)} | "
+        f"{', '.join(topic.writers)} | {', '.join(topic.readers)}"
         for topic in TOPICS
     )
-    return "\n".join(
-        [
-            "## Topics",
-            "",
-            *_table(("topic", "key", "partitions", "kept", "written by", "read by"), rows),
-            "",
-            "A consumer rejects an event whose `ce_source` is none of the writers (`/order_service` for order): it",
-            "becomes a dead letter. `payment_status` is also open to outside payment systems, each named by",
-            "`TRUSTED_PAYMENT_SOURCES`. The broker's access control list is made from this table",
-            "(`python -m service_kit acls`).",
-            "",
-            f"What could not be handled goes to `<topic>.dlq` (1 partition, {_retention(TOPICS[0].dlq)}).",
-            "",
-        ]
-    )
+    table = _table("topic | key | partitions | kept | written by | read by", rows)
+    return _TOPICS.format(table=table, dead_letters=_retention(TOPICS[0].dlq))
 
 
 def _overview() -> str:
     rows = (
-        (
-            f"[`{event.type}`](#{_anchor(event.type)})",
-            f"`{event.topic.name}`",
-            _producer(event),
-            "yes" if event.notifies_customer else "",
-        )
+        f"[`{event.type}`](#{_anchor(event.type)}) | `{event.topic.name}` | {_producer(event)} | "
+        f"{'yes' if event.notifies_customer else ''}"
         for topic in TOPICS
-        for event in EVENTS
-        if event.topic == topic
+        for event in _events_of(topic)
     )
-    return "\n".join(["## Types", "", *_table(("type", "topic", "published by", "customer is notified"), rows), ""])
+    return f"## Types\n\n{_table('type | topic | published by | customer is notified', rows)}\n"
 
 
 def _topic(topic: Topic) -> str:
     access = f"Written by: {', '.join(topic.writers)}. Read by: {', '.join(topic.readers)}."
     opening = f"## {topic.name}\n\nKey: {topic.key}. Retention: {_retention(topic)}. {access}\n"
-    return "\n".join([opening, *(_event(event) for event in EVENTS if event.topic == topic)])
+    return "\n".join([opening, *(_event(event) for event in _events_of(topic))])
+
+
+def _events_of(topic: Topic) -> list[type[Event]]:
+    return [event for event in EVENTS if event.topic == topic]
 
 
 def _event(event: type[Event]) -> str:
-    notifies = ["Customers are notified of it.", ""] if event.notifies_customer else []
-    terminal = ["Terminal: no event follows on its key, and earlier ones are superseded.", ""] if event.terminal else []
-    return "\n".join(
-        [
-            f"### {event.type}",
-            "",
-            _words(event),
-            "",
-            f"`{event.__name__}`, source `{event.source}`, subject `{event.subject_field}`, key `{event.key_field}`.",
-            "",
-            *notifies,
-            *terminal,
-            *_fields(event),
-            "",
-            "```json",
-            examples.newest(event.type).read_text().rstrip(),
-            "```",
-            "",
-        ]
-    )
+    notes = "Customers are notified of it.\n\n" if event.notifies_customer else ""
+    if event.terminal:
+        notes += "Terminal: no event follows on its key, and earlier ones are superseded.\n\n"
+    example = examples.newest(event.type).read_text().rstrip()
+    return _EVENT.format(event=event, words=_words(event), notes=notes, fields=_fields(event), example=example)
 
 
 def _shared_parts() -> str:
-    found: dict[str, type[BaseModel]] = {}
-    for event in EVENTS:
-        for model in _models_in(event):
-            found[model.__name__] = model
-    parts = ["## Parts of bodies", ""]
-    for name, model in sorted(found.items()):
-        parts += [f"### {name}", "", _words(model), "", *_fields(model), ""]
-    return "\n".join(parts)
+    found = {model.__name__: model for event in EVENTS for model in _models_in(event)}
+    parts = (f"### {name}\n\n{_words(model)}\n\n{_fields(model)}\n" for name, model in sorted(found.items()))
+    return "\n".join(["## Parts of bodies\n", *parts])
 
 
 def _models_in(model: type[BaseModel]) -> Iterator[type[BaseModel]]:
@@ -127,17 +115,13 @@ def _models_in(model: type[BaseModel]) -> Iterator[type[BaseModel]]:
                 yield from _models_in(part)
 
 
-def _fields(model: type[BaseModel]) -> list[str]:
-    return _table(
-        ("field", "type", "meaning"),
-        [
-            *((f"`{name}`", _type_of(field), field.description or "") for name, field in model.model_fields.items()),
-            *(
-                (f"`{name}`", _type_name(field.return_type), field.description or "")
-                for name, field in model.model_computed_fields.items()
-            ),
-        ],
-    )
+def _fields(model: type[BaseModel]) -> str:
+    given = {name: (_type_of(field), field.description) for name, field in model.model_fields.items()}
+    computed = {
+        name: (_type_name(field.return_type), field.description) for name, field in model.model_computed_fields.items()
+    }
+    rows = (f"`{name}` | {kind} | {meaning or ''}" for name, (kind, meaning) in (given | computed).items())
+    return _table("field | type | meaning", rows)
 
 
 def _type_of(field: FieldInfo) -> str:
@@ -175,8 +159,9 @@ def _anchor(heading: str) -> str:
     return heading.lower().replace(".", "")
 
 
-def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> list[str]:
-    return [f"| {' | '.join(row)} |" for row in (head, ("---",) * len(head), *rows)]
+def _table(head: str, rows: Iterable[str]) -> str:
+    line = " | ".join("---" for _ in head.split(" | "))
+    return "\n".join(f"| {row} |" for row in (head, line, *rows))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""Who may do what: the permissions that tokens carry, and the built-in roles.
+"""The permissions that tokens carry, and the built-in roles.
 
-`<resource>:<action>` is about one's own things, or about what belongs to nobody; `:any` is about everybody's.
+`<resource>:<action>` covers the caller's own resources, or resources without an owner; `:any` covers everybody's.
 """
 
 from collections.abc import Iterable
@@ -9,26 +9,42 @@ from types import MappingProxyType
 from typing import Self
 
 
+class Role(StrEnum):
+    """The built-in roles. Each has all permissions of those below it."""
+
+    ADMIN = "Admin"
+    SUB_ADMIN = "SubAdmin"
+    USER = "User"
+
+
+_ADMIN, _USER = Role.ADMIN, Role.USER
+
+
 class Permission(StrEnum):
-    """Everything that an operation may ask for."""
+    """Everything that an operation may require, with the lowest built-in role that has it."""
 
     description: str
+    lowest_role: Role
 
-    def __new__(cls, value: str, description: str) -> Self:
+    def __new__(cls, value: str, description: str, lowest_role: Role = Role.SUB_ADMIN) -> Self:
         member = str.__new__(cls, value)
         member._value_ = value
-        member.description = description
+        member.description, member.lowest_role = description, lowest_role
         return member
 
-    USERS_READ = "users:read", "See one's own account, addresses and sessions"
-    USERS_WRITE = "users:write", "Change one's own account, password and addresses, or erase the account"
+    USERS_READ = "users:read", "See one's own account, addresses and sessions", _USER
+    USERS_WRITE = "users:write", "Change one's own account, password and addresses, or erase the account", _USER
     USERS_READ_ANY = "users:read:any", "Search and see every account"
-    USERS_MANAGE_ANY = "users:manage:any", "Create, change and disable accounts, and give them roles"
+    USERS_MANAGE_ANY = "users:manage:any", "Create, change and disable accounts, and give them roles", _ADMIN
     SESSIONS_MANAGE = "sessions:manage", "See where every account is signed in, and sign it out"
-    MFA_WRITE = "mfa:write", "Set up, change and remove one's own second factor"
-    ROLES_MANAGE = "roles:manage", "Make roles of permissions, change and delete them"
-    API_CLIENTS_MANAGE = "api-clients:manage", "Create, change and delete API clients, and give them secrets"
-    AUDIT_LOG_READ = "audit-log:read", "See who changed what, in every service, and who did what to which account"
+    MFA_WRITE = "mfa:write", "Set up, change and remove one's own second factor", _USER
+    ROLES_MANAGE = "roles:manage", "Make roles of permissions, change and delete them", _ADMIN
+    API_CLIENTS_MANAGE = "api-clients:manage", "Create, change and delete API clients, and give them secrets", _ADMIN
+    AUDIT_LOG_READ = (
+        "audit-log:read",
+        "See who changed what, in every service, and who did what to which account",
+        _ADMIN,
+    )
 
     PRODUCTS_READ_ANY = "products:read:any", "See drafts and archived products too"
     PRODUCTS_MANAGE = "products:manage", "Create, change, archive and delete products"
@@ -49,28 +65,28 @@ class Permission(StrEnum):
     SHIPMENTS_LOSE = "shipments:lose", "Declare parcels lost that have left, which refunds what was in them"
     RETURNS_RECEIVE = "returns:receive", "Book in what comes back of returns, and close those that never come"
 
-    CARTS_READ = "carts:read", "See one's own cart"
-    CARTS_WRITE = "carts:write", "Change one's own cart"
-    ORDERS_READ = "orders:read", "See one's own orders and their history"
-    ORDERS_WRITE = "orders:write", "Place orders, and change where one's own go until they are paid"
-    ORDERS_CANCEL = "orders:cancel", "Cancel one's own orders"
+    CARTS_READ = "carts:read", "See one's own cart", _USER
+    CARTS_WRITE = "carts:write", "Change one's own cart", _USER
+    ORDERS_READ = "orders:read", "See one's own orders and their history", _USER
+    ORDERS_WRITE = "orders:write", "Place orders, and change where one's own go until they are paid", _USER
+    ORDERS_CANCEL = "orders:cancel", "Cancel one's own orders", _USER
     ORDERS_READ_ANY = "orders:read:any", "See every order"
     ORDERS_WRITE_ANY = "orders:write:any", "Place and change orders for customers"
     ORDERS_CANCEL_ANY = "orders:cancel:any", "Cancel every order"
     ORDERS_AGREE_PRICE = "orders:agree-price", "Place orders at agreed unit prices"
-    PAYMENTS_READ = "payments:read", "See the payments and refunds of one's own orders"
-    PAYMENTS_WRITE = "payments:write", "Pay one's own orders, and verify those payments"
+    PAYMENTS_READ = "payments:read", "See the payments and refunds of one's own orders", _USER
+    PAYMENTS_WRITE = "payments:write", "Pay one's own orders, and verify those payments", _USER
     PAYMENTS_READ_ANY = "payments:read:any", "See every payment and refund"
     PAYMENTS_WRITE_ANY = "payments:write:any", "Pay customers' orders for them, and verify every payment"
     REFUNDS_WRITE_ANY = "refunds:write:any", "Refund payments, in part or in full"
-    RETURNS_READ = "returns:read", "See the returns of one's own orders"
-    RETURNS_WRITE = "returns:write", "Request and withdraw returns of one's own orders"
+    RETURNS_READ = "returns:read", "See the returns of one's own orders", _USER
+    RETURNS_WRITE = "returns:write", "Request and withdraw returns of one's own orders", _USER
     RETURNS_WRITE_ANY = "returns:write:any", "Request and withdraw returns for customers"
     RETURNS_READ_ANY = "returns:read:any", "See every return"
     RETURNS_DECIDE_ANY = "returns:decide:any", "Approve and reject returns"
 
-    NOTIFICATIONS_READ = "notifications:read", "See one's own notifications and preferences"
-    NOTIFICATIONS_WRITE = "notifications:write", "Mark one's own notifications as read, and change preferences"
+    NOTIFICATIONS_READ = "notifications:read", "See one's own notifications and preferences", _USER
+    NOTIFICATIONS_WRITE = "notifications:write", "Mark one's own notifications as read, and change preferences", _USER
     NOTIFICATIONS_READ_ANY = "notifications:read:any", "See every user's notifications"
     DELIVERIES_READ = "deliveries:read", "See the log of e-mails to customers"
     DELIVERIES_SEND = "deliveries:send", "Send e-mails to customers again"
@@ -78,63 +94,25 @@ class Permission(StrEnum):
     DEAD_LETTERS_MANAGE = "dead-letters:manage", "See, replay and discard events that could not be handled"
 
 
-class Role(StrEnum):
-    """The built-in roles."""
-
-    ADMIN = "Admin"
-    SUB_ADMIN = "SubAdmin"
-    USER = "User"
-
-
-_OWN_THINGS = frozenset(
-    {
-        Permission.USERS_READ,
-        Permission.USERS_WRITE,
-        Permission.MFA_WRITE,
-        Permission.CARTS_READ,
-        Permission.CARTS_WRITE,
-        Permission.ORDERS_READ,
-        Permission.ORDERS_WRITE,
-        Permission.ORDERS_CANCEL,
-        Permission.PAYMENTS_READ,
-        Permission.PAYMENTS_WRITE,
-        Permission.RETURNS_READ,
-        Permission.RETURNS_WRITE,
-        Permission.NOTIFICATIONS_READ,
-        Permission.NOTIFICATIONS_WRITE,
-    }
-)
-
-_ADMIN_ALONE = frozenset(
-    {
-        Permission.USERS_MANAGE_ANY,
-        Permission.ROLES_MANAGE,
-        Permission.API_CLIENTS_MANAGE,
-        Permission.AUDIT_LOG_READ,
-    }
-)
-
 ROLES = MappingProxyType(
     {
         Role.ADMIN: frozenset(Permission),
-        Role.SUB_ADMIN: frozenset(Permission) - _ADMIN_ALONE,
-        Role.USER: _OWN_THINGS,
+        Role.SUB_ADMIN: frozenset(each for each in Permission if each.lowest_role != Role.ADMIN),
+        Role.USER: frozenset(each for each in Permission if each.lowest_role == Role.USER),
     }
 )
 
-SENSITIVE = frozenset(
-    permission for permission in Permission if permission not in _OWN_THINGS and permission.split(":")[1] != "read"
-)
-"""What changes things that are not the caller's own: money, goods, prices, rights, others' accounts. Taken from an
-account it ends at once, not when its token does. Derived, so that no permission is forgotten; a test holds it to what
-the operations of all services ask for."""
+SENSITIVE = frozenset(each for each in ROLES[Role.ADMIN] - ROLES[Role.USER] if each.split(":")[1] != "read")
+"""Permissions to change what is not the caller's own: money, goods, prices, rights, others' accounts. When an account
+loses one, that takes effect at once, and not only when its access token expires. Derived, so that no permission is
+forgotten; a test compares it with what the operations of all services require."""
 
 
 def is_known(permission: str) -> bool:
-    """Whether the catalogue has it: an operation that asks for another would be closed to everyone."""
+    """Whether such a permission exists: an operation that requires another one would be closed to everyone."""
     return permission in Permission._value2member_map_
 
 
 def permissions_of(roles: Iterable[str]) -> frozenset[str]:
-    """What these roles allow together; a role that is not built in allows nothing."""
+    """All permissions of these roles; a role that is not built in has none."""
     return frozenset(str(permission) for role in roles if role in ROLES for permission in ROLES[Role(role)])

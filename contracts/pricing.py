@@ -1,4 +1,4 @@
-"""The price of a piece: one rule, which the product service shows prices by and the order service charges them by."""
+"""The price of a piece: the one rule by which the product service shows prices and the order service charges them."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -21,16 +21,16 @@ class ScheduledPrice(Protocol):
 
 
 def holds(price: ScheduledPrice, quantity: int, now: datetime) -> bool:
-    """Whether the price can be had at this moment for so many pieces."""
+    """Whether the price applies to this quantity at this moment."""
     return price.min_quantity <= quantity and price.starts_at <= now and (price.ends_at is None or now < price.ends_at)
 
 
 def unit_price(prices: Iterable[ScheduledPrice], quantity: int, currency: str, now: datetime) -> int | None:
-    """What one piece costs whoever buys `quantity` of them. None: there is no price in this currency.
+    """The price of one piece if `quantity` pieces are bought. None: there is no price in this currency.
 
     Of the prices with the same `min_quantity` the one that began last is in force (of two that began together the
     cheaper). Of those in force for this quantity or fewer the cheapest counts: more pieces never make a piece dearer.
-    `product_service/products/queries.py` says the same in SQL, and a test holds the two together.
+    `product_service/products/queries.py` has the same rule in SQL; a test compares the two.
     """
     in_force: dict[int, ScheduledPrice] = {}
     for price in prices:

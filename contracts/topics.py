@@ -3,15 +3,15 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
-# With its key and headers; what a broker and a producer take by default.
+# With its key and headers; the default limit of brokers and producers.
 MAX_RECORD_BYTES = 1024 * 1024
-# A dead letter carries the whole record and headers that say why it is there.
+# A dead letter carries the whole record, and headers with the reason.
 MAX_DEAD_LETTER_BYTES = MAX_RECORD_BYTES + 64 * 1024
 
 
 @dataclass(frozen=True)
 class Topic:
-    """A topic; `retention` is None where it is compacted: the latest record of each key stays for good.
+    """A topic; one without `retention` is compacted: the latest record of each key is kept forever.
 
     `writers` and `readers` are services (`order`). The broker's access control list, the sources that consumers trust
     and the table in docs/events.md are made from them.
@@ -23,12 +23,11 @@ class Topic:
     readers: tuple[str, ...]
     partitions: int = 6
     retention: timedelta | None = timedelta(days=14)
-    compacted: bool = False
     max_record_bytes: int = MAX_RECORD_BYTES
 
-    def __post_init__(self) -> None:
-        if self.compacted == (self.retention is not None):
-            raise ValueError(f"topic {self.name}: either compacted or with a retention")
+    @property
+    def compacted(self) -> bool:
+        return self.retention is None
 
     @property
     def trusted_sources(self) -> frozenset[str]:
@@ -37,7 +36,7 @@ class Topic:
 
     @property
     def dlq(self) -> "Topic":
-        """Where records go that could not be handled."""
+        """The topic for records that could not be handled."""
         return Topic(
             name=f"{self.name}.dlq",
             key=self.key,
@@ -53,8 +52,8 @@ class Topic:
         config = {"max.message.bytes": str(self.max_record_bytes)}
         if self.retention is not None:
             return config | {"cleanup.policy": "delete", "retention.ms": _ms(self.retention)}
-        # The open segment is never compacted: it is closed by the first record that comes when it is a day old, so that
-        # a quiet topic sheds erased users' data too (whose terminal event is published again for that).
+        # Kafka never compacts the open segment, and closes it at the first record after a day. The terminal event of an
+        # erased user is published again, so that even a topic without traffic loses the user's data.
         return config | {
             "cleanup.policy": "compact",
             "min.cleanable.dirty.ratio": "0.1",
@@ -68,34 +67,17 @@ def _ms(duration: timedelta) -> str:
 
 
 USERS = Topic(
-    "users",
-    key="user id",
-    writers=("user",),
-    readers=("product", "inventory", "order", "notification"),
-    retention=None,
-    compacted=True,
+    "users", key="user id", writers=("user",), readers=("product", "inventory", "order", "notification"), retention=None
 )
-PRODUCTS = Topic(
-    "products",
-    key="product id",
-    writers=("product",),
-    readers=("order", "inventory"),
-    retention=None,
-    compacted=True,
-)
+PRODUCTS = Topic("products", key="product id", writers=("product",), readers=("order", "inventory"), retention=None)
 STOCK_LEVELS = Topic(
-    "stock_levels",
-    key="product id",
-    writers=("inventory",),
-    readers=("product", "order"),
-    retention=None,
-    compacted=True,
+    "stock_levels", key="product id", writers=("inventory",), readers=("product", "order"), retention=None
 )
 INVENTORY_DEDUCTION = Topic(
     "inventory_deduction", key="order id", writers=("order", "inventory"), readers=("inventory", "order")
 )
 ORDER_NOTIFICATION = Topic("order_notification", key="order id", writers=("order",), readers=("notification",))
-# The order service reads it for what outside payment systems report; those are trusted by a setting.
+# The order service reads the reports of outside payment systems, which are trusted by a setting.
 PAYMENT_STATUS = Topic("payment_status", key="order id", writers=("order",), readers=("notification", "order"))
 SHIPMENT_NOTIFICATION = Topic(
     "shipment_notification", key="order id", writers=("inventory",), readers=("order", "notification")
@@ -113,5 +95,5 @@ TOPICS = (
 
 
 def all_topics() -> tuple[Topic, ...]:
-    """Every topic that has to exist: the seven, and the dead letters of each."""
+    """Every topic that has to exist: the seven, and the dead-letter topic of each."""
     return TOPICS + tuple(topic.dlq for topic in TOPICS)

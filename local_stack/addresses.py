@@ -1,10 +1,10 @@
-"""How addresses are written."""
+"""The URLs of databases."""
 
 from urllib.parse import quote
 
 
 def serving_role(service: str) -> str:
-    """The role that a service's processes have, beside the one that owns its tables."""
+    """The role that a service's processes connect as; another role owns the tables."""
     return f"{service}_serving"
 
 

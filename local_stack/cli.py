@@ -15,7 +15,7 @@ from local_stack.shop import Shop
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
-# Wide enough for the addresses of databases, also in a pipe: a password that is cut off helps nobody.
+# Wide enough for the addresses of databases, even in a pipe: they must not be cut off.
 output = Console(highlight=False, width=max(130, shutil.get_terminal_size().columns))
 
 

@@ -1,4 +1,4 @@
-"""Where things lie: short directories for Unix sockets, and ways that a server's own account can walk."""
+"""Directories for Unix sockets, and permissions for a server that runs under another account."""
 
 import hashlib
 import os
@@ -9,15 +9,15 @@ from local_stack.errors import StackError
 
 
 def socket_directory(owner: Path) -> Path:
-    """A directory for the Unix sockets of what lives in `owner`, always the same one.
+    """A directory for the Unix sockets of the shop or server in `owner`, always the same one.
 
-    In /tmp whatever TMPDIR says: a socket's path may have 107 bytes, and every terminal must find the same place."""
+    In /tmp whatever TMPDIR is: a socket's path is limited to 107 bytes, and every terminal must use the same path."""
     digest = hashlib.sha256(str(owner.resolve()).encode()).hexdigest()[:12]
     return Path("/tmp") / f"online-mart-{os.getuid()}-{digest}"
 
 
 def make_private(directory: Path) -> None:
-    """A directory of ours, in a place where others may have been first."""
+    """Creates `directory`, in a place where other users could have created it before."""
     directory.mkdir(mode=0o700, exist_ok=True)
     found = directory.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
@@ -25,7 +25,7 @@ def make_private(directory: Path) -> None:
 
 
 def let_through(path: Path) -> None:
-    """Others may walk through (not list) every directory above `path`. For a server that can't run as root."""
+    """Lets other accounts traverse (not list) every directory above `path`, for a server that can't run as root."""
     for parent in path.resolve().parents:
         mode = parent.stat().st_mode
         if not mode & stat.S_IXOTH:
@@ -33,7 +33,7 @@ def let_through(path: Path) -> None:
 
 
 def let_read(root: Path) -> None:
-    """Others may read what lies under `root` (and execute what its owner may)."""
+    """Lets other accounts read all files under `root`, and execute those that their owner may execute."""
     for path in [root, *root.rglob("*")]:
         if path.is_symlink():
             continue

@@ -1,4 +1,4 @@
-"""`.env`: made from `.env.example`, secrets at random, and read."""
+"""Creates `.env` from `.env.example`, with random secrets, and reads it."""
 
 import os
 import re
@@ -12,13 +12,13 @@ ROOT = Path(__file__).resolve().parent.parent
 EXAMPLE = ROOT / ".env.example"
 
 _ASSIGNMENT = re.compile(r"^([A-Z][A-Z0-9_]*)=(.*)$")
-# In the comment above a block of settings: those of the block that are empty get a random value.
+# If the comment above a block of settings has this, the empty settings of the block get random values.
 _GENERATED = "(generated)"
 
 
 def ensure(file: Path, overrides: Mapping[str, str] | None = None, example: Path = EXAMPLE) -> dict[str, str]:
-    """Brings `file` up to date and reads it: settings that it lacks are added, empty secrets are filled, what somebody
-    wrote stays. `overrides` win over the example (not over what is in the file)."""
+    """Adds missing settings to `file`, fills empty secrets, and reads it; existing values stay. `overrides` replace the
+    example's values, not those in the file."""
     text = file.read_text() if file.exists() else ""
     template = list(_blocks(example.read_text()))
     secret = generated(example)
@@ -36,7 +36,7 @@ def ensure(file: Path, overrides: Mapping[str, str] | None = None, example: Path
 
 
 def generated(example: Path = EXAMPLE) -> set[str]:
-    """The settings that get a random value of their own on every machine."""
+    """The settings that get a random value on every machine."""
     return {
         name
         for block in _blocks(example.read_text())
@@ -51,7 +51,7 @@ def read(file: Path) -> dict[str, str]:
 
 
 class _Block:
-    """Lines between two empty ones: what the comments above say holds for all assignments that follow them."""
+    """A comment, and the assignments below it that it applies to."""
 
     def __init__(self) -> None:
         self.comment = ""
@@ -82,7 +82,7 @@ def _filled(line: str, generated: set[str]) -> str:
 
 
 def _write(file: Path, text: str) -> None:
-    """Never readable for others, not even for a moment; whole or not at all."""
+    """Replaces the file atomically, and other users can never read it."""
     if file.exists() and file.read_text() == text:
         file.chmod(0o600)
         return

@@ -1,5 +1,5 @@
-"""What can go wrong on somebody's machine; the words say what to do about it."""
+"""Errors on the user's machine, with messages that say what to do."""
 
 
 class StackError(Exception):
-    """A failure for the person at the terminal: shown without a traceback, exit code 1."""
+    """An error that the user can fix: shown without a traceback, exit code 1."""

@@ -1,4 +1,4 @@
-"""Apache Kafka's jars from Maven Central: a lock file of paths and SHA-256, and a cache that holds nothing else."""
+"""Apache Kafka's jars from Maven Central: a lock file with paths and SHA-256, and a cache checked against it."""
 
 import hashlib
 import os
@@ -7,9 +7,8 @@ import shutil
 import ssl
 import subprocess
 import tempfile
-import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
 import certifi
@@ -19,13 +18,13 @@ from local_stack.errors import StackError
 
 LOCK = Path(__file__).with_name("kafka.lock")
 MAVEN_CENTRAL = "https://repo1.maven.org/maven2"
-SLF4J_VERSION = "1.7.36"  # what Kafka 4 is built against; gives it a logger that writes to stderr
+SLF4J_VERSION = "1.7.36"  # the version that Kafka 4 is built with; slf4j-simple logs to stderr
 
 Progress = Callable[[str], None]
 
 
 def cache_directory() -> Path:
-    """One for each user, so that every checkout and every test run share the download."""
+    """One for each user, which all checkouts and test runs share."""
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(base) / "online-mart" / "jars"
 
@@ -46,42 +45,28 @@ def kafka_version(lock: Path = LOCK) -> str:
 def fetch(
     progress: Progress, *, lock: Path = LOCK, cache: Path | None = None, repository: str = MAVEN_CENTRAL
 ) -> list[Path]:
-    """All jars of the lock, each as the lock says it is; those that are missing are downloaded."""
+    """All jars of the lock, with the locked SHA-256; missing ones are downloaded."""
     wanted = read_lock(lock)
     directory = cache or cache_directory()
     directory.mkdir(parents=True, exist_ok=True)
     jars = {path: directory / path.rsplit("/", 1)[1] for path in wanted}
-    missing = [path for path, jar in jars.items() if not _is(jar, wanted[path])]
+    missing = [path for path, jar in jars.items() if not (jar.exists() and _digest(jar) == wanted[path])]
     if missing:
         _download(missing, wanted, jars, repository, progress)
     return list(jars.values())
 
 
-def _is(jar: Path, digest: str) -> bool:
-    return jar.exists() and _digest(jar) == digest
-
-
 def _download(
     missing: list[str], wanted: dict[str, str], jars: dict[str, Path], repository: str, progress: Progress
 ) -> None:
-    done = 0
-    lock = threading.Lock()
-
-    def one(path: str) -> None:
-        nonlocal done
-        _store(client, f"{repository}/{path}", jars[path], wanted[path])
-        with lock:
-            done += 1
-            if done % 10 == 0 or done == len(missing):
-                progress(f"Kafka's jars from {repository}: {done} of {len(missing)}")
-
     with (
         httpx.Client(verify=_certificates(), timeout=60, follow_redirects=True) as client,
         ThreadPoolExecutor(8) as threads,
     ):
-        for result in [threads.submit(one, path) for path in missing]:
+        jobs = [threads.submit(_store, client, f"{repository}/{path}", jars[path], wanted[path]) for path in missing]
+        for done, job in enumerate(as_completed(jobs), start=1):
             try:
-                result.result()
+                job.result()
             except httpx.HTTPError as error:
                 threads.shutdown(cancel_futures=True)
                 raise StackError(
@@ -89,6 +74,8 @@ def _download(
                     "Either give this machine a way there (HTTPS_PROXY, or a mirror in MAVEN_REPOSITORY in .env), "
                     "or set KAFKA_BOOTSTRAP_SERVERS in .env to a Kafka that runs already."
                 ) from error
+            if done % 10 == 0 or done == len(missing):
+                progress(f"Kafka's jars from {repository}: {done} of {len(missing)}")
 
 
 def _store(client: httpx.Client, url: str, jar: Path, digest: str) -> None:
@@ -103,7 +90,7 @@ def _store(client: httpx.Client, url: str, jar: Path, digest: str) -> None:
     found = hashlib.sha256(answer.content).hexdigest()
     if found != digest:
         raise StackError(f"{url} is not what kafka.lock says: SHA-256 {found}, expected {digest}. It was not kept.")
-    # Another run may do the same at this moment: whoever renames last puts the same bytes there.
+    # Another run may download the same jar now; the renaming is atomic, and both have the same content.
     with tempfile.NamedTemporaryFile(dir=jar.parent, delete=False) as file:
         file.write(answer.content)
     os.chmod(file.name, 0o644)
@@ -111,7 +98,7 @@ def _store(client: httpx.Client, url: str, jar: Path, digest: str) -> None:
 
 
 def _certificates() -> ssl.SSLContext:
-    """What the machine trusts, and certifi for a Python that knows no store of the machine's."""
+    """The certificates that the machine trusts, and certifi's for a Python that doesn't find those."""
     context = ssl.create_default_context()
     context.load_verify_locations(certifi.where())
     return context
@@ -129,7 +116,7 @@ POM = """<project xmlns="http://maven.apache.org/POM/4.0.0">
 
 
 def renew_lock(version: str, progress: Progress, lock: Path = LOCK) -> int:
-    """Asks Maven for the runtime closure of Kafka `version` and writes it down; returns how many jars that are."""
+    """Locks all jars that Kafka `version` needs at runtime, as Maven resolves them; returns their number."""
     maven = shutil.which("mvn")
     if not maven:
         raise StackError("Renewing the lock needs Maven (`mvn`) on the PATH; using it does not.")

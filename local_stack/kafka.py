@@ -17,12 +17,12 @@ from aiokafka.errors import KafkaError
 from local_stack import jars, ports
 from local_stack.errors import StackError
 from local_stack.java import java
-from local_stack.process import ChildProcess
+from local_stack.process import EmbeddedServer
 from service_kit.messaging.connection import KafkaConnection
 
 T = TypeVar("T")
 
-# Small and quick to start: a class cache and the first compiler do more for one node than a big heap.
+# For a quick start of one small node.
 JVM = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto", "-Djava.awt.headless=true")
 LOGGING = (
     "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
@@ -37,7 +37,7 @@ SETTINGS: Mapping[str, str] = {
     "controller.listener.names": "CONTROLLER",
     "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
     "inter.broker.listener.name": "PLAINTEXT",
-    # A topic that nobody declared is a typing error, not a topic.
+    # A topic that is not declared in contracts/topics.py is a mistake.
     "auto.create.topics.enable": "false",
     "offsets.topic.replication.factor": "1",
     "offsets.topic.num.partitions": "8",
@@ -47,7 +47,7 @@ SETTINGS: Mapping[str, str] = {
     "share.coordinator.state.topic.replication.factor": "1",
     "share.coordinator.state.topic.min.isr": "1",
     "group.initial.rebalance.delay.ms": "0",
-    # After a kill -9 the controller holds the old session against the new process for this long.
+    # After a kill -9, the controller rejects the new process until the old session has expired.
     "broker.session.timeout.ms": "2000",
     "broker.heartbeat.interval.ms": "500",
     "num.network.threads": "2",
@@ -56,12 +56,14 @@ SETTINGS: Mapping[str, str] = {
 }
 
 
-class EmbeddedKafka:
-    """One broker on 127.0.0.1:`port`, with its controller on `controller_port`.
+class EmbeddedKafka(EmbeddedServer):
+    """One broker, with its controller on `controller_port`.
 
-    `connection`: how it is asked whether it serves, where `settings` have it ask for names and certificates;
-    `users`: the passwords (SCRAM-SHA-512) that it knows from the start.
+    `connection`: how to ask it whether it is ready, if `settings` make it require certificates or passwords; `users`:
+    the passwords (SCRAM-SHA-512) that it is formatted with.
     """
+
+    start_seconds = 90
 
     def __init__(
         self,
@@ -77,82 +79,43 @@ class EmbeddedKafka:
         progress: jars.Progress = lambda _: None,
         repository: str = jars.MAVEN_CENTRAL,
     ) -> None:
-        self.data_dir = data_dir.absolute()
-        self.port = port
-        self.controller_port = controller_port
+        super().__init__("Kafka", data_dir, port, log)
+        self.bootstrap_servers = f"127.0.0.1:{port}"
+        self._controller = f"127.0.0.1:{controller_port}"
         self._heap = heap
         self._settings = dict(settings or {})
-        self._connection = connection or KafkaConnection.plain(f"127.0.0.1:{port}")
+        self._connection = connection or KafkaConnection.plain(self.bootstrap_servers)
         self._users = dict(users or {})
         self._progress = progress
         self._repository = repository
-        self._process = ChildProcess("Kafka", log or self.data_dir.parent / f"{self.data_dir.name}.log")
-
-    @property
-    def bootstrap_servers(self) -> str:
-        return f"127.0.0.1:{self.port}"
-
-    @property
-    def pid(self) -> int | None:
-        return self._process.pid
+        self._configuration = self.data_dir / "server.properties"
+        self._log_dir = self.data_dir / "logs"
 
     def command(self) -> list[str]:
-        """What runs the broker in the foreground; after `prepare`."""
         memory = (f"-Xmx{self._heap}", "-Xms128m" if self._heap.endswith("m") else f"-Xms{self._heap}")
         return [*self._java(*memory), "kafka.Kafka", str(self._configuration)]
 
     def prepare(self) -> None:
-        """Jars, configuration, and a formatted data directory, each unless it is there."""
         jars.fetch(self._progress, repository=self._repository)
         self.data_dir.mkdir(parents=True, exist_ok=True)
         self._configuration.write_text("".join(f"{name}={value}\n" for name, value in self._properties().items()))
         formatted = self.data_dir / "formatted"
         if not formatted.exists():
-            shutil.rmtree(self._log_dir, ignore_errors=True)  # what an interrupted formatting left
+            shutil.rmtree(self._log_dir, ignore_errors=True)  # left by an interrupted formatting
             self._format()
             formatted.touch()
 
-    def start(self, timeout: float = 90) -> None:
-        """Starts it as our child and waits until it serves; does nothing when it runs."""
-        if self.is_running():
-            return
-        self.prepare()
-        self._process.start(self.command())
-        try:
-            self._process.wait_ready(self.is_ready, timeout)
-        except StackError:
-            self.kill()
-            raise
-
-    def stop(self, timeout: float = 30) -> None:
-        self._process.stop(timeout)
-
-    def kill(self) -> None:
-        """SIGKILL. `start` brings it back, with all that was acknowledged."""
-        self._process.kill()
-
-    def is_running(self) -> bool:
-        return self._process.is_running()
-
     def is_ready(self) -> bool:
-        # A look at the port first: a client that finds nobody logs an error each time.
+        # The port first: a Kafka client that can't connect logs an error each time.
         return ports.is_open(self.port) and run(serves(self._connection))
 
-    @property
-    def _configuration(self) -> Path:
-        return self.data_dir / "server.properties"
-
-    @property
-    def _log_dir(self) -> Path:
-        return self.data_dir / "logs"
-
     def _properties(self) -> dict[str, str]:
-        listeners = f"PLAINTEXT://127.0.0.1:{self.port}"
+        listeners = f"PLAINTEXT://{self.bootstrap_servers}"
         return {
             **SETTINGS,
-            "listeners": f"{listeners},CONTROLLER://127.0.0.1:{self.controller_port}",
+            "listeners": f"{listeners},CONTROLLER://{self._controller}",
             "advertised.listeners": listeners,
-            "controller.quorum.voters": f"1@127.0.0.1:{self.controller_port}",
+            "controller.quorum.voters": f"1@{self._controller}",
             "log.dirs": str(self._log_dir),
             **self._settings,
         }
@@ -174,7 +137,7 @@ class EmbeddedKafka:
 
 
 async def serves(kafka: KafkaConnection) -> bool:
-    """Whether the broker has joined its own cluster, which is later than its port opens."""
+    """Whether the broker has joined its own cluster, some time after it opened its port."""
     client = AIOKafkaAdminClient(**kafka.arguments(), request_timeout_ms=5000)
     try:
         await client.start()
@@ -187,6 +150,6 @@ async def serves(kafka: KafkaConnection) -> bool:
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:
-    """Runs `work` to its end, also where this thread has an event loop already (an async test's fixture)."""
+    """Runs `work` to its end, even if this thread has a running event loop (in fixtures of async tests)."""
     with ThreadPoolExecutor(1) as thread:
         return thread.submit(asyncio.run, work).result()

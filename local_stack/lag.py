@@ -1,4 +1,4 @@
-"""How far each service's consumers are behind, asked of Kafka itself: so also for a service that is down."""
+"""The consumer lag of each service, read from Kafka, so that it is known of a service that is down too."""
 
 from collections.abc import Iterable
 

@@ -1,7 +1,7 @@
 """`python -m local_stack.launch <directory> <part>`: becomes that part, with the settings as they are at this moment.
 
-The supervisor starts every process through this, so that a restart reads `.env` again and no secret stands in the
-supervisor's own files."""
+The supervisor starts every process through this, so that a restart reads `.env` again, and the supervisor's own files
+have no secrets."""
 
 import os
 import sys
@@ -9,13 +9,13 @@ from pathlib import Path
 
 from local_stack.environment import ROOT
 from local_stack.layout import Layout
-from local_stack.parts import KAFKA, POSTGRES, Part, part
+from local_stack.parts import POSTGRES, part
 
 
 def main() -> None:
     layout = Layout(Path(sys.argv[1]))
     chosen = part(sys.argv[2])
-    command = _command(layout, chosen)
+    command = layout.server(chosen).command() if chosen.kind == "server" else [sys.executable, "-m", *chosen.module]
     environment = layout.process_environment(chosen)
     os.chdir(ROOT)
     if chosen == POSTGRES:
@@ -31,14 +31,6 @@ def _become_the_account() -> None:
         os.setgroups([])
         os.setgid(user.pw_gid)
         os.setuid(user.pw_uid)
-
-
-def _command(layout: Layout, chosen: Part) -> list[str]:
-    if chosen == POSTGRES:
-        return layout.postgres.command()
-    if chosen == KAFKA:
-        return layout.kafka.command()
-    return [sys.executable, "-m", *chosen.module]
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""One shop's place on the disk, its settings, and what follows from them: who runs here, and who is reached where."""
+"""The directory of one shop, its settings, and which parts run here and at which addresses."""
 
 import os
 from collections.abc import Callable, Mapping
@@ -12,16 +12,17 @@ from local_stack.addresses import postgres_url, serving_role
 from local_stack.directories import socket_directory
 from local_stack.parts import KAFKA, PARTS, POSTGRES, SERVICES, Part
 
-if TYPE_CHECKING:  # a service that is restarted should not wait for clients that it doesn't need
+if TYPE_CHECKING:  # a service that is restarted need not import clients that it doesn't use
     from local_stack.kafka import EmbeddedKafka
     from local_stack.postgres import EmbeddedPostgres
+    from local_stack.process import EmbeddedServer
     from service_kit.messaging.connection import KafkaConnection
 
-# Stands in the environment of every process of a shop, so that they are known also without their supervisor.
+# In the environment of every process of a shop, so that orphans of a killed supervisor are recognised.
 SHOP = "ONLINE_MART_SHOP"
 
-# What a process gets of the terminal's environment. The rest stays out: settings come from `.env` alone, so that a
-# stray DATABASE_URL of somebody's shell changes nothing.
+# The variables that a process inherits from the terminal. All settings come from `.env` instead, so that a DATABASE_URL
+# in somebody's shell changes nothing.
 PASSED_ON = (
     *("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "JAVA_HOME", "XDG_CACHE_HOME"),
     *("SSL_CERT_FILE", "SSL_CERT_DIR", "HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY"),
@@ -29,7 +30,7 @@ PASSED_ON = (
 
 
 class Layout:
-    """`directory` holds `.env` and `.local/` with all data, logs and the supervisor's files."""
+    """`directory` has `.env`, and `.local/` with all data, logs and the supervisor's files."""
 
     def __init__(self, directory: Path, progress: Callable[[str], None] = lambda _: None) -> None:
         self.directory = directory.resolve()
@@ -64,11 +65,11 @@ class Layout:
 
     @property
     def parts(self) -> tuple[Part, ...]:
-        """Those that run here: what the settings give an address for runs elsewhere."""
+        """The parts that run here; a server whose address is in the settings runs elsewhere."""
         elsewhere = set()
         if self.settings.get("KAFKA_BOOTSTRAP_SERVERS"):
             elsewhere.add(KAFKA)
-        if all(self.settings.get(f"{service.setting_prefix}_DATABASE_URL") for service in SERVICES):
+        if all(self.given_database_url(service) for service in SERVICES):
             elsewhere.add(POSTGRES)
         return tuple(part for part in PARTS if part not in elsewhere)
 
@@ -91,7 +92,7 @@ class Layout:
         return self.settings.get("KAFKA_REACHED_AT") or f"127.0.0.1:{self.port(KAFKA)}"
 
     def database_url(self, service: Part) -> str:
-        """For tools: of the role that owns the tables, with what `DATABASE_TLS` asks of a client."""
+        """For tools: of the role that owns the tables, with the TLS parameters of `DATABASE_TLS`."""
         url = self.owner_url(service)
         if self.settings.get("DATABASE_TLS", "prefer") == "prefer":
             return url
@@ -99,30 +100,31 @@ class Layout:
 
         return database_tls(self.settings).in_url(url)
 
+    def given_database_url(self, service: Part) -> str | None:
+        """Of the serving role, if the settings name a database that runs elsewhere."""
+        return self.settings.get(f"{service.setting_prefix}_DATABASE_URL")
+
     def owner_url(self, service: Part) -> str:
-        prefix = service.setting_prefix
-        given = self.settings.get(f"{prefix}_DATABASE_OWNER_URL") or self.settings.get(f"{prefix}_DATABASE_URL")
+        given = self.settings.get(f"{service.setting_prefix}_DATABASE_OWNER_URL") or self.given_database_url(service)
         server = f"127.0.0.1:{self.port(POSTGRES)}"
-        return given or postgres_url(service.package, self.database_password(service), server, service.package)
+        return given or postgres_url(service.package, self._password(service), server, service.package)
 
     def serving_url(self, service: Part) -> str:
-        """Of the role that the service's processes have."""
+        """Of the role that the service's processes connect as."""
         server = self.settings.get("POSTGRES_REACHED_AT") or f"127.0.0.1:{self.port(POSTGRES)}"
-        password = self.settings[f"{service.setting_prefix}_DATABASE_SERVING_PASSWORD"]
-        given = self.settings.get(f"{service.setting_prefix}_DATABASE_URL")
-        return given or postgres_url(self.serving_role(service), password, server, service.package)
+        made = postgres_url(serving_role(service.package), self._password(service, "_SERVING"), server, service.package)
+        return self.given_database_url(service) or made
 
     def serving_role(self, service: Part) -> str:
-        given = self.settings.get(f"{service.setting_prefix}_DATABASE_URL")
-        return unquote(urlsplit(given).username or "") if given else serving_role(service.package)
+        return unquote(urlsplit(self.serving_url(service)).username or "")
 
-    def database_password(self, service: Part) -> str:
-        return self.settings[f"{service.setting_prefix}_DATABASE_PASSWORD"]
+    def _password(self, service: Part, role: str = "") -> str:
+        return self.settings[f"{service.setting_prefix}_DATABASE{role}_PASSWORD"]
 
     def create_database(self, service: Part) -> None:
-        """On the PostgreSQL that is started here: the service's database with both roles."""
-        serving = self.settings[f"{service.setting_prefix}_DATABASE_SERVING_PASSWORD"]
-        self.postgres.create_service_database(service.package, self.database_password(service), serving)
+        """Creates the service's database and both of its roles, on the PostgreSQL that runs here."""
+        passwords = self._password(service), self._password(service, "_SERVING")
+        self.postgres.create_service_database(service.package, *passwords)
 
     @cached_property
     def postgres(self) -> "EmbeddedPostgres":
@@ -153,20 +155,22 @@ class Layout:
             repository=self.settings["MAVEN_REPOSITORY"],
         )
 
+    def server(self, part: Part) -> "EmbeddedServer":
+        return self.postgres if part == POSTGRES else self.kafka
+
     def process_environment(self, part: Part) -> dict[str, str]:
-        """The environment of one part: its settings are in the file that ENV_FILE names, but for what is worked out."""
+        """The environment of one part: ENV_FILE with its settings, and the settings that are derived."""
         passed = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
         here = {"ENV_FILE": str(self.env_file), SHOP: str(self.directory), "PYTHONUNBUFFERED": "1", **passed}
         if part.kind == "sandbox":
             here["SANDBOX_DATA_DIR"] = str(self.local / "sandbox")
         if part.kind == "service":
-            elsewhere = self.settings.get("KAFKA_BOOTSTRAP_SERVERS")
-            here["KAFKA_BOOTSTRAP_SERVERS"] = elsewhere or self._kafka_reached_at
+            here["KAFKA_BOOTSTRAP_SERVERS"] = self.settings.get("KAFKA_BOOTSTRAP_SERVERS") or self._kafka_reached_at
             here[f"{part.setting_prefix}_DATABASE_URL"] = self.serving_url(part)
         return here
 
     def migration_environment(self, service: Part) -> dict[str, str]:
-        """Of the process that migrates, which alone is the tables' owner."""
+        """The environment of a migration, which connects as the owner of the tables."""
         return self.process_environment(service) | {
             f"{service.setting_prefix}_DATABASE_OWNER_URL": self.owner_url(service)
         }

@@ -10,7 +10,7 @@ Kind = Literal["server", "sandbox", "service"]
 
 @dataclass(frozen=True)
 class Part:
-    """A process. `ports`: the settings that hold its ports; the first is the one that people call."""
+    """A process. `ports`: the settings with its ports, the public one first."""
 
     name: str
     kind: Kind

@@ -1,5 +1,6 @@
-"""Ports: free ones that no other test process takes, and who holds one that is in use."""
+"""Leases of free ports, and which process uses a port."""
 
+import contextlib
 import fcntl
 import os
 import socket
@@ -11,16 +12,16 @@ import psutil
 
 from local_stack.errors import StackError
 
-# Below every system's ephemeral range, so that no outgoing connection takes a port between our look and our bind.
+# Below the ephemeral range, so that no outgoing connection takes a port between our check and our bind.
 FIRST, LAST = 20_000, 32_000
 
 _leases: dict[int, IO[bytes]] = {}
 
 
 def lease(count: int = 1) -> list[int]:
-    """`count` free ports, held for this process until it ends or gives them back.
+    """`count` free ports, leased to this process until it ends or releases them.
 
-    A lock on a file for each port keeps other processes that ask here away; the kernel lets go of it when we die."""
+    A lock on a file for each port excludes other processes that lease ports; the kernel releases it when we end."""
     directory = Path(tempfile.gettempdir()) / f"online-mart-ports-{os.getuid()}"
     directory.mkdir(mode=0o700, exist_ok=True)
     found: list[int] = []
@@ -44,21 +45,18 @@ def release(ports: list[int]) -> None:
 
 def _take(directory: Path, port: int) -> bool:
     lock = (directory / str(port)).open("wb")
-    try:
+    with contextlib.suppress(BlockingIOError):
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        lock.close()
-        return False
-    if not is_free(port):
-        lock.close()
-        return False
-    _leases[port] = lock
-    return True
+        if is_free(port):
+            _leases[port] = lock
+            return True
+    lock.close()
+    return False
 
 
 def is_free(port: int, host: str = "127.0.0.1") -> bool:
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        # What the servers do as well: a connection in TIME_WAIT from the last run holds nobody up.
+        # As the servers do, so that connections in TIME_WAIT from the last run don't matter.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
@@ -75,7 +73,7 @@ def is_open(port: int, host: str = "127.0.0.1") -> bool:
 
 
 def holder(port: int) -> str:
-    """Who listens on `port`, in words: pid and command, as far as this user may see it."""
+    """A description of the process that listens on `port`, as far as this user may see it."""
     pid = _listening_pid(port)
     if pid is None:
         return "a process of another user or container (see `sudo ss -ltnp` or `docker ps`)"
@@ -89,17 +87,14 @@ def holder(port: int) -> str:
 
 def _listening_pid(port: int) -> int | None:
     try:
-        connections = psutil.net_connections(kind="tcp")
+        listening = [each for each in psutil.net_connections(kind="tcp") if each.status == psutil.CONN_LISTEN]
     except psutil.AccessDenied:  # macOS shows other processes' sockets to root only
         return None
-    for connection in connections:
-        if connection.status == psutil.CONN_LISTEN and connection.laddr[1:] == (port,) and connection.pid:
-            return connection.pid
-    return None
+    return next((each.pid for each in listening if each.laddr[1:] == (port,) and each.pid), None)
 
 
 def require_free(wanted: dict[str, int]) -> None:
-    """Raises with all the ports that are taken, and by whom. `wanted`: what for → port."""
+    """Raises StackError, with all ports that are in use and by which process. `wanted`: name → port."""
     taken = [f"Port {port} ({name}) is in use by {holder(port)}." for name, port in wanted.items() if not is_free(port)]
     if taken:
         raise StackError("\n".join([*taken, "End it, or give that part another port in .env."]))

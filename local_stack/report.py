@@ -1,4 +1,4 @@
-"""What people see of a shop: its addresses and its state."""
+"""Tables of a shop's addresses and of its state."""
 
 from dataclasses import dataclass
 
@@ -17,8 +17,8 @@ class Line:
     title: str
     state: str
     ready: bool
-    lag: int | None = None
-    outbox: int | None = None
+    lag: int | None
+    outbox: int | None
 
 
 def addresses(shop: Shop) -> Table:
@@ -42,12 +42,9 @@ def status(shop: Shop) -> list[Line]:
     lines = []
     for each in shop.layout.parts:
         state = states[each.name]
-        words = f"{state.name.lower()}, {state.words}"
         ready = state.is_up and shop.is_ready(each.name)
-        if each.kind == "service":
-            lines.append(Line(each.title, words, ready, lags.get(each.name), _outbox(shop, each.name)))
-        else:
-            lines.append(Line(each.title, words, ready))
+        outbox = _outbox(shop, each.name) if each.kind == "service" else None
+        lines.append(Line(each.title, f"{state.name.lower()}, {state.words}", ready, lags.get(each.name), outbox))
     return lines
 
 
@@ -63,7 +60,7 @@ def _number(value: int | None) -> str:
 
 
 def _lags(shop: Shop) -> dict[str, int]:
-    """By service; empty when Kafka is away."""
+    """By service; empty if Kafka does not answer."""
     prefix = shop.layout.topic_prefix
     groups = {prefix + service.package: service.name for service in SERVICES}
     try:

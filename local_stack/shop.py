@@ -1,4 +1,4 @@
-"""The shop as an object: what `make up` and the tests of the whole system start, stop, kill and ask."""
+"""The shop as an object, which `make up` and the tests of the whole system start, stop and kill."""
 
 import subprocess
 import sys
@@ -25,16 +25,16 @@ from service_kit.messaging.administration import BrokerRejected, create_topics
 from service_kit.messaging.connection import KafkaConnection
 
 Progress = Callable[[str], None]
-# A process that has failed to start so often is called broken (the supervisor goes on trying).
+# After so many failed starts a process is reported as broken (the supervisor goes on trying).
 ATTEMPTS = 3
 
 
 class Shop:
     """A shop of its own in `directory`: settings, data, logs, ports.
 
-    `settings` win over `.env.example` where the directory has no `.env` yet; with `free_ports` it then gets ports that
-    nothing else on this machine has. Parts are named `postgres`, `kafka`, `gateway`, `mailbox`, `user`, `product`,
-    `inventory`, `order`, `notification`."""
+    If the directory has no `.env` yet, `settings` replace values of `.env.example`, and with `free_ports` it gets ports
+    that nothing else on this machine uses. Parts are named `postgres`, `kafka`, `gateway`, `mailbox`, `user`,
+    `product`, `inventory`, `order`, `notification`."""
 
     def __init__(
         self,
@@ -68,15 +68,15 @@ class Shop:
 
     @property
     def kafka(self) -> KafkaConnection:
-        """How tools reach the brokers: with the settings that have no service's prefix."""
+        """How tools connect to Kafka: with the settings without a service's prefix."""
         return self.layout.kafka_connection
 
     def url(self, name: str) -> str:
-        """Where a service or a part of the sandbox is called: `http://localhost:8002`."""
+        """Of a service or a part of the sandbox: `http://localhost:8002`."""
         return self.layout.url(part(name))
 
     def operations_url(self, name: str) -> str:
-        """Where a service shows its metrics and all of its health: `http://localhost:18002`."""
+        """Of a service's metrics and detailed health: `http://localhost:18002`."""
         return self.layout.operations_url(part(name))
 
     def database_url(self, name: str) -> str:
@@ -88,7 +88,7 @@ class Shop:
     # --- all of it ---
 
     def prepare(self) -> None:
-        """Settings and the supervisor; no part runs yet."""
+        """Creates the settings and starts the supervisor, but no part."""
         self.layout.ensure_environment(self._overrides)
         if not self.supervisor.is_running():
             self.supervisor.end_orphans()
@@ -98,7 +98,7 @@ class Shop:
         self.supervisor.start()
 
     def up(self) -> None:
-        """All of it, ready; fast and safe when it is up already."""
+        """Starts everything and waits until it is ready; returns quickly if it is."""
         self.prepare()
         self.up_servers()
         rest = [each for each in self.layout.parts if each.kind != "server"]
@@ -107,17 +107,17 @@ class Shop:
         self._wait_ready(rest)
 
     def is_up(self) -> bool:
-        """All of it, at this moment."""
+        """Whether every part is ready now."""
         return self.supervisor.is_running() and all(self.is_ready(each.name) for each in self.layout.parts)
 
     def up_servers(self) -> None:
-        """PostgreSQL and Kafka with databases, tables and topics; after `prepare`."""
+        """Starts PostgreSQL and Kafka, and creates databases, tables and topics; after `prepare`."""
         with ThreadPoolExecutor(2) as threads:
             for step in [threads.submit(self._up_postgres), threads.submit(self._up_kafka)]:
                 step.result()
 
     def down(self) -> None:
-        """Stops all of it, the services first: they finish their work while their servers are still there."""
+        """Stops everything, the services first, so that they can finish their work with Kafka and PostgreSQL."""
         if self.supervisor.is_running():
             self.supervisor.stop_parts([each for each in self.layout.parts if each.kind != "server"])
             self.supervisor.stop_parts([KAFKA, POSTGRES])
@@ -128,21 +128,22 @@ class Shop:
 
     def _up_postgres(self) -> None:
         if POSTGRES in self.layout.parts:
-            self.layout.postgres.prepare()
-            self.supervisor.start_part(POSTGRES)
-            self._wait_ready([POSTGRES])
+            self._up_server(POSTGRES)
             for service in SERVICES:
-                if not self.settings.get(f"{service.setting_prefix}_DATABASE_URL"):
+                if not self.layout.given_database_url(service):
                     self.layout.create_database(service)
         with ThreadPoolExecutor(len(SERVICES)) as threads:
             list(threads.map(self._migrate, SERVICES))
         self._progress("Databases and their tables: ready")
 
+    def _up_server(self, server: Part) -> None:
+        self.layout.server(server).prepare()
+        self.supervisor.start_part(server)
+        self._wait_ready([server])
+
     def _up_kafka(self) -> None:
         if KAFKA in self.layout.parts:
-            self.layout.kafka.prepare()
-            self.supervisor.start_part(KAFKA)
-            self._wait_ready([KAFKA])
+            self._up_server(KAFKA)
         try:
             run(create_topics(self.kafka, self.layout.topic_prefix))
         except BrokerRejected as error:
@@ -174,19 +175,19 @@ class Shop:
     # --- one part ---
 
     def start(self, name: str) -> None:
-        """Starts it; `wait_ready` waits until it serves."""
+        """Starts a part; `wait_ready` waits until it is ready."""
         self.supervisor.start_part(part(name))
 
     def stop(self, name: str) -> None:
-        """Asks it to end and waits until it has. It stays down."""
+        """Stops a part, waits until it has ended, and leaves it down."""
         self.supervisor.stop_parts([part(name)])
 
     def kill(self, name: str) -> None:
-        """SIGKILL. The supervisor brings it back, unless `autorestart` is off: then `start` does."""
+        """SIGKILL. The supervisor restarts the part, unless `autorestart` is off: then `start` does."""
         kill_tree(self.pid(name))
 
     def restart(self, name: str) -> None:
-        """With the settings as they are in `.env` now; touches no other part. Returns when it is ready."""
+        """Restarts one part with the current settings of `.env`; returns when it is ready."""
         self.stop(name)
         self.start(name)
         self.wait_ready(name)
@@ -202,19 +203,17 @@ class Shop:
 
     def is_ready(self, name: str) -> bool:
         chosen = part(name)
-        if chosen == POSTGRES:
-            return self.layout.postgres.is_ready()
-        if chosen == KAFKA:
-            return self.layout.kafka.is_ready()
+        if chosen.kind == "server":
+            return self.layout.server(chosen).is_ready()
         url = f"http://127.0.0.1:{self.layout.port(chosen)}/health/ready"
         try:
-            # It is plain HTTP: loading the certificates for each look would cost more than the look.
+            # It is plain HTTP: loading certificates for each request would cost more than the request.
             return httpx.get(url, timeout=5, verify=False).status_code == 200
         except httpx.TransportError:
             return False
 
     def wait_ready(self, *names: str, timeout: float = 180) -> None:
-        """All parts, or those named."""
+        """Waits for all parts, or those named."""
         self._wait_ready([part(name) for name in names] or list(self.layout.parts), timeout)
 
     def _wait_ready(self, waiting: Iterable[Part], timeout: float = 180) -> None:
@@ -245,7 +244,7 @@ class Shop:
     # --- what it holds ---
 
     def outbox_backlog(self, name: str) -> int:
-        """Events that are committed but not yet published."""
+        """The number of events that are committed but not yet published."""
         with administration(self.database_url(name)) as cursor:
             cursor.execute("SELECT count(*) FROM outbox WHERE published_at IS NULL AND parked_at IS NULL")
             row = cursor.fetchone()

@@ -1,4 +1,4 @@
-"""The supervisor: a daemon that keeps a shop's processes alive, and how we talk to it."""
+"""The supervisor: a daemon that restarts a shop's processes when they end."""
 
 import contextlib
 import http.client
@@ -8,12 +8,13 @@ import subprocess
 import sys
 import time
 import xmlrpc.client
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import psutil
+from supervisor.xmlrpc import SupervisorTransport
 
-from local_stack import rpc
 from local_stack.directories import make_private
 from local_stack.environment import ROOT
 from local_stack.errors import StackError
@@ -21,17 +22,17 @@ from local_stack.layout import SHOP, Layout
 from local_stack.parts import POSTGRES, Part
 from local_stack.process import kill_tree, tail
 
-# A process that dies this early is tried again after 1, 2, 3, … seconds; a later one at once.
+# A process that ends earlier is restarted after 1, 2, 3, … seconds; one that ends later, at once.
 START_SECONDS = 5
 RETRIES = 1000
-# The services take up to 20 s to finish what they have in hand.
+# The services take up to 20 s to finish their requests.
 STOP_SECONDS = 30
 STOPPABLE = ("RUNNING", "STARTING", "BACKOFF")
 
 
 @dataclass(frozen=True)
 class State:
-    """What the supervisor says of a process: RUNNING, STARTING, BACKOFF, STOPPED, EXITED, FATAL."""
+    """The supervisor's state of a process: RUNNING, STARTING, BACKOFF, STOPPED, EXITED or FATAL."""
 
     name: str
     pid: int
@@ -49,15 +50,22 @@ class Supervisor:
         self._directory = layout.local / "supervisor"
         self._socket = layout.sockets / "supervisor.sock"
 
+    @contextlib.contextmanager
+    def _rpc(self) -> Iterator[Any]:
+        """The supervisor's own XML-RPC methods, over its Unix socket. They raise OSError if it doesn't run."""
+        transport = SupervisorTransport(serverurl=f"unix://{self._socket}")
+        with xmlrpc.client.ServerProxy("http://localhost", transport=transport) as proxy:
+            yield proxy.supervisor
+
     def is_running(self) -> bool:
         try:
-            with rpc.session(self._socket) as supervisor:
+            with self._rpc() as supervisor:
                 return bool(supervisor.getState()["statename"] == "RUNNING")
         except (OSError, http.client.HTTPException, xmlrpc.client.Error):
             return False
 
     def start(self) -> None:
-        """Starts the daemon, or brings a running one to the settings as they are now. Starts no process."""
+        """Starts the daemon, or makes a running one read the current settings. Starts no process."""
         make_private(self._layout.sockets)
         self._directory.mkdir(parents=True, exist_ok=True)
         self._layout.logs.mkdir(parents=True, exist_ok=True)
@@ -77,7 +85,7 @@ class Supervisor:
             raise StackError(f"The supervisor did not start.\n{done.stdout}{done.stderr}{tail(log)}")
 
     def _reload(self) -> None:
-        with rpc.session(self._socket) as supervisor:
+        with self._rpc() as supervisor:
             added, changed, removed = supervisor.reloadConfig()[0]
             for name in changed + removed:
                 supervisor.stopProcessGroup(name)
@@ -86,10 +94,10 @@ class Supervisor:
                 supervisor.addProcessGroup(name)
 
     def states(self) -> dict[str, State]:
-        """By part; empty when the supervisor is down."""
+        """By part; empty if the supervisor is down."""
         if not self.is_running():
             return {}
-        with rpc.session(self._socket) as supervisor:
+        with self._rpc() as supervisor:
             found = supervisor.getAllProcessInfo()
         return {
             info["name"]: State(info["statename"], info["pid"], info["spawnerr"] or info["description"])
@@ -97,22 +105,22 @@ class Supervisor:
         }
 
     def start_part(self, part: Part) -> None:
-        """Returns when it has been started, not when it is ready. Does nothing when it runs."""
+        """Starts a part, unless it runs; does not wait until it is ready."""
         states = self.states()
         if part.name not in states:
             raise StackError("The shop is down: `make up` starts it.")
         if states[part.name].is_up:
             return
-        with rpc.session(self._socket) as supervisor:
+        with self._rpc() as supervisor:
             if states[part.name].name == "BACKOFF":
                 supervisor.stopProcess(part.name)
             supervisor.startProcess(part.name, False)
 
     def stop_parts(self, parts: Iterable[Part]) -> None:
-        """All at once, since each may take its time; returns when all are down."""
+        """Stops parts in parallel; returns when all are down."""
         states = self.states()
         stopping = [part.name for part in parts if part.name in states and states[part.name].name in STOPPABLE]
-        with rpc.session(self._socket) as supervisor:
+        with self._rpc() as supervisor:
             for name in stopping:
                 supervisor.stopProcess(name, False)
         while any(states[name].name in (*STOPPABLE, "STOPPING") for name in stopping):
@@ -120,8 +128,8 @@ class Supervisor:
             states = self.states()
 
     def shutdown(self) -> None:
-        """Ends the daemon, and what still runs; returns when it is gone."""
-        with rpc.session(self._socket) as supervisor:
+        """Ends the daemon and all its processes; returns when it has ended."""
+        with self._rpc() as supervisor:
             daemon = psutil.Process(supervisor.getPID())
             supervisor.shutdown()
         try:
@@ -131,7 +139,7 @@ class Supervisor:
         shutil.rmtree(self._layout.sockets, ignore_errors=True)
 
     def end_orphans(self) -> None:
-        """Ends what a supervisor that was killed has left running: nobody looks after it any more."""
+        """Ends the processes that a killed supervisor has left running."""
         orphans = [process for process in psutil.process_iter() if self._is_ours(process)]
         for process in orphans:
             with contextlib.suppress(psutil.NoSuchProcess):
@@ -141,7 +149,7 @@ class Supervisor:
 
     def _is_ours(self, process: psutil.Process) -> bool:
         try:
-            # Migrations and the like are our own children and no orphans.
+            # Our own children, such as migrations, are no orphans.
             return process.environ().get(SHOP) == str(self._layout.directory) and process.ppid() != os.getpid()
         except psutil.Error:
             return False

@@ -1,1 +1,1 @@
-"""The outside world for one machine: a payment gateway and a mailbox. Knows nothing of the services."""
+"""Stand-ins for outside systems: a payment gateway and a mailbox. They know nothing of the services."""

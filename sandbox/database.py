@@ -1,14 +1,14 @@
-"""A SQLite file that many coroutines write to at once: one writer thread, many jobs to a commit.
+"""A SQLite file that many coroutines write to: one writer thread commits many jobs at a time.
 
-A job's answer comes only after its commit. With WAL and `synchronous=NORMAL` a commit is in the operating system's
-hands, so that a killed process loses nothing (a machine that loses power may lose the last moments, but stays whole).
+A job returns only after its commit. With WAL and `synchronous=NORMAL`, the operating system has the data of a commit,
+so that a killed process loses nothing (a power failure may lose the last commits, but does not corrupt the file).
 """
 
 import asyncio
 import fcntl
 import sqlite3
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -19,7 +19,7 @@ MAX_BATCH = 500
 
 
 class DatabaseInUse(Exception):
-    """Another process has the file open: two would both deliver what is owed."""
+    """Another process has the file open: both would deliver the same webhooks."""
 
 
 class _Job(NamedTuple):
@@ -48,7 +48,7 @@ class Database:
         self._readers = ThreadPoolExecutor(2, thread_name_prefix="sqlite-reader")
 
     async def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Run `work` in a transaction; what it raises undoes it alone, and not the jobs that share the commit."""
+        """Runs `work` in a savepoint: an error of it undoes this job, not the others of the same commit."""
         loop = asyncio.get_running_loop()
         done: asyncio.Future[T] = loop.create_future()
         self._jobs.put(_Job(work, loop, done))
@@ -58,7 +58,7 @@ class Database:
         return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, work)
 
     def close(self) -> None:
-        """Commit all that was handed in, then let go of the file."""
+        """Commits all waiting jobs, then closes the file."""
         self._jobs.put(None)
         self._writer.join()
         self._readers.shutdown()
@@ -98,7 +98,7 @@ class Database:
                 _notify(batch, self._commit(batch))
 
     def _commit(self, batch: list[_Job]) -> list[Any]:
-        """The answers of a batch, in its order; an exception is an answer too."""
+        """The results of a batch, in its order; an exception is a result too."""
         try:
             self._connection.execute("BEGIN IMMEDIATE")
             answers = [self._run(job) for job in batch]
@@ -120,8 +120,20 @@ class Database:
         return answer
 
 
+def page(
+    db: sqlite3.Connection, select: str, where: str, values: Sequence[Any], limit: int, cursor: str | None
+) -> tuple[list[sqlite3.Row], str | None]:
+    """Rows by descending `seq`, and the cursor of the next page. `select` and `where` become part of the statement, so
+    they must not contain values from outside."""
+    rows = db.execute(
+        f"{select} WHERE seq < ? AND {where} ORDER BY seq DESC LIMIT ?",
+        (int(cursor or 2**62), *values, limit + 1),
+    ).fetchall()
+    return rows[:limit], str(rows[limit - 1]["seq"]) if len(rows) > limit else None
+
+
 def _notify(batch: list[_Job], answers: list[Any]) -> None:
-    """Wake the waiting coroutines, with one call into each loop for the whole batch."""
+    """Wakes the waiting coroutines, with one call into each event loop for the whole batch."""
     for loop in {job.loop for job in batch}:
         mine = [(job.done, answer) for job, answer in zip(batch, answers, strict=True) if job.loop is loop]
         if not loop.is_closed():
@@ -130,7 +142,7 @@ def _notify(batch: list[_Job], answers: list[Any]) -> None:
 
 def _resolve(answers: list[tuple[asyncio.Future[Any], Any]]) -> None:
     for done, answer in answers:
-        if done.done():  # its caller was cancelled; the work stands all the same
+        if done.done():  # its caller was cancelled, but the job is committed
             continue
         if isinstance(answer, Exception):
             done.set_exception(answer)

@@ -1,4 +1,4 @@
-"""How both parts of the sandbox are run."""
+"""Runs the server of either part of the sandbox."""
 
 import logging
 from typing import Any
@@ -9,7 +9,7 @@ from fastapi import FastAPI
 
 
 def serve(app: FastAPI, host: str, port: int, http: Any = "auto") -> None:
-    """Until SIGTERM or SIGINT; then finish what is in hand."""
+    """Serves until SIGTERM or SIGINT, then finishes the requests in flight."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger("INFO"))
     # aiosmtpd logs every line of every mail, which costs as much as the mail.

@@ -1,10 +1,11 @@
-"""A client of the five REST APIs, signed in as one account: what the demo data and the replay are made with."""
+"""A client of the five REST APIs, signed in as one account; the demo data and the replay use it."""
 
 import asyncio
 import json
+import math
 import random
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -16,26 +17,26 @@ from local_stack.errors import StackError
 Item = TypeVar("Item")
 
 CONNECTIONS_PER_SERVICE = 24
-# Less than the services' own five seconds, so that we never write into a connection that is being closed.
+# Less than the services' five seconds, so that we never send a request into a connection that they are closing.
 KEEP_ALIVE = 4.0
 TIMEOUT = aiohttp.ClientTimeout(total=60, sock_connect=5)
 PAGE = 100
-# So long is a request tried again that fails for a reason that may pass.
+# How long a request is repeated that fails for a reason that may pass.
 TIMEOUT_SECONDS = 120.0
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 2.0
-# A token is renewed so many seconds before it ends.
+# How many seconds before it expires a token is renewed.
 RENEW_BEFORE = 60.0
-UNAUTHENTICATED, CONFLICT = 401, 409
-# Rejected before anything was done.
+OK, UNAUTHENTICATED, CONFLICT = 200, 401, 409
+# The service rejected the request before it did anything.
 NOT_YET = frozenset({429, 503})
 
 
 class ApiError(StackError):
-    """An answer that says no; `type` is that of its problem+json."""
+    """An error response; `type` is that of its problem+json."""
 
     def __init__(self, request: str, status: int, problem: Mapping[str, Any]) -> None:
         self.status = status
-        self.type = str(problem.get("type", "")).rpartition("/")[2]
+        self.type = _problem_type(problem)
         self.problem = problem
         words = problem.get("detail") or problem.get("title") or "no reason given"
         errors = f" {problem['errors']}" if problem.get("errors") else ""
@@ -55,14 +56,14 @@ class _Response:
 
 @asynccontextmanager
 async def connections() -> AsyncIterator[aiohttp.ClientSession]:
-    """Few and kept alive: the client shares its cores with the services."""
+    """Few connections, kept alive, because the client shares its cores with the services."""
     connector = aiohttp.TCPConnector(limit=0, limit_per_host=CONNECTIONS_PER_SERVICE, keepalive_timeout=KEEP_ALIVE)
     async with aiohttp.ClientSession(connector=connector, timeout=TIMEOUT, cookie_jar=aiohttp.DummyCookieJar()) as http:
         yield http
 
 
 class Api:
-    """The five APIs as one account sees them. `urls`: by the service's short name (`order`)."""
+    """The five APIs with the tokens of one account. `urls`: by the service's short name (`order`)."""
 
     def __init__(self, http: aiohttp.ClientSession, urls: Mapping[str, str], email: str, password: str) -> None:
         self._http = http
@@ -78,10 +79,10 @@ class Api:
         return Api(self._http, self._urls, email, password)
 
     async def get(self, service: str, path: str, **params: Any) -> Any:
-        return await self._call(service, "GET", path, params=_flat(params), repeatable=True)
+        return await self._call(service, "GET", path, repeatable=True, params=_flat(params))
 
     async def pages(self, service: str, path: str, **params: Any) -> AsyncIterator[list[Any]]:
-        """A list, page by page."""
+        """The pages of a list."""
         cursor: dict[str, str] = {}
         while True:
             page = await self.get(service, path, limit=PAGE, **params, **cursor)
@@ -103,61 +104,45 @@ class Api:
         prefer: str | None = None,
         if_match: int | None = None,
         repeatable: bool = False,
-        wait_for: Iterable[str] = (),
+        wait_for: Collection[str] = (),
     ) -> Any:
-        """`key`: the Idempotency-Key, which makes it repeatable. `wait_for`: types of `409` that pass by themselves
-        (an event is still on its way)."""
+        """`key`: the Idempotency-Key, which makes the request repeatable. `wait_for`: types of `409` that pass by
+        themselves, when an event has arrived."""
         headers = {"Idempotency-Key": key, "Prefer": prefer, "If-Match": None if if_match is None else f'"{if_match}"'}
-        return await self._call(
-            service,
-            "POST",
-            path,
-            body=body,
-            headers={name: value for name, value in headers.items() if value is not None},
-            repeatable=repeatable or key is not None,
-            wait_for=frozenset(wait_for) | {"idempotency-key-in-use"},
-        )
+        given = {name: value for name, value in headers.items() if value is not None}
+        data = None if body is None else json.dumps(body).encode()
+        is_repeatable = repeatable or key is not None
+        return await self._call(service, "POST", path, is_repeatable, wait_for, data=data, headers=given)
 
-    async def patch(self, service: str, path: str, body: Any, *, if_match: int) -> Any:
-        return await self._call(service, "PATCH", path, body=body, headers={"If-Match": f'"{if_match}"'})
+    async def find_or_create(self, service: str, path: str, body: Any, **query: Any) -> str:
+        """The id of the first item that the query finds, or else of one that is created from `body`."""
+        found = await self.all(service, path, **query) or [await self.post(service, path, body)]
+        return str(found[0]["id"])
 
     async def _call(
-        self,
-        service: str,
-        method: str,
-        path: str,
-        *,
-        params: list[tuple[str, str]] | None = None,
-        body: Any = None,
-        headers: Mapping[str, str] | None = None,
-        repeatable: bool = False,
-        wait_for: frozenset[str] = frozenset(),
+        self, service: str, method: str, path: str, repeatable: bool, wait_for: Collection[str] = (), **request: Any
     ) -> Any:
         """Raises: ApiError, ApiUnreachable."""
-        url, data = self._urls[service] + path, None if body is None else json.dumps(body).encode()
-        deadline, pause, renewed = time.monotonic() + TIMEOUT_SECONDS, FIRST_PAUSE, False
-        while True:
+        url, token = self._urls[service] + path, ""
+        headers = {"Content-Type": "application/json", **request.pop("headers", {})}
+
+        async def send() -> _Response:
+            nonlocal token
             token = await self._token()
-            sent = {"Authorization": f"Bearer {token}", "Content-Type": "application/json", **(headers or {})}
-            try:
-                answer = await self._send(method, url, params=params, data=data, headers=sent)
-            except (aiohttp.ClientError, TimeoutError, OSError) as error:
-                rejected = isinstance(error, aiohttp.ClientConnectorError)
-                if not (repeatable or rejected) or time.monotonic() > deadline:
-                    raise ApiUnreachable(
-                        f"{method} {url} gets no answer: {error!r}. Does `make status` show it?"
-                    ) from error
-                answer = _Response(0, None, None)
-            if 200 <= answer.status < 300:
-                return answer.body
-            if answer.status == UNAUTHENTICATED and not renewed:
-                renewed = True
-                await self._renew(token)
-                continue
-            if not _may_pass(answer, repeatable, wait_for) or time.monotonic() > deadline:
-                raise ApiError(f"{method} {url}", answer.status, answer.body or {})
-            await asyncio.sleep(min(answer.retry_after or pause, LONGEST_PAUSE) * random.uniform(0.8, 1.2))
-            pause = min(pause * 2, LONGEST_PAUSE)
+            return await self._send(method, url, headers={**headers, "Authorization": f"Bearer {token}"}, **request)
+
+        def may_pass(answer: _Response) -> bool:
+            if answer.status == CONFLICT:
+                return _problem_type(answer.body or {}) in (*wait_for, "idempotency-key-in-use")
+            return answer.status in NOT_YET or (repeatable and answer.status >= 500)
+
+        answer = await _retried(send, f"{method} {url}", may_pass, repeatable)
+        if answer.status == UNAUTHENTICATED:
+            await self._renew(token)
+            answer = await _retried(send, f"{method} {url}", may_pass, repeatable)
+        if not 200 <= answer.status < 300:
+            raise ApiError(f"{method} {url}", answer.status, answer.body or {})
+        return answer.body
 
     async def _send(self, method: str, url: str, **request: Any) -> _Response:
         async with self._http.request(method, url, **request) as response:
@@ -175,44 +160,58 @@ class Api:
         return self._access
 
     async def _renew(self, old: str) -> None:
-        """A new pair of tokens, unless somebody else got one meanwhile. Raises: ApiError, ApiUnreachable."""
+        """Gets new tokens, unless a concurrent request already did. Raises: ApiError, ApiUnreachable."""
         async with self._signing_in:
             if self._access != old:
                 return
             refreshing = {"grant_type": "refresh_token", "refresh_token": self._refresh}
-            if not (self._refresh and await self._sign_in(refreshing, must=False)):
-                password = {"grant_type": "password", "username": self._email, "password": self._password}
-                await self._sign_in(password, must=True)
+            if self._refresh and (await self._sign_in(refreshing)).status == OK:
+                return
+            answer = await self._sign_in(
+                {"grant_type": "password", "username": self._email, "password": self._password}
+            )
+            if answer.status != OK:
+                raise ApiError(f"Signing in as {self._email}", answer.status, answer.body or {})
 
-    async def _sign_in(self, form: Mapping[str, str], *, must: bool) -> bool:
-        url, deadline, pause = f"{self._urls['user']}/auth/token", time.monotonic() + TIMEOUT_SECONDS, FIRST_PAUSE
-        while True:
-            try:
-                answer = await self._send("POST", url, data=form)
-            except (aiohttp.ClientError, TimeoutError, OSError) as error:
-                if time.monotonic() > deadline:
-                    raise ApiUnreachable(f"{url} gets no answer: {error!r}. Does `make status` show it?") from error
-                answer = _Response(503, None, None)
-            if answer.status == 200:
-                self._access, self._refresh = answer.body["access_token"], answer.body["refresh_token"]
-                self._renew_at = time.monotonic() + max(answer.body["expires_in"] - RENEW_BEFORE, 1)
-                return True
-            if answer.status not in NOT_YET or time.monotonic() > deadline:
-                if must:
-                    raise ApiError(f"Signing in as {self._email}", answer.status, answer.body or {})
-                return False
-            await asyncio.sleep(min(answer.retry_after or pause, LONGEST_PAUSE))
-            pause = min(pause * 2, LONGEST_PAUSE)
+    async def _sign_in(self, form: Mapping[str, str]) -> _Response:
+        url = f"{self._urls['user']}/auth/token"
+        answer = await _retried(lambda: self._send("POST", url, data=form), url, lambda each: each.status in NOT_YET)
+        if answer.status == OK:
+            self._access, self._refresh = answer.body["access_token"], answer.body["refresh_token"]
+            self._renew_at = time.monotonic() + max(answer.body["expires_in"] - RENEW_BEFORE, 1)
+        return answer
 
 
-def _may_pass(answer: _Response, repeatable: bool, wait_for: frozenset[str]) -> bool:
-    if answer.status == CONFLICT:
-        return str((answer.body or {}).get("type", "")).rpartition("/")[2] in wait_for
-    return answer.status in NOT_YET or (repeatable and (answer.status == 0 or answer.status >= 500))
+async def _retried(
+    send: Callable[[], Awaitable[_Response]],
+    request: str,
+    may_pass: Callable[[_Response], bool],
+    repeatable: bool = True,
+) -> _Response:
+    """Sends until the answer is final, or until the time is up. Raises: ApiUnreachable."""
+    deadline, pause = time.monotonic() + TIMEOUT_SECONDS, FIRST_PAUSE
+    while True:
+        retry_after = None
+        try:
+            answer = await send()
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            was_not_sent = isinstance(error, aiohttp.ClientConnectorError)
+            if not (repeatable or was_not_sent) or time.monotonic() > deadline:
+                raise ApiUnreachable(f"{request} gets no answer: {error!r}. Does `make status` show it?") from error
+        else:
+            if not may_pass(answer) or time.monotonic() > deadline:
+                return answer
+            retry_after = answer.retry_after
+        await asyncio.sleep(min(retry_after or pause, LONGEST_PAUSE) * random.uniform(0.8, 1.2))
+        pause = min(pause * 2, LONGEST_PAUSE)
+
+
+def _problem_type(problem: Mapping[str, Any]) -> str:
+    return str(problem.get("type", "")).rpartition("/")[2]
 
 
 def _flat(params: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """A list stands once for each of its values."""
+    """A list becomes one parameter for each of its values."""
     return [
         (name, str(each).lower() if isinstance(each, bool) else str(each))
         for name, value in params.items()
@@ -221,7 +220,7 @@ def _flat(params: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 async def for_each(items: Iterable[Item], work: Callable[[Item], Awaitable[None]], *, at_once: int) -> None:
-    """`work` on every item, so many at a time; the first failure ends all."""
+    """Runs `work` on every item, at most `at_once` at a time; the first failure cancels the rest."""
     todo = iter(items)
 
     async def worker() -> None:
@@ -234,3 +233,14 @@ async def for_each(items: Iterable[Item], work: Callable[[Item], Awaitable[None]
     finally:
         for each in workers:
             each.cancel()
+
+
+async def poll(
+    read: Callable[[], Awaitable[Item]], is_final: Callable[[Item], bool], *, seconds: float = math.inf
+) -> Item:
+    """Reads until the value is final, with growing pauses; after `seconds`, the last value that was read."""
+    deadline, pause = time.monotonic() + seconds, FIRST_PAUSE
+    while not is_final(found := await read()) and time.monotonic() < deadline:
+        await asyncio.sleep(pause)
+        pause = min(pause * 1.5, 0.5)
+    return found

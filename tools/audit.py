@@ -39,13 +39,7 @@ class Result:
     findings: list[str] = field(default_factory=list)
 
 
-@dataclass(frozen=True)
-class Ran:
-    """A program's end."""
-
-    code: int
-    output: str
-    errors: str
+Ran = subprocess.CompletedProcess[str]
 
 
 def run_all() -> list[Result]:
@@ -55,7 +49,7 @@ def run_all() -> list[Result]:
         "uv", "export", "--locked", "--all-extras", "--all-groups", "--no-emit-project", "--no-annotate",
         "--format", "requirements-txt", "--quiet", "--output-file", str(locked),
     )  # fmt: skip
-    if exported.code:
+    if exported.returncode:
         why = f"the lock could not be read: {_last_line(exported)}"
         unread = [Result(name, Outcome.NOT_CHECKED, why) for name in ("dependencies", "bill of materials")]
         return [*unread, secrets(ROOT)]
@@ -81,7 +75,7 @@ def judged(ran: Ran, packages: set[str]) -> Result:
     """What pip-audit's end means. `packages`: what it was asked about."""
     name = "dependencies"
     try:
-        told: list[dict[str, Any]] = json.loads(ran.output)["dependencies"]
+        told: list[dict[str, Any]] = json.loads(ran.stdout)["dependencies"]
     except (ValueError, KeyError, TypeError):
         return Result(name, Outcome.NOT_CHECKED, f"pip-audit gave no answer: {_last_line(ran)}")
     checked = {each["name"] for each in told if "vulns" in each}
@@ -102,27 +96,30 @@ def judged(ran: Ran, packages: set[str]) -> Result:
 
 def secrets(root: Path) -> Result:
     """In all files that git tracks under `root`, or would. Shows where they are, never what they are."""
-    listed = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
-        cwd=root, capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    files = [name for name in listed.stdout.splitlines() if (root / name).is_file()]
+    files = tracked_files(root)
     ran = _run("detect-secrets-hook", "--baseline", str(BASELINE), "--json", *files, cwd=root)
-    if ran.code == 0:
+    if ran.returncode == 0:
         return Result("secrets", Outcome.PASSED, f"none in {len(files)} files")
     try:
-        results: dict[str, list[dict[str, Any]]] = json.loads(ran.output)["results"]
+        results: dict[str, list[dict[str, Any]]] = json.loads(ran.stdout)["results"]
     except (ValueError, KeyError):
         return Result("secrets", Outcome.NOT_CHECKED, f"detect-secrets gave no answer: {_last_line(ran)}")
     found = [f"{name}:{each['line_number']}: {each['type']}" for name in results for each in results[name]]
     return Result("secrets", Outcome.FOUND, f"{len(found)} in files that git keeps", found)
 
 
+def tracked_files(root: Path, *patterns: str) -> list[str]:
+    """The files that git tracks under `root`, and the new ones that it does not ignore."""
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", *patterns]
+    listed = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True)
+    return [name for name in listed.stdout.splitlines() if (root / name).is_file()]
+
+
 def bill_of_materials(locked: Path, file: Path) -> Result:
     """CycloneDX, for whoever must know what a release contains."""
     ran = _run("cyclonedx-py", "requirements", str(locked), "--of", "JSON", "-o", str(file))
     name = "bill of materials"
-    if ran.code:
+    if ran.returncode:
         return Result(name, Outcome.NOT_CHECKED, f"cyclonedx-py failed: {_last_line(ran)}")
     listed, wanted = {each["name"] for each in json.loads(file.read_text())["components"]}, _names(locked)
     if missing := sorted(wanted - listed):
@@ -143,19 +140,12 @@ def _names(locked: Path) -> set[str]:
 
 
 def _run(*command: str, cwd: Path = ROOT) -> Ran:
+    program = [str(BIN / command[0]), *command[1:]]
     try:
-        done = subprocess.run(
-            [str(BIN / command[0]), *command[1:]],
-            cwd=cwd,
-            capture_output=True,
-            text=True,
-            timeout=SECONDS,
-            check=False,
-        )
+        return subprocess.run(program, cwd=cwd, capture_output=True, text=True, timeout=SECONDS, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
-        return Ran(-1, "", str(error))
-    return Ran(done.returncode, done.stdout, done.stderr)
+        return Ran(program, -1, "", str(error))
 
 
 def _last_line(ran: Ran) -> str:
-    return (ran.errors.strip() or f"exit code {ran.code}").splitlines()[-1]
+    return (ran.stderr.strip() or f"exit code {ran.returncode}").splitlines()[-1]

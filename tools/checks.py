@@ -22,7 +22,6 @@ LONGEST_FILE = 400
 LONGEST_FUNCTION = 40
 
 Progress = Callable[[str], None]
-BIN = Path(sys.executable).parent
 
 
 def run_all(progress: Progress) -> list[str]:
@@ -37,11 +36,8 @@ def run_all(progress: Progress) -> list[str]:
     return failed
 
 
-def _runs(*command: str) -> Callable[[], bool]:
-    def check() -> bool:
-        return _run([str(BIN / command[0]), *command[1:]])
-
-    return check
+def _runs(program: str, *arguments: str) -> Callable[[], bool]:
+    return partial(_run, [str(audit.BIN / program), *arguments])
 
 
 def _run(command: list[str], environment: dict[str, str] | None = None) -> bool:
@@ -70,21 +66,10 @@ def _is_current(layout: Layout, service: Part) -> bool:
 
 
 def lengths_are_kept() -> bool:
-    found = [problem for file in _source_files() for problem in _too_long(file)]
+    found = [problem for name in audit.tracked_files(ROOT, "*.py") for problem in _too_long(ROOT / name)]
     for problem in found:
         print(problem, file=sys.stderr)
     return not found
-
-
-def _source_files() -> Iterator[Path]:
-    listed = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "*.py"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return (path for line in listed.stdout.splitlines() if (path := ROOT / line).exists())
 
 
 def _too_long(file: Path) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""What all events are: frozen bodies that know their type, topic and source."""
+"""The base of all events: frozen bodies that know their type, topic and source."""
 
 from typing import ClassVar
 
@@ -10,9 +10,9 @@ _by_type: "dict[str, type[Event]]" = {}
 
 
 class Event(BaseModel):
-    """Something that happened, or that one service asks of another; the body of one Kafka record.
+    """Something that happened, or that one service requests of another; the body of one Kafka record.
 
-    A subclass says by class keywords what it is; one without `type` is a base for others, which inherit the rest:
+    A subclass declares itself by class keywords; one without `type` is a base for others, which inherit the rest:
 
         class OrderPlaced(
             Event, type="mart.order.placed.v1", topic=ORDER_NOTIFICATION, source="/order_service",
@@ -50,25 +50,19 @@ class Event(BaseModel):
         super().__init_subclass__()
         cls.notifies_customer = notifies_customer
         cls.terminal = terminal
-        if topic is not None:
-            cls.topic = topic
-        if source is not None:
-            cls.source = source
-        if key is not None:
-            cls.key_field = key
-        if subject is not None:
-            cls.subject_field = subject
-        if type is not None:
-            cls.type = type
+        own = {"type": type, "topic": topic, "source": source, "key_field": key, "subject_field": subject}
+        for name, value in own.items():
+            if value is not None:
+                setattr(cls, name, value)
 
     @classmethod
     def __pydantic_init_subclass__(cls, **keywords: object) -> None:
-        """Registers what has a type of its own, once its fields are known."""
+        """Registers a class that has a type, once Pydantic knows its fields."""
         if keywords.get("type") is None:
             return
         for name in ("topic", "source", "key_field", "subject_field"):
             if not hasattr(cls, name):
-                raise TypeError(f"{cls.__name__} says no {name.removesuffix('_field')}")
+                raise TypeError(f"{cls.__name__} has no {name.removesuffix('_field')}")
         if missing := {cls.key_field, cls.subject_field} - cls.model_fields.keys():
             raise TypeError(f"{cls.__name__} has no field {', '.join(sorted(missing))}")
         if cls.type in _by_type:
@@ -87,7 +81,7 @@ class Event(BaseModel):
 
 
 def by_type(type: str) -> type[Event] | None:
-    """The model of a `ce_type`, or None when this code knows none."""
+    """The model of a `ce_type`, or None if this code has none."""
     return _by_type.get(type)
 
 

@@ -1,11 +1,11 @@
-"""Topic `inventory_deduction`: what order asks of inventory, and what inventory answers.
+"""Topic `inventory_deduction`: the requests of order to inventory, and inventory's answers.
 
-The versions of the requests are the order's; those of the answers are the reservation's, which has the order's id.
+Requests carry the order's version; answers carry the version of the reservation, whose id is the order's.
 """
 
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict
+from pydantic import AwareDatetime, BaseModel
 
 from contracts.address import Address
 from contracts.events.base import Event
@@ -29,22 +29,22 @@ class InventoryAnswer(
 
 
 class ReservationRequested(InventoryRequest, type="mart.reservation.requested.v1"):
-    """Reserve all lines or none (a product may stand in several); said by order when an order is placed."""
+    """Reserve all lines or none (several may name the same product); published by order when an order is placed."""
 
     lines: list[ProductQuantity]
     reserved_until: AwareDatetime
 
 
 class ReleaseRequested(InventoryRequest, type="mart.release.requested.v1"):
-    """Release what the order holds; published by order when it expires or is to be cancelled."""
+    """Release the order's reservation; published by order when it expires or is to be cancelled."""
 
     reason: str
 
 
 class FulfilmentRequested(OfCustomer, InventoryRequest, type="mart.fulfilment.requested.v1"):
-    """Make shipments of the reservation, and reserve again if it is gone; said by order when an order is paid.
+    """Make shipments of the reservation, and reserve again if it has expired; published by order when an order is paid.
 
-    From here on the reservation has no end. The customer and the order's number are for the shipments' events.
+    From now on the reservation does not expire. The shipments' events need the customer and the order's number.
     """
 
     number: str
@@ -53,16 +53,16 @@ class FulfilmentRequested(OfCustomer, InventoryRequest, type="mart.fulfilment.re
 
 
 class FulfilmentRefunded(InventoryRequest, type="mart.fulfilment.refunded.v1"):
-    """All that was paid for the order goes back though a parcel has left: what has not left shouldn't, unless somebody
-    says so; said by order, and again with `refunded` false where the money could not go back."""
+    """The order is refunded in full although a parcel has left, so the other parcels are held unless staff dispatch
+    them; published by order, and again with `refunded` false if the refund failed."""
 
     refunded: bool = True
 
 
 class ReturnExpected(OfCustomer, InventoryRequest, type="mart.return.expected.v1"):
-    """Receive these when they come back, each product once; said by order when a return is approved.
+    """Expect these products to come back, each named once; published by order when a return is approved.
 
-    The customer and the order's number are for the return's event.
+    The return's event needs the customer and the order's number.
     """
 
     return_id: UUID
@@ -71,15 +71,13 @@ class ReturnExpected(OfCustomer, InventoryRequest, type="mart.return.expected.v1
 
 
 class ReservationAccepted(InventoryAnswer, type="mart.reservation.accepted.v1"):
-    """All lines are reserved; said by inventory."""
+    """All lines are reserved; published by inventory."""
 
     reserved_until: AwareDatetime
 
 
-class LackingProduct(BaseModel):
-    """A product that there is too little of; `requested` is the sum of the order's lines."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
+class LackingProduct(BaseModel, frozen=True):
+    """A product that lacks stock; `requested` is the sum of the order's lines."""
 
     product_id: UUID
     requested: int
@@ -87,28 +85,28 @@ class LackingProduct(BaseModel):
 
 
 class ReservationRejected(InventoryAnswer, type="mart.reservation.rejected.v1"):
-    """Nothing is reserved, since these products lack stock; said by inventory of a reservation or a fulfilment."""
+    """Nothing is reserved, since these products lack stock; published by inventory of a reservation or a fulfilment."""
 
     lines: list[LackingProduct]
 
 
 class ReservationExpired(InventoryAnswer, type="mart.reservation.expired.v1"):
-    """Nobody released or used the reservation by its end, and it is freed; said by inventory."""
+    """The reservation was not used in time, and its stock is available again; published by inventory."""
 
 
 class ReservationReleased(InventoryAnswer, type="mart.reservation.released.v1"):
-    """The order holds nothing more, and its shipments are cancelled; published by inventory as the response to a
-    release, even if late."""
+    """The order has no reserved stock any more, and its shipments are cancelled; published by inventory in response to
+    a release, even a late one."""
 
 
 class ReleaseRefused(InventoryAnswer, type="mart.release.refused.v1"):
-    """A parcel of the order has left, so nothing was released; said by inventory."""
+    """A parcel of the order has been dispatched, so nothing was released; published by inventory."""
 
     reason: str
 
 
 class StockDeducted(InventoryAnswer, type="mart.stock.deducted.v1"):
-    """A shipment's products have left the stock; said by inventory when it is dispatched."""
+    """A shipment's products were taken out of stock; published by inventory when it is dispatched."""
 
     shipment_id: UUID
     warehouse_id: UUID

@@ -1,8 +1,8 @@
-"""Topic `order_notification`: the steps of an order's life."""
+"""Topic `order_notification`: the steps of an order and of its returns."""
 
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StrictInt
+from pydantic import AwareDatetime, BaseModel, Field, StrictInt
 
 from contracts.address import Address
 from contracts.events.base import Event
@@ -23,7 +23,7 @@ class OrderEvent(
 
 
 NAMED_LINES = 50
-"""How many lines of an order are published with `sku` and `name`. An order has up to 2,000, and a record has an end."""
+"""How many lines of an order are published with `sku` and `name`: an order may have 2,000, too many for a record."""
 
 
 class OrderedLine(ProductQuantity):
@@ -34,10 +34,8 @@ class OrderedLine(ProductQuantity):
     name: str | None = Field(default=None, description="of the first 50 lines, as the customer ordered it")
 
 
-class LackingLine(BaseModel):
-    """A product that there was too little of, as the customer knows it."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
+class LackingLine(BaseModel, frozen=True):
+    """A product that lacked stock, with the SKU and name that the customer ordered."""
 
     product_id: UUID
     sku: str
@@ -47,45 +45,44 @@ class LackingLine(BaseModel):
 
 
 class OrderPlaced(OrderEvent, type="mart.order.placed.v1", notifies_customer=True):
-    """An order was taken, its stock not yet decided; said by order."""
+    """An order was placed; its stock is not reserved yet. Published by order."""
 
     lines: list[OrderedLine]
     ship_to: Address | None = None
 
 
 class OrderRejected(OrderEvent, type="mart.order.rejected.v1", notifies_customer=True):
-    """There was not enough of these products, and the order is at its end; said by order."""
+    """These products lacked stock, and the order has ended; published by order."""
 
     lines: list[LackingLine]
 
 
 class OrderAwaitingPayment(OrderEvent, type="mart.order.awaiting_payment.v1", notifies_customer=True):
-    """The stock is reserved, and money is awaited until `pay_by`; said by order."""
+    """The stock is reserved, and the order has to be paid by `pay_by`; published by order."""
 
     pay_by: AwareDatetime
     automatic_payment: bool = Field(
         default=False,
-        description="nothing is asked of the customer: the order is free, is paid for already, or came with the token"
-        " that it is charged with",
+        description="the customer need not pay: the order is free, is paid already, or was placed with a payment token",
     )
 
 
 class OrderPaid(OrderEvent, type="mart.order.paid.v1", notifies_customer=True):
-    """The whole total was captured; said by order."""
+    """The whole total was captured; published by order."""
 
 
 class OrderCancelled(OrderEvent, type="mart.order.cancelled.v1", notifies_customer=True):
     """The order was cancelled, by the customer, by staff or for lack of stock; published by order."""
 
-    reason: str | None = Field(default=None, description="for the customer to read; what staff note is not published")
+    reason: str | None = Field(default=None, description="shown to the customer; what staff note is not published")
 
 
 class OrderExpired(OrderEvent, type="mart.order.expired.v1", notifies_customer=True):
-    """The money did not come in time, and the order is at its end; said by order."""
+    """The order was not paid in time, and has ended; published by order."""
 
 
 class OrderShipped(OrderEvent, type="mart.order.shipped.v1"):
-    """A parcel has left, `partial` if others are still to leave; said by order."""
+    """A parcel was dispatched, `partial` if others are still to follow; published by order."""
 
     partial: bool
     shipment_id: UUID
@@ -94,15 +91,15 @@ class OrderShipped(OrderEvent, type="mart.order.shipped.v1"):
 
 
 class OrderDelivered(OrderEvent, type="mart.order.delivered.v1"):
-    """The last parcel has arrived; said by order."""
+    """The last parcel has arrived; published by order."""
 
 
 class OrderCompleted(OrderEvent, type="mart.order.completed.v1"):
-    """The return window is over; said by order."""
+    """The return window has closed; published by order."""
 
 
 class OrderReturned(OrderEvent, type="mart.order.returned.v1"):
-    """Everything that was ordered has come back, and the order is at its end; said by order."""
+    """Everything that was ordered was returned, and the order has ended; published by order."""
 
 
 class ReturnEvent(OrderEvent):
@@ -113,16 +110,16 @@ class ReturnEvent(OrderEvent):
 
 
 class ReturnRequested(ReturnEvent, type="mart.return.requested.v1"):
-    """The customer wants to give these back; said by order."""
+    """The customer wants to return these lines; published by order."""
 
     reason: str
 
 
 class ReturnApproved(ReturnEvent, type="mart.return.approved.v1", notifies_customer=True):
-    """Staff take these back, and the customer may send them; said by order."""
+    """Staff approved the return, and the customer may send the goods; published by order."""
 
 
 class ReturnRefused(ReturnEvent, type="mart.return.refused.v1", notifies_customer=True):
-    """Staff don't take these back; said by order."""
+    """Staff rejected the return; published by order."""
 
     reason: str

@@ -1,9 +1,9 @@
-"""Topic `payment_status`: what became of the money.
+"""Topic `payment_status`: the payments and refunds of an order.
 
 An outside payment system may report here too, under a `ce_source` of its own: `payment.succeeded`, `payment.failed` and
-`payment.refunded`. It knows neither the customer nor the order's number nor our versions, so these may be left out.
-The order service books such a report and says it again as its own; customers are notified of what the order service
-publishes.
+`payment.refunded`. It knows neither the customer nor the order's number nor our versions, so these are optional.
+The order service records such a report and publishes it again under its own source; customers are notified only of
+what the order service publishes.
 """
 
 from uuid import UUID
@@ -19,7 +19,7 @@ from contracts.topics import PAYMENT_STATUS
 class PaymentEvent(
     OfCustomer, Event, topic=PAYMENT_STATUS, source="/order_service", key="order_id", subject="payment_id"
 ):
-    """What every event about a payment of order's carries."""
+    """What every event about a payment of the order service carries."""
 
     payment_id: UUID
     order_id: UUID
@@ -30,9 +30,9 @@ class PaymentEvent(
 class PaymentReport(
     MayNameCustomer, Event, topic=PAYMENT_STATUS, source="/order_service", key="order_id", subject="payment_id"
 ):
-    """What an outside system may say as well."""
+    """What the events carry that an outside payment system may publish too."""
 
-    version: int = Field(default=0, description="grows per source and subject; 0: the sender counts none")
+    version: int = Field(default=0, description="grows per source and subject; 0: the sender has no versions")
     payment_id: UUID
     order_id: UUID
     number: str | None = None
@@ -43,30 +43,30 @@ class PaymentReport(
 
 
 class PaymentPending(PaymentEvent, type="mart.payment.pending.v1"):
-    """A payment was opened and is not settled yet; said by order."""
+    """A payment was opened and is not settled yet; published by order."""
 
 
 class PaymentSucceeded(PaymentReport, type="mart.payment.succeeded.v1"):
-    """The amount was captured; said by order, or reported by an outside payment system."""
+    """The amount was captured; published by order, or reported by an outside payment system."""
 
 
 class PaymentFailed(PaymentReport, type="mart.payment.failed.v1", notifies_customer=True):
-    """The payment was declined or given up; said by order, or reported by an outside payment system."""
+    """The payment was declined or abandoned; published by order, or reported by an outside payment system."""
 
     reason: str = Field(description="a code, the gateway's where it has one; customers read a sentence for it")
 
 
 class PaymentRefunded(PaymentReport, type="mart.payment.refunded.v1", notifies_customer=True):
-    """The amount went back; said by order, or reported by an outside payment system.
+    """The amount was refunded; published by order, or reported by an outside payment system.
 
-    `amount` is what was refunded. A refund that began outside has a `reference` and no `refund_id`.
+    A refund that was made outside has a `reference` and no `refund_id`.
     """
 
     refund_id: UUID | None = None
 
 
 class RefundRequested(PaymentEvent, type="mart.refund.requested.v1"):
-    """The amount is to go back, in part or in full; said by order before it asks the gateway."""
+    """A payment is to be refunded, in part or in full; published by order before it calls the gateway."""
 
     refund_id: UUID
     reason: str | None = None

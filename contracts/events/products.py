@@ -3,17 +3,15 @@
 from typing import Literal
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StrictInt
+from pydantic import AwareDatetime, BaseModel, Field, StrictInt
 
 from contracts.events.base import Event
 from contracts.money import Currency
 from contracts.topics import PRODUCTS
 
 
-class ScheduledPrice(BaseModel):
+class ScheduledPrice(BaseModel, frozen=True):
     """A unit price from `min_quantity` pieces on, between `starts_at` and before `ends_at` (None: without end)."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
 
     amount: StrictInt = Field(ge=0, description="in the currency's minor unit")
     currency: Currency
@@ -29,7 +27,7 @@ class ProductEvent(Event, topic=PRODUCTS, source="/product_service", key="produc
 
 
 class ProductChanged(ProductEvent, type="mart.product.changed.v1"):
-    """The product as it is now with all its prices; said by product when one is made or changed, or its prices are."""
+    """The product as it is now, with all its prices; published by product after each change of either."""
 
     sku: str
     name: str

@@ -1,9 +1,9 @@
-"""Topic `shipment_notification`: the parcels of an order, and what comes back of them."""
+"""Topic `shipment_notification`: the shipments and returns of an order."""
 
 from typing import Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from contracts.events.base import Event
 from contracts.events.customer import OfCustomer
@@ -14,7 +14,7 @@ from contracts.topics import SHIPMENT_NOTIFICATION
 class ShipmentEvent(
     OfCustomer, Event, topic=SHIPMENT_NOTIFICATION, source="/inventory_service", key="order_id", subject="shipment_id"
 ):
-    """What every event about a shipment carries; by `shipments_of_order` a consumer can tell the last one."""
+    """What every event about a shipment carries. `shipments_of_order` tells a consumer which one is the last."""
 
     shipment_id: UUID
     order_id: UUID
@@ -25,11 +25,11 @@ class ShipmentEvent(
 
 
 class ShipmentCreated(ShipmentEvent, type="mart.shipment.created.v1"):
-    """A warehouse is to pack these lines; said by inventory, once for each warehouse of a paid order."""
+    """A warehouse has to pack these lines; published by inventory, once for each warehouse of a paid order."""
 
 
 class ShipmentDispatched(ShipmentEvent, type="mart.shipment.dispatched.v1", notifies_customer=True):
-    """The parcel has left with the carrier; said by inventory."""
+    """The parcel has left with the carrier; published by inventory."""
 
     carrier: str
     tracking_number: str
@@ -37,7 +37,7 @@ class ShipmentDispatched(ShipmentEvent, type="mart.shipment.dispatched.v1", noti
 
 
 class ShipmentCorrected(ShipmentEvent, type="mart.shipment.corrected.v1", notifies_customer=True):
-    """The carrier or the tracking number of a parcel was wrong, and this is right; said by inventory."""
+    """The carrier or the tracking number of a parcel was corrected; published by inventory."""
 
     status: Literal["dispatched", "delivered"]
     carrier: str
@@ -46,54 +46,37 @@ class ShipmentCorrected(ShipmentEvent, type="mart.shipment.corrected.v1", notifi
 
 
 class ShipmentLost(ShipmentEvent, type="mart.shipment.lost.v1", notifies_customer=True):
-    """The parcel has left and will not arrive: its lines are refunded, and no stock comes back; said by inventory."""
+    """The dispatched parcel will not arrive. Its lines are refunded; their stock is gone. Published by inventory."""
 
 
 class ShipmentDelivered(ShipmentEvent, type="mart.shipment.delivered.v1", notifies_customer=True):
-    """The parcel has arrived; said by inventory."""
+    """The parcel has arrived; published by inventory."""
 
 
-class ReceivedLine(BaseModel):
-    """What came back of a product: as good as new, or only to be thrown away."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
+class ReceivedLine(BaseModel, frozen=True):
+    """How many returned pieces of a product went back into stock, and how many were scrapped."""
 
     product_id: UUID
     restocked: int = Field(ge=0)
     scrapped: int = Field(ge=0)
 
 
-class ReturnReceived(
-    OfCustomer,
-    Event,
-    type="mart.return.received.v1",
-    topic=SHIPMENT_NOTIFICATION,
-    source="/inventory_service",
-    key="order_id",
-    subject="return_id",
-    notifies_customer=True,
+class ReturnEvent(
+    OfCustomer, Event, topic=SHIPMENT_NOTIFICATION, source="/inventory_service", key="order_id", subject="return_id"
 ):
-    """A warehouse has looked at what came back of an approved return; said by inventory, once for each return."""
+    """What every event of inventory about a return carries."""
 
     return_id: UUID
     order_id: UUID
     number: str
+
+
+class ReturnReceived(ReturnEvent, type="mart.return.received.v1", notifies_customer=True):
+    """A warehouse has received and inspected an approved return; published by inventory, once for each return."""
+
     warehouse_id: UUID
     lines: list[ReceivedLine]
 
 
-class ReturnClosed(
-    OfCustomer,
-    Event,
-    type="mart.return.closed.v1",
-    topic=SHIPMENT_NOTIFICATION,
-    source="/inventory_service",
-    key="order_id",
-    subject="return_id",
-    notifies_customer=True,
-):
-    """What was to come back of an approved return never came, and is not awaited any more; said by inventory."""
-
-    return_id: UUID
-    order_id: UUID
-    number: str
+class ReturnClosed(ReturnEvent, type="mart.return.closed.v1", notifies_customer=True):
+    """The goods of an approved return never arrived, and are no longer expected; published by inventory."""

@@ -1,17 +1,15 @@
-"""Topic `stock_levels`: how much there is of each product."""
+"""Topic `stock_levels`: the stock level of each product."""
 
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from contracts.events.base import Event
 from contracts.topics import STOCK_LEVELS
 
 
-class WarehouseStock(BaseModel):
+class WarehouseStock(BaseModel, frozen=True):
     """What one warehouse holds of the product."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
 
     warehouse_id: UUID
     on_hand: int
@@ -28,7 +26,7 @@ class StockChanged(
     key="product_id",
     subject="product_id",
 ):
-    """The latest level of a product, in sum and by warehouse; said by inventory at once, then once a second at most.
+    """The current level of a product, in total and by warehouse; published by inventory at most once a second.
 
     `available` counts neither what is reserved nor what has expired."""
 

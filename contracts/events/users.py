@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, Field
 
 from contracts.events.base import Event
 from contracts.topics import USERS
@@ -14,17 +14,15 @@ class UserEvent(Event, topic=USERS, source="/user_service", key="user_id", subje
     user_id: UUID
 
 
-class EndedSession(BaseModel):
-    """A session that is over, while access tokens of it may still be valid by their own word."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
+class EndedSession(BaseModel, frozen=True):
+    """A session that has ended, although access tokens that were issued for it may not have expired yet."""
 
     session_id: UUID
     ended_at: AwareDatetime
 
 
 class UserChanged(UserEvent, type="mart.user.changed.v1"):
-    """The account as it is now; said by user when one is made or changed."""
+    """The account as it is now; published by user when it is created or changed."""
 
     email: str
     full_name: str
@@ -32,12 +30,12 @@ class UserChanged(UserEvent, type="mart.user.changed.v1"):
     email_verified: bool
     active: bool
     permissions: list[str] | None = Field(
-        default=None, description="what the roles allowed together, own roles too, at this time; null: not known"
+        default=None, description="all permissions that the account's roles granted at this time; null: not known"
     )
     ended_sessions: list[EndedSession] = Field(
         default_factory=list,
-        description="the latest sessions that ended within the longest life of an access token; the topic is "
-        "compacted, so that this snapshot may be all that is left of their `session.ended`",
+        description="the latest sessions that ended within the longest lifetime of an access token, because "
+        "compaction may have removed their `session.ended`",
     )
 
 
@@ -46,17 +44,17 @@ class UserErased(UserEvent, type="mart.user.erased.v1", terminal=True):
 
 
 class SessionEnded(UserEvent, type="mart.session.ended.v1"):
-    """Sessions of the account were ended before their time; published by user, and always followed by a
-    `user.changed`, which repeats it: the topic keeps the last record of a key alone."""
+    """Sessions of the account were ended before they expired; published by user, and always followed by a
+    `user.changed`, which repeats it, because the compacted topic keeps only the last record of a key."""
 
-    session_ids: list[UUID] = Field(description="the `sid` of access tokens that are refused from now on")
+    session_ids: list[UUID] = Field(description="the `sid` of access tokens that are rejected from now on")
     ended_at: AwareDatetime
 
 
 class ApiClientChanged(UserEvent, type="mart.api_client.changed.v1"):
-    """The API client as it is now; published by user when one is created, changed or deleted. `user_id` is the
-    client's id, which is the `sub` of its tokens, so that it stands among the accounts whose status services keep."""
+    """The API client as it is now; published by user when it is created, changed or deleted. `user_id` is the
+    client's id and the `sub` of its tokens, so services keep its account status like that of a user."""
 
-    active: bool = Field(description="false also where it was deleted; then no event follows")
+    active: bool = Field(description="also false after it was deleted; then no event follows")
     permissions: list[str]
     expires_at: AwareDatetime | None = Field(default=None, description="its end date; null: it has none")

@@ -1,6 +1,6 @@
-"""Golden examples: bodies as they travel, `<type>.json`, kept as long as their type is.
+"""Golden examples: bodies as they are published, `<type>.json`, kept as long as their type.
 
-When a type gains a field, its newest body is added as `<type>.2.json`, `.3.json` and so on; the earlier ones stay.
+When a type gains a field, an example with it is added as `<type>.2.json`, `.3.json` and so on; the earlier ones stay.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""docs/events.md says what the code says."""
+"""docs/events.md is generated from the code."""
 
 from contracts.document import PATH, document
 from contracts.events import EVENTS

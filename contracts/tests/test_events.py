@@ -1,4 +1,4 @@
-"""The catalogue holds together, and whatever was said once can still be read."""
+"""Every event is declared completely, and bodies of all earlier versions can still be read."""
 
 import json
 from pathlib import Path
@@ -44,7 +44,7 @@ def test_catalogue_and_examples_name_the_same_types() -> None:
 
 
 @pytest.mark.parametrize(("type", "path"), [(type, path) for type, _, path in ALL_EXAMPLES], ids=str)
-def test_every_example_ever_given_validates_and_survives_a_round_trip(type: str, path: Path) -> None:
+def test_every_example_validates_and_survives_a_round_trip(type: str, path: Path) -> None:
     event = of(type).model_validate_json(path.read_bytes())
     assert of(type).model_validate_json(event.model_dump_json()) == event
 
@@ -76,18 +76,18 @@ def _with_unknown_fields(value: object) -> object:
 
 
 @pytest.mark.parametrize("event", EVENTS, ids=lambda event: event.type)
-def test_record_key_is_what_the_topic_promises(event: type[Event]) -> None:
+def test_the_record_key_is_the_field_that_the_topic_names(event: type[Event]) -> None:
     body = json.loads(examples.newest(event.type).read_text())
-    said = event.model_validate(body)
+    parsed = event.model_validate(body)
     assert event.topic in TOPICS
-    assert said.key == body[event.topic.key.replace(" ", "_")]
-    assert said.subject == body[event.subject_field]
+    assert parsed.key == body[event.topic.key.replace(" ", "_")]
+    assert parsed.subject == body[event.subject_field]
     assert event.__module__ == f"contracts.events.{event.topic.name}"
 
 
 @pytest.mark.parametrize("event", EVENTS, ids=lambda event: event.type)
-def test_every_event_says_what_it_is(event: type[Event]) -> None:
-    # Without a docstring of its own a class shows that of its base, which says nothing about when it is said.
+def test_every_event_is_described_and_has_a_type_and_a_source(event: type[Event]) -> None:
+    # Without a docstring of its own, a class has that of its base, which doesn't say when the event is published.
     assert event.__dict__.get("__doc__")
     assert event.type.startswith("mart.")
     assert event.source in {"/user_service", "/product_service", "/inventory_service", "/order_service"}
@@ -106,25 +106,25 @@ def test_subjects_are_the_aggregates_whose_version_the_event_carries() -> None:
     }
 
 
-def test_these_are_the_last_words_on_their_keys_and_no_others() -> None:
-    """All events of a key have the same subject; and a late consumer finds the terminal event alone."""
+def test_only_erasures_and_deletions_are_terminal() -> None:
+    """Terminal events belong on compacted topics, where each key has one subject and only its last record stays."""
     last = [event for event in EVENTS if event.terminal]
     assert {event.type for event in last} == {"mart.user.erased.v1", "mart.product.deleted.v1"}
     assert all(event.key_field == event.subject_field and event.topic.compacted for event in last)
 
 
-def test_customers_are_told_of_these_and_no_others() -> None:
+def test_customers_are_notified_of_exactly_these_events() -> None:
     assert {event.type for event in EVENTS if event.notifies_customer} == NOTIFY_CUSTOMER
 
 
-def test_whom_to_tell_and_of_which_order_is_in_every_body_told() -> None:
+def test_every_event_that_notifies_a_customer_names_customer_and_order() -> None:
     for event in EVENTS:
         if event.notifies_customer:
             assert {"customer_id", "number", "order_id"} <= event.model_fields.keys(), event.type
 
 
-def test_customers_are_read_and_written_under_the_former_name_too() -> None:
-    """Until no dead letter of an older version can be replayed."""
+def test_the_customer_is_read_and_written_under_the_former_name_too() -> None:
+    """Dead letters of an older version may still be replayed."""
     of_customer = [event for event in EVENTS if "customer_id" in event.model_fields]
     assert len(of_customer) > 20
     for event in of_customer:
@@ -153,7 +153,7 @@ def test_event_can_not_be_changed() -> None:
         event.version = 2  # type: ignore[misc]
 
 
-def test_type_can_be_taken_once_only() -> None:
+def test_a_type_can_be_declared_only_once() -> None:
     with pytest.raises(TypeError, match=r"mart\.order\.placed\.v1 is OrderPlaced already"):
 
         class Again(order_notification.OrderEvent, type="mart.order.placed.v1"):
@@ -178,8 +178,8 @@ def test_key_has_to_be_a_field() -> None:
     assert by_type("mart.shop.opened.v1") is None
 
 
-def test_topic_has_to_be_said() -> None:
-    with pytest.raises(TypeError, match="says no topic"):
+def test_an_event_without_a_topic_is_an_error() -> None:
+    with pytest.raises(TypeError, match="has no topic"):
 
         class Homeless(Event, type="mart.homeless.v1", source="/order_service", key="version", subject="version"):
             """Has no topic."""

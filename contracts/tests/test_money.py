@@ -7,7 +7,7 @@ from contracts.money import Money
 
 
 @pytest.mark.parametrize("amount", [12.5, 12.0, "12", True, None])
-def test_amount_is_an_integer_and_nothing_like_it(amount: object) -> None:
+def test_an_amount_must_be_an_integer(amount: object) -> None:
     with pytest.raises(ValidationError):
         Money.model_validate({"amount": amount, "currency": "USD"})
 

@@ -1,4 +1,4 @@
-"""What the built-in roles may do."""
+"""The permissions of the built-in roles."""
 
 import re
 
@@ -18,22 +18,22 @@ def test_misspelt_permission_is_not_known() -> None:
     assert not is_known("order:read")
 
 
-def test_admin_may_do_all() -> None:
+def test_admin_has_every_permission() -> None:
     assert ROLES[Role.ADMIN] == set(Permission)
 
 
-def test_sub_admin_may_do_all_but_say_who_may_do_what_and_see_who_did() -> None:
+def test_sub_admin_lacks_only_the_management_of_access_and_the_audit_log() -> None:
     admin_alone = {"users:manage:any", "roles:manage", "api-clients:manage", "audit-log:read"}
     assert set(Permission) - ROLES[Role.SUB_ADMIN] == admin_alone
 
 
-def test_user_may_do_nothing_to_others() -> None:
+def test_user_has_no_permission_over_others() -> None:
     assert not [permission for permission in ROLES[Role.USER] if permission.endswith((":any", ":manage"))]
     assert {"orders:write", "orders:cancel", "payments:write", "carts:write"} <= ROLES[Role.USER]
     assert not {"orders:agree-price", "stock:read", "shipments:dispatch"} & ROLES[Role.USER]
 
 
-def test_every_any_has_a_counterpart_that_is_ones_own_unless_staff_only() -> None:
+def test_every_any_permission_has_a_counterpart_for_ones_own_unless_staff_only() -> None:
     staff_only = {"users:manage:any", "products:read:any", "refunds:write:any", "returns:decide:any"}
     for permission in Permission:
         if permission.endswith(":any") and permission not in staff_only:

@@ -1,4 +1,4 @@
-"""The rule that says what a piece costs."""
+"""The rule for the price of a piece."""
 
 from datetime import UTC, datetime, timedelta
 from random import Random
@@ -42,9 +42,7 @@ def of_the_highest_tier(prices: list[ScheduledPrice], quantity: int, now: dateti
 
 
 @given(prices=PRICES, hour=HOURS, quantity=st.integers(1, 12))
-def test_nobody_pays_more_for_a_piece_than_for_fewer_pieces(
-    prices: list[ScheduledPrice], hour: int, quantity: int
-) -> None:
+def test_buying_more_never_raises_the_unit_price(prices: list[ScheduledPrice], hour: int, quantity: int) -> None:
     now = BEGIN + timedelta(hours=hour)
     fewer = [of_the_highest_tier(prices, number, now) for number in range(1, quantity + 1)]
     expected = min((amount for amount in fewer if amount is not None), default=None)
@@ -67,7 +65,7 @@ def test_a_sale_for_one_piece_goes_below_a_tier() -> None:
         assert (unit_price(prices, 9, "GBP", now), unit_price(prices, 10, "GBP", now)) == (nine, ten)
 
 
-def test_within_a_tier_the_one_that_began_last_is_in_force_also_where_it_is_dearer() -> None:
+def test_within_a_tier_the_latest_price_is_in_force_even_if_it_is_higher() -> None:
     prices = [price(1000), price(1200, start=1)]
     assert unit_price(prices, 1, "GBP", BEGIN + timedelta(hours=1)) == 1200
     assert unit_price(prices, 1, "EUR", BEGIN) is None

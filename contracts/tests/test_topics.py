@@ -1,10 +1,8 @@
-"""The topics as the broker is to have them."""
-
-import pytest
+"""The topics' configuration on the broker."""
 
 from contracts.access import grants
 from contracts.events import EVENTS
-from contracts.topics import TOPICS, USERS, Topic, all_topics
+from contracts.topics import TOPICS, USERS, all_topics
 
 DAY_MS = 24 * 60 * 60 * 1000
 
@@ -51,12 +49,12 @@ def test_dead_letters_are_kept_30_days_and_have_room_for_their_headers() -> None
         assert int(topic.dlq.config()["max.message.bytes"]) > int(topic.config()["max.message.bytes"])
 
 
-def test_who_writes_a_topic_is_whose_events_are_on_it() -> None:
+def test_a_topics_writers_are_the_sources_of_its_events() -> None:
     for topic in TOPICS:
         assert topic.trusted_sources == {event.source for event in EVENTS if event.topic == topic}, topic.name
 
 
-def test_access_is_granted_to_writers_and_readers_and_nobody_else() -> None:
+def test_access_is_granted_only_to_writers_and_readers() -> None:
     granted = grants("shop.")
     for topic in TOPICS:
         may = {(grant.service, grant.operation) for grant in granted if grant.name == f"shop.{topic.name}"}
@@ -67,7 +65,6 @@ def test_access_is_granted_to_writers_and_readers_and_nobody_else() -> None:
     assert groups == {(name, f"shop.{name}_service") for name in ("product", "inventory", "order", "notification")}
 
 
-def test_compacted_topic_has_no_retention() -> None:
-    with pytest.raises(ValueError, match="either compacted or with a retention"):
-        Topic("both", key="id", writers=(), readers=(), compacted=True)
+def test_a_topic_without_retention_is_compacted() -> None:
     assert USERS.retention is None
+    assert USERS.compacted

@@ -41,7 +41,7 @@ def test_settings_may_refer_to_one_another(tmp_path: Path) -> None:
     assert settings["A_URL"] == "http://localhost:9"
 
 
-def test_what_is_written_stays_and_what_is_new_comes_with_its_comment(tmp_path: Path) -> None:
+def test_existing_values_stay_and_new_settings_are_added_with_their_comment(tmp_path: Path) -> None:
     file = tmp_path / ".env"
     file.write_text("# mine\nA_PORT=1\nA_PASSWORD=chosen\nOWN=2\n")
     settings = environment.ensure(file, {"A_PORT": "7"}, example=example(tmp_path))
@@ -53,7 +53,7 @@ def test_what_is_written_stays_and_what_is_new_comes_with_its_comment(tmp_path: 
     assert re.findall(r"^A_PORT=", text, re.MULTILINE) == ["A_PORT="]
 
 
-def test_again_changes_nothing(tmp_path: Path) -> None:
+def test_a_complete_file_is_not_changed(tmp_path: Path) -> None:
     file = tmp_path / ".env"
     environment.ensure(file, example=example(tmp_path))
     before = file.read_text()

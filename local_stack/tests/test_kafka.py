@@ -25,7 +25,7 @@ def own_kafka(tmp_path: Path) -> Iterator[EmbeddedKafka]:
 
 
 @pytest.mark.system
-async def test_what_was_acknowledged_outlives_a_kill(own_kafka: EmbeddedKafka) -> None:
+async def test_acknowledged_records_survive_a_kill(own_kafka: EmbeddedKafka) -> None:
     await create_topics(KafkaConnection.plain(own_kafka.bootstrap_servers))
     await _produce(own_kafka.bootstrap_servers, PAYMENT_STATUS.name, 100)
     own_kafka.kill()
@@ -33,7 +33,7 @@ async def test_what_was_acknowledged_outlives_a_kill(own_kafka: EmbeddedKafka) -
     assert await _length(own_kafka.bootstrap_servers, PAYMENT_STATUS.name) == 100
 
 
-async def test_lag_is_what_a_group_has_not_committed(kafka: str) -> None:
+async def test_lag_counts_the_records_that_a_group_has_not_committed(kafka: str) -> None:
     prefix = "local-stack-lag."
     await create_topics(KafkaConnection.plain(kafka), prefix)
     await _produce(kafka, prefix + PAYMENT_STATUS.name, 5)

@@ -9,7 +9,7 @@ from local_stack import ports
 from local_stack.errors import StackError
 
 
-def test_a_port_in_use_is_named_with_who_has_it(free_port: int) -> None:
+def test_a_port_in_use_is_reported_with_the_process_that_uses_it(free_port: int) -> None:
     with socket.create_server(("127.0.0.1", free_port)), pytest.raises(StackError) as caught:
         ports.require_free({"Order service": free_port})
     assert f"Port {free_port} (Order service) is in use by pid {os.getpid()}: " in str(caught.value)
@@ -24,7 +24,7 @@ def test_two_processes_never_get_the_same_port() -> None:
     ours = ports.lease(5)
     program = f"import os; os.getpid = lambda: {os.getpid()}\nfrom local_stack import ports\nprint(*ports.lease(5))"
     try:
-        # The same pid: the other one begins its search where we began ours.
+        # With our pid, the other process begins its search at the same port.
         done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     finally:
         ports.release(ours)

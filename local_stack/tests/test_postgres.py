@@ -18,7 +18,7 @@ def server(server_directory: Path, free_port: int) -> Iterator[EmbeddedPostgres]
     server.stop()
 
 
-def test_a_services_role_opens_its_own_database_and_no_other(server: EmbeddedPostgres) -> None:
+def test_a_services_role_connects_only_to_its_own_database(server: EmbeddedPostgres) -> None:
     orders = server.create_service_database("order_service", "secret/%one")
     server.create_service_database("user_service", "two")
     with administration(orders) as cursor:
@@ -49,13 +49,13 @@ def test_a_service_database_may_be_made_again_with_another_password(server: Embe
 
 
 def test_databases_may_be_made_side_by_side(server: EmbeddedPostgres) -> None:
-    names = [f"service_{number % 4}" for number in range(32)]  # made by the first, made again by the others
+    names = [f"service_{number % 4}" for number in range(32)]  # the first 4 create one each, the others find it
     with ThreadPoolExecutor(8) as threads:
         urls = list(threads.map(lambda name: server.create_service_database(name, "one"), names))
     assert [url.rpartition("/")[2] for url in urls] == names
 
 
-def test_what_was_committed_outlives_a_kill(server: EmbeddedPostgres) -> None:
+def test_committed_data_survives_a_kill(server: EmbeddedPostgres) -> None:
     url = server.create_service_database("order_service", "one")
     with administration(url) as cursor:
         cursor.execute("CREATE TABLE thing AS SELECT 1 AS id")

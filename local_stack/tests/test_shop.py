@@ -25,7 +25,7 @@ def shop(server_directory: Path) -> Iterator[Shop]:
     shop.down()
 
 
-def test_a_killed_process_comes_back(shop: Shop) -> None:
+def test_a_killed_process_is_restarted(shop: Shop) -> None:
     shop.start("mailbox")
     shop.wait_ready("mailbox")
     before = shop.pid("mailbox")
@@ -34,8 +34,8 @@ def test_a_killed_process_comes_back(shop: Shop) -> None:
     shop.wait_ready("mailbox")
 
 
-def test_one_that_has_served_for_a_while_comes_back_at_once_however_often(shop: Shop) -> None:
-    """No pause, as there is before one that dies at its start is tried again."""
+def test_a_process_that_ran_for_a_while_is_always_restarted_at_once(shop: Shop) -> None:
+    """Only a process that ends at its start is restarted after a pause."""
     shop.start("mailbox")
     for _ in range(3):
         shop.wait_ready("mailbox")
@@ -76,7 +76,7 @@ def test_preparing_again_leaves_running_parts_alone(shop: Shop) -> None:
     assert shop.pid("mailbox") == before
 
 
-def test_a_restart_reads_the_settings_again(shop: Shop, free_port: int) -> None:
+def test_a_restart_reads_the_current_settings(shop: Shop, free_port: int) -> None:
     shop.start("mailbox")
     shop.wait_ready("mailbox")
     text = shop.layout.env_file.read_text()
@@ -86,7 +86,7 @@ def test_a_restart_reads_the_settings_again(shop: Shop, free_port: int) -> None:
     socket.create_connection(("127.0.0.1", free_port), timeout=5).close()
 
 
-def test_the_shop_comes_back_after_its_supervisor_was_killed(shop: Shop) -> None:
+def test_the_shop_starts_again_after_its_supervisor_was_killed(shop: Shop) -> None:
     shop.start("mailbox")
     shop.wait_ready("mailbox")
     before = shop.pid("mailbox")
@@ -118,7 +118,7 @@ def test_servers_that_run_elsewhere_are_not_started_here(server_directory: Path)
         shop.down()
 
 
-def test_down_leaves_nothing_behind(shop: Shop) -> None:
+def test_down_leaves_no_processes_and_no_sockets(shop: Shop) -> None:
     shop.start("mailbox")
     shop.wait_ready("mailbox")
     shop.down()

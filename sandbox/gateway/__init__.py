@@ -1,1 +1,1 @@
-"""A payment gateway with books of its own: charges, refunds, signed webhooks."""
+"""A payment gateway that keeps its own books of charges, refunds and webhooks."""

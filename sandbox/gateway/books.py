@@ -1,8 +1,8 @@
-"""The gateway's books: every statement on charges and refunds.
+"""The gateway's books: every SQL statement on charges and refunds.
 
-What becomes of a charge is written with the moment from which it shows (`settles_at`), in one commit with the webhook
-that will report it: nothing is left to do that a crash could lose. A charge that waits for its customer, or for its
-capture, is decided later in the same way.
+The outcome of a charge is stored at once, with the time from which it is shown (`settles_at`), in one commit with the
+webhook that will report it: a crash loses nothing. A charge that waits for its customer, or for its capture, is decided
+later in the same way.
 """
 
 import hashlib
@@ -13,8 +13,9 @@ from typing import Any
 
 from uuid_utils import uuid7
 
+from sandbox.database import page
 from sandbox.gateway import webhooks
-from sandbox.gateway.problems import Rejected, key_reused, missing
+from sandbox.gateway.problems import Rejected, key_reused
 from sandbox.gateway.schemas import CaptureIn, ChargeIn, RefundIn, Token
 from sandbox.gateway.settings import GatewaySettings
 
@@ -57,7 +58,7 @@ CREATE INDEX IF NOT EXISTS refunds_by_charge ON refunds (charge_id);
 CREATE TABLE IF NOT EXISTS changes (idempotency_key TEXT PRIMARY KEY, fingerprint BLOB NOT NULL) WITHOUT ROWID;
 """
 STATUSES = ("action_required", "authorised", "succeeded", "declined", "voided")
-"""In the order in which a charge goes through them, after `pending`."""
+"""In the order that a charge can have them, after `pending`."""
 FAILURE_REASONS: dict[str, str] = {
     Token.DECLINED: "card_declined",
     Token.ACTION_REQUIRED: "authentication_failed",
@@ -68,7 +69,7 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True)
 class Made:
-    """What a call with an idempotency key gives: `new` only the first time; `due_at` of its first webhook."""
+    """The result of a call: `new` unless its idempotency key is a repeated one; `due_at` of its first webhook."""
 
     body: Json
     new: bool
@@ -76,7 +77,7 @@ class Made:
 
 
 def migrate(db: sqlite3.Connection) -> None:
-    """Rebuilds the charges of books from before there were authorisations; SQLite can't change a constraint."""
+    """Rebuilds the table of charges if it was made before authorisations existed: SQLite can't change constraints."""
     columns = [row["name"] for row in db.execute("PRAGMA table_info(charges)")]
     if not columns or "captured" in columns:
         return
@@ -93,7 +94,7 @@ def migrate(db: sqlite3.Connection) -> None:
 
 
 def make_charge(db: sqlite3.Connection, order: ChargeIn, key: str, *, now: float, settings: GatewaySettings) -> Made:
-    # Without `capture` where it is the default, as in the fingerprints of before there was a choice.
+    # Without `capture` if it is the default, as in fingerprints from before the option existed.
     fingerprint = _fingerprint(order.model_dump(mode="json", exclude={"capture"} if order.capture else None))
     if row := db.execute("SELECT * FROM charges WHERE idempotency_key = ?", (key,)).fetchone():
         return _again(row, fingerprint, charge_body(row, now))
@@ -150,12 +151,11 @@ def _event(charge: sqlite3.Row | Json, at: float) -> str:
 def capture_charge(
     db: sqlite3.Connection, id: str, order: CaptureIn, key: str, *, now: float, settings: GatewaySettings
 ) -> Made:
-    """Takes an authorised amount or a part of it; the rest is released. Raises: Rejected."""
+    """Captures an authorised amount or a part of it; the rest is released. Raises: Rejected."""
     charge = find_charge(db, id)
-    status = _status(charge, now)
     if _is_repeated(db, key, {"capture": id, **order.model_dump()}):
         return Made(charge_body(charge, now), new=False, due_at=now)
-    if status != "authorised":
+    if (status := _status(charge, now)) != "authorised":
         raise Rejected(422, "charge-not-capturable", f"The charge is {status}.")
     amount = order.amount or charge["amount"]
     if amount > charge["amount"]:
@@ -164,20 +164,19 @@ def capture_charge(
 
 
 def cancel_charge(db: sqlite3.Connection, id: str, key: str, *, now: float, settings: GatewaySettings) -> Made:
-    """Releases what was not captured. Raises: Rejected."""
+    """Cancels a charge that was not captured. Raises: Rejected."""
     charge = find_charge(db, id)
-    status = _status(charge, now)
     if _is_repeated(db, key, {"cancel": id}):
         return Made(charge_body(charge, now), new=False, due_at=now)
-    if status not in ("action_required", "authorised"):
+    if (status := _status(charge, now)) not in ("action_required", "authorised"):
         raise Rejected(422, "charge-not-cancellable", f"The charge is {status}.")
     return _decide(db, charge, "voided", now, settings)
 
 
 def answer_for_customer(
-    db: sqlite3.Connection, id: str, *, confirmed: bool, now: float, settings: GatewaySettings
+    db: sqlite3.Connection, id: str, confirmed: bool, *, now: float, settings: GatewaySettings
 ) -> Made:
-    """The customer confirms or rejects the charge; a second answer changes nothing."""
+    """The customer confirms or rejects the charge; later answers change nothing."""
     charge = find_charge(db, id)
     if charge["outcome"] != "action_required":
         return Made(charge_body(charge, now), new=False, due_at=now)
@@ -202,7 +201,7 @@ def _decide(
 
 
 def _is_repeated(db: sqlite3.Connection, key: str, request: Json) -> bool:
-    """Whether this change of a charge was made before; else it is noted, and undone with the job if it is rejected."""
+    """Whether this key was used before; if not, it is stored (undone with the job if the change is rejected)."""
     fingerprint = _fingerprint(request)
     if row := db.execute("SELECT fingerprint FROM changes WHERE idempotency_key = ?", (key,)).fetchone():
         if row["fingerprint"] != fingerprint:
@@ -215,7 +214,7 @@ def _is_repeated(db: sqlite3.Connection, key: str, request: Json) -> bool:
 def make_refund(
     db: sqlite3.Connection, charge_id: str, order: RefundIn, key: str, *, now: float, settings: GatewaySettings
 ) -> Made:
-    """Raises: Rejected, when the charge has not succeeded or has less left than is asked for."""
+    """Raises: Rejected, if the charge has not succeeded, or less of it is left than the refund."""
     fingerprint = _fingerprint({"charge_id": charge_id, **order.model_dump(mode="json")})
     if row := db.execute("SELECT * FROM refunds WHERE idempotency_key = ?", (key,)).fetchone():
         return _again(row, fingerprint, refund_body(row, now))
@@ -248,7 +247,7 @@ def make_refund(
 def find_charge(db: sqlite3.Connection, id: str) -> sqlite3.Row:
     row: sqlite3.Row | None = db.execute("SELECT * FROM charges WHERE id = ?", (id,)).fetchone()
     if row is None:
-        raise missing("charge", id)
+        raise Rejected(404, "not-found", f"There is no charge {id}.")
     return row
 
 
@@ -277,22 +276,18 @@ def refund_body(row: sqlite3.Row | Json, now: float) -> Json:
     return {**{name: row[name] for name in shown}, "status": status, "created": int(row["created_at"])}
 
 
-def list_charges(
-    db: sqlite3.Connection, now: float, limit: int, before: int | None = None, **equal: str | None
-) -> Json:
-    rows, next = _page(db, "charges", limit, before, equal)
+def list_charges(db: sqlite3.Connection, now: float, limit: int, cursor: str | None, **equal: str | None) -> Json:
+    rows, next = _page(db, "charges", limit, cursor, equal)
     return {"items": [charge_body(row, now) for row in rows], "next": next}
 
 
-def list_refunds(
-    db: sqlite3.Connection, now: float, limit: int, before: int | None = None, **equal: str | None
-) -> Json:
-    rows, next = _page(db, "refunds", limit, before, equal)
+def list_refunds(db: sqlite3.Connection, now: float, limit: int, cursor: str | None, **equal: str | None) -> Json:
+    rows, next = _page(db, "refunds", limit, cursor, equal)
     return {"items": [refund_body(row, now) for row in rows], "next": next}
 
 
 def totals(db: sqlite3.Connection, now: float) -> Json:
-    """Sums by currency, counted from the rows themselves."""
+    """Sums by currency, computed from the rows."""
     counts = ", ".join(f"sum(settles_at <= :now AND outcome = '{status}') AS {status}" for status in STATUSES)
     charges = db.execute(
         f"""
@@ -323,20 +318,15 @@ def _fingerprint(request: Json) -> bytes:
     return hashlib.sha256(json.dumps(request, sort_keys=True).encode()).digest()
 
 
-# Table and column names come from this file alone; what comes from outside is a parameter.
+# Table and column names come only from this file; values from outside are parameters.
 def _insert(db: sqlite3.Connection, table: str, values: Json) -> None:
     columns = ", ".join(values)
     db.execute(f"INSERT INTO {table} ({columns}) VALUES ({', '.join('?' * len(values))})", tuple(values.values()))  # noqa: S608
 
 
 def _page(
-    db: sqlite3.Connection, table: str, limit: int, before: int | None, equal: dict[str, str | None]
+    db: sqlite3.Connection, table: str, limit: int, cursor: str | None, equal: dict[str, str | None]
 ) -> tuple[list[sqlite3.Row], str | None]:
-    """Newest first; `next` is the cursor of what follows."""
     wanted = {column: value for column, value in equal.items() if value is not None}
-    where = "".join(f" AND {column} = ?" for column in wanted)
-    rows = db.execute(
-        f"SELECT * FROM {table} WHERE seq < ?{where} ORDER BY seq DESC LIMIT ?",  # noqa: S608
-        (before if before is not None else 2**62, *wanted.values(), limit + 1),
-    ).fetchall()
-    return rows[:limit], str(rows[limit - 1]["seq"]) if len(rows) > limit else None
+    where = " AND ".join(["true", *(f"{column} = ?" for column in wanted)])
+    return page(db, f"SELECT * FROM {table}", where, list(wanted.values()), limit, cursor)  # noqa: S608

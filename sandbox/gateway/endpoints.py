@@ -2,15 +2,34 @@ import asyncio
 import hmac
 import sqlite3
 import time
-from typing import Annotated, Any, Literal
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, cast
 
 from fastapi import APIRouter, Depends, Header, Query, Request
 from fastapi.security import HTTPBearer
+from pydantic import BaseModel
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
+from sandbox.database import Database
 from sandbox.gateway import books, schemas, webhooks
-from sandbox.gateway.application import Gateway, gateway_of
 from sandbox.gateway.problems import Rejected
+from sandbox.gateway.settings import GatewaySettings
+
+
+@dataclass(frozen=True)
+class Gateway:
+    """What the endpoints work with."""
+
+    settings: GatewaySettings
+    database: Database
+    deliverer: webhooks.Deliverer
+    delivering: asyncio.Task[None]
+
+
+def gateway_of(request: Request) -> Gateway:
+    return cast(Gateway, request.app.state.gateway)
+
 
 bearer = HTTPBearer(auto_error=False, description="GATEWAY_API_KEY")
 
@@ -30,6 +49,7 @@ async def required_key(
     return idempotency_key
 
 
+Endpoint = Callable[..., Awaitable[Response]]
 Key = Annotated[str, Depends(required_key)]
 Limit = Annotated[int, Query(ge=1, le=1000)]
 Cursor = Annotated[str | None, Query(pattern=r"^\d{1,18}$", description="`next` of the page before")]
@@ -45,8 +65,8 @@ UNAUTHENTICATED: dict[int | str, dict[str, Any]] = {401: {"description": "The AP
 router = APIRouter(dependencies=[Depends(authenticated)], responses=UNAUTHENTICATED)
 
 
-# The one operation that carries the load. Without FastAPI's resolving of dependencies a payment costs less, so it asks
-# the same functions itself and says in OpenAPI what FastAPI would have said.
+# Load tests call this operation most. It is faster without FastAPI's dependency injection, so it calls the same
+# functions itself, and its OpenAPI entry is written by hand.
 CHARGE_REQUEST = {
     "security": [{"HTTPBearer": []}],
     "parameters": [
@@ -74,17 +94,19 @@ async def make_charge(request: Request) -> Response:
     await authenticated(request)
     key = await required_key(request.headers.get("idempotency-key"))
     body = schemas.ChargeIn.model_validate_json(await request.body())
-    gateway = gateway_of(request)
-    made = await gateway.database.write(
-        lambda db: books.make_charge(db, body, key, now=time.time(), settings=gateway.settings)
-    )
+    made = await _write(request, books.make_charge, body, key)
     if made.new and body.token is schemas.Token.LOST_ANSWER:
-        gateway.deliverer.due(made.due_at)
         return await _lose_answer(request)
     if made.new and body.token is schemas.Token.SLOW_ANSWER:
-        gateway.deliverer.due(made.due_at)
-        await asyncio.sleep(gateway.settings.slow_answer)
-    return _made(gateway, made)
+        await asyncio.sleep(gateway_of(request).settings.slow_answer)
+    return _created(made)
+
+
+def _creates(path: str, tag: str, summary: str, model: type[BaseModel]) -> Callable[[Endpoint], Endpoint]:
+    """A POST that changes a charge, once for each Idempotency-Key."""
+    return router.post(
+        path, status_code=201, tags=[tag], summary=summary, response_model=model, responses=_rejections(400, 404, 422)
+    )
 
 
 @router.get("/charges", tags=["charges"], summary="List charges", response_model=schemas.Charges)
@@ -96,12 +118,10 @@ async def list_charges(
     cursor: Cursor = None,
 ) -> Response:
     """The newest first, page by page."""
-    page = await gateway_of(request).database.read(
-        lambda db: books.list_charges(
-            db, time.time(), limit, _before(cursor), idempotency_key=idempotency_key, reference=reference
-        )
+    wanted = {"idempotency_key": idempotency_key, "reference": reference}
+    return JSONResponse(
+        await gateway_of(request).database.read(lambda db: books.list_charges(db, time.time(), limit, cursor, **wanted))
     )
-    return JSONResponse(page)
 
 
 @router.get(
@@ -112,60 +132,26 @@ async def list_charges(
     responses=_rejections(404),
 )
 async def read_charge(id: str, request: Request) -> Response:
-    """What has become of it, as the gateway knows it now."""
-    body = await gateway_of(request).database.read(lambda db: books.charge_body(books.find_charge(db, id), time.time()))
-    return JSONResponse(body)
+    """Its current state."""
+    return JSONResponse(await _charge(request, id))
 
 
-@router.post(
-    "/charges/{id}/capture",
-    status_code=201,
-    tags=["charges"],
-    summary="Capture an authorised charge",
-    response_model=schemas.Charge,
-    responses=_rejections(400, 404, 422),
-)
+@_creates("/charges/{id}/capture", "charges", "Capture an authorised charge", schemas.Charge)
 async def capture_charge(id: str, body: schemas.CaptureIn, key: Key, request: Request) -> Response:
-    """Once, in full or in part. What is not captured is released."""
-    gateway = gateway_of(request)
-    made = await gateway.database.write(
-        lambda db: books.capture_charge(db, id, body, key, now=time.time(), settings=gateway.settings)
-    )
-    return _made(gateway, made)
+    """Once, in full or in part. The rest is released."""
+    return _created(await _write(request, books.capture_charge, id, body, key))
 
 
-@router.post(
-    "/charges/{id}/cancel",
-    status_code=201,
-    tags=["charges"],
-    summary="Cancel a charge that was not captured",
-    response_model=schemas.Charge,
-    responses=_rejections(400, 404, 422),
-)
+@_creates("/charges/{id}/cancel", "charges", "Cancel a charge that was not captured", schemas.Charge)
 async def cancel_charge(id: str, key: Key, request: Request) -> Response:
-    """One that is authorised, or waits for its customer."""
-    gateway = gateway_of(request)
-    made = await gateway.database.write(
-        lambda db: books.cancel_charge(db, id, key, now=time.time(), settings=gateway.settings)
-    )
-    return _made(gateway, made)
+    """One that is authorised, or waits for its customer's confirmation."""
+    return _created(await _write(request, books.cancel_charge, id, key))
 
 
-@router.post(
-    "/charges/{id}/refunds",
-    status_code=201,
-    tags=["refunds"],
-    summary="Refund a charge",
-    response_model=schemas.Refund,
-    responses=_rejections(400, 404, 422),
-)
+@_creates("/charges/{id}/refunds", "refunds", "Refund a charge", schemas.Refund)
 async def make_refund(id: str, body: schemas.RefundIn, key: Key, request: Request) -> Response:
     """All refunds of a charge together never exceed it."""
-    gateway = gateway_of(request)
-    made = await gateway.database.write(
-        lambda db: books.make_refund(db, id, body, key, now=time.time(), settings=gateway.settings)
-    )
-    return _made(gateway, made)
+    return _created(await _write(request, books.make_refund, id, body, key))
 
 
 @router.get("/refunds", tags=["refunds"], summary="List refunds", response_model=schemas.Refunds)
@@ -177,19 +163,17 @@ async def list_refunds(
     cursor: Cursor = None,
 ) -> Response:
     """The newest first, page by page."""
-    page = await gateway_of(request).database.read(
-        lambda db: books.list_refunds(
-            db, time.time(), limit, _before(cursor), idempotency_key=idempotency_key, charge_id=charge_id
-        )
+    wanted = {"idempotency_key": idempotency_key, "charge_id": charge_id}
+    return JSONResponse(
+        await gateway_of(request).database.read(lambda db: books.list_refunds(db, time.time(), limit, cursor, **wanted))
     )
-    return JSONResponse(page)
 
 
 @router.get("/books", tags=["books"], summary="Get the books", response_model=schemas.Books)
 async def read_books(
     request: Request, limit: Limit = 100, charges_cursor: Cursor = None, refunds_cursor: Cursor = None
 ) -> Response:
-    """For reconciliation. The totals are counted from the rows and agree with the page of the same answer."""
+    """For reconciliation. The totals are computed from the rows, and agree with the page of the same answer."""
 
     def read(db: sqlite3.Connection) -> dict[str, Any]:
         now = time.time()
@@ -198,8 +182,8 @@ async def read_books(
             return {
                 "totals": books.totals(db, now),
                 "webhooks": webhooks.counts(db),
-                "charges": books.list_charges(db, now, limit, _before(charges_cursor)),
-                "refunds": books.list_refunds(db, now, limit, _before(refunds_cursor)),
+                "charges": books.list_charges(db, now, limit, charges_cursor),
+                "refunds": books.list_refunds(db, now, limit, refunds_cursor),
             }
         finally:
             db.execute("COMMIT")
@@ -218,21 +202,14 @@ PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Confirm a 
     "/{id}", summary="Get the page of a confirmation", response_class=HTMLResponse, responses=_rejections(404)
 )
 async def show_confirmation(id: str, request: Request) -> Response:
-    """The page of `next_action`: who knows the charge's id is taken for its customer."""
-    body = await gateway_of(request).database.read(lambda db: books.charge_body(books.find_charge(db, id), time.time()))
-    return HTMLResponse(PAGE.format(**body))
+    """The page of `next_action`. Whoever knows the charge's id counts as its customer."""
+    return HTMLResponse(PAGE.format(**await _charge(request, id)))
 
 
 @customers.post("/{id}/{answer}", status_code=303, summary="Confirm or reject a charge", responses=_rejections(404))
 async def answer_confirmation(id: str, answer: Literal["confirm", "reject"], request: Request) -> Response:
-    """Leads back to the page. Only the first answer counts."""
-    gateway = gateway_of(request)
-    made = await gateway.database.write(
-        lambda db: books.answer_for_customer(
-            db, id, confirmed=answer == "confirm", now=time.time(), settings=gateway.settings
-        )
-    )
-    gateway.deliverer.due(made.due_at)
+    """Redirects to the page. Only the first answer counts."""
+    await _write(request, books.answer_for_customer, id, answer == "confirm")
     return RedirectResponse(f"/confirmations/{id}", 303)
 
 
@@ -256,11 +233,21 @@ async def ready(request: Request) -> dict[str, str]:
     return {"status": "ok"}
 
 
-def _made(gateway: Gateway, made: books.Made) -> Response:
+async def _write(request: Request, change: Callable[..., books.Made], *arguments: Any) -> books.Made:
+    """Runs a change of the books, and wakes the deliverer for its webhook."""
+    gateway = gateway_of(request)
+    made = await gateway.database.write(lambda db: change(db, *arguments, now=time.time(), settings=gateway.settings))
     if made.new:
         gateway.deliverer.due(made.due_at)
-        return JSONResponse(made.body, 201)
-    return JSONResponse(made.body, 201, {"Idempotent-Replayed": "true"})
+    return made
+
+
+def _created(made: books.Made) -> Response:
+    return JSONResponse(made.body, 201, None if made.new else {"Idempotent-Replayed": "true"})
+
+
+def _charge(request: Request, id: str) -> Awaitable[dict[str, Any]]:
+    return gateway_of(request).database.read(lambda db: books.charge_body(books.find_charge(db, id), time.time()))
 
 
 async def _lose_answer(request: Request) -> Response:
@@ -268,8 +255,4 @@ async def _lose_answer(request: Request) -> Response:
     request.scope["sandbox.hang_up"]()
     while (await request.receive())["type"] != "http.disconnect":
         continue
-    return Response()  # to nobody
-
-
-def _before(cursor: str | None) -> int | None:
-    return None if cursor is None else int(cursor)
+    return Response()  # which is not sent

@@ -12,7 +12,6 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from sandbox.database import Database
 from sandbox.gateway import books, endpoints, problems, webhooks
-from sandbox.gateway.application import Gateway
 from sandbox.gateway.settings import GatewaySettings
 
 DESCRIPTION = """A payment gateway that stands alone. The card token decides what happens: `tok_ok`, `tok_declined`,
@@ -26,7 +25,7 @@ def create(settings: GatewaySettings) -> FastAPI:
         database = Database(settings.data_dir / "gateway.sqlite", books.SCHEMA + webhooks.SCHEMA, books.migrate)
         deliverer = webhooks.Deliverer(database, settings)
         delivering = asyncio.create_task(deliverer.run())
-        app.state.gateway = Gateway(settings, database, deliverer, delivering)
+        app.state.gateway = endpoints.Gateway(settings, database, deliverer, delivering)
         try:
             yield
         finally:
@@ -35,10 +34,8 @@ def create(settings: GatewaySettings) -> FastAPI:
             database.close()
 
     app = FastAPIOffline(title="Sandbox payment gateway", description=DESCRIPTION, version="1", lifespan=lifespan)
-    app.include_router(endpoints.hot)
-    app.include_router(endpoints.router)
-    app.include_router(endpoints.customers)
-    app.include_router(endpoints.health)
+    for router in (endpoints.hot, endpoints.router, endpoints.customers, endpoints.health):
+        app.include_router(router)
     app.add_exception_handler(problems.Rejected, problems.on_rejected)
     app.add_exception_handler(RequestValidationError, problems.on_invalid)
     app.add_exception_handler(ValidationError, problems.on_invalid_body)
@@ -48,7 +45,7 @@ def create(settings: GatewaySettings) -> FastAPI:
 
 
 class HangUpProtocol(HttpToolsProtocol):
-    """HTTP as usual, but an endpoint may end the connection without an answer: `scope["sandbox.hang_up"]()`."""
+    """HTTP with one addition: `scope["sandbox.hang_up"]()` closes the connection without a response."""
 
     def on_message_begin(self) -> None:
         super().on_message_begin()

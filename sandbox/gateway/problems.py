@@ -1,4 +1,4 @@
-"""What the gateway rejects, answered as problem+json."""
+"""Errors of the gateway, as problem+json."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -14,10 +14,6 @@ class Rejected(Exception):
     def __init__(self, status: int, type: str, detail: str) -> None:
         super().__init__(detail)
         self.status, self.type, self.detail = status, type, detail
-
-
-def missing(what: str, id: str) -> Rejected:
-    return Rejected(404, "not-found", f"There is no {what} {id}.")
 
 
 def key_reused() -> Rejected:

@@ -117,7 +117,7 @@ class Books(BaseModel):
 
 
 def inlined(model: type[BaseModel]) -> dict[str, Any]:
-    """The model's JSON Schema in one piece, for where OpenAPI has no place for definitions."""
+    """The model's JSON Schema with its definitions inlined, for a place where OpenAPI has no definitions."""
     schema = model.model_json_schema()
     definitions = schema.pop("$defs", {})
     for name, field in schema["properties"].items():

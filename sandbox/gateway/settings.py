@@ -25,5 +25,5 @@ class GatewaySettings(SandboxSettings):
 
     @property
     def customers_url(self) -> str:
-        """Where a customer's browser finds the gateway."""
+        """The gateway's address for a customer's browser."""
         return (self.public_url or f"http://localhost:{self.port}").rstrip("/")

@@ -1,4 +1,4 @@
-"""Webhooks that are owed stand in the books until their receiver has answered 2xx."""
+"""Webhooks are stored until their receiver has answered 2xx."""
 
 import asyncio
 import hashlib
@@ -29,11 +29,11 @@ CREATE TABLE IF NOT EXISTS owed_webhooks (
 CREATE INDEX IF NOT EXISTS owed_webhooks_by_time ON owed_webhooks (due_at) WHERE NOT abandoned;
 """
 
-# Less than the time after which usual servers close a silent connection, so that none is lost in the closing.
+# Less than the time after which common servers close an idle connection, so that no request is sent into a closed one.
 KEEP_ALIVE = 4.0
-# When the receiver can't be reached at all, hundreds of owed webhooks need not find out one by one.
+# When the receiver can't be reached, all webhooks pause, instead of each one trying.
 UNREACHABLE_PAUSE = 0.1
-# Webhooks that become due within this time go out together, with one look into the books.
+# Webhooks that become due within this time are read and sent together.
 GATHER = 0.002
 
 
@@ -56,10 +56,9 @@ def sign(secret: str, body: str, at: int) -> str:
 
 
 class Deliverer:
-    """Sends what is due, several at once, again and again with growing pauses.
+    """Sends the webhooks that are due, several at a time, and sends failed ones again after growing pauses.
 
-    A webhook leaves the books only after its 2xx, so that a crash between the two sends it a second time, and never
-    no time at all.
+    A webhook is deleted only after its 2xx, so that a crash between the two leads to a second delivery, never to none.
     """
 
     def __init__(self, database: Database, settings: GatewaySettings) -> None:
@@ -71,7 +70,7 @@ class Deliverer:
         self._not_before = 0.0
 
     def due(self, at: float) -> None:
-        """Something is owed that may be due before what the deliverer sleeps for."""
+        """Wakes the deliverer if a webhook is due earlier than the one that it sleeps until."""
         if at < self._sleeps_until:
             self._woken.set()
 
@@ -90,7 +89,7 @@ class Deliverer:
                 await self._end_those_under_way()
 
     async def _end_those_under_way(self) -> None:
-        """They get a moment; what does not end in it stays owed."""
+        """Waits a moment for requests in flight; the webhooks of unfinished ones stay stored."""
         if self._in_flight:
             _, late = await asyncio.wait(self._in_flight.values(), timeout=2)
             for task in late:
@@ -98,15 +97,15 @@ class Deliverer:
             await asyncio.gather(*late, return_exceptions=True)
 
     async def _start_due(self, session: aiohttp.ClientSession) -> float:
-        """Start as many as there is room for; the time of the next one that can be started."""
-        # Cleared before the look into the books: what is added after it wakes the sleep that follows.
+        """Starts as many deliveries as may be in flight; returns when the next one can be started."""
+        # Cleared before the books are read: a webhook that is added later ends the sleep that follows.
         self._woken.clear()
         self._sleeps_until = float("inf")
         now = time.time()
         if now < self._not_before:
             return self._not_before
         limit = self._settings.webhooks_in_flight
-        # One that ends while we read may still be seen as owed: it counts as under way until the next look.
+        # A delivery that ends while we read may still be in the rows: it counts as under way until the next read.
         under_way = set(self._in_flight)
         for row in await self._database.read(lambda db: _first(db, 2 * limit + 1)):
             if row["seq"] in under_way:
@@ -114,7 +113,7 @@ class Deliverer:
             if row["due_at"] > now:
                 return float(row["due_at"])
             if len(self._in_flight) >= limit:
-                break  # the end of one wakes us
+                break  # when one ends, it wakes us
             task = asyncio.create_task(self._deliver(session, row))
             self._in_flight[row["seq"]] = task
         return float("inf")
@@ -157,7 +156,7 @@ class Deliverer:
         abandoned = now - row["since"] > self._settings.retry_for
         if abandoned:
             log.error("webhook_abandoned", attempts=row["attempts"] + 1, body=row["body"])
-        # The exponent is bounded: the pause is long before, and a float ends at 2**1023.
+        # The exponent is bounded because a float overflows above 2**1023; the pause reaches its limit long before.
         pause = min(self._settings.retry_first * 2 ** min(row["attempts"], 30), self._settings.retry_longest)
         await self._database.write(lambda db: _retry(db, row["seq"], now + pause, abandoned))
         self.due(now + pause)

@@ -1,8 +1,9 @@
+import asyncio
 import sqlite3
 from pathlib import Path
 from typing import Annotated, Any, cast
 
-from fastapi import APIRouter, FastAPI, HTTPException, Query, Request
+from fastapi import APIRouter, HTTPException, Query, Request
 from fastapi.responses import HTMLResponse, PlainTextResponse
 from fastapi.templating import Jinja2Templates
 from starlette.responses import Response
@@ -16,7 +17,7 @@ To = Annotated[str | None, Query(max_length=320, description="a recipient's addr
 Limit = Annotated[int, Query(ge=1, le=1000)]
 Cursor = Annotated[str | None, Query(pattern=r"^\d{1,18}$", description="`next` of the page before")]
 
-# Our own pages run nothing but what this file's templates hold; a mail runs nothing at all and loads nothing.
+# Our own pages run only the scripts in their templates; a mail runs no scripts and loads nothing.
 PAGE = {"Content-Security-Policy": "default-src 'self'; style-src 'unsafe-inline'; script-src 'unsafe-inline'"}
 MAIL = {"Content-Security-Policy": "sandbox; default-src 'none'; img-src data:; style-src 'unsafe-inline'"}
 
@@ -28,8 +29,7 @@ health = APIRouter(prefix="/health", tags=["health"])
 @api.get("", summary="List messages")
 async def list_messages(request: Request, to: To = None, limit: Limit = 100, cursor: Cursor = None) -> dict[str, Any]:
     """The newest first, page by page."""
-    items, next = await _database(request).read(lambda db: messages.page(db, to, limit, _before(cursor)))
-    return {"items": items, "next": next}
+    return await _database(request).read(lambda db: messages.list_messages(db, to, limit, cursor))
 
 
 @api.get("/count", summary="Count messages")
@@ -46,11 +46,8 @@ async def read_message(request: Request, id: int) -> dict[str, Any]:
 
 @api.get("/{id}/raw", summary="Get the source of a message", response_class=PlainTextResponse)
 async def read_raw(request: Request, id: int) -> Response:
-    """As it came over SMTP."""
-    row = await _database(request).read(lambda db: messages.find(db, id))
-    if row is None:
-        raise HTTPException(404, f"There is no message {id}.")
-    return PlainTextResponse(row["raw"])
+    """As it was received by SMTP."""
+    return PlainTextResponse((await _row(request, id))["raw"])
 
 
 @api.delete("", status_code=204, summary="Delete all messages")
@@ -62,8 +59,8 @@ async def clear_messages(request: Request) -> None:
 @pages.get("/")
 async def show_list(request: Request, to: To = None, cursor: Cursor = None) -> HTMLResponse:
     def read(db: sqlite3.Connection) -> dict[str, Any]:
-        items, next = messages.page(db, to, 50, _before(cursor), beginning=True)
-        return {"items": items, "next": next, "count": messages.count(db, to, beginning=True)}
+        page = messages.list_messages(db, to, 50, cursor, beginning=True)
+        return {**page, "count": messages.count(db, to, beginning=True)}
 
     context = {**await _database(request).read(read), "to": to or "", "cursor": cursor}
     return templates.TemplateResponse(request, "list.html", context, headers=PAGE)
@@ -91,25 +88,16 @@ async def ready(request: Request) -> dict[str, str]:
     return {"status": "ok"}
 
 
-def add_to(app: FastAPI) -> None:
-    for router in (api, pages, health):
-        app.include_router(router)
-
-
 def _database(request: Request) -> Database:
     return cast(Database, request.app.state.database)
 
 
-async def _message(request: Request, id: int) -> dict[str, Any]:
-    def read(db: sqlite3.Connection) -> dict[str, Any] | None:
-        row = messages.find(db, id)
-        return None if row is None else messages.whole(row)
-
-    message = await _database(request).read(read)
-    if message is None:
+async def _row(request: Request, id: int) -> sqlite3.Row:
+    row = await _database(request).read(lambda db: messages.find(db, id))
+    if row is None:
         raise HTTPException(404, f"There is no message {id}.")
-    return message
+    return row
 
 
-def _before(cursor: str | None) -> int | None:
-    return None if cursor is None else int(cursor)
+async def _message(request: Request, id: int) -> dict[str, Any]:
+    return await asyncio.to_thread(messages.whole, await _row(request, id))

@@ -22,5 +22,6 @@ def create(settings: MailboxSettings) -> FastAPI:
             database.close()
 
     app = FastAPIOffline(title="Sandbox mailbox", version="1", lifespan=lifespan)
-    endpoints.add_to(app)
+    for router in (endpoints.api, endpoints.pages, endpoints.health):
+        app.include_router(router)
     return app

@@ -1,4 +1,4 @@
-"""The stored messages: what is read from a mail, and every statement."""
+"""The stored messages: parsing of mails, and every SQL statement."""
 
 import sqlite3
 from collections.abc import Sequence
@@ -8,6 +8,8 @@ from email.header import decode_header, make_header
 from email.message import EmailMessage
 from email.parser import BytesHeaderParser
 from typing import Any, cast
+
+from sandbox.database import page
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS messages (
@@ -31,7 +33,7 @@ CREATE TABLE IF NOT EXISTS recipients (
 SHOWN = "seq, received_at, sender, recipients, subject, message_id, size"
 Json = dict[str, Any]
 
-# The parser for whole headers takes ten times as long: too slow for the way in.
+# The default parser takes ten times as long, which is too slow for receiving.
 _headers_of = BytesHeaderParser(policy=policy.compat32)
 
 
@@ -55,20 +57,16 @@ def store(db: sqlite3.Connection, now: float, sender: str, recipients: Sequence[
     db.executemany("INSERT INTO recipients (address, seq) VALUES (?, ?)", addresses)
 
 
-def page(
-    db: sqlite3.Connection, to: str | None, limit: int, before: int | None, *, beginning: bool = False
-) -> tuple[list[Json], str | None]:
-    """Newest first, with the cursor of what follows. `beginning`: `to` may be only how the address begins."""
-    where, values = _addressed(to, beginning)
-    rows = db.execute(
-        f"SELECT {SHOWN} FROM messages WHERE seq < ? AND {where} ORDER BY seq DESC LIMIT ?",  # noqa: S608
-        (before if before is not None else 2**62, *values, limit + 1),
-    ).fetchall()
-    return [summary(row) for row in rows[:limit]], str(rows[limit - 1]["seq"]) if len(rows) > limit else None
+def list_messages(
+    db: sqlite3.Connection, to: str | None, limit: int, cursor: str | None, *, beginning: bool = False
+) -> Json:
+    """Newest first. `beginning`: `to` may be only the beginning of an address."""
+    rows, next = page(db, f"SELECT {SHOWN} FROM messages", *_addressed(to, beginning), limit, cursor)  # noqa: S608
+    return {"items": [summary(row) for row in rows], "next": next}
 
 
 def count(db: sqlite3.Connection, to: str | None, *, distinct: bool = False, beginning: bool = False) -> int:
-    """`distinct`: messages with one Message-ID are one; those without any count each."""
+    """`distinct`: messages with the same Message-ID count once; each message without one counts."""
     where, values = _addressed(to, beginning)
     what = "count(DISTINCT coalesce(message_id, seq))" if distinct else "count(*)"
     row = db.execute(f"SELECT {what} FROM messages WHERE {where}", values).fetchone()  # noqa: S608
@@ -122,7 +120,7 @@ def _addressed(to: str | None, beginning: bool) -> tuple[str, tuple[str, ...]]:
 
 
 def _readable(header: Any) -> str:
-    """A header's words in Unicode; as they came where they are not well encoded."""
+    """A header decoded to Unicode, or as it is if its encoding is invalid."""
     text = str(header or "")
     if "=?" in text:
         try:
@@ -138,7 +136,7 @@ def _body(mail: EmailMessage, kind: str) -> str | None:
         return None
     try:
         return str(part.get_content())
-    except LookupError:  # a character set that nobody knows
+    except LookupError:  # an unknown character set
         return cast(bytes, part.get_payload(decode=True)).decode("utf-8", "replace")
 
 

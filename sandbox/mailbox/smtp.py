@@ -1,4 +1,4 @@
-"""Mail comes in by SMTP and is stored before the sender is told so."""
+"""An SMTP server that stores each mail before it answers the sender."""
 
 import asyncio
 import time

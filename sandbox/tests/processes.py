@@ -1,4 +1,4 @@
-"""The sandbox's processes as they run for real, each on free ports with books in a directory of the test's own."""
+"""The sandbox's processes, each on free ports and with its data in a directory of the test."""
 
 import os
 import signal
@@ -22,7 +22,7 @@ def free_port() -> int:
 
 
 def eventually(condition: Callable[[], T], timeout: float = 15) -> T:
-    """The condition's first true value; asked again until the time is up."""
+    """The first true value of the condition. Raises: AssertionError, after `timeout` seconds."""
     end = time.monotonic() + timeout
     while not (value := condition()):
         if time.monotonic() > end:

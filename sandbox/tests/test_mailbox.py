@@ -35,7 +35,7 @@ def post_office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mailbox]:
 
 @pytest.fixture
 def mailbox(post_office: Mailbox) -> Mailbox:
-    """With nothing in it."""
+    """An empty mailbox."""
     httpx.delete(f"{post_office.url}/messages").raise_for_status()
     return post_office
 
@@ -98,7 +98,7 @@ def test_distinct_message_ids_are_counted(mailbox: Mailbox) -> None:
     assert count(mailbox, distinct="true", to="nobody@example.com") == 0
 
 
-def test_what_was_accepted_survives_a_kill(mailbox: Mailbox) -> None:
+def test_accepted_mail_survives_a_kill(mailbox: Mailbox) -> None:
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda n: send(mailbox, *(mail(f"{n}@example.com") for _ in range(25))), range(4)))
     mailbox.kill()
@@ -108,7 +108,7 @@ def test_what_was_accepted_survives_a_kill(mailbox: Mailbox) -> None:
     assert count(mailbox) == 101
 
 
-def test_it_can_be_emptied(mailbox: Mailbox) -> None:
+def test_the_mailbox_can_be_emptied(mailbox: Mailbox) -> None:
     send(mailbox, mail("a@example.com"))
     id = oldest(mailbox)
     assert httpx.delete(f"{mailbox.url}/messages").status_code == 204
@@ -118,7 +118,7 @@ def test_it_can_be_emptied(mailbox: Mailbox) -> None:
         assert db.execute("SELECT count(*) FROM recipients").fetchone() == (0,)
 
 
-def test_the_pages_show_mail_and_run_none_of_it(mailbox: Mailbox) -> None:
+def test_the_pages_show_mail_without_running_its_scripts(mailbox: Mailbox) -> None:
     send(mailbox, mail("ada@example.com", "<b>Bold</b>"), mail("bob@example.com", "Other"))
     page = httpx.get(mailbox.url, params={"to": "ada@"})
     assert "&lt;b&gt;Bold&lt;/b&gt;" in page.text

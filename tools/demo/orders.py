@@ -8,17 +8,14 @@ these two orders the demo moves that time into the past in the order service's d
 the rest. It is the only place where the local stack writes into a service's database."""
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable, Collection
-from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, TypeVar
 from uuid import uuid4
 
-import psycopg2
-
 from local_stack.errors import StackError
-from tools.api import Api
+from service_kit.database.administration import administration
+from tools.api import Api, poll
 
 LONDON_ONLY, MANCHESTER_ONLY, SCARCE, WITHDRAWN = "OM-22834", "OM-22457", "OM-21889", "OM-22727"
 SHIP_TO = {
@@ -31,7 +28,6 @@ SHIP_TO = {
 CARD = "tok_ok"
 PREFER = "wait=30"
 TIMEOUT_SECONDS = 60.0
-FIRST_PAUSE, LONGEST_PAUSE = 0.05, 0.5
 
 PAY_BY_IS_OVER = "UPDATE orders SET pay_by = now() - interval '1 second' WHERE id = %s AND status = 'awaiting_payment'"
 RETURN_WINDOW_IS_OVER = (
@@ -125,28 +121,13 @@ class Scene:
         return order if holds(order) else await _until(read, holds, f"order {order['number']}: {what}")
 
     async def move_time(self, statement: str, order: Order) -> None:
-        """As if that time had passed; the order service's job sees it within seconds."""
-        await asyncio.to_thread(self._execute, statement, order["id"])
+        """Moves a time of the order into the past; the order service's job sees it within seconds."""
 
-    def _execute(self, statement: str, order_id: str) -> None:
-        with (
-            closing(psycopg2.connect(self.order_database_url)) as connection,
-            connection,
-            connection.cursor() as cursor,
-        ):
-            cursor.execute(statement, (order_id,))
+        def execute() -> None:
+            with administration(self.order_database_url) as cursor:
+                cursor.execute(statement, (order["id"],))
 
-
-async def _awaiting_payment(scene: Scene) -> None:
-    await scene.placed(("OM-22086", 2), ("OM-85123A", 4))
-
-
-async def _rejected(scene: Scene) -> None:
-    await scene.placed((SCARCE, 10), ("OM-21915", 1))
-
-
-async def _paid(scene: Scene) -> None:
-    await scene.paid(("OM-22423", 1))
+        await asyncio.to_thread(execute)
 
 
 async def _expired(scene: Scene) -> None:
@@ -187,14 +168,6 @@ async def _partially_shipped(scene: Scene) -> None:
     await scene.in_status(order, "partially_shipped")
 
 
-async def _shipped(scene: Scene) -> None:
-    await scene.shipped(("OM-22633", 2))
-
-
-async def _delivered(scene: Scene) -> None:
-    await scene.delivered(("OM-21212", 12), ("OM-22966", 1))
-
-
 async def _returned(scene: Scene) -> None:
     """All of it came back as good as new, and so did the money."""
     order = await scene.delivered(("OM-22720", 2))
@@ -208,21 +181,22 @@ async def _completed(scene: Scene) -> None:
     await scene.in_status(order, "completed")
 
 
-STATUSES: dict[str, Callable[[Scene], Awaitable[None]]] = {
-    "awaiting_payment": _awaiting_payment,
-    "paid": _paid,
+Place = Callable[[Scene], Awaitable[object]]
+STATUSES: dict[str, Place] = {
+    "awaiting_payment": lambda scene: scene.placed(("OM-22086", 2), ("OM-85123A", 4)),
+    "paid": lambda scene: scene.paid(("OM-22423", 1)),
     "partially_shipped": _partially_shipped,
-    "shipped": _shipped,
-    "delivered": _delivered,
+    "shipped": lambda scene: scene.shipped(("OM-22633", 2)),
+    "delivered": lambda scene: scene.delivered(("OM-21212", 12), ("OM-22966", 1)),
     "completed": _completed,
     "returned": _returned,
-    "rejected": _rejected,
+    "rejected": lambda scene: scene.placed((SCARCE, 10), ("OM-21915", 1)),
     "cancelled": _cancelled,
     "expired": _expired,
 }
 PASSING = ("pending", "cancelling")
 REFUNDED, LOST = "cancelled (refunded)", "cancelled (lost)"
-MISHAPS: dict[str, Callable[[Scene], Awaitable[None]]] = {REFUNDED: _refunded, LOST: _lost}
+MISHAPS: dict[str, Place] = {REFUNDED: _refunded, LOST: _lost}
 ALL = STATUSES | MISHAPS
 
 
@@ -250,12 +224,9 @@ async def place_missing(scene: Scene, there: Collection[str]) -> None:
 
 
 async def _until(read: Callable[[], Awaitable[Found]], holds: Callable[[Found], bool], what: str) -> Found:
-    deadline, pause = time.monotonic() + TIMEOUT_SECONDS, FIRST_PAUSE
-    while not holds(found := await read()):
-        if time.monotonic() > deadline:
-            raise StackError(
-                f"The demo waited {TIMEOUT_SECONDS:.0f} s in vain for {what}: see `make status` and `make logs`."
-            )
-        await asyncio.sleep(pause)
-        pause = min(pause * 1.5, LONGEST_PAUSE)
+    found = await poll(read, holds, seconds=TIMEOUT_SECONDS)
+    if not holds(found):
+        raise StackError(
+            f"The demo waited {TIMEOUT_SECONDS:.0f} s in vain for {what}: see `make status` and `make logs`."
+        )
     return found

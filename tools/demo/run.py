@@ -55,7 +55,7 @@ class Demo:
             staff = admin.signed_in_as(self.staff.email, self.staff.password)
             customer = admin.signed_in_as(self.customer.email, self.customer.password)
             products = await stock_up(staff)
-            await _address(customer)
+            await customer.find_or_create("user", "/users/me/addresses", SHIP_TO)
             there = await numbers(customer)
             if ALL.keys() - there:
                 await place_missing(Scene(customer, staff, products, self.order_database_url), there)
@@ -77,8 +77,3 @@ async def _account(admin: Api, account: Account, name: str, role: str) -> None:
     if not any(each["email"] == account.email.lower() for each in found):
         body = {"email": account.email, "password": account.password, "full_name": name, "roles": [role]}
         await admin.post("user", "/users", body)
-
-
-async def _address(customer: Api) -> None:
-    if not await customer.all("user", "/users/me/addresses"):
-        await customer.post("user", "/users/me/addresses", SHIP_TO)

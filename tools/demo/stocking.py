@@ -13,9 +13,13 @@ AT_ONCE = 4
 async def stock_up(staff: Api) -> dict[str, str]:
     """The products' ids by SKU."""
     products = await _products(staff)
-    warehouses, suppliers = await asyncio.gather(_warehouses(staff), _suppliers(staff))
-    for code, warehouse_id in warehouses.items():
-        await _receive(staff, code, warehouse_id, suppliers[code], products)
+    for code, body in WAREHOUSES.items():
+        supplier = SUPPLIERS[code]
+        warehouse_id, supplier_id = await asyncio.gather(
+            staff.find_or_create("inventory", "/warehouses", {"code": code, **body}, code=code),
+            staff.find_or_create("inventory", "/suppliers", supplier, name=supplier["name"]),
+        )
+        await _receive(staff, code, warehouse_id, supplier_id, products)
     return products
 
 
@@ -74,23 +78,6 @@ def _flat(nodes: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     for node in nodes:
         yield node
         yield from _flat(node["children"])
-
-
-async def _warehouses(staff: Api) -> dict[str, str]:
-    ids = {warehouse["code"]: warehouse["id"] for warehouse in await staff.all("inventory", "/warehouses")}
-    for code, body in WAREHOUSES.items():
-        if code not in ids:
-            ids[code] = (await staff.post("inventory", "/warehouses", {"code": code, **body}))["id"]
-    return {code: ids[code] for code in WAREHOUSES}
-
-
-async def _suppliers(staff: Api) -> dict[str, str]:
-    """By the warehouse that they deliver to."""
-    ids = {supplier["name"]: supplier["id"] for supplier in await staff.all("inventory", "/suppliers")}
-    for body in SUPPLIERS.values():
-        if body["name"] not in ids:
-            ids[body["name"]] = (await staff.post("inventory", "/suppliers", body))["id"]
-    return {code: ids[body["name"]] for code, body in SUPPLIERS.items()}
 
 
 async def _receive(staff: Api, code: str, warehouse_id: str, supplier_id: str, products: dict[str, str]) -> None:

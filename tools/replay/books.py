@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -100,10 +100,9 @@ async def read_books(api: Api, scope: Scope, before: Stock, advance: Callable[[i
 
 
 async def _read_orders(api: Api, scope: Scope, books: Books) -> None:
-    async for page in api.pages("order", "/orders", sort="-created_at"):
-        books.orders.update({order["id"]: order for order in page if order["id"] in scope.orders})
-        if len(books.orders) == len(scope.orders) or _is_over(page, scope):
-            break
+    async for order in _of_run(api, scope, "order", "/orders", sort="-created_at"):
+        if order["id"] in scope.orders:
+            books.orders[order["id"]] = order
 
     async def read(order_id: str) -> None:
         books.orders[order_id] = await api.get("order", f"/orders/{order_id}")
@@ -115,61 +114,51 @@ async def _read_orders(api: Api, scope: Scope, books: Books) -> None:
 
 
 def _is_whole(order: Mapping[str, Any] | None) -> bool:
-    """It has ended, and is known with all its lines: a list has the first few."""
+    """Whether the order has ended, and all its lines are known: in a list an order has only the first few."""
     if order is None or order["status"] not in {*DELIVERED, REJECTED, *OTHER_ENDS}:
         return False
     return len(order["lines"]) == int(order["line_count"])
 
 
 async def _read_payments(api: Api, scope: Scope, books: Books) -> None:
-    async for page in api.pages("order", "/payments"):
-        for payment in page:
-            if payment["order_id"] not in scope.orders:
-                continue
+    async for payment in _of_run(api, scope, "order", "/payments"):
+        if payment["order_id"] in scope.orders:
             if payment["status"] == "succeeded":
                 books.captured[payment["order_id"]] += payment["amount"]["amount"]
             books.failed[payment["order_id"]] += payment["status"] == "failed"
-        if _is_over(page, scope):
-            break
 
 
 async def _read_ledger(api: Api, scope: Scope, books: Books) -> None:
-    async for page in api.pages("inventory", "/stock/movements"):
-        for movement in page:
-            if movement["order_id"] in scope.orders:
-                books.deducted[movement["product_id"]] -= movement["quantity"]
-            elif movement["receipt_id"] in scope.receipts:
-                books.received[movement["product_id"]] += movement["quantity"]
-        if _is_over(page, scope):
-            break
+    async for movement in _of_run(api, scope, "inventory", "/stock/movements"):
+        if movement["order_id"] in scope.orders:
+            books.deducted[movement["product_id"]] -= movement["quantity"]
+        elif movement["receipt_id"] in scope.receipts:
+            books.received[movement["product_id"]] += movement["quantity"]
 
 
 async def _read_inboxes(api: Api, scope: Scope, books: Books, advance: Callable[[int], None]) -> None:
-    """Customer by customer; again for those who have not been told everything yet."""
+    """Reads each customer's notifications, and again those of customers who lack some."""
     notified: dict[str, Counter[str]] = {}
     books.notified = notified
     orders_of: dict[str, list[str]] = {}
     for order in books.orders.values():
         orders_of.setdefault(order["customer_id"], []).append(order["id"])
-    read_once: set[str] = set()
 
     async def read(customer: str) -> None:
         found: dict[str, Counter[str]] = {order: Counter() for order in orders_of[customer]}
-        async for page in api.pages("notification", "/notifications", customer_id=customer):
-            for each in page:
-                if each["order_id"] in found:
-                    found[each["order_id"]][each["kind"]] += 1
-            if _is_over(page, scope):
-                break
+        async for each in _of_run(api, scope, "notification", "/notifications", customer_id=customer):
+            if each["order_id"] in found:
+                found[each["order_id"]][each["kind"]] += 1
         notified.update(found)
-        if customer not in read_once:
-            read_once.add(customer)
-            advance(1)
+
+    async def read_first(customer: str) -> None:
+        await read(customer)
+        advance(1)
 
     def lacking() -> list[str]:
         return [customer for customer, orders in orders_of.items() if any(_lacks(books, order) for order in orders)]
 
-    await for_each(list(orders_of), read, at_once=READING_AT_ONCE)
+    await for_each(list(orders_of), read_first, at_once=READING_AT_ONCE)
     await _until_none(lacking, read)
 
 
@@ -178,9 +167,13 @@ def _lacks(books: Books, order_id: str) -> bool:
     return bool(expected_notifications(books, order_id) - books.notified[order_id])
 
 
-def _is_over(page: Iterable[Mapping[str, Any]], scope: Scope) -> bool:
-    """Lists are sorted newest first: whether the rest is older than the run."""
-    return any(datetime.fromisoformat(item["created_at"]) < scope.began - MARGIN for item in page)
+async def _of_run(api: Api, scope: Scope, service: str, path: str, **params: str) -> AsyncIterator[dict[str, Any]]:
+    """The items of a list that is sorted newest first, without the pages that are older than the run."""
+    async for page in api.pages(service, path, **params):
+        for item in page:
+            yield item
+        if any(datetime.fromisoformat(item["created_at"]) < scope.began - MARGIN for item in page):
+            return
 
 
 async def _until_none(unfinished: Callable[[], list[str]], read: Callable[[str], Any]) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
 
-from tools.api import Api, ApiError, for_each
+from tools.api import Api, ApiError, for_each, poll
 from tools.replay.countries import country_code
 from tools.replay.preparation import CURRENCY, Ready, email_of, name_of
 from tools.replay.sales import Invoice
@@ -131,11 +131,9 @@ class Replayer:
         self.run.by_order[way.order_id] = way
         self._under_way.add(way.order_id)
         self._moved_at = time.monotonic()
-        pause = FIRST_LOOK
-        while order["status"] == "pending" and time.monotonic() - self._moved_at < TIMEOUT_SECONDS:
-            await asyncio.sleep(pause)
-            pause = min(pause * 2, LONGEST_LOOK)
-            order = await self._api.get("order", f"/orders/{way.order_id}")
+        if order["status"] == "pending":  # longer than PREFER; `_Stalled` ends this if nothing makes progress
+            path = f"/orders/{way.order_id}"
+            order = await poll(lambda: self._api.get("order", path), lambda now: now["status"] != "pending")
         return str(order["status"])
 
     async def _pay(self, way: Way) -> None:

@@ -59,7 +59,12 @@ async def prepare(
 ) -> Ready:
     """Raises: ApiError, ApiUnreachable, StackError."""
     ready = Ready()
-    ready.warehouse_id, ready.supplier_id = await asyncio.gather(_warehouse(api), _supplier(api))
+    ready.warehouse_id, ready.supplier_id = await asyncio.gather(
+        api.find_or_create(
+            "inventory", "/warehouses", {"code": WAREHOUSE_CODE, "name": WAREHOUSE}, code=WAREHOUSE_CODE
+        ),
+        api.find_or_create("inventory", "/suppliers", {"name": SUPPLIER}, name=SUPPLIER),
+    )
     names = {email_of(invoice): name_of(invoice) for invoice in invoices}
     await asyncio.gather(
         _products(api, products, ready.products, advance_products),
@@ -68,30 +73,14 @@ async def prepare(
     return ready
 
 
-async def _warehouse(api: Api) -> str:
-    found = await api.all("inventory", "/warehouses", code=WAREHOUSE_CODE)
-    made = found or [await api.post("inventory", "/warehouses", {"code": WAREHOUSE_CODE, "name": WAREHOUSE})]
-    return str(made[0]["id"])
-
-
-async def _supplier(api: Api) -> str:
-    found = await api.all("inventory", "/suppliers", name=SUPPLIER)
-    made = found or [await api.post("inventory", "/suppliers", {"name": SUPPLIER})]
-    return str(made[0]["id"])
-
-
-async def _category(api: Api) -> str:
-    found = await api.all("product", "/categories", slug=CATEGORY_SLUG)
-    made = found or [await api.post("product", "/categories", {"name": CATEGORY})]
-    return str(made[0]["id"])
-
-
 async def _products(api: Api, products: Sequence[Product], ids: dict[str, str], advance: Advance) -> None:
     for start in range(0, len(products), SKUS_AT_ONCE):
         await _find_products(api, [product.sku for product in products[start : start + SKUS_AT_ONCE]], ids)
     advance(len(ids))
     missing = [product for product in products if product.sku not in ids]
-    category_id = await _category(api) if missing else ""
+    category_id = ""
+    if missing:
+        category_id = await api.find_or_create("product", "/categories", {"name": CATEGORY}, slug=CATEGORY_SLUG)
 
     async def create(product: Product) -> None:
         body = {

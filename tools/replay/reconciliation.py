@@ -1,4 +1,4 @@
-"""The books against the file: every penny, every piece, every line, every notification."""
+"""Compares what the services report with the file: money, stock, orders and notifications."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -9,9 +9,8 @@ from tools.replay.books import DELIVERED, OTHER_ENDS, REJECTED, Books, expected_
 from tools.replay.orders import Run, Way
 from tools.replay.preparation import CURRENCY, Ready, email_of
 
-Pair = tuple[Any, Any]
 KEPT = {"payment_status": "paid", "fulfilment_status": "delivered"}
-"""Of an order that came to its end as the file has it."""
+"""Of a delivered order of which no part was lost or refunded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +23,7 @@ class Mismatch:
 
 
 def mismatches(run: Run, ready: Ready, books: Books) -> list[Mismatch]:
-    """None: what the services say is what the file says."""
+    """Empty if the services agree with the file."""
     checks: tuple[Callable[[Run, Ready, Books], Iterator[Mismatch]], ...] = (_stock, _money, _orders, _notifications)
     return [mismatch for check in checks for mismatch in check(run, ready, books)]
 
@@ -45,15 +44,10 @@ def _stock(_: Run, ready: Ready, books: Books) -> Iterator[Mismatch]:
 
 
 def _money(run: Run, _: Ready, books: Books) -> Iterator[Mismatch]:
-    """Order by order, so that two errors can't make each other good."""
-    for way in run.ways:
-        order = books.orders.get(way.order_id)
-        if order is None:
-            continue
+    """Order by order, so that two errors can't cancel each other out."""
+    for way, order in _placed(run, books):
         wanted = 0 if order["status"] == REJECTED else way.invoice.total
-        captured = books.captured[way.order_id]
-        if captured != wanted:
-            yield Mismatch(f"{_name(way)}: captured, in pence", str(wanted), str(captured))
+        yield from _compared(f"{_name(way)}: captured, in pence", wanted, books.captured[way.order_id])
 
 
 def _orders(run: Run, ready: Ready, books: Books) -> Iterator[Mismatch]:
@@ -72,39 +66,38 @@ def _orders(run: Run, ready: Ready, books: Books) -> Iterator[Mismatch]:
 
 def _differences(way: Way, ready: Ready, order: Mapping[str, Any]) -> Iterator[Mismatch]:
     """Between an order and its invoice."""
+    name = _name(way)
     expected = [(ready.products[line.sku], line.sku, line.quantity, line.unit_price) for line in way.invoice.lines]
     found = [
         (line["product_id"], line["sku"], line["quantity"], line["unit_price"]["amount"]) for line in order["lines"]
     ]
-    if len(found) != len(expected):
-        yield Mismatch(f"{_name(way)}: lines", str(len(expected)), str(len(found)))
+    yield from _compared(f"{name}: lines", len(expected), len(found))
     for position, (wanted, line) in enumerate(zip(expected, found, strict=False), start=1):
-        if wanted != line:
-            yield Mismatch(f"{_name(way)}: line {position}", str(wanted), str(line))
-    whole: dict[str, Pair] = {
-        "total": ({"amount": way.invoice.total, "currency": CURRENCY}, order["total"]),
-        "customer": (ready.customers[email_of(way.invoice)], order["customer_id"]),
-    }
-    if order["status"] in DELIVERED:  # nothing of it was lost, or refunded
-        for what, wanted_status in KEPT.items():
-            whole[what] = wanted_status, order[what]
-    for what, (wanted_value, value) in whole.items():
-        if wanted_value != value:
-            yield Mismatch(f"{_name(way)}: {what}", str(wanted_value), str(value))
+        yield from _compared(f"{name}: line {position}", wanted, line)
+    yield from _compared(f"{name}: total", {"amount": way.invoice.total, "currency": CURRENCY}, order["total"])
+    yield from _compared(f"{name}: customer", ready.customers[email_of(way.invoice)], order["customer_id"])
+    if order["status"] in DELIVERED:
+        for what, status in KEPT.items():
+            yield from _compared(f"{name}: {what}", status, order[what])
 
 
 def _notifications(run: Run, _: Ready, books: Books) -> Iterator[Mismatch]:
-    """A step of an order that goes no further was told all the same, and nothing twice."""
-    for way in run.ways:
-        order = books.orders.get(way.order_id)
-        if order is None:
-            continue
+    """Each step is notified exactly once, also of an order that did not reach its end."""
+    for way, _order in _placed(run, books):
         expected = expected_notifications(books, way.order_id)
         notified = books.notified.get(way.order_id, Counter[str]())
         for kind in sorted(expected.keys() | set(notified)):
-            if notified.get(kind, 0) != expected[kind]:
-                times = f"{notified.get(kind, 0)} times"
-                yield Mismatch(f"{_name(way)}: its customer notified of {kind}", f"{expected[kind]} times", times)
+            what = f"{_name(way)}: its customer notified of {kind}"
+            yield from _compared(what, f"{expected[kind]} times", f"{notified[kind]} times")
+
+
+def _placed(run: Run, books: Books) -> Iterator[tuple[Way, Mapping[str, Any]]]:
+    return ((way, books.orders[way.order_id]) for way in run.ways if way.order_id in books.orders)
+
+
+def _compared(what: str, expected: object, found: object) -> Iterator[Mismatch]:
+    if expected != found:
+        yield Mismatch(what, str(expected), str(found))
 
 
 def _name(way: Way) -> str:

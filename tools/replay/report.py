@@ -17,11 +17,15 @@ MISMATCHES_SHOWN = 50
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """`figures` are of this run alone; `seconds` from the first order placed to the last one delivered."""
+    """`rows` of this run alone: name, title and value of each figure."""
 
-    figures: dict[str, Any]
+    rows: Sequence[tuple[str, str, Any]]
     mismatches: list[Mismatch]
     phases: dict[str, float]
+
+    @property
+    def figures(self) -> dict[str, Any]:
+        return {name: value for name, _, value in self.rows}
 
     @property
     def json(self) -> str:
@@ -30,8 +34,8 @@ class Report:
     def table(self) -> Table:
         table = Table("What", title="Replay: the file and the five services' books", title_justify="left")
         table.add_column("", justify="right")
-        for name, value in self.figures.items():
-            table.add_row(_TITLES[name], _written(name, value))
+        for name, title, value in self.rows:
+            table.add_row(title, _written(name, value))
         for phase, seconds in self.phases.items():
             table.add_row(f"[dim]{phase}[/dim]", f"[dim]{seconds:,.1f} s[/dim]")
         return table
@@ -46,46 +50,30 @@ class Report:
         return table
 
 
-_TITLES = {
-    "orders": "Orders submitted",
-    "lines": "Lines",
-    "units": "Units",
-    "revenue_minor": "Revenue submitted",
-    "skipped": "Lines of the file skipped",
-    "delivered": "Orders delivered",
-    "rejected": "Orders rejected for lack of stock",
-    "payments_captured_minor": "Payments captured",
-    "units_before": "Units in stock before",
-    "units_received": "Units received",
-    "units_deducted": "Units deducted",
-    "units_left": "Units left",
-    "notifications": "Notifications in inboxes",
-    "mismatches": "Mismatches",
-    "seconds": "Seconds, from the first order placed to the last delivered",
-    "orders_per_second": "Orders per second, from placed to delivered",
-}
-
-
 def report(sales: Sales, run: Run, books: Books, mismatches: Sequence[Mismatch], phases: dict[str, float]) -> Report:
     statuses = [order["status"] for order in books.orders.values()]
-    figures = {
-        "orders": len(sales.invoices),
-        "lines": sum(1 for _ in sales.lines),
-        "units": sales.units,
-        "revenue_minor": sales.revenue,
-        "skipped": sales.skipped,
-        "delivered": sum(status in DELIVERED for status in statuses),
-        "rejected": statuses.count(REJECTED),
-        "payments_captured_minor": books.captured.total(),
-        "units_before": books.before.units,
-        "units_received": books.received.total(),
-        "units_deducted": books.deducted.total(),
-        "units_left": books.after.units,
-        "notifications": sum(kinds.total() for kinds in books.notified.values()),
-        "mismatches": len(mismatches),
-        "seconds": round(run.seconds, 2),
-        "orders_per_second": round(len(sales.invoices) / max(run.seconds, 0.001), 1),
-    }
+    figures = (
+        ("orders", "Orders submitted", len(sales.invoices)),
+        ("lines", "Lines", sum(1 for _ in sales.lines)),
+        ("units", "Units", sales.units),
+        ("revenue_minor", "Revenue submitted", sales.revenue),
+        ("skipped", "Lines of the file skipped", sales.skipped),
+        ("delivered", "Orders delivered", sum(status in DELIVERED for status in statuses)),
+        ("rejected", "Orders rejected for lack of stock", statuses.count(REJECTED)),
+        ("payments_captured_minor", "Payments captured", books.captured.total()),
+        ("units_before", "Units in stock before", books.before.units),
+        ("units_received", "Units received", books.received.total()),
+        ("units_deducted", "Units deducted", books.deducted.total()),
+        ("units_left", "Units left", books.after.units),
+        ("notifications", "Notifications in inboxes", sum(kinds.total() for kinds in books.notified.values())),
+        ("mismatches", "Mismatches", len(mismatches)),
+        ("seconds", "Seconds, from the first order placed to the last delivered", round(run.seconds, 2)),
+        (
+            "orders_per_second",
+            "Orders per second, from placed to delivered",
+            round(len(sales.invoices) / max(run.seconds, 0.001), 1),
+        ),
+    )
     return Report(figures, list(mismatches), phases)
 
 

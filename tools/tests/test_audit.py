@@ -16,7 +16,7 @@ FLAW = {"id": "CVE-2026-0001", "fix_versions": ["1.1"]}
 
 
 def answer(*told: dict[str, Any], code: int = 0) -> Ran:
-    return Ran(code, json.dumps({"dependencies": list(told), "fixes": []}), "No known vulnerabilities found")
+    return Ran([], code, json.dumps({"dependencies": list(told), "fixes": []}), "No known vulnerabilities found")
 
 
 def test_all_checked_and_nothing_known() -> None:
@@ -35,9 +35,9 @@ def test_a_known_vulnerability_is_named() -> None:
         answer(FINE[0], {"name": "right-pad", "skip_reason": "could not be audited"}),
         answer(FINE[0]),
         answer(),
-        Ran(1, "", "ConnectionError: no network"),
-        Ran(-1, "", "timed out after 300 seconds"),
-        Ran(0, "null", ""),
+        Ran([], 1, "", "ConnectionError: no network"),
+        Ran([], -1, "", "timed out after 300 seconds"),
+        Ran([], 0, "null", ""),
     ],
     ids=["skipped", "one is missing", "nothing", "no network", "too slow", "no answer"],
 )

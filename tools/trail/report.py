@@ -1,4 +1,4 @@
-"""A trail as people read it: a table, and one line that sums it up."""
+"""A trail as a table, and summarised in one line."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ from tools.trail.topics import ORDER_TOPICS, Published, read_topics
 
 @dataclass(frozen=True)
 class Trail:
-    """`missing`: what could not be asked, and so is not in the steps."""
+    """`missing`: which systems did not answer, so that their steps are missing."""
 
     order: Any
     steps: Sequence[Step]
@@ -31,16 +31,15 @@ class Trail:
 
 
 def follow(shop: Shop, number: int) -> Trail:
-    """One order's way. Kafka or the gateway may be away. Raises: StackError."""
+    """The trail of one order, also if Kafka or the gateway does not answer. Raises: StackError."""
     order = find_order(shop, number)
     missing: list[str] = []
     tables = read_tables(shop, order, [topic.name for topic in ORDER_TOPICS])
     records = _records(shop, order, missing)
     kafka_was_read = not missing
     events, others = merge(tables.outbox, records)
-    inboxes = read_inboxes(shop, [event.id for event in events])
-    taken = {service: {row.event_id: row.received_at for row in rows} for service, rows in inboxes.items()}
-    story = Timeline(tables, Events(events, taken, others, tables.parked), _entries(shop, order, missing))
+    taken = read_inboxes(shop, [event.id for event in events])
+    story = Timeline(order, tables.rows, Events(events, taken, others, tables.parked), _entries(shop, order, missing))
     return Trail(order, story.steps(datetime.now(UTC), kafka_was_read), missing)
 
 
@@ -71,7 +70,7 @@ def table(trail: Trail) -> Table:
     before = trail.order.created_at
     for step in trail.steps:
         later = max((step.at - before).total_seconds() * 1000, 0)
-        # What people wrote may look like markup, or be obeyed by the terminal.
+        # Customers' texts could contain markup or control sequences of the terminal.
         table.add_row(_clock(step.at, with_day=len(days) > 1), f"{later:,.0f}", step.service,
                       Text(printable(step.what)), Text(printable(str(step.wait or ""))))  # fmt: skip
         before = step.at

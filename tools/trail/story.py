@@ -1,15 +1,14 @@
 """From what was read to the steps, each with what it waited for."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 from tools.trail.books import Entry
 from tools.trail.events import Events
 from tools.trail.step import Step, Wait, in_order
-from tools.trail.tables import Tables
+from tools.trail.tables import Rows
 
 # As payments name it; those of others were reported on the topic, by a source of that name.
 OUR_GATEWAY = "sandbox"
@@ -19,7 +18,8 @@ OUR_GATEWAY = "sandbox"
 class Timeline:
     """Each method tells one part of it; `steps` puts them in the order of time."""
 
-    tables: Tables
+    order: Any
+    rows: Mapping[str, Rows]
     events: Events
     books: Sequence[Entry]
 
@@ -30,8 +30,8 @@ class Timeline:
     # --- order ---
 
     def _order(self) -> Iterator[Step]:
-        before, at = None, self.tables.order.created_at
-        for entry in self.tables.history:
+        before, at = None, self.order.created_at
+        for entry in self.rows["history"]:
             # What waited for the order's lock has its time from before that: the history's own order counts.
             at = max(at, entry.at)
             yield Step(at, "order", _transition(entry), self._why_moved(entry, before))
@@ -49,71 +49,58 @@ class Timeline:
         return Wait.since(taken, entry.at, "order's work")
 
     def _money(self) -> Iterator[Step]:
-        free_since = self._awaiting_since()
-        settled: dict[UUID, datetime] = {}
-        for payment in self.tables.payments:
-            amount = _money(payment.amount, payment.currency)
-            who = self._payer(payment)
-            wait = Wait.since(_latest(free_since, payment.created_at), payment.created_at, f"payment by {who}")
-            yield Step(payment.created_at, "order", f"payment of {amount} opened by {who}", wait)
+        payable_since = [entry.at for entry in self.rows["history"] if entry.to_status == "awaiting_payment"][:1]
+        for payment in self.rows["payments"]:
+            who, at = self._payer(payment), payment.created_at
+            since = max((time for time in payable_since if time <= at), default=None)
+            wait = Wait.since(since, at, f"payment by {who}")
+            yield Step(at, "order", f"payment of {_amount(payment)} opened by {who}", wait)
+            yield from self._settled("payment", payment)
             if payment.settled_at:
-                free_since.append(payment.settled_at)
-                settled[payment.id] = payment.settled_at
-                why = f": {payment.failure_reason}" if payment.failure_reason else ""
-                asked = self._made_at(f"payment-{payment.id}") or payment.created_at
-                wait = Wait.since(asked, payment.settled_at, "the gateway's word")
-                yield Step(payment.settled_at, "order", f"payment of {amount} {payment.status}{why}", wait)
-        for refund in self.tables.refunds:
-            yield from self._refund(refund, settled.get(refund.payment_id))
+                payable_since.append(payment.settled_at)
+        paid_at = {payment.id: payment.settled_at for payment in self.rows["payments"]}
+        for refund in self.rows["refunds"]:
+            why = f": {refund.reason}" if refund.reason else ""
+            who, since = ("staff", paid_at.get(refund.payment_id)) if refund.requested_by else ("itself", None)
+            wait = Wait.since(since, refund.created_at, "refund by staff")
+            yield Step(refund.created_at, "order", f"refund of {_amount(refund)} requested by {who}{why}", wait)
+            yield from self._settled("refund", refund)
 
-    def _refund(self, refund: Any, paid_at: datetime | None) -> Iterator[Step]:
-        amount = _money(refund.amount, refund.currency)
-        why = f": {refund.reason}" if refund.reason else ""
-        who = "staff" if refund.requested_by else "itself"
-        wait = Wait.since(paid_at, refund.created_at, "refund by staff") if refund.requested_by else None
-        yield Step(refund.created_at, "order", f"refund of {amount} requested by {who}{why}", wait)
-        if refund.settled_at:
-            asked = self._made_at(f"refund-{refund.id}") or refund.created_at
-            failed = f": {refund.failure_reason}" if refund.failure_reason else ""
-            wait = Wait.since(asked, refund.settled_at, "the gateway's word")
-            yield Step(refund.settled_at, "order", f"refund of {amount} {refund.status}{failed}", wait)
-
-    def _awaiting_since(self) -> list[datetime]:
-        """From when on money was asked for."""
-        return [entry.at for entry in self.tables.history if entry.to_status == "awaiting_payment"][:1]
+    def _settled(self, kind: str, row: Any) -> Iterator[Step]:
+        if row.settled_at:
+            sent_at = next((each.made_at for each in self.books if each.idempotency_key == f"{kind}-{row.id}"), None)
+            why = f": {row.failure_reason}" if row.failure_reason else ""
+            wait = Wait.since(sent_at or row.created_at, row.settled_at, "the gateway's word")
+            yield Step(row.settled_at, "order", f"{kind} of {_amount(row)} {row.status}{why}", wait)
 
     def _payer(self, payment: Any) -> str:
         if payment.opened_by is not None:
-            return "customer" if payment.opened_by == self.tables.order.customer_id else "staff"
+            return "customer" if payment.opened_by == self.order.customer_id else "staff"
         return "its own token" if payment.gateway == OUR_GATEWAY else str(payment.gateway)
 
     # --- the gateway ---
 
     def _gateway(self) -> Iterator[Step]:
-        asked = {f"payment-{row.id}": row.created_at for row in self.tables.payments}
-        asked |= {f"refund-{row.id}": row.created_at for row in self.tables.refunds}
+        asked = {f"payment-{row.id}": row.created_at for row in self.rows["payments"]}
+        asked |= {f"refund-{row.id}": row.created_at for row in self.rows["refunds"]}
         for entry in self.books:
-            amount = _money(entry.amount, entry.currency)
-            kind = f"charge of {amount} with {entry.card}" if entry.card else f"refund of {amount}"
+            kind = f"charge of {_amount(entry)} with {entry.token}" if entry.token else f"refund of {_amount(entry)}"
             # The gateway's time has whole milliseconds.
-            at = max(asked.get(entry.key, entry.made_at), entry.made_at)
-            wait = Wait.since(asked.get(entry.key), at, "order → gateway")
+            at = max(asked.get(entry.idempotency_key, entry.made_at), entry.made_at)
+            wait = Wait.since(asked.get(entry.idempotency_key), at, "order → gateway")
             yield Step(at, "gateway", f"{kind}: {entry.status} now", wait)
-
-    def _made_at(self, key: str) -> datetime | None:
-        return next((entry.made_at for entry in self.books if entry.key == key), None)
 
     # --- inventory ---
 
     def _inventory(self) -> Iterator[Step]:
-        for reservation in self.tables.reservations:
+        for reservation in self.rows["reservations"]:
             yield Step(reservation.created_at, "inventory", f"reservation decided: {reservation.status} now")
-        for shipment in self.tables.shipments:
+        for shipment in self.rows["shipments"]:
             yield from self._parcel(shipment)
-        for movement in self.tables.movements:
+        for movement in self.rows["movements"]:
             what = f"{_count(movement.pieces, 'piece')} of {_count(movement.products, 'product')} out of stock"
             yield Step(movement.created_at, "inventory", what)
-        for back in self.tables.back:
+        for back in self.rows["returns"]:
             yield from self._return(back)
 
     def _return(self, back: Any) -> Iterator[Step]:
@@ -143,18 +130,17 @@ class Timeline:
             for correction, right in zip(shipment.corrections, corrected, strict=True):
                 at = datetime.fromisoformat(correction["corrected_at"])
                 yield Step(at, "inventory", f"{name} corrected: it went with {right}")
-        if shipment.delivered_at:
-            wait = Wait.since(shipment.dispatched_at, shipment.delivered_at, "the parcel's arrival")
-            yield Step(shipment.delivered_at, "inventory", f"{name} delivered", wait)
-        if shipment.lost_at:
-            wait = Wait.since(shipment.dispatched_at, shipment.lost_at, "the parcel, in vain")
-            yield Step(shipment.lost_at, "inventory", f"{name} lost by the carrier", wait)
+        delivered = shipment.delivered_at, "delivered", "the parcel's arrival"
+        lost = shipment.lost_at, "lost by the carrier", "the parcel, in vain"
+        for at, what, waited_for in (delivered, lost):
+            if at:
+                yield Step(at, "inventory", f"{name} {what}", Wait.since(shipment.dispatched_at, at, waited_for))
 
     # --- notification ---
 
     def _notification(self) -> Iterator[Step]:
         inbox = self.events.taken["notification"]
-        for note in self.tables.notifications:
+        for note in self.rows["notifications"]:
             taken = inbox.get(note.event_id)
             if note.told_at is None:
                 yield Step(taken or note.created_at, "notification", f"keeps {note.kind} until the customer is known")
@@ -162,7 +148,7 @@ class Timeline:
             late = taken is not None and note.told_at > taken
             wait = Wait.since(taken, note.told_at, "the customer to be known") if late else None
             yield Step(note.told_at, "notification", f"customer notified of {note.kind}", wait)
-        for mail in self.tables.deliveries:
+        for mail in self.rows["deliveries"]:
             what = f"{mail.channel} of {mail.kind} to {mail.address}: {mail.status}"
             attempts = f", {mail.attempts} attempts" if mail.attempts > 1 else ""
             why = f" ({mail.error})" if mail.error else ""
@@ -186,13 +172,9 @@ def _carried(shipment: Any) -> list[str]:
     return [*before, f"{shipment.carrier} {shipment.tracking_number}"]
 
 
-def _latest(times: Sequence[datetime], until: datetime | None = None) -> datetime | None:
-    return max((time for time in times if until is None or time <= until), default=None)
-
-
-def _money(amount: int, currency: str) -> str:
-    """In minor units, as everywhere in the tables: how many make a whole one is the currency's own affair."""
-    return f"{amount:,} minor {currency}"
+def _amount(row: Any) -> str:
+    """In minor units, as in all tables."""
+    return f"{row.amount:,} minor {row.currency}"
 
 
 def _count(number: int, what: str) -> str:

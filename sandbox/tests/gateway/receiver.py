@@ -1,4 +1,4 @@
-"""Somebody to whom webhooks are owed: keeps each delivery, answers what the test wants."""
+"""A receiver of webhooks, which keeps each delivery and answers as the test wants."""
 
 import json
 import threading
@@ -48,7 +48,7 @@ class Receiver:
                 self.end_headers()
 
             def log_message(self, format: str, *args: object) -> None:
-                """Tests read the deliveries, not a log."""
+                """No log: tests read the deliveries."""
 
         class Server(ThreadingHTTPServer):
             request_queue_size = 128

@@ -19,7 +19,7 @@ def change(client: httpx.Client, id: str, what: str, key: str = "change", **body
     return client.post(f"/charges/{id}/{what}", json=json, headers={"Idempotency-Key": f"{key}-{id}"})
 
 
-def told_last(receiver: Receiver, id: str, type: str) -> bool:
+def received_last(receiver: Receiver, id: str, type: str) -> bool:
     return receiver.types(id)[-1:] == [type]
 
 
@@ -55,16 +55,14 @@ def test_the_customer_may_reject(client: httpx.Client, receiver: Receiver) -> No
     assert (found["status"], found["failure_reason"], found["captured"]) == ("declined", "authentication_failed", 0)
 
 
-def test_a_confirmed_charge_is_only_authorised_where_no_capture_was_asked_for(
-    client: httpx.Client, receiver: Receiver
-) -> None:
+def test_a_confirmed_charge_without_capture_is_only_authorised(client: httpx.Client, receiver: Receiver) -> None:
     made = charge(client, "tok_action_required", capture=False).json()
     httpx.post(f"{made['next_action']['url']}/confirm")
     eventually(lambda: receiver.types(made["id"])[-1:] == ["charge.authorised"])
 
 
 @pytest.mark.parametrize(("token", "body"), [("tok_ok", {"capture": False}), ("tok_authorised", {})])
-def test_what_is_authorised_is_captured_once(
+def test_an_authorised_charge_is_captured_once(
     client: httpx.Client, receiver: Receiver, token: str, body: dict[str, Any]
 ) -> None:
     id = authorised(client, receiver, token, **body)
@@ -83,7 +81,7 @@ def test_what_is_authorised_is_captured_once(
     assert client.get("/books").json()["totals"]["GBP"]["captured"] == 1250
 
 
-def test_of_a_part_that_was_captured_no_more_is_refunded(client: httpx.Client, receiver: Receiver) -> None:
+def test_refunds_never_exceed_a_partial_capture(client: httpx.Client, receiver: Receiver) -> None:
     id = authorised(client, receiver, capture=False)
     captured = change(client, id, "capture", amount=1000).json()
     assert (captured["amount"], captured["captured"], captured["status"]) == (1250, 1000, "succeeded")
@@ -93,7 +91,7 @@ def test_of_a_part_that_was_captured_no_more_is_refunded(client: httpx.Client, r
         assert refunded.status_code == answer
 
 
-def test_what_is_cancelled_is_never_captured(client: httpx.Client, receiver: Receiver) -> None:
+def test_a_cancelled_charge_is_never_captured(client: httpx.Client, receiver: Receiver) -> None:
     waiting = str(charge(client, "tok_action_required").json()["id"])
     for id in (waiting, authorised(client, receiver, capture=False)):
         for replayed in (False, True):
@@ -101,14 +99,14 @@ def test_what_is_cancelled_is_never_captured(client: httpx.Client, receiver: Rec
             assert (voided.status_code, voided.json()["status"]) == (201, "voided")
             assert ("Idempotent-Replayed" in voided.headers) == replayed
         assert change(client, id, "capture", key="capture").status_code == 422
-        eventually(partial(told_last, receiver, id, "charge.voided"))
+        eventually(partial(received_last, receiver, id, "charge.voided"))
     httpx.post(f"{client.base_url}/confirmations/{waiting}/confirm")
     assert status(client, waiting) == "voided"
     totals = client.get("/books").json()["totals"]["GBP"]
     assert (totals["voided"], totals["captured"]) == (2, 0)
 
 
-def test_what_is_pending_can_be_neither_captured_nor_cancelled(client: httpx.Client) -> None:
+def test_a_pending_charge_can_be_neither_captured_nor_cancelled(client: httpx.Client) -> None:
     id = str(charge(client, "tok_late").json()["id"])
     assert change(client, id, "capture").json()["detail"] == "The charge is pending."
     assert change(client, id, "cancel").json()["detail"] == "The charge is pending."
@@ -130,7 +128,7 @@ INSERT INTO charges VALUES
 """
 
 
-def test_the_books_of_before_are_kept(tmp_path: Path) -> None:
+def test_books_from_before_authorisations_are_migrated(tmp_path: Path) -> None:
     db = sqlite3.connect(tmp_path / "gateway.sqlite", isolation_level=None)
     db.row_factory = sqlite3.Row
     db.executescript(OLD)

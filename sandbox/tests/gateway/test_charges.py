@@ -74,7 +74,7 @@ def test_lost_answer_is_charged_once_and_found_by_its_key(client: httpx.Client, 
     assert client.get("/books").json()["totals"]["GBP"]["captured"] == 1250
 
 
-def test_twenty_at_once_with_one_key_are_one_charge(client: httpx.Client, receiver: Receiver) -> None:
+def test_concurrent_requests_with_one_key_are_one_charge(client: httpx.Client, receiver: Receiver) -> None:
     with ThreadPoolExecutor(20) as pool:
         answers = list(pool.map(lambda _: charge(client, "tok_ok", key="one", reference="one"), range(20)))
     assert {answer.status_code for answer in answers} == {201}
@@ -96,7 +96,7 @@ def test_one_key_with_another_body_is_rejected(client: httpx.Client) -> None:
     "wrong",
     [{"token": "tok_unknown"}, {"amount": 0}, {"amount": 12.5}, {"amount": "12"}, {"currency": "gbp"}, {"more": 1}],
 )
-def test_what_is_not_valid_is_named_and_not_charged(client: httpx.Client, wrong: dict[str, Any]) -> None:
+def test_an_invalid_charge_is_rejected_with_the_name_of_the_field(client: httpx.Client, wrong: dict[str, Any]) -> None:
     rejected = charge(client, **{"token": "tok_ok", **wrong})
     assert rejected.status_code == 422
     assert rejected.headers["content-type"] == "application/problem+json"
@@ -109,7 +109,7 @@ def test_a_key_is_required(client: httpx.Client) -> None:
     assert client.post("/charges", json=body).status_code == 400
 
 
-def test_only_the_api_key_opens_the_books(gateway: Process) -> None:
+def test_the_books_require_the_api_key(gateway: Process) -> None:
     for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": "Basic key-of-this-test"}):
         for path in ("/books", "/charges", "/charges/x", "/refunds"):
             assert httpx.get(gateway.url + path, headers=headers).status_code == 401

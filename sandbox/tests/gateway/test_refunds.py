@@ -20,7 +20,7 @@ def refund(client: httpx.Client, charge_id: str, amount: int, key: str) -> httpx
     return client.post(f"/charges/{charge_id}/refunds", json={"amount": amount}, headers={"Idempotency-Key": key})
 
 
-def test_a_part_and_the_rest(client: httpx.Client, receiver: Receiver, paid: str) -> None:
+def test_a_charge_is_refunded_in_parts(client: httpx.Client, receiver: Receiver, paid: str) -> None:
     part = refund(client, paid, 250, "part")
     assert part.status_code == 201
     assert refund(client, paid, 1001, "too much").json()["type"] == "refund-above-charge"
@@ -42,7 +42,7 @@ def test_concurrent_refunds_never_exceed_the_payment(client: httpx.Client, paid:
     assert client.get(f"/charges/{paid}").json()["refunded"] == 1200
 
 
-def test_one_key_at_once_is_one_refund(client: httpx.Client, paid: str) -> None:
+def test_concurrent_requests_with_one_key_are_one_refund(client: httpx.Client, paid: str) -> None:
     with ThreadPoolExecutor(20) as pool:
         answers = list(pool.map(lambda _: refund(client, paid, 200, "one"), range(20)))
     assert {answer.status_code for answer in answers} == {201}
@@ -58,5 +58,5 @@ def test_an_unpaid_charge_is_not_refundable(client: httpx.Client, token: str) ->
     assert refund(client, id, 1, "key").json()["type"] == "charge-not-refundable"
 
 
-def test_an_unknown_charge(client: httpx.Client) -> None:
+def test_an_unknown_charge_is_not_found(client: httpx.Client) -> None:
     assert refund(client, "ch_unknown", 1, "key").status_code == 404

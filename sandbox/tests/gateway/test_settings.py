@@ -19,7 +19,7 @@ def start(environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_nothing_starts_without_its_secrets() -> None:
+def test_the_gateway_does_not_start_without_its_secrets() -> None:
     ended = start({"GATEWAY_API_KEY": "key"})
     assert ended.returncode == 1
     assert "GATEWAY_WEBHOOK_SECRET: Field required" in ended.stderr

@@ -29,7 +29,7 @@ def test_the_signature_covers_time_and_body(client: httpx.Client, receiver: Rece
     assert hmac.new(SECRET.encode(), signed, hashlib.sha256).hexdigest() == found[2]
 
 
-def test_rejected_webhooks_come_again_with_growing_pauses(client: httpx.Client, receiver: Receiver) -> None:
+def test_rejected_webhooks_are_sent_again_after_growing_pauses(client: httpx.Client, receiver: Receiver) -> None:
     times: list[float] = []
 
     def reject_thrice(delivery: Delivery) -> int:
@@ -44,14 +44,14 @@ def test_rejected_webhooks_come_again_with_growing_pauses(client: httpx.Client, 
     assert len(receiver.by_event()) == 1
 
 
-def test_a_silent_one_holds_up_no_other(client: httpx.Client, receiver: Receiver) -> None:
+def test_a_slow_delivery_does_not_delay_others(client: httpx.Client, receiver: Receiver) -> None:
     first = str(charge(client, "tok_ok", reference="poison").json()["id"])
     receiver.answer = lambda delivery: 500 if first in str(delivery.event) else 204
     others = [str(charge(client, "tok_ok").json()["id"]) for _ in range(50)]
     eventually(lambda: all(receiver.of(id) for id in others))
 
 
-def test_what_is_under_way_is_not_sent_again(client: httpx.Client, receiver: Receiver) -> None:
+def test_a_webhook_in_flight_is_not_sent_again(client: httpx.Client, receiver: Receiver) -> None:
     release = threading.Event()
     arrivals: list[str] = []
 
@@ -70,7 +70,7 @@ def test_what_is_under_way_is_not_sent_again(client: httpx.Client, receiver: Rec
     assert arrivals.count("slow") == 1
 
 
-def test_a_killed_gateway_delivers_what_it_owes_exactly(
+def test_a_killed_gateway_delivers_every_webhook_after_its_restart(
     client: httpx.Client, gateway: Process, receiver: Receiver
 ) -> None:
     receiver.stop()
@@ -91,9 +91,7 @@ def test_a_killed_gateway_delivers_what_it_owes_exactly(
     assert {id: sorted(receiver.types(id)) for _, id in made} == {id: expected[token] for token, id in made}
 
 
-def test_a_kill_under_load_loses_no_charge_that_was_answered(
-    client: httpx.Client, gateway: Process, receiver: Receiver
-) -> None:
+def test_a_kill_under_load_loses_no_answered_charge(client: httpx.Client, gateway: Process, receiver: Receiver) -> None:
     answered: list[str] = []
 
     def pay(number: int) -> None:
@@ -118,7 +116,9 @@ def test_a_kill_under_load_loses_no_charge_that_was_answered(
     assert set(receiver.by_event().values()) <= {1, 2}, "only what was under way at the kill may come twice"
 
 
-def test_a_stop_is_graceful_and_keeps_what_is_owed(client: httpx.Client, gateway: Process, receiver: Receiver) -> None:
+def test_a_stop_is_graceful_and_keeps_undelivered_webhooks(
+    client: httpx.Client, gateway: Process, receiver: Receiver
+) -> None:
     receiver.stop()
     id = str(charge(client, "tok_ok").json()["id"])
     gateway.stop()

@@ -58,7 +58,7 @@ async def _second(shop: Shop, name: str) -> AsyncIterator[None]:
     process = ChildProcess(f"A second {service.title}", shop.layout.logs / f"{name}-second.log")
 
     async def serves() -> bool:
-        process.start(command, env={**shop.layout.process_environment(service), **own})  # unless it runs
+        process.spawn(command, env={**shop.layout.process_environment(service), **own})  # unless it runs
         try:
             async with httpx.AsyncClient(timeout=5, verify=False) as http:
                 return (await http.get(f"http://127.0.0.1:{port}/health/ready")).is_success
