@@ -135,7 +135,7 @@ def _serve(service: str, settings: ServiceSettings) -> None:
         timeout_graceful_shutdown=int(settings.stop_seconds / 5),
         **common,
     )
-    config.response_headers = ResponseHeaders(settings.public_issuer, settings.allowed_origins)
+    config.response_headers = ResponseHeaders(settings.public_issuer, settings.cors_origins)
     config.limits = ConnectionLimits.of(settings)
     operations = Config(lambda: made[0].state.operations, port=settings.operations_port, lifespan="off", **common)
     allow_connections(settings.max_connections)

@@ -1,6 +1,7 @@
 """What surrounds every request, in pure ASGI: ids, trace, log line, metrics, body limit, last net for errors."""
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import structlog
@@ -40,7 +41,7 @@ class RequestMiddleware:
         self._runtime = runtime
         self._max_body_bytes = runtime.settings.max_body_bytes
         self._capacity: Capacity = runtime.capacity
-        origins = runtime.settings.allowed_origins
+        origins = runtime.settings.cors_origins
         self._headers = ResponseHeaders(runtime.settings.public_issuer, origins)
         self._preflight = _preflight(app, origins) if origins else None
 
@@ -188,7 +189,7 @@ class _Read:
         return {"type": "http.request", "body": body, "more_body": False}
 
 
-def _preflight(app: ASGIApp, origins: list[str]) -> CORSMiddleware:
+def _preflight(app: ASGIApp, origins: Sequence[str]) -> CORSMiddleware:
     """Of Starlette's middleware the part that answers preflights. It also answers them while the process is full: a
     browser that is rejected here could not tell its script why."""
     return CORSMiddleware(
