@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
-from pydantic import BeforeValidator, Field, ModelWrapValidatorHandler, SecretStr, model_validator
+from pydantic import BaseModel, BeforeValidator, Field, ModelWrapValidatorHandler, SecretStr, model_validator
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from service_kit import strictness
@@ -68,7 +68,21 @@ class _FromEnvironment(ConnectionSettings, BaseSettings):
         return init_settings, InitSettingsSource(settings_cls, init_kwargs=given)
 
 
-class ServiceSettings(KafkaSettings, DatabaseSettings, _FromEnvironment):
+class ConnectionLimits(BaseModel):
+    """What a client's connection may cost."""
+
+    max_connections: Count = Field(
+        default=1024, description="of one process; beyond, those are closed that have been idle for the longest"
+    )
+    request_header_seconds: Seconds = Field(default=10, description="until a request's headers are complete")
+    request_body_seconds: Seconds = Field(default=10, description="until its body is, and")
+    request_body_bytes_per_second: Count = Field(default=4096, description="so many bytes earn it a second more")
+    response_stalled_seconds: Seconds = Field(
+        default=30, description="a client that takes nothing of its response for so long is disconnected"
+    )
+
+
+class ServiceSettings(ConnectionLimits, KafkaSettings, DatabaseSettings, _FromEnvironment):
     """What every service needs to know.
 
     A field `pay_within` of the order service is read from ORDER_PAY_WITHIN, else from PAY_WITHIN, so that one value can
@@ -144,15 +158,6 @@ class ServiceSettings(KafkaSettings, DatabaseSettings, _FromEnvironment):
     )
     max_unfinished_body_bytes: Count = Field(
         default=67_108_864, description="of one process: bodies that are not complete yet, all of them together"
-    )
-    max_connections: Count = Field(
-        default=1024, description="of one process; beyond, those are closed that have been idle for the longest"
-    )
-    request_header_seconds: Seconds = Field(default=10, description="until a request's headers are complete")
-    request_body_seconds: Seconds = Field(default=10, description="until its body is, and")
-    request_body_bytes_per_second: Count = Field(default=4096, description="so many bytes earn it a second more")
-    response_stalled_seconds: Seconds = Field(
-        default=30, description="a client that takes nothing of its response for so long is disconnected"
     )
     drain_seconds: float = Field(
         default=5, ge=0, description="from the signal to stop: no longer ready, and every request is still served"
