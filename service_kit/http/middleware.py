@@ -13,6 +13,7 @@ from service_kit.audit import actor
 from service_kit.database.faults import database_is_unavailable, is_unstorable_text, may_be_retried
 from service_kit.http.capacity import Capacity, Overloaded
 from service_kit.http.headers import Headers, ResponseHeaders, check_size, with_defaults
+from service_kit.http.json_request import BodyRead
 from service_kit.http.problem_responses import problem_response
 from service_kit.ids import uuid7
 from service_kit.problems import Busy, InvalidRequest, Problem, Unavailable
@@ -100,7 +101,7 @@ class RequestMiddleware:
             raise Overloaded(retry_after=1)
         check_size(scope["headers"], len(scope["raw_path"]) + len(scope["query_string"]))
         if b"content-length" in headers or b"transfer-encoding" in headers:
-            receive = _Read(await self._body(headers, receive), receive)
+            receive = BodyRead(await self._body(headers, receive), receive)
             if capacity.taken >= capacity.most:
                 raise Overloaded(retry_after=1)
         capacity.taken += 1
@@ -144,7 +145,7 @@ class _ClientDisconnected(Exception):
 
 
 async def _request(receive: Receive) -> Message:
-    """Raises: _ClientWentAway."""
+    """Raises: _ClientDisconnected."""
     message = await receive()
     if message["type"] == "http.disconnect":
         raise _ClientDisconnected
@@ -171,22 +172,6 @@ class _Response:
             own = list(message.get("headers", ()))
             message["headers"] = [*own, *with_defaults(own, is_personal=self._is_personal), *self._headers]
         await self._send(message)
-
-
-class _Read:
-    """`receive`, for a body that was read already."""
-
-    __slots__ = ("_body", "_receive")
-
-    def __init__(self, body: bytes, receive: Receive) -> None:
-        self._body: bytes | None = body
-        self._receive = receive
-
-    async def __call__(self) -> Message:
-        body, self._body = self._body, None
-        if body is None:
-            return await self._receive()
-        return {"type": "http.request", "body": body, "more_body": False}
 
 
 def _preflight(app: ASGIApp, origins: Sequence[str]) -> CORSMiddleware:
