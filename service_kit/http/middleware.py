@@ -63,7 +63,7 @@ class RequestMiddleware:
                 metrics.IN_FLIGHT.dec()
                 _record(scope, answer.status, time.perf_counter() - started)
                 structlog.contextvars.clear_contextvars()
-                caller.forget()
+                caller.current.set(None)
                 actor.forget()
 
     def _always(self, headers: dict[bytes, bytes]) -> Headers:
@@ -116,40 +116,25 @@ class RequestMiddleware:
         declared = headers.get(b"content-length", b"0")
         if declared.isdigit() and int(declared) > limit:
             raise BodyTooLarge(limit=limit)
-        message = await _request(receive)
-        body: bytes = message.get("body", b"")
-        if len(body) > limit:
-            raise BodyTooLarge(limit=limit)
-        return await self._rest(body, receive) if message.get("more_body") else body
-
-    async def _rest(self, first: bytes, receive: Receive) -> bytes:
-        parts, length = [first], len(first)
-        capacity, counted = self._capacity, 0
+        parts: list[bytes] = []
+        length = counted = 0
         try:
-            while True:
-                more, counted = length - counted, length
-                capacity.buffer(more)
-                message = await _request(receive)
+            while (message := await receive())["type"] != "http.disconnect":
                 parts.append(message.get("body", b""))
                 length += len(parts[-1])
-                if length > self._max_body_bytes:
-                    raise BodyTooLarge(limit=self._max_body_bytes)
+                if length > limit:
+                    raise BodyTooLarge(limit=limit)
                 if not message.get("more_body"):
                     return b"".join(parts)
+                more, counted = length - counted, length
+                self._capacity.buffer(more)
+            raise _ClientDisconnected
         finally:
-            capacity.buffered -= counted
+            self._capacity.buffered -= counted
 
 
 class _ClientDisconnected(Exception):
     """Before its request was complete: there is nobody to answer."""
-
-
-async def _request(receive: Receive) -> Message:
-    """Raises: _ClientDisconnected."""
-    message = await receive()
-    if message["type"] == "http.disconnect":
-        raise _ClientDisconnected
-    return message
 
 
 class _Response:
