@@ -28,7 +28,8 @@ COMMANDS = {
 def main() -> None:
     arguments = _arguments()
     if arguments.command == "serve":
-        _serve(arguments.service, _settings(arguments.service))
+        read = importlib.import_module(f"{arguments.service}.settings").Settings
+        _serve(arguments.service, _or_exit(arguments.service, read))
     elif arguments.command in ("topics", "acls", "database"):
         _prepare_servers(arguments)
     else:
@@ -76,11 +77,6 @@ def _migrate(arguments: argparse.Namespace) -> None:
         sys.exit(str(error))
 
 
-def _settings(service: str) -> ServiceSettings:
-    settings: ServiceSettings = _or_exit(service, importlib.import_module(f"{service}.settings").Settings)
-    return settings
-
-
 def _or_exit(service: str, read: Callable[[], Any]) -> Any:
     try:
         return read()
@@ -115,42 +111,10 @@ def _arguments() -> argparse.Namespace:
 
 def _serve(service: str, settings: ServiceSettings) -> None:
     from service_kit.http.headers import ResponseHeaders
-    from service_kit.http.server import Config, ConnectionLimits, DrainingServer, allow_connections
+    from service_kit.http.server import Config, DrainingServer, LimitedProtocol, allow_connections
 
-    create = _factory(service)
-    made: list[Any] = []
-
-    def application() -> Any:
-        app = create()
-        server.drain = app.state.runtime.drain
-        made.append(app)
-        return app
-
-    common = _common(settings)
-    config = Config(
-        application,
-        port=settings.port,
-        loop="uvloop",
-        # Of the time to stop in, a fifth for requests, a tenth for jobs, the rest for events.
-        timeout_graceful_shutdown=int(settings.stop_seconds / 5),
-        **common,
-    )
-    config.response_headers = ResponseHeaders(settings.public_issuer, settings.allowed_origins)
-    config.limits = ConnectionLimits.of(settings)
-    operations = Config(lambda: made[0].state.operations, port=settings.operations_port, lifespan="off", **common)
-    allow_connections(settings.max_connections)
-    server = DrainingServer(config, drain_seconds=settings.drain_seconds, operations=operations)
-    server.run()
-    if not server.started:
-        sys.exit(3)
-
-
-def _common(settings: ServiceSettings) -> dict[str, Any]:
-    """What holds for both ports."""
-    from service_kit.http.server import LimitedProtocol
-
-    return {
-        "factory": True,
+    app = _create(service, settings)
+    on_both_ports: dict[str, Any] = {
         "host": settings.listen_host,
         "http": LimitedProtocol,
         "access_log": False,
@@ -160,18 +124,35 @@ def _common(settings: ServiceSettings) -> dict[str, Any]:
         "timeout_keep_alive": 75,
         "proxy_headers": False,  # `service_kit.http.client` reads them, where the settings name proxies
     }
+    config = Config(
+        app,
+        port=settings.port,
+        loop="uvloop",
+        # Of the time to stop in, a fifth for requests, a tenth for jobs, the rest for events.
+        timeout_graceful_shutdown=int(settings.stop_seconds / 5),
+        **on_both_ports,
+    )
+    config.response_headers = ResponseHeaders(settings.public_issuer, settings.cors_origins)
+    config.limits = settings
+    operations = Config(app.state.operations, port=settings.operations_port, lifespan="off", **on_both_ports)
+    allow_connections(settings.max_connections)
+    drain, drain_seconds = app.state.runtime.drain, settings.drain_seconds
+    server = DrainingServer(config, drain=drain, drain_seconds=drain_seconds, operations=operations)
+    server.run()
+    if not server.started:
+        sys.exit(3)
 
 
-def _factory(service: str) -> Callable[[], Any]:
-    """Code and models live as long as the process: the garbage collector never looks at them.
+def _create(service: str, settings: ServiceSettings) -> Any:
+    """The application. Code and models live as long as the process, so the garbage collector ignores them.
 
-    Looking takes 130 ms, in which nothing is answered, and happens now and then under load.
+    A full collection would take 130 ms, in which nothing is answered, and happen now and then under load.
     """
     gc.disable()
-    create: Callable[[], Any] = importlib.import_module(f"{service}.main").create
+    create = importlib.import_module(f"{service}.main").create
     gc.freeze()
     gc.enable()
-    return create
+    return create(settings)
 
 
 if __name__ == "__main__":

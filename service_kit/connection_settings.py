@@ -1,5 +1,6 @@
 """How Kafka and PostgreSQL are reached: addresses, certificates, names and passwords."""
 
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Literal
@@ -7,12 +8,22 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from pydantic import BaseModel, Field, SecretStr, model_validator
 
+from service_kit.strictness import Fault
+
 SecurityProtocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
 SaslMechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
 DatabaseTls = Literal["prefer", "verify-full"]
 
 
-class KafkaSettings(BaseModel, frozen=True, hide_input_in_errors=True):
+class ConnectionSettings(BaseModel):
+    """The base of what reaches a server."""
+
+    def plaintext_faults(self) -> Iterator[Fault]:
+        """What would be sent in plain text although no setting allows it: production rejects it."""
+        yield from ()
+
+
+class KafkaSettings(ConnectionSettings, frozen=True, hide_input_in_errors=True):
     """What every Kafka client needs, of the services as of the set-up."""
 
     kafka_bootstrap_servers: str
@@ -44,18 +55,17 @@ class KafkaSettings(BaseModel, frozen=True, hide_input_in_errors=True):
     def kafka_uses_tls(self) -> bool:
         return self.kafka_security_protocol.endswith("SSL")
 
-    def kafka_faults(self) -> list[str]:
-        """What production rejects, as `SETTING: what to do`."""
-        if self.kafka_uses_tls or self.kafka_allow_plaintext:
-            return []
-        fault = (
-            f"KAFKA_SECURITY_PROTOCOL: {self.kafka_security_protocol} is not encrypted; set it to SASL_SSL or SSL, "
-            "or KAFKA_ALLOW_PLAINTEXT=true where nobody else can reach the broker"
-        )
-        return [fault]
+    def plaintext_faults(self) -> Iterator[Fault]:
+        yield from super().plaintext_faults()
+        if not self.kafka_uses_tls and not self.kafka_allow_plaintext:
+            yield Fault(
+                "KAFKA_SECURITY_PROTOCOL",
+                f"{self.kafka_security_protocol} is not encrypted; set it to SASL_SSL or SSL, "
+                "or KAFKA_ALLOW_PLAINTEXT=true where nobody else can reach the broker",
+            )
 
 
-class DatabaseSettings(BaseModel):
+class DatabaseSettings(ConnectionSettings):
     """What every connection to a service's database needs."""
 
     database_url: SecretStr
@@ -95,11 +105,11 @@ class DatabaseSettings(BaseModel):
         hosts = parse_qs(url.query).get("host") or [unquote(url.hostname or "")]
         return self.database_tls == "prefer" and any(host and not host.startswith("/") for host in hosts)
 
-    def database_faults(self) -> list[str]:
-        if not self.database_is_exposed or self.database_allow_plaintext:
-            return []
-        fault = (
-            "DATABASE_TLS: prefer also takes plain text; set it to verify-full, or DATABASE_ALLOW_PLAINTEXT=true where "
-            "nobody else can reach the way to the database"
-        )
-        return [fault]
+    def plaintext_faults(self) -> Iterator[Fault]:
+        yield from super().plaintext_faults()
+        if self.database_is_exposed and not self.database_allow_plaintext:
+            yield Fault(
+                "DATABASE_TLS",
+                "prefer also takes plain text; set it to verify-full, or DATABASE_ALLOW_PLAINTEXT=true where "
+                "nobody else can reach the way to the database",
+            )

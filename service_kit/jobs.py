@@ -47,15 +47,16 @@ class Jobs:
         self._stopping = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def wake(self, name: str) -> None:
-        """Lets a job run now; where it doesn't run in this process its next turn elsewhere does the work."""
+    def wake(self, name: str, *_: Sequence[Any]) -> None:
+        """Lets a job run now; where it doesn't run in this process its next turn elsewhere does the work. What a signal
+        carries is ignored."""
         if event := self._wakes.get(name):
             event.set()
 
     def start(self, runtime: "Runtime") -> None:
         for job in self._jobs:
             if job.woken_by is not None:
-                runtime.database.signals.listen(job.woken_by, partial(_set, self._wakes[job.name]))
+                runtime.database.signals.listen(job.woken_by, partial(self.wake, job.name))
         self._tasks |= {asyncio.create_task(self._repeat(job, runtime), name=job.name) for job in self._jobs}
 
     def begin(self, work: Coroutine[Any, Any, None]) -> None:
@@ -104,10 +105,6 @@ class Jobs:
                 return False
             log.exception("job_failed", job=job.name)
         return True
-
-
-def _set(event: asyncio.Event, _: Sequence[Any]) -> None:
-    event.set()
 
 
 async def _without_trace(work: Coroutine[Any, Any, None]) -> None:

@@ -1,7 +1,6 @@
 """The runtime of one process: database, keys, messaging, jobs; started and stopped in this order."""
 
 import contextlib
-import importlib.metadata
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
@@ -18,6 +17,7 @@ from service_kit.security.revocations import Revocations
 from service_kit.security.tokens import TokenVerifier
 from service_kit.settings import ServiceSettings
 from service_kit.telemetry import metrics
+from service_kit.version import VERSION
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
@@ -25,9 +25,7 @@ T = TypeVar("T")
 
 def _release(service: str) -> dict[str, str]:
     kit, own = lineages(service)
-    found = {"service": service, "version": "unknown", "revision": "none", "kit_revision": kit.head or "none"}
-    with contextlib.suppress(importlib.metadata.PackageNotFoundError):  # run from where nothing is installed
-        found["version"] = importlib.metadata.version("online-mart")
+    found = {"service": service, "version": VERSION, "revision": "none", "kit_revision": kit.head or "none"}
     with contextlib.suppress(ModuleNotFoundError):  # a test's service, which has no package
         found["revision"] = own.head or "none"
     return found

@@ -2,10 +2,10 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from ipaddress import ip_address
-from typing import TYPE_CHECKING, Any, LiteralString, NamedTuple, TypeVar, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ModelWrapValidatorHandler, SecretStr, ValidationError, create_model
@@ -34,24 +34,29 @@ class Fault(NamedTuple):
     setting: str
     words: str
 
+    def __str__(self) -> str:
+        return f"{self.setting}: {self.words}"
 
-def validated(settings: type[S], given: Any, validate: ModelWrapValidatorHandler[S], names: Sequence[Fault]) -> S:
+
+def validated(settings: type[S], given: Any, validate: ModelWrapValidatorHandler[S], names: Iterable[Fault]) -> S:
     """Raises: ValidationError, with every fault of fields, names and, where it is production, of values."""
-    faults = list(names)
-    wrong: list[InitErrorDetails] = []
-    made: S | None = None
+    faults, wrong, in_fields = list(names), [], set[str]()
+    checked: S | None
     try:
-        made = validate(given)
+        checked = validate(given)
     except ValidationError as error:
-        wrong = [_again(each) for each in error.errors(include_url=False)]
-    in_fields = {str(each["loc"][0]) for each in wrong if each.get("loc")}
-    checked = made if made is not None else _what_is_valid(settings, given, in_fields)
+        wrong = error.errors(include_url=False)
+        in_fields = {str(each["loc"][0]) for each in wrong if each["loc"]}
+        checked = _valid_part(settings, given, in_fields)
     if checked is not None and checked.environment == "production":
         faults += [fault for fault in checked.production_faults() if fault.setting.lower() not in in_fields]
-    if made is not None and not faults:
-        return made
-    details = [_detail(f"{fault.setting}: {fault.words}") for fault in faults]
-    raise ValidationError.from_exception_data(settings.__name__, [*wrong, *details], hide_input=True)
+    if checked is not None and not wrong and not faults:
+        return checked
+    details = [
+        *(_detail(each["type"], each["msg"], each["loc"]) for each in wrong),
+        *(_detail("refused", str(fault)) for fault in faults),
+    ]
+    raise ValidationError.from_exception_data(settings.__name__, details, hide_input=True)
 
 
 def rejected_names(
@@ -78,12 +83,12 @@ def faults(settings: "ServiceSettings") -> Iterator[Fault]:
         yield Fault("FAILPOINTS", "not when ENVIRONMENT is production; it makes the process kill itself")
     if settings.docs:
         yield Fault("DOCS", "not when ENVIRONMENT is production; /openapi.json is on the operations port")
-    for origin in settings.allowed_origins:
+    for origin in settings.cors_origins:
         if origin == "*":
             yield Fault("CORS_ORIGINS", "name the origins; '*' is not accepted when ENVIRONMENT is production")
         elif not _is_safe(origin, settings):
             yield Fault("CORS_ORIGINS", f"{origin}: write https://, or others may answer in its name")
-    if any(network.prefixlen == 0 for network in settings.trusted_proxy_networks):
+    if any(network.prefixlen == 0 for network in settings.trusted_proxies):
         yield Fault("TRUSTED_PROXIES", "all addresses are in it, so anyone may invent theirs: name the proxies")
     for name, field in type(settings).model_fields.items():
         value = getattr(settings, name, None)
@@ -116,7 +121,7 @@ def _is_loopback(host: str) -> bool:
 
 def may_be_plain(host: str, settings: "ServiceSettings") -> bool:
     """Whether what goes there need not be encrypted: it stays on this machine, or in a network that is trusted."""
-    listed = [each.strip().lower() for each in settings.plain_http_hosts.split(",") if each.strip()]
+    listed = [each.lower() for each in settings.plain_http_hosts]
     host = host.lower()
     return _is_loopback(host) or any(host == each or (each[0] == "." and host.endswith(each)) for each in listed)
 
@@ -130,39 +135,25 @@ def _is_link(name: str, value: str) -> bool:
     return bool(_SERVICE_LINK.fullmatch(name) or (name.endswith("_PORT") and _LINKED_PORT.match(value)))
 
 
-def _what_is_valid(settings: type[S], given: Any, wrong: set[str]) -> S | None:
-    """The settings without the fields that are wrong, so that the others are looked at in the same start."""
+def _valid_part(settings: type[S], given: Any, wrong: set[str]) -> S | None:
+    """The settings without the fields that are wrong, so that the others are checked in the same start."""
     if not isinstance(given, dict):
         return None
+    fields = settings.model_fields
     right: dict[str, Any] = {
-        name: (field.annotation, field)
-        for name, field in settings.model_fields.items()
-        if name not in wrong and (name in given or not field.is_required())
+        name: (fields[name].annotation, fields[name]) for name in (fields.keys() & given.keys()) - wrong
     }
     try:
         found: BaseModel = create_model("Right", **right).model_validate(given)
     except ValidationError:
         return None
     values: dict[str, Any] = {
-        name: getattr(found, name) if name in right else _nothing(field) if field.is_required() else field.get_default()
-        for name, field in settings.model_fields.items()
+        name: SecretStr("") if field.annotation is SecretStr else ""
+        for name, field in fields.items()
+        if field.is_required() and name not in right
     }
-    return cast(S, settings.model_construct(None, **values))
+    return cast(S, settings.model_construct(None, **values | vars(found)))
 
 
-def _nothing(field: FieldInfo) -> Any:
-    return SecretStr("") if field.annotation is SecretStr else ""
-
-
-def _again(error: Any) -> InitErrorDetails:
-    kind = PydanticCustomError(error["type"], _literal(error["msg"]))
-    return InitErrorDetails(type=kind, loc=error["loc"], input=None)
-
-
-def _detail(words: str) -> InitErrorDetails:
-    return InitErrorDetails(type=PydanticCustomError("refused", _literal(words)), input=None)
-
-
-def _literal(words: str) -> LiteralString:
-    """Pydantic fills in what stands in braces; here nothing does."""
-    return words.replace("{", "{{").replace("}", "}}")
+def _detail(kind: str, words: str, place: tuple[int | str, ...] = ()) -> InitErrorDetails:
+    return InitErrorDetails(type=PydanticCustomError(kind, "{words}", {"words": words}), loc=place, input=None)

@@ -1,5 +1,6 @@
 """The audit log over HTTP."""
 
+from dataclasses import dataclass
 from typing import Annotated
 from uuid import UUID
 
@@ -19,24 +20,17 @@ LONGEST_NAME = 200
 router = Router(prefix="/audit-log", tags=["audit"])
 
 
+@dataclass
 class Filters:
     """What narrows the list, the same in every service."""
 
-    def __init__(
-        self,
-        actor_id: Annotated[UUID | None, Query(description="who did it: an account or an API client")] = None,
-        resource: Annotated[
-            str | None, Query(max_length=LONGEST_NAME, description="what sort of thing it was done to")
-        ] = None,
-        resource_id: Annotated[str | None, Query(max_length=LONGEST_NAME, description="to which one")] = None,
-        since: Annotated[Time | None, Query(description="at this time or later")] = None,
-        until: Annotated[Time | None, Query(description="before this time")] = None,
-    ) -> None:
-        self.actor_id = actor_id
-        self.resource = resource
-        self.resource_id = resource_id
-        self.since = since
-        self.until = until
+    actor_id: Annotated[UUID | None, Query(description="who did it: an account or an API client")] = None
+    resource: Annotated[str | None, Query(max_length=LONGEST_NAME, description="what sort of thing it was done to")] = (
+        None
+    )
+    resource_id: Annotated[str | None, Query(max_length=LONGEST_NAME, description="to which one")] = None
+    since: Annotated[Time | None, Query(description="at this time or later")] = None
+    until: Annotated[Time | None, Query(description="before this time")] = None
 
 
 Filtered = Annotated[Filters, Depends()]

@@ -4,9 +4,9 @@ from sqlalchemy import Column, DateTime, Index, MetaData, Table, Text, Uuid, tex
 from sqlalchemy.dialects.postgresql import JSONB
 
 
-def add_audit_log(metadata: MetaData) -> None:
+def add_audit_log(metadata: MetaData) -> Table:
     """Filled by triggers (`triggers.audit`); the database rejects changes of its rows."""
-    log = Table(
+    return Table(
         "audit_log",
         metadata,
         Column("id", Uuid, primary_key=True),
@@ -18,14 +18,14 @@ def add_audit_log(metadata: MetaData) -> None:
         Column("resource_id", Text),
         Column("changes", JSONB),
         Column("request_id", Text),
-    )
-    Index("ix_audit_log_at", log.c.at, log.c.id)
-    Index("ix_audit_log_actor", log.c.actor_id, log.c.at, log.c.id)
-    Index(
-        "ix_audit_log_resource",
-        log.c.resource,
-        log.c.resource_id,
-        log.c.at,
-        log.c.id,
-        postgresql_where=text("resource IS NOT NULL"),
+        Index("ix_audit_log_at", "at", "id"),
+        Index("ix_audit_log_actor", "actor_id", "at", "id"),
+        Index(
+            "ix_audit_log_resource",
+            "resource",
+            "resource_id",
+            "at",
+            "id",
+            postgresql_where=text("resource IS NOT NULL"),
+        ),
     )

@@ -5,6 +5,7 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from types import ModuleType
 
 from fastapi import FastAPI
+from starlette.middleware import Middleware
 
 from service_kit import failpoints, housekeeping
 from service_kit.audit.endpoints import router as audit_log
@@ -54,15 +55,19 @@ def create_app(
         jobs=[*jobs, *jobs_of(personal_data), *housekeeping.JOBS],
         fetch_keys=fetch_keys,
     )
+    routers = [*routers, export_router(personal_data), audit_log]
     app = FastAPI(
         title=title, description=description, version=VERSION, docs_url=None, redoc_url=None,
         lifespan=_lifespan(runtime, lifespan),
         openapi_url="/openapi.json" if settings.has_docs else None,
+        middleware=[
+            Middleware(RequestMiddleware, runtime=runtime), Middleware(HeadRoutes), Middleware(HotRoutes, routers),
+        ],
         # RequestMiddleware's are ours; FastAPI would look for providers of its own on each request.
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )  # fmt: skip
     app.state.runtime = runtime
-    _furnish(app, settings, [*routers, export_router(personal_data), audit_log])
+    _furnish(app, settings, [*routers, dead_letters, health.router])
     app.state.operations = operations_app(runtime, app.openapi)
     return app
 
@@ -81,20 +86,11 @@ def _lifespan(runtime: Runtime, of_service: Lifespan | None) -> Callable[[FastAP
 
 
 def _furnish(app: FastAPI, settings: ServiceSettings, routers: Sequence[Router]) -> None:
-    """What every service has beside its own routers."""
     add_error_handlers(app)
-    for router in (*routers, dead_letters, health.router):
+    for router in routers:
         # `include_router` would make every route a second time, and find it by way of both at each request.
         app.router.routes.extend(router.routes)
     token_url = f"{settings.public_issuer.rstrip('/')}/auth/token"
     openapi.describe(app, token_url=token_url)
     if settings.has_docs:
         openapi.add_pages(app, token_url=token_url)
-    _add_middleware(app, routers)
-
-
-def _add_middleware(app: FastAPI, routers: Sequence[Router]) -> None:
-    """Pure ASGI only: `BaseHTTPMiddleware` costs two thirds of the throughput. The last one added is the outermost."""
-    app.add_middleware(HotRoutes, routers=routers)
-    app.add_middleware(HeadRoutes)
-    app.add_middleware(RequestMiddleware, runtime=app.state.runtime)

@@ -1,7 +1,7 @@
 """How many requests one process works on at once, and how many may wait in it (`Prefer: wait`)."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 from fastapi import Request
 
@@ -49,8 +49,7 @@ class Capacity:
             self.waiting -= 1
 
 
-@contextmanager
-def waiting(request: Request) -> Iterator[bool]:
+def waiting(request: Request) -> AbstractContextManager[bool]:
     """Within the block the request is counted among those that wait, not among those that are worked on.
 
     Gives False where as many wait as may: then answer at once with what is known (RFC 7240 lets a server ignore a
@@ -60,5 +59,4 @@ def waiting(request: Request) -> Iterator[bool]:
             decided = await wait_for_decision(order_id, seconds) if may_wait else None
     """
     capacity: Capacity = request.app.state.runtime.capacity
-    with capacity.waiting_slot() as may_wait:
-        yield may_wait
+    return capacity.waiting_slot()

@@ -21,7 +21,7 @@ def client_address(request: Request) -> str:
     `X-Forwarded-For` is read from its end, and only as far as those who wrote it are proxies that the settings name:
     whatever stands before may be the client's own invention.
     """
-    trusted: Networks = request.app.state.runtime.settings.trusted_proxy_networks
+    trusted: Networks = request.app.state.runtime.settings.trusted_proxies
     address = request.client.host if request.client else ""
     way = b",".join([value for name, value in request.scope["headers"] if name == b"x-forwarded-for"])
     return (_remembered if len(address) + len(way) <= LONGEST_WAY else _last_untrusted)(address, way, trusted)

@@ -16,9 +16,18 @@ class HeadRoutes:
         if scope["type"] != "http" or scope["method"] != "HEAD":
             await self._app(scope, receive, send)
             return
+
+        async def send_head(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                await send(message)
+                return
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+            if message.get("more_body"):
+                raise _RestNotWanted
+
         as_get = {**scope, "method": "GET"}
         try:
-            await self._app(as_get, receive, _WithoutBody(send))
+            await self._app(as_get, receive, send_head)
         except _RestNotWanted:
             pass
         finally:
@@ -28,19 +37,3 @@ class HeadRoutes:
 
 class _RestNotWanted(Exception):
     """Ends a stream that nobody reads, which may have no end of its own."""
-
-
-class _WithoutBody:
-    def __init__(self, send: Send) -> None:
-        self._send = send
-        self._is_over = False
-
-    async def __call__(self, message: Message) -> None:
-        if message["type"] == "http.response.start":
-            await self._send(message)
-            return
-        if not self._is_over:
-            self._is_over = True
-            await self._send({"type": "http.response.body", "body": b"", "more_body": False})
-        if message.get("more_body"):
-            raise _RestNotWanted

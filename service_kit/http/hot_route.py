@@ -13,9 +13,9 @@ from typing import Any, TypeVar
 from fastapi import APIRouter, Request, Response, params
 from fastapi.security import SecurityScopes
 from starlette.routing import compile_path
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from service_kit.http.json_request import BodyTooComplex, JsonRequest
+from service_kit.http.json_request import BodyRead, BodyTooComplex, JsonRequest
 from service_kit.http.parameters import Parameter, Signature
 from service_kit.http.router import Route, is_one_body
 
@@ -48,7 +48,7 @@ def hot_route(router: APIRouter, method: str, path: str, **options: Any) -> Call
 class HotRoutes:
     """Pure ASGI, inside of the middleware that turns problems into answers; `app` serves whatever is not plain."""
 
-    def __init__(self, app: ASGIApp, *, routers: Iterable[APIRouter]) -> None:
+    def __init__(self, app: ASGIApp, routers: Iterable[APIRouter]) -> None:
         self._app = app
         routes = [route for router in routers for route in router.routes if isinstance(route, _HotRoute)]
         # Matched by the path's expression alone: `matches` of Starlette's routes takes 15 µs, a tenth of a short read.
@@ -68,7 +68,8 @@ class HotRoutes:
         except BodyTooComplex:
             raise  # to parse it once was enough
         except Exception:  # whatever it was: there it happens again, in its turn
-            await self._app(scope, _Again(request, receive), send)
+            body: bytes | None = getattr(request, "_body", None)
+            await self._app(scope, receive if body is None else BodyRead(body, receive), send)
             return
         response: Response = await route.endpoint(**values)
         await response(scope, receive, send)
@@ -92,20 +93,6 @@ class _HotRoute(Route):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self.resolve = _resolver(self.signature)
-
-
-class _Again:
-    """`receive`, for who comes after the body was read."""
-
-    def __init__(self, request: Request, receive: Receive) -> None:
-        self._receive = receive
-        self._body: bytes | None = getattr(request, "_body", None)
-
-    async def __call__(self) -> Message:
-        if self._body is None:
-            return await self._receive()
-        body, self._body = self._body, None
-        return {"type": "http.request", "body": body, "more_body": False}
 
 
 class _Unusual(Exception):

@@ -7,6 +7,7 @@ from typing import Any
 
 from fastapi import Request
 from pydantic_core import from_json
+from starlette.types import Message, Receive
 
 from service_kit.problems import Problem
 from service_kit.settings import ServiceSettings
@@ -32,6 +33,22 @@ class JsonRequest(Request):
                 check_complexity(value, limits)
             self._json = value
         return self._json
+
+
+class BodyRead:
+    """`receive`, for a body that was read already."""
+
+    __slots__ = ("_body", "_receive")
+
+    def __init__(self, body: bytes, receive: Receive) -> None:
+        self._body: bytes | None = body
+        self._receive = receive
+
+    async def __call__(self) -> Message:
+        body, self._body = self._body, None
+        if body is None:
+            return await self._receive()
+        return {"type": "http.request", "body": body, "more_body": False}
 
 
 def _parsed(content: bytes) -> Any:

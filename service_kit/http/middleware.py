@@ -1,6 +1,7 @@
 """What surrounds every request, in pure ASGI: ids, trace, log line, metrics, body limit, last net for errors."""
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import structlog
@@ -12,6 +13,7 @@ from service_kit.audit import actor
 from service_kit.database.faults import database_is_unavailable, is_unstorable_text, may_be_retried
 from service_kit.http.capacity import Capacity, Overloaded
 from service_kit.http.headers import Headers, ResponseHeaders, check_size, with_defaults
+from service_kit.http.json_request import BodyRead
 from service_kit.http.problem_responses import problem_response
 from service_kit.ids import uuid7
 from service_kit.problems import Busy, InvalidRequest, Problem, Unavailable
@@ -40,7 +42,7 @@ class RequestMiddleware:
         self._runtime = runtime
         self._max_body_bytes = runtime.settings.max_body_bytes
         self._capacity: Capacity = runtime.capacity
-        origins = runtime.settings.allowed_origins
+        origins = runtime.settings.cors_origins
         self._headers = ResponseHeaders(runtime.settings.public_issuer, origins)
         self._preflight = _preflight(app, origins) if origins else None
 
@@ -61,7 +63,7 @@ class RequestMiddleware:
                 metrics.IN_FLIGHT.dec()
                 _record(scope, answer.status, time.perf_counter() - started)
                 structlog.contextvars.clear_contextvars()
-                caller.forget()
+                caller.current.set(None)
                 actor.forget()
 
     def _always(self, headers: dict[bytes, bytes]) -> Headers:
@@ -99,7 +101,7 @@ class RequestMiddleware:
             raise Overloaded(retry_after=1)
         check_size(scope["headers"], len(scope["raw_path"]) + len(scope["query_string"]))
         if b"content-length" in headers or b"transfer-encoding" in headers:
-            receive = _Read(await self._body(headers, receive), receive)
+            receive = BodyRead(await self._body(headers, receive), receive)
             if capacity.taken >= capacity.most:
                 raise Overloaded(retry_after=1)
         capacity.taken += 1
@@ -114,40 +116,25 @@ class RequestMiddleware:
         declared = headers.get(b"content-length", b"0")
         if declared.isdigit() and int(declared) > limit:
             raise BodyTooLarge(limit=limit)
-        message = await _request(receive)
-        body: bytes = message.get("body", b"")
-        if len(body) > limit:
-            raise BodyTooLarge(limit=limit)
-        return await self._rest(body, receive) if message.get("more_body") else body
-
-    async def _rest(self, first: bytes, receive: Receive) -> bytes:
-        parts, length = [first], len(first)
-        capacity, counted = self._capacity, 0
+        parts: list[bytes] = []
+        length = counted = 0
         try:
-            while True:
-                more, counted = length - counted, length
-                capacity.buffer(more)
-                message = await _request(receive)
+            while (message := await receive())["type"] != "http.disconnect":
                 parts.append(message.get("body", b""))
                 length += len(parts[-1])
-                if length > self._max_body_bytes:
-                    raise BodyTooLarge(limit=self._max_body_bytes)
+                if length > limit:
+                    raise BodyTooLarge(limit=limit)
                 if not message.get("more_body"):
                     return b"".join(parts)
+                more, counted = length - counted, length
+                self._capacity.buffer(more)
+            raise _ClientDisconnected
         finally:
-            capacity.buffered -= counted
+            self._capacity.buffered -= counted
 
 
 class _ClientDisconnected(Exception):
     """Before its request was complete: there is nobody to answer."""
-
-
-async def _request(receive: Receive) -> Message:
-    """Raises: _ClientWentAway."""
-    message = await receive()
-    if message["type"] == "http.disconnect":
-        raise _ClientDisconnected
-    return message
 
 
 class _Response:
@@ -172,23 +159,7 @@ class _Response:
         await self._send(message)
 
 
-class _Read:
-    """`receive`, for a body that was read already."""
-
-    __slots__ = ("_body", "_receive")
-
-    def __init__(self, body: bytes, receive: Receive) -> None:
-        self._body: bytes | None = body
-        self._receive = receive
-
-    async def __call__(self) -> Message:
-        body, self._body = self._body, None
-        if body is None:
-            return await self._receive()
-        return {"type": "http.request", "body": body, "more_body": False}
-
-
-def _preflight(app: ASGIApp, origins: list[str]) -> CORSMiddleware:
+def _preflight(app: ASGIApp, origins: Sequence[str]) -> CORSMiddleware:
     """Of Starlette's middleware the part that answers preflights. It also answers them while the process is full: a
     browser that is rejected here could not tell its script why."""
     return CORSMiddleware(

@@ -1,36 +1,30 @@
 """The OpenAPI document: the sign-in address, the usual problems of every operation, and the pages that show it."""
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import fastapi_offline
 from fastapi import FastAPI
 from fastapi.openapi.docs import get_redoc_html, get_swagger_ui_html
-from fastapi.openapi.utils import get_openapi
-from starlette.responses import HTMLResponse
+from starlette.routing import Route
 from starlette.staticfiles import StaticFiles
 
 from service_kit.http.headers import page_policy
-from service_kit.http.problem_responses import MEDIA_TYPE, METHODS, ProblemOut
+from service_kit.http.problem_responses import MEDIA_TYPE, ProblemOut
 
 ASSETS = Path(fastapi_offline.__file__).parent / "static"
 
 
 def describe(app: FastAPI, *, token_url: str) -> None:
     """Replaces `app.openapi` by one that fills in what the routes alone can't say."""
+    generate = app.openapi
 
+    @cache
     def openapi() -> dict[str, Any]:
-        if app.openapi_schema is None:
-            document = get_openapi(
-                title=app.title,
-                version=app.version,
-                description=app.description,
-                routes=app.routes,
-                tags=app.openapi_tags,
-            )
-            _complete(document, token_url)
-            app.openapi_schema = document
-        return app.openapi_schema
+        document = generate()
+        _complete(document, token_url)
+        return document
 
     app.openapi = openapi  # type: ignore[method-assign]
 
@@ -43,10 +37,9 @@ def _complete(document: dict[str, Any], token_url: str) -> None:
         schemas.pop(unused, None)
     for scheme in components.get("securitySchemes", {}).values():
         scheme["flows"]["password"]["tokenUrl"] = token_url
-    for path in document["paths"].values():
-        for method in METHODS:
-            if method in path:
-                _add_usual_problems(path[method])
+    for operations in document["paths"].values():
+        for operation in operations.values():
+            _add_usual_problems(operation)
 
 
 def _add_usual_problems(operation: dict[str, Any]) -> None:
@@ -72,15 +65,8 @@ def _add_usual_problems(operation: dict[str, Any]) -> None:
 def add_pages(app: FastAPI, *, token_url: str) -> None:
     """Swagger UI at /docs and ReDoc at /redoc, from files of our own: no CDN."""
 
-    def guarded(page: HTMLResponse) -> HTMLResponse:
-        page.headers["Content-Security-Policy"] = page_policy(bytes(page.body).decode(), token_url)
-        return page
-
-    app.mount("/docs-assets", StaticFiles(directory=ASSETS), name="docs-assets")
-
-    @app.get("/docs", include_in_schema=False)
-    async def swagger() -> HTMLResponse:
-        page = get_swagger_ui_html(
+    pages = {
+        "/docs": get_swagger_ui_html(
             openapi_url="openapi.json",
             title=app.title,
             swagger_js_url="docs-assets/swagger-ui-bundle.js",
@@ -91,16 +77,16 @@ def add_pages(app: FastAPI, *, token_url: str) -> None:
                 "displayRequestDuration": True,
                 "docExpansion": "list",
             },
-        )
-        return guarded(page)
-
-    @app.get("/redoc", include_in_schema=False)
-    async def redoc() -> HTMLResponse:
-        page = get_redoc_html(
+        ),
+        "/redoc": get_redoc_html(
             openapi_url="openapi.json",
             title=app.title,
             redoc_js_url="docs-assets/redoc.standalone.js",
             redoc_favicon_url="docs-assets/favicon.png",
             with_google_fonts=False,
-        )
-        return guarded(page)
+        ),
+    }
+    for path, page in pages.items():
+        page.headers["Content-Security-Policy"] = page_policy(bytes(page.body).decode(), token_url)
+        app.router.routes.append(Route(path, page, methods=["GET"]))
+    app.mount("/docs-assets", StaticFiles(directory=ASSETS), name="docs-assets")

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
-from fastapi import FastAPI
+from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -17,7 +17,7 @@ from service_kit.runtime import Runtime
 from service_kit.telemetry import exposition
 
 
-def operations_app(runtime: Runtime, openapi: Callable[[], dict[str, Any]]) -> FastAPI:
+def operations_app(runtime: Runtime, openapi: Callable[[], dict[str, Any]]) -> Starlette:
     """`GET /metrics`, `/health/live`, `/health/ready`, `/health/consumers`, `/openapi.json`.
 
     No CORS: no page has a reason to ask. Network policies let Prometheus and the orchestrator in, and nobody else.
@@ -41,25 +41,16 @@ def operations_app(runtime: Runtime, openapi: Callable[[], dict[str, Any]]) -> F
     async def document(_: Request) -> Response:
         return JSONResponse(openapi())
 
-    return _app(
-        runtime,
-        Route("/metrics", metrics),
-        Route("/health/live", live),
-        Route("/health/ready", ready),
-        Route("/health/consumers", consumers),
-        Route("/openapi.json", document),
-    )
-
-
-def _app(runtime: Runtime, *routes: Route) -> FastAPI:
-    app = FastAPI(
-        openapi_url=None,
-        docs_url=None,
-        redoc_url=None,
-        telemetry={"tracing": False, "metrics": False, "logs": False},
-        routes=list(routes),
+    endpoints = {
+        "/metrics": metrics,
+        "/health/live": live,
+        "/health/ready": ready,
+        "/health/consumers": consumers,
+        "/openapi.json": document,
+    }
+    app = Starlette(
+        routes=[Route(path, endpoint) for path, endpoint in endpoints.items()],
         middleware=[Middleware(RequestMiddleware, runtime=runtime)],
     )
-    app.state.runtime = runtime
     add_error_handlers(app)
     return app

@@ -12,6 +12,7 @@ from service_kit.database.keyset import Position, Slice
 Out = TypeVar("Out", bound=BaseModel)
 Limit = Annotated[int, Query(ge=1, le=100, description="how many items at most")]
 Cursor = Annotated[str | None, Query(max_length=500, description="`next` of the page before")]
+Sort = Annotated[Literal["created_at", "-created_at"], Query(description="`-created_at`: the newest first")]
 
 
 class Page(BaseModel, Generic[Out]):
@@ -24,13 +25,7 @@ class Page(BaseModel, Generic[Out]):
 class PageRequest:
     """One request for a page: where it begins, and how the answer is made."""
 
-    def __init__(
-        self,
-        request: Request,
-        response: Response,
-        limit: Limit = 20,
-        cursor: Cursor = None,
-    ) -> None:
+    def __init__(self, request: Request, response: Response, limit: Limit = 20, cursor: Cursor = None) -> None:
         self.position = Position(limit, cursor)
         self._request = request
         self._response = response
@@ -53,9 +48,7 @@ class PageByTime(PageRequest):
         response: Response,
         limit: Limit = 20,
         cursor: Cursor = None,
-        sort: Annotated[
-            Literal["created_at", "-created_at"], Query(description="`-created_at`: the newest first")
-        ] = "-created_at",
+        sort: Sort = "-created_at",
     ) -> None:
         super().__init__(request, response, limit, cursor)
         self.position = Position(limit, cursor, descending=sort == "-created_at")

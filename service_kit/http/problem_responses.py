@@ -1,23 +1,24 @@
 """Errors as `application/problem+json` (RFC 9457), and their description in OpenAPI."""
 
 import json
-import re
+from functools import partial
 from typing import Any
-from uuid import UUID
 
-from fastapi import FastAPI, Request
+from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic_core import to_jsonable_python
+from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import Match
 
 from service_kit.problems import InvalidRequest, Problem, ValidationFailed
 from service_kit.schemas import MORE_ERRORS
 
 MEDIA_TYPE = "application/problem+json"
 LONGEST_NAME, LONGEST_MESSAGE = 200, 500
-METHODS = ("get", "post", "put", "patch", "delete")
-_PARAMETER = re.compile(r"\\{[^}]+\\}")
+_plain = partial(to_jsonable_python, by_alias=False, fallback=str)
 
 
 class ProblemOut(BaseModel):
@@ -49,19 +50,19 @@ def problem_response(problem: Problem, instance: str) -> Response:
     return Response(body, status_code=problem.status, headers=problem.headers, media_type=MEDIA_TYPE)
 
 
-def add_error_handlers(app: FastAPI) -> None:
-    app.add_exception_handler(Problem, _on_problem)
-    app.add_exception_handler(RequestValidationError, _on_invalid_request)
-    app.add_exception_handler(HTTPException, _on_http_exception)
+def add_error_handlers(app: Starlette) -> None:
+    app.exception_handlers |= {
+        Problem: _on_problem,
+        RequestValidationError: _on_invalid_request,
+        HTTPException: _on_http_exception,
+    }
 
 
-async def _on_problem(request: Request, error: Exception) -> Response:
-    assert isinstance(error, Problem)
+async def _on_problem(request: Request, error: Problem) -> Response:
     return problem_response(error, request.url.path)
 
 
-async def _on_invalid_request(request: Request, error: Exception) -> Response:
-    assert isinstance(error, RequestValidationError)
+async def _on_invalid_request(request: Request, error: RequestValidationError) -> Response:
     found = error.errors()
     if found and found[0]["type"] == "json_invalid":
         reason = f"the body is no JSON ({found[0].get('ctx', {}).get('error', found[0]['msg'])})"
@@ -77,34 +78,20 @@ def _named(error: Any) -> dict[str, str]:
     return {"field": ".".join(path)[:LONGEST_NAME] or place, "in": place, "message": error["msg"][:LONGEST_MESSAGE]}
 
 
-async def _on_http_exception(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
+async def _on_http_exception(request: Request, error: HTTPException) -> Response:
     if isinstance(error.__cause__, Problem):  # FastAPI wraps what reading the body raises
         return problem_response(error.__cause__, request.url.path)
     kind = {404: "no-such-path", 405: "method-not-allowed"}.get(error.status_code, "http-error")
     problem = Problem(error.detail, headers=dict(error.headers or {}))
-    if error.status_code == 405 and (allowed := _allowed_methods(request.app, request.url.path)):
-        problem.headers["Allow"] = ", ".join(allowed)
+    if error.status_code == 405:
+        problem.headers["Allow"] = ", ".join(_allowed_methods(request))
     title = kind.replace("-", " ").capitalize()
     body = {**problem.body(request.url.path), "type": f"/problems/{kind}", "title": title, "status": error.status_code}
     return Response(json.dumps(body), error.status_code, headers=problem.headers, media_type=MEDIA_TYPE)
 
 
-def _allowed_methods(app: FastAPI, path: str) -> list[str]:
-    """All that may be done with `path`: Starlette names the methods of one route, and there may be several."""
-    found = {
-        method.upper()
-        for template, operations in app.openapi()["paths"].items()
-        if re.fullmatch(_PARAMETER.sub("[^/]+", re.escape(template)), path)
-        for method in METHODS
-        if method in operations
-    }
-    return sorted({*found, "HEAD"} if "GET" in found else found)
-
-
-def _plain(value: object) -> Any:
-    if isinstance(value, BaseModel):
-        return value.model_dump(mode="json")
-    if isinstance(value, UUID):
-        return str(value)
-    return value.isoformat() if hasattr(value, "isoformat") else str(value)
+def _allowed_methods(request: Request) -> list[str]:
+    """Of all routes with this path: Starlette names the methods of one, and there may be several."""
+    routes = [each for each in request.app.routes if each.matches(request.scope)[0] is not Match.NONE]
+    found = {method for each in routes for method in getattr(each, "methods", ())}
+    return sorted(found | {"HEAD"} if "GET" in found else found)

@@ -10,7 +10,6 @@ import socket
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from types import FrameType
 from typing import Any, cast
 
@@ -23,7 +22,7 @@ from service_kit.http.capacity import Overloaded
 from service_kit.http.headers import MOST_BYTES, NOTHING_ELSE, HeadersTooLarge, ResponseHeaders
 from service_kit.http.problem_responses import MEDIA_TYPE
 from service_kit.problems import InvalidRequest, Problem
-from service_kit.settings import ServiceSettings
+from service_kit.settings import ConnectionLimits
 
 log = structlog.get_logger(__name__)
 
@@ -71,27 +70,6 @@ class _Gathering:
         return getattr(self._transport, name)
 
 
-@dataclass(frozen=True)
-class ConnectionLimits:
-    """What a connection may cost. `body_rate`: bytes a second, each of which earns a body more time."""
-
-    connections: int = 1024
-    header_seconds: float = 10
-    body_seconds: float = 10
-    body_rate: int = 4096
-    stalled_seconds: float = 30
-
-    @classmethod
-    def of(cls, settings: ServiceSettings) -> "ConnectionLimits":
-        return cls(
-            settings.max_connections,
-            settings.request_header_seconds,
-            settings.request_body_seconds,
-            settings.request_body_bytes_per_second,
-            settings.response_stalled_seconds,
-        )
-
-
 class Config(uvicorn.Config):
     """uvicorn's, with what `LimitedProtocol` needs to know."""
 
@@ -123,7 +101,7 @@ class LimitedProtocol(HttpToolsProtocol):
         super().connection_made(transport)
         self.transport = cast(asyncio.Transport, _Gathering(transport))
         self._incomplete_since = self.loop.time()
-        if len(self.connections) > self._limits.connections:
+        if len(self.connections) > self._limits.max_connections:
             self._close_idle()
 
     def data_received(self, data: bytes) -> None:
@@ -170,8 +148,8 @@ class LimitedProtocol(HttpToolsProtocol):
             return False
         limits, waited = self._limits, now - self._incomplete_since
         if self._unfinished is not None or not self._reads_a_body():
-            return waited > limits.header_seconds
-        return waited > limits.body_seconds + self._body_received / limits.body_rate
+            return waited > limits.request_header_seconds
+        return waited > limits.request_body_seconds + self._body_received / limits.request_body_bytes_per_second
 
     def _reads_a_body(self) -> bool:
         return self.cycle is not None and self.cycle.more_body
@@ -208,7 +186,7 @@ class LimitedProtocol(HttpToolsProtocol):
         size = self.transport.get_write_buffer_size()
         if self._unsent is None or self._unsent[0] != size:
             self._unsent = (size, now)
-        return now - self._unsent[1] > self._limits.stalled_seconds
+        return now - self._unsent[1] > self._limits.response_stalled_seconds
 
     def _close_idle(self) -> None:
         """Too many connections: ends a few that have waited longest for a request to become complete, or else for
@@ -261,11 +239,15 @@ class DrainingServer(uvicorn.Server):
     """
 
     def __init__(
-        self, config: uvicorn.Config, *, drain_seconds: float, operations: uvicorn.Config | None = None
+        self,
+        config: uvicorn.Config,
+        *,
+        drain: Callable[[], None] | None = None,
+        drain_seconds: float = 0,
+        operations: uvicorn.Config | None = None,
     ) -> None:
         super().__init__(config)
-        self.drain: Callable[[], None] | None = None
-        self._drain_seconds = drain_seconds
+        self._drain, self._drain_seconds = drain, drain_seconds
         self._ends_at: float | None = None
         self._operations = operations
         self._operations_state = ServerState()
@@ -299,25 +281,20 @@ class DrainingServer(uvicorn.Server):
             sys.exit(3)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        if sig != signal.SIGTERM or self._ends_at is not None or self.drain is None or not self._drain_seconds:
+        if sig != signal.SIGTERM or self._ends_at is not None or self._drain is None or not self._drain_seconds:
             super().handle_exit(sig, frame)
             return
         self._ends_at = time.monotonic() + self._drain_seconds
-        self.drain()
+        self._drain()
 
     async def on_tick(self, counter: int) -> bool:
         if self._ends_at is not None and time.monotonic() >= self._ends_at:
             self.should_exit = True
         if counter % 10 == 0:
-            end_slow_connections(self.server_state)
-            end_slow_connections(self._operations_state)
+            now = asyncio.get_running_loop().time()
+            for connection in [*self.server_state.connections, *self._operations_state.connections]:
+                cast(LimitedProtocol, connection).end_if_too_slow(now)
         return await super().on_tick(counter)
-
-
-def end_slow_connections(state: ServerState) -> None:
-    now = asyncio.get_running_loop().time()
-    for connection in cast("list[LimitedProtocol]", list(state.connections)):
-        connection.end_if_too_slow(now)
 
 
 def allow_connections(count: int) -> None:

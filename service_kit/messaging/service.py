@@ -38,7 +38,7 @@ class Messaging:
         consumers: Sequence[Consumers] = (),
         tuning: Tuning | None = None,
     ) -> None:
-        outside_sources = {PAYMENT_STATUS.name: settings.outside_payment_sources}
+        outside_sources = {PAYMENT_STATUS.name: settings.trusted_payment_sources}
         self.subscriptions = gather(
             consumers, outside_sources
         )  # also where nothing is consumed: a wrong one stops every role

@@ -58,10 +58,7 @@ def _verify(request: Request) -> Principal:
     if scheme.lower() != "bearer" or not token:
         raise Unauthenticated
     who: Principal = request.app.state.runtime.tokens.verify(token.strip())
-    if who.is_person:
-        caller.remember_person(who.user_id)
-    else:
-        caller.remember_client(who.client_id)
+    caller.current.set(("user_id", who.user_id) if who.is_person else ("client_id", who.client_id))
     return who
 
 

@@ -105,7 +105,7 @@ def _whole(text: str) -> str:
 
 
 def _add_caller(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    if found := caller.current():
+    if found := caller.current.get():
         event.setdefault(*found)
     return event
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from fastapi import FastAPI
+from starlette.applications import Starlette
 from starlette.routing import Route
 
 from contracts.events import EVENTS
@@ -49,7 +49,7 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Tree:
     )
 
 
-def _paths(operations: FastAPI) -> list[str]:
+def _paths(operations: Starlette) -> list[str]:
     return [route.path for route in operations.routes if isinstance(route, Route)]
 
 

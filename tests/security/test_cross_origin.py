@@ -9,7 +9,8 @@ import httpx
 import pytest
 
 from service_kit.http.headers import ResponseHeaders
-from service_kit.http.server import Config, ConnectionLimits, DrainingServer, LimitedProtocol
+from service_kit.http.server import Config, DrainingServer, LimitedProtocol
+from service_kit.settings import ConnectionLimits
 from tests.harness.service import NEEDED, Served, serve
 from tests.security.operations import SERVICES
 from tests.security.test_limits import exchange
@@ -107,7 +108,7 @@ async def test_a_preflight_is_answered_also_while_the_process_is_full(served: Se
 async def test_what_the_server_itself_rejects_can_be_read(served: Served, free_port: int) -> None:
     """Before there is a request that the application sees."""
     config = Config(served.app, port=free_port, http=LimitedProtocol, lifespan="off", log_config=None)
-    config.limits = ConnectionLimits(header_seconds=0.5, body_seconds=0.5)
+    config.limits = ConnectionLimits(request_header_seconds=0.5, request_body_seconds=0.5)
     config.response_headers = ResponseHeaders("", [ORIGIN])
     server = DrainingServer(config, drain_seconds=0)
     serving = asyncio.create_task(server.serve())

@@ -131,7 +131,7 @@ class SignIn:
         if client is None:
             log.warning("api_client_rejected", client_id=client_id[:64])
             raise InvalidClient
-        caller.remember_client(str(client.id))
+        caller.current.set(("client_id", str(client.id)))
         log.info("api_client_signed_in")
         return client
 
@@ -172,7 +172,7 @@ class SignIn:
     async def _for_person(
         self, account: Account, permissions: frozenset[str], session: UserSession, refresh_token: str
     ) -> TokensOut:
-        caller.remember_person(account.id)
+        caller.current.set(("user_id", account.id))
         claims: dict[str, object] = {
             "client_id": FIRST_PARTY,
             "sid": str(session.id),

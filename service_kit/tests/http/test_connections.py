@@ -15,9 +15,9 @@ from service_kit.http.application import create_app
 from service_kit.http.capacity import waiting
 from service_kit.http.headers import ResponseHeaders
 from service_kit.http.router import Router
-from service_kit.http.server import Config, ConnectionLimits, DrainingServer, LimitedProtocol
+from service_kit.http.server import Config, DrainingServer, LimitedProtocol
 from service_kit.security import PUBLIC
-from service_kit.settings import ServiceSettings
+from service_kit.settings import ConnectionLimits, ServiceSettings
 from tests.harness.service import NO_PERSONAL_DATA, NOBODY
 from tests.harness.tokens import ISSUER
 
@@ -91,7 +91,7 @@ def make(**settings: Any) -> FastAPI:
 @asynccontextmanager
 async def served(app: FastAPI, port: int, **limits: float) -> AsyncIterator[None]:
     config = Config(app, port=port, http=LimitedProtocol, lifespan="off", log_config=None, access_log=False)
-    config.limits = ConnectionLimits(**limits)  # type: ignore[arg-type]
+    config.limits = ConnectionLimits(**limits)
     config.response_headers = ResponseHeaders(ISSUER, [ORIGIN])
     server = DrainingServer(config, drain_seconds=0)
     serving = asyncio.create_task(server.serve())
@@ -151,14 +151,14 @@ def assert_is_408(answer: bytes) -> None:
 
 
 async def test_headers_that_come_too_slowly_are_rejected(free_port: int) -> None:
-    async with served(make(), free_port, header_seconds=0.5):
+    async with served(make(), free_port, request_header_seconds=0.5):
         socket = await Socket.to(free_port)
         await socket.send(b"GET /notes/work HTTP/1.1\r\nHo")
         assert_is_408(await socket.answer())
 
 
 async def test_a_body_that_comes_too_slowly_is_rejected(free_port: int) -> None:
-    async with served(make(), free_port, body_seconds=0.5):
+    async with served(make(), free_port, request_body_seconds=0.5):
         socket = await Socket.to(free_port)
         await socket.send(SLOW, b"x")
         answer = await socket.answer()
@@ -168,7 +168,7 @@ async def test_a_body_that_comes_too_slowly_is_rejected(free_port: int) -> None:
 
 
 async def test_a_body_that_keeps_its_rate_has_its_time(free_port: int) -> None:
-    async with served(make(), free_port, body_seconds=0.5, body_rate=100):
+    async with served(make(), free_port, request_body_seconds=0.5, request_body_bytes_per_second=100):
         socket = await Socket.to(free_port)
         head = SLOW.replace(b"Host", b"Connection: close\r\nHost")
         await socket.send(head, *[b"x" * 100] * 10, pause=0.2)
@@ -176,13 +176,13 @@ async def test_a_body_that_keeps_its_rate_has_its_time(free_port: int) -> None:
 
 
 async def test_a_silent_client_is_disconnected_without_a_response(free_port: int) -> None:
-    async with served(make(), free_port, header_seconds=0.5):
+    async with served(make(), free_port, request_header_seconds=0.5):
         assert await (await Socket.to(free_port)).answer() == b""
 
 
 async def test_a_slow_request_behind_one_that_is_served_waits_for_its_answer(free_port: int) -> None:
     app = make()
-    async with served(app, free_port, header_seconds=0.5):
+    async with served(app, free_port, request_header_seconds=0.5):
         socket = await Socket.to(free_port)
         await socket.send(b"GET /notes/work HTTP/1.1\r\nHost: x\r\n\r\n", b"GET /notes/work HT")
         await asyncio.sleep(2.5)  # longer than two looks at the clock
@@ -239,7 +239,7 @@ async def test_those_who_wait_leave_the_places_of_those_who_work(free_port: int)
 
 
 async def test_idle_connections_make_room_for_new_ones(free_port: int) -> None:
-    async with served(make(), free_port, connections=20):
+    async with served(make(), free_port, max_connections=20):
         for _ in range(60):
             await Socket.to(free_port)  # and sends nothing
         slow = [await Socket.to(free_port) for _ in range(60)]
@@ -251,7 +251,7 @@ async def test_idle_connections_make_room_for_new_ones(free_port: int) -> None:
 
 async def test_a_new_connection_is_rejected_when_all_are_busy(free_port: int) -> None:
     app = make()
-    async with served(app, free_port, connections=PLACES):
+    async with served(app, free_port, max_connections=PLACES):
         workers = [asyncio.create_task(get(free_port, "/notes/work")) for _ in range(PLACES)]
         await _until(lambda: app.state.runtime.capacity.taken == PLACES)
         rejected = await (await Socket.to(free_port)).answer()
@@ -263,7 +263,7 @@ async def test_a_new_connection_is_rejected_when_all_are_busy(free_port: int) ->
 
 async def test_who_takes_nothing_of_an_answer_loses_its_place(free_port: int) -> None:
     app = make()
-    async with served(app, free_port, stalled_seconds=0.5):
+    async with served(app, free_port, response_stalled_seconds=0.5):
         socket = await Socket.to(free_port, buffer=1024)
         await socket.send(b"GET /notes/much HTTP/1.1\r\nHost: x\r\n\r\n")
         await _until(lambda: app.state.runtime.capacity.taken == 1)
@@ -273,8 +273,9 @@ async def test_who_takes_nothing_of_an_answer_loses_its_place(free_port: int) ->
 @pytest.mark.parametrize("limit", ["max_connections", "request_header_seconds", "request_body_seconds",
                                    "request_body_bytes_per_second", "response_stalled_seconds"])  # fmt: skip
 def test_the_limits_are_settings(limit: str) -> None:
-    settings = make(**{limit: 3}).state.runtime.settings
-    assert 3 in vars(ConnectionLimits.of(settings)).values()
+    limits: ConnectionLimits = make(**{limit: 3}).state.runtime.settings
+    assert limit in ConnectionLimits.model_fields
+    assert getattr(limits, limit) == 3
 
 
 async def _until(is_so: Any) -> None:
