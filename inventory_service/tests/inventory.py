@@ -21,8 +21,7 @@ from contracts.quantity import ProductQuantity
 from inventory_service.reservations import consumers
 from service_kit.clock import utcnow
 from service_kit.ids import uuid7
-from service_kit.messaging.envelope import Envelope, encode
-from service_kit.messaging.envelope import Record
+from service_kit.messaging.envelope import Envelope, Record, encode
 from tests.harness.service import Served
 
 Lines = Sequence[tuple[UUID, int]]

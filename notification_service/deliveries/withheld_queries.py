@@ -48,7 +48,7 @@ SET status = CASE WHEN of_use THEN 'pending' ELSE 'withheld' END,
     in_order = true, address = numbered.email, next_attempt_at = now() + number * interval '1 microsecond'
 FROM numbered WHERE deliveries.id = numbered.id
 RETURNING deliveries.status
-""")  # noqa: S608 (no input in it)
+""")
 DONE = Statement("UPDATE recipients SET release_withheld = false WHERE customer_id = ANY (:customer_ids)")
 RECHECK = Statement("""
 UPDATE recipients SET release_withheld = true

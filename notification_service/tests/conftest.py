@@ -16,8 +16,7 @@ from notification_service.channels import EMAIL
 from notification_service.deliveries.jobs import send_due
 from service_kit.clock import utcnow
 from service_kit.ids import uuid7
-from service_kit.messaging.envelope import Envelope, encode
-from service_kit.messaging.envelope import Record
+from service_kit.messaging.envelope import Envelope, Record, encode
 from tests.harness.service import Caller, Served, serve
 from tests.harness.smtp_server import SmtpServer, post_office
 

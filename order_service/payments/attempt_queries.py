@@ -20,19 +20,19 @@ WHERE o.status = 'awaiting_payment'
   AND NOT EXISTS (SELECT FROM payments p WHERE p.order_id = t.order_id AND p.{IS_OPEN})
   {_MAY_ATTEMPT}
 ORDER BY t.order_id LIMIT :limit
-""")  # noqa: S608
+""")
 _TOKENS_TO_TRY = Statement(f"""
 SELECT t.order_id FROM payment_tokens t JOIN orders o ON o.id = t.order_id
 WHERE t.order_id = ANY(:order_ids::uuid[]) {_MAY_ATTEMPT}
-""")  # noqa: S608
+""")
 _ATTEMPTS = Statement(f"""
 SELECT * FROM (SELECT count(*), min(created_at) {_OF_LAST_HOUR} AND customer_id = :origin.account) AS by_account,
               (SELECT count(*), min(created_at) {_OF_LAST_HOUR} AND client_address = :origin.address) AS by_address
-""")  # noqa: S608
+""")
 PRUNE_CLIENT_ADDRESSES = Statement(f"""
 UPDATE payments SET client_address = NULL
 WHERE client_address IS NOT NULL AND created_at < now() - interval '1 hour' AND NOT {IS_OPEN}
-""")  # noqa: S608
+""")
 
 
 async def tokens_due(db: Connection, limit: int, attempts: int, attempts_of_address: int) -> list[UUID]:

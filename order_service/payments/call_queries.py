@@ -32,9 +32,9 @@ UPDATE payments SET call_until = :now, check_at = :check_at WHERE id = :payment.
 _TAKE = Statement(f"""
 UPDATE payments SET call_until = now() + :lease::interval WHERE id = :id AND {IS_OPEN} AND call_until <= now()
 RETURNING {PAYMENT_COLUMNS}
-""")  # noqa: S608 (constants of ours)
+""")
 _TAKE_DUE = Queue("payments", waiting=IS_OPEN, due="check_at").claim(
-    f"SELECT {PAYMENT_COLUMNS} FROM claimed",  # noqa: S608
+    f"SELECT {PAYMENT_COLUMNS} FROM claimed",
     only="call_until <= now() AND gateway = :gateway",
     also=", call_until = now() + :lease::interval",
 )

@@ -19,8 +19,7 @@ from order_service.orders import queries
 from order_service.payments import refunds
 from service_kit.clock import utcnow
 from service_kit.ids import uuid7
-from service_kit.messaging.envelope import Envelope, encode
-from service_kit.messaging.envelope import Record
+from service_kit.messaging.envelope import Envelope, Record, encode
 from tests.harness.service import Caller, Served, serve
 
 SHIP_TO = {"name": "Ada King", "line1": "12 St James's Square", "city": "London", "country": "GB"}
