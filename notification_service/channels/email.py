@@ -6,7 +6,7 @@ from email.mime.multipart import MIMEMultipart
 from email.mime.text import MIMEText
 from email.utils import format_datetime, formataddr
 
-from notification_service.channels.channel import ChannelName, Message, OutboundChannel
+from notification_service.channels.channel import Channel, ChannelName, Message
 from notification_service.templates import environment, one_line
 from service_kit.mail import MAIL_BACKOFF, Mailer
 from service_kit.queue import PermanentFailure
@@ -37,7 +37,7 @@ async def _send(runtime: Runtime, message: Message) -> None:
     await mailer.send(compose(message, mail_from=mailer.mail_from, domain=mailer.mail_domain), message.address)
 
 
-EMAIL = OutboundChannel(
+EMAIL = Channel(
     name=ChannelName.EMAIL,
     takes=_TAKES,
     address="recipient.email",

@@ -3,7 +3,7 @@
 from datetime import timedelta
 from functools import partial
 
-from notification_service.channels import OUTBOUND, Message, OutboundChannel
+from notification_service.channels import CHANNELS, Channel, Message
 from notification_service.deliveries import queries
 from notification_service.deliveries.models import Status
 from service_kit.jobs import Job
@@ -11,7 +11,7 @@ from service_kit.queue import Worker
 from service_kit.runtime import Runtime
 
 
-async def send_due(channel: OutboundChannel, runtime: Runtime) -> bool:
+async def send_due(channel: Channel, runtime: Runtime) -> bool:
     """One batch; whether there is more. What was withheld from a customer is sent in the order of what happened."""
 
     async def handle(delivery: Message) -> str:
@@ -33,5 +33,5 @@ async def send_due(channel: OutboundChannel, runtime: Runtime) -> bool:
 
 JOBS = [
     Job(f"send-{channel.name}", partial(send_due, channel), every=timedelta(seconds=0.5), woken_by=queries.DUE)
-    for channel in OUTBOUND
+    for channel in CHANNELS
 ]

@@ -6,7 +6,6 @@ from uuid import UUID
 from fastapi import Query
 
 from notification_service.notifications import queries, use_cases
-from notification_service.notifications.queries import Scope
 from notification_service.notifications.schemas import MarkedOut, NotificationOut, NotificationPage
 from service_kit.database.keyset import InvalidCursor
 from service_kit.http.pagination import PagedByTime
@@ -35,9 +34,12 @@ async def list_notifications(
 
     With `notifications:read:any`, an `order_id` without a `customer_id` shows all notifications of that order.
     """
-    scope = _scope(who, customer_id, order_id)
-    found = page.of(await queries.page(tx, scope, unread, page.position), NotificationOut.of)
-    return NotificationPage(items=found.items, next=found.next, unread=await queries.count_unread(tx, scope))
+    if customer_id not in (None, who.user_id) and not who.may(READ_ANY):
+        raise Forbidden(permission=READ_ANY)
+    of_anyone = customer_id is None and order_id is not None and who.may(READ_ANY)
+    visible = queries.visible(None if of_anyone else customer_id or who.user_id, order_id)
+    found = page.of(await queries.page(tx, visible, unread, page.position), NotificationOut.of)
+    return NotificationPage(items=found.items, next=found.next, unread=await queries.count_unread(tx, visible))
 
 
 @router.post("/read-all", summary="Mark all my notifications as read")
@@ -54,11 +56,3 @@ async def mark_notification_read(
 ) -> NotificationOut:
     """It keeps the time at which it was first read."""
     return NotificationOut.of(await use_cases.mark_read(tx, id, who.user_id))
-
-
-def _scope(who: Principal, customer_id: UUID | None, order_id: UUID | None) -> Scope:
-    """Raises: Forbidden."""
-    if customer_id not in (None, who.user_id) and not who.may(READ_ANY):
-        raise Forbidden(permission=READ_ANY)
-    anybody = customer_id is None and order_id is not None and who.may(READ_ANY)
-    return Scope(None if anybody else customer_id or who.user_id, order_id)

@@ -32,9 +32,7 @@ def facts_of(event: Event) -> dict[str, Any]:
         facts["pays_by_itself"] = True
     if isinstance(event, PaymentFailed):
         facts["reason"] = why_it_failed(event.reason)
-    if isinstance(event, ReturnEvent):
-        facts["units"] = sum(line.quantity for line in event.lines)
-    if isinstance(event, ShipmentLost):
+    if isinstance(event, ReturnEvent | ShipmentLost):
         facts["units"] = sum(line.quantity for line in event.lines)
     if isinstance(event, ReturnReceived):
         facts["units"] = sum(line.restocked + line.scrapped for line in event.lines)

@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from notification_service.channels import OUTBOUND
+from notification_service.channels import CHANNELS
 from notification_service.preferences import queries
 from notification_service.preferences.models import Preferences
 from notification_service.preferences.schemas import PreferencesIn
@@ -14,7 +14,7 @@ async def replace(tx: Session, customer_id: UUID, wanted: PreferencesIn, expecte
     """Raises: PreconditionFailed, when someone else changed them since the caller read them."""
     mine = await queries.lock(tx, customer_id)
     expected.check(mine.version)
-    for channel in OUTBOUND:
+    for channel in CHANNELS:
         setattr(mine, channel.disabled_kinds, wanted.disabled_kinds(channel))
     mine.version += 1
     return mine

@@ -1,7 +1,6 @@
 """Bodies about categories."""
 
-from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -77,16 +76,11 @@ class CategoryTree(BaseModel):
     items: list[CategoryNode]
 
     @classmethod
-    def of(cls, categories: Iterable[Category]) -> "CategoryTree":
-        """`categories` are sorted as each level shall be."""
-        by_parent: dict[UUID | None, list[Category]] = defaultdict(list)
-        for category in categories:
-            by_parent[category.parent_id].append(category)
-
-        def level(parent_id: UUID | None) -> list[CategoryNode]:
-            return [
-                CategoryNode(id=each.id, name=each.name, slug=each.slug, children=level(each.id))
-                for each in by_parent[parent_id]
-            ]
-
-        return cls(items=level(None))
+    def of(cls, categories: Sequence[Category]) -> "CategoryTree":
+        """Each level keeps the order of `categories`."""
+        nodes = {each.id: CategoryNode(id=each.id, name=each.name, slug=each.slug, children=[]) for each in categories}
+        tree = cls(items=[])
+        for each in categories:
+            siblings = nodes[each.parent_id].children if each.parent_id else tree.items
+            siblings.append(nodes[each.id])
+        return tree

@@ -20,8 +20,7 @@ async def schedule(
     tx: Session, product_id: UUID, expected: Expected, starts_at: datetime | None, fields: dict[str, Any]
 ) -> tuple[ScheduledPrice, Product]:
     """A price never starts in the past: what somebody was shown then can't be changed any more."""
-    product = await product_queries.lock(tx, product_id) or not_found(Product, product_id)
-    expected.check(product.version)
+    product = await products.lock(tx, product_id, expected)
     now = utcnow()
     price = ScheduledPrice(product_id=product_id, starts_at=max(starts_at or now, now), **fields)
     price.check_period()
@@ -31,8 +30,7 @@ async def schedule(
     if len(live) >= MAX_LIVE_PRICES:
         raise PriceScheduleFull(limit=MAX_LIVE_PRICES)
     tx.add(price)
-    product.touch()
-    await products.publish(tx, product, now)
+    await products.publish(tx, product)
     return price, product
 
 
@@ -40,13 +38,10 @@ async def end(
     tx: Session, product_id: UUID, price_id: UUID, expected: Expected, at: datetime | None
 ) -> tuple[ScheduledPrice, Product]:
     """Raises: PriceEnded."""
-    product = await product_queries.lock(tx, product_id) or not_found(Product, product_id)
-    expected.check(product.version)
+    product = await products.lock(tx, product_id, expected)
     price = await queries.find(tx, product_id, price_id) or not_found("price", price_id)
-    now = utcnow()
-    price.end(at or now, now)
-    product.touch()
-    await products.publish(tx, product, now)
+    price.end(at, utcnow())
+    await products.publish(tx, product)
     return price, product
 
 

@@ -6,8 +6,8 @@ from uuid import UUID
 from fastapi import Depends, Path, Query, Request, Response
 
 from contracts.money import Currency
-from product_service.products import use_cases
-from product_service.products.models import CategoryUnknown, NotADraftAgain, ProductHasHistory, SkuTaken
+from product_service.products import queries, use_cases
+from product_service.products.models import CategoryUnknown, NotADraftAgain, Product, ProductHasHistory, SkuTaken
 from product_service.products.queries import PriceQuery, RenderedProduct
 from product_service.products.schemas import ProductChange, ProductIn, ProductOut
 from product_service.text import SLUG_LENGTH
@@ -17,7 +17,7 @@ from service_kit.http.hot_route import hot_route
 from service_kit.http.problem_responses import problems
 from service_kit.http.router import Router
 from service_kit.http.sessions import Connection, Session, Transaction, database_of
-from service_kit.problems import NotFound, PreconditionFailed
+from service_kit.problems import NotFound, PreconditionFailed, not_found
 from service_kit.security import PUBLIC_OR_SIGNED_IN, MaybePrincipal, Principal, Requires
 
 router = Router(prefix="/products", tags=["products"])
@@ -74,8 +74,8 @@ async def read_product(
     last. The base price is there for one piece, from the beginning on.
     """
     async with database_of(request).connection() as db:
-        product = await use_cases.read(db, product_id, query)
-    return _answer(product, if_none_match)
+        product = await queries.show(db, product_id, query)
+    return _answer(product or not_found(Product, product_id), if_none_match)
 
 
 @router.get(
@@ -92,7 +92,8 @@ async def read_product_by_slug(
     if_none_match: IfNoneMatch = None,
 ) -> Response:
     """The same as by id."""
-    return _answer(await use_cases.read_by_slug(db, slug, query), if_none_match)
+    product = await queries.show_by_slug(db, slug, query)
+    return _answer(product or not_found(Product, slug), if_none_match)
 
 
 @router.patch(

@@ -3,10 +3,9 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, ForeignKey, Index, Uuid, text
-from sqlmodel import Field
+from sqlalchemy import BigInteger, CheckConstraint, Column, ColumnElement, ForeignKey, Index, Uuid, and_, or_, text
+from sqlmodel import Field, col
 
-from contracts.events import products as events
 from product_service.base import Base
 from service_kit.clock import utcnow
 from service_kit.ids import uuid7
@@ -63,23 +62,26 @@ class ScheduledPrice(Base, table=True):
     ends_at: datetime | None = None
     created_at: datetime = Field(default_factory=utcnow)
 
+    @classmethod
+    def live(cls, now: datetime) -> ColumnElement[bool]:
+        """The SQL condition of prices that apply at `now` or later."""
+        ends_at = col(cls.ends_at)
+        return or_(ends_at.is_(None), and_(ends_at > now, ends_at > cls.starts_at))
+
     def check_period(self) -> None:
         """Raises: PriceEndsTooEarly."""
         if self.ends_at is not None and self.ends_at <= self.starts_at:
             raise PriceEndsTooEarly
 
-    def end(self, at: datetime, now: datetime) -> None:
-        """From `at` on it doesn't count; the past stays as it was. Raises: PriceEnded."""
+    def end(self, at: datetime | None, now: datetime) -> None:
+        """Ends the price at `at`, but never in the past. None: now. Raises: PriceEnded."""
         if self.ends_at is not None and self.ends_at <= max(now, self.starts_at):
             raise PriceEnded(ends_at=self.ends_at.isoformat())
-        self.ends_at = max(at, now, self.starts_at)
+        self.ends_at = max(at or now, now, self.starts_at)
 
     def collides_with(self, other: "ScheduledPrice") -> bool:
         mine = (self.currency, self.min_quantity, self.starts_at)
         return mine == (other.currency, other.min_quantity, other.starts_at)
-
-    def for_event(self) -> events.ScheduledPrice:
-        return events.ScheduledPrice.model_validate(self, from_attributes=True)
 
 
 class BasePrice(Base, table=True):

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import and_, or_, text
+from sqlalchemy import text
 from sqlmodel import col, select
 
 from product_service.availability.models import Availability
@@ -129,12 +129,6 @@ async def had_stock(tx: Session, product_id: UUID) -> bool:
 
 async def scheduled_prices(tx: Session, product_id: UUID, now: datetime) -> Sequence[ScheduledPrice]:
     """Those that count or will, in the order of their tiers and starts."""
-    ends_at, starts_at = col(ScheduledPrice.ends_at), col(ScheduledPrice.starts_at)
-    statement = (
-        select(ScheduledPrice)
-        .where(
-            ScheduledPrice.product_id == product_id, or_(ends_at.is_(None), and_(ends_at > now, ends_at > starts_at))
-        )
-        .order_by(col(ScheduledPrice.currency), col(ScheduledPrice.min_quantity), starts_at)
-    )
-    return (await tx.exec(statement)).all()
+    live = select(ScheduledPrice).where(ScheduledPrice.product_id == product_id, ScheduledPrice.live(now))
+    order = ScheduledPrice.currency, col(ScheduledPrice.min_quantity), col(ScheduledPrice.starts_at)
+    return (await tx.exec(live.order_by(*order))).all()

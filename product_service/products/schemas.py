@@ -54,7 +54,16 @@ class Price(MoneyIn):
     amount: int = Field(gt=0, le=MAX_AMOUNT, description="in the currency's minor unit")
 
 
-class ProductIn(RequestBody):
+class _ProductBody(RequestBody):
+    def columns(self) -> dict[str, Any]:
+        """The columns that are given."""
+        fields = self.model_dump(exclude_unset=True)
+        if price := fields.pop("price", None):
+            fields |= {"price_amount": price["amount"], "price_currency": price["currency"]}
+        return fields
+
+
+class ProductIn(_ProductBody):
     model_config = ConfigDict(json_schema_extra={"examples": [_IN]})
 
     sku: Sku
@@ -65,11 +74,8 @@ class ProductIn(RequestBody):
     price: Price
     status: Status = Status.DRAFT
 
-    def columns(self) -> dict[str, Any]:
-        return _columns(self.model_dump())
 
-
-class ProductChange(RequestBody):
+class ProductChange(_ProductBody):
     """What is absent stays; null empties `description` and `category_id`. The SKU is for good."""
 
     model_config = ConfigDict(
@@ -89,9 +95,6 @@ class ProductChange(RequestBody):
             if name in self.model_fields_set and getattr(self, name) is None:
                 raise ValueError(f"{name} must not be null")
         return self
-
-    def columns(self) -> dict[str, Any]:
-        return _columns(self.model_dump(exclude_unset=True))
 
 
 class AvailabilityOut(BaseModel):
@@ -126,9 +129,3 @@ class ProductOut(BaseModel):
     version: int
     created_at: datetime
     updated_at: datetime
-
-
-def _columns(fields: dict[str, Any]) -> dict[str, Any]:
-    if price := fields.pop("price", None):
-        fields |= {"price_amount": price["amount"], "price_currency": price["currency"]}
-    return fields
