@@ -1,14 +1,14 @@
 """Bodies of notifications."""
 
 from datetime import datetime
-from typing import Any, Self
+from typing import Any
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from notification_service.kinds import Kind
-from notification_service.notifications.models import Notification
 from service_kit.http.pagination import Page
+from service_kit.schemas import RowOut
 
 _EXAMPLE: dict[str, Any] = {
     "id": "0199c1a0-5b00-7a10-8c00-000000000009",
@@ -21,7 +21,7 @@ _EXAMPLE: dict[str, Any] = {
 }
 
 
-class NotificationOut(BaseModel):
+class NotificationOut(RowOut):
     """`title` and `body` are plain text: escape them before they go into a page."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
@@ -33,10 +33,6 @@ class NotificationOut(BaseModel):
     order_id: UUID | None
     read_at: datetime | None
     created_at: datetime = Field(description="when it happened")
-
-    @classmethod
-    def of(cls, notification: Notification) -> Self:
-        return cls.model_validate(notification, from_attributes=True)
 
 
 class NotificationPage(Page[NotificationOut]):

@@ -8,6 +8,7 @@ from fastapi import Query, Response
 from product_service.categories import queries, use_cases
 from product_service.categories.models import (
     CategoriesTooDeep,
+    Category,
     CategoryCycle,
     CategoryExists,
     CategoryNotEmpty,
@@ -22,7 +23,7 @@ from service_kit.http.pagination import Page, Paged
 from service_kit.http.problem_responses import problems
 from service_kit.http.router import Router
 from service_kit.http.sessions import Session
-from service_kit.problems import NotFound, PreconditionFailed
+from service_kit.problems import NotFound, PreconditionFailed, not_found
 from service_kit.security import PUBLIC, Principal, Requires
 
 router = Router(prefix="/categories", tags=["categories"])
@@ -67,7 +68,7 @@ async def read_category_tree(tx: Session) -> CategoryTree:
 @router.get("/{category_id}", summary="Get a category", openapi_extra=PUBLIC, responses=problems(NotFound))
 async def read_category(category_id: UUID, tx: Session, response: Response) -> CategoryOut:
     """With an `ETag` for a later change."""
-    category = await use_cases.read(tx, category_id)
+    category = await queries.find(tx, category_id) or not_found(Category, category_id)
     set_etag(response, category.version)
     return CategoryOut.of(category)
 

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from product_service.categories.models import Category
 from product_service.text import Line
-from service_kit.schemas import RequestBody
+from service_kit.schemas import RequestBody, RowOut
 
 EXAMPLE_ID = "0199c1a0-5b00-7a10-8c00-000000000003"
 
@@ -35,7 +35,7 @@ class CategoryChange(RequestBody):
         return self
 
 
-class CategoryOut(BaseModel):
+class CategoryOut(RowOut):
     model_config = ConfigDict(
         json_schema_extra={
             "examples": [
@@ -57,10 +57,6 @@ class CategoryOut(BaseModel):
     slug: str
     version: int
     created_at: datetime
-
-    @classmethod
-    def of(cls, category: Category) -> "CategoryOut":
-        return cls(**category.model_dump())
 
 
 class CategoryNode(BaseModel):

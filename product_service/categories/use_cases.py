@@ -22,10 +22,6 @@ async def create(tx: Session, name: str, parent_id: UUID | None) -> Category:
     return category
 
 
-async def read(tx: Session, category_id: UUID) -> Category:
-    return await queries.find(tx, category_id) or not_found(Category, category_id)
-
-
 async def change(tx: Session, category_id: UUID, expected: Expected, changes: dict[str, Any]) -> Category:
     """Renames or moves it. Its slug stays: links to it are out in the world."""
     tree = await queries.lock_tree(tx)

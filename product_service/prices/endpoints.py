@@ -38,9 +38,7 @@ async def schedule_price(
     What counts: in each tier that a quantity reaches the price that starts last (when that ends, the one before counts
     again, and at last the base price), and of these the cheapest. The `ETag` is the product's.
     """
-    price, product = await use_cases.schedule(
-        tx, product_id, expected, body.starts_at, body.model_dump(exclude={"starts_at"})
-    )
+    price, product = await use_cases.schedule(tx, product_id, expected, body.model_dump())
     response.headers["Location"] = f"/products/{product_id}/prices"
     set_etag(response, product.version)
     return PriceOut.of(price)

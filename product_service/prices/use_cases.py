@@ -17,12 +17,16 @@ from service_kit.problems import not_found
 
 
 async def schedule(
-    tx: Session, product_id: UUID, expected: Expected, starts_at: datetime | None, fields: dict[str, Any]
+    tx: Session, product_id: UUID, expected: Expected, fields: dict[str, Any]
 ) -> tuple[ScheduledPrice, Product]:
-    """A price never starts in the past: what somebody was shown then can't be changed any more."""
+    """A price never starts in the past: prices that customers have seen can't be changed.
+
+    Raises: NotFound, PreconditionFailed, PriceEndsTooEarly, PriceExists, PriceScheduleFull.
+    """
     product = await products.lock(tx, product_id, expected)
     now = utcnow()
-    price = ScheduledPrice(product_id=product_id, starts_at=max(starts_at or now, now), **fields)
+    price = ScheduledPrice(product_id=product_id, **fields)
+    price.starts_at = max(price.starts_at or now, now)
     price.check_period()
     live = await product_queries.scheduled_prices(tx, product_id, now)
     if duplicate := next(filter(price.collides_with, live), None):

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import text
@@ -86,11 +86,15 @@ class RenderedProduct(NamedTuple):
 
 
 async def show(db: AnySession, product_id: UUID, query: PriceQuery) -> RenderedProduct | None:
-    return await SHOW_BY_ID.fetchrow_as(db, RenderedProduct, query=query, id=product_id)
+    return _rendered(await SHOW_BY_ID.fetch(db, query=query, id=product_id))
 
 
 async def show_by_slug(db: Connection, slug: str, query: PriceQuery) -> RenderedProduct | None:
-    return await SHOW_BY_SLUG.fetchrow_as(db, RenderedProduct, query=query, slug=slug)
+    return _rendered(await SHOW_BY_SLUG.fetch(db, query=query, slug=slug))
+
+
+def _rendered(rows: Sequence[Any]) -> RenderedProduct | None:
+    return RenderedProduct(*rows[0]) if rows else None
 
 
 async def is_shown(tx: Session, product_id: UUID, *, hidden_too: bool) -> bool:
