@@ -19,8 +19,8 @@ class ChannelName(StrEnum):
 
 @dataclass(frozen=True)
 class Message(Claimed):
-    """A claimed delivery: a notification, and the customer as known at this moment. `withheld`: why it may not be sent
-    now. `in_order`: after those of the same customer that happened before."""
+    """A claimed delivery: its notification, and the present data of the customer. `withheld`: why it may not be sent.
+    `in_order`: it is sent after earlier ones of the same customer."""
 
     event_id: UUID
     customer_id: UUID

@@ -1,4 +1,4 @@
-"""Sends what is due, by each channel on its own: one that is unreachable holds up no other."""
+"""Sends the deliveries that are due. Each channel has a job of its own, so that one does not delay another."""
 
 from datetime import timedelta
 from functools import partial
@@ -12,7 +12,7 @@ from service_kit.runtime import Runtime
 
 
 async def send_due(channel: Channel, runtime: Runtime) -> bool:
-    """One batch; whether there is more. What was withheld from a customer is sent in the order of what happened."""
+    """Sends one batch. True if there may be more. Deliveries that were withheld are sent in order."""
 
     async def handle(delivery: Message) -> str:
         if delivery.withheld is not None:

@@ -13,7 +13,7 @@ from service_kit.database.keyset import Position, Slice, keyset, matching
 from service_kit.queue import Outcome, Queue
 
 DUE = "deliveries-due"
-"""A signal: there are messages for the jobs to send."""
+"""A signal that deliveries are due."""
 
 QUEUE = Queue("deliveries", waiting="status = 'pending'")
 
@@ -34,11 +34,11 @@ INSERT INTO deliveries (id, notification_id, event_id, customer_id, kind, channe
                         next_attempt_at, created_at)
 {" UNION ALL ".join(map(_deliveries_by, CHANNELS))}
 """
-"""The end of a statement: from the rows of its CTE `told` to the deliveries that customers want. What may not be sent
-yet is withheld, and the log says so."""
+"""The end of a statement with the CTE `added`: inserts the deliveries of its notifications that customers want. Those
+that may not be sent yet are withheld."""
 
 
-# Not what another process has sent meanwhile because we took too long; and that it is sent is true whoever holds it.
+# Only while our lease lasts: another process may have taken the delivery over. Only a sent one is recorded even then.
 FINISH = Statement("""
 UPDATE deliveries
 SET status = outcome.status, error = coalesce(outcome.error, outcome.withheld),

@@ -1,4 +1,4 @@
-"""Bodies of deliveries."""
+"""Response bodies of deliveries."""
 
 from datetime import datetime
 from typing import Any, Self
@@ -43,7 +43,7 @@ class DeliveryOut(RowOut):
     status: Status
     attempts: int
     error: str | None = Field(description="why the last attempt failed, or why there was none")
-    next_attempt_at: datetime | None = Field(description="null where none is to come")
+    next_attempt_at: datetime | None = Field(description="null: there will be none")
     created_at: datetime
     sent_at: datetime | None
 

@@ -1,4 +1,4 @@
-"""HTTP in: notifications."""
+"""The inbox over HTTP."""
 
 from typing import Annotated
 from uuid import UUID
@@ -27,7 +27,7 @@ async def list_notifications(
     unread: Annotated[bool | None, Query(description="true: only unread ones; false: only read ones")] = None,
     order_id: Annotated[UUID | None, Query(description="only about this order")] = None,
     customer_id: Annotated[
-        UUID | None, Query(description="whose inbox; another's needs `notifications:read:any`")
+        UUID | None, Query(description="the inbox of this customer; another's needs `notifications:read:any`")
     ] = None,
 ) -> NotificationPage:
     """Newest first, with the count of unread ones.
@@ -46,7 +46,7 @@ async def list_notifications(
 async def mark_all_notifications_read(
     tx: Session, who: Annotated[Principal, Requires("notifications:write")]
 ) -> MarkedOut:
-    """Those that have arrived; repeating it is safe."""
+    """All that have arrived so far. It is safe to repeat."""
     return MarkedOut(marked=await queries.mark_all_read(tx, who.user_id))
 
 
@@ -54,5 +54,5 @@ async def mark_all_notifications_read(
 async def mark_notification_read(
     id: UUID, tx: Session, who: Annotated[Principal, Requires("notifications:write")]
 ) -> NotificationOut:
-    """It keeps the time at which it was first read."""
+    """`read_at` is when it was first marked."""
     return NotificationOut.of(await use_cases.mark_read(tx, id, who.user_id))

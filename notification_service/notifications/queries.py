@@ -46,22 +46,22 @@ WHERE customer_id = :customer_id AND told_at IS NOT NULL AND read_at IS NULL
 
 
 async def add(tx: Transaction, new: Sequence[Notification]) -> None:
-    """Inbox rows and e-mails for the whole batch, one of each per event, however often it comes.
+    """Adds notifications and their deliveries, once for each event, even if it arrives again.
 
-    The recipients must be held (`recipients.queries.hold`): the statement decides by what it reads of them.
+    The recipients must be locked (`recipients.queries.hold`), since the statement reads and decides by them.
     """
     if await ADD.execute(tx, new=new):
         signal(tx, deliveries.DUE)
 
 
 async def add_waiting(tx: Transaction, customer_ids: Sequence[UUID]) -> None:
-    """Shows these users, who are known now, what happened before they were."""
+    """Makes the notifications visible that arrived before their customers were known, and adds their deliveries."""
     if await ADD_WAITING.execute(tx, customer_ids=customer_ids):
         signal(tx, deliveries.DUE)
 
 
 def visible(customer_id: UUID | None, order_id: UUID | None = None) -> SelectOfScalar[Notification]:
-    """The notifications that a customer, or staff, may read; of one customer, and of one order. None: of any."""
+    """Selects the notifications that have arrived, of one customer and of one order. None: of any."""
     told = col(Notification.told_at).is_not(None)
     return matching(Notification, customer_id=customer_id, order_id=order_id).where(told)
 

@@ -1,4 +1,4 @@
-"""Bodies of notifications."""
+"""Response bodies of notifications."""
 
 from datetime import datetime
 from typing import Any
@@ -22,7 +22,7 @@ _EXAMPLE: dict[str, Any] = {
 
 
 class NotificationOut(RowOut):
-    """`title` and `body` are plain text: escape them before they go into a page."""
+    """`title` and `body` are plain text: escape them in HTML."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
 
@@ -32,16 +32,16 @@ class NotificationOut(RowOut):
     body: str
     order_id: UUID | None
     read_at: datetime | None
-    created_at: datetime = Field(description="when it happened")
+    created_at: datetime = Field(description="the time of the event")
 
 
 class NotificationPage(Page[NotificationOut]):
     """A part of an inbox, newest first."""
 
-    unread: int = Field(description="how many are unread in all, on this page and off it")
+    unread: int = Field(description="the number of unread ones, on this page and on others")
 
 
 class MarkedOut(BaseModel):
-    """What changed."""
+    """The number of notifications that changed."""
 
-    marked: int = Field(description="how many were unread until now")
+    marked: int = Field(description="how many were unread before")

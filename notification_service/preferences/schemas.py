@@ -1,4 +1,4 @@
-"""Bodies of preferences."""
+"""Request and response bodies of preferences."""
 
 from typing import Any, Self
 
@@ -21,7 +21,7 @@ class Preference(RequestBody):
 
 
 class PreferencesIn(RequestBody):
-    """What is not named goes back to its default: enabled."""
+    """What is not named is enabled, which is the default."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
 

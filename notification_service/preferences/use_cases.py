@@ -1,4 +1,4 @@
-"""What a customer wants to be sent."""
+"""A customer replaces the preferences."""
 
 from uuid import UUID
 
@@ -11,7 +11,7 @@ from service_kit.database import Session
 
 
 async def replace(tx: Session, customer_id: UUID, wanted: PreferencesIn, expected: Expected) -> Preferences:
-    """Raises: PreconditionFailed, when someone else changed them since the caller read them."""
+    """Raises: PreconditionFailed, if they were changed after the caller had read them."""
     mine = await queries.lock(tx, customer_id)
     expected.check(mine.version)
     for channel in CHANNELS:

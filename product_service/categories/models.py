@@ -1,4 +1,4 @@
-"""Categories, and the rules that keep them a tree."""
+"""Categories, and the rules that keep them a tree of limited depth."""
 
 from collections.abc import Iterable
 from datetime import datetime

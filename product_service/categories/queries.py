@@ -18,7 +18,7 @@ SELECT (SELECT count(*) FROM categories WHERE parent_id = :category_id),
 
 
 async def lock_tree(tx: Session) -> Tree:
-    """The whole tree, held until the transaction ends: two moves at once could make a cycle that neither sees."""
+    """Locks the whole tree until the transaction ends: two concurrent moves could make a cycle that neither sees."""
     await LOCK_TREE.fetch(tx)
     rows = await tx.exec(select(Category.id, Category.parent_id))
     return Tree((id, parent_id) for id, parent_id in rows)

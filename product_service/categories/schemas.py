@@ -1,4 +1,4 @@
-"""Bodies about categories."""
+"""Request and response bodies of categories."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -17,11 +17,11 @@ class CategoryIn(RequestBody):
     model_config = ConfigDict(json_schema_extra={"examples": [{"name": "Candles & lights"}]})
 
     name: Line
-    parent_id: UUID | None = Field(default=None, description="the category that it stands under; null: at the top")
+    parent_id: UUID | None = Field(default=None, description="the parent category; null: at the top level")
 
 
 class CategoryChange(RequestBody):
-    """What is absent stays. `parent_id: null` moves the category to the top."""
+    """An absent field is not changed. `parent_id: null` moves the category to the top level."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"name": "Candles"}, {"parent_id": EXAMPLE_ID}]})
 
@@ -60,7 +60,7 @@ class CategoryOut(RowOut):
 
 
 class CategoryNode(BaseModel):
-    """A category and all that stands under it, each level by name."""
+    """A category with its descendants. Each level is sorted by name."""
 
     id: UUID
     name: str

@@ -1,4 +1,4 @@
-"""Every statement about scheduled prices; which of them counts is decided in `products.queries`."""
+"""Every statement about scheduled prices. `products.queries` selects the price that applies."""
 
 from datetime import datetime
 from uuid import UUID

@@ -1,4 +1,4 @@
-"""Bodies about prices."""
+"""Request and response bodies of prices."""
 
 from datetime import datetime
 from typing import Any
@@ -26,9 +26,9 @@ class PriceIn(RequestBody):
 
     amount: int = Field(gt=0, le=MAX_AMOUNT, description="of one piece, in the currency's minor unit")
     currency: Currency
-    min_quantity: int = Field(default=1, ge=1, le=1_000_000, description="counts from so many pieces on")
+    min_quantity: int = Field(default=1, ge=1, le=1_000_000, description="applies to orders of so many pieces or more")
     starts_at: Time | None = Field(default=None, description="absent, or in the past: now")
-    ends_at: Time | None = Field(default=None, description="from then on it doesn't count; absent: it has no end")
+    ends_at: Time | None = Field(default=None, description="it does not apply from then on; absent: it has no end")
 
 
 class PriceEnd(RequestBody):

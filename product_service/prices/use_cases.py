@@ -1,4 +1,4 @@
-"""What is done with prices: they are the product's, so each change is the product's next version."""
+"""Schedules and ends prices. They belong to the product, so that each change is a new version of the product."""
 
 from datetime import datetime
 from typing import Any
@@ -12,7 +12,6 @@ from product_service.products.prices import MAX_LIVE_PRICES, PriceExists, PriceS
 from service_kit.clock import utcnow
 from service_kit.concurrency import Expected
 from service_kit.database import Session
-from service_kit.database.keyset import Position, Slice
 from service_kit.problems import not_found
 
 
@@ -41,17 +40,9 @@ async def schedule(
 async def end(
     tx: Session, product_id: UUID, price_id: UUID, expected: Expected, at: datetime | None
 ) -> tuple[ScheduledPrice, Product]:
-    """Raises: PriceEnded."""
+    """Raises: NotFound, PreconditionFailed, PriceEnded."""
     product = await products.lock(tx, product_id, expected)
     price = await queries.find(tx, product_id, price_id) or not_found("price", price_id)
     price.end(at, utcnow())
     await products.publish(tx, product)
     return price, product
-
-
-async def read_schedule(
-    tx: Session, product_id: UUID, position: Position, *, hidden_too: bool, currency: str | None, ended_too: bool
-) -> Slice[ScheduledPrice]:
-    if not await product_queries.is_shown(tx, product_id, hidden_too=hidden_too):
-        not_found(Product, product_id)
-    return await queries.page(tx, product_id, position, currency=currency, after=None if ended_too else utcnow())

@@ -1,4 +1,4 @@
-"""A product, and the rules that hold on it."""
+"""Products, and their rules."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -39,7 +39,7 @@ class ProductHasHistory(Problem, status=409, type="product-has-history"):
 
 
 BY_CHARACTER = "by_character(({0}name::text || ' '::text) || COALESCE({0}description, ''::character varying)::text)"
-"""What is searched character by character, as PostgreSQL writes it; {0} is the table's alias."""
+"""What is searched by character, as PostgreSQL itself spells this expression of an index. {0}: the table's alias."""
 
 _SEARCH_VECTOR = (
     "(setweight(to_tsvector('english'::regconfig, fold((sku || ' '::text) || name)), 'A'::\"char\")"
@@ -48,7 +48,7 @@ _SEARCH_VECTOR = (
 
 
 class Product(Base, table=True):
-    """`price_*` is the base price; what is scheduled stands in `prices` and goes before it."""
+    """`price_*` is the base price. Scheduled prices, which take precedence, are in `prices`."""
 
     __tablename__ = "products"
     __table_args__ = (
@@ -58,8 +58,8 @@ class Product(Base, table=True):
         Index("ix_products_status_sort_key", "status", "sort_key", "id"),
         Index("ix_products_by_character", text(BY_CHARACTER.format("")), postgresql_using="gin"),
         Index("ix_products_without_sort_key", "id", postgresql_where=text("sort_key = ''")),
-        # PostgreSQL computes what is searched; sessions never load it. `fold` (migration 0100) makes lower case without
-        # accents.
+        # PostgreSQL computes the columns that are searched. Sessions never load them. The function `fold` of migration
+        # 0100 makes text lower case and removes accents.
         Column("search_text", Text, Computed("fold((sku || ' '::text) || name)", persisted=True), nullable=False),
         Column("search_vector", TSVECTOR, Computed(_SEARCH_VECTOR, persisted=True), nullable=False),
         Index("ix_products_search_vector", "search_vector", postgresql_using="gin"),
@@ -72,7 +72,7 @@ class Product(Base, table=True):
     slug: str = Field(unique=True)
     name: str
     sort_key: str = Field(sa_column=Column(Text(collation="C"), nullable=False, server_default=""))
-    """Made of the name whenever that is set. Lists sorted by name go by it."""
+    """Made from the name whenever that is set. Lists that are sorted by name use it."""
     description: str | None = None
     category_id: UUID | None = Field(default=None, foreign_key="categories.id", index=True)
     attributes: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSONB, nullable=False))
@@ -92,7 +92,7 @@ class Product(Base, table=True):
         return bool(differing)
 
     def check_deletable(self, *, had_stock: bool) -> None:
-        """Raises: ProductHasHistory. A draft was never published: nothing becomes a draft again."""
+        """Raises: ProductHasHistory. A draft was never published, since no product becomes a draft again."""
         if self.status != Status.DRAFT or had_stock:
             raise ProductHasHistory
 

@@ -1,4 +1,4 @@
-"""What is done with products."""
+"""Creates, changes, deletes and publishes products."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -32,7 +32,10 @@ async def create(tx: Transaction, columns: dict[str, Any]) -> Product:
 
 
 async def change(tx: Session, product_id: UUID, expected: Expected, columns: dict[str, Any]) -> None:
-    """Its slug stays: links to it are out in the world."""
+    """Changes a product; its slug stays, since others have links to it.
+
+    Raises: NotFound, PreconditionFailed, CategoryUnknown, NotADraftAgain.
+    """
     product = await lock(tx, product_id, expected)
     await _hold_category(tx, columns.get("category_id"))
     if product.change(columns):
@@ -40,7 +43,7 @@ async def change(tx: Session, product_id: UUID, expected: Expected, columns: dic
 
 
 async def delete(tx: Session, product_id: UUID, expected: Expected) -> None:
-    """Raises: ProductHasHistory."""
+    """Raises: NotFound, PreconditionFailed, ProductHasHistory."""
     product = await lock(tx, product_id, expected)
     product.check_deletable(had_stock=await queries.had_stock(tx, product_id))
     await tx.delete(product)
@@ -48,7 +51,7 @@ async def delete(tx: Session, product_id: UUID, expected: Expected) -> None:
 
 
 async def shown(tx: Transaction | Session, product_id: UUID) -> RenderedProduct:
-    """What staff see of it right after their change."""
+    """The product after a change, as staff see it."""
     query = PriceQuery(at=utcnow(), hidden_too=True)
     return await queries.show(tx, product_id, query) or not_found(Product, product_id)
 
@@ -83,7 +86,7 @@ async def _hold_category(tx: Transaction | Session, category_id: UUID | None) ->
 
 
 def _slugs(product: Product) -> Iterator[str]:
-    """The name's; where another product has it, with the SKU behind; at last with the end of the product's own id."""
+    """The name as a slug. If another product has it: with the SKU after it, or with the end of the product's id."""
     if plain := slugify(product.name):
         yield plain
     yield slugify(product.name[:60], product.sku)

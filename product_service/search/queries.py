@@ -1,4 +1,4 @@
-"""Searching the catalogue: one statement for a page, one for the facets."""
+"""Searches the catalogue: one statement for a page, one for the facets."""
 
 import re
 from dataclasses import dataclass
@@ -132,7 +132,7 @@ class Conditions:
 
 
 async def prepare(tx: Transaction) -> None:
-    """For the rest of the transaction."""
+    """Sets how PostgreSQL searches, for the rest of the transaction."""
     await SEARCHING.fetch(tx)
 
 

@@ -1,4 +1,4 @@
-"""What is asked of the catalogue, and what it answers."""
+"""Query parameters and response bodies of the catalogue."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -36,8 +36,8 @@ class Sort(StrEnum):
     DEAREST = "-price"
 
 
-Price = Annotated[
-    int | None, Query(ge=0, le=MAX_AMOUNT, description="of one piece now, in the minor unit of `currency`")
+PriceLimit = Annotated[
+    int | None, Query(ge=0, le=MAX_AMOUNT, description="of a piece now, in minor units of `currency`")
 ]
 
 
@@ -49,20 +49,20 @@ class Filters:
         Text | None,
         Query(
             max_length=200,
-            description='words of SKU, name or description, whose typing errors are forgiven; "a phrase" must be there'
-            " as it is, and -what has a minus must not",
+            description='words of the SKU, name or description, which may be misspelt; "a phrase" must occur as it is,'
+            " and a -word with a minus must not occur",
             examples=["hart"],
         ),
     ] = None
-    sku: Annotated[list[Sku] | None, Query(max_length=100, description="exactly these")] = None
+    sku: Annotated[list[Sku] | None, Query(max_length=100, description="only these")] = None
     category_id: Annotated[UUID | None, Query(description="in this category or one below it")] = None
     status: Annotated[
-        list[Status] | None, Query(max_length=3, description="default: `active`; the others are staff's")
+        list[Status] | None, Query(max_length=3, description="default: `active`; only staff see others")
     ] = None
     currency: Annotated[Currency | None, Query(description="of prices shown; needed to filter or sort by price")] = None
-    min_price: Price = None
-    max_price: Price = None
-    in_stock: Annotated[bool | None, Query(description="what can, or can't, be ordered now")] = None
+    min_price: PriceLimit = None
+    max_price: PriceLimit = None
+    in_stock: Annotated[bool | None, Query(description="true: can be ordered now; false: can't")] = None
 
     @property
     def statuses(self) -> list[Status]:
@@ -97,15 +97,15 @@ class PriceFacet(BaseModel):
 
 
 class Facets(BaseModel):
-    """Of all that was found, not of this page alone."""
+    """Counts of all products that were found, on this page and on others."""
 
     count: int
     in_stock: int
-    categories: list[CategoryFacet] = Field(description="those with the most, 50 at most")
+    categories: list[CategoryFacet] = Field(description="the 50 categories with the most products")
     prices: list[PriceFacet]
 
 
 class ProductPage(Page[ProductOut]):
     model_config = ConfigDict(title="ProductPage")
 
-    facets: Facets | None = Field(default=None, description="only where asked for")
+    facets: Facets | None = Field(default=None, description="only if requested")
