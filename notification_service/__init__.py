@@ -1,1 +1,1 @@
-"""Tells customers what becomes of their orders: an inbox for each, and e-mail where they want it."""
+"""Notifies customers of the progress of their orders, in an inbox and by e-mail."""

@@ -14,9 +14,9 @@ from service_kit.http.application import create_app
 from service_kit.mail import open_mailer
 
 DESCRIPTION = """\
-Tells customers what becomes of their orders: an inbox for each, and e-mail where they want it.
+Notifies customers of the progress of their orders, in an inbox and by e-mail.
 
-It serves notifications built from events of the other services, and calls none of them.
+It makes notifications from events of the other services, and calls none of them.
 """
 
 

@@ -1,4 +1,4 @@
-"""What this service holds about people."""
+"""This service's personal data."""
 
 from collections.abc import Sequence
 

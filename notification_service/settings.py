@@ -1,4 +1,4 @@
-"""Settings of the notification service."""
+"""The settings of the notification service."""
 
 from pydantic import Field
 
@@ -6,11 +6,13 @@ from service_kit.mail import MailSettings
 
 
 class Settings(MailSettings, service="notification"):
-    """What the notification service needs to know beside what every service does."""
+    """The settings of every service and of the mail server, and these."""
 
     port: int = 8006
     operations_port: int = 18006
     fetch_max_wait_ms: int = 100
     withheld_mail_days: int = Field(
-        default=14, ge=0, description="how old a mail may be that is sent once its address is confirmed; 0: none is"
+        default=14,
+        ge=0,
+        description="the age up to which a mail is sent once its address is confirmed; 0: none is sent",
     )

@@ -1,4 +1,4 @@
-"""The templates of messages, and how they show amounts, times and addresses."""
+"""The templates of messages, and their filters for amounts, times and addresses."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -8,8 +8,8 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
-# ISO 4217's exceptions from two digits. CLDR's tables won't do: they say what is usual on a price tag, not what the
-# minor unit is, and differ for a dozen currencies.
+# ISO 4217's currencies whose minor unit has not two digits. CLDR's tables differ for a dozen currencies: they have the
+# digits that are usual on price tags.
 _DIGITS = {
     **dict.fromkeys(["BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG"], 0),
     **dict.fromkeys(["RWF", "UGX", "UYI", "VND", "VUV", "XAF", "XOF", "XPF"], 0),
@@ -19,7 +19,7 @@ _DIGITS = {
 
 
 def format_amount(money: Mapping[str, Any]) -> str:
-    """`{"amount": 123450, "currency": "GBP"}` → `GBP 1,234.50`; without a float on the way."""
+    """`{"amount": 123450, "currency": "GBP"}` → `GBP 1,234.50`. Computed in integers, which are exact."""
     amount, currency = int(money["amount"]), str(money["currency"])
     digits = _DIGITS.get(currency, 2)
     whole, rest = divmod(abs(amount), 10**digits)
@@ -33,12 +33,12 @@ def moment(value: str) -> str:
 
 
 def one_line(text: str) -> str:
-    """A name can't begin a line of its own, which could say what the shop never said."""
+    """Removes line breaks: a name with one could pretend to be a line of the shop's text."""
     return " ".join(text.split())
 
 
 def _address_rows(ship_to: Mapping[str, str]) -> list[str]:
-    """As it stands on the parcel."""
+    """The lines of an address, as on a parcel."""
     city = " ".join(filter(None, (ship_to.get("postal_code"), ship_to["city"])))
     names = ("name", "company", "line1", "line2")
     rows = (*map(ship_to.get, names), city, ship_to.get("region"), ship_to["country"])
@@ -47,7 +47,7 @@ def _address_rows(ship_to: Mapping[str, str]) -> list[str]:
 
 @cache
 def environment() -> Environment:
-    """Finds the templates of kinds and of channels."""
+    """Loads the templates of notifications and of channels."""
     environment = Environment(
         loader=FileSystemLoader(
             [Path(__file__).parent / package / "templates" for package in ("channels", "notifications")]

@@ -1,4 +1,4 @@
-"""The product service: what there is to buy, and at what price."""
+"""The product service: the catalogue and its prices."""
 
 from fastapi import FastAPI
 

@@ -1,4 +1,4 @@
-"""What this service holds about people: the account status and the audit log alone, both kept by the kit."""
+"""This service's personal data: only the account status and the audit log, which the kit exports and erases."""
 
 from service_kit.personal_data import PersonalData, nothing_to_erase
 

@@ -1,4 +1,4 @@
-"""Words that people type: what a text may hold, and what becomes of it in an address."""
+"""Types of text in requests, and slugs made from text."""
 
 import re
 import unicodedata
@@ -11,7 +11,7 @@ SLUG_LENGTH = 80
 
 
 def _storable(text: str) -> str:
-    """PostgreSQL's text holds neither NUL nor half a surrogate pair, though JSON can spell both."""
+    """Raises: ValueError, for NUL and lone surrogates, which JSON can contain and PostgreSQL's `text` can't."""
     if "\x00" in text or any("\ud800" <= character <= "\udfff" for character in text):
         raise ValueError("must not contain NUL characters or lone surrogates")
     return text
@@ -29,6 +29,6 @@ Sku = Annotated[
 
 
 def slugify(*parts: str) -> str:
-    """`Crème brûlée, 2 pcs.` → `creme-brulee-2-pcs`; empty where nothing of it can stand in an address."""
+    """`Crème brûlée, 2 pcs.` → `creme-brulee-2-pcs`; empty if no character can be used in a URL."""
     plain = unicodedata.normalize("NFKD", " ".join(parts)).encode("ascii", "ignore").decode().lower()
     return re.sub(r"[^a-z0-9]+", "-", plain)[:SLUG_LENGTH].strip("-")

@@ -1,7 +1,7 @@
 """What every JSON body of a request is: nothing in it is dropped or converted without a word."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, ValidationError
 from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, core_schema
@@ -120,3 +120,11 @@ class RequestBody(BaseModel):
             raise TypeError(f"{cls.__name__} is a request body: it can't set `extra` to anything but `forbid`")
         _make_strict(cls, _own_fields(handler.resolve_ref_schema(schema)), handler)
         return schema
+
+
+class RowOut(BaseModel):
+    """The base of response bodies that show the columns of a row."""
+
+    @classmethod
+    def of(cls, row: object) -> Self:
+        return cls.model_validate(row, from_attributes=True)

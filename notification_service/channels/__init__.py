@@ -1,9 +1,8 @@
-"""The ways in which notifications reach customers. A new one is a module here and a line below."""
+"""The ways to send notifications to customers. A new one is a module here and a member of `CHANNELS`."""
 
-from notification_service.channels.channel import ChannelName, Message, OutboundChannel
+from notification_service.channels.channel import Channel, ChannelName, Message
 from notification_service.channels.email import EMAIL
-from notification_service.channels.inbox import INBOX
 
-OUTBOUND = (EMAIL,)
+CHANNELS = (EMAIL,)
 
-__all__ = ["EMAIL", "INBOX", "OUTBOUND", "ChannelName", "Message", "OutboundChannel"]
+__all__ = ["CHANNELS", "EMAIL", "Channel", "ChannelName", "Message"]

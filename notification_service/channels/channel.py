@@ -1,4 +1,4 @@
-"""What a channel is: one way in which a notification reaches its customer."""
+"""What a channel is: one way to send a notification to its customer."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -19,8 +19,8 @@ class ChannelName(StrEnum):
 
 @dataclass(frozen=True)
 class Message(Claimed):
-    """A claimed delivery: a notification, and the customer as known at this moment. `withheld`: why it may not be sent
-    now. `in_order`: after those of the same customer that happened before."""
+    """A claimed delivery: its notification, and the present data of the customer. `withheld`: why it may not be sent.
+    `in_order`: it is sent after earlier ones of the same customer."""
 
     event_id: UUID
     customer_id: UUID
@@ -36,29 +36,19 @@ class Message(Claimed):
 
 @dataclass(frozen=True)
 class Channel:
-    """`takes`: the SQL condition of the notifications that go by this channel.
+    """A way to reach customers outside the inbox. Each message that it sends is a delivery.
 
-    Conditions and expressions of channels read `told` (the notifications of one statement, as a CTE too), their
-    `recipient`, and the customer's `preferences`, which may be missing.
-    """
-
-    name: str
-    takes: str
-
-
-@dataclass(frozen=True)
-class OutboundChannel(Channel):
-    """A channel with messages to send, each of which becomes a delivery.
-
-    `address`: the SQL expression of where to, now. `withheld`: that of why nothing may be sent there yet, else NULL;
-    both read the `recipient` alone. `disabled_kinds`: the column of `preferences` with the kinds that the customer
-    turned off.
+    Some attributes are SQL. `takes`: the condition of the notifications that it sends, which reads `added` (the
+    notifications of one statement), their `recipient`, and the customer's `preferences`, which may be missing.
+    `address`: the present address, and `withheld`: why nothing may be sent there yet, else NULL; both read the
+    `recipient` alone. `disabled_kinds`: the column of `preferences` with the kinds that the customer turned off.
 
     `send` returns once the message was accepted for delivery. Raises: TemporaryFailure, PermanentFailure (of this
-    message), Unreachable (of the channel as a whole). `concurrency`: how many it sends at a time.
+    message), Unreachable (of the channel as a whole). `concurrency`: how many messages it sends at a time.
     """
 
     name: ChannelName
+    takes: str
     address: str
     withheld: str
     disabled_kinds: str

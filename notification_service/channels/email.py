@@ -6,17 +6,17 @@ from email.mime.multipart import MIMEMultipart
 from email.mime.text import MIMEText
 from email.utils import format_datetime, formataddr
 
-from notification_service.channels.channel import ChannelName, Message, OutboundChannel
+from notification_service.channels.channel import Channel, ChannelName, Message
 from notification_service.templates import environment, one_line
 from service_kit.mail import MAIL_BACKOFF, Mailer
 from service_kit.queue import PermanentFailure
 from service_kit.runtime import Runtime
 
 NOT_VERIFIED = "the address is not verified"
-"""Why a delivery is withheld, until its recipient confirms the address."""
+"""Why a delivery is withheld until its recipient confirms the address."""
 
-# Nobody is asked by mail to pay what pays by itself (`facts_of`).
-# Of a run of failed payments (until an order is paid, or another one placed) the first is mailed; the inbox has all.
+# No e-mail asks for the payment of an order that is paid automatically (see `facts_of`).
+# Of successive failed payments, up to a paid or a new order, only the first is mailed. The inbox has all of them.
 _TAKES = """
 NOT added.pays_by_itself AND (added.kind <> 'payment.failed' OR (
     SELECT before.kind FROM (
@@ -37,7 +37,7 @@ async def _send(runtime: Runtime, message: Message) -> None:
     await mailer.send(compose(message, mail_from=mailer.mail_from, domain=mailer.mail_domain), message.address)
 
 
-EMAIL = OutboundChannel(
+EMAIL = Channel(
     name=ChannelName.EMAIL,
     takes=_TAKES,
     address="recipient.email",
@@ -50,10 +50,10 @@ EMAIL = OutboundChannel(
 
 
 def compose(message: Message, *, mail_from: str, domain: str) -> MIMEMultipart:
-    """Raises: PermanentFailure, for an address that nothing can be sent to.
+    """Raises: PermanentFailure, for an address that can't be one.
 
     Date and id come from the event, so that a message that is sent again is the same message. The older classes of
-    `email` are used because they take a tenth of the time; that no header ends early is seen to here.
+    `email` take a tenth of the time. They don't prevent line breaks in headers, so this function does.
     """
     if not _ADDRESS.fullmatch(message.address):
         raise PermanentFailure("the address can't be used: it is no e-mail address")
@@ -74,4 +74,4 @@ def compose(message: Message, *, mail_from: str, domain: str) -> MIMEMultipart:
 def _recipient(full_name: str, address: str) -> str:
     if address.isascii():
         return formataddr((full_name, address))
-    return Header(address, "utf-8").encode()  # on the envelope it stands as it is
+    return Header(address, "utf-8").encode()  # the envelope has it unencoded

@@ -1,1 +1,1 @@
-"""What leaves the shop: e-mails, and the log of them."""
+"""Messages that are sent to customers, and their log."""

@@ -1,4 +1,4 @@
-"""HTTP in: deliveries."""
+"""Deliveries over HTTP."""
 
 from typing import Annotated
 from uuid import UUID
@@ -27,7 +27,7 @@ async def list_deliveries(
     status: Annotated[Status | None, Query(description="only those with this status")] = None,
     customer_id: Annotated[UUID | None, Query(description="only those to this customer")] = None,
 ) -> Page[DeliveryOut]:
-    """Newest first: what was sent, what is still tried, what failed and why, and what was withheld."""
+    """Newest first. `error` says why one has failed, or is withheld."""
     return page.of(await queries.page(tx, status, customer_id, page.position), DeliveryOut.of)
 
 
@@ -40,5 +40,5 @@ async def list_deliveries(
 async def send_delivery_again(
     id: UUID, tx: Session, _: Annotated[Principal, Requires("deliveries:send")]
 ) -> DeliveryOut:
-    """To the recipient's present address, under the same `Message-ID`, within a second or so."""
+    """To the recipient's present address, with the same `Message-ID`, within about a second."""
     return DeliveryOut.of(await use_cases.send_again(tx, id))

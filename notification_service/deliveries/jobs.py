@@ -1,9 +1,9 @@
-"""Sends what is due, by each channel on its own: one that is unreachable holds up no other."""
+"""Sends the deliveries that are due. Each channel has a job of its own, so that one does not delay another."""
 
 from datetime import timedelta
 from functools import partial
 
-from notification_service.channels import OUTBOUND, Message, OutboundChannel
+from notification_service.channels import CHANNELS, Channel, Message
 from notification_service.deliveries import queries
 from notification_service.deliveries.models import Status
 from service_kit.jobs import Job
@@ -11,8 +11,8 @@ from service_kit.queue import Worker
 from service_kit.runtime import Runtime
 
 
-async def send_due(channel: OutboundChannel, runtime: Runtime) -> bool:
-    """One batch; whether there is more. What was withheld from a customer is sent in the order of what happened."""
+async def send_due(channel: Channel, runtime: Runtime) -> bool:
+    """Sends one batch. True if there may be more. Deliveries that were withheld are sent in order."""
 
     async def handle(delivery: Message) -> str:
         if delivery.withheld is not None:
@@ -33,5 +33,5 @@ async def send_due(channel: OutboundChannel, runtime: Runtime) -> bool:
 
 JOBS = [
     Job(f"send-{channel.name}", partial(send_due, channel), every=timedelta(seconds=0.5), woken_by=queries.DUE)
-    for channel in OUTBOUND
+    for channel in CHANNELS
 ]

@@ -1,4 +1,4 @@
-"""Tables of deliveries."""
+"""Deliveries, and their rules."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -13,7 +13,7 @@ from service_kit.problems import Problem
 
 
 class Status(StrEnum):
-    """What became of a delivery."""
+    """The state of a delivery."""
 
     PENDING = "pending"
     SENT = "sent"
@@ -22,7 +22,7 @@ class Status(StrEnum):
 
 
 class Delivery(Base, table=True):
-    """One notification by one channel. While a process is sending it, `next_attempt_at` is when its hold on it ends."""
+    """One notification by one channel. While a process is sending it, its lease ends at `next_attempt_at`."""
 
     __tablename__ = "deliveries"
 
@@ -38,7 +38,7 @@ class Delivery(Base, table=True):
     error: str | None = None
     next_attempt_at: datetime
     in_order: bool = Field(default=False, sa_column_kwargs={"server_default": "false"})
-    """It was withheld: of one recipient, such mails are sent one after the other."""
+    """It was withheld. Such deliveries of one recipient are sent one after the other."""
     created_at: datetime
     sent_at: datetime | None = None
 
@@ -49,12 +49,12 @@ class Delivery(Base, table=True):
         Index("ix_deliveries_user", "customer_id", "id"),
         Index("ix_deliveries_withheld", "customer_id", postgresql_where=text("status = 'withheld'")),
         Index("ix_deliveries_status", "status", "id"),
-        # Rows of a queue die young: without this, the dead ones pile up until a fifth of the table is dead.
+        # A queue's rows are updated soon and often. By default, autovacuum starts when a fifth of a table is dead rows.
         {"postgresql_with": {"autovacuum_vacuum_scale_factor": 0.02, "autovacuum_vacuum_threshold": 2000}},
     )
 
     def send_again(self, now: datetime) -> None:
-        """Raises: DeliveryUnderWay."""
+        """Makes the delivery due again. Raises: DeliveryUnderWay."""
         if self.status == Status.PENDING:
             raise DeliveryUnderWay
         self.status = Status.PENDING

@@ -5,22 +5,20 @@ from datetime import datetime, timedelta
 from functools import cache
 from uuid import UUID
 
-from sqlmodel import col, select
-
-from notification_service.channels import OUTBOUND, Message, OutboundChannel
+from notification_service.channels import CHANNELS, Channel, Message
 from notification_service.deliveries import withheld_queries
 from notification_service.deliveries.models import Delivery, Status
 from service_kit.database import Connection, Session, Statement
-from service_kit.database.keyset import Position, Slice, keyset
+from service_kit.database.keyset import Position, Slice, keyset, matching
 from service_kit.queue import Outcome, Queue
 
 DUE = "deliveries-due"
-"""A signal: there are messages for the jobs to send."""
+"""A signal that deliveries are due."""
 
 QUEUE = Queue("deliveries", waiting="status = 'pending'")
 
 
-def _deliveries_by(channel: OutboundChannel) -> str:
+def _deliveries_by(channel: Channel) -> str:
     return f"""
 SELECT uuidv7(), added.id, added.event_id, added.customer_id, added.kind, '{channel.name}', {channel.address},
        CASE WHEN ({channel.withheld}) IS NULL THEN 'pending' ELSE 'withheld' END, {channel.withheld}, 0, now(), now()
@@ -34,13 +32,13 @@ WHERE added.told_at IS NOT NULL AND (added.kind = ANY (preferences.{channel.disa
 INSERT = f"""
 INSERT INTO deliveries (id, notification_id, event_id, customer_id, kind, channel, address, status, error, attempts,
                         next_attempt_at, created_at)
-{" UNION ALL ".join(map(_deliveries_by, OUTBOUND))}
+{" UNION ALL ".join(map(_deliveries_by, CHANNELS))}
 """
-"""The end of a statement: from the rows of its CTE `told` to the deliveries that customers want. What may not be sent
-yet is withheld, and the log says so."""
+"""The end of a statement with the CTE `added`: inserts the deliveries of its notifications that customers want. Those
+that may not be sent yet are withheld."""
 
 
-# Not what another process has sent meanwhile because we took too long; and that it is sent is true whoever holds it.
+# Only while our lease lasts: another process may have taken the delivery over. Only a sent one is recorded even then.
 FINISH = Statement("""
 UPDATE deliveries
 SET status = outcome.status, error = coalesce(outcome.error, outcome.withheld),
@@ -54,7 +52,7 @@ WHERE deliveries.id = outcome.id AND deliveries.status = 'pending'
 
 
 @cache
-def _claim(channel: OutboundChannel) -> Statement:
+def _claim(channel: Channel) -> Statement:
     present = f"SELECT {channel.address} FROM recipients AS recipient WHERE customer_id = deliveries.customer_id"
     return QUEUE.claim(
         f"""
@@ -71,7 +69,7 @@ def _claim(channel: OutboundChannel) -> Statement:
     )
 
 
-async def claim(connection: Connection, limit: int, lease: timedelta, channel: OutboundChannel) -> list[Message]:
+async def claim(connection: Connection, limit: int, lease: timedelta, channel: Channel) -> list[Message]:
     """Messages that are due, leased to this process, with the present addresses of their recipients: those may have
     changed since the deliveries were stored."""
     return await _claim(channel).fetch_as(connection, Message, limit=limit, lease=lease)
@@ -84,14 +82,9 @@ async def finish(connection: Connection, outcomes: Sequence[Outcome[Message]], h
 
 
 async def page(tx: Session, status: Status | None, customer_id: UUID | None, position: Position) -> Slice[Delivery]:
-    statement = select(Delivery)
-    if status is not None:
-        statement = statement.where(col(Delivery.status) == status)
-    if customer_id is not None:
-        statement = statement.where(col(Delivery.customer_id) == customer_id)
-    return await keyset(tx, statement, position, Delivery.id)
+    return await keyset(tx, matching(Delivery, status=status, customer_id=customer_id), position, Delivery.id)
 
 
 async def lock(tx: Session, id: UUID) -> Delivery | None:
-    """The delivery, held until the transaction ends, so that a sender can't settle it meanwhile."""
-    return (await tx.exec(select(Delivery).where(col(Delivery.id) == id).with_for_update())).first()
+    """The delivery, locked until the transaction ends, so that no sender can change it meanwhile."""
+    return await tx.get(Delivery, id, with_for_update=True)

@@ -1,14 +1,15 @@
-"""Bodies of deliveries."""
+"""Response bodies of deliveries."""
 
 from datetime import datetime
 from typing import Any, Self
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from notification_service.channels import ChannelName
-from notification_service.deliveries.models import Delivery, Status
+from notification_service.deliveries.models import Status
 from notification_service.kinds import Kind
+from service_kit.schemas import RowOut
 
 _EXAMPLE: dict[str, Any] = {
     "id": "0199c1a0-5b00-7a10-8c00-000000000010",
@@ -27,7 +28,7 @@ _EXAMPLE: dict[str, Any] = {
 }
 
 
-class DeliveryOut(BaseModel):
+class DeliveryOut(RowOut):
     """One notification by one channel."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
@@ -42,11 +43,11 @@ class DeliveryOut(BaseModel):
     status: Status
     attempts: int
     error: str | None = Field(description="why the last attempt failed, or why there was none")
-    next_attempt_at: datetime | None = Field(description="null where none is to come")
+    next_attempt_at: datetime | None = Field(description="null: there will be none")
     created_at: datetime
     sent_at: datetime | None
 
     @classmethod
-    def of(cls, delivery: Delivery) -> Self:
-        shown = cls.model_validate(delivery, from_attributes=True)
+    def of(cls, row: object) -> Self:
+        shown = super().of(row)
         return shown if shown.status == Status.PENDING else shown.model_copy(update={"next_attempt_at": None})

@@ -1,4 +1,4 @@
-"""What staff do about deliveries."""
+"""Staff send a delivery again."""
 
 from uuid import UUID
 

@@ -1,4 +1,4 @@
-"""Sends what was withheld from an address, once it is confirmed and as far as it is still of use."""
+"""Sends withheld mails once their address is confirmed, unless they are obsolete."""
 
 from datetime import timedelta
 
@@ -25,7 +25,7 @@ log = structlog.get_logger(__name__)
 
 
 async def release_withheld(runtime: Runtime) -> bool:
-    """One batch of recipients; whether there are more."""
+    """Releases the mails of one batch of recipients. True if there may be more."""
     settings = runtime.settings
     assert isinstance(settings, Settings)
     of_use_for = timedelta(days=settings.withheld_mail_days)

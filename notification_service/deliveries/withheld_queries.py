@@ -21,7 +21,7 @@ NO_LONGER_OF_USE = "no longer of use, or not wanted, when the address was confir
 CLAIM = Statement("""
 SELECT customer_id FROM recipients WHERE release_withheld ORDER BY customer_id LIMIT :limit FOR UPDATE SKIP LOCKED
 """)
-# The microseconds between them keep their order where a sender takes a part of them.
+# The microseconds keep the order of their events when a batch has only some of them.
 RELEASE = Statement(f"""
 WITH withheld AS (
     SELECT delivery.id, added.created_at, recipient.email,
@@ -57,19 +57,19 @@ WHERE email_verified AND customer_id IN (SELECT customer_id FROM deliveries WHER
 
 
 async def claim(tx: Transaction, limit: int) -> list[UUID]:
-    """Recipients who have confirmed their address since; nothing is told to them before the transaction ends."""
+    """Locks recipients who confirmed their address: no notification is added before the transaction ends."""
     return [row["customer_id"] for row in await CLAIM.fetch(tx, limit=limit)]
 
 
 async def release(
     tx: Transaction, customer_ids: Sequence[UUID], of_use_for: timedelta, rules: Sequence[Rule]
 ) -> list[str]:
-    """What was withheld is due now, as far as it is of use and wanted. The status of each."""
+    """Makes withheld mails due, except those that are obsolete or disabled. Returns the status of each."""
     released = await RELEASE.fetch(tx, customer_ids=customer_ids, of_use_for=of_use_for, rule=rules)
     await DONE.execute(tx, customer_ids=customer_ids)
     return [row["status"] for row in released]
 
 
 async def recheck(connection: Connection, delivery_ids: Sequence[UUID]) -> None:
-    """These were withheld just now, and their recipients may have confirmed the address at the same moment."""
+    """Looks again at mails that were just withheld: their recipients may have confirmed the address meanwhile."""
     await RECHECK.execute(connection, delivery_ids=delivery_ids)

@@ -1,4 +1,4 @@
-"""HTTP in: notifications."""
+"""The inbox over HTTP."""
 
 from typing import Annotated
 from uuid import UUID
@@ -6,7 +6,6 @@ from uuid import UUID
 from fastapi import Query
 
 from notification_service.notifications import queries, use_cases
-from notification_service.notifications.queries import Scope
 from notification_service.notifications.schemas import MarkedOut, NotificationOut, NotificationPage
 from service_kit.database.keyset import InvalidCursor
 from service_kit.http.pagination import PagedByTime
@@ -28,23 +27,26 @@ async def list_notifications(
     unread: Annotated[bool | None, Query(description="true: only unread ones; false: only read ones")] = None,
     order_id: Annotated[UUID | None, Query(description="only about this order")] = None,
     customer_id: Annotated[
-        UUID | None, Query(description="whose inbox; another's needs `notifications:read:any`")
+        UUID | None, Query(description="the inbox of this customer; another's needs `notifications:read:any`")
     ] = None,
 ) -> NotificationPage:
     """Newest first, with the count of unread ones.
 
     With `notifications:read:any`, an `order_id` without a `customer_id` shows all notifications of that order.
     """
-    scope = _scope(who, customer_id, order_id)
-    found = page.of(await queries.page(tx, scope, unread, page.position), NotificationOut.of)
-    return NotificationPage(items=found.items, next=found.next, unread=await queries.count_unread(tx, scope))
+    if customer_id not in (None, who.user_id) and not who.may(READ_ANY):
+        raise Forbidden(permission=READ_ANY)
+    of_anyone = customer_id is None and order_id is not None and who.may(READ_ANY)
+    visible = queries.visible(None if of_anyone else customer_id or who.user_id, order_id)
+    found = page.of(await queries.page(tx, visible, unread, page.position), NotificationOut.of)
+    return NotificationPage(items=found.items, next=found.next, unread=await queries.count_unread(tx, visible))
 
 
 @router.post("/read-all", summary="Mark all my notifications as read")
 async def mark_all_notifications_read(
     tx: Session, who: Annotated[Principal, Requires("notifications:write")]
 ) -> MarkedOut:
-    """Those that have arrived; repeating it is safe."""
+    """All that have arrived so far. It is safe to repeat."""
     return MarkedOut(marked=await queries.mark_all_read(tx, who.user_id))
 
 
@@ -52,13 +54,5 @@ async def mark_all_notifications_read(
 async def mark_notification_read(
     id: UUID, tx: Session, who: Annotated[Principal, Requires("notifications:write")]
 ) -> NotificationOut:
-    """It keeps the time at which it was first read."""
+    """`read_at` is when it was first marked."""
     return NotificationOut.of(await use_cases.mark_read(tx, id, who.user_id))
-
-
-def _scope(who: Principal, customer_id: UUID | None, order_id: UUID | None) -> Scope:
-    """Raises: Forbidden."""
-    if customer_id not in (None, who.user_id) and not who.may(READ_ANY):
-        raise Forbidden(permission=READ_ANY)
-    anybody = customer_id is None and order_id is not None and who.may(READ_ANY)
-    return Scope(None if anybody else customer_id or who.user_id, order_id)

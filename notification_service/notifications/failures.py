@@ -1,7 +1,7 @@
-"""Why a payment failed, in words. Events and APIs carry codes, which no customer should have to read."""
+"""Why a payment failed, in words for customers. Events and APIs have codes."""
 
 UNKNOWN = "the payment could not be completed"
-"""For a code without words of its own, and for what outside payment systems write there."""
+"""For all other codes, which outside payment systems choose."""
 
 _DECLINED = "your bank or card issuer declined it"
 _WORDS = {

@@ -1,4 +1,4 @@
-"""Tables of notifications."""
+"""Notifications."""
 
 from datetime import datetime
 from typing import Any
@@ -13,7 +13,7 @@ from service_kit.ids import uuid7
 
 
 class Notification(Base, table=True):
-    """One notification. It is hidden until its recipient is known (`told_at`)."""
+    """One notification. It is hidden until its recipient is known: until `told_at` is set."""
 
     __tablename__ = "notifications"
 
@@ -26,7 +26,7 @@ class Notification(Base, table=True):
     body: str
     facts: dict[str, Any] = Field(sa_type=JSONB)
     created_at: datetime
-    """When it happened, which is the order that an inbox is read in."""
+    """The time of the event. The inbox is sorted by it."""
     told_at: datetime | None = None
     read_at: datetime | None = None
 

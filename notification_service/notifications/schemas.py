@@ -1,14 +1,14 @@
-"""Bodies of notifications."""
+"""Response bodies of notifications."""
 
 from datetime import datetime
-from typing import Any, Self
+from typing import Any
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from notification_service.kinds import Kind
-from notification_service.notifications.models import Notification
 from service_kit.http.pagination import Page
+from service_kit.schemas import RowOut
 
 _EXAMPLE: dict[str, Any] = {
     "id": "0199c1a0-5b00-7a10-8c00-000000000009",
@@ -21,8 +21,8 @@ _EXAMPLE: dict[str, Any] = {
 }
 
 
-class NotificationOut(BaseModel):
-    """`title` and `body` are plain text: escape them before they go into a page."""
+class NotificationOut(RowOut):
+    """`title` and `body` are plain text: escape them in HTML."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
 
@@ -32,20 +32,16 @@ class NotificationOut(BaseModel):
     body: str
     order_id: UUID | None
     read_at: datetime | None
-    created_at: datetime = Field(description="when it happened")
-
-    @classmethod
-    def of(cls, notification: Notification) -> Self:
-        return cls.model_validate(notification, from_attributes=True)
+    created_at: datetime = Field(description="the time of the event")
 
 
 class NotificationPage(Page[NotificationOut]):
     """A part of an inbox, newest first."""
 
-    unread: int = Field(description="how many are unread in all, on this page and off it")
+    unread: int = Field(description="the number of unread ones, on this page and on others")
 
 
 class MarkedOut(BaseModel):
-    """What changed."""
+    """The number of notifications that changed."""
 
-    marked: int = Field(description="how many were unread until now")
+    marked: int = Field(description="how many were unread before")

@@ -1,4 +1,4 @@
-"""What customers are told, and what they have read."""
+"""Adds notifications from events, and marks them as read."""
 
 from collections.abc import Sequence
 from uuid import UUID
@@ -20,7 +20,7 @@ NotifiedEvent = OrderEvent | PaymentReport | ShipmentEvent | ReturnReceived | Re
 
 
 async def add(tx: Transaction, events: Sequence[NotifiedEvent], envelopes: Sequence[Envelope]) -> None:
-    """Each event once, to the inbox and by the channels that its customer wants."""
+    """Adds a notification of each event that has a customer, and the deliveries that the customer wants."""
     new = [
         _notification(event, envelope, event.customer_id)
         for event, envelope in zip(events, envelopes, strict=True)
@@ -32,7 +32,7 @@ async def add(tx: Transaction, events: Sequence[NotifiedEvent], envelopes: Seque
 
 
 async def mark_read(tx: Session, id: UUID, customer_id: UUID) -> Notification:
-    """Raises: NotFound, also for somebody else's."""
+    """Raises: NotFound, also for a notification of another customer."""
     notification = await queries.lock(tx, id, customer_id) or not_found(Notification, id)
     notification.read_at = notification.read_at or utcnow()
     return notification

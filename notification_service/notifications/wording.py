@@ -1,6 +1,6 @@
-"""What is said of each kind of event, by the templates beside this file; plain text, which others escape as they need.
+"""The text of each kind of notification, from the templates beside this file. It is plain text, not escaped.
 
-A kind's template has two blocks: `title` is the inbox's title and the e-mail's subject, `body` the text of both.
+A template has two blocks: `title` is the inbox's title and the e-mail's subject, `body` the text of both.
 """
 
 from typing import Any, NamedTuple
@@ -24,7 +24,7 @@ class Text(NamedTuple):
 
 
 def facts_of(event: Event) -> dict[str, Any]:
-    """The facts of an event that its text names, as JSON."""
+    """What templates show of an event, as JSON."""
     facts = event.model_dump(mode="json", include=_NOTIFIED, exclude_none=True)
     if isinstance(event, OrderPlaced):
         facts |= {"units": sum(line.quantity for line in event.lines), **_confirmed(event)}
@@ -32,9 +32,7 @@ def facts_of(event: Event) -> dict[str, Any]:
         facts["pays_by_itself"] = True
     if isinstance(event, PaymentFailed):
         facts["reason"] = why_it_failed(event.reason)
-    if isinstance(event, ReturnEvent):
-        facts["units"] = sum(line.quantity for line in event.lines)
-    if isinstance(event, ShipmentLost):
+    if isinstance(event, ReturnEvent | ShipmentLost):
         facts["units"] = sum(line.quantity for line in event.lines)
     if isinstance(event, ReturnReceived):
         facts["units"] = sum(line.restocked + line.scrapped for line in event.lines)
@@ -45,7 +43,7 @@ def facts_of(event: Event) -> dict[str, Any]:
 
 
 def _confirmed(event: OrderPlaced) -> dict[str, Any]:
-    """What the e-mail shows beside the words: the first lines, and where the parcels go. Old events have neither."""
+    """What only the e-mail shows: the lines, and the shipping address. Events of earlier versions have neither."""
     named = [line for line in event.lines if line.name is not None]
     lines = [line.model_dump(include={"sku", "name", "quantity", "unit_price"}) for line in named]
     shown: dict[str, Any] = {"ordered": lines, "more_ordered": len(event.lines) - len(lines)} if lines else {}

@@ -1,1 +1,1 @@
-"""What a customer wants to be sent, by kind and channel."""
+"""Which kinds of notifications a customer wants by which channel."""

@@ -1,4 +1,4 @@
-"""HTTP in: preferences."""
+"""Preferences over HTTP."""
 
 from typing import Annotated
 
@@ -20,7 +20,7 @@ router = Router(prefix="/preferences", tags=["preferences"])
 async def read_preferences(
     response: Response, tx: Session, who: Annotated[Principal, Requires("notifications:read", of_person=True)]
 ) -> PreferencesOut:
-    """Every kind of notification by every channel. The inbox has all of them, whatever stands here."""
+    """Every kind of notification by every channel. They do not apply to the inbox, which has all notifications."""
     found = await queries.find(tx, who.user_id)
     set_etag(response, found.version if found else 0)
     return PreferencesOut.of(found)
@@ -34,7 +34,7 @@ async def replace_preferences(
     expected: IfMatch,
     who: Annotated[Principal, Requires("notifications:write", of_person=True)],
 ) -> PreferencesOut:
-    """Replaces all of them: what is not named is enabled. Holds for what happens from now on."""
+    """Replaces all of them: what is not named is enabled. Applies to later notifications."""
     kept = await use_cases.replace(tx, who.user_id, body, expected)
     set_etag(response, kept.version)
     return PreferencesOut.of(kept)

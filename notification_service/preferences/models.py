@@ -1,4 +1,4 @@
-"""Tables of preferences."""
+"""The preferences of customers."""
 
 from uuid import UUID
 
@@ -10,7 +10,7 @@ from notification_service.base import Base
 
 
 class Preferences(Base, table=True):
-    """What a user does not want to be sent; everything else they do. No row: they want all of it."""
+    """What a customer does not want to be sent. Without a row, everything is sent."""
 
     __tablename__ = "preferences"
 

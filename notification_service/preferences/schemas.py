@@ -1,10 +1,10 @@
-"""Bodies of preferences."""
+"""Request and response bodies of preferences."""
 
 from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from notification_service.channels import OUTBOUND, ChannelName, OutboundChannel
+from notification_service.channels import CHANNELS, Channel, ChannelName
 from notification_service.kinds import Kind
 from notification_service.preferences.models import Preferences
 from service_kit.schemas import RequestBody
@@ -21,7 +21,7 @@ class Preference(RequestBody):
 
 
 class PreferencesIn(RequestBody):
-    """What is not named goes back to its default: enabled."""
+    """What is not named is enabled, which is the default."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
 
@@ -34,7 +34,7 @@ class PreferencesIn(RequestBody):
             raise ValueError("each kind and channel may be named once")
         return self
 
-    def disabled_kinds(self, channel: OutboundChannel) -> list[str]:
+    def disabled_kinds(self, channel: Channel) -> list[str]:
         return sorted(item.kind.value for item in self.items if not item.enabled and item.channel == channel.name)
 
 
@@ -45,5 +45,5 @@ class PreferencesOut(BaseModel):
 
     @classmethod
     def of(cls, preferences: Preferences | None) -> Self:
-        off = {channel.name: getattr(preferences, channel.disabled_kinds, ()) for channel in OUTBOUND}
+        off = {channel.name: getattr(preferences, channel.disabled_kinds, ()) for channel in CHANNELS}
         return cls(items=[Preference(kind=k, channel=name, enabled=k not in off[name]) for name in off for k in Kind])

@@ -1,8 +1,8 @@
-"""What a customer wants to be sent."""
+"""A customer replaces the preferences."""
 
 from uuid import UUID
 
-from notification_service.channels import OUTBOUND
+from notification_service.channels import CHANNELS
 from notification_service.preferences import queries
 from notification_service.preferences.models import Preferences
 from notification_service.preferences.schemas import PreferencesIn
@@ -11,10 +11,10 @@ from service_kit.database import Session
 
 
 async def replace(tx: Session, customer_id: UUID, wanted: PreferencesIn, expected: Expected) -> Preferences:
-    """Raises: PreconditionFailed, when someone else changed them since the caller read them."""
+    """Raises: PreconditionFailed, if they were changed after the caller had read them."""
     mine = await queries.lock(tx, customer_id)
     expected.check(mine.version)
-    for channel in OUTBOUND:
+    for channel in CHANNELS:
         setattr(mine, channel.disabled_kinds, wanted.disabled_kinds(channel))
     mine.version += 1
     return mine

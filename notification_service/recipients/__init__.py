@@ -1,1 +1,1 @@
-"""The recipients of notifications: a copy of data of the user service."""
+"""The recipients of notifications: a copy of accounts of the user service."""

@@ -1,4 +1,4 @@
-"""Tables of recipients."""
+"""The recipients of notifications."""
 
 from uuid import UUID
 
@@ -9,10 +9,10 @@ from notification_service.base import Base
 
 
 class Recipient(Base, table=True):
-    """A user as far as messages need to know them.
+    """What messages need to know of an account.
 
-    Without an `email` nothing but the id is known: either `user.changed` is still to come, and what happens meanwhile
-    waits for it, or the user was erased, and nothing is told any more.
+    Without an `email` only the id is known: either `user.changed` has not arrived, and notifications are hidden until
+    then, or the account was erased, and none are added any more.
     """
 
     __tablename__ = "recipients"
@@ -24,7 +24,7 @@ class Recipient(Base, table=True):
     email_verified: bool = False
     erased: bool = False
     release_withheld: bool = Field(default=False, sa_column_kwargs={"server_default": "false"})
-    """The address was confirmed, and a job has still to look at the mails that were withheld until then."""
+    """The address was confirmed, and a job has not yet released the withheld mails."""
 
     __table_args__ = (
         Index("ix_recipients_release_withheld", "customer_id", postgresql_where=text("release_withheld")),

@@ -1,4 +1,4 @@
-"""The service on a database of its own, events that reach it as from Kafka, and a mail server to send to."""
+"""The service on a database of its own, with a mail server; events are delivered as from Kafka."""
 
 import asyncio
 import inspect
@@ -30,14 +30,14 @@ def example(kind: type[Event], **changes: Any) -> Any:
 
 
 def record(event: Event, id: UUID | None = None, source: str | None = None) -> Record:
-    """The event as it lies in Kafka."""
+    """The event as a Kafka record."""
     envelope = Envelope(id or uuid7(), event.type, source or event.source, event.subject, utcnow())
     value = event.model_dump_json().encode()
     return Record(event.topic.name, 0, 0, event.key.encode(), encode(envelope), value)
 
 
 class Shop:
-    """The notification service, and those around it."""
+    """The notification service, its mail server and its callers."""
 
     def __init__(self, served: Served, office: SmtpServer) -> None:
         self.served = served
@@ -45,7 +45,7 @@ class Shop:
         self.staff = served.caller(role="SubAdmin")
 
     async def receive(self, *records: Record) -> None:
-        """What a consumer does with a batch of one topic."""
+        """Processes a batch of one topic, as a consumer does."""
         messaging = self.served.runtime.messaging
         await messaging.processor.process(messaging.subscriptions[records[0].topic], records)
 
@@ -67,17 +67,17 @@ class Shop:
         await self.deliver(UserErased(user_id=user_id, version=version))
 
     async def customer(self, *, verified: bool = True, email: str = ADDRESS) -> Caller:
-        """Someone with an account that the service knows."""
+        """A customer whose account the service knows."""
         caller = self.served.caller()
         await self.introduce(caller.user_id, verified=verified, email=email)
         return caller
 
     async def send_mail(self) -> None:
-        """One turn of the job."""
+        """Runs the job once."""
         await send_due(EMAIL, self.served.runtime)
 
     async def make_due(self) -> None:
-        """As if the time until the next attempts had passed."""
+        """Makes all pending deliveries due, as if the back-off had passed."""
         await self.sql("UPDATE deliveries SET next_attempt_at = now() WHERE status = 'pending'")
 
     async def sql(self, statement: str, *values: Any) -> Sequence[Any]:
@@ -100,7 +100,7 @@ async def inbox(caller: Caller, **filters: Any) -> dict[str, Any]:
 
 
 async def until(condition: Callable[[], Any], seconds: float = 30) -> Any:
-    """Waits for something true, and returns it."""
+    """Waits until the condition returns a true value, and returns that."""
     async with asyncio.timeout(seconds):
         while True:
             found = condition()

@@ -1,4 +1,4 @@
-"""What the mails about a new order say: what was ordered, where it goes, and whether it has to be paid."""
+"""Mails about a new order: its lines, its address, and whether it has to be paid."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from notification_service.tests.conftest import Shop, example, inbox
 
 
 async def confirmation(shop: Shop, **changes: Any) -> tuple[str, str]:
-    """The mail of an order that was placed, as text and as HTML."""
+    """The mail about an order that was placed, as text and as HTML."""
     customer = await shop.customer()
     await shop.deliver(example(OrderPlaced, customer_id=customer.user_id, **changes))
     await shop.send_mail()
@@ -53,7 +53,7 @@ async def test_names_and_addresses_in_a_confirmation_are_escaped_and_stay_in_the
     assert "<i>" not in html
 
 
-async def test_an_event_from_before_lines_had_names_is_confirmed_without_them(shop: Shop) -> None:
+async def test_an_event_of_an_earlier_version_is_confirmed_without_lines_and_address(shop: Shop) -> None:
     lines = [line.model_copy(update={"name": None, "sku": None}) for line in example(OrderPlaced).lines]
     text, html = await confirmation(shop, lines=lines, ship_to=None)
     assert " x " not in text
@@ -68,13 +68,13 @@ async def test_an_event_from_before_lines_had_names_is_confirmed_without_them(sh
         ({"automatic_payment": False, "total": Money(amount=0, currency="GBP")}, "nothing to pay", False),
         ({"automatic_payment": False}, "Please pay GBP 20.30 by", True),
     ],
-    ids=["by token", "free", "free, of an older order service", "to be paid"],
+    ids=["automatic", "free", "free, of an earlier version", "to be paid"],
 )
 @pytest.mark.parametrize("is_known", [True, False], ids=["known", "not known yet"])
-async def test_only_who_has_to_pay_is_asked_to_by_mail(
+async def test_only_an_order_that_has_to_be_paid_is_mailed_as_awaiting_payment(
     shop: Shop, changes: dict[str, Any], words: str, is_mailed: bool, is_known: bool
 ) -> None:
-    """The inbox has it all the same, and says that nothing has to be done."""
+    """The inbox has the notification in any case, and says whether there is something to pay."""
     customer = await shop.customer() if is_known else shop.served.caller()
     await shop.deliver(example(OrderAwaitingPayment, customer_id=customer.user_id, **changes))
     if not is_known:

@@ -1,4 +1,4 @@
-"""Mail servers that speak TLS from the first byte, as on port 465."""
+"""Mail servers with implicit TLS, as on port 465."""
 
 import ssl
 from collections.abc import AsyncIterator
@@ -24,7 +24,7 @@ def authority(tmp_path: Path) -> Authority:
 
 @pytest.fixture
 async def office(authority: Authority) -> AsyncIterator[SmtpServer]:
-    """Its certificate is for `localhost`."""
+    """A mail server with a certificate for `localhost`."""
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(*authority.issue("mail", "localhost"))
     async with post_office(tls) as opened:
@@ -57,8 +57,8 @@ def message() -> EmailMessage:
     return made
 
 
-async def test_mail_leaves_by_tls_from_the_first_byte(office: SmtpServer, authority: Authority) -> None:
-    """As in production, where STARTTLS is insisted on unless this is set."""
+async def test_mail_is_sent_by_implicit_tls(office: SmtpServer, authority: Authority) -> None:
+    """In production, STARTTLS is required unless this is set."""
     async with mailer(office, environment="production", smtp_tls=True, smtp_ca_file=authority.ca_file) as made:
         await made.send(message(), "ada@example.com")
     assert [mail["Subject"] for mail in office.mails] == ["A lantern"]
@@ -67,9 +67,9 @@ async def test_mail_leaves_by_tls_from_the_first_byte(office: SmtpServer, author
 @pytest.mark.parametrize(
     "given",
     [{"smtp_tls": True}, {"smtp_tls": True, "smtp_host": "127.0.0.1", "trusted": True}],
-    ids=["an authority that nobody knows", "another host's certificate"],
+    ids=["unknown authority", "certificate of another host"],
 )
-async def test_a_server_that_is_not_known_gets_no_mail(
+async def test_no_mail_is_sent_to_a_server_with_an_untrusted_certificate(
     office: SmtpServer, authority: Authority, given: dict[str, Any]
 ) -> None:
     chosen = dict(given)
@@ -81,6 +81,6 @@ async def test_a_server_that_is_not_known_gets_no_mail(
     assert office.mails == []
 
 
-def test_one_of_both_ways_to_tls_is_chosen() -> None:
+def test_implicit_tls_and_starttls_cannot_be_combined() -> None:
     with pytest.raises(ValidationError, match="SMTP_TLS and SMTP_STARTTLS: set one of them"):
         settings(smtp_tls=True, smtp_starttls=True)

@@ -1,4 +1,4 @@
-"""Whatever is asked often goes by an index: its cost does not grow with what is stored."""
+"""Frequent statements use indexes, so that their cost does not grow with the tables."""
 
 from uuid import uuid4
 
@@ -10,7 +10,7 @@ from notification_service.tests.conftest import Shop, example, inbox
 from tests.harness.plans import Statements, fill, sequential_scans
 
 
-async def test_everything_that_is_asked_often_goes_by_an_index(statements: Statements, shop: Shop) -> None:
+async def test_frequent_statements_use_indexes(statements: Statements, shop: Shop) -> None:
     connection = await asyncpg.connect(shop.served.database_url)
     await fill(connection, "notifications", columns={"told_at": "now()", "kind": "'order.placed'"})
     await fill(connection, "deliveries", columns={"status": "'sent'", "channel": "'email'", "kind": "'order.placed'"})

@@ -1,4 +1,4 @@
-"""What a customer wants to be sent."""
+"""Preferences: which kinds are sent by which channel."""
 
 from contracts.events.order_notification import OrderPaid, OrderPlaced
 from notification_service.tests.conftest import Shop, example, inbox
@@ -6,7 +6,7 @@ from notification_service.tests.conftest import Shop, example, inbox
 NO_PLACED = {"items": [{"kind": "order.placed", "channel": "email", "enabled": False}]}
 
 
-async def test_all_is_on_until_it_is_turned_off(shop: Shop) -> None:
+async def test_every_kind_is_mailed_unless_it_is_disabled(shop: Shop) -> None:
     customer = await shop.customer()
     before = await customer.get("/preferences")
     assert len(before.json()["items"]) == 16
@@ -23,7 +23,7 @@ async def test_all_is_on_until_it_is_turned_off(shop: Shop) -> None:
     assert [delivery["kind"] for delivery in await shop.deliveries()] == ["order.paid"]
 
 
-async def test_what_is_not_named_is_on_again(shop: Shop) -> None:
+async def test_a_kind_that_is_not_named_is_enabled_again(shop: Shop) -> None:
     customer = await shop.customer()
     await customer.put("/preferences", json=NO_PLACED)
     await customer.put("/preferences", json={"items": []})
@@ -31,14 +31,14 @@ async def test_what_is_not_named_is_on_again(shop: Shop) -> None:
     assert len(await shop.deliveries()) == 1
 
 
-async def test_preferences_of_one_are_not_anothers(shop: Shop) -> None:
+async def test_preferences_do_not_apply_to_other_customers(shop: Shop) -> None:
     customer, other = await shop.customer(), await shop.customer()
     await customer.put("/preferences", json=NO_PLACED)
     await shop.deliver(example(OrderPlaced, customer_id=other.user_id))
     assert len(await shop.deliveries()) == 1
 
 
-async def test_preferences_hold_for_what_waited(shop: Shop) -> None:
+async def test_preferences_apply_to_hidden_notifications(shop: Shop) -> None:
     stranger = shop.served.caller()
     await shop.deliver(example(OrderPlaced, customer_id=stranger.user_id))
     await stranger.put("/preferences", json=NO_PLACED)
@@ -47,7 +47,7 @@ async def test_preferences_hold_for_what_waited(shop: Shop) -> None:
     assert await shop.deliveries() == []
 
 
-async def test_lost_update_is_rejected(shop: Shop) -> None:
+async def test_a_change_of_an_outdated_version_is_rejected(shop: Shop) -> None:
     customer = await shop.customer()
     read = (await customer.get("/preferences")).headers["ETag"]
     assert (await customer.put("/preferences", json=NO_PLACED, headers={"If-Match": read})).status_code == 200

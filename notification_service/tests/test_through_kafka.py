@@ -1,4 +1,4 @@
-"""The service as it runs: events come by Kafka, and mail goes out by itself."""
+"""The whole service: it consumes events from Kafka and sends mails."""
 
 import secrets
 from uuid import uuid4
@@ -21,7 +21,7 @@ async def publish(producer: AIOKafkaProducer, prefix: str, records: list[Record]
     await producer.flush()
 
 
-async def test_from_kafka_to_the_mailbox(kafka: str) -> None:
+async def test_events_from_kafka_are_mailed_once(kafka: str) -> None:
     prefix = f"{secrets.token_hex(4)}."
     await create_topics(KafkaConnection.plain(kafka), prefix)
     settings = {"kafka_bootstrap_servers": kafka, "kafka_topic_prefix": prefix, "service_role": "all"}

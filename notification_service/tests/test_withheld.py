@@ -1,4 +1,4 @@
-"""Mails that were withheld from an address, and are sent once it is confirmed."""
+"""Mails that are withheld until their address is confirmed."""
 
 import asyncio
 from typing import Any
@@ -30,12 +30,12 @@ async def confirm(shop: Shop, caller: Caller, version: int = 2) -> None:
 
 
 async def kinds_sent(shop: Shop) -> list[str]:
-    """In the order in which they arrived."""
+    """The kinds of the mails that arrived, in order."""
     kind_of = {f"<{each['event_id']}.email@mart.test>": each["kind"] for each in await shop.deliveries(limit=100)}
     return [kind_of[mail["Message-ID"]] for mail in shop.office.mails]
 
 
-async def test_what_is_still_of_use_is_sent_in_order(shop: Shop) -> None:
+async def test_confirmation_sends_withheld_mails_in_order_except_obsolete_ones(shop: Shop) -> None:
     ada = await shop.customer(verified=False)
     await deliver(shop, ada, *STORY)
     await shop.send_mail()
@@ -51,7 +51,7 @@ async def test_what_is_still_of_use_is_sent_in_order(shop: Shop) -> None:
     assert len(shop.office.mails) == len(OF_USE), "once"
 
 
-async def test_they_stay_in_order_when_the_server_puts_the_first_off(shop: Shop) -> None:
+async def test_released_mails_stay_in_order_while_the_first_is_retried(shop: Shop) -> None:
     ada = await shop.customer(verified=False)
     for _ in range(10):
         await deliver(shop, ada, OrderPlaced)
@@ -66,7 +66,7 @@ async def test_they_stay_in_order_when_the_server_puts_the_first_off(shop: Shop)
     assert [mail["Message-ID"] for mail in shop.office.mails] == [f"<{row[0]}.email@mart.test>" for row in rows]
 
 
-async def test_what_is_over_and_what_is_still_to_be_done(shop: Shop) -> None:
+async def test_mails_become_obsolete_by_events_of_the_same_order_only(shop: Shop) -> None:
     ada = await shop.customer(verified=False)
     await deliver(shop, ada, OrderPlaced, OrderAwaitingPayment)
     await deliver(shop, ada, OrderPlaced, OrderAwaitingPayment, OrderExpired)
@@ -75,7 +75,7 @@ async def test_what_is_over_and_what_is_still_to_be_done(shop: Shop) -> None:
     assert await kinds_sent(shop) == ["order.placed", "order.awaiting_payment", "order.expired"]
 
 
-async def test_what_is_old_or_was_turned_off_is_not_sent(shop: Shop) -> None:
+async def test_old_and_disabled_mails_are_not_released(shop: Shop) -> None:
     ada = await shop.customer(verified=False)
     await deliver(shop, ada, OrderPlaced)
     await shop.sql("UPDATE notifications SET created_at = created_at - interval '14 days 1 minute'")
@@ -87,7 +87,7 @@ async def test_what_is_old_or_was_turned_off_is_not_sent(shop: Shop) -> None:
     assert len(await shop.deliveries(status="withheld")) == 2
 
 
-async def test_disabled_mail_is_not_sent() -> None:
+async def test_no_mails_are_released_if_the_limit_of_their_age_is_zero() -> None:
     async with open_shop(withheld_mail_days=0) as shop:
         ada = await shop.customer(verified=False)
         await deliver(shop, ada, OrderPaid)
@@ -96,7 +96,7 @@ async def test_disabled_mail_is_not_sent() -> None:
         assert shop.office.mails == []
 
 
-async def test_others_mails_stay_withheld(shop: Shop) -> None:
+async def test_mails_of_other_customers_stay_withheld(shop: Shop) -> None:
     ada, eve = await shop.customer(verified=False), await shop.customer(verified=False, email="eve@example.com")
     for caller in (ada, eve):
         await deliver(shop, caller, OrderPaid)
@@ -106,7 +106,7 @@ async def test_others_mails_stay_withheld(shop: Shop) -> None:
 
 
 async def test_a_mail_that_is_withheld_while_its_address_is_confirmed_is_sent(shop: Shop, monkeypatch: Any) -> None:
-    """Staff send it again, the sender finds the address unverified, and before it says so the address is verified."""
+    """Staff send it again. The address is confirmed after the sender has read that it is not, and before its commit."""
     ada = await shop.customer(verified=False)
     await deliver(shop, ada, OrderPaid)
     [delivery] = await shop.deliveries()
@@ -131,8 +131,8 @@ async def test_a_mail_that_is_withheld_while_its_address_is_confirmed_is_sent(sh
     assert len(shop.office.mails) == 1
 
 
-async def test_the_jobs_do_all_of_it() -> None:
-    """As in a process of its own, with nobody who calls them."""
+async def test_the_jobs_release_and_send_withheld_mails() -> None:
+    """In a worker process, which runs them by itself."""
     async with open_shop(service_role="all") as shop:
         ada = await shop.customer(verified=False)
         await deliver(shop, ada, OrderPlaced, OrderPaid)

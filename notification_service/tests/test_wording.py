@@ -1,4 +1,4 @@
-"""What is said, and how amounts are written."""
+"""The texts of notifications, and the format of amounts."""
 
 import pytest
 
@@ -33,19 +33,19 @@ def test_amounts_have_their_currencys_digits(amount: int, currency: str, expecte
 
 
 @pytest.mark.parametrize("kind", [event for event in EVENTS if event.notifies_customer], ids=lambda kind: kind.type)
-def test_every_kind_has_words(kind: type[Event]) -> None:
+def test_every_kind_has_a_text(kind: type[Event]) -> None:
     emitted = words(example(kind))
     assert "\n" not in emitted.title
     assert emitted.body == emitted.body.strip() != ""
     assert "{" not in emitted.title + emitted.body
 
 
-def test_amounts_stand_in_the_words() -> None:
+def test_texts_contain_amounts_and_counts() -> None:
     assert "JPY 2,030" in words(example(OrderPlaced, total=Money(amount=2030, currency="JPY"))).body
     assert "8 items" in words(example(OrderPlaced)).body
 
 
-def test_rejection_names_a_few_products() -> None:
+def test_a_rejection_names_the_first_products_only() -> None:
     lines = [
         LackingLine(product_id=uuid7(), sku=f"S{n}", name=f"Lamp <{n}>", requested=2, available=1) for n in range(7)
     ]

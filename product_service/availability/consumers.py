@@ -1,4 +1,4 @@
-"""What inventory says about stock."""
+"""Copies the stock levels that the inventory service publishes."""
 
 from contracts.events.stock_levels import StockChanged
 from product_service.availability import queries
@@ -8,5 +8,5 @@ from service_kit.messaging import consumes
 
 @consumes(StockChanged, batch=True)
 async def on_stock_changed(tx: Transaction, events: list[StockChanged]) -> None:
-    """Shown with the products; the latest version of each counts."""
+    """Stores the level of each product, unless a newer version is stored."""
     await queries.remember(tx, events)

@@ -1,4 +1,4 @@
-"""Our copy of how much there is of each product."""
+"""The copy of the stock levels of the inventory service."""
 
 from datetime import datetime
 from uuid import UUID
@@ -10,7 +10,7 @@ from product_service.base import Base
 
 
 class Availability(Base, table=True):
-    """As inventory last said. No foreign key: a level may come before, or without, a product of ours."""
+    """The newest known level of a product. No foreign key: it may arrive before its product, or after its deletion."""
 
     __tablename__ = "availability"
 

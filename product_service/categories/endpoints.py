@@ -8,6 +8,7 @@ from fastapi import Query, Response
 from product_service.categories import queries, use_cases
 from product_service.categories.models import (
     CategoriesTooDeep,
+    Category,
     CategoryCycle,
     CategoryExists,
     CategoryNotEmpty,
@@ -22,7 +23,7 @@ from service_kit.http.pagination import Page, Paged
 from service_kit.http.problem_responses import problems
 from service_kit.http.router import Router
 from service_kit.http.sessions import Session
-from service_kit.problems import NotFound, PreconditionFailed
+from service_kit.problems import NotFound, PreconditionFailed, not_found
 from service_kit.security import PUBLIC, Principal, Requires
 
 router = Router(prefix="/categories", tags=["categories"])
@@ -37,7 +38,7 @@ Manager = Annotated[Principal, Requires("categories:manage")]
     responses=problems(CategoryExists, CategoryUnknown, CategoriesTooDeep, TooManyCategories),
 )
 async def create_category(body: CategoryIn, tx: Session, _: Manager, response: Response) -> CategoryOut:
-    """At the top, or under `parent_id`. The answer's `slug` is unique and made of the name."""
+    """The category is at the top level, or under `parent_id`. Its `slug` is made from the name and is unique."""
     category = await use_cases.create(tx, body.name, body.parent_id)
     response.headers["Location"] = f"/categories/{category.id}"
     set_etag(response, category.version)
@@ -48,26 +49,26 @@ async def create_category(body: CategoryIn, tx: Session, _: Manager, response: R
 async def list_categories(
     tx: Session,
     page: Paged,
-    parent_id: Annotated[UUID | None, Query(description="only those right under this one")] = None,
+    parent_id: Annotated[UUID | None, Query(description="only the children of this category")] = None,
     slug: Annotated[
         Text | None,
         Query(max_length=SLUG_LENGTH, description="only the one with this slug", examples=["candles-lights"]),
     ] = None,
 ) -> Page[CategoryOut]:
-    """By name, page by page; `GET /categories/tree` has them all at once."""
+    """Sorted by name. `GET /categories/tree` returns all of them at once."""
     return page.of(await queries.page(tx, page.position, parent_id=parent_id, slug=slug), CategoryOut.of)
 
 
 @router.get("/tree", summary="Get the tree of categories", openapi_extra=PUBLIC)
 async def read_category_tree(tx: Session) -> CategoryTree:
-    """For a menu: every category with what stands under it, each level by name."""
+    """All categories with their descendants, for a menu. Each level is sorted by name."""
     return CategoryTree.of(await queries.every(tx))
 
 
 @router.get("/{category_id}", summary="Get a category", openapi_extra=PUBLIC, responses=problems(NotFound))
 async def read_category(category_id: UUID, tx: Session, response: Response) -> CategoryOut:
-    """With an `ETag` for a later change."""
-    category = await use_cases.read(tx, category_id)
+    """The response has an `ETag`, for a later change."""
+    category = await queries.find(tx, category_id) or not_found(Category, category_id)
     set_etag(response, category.version)
     return CategoryOut.of(category)
 
@@ -80,7 +81,7 @@ async def read_category(category_id: UUID, tx: Session, response: Response) -> C
 async def change_category(
     category_id: UUID, body: CategoryChange, expected: IfMatch, tx: Session, _: Manager, response: Response
 ) -> CategoryOut:
-    """It moves with all that stands under it, and never into itself. The slug stays, so that links keep working."""
+    """A category moves with its descendants, and can't move into one of them. The slug stays: links keep working."""
     category = await use_cases.change(tx, category_id, expected, body.model_dump(exclude_unset=True))
     set_etag(response, category.version)
     return CategoryOut.of(category)
@@ -93,5 +94,5 @@ async def change_category(
     responses=problems(NotFound, CategoryNotEmpty, PreconditionFailed),
 )
 async def delete_category(category_id: UUID, expected: IfMatch, tx: Session, _: Manager) -> None:
-    """Only when no category and no product stands in it; archived products count too."""
+    """Only an empty category can be deleted. Archived products in it count too."""
     await use_cases.delete(tx, category_id, expected)

@@ -1,6 +1,5 @@
-"""Categories, and the rules that keep them a tree."""
+"""Categories, and the rules that keep them a tree of limited depth."""
 
-from collections import defaultdict
 from collections.abc import Iterable
 from datetime import datetime
 from uuid import UUID
@@ -54,13 +53,10 @@ class Category(Base, table=True):
 
 
 class Tree:
-    """Who stands under whom; the rules that no single category can know."""
+    """The parent of each category, and the rules that need to know all of them."""
 
     def __init__(self, parents: Iterable[tuple[UUID, UUID | None]]) -> None:
         self._parents = dict(parents)
-        self._children: dict[UUID | None, list[UUID]] = defaultdict(list)
-        for id, parent_id in self._parents.items():
-            self._children[parent_id].append(id)
 
     def check_addition(self, parent_id: UUID | None) -> None:
         """Raises: TooManyCategories, CategoryUnknown, CategoriesTooDeep."""
@@ -89,4 +85,5 @@ class Tree:
         return found
 
     def _height(self, id: UUID) -> int:
-        return 1 + max((self._height(child) for child in self._children[id]), default=0)
+        """The number of levels from the category down to the lowest of its descendants."""
+        return 1 + max((above.index(id) + 1 for above in map(self._ancestors, self._parents) if id in above), default=0)

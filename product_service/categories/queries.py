@@ -3,19 +3,22 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from sqlalchemy import func
 from sqlmodel import col, select
 
 from product_service.categories.models import Category, Tree
-from product_service.products.models import Product
 from service_kit.database import Session, Statement
-from service_kit.database.keyset import Position, Slice, keyset
+from service_kit.database.keyset import Position, Slice, keyset, matching
 
 LOCK_TREE = Statement("SELECT pg_advisory_xact_lock(0x74726565)")  # any number that no other lock of this database has
 
+CONTENTS = Statement("""
+SELECT (SELECT count(*) FROM categories WHERE parent_id = :category_id),
+       (SELECT count(*) FROM products WHERE category_id = :category_id)
+""")
+
 
 async def lock_tree(tx: Session) -> Tree:
-    """The whole tree, held until the transaction ends: two moves at once could make a cycle that neither sees."""
+    """Locks the whole tree until the transaction ends: two concurrent moves could make a cycle that neither sees."""
     await LOCK_TREE.fetch(tx)
     rows = await tx.exec(select(Category.id, Category.parent_id))
     return Tree((id, parent_id) for id, parent_id in rows)
@@ -44,10 +47,9 @@ async def has_sibling_named(tx: Session, category: Category) -> bool:
 
 
 async def contents(tx: Session, category_id: UUID) -> tuple[int, int]:
-    """How many categories and how many products stand right under it."""
-    children = select(func.count()).select_from(Category).where(Category.parent_id == category_id)
-    products = select(func.count()).select_from(Product).where(Product.category_id == category_id)
-    return (await tx.exec(children)).one(), (await tx.exec(products)).one()
+    """How many categories and how many products are directly in it."""
+    children, products = await CONTENTS.fetchrow(tx, category_id=category_id)
+    return children, products
 
 
 async def every(tx: Session) -> Sequence[Category]:
@@ -56,9 +58,5 @@ async def every(tx: Session) -> Sequence[Category]:
 
 
 async def page(tx: Session, position: Position, *, parent_id: UUID | None, slug: str | None) -> Slice[Category]:
-    statement = select(Category)
-    if parent_id is not None:
-        statement = statement.where(Category.parent_id == parent_id)
-    if slug is not None:
-        statement = statement.where(Category.slug == slug)
+    statement = matching(Category, parent_id=parent_id, slug=slug)
     return await keyset(tx, statement, position, Category.name, Category.id)

@@ -1,7 +1,6 @@
-"""Bodies about categories."""
+"""Request and response bodies of categories."""
 
-from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -9,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from product_service.categories.models import Category
 from product_service.text import Line
-from service_kit.schemas import RequestBody
+from service_kit.schemas import RequestBody, RowOut
 
 EXAMPLE_ID = "0199c1a0-5b00-7a10-8c00-000000000003"
 
@@ -18,11 +17,11 @@ class CategoryIn(RequestBody):
     model_config = ConfigDict(json_schema_extra={"examples": [{"name": "Candles & lights"}]})
 
     name: Line
-    parent_id: UUID | None = Field(default=None, description="the category that it stands under; null: at the top")
+    parent_id: UUID | None = Field(default=None, description="the parent category; null: at the top level")
 
 
 class CategoryChange(RequestBody):
-    """What is absent stays. `parent_id: null` moves the category to the top."""
+    """An absent field is not changed. `parent_id: null` moves the category to the top level."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"name": "Candles"}, {"parent_id": EXAMPLE_ID}]})
 
@@ -36,7 +35,7 @@ class CategoryChange(RequestBody):
         return self
 
 
-class CategoryOut(BaseModel):
+class CategoryOut(RowOut):
     model_config = ConfigDict(
         json_schema_extra={
             "examples": [
@@ -59,13 +58,9 @@ class CategoryOut(BaseModel):
     version: int
     created_at: datetime
 
-    @classmethod
-    def of(cls, category: Category) -> "CategoryOut":
-        return cls(**category.model_dump())
-
 
 class CategoryNode(BaseModel):
-    """A category and all that stands under it, each level by name."""
+    """A category with its descendants. Each level is sorted by name."""
 
     id: UUID
     name: str
@@ -77,16 +72,11 @@ class CategoryTree(BaseModel):
     items: list[CategoryNode]
 
     @classmethod
-    def of(cls, categories: Iterable[Category]) -> "CategoryTree":
-        """`categories` are sorted as each level shall be."""
-        by_parent: dict[UUID | None, list[Category]] = defaultdict(list)
-        for category in categories:
-            by_parent[category.parent_id].append(category)
-
-        def level(parent_id: UUID | None) -> list[CategoryNode]:
-            return [
-                CategoryNode(id=each.id, name=each.name, slug=each.slug, children=level(each.id))
-                for each in by_parent[parent_id]
-            ]
-
-        return cls(items=level(None))
+    def of(cls, categories: Sequence[Category]) -> "CategoryTree":
+        """Each level keeps the order of `categories`."""
+        nodes = {each.id: CategoryNode(id=each.id, name=each.name, slug=each.slug, children=[]) for each in categories}
+        tree = cls(items=[])
+        for each in categories:
+            siblings = nodes[each.parent_id].children if each.parent_id else tree.items
+            siblings.append(nodes[each.id])
+        return tree

@@ -1,4 +1,4 @@
-"""What is done with categories. Who changes the tree's shape holds all of it meanwhile: that is rare."""
+"""Creates, changes and deletes categories. Each of these locks the whole tree, since they are rare."""
 
 from typing import Any
 from uuid import UUID
@@ -22,12 +22,11 @@ async def create(tx: Session, name: str, parent_id: UUID | None) -> Category:
     return category
 
 
-async def read(tx: Session, category_id: UUID) -> Category:
-    return await queries.find(tx, category_id) or not_found(Category, category_id)
-
-
 async def change(tx: Session, category_id: UUID, expected: Expected, changes: dict[str, Any]) -> Category:
-    """Renames or moves it. Its slug stays: links to it are out in the world."""
+    """Renames or moves a category. The slug stays, since others have links to it.
+
+    Raises: NotFound, PreconditionFailed, CategoryExists, and what `Tree.check_move` raises.
+    """
     tree = await queries.lock_tree(tx)
     category = await queries.lock(tx, category_id) or not_found(Category, category_id)
     expected.check(category.version)
@@ -59,7 +58,7 @@ async def _check_name(tx: Session, category: Category) -> None:
 
 
 async def _free_slug(tx: Session, category: Category) -> str:
-    """The name's; where another has it, with the parent's in front; at last with the end of its own id."""
+    """The name as a slug. If another category has it: with the parent's slug before it, or with the end of the id."""
     parent = await queries.find(tx, category.parent_id) if category.parent_id else None
     plain = slugify(category.name)
     choices = [

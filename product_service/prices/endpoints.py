@@ -1,4 +1,4 @@
-"""A product's price schedule over HTTP."""
+"""The scheduled prices of a product over HTTP."""
 
 from typing import Annotated
 from uuid import UUID
@@ -6,17 +6,20 @@ from uuid import UUID
 from fastapi import Query, Response
 
 from contracts.money import Currency
-from product_service.prices import use_cases
+from product_service.prices import queries, use_cases
 from product_service.prices.schemas import PriceEnd, PriceIn, PriceOut
+from product_service.products import queries as product_queries
 from product_service.products.endpoints import may_read_hidden
+from product_service.products.models import Product
 from product_service.products.prices import PriceEnded, PriceEndsTooEarly, PriceExists, PriceScheduleFull
+from service_kit.clock import utcnow
 from service_kit.database.keyset import InvalidCursor
 from service_kit.http.etag import IfMatch, set_etag
 from service_kit.http.pagination import Page, Paged
 from service_kit.http.problem_responses import problems
 from service_kit.http.router import Router
 from service_kit.http.sessions import Session
-from service_kit.problems import NotFound, PreconditionFailed
+from service_kit.problems import NotFound, PreconditionFailed, not_found
 from service_kit.security import PUBLIC_OR_SIGNED_IN, MaybePrincipal, Principal, Requires
 
 router = Router(prefix="/products/{product_id}/prices", tags=["prices"])
@@ -33,14 +36,12 @@ Manager = Annotated[Principal, Requires("prices:manage")]
 async def schedule_price(
     product_id: UUID, body: PriceIn, expected: IfMatch, tx: Session, _: Manager, response: Response
 ) -> PriceOut:
-    """A unit price for `min_quantity` pieces and more, from `starts_at` on. Prices may overlap.
+    """A unit price for `min_quantity` pieces or more, from `starts_at` on. Prices may overlap.
 
-    What counts: in each tier that a quantity reaches the price that starts last (when that ends, the one before counts
-    again, and at last the base price), and of these the cheapest. The `ETag` is the product's.
+    In each tier that a quantity reaches, the price that started last applies. When it ends, the one before it applies
+    again, and in the end the base price. Of the tiers' prices the lowest applies. The `ETag` is the product's.
     """
-    price, product = await use_cases.schedule(
-        tx, product_id, expected, body.starts_at, body.model_dump(exclude={"starts_at"})
-    )
+    price, product = await use_cases.schedule(tx, product_id, expected, body.model_dump())
     response.headers["Location"] = f"/products/{product_id}/prices"
     set_etag(response, product.version)
     return PriceOut.of(price)
@@ -58,13 +59,13 @@ async def list_prices(
     page: Paged,
     who: MaybePrincipal,
     currency: Currency | None = None,
-    ended: Annotated[bool, Query(description="those too that count no more")] = False,
+    ended: Annotated[bool, Query(description="with the prices that have ended")] = False,
 ) -> Page[PriceOut]:
-    """In the order of their start. The base price stands on the product itself."""
-    found = await use_cases.read_schedule(
-        tx, product_id, page.position, hidden_too=may_read_hidden(who), currency=currency, ended_too=ended
-    )
-    return page.of(found, PriceOut.of)
+    """Sorted by their start. The base price is a field of the product."""
+    if not await product_queries.is_shown(tx, product_id, hidden_too=may_read_hidden(who)):
+        not_found(Product, product_id)
+    after = None if ended else utcnow()
+    return page.of(await queries.page(tx, product_id, page.position, currency=currency, after=after), PriceOut.of)
 
 
 @router.post(
@@ -81,7 +82,7 @@ async def end_price(
     response: Response,
     body: PriceEnd | None = None,
 ) -> PriceOut:
-    """Now or at `ends_at`, also to move an end that lies ahead. One that has not started by then never counts."""
+    """Ends it now or at `ends_at`. A future end can be changed. A price that ends before its start never applies."""
     price, product = await use_cases.end(tx, product_id, price_id, expected, body.ends_at if body else None)
     set_etag(response, product.version)
     return PriceOut.of(price)

@@ -1,15 +1,14 @@
-"""Bodies about prices."""
+"""Request and response bodies of prices."""
 
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
-from product_service.products.prices import ScheduledPrice
 from product_service.products.schemas import MAX_AMOUNT
 from service_kit.iso_codes import Currency
-from service_kit.schemas import RequestBody
+from service_kit.schemas import RequestBody, RowOut
 from service_kit.times import Time
 
 _IN: dict[str, Any] = {
@@ -27,9 +26,9 @@ class PriceIn(RequestBody):
 
     amount: int = Field(gt=0, le=MAX_AMOUNT, description="of one piece, in the currency's minor unit")
     currency: Currency
-    min_quantity: int = Field(default=1, ge=1, le=1_000_000, description="counts from so many pieces on")
+    min_quantity: int = Field(default=1, ge=1, le=1_000_000, description="applies to orders of so many pieces or more")
     starts_at: Time | None = Field(default=None, description="absent, or in the past: now")
-    ends_at: Time | None = Field(default=None, description="from then on it doesn't count; absent: it has no end")
+    ends_at: Time | None = Field(default=None, description="it does not apply from then on; absent: it has no end")
 
 
 class PriceEnd(RequestBody):
@@ -38,7 +37,7 @@ class PriceEnd(RequestBody):
     ends_at: Time | None = Field(default=None, description="absent, or in the past: now")
 
 
-class PriceOut(BaseModel):
+class PriceOut(RowOut):
     model_config = ConfigDict(
         json_schema_extra={"examples": [{"id": _ID, "product_id": _ID, **_IN, "created_at": "2026-12-01T00:00:00Z"}]}
     )
@@ -51,7 +50,3 @@ class PriceOut(BaseModel):
     starts_at: datetime
     ends_at: datetime | None
     created_at: datetime
-
-    @classmethod
-    def of(cls, price: ScheduledPrice) -> "PriceOut":
-        return cls(**price.model_dump())

@@ -1,4 +1,4 @@
-"""What is done with prices: they are the product's, so each change is the product's next version."""
+"""Schedules and ends prices. They belong to the product, so that each change is a new version of the product."""
 
 from datetime import datetime
 from typing import Any
@@ -12,18 +12,20 @@ from product_service.products.prices import MAX_LIVE_PRICES, PriceExists, PriceS
 from service_kit.clock import utcnow
 from service_kit.concurrency import Expected
 from service_kit.database import Session
-from service_kit.database.keyset import Position, Slice
 from service_kit.problems import not_found
 
 
 async def schedule(
-    tx: Session, product_id: UUID, expected: Expected, starts_at: datetime | None, fields: dict[str, Any]
+    tx: Session, product_id: UUID, expected: Expected, fields: dict[str, Any]
 ) -> tuple[ScheduledPrice, Product]:
-    """A price never starts in the past: what somebody was shown then can't be changed any more."""
-    product = await product_queries.lock(tx, product_id) or not_found(Product, product_id)
-    expected.check(product.version)
+    """A price never starts in the past: prices that customers have seen can't be changed.
+
+    Raises: NotFound, PreconditionFailed, PriceEndsTooEarly, PriceExists, PriceScheduleFull.
+    """
+    product = await products.lock(tx, product_id, expected)
     now = utcnow()
-    price = ScheduledPrice(product_id=product_id, starts_at=max(starts_at or now, now), **fields)
+    price = ScheduledPrice(product_id=product_id, **fields)
+    price.starts_at = max(price.starts_at or now, now)
     price.check_period()
     live = await product_queries.scheduled_prices(tx, product_id, now)
     if duplicate := next(filter(price.collides_with, live), None):
@@ -31,28 +33,16 @@ async def schedule(
     if len(live) >= MAX_LIVE_PRICES:
         raise PriceScheduleFull(limit=MAX_LIVE_PRICES)
     tx.add(price)
-    product.touch()
-    await products.publish(tx, product, now)
+    await products.publish(tx, product)
     return price, product
 
 
 async def end(
     tx: Session, product_id: UUID, price_id: UUID, expected: Expected, at: datetime | None
 ) -> tuple[ScheduledPrice, Product]:
-    """Raises: PriceEnded."""
-    product = await product_queries.lock(tx, product_id) or not_found(Product, product_id)
-    expected.check(product.version)
+    """Raises: NotFound, PreconditionFailed, PriceEnded."""
+    product = await products.lock(tx, product_id, expected)
     price = await queries.find(tx, product_id, price_id) or not_found("price", price_id)
-    now = utcnow()
-    price.end(at or now, now)
-    product.touch()
-    await products.publish(tx, product, now)
+    price.end(at, utcnow())
+    await products.publish(tx, product)
     return price, product
-
-
-async def read_schedule(
-    tx: Session, product_id: UUID, position: Position, *, hidden_too: bool, currency: str | None, ended_too: bool
-) -> Slice[ScheduledPrice]:
-    if not await product_queries.is_shown(tx, product_id, hidden_too=hidden_too):
-        not_found(Product, product_id)
-    return await queries.page(tx, product_id, position, currency=currency, after=None if ended_too else utcnow())

@@ -1,4 +1,4 @@
-"""One product over HTTP; lists and search are the folder search's."""
+"""Single products over HTTP. `search` lists them."""
 
 from typing import Annotated
 from uuid import UUID
@@ -6,8 +6,8 @@ from uuid import UUID
 from fastapi import Depends, Path, Query, Request, Response
 
 from contracts.money import Currency
-from product_service.products import use_cases
-from product_service.products.models import CategoryUnknown, NotADraftAgain, ProductHasHistory, SkuTaken
+from product_service.products import queries, use_cases
+from product_service.products.models import CategoryUnknown, NotADraftAgain, Product, ProductHasHistory, SkuTaken
 from product_service.products.queries import PriceQuery, RenderedProduct
 from product_service.products.schemas import ProductChange, ProductIn, ProductOut
 from product_service.text import SLUG_LENGTH
@@ -17,7 +17,7 @@ from service_kit.http.hot_route import hot_route
 from service_kit.http.problem_responses import problems
 from service_kit.http.router import Router
 from service_kit.http.sessions import Connection, Session, Transaction, database_of
-from service_kit.problems import NotFound, PreconditionFailed
+from service_kit.problems import NotFound, PreconditionFailed, not_found
 from service_kit.security import PUBLIC_OR_SIGNED_IN, MaybePrincipal, Principal, Requires
 
 router = Router(prefix="/products", tags=["products"])
@@ -27,8 +27,8 @@ Manager = Annotated[Principal, Requires("products:manage")]
 
 async def _price_query(
     who: MaybePrincipal,
-    quantity: Annotated[int, Query(ge=1, le=1_000_000, description="how many pieces `unit_price` is for")] = 1,
-    currency: Annotated[Currency | None, Query(description="of `unit_price`; as a rule the base price's")] = None,
+    quantity: Annotated[int, Query(ge=1, le=1_000_000, description="`unit_price` is for so many pieces")] = 1,
+    currency: Annotated[Currency | None, Query(description="of `unit_price`; default: that of the base price")] = None,
 ) -> PriceQuery:
     return PriceQuery(utcnow(), quantity, currency, may_read_hidden(who))
 
@@ -37,7 +37,7 @@ RequestedPrice = Annotated[PriceQuery, Depends(_price_query)]
 
 
 def may_read_hidden(who: Principal | None) -> bool:
-    """Drafts and archived products are staff's."""
+    """Only staff see drafts and archived products."""
     return who is not None and who.may("products:read:any")
 
 
@@ -49,7 +49,7 @@ def may_read_hidden(who: Principal | None) -> bool:
     responses=problems(SkuTaken, CategoryUnknown),
 )
 async def create_product(body: ProductIn, tx: Transaction, _: Manager) -> Response:
-    """A `draft` is seen by staff only; `active` is on sale at once. The `slug` is unique and made of the name."""
+    """Only staff see a `draft`; an `active` product is on sale at once. Its `slug`, made from the name, is unique."""
     product = await use_cases.create(tx, body.columns())
     answer = _answer(await use_cases.shown(tx, product.id), status=201)
     answer.headers["Location"] = f"/products/{product.id}"
@@ -68,14 +68,14 @@ async def create_product(body: ProductIn, tx: Transaction, _: Manager) -> Respon
 async def read_product(
     product_id: UUID, query: RequestedPrice, request: Request, if_none_match: IfNoneMatch = None
 ) -> Response:
-    """With what it costs now at `quantity` (`unit_price`) and how many there are.
+    """With the price of one piece if `quantity` pieces are ordered now (`unit_price`), and the stock.
 
-    The price that counts: of the quantity tiers that are reached the highest, and of its prices the one that began
-    last. The base price is there for one piece, from the beginning on.
+    In each tier that `quantity` reaches, the price that started last applies; of these the lowest. The base price is a
+    price for one piece, which started when the product was created.
     """
     async with database_of(request).connection() as db:
-        product = await use_cases.read(db, product_id, query)
-    return _answer(product, if_none_match)
+        product = await queries.show(db, product_id, query)
+    return _answer(product or not_found(Product, product_id), if_none_match)
 
 
 @router.get(
@@ -91,8 +91,9 @@ async def read_product_by_slug(
     db: Connection,
     if_none_match: IfNoneMatch = None,
 ) -> Response:
-    """The same as by id."""
-    return _answer(await use_cases.read_by_slug(db, slug, query), if_none_match)
+    """The same response as for its id."""
+    product = await queries.show_by_slug(db, slug, query)
+    return _answer(product or not_found(Product, slug), if_none_match)
 
 
 @router.patch(
@@ -102,7 +103,7 @@ async def read_product_by_slug(
     responses=problems(NotFound, CategoryUnknown, NotADraftAgain, PreconditionFailed),
 )
 async def change_product(product_id: UUID, body: ProductChange, expected: IfMatch, tx: Session, _: Manager) -> Response:
-    """What is absent stays. `status: archived` takes it off sale, `active` brings it back; SKU and slug stay."""
+    """An absent field is not changed, SKU and slug never. `archived` ends the sale of a product, `active` starts it."""
     await use_cases.change(tx, product_id, expected, body.columns())
     return _answer(await use_cases.shown(tx, product_id))
 
@@ -114,12 +115,12 @@ async def change_product(product_id: UUID, body: ProductChange, expected: IfMatc
     responses=problems(NotFound, ProductHasHistory, PreconditionFailed),
 )
 async def delete_product(product_id: UUID, expected: IfMatch, tx: Session, _: Manager) -> None:
-    """Only a draft that was never published and never had stock; archive the others."""
+    """Only a draft that was never published and never had stock can be deleted. Archive other products."""
     await use_cases.delete(tx, product_id, expected)
 
 
 def _answer(product: RenderedProduct, if_none_match: str | None = None, status: int = 200) -> Response:
-    """`no-cache`: a cache may keep it, and must ask each time whether it is still so."""
+    """`no-cache`: a cache may store the response, and must revalidate it each time."""
     headers = {"ETag": f'"{product.tag}"', "Cache-Control": "no-cache", "Vary": "Authorization"}
     if is_known(if_none_match, product.tag):
         return Response(status_code=304, headers=headers)

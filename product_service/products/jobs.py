@@ -1,4 +1,4 @@
-"""Fills the sort keys that a process of an earlier version left out while a new one was being rolled out."""
+"""Fills sort keys that are missing: a process of an earlier version may have added products during a deployment."""
 
 from datetime import timedelta
 

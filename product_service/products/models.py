@@ -1,15 +1,14 @@
-"""A product, and the rules that hold on it."""
+"""Products, and their rules."""
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 from sqlalchemy import BigInteger, CheckConstraint, Column, Computed, Index, Text, event, text
 from sqlalchemy.dialects.postgresql import JSONB, TSVECTOR
 from sqlmodel import Field
 
-from contracts.money import Money
 from product_service.base import Base
 from product_service.products.sort_key import sort_key
 from service_kit.clock import utcnow
@@ -40,11 +39,16 @@ class ProductHasHistory(Problem, status=409, type="product-has-history"):
 
 
 BY_CHARACTER = "by_character(({0}name::text || ' '::text) || COALESCE({0}description, ''::character varying)::text)"
-"""What is searched character by character, as PostgreSQL writes it; {0} is the table's alias."""
+"""What is searched by character, as PostgreSQL itself spells this expression of an index. {0}: the table's alias."""
+
+_SEARCH_VECTOR = (
+    "(setweight(to_tsvector('english'::regconfig, fold((sku || ' '::text) || name)), 'A'::\"char\")"
+    " || setweight(to_tsvector('english'::regconfig, fold(COALESCE(description, ''::text))), 'D'::\"char\"))"
+)
 
 
 class Product(Base, table=True):
-    """`price_*` is the base price; what is scheduled stands in `prices` and goes before it."""
+    """`price_*` is the base price. Scheduled prices, which take precedence, are in `prices`."""
 
     __tablename__ = "products"
     __table_args__ = (
@@ -54,46 +58,41 @@ class Product(Base, table=True):
         Index("ix_products_status_sort_key", "status", "sort_key", "id"),
         Index("ix_products_by_character", text(BY_CHARACTER.format("")), postgresql_using="gin"),
         Index("ix_products_without_sort_key", "id", postgresql_where=text("sort_key = ''")),
+        # PostgreSQL computes the columns that are searched. Sessions never load them. The function `fold` of migration
+        # 0100 makes text lower case and removes accents.
+        Column("search_text", Text, Computed("fold((sku || ' '::text) || name)", persisted=True), nullable=False),
+        Column("search_vector", TSVECTOR, Computed(_SEARCH_VECTOR, persisted=True), nullable=False),
+        Index("ix_products_search_vector", "search_vector", postgresql_using="gin"),
+        Index("ix_products_search_text", text("search_text gin_trgm_ops"), postgresql_using="gin"),
     )
+    __mapper_args__: ClassVar = {"exclude_properties": ["search_text", "search_vector"]}
 
     id: UUID = Field(default_factory=uuid7, primary_key=True)
     sku: str = Field(unique=True)
     slug: str = Field(unique=True)
     name: str
     sort_key: str = Field(sa_column=Column(Text(collation="C"), nullable=False, server_default=""))
-    """Made of the name whenever that is set. Lists sorted by name go by it."""
+    """Made from the name whenever that is set. Lists that are sorted by name use it."""
     description: str | None = None
     category_id: UUID | None = Field(default=None, foreign_key="categories.id", index=True)
     attributes: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSONB, nullable=False))
     price_amount: int = Field(sa_type=BigInteger)
     price_currency: str
-    status: str
+    status: str = Status.DRAFT
     version: int = 1
     created_at: datetime = Field(default_factory=utcnow)
     updated_at: datetime = Field(default_factory=utcnow)
 
-    @property
-    def price(self) -> Money:
-        return Money(amount=self.price_amount, currency=self.price_currency)
-
     def change(self, changes: dict[str, Any]) -> bool:
-        """Takes over what differs; whether anything did. Raises: NotADraftAgain."""
+        """Sets the fields that differ. True if any did. Raises: NotADraftAgain."""
         if changes.get("status") == Status.DRAFT != self.status:
             raise NotADraftAgain(product_status=self.status)
         differing = {name: value for name, value in changes.items() if getattr(self, name) != value}
-        for name, value in differing.items():
-            setattr(self, name, value)
-        if differing:
-            self.touch()
+        self.sqlmodel_update(differing)
         return bool(differing)
 
-    def touch(self) -> None:
-        """Something of it changed, its prices included: the next snapshot has the next version."""
-        self.version += 1
-        self.updated_at = utcnow()
-
     def check_deletable(self, *, had_stock: bool) -> None:
-        """Raises: ProductHasHistory. A draft was never published: nothing becomes a draft again."""
+        """Raises: ProductHasHistory. A draft was never published, since no product becomes a draft again."""
         if self.status != Status.DRAFT or had_stock:
             raise ProductHasHistory
 
@@ -101,29 +100,3 @@ class Product(Base, table=True):
 @event.listens_for(Product.name, "set")
 def _set_sort_key(product: Product, name: str, *_: object) -> None:
     product.sort_key = sort_key(name)
-
-
-# What is searched is kept by PostgreSQL itself. It is put on the table and not on the model, so that no session
-# ever loads it. `fold` (migration 0100) makes lower case without accents.
-for _column in (
-    Column("search_text", Text, Computed("fold((sku || ' '::text) || name)", persisted=True), nullable=False),
-    Column(
-        "search_vector",
-        TSVECTOR,
-        Computed(
-            "(setweight(to_tsvector('english'::regconfig, fold((sku || ' '::text) || name)), 'A'::\"char\")"
-            " || setweight(to_tsvector('english'::regconfig, fold(COALESCE(description, ''::text))), 'D'::\"char\"))",
-            persisted=True,
-        ),
-        nullable=False,
-    ),
-):
-    Base.metadata.tables["products"].append_column(_column)
-_columns = Base.metadata.tables["products"].c
-Index("ix_products_search_vector", _columns.search_vector, postgresql_using="gin")
-Index(
-    "ix_products_search_text",
-    _columns.search_text,
-    postgresql_using="gin",
-    postgresql_ops={"search_text": "gin_trgm_ops"},
-)

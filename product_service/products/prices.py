@@ -1,19 +1,18 @@
-"""Scheduled prices, and the rules that hold on them."""
+"""Scheduled prices, and their rules."""
 
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, ForeignKey, Index, Uuid, text
-from sqlmodel import Field
+from sqlalchemy import BigInteger, CheckConstraint, Column, ColumnElement, ForeignKey, Index, Uuid, and_, or_, text
+from sqlmodel import Field, col
 
-from contracts.events import products as events
 from product_service.base import Base
 from service_kit.clock import utcnow
 from service_kit.ids import uuid7
 from service_kit.problems import Problem
 
 MAX_LIVE_PRICES = 500
-"""Per product: a snapshot carries them all, and has to fit into a record."""
+"""Of one product: its snapshot has all of them, and must fit into a Kafka record."""
 
 
 class PriceExists(Problem, status=409, type="price-exists"):
@@ -35,8 +34,8 @@ class PriceScheduleFull(Problem, status=409, type="price-schedule-full"):
 class ScheduledPrice(Base, table=True):
     """A unit price from `min_quantity` pieces on, from `starts_at` until before `ends_at`.
 
-    Prices may overlap: in a tier the one that starts last counts. Nothing is deleted: one that is cancelled before it
-    started ends when it starts.
+    Prices may overlap: in a tier the one that started last applies. No price is deleted: one that is cancelled before
+    its start ends at its start.
     """
 
     __tablename__ = "prices"
@@ -44,7 +43,7 @@ class ScheduledPrice(Base, table=True):
         CheckConstraint("amount > 0", name="amount"),
         CheckConstraint("min_quantity > 0", name="min_quantity"),
         CheckConstraint("ends_at >= starts_at", name="ends_at"),
-        # So that "the one that starts last" is always one.
+        # Only one price can be the one that started last.
         Index(
             "uq_prices_start",
             *("product_id", "currency", "min_quantity", "starts_at"),
@@ -63,31 +62,34 @@ class ScheduledPrice(Base, table=True):
     ends_at: datetime | None = None
     created_at: datetime = Field(default_factory=utcnow)
 
+    @classmethod
+    def live(cls, now: datetime) -> ColumnElement[bool]:
+        """The SQL condition of prices that apply at `now` or later."""
+        ends_at = col(cls.ends_at)
+        return or_(ends_at.is_(None), and_(ends_at > now, ends_at > cls.starts_at))
+
     def check_period(self) -> None:
         """Raises: PriceEndsTooEarly."""
         if self.ends_at is not None and self.ends_at <= self.starts_at:
             raise PriceEndsTooEarly
 
-    def end(self, at: datetime, now: datetime) -> None:
-        """From `at` on it doesn't count; the past stays as it was. Raises: PriceEnded."""
+    def end(self, at: datetime | None, now: datetime) -> None:
+        """Ends the price at `at`, but never in the past. None: now. Raises: PriceEnded."""
         if self.ends_at is not None and self.ends_at <= max(now, self.starts_at):
             raise PriceEnded(ends_at=self.ends_at.isoformat())
-        self.ends_at = max(at, now, self.starts_at)
+        self.ends_at = max(at or now, now, self.starts_at)
 
     def collides_with(self, other: "ScheduledPrice") -> bool:
         mine = (self.currency, self.min_quantity, self.starts_at)
         return mine == (other.currency, other.min_quantity, other.starts_at)
 
-    def for_event(self) -> events.ScheduledPrice:
-        return events.ScheduledPrice.model_validate(self, from_attributes=True)
-
 
 class BasePrice(Base, table=True):
     """A base price of a product, from `effective_from` until the next one of the same product.
 
-    Written by a trigger on `products` in the transaction that sets the price, so that no way of changing a price can
-    leave it out. Rows are only added, and stay when the draft is deleted: a price that was not recorded, such as the
-    lowest of the last 30 days, can't be found out later.
+    A trigger on `products` writes it in the transaction that sets the price, so that no change can bypass it. Rows are
+    only added, and stay when a draft is deleted: a price that was not recorded can't be determined later, and laws ask
+    for the lowest of the last 30 days.
     """
 
     __tablename__ = "base_price_history"

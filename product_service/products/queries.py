@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import and_, or_, text
+from sqlalchemy import text
 from sqlmodel import col, select
 
 from product_service.availability.models import Availability
@@ -36,7 +36,7 @@ LEFT JOIN LATERAL (
 AVAILABILITY = "LEFT JOIN availability a ON a.product_id = p.id"
 
 _TIME = """'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'"""
-# schemas.ProductOut, as JSON.
+# `schemas.ProductOut` as JSON.
 BODY = f"""
 json_build_object(
     'id', p.id, 'sku', p.sku, 'slug', p.slug, 'name', p.name, 'description', p.description,
@@ -58,19 +58,19 @@ SELECT {BODY} AS body, concat_ws('.', p.version, coalesce(a.version, 0), unit.am
 FROM products p {AVAILABILITY} {UNIT_PRICE}
 WHERE (p.status = 'active' OR :query.hidden_too::boolean)
 """
-# Hot: the whole answer from one statement, as the text that is sent (benchmark: read a product by id).
+# Hot: one statement makes the whole response body (benchmark: read a product by id).
 SHOW_BY_ID = Statement(f"{_SHOW} AND p.id = :id")
 SHOW_BY_SLUG = Statement(f"{_SHOW} AND p.slug = :slug")
 IS_SHOWN = Statement("SELECT true FROM products WHERE id = :id AND (status = 'active' OR :hidden_too)")
 HOLD_CATEGORY = Statement("SELECT true FROM categories WHERE id = :id FOR KEY SHARE")
 
-# Catalogues are created by the thousand: no session here.
+# Catalogues are created by the thousand, so this does not use a session.
 INSERT = Statement(f"{insert('new', Product, *Product.model_fields)} ON CONFLICT DO NOTHING")
 ID_OF_SKU = Statement("SELECT id FROM products WHERE sku = :sku")
 
 
 class PriceQuery(NamedTuple):
-    """What a product is shown for."""
+    """The time, quantity and currency that a unit price is for, and whether hidden products are shown."""
 
     at: datetime
     quantity: int = 1
@@ -79,18 +79,22 @@ class PriceQuery(NamedTuple):
 
 
 class RenderedProduct(NamedTuple):
-    """A product as it goes out."""
+    """A product as a response body, and its entity tag."""
 
     body: str
     tag: str
 
 
 async def show(db: AnySession, product_id: UUID, query: PriceQuery) -> RenderedProduct | None:
-    return await SHOW_BY_ID.fetchrow_as(db, RenderedProduct, query=query, id=product_id)
+    return _rendered(await SHOW_BY_ID.fetch(db, query=query, id=product_id))
 
 
 async def show_by_slug(db: Connection, slug: str, query: PriceQuery) -> RenderedProduct | None:
-    return await SHOW_BY_SLUG.fetchrow_as(db, RenderedProduct, query=query, slug=slug)
+    return _rendered(await SHOW_BY_SLUG.fetch(db, query=query, slug=slug))
+
+
+def _rendered(rows: Sequence[Any]) -> RenderedProduct | None:
+    return RenderedProduct(*rows[0]) if rows else None
 
 
 async def is_shown(tx: Session, product_id: UUID, *, hidden_too: bool) -> bool:
@@ -98,7 +102,7 @@ async def is_shown(tx: Session, product_id: UUID, *, hidden_too: bool) -> bool:
 
 
 async def insert_if_free(tx: Transaction, product: Product) -> bool:
-    """Whether it was stored; not when SKU or slug are taken, also by one who is about to commit."""
+    """False if another product has the SKU or the slug. A concurrent transaction that inserts one is awaited."""
     return await INSERT.execute(tx, new=[product]) > 0
 
 
@@ -108,18 +112,18 @@ async def id_of_sku(tx: Transaction, sku: str) -> UUID | None:
 
 
 async def lock_without_sort_key(tx: Session, limit: int) -> Sequence[Product]:
-    """The condition is spelt as the partial index spells it: a parameter would not let PostgreSQL use that."""
+    """The condition is the partial index's own: with a parameter in it PostgreSQL could not use the index."""
     statement = select(Product).where(text("sort_key = ''")).limit(limit).with_for_update(skip_locked=True)
     return (await tx.exec(statement)).all()
 
 
 async def lock(tx: Session, product_id: UUID) -> Product | None:
-    """Held until the transaction ends, so that the events of one product leave in the order of their versions."""
+    """Locked until the transaction ends, so that a product's events are published in the order of their versions."""
     return await tx.get(Product, product_id, with_for_update=True, populate_existing=True)
 
 
 async def hold_category(tx: Transaction | Session, category_id: UUID) -> bool:
-    """Whether it exists; then it can't be deleted before the transaction ends."""
+    """False if there is none. Otherwise it can't be deleted before the transaction ends."""
     return bool(await HOLD_CATEGORY.fetch(tx, id=category_id))
 
 
@@ -128,13 +132,7 @@ async def had_stock(tx: Session, product_id: UUID) -> bool:
 
 
 async def scheduled_prices(tx: Session, product_id: UUID, now: datetime) -> Sequence[ScheduledPrice]:
-    """Those that count or will, in the order of their tiers and starts."""
-    ends_at, starts_at = col(ScheduledPrice.ends_at), col(ScheduledPrice.starts_at)
-    statement = (
-        select(ScheduledPrice)
-        .where(
-            ScheduledPrice.product_id == product_id, or_(ends_at.is_(None), and_(ends_at > now, ends_at > starts_at))
-        )
-        .order_by(col(ScheduledPrice.currency), col(ScheduledPrice.min_quantity), starts_at)
-    )
-    return (await tx.exec(statement)).all()
+    """The prices that apply now or later, sorted by currency, tier and start."""
+    live = select(ScheduledPrice).where(ScheduledPrice.product_id == product_id, ScheduledPrice.live(now))
+    order = ScheduledPrice.currency, col(ScheduledPrice.min_quantity), col(ScheduledPrice.starts_at)
+    return (await tx.exec(live.order_by(*order))).all()

@@ -1,4 +1,4 @@
-"""Bodies about products."""
+"""Request and response bodies of products."""
 
 from datetime import datetime
 from typing import Annotated, Any
@@ -25,7 +25,7 @@ AttributeName = Annotated[str, StringConstraints(strip_whitespace=True, min_leng
 WholeNumber = Annotated[int, Field(ge=-(2**53), le=2**53)]
 Attributes = Annotated[
     dict[AttributeName, bool | WholeNumber | FiniteFloat | Annotated[str, Field(max_length=500), Storable]],
-    Field(max_length=50, description="what else describes it; up to 50 names with a text, number or boolean each"),
+    Field(max_length=50, description="more properties: up to 50 names, each with a text, number or boolean"),
 ]
 _IN: dict[str, Any] = {
     "sku": "85123A",
@@ -54,7 +54,16 @@ class Price(MoneyIn):
     amount: int = Field(gt=0, le=MAX_AMOUNT, description="in the currency's minor unit")
 
 
-class ProductIn(RequestBody):
+class _ProductBody(RequestBody):
+    def columns(self) -> dict[str, Any]:
+        """The columns that are given."""
+        fields = self.model_dump(exclude_unset=True)
+        if price := fields.pop("price", None):
+            fields |= {"price_amount": price["amount"], "price_currency": price["currency"]}
+        return fields
+
+
+class ProductIn(_ProductBody):
     model_config = ConfigDict(json_schema_extra={"examples": [_IN]})
 
     sku: Sku
@@ -65,12 +74,9 @@ class ProductIn(RequestBody):
     price: Price
     status: Status = Status.DRAFT
 
-    def columns(self) -> dict[str, Any]:
-        return _columns(self.model_dump())
 
-
-class ProductChange(RequestBody):
-    """What is absent stays; null empties `description` and `category_id`. The SKU is for good."""
+class ProductChange(_ProductBody):
+    """An absent field is not changed; null removes `description` or `category_id`. The SKU can't be changed."""
 
     model_config = ConfigDict(
         json_schema_extra={"examples": [{"price": {"amount": 295, "currency": "GBP"}}, {"status": "archived"}]},
@@ -84,29 +90,26 @@ class ProductChange(RequestBody):
     status: Status | None = None
 
     @model_validator(mode="after")
-    def _what_is_needed_is_never_null(self) -> "ProductChange":
+    def _required_is_not_null(self) -> "ProductChange":
         for name in ("name", "attributes", "price", "status"):
             if name in self.model_fields_set and getattr(self, name) is None:
                 raise ValueError(f"{name} must not be null")
         return self
 
-    def columns(self) -> dict[str, Any]:
-        return _columns(self.model_dump(exclude_unset=True))
-
 
 class AvailabilityOut(BaseModel):
-    """As inventory last said; zeros, and null for the time, where it has said nothing yet."""
+    """The newest known stock level; zeros, and null for the time, if none is known yet."""
 
     model_config = ConfigDict(extra="forbid")
 
-    available: int = Field(description="what can be ordered: on hand, and not reserved")
+    available: int = Field(description="on hand and not reserved: can be ordered")
     on_hand: int
     reserved: int
     updated_at: datetime | None
 
 
 class ProductOut(BaseModel):
-    """Written by PostgreSQL itself (see queries.py); this is what it promises to write."""
+    """A product. The SQL in `queries.py` makes the response body; this model describes it."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [_OUT]})
 
@@ -119,16 +122,10 @@ class ProductOut(BaseModel):
     attributes: dict[str, Any]
     price: Money = Field(description="the base price")
     unit_price: Money | None = Field(
-        description="what one piece costs now at the quantity asked for; null: no price in the currency asked for"
+        description="the present price of one piece at this quantity; null: there is no price in this currency"
     )
     status: Status
     availability: AvailabilityOut
     version: int
     created_at: datetime
     updated_at: datetime
-
-
-def _columns(fields: dict[str, Any]) -> dict[str, Any]:
-    if price := fields.pop("price", None):
-        fields |= {"price_amount": price["amount"], "price_currency": price["currency"]}
-    return fields

@@ -1,14 +1,14 @@
-"""The order of names, in one text that PostgreSQL compares byte by byte.
+"""The order of names, as one text that PostgreSQL compares byte by byte.
 
-It follows the root of the Unicode collation (CLDR) as far as names of goods show it: blanks, then signs, digits and
-letters; accents and case decide between names that are equal but for them. The database has no ICU to do it.
-docs/decisions/0018 says where it differs.
+It approximates the root of the Unicode collation (CLDR) for names of goods: blanks, then signs, digits and letters.
+Accents and case decide between names that are otherwise equal. PostgreSQL's own collations for this need ICU, which not
+every database has. docs/decisions/0018 names the differences.
 """
 
 import unicodedata
 
 LONGEST_PART = 200
-"""Characters of each of its two parts, so that the key fits into an index, whatever the name expands to."""
+"""The limit of characters in each of the two parts: the key must fit into an index, however long the name gets."""
 _LETTERS = str.maketrans(
     {
         "æ": "ae", "œ": "oe", "ø": "o", "đ": "d", "ð": "d", "ħ": "h", "ı": "i", "ł": "l", "ŋ": "n", "þ": "th",
@@ -27,7 +27,7 @@ def sort_key(name: str) -> str:
 
 
 def _ordered(character: str) -> str:
-    """An accent is left out, and a sign comes before all digits and letters."""
+    """The character as it is sorted: an accent is omitted, and a sign is sorted before all digits and letters."""
     category = unicodedata.category(character)
     if category in ("Mn", "Me", "Cc", "Cf", "Cs"):
         return " " if character.isspace() else ""

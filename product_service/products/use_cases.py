@@ -1,7 +1,6 @@
-"""What is done with products."""
+"""Creates, changes, deletes and publishes products."""
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -13,17 +12,9 @@ from product_service.products.queries import PriceQuery, RenderedProduct
 from product_service.text import slugify
 from service_kit.clock import utcnow
 from service_kit.concurrency import Expected
-from service_kit.database import Connection, Session, Transaction
+from service_kit.database import Session, Transaction
 from service_kit.messaging import outbox
 from service_kit.problems import not_found
-
-
-async def read(db: Connection, product_id: UUID, query: PriceQuery) -> RenderedProduct:
-    return await queries.show(db, product_id, query) or not_found(Product, product_id)
-
-
-async def read_by_slug(db: Connection, slug: str, query: PriceQuery) -> RenderedProduct:
-    return await queries.show_by_slug(db, slug, query) or not_found(Product, slug)
 
 
 async def create(tx: Transaction, columns: dict[str, Any]) -> Product:
@@ -33,7 +24,7 @@ async def create(tx: Transaction, columns: dict[str, Any]) -> Product:
     for slug in _slugs(product):
         product.slug = slug
         if await queries.insert_if_free(tx, product):
-            await outbox.add(tx, snapshot(product, ()))
+            await outbox.add(tx, _snapshot(product, ()))
             return product
         if owner := await queries.id_of_sku(tx, product.sku):
             break
@@ -41,47 +32,52 @@ async def create(tx: Transaction, columns: dict[str, Any]) -> Product:
 
 
 async def change(tx: Session, product_id: UUID, expected: Expected, columns: dict[str, Any]) -> None:
-    """Its slug stays: links to it are out in the world."""
-    product = await queries.lock(tx, product_id) or not_found(Product, product_id)
-    expected.check(product.version)
+    """Changes a product; its slug stays, since others have links to it.
+
+    Raises: NotFound, PreconditionFailed, CategoryUnknown, NotADraftAgain.
+    """
+    product = await lock(tx, product_id, expected)
     await _hold_category(tx, columns.get("category_id"))
     if product.change(columns):
-        await publish(tx, product, utcnow())
+        await publish(tx, product)
 
 
 async def delete(tx: Session, product_id: UUID, expected: Expected) -> None:
-    """Raises: ProductHasHistory."""
-    product = await queries.lock(tx, product_id) or not_found(Product, product_id)
-    expected.check(product.version)
+    """Raises: NotFound, PreconditionFailed, ProductHasHistory."""
+    product = await lock(tx, product_id, expected)
     product.check_deletable(had_stock=await queries.had_stock(tx, product_id))
     await tx.delete(product)
     await outbox.add(tx, events.ProductDeleted(product_id=product_id, version=product.version + 1))
 
 
 async def shown(tx: Transaction | Session, product_id: UUID) -> RenderedProduct:
-    """What staff see of it right after their change."""
+    """The product after a change, as staff see it."""
     query = PriceQuery(at=utcnow(), hidden_too=True)
     return await queries.show(tx, product_id, query) or not_found(Product, product_id)
 
 
-async def publish(tx: Session, product: Product, now: datetime) -> None:
-    """The product as it is now, with every price that counts or will. The caller holds its row."""
+async def lock(tx: Session, product_id: UUID, expected: Expected) -> Product:
+    """Raises: NotFound, PreconditionFailed."""
+    product = await queries.lock(tx, product_id) or not_found(Product, product_id)
+    expected.check(product.version)
+    return product
+
+
+async def publish(tx: Session, product: Product) -> None:
+    """Publishes the next version of a product, with every price that applies now or later. Its row must be locked."""
+    product.version += 1
+    product.updated_at = utcnow()
     await tx.flush()
-    await outbox.add(tx, snapshot(product, await queries.scheduled_prices(tx, product.id, now)))
+    await outbox.add(tx, _snapshot(product, await queries.scheduled_prices(tx, product.id, product.updated_at)))
 
 
-def snapshot(product: Product, scheduled: Sequence[ScheduledPrice]) -> events.ProductChanged:
-    base = events.ScheduledPrice(**product.price.model_dump(), starts_at=product.created_at)
-    return events.ProductChanged(
-        product_id=product.id,
-        version=product.version,
-        sku=product.sku,
-        name=product.name,
-        slug=product.slug,
-        status=product.status,
-        category_id=product.category_id,
-        prices=[base, *(price.for_event() for price in scheduled)],
+def _snapshot(product: Product, scheduled: Sequence[ScheduledPrice]) -> events.ProductChanged:
+    base = events.ScheduledPrice(
+        amount=product.price_amount, currency=product.price_currency, starts_at=product.created_at
     )
+    others = [events.ScheduledPrice.model_validate(price, from_attributes=True) for price in scheduled]
+    shown = product.model_dump(include={"version", "sku", "name", "slug", "status", "category_id"})
+    return events.ProductChanged(product_id=product.id, prices=[base, *others], **shown)
 
 
 async def _hold_category(tx: Transaction | Session, category_id: UUID | None) -> None:
@@ -90,7 +86,7 @@ async def _hold_category(tx: Transaction | Session, category_id: UUID | None) ->
 
 
 def _slugs(product: Product) -> Iterator[str]:
-    """The name's; where another product has it, with the SKU behind; at last with the end of the product's own id."""
+    """The name as a slug. If another product has it: with the SKU after it, or with the end of the product's id."""
     if plain := slugify(product.name):
         yield plain
     yield slugify(product.name[:60], product.sku)

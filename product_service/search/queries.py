@@ -1,4 +1,4 @@
-"""Searching the catalogue: one statement for a page, one for the facets."""
+"""Searches the catalogue: one statement for a page, one for the facets."""
 
 import re
 from dataclasses import dataclass
@@ -91,9 +91,9 @@ class Conditions:
     def __init__(self, filters: Filters) -> None:
         self.values: dict[str, Any] = {"filters": filters}
         # A single status is compared by `=`: an index that begins with it then yields rows in the list's order.
-        is_one = len(filters.status) == 1
-        self._parts = ["p.status = " + ("(:filters.status::text[])[1]" if is_one else "ANY (:filters.status::text[])")]
-        if filters.q:
+        statuses = "(:filters.statuses::text[])[1]" if len(filters.statuses) == 1 else "ANY (:filters.statuses::text[])"
+        self._parts = [f"p.status = {statuses}"]
+        if filters.search:
             self._search(filters.search)
         self._parts.extend(sql for name, sql in _CONDITIONS.items() if getattr(filters, name) not in (None, []))
 
@@ -132,7 +132,7 @@ class Conditions:
 
 
 async def prepare(tx: Transaction) -> None:
-    """For the rest of the transaction."""
+    """Sets how PostgreSQL searches, for the rest of the transaction."""
     await SEARCHING.fetch(tx)
 
 

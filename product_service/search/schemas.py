@@ -1,15 +1,19 @@
-"""What is asked of the catalogue, and what it answers."""
+"""Query parameters and response bodies of the catalogue."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
+from typing import Annotated
 from uuid import UUID
 
+from fastapi import Query
 from pydantic import BaseModel, ConfigDict, Field
 
+from contracts.money import Currency
 from product_service.products.models import Status
-from product_service.products.schemas import ProductOut
+from product_service.products.schemas import MAX_AMOUNT, ProductOut
 from product_service.search.words import Search, parse
+from product_service.text import Sku, Text
 from service_kit.http.pagination import Page
 from service_kit.problems import Problem
 
@@ -32,23 +36,51 @@ class Sort(StrEnum):
     DEAREST = "-price"
 
 
+PriceLimit = Annotated[
+    int | None, Query(ge=0, le=MAX_AMOUNT, description="of a piece now, in minor units of `currency`")
+]
+
+
 @dataclass(frozen=True)
 class Filters:
-    """Each narrows the list; None or empty: it doesn't."""
+    """The query parameters that narrow the list. One that is absent does not."""
 
-    q: str | None = None
-    sku: list[str] = field(default_factory=list)
-    category_id: UUID | None = None
-    status: list[Status] = field(default_factory=lambda: [Status.ACTIVE])
-    currency: str | None = None
-    min_price: int | None = None
-    max_price: int | None = None
-    in_stock: bool | None = None
+    q: Annotated[
+        Text | None,
+        Query(
+            max_length=200,
+            description='words of the SKU, name or description, which may be misspelt; "a phrase" must occur as it is,'
+            " and a -word with a minus must not occur",
+            examples=["hart"],
+        ),
+    ] = None
+    sku: Annotated[list[Sku] | None, Query(max_length=100, description="only these")] = None
+    category_id: Annotated[UUID | None, Query(description="in this category or one below it")] = None
+    status: Annotated[
+        list[Status] | None, Query(max_length=3, description="default: `active`; only staff see others")
+    ] = None
+    currency: Annotated[Currency | None, Query(description="of prices shown; needed to filter or sort by price")] = None
+    min_price: PriceLimit = None
+    max_price: PriceLimit = None
+    in_stock: Annotated[bool | None, Query(description="true: can be ordered now; false: can't")] = None
+
+    @property
+    def statuses(self) -> list[Status]:
+        return self.status or [Status.ACTIVE]
 
     @cached_property
-    def search(self) -> Search:
-        """`q`, parsed."""
-        return parse(self.q or "")
+    def search(self) -> Search | None:
+        return parse(self.q) if self.q and self.q.strip() else None
+
+    def check_currency(self, sort: Sort | None) -> None:
+        """Raises: CurrencyNeeded."""
+        by_price = {
+            "sort": sort in (Sort.CHEAPEST, Sort.DEAREST),
+            "min_price": self.min_price is not None,
+            "max_price": self.max_price is not None,
+        }
+        if self.currency is None and (named := [f"`{name}`" for name, is_used in by_price.items() if is_used]):
+            raise CurrencyNeeded(parameters=" and ".join(named))
 
 
 class CategoryFacet(BaseModel):
@@ -65,15 +97,15 @@ class PriceFacet(BaseModel):
 
 
 class Facets(BaseModel):
-    """Of all that was found, not of this page alone."""
+    """Counts of all products that were found, on this page and on others."""
 
     count: int
     in_stock: int
-    categories: list[CategoryFacet] = Field(description="those with the most, 50 at most")
+    categories: list[CategoryFacet] = Field(description="the 50 categories with the most products")
     prices: list[PriceFacet]
 
 
 class ProductPage(Page[ProductOut]):
     model_config = ConfigDict(title="ProductPage")
 
-    facets: Facets | None = Field(default=None, description="only where asked for")
+    facets: Facets | None = Field(default=None, description="only if requested")

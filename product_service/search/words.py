@@ -1,10 +1,10 @@
-"""What somebody searches for: words, `"phrases"`, and `-those` that must not be there."""
+"""Parses a search: words, `"phrases"`, and `-words` that must not occur."""
 
 import re
 import unicodedata
 from dataclasses import dataclass
 
-# Chinese, Japanese and Korean write words without blanks between them, so that each character is looked for by itself.
+# Chinese, Japanese and Korean have no blanks between words, so each of their characters is searched as a word.
 _BY_CHARACTER = re.compile("[\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff]")
 _TERM = re.compile(r'(?P<minus>-?)"(?P<phrase>[^"]*)"?|(?P<word>[^\s"]+)')
 _QUOTES = str.maketrans(dict.fromkeys("“”„‟«»", '"'))
@@ -24,25 +24,25 @@ class Term:
 
     @property
     def is_operator(self) -> bool:
-        """It has a condition of its own, which no similarity replaces."""
+        """Whether it must be met exactly. Other words may be misspelt."""
         return self.by_character or self.is_phrase or self.is_unwanted
 
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """A search as it was typed, and what it asks for."""
+    """A search as it was typed, and its terms."""
 
     typed: str
     terms: tuple[Term, ...]
 
     @property
     def has_alternatives(self) -> bool:
-        """`this or that`, which PostgreSQL understands by itself."""
+        """Whether it contains `this or that`, which PostgreSQL parses itself."""
         return any(term.text.lower() == "or" and not term.is_phrase for term in self.terms[1:-1])
 
     @property
     def wanted(self) -> str:
-        """What is found is ranked by this."""
+        """The text that results are ranked by."""
         return " ".join(term.text for term in self.terms if not term.is_unwanted) or self.typed
 
 
@@ -52,7 +52,7 @@ def parse(typed: str) -> Search:
 
 
 def _term(found: re.Match[str]) -> Term | None:
-    """None for what has no letter or digit in it."""
+    """None if it has no letter and no digit."""
     if (word := found["word"]) is not None:
         term = Term(word.removeprefix("-"), is_unwanted=word.startswith("-"))
     else:

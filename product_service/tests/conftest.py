@@ -1,4 +1,4 @@
-"""The product service with a database of its own, and who calls it."""
+"""The product service on a database of its own, its callers, and products and categories."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from itertools import count
@@ -26,7 +26,7 @@ def staff(service: Served) -> Caller:
 
 @pytest.fixture
 def make_product(staff: Caller) -> MakeProduct:
-    """An active product at 10.00 GBP, but for what is said."""
+    """Creates an active product at 10.00 GBP; `fields` override that."""
     numbers = count(1)
 
     async def make(**fields: Any) -> Json:

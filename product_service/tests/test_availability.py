@@ -1,4 +1,4 @@
-"""The copy of the stock levels."""
+"""Stock levels that the inventory service publishes."""
 
 from uuid import UUID, uuid4
 
@@ -36,11 +36,11 @@ async def test_an_older_version_changes_nothing(service: Served, make_product: M
     assert (await shown(service, id))["available"] == 0
 
 
-async def test_of_a_batch_the_latest_version_counts(service: Served, make_product: MakeProduct) -> None:
+async def test_the_newest_version_in_a_batch_is_stored(service: Served, make_product: MakeProduct) -> None:
     ids = [UUID((await make_product())["id"]) for _ in range(2)]
     await service.deliver(*(level(id, version, 0, version) for version in (2, 3, 1) for id in ids))
     assert [(await shown(service, id))["available"] for id in ids] == [3, 3]
 
 
-async def test_a_level_may_come_before_its_product(service: Served) -> None:
+async def test_a_level_may_arrive_before_its_product(service: Served) -> None:
     await service.deliver(level(uuid4(), 1, 0, version=1))

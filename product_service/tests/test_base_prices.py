@@ -1,4 +1,4 @@
-"""Every base price that a product has had is recorded, and stays so."""
+"""The history of base prices."""
 
 from datetime import datetime
 from typing import Any
@@ -21,7 +21,7 @@ async def history(service: Served, product: Json) -> list[tuple[int, str, dateti
 
 
 async def execute(service: Served, *statements: str) -> None:
-    """All of them in one transaction."""
+    """Executes all statements in one transaction."""
     async with service.runtime.database.transaction() as tx:
         for statement in statements:
             await tx.execute(statement)
@@ -49,7 +49,7 @@ async def test_each_change_of_a_base_price_is_recorded(
     assert [row[0] for row in await history(service, other)] == [5]
 
 
-async def test_what_changes_no_price_is_not_recorded(service: Served, staff: Caller, make_product: MakeProduct) -> None:
+async def test_other_changes_are_not_recorded(service: Served, staff: Caller, make_product: MakeProduct) -> None:
     product = await make_product()
     scheduled = await staff.post(f"/products/{product['id']}/prices", json=gbp(1))
     assert scheduled.status_code == 201
@@ -62,7 +62,7 @@ async def test_what_changes_no_price_is_not_recorded(service: Served, staff: Cal
         assert await connection.fetchval("SELECT count(*) FROM base_price_history") == 1
 
 
-async def test_a_change_that_is_taken_back_leaves_nothing(
+async def test_a_change_that_is_rolled_back_is_not_recorded(
     service: Served, staff: Caller, make_product: MakeProduct
 ) -> None:
     product = await make_product()
@@ -71,7 +71,9 @@ async def test_a_change_that_is_taken_back_leaves_nothing(
     assert len(await history(service, product)) == 1
 
 
-async def test_the_history_is_only_added_to(service: Served, staff: Caller, make_product: MakeProduct) -> None:
+async def test_recorded_prices_cannot_be_changed_or_deleted(
+    service: Served, staff: Caller, make_product: MakeProduct
+) -> None:
     product = await make_product(status="draft")
     assert (await staff.delete(f"/products/{product['id']}")).status_code == 204
     for statement in (

@@ -1,4 +1,4 @@
-"""Categories through HTTP, and the rules that keep them a tree."""
+"""Categories over HTTP, and the rules of their tree."""
 
 import asyncio
 from uuid import UUID, uuid4
@@ -44,7 +44,7 @@ def names(nodes: list[Json]) -> Json:
     return {node["name"]: names(node["children"]) for node in nodes}
 
 
-async def test_categories_make_a_tree(service: Served, make_category: MakeCategory) -> None:
+async def test_categories_are_returned_as_a_tree(service: Served, make_category: MakeCategory) -> None:
     home = await make_category("Home")
     lights = await make_category("Lights", home)
     await make_category("Candles", lights)
@@ -57,9 +57,7 @@ async def test_categories_make_a_tree(service: Served, make_category: MakeCatego
     assert (await service.anonymous.get(f"/categories/{lights['id']}")).json() == lights
 
 
-async def test_slugs_are_unique_and_siblings_have_names_of_their_own(
-    staff: Caller, make_category: MakeCategory
-) -> None:
+async def test_slugs_are_unique_and_siblings_have_different_names(staff: Caller, make_category: MakeCategory) -> None:
     home, office = await make_category("Home"), await make_category("Office")
     assert (await make_category("Chairs", home))["slug"] == "chairs"
     assert (await make_category("Chairs", office))["slug"] == "office-chairs"
@@ -69,7 +67,9 @@ async def test_slugs_are_unique_and_siblings_have_names_of_their_own(
     assert (await staff.post("/categories", json={"name": "Home"})).status_code == 409
 
 
-async def test_a_category_never_moves_into_itself(staff: Caller, service: Served, make_category: MakeCategory) -> None:
+async def test_a_category_cannot_move_into_itself_or_a_descendant(
+    staff: Caller, service: Served, make_category: MakeCategory
+) -> None:
     a = await make_category("A")
     b = await make_category("B", a)
     c = await make_category("C", b)
@@ -81,7 +81,7 @@ async def test_a_category_never_moves_into_itself(staff: Caller, service: Served
     assert names(await tree(service)) == {"B": {"C": {"A": {}}}}
 
 
-async def test_two_moves_at_once_make_no_cycle(staff: Caller, service: Served, make_category: MakeCategory) -> None:
+async def test_concurrent_moves_make_no_cycle(staff: Caller, service: Served, make_category: MakeCategory) -> None:
     a, b = await make_category("A"), await make_category("B")
     answers = await asyncio.gather(
         staff.patch(f"/categories/{a['id']}", json={"parent_id": b["id"]}),
@@ -90,7 +90,7 @@ async def test_two_moves_at_once_make_no_cycle(staff: Caller, service: Served, m
     assert sorted(answer.status_code for answer in answers) == [200, 409]
 
 
-async def test_categories_are_nested_so_deep_and_no_deeper(staff: Caller, make_category: MakeCategory) -> None:
+async def test_categories_are_nested_up_to_the_limit(staff: Caller, make_category: MakeCategory) -> None:
     parent = None
     for level in range(MAX_DEPTH):
         parent = await make_category(f"Level {level}", parent)
@@ -99,7 +99,7 @@ async def test_categories_are_nested_so_deep_and_no_deeper(staff: Caller, make_c
     assert rejected.json()["type"] == "/problems/categories-too-deep"
 
 
-async def test_a_lost_update_is_a_412(staff: Caller, make_category: MakeCategory) -> None:
+async def test_a_change_of_an_outdated_version_is_rejected(staff: Caller, make_category: MakeCategory) -> None:
     path = f"/categories/{(await make_category('A'))['id']}"
     etag = (await staff.get(path)).headers["etag"]
     assert (await staff.patch(path, json={"name": "B"}, headers={"If-Match": etag})).json()["version"] == 2
@@ -122,7 +122,7 @@ async def test_only_an_empty_category_is_deleted(
         assert (await staff.get(f"/categories/{category['id']}")).status_code == 404
 
 
-async def test_a_category_is_not_deleted_under_a_product_that_is_being_put_into_it(
+async def test_a_category_is_not_deleted_while_a_product_is_moved_into_it(
     staff: Caller, make_category: MakeCategory, make_product: MakeProduct
 ) -> None:
     category, product = await make_category("A"), await make_product()
@@ -133,13 +133,13 @@ async def test_a_category_is_not_deleted_under_a_product_that_is_being_put_into_
     assert [answer.status_code for answer in answers] in ([204, 409], [409, 200])
 
 
-async def test_who_may_change_categories(service: Served, staff: Caller) -> None:
+async def test_customers_cannot_change_categories(service: Served, staff: Caller) -> None:
     assert (await service.anonymous.post("/categories", json={"name": "A"})).status_code == 401
     assert (await service.caller().post("/categories", json={"name": "A"})).status_code == 403
     assert (await staff.post("/categories", json={"name": "A", "parent_id": str(uuid4())})).status_code == 409
 
 
 @pytest.mark.parametrize("body", [{"name": None}, {"name": " "}, {"name": "a\nb"}, {"slug": "x"}])
-async def test_what_is_wrong_is_named(staff: Caller, make_category: MakeCategory, body: Json) -> None:
+async def test_invalid_changes_are_rejected(staff: Caller, make_category: MakeCategory, body: Json) -> None:
     path = f"/categories/{(await make_category('A'))['id']}"
     assert (await staff.patch(path, json=body)).status_code == 422

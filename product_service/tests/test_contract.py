@@ -1,11 +1,11 @@
-"""What the service says about itself."""
+"""The OpenAPI document."""
 
 from tests.harness.service import Served
 
 METHODS = {"get", "post", "put", "patch", "delete"}
 
 
-async def test_every_operation_is_described_and_says_who_may_call(service: Served) -> None:
+async def test_every_operation_declares_a_summary_tags_security_and_responses(service: Served) -> None:
     document = (await service.anonymous.get("/openapi.json")).json()
     operations = [
         (f"{method} {path}", operation)
@@ -22,7 +22,7 @@ async def test_every_operation_is_described_and_says_who_may_call(service: Serve
 
 
 async def test_the_examples_of_bodies_are_valid(service: Served) -> None:
-    """Swagger's "Try it out" begins with them."""
+    """Swagger UI fills in requests with them."""
     staff = service.caller(role="SubAdmin")
     schemas = (await service.anonymous.get("/openapi.json")).json()["components"]["schemas"]
     category = await staff.post("/categories", json=schemas["CategoryIn"]["examples"][0])

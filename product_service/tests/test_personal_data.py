@@ -1,10 +1,10 @@
-"""What a person may take with them."""
+"""The export of personal data."""
 
 from contracts.events.users import UserChanged
 from tests.harness.service import Served
 
 
-async def test_the_export_has_what_the_account_may_do_and_what_it_did_and_that_is_all(service: Served) -> None:
+async def test_the_export_has_only_the_account_status_and_the_audit_log(service: Served) -> None:
     customer = service.caller()
     assert (await customer.get("/me/export")).json() == {"account_status": [], "audit_log": []}
     known = UserChanged(

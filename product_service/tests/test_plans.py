@@ -1,6 +1,6 @@
-"""Whatever is asked often goes by an index: its cost does not grow with what is stored.
+"""Frequent reads use indexes, so that their cost does not grow with the tables.
 
-But for a search by words, which is free to read whatever is least.
+Searches by words are excepted: PostgreSQL may choose any plan for them.
 """
 
 import asyncpg
@@ -10,9 +10,7 @@ from tests.harness.plans import Statements, fill, sequential_scans
 from tests.harness.service import Served
 
 
-async def test_everything_that_is_asked_often_goes_by_an_index(
-    statements: Statements, service: Served, make_product: MakeProduct
-) -> None:
+async def test_frequent_reads_use_indexes(statements: Statements, service: Served, make_product: MakeProduct) -> None:
     connection = await asyncpg.connect(service.database_url)
     await fill(connection, "products", columns={"status": "'active'", "price_currency": "'GBP'"})
     for table in ("availability", "inbox", "parked_events"):

@@ -1,4 +1,4 @@
-"""The price that counts, and the schedule that it comes from."""
+"""Scheduled prices, and the unit price that applies."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -46,9 +46,9 @@ SCHEDULES = st.lists(
 async def test_a_rendered_product_matches_its_snapshot(
     service: Served, schedule: list[tuple[Any, ...]], quantity: int, currency: str
 ) -> None:
-    """At every start and end, for every quantity and currency: one product, a list, its filters and its facets.
+    """The price by SQL is the one by `contracts.pricing`: of a single product, in lists, filters and facets.
 
-    That a scheduled price starts with the product, and one that ended when it started, are among them.
+    It is compared at every start and end. A scheduled price may start with the product, or end at its own start.
     """
     begin = datetime(2026, 1, 1, tzinfo=UTC)
     id = uuid7()
@@ -82,7 +82,7 @@ def _amount(body: str) -> int | None:
 
 
 async def _listed(service: Served, id: UUID, sort: Sort, currency: str, at: datetime) -> int | None:
-    """The price in a list. None: the product has none, and so isn't in a list that is sorted by price."""
+    """The price in a list. None: it has none, and is not in a list that is sorted by price."""
     filters = Filters(sku=[str(id)], currency=currency)
     async with service.runtime.database.transaction() as tx:
         found = await search.page(tx, filters, sort, Position(), at)
@@ -93,7 +93,7 @@ async def _listed(service: Served, id: UUID, sort: Sort, currency: str, at: date
 async def _facets(
     service: Served, id: UUID, currency: str, at: datetime, least: int | None = None, most: int | None = None
 ) -> tuple[int, list[tuple[int, int]]]:
-    """How many products there are within the limits, and from what price to what."""
+    """The number of products within the limits, and their range of prices."""
     filters = Filters(sku=[str(id)], currency=currency, min_price=least, max_price=most)
     async with service.runtime.database.transaction() as tx:
         found = await search.facets(tx, filters, at)
@@ -145,7 +145,7 @@ async def test_quantity_tiers_and_currencies(service: Served, staff: Caller, mak
     assert await shown(service, product, currency="USD") is None
 
 
-async def test_more_pieces_never_make_a_piece_dearer(service: Served, staff: Caller, make_product: MakeProduct) -> None:
+async def test_more_pieces_never_cost_more_each(service: Served, staff: Caller, make_product: MakeProduct) -> None:
     product = await make_product()
     await schedule(staff, product, 800, min_quantity=10)
     await schedule(staff, product, 500)
@@ -153,15 +153,15 @@ async def test_more_pieces_never_make_a_piece_dearer(service: Served, staff: Cal
         assert await shown(service, product, quantity=quantity) == {"amount": 500, "currency": "GBP"}
 
 
-async def test_a_price_for_one_piece_goes_before_the_base_price_until_it_ends(
+async def test_a_price_for_one_piece_overrides_the_base_price_until_it_ends(
     service: Served, staff: Caller, make_product: MakeProduct
 ) -> None:
     product = await make_product()
     first = await schedule(staff, product, 900)
     second = await schedule(staff, product, 950, ends_at=hours(5))
-    assert (await shown(service, product) or {})["amount"] == 950, "the one that started last"
+    assert (await shown(service, product) or {})["amount"] == 950, "the price that started last applies"
     await schedule(staff, product, 1, starts_at=hours(1))
-    assert (await shown(service, product) or {})["amount"] == 950, "what starts later does not count yet"
+    assert (await shown(service, product) or {})["amount"] == 950, "a price does not apply before its start"
     for price, amount in ((second, 900), (first, 1000)):
         path = f"/products/{product['id']}/prices/{price['id']}/end"
         assert (await staff.post(path)).status_code == 200
@@ -169,7 +169,7 @@ async def test_a_price_for_one_piece_goes_before_the_base_price_until_it_ends(
         assert (await staff.post(path)).json()["type"] == "/problems/price-ended"
 
 
-async def test_the_snapshot_carries_what_is_to_come_and_nothing_that_is_over(
+async def test_the_snapshot_has_present_and_future_prices_only(
     service: Served, staff: Caller, make_product: MakeProduct
 ) -> None:
     product = await make_product()
@@ -198,13 +198,15 @@ async def test_a_price_never_starts_in_the_past(staff: Caller, make_product: Mak
 
 
 @pytest.mark.parametrize("ends", [-2, 0.5])
-async def test_a_price_ends_after_it_started(staff: Caller, make_product: MakeProduct, ends: float) -> None:
+async def test_a_price_must_end_after_its_start_and_in_the_future(
+    staff: Caller, make_product: MakeProduct, ends: float
+) -> None:
     body = {"amount": 1, "currency": "GBP", "starts_at": hours(1).isoformat(), "ends_at": hours(ends).isoformat()}
     answer = await staff.post(f"/products/{(await make_product())['id']}/prices", json=body)
     assert (answer.status_code, answer.json()["type"]) == (409, "/problems/price-ends-too-early")
 
 
-async def test_two_prices_of_a_tier_never_start_at_one_moment(staff: Caller, make_product: MakeProduct) -> None:
+async def test_two_prices_of_a_tier_cannot_start_at_the_same_time(staff: Caller, make_product: MakeProduct) -> None:
     product, start = await make_product(), hours(1)
     first = await schedule(staff, product, 1, starts_at=start)
     await schedule(staff, product, 1, starts_at=start, min_quantity=2)
@@ -214,7 +216,7 @@ async def test_two_prices_of_a_tier_never_start_at_one_moment(staff: Caller, mak
     assert (again.status_code, again.json()["price_id"]) == (409, first["id"])
 
 
-async def test_prices_are_edits_of_the_product(staff: Caller, make_product: MakeProduct) -> None:
+async def test_a_change_of_prices_is_a_new_version_of_the_product(staff: Caller, make_product: MakeProduct) -> None:
     product = await make_product()
     path, body = f"/products/{product['id']}/prices", {"amount": 1, "currency": "GBP"}
     etag = (await staff.get(f"/products/{product['id']}")).headers["etag"]
@@ -226,7 +228,7 @@ async def test_prices_are_edits_of_the_product(staff: Caller, make_product: Make
     assert (await staff.post(end, headers={"If-Match": '"2"'})).status_code == 200
 
 
-async def test_a_price_is_its_own_product_s(staff: Caller, make_product: MakeProduct) -> None:
+async def test_a_price_is_not_found_under_another_product(staff: Caller, make_product: MakeProduct) -> None:
     product, other = await make_product(), await make_product()
     price = await schedule(staff, product, 1)
     assert (await staff.post(f"/products/{other['id']}/prices/{price['id']}/end")).status_code == 404

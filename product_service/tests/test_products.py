@@ -1,4 +1,4 @@
-"""Products through HTTP, and what they tell others."""
+"""Products over HTTP, and their events."""
 
 import asyncio
 import json
@@ -14,7 +14,7 @@ from product_service.tests.conftest import MakeCategory, MakeProduct
 from tests.harness.service import Caller, Served
 
 
-async def test_a_product_is_made_and_read_by_id_and_by_slug(service: Served, staff: Caller) -> None:
+async def test_a_product_is_created_and_read_by_id_and_by_slug(service: Served, staff: Caller) -> None:
     body = {
         "sku": "85123A",
         "name": "Crème brûlée, 2 pcs.",
@@ -36,7 +36,7 @@ async def test_a_product_is_made_and_read_by_id_and_by_slug(service: Served, sta
     assert by_id.headers["etag"] == by_slug.headers["etag"] == made.headers["etag"]
 
 
-async def test_reading_again_with_its_etag_is_a_304_until_something_that_is_shown_changes(
+async def test_a_conditional_read_is_a_304_until_the_response_changes(
     service: Served, staff: Caller, make_product: MakeProduct
 ) -> None:
     path = f"/products/{(await make_product())['id']}"
@@ -48,15 +48,13 @@ async def test_reading_again_with_its_etag_is_a_304_until_something_that_is_show
     assert await status(etag) == await status(f'"other", W/{etag}') == 304
     async with service.runtime.database.transaction() as tx:
         await on_stock_changed(tx, [_level(UUID(path.rpartition("/")[2]), 5, version=1)])
-    assert await status(etag) == 200, "the stock is another"
+    assert await status(etag) == 200, "the stock changed"
     etag = (await service.anonymous.get(path)).headers["etag"]
     await staff.post(f"{path}/prices", json={"amount": 900, "currency": "GBP"})
-    assert await status(etag) == 200, "the price is another"
+    assert await status(etag) == 200, "the price changed"
 
 
-async def test_a_sku_belongs_to_one_product_and_names_make_different_slugs(
-    staff: Caller, make_product: MakeProduct
-) -> None:
+async def test_skus_are_unique_and_equal_names_get_different_slugs(staff: Caller, make_product: MakeProduct) -> None:
     first = await make_product(sku="A-1", name="Lantern")
     second = await make_product(sku="A-2", name="Lantern")
     third = await make_product(sku="A-2-X", name="灯籠")
@@ -68,12 +66,12 @@ async def test_a_sku_belongs_to_one_product_and_names_make_different_slugs(
     assert taken.json()["product_id"] == first["id"]
 
 
-async def test_products_of_one_name_made_at_once_all_get_a_slug(make_product: MakeProduct) -> None:
+async def test_concurrently_created_products_of_one_name_get_different_slugs(make_product: MakeProduct) -> None:
     made = await asyncio.gather(*(make_product(name="Lantern") for _ in range(8)))
     assert len({product["slug"] for product in made}) == 8
 
 
-async def test_one_sku_made_at_once_is_one_product(service: Served, staff: Caller) -> None:
+async def test_concurrent_requests_with_one_sku_create_one_product(service: Served, staff: Caller) -> None:
     body = {"sku": "ONE", "name": "One", "price": {"amount": 1, "currency": "GBP"}}
     answers = await asyncio.gather(*(staff.post("/products", json=body) for _ in range(8)))
     assert sorted(answer.status_code for answer in answers) == [201] + [409] * 7
@@ -81,7 +79,7 @@ async def test_one_sku_made_at_once_is_one_product(service: Served, staff: Calle
 
 
 @pytest.mark.parametrize("status", ["draft", "archived"])
-async def test_drafts_and_archived_products_are_for_staff(
+async def test_only_staff_see_drafts_and_archived_products(
     service: Served, staff: Caller, make_product: MakeProduct, status: str
 ) -> None:
     product = await make_product(status=status)
@@ -100,7 +98,7 @@ async def test_drafts_and_archived_products_are_for_staff(
     assert [item["id"] for item in listed.json()["items"]] == [product["id"]]
 
 
-async def test_a_lost_update_is_a_412(staff: Caller, make_product: MakeProduct) -> None:
+async def test_a_change_of_an_outdated_version_is_rejected(staff: Caller, make_product: MakeProduct) -> None:
     path = f"/products/{(await make_product())['id']}"
     etag = (await staff.get(path)).headers["etag"]
     changes = [staff.patch(path, json={"name": name}, headers={"If-Match": etag}) for name in ("First", "Second")]
@@ -110,7 +108,7 @@ async def test_a_lost_update_is_a_412(staff: Caller, make_product: MakeProduct) 
     assert (await staff.get(path)).json()["version"] == 2
 
 
-async def test_what_does_not_change_anything_is_no_new_version(
+async def test_a_request_that_changes_nothing_makes_no_new_version(
     service: Served, staff: Caller, make_product: MakeProduct
 ) -> None:
     product = await make_product(name="Same")
@@ -162,7 +160,7 @@ async def test_only_a_draft_without_history_can_be_deleted(
     assert [(str(event.product_id), event.version) for event in published] == [(draft["id"], 3)]
 
 
-async def test_what_was_published_is_no_draft_again(staff: Caller, make_product: MakeProduct) -> None:
+async def test_a_published_product_cannot_become_a_draft_again(staff: Caller, make_product: MakeProduct) -> None:
     path = f"/products/{(await make_product())['id']}"
     for status in ("active", "archived"):
         assert (await staff.patch(path, json={"status": status})).status_code == 200
@@ -196,14 +194,14 @@ async def test_a_category_must_exist(staff: Caller, make_product: MakeProduct) -
         {"slug": "mine"},
     ],
 )
-async def test_what_is_wrong_is_named(staff: Caller, wrong: dict[str, object]) -> None:
+async def test_invalid_products_are_rejected(staff: Caller, wrong: dict[str, object]) -> None:
     body = {"sku": "N", "name": "N", "price": {"amount": 1, "currency": "GBP"}, **wrong}
     answer = await staff.post("/products", content=json.dumps(body), headers={"Content-Type": "application/json"})
     assert (answer.status_code, answer.headers["content-type"]) == (422, "application/problem+json")
     assert answer.json()["errors"][0]["field"].startswith(next(iter(wrong)))
 
 
-async def test_customers_change_nothing(service: Served, make_product: MakeProduct) -> None:
+async def test_customers_cannot_change_products(service: Served, make_product: MakeProduct) -> None:
     product = await make_product()
     path = f"/products/{product['id']}"
     for caller, status in ((service.anonymous, 401), (service.caller(), 403)):

@@ -1,4 +1,4 @@
-"""Finding products: words, typing errors, filters, order, pages."""
+"""Lists of products: search, filters, sorting and pages."""
 
 from typing import Any
 from uuid import UUID
@@ -47,7 +47,7 @@ async def test_unrelated_and_odd_searches_find_nothing(service: Served, make_pro
     assert await found(service, q=q) == []
 
 
-async def test_a_name_counts_more_than_a_description(service: Served, make_product: MakeProduct) -> None:
+async def test_matches_in_names_rank_before_matches_in_descriptions(service: Served, make_product: MakeProduct) -> None:
     await make_product(name="Candle", description="Goes with a lantern")
     await make_product(name="Lantern")
     await make_product(name="Shade", description="Goes with a lantern")
@@ -100,10 +100,10 @@ async def test_facets_count_all_that_was_found(
 
 
 @pytest.mark.parametrize("sort", ["relevance", "-created_at", "created_at", "name", "-name", "price", "-price"])
-async def test_pages_show_each_product_once_though_others_are_added_meanwhile(
+async def test_pages_show_each_product_once_while_others_are_added(
     service: Served, make_product: MakeProduct, sort: str
 ) -> None:
-    """Equal in name and price too: the id decides between them."""
+    """Products of equal name and price are sorted by id."""
     here = {(await make_product(name=f"Lamp {n // 3}", price=_gbp(100 + n // 4)))["id"] for n in range(11)}
     params: dict[str, Any] = {"sort": sort, "limit": 3, "q": "lamp", "currency": "GBP"}
     seen: list[str] = []

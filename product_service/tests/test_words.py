@@ -1,4 +1,4 @@
-"""What a search asks for, in words, phrases and characters; and how names are sorted."""
+"""Searches by words, phrases and characters, and the order of names."""
 
 from itertools import pairwise
 from typing import Any
@@ -27,7 +27,7 @@ SEARCHES = {
     '"red lamp"': ["ix_products_search_vector"],
     "灯笼": ["ix_products_by_character"],
 }
-# As the root of the Unicode collation has them.
+# In the order of the root of the Unicode collation.
 SORTED = [
     "- dash", "1 lamp", "10 lamps", "2 lamps", "Aal", "Äal", "Apfel", "Åre", "café", "cafe au lait",
     "œuf", "Øl", "omega", "straße", "strasse 2", "Zebra", "Ωmega", "Ящик", "アリ", "いぬ", "灯笼",
@@ -43,7 +43,7 @@ async def names(make_product: MakeProduct, *wanted: str) -> None:
     ("q", "expected"),
     [
         ("hanging -heart", [LANTERN]),
-        ("haging -hart", [HEART, LANTERN, HOLDER]),  # what is mistyped excludes nothing
+        ("haging -hart", [HEART, LANTERN, HOLDER]),  # a misspelt word excludes nothing
         ("-heart", [LANTERN]),
         ("white -t-light", [HEART, LANTERN]),
         ('"hanging heart"', [HOLDER]),
@@ -59,7 +59,7 @@ async def names(make_product: MakeProduct, *wanted: str) -> None:
         ("- -", []),
     ],
 )
-async def test_operators_bind(service: Served, make_product: MakeProduct, q: str, expected: list[str]) -> None:
+async def test_operators_must_be_met(service: Served, make_product: MakeProduct, q: str, expected: list[str]) -> None:
     await names(make_product, HOLDER, LANTERN, HEART)
     assert sorted(await found(service, q=q)) == sorted(expected)
 
@@ -101,7 +101,9 @@ async def test_names_are_sorted_naturally_page_by_page(service: Served, make_pro
     assert await found(service, sort="-name", limit=100) == SORTED[::-1]
 
 
-async def test_a_renamed_product_moves(service: Served, staff: Caller, make_product: MakeProduct) -> None:
+async def test_a_renamed_product_is_sorted_by_its_new_name(
+    service: Served, staff: Caller, make_product: MakeProduct
+) -> None:
     made = await make_product(name="Zebra")
     await names(make_product, "Mouse")
     assert (await staff.patch(f"/products/{made['id']}", json={"name": "Äffchen"})).status_code == 200
@@ -109,19 +111,19 @@ async def test_a_renamed_product_moves(service: Served, staff: Caller, make_prod
 
 
 @given(st.text(min_size=1, max_size=200))
-def test_every_name_has_a_key_that_fits_an_index(name: str) -> None:
+def test_every_name_has_a_sort_key_that_fits_into_an_index(name: str) -> None:
     key = sort_key(name)
     assert key
     assert "\x00" not in key
     assert len(key.encode()) < 2000
 
 
-def test_accents_and_case_decide_last() -> None:
+def test_accents_and_case_decide_between_otherwise_equal_names() -> None:
     assert all(sort_key(a) < sort_key(b) for a, b in pairwise(SORTED))
     assert sort_key("Äpfel 1") < sort_key("Apfel 2") < sort_key("ÄPFEL 3")
 
 
-async def test_names_that_have_no_key_yet_get_one() -> None:
+async def test_missing_sort_keys_are_filled() -> None:
     url = new_database("product_service")
     insert = (
         "INSERT INTO products (id, sku, slug, name, attributes, price_amount, price_currency, status, version,"
@@ -155,8 +157,8 @@ def test_any_text_can_be_searched_for(typed: str) -> None:
     assert all(term.text for term in search.terms)
 
 
-async def test_search_uses_its_indexes(service: Served) -> None:
-    """However many products there are: no kind of match reads the whole table."""
+async def test_searches_use_indexes(service: Served) -> None:
+    """No kind of condition reads the whole table."""
     async with service.runtime.database.transaction() as tx:
         await queries.prepare(tx)
         await tx.execute("SET LOCAL enable_seqscan = off")

@@ -11,6 +11,7 @@ from uuid import UUID
 from sqlalchemy import BigInteger, Integer, TypeDecorator, literal, tuple_
 from sqlalchemy.orm import QueryableAttribute
 from sqlalchemy.types import TypeEngine
+from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 from sqlmodel.sql.expression import SelectOfScalar
 
@@ -59,6 +60,11 @@ class Position:
 
 def encode_cursor(values: Sequence[Any]) -> str:
     return base64.urlsafe_b64encode(json.dumps(list(values), default=str).encode()).decode().rstrip("=")
+
+
+def matching(model: type[Row], **values: object) -> SelectOfScalar[Row]:
+    """Selects the rows whose columns have these values. None: any value."""
+    return select(model).filter_by(**{name: value for name, value in values.items() if value is not None})
 
 
 async def keyset(

@@ -1,4 +1,4 @@
-"""E-mail through a real mail server."""
+"""Deliveries by e-mail, through a real mail server."""
 
 import asyncio
 from datetime import timedelta
@@ -41,7 +41,7 @@ async def test_mail_and_inbox_have_the_same_text(shop: Shop) -> None:
     assert delivery["next_attempt_at"] is None
 
 
-async def test_what_others_wrote_is_escaped(shop: Shop) -> None:
+async def test_text_of_others_is_escaped_in_html(shop: Shop) -> None:
     customer = await shop.customer()
     line = example(OrderRejected).lines[0].model_copy(update={"name": "<script>alert(1)</script>"})
     await shop.deliver(example(OrderRejected, customer_id=customer.user_id, lines=[line]))
@@ -52,8 +52,8 @@ async def test_what_others_wrote_is_escaped(shop: Shop) -> None:
     assert "&lt;script&gt;" in html.get_content()
 
 
-async def test_a_run_of_failed_payments_is_mailed_once(shop: Shop) -> None:
-    """Until an order is paid, or another one is placed; the inbox keeps them all."""
+async def test_of_successive_failed_payments_only_the_first_is_mailed(shop: Shop) -> None:
+    """A paid or a new order ends the succession. The inbox has all of them."""
     customer = await shop.customer()
     mine = {"customer_id": customer.user_id}
     for kind in (OrderPlaced, PaymentFailed, PaymentFailed, OrderPaid, PaymentFailed, OrderPlaced):
@@ -70,7 +70,7 @@ async def test_a_run_of_failed_payments_is_mailed_once(shop: Shop) -> None:
     assert [delivery["kind"] for delivery in await shop.deliveries()].count("payment.failed") == 4
 
 
-async def test_a_run_that_waited_for_its_customer_is_mailed_once(shop: Shop) -> None:
+async def test_of_hidden_failed_payments_only_the_first_is_mailed(shop: Shop) -> None:
     stranger = shop.served.caller()
     for kind in (OrderPlaced, PaymentFailed, PaymentFailed, PaymentFailed):
         await shop.deliver(example(kind, customer_id=stranger.user_id))
@@ -78,7 +78,7 @@ async def test_a_run_that_waited_for_its_customer_is_mailed_once(shop: Shop) -> 
     assert sorted(each["kind"] for each in await shop.deliveries()) == ["order.placed", "payment.failed"]
 
 
-async def test_sent_once_by_several_at_a_time(shop: Shop) -> None:
+async def test_concurrent_senders_send_each_mail_once(shop: Shop) -> None:
     customer = await shop.customer()
     shop.office.delay = 0.01
     await shop.receive(*(record(example(OrderPlaced, customer_id=customer.user_id)) for _ in range(60)))
@@ -89,7 +89,7 @@ async def test_sent_once_by_several_at_a_time(shop: Shop) -> None:
     assert shop.office.connections <= 8
 
 
-async def test_names_and_addresses_of_the_whole_world(shop: Shop) -> None:
+async def test_names_and_addresses_may_have_any_characters(shop: Shop) -> None:
     name = "Zoë, \r\nBcc: all@example.com" + " Zoë" * 40
     for email in ("zoe@example.com", "zoë@example.com"):
         customer = await shop.customer(email=email)
@@ -103,12 +103,12 @@ async def test_names_and_addresses_of_the_whole_world(shop: Shop) -> None:
     assert plain["Bcc"] is accented["Bcc"] is None
 
 
-async def test_rejection_for_now_is_tried_again_later(shop: Shop) -> None:
+async def test_a_temporary_rejection_is_retried(shop: Shop) -> None:
     customer = await shop.customer()
     shop.office.answer = lambda _: "451 4.3.0 come back later"
     await shop.deliver(example(OrderPlaced, customer_id=customer.user_id))
     await shop.send_mail()
-    await shop.send_mail()  # not before its time
+    await shop.send_mail()  # it is not due yet
     (delivery,) = await shop.deliveries()
     assert (delivery["status"], delivery["attempts"]) == ("pending", 1)
     assert "come back later" in delivery["error"]
@@ -122,7 +122,7 @@ async def test_rejection_for_now_is_tried_again_later(shop: Shop) -> None:
     assert (delivery["attempts"], delivery["error"]) == (2, None)
 
 
-async def test_rejections_for_now_end_some_day(shop: Shop) -> None:
+async def test_a_delivery_fails_after_its_last_attempt(shop: Shop) -> None:
     customer = await shop.customer()
     shop.office.answer = lambda _: "451 4.3.0 come back later"
     await shop.deliver(example(OrderPlaced, customer_id=customer.user_id))
@@ -134,7 +134,7 @@ async def test_rejections_for_now_end_some_day(shop: Shop) -> None:
     assert delivery["attempts"] == MAIL_BACKOFF.attempts
 
 
-async def test_rejection_for_good_fails_that_mail_alone(shop: Shop) -> None:
+async def test_a_permanent_rejection_fails_only_that_mail(shop: Shop) -> None:
     gone, other = await shop.customer(email="gone@example.com"), await shop.customer(email="other@example.com")
     shop.office.answer = lambda to: "550 5.1.1 no such mailbox" if to.startswith("gone") else None
     for caller in (gone, other):
@@ -146,7 +146,7 @@ async def test_rejection_for_good_fails_that_mail_alone(shop: Shop) -> None:
     assert by_address["other@example.com"]["status"] == "sent"
 
 
-async def test_address_that_is_none_fails_that_mail_alone(shop: Shop) -> None:
+async def test_an_invalid_address_fails_only_that_mail(shop: Shop) -> None:
     broken, other = await shop.customer(email="no address\r\nBcc: all@example.com"), await shop.customer()
     for caller in (broken, other):
         await shop.deliver(example(OrderPlaced, customer_id=caller.user_id))
@@ -156,7 +156,7 @@ async def test_address_that_is_none_fails_that_mail_alone(shop: Shop) -> None:
     assert "can't be used" in delivery["error"]
 
 
-async def test_crash_between_accepting_and_marking_sends_the_same_message_again(shop: Shop) -> None:
+async def test_a_crash_before_the_commit_sends_the_same_message_again(shop: Shop) -> None:
     customer = await shop.customer()
     await shop.deliver(example(OrderPlaced, customer_id=customer.user_id))
     shop.office.may_answer.clear()
@@ -165,14 +165,14 @@ async def test_crash_between_accepting_and_marking_sends_the_same_message_again(
     async with shop.served.runtime.database.transaction() as other:
         await other.fetch("SELECT FROM deliveries FOR UPDATE")
         shop.office.may_answer.set()
-        # With the server's 250 in hand, the sender waits for the row, and goes down waiting.
+        # After the server's 250 the sender waits for the locked row, and is killed.
         await until(lambda: shop.sql(WAITING))
         sending.cancel()
         await asyncio.gather(sending, return_exceptions=True)
 
     (delivery,) = await shop.deliveries()
     assert delivery["status"] == "pending"
-    await shop.send_mail()  # its hold has not ended
+    await shop.send_mail()  # its lease has not ended
     assert len(shop.office.mails) == 1
     await shop.make_due()
     await shop.send_mail()
@@ -182,9 +182,7 @@ async def test_crash_between_accepting_and_marking_sends_the_same_message_again(
     assert len(await shop.deliveries(status="sent")) == 1
 
 
-async def test_who_takes_long_keeps_its_mails_and_who_died_does_not(
-    shop: Shop, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_lease_is_renewed_until_its_process_dies(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(queue, "LEASE", timedelta(seconds=0.6))
     customer = await shop.customer()
     await shop.deliver(example(OrderPlaced, customer_id=customer.user_id))
@@ -194,7 +192,7 @@ async def test_who_takes_long_keeps_its_mails_and_who_died_does_not(
     await until(
         lambda: shop.sql("SELECT FROM deliveries WHERE next_attempt_at > $1::timestamptz + interval '1 second'", first)
     )
-    await shop.send_mail()  # another process, which finds nothing
+    await shop.send_mail()  # another process: nothing is due
     assert len(shop.office.mails) == 1
 
     sending.cancel()
@@ -206,7 +204,7 @@ async def test_who_takes_long_keeps_its_mails_and_who_died_does_not(
     assert len(await shop.deliveries(status="sent")) == 1
 
 
-async def test_who_slept_too_long_sends_nothing_that_another_has_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_suspended_process_sends_nothing_that_another_has_claimed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(queue, "LEASE", timedelta(seconds=0.6))
     async with open_shop(smtp_connections=1) as shop:
         customer = await shop.customer()
@@ -215,7 +213,7 @@ async def test_who_slept_too_long_sends_nothing_that_another_has_taken(monkeypat
         shop.office.may_answer.clear()
         sending = asyncio.create_task(shop.send_mail())
         await until(lambda: shop.office.mails)
-        await shop.sql("UPDATE deliveries SET next_attempt_at = now() + interval '1 hour'")  # another's hold
+        await shop.sql("UPDATE deliveries SET next_attempt_at = now() + interval '1 hour'")  # another's lease
         renewed = Queue.renew
         asked = asyncio.Event()
 
@@ -234,7 +232,7 @@ async def test_who_slept_too_long_sends_nothing_that_another_has_taken(monkeypat
         assert len(await shop.sql(held)) == 2
 
 
-async def test_server_away_is_no_attempt(shop: Shop) -> None:
+async def test_an_unreachable_server_is_not_counted_as_an_attempt(shop: Shop) -> None:
     customer = await shop.customer()
     await shop.office.close()
     await shop.deliver(example(OrderPlaced, customer_id=customer.user_id))
@@ -249,7 +247,7 @@ async def test_server_away_is_no_attempt(shop: Shop) -> None:
     assert len(shop.office.mails) == 1
 
 
-async def test_unverified_address_gets_no_mail(shop: Shop) -> None:
+async def test_mail_to_an_unverified_address_is_withheld(shop: Shop) -> None:
     customer = await shop.customer(verified=False)
     await shop.deliver(example(OrderPlaced, customer_id=customer.user_id))
     await shop.send_mail()
@@ -259,7 +257,7 @@ async def test_unverified_address_gets_no_mail(shop: Shop) -> None:
     assert shop.office.mails == []
 
 
-async def test_mail_goes_to_the_present_address_if_it_is_verified(shop: Shop) -> None:
+async def test_mail_is_sent_to_the_present_address_if_it_is_verified(shop: Shop) -> None:
     moved, unverified = await shop.customer(email="old@example.com"), await shop.customer(email="ada2@example.com")
     for caller in (moved, unverified):
         await shop.deliver(example(OrderPlaced, customer_id=caller.user_id))
@@ -272,7 +270,7 @@ async def test_mail_goes_to_the_present_address_if_it_is_verified(shop: Shop) ->
     ]
 
 
-async def test_staff_send_a_mail_again(shop: Shop) -> None:
+async def test_staff_send_a_delivery_again(shop: Shop) -> None:
     customer = await shop.customer()
     await shop.deliver(example(OrderPlaced, customer_id=customer.user_id))
     (delivery,) = await shop.deliveries()
@@ -286,7 +284,7 @@ async def test_staff_send_a_mail_again(shop: Shop) -> None:
     assert (await shop.staff.post(f"/deliveries/{uuid7()}/send")).status_code == 404
 
 
-async def test_the_log_is_for_staff(shop: Shop) -> None:
+async def test_customers_cannot_read_or_send_deliveries(shop: Shop) -> None:
     customer = await shop.customer()
     await shop.deliver(example(OrderPlaced, customer_id=customer.user_id))
     (delivery,) = await shop.deliveries()
@@ -294,7 +292,7 @@ async def test_the_log_is_for_staff(shop: Shop) -> None:
     assert (await customer.post(f"/deliveries/{delivery['id']}/send")).status_code == 403
 
 
-async def test_connections_are_kept_and_replaced_when_the_server_drops_them() -> None:
+async def test_connections_are_reused_and_replaced_when_the_server_closes_them() -> None:
     async with open_shop(smtp_connections=1) as shop:
         customer = await shop.customer()
         for _ in range(3):

@@ -1,4 +1,4 @@
-"""Each event once, to whom it concerns."""
+"""Notifications: one for each event and its customer."""
 
 import asyncio
 from uuid import UUID, uuid4
@@ -12,15 +12,15 @@ from notification_service.kinds import Kind
 from notification_service.tests.conftest import Shop, example, inbox, record
 from service_kit.ids import uuid7
 
-TOLD = [event for event in EVENTS if event.notifies_customer]
+NOTIFIED = [event for event in EVENTS if event.notifies_customer]
 
 
 def test_every_event_for_customers_has_one_notification_kind() -> None:
-    assert {Kind.of(event) for event in TOLD} == set(Kind)
-    assert len(TOLD) == 16
+    assert {Kind.of(event) for event in NOTIFIED} == set(Kind)
+    assert len(NOTIFIED) == 16
 
 
-@pytest.mark.parametrize("kind", TOLD, ids=lambda kind: kind.type)
+@pytest.mark.parametrize("kind", NOTIFIED, ids=lambda kind: kind.type)
 async def test_the_customer_is_notified(shop: Shop, kind: type[Event], order_id: UUID) -> None:
     customer = await shop.customer()
     await shop.deliver(example(kind, customer_id=customer.user_id, order_id=order_id))
@@ -62,7 +62,7 @@ async def test_a_replay_after_inbox_pruning_notifies_once(shop: Shop) -> None:
     assert len(await shop.deliveries()) == 1
 
 
-async def test_event_of_unknown_user_waits_for_them(shop: Shop) -> None:
+async def test_notifications_are_hidden_until_the_customer_is_known(shop: Shop) -> None:
     stranger = shop.served.caller()
     await shop.deliver(example(OrderPlaced, customer_id=stranger.user_id))
     assert await inbox(stranger) == {"items": [], "next": None, "unread": 0}
@@ -74,7 +74,7 @@ async def test_event_of_unknown_user_waits_for_them(shop: Shop) -> None:
     assert len(await shop.deliveries()) == 1
 
 
-async def test_an_event_arriving_together_with_its_user_notifies(shop: Shop) -> None:
+async def test_an_event_that_arrives_together_with_its_customer_is_shown(shop: Shop) -> None:
     for _ in range(20):
         callers = [shop.served.caller() for _ in range(3)]
         await asyncio.gather(
@@ -98,7 +98,7 @@ async def test_external_payment_reports_notify_nobody(shop: Shop) -> None:
     assert (await inbox(customer))["items"][0]["kind"] == "payment.refunded"
 
 
-async def test_erased_user_leaves_nothing_behind(shop: Shop) -> None:
+async def test_an_erasure_deletes_all_data_of_the_customer_for_good(shop: Shop) -> None:
     customer, other = await shop.customer(), await shop.customer(email="other@example.com")
     for each in (customer, other):
         await shop.deliver(example(OrderPlaced, customer_id=each.user_id))
@@ -107,8 +107,8 @@ async def test_erased_user_leaves_nothing_behind(shop: Shop) -> None:
 
     await shop.erase(customer.user_id)
     await shop.deliver(example(OrderPaid, customer_id=customer.user_id))
-    await shop.introduce(customer.user_id, version=3)  # an old snapshot that is read again
-    await shop.introduce(customer.user_id, version=10)  # and even one that says it is new
+    await shop.introduce(customer.user_id, version=3)  # a snapshot from before the erasure, read again
+    await shop.introduce(customer.user_id, version=10)  # even one with a higher version
 
     for table in ("notifications", "deliveries", "preferences"):
         assert await shop.sql(f"SELECT FROM {table} WHERE customer_id = $1", customer.user_id) == [], table
@@ -117,14 +117,14 @@ async def test_erased_user_leaves_nothing_behind(shop: Shop) -> None:
     assert len((await inbox(other))["items"]) == 1
 
 
-async def test_waiting_event_of_a_user_who_is_erased_is_gone(shop: Shop) -> None:
+async def test_an_erasure_deletes_hidden_notifications(shop: Shop) -> None:
     stranger = uuid4()
     await shop.deliver(example(OrderPlaced, customer_id=stranger))
     await shop.erase(stranger)
     assert await shop.sql("SELECT FROM notifications") == []
 
 
-async def test_read_and_unread(shop: Shop) -> None:
+async def test_notifications_are_marked_as_read(shop: Shop) -> None:
     customer = await shop.customer()
     for kind in (OrderPlaced, OrderAwaitingPayment, OrderPaid):
         await shop.deliver(example(kind, customer_id=customer.user_id))
