@@ -1,4 +1,4 @@
-"""What the tables of this service stand on; apart from models.py, so that the domains can import it."""
+"""The base class of this service's tables. It is apart from models.py, which imports the domains that import this."""
 
 from sqlmodel import SQLModel
 

@@ -1,4 +1,4 @@
-"""The inventory service: what there is, where it lies, what is promised to whom, and what has left."""
+"""The inventory service: warehouses, suppliers, stock, reservations, shipments and returns."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""The tables of the inventory service: each domain's, and the kit's."""
+"""All tables of the inventory service: those of the domains, and those of the kit."""
 
 from inventory_service.base import Base
 from inventory_service.catalogue import models as catalogue

@@ -21,5 +21,5 @@ class Settings(ServiceSettings, service="inventory"):
     returns_arrive_within: timedelta = Field(
         default=timedelta(days=60),
         gt=timedelta(0),
-        description="what does not come back by then is not awaited any more",
+        description="a return that has not arrived after this time is closed",
     )

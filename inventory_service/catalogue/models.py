@@ -1,4 +1,4 @@
-"""Our own copy of the catalogue: as much of a product as inventory needs, fed by the topic `products`."""
+"""A copy of the catalogue: the part of a product that this service needs, kept up to date by the topic `products`."""
 
 from uuid import UUID
 
@@ -20,7 +20,7 @@ class ProductDeleted(Problem, status=409, type="product-deleted"):
 
 
 class Product(Base, table=True):
-    """A deleted product stays, as `deleted`: an old record of the topic that comes again must not bring it back."""
+    """A deleted product keeps its row, with the status `deleted`: an older event must not bring it back."""
 
     __tablename__ = "products"
 

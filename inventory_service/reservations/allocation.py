@@ -1,4 +1,4 @@
-"""Which warehouse gives what: all lines or none, in few parcels. Pure: it knows no database."""
+"""Decides which warehouses supply an order: all of its lines or none, in few parcels. It uses no database."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
@@ -6,7 +6,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 Free = Mapping[UUID, Mapping[UUID, int]]
-"""What is available: product → warehouse → pieces; fewer than none where pieces that are promised have expired."""
+"""The available stock: product → warehouse → pieces. It is negative where reserved pieces have expired."""
 
 
 _NOTHING: Mapping[UUID, int] = MappingProxyType({})
@@ -20,7 +20,7 @@ class Wanted(NamedTuple):
 
 
 class Share(NamedTuple):
-    """What a warehouse gives to the order's line `position` (from 0)."""
+    """Pieces from one warehouse for the order's line `position`, counted from 0."""
 
     position: int
     product_id: UUID
@@ -29,7 +29,7 @@ class Share(NamedTuple):
 
 
 class Shortage(NamedTuple):
-    """A product that there is too little of; `requested` is the sum of the lines."""
+    """A product with too little available stock; `requested` is the sum of the order's lines."""
 
     product_id: UUID
     requested: int
@@ -37,9 +37,9 @@ class Shortage(NamedTuple):
 
 
 def allocate(lines: Sequence[Wanted], free: Free) -> list[Share] | list[Shortage]:
-    """The shares of all lines, or else every product that lacks stock. `free` is only read.
+    """The shares of all lines, or, if any product lacks stock, all products that do. `free` is only read.
 
-    A product that stands in several lines is judged by their sum; each line gets shares of its own.
+    A product with several lines needs stock for their sum; each line gets shares of its own.
     """
     wanted: dict[UUID, int] = {}
     for product_id, quantity in lines:
@@ -50,19 +50,15 @@ def allocate(lines: Sequence[Wanted], free: Free) -> list[Share] | list[Shortage
     lacking = [
         Shortage(product_id, quantity, available)
         for product_id, quantity in wanted.items()
-        if (available := _total(free.get(product_id))) < quantity
+        if (available := sum(pieces for pieces in free.get(product_id, _NOTHING).values() if pieces > 0)) < quantity
     ]
     if lacking:
         return lacking
     return list(_deal_out(lines, _split(wanted, free)))
 
 
-def _total(by_warehouse: Mapping[UUID, int] | None) -> int:
-    return sum(pieces for pieces in by_warehouse.values() if pieces > 0) if by_warehouse else 0
-
-
 def _with_everything(wanted: Mapping[UUID, int], free: Free) -> UUID | None:
-    """A warehouse that can give all of it, the lowest id first: what `_split` would find, in a third of the time."""
+    """The warehouse with the lowest id that has everything; `_split` would find it too, in three times as long."""
     able: set[UUID] | None = None
     for product_id, quantity in wanted.items():
         by_warehouse = free.get(product_id, _NOTHING)
@@ -74,9 +70,10 @@ def _with_everything(wanted: Mapping[UUID, int], free: Free) -> UUID | None:
 
 
 def _split(wanted: Mapping[UUID, int], free: Free) -> dict[UUID, dict[UUID, int]]:
-    """Product → warehouse → pieces. Warehouses that must give anyway give as much as they can, then the most useful.
+    """Product → warehouse → pieces. Chooses the warehouses that must send a parcel anyway, and then, one by one, the
+    warehouse that covers most of the remaining products.
 
-    Greedy: the very least number of parcels is a set-cover problem, and not worth its time.
+    This is greedy: to find the smallest number of parcels is a set-cover problem, which is not worth its time.
     """
     covers: dict[UUID, set[UUID]] = {}
     for product_id, quantity in wanted.items():
@@ -92,7 +89,7 @@ def _split(wanted: Mapping[UUID, int], free: Free) -> dict[UUID, dict[UUID, int]
     left = coverable
     in_use = sorted({warehouse_id for by_warehouse in split.values() for warehouse_id in by_warehouse})
     while left:
-        # The lowest id where two are equally useful, so that the same stock is always split the same way.
+        # Of equally useful warehouses the lowest id, so that the same stock is always split in the same way.
         warehouse_id = in_use.pop(0) if in_use else min(covers, key=lambda each: (-len(covers[each] & left), each))
         served = covers.get(warehouse_id, set()) & left
         split.update((product_id, {warehouse_id: wanted[product_id]}) for product_id in served)
@@ -101,7 +98,7 @@ def _split(wanted: Mapping[UUID, int], free: Free) -> dict[UUID, dict[UUID, int]
 
 
 def _from_fullest(quantity: int, by_warehouse: Mapping[UUID, int]) -> dict[UUID, int]:
-    """For what no single warehouse has enough of."""
+    """For a product of which no single warehouse has enough: takes all of the largest stock first."""
     taken: dict[UUID, int] = {}
     for warehouse_id in sorted(by_warehouse, key=lambda each: (-by_warehouse[each], each)):
         piece = min(quantity, by_warehouse[warehouse_id])
@@ -112,7 +109,7 @@ def _from_fullest(quantity: int, by_warehouse: Mapping[UUID, int]) -> dict[UUID,
 
 
 def _deal_out(lines: Sequence[Wanted], split: Mapping[UUID, dict[UUID, int]]) -> Iterable[Share]:
-    """Gives each line its part of its product's pieces; lines are never merged."""
+    """Distributes each product's pieces over its lines; lines are never merged."""
     for position, (product_id, quantity) in enumerate(lines):
         pieces, missing = split[product_id], quantity
         for warehouse_id in list(pieces):

@@ -1,17 +1,18 @@
 """Decides requests of the order service in the order of arrival, on data that was read and locked beforehand.
 
-Pure: it knows no database. What became of reservations, shipments and stock stands in its fields, to be written.
-A request that comes too late, too early or twice is answered by what stands; it is never applied and never an error.
+It uses no database: the changes of reservations, shipments and stock are in its fields, and the caller stores them.
+A request that comes too late, too early or twice is answered with the current state; it is never applied, and never an
+error. What each request does, by the status of the order's reservation:
 
-| status       | reservation.requested | release.requested                      | fulfilment.requested           |
-|--------------|-----------------------|----------------------------------------|--------------------------------|
-| none         | reserve or reject     | → released                             | reserve (or reject) and ship   |
-| `reserved`   | accepted, as it was   | free → released                        | ship → fulfilling              |
-| `rejected`   | rejected, as it was   | says released                          | rejected, as it was            |
-| `released`   | rejected              | says released                          | rejected                       |
-| `expired`    | says expired          | → released                             | reserve (or reject) and ship   |
-| `fulfilling` | accepted, as it was   | free → released; rejected once one left | nothing: its parcels are made  |
-| `fulfilled`  | accepted, as it was   | rejected                                | nothing                        |
+| status       | reservation.requested | release.requested                       | fulfilment.requested           |
+|--------------|-----------------------|-----------------------------------------|--------------------------------|
+| none         | reserve or reject     | → released                              | reserve (or reject) and ship   |
+| `reserved`   | accepted, as before   | free → released                         | ship → fulfilling              |
+| `rejected`   | rejected, as before   | answers released                        | rejected, as before            |
+| `released`   | rejected              | answers released                        | rejected                       |
+| `expired`    | answers expired       | → released                              | reserve (or reject) and ship   |
+| `fulfilling` | accepted, as before   | free → released; rejected if one left   | nothing: its parcels are made  |
+| `fulfilled`  | accepted, as before   | rejected                                | nothing                        |
 """
 
 from collections.abc import Sequence
@@ -45,7 +46,7 @@ from service_kit.ids import uuid7
 
 @dataclass(slots=True)
 class ReservationState:
-    """A reservation while a batch is decided. `status` None: no request for this order was received before."""
+    """A reservation while a batch is decided. `status` is None before the first request for the order."""
 
     order_id: UUID
     status: Status | None = None
@@ -54,7 +55,7 @@ class ReservationState:
     lacking: list[LackingProduct] = field(default_factory=list)
     shares: list[Share] = field(default_factory=list)
     parcels_left: int = 0
-    """Shipments that have gone out."""
+    """How many shipments of the order have left."""
     stored: bool = False
     changed: bool = False
     shares_changed: bool = False
@@ -62,7 +63,7 @@ class ReservationState:
 
 
 class StockChange(NamedTuple):
-    """So many pieces more are reserved; fewer, where it is negative."""
+    """By how many pieces the reserved stock of a product in a warehouse grows; negative if it shrinks."""
 
     product_id: UUID
     warehouse_id: UUID
@@ -70,14 +71,14 @@ class StockChange(NamedTuple):
 
 
 class NewShipment(NamedTuple):
-    """What a warehouse is to send of an order that was paid, and where to."""
+    """What a warehouse is to send of a paid order, and where to."""
 
     created: ShipmentCreated
     ship_to: Address
 
 
 class ReservationBatch:
-    """Works on locked rows: reservations, and the available stock of their products."""
+    """`held` and `free` are locked: reservations by order, and the available stock of their products by warehouse."""
 
     def __init__(self, held: dict[UUID, ReservationState], free: dict[UUID, dict[UUID, int]], now: datetime) -> None:
         self.held = held
@@ -88,7 +89,7 @@ class ReservationBatch:
         self._now = now
 
     def stock_changes(self) -> list[StockChange]:
-        """In the order in which the rows were locked."""
+        """In the order in which the rows of `stock` were locked."""
         return [
             StockChange(product_id, warehouse_id, before - self._free[product_id][warehouse_id])
             for product_id, by_warehouse in self._locked.items()
@@ -117,9 +118,8 @@ class ReservationBatch:
         if held.status in (Status.RESERVED, Status.FULFILLING, Status.FULFILLED):
             self._answer(held, ReservationAccepted, reserved_until=held.reserved_until or self._now)
         elif held.status is Status.EXPIRED:
-            self._answer(
-                held, ReservationExpired
-            )  # no rejection: the order may have been paid, and then needs stock again
+            # No rejection: the order may have been paid, and then needs stock again.
+            self._answer(held, ReservationExpired)
         else:
             self._answer(held, ReservationRejected, lines=held.lacking)
 
@@ -146,7 +146,7 @@ class ReservationBatch:
         self._make_shipments(held, request)
 
     def _hold(self, held: ReservationState, lines: Sequence[ProductQuantity], until: datetime) -> None:
-        """All lines, or none and a rejection."""
+        """Reserves all lines, or none and rejects the order."""
         outcome = allocate([Wanted(line.product_id, line.quantity) for line in lines], self._free)
         held.changed = True
         held.reserved_until = until

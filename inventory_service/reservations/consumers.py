@@ -1,4 +1,4 @@
-"""What order asks of us."""
+"""Requests of the order service."""
 
 from contracts.events.inventory_deduction import (
     FulfilmentRequested,
@@ -19,5 +19,5 @@ async def on_requests(
     requests: list[InventoryRequest],
     envelopes: list[Envelope],
 ) -> None:
-    """All three together, so that a batch locks reservations and stock once."""
+    """Handles all three types together, so that a batch locks reservations and stock once."""
     await use_cases.answer(tx, requests, [envelope.traceparent for envelope in envelopes])

@@ -1,4 +1,4 @@
-"""Reservations over HTTP, for staff to look at: only order makes and ends them."""
+"""The HTTP endpoints of reservations, which staff can only read: the order service requests and releases them."""
 
 from typing import Annotated
 from uuid import UUID
@@ -28,13 +28,13 @@ async def list_reservations(
     _: Reader,
     status: Annotated[ReservationStatus | None, Query(description="`reserved`: what waits to be paid")] = None,
 ) -> Page[ReservationSummary]:
-    """Of the newest order first, without their lines."""
+    """Those of the newest orders first, without their lines."""
     found = await records.page(tx, page.position, Reservation, Reservation.order_id, status=status)
     return page.of(found, ReservationSummary.of)
 
 
 @router.get("/{order_id}", summary="Get the reservation of an order", responses=problems(NotFound))
 async def read_reservation(order_id: UUID, tx: Session, _: Reader) -> ReservationOut:
-    """Each line with the warehouse that gives it; what was released or has left is not there any more."""
+    """Each line names its warehouse. Lines that were released or have left are not listed."""
     reservation = await records.read(tx, Reservation, order_id)
     return ReservationOut.with_lines(reservation, await queries.lines_of(tx, order_id))

@@ -1,4 +1,4 @@
-"""What an order has reserved, and what may become of it."""
+"""Reservations of orders, with their lines and their status."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -14,7 +14,7 @@ from service_kit.clock import utcnow
 
 
 class ReservationStatus(StrEnum):
-    """`rejected`, `released` and `fulfilled` are ends; `expired` is one unless the order is paid after all."""
+    """`rejected`, `released` and `fulfilled` are final; so is `expired`, unless the order is paid after all."""
 
     RESERVED = "reserved"
     REJECTED = "rejected"
@@ -25,9 +25,10 @@ class ReservationStatus(StrEnum):
 
 
 class Reservation(Base, table=True):
-    """One per order. Its row decides, by its lock, between a release and a dispatch; stock rows are locked after it.
+    """One for each order. The lock of its row makes concurrent releases and dispatches exclude each other; the rows of
+    `stock` are locked after it.
 
-    `version` grows with each answer to order. `lacking` is what a rejection said.
+    `version` grows with each answer to the order service. `lacking`: the products that the rejection named.
     """
 
     __tablename__ = "reservations"
@@ -49,10 +50,10 @@ class Reservation(Base, table=True):
 
 
 class ReservationLine(Base, table=True):
-    """What is held at this moment, for which line of the order and where; gone when it is released or has left.
+    """Pieces in a warehouse that are reserved for a line of an order. The row is deleted when they are released or have
+    left, so that `reserved` of each row of `stock` is the sum of these.
 
-    So for each stock row, `reserved` is the sum of these. No foreign key: it would be checked for every line that the
-    hot path writes, and a reservation is never deleted.
+    It has no foreign key: the hot statement would have to check it for each line, and reservations are never deleted.
     """
 
     __tablename__ = "reservation_lines"

@@ -1,4 +1,4 @@
-"""Answers about reservations."""
+"""Response bodies about reservations."""
 
 from collections.abc import Sequence
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""What order asks of the stock, and what becomes of reservations that nobody needs any more."""
+"""Answers the requests of the order service, and ends reservations that have expired."""
 
 from collections.abc import Sequence
 from uuid import UUID
@@ -42,7 +42,7 @@ async def answer(tx: Transaction, requests: Sequence[InventoryRequest], tracepar
 
 
 async def expire(runtime: Runtime) -> None:
-    """Frees what nobody released or paid for by its end."""
+    """Releases reservations whose end has passed without a payment or a release."""
     while True:
         async with runtime.database.transaction() as tx:
             held = await queries.lock_ended(tx, AT_ONCE)
@@ -57,7 +57,8 @@ async def expire(runtime: Runtime) -> None:
 
 
 def _products_of(requests: Sequence[InventoryRequest], held: dict[UUID, ReservationState]) -> set[UUID]:
-    """The products whose stock a decision may need or change: no more, since others wait for what is locked."""
+    """The products whose stock a decision may need or change, and no others, because other transactions wait for locked
+    rows."""
     products: set[UUID] = set()
     for request in requests:
         known = held.get(request.order_id)

@@ -1,4 +1,4 @@
-"""What order tells us to expect."""
+"""Events of the order service about returns that it has approved."""
 
 from contracts.events.inventory_deduction import ReturnExpected
 from inventory_service.returns import use_cases
@@ -8,5 +8,5 @@ from service_kit.messaging import consumes
 
 @consumes(ReturnExpected, batch=True)
 async def expect(tx: Transaction, events: list[ReturnExpected]) -> None:
-    """Goods that a customer was told to send back."""
+    """The customer was asked to send these goods back."""
     await use_cases.expect(tx, events)

@@ -1,4 +1,4 @@
-"""Returns over HTTP: what is expected back, and what came."""
+"""The HTTP endpoints of returns: what is expected, and what has arrived."""
 
 from typing import Annotated
 from uuid import UUID
@@ -36,14 +36,14 @@ async def list_returns(
     order_id: Annotated[UUID | None, Query(description="of this order alone")] = None,
     status: Annotated[ReturnStatus | None, Query(description="`expected`: what is still to come")] = None,
 ) -> Page[ReturnSummary]:
-    """Those that staff have approved. Of each its first five lines, and how many it has."""
+    """Returns that staff have approved, each with its first five lines and their number."""
     found, counts = await records.shortened_page(tx, page.position, Return, order_id=order_id, status=status)
     return page.of(found, lambda back: ReturnSummary.of(back, line_count=counts[back.id]))
 
 
 @router.get("/{return_id}", summary="Get a return", responses=problems(NotFound))
 async def read_return(return_id: UUID, tx: Session, _: Reader) -> ReturnOut:
-    """What is expected of it, and what came."""
+    """Its lines show what is expected, and what has arrived."""
     return ReturnOut.of(await records.read(tx, Return, return_id))
 
 
@@ -55,9 +55,10 @@ async def read_return(return_id: UUID, tx: Session, _: Reader) -> ReturnOut:
 async def receive(
     return_id: UUID, body: ReceiveIn, tx: Transaction, who: Annotated[Principal, Requires("returns:receive")]
 ) -> ReturnOut:
-    """Into stock or as scrap, never more than was approved, once; what the received pieces have cost is refunded.
+    """Books what has arrived, into stock or as scrap: once, and never more than was approved. The customer is refunded
+    the price of the received pieces.
 
-    Sent again with the same quantities it gives the same answer and does nothing more.
+    The same request again gives the same answer and does nothing more.
     """
     found = await use_cases.receive(
         tx, return_id, body.warehouse_id, body.received_quantities(), body.dates(), who.user_id
@@ -67,6 +68,6 @@ async def receive(
 
 @router.post("/{return_id}/close", summary="Close a return that never came", responses=problems(NotFound, ReturnEnded))
 async def close(return_id: UUID, tx: Transaction, who: Annotated[Principal, Requires("returns:receive")]) -> ReturnOut:
-    """It is not awaited any more, nothing is refunded for it, and the customer is told. What is never closed closes
-    itself when it has been awaited for too long. Sent again it does nothing more."""
+    """It is no longer expected, nothing is refunded for it, and the customer is notified. A return that has not arrived
+    for a long time is closed automatically. The same request again does nothing more."""
     return ReturnOut.of(await use_cases.close(tx, return_id, who.user_id))

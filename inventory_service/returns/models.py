@@ -1,4 +1,4 @@
-"""A return: what is to come back of an order, and what a warehouse made of it."""
+"""Returns: goods of an order that the customer sends back, and how much of them arrived."""
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
@@ -16,7 +16,7 @@ from service_kit.problems import Problem
 
 
 class ReturnStatus(StrEnum):
-    """`closed`: it never came, and is not awaited any more."""
+    """`closed`: it never arrived, and is no longer expected."""
 
     EXPECTED = "expected"
     RECEIVED = "received"
@@ -40,14 +40,15 @@ class MoreThanExpected(Problem, status=409, type="more-than-expected"):
 
 
 class ReceivedQuantity(NamedTuple):
-    """How many pieces of a product came back: as good as new, and only to be thrown away."""
+    """How many pieces of a product arrived as good as new, and how many only to be scrapped."""
 
     restocked: int
     scrapped: int
 
 
 class Return(Base, table=True):
-    """What order told us to expect, each product in one line; a warehouse receives it, once, whole or in part."""
+    """What the order service asked a customer to send back, one line for each product. A warehouse receives it once, in
+    whole or in part."""
 
     __tablename__ = "returns"
     __table_args__ = (
@@ -71,7 +72,7 @@ class Return(Base, table=True):
     closed_at: datetime | None = None
 
     def close(self, by: UUID, now: datetime) -> bool:
-        """It never came. False where it is closed already. Raises: ReturnEnded."""
+        """Ends the wait for it. False if it is closed already. Raises: ReturnEnded."""
         if self.status == ReturnStatus.CLOSED:
             return False
         if self.status != ReturnStatus.EXPECTED:
@@ -83,43 +84,39 @@ class Return(Base, table=True):
     def receive(
         self, warehouse_id: UUID, received_quantities: Mapping[UUID, ReceivedQuantity], by: UUID, now: datetime
     ) -> bool:
-        """Of a product that is not named nothing came. False where just this was said before: an answer that was lost.
+        """Stores what arrived; nothing arrived of a product that is not named. False if the same was stored before, as
+        when a request is repeated because its answer was lost.
 
         Raises: NothingCame, ReturnReceivedOtherwise, ReturnEnded, MoreThanExpected.
         """
+        arrived = {id: each for id, each in received_quantities.items() if any(each)}
         if self.status == ReturnStatus.RECEIVED:
-            if (self.warehouse_id, self.received_quantities()) != (
-                warehouse_id,
-                {id: each for id, each in received_quantities.items() if any(each)},
-            ):
+            if (self.warehouse_id, self.received_quantities()) != (warehouse_id, arrived):
                 raise ReturnReceivedOtherwise
             return False
         if self.status != ReturnStatus.EXPECTED:
             raise ReturnEnded(return_status=self.status)
-        if not any(any(each) for each in received_quantities.values()):
+        if not arrived:
             raise NothingCame
-        if unexpected := list(self._unexpected(received_quantities)):
+        if unexpected := list(self._unexpected(arrived)):
             raise MoreThanExpected(lines=unexpected)
         nothing = ReceivedQuantity(0, 0)
-        self.lines = [
-            {**line, **received_quantities.get(UUID(line["product_id"]), nothing)._asdict()} for line in self.lines
-        ]
-        self.status, self.warehouse_id, self.received_by, self.received_at = (
-            ReturnStatus.RECEIVED, warehouse_id, by, now,
-        )  # fmt: skip
+        self.lines = [{**line, **arrived.get(UUID(line["product_id"]), nothing)._asdict()} for line in self.lines]
+        self.status, self.warehouse_id = ReturnStatus.RECEIVED, warehouse_id
+        self.received_by, self.received_at = by, now
         self.version += 1
         return True
 
     def received_quantities(self) -> dict[UUID, ReceivedQuantity]:
-        """What a warehouse has received of each product of which anything came."""
+        """The products of which anything arrived."""
         found = {
             UUID(line["product_id"]): ReceivedQuantity(line.get("restocked", 0), line.get("scrapped", 0))
             for line in self.lines
         }
         return {product_id: each for product_id, each in found.items() if any(each)}
 
-    def _unexpected(self, received_quantities: Mapping[UUID, ReceivedQuantity]) -> Iterator[dict[str, Any]]:
+    def _unexpected(self, arrived: Mapping[UUID, ReceivedQuantity]) -> Iterator[dict[str, Any]]:
         expected = {UUID(line["product_id"]): line["quantity"] for line in self.lines}
-        for product_id, each in received_quantities.items():
+        for product_id, each in arrived.items():
             if sum(each) > (most := expected.get(product_id, 0)):
                 yield {"product_id": str(product_id), "expected": most, "came": sum(each)}

@@ -1,4 +1,4 @@
-"""Bodies of requests and answers about returns."""
+"""Request and response bodies about returns."""
 
 from datetime import date, datetime
 from typing import Any, Self
@@ -25,7 +25,7 @@ class ReceivedLineIn(RequestBody):
 
 
 class ReceiveIn(RequestBody, json_schema_extra={"example": EXAMPLE}):
-    """A product that is not named did not come; a return of which nothing comes is closed."""
+    """A product that is not named did not arrive. If nothing arrives at all, close the return instead."""
 
     warehouse_id: UUID
     lines: list[ReceivedLineIn] = Field(min_length=1, max_length=MAX_LINES)
@@ -37,7 +37,7 @@ class ReceiveIn(RequestBody, json_schema_extra={"example": EXAMPLE}):
         return self
 
     def dates(self) -> dict[UUID, date]:
-        """When restocked pieces expire, where they do."""
+        """The days on which restocked pieces expire, by product, for those that do."""
         return {line.product_id: line.expires_on for line in self.lines if line.expires_on is not None}
 
     def received_quantities(self) -> dict[UUID, ReceivedQuantity]:

@@ -36,7 +36,7 @@ async def receive(
     dates: Mapping[UUID, date],
     received_by: UUID,
 ) -> Return:
-    """What is as good as new is stock again, until the date that it has.
+    """Books what arrived; pieces that are as good as new become stock again, and expire on their day in `dates`.
 
     Raises: NotFound, NothingCame, ReturnReceivedOtherwise, ReturnEnded, MoreThanExpected.
     """

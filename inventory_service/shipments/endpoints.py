@@ -1,4 +1,4 @@
-"""Shipments over HTTP: what is to be packed, what left, what arrived."""
+"""The HTTP endpoints of shipments."""
 
 from typing import Annotated
 from uuid import UUID
@@ -38,7 +38,7 @@ from service_kit.problems import NotFound, PreconditionFailed
 from service_kit.security import Principal, Requires
 
 router = Router(prefix="/shipments", tags=["shipments"])
-# Not below /shipments, where whatever comes next is a shipment's id.
+# Not below /shipments, where the next part of the path is a shipment's id.
 dispatches = Router(prefix="/dispatches", tags=["shipments"])
 
 Reader = Annotated[Principal, Requires("shipments:read")]
@@ -54,10 +54,10 @@ async def list_shipments(
     warehouse_id: Annotated[UUID | None, Query(description="from this warehouse alone")] = None,
     refunded: Annotated[bool | None, Query(description="whether all that was paid for them was refunded")] = None,
 ) -> Page[ShipmentSummary]:
-    """With `status=created` and `sort=created_at`: what has waited longest to be dispatched.
+    """With `status=created` and `sort=created_at`, the shipments that have waited longest to be dispatched come first.
 
-    A paid order has one shipment from each warehouse that has goods for it. Each has its first five lines, and how many
-    it has in all.
+    A paid order has one shipment from each warehouse that supplies it. Each shows its first five lines, and how many
+    it has.
     """
     values = {"order_id": order_id, "status": status, "warehouse_id": warehouse_id, "refunded": refunded}
     found, counts = await records.shortened_page(tx, page.position, Shipment, **values)
@@ -66,7 +66,7 @@ async def list_shipments(
 
 @router.get("/{shipment_id}", summary="Get a shipment", responses=problems(NotFound))
 async def read_shipment(shipment_id: UUID, tx: Session, _: Reader, response: Response) -> ShipmentOut:
-    """With its lines, where it goes, and its tracking number once it left."""
+    """With all its lines, its address, and its tracking number once it has left."""
     shipment = await records.read(tx, Shipment, shipment_id)
     set_etag(response, shipment.version)
     return ShipmentOut.of(shipment)
@@ -85,11 +85,11 @@ async def dispatch(
     who: Annotated[Principal, Requires("shipments:dispatch")],
     request: Request,
 ) -> Response:
-    """The stock is deducted and the customer told; from here on the order can't be cancelled. What expires first leaves
-    first; where too little is left that has not expired, the parcel stays. So does one whose order was refunded in
-    full, unless `confirm_refunded` is said.
+    """The stock is deducted and the customer is notified; from now on the order can't be cancelled. Batches that expire
+    first leave first. The parcel can't leave if too few pieces are left that have not expired, nor if its order was
+    refunded in full, unless `confirm_refunded` is true.
 
-    Sent again with the same carrier and number it gives the same answer and does nothing more.
+    The same request again, with the same carrier and number, gives the same answer and does nothing more.
     """
     shipment = await use_cases.dispatch(connection, _parcel(request, shipment_id, body), who.user_id)
     return Response(ShipmentOut.of(shipment).model_dump_json(), media_type="application/json")
@@ -102,10 +102,10 @@ async def dispatch_all(
     who: Annotated[Principal, Requires("shipments:dispatch")],
     request: Request,
 ) -> CollectionOut:
-    """What the carrier collected, up to 100 parcels: each as if it were handed over by itself, in one piece of work.
+    """Dispatches up to 100 parcels that the carrier collected, each as if by a request of its own.
 
-    One that can't leave (unknown, cancelled, sent with another number) holds up none of the others and has the problem
-    beside it, so look at each. Sent again it gives the same answer and does nothing more.
+    A parcel that can't leave (unknown, cancelled, dispatched with another number) does not stop the others. Look at
+    each item: such a parcel has a `problem`. The same request again gives the same answer and does nothing more.
     """
     parcels = [_parcel(request, parcel.shipment_id, parcel) for parcel in body.parcels]
     found = await use_cases.dispatch_all(connection, parcels, who.user_id)
@@ -127,8 +127,8 @@ async def correct(
     who: Annotated[Principal, Requires("shipments:dispatch")],
     request: Request,
 ) -> ShipmentOut:
-    """Of a parcel that has left. What was said before is kept in `corrections`, and the customer is told what is right.
-    Sent again it does nothing more."""
+    """For a shipment that has left. Its former values are kept in `corrections`, and the customer is notified. The same
+    request again does nothing more."""
 
     def correction(shipment: Shipment) -> bool:
         expected.check(shipment.version)
@@ -144,8 +144,8 @@ async def correct(
 async def lose(
     shipment_id: UUID, connection: Connection, _: Annotated[Principal, Requires("shipments:lose")]
 ) -> ShipmentOut:
-    """It left and will not arrive: what was in it is refunded, no stock comes back, and it can't be delivered any more.
-    Should it turn up after all, book what is in it as found. Sent again it does nothing more."""
+    """It has left and will not arrive: its lines are refunded, no stock comes back, and it can't be delivered any more.
+    If it turns up after all, adjust the stock by its pieces. The same request again does nothing more."""
     return ShipmentOut.of(await use_cases.lose(connection, shipment_id))
 
 
@@ -155,7 +155,7 @@ async def lose(
 async def deliver(
     shipment_id: UUID, connection: Connection, _: Annotated[Principal, Requires("shipments:deliver")]
 ) -> ShipmentOut:
-    """The parcel has arrived, and the customer is told. Sent again it does nothing more."""
+    """The parcel has arrived, and the customer is notified. The same request again does nothing more."""
     return ShipmentOut.of(await use_cases.deliver(connection, shipment_id))
 
 

@@ -1,4 +1,4 @@
-"""A shipment: what one warehouse sends of one order."""
+"""Shipments: what one warehouse sends of one order."""
 
 from collections import Counter
 from datetime import datetime
@@ -48,10 +48,11 @@ class NotToLose(Problem, status=409, type="shipment-not-to-lose"):
 
 
 class Shipment(Base, table=True):
-    """Carries all that its events tell, so that each step is one row. `lines` are the order's, never merged.
+    """It has everything that its events contain, so that each step changes this one row. `lines` are the order's lines,
+    never merged.
 
-    `refunded`: all that was paid for the order has gone back, or is on its way. No foreign key on the warehouse: its
-    stock rows, which are never deleted, keep it.
+    `refunded`: all that was paid for the order has been refunded, or is being refunded. `warehouse_id` needs no foreign
+    key: the rows of `stock` have one, and are never deleted.
     """
 
     __tablename__ = "shipments"
@@ -92,7 +93,8 @@ class Shipment(Base, table=True):
         tracking_url: str | None = None,
         confirm_refunded: bool = False,
     ) -> bool:
-        """False where just this was said before: an answer that was lost. Raises: NotToDispatch, ShipmentRefunded."""
+        """False if it was dispatched with the same carrier and number before, as when a request is repeated because its
+        answer was lost. Raises: NotToDispatch, ShipmentRefunded."""
         if self.status == ShipmentStatus.DISPATCHED and self._dispatched_with() == (carrier, tracking_number):
             return False
         if self.status != ShipmentStatus.CREATED:
@@ -105,7 +107,7 @@ class Shipment(Base, table=True):
         return True
 
     def correct(self, carrier: str, tracking_number: str, tracking_url: str | None, by: UUID, now: datetime) -> bool:
-        """What was said before is kept. False where just this was said before. Raises: NotToCorrect."""
+        """Keeps the former values in `corrections`. False if nothing differs. Raises: NotToCorrect."""
         if self.status not in (ShipmentStatus.DISPATCHED, ShipmentStatus.DELIVERED):
             raise NotToCorrect(shipment_status=self.status)
         was = {"carrier": self.carrier, "tracking_number": self.tracking_number, "tracking_url": self.tracking_url}
@@ -117,19 +119,19 @@ class Shipment(Base, table=True):
         return True
 
     def lose(self, now: datetime) -> bool:
-        """It left and will not arrive. False where it is lost already. Raises: NotToLose."""
+        """False if it is lost already. Raises: NotToLose."""
         changed = self._end(ShipmentStatus.LOST, NotToLose)
         self.lost_at = now if changed else self.lost_at
         return changed
 
     def deliver(self, now: datetime) -> bool:
-        """False where it is delivered already. Raises: NotToDeliver."""
+        """False if it is delivered already. Raises: NotToDeliver."""
         changed = self._end(ShipmentStatus.DELIVERED, NotToDeliver)
         self.delivered_at = now if changed else self.delivered_at
         return changed
 
     def _dispatched_with(self) -> tuple[str | None, str | None]:
-        """Carrier and number as they were said when it left."""
+        """Carrier and number with which it left, before any correction."""
         first = self.corrections[0] if self.corrections else None
         return (first["carrier"], first["tracking_number"]) if first else (self.carrier, self.tracking_number)
 
@@ -141,11 +143,11 @@ class Shipment(Base, table=True):
         return found
 
     def event_fields(self) -> dict[str, Any]:
-        """What events about it consist of; each takes the fields that it has."""
+        """The fields of all events about it; each event ignores those that it lacks."""
         return {"shipment_id": self.id, **self.model_dump()}
 
     def _end(self, status: ShipmentStatus, problem: type[Problem]) -> bool:
-        """False where it has that status already. Raises: the problem, where it is not on its way."""
+        """False if it has that status already. Raises: the problem, if it is not on its way."""
         if self.status == status:
             return False
         if self.status != ShipmentStatus.DISPATCHED:

@@ -1,4 +1,4 @@
-"""Bodies of requests and answers about shipments."""
+"""Request and response bodies about shipments."""
 
 from datetime import datetime
 from typing import Annotated, Self
@@ -22,7 +22,7 @@ TrackingUrl = Annotated[str, StringConstraints(pattern=r"^https://[^\s<>\"]+$", 
 
 
 class CorrectionIn(RequestBody, json_schema_extra={"example": {"tracking_number": "RM123456789GB"}}):
-    """What is absent stays as it is; the URL follows the carrier and the number where it is not given."""
+    """Absent fields stay as they are, but a change of carrier or number makes a new `tracking_url` by the template."""
 
     carrier: ShortText | None = None
     tracking_number: ShortText | None = None
@@ -36,7 +36,7 @@ class CorrectionIn(RequestBody, json_schema_extra={"example": {"tracking_number"
 
 
 class CorrectionOut(BaseModel):
-    """What was said before it was corrected."""
+    """The values before a correction."""
 
     carrier: str | None
     tracking_number: str | None
@@ -72,7 +72,7 @@ class ParcelIn(
 
 
 class CollectionIn(RequestBody):
-    """What a carrier collected."""
+    """The parcels that a carrier collected."""
 
     parcels: list[ParcelIn] = Field(min_length=1, max_length=100)
 
@@ -107,7 +107,7 @@ class ShipmentSummary(ShipmentOut):
 
 
 class ParcelOut(BaseModel):
-    """A parcel that left, or why it did not: one of the two."""
+    """A parcel that left, or the problem because of which it did not."""
 
     shipment_id: UUID
     status: ShipmentStatus | None = Field(description="the shipment's now; null: it did not leave")

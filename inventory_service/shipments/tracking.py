@@ -1,4 +1,4 @@
-"""Where a customer can see how far a parcel is: the carrier's page, by a template for each carrier."""
+"""The carrier's page on which a customer can follow a parcel, made from a template for each carrier."""
 
 import json
 from collections.abc import Mapping
@@ -16,12 +16,12 @@ def check_template(template: str) -> str:
 
 
 def read_templates(value: Any) -> Any:
-    """JSON, as a setting has it. Raises: ValueError."""
+    """Parses the JSON of the setting. Raises: ValueError."""
     return json.loads(value or "{}") if isinstance(value, str) else value
 
 
 def tracking_url(templates: Mapping[str, str], carrier: str, tracking_number: str) -> str | None:
-    """None: nobody has said where this carrier shows it. Carriers are told apart without regard to case."""
+    """None if the carrier has no template. The case of its name does not matter."""
     by_carrier = {name.casefold(): template for name, template in templates.items()}
     template = by_carrier.get(carrier.casefold())
     return template.replace(NUMBER, quote(tracking_number, safe="")) if template else None

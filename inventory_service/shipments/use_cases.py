@@ -1,4 +1,4 @@
-"""Parcels leave and arrive."""
+"""Dispatches, delivers and corrects shipments."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ from service_kit.problems import NotFound, Problem, not_found
 
 @dataclass(frozen=True, slots=True)
 class Parcel:
-    """A shipment as it was handed to the carrier."""
+    """What is known of a shipment when it is handed to the carrier."""
 
     shipment_id: UUID
     carrier: str
@@ -35,7 +35,7 @@ class Parcel:
 
 
 async def dispatch(connection: Connection, parcel: Parcel, dispatched_by: UUID) -> Shipment:
-    """The parcel is with the carrier: its products leave stock and reservation.
+    """The carrier has the parcel: its pieces are deducted from the stock and from the reservation.
 
     Raises: NotFound, NotToDispatch, ShipmentRefunded, StockExpired.
     """
@@ -48,10 +48,10 @@ async def dispatch(connection: Connection, parcel: Parcel, dispatched_by: UUID) 
 async def dispatch_all(
     connection: Connection, parcels: Sequence[Parcel], dispatched_by: UUID
 ) -> list[Shipment | Problem]:
-    """Each parcel by itself, in the order given: the shipment that left, or why it didn't.
+    """For each parcel, in the order given, the shipment that left, or the problem because of which it did not.
 
-    Decided on what was read, and decided again where that has changed meanwhile: a release that comes at the same
-    moment either was before, and has cancelled the shipment, or comes after, and is rejected.
+    Each dispatch is decided on the rows that were read, and decided again if they have changed meanwhile: a concurrent
+    release either commits first and cancels the shipment, or comes later and is rejected.
     """
     found: dict[int, Shipment | Problem] = {}
     while waiting := [(n, parcel) for n, parcel in enumerate(parcels) if n not in found]:
@@ -61,7 +61,7 @@ async def dispatch_all(
         for n, parcel in waiting:
             try:
                 read = known.get(parcel.shipment_id) or not_found(Shipment, parcel.shipment_id)
-                if read.shipment.order_id in dispatching:  # its turn comes when the other has left
+                if read.shipment.order_id in dispatching:  # it is tried again after the order's other parcel
                     continue
                 if read.shipment.dispatch(
                     parcel.carrier,
@@ -82,7 +82,8 @@ async def dispatch_all(
 async def _dispatch_once(
     connection: Connection, dispatching: Sequence[tuple[int, Versioned]], dispatched_by: UUID
 ) -> dict[int, Shipment | Problem]:
-    """Those whose order's reservation has not changed since; where something has expired, each by itself."""
+    """Dispatches the shipments whose order's reservation is still as it was read. If something has expired, each one
+    is dispatched by itself."""
     if not dispatching:
         return {}
     events: list[Event] = []
@@ -103,31 +104,31 @@ async def _dispatch_once(
 
 
 async def _expired(connection: Connection, n: int, shipment: Shipment) -> dict[int, Shipment | Problem]:
-    """Why it can't leave. Empty where fresh stock came in meanwhile, so that it is tried again."""
+    """The problem. Empty if fresh stock came in meanwhile, so that the parcel is tried again."""
     quantities, today = shipment.quantities(), utcnow().date()
     lines = await batches.lacking(connection, shipment.warehouse_id, quantities, today)
     return {n: StockExpired(lines=lines)} if lines else {}
 
 
 async def deliver(connection: Connection, shipment_id: UUID) -> Shipment:
-    """The parcel has arrived. Raises: NotFound, NotToDeliver."""
+    """Raises: NotFound, NotToDeliver."""
     return await _change(connection, shipment_id, lambda shipment: shipment.deliver(utcnow()), ShipmentDelivered)
 
 
 async def lose(connection: Connection, shipment_id: UUID) -> Shipment:
-    """The parcel will not arrive: the order service refunds what was in it. Raises: NotFound, NotToLose."""
+    """The order service refunds what was in the parcel. Raises: NotFound, NotToLose."""
     return await _change(connection, shipment_id, lambda shipment: shipment.lose(utcnow()), ShipmentLost)
 
 
 async def correct(connection: Connection, shipment_id: UUID, correction: Callable[[Shipment], bool]) -> Shipment:
-    """Tells the customer the right carrier and number. Raises: NotFound, NotToCorrect, PreconditionFailed."""
+    """Stores the correction and notifies the customer. Raises: NotFound, NotToCorrect, PreconditionFailed."""
     return await _change(connection, shipment_id, correction, ShipmentCorrected)
 
 
 async def _change(
     connection: Connection, shipment_id: UUID, step: Callable[[Shipment], bool], event: type[ShipmentEvent]
 ) -> Shipment:
-    """Applies `step`, and reads and applies it again where another step was stored meanwhile."""
+    """Applies `step` to the shipment; if another step was stored meanwhile, reads the shipment and applies it again."""
     while True:
         found = (await queries.read(connection, [shipment_id])).get(shipment_id) or not_found(Shipment, shipment_id)
         shipment = found.shipment

@@ -1,4 +1,4 @@
-"""Stock over HTTP: levels, goods that come in, corrections, and the ledger."""
+"""The HTTP endpoints of stock: levels, batches, receipts, adjustments, and the ledger of movements."""
 
 from datetime import date
 from functools import partial
@@ -57,7 +57,7 @@ async def list_stock(
     below: Annotated[int | None, Query(ge=0, le=2**31, description="where fewer than this are available")] = None,
     expired: Annotated[bool | None, Query(description="where pieces lie that have expired, or where none do")] = None,
 ) -> Page[StockOut]:
-    """By product, then warehouse. A product that never was in stock has no item."""
+    """Sorted by product and warehouse. A product that never was in stock has no item."""
     found = await queries.levels(
         tx, page.position, product_id=product_id, warehouse_id=warehouse_id, below=below, expired=expired
     )
@@ -74,8 +74,8 @@ async def list_batches(
     warehouse_id: InWarehouse = None,
     expires_until: Annotated[date | None, Query(description="that expire on this day or before")] = None,
 ) -> Page[BatchOut]:
-    """What is left of them, by product, warehouse and day. From its day (UTC) on a batch is not available; scrap it by
-    an adjustment that names it."""
+    """What is left of each, sorted by product, warehouse and day. From that day (UTC) on a batch is not available:
+    scrap it by an adjustment with its `expires_on` and `batch`."""
     found = await batch_queries.search(
         tx, page.position, product_id=product_id, warehouse_id=warehouse_id, expires_until=expires_until
     )
@@ -92,11 +92,11 @@ async def list_batches(
 async def receive(
     body: ReceiptIn, tx: Transaction, who: Annotated[Principal, Requires("stock:receive")], key: MaybeIdempotencyKey
 ) -> Response:
-    """Goods that came in together, up to 5,000 lines: all are booked, or none. Programs send an `Idempotency-Key`, so
-    that a delivery that they book again, because the answer was lost, is booked once. A line that has expired already
-    is booked all the same, since it lies there, and is not available.
+    """Books goods that arrived together: all of up to 5,000 lines, or none. Send an `Idempotency-Key`, so that a
+    delivery is booked once even if you repeat the request because its answer was lost. Lines that have expired already
+    are booked too, and are not available.
 
-    A product that was made a moment ago may be unknown here yet: `409 product-unknown` says when to try again.
+    A product that was created a moment ago may still be unknown: `409 product-unknown` says when to try again.
     """
     if key and (stored := await idempotency.claim(tx, who.user_id, key)):
         return replay(stored)
@@ -117,14 +117,14 @@ async def list_receipts(
     warehouse_id: InWarehouse = None,
     supplier_id: Annotated[UUID | None, Query(description="from this supplier alone")] = None,
 ) -> Page[ReceiptSummary]:
-    """Without their lines."""
+    """Receipts are listed without their lines."""
     values = {"warehouse_id": warehouse_id, "supplier_id": supplier_id}
     return page.of(await records.page(tx, page.position, StockReceipt, StockReceipt.id, **values), ReceiptSummary.of)
 
 
 @router.get("/receipts/{receipt_id}", summary="Get a receipt", responses=problems(NotFound))
 async def read_receipt(receipt_id: UUID, tx: Session, _: Reader) -> ReceiptOut:
-    """With its lines: supplier, batch, expiry and cost of what came in."""
+    """With its supplier and its lines: product, quantity, batch, expiry and cost."""
     receipt = await records.read(tx, StockReceipt, receipt_id)
     return ReceiptOut.with_lines(receipt, await queries.receipt_lines(tx, receipt_id))
 
@@ -147,10 +147,10 @@ async def read_receipt(receipt_id: UUID, tx: Session, _: Reader) -> ReceiptOut:
 async def adjust(
     body: AdjustmentIn, tx: Transaction, who: Annotated[Principal, Requires("stock:adjust")], key: MaybeIdempotencyKey
 ) -> Response:
-    """After a count, a loss or a find, with the reason. Never below what is promised to orders. With an
-    `Idempotency-Key`, the same correction sent again is made once.
+    """Corrects the stock after a count, a loss or a find, and gives the reason; never below what orders have reserved.
+    With an `Idempotency-Key`, a repeated request is booked once.
 
-    What has expired is scrapped by its `expires_on` and `batch`; a loss without them never takes expired pieces.
+    Scrap expired pieces by their `expires_on` and `batch`: a loss without them takes no expired pieces.
     """
     if key and (stored := await idempotency.claim(tx, who.user_id, key)):
         return replay(stored)
@@ -160,7 +160,7 @@ async def adjust(
 
 
 async def _booked(tx: Transaction, who: Principal, key: Key | None, made: BaseModel, location: str) -> Response:
-    """The response, stored for duplicate requests."""
+    """The response, which is stored for duplicate requests."""
     body = made.model_dump_json().encode()
     if key:
         await idempotency.store(tx, who.user_id, key, 201, body, location)
@@ -176,12 +176,12 @@ async def list_movements(
     warehouse_id: InWarehouse = None,
     kind: Annotated[MovementKind | None, Query(description="of this kind alone")] = None,
 ) -> Page[MovementOut]:
-    """Everything that ever came in or went out; the sums are the stock on hand."""
+    """All pieces that ever came in or went out; their sums are the stock on hand."""
     values = {"product_id": product_id, "warehouse_id": warehouse_id, "kind": kind}
     return page.of(await records.page(tx, page.position, StockMovement, StockMovement.id, **values), MovementOut.of)
 
 
 @router.get("/movements/{movement_id}", summary="Get a stock movement", responses=problems(NotFound))
 async def read_movement(movement_id: UUID, tx: Session, _: Reader) -> MovementOut:
-    """A line is never changed: what was wrong is corrected by another."""
+    """A movement is never changed; an error is corrected by another movement."""
     return MovementOut.of(await records.read(tx, StockMovement, movement_id))

@@ -1,4 +1,4 @@
-"""Stock by product and warehouse, the ledger whose sums it is, and receipts of goods."""
+"""Stock by product and warehouse, its batches, the ledger of its movements, and receipts of goods."""
 
 from collections.abc import Sequence
 from datetime import date, datetime
@@ -37,14 +37,15 @@ class MovementKind(StrEnum):
 
 
 STOCK_CHANGED = "stock-changed"
-"""A signal: there are levels to publish."""
+"""The signal that there are levels to publish."""
 
 
 class StockLevel(Base, table=True):
-    """How much of a product lies in a warehouse.
+    """How many pieces of a product a warehouse has.
 
-    Every writer locks these rows in the order of (product_id, warehouse_id), and with each change lets `version` grow
-    and sets `to_publish`. A product's version, as the others see it, is the sum over its warehouses; rows never go.
+    Every writer locks these rows in the order of (product_id, warehouse_id), and with each change increments `version`
+    and sets `to_publish`. The version of a product's published level is the sum over its warehouses, so rows are never
+    deleted.
 
     `dated` is the sum of its batches, `expired` the sum of those that had expired when the row was last refreshed, and
     `next_expiry` is no later than the day on which the next batch expires. What leaves is taken from batches that have
@@ -61,7 +62,7 @@ class StockLevel(Base, table=True):
         Index("ix_stock_warehouse_id_product_id", "warehouse_id", "product_id"),
         Index("ix_stock_to_publish", "product_id", postgresql_where=text("to_publish")),
         Index("ix_stock_next_expiry", "next_expiry", postgresql_where=text("next_expiry IS NOT NULL")),
-        # Room in each page, so that a changed row stays in it and no index needs to know.
+        # Free space in each page, so that a changed row stays in its page and no index must be changed (a HOT update).
         {"postgresql_with": {"fillfactor": 70}},
     )
 
@@ -82,11 +83,11 @@ class StockLevel(Base, table=True):
 
     @property
     def short(self) -> int:
-        """Pieces that are promised to orders and have expired since."""
+        """Reserved pieces that have expired since."""
         return max(0, self.reserved - (self.on_hand - self.expired))
 
     def adjust(self, quantity: int, *, of_expired: bool) -> None:
-        """Books `quantity` more or less, of pieces that have expired or of others. Raises: BelowReserved."""
+        """Books `quantity` pieces more or fewer, of those that have expired or of others. Raises: BelowReserved."""
         there = self.on_hand if of_expired else self.on_hand - self.expired
         if quantity < 0 and there + quantity < self.reserved:
             raise BelowReserved(on_hand=there, reserved=self.reserved, quantity=quantity)
@@ -94,9 +95,9 @@ class StockLevel(Base, table=True):
 
 
 class StockBatch(Base, table=True):
-    """Pieces of a product in a warehouse that expire on a day: from that day (UTC) on they are not available.
+    """Pieces of a product in a warehouse that expire on the same day: from that day (UTC) on they are not available.
 
-    Whoever changes a batch holds its row of `stock`. Pieces without a date have no batch.
+    Whoever changes a batch has locked its row of `stock`. Pieces that do not expire have no batch.
     """
 
     __tablename__ = "stock_batches"
@@ -105,12 +106,12 @@ class StockBatch(Base, table=True):
     product_id: UUID = Field(primary_key=True)
     warehouse_id: UUID = Field(primary_key=True)
     expires_on: date = Field(primary_key=True)
-    batch: str = Field(default="", primary_key=True, description="the supplier's name of it; empty: none")
+    batch: str = Field(default="", primary_key=True, description="the supplier's name for it; empty: none")
     quantity: int = Field(sa_type=BigInteger)
 
 
 def take_first_expired(batches: Sequence[StockBatch], pieces: int, today: date) -> None:
-    """Takes pieces that leave from batches that have not expired, first expired first out; the rest has no date."""
+    """Takes the pieces from batches that have not expired, first expired first out; the rest does not expire."""
     for batch in sorted(batches, key=lambda each: (each.expires_on, each.batch)):
         if batch.expires_on > today:
             taken = min(pieces, batch.quantity)
@@ -119,7 +120,7 @@ def take_first_expired(batches: Sequence[StockBatch], pieces: int, today: date) 
 
 
 class StockMovement(Base, table=True):
-    """One line of the ledger. Lines are added, never changed (a trigger holds it): their sums are the stock on hand."""
+    """One line of the ledger. A trigger ensures that lines are only added; their sums are the stock on hand."""
 
     __tablename__ = "stock_movements"
     __table_args__ = (
@@ -146,7 +147,7 @@ class StockMovement(Base, table=True):
 
 
 class StockReceipt(Base, table=True):
-    """Goods that came in together."""
+    """Goods that arrived together."""
 
     __tablename__ = "stock_receipts"
 
@@ -171,7 +172,7 @@ class StockReceiptLine(Base, table=True):
 
     @property
     def cost(self) -> Money | None:
-        """Of one piece."""
+        """The cost of one piece."""
         if self.unit_cost is None or self.currency is None:
             return None
         return Money(amount=self.unit_cost, currency=self.currency)

@@ -1,4 +1,4 @@
-"""Bodies of requests and answers about stock."""
+"""Request and response bodies about stock."""
 
 from collections.abc import Sequence
 from datetime import date, datetime

@@ -1,4 +1,4 @@
-"""What the business does with stock: goods come in and expire, counts are corrected, and others are told the levels."""
+"""Receives and adjusts stock, books what has expired, and publishes the levels."""
 
 from collections.abc import Sequence
 from datetime import date, timedelta
@@ -62,7 +62,7 @@ async def adjust(tx: Transaction, movement: StockMovement) -> None:
 
 
 def _take(batches: Sequence[StockBatch], movement: StockMovement, left: int, today: date) -> None:
-    """Takes what is lost from the batch that is named, or else from what has not expired. Raises: BatchTooSmall."""
+    """Takes lost pieces from the batch that is named, or else from what has not expired. Raises: BatchTooSmall."""
     if movement.expires_on is None:
         take_first_expired(batches, -movement.quantity, today)
         if (missing := sum(batch.quantity for batch in batches) - left) > 0:
@@ -76,7 +76,7 @@ def _take(batches: Sequence[StockBatch], movement: StockMovement, left: int, tod
 
 
 async def expire_batches(runtime: Runtime) -> None:
-    """Books what has expired since the day turned, so that the change is published."""
+    """Books batches that expire today, or did while no process ran, so that the change is published."""
     today = utcnow().date()
     async with runtime.database.connection() as connection:
         if not await batch_queries.HAS_DUE.fetchval(connection, today=today):
@@ -108,7 +108,7 @@ async def publish_levels(runtime: Runtime) -> None:
 
 
 def _level(rows: Sequence[Any]) -> StockChanged:
-    """The sum of a product's rows."""
+    """The level of a product from its rows."""
     total = {
         name: sum(row[name] for row in rows) for name in ("on_hand", "reserved", "available", "expired", "version")
     }

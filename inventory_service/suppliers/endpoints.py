@@ -1,4 +1,4 @@
-"""Suppliers over HTTP."""
+"""The HTTP endpoints of suppliers."""
 
 from typing import Annotated
 from uuid import UUID
@@ -24,7 +24,7 @@ Manager = Annotated[Principal, Requires("suppliers:manage")]
 
 @router.post("", status_code=201, summary="Create a supplier")
 async def add_supplier(body: SupplierIn, tx: Session, _: Manager, response: Response) -> SupplierOut:
-    """Names need not be unique: look for the one you mean first."""
+    """Names need not be unique: search for the supplier first, so that it is not created twice."""
     supplier = await records.add(tx, Supplier(**body.model_dump()))
     response.headers["Location"] = f"/suppliers/{supplier.id}"
     set_etag(response, supplier.version)
@@ -38,7 +38,7 @@ async def list_suppliers(
     _: Reader,
     name: Annotated[str | None, Query(max_length=200, description="those with exactly this name")] = None,
 ) -> Page[SupplierOut]:
-    """By name."""
+    """Sorted by name."""
     return page.of(
         await records.page(tx, page.position, Supplier, Supplier.name, Supplier.id, name=name), SupplierOut.of
     )
@@ -46,7 +46,7 @@ async def list_suppliers(
 
 @router.get("/{supplier_id}", summary="Get a supplier", responses=problems(NotFound))
 async def read_supplier(supplier_id: UUID, tx: Session, _: Reader, response: Response) -> SupplierOut:
-    """Its `ETag` is what `If-Match` asks for when it is changed."""
+    """Send its `ETag` as `If-Match` when you change or delete it."""
     supplier = await records.read(tx, Supplier, supplier_id)
     set_etag(response, supplier.version)
     return SupplierOut.of(supplier)
@@ -56,7 +56,7 @@ async def read_supplier(supplier_id: UUID, tx: Session, _: Reader, response: Res
 async def change_supplier(
     supplier_id: UUID, body: SupplierChange, expected: IfMatch, tx: Session, _: Manager, response: Response
 ) -> SupplierOut:
-    """Only the fields that are sent; `null` removes an e-mail address or a phone number."""
+    """Changes only the fields that are sent; `null` removes an e-mail address or a phone number."""
     supplier = await records.change(tx, Supplier, supplier_id, expected, body.model_dump(exclude_unset=True))
     set_etag(response, supplier.version)
     return SupplierOut.of(supplier)
@@ -69,5 +69,5 @@ async def change_supplier(
     responses=problems(NotFound, PreconditionFailed, SupplierInUse),
 )
 async def delete_supplier(supplier_id: UUID, expected: IfMatch, tx: Session, _: Manager) -> None:
-    """Only while nothing was ever received from there."""
+    """Possible only while nothing was ever received from this supplier."""
     await records.remove(tx, Supplier, supplier_id, expected)

@@ -1,4 +1,4 @@
-"""A supplier: whom stock comes from."""
+"""Suppliers, from whom the shop buys its stock."""
 
 from sqlalchemy import Index
 

@@ -1,4 +1,4 @@
-"""Bodies of requests and answers about suppliers."""
+"""Request and response bodies about suppliers."""
 
 from datetime import datetime
 from typing import Annotated, Any

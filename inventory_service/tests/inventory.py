@@ -1,4 +1,4 @@
-"""What the tests do with a running inventory service: tell it events, book stock, look at its books."""
+"""What the tests do with a running inventory service: deliver events, book stock, and check its sums."""
 
 import itertools
 from collections.abc import Sequence
@@ -80,7 +80,7 @@ def _lines(lines: Lines) -> list[ProductQuantity]:
 
 
 class Inventory:
-    """A served inventory service, and one of its staff."""
+    """A running inventory service, and a member of its staff."""
 
     def __init__(self, served: Served) -> None:
         self.served = served
@@ -89,7 +89,7 @@ class Inventory:
         self._offsets = itertools.count()
 
     async def deliver(self, *events: Event, ids: Sequence[UUID] | None = None) -> None:
-        """As the consumer would take them from Kafka: each topic's events as one batch."""
+        """Handles the events as the consumer does with events from Kafka: those of each topic in one batch."""
         records: dict[str, list[Record]] = {}
         for event, id in zip(events, ids or [uuid7() for _ in events], strict=True):
             records.setdefault(event.topic.name, []).append(self._record(event, id))
@@ -98,13 +98,13 @@ class Inventory:
             await messaging.processor.process(messaging.subscriptions[topic], batch)
 
     async def answer(self, *requests: InventoryRequest) -> None:
-        """One batch straight to the handler, whose errors (a deadlock, say) come out: nobody tries it again."""
+        """Calls the handler with one batch, once: unlike `deliver`, an error such as a deadlock is raised."""
         envelopes = [Envelope(uuid7(), each.type, each.source, each.subject, utcnow()) for each in requests]
         async with self.runtime.database.transaction() as tx:
             await consumers.on_requests(tx, list(requests), envelopes)
 
     async def product(self, **changes: Any) -> UUID:
-        """A product that the catalogue told us of."""
+        """A product whose event was delivered."""
         product_id: UUID = changes.pop("product_id", None) or uuid7()
         number = str(product_id)[-6:]
         fields = {"sku": f"SKU-{number}", "name": f"Product {number}", "slug": number, "status": "active", "version": 1}
@@ -122,7 +122,7 @@ class Inventory:
         )
 
     async def book_in(self, warehouse_id: UUID, *lines: dict[str, Any]) -> dict[str, Any]:
-        """A receipt of lines that say more than a product and how many."""
+        """A receipt of lines with more fields than product and quantity."""
         body = {"warehouse_id": str(warehouse_id), "lines": list(lines)}
         answer = await self.staff.post("/stock/receipts", json=body)
         assert answer.status_code == 201, answer.text
@@ -130,7 +130,7 @@ class Inventory:
         return found
 
     async def stocked(self, quantity: int) -> tuple[UUID, UUID]:
-        """(product, warehouse) with so many pieces."""
+        """(product, warehouse) with this many pieces."""
         product_id, warehouse_id = await self.product(), await self.warehouse()
         await self.receive(warehouse_id, (product_id, quantity))
         return product_id, warehouse_id
@@ -166,13 +166,13 @@ class Inventory:
         return found
 
     async def take_back(self, return_id: UUID, warehouse_id: UUID, *lines: tuple[UUID, int, int]) -> Any:
-        """(product, as new, as scrap)"""
+        """`lines`: (product, pieces to restock, pieces to scrap)."""
         came = [{"product_id": str(id), "restock": good, "scrap": bad} for id, good, bad in lines]
         body = {"warehouse_id": str(warehouse_id), "lines": came}
         return await self.staff.post(f"/returns/{return_id}/receive", json=body)
 
     async def emitted(self, order_id: UUID | None = None) -> list[str]:
-        """What the service told the others, by the short names of the events."""
+        """The short types of all published events, or of those of one order."""
         events = await self.served.events()
         return [
             event.type.removeprefix("mart.").removesuffix(".v1")
@@ -181,7 +181,7 @@ class Inventory:
         ]
 
     async def check_books(self) -> None:
-        """The ledger's sums are the stock, what is held is what is reserved, and nothing is negative or oversold."""
+        """Movements add up to the stock, and reservation lines to what is reserved; nothing is negative or oversold."""
         async with self.runtime.database.connection() as hot:
             for row in await hot.fetch(BOOKS):
                 assert row["moved"] == row["on_hand"], dict(row)

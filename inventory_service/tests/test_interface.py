@@ -1,15 +1,21 @@
-"""What the OpenAPI document promises."""
+"""The operations in the OpenAPI document, their permissions, and the events that are consumed."""
+
+from uuid import UUID
+
+import pytest
 
 from inventory_service.main import create
 from inventory_service.settings import Settings
+from inventory_service.tests.inventory import Inventory
 from service_kit.messaging.subscriptions import gather
 from tests.harness.service import NOBODY
 from tests.harness.tokens import ISSUER
 
+NO_SHIPMENT = UUID(int=1)
 METHODS = {"get", "post", "put", "patch", "delete"}
 
 
-def test_every_operation_is_described_and_guarded() -> None:
+def test_every_operation_has_a_description_and_a_permission() -> None:
     app = create(
         Settings(
             environment="development",
@@ -48,3 +54,29 @@ def test_consumers_match_the_event_catalogue() -> None:
         },
     }
     assert all(subscription.in_transaction for subscription in found.values())
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "permission"),
+    [
+        ("GET", "/stock", "stock:read"),
+        ("GET", "/stock/movements", "stock:read"),
+        ("POST", "/stock/receipts", "stock:receive"),
+        ("POST", "/stock/adjustments", "stock:adjust"),
+        ("GET", "/warehouses", "warehouses:read"),
+        ("POST", "/warehouses", "warehouses:manage"),
+        ("GET", "/suppliers", "suppliers:read"),
+        ("POST", "/suppliers", "suppliers:manage"),
+        ("GET", "/shipments", "shipments:read"),
+        ("POST", f"/shipments/{NO_SHIPMENT}/dispatch", "shipments:dispatch"),
+        ("POST", f"/shipments/{NO_SHIPMENT}/deliver", "shipments:deliver"),
+    ],
+)
+async def test_each_operation_requires_its_permission(
+    inventory: Inventory, method: str, path: str, permission: str
+) -> None:
+    assert (await inventory.served.anonymous.request(method, path, json={})).status_code == 401
+    customer = inventory.served.caller(role="User").client
+    assert (await customer.request(method, path, json={})).json()["detail"].count(permission) == 1
+    allowed = await inventory.served.caller(permission).client.request(method, path, json={})
+    assert allowed.status_code in (200, 404, 422)

@@ -1,4 +1,4 @@
-"""What a person may take with them, and what stays when they are gone."""
+"""The export of personal data, and its erasure."""
 
 from typing import Any
 from uuid import UUID, uuid4
@@ -18,7 +18,7 @@ async def _parcel(inventory: Inventory, user_id: UUID) -> dict[str, Any]:
     return shipment
 
 
-async def test_the_export_has_ones_own_parcels_alone(inventory: Inventory) -> None:
+async def test_the_export_contains_only_ones_own_parcels_and_returns(inventory: Inventory) -> None:
     customer = inventory.served.caller()
     mine = await _parcel(inventory, customer.user_id)
     await _parcel(inventory, uuid4())
@@ -30,8 +30,8 @@ async def test_the_export_has_ones_own_parcels_alone(inventory: Inventory) -> No
     assert found["shipments"][0]["ship_to"]["name"] == "Ada Lovelace"
 
 
-async def test_an_address_goes_with_its_parcel(inventory: Inventory) -> None:
-    """At once where it has left; what is still to leave needs it until then."""
+async def test_an_erased_customers_address_is_erased_once_the_parcel_has_left(inventory: Inventory) -> None:
+    """At once if the parcel has left already; a parcel that is still to leave needs its address."""
     person = uuid4()
     left, waiting = await _parcel(inventory, person), await _parcel(inventory, person)
     others = await _parcel(inventory, uuid4())

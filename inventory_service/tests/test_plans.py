@@ -1,4 +1,4 @@
-"""Whatever is asked often goes by an index: its cost does not grow with what is stored."""
+"""Frequent statements use indexes, so that their cost does not grow with the number of rows."""
 
 from collections.abc import AsyncIterator
 
@@ -22,7 +22,7 @@ PAGES = (
 
 @pytest.fixture
 async def full(statements: Statements) -> AsyncIterator[Inventory]:
-    """An inventory service whose tables are full; what it asks of them is written down."""
+    """An inventory service with full tables, whose statements are recorded."""
     async with serve("inventory_service") as served:
         inventory = Inventory(served)
         place = await inventory.warehouse()
@@ -47,7 +47,7 @@ async def full(statements: Statements) -> AsyncIterator[Inventory]:
         yield inventory
 
 
-async def test_everything_that_is_asked_often_goes_by_an_index(full: Inventory, statements: Statements) -> None:
+async def test_frequent_statements_use_an_index(full: Inventory, statements: Statements) -> None:
     product_id, place = await full.stocked(20)
     lines = [(product_id, 2)]
     kept, dropped, ended = uuid7(), uuid7(), uuid7()

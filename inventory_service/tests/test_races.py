@@ -1,4 +1,4 @@
-"""What must hold when everything happens at the same moment."""
+"""Concurrent requests and events."""
 
 import asyncio
 import random
@@ -13,7 +13,7 @@ from inventory_service.tests.inventory import Inventory, fulfilment, release, re
 from service_kit.ids import uuid7
 
 
-async def test_two_buyers_one_unit(inventory: Inventory) -> None:
+async def test_of_two_orders_for_the_last_piece_one_gets_it(inventory: Inventory) -> None:
     product_id, warehouse_id = await inventory.product(), await inventory.warehouse()
     for attempt in range(1, 21):
         await inventory.receive(warehouse_id, (product_id, 1))
@@ -25,7 +25,7 @@ async def test_two_buyers_one_unit(inventory: Inventory) -> None:
     await inventory.check_books()
 
 
-async def test_cancel_against_dispatch(inventory: Inventory) -> None:
+async def test_concurrent_release_and_dispatch_exclude_each_other(inventory: Inventory) -> None:
     product_id, _ = await inventory.stocked(100)
     won: Counter[str] = Counter()
     for attempt in range(20):
@@ -37,7 +37,7 @@ async def test_cancel_against_dispatch(inventory: Inventory) -> None:
         answer = next(outcome for outcome in outcomes if outcome is not None)
         (shipment,) = await inventory.shipments(order_id)
         outcome = (answer.status_code, shipment["status"], *(await inventory.emitted(order_id))[2:])
-        # A list, since the two transactions' events come in the order of their commits.
+        # Each is one tuple, because the two transactions' events have the order of their commits.
         assert outcome in [
             (200, "dispatched", "stock.deducted", "shipment.dispatched", "release.refused"),
             (409, "cancelled", "reservation.released"),
@@ -48,7 +48,7 @@ async def test_cancel_against_dispatch(inventory: Inventory) -> None:
     await inventory.check_books()
 
 
-async def test_one_dispatch_twenty_times_at_once_leaves_once(inventory: Inventory) -> None:
+async def test_of_twenty_concurrent_dispatches_of_a_parcel_one_succeeds(inventory: Inventory) -> None:
     product_id, _ = await inventory.stocked(5)
     order_id, lines = uuid7(), [(product_id, 5)]
     await inventory.deliver(reservation(order_id, lines), fulfilment(order_id, lines))
@@ -60,8 +60,8 @@ async def test_one_dispatch_twenty_times_at_once_leaves_once(inventory: Inventor
     await inventory.check_books()
 
 
-async def test_two_parcels_of_an_order_leave_at_the_same_moment(inventory: Inventory) -> None:
-    """Neither overlooks the other: the order is fulfilled, and each answer to order has a version of its own."""
+async def test_two_parcels_of_an_order_can_be_dispatched_concurrently(inventory: Inventory) -> None:
+    """The order is fulfilled, and each answer to the order service has a version of its own."""
     for _ in range(10):
         product_id, _ = await inventory.stocked(4)
         await inventory.receive(await inventory.warehouse(), (product_id, 4))
@@ -76,8 +76,8 @@ async def test_two_parcels_of_an_order_leave_at_the_same_moment(inventory: Inven
     await inventory.check_books()
 
 
-async def test_the_same_parcels_in_several_collections_leave_once(inventory: Inventory) -> None:
-    """And a release takes from none what has left."""
+async def test_parcels_in_several_concurrent_collections_are_dispatched_once(inventory: Inventory) -> None:
+    """A concurrent release cancels only parcels that have not left."""
     product_id, _ = await inventory.stocked(100)
     orders = [(uuid7(), [(product_id, 1)]) for _ in range(20)]
     await inventory.deliver(*(reservation(*order) for order in orders), *(fulfilment(*order) for order in orders))
@@ -93,8 +93,8 @@ async def test_the_same_parcels_in_several_collections_leave_once(inventory: Inv
     await inventory.check_books()
 
 
-async def test_fifty_batches_and_everybody_else_over_the_same_products(inventory: Inventory) -> None:
-    """No deadlock, no oversell, and the ledger's sums are the stock."""
+async def test_concurrent_writers_of_the_same_products_neither_deadlock_nor_oversell(inventory: Inventory) -> None:
+    """The movements still add up to the stock."""
     chance = random.Random(7)
     warehouses = [await inventory.warehouse() for _ in range(3)]
     products = [await inventory.product() for _ in range(8)]
@@ -120,7 +120,7 @@ async def test_fifty_batches_and_everybody_else_over_the_same_products(inventory
     await inventory.check_books()
     emitted = Counter(await inventory.emitted())
     assert emitted["reservation.accepted"] > 50
-    assert emitted["reservation.rejected"] > 10, "the stock was never short: this test shows nothing"
+    assert emitted["reservation.rejected"] > 10, "the stock was never short, so this test would show nothing"
 
 
 def _order(products: list[UUID], chance: random.Random) -> tuple[UUID, list[tuple[UUID, int]]]:

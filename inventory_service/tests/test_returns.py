@@ -1,4 +1,4 @@
-"""Goods come back, over HTTP: into stock or as scrap, once, and never more than was approved."""
+"""Returns, over HTTP: received into stock or as scrap, once, and never more than was approved."""
 
 import asyncio
 import random
@@ -12,7 +12,7 @@ from service_kit.ids import uuid7
 
 
 async def _sold(inventory: Inventory, quantity: int) -> tuple[UUID, UUID, UUID]:
-    """(order, product, warehouse) after the parcel has left; 10 were there."""
+    """(order, product, warehouse) of an order whose parcel has left; before, the stock was 10."""
     product_id, place = await inventory.stocked(10)
     order_id, lines = uuid7(), [(product_id, quantity)]
     await inventory.deliver(reservation(order_id, lines), fulfilment(order_id, lines))
@@ -28,7 +28,7 @@ async def _movements(inventory: Inventory) -> list[dict[str, Any]]:
     return found
 
 
-async def test_what_is_as_new_is_stock_again(inventory: Inventory) -> None:
+async def test_restocked_pieces_are_stock_again(inventory: Inventory) -> None:
     order_id, product_id, _ = await _sold(inventory, 5)
     elsewhere = await inventory.warehouse()
     back = expected(order_id, [(product_id, 4)])
@@ -59,7 +59,7 @@ async def test_what_is_as_new_is_stock_again(inventory: Inventory) -> None:
     await inventory.check_books()
 
 
-async def test_received_again_it_is_received_once(inventory: Inventory) -> None:
+async def test_a_repeated_receive_is_booked_once(inventory: Inventory) -> None:
     order_id, product_id, place = await _sold(inventory, 2)
     back = expected(order_id, [(product_id, 2)])
     await inventory.deliver(back, back)
@@ -76,7 +76,7 @@ async def test_received_again_it_is_received_once(inventory: Inventory) -> None:
     await inventory.check_books()
 
 
-async def test_two_warehouses_at_once_and_one_has_it(inventory: Inventory) -> None:
+async def test_of_two_warehouses_that_receive_a_return_concurrently_one_succeeds(inventory: Inventory) -> None:
     for _ in range(5):
         order_id, product_id, place = await _sold(inventory, 3)
         other = await inventory.warehouse()
@@ -94,7 +94,7 @@ async def test_two_warehouses_at_once_and_one_has_it(inventory: Inventory) -> No
     await inventory.check_books()
 
 
-async def test_never_more_than_was_approved(inventory: Inventory) -> None:
+async def test_more_than_was_approved_is_rejected(inventory: Inventory) -> None:
     order_id, product_id, place = await _sold(inventory, 5)
     back = expected(order_id, [(product_id, 2)])
     await inventory.deliver(back)
@@ -114,7 +114,7 @@ async def test_never_more_than_was_approved(inventory: Inventory) -> None:
     assert await _movements(inventory) == []
 
 
-async def test_scrap_moves_nothing_and_an_empty_parcel_is_no_receipt(inventory: Inventory) -> None:
+async def test_scrap_is_no_movement_and_an_empty_parcel_cannot_be_received(inventory: Inventory) -> None:
     order_id, product_id, place = await _sold(inventory, 2)
     scrap, empty = expected(order_id, [(product_id, 1)]), expected(order_id, [(product_id, 1)])
     await inventory.deliver(scrap, empty)
@@ -128,7 +128,7 @@ async def test_scrap_moves_nothing_and_an_empty_parcel_is_no_receipt(inventory: 
     await inventory.check_books()
 
 
-async def test_a_return_that_never_comes_is_closed_by_staff_or_by_time(inventory: Inventory) -> None:
+async def test_an_overdue_return_is_closed_by_staff_or_by_the_job(inventory: Inventory) -> None:
     product_id, warehouse_id = await inventory.stocked(1)
     by_staff, by_time, young = [expected(uuid7(), [(product_id, 1)]) for _ in range(3)]
     await inventory.deliver(by_staff, by_time, young)
@@ -150,7 +150,7 @@ async def test_a_return_that_never_comes_is_closed_by_staff_or_by_time(inventory
     assert (done.status_code, done.json()["type"]) == (409, "/problems/return-ended")
 
 
-async def test_nothing_is_not_received(inventory: Inventory) -> None:
+async def test_a_return_of_nothing_cannot_be_received(inventory: Inventory) -> None:
     product_id, warehouse_id = await inventory.stocked(1)
     back = expected(uuid7(), [(product_id, 1)])
     await inventory.deliver(back)

@@ -1,4 +1,4 @@
-"""Parcels leave and arrive, over HTTP."""
+"""Shipments, over HTTP."""
 
 import asyncio
 from typing import Any
@@ -18,7 +18,7 @@ from tests.harness.service import serve
 
 
 async def _paid(inventory: Inventory, *quantities: int) -> tuple[UUID, UUID, str]:
-    """(order, product, shipment) of an order with so many lines of one product."""
+    """(order, product, shipment) of a paid order with these quantities of one product as its lines."""
     product_id, _ = await inventory.stocked(10)
     order_id, lines = uuid7(), [(product_id, quantity) for quantity in quantities]
     await inventory.deliver(reservation(order_id, lines), fulfilment(order_id, lines))
@@ -26,7 +26,7 @@ async def _paid(inventory: Inventory, *quantities: int) -> tuple[UUID, UUID, str
     return order_id, product_id, shipment["id"]
 
 
-async def test_dispatch_deducts_stock_and_publishes(inventory: Inventory) -> None:
+async def test_a_dispatch_deducts_stock_and_is_published(inventory: Inventory) -> None:
     order_id, product_id, shipment_id = await _paid(inventory, 2, 1)
     answer = await inventory.dispatch(shipment_id, "RM42")
     assert answer.status_code == 200, answer.text
@@ -50,7 +50,7 @@ async def test_dispatch_deducts_stock_and_publishes(inventory: Inventory) -> Non
     await inventory.check_books()
 
 
-async def test_a_dispatch_sent_again_leaves_once(inventory: Inventory) -> None:
+async def test_a_repeated_dispatch_deducts_stock_once(inventory: Inventory) -> None:
     _, product_id, shipment_id = await _paid(inventory, 2)
     first, again = await inventory.dispatch(shipment_id), await inventory.dispatch(shipment_id)
     assert (again.status_code, again.json()) == (200, first.json())
@@ -61,7 +61,7 @@ async def test_a_dispatch_sent_again_leaves_once(inventory: Inventory) -> None:
     await inventory.check_books()
 
 
-async def test_a_collection_leaves_parcel_by_parcel(inventory: Inventory) -> None:
+async def test_a_collection_dispatches_each_parcel_by_itself(inventory: Inventory) -> None:
     (first_order, product_id, first), (second_order, other_product, second) = (
         await _paid(inventory, 2, 1),
         await _paid(inventory, 3),
@@ -84,7 +84,7 @@ async def test_a_collection_leaves_parcel_by_parcel(inventory: Inventory) -> Non
     await inventory.check_books()
 
 
-async def test_a_collection_sent_again_leaves_once(inventory: Inventory) -> None:
+async def test_a_repeated_collection_dispatches_each_parcel_once(inventory: Inventory) -> None:
     order_id, product_id, shipment_id = await _paid(inventory, 2)
     twice = await inventory.dispatch_all(shipment_id, shipment_id)
     assert [each["status"] for each in twice] == ["dispatched", "dispatched"]
@@ -96,7 +96,7 @@ async def test_a_collection_sent_again_leaves_once(inventory: Inventory) -> None
     await inventory.check_books()
 
 
-async def test_a_collection_may_hold_all_parcels_of_an_order(inventory: Inventory) -> None:
+async def test_a_collection_may_contain_all_parcels_of_an_order(inventory: Inventory) -> None:
     product_id, order_id = await inventory.product(), uuid7()
     for _ in range(3):
         await inventory.receive(await inventory.warehouse(), (product_id, 2))
@@ -111,13 +111,13 @@ async def test_a_collection_may_hold_all_parcels_of_an_order(inventory: Inventor
     await inventory.check_books()
 
 
-async def test_a_collection_has_an_end(inventory: Inventory) -> None:
+async def test_a_collection_has_between_1_and_100_valid_parcels(inventory: Inventory) -> None:
     parcel = {"shipment_id": str(uuid4()), "carrier": "Royal Mail", "tracking_number": "RM1"}
     for parcels in ([], [parcel] * 101, [{**parcel, "carrier": ""}]):
         assert (await inventory.staff.post("/dispatches", json={"parcels": parcels})).status_code == 422
 
 
-async def test_is_delivered_after_it_left_and_once(inventory: Inventory) -> None:
+async def test_a_shipment_is_delivered_once_and_only_after_its_dispatch(inventory: Inventory) -> None:
     _, _, shipment_id = await _paid(inventory, 2)
     early = await inventory.staff.post(f"/shipments/{shipment_id}/deliver")
     assert (early.status_code, early.json()["type"]) == (409, "/problems/shipment-not-to-deliver")
@@ -130,13 +130,13 @@ async def test_is_delivered_after_it_left_and_once(inventory: Inventory) -> None
     assert (await inventory.dispatch(shipment_id)).status_code == 409
 
 
-async def test_a_shipment_that_is_not_there(inventory: Inventory) -> None:
+async def test_an_unknown_shipment_is_not_found(inventory: Inventory) -> None:
     assert (await inventory.dispatch(uuid4())).status_code == 404
     assert (await inventory.staff.post(f"/shipments/{uuid4()}/deliver")).status_code == 404
     assert (await inventory.staff.get(f"/shipments/{uuid4()}")).status_code == 404
 
 
-async def test_lists_what_waits(inventory: Inventory) -> None:
+async def test_the_list_is_sorted_by_time_and_filtered(inventory: Inventory) -> None:
     gone, _, gone_shipment = await _paid(inventory, 1)
     _, _, waiting_shipment = await _paid(inventory, 1)
     await inventory.dispatch(gone_shipment)
@@ -153,8 +153,8 @@ async def test_lists_what_waits(inventory: Inventory) -> None:
     assert (await inventory.staff.get("/shipments", params={"status": "gone"})).status_code == 422
 
 
-async def test_lists_show_the_first_five_lines_and_how_many_there_are(inventory: Inventory) -> None:
-    """Shipments and returns: a page of parcels with 2,000 lines each must stop nobody."""
+async def test_lists_show_the_first_five_lines_and_the_number_of_lines(inventory: Inventory) -> None:
+    """In lists of shipments and of returns: a page of rows with 2,000 lines each would take too long."""
     product_id, _ = await inventory.stocked(100)
     order_id, lines = uuid7(), [(product_id, 1)] * 7
     await inventory.deliver(reservation(order_id, lines), fulfilment(order_id, lines))
@@ -170,8 +170,8 @@ async def test_lists_show_the_first_five_lines_and_how_many_there_are(inventory:
     assert len((await inventory.staff.get(f"/returns/{back.return_id}")).json()["lines"]) == 7
 
 
-async def test_a_refunded_parcel_leaves_only_when_that_is_confirmed(inventory: Inventory) -> None:
-    """And not one that is marked while it leaves, nor one in a collection."""
+async def test_a_refunded_parcel_is_dispatched_only_with_a_confirmation(inventory: Inventory) -> None:
+    """By itself, and in a collection."""
     parcel, other = [await _packed(inventory) for _ in range(2)]
     await inventory.deliver(*(refunded(UUID(each["order_id"])) for each in (parcel, other)))
     assert [(await inventory.shipments(UUID(each["order_id"])))[0]["refunded"] for each in (parcel, other)] == [
@@ -190,8 +190,8 @@ async def test_a_refunded_parcel_leaves_only_when_that_is_confirmed(inventory: I
     await inventory.check_books()
 
 
-async def test_a_dispatch_and_a_refund_at_once(inventory: Inventory) -> None:
-    """Either it had left, or it stays: a parcel that leaves is never marked afterwards."""
+async def test_concurrent_dispatches_and_refunds_exclude_each_other(inventory: Inventory) -> None:
+    """Each parcel is either dispatched or marked as refunded, never both."""
     parcels = [await _packed(inventory) for _ in range(20)]
     await asyncio.gather(
         *(inventory.dispatch(parcel["id"]) for parcel in parcels),
@@ -204,7 +204,7 @@ async def test_a_dispatch_and_a_refund_at_once(inventory: Inventory) -> None:
 
 
 async def _packed(inventory: Inventory) -> dict[str, Any]:
-    """A paid order's only parcel."""
+    """The only parcel of a paid order."""
     product_id, _ = await inventory.stocked(1)
     order_id, lines = uuid7(), [(product_id, 1)]
     await inventory.deliver(reservation(order_id, lines), fulfilment(order_id, lines))
@@ -239,7 +239,7 @@ async def test_a_lost_parcel_is_published_once_and_returns_no_stock(inventory: I
     await inventory.check_books()
 
 
-async def test_lost_and_delivered_at_once_is_one_of_them(inventory: Inventory) -> None:
+async def test_concurrent_loss_and_delivery_exclude_each_other(inventory: Inventory) -> None:
     for parcel in [await _left(inventory) for _ in range(10)]:
         path = f"/shipments/{parcel['id']}"
         answers = await asyncio.gather(inventory.staff.post(f"{path}/lost"), inventory.staff.post(f"{path}/deliver"))
@@ -248,7 +248,7 @@ async def test_lost_and_delivered_at_once_is_one_of_them(inventory: Inventory) -
         assert len({"shipment.lost", "shipment.delivered"} & set(published)) == 1
 
 
-async def test_a_wrong_tracking_number_is_corrected_and_the_old_one_is_kept(inventory: Inventory) -> None:
+async def test_a_corrected_tracking_number_is_published_and_the_former_one_is_kept(inventory: Inventory) -> None:
     parcel = await _left(inventory)
     path = f"/shipments/{parcel['id']}/dispatch"
     for _ in range(2):
@@ -259,7 +259,7 @@ async def test_a_wrong_tracking_number_is_corrected_and_the_old_one_is_kept(inve
     assert was["corrected_by"] == str(inventory.staff.user_id)
     [published] = await inventory.served.events(ShipmentCorrected)
     assert (published.carrier, published.tracking_number, published.status) == ("Royal Mail", "RM2", "dispatched")
-    assert (await inventory.dispatch(parcel["id"])).status_code == 200, "the dispatch sent again is the same dispatch"
+    assert (await inventory.dispatch(parcel["id"])).status_code == 200, "a repeated dispatch is still recognised"
     assert (await inventory.staff.post(f"/shipments/{parcel['id']}/deliver")).status_code == 200
     stale = await inventory.staff.patch(path, json={"carrier": "DHL"}, headers={"If-Match": '"1"'})
     assert stale.status_code == 412
@@ -270,7 +270,7 @@ async def test_a_wrong_tracking_number_is_corrected_and_the_old_one_is_kept(inve
     assert (early.status_code, early.json()["type"]) == (409, "/problems/shipment-not-to-correct")
 
 
-async def test_a_tracking_page_comes_from_the_carriers_template_or_with_the_dispatch() -> None:
+async def test_the_tracking_url_comes_from_the_carriers_template_or_from_the_request() -> None:
     templates = {"Royal Mail": "https://mail.example/track?n={tracking_number}"}
     async with serve("inventory_service", tracking_urls=templates) as served:
         inventory = Inventory(served)

@@ -1,4 +1,4 @@
-"""Warehouses over HTTP."""
+"""The HTTP endpoints of warehouses."""
 
 from typing import Annotated
 from uuid import UUID
@@ -24,7 +24,7 @@ Manager = Annotated[Principal, Requires("warehouses:manage")]
 
 @router.post("", status_code=201, summary="Create a warehouse", responses=problems(WarehouseCodeTaken))
 async def open_warehouse(body: WarehouseIn, tx: Session, _: Manager, response: Response) -> WarehouseOut:
-    """From then on stock can be booked in there."""
+    """Stock can be received in it at once."""
     warehouse = await records.add(tx, Warehouse(**body.model_dump()))
     response.headers["Location"] = f"/warehouses/{warehouse.id}"
     set_etag(response, warehouse.version)
@@ -38,13 +38,13 @@ async def list_warehouses(
     _: Reader,
     code: Annotated[str | None, Query(max_length=40, description="the one with exactly this code")] = None,
 ) -> Page[WarehouseOut]:
-    """By code."""
+    """Sorted by code."""
     return page.of(await records.page(tx, page.position, Warehouse, Warehouse.code, code=code), WarehouseOut.of)
 
 
 @router.get("/{warehouse_id}", summary="Get a warehouse", responses=problems(NotFound))
 async def read_warehouse(warehouse_id: UUID, tx: Session, _: Reader, response: Response) -> WarehouseOut:
-    """Its `ETag` is what `If-Match` asks for when it is changed."""
+    """Send its `ETag` as `If-Match` when you change or delete it."""
     warehouse = await records.read(tx, Warehouse, warehouse_id)
     set_etag(response, warehouse.version)
     return WarehouseOut.of(warehouse)
@@ -58,7 +58,7 @@ async def read_warehouse(warehouse_id: UUID, tx: Session, _: Reader, response: R
 async def change_warehouse(
     warehouse_id: UUID, body: WarehouseChange, expected: IfMatch, tx: Session, _: Manager, response: Response
 ) -> WarehouseOut:
-    """Only the fields that are sent."""
+    """Changes only the fields that are sent."""
     warehouse = await records.change(tx, Warehouse, warehouse_id, expected, body.model_dump(exclude_none=True))
     set_etag(response, warehouse.version)
     return WarehouseOut.of(warehouse)
@@ -71,5 +71,5 @@ async def change_warehouse(
     responses=problems(NotFound, PreconditionFailed, WarehouseInUse),
 )
 async def delete_warehouse(warehouse_id: UUID, expected: IfMatch, tx: Session, _: Manager) -> None:
-    """Only while nothing was ever booked there."""
+    """Possible only while no stock was ever booked in it."""
     await records.remove(tx, Warehouse, warehouse_id, expected)

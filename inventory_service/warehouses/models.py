@@ -1,4 +1,4 @@
-"""A warehouse: a place where stock lies and parcels leave from."""
+"""Warehouses, which keep stock and send parcels."""
 
 from typing import Any
 

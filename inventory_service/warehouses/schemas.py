@@ -1,4 +1,4 @@
-"""Bodies of requests and answers about warehouses."""
+"""Request and response bodies about warehouses."""
 
 from datetime import datetime
 from typing import Annotated, Any
@@ -22,7 +22,7 @@ EXAMPLE: dict[str, Any] = {
 
 
 class WarehouseAddressOut(BaseModel):
-    """As it was stored, by whatever rules held then."""
+    """An address as it was stored. Today's rules for addresses may be stricter; they are not applied."""
 
     line1: str
     line2: str | None = None
@@ -33,7 +33,7 @@ class WarehouseAddressOut(BaseModel):
 
 
 class WarehouseIn(RequestBody, json_schema_extra={"example": EXAMPLE}):
-    code: Code = Field(description="short and unique; what stands on the shelves' labels")
+    code: Code = Field(description="short and unique, as on the labels of the shelves")
     name: Name
     address: Place | None = None
 

@@ -1,4 +1,4 @@
-"""The rule that decides which warehouse gives what."""
+"""The rule that decides which warehouses supply an order."""
 
 from collections import Counter
 from uuid import UUID
@@ -19,7 +19,9 @@ stocks = st.dictionaries(
 
 
 @given(orders, stocks)
-def test_all_or_none_and_never_more_than_there_is(lines: list[Wanted], free: dict[UUID, dict[UUID, int]]) -> None:
+def test_an_allocation_covers_all_lines_or_none_and_never_exceeds_the_stock(
+    lines: list[Wanted], free: dict[UUID, dict[UUID, int]]
+) -> None:
     before = {product_id: dict(places) for product_id, places in free.items()}
     outcome = allocate(lines, free)
     assert free == before, "the stock is only read"
@@ -45,7 +47,7 @@ def test_all_or_none_and_never_more_than_there_is(lines: list[Wanted], free: dic
 
 
 @given(orders, stocks, st.sampled_from(WAREHOUSES))
-def test_one_parcel_where_one_warehouse_has_everything(
+def test_a_warehouse_that_has_everything_supplies_the_whole_order(
     lines: list[Wanted], free: dict[UUID, dict[UUID, int]], rich: UUID
 ) -> None:
     plenty = {product_id: {**free.get(product_id, {}), rich: 1000} for product_id in PRODUCTS}
@@ -53,7 +55,7 @@ def test_one_parcel_where_one_warehouse_has_everything(
     assert len({share.warehouse_id for share in outcome if isinstance(share, Share)}) == 1
 
 
-def test_what_must_be_split_comes_from_the_fullest_and_draws_the_rest_along() -> None:
+def test_a_split_line_takes_the_largest_stock_first_and_other_lines_use_its_warehouses() -> None:
     free = {TEA: {NORTH: 3, SOUTH: 6, WEST: 0}, COFFEE: {NORTH: 5, SOUTH: 5, WEST: 9}}
     assert allocate([Wanted(TEA, 8), Wanted(COFFEE, 5)], free) == [
         Share(0, TEA, SOUTH, 6),
@@ -62,13 +64,13 @@ def test_what_must_be_split_comes_from_the_fullest_and_draws_the_rest_along() ->
     ]
 
 
-def test_the_most_useful_warehouse_goes_first() -> None:
+def test_the_warehouse_that_covers_most_products_is_chosen_first() -> None:
     free = {TEA: {NORTH: 1, SOUTH: 1}, COFFEE: {SOUTH: 1, WEST: 1}, MILK: {SOUTH: 1, WEST: 1}}
     outcome = allocate([Wanted(TEA, 1), Wanted(COFFEE, 1), Wanted(MILK, 1)], free)
     assert {share.warehouse_id for share in outcome if isinstance(share, Share)} == {SOUTH}
 
 
-def test_lines_of_one_product_are_judged_together_and_stay_apart() -> None:
+def test_lines_of_one_product_need_stock_for_their_sum_and_are_not_merged() -> None:
     assert allocate([Wanted(TEA, 2), Wanted(TEA, 2)], {TEA: {NORTH: 3}}) == [Shortage(TEA, 4, 3)]
     assert allocate([Wanted(TEA, 2), Wanted(TEA, 2)], {TEA: {NORTH: 1, SOUTH: 3}}) == [
         Share(0, TEA, SOUTH, 2),

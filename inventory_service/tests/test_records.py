@@ -1,4 +1,4 @@
-"""Warehouses and suppliers: made, read, changed with If-Match, deleted while unused."""
+"""Warehouses and suppliers, over HTTP."""
 
 from typing import Any
 from uuid import uuid4
@@ -14,7 +14,9 @@ PLACES = [
 
 
 @pytest.mark.parametrize(("path", "body", "_"), PLACES)
-async def test_lives_and_dies(inventory: Inventory, path: str, body: dict[str, Any], _: str) -> None:
+async def test_a_record_is_created_read_changed_and_deleted(
+    inventory: Inventory, path: str, body: dict[str, Any], _: str
+) -> None:
     staff = inventory.staff
     made = await staff.post(path, json=body)
     assert made.status_code == 201, made.text
@@ -34,7 +36,9 @@ async def test_lives_and_dies(inventory: Inventory, path: str, body: dict[str, A
 
 
 @pytest.mark.parametrize(("path", "body", "problem"), PLACES)
-async def test_stays_once_goods_came(inventory: Inventory, path: str, body: dict[str, Any], problem: str) -> None:
+async def test_a_record_that_receipts_refer_to_cannot_be_deleted(
+    inventory: Inventory, path: str, body: dict[str, Any], problem: str
+) -> None:
     warehouse = (await inventory.staff.post("/warehouses", json=PLACES[0][1])).json()
     supplier = (await inventory.staff.post("/suppliers", json=PLACES[1][1])).json()
     product_id = await inventory.product()
@@ -49,7 +53,7 @@ async def test_stays_once_goods_came(inventory: Inventory, path: str, body: dict
     assert (answer.status_code, answer.json()["type"]) == (409, f"/problems/{problem}")
 
 
-async def test_a_code_stands_for_one_warehouse(inventory: Inventory) -> None:
+async def test_two_warehouses_cannot_have_the_same_code(inventory: Inventory) -> None:
     first = await inventory.staff.post("/warehouses", json={"code": "A", "name": "One"})
     second = await inventory.staff.post("/warehouses", json={"code": "B", "name": "Two"})
     answer = await inventory.staff.post("/warehouses", json={"code": "A", "name": "Three"})
@@ -60,7 +64,7 @@ async def test_a_code_stands_for_one_warehouse(inventory: Inventory) -> None:
     assert found == [first.json()]
 
 
-async def test_lists_go_on_where_they_stopped(inventory: Inventory) -> None:
+async def test_the_next_page_continues_after_the_last_row(inventory: Inventory) -> None:
     for name in ("Cole", "Abel", "Abel", "Bond"):
         await inventory.staff.post("/suppliers", json={"name": name})
     first = (await inventory.staff.get("/suppliers", params={"limit": 3})).json()
@@ -70,7 +74,7 @@ async def test_lists_go_on_where_they_stopped(inventory: Inventory) -> None:
     assert len((await inventory.staff.get("/suppliers", params={"name": "Abel"})).json()["items"]) == 2
 
 
-async def test_only_what_is_sent_is_changed(inventory: Inventory) -> None:
+async def test_a_patch_changes_only_the_fields_that_are_sent(inventory: Inventory) -> None:
     supplier = await inventory.staff.post(
         "/suppliers", json={"name": "Hanford", "email": "a@b.example", "phone": "123"}
     )

@@ -1,4 +1,4 @@
-"""Published stock levels: the latest level of each product that changed, and not too often."""
+"""Published stock levels: the latest level of each product that changed, at most once per interval."""
 
 import asyncio
 
@@ -10,14 +10,14 @@ from service_kit.ids import uuid7
 
 
 async def _published(inventory: Inventory) -> list[StockChanged]:
-    """Everything told so far, after what changed was published."""
-    await _rest(inventory)
+    """All levels that were published, including the current changes."""
+    await _end_pause(inventory)
     await use_cases.publish_levels(inventory.runtime)
     return await inventory.served.events(StockChanged)
 
 
-async def _rest(inventory: Inventory) -> None:
-    """As if the pause of each product were over."""
+async def _end_pause(inventory: Inventory) -> None:
+    """Makes each product's last publication older than the pause."""
     async with inventory.runtime.database.connection() as hot:
         await hot.execute("UPDATE stock SET published_at = published_at - interval '2 seconds'")
 
@@ -34,7 +34,7 @@ async def test_many_changes_are_published_as_one_level(inventory: Inventory) -> 
         north: (10, 6, 4),
         south: (5, 0, 5),
     }
-    assert await _published(inventory) == [level], "nothing changed, nothing is said"
+    assert await _published(inventory) == [level], "nothing changed, so nothing is published"
 
 
 async def test_every_stock_change_is_published_with_a_higher_version(inventory: Inventory) -> None:
@@ -53,7 +53,7 @@ async def test_every_stock_change_is_published_with_a_higher_version(inventory: 
     await inventory.deliver(reservation(order_id, lines))
     levels.append((await _published(inventory))[-1])
     await inventory.deliver(fulfilment(order_id, lines))
-    assert len(await _published(inventory)) == 4, "nothing moved yet"
+    assert len(await _published(inventory)) == 4, "nothing has left yet"
     (shipment,) = await inventory.shipments(order_id)
     await inventory.dispatch(shipment["id"])
     levels.append((await _published(inventory))[-1])
@@ -63,7 +63,7 @@ async def test_every_stock_change_is_published_with_a_higher_version(inventory: 
 
 
 async def test_a_product_is_published_at_most_once_per_interval(inventory: Inventory) -> None:
-    """Also when several processes publish, and when another warehouse's stock of it changes."""
+    """Even if several processes publish, and if its stock changes in several warehouses."""
     product_id, north = await inventory.stocked(10)
     south = await inventory.warehouse()
     pause = use_cases.PAUSE_PER_PRODUCT.total_seconds()
@@ -73,10 +73,10 @@ async def test_a_product_is_published_at_most_once_per_interval(inventory: Inven
         await inventory.receive(south, (product_id, 1))
         await asyncio.gather(*(use_cases.publish_levels(inventory.runtime) for _ in range(3)))
     published = len(await inventory.served.events(StockChanged))
-    assert 2 <= published <= elapsed / pause + 2, "one more, for a warehouse that held nothing of it before"
+    assert 2 <= published <= elapsed / pause + 2, "one more for a warehouse that had none of it before"
 
 
-async def test_many_products_at_once(inventory: Inventory) -> None:
+async def test_more_products_than_one_transaction_takes_are_published_in_one_run(inventory: Inventory) -> None:
     warehouse_id = await inventory.warehouse()
     products = [uuid7() for _ in range(620)]
     await inventory.deliver(

@@ -1,4 +1,4 @@
-"""What order asks for, through the consumer: in time, too early, too late, twice."""
+"""Requests of the order service, through the consumer: in time, too early, too late, and twice."""
 
 from datetime import timedelta
 from uuid import UUID, uuid4
@@ -20,7 +20,7 @@ from service_kit.ids import uuid7
 NOBODYS_PRODUCT = uuid4()
 
 
-async def test_reserves_all_lines_and_answers(inventory: Inventory) -> None:
+async def test_a_request_reserves_all_lines_and_is_answered(inventory: Inventory) -> None:
     product_id, warehouse_id = await inventory.stocked(10)
     order_id = uuid7()
     asked = reservation(order_id, [(product_id, 2), (product_id, 3)])
@@ -43,7 +43,7 @@ async def test_answers_continue_the_trace_of_their_request(inventory: Inventory)
     assert found == [TRACEPARENT] * 2
 
 
-async def test_rejects_with_what_was_asked_and_what_there_was(inventory: Inventory) -> None:
+async def test_a_rejection_names_the_requested_and_the_available_pieces(inventory: Inventory) -> None:
     tea, _ = await inventory.stocked(3)
     coffee, _ = await inventory.stocked(9)
     order_id = uuid7()
@@ -61,7 +61,7 @@ async def test_rejects_with_what_was_asked_and_what_there_was(inventory: Invento
 async def test_a_batch_is_decided_in_the_order_of_arrival(inventory: Inventory) -> None:
     product_id, _ = await inventory.stocked(5)
     first, second, third = uuid7(), uuid7(), uuid7()
-    # What the first refunds is there for the third, though all come in one batch.
+    # The pieces that the release frees can be reserved again in the same batch.
     await inventory.deliver(
         reservation(third, [(product_id, 4)]),
         reservation(second, [(product_id, 2)]),
@@ -75,7 +75,7 @@ async def test_a_batch_is_decided_in_the_order_of_arrival(inventory: Inventory) 
     await inventory.check_books()
 
 
-async def test_splits_over_warehouses_and_ships_from_each(inventory: Inventory) -> None:
+async def test_an_order_is_split_over_warehouses_and_ships_from_each(inventory: Inventory) -> None:
     product_id, north = await inventory.stocked(4)
     south = await inventory.warehouse()
     await inventory.receive(south, (product_id, 6))
@@ -95,7 +95,7 @@ async def test_splits_over_warehouses_and_ships_from_each(inventory: Inventory) 
     await inventory.check_books()
 
 
-async def test_two_thousand_lines(inventory: Inventory) -> None:
+async def test_an_order_of_two_thousand_lines_is_reserved_and_dispatched(inventory: Inventory) -> None:
     warehouse_id = await inventory.warehouse()
     products = [await inventory.product() for _ in range(20)]
     await inventory.receive(warehouse_id, *((product_id, 100) for product_id in products))
@@ -111,9 +111,9 @@ async def test_two_thousand_lines(inventory: Inventory) -> None:
 
 
 class TestReservationRequested:
-    """Once more, or after the order's end."""
+    """Requests that are repeated, or come after the reservation's end."""
 
-    async def test_a_repeated_record_is_no_second_request(self, inventory: Inventory) -> None:
+    async def test_a_duplicate_of_an_event_is_ignored(self, inventory: Inventory) -> None:
         product_id, _ = await inventory.stocked(5)
         order_id, id = uuid7(), uuid7()
         asked = reservation(order_id, [(product_id, 2)])
@@ -122,7 +122,7 @@ class TestReservationRequested:
         assert await inventory.emitted(order_id) == ["reservation.accepted"]
         assert await inventory.level(product_id) == (5, 2)
 
-    async def test_a_second_request_gets_the_first_ones_answer(self, inventory: Inventory) -> None:
+    async def test_a_second_request_gets_the_answer_of_the_first(self, inventory: Inventory) -> None:
         product_id, _ = await inventory.stocked(5)
         order_id = uuid7()
         first = reservation(order_id, [(product_id, 2)])
@@ -136,7 +136,7 @@ class TestReservationRequested:
         assert await inventory.level(product_id) == (5, 2)
         await inventory.check_books()
 
-    async def test_a_rejection_stays_even_when_stock_becomes_available(self, inventory: Inventory) -> None:
+    async def test_a_rejected_order_stays_rejected_when_stock_becomes_available(self, inventory: Inventory) -> None:
         product_id, warehouse_id = await inventory.stocked(1)
         order_id = uuid7()
         await inventory.deliver(reservation(order_id, [(product_id, 2)]))
@@ -146,14 +146,14 @@ class TestReservationRequested:
         assert first.lines == second.lines
         assert await inventory.level(product_id) == (11, 0)
 
-    async def test_a_request_repeated_after_the_end_gets_the_final_answer_again(self, inventory: Inventory) -> None:
-        """A rejection would cancel an order that was paid meanwhile, whose parcels are about to be asked for."""
+    async def test_a_request_after_the_expiry_is_answered_as_expired(self, inventory: Inventory) -> None:
+        """A rejection would cancel an order that was paid meanwhile and is about to be fulfilled."""
         product_id, _ = await inventory.stocked(5)
         order_id, lines = uuid7(), [(product_id, 2)]
         asked = reservation(order_id, lines, minutes=-1)
         await inventory.deliver(asked)
         await use_cases.expire(inventory.runtime)
-        await inventory.deliver(asked)  # under another id: nothing remembers that it was heard before
+        await inventory.deliver(asked)  # with another event id, so that it is no duplicate
         assert await inventory.emitted(order_id) == [
             "reservation.accepted",
             "reservation.expired",
@@ -164,7 +164,7 @@ class TestReservationRequested:
         await inventory.check_books()
 
     @pytest.mark.parametrize("in_one_batch", [True, False])
-    async def test_after_the_release_nothing_is_reserved(self, inventory: Inventory, in_one_batch: bool) -> None:
+    async def test_a_request_after_the_release_reserves_nothing(self, inventory: Inventory, in_one_batch: bool) -> None:
         product_id, _ = await inventory.stocked(5)
         order_id = uuid7()
         requests = [release(order_id), reservation(order_id, [(product_id, 2)])]
@@ -179,7 +179,7 @@ class TestReservationRequested:
 
 
 class TestReleaseRequested:
-    async def test_a_release_returns_the_reserved_stock(self, inventory: Inventory) -> None:
+    async def test_a_release_frees_the_reserved_stock(self, inventory: Inventory) -> None:
         product_id, _ = await inventory.stocked(5)
         order_id = uuid7()
         await inventory.deliver(reservation(order_id, [(product_id, 2)]))
@@ -194,14 +194,16 @@ class TestReleaseRequested:
         assert (await inventory.staff.get(f"/reservations/{order_id}")).json()["lines"] == []
         await inventory.check_books()
 
-    async def test_of_a_rejected_order_is_answered(self, inventory: Inventory) -> None:
+    async def test_a_release_of_a_rejected_order_is_answered(self, inventory: Inventory) -> None:
         order_id = uuid7()
         await inventory.deliver(reservation(order_id, [(NOBODYS_PRODUCT, 2)]), release(order_id))
         assert await inventory.emitted(order_id) == ["reservation.rejected", "reservation.released"]
         assert await inventory.status(order_id) == "rejected"
 
     @pytest.mark.parametrize("in_one_batch", [True, False])
-    async def test_calls_off_shipments_that_have_not_left(self, inventory: Inventory, in_one_batch: bool) -> None:
+    async def test_a_release_cancels_shipments_that_have_not_left(
+        self, inventory: Inventory, in_one_batch: bool
+    ) -> None:
         product_id, _ = await inventory.stocked(5)
         order_id, lines = uuid7(), [(product_id, 2)]
         requests = [reservation(order_id, lines), fulfilment(order_id, lines), release(order_id)]
@@ -218,7 +220,7 @@ class TestReleaseRequested:
         assert await inventory.level(product_id) == (5, 0)
         await inventory.check_books()
 
-    async def test_is_rejected_once_a_parcel_has_left(self, inventory: Inventory) -> None:
+    async def test_a_release_is_rejected_once_a_parcel_has_left(self, inventory: Inventory) -> None:
         product_id, _ = await inventory.stocked(4)
         await inventory.receive(await inventory.warehouse(), (product_id, 4))
         order_id, lines = uuid7(), [(product_id, 8)]
@@ -237,7 +239,7 @@ class TestReleaseRequested:
 
 
 class TestFulfilmentRequested:
-    async def test_a_second_one_makes_no_second_parcel(self, inventory: Inventory) -> None:
+    async def test_a_second_request_creates_no_second_shipment(self, inventory: Inventory) -> None:
         product_id, _ = await inventory.stocked(5)
         order_id, lines = uuid7(), [(product_id, 2)]
         await inventory.deliver(reservation(order_id, lines), fulfilment(order_id, lines), fulfilment(order_id, lines))
@@ -248,7 +250,7 @@ class TestFulfilmentRequested:
         assert len(await inventory.shipments(order_id)) == 1
         assert (await inventory.emitted(order_id)).count("shipment.created") == 1
 
-    async def test_reserves_again_what_had_expired(self, inventory: Inventory) -> None:
+    async def test_an_expired_reservation_is_made_again(self, inventory: Inventory) -> None:
         product_id, _ = await inventory.stocked(5)
         order_id, lines = uuid7(), [(product_id, 5)]
         await inventory.deliver(reservation(order_id, lines, minutes=-1))
@@ -258,7 +260,7 @@ class TestFulfilmentRequested:
         assert await inventory.level(product_id) == (5, 5)
         await inventory.check_books()
 
-    async def test_is_rejected_when_hold_and_stock_are_gone(self, inventory: Inventory) -> None:
+    async def test_an_expired_reservation_is_rejected_when_the_stock_is_gone(self, inventory: Inventory) -> None:
         product_id, _ = await inventory.stocked(5)
         order_id, lines = uuid7(), [(product_id, 5)]
         await inventory.deliver(reservation(order_id, lines, minutes=-1))
@@ -270,7 +272,7 @@ class TestFulfilmentRequested:
         assert await inventory.level(product_id) == (5, 1)
         await inventory.check_books()
 
-    async def test_without_any_reservation_reserves_and_ships(self, inventory: Inventory) -> None:
+    async def test_an_order_without_a_reservation_is_reserved_and_shipped(self, inventory: Inventory) -> None:
         product_id, _ = await inventory.stocked(5)
         order_id = uuid7()
         await inventory.deliver(fulfilment(order_id, [(product_id, 2)]))
@@ -280,7 +282,7 @@ class TestFulfilmentRequested:
         assert await inventory.level(product_id) == (5, 2)
         await inventory.check_books()
 
-    async def test_never_ships_what_was_released(self, inventory: Inventory) -> None:
+    async def test_a_released_order_is_not_shipped(self, inventory: Inventory) -> None:
         product_id, _ = await inventory.stocked(5)
         order_id, lines = uuid7(), [(product_id, 2)]
         await inventory.deliver(reservation(order_id, lines), release(order_id), fulfilment(order_id, lines))
@@ -289,7 +291,7 @@ class TestFulfilmentRequested:
         await inventory.check_books()
 
 
-class TestEnd:
+class TestExpiry:
     async def test_an_expired_reservation_is_released_once(self, inventory: Inventory) -> None:
         product_id, _ = await inventory.stocked(5)
         ended, running, paid = uuid7(), uuid7(), uuid7()
@@ -309,7 +311,7 @@ class TestEnd:
         assert (await inventory.emitted(ended))[2:] == ["reservation.released", "reservation.rejected"]
         await inventory.check_books()
 
-    async def test_many_at_once(self, inventory: Inventory) -> None:
+    async def test_more_reservations_than_one_transaction_takes_expire_in_one_run(self, inventory: Inventory) -> None:
         product_id, _ = await inventory.stocked(450)
         ended = [reservation(uuid7(), [(product_id, 1)], minutes=-1) for _ in range(450)]
         await inventory.deliver(*ended)
@@ -319,7 +321,7 @@ class TestEnd:
         assert all(each.reserved_until < utcnow() + timedelta(seconds=1) for each in ended)
 
 
-async def test_list_shows_one_status(inventory: Inventory) -> None:
+async def test_the_list_can_be_filtered_by_status(inventory: Inventory) -> None:
     product_id, _ = await inventory.stocked(1)
     held, rejected = uuid7(), uuid7()
     await inventory.deliver(reservation(held, [(product_id, 1)]), reservation(rejected, [(product_id, 1)]))
