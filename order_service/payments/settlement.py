@@ -171,7 +171,7 @@ async def reported_by_webhook(db: Connection, gateway: str, charge: Charge) -> C
         return None
     # We opened it, but its row is lost (the database was restored from a backup): the reference names the order.
     order_id = known.order_id if known else _id_in(charge.order_reference, "")
-    if payment_id is None or order_id is None or not (known or await orders.exists(db, order_id)):
+    if payment_id is None or order_id is None or not (known or await orders.EXISTS.fetchval(db, order_id=order_id)):
         log.error(
             "webhook_of_unknown_charge", charge_id=charge.id, reference=charge.order_reference, state=charge.state
         )
