@@ -17,37 +17,25 @@ SELECT id, (CASE WHEN actor_id <> $1 THEN to_jsonb(entry) - '{address, user_agen
                  ELSE to_jsonb(entry) END)::text
 FROM audit_log AS entry WHERE (actor_id = $1 OR subject_id = $1) AND id > $2 ORDER BY id LIMIT $3
 """
+
+
+def _of_account(
+    name: str, table: str | None = None, *, account: str = "account_id", id: str = "id", without: str = ""
+) -> Section:
+    """The rows of a table whose column `account` is the account's id. `id`: a UUID, different in each of them."""
+    table = table or name
+    row = f"(to_jsonb({table}) - '{without}')::text"
+    where = f"{account} = $1 AND {id} > $2 ORDER BY {id} LIMIT $3"
+    return Section(name, f"SELECT {id}, {row} FROM {table} WHERE {where}")  # noqa: S608 (names of this module alone)
+
+
 SECTIONS = [
-    Section(
-        "account",
-        "SELECT id, (to_jsonb(accounts) - 'password_hash')::text FROM accounts WHERE id = $1 AND id > $2 LIMIT $3",
-    ),
-    Section(
-        "addresses",
-        "SELECT id, to_jsonb(addresses)::text FROM addresses WHERE account_id = $1 AND id > $2 ORDER BY id LIMIT $3",
-    ),
-    Section(
-        "sessions",
-        "SELECT id, to_jsonb(sessions)::text FROM sessions WHERE account_id = $1 AND id > $2 ORDER BY id LIMIT $3",
-    ),
-    Section(
-        "api_clients",
-        "SELECT id, to_jsonb(api_clients)::text FROM api_clients WHERE owner_id = $1 AND id > $2 ORDER BY id LIMIT $3",
-    ),
-    Section(
-        "second_factor",
-        """
-        SELECT account_id, (to_jsonb(second_factors) - 'encrypted_secret')::text FROM second_factors
-        WHERE account_id = $1 AND account_id > $2 LIMIT $3
-        """,
-    ),
-    Section(
-        "known_addresses",
-        """
-        SELECT md5(address)::uuid, to_jsonb(known_addresses)::text FROM known_addresses
-        WHERE account_id = $1 AND md5(address)::uuid > $2 ORDER BY md5(address)::uuid LIMIT $3
-        """,
-    ),
+    _of_account("account", "accounts", account="id", without="password_hash"),
+    _of_account("addresses"),
+    _of_account("sessions"),
+    _of_account("api_clients", account="owner_id"),
+    _of_account("second_factor", "second_factors", id="account_id", without="encrypted_secret"),
+    _of_account("known_addresses", id="md5(address)::uuid"),
     Section(
         "mails_to_send",
         """
