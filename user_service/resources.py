@@ -7,7 +7,6 @@ from typing import cast
 from service_kit.mail import open_mailer
 from service_kit.runtime import Runtime
 from user_service.auth.use_cases import SignIn
-from user_service.email_change.use_cases import EmailChanges
 from user_service.keys.models import Schedule
 from user_service.keys.signer import Signer
 from user_service.keys.vault import Vault
@@ -38,6 +37,5 @@ def provide(runtime: Runtime, passwords: Passwords, vault: Vault, signer: Signer
     password_service = PasswordService(runtime.database, passwords, throttle)
     mfa = Mfa(runtime.database, vault, passwords)
     sign_in = SignIn(runtime.database, password_service, mfa, signer, vault, settings)
-    email_changes = EmailChanges(password_service, mfa)
-    for each in (settings, passwords, vault, signer, throttle, password_service, mfa, sign_in, email_changes):
+    for each in (settings, passwords, vault, signer, throttle, password_service, mfa, sign_in):
         runtime.provide(each)

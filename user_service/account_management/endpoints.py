@@ -22,7 +22,7 @@ from user_service.audit.endpoints import FromWhere, acting
 from user_service.audit.models import Actor
 from user_service.base import resource
 from user_service.passwords.endpoints import UsePasswordService
-from user_service.passwords.hashing import PasswordTooWeak
+from user_service.passwords.strength import PasswordTooWeak
 from user_service.roles import grants
 from user_service.roles.models import NotYoursToGive, UnknownRole
 from user_service.roles.schemas import RoleName

@@ -135,9 +135,9 @@ async def erase(tx: Session, actor: Actor, signed_in_within: timedelta) -> None:
 
 async def ensure_first_admin(runtime: Runtime) -> None:
     """Makes the Admin that the settings name, as long as there is no Admin at all."""
-    settings = runtime.settings
-    assert isinstance(settings, Settings)
-    if not settings.first_admin_email or not settings.first_admin_password.get_secret_value():
+    settings = runtime.resource(Settings)
+    password = settings.first_admin_password.get_secret_value()
+    if not settings.first_admin_email or not password:
         return
     async with runtime.database.session() as tx:
         email = EmailAddress.of(settings.first_admin_email)
@@ -148,7 +148,7 @@ async def ensure_first_admin(runtime: Runtime) -> None:
             runtime.resource(Passwords),
             SYSTEM,
             email=email,
-            password=settings.first_admin_password.get_secret_value(),
+            password=password,
             full_name="First Admin",
             roles=[Role.ADMIN],
             verified=True,

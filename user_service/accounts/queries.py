@@ -4,6 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, String, func, literal, literal_column, or_
+from sqlalchemy.orm import Mapped
 from sqlmodel import col, select
 
 from contracts.permissions import Role
@@ -45,9 +46,7 @@ async def id_and_email(tx: Session, address: EmailAddress) -> tuple[UUID, str] |
 
 
 async def is_taken(tx: Session, address: EmailAddress, *, by_other_than: UUID | None = None) -> bool:
-    statement = select(Account.id).where(_key_of(address) == _KEY)
-    if by_other_than is not None:
-        statement = statement.where(col(Account.id) != by_other_than)
+    statement = select(Account.id).where(_key_of(address) == _KEY, col(Account.id).is_distinct_from(by_other_than))
     return (await tx.exec(statement.limit(1))).first() is not None
 
 
@@ -61,24 +60,20 @@ async def colliding_with(tx: Session, account: Account) -> list[Account]:
     return [other for other in found if EmailAddress.of(other.email).key == key]
 
 
-async def lock(tx: Session, account_id: UUID) -> Account | None:
-    """The account, held until the transaction ends, so that its events go out in the order of its versions."""
-    return (await tx.exec(select(Account).where(Account.id == account_id).with_for_update())).first()
+async def lock(tx: Session, account_id: UUID, *, shared: bool = False) -> Account | None:
+    """The account, locked until the transaction ends, so that its events go out in the order of its versions.
 
-
-async def hold(tx: Session, account_id: UUID) -> Account | None:
-    """The account, which nobody changes until the transaction ends; several may hold it."""
-    return (await tx.exec(select(Account).where(Account.id == account_id).with_for_update(read=True))).first()
+    `shared`: nobody changes it until then, and other transactions may lock it in the same way."""
+    return (await tx.exec(select(Account).where(Account.id == account_id).with_for_update(read=shared))).first()
 
 
 async def lock_admins(tx: Session) -> list[Account]:
-    """All active Admins, held, so that two can't remove each other at the same time."""
-    statement = select(Account).where(col(Account.roles).contains([Role.ADMIN]), col(Account.active))
-    return list((await tx.exec(statement.order_by(col(Account.id)).with_for_update())).all())
+    """All active Admins, locked, so that two can't remove each other at the same time."""
+    return await lock_holders(tx, Role.ADMIN, col(Account.active))
 
 
-async def lock_holders(tx: Session, role: str) -> list[Account]:
-    statement = select(Account).where(col(Account.roles).contains([role]))
+async def lock_holders(tx: Session, role: str, *conditions: Mapped[bool]) -> list[Account]:
+    statement = select(Account).where(col(Account.roles).contains([role]), *conditions)
     return list((await tx.exec(statement.order_by(col(Account.id)).with_for_update())).all())
 
 

@@ -14,7 +14,14 @@ from service_kit.http.sessions import Session
 from service_kit.problems import NotFound, PreconditionFailed
 from user_service.api_clients import queries, use_cases
 from user_service.api_clients.models import EndsTooLate, LastSecret, OwnerNotActive, TooManySecrets
-from user_service.api_clients.schemas import ApiClientChange, ApiClientIn, ApiClientOut, NewApiClientOut, NewSecretOut
+from user_service.api_clients.schemas import (
+    ApiClientChange,
+    ApiClientIn,
+    ApiClientOut,
+    NewApiClientOut,
+    NewSecretOut,
+    SecretOut,
+)
 from user_service.audit.endpoints import acting
 from user_service.audit.models import Actor
 from user_service.base import resource
@@ -108,7 +115,7 @@ async def add_secret(client_id: UUID, tx: Session, manager: Manager, response: R
     """Both work until you delete the old one, once the program uses the new one. It is shown this once."""
     row, secret = await use_cases.add_secret(tx, manager, client_id)
     response.headers["Cache-Control"] = "no-store"
-    return NewSecretOut.showing(row, secret)
+    return NewSecretOut(**SecretOut.of(row).model_dump(), secret=secret)
 
 
 @router.delete(

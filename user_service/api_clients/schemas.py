@@ -47,10 +47,6 @@ class SecretOut(Answer):
 class NewSecretOut(SecretOut):
     secret: str = Field(description="shown this once, kept only as a hash")
 
-    @classmethod
-    def showing(cls, row: ClientSecret, secret: str) -> "NewSecretOut":
-        return cls(id=row.id, created_at=row.created_at, last_used_at=None, secret=secret)
-
 
 class ApiClientOut(BaseModel):
     id: UUID = Field(description="the `client_id` to ask for tokens with")

@@ -191,7 +191,7 @@ async def _check_owner(tx: Session, owner_id: UUID | None, *, is_new: bool) -> N
     disabled. A new one must have an account, the present one must not have been erased. Raises: OwnerNotActive."""
     if owner_id is None:
         return
-    owner = await accounts.hold(tx, owner_id)
+    owner = await accounts.lock(tx, owner_id, shared=True)
     missing = is_new or await account_status.is_erased(tx, owner_id)
     if missing if owner is None else not owner.active:
         raise OwnerNotActive(owner_id=owner_id)

@@ -5,11 +5,12 @@ from typing import Any
 from fastapi import Request, Response
 
 from contracts.permissions import Permission
+from service_kit.http.etag import IfNoneMatch
 from service_kit.http.router import Router
 from service_kit.security import PUBLIC
 from service_kit.security.tokens import ALGORITHM
 from user_service.auth.schemas import GRANTS
-from user_service.keys.endpoints import IfNoneMatch, cached
+from user_service.keys.endpoints import cached
 
 router = Router(prefix="/.well-known", tags=["keys"])
 

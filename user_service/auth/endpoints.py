@@ -34,7 +34,7 @@ from user_service.auth.schemas import GRANTS, MFA_OTP, TokensOut
 from user_service.auth.use_cases import SignedIn, SignIn
 from user_service.base import resource
 from user_service.mfa.models import TooManyTries
-from user_service.passwords.hashing import LONGEST
+from user_service.passwords.strength import LONGEST
 from user_service.sessions import use_cases as sessions
 from user_service.settings import Settings
 

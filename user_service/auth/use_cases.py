@@ -148,7 +148,7 @@ class SignIn:
     async def _begin(self, account: Account, origin: Origin, factor: Sequence[str]) -> SignedIn:
         """`factor`: what was proven beside the password."""
         async with self.database.session() as tx:
-            now = await accounts.hold(tx, account.id)
+            now = await accounts.lock(tx, account.id, shared=True)
             if now is None or not now.active or now.password_hash != account.password_hash:
                 raise InvalidGrant  # disabled, or another password, while this one was verified
             if not factor and await factors.is_on(tx, now.id):

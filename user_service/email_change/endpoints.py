@@ -13,13 +13,13 @@ from user_service.account_management.schemas import AccountOut
 from user_service.accounts.models import EmailTaken
 from user_service.audit.endpoints import acting
 from user_service.audit.models import Actor
-from user_service.base import resource
 from user_service.email_change import use_cases
 from user_service.email_change.models import SameEmail, SecondFactorNeeded, WrongSecondFactor
 from user_service.email_change.schemas import EmailChange
-from user_service.email_change.use_cases import EmailChanges
 from user_service.mails.models import TokenNotGood
+from user_service.mfa.endpoints import UseMfa
 from user_service.mfa.models import TooManyTries
+from user_service.passwords.endpoints import UsePasswordService
 from user_service.passwords.models import WrongPassword
 from user_service.verification.endpoints import EmailConfirmation
 
@@ -36,15 +36,13 @@ Writer = Annotated[Actor, acting("users:write")]
         NotFound, SameEmail, WrongPassword, SecondFactorNeeded, WrongSecondFactor, TooManyTries, TooManyRequests
     ),
 )
-async def request_change(
-    body: EmailChange, me: Writer, changes: Annotated[EmailChanges, resource(EmailChanges)]
-) -> None:
+async def request_change(body: EmailChange, me: Writer, password_service: UsePasswordService, mfa: UseMfa) -> None:
     """Mails a link and a code to the new address, and a notice to the present one. Nothing changes until the code comes
     back (`POST /users/me/email/confirm`), within a day. A second request replaces the first.
 
     The answer is the same whether another account has the new address or not; then the mail says so.
     """
-    await changes.request_change(me, body.new_email, body.present_password, body.otp)
+    await use_cases.request_change(password_service, mfa, me, body.new_email, body.present_password, body.otp)
 
 
 @router.post(

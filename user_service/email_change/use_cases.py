@@ -1,7 +1,5 @@
 """Another e-mail address for an account: asked for with the password, and confirmed by a code that is mailed there."""
 
-from dataclasses import dataclass
-
 from service_kit.database import Session
 from service_kit.problems import not_found
 from user_service.account_management import use_cases as account_use_cases
@@ -20,38 +18,35 @@ from user_service.passwords.use_cases import PasswordService
 from user_service.sessions import use_cases as sessions
 
 
-@dataclass(frozen=True, slots=True)
-class EmailChanges:
-    password_service: PasswordService
-    mfa: Mfa
+async def request_change(
+    passwords: PasswordService, mfa: Mfa, actor: Actor, new: EmailAddress, password: str, otp: str | None
+) -> None:
+    """Mails a code to the new address, and a notice to the present one if it is confirmed.
 
-    async def request_change(self, actor: Actor, new: EmailAddress, password: str, otp: str | None) -> None:
-        """Mails a code to the new address, and a notice to the present one if it is confirmed.
-
-        Whether another account has the new address shows in the mail alone, which its owner reads. Raises: NotFound,
-        SameEmail, WrongPassword, SecondFactorNeeded, WrongSecondFactor, TooManyTries, TooManyRequests.
-        """
-        async with self.password_service.database.session() as tx:
-            account = await accounts.by_id(tx, actor.id) or not_found(Account, actor.id)
-            with_code = await factors.is_on(tx, account.id)
-        await self.password_service.prove(account, password, actor, Action.EMAIL_CHANGE_REFUSED)
-        if with_code and otp is None:
-            raise SecondFactorNeeded
-        if with_code and otp is not None:
-            await self.mfa.prove(account.id, otp, actor, Action.EMAIL_CHANGE_REFUSED, WrongSecondFactor)
-        if account.email == new.text:
-            raise SameEmail
-        for address in (new, EmailAddress.of(account.email)):
-            await self.password_service.throttle.mail(address, actor)
-        async with self.password_service.database.session() as tx:
-            now = await accounts.lock(tx, account.id) or not_found(Account, account.id)
-            if now.password_hash != account.password_hash:
-                raise WrongPassword  # somebody changed it in the meantime
-            await mails.forget_tokens(tx, now.id, Purpose.CHANGE_EMAIL)
-            mails.enqueue(tx, Purpose.CHANGE_EMAIL, new.text, now.id)
-            if now.email_verified:
-                mails.enqueue(tx, Purpose.EMAIL_CHANGE_ASKED, now.email, now.id)
-            record(tx, actor, Action.EMAIL_CHANGE_ASKED, now.id)
+    Whether another account has the new address shows in the mail alone, which its owner reads. Raises: NotFound,
+    SameEmail, WrongPassword, SecondFactorNeeded, WrongSecondFactor, TooManyTries, TooManyRequests.
+    """
+    async with passwords.database.session() as tx:
+        account = await accounts.by_id(tx, actor.id) or not_found(Account, actor.id)
+        with_code = await factors.is_on(tx, account.id)
+    await passwords.prove(account, password, actor, Action.EMAIL_CHANGE_REFUSED)
+    if with_code and otp is None:
+        raise SecondFactorNeeded
+    if with_code and otp is not None:
+        await mfa.prove(account.id, otp, actor, Action.EMAIL_CHANGE_REFUSED, WrongSecondFactor)
+    if account.email == new.text:
+        raise SameEmail
+    for address in (new, EmailAddress.of(account.email)):
+        await passwords.throttle.mail(address, actor)
+    async with passwords.database.session() as tx:
+        now = await accounts.lock(tx, account.id) or not_found(Account, account.id)
+        if now.password_hash != account.password_hash:
+            raise WrongPassword  # somebody changed it in the meantime
+        await mails.forget_tokens(tx, now.id, Purpose.CHANGE_EMAIL)
+        mails.enqueue(tx, Purpose.CHANGE_EMAIL, new.text, now.id)
+        if now.email_verified:
+            mails.enqueue(tx, Purpose.EMAIL_CHANGE_ASKED, now.email, now.id)
+        record(tx, actor, Action.EMAIL_CHANGE_ASKED, now.id)
 
 
 async def confirm(tx: Session, actor: Actor, token: str) -> Account:

@@ -1,7 +1,5 @@
 """Which keys others verify tokens with, and how they are changed for new ones without anybody noticing."""
 
-from typing import Any
-
 import structlog
 
 from service_kit.clock import utcnow
@@ -18,11 +16,7 @@ log = structlog.get_logger(__name__)
 
 def published_keys(runtime: Runtime) -> FetchKeys:
     """This service verifies with the keys it publishes, without asking itself over HTTP."""
-
-    async def fetch() -> dict[str, Any]:
-        return await runtime.resource(Signer).public_keys()
-
-    return fetch
+    return lambda: runtime.resource(Signer).public_keys()
 
 
 async def rotate(database: Database, vault: Vault, schedule: Schedule) -> SigningKey:

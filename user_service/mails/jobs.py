@@ -27,8 +27,7 @@ from user_service.settings import Settings
 
 async def send_due(runtime: Runtime) -> bool:
     """One batch; whether there is more."""
-    settings, mailer = runtime.settings, runtime.resource(Mailer)
-    assert isinstance(settings, Settings)
+    settings, mailer = runtime.resource(Settings), runtime.resource(Mailer)
     if not settings.smtp_host:
         return False
     handle = partial(_handle, runtime.database, mailer, settings)

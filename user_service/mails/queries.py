@@ -81,14 +81,10 @@ async def find_token(tx: Session, token_hash: bytes, purpose: Purpose, now: date
     return (await tx.exec(statement)).first()
 
 
-async def delete_tokens(tx: Session, account_id: UUID, purposes: Collection[Purpose]) -> None:
-    of_account = col(MailToken.account_id) == account_id
-    await tx.exec(delete(MailToken).where(of_account, col(MailToken.purpose).in_(purposes)))
-
-
-async def delete_mails(tx: Session, account_id: UUID, purposes: Collection[Purpose]) -> None:
-    of_account = col(Mail.account_id) == account_id
-    await tx.exec(delete(Mail).where(of_account, col(Mail.purpose).in_(purposes)))
+async def delete_for(
+    tx: Session, table: type[Mail] | type[MailToken], account_id: UUID, purposes: Collection[Purpose]
+) -> None:
+    await tx.exec(delete(table).where(col(table.account_id) == account_id, col(table.purpose).in_(purposes)))
 
 
 async def delete_all(tx: Session, account_id: UUID, email: str) -> None:

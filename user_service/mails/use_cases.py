@@ -45,13 +45,13 @@ async def use(tx: Session, token: str, purpose: Purpose) -> None:
 
     Raises: TokenNotGood."""
     found = await find(tx, token, purpose)
-    await queries.delete_tokens(tx, found.account_id, [purpose])
+    await queries.delete_for(tx, MailToken, found.account_id, [purpose])
 
 
 async def forget_tokens(tx: Session, account_id: UUID, *purposes: Purpose) -> None:
     """Codes that were mailed for these purposes are invalid, and what was not sent yet is not sent."""
-    await queries.delete_mails(tx, account_id, purposes)
-    await queries.delete_tokens(tx, account_id, purposes)
+    await queries.delete_for(tx, Mail, account_id, purposes)
+    await queries.delete_for(tx, MailToken, account_id, purposes)
 
 
 async def prune(runtime: Runtime) -> None:

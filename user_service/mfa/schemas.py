@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from service_kit.schemas import RequestBody
-from user_service.passwords.hashing import LONGEST
+from user_service.passwords.strength import LONGEST
 
 Code = Annotated[str, StringConstraints(strip_whitespace=True, min_length=6, max_length=40)]
 PresentPassword = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST)]
@@ -26,12 +26,11 @@ class CodeProof(RequestBody):
     code: Code = Field(description="of the app", examples=["492039"])
 
 
-class Proof(RequestBody):
+class Proof(PasswordProof):
     """Both: who has stolen one of them must not be able to do without the other from then on."""
 
     model_config = ConfigDict(json_schema_extra={"example": {"password": "correct horse battery", "code": "492039"}})
 
-    password: PresentPassword
     code: Code = Field(description="of the app, or a recovery code")
 
 

@@ -1,8 +1,8 @@
 """Setting a second factor up, proving it, and removing it. Each wrong try is counted, also where the request fails."""
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NoReturn
 from uuid import UUID
 
 import pyotp
@@ -49,8 +49,7 @@ class Mfa:
 
         Raises: NotFound, MfaOnAlready, WrongProof, TooManyTries.
         """
-        async with self._failures_recorded(actor):
-            await self._check_password(actor.id, password)
+        await self._check_password(actor, password)
         secret = pyotp.random_base32()
         async with self.database.session() as tx:
             factor = await _lock(tx, actor.id)
@@ -126,27 +125,26 @@ class Mfa:
         async with self.database.session() as tx:
             if not (await _lock(tx, actor.id)).on:
                 raise MfaNotOn
-        async with self._failures_recorded(actor):
-            await self._check_password(actor.id, password)
-            async with self.database.session() as tx:
-                factor = await _lock(tx, actor.id)
-                if not factor.on:
-                    raise MfaNotOn
-                right = bool(await self._methods(tx, factor, code))
-                if right:
-                    factor.count(utcnow(), right=True)
-            if not right:
-                raise WrongProof
+        await self._check_password(actor, password)
+        async with self.database.session() as tx:
+            factor = await _lock(tx, actor.id)
+            if not factor.on:
+                raise MfaNotOn
+            right = bool(await self._methods(tx, factor, code))
+            if right:
+                factor.count(utcnow(), right=True)
+        if not right:
+            await self._reject(actor)
 
-    async def _check_password(self, account_id: UUID, password: str) -> None:
+    async def _check_password(self, actor: Actor, password: str) -> None:
         """Counted as wrong before it is verified, which takes long, so that parallel tries are counted too."""
         async with self.database.session() as tx:
-            factor = await _lock(tx, account_id)
-            account = await accounts.by_id(tx, account_id) or not_found(Account, account_id)
+            factor = await _lock(tx, actor.id)
+            account = await accounts.by_id(tx, actor.id) or not_found(Account, actor.id)
             factor.check_may_attempt(utcnow())
             factor.count(utcnow(), right=False)
         if not await self.passwords.verify(password, account.password_hash):
-            raise WrongProof
+            await self._reject(actor)
 
     async def _methods(self, tx: Session, factor: SecondFactor, code: str) -> Sequence[str]:
         """What the code proves, in the words of RFC 8176; nothing where it is wrong. A recovery code is used up."""
@@ -155,14 +153,10 @@ class Mfa:
         is_recovery_code = await queries.use_recovery_code(tx, recovery_hash(factor.account_id, code))
         return (MULTIPLE,) if is_recovery_code else ()
 
-    @asynccontextmanager
-    async def _failures_recorded(self, actor: Actor) -> AsyncIterator[None]:
-        try:
-            yield
-        except WrongProof:
-            async with self.database.session() as tx:
-                record(tx, actor, Action.MFA_CHANGE_REFUSED, actor.id)
-            raise
+    async def _reject(self, actor: Actor) -> NoReturn:
+        async with self.database.session() as tx:
+            record(tx, actor, Action.MFA_CHANGE_REFUSED, actor.id)
+        raise WrongProof
 
     def _secret(self, factor: SecondFactor) -> str:
         return self.vault.decrypt(factor.encrypted_secret or b"").decode()

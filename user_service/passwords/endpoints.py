@@ -10,9 +10,9 @@ from user_service.audit.endpoints import FromWhere, acting
 from user_service.audit.models import Actor
 from user_service.base import resource
 from user_service.mails.models import TokenNotGood
-from user_service.passwords.hashing import PasswordTooWeak
 from user_service.passwords.models import WrongPassword
 from user_service.passwords.schemas import PasswordChange, Reset, ResetRequest, StrengthOut, StrengthRequest
+from user_service.passwords.strength import PasswordTooWeak
 from user_service.passwords.use_cases import PasswordService
 
 router = Router(tags=["passwords"])
