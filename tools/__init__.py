@@ -1,1 +1,1 @@
-"""What is done with the whole shop: demo data, replay, an order's trail, checks and audit. Nothing imports it."""
+"""Tools for the whole shop: demo data, replay, an order's trail, checks and audit. Nothing imports them."""

@@ -1,6 +1,6 @@
-"""`make audit`: known vulnerabilities of the locked dependencies, secrets in the tree, and a list of what we ship.
+"""`make audit`: known vulnerabilities of the locked dependencies, secrets in the tree, and a bill of materials.
 
-What could not be looked at is "not checked", and then the audit has not passed: pip-audit itself skips a package that
+What could not be checked is "not checked", and then the audit has not passed: pip-audit itself skips a package that
 its database doesn't answer for, and calls that "no known vulnerabilities".
 """
 
@@ -20,7 +20,7 @@ BIN = Path(sys.executable).parent
 OUT = ROOT / ".local" / "audit"
 SECONDS = 300
 BASELINE = ROOT / ".secrets.baseline"
-"""What detect-secrets looks for, and which strings are no secrets."""
+"""The plugins of detect-secrets, and the strings that are no secrets."""
 
 
 class Outcome(StrEnum):
@@ -31,7 +31,7 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True)
 class Result:
-    """What one check came to, in a sentence and line by line."""
+    """The outcome of one check, in one sentence and with each finding."""
 
     name: str
     outcome: Outcome
@@ -57,7 +57,7 @@ def run_all() -> list[Result]:
 
 
 def exit_code(results: list[Result]) -> int:
-    """0: all was looked at and nothing found; 1: something was found; 2: nothing was, but not all was looked at."""
+    """0: all was checked, and nothing found; 1: something was found; 2: nothing was found, but not all was checked."""
     outcomes = {result.outcome for result in results}
     if Outcome.FOUND in outcomes:
         return 1
@@ -65,23 +65,23 @@ def exit_code(results: list[Result]) -> int:
 
 
 def dependencies(locked: Path) -> Result:
-    """As pip-audit's database knows them."""
+    """Looks for vulnerabilities by pip-audit."""
     ran = _run("pip-audit", "--requirement", str(locked), "--no-deps", "--disable-pip", "--format", "json",
                "--progress-spinner", "off")  # fmt: skip
     return judged(ran, packages=_names(locked))
 
 
 def judged(ran: Ran, packages: set[str]) -> Result:
-    """What pip-audit's end means. `packages`: what it was asked about."""
+    """The result of a run of pip-audit that had to check `packages`."""
     name = "dependencies"
     try:
-        told: list[dict[str, Any]] = json.loads(ran.stdout)["dependencies"]
+        reported: list[dict[str, Any]] = json.loads(ran.stdout)["dependencies"]
     except (ValueError, KeyError, TypeError):
         return Result(name, Outcome.NOT_CHECKED, f"pip-audit gave no answer: {_last_line(ran)}")
-    checked = {each["name"] for each in told if "vulns" in each}
+    checked = {each["name"] for each in reported if "vulns" in each}
     vulnerable = [
         f"{each['name']} {each['version']}: {flaw['id']}, mended in {', '.join(flaw['fix_versions']) or 'no version'}"
-        for each in told
+        for each in reported
         for flaw in each.get("vulns", ())
     ]
     left_out = sorted(packages - checked)
@@ -95,7 +95,7 @@ def judged(ran: Ran, packages: set[str]) -> Result:
 
 
 def secrets(root: Path) -> Result:
-    """In all files that git tracks under `root`, or would. Shows where they are, never what they are."""
+    """Looks in all files that git tracks under `root`, or would. Findings name the place, never the secret."""
     files = tracked_files(root)
     ran = _run("detect-secrets-hook", "--baseline", str(BASELINE), "--json", *files, cwd=root)
     if ran.returncode == 0:
@@ -116,7 +116,7 @@ def tracked_files(root: Path, *patterns: str) -> list[str]:
 
 
 def bill_of_materials(locked: Path, file: Path) -> Result:
-    """CycloneDX, for whoever must know what a release contains."""
+    """Writes a list of all packages that a release contains, in CycloneDX format."""
     ran = _run("cyclonedx-py", "requirements", str(locked), "--of", "JSON", "-o", str(file))
     name = "bill of materials"
     if ran.returncode:

@@ -36,9 +36,9 @@ def demo(
     """The demo data, for services that run elsewhere (containers)."""
     from tools.demo.run import Demo, table
 
-    there = Demo.with_secrets(secrets, dict(each.split("=", 1) for each in url))
+    made = Demo.with_secrets(secrets, dict(each.split("=", 1) for each in url))
     output.print(accounts.table(container_secrets.settings(secrets)))
-    output.print(table(there.make(), there.customer.email))
+    output.print(table(made.make(), made.customer.email))
     typer.echo("The demo data is there.")
 
 

@@ -1,4 +1,4 @@
-"""The secrets of docker-compose.yml: made at random, and handed out to each container by itself."""
+"""The secrets of docker-compose.yml: random ones, of which each container gets only its own."""
 
 import secrets
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from local_stack.addresses import postgres_url, serving_role
 from local_stack.parts import SERVICES
 from local_stack.postgres import SUPERUSER
 
-# What each container is given, and nothing else.
+# The only secrets that each container gets.
 HANDED_OUT: Mapping[str, tuple[str, ...]] = {
     "postgres": ("postgres_password",),
     "setup": (
@@ -28,8 +28,8 @@ HANDED_OUT: Mapping[str, tuple[str, ...]] = {
 
 
 def make_secrets(directory: Path, postgres_address: str) -> None:
-    """One file for each secret of `.env.example` (`gateway_api_key`), and one for each URL of a database; secrets that
-    exist stay. Containers read them by settings ending in `_FILE`: `of/order` has the order service's alone."""
+    """Writes a file for each secret of `.env.example` (`gateway_api_key`) and for each URL of a database; existing
+    secrets stay. Containers read them by settings ending in `_FILE`; `of/order` has only those of the order service."""
     directory.mkdir(parents=True, exist_ok=True)
     for name in environment.generated():
         _make_secret(directory / name.lower(), secrets.token_urlsafe(24))
@@ -57,7 +57,7 @@ def _make_secret(file: Path, value: str) -> None:
 
 
 def settings(directory: Path) -> dict[str, str]:
-    """Those of `.env.example`, with the secrets that `make_secrets` left in `directory`."""
+    """The settings of `.env.example`, with the secrets that `make_secrets` wrote to `directory`."""
     files = {name: directory / name.lower() for name in environment.generated()}
     return environment.read(environment.EXAMPLE) | {
         name: file.read_text() for name, file in files.items() if file.exists()

@@ -1,1 +1,1 @@
-"""What `make up` puts into an empty shop, so that there is something to look at; through the REST APIs."""
+"""The demo data that `make up` creates in an empty shop, through the REST APIs."""

@@ -1,11 +1,11 @@
-"""One customer with an order in every status that lasts, and two more that ended otherwise than their customer wished.
+"""One customer with an order in each lasting status, and two cancelled ones: one refunded by staff, one lost.
 
-`pending` (stock is being decided) and `cancelling` (inventory is asked whether a parcel has left) pass by themselves
-within milliseconds; both stand in the history of the cancelled order, which was paid before.
+`pending` (stock is being reserved) and `cancelling` (inventory checks whether a parcel was dispatched) last only
+milliseconds; the history of the cancelled order, which was paid before, has both.
 
-Two statuses are reached by time: `expired` when `pay_by` has passed, `completed` when the return window is over. For
-these two orders the demo moves that time into the past in the order service's database, and the service's own jobs do
-the rest. It is the only place where the local stack writes into a service's database."""
+Two statuses are reached by time: `expired` after `pay_by`, `completed` when the return window closes. For these two
+orders the demo moves that time into the past in the order service's database, and the service's own jobs do the rest.
+It is the only place where a tool writes into a service's database."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection
@@ -40,7 +40,7 @@ Found = TypeVar("Found")
 
 @dataclass(frozen=True)
 class Scene:
-    """The customer, the staff who send the parcels, and what can be ordered."""
+    """The customer, the staff who send the parcels, and the ids of the products by SKU."""
 
     customer: Api
     staff: Api
@@ -48,7 +48,7 @@ class Scene:
     order_database_url: str
 
     async def placed(self, *lines: tuple[str, int]) -> Order:
-        """Stock is decided when it is back."""
+        """Returns when the stock is reserved, or the order rejected."""
         body = {
             "lines": [{"product_id": self.products[sku], "quantity": quantity} for sku, quantity in lines],
             "ship_to": SHIP_TO,
@@ -77,7 +77,7 @@ class Scene:
         return await self.in_status(order, "delivered")
 
     async def shipments(self, order: Order) -> list[Any]:
-        """All of them; they appear a moment after the order was paid."""
+        """All shipments of the order, which inventory creates a moment after it was paid."""
 
         async def read() -> list[Any]:
             return await self.staff.all("inventory", "/shipments", order_id=order["id"])
@@ -92,7 +92,7 @@ class Scene:
         await self.staff.post("inventory", f"/shipments/{shipment['id']}/dispatch", body, repeatable=True)
 
     async def return_goods(self, order: Order) -> None:
-        """All that it brought: asked for, approved, and received by the warehouse that sent it."""
+        """Returns everything: requested, approved, and received by the warehouse that sent it."""
         lines = [{"product_id": line["product_id"], "quantity": line["quantity"]} for line in order["lines"]]
         asked = await self.customer.post(
             "order", f"/orders/{order['id']}/returns", {"lines": lines, "reason": "too small"}, key=uuid4().hex
@@ -104,11 +104,11 @@ class Scene:
 
         await _until(expected, bool, f"the return of order {order['number']}")
         [shipment] = await self.shipments(order)
-        came = {
+        received = {
             "warehouse_id": shipment["warehouse_id"],
             "lines": [{"product_id": line["product_id"], "restock": line["quantity"]} for line in lines],
         }
-        await self.staff.post("inventory", f"/returns/{asked['id']}/receive", came, repeatable=True)
+        await self.staff.post("inventory", f"/returns/{asked['id']}/receive", received, repeatable=True)
 
     async def in_status(self, order: Order, status: str) -> Order:
         return await self.when(order, lambda now: now["status"] == status, status)
@@ -137,14 +137,14 @@ async def _expired(scene: Scene) -> None:
 
 
 async def _cancelled(scene: Scene) -> None:
-    """Paid before, so that the money goes back."""
+    """It was paid before, so it is refunded."""
     order = await scene.paid(("OM-22752", 1))
     await scene.customer.post("order", f"/orders/{order['id']}/cancel", {"reason": "ordered by mistake"})
     await scene.in_status(order, "cancelled")
 
 
 async def _refunded(scene: Scene) -> None:
-    """Staff gave all of the money back before anything had left, which cancels an order."""
+    """Staff refund it in full before it is dispatched, which cancels it."""
     order = await scene.paid((WITHDRAWN, 1))
     await scene.shipments(order)
     [payment] = await scene.staff.all("order", f"/orders/{order['id']}/payments")
@@ -154,7 +154,7 @@ async def _refunded(scene: Scene) -> None:
 
 
 async def _lost(scene: Scene) -> None:
-    """The carrier lost its only parcel: it is cancelled, and all of the money goes back."""
+    """The carrier lost its only parcel, so it is cancelled and refunded."""
     order = await scene.shipped(("OM-22633", 1))
     [shipment] = await scene.shipments(order)
     await scene.staff.post("inventory", f"/shipments/{shipment['id']}/lost", repeatable=True)
@@ -162,14 +162,14 @@ async def _lost(scene: Scene) -> None:
 
 
 async def _partially_shipped(scene: Scene) -> None:
-    """Its two products lie in two warehouses, and one of the parcels has left."""
+    """Its two products are in two warehouses, and one of the parcels was dispatched."""
     order = await scene.paid((LONDON_ONLY, 3), (MANCHESTER_ONLY, 1))
     await scene.dispatch(order, (await scene.shipments(order))[0])
     await scene.in_status(order, "partially_shipped")
 
 
 async def _returned(scene: Scene) -> None:
-    """All of it came back as good as new, and so did the money."""
+    """Everything was returned and restocked, and the order refunded."""
     order = await scene.delivered(("OM-22720", 2))
     await scene.return_goods(order)
     await scene.in_status(order, "returned")
@@ -217,9 +217,9 @@ def _kind(order: Order) -> str:
     return str(order["status"])
 
 
-async def place_missing(scene: Scene, there: Collection[str]) -> None:
-    """An order for each status, and each mishap, of which the customer has none (any more)."""
-    missing = [place for kind, place in ALL.items() if kind not in there]
+async def place_missing(scene: Scene, existing: Collection[str]) -> None:
+    """Places an order for each status, and each mishap, that none of the customer's orders has."""
+    missing = [place for kind, place in ALL.items() if kind not in existing]
     await asyncio.gather(*(place(scene) for place in missing))
 
 

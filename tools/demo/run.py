@@ -1,4 +1,4 @@
-"""All of the demo: accounts, a stocked shop, orders. Safe and quick to run again: what is there stays."""
+"""All of the demo data: accounts, catalogue, stock, orders. A second run creates only what is missing."""
 
 import asyncio
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ CUSTOMER_NAME, STAFF_NAME = "Ada King", "Grace Hopper"
 
 @dataclass(frozen=True)
 class Demo:
-    """Where it is made, and for whom. The database: see `tools.demo.orders`."""
+    """The services and accounts of the demo data. `tools.demo.orders` says why it needs the database."""
 
     urls: Mapping[str, str]
     admin: Account
@@ -35,7 +35,7 @@ class Demo:
 
     @classmethod
     def with_secrets(cls, directory: Path, urls: Mapping[str, str]) -> "Demo":
-        """Of services that run elsewhere, with the secrets that `container_secrets` made for them."""
+        """For services that run elsewhere, with the secrets that `container_secrets` made for them."""
         return cls._with(urls, container_secrets.settings(directory), (directory / "order_database_url").read_text())
 
     @classmethod
@@ -56,11 +56,11 @@ class Demo:
             customer = admin.signed_in_as(self.customer.email, self.customer.password)
             products = await stock_up(staff)
             await customer.find_or_create("user", "/users/me/addresses", SHIP_TO)
-            there = await numbers(customer)
-            if ALL.keys() - there:
-                await place_missing(Scene(customer, staff, products, self.order_database_url), there)
-                there = await numbers(customer)
-            return there
+            existing = await numbers(customer)
+            if ALL.keys() - existing:
+                await place_missing(Scene(customer, staff, products, self.order_database_url), existing)
+                existing = await numbers(customer)
+            return existing
 
 
 def table(orders: Mapping[str, str], customer: str) -> Table:

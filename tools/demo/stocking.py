@@ -1,4 +1,4 @@
-"""Categories, products with their tiers, warehouses, suppliers and stock; only what is not there yet."""
+"""Creates the categories, products with their tiers, warehouses, suppliers and stock that are missing."""
 
 import asyncio
 from collections.abc import Iterable, Iterator
@@ -11,7 +11,7 @@ AT_ONCE = 4
 
 
 async def stock_up(staff: Api) -> dict[str, str]:
-    """The products' ids by SKU."""
+    """Returns the products' ids by SKU."""
     products = await _products(staff)
     for code, body in WAREHOUSES.items():
         supplier = SUPPLIERS[code]
@@ -28,8 +28,8 @@ async def _products(staff: Api) -> dict[str, str]:
     found = await staff.all(
         "product", "/products", sku=[product.sku for product in PRODUCTS], status=statuses, sort="created_at"
     )
-    there = {product["sku"]: product for product in found}
-    missing = [product for product in PRODUCTS if product.sku not in there]
+    existing = {product["sku"]: product for product in found}
+    missing = [product for product in PRODUCTS if product.sku not in existing]
     categories = await _categories(staff) if missing else {}
 
     async def create(product: DemoProduct) -> None:
@@ -41,24 +41,24 @@ async def _products(staff: Api) -> dict[str, str]:
             "price": {"amount": product.price, "currency": CURRENCY},
             "status": "active",
         }
-        there[product.sku] = await staff.post("product", "/products", body)
+        existing[product.sku] = await staff.post("product", "/products", body)
 
     async def price(product: DemoProduct) -> None:
-        await _tiers(staff, there[product.sku], product.price)
+        await _tiers(staff, existing[product.sku], product.price)
 
     await for_each(missing, create, at_once=AT_ONCE)
-    # A product without its tiers is one at which an earlier start was interrupted: its version is still the first.
-    without = [product for product in PRODUCTS if there[product.sku]["version"] <= len(TIERS)]
+    # A product lacks its tiers if an earlier run was interrupted; its version shows how many it has.
+    without = [product for product in PRODUCTS if existing[product.sku]["version"] <= len(TIERS)]
     await for_each(without, price, at_once=AT_ONCE)
-    return {sku: product["id"] for sku, product in there.items()}
+    return {sku: product["id"] for sku, product in existing.items()}
 
 
 async def _tiers(staff: Api, product: dict[str, Any], price: int) -> None:
     path = f"/products/{product['id']}/prices"
-    there = {tier["min_quantity"] for tier in await staff.all("product", path)}
+    existing = {tier["min_quantity"] for tier in await staff.all("product", path)}
     version = product["version"]
     for quantity, percent in TIERS.items():
-        if quantity not in there:
+        if quantity not in existing:
             body = {"amount": price * percent // 100, "currency": CURRENCY, "min_quantity": quantity}
             await staff.post("product", path, body, if_match=version)
             version += 1
@@ -81,8 +81,8 @@ def _flat(nodes: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
 
 
 async def _receive(staff: Api, code: str, warehouse_id: str, supplier_id: str, products: dict[str, str]) -> None:
-    """One receipt for all that was never in this warehouse."""
-    there = {level["product_id"] for level in await staff.all("inventory", "/stock", warehouse_id=warehouse_id)}
+    """Books one receipt of all products that were never in this warehouse."""
+    existing = {level["product_id"] for level in await staff.all("inventory", "/stock", warehouse_id=warehouse_id)}
     lines = [
         {
             "product_id": products[product.sku],
@@ -91,9 +91,9 @@ async def _receive(staff: Api, code: str, warehouse_id: str, supplier_id: str, p
             "batch": f"{code}-DEMO",
         }
         for product in PRODUCTS
-        if product.stock.get(code) and products[product.sku] not in there
+        if product.stock.get(code) and products[product.sku] not in existing
     ]
     if lines:
         body = {"warehouse_id": warehouse_id, "supplier_id": supplier_id, "lines": lines}
-        # New products reach inventory by event: until then it doesn't know them.
+        # Inventory learns of new products by events, which may still be on their way.
         await staff.post("inventory", "/stock/receipts", body, wait_for=["product-unknown"])

@@ -1,4 +1,4 @@
-"""What the services say after a run, read from their APIs: orders, payments, stock, the ledger, inboxes."""
+"""The orders, payments, stock, ledger and notifications after a run, read from the APIs."""
 
 import asyncio
 import time
@@ -10,15 +10,15 @@ from typing import Any
 
 from tools.api import Api, for_each
 
-# Ends of an order in a replay. `completed`: delivered, and its return window is over already.
+# Final statuses of an order in a replay. `completed`: delivered, and its return window has closed already.
 DELIVERED, REJECTED = frozenset({"delivered", "completed"}), "rejected"
-# Ends that no order of a file has, and nothing comes of: refunded in full, or all of it lost, by somebody meanwhile.
+# Final statuses that a replay never leads to, but others may: by refunds, lost parcels or returns.
 OTHER_ENDS = frozenset({"cancelled", "expired", "returned"})
-# Events that are still on their way when the last parcel has arrived: so long without any news, and they won't come.
+# How long to wait for events that are still on their way, since the last one of them arrived.
 TIMEOUT_SECONDS = 60.0
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 1.0
 READING_AT_ONCE = 8
-# Clocks of several machines.
+# For differences between the clocks of several machines.
 MARGIN = timedelta(seconds=30)
 
 Levels = Mapping[str, int]
@@ -27,7 +27,7 @@ Notified = Mapping[str, Counter[str]]
 
 @dataclass(frozen=True, slots=True)
 class Stock:
-    """Pieces of each product over all warehouses, and the lowest number that stands with it anywhere."""
+    """Pieces of each product in all warehouses together, and the lowest number of its levels."""
 
     on_hand: Levels
     lowest: Levels
@@ -54,7 +54,7 @@ class Books:
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What belongs to the run: its orders with their parcels, its receipts, and the products of its file."""
+    """The orders of the run with their numbers of parcels, its receipts, and the products of its file."""
 
     orders: Mapping[str, int]
     receipts: Collection[str]
@@ -63,7 +63,7 @@ class Scope:
 
 
 def expected_notifications(books: Books, order_id: str) -> Counter[str]:
-    """By kind: what the customer of an order is told until it is delivered in so many parcels, or rejected."""
+    """The number of notifications of each kind about an order that is delivered or rejected."""
     if books.orders[order_id]["status"] == REJECTED:
         return Counter({"order.placed": 1, "order.rejected": 1})
     parcels = max(books.parcels[order_id], 1)
@@ -90,7 +90,7 @@ async def read_stock(api: Api, products: Collection[str]) -> Stock:
 
 
 async def read_books(api: Api, scope: Scope, before: Stock, advance: Callable[[int], None]) -> Books:
-    """Waits for what is still on its way: the last orders' ends, and the last notifications."""
+    """Waits for the last orders to end, and for the last notifications."""
     books = Books(before, before, parcels=Counter(scope.orders))
     await asyncio.gather(_read_ledger(api, scope, books), _read_orders(api, scope, books))
     books.after = await read_stock(api, scope.products)
@@ -177,7 +177,7 @@ async def _of_run(api: Api, scope: Scope, service: str, path: str, **params: str
 
 
 async def _until_none(unfinished: Callable[[], list[str]], read: Callable[[str], Any]) -> None:
-    """Reads what is unfinished again and again, more and more seldom, as long as it gets less now and then."""
+    """Reads unfinished items again, after growing pauses, until none is left or none has finished for a while."""
     left = unfinished()
     last_change_at, pause = time.monotonic(), FIRST_PAUSE
     while left and time.monotonic() - last_change_at < TIMEOUT_SECONDS:

@@ -1,7 +1,7 @@
-"""Each invoice's way: placed, paid, dispatched, delivered; many at a time, none of them asked about twice.
+"""Places, pays, dispatches and delivers the order of each invoice, many at a time.
 
-Nobody asks for a single order: placing answers when stock is decided, and one look at the list of shipments that wait
-to be dispatched serves all orders at once."""
+It does not poll single orders: the answer to placing waits until stock is reserved, and one list of the shipments that
+are to be dispatched serves all orders."""
 
 import asyncio
 import math
@@ -16,23 +16,23 @@ from tools.replay.countries import country_code
 from tools.replay.preparation import CURRENCY, Ready, email_of, name_of
 from tools.replay.sales import Invoice
 
-# Orders under way at the same time, and requests of each kind.
+# Limits of concurrency: orders in progress, requests to place orders, and requests to ship.
 IN_FLIGHT, PLACING, SHIPPING = 64, 16, 8
 PREFER = "wait=30"
 CARD = "tok_ok"
 CARRIER = "Royal Mail"
 FIRST_LOOK, LONGEST_LOOK = 0.04, 0.5
-# So long after a payment without a parcel, we ask what became of it: a gateway that died may never have charged.
+# If an order has no parcel so long after its payment, the payment is checked: a killed gateway may never have charged.
 POLL_AFTER = 10.0
-# Without any progress for so long, work in progress is stalled.
+# After so long without any progress, the run is stalled.
 TIMEOUT_SECONDS = 90.0
-# What an order that was just placed may still have to wait for: events about its customer and its products.
+# Errors that pass when the events about the order's customer and its products have arrived.
 NOT_VISIBLE_YET = ("customer-unknown", "product-unavailable")
 
 
 @dataclass(slots=True)
 class Way:
-    """One invoice's order. `trouble`: why it went no further."""
+    """The order of one invoice. `trouble`: the reason why it did not reach its end."""
 
     invoice: Invoice
     order_id: str = ""
@@ -48,7 +48,7 @@ class Way:
 
 @dataclass(slots=True)
 class Run:
-    """All orders of one run, as they are now."""
+    """All orders of one run, and their progress."""
 
     ways: list[Way]
     by_order: dict[str, Way] = field(default_factory=dict)
@@ -60,14 +60,14 @@ class _Stalled(Exception):
 
 
 class Replayer:
-    """`advance` is called whenever an order has reached its end."""
+    """Places, pays and ships the orders of all invoices. `advance` is called for each order that has ended."""
 
     def __init__(self, api: Api, ready: Ready, invoices: Sequence[Invoice], advance: Callable[[int], None]) -> None:
         self.run = Run([Way(invoice) for invoice in invoices])
         self._api = api
         self._ready = ready
         self._advance = advance
-        self._key = uuid4().hex  # new for each run: a second one adds a second month
+        self._key = uuid4().hex  # new for each run, so that a second run places new orders
         self._slots = asyncio.Semaphore(IN_FLIGHT)
         self._to_ship: asyncio.Queue[Mapping[str, Any]] = asyncio.Queue()
         self._seen: set[str] = set()
@@ -76,7 +76,7 @@ class Replayer:
         self._moved_at = time.monotonic()
 
     async def replay(self) -> Run:
-        """Ends when every order has its end, or nothing moves any more. Raises: ApiUnreachable."""
+        """Returns when every order has ended, or the run is stalled. Raises: ApiUnreachable."""
         started = time.monotonic()
         shippers = [asyncio.create_task(self._ship_each()) for _ in range(SHIPPING)]
         placing = asyncio.create_task(self._place_all())
@@ -118,7 +118,7 @@ class Replayer:
         self._end(way)
 
     async def _placed(self, way: Way) -> str:
-        """Places the order and waits for the stock to be decided; its status."""
+        """Places the order, waits until its stock is reserved or it is rejected, and returns its status."""
         order = await self._api.post(
             "order",
             "/orders",
@@ -137,7 +137,7 @@ class Replayer:
         return str(order["status"])
 
     async def _pay(self, way: Way) -> None:
-        """Each attempt has a key of its own; one that failed is followed by another."""
+        """Each attempt has its own idempotency key."""
         way.payments += 1
         key = f"replay-{self._key}-{way.invoice.number}-payment-{way.payments}"
         await self._api.post("order", f"/orders/{way.order_id}/payments", {"token": CARD}, key=key)
@@ -159,7 +159,7 @@ class Replayer:
     # --- shipping ---
 
     async def _look_for_shipments(self) -> None:
-        """One look serves all orders; more seldom while there is nothing new. Raises: _StandsStill, and the API's."""
+        """Polls the new shipments of all orders, less often while there are none. Raises: _Stalled, ApiError."""
         pause = FIRST_LOOK
         while self._placing or self._under_way:
             new = await self._look() if self._under_way and self._to_ship.qsize() < SHIPPING else 0
@@ -170,11 +170,11 @@ class Replayer:
             await asyncio.sleep(pause)
 
     async def _look(self) -> int:
-        """How many new shipments there are."""
+        """Queues new shipments; returns their number."""
         before = len(self._seen)
         async for page in self._api.pages("inventory", "/shipments", status="created", sort="created_at"):
             for shipment in page:
-                # Others' shipments lie there too, and our own until they are dispatched.
+                # The list also has shipments of other orders, and our own until they are dispatched.
                 if shipment["order_id"] in self._under_way and shipment["id"] not in self._seen:
                     self._seen.add(shipment["id"])
                     self._to_ship.put_nowait(shipment)
@@ -201,7 +201,7 @@ class Replayer:
             self._end(way)
 
     def _end(self, way: Way) -> None:
-        if way.ended:  # by another of its shipments
+        if way.ended:  # already, by a failure of another of its shipments
             return
         way.ended = True
         self._under_way.discard(way.order_id)
@@ -218,7 +218,7 @@ class Replayer:
 
 
 def order_body(invoice: Invoice, ready: Ready) -> dict[str, Any]:
-    """The lines as they are in the invoice, in its order and never merged, at the prices that it says."""
+    """The lines of the invoice in their order, never merged, at the invoice's prices."""
     return {
         "customer_id": ready.customers[email_of(invoice)],
         "lines": [

@@ -1,4 +1,4 @@
-"""Everything that the orders need, made through the APIs where it is not there yet."""
+"""Creates through the APIs what the orders need and the shop lacks."""
 
 import asyncio
 import math
@@ -18,7 +18,7 @@ CATEGORY, CATEGORY_SLUG = "Online Retail", "online-retail"
 SUPPLIER = "Online Retail wholesale"
 WAREHOUSE_CODE, WAREHOUSE = "ONLINE-RETAIL", "Online Retail warehouse"
 CURRENCY = "GBP"
-# SKUs that one request asks for, and lines of one receipt (a body stays far below 1 MiB).
+# SKUs of one request, and lines of one receipt (so that its body stays far below 1 MiB).
 SKUS_AT_ONCE, RECEIPT_LINES = 100, 2_000
 CREATING_AT_ONCE = 6
 
@@ -27,7 +27,7 @@ Advance = Callable[[int], None]
 
 @dataclass(slots=True)
 class Ready:
-    """What is there now: ids by what the file calls them."""
+    """Ids by the names in the file: products by SKU, customers by e-mail."""
 
     products: dict[str, str] = field(default_factory=dict)
     customers: dict[str, str] = field(default_factory=dict)
@@ -93,7 +93,7 @@ async def _products(api: Api, products: Sequence[Product], ids: dict[str, str], 
         try:
             ids[product.sku] = (await api.post("product", "/products", body, repeatable=True))["id"]
         except ApiError as error:
-            if error.type != "sku-taken":  # by ourselves, where the answer was lost
+            if error.type != "sku-taken":  # by ourselves, if the answer was lost
                 raise
             await _find_products(api, [product.sku], ids)
         advance(1)
@@ -115,7 +115,7 @@ async def _customers(api: Api, names: dict[str, str], ids: dict[str, str], advan
     advance(len(ids))
 
     async def create(email: str) -> None:
-        # Nobody is told the password: these customers order through staff.
+        # The password is not kept, because staff place these customers' orders.
         body = {"email": email, "password": secrets.token_urlsafe(24), "full_name": names[email]}
         try:
             ids[email] = (await api.post("user", "/users", body, repeatable=True))["id"]
@@ -129,7 +129,7 @@ async def _customers(api: Api, names: dict[str, str], ids: dict[str, str], advan
 
 
 async def receive(api: Api, ready: Ready, products: Sequence[Product], factor: Fraction) -> list[str]:
-    """Books stock in for all that the file sells, `factor` times, and returns the receipts' ids."""
+    """Receives `factor` times the quantities that the file sells; returns the receipts' ids."""
     lines: list[dict[str, Any]] = [
         {"product_id": ready.products[product.sku], "quantity": quantity}
         for product in products
@@ -142,7 +142,7 @@ async def receive(api: Api, ready: Ready, products: Sequence[Product], factor: F
             "supplier_id": ready.supplier_id,
             "lines": lines[start : start + RECEIPT_LINES],
         }
-        # New products reach inventory by event: until then it doesn't know them.
+        # Inventory learns of new products by events, which may still be on their way.
         receipt = await api.post("inventory", "/stock/receipts", body, wait_for=["product-unknown"])
         receipts.append(str(receipt["id"]))
     return receipts

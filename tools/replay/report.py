@@ -1,4 +1,4 @@
-"""What people and machines read at the end of a run."""
+"""The results of a run, as tables and as JSON."""
 
 import json
 from collections.abc import Sequence

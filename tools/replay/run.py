@@ -25,12 +25,12 @@ from tools.replay.sales import Sales
 
 Advance = Callable[[int], None]
 LINES = 10
-"""For each count, where there is no terminal."""
+"""How many lines show the progress of one count, if there is no terminal."""
 
 
 @dataclass(frozen=True)
 class Staff:
-    """Where the services are, and an account that may do all this."""
+    """The services' URLs, and an account with all permissions that a replay needs."""
 
     urls: Mapping[str, str]
     account: Account

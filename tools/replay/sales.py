@@ -1,4 +1,4 @@
-"""A file of invoices, as the Online Retail data set has them: read, judged line by line, grouped by invoice."""
+"""Reads a file of invoices in the format of the Online Retail data set, and skips unusable lines."""
 
 import csv
 import gzip
@@ -34,7 +34,7 @@ class Line:
 
 @dataclass(slots=True)
 class Invoice:
-    """`customer`: empty where the shop didn't know who it was."""
+    """`customer`: empty if the shop didn't know the customer."""
 
     number: str
     customer: str
@@ -48,7 +48,7 @@ class Invoice:
 
 @dataclass(frozen=True, slots=True)
 class Product:
-    """What the lines of one stock code say together: its most frequent description and price, and what was sold."""
+    """A stock code with its most frequent description and price, and the units that were sold."""
 
     sku: str
     name: str
@@ -58,7 +58,7 @@ class Product:
 
 @dataclass(slots=True)
 class Sales:
-    """What is left of a file, in its order, and how many lines were skipped for which reason."""
+    """The usable lines of a file, in its order, and the number of lines skipped for each reason."""
 
     invoices: list[Invoice] = field(default_factory=list)
     skipped: dict[str, int] = field(default_factory=lambda: dict.fromkeys(SKIP_REASONS, 0))
@@ -76,7 +76,7 @@ class Sales:
         return sum(invoice.total for invoice in self.invoices)
 
     def products(self) -> list[Product]:
-        """In the order in which the file names them; of equally frequent values the first."""
+        """In the order of the file; of equally frequent descriptions or prices, the first counts."""
         names: dict[str, Counter[str]] = {}
         prices: dict[str, Counter[int]] = {}
         units: Counter[str] = Counter()
@@ -93,7 +93,7 @@ class Sales:
 
 
 class BadFile(StackError):
-    """A file that can't be replayed, with the line where that shows."""
+    """A file that can't be replayed; the message names the line."""
 
 
 def read(file: Path) -> Sales:
@@ -135,7 +135,7 @@ def parse(text: Iterable[str], name: str = "the file") -> Sales:
 
 
 def _take(row: dict[str, str | None], sales: Sales, invoices: dict[str, Invoice]) -> None:
-    """Raises: ValueError, for what can't be read."""
+    """Raises: ValueError, if the row can't be read."""
     values = {column: row[column] or "" for column in COLUMNS}
     line = _line(values)
     if isinstance(line, str):
@@ -152,7 +152,7 @@ def _take(row: dict[str, str | None], sales: Sales, invoices: dict[str, Invoice]
 
 
 def _line(values: dict[str, str]) -> Line | str:
-    """The line, or the first reason to skip it. What a skipped line says further is not looked at."""
+    """The line, or the first reason to skip it; further values of a skipped line are not read."""
     number, sku = values["InvoiceNo"], values["StockCode"].upper()
     if number.startswith("C"):
         return "return"
@@ -182,5 +182,5 @@ def _number(values: dict[str, str], column: str) -> Decimal:
 
 
 def _pence(pounds: Decimal) -> int:
-    """To the nearest penny: what costs less than half of one costs nothing."""
+    """To the nearest penny."""
     return int((pounds * 100).quantize(Decimal(1), ROUND_HALF_UP))

@@ -1,4 +1,4 @@
-"""The client, against a server that answers as the test says."""
+"""The client, with a server whose answers the test defines."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -12,7 +12,7 @@ from tools.api import Api, ApiError, connections, for_each
 
 
 class Service:
-    """Answers `POST /things` and `GET /things` with what stands in `answers`, one after the other."""
+    """Answers `POST /things` and `GET /things` with the items of `answers`, one after the other."""
 
     def __init__(self) -> None:
         self.answers: list[web.Response] = []
@@ -50,7 +50,7 @@ def problem(status: int, type: str, **headers: str) -> web.Response:
     return web.json_response(body, status=status, headers=headers, content_type="application/problem+json")
 
 
-async def test_what_may_pass_is_tried_again_with_the_same_key(api: Api, service: Service) -> None:
+async def test_a_passing_error_is_retried_with_the_same_key(api: Api, service: Service) -> None:
     service.answers = [
         problem(503, "unavailable", **{"Retry-After": "0"}),
         problem(429, "too-many-requests", **{"Retry-After": "0"}),
@@ -65,14 +65,14 @@ async def test_what_may_pass_is_tried_again_with_the_same_key(api: Api, service:
     assert service.requests[-1]["If-Match"] == '"3"'
 
 
-async def test_what_can_not_be_repeated_is_not(api: Api, service: Service) -> None:
+async def test_a_request_that_is_not_repeatable_is_not_retried(api: Api, service: Service) -> None:
     service.answers = [problem(500, "internal-error"), web.json_response({})]
     with pytest.raises(ApiError, match="500: in words"):
         await api.post("order", "/things", {})
     assert len(service.requests) == 1
 
 
-async def test_a_conflict_is_waited_for_only_where_it_passes(api: Api, service: Service) -> None:
+async def test_only_a_conflict_that_passes_is_retried(api: Api, service: Service) -> None:
     service.answers = [problem(409, "customer-unknown"), web.json_response({"id": "1"})]
     assert await api.post("order", "/things", {}, wait_for=["customer-unknown"]) == {"id": "1"}
     service.answers = [problem(409, "sku-taken")]
@@ -81,7 +81,7 @@ async def test_a_conflict_is_waited_for_only_where_it_passes(api: Api, service: 
     assert (rejected.value.status, rejected.value.type) == (409, "sku-taken")
 
 
-async def test_a_token_that_ended_is_renewed_once(api: Api, service: Service) -> None:
+async def test_an_expired_token_is_renewed_once(api: Api, service: Service) -> None:
     service.answers = [problem(401, "unauthenticated"), web.json_response({"items": [], "next": None})]
     await api.get("order", "/things")
     assert service.grants == ["password", "refresh_token"]
@@ -102,7 +102,7 @@ async def test_a_list_is_read_to_its_end(api: Api, service: Service) -> None:
     assert service.requests[1]["only"] == "true"
 
 
-async def test_the_first_failure_ends_all_work() -> None:
+async def test_the_first_failure_cancels_all_work() -> None:
     done: list[int] = []
 
     async def work(item: int) -> None:
@@ -115,7 +115,7 @@ async def test_the_first_failure_ends_all_work() -> None:
     assert done == [0, 1, 2]
 
 
-async def test_no_more_than_so_many_at_once() -> None:
+async def test_the_limit_of_concurrency_is_kept() -> None:
     running = most = 0
 
     async def work(_: Any) -> None:

@@ -1,4 +1,4 @@
-"""`make audit` finds what was planted, and never takes "not checked" for "fine"."""
+"""`make audit` finds planted secrets and vulnerabilities, and never reports "not checked" as passed."""
 
 import json
 import subprocess
@@ -15,11 +15,11 @@ FINE = [{"name": name, "version": "1.0", "vulns": []} for name in sorted(PACKAGE
 FLAW = {"id": "CVE-2026-0001", "fix_versions": ["1.1"]}
 
 
-def answer(*told: dict[str, Any], code: int = 0) -> Ran:
-    return Ran([], code, json.dumps({"dependencies": list(told), "fixes": []}), "No known vulnerabilities found")
+def answer(*reported: dict[str, Any], code: int = 0) -> Ran:
+    return Ran([], code, json.dumps({"dependencies": list(reported), "fixes": []}), "No known vulnerabilities found")
 
 
-def test_all_checked_and_nothing_known() -> None:
+def test_without_known_vulnerabilities_the_audit_passes() -> None:
     assert audit.judged(answer(*FINE), PACKAGES).outcome is Outcome.PASSED
 
 
@@ -41,13 +41,13 @@ def test_a_known_vulnerability_is_named() -> None:
     ],
     ids=["skipped", "one is missing", "nothing", "no network", "too slow", "no answer"],
 )
-def test_what_was_not_looked_at_is_not_fine(ran: Ran) -> None:
+def test_an_unchecked_package_does_not_pass(ran: Ran) -> None:
     found = audit.judged(ran, PACKAGES)
     assert found.outcome is Outcome.NOT_CHECKED
     assert found.sentence
 
 
-def test_exit_codes() -> None:
+def test_exit_codes_tell_findings_from_missing_checks() -> None:
     passed, found, unchecked = (Result("x", outcome, "") for outcome in Outcome)
     assert audit.exit_code([passed, passed]) == 0
     assert audit.exit_code([passed, found, unchecked]) == 1
@@ -71,7 +71,7 @@ def _tree(directory: Path, text: str) -> Path:
 
 
 @pytest.mark.parametrize("kind", PLANTED)
-def test_a_planted_secret_is_found_and_not_repeated(tmp_path: Path, kind: str) -> None:
+def test_a_planted_secret_is_found_and_not_printed(tmp_path: Path, kind: str) -> None:
     result = audit.secrets(_tree(tmp_path, f"# settings\n{PLANTED[kind]}\n"))
     assert result.outcome is Outcome.FOUND
     assert f"production.env:2: {kind}" in result.findings
@@ -87,11 +87,11 @@ def test_a_planted_secret_is_found_and_not_repeated(tmp_path: Path, kind: str) -
         "api_key=Jq3-NG0Zt_2cXn1m7yV0h  # pragma: allowlist secret",
     ],
 )
-def test_what_is_no_secret_passes(tmp_path: Path, text: str) -> None:
+def test_text_without_a_secret_passes(tmp_path: Path, text: str) -> None:
     assert audit.secrets(_tree(tmp_path, text + "\n")).outcome is Outcome.PASSED
 
 
-def test_a_scanner_that_fails_has_not_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_scanner_counts_as_not_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "baseline").write_text("{}")
     monkeypatch.setattr(audit, "BASELINE", tmp_path / "baseline")
     assert audit.secrets(_tree(tmp_path, "x = 1\n")).outcome is Outcome.NOT_CHECKED

@@ -1,4 +1,4 @@
-"""docker-compose.yml gives each container what it needs and nothing else."""
+"""docker-compose.yml gives each container only what it needs."""
 
 import os
 import subprocess
@@ -18,12 +18,12 @@ from service_kit.database.administration import administration
 from tools.container_secrets import HANDED_OUT, make_secrets
 
 CONTAINERS: dict[str, dict[str, Any]] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
-# It makes them.
+# It creates them.
 KNOWS_ALL = "secrets"
 
 
 @pytest.mark.parametrize("name", CONTAINERS)
-def test_a_container_may_do_little(name: str) -> None:
+def test_a_container_has_few_privileges(name: str) -> None:
     container = CONTAINERS[name]
     assert container["cap_drop"] == ["ALL"]
     assert container.get("cap_add", []) == (
@@ -36,7 +36,7 @@ def test_a_container_may_do_little(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(CONTAINERS.keys() - {KNOWS_ALL}))
-def test_a_container_reads_its_own_secrets_alone(name: str) -> None:
+def test_a_container_reads_only_its_own_secrets(name: str) -> None:
     mounts = [mount for mount in CONTAINERS[name].get("volumes", []) if "secrets" in str(mount)]
     if name not in HANDED_OUT:
         assert mounts == []
@@ -50,7 +50,7 @@ def test_a_container_reads_its_own_secrets_alone(name: str) -> None:
         assert files == set(HANDED_OUT[name])
 
 
-def test_what_is_handed_out_is_there_and_no_password_of_an_owner_is_among_what_serves(tmp_path: Path) -> None:
+def test_every_secret_exists_and_services_never_get_the_owners_password(tmp_path: Path) -> None:
     make_secrets(tmp_path, "postgres:5432")
     for name, secrets in HANDED_OUT.items():
         assert {file.name for file in (tmp_path / "of" / name).iterdir()} == set(secrets)
@@ -81,7 +81,7 @@ def _run(name: str, directory: Path, **settings: str) -> str:
     return done.stdout
 
 
-def test_the_set_up_prepares_both_servers_with_its_own_secrets(
+def test_the_setup_container_prepares_both_servers_with_its_own_secrets(
     server_directory: Path, free_port: int, kafka: str, tmp_path: Path
 ) -> None:
     make_secrets(tmp_path, f"127.0.0.1:{free_port}")
@@ -90,10 +90,10 @@ def test_the_set_up_prepares_both_servers_with_its_own_secrets(
     server.start()
     try:
         prefix = f"compose-{uuid4().hex[:8]}."
-        told = _run("setup", tmp_path, KAFKA_BOOTSTRAP_SERVERS=kafka, KAFKA_TOPIC_PREFIX=prefix)
-        assert f"{2 * len(TOPICS)} topics created" in told
+        printed = _run("setup", tmp_path, KAFKA_BOOTSTRAP_SERVERS=kafka, KAFKA_TOPIC_PREFIX=prefix)
+        assert f"{2 * len(TOPICS)} topics created" in printed
         for service in SERVICES:
-            assert f"{service.package}: its database and roles are there." in told
+            assert f"{service.package}: its database and roles are there." in printed
         _run("order-migration", tmp_path)
         with administration((tmp_path / "of/order/order_database_url").read_text()) as cursor:
             cursor.execute("SELECT count(*) FROM orders")

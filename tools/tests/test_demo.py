@@ -17,8 +17,8 @@ def test_every_product_has_its_category_and_warehouses() -> None:
     assert {code for stock in STOCK.values() for code in stock} == WAREHOUSES.keys() == SUPPLIERS.keys()
 
 
-def test_prices_are_those_of_the_data_set_and_the_skus_are_not() -> None:
-    """A replay reconciles what it finds under the file's stock codes: the demo must not sell under them."""
+def test_prices_come_from_the_data_set_but_skus_differ() -> None:
+    """A replay reconciles the stock of the file's stock codes, so the demo must not use them."""
     sold = {product.sku: product.price for product in read(DEFAULT_FILE).products()}
     assert not sold.keys() & STOCK.keys()
     assert {product.sku: product.price for product in PRODUCTS} == {
@@ -26,22 +26,22 @@ def test_prices_are_those_of_the_data_set_and_the_skus_are_not() -> None:
     }
 
 
-def test_the_order_that_is_shipped_in_part_needs_both_warehouses() -> None:
+def test_the_partially_shipped_order_needs_both_warehouses() -> None:
     assert set(STOCK[LONDON_ONLY]) == {LONDON}
     assert set(STOCK[MANCHESTER_ONLY]) == {MANCHESTER}
     assert sum(STOCK[SCARCE].values()) < 10, "and ten pieces may be held unpaid, whatever there is"
 
 
-def test_every_status_has_an_order_or_passes() -> None:
+def test_every_lasting_status_has_an_order() -> None:
     assert {*STATUSES, *PASSING} == {str(status) for status in Status}
     assert table({"paid": "100002"}, "customer@example.com").row_count == len(Status) + len(MISHAPS)
 
 
-def test_an_order_of_the_withdrawn_product_is_distinguished_by_it() -> None:
+def test_the_withdrawn_product_is_in_the_catalogue() -> None:
     assert WITHDRAWN in STOCK
 
 
-def test_what_runs_elsewhere_is_reached_with_the_secrets_made_for_it(tmp_path: Path) -> None:
+def test_services_that_run_elsewhere_are_used_with_their_secrets(tmp_path: Path) -> None:
     make_secrets(tmp_path, "postgres:5432")
     demo = Demo.with_secrets(tmp_path, {"user": "http://user:8081"})
     assert demo.admin.email == "admin@example.com"

@@ -7,7 +7,7 @@ from tools.trail.report import Trail, table
 from tools.trail.step import Step
 
 
-def test_a_terminal_obeys_nothing_that_a_customer_wrote() -> None:
+def test_control_sequences_and_markup_of_customers_are_escaped() -> None:
     now = datetime.now(UTC)
     order = SimpleNamespace(number=1, id="x", created_at=now)
     console = Console(width=120)

@@ -1,4 +1,4 @@
-"""One order's events: said by one service, published on Kafka, taken by others."""
+"""One order's events: emitted by one service, published on Kafka, and received by others."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -22,7 +22,7 @@ def speaker(source: str) -> str:
 
 @dataclass
 class Event:
-    """`records`: more than one where it was published again, which is harmless. `row`: of the outbox, unless pruned."""
+    """`records`: several if it was published again, which is harmless. `row`: of the outbox, unless it was pruned."""
 
     id: UUID
     type: str
@@ -34,16 +34,16 @@ class Event:
 
 @dataclass(frozen=True)
 class Events:
-    """All of an order's events, when each service took them, and the records that are no events."""
+    """All events of an order, when each service received them, and the records that are no valid events."""
 
     all: Sequence[Event]
     taken: dict[str, dict[UUID, datetime]]
-    """Service → event → when."""
+    """Service → event → when the service received it."""
     others: Sequence[Published]
     parked: dict[str, Rows]
 
     def taken_by(self, service: str, type: str, before: datetime) -> datetime | None:
-        """When the service took the last event of this type until then."""
+        """When the service received its last event of this type before that time."""
         inbox = self.taken[service]
         times = [inbox[event.id] for event in self.all if event.type == type and event.id in inbox]
         return max((time for time in times if time <= before), default=None)
@@ -70,7 +70,7 @@ class Events:
 
 
 def merge(outbox: dict[str, Rows], records: Iterable[Published]) -> tuple[list[Event], list[Published]]:
-    """Events as outbox and Kafka know them, in the order of their times; and the records that are none."""
+    """The events of outboxes and Kafka, sorted by time, and the records that are no valid events."""
     found: dict[UUID, Event] = {}
     others = []
     for service, rows in outbox.items():
@@ -99,7 +99,7 @@ def _emitted(event: Event, now: datetime, kafka_was_read: bool) -> Iterator[Step
 
 def _published(event: Event) -> Iterator[Step]:
     if not event.records and event.row.published_at:
-        # Marked after Kafka's answer, so perhaps after others took it.
+        # It is marked after Kafka's acknowledgement, so other services may have received it before.
         wait = Wait.since(event.time, event.row.published_at, "outbox → Kafka, and the mark")
         yield Step(event.row.published_at, event.service, f"marked {event.type} as published", wait, Kind.PUBLISHED)
     for number, record in enumerate(event.records):

@@ -1,11 +1,11 @@
-"""One line of a trail, and how spans of time are written."""
+"""One line of a trail, and the format of durations."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import Enum, auto
 
-# Emitted when a time has come, not as the end of somebody's work.
+# Emitted at a scheduled time, and not as the result of work.
 BY_THE_CLOCK = {"says reservation.expired": "the reservation's end"}
 
 
@@ -18,7 +18,7 @@ class Wait:
 
     @classmethod
     def since(cls, start: datetime | None, end: datetime, what: str) -> "Wait | None":
-        """None where the start is not known. Clocks of different precision must not make it negative."""
+        """None if the start is not known. Never negative, though clocks differ in precision."""
         return None if start is None else cls(what, max(end - start, timedelta(0)))
 
     def __str__(self) -> str:
@@ -26,7 +26,7 @@ class Wait:
 
 
 class Kind(Enum):
-    """At the same moment, a step of an earlier kind comes first."""
+    """Steps at the same time are sorted in the order of their kinds."""
 
     TAKEN = auto()
     DONE = auto()
@@ -44,7 +44,7 @@ class Step:
 
 
 def in_order(steps: Iterable[Step]) -> list[Step]:
-    """By time; and what a service said is told to have waited for the work that led to it."""
+    """Sorts by time. An event is shown to have waited since the last work of the service that emitted it."""
     found: list[Step] = []
     worked: dict[str, datetime] = {}
     for step in sorted(steps, key=lambda step: (step.at, step.kind.value)):
@@ -59,7 +59,7 @@ def in_order(steps: Iterable[Step]) -> list[Step]:
 
 
 def duration(time: timedelta) -> str:
-    """As exact as a person wants it: `3 ms`, `2.1 s`, `14 min`, `3.0 h`."""
+    """In a fitting unit: `3 ms`, `2.1 s`, `14 min`, `3.0 h`."""
     seconds = time.total_seconds()
     if seconds < 0.001:
         return "<1 ms"

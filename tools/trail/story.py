@@ -1,4 +1,4 @@
-"""From what was read to the steps, each with what it waited for."""
+"""Makes the steps of a trail from what was read, each with what it waited for."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,13 +10,13 @@ from tools.trail.events import Events
 from tools.trail.step import Step, Wait, in_order
 from tools.trail.tables import Rows
 
-# As payments name it; those of others were reported on the topic, by a source of that name.
+# The gateway's name in our own payments. Others were reported by an outside system on Kafka, with its name.
 OUR_GATEWAY = "sandbox"
 
 
 @dataclass(frozen=True)
 class Timeline:
-    """Each method tells one part of it; `steps` puts them in the order of time."""
+    """Each method makes the steps of one system; `steps` sorts them by time."""
 
     order: Any
     rows: Mapping[str, Rows]
@@ -24,15 +24,15 @@ class Timeline:
     books: Sequence[Entry]
 
     def steps(self, now: datetime, kafka_was_read: bool) -> list[Step]:
-        told = [*self.events.steps(now, kafka_was_read), *self._order(), *self._money(), *self._gateway()]
-        return in_order([*told, *self._inventory(), *self._notification()])
+        steps = [*self.events.steps(now, kafka_was_read), *self._order(), *self._money(), *self._gateway()]
+        return in_order([*steps, *self._inventory(), *self._notification()])
 
     # --- order ---
 
     def _order(self) -> Iterator[Step]:
         before, at = None, self.order.created_at
         for entry in self.rows["history"]:
-            # What waited for the order's lock has its time from before that: the history's own order counts.
+            # An entry's time is from before it waited for the order's lock, so times may go back; the order counts.
             at = max(at, entry.at)
             yield Step(at, "order", _transition(entry), self._why_moved(entry, before))
             before = entry
@@ -167,7 +167,7 @@ def _transition(entry: Any) -> str:
 
 
 def _carried(shipment: Any) -> list[str]:
-    """Carrier and number as they were said when it left, and after each correction: a correction keeps what was."""
+    """Carrier and number at the dispatch and after each correction; a correction has the earlier values."""
     before = [f"{was['carrier']} {was['tracking_number']}" for was in shipment.corrections]
     return [*before, f"{shipment.carrier} {shipment.tracking_number}"]
 

@@ -96,7 +96,7 @@ class Tables:
 
 
 def find_order(shop: Shop, number: int) -> Any:
-    """Raises: StackError, where no order has this number."""
+    """Raises: StackError, if no order has this number."""
     with _reading(shop, "order") as cursor:
         found = _rows(cursor, ORDER, (number,))
     if not found:

@@ -1,4 +1,4 @@
-"""What stands on Kafka about one order: the records with its key, from the partition of each topic that has them."""
+"""The records on Kafka with the key of one order, from the partition of each topic that has that key."""
 
 import asyncio
 from collections.abc import Iterable, Mapping
@@ -16,14 +16,14 @@ from service_kit.messaging.envelope import Envelope, Unreadable, decode
 from service_kit.messaging.producer import partition_of
 
 ORDER_TOPICS = tuple(topic for topic in TOPICS if topic.key == "order id")
-# Kafka's times are those of the machine that published: its clock may be behind that of the order service.
+# Kafka's times come from the publishing machine, whose clock may be behind that of the order service.
 CLOCK_SKEW = timedelta(minutes=1)
 TIMEOUT_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """A record; `envelope` None: nobody can read it. `error`: why it is a dead letter."""
+    """A record; `envelope` is None if it can't be read. `error`: why it is a dead letter."""
 
     topic: str
     partition: int
@@ -38,7 +38,7 @@ class Published:
 
 
 def read_topics(kafka: KafkaConnection, prefix: str, key: str, since: datetime) -> list[Published]:
-    """All records with this key, also among the dead letters, in the order in which each topic has them.
+    """All records with this key, dead letters included, in the order of each topic.
 
     Raises: KafkaError, OSError, TimeoutError.
     """
@@ -59,7 +59,7 @@ async def _read(kafka: KafkaConnection, prefix: str, key: bytes, since: datetime
 
 
 async def _partitions(kafka: KafkaConnection, names: Iterable[str], key: bytes) -> list[TopicPartition]:
-    """Where the key's records are, by as many partitions as each topic really has."""
+    """The key's partition of each topic, by the number of partitions that the topic has."""
     admin = AIOKafkaAdminClient(**kafka.arguments())
     try:
         await admin.start()
@@ -71,7 +71,7 @@ async def _partitions(kafka: KafkaConnection, names: Iterable[str], key: bytes) 
 
 
 async def _records(consumer: AIOKafkaConsumer, partitions: list[TopicPartition], since: datetime) -> list[Any]:
-    """From the first record after `since` to what is the last one now."""
+    """From the first record after `since` to the current end."""
     since_ms = int(since.timestamp() * 1000)
     starts: Mapping[TopicPartition, Any] = await consumer.offsets_for_times(dict.fromkeys(partitions, since_ms))
     ends = await consumer.end_offsets(partitions)

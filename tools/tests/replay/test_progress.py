@@ -1,4 +1,4 @@
-"""What a long replay shows of itself where nobody has a terminal."""
+"""The progress of a replay that has no terminal."""
 
 import io
 
@@ -7,7 +7,7 @@ from rich.console import Console
 from tools.replay.run import Show
 
 
-def test_without_a_terminal_each_tenth_is_a_line() -> None:
+def test_without_a_terminal_each_tenth_is_logged() -> None:
     log = io.StringIO()
     show = Show(Console(file=log))
     with show.progress, show.phase("Orders"):
@@ -18,7 +18,7 @@ def test_without_a_terminal_each_tenth_is_a_line() -> None:
     assert lines == ["Orders ...", *(f"Orders: {tenth * 155} of 1550" for tenth in range(1, 11))]
 
 
-def test_a_count_that_jumps_is_one_line() -> None:
+def test_a_jump_over_several_tenths_is_logged_once() -> None:
     log = io.StringIO()
     show = Show(Console(file=log))
     with show.progress:

@@ -53,7 +53,7 @@ def order(id: str, customer: str, status: str, lines: list[tuple[int, int]]) -> 
 
 
 def books() -> Books:
-    """As they should be: 2 before, 8 received, 7 deducted, 3 left."""
+    """Books without a mismatch: 2 before, 8 received, 7 deducted, 3 left."""
     return Books(
         before=Stock({"product": 2}, {"product": 0}),
         after=Stock({"product": 3}, {"product": 0}),
@@ -78,11 +78,11 @@ def found(changed: Books) -> list[str]:
     return [f"{each.what}: {each.expected} / {each.found}" for each in mismatches(run(), READY, changed)]
 
 
-def test_books_that_fit_have_no_mismatch() -> None:
+def test_correct_books_have_no_mismatch() -> None:
     assert found(books()) == []
 
 
-def test_the_report_has_exactly_the_promised_keys() -> None:
+def test_the_report_has_exactly_the_documented_keys() -> None:
     figures = report(Sales([INVOICE, REFUSED]), run(), books(), [], {}).figures
     assert list(figures) == KEYS
     assert figures["delivered"] + figures["rejected"] == figures["orders"] == 2
@@ -91,7 +91,7 @@ def test_the_report_has_exactly_the_promised_keys() -> None:
     assert figures["revenue_minor"] == 1830 + 2295
 
 
-def test_stock_that_does_not_add_up() -> None:
+def test_stock_that_does_not_add_up_is_a_mismatch() -> None:
     changed = books()
     changed.deducted["product"] = 6
     assert found(changed) == [
@@ -99,7 +99,7 @@ def test_stock_that_does_not_add_up() -> None:
     ]
 
 
-def test_negative_stock_in_one_warehouse_is_seen_though_the_sum_fits() -> None:
+def test_negative_stock_in_one_warehouse_is_a_mismatch_although_the_sum_is_right() -> None:
     changed = books()
     changed.after = Stock({"product": 3}, {"product": -1})
     assert found(changed) == ["stock of 85123A: its lowest number: 0 or more / -1"]
@@ -115,21 +115,21 @@ def test_money_is_compared_order_by_order() -> None:
 
 
 @pytest.mark.parametrize("name", ["payment_status", "fulfilment_status"])
-def test_a_delivered_order_with_a_lost_or_returned_part(name: str) -> None:
+def test_a_delivered_order_with_a_lost_or_returned_part_is_a_mismatch(name: str) -> None:
     changed = books()
     changed.orders["o1"][name] = "other"  # type: ignore[index]
     [difference] = found(changed)
     assert name in difference
 
 
-def test_a_cancelled_order_is_not_stalled() -> None:
-    """Refunded in full before it left, or lost on its way."""
+def test_a_cancelled_order_is_not_reported_as_stuck() -> None:
+    """It was refunded in full before dispatch, or lost by the carrier."""
     changed = books()
     changed.orders = {**changed.orders, "o1": order("o1", "ada", "cancelled", [(6, 255), (1, 300)])}
     assert found(changed)[0] == "invoice 1 (order 100001): its end: delivered or rejected / cancelled"
 
 
-def test_every_difference_between_an_order_and_its_invoice() -> None:
+def test_every_difference_between_an_order_and_its_invoice_is_reported() -> None:
     changed = books()
     changed.orders = {**changed.orders, "o1": order("o1", "eve", "delivered", [(7, 261)])}
     words = found(changed)
@@ -140,13 +140,13 @@ def test_every_difference_between_an_order_and_its_invoice() -> None:
     assert "customer: ada / eve" in words[3]
 
 
-def test_lines_that_changed_places_differ() -> None:
+def test_lines_in_another_order_are_mismatches() -> None:
     changed = books()
     changed.orders = {**changed.orders, "o1": order("o1", "ada", "delivered", [(1, 300), (6, 255)])}
     assert len(found(changed)) == 2
 
 
-def test_a_stalled_order_and_one_that_was_never_placed() -> None:
+def test_stuck_and_missing_orders_are_mismatches() -> None:
     changed = books()
     changed.orders = {"o1": order("o1", "ada", "paid", [(6, 255), (1, 300)])}
     words = found(changed)
@@ -157,7 +157,7 @@ def test_a_stalled_order_and_one_that_was_never_placed() -> None:
 
 
 @pytest.mark.parametrize(("kind", "times"), [("order.paid", 0), ("order.paid", 2), ("payment.failed", 1)])
-def test_a_step_that_was_not_notified_exactly_once(kind: str, times: int) -> None:
+def test_a_step_that_was_not_notified_exactly_once_is_a_mismatch(kind: str, times: int) -> None:
     changed = books()
     notified = Counter(changed.notified["o1"])
     notified[kind] = times
@@ -168,13 +168,13 @@ def test_a_step_that_was_not_notified_exactly_once(kind: str, times: int) -> Non
     ]
 
 
-def test_two_parcels_notify_twice() -> None:
+def test_two_parcels_need_two_notifications_of_each_kind() -> None:
     changed = books()
     changed.parcels = Counter({"o1": 2})
     assert len(found(changed)) == 2
 
 
-def test_a_failed_payment_is_notified() -> None:
+def test_a_failed_payment_must_be_notified() -> None:
     changed = books()
     changed.failed = Counter({"o1": 1})
     assert found(changed) == ["invoice 1 (order 100001): its customer notified of payment.failed: 1 times / 0 times"]
@@ -190,19 +190,19 @@ def test_stock_is_received_in_whole_pieces_rounded_up() -> None:
 
 
 @pytest.mark.parametrize("text", ["-1", "much", "", "nan", "inf"])
-def test_a_factor_that_is_none(text: str) -> None:
+def test_an_invalid_stock_factor_is_rejected(text: str) -> None:
     with pytest.raises(StackError, match="STOCK="):
         stock_factor(text)
 
 
-def test_who_is_unknown_is_one_customer_per_country() -> None:
+def test_unknown_customers_become_one_account_per_country() -> None:
     assert email_of(INVOICE) == "customer-17850@online-retail.example"
     assert email_of(Invoice("3", "", "Channel Islands")) == "walk-in-channel-islands@online-retail.example"
     assert country_code("Channel Islands") == "JE"
     assert country_code("European Community") == "GB"
 
 
-def test_an_order_has_the_invoice_s_lines_at_its_prices() -> None:
+def test_an_order_has_the_lines_and_prices_of_its_invoice() -> None:
     body = order_body(INVOICE, READY)
     assert body["customer_id"] == "ada"
     assert [(line["quantity"], line["agreed_unit_price"]["amount"]) for line in body["lines"]] == [(6, 255), (1, 300)]

@@ -20,7 +20,7 @@ def row(
     return f"{invoice},{code},{description},{quantity},2010-12-01 08:26,{price},{customer},{country}"
 
 
-def test_the_shipped_file() -> None:
+def test_the_shipped_file_has_the_documented_numbers() -> None:
     sales = read(DEFAULT_FILE)
     assert sales.skipped == {"return": 728, "invoice": 0, "stock_code": 170, "quantity": 70, "price": 203}
     assert len(sales.invoices) == 1_550
@@ -74,7 +74,7 @@ def test_a_product_has_the_most_frequent_description_and_price_of_its_lines() ->
     assert (product.sku, product.name, product.price, product.units) == ("85123A", "OFTEN", 255, 24)
 
 
-def test_a_product_without_a_description_is_called_by_its_code() -> None:
+def test_a_product_without_a_description_is_named_by_its_code() -> None:
     (product,) = parse([HEADER, row(description="")]).products()
     assert product.name == "85123A"
 
@@ -86,7 +86,7 @@ def test_pounds_become_pence_without_a_float() -> None:
     assert sales.skipped["price"] == 1
 
 
-def test_a_file_needs_no_gzip_and_may_begin_with_a_mark(tmp_path: Path) -> None:
+def test_a_file_may_be_plain_text_or_gzip_and_have_a_byte_order_mark(tmp_path: Path) -> None:
     text = "\ufeff" + "\r\n".join([HEADER, row()])
     plain, zipped = tmp_path / "plain.csv", tmp_path / "named-as-you-like"
     plain.write_bytes(text.encode())
@@ -113,12 +113,12 @@ def test_missing_columns_are_named(tmp_path: Path) -> None:
         ("536365,85123A", r"line 3: Quantity '' is no number"),
     ],
 )
-def test_what_can_not_be_read_is_named_by_its_line(line: str, words: str) -> None:
+def test_an_unreadable_value_is_reported_with_its_line(line: str, words: str) -> None:
     with pytest.raises(BadFile, match=words):
         parse([HEADER, row(invoice="1"), line.replace("536365", "2", 1)])
 
 
-def test_a_file_that_is_not_there_not_text_or_cut_off(tmp_path: Path) -> None:
+def test_a_missing_binary_or_truncated_file_is_reported(tmp_path: Path) -> None:
     with pytest.raises(BadFile, match="can't be read"):
         read(tmp_path / "nowhere.csv")
     binary, cut = tmp_path / "binary.csv", tmp_path / "cut.csv.gz"
@@ -130,6 +130,6 @@ def test_a_file_that_is_not_there_not_text_or_cut_off(tmp_path: Path) -> None:
         read(cut)
 
 
-def test_a_file_of_skipped_lines_alone_holds_no_sale() -> None:
+def test_a_file_with_only_skipped_lines_is_rejected() -> None:
     with pytest.raises(BadFile, match="holds no sale: 1 lines"):
         parse([HEADER, row(quantity="0")])
