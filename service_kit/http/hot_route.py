@@ -101,8 +101,8 @@ class _Unusual(Exception):
 
 def _resolver(signature: Signature) -> _Resolve:
     """What finds the arguments in a request. Raises (when called): anything, where one is not there."""
-    _reject_unsupported(signature)
     bodies = [each for each in signature.parameters if isinstance(each.mark, params.Body)]
+    _reject_unsupported(signature, bodies)
     body = bodies[0] if bodies else None
     dependencies = [(name, each.call, _resolver(each)) for name, each in signature.dependencies]
     readers = [_reader(each) for each in signature.parameters if isinstance(each.mark, params.Param)]
@@ -116,16 +116,17 @@ def _resolver(signature: Signature) -> _Resolve:
         for name, read in readers:
             values[name] = read(request)
         if body:
-            values[body.name] = body.validate(await _json(request))
+            if request.headers.get("content-type") != JSON:
+                raise _Unusual
+            values[body.name] = body.validate(await request.json())
         return values
 
     return resolve
 
 
-def _reject_unsupported(signature: Signature) -> None:
+def _reject_unsupported(signature: Signature, bodies: list[Parameter]) -> None:
     """When the application is made, not when the first request comes."""
     call = signature.call
-    bodies = [each for each in signature.parameters if isinstance(each.mark, params.Body)]
     supported = (
         all(kind is SecurityScopes or issubclass(kind, Request) for kind in signature.injected.values()),
         all(type(each.mark) in (*_PLACES, params.Body) for each in signature.parameters),
@@ -152,9 +153,3 @@ def _reader(parameter: Parameter) -> tuple[str, _Read]:
         return parameter.default
 
     return parameter.name, read
-
-
-async def _json(request: Request) -> Any:
-    if request.headers.get("content-type") != JSON:
-        raise _Unusual
-    return await request.json()
