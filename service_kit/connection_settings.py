@@ -67,17 +67,11 @@ class DatabaseSettings(ConnectionSettings):
     """What every connection to a service's database needs."""
 
     database_url: SecretStr
-    database_owner_url: SecretStr | None = Field(
-        default=None, description="of the role that migrates; serving needs none. Default: DATABASE_URL"
-    )
-    database_tls: DatabaseTls = Field(
-        default="prefer", description="verify-full: TLS only, and the server's certificate and host name are checked"
-    )
+    database_owner_url: SecretStr | None = Field(default=None, description="of who migrates; default: DATABASE_URL")
+    database_tls: DatabaseTls = Field(default="prefer", description="verify-full: nothing but TLS, and it is verified")
     database_ca_file: Path | None = Field(default=None, description="who signs its certificate; default: the system")
 
-    audit_retention: timedelta = Field(
-        default=timedelta(days=730), gt=timedelta(0), description="what staff did; deleted by the role that migrates"
-    )
+    audit_retention: timedelta = Field(default=timedelta(days=730), gt=timedelta(0), description="of the audit log")
     database_allow_plaintext: bool = Field(default=False, description="also in production, over TCP without TLS")
 
     @model_validator(mode="after")

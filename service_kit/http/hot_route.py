@@ -20,8 +20,6 @@ from service_kit.http.parameters import Parameter, Signature
 from service_kit.http.router import Route, is_one_body
 
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Awaitable[Response]])
-_Read = Callable[[Request], Any]
-_Resolve = Callable[[Request], Awaitable[dict[str, Any]]]
 
 JSON = "application/json"
 
@@ -99,7 +97,7 @@ class _Unusual(Exception):
     """FastAPI shall say what is wrong with this request, if anything is."""
 
 
-def _resolver(signature: Signature) -> _Resolve:
+def _resolver(signature: Signature) -> Callable[[Request], Awaitable[dict[str, Any]]]:
     """What finds the arguments in a request. Raises (when called): anything, where one is not there."""
     bodies = [each for each in signature.parameters if isinstance(each.mark, params.Body)]
     _reject_unsupported(signature, bodies)
@@ -141,7 +139,7 @@ def _reject_unsupported(signature: Signature, bodies: list[Parameter]) -> None:
 _PLACES: dict[type, str] = {params.Path: "path_params", params.Query: "query_params", params.Header: "headers"}
 
 
-def _reader(parameter: Parameter) -> tuple[str, _Read]:
+def _reader(parameter: Parameter) -> tuple[str, Callable[[Request], Any]]:
     place, alias = _PLACES[type(parameter.mark)], parameter.alias
 
     def read(request: Request) -> Any:
