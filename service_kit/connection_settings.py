@@ -10,8 +10,6 @@ from pydantic import BaseModel, Field, SecretStr, model_validator
 
 from service_kit.strictness import Fault
 
-SecurityProtocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
-SaslMechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
 DatabaseTls = Literal["prefer", "verify-full"]
 
 
@@ -28,11 +26,11 @@ class KafkaSettings(ConnectionSettings, frozen=True, hide_input_in_errors=True):
 
     kafka_bootstrap_servers: str
     kafka_topic_prefix: str = Field(default="", description="put before every topic and group name")
-    kafka_security_protocol: SecurityProtocol = "PLAINTEXT"
+    kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
     kafka_ca_file: Path | None = Field(default=None, description="who signs the brokers' certificates; else the system")
     kafka_certificate_file: Path | None = Field(default=None, description="the client's, where brokers ask for one")
     kafka_key_file: Path | None = Field(default=None, description="the private key of the client's certificate")
-    kafka_sasl_mechanism: SaslMechanism = "SCRAM-SHA-512"
+    kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
     kafka_sasl_username: str = ""
     kafka_sasl_password: SecretStr = SecretStr("")
     kafka_allow_plaintext: bool = Field(default=False, description="also in production, without TLS")
@@ -69,17 +67,11 @@ class DatabaseSettings(ConnectionSettings):
     """What every connection to a service's database needs."""
 
     database_url: SecretStr
-    database_owner_url: SecretStr | None = Field(
-        default=None, description="of the role that migrates; serving needs none. Default: DATABASE_URL"
-    )
-    database_tls: DatabaseTls = Field(
-        default="prefer", description="verify-full: TLS only, and the server's certificate and host name are checked"
-    )
+    database_owner_url: SecretStr | None = Field(default=None, description="of who migrates; default: DATABASE_URL")
+    database_tls: DatabaseTls = Field(default="prefer", description="verify-full: nothing but TLS, and it is verified")
     database_ca_file: Path | None = Field(default=None, description="who signs its certificate; default: the system")
 
-    audit_retention: timedelta = Field(
-        default=timedelta(days=730), gt=timedelta(0), description="what staff did; deleted by the role that migrates"
-    )
+    audit_retention: timedelta = Field(default=timedelta(days=730), gt=timedelta(0), description="of the audit log")
     database_allow_plaintext: bool = Field(default=False, description="also in production, over TCP without TLS")
 
     @model_validator(mode="after")

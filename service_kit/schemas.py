@@ -44,15 +44,10 @@ def _make_strict(owner: type, fields: Any, handler: GetCoreSchemaHandler) -> Non
             if kind in STRICT:
                 schema["strict"] = True
             pending.extend(_inner(schema))
-            if kind == "list":
-                _name_few_errors(schema)
-
-
-def _name_few_errors(schema: Any) -> None:
-    """Of a list's errors; in place."""
-    inner = dict(schema)
-    schema.clear()
-    schema.update(core_schema.no_info_wrap_validator_function(_with_few_errors, inner))
+            if kind == "list":  # wrapped in place
+                inner = dict(schema)
+                schema.clear()
+                schema.update(core_schema.no_info_wrap_validator_function(_with_few_errors, inner))
 
 
 def _with_few_errors(value: Any, validate: Any) -> Any:

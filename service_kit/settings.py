@@ -39,7 +39,7 @@ def _split(value: Any) -> Any:
     return tuple(filter(None, map(str.strip, value.split(",")))) if isinstance(value, str) else value
 
 
-CommaSeparated = BeforeValidator(_split)
+CommaSeparated = Annotated[tuple[str, ...], BeforeValidator(_split)]
 Networks = Annotated[
     tuple[IPv4Network | IPv6Network, ...],
     BeforeValidator(lambda value: tuple(ip_network(each, strict=False) for each in _split(value))),
@@ -71,15 +71,11 @@ class _FromEnvironment(ConnectionSettings, BaseSettings):
 class ConnectionLimits(BaseModel):
     """What a client's connection may cost."""
 
-    max_connections: Count = Field(
-        default=1024, description="of one process; beyond, those are closed that have been idle for the longest"
-    )
-    request_header_seconds: Seconds = Field(default=10, description="until a request's headers are complete")
-    request_body_seconds: Seconds = Field(default=10, description="until its body is, and")
-    request_body_bytes_per_second: Count = Field(default=4096, description="so many bytes earn it a second more")
-    response_stalled_seconds: Seconds = Field(
-        default=30, description="a client that takes nothing of its response for so long is disconnected"
-    )
+    max_connections: Count = Field(default=1024, description="of one process; beyond it, the longest idle are closed")
+    request_header_seconds: Seconds = Field(default=10, description="until the headers of a request are complete")
+    request_body_seconds: Seconds = Field(default=10, description="until its body is complete")
+    request_body_bytes_per_second: Count = Field(default=4096, description="so many bytes extend that by a second")
+    response_stalled_seconds: Seconds = Field(default=30, description="of a client that reads nothing: it is cut off")
 
 
 class ServiceSettings(ConnectionLimits, KafkaSettings, DatabaseSettings, _FromEnvironment):
@@ -92,9 +88,7 @@ class ServiceSettings(ConnectionLimits, KafkaSettings, DatabaseSettings, _FromEn
     service_role: Role = "all"
     listen_host: str = "127.0.0.1"
     port: int
-    operations_port: int = Field(
-        default=0, ge=0, description="metrics and all of health, not for the public; 0: one that is free"
-    )
+    operations_port: int = Field(default=0, ge=0, description="of metrics and health, for operators; 0: any free port")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["json", "console"] = "json"
 
@@ -102,26 +96,16 @@ class ServiceSettings(ConnectionLimits, KafkaSettings, DatabaseSettings, _FromEn
     asyncpg_pool_size: Count = Field(default=8, description="connections for plain asyncpg (Transaction, Connection)")
     statement_timeout_seconds: Seconds = Field(default=30, le=30, description="a longer statement is cancelled")
 
-    trusted_payment_sources: Annotated[frozenset[str], CommaSeparated] = Field(
+    trusted_payment_sources: Annotated[frozenset[str], BeforeValidator(_split)] = Field(
         default=frozenset(),
         description="`ce_source`s of outside payment systems, comma-separated, trusted on payment_status",
     )
-    fetch_max_wait_ms: int = Field(
-        default=0,
-        ge=0,
-        description="least time between two fetches while events keep coming: larger batches cost less",
-    )
-    event_attempts: Count = Field(
-        default=5, description="how often a failing event is tried before it is a dead letter"
-    )
+    fetch_max_wait_ms: int = Field(default=0, ge=0, description="least time between fetches under load, to batch")
+    event_attempts: Count = Field(default=5, description="attempts at an event before it is a dead letter")
 
-    outbox_retention: Period = Field(default=timedelta(days=1), description="of events after publication")
-    inbox_retention: Period = Field(
-        default=timedelta(days=21), description="of the ids of handled events; longer than any topic's retention"
-    )
-    idempotency_retention: Period = Field(
-        default=timedelta(hours=48), description="of the response to a request with an Idempotency-Key"
-    )
+    outbox_retention: Period = Field(default=timedelta(days=1), description="after publication")
+    inbox_retention: Period = Field(default=timedelta(days=21), description="of event ids; must exceed that of topics")
+    idempotency_retention: Period = Field(default=timedelta(hours=48), description="of stored responses")
 
     public_issuer: str = Field(description="where the user service is reached; the `iss` of its tokens")
     jwks_url: str | None = Field(default=None, description="default: PUBLIC_ISSUER/.well-known/jwks.json")
@@ -130,38 +114,26 @@ class ServiceSettings(ConnectionLimits, KafkaSettings, DatabaseSettings, _FromEn
         default=1, le=60, description="how soon a process rejects tokens that another process of its service revoked"
     )
 
-    plain_http_hosts: Annotated[tuple[str, ...], CommaSeparated] = Field(
+    plain_http_hosts: CommaSeparated = Field(
         default=(),
         description="where production may send tokens and money by http://: host names, or `.suffix`, comma-separated",
     )
     docs: bool | None = Field(
         default=None, description="on, off: the pages /docs and /redoc and /openapi.json; default: not in production"
     )
-    cors_origins: Annotated[tuple[str, ...], CommaSeparated] = Field(
-        default=(), description="comma-separated; empty: none"
-    )
+    cors_origins: CommaSeparated = Field(default=(), description="comma-separated; empty: none")
     trusted_proxies: Networks = Field(
         default=(), description="addresses or networks, comma-separated, whose X-Forwarded-For is believed; empty: none"
     )
 
     max_body_bytes: Count = 1_048_576
-    max_json_values: Count = Field(
-        default=50_000, description="members and elements of a JSON body, in all: an order of 2,000 lines has 18,000"
-    )
+    max_json_values: Count = Field(default=50_000, description="of a JSON body; an order of 2,000 lines has 18,000")
     max_json_members: Count = Field(default=100, description="members of one object in a JSON body")
     max_json_depth: Count = Field(default=20, description="levels of a JSON body")
-    max_requests_in_flight: Count = Field(
-        default=256, description="of one process; more are rejected at once, with Retry-After"
-    )
-    max_requests_waiting: int = Field(
-        default=512, ge=0, description="of one process, by `Prefer: wait`; more are answered at once"
-    )
-    max_unfinished_body_bytes: Count = Field(
-        default=67_108_864, description="of one process: bodies that are not complete yet, all of them together"
-    )
-    drain_seconds: float = Field(
-        default=5, ge=0, description="from the signal to stop: no longer ready, and every request is still served"
-    )
+    max_requests_in_flight: Count = Field(default=256, description="of one process; others are rejected for now")
+    max_requests_waiting: int = Field(default=512, ge=0, description="by `Prefer: wait`; more are answered at once")
+    max_unfinished_body_bytes: Count = Field(default=67_108_864, description="of all incomplete bodies together")
+    drain_seconds: float = Field(default=5, ge=0, description="from the signal to stop: not ready, and still serving")
     graceful_stop_seconds: Seconds = Field(default=20, description="from the signal to the end; longer than draining")
     failpoints: Path | None = Field(default=None, description="never in production: see service_kit/failpoints.py")
 

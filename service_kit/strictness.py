@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 S = TypeVar("S", bound="ServiceSettings")
 
-SECRET_LENGTH, SECRET_VARIETY = 16, 8
+LEAST_OF_SECRET = (16, 8)
 """What a secret of our own has at least: characters, and different ones. `make up` generates 32."""
-PASSWORD_LENGTH, PASSWORD_VARIETY = 12, 6
+LEAST_OF_PASSWORD = (12, 6)
 """For the passwords of servers, which somebody else may have chosen."""
 # What Kubernetes and Docker put into the environment for each service of theirs, after its name.
 _SERVICE_LINK = re.compile(r"(.+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_(TCP|UDP|SCTP)(_(ADDR|PORT|PROTO))?)")
@@ -102,9 +102,7 @@ def weakness(name: str, secret: str, *, is_optional: bool) -> Iterator[Fault]:
     """Of a secret: too short, or too much of the same."""
     if not secret and is_optional:
         return
-    is_password = name.endswith("_password")
-    length = PASSWORD_LENGTH if is_password else SECRET_LENGTH
-    variety = PASSWORD_VARIETY if is_password else SECRET_VARIETY
+    length, variety = LEAST_OF_PASSWORD if name.endswith("_password") else LEAST_OF_SECRET
     if len(secret) < length or len(Counter(secret)) < variety:
         words = f"at least {length} characters, {variety} of them different; `openssl rand -base64 24` makes one"
         yield Fault(name.upper(), words)

@@ -1,7 +1,7 @@
 """`create_app`: what every service's `main.py` calls with its own short list of parts."""
 
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from types import ModuleType
 
 from fastapi import FastAPI
@@ -75,12 +75,12 @@ def create_app(
 def _lifespan(runtime: Runtime, of_service: Lifespan | None) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def run(_: FastAPI) -> AsyncIterator[None]:
-        async with AsyncExitStack() as stack:
-            if of_service is not None:
-                await stack.enter_async_context(of_service(runtime))
+        async with of_service(runtime) if of_service else nullcontext():
             await runtime.start()
-            stack.push_async_callback(runtime.stop)
-            yield
+            try:
+                yield
+            finally:
+                await runtime.stop()
 
     return run
 

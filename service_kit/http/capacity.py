@@ -1,7 +1,7 @@
 """How many requests one process works on at once, and how many may wait in it (`Prefer: wait`)."""
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 
 from fastapi import Request
 
@@ -25,7 +25,7 @@ class Capacity:
         self.waiting = 0
         self.buffered = 0
         """Bytes of bodies that are not complete yet."""
-        self._most_waiting = most_waiting
+        self.most_waiting = most_waiting
         self._most_buffered = most_buffered
 
     def buffer(self, count: int) -> None:
@@ -34,22 +34,9 @@ class Capacity:
         if self.buffered > self._most_buffered:
             raise Overloaded(retry_after=1)
 
-    @contextmanager
-    def waiting_slot(self) -> Iterator[bool]:
-        """See `waiting`."""
-        if self.waiting >= self._most_waiting:
-            yield False
-            return
-        self.waiting += 1
-        self.taken -= 1
-        try:
-            yield True
-        finally:
-            self.taken += 1
-            self.waiting -= 1
 
-
-def waiting(request: Request) -> AbstractContextManager[bool]:
+@contextmanager
+def waiting(request: Request) -> Iterator[bool]:
     """Within the block the request is counted among those that wait, not among those that are worked on.
 
     Gives False where as many wait as may: then answer at once with what is known (RFC 7240 lets a server ignore a
@@ -59,4 +46,13 @@ def waiting(request: Request) -> AbstractContextManager[bool]:
             decided = await wait_for_decision(order_id, seconds) if may_wait else None
     """
     capacity: Capacity = request.app.state.runtime.capacity
-    return capacity.waiting_slot()
+    if capacity.waiting >= capacity.most_waiting:
+        yield False
+        return
+    capacity.waiting += 1
+    capacity.taken -= 1
+    try:
+        yield True
+    finally:
+        capacity.taken += 1
+        capacity.waiting -= 1

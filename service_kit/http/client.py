@@ -1,16 +1,16 @@
 """Where a request comes from, as far as that can be believed."""
 
 from functools import lru_cache
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 from fastapi import Request
 
-Networks = tuple[IPv4Network | IPv6Network, ...]
+from service_kit.settings import Networks
 
-# To understand an address takes longer than to look it up; a client's comes again, and a proxy's with each request.
+# Parsing addresses takes longer than looking up what it gave: a client sends many requests, by the same proxies.
 REMEMBERED = 4096
 LONGEST = 64
-"""Characters of an address at the most, with room for an interface's name, so that what is remembered is little."""
+"""Characters of an address at the most, with room for an interface's name."""
 LONGEST_WAY = 256
 """Characters of an `X-Forwarded-For` whose outcome is remembered."""
 
@@ -52,26 +52,21 @@ def _network_of(address: str) -> str:
 
 
 def _is_in(address: str, networks: Networks) -> bool:
-    found = _understood(address)
+    found = _parsed(address)
     return found is not None and any(found in network for network in networks)
 
 
 def _plain(address: str) -> str:
     """One spelling for one address; what is none (a test's name, a proxy's `unknown`) is nobody's in particular."""
-    found = _understood(address)
+    found = _parsed(address)
     if found is None:
         return "unknown"
     mapped = getattr(found, "ipv4_mapped", None)
     return str(mapped or found)
 
 
-def _understood(text: str) -> IPv4Address | IPv6Address | None:
-    return _parsed(text) if len(text) <= LONGEST else None
-
-
-@lru_cache(REMEMBERED)
 def _parsed(text: str) -> IPv4Address | IPv6Address | None:
     try:
-        return ip_address(text)
+        return ip_address(text) if len(text) <= LONGEST else None
     except ValueError:
         return None

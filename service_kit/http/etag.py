@@ -11,13 +11,12 @@ def set_etag(response: Response, version: int) -> None:
     response.headers["ETag"] = f'"{version}"'
 
 
-async def _expected(
-    if_match: Annotated[
-        str | None, Header(description="the `ETag` that you read: a change in between is a 412")
-    ] = None,
-) -> Expected:
-    """A tag may have more behind a point (`"3.17"`: what else an answer shows, for `If-None-Match`); an edit is held to
-    the version alone."""
+_Sent = Annotated[str | None, Header(description="the `ETag` that you read: a change in between is a 412")]
+
+
+async def _expected(if_match: _Sent = None) -> Expected:
+    """A tag may have more behind a point (`"3.17"`: what else a response shows, for `If-None-Match`); an edit depends
+    on the version alone."""
     if if_match is None or if_match.strip() == "*":
         return Expected()
     return Expected(frozenset(_version(tag) for tag in if_match.split(",")))

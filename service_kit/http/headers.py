@@ -77,7 +77,8 @@ def with_defaults(headers: Headers, *, is_personal: bool) -> Headers:
 
 def page_policy(html: str, token_url: str) -> str:
     """For Swagger UI and ReDoc: their own files, this page's own script, and the user service to sign in at."""
-    scripts = " ".join(f"'sha256-{_digest(script)}'" for script in _INLINE_SCRIPT.findall(html))
+    digests = (hashlib.sha256(script.encode()).digest() for script in _INLINE_SCRIPT.findall(html))
+    scripts = " ".join(f"'sha256-{base64.b64encode(digest).decode()}'" for digest in digests)
     url = urlsplit(token_url)
     return "; ".join([
         "default-src 'none'", f"script-src 'self' {scripts}".rstrip(), "style-src 'self' 'unsafe-inline'",
@@ -91,7 +92,3 @@ def check_size(headers: Iterable[tuple[bytes, bytes]], target: int) -> None:
     """Raises: HeadersTooLarge."""
     if sum(len(name) + len(value) for name, value in headers) + target > MOST_BYTES:
         raise HeadersTooLarge(limit=MOST_BYTES)
-
-
-def _digest(script: str) -> str:
-    return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()

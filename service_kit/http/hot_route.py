@@ -20,8 +20,6 @@ from service_kit.http.parameters import Parameter, Signature
 from service_kit.http.router import Route, is_one_body
 
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Awaitable[Response]])
-_Read = Callable[[Request], Any]
-_Resolve = Callable[[Request], Awaitable[dict[str, Any]]]
 
 JSON = "application/json"
 
@@ -99,10 +97,10 @@ class _Unusual(Exception):
     """FastAPI shall say what is wrong with this request, if anything is."""
 
 
-def _resolver(signature: Signature) -> _Resolve:
+def _resolver(signature: Signature) -> Callable[[Request], Awaitable[dict[str, Any]]]:
     """What finds the arguments in a request. Raises (when called): anything, where one is not there."""
-    _reject_unsupported(signature)
     bodies = [each for each in signature.parameters if isinstance(each.mark, params.Body)]
+    _reject_unsupported(signature, bodies)
     body = bodies[0] if bodies else None
     dependencies = [(name, each.call, _resolver(each)) for name, each in signature.dependencies]
     readers = [_reader(each) for each in signature.parameters if isinstance(each.mark, params.Param)]
@@ -116,16 +114,17 @@ def _resolver(signature: Signature) -> _Resolve:
         for name, read in readers:
             values[name] = read(request)
         if body:
-            values[body.name] = body.validate(await _json(request))
+            if request.headers.get("content-type") != JSON:
+                raise _Unusual
+            values[body.name] = body.validate(await request.json())
         return values
 
     return resolve
 
 
-def _reject_unsupported(signature: Signature) -> None:
+def _reject_unsupported(signature: Signature, bodies: list[Parameter]) -> None:
     """When the application is made, not when the first request comes."""
     call = signature.call
-    bodies = [each for each in signature.parameters if isinstance(each.mark, params.Body)]
     supported = (
         all(kind is SecurityScopes or issubclass(kind, Request) for kind in signature.injected.values()),
         all(type(each.mark) in (*_PLACES, params.Body) for each in signature.parameters),
@@ -140,7 +139,7 @@ def _reject_unsupported(signature: Signature) -> None:
 _PLACES: dict[type, str] = {params.Path: "path_params", params.Query: "query_params", params.Header: "headers"}
 
 
-def _reader(parameter: Parameter) -> tuple[str, _Read]:
+def _reader(parameter: Parameter) -> tuple[str, Callable[[Request], Any]]:
     place, alias = _PLACES[type(parameter.mark)], parameter.alias
 
     def read(request: Request) -> Any:
@@ -152,9 +151,3 @@ def _reader(parameter: Parameter) -> tuple[str, _Read]:
         return parameter.default
 
     return parameter.name, read
-
-
-async def _json(request: Request) -> Any:
-    if request.headers.get("content-type") != JSON:
-        raise _Unusual
-    return await request.json()

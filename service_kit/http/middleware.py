@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Sequence
-from typing import Any
 
 import structlog
 from starlette.datastructures import Headers as RequestHeaders
@@ -190,16 +189,11 @@ def _as_problem(error: Exception) -> Problem:
 
 
 def _record(scope: Scope, status: int | None, seconds: float) -> None:
-    path: str = scope["path"]
-    route = _route_template(scope)
-    count, duration = metrics.of_request(scope["method"], route, status or CLIENT_DISCONNECTED)
+    path, route = scope["path"], scope.get("route")
+    # The path with the names of its parameters, never their values, which would make endless metrics.
+    template = getattr(route, "path_format", None) or getattr(route, "path", None) or "unknown"
+    count, duration = metrics.of_request(scope["method"], template, status or CLIENT_DISCONNECTED)
     count.inc()
     duration.observe(seconds)
     if not path.startswith(QUIET_PATHS):
         log.info("request", method=scope["method"], path=path, status=status, ms=round(seconds * 1000, 2))
-
-
-def _route_template(scope: dict[str, Any] | Scope) -> str:
-    """The route's path with its parameters' names, never the path itself: ids would make endless metrics."""
-    route = scope.get("route")
-    return str(getattr(route, "path_format", None) or getattr(route, "path", None) or "unknown")

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
+from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
@@ -36,7 +37,7 @@ def operations_app(runtime: Runtime, openapi: Callable[[], dict[str, Any]]) -> S
         return JSONResponse(asdict(health), 200 if health.ok else 503)
 
     async def metrics(_: Request) -> Response:
-        return Response(await exposition.text(), media_type=exposition.CONTENT_TYPE)
+        return Response(await exposition.text(), media_type=CONTENT_TYPE_LATEST)
 
     async def document(_: Request) -> Response:
         return JSONResponse(openapi())

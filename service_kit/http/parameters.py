@@ -79,7 +79,9 @@ class Signature:
         elif isinstance(kind, type) and issubclass(kind, _INJECTED):
             self.injected[name] = kind
         else:
-            mark = mark or (params.Path() if name in path else params.Body() if _is_body(kind) else params.Query())
+            mark = mark or (
+                params.Path() if name in path else params.Body() if takes(kind, BaseModel) else params.Query()
+            )
             self.parameters.append(Parameter(name, each.annotation, mark, each.default))
 
 
@@ -92,5 +94,7 @@ def alternatives(annotation: Any) -> list[Any]:
     return [annotation]
 
 
-def _is_body(annotation: Any) -> bool:
-    return any(isinstance(kind, type) and issubclass(kind, BaseModel) for kind in alternatives(annotation))
+def takes(annotation: Any, *bases: type) -> bool:
+    """Whether one of its alternatives is one of these types, or derived from one."""
+    kinds = [get_origin(kind) or kind for kind in alternatives(annotation)]
+    return any(isinstance(kind, type) and issubclass(kind, bases) for kind in kinds)

@@ -1,14 +1,14 @@
 """The router of every service's endpoints."""
 
 from collections.abc import Callable, Coroutine, Mapping
-from typing import Any, get_origin
+from typing import Any
 
 from fastapi import APIRouter, Request, Response, params
 from fastapi.routing import APIRoute
 from pydantic import ValidationError
 
 from service_kit.http.json_request import JsonRequest
-from service_kit.http.parameters import Parameter, Signature, alternatives
+from service_kit.http.parameters import Parameter, Signature, alternatives, takes
 from service_kit.problems import ValidationFailed
 from service_kit.schemas import RequestBody
 
@@ -66,7 +66,9 @@ class Queries:
 
     def __init__(self, parameters: list[Parameter]) -> None:
         self.names = frozenset(each.alias for each in parameters)
-        self.repeatable = frozenset(each.alias for each in parameters if _is_list(each.annotation))
+        self.repeatable = frozenset(
+            each.alias for each in parameters if takes(each.annotation, list, tuple, set, frozenset)
+        )
 
     def check(self, request: Request) -> None:
         """Raises: ValidationFailed, for a parameter that is unknown, and for one that is given twice and taken once."""
@@ -85,21 +87,16 @@ class Queries:
 def _reject_loose_bodies(route: APIRoute, bodies: list[Parameter]) -> None:
     """When the application is made: a body that would drop unknown members is a mistake of ours."""
     for each in bodies:
-        if not all(_is_request_body(kind) for kind in alternatives(each.annotation)) or not is_one_body(bodies):
+        kinds = alternatives(each.annotation)
+        if not all(isinstance(kind, type) and issubclass(kind, RequestBody) for kind in kinds) or not is_one_body(
+            bodies
+        ):
             raise TypeError(f"{route.path}: {route.name} must take its body as one RequestBody, or be SCHEMA_OF_OTHERS")
 
 
 def is_one_body(bodies: list[Parameter]) -> bool:
     """Whether the JSON document as a whole is the parameter."""
     return len(bodies) == 1 and type(bodies[0].mark) is params.Body and not bodies[0].mark.embed
-
-
-def _is_request_body(kind: Any) -> bool:
-    return isinstance(kind, type) and issubclass(kind, RequestBody)
-
-
-def _is_list(annotation: Any) -> bool:
-    return any((get_origin(kind) or kind) in (list, tuple, set, frozenset) for kind in alternatives(annotation))
 
 
 def _operation_id(route: APIRoute) -> str:

@@ -254,9 +254,11 @@ class DrainingServer(uvicorn.Server):
         self._operations_server: asyncio.Server | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
         if self._operations is not None:
-            await self._open_operations(self._operations)
+            await self._bind_operations(self._operations)
+        await super().startup(sockets)
+        if self._operations_server is not None:
+            await self._operations_server.start_serving()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         await super().shutdown(sockets)
@@ -265,19 +267,18 @@ class DrainingServer(uvicorn.Server):
             for connection in list(self._operations_state.connections):
                 connection.shutdown()
 
-    async def _open_operations(self, config: uvicorn.Config) -> None:
+    async def _bind_operations(self, config: uvicorn.Config) -> None:
+        """Before the API is served, so that a process whose port is taken never passes for ready."""
         config.load()
 
         def protocol() -> asyncio.Protocol:
             return LimitedProtocol(config, self._operations_state, self.lifespan.state)
 
-        loop = asyncio.get_running_loop()
+        listen = asyncio.get_running_loop().create_server
         try:
-            self._operations_server = await loop.create_server(protocol, config.host, config.port)
+            self._operations_server = await listen(protocol, config.host, config.port, start_serving=False)
         except OSError as error:
             log.error("operations_port_not_opened", port=config.port, error=str(error))
-            self.started = False
-            await super().shutdown()
             sys.exit(3)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:

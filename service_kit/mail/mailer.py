@@ -62,7 +62,11 @@ class Mailer:
 
     async def close(self) -> None:
         while self._idle:
-            await _quit(self._idle.pop()[0])
+            smtp, _ = self._idle.pop()
+            with contextlib.suppress(aiosmtplib.SMTPException, OSError):
+                async with asyncio.timeout(1):
+                    await smtp.quit()
+            smtp.close()
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[aiosmtplib.SMTP]:
@@ -134,10 +138,3 @@ def _failure(error: aiosmtplib.SMTPResponseException) -> Exception:
 
 def _words(error: aiosmtplib.SMTPResponseException) -> str:
     return f"{error.code} {error.message}"
-
-
-async def _quit(smtp: aiosmtplib.SMTP) -> None:
-    with contextlib.suppress(aiosmtplib.SMTPException, OSError):
-        async with asyncio.timeout(1):
-            await smtp.quit()
-    smtp.close()

@@ -1,7 +1,7 @@
 """`GET /me/export`: all that a service holds about the caller, as JSON, read and sent a page at a time."""
 
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -21,7 +21,6 @@ BEFORE_ALL = UUID(int=0)
 def export_router(data: PersonalData) -> Router:
     """The endpoint of one service."""
     by_name = {section.name: section for section in (account_status.EXPORT, audit_log.EXPORT, *data.sections)}
-    sections = list(by_name.values())
     router = Router(tags=["my data"], dependencies=[Depends(data.on_export)] if data.on_export else [])
     names = ", ".join(f"`{name}`" for name in by_name)
 
@@ -32,7 +31,7 @@ def export_router(data: PersonalData) -> Router:
         response_model=dict[str, list[Any]],
     )
     async def export(request: Request, who: Annotated[Principal, Requires("users:read")]) -> StreamingResponse:
-        chunks = _chunks(database_of(request), who.user_id, sections)
+        chunks = _chunks(database_of(request), who.user_id, by_name.values())
         first = await anext(chunks)  # before the response starts: an unreachable database is still a 503
         headers = {"Cache-Control": "no-store", "Content-Disposition": 'attachment; filename="my-data.json"'}
         return StreamingResponse(_after(first, chunks), headers=headers, media_type="application/json")
@@ -46,7 +45,7 @@ async def _after(first: str, rest: AsyncIterator[str]) -> AsyncIterator[str]:
         yield chunk
 
 
-async def _chunks(database: Database, user_id: UUID, sections: Sequence[Section]) -> AsyncIterator[str]:
+async def _chunks(database: Database, user_id: UUID, sections: Iterable[Section]) -> AsyncIterator[str]:
     for number, section in enumerate(sections):
         opening = ("{" if number == 0 else "],") + json.dumps(section.name) + ":["
         after = BEFORE_ALL

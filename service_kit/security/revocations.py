@@ -113,7 +113,7 @@ class Revocations:
         closed: dict[UUID, tuple[int, float]] = {}
         for row in rows:
             if row["kind"] == "account":
-                closed[row["id"]] = (row["version"], FOR_EVER if row["at"] is None else _until(row["at"]))
+                closed[row["id"]] = (row["version"], _until(row["at"]))
         self._closed = closed
         self._ended = {row["id"]: row["at"] for row in rows if row["kind"] == "session"}
         self._apply(tuple(self._heard))
@@ -147,13 +147,14 @@ class Revocations:
         version, until = self._closed.get(change.user_id, (-1, 0.0))
         if until == FOR_EVER or change.version < version:
             return
-        if change.at is None:
-            self._closed[change.user_id] = (change.version, FOR_EVER)
-        elif not change.active:
-            self._closed[change.user_id] = (change.version, _until(change.at.timestamp()))
-        else:
+        if change.active:
             self._closed.pop(change.user_id, None)
+        else:
+            self._closed[change.user_id] = (
+                change.version,
+                _until(None if change.at is None else change.at.timestamp()),
+            )
 
 
-def _until(changed_at: float) -> float:
-    return changed_at + IN_THE_MAKING.total_seconds()
+def _until(changed_at: float | None) -> float:
+    return FOR_EVER if changed_at is None else changed_at + IN_THE_MAKING.total_seconds()

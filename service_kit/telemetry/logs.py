@@ -5,7 +5,7 @@ import logging
 import math
 import sys
 from collections.abc import MutableMapping
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 from uuid import UUID
 
@@ -45,7 +45,7 @@ def configure_logs(*, service: str, level: str, style: str) -> None:
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
-        _add_trace(service),
+        partial(_add_trace, service),
         _add_caller,
         _redact,
         structlog.processors.format_exc_info,
@@ -131,14 +131,11 @@ def printable(text: str, allowed: str = "") -> str:
     return "".join(c if c.isprintable() or c in allowed else c.encode("unicode_escape").decode() for c in text)
 
 
-def _add_trace(service: str) -> Any:
-    def add(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-        event["service"] = service
-        if trace_id := current_trace_id():
-            event["trace_id"] = trace_id
-        return event
-
-    return add
+def _add_trace(service: str, _: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    event["service"] = service
+    if trace_id := current_trace_id():
+        event["trace_id"] = trace_id
+    return event
 
 
 def _redact(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
