@@ -32,7 +32,7 @@ def read_product(product_id: UUID, session: DbSession, response: Response, quant
     response.headers["ETag"] = f'"{product.version}.{version}.{unit_price.amount}"'
     return ProductOut(
         **product.model_dump(exclude={"price_amount", "price_currency", "sort_key"}),
-        price=product.price,
+        price=Money(amount=product.price_amount, currency=product.price_currency),
         unit_price=unit_price,
         availability=AvailabilityOut(
             available=availability.available if availability else 0,

@@ -101,7 +101,7 @@ def the_version_is_not_raised(patch: pytest.MonkeyPatch) -> None:
 
 
 def part_of_the_parcels_counts_as_all(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(OrderState, "_all_are", OrderState._some_are)
+    patch.setattr(OrderState, "_all_are", OrderState._count)
 
 
 def news_of_a_parcel_is_taken_twice(patch: pytest.MonkeyPatch) -> None:
