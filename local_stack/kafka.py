@@ -22,7 +22,7 @@ from service_kit.messaging.connection import KafkaConnection
 
 T = TypeVar("T")
 
-# For a quick start of one small node.
+# A class cache and only the first compiler, so that one small node starts quickly.
 JVM = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto", "-Djava.awt.headless=true")
 LOGGING = (
     "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
@@ -37,7 +37,7 @@ SETTINGS: Mapping[str, str] = {
     "controller.listener.names": "CONTROLLER",
     "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
     "inter.broker.listener.name": "PLAINTEXT",
-    # A topic that is not declared in contracts/topics.py is a mistake.
+    # A misspelt topic must be an error, not a new topic.
     "auto.create.topics.enable": "false",
     "offsets.topic.replication.factor": "1",
     "offsets.topic.num.partitions": "8",

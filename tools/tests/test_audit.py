@@ -54,7 +54,7 @@ def test_exit_codes_tell_findings_from_missing_checks() -> None:
     assert audit.exit_code([passed, unchecked]) == 2
 
 
-# In pieces: else they would be found here.
+# In pieces, so that the scan of this repository does not find them.
 PLANTED = {
     "Private Key": "-----BEGIN RSA " + "PRIVATE KEY-----\nMIIEpAIBAAKCAQEA\n",
     "AWS Access Key": "key = " + "AKIA" + "IOSFODNN7EXAMPLA",

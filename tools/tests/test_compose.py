@@ -18,7 +18,7 @@ from service_kit.database.administration import administration
 from tools.container_secrets import HANDED_OUT, make_secrets
 
 CONTAINERS: dict[str, dict[str, Any]] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
-# It creates them.
+# The container that creates the secrets, so that it has all of them.
 KNOWS_ALL = "secrets"
 
 
