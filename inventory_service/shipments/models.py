@@ -120,14 +120,14 @@ class Shipment(Base, table=True):
 
     def lose(self, now: datetime) -> bool:
         """False if it is lost already. Raises: NotToLose."""
-        changed = self._end(ShipmentStatus.LOST, NotToLose)
-        self.lost_at = now if changed else self.lost_at
+        if changed := self._end(ShipmentStatus.LOST, NotToLose):
+            self.lost_at = now
         return changed
 
     def deliver(self, now: datetime) -> bool:
         """False if it is delivered already. Raises: NotToDeliver."""
-        changed = self._end(ShipmentStatus.DELIVERED, NotToDeliver)
-        self.delivered_at = now if changed else self.delivered_at
+        if changed := self._end(ShipmentStatus.DELIVERED, NotToDeliver):
+            self.delivered_at = now
         return changed
 
     def _dispatched_with(self) -> tuple[str | None, str | None]:
