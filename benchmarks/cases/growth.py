@@ -18,8 +18,8 @@ from benchmarks.load import reserving
 from benchmarks.stage import Stage, connected
 from contracts.permissions import permissions_of
 from inventory_service.reservations import use_cases as reservations
-from order_service.orders import placing, reading
-from order_service.orders.reading import Wanted
+from order_service.orders import placing, queries
+from order_service.orders.queries import Wanted
 from order_service.orders.schemas import OrderIn
 from service_kit.database import Database
 from service_kit.database.keyset import Position, encode_cursor
@@ -153,7 +153,7 @@ def _listing(place: Place, cursor: str | None = None) -> Step:
 
     async def step() -> None:
         async with place.orders.session() as tx:
-            found, _ = await reading.orders(tx, Position(PAGE, cursor, descending=True), everything)
+            found, _ = await queries.search(tx, Position(PAGE, cursor, descending=True), everything)
         assert len(found.rows) == PAGE
 
     return step

@@ -7,8 +7,8 @@ from uuid import UUID
 
 from fastapi import Header, Query, Request, Response
 
-from order_service.orders import placing, reading
-from order_service.orders.models import Order, Status
+from order_service.orders import placing, queries
+from order_service.orders.models import Status
 from order_service.orders.placing import (
     CartChanged,
     CartEmpty,
@@ -19,8 +19,7 @@ from order_service.orders.placing import (
     TooManyUnpaidOrders,
     TooMuchHeldUnpaid,
 )
-from order_service.orders.queries import OrderSnapshot
-from order_service.orders.reading import RenderedOrder
+from order_service.orders.queries import OrderSnapshot, RenderedOrder
 from order_service.orders.schemas import HistoryOut, LineOut, OrderIn, OrderOut, OrderSummary
 from order_service.orders.watch import OrderWatch
 from order_service.pricing.quotes import OneCurrencyPerOrder, OrderTooLarge, PriceChanged, ProductUnavailable
@@ -117,15 +116,15 @@ async def list_orders(
     """Of each order the first five lines, and how many it has."""
     if stuck is not None and not is_staff(who):
         raise Forbidden(permission="orders:read:any")
-    wanted = reading.Wanted(
+    wanted = queries.Wanted(
         customer_id=customer_id if who.may("orders:read:any") else who.user_id,
         statuses=tuple(status or ()),
         number=number,
         stuck=stuck,
     )
-    found, first = await reading.orders(tx, page.position, wanted)
+    found, first = await queries.search(tx, page.position, wanted)
     for_staff = is_staff(who)
-    return page.of(found, lambda order: _summary(order, first[order.id], for_staff=for_staff))
+    return page.of(found, lambda order: OrderSummary.of(order, *first[order.id], for_staff=for_staff))
 
 
 @hot_route(
@@ -161,7 +160,7 @@ async def read_order(
         shown, applied = await _changed(request, order_id, owner, if_none_match, seconds)
     else:
         async with runtime.database.connection() as connection:
-            shown, applied = await reading.show(connection, order_id, owner, for_staff=owner is None), False
+            shown, applied = await queries.show(connection, order_id, owner, for_staff=owner is None), False
     headers = {"ETag": f'"{shown.tag}"', **({"Preference-Applied": f"wait={seconds}"} if applied else {})}
     if is_known(if_none_match, shown.tag):
         return Response(status_code=304, headers=headers)
@@ -173,7 +172,7 @@ async def list_lines(
     order_id: UUID, tx: Session, page: Paged, who: Annotated[Principal, Requires("orders:read")]
 ) -> Page[LineOut]:
     """In the order in which they were ordered."""
-    order, found = await reading.lines(tx, page.position, order_id, _seen_by(who))
+    order, found = await queries.lines(tx, page.position, order_id, _seen_by(who))
     return page.of(found, lambda line: LineOut.of(line, order.currency))
 
 
@@ -182,13 +181,9 @@ async def read_history(
     order_id: UUID, tx: Session, page: Paged, who: Annotated[Principal, Requires("orders:read")]
 ) -> Page[HistoryOut]:
     """The oldest first."""
-    found = await reading.history(tx, page.position, order_id, _seen_by(who))
+    found = await queries.history(tx, page.position, order_id, _seen_by(who))
     for_staff = is_staff(who)
     return page.of(found, lambda entry: HistoryOut.of(entry, for_staff=for_staff))
-
-
-def _summary(order: Order, first: reading.FirstLines, *, for_staff: bool) -> OrderSummary:
-    return OrderSummary.of(order, first.lines, first.count, first.parcels, for_staff=for_staff)
 
 
 def wait_of(prefer: str | None) -> int:
@@ -226,7 +221,7 @@ async def _changed(
     ) as waiter:
         while True:
             async with runtime.database.connection() as connection:
-                shown = await reading.show(connection, order_id, owner, for_staff=owner is None)
+                shown = await queries.show(connection, order_id, owner, for_staff=owner is None)
             if not is_known(if_none_match, shown.tag):
                 return shown, True
             with waiting(request) as may_wait:

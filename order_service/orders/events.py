@@ -1,7 +1,8 @@
 """The events of an order that has moved. `placing` builds its first two, `returns.events` those of its returns."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
+from uuid import UUID
 
 from contracts.address import Address
 from contracts.events import inventory_deduction as requests
@@ -9,9 +10,7 @@ from contracts.events import order_notification as steps
 from contracts.events.base import Event
 from contracts.money import Money
 from contracts.quantity import ProductQuantity
-from order_service.orders import reading
 from order_service.orders.lifecycle import EventKind, OrderState, PendingEvent
-from service_kit.database import Transaction
 from service_kit.messaging import outbox
 
 STEPS: dict[EventKind, type[steps.OrderEvent]] = {
@@ -28,10 +27,8 @@ RETURNS = frozenset(
 NEED_LINES = frozenset({EventKind.FULFIL, EventKind.REJECTED})
 
 
-async def of(tx: Transaction, orders: Sequence[OrderState]) -> list[outbox.Row]:
-    """Everything that these orders kind since they were loaded, each order's in its own order."""
-    wanting = [order.id for order in orders if any(pending.kind in NEED_LINES for pending in order.pending_events)]
-    lines = await reading.lines_of(tx, wanting) if wanting else {}
+def of(orders: Sequence[OrderState], lines: Mapping[UUID, Sequence[Any]]) -> list[outbox.Row]:
+    """The events of these orders since they were loaded; `lines` are of those with an event of `NEED_LINES`."""
     events, traceparents = [], []
     for order in orders:
         for pending in order.pending_events:

@@ -1,5 +1,6 @@
 """The life of an order: the one table that says what may become of it, and how an order moves by that table. Pure."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
@@ -98,67 +99,65 @@ class Rule:
     """To `paid`, `partially_shipped` or `shipped`, as the shipments say."""
 
 
-_STAYS = Rule(None)
-_RELEASE = Rule(None, (EventKind.RELEASE,))
-_TOO_LATE_FOR_MONEY = Rule(None, refund=True)
-_RETURN_APPROVED = Rule(None, (EventKind.RETURN_APPROVED, EventKind.EXPECT_RETURN))
-_ALL_RETURNED = Rule(Status.RETURNED, (EventKind.RETURNED,))
-
-_ALL_LOST = Rule(Status.CANCELLED, (EventKind.CANCELLED,), refund=True)
-
-S, T = Status, Trigger
+S, T, E = Status, Trigger, EventKind
 
 SOME_ARRIVED = (S.PARTIALLY_SHIPPED, S.SHIPPED, S.DELIVERED)
-"""Or may have: which of the parcels have is another question."""
+"""Statuses in which some parcels may have arrived; the shipments say which."""
 RETURNABLE = (*SOME_ARRIVED, S.COMPLETED)
+_SOME_ON_THE_WAY = (S.PAID, S.PARTIALLY_SHIPPED, S.SHIPPED)
+
+_STAYS = Rule(None)
+_CANCELLED = Rule(S.CANCELLED, (E.CANCELLED,), refund=True)
+
+
+def _all(statuses: Iterable[Status], triggers: Iterable[Trigger], rule: Rule) -> dict[tuple[Status, Trigger], Rule]:
+    return {(status, trigger): rule for status in statuses for trigger in triggers}
+
 
 RULES: dict[tuple[Status, Trigger], Rule] = {
     # Commands. Absent ones are rejected.
-    (S.PENDING, T.CHANGE_SHIP_TO): _STAYS,
-    (S.AWAITING_PAYMENT, T.CHANGE_SHIP_TO): _STAYS,
-    (S.PENDING, T.CANCEL): Rule(S.CANCELLED, (EventKind.CANCELLED, EventKind.RELEASE), refund=True),
-    (S.AWAITING_PAYMENT, T.CANCEL): Rule(S.CANCELLED, (EventKind.CANCELLED, EventKind.RELEASE), refund=True),
-    (S.PAID, T.CANCEL): Rule(S.CANCELLING, (EventKind.RELEASE,)),
-    **{(status, T.RETURN_REQUESTED): Rule(None, (EventKind.RETURN_REQUESTED,)) for status in SOME_ARRIVED},
-    **{(status, T.RETURN_APPROVED): _RETURN_APPROVED for status in RETURNABLE},
-    **{(status, T.RETURN_REFUSED): Rule(None, (EventKind.RETURN_REFUSED,)) for status in RETURNABLE},
-    **{(status, T.RETURN_WITHDRAWN): _STAYS for status in RETURNABLE},
+    **_all(BEFORE_PAID, [T.CHANGE_SHIP_TO], _STAYS),
+    **_all(BEFORE_PAID, [T.CANCEL], Rule(S.CANCELLED, (E.CANCELLED, E.RELEASE), refund=True)),
+    (S.PAID, T.CANCEL): Rule(S.CANCELLING, (E.RELEASE,)),
+    **_all(SOME_ARRIVED, [T.RETURN_REQUESTED], Rule(None, (E.RETURN_REQUESTED,))),
+    **_all(RETURNABLE, [T.RETURN_APPROVED], Rule(None, (E.RETURN_APPROVED, E.EXPECT_RETURN))),
+    **_all(RETURNABLE, [T.RETURN_REFUSED], Rule(None, (E.RETURN_REFUSED,))),
+    **_all(RETURNABLE, [T.RETURN_WITHDRAWN], _STAYS),
     # Events and time. Absent ones change nothing, and are recorded in the history.
-    (S.PENDING, T.RESERVATION_ACCEPTED): Rule(S.AWAITING_PAYMENT, (EventKind.AWAITING_PAYMENT,)),
-    (S.PENDING, T.RESERVATION_REJECTED): Rule(S.REJECTED, (EventKind.REJECTED,), refund=True),
-    (S.AWAITING_PAYMENT, T.CAPTURED_IN_FULL): Rule(S.PAID, (EventKind.PAID, EventKind.FULFIL)),
-    (S.AWAITING_PAYMENT, T.PAY_BY_PASSED): Rule(S.EXPIRED, (EventKind.EXPIRED, EventKind.RELEASE), refund=True),
-    (S.CANCELLING, T.RESERVATION_RELEASED): Rule(S.CANCELLED, (EventKind.CANCELLED,), refund=True),
+    (S.PENDING, T.RESERVATION_ACCEPTED): Rule(S.AWAITING_PAYMENT, (E.AWAITING_PAYMENT,)),
+    (S.PENDING, T.RESERVATION_REJECTED): Rule(S.REJECTED, (E.REJECTED,), refund=True),
+    (S.AWAITING_PAYMENT, T.CAPTURED_IN_FULL): Rule(S.PAID, (E.PAID, E.FULFIL)),
+    (S.AWAITING_PAYMENT, T.PAY_BY_PASSED): Rule(S.EXPIRED, (E.EXPIRED, E.RELEASE), refund=True),
+    (S.CANCELLING, T.RESERVATION_RELEASED): _CANCELLED,
     (S.CANCELLING, T.RELEASE_REFUSED): Rule(None, by_shipments=True),
-    (S.CANCELLING, T.RESERVATION_REJECTED): Rule(S.CANCELLED, (EventKind.CANCELLED,), refund=True),
-    (S.PAID, T.RESERVATION_REJECTED): Rule(S.CANCELLED, (EventKind.CANCELLED,), refund=True),
-    (S.PAID, T.SHIPMENT_DISPATCHED): Rule(S.PARTIALLY_SHIPPED, (EventKind.SHIPPED,)),
-    (S.PARTIALLY_SHIPPED, T.SHIPMENT_DISPATCHED): Rule(None, (EventKind.SHIPPED,)),
-    (S.PAID, T.LAST_SHIPMENT_DISPATCHED): Rule(S.SHIPPED, (EventKind.SHIPPED,)),
-    (S.PARTIALLY_SHIPPED, T.LAST_SHIPMENT_DISPATCHED): Rule(S.SHIPPED, (EventKind.SHIPPED,)),
-    (S.SHIPPED, T.LAST_SHIPMENT_DELIVERED): Rule(S.DELIVERED, (EventKind.DELIVERED,)),
-    (S.DELIVERED, T.RETURN_WINDOW_OVER): Rule(S.COMPLETED, (EventKind.COMPLETED,)),
-    **{(status, trigger): _STAYS for status in RETURNABLE for trigger in (T.RETURN_RECEIVED, T.RETURN_CLOSED)},
+    **_all([S.PAID, S.CANCELLING], [T.RESERVATION_REJECTED], _CANCELLED),
+    (S.PAID, T.SHIPMENT_DISPATCHED): Rule(S.PARTIALLY_SHIPPED, (E.SHIPPED,)),
+    (S.PARTIALLY_SHIPPED, T.SHIPMENT_DISPATCHED): Rule(None, (E.SHIPPED,)),
+    **_all([S.PAID, S.PARTIALLY_SHIPPED], [T.LAST_SHIPMENT_DISPATCHED], Rule(S.SHIPPED, (E.SHIPPED,))),
+    # Without a dispatch before, where its event is a dead letter that staff discarded.
+    **_all(_SOME_ON_THE_WAY, [T.LAST_SHIPMENT_DELIVERED], Rule(S.DELIVERED, (E.DELIVERED,))),
+    (S.DELIVERED, T.RETURN_WINDOW_OVER): Rule(S.COMPLETED, (E.COMPLETED,)),
+    **_all(RETURNABLE, [T.RETURN_RECEIVED, T.RETURN_CLOSED], _STAYS),
+    **_all([S.DELIVERED, S.COMPLETED], [T.LAST_RETURN_RECEIVED], Rule(S.RETURNED, (E.RETURNED,))),
     # A lost parcel counts as ended, and its lines are refunded. An order of which every parcel is lost has brought
     # nothing: it is cancelled, and all of its money is refunded.
-    **{(status, T.SHIPMENT_LOST): _STAYS for status in (S.PARTIALLY_SHIPPED, S.SHIPPED)},
-    **{(status, T.EVERY_SHIPMENT_LOST): _ALL_LOST for status in (S.PAID, S.PARTIALLY_SHIPPED, S.SHIPPED)},
-    **{(status, T.LAST_RETURN_RECEIVED): _ALL_RETURNED for status in (S.DELIVERED, S.COMPLETED)},
+    **_all([S.PARTIALLY_SHIPPED, S.SHIPPED], [T.SHIPMENT_LOST], _STAYS),
+    **_all(_SOME_ON_THE_WAY, [T.EVERY_SHIPMENT_LOST], _CANCELLED),
     # All that was paid is refunded: the order is cancelled, unless inventory says that a parcel has left meanwhile;
     # then the warehouse is warned of the others.
-    (S.PAID, T.REFUNDED_IN_FULL): Rule(S.CANCELLING, (EventKind.RELEASE,)),
-    (S.PARTIALLY_SHIPPED, T.REFUNDED_IN_FULL): Rule(None, (EventKind.REFUNDED,)),
-    **{(status, T.REFUND_CONFIRMED): Rule(None, (EventKind.REFUNDED,)) for status in (S.PAID, S.PARTIALLY_SHIPPED)},
-    **{(status, T.REFUND_FAILED): Rule(None, (EventKind.REFUNDED,)) for status in (S.PAID, S.PARTIALLY_SHIPPED)},
-    # Delivered although its dispatch was never received (a dead letter that staff discarded).
-    (S.PAID, T.LAST_SHIPMENT_DELIVERED): Rule(S.DELIVERED, (EventKind.DELIVERED,)),
-    (S.PARTIALLY_SHIPPED, T.LAST_SHIPMENT_DELIVERED): Rule(S.DELIVERED, (EventKind.DELIVERED,)),
+    (S.PAID, T.REFUNDED_IN_FULL): Rule(S.CANCELLING, (E.RELEASE,)),
+    (S.PARTIALLY_SHIPPED, T.REFUNDED_IN_FULL): Rule(None, (E.REFUNDED,)),
+    **_all([S.PAID, S.PARTIALLY_SHIPPED], [T.REFUND_CONFIRMED, T.REFUND_FAILED], Rule(None, (E.REFUNDED,))),
     # Too late: compensated.
-    (S.REJECTED, T.RESERVATION_ACCEPTED): _RELEASE,
-    (S.CANCELLED, T.RESERVATION_ACCEPTED): _RELEASE,
-    (S.EXPIRED, T.RESERVATION_ACCEPTED): _RELEASE,
-    **{(end, T.CAPTURED_IN_PART): _TOO_LATE_FOR_MONEY for end in UNWANTED},
-    **{(end, T.CAPTURED_IN_FULL): _TOO_LATE_FOR_MONEY for end in UNWANTED},
+    **_all(UNWANTED, [T.RESERVATION_ACCEPTED], Rule(None, (E.RELEASE,))),
+    **_all(UNWANTED, [T.CAPTURED_IN_PART, T.CAPTURED_IN_FULL], Rule(None, refund=True)),
+}
+# What the state of a parcel means for its order: of one parcel, and of the last.
+_MEANINGS = {
+    ShipmentStatus.CREATED: (T.SHIPMENT_CREATED, T.SHIPMENT_CREATED),
+    ShipmentStatus.DISPATCHED: (T.SHIPMENT_DISPATCHED, T.LAST_SHIPMENT_DISPATCHED),
+    ShipmentStatus.DELIVERED: (T.SHIPMENT_DELIVERED, T.LAST_SHIPMENT_DELIVERED),
+    ShipmentStatus.LOST: (T.SHIPMENT_LOST, T.EVERY_SHIPMENT_LOST),
 }
 
 
@@ -275,10 +274,8 @@ class OrderState:
         first = self.version + 1
         self.version += max(1, len(rule.publishes))
         for version, kind in enumerate(rule.publishes, first):
-            partial = after is Status.PARTIALLY_SHIPPED
-            self.pending_events.append(
-                PendingEvent(kind, version, cause.reason, cause.context, cause.traceparent, partial)
-            )
+            about = (cause.reason, cause.context, cause.traceparent, after is Status.PARTIALLY_SHIPPED)
+            self.pending_events.append(PendingEvent(kind, version, *about))
         noted = None if (before, trigger) in RULES else f"noted; the order stays {before}"
         who, why = (cause.actor, cause.actor_id), cause.reason or noted
         self.entries.append(Entry(self.id, self.version, cause.at, trigger, before, after, *who, why, cause.details))
@@ -329,30 +326,25 @@ class OrderState:
     def _by_shipments(self) -> Status:
         if self._all_are(ShipmentStatus.DISPATCHED):
             return Status.SHIPPED
-        return Status.PARTIALLY_SHIPPED if self._some_are(ShipmentStatus.DISPATCHED) else Status.PAID
+        return Status.PARTIALLY_SHIPPED if self._count(ShipmentStatus.DISPATCHED) else Status.PAID
 
     def apply_shipment(self, seen: Shipment) -> Trigger | None:
         """Stores the state of a parcel; returns what it means for the order, None if it was known."""
         known = self.shipments.get(seen.id)
-        if known is not None and known.version >= seen.version:
-            return None
-        if known is not None and seen.carrier is None:
-            carried = {name: getattr(known, name) for name in ("carrier", "tracking_number", "tracking_url")}
-            seen = replace(seen, **carried)
+        if known is not None:
+            if known.version >= seen.version:
+                return None
+            if seen.carrier is None:
+                carried = {name: getattr(known, name) for name in ("carrier", "tracking_number", "tracking_url")}
+                seen = replace(seen, **carried)
         self.shipments[seen.id] = seen
         self.changed_shipments.add(seen.id)
         if known is not None and known.status is seen.status:
             return Trigger.SHIPMENT_CORRECTED
         if seen.status is ShipmentStatus.LOST:
             self.lost.append(seen)
-            return Trigger.EVERY_SHIPMENT_LOST if self._all_are(ShipmentStatus.LOST) else Trigger.SHIPMENT_LOST
-        if seen.status is ShipmentStatus.DISPATCHED:
-            last = self._all_are(ShipmentStatus.DISPATCHED)
-            return Trigger.LAST_SHIPMENT_DISPATCHED if last else Trigger.SHIPMENT_DISPATCHED
-        if seen.status is ShipmentStatus.DELIVERED:
-            last = self._all_are(ShipmentStatus.DELIVERED)
-            return Trigger.LAST_SHIPMENT_DELIVERED if last else Trigger.SHIPMENT_DELIVERED
-        return Trigger.SHIPMENT_CREATED
+        of_one, of_last = _MEANINGS[seen.status]
+        return of_last if self._all_are(seen.status) else of_one
 
     def capture(self, captured_total: int, now: datetime, traceparent: str | None = None) -> int:
         """Books what was captured now; returns how much of it the order doesn't want: the caller gives that back.
@@ -380,22 +372,16 @@ class OrderState:
     def fulfilment_status(self) -> FulfilmentStatus:
         if not self.shipments:
             return FulfilmentStatus.UNFULFILLED
-        if self._all_are(ShipmentStatus.LOST):
-            return FulfilmentStatus.LOST
-        if self._all_are(ShipmentStatus.DELIVERED):
-            return FulfilmentStatus.DELIVERED
         if self._all_are(ShipmentStatus.DISPATCHED):
-            return FulfilmentStatus.SHIPPED
-        some = self._some_are(ShipmentStatus.DISPATCHED)
+            ended = (status for status in (ShipmentStatus.LOST, ShipmentStatus.DELIVERED) if self._all_are(status))
+            return FulfilmentStatus(next(ended, FulfilmentStatus.SHIPPED))
+        some = self._count(ShipmentStatus.DISPATCHED) > 0
         return FulfilmentStatus.PARTIALLY_SHIPPED if some else FulfilmentStatus.PREPARING
 
     def _all_are(self, status: ShipmentStatus) -> bool:
         """Whether every shipment of the order, known or not, is at least so far."""
         expected = max((shipment.shipments_of_order for shipment in self.shipments.values()), default=1)
         return self._count(status) >= expected
-
-    def _some_are(self, status: ShipmentStatus) -> bool:
-        return self._count(status) > 0
 
     def _count(self, status: ShipmentStatus) -> int:
         reached = list(ShipmentStatus)[list(ShipmentStatus).index(status) :]

@@ -66,20 +66,10 @@ class CartChanged(Problem, status=409, type="cart-changed"):
 class TooManyUnpaidOrders(Problem, status=429, type="too-many-unpaid-orders"):
     """There are {limit} unpaid orders already, which is the most for this {of}: pay for or cancel one first."""
 
-    @classmethod
-    def at(cls, limit: int, of: str, seconds: int) -> "TooManyUnpaidOrders":
-        headers = rate_limit_headers("unpaid-orders", limit, seconds)
-        return cls(limit=limit, of=of, retry_after=seconds, headers=headers)
-
 
 class TooMuchHeldUnpaid(Problem, status=429, type="too-much-held-unpaid"):
     """At most {limit} pieces of product {product_id} may be held unpaid: order fewer, or pay for or cancel other orders
     with it first."""
-
-    @classmethod
-    def at(cls, limit: int, product_id: UUID, seconds: int) -> "TooMuchHeldUnpaid":
-        headers = rate_limit_headers("unpaid-pieces", limit, seconds)
-        return cls(limit=limit, product_id=product_id, retry_after=seconds, headers=headers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,15 +139,19 @@ async def _not_placed(
 
 
 async def _over(connection: Connection, limits: UnpaidLimits, over: str, pay_by: datetime) -> Problem:
-    """What the caller is told, and when there is room again: once the first of the unpaid orders ends. An order that is
-    too large by itself never has room; then it is as long as it could have been held."""
+    """The limit that there is no room in, and when there is room again: once the first of the unpaid orders ends. An
+    order that is too large by itself never has room; then it is as long as it could have been held."""
     until, pieces = await queries.unpaid_until(connection, limits, over)
     seconds = max(1, math.ceil(((until or pay_by) - utcnow()).total_seconds()))
-    if over == "account":
-        return TooManyUnpaidOrders.at(limits.orders or 0, over, seconds)
-    if over == "address":
-        return TooManyUnpaidOrders.at(limits.orders_of_address or 0, over, seconds)
-    return TooMuchHeldUnpaid.at(pieces, UUID(over), seconds)
+
+    def rejected(problem: type[Problem], policy: str, limit: int, **details: Any) -> Problem:
+        headers = rate_limit_headers(policy, limit, seconds)
+        return problem(limit=limit, **details, retry_after=seconds, headers=headers)
+
+    if over in ("account", "address"):
+        limit = limits.orders if over == "account" else limits.orders_of_address
+        return rejected(TooManyUnpaidOrders, "unpaid-orders", limit or 0, of=over)
+    return rejected(TooMuchHeldUnpaid, "unpaid-pieces", pieces, product_id=UUID(over))
 
 
 async def answer_decided(
@@ -272,21 +266,12 @@ def _lines(wanted: OrderIn, found: Found) -> list[LineIn]:
 def _events(order: NewOrder, settings: Settings) -> list[Event]:
     """The first two of the order's versions. Nested bodies are dicts, so that each event is validated in one go; the
     second event takes the lines of the first, which need no second validation."""
-    named, others = order.lines[: steps.NAMED_LINES], order.lines[steps.NAMED_LINES :]
     lines: list[dict[str, Any]] = [
-        {
-            "product_id": line.product_id,
-            "quantity": line.quantity,
-            "unit_price": line.unit_price,
-            "sku": line.sku,
-            "name": line.name,
-        }
-        for line in named
+        {"product_id": line.product_id, "quantity": line.quantity, "unit_price": line.unit_price}
+        for line in order.lines
     ]
-    if others:
-        lines += [
-            {"product_id": line.product_id, "quantity": line.quantity, "unit_price": line.unit_price} for line in others
-        ]
+    for named, line in zip(lines[: steps.NAMED_LINES], order.lines, strict=False):
+        named["sku"], named["name"] = line.sku, line.name
     placed = steps.OrderPlaced(
         order_id=order.id,
         version=1,

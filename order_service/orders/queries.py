@@ -1,16 +1,34 @@
-"""Locking and changing orders; `placing_queries` makes one, `reading` shows them."""
+"""The SQL of orders, except that `placing_queries` writes new ones: locking, changing, showing and listing them."""
 
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 from uuid import UUID
 
+from sqlmodel import col, select
+
+from contracts.address import Address
 from order_service.orders import events
 from order_service.orders.lifecycle import EventKind, OrderState, Shipment
-from order_service.orders.models import BEFORE_PAID, ENDS, HistoryEntry, Order, OrderShipment
-from order_service.orders.reading import PAYMENT_STATUS, TAG
-from service_kit.database import Statement, Transaction, insert, rows
+from order_service.orders.models import (
+    BEFORE_PAID,
+    ENDS,
+    FulfilmentStatus,
+    HistoryEntry,
+    Order,
+    OrderLine,
+    OrderShipment,
+    PaymentStatus,
+    Status,
+)
+from service_kit.database import AnySession, Connection, Session, Statement, Transaction, insert, rows
+from service_kit.database.keyset import Position, Slice, keyset
 from service_kit.database.signals import signal
+from service_kit.database.summaries import SUMMARY_LINES
 from service_kit.messaging import outbox
+from service_kit.problems import not_found
 
 # Whether a payment token came with the order matters only when a pending order's stock is decided. It is looked up by
 # the token's key, and not by EXISTS, which may read all of the table.
@@ -21,8 +39,8 @@ SELECT id, number::text, customer_id, status, currency, total, captured, refunde
 FROM orders WHERE id = ANY(:ids::uuid[]) ORDER BY id FOR UPDATE
 """)
 SHIPMENTS = Statement("""
-SELECT id, order_id, status, shipments_of_order, carrier, tracking_number, tracking_url, version
-FROM order_shipments WHERE order_id = ANY(:order_ids::uuid[])
+SELECT order_id, id, status, shipments_of_order, carrier, tracking_number, tracking_url, version
+FROM order_shipments WHERE order_id = ANY(:order_ids::uuid[]) ORDER BY id
 """)
 _SAVED = ("id", "status", "fulfilment_status", "captured", "status_since", "delivered_at", "version")
 # All that a move of orders changes, in one statement, so that a batch costs one round trip more than its locks.
@@ -58,10 +76,6 @@ PAST_RETURN_WINDOW = Statement("""
 SELECT id FROM orders WHERE status = 'delivered' AND delivered_at <= :since
 ORDER BY delivered_at LIMIT :limit FOR UPDATE SKIP LOCKED
 """)
-SNAPSHOTS = Statement(f"""
-SELECT id AS order_id, status, version, {PAYMENT_STATUS} AS payment_status, {TAG} AS tag
-FROM orders o WHERE id = ANY(:ids::uuid[])
-""")
 # The next step of a stuck order removes the reason. `pay_by` is not looked at: only a job that does not run would leave
 # unpaid orders behind.
 MARK_STUCK = Statement("""
@@ -81,6 +95,76 @@ RETURNING orders.number, found.reason
 """)
 COUNT_STUCK = Statement("""
 SELECT stuck_reason, count(*) FROM orders WHERE stuck_reason IS NOT NULL GROUP BY stuck_reason
+""")
+_TIME = """'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'"""
+# Addresses that were stored before the contract had all its present fields have none of the newer ones.
+_NO_ADDRESS = json.dumps({name: None for name, field in Address.model_fields.items() if not field.is_required()})
+# The same as `models.payment_status`.
+PAYMENT_STATUS = f"""
+CASE WHEN o.captured > 0 AND o.captured <= o.refunded THEN '{PaymentStatus.REFUNDED}'
+     WHEN o.captured - o.refunded >= o.total THEN '{PaymentStatus.PAID}'
+     WHEN o.refunded > 0 THEN '{PaymentStatus.PARTIALLY_REFUNDED}'
+     WHEN o.captured > 0 THEN '{PaymentStatus.PARTIALLY_PAID}'
+     ELSE '{PaymentStatus.UNPAID}' END
+"""
+# Whatever changes the response changes the tag. A refund, `stuck_reason` and the erasure of an account leave the
+# version as it is.
+TAG = """
+concat_ws('.', o.version, nullif(o.refunded, 0), CASE WHEN o.stuck_reason IS NOT NULL THEN 'still' END,
+          CASE WHEN o.ship_to->>'name' = 'erased' THEN 'erased' END)
+"""
+SNAPSHOTS = Statement(f"""
+SELECT id AS order_id, status, version, {PAYMENT_STATUS} AS payment_status, {TAG} AS tag
+FROM orders o WHERE id = ANY(:ids::uuid[])
+""")
+_LINES = """
+json_agg(json_build_object(
+    'product_id', l.product_id, 'sku', l.sku, 'name', l.name, 'quantity', l.quantity,
+    'unit_price', json_build_object('amount', l.unit_price, 'currency', o.currency),
+    'total', json_build_object('amount', l.unit_price * l.quantity - l.discount + l.tax, 'currency', o.currency)
+) ORDER BY l.position)
+"""
+_PARCELS = """
+CASE WHEN o.fulfilment_status = 'unfulfilled' THEN '[]' ELSE (
+    SELECT coalesce(json_agg(json_build_object(
+        'id', p.id, 'status', p.status, 'carrier', p.carrier, 'tracking_number', p.tracking_number,
+        'tracking_url', p.tracking_url
+    ) ORDER BY p.id), '[]') FROM order_shipments p WHERE p.order_id = o.id
+) END
+"""
+# `schemas.OrderOut` as JSON: PostgreSQL writes it, so that a large order costs the event loop nothing.
+_BODY = f"""
+json_build_object(
+    'id', o.id, 'number', o.number::text, 'customer_id', o.customer_id, 'status', o.status,
+    'payment_status', {PAYMENT_STATUS}, 'fulfilment_status', o.fulfilment_status,
+    'line_count', of_order.line_count, 'lines', of_order.lines,
+    'total', json_build_object('amount', o.total, 'currency', o.currency),
+    'ship_to', '{_NO_ADDRESS}'::jsonb || o.ship_to,
+    'pay_by', to_char(o.pay_by AT TIME ZONE 'UTC', {_TIME}),
+    'created_at', to_char(o.created_at AT TIME ZONE 'UTC', {_TIME}),
+    'stuck_reason', CASE WHEN :for_staff THEN o.stuck_reason END, 'version', o.version, 'parcels', {_PARCELS}
+)::text
+"""
+SHOW = Statement(f"""
+SELECT {_BODY} AS body, {TAG} AS tag
+FROM orders o, LATERAL (
+    SELECT count(*) AS line_count, coalesce({_LINES}, '[]') AS lines FROM order_lines l WHERE l.order_id = o.id
+) AS of_order
+WHERE o.id = :order_id AND (:owner::uuid IS NULL OR o.customer_id = :owner)
+""")
+_LINE_COLUMNS = ", ".join(OrderLine.model_fields)
+LINES = Statement(f"""
+SELECT {_LINE_COLUMNS} FROM order_lines WHERE order_id = ANY(:order_ids::uuid[]) ORDER BY order_id, position
+""")
+# Positions count from 1 without a gap, so that the first lines and the last position say it all: of an order of 2,000
+# lines six rows are read.
+FIRST_LINES = Statement(f"""
+SELECT {_LINE_COLUMNS} FROM order_lines
+WHERE order_id = ANY(:order_ids::uuid[]) AND position <= {SUMMARY_LINES} ORDER BY order_id, position
+""")
+LAST_POSITIONS = Statement("""
+SELECT large.id, (SELECT position FROM order_lines WHERE order_id = large.id ORDER BY position DESC LIMIT 1)
+FROM unnest(:order_ids::uuid[]) AS large (id)
 """)
 
 
@@ -124,13 +208,15 @@ async def save(tx: Transaction, orders: Iterable[OrderState]) -> None:
     moved = [order for order in orders if order.entries]
     if not moved:
         return
+    wanting = [order.id for order in moved if any(each.kind in events.NEED_LINES for each in order.pending_events)]
+    lines = await lines_of(tx, wanting) if wanting else {}
     await SAVE.execute(
         tx,
         moved=moved,
         entries=[entry for order in moved for entry in order.entries],
         shipments=[order.shipments[id] for order in moved for id in order.changed_shipments],
         ended=[order.id for order in moved if order.status in ENDS],
-        events=await events.of(tx, moved),
+        events=events.of(moved, lines),
     )
     tx.added_events = True
     _signal_moved(tx, moved)
@@ -153,3 +239,99 @@ def _signal_moved(tx: Transaction, moved: Sequence[OrderState]) -> None:
     ]
     if awaiting:
         signal(tx, AWAITING_PAYMENT, *awaiting)
+
+
+class RenderedOrder(NamedTuple):
+    """An order as it is sent."""
+
+    body: str
+    tag: str
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a list of orders is narrowed to; None and empty: to nothing."""
+
+    customer_id: UUID | None
+    statuses: Sequence[Status]
+    number: int | None
+    stuck: bool | None
+
+
+class Summary(NamedTuple):
+    """What a list shows of an order's lines and parcels."""
+
+    lines: Sequence[Any]
+    line_count: int
+    parcels: Sequence[Any]
+
+
+async def show(db: Connection | Transaction, order_id: UUID, owner: UUID | None, *, for_staff: bool) -> RenderedOrder:
+    """Hot: the whole response from one statement (benchmark: read an order). `owner` None: anybody's. `for_staff`: with
+    what it waits for, which is not for customers. Raises: NotFound.
+
+    Within a transaction it is the order as that has changed it.
+    """
+    row = await SHOW.fetchrow(db, order_id=order_id, owner=owner, for_staff=for_staff)
+    return RenderedOrder(*row) if row else not_found(Order, order_id)
+
+
+async def lines_of(tx: Transaction, order_ids: Sequence[UUID]) -> Mapping[UUID, Sequence[Any]]:
+    """What was ordered, by order, in the order of the lines."""
+    return await _by_order(LINES, tx, order_ids)
+
+
+async def search(tx: Session, position: Position, wanted: Wanted) -> tuple[Slice[Order], Mapping[UUID, Summary]]:
+    """A page of orders, and the first of their lines. UUIDv7 sorts by the time of creation."""
+    statement = select(Order)
+    if wanted.customer_id is not None:
+        statement = statement.where(Order.customer_id == wanted.customer_id)
+    if wanted.statuses:
+        statement = statement.where(col(Order.status).in_(wanted.statuses))
+    if wanted.number is not None:
+        statement = statement.where(Order.number == wanted.number)
+    if wanted.stuck is not None:
+        reason = col(Order.stuck_reason)
+        statement = statement.where(reason.is_not(None) if wanted.stuck else reason.is_(None))
+    found = await keyset(tx, statement, position, Order.id)
+    first = await _by_order(FIRST_LINES, tx, [order.id for order in found.rows])
+    large = [order_id for order_id, lines in first.items() if len(lines) == SUMMARY_LINES]
+    counts = dict(await LAST_POSITIONS.fetch(tx, order_ids=large)) if large else {}
+    packed = [order.id for order in found.rows if order.fulfilment_status != FulfilmentStatus.UNFULFILLED]
+    parcels = await _by_order(SHIPMENTS, tx, packed) if packed else {}
+    return found, {
+        order.id: Summary(first[order.id], counts.get(order.id, len(first[order.id])), parcels.get(order.id, ()))
+        for order in found.rows
+    }
+
+
+async def lines(
+    tx: Session, position: Position, order_id: UUID, customer_id: UUID | None
+) -> tuple[Order, Slice[OrderLine]]:
+    """An order, and a page of its lines. `customer_id` None: anybody's. Raises: NotFound."""
+    found = await find(tx, order_id, customer_id)
+    statement = select(OrderLine).where(OrderLine.order_id == order_id)
+    return found, await keyset(tx, statement, position, OrderLine.position)
+
+
+async def history(tx: Session, position: Position, order_id: UUID, customer_id: UUID | None) -> Slice[HistoryEntry]:
+    """Raises: NotFound."""
+    await find(tx, order_id, customer_id)
+    statement = select(HistoryEntry).where(HistoryEntry.order_id == order_id)
+    return await keyset(tx, statement, position, HistoryEntry.version)
+
+
+async def find(tx: Session, order_id: UUID, customer_id: UUID | None) -> Order:
+    """`customer_id` None: anybody's. Raises: NotFound."""
+    statement = select(Order).where(Order.id == order_id)
+    if customer_id is not None:
+        statement = statement.where(Order.customer_id == customer_id)
+    return (await tx.exec(statement)).one_or_none() or not_found(Order, order_id)
+
+
+async def _by_order(statement: Statement, db: AnySession, order_ids: Sequence[UUID]) -> defaultdict[UUID, list[Any]]:
+    """Plain rows, which cost a tenth of objects of the ORM; their first column is the order's id."""
+    found: defaultdict[UUID, list[Any]] = defaultdict(list)
+    for row in await statement.fetch(db, order_ids=list(order_ids)):
+        found[row[0]].append(row)
+    return found

@@ -145,13 +145,13 @@ class OrderOut(BaseModel):
         *,
         for_staff: bool = False,
     ) -> Self:
-        """Of anything that has an order's attributes, and things that have a line's: validated in one go.
+        """Of anything that has an order's attributes, and things that have those of lines and of parcels.
 
         `line_count` where `lines` are not all.
         """
         count = len(lines) if line_count is None else line_count
-        found = [ParcelOut.model_validate(parcel, from_attributes=True) for parcel in parcels]
-        return cls(**order_values(order, lines, count, found, for_staff=for_staff))
+        values = order_values(order, lines, count, parcels, for_staff=for_staff)
+        return cls.model_validate(values, from_attributes=True)
 
 
 class OrderSummary(OrderOut):
@@ -184,24 +184,15 @@ class HistoryOut(BaseModel):
 
 
 def order_values(
-    order: Any, lines: Sequence[Any], line_count: int, parcels: Sequence[ParcelOut], *, for_staff: bool
+    order: Any, lines: Sequence[Any], line_count: int, parcels: Sequence[Any], *, for_staff: bool
 ) -> dict[str, Any]:
-    """The fields of an OrderOut, in their order: what places orders writes them as they are, since they are its own."""
-    return {
-        "id": order.id,
+    """The fields of an OrderOut, in their order. Placing an order sends them without validation: they are its own."""
+    return {name: getattr(order, name, None) for name in OrderOut.model_fields} | {
         "number": str(order.number),
-        "customer_id": order.customer_id,
-        "status": order.status,
-        "payment_status": order.payment_status,
-        "fulfilment_status": order.fulfilment_status,
         "line_count": line_count,
         "lines": [_line(line, order.currency) for line in lines],
         "total": {"amount": order.total, "currency": order.currency},
-        "ship_to": order.ship_to,
-        "pay_by": order.pay_by,
-        "created_at": order.created_at,
         "stuck_reason": order.stuck_reason if for_staff else None,
-        "version": order.version,
         "parcels": parcels,
     }
 

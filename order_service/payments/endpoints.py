@@ -8,7 +8,7 @@ from uuid import UUID
 from fastapi import Depends, Query, Request, Response
 
 from contracts.permissions import Permission
-from order_service.orders import reading
+from order_service.orders import queries as orders
 from order_service.orders.placing import EXEMPT
 from order_service.payments import queries, refunds, use_cases
 from order_service.payments.gateways.port import WebhookSignatureWrong
@@ -96,7 +96,7 @@ def _written(payment: Payment) -> tuple[bytes, str]:
 @router.get("/orders/{order_id}/payments", summary="List the payments of an order", responses=problems(NotFound))
 async def list_of_order(order_id: UUID, page: PagedByTime, tx: Session, who: Reader) -> Page[PaymentOut]:
     """Successful, failed and pending ones."""
-    await reading.find(tx, order_id, _seen_by(who))
+    await orders.find(tx, order_id, _seen_by(who))
     return page.of(await queries.page(tx, Payment, page.position, order_id=order_id), PaymentOut.of)
 
 

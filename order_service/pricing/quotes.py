@@ -63,7 +63,7 @@ class LineAmounts(Protocol):
 
 
 def line_total(line: LineAmounts) -> int:
-    """What the customer pays for the line. `orders/reading.py` states the same in SQL."""
+    """What the customer pays for the line. `orders/queries.py` states the same in SQL."""
     return line.unit_price * line.quantity - line.discount + line.tax
 
 
@@ -214,14 +214,8 @@ def _common_currency(items: Sequence[Item], products: Mapping[UUID, Product], no
 
 
 def _named_currencies(items: Sequence[OrderedItem], asked: str | None, expected: Money | None) -> set[str]:
-    named = {asked} if asked else set()
-    if expected:
-        named.add(expected.currency)
-    for item in items:
-        for price in (item.agreed_unit_price, item.expected_unit_price):
-            if price:
-                named.add(price.currency)
-    return named
+    prices = [expected, *(price for item in items for price in (item.agreed_unit_price, item.expected_unit_price))]
+    return {price.currency for price in prices if price} | ({asked} if asked else set())
 
 
 def _not_orderable(

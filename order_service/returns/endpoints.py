@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import Query, Request, Response
 
 from contracts.permissions import Permission
-from order_service.orders import reading
+from order_service.orders import queries as orders
 from order_service.orders.lifecycle import TransitionRefused
 from order_service.returns import queries, use_cases
 from order_service.returns.models import (
@@ -72,7 +72,7 @@ async def request_return(
 @router.get("/orders/{order_id}/returns", summary="List the returns of an order", responses=problems(NotFound))
 async def list_of_order(order_id: UUID, page: PagedByTime, tx: Session, who: Reader) -> Page[ReturnSummary]:
     """Each with its first five lines, and the number of its lines."""
-    await reading.find(tx, order_id, _seen_by(who))
+    await orders.find(tx, order_id, _seen_by(who))
     return await _page(tx, page, await queries.page(tx, page.position, order_id=order_id))
 
 

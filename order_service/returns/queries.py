@@ -5,7 +5,7 @@ from uuid import UUID
 
 from sqlmodel import col, select
 
-from order_service.orders import reading
+from order_service.orders import queries as orders
 from order_service.orders.lifecycle import OrderState
 from order_service.orders.models import OrderLine, ShipmentStatus, Status
 from order_service.returns.models import Return, Returnable
@@ -42,7 +42,7 @@ async def find(db: AnySession, return_id: UUID, owner: UUID | None = None) -> Re
 
 async def returnable(tx: Transaction, order: OrderState) -> Returnable:
     """The order's delivered and lost pieces, and all its returns. The order must be locked."""
-    lines = [OrderLine(**row) for row in (await reading.lines_of(tx, [order.id]))[order.id]]
+    lines = [OrderLine(**row) for row in (await orders.lines_of(tx, [order.id]))[order.id]]
     returns = await _OF_ORDER.fetch_as(tx, Return, order_id=order.id)
     parcels = await _ENDED_PARCELS.fetch(tx, order_id=order.id)
     lost = pieces_of(lines, [held for status, held in parcels if status == ShipmentStatus.LOST])

@@ -1,6 +1,7 @@
 """What carts and orders cost, without a database."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from random import Random
 from uuid import UUID, uuid4
@@ -74,7 +75,8 @@ def test_the_order_of_the_lines_does_not_matter(goods: list[tuple[Product, int]]
     random.shuffle(lines)
     shuffled = quote(lines, known, NOW, currency=None, preferred="GBP")
     assert (shuffled.total, shuffled.currency) == (found.total, found.currency)
-    assert {line.product_id: line for line in shuffled.lines} == {line.product_id: line for line in found.lines}
+    prices, others = ({line.product_id: replace(line, position=1) for line in each.lines} for each in (found, shuffled))
+    assert prices == others
 
 
 AMOUNTS = st.tuples(st.integers(0, 9), st.integers(0, 999), st.integers(0, 50), st.integers(0, 50))
