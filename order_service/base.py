@@ -1,8 +1,11 @@
-"""What the tables of this service stand on; apart from models.py, so that the domains can import it."""
+"""What all domains of this service stand on: the base of its tables, and how large an order may be."""
 
 from sqlmodel import SQLModel
 
 from service_kit.database import service_registry
+
+MAX_LINES = 2_000
+MAX_QUANTITY = 1_000_000
 
 
 class Base(SQLModel, registry=service_registry()):

@@ -6,7 +6,7 @@ from uuid import UUID
 from pydantic import BaseModel, Field
 
 from contracts.money import Money
-from order_service.orders.schemas import MAX_QUANTITY
+from order_service.base import MAX_QUANTITY
 from service_kit.schemas import RequestBody
 
 

@@ -3,11 +3,11 @@
 from uuid import UUID
 
 from contracts.money import Money
+from order_service.base import MAX_LINES
 from order_service.carts import queries
 from order_service.carts.models import CartItem
 from order_service.carts.queries import Item
 from order_service.carts.schemas import CartItemOut, CartOut
-from order_service.orders.schemas import MAX_LINES
 from order_service.pricing.quotes import ProductUnavailable, QuoteLine, quote
 from service_kit.clock import utcnow
 from service_kit.database import Connection, Transaction

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from contracts.address import Address
 from contracts.money import Money
+from order_service.base import MAX_LINES, MAX_QUANTITY
 from order_service.orders.models import NOTE, Actor, FulfilmentStatus, HistoryEntry, PaymentStatus, Status
 from order_service.pricing.quotes import MAX_AMOUNT, line_total
 from service_kit.addresses import PostalAddress
@@ -16,9 +17,6 @@ from service_kit.database.summaries import SUMMARY_LINES
 from service_kit.iso_codes import Currency
 from service_kit.money import MoneyIn
 from service_kit.schemas import RequestBody
-
-MAX_LINES = 2_000
-MAX_QUANTITY = 1_000_000
 
 
 class UnitPrice(MoneyIn):

@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from contracts.money import Money
-from order_service.orders.schemas import MAX_LINES, MAX_QUANTITY
+from order_service.base import MAX_LINES, MAX_QUANTITY
 from order_service.returns.models import Return, ReturnStatus, Wanted
 from service_kit.schemas import RequestBody
 

@@ -63,7 +63,12 @@ class Product(Base, table=True):
         Column("search_text", Text, Computed("fold((sku || ' '::text) || name)", persisted=True), nullable=False),
         Column("search_vector", TSVECTOR, Computed(_SEARCH_VECTOR, persisted=True), nullable=False),
         Index("ix_products_search_vector", "search_vector", postgresql_using="gin"),
-        Index("ix_products_search_text", text("search_text gin_trgm_ops"), postgresql_using="gin"),
+        Index(
+            "ix_products_search_text",
+            "search_text",
+            postgresql_using="gin",
+            postgresql_ops={"search_text": "gin_trgm_ops"},
+        ),
     )
     __mapper_args__: ClassVar = {"exclude_properties": ["search_text", "search_vector"]}
 

@@ -61,8 +61,7 @@ def create_app(
         lifespan=_lifespan(runtime, lifespan),
         openapi_url="/openapi.json" if settings.has_docs else None,
         middleware=[
-            Middleware(RequestMiddleware, runtime=runtime), Middleware(HeadRoutes), Middleware(HotRoutes, routers),
-        ],
+            Middleware(RequestMiddleware, runtime=runtime), Middleware(HeadRoutes), Middleware(HotRoutes, routers)],
         # RequestMiddleware's are ours; FastAPI would look for providers of its own on each request.
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )  # fmt: skip

@@ -9,7 +9,8 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from order_service.orders.schemas import MAX_LINES, OrderIn
+from order_service.base import MAX_LINES
+from order_service.orders.schemas import OrderIn
 from service_kit.http.json_request import BodyTooComplex, check_complexity, check_size, is_simple
 from service_kit.problems import ValidationFailed
 from service_kit.schemas import RequestBody
