@@ -1,10 +1,14 @@
 """Every service deletes what nothing will read again, and nothing else."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
 from service_kit import housekeeping
+from service_kit.http import application
+from service_kit.jobs import Job
+from service_kit.runtime import Runtime
 from tests.harness.service import serve
 
 # Each inserts one row, whose age is the interval `$1`.
@@ -53,6 +57,14 @@ async def test_an_event_that_is_not_published_stays_however_old_it_is() -> None:
         assert await connection.fetchval("SELECT count(*) FROM outbox") == 1
 
 
-async def test_every_service_runs_them() -> None:
-    async with serve("product_service") as served:
-        assert set(ROWS) <= {job.name for job in served.runtime.jobs._jobs}
+async def test_every_service_runs_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    composed: list[str] = []
+
+    class Recording(Runtime):
+        def __init__(self, *arguments: Any, jobs: Sequence[Job], **keywords: Any) -> None:
+            composed.extend(job.name for job in jobs)
+            super().__init__(*arguments, jobs=jobs, **keywords)
+
+    monkeypatch.setattr(application, "Runtime", Recording)
+    async with serve("product_service"):
+        assert set(ROWS) <= set(composed)
