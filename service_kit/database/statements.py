@@ -90,7 +90,10 @@ class Statement:
         """The values of the numbered parameters of `sql`."""
         if values.keys() != self._names:
             raise TypeError(f"given: {sorted(values)}; named: {sorted(self._names)} in {self.sql}")
-        return [argument for name, read in self._readers for argument in read(values[name])]
+        arguments: list[Any] = []
+        for name, read in self._readers:
+            arguments += read(values[name])
+        return arguments
 
 
 def rows(name: str, source: type, *columns: str) -> str:

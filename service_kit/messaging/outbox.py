@@ -9,6 +9,8 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
+from pydantic_core import to_json
+
 from contracts.events.base import Event
 from contracts.topics import MAX_DEAD_LETTER_BYTES
 from service_kit.clock import utcnow
@@ -75,16 +77,16 @@ def rows(events: Sequence[Event], traceparents: Sequence[str | None] | None = No
     now = utcnow()
     return [
         Row(
-            uuid7(), event.topic.name, event.key.encode(), event.type, event.subject, event.source, now, traceparent,
-            _value(event),
+            uuid7(), event.topic.name, key := event.key.encode(), event.type, event.subject, event.source, now,
+            traceparent, _value(event, key),
         )
         for event, traceparent in zip(events, traceparents, strict=True)
     ]  # fmt: skip
 
 
-def _value(event: Event) -> bytes:
-    value = event.model_dump_json().encode()
-    if len(value) + len(event.key) + _HEADERS_AND_FRAMING > event.topic.max_record_bytes:
+def _value(event: Event, key: bytes) -> bytes:
+    value = to_json(event)
+    if len(value) + len(key) + _HEADERS_AND_FRAMING > event.topic.max_record_bytes:
         raise EventTooLarge(
             f"{event.type} of {event.subject} has {len(value)} bytes; topic {event.topic.name} takes records of "
             f"{event.topic.max_record_bytes}, envelope included"
