@@ -1,6 +1,5 @@
 """The hot statements of placing an order: one that reads all that is needed, one that writes all that is made."""
 
-from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -207,9 +206,10 @@ class OrderedCart:
     items: Sequence[LineIn]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class NewOrder:
-    """All that is written when an order is placed; an object of the ORM would cost more than all the rest of it."""
+    """All that is written when an order is placed. An object of the ORM would cost more than all the rest of it, and a
+    frozen dataclass takes three times as long to make."""
 
     id: UUID
     number: int
@@ -307,7 +307,7 @@ def largest(lines: Sequence[QuoteLine]) -> int:
     """The pieces of the product that most are ordered of."""
     if len(lines) == 1:
         return lines[0].quantity
-    pieces: Counter[UUID] = Counter()
+    pieces: dict[UUID, int] = {}
     for line in lines:
-        pieces[line.product_id] += line.quantity
+        pieces[line.product_id] = pieces.get(line.product_id, 0) + line.quantity
     return max(pieces.values())

@@ -185,12 +185,21 @@ def order_values(
     order: Any, lines: Sequence[Any], line_count: int, parcels: Sequence[Any], *, for_staff: bool
 ) -> dict[str, Any]:
     """The fields of an OrderOut, in their order. Placing an order sends them without validation: they are its own."""
-    return {name: getattr(order, name, None) for name in OrderOut.model_fields} | {
+    return {
+        "id": order.id,
         "number": str(order.number),
+        "customer_id": order.customer_id,
+        "status": order.status,
+        "payment_status": order.payment_status,
+        "fulfilment_status": order.fulfilment_status,
         "line_count": line_count,
         "lines": [_line(line, order.currency) for line in lines],
         "total": {"amount": order.total, "currency": order.currency},
+        "ship_to": order.ship_to,
+        "pay_by": order.pay_by,
+        "created_at": order.created_at,
         "stuck_reason": order.stuck_reason if for_staff else None,
+        "version": order.version,
         "parcels": parcels,
     }
 

@@ -173,8 +173,9 @@ def quote(
         if unit_price is None:
             unpriced.append(Unpriced(position, product.id, NO_PRICE))
             continue
-        words = (product.id, product.sku, product.name)
-        lines.append(QuoteLine(position, *words, item.quantity, unit_price, agreed is not None, list_price))
+        is_agreed, quantity = agreed is not None, item.quantity
+        line = QuoteLine(position, product.id, product.sku, product.name, quantity, unit_price, is_agreed, list_price)
+        lines.append(line)
     return Quote(currency, lines, unpriced)
 
 
