@@ -2,19 +2,17 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, ClassVar, Self, TypeVar
+from typing import Any, ClassVar, TypeVar
 from uuid import UUID
 
-from pydantic import BaseModel
 from sqlalchemy.exc import IntegrityError
-from sqlmodel import Field, select
-from sqlmodel.sql.expression import SelectOfScalar
+from sqlmodel import Field
 
 from inventory_service.base import Base
 from service_kit.clock import utcnow
 from service_kit.concurrency import Expected
 from service_kit.database import Session
-from service_kit.database.keyset import Position, Slice, keyset
+from service_kit.database.keyset import Position, Slice, keyset, matching
 from service_kit.database.summaries import shorten, without_lines
 from service_kit.ids import uuid7
 from service_kit.problems import Problem, not_found
@@ -43,20 +41,6 @@ class Record(Base):
     def conflict(self) -> Problem | None:
         """The problem that is raised when another record has one of its unique values. None: it has no such value."""
         return None
-
-
-class RowOut(BaseModel):
-    """A response body that shows columns of a row."""
-
-    @classmethod
-    def of(cls, row: Any, **more: object) -> Self:
-        """`more`: fields that are no columns, or are shown in another form."""
-        return cls(**{**row.model_dump(), **more})
-
-
-def matching(model: type[Row], **values: object) -> SelectOfScalar[Row]:
-    """Selects the rows whose columns have these values; None: any value."""
-    return select(model).filter_by(**{name: value for name, value in values.items() if value is not None})
 
 
 async def page(tx: Session, position: Position, model: type[Row], *by: Any, **values: object) -> Slice[Row]:

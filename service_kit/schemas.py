@@ -121,5 +121,9 @@ class RowOut(BaseModel):
     """The base of response bodies that show the columns of a row."""
 
     @classmethod
-    def of(cls, row: object) -> Self:
-        return cls.model_validate(row, from_attributes=True)
+    def of(cls, row: Any, **more: object) -> Self:
+        """`more`: fields that are no columns of the row, or are shown in another form."""
+        if not more:
+            return cls.model_validate(row, from_attributes=True)
+        columns = {name: getattr(row, name) for name in cls.model_fields if name not in more and hasattr(row, name)}
+        return cls.model_validate({**columns, **more}, from_attributes=True)

@@ -1,13 +1,12 @@
-"""What the domains of this service stand on: the bases of their tables and answers, and secret tokens."""
+"""What the domains of this service stand on: the bases of their tables, and secret tokens."""
 
 import hashlib
 import secrets
 from datetime import datetime
-from typing import Any, Self, TypeVar
+from typing import Any, TypeVar
 from uuid import UUID
 
 from fastapi import Depends, Request
-from pydantic import BaseModel
 from sqlmodel import Field, SQLModel
 
 from service_kit.clock import utcnow
@@ -52,14 +51,6 @@ def resource(kind: type[T]) -> Any:
         return found
 
     return Depends(find)
-
-
-class Answer(BaseModel):
-    """An answer's body that shows columns of a row by their names."""
-
-    @classmethod
-    def of(cls, row: object) -> Self:
-        return cls.model_validate(row, from_attributes=True)
 
 
 def new_token() -> str:

@@ -8,8 +8,8 @@ from uuid import UUID
 from pydantic import Field
 
 from contracts.events.inventory_deduction import LackingProduct
-from inventory_service.records import RowOut
 from inventory_service.reservations.models import Reservation, ReservationLine, ReservationStatus
+from service_kit.schemas import RowOut
 
 
 class ReservationSummary(RowOut):

@@ -6,10 +6,9 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field, model_validator
 
-from inventory_service.records import RowOut
 from inventory_service.returns.models import ReceivedQuantity, ReturnStatus
 from inventory_service.stock.schemas import MAX_LINES, MAX_QUANTITY, PRODUCT, WAREHOUSE
-from service_kit.schemas import RequestBody
+from service_kit.schemas import RequestBody, RowOut
 
 EXAMPLE: dict[str, Any] = {
     "warehouse_id": WAREHOUSE,

@@ -8,11 +8,10 @@ from pydantic import BaseModel, Field, StringConstraints, model_validator
 
 from contracts.address import Address
 from contracts.quantity import LineQuantity
-from inventory_service.records import RowOut
 from inventory_service.shipments.models import Shipment, ShipmentStatus
 from service_kit.http.problem_responses import ProblemOut
 from service_kit.problems import Problem
-from service_kit.schemas import RequestBody
+from service_kit.schemas import RequestBody, RowOut
 from service_kit.text import Printable, Trimmed
 
 ShortText = Annotated[str, Trimmed(100), Printable]

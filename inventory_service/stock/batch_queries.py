@@ -7,10 +7,9 @@ from uuid import UUID
 
 from sqlmodel import col
 
-from inventory_service import records
 from inventory_service.stock.models import StockBatch, StockMovement, StockReceiptLine
 from service_kit.database import Connection, Session, Statement, Transaction, rows
-from service_kit.database.keyset import Position, Slice, keyset
+from service_kit.database.keyset import Position, Slice, keyset, matching
 
 
 class Place(NamedTuple):
@@ -107,7 +106,7 @@ async def lacking(
 
 
 async def search(tx: Session, position: Position, *, expires_until: date | None, **values: object) -> Slice[StockBatch]:
-    statement = records.matching(StockBatch, **values).where(StockBatch.quantity > 0)
+    statement = matching(StockBatch, **values).where(StockBatch.quantity > 0)
     if expires_until is not None:
         statement = statement.where(col(StockBatch.expires_on) <= expires_until)
     columns = (StockBatch.product_id, StockBatch.warehouse_id, StockBatch.expires_on, StockBatch.batch)

@@ -12,7 +12,6 @@ from uuid import UUID
 from sqlalchemy import func
 from sqlmodel import col, select
 
-from inventory_service import records
 from inventory_service.stock import batch_queries
 from inventory_service.stock.batch_queries import Line, Pieces, Place
 from inventory_service.stock.models import (
@@ -25,7 +24,7 @@ from inventory_service.stock.models import (
 )
 from service_kit.clock import utcnow
 from service_kit.database import Session, Statement, Transaction, insert, rows
-from service_kit.database.keyset import Position, Slice, keyset
+from service_kit.database.keyset import Position, Slice, keyset, matching
 from service_kit.database.signals import signal
 from service_kit.ids import uuid7
 from service_kit.problems import not_found
@@ -153,7 +152,7 @@ async def adjust(tx: Transaction, movement: StockMovement) -> None:
 async def levels(
     tx: Session, position: Position, *, below: int | None, expired: bool | None, **values: object
 ) -> Slice[StockLevel]:
-    statement = records.matching(StockLevel, **values)
+    statement = matching(StockLevel, **values)
     if below is not None:
         fresh = col(StockLevel.on_hand) - col(StockLevel.expired) - col(StockLevel.reserved)
         statement = statement.where(func.greatest(fresh, 0) < below)

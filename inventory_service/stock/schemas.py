@@ -9,10 +9,9 @@ from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from contracts.money import Money
 from inventory_service.catalogue.models import Product
-from inventory_service.records import RowOut
 from inventory_service.stock.models import MovementKind, StockBatch, StockLevel, StockReceipt, StockReceiptLine
 from service_kit.money import MoneyIn
-from service_kit.schemas import RequestBody
+from service_kit.schemas import RequestBody, RowOut
 from service_kit.text import Printable, Trimmed
 
 MAX_LINES = 5_000

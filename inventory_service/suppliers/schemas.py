@@ -6,8 +6,7 @@ from uuid import UUID
 
 from pydantic import Field, StringConstraints
 
-from inventory_service.records import RowOut
-from service_kit.schemas import RequestBody
+from service_kit.schemas import RequestBody, RowOut
 from service_kit.text import Printable, Trimmed
 
 Name = Annotated[str, Trimmed(200), Printable]

@@ -6,9 +6,8 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
-from inventory_service.records import RowOut
 from service_kit.addresses import Place
-from service_kit.schemas import RequestBody
+from service_kit.schemas import RequestBody, RowOut
 from service_kit.text import Printable, Trimmed
 
 Code = Annotated[str, Trimmed(40), Printable]

@@ -48,6 +48,6 @@ class DeliveryOut(RowOut):
     sent_at: datetime | None
 
     @classmethod
-    def of(cls, row: object) -> Self:
-        shown = super().of(row)
+    def of(cls, row: Any, **more: object) -> Self:
+        shown = super().of(row, **more)
         return shown if shown.status == Status.PENDING else shown.model_copy(update={"next_attempt_at": None})

@@ -7,9 +7,8 @@ from uuid import UUID
 from pydantic import ConfigDict, Field
 
 from contracts.permissions import Role
-from service_kit.schemas import RequestBody
+from service_kit.schemas import RequestBody, RowOut
 from service_kit.text import Printable, Trimmed
-from user_service.base import Answer
 from user_service.emails import EmailAddress
 from user_service.passwords.schemas import Password
 from user_service.roles.schemas import RoleNames
@@ -39,7 +38,7 @@ class AccountChange(ProfileChange):
     active: bool | None = Field(default=None, description="false: disabled, signed out everywhere, can't sign in")
 
 
-class AccountOut(Answer):
+class AccountOut(RowOut):
     id: UUID
     email: str
     full_name: str

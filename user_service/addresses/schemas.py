@@ -8,8 +8,8 @@ from pydantic import ConfigDict, Field
 
 from contracts.address import Address
 from service_kit.addresses import PostalAddress
+from service_kit.schemas import RowOut
 from service_kit.text import Printable, Trimmed
-from user_service.base import Answer
 
 Label = Annotated[str, Trimmed(50), Printable]
 
@@ -32,7 +32,7 @@ class AddressIn(PostalAddress):
     label: Label | None = Field(default=None, description="what its owner calls it")
 
 
-class AddressOut(Address, Answer):
+class AddressOut(Address, RowOut):
     id: UUID
     label: str | None
     version: int

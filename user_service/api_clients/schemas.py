@@ -7,11 +7,10 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from service_kit.schemas import RequestBody
+from service_kit.schemas import RequestBody, RowOut
 from service_kit.text import Printable, Trimmed
 from service_kit.times import Time
 from user_service.api_clients.models import ApiClient, ClientSecret
-from user_service.base import Answer
 from user_service.roles.schemas import Permissions
 
 Name = Annotated[str, Trimmed(100), Printable]
@@ -38,7 +37,7 @@ class ApiClientChange(RequestBody):
     expires_at: Time | None = Field(default=None, description="another end date")
 
 
-class SecretOut(Answer):
+class SecretOut(RowOut):
     id: UUID
     created_at: datetime
     last_used_at: datetime | None

@@ -4,8 +4,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, ConfigDict, Field, StringConstraints
 
-from service_kit.schemas import RequestBody
-from user_service.base import Answer
+from service_kit.schemas import RequestBody, RowOut
 from user_service.emails import EmailAddress
 from user_service.mails.models import MailedToken
 from user_service.passwords.strength import LONGEST, SHORTEST, of_good_length
@@ -56,7 +55,7 @@ class StrengthRequest(RequestBody):
     full_name: Annotated[str, StringConstraints(max_length=200)] = ""
 
 
-class StrengthOut(Answer):
+class StrengthOut(RowOut):
     score: int = Field(ge=0, le=4, description="0: the first that anyone would try, to 4: not to be guessed")
     acceptable: bool = Field(description="whether it may be chosen")
     warning: str = Field(description="why it is weak, if it is", examples=["This is a very common password."])
