@@ -25,15 +25,14 @@ from service_kit.messaging import outbox
 _READ = """
 SELECT k.body_hash AS stored_hash, k.status AS stored_status, k.body AS stored_body, k.location AS stored_location,
        (SELECT nextval('orders_number_seq')) AS number,
-       (SELECT active FROM account_status
-        WHERE user_id = :account_id AND (email IS NOT NULL OR erased)) AS customer_is_active,
-       (SELECT coalesce(email_verified, true) FROM account_status
-        WHERE user_id = :account_id) IS TRUE AS email_is_confirmed,
+       CASE WHEN a.email IS NOT NULL OR a.erased THEN a.active END AS customer_is_active,
+       a.user_id IS NOT NULL AND coalesce(a.email_verified, true) AS email_is_confirmed,
        EXISTS (SELECT FROM orders WHERE customer_id = :account_id AND client_address IS NOT NULL) AS account_has_unpaid,
        EXISTS (SELECT FROM orders WHERE client_address = :address::text) AS address_has_unpaid,
        {cart_version} AS cart_version, {wanted}.product_id, {quantity} AS quantity, p.sku, p.name, p.status,
        p.prices::text AS prices
 FROM (SELECT) AS one
+LEFT JOIN account_status a ON a.user_id = :account_id
 LEFT JOIN idempotency_keys k ON k.user_id = :caller_id AND k.operation = :key.operation AND k.key = :key.value
 """
 READ = Statement(
