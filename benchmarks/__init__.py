@@ -1,1 +1,1 @@
-"""What the shop's hot paths cost, each beside its limit or its rival in the same run: `make bench`."""
+"""Measures the hot paths, and in the same run their limits and reference implementations: `make bench`."""

@@ -1,5 +1,5 @@
-"""`python -m benchmarks [case …]`: measures, shows, and writes down. `python -m benchmarks check`: a short look.
-`python -m benchmarks compare DIRECTORY [case …]`: another checkout and this one, in turn.
+"""`python -m benchmarks [case …]`: measures, prints and stores results. `python -m benchmarks check`: a short run.
+`python -m benchmarks compare DIRECTORY [case …]`: compares another checkout with this one.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from benchmarks.compare import compare
 from benchmarks.figures import Result
 from benchmarks.stage import Stage
 
-# Those that need the whole shop come last, so that it idles beside none of the others.
+# Cases that start the whole shop come last, so that it does not use the CPU during the others.
 CASES = (
     *(
         "place_order",
@@ -37,7 +37,7 @@ CASES = (
 
 
 async def _measure(names: Sequence[str], console: Console, *, plain: bool) -> dict[str, Result]:
-    """What was found. A case that fails is shown, and the others go on."""
+    """The results of the cases. If one fails, its error is printed and the next one runs."""
     found: dict[str, Result] = {}
     async with Stage() as stage:
         stage.plain = plain

@@ -1,7 +1,7 @@
-"""Accounts that order, each from a client address of its own.
+"""Accounts that place orders, each from its own client address.
 
-There are so many that none comes near a limit on what is unpaid: the limits can be on, as they are in production, while
-orders are placed by the thousand.
+There are so many accounts that none reaches the limits on unpaid orders. So the limits can be enabled, as in
+production, while thousands of orders are placed.
 """
 
 import time
@@ -16,7 +16,7 @@ from tests.harness import tokens
 
 COUNT = 4000
 LIMITS_ON: dict[str, Any] = {"order_limits": "on", "trusted_proxies": "127.0.0.1"}
-"""Settings of the order service: the load generator is the proxy that names the clients' addresses."""
+"""Settings of the order service: the load generator acts as the trusted proxy that sends client addresses."""
 FILL = """
 INSERT INTO account_status (user_id, email, name, active, erased, version, changed_at, permissions)
 SELECT id, id || '@example.org', 'Ada King', true, false, 1, now(), '{}' FROM unnest($1::uuid[]) AS id
@@ -31,7 +31,7 @@ SETTLE_WITHOUT_LIMITS = "UPDATE orders SET status = 'paid' WHERE status = 'pendi
 
 
 class Account(NamedTuple):
-    """`headers`: of each of its requests."""
+    """An account. `headers` are sent with each of its requests."""
 
     id: UUID
     address: str
@@ -40,7 +40,7 @@ class Account(NamedTuple):
 
 @cache
 def accounts() -> tuple[Account, ...]:
-    """Made once in a run: to sign a token takes half a millisecond."""
+    """Cached for the run, because signing a token takes half a millisecond."""
     return tuple(map(_account, range(COUNT)))
 
 
@@ -52,22 +52,22 @@ def _account(number: int) -> Account:
 
 
 async def fill_accounts(order_database: str) -> None:
-    """The order service's copy of them, as `users` events would have filled it, and of the stock of its catalogue."""
+    """Inserts what events would have: the order service's copies of the accounts and of stock levels."""
     async with connected(order_database) as connection:
         ids = [account.id for account in accounts()]
         try:
             await connection.execute(FILL, ids)
-        except asyncpg.UndefinedTableError:  # a version whose customers are a table of their own
+        except asyncpg.UndefinedTableError:  # an earlier version, which has a table of customers
             await connection.execute(FILL_CUSTOMERS, ids)
         await connection.execute(STOCK)
         await connection.execute("ANALYZE")
 
 
 async def settle(order_database: str) -> None:
-    """Nothing is unpaid any more. Between two measurements: in production each order is paid, or ends, soon."""
+    """Marks all orders as paid between two measurements, since in production orders do not stay unpaid for long."""
     async with connected(order_database) as connection:
         try:
             await connection.execute(SETTLE)
-        except asyncpg.UndefinedColumnError:  # a version that has no limits
+        except asyncpg.UndefinedColumnError:  # an earlier version without limits
             await connection.execute(SETTLE_WITHOUT_LIMITS)
         await connection.execute("VACUUM (ANALYZE) orders")

@@ -1,4 +1,4 @@
-"""A short look for `make check`: whether a hot path has lost half of what it once had against its rivals."""
+"""A short run for `make check`: fails if the ratio of a hot path to its reference has fallen by half."""
 
 import json
 from typing import Any
@@ -14,7 +14,7 @@ ROUNDS = 3
 
 
 async def check(console: Console) -> int:
-    """The exit status. Ratios of one run only: what a slow machine does to one rival, it does to the other."""
+    """The exit status. Only ratios within one run count, since a slow machine slows both sides alike."""
     recorded: dict[str, Any] = json.loads(RESULTS.read_text())["figures"]
     async with Stage() as stage:
         found = {**await place_order.look(stage, ROUNDS), **await product_read.look(stage, ROUNDS)}

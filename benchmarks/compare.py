@@ -1,8 +1,8 @@
-"""`python -m benchmarks compare DIRECTORY [case …]`: a hot path of another checkout and of this one, in turn.
+"""`python -m benchmarks compare DIRECTORY [case …]`: compares the hot paths of two checkouts.
 
-The other one (its `.venv` made) serves from its own code, on a database with its own migrations; PostgreSQL, requests
-and load generator are the same for both. Beside the rate stands the CPU time that a request takes of the service and of
-PostgreSQL, which other work on the machine disturbs less.
+Each checkout (with a `.venv`) serves with its own code, on a database with its own migrations. PostgreSQL, requests and
+load generator are the same for both. The CPU time of the service and of PostgreSQL for each request is measured too,
+because other work on the machine affects it less than the rate.
 """
 
 import asyncio
@@ -39,7 +39,7 @@ CONNECTIONS = 8
 
 
 class Cost(NamedTuple):
-    """Of one request: milliseconds that pass until the next is done, and those of CPU."""
+    """The cost of one request: elapsed milliseconds (the inverse of the rate), and CPU milliseconds."""
 
     elapsed: float
     service: float
@@ -47,7 +47,7 @@ class Cost(NamedTuple):
 
 
 class Case(NamedTuple):
-    """`goods`: the function of `benchmarks.goods` that fills its database; each checkout has its own for its tables."""
+    """`goods`: the function of `benchmarks.goods` that fills the database; it runs from the checkout itself."""
 
     service: str
     goods: str
@@ -103,7 +103,7 @@ async def _serving(stage: Stage, case: Case, checkout: Path) -> AsyncIterator[tu
 
 
 async def _database(stage: Stage, case: Case, checkout: Path) -> str:
-    """As the migrations of the checkout make it, and filled."""
+    """A new database with the migrations of the checkout, filled with goods."""
     name = f"compare_{case.service}_{secrets.token_hex(4)}"
     async with connected(stage.superuser_url) as connection:
         await connection.execute(f"CREATE DATABASE {name}")
@@ -157,11 +157,11 @@ def _table(before: Sequence[Cost], after: Sequence[Cost]) -> Table:
 
 
 def interval(ratios: Sequence[float]) -> tuple[float, float, float]:
-    """The geometric mean of paired ratios, and the 95 % interval that it lies in (Student's t)."""
+    """The geometric mean of paired ratios, and its 95 % confidence interval (Student's t)."""
     logs = [log(each) for each in ratios]
     mean, freedom = statistics.mean(logs), len(logs) - 1
     normal = statistics.NormalDist().inv_cdf(0.975)
-    # Fisher's approximation, good to a hundredth from five rounds on.
+    # Fisher's approximation, with an error below 0.01 from five rounds on.
     student = (
         normal
         + (normal**3 + normal) / (4 * freedom)

@@ -1,4 +1,4 @@
-"""Figures with their spread, and rounds in which rivals take turns."""
+"""Figures with their spread, and rounds in which the compared things alternate."""
 
 import os
 import statistics
@@ -11,7 +11,7 @@ ROUNDS = int(os.environ.get("BENCH_ROUNDS", "5"))
 
 @dataclass(frozen=True)
 class Spread:
-    """Median, least and most of several rounds."""
+    """Median, minimum and maximum of several rounds."""
 
     median: float
     low: float
@@ -31,7 +31,7 @@ def _short(value: float) -> str:
 
 @dataclass(frozen=True)
 class Row:
-    """A line of the table: what was measured, and what stands beside it in the same run."""
+    """A row of the table: a figure, and the one that it is compared with in the same run."""
 
     what: str
     measured: Spread
@@ -39,12 +39,12 @@ class Row:
     beside: str = ""
     limit: Spread | None = None
     ratio: Spread | None = None
-    """Measured by limit, round by round: a machine that gets slower meanwhile slows both."""
+    """The ratio in each round, so that a slowdown of the machine affects both sides."""
 
 
 @dataclass
 class Result:
-    """What one case found. `figures`: keys of the JSON; `series`: what pictures are drawn from."""
+    """The result of one case. `figures`: keys of the JSON; `series`: the data of the pictures."""
 
     figures: dict[str, Any] = field(default_factory=dict)
     rows: list[Row] = field(default_factory=list)
@@ -59,7 +59,7 @@ Measure = Callable[[], Awaitable[float]]
 async def take_turns(
     rivals: Mapping[Name, Callable[[], Awaitable[Measured]]], rounds: int = ROUNDS
 ) -> dict[Name, list[Measured]]:
-    """Each rival once a round, in turn, the first of a round changing; one round more before, which isn't counted."""
+    """Runs each once per round, after a warm-up round. The one that runs first changes with each round."""
     names = list(rivals)
     found: dict[Name, list[Measured]] = {name: [] for name in names}
     for number in range(rounds + 1):
@@ -76,12 +76,12 @@ def ratio(ours: Sequence[float], theirs: Sequence[float]) -> Spread:
 
 @dataclass(frozen=True)
 class Latencies:
-    """Milliseconds, by round."""
+    """Latencies in milliseconds, by round."""
 
     rounds: Sequence[Sequence[float]]
 
     def percentile(self, percent: int) -> Spread:
-        """Of each round; the spread is that of the rounds."""
+        """The percentile of each round, with the spread over the rounds."""
         return Spread.of(self.by_round(percent))
 
     def by_round(self, percent: int) -> list[float]:
@@ -91,7 +91,7 @@ class Latencies:
         return {f"p{percent}": round(self.percentile(percent).median, 1) for percent in (50, 99)}
 
     def rows(self, what: str, wanted: Mapping[int, float]) -> list[Row]:
-        """`wanted`: milliseconds that a percentile should at most have."""
+        """`wanted`: the upper limit in milliseconds for a percentile."""
         rows = []
         for percent in (50, 99):
             beside = ("wanted at most", Spread.of([wanted[percent]])) if percent in wanted else ()
@@ -99,6 +99,6 @@ class Latencies:
         return rows
 
     def samples(self, most: int = 500) -> list[float]:
-        """All of them in ascending order, thinned out."""
+        """A sample of all latencies, in ascending order."""
         every = sorted(sample for each in self.rounds for sample in each)
         return every[:: len(every) // most + 1]

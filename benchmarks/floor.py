@@ -1,9 +1,9 @@
-"""What PostgreSQL and Kafka alone need for an order: its floor, in CPU time.
+"""The CPU time that PostgreSQL and Kafka alone need for an order: the lower limit of its cost.
 
-PostgreSQL: every statement that the services sent while orders went through them, taken from the server's own log, is
-sent again by `psql`, one after the other, to copies of the databases as they were before. Prepared and planned as the
-services' are, with the same values. Kafka: as many records are sent, and fetched as often, by the client alone, in
-batches as large as it takes.
+PostgreSQL: `psql` repeats every statement that the services sent while they processed orders, one after the other, on
+copies of the databases from before. The statements come from the server's log; they are prepared and planned as those
+of the services, with the same values. Kafka: the client alone sends as many records, and fetches them as often, in
+the largest possible batches.
 """
 
 import asyncio
@@ -32,15 +32,15 @@ _EXECUTE = re.compile(r"^execute [^:]+: (.*)$", re.DOTALL)
 _PARAMETERS = re.compile(r"^[Pp]arameters: (.*)$", re.DOTALL)
 _VALUE = re.compile(r"\$\d+ = (NULL|'(?:[^']|'')*')")
 _ENDS = ("COMMIT", "ROLLBACK")
-# What belongs to a connection and not to an order.
+# Statements of a connection, which do not belong to an order.
 _NOT_OURS = ("LISTEN", "SET ", "RESET", "DEALLOCATE", "SELECT pg_catalog", "UNLISTEN")
 MOST_READINGS = 25
 MOST_FAILED = 0.02
-"""Of the statements: what ran side by side runs in another order here, so that a few find something else."""
+"""The share of statements that may differ: concurrent ones run in another order here, so a few have other results."""
 
 
 class FloorFailed(Exception):
-    """What was replayed is not what the services did."""
+    """The repeated statements did not have the effects of the original ones."""
 
 
 class StatementLog:
@@ -56,7 +56,7 @@ class StatementLog:
         self._from = self._log.stat().st_size
 
     async def stop(self) -> dict[str, list[str]]:
-        """By service: what `psql` is to run, in the order of the commits."""
+        """The scripts for `psql` by service, in the order of the commits."""
         with self._log.open("rb") as log:
             log.seek(self._from)
             text = log.read().decode(errors="replace")
@@ -70,11 +70,11 @@ class StatementLog:
         async with connected(self._superuser_url) as connection:
             await connection.execute(f"ALTER SYSTEM SET {setting}")
             await connection.execute("SELECT pg_reload_conf()")
-        await asyncio.sleep(0.5)  # until every session has read it, of which nothing tells
+        await asyncio.sleep(0.5)  # until every session has read it, which can't be observed
 
 
 def _entries(text: str) -> Iterator[tuple[str, str, str, str]]:
-    """(process, service, LOG or DETAIL, words). Lines that go on are indented by a tab."""
+    """(process, service, LOG or DETAIL, text). Continued lines begin with a tab."""
     for part in re.split(rf"\n(?={_BEGINS})", text):
         if found := _ENTRY.match(part.rstrip("\n")):
             process, service, kind, words = found.groups()
@@ -114,7 +114,7 @@ def _scripts(entries: Iterator[tuple[str, str, str, str]]) -> dict[str, list[str
 
 
 async def copies(shop: Shop, superuser_url: str) -> dict[str, str]:
-    """A template of each service's database; nobody may be connected."""
+    """Makes a template of each service's database, which must have no connections."""
     found = {}
     with administration(superuser_url) as cursor:
         for service in SERVICES:
@@ -159,7 +159,7 @@ async def _psql(superuser_url: str, script: list[str]) -> list[str]:
 
 
 async def _settled_cpu_of(pid: int) -> float:
-    """Once it is idle. Between the end of a client and that of its backend the backend's time shows nowhere."""
+    """The CPU time, read when the server is idle: until a backend has ended, its CPU time is not part of the sum."""
     seconds = cpu_of(pid)
     for _ in range(MOST_READINGS):
         await asyncio.sleep(0.2)
@@ -170,7 +170,7 @@ async def _settled_cpu_of(pid: int) -> float:
 
 
 def cpu_of(pid: int) -> float:
-    """Of a process, with those that it has started; also of those that have ended."""
+    """The CPU time of a process and of its descendants, including those that have ended."""
     process = psutil.Process(pid)
     own = process.cpu_times()
     seconds: float = own.user + own.system + own.children_user + own.children_system

@@ -1,4 +1,4 @@
-"""What is bought: the products of a real shop's month, drawn as often as they were sold there."""
+"""The products that are ordered: those of the data set, drawn as often as they were sold there."""
 
 import json
 import random
@@ -32,7 +32,7 @@ SELECT id, 120, 8, 112, 1, now() FROM product
 
 @dataclass(frozen=True, slots=True)
 class Good:
-    """A product, and how many invoices of the month name it."""
+    """A product, and the number of invoices that contain it."""
 
     id: UUID
     sku: str
@@ -43,7 +43,7 @@ class Good:
 
 @cache
 def goods() -> tuple[Good, ...]:
-    """Every product of the month, the most popular first."""
+    """Every product of the data set, the most popular first."""
     month = sales.read(sales.DEFAULT_FILE)
     popularity: dict[str, int] = {}
     for line in month.lines:
@@ -56,7 +56,7 @@ def goods() -> tuple[Good, ...]:
 
 
 class Draw:
-    """Baskets of distinct products, from a seed."""
+    """Draws baskets of distinct products, reproducibly from a seed."""
 
     def __init__(self, seed: int = 1) -> None:
         self._random = random.Random(seed)
@@ -93,14 +93,14 @@ def _named(every: tuple[Good, ...]) -> list[list[Any]]:
 
 
 async def fill_catalogue(order_database: str) -> None:
-    """The order service's own copy of the catalogue, as `products` events would have filled it."""
+    """Fills the order service's copy of the catalogue, as `products` events would."""
     async with connected(order_database) as connection:
         await connection.execute(CATALOGUE, *catalogue())
         await connection.execute("ANALYZE")
 
 
 async def fill_products(product_database: str) -> None:
-    """The product service's catalogue, on sale and in stock."""
+    """Fills the catalogue of the product service with active products in stock."""
     async with connected(product_database) as connection:
         await connection.execute(PRODUCTS, *products())
         await connection.execute("ANALYZE")

@@ -1,11 +1,11 @@
-"""Databases that have seen years: so many orders, and all that comes with them, older than anything made since."""
+"""Fills databases with many old orders and their related rows, as after years of operation."""
 
 import asyncio
 
 from benchmarks.goods import goods
 from benchmarks.stage import connected
 
-# UUIDv7 of the past, one a second, so that indexes have grown as in life: at their end.
+# UUIDv7s of the past, one per second, so that indexes grow at their end as in production.
 _IDS = """
 CREATE TEMP TABLE known AS
 SELECT n, uuidv7(make_interval(secs => n - $1)) AS id, now() + make_interval(secs => n - $1) AS at,
@@ -68,7 +68,7 @@ _INVENTORY_SERVICE = [
 
 
 async def grow(order_database: str, inventory_database: str, count: int) -> None:
-    """Both at once; then what autovacuum would have done now."""
+    """Fills both databases, then runs VACUUM and ANALYZE as autovacuum would."""
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(_fill(order_database, _ORDER_SERVICE, count))
         tasks.create_task(_fill(inventory_database, _INVENTORY_SERVICE, count))

@@ -1,5 +1,5 @@
-"""The whole shop with goods on its shelves and customers who are signed in: where the flow through all services is
-measured."""
+"""The whole shop with stock and customers who are signed in, for benchmarks of the flow through all
+services."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -31,7 +31,7 @@ SELECT id, $1, $5, 0, 1, false FROM goods ON CONFLICT DO NOTHING
 
 @dataclass(frozen=True)
 class Market:
-    """`bearers`: of customers; `staff`: of the administrator. Both are values of the Authorization header."""
+    """Values of the Authorization header: `bearers` of customers, `staff` of the administrator."""
 
     shop: Shop
     http: httpx.AsyncClient
@@ -42,7 +42,7 @@ class Market:
         return int(self.shop.settings[f"{service.upper()}_PORT"])
 
     def orders(self, bodies: list[dict[str, Any]], **headers: str) -> list[bytes]:
-        """Requests that place them, by all customers in turn."""
+        """Requests that place orders, of all customers in rotation."""
         return [
             request(
                 "POST", "/orders", body,
@@ -52,14 +52,14 @@ class Market:
         ]  # fmt: skip
 
     async def value(self, service: str, sql: str, *values: Any) -> Any:
-        """What a query of a service's database finds."""
+        """The result of a query of a service's database."""
         async with connected(self.shop.database_url(service)) as connection:
             return await connection.fetchval(sql, *values)
 
 
 @asynccontextmanager
 async def market(stage: Stage) -> AsyncIterator[Market]:
-    """All services, the real month's products in plenty, and customers with tokens that are good for ten minutes."""
+    """Starts all services, with enough stock of the data set's products, and customers with valid tokens."""
     shop = await stage.shop_up()
     limits = httpx.Limits(max_connections=16)
     async with httpx.AsyncClient(timeout=30, limits=limits) as http:

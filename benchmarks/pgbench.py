@@ -1,4 +1,4 @@
-"""What PostgreSQL alone can do: its own pgbench, with the statements, rows and connections of placing an order."""
+"""The throughput of PostgreSQL alone: pgbench with the statements, rows and connections of placing an order."""
 
 import asyncio
 import re
@@ -26,25 +26,24 @@ from service_kit.security import Principal
 from tests.harness import tokens
 
 BASKETS = 128
-"""Different ones, drawn as the service's are, so that hot rows are as hot. No more: pgbench takes no more scripts."""
+"""The number of different orders, drawn as those of the service, so that contention is equal. It is pgbench's limit."""
 _TPS = re.compile(r"tps = ([\d.]+)")
 _PARAMETER = re.compile(r"\$(\d+)")
 
 
-# The service's own: what its connections are opened with.
+# The settings of the service's connections.
 _OPTIONS = " ".join(f"-c {name}={value}" for name, value in BY_INDEX.items())
 
 
 class PgbenchFailed(Exception):
-    """pgbench gave no figure."""
+    """The output of pgbench has no result."""
 
 
 class Pgbench:
     """Places orders of `lines` lines in the database, without a service.
 
-    The statements are those that the service's own code runs: they are written down while it places an order, and only
-    what must be new each time (ids, number, idempotency key, and the account and address that limits count by) is made
-    again in each transaction.
+    The statements are recorded while the service's own code places an order. In each transaction only values that must
+    be different are replaced: ids, number, idempotency key, and the account and address that limits apply to.
     """
 
     def __init__(self, database_url: str, settings: Settings) -> None:
@@ -76,7 +75,7 @@ class Pgbench:
             await connection.close()
 
     async def rate(self, connections: int, seconds: float) -> float:
-        """Transactions per second, all connections together."""
+        """Transactions per second of all connections together."""
         url = self._url
         scripts = [part for script in sorted(self._directory.iterdir()) for part in ("-f", str(script))]
         process = await asyncio.create_subprocess_exec(
@@ -98,7 +97,7 @@ class Pgbench:
 
 
 class _Recorder:
-    """A connection that remembers what was run on it."""
+    """A connection that records the statements that are run on it."""
 
     def __init__(self, connection: Any) -> None:
         self.statements: list[tuple[str, Sequence[Any]]] = []
@@ -132,7 +131,7 @@ def _filled(sql: str, values: Sequence[Any], new: dict[Any, str]) -> str:
 
 
 def _literal(value: Any) -> str:
-    """No colon within quotes, where pgbench would take it for the beginning of a variable."""
+    """Replaces colons within quotes, which pgbench would parse as variables."""
     match value:
         case None | bool() | int():
             return "NULL" if value is None else str(value)

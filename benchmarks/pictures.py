@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 mpl.use("svg")
 
 INK = "#7d8590"
-"""Stands out from white and from black."""
+"""Has enough contrast on white and on black."""
 COLOURS = ("#2f81f7", "#db6d28", "#8957e5", "#3fb950")
 STYLE: Any = {
     "svg.hashsalt": "online-mart",
@@ -31,17 +31,17 @@ STYLE: Any = {
     "axes.spines.right": False,
 }
 Series = Mapping[str, Any]
-"""What all cases kept for pictures, by `case.name`."""
+"""The series of all cases, by `case.name`."""
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A file in docs/pictures, drawn where at least one of its series was measured."""
+    """A file in docs/pictures. It is drawn if at least one of its series was measured."""
 
     file: str
     caption: str
     series: Mapping[str, str]
-    """What it shows, and what that is called in the legend."""
+    """The names of its series, with their labels in the legend."""
     draw: Callable[[Axes, Mapping[str, Any]], None]
 
 
@@ -74,7 +74,7 @@ def _throughput(axes: Axes, shown: Mapping[str, Any]) -> None:
 
 
 def _latencies(axes: Axes, shown: Mapping[str, Any]) -> None:
-    """How many of a hundred took at most so long."""
+    """The cumulative distribution in percent."""
     for label, samples in shown.items():
         axes.plot(samples, [100 * (number + 1) / len(samples) for number in range(len(samples))], label=label)
     axes.set_xscale("log")

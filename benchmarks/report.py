@@ -1,4 +1,4 @@
-"""What was measured, written down: results.json, and from it alone the tables and pictures of docs/performance.md."""
+"""Stores results in results.json, and renders from it the tables and pictures of docs/performance.md."""
 
 import json
 import os
@@ -26,7 +26,7 @@ Record = dict[str, Any]
 
 
 def write(found: Mapping[str, Result]) -> bool:
-    """Puts these cases in the place of what was known of them. A look with fewer rounds is not written down."""
+    """Replaces the stored results of these cases. Short runs with fewer rounds are not stored."""
     if ROUNDS < LEAST_ROUNDS:
         return False
     known: Record = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
@@ -38,7 +38,7 @@ def write(found: Mapping[str, Result]) -> bool:
 
 
 def merged(known: Record, found: Mapping[str, Result], machine: Mapping[str, Any], date: str) -> Record:
-    """Cases that were not measured now stay as they were, with their own date and machine."""
+    """Keeps the results of cases that were not measured now, with their date and machine."""
     cases = dict(known.get("cases", {}))
     for name, result in found.items():
         cases[name] = {
@@ -66,7 +66,7 @@ def as_json(record: Record) -> str:
 
 
 def render(record: Record, document: str) -> str:
-    """The document with what stands between its markers made again."""
+    """The document, with the text between its markers rendered again."""
     for name, content in (("figures", _figures(record)), ("pictures", _pictures(record))):
         begin, end = f"<!-- {name} -->\n", f"<!-- /{name} -->"
         before, found, rest = document.partition(begin)
@@ -85,7 +85,7 @@ def _figures(record: Record) -> str:
 
 
 def _measured_where(record: Record) -> list[str]:
-    """A line for each day and machine: parts of the table may be older than others."""
+    """A line for each day and machine, because parts of the table may be older than others."""
     cases_by_origin: dict[str, list[str]] = {}
     for name, case in record["cases"].items():
         machine = case["machine"]
@@ -104,7 +104,7 @@ def _table_line(row: Mapping[str, Any]) -> str:
 
 
 def _shown(spread: Mapping[str, float] | None) -> str:
-    """What was measured once, or wanted, has no spread."""
+    """A figure without its spread if it was measured once, or is a target."""
     if spread is None:
         return ""
     shown = str(Spread(**spread))
@@ -130,7 +130,7 @@ def machine() -> dict[str, Any]:
 
 
 def _cpu() -> str:
-    """As Linux calls it; elsewhere, as Python does."""
+    """The name of the CPU: on Linux from /proc, elsewhere from Python."""
     described = Path("/proc/cpuinfo")
     names = re.findall(r"^model name\s*:\s*(.+)$", described.read_text(), re.M) if described.exists() else []
     return names[0] if names else platform.processor() or platform.machine()
@@ -157,7 +157,7 @@ def _plain_spread(spread: Spread | None) -> dict[str, float] | None:
 
 
 def _rounded(value: Any) -> Any:
-    """Five digits of each number: more were never measured."""
+    """Rounds numbers to five significant digits."""
     if isinstance(value, float):
         return float(f"{value:.5g}")
     if isinstance(value, Mapping):

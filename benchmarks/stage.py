@@ -1,4 +1,4 @@
-"""Where benchmarks play: PostgreSQL and Kafka of their own with the settings of a real shop, and services on them."""
+"""The environment of benchmarks: separate PostgreSQL and Kafka with production settings, and services."""
 
 import asyncio
 import json
@@ -33,9 +33,9 @@ from tests.harness import tokens
 DIRECTORY = ROOT / ".local" / "bench"
 # The servers of a benchmark are on this machine.
 PLAINTEXT = {"KAFKA_ALLOW_PLAINTEXT": "true", "DATABASE_ALLOW_PLAINTEXT": "true"}
-# As in production; but a gateway that decides at once, since its pause is no work of ours, no limit on the hundreds who
-# register and order from this one machine, a mailbox that can't encrypt, staff without a second factor, and a frontend
-# of our own that may send passwords.
+# As in production, except: a gateway without delays, since these are not our work; no limits on registrations and
+# orders from one address; a mailbox without TLS; staff without a second factor; a first-party client that may send
+# passwords.
 SETTINGS = {
     "ENVIRONMENT": "production", **PLAINTEXT, "LOG_FORMAT": "json", "SANDBOX_WEBHOOK_DELAY": "0", "USER_LIMITS": "off",
     "ORDER_LIMITS": "off", "USER_PASSWORD_GRANT_CLIENTS": "benchmarks",
@@ -49,14 +49,14 @@ class Stage:
     """Servers that are durable as in production (fsync, synchronous_commit), databases, and processes of services."""
 
     def __init__(self, directory: Path = DIRECTORY) -> None:
-        if (directory / ".env").exists():  # what an earlier run left must neither go on nor count
+        if (directory / ".env").exists():  # an earlier run's processes and data must not affect this run
             Shop(directory).down()
         shutil.rmtree(directory, ignore_errors=True)
         directory.mkdir(parents=True)
         (directory / ".env").write_text("".join(f"{name}={value}\n" for name, value in SETTINGS.items()))
         self.shop = Shop(directory, free_ports=True, autorestart=False)
         self.plain = False
-        """Every case is measured, in minutes: what takes longer is left to who asks for it by name."""
+        """All cases are measured, in minutes. Cases that take longer run only when they are named."""
         self._stack = AsyncExitStack()
         self._templates: dict[str, str] = {}
         self._shop_is_up = False
@@ -86,7 +86,7 @@ class Stage:
         return self.shop
 
     async def shop_down(self) -> None:
-        """Servers only: what idles beside a measurement costs something too."""
+        """Stops the services but not the servers, because idle processes use CPU too."""
         if self._shop_is_up:
             running = [each for each in self.shop.layout.parts if each.kind != "server"]
             await asyncio.to_thread(self.shop.supervisor.stop_parts, running)
@@ -95,7 +95,7 @@ class Stage:
     # --- databases and topics ---
 
     async def database(self, service: str) -> str:
-        """The URL of a new, migrated database that trusts the benchmark's tokens."""
+        """The URL of a new, migrated database with the benchmark's signing keys."""
         name = f"bench_{service}_{secrets.token_hex(4)}"
         with administration(self.superuser_url) as cursor:
             cursor.execute(f"CREATE DATABASE {name} TEMPLATE {self._template(service)}")
@@ -118,7 +118,7 @@ class Stage:
         return make_url(self.superuser_url).set(database=database).render_as_string(hide_password=False)
 
     def topics(self) -> str:
-        """A prefix with topics of its own."""
+        """Creates topics with a new prefix, which is returned."""
         prefix = f"bench-{secrets.token_hex(4)}-"
         run(create_topics(self.shop.kafka, prefix))
         return prefix
@@ -126,7 +126,7 @@ class Stage:
     # --- services ---
 
     def order_settings(self, *, limits: bool = False) -> Settings:
-        """Of the order service, for who runs its code without its process."""
+        """Settings of the order service, for code that runs outside its process."""
         return Settings(
             port=0, database_url=SecretStr(self.superuser_url), kafka_bootstrap_servers=self.bootstrap_servers,
             kafka_allow_plaintext=True, database_allow_plaintext=True, public_issuer=tokens.ISSUER,
@@ -140,14 +140,14 @@ class Stage:
     async def serving(
         self, service: str, database_url: str, *, checkout: Path = ROOT, **settings: Any
     ) -> AsyncIterator["Server"]:
-        """One process of a service, as `make up` would run it; an API without events unless `settings` say more."""
+        """One process of a service, as `make up` runs it. Without events unless `settings` enable them."""
         values = {"SERVICE_ROLE": "api", "ORDER_LIMITS": "off", **_as_environment(settings)}
         values = {**self.environment(database_url), **values}
         async with self.process(["-m", "service_kit", "serve", service], values, checkout) as server:
             yield server
 
     def environment(self, database_url: str) -> dict[str, str]:
-        """What a service rejects to start without."""
+        """Settings that a service requires."""
         return {
             **{name: self.shop.settings[name] for name in generated()},
             **PLAINTEXT,
@@ -202,7 +202,7 @@ def python_of(checkout: Path) -> str:
 
 
 class Server:
-    """A process that serves."""
+    """A process of a service."""
 
     def __init__(self, port: int, pid: int, ready_after: float, log: Path) -> None:
         self.port = port
@@ -221,7 +221,7 @@ class Server:
 
     @property
     def private_mib(self) -> float:
-        """Memory that no other process shares."""
+        """The private memory of the process."""
         uss: int = psutil.Process(self.pid).memory_full_info().uss
         return uss / 2**20
 

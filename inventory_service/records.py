@@ -1,4 +1,4 @@
-"""Reads rows by their id or in pages, and changes the records that staff keep."""
+"""Reads rows by their id or in pages, and changes records that staff maintain, such as warehouses."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -22,7 +22,7 @@ Kept = TypeVar("Kept", bound="Record")
 
 
 class Record(Base):
-    """What staff create, change, and delete as long as no other row refers to it."""
+    """A row that staff create and change. They can delete it as long as no other row refers to it."""
 
     in_use: ClassVar[type[Problem]]
     """Raised when other rows refer to a record that is to be deleted."""
@@ -39,7 +39,7 @@ class Record(Base):
         self.version += bool(changed)
 
     def conflict(self) -> Problem | None:
-        """The problem that is raised when another record has one of its unique values. None: it has no such value."""
+        """The problem to raise if another record has one of its unique values. None: it has no unique value."""
         return None
 
 
@@ -51,7 +51,7 @@ async def page(tx: Session, position: Position, model: type[Row], *by: Any, **va
 async def shortened_page(
     tx: Session, position: Position, model: Any, **values: object
 ) -> tuple[Slice[Any], dict[UUID, int]]:
-    """A page of rows that have `lines`, each with the first of them, and how many lines each id has in all."""
+    """A page of rows with only the first of their `lines`, and the number of all lines by id."""
     found = await keyset(tx, matching(model, **values).options(without_lines(model)), position, model.id)
     return found, await shorten(tx, found.rows)
 
@@ -89,7 +89,7 @@ async def _lock(tx: Session, model: type[Kept], id: UUID, expected: Expected) ->
 
 
 async def _flush(tx: Session, problem: Problem | None) -> None:
-    """Raises the problem, if there is one, where a constraint of the database rejects the change."""
+    """Raises the problem, if one is given, when a constraint of the database rejects the change."""
     try:
         await tx.flush()
     except IntegrityError as error:

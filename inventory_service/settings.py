@@ -16,7 +16,7 @@ class Settings(ServiceSettings, service="inventory"):
     operations_port: int = 18004
 
     tracking_urls: Annotated[dict[str, Template], BeforeValidator(read_templates)] = Field(
-        default_factory=dict, description="by carrier, with `{tracking_number}` where the number goes; https only"
+        default_factory=dict, description="an https URL for each carrier, with the placeholder `{tracking_number}`"
     )
     returns_arrive_within: timedelta = Field(
         default=timedelta(days=60),

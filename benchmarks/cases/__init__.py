@@ -1,1 +1,1 @@
-"""One module for each thing that is measured; each has `async def measure(stage) -> Result`."""
+"""One module for each benchmark; each has `async def measure(stage) -> Result`."""

@@ -1,4 +1,4 @@
-"""One customer alone: into the cart, order it, wait for the stock, pay."""
+"""The checkout of a single customer: add to the cart, place the order, wait for the stock, pay."""
 
 import time
 from collections.abc import AsyncIterator
@@ -29,7 +29,7 @@ async def measure(stage: Stage) -> Result:
 
 @asynccontextmanager
 async def customer(place: Market) -> AsyncIterator[aiohttp.ClientSession]:
-    """Who buys alone."""
+    """The single customer of the benchmark."""
     headers = {"Authorization": place.bearers[0]}
     url = place.shop.url("order")
     async with aiohttp.ClientSession(url, headers=headers, cookie_jar=aiohttp.DummyCookieJar()) as http:
@@ -37,7 +37,7 @@ async def customer(place: Market) -> AsyncIterator[aiohttp.ClientSession]:
 
 
 async def checkout(http: aiohttp.ClientSession, draw: Draw) -> float:
-    """Milliseconds, through three requests."""
+    """The duration of a checkout with three requests, in milliseconds."""
     [good] = draw.basket(1)
     started = time.perf_counter()
     async with http.put(f"/cart/items/{good.id}", json={"quantity": 1}) as answer:

@@ -1,4 +1,4 @@
-"""Events to their effects: our consumer with a batch handler."""
+"""The throughput of our consumer with a batch handler."""
 
 import asyncio
 from functools import partial
@@ -17,7 +17,7 @@ async def measure(stage: Stage) -> Result:
     async with Child.running(plan) as ours, Child.running(speaker) as to_ours:
         await ours.ask(do="start")
         found = await take_turns({"ours": partial(_rate, to_ours, ours, EVENTS)})
-    await _check(plan, (len(found["ours"]) + 1) * EVENTS)  # with the round that isn't counted
+    await _check(plan, (len(found["ours"]) + 1) * EVENTS)  # including the warm-up round
     rates = Spread.of(found["ours"])
     row = Row("consumer with a row for each event, 1 process", rates, "events/s")
     return Result({"consumer_events_per_s": round(rates.median)}, [row])
@@ -29,7 +29,7 @@ async def _plan(stage: Stage, role: str) -> Plan:
 
 
 async def _rate(speaker: Child, listener: Child, count: int) -> float:
-    """Nothing is handled until all of them are in Kafka."""
+    """Publishes all events before the consumer starts to handle them."""
     await speaker.ask(do="send", count=count)
     seconds: float = await listener.ask(do="handle", count=count)
     return count / seconds

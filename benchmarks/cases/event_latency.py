@@ -1,4 +1,4 @@
-"""From the commit in one service to the commit of the effect in the next, through outbox and Kafka."""
+"""The latency from a commit in one service to the commit of its effect in another, through outbox and Kafka."""
 
 import asyncio
 from contextlib import AsyncExitStack
@@ -10,7 +10,7 @@ from benchmarks.stage import Stage
 
 RATE = 100
 SECONDS = 3
-"""Of each round."""
+"""The duration of each round."""
 
 
 async def measure(stage: Stage) -> Result:
@@ -33,7 +33,7 @@ async def measure(stage: Stage) -> Result:
 
 
 async def _pair(stage: Stage, stack: AsyncExitStack, role: str) -> tuple[Child, Child]:
-    """Who speaks and who listens, with topics of their own."""
+    """Starts a producer and a consumer process on new topics."""
     prefix = await asyncio.to_thread(stage.topics)
     plans = [
         Plan("speak", await stage.database("order_service"), stage.bootstrap_servers, prefix),
@@ -45,7 +45,7 @@ async def _pair(stage: Stage, stack: AsyncExitStack, role: str) -> tuple[Child, 
 
 
 async def _latencies(speaker: Child, listener: Child, how: str) -> list[float]:
-    """Milliseconds, each event's; those that wait behind others count as they waited."""
+    """The latency of each event in milliseconds, including the time that it waited behind others."""
     sent, received = await asyncio.gather(
         speaker.ask(do=how, rate=RATE, seconds=SECONDS),
         listener.ask(do="receive", count=RATE * SECONDS),

@@ -1,4 +1,4 @@
-"""CPU time of an order through all five services, beside what PostgreSQL and Kafka alone need for it (`floor.py`)."""
+"""The CPU time of an order in all five services, compared with that of PostgreSQL and Kafka alone (`floor.py`)."""
 
 import asyncio
 from collections.abc import Mapping
@@ -44,7 +44,7 @@ async def measure(stage: Stage) -> Result:
 
 
 async def _used(place: Market) -> list[float]:
-    """Milliseconds for each order, by round; the first round isn't counted."""
+    """Milliseconds per order in each round, without the warm-up round."""
     used = []
     for number in range(ROUNDS + 1):
         before = sum(cpu_seconds(place).values())
@@ -54,7 +54,7 @@ async def _used(place: Market) -> list[float]:
 
 
 async def _written_down(stage: Stage, place: Market) -> tuple[dict[str, list[str]], float, float]:
-    """The statements by database, and for each order the records that are sent, and fetched by all their readers."""
+    """The statements by database, and the numbers of records that are sent and fetched for each order."""
     before = {service: await place.value(service, PUBLISHED) for service in floor.SERVICES}
     log = floor.StatementLog(stage.shop, stage.superuser_url)
     await log.start()
@@ -73,12 +73,12 @@ async def _by_topic(place: Market, service: str, last: int) -> Mapping[str, int]
 
 
 async def _records(stage: Stage) -> tuple[float, float]:
-    """Seconds of CPU time, the broker's and the client's, to send a record and to fetch one."""
+    """Seconds of CPU time of broker and client, to send a record and to fetch one."""
     prefix = await asyncio.to_thread(stage.topics)
     database = await stage.database("order_service")
     plans = [Plan(role, database, stage.bootstrap_servers, prefix) for role in ("speak", "listen barely")]
     async with Child.running(plans[0]) as speaker, Child.running(plans[1]) as listener:
-        await speaker.ask(do="send", count=RECORDS)  # the broker and the client are warm now
+        await speaker.ask(do="send", count=RECORDS)  # warms up the broker and the client
         await listener.ask(do="start")
         await listener.ask(do="fetch", count=RECORDS)
         sending = await _cost(stage, speaker, do="send", count=RECORDS)

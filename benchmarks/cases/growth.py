@@ -1,4 +1,4 @@
-"""What an order costs a shop that has seen a million, beside one that has just opened; each thing done by turns."""
+"""Compares steps of an order in a database with a million orders and in an empty one, in alternation."""
 
 import asyncio
 import json
@@ -33,7 +33,7 @@ RECORDED = Path(__file__).parents[1] / "growth.json"
 ORDERS = 1_000_000
 PLAIN_ORDERS = 100_000
 TIMES = 50
-"""Each thing is done so often in a round, by turns."""
+"""The number of times that each step runs in a round."""
 PAGE = 20
 BATCH = 20
 RELAYED = 3_000
@@ -49,7 +49,7 @@ Step = Callable[[], Awaitable[Any]]
 
 
 class Place:
-    """The databases of one shop."""
+    """The databases of the order and the inventory service of one shop."""
 
     def __init__(self, orders: str, inventory: str) -> None:
         self.order_url = orders
@@ -111,7 +111,7 @@ async def _compared(stage: Stage, new: Place, old: Place, name: str) -> tuple[Re
 
 
 def _repeat_recorded(result: Result) -> None:
-    """The million takes minutes: its figure is from the last time that it was asked for by name."""
+    """Filling the large database takes minutes, so unless this case is named, its last recorded figure is shown."""
     if not RECORDED.exists():
         return
     recorded = json.loads(RECORDED.read_text())
@@ -121,7 +121,7 @@ def _repeat_recorded(result: Result) -> None:
 
 
 async def _by_turns(ours: Step, theirs: Step) -> list[tuple[float, float]]:
-    """Milliseconds of one step, of either, in each round; a round before that isn't counted."""
+    """Milliseconds of one step in both databases, by round, without the warm-up round."""
     found = []
     for number in range(ROUNDS + 1):
         seconds = [0.0, 0.0]
@@ -193,7 +193,7 @@ async def _relaying(stage: Stage, *places: Place) -> list[tuple[float, float]]:
 
 @asynccontextmanager
 async def _relay(stage: Stage, place: Place) -> AsyncIterator[Relay]:
-    """One that runs, and has published what was placed before."""
+    """A running relay, after it has published all earlier events."""
     relay = Relay(place.orders, Producer(stage.shop.kafka, stage.topics(), 20.0), Tuning())
     running = asyncio.create_task(relay.run())
     try:
@@ -206,7 +206,7 @@ async def _relay(stage: Stage, place: Place) -> AsyncIterator[Relay]:
 
 
 async def _relayed(place: Place, relay: Relay) -> float:
-    """Seconds until all is with the broker, and marked."""
+    """Seconds until all events are published and marked."""
     async with connected(place.order_url) as connection:
         await connection.execute(PENDING, RELAYED)
         began = time.perf_counter()

@@ -1,4 +1,4 @@
-"""What a service costs before anybody asks it anything: the time to its first answer, and the memory of one process."""
+"""The cost of an idle service: the time until it is ready, and the memory of one process."""
 
 import asyncio
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
@@ -10,17 +10,17 @@ from benchmarks.stage import Server, Stage
 
 SERVICES = ("user", "product", "inventory", "order", "notification")
 IDLE_SECONDS = 5.0
-"""Consumers have joined their groups by then, and every job has run."""
+"""After this time, in seconds, all consumers have joined their groups and every job has run."""
 MEMORY_TARGET_MIB = 90.0
 START_TARGET_SECONDS = 1.0
 MAIL = {"smtp_host": "127.0.0.1", "smtp_port": 1, "mail_from": "shop@example.com"}
 NEEDED = {"notification": MAIL, "user": {**MAIL, "web_url": "https://shop.example.com"}}
-"""Settings that have no default; no mail is due."""
+"""Settings without a default. No mail is sent."""
 
 
 @dataclass
 class _Services:
-    """Each with its own database, the topics shared, and the user service's keys fetched from the user service."""
+    """Services with their own databases and shared topics; they fetch the keys of the user service."""
 
     stage: Stage
     prefix: str
@@ -49,10 +49,10 @@ async def measure(stage: Stage) -> Result:
 
 
 async def _memory(services: _Services) -> dict[str, tuple[float, float]]:
-    """All five at once, as a shop runs them: resident, and private (what ending the process would refund)."""
+    """The resident and the private memory of all five services, which run at the same time."""
     running: dict[str, Server] = {}
     async with AsyncExitStack() as stack:
-        for name in SERVICES:  # the user service first: it has the keys that the others fetch
+        for name in SERVICES:  # the user service first, because the others fetch its keys
             running[name] = await stack.enter_async_context(services.start(name))
             services.keys_url = f"{running['user'].url}/.well-known/jwks.json"
         await asyncio.sleep(IDLE_SECONDS)
@@ -62,7 +62,7 @@ async def _memory(services: _Services) -> dict[str, tuple[float, float]]:
 
 
 async def _starts(services: _Services) -> dict[str, list[float]]:
-    """One after another; each of them has been started once before, so that its bytecode and its files are there."""
+    """Starts one service after another. Each has been started before, so that bytecode and files are cached."""
     found: dict[str, list[float]] = {name: [] for name in SERVICES}
     for _ in range(ROUNDS):
         for name in SERVICES:

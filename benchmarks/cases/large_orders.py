@@ -1,4 +1,4 @@
-"""Orders of 2,000 lines: what reading them costs everybody else. Health is asked meanwhile, by the clock."""
+"""The effect of reading orders with 2,000 lines on other requests: health is requested at a constant rate."""
 
 import asyncio
 from functools import partial
@@ -12,7 +12,7 @@ from tests.harness import tokens
 
 ORDERS, LINES = 25, 2_000
 READS = {"page": 8, "one": 40}
-"""Requests of a round: the page of all of them, and each by itself."""
+"""The requests of a round: one page with all orders, and each order."""
 HEALTH_RATE, HEALTH_SECONDS = 50.0, 1.0
 MOST_MS = 50.0
 FILL = """
@@ -52,7 +52,7 @@ def _requests(customer: UUID, ids: list[UUID]) -> dict[str, list[bytes]]:
 
 
 async def _read(server: Server, requests: list[bytes]) -> tuple[Load, Load]:
-    """The reads, one after the other, and the health that is asked meanwhile."""
+    """Sends the reads one after the other, and health requests at the same time."""
     looks = [request("GET", "/health/live")] * int(HEALTH_RATE * HEALTH_SECONDS)
     return await asyncio.gather(
         send(Plan(server.port, requests, connections=1)),

@@ -1,4 +1,4 @@
-"""From placed to decided at 100 orders a second: two services, two relays, and two ways through Kafka."""
+"""The latency until the stock of an order is decided, at 100 orders per second: two services, relays and topics."""
 
 from benchmarks.figures import ROUNDS, Latencies, Result
 from benchmarks.goods import Draw
@@ -22,7 +22,7 @@ async def measure(stage: Stage) -> Result:
 
 
 async def _latencies(place: Market, draw: Draw) -> list[float]:
-    """Milliseconds from when the customer should have sent the order to the answer that stock is decided."""
+    """Milliseconds from the scheduled time of the request to the response with the decision on the stock."""
     bodies = [draw.order(3) for _ in range(int(RATE * SECONDS))]
     requests = place.orders(bodies, Prefer="wait=10")
     load = await send(Plan(place.port("order"), requests, CONNECTIONS, rate=RATE), expected=201)

@@ -1,5 +1,5 @@
-"""From the request to the answer that shows the order as paid, as a client that waits sees it: the token that pays came
-along with the order. Beside it, in the same rounds, the checkout in three requests, and the whole flow's rate."""
+"""The latency from the request to the response with the paid order; the payment token is part of the request. The
+checkout in three requests and the throughput of the whole flow are measured in the same rounds."""
 
 import statistics
 from functools import partial
@@ -14,7 +14,7 @@ from benchmarks.market import Market, market
 from benchmarks.stage import Stage
 
 CLIENTS = {1: 40, 16: 240, 64: 480}
-"""How many orders so many clients place, one after the other, in each round."""
+"""The numbers of concurrent clients, and of orders that they place in each round."""
 CHECKOUTS = 30
 FLOWING = 400
 ALONE_MS = 60.0

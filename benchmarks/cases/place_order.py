@@ -1,4 +1,4 @@
-"""Placing an order: HTTP against pgbench on the same statements, and against the endpoint as most people write it."""
+"""Placing an order: by HTTP, by pgbench with the same statements, and by a conventional endpoint (`naive`)."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -18,11 +18,11 @@ from benchmarks.stage import Server, Stage
 
 SECONDS = 2.0
 CONNECTIONS = 8
-"""As many as the service has database connections, and as pgbench gets."""
+"""The number of HTTP connections, of the service's database connections, and of pgbench's."""
 CONCURRENCY = (1, 2, 4, 8, 16, 32)
 FASTEST = 2000
 FASTEST_NAIVE = 300
-"""Orders per second that there are requests for; to make more than are sent takes longer than to send them."""
+"""The expected limit of orders per second: as many requests are prepared, since preparing them is slow."""
 
 
 async def measure(stage: Stage) -> Result:
@@ -34,7 +34,7 @@ async def measure(stage: Stage) -> Result:
 
 
 async def look(stage: Stage, rounds: int) -> dict[str, float]:
-    """The one ratio, from few rounds."""
+    """The ratio to the conventional endpoint, from few rounds."""
     async with _rivals(stage, 3) as rivals:
         del rivals.measures["naive"]
         found = await take_turns(rivals.measures, rounds)
@@ -57,7 +57,7 @@ class _Rivals(NamedTuple):
 
 @asynccontextmanager
 async def _rivals(stage: Stage, lines: int) -> AsyncIterator[_Rivals]:
-    """Each with a database of its own."""
+    """Starts the services, each with its own database."""
     databases = [await stage.database("order_service") for _ in range(3)]
     await asyncio.gather(*map(fill_catalogue, databases))
     await asyncio.gather(*map(fill_accounts, databases[:2]))
@@ -101,7 +101,7 @@ async def _add_series(server: Server, draw: Draw, result: Result) -> None:
 
 
 async def _show_ceiling(stage: Stage, result: Result) -> None:
-    """What the generator can make of the same requests, where nothing is done with them."""
+    """The rate of the load generator with the same requests and an endpoint that does nothing."""
     requests = orders(Draw(), 3, 30_000)
     async with stage.process(["-m", "benchmarks.load.empty"], {}) as server:
 
@@ -116,7 +116,7 @@ async def _show_ceiling(stage: Stage, result: Result) -> None:
 
 @asynccontextmanager
 async def naive(stage: Stage, name: str, database: str) -> AsyncIterator[Server]:
-    """The rival, as a process."""
+    """The conventional implementation, as a process."""
     async with stage.process(["-m", "benchmarks.naive", name], {"DATABASE_URL": database}) as server:
         yield server
 
@@ -131,7 +131,7 @@ async def _load(server: Server, draw: Draw, lines: int, connections: int, fastes
 
 
 def orders(draw: Draw, lines: int, count: int) -> list[bytes]:
-    """Each account in its turn."""
+    """Requests of all accounts in rotation."""
     return [
         request("POST", "/orders", draw.order(lines), **account.headers, Idempotency_Key=str(uuid4()))
         for account in islice(cycle(accounts()), count)
@@ -139,7 +139,7 @@ def orders(draw: Draw, lines: int, count: int) -> list[bytes]:
 
 
 def settled(database: str, measure: Measure) -> Measure:
-    """Measured where nothing is unpaid."""
+    """Marks all orders as paid, then measures."""
 
     async def settle_and_measure() -> float:
         await settle(database)

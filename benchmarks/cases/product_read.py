@@ -1,4 +1,4 @@
-"""Reading a product by id, with its price and how many there are: against the endpoint as most people write it."""
+"""Reading a product by id with its price and stock, compared with a conventional endpoint (`naive`)."""
 
 from functools import partial
 
@@ -24,7 +24,7 @@ async def measure(stage: Stage) -> Result:
 
 
 async def look(stage: Stage, rounds: int) -> dict[str, float]:
-    """The ratio, from few rounds."""
+    """The ratio to the conventional endpoint, from few rounds."""
     found = await _compared(stage, rounds)
     return {"product_read_vs_naive": ratio(found["ours"], found["naive"]).median}
 
@@ -42,7 +42,7 @@ async def _compared(stage: Stage, rounds: int) -> dict[str, list[float]]:
 
 
 def requests(count: int) -> list[bytes]:
-    """As often as each was sold in the real month."""
+    """Requests for products, each as often as it was sold in the data set."""
     draw = Draw(seed=3)
     return [request("GET", f"/products/{draw.basket(1)[0].id}") for _ in range(count)]
 

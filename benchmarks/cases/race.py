@@ -1,4 +1,4 @@
-"""200 customers want the 50 pieces that there are of a product, all at once, through the real services and Kafka."""
+"""200 customers order the last 50 pieces of a product at the same time, through the real services and Kafka."""
 
 import asyncio
 import time
@@ -55,7 +55,7 @@ async def measure(stage: Stage) -> Result:
 
 
 async def _race(port: int, orders: "Connection[Record]", numbers: "count[int]", sold: list[int]) -> float:
-    """Seconds from the first request until every order is decided, for a product that nobody has bought yet."""
+    """Seconds from the first request until every order is decided, for a new product."""
     good = goods()[next(numbers)]
     buyers = [uuid4() for _ in range(BUYERS)]
     watching = asyncio.create_task(_until_decided(orders, buyers))
@@ -72,7 +72,7 @@ def _order(buyer: UUID, product_id: UUID) -> bytes:
 
 
 async def _until_decided(orders: "Connection[Record]", buyers: Sequence[UUID]) -> tuple[dict[str, int], float]:
-    """How many orders have which status, and when the last was decided."""
+    """The number of orders by status, and the time of the last decision."""
     async with asyncio.timeout(GIVE_UP_SECONDS):
         while True:
             statuses = {row[0]: row[1] for row in await orders.fetch(DECIDED, buyers)}

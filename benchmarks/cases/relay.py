@@ -1,4 +1,4 @@
-"""The outbox relay with a backlog, beside a bare producer that sends the same records."""
+"""The outbox relay with a backlog, compared with a producer that sends the same records without an outbox."""
 
 import asyncio
 import time
@@ -29,7 +29,7 @@ async def measure(stage: Stage) -> Result:
 
 
 async def _relayed(child: Child, database: str) -> float:
-    """From the wake-up of a backlog until its last row is marked."""
+    """Seconds from the relay's wake-up until the last row of the backlog is marked."""
     async with connected(database) as connection:
         await child.ask(do="add", count=EVENTS)
         last = await connection.fetchval(LAST)

@@ -1,4 +1,4 @@
-"""Reserving stock: the inventory service's consumer, alone, and two of them over the same products."""
+"""Reserving stock: by one consumer of the inventory service, and by two for the same products."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,7 @@ from benchmarks.load.reserving import Consumer, Plan
 from benchmarks.stage import Stage, connected
 
 LINES = 13_500
-"""Reserved in each round."""
+"""The number of lines in each round."""
 BUYERS = 200
 STOCK = 10**9
 ADD_STOCK = """
@@ -37,14 +37,14 @@ async def measure(stage: Stage) -> Result:
 
 
 async def fill_stock(inventory_database: str, quantity: int = STOCK) -> None:
-    """So many pieces of every product, in one warehouse."""
+    """Inserts stock of every product into one warehouse."""
     async with connected(inventory_database) as connection:
         await connection.execute(ADD_STOCK, uuid4(), [good.id for good in goods()], quantity)
         await connection.execute("ANALYZE")
 
 
 async def _alone(stage: Stage, result: Result) -> None:
-    """One process, batches of 500, products as popular as they were in the month."""
+    """One process with batches of 500. Products are as popular as in the data set."""
     database = await stage.database("inventory_service")
     await fill_stock(database)
     rivals = {}
@@ -61,7 +61,7 @@ async def _alone(stage: Stage, result: Result) -> None:
 
 
 async def _contended(stage: Stage, result: Result) -> None:
-    """Two processes, orders of one line: on products of their own, on the same 20, on the same one."""
+    """Two processes with orders of one line: for different products, for the same 20, for the same one."""
     database = await stage.database("inventory_service")
     await fill_stock(database)
     ids = [good.id for good in goods()]
@@ -90,7 +90,7 @@ async def _contended(stage: Stage, result: Result) -> None:
 
 
 async def _rate(consumers: Sequence[Consumer], lines: int) -> float:
-    """Lines per second of all of them together, until the last is done."""
+    """Lines per second of all processes together, until the last one has finished."""
     await asyncio.gather(*(consumer.ready() for consumer in consumers))
     return lines / max(await asyncio.gather(*(consumer.handle() for consumer in consumers)))
 

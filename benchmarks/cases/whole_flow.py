@@ -1,4 +1,4 @@
-"""Orders through all five services: placed, reserved, paid, shipped, and told to their customers."""
+"""Orders through all five services: placed, reserved, paid, shipped and notified."""
 
 import asyncio
 import sys
@@ -21,7 +21,7 @@ ORDERS = 800
 CONNECTIONS = 32
 TOLD = ("order-placed", "order-awaiting-payment", "order-paid", "shipment-dispatched")
 WITHIN = 60.0
-# Of this round alone: what is looked at ten times a second must not cost what is measured.
+# Only notifications of this round: a query that runs ten times a second must be cheap.
 NOTIFIED = "SELECT count(*) FROM notifications WHERE id > $1 AND order_id IS NOT NULL AND told_at IS NOT NULL"
 OPEN = """
 SELECT EXISTS (
@@ -51,7 +51,7 @@ async def _measure(place: Market, lines: int, result: Result) -> None:
     rate, cpu = Spread.of(rates), Spread.of(used)
     if lines == 3:
         result.figures["whole_flow_orders_per_s"] = round(rate.median, 1)
-    # What the cores could carry if nothing but these processes ran, and never waited.
+    # The rate if these processes alone used all cores and never waited.
     limit = [1000 * (psutil.cpu_count() or 1) / each for each in used]
     result.rows.append(
         Row(
@@ -63,7 +63,7 @@ async def _measure(place: Market, lines: int, result: Result) -> None:
 
 
 async def flow(place: Market, draw: Draw, lines: int, orders: int = ORDERS) -> float:
-    """Orders per second, from the first request until the last customer was told that the parcel left."""
+    """Orders per second, from the first request until the last customer was notified of the dispatch."""
     requests = place.orders([{**draw.order(lines), "payment_token": "tok_ok"} for _ in range(orders)])
     async with _warehouse(place) as working:
         await _until("earlier orders are shipped", working, lambda: _shipped(place))

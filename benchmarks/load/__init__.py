@@ -1,1 +1,1 @@
-"""Load over HTTP, from a process of its own."""
+"""Load over HTTP, from a separate process."""

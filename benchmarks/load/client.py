@@ -1,4 +1,4 @@
-"""Load from the benchmark's side: requests put together, sent by another process, and what came back."""
+"""The benchmark's side of a load: it prepares requests, which another process sends, and reads the results."""
 
 import asyncio
 import json
@@ -13,7 +13,7 @@ from local_stack.environment import ROOT
 
 
 class LoadFailed(Exception):
-    """The service did not answer as it should; a figure would mean nothing."""
+    """The service gave unexpected responses, so that a figure would have no meaning."""
 
 
 def request(method: str, path: str, body: Any = None, **headers: str) -> bytes:
@@ -28,7 +28,7 @@ def request(method: str, path: str, body: Any = None, **headers: str) -> bytes:
 
 
 async def send(plan: Plan, expected: int = 200) -> Load:
-    """Carries the plan out in a process of its own. Raises: LoadFailed when an answer has another status."""
+    """Sends the requests of the plan from a separate process. Raises: LoadFailed when an answer has another status."""
     load = await carried_out(plan, "benchmarks.load.generator")
     if set(load.statuses) != {expected}:
         raise LoadFailed(f"expected {expected} only, got {dict(load.statuses)}")
@@ -36,7 +36,7 @@ async def send(plan: Plan, expected: int = 200) -> Load:
 
 
 async def carried_out(plan: Plan, module: str) -> Load:
-    """What came of the plan in a process that runs `module`. Raises: LoadFailed."""
+    """The result of the plan in a process that runs `module`. Raises: LoadFailed."""
     with tempfile.TemporaryDirectory(prefix="online-mart-load-") as name:
         given, got = Path(name) / "plan", Path(name) / "answer"
         given.write_bytes(pickle.dumps(plan))

@@ -1,7 +1,7 @@
-"""The process that plays customers: each places an order with a payment token, and waits until it is paid as our
-documents advise (`Prefer: wait`), then places the next.
+"""The process that simulates customers: each places an order with a payment token, waits until it is paid as our
+documents advise (`Prefer: wait`), and then places the next.
 
-`python -m benchmarks.load.customers plan.pickle answer.pickle`. Only statuses and tags are looked for in the answers.
+`python -m benchmarks.load.customers plan.pickle answer.pickle`. Of the responses, only statuses and tags are parsed.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ UNDER_WAY = (b"pending", b"awaiting_payment")
 
 
 class NotPaid(Exception):
-    """What was measured would mean nothing."""
+    """An unexpected response, which makes the measurement meaningless."""
 
 
 async def carry_out(plan: Plan) -> Load:

@@ -1,4 +1,4 @@
-"""Processes that speak and listen (`python -m benchmarks.load.delivery plan.pickle`), by orders in JSON lines."""
+"""Processes that publish or consume (`python -m benchmarks.load.delivery plan.pickle`), on commands in JSON lines."""
 
 import asyncio
 import json
@@ -39,16 +39,16 @@ from service_kit.settings import ServiceSettings
 
 TOPIC = OrderPaid.topic
 PER_ORDER = 4
-"""Events of one order, apart from each other, as in a shop with many orders under way."""
+"""The number of events of each order. They are interleaved, as in a shop with many concurrent orders."""
 _TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 
 class Orders(ServiceSettings, service="order"):
-    """Speaks."""
+    """The role of the publisher."""
 
 
 class Notifications(ServiceSettings, service="notification"):
-    """Listens."""
+    """The role of the consumer."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class Plan:
 
 
 def events(count: int) -> Iterator[OrderPaid]:
-    """Of many orders at once, `PER_ORDER` each."""
+    """Events of many interleaved orders, `PER_ORDER` of each."""
     orders = [uuid7() for _ in range(count // PER_ORDER)]
     total = Money(amount=4250, currency="GBP")
     for version in range(1, PER_ORDER + 1):
@@ -80,7 +80,7 @@ def events(count: int) -> Iterator[OrderPaid]:
 
 
 class Child:
-    """A process, from the benchmark's side."""
+    """The benchmark's side of a process."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
@@ -116,7 +116,7 @@ class Child:
 
 
 class Speaker:
-    """The order service's side of messaging, and the bare producer that the relay is compared with."""
+    """Publishes as the order service does, or with a producer alone, which the relay is compared with."""
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
@@ -124,11 +124,11 @@ class Speaker:
         self._messaging = Messaging(plan.settings(Orders), self._database)
 
     async def start(self) -> None:
-        """Starts to publish."""
+        """Starts the relay."""
         await self._messaging.start()
 
     async def send(self, count: int) -> float:
-        """Straight to the broker, in batches as large as it takes, each partition's in order. Seconds."""
+        """Sends directly to the broker in the largest possible batches, ordered by partition. Returns seconds."""
         parts: dict[int, list[tuple[bytes, bytes, list[tuple[str, bytes]]]]] = defaultdict(list)
         for event in events(count):
             envelope = Envelope(uuid7(), event.type, event.source, event.subject, utcnow(), _TRACE)
@@ -152,7 +152,7 @@ class Speaker:
         await (await producer.send_batch(batch, self._plan.prefix + TOPIC.name, partition=partition))
 
     async def add(self, count: int) -> None:
-        """To the outbox, all at once; nobody is woken."""
+        """Inserts all events into the outbox, without waking the relay."""
         async with self._database.transaction() as tx:
             coming = events(count)
             while part := list(islice(coming, 1000)):
@@ -160,7 +160,7 @@ class Speaker:
             tx.added_events = False
 
     async def talk(self, rate: float, seconds: float) -> dict[str, float]:
-        """An event in a transaction of its own, by the clock; when each was committed."""
+        """Commits one event per transaction at a constant rate. Returns the time of each commit."""
         committed: dict[str, float] = {}
 
         async def say(event: OrderPaid) -> None:
@@ -172,7 +172,7 @@ class Speaker:
         return committed
 
     async def send_by_the_clock(self, rate: float, seconds: float) -> dict[str, float]:
-        """The same without a database, straight to the broker; when each was sent."""
+        """The same without a database: sends directly to the broker. Returns the time of each send."""
         sent: dict[str, float] = {}
         async with AIOKafkaProducer(bootstrap_servers=self._plan.kafka, enable_idempotence=True) as producer:
             topic = self._plan.prefix + TOPIC.name
@@ -187,7 +187,7 @@ class Speaker:
 
 
 async def _by_the_clock(say: Callable[[OrderPaid], Coroutine[Any, Any, None]], rate: float, seconds: float) -> None:
-    """Each order's first event, whatever becomes of those before."""
+    """Sends the first events of orders at a constant rate, without waiting for earlier ones."""
     began = time.perf_counter()
     async with asyncio.TaskGroup() as pending:
         for number, event in enumerate(islice(events(PER_ORDER * round(rate * seconds)), round(rate * seconds))):
@@ -196,7 +196,7 @@ async def _by_the_clock(say: Callable[[OrderPaid], Coroutine[Any, Any, None]], r
 
 
 class Gated(Processor):
-    """Waits until it may begin; knows what has taken effect, and when."""
+    """Waits for the start, and stores which events have taken effect, and when."""
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
@@ -216,7 +216,7 @@ class Gated(Processor):
 
 
 class Listener:
-    """The notification service's side: our consumer, with a batch handler."""
+    """Consumes as the notification service does: our consumer with a batch handler."""
 
     def __init__(self, plan: Plan) -> None:
         settings, tuning = plan.settings(Notifications), Tuning()
@@ -225,13 +225,13 @@ class Listener:
         self._running: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Returns when it has its partitions."""
+        """Returns when its partitions are assigned."""
         self._running = asyncio.create_task(self._consumer.run())
         while not self._consumer.assignment:
             await asyncio.sleep(0.01)
 
     async def handle(self, count: int) -> float:
-        """The next events; seconds until their effects are committed."""
+        """Handles the next events. Returns the seconds until their effects are committed."""
         processor = self._processor
         began, wanted = time.perf_counter(), processor.count + count
         processor.gate.set()
@@ -241,7 +241,7 @@ class Listener:
         return time.perf_counter() - began
 
     async def receive(self, count: int) -> dict[str, float]:
-        """When each of so many events had taken effect."""
+        """The time when each of the next `count` events had taken effect."""
         self._processor.consumed.clear()
         self._processor.gate.set()
         while len(self._processor.consumed) < count:
@@ -251,7 +251,7 @@ class Listener:
 
 
 class BareListener:
-    """Kafka's client, and nothing behind it."""
+    """Kafka's client alone, without handlers."""
 
     def __init__(self, plan: Plan) -> None:
         topic, group = plan.prefix + TOPIC.name, plan.prefix + "bare"
@@ -263,12 +263,12 @@ class BareListener:
         await self._client.start()
 
     async def fetch(self, count: int) -> None:
-        """So many records, in whatever batches they come."""
+        """Fetches `count` records, in batches of any size."""
         while count > 0:
             count -= sum(map(len, (await self._client.getmany(timeout_ms=500)).values()))
 
     async def receive(self, count: int) -> dict[str, float]:
-        """When each of so many events was fetched."""
+        """The time when each of the next `count` events was fetched."""
         received: dict[str, float] = {}
         while len(received) < count:
             for part in (await self._client.getmany(timeout_ms=500)).values():
@@ -291,6 +291,6 @@ async def _serve(plan: Plan) -> None:
 
 
 if __name__ == "__main__":
-    # Standard output is for the answers.
+    # Standard output has only the responses.
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     uvloop.run(_serve(pickle.loads(Path(sys.argv[1]).read_bytes())))

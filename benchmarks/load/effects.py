@@ -1,4 +1,4 @@
-"""The handler whose deliveries are measured: an inbox row's claim, and a notification's row for each event."""
+"""The measured handler: for each event it inserts one row into the inbox and one notification."""
 
 from contracts.events.order_notification import OrderPaid
 from service_kit.database import Transaction
@@ -15,7 +15,7 @@ INSERT = """
 
 @consumes(OrderPaid, batch=True)
 async def tell(tx: Transaction, events: list[OrderPaid], envelopes: list[Envelope]) -> None:
-    """Customers, that their order is paid."""
+    """Notifies customers that their orders are paid."""
     await tx.execute(
         INSERT,
         [envelope.id for envelope in envelopes],

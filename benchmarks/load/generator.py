@@ -1,9 +1,9 @@
-"""The process that makes the load: `python -m benchmarks.load.generator plan.pickle answer.pickle`.
+"""The process that generates the load: `python -m benchmarks.load.generator plan.pickle answer.pickle`.
 
-Requests are bytes that were put together before, answers are split at their length and not parsed, so that what is
-measured is the service. Closed loop: every connection sends its next request when it has its answer. Open loop
-(`rate`): requests leave by the clock, and latency counts from when one should have left, so that a service that falls
-behind can't hide it.
+Requests are prepared bytes, and responses are split by their length without parsing them, so that the load generator
+uses little CPU. Closed loop: every connection sends its next request after a response. Open loop (`rate`): requests
+have scheduled times, and latency is measured from the scheduled time, so that delays of a slow service are included
+(no coordinated omission).
 """
 
 import asyncio
@@ -63,7 +63,7 @@ class Connection(asyncio.Protocol):
 
 
 class Run:
-    """One plan, carried out."""
+    """Sends the requests of one plan."""
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
@@ -133,7 +133,7 @@ class Run:
             number += 1
             request = self._waiting.popleft()
             if self._idle:
-                # The one that was idle for longest: a server closes what nobody uses.
+                # The one that was idle for longest, because a server closes idle connections.
                 self._send(self._idle.popleft(), request, due)
             else:
                 self._late.append((request, due))

@@ -1,4 +1,4 @@
-"""What a load generator is told, and what it answers."""
+"""The input and the output of a load generator."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Plan:
-    """What is sent where. `seconds`: closed loop ends then, if the requests haven't before."""
+    """The requests to send. `seconds`: the limit of a closed loop, which may run out of requests earlier."""
 
     port: int
     requests: list[bytes]
@@ -18,7 +18,7 @@ class Plan:
 
 @dataclass
 class Load:
-    """What came back. `latencies`: seconds, by answer; `began_at`: the first request, by the clock."""
+    """The results. `latencies`: seconds of each response; `began_at`: the time of the first request."""
 
     began_at: float = 0.0
     seconds: float = 0.0
@@ -31,6 +31,6 @@ class Load:
         return len(self.latencies) / self.seconds
 
     def ms(self, percentile: float) -> float:
-        """The latency that so many percent stay below, in milliseconds."""
+        """The percentile of the latencies in milliseconds."""
         ordered = sorted(self.latencies)
         return 1000 * ordered[min(len(ordered) - 1, int(len(ordered) * percentile / 100))]

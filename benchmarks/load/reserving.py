@@ -1,7 +1,7 @@
 """A consumer of the inventory service: `python -m benchmarks.load.reserving plan.pickle`.
 
-It says `ready`; each line that it is told makes it handle its next records as if Kafka had just handed them over, and
-say how many seconds that took.
+It prints `ready`. For each line on standard input it handles its next records as if they had just been fetched from
+Kafka, and prints how many seconds that took.
 """
 
 import asyncio
@@ -40,7 +40,7 @@ _PARTITIONS = 6
 
 @dataclass(frozen=True)
 class Plan:
-    """`orders` of `lines` lines at each call, in batches of `batch`. `products`: only these, each as often."""
+    """`orders` of `lines` lines for each call, in batches of `batch`. `products`: only these, with equal frequency."""
 
     database_url: str
     orders: int
@@ -51,7 +51,7 @@ class Plan:
 
 
 def requests(plan: Plan) -> Iterator[ReservationRequested]:
-    """Without end."""
+    """An endless sequence of requests."""
     draw, chance = Draw(plan.seed), random.Random(plan.seed)
     until = utcnow() + timedelta(hours=1)
     while True:
@@ -64,14 +64,14 @@ def requests(plan: Plan) -> Iterator[ReservationRequested]:
 
 
 def record(event: ReservationRequested, offset: int) -> Record:
-    """As it comes from Kafka."""
+    """The event as a record of Kafka."""
     envelope = Envelope(uuid7(), event.type, event.source, event.subject, utcnow())
     key, value = event.key.encode(), event.model_dump_json().encode()
     return Record(event.topic.name, offset % _PARTITIONS, offset, key, encode(envelope), value)
 
 
 class Consumer:
-    """The process, from the benchmark's side."""
+    """The benchmark's side of the process."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
@@ -90,16 +90,16 @@ class Consumer:
             try:
                 yield consumer
             finally:
-                with suppress(ProcessLookupError):  # it ended by itself, and said why
+                with suppress(ProcessLookupError):  # it ended by itself, with an error message
                     process.kill()
                 await process.wait()
 
     async def ready(self) -> None:
-        """Its next records are put together: doing so is no part of what is measured."""
+        """Waits until its next records are prepared, which is not part of the measurement."""
         assert await self._said() == "ready"
 
     async def handle(self) -> float:
-        """The seconds that it took."""
+        """Handles the next records. Returns the seconds that it took."""
         assert self._process.stdin is not None
         self._process.stdin.write(b"go\n")
         return float(await self._said())
@@ -117,7 +117,7 @@ Work = Callable[[Sequence[Record]], Awaitable[None]]
 
 @asynccontextmanager
 async def ours(plan: Plan) -> AsyncIterator[Work]:
-    """What handles records as the inventory service does."""
+    """Handles records as the inventory service does."""
     database = Database(plan.database_url, name="benchmark")
     subscription = gather([consumers])["inventory_deduction"]
     processor = Processor(database, "/inventory_service", Tuning())
@@ -154,6 +154,6 @@ def _batches(records: Sequence[Record], size: int) -> Iterator[Sequence[Record]]
 
 
 if __name__ == "__main__":
-    # Standard output is for the answers.
+    # Standard output has only the responses.
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     uvloop.run(_serve(pickle.loads(Path(sys.argv[1]).read_bytes())))

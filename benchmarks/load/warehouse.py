@@ -1,6 +1,6 @@
-"""The process that plays the warehouse: it hands over whatever waits, up to 100 parcels at a time, until it is ended.
+"""The process that simulates a warehouse: until it is stopped, it dispatches all new parcels, up to 100 per request.
 
-`python -m benchmarks.load.warehouse <inventory's port>`, the staff's Authorization on standard input.
+`python -m benchmarks.load.warehouse <inventory's port>`, with a staff token (`Authorization`) on standard input.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ LOOK_SECONDS = 0.1
 
 
 async def empty(port: int, bearer: str) -> None:
-    """Looks at the list of what waits, hands all of it to the carrier, and looks again."""
+    """Polls the list of new shipments, and dispatches all of them."""
     looking = request("GET", "/shipments?status=created&sort=created_at&limit=100", Authorization=bearer)
     while True:
         parcels = [_parcel(shipment["id"]) for shipment in (await _answer(port, looking))["items"]]

@@ -1,5 +1,5 @@
-"""The same two endpoints as most people write them, to compare ours with.
+"""Conventional implementations of two endpoints, as references for ours.
 
 FastAPI with `def` endpoints, SQLModel's sync session on psycopg2, objects of the ORM, a token verified for each
-request. Same schema, same answers, same rows (`benchmarks/tests` checks that).
+request. They have the same schema, responses and rows (`benchmarks/tests` checks that).
 """

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.naive orders` (or `products`): uvicorn as it comes."""
+"""`python -m benchmarks.naive orders` (or `products`): uvicorn with its default settings."""
 
 import os
 import sys

@@ -1,4 +1,4 @@
-"""What both naive services have: an engine, a session for each request, and who calls."""
+"""The parts that both naive services share: an engine, a session for each request, and the caller."""
 
 import os
 from collections.abc import Iterator
@@ -40,7 +40,7 @@ def _key() -> Any:
 
 
 class Caller:
-    """Who a request comes from; the token is verified for each."""
+    """The caller of a request. The token is verified for each request."""
 
     def __init__(self, authorization: Annotated[str | None, Header()] = None) -> None:
         token = (authorization or "").removeprefix("Bearer ")

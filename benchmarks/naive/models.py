@@ -1,4 +1,4 @@
-"""Tables that the services write with plain SQL, as objects of the ORM; the others are the services' own models."""
+"""ORM models of tables that the services write with plain SQL. The other models are those of the services."""
 
 from datetime import datetime
 from typing import Any
@@ -13,7 +13,7 @@ from service_kit.ids import uuid7
 
 
 class Base(SQLModel, registry=registry()):
-    """In metadata of their own: migrations don't see them."""
+    """In separate metadata, so that migrations do not include them."""
 
 
 class IdempotencyEntry(Base, table=True):

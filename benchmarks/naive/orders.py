@@ -1,4 +1,4 @@
-"""Placing an order as most people write it: `uvicorn benchmarks.naive.orders:create --factory`."""
+"""A conventional endpoint that places an order: `uvicorn benchmarks.naive.orders:create --factory`."""
 
 import hashlib
 from datetime import datetime, timedelta
@@ -37,7 +37,7 @@ def create() -> FastAPI:
 def place_order(
     body: OrderIn, session: DbSession, who: SignedIn, idempotency_key: Annotated[str | None, Header()] = None
 ) -> Response:
-    """Only orders of one's own, by lines; which is what is measured."""
+    """Accepts only what the benchmark sends: a customer's own orders, by lines."""
     who.needs("orders:write")
     if not idempotency_key:
         raise IdempotencyKeyMissing
@@ -63,7 +63,7 @@ def place_order(
     etag = f'"{order.version}"'
     try:
         session.commit()
-    except IntegrityError:  # the same request, at the same moment
+    except IntegrityError:  # a concurrent duplicate of the request
         session.rollback()
         duplicate = session.get(IdempotencyEntry, (who.user_id, OPERATION, idempotency_key))
         assert duplicate is not None
@@ -82,7 +82,7 @@ def _store(session: Session, body: OrderIn, who: Caller, now: datetime) -> tuple
     found = [session.get(CatalogueProduct, line.product_id) for line in wanted]
     products = {each.product_id: _product(each) for each in found if each is not None}
     quote = quote_order(wanted, products, now, asked=body.currency, preferred="GBP")
-    order = Order(  # type: ignore[call-arg]  # its number comes from the database
+    order = Order(  # type: ignore[call-arg]  # the database sets its number
         customer_id=who.user_id,
         status=Status.PENDING,
         fulfilment_status=FulfilmentStatus.UNFULFILLED,
@@ -95,7 +95,7 @@ def _store(session: Session, body: OrderIn, who: Caller, now: datetime) -> tuple
         version=2,
     )
     session.add(order)
-    session.flush()  # which gives it its number
+    session.flush()  # sets its number
     lines = [_line(order, position, line) for position, line in enumerate(quote.lines, 1)]
     session.add_all(lines)
     session.add(

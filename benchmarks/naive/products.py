@@ -1,4 +1,4 @@
-"""Reading a product as most people write it: `uvicorn benchmarks.naive.products:create --factory`."""
+"""A conventional endpoint that reads a product: `uvicorn benchmarks.naive.products:create --factory`."""
 
 from uuid import UUID
 
@@ -44,7 +44,7 @@ def read_product(product_id: UUID, session: DbSession, response: Response, quant
 
 
 def _unit_price(session: Session, product: Product, quantity: int) -> Money:
-    """The cheapest of the tiers that the quantity reaches, each by its price that began last."""
+    """The lowest price of all tiers for this quantity. In each tier the price with the latest start applies."""
     now = utcnow()
     base = ScheduledPrice(
         product_id=product.id,
@@ -62,5 +62,5 @@ def _unit_price(session: Session, product: Product, quantity: int) -> Money:
         )
     ).all()
     amount = price_of([base, *prices], quantity, product.price_currency, now)
-    assert amount is not None  # the base price is always there
+    assert amount is not None  # there is always a base price
     return Money(amount=amount, currency=product.price_currency)

@@ -87,7 +87,7 @@ async def shop(monkeypatch: pytest.MonkeyPatch) -> Any:
     drop_database(theirs)
 
 
-async def test_an_order_gets_the_same_answer_and_leaves_the_same_rows(shop: Rivals) -> None:
+async def test_an_order_gets_the_same_response_and_stores_the_same_rows(shop: Rivals) -> None:
     lines = [{"product_id": str(good.id), "quantity": 2} for good in goods()[:3]]
     order: dict[str, Any] = {"json": {"lines": lines, "ship_to": SHIP_TO}, "headers": {"Idempotency-Key": "a-key"}}
     first = await shop.both("POST", "/orders", **order)
@@ -112,7 +112,7 @@ async def test_an_order_gets_the_same_answer_and_leaves_the_same_rows(shop: Riva
         ({"headers": {"Idempotency-Key": ""}}, 400),
     ],
 )
-async def test_what_is_rejected_is_rejected_alike(shop: Rivals, change: dict[str, Any], status: int) -> None:
+async def test_invalid_orders_get_the_same_rejection(shop: Rivals, change: dict[str, Any], status: int) -> None:
     lines = [{"product_id": str(goods()[0].id), "quantity": 1}]
     headers = {"Idempotency-Key": str(uuid4()), **change.pop("headers", {})}
     usual = {} if "content" in change else {"json": {"lines": lines, "ship_to": SHIP_TO}}
@@ -122,7 +122,7 @@ async def test_what_is_rejected_is_rejected_alike(shop: Rivals, change: dict[str
     assert await shop.rows("orders") == [[], []]
 
 
-async def test_a_product_reads_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_product_has_the_same_response(monkeypatch: pytest.MonkeyPatch) -> None:
     async with serve("product_service") as ours:
         connection = await asyncpg.connect(ours.database_url)
         await connection.execute(PRODUCTS, *products())

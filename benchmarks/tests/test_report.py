@@ -31,12 +31,12 @@ def test_the_document_is_what_the_results_render() -> None:
     assert report.render(json.loads(report.RESULTS.read_text()), document) == document
 
 
-def test_every_picture_of_the_document_is_there() -> None:
+def test_every_picture_of_the_document_exists() -> None:
     shown = pictures.drawable(report.series_of(json.loads(report.RESULTS.read_text())))
     assert [each.file for each in shown if not (report.PICTURES / each.file).exists()] == []
 
 
-def test_a_case_that_was_not_measured_stays_with_its_date() -> None:
+def test_a_case_that_was_not_measured_keeps_its_date() -> None:
     known = recorded(first=result(10), second=Result(figures={"other": 1}))
     merged = report.merged(known, {"first": result(20)}, MACHINE, "2026-02-02")
     assert merged["figures"] == {"speed": 20, "other": 1}
@@ -46,7 +46,7 @@ def test_a_case_that_was_not_measured_stays_with_its_date() -> None:
     }
 
 
-def test_only_what_stands_between_the_markers_is_made_anew() -> None:
+def test_only_text_between_the_markers_is_rendered_again() -> None:
     record = recorded(place_order=result(1234.567))
     rendered = report.render(record, DOCUMENT)
     assert "| a thing \\| done | 1,235 (1,234–1,236) | things/s | beside another |" in rendered

@@ -20,7 +20,7 @@ class ProductDeleted(Problem, status=409, type="product-deleted"):
 
 
 class Product(Base, table=True):
-    """A deleted product keeps its row, with the status `deleted`: an older event must not bring it back."""
+    """The row of a deleted product stays, with the status `deleted`, so that an older event cannot restore it."""
 
     __tablename__ = "products"
 

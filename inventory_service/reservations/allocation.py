@@ -29,7 +29,7 @@ class Share(NamedTuple):
 
 
 class Shortage(NamedTuple):
-    """A product with too little available stock; `requested` is the sum of the order's lines."""
+    """A product with too little available stock. `requested` is the sum over the order's lines."""
 
     product_id: UUID
     requested: int
@@ -58,7 +58,7 @@ def allocate(lines: Sequence[Wanted], free: Free) -> list[Share] | list[Shortage
 
 
 def _with_everything(wanted: Mapping[UUID, int], free: Free) -> UUID | None:
-    """The warehouse with the lowest id that has everything; `_split` would find it too, in three times as long."""
+    """The warehouse with the lowest id that has everything. `_split` would choose it too, but is slower."""
     able: set[UUID] | None = None
     for product_id, quantity in wanted.items():
         by_warehouse = free.get(product_id, _NOTHING)
@@ -89,7 +89,7 @@ def _split(wanted: Mapping[UUID, int], free: Free) -> dict[UUID, dict[UUID, int]
     left = coverable
     in_use = sorted({warehouse_id for by_warehouse in split.values() for warehouse_id in by_warehouse})
     while left:
-        # Of equally useful warehouses the lowest id, so that the same stock is always split in the same way.
+        # The lowest id decides between equally useful warehouses, so that the same stock is always split alike.
         warehouse_id = in_use.pop(0) if in_use else min(covers, key=lambda each: (-len(covers[each] & left), each))
         served = covers.get(warehouse_id, set()) & left
         split.update((product_id, {warehouse_id: wanted[product_id]}) for product_id in served)

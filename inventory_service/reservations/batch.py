@@ -1,8 +1,8 @@
 """Decides requests of the order service in the order of arrival, on data that was read and locked beforehand.
 
 It uses no database: the changes of reservations, shipments and stock are in its fields, and the caller stores them.
-A request that comes too late, too early or twice is answered with the current state; it is never applied, and never an
-error. What each request does, by the status of the order's reservation:
+A request that arrives too late, too early or twice is answered with the current state. It is not applied, and it is not
+an error. The effect of each request, by the status of the order's reservation:
 
 | status       | reservation.requested | release.requested                       | fulfilment.requested           |
 |--------------|-----------------------|-----------------------------------------|--------------------------------|
@@ -63,7 +63,7 @@ class ReservationState:
 
 
 class StockChange(NamedTuple):
-    """By how many pieces the reserved stock of a product in a warehouse grows; negative if it shrinks."""
+    """The number of pieces by which the reserved stock of a product in a warehouse changes."""
 
     product_id: UUID
     warehouse_id: UUID
@@ -71,14 +71,14 @@ class StockChange(NamedTuple):
 
 
 class NewShipment(NamedTuple):
-    """What a warehouse is to send of a paid order, and where to."""
+    """The part of a paid order that one warehouse sends, and the address."""
 
     created: ShipmentCreated
     ship_to: Address
 
 
 class ReservationBatch:
-    """`held` and `free` are locked: reservations by order, and the available stock of their products by warehouse."""
+    """`held`: reservations by order. `free`: available stock by product and warehouse. The rows of both are locked."""
 
     def __init__(self, held: dict[UUID, ReservationState], free: dict[UUID, dict[UUID, int]], now: datetime) -> None:
         self.held = held
@@ -89,7 +89,7 @@ class ReservationBatch:
         self._now = now
 
     def stock_changes(self) -> list[StockChange]:
-        """In the order in which the rows of `stock` were locked."""
+        """The changes, in the order in which the rows of `stock` were locked."""
         return [
             StockChange(product_id, warehouse_id, before - self._free[product_id][warehouse_id])
             for product_id, by_warehouse in self._locked.items()
@@ -118,7 +118,7 @@ class ReservationBatch:
         if held.status in (Status.RESERVED, Status.FULFILLING, Status.FULFILLED):
             self._answer(held, ReservationAccepted, reserved_until=held.reserved_until or self._now)
         elif held.status is Status.EXPIRED:
-            # No rejection: the order may have been paid, and then needs stock again.
+            # Not a rejection: the order may have been paid, and then it needs stock again.
             self._answer(held, ReservationExpired)
         else:
             self._answer(held, ReservationRejected, lines=held.lacking)
@@ -146,7 +146,7 @@ class ReservationBatch:
         self._make_shipments(held, request)
 
     def _hold(self, held: ReservationState, lines: Sequence[ProductQuantity], until: datetime) -> None:
-        """Reserves all lines, or none and rejects the order."""
+        """Reserves all lines, or rejects the order and reserves none."""
         outcome = allocate([Wanted(line.product_id, line.quantity) for line in lines], self._free)
         held.changed = True
         held.reserved_until = until
@@ -183,7 +183,7 @@ class ReservationBatch:
             self.events.append(created)
 
     def _answer(self, held: ReservationState, answer: type[InventoryAnswer], **fields: Any) -> None:
-        """Each answer has a version of its own."""
+        """Adds an answer to the order service. Each answer has a new version of the reservation."""
         held.version += 1
         held.changed = True
         self.events.append(answer(order_id=held.order_id, version=held.version, **fields))

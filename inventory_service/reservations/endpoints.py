@@ -1,4 +1,4 @@
-"""The HTTP endpoints of reservations, which staff can only read: the order service requests and releases them."""
+"""The HTTP endpoints of reservations. Staff can only read them: the order service makes and releases them by events."""
 
 from typing import Annotated
 from uuid import UUID
@@ -26,15 +26,15 @@ async def list_reservations(
     page: PagedByTime,
     tx: Session,
     _: Reader,
-    status: Annotated[ReservationStatus | None, Query(description="`reserved`: what waits to be paid")] = None,
+    status: Annotated[ReservationStatus | None, Query(description="`reserved`: of unpaid orders")] = None,
 ) -> Page[ReservationSummary]:
-    """Those of the newest orders first, without their lines."""
+    """Sorted by order, the newest first, without their lines."""
     found = await records.page(tx, page.position, Reservation, Reservation.order_id, status=status)
     return page.of(found, ReservationSummary.of)
 
 
 @router.get("/{order_id}", summary="Get the reservation of an order", responses=problems(NotFound))
 async def read_reservation(order_id: UUID, tx: Session, _: Reader) -> ReservationOut:
-    """Each line names its warehouse. Lines that were released or have left are not listed."""
+    """Each line has its warehouse. Lines that were released or dispatched are not included."""
     reservation = await records.read(tx, Reservation, order_id)
     return ReservationOut.with_lines(reservation, await queries.lines_of(tx, order_id))

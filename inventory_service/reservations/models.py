@@ -25,10 +25,10 @@ class ReservationStatus(StrEnum):
 
 
 class Reservation(Base, table=True):
-    """One for each order. The lock of its row makes concurrent releases and dispatches exclude each other; the rows of
-    `stock` are locked after it.
+    """The reservation of one order. Releases and dispatches exclude each other by locking its row. The rows of `stock`
+    are locked after it.
 
-    `version` grows with each answer to the order service. `lacking`: the products that the rejection named.
+    `version` grows with each answer to the order service. `lacking`: the products because of which it was rejected.
     """
 
     __tablename__ = "reservations"
@@ -50,8 +50,8 @@ class Reservation(Base, table=True):
 
 
 class ReservationLine(Base, table=True):
-    """Pieces in a warehouse that are reserved for a line of an order. The row is deleted when they are released or have
-    left, so that `reserved` of each row of `stock` is the sum of these.
+    """Pieces in a warehouse that are reserved for a line of an order. The row is deleted when they are released or
+    dispatched, so that `reserved` of each row of `stock` is the sum of these.
 
     It has no foreign key: the hot statement would have to check it for each line, and reservations are never deleted.
     """

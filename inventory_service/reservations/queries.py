@@ -18,7 +18,7 @@ from service_kit.messaging import outbox
 STATE = ("order_id", "status", "version", "reserved_until", "lacking")
 _READ_STATE = f"SELECT {', '.join(STATE)} FROM reservations"
 LOCK = Statement(f"{_READ_STATE} WHERE order_id = ANY(:order_ids::uuid[]) ORDER BY order_id FOR UPDATE")
-# A row that another transaction has locked is being released or paid for: the next run looks at it again.
+# A row that another transaction has locked is being released or fulfilled: the next run checks it again.
 LOCK_ENDED = Statement(f"""
 {_READ_STATE} WHERE status = 'reserved' AND reserved_until < now()
 ORDER BY order_id LIMIT :limit FOR UPDATE SKIP LOCKED
@@ -27,8 +27,8 @@ SHARES = Statement("""
 SELECT order_id, position, product_id, warehouse_id, quantity FROM reservation_lines
 WHERE order_id = ANY(:order_ids::uuid[]) ORDER BY order_id, position, warehouse_id
 """)
-# New reservations are inserted without ON CONFLICT: if two transactions handle a new order at once, the second fails,
-# is tried again, and finds the reservation.
+# New reservations are inserted without ON CONFLICT: if two transactions handle a new order at once, the second fails;
+# its retry finds the reservation.
 STORE = Statement(f"""
 WITH added AS (
     INSERT INTO reservations ({", ".join(STATE)}, created_at)
@@ -60,27 +60,27 @@ DROP_SHARES = Statement("DELETE FROM reservation_lines WHERE order_id = ANY(:ord
 
 
 async def lock(tx: Transaction, order_ids: Collection[UUID]) -> dict[UUID, ReservationState]:
-    """The reservations that these orders have, locked until the transaction ends."""
+    """The existing reservations of these orders, locked until the transaction ends."""
     return {each.order_id: each for each in await LOCK.fetch_as(tx, _state, order_ids=list(order_ids))}
 
 
 async def lock_ended(tx: Transaction, limit: int) -> dict[UUID, ReservationState]:
-    """Reservations whose end has passed."""
+    """Reservations that have expired, locked until the transaction ends."""
     return {each.order_id: each for each in await LOCK_ENDED.fetch_as(tx, _state, limit=limit)}
 
 
 async def read_shares(tx: Transaction, held: dict[UUID, ReservationState]) -> None:
-    """Fills in what these reservations hold; they are locked."""
+    """Reads the reserved pieces into `held`, whose reservations are locked."""
     if held:
         for order_id, *share in await SHARES.fetch(tx, order_ids=list(held)):
             held[order_id].shares.append(Share(*share))
 
 
 async def store(tx: Transaction, batch: ReservationBatch, traceparents: Sequence[str | None]) -> None:
-    """Stores what was decided: reservations and what they hold, stock, shipments, and the events.
+    """Stores the decisions of a batch: reservations with their reserved pieces, stock, shipments and events.
 
     Hot: one statement, however many orders and lines (`benchmarks/`: reserve). The stock rows are locked already, so it
-    waits for none; reserving more than there is violates a check constraint, and then nothing is stored.
+    does not wait for locks. Reserving more than is in stock violates a check constraint, and then nothing is stored.
     """
     changed = [each for each in batch.held.values() if each.changed]
     if not changed:
@@ -101,7 +101,7 @@ async def store(tx: Transaction, batch: ReservationBatch, traceparents: Sequence
 
 
 async def drop_shares(tx: Transaction, held: Iterable[ReservationState]) -> None:
-    """Of known reservations that hold nothing any more."""
+    """Deletes the lines of stored reservations that no longer reserve any pieces."""
     if dropped := [each.order_id for each in held if each.stored and each.shares_changed and not each.shares]:
         await DROP_SHARES.execute(tx, order_ids=dropped)
 

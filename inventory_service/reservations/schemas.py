@@ -15,8 +15,8 @@ from service_kit.schemas import RowOut
 class ReservationSummary(RowOut):
     order_id: UUID
     status: ReservationStatus
-    reserved_until: datetime | None = Field(description="freed then, unless paid before; null: without end, or over")
-    lacking: list[LackingProduct] = Field(description="what there was too little of, where it was rejected")
+    reserved_until: datetime | None = Field(description="when it expires unless the order is paid; null: it does not")
+    lacking: list[LackingProduct] = Field(description="products of which too few were available")
     version: int
     created_at: datetime
 
@@ -27,14 +27,14 @@ class ReservationSummary(RowOut):
 
 
 class ReservationLineOut(RowOut):
-    position: int = Field(description="the order's line, from 0")
+    position: int = Field(description="index of the line in the order, from 0")
     product_id: UUID
     warehouse_id: UUID
     quantity: int
 
 
 class ReservationOut(ReservationSummary):
-    lines: list[ReservationLineOut] = Field(description="what is held at this moment")
+    lines: list[ReservationLineOut] = Field(description="the pieces that are reserved now")
 
     @classmethod
     def with_lines(cls, reservation: Reservation, lines: Sequence[ReservationLine]) -> Self:

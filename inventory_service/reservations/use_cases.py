@@ -42,7 +42,7 @@ async def answer(tx: Transaction, requests: Sequence[InventoryRequest], tracepar
 
 
 async def expire(runtime: Runtime) -> None:
-    """Releases reservations whose end has passed without a payment or a release."""
+    """Releases reservations that have expired without a payment."""
     while True:
         async with runtime.database.transaction() as tx:
             held = await queries.lock_ended(tx, AT_ONCE)
@@ -57,8 +57,8 @@ async def expire(runtime: Runtime) -> None:
 
 
 def _products_of(requests: Sequence[InventoryRequest], held: dict[UUID, ReservationState]) -> set[UUID]:
-    """The products whose stock a decision may need or change, and no others, because other transactions wait for locked
-    rows."""
+    """The products whose stock a decision may need or change. No others are locked, because other transactions would
+    wait for them."""
     products: set[UUID] = set()
     for request in requests:
         known = held.get(request.order_id)
@@ -75,6 +75,6 @@ def _products_of(requests: Sequence[InventoryRequest], held: dict[UUID, Reservat
 async def _store(tx: Transaction, batch: ReservationBatch, traceparents: Sequence[str | None]) -> None:
     await queries.drop_shares(tx, batch.held.values())
     await queries.store(tx, batch, traceparents)
-    # Last, because a shipment that is cancelled may have been made by the same batch.
+    # Last, because the same batch may have created the shipments that it cancels.
     if cancelled := [held.order_id for held in batch.held.values() if held.shipments_cancelled]:
         await shipments.CANCEL.execute(tx, order_ids=cancelled)

@@ -8,5 +8,5 @@ from service_kit.messaging import consumes
 
 @consumes(ReturnExpected, batch=True)
 async def expect(tx: Transaction, events: list[ReturnExpected]) -> None:
-    """The customer was asked to send these goods back."""
+    """Stores returns that the order service has approved, so that a warehouse can receive them."""
     await use_cases.expect(tx, events)

@@ -1,4 +1,4 @@
-"""The HTTP endpoints of returns: what is expected, and what has arrived."""
+"""The HTTP endpoints of returns."""
 
 from typing import Annotated
 from uuid import UUID
@@ -33,8 +33,8 @@ async def list_returns(
     page: PagedByTime,
     tx: Session,
     _: Reader,
-    order_id: Annotated[UUID | None, Query(description="of this order alone")] = None,
-    status: Annotated[ReturnStatus | None, Query(description="`expected`: what is still to come")] = None,
+    order_id: Annotated[UUID | None, Query(description="only of this order")] = None,
+    status: Annotated[ReturnStatus | None, Query(description="`expected`: not received yet")] = None,
 ) -> Page[ReturnSummary]:
     """Returns that staff have approved, each with its first five lines and their number."""
     found, counts = await records.shortened_page(tx, page.position, Return, order_id=order_id, status=status)
@@ -43,7 +43,7 @@ async def list_returns(
 
 @router.get("/{return_id}", summary="Get a return", responses=problems(NotFound))
 async def read_return(return_id: UUID, tx: Session, _: Reader) -> ReturnOut:
-    """Its lines show what is expected, and what has arrived."""
+    """Each line has the number of pieces that are expected, and the number that arrived."""
     return ReturnOut.of(await records.read(tx, Return, return_id))
 
 
@@ -66,8 +66,8 @@ async def receive(
     return ReturnOut.of(found)
 
 
-@router.post("/{return_id}/close", summary="Close a return that never came", responses=problems(NotFound, ReturnEnded))
+@router.post("/{return_id}/close", summary="Close a missing return", responses=problems(NotFound, ReturnEnded))
 async def close(return_id: UUID, tx: Transaction, who: Annotated[Principal, Requires("returns:receive")]) -> ReturnOut:
-    """It is no longer expected, nothing is refunded for it, and the customer is notified. A return that has not arrived
-    for a long time is closed automatically. The same request again does nothing more."""
+    """The return is no longer expected, it is not refunded, and the customer is notified. A return that has not arrived
+    for a long time is closed automatically. Repeating the request has no further effect."""
     return ReturnOut.of(await use_cases.close(tx, return_id, who.user_id))

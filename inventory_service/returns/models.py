@@ -16,7 +16,7 @@ from service_kit.problems import Problem
 
 
 class ReturnStatus(StrEnum):
-    """`closed`: it never arrived, and is no longer expected."""
+    """`closed`: it did not arrive, and is no longer expected."""
 
     EXPECTED = "expected"
     RECEIVED = "received"
@@ -40,15 +40,15 @@ class MoreThanExpected(Problem, status=409, type="more-than-expected"):
 
 
 class ReceivedQuantity(NamedTuple):
-    """How many pieces of a product arrived as good as new, and how many only to be scrapped."""
+    """How many pieces of a product arrived that can be sold again, and how many that are scrapped."""
 
     restocked: int
     scrapped: int
 
 
 class Return(Base, table=True):
-    """What the order service asked a customer to send back, one line for each product. A warehouse receives it once, in
-    whole or in part."""
+    """Goods that the order service expects back from a customer, one line for each product. A warehouse receives them
+    once, completely or in part."""
 
     __tablename__ = "returns"
     __table_args__ = (
@@ -72,7 +72,7 @@ class Return(Base, table=True):
     closed_at: datetime | None = None
 
     def close(self, by: UUID, now: datetime) -> bool:
-        """Ends the wait for it. False if it is closed already. Raises: ReturnEnded."""
+        """Closes a return that did not arrive. False if it is closed already. Raises: ReturnEnded."""
         if self.status == ReturnStatus.CLOSED:
             return False
         if self.status != ReturnStatus.EXPECTED:

@@ -1,4 +1,4 @@
-"""Every statement about returns. Whoever receives one locks its row before the rows of `stock`."""
+"""Every statement about returns. A transaction locks a return before the rows of `stock`."""
 
 from inventory_service.returns.models import Return
 from service_kit.database import Statement, insert
@@ -11,7 +11,7 @@ UPDATE returns SET status = :it.status, lines = :it.lines::jsonb, warehouse_id =
                    closed_by = :it.closed_by, closed_at = :it.closed_at, version = :it.version
 WHERE id = :it.id
 """)
-# Returns that have not arrived in time; not those that another transaction receives or closes at this moment.
+# Returns that have not arrived in time, except those that another transaction is receiving or closing.
 CLOSE_OVERDUE = Statement("""
 UPDATE returns SET status = 'closed', closed_at = now(), version = version + 1
 WHERE id IN (

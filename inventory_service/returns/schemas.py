@@ -18,13 +18,13 @@ EXAMPLE: dict[str, Any] = {
 
 class ReceivedLineIn(RequestBody):
     product_id: UUID
-    restock: int = Field(default=0, ge=0, le=MAX_QUANTITY, description="as good as new: back into stock")
-    expires_on: date | None = Field(default=None, description="of what is restocked, where it has a date")
-    scrap: int = Field(default=0, ge=0, le=MAX_QUANTITY, description="came back, and can't be sold again")
+    restock: int = Field(default=0, ge=0, le=MAX_QUANTITY, description="pieces that are put back into stock")
+    expires_on: date | None = Field(default=None, description="of the restocked pieces; absent: they do not expire")
+    scrap: int = Field(default=0, ge=0, le=MAX_QUANTITY, description="pieces that can't be sold again")
 
 
 class ReceiveIn(RequestBody, json_schema_extra={"example": EXAMPLE}):
-    """A product that is not named did not arrive. If nothing arrives at all, close the return instead."""
+    """A product that is not listed did not arrive. If no product arrived, close the return instead."""
 
     warehouse_id: UUID
     lines: list[ReceivedLineIn] = Field(min_length=1, max_length=MAX_LINES)
@@ -36,7 +36,7 @@ class ReceiveIn(RequestBody, json_schema_extra={"example": EXAMPLE}):
         return self
 
     def dates(self) -> dict[UUID, date]:
-        """The days on which restocked pieces expire, by product, for those that do."""
+        """The expiry dates of restocked pieces by product, without those that do not expire."""
         return {line.product_id: line.expires_on for line in self.lines if line.expires_on is not None}
 
     def received_quantities(self) -> dict[UUID, ReceivedQuantity]:
@@ -46,7 +46,7 @@ class ReceiveIn(RequestBody, json_schema_extra={"example": EXAMPLE}):
 class ReturnLineOut(BaseModel):
     product_id: UUID
     quantity: int = Field(description="pieces that are expected")
-    restocked: int | None = Field(default=None, description="pieces that are stock again; null until it is received")
+    restocked: int | None = Field(default=None, description="pieces put back into stock; null: not received")
     scrapped: int | None = None
 
 
@@ -54,20 +54,20 @@ class ReturnOut(RowOut):
     id: UUID
     order_id: UUID
     customer_id: UUID
-    number: str = Field(description="the order's")
+    number: str = Field(description="the number of the order")
     status: ReturnStatus
     lines: list[ReturnLineOut]
-    warehouse_id: UUID | None = Field(description="where it was received")
+    warehouse_id: UUID | None = Field(description="the warehouse that received it")
     received_by: UUID | None
     version: int
     created_at: datetime
     received_at: datetime | None
-    closed_by: UUID | None = Field(description="null: it was awaited for too long, or is not closed")
+    closed_by: UUID | None = Field(description="null: it was closed automatically, or is not closed")
     closed_at: datetime | None
 
 
 class ReturnSummary(ReturnOut):
     """A return in a list. `GET /returns/{id}` has all its lines."""
 
-    line_count: int = Field(description="how many lines it has")
-    lines: list[ReturnLineOut] = Field(description="the first five")
+    line_count: int = Field(description="the number of its lines")
+    lines: list[ReturnLineOut] = Field(description="its first five lines")

@@ -1,4 +1,4 @@
-"""Goods come back: expected when the order service says so, received once, and put into stock or scrapped."""
+"""Goods that customers send back: expected after an event, received once, and put into stock or scrapped."""
 
 from collections.abc import Mapping, Sequence
 from datetime import date
@@ -22,7 +22,7 @@ AT_ONCE = 200
 
 
 async def expect(tx: Transaction, events: Sequence[ReturnExpected]) -> None:
-    """Stores what may come back. A return that is known already is not changed."""
+    """Stores returns that are expected. A known return is not changed."""
     shared = {"order_id", "customer_id", "number", "lines"}
     returns = [Return(id=event.return_id, **event.model_dump(include=shared)) for event in events]
     await queries.EXPECT.execute(tx, returns=returns)
@@ -36,7 +36,7 @@ async def receive(
     dates: Mapping[UUID, date],
     received_by: UUID,
 ) -> Return:
-    """Books what arrived; pieces that are as good as new become stock again, and expire on their day in `dates`.
+    """Books the goods that arrived. Pieces that can be sold again are added to the stock; `dates`: when they expire.
 
     Raises: NotFound, NothingCame, ReturnReceivedOtherwise, ReturnEnded, MoreThanExpected.
     """
@@ -55,7 +55,7 @@ async def receive(
 
 
 async def close(tx: Transaction, return_id: UUID, closed_by: UUID) -> Return:
-    """Ends the wait for a return that never came; nothing is refunded. Raises: NotFound, ReturnEnded."""
+    """Closes a return that did not arrive; nothing is refunded. Raises: NotFound, ReturnEnded."""
     found = await _lock(tx, return_id)
     if found.close(closed_by, utcnow()):
         await queries.STORE.execute(tx, it=found)
@@ -64,7 +64,7 @@ async def close(tx: Transaction, return_id: UUID, closed_by: UUID) -> Return:
 
 
 async def close_overdue(runtime: Runtime) -> None:
-    """Closes what has not come back within the time of the settings."""
+    """Closes returns that have not arrived within the time of the settings."""
     assert isinstance(runtime.settings, Settings)
     expected_before = utcnow() - runtime.settings.returns_arrive_within
     found = AT_ONCE

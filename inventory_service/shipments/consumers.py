@@ -1,4 +1,4 @@
-"""Events of the order service about parcels that are still to leave."""
+"""Events of the order service about parcels that are not dispatched yet."""
 
 from contracts.events.inventory_deduction import FulfilmentRefunded
 from inventory_service.shipments import queries
@@ -8,5 +8,5 @@ from service_kit.messaging import consumes
 
 @consumes(FulfilmentRefunded, batch=True)
 async def mark_refunded(tx: Transaction, events: list[FulfilmentRefunded]) -> None:
-    """Of several events of an order, the last one counts."""
+    """Marks shipments as refunded or not. The last of several events of an order counts."""
     await queries.MARK_REFUNDED.execute(tx, reported=list({event.order_id: event for event in events}.values()))

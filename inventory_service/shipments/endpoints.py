@@ -38,7 +38,7 @@ from service_kit.problems import NotFound, PreconditionFailed
 from service_kit.security import Principal, Requires
 
 router = Router(prefix="/shipments", tags=["shipments"])
-# Not below /shipments, where the next part of the path is a shipment's id.
+# Not below /shipments, where the next segment of the path is the id of a shipment.
 dispatches = Router(prefix="/dispatches", tags=["shipments"])
 
 Reader = Annotated[Principal, Requires("shipments:read")]
@@ -49,15 +49,15 @@ async def list_shipments(
     page: PagedByTime,
     tx: Session,
     _: Reader,
-    order_id: Annotated[UUID | None, Query(description="of this order alone")] = None,
-    status: Annotated[ShipmentStatus | None, Query(description="`created`: what waits to be dispatched")] = None,
-    warehouse_id: Annotated[UUID | None, Query(description="from this warehouse alone")] = None,
-    refunded: Annotated[bool | None, Query(description="whether all that was paid for them was refunded")] = None,
+    order_id: Annotated[UUID | None, Query(description="only of this order")] = None,
+    status: Annotated[ShipmentStatus | None, Query(description="`created`: not dispatched yet")] = None,
+    warehouse_id: Annotated[UUID | None, Query(description="only from this warehouse")] = None,
+    refunded: Annotated[bool | None, Query(description="whether their order was refunded in full")] = None,
 ) -> Page[ShipmentSummary]:
     """With `status=created` and `sort=created_at`, the shipments that have waited longest to be dispatched come first.
 
-    A paid order has one shipment from each warehouse that supplies it. Each shows its first five lines, and how many
-    it has.
+    A paid order has one shipment from each warehouse that supplies it. Each has its first five lines and the
+    number of all.
     """
     values = {"order_id": order_id, "status": status, "warehouse_id": warehouse_id, "refunded": refunded}
     found, counts = await records.shortened_page(tx, page.position, Shipment, **values)
@@ -66,7 +66,7 @@ async def list_shipments(
 
 @router.get("/{shipment_id}", summary="Get a shipment", responses=problems(NotFound))
 async def read_shipment(shipment_id: UUID, tx: Session, _: Reader, response: Response) -> ShipmentOut:
-    """With all its lines, its address, and its tracking number once it has left."""
+    """With all its lines, its address and, after its dispatch, its tracking number."""
     shipment = await records.read(tx, Shipment, shipment_id)
     set_etag(response, shipment.version)
     return ShipmentOut.of(shipment)
@@ -85,11 +85,11 @@ async def dispatch(
     who: Annotated[Principal, Requires("shipments:dispatch")],
     request: Request,
 ) -> Response:
-    """The stock is deducted and the customer is notified; from now on the order can't be cancelled. Batches that expire
-    first leave first. The parcel can't leave if too few pieces are left that have not expired, nor if its order was
-    refunded in full, unless `confirm_refunded` is true.
+    """The stock is deducted and the customer is notified; the order can no longer be cancelled. Batches that expire
+    first are taken first. The request is rejected if too few pieces are left that have not expired. If the order was
+    refunded in full, it is rejected unless `confirm_refunded` is true.
 
-    The same request again, with the same carrier and number, gives the same answer and does nothing more.
+    Repeating the request with the same carrier and number gives the same response and has no further effect.
     """
     shipment = await use_cases.dispatch(connection, _parcel(request, shipment_id, body), who.user_id)
     return Response(ShipmentOut.of(shipment).model_dump_json(), media_type="application/json")
@@ -102,10 +102,10 @@ async def dispatch_all(
     who: Annotated[Principal, Requires("shipments:dispatch")],
     request: Request,
 ) -> CollectionOut:
-    """Dispatches up to 100 parcels that the carrier collected, each as if by a request of its own.
+    """Dispatches up to 100 parcels that the carrier collected, each independently of the others.
 
-    A parcel that can't leave (unknown, cancelled, dispatched with another number) does not stop the others. Look at
-    each item: such a parcel has a `problem`. The same request again gives the same answer and does nothing more.
+    A parcel that can't be dispatched (unknown, cancelled, dispatched with another number) does not stop the others. Its
+    item in the response has a `problem`. Repeating the request gives the same response and has no further effect.
     """
     parcels = [_parcel(request, parcel.shipment_id, parcel) for parcel in body.parcels]
     found = await use_cases.dispatch_all(connection, parcels, who.user_id)
@@ -127,8 +127,8 @@ async def correct(
     who: Annotated[Principal, Requires("shipments:dispatch")],
     request: Request,
 ) -> ShipmentOut:
-    """For a shipment that has left. Its former values are kept in `corrections`, and the customer is notified. The same
-    request again does nothing more."""
+    """For a dispatched shipment. The former values are kept in `corrections`, and the customer is notified. Repeating
+    the request has no further effect."""
 
     def correction(shipment: Shipment) -> bool:
         expected.check(shipment.version)
@@ -144,8 +144,8 @@ async def correct(
 async def lose(
     shipment_id: UUID, connection: Connection, _: Annotated[Principal, Requires("shipments:lose")]
 ) -> ShipmentOut:
-    """It has left and will not arrive: its lines are refunded, no stock comes back, and it can't be delivered any more.
-    If it turns up after all, adjust the stock by its pieces. The same request again does nothing more."""
+    """For a dispatched shipment that will not arrive: its lines are refunded, the stock does not change, and it can no
+    longer be delivered. If it is found later, adjust the stock. Repeating the request has no further effect."""
     return ShipmentOut.of(await use_cases.lose(connection, shipment_id))
 
 
@@ -155,7 +155,7 @@ async def lose(
 async def deliver(
     shipment_id: UUID, connection: Connection, _: Annotated[Principal, Requires("shipments:deliver")]
 ) -> ShipmentOut:
-    """The parcel has arrived, and the customer is notified. The same request again does nothing more."""
+    """The parcel has arrived, and the customer is notified. Repeating the request has no further effect."""
     return ShipmentOut.of(await use_cases.deliver(connection, shipment_id))
 
 

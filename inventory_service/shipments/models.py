@@ -48,8 +48,8 @@ class NotToLose(Problem, status=409, type="shipment-not-to-lose"):
 
 
 class Shipment(Base, table=True):
-    """It has everything that its events contain, so that each step changes this one row. `lines` are the order's lines,
-    never merged.
+    """The row has all fields of the shipment's events, so that each step changes this row alone. `lines` are lines of
+    the order and are never merged.
 
     `refunded`: all that was paid for the order has been refunded, or is being refunded. `warehouse_id` needs no foreign
     key: the rows of `stock` have one, and are never deleted.
@@ -131,7 +131,7 @@ class Shipment(Base, table=True):
         return changed
 
     def _dispatched_with(self) -> tuple[str | None, str | None]:
-        """Carrier and number with which it left, before any correction."""
+        """Carrier and number at its dispatch, before any correction."""
         first = self.corrections[0] if self.corrections else None
         return (first["carrier"], first["tracking_number"]) if first else (self.carrier, self.tracking_number)
 
@@ -143,11 +143,11 @@ class Shipment(Base, table=True):
         return found
 
     def event_fields(self) -> dict[str, Any]:
-        """The fields of all events about it; each event ignores those that it lacks."""
+        """The fields of all events about it. An event ignores the fields that it does not have."""
         return {"shipment_id": self.id, **self.model_dump()}
 
     def _end(self, status: ShipmentStatus, problem: type[Problem]) -> bool:
-        """False if it has that status already. Raises: the problem, if it is not on its way."""
+        """False if it has that status already. Raises: the problem, if it is not `dispatched`."""
         if self.status == status:
             return False
         if self.status != ShipmentStatus.DISPATCHED:

@@ -25,7 +25,7 @@ class Versioned(NamedTuple):
 
 
 class Deducted(NamedTuple):
-    """Pieces of a product that leave in a shipment, as a movement of the ledger with this id."""
+    """Pieces of a product in a dispatched shipment. `id`: of the movement in the ledger."""
 
     id: UUID
     shipment_id: UUID
@@ -37,8 +37,8 @@ CANCEL = Statement("""
 UPDATE shipments SET status = 'cancelled', version = version + 1
 WHERE order_id = ANY(:order_ids::uuid[]) AND status = 'created'
 """)
-# Marks the shipments that have not left. A dispatch that was decided before this one finds another version of the
-# reservation, and is decided again.
+# Marks the shipments that are not dispatched. A concurrent dispatch that was decided earlier finds another version of
+# the reservation, and is decided again.
 MARK_REFUNDED = Statement(f"""
 WITH reported AS (
     SELECT * FROM {rows("reported", FulfilmentRefunded, "order_id", "refunded")}
@@ -50,7 +50,7 @@ WITH reported AS (
 UPDATE shipments SET refunded = reported.refunded, version = version + 1
 FROM held JOIN reported USING (order_id) WHERE shipments.order_id = held.order_id AND shipments.status = 'created'
 """)
-# How many parcels of each order have left; orders of which none has are absent.
+# The number of dispatched parcels of each order; orders without any are absent.
 PARCELS_LEFT = Statement("""
 SELECT order_id, count(*) FROM shipments
 WHERE order_id = ANY(:order_ids::uuid[]) AND status IN ('dispatched', 'delivered', 'lost') GROUP BY order_id
@@ -141,7 +141,7 @@ DATED_IS_THERE = "ck_stock_dated_is_there"
 
 
 class StockHasExpired(Exception):
-    """More is to leave than what has not expired; nothing was stored."""
+    """The parcels need more pieces than there are unexpired ones. Nothing was stored."""
 
 
 async def read(connection: Connection, shipment_ids: Collection[UUID]) -> dict[UUID, Versioned]:

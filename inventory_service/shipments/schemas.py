@@ -21,7 +21,7 @@ TrackingUrl = Annotated[str, StringConstraints(pattern=r"^https://[^\s<>\"]+$", 
 
 
 class CorrectionIn(RequestBody, json_schema_extra={"example": {"tracking_number": "RM123456789GB"}}):
-    """Absent fields stay as they are, but a change of carrier or number makes a new `tracking_url` by the template."""
+    """An absent field is not changed. A new carrier or number makes a new `tracking_url` by the carrier's template."""
 
     carrier: ShortText | None = None
     tracking_number: ShortText | None = None
@@ -50,10 +50,10 @@ class DispatchIn(
     carrier: ShortText
     tracking_number: ShortText
     tracking_url: TrackingUrl | None = Field(
-        default=None, description="where the customer can follow it; absent: by the carrier's template, if there is one"
+        default=None, description="the page for following it; absent: by the carrier's template, if there is one"
     )
     confirm_refunded: bool = Field(
-        default=False, description="it leaves although all that was paid for its order has been refunded"
+        default=False, description="true: dispatch it although its order has been refunded in full"
     )
 
 
@@ -79,14 +79,14 @@ class CollectionIn(RequestBody):
 class ShipmentOut(RowOut):
     id: UUID
     order_id: UUID
-    number: str = Field(description="the order's")
+    number: str = Field(description="the number of the order")
     customer_id: UUID
     warehouse_id: UUID
     status: ShipmentStatus
-    shipments_of_order: int = Field(description="how many the order has in all")
-    lines: list[LineQuantity] = Field(description="as they stand in the order, never merged")
+    shipments_of_order: int = Field(description="the number of all shipments of the order")
+    lines: list[LineQuantity] = Field(description="lines of the order, never merged")
     ship_to: Address
-    refunded: bool = Field(description="all that was paid for its order has been refunded: it should not leave")
+    refunded: bool = Field(description="its order has been refunded in full: it should not be dispatched")
     carrier: str | None
     tracking_number: str | None
     tracking_url: str | None
@@ -101,15 +101,15 @@ class ShipmentOut(RowOut):
 class ShipmentSummary(ShipmentOut):
     """A shipment in a list. `GET /shipments/{id}` has all its lines."""
 
-    line_count: int = Field(description="how many lines it has")
-    lines: list[LineQuantity] = Field(description="the first five, as they stand in the order")
+    line_count: int = Field(description="the number of its lines")
+    lines: list[LineQuantity] = Field(description="its first five lines, in the sequence of the order")
 
 
 class ParcelOut(BaseModel):
-    """A parcel that left, or the problem because of which it did not."""
+    """A dispatched parcel, or the problem because of which it was not dispatched."""
 
     shipment_id: UUID
-    status: ShipmentStatus | None = Field(description="the shipment's now; null: it did not leave")
+    status: ShipmentStatus | None = Field(description="the present status; null: it was not dispatched")
     problem: ProblemOut | None
 
     @classmethod
@@ -120,4 +120,4 @@ class ParcelOut(BaseModel):
 
 
 class CollectionOut(BaseModel):
-    items: list[ParcelOut] = Field(description="in the order in which they were sent")
+    items: list[ParcelOut] = Field(description="in the sequence of the request")

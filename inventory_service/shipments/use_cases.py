@@ -25,7 +25,7 @@ from service_kit.problems import NotFound, Problem, not_found
 
 @dataclass(frozen=True, slots=True)
 class Parcel:
-    """What is known of a shipment when it is handed to the carrier."""
+    """The data of a shipment that is handed to the carrier."""
 
     shipment_id: UUID
     carrier: str
@@ -35,7 +35,7 @@ class Parcel:
 
 
 async def dispatch(connection: Connection, parcel: Parcel, dispatched_by: UUID) -> Shipment:
-    """The carrier has the parcel: its pieces are deducted from the stock and from the reservation.
+    """Dispatches a parcel: its pieces are deducted from the stock and from the reservation.
 
     Raises: NotFound, NotToDispatch, ShipmentRefunded, StockExpired.
     """
@@ -48,7 +48,7 @@ async def dispatch(connection: Connection, parcel: Parcel, dispatched_by: UUID) 
 async def dispatch_all(
     connection: Connection, parcels: Sequence[Parcel], dispatched_by: UUID
 ) -> list[Shipment | Problem]:
-    """For each parcel, in the order given, the shipment that left, or the problem because of which it did not.
+    """Returns, in the order given, each dispatched shipment, or the problem because of which it was not dispatched.
 
     Each dispatch is decided on the rows that were read, and decided again if they have changed meanwhile: a concurrent
     release either commits first and cancels the shipment, or comes later and is rejected.
@@ -61,7 +61,7 @@ async def dispatch_all(
         for n, parcel in waiting:
             try:
                 read = known.get(parcel.shipment_id) or not_found(Shipment, parcel.shipment_id)
-                if read.shipment.order_id in dispatching:  # it is tried again after the order's other parcel
+                if read.shipment.order_id in dispatching:  # it is retried after the order's other parcel
                     continue
                 if read.shipment.dispatch(
                     parcel.carrier,
@@ -82,8 +82,8 @@ async def dispatch_all(
 async def _dispatch_once(
     connection: Connection, dispatching: Sequence[tuple[int, Versioned]], dispatched_by: UUID
 ) -> dict[int, Shipment | Problem]:
-    """Dispatches the shipments whose order's reservation is still as it was read. If something has expired, each one
-    is dispatched by itself."""
+    """Dispatches the shipments whose order's reservation has not changed since it was read. If any pieces have expired,
+    each shipment is dispatched in a statement of its own."""
     if not dispatching:
         return {}
     events: list[Event] = []
@@ -104,7 +104,7 @@ async def _dispatch_once(
 
 
 async def _expired(connection: Connection, n: int, shipment: Shipment) -> dict[int, Shipment | Problem]:
-    """The problem. Empty if fresh stock came in meanwhile, so that the parcel is tried again."""
+    """The problem. Empty if fresh stock was received meanwhile, so that the parcel is retried."""
     quantities, today = shipment.quantities(), utcnow().date()
     lines = await batches.lacking(connection, shipment.warehouse_id, quantities, today)
     return {n: StockExpired(lines=lines)} if lines else {}
@@ -116,7 +116,7 @@ async def deliver(connection: Connection, shipment_id: UUID) -> Shipment:
 
 
 async def lose(connection: Connection, shipment_id: UUID) -> Shipment:
-    """The order service refunds what was in the parcel. Raises: NotFound, NotToLose."""
+    """Marks a shipment as lost; the order service refunds its lines. Raises: NotFound, NotToLose."""
     return await _change(connection, shipment_id, lambda shipment: shipment.lose(utcnow()), ShipmentLost)
 
 

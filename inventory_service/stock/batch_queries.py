@@ -1,4 +1,4 @@
-"""Every statement about batches except the dispatch's. Whoever changes a batch has locked its row of `stock`."""
+"""Every statement about batches except the dispatch. A batch is changed only while its row of `stock` is locked."""
 
 from collections.abc import Mapping, Sequence
 from datetime import date
@@ -20,7 +20,7 @@ class Place(NamedTuple):
 
 
 class Pieces(NamedTuple):
-    """How many pieces of a product, and the day on which they expire, if they do."""
+    """A number of pieces of a product, and the day on which they expire, if any."""
 
     product_id: UUID
     quantity: int
@@ -29,7 +29,7 @@ class Pieces(NamedTuple):
 
 
 Line = Pieces | StockReceiptLine | StockMovement
-"""What a row set of booked pieces consists of: anything with the fields of `Pieces`."""
+"""A row set of booked pieces: objects with the fields of `Pieces`."""
 
 PLACES = rows("places", Place)
 ADD = Statement(f"""
@@ -58,8 +58,8 @@ DROP_EMPTY = Statement(f"""
 DELETE FROM stock_batches USING {PLACES}
 WHERE (stock_batches.product_id, stock_batches.warehouse_id) = (places.product_id, places.warehouse_id) AND quantity = 0
 """)
-# Brings the locked rows of `stock` up to the state of their batches on this day. It is a statement of its own after the
-# one that locked them, so that it sees what other transactions changed before.
+# Brings the locked rows of `stock` up to the state of their batches on this day. It is separate from the statement that
+# locks them, so that it sees earlier changes of other transactions.
 REFRESH = Statement(f"""
 UPDATE stock SET dated = found.dated, expired = found.expired, next_expiry = found.next_expiry,
                  version = version + 1, to_publish = true
@@ -84,14 +84,14 @@ JOIN stock ON (stock.product_id, stock.warehouse_id) = (line.product_id, :wareho
 
 
 async def add(tx: Transaction, warehouse_id: UUID, lines: Sequence[Line], today: date) -> None:
-    """Adds the pieces that expire to their batches. They are in the rows of `stock` already, which are locked."""
+    """Adds the pieces that expire to their batches. The rows of `stock`, which are locked, contain them already."""
     if places := sorted({Place(line.product_id, warehouse_id) for line in lines if line.expires_on}):
         await ADD.execute(tx, warehouse_id=warehouse_id, lines=lines)
         await REFRESH.execute(tx, places=places, today=today)
 
 
 async def save(tx: Transaction, place: Place, batches: Sequence[StockBatch], today: date) -> None:
-    """Stores what is left of each batch; `batches` are all of the place."""
+    """Stores the remaining quantity of each batch. `batches` are all batches of the product in the warehouse."""
     await SET.execute(tx, n=batches)
     await REFRESH.execute(tx, places=[place], today=today)
 

@@ -43,8 +43,8 @@ from service_kit.security import Principal, Requires
 router = Router(prefix="/stock", tags=["stock"])
 
 Reader = Annotated[Principal, Requires("stock:read")]
-OfProduct = Annotated[UUID | None, Query(description="of this product alone")]
-InWarehouse = Annotated[UUID | None, Query(description="in this warehouse alone")]
+OfProduct = Annotated[UUID | None, Query(description="only of this product")]
+InWarehouse = Annotated[UUID | None, Query(description="only in this warehouse")]
 
 
 @router.get("", summary="List stock")
@@ -54,10 +54,10 @@ async def list_stock(
     _: Reader,
     product_id: OfProduct = None,
     warehouse_id: InWarehouse = None,
-    below: Annotated[int | None, Query(ge=0, le=2**31, description="where fewer than this are available")] = None,
-    expired: Annotated[bool | None, Query(description="where pieces lie that have expired, or where none do")] = None,
+    below: Annotated[int | None, Query(ge=0, le=2**31, description="only where fewer pieces are available")] = None,
+    expired: Annotated[bool | None, Query(description="whether pieces there have expired")] = None,
 ) -> Page[StockOut]:
-    """Sorted by product and warehouse. A product that never was in stock has no item."""
+    """Sorted by product and warehouse. Products that were never in stock are not included."""
     found = await queries.levels(
         tx, page.position, product_id=product_id, warehouse_id=warehouse_id, below=below, expired=expired
     )
@@ -72,10 +72,10 @@ async def list_batches(
     _: Reader,
     product_id: OfProduct = None,
     warehouse_id: InWarehouse = None,
-    expires_until: Annotated[date | None, Query(description="that expire on this day or before")] = None,
+    expires_until: Annotated[date | None, Query(description="only those that expire on or before this day")] = None,
 ) -> Page[BatchOut]:
-    """What is left of each, sorted by product, warehouse and day. From that day (UTC) on a batch is not available:
-    scrap it by an adjustment with its `expires_on` and `batch`."""
+    """Sorted by product, warehouse and day, with the pieces that are left. From that day (UTC) on a batch is not
+    available: scrap it by an adjustment with its `expires_on` and `batch`."""
     found = await batch_queries.search(
         tx, page.position, product_id=product_id, warehouse_id=warehouse_id, expires_until=expires_until
     )
@@ -115,7 +115,7 @@ async def list_receipts(
     tx: Session,
     _: Reader,
     warehouse_id: InWarehouse = None,
-    supplier_id: Annotated[UUID | None, Query(description="from this supplier alone")] = None,
+    supplier_id: Annotated[UUID | None, Query(description="only from this supplier")] = None,
 ) -> Page[ReceiptSummary]:
     """Receipts are listed without their lines."""
     values = {"warehouse_id": warehouse_id, "supplier_id": supplier_id}
@@ -174,9 +174,9 @@ async def list_movements(
     _: Reader,
     product_id: OfProduct = None,
     warehouse_id: InWarehouse = None,
-    kind: Annotated[MovementKind | None, Query(description="of this kind alone")] = None,
+    kind: Annotated[MovementKind | None, Query(description="only of this kind")] = None,
 ) -> Page[MovementOut]:
-    """All pieces that ever came in or went out; their sums are the stock on hand."""
+    """Every change of the stock on hand, which is the sum of all movements."""
     values = {"product_id": product_id, "warehouse_id": warehouse_id, "kind": kind}
     return page.of(await records.page(tx, page.position, StockMovement, StockMovement.id, **values), MovementOut.of)
 

@@ -83,7 +83,7 @@ class StockLevel(Base, table=True):
 
     @property
     def short(self) -> int:
-        """Reserved pieces that have expired since."""
+        """The number of reserved pieces that have expired."""
         return max(0, self.reserved - (self.on_hand - self.expired))
 
     def adjust(self, quantity: int, *, of_expired: bool) -> None:
@@ -97,7 +97,7 @@ class StockLevel(Base, table=True):
 class StockBatch(Base, table=True):
     """Pieces of a product in a warehouse that expire on the same day: from that day (UTC) on they are not available.
 
-    Whoever changes a batch has locked its row of `stock`. Pieces that do not expire have no batch.
+    A batch is changed only while its row of `stock` is locked. Pieces that do not expire have no batch.
     """
 
     __tablename__ = "stock_batches"
@@ -106,12 +106,12 @@ class StockBatch(Base, table=True):
     product_id: UUID = Field(primary_key=True)
     warehouse_id: UUID = Field(primary_key=True)
     expires_on: date = Field(primary_key=True)
-    batch: str = Field(default="", primary_key=True, description="the supplier's name for it; empty: none")
+    batch: str = Field(default="", primary_key=True, description="the supplier's batch number; empty: none")
     quantity: int = Field(sa_type=BigInteger)
 
 
 def take_first_expired(batches: Sequence[StockBatch], pieces: int, today: date) -> None:
-    """Takes the pieces from batches that have not expired, first expired first out; the rest does not expire."""
+    """Takes pieces from unexpired batches, first expired first out. The rest are pieces that do not expire."""
     for batch in sorted(batches, key=lambda each: (each.expires_on, each.batch)):
         if batch.expires_on > today:
             taken = min(pieces, batch.quantity)

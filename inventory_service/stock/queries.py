@@ -60,7 +60,7 @@ ADJUST = Statement("""
 UPDATE stock SET on_hand = on_hand + :movement.quantity, version = version + 1, to_publish = true
 WHERE (product_id, warehouse_id) = (:movement.product_id, :movement.warehouse_id)
 """)
-# One publisher at a time: two would publish a product twice within its pause.
+# Only one process publishes at a time: two could publish a product twice within its pause.
 ALONE = Statement("SELECT pg_try_advisory_xact_lock(hashtext('publish-stock-levels'))")
 HAS_UNPUBLISHED = Statement("SELECT EXISTS (SELECT FROM stock WHERE to_publish)")
 UNPUBLISHED = Statement("""
@@ -73,7 +73,7 @@ SELECT product_id, warehouse_id, on_hand, reserved, greatest(0, on_hand - expire
        version
 FROM stock WHERE product_id = ANY(:product_ids::uuid[]) ORDER BY product_id, warehouse_id FOR UPDATE
 """)
-# In every warehouse, so that the next change in any of them finds how long ago the product was published.
+# All warehouses are updated, so that the next change in any of them shows when the product was last published.
 PUBLISHED = Statement("""
 UPDATE stock SET to_publish = false, published_at = now() WHERE product_id = ANY(:product_ids::uuid[])
 """)
@@ -81,7 +81,7 @@ EXISTS = {name: Statement(f"SELECT EXISTS (SELECT FROM {name}s WHERE id = :id)")
 
 
 async def lock_products(tx: Transaction, product_ids: Collection[UUID]) -> dict[UUID, dict[UUID, int]]:
-    """What is available of each product by warehouse, locked until the transaction ends. Call it once, for all.
+    """The available pieces of each product by warehouse, locked until the transaction ends. Call it once for all.
 
     It is negative where reserved pieces have expired. What expires today is not available, whether or not the job that
     publishes it has run: rows with a batch that is due, which happens once to each batch, are refreshed and read again.
@@ -136,7 +136,7 @@ async def take_unpublished(tx: Transaction, limit: int, pause: timedelta) -> Seq
 
 
 async def lock_level(tx: Transaction, place: Place) -> StockLevel:
-    """The row, locked until the transaction ends; an empty one where the product never was there."""
+    """The row, locked until the transaction ends. An empty row is added if there is none."""
     await ADD_EMPTY_LEVEL.execute(tx, place=place)
     [level] = await LOCK_LEVEL.fetch_as(tx, StockLevel, place=place)
     return level

@@ -44,13 +44,13 @@ BatchName = Annotated[str, Trimmed(100), Printable]
 
 
 class UnitCost(MoneyIn):
-    amount: int = Field(ge=0, le=MAX_AMOUNT, description="in the currency's minor unit; never a float")
+    amount: int = Field(ge=0, le=MAX_AMOUNT, description="in the currency's minor unit")
 
 
 class ReceiptLineIn(RequestBody):
     product_id: UUID
     quantity: int = Field(gt=0, le=MAX_QUANTITY)
-    unit_cost: UnitCost | None = Field(default=None, description="what one piece cost us")
+    unit_cost: UnitCost | None = Field(default=None, description="the purchase price of one piece")
     batch: BatchName | None = None
     expires_on: date | None = Field(default=None, description="not available from this day (UTC) on")
 
@@ -94,8 +94,8 @@ class AdjustmentIn(RequestBody, json_schema_extra={"example": ADJUSTMENT_EXAMPLE
     warehouse_id: UUID
     quantity: int = Field(ge=-MAX_QUANTITY, le=MAX_QUANTITY, description="pieces found (+) or lost (-)")
     reason: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
-    expires_on: date | None = Field(default=None, description="of the batch that they are of; absent: of none expired")
-    batch: BatchName | None = Field(default=None, description="that they are of, where it has a name")
+    expires_on: date | None = Field(default=None, description="their expiry date; absent: those not expired")
+    batch: BatchName | None = Field(default=None, description="the name of their batch, if it has one")
 
     @model_validator(mode="after")
     def _batch_has_a_day(self) -> Self:
@@ -116,9 +116,9 @@ class MovementOut(RowOut):
     product_id: UUID
     warehouse_id: UUID
     kind: MovementKind
-    quantity: int = Field(description="what came in (+) or went out (-)")
+    quantity: int = Field(description="pieces that came in (+) or went out (-)")
     reason: str | None
-    batch: str | None = Field(description="that an adjustment named")
+    batch: str | None = Field(description="the batch that was adjusted")
     expires_on: date | None
     receipt_id: UUID | None
     shipment_id: UUID | None
@@ -130,16 +130,14 @@ class MovementOut(RowOut):
 
 class StockOut(RowOut):
     product_id: UUID
-    sku: str | None = Field(description="as the catalogue has it")
+    sku: str | None = Field(description="from the catalogue")
     name: str | None
     warehouse_id: UUID
-    on_hand: int = Field(description="pieces that lie there")
-    reserved: int = Field(description="of these, promised to orders")
-    expired: int = Field(description="of these, pieces that have expired: to be scrapped")
-    available: int = Field(description="what can still be sold: neither promised nor expired")
-    short: int = Field(
-        description="pieces that are promised to orders and have expired since: no parcel leaves with them"
-    )
+    on_hand: int = Field(description="all pieces in the warehouse")
+    reserved: int = Field(description="pieces on hand that are reserved for orders")
+    expired: int = Field(description="pieces on hand that have expired and should be scrapped")
+    available: int = Field(description="pieces that can be sold: neither reserved nor expired")
+    short: int = Field(description="pieces that were reserved before they expired: they can't be dispatched")
 
     @classmethod
     def named(cls, level: StockLevel, product: Product | None) -> Self:
@@ -152,8 +150,8 @@ class BatchOut(RowOut):
     warehouse_id: UUID
     expires_on: date
     batch: str | None
-    quantity: int = Field(description="pieces that are left of it")
-    expired: bool = Field(description="from its day (UTC) on")
+    quantity: int = Field(description="pieces that are left")
+    expired: bool = Field(description="whether its day (UTC) has come")
 
     @classmethod
     def as_of(cls, today: date, batch: StockBatch) -> Self:

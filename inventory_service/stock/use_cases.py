@@ -22,7 +22,7 @@ from service_kit.database import Transaction
 from service_kit.messaging import outbox
 from service_kit.runtime import Runtime
 
-# A product is published at most once in this interval: each level is work for three services, and none decides by it.
+# A product is published at most once in this interval: three services process each level, and none decides by it.
 PAUSE_PER_PRODUCT = timedelta(seconds=1)
 AT_ONCE = 500
 
@@ -40,7 +40,7 @@ async def receive(tx: Transaction, receipt: StockReceipt, lines: Sequence[StockR
 
 
 async def adjust(tx: Transaction, movement: StockMovement) -> None:
-    """Corrects a count, never below what is reserved. A loss without a date is taken as a dispatch would take it.
+    """Corrects a count, never below what is reserved. A loss without a date is taken from the batches of a dispatch.
 
     Raises: NotFound, ProductUnknown, ProductDeleted, BelowReserved, BatchTooSmall.
     """
@@ -54,7 +54,7 @@ async def adjust(tx: Transaction, movement: StockMovement) -> None:
     level.adjust(movement.quantity, of_expired=of_expired)
     if movement.quantity < 0:
         _take(batches, movement, level.on_hand, today)
-        if batches:  # before the level, which never has fewer pieces than its batches
+        if batches:  # before the level, because a constraint requires that it has at least the pieces of its batches
             await batch_queries.save(tx, place, batches, today)
     await queries.adjust(tx, movement)
     if movement.quantity > 0:
@@ -62,7 +62,7 @@ async def adjust(tx: Transaction, movement: StockMovement) -> None:
 
 
 def _take(batches: Sequence[StockBatch], movement: StockMovement, left: int, today: date) -> None:
-    """Takes lost pieces from the batch that is named, or else from what has not expired. Raises: BatchTooSmall."""
+    """Takes lost pieces from the given batch, or else from those that have not expired. Raises: BatchTooSmall."""
     if movement.expires_on is None:
         take_first_expired(batches, -movement.quantity, today)
         if (missing := sum(batch.quantity for batch in batches) - left) > 0:
@@ -76,7 +76,7 @@ def _take(batches: Sequence[StockBatch], movement: StockMovement, left: int, tod
 
 
 async def expire_batches(runtime: Runtime) -> None:
-    """Books batches that expire today, or did while no process ran, so that the change is published."""
+    """Books batches that expire today, or expired while no process ran, so that the change is published."""
     today = utcnow().date()
     async with runtime.database.connection() as connection:
         if not await batch_queries.HAS_DUE.fetchval(connection, today=today):

@@ -36,7 +36,7 @@ async def list_suppliers(
     page: Paged,
     tx: Session,
     _: Reader,
-    name: Annotated[str | None, Query(max_length=200, description="those with exactly this name")] = None,
+    name: Annotated[str | None, Query(max_length=200, description="only those with exactly this name")] = None,
 ) -> Page[SupplierOut]:
     """Sorted by name."""
     return page.of(
@@ -69,5 +69,5 @@ async def change_supplier(
     responses=problems(NotFound, PreconditionFailed, SupplierInUse),
 )
 async def delete_supplier(supplier_id: UUID, expected: IfMatch, tx: Session, _: Manager) -> None:
-    """Possible only while nothing was ever received from this supplier."""
+    """Only a supplier without receipts can be deleted."""
     await records.remove(tx, Supplier, supplier_id, expected)

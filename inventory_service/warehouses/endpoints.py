@@ -24,7 +24,7 @@ Manager = Annotated[Principal, Requires("warehouses:manage")]
 
 @router.post("", status_code=201, summary="Create a warehouse", responses=problems(WarehouseCodeTaken))
 async def open_warehouse(body: WarehouseIn, tx: Session, _: Manager, response: Response) -> WarehouseOut:
-    """Stock can be received in it at once."""
+    """It can receive stock immediately."""
     warehouse = await records.add(tx, Warehouse(**body.model_dump()))
     response.headers["Location"] = f"/warehouses/{warehouse.id}"
     set_etag(response, warehouse.version)
@@ -36,7 +36,7 @@ async def list_warehouses(
     page: Paged,
     tx: Session,
     _: Reader,
-    code: Annotated[str | None, Query(max_length=40, description="the one with exactly this code")] = None,
+    code: Annotated[str | None, Query(max_length=40, description="only the one with exactly this code")] = None,
 ) -> Page[WarehouseOut]:
     """Sorted by code."""
     return page.of(await records.page(tx, page.position, Warehouse, Warehouse.code, code=code), WarehouseOut.of)
@@ -71,5 +71,5 @@ async def change_warehouse(
     responses=problems(NotFound, PreconditionFailed, WarehouseInUse),
 )
 async def delete_warehouse(warehouse_id: UUID, expected: IfMatch, tx: Session, _: Manager) -> None:
-    """Possible only while no stock was ever booked in it."""
+    """Only a warehouse without any stock movements can be deleted."""
     await records.remove(tx, Warehouse, warehouse_id, expected)

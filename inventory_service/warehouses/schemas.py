@@ -21,7 +21,7 @@ EXAMPLE: dict[str, Any] = {
 
 
 class WarehouseAddressOut(BaseModel):
-    """An address as it was stored. Today's rules for addresses may be stricter; they are not applied."""
+    """An address as it was stored. The present validation rules may be stricter, so they are not applied."""
 
     line1: str
     line2: str | None = None
@@ -32,7 +32,7 @@ class WarehouseAddressOut(BaseModel):
 
 
 class WarehouseIn(RequestBody, json_schema_extra={"example": EXAMPLE}):
-    code: Code = Field(description="short and unique, as on the labels of the shelves")
+    code: Code = Field(description="short and unique, such as MAIN")
     name: Name
     address: Place | None = None
 

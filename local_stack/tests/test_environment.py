@@ -83,7 +83,7 @@ def test_the_projects_own_example_holds_no_secret(tmp_path: Path) -> None:
     assert len(set(secrets.values())) == len(secrets)
 
 
-def test_every_setting_of_the_projects_own_example_is_there_once(tmp_path: Path) -> None:
+def test_every_setting_occurs_once_in_the_projects_own_example(tmp_path: Path) -> None:
     names = re.findall(r"^([A-Z_]+)=", environment.EXAMPLE.read_text(), re.MULTILINE)
     assert len(names) == len(set(names)) > 40
     assert set(names) == set(re.findall(r"^([A-Z_]+)=", _written(tmp_path), re.MULTILINE))

@@ -40,7 +40,7 @@ def test_a_wrong_database_password_is_rejected(server: EmbeddedPostgres) -> None
             )
 
 
-def test_a_service_database_may_be_made_again_with_another_password(server: EmbeddedPostgres) -> None:
+def test_a_service_database_can_be_created_again_with_another_password(server: EmbeddedPostgres) -> None:
     with administration(server.create_service_database("order_service", "one")) as cursor:
         cursor.execute("CREATE TABLE thing (id int)")
     with administration(server.create_service_database("order_service", "two")) as cursor:
@@ -48,7 +48,7 @@ def test_a_service_database_may_be_made_again_with_another_password(server: Embe
         assert cursor.fetchone() == (0,)
 
 
-def test_databases_may_be_made_side_by_side(server: EmbeddedPostgres) -> None:
+def test_databases_can_be_created_concurrently(server: EmbeddedPostgres) -> None:
     names = [f"service_{number % 4}" for number in range(32)]  # the first 4 create one each, the others find it
     with ThreadPoolExecutor(8) as threads:
         urls = list(threads.map(lambda name: server.create_service_database(name, "one"), names))
@@ -67,7 +67,7 @@ def test_committed_data_survives_a_kill(server: EmbeddedPostgres) -> None:
         assert cursor.fetchall() == [(1,)]
 
 
-def test_another_password_than_the_data_was_made_with_is_explained(server: EmbeddedPostgres) -> None:
+def test_a_wrong_superuser_password_for_existing_data_is_explained(server: EmbeddedPostgres) -> None:
     server.stop()
     other = EmbeddedPostgres(server.data_dir, server.port, password="another", settings=WITHOUT_DURABILITY)
     with pytest.raises(StackError, match="POSTGRES_PASSWORD"):

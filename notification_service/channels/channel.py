@@ -1,4 +1,4 @@
-"""What a channel is: one way to send a notification to its customer."""
+"""The interface of channels, which send notifications to customers."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass

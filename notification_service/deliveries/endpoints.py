@@ -40,5 +40,5 @@ async def list_deliveries(
 async def send_delivery_again(
     id: UUID, tx: Session, _: Annotated[Principal, Requires("deliveries:send")]
 ) -> DeliveryOut:
-    """To the recipient's present address, with the same `Message-ID`, within about a second."""
+    """Sends it to the present address of the recipient, with the same `Message-ID`, within about a second."""
     return DeliveryOut.of(await use_cases.send_again(tx, id))

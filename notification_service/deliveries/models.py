@@ -49,7 +49,7 @@ class Delivery(Base, table=True):
         Index("ix_deliveries_user", "customer_id", "id"),
         Index("ix_deliveries_withheld", "customer_id", postgresql_where=text("status = 'withheld'")),
         Index("ix_deliveries_status", "status", "id"),
-        # A queue's rows are updated soon and often. By default, autovacuum starts when a fifth of a table is dead rows.
+        # The rows of a queue are updated often. By default, autovacuum starts when a fifth of a table is dead rows.
         {"postgresql_with": {"autovacuum_vacuum_scale_factor": 0.02, "autovacuum_vacuum_threshold": 2000}},
     )
 

@@ -46,7 +46,7 @@ async def list_notifications(
 async def mark_all_notifications_read(
     tx: Session, who: Annotated[Principal, Requires("notifications:write")]
 ) -> MarkedOut:
-    """All that have arrived so far. It is safe to repeat."""
+    """Marks all notifications that have arrived so far. The request is safe to repeat."""
     return MarkedOut(marked=await queries.mark_all_read(tx, who.user_id))
 
 
@@ -54,5 +54,5 @@ async def mark_all_notifications_read(
 async def mark_notification_read(
     id: UUID, tx: Session, who: Annotated[Principal, Requires("notifications:write")]
 ) -> NotificationOut:
-    """`read_at` is when it was first marked."""
+    """`read_at` is the time when it was first marked as read."""
     return NotificationOut.of(await use_cases.mark_read(tx, id, who.user_id))

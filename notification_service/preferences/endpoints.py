@@ -34,7 +34,7 @@ async def replace_preferences(
     expected: IfMatch,
     who: Annotated[Principal, Requires("notifications:write", of_person=True)],
 ) -> PreferencesOut:
-    """Replaces all of them: what is not named is enabled. Applies to later notifications."""
+    """Replaces all preferences: a kind that is not listed is enabled. They apply to later notifications."""
     kept = await use_cases.replace(tx, who.user_id, body, expected)
     set_etag(response, kept.version)
     return PreferencesOut.of(kept)

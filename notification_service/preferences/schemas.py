@@ -21,7 +21,7 @@ class Preference(RequestBody):
 
 
 class PreferencesIn(RequestBody):
-    """What is not named is enabled, which is the default."""
+    """A kind that is not listed is enabled, which is the default."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
 

@@ -103,7 +103,7 @@ async def read_product_by_slug(
     responses=problems(NotFound, CategoryUnknown, NotADraftAgain, PreconditionFailed),
 )
 async def change_product(product_id: UUID, body: ProductChange, expected: IfMatch, tx: Session, _: Manager) -> Response:
-    """An absent field is not changed, SKU and slug never. `archived` ends the sale of a product, `active` starts it."""
+    """An absent field is not changed. SKU and slug never change. `archived` ends the sale, `active` starts it."""
     await use_cases.change(tx, product_id, expected, body.columns())
     return _answer(await use_cases.shown(tx, product_id))
 

@@ -43,7 +43,7 @@ PriceLimit = Annotated[
 
 @dataclass(frozen=True)
 class Filters:
-    """The query parameters that narrow the list. One that is absent does not."""
+    """The filters of a list of products."""
 
     q: Annotated[
         Text | None,

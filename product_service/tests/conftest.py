@@ -50,3 +50,15 @@ def make_category(staff: Caller) -> MakeCategory:
         return made
 
     return make
+
+
+async def found(service: Served, **asked: Any) -> list[str]:
+    """The names of the products in a list with these query parameters."""
+    answer = await service.anonymous.get("/products", params=asked)
+    assert answer.status_code == 200, answer.text
+    return [item["name"] for item in answer.json()["items"]]
+
+
+async def make_named(make_product: MakeProduct, *names: str) -> None:
+    for name in names:
+        await make_product(name=name)

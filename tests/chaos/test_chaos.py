@@ -14,7 +14,7 @@ QUICK = (
 """Crashes at named places and broken networks have tests of their own."""
 
 
-async def test_a_short_mix_loses_and_doubles_nothing(shop: Shop) -> None:
+async def test_a_short_run_of_mixed_faults_loses_and_duplicates_nothing(shop: Shop) -> None:
     plan = schedule(SEED, SECONDS, QUICK)
     async with ChaosWorld(shop) as world:
         outcome = await Run(world, SEED, plan, SECONDS).play()

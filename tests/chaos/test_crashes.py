@@ -24,12 +24,12 @@ STEPS = {
 }
 
 
-def test_every_point_has_its_fault_and_its_turn() -> None:
+def test_every_failpoint_has_a_fault_and_is_scheduled() -> None:
     assert {f"{step}.{moment}" for step in crashes.VICTIMS for moment in ("before", "after")} == POINTS
     assert sorted(step for steps in STEPS.values() for step in steps) == sorted(crashes.VICTIMS)
 
 
-async def test_each_point_once(shop: Shop) -> None:
+async def test_a_crash_at_each_failpoint(shop: Shop) -> None:
     """Four services at a time."""
 
     async def die(name: str) -> None:
@@ -54,7 +54,7 @@ async def test_each_point_once(shop: Shop) -> None:
 @pytest.mark.long
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize("name", NAMES)
-async def test_each_point_twenty_times(shop: Shop, name: str) -> None:
+async def test_twenty_crashes_at_each_failpoint(shop: Shop, name: str) -> None:
     plan = schedule(SEED, inf, [name], times=20)
     async with ChaosWorld(shop) as world:
         outcome = await Run(world, SEED, plan, 0, mails_too=True, patient=True).play()

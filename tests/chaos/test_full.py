@@ -61,7 +61,7 @@ def test_every_long_test_is_in_one_of_the_groups() -> None:
     assert {path.relative_to(ROOT).as_posix() for path in left_out} == {"tests/chaos/test_crashes.py"}
 
 
-def test_the_page_has_the_table_of_what_was_seen() -> None:
+def test_the_page_has_the_table_of_results() -> None:
     assert PAGE.read_text() == between(PAGE.read_text(), table(json.loads(SEEN.read_text())))
 
 
@@ -75,7 +75,7 @@ def test_the_table_is_replaced_between_its_marks() -> None:
         between("nothing", "new")
 
 
-def test_what_broke_off_is_a_violation(tmp_path: Path) -> None:
+def test_an_aborted_run_is_a_violation(tmp_path: Path) -> None:
     assert counted(tmp_path / "none.xml") == {"tests": 0, "violations": 1}
     assert published(tmp_path / "none.json")["violations"] == 1
 
@@ -88,14 +88,12 @@ def test_what_broke_off_is_a_violation(tmp_path: Path) -> None:
         ('tests="0" failures="0" errors="0" skipped="0"', {"tests": 0, "skipped": 0, "violations": 1}),
     ],
 )
-def test_a_test_that_fails_is_a_violation_and_so_is_a_run_without_any(
-    tmp_path: Path, counts: str, seen: dict[str, int]
-) -> None:
+def test_a_failed_test_or_a_run_without_tests_is_a_violation(tmp_path: Path, counts: str, seen: dict[str, int]) -> None:
     (tmp_path / "some.xml").write_text(f"<testsuites><testsuite {counts}/></testsuites>")
     assert counted(tmp_path / "some.xml") == seen
 
 
-async def test_what_is_about_time_runs_alone_and_the_rest_in_lanes(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_scenarios_that_measure_time_run_alone_and_others_in_lanes(monkeypatch: pytest.MonkeyPatch) -> None:
     running: set[str] = set()
     beside: dict[str, set[str]] = {}
 

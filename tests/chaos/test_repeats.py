@@ -10,7 +10,7 @@ TIMES = 5
 SEED = 11
 
 
-async def test_events_that_come_again_change_nothing(world: World) -> None:
+async def test_repeated_events_change_nothing(world: World) -> None:
     crowd = FickleCrowd(world, orders=ORDERS, customers=6, verified=True)
     await crowd.prepare()
     await crowd.shop()

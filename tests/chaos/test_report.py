@@ -57,7 +57,7 @@ def test_the_line_shows_the_state() -> None:
     )
 
 
-def test_the_page_names_each_violation_under_its_kind_and_how_to_repeat_it() -> None:
+def test_the_page_lists_violations_by_kind_with_a_command_to_repeat_them() -> None:
     text = page(_outcome(VIOLATIONS), "make chaos SEED=42")
     assert "6 violations" in text
     assert "`make chaos SEED=42`" in text
@@ -68,20 +68,20 @@ def test_the_page_names_each_violation_under_its_kind_and_how_to_repeat_it() -> 
     assert "| 15.0 s | broker-away | kafka | 12.5 s | not in time |" in text
 
 
-def test_the_page_of_a_good_run_names_none() -> None:
+def test_the_page_of_a_run_without_violations_lists_none() -> None:
     text = page(_outcome(), "make chaos")
     assert "No violation" in text
     assert "## Violations" not in text
     assert "did not say when" not in text
 
 
-def test_answers_that_were_not_clear_are_shown_and_are_no_violation() -> None:
+def test_ambiguous_responses_are_shown_and_are_no_violations() -> None:
     outcome = _outcome(unclear={"500 of order: oh": 3})
     assert "- 3 times 500 of order: oh" in page(outcome, "make chaos")
     assert figures(outcome)["violations"] == 0
 
 
-def test_a_page_stays_readable_and_names_what_it_left_out() -> None:
+def test_a_page_is_shortened_and_states_how_much_was_omitted() -> None:
     many = tuple(Violation(Kind.LOST, f"order {number}") for number in range(SHOWN + 5))
     text = page(_outcome(many), "make chaos")
     assert "… and 5 more." in text
@@ -92,5 +92,5 @@ def test_a_page_stays_readable_and_names_what_it_left_out() -> None:
     ("values", "share", "expected"),
     [([], 0.99, 0.0), ([1.0], 0.99, 1.0), ([1.0, 2.0, 3.0], 0.5, 2.0), ([float(n) for n in range(1, 101)], 0.99, 99.0)],
 )
-def test_percentiles_are_values_that_were_seen(values: list[float], share: float, expected: float) -> None:
+def test_percentiles_are_observed_values(values: list[float], share: float, expected: float) -> None:
     assert percentile(values, share) == expected

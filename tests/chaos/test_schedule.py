@@ -19,14 +19,14 @@ def test_seeds_differ() -> None:
     assert len({schedule(seed, 600) for seed in SEEDS}) == len(SEEDS)
 
 
-def test_a_longer_run_begins_as_the_shorter_one() -> None:
+def test_a_longer_run_begins_with_the_faults_of_a_shorter_one() -> None:
     short, long = schedule(7, 120), schedule(7, 600)
     assert 0 < len(short) < len(long)
     assert long[: len(short)] == short
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_one_after_the_other_and_peace_at_both_ends(seed: int) -> None:
+def test_faults_do_not_overlap_and_a_run_begins_and_ends_without_faults(seed: int) -> None:
     strikes = schedule(seed, 600)
     assert strikes[0].at == FIRST
     for one, next in pairwise(strikes):
@@ -35,7 +35,7 @@ def test_one_after_the_other_and_peace_at_both_ends(seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_every_fault_has_its_turn_and_its_victims(seed: int) -> None:
+def test_every_fault_is_scheduled_with_all_its_targets(seed: int) -> None:
     strikes = schedule(seed, 600)
     assert {strike.kind for strike in strikes[: len(FAULTS)]} == set(FAULTS)
     for strike in strikes:
@@ -45,7 +45,7 @@ def test_every_fault_has_its_turn_and_its_victims(seed: int) -> None:
         assert fault.seconds[0] <= strike.seconds <= fault.seconds[1]
 
 
-def test_a_choice_is_kept_to() -> None:
+def test_only_chosen_faults_are_scheduled() -> None:
     assert {strike.kind for strike in schedule(1, 600, ["kill-broker"])} == {"kill-broker"}
     assert schedule(1, 600, ["kill-broker", "broker-away"]) == schedule(1, 600, ["broker-away", "kill-broker"])
 

@@ -47,7 +47,7 @@ def _faults(path: str, text: str, entries: list[Entry]) -> Iterator[str]:
 ENTRIES = list(_entries(LIST.read_text()))
 
 
-def test_nothing_is_called_by_its_former_name() -> None:
+def test_former_names_are_not_used() -> None:
     files = [PurePosixPath(name) for name in Tree(ROOT, (), (), (), (), ()).files]
     read = [path for path in files if path.suffix in TEXT and not EXEMPT.match(str(path))]
     assert len(read) > 500

@@ -38,7 +38,7 @@ def test_the_sandbox_has_codes() -> None:
 
 
 @pytest.mark.parametrize("code", _codes())
-def test_every_code_is_told_in_words(code: str) -> None:
+def test_every_failure_code_has_a_text(code: str) -> None:
     example = PaymentFailed.model_validate_json(examples.newest(PaymentFailed.type).read_text())
     failed = example.model_copy(update={"reason": code})
     facts = facts_of(failed)
@@ -48,5 +48,5 @@ def test_every_code_is_told_in_words(code: str) -> None:
     assert not re.search(r"\w_\w|http-|never-charged", body)
 
 
-def test_the_usual_codes_have_words_of_their_own() -> None:
+def test_common_failure_codes_have_their_own_texts() -> None:
     assert UNKNOWN not in {why_it_failed(code) for code in (NEVER_CHARGED, DECLINED, "card_declined", "expired_card")}

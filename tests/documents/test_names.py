@@ -89,7 +89,7 @@ def test_documents_name_only_what_exists(tree: Tree) -> None:
         "`orders.no_such_function()` does it",
     ],
 )
-def test_a_name_that_is_gone_is_found(tree: Tree, text: str) -> None:
+def test_a_removed_name_is_found(tree: Tree, text: str) -> None:
     assert list(missing(tree, "README.md", f"# Title\n{text}\n"))
 
 

@@ -48,7 +48,7 @@ def test_every_summary_is_an_imperative_phrase(served: FastAPI) -> None:
     assert not {name: text for name, text in found.items() if len(text.split()) < 2 or text[-1] in ".!?:;"}
 
 
-def test_no_summary_stands_twice(served: FastAPI) -> None:
+def test_summaries_are_unique(served: FastAPI) -> None:
     counts = Counter(operation["summary"] for _, operation in _operations(served))
     assert not [text for text, count in counts.items() if count > 1]
 

@@ -12,15 +12,15 @@ VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["versi
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_every_service_shows_it(service: str) -> None:
+def test_every_service_shows_the_version(service: str) -> None:
     assert app(service).openapi()["info"]["version"] == VERSION
 
 
-def test_an_image_of_a_service_has_the_file_that_states_it() -> None:
+def test_the_image_of_a_service_contains_the_file_with_the_version() -> None:
     stages = re.split(r"^FROM ", (ROOT / "Dockerfile").read_text(), flags=re.MULTILINE)
     [service] = [stage for stage in stages if stage.startswith("base AS service\n")]
     assert "COPY pyproject.toml ./" in service
 
 
-def test_the_changelog_begins_with_it() -> None:
+def test_the_changelog_begins_with_the_version() -> None:
     assert re.findall(r"^## \[(.*?)\]", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)[0] == VERSION

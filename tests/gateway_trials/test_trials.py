@@ -139,7 +139,7 @@ class Trials:
 
 
 @pytest.mark.parametrize("number", [40, pytest.param(500, marks=[pytest.mark.long, pytest.mark.timeout(900)])])
-async def test_the_gateways_books_are_ours(gateway: GatewayProcess, number: int) -> None:
+async def test_the_books_of_the_gateway_and_the_shop_agree(gateway: GatewayProcess, number: int) -> None:
     seed = random.getrandbits(32)
     print(f"seed {seed}")  # shown when the test fails
     chance = random.Random(seed)

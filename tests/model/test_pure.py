@@ -13,7 +13,7 @@ def test_the_rules_keep_the_promise() -> None:
     assert journey.steps >= 500
 
 
-def test_they_keep_it_where_goods_come_back() -> None:
+def test_the_rules_keep_the_promise_with_returns() -> None:
     journey = travel(Pure, SHORTER)
     assert {"returned", "completed"} <= journey.statuses
 

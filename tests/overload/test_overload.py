@@ -110,7 +110,7 @@ async def place(server_directory: Path) -> AsyncIterator[Place]:
 
 
 @pytest.mark.parametrize("seconds", [6, pytest.param(300, marks=[pytest.mark.long, pytest.mark.timeout(500)])])
-async def test_what_is_too_much_is_rejected_at_once(place: Place, seconds: int) -> None:
+async def test_excess_requests_are_rejected_at_once(place: Place, seconds: int) -> None:
     crowd = Crowd(place.replica, place.product)
     await crowd.press(seconds / 3)  # by then everything is as large as it gets
     before = place.replica.memory

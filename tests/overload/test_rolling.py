@@ -106,18 +106,18 @@ async def all_events_left(database_url: str) -> bool:
         await database.close()
 
 
-async def test_a_replaced_process_is_not_noticed(kafka: str, server_directory: Path) -> None:
+async def test_clients_do_not_notice_a_replaced_process(kafka: str, server_directory: Path) -> None:
     await roll("order_service", kafka, server_directory, rounds=1, drain=0.5)
 
 
 @pytest.mark.long
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("service", ["order_service", *PATHS])
-async def test_replaced_processes_are_not_noticed_ten_times(kafka: str, server_directory: Path, service: str) -> None:
+async def test_clients_do_not_notice_ten_replaced_processes(kafka: str, server_directory: Path, service: str) -> None:
     await roll(service, kafka, server_directory, rounds=10, drain=5)
 
 
-async def test_a_draining_process_is_not_ready_and_serves_on(server_directory: Path) -> None:
+async def test_a_draining_process_is_not_ready_and_still_serves(server_directory: Path) -> None:
     """Not ready, every answer ends its connection, and orders are still taken."""
     [port] = ports.lease()
     async with serve("order_service", **secrets()) as served:

@@ -66,7 +66,7 @@ def tidy_shop() -> Iterator[Shop]:
     ],
     ids=["short", "half-an-hour"],
 )
-async def test_nothing_grows(
+async def test_resources_do_not_grow(
     tidy_shop: Shop, seconds: int, growth: float, record_property: Callable[[str, object], None]
 ) -> None:
     """The report (`--junitxml`) has the figures."""

@@ -20,7 +20,7 @@ async def order_cart(person: Person) -> httpx.Response:
 
 
 @pytest.mark.parametrize("times", TIMES)
-async def test_one_cart_gives_one_order(world: World, times: int) -> None:
+async def test_concurrent_requests_place_at_most_one_order_from_a_cart(world: World, times: int) -> None:
     """Tabs that order at the same moment, while another changes the quantity: what was in the cart at some moment is
     ordered once, or nothing is."""
     person, product = await world.customer(verified=True), await world.product(stock=100_000)

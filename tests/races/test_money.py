@@ -50,7 +50,7 @@ async def test_fifty_requests_with_one_key_charge_once(world: World, times: int)
 
 
 @pytest.mark.parametrize("times", TIMES)
-async def test_refunds_at_once_never_exceed_what_was_captured(world: World, times: int) -> None:
+async def test_concurrent_refunds_never_exceed_the_captured_amount(world: World, times: int) -> None:
     """Twenty of them, of the rest, of parts, and of more than there is."""
     person, product = await world.customer(), await world.product(stock=100)
     for _ in range(times):

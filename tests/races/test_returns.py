@@ -93,7 +93,7 @@ async def test_a_return_against_refunds(world: World, times: int) -> None:
 
 
 @pytest.mark.parametrize("times", TIMES)
-async def test_one_return_received_many_times_at_once(world: World, times: int) -> None:
+async def test_concurrent_receipts_of_one_return(world: World, times: int) -> None:
     """The same twice is one; otherwise, or elsewhere, the second is rejected."""
     person, other = await world.customer(), await world.warehouse()
     for _ in range(times):
@@ -116,7 +116,7 @@ async def test_one_return_received_many_times_at_once(world: World, times: int) 
 
 
 @pytest.mark.parametrize("times", TIMES)
-async def test_the_same_pieces_asked_back_twice_at_once(world: World, times: int) -> None:
+async def test_concurrent_return_requests_for_the_same_pieces(world: World, times: int) -> None:
     """Whoever is first has them; and a return is approved or withdrawn, never both."""
     person = await world.customer()
     for _ in range(times):

@@ -17,7 +17,9 @@ UNDECIDED = "SELECT count(*) FROM orders WHERE status = 'pending'"
 @pytest.mark.parametrize(
     ("buyers", "units", "times"), [(100, 10, 1), pytest.param(500, 50, 20, marks=[LONG, pytest.mark.timeout(900)])]
 )
-async def test_exactly_what_there_is_is_sold(world: World, buyers: int, units: int, times: int) -> None:
+async def test_concurrent_orders_sell_exactly_the_available_stock(
+    world: World, buyers: int, units: int, times: int
+) -> None:
     people = [await world.customer() for _ in range(10)]
     for _ in range(times):
         product = await world.product(stock=units)
@@ -31,7 +33,7 @@ async def test_exactly_what_there_is_is_sold(world: World, buyers: int, units: i
 
 
 @pytest.mark.parametrize("seconds", [3, pytest.param(60, marks=[LONG, pytest.mark.timeout(300)])])
-async def test_baskets_in_any_order_never_wait_for_each_other_in_a_circle(world: World, seconds: int) -> None:
+async def test_orders_with_lines_in_any_sequence_never_deadlock(world: World, seconds: int) -> None:
     """200 at once, each of ten products of the same twenty, in an order of its own."""
     place = await world.warehouse()
     products = [await world.product(stock=10_000, warehouse_id=place) for _ in range(20)]

@@ -34,7 +34,7 @@ async def place(request: pytest.FixtureRequest) -> AsyncIterator[Premises]:
         yield made
 
 
-async def test_fields_of_the_shop_are_rejected_or_passed_over(place: Premises) -> None:
+async def test_fields_that_clients_may_not_set_are_rejected_or_ignored(place: Premises) -> None:
     tried = 0
     for operation in place.operations:
         asked = operation.body_schema()

@@ -68,7 +68,7 @@ async def _accepts(place: Premises, client: httpx.AsyncClient) -> None:
         assert answer.status_code not in (401, 403), f"{operation}: {answer.text}"
 
 
-async def test_a_lost_role_is_lost_at_once(place: Premises) -> None:
+async def test_a_removed_role_takes_effect_at_once(place: Premises) -> None:
     admin = uuid4()
     client = place.client(role="Admin", user_id=admin)
     await _accepts(place, client)  # no event of the account was received yet
@@ -80,7 +80,7 @@ async def test_a_lost_role_is_lost_at_once(place: Premises) -> None:
     await _rejects(place, client)
 
 
-async def test_who_is_disabled_or_erased_may_nothing_any_more(place: Premises) -> None:
+async def test_disabled_and_erased_accounts_have_no_permissions(place: Premises) -> None:
     disabled, erased = uuid4(), uuid4()
     await _tell(place.served, disabled, 2, "Admin", active=False)
     await _rejects(place, place.client(role="Admin", user_id=disabled))
@@ -90,7 +90,7 @@ async def test_who_is_disabled_or_erased_may_nothing_any_more(place: Premises) -
     await _rejects(place, place.client(role="Admin", user_id=erased))
 
 
-async def test_a_token_that_is_newer_than_the_copy_is_believed(place: Premises) -> None:
+async def test_a_token_that_is_newer_than_the_account_status_is_accepted(place: Premises) -> None:
     """Who was just given a role need not wait for the broker."""
     promoted = uuid4()
     await _tell(place.served, promoted, 1, "User")
@@ -101,7 +101,7 @@ async def test_a_token_that_is_newer_than_the_copy_is_believed(place: Premises) 
     await _rejects(place, place.served.client(older))
 
 
-async def test_what_is_done_to_others_orders_asks_again_too() -> None:
+async def test_operations_on_orders_of_others_check_current_permissions() -> None:
     """There the permission stands beside one that every customer has."""
     async with premises("order") as place:
         staff = uuid4()
@@ -129,7 +129,7 @@ async def test_what_is_done_to_others_orders_asks_again_too() -> None:
 _SHIP_TO = {"name": "S", "line1": "1 Mill Lane", "city": "London", "country": "GB"}
 
 
-async def test_the_user_service_takes_note_of_its_own_changes() -> None:
+async def test_the_user_service_applies_its_own_changes() -> None:
     async with premises("user") as place:
         body = {"email": "second@example.com", "password": "correct horse battery", "full_name": "Second"}
         made = (await place.admin.post("/users", json={**body, "roles": ["Admin"]})).json()
@@ -142,6 +142,6 @@ async def test_the_user_service_takes_note_of_its_own_changes() -> None:
         assert (answer.status_code, answer.json()["type"]) == (403, "/problems/no-longer-allowed")
 
 
-def test_all_that_moves_money_goods_or_rights_is_sensitive() -> None:
+def test_operations_on_money_goods_and_permissions_are_sensitive() -> None:
     words = (":manage:any", "refunds:write", "stock:adjust", "prices:manage", "cancel:any", "write:any")
     assert {each for each in Permission if any(word in each for word in words)} <= SENSITIVE

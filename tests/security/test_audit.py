@@ -67,7 +67,7 @@ def test_the_list_is_not_shorter_than_it_was() -> None:
 
 
 @pytest.mark.parametrize(("service", "name"), STAFF_OPERATIONS, ids=[" ".join(each) for each in STAFF_OPERATIONS])
-async def test_what_staff_change_is_written_down(service: str, name: str) -> None:
+async def test_changes_by_staff_are_audited(service: str, name: str) -> None:
     """Who, by which request, of which thing, which fields; once for each thing. And nothing of what a person is called
     or where they live."""
     async with premises(service) as place:
@@ -93,7 +93,7 @@ def _check(found: list[dict[str, Any]], answer: httpx.Response, actor: UUID, nam
     assert len(things) == len(set(things)), "one thing has several entries"
 
 
-async def test_what_api_clients_change_is_written_down_as_theirs(place: Premises) -> None:
+async def test_changes_by_api_clients_are_audited_under_the_client(place: Premises) -> None:
     id = uuid4()
     client = place.served.client(tokens.token("dead-letters:manage", user_id=id, client_id=str(id)))
     letter = (await client.get("/dead-letters")).json()["items"][0]["id"]
@@ -102,7 +102,7 @@ async def test_what_api_clients_change_is_written_down_as_theirs(place: Premises
     assert (entry["client_id"], entry["resource"], entry["resource_id"]) == (str(id), "dead-letter", str(letter))
 
 
-async def test_what_is_rejected_is_not_written_down(place: Premises) -> None:
+async def test_rejected_requests_are_not_audited(place: Premises) -> None:
     """Of all operations, on things that there are not."""
     actor, tried = uuid4(), 0
     client = place.served.client(tokens.token(role="Admin", user_id=actor))
@@ -190,7 +190,7 @@ async def test_every_table_is_audited_or_named_as_not(place: Premises) -> None:
     assert tables - audited - exempt == set()
 
 
-async def test_the_log_is_narrowed_and_paged(place: Premises) -> None:
+async def test_the_audit_log_is_filtered_and_paged(place: Premises) -> None:
     """The same filters in every service."""
     letter = (await place.admin.get("/dead-letters")).json()["items"][0]["id"]
     for deed in ("replay", "discard"):
@@ -210,7 +210,7 @@ async def test_the_log_is_narrowed_and_paged(place: Premises) -> None:
     assert (second["items"], second["next"]) == ([replayed], None)
 
 
-async def test_staff_may_take_along_what_they_did(place: Premises) -> None:
+async def test_staff_can_export_their_audit_log_entries(place: Premises) -> None:
     me = uuid4()
     client = place.served.client(tokens.token(role="Admin", user_id=me))
     letter = (await client.get("/dead-letters")).json()["items"][0]["id"]

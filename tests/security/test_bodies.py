@@ -75,7 +75,7 @@ async def test_unknown_query_parameters_are_rejected_by_every_operation(place: P
     assert ignoring == others
 
 
-async def test_a_query_parameter_that_counts_once_can_not_be_given_twice(place: Premises) -> None:
+async def test_a_single_query_parameter_cannot_be_repeated(place: Premises) -> None:
     tried = 0
     for operation in place.operations:
         for parameter in operation.spec.get("parameters", ()):

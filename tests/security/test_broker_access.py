@@ -7,6 +7,6 @@ from tests.security.operations import SERVICES, app
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_who_reads_a_topic_is_who_has_a_handler_for_it(service: str) -> None:
+def test_only_services_with_a_handler_may_read_a_topic(service: str) -> None:
     handled = set(app(service).state.runtime.messaging.subscriptions)
     assert handled == {topic.name for topic in TOPICS if service in topic.readers}

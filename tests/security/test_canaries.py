@@ -95,7 +95,7 @@ def _where(texts: dict[str, str], canaries: Canaries) -> dict[str, set[str]]:
     return {place: names for place, text in texts.items() if (names := canaries.in_text(text))}
 
 
-async def test_no_secret_is_kept_or_shown_anywhere(world: World) -> None:
+async def test_secrets_are_neither_stored_nor_shown(world: World) -> None:
     canaries = Canaries(world)
     assert len(canaries.secrets) >= 8
     person = await _register_and_sign_in(world, canaries)
@@ -111,7 +111,7 @@ async def test_no_secret_is_kept_or_shown_anywhere(world: World) -> None:
     assert await canaries.in_databases() == {}
 
 
-async def test_the_search_finds_what_is_there(world: World) -> None:
+async def test_the_search_finds_existing_values(world: World) -> None:
     """Or the test above would say nothing: a name is looked for that is in all of these places."""
     canaries = Canaries(world)
     canaries.secrets = {"a name": canaries.make("a name")}

@@ -79,7 +79,7 @@ async def rejections(place: Premises, token: str) -> set[tuple[int, str]]:
     ],
     ids=["disabled", "erased", "API client", "session", "session, of which the snapshot alone is left"],
 )
-async def test_the_closed_are_rejected_by_every_operation(
+async def test_every_operation_rejects_closed_accounts(
     place: Premises, closing: Callable[[], Event], rejection: tuple[int, str]
 ) -> None:
     """Also by those that are about the caller's own things: ordering, paying, the cart, erasing."""
@@ -90,7 +90,7 @@ async def test_the_closed_are_rejected_by_every_operation(
     assert await rejections(place, token) == {rejection}
 
 
-async def test_who_is_enabled_again_goes_on_with_a_new_token(place: Premises) -> None:
+async def test_an_account_that_is_enabled_again_can_use_a_new_token(place: Premises) -> None:
     own = next(o for o in place.operations if o.is_ones_own and o.method == "get" and not o.parameters)
     await deliver(place.served, changed(USER, 2, active=False))
     await deliver(place.served, changed(USER, 3))
@@ -125,7 +125,7 @@ async def test_another_process_applies_the_revocation_and_prunes_it() -> None:
         await elsewhere.close()
 
 
-async def test_a_process_that_starts_knows_what_was_closed_before() -> None:
+async def test_a_new_process_knows_earlier_revocations() -> None:
     async with premises("order") as place:
         await deliver(place.served, UserErased(user_id=USER, version=2))
         new = Revocations(place.served.runtime.database, 60)
@@ -144,7 +144,7 @@ async def test_a_rolled_back_closure_revokes_nothing() -> None:
         assert place.served.runtime.tokens.verify(tokens.token(role="User", user_id=USER))
 
 
-async def test_an_api_client_is_over_at_its_end_date_though_its_token_is_not() -> None:
+async def test_an_api_client_is_rejected_after_its_end_date_before_its_token_expires() -> None:
     async with premises("product") as place:
         token = tokens.token(role="Admin", user_id=USER, client_id=str(USER), iat=int(time.time()) - 60)
         body = {"name": "Tea", "slug": "tea"}

@@ -35,7 +35,7 @@ async def test_events_of_an_erased_account_are_compacted_away(kafka: str) -> Non
     assert [UserErased.model_validate_json(value).user_id for value in left] == [user_id]
 
 
-def test_the_topic_sheds_within_two_days() -> None:
+def test_the_topic_is_compacted_within_two_days() -> None:
     config = USERS.config()
     assert config["cleanup.policy"] == "compact"
     day = 24 * 3600 * 1000

@@ -86,7 +86,7 @@ async def test_every_rejection_can_be_read_by_an_allowed_origin(
         assert_readable(answer)
 
 
-async def test_no_other_origin_reads_any(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_other_origins_cannot_read_rejections(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     for headers in ({"Origin": OTHER}, {}):
         with monkeypatch.context() as patch:
             for status, answer in (await answers(served, headers, patch)).items():
@@ -105,7 +105,7 @@ async def test_a_preflight_is_answered_also_while_the_process_is_full(served: Se
     assert answer.headers["Access-Control-Allow-Headers"] == "authorization"
 
 
-async def test_what_the_server_itself_rejects_can_be_read(served: Served, free_port: int) -> None:
+async def test_rejections_by_the_server_itself_can_be_read(served: Served, free_port: int) -> None:
     """Before there is a request that the application sees."""
     config = Config(served.app, port=free_port, http=LimitedProtocol, lifespan="off", log_config=None)
     config.limits = ConnectionLimits(request_header_seconds=0.5, request_body_seconds=0.5)

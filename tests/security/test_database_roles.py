@@ -48,7 +48,7 @@ def _both(server: EmbeddedPostgres, service: str) -> tuple[str, str]:
 
 
 @pytest.mark.parametrize("service", PACKAGES)
-def test_it_changes_rows_and_no_table(server: EmbeddedPostgres, service: str) -> None:
+def test_the_serving_role_changes_rows_and_no_tables(server: EmbeddedPostgres, service: str) -> None:
     owner, serving = _both(server, service)
     with administration(serving) as cursor:
         cursor.execute(TABLES)
@@ -121,7 +121,7 @@ def test_the_owner_prunes_the_audit_log(server: EmbeddedPostgres) -> None:
             cursor.execute("DELETE FROM audit_log")
 
 
-def test_who_owned_and_served_before_goes_on_and_the_new_role_gets_its_rights(server: EmbeddedPostgres) -> None:
+def test_a_role_that_owns_and_serves_keeps_working_and_the_new_role_gets_its_rights(server: EmbeddedPostgres) -> None:
     """In a database of before, where the owner served."""
     service, serving = "inventory_service", serving_role("inventory_service")
     with administration(server.superuser_url) as cursor:
@@ -157,7 +157,7 @@ def _rights(server: EmbeddedPostgres, service: str) -> list[tuple[str, str]]:
         return cursor.fetchall()
 
 
-def test_no_other_services_database_opens(server: EmbeddedPostgres) -> None:
+def test_the_databases_of_other_services_reject_the_role(server: EmbeddedPostgres) -> None:
     _both(server, "order_service")
     _both(server, "user_service")
     with pytest.raises(psycopg2.OperationalError, match="permission denied for database"):

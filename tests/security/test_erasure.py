@@ -16,7 +16,7 @@ WHERE table_schema = 'public' AND table_type = 'BASE TABLE'
 _ROWS = "SELECT row_to_json(t)::text FROM {table} AS t"
 
 
-async def test_nothing_of_an_erased_person_is_left(world: World) -> None:
+async def test_no_data_of_an_erased_person_remains(world: World) -> None:
     word = f"canary{uuid4().hex[:10]}"
     person = Person(world, f"{word}@example.com", PASSWORD)
     body = {"email": person.email, "password": PASSWORD, "full_name": f"Ada {word}"}

@@ -30,7 +30,7 @@ async def client(service: str) -> AsyncIterator[httpx.AsyncClient]:
 
 
 @pytest.mark.parametrize("service", SERVICES)
-async def test_every_answer_has_them(service: str) -> None:
+async def test_every_response_has_security_headers(service: str) -> None:
     async with client(service) as ask:
         answers = {
             200: await ask.get("/health/live"),
@@ -52,7 +52,7 @@ async def test_every_answer_has_them(service: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["/docs", "/redoc"])
-async def test_a_page_runs_its_own_scripts_alone(path: str) -> None:
+async def test_a_page_runs_only_its_own_scripts(path: str) -> None:
     async with client("order") as ask:
         policy = (await ask.get(path)).headers["Content-Security-Policy"]
     [scripts] = [part for part in policy.split("; ") if part.startswith("script-src")]
@@ -61,14 +61,14 @@ async def test_a_page_runs_its_own_scripts_alone(path: str) -> None:
     assert policy.startswith("default-src 'none'")
 
 
-def test_where_the_shop_is_reached_by_https_browsers_stay_with_it() -> None:
+def test_a_shop_with_https_sends_strict_transport_security() -> None:
     """And with its subdomains: whoever can answer for one in plain text could set its cookies."""
     published = dict(of_every_answer("https://shop.example"))[b"strict-transport-security"]
     assert published == b"max-age=31536000; includeSubDomains"
 
 
 @pytest.mark.parametrize("service", SERVICES)
-async def test_what_a_token_shows_is_kept_nowhere(service: str) -> None:
+async def test_responses_to_tokens_are_not_cached(service: str) -> None:
     async with serve(f"{service}_service", **NEEDED.get(service, {})) as served:
         admin = served.caller(role="Admin")
         for path in ("/dead-letters", "/nowhere"):
@@ -77,7 +77,7 @@ async def test_what_a_token_shows_is_kept_nowhere(service: str) -> None:
         assert rejected.headers["Cache-Control"] == "no-store"
 
 
-async def test_other_sites_are_answered_by_name_or_not_at_all() -> None:
+async def test_only_named_origins_are_allowed() -> None:
     async with serve("product_service", cors_origins=ORIGIN) as served:
         asks = {"Access-Control-Request-Method": "GET", "Access-Control-Request-Headers": "authorization"}
         ours = await served.anonymous.options("/products", headers={"Origin": ORIGIN, **asks})
@@ -91,7 +91,7 @@ async def test_other_sites_are_answered_by_name_or_not_at_all() -> None:
         assert "Access-Control-Allow-Credentials" not in ours.headers
 
 
-async def test_where_any_origin_may_ask_none_may_send_cookies() -> None:
+async def test_a_wildcard_origin_allows_no_credentials() -> None:
     async with serve("product_service", cors_origins="*") as served:
         answer = await served.anonymous.get("/products", headers={"Origin": "http://anywhere.test", "Cookie": "a=b"})
         assert answer.headers["Access-Control-Allow-Origin"] == "*"

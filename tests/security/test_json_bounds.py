@@ -77,7 +77,7 @@ async def _longest_wait(client: httpx.AsyncClient, sending: list[asyncio.Task[ht
     return longest
 
 
-def test_the_largest_order_there_may_be_fits() -> None:
+def test_the_largest_allowed_order_is_accepted() -> None:
     line = _line(expected_unit_price=PRICE, agreed_unit_price=PRICE)
     body = {**_order([line] * MAX_LINES), "currency": "GBP", "payment_token": "tok_ok"}
     check_complexity(body, app("order").state.runtime.settings)
@@ -107,7 +107,7 @@ def test_only_values_are_counted_and_not_what_texts_are_made_of() -> None:
             check_size(content, settings)
 
 
-def test_at_the_bounds_all_is_well() -> None:
+def test_values_at_the_bounds_are_accepted() -> None:
     settings = app("order").state.runtime.settings
     for body in ({"a": [0] * 49_999}, {f"m{n}": 1 for n in range(100)}, json.loads("[" * 20 + "]" * 20), 1, "a", None):
         check_complexity(body, settings)
@@ -142,7 +142,7 @@ def test_a_list_inside_a_list_names_few_errors_too() -> None:
 
 @pytest.mark.parametrize("extra", [0, 1])
 @pytest.mark.parametrize("shape", ["levels", "members", "elements"])
-def test_what_goes_unlooked_at_is_within_all_limits(shape: str, extra: int) -> None:
+def test_bodies_that_skip_the_check_are_within_all_limits(shape: str, extra: int) -> None:
     """A body that is taken for simple passes the check, too; one that is beyond a limit is never taken for simple."""
     settings = app("order").state.runtime.settings
     body: Any = []
@@ -160,6 +160,6 @@ def test_what_goes_unlooked_at_is_within_all_limits(shape: str, extra: int) -> N
             check_complexity(body, settings)
 
 
-def test_an_ordinary_body_goes_unlooked_at() -> None:
+def test_an_ordinary_body_skips_the_check() -> None:
     body = {"lines": [{"product_id": "0190f0c0-0000-7000-8000-000000000001", "quantity": 2}] * 5, "ship_to": {}}
     assert is_simple(json.dumps(body).encode(), app("order").state.runtime.settings)

@@ -116,7 +116,7 @@ async def test_bodies_that_are_nested_too_deep_are_no_json() -> None:
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_everything_that_can_be_asked_for_has_a_limit(service: str) -> None:
+def test_every_request_parameter_has_a_limit(service: str) -> None:
     """Each text and each list, in the query and in the body; pages end at a hundred."""
     for operation in operations(service):
         for parameter in operation.spec.get("parameters", ()):
@@ -236,7 +236,7 @@ async def _two_products(place: Premises) -> Tie:
 
 
 @pytest.mark.parametrize("service", SERVICES)
-async def test_characters_that_no_database_holds_are_no_fault_of_ours(service: str) -> None:
+async def test_characters_that_postgresql_cannot_store_cause_no_server_error(service: str) -> None:
     """NUL, and half a surrogate pair: JSON can spell both."""
     async with premises(service) as place:
         for operation in place.operations:

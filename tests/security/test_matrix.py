@@ -92,7 +92,7 @@ async def test_every_operation_needs_its_permission(place: Premises) -> None:
     assert await place.rows() == before
 
 
-async def test_what_is_another_customers_is_not_there(place: Premises) -> None:
+async def test_resources_of_other_customers_are_not_found(place: Premises) -> None:
     """A customer, and an API client with just the permission, name the owner's things: none is shown, none changes."""
     before, marks, tried = await place.rows_of_owner(), place.marks, 0
     assert len(before) >= 1 or place.service == "product"

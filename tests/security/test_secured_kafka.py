@@ -82,7 +82,7 @@ async def world(secured_shop: Shop) -> AsyncIterator[World]:
         yield world
 
 
-async def test_orders_in_every_state_need_no_right_that_is_not_granted(world: World) -> None:
+async def test_orders_in_every_status_need_only_granted_permissions(world: World) -> None:
     shop = world.shop
     states = await asyncio.to_thread(Demo.of(shop).make)
     assert len(states) > 5
@@ -119,7 +119,7 @@ async def _unpaid(world: World) -> tuple[Person, str]:
     return customer, order["id"]
 
 
-async def test_a_payment_counts_from_a_trusted_source_and_no_other(kafka: SecuredKafka, world: World) -> None:
+async def test_only_payments_from_trusted_sources_are_applied(kafka: SecuredKafka, world: World) -> None:
     customer, order_id = await _unpaid(world)
     forged, headers = _reported(order_id, "/somebody")
     admin = kafka.connection(ADMIN)
@@ -154,14 +154,14 @@ async def _dead_letters(connection: KafkaConnection) -> set[str]:
     ("user", "topic"),
     [("user_service", PAYMENT_STATUS.name), ("notification_service", USERS.name), (STRANGER, PAYMENT_STATUS.name)],
 )
-async def test_who_does_not_write_a_topic_is_rejected_by_the_broker(kafka: SecuredKafka, user: str, topic: str) -> None:
+async def test_the_broker_rejects_writers_without_permission(kafka: SecuredKafka, user: str, topic: str) -> None:
     with pytest.raises(TopicAuthorizationFailedError):
         await _send(kafka.connection(user), topic)
 
 
 @pytest.mark.usefixtures("secured_shop")
 @pytest.mark.parametrize("user", ["product_service", STRANGER])
-async def test_who_does_not_read_a_topic_is_rejected_by_the_broker(kafka: SecuredKafka, user: str) -> None:
+async def test_the_broker_rejects_readers_without_permission(kafka: SecuredKafka, user: str) -> None:
     client = AIOKafkaAdminClient(**kafka.connection(user).arguments())
     await client.start()
     try:

@@ -16,7 +16,7 @@ def _writing() -> list[Operation]:
     return found
 
 
-def test_every_permission_that_changes_what_is_not_ones_own_is_sensitive() -> None:
+def test_every_permission_to_change_data_of_others_is_sensitive() -> None:
     others = {
         permission: str(operation)
         for operation in _writing()
@@ -27,7 +27,7 @@ def test_every_permission_that_changes_what_is_not_ones_own_is_sensitive() -> No
     assert SENSITIVE - others.keys() == ASKED_INSIDE
 
 
-def test_nothing_is_changed_by_a_permission_to_read() -> None:
+def test_read_permissions_allow_no_changes() -> None:
     for operation in _writing():
         for permission in operation.permissions or ():
             assert permission.split(":")[1] != "read", f"{operation} asks for {permission}"

@@ -28,7 +28,7 @@ SHOWING = {"inventory": 3, "order": 2, "user": 2}
 
 
 @pytest.mark.parametrize("service", CHANGES)
-async def test_every_read_still_answers(service: str) -> None:
+async def test_every_read_of_a_stored_address_succeeds(service: str) -> None:
     async with premises(service) as place:
         statuses = await _reads(place)
         async with place.served.runtime.database.connection() as connection:
@@ -55,7 +55,7 @@ async def _reads(place: Premises) -> dict[str, tuple[int, str]]:
     return found
 
 
-def test_an_event_of_it_is_read() -> None:
+def test_an_event_with_a_stored_address_is_read() -> None:
     body = {
         "order_id": str(UUID(int=1)), "user_id": str(UUID(int=2)), "number": "1", "version": 3, "ship_to": ODD,
         "lines": [{"product_id": str(UUID(int=3)), "quantity": 1}],

@@ -37,7 +37,7 @@ SEARCHES: dict[tuple[str, str], tuple[Callable[[Premises], Awaitable[None]], str
 
 
 @pytest.mark.parametrize("service", SERVICES)
-async def test_no_text_is_a_pattern(service: str) -> None:
+async def test_search_texts_are_not_patterns(service: str) -> None:
     async with premises(service) as place:
         for operation, name in _free_texts(place):
             client = place.as_owner if operation.is_ones_own else place.admin

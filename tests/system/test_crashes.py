@@ -17,7 +17,7 @@ VICTIMS = ("user", "product", "inventory", "order", "notification", "gateway")
     [VICTIMS, *(pytest.param((name,), marks=pytest.mark.long) for name in VICTIMS)],
     ids="+".join,
 )
-async def test_killed_processes_lose_and_double_nothing(world: World, victims: tuple[str, ...]) -> None:
+async def test_killed_processes_lose_and_duplicate_nothing(world: World, victims: tuple[str, ...]) -> None:
     """One after the other."""
     crowd = Crowd(world, orders=ORDERS)
     await crowd.prepare()

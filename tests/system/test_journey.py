@@ -59,7 +59,7 @@ async def _is(customer: Person, order_id: str, payment_status: str) -> bool:
     return bool(order["payment_status"] == payment_status)
 
 
-async def test_every_event_on_the_way_is_in_the_contracts(world: World) -> None:
+async def test_every_published_event_is_in_the_contracts(world: World) -> None:
     customer = await world.customer()
     product = await world.product(stock=5)
     order = await customer.order((product, 1))
@@ -153,7 +153,7 @@ async def _code(world: World, address: str, subject: str) -> str:
     return str(await until(subject, found))
 
 
-async def test_two_buyers_of_the_last_one_twenty_times(world: World) -> None:
+async def test_of_two_buyers_of_the_last_piece_one_gets_it(world: World) -> None:
     buyers = [await world.customer() for _ in range(2)]
     for _ in range(20):
         product = await world.product(stock=1)
@@ -168,7 +168,7 @@ async def test_two_buyers_of_the_last_one_twenty_times(world: World) -> None:
         assert await world.stock(product) == {"on_hand": 1, "reserved": 1, "available": 0}
 
 
-async def test_one_key_twenty_times_at_once_is_one_order_and_one_charge(world: World) -> None:
+async def test_twenty_concurrent_requests_with_one_key_make_one_order_and_one_charge(world: World) -> None:
     customer = await world.customer()
     product = await world.product(stock=50)
     orders = await asyncio.gather(*(customer.order((product, 1), key="same") for _ in range(20)))

@@ -12,7 +12,7 @@ ORDERS = 200
 OTHERS = ("user", "product", "inventory", "notification", "gateway", "mailbox")
 
 
-async def test_the_broker_is_killed_and_comes_back_under_load(world: World) -> None:
+async def test_the_broker_is_killed_and_restarted_under_load(world: World) -> None:
     crowd = Crowd(world, orders=ORDERS, customers=20)
     await crowd.prepare()
     async with asyncio.TaskGroup() as tasks:
@@ -29,7 +29,7 @@ async def test_the_broker_is_killed_and_comes_back_under_load(world: World) -> N
     await agree(world, crowd.ledger)
 
 
-async def test_orders_are_taken_while_everything_else_is_down(world: World) -> None:
+async def test_orders_are_placed_while_all_other_services_are_down(world: World) -> None:
     crowd = Crowd(world)
     await crowd.prepare()
     customers = await crowd.arrive(10)

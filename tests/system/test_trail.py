@@ -168,6 +168,6 @@ async def test_a_refund_before_dispatch_and_an_overdue_return_are_reported(world
     _step(trail, "inventory", "closed: nothing came")
 
 
-async def test_an_unknown_number_is_named(world: World) -> None:
+async def test_an_unknown_order_number_is_reported(world: World) -> None:
     with pytest.raises(StackError, match="There is no order 99999999999999999999"):
         await asyncio.to_thread(report.follow, world.shop, 99999999999999999999)

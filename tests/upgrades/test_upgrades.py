@@ -51,7 +51,7 @@ def test_nothing_is_lost_and_the_schema_is_that_of_a_new_database(service: str) 
 
 
 @pytest.mark.parametrize("service", PACKAGES)
-def test_a_database_of_an_older_release_is_left_alone(service: str) -> None:
+def test_a_database_of_an_older_release_is_not_changed(service: str) -> None:
     url = restored(service)
     with administration(url) as cursor:
         cursor.execute("UPDATE alembic_version SET version_num = '0004'")
@@ -63,7 +63,7 @@ def test_a_database_of_an_older_release_is_left_alone(service: str) -> None:
     drop_database(url)
 
 
-def test_products_from_before_begin_with_the_price_they_have() -> None:
+def test_existing_products_start_with_their_current_price() -> None:
     """And with the time since when they have had it at the latest."""
     url = restored("product_service")
     migrations.upgrade("product_service", url)
@@ -109,7 +109,7 @@ async def until(served: Served, statement: str) -> None:
         ("user", "SELECT true"),
     ],
 )
-async def test_events_go_out_and_failed_ones_are_tried_again(name: str, taken_up: str, kafka: str) -> None:
+async def test_pending_events_are_published_and_failed_ones_are_retried(name: str, taken_up: str, kafka: str) -> None:
     prefix = f"t{uuid4().hex[:8]}."
     await create_topics(KafkaConnection.plain(kafka), prefix)
     settings = SETTINGS if name == "user" else {}
@@ -128,7 +128,7 @@ async def test_events_go_out_and_failed_ones_are_tried_again(name: str, taken_up
         assert (await served.operations.get("/health/ready")).json()["checks"]["database"] == "ok"
 
 
-async def test_mails_that_were_due_are_sent() -> None:
+async def test_pending_mails_are_sent() -> None:
     async with post_office() as office:
         mail: dict[str, Any] = {"smtp_host": "127.0.0.1", "smtp_port": office.port, "mail_from": "shop@example.com"}
         async with upgraded("user", **SETTINGS, **mail) as served:
@@ -158,7 +158,7 @@ async def test_payments_and_refunds_in_flight_are_settled(gateway: GatewayProces
         await shop.carry_out_refunds()
 
 
-async def test_a_request_that_is_sent_again_gets_the_response_of_before() -> None:
+async def test_a_duplicate_request_gets_the_stored_response() -> None:
     async with upgraded("order") as served:
         find = "SELECT user_id, body FROM idempotency_keys WHERE key = 'pending'"
         async with served.runtime.database.connection() as connection:
@@ -171,7 +171,7 @@ async def test_a_request_that_is_sent_again_gets_the_response_of_before() -> Non
         assert (again.status_code, again.content, again.headers["Idempotent-Replayed"]) == (201, body, "true")
 
 
-async def test_who_is_signed_in_stays_so() -> None:
+async def test_sessions_remain_valid() -> None:
     url = restored("user_service")
     add = """
     INSERT INTO refresh_tokens (token_hash, session_id, created_at)

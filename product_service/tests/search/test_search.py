@@ -7,14 +7,8 @@ import pytest
 
 from contracts.events.stock_levels import StockChanged
 from product_service.availability.consumers import on_stock_changed
-from product_service.tests.conftest import Json, MakeCategory, MakeProduct
+from product_service.tests.conftest import Json, MakeCategory, MakeProduct, found
 from tests.harness.service import Caller, Served
-
-
-async def found(service: Served, **asked: Any) -> list[str]:
-    answer = await service.anonymous.get("/products", params=asked)
-    assert answer.status_code == 200, answer.text
-    return [item["name"] for item in answer.json()["items"]]
 
 
 @pytest.mark.parametrize(
@@ -130,6 +124,19 @@ async def test_a_cursor_of_another_list_is_rejected(service: Served, make_produc
         answer = await service.anonymous.get("/products", params=params)
         assert (answer.status_code, answer.json()["type"]) == (400, "/problems/invalid-cursor"), sort
     assert (await service.anonymous.get("/products", params={"sort": "relevance"})).status_code == 400
+
+
+@pytest.mark.parametrize("asked", [{"sort": "price"}, {"sort": "-price"}, {"min_price": 1}, {"max_price": 9}])
+async def test_prices_are_compared_in_one_currency(
+    service: Served, make_product: MakeProduct, asked: dict[str, Any]
+) -> None:
+    await make_product(name="A", price={"amount": 5, "currency": "GBP"})
+    await make_product(name="B", price={"amount": 4, "currency": "EUR"})
+    answer = await service.anonymous.get("/products", params=asked)
+    assert (answer.status_code, answer.json()["type"]) == (422, "/problems/currency-needed")
+    assert all(name in answer.json()["detail"] for name in asked if name != "sort")
+    assert await found(service, currency="GBP", **asked) == ["A"]
+    assert await found(service, currency="EUR", **asked) == ["B"]
 
 
 def _gbp(amount: int) -> Json:
