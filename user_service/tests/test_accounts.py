@@ -1,4 +1,4 @@
-"""Accounts through HTTP: registering, one's own profile, and what staff may do."""
+"""Accounts over HTTP: registration, the caller's own profile, and the operations for staff."""
 
 from asyncio import gather
 from uuid import UUID, uuid4
@@ -34,7 +34,7 @@ async def test_registering_makes_an_unverified_customer_and_publishes_it(service
     )  # fmt: skip
 
 
-async def test_an_address_can_be_taken_once_whatever_its_case(service: Served) -> None:
+async def test_a_second_account_with_an_address_in_another_case_is_rejected(service: Served) -> None:
     emails = ["ada@example.com", "ADA@example.com", "Ada@Example.com", "aDA@example.com"]
     answers = await gather(*(service.anonymous.post("/users", json={**ADA, "email": e}) for e in emails))
     assert sorted(answer.status_code for answer in answers) == [201, 409, 409, 409]
@@ -55,20 +55,22 @@ async def test_an_address_can_be_taken_once_whatever_its_case(service: Served) -
         ({"email_verified": True}, "email_verified"),
     ],
 )
-async def test_a_bad_field_is_named(service: Served, changes: dict[str, object], field: str) -> None:
+async def test_a_validation_error_names_the_invalid_field(
+    service: Served, changes: dict[str, object], field: str
+) -> None:
     answer = await service.anonymous.post("/users", json={**ADA, **changes})
     assert answer.status_code == 422
     assert [error["field"] for error in answer.json()["errors"]] == [field]
 
 
-async def test_a_text_with_nul_is_rejected_in_words(service: Served) -> None:
+async def test_a_text_with_nul_is_a_validation_error(service: Served) -> None:
     answer = await service.anonymous.post("/users", json={**ADA, "full_name": "Ada\0Lovelace"})
     assert (answer.status_code, answer.json()["type"]) == (422, "/problems/validation-failed")
     assert answer.json()["errors"][0]["field"] == "full_name"
     assert await service.events() == []
 
 
-async def test_the_first_password_that_anyone_would_try_is_rejected(service: Served) -> None:
+async def test_a_common_password_is_rejected_at_registration(service: Served) -> None:
     answer = await service.anonymous.post("/users", json={**ADA, "password": "ada@example.com"})
     assert (answer.status_code, answer.json()["type"]) == (422, "/problems/password-too-weak")
 
@@ -84,7 +86,7 @@ async def test_only_staff_give_roles_and_their_accounts_are_verified(service: Se
     assert answer.json()["email_verified"] is True
 
 
-async def test_my_profile_and_a_lost_update(service: Served) -> None:
+async def test_a_profile_change_with_an_outdated_etag_is_rejected(service: Served) -> None:
     ada = await register(service)
     tag = (await ada.get("/users/me")).headers["ETag"]
     first = await ada.patch("/users/me", json={"full_name": "Ada King"}, headers={"If-Match": tag})
@@ -94,13 +96,13 @@ async def test_my_profile_and_a_lost_update(service: Served) -> None:
     assert [event.version for event in await service.events()] == [1, 2]
 
 
-async def test_a_change_of_nothing_publishes_nothing(service: Served) -> None:
+async def test_a_change_without_effect_publishes_no_event(service: Served) -> None:
     ada = await register(service)
     await ada.patch("/users/me", json={"full_name": ADA["full_name"]})
     assert len(await service.events()) == 1
 
 
-async def test_erasing_leaves_only_the_terminal_event(service: Served) -> None:
+async def test_erasing_an_account_leaves_only_the_terminal_event(service: Served) -> None:
     ada = await register(service)
     address = {"name": "Ada", "line1": "1 Street", "city": "London", "country": "GB"}
     await ada.post("/users/me/addresses", json=address)
@@ -112,7 +114,7 @@ async def test_erasing_leaves_only_the_terminal_event(service: Served) -> None:
         assert await connection.fetchval("SELECT count(*) FROM addresses") == 0
 
 
-async def test_staff_search(service: Served) -> None:
+async def test_staff_find_accounts_by_text_role_and_status(service: Served) -> None:
     for number in range(5):
         await register(service, email=f"customer{number}@example.com", full_name=f"Customer {number}")
     staff = service.caller(role="SubAdmin")
@@ -125,12 +127,12 @@ async def test_staff_search(service: Served) -> None:
     assert (await service.anonymous.get("/users")).status_code == 401
 
 
-async def test_a_cursor_that_is_none_is_rejected_in_words(service: Served) -> None:
+async def test_an_invalid_cursor_is_an_error(service: Served) -> None:
     answer = await service.caller(role="Admin").get("/users", params={"cursor": "nonsense"})
     assert (answer.status_code, answer.json()["type"]) == (400, "/problems/invalid-cursor")
 
 
-async def test_the_first_admin_is_made_once_and_the_last_one_stays(service: Served) -> None:
+async def test_the_first_admin_is_created_once_and_the_last_admin_cannot_be_removed(service: Served) -> None:
     await gather(ensure_first_admin(service.runtime), ensure_first_admin(service.runtime), return_exceptions=True)
     await ensure_first_admin(service.runtime)
     staff = service.caller(role="Admin")

@@ -1,4 +1,4 @@
-"""API clients: programs with permissions of their own, and secrets that can be changed while they work."""
+"""API clients: programs with permissions of their own, and secrets that can be replaced while they run."""
 
 import time
 from asyncio import gather
@@ -56,18 +56,18 @@ async def test_a_token_in_the_clients_own_name(service: Served, robot: dict[str,
     assert (await service.anonymous.get("/roles", headers=headers)).status_code == 403
 
 
-async def test_the_form_does_as_well(service: Served, robot: dict[str, Any]) -> None:
+async def test_client_credentials_are_accepted_in_the_form_too(service: Served, robot: dict[str, Any]) -> None:
     form = {"grant_type": "client_credentials", "client_id": robot["id"], "client_secret": robot["secret"]}
     assert (await service.anonymous.post("/auth/token", data=form)).status_code == 200
 
 
-async def test_fewer_permissions_may_be_asked_for_and_no_others(service: Served, robot: dict[str, Any]) -> None:
+async def test_a_client_may_request_fewer_permissions_but_no_others(service: Served, robot: dict[str, Any]) -> None:
     assert (await ask(service, robot["id"], robot["secret"], scope="stock:read")).json()["scope"] == "stock:read"
     rejected = await ask(service, robot["id"], robot["secret"], scope="stock:read stock:adjust")
     assert (rejected.status_code, rejected.json()["error"]) == (400, "invalid_scope")
 
 
-async def test_who_does_not_know_the_secret_gets_one_and_the_same_answer(
+async def test_all_wrong_client_credentials_get_the_same_answer(
     service: Served, admin: Caller, robot: dict[str, Any]
 ) -> None:
     disabled = (await admin.post("/api-clients", json=ROBOT)).json()
@@ -88,7 +88,7 @@ async def test_who_does_not_know_the_secret_gets_one_and_the_same_answer(
     assert answers[0].headers["WWW-Authenticate"].startswith("Basic")
 
 
-async def test_two_secrets_work_while_one_takes_the_others_place(
+async def test_two_secrets_of_a_client_work_at_the_same_time(
     service: Served, admin: Caller, robot: dict[str, Any]
 ) -> None:
     url = f"/api-clients/{robot['id']}/secrets"
@@ -108,7 +108,7 @@ async def test_two_secrets_work_while_one_takes_the_others_place(
     assert (await admin.delete(f"{url}/{uuid4()}")).status_code == 404
 
 
-async def test_secrets_made_at_once_are_two_at_most_and_one_always_stays(admin: Caller, robot: dict[str, Any]) -> None:
+async def test_concurrent_changes_leave_a_client_one_or_two_secrets(admin: Caller, robot: dict[str, Any]) -> None:
     url = f"/api-clients/{robot['id']}/secrets"
     made = await gather(*(admin.post(url) for _ in range(5)))
     assert sorted(answer.status_code for answer in made) == [201, 409, 409, 409, 409]
@@ -144,7 +144,7 @@ async def test_a_client_is_changed_disabled_and_deleted(service: Served, admin: 
     assert (await admin.get("/api-clients")).json()["items"] == []
 
 
-async def test_clients_are_for_admins_alone(service: Served, robot: dict[str, Any]) -> None:
+async def test_only_admins_manage_api_clients(service: Served, robot: dict[str, Any]) -> None:
     url = f"/api-clients/{robot['id']}"
     for who in (service.caller(role="User"), service.caller(role="SubAdmin")):
         for call in (
@@ -171,7 +171,8 @@ async def test_a_manager_grants_a_client_only_permissions_they_hold(
 
 
 async def test_a_client_has_no_resources_of_its_own(service: Served) -> None:
-    """Whatever it may do, one's own things are not there for it: no answer is an error of ours, none another's data."""
+    """Whatever its permissions are, it has no cart, orders or profile: no answer is a 5xx, and none has another's
+    data."""
     await (await Person(service).register()).sign_in()
     id = uuid4()
     bearer = tokens.token(role="Admin", user_id=id, client_id=str(id))
@@ -198,7 +199,7 @@ async def test_tokens_of_accounts_name_the_first_party_client(service: Served) -
     assert who.expires_at > time.time()
 
 
-async def test_swagger_s_empty_client_does_not_disturb_a_password(service: Served) -> None:
+async def test_empty_client_credentials_of_swagger_are_ignored_with_a_password(service: Served) -> None:
     """Its Authorize window sends `Basic Og==`, an empty name and an empty secret, beside the password."""
     ada = await Person(service).register()
     answer = await service.anonymous.post(

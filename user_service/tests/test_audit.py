@@ -1,4 +1,4 @@
-"""Who did what to which account, from where, and when."""
+"""The audit log of accounts."""
 
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
@@ -22,7 +22,7 @@ async def actions(accounts: Accounts, **filters: Any) -> list[str]:
     return [entry["action"] for entry in reversed(await accounts.audited(**filters))]
 
 
-async def test_registering_and_signing_in(accounts: Accounts) -> None:
+async def test_registering_and_signing_in_are_recorded(accounts: Accounts) -> None:
     ada = await accounts.register()
     home = accounts.at(HOME)
     assert (await accounts.sign_in(home, password="not the one")).status_code == 400
@@ -43,7 +43,7 @@ async def test_registering_and_signing_in(accounts: Accounts) -> None:
     assert datetime.now(UTC) - datetime.fromisoformat(failed["at"]) < timedelta(minutes=1)
 
 
-async def test_what_one_does_with_ones_own_account(accounts: Accounts) -> None:
+async def test_changes_of_ones_own_account_are_recorded(accounts: Accounts) -> None:
     await accounts.register()
     ada, _ = await accounts.session()
     [code] = await accounts.codes()
@@ -71,7 +71,7 @@ async def test_what_one_does_with_ones_own_account(accounts: Accounts) -> None:
     assert by_ada[0]["session_id"]
 
 
-async def test_what_staff_do(accounts: Accounts) -> None:
+async def test_changes_of_accounts_by_staff_are_recorded(accounts: Accounts) -> None:
     made = (await accounts.staff.post("/users", json={**ADA, "roles": ["SubAdmin"]})).json()
     await accounts.staff.post("/users", json={**ADA, "email": "other@example.com", "roles": ["Admin"]})
     where = f"/users/{made['id']}"
@@ -95,7 +95,7 @@ async def test_a_rolled_back_change_is_not_audited(accounts: Accounts) -> None:
     assert await actions(accounts) == ["account.created"]
 
 
-async def test_who_is_disabled_is_signed_out_everywhere_at_once(accounts: Accounts) -> None:
+async def test_a_disabled_account_is_signed_out_everywhere(accounts: Accounts) -> None:
     ada = await accounts.register()
     sessions = [(await accounts.session())[1] for _ in range(2)]
     await accounts.staff.patch(f"/users/{ada.user_id}", json={"active": False})
@@ -148,7 +148,7 @@ async def test_an_entry_is_written_in_the_transaction_that_it_records(accounts: 
     assert len(await accounts.audited()) == 1
 
 
-async def test_search_by_who_whom_what_and_when(accounts: Accounts) -> None:
+async def test_entries_are_found_by_actor_subject_action_and_time(accounts: Accounts) -> None:
     began = datetime.now(UTC)
     accounts_made = [await accounts.register(email=f"customer{number}@example.com") for number in range(5)]
     first: Callable[..., Awaitable[list[dict[str, Any]]]] = accounts.audited
@@ -166,7 +166,7 @@ async def test_search_by_who_whom_what_and_when(accounts: Accounts) -> None:
     "time",
     ["2026-11-22T20:00:00", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "0.5", "1790000000", "yesterday"],
 )
-async def test_what_is_no_plausible_time_is_rejected(accounts: Accounts, time: str) -> None:
+async def test_an_implausible_time_is_rejected(accounts: Accounts, time: str) -> None:
     for side in ("since", "until"):
         assert (await accounts.staff.get("/audit-log", params={side: time})).status_code == 422
 
@@ -185,7 +185,7 @@ async def test_the_log_is_read_page_by_page(accounts: Accounts) -> None:
     assert page["next"] is None
 
 
-async def test_admins_alone_read_it(accounts: Accounts) -> None:
+async def test_only_admins_read_the_log(accounts: Accounts) -> None:
     def reads(caller: Caller) -> Any:
         return caller.get("/audit-log")
 

@@ -1,4 +1,4 @@
-"""What the audit log says of sessions, second factors, roles and API clients."""
+"""The audit log of sessions, second factors, roles and API clients."""
 
 from tests.harness.service import Caller
 from user_service.audit.models import Action
@@ -17,7 +17,7 @@ async def emitted(accounts: Accounts, of: set[Action]) -> list[str]:
     return [entry["action"] for entry in reversed(await accounts.audited()) if entry["action"] in of]
 
 
-async def test_what_one_does_to_ones_own_sessions_and_second_factor(accounts: Accounts) -> None:
+async def test_changes_of_ones_own_sessions_and_second_factor_are_recorded(accounts: Accounts) -> None:
     ada = await (await Person(accounts.served).register()).sign_in()
     await ada.call("DELETE", "/auth/sessions")
     await ada.call("POST", "/auth/mfa/totp", json={"password": "wrong"})
@@ -39,7 +39,7 @@ async def test_what_one_does_to_ones_own_sessions_and_second_factor(accounts: Ac
     assert [(entry["actor_id"], bool(entry["session_id"])) for entry in entries] == [(str(ada.id), True)]
 
 
-async def test_what_staff_do_to_roles_and_api_clients(accounts: Accounts) -> None:
+async def test_changes_of_roles_and_api_clients_are_recorded(accounts: Accounts) -> None:
     admin: Caller = accounts.staff
     await admin.post("/roles", json={"name": "Packer", "permissions": ["shipments:read"]})
     await admin.patch("/roles/Packer", json={"permissions": ["shipments:read", "stock:read"]})
@@ -63,7 +63,7 @@ async def test_what_staff_do_to_roles_and_api_clients(accounts: Accounts) -> Non
     assert second["secret"] not in str(entries)
 
 
-async def test_what_was_rejected_is_not_told_as_done(accounts: Accounts) -> None:
+async def test_rejected_changes_are_not_recorded_as_done(accounts: Accounts) -> None:
     await accounts.staff.post("/roles", json={"name": "Packer", "permissions": ["stock:read"]})
     before = len(await accounts.audited())
     clerk = accounts.served.caller("roles:manage", "api-clients:manage")

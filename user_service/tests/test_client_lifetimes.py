@@ -1,4 +1,4 @@
-"""API clients have an owner and an end date, travel on `users`, and what was taken from them is rejected at once."""
+"""API clients have an owner and an end date, and events about them have their tokens rejected at once."""
 
 from datetime import timedelta
 from typing import Any
@@ -45,7 +45,7 @@ def problem(answer: httpx.Response) -> tuple[int, str]:
 
 
 @pytest.mark.parametrize("change", ["deleted", "disabled", "a permission less"])
-async def test_what_was_taken_from_a_client_its_token_may_not_any_more(
+async def test_permissions_removed_from_a_client_are_rejected_in_its_tokens(
     service: Served, admin: Caller, robot: dict[str, Any], change: str
 ) -> None:
     client, url = await signed_in(service, robot), f"/api-clients/{robot['id']}"
@@ -62,7 +62,7 @@ async def test_what_was_taken_from_a_client_its_token_may_not_any_more(
     assert "roles:manage" not in last.permissions or not last.active
 
 
-async def test_a_client_has_an_end_date_and_no_token_goes_beyond_it(
+async def test_a_client_has_an_end_date_and_its_tokens_expire_by_then(
     service: Served, admin: Caller, robot: dict[str, Any]
 ) -> None:
     url = f"/api-clients/{robot['id']}"
@@ -83,7 +83,7 @@ async def test_a_client_has_an_end_date_and_no_token_goes_beyond_it(
 async def test_a_client_is_disabled_with_its_owner_and_can_be_handed_over(
     service: Served, admin: Caller, leaving: str
 ) -> None:
-    """Whoever has left may know its secret."""
+    """A person who has left may know its secret."""
     bob = await (await Person(service, email="bob@example.com").register()).sign_in()
     eve = await Person(service, email="eve@example.com").register()
     robot = (await admin.post("/api-clients", json={**ROBOT, "owner_id": str(bob.id)})).json()
@@ -106,14 +106,14 @@ async def test_a_client_is_disabled_with_its_owner_and_can_be_handed_over(
     assert (again.status_code, again.json()["active"]) == (200, True)
 
 
-async def test_a_client_that_makes_a_client_makes_it_for_its_own_owner(service: Served, admin: Caller) -> None:
+async def test_a_client_created_by_a_client_belongs_to_the_same_owner(service: Served, admin: Caller) -> None:
     body = {"name": "maker", "permissions": ["api-clients:manage"]}
     maker = await signed_in(service, (await admin.post("/api-clients", json=body)).json())
     made = (await maker.post("/api-clients", json={"name": "made", "permissions": []})).json()
     assert made["owner_id"] == str(admin.user_id)
 
 
-async def test_a_clients_sign_ins_are_in_the_audit_log(service: Served, admin: Caller, robot: dict[str, Any]) -> None:
+async def test_sign_ins_of_a_client_are_recorded(service: Served, admin: Caller, robot: dict[str, Any]) -> None:
     await token_of(service, robot)
     await token_of(service, {**robot, "secret": "wrong"})
     await admin.patch(f"/api-clients/{robot['id']}", json={"active": False})

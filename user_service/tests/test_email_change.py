@@ -1,4 +1,4 @@
-"""Another e-mail address for an account."""
+"""Changes of an account's e-mail address."""
 
 from email.message import EmailMessage
 
@@ -23,7 +23,7 @@ async def confirm(ada: Caller, token: str) -> httpx.Response:
 
 
 async def confirmed_ada(accounts: Accounts) -> Caller:
-    """Registered, with a confirmed address, and signed in for real."""
+    """An account with a confirmed address, signed in through the API."""
     await accounts.register()
     [code] = await accounts.codes()
     assert (await accounts.served.anonymous.post("/auth/verify-email", json={"token": code})).status_code == 204
@@ -38,7 +38,7 @@ def subjects(mails: list[EmailMessage]) -> list[str]:
     return [str(mail["Subject"]) for mail in mails]
 
 
-async def test_it_changes_once_the_mailed_code_comes_back(accounts: Accounts) -> None:
+async def test_the_address_changes_when_the_mailed_code_is_confirmed(accounts: Accounts) -> None:
     ada = await confirmed_ada(accounts)
     _, elsewhere = await accounts.session()
     assert (await ask(ada, new_email=f" {NEW.upper()} ")).status_code == 202
@@ -63,7 +63,7 @@ async def test_it_changes_once_the_mailed_code_comes_back(accounts: Accounts) ->
     assert (await confirm(ada, code)).status_code == 400, "once"
 
 
-async def test_it_asks_for_the_password(accounts: Accounts) -> None:
+async def test_a_change_of_address_needs_the_password(accounts: Accounts) -> None:
     ada = await confirmed_ada(accounts)
     answer = await ask(ada, present_password="not the one")
     assert (answer.status_code, answer.json()["type"]) == (403, "/problems/wrong-password")
@@ -71,7 +71,7 @@ async def test_it_asks_for_the_password(accounts: Accounts) -> None:
     assert len(await accounts.audited(action="email.change-refused")) == 1
 
 
-async def test_it_asks_for_the_second_factor_where_there_is_one(accounts: Accounts) -> None:
+async def test_a_change_of_address_needs_the_second_factor_if_there_is_one(accounts: Accounts) -> None:
     ada = await confirmed_ada(accounts)
     begun = await ada.post("/auth/mfa/totp", json={"password": ADA["password"]})
     phone = Phone(begun.json()["secret"])
@@ -86,7 +86,7 @@ async def test_it_asks_for_the_second_factor_where_there_is_one(accounts: Accoun
     assert (await confirm(ada, code)).status_code == 200
 
 
-async def test_whether_an_address_is_taken_shows_to_its_owner_alone(accounts: Accounts) -> None:
+async def test_only_the_mail_reveals_that_an_address_is_taken(accounts: Accounts) -> None:
     ada = await confirmed_ada(accounts)
     await accounts.register(email=NEW)
     free, taken = await ask(ada, new_email="free@example.org"), await ask(ada)
@@ -106,7 +106,7 @@ async def test_an_address_that_was_taken_in_the_meantime_is_rejected(accounts: A
     assert (await accounts.sign_in()).status_code == 200
 
 
-async def test_only_the_account_can_confirm(accounts: Accounts) -> None:
+async def test_only_the_account_that_requested_the_change_can_confirm_it(accounts: Accounts) -> None:
     """The address was mistyped, and a stranger reads the mail: the link must not give them the account."""
     ada = await confirmed_ada(accounts)
     stranger = await accounts.register(email="stranger@example.com")
@@ -148,8 +148,8 @@ async def test_a_reset_by_the_former_address_is_invalid_afterwards(accounts: Acc
         assert (answer.status_code, answer.json()["type"]) == (400, "/problems/mail-token-not-good")
 
 
-async def test_a_mistyped_address_is_changed_without_notice_to_it(accounts: Accounts) -> None:
-    """It was never confirmed, so it may be a stranger's: they were promised no other mail."""
+async def test_an_unconfirmed_former_address_gets_no_notice_of_the_change(accounts: Accounts) -> None:
+    """It was never confirmed, so it may be a stranger's, to whom the first mail promised no other."""
     await accounts.register()
     ada, _ = await accounts.session()
     assert (await ask(ada)).status_code == 202
@@ -159,13 +159,13 @@ async def test_a_mistyped_address_is_changed_without_notice_to_it(accounts: Acco
     assert subjects(await accounts.mails()) == ["Confirm your e-mail address"]
 
 
-async def test_the_same_address_is_rejected_and_another_spelling_is_none(accounts: Accounts) -> None:
+async def test_the_present_address_is_rejected_in_any_spelling(accounts: Accounts) -> None:
     ada = await confirmed_ada(accounts)
     answer = await ask(ada, new_email=ADA["email"].upper())
     assert (answer.status_code, answer.json()["type"]) == (409, "/problems/same-email")
 
 
-async def test_requests_are_limited() -> None:
+async def test_requests_to_change_the_address_are_rate_limited() -> None:
     async with open_accounts(limits=True, mails_to_account=4, known_device_attempts=100) as accounts:
         ada = await confirmed_ada(accounts)
         answers = [await ask(ada, new_email=f"ada{n}@example.org") for n in range(3)]

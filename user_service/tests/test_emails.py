@@ -1,4 +1,4 @@
-"""One account for one e-mail address, whichever way it is typed, and wherever."""
+"""An e-mail address belongs to one account, however and wherever it is typed."""
 
 import unicodedata
 from asyncio import gather
@@ -34,20 +34,20 @@ VALUES (%s, %s, 'Ada', %s, '{User}', true, true, 1, now() + make_interval(secs =
 
 
 @given(st.text(max_size=60) | st.emails() | st.tuples(st.text(), st.text()).map("@".join))
-def test_normalising_is_done_once(typed: str) -> None:
+def test_normalising_is_idempotent(typed: str) -> None:
     address = EmailAddress.of(typed)
     assert EmailAddress.of(address.text) == address
     assert EmailAddress.of(f" {typed}\t").text == address.text
 
 
 @given(st.emails())
-def test_what_looks_alike_has_one_key(typed: str) -> None:
+def test_look_alike_addresses_have_the_same_key(typed: str) -> None:
     address = EmailAddress.of(typed)
     assert EmailAddress.of(address.key).key == address.key
 
 
 @given(st.emails())
-def test_what_registering_takes_is_what_signing_in_takes(typed: str) -> None:
+def test_registration_and_sign_in_normalise_addresses_alike(typed: str) -> None:
     try:
         accepted = TypeAdapter(EmailAddress).validate_python(typed)
     except ValidationError:
@@ -56,7 +56,7 @@ def test_what_registering_takes_is_what_signing_in_takes(typed: str) -> None:
 
 
 @pytest.mark.parametrize("registered", SPELLINGS)
-async def test_whoever_registers_signs_in_in_any_spelling(accounts: Accounts, registered: str) -> None:
+async def test_an_account_signs_in_with_any_spelling_of_its_address(accounts: Accounts, registered: str) -> None:
     ada = await accounts.register(email=registered)
     for typed in SPELLINGS:
         assert (await accounts.sign_in(username=typed)).status_code == 200, typed
@@ -66,21 +66,21 @@ async def test_whoever_registers_signs_in_in_any_spelling(accounts: Accounts, re
         assert [item["id"] for item in found] == [str(ada.user_id)], typed
 
 
-async def test_of_all_spellings_at_once_one_registers(accounts: Accounts) -> None:
+async def test_concurrent_registrations_with_spellings_of_one_address_create_one_account(accounts: Accounts) -> None:
     bodies = [{**ADA, "email": typed} for typed in SPELLINGS]
     answers = await gather(*(accounts.served.anonymous.post("/users", json=body) for body in bodies))
     assert sorted(answer.status_code for answer in answers) == [201] + [409] * (len(SPELLINGS) - 1)
 
 
 async def test_a_reset_goes_to_the_address_as_it_is_stored(accounts: Accounts) -> None:
-    """`ﬁ` looks like `fi` to us, and not to a mail server: the mail must not go where somebody else may read it."""
+    """`ﬁ` has the key of `fi`, but is another mailbox, which may be somebody else's: the mail must not go there."""
     await accounts.register(email="fish@example.com")
     assert (await accounts.request_reset("ﬁsh@example.com")).status_code == 202
     assert await accounts.mails("ﬁsh@example.com") == []
     assert len(await accounts.mails("fish@example.com")) == 2
 
 
-async def test_all_spellings_are_counted_as_one_account() -> None:
+async def test_rate_limits_count_all_spellings_as_one_account() -> None:
     async with open_accounts(
         limits=True, unknown_device_attempts=4, address_attempts=1000, mails_to_account=4
     ) as accounts:
@@ -106,7 +106,7 @@ COLLIDING = ("fish@example.com", "ﬁsh@example.com", "ada@bücher.example", " a
 
 
 async def database_of_before() -> tuple[str, dict[str, UUID]]:
-    """With accounts that were made by a version that took each spelling for an address of its own."""
+    """With accounts of a version that took each spelling for an address of its own."""
     url, ids = new_database("user_service"), {email: uuid4() for email in COLLIDING}
     async with open_accounts() as elsewhere:
         await elsewhere.register()
@@ -143,7 +143,7 @@ async def test_accounts_that_collide_stay_and_are_listed() -> None:
             assert answer.status_code == 409, email
 
 
-async def test_the_last_of_accounts_that_collided_has_the_address_to_itself() -> None:
+async def test_the_last_account_with_a_colliding_address_gets_it_in_normal_form() -> None:
     url, ids = await database_of_before()
     async with serve("user_service", database_url=url, **SETTINGS) as service:
         fish = service.caller(role="User", user_id=ids["fish@example.com"])
@@ -157,7 +157,7 @@ async def test_the_last_of_accounts_that_collided_has_the_address_to_itself() ->
 
 
 async def test_the_database_rejects_a_second_spelling(accounts: Accounts) -> None:
-    """Whatever a use case forgets."""
+    """The unique index rejects it, even if a use case does not check."""
     await accounts.register(email="fish@example.com")
     await accounts.register(email="other@example.com")
     with pytest.raises(asyncpg.UniqueViolationError):

@@ -1,4 +1,4 @@
-"""Sessions that end take their access tokens along, and every service is told in a way that a compacted topic keeps."""
+"""When a session ends, every service rejects its access tokens; the event survives the compaction of the topic."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -61,7 +61,7 @@ ENDINGS = (sign_out, end_one, end_others, change_password, turn_on_second_factor
 
 
 @pytest.mark.parametrize("ending", ENDINGS, ids=lambda ending: ending.__name__)
-async def test_access_tokens_of_an_ended_session_are_rejected_and_all_are_told(
+async def test_access_tokens_of_an_ended_session_are_rejected_and_an_event_is_published(
     ada: Person, ending: Callable[[Person, Person], Awaitable[Any]]
 ) -> None:
     laptop = await Person(ada.service, user_agent="laptop/1").sign_in()
@@ -79,7 +79,7 @@ async def test_access_tokens_of_an_ended_session_are_rejected_and_all_are_told(
     assert [each.session_id for each in snapshot.ended_sessions] == ended.session_ids
 
 
-async def test_staff_end_anybodys_sessions(ada: Person) -> None:
+async def test_staff_end_the_sessions_of_any_account(ada: Person) -> None:
     support = ada.service.caller(role="SubAdmin")
     url = f"/users/{ada.id}/sessions"
     [listed] = (await support.get(url)).json()["items"]
@@ -95,7 +95,7 @@ async def test_staff_end_anybodys_sessions(ada: Person) -> None:
     assert (await ada.service.caller(role="User").delete(url)).status_code == 403
 
 
-async def test_who_is_disabled_and_enabled_again_must_sign_in(ada: Person) -> None:
+async def test_an_account_that_was_disabled_and_enabled_again_must_sign_in(ada: Person) -> None:
     admin = ada.service.caller(role="Admin")
     for active in (False, True):
         assert (await admin.patch(f"/users/{ada.id}", json={"active": active})).status_code == 200
@@ -103,7 +103,7 @@ async def test_who_is_disabled_and_enabled_again_must_sign_in(ada: Person) -> No
     assert (await (await ada.sign_in()).call("GET", "/users/me")).status_code == 200
 
 
-async def test_a_snapshot_repeats_what_ended_within_a_tokens_life_and_no_more(ada: Person) -> None:
+async def test_a_snapshot_names_sessions_that_ended_within_the_life_of_a_token(ada: Person) -> None:
     await end_others(ada, await Person(ada.service, user_agent="laptop/1").sign_in())
     async with ada.service.runtime.database.connection() as connection:
         await connection.execute("UPDATE ended_sessions SET ended_at = now() - interval '2 hours'")

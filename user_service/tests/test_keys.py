@@ -1,4 +1,4 @@
-"""Signing keys: changed in time and on demand, without any valid token being rejected at any moment."""
+"""Signing keys: rotated on schedule and on demand, while no valid token is rejected at any moment."""
 
 import sys
 from asyncio import create_subprocess_exec, gather, subprocess
@@ -30,7 +30,7 @@ SECRET = SecretStr(SETTINGS["key_encryption_secret"])
 
 
 class Clock:
-    """What time everybody believes it is."""
+    """The time that all processes of the test see."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = datetime(2026, 1, 1, tzinfo=UTC)
@@ -50,7 +50,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 class Elsewhere:
-    """Another service: its key ring, fetched every REFRESH from its own moment on, and its verifier."""
+    """Another service: its key ring, refreshed every REFRESH from a time of its own, and its verifier."""
 
     def __init__(self, signer: Signer, first: datetime, fails_at: tuple[int, ...] = ()) -> None:
         self.ring = KeyRing(signer.public_keys, None, 300)  # type: ignore[arg-type]  # nothing is kept here
@@ -109,7 +109,7 @@ async def test_no_valid_token_is_rejected_at_any_moment_of_a_rotation(service: S
 
 
 async def test_the_first_key_signs_the_token_that_it_was_made_for(service: Served) -> None:
-    """Also beside a process whose clock is a little ahead of ours."""
+    """Also if a process made the key whose clock is a little ahead of ours."""
     runtime, vault = service.runtime, service.runtime.resource(Vault)
     for ahead in ("0", "2 seconds"):
         async with runtime.database.connection() as connection:
@@ -123,7 +123,7 @@ async def test_the_first_key_signs_the_token_that_it_was_made_for(service: Serve
         assert kid(await token(signer, datetime.now(UTC)))
 
 
-async def test_a_retired_key_is_rejected_and_gone(service: Served, clock: Clock) -> None:
+async def test_a_retired_key_is_rejected_and_deleted(service: Served, clock: Clock) -> None:
     runtime, vault = service.runtime, service.runtime.resource(Vault)
     signer = Signer(runtime.database, vault, Schedule(REFRESH, TOKEN, KEY))
     runtime.provide(signer)
@@ -168,7 +168,7 @@ def test_a_key_lingers_until_its_last_token_has_ended_wherever_it_was_signed() -
     assert [key.id for key in schedule.published(keys[:1], now + timedelta(days=900))] == ["1"]
 
 
-async def test_processes_that_start_or_rotate_at_once_make_one_key(service: Served) -> None:
+async def test_concurrent_starts_or_rotations_create_one_key(service: Served) -> None:
     database, vault = service.runtime.database, service.runtime.resource(Vault)
     schedule = Schedule(REFRESH, TOKEN, KEY)
     await gather(*(Signer(database, vault, schedule).load() for _ in range(4)))
@@ -178,7 +178,7 @@ async def test_processes_that_start_or_rotate_at_once_make_one_key(service: Serv
         assert await connection.fetchval("SELECT count(*) FROM signing_keys") == 2
 
 
-async def test_a_compromised_key_is_rejected_at_once_and_everybody_signs_in_anew(service: Served) -> None:
+async def test_tokens_of_a_compromised_key_are_rejected_at_once(service: Served) -> None:
     ada = await (await Person(service).register()).sign_in()
     runtime = service.runtime
     await replace_at_once(runtime.database, runtime.resource(Vault))
@@ -189,7 +189,7 @@ async def test_a_compromised_key_is_rejected_at_once_and_everybody_signs_in_anew
     assert (await ada.call("GET", "/users/me")).status_code == 200
 
 
-async def test_the_command(service: Served) -> None:
+async def test_the_command_rotates_keys(service: Served) -> None:
     await service.runtime.resource(Signer).load()
     settings = {
         "USER_DATABASE_URL": service.database_url, "USER_KEY_ENCRYPTION_SECRET": SECRET.get_secret_value(),
@@ -204,7 +204,7 @@ async def test_the_command(service: Served) -> None:
     assert emitted.decode().startswith(f"{newest} is published, and signs from ")
 
 
-async def test_a_new_process_goes_on_with_the_same_keys(service: Served) -> None:
+async def test_a_new_process_uses_the_same_keys(service: Served) -> None:
     ada = await (await Person(service).register()).sign_in()
     runtime, old = service.runtime, service.runtime.resource(Signer)
     signer = Signer(runtime.database, runtime.resource(Vault), old.schedule)
@@ -215,7 +215,7 @@ async def test_a_new_process_goes_on_with_the_same_keys(service: Served) -> None
     assert kid((await ada.stay()).tokens["access_token"]) == kid(await token(old, datetime.now(UTC)))
 
 
-async def test_what_the_former_secret_encrypted_is_put_under_the_present_one(service: Served) -> None:
+async def test_data_encrypted_with_the_former_secret_is_encrypted_again(service: Served) -> None:
     runtime, new = service.runtime, SecretStr("a new secret")
     schedule = runtime.resource(Signer).schedule
     await runtime.resource(Signer).load()
@@ -229,7 +229,7 @@ async def test_what_the_former_secret_encrypted_is_put_under_the_present_one(ser
     assert later._keys.keys() == before
 
 
-async def test_the_key_set_may_be_kept_for_one_interval(service: Served) -> None:
+async def test_the_key_set_may_be_cached_for_one_interval(service: Served) -> None:
     answer = await service.anonymous.get("/.well-known/jwks.json")
     assert answer.headers["Cache-Control"] == "public, max-age=300"
     tag = answer.headers["ETag"]

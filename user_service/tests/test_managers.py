@@ -1,4 +1,4 @@
-"""Nobody manages what may do more than themselves: accounts, roles, API clients, sessions."""
+"""Managers can't manage accounts, roles, API clients or sessions that have permissions which they lack."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ HELD = ["stock:adjust", "stock:read"]
 
 @pytest.fixture
 async def urls(service: Served) -> dict[str, str]:
-    """An account, a role, and an API client that may all correct stock."""
+    """An account, a role and an API client, each with the permission to correct stock."""
     admin = service.caller(role="Admin")
     for name in ("Counter", "Unused"):
         made = await admin.post("/roles", json={"name": name, "permissions": HELD})

@@ -1,4 +1,4 @@
-"""The second factor: setting it up, signing in with it, losing the phone, and guessing."""
+"""The second factor: its set-up, sign-ins with it, recovery codes, and limits of guesses."""
 
 import time
 from asyncio import gather
@@ -31,7 +31,7 @@ def problem(answer: httpx.Response) -> tuple[int, str]:
     return answer.status_code, answer.json()["type"].removeprefix("/problems/")
 
 
-async def test_setting_it_up(ada: Person) -> None:
+async def test_a_second_factor_is_set_up_and_confirmed(ada: Person) -> None:
     assert (await ada.call("GET", "/auth/mfa")).json() == {
         "enabled": False, "enabled_at": None, "recovery_codes_left": 0,
     }  # fmt: skip
@@ -52,7 +52,7 @@ async def test_setting_it_up(ada: Person) -> None:
     assert problem(again) == (409, "mfa-on-already")
 
 
-async def test_turning_it_on_ends_the_other_sessions(ada: Person) -> None:
+async def test_enabling_a_second_factor_ends_other_sessions(ada: Person) -> None:
     other = await Person(ada.service, user_agent="other/1").sign_in()
     await enrol(ada)
     assert (await other.refresh()).status_code == 400
@@ -74,7 +74,7 @@ async def test_signing_in_takes_two_steps(ada: Person) -> None:
     assert (await ada.refresh(done.json()["refresh_token"])).status_code == 200
 
 
-async def test_or_one_where_the_code_comes_with_the_password(ada: Person) -> None:
+async def test_signing_in_takes_one_step_with_the_code_beside_the_password(ada: Person) -> None:
     phone, _ = await enrol(ada)
     assert problem(await ada.try_password(otp="000000")) == (400, "wrong-code")
     assert problem(await ada.try_password(otp=phone.code(), password="wrong")) == (400, "invalid-grant")
@@ -120,8 +120,8 @@ async def test_new_recovery_codes_invalidate_the_old_ones(ada: Person) -> None:
 
 
 @pytest.mark.parametrize("by", ["code", "recovery code"])
-async def test_turning_it_off_and_new_recovery_codes_ask_for_password_and_code(ada: Person, by: str) -> None:
-    """A stolen password (or a session and a glance at the app) must not be enough to be rid of the other."""
+async def test_disabling_and_new_recovery_codes_need_password_and_code(ada: Person, by: str) -> None:
+    """A stolen password, or a stolen session with one code, must not be enough to remove the second factor."""
     phone, codes = await enrol(ada)
     right = {"password": PASSWORD, "code": phone.code() if by == "code" else codes[0]}
     for path in ("/auth/mfa/totp/disable", "/auth/mfa/recovery-codes"):
@@ -137,7 +137,7 @@ async def test_turning_it_off_and_new_recovery_codes_ask_for_password_and_code(a
     assert (await ada.call("GET", "/auth/mfa")).json()["recovery_codes_left"] == 0
 
 
-async def test_guessing_is_slowed_down_and_the_right_code_waits_too(ada: Person) -> None:
+async def test_after_wrong_codes_even_the_right_one_must_wait(ada: Person) -> None:
     phone, _ = await enrol(ada)
     mfa_token = (await ada.try_password()).json()["mfa_token"]
     for _ in range(FREE_ATTEMPTS):
@@ -154,7 +154,7 @@ async def test_guessing_is_slowed_down_and_the_right_code_waits_too(ada: Person)
     assert (await ada.ask(grant_type=MFA_OTP, mfa_token=mfa_token, otp=phone.code())).status_code == 200
 
 
-async def test_many_guesses_at_once_are_counted_each(ada: Person) -> None:
+async def test_concurrent_guesses_are_counted_each(ada: Person) -> None:
     await enrol(ada)
     answers = await gather(*(ada.try_password(otp="000000") for _ in range(20)))
     statuses = sorted(answer.status_code for answer in answers)
@@ -165,8 +165,8 @@ async def test_many_guesses_at_once_are_counted_each(ada: Person) -> None:
     assert {answer.status_code for answer in await gather(*passwords)} == {429}
 
 
-async def test_a_right_password_does_not_wipe_out_wrong_codes(ada: Person) -> None:
-    """Else whoever has stolen it could guess codes for ever."""
+async def test_a_right_password_does_not_reset_the_count_of_wrong_codes(ada: Person) -> None:
+    """Otherwise a thief of the password could guess codes without limit."""
     phone, _ = await enrol(ada)
     guess = {"password": PASSWORD, "code": "000000"}
     answers = [await ada.call("POST", "/auth/mfa/totp/disable", json=guess) for _ in range(FREE_ATTEMPTS)]
@@ -190,13 +190,13 @@ def test_each_wrong_guess_doubles_the_wait_to_an_hour() -> None:
 
 
 @pytest.mark.parametrize(("steps", "accepted"), [(-2, False), (-1, True), (0, True), (1, True), (2, False)])
-def test_a_clock_may_be_a_step_off(steps: int, accepted: bool) -> None:
+def test_codes_of_adjacent_steps_are_accepted(steps: int, accepted: bool) -> None:
     secret, now = pyotp.random_base32(), datetime(2026, 1, 1, 12, 0, 10, tzinfo=UTC)
     shown = pyotp.TOTP(secret).at(now + timedelta(seconds=30 * steps))
     assert SecondFactor(account_id=UUID(int=1)).accepts(secret, shown, now) is accepted
 
 
-def test_an_earlier_code_is_not_good_once_a_later_one_was() -> None:
+def test_an_earlier_code_is_rejected_after_a_later_one() -> None:
     factor, secret, now = (
         SecondFactor(account_id=UUID(int=1)),
         pyotp.random_base32(),
@@ -211,7 +211,7 @@ def test_an_earlier_code_is_not_good_once_a_later_one_was() -> None:
         assert not factor.accepts(secret, odd, now)
 
 
-async def test_a_halfway_token_is_no_other_token_and_ends(ada: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_mfa_token_is_valid_for_nothing_else_and_expires(ada: Person, monkeypatch: pytest.MonkeyPatch) -> None:
     phone, _ = await enrol(ada)
     mfa_token = (await ada.try_password()).json()["mfa_token"]
     headers = {"Authorization": f"Bearer {mfa_token}"}
@@ -249,7 +249,7 @@ async def test_the_database_holds_neither_secret_nor_codes(ada: Person) -> None:
     )
 
 
-async def test_what_the_former_secret_encrypted_is_put_under_the_present_one(ada: Person) -> None:
+async def test_data_encrypted_with_the_former_secret_is_encrypted_again(ada: Person) -> None:
     phone, _ = await enrol(ada)
     runtime, former, present = ada.service.runtime, SecretStr(SETTINGS["key_encryption_secret"]), SecretStr("new")
     replace_resources(runtime, vault=Vault(present, former))
@@ -259,7 +259,7 @@ async def test_what_the_former_secret_encrypted_is_put_under_the_present_one(ada
     assert (await ada.try_password(otp=phone.code())).status_code == 200
 
 
-async def test_staff_of_whom_it_is_asked_may_do_nothing_else_until_it_is_set_up() -> None:
+async def test_staff_who_need_a_second_factor_can_only_set_it_up() -> None:
     async with serve("user_service", **SETTINGS, mfa_required_for_staff=True) as service:
         bob = await (await Person(service, email="bob@example.com").register()).sign_in()
         assert "orders:write" in bob.permissions, "a customer is asked for nothing"
@@ -275,7 +275,7 @@ async def test_staff_of_whom_it_is_asked_may_do_nothing_else_until_it_is_set_up(
         assert (await bob.stay()).permissions == {"mfa:write"}
 
 
-async def test_it_is_asked_of_staff_in_production_alone_unless_told(service: Served) -> None:
+async def test_by_default_staff_need_a_second_factor_in_production_only(service: Served) -> None:
     settings = service.runtime.settings
     assert settings.staff_need_mfa is False  # type: ignore[attr-defined]
     assert settings.model_copy(update={"environment": "production"}).staff_need_mfa is True  # type: ignore[attr-defined]

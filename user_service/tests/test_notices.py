@@ -1,4 +1,4 @@
-"""Owners are told by mail of what was done to their account, once their address is confirmed."""
+"""Owners are notified by mail of changes of their account, once their address is confirmed."""
 
 from datetime import timedelta
 
@@ -10,7 +10,7 @@ NEW = "staple orbit lantern"
 
 
 async def subjects(accounts: Accounts) -> list[str]:
-    """Of the notices, in no order: they are sent at once."""
+    """The subjects of the notices, in any order, since they are sent concurrently."""
     return sorted(str(mail["Subject"]) for mail in await accounts.mails() if "Confirm" not in mail["Subject"])
 
 
@@ -21,7 +21,7 @@ async def verified(accounts: Accounts) -> Person:
     return await ada.sign_in()
 
 
-async def test_password_and_second_factor(accounts: Accounts) -> None:
+async def test_owners_are_notified_of_a_new_password_and_second_factor(accounts: Accounts) -> None:
     ada = await verified(accounts)
     phone, codes = await enrol(ada)
     assert await subjects(accounts) == ["Your second factor was turned on"]
@@ -39,7 +39,7 @@ async def test_password_and_second_factor(accounts: Accounts) -> None:
         assert not any(secret in mail.get_content() for secret in (PASSWORD, NEW, codes[0], "Ada"))
 
 
-async def test_a_device_and_a_place_that_are_new_together(accounts: Accounts) -> None:
+async def test_owners_are_notified_of_a_sign_in_from_a_new_device_and_network(accounts: Accounts) -> None:
     await verified(accounts)
     assert await subjects(accounts) == [], "the first sign-in is the owner's"
     device = accounts.at("198.51.100.7")
@@ -53,7 +53,7 @@ async def test_a_device_and_a_place_that_are_new_together(accounts: Accounts) ->
     assert len(await subjects(accounts)) == 1, "a device that is known"
 
 
-async def test_a_place_is_new_when_all_are_forgotten(accounts: Accounts) -> None:
+async def test_a_network_is_new_once_all_known_ones_have_expired(accounts: Accounts) -> None:
     await verified(accounts)
     await accounts.sql("DELETE FROM known_addresses")
     await accounts.sql("UPDATE accounts SET created_at = created_at - $1::interval", timedelta(days=91))
@@ -61,7 +61,7 @@ async def test_a_place_is_new_when_all_are_forgotten(accounts: Accounts) -> None
     assert await subjects(accounts) == ["Somebody signed in from a new device"]
 
 
-async def test_the_owner_of_a_new_api_client(accounts: Accounts) -> None:
+async def test_owners_are_notified_of_a_new_api_client(accounts: Accounts) -> None:
     ada = await verified(accounts)
     body = {"name": "robot", "permissions": [], "owner_id": str(ada.id)}
     assert (await accounts.staff.post("/api-clients", json=body)).status_code == 201

@@ -1,4 +1,4 @@
-"""What OAuth libraries read: errors (RFC 6749, 5.2), challenges (RFC 6750), revocation (RFC 7009)."""
+"""The OAuth protocol: errors (RFC 6749, 5.2), challenges (RFC 6750), revocation (RFC 7009)."""
 
 import re
 from collections.abc import AsyncIterator
@@ -38,11 +38,11 @@ def oauth_error(answer: httpx.Response) -> tuple[int, str]:
         ({"grant_type": "implicit"}, "unsupported_grant_type"),
     ],
 )
-async def test_each_rejection_has_its_word(service: Served, form: dict[str, Any], error: str) -> None:
+async def test_each_rejection_has_its_oauth_error_code(service: Served, form: dict[str, Any], error: str) -> None:
     assert oauth_error(await service.anonymous.post("/auth/token", data=form)) == (400, error)
 
 
-async def test_a_body_that_is_no_form_is_an_invalid_request(service: Served) -> None:
+async def test_a_body_that_is_not_a_form_is_an_invalid_request(service: Served) -> None:
     as_json = await service.anonymous.post("/auth/token", json={"grant_type": "password"})
     assert oauth_error(as_json) == (400, "invalid_request")
     broken = {"Content-Type": "multipart/form-data; boundary=x"}
@@ -50,7 +50,7 @@ async def test_a_body_that_is_no_form_is_an_invalid_request(service: Served) -> 
     assert oauth_error(answer) == (400, "invalid_request")
 
 
-async def test_a_client_that_is_not_known_is_challenged(service: Served) -> None:
+async def test_an_unknown_client_gets_a_challenge(service: Served) -> None:
     answer = await service.anonymous.post("/auth/token", data={"grant_type": "client_credentials"}, auth=("x", "y"))
     assert oauth_error(answer) == (401, "invalid_client")
     assert answer.headers["WWW-Authenticate"].startswith("Basic ")
@@ -73,7 +73,7 @@ async def strict() -> AsyncIterator[Served]:
         yield service
 
 
-async def test_passwords_are_taken_from_named_clients_alone(strict: Served) -> None:
+async def test_only_named_clients_may_send_passwords(strict: Served) -> None:
     ada = await Person(strict).register()
     for form in ({}, {"client_id": "another"}):
         assert oauth_error(await ada.try_password(**form)) == (400, "unauthorized_client")
@@ -132,7 +132,7 @@ async def test_revoking_an_invalid_token_reveals_nothing(service: Served) -> Non
     assert found["revocation_endpoint"] == f"{tokens.ISSUER}/auth/revoke"
 
 
-async def test_a_fresh_sign_in_is_asked_for_before_an_account_is_erased(ada: Person) -> None:
+async def test_erasing_an_account_needs_a_recent_sign_in(ada: Person) -> None:
     async with ada.service.runtime.database.connection() as connection:
         await connection.execute("UPDATE sessions SET created_at = now() - interval '16 minutes'")
     old = await (await ada.stay()).call("DELETE", "/users/me")

@@ -1,4 +1,4 @@
-"""Passwords: which may be chosen, changing one, and getting a new one by mail."""
+"""Passwords: which are accepted, changing one, and resetting one by mail."""
 
 import json
 import random
@@ -26,7 +26,7 @@ async def confirm(accounts: Accounts, token: str, password: str = NEW) -> httpx.
 
 
 async def statuses(accounts: Accounts) -> tuple[int, int]:
-    """Of signing in with the old password, and with the new one."""
+    """The status of signing in with the old password, and with the new one."""
     old, new = await accounts.sign_in(), await accounts.sign_in(password=NEW)
     return old.status_code, new.status_code
 
@@ -34,7 +34,7 @@ async def statuses(accounts: Accounts) -> tuple[int, int]:
 # --- a new one by mail ---
 
 
-async def test_a_reset_sets_the_password_ends_all_sessions_and_proves_the_address(accounts: Accounts) -> None:
+async def test_a_reset_sets_the_password_ends_all_sessions_and_confirms_the_address(accounts: Accounts) -> None:
     await accounts.register()
     _, first = await accounts.session()
     _, second = await accounts.session()
@@ -53,7 +53,7 @@ async def test_a_reset_sets_the_password_ends_all_sessions_and_proves_the_addres
     ]  # fmt: skip
 
 
-async def test_a_code_sets_one_password(accounts: Accounts) -> None:
+async def test_a_reset_code_is_valid_once(accounts: Accounts) -> None:
     await accounts.register()
     first, second = await accounts.reset_code(), await accounts.reset_code()
     answers = await gather(*(confirm(accounts, code) for code in (first, first, second, second)))
@@ -73,7 +73,7 @@ async def test_a_code_is_valid_for_an_hour_and_is_only_in_the_mail(accounts: Acc
     assert (await confirm(accounts, code)).status_code == 400
 
 
-async def test_a_weak_password_does_not_use_the_code_up(accounts: Accounts) -> None:
+async def test_a_rejected_weak_password_does_not_use_up_the_code(accounts: Accounts) -> None:
     await accounts.register()
     code = await accounts.reset_code()
     rejected = await confirm(accounts, code, "password1")
@@ -81,7 +81,7 @@ async def test_a_weak_password_does_not_use_the_code_up(accounts: Accounts) -> N
     assert (await confirm(accounts, code)).status_code == 204
 
 
-async def test_the_code_that_verifies_resets_nothing_and_the_other_way(accounts: Accounts) -> None:
+async def test_verification_codes_and_reset_codes_are_not_interchangeable(accounts: Accounts) -> None:
     await accounts.register()
     [verifies] = await accounts.codes()
     resets = await accounts.reset_code()
@@ -112,7 +112,7 @@ async def test_a_disabled_account_gets_no_code_and_no_new_password(accounts: Acc
 # --- changing it ---
 
 
-async def test_changing_it_asks_for_the_present_one_and_ends_the_other_sessions(accounts: Accounts) -> None:
+async def test_changing_the_password_needs_the_present_one_and_ends_other_sessions(accounts: Accounts) -> None:
     await accounts.register()
     ada, mine = await accounts.session()
     _, other = await accounts.session()
@@ -129,7 +129,7 @@ async def test_changing_it_asks_for_the_present_one_and_ends_the_other_sessions(
     assert (await confirm(accounts, code)).status_code == 400, "what was mailed for the old one is not good any more"
 
 
-async def test_of_two_changes_at_once_one_succeeds(accounts: Accounts) -> None:
+async def test_of_two_concurrent_password_changes_one_succeeds(accounts: Accounts) -> None:
     await accounts.register()
     ada, _ = await accounts.session()
     words = [f"{word} orbit lantern" for word in ("staple", "copper", "willow", "gravel")]
@@ -156,14 +156,14 @@ async def test_of_two_changes_at_once_one_succeeds(accounts: Accounts) -> None:
         "".join(random.Random(7).sample([chr(number) for number in range(0x1F400, 0x1F4F0)], 128)),
     ],
 )
-async def test_any_character_is_welcome_and_the_password_opens(accounts: Accounts, password: str) -> None:
+async def test_a_password_may_contain_any_character(accounts: Accounts, password: str) -> None:
     assert 8 <= len(unicodedata.normalize("NFKC", password)) <= 128
     await accounts.register(password=password)
     assert (await accounts.sign_in(password=password)).status_code == 200
     assert (await accounts.sign_in(password=password[:-1])).status_code == 400
 
 
-async def test_a_password_typed_on_two_keyboards_is_the_same(accounts: Accounts) -> None:
+async def test_passwords_are_normalised(accounts: Accounts) -> None:
     await accounts.register(password="café ﬁnistère lamp")
     assert (await accounts.sign_in(password="cafe\u0301 finiste\u0300re lamp")).status_code == 200
 
@@ -186,14 +186,14 @@ async def test_characters_are_counted_after_normalisation_and_not_bytes(accounts
         "ADA.lovelace", "ｐａｓｓｗｏｒｄ", "20061987",
     ],
 )  # fmt: skip
-def test_what_anyone_would_try_is_weak(password: str) -> None:
+def test_common_passwords_are_weak(password: str) -> None:
     found = assess(normalised(password), ["ada@example.com", "Ada Lovelace"])
     assert found.score < 2
     assert found.warning
     assert found.suggestions
 
 
-async def test_a_weak_password_is_rejected_with_what_to_do(accounts: Accounts) -> None:
+async def test_the_rejection_of_a_weak_password_has_suggestions(accounts: Accounts) -> None:
     answer = await accounts.served.anonymous.post("/users", json={**ADA, "password": "Lovelace-1815"})
     problem = answer.json()
     assert (answer.status_code, problem["type"]) == (422, "/problems/password-too-weak")
@@ -203,7 +203,7 @@ async def test_a_weak_password_is_rejected_with_what_to_do(accounts: Accounts) -
     assert "1815" not in answer.text
 
 
-async def test_the_same_holds_for_a_reset_and_a_change(accounts: Accounts) -> None:
+async def test_a_reset_and_a_change_reject_weak_passwords_too(accounts: Accounts) -> None:
     await accounts.register()
     ada, _ = await accounts.session()
     body = {"present_password": ADA["password"], "new_password": "LovelaceAda"}
@@ -212,7 +212,7 @@ async def test_the_same_holds_for_a_reset_and_a_change(accounts: Accounts) -> No
     assert [changed.status_code, reset.status_code] == [422, 422]
 
 
-async def test_a_meter_can_ask_how_strong_it_is(accounts: Accounts) -> None:
+async def test_the_strength_endpoint_estimates_a_password(accounts: Accounts) -> None:
     async def ask(**body: str) -> Any:
         answer = await accounts.served.anonymous.post("/auth/password-strength", json=body)
         assert answer.status_code == 200, answer.text
@@ -227,8 +227,8 @@ async def test_a_meter_can_ask_how_strong_it_is(accounts: Accounts) -> None:
 
 
 @pytest.mark.parametrize("password", ["4@8({[<369&#!1/|0$5+7%2" * 5, "1a!" * 42, "4@8{5$" * 21, "20" * 64, "\0" * 20])
-def test_no_password_takes_long_to_judge(password: str) -> None:
-    """zxcvbn alone takes seconds for some, which anyone could make us spend."""
+def test_no_password_takes_long_to_estimate(password: str) -> None:
+    """zxcvbn alone takes seconds for some texts, which an attacker could use to keep the service busy."""
     assess("warm up the dictionaries", [])
     began = time.thread_time()
     assess(password, ["ada@example.com", "Ada " * 50])
@@ -238,7 +238,7 @@ def test_no_password_takes_long_to_judge(password: str) -> None:
 # --- at rest ---
 
 
-async def test_a_hash_grows_with_the_settings_at_the_next_sign_in(accounts: Accounts) -> None:
+async def test_a_cheaper_hash_is_replaced_at_the_next_sign_in(accounts: Accounts) -> None:
     async def cost() -> str:
         [[hashed]] = await accounts.sql("SELECT password_hash FROM accounts")
         return str(hashed).split("$")[3]
@@ -263,7 +263,7 @@ async def test_the_hash_is_argon2id_with_owasp_parameters_by_default(service: Se
 
 
 @pytest.mark.parametrize("strange", ["a\0b", "x" * 500, "\ufdfa" * 128])
-async def test_a_strange_password_is_a_wrong_one(accounts: Accounts, strange: str) -> None:
+async def test_an_odd_password_is_a_wrong_one(accounts: Accounts, strange: str) -> None:
     await accounts.register()
     ada, _ = await accounts.session()
     body = json.dumps({"present_password": strange, "new_password": NEW})

@@ -1,4 +1,4 @@
-"""What a token says of how its owner signed in, and what somebody with one factor alone gets out of that."""
+"""The authentication methods in tokens, and attacks with one of two factors."""
 
 from asyncio import create_task
 from typing import Any
@@ -23,7 +23,7 @@ async def ada(service: Served) -> Person:
 
 
 def emitted(person: Person) -> dict[str, Any]:
-    """What the token in hand says."""
+    """The claims of the present access token."""
     claims: dict[str, Any] = jwt.get_unverified_claims(person.tokens["access_token"])
     return claims
 
@@ -55,14 +55,12 @@ async def test_a_token_names_the_proven_factors_and_the_time(ada: Person) -> Non
 
 
 @pytest.mark.parametrize("first", ["sign-in", "confirm"])
-async def test_no_session_by_password_alone_slips_in_while_a_second_factor_is_turned_on(
-    ada: Person, first: str
-) -> None:
-    """Both are held up where they meet, in this order; the thief's session is rejected, or ends with the others."""
+async def test_no_session_by_password_alone_survives_the_enabling_of_a_second_factor(ada: Person, first: str) -> None:
+    """Both requests wait for the same lock, in this order; the thief's sign-in is rejected, or its session ends."""
     thief = Person(ada.service, user_agent="thief/1")
     begun = await ada.call("POST", "/auth/mfa/totp", json={"password": PASSWORD})
     phone = Phone(begun.json()["secret"])
-    code = {"code": [phone.code() for _ in range(3)][-1]}  # the one that is good for longest
+    code = {"code": [phone.code() for _ in range(3)][-1]}  # the one that is valid for longest
     blocker = await asyncpg.connect(ada.service.database_url)
     transaction = blocker.transaction()
     await transaction.start()
@@ -88,7 +86,7 @@ async def test_no_session_by_password_alone_slips_in_while_a_second_factor_is_tu
 
 
 async def test_a_used_code_is_rejected_everywhere(ada: Person) -> None:
-    """By whoever looked over a shoulder, in the same half minute."""
+    """A code that somebody saw on the screen, and tries in the same half minute."""
     begun = await ada.call("POST", "/auth/mfa/totp", json={"password": PASSWORD})
     code = Phone(begun.json()["secret"]).code()
     confirmed = await ada.call("POST", "/auth/mfa/totp/confirm", json={"code": code})
@@ -104,10 +102,10 @@ async def test_a_used_code_is_rejected_everywhere(ada: Person) -> None:
             )
 
 
-async def test_staff_with_a_password_alone_get_nothing_once_it_is_asked_of_them(
+async def test_staff_without_the_required_second_factor_lose_their_permissions(
     service: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Neither by signing in, nor by a session of before it was asked."""
+    """Both at sign-in and in sessions that began before it was required."""
     bob = await (await Person(service, email="bob@example.com").register()).give("User", "SubAdmin")
     eve = await (await Person(service, email="eve@example.com").register()).give("User", "SubAdmin")
     await bob.sign_in()

@@ -1,4 +1,4 @@
-"""Where a request comes from: a header that anybody can write is believed of the proxies that the settings name."""
+"""The address of a caller: a header, which anyone can send, is trusted from the proxies in the settings only."""
 
 import httpx
 
@@ -9,8 +9,8 @@ CLAIMS = {"X-Forwarded-For": "203.0.113.7", "Forwarded": "for=203.0.113.8", "X-R
 PROXY, NEIGHBOUR = "127.0.0.2", "127.0.0.1"
 
 
-async def test_a_served_process_believes_the_proxies_of_its_settings_alone() -> None:
-    """Nor those that uvicorn would believe of itself: this machine's, and those of `FORWARDED_ALLOW_IPS`."""
+async def test_forwarded_headers_are_trusted_from_configured_proxies_only() -> None:
+    """Not from those that uvicorn trusts by default: this machine's, and those in `FORWARDED_ALLOW_IPS`."""
     settings = {**SETTINGS, "trusted_proxies": PROXY, "forwarded_allow_ips": "*"}
     async with serving("user_service", **settings) as url:
         assert await _seen(url, NEIGHBOUR) == NEIGHBOUR
@@ -18,7 +18,7 @@ async def test_a_served_process_believes_the_proxies_of_its_settings_alone() -> 
 
 
 async def _seen(url: str, address: str) -> str:
-    """The address that a session shows which was opened from here, under those headers."""
+    """The address of a session that was begun from this machine with those headers."""
     transport = httpx.AsyncHTTPTransport(local_address=address)
     async with httpx.AsyncClient(base_url=url, headers=CLAIMS, transport=transport) as client:
         account = {**ADA, "email": f"at-{address}@example.com"}

@@ -1,4 +1,4 @@
-"""Roles of the shop's own: what they allow, who may give them, and that changes are published."""
+"""The shop's own roles: their permissions, who may assign them, and events about changes."""
 
 from asyncio import gather
 from uuid import UUID
@@ -29,19 +29,19 @@ async def make_role(admin: Caller, **changes: object) -> None:
 
 
 async def published(service: Served, account: UUID) -> users.UserChanged:
-    """The last that was said of the account."""
+    """The last snapshot of the account that was published."""
     last = [event for event in await service.events(users.UserChanged) if event.user_id == account][-1]
     assert isinstance(last, users.UserChanged)
     return last
 
 
-async def test_the_catalogue(service: Served, admin: Caller) -> None:
+async def test_the_catalogue_lists_all_permissions(service: Served, admin: Caller) -> None:
     items = (await admin.get("/permissions")).json()["items"]
     assert {item["name"] for item in items} == set(Permission)
     assert all(item["description"] for item in items)
 
 
-async def test_a_role_is_made_read_changed_and_deleted(admin: Caller) -> None:
+async def test_a_role_is_created_read_changed_and_deleted(admin: Caller) -> None:
     made = await admin.post("/roles", json=PACKER)
     assert (made.status_code, made.headers["Location"]) == (201, "/roles/Packer")
     assert made.json()["permissions"] == sorted(PACKER["permissions"])
@@ -59,7 +59,7 @@ async def test_a_role_is_made_read_changed_and_deleted(admin: Caller) -> None:
 
 
 @pytest.mark.parametrize("name", ["packer", "PACKER", "Packer", "admin", "User"])
-async def test_a_name_is_taken_once_whatever_its_capitals(admin: Caller, name: str) -> None:
+async def test_a_second_role_with_a_name_in_another_case_is_rejected(admin: Caller, name: str) -> None:
     await make_role(admin)
     answer = await admin.post("/roles", json={**PACKER, "name": name})
     assert (answer.status_code, answer.json()["type"]) == (409, "/problems/role-exists")
@@ -72,13 +72,15 @@ async def test_a_bad_role_is_rejected(admin: Caller, changes: dict[str, object])
     assert (await admin.post("/roles", json={**PACKER, **changes})).status_code == 422
 
 
-async def test_of_two_who_make_the_last_role_one_does(admin: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_concurrent_requests_cannot_exceed_the_number_of_roles(
+    admin: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("user_service.roles.use_cases.MOST", 1)
     answers = await gather(*(admin.post("/roles", json={**PACKER, "name": f"Packer{n}"}) for n in "ABCDE"))
     assert sorted(answer.status_code for answer in answers) == [201] + [409] * 4
 
 
-async def test_built_in_roles_stay_as_they_are(admin: Caller) -> None:
+async def test_built_in_roles_cannot_be_changed(admin: Caller) -> None:
     for name in ("Admin", "SubAdmin", "User"):
         role = (await admin.get(f"/roles/{name}")).json()
         assert role["built_in"]
@@ -87,7 +89,7 @@ async def test_built_in_roles_stay_as_they_are(admin: Caller) -> None:
         assert {answer.json()["type"] for answer in answers} == {"/problems/role-built-in"}
 
 
-async def test_roles_are_for_admins_alone(service: Served, admin: Caller) -> None:
+async def test_only_admins_manage_roles(service: Served, admin: Caller) -> None:
     await make_role(admin)
     for who in (service.caller(role="User"), service.caller(role="SubAdmin")):
         for call in (
@@ -98,7 +100,9 @@ async def test_roles_are_for_admins_alone(service: Served, admin: Caller) -> Non
     assert (await service.caller(role="User").get("/permissions")).status_code == 403
 
 
-async def test_several_roles_add_up_in_token_and_event(service: Served, admin: Caller, ada: Person) -> None:
+async def test_permissions_of_several_roles_are_united_in_token_and_event(
+    service: Served, admin: Caller, ada: Person
+) -> None:
     await make_role(admin)
     await make_role(admin, name="Counter", permissions=["stock:read", "stock:adjust"])
     await ada.give("User", "Packer", "Counter", "Packer")
@@ -141,7 +145,7 @@ async def test_a_changed_description_is_not_published(service: Served, admin: Ca
     assert len(await service.events()) == before
 
 
-async def test_a_taken_role_is_gone_from_the_next_token(admin: Caller, ada: Person) -> None:
+async def test_a_revoked_role_is_missing_from_the_next_token(admin: Caller, ada: Person) -> None:
     await make_role(admin)
     await (await ada.give("User", "Packer")).sign_in()
     await ada.give("User")
@@ -158,14 +162,16 @@ async def test_a_role_in_use_cannot_be_deleted(admin: Caller, ada: Person) -> No
     assert (await admin.delete("/roles/Packer")).status_code == 204
 
 
-async def test_a_role_that_does_not_exist_can_not_be_given(admin: Caller, ada: Person) -> None:
+async def test_a_role_that_does_not_exist_cannot_be_assigned(admin: Caller, ada: Person) -> None:
     answer = await admin.patch(f"/users/{ada.id}", json={"roles": ["User", "Ghost"]})
     assert (answer.status_code, answer.json()["type"]) == (422, "/problems/unknown-role")
     body = {"email": "x@example.com", "password": PASSWORD, "full_name": "X", "roles": ["Ghost"]}
     assert (await admin.post("/users", json=body)).json()["type"] == "/problems/unknown-role"
 
 
-async def test_giving_a_role_while_it_is_deleted_leaves_no_ghost(service: Served, admin: Caller, ada: Person) -> None:
+async def test_assigning_a_role_while_it_is_deleted_leaves_no_missing_role(
+    service: Served, admin: Caller, ada: Person
+) -> None:
     for _ in range(10):
         await make_role(admin)
         giving, deleting = await gather(
@@ -200,7 +206,7 @@ async def test_granting_a_role_during_its_change_publishes_the_final_permissions
 async def test_managers_grant_and_revoke_only_permissions_they_hold(
     service: Served, admin: Caller, ada: Person
 ) -> None:
-    """Neither by making or changing a role, nor by giving one, nor by making an account with one."""
+    """This holds for creating, changing and assigning roles, and for creating accounts with roles."""
     await make_role(admin, name="Strong", permissions=["refunds:write:any", "shipments:read"])
     boss = await (await Person(service, email="boss@example.com").register()).give("Admin")
     clerk = service.caller("roles:manage", "users:manage:any", "shipments:read")
@@ -227,8 +233,8 @@ async def test_managers_grant_and_revoke_only_permissions_they_hold(
 
 
 @pytest.mark.parametrize("others", [0, 1])
-async def test_of_two_admins_who_remove_each_other_one_stays(service: Served, others: int) -> None:
-    """Whose turn comes second is no Admin any more by then, whether there are other Admins or not."""
+async def test_of_two_admins_who_remove_each_other_concurrently_one_remains(service: Served, others: int) -> None:
+    """The second request comes from somebody who is no Admin any more, whether there are other Admins or not."""
     for number in range(5):
         names = ("ann", "bob", "eve")[: 2 + others]
         ann, bob, *_ = [
@@ -256,8 +262,8 @@ async def test_the_last_admin_cannot_be_removed(service: Served) -> None:
         assert (answer.status_code, answer.json()["type"]) == (409, "/problems/last-admin")
 
 
-async def test_a_revoked_permission_cannot_be_granted_on(service: Served, admin: Caller) -> None:
-    """Though the token of before still says that they hold it."""
+async def test_a_revoked_permission_cannot_be_granted_to_others(service: Served, admin: Caller) -> None:
+    """Even with a token that was issued before and still contains the permission."""
     await make_role(admin, name="Head", permissions=["users:manage:any", "roles:manage", "api-clients:manage"])
     await make_role(admin, name="Cashier", permissions=["refunds:write:any"])
     client = (await admin.post("/api-clients", json={"name": "till", "permissions": ["refunds:write:any"]})).json()

@@ -1,4 +1,4 @@
-"""Sessions: refresh tokens that are good once, what happens to stolen ones, and what one sees of one's sessions."""
+"""Sessions: refresh tokens that are valid once, the detection of stolen ones, and the list of one's sessions."""
 
 from asyncio import gather
 from uuid import uuid4
@@ -24,7 +24,7 @@ def rejected(answer: httpx.Response) -> bool:
     return answer.status_code == 400 and answer.json()["error"] == "invalid_grant"
 
 
-async def test_each_use_gives_another_token(ada: Person) -> None:
+async def test_each_use_of_a_refresh_token_returns_another(ada: Person) -> None:
     seen = {ada.tokens["refresh_token"]}
     for _ in range(3):
         seen.add((await ada.stay()).tokens["refresh_token"])
@@ -32,7 +32,7 @@ async def test_each_use_gives_another_token(ada: Person) -> None:
     assert await live_tokens(ada.service) == 1
 
 
-async def test_fifty_uses_at_once_have_one_successor_and_end_nothing(ada: Person) -> None:
+async def test_fifty_concurrent_uses_have_one_successor_and_keep_the_session(ada: Person) -> None:
     answers = await gather(*(ada.refresh() for _ in range(50)))
     assert {answer.status_code for answer in answers} == {200}
     successors = {answer.json()["refresh_token"] for answer in answers}
@@ -41,7 +41,7 @@ async def test_fifty_uses_at_once_have_one_successor_and_end_nothing(ada: Person
     assert (await ada.refresh(successors.pop())).status_code == 200
 
 
-async def test_a_stolen_token_ends_the_session_for_the_thief_too(ada: Person) -> None:
+async def test_reuse_of_a_stolen_token_ends_the_session(ada: Person) -> None:
     stolen = ada.tokens["refresh_token"]
     await ada.stay()
     await later(ada.service, 11)
@@ -50,7 +50,7 @@ async def test_a_stolen_token_ends_the_session_for_the_thief_too(ada: Person) ->
     assert await live_tokens(ada.service) == 0
 
 
-async def test_a_retry_is_none_once_its_answer_was_used(ada: Person) -> None:
+async def test_reuse_after_the_successor_was_used_is_theft(ada: Person) -> None:
     first = ada.tokens["refresh_token"]
     await ada.stay()
     await ada.stay()
@@ -66,8 +66,8 @@ async def test_a_retry_by_another_program_is_theft(ada: Person) -> None:
     assert rejected(await ada.refresh())
 
 
-async def test_theft_and_use_at_once_never_leave_two_sessions_of_one(ada: Person) -> None:
-    """Old tokens and the present one race: whoever wins, there is one live token at most."""
+async def test_concurrent_theft_and_use_leave_one_valid_token_at_most(ada: Person) -> None:
+    """Old tokens and the present one are used concurrently: whatever comes first, one token at most stays valid."""
     old = ada.tokens["refresh_token"]
     await ada.stay()
     await later(ada.service, 11)
@@ -85,7 +85,7 @@ async def test_a_retry_survives_a_new_encryption_secret(ada: Person) -> None:
     assert again.json()["refresh_token"] == ada.tokens["refresh_token"]
 
 
-async def test_a_session_ends_when_it_is_not_used_and_is_forgotten(ada: Person) -> None:
+async def test_an_unused_session_expires_and_is_deleted(ada: Person) -> None:
     async with ada.service.runtime.database.connection() as connection:
         await connection.execute("UPDATE sessions SET expires_at = now() - interval '1 second'")
     assert rejected(await ada.refresh())
@@ -94,7 +94,7 @@ async def test_a_session_ends_when_it_is_not_used_and_is_forgotten(ada: Person) 
         assert await connection.fetchval("SELECT count(*) FROM refresh_tokens") == 0
 
 
-async def test_a_session_has_a_longest_life_however_often_it_is_used(ada: Person) -> None:
+async def test_a_session_expires_after_its_longest_lifetime_however_often_it_is_used(ada: Person) -> None:
     async with ada.service.runtime.database.connection() as connection:
         await connection.execute("UPDATE sessions SET created_at = now() - interval '179 days'")
         await ada.stay()
@@ -110,7 +110,7 @@ async def test_signing_out_ends_the_session(ada: Person) -> None:
     assert rejected(await ada.refresh())
 
 
-async def test_i_see_where_i_am_signed_in_and_sign_out_there(ada: Person) -> None:
+async def test_a_session_is_listed_and_can_be_ended(ada: Person) -> None:
     laptop = Person(ada.service, user_agent="Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0")
     await laptop.sign_in()
     listed = (await ada.call("GET", "/auth/sessions")).json()["items"]
@@ -129,7 +129,7 @@ async def test_i_see_where_i_am_signed_in_and_sign_out_there(ada: Person) -> Non
     assert (await ada.refresh()).status_code == 200
 
 
-async def test_i_sign_out_everywhere_else(ada: Person) -> None:
+async def test_all_other_sessions_can_be_ended(ada: Person) -> None:
     others = [await Person(ada.service, user_agent=f"other{n}/1").sign_in() for n in range(3)]
     assert (await ada.call("DELETE", "/auth/sessions")).status_code == 204
     for other in others:
@@ -147,7 +147,7 @@ async def test_sessions_of_others_cannot_be_ended(ada: Person) -> None:
     assert (await ada.refresh()).status_code == 200
 
 
-async def test_erasing_the_account_while_it_is_used_leaves_no_session(ada: Person) -> None:
+async def test_erasing_an_account_during_its_use_leaves_no_session(ada: Person) -> None:
     async def use() -> httpx.Response:
         return await ada.refresh()
 
@@ -157,7 +157,7 @@ async def test_erasing_the_account_while_it_is_used_leaves_no_session(ada: Perso
     assert await live_tokens(ada.service) == 0
 
 
-async def test_the_database_holds_no_token(ada: Person) -> None:
+async def test_the_database_stores_no_token(ada: Person) -> None:
     await ada.stay()
     async with ada.service.runtime.database.connection() as connection:
         rows = await connection.fetch("SELECT to_jsonb(t) || to_jsonb(s) FROM refresh_tokens t, sessions s")

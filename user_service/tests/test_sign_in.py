@@ -25,7 +25,7 @@ async def refresh(service: Served, token: str) -> httpx.Response:
     return await service.anonymous.post("/auth/token", data={"grant_type": "refresh_token", "refresh_token": token})
 
 
-async def test_a_token_that_the_published_keys_verify(service: Served) -> None:
+async def test_an_access_token_verifies_with_the_published_keys(service: Served) -> None:
     account = (await service.anonymous.post("/users", json=ADA)).json()
     answer = await sign_in(service, username="ADA@example.com")
     assert answer.headers["Cache-Control"] == "no-store"
@@ -57,7 +57,7 @@ async def test_wrong_passwords_and_unknown_accounts_get_the_same_response(servic
     assert (wrong.status_code, wrong.json()["type"]) == (400, "/problems/invalid-grant")
 
 
-async def test_a_disabled_account_can_neither_sign_in_nor_stay(service: Served) -> None:
+async def test_a_disabled_account_can_neither_sign_in_nor_refresh(service: Served) -> None:
     account = (await service.anonymous.post("/users", json=ADA)).json()
     tokens = (await sign_in(service)).json()
     await service.caller(role="Admin").patch(f"/users/{account['id']}", json={"active": False})
@@ -86,8 +86,8 @@ async def test_a_grant_without_its_fields_names_what_to_send(
     assert words in answer.json()["detail"]
 
 
-async def test_a_password_that_is_changed_while_it_is_verified_opens_nothing(service: Served) -> None:
-    """And an account that is disabled then neither: what was true a moment ago begins no session."""
+async def test_a_password_changed_during_its_verification_begins_no_session(service: Served) -> None:
+    """The same holds for an account that is disabled during the verification."""
     await service.anonymous.post("/users", json=ADA)
     passwords = service.runtime.resource(Passwords)
     verify = passwords.verify
@@ -121,7 +121,7 @@ async def test_private_keys_and_refresh_tokens_are_not_stored_in_plain_text(serv
     assert token.encode() not in hashes
 
 
-async def test_addresses_are_their_owners_alone(service: Served) -> None:
+async def test_addresses_are_accessible_to_their_owner_only(service: Served) -> None:
     ids = [
         (await service.anonymous.post("/users", json={**ADA, "email": f"{n}@example.com"})).json()["id"] for n in "ab"
     ]

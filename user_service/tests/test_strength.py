@@ -1,4 +1,4 @@
-"""How strong a password is said to be: by the estimator, for every text, and in a bounded time."""
+"""The estimated strength of passwords: its result, and its time for any text."""
 
 import random
 import time
@@ -36,7 +36,7 @@ def judged(password: str) -> Strength:
         "baseball9876543210",
     ],
 )
-def test_runs_of_keys_and_common_words_with_many_digits_or_signs_are_weak(password: str) -> None:
+def test_keyboard_paths_and_common_words_with_digits_or_signs_are_weak(password: str) -> None:
     strength = judged(password)
     assert not strength.acceptable, strength
     assert strength.warning
@@ -54,7 +54,7 @@ def test_runs_of_keys_and_common_words_with_many_digits_or_signs_are_weak(passwo
         SIGNS[::-1] + SIGNS,
     ],
 )
-def test_what_is_hard_to_guess_is_strong(password: str) -> None:
+def test_passwords_that_are_hard_to_guess_are_strong(password: str) -> None:
     assert judged(password).score == 4
 
 
@@ -62,18 +62,18 @@ def test_what_is_hard_to_guess_is_strong(password: str) -> None:
     st.text(st.characters(codec="utf-8"), min_size=PIECE, max_size=PIECE),
     st.sampled_from(["a", "password", "12345678"]),
 )
-def test_what_follows_or_goes_before_a_strong_piece_makes_it_no_weaker(piece: str, padding: str) -> None:
+def test_padding_does_not_weaken_a_strong_password(piece: str, padding: str) -> None:
     alone, room = estimate(piece, []).guesses, LONGEST - PIECE
     assert estimate(piece + (padding * room)[:room], []).guesses >= alone
     assert estimate((padding * PIECE)[:PIECE] + piece, []).guesses >= alone
 
 
 @given(st.text(st.sampled_from(SIGNS + "aeio qw"), min_size=SHORTEST, max_size=LONGEST))
-def test_every_text_is_judged(password: str) -> None:
+def test_every_text_gets_an_estimate(password: str) -> None:
     assert 0 <= judged(password).score <= 4
 
 
-def test_no_text_takes_long_to_judge() -> None:
+def test_no_text_takes_long_to_estimate() -> None:
     judged("loads the lists of words")
     chance = random.Random(2026)
     alphabets = (SIGNS, SIGNS + "abcdefghij", "!@$|17+5{[(<", "aA4@1!", " 1!a", "a")

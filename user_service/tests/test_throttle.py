@@ -1,4 +1,4 @@
-"""How often a password may be guessed, and that nobody can lock somebody else out with it."""
+"""The limits of guesses of a password, which can't be used to lock the owner out."""
 
 from asyncio import gather
 from collections import Counter
@@ -20,13 +20,13 @@ HOME, OFFICE, ELSEWHERE = "192.0.2.1", "192.0.2.2", "198.51.100.9"
 
 
 async def guess(accounts: Accounts, address: str, times: int = 1, **changes: str) -> list[httpx.Response]:
-    """Wrong passwords, all at once."""
+    """Tries so many wrong passwords concurrently."""
     client = accounts.at(address)
     return list(await gather(*(accounts.sign_in(client, password=f"wrong {n}", **changes) for n in range(times))))
 
 
 async def lock_strangers_out(accounts: Accounts) -> None:
-    """From as many addresses as it takes."""
+    """Tries wrong passwords from many addresses."""
     for number in range(1, 200):
         answers = await guess(accounts, f"203.0.113.{number}", 4)
         if 429 in {answer.status_code for answer in answers}:
@@ -35,7 +35,7 @@ async def lock_strangers_out(accounts: Accounts) -> None:
 
 
 async def wait(accounts: Accounts, time: timedelta) -> None:
-    """As if so much time had passed."""
+    """Moves all buckets so far back in time."""
     await accounts.sql("UPDATE tries SET full_until = full_until - $1::interval", time)
 
 
@@ -57,7 +57,7 @@ async def test_an_account_allows_so_many_failures_an_hour_from_all_addresses() -
         assert looked_at == 20
 
 
-async def test_by_default_that_is_no_more_than_a_hundred_known_places_included() -> None:
+async def test_by_default_an_account_allows_no_more_than_a_hundred_failures_known_networks_included() -> None:
     async with open_accounts(limits=True) as accounts:
         settings: Any = accounts.served.runtime.settings
         assert settings.unknown_device_attempts + settings.all_known_devices_attempts <= 100
@@ -70,7 +70,7 @@ async def test_by_default_that_is_no_more_than_a_hundred_known_places_included()
         assert statuses([each for found in answers for each in found])[400] == 50  # and as many as the hour goes by
 
 
-async def test_the_rejection_says_when_to_come_again() -> None:
+async def test_the_rejection_names_the_time_until_the_next_try() -> None:
     async with open_accounts(limits=True, unknown_device_attempts=4) as accounts:
         await accounts.register()
         answers = await guess(accounts, ELSEWHERE, 3)
@@ -88,7 +88,7 @@ async def test_the_rejection_says_when_to_come_again() -> None:
         assert (await accounts.sign_in(accounts.at(ELSEWHERE))).status_code == 200
 
 
-async def test_strangers_cannot_lock_the_owner_out_at_home() -> None:
+async def test_unknown_devices_cannot_lock_out_a_known_network() -> None:
     async with open_accounts(limits=True, unknown_device_attempts=10) as accounts:
         await accounts.register()
         assert (await accounts.sign_in(accounts.at(HOME))).status_code == 200
@@ -98,7 +98,7 @@ async def test_strangers_cannot_lock_the_owner_out_at_home() -> None:
             assert (await accounts.sign_in(accounts.at(HOME))).status_code == 200
 
 
-async def test_strangers_cannot_lock_a_known_device_out_wherever_it_is() -> None:
+async def test_unknown_devices_cannot_lock_out_a_known_device() -> None:
     async with open_accounts(limits=True, unknown_device_attempts=10) as accounts:
         await accounts.register()
         cookie = (await accounts.sign_in(accounts.at(HOME))).cookies[COOKIE]
@@ -120,7 +120,7 @@ async def test_a_known_device_may_guess_little_more_than_its_owner_mistypes() ->
 
 
 @pytest.mark.parametrize("forged", ["", "a.1.b", "..", "x" * 300, "{0}0", "0{0}", "{0}.1"])
-async def test_a_cookie_of_ones_own_making_is_worth_nothing(forged: str) -> None:
+async def test_a_forged_device_cookie_is_ignored(forged: str) -> None:
     async with open_accounts(limits=True, unknown_device_attempts=4) as accounts:
         await accounts.register()
         cookie = (await accounts.sign_in(accounts.at(HOME))).cookies[COOKIE]
@@ -130,8 +130,8 @@ async def test_a_cookie_of_ones_own_making_is_worth_nothing(forged: str) -> None
         assert (await accounts.sign_in(device)).status_code == 429
 
 
-async def test_by_https_the_cookie_has_a_name_that_browsers_take_from_https_alone() -> None:
-    """And who has it by its former name is still known."""
+async def test_over_https_the_device_cookie_has_the_secure_prefix() -> None:
+    """A cookie under the former name is still accepted."""
     async with open_accounts(limits=True, unknown_device_attempts=10, public_issuer="https://users.test") as accounts:
         await accounts.register()
         signed_in = await accounts.sign_in(accounts.at(HOME))
@@ -146,7 +146,7 @@ async def test_by_https_the_cookie_has_a_name_that_browsers_take_from_https_alon
             assert (await accounts.sign_in(device)).status_code == 200
 
 
-async def test_a_device_is_known_to_its_own_account_alone() -> None:
+async def test_a_device_is_known_for_its_own_account_only() -> None:
     async with open_accounts(limits=True, unknown_device_attempts=4) as accounts:
         await accounts.register()
         await accounts.register(email="mallory@example.com")
@@ -157,7 +157,7 @@ async def test_a_device_is_known_to_its_own_account_alone() -> None:
         assert (await accounts.sign_in(mallory)).status_code == 429
 
 
-async def test_who_resets_the_password_by_mail_gets_in_however_many_strangers_try() -> None:
+async def test_after_a_reset_the_owner_can_sign_in_despite_exhausted_limits() -> None:
     async with open_accounts(limits=True, unknown_device_attempts=4) as accounts:
         await accounts.register()
         await lock_strangers_out(accounts)
@@ -167,7 +167,7 @@ async def test_who_resets_the_password_by_mail_gets_in_however_many_strangers_tr
         assert (await accounts.sign_in(owner, password="staple orbit lantern")).status_code == 200
 
 
-async def test_one_address_cannot_go_through_many_accounts() -> None:
+async def test_an_ip_address_has_a_limit_across_accounts() -> None:
     async with open_accounts(limits=True, address_attempts=10) as accounts:
         answers = [
             answer for number in range(8) for answer in await guess(accounts, HOME, 1, username=f"{number}@example.com")
@@ -180,7 +180,7 @@ async def test_one_address_cannot_go_through_many_accounts() -> None:
         assert statuses(many) == {400: 5, 429: 3}
 
 
-async def test_an_account_that_is_not_there_is_counted_like_one_that_is() -> None:
+async def test_tries_for_an_account_that_does_not_exist_are_counted_too() -> None:
     async with open_accounts(limits=True, unknown_device_attempts=6) as accounts:
         await accounts.register()
         found, unknown = await guess(accounts, HOME, 5), await guess(accounts, OFFICE, 5, username="nobody@example.com")
@@ -189,7 +189,7 @@ async def test_an_account_that_is_not_there_is_counted_like_one_that_is() -> Non
         assert published == {(each.status_code, each.json()["detail"].partition(" in ")[0]) for each in unknown}
 
 
-async def test_a_right_password_is_not_counted_however_often() -> None:
+async def test_right_passwords_are_not_counted() -> None:
     async with open_accounts(
         limits=True, unknown_device_attempts=4, known_device_attempts=4, all_known_devices_attempts=4
     ) as accounts:
@@ -202,7 +202,7 @@ async def test_a_right_password_is_not_counted_however_often() -> None:
         )
 
 
-async def test_all_processes_share_what_was_counted() -> None:
+async def test_all_processes_share_the_counts() -> None:
     url = new_database("user_service")
     async with (
         open_accounts(limits=True, unknown_device_attempts=20, database_url=url) as one,
@@ -214,7 +214,7 @@ async def test_all_processes_share_what_was_counted() -> None:
         assert statuses([each for found in answers for each in found]) == {400: 10, 429: 30}
 
 
-async def test_registering_and_asking_for_mails_are_limited_by_address() -> None:
+async def test_registrations_and_requested_mails_are_limited_by_ip_address() -> None:
     async with open_accounts(limits=True, requests_of_address=6) as accounts:
         home = accounts.at(HOME)
         made = [await home.post("/users", json={**ADA, "email": f"{n}@example.com"}) for n in range(2)]
@@ -243,7 +243,7 @@ async def test_limits_are_on_in_production_only_by_default() -> None:
         assert statuses(await guess(accounts, HOME, 40)) == {400: 30, 429: 10}
 
 
-async def test_what_is_full_again_is_forgotten() -> None:
+async def test_unused_buckets_and_old_networks_are_deleted() -> None:
     async with open_accounts(limits=True) as accounts:
         await accounts.register()
         await guess(accounts, HOME, 2)
@@ -274,7 +274,7 @@ async def test_what_is_full_again_is_forgotten() -> None:
         ("2001:DB8:0::1", None, "", "2001:db8::1"),
     ],
 )
-def test_a_forwarded_address_is_believed_of_our_own_proxies_alone(
+def test_a_forwarded_address_is_trusted_from_our_own_proxies_only(
     peer: str, forwarded: str | None, proxies: str, address: str
 ) -> None:
     class Settings(ServiceSettings, service="shop"):
@@ -294,7 +294,7 @@ def test_a_forwarded_address_is_believed_of_our_own_proxies_alone(
     assert client_address(Request({"type": "http", "client": (peer, 1), "headers": headers, "app": App})) == address
 
 
-def test_a_proxy_that_is_no_address_is_rejected_at_the_start() -> None:
+def test_an_invalid_proxy_address_is_rejected_at_the_start() -> None:
     class Settings(ServiceSettings, service="shop"):
         port: int = 0
 

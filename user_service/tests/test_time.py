@@ -1,4 +1,4 @@
-"""What an answer's time tells, and what hashing passwords costs everybody else."""
+"""Timing: answers don't reveal whether an account exists, and hashing does not delay other requests."""
 
 import asyncio
 import random
@@ -30,7 +30,7 @@ SELECT id, now(), '', 0, 0 FROM accounts WHERE email = $1
 
 
 async def ratios_of(call: Ask, attempts: int, status: int) -> list[float]:
-    """How long answers about accounts take (the median), each against one of the same moment where there is none."""
+    """The median ratio of the times of answers with an account and without one, each pair taken at the same moment."""
     times: dict[str, list[float]] = {email: [] for email in (NOBODY, ADA["email"], WITH_FACTOR)}
     bodies = set()
     turns = [email for _ in range(attempts) for email in random.sample(list(times), len(times))]
@@ -48,7 +48,7 @@ async def ratios_of(call: Ask, attempts: int, status: int) -> list[float]:
 
 
 async def ratios(attempts: int) -> tuple[list[float], list[float]]:
-    """Of signing in with a wrong password, and of asking for a reset: an account, and one with a second factor."""
+    """The ratios of a sign-in with a wrong password and of a reset request, with and without a second factor."""
     # No mail is sent: to whom, shows in no answer, but takes its time of whichever request is next.
     async with open_accounts(**FULL_COST, smtp_host="") as accounts:
         await accounts.register()
@@ -61,7 +61,7 @@ async def ratios(attempts: int) -> tuple[list[float], list[float]]:
         return await ratios_of(sign_in, attempts, 400), await ratios_of(accounts.request_reset, attempts, 202)
 
 
-async def test_an_answer_takes_as_long_where_there_is_no_account() -> None:
+async def test_an_answer_takes_as_long_without_an_account() -> None:
     signing_in, resetting = await ratios(40)
     assert all(0.75 < each < 1.33 for each in signing_in), signing_in
     assert all(0.6 < each < 1.66 for each in resetting), resetting
@@ -69,12 +69,12 @@ async def test_an_answer_takes_as_long_where_there_is_no_account() -> None:
 
 @pytest.mark.long
 @pytest.mark.timeout(600)
-async def test_an_answer_takes_as_long_where_there_is_no_account_to_within_five_percent() -> None:
+async def test_an_answer_takes_as_long_without_an_account_within_five_percent() -> None:
     signing_in, resetting = await ratios(500)
     assert all(abs(each - 1) < 0.05 for each in (*signing_in, *resetting)), (signing_in, resetting)
 
 
-async def test_twenty_sign_ins_at_once_do_not_hold_anybody_up() -> None:
+async def test_twenty_concurrent_sign_ins_do_not_delay_other_requests() -> None:
     """In the usual round, not in the best. What others at work on this machine cost shows where nobody signs in."""
     settings = {**SETTINGS, "password_memory_kib": 19_456, "password_rounds": 2}
     async with serving("user_service", **settings) as url, httpx.AsyncClient(base_url=url, timeout=60) as client:

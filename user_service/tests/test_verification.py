@@ -1,4 +1,4 @@
-"""Proving that an e-mail address is one's own."""
+"""The confirmation of an e-mail address."""
 
 from asyncio import gather
 
@@ -14,14 +14,14 @@ async def verify(accounts: Accounts, token: str) -> httpx.Response:
 
 
 async def every_text(accounts: Accounts) -> str:
-    """What stands in the database, of whatever table."""
+    """The rows of all tables, as text."""
     tables = await accounts.sql("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
     assert len(tables) > 10
     rows = [await accounts.sql(f'SELECT row_to_json(t)::text FROM "{name}" AS t') for [name] in tables]
     return "\n".join(row[0] for found in rows for row in found)
 
 
-async def test_registering_mails_a_code_that_verifies_the_address_once(accounts: Accounts) -> None:
+async def test_registration_mails_a_code_that_confirms_the_address_once(accounts: Accounts) -> None:
     ada = await accounts.register()
     [mail] = await accounts.mails()
     code = code_of(mail)
@@ -56,14 +56,14 @@ async def test_a_code_is_valid_for_a_day(accounts: Accounts) -> None:
     assert (await verify(accounts, code)).status_code == 400
 
 
-async def test_of_many_uses_at_once_one_succeeds(accounts: Accounts) -> None:
+async def test_of_concurrent_uses_of_a_code_one_succeeds(accounts: Accounts) -> None:
     await accounts.register()
     [code] = await accounts.codes()
     answers = await gather(*(verify(accounts, code) for _ in range(8)))
     assert sorted(answer.status_code for answer in answers) == [204] + [400] * 7
 
 
-async def test_the_mail_can_be_asked_for_again_until_the_address_is_verified(accounts: Accounts) -> None:
+async def test_the_mail_can_be_requested_again_until_the_address_is_confirmed(accounts: Accounts) -> None:
     ada = await accounts.register()
     assert (await ada.post("/auth/verify-email/request")).status_code == 202
     first, second = await accounts.codes()
@@ -75,7 +75,7 @@ async def test_the_mail_can_be_asked_for_again_until_the_address_is_verified(acc
     assert (await accounts.served.anonymous.post("/auth/verify-email/request")).status_code == 401
 
 
-async def test_mails_that_are_asked_for_are_limited() -> None:
+async def test_requested_mails_are_rate_limited() -> None:
     async with open_accounts(limits=True, mails_to_account=4) as accounts:
         ada = await accounts.register()
         answers = [await ada.post("/auth/verify-email/request") for _ in range(3)]
@@ -86,12 +86,12 @@ async def test_mails_that_are_asked_for_are_limited() -> None:
         assert (await accounts.request_reset()).status_code == 429
 
 
-async def test_whom_staff_made_is_verified_and_gets_no_mail(accounts: Accounts) -> None:
+async def test_an_account_created_by_staff_is_verified_and_gets_no_mail(accounts: Accounts) -> None:
     assert (await accounts.staff.post("/users", json=ADA)).status_code == 201
     assert await accounts.mails() == []
 
 
-async def test_who_was_erased_gets_no_mail(accounts: Accounts) -> None:
+async def test_an_erased_account_gets_no_verification_mail(accounts: Accounts) -> None:
     ada = await accounts.register()
     assert (await ada.delete("/users/me")).status_code == 204
     assert await accounts.sql("SELECT 1 FROM mails") == []
@@ -110,14 +110,14 @@ async def test_a_mail_waits_for_the_mail_server(accounts: Accounts) -> None:
     assert len(await accounts.codes()) == 1
 
 
-async def test_a_mail_that_is_rejected_for_good_is_not_tried_again(accounts: Accounts) -> None:
+async def test_a_permanently_rejected_mail_is_not_retried(accounts: Accounts) -> None:
     accounts.office.answer = lambda _: "550 No such user"
     await accounts.register()
     await send_due(accounts.served.runtime)
     assert await accounts.sql("SELECT 1 FROM mails") == []
 
 
-async def test_a_mail_that_is_rejected_for_now_is_tried_again_later(accounts: Accounts) -> None:
+async def test_a_temporarily_rejected_mail_is_retried(accounts: Accounts) -> None:
     accounts.office.answer = lambda _: "451 Try later"
     await accounts.register()
     await send_due(accounts.served.runtime)
@@ -128,8 +128,8 @@ async def test_a_mail_that_is_rejected_for_now_is_tried_again_later(accounts: Ac
     assert await accounts.sql("SELECT 1 FROM mails") == []
 
 
-async def test_after_a_crash_the_mail_comes_again_and_both_codes_are_good(accounts: Accounts) -> None:
-    """The mail was sent, and the process died before it could say so."""
+async def test_after_a_crash_the_mail_is_sent_again_and_both_codes_are_valid(accounts: Accounts) -> None:
+    """The mail was sent, and the process died before it deleted the row."""
     await accounts.register()
     rows = await accounts.sql("SELECT * FROM mails")
     [first] = await accounts.codes()
@@ -144,7 +144,7 @@ async def test_after_a_crash_the_mail_comes_again_and_both_codes_are_good(accoun
     assert (await verify(accounts, first)).status_code == 204
 
 
-async def test_two_senders_send_each_mail_once(accounts: Accounts) -> None:
+async def test_concurrent_senders_send_each_mail_once(accounts: Accounts) -> None:
     await gather(*(accounts.register(email=f"customer{number}@example.com") for number in range(12)))
     await gather(*(send_due(accounts.served.runtime) for _ in range(4)))
     assert sorted(mail["To"] for mail in accounts.office.mails) == sorted(
