@@ -10,9 +10,9 @@ from jose import jwt
 from tests.harness.service import Served
 from user_service.auth.schemas import MFA_OTP
 from user_service.tests.conftest import replace_resources
+from user_service.tests.mfa.test_mfa import problem
 from user_service.tests.person import PASSWORD, Person
 from user_service.tests.phone import Phone, enrol
-from user_service.tests.test_mfa import problem
 
 WAITERS = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 
