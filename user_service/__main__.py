@@ -23,7 +23,7 @@ def main() -> None:
 
 
 async def rotate(settings: Settings, *, compromised: bool) -> str:
-    """What was done, in a sentence."""
+    """Returns a sentence for the console about what was done."""
     database = Database.of(settings)
     vault = Vault(settings.key_encryption_secret, settings.former_key_encryption_secret)
     try:

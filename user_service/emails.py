@@ -1,7 +1,7 @@
-"""One form of an e-mail address, whichever way it was typed.
+"""The normal form of an e-mail address, however it was typed.
 
-Whoever compares, counts or looks up addresses takes an `EmailAddress`, never a text: so no caller can forget to
-normalise. The database compares by the same rule (`KEY`), and its unique index holds it.
+Code that compares, counts or looks up addresses takes an `EmailAddress`, never a `str`, so that no caller can forget to
+normalise. The database compares by the same rule (`KEY`), and enforces it by a unique index.
 """
 
 import re
@@ -13,24 +13,24 @@ import idna
 from pydantic import EmailStr, GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
-# What a person does not see around an address that was pasted: blanks of all kinds, and characters without width.
+# Invisible characters around an address that was pasted: whitespace of all kinds, and characters without width.
 _AROUND = re.compile("^[\\s\u00ad\u200b-\u200f\u2060\ufeff]+|[\\s\u00ad\u200b-\u200f\u2060\ufeff]+$")
 KEY = "lower(normalize({}, NFKC))"
-"""SQL: what two spellings of one address have in common, given `EmailAddress.text`. A unique index of it exists."""
+"""SQL: the same value for all spellings of an address, given `EmailAddress.text`. It has a unique index."""
 
 
 @dataclass(frozen=True, slots=True)
 class EmailAddress:
-    """An address without blanks around it, in lower case and NFC, its domain in Unicode (not punycode)."""
+    """An address without whitespace around it, in lower case and NFC, its domain in Unicode (not punycode)."""
 
     text: str
-    """What is stored, shown and sent to."""
+    """The form that is stored, shown and mailed to."""
     typed: str = field(compare=False)
-    """Before it was normalised: of accounts whose addresses collide, the one that has exactly this is meant."""
+    """The text before it was normalised: it selects one of several accounts whose addresses collide."""
 
     @classmethod
     def of(cls, typed: str) -> "EmailAddress":
-        """Never fails: what is no address is a text that no account has."""
+        """Never fails: an invalid address is a text that no account has."""
         local, at, domain = _lower(_AROUND.sub("", typed)).rpartition("@")
         return cls(_lower(f"{local}{at}{_unicode(domain)}"), typed.lower())
 
@@ -41,7 +41,7 @@ class EmailAddress:
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        """In a request's body: a valid address, else an error that says what is wrong with it."""
+        """In a request's body an invalid address is an error that explains what is wrong with it."""
         trimmed = core_schema.no_info_before_validator_function(
             lambda typed: _AROUND.sub("", typed) if isinstance(typed, str) else typed, handler.generate_schema(EmailStr)
         )
@@ -53,7 +53,7 @@ def _lower(text: str) -> str:
 
 
 def _unicode(domain: str) -> str:
-    """One form of a domain (UTS 46); as it stands where it can be none."""
+    """The normal form of a domain (UTS 46); unchanged if it is invalid."""
     if domain.isascii() and "xn--" not in domain:
         return domain.removesuffix(".")
     try:

@@ -1,4 +1,4 @@
-"""What this service holds about people. Not exported: what proves who they are, such as hashes of passwords."""
+"""The personal data of this service. Credentials, such as hashes of passwords, are not exported."""
 
 from typing import Annotated
 
@@ -6,13 +6,13 @@ from service_kit.http.sessions import Session
 from service_kit.messaging import outbox
 from service_kit.personal_data import PersonalData, Section
 from service_kit.runtime import Runtime
-from service_kit.security import Principal, Requires, account_status
-from user_service.audit.endpoints import FromWhere
-from user_service.audit.models import Action
+from service_kit.security import account_status
+from user_service.audit.endpoints import acting
+from user_service.audit.models import Action, Actor
 from user_service.audit.use_cases import record
 
 OWN = "account_id = :account_id"
-# From where others acted is theirs to know; from where somebody tried to sign in is exported.
+# Where another person acted from is not exported; where somebody tried to sign in to the account from is.
 AUDITED = """
 CASE WHEN actor_id <> :account_id THEN to_jsonb({table}) - '{{address, user_agent, session_id}}'::text[]
      ELSE to_jsonb({table}) END
@@ -30,9 +30,9 @@ SECTIONS = [
 ]
 
 
-async def record_export(tx: Session, origin: FromWhere, who: Annotated[Principal, Requires("users:read")]) -> None:
+async def record_export(tx: Session, me: Annotated[Actor, acting("users:read")]) -> None:
     """An export is recorded, since a thief may have asked for it."""
-    record(tx, origin.by(who), Action.DATA_EXPORTED, who.user_id)
+    record(tx, me, Action.DATA_EXPORTED, me.id)
 
 
 PERSONAL_DATA = PersonalData(sections=SECTIONS, erase=None, on_export=record_export)

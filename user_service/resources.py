@@ -1,4 +1,4 @@
-"""What this service opens once per process."""
+"""The objects that this service creates once per process."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -31,7 +31,7 @@ async def open_resources(runtime: Runtime) -> AsyncIterator[None]:
 
 
 def provide(runtime: Runtime, passwords: Passwords, vault: Vault, signer: Signer) -> None:
-    """What endpoints and jobs find by its type, made of these."""
+    """Composes the objects that endpoints and jobs look up by their type."""
     settings = cast(Settings, runtime.settings)
     throttle = Throttle(runtime.database, settings)
     password_service = PasswordService(runtime.database, passwords, throttle)

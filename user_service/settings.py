@@ -1,7 +1,6 @@
 """Settings of the user service."""
 
 from collections.abc import Iterator
-from datetime import timedelta
 
 from pydantic import Field, SecretStr
 
@@ -9,7 +8,7 @@ from service_kit.mail import MailSettings
 from service_kit.strictness import Fault
 
 LEAST_MEMORY_KIB, LEAST_ROUNDS = 19_456, 2
-"""For argon2id, by OWASP's Password Storage Cheat Sheet."""
+"""The least that OWASP's Password Storage Cheat Sheet recommends for argon2id."""
 
 
 class Settings(MailSettings, service="user"):
@@ -79,14 +78,10 @@ class Settings(MailSettings, service="user"):
 
     @property
     def may_send_passwords(self) -> frozenset[str]:
-        """Client ids; `*` stands for anyone, also for who names none."""
+        """Client ids; `*` stands for any client, also for requests without a client id."""
         if self.password_grant_clients is None:
             return frozenset() if self.environment == "production" else frozenset({"*"})
         return frozenset(filter(None, map(str.strip, self.password_grant_clients.split(","))))
-
-    @property
-    def access_token_lifetime(self) -> timedelta:
-        return timedelta(minutes=self.access_token_minutes)
 
     @property
     def staff_need_mfa(self) -> bool:

@@ -1,4 +1,4 @@
-"""Accounts over HTTP: one's own under /users/me, everybody's for staff."""
+"""Accounts over HTTP: the caller's own under /users/me, and all accounts for staff."""
 
 from datetime import timedelta
 from typing import Annotated
@@ -7,20 +7,20 @@ from uuid import UUID
 from fastapi import Query, Request, Response
 
 from contracts.permissions import Role
-from service_kit.http.etag import IfMatch, set_etag
+from service_kit.http.etag import IfMatch
 from service_kit.http.pagination import Page, PagedByTime
 from service_kit.http.problem_responses import problems
 from service_kit.http.router import Router
 from service_kit.http.sessions import Session
-from service_kit.problems import Forbidden, NotFound, PreconditionFailed, TooManyRequests
+from service_kit.problems import Forbidden, NotFound, PreconditionFailed, TooManyRequests, not_found
 from service_kit.security import PUBLIC, MaybePrincipal, Principal, Requires, still_may
 from user_service.account_management import use_cases
 from user_service.account_management.schemas import AccountChange, AccountOut, ProfileChange, Registration
 from user_service.accounts import queries
-from user_service.accounts.models import EmailTaken, LastAdmin, NotOneself, SignInAgain
+from user_service.accounts.models import Account, EmailTaken, LastAdmin, NotOneself, SignInAgain
 from user_service.audit.endpoints import FromWhere, acting
 from user_service.audit.models import Actor
-from user_service.base import resource
+from user_service.base import resource, tagged
 from user_service.passwords.endpoints import UsePasswordService
 from user_service.passwords.strength import PasswordTooWeak
 from user_service.roles import grants
@@ -66,24 +66,21 @@ async def register(
         await password_service.throttle.request(origin)
     account = await use_cases.register(tx, password_service.passwords, by, **dict(body), verified=by_staff)
     response.headers["Location"] = f"/users/{account.id}" if by_staff else "/users/me"
-    set_etag(response, account.version)
-    return AccountOut.of(account)
+    return tagged(response, AccountOut.of(account))
 
 
 @router.get("/me", summary="Get my account", responses=problems(NotFound))
 async def read_me(tx: Session, who: Annotated[Principal, Requires("users:read")], response: Response) -> AccountOut:
     """The caller's own account, with an `ETag` for a later change."""
-    account = await use_cases.read(tx, who.user_id)
-    set_etag(response, account.version)
-    return AccountOut.of(account)
+    account = await queries.by_id(tx, who.user_id) or not_found(Account, who.user_id)
+    return tagged(response, AccountOut.of(account))
 
 
 @router.patch("/me", summary="Change my profile", responses=problems(NotFound, PreconditionFailed))
 async def change_me(body: ProfileChange, expected: IfMatch, tx: Session, me: Writer, response: Response) -> AccountOut:
     """Only what the body names is changed."""
     account = await use_cases.change(tx, me, me.id, expected, body.model_dump(exclude_none=True))
-    set_etag(response, account.version)
-    return AccountOut.of(account)
+    return tagged(response, AccountOut.of(account))
 
 
 @router.delete("/me", status_code=204, summary="Erase my account", responses=problems(NotFound, LastAdmin, SignInAgain))
@@ -110,7 +107,8 @@ async def search(
     """Newest first.
 
     Addresses collide where accounts were made before all spellings of an address counted as one. Such accounts go on as
-    they are, each found by the very text that it has; let one of their owners change the address, or erase it.
+    they are, each found by exactly the text that is stored; ask one of their owners to change the address, or to erase
+    the account.
     """
     found = await queries.search(tx, page.position, text=q, role=role, active=active, colliding=colliding)
     return page.of(found, AccountOut.of)
@@ -121,9 +119,8 @@ async def read(
     user_id: UUID, tx: Session, _: Annotated[Principal, Requires("users:read:any")], response: Response
 ) -> AccountOut:
     """With its roles and whether it may sign in, and an `ETag` for a later change."""
-    account = await use_cases.read(tx, user_id)
-    set_etag(response, account.version)
-    return AccountOut.of(account)
+    account = await queries.by_id(tx, user_id) or not_found(Account, user_id)
+    return tagged(response, AccountOut.of(account))
 
 
 @router.patch(
@@ -143,5 +140,4 @@ async def change(
     owns; its access tokens are rejected as soon as the services receive the event. Nobody changes who may do more than
     themselves."""
     account = await use_cases.change_by_staff(tx, staff, user_id, expected, body.model_dump(exclude_none=True))
-    set_etag(response, account.version)
-    return AccountOut.of(account)
+    return tagged(response, AccountOut.of(account))

@@ -4,11 +4,12 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
 from contracts.permissions import Role
 from service_kit.schemas import RequestBody, RowOut
 from service_kit.text import Printable, Trimmed
+from user_service.base import example
 from user_service.emails import EmailAddress
 from user_service.passwords.schemas import Password
 from user_service.roles.schemas import RoleNames
@@ -17,10 +18,8 @@ FullName = Annotated[str, Trimmed(200), Printable]
 
 
 class Registration(RequestBody):
-    model_config = ConfigDict(
-        json_schema_extra={
-            "example": {"email": "ada@example.com", "password": "correct horse battery", "full_name": "Ada Lovelace"}
-        },
+    model_config = example(
+        {"email": "ada@example.com", "password": "correct horse battery", "full_name": "Ada Lovelace"}
     )
 
     email: EmailAddress

@@ -1,11 +1,9 @@
-"""What can be done with accounts. Each change is published in the same transaction."""
+"""Registers, changes and erases accounts. Each change is published in the same transaction."""
 
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
-
-from sqlalchemy.exc import IntegrityError
 
 from contracts.events import users
 from contracts.permissions import Permission, Role
@@ -21,6 +19,7 @@ from user_service.accounts.models import Account, EmailTaken, LastAdmin, NotOnes
 from user_service.api_clients import use_cases as api_clients
 from user_service.audit.models import SYSTEM, Action, Actor, Origin
 from user_service.audit.use_cases import record
+from user_service.base import flush
 from user_service.emails import EmailAddress
 from user_service.mails import queries as mail_queries
 from user_service.mails import use_cases as mails
@@ -36,19 +35,17 @@ async def register(
     tx: Session, passwords: Passwords, origin: Origin, *, email: EmailAddress, password: str, full_name: str,
     roles: list[str], verified: bool,
 ) -> Account:  # fmt: skip
-    """Whose address is not verified yet gets a mail that asks for it. Raises: EmailTaken, PasswordTooWeak."""
+    """Creates an account. If it is not verified, a mail asks to confirm the address.
+
+    Raises: EmailTaken, PasswordTooWeak.
+    """
     (await passwords.strength(password, email.text, full_name)).demand()
     if await queries.is_taken(tx, email):
         raise EmailTaken
-    account = Account(
-        email=email.text,
-        full_name=full_name,
-        password_hash=await passwords.hash(password),
-        roles=roles,
-        email_verified=verified,
-    )
+    hashed = await passwords.hash(password)
+    account = Account(email=email.text, full_name=full_name, password_hash=hashed, roles=roles, email_verified=verified)
     tx.add(account)
-    await _flush(tx)
+    await flush(tx, EmailTaken())
     await publish(tx, account)
     if not verified:
         mails.enqueue(tx, Purpose.VERIFY_EMAIL, account.email, account.id)
@@ -56,10 +53,6 @@ async def register(
     changes = {"email": None, "full_name": None, "roles": [None, roles]}
     record(tx, origin, made, account.id, changes=changes, roles=roles)
     return account
-
-
-async def read(tx: Session, account_id: UUID) -> Account:
-    return await queries.by_id(tx, account_id) or not_found(Account, account_id)
 
 
 async def change(tx: Session, origin: Origin, account_id: UUID, expected: Expected, fields: dict[str, Any]) -> Account:
@@ -73,13 +66,16 @@ async def change(tx: Session, origin: Origin, account_id: UUID, expected: Expect
 
 
 async def change_email(tx: Session, account: Account, address: EmailAddress, origin: Origin) -> None:
-    """Its owner has read a mail to the new address. The account must be held. Raises: EmailTaken."""
+    """Sets a confirmed address, after a code that was mailed there came back. The account must be locked.
+
+    Raises: EmailTaken.
+    """
     if await queries.is_taken(tx, address, by_other_than=account.id):
         raise EmailTaken
     others = await queries.colliding_with(tx, account)
     if not account.change(email=address.text, email_verified=True, collides=False):
         return
-    await _flush(tx)
+    await flush(tx, EmailTaken())
     await _release_address(tx, others)
     await publish(tx, account)
     record(tx, origin, Action.EMAIL_CHANGED, account.id, changes={"email": None})
@@ -88,7 +84,8 @@ async def change_email(tx: Session, account: Account, address: EmailAddress, ori
 async def change_by_staff(
     tx: Session, actor: Actor, account_id: UUID, expected: Expected, fields: dict[str, Any]
 ) -> Account:
-    """Who is disabled is signed out everywhere. Of two who remove each other the second is rejected.
+    """Changes name, roles or whether the account is active. A disabled account is signed out everywhere. Of two Admins
+    who remove each other at the same time, the second is rejected.
 
     Raises: NotFound, PreconditionFailed, NotOneself, LastAdmin, UnknownRole, NotYoursToGive, PermissionRevoked.
     """
@@ -97,7 +94,7 @@ async def change_by_staff(
     roles = fields.get("roles", [])
     await grants.hold_roles(tx, roles)
     admins = await queries.lock_admins(tx)
-    # Again: the permission may have been revoked while this transaction waited for the lock.
+    # Checked again: the permission may have been revoked while this transaction waited for the lock.
     await account_status.check(tx, actor.who, [Permission.USERS_MANAGE_ANY])
     account = await queries.lock(tx, account_id) or not_found(Account, account_id)
     await grants.check_roles(tx, actor.who, {*account.roles, *roles})
@@ -111,7 +108,8 @@ async def change_by_staff(
 
 
 async def erase(tx: Session, actor: Actor, signed_in_within: timedelta) -> None:
-    """The account is gone, with its addresses and sessions; what others hold of the person goes by `user.erased`.
+    """Deletes the account, its addresses and its sessions. The event `user.erased` has the other services erase their
+    data.
 
     Raises: NotFound, LastAdmin, SignInAgain.
     """
@@ -134,7 +132,7 @@ async def erase(tx: Session, actor: Actor, signed_in_within: timedelta) -> None:
 
 
 async def ensure_first_admin(runtime: Runtime) -> None:
-    """Makes the Admin that the settings name, as long as there is no Admin at all."""
+    """Creates the Admin that the settings name, if there is no active Admin."""
     settings = runtime.resource(Settings)
     password = settings.first_admin_password.get_secret_value()
     if not settings.first_admin_email or not password:
@@ -143,20 +141,12 @@ async def ensure_first_admin(runtime: Runtime) -> None:
         email = EmailAddress.of(settings.first_admin_email)
         if await queries.lock_admins(tx) or await queries.by_email(tx, email):
             return
-        await register(
-            tx,
-            runtime.resource(Passwords),
-            SYSTEM,
-            email=email,
-            password=password,
-            full_name="First Admin",
-            roles=[Role.ADMIN],
-            verified=True,
-        )
+        admin: dict[str, Any] = {"email": email, "full_name": "First Admin", "roles": [Role.ADMIN]}
+        await register(tx, runtime.resource(Passwords), SYSTEM, **admin, password=password, verified=True)
 
 
 async def _release_address(tx: Session, others: Sequence[Account]) -> None:
-    """Of accounts that collided by their address, the last one that is left has it to itself, in its usual form."""
+    """When only one of the accounts with colliding addresses is left, stores its address in the normal form."""
     if len(others) == 1 and others[0].change(email=EmailAddress.of(others[0].email).text, collides=False):
         await publish(tx, others[0])
 
@@ -170,11 +160,3 @@ def _record_change(tx: Session, origin: Origin, account_id: UUID, changes: dict[
         record(tx, origin, made, account_id, changes={"active": active})
     if "full_name" in changes:
         record(tx, origin, Action.ACCOUNT_CHANGED, account_id, changes={"full_name": None}, fields=["full_name"])
-
-
-async def _flush(tx: Session) -> None:
-    """Raises: EmailTaken, where another transaction has just stored the same address."""
-    try:
-        await tx.flush()
-    except IntegrityError as error:
-        raise EmailTaken from error

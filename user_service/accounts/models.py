@@ -13,11 +13,16 @@ from user_service.base import Entity, Versioned
 from user_service.emails import KEY
 
 SEARCHED = "fold((email::text || ' '::text) || full_name::text)"
-"""What a search for accounts looks into, as PostgreSQL writes it; migration 0100 makes `fold`."""
+"""The indexed expression that a search for accounts looks into, as PostgreSQL prints it; migration 0100 creates
+`fold`."""
 
 
 class EmailTaken(Problem, status=409, type="email-taken"):
     """There is an account with this e-mail address already: sign in, or use another address."""
+
+
+class AlreadyVerified(Problem, status=409, type="already-verified"):
+    """This e-mail address is confirmed already: there is nothing to do."""
 
 
 class LastAdmin(Problem, status=409, type="last-admin"):
@@ -34,7 +39,7 @@ class SignInAgain(Problem, status=403, type="sign-in-again"):
 
     @classmethod
     def within(cls, age: timedelta) -> Self:
-        """With the challenge of RFC 9470, by which a frontend knows that it must ask its user to sign in."""
+        """With the challenge of RFC 9470, which tells a frontend that it must ask its user to sign in."""
         seconds = int(age.total_seconds())
         says = "a more recent sign-in is required"
         headers = challenge("insufficient_user_authentication", says, max_age=str(seconds))
@@ -63,7 +68,7 @@ class Account(Entity, Versioned, table=True):
     roles: list[str] = Field(sa_column=Column(ARRAY(Text), nullable=False))
     email_verified: bool = False
     collides: bool = Field(default=False, sa_column_kwargs={"server_default": "false"})
-    """Made before spellings of one address counted as one: another account has, or had, the same address."""
+    """Created before spellings of one address counted as the same: another account has, or had, the same address."""
     active: bool = True
 
     @property

@@ -1,6 +1,6 @@
 """Every statement about accounts."""
 
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, String, func, literal, literal_column, or_
@@ -14,6 +14,7 @@ from service_kit.database.keyset import Position, Slice, keyset
 from user_service.accounts.models import SEARCHED, Account
 from user_service.emails import KEY, EmailAddress
 
+S = TypeVar("S", bound=Any)
 _KEY: ColumnElement[str] = literal_column(KEY.format("accounts.email"), String)
 _NFKC: ColumnElement[str] = literal_column("NFKC", String)
 
@@ -22,27 +23,25 @@ async def by_id(tx: Session, account_id: UUID) -> Account | None:
     return await tx.get(Account, account_id)
 
 
-def with_address(address: EmailAddress) -> tuple[ColumnElement[bool], list[ColumnElement[Any]]]:
-    """The condition for accounts with this address, in whatever spelling, and the order that puts the right one first.
+def with_address(statement: S, address: EmailAddress) -> S:
+    """Selects the account with this address, in whatever spelling.
 
-    Of accounts that collide, it is the one with exactly the typed text, else the oldest.
+    Of accounts whose addresses collide, it is the one with exactly the typed text, else the oldest.
     """
     exactly = [col(Account.email) == text for text in (address.typed, address.text)]
     order: list[ColumnElement[Any]] = [match.desc() for match in exactly]
     order += [col(Account.created_at).asc(), col(Account.id).asc()]
-    return or_(_key_of(address) == _KEY, exactly[0]), order
+    found: S = statement.where(or_(_key_of(address) == _KEY, exactly[0])).order_by(*order).limit(1)
+    return found
 
 
 async def by_email(tx: Session, address: EmailAddress) -> Account | None:
-    condition, order = with_address(address)
-    return (await tx.exec(select(Account).where(condition).order_by(*order).limit(1))).first()
+    return (await tx.exec(with_address(select(Account), address))).first()
 
 
 async def id_and_email(tx: Session, address: EmailAddress) -> tuple[UUID, str] | None:
-    """No more than that: making an account of the row would take a time that tells that there is one."""
-    condition, order = with_address(address)
-    statement = select(Account.id, Account.email).where(condition).order_by(*order).limit(1)
-    return (await tx.exec(statement)).first()
+    """Only two columns: building an `Account` would take measurably longer, and so reveal that the account exists."""
+    return (await tx.exec(with_address(select(Account.id, Account.email), address))).first()
 
 
 async def is_taken(tx: Session, address: EmailAddress, *, by_other_than: UUID | None = None) -> bool:
@@ -51,7 +50,7 @@ async def is_taken(tx: Session, address: EmailAddress, *, by_other_than: UUID | 
 
 
 async def colliding_with(tx: Session, account: Account) -> list[Account]:
-    """Others that have this account's address in another spelling. There are few accounts that collide at all."""
+    """Other accounts that have this address in another spelling, locked. Few accounts collide at all."""
     if not account.collides:
         return []
     key = EmailAddress.of(account.email).key
@@ -63,7 +62,7 @@ async def colliding_with(tx: Session, account: Account) -> list[Account]:
 async def lock(tx: Session, account_id: UUID, *, shared: bool = False) -> Account | None:
     """The account, locked until the transaction ends, so that its events go out in the order of its versions.
 
-    `shared`: nobody changes it until then, and other transactions may lock it in the same way."""
+    `shared`: other transactions may hold a shared lock too, but none may change it."""
     return (await tx.exec(select(Account).where(Account.id == account_id).with_for_update(read=shared))).first()
 
 
@@ -91,7 +90,7 @@ async def search(
 ) -> Slice[Account]:
     statement = select(Account)
     if text:
-        # An address is stored in one form of several, and what was typed may be another of them.
+        # An address is stored in its normal form; the search text may be another spelling of it.
         spellings = {text, EmailAddress.of(text).text}
         statement = statement.where(or_(*(contains(SEARCHED, spelling) for spelling in sorted(spellings))))
     if role:

@@ -1,4 +1,4 @@
-"""Every statement about addresses; each asks whose they are."""
+"""Every statement about addresses; each is restricted to one account."""
 
 from uuid import UUID
 
@@ -16,7 +16,7 @@ async def of_account(tx: Session, account_id: UUID, position: Position) -> Slice
 
 
 async def count(tx: Session, account_id: UUID) -> int:
-    """How many there are. Lock the account first, so that two can't both add the last."""
+    """How many addresses the account has. Lock the account first, so that parallel requests can't exceed the limit."""
     return (await tx.exec(select(func.count(col(SavedAddress.id))).where(SavedAddress.account_id == account_id))).one()
 
 

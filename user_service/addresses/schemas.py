@@ -4,29 +4,28 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
 from contracts.address import Address
 from service_kit.addresses import PostalAddress
 from service_kit.schemas import RowOut
 from service_kit.text import Printable, Trimmed
+from user_service.base import example
 
 Label = Annotated[str, Trimmed(50), Printable]
 
 
 class AddressIn(PostalAddress):
-    model_config = ConfigDict(
-        json_schema_extra={
-            "example": {
-                "label": "home",
-                "name": "Ada Lovelace",
-                "line1": "12 St James's Square",
-                "city": "London",
-                "postal_code": "SW1Y 4JH",
-                "country": "GB",
-                "phone": "+44 20 7946 0000",
-            }
-        },
+    model_config = example(
+        {
+            "label": "home",
+            "name": "Ada Lovelace",
+            "line1": "12 St James's Square",
+            "city": "London",
+            "postal_code": "SW1Y 4JH",
+            "country": "GB",
+            "phone": "+44 20 7946 0000",
+        }
     )
 
     label: Label | None = Field(default=None, description="what its owner calls it")

@@ -1,4 +1,4 @@
-"""Keeping addresses. They are this service's alone: an order takes a copy of the one it goes to."""
+"""Saved addresses. No other service reads them: an order stores a copy of the address that it is shipped to."""
 
 from typing import Any
 from uuid import UUID
@@ -12,7 +12,7 @@ from user_service.addresses.models import MOST, SavedAddress, TooManyAddresses
 
 
 async def add(tx: Session, account_id: UUID, fields: dict[str, Any]) -> SavedAddress:
-    """Raises: NotFound, where there is no such account (any more), TooManyAddresses."""
+    """Raises: NotFound, if the account does not exist (any more), TooManyAddresses."""
     await accounts.lock(tx, account_id) or not_found("account", account_id)
     if await queries.count(tx, account_id) >= MOST:
         raise TooManyAddresses(most=MOST)
@@ -31,8 +31,7 @@ async def replace(
     """Raises: NotFound, PreconditionFailed."""
     address = await read(tx, account_id, address_id)
     expected.check(address.version)
-    for name, value in fields.items():
-        setattr(address, name, value)
+    address.sqlmodel_update(fields)
     address.version += 1
     return address
 

@@ -1,17 +1,16 @@
 """API clients over HTTP."""
 
-from datetime import timedelta
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import Response
 
-from service_kit.http.etag import IfMatch, set_etag
+from service_kit.http.etag import IfMatch
 from service_kit.http.pagination import Page, PagedByTime
 from service_kit.http.problem_responses import problems
 from service_kit.http.router import Router
 from service_kit.http.sessions import Session
-from service_kit.problems import NotFound, PreconditionFailed
+from service_kit.problems import NotFound, PreconditionFailed, not_found
 from user_service.api_clients import queries, use_cases
 from user_service.api_clients.models import EndsTooLate, LastSecret, OwnerNotActive, TooManySecrets
 from user_service.api_clients.schemas import (
@@ -24,7 +23,7 @@ from user_service.api_clients.schemas import (
 )
 from user_service.audit.endpoints import acting
 from user_service.audit.models import Actor
-from user_service.base import resource
+from user_service.base import resource, tagged
 from user_service.roles.models import NotYoursToGive
 from user_service.settings import Settings
 
@@ -47,12 +46,10 @@ async def create(
 
     The program gets its tokens by `POST /auth/token` with `grant_type=client_credentials`.
     """
-    longest = timedelta(days=settings.api_client_days)
-    client, row, secret = await use_cases.create(tx, manager, longest, **dict(body))
+    client, row, secret = await use_cases.create(tx, manager, settings.api_client_days, **dict(body))
     response.headers["Location"] = f"/api-clients/{client.id}"
     response.headers["Cache-Control"] = "no-store"
-    set_etag(response, client.version)
-    return NewApiClientOut(**ApiClientOut.of(client, [row]).model_dump(), secret=secret)
+    return tagged(response, NewApiClientOut(**ApiClientOut.of(client, [row]).model_dump(), secret=secret))
 
 
 @router.get("", summary="List API clients")
@@ -66,9 +63,8 @@ async def list_clients(page: PagedByTime, tx: Session, _: Manager) -> Page[ApiCl
 @router.get("/{client_id}", summary="Get an API client", responses=problems(NotFound))
 async def read(client_id: UUID, tx: Session, _: Manager, response: Response) -> ApiClientOut:
     """With its permissions and the ids of its secrets; a secret itself is never shown again."""
-    client = await use_cases.read(tx, client_id)
-    set_etag(response, client.version)
-    return ApiClientOut.of(client, await queries.secrets_of(tx, [client_id]))
+    client = await queries.by_id(tx, client_id) or not_found("API client", client_id)
+    return tagged(response, ApiClientOut.of(client, await queries.secrets_of(tx, [client_id])))
 
 
 @router.patch(
@@ -85,13 +81,12 @@ async def change(
     settings: UseSettings,
     response: Response,
 ) -> ApiClientOut:
-    """Name, permissions, owner, end date, and whether it gets tokens. Of tokens that are out, what was taken is
-    rejected as soon as the services receive the event. Nobody changes a client that may do more than themselves."""
-    longest = timedelta(days=settings.api_client_days)
+    """Name, permissions, owner, end date, and whether it gets tokens. Permissions that were removed are rejected in
+    issued tokens too, as soon as the services receive the event. Nobody changes a client that may do more than
+    themselves."""
     fields = body.model_dump(exclude_none=True)
-    client = await use_cases.change(tx, manager, client_id, expected, longest, fields)
-    set_etag(response, client.version)
-    return ApiClientOut.of(client, await queries.secrets_of(tx, [client_id]))
+    client = await use_cases.change(tx, manager, client_id, expected, settings.api_client_days, fields)
+    return tagged(response, ApiClientOut.of(client, await queries.secrets_of(tx, [client_id])))
 
 
 @router.delete(
@@ -101,7 +96,7 @@ async def change(
     responses=problems(NotFound, PreconditionFailed, NotYoursToGive),
 )
 async def delete(client_id: UUID, expected: IfMatch, tx: Session, manager: Manager) -> None:
-    """Its tokens that are out are rejected as soon as the services receive the event."""
+    """Its issued tokens are rejected as soon as the services receive the event."""
     await use_cases.delete(tx, manager, client_id, expected)
 
 
@@ -112,7 +107,7 @@ async def delete(client_id: UUID, expected: IfMatch, tx: Session, manager: Manag
     responses=problems(NotFound, TooManySecrets, NotYoursToGive),
 )
 async def add_secret(client_id: UUID, tx: Session, manager: Manager, response: Response) -> NewSecretOut:
-    """Both work until you delete the old one, once the program uses the new one. It is shown this once."""
+    """Both secrets work until you delete the old one. The new one is shown this once."""
     row, secret = await use_cases.add_secret(tx, manager, client_id)
     response.headers["Cache-Control"] = "no-store"
     return NewSecretOut(**SecretOut.of(row).model_dump(), secret=secret)
@@ -125,5 +120,5 @@ async def add_secret(client_id: UUID, tx: Session, manager: Manager, response: R
     responses=problems(NotFound, LastSecret, NotYoursToGive),
 )
 async def remove_secret(client_id: UUID, secret_id: UUID, tx: Session, manager: Manager) -> None:
-    """Who signs in with it is rejected from now on."""
+    """The secret can't be used to sign in any more."""
     await use_cases.remove_secret(tx, manager, client_id, secret_id)

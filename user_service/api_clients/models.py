@@ -13,7 +13,7 @@ from service_kit.problems import Problem
 from user_service.base import Entity, Versioned
 
 MOST_SECRETS = 2
-"""The one in use, and its successor while the program is being told."""
+"""The one in use, and its successor until the program is configured with it."""
 
 
 class TooManySecrets(Problem, status=409, type="too-many-secrets"):
@@ -44,13 +44,13 @@ class ApiClient(Entity, Versioned, table=True):
     created_by: UUID
     owner_id: UUID = Field(index=True)
     expires_at: datetime | None = None
-    """Its end date; clients from before there were any have none."""
+    """Its end date; None for clients that were created before end dates were introduced."""
 
     def is_usable(self, now: datetime) -> bool:
         return self.active and (self.expires_at is None or now < self.expires_at)
 
     def recorded(self) -> dict[str, object]:
-        """What the audit log has of it."""
+        """The fields that the audit log records."""
         return self.model_dump(mode="json", include={"name", "permissions", "active", "owner_id", "expires_at"})
 
 
@@ -65,5 +65,5 @@ class ClientSecret(Entity, table=True):
 
 
 def matching(secrets: Sequence[ClientSecret], hashed: bytes) -> ClientSecret | None:
-    """Each is compared to its end, so that the time it takes tells nothing."""
+    """The secret with this hash. The comparison takes constant time, so that its duration reveals nothing."""
     return next((s for s, same in [(s, hmac.compare_digest(s.secret_hash, hashed)) for s in secrets] if same), None)

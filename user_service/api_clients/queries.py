@@ -25,7 +25,7 @@ async def owner_of(tx: Session, client_id: UUID) -> UUID | None:
 
 
 async def lock_owned(tx: Session, owner_id: UUID) -> list[ApiClient]:
-    """Those that are active, held."""
+    """The active clients of this owner, locked."""
     statement = select(ApiClient).where(ApiClient.owner_id == owner_id, col(ApiClient.active))
     return list((await tx.exec(statement.order_by(col(ApiClient.id)).with_for_update())).all())
 

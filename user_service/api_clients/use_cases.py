@@ -1,5 +1,6 @@
-"""Making API clients, changing their secrets, and knowing them again."""
+"""Creates, changes and deletes API clients and their secrets, and authenticates them."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -35,9 +36,10 @@ _WITHOUT_OWNER = ClientSecret(client_id=UUID(int=0), secret_hash=bytes(32))
 
 
 async def create(
-    tx: Session, actor: Actor, longest: timedelta, *, owner_id: UUID | None, expires_at: datetime | None, **fields: Any
+    tx: Session, actor: Actor, days: int, *, owner_id: UUID | None, expires_at: datetime | None, **fields: Any
 ) -> tuple[ApiClient, ClientSecret, str]:
-    """The client, its secret's row and the secret itself, which nobody can read again; its owner gets a mail.
+    """Returns the client, its secret's row and the secret itself, of which only a hash is stored. Its owner gets a
+    mail.
 
     Raises: NotYoursToGive, OwnerNotActive, EndsTooLate.
     """
@@ -46,7 +48,7 @@ async def create(
         **fields,
         created_by=actor.id,
         owner_id=owner_id or await _owner_behind(tx, actor.who),
-        expires_at=_end_date(expires_at, longest),
+        expires_at=_end_date(expires_at, days),
     )
     await _check_owner(tx, client.owner_id, is_new=owner_id is not None)
     tx.add(client)
@@ -59,31 +61,23 @@ async def create(
     return client, *_add_secret(tx, client)
 
 
-async def read(tx: Session, client_id: UUID) -> ApiClient:
-    """Raises: NotFound."""
-    return await queries.by_id(tx, client_id) or not_found("API client", client_id)
-
-
 async def change(
-    tx: Session, actor: Actor, client_id: UUID, expected: Expected, longest: timedelta, fields: dict[str, Any]
+    tx: Session, actor: Actor, client_id: UUID, expected: Expected, days: int, fields: dict[str, Any]
 ) -> ApiClient:
-    """What it may do less, or not at all any more, is rejected as soon as the services receive the event.
+    """Removed permissions are rejected in issued tokens too, as soon as the services receive the event.
 
     Raises: NotFound, PreconditionFailed, NotYoursToGive, OwnerNotActive, EndsTooLate.
     """
     if (new_owner := fields.get("owner_id")) or fields.get("active"):
         await _check_owner(tx, new_owner or await queries.owner_of(tx, client_id), is_new=new_owner is not None)
-    client = await _lock(tx, client_id)
-    expected.check(client.version)
+    client = await _lock(tx, actor, client_id, expected, fields.get("permissions", ()))
     before, owner = client.permissions, client.owner_id
-    after = fields.get("permissions", before)
-    await check_permissions(tx, actor.who, {*before, *after})
     if expires_at := fields.get("expires_at"):
-        _end_date(expires_at, longest)
+        _end_date(expires_at, days)
     if not (changes := client.change(**fields)):
         return client
     await _publish(tx, client)
-    facts = {"before": before, "after": after, "active": client.active, "owner": client.owner_id}
+    facts = {"before": before, "after": client.permissions, "active": client.active, "owner": client.owner_id}
     _record(tx, actor, Action.API_CLIENT_CHANGED, client, changes, **facts)
     if client.owner_id != owner:
         await _notify_owner(tx, client.owner_id)
@@ -91,7 +85,7 @@ async def change(
 
 
 async def disable_owned(tx: Session, origin: Origin, owner_id: UUID) -> None:
-    """Whoever has left may have taken the secrets along. The account must be held."""
+    """Disables an owner's clients, since a person who leaves may keep the secrets. The account must be locked."""
     for client in await queries.lock_owned(tx, owner_id):
         changes = client.change(active=False)
         await _publish(tx, client)
@@ -100,21 +94,21 @@ async def disable_owned(tx: Session, origin: Origin, owner_id: UUID) -> None:
 
 async def delete(tx: Session, actor: Actor, client_id: UUID, expected: Expected) -> None:
     """Raises: NotFound, PreconditionFailed, NotYoursToGive."""
-    client = await _lock_manageable(tx, actor, client_id, expected)
+    client = await _lock(tx, actor, client_id, expected)
     changes = changes_between(client.recorded(), {})
     client.change(active=False, permissions=[])
-    client.version += 1  # also where it was disabled already
+    client.version += 1  # so that the event is newer also if the client was disabled already
     await _publish(tx, client)
     await tx.delete(client)
     _record(tx, actor, Action.API_CLIENT_DELETED, client, changes)
 
 
 async def add_secret(tx: Session, actor: Actor, client_id: UUID) -> tuple[ClientSecret, str]:
-    """Beside the one that is in use, so that the program goes on working until it uses the new one.
+    """A second secret, so that the program goes on working until it uses the new one.
 
     Raises: NotFound, TooManySecrets, NotYoursToGive (a secret is as good as what the client may).
     """
-    client = await _lock_manageable(tx, actor, client_id)
+    client = await _lock(tx, actor, client_id)
     if len(await queries.secrets_of(tx, [client_id])) >= MOST_SECRETS:
         raise TooManySecrets(most=MOST_SECRETS)
     _record(tx, actor, Action.API_CLIENT_SECRET_ADDED, client, {"secrets": None})
@@ -123,7 +117,7 @@ async def add_secret(tx: Session, actor: Actor, client_id: UUID) -> tuple[Client
 
 async def remove_secret(tx: Session, actor: Actor, client_id: UUID, secret_id: UUID) -> None:
     """Raises: NotFound, LastSecret, NotYoursToGive."""
-    client = await _lock_manageable(tx, actor, client_id)
+    client = await _lock(tx, actor, client_id)
     found = await queries.secrets_of(tx, [client_id])
     going = next((secret for secret in found if secret.id == secret_id), None) or not_found("secret", secret_id)
     if len(found) == 1:
@@ -133,9 +127,9 @@ async def remove_secret(tx: Session, actor: Actor, client_id: UUID, secret_id: U
 
 
 async def authenticate(tx: Session, client_id: str, secret: str, origin: Origin) -> ApiClient | None:
-    """The client that this is the secret of; None where it is not, or where the client is disabled or over.
+    """The client that has this secret; None if no client has it, or if the client is disabled or past its end date.
 
-    Either is written down, of a client that there is; the caller commits.
+    If the client exists, the outcome is recorded in the audit log; the caller commits.
     """
     if not is_id(client_id):
         return None
@@ -156,7 +150,7 @@ async def authenticate(tx: Session, client_id: str, secret: str, origin: Origin)
 
 
 def is_id(client_id: str) -> bool:
-    """Whether it can be an API client's: else it names a frontend, or nothing."""
+    """Whether it has the form of an API client's id; a frontend's `client_id` is a name."""
     try:
         UUID(client_id)
     except ValueError:
@@ -165,30 +159,30 @@ def is_id(client_id: str) -> bool:
 
 
 async def _publish(tx: Session, client: ApiClient) -> None:
-    """The client as it is now, for every service's account status."""
+    """Publishes the client as it is now, for the account status in every service."""
     fields = client.model_dump(include={"version", "active", "permissions", "expires_at"})
     event = ApiClientChanged(user_id=client.id, **fields)
     await outbox.add(tx, event)
     await account_status.update(tx, [event], [utcnow()])
 
 
-def _end_date(wanted: datetime | None, longest: timedelta) -> datetime:
-    """Raises: EndsTooLate."""
-    now = utcnow()
-    if wanted is not None and not now < wanted <= now + longest:
-        raise EndsTooLate(days=longest.days, latest=f"{now + longest:%Y-%m-%d}")
-    return wanted or now + longest
+def _end_date(wanted: datetime | None, days: int) -> datetime:
+    """The wanted end date, or the latest that is allowed. Raises: EndsTooLate."""
+    now, latest = utcnow(), utcnow() + timedelta(days=days)
+    if wanted is not None and not now < wanted <= latest:
+        raise EndsTooLate(days=days, latest=f"{latest:%Y-%m-%d}")
+    return wanted or latest
 
 
 async def _owner_behind(tx: Session, who: Principal) -> UUID:
-    """The person, or the owner of the program, that asks."""
+    """The person who calls, or the owner of the API client that calls."""
     client = None if who.is_person else await queries.by_id(tx, who.user_id)
     return client.owner_id if client else who.user_id
 
 
 async def _check_owner(tx: Session, owner_id: UUID | None, *, is_new: bool) -> None:
-    """The owner is held, so that nobody is disabled meanwhile; before the client is locked, as where an owner is
-    disabled. A new one must have an account, the present one must not have been erased. Raises: OwnerNotActive."""
+    """A new owner must have an active account; the present one may not be disabled or erased. The owner is locked,
+    before the client as everywhere, so that they can't be disabled at the same time. Raises: OwnerNotActive."""
     if owner_id is None:
         return
     owner = await accounts.lock(tx, owner_id, shared=True)
@@ -202,15 +196,16 @@ async def _notify_owner(tx: Session, owner_id: UUID) -> None:
         mails.enqueue(tx, Purpose.API_CLIENT_CREATED, owner.email, owner.id)
 
 
-async def _lock(tx: Session, client_id: UUID) -> ApiClient:
-    return await queries.lock(tx, client_id) or not_found("API client", client_id)
+async def _lock(
+    tx: Session, actor: Actor, client_id: UUID, expected: Expected | None = None, added: Iterable[str] = ()
+) -> ApiClient:
+    """The locked client, which the actor may manage as it is and with the permissions `added`.
 
-
-async def _lock_manageable(tx: Session, actor: Actor, client_id: UUID, expected: Expected | None = None) -> ApiClient:
-    """The locked client, which the actor may manage as it is. Raises: NotFound, PreconditionFailed, NotYoursToGive."""
-    client = await _lock(tx, client_id)
+    Raises: NotFound, PreconditionFailed, NotYoursToGive.
+    """
+    client = await queries.lock(tx, client_id) or not_found("API client", client_id)
     (expected or Expected()).check(client.version)
-    await check_permissions(tx, actor.who, client.permissions)
+    await check_permissions(tx, actor.who, {*client.permissions, *added})
     return client
 
 

@@ -1,4 +1,4 @@
-"""A device that signed in to an account before is known by a cookie that only this service can have made."""
+"""Recognises a device that signed in to an account before, by a cookie that only this service can create."""
 
 import hashlib
 import hmac
@@ -12,7 +12,7 @@ from user_service.emails import EmailAddress
 
 COOKIE = "device"
 SECURE_COOKIE = f"__Secure-{COOKIE}"
-"""By https. Browsers take a cookie of such a name from https alone, so that nobody on the way can set one."""
+"""For https. Browsers accept a cookie of such a name over https only, so that nobody on the network can set one."""
 LIFETIME = timedelta(days=180)
 
 
@@ -21,9 +21,9 @@ def cookie_name(public_url: str) -> str:
 
 
 class Devices:
-    """`<device>.<made at>.<mac>`, where the mac covers the e-mail address too: good for that account alone.
+    """The cookie is `<device>.<made at>.<mac>`; the MAC covers the e-mail address too, so it is valid for one account.
 
-    It opens nothing: who shows it has tries of their own, beside those of strangers.
+    It grants no access: a known device only has rate limits of its own, apart from those of unknown devices.
     """
 
     def __init__(self, secret: SecretStr) -> None:
@@ -34,7 +34,7 @@ class Devices:
         return f"{device}.{made_at}.{self._mac(device, made_at, email)}"
 
     def find(self, cookie: str | None, email: EmailAddress) -> str | None:
-        """The device's id, if it signed in to this account before."""
+        """The device's id, if the cookie is valid for this account."""
         parts = (cookie or "").split(".")
         if len(parts) != 3:
             return None

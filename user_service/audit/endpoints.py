@@ -1,4 +1,4 @@
-"""The audit log over HTTP, and where a request comes from, for whoever writes it."""
+"""The audit log over HTTP, and the dependencies that say where a request comes from, for entries in it."""
 
 from typing import Annotated, Any
 from uuid import UUID
@@ -23,7 +23,7 @@ router = Router(prefix="/audit-log", tags=["audit"])
 
 async def origin_of(request: Request) -> Origin:
     agent = request.headers.get("User-Agent", "")[:USER_AGENT_LENGTH].replace("\0", "")
-    # Browsers that signed in before the cookie had its prefix have it by the plain name.
+    # Browsers that signed in before the prefix was introduced have the cookie under its plain name.
     device = request.cookies.get(SECURE_COOKIE) or request.cookies.get(COOKIE)
     return Origin(client_address(request), agent or None, device=device)
 

@@ -17,7 +17,7 @@ from user_service.base import Base
 
 
 class Action(StrEnum):
-    """What is written down."""
+    """What the audit log records."""
 
     ACCOUNT_REGISTERED = "account.registered"
     ACCOUNT_CREATED = "account.created"
@@ -59,16 +59,16 @@ class Action(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a request comes from, and whose it is where somebody has signed in."""
+    """Where a request comes from, and who sent it, if that is known."""
 
     address: str | None = None
     user_agent: str | None = None
     device: str | None = None
-    """What the client showed to be known again by (`audit.devices`)."""
+    """The cookie by which a device is recognised (`audit.devices`)."""
     actor_id: UUID | None = None
     session_id: UUID | None = None
     client_id: str | None = None
-    """The API client that it comes from; None: a person."""
+    """The API client that sent it; None: a person."""
 
     def by(self, who: Principal) -> "Actor":
         client_id = None if who.is_person else who.client_id
@@ -78,7 +78,7 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Actor(Origin):
-    """Somebody who has signed in, and where their request comes from."""
+    """A caller with a valid access token, and where their request comes from."""
 
     who: Principal = field(kw_only=True)
 
@@ -88,15 +88,14 @@ class Actor(Origin):
 
 
 SYSTEM = Origin()
-"""What nobody asked for."""
+"""The origin of what the service does by itself."""
 
 
 class AuditEntry(Base, table=True):
-    """Ids only, never a name or an e-mail address: it outlives the account that it is about.
+    """Has ids only, never a name or an e-mail address, since it outlives the account that it is about.
 
-    It is the kit's audit log, and the columns beside that are for accounts; the kit's trigger adds replayed and
-    discarded dead letters. The database rejects to change, delete or truncate what stands here (the kit's migration
-    0100).
+    It is the kit's audit log with more columns, which are for accounts; the kit's trigger adds replayed and discarded
+    dead letters. The database rejects changes and deletions of entries (the kit's migration 0100).
     """
 
     __tablename__ = "audit_log"
@@ -105,7 +104,7 @@ class AuditEntry(Base, table=True):
         Index("ix_audit_log_actor", "actor_id", "at", "id"),
         Index("ix_audit_log_subject", "subject_id", "at", "id"),
         Index("ix_audit_log_action", "action", "at", "id"),
-        # What is done to an account names a subject and no resource.
+        # Entries without a resource, such as failed sign-ins with an unknown address, are not looked up by it.
         Index(
             "ix_audit_log_resource",
             "resource",

@@ -9,7 +9,7 @@ from service_kit.audit.schemas import EXAMPLE, AuditEntryOut
 
 
 class AccountAuditEntryOut(AuditEntryOut):
-    """As every service's, and what there is to say of accounts beside that."""
+    """An entry as in every service, with the members that only entries about accounts have."""
 
     model_config = ConfigDict(
         json_schema_extra={

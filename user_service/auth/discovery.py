@@ -1,4 +1,4 @@
-"""What clients look up about this issuer (RFC 8414, OpenID Connect Discovery)."""
+"""The metadata of this issuer (RFC 8414, OpenID Connect Discovery)."""
 
 from typing import Any
 
@@ -21,13 +21,13 @@ CLAIMS = ("iss", "aud", "sub", "iat", "exp", "jti", "sid", "auth_time", "amr", "
     "/openid-configuration", summary="Get the OpenID Connect metadata", openapi_extra=PUBLIC, responses={304: {}}
 )
 async def openid_configuration(request: Request, if_none_match: IfNoneMatch = None) -> Response:
-    """Addresses and abilities of this issuer, for libraries that look for them here."""
+    """The issuer's endpoints and what it supports, at the address of OpenID Connect."""
     return cached(_metadata(request), if_none_match, seconds=3600)
 
 
 @router.get("/oauth-authorization-server", summary="Get the OAuth metadata", openapi_extra=PUBLIC, responses={304: {}})
 async def authorization_server(request: Request, if_none_match: IfNoneMatch = None) -> Response:
-    """The same, where OAuth 2.0 libraries look for it."""
+    """The same document, at the address of OAuth 2.0 (RFC 8414)."""
     return cached(_metadata(request), if_none_match, seconds=3600)
 
 

@@ -31,7 +31,7 @@ from user_service.auth.models import (
 )
 from user_service.auth.oauth import OAuthRoute
 from user_service.auth.schemas import GRANTS, MFA_OTP, TokensOut
-from user_service.auth.use_cases import SignedIn, SignIn
+from user_service.auth.use_cases import SignIn
 from user_service.base import resource
 from user_service.mfa.models import TooManyTries
 from user_service.passwords.strength import LONGEST
@@ -43,7 +43,7 @@ router = Router(prefix="/auth", tags=["sign-in"], route_class=OAuthRoute)
 
 @dataclass
 class TokenForm:
-    """All fields of all grants; each grant asks for its own."""
+    """The fields of all grants; each grant needs some of them."""
 
     grant_type: Annotated[str, Form(max_length=100, description=f"one of {', '.join(GRANTS)}")] = "password"
     username: Annotated[str | None, Form(max_length=320, description="the e-mail address")] = None
@@ -92,11 +92,10 @@ async def token(
     if form.grant_type == "password" and form.username and form.password:
         await _admit(request, sign_in, origin, form)
         signed_in = await sign_in.by_password(form.username, form.password, origin, form.otp or None)
-        return _remembering(signed_in, response, sign_in.settings)
+        return _remembering(*signed_in, response, sign_in.settings)
     if form.grant_type == MFA_OTP and form.mfa_token and form.otp:
         await _admit(request, sign_in, origin, form)
-        signed_in = await sign_in.by_code(form.mfa_token, form.otp, origin)
-        return _remembering(signed_in, response, sign_in.settings)
+        return _remembering(*await sign_in.by_code(form.mfa_token, form.otp, origin), response, sign_in.settings)
     if form.grant_type == "refresh_token" and form.refresh_token:
         return await sign_in.by_refresh_token(form.refresh_token, origin)
     if form.grant_type == "client_credentials":
@@ -125,33 +124,34 @@ async def revoke(
     token: Annotated[str, Form(max_length=MAX_TOKEN_LENGTH, description="a refresh token or an access token")],
 ) -> Response:
     """RFC 7009: ends the session that the token belongs to, and so all of its tokens. A token that is unknown or has
-    ended already is answered alike, and `token_type_hint` isn't needed."""
+    ended already gets the same answer. `token_type_hint` isn't needed."""
     await use_cases.revoke(tx, request.app.state.runtime.tokens, token, origin)
     return Response(status_code=200, headers={"Cache-Control": "no-store"})
 
 
 async def _admit(request: Request, sign_in: SignIn, origin: Origin, form: TokenForm) -> None:
-    """Anyone: then Swagger UI's empty credentials are not even looked at. Raises: UnauthorizedClient, InvalidClient."""
+    """Checks that the client may send passwords. If any client may, its credentials are ignored: Swagger UI sends empty
+    ones. Raises: UnauthorizedClient, InvalidClient."""
     if "*" not in sign_in.settings.may_send_passwords:
         await sign_in.admit_password_client(*_client_credentials(request, form), origin)
 
 
-def _remembering(signed_in: SignedIn, response: Response, settings: Settings) -> TokensOut:
-    """The device's cookie is for this endpoint alone and not for scripts; it says who tries, and opens nothing."""
+def _remembering(tokens: TokensOut, device: str, response: Response, settings: Settings) -> TokensOut:
+    """The cookie is sent to this endpoint alone and hidden from scripts. It identifies a device and permits nothing."""
     response.set_cookie(
         cookie_name(settings.public_issuer),
-        signed_in.device,
+        device,
         max_age=int(LIFETIME.total_seconds()),
         path="/auth/token",
         secure=settings.public_issuer.startswith("https:"),
         httponly=True,
         samesite="lax",
     )
-    return signed_in.tokens
+    return tokens
 
 
 def _client_credentials(request: Request, form: TokenForm) -> tuple[str, str]:
-    """By HTTP Basic (RFC 6749, 2.3.1: both parts form-encoded), else from the form. Raises: InvalidClient."""
+    """From HTTP Basic (RFC 6749, 2.3.1: both parts are form-encoded), else from the form. Raises: InvalidClient."""
     scheme, _, value = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "basic":
         return form.client_id or "", form.client_secret or ""

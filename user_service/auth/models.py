@@ -1,4 +1,4 @@
-"""What the token endpoint rejects, and why."""
+"""The problems of the token endpoint."""
 
 from typing import Any, ClassVar
 
@@ -6,7 +6,8 @@ from service_kit.problems import Problem
 
 
 def in_oauth_words(error: str, detail: str) -> dict[str, str]:
-    """The members that RFC 6749 (5.2) asks for; the description may have no quotes, and no letter beyond ASCII."""
+    """The members that RFC 6749 (5.2) requires; it allows neither quotes nor non-ASCII characters in the
+    description."""
     plain = detail.replace('"', "'").replace("\\", "/").replace("\n", " ").encode("ascii", "ignore").decode()
     return {"error": error, "error_description": plain}
 

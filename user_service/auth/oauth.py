@@ -1,4 +1,4 @@
-"""How the OAuth endpoints reject: in RFC 6749's words beside our own, and never by 422."""
+"""Errors of the OAuth endpoints: with the members of RFC 6749 beside our own, and never with status 422."""
 
 from collections import Counter
 from collections.abc import Callable, Coroutine
@@ -12,12 +12,12 @@ from service_kit.http.router import Route
 from service_kit.problems import Problem
 from user_service.auth.models import InvalidTokenRequest, TokenProblem, in_oauth_words
 
-# RFC 6749 has no word for these at the token endpoint; at the authorization endpoint this one means just that.
+# RFC 6749 has no code for these at the token endpoint; this one has the same meaning at the authorization endpoint.
 TRY_LATER, LATER = (429, 503), "temporarily_unavailable"
 
 
 class OAuthRoute(Route):
-    """Of a router whose callers are OAuth libraries; they look at `error`, and know 400 and 401 alone."""
+    """For callers that are OAuth libraries: they read `error`, and expect no other status than 400 and 401."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
@@ -44,7 +44,7 @@ class OAuthRoute(Route):
 
 
 async def _reject_repeated(request: Request) -> None:
-    """RFC 6749, 3.2: no parameter may come twice."""
+    """RFC 6749, 3.2: no parameter may be given twice. Raises: InvalidTokenRequest."""
     names = Counter(name for name, _ in (await request.form()).multi_items())
     if repeated := sorted(name for name, times in names.items() if times > 1):
         raise InvalidTokenRequest(reason=f"{', '.join(repeated)[:200]} came more than once")

@@ -1,4 +1,4 @@
-"""What the token endpoint takes, and its answer (RFC 6749, 5.1)."""
+"""The grants of the token endpoint with their fields, and its answer (RFC 6749, 5.1)."""
 
 from pydantic import BaseModel, Field
 

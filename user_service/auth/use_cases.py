@@ -1,9 +1,9 @@
-"""Signing in, and staying signed in."""
+"""Signing in, renewing tokens, and revoking them."""
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import structlog
@@ -34,6 +34,7 @@ from user_service.auth.models import (
     WrongCode,
 )
 from user_service.auth.schemas import TokensOut
+from user_service.base import hash_of
 from user_service.emails import EmailAddress
 from user_service.keys.signer import Signer
 from user_service.keys.vault import Vault
@@ -52,22 +53,17 @@ from user_service.throttle import use_cases as throttle
 log = structlog.get_logger(__name__)
 
 MFA_TOKEN_LIFETIME = timedelta(minutes=5)
-# What staff may do until they have set up the second factor that is asked of them.
+# The permissions of staff until they have set up the second factor that they need.
 ENROL_ONLY = frozenset({Permission.MFA_WRITE.value})
 
 
-@dataclass(frozen=True, slots=True)
-class SignedIn:
-    """What somebody who has proven who they are gets."""
-
-    tokens: TokensOut
-    device: str
-    """What the device is known by from now on (`audit.devices`)."""
+SignedIn = tuple[TokensOut, str]
+"""Tokens, and the value of the cookie by which the device is recognised (`audit.devices`)."""
 
 
 @dataclass(frozen=True)
 class SignIn:
-    """What signing in needs, and the ways to do it."""
+    """The grants of the token endpoint."""
 
     database: Database
     password_service: PasswordService
@@ -116,7 +112,7 @@ class SignIn:
         return await self._for_person(account, permissions, *renewed)
 
     async def admit_password_client(self, client_id: str, secret: str, origin: Origin) -> None:
-        """Whether this client may send people's passwords; an API client must show its secret, a frontend has none.
+        """Checks that this client may send people's passwords. An API client must show its secret; a frontend has none.
 
         Raises: UnauthorizedClient, InvalidClient.
         """
@@ -142,17 +138,17 @@ class SignIn:
         asked = frozenset(scope.split()) or allowed
         if asked - allowed:
             raise InvalidScope(scope=" ".join(sorted(asked - allowed)))
-        claims: dict[str, object] = {"client_id": str(client.id), "roles": []}
-        return await self._tokens(str(client.id), asked, claims, until=client.expires_at)
+        claims = {"client_id": str(client.id), "roles": []}
+        return await self._access_token(client.id, asked, claims, client.expires_at)
 
     async def _begin(self, account: Account, origin: Origin, factor: Sequence[str]) -> SignedIn:
-        """`factor`: what was proven beside the password."""
+        """Begins a session. `factor`: the authentication methods beside the password, as RFC 8176 names them."""
         async with self.database.session() as tx:
             now = await accounts.lock(tx, account.id, shared=True)
             if now is None or not now.active or now.password_hash != account.password_hash:
-                raise InvalidGrant  # disabled, or another password, while this one was verified
+                raise InvalidGrant  # disabled, or the password was changed, while this one was verified
             if not factor and await factors.is_on(tx, now.id):
-                raise self._code_needed(now)  # since this moment
+                raise self._code_needed(now)  # the second factor was set up in the meantime
             session, refresh_token = await sessions.begin(tx, now.id, origin, self.settings, factor)
             permissions = await self._permissions(tx, now, session)
             if await self.password_service.throttle.is_new_device(tx, now, origin):
@@ -160,7 +156,7 @@ class SignIn:
             await throttle.remember(tx, now.id, origin)
             record(tx, replace(origin, session_id=session.id), Action.SIGN_IN_SUCCEEDED, now.id)
         tokens = await self._for_person(now, permissions, session, refresh_token)
-        return SignedIn(tokens, self.password_service.throttle.device_cookie(EmailAddress.of(now.email), origin))
+        return tokens, self.password_service.throttle.device_cookie(EmailAddress.of(now.email), origin)
 
     async def _permissions(self, tx: Session, account: Account, session: UserSession) -> frozenset[str]:
         held = await permissions_held(tx, account.roles)
@@ -173,44 +169,38 @@ class SignIn:
         self, account: Account, permissions: frozenset[str], session: UserSession, refresh_token: str
     ) -> TokensOut:
         caller.current.set(("user_id", account.id))
-        claims: dict[str, object] = {
+        claims = {
             "client_id": FIRST_PARTY,
             "sid": str(session.id),
             "auth_time": int(session.created_at.timestamp()),
             "amr": session.methods,
             "roles": account.roles,
         }
-        return await self._tokens(str(account.id), permissions, claims, refresh_token)
+        tokens = await self._access_token(account.id, permissions, claims)
+        return tokens.model_copy(update={"refresh_token": refresh_token})
 
-    async def _tokens(
-        self,
-        subject: str,
-        permissions: frozenset[str],
-        claims: dict[str, object],
-        refresh_token: str | None = None,
-        until: datetime | None = None,
+    async def _access_token(
+        self, subject: UUID, permissions: frozenset[str], claims: dict[str, Any], ends_at: datetime | None = None
     ) -> TokensOut:
-        """`until`: when whoever it is for comes to an end."""
-        now, sorted_permissions = utcnow(), sorted(permissions)
-        lifetime = min(self.settings.access_token_lifetime, (until - now) if until else timedelta.max)
-        standard = {
+        """`ends_at`: the end date of the API client that it is for."""
+        now, longest = utcnow(), timedelta(minutes=self.settings.access_token_minutes)
+        lifetime = min(longest, ends_at - now) if ends_at else longest
+        claims |= {
             "iss": self.settings.public_issuer,
             "aud": AUDIENCE,
-            "sub": subject,
+            "sub": str(subject),
             "iat": int(now.timestamp()),
             "exp": int((now + lifetime).timestamp()),
             "jti": str(uuid7()),
+            "permissions": sorted(permissions),
         }
-        return TokensOut(
-            access_token=await self.signer.sign({**standard, **claims, "permissions": sorted_permissions}),
-            refresh_token=refresh_token,
-            expires_in=int(lifetime.total_seconds()),
-            scope=" ".join(sorted_permissions),
-        )
+        signed, seconds = await self.signer.sign(claims), int(lifetime.total_seconds())
+        return TokensOut(access_token=signed, expires_in=seconds, scope=" ".join(claims["permissions"]))
 
     def _code_needed(self, account: Account) -> MfaRequired:
         """With a token that proves that the password was right; it is invalid once the password has changed."""
-        token = self.vault.encrypt(f"mfa {account.id} {_fingerprint(account)}".encode()).decode()
+        fingerprint = hash_of(account.password_hash).hex()
+        token = self.vault.encrypt(f"mfa {account.id} {fingerprint}".encode()).decode()
         return MfaRequired(mfa_token=token, expires_in=int(MFA_TOKEN_LIFETIME.total_seconds()))
 
     async def _halfway_in(self, mfa_token: str) -> Account:
@@ -220,13 +210,13 @@ class SignIn:
             raise InvalidGrant from error
         async with self.database.session() as tx:
             account = await accounts.by_id(tx, UUID(id)) if kind == "mfa" else None
-        if account is None or not account.active or _fingerprint(account) != fingerprint:
+        if account is None or not account.active or hash_of(account.password_hash).hex() != fingerprint:
             raise InvalidGrant
         return account
 
 
 async def revoke(tx: Session, verifier: TokenVerifier, token: str, origin: Origin) -> None:
-    """Ends the session of a refresh token or an access token; one that is not good any more is none of a session.
+    """Ends the session of a refresh token or an access token; an invalid token changes nothing.
 
     Raises: UnsupportedTokenType, KeysMissing.
     """
@@ -238,7 +228,3 @@ async def revoke(tx: Session, verifier: TokenVerifier, token: str, origin: Origi
     if who.session_id is None:
         raise UnsupportedTokenType
     await sessions.end(tx, origin.by(who), who.user_id, who.session_id)
-
-
-def _fingerprint(account: Account) -> str:
-    return hashlib.sha256(account.password_hash.encode()).hexdigest()

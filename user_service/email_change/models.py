@@ -1,4 +1,4 @@
-"""What can go wrong when an account is to have another e-mail address."""
+"""The problems of a change of the e-mail address."""
 
 from service_kit.problems import Problem
 

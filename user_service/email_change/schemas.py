@@ -1,18 +1,17 @@
-"""Bodies of requests about another e-mail address."""
+"""Bodies of requests for a change of the e-mail address."""
 
 from typing import Annotated
 
-from pydantic import ConfigDict, Field, StringConstraints
+from pydantic import Field, StringConstraints
 
 from service_kit.schemas import RequestBody
+from user_service.base import example
 from user_service.emails import EmailAddress
 from user_service.passwords.schemas import Typed
 
 
 class EmailChange(RequestBody):
-    model_config = ConfigDict(
-        json_schema_extra={"example": {"new_email": "ada@example.org", "present_password": "correct horse battery"}},
-    )
+    model_config = example({"new_email": "ada@example.org", "present_password": "correct horse battery"})
 
     new_email: EmailAddress
     present_password: Typed

@@ -1,4 +1,5 @@
-"""Another e-mail address for an account: asked for with the password, and confirmed by a code that is mailed there."""
+"""A change of an account's e-mail address: requested with the password, and confirmed by a code that is mailed
+there."""
 
 from service_kit.database import Session
 from service_kit.problems import not_found
@@ -23,7 +24,7 @@ async def request_change(
 ) -> None:
     """Mails a code to the new address, and a notice to the present one if it is confirmed.
 
-    Whether another account has the new address shows in the mail alone, which its owner reads. Raises: NotFound,
+    Only the mail, which the owner of the address reads, says whether another account has it. Raises: NotFound,
     SameEmail, WrongPassword, SecondFactorNeeded, WrongSecondFactor, TooManyTries, TooManyRequests.
     """
     async with passwords.database.session() as tx:
@@ -41,7 +42,7 @@ async def request_change(
     async with passwords.database.session() as tx:
         now = await accounts.lock(tx, account.id) or not_found(Account, account.id)
         if now.password_hash != account.password_hash:
-            raise WrongPassword  # somebody changed it in the meantime
+            raise WrongPassword  # it was changed in the meantime
         await mails.forget_tokens(tx, now.id, Purpose.CHANGE_EMAIL)
         mails.enqueue(tx, Purpose.CHANGE_EMAIL, new.text, now.id)
         if now.email_verified:

@@ -1,4 +1,4 @@
-"""The keys that access tokens are signed with, and the times that their rotation keeps to."""
+"""The keys that access tokens are signed with, and the schedule of their rotation."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,11 +11,11 @@ from user_service.base import Base
 from user_service.settings import Settings
 
 CLOCKS_APART = timedelta(minutes=1)
-"""What the clocks of two machines may differ by, generously."""
+"""The most by which the clocks of two machines may differ."""
 
 
 class SigningKey(Base, table=True):
-    """One RSA key. It is published from when it is made, signs from `signs_from` on until the next one does."""
+    """An RSA key. It is published from its creation on, and signs from `signs_from` until the next key signs."""
 
     __tablename__ = "signing_keys"
 
@@ -27,7 +27,7 @@ class SigningKey(Base, table=True):
 
 @dataclass(frozen=True)
 class Schedule:
-    """When keys change. `refresh` is how often those who verify fetch the keys."""
+    """When keys change. `refresh`: the interval in which verifiers fetch the keys."""
 
     refresh: timedelta
     token_lifetime: timedelta
@@ -36,17 +36,18 @@ class Schedule:
     @classmethod
     def of(cls, settings: Settings) -> "Schedule":
         refresh = timedelta(seconds=settings.jwks_refresh_seconds)
-        return cls(refresh, settings.access_token_lifetime, timedelta(days=settings.key_lifetime_days))
+        token_lifetime = timedelta(minutes=settings.access_token_minutes)
+        return cls(refresh, token_lifetime, timedelta(days=settings.key_lifetime_days))
 
     @property
     def ahead(self) -> timedelta:
-        """How long a new key is published before it signs: so that one failed fetch does no harm."""
+        """How long a new key is published before it signs, so that a verifier may fail to fetch the keys once."""
         return 2 * self.refresh
 
     @property
     def lingers(self) -> timedelta:
-        """How long a key stays published once the next one signs: other processes of this service may sign with it
-        until they read the keys again, and then their last token has its lifetime before it."""
+        """How long a key stays published once the next one signs. Other processes of this service may sign with it
+        until they read the keys again, and their last token is valid for its whole lifetime."""
         return self.token_lifetime + 2 * self.refresh + CLOCKS_APART
 
     def published(self, keys: Sequence[SigningKey], now: datetime) -> list[SigningKey]:

@@ -17,7 +17,7 @@ async def in_order(tx: Session) -> list[SigningKey]:
 
 
 async def alone(tx: Session) -> None:
-    """Until the transaction ends nobody else makes or removes keys, not even the first."""
+    """Takes a lock until the transaction ends, so that no other transaction creates or removes keys."""
     await ONE_AT_A_TIME.fetch(tx)
 
 

@@ -1,4 +1,4 @@
-"""Signing access tokens (RFC 9068) with the key whose turn it is."""
+"""Signs access tokens (RFC 9068) with the current key."""
 
 import asyncio
 from datetime import datetime
@@ -18,7 +18,7 @@ from user_service.keys.vault import Vault
 
 
 class Signer:
-    """Holds the private keys in memory, and reads them again as often as those who verify do."""
+    """Keeps the private keys in memory, and reads them again in the interval in which verifiers fetch the keys."""
 
     def __init__(self, database: Database, vault: Vault, schedule: Schedule) -> None:
         self.schedule = schedule
@@ -32,17 +32,17 @@ class Signer:
         if self._read_at is None or utcnow() - self._read_at >= self.schedule.refresh:
             await self.load()
         now = utcnow()
-        first, *later = self._found  # where it is the only one, another's clock may be ahead of ours
+        first, *later = self._found  # the only key may be made by a process whose clock is ahead of ours
         id = [key.id for key in (first, *(key for key in later if key.signs_from <= now))][-1]
         headers = {"typ": TOKEN_TYPE, "kid": id}
         return jwt.encode(claims, self._keys[id], ALGORITHM, headers=headers)
 
     async def load(self) -> None:
-        """Reads the keys, and makes the first one where there is none."""
+        """Reads the keys, and creates the first one if there is none."""
         async with self._database.session() as tx:
             found = await queries.in_order(tx)
             if not found:
-                await queries.alone(tx)  # two processes that start together make one key
+                await queries.alone(tx)  # so that two processes that start together create one key
                 found = await queries.in_order(tx) or [await add_key(tx, self._vault, signs_from=utcnow())]
         now = utcnow()
         self._found = self.schedule.published(found, now)
@@ -60,14 +60,14 @@ class Signer:
         }
 
     def _read(self, key: SigningKey) -> Any:
-        # Made by us and signed by the vault: OpenSSL need not prove its primes again, which takes 50 ms.
+        # We generated the key and the vault authenticates it, so OpenSSL need not check its primes, which takes 50 ms.
         pem = self._vault.decrypt(key.encrypted_private_key)
         found = serialization.load_pem_private_key(pem, None, unsafe_skip_rsa_key_validation=True)
         return jwk.construct(found, ALGORITHM)  # type: ignore[arg-type]  # it takes such keys too
 
 
 async def add_key(tx: Session, vault: Vault, signs_from: datetime) -> SigningKey:
-    """A new key. Call it while `queries.alone` holds."""
+    """Creates a key. Call it in a transaction that has called `queries.alone`."""
     made = await asyncio.to_thread(rsa.generate_private_key, public_exponent=65537, key_size=2048)
     pem = made.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()

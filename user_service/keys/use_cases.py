@@ -1,4 +1,4 @@
-"""Which keys others verify tokens with, and how they are changed for new ones without anybody noticing."""
+"""Publishes the keys that tokens are verified with, and rotates them while all valid tokens stay valid."""
 
 import structlog
 
@@ -20,7 +20,8 @@ def published_keys(runtime: Runtime) -> FetchKeys:
 
 
 async def rotate(database: Database, vault: Vault, schedule: Schedule) -> SigningKey:
-    """Publishes a new key, which signs once everybody has it. While one waits for its turn already, gives that one."""
+    """Publishes a new key, which signs once all verifiers have it. Returns the key that is waiting to sign, if there is
+    one."""
     async with database.session() as tx:
         await queries.alone(tx)
         found, now = await queries.in_order(tx), utcnow()
@@ -30,9 +31,9 @@ async def rotate(database: Database, vault: Vault, schedule: Schedule) -> Signin
 
 
 async def replace_at_once(database: Database, vault: Vault) -> SigningKey:
-    """For a key that has got into the wrong hands: a new one signs now, and no other is published any more.
+    """For a compromised key: a new key signs now, and no other is published any more.
 
-    Tokens that are out are rejected as soon as each service has fetched the keys, new ones until then.
+    Until a service has fetched the keys it rejects new tokens; from then on it rejects the old ones.
     """
     async with database.session() as tx:
         await queries.alone(tx)
@@ -42,8 +43,8 @@ async def replace_at_once(database: Database, vault: Vault) -> SigningKey:
 
 
 async def maintain_keys(runtime: Runtime) -> None:
-    """Starts a rotation when the newest key is old, removes keys that verify nothing any more, and puts what the
-    former encryption secret has encrypted under the present one."""
+    """Starts a rotation when the newest key is old, removes keys whose tokens have all expired, and encrypts keys again
+    that were encrypted with the former secret."""
     signer, vault = runtime.resource(Signer), runtime.resource(Vault)
     async with runtime.database.session() as tx:
         await queries.alone(tx)

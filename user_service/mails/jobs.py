@@ -1,7 +1,7 @@
-"""Sends the mails that are due. No transaction is open while the mail server is spoken to.
+"""Sends the mails that are due. No transaction is open during the connection to the mail server.
 
-The token is made at the moment of sending, so that it stands nowhere but in the mail. A crash between the server's
-`250` and our mark sends another mail, with another token; the first one stays good too, until one of them is used.
+The token is created when the mail is sent, so that only the mail contains it. After a crash between the server's `250`
+and the deletion of the row another mail is sent, with another token; both are valid until one of them is used.
 """
 
 from datetime import timedelta
@@ -26,7 +26,7 @@ from user_service.settings import Settings
 
 
 async def send_due(runtime: Runtime) -> bool:
-    """One batch; whether there is more."""
+    """Sends one batch. Returns whether there is more."""
     settings, mailer = runtime.resource(Settings), runtime.resource(Mailer)
     if not settings.smtp_host:
         return False
@@ -39,12 +39,12 @@ SEND_MAILS = Job("send-account-mails", send_due, every=timedelta(seconds=0.5), w
 
 
 async def _handle(database: Database, mailer: Mailer, settings: Settings, mail: Claimed) -> str:
-    """What became of the mail. Raises: as `Mailer.send`."""
+    """Sends the mail, unless it is not needed any more; returns the outcome. Raises: as `Mailer.send`."""
     lifetime = lifetime_of(mail.purpose, settings)
     if mail.account_id is None or _is_pointless(mail):
         return "not needed"
     if mail.purpose.is_notice and not mail.email_verified:
-        return "not verified"  # the address may be a stranger's, to whom nothing else is mailed
+        return "not verified"  # nothing but the request to confirm is mailed to an address that may be a stranger's
     if utcnow() > mail.created_at + lifetime:
         return "too late"
     purpose = await _purpose(database, mail, mail.account_id)
@@ -65,7 +65,7 @@ async def _handle(database: Database, mailer: Mailer, settings: Settings, mail: 
 
 
 async def _purpose(database: Database, mail: Claimed, account_id: UUID) -> Purpose:
-    """Whoever asked for an address that another account has is told nothing; the address's owner is."""
+    """If another account has the requested address, the mail says so to the owner of the address."""
     if mail.purpose != Purpose.CHANGE_EMAIL:
         return mail.purpose
     async with database.session() as tx:
@@ -74,7 +74,7 @@ async def _purpose(database: Database, mail: Claimed, account_id: UUID) -> Purpo
 
 
 def _is_pointless(mail: Claimed) -> bool:
-    """A code for an address that is confirmed already, or that the account has left since the mail was asked for."""
+    """Whether the address is confirmed already, or is not the account's any more."""
     if mail.purpose == Purpose.VERIFY_EMAIL and mail.email_verified:
         return True
     return mail.purpose in (Purpose.VERIFY_EMAIL, Purpose.RESET_PASSWORD) and mail.email != mail.account_email

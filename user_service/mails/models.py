@@ -1,4 +1,4 @@
-"""Mails that are to be sent, and what proves that they were read."""
+"""Mails to send, and the tokens that prove that they were read."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -14,7 +14,7 @@ from user_service.base import Base, Entity
 
 
 class Purpose(StrEnum):
-    """What a mail is for, and what its token opens. Notices have none: they only tell the owner what was done."""
+    """What a mail is for, and what its token permits. Notices have no token: they inform the owner of an event."""
 
     VERIFY_EMAIL = "verify-email"
     RESET_PASSWORD = "reset-password"  # noqa: S105 (a word, no secret)
@@ -31,14 +31,11 @@ class Purpose(StrEnum):
 
     @property
     def is_notice(self) -> bool:
-        return self not in _WITH_TOKEN
-
-
-_WITH_TOKEN = frozenset({Purpose.VERIFY_EMAIL, Purpose.RESET_PASSWORD, Purpose.CHANGE_EMAIL})
+        return self not in (Purpose.VERIFY_EMAIL, Purpose.RESET_PASSWORD, Purpose.CHANGE_EMAIL)
 
 
 MailedToken = Annotated[str, StringConstraints(min_length=1, max_length=200)]
-"""A token as its reader shows it."""
+"""A token that the reader of a mail sends back."""
 
 
 class TokenNotGood(Problem, status=400, type="mail-token-not-good"):
@@ -46,10 +43,10 @@ class TokenNotGood(Problem, status=400, type="mail-token-not-good"):
 
 
 class Mail(Entity, table=True):
-    """A mail that was asked for; gone once it is sent. While a process sends it, `next_attempt_at` ends its hold.
+    """A requested mail; deleted once it is sent. While a process sends it, `next_attempt_at` is the end of its lease.
 
-    The address may be nobody's, and then `account_id` is empty: who asks is told the same, and the sender finds out. No
-    foreign key holds it, because checking one would take a time that tells whether there is an account.
+    If no account has the address, `account_id` is empty: the request gets the same answer, and the job finds that there
+    is nothing to send. There is no foreign key, since the time to check it would reveal whether the account exists.
     """
 
     __tablename__ = "mails"
@@ -65,7 +62,7 @@ class Mail(Entity, table=True):
 
 
 class MailToken(Base, table=True):
-    """What a mail that was sent asks its reader to show; only its hash stands here."""
+    """The token of a mail that was sent; only its hash is stored."""
 
     __tablename__ = "mail_tokens"
 
@@ -73,6 +70,6 @@ class MailToken(Base, table=True):
     account_id: UUID = Field(foreign_key="accounts.id", ondelete="CASCADE", index=True)
     purpose: str
     email: str | None = None
-    """Where it was mailed to; empty in tokens from before this was kept."""
+    """The address that it was mailed to; empty in tokens of before this column was introduced."""
     created_at: datetime = Field(default_factory=utcnow)
     expires_at: datetime = Field(index=True)

@@ -21,7 +21,7 @@ FROM claimed LEFT JOIN accounts AS account ON account.active
      AND account.id = coalesce(claimed.account_id, (SELECT id FROM accounts AS found WHERE found.email = claimed.email))
 ORDER BY claimed.created_at
 """)
-# The mail is locked: what forgets it deletes the mail first and then the tokens, so that neither outlives the other.
+# The lock on the mail orders this before or after a deletion, which deletes mails first and then their tokens.
 KEEP = Statement("""
 WITH mail AS (SELECT purpose, email FROM mails WHERE id = :mail_id FOR KEY SHARE)
 INSERT INTO mail_tokens (token_hash, account_id, purpose, email, created_at, expires_at)
@@ -34,7 +34,7 @@ DROP = Statement("DELETE FROM mail_tokens WHERE token_hash = :token_hash")
 
 @dataclass(frozen=True)
 class Claimed(queue.Claimed):
-    """A mail that is ours to send, and whose address it is, if anybody's."""
+    """A mail that this process may send, and the account that has its address, if there is one."""
 
     purpose: Purpose
     email: str
@@ -45,20 +45,20 @@ class Claimed(queue.Claimed):
 
 
 async def claim(connection: Connection, limit: int, lease: timedelta) -> list[Claimed]:
-    """What is due, for nobody else to send while the lease lasts."""
+    """The mails that are due; no other process sends them during the lease."""
     found = await CLAIM.fetch(connection, limit=limit, lease=lease)
     return [Claimed(**{**row, "purpose": Purpose(row["purpose"])}) for row in found]
 
 
 async def finish(connection: Connection, outcomes: Sequence[queue.Outcome[Claimed]], _: datetime) -> None:
-    """They are gone, whatever became of them."""
+    """Deletes the mails, whatever the outcome was."""
     await FINISH.execute(connection, outcome=outcomes)
 
 
 async def keep_token(
     connection: Connection, token_hash: bytes, mail_id: UUID, account_id: UUID, expires_at: datetime
 ) -> bool:
-    """False, and nothing is kept, where the account was erased or the mail forgotten meanwhile."""
+    """Stores the token. False, if the account was erased or the mail deleted in the meantime."""
     return bool(
         await KEEP.execute(
             connection, token_hash=token_hash, mail_id=mail_id, account_id=account_id, expires_at=expires_at
@@ -71,7 +71,8 @@ async def drop_token(connection: Connection, token_hash: bytes) -> None:
 
 
 async def find_token(tx: Session, token_hash: bytes, purpose: Purpose, now: datetime) -> MailToken | None:
-    """Not one that was mailed to an address which the account has left, unless the token is for moving to another."""
+    """A valid token. Unless it is for a change of the address, it must have been mailed to the account's present
+    address."""
     statement = select(MailToken).where(
         MailToken.token_hash == token_hash, MailToken.purpose == purpose, MailToken.expires_at > now
     )
@@ -88,9 +89,5 @@ async def delete_for(
 
 
 async def delete_all(tx: Session, account_id: UUID, email: str) -> None:
-    """What was not sent yet to this account, or to this address, is not sent."""
+    """Deletes all mails to this account or this address that were not sent yet."""
     await tx.exec(delete(Mail).where(or_(col(Mail.account_id) == account_id, col(Mail.email) == email)))
-
-
-async def delete_expired(tx: Session, now: datetime) -> None:
-    await tx.exec(delete(MailToken).where(col(MailToken.expires_at) < now))

@@ -1,4 +1,4 @@
-"""One's own second factor over HTTP."""
+"""The caller's second factor over HTTP."""
 
 from typing import Annotated
 

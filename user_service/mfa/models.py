@@ -1,4 +1,4 @@
-"""The second factor: one-time codes of an app (RFC 6238), and recovery codes for when it is lost."""
+"""The second factor: one-time codes of an app (RFC 6238), and recovery codes in case it is lost."""
 
 import hmac
 import secrets
@@ -14,12 +14,12 @@ from user_service.base import Base, hash_of
 
 STEP_SECONDS = 30
 WINDOW = 1
-"""How many steps a clock may be before or behind ours."""
+"""How many steps the app's clock may be ahead of or behind ours."""
 FREE_ATTEMPTS = 5
 FIRST_WAIT = timedelta(minutes=1)
 LONGEST_WAIT = timedelta(hours=1)
 RECOVERY_CODES = 10
-_RECOVERY_ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"  # 32 that look unlike each other
+_RECOVERY_ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"  # 32 characters that are not easily confused
 _RECOVERY_LENGTH = 24  # 120 bits, so that a plain hash is enough
 
 
@@ -40,7 +40,7 @@ class TooManyTries(Problem, status=429, type="too-many-tries"):
 
 
 class SecondFactor(Base, table=True):
-    """One per account, from the first attempt to set it up."""
+    """One per account, created when it is first needed; `on` once its set-up is confirmed."""
 
     __tablename__ = "second_factors"
 
@@ -71,7 +71,7 @@ class SecondFactor(Base, table=True):
             self.wait_until = now + min(doubled, LONGEST_WAIT)
 
     def accepts(self, secret: str, code: str, now: datetime) -> bool:
-        """Whether the app shows this code now, a step ago or a step from now; each step's code is good once."""
+        """Whether it is the app's code of this step or of the steps beside it. Each step's code is accepted once."""
         present, totp = int(now.timestamp()) // STEP_SECONDS, pyotp.TOTP(secret)
         steps = range(present - WINDOW, present + WINDOW + 1)
         same = [step for step in steps if hmac.compare_digest(totp.generate_otp(step).encode(), code.encode())]
@@ -91,7 +91,7 @@ class RecoveryCode(Base, table=True):
 
 
 def new_recovery_codes() -> list[str]:
-    """As people see them: `abcd-efgh-jkmn-pqrs-tuvw-xyz2`."""
+    """In the form that is shown: `abcd-efgh-jkmn-pqrs-tuvw-xyz2`."""
     plain = (
         "".join(secrets.choice(_RECOVERY_ALPHABET) for _ in range(_RECOVERY_LENGTH)) for _ in range(RECOVERY_CODES)
     )
@@ -99,6 +99,6 @@ def new_recovery_codes() -> list[str]:
 
 
 def recovery_hash(account_id: UUID, code: str) -> bytes:
-    """However it was typed: capitals, blanks and dashes don't matter."""
+    """The same for all ways to type the code: case, blanks and dashes don't matter."""
     typed = "".join(character for character in code.lower() if character.isalnum())
     return hash_of(f"{account_id}:{typed}")

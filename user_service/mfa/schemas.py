@@ -3,9 +3,10 @@
 from datetime import datetime
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, Field, StringConstraints
 
 from service_kit.schemas import RequestBody
+from user_service.base import example
 from user_service.passwords.strength import LONGEST
 
 Code = Annotated[str, StringConstraints(strip_whitespace=True, min_length=6, max_length=40)]
@@ -27,9 +28,9 @@ class CodeProof(RequestBody):
 
 
 class Proof(PasswordProof):
-    """Both: who has stolen one of them must not be able to do without the other from then on."""
+    """Both are needed, so that one of them, if stolen, is not enough to remove the other."""
 
-    model_config = ConfigDict(json_schema_extra={"example": {"password": "correct horse battery", "code": "492039"}})
+    model_config = example({"password": "correct horse battery", "code": "492039"})
 
     code: Code = Field(description="of the app, or a recovery code")
 

@@ -1,4 +1,4 @@
-"""Setting a second factor up, proving it, and removing it. Each wrong try is counted, also where the request fails."""
+"""Sets up, proves and removes a second factor. Each wrong try is counted, also when the request fails."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -38,14 +38,14 @@ SHOP = "Online Mart"
 
 @dataclass(frozen=True)
 class Mfa:
-    """What one can do with one's second factor."""
+    """The operations on a second factor."""
 
     database: Database
     vault: Vault
     passwords: Passwords
 
     async def begin(self, actor: Actor, password: str) -> tuple[str, str]:
-        """A secret for the app, and the same as an `otpauth:` address. Nothing is asked for until it is confirmed.
+        """Returns a secret for the app, and the same as an `otpauth:` URI. Sign-ins need no code until it is confirmed.
 
         Raises: NotFound, MfaOnAlready, WrongProof, TooManyTries.
         """
@@ -62,9 +62,9 @@ class Mfa:
         return secret, pyotp.TOTP(secret).provisioning_uri(name=account.email, issuer_name=SHOP)
 
     async def confirm(self, actor: Actor, code: str) -> list[str]:
-        """From now on a code is asked for at each sign-in; the recovery codes, which nobody can read again.
+        """From now on each sign-in needs a code. Returns the recovery codes, of which only hashes are stored.
 
-        Other sessions end: whoever opened them has shown one factor alone. Raises: MfaNotOn, MfaOnAlready, WrongProof,
+        Other sessions end, since they were begun with one factor alone. Raises: MfaNotOn, MfaOnAlready, WrongProof,
         TooManyTries.
         """
         async with self.database.session() as tx:
@@ -77,13 +77,16 @@ class Mfa:
                 raise MfaNotOn
             right = factor.accepts(self._secret(factor), code, utcnow())
             factor.count(utcnow(), right=right)
-            codes = await _turn_on(tx, factor, actor) if right else []
-        if not right:
-            raise WrongProof
-        return codes
+            if right:
+                factor.confirmed_at = utcnow()
+                await sessions.end_all(tx, actor.id, but=actor.session_id)
+                await session_queries.prove(tx, actor.id, actor.session_id, [BY_PASSWORD, BY_APP, MULTIPLE])
+                await _record(tx, actor, Action.MFA_ENABLED, Purpose.MFA_ENABLED)
+                return await _make_recovery_codes(tx, actor.id)
+        raise WrongProof
 
     async def renew_recovery_codes(self, actor: Actor, *, password: str, code: str) -> list[str]:
-        """The former ones are invalid. Raises: MfaNotOn, WrongProof, TooManyTries."""
+        """Replaces all recovery codes. Raises: MfaNotOn, WrongProof, TooManyTries."""
         await self._prove_both(actor, password, code)
         async with self.database.session() as tx:
             if not (await _lock(tx, actor.id)).on:
@@ -103,7 +106,7 @@ class Mfa:
     async def prove(
         self, account_id: UUID, code: str, origin: Origin, failure: Action, problem: type[Problem]
     ) -> Sequence[str]:
-        """Proves the second factor by a code of the app, or by a recovery code: what RFC 8176 calls that.
+        """Verifies a code of the app or a recovery code. Returns the authentication methods as RFC 8176 names them.
 
         Raises: TooManyTries; `problem`, after recording `failure`, where the code is wrong or no factor is set up.
         """
@@ -147,7 +150,7 @@ class Mfa:
             await self._reject(actor)
 
     async def _methods(self, tx: Session, factor: SecondFactor, code: str) -> Sequence[str]:
-        """What the code proves, in the words of RFC 8176; nothing where it is wrong. A recovery code is used up."""
+        """The authentication methods (RFC 8176) that the code proves; none if it is wrong. Uses up a recovery code."""
         if factor.accepts(self._secret(factor), code, utcnow()):
             return BY_APP, MULTIPLE
         is_recovery_code = await queries.use_recovery_code(tx, recovery_hash(factor.account_id, code))
@@ -163,7 +166,7 @@ class Mfa:
 
 
 async def renew_encryption(runtime: Runtime) -> None:
-    """Puts what the former encryption secret has encrypted under the present one."""
+    """Encrypts secrets again that were encrypted with the former encryption secret."""
     vault = runtime.resource(Vault)
     async with runtime.database.session() as tx:
         for factor in await queries.encrypted(tx):
@@ -174,16 +177,8 @@ async def _lock(tx: Session, account_id: UUID) -> SecondFactor:
     return await queries.lock(tx, account_id) or not_found(Account, account_id)
 
 
-async def _turn_on(tx: Session, factor: SecondFactor, actor: Actor) -> list[str]:
-    factor.confirmed_at = utcnow()
-    await sessions.end_all(tx, actor.id, but=actor.session_id)
-    await session_queries.prove(tx, actor.id, actor.session_id, [BY_PASSWORD, BY_APP, MULTIPLE])
-    await _record(tx, actor, Action.MFA_ENABLED, Purpose.MFA_ENABLED)
-    return await _make_recovery_codes(tx, actor.id)
-
-
 async def _record(tx: Session, actor: Actor, action: Action, notice: Purpose) -> None:
-    """To the audit log, and to the account's owner by mail."""
+    """Adds an entry to the audit log, and notifies the account's owner by mail."""
     record(tx, actor, action, actor.id)
     account = await accounts.by_id(tx, actor.id) or not_found(Account, actor.id)
     mails.enqueue(tx, notice, account.email, account.id)

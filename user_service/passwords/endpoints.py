@@ -1,4 +1,4 @@
-"""Passwords over HTTP: changing one's own, getting a new one by mail, and asking how strong one is."""
+"""Passwords over HTTP: to change one, to reset a forgotten one by mail, and to check how strong one is."""
 
 from typing import Annotated
 

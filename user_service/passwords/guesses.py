@@ -1,7 +1,7 @@
-"""How many guesses a password takes, by zxcvbn, in a bounded time.
+"""Estimates the number of guesses that a password takes, with zxcvbn, in a bounded time.
 
-zxcvbn's time grows with the square of the length, and with the number of ways in which signs may stand for letters. So
-it sees pieces of a password: each piece alone takes at most as many guesses as the whole, and the strongest decides.
+zxcvbn's time grows with the square of the length, and with the number of ways to read signs as letters. So it is given
+pieces of the password: a piece takes at most as many guesses as the whole, and the strongest piece decides.
 """
 
 import math
@@ -12,8 +12,8 @@ PIECE = 48
 MOST_READINGS = 4
 _STRONGEST_SCORE = 4
 _SCORES = (10**3, 10**6, 10**8, 10**10)
-"""zxcvbn's own: as many of them as a number of guesses exceeds are its score."""
-# The signs that zxcvbn takes for letters. It tries each combination of one sign for each letter.
+"""zxcvbn's limits: the score is how many of them the number of guesses exceeds."""
+# The signs that zxcvbn reads as letters. It tries each combination of one sign for each letter.
 _SIGNS_OF = {
     "a": "4@", "b": "8", "c": "({[<", "e": "3", "g": "69", "i": "1!|", "l": "1|7", "o": "0", "s": "$5", "t": "+7",
     "x": "%", "z": "2",
@@ -21,12 +21,12 @@ _SIGNS_OF = {
 _LETTERS = str.maketrans({sign: letter for letter, signs in reversed(_SIGNS_OF.items()) for sign in signs})
 _WITHOUT_SHIFT = str.maketrans('!@#$%^&*()_+{}|:"<>?', "1234567890-=[]\\;',./")
 SHIFT_PATTERNS = 5
-"""Guesses that holding the shift key for some of the characters adds: all, each second, each word …"""
+"""The factor of guesses for the ways to hold the shift key: for all characters, each second one, each word …"""
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """What zxcvbn says."""
+    """A result of zxcvbn."""
 
     guesses: float
     warning: str = ""
@@ -34,7 +34,7 @@ class Estimate:
 
     @property
     def score(self) -> int:
-        """0: among the first that anyone would try, to 4: not to be guessed."""
+        """From 0 (among the first guesses) to 4 (practically unguessable)."""
         return sum(self.guesses >= limit + 5 for limit in _SCORES)
 
     def times(self, guesses: float) -> "Estimate":
@@ -42,7 +42,7 @@ class Estimate:
 
 
 def estimate(password: str, words: Sequence[str]) -> Estimate:
-    """`words`: what is known of its owner. Not for several threads at once: zxcvbn keeps them globally."""
+    """`words`: known facts about its owner. Not thread-safe: zxcvbn stores them globally."""
     strongest = Estimate(0)
     for start in range(0, len(password), PIECE):
         strongest = max(strongest, _of_piece(password[start : start + PIECE], words), key=lambda found: found.guesses)
@@ -52,9 +52,9 @@ def estimate(password: str, words: Sequence[str]) -> Estimate:
 
 
 def _of_piece(piece: str, words: Sequence[str]) -> Estimate:
-    """The least of several ways to guess it: as it stands, without the shift key, and as two texts, letter by letter.
+    """The least of several estimates: as it is, without the shift key, and as two texts of every second character.
 
-    zxcvbn takes a walk to and fro (`1q2w3e4r5t`) for one with many turns, which would be hard to guess. It is two runs.
+    zxcvbn takes `1q2w3e4r5t` for one path on the keyboard with many turns, hard to guess. It is two straight paths.
     """
     ways = [_of_text(piece, words)]
     if (typed := piece.lower().translate(_WITHOUT_SHIFT)) != piece:
@@ -66,7 +66,7 @@ def _of_piece(piece: str, words: Sequence[str]) -> Estimate:
 
 
 def _of_text(text: str, words: Sequence[str]) -> Estimate:
-    """Where signs can be read in too many ways: with letters in their place, or part by part; whichever is less."""
+    """If signs can be read in too many ways: the lesser estimate of the text with letters instead, and of its parts."""
     if _readings(text) <= MOST_READINGS:
         return _ask(text, words)
     parts = [_ask(part, words) for part in _parts(text)]
@@ -79,7 +79,7 @@ def _readings(text: str) -> int:
 
 
 def _parts(text: str) -> list[str]:
-    """Each as long as it can be read in few ways."""
+    """The longest parts that can each be read in few ways."""
     parts = [text[0]]
     for character in text[1:]:
         if _readings(parts[-1] + character) <= MOST_READINGS:
@@ -90,7 +90,7 @@ def _parts(text: str) -> list[str]:
 
 
 def _ask(text: str, words: Sequence[str]) -> Estimate:
-    from zxcvbn import zxcvbn  # 14 MiB, for those processes in which somebody chooses a password
+    from zxcvbn import zxcvbn  # takes 14 MiB, so only processes that need it import it
 
     found = zxcvbn(text, user_inputs=list(words))
     feedback = found["feedback"]

@@ -1,4 +1,4 @@
-"""Passwords: argon2id through passlib, in a small thread pool, since one hash takes 20 ms of a core."""
+"""Hashes passwords with argon2id (passlib), in a small thread pool, since one hash takes 20 ms of a core."""
 
 import asyncio
 import contextlib
@@ -14,13 +14,14 @@ from passlib.hash import argon2
 from user_service.passwords.strength import LONGEST, Strength, assess, normalised
 
 THREADS = 2
-# Twenty sign-ins at once keep every core busy; whoever answers goes first (a share of three to one).
+# Twenty parallel sign-ins keep every core busy; the thread that serves requests gets three times the share of one here.
 NICENESS = 5
 T = TypeVar("T")
 
 
 class Passwords:
-    """Hashes and verifies. NFKC first (NIST SP 800-63B), so that one word typed on two keyboards is one word."""
+    """Hashes and verifies passwords, normalised by NFKC (NIST SP 800-63B), since keyboards encode characters
+    differently."""
 
     def __init__(self, *, memory_kib: int, rounds: int) -> None:
         self._scheme: Any = argon2.using(  # type: ignore[no-untyped-call]
@@ -39,24 +40,24 @@ class Passwords:
         return await _run(self._threads, self._scheme.hash, normalised(password))
 
     async def verify(self, password: str, hashed: str | None) -> bool:
-        """False also where there is no account (`hashed` is None), after the same time."""
+        """False also if there is no account (`hashed` is None), after the same time."""
         matches = await _run(
             self._threads, self._scheme.verify, normalised(password)[: LONGEST + 1], hashed or self._dummy_hash
         )
         return bool(matches) and hashed is not None
 
     def is_outdated(self, hashed: str) -> bool:
-        """Whether it was made when the settings asked for less."""
+        """Whether the hash was made with cheaper settings than the present ones."""
         made = self._scheme.from_string(hashed)
         return bool(made.memory_cost * made.rounds < self._cost)
 
     async def strength(self, password: str, *personal: str) -> Strength:
-        """How easily it is guessed by who knows these things of its owner."""
+        """How easily it is guessed by someone who knows these facts about its owner."""
         return await _run(self._assess, assess, normalised(password), personal)
 
 
 def _lower_priority() -> None:
-    """This thread lets the others go first. Linux alone has priorities of threads; where it may not, it just hashes."""
+    """Lowers this thread's priority. Only Linux has priorities of threads; without permission the priority stays."""
     if sys.platform == "linux":
         with contextlib.suppress(OSError):
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)

@@ -1,4 +1,4 @@
-"""What can go wrong with a password that one has."""
+"""The problem of a wrong password."""
 
 from service_kit.problems import Problem
 

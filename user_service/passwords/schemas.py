@@ -2,14 +2,15 @@
 
 from typing import Annotated
 
-from pydantic import AfterValidator, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 
 from service_kit.schemas import RequestBody, RowOut
+from user_service.base import example
 from user_service.emails import EmailAddress
 from user_service.mails.models import MailedToken
 from user_service.passwords.strength import LONGEST, SHORTEST, of_good_length
 
-# One character may be several before it is normalised.
+# Normalising may merge several characters into one.
 Typed = Annotated[str, StringConstraints(max_length=4 * LONGEST)]
 Password = Annotated[
     Typed,
@@ -22,33 +23,27 @@ Password = Annotated[
 
 
 class PasswordChange(RequestBody):
-    model_config = ConfigDict(
-        json_schema_extra={
-            "example": {"present_password": "correct horse battery", "new_password": "staple orbit lantern"}
-        },
-    )
+    model_config = example({"present_password": "correct horse battery", "new_password": "staple orbit lantern"})
 
     present_password: Typed
     new_password: Password
 
 
 class ResetRequest(RequestBody):
-    model_config = ConfigDict(json_schema_extra={"example": {"email": "ada@example.com"}})
+    model_config = example({"email": "ada@example.com"})
 
     email: EmailAddress
 
 
 class Reset(RequestBody):
-    model_config = ConfigDict(
-        json_schema_extra={"example": {"token": "the code of the mail", "new_password": "staple orbit lantern"}},
-    )
+    model_config = example({"token": "the code of the mail", "new_password": "staple orbit lantern"})
 
     token: MailedToken
     new_password: Password
 
 
 class StrengthRequest(RequestBody):
-    model_config = ConfigDict(json_schema_extra={"example": {"password": "ada-1815", "email": "ada@example.com"}})
+    model_config = example({"password": "ada-1815", "email": "ada@example.com"})
 
     password: Password
     email: Annotated[str, StringConstraints(max_length=320)] = ""

@@ -1,6 +1,6 @@
 """How easily a password is guessed.
 
-As NIST SP 800-63B-4 has it: what is common or near at hand is rejected, and no rule says what it must be made of.
+By NIST SP 800-63B-4: common and personal passwords are rejected, and no kinds of characters are required.
 """
 
 import re
@@ -13,9 +13,9 @@ from user_service.passwords import guesses
 
 SHORTEST, LONGEST = 8, 128
 LEAST_SCORE = 2
-"""Of zxcvbn's 0 to 4; 2: more than a million guesses."""
+"""Of zxcvbn's scores 0 to 4; 2 means more than a million guesses."""
 LEAST_OWN_CHARACTERS = 6
-"""Characters that must be left of a password without the words of the person and the shop."""
+"""So many characters of a password must not belong to words about the person or the shop."""
 SHOP = ("onlinemart", "online", "mart")
 _TOO_NEAR = "It is made of your name, your e-mail address or the shop's name."
 _USUAL_ADVICE = "Add another word or two: a few uncommon words are easy to remember and hard to guess."
@@ -28,9 +28,9 @@ class PasswordTooWeak(Problem, status=422, type="password-too-weak"):
 @dataclass(frozen=True, slots=True)
 class Strength:
     score: int
-    """0: among the first that anyone would try, to 4: not to be guessed."""
+    """From 0 (among the first guesses) to 4 (practically unguessable)."""
     warning: str = ""
-    """Why it is rejected, or could be better."""
+    """Why it is rejected, or could be stronger."""
     suggestions: tuple[str, ...] = ()
 
     @property
@@ -45,12 +45,13 @@ class Strength:
 
 
 def normalised(password: str) -> str:
-    """NFKC, so that one word typed on two keyboards is one word. Half a character, which no text has, is replaced."""
+    """NFKC, since keyboards encode characters differently. Unpaired surrogates, which UTF-8 can't encode, are
+    replaced."""
     return unicodedata.normalize("NFKC", password.encode(errors="replace").decode())
 
 
 def of_good_length(password: str) -> str:
-    """The normalised password; characters are counted, not bytes. Raises: ValueError."""
+    """Returns the normalised password. Its length is counted in characters, not bytes. Raises: ValueError."""
     password = normalised(password)
     if not SHORTEST <= len(password) <= LONGEST:
         raise ValueError(f"a password has {SHORTEST} to {LONGEST} characters")
@@ -58,20 +59,19 @@ def of_good_length(password: str) -> str:
 
 
 def assess(password: str, personal: Iterable[str]) -> Strength:
-    """`personal`: e-mail address and name of its owner. Not for several threads at once: zxcvbn keeps them globally."""
+    """`personal`: e-mail address and name of its owner. Not thread-safe: zxcvbn stores them globally."""
     words = _words(personal)
     if _is_little_more_than(words, password.casefold()):
         return Strength(0, _TOO_NEAR, (_USUAL_ADVICE,))
     estimate = guesses.estimate(password, words)
-    if estimate.score >= LEAST_SCORE:
-        return Strength(estimate.score, estimate.warning, estimate.suggestions)
-    return Strength(
-        estimate.score, estimate.warning or "It is easily guessed.", estimate.suggestions or (_USUAL_ADVICE,)
-    )
+    found = Strength(estimate.score, estimate.warning, estimate.suggestions)
+    if found.acceptable:
+        return found
+    return Strength(found.score, found.warning or "It is easily guessed.", found.suggestions or (_USUAL_ADVICE,))
 
 
 def _words(personal: Iterable[str]) -> list[str]:
-    """Each part that somebody might make a password of, the longest first."""
+    """The parts of these texts that somebody might make a password of, the longest first."""
     found = set(SHOP)
     for text in map(str.casefold, map(normalised, personal)):
         parts = re.findall(r"\w+", text)
@@ -80,7 +80,7 @@ def _words(personal: Iterable[str]) -> list[str]:
 
 
 def _is_little_more_than(words: Iterable[str], password: str) -> bool:
-    """Whether there are such words in it and, but for blanks and the signs of a keyboard, little else."""
+    """Whether the password contains such words and little else; blanks and ASCII punctuation don't count."""
     rest = password
     for word in words:
         rest = rest.replace(word, " ")

@@ -1,6 +1,6 @@
-"""Showing a password, changing it, and getting a new one.
+"""Verifies, changes and resets passwords.
 
-No transaction is open while a password is hashed or judged: that takes long.
+No transaction is open while a password is hashed or its strength is estimated, which takes long.
 """
 
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from user_service.passwords import queries
 from user_service.passwords.hashing import Passwords
 from user_service.passwords.models import WrongPassword
 from user_service.sessions import use_cases as sessions
-from user_service.throttle import queries as known
+from user_service.throttle import queries as attempts
 from user_service.throttle import use_cases as throttle
 from user_service.throttle.models import Bucket
 from user_service.throttle.use_cases import Throttle, network_of
@@ -28,23 +28,25 @@ from user_service.verification.use_cases import mark_verified
 
 @dataclass(frozen=True, slots=True)
 class PasswordService:
-    """Everything that asks for a password or sets one."""
+    """The operations that verify a password or set one."""
 
     database: Database
     passwords: Passwords
     throttle: Throttle
 
     async def verify(self, email: EmailAddress, password: str, origin: Origin) -> Account | None:
-        """The account that e-mail address and password open; None: they open none. Raises: TooManyRequests.
+        """The active account with this e-mail address and password, or None. Raises: TooManyRequests.
 
-        Whether there is an account or not, the same statements run and one password is verified.
+        Without such an account the same statements run and a password is verified too, so that it takes as long.
         """
         async with self.database.session() as tx:
             account, is_known = await queries.account_and_whether_known(tx, email, network_of(origin.address))
         counted_in = await self.throttle.sign_in(email, account.id if account else None, origin, knows_address=is_known)
         is_right = await self.passwords.verify(password, account.password_hash if account else None)
         if account is None or not is_right or not account.active:
-            await self._rejected(account, origin, is_right)
+            facts: dict[str, Any] = {"account": "disabled"} if is_right else {}
+            async with self.database.session() as tx:
+                record(tx, origin, Action.SIGN_IN_FAILED, account.id if account else None, **facts)
             return None
         await self._succeeded(account, password, counted_in)
         return account
@@ -58,37 +60,40 @@ class PasswordService:
         hashed = await self.passwords.hash(new)
         async with self.database.session() as tx:
             if not await queries.replace_hash(tx, account.id, account.password_hash, hashed):
-                raise WrongPassword  # somebody changed it in the meantime
+                raise WrongPassword  # it was changed in the meantime
             await sessions.end_all(tx, account.id, but=actor.session_id)
             await mails.forget_tokens(tx, account.id, Purpose.RESET_PASSWORD, Purpose.CHANGE_EMAIL)
             record(tx, actor, Action.PASSWORD_CHANGED, account.id)
             mails.enqueue(tx, Purpose.PASSWORD_CHANGED, account.email, account.id)
 
     async def prove(self, account: Account, present: str, origin: Origin, rejected: Action) -> None:
-        """Somebody who is signed in shows the password again. Raises: WrongPassword, after writing `rejected` down,
-        TooManyRequests."""
+        """Verifies the password of a caller who is signed in. Raises: WrongPassword, after recording `rejected` in the
+        audit log, TooManyRequests."""
         address = EmailAddress.of(account.email)
         counted_in = await self.throttle.sign_in(address, account.id, origin, knows_address=True)
         is_right = await self.passwords.verify(present, account.password_hash)
         async with self.database.session() as tx:
             if is_right:
-                await throttle.return_attempts(tx, counted_in)
+                await attempts.return_attempts(tx, counted_in)
             else:
                 record(tx, origin, rejected, account.id)
         if not is_right:
             raise WrongPassword
 
     async def request_reset(self, email: EmailAddress, origin: Origin) -> None:
-        """A mail with a token goes to the account's address, if it is somebody's. Raises: TooManyRequests."""
+        """Mails a token to the account's address, if there is an account. Raises: TooManyRequests."""
         await self.throttle.mail(email, origin)
         async with self.database.session() as tx:
             account_id, known_as = await accounts.id_and_email(tx, email) or (None, email.text)
-            # To the address as the account has it: what was typed may only look like it.
+            # To the stored address, since the typed one may be a look-alike that belongs to somebody else.
             mails.enqueue(tx, Purpose.RESET_PASSWORD, known_as, account_id)
             record(tx, origin, Action.PASSWORD_RESET_ASKED, account_id)
 
     async def reset(self, token: str, new: str, origin: Origin) -> None:
-        """All sessions end; and who read the mail has proven the address. Raises: TokenNotGood, PasswordTooWeak."""
+        """Sets a new password and ends all sessions. The token confirms the address too.
+
+        Raises: TokenNotGood, PasswordTooWeak.
+        """
         async with self.database.session() as tx:
             account_id = (await mails.find(tx, token, Purpose.RESET_PASSWORD)).account_id
             account = await accounts.by_id(tx, account_id) or not_found(Account, account_id)
@@ -103,21 +108,16 @@ class PasswordService:
             account.password_hash = hashed
             await mark_verified(tx, account, origin)
             await sessions.end_all(tx, account_id)
-            await known.forget(tx, account_id)
+            await attempts.forget(tx, account_id)
             await throttle.remember(tx, account_id, origin)
             record(tx, origin, Action.PASSWORD_RESET, account_id)
             mails.enqueue(tx, Purpose.PASSWORD_CHANGED, account.email, account.id)
 
-    async def _rejected(self, account: Account | None, origin: Origin, is_right: bool) -> None:
-        facts: dict[str, Any] = {"account": "disabled"} if is_right else {}
-        async with self.database.session() as tx:
-            record(tx, origin, Action.SIGN_IN_FAILED, account.id if account else None, **facts)
-
     async def _succeeded(self, account: Account, password: str, counted_in: list[Bucket]) -> None:
-        """A hash that was made when the settings asked for less is made again: now the password is at hand."""
+        """Hashes the password again, while it is known, if its hash was made with cheaper settings."""
         outdated = self.passwords.is_outdated(account.password_hash)
         better = await self.passwords.hash(password) if outdated else None
         async with self.database.session() as tx:
             if better and await queries.replace_hash(tx, account.id, account.password_hash, better):
                 account.password_hash = better
-            await throttle.return_attempts(tx, counted_in)
+            await attempts.return_attempts(tx, counted_in)

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import Path, Response
 
 from contracts.permissions import Permission
-from service_kit.http.etag import IfMatch, set_etag
+from service_kit.http.etag import IfMatch
 from service_kit.http.problem_responses import problems
 from service_kit.http.router import Router
 from service_kit.http.sessions import Session
@@ -13,6 +13,7 @@ from service_kit.problems import NotFound, PreconditionFailed
 from service_kit.security import Principal, Requires
 from user_service.audit.endpoints import acting
 from user_service.audit.models import Actor
+from user_service.base import tagged
 from user_service.roles import queries, use_cases
 from user_service.roles.models import BUILT_IN, NotYoursToGive, RoleBuiltIn, RoleExists, RoleInUse, TooManyRoles
 from user_service.roles.schemas import PermissionOut, PermissionsOut, RoleChange, RoleIn, RoleOut, RolesOut
@@ -25,13 +26,13 @@ Name = Annotated[str, Path(max_length=40)]
 
 @router.get("/permissions", summary="List permissions")
 async def permissions(_: Annotated[Principal, Requires("users:read:any")]) -> PermissionsOut:
-    """What roles and API clients are made of."""
+    """The catalogue of permissions that roles and API clients can have."""
     return PermissionsOut(items=[PermissionOut(name=p.value, description=p.description) for p in Permission])
 
 
 @router.get("/roles", summary="List roles")
 async def list_roles(tx: Session, _: Manager) -> RolesOut:
-    """The built-in ones first; there are at most a few hundred, so they come as a whole."""
+    """The built-in ones first; there are at most a few hundred, so there are no pages."""
     roles = [*map(use_cases.built_in, BUILT_IN), *await queries.listed(tx)]
     return RolesOut(items=[RoleOut.of(role) for role in roles])
 
@@ -43,19 +44,17 @@ async def list_roles(tx: Session, _: Manager) -> RolesOut:
     responses=problems(RoleExists, TooManyRoles, NotYoursToGive),
 )
 async def create(body: RoleIn, tx: Session, manager: Manager, response: Response) -> RoleOut:
-    """A role of permissions that you hold yourself. Accounts get it by PATCH /users/{id}."""
+    """A role with permissions that you hold yourself. Assign it to accounts by PATCH /users/{id}."""
     role = await use_cases.create(tx, manager, **body.model_dump())
     response.headers["Location"] = f"/roles/{role.name}"
-    set_etag(response, role.version)
-    return RoleOut.of(role)
+    return tagged(response, RoleOut.of(role))
 
 
 @router.get("/roles/{name}", summary="Get a role", responses=problems(NotFound))
 async def read(name: Name, tx: Session, _: Manager, response: Response) -> RoleOut:
     """With its permissions, and an `ETag` for a later change."""
     role = await use_cases.read(tx, name)
-    set_etag(response, role.version)
-    return RoleOut.of(role)
+    return tagged(response, RoleOut.of(role))
 
 
 @router.patch(
@@ -66,10 +65,10 @@ async def read(name: Name, tx: Session, _: Manager, response: Response) -> RoleO
 async def change(
     name: Name, body: RoleChange, expected: IfMatch, tx: Session, manager: Manager, response: Response
 ) -> RoleOut:
-    """Its holders' tokens carry the change from their next refresh on; the other services receive it at once."""
+    """The tokens of accounts with the role carry the change from their next refresh on; the other services receive it
+    at once."""
     role = await use_cases.change(tx, manager, name, expected, body.model_dump(exclude_none=True))
-    set_etag(response, role.version)
-    return RoleOut.of(role)
+    return tagged(response, RoleOut.of(role))
 
 
 @router.delete(
@@ -79,5 +78,5 @@ async def change(
     responses=problems(NotFound, RoleBuiltIn, RoleInUse, PreconditionFailed, NotYoursToGive),
 )
 async def delete(name: Name, expected: IfMatch, tx: Session, manager: Manager) -> None:
-    """Only one that no account has any more."""
+    """Only a role that no account has can be deleted."""
     await use_cases.delete(tx, manager, name, expected)

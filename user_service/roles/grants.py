@@ -1,7 +1,7 @@
-"""What roles allow, and who may give them.
+"""The permissions of roles, and who may assign them.
 
-One rule holds for accounts, roles, API clients and sessions: nobody manages what may do more than themselves. All of
-what it may before and after a change counts, also where the change is about its name alone.
+One rule holds for accounts, roles, API clients and sessions: callers can't manage what has permissions that they lack.
+All permissions before and after a change count, also if only the name is changed.
 """
 
 from collections.abc import Iterable
@@ -12,12 +12,12 @@ from service_kit.security import Principal, account_status
 from user_service.roles import queries
 from user_service.roles.models import BUILT_IN, NotYoursToGive, UnknownRole
 
-# Anyone who registers has these: making a customer gives nothing away.
+# Anyone who registers has these, so anyone may assign them.
 _FOR_EVERYBODY = permissions_of([Role.USER])
 
 
 async def permissions_held(tx: Session, roles: Iterable[str]) -> frozenset[str]:
-    """What these roles allow together, built in and own ones."""
+    """All permissions of these roles, built-in and own ones."""
     names = set(roles)
     own = await queries.named(tx, names - BUILT_IN.keys()) if names - BUILT_IN.keys() else []
     return permissions_of(names) | {
@@ -26,7 +26,8 @@ async def permissions_held(tx: Session, roles: Iterable[str]) -> frozenset[str]:
 
 
 async def hold_roles(tx: Session, roles: Iterable[str]) -> None:
-    """Before accounts are locked that get these roles: so none of the roles goes, or changes, meanwhile.
+    """Locks these roles so that none is changed or deleted meanwhile. Call it before locking the accounts that get
+    them.
 
     Raises: UnknownRole.
     """
@@ -37,14 +38,17 @@ async def hold_roles(tx: Session, roles: Iterable[str]) -> None:
 
 
 async def check_roles(tx: Session, who: Principal, roles: Iterable[str]) -> None:
-    """Whether `who` may give or take them, and manage who holds them. Raises: NotYoursToGive, PermissionRevoked."""
+    """Checks that `who` may assign these roles, and manage accounts that have them.
+
+    Raises: NotYoursToGive, PermissionRevoked.
+    """
     await check_permissions(tx, who, await permissions_held(tx, roles))
 
 
 async def check_permissions(tx: Session, who: Principal, permissions: Iterable[str]) -> None:
-    """Whether `who` may manage what has them.
+    """Checks that `who` may manage what has these permissions.
 
-    Raises: NotYoursToGive; PermissionRevoked, where the token of before alone says that `who` holds them."""
+    Raises: NotYoursToGive; PermissionRevoked, if only an outdated token says that `who` has them."""
     special = set(permissions) - _FOR_EVERYBODY
     if missing := sorted(special - who.permissions):
         raise NotYoursToGive(permissions=", ".join(missing))

@@ -1,4 +1,4 @@
-"""Roles of the shop's own, beside the built-in ones: a name for a set of permissions."""
+"""The shop's own roles, beside the built-in ones: named sets of permissions."""
 
 from datetime import datetime
 
@@ -39,7 +39,7 @@ class NotYoursToGive(Problem, status=403, type="not-yours-to-give"):
 
 
 class OwnRole(Versioned, table=True):
-    """The name is the key: accounts and events name their roles. So it stays, and the permissions may change."""
+    """The name is the key, since accounts and events contain it: only description and permissions can be changed."""
 
     __tablename__ = "roles"
     __table_args__ = (Index("uq_roles_lower_name", text("lower(name)"), unique=True),)
@@ -50,7 +50,7 @@ class OwnRole(Versioned, table=True):
     created_at: datetime = Field(default_factory=utcnow)
 
     def recorded(self) -> dict[str, object]:
-        """What the audit log has of it."""
+        """The fields that the audit log records."""
         return self.model_dump(mode="json", include={"description", "permissions"})
 
 

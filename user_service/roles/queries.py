@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 
 from sqlalchemy import func
-from sqlalchemy.exc import IntegrityError
 from sqlmodel import col, select
 
 from service_kit.database import Session, Statement
@@ -13,28 +12,18 @@ ONE_AT_A_TIME = Statement("SELECT pg_advisory_xact_lock(hashtext('own_roles'))")
 
 
 async def listed(tx: Session) -> list[OwnRole]:
-    """All of them: there are as many as a shop has kinds of work."""
+    """All own roles; there are at most `MOST`."""
     return list((await tx.exec(select(OwnRole).order_by(OwnRole.name))).all())
 
 
 async def count(tx: Session) -> int:
-    """How many there are; until the transaction ends nobody else counts, so that two can't both make the last one."""
+    """How many own roles there are. It takes a lock, so that parallel requests can't exceed the limit."""
     await ONE_AT_A_TIME.fetch(tx)
     return (await tx.exec(select(func.count()).select_from(OwnRole))).one()
 
 
-async def insert(tx: Session, role: OwnRole) -> bool:
-    """False where there is one of this name already."""
-    tx.add(role)
-    try:
-        await tx.flush()
-    except IntegrityError:
-        return False
-    return True
-
-
 async def named(tx: Session, names: Iterable[str], *, locked: bool = False) -> list[OwnRole]:
-    """`locked`: until the transaction ends they can neither change nor go."""
+    """`locked`: until the transaction ends they can be neither changed nor deleted."""
     statement = select(OwnRole).where(col(OwnRole.name).in_(list(names))).order_by(OwnRole.name)
     return list((await tx.exec(statement.with_for_update(read=True) if locked else statement)).all())
 

@@ -3,10 +3,11 @@
 from datetime import datetime
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, Field, StringConstraints
 
 from contracts.permissions import Permission
 from service_kit.schemas import RequestBody
+from user_service.base import example
 from user_service.roles.models import BUILT_IN, OwnRole
 
 RoleName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_-]{1,39}$")]
@@ -26,14 +27,12 @@ Description = Annotated[str, StringConstraints(strip_whitespace=True, max_length
 
 
 class RoleIn(RequestBody):
-    model_config = ConfigDict(
-        json_schema_extra={
-            "example": {
-                "name": "Packer",
-                "description": "Packs and hands over parcels",
-                "permissions": ["shipments:read", "shipments:dispatch"],
-            }
-        },
+    model_config = example(
+        {
+            "name": "Packer",
+            "description": "Packs and hands over parcels",
+            "permissions": ["shipments:read", "shipments:dispatch"],
+        }
     )
 
     name: RoleName

@@ -1,4 +1,5 @@
-"""Making roles, and changing what they allow. Every holder's account is told again when theirs changes."""
+"""Creates, changes and deletes roles. When permissions change, a snapshot of each account with the role is
+published."""
 
 from typing import Any
 
@@ -9,6 +10,7 @@ from service_kit.problems import not_found
 from user_service.accounts import queries as accounts
 from user_service.audit.models import Action, Actor
 from user_service.audit.use_cases import changes_between, record
+from user_service.base import flush
 from user_service.roles import queries
 from user_service.roles.grants import check_permissions
 from user_service.roles.models import BUILT_IN, MOST, OwnRole, RoleBuiltIn, RoleExists, RoleInUse, TooManyRoles
@@ -23,8 +25,8 @@ async def create(tx: Session, actor: Actor, name: str, description: str, permiss
     if await queries.count(tx) >= MOST:
         raise TooManyRoles(most=MOST)
     role = OwnRole(name=name, description=description, permissions=permissions)
-    if not await queries.insert(tx, role):
-        raise RoleExists(name=name)
+    tx.add(role)
+    await flush(tx, RoleExists(name=name))
     changes = changes_between({}, role.recorded())
     record(tx, actor, Action.ROLE_CREATED, changes=changes, role=name, permissions=permissions)
     return role
@@ -43,7 +45,7 @@ def built_in(name: str) -> OwnRole:
 
 
 async def change(tx: Session, actor: Actor, name: str, expected: Expected, fields: dict[str, Any]) -> OwnRole:
-    """Reaches tokens at their next refresh; the other services receive it at once.
+    """Tokens have the change from their next refresh on; the other services receive it at once.
 
     Raises: NotFound, RoleBuiltIn, PreconditionFailed, NotYoursToGive.
     """
@@ -71,8 +73,8 @@ async def delete(tx: Session, actor: Actor, name: str, expected: Expected) -> No
 
 
 async def _publish_holders(tx: Session, role: str) -> None:
-    """What the role allows has changed, and so what its holders may do."""
-    await accounts.lock_admins(tx)  # first, as everywhere, so that no two wait for each other
+    """Publishes all accounts with this role, whose permissions have changed."""
+    await accounts.lock_admins(tx)  # first, as everywhere, so that transactions don't deadlock
     for account in await accounts.lock_holders(tx, role):
         account.version += 1
         await publish(tx, account)

@@ -1,4 +1,4 @@
-"""One's own sessions over HTTP."""
+"""Sessions over HTTP: the caller's own, and those of an account for staff."""
 
 from typing import Annotated
 from uuid import UUID
@@ -48,7 +48,7 @@ async def end(session_id: UUID, tx: Session, me: Writer) -> None:
 
 @router.get("/users/{user_id}/sessions", summary="List the sessions of an account")
 async def list_of_account(user_id: UUID, page: PagedByTime, tx: Session, manager: Manager) -> Page[SessionOut]:
-    """Where it is signed in, newest first; nothing where there is no such account."""
+    """The sessions of the account, newest first; an empty list if there is no such account."""
     found = await queries.of_account(tx, user_id, utcnow(), page.position)
     return page.of(found, lambda session: SessionOut.of(session, manager.session_id))
 

@@ -1,6 +1,5 @@
-"""Sessions: where somebody is signed in, each kept alive by a chain of refresh tokens."""
+"""Sessions: one for each sign-in, kept alive by a chain of refresh tokens."""
 
-import base64
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -14,9 +13,9 @@ from user_service.base import Base, Entity
 from user_service.settings import Settings
 
 BY_PASSWORD, BY_APP, MULTIPLE = "pwd", "otp", "mfa"
-"""RFC 8176. A recovery code has no word of its own there: it shows in MULTIPLE alone."""
+"""Authentication methods of RFC 8176. It has none for a recovery code, for which MULTIPLE stands alone."""
 RETRY_GRACE = timedelta(seconds=10)
-"""For so long a refresh token that was used may come again from the same client: its answer may have got lost."""
+"""For so long the same client may use a refresh token again, since the answer may have got lost."""
 
 
 class UserSession(Entity, table=True):
@@ -28,7 +27,7 @@ class UserSession(Entity, table=True):
     last_used_at: datetime = Field(default_factory=utcnow)
     expires_at: datetime = Field(index=True)
     methods: list[str] = Field(sa_column=Column(ARRAY(Text), nullable=False, server_default="{pwd}"))
-    """What its owner has proven who they are by, in the words of RFC 8176 (`amr`)."""
+    """The authentication methods of the sign-in, as RFC 8176 names them (the claim `amr`)."""
 
     @property
     def has_second_factor(self) -> bool:
@@ -41,7 +40,7 @@ class UserSession(Entity, table=True):
 
 
 class RefreshToken(Base, table=True):
-    """One link of a session's chain: opaque, hashed at rest, good for one use."""
+    """One link of a session's chain: opaque, stored as a hash, valid for one use."""
 
     __tablename__ = "refresh_tokens"
 
@@ -51,16 +50,12 @@ class RefreshToken(Base, table=True):
     used_at: datetime | None = None
 
 
-def as_token(value: bytes) -> str:
-    return base64.urlsafe_b64encode(value).decode().rstrip("=")
-
-
 _BROWSERS = {"Edg/": "Edge", "OPR/": "Opera", "Firefox/": "Firefox", "Chrome/": "Chrome", "Safari/": "Safari"}
 _SYSTEMS = ("iPhone", "iPad", "Android", "Windows", "Mac OS", "Linux")
 
 
 def device_of(user_agent: str) -> str:
-    """A few words for people: "Firefox on Linux"; else the program's own name."""
+    """A short name for people, such as "Firefox on Linux"; of other programs the first word of their `User-Agent`."""
     browser = next((name for sign, name in _BROWSERS.items() if sign in user_agent), None)
     system = next((name.replace("Mac OS", "macOS") for name in _SYSTEMS if name in user_agent), None)
     if browser is None:

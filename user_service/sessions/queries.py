@@ -1,4 +1,4 @@
-"""Every statement about sessions and their refresh tokens. Of a session and its tokens, the session is locked first."""
+"""Every statement about sessions and their refresh tokens. A session is locked before its tokens."""
 
 from datetime import datetime
 from uuid import UUID
@@ -12,7 +12,7 @@ from user_service.sessions.models import RefreshToken, UserSession
 
 
 async def by_token(tx: Session, token_hash: bytes, *, locked: bool = False) -> UserSession | None:
-    """The session of a refresh token. `locked`: until the transaction ends, so that of two uses one is the second."""
+    """The session of a refresh token. `locked`: until the transaction ends, so that uses come one after the other."""
     statement = select(UserSession).join(RefreshToken, col(RefreshToken.session_id) == UserSession.id)
     statement = statement.where(RefreshToken.token_hash == token_hash)
     return (await tx.exec(statement.with_for_update(of=UserSession) if locked else statement)).first()
@@ -29,7 +29,7 @@ async def of_account(tx: Session, account_id: UUID, now: datetime, position: Pos
 
 
 async def delete_of(tx: Session, account_id: UUID, *, only: UUID | None = None, but: UUID | None = None) -> list[UUID]:
-    """The account's sessions, or one of them, or all but one: the ids of those that went. Expired ones go too."""
+    """Deletes the account's sessions, or one of them, or all but one; also expired ones. Returns their ids."""
     statement = delete(UserSession).where(col(UserSession.account_id) == account_id)
     if only is not None:
         statement = statement.where(col(UserSession.id) == only)
@@ -39,10 +39,6 @@ async def delete_of(tx: Session, account_id: UUID, *, only: UUID | None = None, 
 
 
 async def prove(tx: Session, account_id: UUID, session_id: UUID | None, methods: list[str]) -> None:
-    """What the account's owner has proven within this session, from now on."""
+    """Sets the authentication methods of a session."""
     statement = update(UserSession).where(col(UserSession.id) == session_id, col(UserSession.account_id) == account_id)
     await tx.exec(statement.values(methods=methods))
-
-
-async def delete_expired(tx: Session, now: datetime) -> None:
-    await tx.exec(delete(UserSession).where(col(UserSession.expires_at) < now))

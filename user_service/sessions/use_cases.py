@@ -1,6 +1,8 @@
-"""Opening, renewing and ending sessions."""
+"""Begins, renews and ends sessions."""
 
+from base64 import urlsafe_b64encode
 from collections.abc import Sequence
+from datetime import timedelta
 from uuid import UUID
 
 from contracts.events.users import SessionEnded
@@ -8,23 +10,22 @@ from service_kit.clock import utcnow
 from service_kit.database import Session
 from service_kit.messaging import outbox
 from service_kit.problems import not_found
-from service_kit.runtime import Runtime
 from service_kit.security import account_status
 from user_service.accounts import queries as accounts
 from user_service.accounts.models import Account
 from user_service.audit.models import Action, Actor, Origin
 from user_service.audit.use_cases import record
-from user_service.base import hash_of, new_token
+from user_service.base import hash_of, new_token, pruning
 from user_service.keys.vault import Vault
 from user_service.roles import grants
 from user_service.roles.snapshots import publish
 from user_service.sessions import queries
-from user_service.sessions.models import BY_PASSWORD, RETRY_GRACE, RefreshToken, UserSession, as_token
+from user_service.sessions.models import BY_PASSWORD, RETRY_GRACE, RefreshToken, UserSession
 from user_service.settings import Settings
 
 
 class RefreshTokenReused(Exception):
-    """A refresh token came again after its successor was used, or from another program: one of two users is a thief."""
+    """A refresh token was used again after its successor was used, or by another program: it was probably stolen."""
 
     def __init__(self, account_id: UUID, session_id: UUID) -> None:
         super().__init__()
@@ -34,7 +35,7 @@ class RefreshTokenReused(Exception):
 async def begin(
     tx: Session, account_id: UUID, origin: Origin, settings: Settings, factor: Sequence[str]
 ) -> tuple[UserSession, str]:
-    """A new session, by a password and what else was proven, and its first refresh token."""
+    """A new session and its first refresh token. `factor`: the authentication methods beside the password."""
     session = UserSession(account_id=account_id, expires_at=utcnow(), methods=[BY_PASSWORD, *factor])
     session.use(origin, session.created_at, settings)
     tx.add(session)
@@ -47,10 +48,10 @@ async def begin(
 async def renew(
     tx: Session, vault: Vault, token: str, origin: Origin, settings: Settings
 ) -> tuple[UserSession, str] | None:
-    """The session and its next refresh token; None where the token is not good.
+    """The session and its next refresh token; None if the token is invalid.
 
-    A retry (the answer got lost, or fifty calls at once) gets the same next token, so that there is only one. Any other
-    second use means that one of two users is a thief. Raises: RefreshTokenReused; the session is to be ended then, by
+    A retry (after a lost answer, or by parallel calls) gets the same next token, so that there is only one. Any other
+    second use means that the token was probably stolen. Raises: RefreshTokenReused; then the caller ends the session in
     a transaction that locks the account first, as everywhere.
     """
     now = utcnow()
@@ -58,8 +59,8 @@ async def renew(
     if session is None or session.expires_at <= now:
         return None
     used = await queries.token(tx, hash_of(token))
-    assert used is not None  # it goes with its session, which is held
-    successors = [as_token(value) for value in vault.derive("refresh-token", token)]
+    assert used is not None  # it is only deleted with its session, which is locked
+    successors = [urlsafe_b64encode(value).decode().rstrip("=") for value in vault.derive("refresh-token", token)]
     if used.used_at is None:
         used.used_at = now
         tx.add(RefreshToken(token_hash=hash_of(successors[0]), session_id=session.id))
@@ -74,7 +75,7 @@ async def renew(
 
 
 async def end_by_token(tx: Session, token: str, origin: Origin) -> None:
-    """Signing out; a session that is unknown has ended already."""
+    """Ends the session of a refresh token, if there is one."""
     if session := await queries.by_token(tx, hash_of(token)):
         await end(tx, origin, session.account_id, session.id)
 
@@ -82,7 +83,7 @@ async def end_by_token(tx: Session, token: str, origin: Origin) -> None:
 async def end(
     tx: Session, origin: Origin, account_id: UUID, session_id: UUID, action: Action = Action.SESSION_ENDED
 ) -> bool:
-    """Whether the account had this session."""
+    """Ends one session. False, if the account has no such session."""
     ended = await end_all(tx, account_id, only=session_id)
     if ended:
         record(tx, origin, action, account_id, session=session_id)
@@ -90,7 +91,7 @@ async def end(
 
 
 async def end_others(tx: Session, actor: Actor) -> None:
-    """All of the account's sessions but the one that asks."""
+    """Ends all of the caller's sessions but the present one."""
     await end_all(tx, actor.id, but=actor.session_id)
     record(tx, actor, Action.OTHER_SESSIONS_ENDED, actor.id)
 
@@ -107,7 +108,7 @@ async def end_all(tx: Session, account_id: UUID, *, only: UUID | None = None, bu
     """Ends the account's sessions, or one of them, or all but one, and has every service reject their access tokens.
     Returns their ids. The account is locked before its sessions.
 
-    The snapshot that follows the event has the ended sessions too: the topic is compacted, and keeps a key's last.
+    The snapshot that follows the event names the ended sessions too, since compaction keeps a key's last event alone.
     """
     account = await accounts.lock(tx, account_id)
     ended = await queries.delete_of(tx, account_id, only=only, but=but)
@@ -120,6 +121,4 @@ async def end_all(tx: Session, account_id: UUID, *, only: UUID | None = None, bu
     return ended
 
 
-async def prune(runtime: Runtime) -> None:
-    async with runtime.database.session() as tx:
-        await queries.delete_expired(tx, utcnow())
+prune = pruning((UserSession.expires_at, timedelta(0)))

@@ -31,7 +31,7 @@ AGENT = "Tests/1.0"
 
 
 class Accounts:
-    """The user service, those who call it from here and there, and the mails that they get."""
+    """The user service, its callers at several addresses, and a mail server for the mails that they get."""
 
     def __init__(self, served: Served, office: SmtpServer) -> None:
         self.served = served
@@ -39,7 +39,7 @@ class Accounts:
         self.staff = served.caller(role="Admin")
 
     def at(self, address: str) -> httpx.AsyncClient:
-        """Somebody without a token, at this IP address."""
+        """A client without a token, at this IP address."""
         transport = httpx.ASGITransport(app=self.served.app, client=(address, 1234))
         return httpx.AsyncClient(transport=transport, base_url="http://service.test", headers={"User-Agent": AGENT})
 
@@ -53,7 +53,7 @@ class Accounts:
         return await (client or self.served.anonymous).post("/auth/token", data=form)
 
     async def session(self, **changes: str) -> tuple[Caller, str]:
-        """Somebody who has signed in, and their refresh token."""
+        """A caller who has signed in, and their refresh token."""
         tokens = (await self.sign_in(None, **changes)).json()
         await self.served.runtime.keys.refresh()
         headers = {"Authorization": f"Bearer {tokens['access_token']}", "User-Agent": AGENT}
@@ -63,12 +63,12 @@ class Accounts:
         return Caller(UUID(me["id"]), client), tokens["refresh_token"]
 
     async def stays(self, refresh_token: str) -> bool:
-        """Whether the session goes on; it has another token then."""
+        """Whether the refresh token is valid; this uses it up."""
         form = {"grant_type": "refresh_token", "refresh_token": refresh_token}
         return (await self.served.anonymous.post("/auth/token", data=form)).status_code == 200
 
     async def mails(self, address: str = ADA["email"]) -> list[EmailMessage]:
-        """What came to the address, once what is due has been sent."""
+        """Sends the mails that are due; returns those that the address has got."""
         await send_due(self.served.runtime)
         return self.office.mails_to(address)
 
@@ -123,7 +123,7 @@ async def open_accounts(**settings: Any) -> AsyncIterator[Accounts]:
 
 @pytest.fixture(autouse=True)
 def clock_of_codes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody waits for the next code."""
+    """The clock of the codes is set ahead, so that tests need not wait for the next one."""
     monkeypatch.setattr(Clock, "ahead", timedelta())
     monkeypatch.setattr("user_service.mfa.use_cases.utcnow", Clock.now)
 

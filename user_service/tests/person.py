@@ -1,4 +1,4 @@
-"""Someone with an account of the test's service, signed in for real."""
+"""A person with an account of the test's service, who signs in through its API."""
 
 from typing import Any, Self
 from uuid import UUID
@@ -12,7 +12,7 @@ PASSWORD = "correct horse battery"
 
 
 class Person:
-    """Registers, signs in with a password, and calls with the tokens that this gives."""
+    """Registers, signs in with a password, and calls with the tokens of that sign-in."""
 
     def __init__(self, service: Served, email: str = "ada@example.com", user_agent: str = "Ada's phone/1") -> None:
         self.service = service
@@ -65,7 +65,7 @@ class Person:
 
 
 async def later(service: Served, seconds: float) -> None:
-    """What happened to refresh tokens so far happened so much earlier."""
+    """Moves the uses of all refresh tokens so far back in time."""
     async with service.runtime.database.connection() as connection:
         await connection.execute(
             "UPDATE refresh_tokens SET used_at = used_at - make_interval(secs => $1)", float(seconds)

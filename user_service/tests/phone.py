@@ -1,4 +1,4 @@
-"""The app that shows a customer's codes, and the clock that they are compared with."""
+"""An authenticator app that shows codes, and the clock that the service compares them with."""
 
 from datetime import datetime, timedelta
 
@@ -8,13 +8,13 @@ from service_kit.clock import utcnow
 from user_service.tests.person import PASSWORD, Person
 
 STEP = 30
-"""Seconds that a code is shown."""
+"""Seconds for which a code is shown."""
 SLOW = 5
-"""Seconds that may pass on a slow machine between a code's being shown and its being looked at."""
+"""Seconds that may pass on a slow machine between reading a code and its verification."""
 
 
 class Clock:
-    """The second factor's: put forward to where the next code is shown."""
+    """The clock of the second factor, set ahead to the time at which the next code is shown."""
 
     ahead = timedelta()
 
@@ -24,14 +24,15 @@ class Clock:
 
 
 class Phone:
-    """No code is shown twice."""
+    """An authenticator app that never shows a code twice."""
 
     def __init__(self, secret: str) -> None:
         self._totp = pyotp.TOTP(secret)
         self._step = int(Clock.now().timestamp()) // STEP - 2
 
     def code(self) -> str:
-        """The earliest that was not shown before and is accepted for SLOW seconds yet, or from the next step on."""
+        """The earliest code that was not shown before and is accepted for SLOW more seconds, or from the next step
+        on."""
         now = Clock.now().timestamp()
         self._step = max(self._step + 1, int(now + SLOW) // STEP - 1)
         Clock.ahead += timedelta(seconds=max((self._step - 1) * STEP - now, 0))

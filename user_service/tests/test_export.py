@@ -1,4 +1,4 @@
-"""Taking one's data along."""
+"""The export of personal data."""
 
 import json
 from typing import Any
@@ -15,7 +15,7 @@ async def export(caller: Caller) -> dict[str, Any]:
     return found
 
 
-async def test_all_that_is_held_about_me_and_nothing_of_others(accounts: Accounts) -> None:
+async def test_the_export_has_all_of_my_data_and_nothing_of_others(accounts: Accounts) -> None:
     other = await accounts.register(email="other@example.com", full_name="Other Person")
     await accounts.register()
     ada, _ = await accounts.session()
@@ -44,7 +44,7 @@ async def test_all_that_is_held_about_me_and_nothing_of_others(accounts: Account
     assert "other@example.com" not in text
 
 
-async def test_what_proves_who_i_am_is_not_in_it(accounts: Accounts) -> None:
+async def test_the_export_has_no_credentials(accounts: Accounts) -> None:
     await accounts.register()
     ada, refresh_token = await accounts.session()
     await accounts.codes()
@@ -54,6 +54,6 @@ async def test_what_proves_who_i_am_is_not_in_it(accounts: Accounts) -> None:
     assert "hash" not in text
 
 
-async def test_it_is_for_oneself(accounts: Accounts) -> None:
+async def test_the_export_needs_a_token(accounts: Accounts) -> None:
     assert (await accounts.served.anonymous.get("/me/export")).status_code == 401
     assert (await accounts.served.caller("orders:read").get("/me/export")).status_code == 403

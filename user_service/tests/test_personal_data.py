@@ -1,4 +1,4 @@
-"""What is left to do when an account is gone."""
+"""Events after the erasure of an account."""
 
 from contracts.events.users import UserErased
 from service_kit.messaging import outbox
@@ -20,7 +20,7 @@ async def test_the_terminal_event_is_published_again_a_day_later(service: Served
         assert await service.events(UserErased) == [last] * emitted
 
 
-async def test_what_was_published_of_the_erased_is_not_kept(service: Served) -> None:
+async def test_published_events_of_an_erased_account_are_deleted(service: Served) -> None:
     ada = await Person(service).register()
     other = await Person(service, "other@example.com").register()
     async with service.runtime.database.connection() as connection:

@@ -1,4 +1,4 @@
-"""Accounts are found by an index, however many there are."""
+"""The statements that find accounts use an index."""
 
 import asyncpg
 

@@ -1,4 +1,4 @@
-"""How often something may be tried, counted in the database so that all processes of the service share it."""
+"""Rate limits that all processes of the service share, since they are counted in the database."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -16,7 +16,7 @@ HOUR = timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """At most so many in any hour: half of them at once, then the other half as the hour goes by (GCRA)."""
+    """At most so many tries in any hour: half of them at once, the other half spread over the hour (GCRA)."""
 
     name: str
     per_hour: int
@@ -27,23 +27,20 @@ class Limit:
 
     @property
     def interval(self) -> timedelta:
-        """After so long one more may be tried."""
+        """The time after which one more try is allowed."""
         return HOUR / (self.per_hour - self.at_once)
 
     def rejection(self, full_until: datetime) -> TooManyRequests:
-        """What the caller is told."""
+        """The problem for the caller, with the time until the next try."""
         left = full_until + self.interval - self.interval * self.at_once - utcnow()
         seconds = max(1, -int(-left.total_seconds() // 1))
-        return TooManyRequests(
-            seconds=seconds,
-            retry_after=seconds,
-            headers=rate_limit_headers(self.name, self.per_hour, seconds, window=3600),
-        )
+        headers = rate_limit_headers(self.name, self.per_hour, seconds, window=3600)
+        return TooManyRequests(seconds=seconds, retry_after=seconds, headers=headers)
 
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
-    """What is counted under one key: the tries of one account's strangers, of one address …"""
+    """A limit applied to one key, such as an IP address, or the unknown devices of one account."""
 
     limit: Limit
     of: str
@@ -54,7 +51,7 @@ class Bucket:
 
 
 class AttemptBucket(Base, table=True):
-    """A bucket that something was taken out of lately."""
+    """A bucket in which tries were counted in the last hour."""
 
     __tablename__ = "tries"
     __table_args__ = (
@@ -66,7 +63,7 @@ class AttemptBucket(Base, table=True):
 
 
 class KnownAddress(Base, table=True):
-    """An IP address that its account signed in from: strangers who try don't use up what it may try."""
+    """An IP address that its account signed in from. It has a limit of its own, which unknown devices can't use up."""
 
     __tablename__ = "known_addresses"
 

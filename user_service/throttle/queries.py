@@ -1,6 +1,5 @@
 """Every statement about tries and known addresses."""
 
-from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import delete
@@ -8,10 +7,10 @@ from sqlmodel import col
 
 from service_kit.clock import utcnow
 from service_kit.database import Session, Statement, Transaction
-from user_service.throttle.models import AttemptBucket, Bucket, KnownAddress
+from user_service.throttle.models import Bucket, KnownAddress
 
-# One statement looks and counts, so that of two at once the second sees the first: the row is held meanwhile. The clock
-# is the server's and goes on while it waits for that.
+# One statement checks and counts, under the lock of the row, so that parallel tries see each other. clock_timestamp()
+# is read after the wait for the lock; now() would be the time before it.
 TAKE = Statement("""
 INSERT INTO tries AS bucket (key, full_until) VALUES (:key, clock_timestamp() + :interval::interval)
 ON CONFLICT (key) DO UPDATE SET full_until = greatest(bucket.full_until, clock_timestamp()) + :interval::interval
@@ -30,13 +29,13 @@ SELECT coalesce(bool_or(address = :address), false), count(*) > 0 FROM known_add
 
 
 async def known_address(tx: Session, account_id: UUID, address: str) -> tuple[bool, bool]:
-    """Whether the account was signed in to from this address lately, and whether from any."""
+    """Whether the account signed in from this address lately, and whether it signed in from any."""
     from_here, from_any = await KNOWN.fetchrow(tx, account_id=account_id, address=address)
     return from_here, from_any
 
 
 async def take(tx: Transaction, bucket: Bucket) -> None:
-    """Counts one try. Raises: TooManyRequests; what the transaction took out of other buckets goes back with it."""
+    """Counts one try. Raises: TooManyRequests, which rolls back what the transaction counted in other buckets."""
     limit = bucket.limit
     longest = limit.interval * limit.at_once
     if await TAKE.fetchrow(tx, key=bucket.key, interval=limit.interval, longest=longest) is None:
@@ -44,8 +43,10 @@ async def take(tx: Transaction, bucket: Bucket) -> None:
         raise limit.rejection(full_until or utcnow())
 
 
-async def return_attempts(tx: Session, bucket: Bucket) -> None:
-    await REFUND.execute(tx, key=bucket.key, interval=bucket.limit.interval)
+async def return_attempts(tx: Session, counted_in: list[Bucket]) -> None:
+    """Undoes the count of a try, since its password was right."""
+    for bucket in counted_in:
+        await REFUND.execute(tx, key=bucket.key, interval=bucket.limit.interval)
 
 
 async def remember(tx: Session, account_id: UUID, address: str) -> None:
@@ -54,11 +55,3 @@ async def remember(tx: Session, account_id: UUID, address: str) -> None:
 
 async def forget(tx: Session, account_id: UUID) -> None:
     await tx.exec(delete(KnownAddress).where(col(KnownAddress.account_id) == account_id))
-
-
-async def delete_full(tx: Session, now: datetime) -> None:
-    await tx.exec(delete(AttemptBucket).where(col(AttemptBucket.full_until) < now))
-
-
-async def delete_unseen(tx: Session, before: datetime) -> None:
-    await tx.exec(delete(KnownAddress).where(col(KnownAddress.last_seen_at) < before))

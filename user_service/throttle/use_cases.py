@@ -1,6 +1,5 @@
-"""Who may try how often; docs/decisions/0012 says why."""
+"""Rate limits of sign-ins, mails and registrations; docs/decisions/0012 explains them."""
 
-import hashlib
 from datetime import timedelta
 from ipaddress import IPv6Address, ip_address, ip_network
 from uuid import UUID
@@ -11,14 +10,14 @@ from prometheus_client import Counter
 from service_kit.clock import utcnow
 from service_kit.database import Database, Session
 from service_kit.problems import TooManyRequests
-from service_kit.runtime import Runtime
 from user_service.accounts.models import Account
 from user_service.audit.devices import Devices
 from user_service.audit.models import Origin
+from user_service.base import hash_of, pruning
 from user_service.emails import EmailAddress
 from user_service.settings import Settings
 from user_service.throttle import queries
-from user_service.throttle.models import Bucket, Limit
+from user_service.throttle.models import AttemptBucket, Bucket, KnownAddress, Limit
 
 NOWHERE = "unknown"
 NEW_ACCOUNT = timedelta(days=1)
@@ -28,7 +27,7 @@ log = structlog.get_logger(__name__)
 
 
 class Throttle:
-    """The limits of the settings, over the buckets in the database."""
+    """Applies the limits of the settings to the buckets in the database."""
 
     def __init__(self, database: Database, settings: Settings) -> None:
         self._database = database
@@ -45,12 +44,15 @@ class Throttle:
     async def sign_in(
         self, email: EmailAddress, account_id: UUID | None, origin: Origin, *, knows_address: bool
     ) -> list[Bucket]:
-        """Counts a try before its password is looked at; what it was counted in. Raises: TooManyRequests.
+        """Counts a try before its password is verified; returns the buckets. Raises: TooManyRequests.
 
-        Known devices and addresses have tries of their own, so that strangers can't lock the owner out; who has used
-        those up may still try as a stranger. An account that isn't there is counted like any other.
+        Known devices and addresses have limits of their own, so that strangers can't lock the owner out; once those are
+        used up, the limits of unknown devices apply. An account that does not exist is counted like any other.
         """
-        for known in self._known_as(email, account_id, origin, knows_address):
+        device = self._devices.find(origin.device, email)
+        known_as = [f"device:{device}"] if device and account_id else []
+        known_as += [f"address:{account_id}:{network_of(origin.address)}"] if knows_address else []
+        for known in known_as:
             try:
                 return await self._take(Bucket(self._known, known), Bucket(self._all_known, str(account_id)))
             except TooManyRequests:
@@ -59,7 +61,7 @@ class Throttle:
         return await self._take(where, Bucket(self._unknown_devices, digest(email)))
 
     async def mail(self, email: EmailAddress, origin: Origin) -> None:
-        """Counts a mail that was asked for. Raises: TooManyRequests."""
+        """Counts a requested mail. Raises: TooManyRequests."""
         await self._take(Bucket(self._requests, network_of(origin.address)), Bucket(self._mails, digest(email)))
 
     async def request(self, origin: Origin) -> None:
@@ -67,28 +69,21 @@ class Throttle:
         await self._take(Bucket(self._requests, network_of(origin.address)))
 
     async def strength(self, origin: Origin) -> None:
-        """Counts a look at a password's strength. Raises: TooManyRequests."""
+        """Counts a check of a password's strength. Raises: TooManyRequests."""
         await self._take(Bucket(self._strength, network_of(origin.address)))
 
     async def is_new_device(self, tx: Session, account: Account, origin: Origin) -> bool:
-        """Whether neither the device nor the place has signed in to the account before. The first sign-in of an account
-        that was just made is its owner's, and tells nobody anything."""
+        """Whether neither the device nor the network has signed in to the account before. The first sign-in of a new
+        account is its owner's, so it is not new in this sense."""
         if self._devices.find(origin.device, EmailAddress.of(account.email)):
             return False
         known, any_known = await queries.known_address(tx, account.id, network_of(origin.address))
         return not known and (any_known or utcnow() - account.created_at > NEW_ACCOUNT)
 
     def device_cookie(self, email: EmailAddress, origin: Origin) -> str:
-        """What the device shows next time; a device that is known keeps its own."""
+        """The cookie by which the device is recognised next time; a known device keeps its cookie."""
         known = self._devices.find(origin.device, email)
         return str(origin.device) if known else self._devices.make(email)
-
-    def _known_as(self, email: EmailAddress, account_id: UUID | None, origin: Origin, knows_address: bool) -> list[str]:
-        device = self._devices.find(origin.device, email)
-        return [
-            *([f"device:{device}"] if device and account_id else []),
-            *([f"address:{account_id}:{network_of(origin.address)}"] if knows_address else []),
-        ]
 
     async def _take(self, *buckets: Bucket) -> list[Bucket]:
         """Counts a try in all of the buckets or in none; returns those in which it counted. The order of the buckets is
@@ -106,28 +101,18 @@ class Throttle:
         return list(buckets)
 
 
-async def return_attempts(tx: Session, counted_in: list[Bucket]) -> None:
-    """The password was right: the try doesn't count."""
-    for bucket in counted_in:
-        await queries.return_attempts(tx, bucket)
-
-
 async def remember(tx: Session, account_id: UUID, origin: Origin) -> None:
-    """Who comes from here has proven to be the owner: the address is known from now on."""
+    """Makes the network a known one of the account, after its owner has signed in from there."""
     if (network := network_of(origin.address)) != NOWHERE:
         await queries.remember(tx, account_id, network)
 
 
-async def prune(runtime: Runtime) -> None:
-    """Full buckets say nothing; addresses that were not seen for long are strange again."""
-    now = utcnow()
-    async with runtime.database.session() as tx:
-        await queries.delete_full(tx, now)
-        await queries.delete_unseen(tx, now - KNOWN_FOR)
+# A bucket whose limit is unused again is the same as no bucket.
+prune = pruning((AttemptBucket.full_until, timedelta(0)), (KnownAddress.last_seen_at, KNOWN_FOR))
 
 
 def network_of(address: str | None) -> str:
-    """An IPv6 address stands for its /64, which is what one customer of a provider has."""
+    """The address, or of IPv6 its /64 network, which is what a provider assigns to one customer."""
     try:
         found = ip_address(address or "")
     except ValueError:
@@ -136,5 +121,5 @@ def network_of(address: str | None) -> str:
 
 
 def digest(email: EmailAddress) -> str:
-    """E-mail addresses, which may belong to nobody, don't stand in the buckets' keys."""
-    return hashlib.sha256(email.key.encode(errors="replace")).hexdigest()[:32]
+    """A hash for the key of a bucket, which would else store addresses of people without an account."""
+    return hash_of(email.key).hex()[:32]

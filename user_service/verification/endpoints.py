@@ -2,27 +2,25 @@
 
 from typing import Annotated
 
-from pydantic import ConfigDict
-
 from service_kit.http.problem_responses import problems
 from service_kit.http.router import Router
 from service_kit.http.sessions import Session
 from service_kit.problems import TooManyRequests
 from service_kit.schemas import RequestBody
 from service_kit.security import PUBLIC
+from user_service.accounts.models import AlreadyVerified
 from user_service.audit.endpoints import FromWhere, acting
 from user_service.audit.models import Actor
-from user_service.base import resource
+from user_service.base import example, resource
 from user_service.mails.models import MailedToken, TokenNotGood
 from user_service.throttle.use_cases import Throttle
 from user_service.verification import use_cases
-from user_service.verification.models import AlreadyVerified
 
 router = Router(prefix="/auth/verify-email", tags=["e-mail verification"])
 
 
 class EmailConfirmation(RequestBody):
-    model_config = ConfigDict(json_schema_extra={"example": {"token": "the code of the mail"}})
+    model_config = example({"token": "the code of the mail"})
 
     token: MailedToken
 
@@ -31,7 +29,7 @@ class EmailConfirmation(RequestBody):
     "", status_code=204, summary="Confirm an e-mail address", openapi_extra=PUBLIC, responses=problems(TokenNotGood)
 )
 async def verify(body: EmailConfirmation, tx: Session, origin: FromWhere) -> None:
-    """With the code of the mail that registering sent, which is good once and for a day."""
+    """With the code of the mail that is sent after registration; it is valid once, for a day."""
     await use_cases.verify(tx, body.token, origin)
 
 
@@ -44,5 +42,5 @@ async def verify(body: EmailConfirmation, tx: Session, origin: FromWhere) -> Non
 async def resend(
     tx: Session, me: Annotated[Actor, acting("users:write")], throttle: Annotated[Throttle, resource(Throttle)]
 ) -> None:
-    """Sends another mail with another code; the ones before stay good until one of them is used."""
+    """Sends another mail with another code; the former ones stay valid until one of them is used."""
     await use_cases.resend(tx, throttle, me)

@@ -1,9 +1,9 @@
-"""Proving that an e-mail address is one's own."""
+"""Confirms that an e-mail address belongs to the owner of its account."""
 
 from service_kit.database import Session
 from service_kit.problems import not_found
 from user_service.accounts import queries as accounts
-from user_service.accounts.models import Account
+from user_service.accounts.models import Account, AlreadyVerified
 from user_service.audit.models import Action, Actor, Origin
 from user_service.audit.use_cases import record
 from user_service.emails import EmailAddress
@@ -11,7 +11,6 @@ from user_service.mails import use_cases as mails
 from user_service.mails.models import Purpose, TokenNotGood
 from user_service.roles.snapshots import publish
 from user_service.throttle.use_cases import Throttle
-from user_service.verification.models import AlreadyVerified
 
 
 async def resend(tx: Session, throttle: Throttle, actor: Actor) -> None:
@@ -33,7 +32,7 @@ async def verify(tx: Session, token: str, origin: Origin) -> None:
 
 
 async def mark_verified(tx: Session, account: Account, origin: Origin) -> None:
-    """Its owner has read a mail to the address. The account must be held."""
+    """Records that the address is confirmed, if it was not. The account must be locked."""
     if account.change(email_verified=True):
         await publish(tx, account)
         record(tx, origin, Action.EMAIL_VERIFIED, account.id)
