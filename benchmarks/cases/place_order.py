@@ -34,7 +34,7 @@ async def measure(stage: Stage) -> Result:
 
 
 async def look(stage: Stage, rounds: int) -> dict[str, float]:
-    """The ratio to the conventional endpoint, from few rounds."""
+    """The ratio to pgbench, from few rounds."""
     async with _rivals(stage, 3) as rivals:
         del rivals.measures["naive"]
         found = await take_turns(rivals.measures, rounds)
