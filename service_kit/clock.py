@@ -1,4 +1,4 @@
-"""The one place that asks what time it is."""
+"""The current time, read in one place."""
 
 from datetime import UTC, datetime
 

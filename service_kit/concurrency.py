@@ -1,10 +1,10 @@
-"""Optimistic concurrency: a change says which version of a row it was made from."""
+"""Optimistic concurrency: a change names the version of the row that it was made from."""
 
 from service_kit.problems import PreconditionFailed
 
 
 class Expected:
-    """The versions that the caller would change; None: any. Over HTTP it is `If-Match`."""
+    """The versions that the caller expects; None: any. Over HTTP it is `If-Match`."""
 
     def __init__(self, versions: frozenset[str] | None = None) -> None:
         self._versions = versions

@@ -17,7 +17,7 @@ CURRENCIES = frozenset(currency.code for currency in iso4217.Currency if currenc
 
 
 def smallest_charge(currency: str) -> int:
-    """What amounts that are charged or refunded are multiples of, in the minor unit. Of currencies with three decimals
+    """The step of amounts that can be charged or refunded, in the minor unit. Where a currency has three decimals,
     payment processors such as Stripe require the last digit to be 0."""
     return 10 if iso4217.Currency(currency).exponent == 3 else 1
 

@@ -1,4 +1,4 @@
-"""What a service rejects to start with, told all at once rather than one fault at each start."""
+"""Settings with which a service does not start, all reported at once instead of one at each start."""
 
 import re
 from collections import Counter
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 S = TypeVar("S", bound="ServiceSettings")
 
 LEAST_OF_SECRET = (16, 8)
-"""What a secret of our own has at least: characters, and different ones. `make up` generates 32."""
+"""The least number of characters of a secret of ours, and of different ones. `make up` generates 32."""
 LEAST_OF_PASSWORD = (12, 6)
-"""For the passwords of servers, which somebody else may have chosen."""
-# What Kubernetes and Docker put into the environment for each service of theirs, after its name.
+"""For the passwords of servers, which may have been chosen elsewhere."""
+# Variables that Kubernetes and Docker add to the environment, after the name of each of their services.
 _SERVICE_LINK = re.compile(r"(.+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_(TCP|UDP|SCTP)(_(ADDR|PORT|PROTO))?)")
 _LINKED_PORT = re.compile(r"(tcp|udp|sctp)://")
-# With a service's prefix and of no concern to it: what the local stack makes database URLs of, and a terminal's own.
+# The local stack makes database URLs of these passwords; the terminals of editors may set USER_ZDOTDIR.
 _OTHERS = frozenset({"DATABASE_PASSWORD", "DATABASE_SERVING_PASSWORD", "ZDOTDIR"})
 
 
@@ -118,7 +118,7 @@ def _is_loopback(host: str) -> bool:
 
 
 def may_be_plain(host: str, settings: "ServiceSettings") -> bool:
-    """Whether what goes there need not be encrypted: it stays on this machine, or in a network that is trusted."""
+    """Whether connections to it need no encryption: it is this machine, or PLAIN_HTTP_HOSTS names it."""
     listed = [each.lower() for each in settings.plain_http_hosts]
     host = host.lower()
     return _is_loopback(host) or any(host == each or (each[0] == "." and host.endswith(each)) for each in listed)

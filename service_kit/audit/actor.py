@@ -31,7 +31,7 @@ def remember(who: "Principal", scope: Mapping[str, Any]) -> None:
 
 
 def forget() -> None:
-    """What follows is not part of the request. Also for a task that a request starts and that works for others too."""
+    """Changes from here on are not the caller's: after a request, and in a task that works for several callers."""
     _actor.set(None)
 
 

@@ -1,4 +1,4 @@
-"""The headers that every response has, whoever writes it, and the limit on those that come in."""
+"""The headers that every response has, from whichever layer, and the limit on those of requests."""
 
 import base64
 import hashlib
@@ -45,8 +45,8 @@ def of_every_answer(public_url: str) -> Headers:
 class ResponseHeaders:
     """The security and CORS headers of one server.
 
-    The middleware and the HTTP protocol both take them from here, so that a browser can read every response that it
-    may read at all: also the rejections of a full, leaving or unparsable request, which no endpoint has seen.
+    The middleware and the HTTP protocol both take them from here, so that scripts of an allowed origin can read every
+    response: also a rejection by a full or draining process, and of a request that can't be parsed.
     """
 
     def __init__(self, public_url: str = "", origins: Sequence[str] = ()) -> None:
@@ -67,7 +67,7 @@ class ResponseHeaders:
 
 
 def with_defaults(headers: Headers, *, is_personal: bool) -> Headers:
-    """Where an endpoint says nothing else: nothing may be loaded or framed, and what a token shows isn't kept."""
+    """Defaults of an endpoint: nothing may be loaded or framed, and responses to a token are not stored."""
     names = [name for name, _ in headers]
     defaults = [NOTHING_ELSE] if POLICY not in names else []
     if is_personal and NO_STORE[0] not in names:

@@ -1,4 +1,4 @@
-"""Health for everybody: the process (`live`) and what its answers need (`ready`). The rest: `operations.py`."""
+"""Public health checks: the process (`live`) and what its responses need (`ready`). The others: `operations.py`."""
 
 import asyncio
 
@@ -49,7 +49,7 @@ async def ready(request: Request, response: Response) -> Readiness:
 
 
 async def readiness(runtime: Runtime) -> Readiness:
-    """Asked on both ports."""
+    """For both ports."""
     checks = {
         "database": await _database(runtime),
         "keys": "ok" if runtime.keys.ready else "not fetched yet",

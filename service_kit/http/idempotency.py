@@ -1,4 +1,4 @@
-"""The `Idempotency-Key` header; `service_kit.idempotency` holds what it promises."""
+"""The `Idempotency-Key` header; `service_kit.idempotency` stores the responses."""
 
 import hashlib
 import json
@@ -42,14 +42,14 @@ MaybeIdempotencyKey = Annotated[Key | None, Depends(_key_if_sent)]
 async def _hash_of_body(request: Request) -> bytes:
     """SHA-256 of the body as canonical JSON: neither spaces nor the order of members make another request."""
     try:
-        body = _CANONICAL.encode(await request.json()).encode()  # which is decoded once for all who ask
+        body = _CANONICAL.encode(await request.json()).encode()  # decoded once per request
     except ValueError:  # no body, or one that validation rejects
         body = await request.body()
     return hashlib.sha256(body).digest()
 
 
 def replay(kept: StoredResponse) -> Response:
-    """The first request's answer once more. Raises: IdempotencyKeyInUse."""
+    """The response to the first request. Raises: IdempotencyKeyInUse."""
     if kept.status is None:
         raise IdempotencyKeyInUse(retry_after=1)
     headers = {"Idempotent-Replayed": "true", **({"Location": kept.location} if kept.location else {})}

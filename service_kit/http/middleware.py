@@ -1,4 +1,4 @@
-"""What surrounds every request, in pure ASGI: ids, trace, log line, metrics, body limit, last net for errors."""
+"""What surrounds every request, in pure ASGI: ids, trace, log line, metrics, body limit, and handling of errors."""
 
 import time
 from collections.abc import Sequence
@@ -89,7 +89,7 @@ class RequestMiddleware:
             elif problem.status == 503 and not isinstance(problem, Overloaded):
                 log.warning("dependency_unavailable", error=repr(error), path=scope["path"])
             if answer.status is not None:
-                raise  # half an answer is out: only cutting the connection can tell the caller
+                raise  # the response has begun: only closing the connection can tell the caller
             await problem_response(problem, scope["path"])(scope, receive, answer)
 
     async def _serve_in_place(
@@ -133,7 +133,7 @@ class RequestMiddleware:
 
 
 class _ClientDisconnected(Exception):
-    """Before its request was complete: there is nobody to answer."""
+    """The client disconnected before its request was complete."""
 
 
 class _Response:
@@ -146,7 +146,7 @@ class _Response:
         self.status: int | None = None
 
     def without_cors(self) -> "_Response":
-        """For the answer to a preflight, which says more than others."""
+        """For the response to a preflight, which has more of these headers."""
         self._headers = [each for each in self._headers if each[0] != b"vary" and not each[0].startswith(b"access-")]
         return self
 
@@ -159,8 +159,8 @@ class _Response:
 
 
 def _preflight(app: ASGIApp, origins: Sequence[str]) -> CORSMiddleware:
-    """Of Starlette's middleware the part that answers preflights. It also answers them while the process is full: a
-    browser that is rejected here could not tell its script why."""
+    """The part of Starlette's middleware that answers preflights. It answers them while the process is full too: after
+    a rejected preflight a script can't see why its request failed."""
     return CORSMiddleware(
         app, allow_origins=origins, allow_methods=["*"], allow_headers=["*"], max_age=PREFLIGHT_SECONDS
     )

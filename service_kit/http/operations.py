@@ -1,4 +1,4 @@
-"""What is for those who run a service, on a port of its own: metrics and all of health."""
+"""The operations port of a service, for those who run it: metrics and all health checks."""
 
 from collections.abc import Callable
 from dataclasses import asdict

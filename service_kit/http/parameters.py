@@ -13,7 +13,7 @@ from pydantic import BaseModel, TypeAdapter
 from starlette.requests import HTTPConnection
 
 _INJECTED = (HTTPConnection, Response, BackgroundTasks, SecurityScopes)
-"""Given by their type, whatever they are called."""
+"""Recognised by their type, whatever the name of the parameter."""
 
 
 @dataclass(frozen=True)

@@ -73,7 +73,7 @@ async def _on_invalid_request(request: Request, error: RequestValidationError) -
 
 
 def _named(error: Any) -> dict[str, str]:
-    """Which field, and why; a name that the caller made up may be as long as the body."""
+    """The field and the reason; shortened, since a name in the body may be as long as the body."""
     place, *path = map(str, error["loc"])
     return {"field": ".".join(path)[:LONGEST_NAME] or place, "in": place, "message": error["msg"][:LONGEST_MESSAGE]}
 

@@ -21,7 +21,7 @@ class MailSettings(ServiceSettings):
         default=None, description="true: insist on TLS; false: never; default: insist in production, else where offered"
     )
     smtp_tls: bool = Field(default=False, description="TLS from the first byte, as on port 465, instead of STARTTLS")
-    smtp_ca_file: Path | None = Field(default=None, description="who signs its certificate; default: the system")
+    smtp_ca_file: Path | None = Field(default=None, description="CA of its certificate; default: the system's")
     smtp_connections: int = Field(default=8, ge=1, le=100, description="e-mails on their way at the same time")
     mail_from: str = Field(description="sender of all e-mails: `Online Mart <no-reply@example.com>`")
 

@@ -1,4 +1,4 @@
-"""The topic `users`, for every service: the account status first, then what the service itself keeps of the account."""
+"""The topic `users`, for every service: first the account status, then the service's own data of the account."""
 
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
