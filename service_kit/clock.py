@@ -4,5 +4,5 @@ from datetime import UTC, datetime
 
 
 def utcnow() -> datetime:
-    """The present moment, aware, in UTC."""
+    """The current time in UTC, with its time zone."""
     return datetime.now(UTC)

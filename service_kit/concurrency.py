@@ -1,5 +1,8 @@
 """Optimistic concurrency: a change names the version of the row that it was made from."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from service_kit.problems import PreconditionFailed
 
 
@@ -13,3 +16,15 @@ class Expected:
         """Raises: PreconditionFailed, where the row has another version. Call it while the row is locked."""
         if self._versions is not None and str(version) not in self._versions:
             raise PreconditionFailed(current=f'"{version}"')
+
+
+def change(row: Any, fields: Mapping[str, object]) -> dict[str, list[Any]]:
+    """Sets the fields of the row that differ, and increments its version if any do. Returns their former and new values
+    in JSON's types."""
+    differing = {name: value for name, value in fields.items() if getattr(row, name) != value}
+    before = row.model_dump(mode="json", include=set(differing))
+    for name, value in differing.items():
+        setattr(row, name, value)
+    row.version += bool(differing)
+    after = row.model_dump(mode="json", include=set(differing))
+    return {name: [before[name], after[name]] for name in differing}

@@ -84,7 +84,7 @@ class DatabaseSettings(ConnectionSettings):
 
     @property
     def owner_url(self) -> SecretStr:
-        """Of the role that owns the tables."""
+        """For the role that owns the tables."""
         return self.database_owner_url or self.database_url
 
     @property

@@ -54,11 +54,11 @@ class Runtime:
         self.database.measure()
         metrics.WAITING.set_function(lambda: self.capacity.waiting)
         metrics.APP.info(_release(settings.service_name))
-        self.resources: dict[type, Any] = {}
+        self.resources: dict[type, Any] = dict.fromkeys(type(settings).__mro__, settings)
         self.is_draining = False
 
     def provide(self, resource: object) -> None:
-        """Makes a long-lived object of the service (a gateway's client, …) available under its type."""
+        """Makes a long-lived object of the service (a gateway's client, …) available under its type, as the settings are."""
         self.resources[type(resource)] = resource
 
     def resource(self, kind: type[T]) -> T:

@@ -1,14 +1,22 @@
 """`ETag` from a row's `version`: a lost update is a `412` (`If-Match`), what is known a `304` (`If-None-Match`)."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from fastapi import Depends, Header, Response
 
 from service_kit.concurrency import Expected
 
+T = TypeVar("T")
+
 
 def set_etag(response: Response, version: int) -> None:
     response.headers["ETag"] = f'"{version}"'
+
+
+def tagged(response: Response, body: T, version: int) -> T:
+    """Returns the body, with the version as the `ETag` of the response, for a later change."""
+    set_etag(response, version)
+    return body
 
 
 _Sent = Annotated[str | None, Header(description="the `ETag` that you read: a change in between is a 412")]

@@ -121,8 +121,7 @@ class Mailer:
 @asynccontextmanager
 async def open_mailer(runtime: Runtime) -> AsyncIterator[None]:
     """Gives the runtime its mailer, for the whole run."""
-    assert isinstance(runtime.settings, MailSettings)
-    mailer = Mailer(runtime.settings)
+    mailer = Mailer(runtime.resource(MailSettings))
     runtime.provide(mailer)
     try:
         yield
