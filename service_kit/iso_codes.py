@@ -7,12 +7,12 @@ import iso3166
 import iso4217
 from pydantic import AfterValidator, WithJsonSchema
 
-# ISO 3166-1 leaves these to its users, and the library lists one of them (XK).
+# ISO 3166-1 reserves these for private use, and the library lists one of them (XK).
 _USER_ASSIGNED = re.compile(r"AA|Q[M-Z]|X[A-Z]|ZZ")
 _OFTEN_MEANT = {"UK": "GB", "EL": "GR"}
 
 COUNTRIES = frozenset(code for code in iso3166.countries_by_alpha2 if not _USER_ASSIGNED.fullmatch(code))
-# Gold, test codes and "no currency" have no minor unit, which all our amounts are in.
+# Our amounts are in minor units, which gold, test codes and "no currency" don't have.
 CURRENCIES = frozenset(currency.code for currency in iso4217.Currency if currency.exponent is not None)
 
 

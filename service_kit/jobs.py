@@ -67,7 +67,7 @@ class Jobs:
         task.add_done_callback(self._tasks.discard)
 
     async def stop(self, within: float) -> None:
-        """Lets the runs in hand finish, for `within` seconds at most."""
+        """Lets running jobs finish, for `within` seconds at most."""
         self._stopping.set()
         for event in self._wakes.values():
             event.set()

@@ -1,6 +1,6 @@
-"""Errors that carry their own status, type and words (RFC 9457); no web framework here, so that models can raise them.
+"""Errors with their status, type and text (RFC 9457); no web framework here, so that models can raise them.
 
-A problem is a class; its docstring is the sentence that the caller reads, filled in from the keyword arguments:
+A problem is a class; its docstring is the text for the caller, a template for the keyword arguments:
 
     class BalanceTooLow(Problem, status=409, type="gift-card-balance-too-low"):
         \"\"\"The card has {balance} left; {wanted} was asked for.\"\"\"

@@ -32,7 +32,7 @@ def _release(service: str) -> dict[str, str]:
 
 
 class Runtime:
-    """One running service."""
+    """A running service."""
 
     def __init__(
         self,
@@ -58,7 +58,7 @@ class Runtime:
         self.is_draining = False
 
     def provide(self, resource: object) -> None:
-        """Makes a long-lived object of the service (a gateway's client, …) available under its type, as the settings are."""
+        """Makes a long-lived object of the service (a gateway's client, …) available by its type, like the settings."""
         self.resources[type(resource)] = resource
 
     def resource(self, kind: type[T]) -> T:

@@ -62,7 +62,7 @@ def validated(settings: type[S], given: Any, validate: ModelWrapValidatorHandler
 def rejected_names(
     values: Mapping[str, str], service: str, fields: Mapping[str, FieldInfo], renamed: Mapping[str, str]
 ) -> Iterator[Fault]:
-    """Of `values`, by name: those that were renamed, and with the service's prefix those that are no setting."""
+    """The names in `values` that were renamed, and those with the service's prefix that are no setting."""
     prefix = f"{service.upper()}_"
     known = {field.upper() for field in fields}
     for name, value in sorted(values.items()):
@@ -78,7 +78,7 @@ def rejected_names(
 
 
 def faults(settings: "ServiceSettings") -> Iterator[Fault]:
-    """Of any service, in production."""
+    """Faults in the settings of any service, in production."""
     if settings.failpoints is not None:
         yield Fault("FAILPOINTS", "not when ENVIRONMENT is production; it makes the process kill itself")
     if settings.docs:
@@ -99,7 +99,7 @@ def faults(settings: "ServiceSettings") -> Iterator[Fault]:
 
 
 def weakness(name: str, secret: str, *, is_optional: bool) -> Iterator[Fault]:
-    """Of a secret: too short, or too much of the same."""
+    """Faults of a secret that is too short, or has too few different characters."""
     if not secret and is_optional:
         return
     length, variety = LEAST_OF_PASSWORD if name.endswith("_password") else LEAST_OF_SECRET

@@ -87,7 +87,7 @@ def _lifespan(runtime: Runtime, of_service: Lifespan | None) -> Callable[[FastAP
 def _furnish(app: FastAPI, settings: ServiceSettings, routers: Sequence[Router]) -> None:
     add_error_handlers(app)
     for router in routers:
-        # `include_router` would make every route a second time, and find it by way of both at each request.
+        # `include_router` would create every route twice, and match both at each request.
         app.router.routes.extend(router.routes)
     token_url = f"{settings.public_issuer.rstrip('/')}/auth/token"
     openapi.describe(app, token_url=token_url)

@@ -11,7 +11,7 @@ from service_kit.problems import Problem
 Headers = list[tuple[bytes, bytes]]
 
 MOST_BYTES = 32 * 1024
-"""Of a request's headers and target together: four times what the longest token takes."""
+"""The most bytes of a request's headers and target together: four times the size of the longest token."""
 NO_STORE = (b"cache-control", b"no-store")
 POLICY = b"content-security-policy"
 NOTHING_ELSE = (POLICY, b"default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'")
@@ -21,7 +21,7 @@ EXPOSED = b", ".join([
     b"Allow", b"Content-Disposition", b"ETag", b"Idempotent-Replayed", b"Link", b"Location", b"Preference-Applied",
     b"RateLimit", b"RateLimit-Policy", b"Retry-After", b"WWW-Authenticate", b"X-Request-Id",
 ])  # fmt: skip
-"""What scripts of allowed origins may read beside the few headers that browsers always show."""
+"""The headers that scripts of allowed origins may read, beside the few that browsers always expose."""
 _INLINE_SCRIPT = re.compile(r"<script>(.*?)</script>", re.DOTALL)
 
 
@@ -30,7 +30,7 @@ class HeadersTooLarge(Problem, status=431, type="headers-too-large"):
 
 
 def of_every_answer(public_url: str) -> Headers:
-    """Errors, pages and health included."""
+    """Headers of every response, including errors, pages and health checks."""
     headers = [
         (b"x-content-type-options", b"nosniff"),
         (b"referrer-policy", b"no-referrer"),

@@ -1,9 +1,9 @@
 """A shorter path through the framework, for operations under the highest load.
 
 A hot route is an ordinary operation: its signature gives it permission, validation and its OpenAPI entry. Only the path
-of a request is shorter: a plain ASGI route calls dependencies and endpoint as their signatures ask, which were read
-when the application was made. A request for which that fails (no token, a body that validation rejects, …) goes to
-FastAPI's route, and so is rejected in the same order and the same words as elsewhere.
+of a request is shorter: a plain ASGI route calls dependencies and endpoint with arguments by their signatures, which
+are read at start-up. A request for which that fails (no token, a body that validation rejects, …) is passed to
+FastAPI's route, and so is rejected with the same problem as elsewhere.
 """
 
 from collections.abc import Awaitable, Callable, Iterable
@@ -25,7 +25,7 @@ JSON = "application/json"
 
 
 def hot_route(router: APIRouter, method: str, path: str, **options: Any) -> Callable[[Endpoint], Endpoint]:
-    """As `router.get(path, **options)`, for an endpoint that answers with a `Response` of its own.
+    """As `router.get(path, **options)`, for an endpoint that returns a `Response`.
 
     Its parameters may be headers, queries and path parameters, a body model, the request, and dependencies (of the same
     parameters) that don't `yield`. Hot routes are matched before all others, so no other path may match theirs. Only
@@ -65,7 +65,7 @@ class HotRoutes:
             values = await route.resolve(request)
         except BodyTooComplex:
             raise  # without parsing it again
-        except Exception:  # FastAPI's route raises it again, and in its order
+        except Exception:  # FastAPI's route raises it again, in its order
             body: bytes | None = getattr(request, "_body", None)
             await self._app(scope, receive if body is None else BodyRead(body, receive), send)
             return
@@ -123,7 +123,7 @@ def _resolver(signature: Signature) -> Callable[[Request], Awaitable[dict[str, A
 
 
 def _reject_unsupported(signature: Signature, bodies: list[Parameter]) -> None:
-    """When the application is made, not when the first request comes."""
+    """Reads the signatures at start-up, not at the first request."""
     call = signature.call
     supported = (
         all(kind is SecurityScopes or issubclass(kind, Request) for kind in signature.injected.values()),

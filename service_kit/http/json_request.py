@@ -12,7 +12,7 @@ from starlette.types import Message, Receive
 from service_kit.problems import Problem
 from service_kit.settings import ServiceSettings
 
-# An unterminated string matches too: else each quotation mark would start another search to the end of the body.
+# An unterminated string matches too: otherwise each quotation mark would start a search to the end of the body.
 _STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
 
 
@@ -21,7 +21,7 @@ class BodyTooComplex(Problem, status=422, type="body-too-complex"):
 
 
 class JsonRequest(Request):
-    """Its `json()` keeps to the settings' limits. Raises: BodyTooComplex, and json.JSONDecodeError as ever."""
+    """A request whose `json()` enforces the settings' limits. Raises: BodyTooComplex, json.JSONDecodeError."""
 
     async def json(self) -> Any:
         if not hasattr(self, "_json"):
@@ -52,7 +52,7 @@ class BodyRead:
 
 
 def _parsed(content: bytes) -> Any:
-    """In a fifth of the time of the standard library, which remains for what this parser rejects."""
+    """Parses in a fifth of the standard library's time; the library only parses what this parser rejects."""
     try:
         return from_json(content)
     except ValueError:

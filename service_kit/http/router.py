@@ -13,7 +13,7 @@ from service_kit.problems import ValidationFailed
 from service_kit.schemas import RequestBody
 
 SCHEMA_OF_OTHERS = {"x-unknown-members": "ignored"}
-"""For `openapi_extra`: the request is defined elsewhere (OAuth, a gateway), and members may be added any day."""
+"""For `openapi_extra`: others define the request (OAuth, a gateway), and may add members at any time."""
 
 
 class Router(APIRouter):
@@ -49,7 +49,7 @@ class Route(APIRoute):
         return handle_checked
 
     def path_of(self, values: Mapping[str, str]) -> str:
-        """The canonical path with these parameters. A text that its parameter rejects stays as it is."""
+        """The canonical path with these parameters. A text that its parameter rejects is left unchanged."""
         if not values:
             return self.path_format
         return self.path_format.format(**{name: self._canonical(name, text) for name, text in values.items()})
@@ -62,7 +62,7 @@ class Route(APIRoute):
 
 
 class Queries:
-    """The query parameters that an operation takes, read when the application is made."""
+    """The query parameters that an operation takes, read at start-up."""
 
     def __init__(self, parameters: list[Parameter]) -> None:
         self.names = frozenset(each.alias for each in parameters)
@@ -71,7 +71,7 @@ class Queries:
         )
 
     def check(self, request: Request) -> None:
-        """Raises: ValidationFailed, for an unknown parameter, and for one that is given twice and is not a list."""
+        """Raises: ValidationFailed, for an unknown parameter, and for a repeated one that is not a list."""
         seen: set[str] = set()
         errors = []
         for name, _ in request.query_params.multi_items():
@@ -85,7 +85,7 @@ class Queries:
 
 
 def _reject_loose_bodies(route: APIRoute, bodies: list[Parameter]) -> None:
-    """Raises: TypeError, when the application is made, for a body that would drop unknown members."""
+    """Raises: TypeError, at start-up, for a body that would drop unknown members."""
     for each in bodies:
         kinds = alternatives(each.annotation)
         if not all(isinstance(kind, type) and issubclass(kind, RequestBody) for kind in kinds) or not is_one_body(

@@ -27,7 +27,7 @@ from service_kit.settings import ConnectionLimits
 log = structlog.get_logger(__name__)
 
 GATHERED = 65_536
-"""The most bytes that wait for more."""
+"""The most bytes of an incomplete request that are kept."""
 
 # Connections closed at once when there are too many: finding one takes as long as finding so many.
 ENDED_TOGETHER = 16
@@ -71,7 +71,7 @@ class _Gathering:
 
 
 class Config(uvicorn.Config):
-    """uvicorn's, with what `LimitedProtocol` needs to know."""
+    """uvicorn's state of the server, with what `LimitedProtocol` needs beside it."""
 
     limits = ConnectionLimits()
     response_headers = ResponseHeaders()
@@ -155,7 +155,7 @@ class LimitedProtocol(HttpToolsProtocol):
         return self.cycle is not None and self.cycle.more_body
 
     def _serves(self) -> bool:
-        """Whether an answer is due for a request that is complete, or is on its way."""
+        """Whether the response to a complete request is being made or sent."""
         if self.pipeline:
             return True
         cycle = self.cycle
@@ -164,14 +164,14 @@ class LimitedProtocol(HttpToolsProtocol):
         return cycle.response_started or not cycle.more_body
 
     def _give_up(self) -> None:
-        """Nothing is written to a client that has sent nothing, or that has its answer already."""
+        """Writes nothing to a client that has sent nothing, or already has its response."""
         cycle = self.cycle
         reads_a_body = self._unfinished is None and cycle is not None and not cycle.response_complete
         if self._unfinished is None and not reads_a_body:
             self.transport.close()
             return
         if reads_a_body:
-            # The application waits for the rest: it sees that the client is gone, and the status for its log line.
+            # The application waits for the rest: it is notified that the client has gone, and logs this status.
             cast(dict[str, Any], cycle.scope)["refused"] = RequestTimeout.status
             cycle.disconnected = True
             cycle.message_event.set()
@@ -232,10 +232,10 @@ class LimitedProtocol(HttpToolsProtocol):
 
 
 class DrainingServer(uvicorn.Server):
-    """On SIGTERM it drains first (`drain`): it goes on serving until load balancers have noticed.
+    """On SIGTERM it drains first (`drain`): it keeps serving until load balancers have stopped sending requests.
 
-    A second signal ends it at once. `operations` is served on a port of its own, from the same event loop; its
-    connections don't count among those of the API, and it is there until the end.
+    A second signal ends it at once. `operations` is served on another port by the same event loop, until the end; its
+    connections don't count towards the API's limit.
     """
 
     def __init__(
@@ -268,7 +268,7 @@ class DrainingServer(uvicorn.Server):
                 connection.shutdown()
 
     async def _bind_operations(self, config: uvicorn.Config) -> None:
-        """Before the API is served, so that a process whose port is taken never passes for ready."""
+        """Binds it before the API is served, so that a process whose port is in use never seems ready."""
         config.load()
 
         def protocol() -> asyncio.Protocol:

@@ -16,7 +16,7 @@ from service_kit.mail.settings import MailSettings
 from service_kit.queue import Backoff, PermanentFailure, TemporaryFailure, Unreachable
 from service_kit.runtime import Runtime
 
-TIMEOUT = 10.0  # seconds for each answer of the server
+TIMEOUT = 10.0  # seconds for each reply of the server
 SEND_TIMEOUT = 30.0  # for a whole message
 FRESH = 1.0  # seconds: a connection that was idle for longer is tested before it is used
 _SERVICE_CLOSING = 421
@@ -27,7 +27,7 @@ MAIL_BACKOFF = Backoff(timedelta(seconds=30), timedelta(hours=2), attempts=10)
 
 
 class Mailer:
-    """Sends messages over up to `size` connections at the same time, and keeps them open in between."""
+    """Sends messages over up to `size` concurrent connections, which stay open in between."""
 
     def __init__(self, settings: MailSettings) -> None:
         self.size = settings.smtp_connections
@@ -120,7 +120,7 @@ class Mailer:
 
 @asynccontextmanager
 async def open_mailer(runtime: Runtime) -> AsyncIterator[None]:
-    """Gives the runtime its mailer, for the whole run."""
+    """Provides the runtime with a mailer until it stops."""
     mailer = Mailer(runtime.resource(MailSettings))
     runtime.provide(mailer)
     try:

@@ -11,7 +11,7 @@ from service_kit.strictness import Fault, may_be_plain
 
 
 class MailSettings(ServiceSettings):
-    """The mail server, and who the mails are from."""
+    """The mail server, and the sender of the mails."""
 
     smtp_host: str
     smtp_port: int = Field(default=587, gt=0, lt=65536)
@@ -46,7 +46,7 @@ class MailSettings(ServiceSettings):
 
     @property
     def start_tls(self) -> bool | None:
-        """As the SMTP client takes it; None: where the server offers it."""
+        """As the SMTP client takes it; None: if the server offers it."""
         if self.smtp_tls:
             return False
         if self.smtp_starttls is None and self.environment == "production":

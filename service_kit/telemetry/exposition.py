@@ -1,4 +1,4 @@
-"""All metrics as Prometheus reads them, written without holding the event loop up."""
+"""All metrics in the format of Prometheus, written without blocking the event loop."""
 
 import asyncio
 import re
