@@ -9,6 +9,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlmodel import Field
 
 from inventory_service.base import Base
+from service_kit import concurrency
 from service_kit.clock import utcnow
 from service_kit.concurrency import Expected
 from service_kit.database import Session
@@ -30,13 +31,6 @@ class Record(Base):
     id: UUID = Field(default_factory=uuid7, primary_key=True)
     version: int = 1
     created_at: datetime = Field(default_factory=utcnow)
-
-    def change(self, fields: Mapping[str, object]) -> None:
-        """Sets the fields that differ; the version grows if any did."""
-        changed = {name: value for name, value in fields.items() if getattr(self, name) != value}
-        for name, value in changed.items():
-            setattr(self, name, value)
-        self.version += bool(changed)
 
     def conflict(self) -> Problem | None:
         """The problem to raise if another record has one of its unique values. None: it has no unique value."""
@@ -71,7 +65,7 @@ async def add(tx: Session, record: Kept) -> Kept:
 async def change(tx: Session, model: type[Kept], id: UUID, expected: Expected, fields: Mapping[str, object]) -> Kept:
     """Raises: NotFound, PreconditionFailed, the record's `conflict`."""
     record = await _lock(tx, model, id, expected)
-    record.change(fields)
+    concurrency.change(record, fields)
     await _flush(tx, record.conflict())
     return record
 

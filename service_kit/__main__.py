@@ -56,7 +56,7 @@ def _prepare_servers(arguments: argparse.Namespace) -> None:
 
 
 def _migrate(arguments: argparse.Namespace) -> None:
-    """Imports what serving does without."""
+    """Imported here, since serving needs no Alembic."""
     from service_kit.database import migrations
     from service_kit.database.adoption import TooOld
     from service_kit.database.tls import Tls
@@ -86,7 +86,7 @@ def _or_exit(service: str, read: Callable[[], Any]) -> Any:
 
 
 def _serving_role(settings: MigrationSettings) -> str | None:
-    """Whose name DATABASE_URL has, where another role migrates."""
+    """The role of DATABASE_URL, which the migrations grant access; None: the same role migrates."""
     if settings.database_owner_url is None:
         return None
     return unquote(urlsplit(settings.database_url.get_secret_value()).username or "") or None
@@ -120,15 +120,15 @@ def _serve(service: str, settings: ServiceSettings) -> None:
         "access_log": False,
         "log_config": None,
         "server_header": False,
-        # Longer than balancers keep theirs (60 s as a rule): none sends into a connection that we are just closing.
+        # Longer than load balancers keep idle connections (usually 60 s), so none sends into one that we are closing.
         "timeout_keep_alive": 75,
-        "proxy_headers": False,  # `service_kit.http.client` reads them, where the settings name proxies
+        "proxy_headers": False,  # `service_kit.http.client` reads them, if the settings name trusted proxies
     }
     config = Config(
         app,
         port=settings.port,
         loop="uvloop",
-        # Of the time to stop in, a fifth for requests, a tenth for jobs, the rest for events.
+        # Of the time to stop, a fifth is for requests, a tenth for jobs, and the rest for events.
         timeout_graceful_shutdown=int(settings.stop_seconds / 5),
         **on_both_ports,
     )
@@ -146,7 +146,7 @@ def _serve(service: str, settings: ServiceSettings) -> None:
 def _create(service: str, settings: ServiceSettings) -> Any:
     """The application. Code and models live as long as the process, so the garbage collector ignores them.
 
-    A full collection would take 130 ms, in which nothing is answered, and happen now and then under load.
+    Under load a full collection would happen now and then, and block all requests for 130 ms.
     """
     gc.disable()
     create = importlib.import_module(f"{service}.main").create

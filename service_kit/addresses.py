@@ -21,7 +21,7 @@ Phone = Annotated[
 
 
 class Place(RequestBody):
-    """Where something is."""
+    """A postal address."""
 
     line1: Line
     line2: Line | None = None
@@ -32,7 +32,7 @@ class Place(RequestBody):
 
 
 class PostalAddress(Place):
-    """Where a parcel goes, and to whom."""
+    """The address of a parcel, with its recipient."""
 
     name: Line
     company: Line | None = None

@@ -1,6 +1,6 @@
-"""Work that is cheaper done together: whoever comes while a batch is under way goes with the next one.
+"""Groups concurrent work into batches: the items that arrive while a batch is running form the next one.
 
-Nobody waits for company: alone, an item is a batch of one, at once. So a batch grows with the load alone.
+An item that arrives while none is running is a batch of its own, at once. So batches grow with the load alone.
 """
 
 import asyncio
@@ -32,7 +32,7 @@ class Batching(Generic[Item, Result]):
         return await done
 
     async def _run(self) -> None:
-        actor.forget()  # of the request that began the batch: the others in it are not theirs
+        actor.forget()  # the request that starts the batch is not the author of its other items
         try:
             while self._waiting:
                 await self._carry_out([self._waiting.popleft() for _ in range(min(self._most, len(self._waiting)))])
@@ -43,12 +43,12 @@ class Batching(Generic[Item, Result]):
         try:
             results = await self._work([item for item, _ in batch])
         except Exception as error:
-            if len(batch) > 1:  # one of them is at fault; the others must not suffer for it
+            if len(batch) > 1:  # each is tried alone, so that only the one at fault fails
                 for each in batch:
                     await self._carry_out([each])
             elif not batch[0][1].done():
                 batch[0][1].set_exception(error)
             return
         for (_, done), result in zip(batch, results, strict=True):
-            if not done.done():  # its caller was cancelled; the work stands all the same
+            if not done.done():  # its caller was cancelled; its work was done all the same
                 done.set_result(result)

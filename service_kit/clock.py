@@ -1,8 +1,8 @@
-"""The one place that asks what time it is."""
+"""The current time, read in one place."""
 
 from datetime import UTC, datetime
 
 
 def utcnow() -> datetime:
-    """The present moment, aware, in UTC."""
+    """The current time in UTC, with its time zone."""
     return datetime.now(UTC)

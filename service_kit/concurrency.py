@@ -1,10 +1,13 @@
-"""Optimistic concurrency: a change says which version of a row it was made from."""
+"""Optimistic concurrency: a change names the version of the row that it was made from."""
+
+from collections.abc import Mapping
+from typing import Any
 
 from service_kit.problems import PreconditionFailed
 
 
 class Expected:
-    """The versions that the caller would change; None: any. Over HTTP it is `If-Match`."""
+    """The versions that the caller expects; None: any. Over HTTP it is `If-Match`."""
 
     def __init__(self, versions: frozenset[str] | None = None) -> None:
         self._versions = versions
@@ -13,3 +16,15 @@ class Expected:
         """Raises: PreconditionFailed, where the row has another version. Call it while the row is locked."""
         if self._versions is not None and str(version) not in self._versions:
             raise PreconditionFailed(current=f'"{version}"')
+
+
+def change(row: Any, fields: Mapping[str, object]) -> dict[str, list[Any]]:
+    """Sets the fields of the row that differ, and increments its version if any do. Returns their former and new values
+    in JSON's types."""
+    differing = {name: value for name, value in fields.items() if getattr(row, name) != value}
+    before = row.model_dump(mode="json", include=set(differing))
+    for name, value in differing.items():
+        setattr(row, name, value)
+    row.version += bool(differing)
+    after = row.model_dump(mode="json", include=set(differing))
+    return {name: [before[name], after[name]] for name in differing}

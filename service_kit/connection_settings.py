@@ -14,7 +14,7 @@ DatabaseTls = Literal["prefer", "verify-full"]
 
 
 class ConnectionSettings(BaseModel):
-    """The base of what reaches a server."""
+    """The base of settings that name a server."""
 
     def plaintext_faults(self) -> Iterator[Fault]:
         """What would be sent in plain text although no setting allows it: production rejects it."""
@@ -22,12 +22,12 @@ class ConnectionSettings(BaseModel):
 
 
 class KafkaSettings(ConnectionSettings, frozen=True, hide_input_in_errors=True):
-    """What every Kafka client needs, of the services as of the set-up."""
+    """What every Kafka client needs: services, and the commands that prepare the broker."""
 
     kafka_bootstrap_servers: str
     kafka_topic_prefix: str = Field(default="", description="put before every topic and group name")
     kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
-    kafka_ca_file: Path | None = Field(default=None, description="who signs the brokers' certificates; else the system")
+    kafka_ca_file: Path | None = Field(default=None, description="CA of the brokers' certificates; else the system's")
     kafka_certificate_file: Path | None = Field(default=None, description="the client's, where brokers ask for one")
     kafka_key_file: Path | None = Field(default=None, description="the private key of the client's certificate")
     kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
@@ -67,16 +67,16 @@ class DatabaseSettings(ConnectionSettings):
     """What every connection to a service's database needs."""
 
     database_url: SecretStr
-    database_owner_url: SecretStr | None = Field(default=None, description="of who migrates; default: DATABASE_URL")
-    database_tls: DatabaseTls = Field(default="prefer", description="verify-full: nothing but TLS, and it is verified")
-    database_ca_file: Path | None = Field(default=None, description="who signs its certificate; default: the system")
+    database_owner_url: SecretStr | None = Field(default=None, description="for migrations; default: DATABASE_URL")
+    database_tls: DatabaseTls = Field(default="prefer", description="verify-full: only TLS, and the server is verified")
+    database_ca_file: Path | None = Field(default=None, description="CA of its certificate; default: the system's")
 
     audit_retention: timedelta = Field(default=timedelta(days=730), gt=timedelta(0), description="of the audit log")
     database_allow_plaintext: bool = Field(default=False, description="also in production, over TCP without TLS")
 
     @model_validator(mode="after")
     def _tls_is_set_once(self) -> "DatabaseSettings":
-        """What stands in a URL would hold for one driver and be an error for another."""
+        """Parameters for TLS in a URL are obeyed by one of the two drivers and rejected by the other."""
         for url in filter(None, (self.database_url, self.database_owner_url)):
             if any(name.startswith("ssl") for name in parse_qs(urlsplit(url.get_secret_value()).query)):
                 raise ValueError("DATABASE_URL: take sslmode and the like out of it, and set DATABASE_TLS instead")
@@ -84,7 +84,7 @@ class DatabaseSettings(ConnectionSettings):
 
     @property
     def owner_url(self) -> SecretStr:
-        """Of the role that owns the tables."""
+        """For the role that owns the tables."""
         return self.database_owner_url or self.database_url
 
     @property

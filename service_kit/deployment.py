@@ -22,7 +22,7 @@ STARTUP_SECONDS = 120
 
 
 class ServerUnreachable(Exception):
-    """A server does not answer in time, or rejects the connection; the message has its own words."""
+    """A server does not answer in time, or rejects the connection; the message quotes its error."""
 
 
 def create_topics(settings: BrokerSettings) -> str:
@@ -73,7 +73,7 @@ def _once_started(server: str, act: Callable[[], T]) -> T:
 
 
 def _is_starting(error: psycopg2.OperationalError | KafkaError) -> bool:
-    """Not so when the server has answered, and rejected the name or password."""
+    """False when the server has answered, and rejected the name or password."""
     if isinstance(error, KafkaError):
         return bool(error.retriable)
     return "FATAL" not in str(error) or "starting up" in str(error)

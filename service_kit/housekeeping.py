@@ -1,4 +1,4 @@
-"""Jobs of every service: they delete what nothing will read again."""
+"""Jobs of every service, which delete rows that are not needed any more."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -28,7 +28,7 @@ BY_BLOCKS = "SET LOCAL enable_bitmapscan = on"
 
 def _job(table: str, statement: Statement, retention: Callable[[ServiceSettings], timedelta]) -> Job:
     async def prune(runtime: Runtime) -> bool:
-        """In small transactions, so that nothing waits for a large one. Whether there may be more."""
+        """Deletes in small transactions, so that nothing waits for a large one. Returns whether there may be more."""
         async with runtime.database.transaction() as tx:
             await tx.execute(BY_BLOCKS)
             return bool(await statement.execute(tx, retention=retention(runtime.settings)))

@@ -1,4 +1,4 @@
-"""Identifiers: UUIDv7 (RFC 9562), which sort by the time they were made and so stay kind to B-trees."""
+"""Identifiers: UUIDv7 (RFC 9562), which sort by their creation time, so that inserts stay local in a B-tree index."""
 
 from uuid_utils.compat import uuid7
 

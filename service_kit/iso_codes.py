@@ -7,17 +7,17 @@ import iso3166
 import iso4217
 from pydantic import AfterValidator, WithJsonSchema
 
-# ISO 3166-1 leaves these to its users, and the library lists one of them (XK).
+# ISO 3166-1 reserves these for private use, and the library lists one of them (XK).
 _USER_ASSIGNED = re.compile(r"AA|Q[M-Z]|X[A-Z]|ZZ")
 _OFTEN_MEANT = {"UK": "GB", "EL": "GR"}
 
 COUNTRIES = frozenset(code for code in iso3166.countries_by_alpha2 if not _USER_ASSIGNED.fullmatch(code))
-# Gold, test codes and "no currency" have no minor unit, which all our amounts are in.
+# Our amounts are in minor units, which gold, test codes and "no currency" don't have.
 CURRENCIES = frozenset(currency.code for currency in iso4217.Currency if currency.exponent is not None)
 
 
 def smallest_charge(currency: str) -> int:
-    """What amounts that are charged or refunded are multiples of, in the minor unit. Of currencies with three decimals
+    """The step of amounts that can be charged or refunded, in the minor unit. Where a currency has three decimals,
     payment processors such as Stripe require the last digit to be 0."""
     return 10 if iso4217.Currency(currency).exponent == 3 else 1
 

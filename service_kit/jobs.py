@@ -1,4 +1,4 @@
-"""Work that nobody calls for: what is due, stuck, or old. Runs where the service's role has workers."""
+"""Background jobs, for what is due, stuck or old. They run in processes whose role includes workers."""
 
 import asyncio
 import time
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.1, 2.0
-"""Seconds, besides its own time, that a job waits while its database is away; doubled from one to the other."""
+"""Seconds that a job waits in addition while its database is unavailable; doubled from the one up to the other."""
 RUNS = Counter("job_runs_total", "Runs of background jobs", ["job", "outcome"])
 
 
 @dataclass(frozen=True)
 class Job:
     """`run` is called every `every`, and at once after it returned True (there is more to do), after `Jobs.wake(name)`
-    or after a commit that sends the signal `woken_by`. What comes while it runs is for the run that follows at once, or
-    when `at_most_every` has passed since the one before began. Several processes may run it at once."""
+    or after a commit that sends the signal `woken_by`. If it is woken while it runs, it runs once more afterwards, as
+    soon as `at_most_every` has passed since that run began. Several processes may run it at once."""
 
     name: str
     run: "Callable[[Runtime], Awaitable[bool | None]]"
@@ -48,7 +48,7 @@ class Jobs:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def wake(self, name: str, *_: Sequence[Any]) -> None:
-        """Lets a job run now; where it doesn't run in this process its next turn elsewhere does the work. What a signal
+        """Lets a job run now. If it doesn't run in this process, its next run in another does the work. What a signal
         carries is ignored."""
         if event := self._wakes.get(name):
             event.set()
@@ -60,14 +60,14 @@ class Jobs:
         self._tasks |= {asyncio.create_task(self._repeat(job, runtime), name=job.name) for job in self._jobs}
 
     def begin(self, work: Coroutine[Any, Any, None]) -> None:
-        """Does it now, beside the jobs: what a signal calls for and nobody awaits. It must not raise. `stop` lets it
-        finish, as the jobs."""
+        """Starts work that no caller awaits, beside the jobs. It must not raise. `stop` lets it finish, as it does the
+        jobs."""
         task = asyncio.create_task(_without_trace(work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     async def stop(self, within: float) -> None:
-        """Lets the runs in hand finish, for `within` seconds at most."""
+        """Lets running jobs finish, for `within` seconds at most."""
         self._stopping.set()
         for event in self._wakes.values():
             event.set()
@@ -84,7 +84,7 @@ class Jobs:
             may_follow = time.monotonic() + job.at_most_every.total_seconds()
             if await self._run(job, runtime):
                 pause = SHORTEST_PAUSE
-            else:  # who wakes it can't know that there is nothing to work on
+            else:  # whatever wakes it doesn't know that the database is unavailable
                 await passed(self._stopping, pause)
                 pause = min(2 * pause, LONGEST_PAUSE)
             await passed(wake, job.every.total_seconds())
@@ -92,7 +92,7 @@ class Jobs:
                 await passed(self._stopping, left)
 
     async def _run(self, job: Job, runtime: "Runtime") -> bool:
-        """Whether it had a database to work on."""
+        """Returns False if the database was unavailable."""
         try:
             with continue_trace(None):
                 if await job.run(runtime):
@@ -114,7 +114,7 @@ async def _without_trace(work: Coroutine[Any, Any, None]) -> None:
 
 
 async def all_of(work: Iterable[Coroutine[Any, Any, Any]]) -> None:
-    """Does all of it at once. One that fails keeps none of the others from ending, and fails the job after them."""
+    """Does all of it concurrently. If some of it fails, the rest is finished before the first error is raised."""
     for result in await asyncio.gather(*work, return_exceptions=True):
         if isinstance(result, BaseException):
             raise result

@@ -6,6 +6,6 @@ from service_kit.schemas import RequestBody
 
 
 class MoneyIn(Money, RequestBody):
-    """As `Money`, which also reads what is stored already, and in a currency that there is."""
+    """`Money` in a currency that exists; `Money` itself also reads what is stored."""
 
     currency: Currency

@@ -1,4 +1,4 @@
-"""`python -m service_kit.probe`: a container's health check, which needs no curl in the image."""
+"""`python -m service_kit.probe`: a container's health check without curl."""
 
 import http.client
 import os

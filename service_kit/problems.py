@@ -1,6 +1,6 @@
-"""Errors that carry their own status, type and words (RFC 9457); no web framework here, so that models can raise them.
+"""Errors with their status, type and text (RFC 9457); no web framework here, so that models can raise them.
 
-A problem is a class; its docstring is the sentence that the caller reads, filled in from the keyword arguments:
+A problem is a class; its docstring is the text for the caller, a template for the keyword arguments:
 
     class BalanceTooLow(Problem, status=409, type="gift-card-balance-too-low"):
         \"\"\"The card has {balance} left; {wanted} was asked for.\"\"\"
@@ -46,14 +46,14 @@ class Problem(Exception):
         super().__init__(self.detail)
 
     def body(self, instance: str | None = None) -> dict[str, Any]:
-        """The members of the `application/problem+json` answer; RFC 9457's own mean what they mean everywhere."""
+        """The members of the `application/problem+json` response; none of ours replaces one of RFC 9457."""
         base = {"type": f"/problems/{self.type}", "title": self.title, "status": self.status, "detail": self.detail}
         base |= {"instance": instance} if instance else {}
         return base | {name: value for name, value in self.members.items() if name not in base}
 
 
 def challenge(error: str, description: str = "", **parameters: str) -> dict[str, str]:
-    """The header by which a resource server says why a token was not enough (RFC 6750, 3)."""
+    """The header by which a resource server explains why it rejects a token (RFC 6750, 3)."""
     found = {"error": error, "error_description": description, **parameters}
     return {"WWW-Authenticate": "Bearer " + ", ".join(f'{name}="{value}"' for name, value in found.items() if value)}
 

@@ -38,7 +38,7 @@ class PermanentFailure(Exception):
 
 
 class Unreachable(Exception):
-    """No fault of the row: the other system can't be reached, or rejects our credentials."""
+    """The other system can't be reached, or rejects our credentials, which is no fault of the row."""
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
-"""What a caller is told who has reached a limit: draft-ietf-httpapi-ratelimit-headers."""
+"""Response headers for a caller that has reached a limit: draft-ietf-httpapi-ratelimit-headers."""
 
 
 def rate_limit_headers(policy: str, quota: int, seconds: int, window: int | None = None) -> dict[str, str]:
-    """Of a limit that is used up: `quota` in `window` seconds (None: at any one time), room again after `seconds`."""
+    """For a limit of `quota` in `window` seconds (None: at the same time) that allows more after `seconds`."""
     return {
         "RateLimit-Policy": f'"{policy}";q={quota}' + (f";w={window}" if window else ""),
         "RateLimit": f'"{policy}";r=0;t={seconds}',

@@ -32,7 +32,7 @@ def _release(service: str) -> dict[str, str]:
 
 
 class Runtime:
-    """One running service."""
+    """A running service."""
 
     def __init__(
         self,
@@ -49,18 +49,16 @@ class Runtime:
         self.revocations = Revocations(self.database, settings.revocations_refresh_seconds)
         self.tokens = TokenVerifier(self.keys, settings.public_issuer, self.revocations)
         self.messaging = Messaging(settings, self.database, consumers)
-        self.capacity = Capacity(
-            settings.max_requests_in_flight, settings.max_requests_waiting, settings.max_unfinished_body_bytes
-        )
+        self.capacity = Capacity(settings)
         self.jobs = Jobs(jobs if settings.service_role != "api" else ())
         self.database.measure()
         metrics.WAITING.set_function(lambda: self.capacity.waiting)
         metrics.APP.info(_release(settings.service_name))
-        self.resources: dict[type, Any] = {}
+        self.resources: dict[type, Any] = dict.fromkeys(type(settings).__mro__, settings)
         self.is_draining = False
 
     def provide(self, resource: object) -> None:
-        """Hands a service's own long-lived object (a gateway's client, …) to whoever asks for its type."""
+        """Makes a long-lived object of the service (a gateway's client, …) available by its type, like the settings."""
         self.resources[type(resource)] = resource
 
     def resource(self, kind: type[T]) -> T:

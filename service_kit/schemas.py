@@ -1,4 +1,4 @@
-"""What every JSON body of a request is: nothing in it is dropped or converted without a word."""
+"""The bases of JSON bodies. In a request's nothing is silently dropped or converted."""
 
 from collections.abc import Iterator
 from typing import Any, Self
@@ -9,17 +9,10 @@ from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, cor
 from service_kit.problems import ValidationFailed
 
 MORE_ERRORS = "more_errors"
-"""The type of the error that counts those that are not named, as `count`."""
+"""The type of the error whose `count` is the number of errors that are not listed."""
 STRICT = ("int", "bool", "float")
 OTHER_MODELS = ("dataclass", "typed-dict")
 NOT_VALUES = ("metadata", "serialization", "default", "json_schema_input_schema")
-
-
-def _own_fields(schema: Any) -> Any:
-    """The fields, inside whatever model validators stand around them."""
-    while schema["type"] != "model":
-        schema = schema["schema"]
-    return schema["schema"]
 
 
 def _make_strict(owner: type, fields: Any, handler: GetCoreSchemaHandler) -> None:
@@ -39,7 +32,7 @@ def _make_strict(owner: type, fields: Any, handler: GetCoreSchemaHandler) -> Non
         elif kind in OTHER_MODELS:
             raise TypeError(f"{owner.__name__}: write the {kind} inside it as a RequestBody")
         elif kind == "function-wrap" and schema["function"]["function"] is _with_few_errors:
-            pending.extend(_inner(schema["schema"]))  # made strict before: Pydantic keeps a model's schema for others
+            pending.extend(_inner(schema["schema"]))  # already made strict: Pydantic reuses the schema of a model
         else:
             if kind in STRICT:
                 schema["strict"] = True
@@ -51,7 +44,7 @@ def _make_strict(owner: type, fields: Any, handler: GetCoreSchemaHandler) -> Non
 
 
 def _with_few_errors(value: Any, validate: Any) -> Any:
-    """Pydantic finds ten thousand errors in no time, and takes a quarter of a second to tell of them."""
+    """Pydantic finds ten thousand errors quickly, but takes a quarter of a second to describe them."""
     try:
         return validate(value)
     except ValidationError as error:
@@ -61,7 +54,7 @@ def _with_few_errors(value: Any, validate: Any) -> Any:
 
 
 def _first_errors(value: list[Any], validate: Any, total: int) -> ValidationError:
-    """Those of the first elements that have enough of them, and how many more there are at least."""
+    """The errors of as few first elements as have enough of them, and how many more there are at least."""
     size = 1
     while True:
         try:
@@ -113,7 +106,10 @@ class RequestBody(BaseModel):
         schema = handler(source)
         if cls.model_config.get("extra") != "forbid":
             raise TypeError(f"{cls.__name__} is a request body: it can't set `extra` to anything but `forbid`")
-        _make_strict(cls, _own_fields(handler.resolve_ref_schema(schema)), handler)
+        model: Any = handler.resolve_ref_schema(schema)
+        while model["type"] != "model":  # inside its model validators
+            model = model["schema"]
+        _make_strict(cls, model["schema"], handler)
         return schema
 
 

@@ -144,7 +144,7 @@ class ServiceSettings(ConnectionLimits, KafkaSettings, DatabaseSettings, _FromEn
 
     @property
     def stop_seconds(self) -> float:
-        """To finish what is in hand, once nothing new is taken on."""
+        """The time to finish work in progress, after draining."""
         return self.graceful_stop_seconds - self.drain_seconds
 
     @property
@@ -163,12 +163,12 @@ class ServiceSettings(ConnectionLimits, KafkaSettings, DatabaseSettings, _FromEn
     @model_validator(mode="wrap")
     @classmethod
     def _all_faults_at_once(cls, given: Any, validate: ModelWrapValidatorHandler[Self]) -> Self:
-        """What is wrong in a field, in a name, and for production, in one message."""
+        """Reports what is wrong with fields, with names, and for production in one error."""
         names = strictness.rejected_names(given_values(), cls.service, cls.model_fields, RENAMED)
         return strictness.validated(cls, given, validate, names)
 
     def production_faults(self) -> Iterator[strictness.Fault]:
-        """What a service must not be started with in production; a service's own settings may add to it."""
+        """What is rejected in production; the settings of a service may add to it."""
         yield from strictness.faults(self)
         yield from self.plaintext_faults()
 
@@ -206,7 +206,7 @@ class _CommandSettings(_FromEnvironment):
 
 
 class BrokerSettings(KafkaSettings, _CommandSettings):
-    """What creating topics and access control lists needs: KAFKA_SASL_USERNAME is one who may do that."""
+    """What creating topics and access control lists needs: KAFKA_SASL_USERNAME is an account that may do that."""
 
 
 class MigrationSettings(DatabaseSettings, _CommandSettings):

@@ -1,4 +1,4 @@
-"""What a service rejects to start with, told all at once rather than one fault at each start."""
+"""Settings with which a service does not start, all reported at once instead of one at each start."""
 
 import re
 from collections import Counter
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 S = TypeVar("S", bound="ServiceSettings")
 
 LEAST_OF_SECRET = (16, 8)
-"""What a secret of our own has at least: characters, and different ones. `make up` generates 32."""
+"""The least number of characters of a secret of ours, and of different ones. `make up` generates 32."""
 LEAST_OF_PASSWORD = (12, 6)
-"""For the passwords of servers, which somebody else may have chosen."""
-# What Kubernetes and Docker put into the environment for each service of theirs, after its name.
+"""For the passwords of servers, which may have been chosen elsewhere."""
+# Variables that Kubernetes and Docker add to the environment, after the name of each of their services.
 _SERVICE_LINK = re.compile(r"(.+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_(TCP|UDP|SCTP)(_(ADDR|PORT|PROTO))?)")
 _LINKED_PORT = re.compile(r"(tcp|udp|sctp)://")
-# With a service's prefix and of no concern to it: what the local stack makes database URLs of, and a terminal's own.
+# The local stack makes database URLs of these passwords; the terminals of editors may set USER_ZDOTDIR.
 _OTHERS = frozenset({"DATABASE_PASSWORD", "DATABASE_SERVING_PASSWORD", "ZDOTDIR"})
 
 
@@ -62,7 +62,7 @@ def validated(settings: type[S], given: Any, validate: ModelWrapValidatorHandler
 def rejected_names(
     values: Mapping[str, str], service: str, fields: Mapping[str, FieldInfo], renamed: Mapping[str, str]
 ) -> Iterator[Fault]:
-    """Of `values`, by name: those that were renamed, and with the service's prefix those that are no setting."""
+    """The names in `values` that were renamed, and those with the service's prefix that are no setting."""
     prefix = f"{service.upper()}_"
     known = {field.upper() for field in fields}
     for name, value in sorted(values.items()):
@@ -78,7 +78,7 @@ def rejected_names(
 
 
 def faults(settings: "ServiceSettings") -> Iterator[Fault]:
-    """Of any service, in production."""
+    """Faults in the settings of any service, in production."""
     if settings.failpoints is not None:
         yield Fault("FAILPOINTS", "not when ENVIRONMENT is production; it makes the process kill itself")
     if settings.docs:
@@ -99,7 +99,7 @@ def faults(settings: "ServiceSettings") -> Iterator[Fault]:
 
 
 def weakness(name: str, secret: str, *, is_optional: bool) -> Iterator[Fault]:
-    """Of a secret: too short, or too much of the same."""
+    """Faults of a secret that is too short, or has too few different characters."""
     if not secret and is_optional:
         return
     length, variety = LEAST_OF_PASSWORD if name.endswith("_password") else LEAST_OF_SECRET
@@ -118,7 +118,7 @@ def _is_loopback(host: str) -> bool:
 
 
 def may_be_plain(host: str, settings: "ServiceSettings") -> bool:
-    """Whether what goes there need not be encrypted: it stays on this machine, or in a network that is trusted."""
+    """Whether connections to it need no encryption: it is this machine, or PLAIN_HTTP_HOSTS names it."""
     listed = [each.lower() for each in settings.plain_http_hosts]
     host = host.lower()
     return _is_loopback(host) or any(host == each or (each[0] == "." and host.endswith(each)) for each in listed)

@@ -1,4 +1,4 @@
-"""Points in time that callers send."""
+"""Points in time in requests."""
 
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -9,7 +9,7 @@ FIRST_YEAR, LAST_YEAR = 2000, 2200
 
 
 def _written_out(value: Any) -> Any:
-    """Pydantic would take a number too, as seconds since 1970."""
+    """Rejects a number, which Pydantic would read as seconds since 1970."""
     if isinstance(value, str) and value[4:5] == "-":
         return value
     raise ValueError("must be a date and time with its offset, such as 2027-01-31T12:00:00Z")
@@ -22,4 +22,4 @@ def _plausible(time: datetime) -> datetime:
 
 
 Time = Annotated[AwareDatetime, BeforeValidator(_written_out), AfterValidator(_plausible)]
-"""RFC 3339, in UTC whatever its offset was; neither so early nor so late that a database couldn't hold it."""
+"""RFC 3339, converted to UTC; neither so early nor so late that a database couldn't store it."""

@@ -1,4 +1,4 @@
-"""Waiting for what may come, but no longer than so many seconds."""
+"""Waiting for an event with a time limit."""
 
 import asyncio
 import contextlib

@@ -29,7 +29,7 @@ from inventory_service.shipments.tracking import tracking_url
 from inventory_service.shipments.use_cases import Parcel
 from inventory_service.stock.models import StockExpired
 from service_kit.clock import utcnow
-from service_kit.http.etag import IfMatch, set_etag
+from service_kit.http.etag import IfMatch, tagged
 from service_kit.http.pagination import Page, PagedByTime
 from service_kit.http.problem_responses import problems
 from service_kit.http.router import Router
@@ -68,8 +68,7 @@ async def list_shipments(
 async def read_shipment(shipment_id: UUID, tx: Session, _: Reader, response: Response) -> ShipmentOut:
     """With all its lines, its address and, after its dispatch, its tracking number."""
     shipment = await records.read(tx, Shipment, shipment_id)
-    set_etag(response, shipment.version)
-    return ShipmentOut.of(shipment)
+    return tagged(response, ShipmentOut.of(shipment), shipment.version)
 
 
 @router.post(

@@ -8,7 +8,7 @@ from fastapi import Query, Response
 from inventory_service import records
 from inventory_service.suppliers.models import Supplier, SupplierInUse
 from inventory_service.suppliers.schemas import SupplierChange, SupplierIn, SupplierOut
-from service_kit.http.etag import IfMatch, set_etag
+from service_kit.http.etag import IfMatch, tagged
 from service_kit.http.pagination import Page, Paged
 from service_kit.http.problem_responses import problems
 from service_kit.http.router import Router
@@ -27,8 +27,7 @@ async def add_supplier(body: SupplierIn, tx: Session, _: Manager, response: Resp
     """Names need not be unique: search for the supplier first, so that it is not created twice."""
     supplier = await records.add(tx, Supplier(**body.model_dump()))
     response.headers["Location"] = f"/suppliers/{supplier.id}"
-    set_etag(response, supplier.version)
-    return SupplierOut.of(supplier)
+    return tagged(response, SupplierOut.of(supplier), supplier.version)
 
 
 @router.get("", summary="List suppliers")
@@ -48,8 +47,7 @@ async def list_suppliers(
 async def read_supplier(supplier_id: UUID, tx: Session, _: Reader, response: Response) -> SupplierOut:
     """Send its `ETag` as `If-Match` when you change or delete it."""
     supplier = await records.read(tx, Supplier, supplier_id)
-    set_etag(response, supplier.version)
-    return SupplierOut.of(supplier)
+    return tagged(response, SupplierOut.of(supplier), supplier.version)
 
 
 @router.patch("/{supplier_id}", summary="Change a supplier", responses=problems(NotFound, PreconditionFailed))
@@ -58,8 +56,7 @@ async def change_supplier(
 ) -> SupplierOut:
     """Changes only the fields that are sent; `null` removes an e-mail address or a phone number."""
     supplier = await records.change(tx, Supplier, supplier_id, expected, body.model_dump(exclude_unset=True))
-    set_etag(response, supplier.version)
-    return SupplierOut.of(supplier)
+    return tagged(response, SupplierOut.of(supplier), supplier.version)
 
 
 @router.delete(

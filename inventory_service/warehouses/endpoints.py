@@ -8,7 +8,7 @@ from fastapi import Query, Response
 from inventory_service import records
 from inventory_service.warehouses.models import Warehouse, WarehouseCodeTaken, WarehouseInUse
 from inventory_service.warehouses.schemas import WarehouseChange, WarehouseIn, WarehouseOut
-from service_kit.http.etag import IfMatch, set_etag
+from service_kit.http.etag import IfMatch, tagged
 from service_kit.http.pagination import Page, Paged
 from service_kit.http.problem_responses import problems
 from service_kit.http.router import Router
@@ -27,8 +27,7 @@ async def open_warehouse(body: WarehouseIn, tx: Session, _: Manager, response: R
     """It can receive stock immediately."""
     warehouse = await records.add(tx, Warehouse(**body.model_dump()))
     response.headers["Location"] = f"/warehouses/{warehouse.id}"
-    set_etag(response, warehouse.version)
-    return WarehouseOut.of(warehouse)
+    return tagged(response, WarehouseOut.of(warehouse), warehouse.version)
 
 
 @router.get("", summary="List warehouses")
@@ -46,8 +45,7 @@ async def list_warehouses(
 async def read_warehouse(warehouse_id: UUID, tx: Session, _: Reader, response: Response) -> WarehouseOut:
     """Send its `ETag` as `If-Match` when you change or delete it."""
     warehouse = await records.read(tx, Warehouse, warehouse_id)
-    set_etag(response, warehouse.version)
-    return WarehouseOut.of(warehouse)
+    return tagged(response, WarehouseOut.of(warehouse), warehouse.version)
 
 
 @router.patch(
@@ -60,8 +58,7 @@ async def change_warehouse(
 ) -> WarehouseOut:
     """Changes only the fields that are sent."""
     warehouse = await records.change(tx, Warehouse, warehouse_id, expected, body.model_dump(exclude_none=True))
-    set_etag(response, warehouse.version)
-    return WarehouseOut.of(warehouse)
+    return tagged(response, WarehouseOut.of(warehouse), warehouse.version)
 
 
 @router.delete(

@@ -26,9 +26,7 @@ log = structlog.get_logger(__name__)
 
 async def release_withheld(runtime: Runtime) -> bool:
     """Releases the mails of one batch of recipients. True if there may be more."""
-    settings = runtime.settings
-    assert isinstance(settings, Settings)
-    of_use_for = timedelta(days=settings.withheld_mail_days)
+    of_use_for = timedelta(days=runtime.resource(Settings).withheld_mail_days)
     async with runtime.database.transaction() as tx:
         customer_ids = await withheld_queries.claim(tx, BATCH)
         found = await withheld_queries.release(tx, customer_ids, of_use_for, RULES) if customer_ids else []

@@ -6,7 +6,7 @@ from fastapi import Response
 
 from notification_service.preferences import queries, use_cases
 from notification_service.preferences.schemas import PreferencesIn, PreferencesOut
-from service_kit.http.etag import IfMatch, set_etag
+from service_kit.http.etag import IfMatch, tagged
 from service_kit.http.problem_responses import problems
 from service_kit.http.router import Router
 from service_kit.http.sessions import Session
@@ -22,8 +22,7 @@ async def read_preferences(
 ) -> PreferencesOut:
     """Every kind of notification by every channel. They do not apply to the inbox, which has all notifications."""
     found = await queries.find(tx, who.user_id)
-    set_etag(response, found.version if found else 0)
-    return PreferencesOut.of(found)
+    return tagged(response, PreferencesOut.of(found), found.version if found else 0)
 
 
 @router.put("", summary="Replace my preferences", responses=problems(PreconditionFailed))
@@ -36,5 +35,4 @@ async def replace_preferences(
 ) -> PreferencesOut:
     """Replaces all preferences: a kind that is not listed is enabled. They apply to later notifications."""
     kept = await use_cases.replace(tx, who.user_id, body, expected)
-    set_etag(response, kept.version)
-    return PreferencesOut.of(kept)
+    return tagged(response, PreferencesOut.of(kept), kept.version)

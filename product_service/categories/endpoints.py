@@ -18,7 +18,7 @@ from product_service.categories.schemas import CategoryChange, CategoryIn, Categ
 from product_service.products.models import CategoryUnknown
 from product_service.text import SLUG_LENGTH, Text
 from service_kit.database.keyset import InvalidCursor
-from service_kit.http.etag import IfMatch, set_etag
+from service_kit.http.etag import IfMatch, tagged
 from service_kit.http.pagination import Page, Paged
 from service_kit.http.problem_responses import problems
 from service_kit.http.router import Router
@@ -41,8 +41,7 @@ async def create_category(body: CategoryIn, tx: Session, _: Manager, response: R
     """The category is at the top level, or under `parent_id`. Its `slug` is made from the name and is unique."""
     category = await use_cases.create(tx, body.name, body.parent_id)
     response.headers["Location"] = f"/categories/{category.id}"
-    set_etag(response, category.version)
-    return CategoryOut.of(category)
+    return tagged(response, CategoryOut.of(category), category.version)
 
 
 @router.get("", summary="List categories", openapi_extra=PUBLIC, responses=problems(InvalidCursor))
@@ -69,8 +68,7 @@ async def read_category_tree(tx: Session) -> CategoryTree:
 async def read_category(category_id: UUID, tx: Session, response: Response) -> CategoryOut:
     """The response has an `ETag`, for a later change."""
     category = await queries.find(tx, category_id) or not_found(Category, category_id)
-    set_etag(response, category.version)
-    return CategoryOut.of(category)
+    return tagged(response, CategoryOut.of(category), category.version)
 
 
 @router.patch(
@@ -83,8 +81,7 @@ async def change_category(
 ) -> CategoryOut:
     """A category moves with its descendants, and can't move into one of them. The slug stays: links keep working."""
     category = await use_cases.change(tx, category_id, expected, body.model_dump(exclude_unset=True))
-    set_etag(response, category.version)
-    return CategoryOut.of(category)
+    return tagged(response, CategoryOut.of(category), category.version)
 
 
 @router.delete(

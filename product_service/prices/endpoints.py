@@ -14,7 +14,7 @@ from product_service.products.models import Product
 from product_service.products.prices import PriceEnded, PriceEndsTooEarly, PriceExists, PriceScheduleFull
 from service_kit.clock import utcnow
 from service_kit.database.keyset import InvalidCursor
-from service_kit.http.etag import IfMatch, set_etag
+from service_kit.http.etag import IfMatch, tagged
 from service_kit.http.pagination import Page, Paged
 from service_kit.http.problem_responses import problems
 from service_kit.http.router import Router
@@ -43,8 +43,7 @@ async def schedule_price(
     """
     price, product = await use_cases.schedule(tx, product_id, expected, body.model_dump())
     response.headers["Location"] = f"/products/{product_id}/prices"
-    set_etag(response, product.version)
-    return PriceOut.of(price)
+    return tagged(response, PriceOut.of(price), product.version)
 
 
 @router.get(
@@ -84,5 +83,4 @@ async def end_price(
 ) -> PriceOut:
     """Ends it now or at `ends_at`. A future end can be changed. A price that ends before its start never applies."""
     price, product = await use_cases.end(tx, product_id, price_id, expected, body.ends_at if body else None)
-    set_etag(response, product.version)
-    return PriceOut.of(price)
+    return tagged(response, PriceOut.of(price), product.version)

@@ -1,4 +1,4 @@
-"""Who sent the request that is being served, for the audit log: members of staff and API clients."""
+"""The caller of the current request, for the audit log: a member of staff or an API client."""
 
 import json
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ if TYPE_CHECKING:  # the guard imports this module
     from service_kit.security.principal import Principal
 
 SETTING = "audit.actor"
-"""PostgreSQL's name for it, which the triggers read. Set for one transaction, never for a connection."""
+"""PostgreSQL's setting with the caller, which the triggers read. Set for one transaction, never for a connection."""
 
 _CUSTOMERS_MAY = permissions_of([Role.USER])
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -21,9 +21,9 @@ _actor: ContextVar["tuple[Principal, Mapping[str, Any]] | None"] = ContextVar("a
 
 
 def remember(who: "Principal", scope: Mapping[str, Any]) -> None:
-    """What this request changes is written to the audit log, if the caller may do more than a customer.
+    """Has the changes of this request written to the audit log, if the caller has more permissions than a customer.
 
-    By what they may do and not by what the operation asks for: at many operations staff may do more than customers.
+    The caller's permissions decide, not those that the operation requires: many operations allow staff more.
     Their own orders and returns are no exception, so that nobody grants themselves a price or a refund unseen.
     """
     if scope["method"] not in _READING and not who.permissions <= _CUSTOMERS_MAY:
@@ -31,7 +31,7 @@ def remember(who: "Principal", scope: Mapping[str, Any]) -> None:
 
 
 def forget() -> None:
-    """What follows is not part of the request. Also for a task that a request starts and that works for others too."""
+    """Changes from here on are not the caller's: after a request, and in a task that works for several callers."""
     _actor.set(None)
 
 

@@ -22,7 +22,7 @@ router = Router(prefix="/audit-log", tags=["audit"])
 
 @dataclass
 class Filters:
-    """What narrows the list, the same in every service."""
+    """The filters of the list, the same in every service."""
 
     actor_id: Annotated[UUID | None, Query(description="who did it: an account or an API client")] = None
     resource: Annotated[str | None, Query(max_length=LONGEST_NAME, description="what sort of thing it was done to")] = (
@@ -40,6 +40,6 @@ Filtered = Annotated[Filters, Depends()]
 async def list_audit_entries(
     page: PagedByTime, tx: Session, filters: Filtered, _: Annotated[Principal, Requires("audit-log:read")]
 ) -> Page[AuditEntryOut]:
-    """What members of staff and API clients changed here: who, when, of what, and each field before and after. Newest
-    first. Nothing here can be changed or deleted; it stays when an account is erased, and names nobody."""
+    """The changes that members of staff and API clients made: who changed what, when, and each field before and after.
+    Newest first. Entries can't be changed or deleted. They stay when an account is erased, and contain no names."""
     return page.of(await queries.search(tx, page.position, **vars(filters)), AuditEntryOut.of)

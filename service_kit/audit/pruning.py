@@ -1,4 +1,4 @@
-"""Old entries go, by the hand of the owner of the tables alone: whoever serves can't delete any."""
+"""Deletes old entries, as the owner of the tables: the role that serves can't delete any."""
 
 from datetime import timedelta
 
@@ -13,7 +13,7 @@ DELETE FROM audit_log USING old WHERE audit_log.id = old.id
 
 
 def prune(engine: Engine, retention: timedelta) -> int:
-    """Deletes what is older than `retention`; how many entries that were. Several may call it at once."""
+    """Deletes entries older than `retention`, and returns their number. Several processes may call it at once."""
     deleted = 0
     while True:
         with engine.begin() as connection:
@@ -23,7 +23,7 @@ def prune(engine: Engine, retention: timedelta) -> int:
 
 
 def _delete_batch(connection: Connection, retention: timedelta) -> int:
-    """The trigger that rejects changes is off in this transaction alone: nobody else writes to the table meanwhile."""
+    """The trigger that rejects changes is off in this transaction only: the table is locked meanwhile."""
     connection.execute(text("SET LOCAL lock_timeout = '5s'"))
     connection.execute(text("ALTER TABLE audit_log DISABLE TRIGGER only_added_to"))
     found = connection.execute(text(DELETE_OLD), {"kept": retention, "batch": BATCH})

@@ -1,4 +1,4 @@
-"""Bodies of answers about the audit log."""
+"""Response bodies of the audit log."""
 
 from datetime import datetime
 from typing import Any, Self

@@ -1,6 +1,6 @@
-"""What migrations call to make the audit log, and to have a table audited.
+"""Functions for migrations that create the audit log, or have a table audited.
 
-Migrations of released versions call these functions: what they give may be added to, but not change its meaning.
+Migrations of released versions call these functions: their SQL may be extended, but not change its meaning.
 """
 
 import json
@@ -11,7 +11,7 @@ from service_kit.database.append_only import append_only, drop_append_only
 
 TRIGGER = "audit"
 NEVER_RECORDED = ("version", "created_at", "updated_at")
-"""They say that something changed, not what."""
+"""Columns that show that a row changed, but not what."""
 
 APPEND_ONLY = append_only("audit_log", "the audit log")
 DROP_APPEND_ONLY = drop_append_only("the audit log")
@@ -55,9 +55,9 @@ def audit(
 ) -> str:
     """The statement that has changes of `table` written to the audit log, each row's as one entry about a `resource`.
 
-    `withheld`: columns with personal data, of which the log says that they changed and never what is in them.
-    `ignored`: columns that the service keeps for itself. `inserted`: only rows that are added and meet this condition.
-    Outside of a request of staff the trigger costs the look at a setting: its function is not called.
+    `withheld`: columns with personal data, whose changes are logged without their values.
+    `ignored`: internal columns, whose changes are not logged. `inserted`: only inserted rows that meet this condition.
+    Outside of a request of staff the trigger only reads a setting: its function is not called.
     """
     options = {
         "resource": resource,
@@ -74,7 +74,7 @@ def audit(
 
 
 def audit_dead_letters() -> str:
-    """Replayed and discarded ones. What is in them may be anything, also somebody's address."""
+    """Replayed and discarded dead letters, without their contents, which may be personal data."""
     return audit(
         "parked_events",
         "dead-letter",

@@ -1,7 +1,7 @@
-"""Databases from before the migrations of each service were squashed into one, 0100, and the kit got its own.
+"""Databases from before each service's migrations were squashed into 0100, and the kit got its own lineage.
 
-They have the tables of both lineages' 0100 already, so that nothing is made again: what they lack is completed, and
-they are marked as being there.
+They already have the tables of 0100 of both lineages, so these are not created again: what is missing is added, and the
+database is marked as migrated to 0100.
 """
 
 from collections.abc import Mapping
@@ -29,7 +29,7 @@ class TooOld(Exception):
 
 
 def adopt(connection: Connection, service: str, configs: Mapping[Lineage, Config]) -> None:
-    """Marks a database at the last revision of before as migrated to 0100 of each lineage (`configs`).
+    """Marks a database at the last revision before the squash as migrated to 0100 of each lineage (`configs`).
 
     Leaves any other one alone: a new one, or one that is at 0100 or beyond. Raises: TooOld.
     """
@@ -46,7 +46,7 @@ def adopt(connection: Connection, service: str, configs: Mapping[Lineage, Config
 
 
 def revision_of(connection: Connection, lineage: Lineage) -> str | None:
-    """Which one the database is at."""
+    """The revision of the database."""
     options = {"version_table": lineage.version_table}
     return MigrationContext.configure(connection, opts=options).get_current_revision()
 

@@ -1,11 +1,11 @@
-"""What migrations call to make a table append-only.
+"""Functions for migrations that make a table append-only.
 
 Migrations of released versions call these functions: what they return may not change its meaning.
 """
 
 
 def append_only(table: str, name: str) -> str:
-    """The statements that make PostgreSQL reject to change or delete rows of `table`, which errors call `name`.
+    """Statements by which PostgreSQL rejects updates and deletions of rows of `table`, which errors call `name`.
 
     The serving role is granted SELECT and INSERT only, because of the trigger on TRUNCATE (`roles`).
     """

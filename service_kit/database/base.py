@@ -1,4 +1,4 @@
-"""What a service's tables stand on: a registry and metadata of its own, since `SQLModel.metadata` is global."""
+"""The registry and metadata of a service's tables: each service has its own, since `SQLModel.metadata` is global."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -34,18 +34,18 @@ NAMES = {
 
 
 def service_registry() -> registry:
-    """What a service's `Base` is declared with: `class Base(SQLModel, registry=service_registry())`."""
+    """The registry for a service's `Base`: `class Base(SQLModel, registry=service_registry())`."""
     return registry(metadata=MetaData(naming_convention=NAMES))
 
 
 def add_kit_tables(metadata: MetaData, *, audit_log: bool = True, account_columns: Sequence[Column[Any]] = ()) -> None:
-    """Adds the tables that the kit has in every service's database, as the migrations of the kit make them.
+    """Adds the kit's tables, which every service's database has, as the migrations of the kit create them.
 
     Outbox, inbox and retry queue (messaging); the last verification keys that were fetched, so that tokens are
     verified while the user service is down; the account status, and which sessions were ended; the responses stored by
     idempotency key; and the audit log, unless the service adds columns to it (`audit_log=False`) and so has a model of
-    the whole table. `account_columns`: what the service keeps of each account beside its status; nullable, since the
-    kit's statements leave them out.
+    the whole table. `account_columns`: further columns of each account beside its status; nullable, since the kit's
+    statements leave them out.
     """
     add_messaging_tables(metadata)
     if audit_log:

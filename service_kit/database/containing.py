@@ -1,7 +1,7 @@
-"""Lists that are narrowed by a text which a column contains.
+"""Filters of lists: rows with a column that contains a text.
 
-Case, accents and the form of a character count on neither side, and `%`, `_` and `\\` mean themselves. The database
-does all of it, by two functions that a service's migration makes: `fold`, which the index on the column uses too, and
+Case, accents and Unicode forms are ignored on both sides, and `%`, `_` and `\\` have no special meaning. The database
+does this by two functions that a service's migration creates: `fold`, which the index on the column uses too, and
 `containing`, which makes a pattern of a text. Use this, and never `LIKE` with a text that came from outside.
 """
 

@@ -1,4 +1,4 @@
-"""Which errors say that the database is away, and which that the same work may simply be tried again."""
+"""Which errors mean that the database is unavailable, and which that the same work may be retried."""
 
 import asyncio
 
@@ -10,7 +10,7 @@ _UNAVAILABLE = (
     asyncio.TimeoutError,
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
-    # What asyncpg says of a connection whose server died in the middle of an answer.
+    # asyncpg's errors for a connection whose server died in the middle of a response.
     asyncpg.InternalClientError,
     asyncpg.CannotConnectNowError,
     asyncpg.TooManyConnectionsError,
@@ -26,26 +26,26 @@ _RETRYABLE = (
     asyncpg.DeadlockDetectedError,
     asyncpg.SerializationError,
     asyncpg.LockNotAvailableError,
-    # The statement took longer than the settings let it: mostly, since it waited for somebody's lock.
+    # The statement took longer than the settings allow, usually because it waited for a lock.
     asyncpg.QueryCanceledError,
 )
 _UNSTORABLE = (asyncpg.CharacterNotInRepertoireError, asyncpg.UntranslatableCharacterError, UnicodeEncodeError)
 
 
 def database_is_unavailable(error: BaseException) -> bool:
-    """True for rejected, lost and exhausted connections, a server that starts, stops or has no room: nobody's fault."""
+    """True for rejected, lost and exhausted connections, and a server that starts, stops or has no resources left."""
     if isinstance(error, asyncpg.InterfaceError) and not _is_about_the_connection(error):
         return False
     return isinstance(error, _UNAVAILABLE) or _cause_is(error, _UNAVAILABLE) or _was_invalidated(error)
 
 
 def may_be_retried(error: BaseException) -> bool:
-    """True for deadlocks, failed serialisations and waits that were cut short: the same work can succeed later."""
+    """True for deadlocks, failed serialisations and lock waits that timed out: the same work can succeed later."""
     return isinstance(error, _RETRYABLE) or _cause_is(error, _RETRYABLE)
 
 
 def is_unstorable_text(error: BaseException) -> bool:
-    """True for NUL and half a surrogate pair: JSON can spell both, and PostgreSQL's text holds neither."""
+    """True for NUL and half a surrogate pair: JSON can express both, and PostgreSQL's text can't store them."""
     seen: BaseException | None = error
     while seen is not None:
         if isinstance(seen, _UNSTORABLE):
@@ -55,12 +55,12 @@ def is_unstorable_text(error: BaseException) -> bool:
 
 
 def is_lock_timeout(error: BaseException) -> bool:
-    """True where somebody else held what was wanted for as long as we wait."""
+    """True if another transaction held a lock for longer than the time-out."""
     return isinstance(error, asyncpg.LockNotAvailableError) or _cause_is(error, (asyncpg.LockNotAvailableError,))
 
 
 def _cause_is(error: BaseException, kinds: tuple[type[BaseException], ...]) -> bool:
-    """SQLAlchemy wraps twice: its own error around its adapter's around asyncpg's."""
+    """SQLAlchemy wraps asyncpg's error in its adapter's, and that in its own."""
     if not isinstance(error, sqlalchemy.exc.DBAPIError):
         return False
     adapted = error.orig

@@ -1,4 +1,4 @@
-"""Lists by keyset: the next page begins behind the last row, so that the thousandth costs what the first does."""
+"""Keyset pagination: a page begins after the last row of the former, so the thousandth costs as much as the first."""
 
 import base64
 import json
@@ -26,7 +26,7 @@ class InvalidCursor(Problem, status=400, type="invalid-cursor"):
 
 @dataclass(frozen=True)
 class Slice(Generic[Row]):
-    """Some rows, and the cursor of what follows (None: nothing)."""
+    """A page of rows, and the cursor of the next page (None: there is none)."""
 
     rows: Sequence[Row]
     next: str | None
@@ -53,7 +53,7 @@ class Position:
             raise InvalidCursor from error
 
     def slice(self, rows: Sequence[Row], key: Any) -> Slice[Row]:
-        """Of `limit + 1` rows read, those of this page; `key(row)` gives the values that the list is sorted by."""
+        """The page from the `limit + 1` rows that were read; `key(row)` gives the values that the list is sorted by."""
         shown = rows[: self.limit]
         return Slice(shown, encode_cursor(key(shown[-1])) if len(rows) > self.limit else None)
 
@@ -86,7 +86,7 @@ async def keyset(
 
 
 def _python_type(column_type: TypeEngine[Any]) -> type:
-    """A decorated type (SQLModel's UTCDateTime) says `object` of itself; what it decorates says more."""
+    """The Python type of a column; of a decorated type (SQLModel's UTCDateTime) that of the type inside."""
     plain = column_type.impl_instance if isinstance(column_type, TypeDecorator) else column_type
     return plain.python_type
 
@@ -115,13 +115,13 @@ def _number(value: Any) -> int:
 def _text(value: Any) -> str:
     if not isinstance(value, str):
         raise TypeError("no text")
-    value.encode()  # what holds half a surrogate pair fails here, and not on its way to the database
+    value.encode()  # half a surrogate pair fails here, and not on its way to the database
     if "\x00" in value:
         raise ValueError("PostgreSQL's text holds no NUL")
     return value
 
 
-# A cursor comes from outside, whatever its words say: nothing that a column couldn't hold may get to a statement.
+# Callers can forge cursors, so a value that its column couldn't hold must not reach a statement.
 _PARSE: dict[type, Any] = {
     datetime: _time,
     date: lambda value: date.fromisoformat(_text(value)),

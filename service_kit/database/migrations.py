@@ -31,8 +31,8 @@ def upgrade(service: str, url: str, *, tls: Tls | None = None, serving_role: str
     it at once: one migrates, the others wait.
 
     A lineage that a later release has migrated is left alone, so that a process of the release before may start again.
-    `serving_role`: who gets the privileges on the tables that serving needs, where `url` is the owner's.
-    Raises: `adoption.TooOld`; nothing has changed then.
+    `serving_role`: the role that is granted what serving needs, if `url` is the owner's.
+    Raises: `adoption.TooOld`, without any change.
     """
     with _locked(url, tls) as connection:
         adopt(connection, service, {each: config(each, connection) for each in lineages(service)})
@@ -58,14 +58,13 @@ def make(service: str, url: str, message: str, *, of_kit: bool = False, tls: Tls
 
 
 def _tidy(revision: Path) -> None:
-    """Takes Alembic's own remarks out."""
+    """Removes the comments that Alembic generates."""
     retention = [line for line in revision.read_text().splitlines(keepends=True) if "###" not in line]
     revision.write_text("".join(retention))
 
 
 def differences(service: str, url: str, tls: Tls | None = None) -> list[str]:
-    """What the models have and the migrated database at `url` doesn't, or the other way round; empty when the
-    migrations are current."""
+    """The differences between the models and the migrated database at `url`; empty when the migrations are current."""
     upgrade(service, url, tls=tls)
     options = {"compare_type": True, "compare_server_default": True, "include_name": _is_no_version_table}
     with _engine(url, tls).connect() as connection:
@@ -83,13 +82,13 @@ def in_order(lineage: Lineage) -> list[str]:
 
 
 def prune_audit_log(url: str, retention: timedelta, *, tls: Tls | None = None) -> int:
-    """Deletes entries of the audit log that are older than `retention`; `url` is the owner's. How many they were."""
+    """Deletes entries of the audit log older than `retention`, and returns their number; `url` is the owner's."""
     return pruning.prune(_engine(url, tls), retention)
 
 
 def is_current(service: str, url: str, *, tls: Tls | None = None, serving_role: str | None = None) -> bool:
     """Whether the database has each lineage's newest revision or a later one, and the serving role its privileges;
-    False where it was never migrated."""
+    False if it was never migrated."""
     with _engine(url, tls).connect() as connection:
         if not all(_has_head(connection, lineage) for lineage in lineages(service)):
             return False
@@ -97,20 +96,20 @@ def is_current(service: str, url: str, *, tls: Tls | None = None, serving_role: 
 
 
 def _has_head(connection: Connection, lineage: Lineage) -> bool:
-    """Or is beyond it."""
+    """Whether the database has this revision or a later one."""
     return lineage.head is not None and number(revision_of(connection, lineage)) >= number(lineage.head)
 
 
 def needs_code(revision: str) -> None:
-    """For the step of a migration that takes away what older code uses ("contract"): processes whose code doesn't
-    know `revision` of the same lineage are not ready from now on. Its `downgrade` names the one before."""
+    """Call it in a migration that removes what older code uses: processes whose code lacks `revision` of the same
+    lineage are not ready from now on. The migration's `downgrade` calls it with the revision before."""
     table = op.get_context().version_table
     op.execute(f"ALTER TABLE {table} ADD COLUMN IF NOT EXISTS least_code varchar(32)")
     op.execute(text(f"UPDATE {table} SET least_code = :revision").bindparams(revision=revision))  # noqa: S608
 
 
 def run(connection: Connection, lineage: Lineage) -> None:
-    """What Alembic's `env.py` does."""
+    """Called by Alembic's `env.py`."""
     context.configure(
         connection=connection,
         version_table=lineage.version_table,
@@ -124,7 +123,7 @@ def run(connection: Connection, lineage: Lineage) -> None:
 
 
 def _only_of(lineage: Lineage) -> Any:
-    """What a new revision of the lineage is made from. A table to which the service adds columns is the service's."""
+    """The tables of a lineage, for a new revision. A table to which the service adds columns is the service's."""
     kit = _metadata(KIT).tables
     if lineage.package == KIT:
         return lambda _, name, kind, *__: kind != "table" or name in kit
@@ -135,7 +134,7 @@ def _only_of(lineage: Lineage) -> Any:
 
 
 def config(lineage: Lineage, connection: Connection | None = None) -> Config:
-    """With which Alembic's commands work on `connection`, in its transaction."""
+    """Alembic's configuration for commands that work on `connection`, in its transaction."""
     made = Config()
     made.set_main_option("script_location", str(Path(__file__).parent / "alembic"))
     made.set_main_option("version_locations", str(lineage.directory))
@@ -165,7 +164,7 @@ def _render_plainly(kind: str, item: Any, _: AutogenContext) -> str | Literal[Fa
 
 @contextmanager
 def _locked(url: str, tls: Tls | None) -> Iterator[Connection]:
-    """A transaction during which nobody else migrates."""
+    """A transaction that holds the lock of migrations."""
     with _engine(url, tls).begin() as connection:
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
         yield connection

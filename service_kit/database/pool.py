@@ -25,7 +25,7 @@ class Pool:
         self._ending: set[asyncio.Task[None]] = set()
 
     async def acquire(self, *, within: float) -> Any:
-        """Raises: TimeoutError, when none gets free `within` so many seconds; and what connecting raises."""
+        """Raises: TimeoutError, if none becomes free `within` so many seconds; and what connecting raises."""
         await self._acquire_slot(within)
         while self._free:
             connection = self._free.pop()
@@ -75,11 +75,11 @@ class Pool:
 
     @property
     def waiting(self) -> int:
-        """How many wait for a connection."""
+        """How many callers wait for a connection."""
         return sum(not turn.done() for turn in self._waiting)
 
     async def close(self) -> None:
-        """Waits for those that are in use."""
+        """Waits for the connections that are in use."""
         for _ in range(self._size):
             await self._acquire_slot(None)
         free, self._free = self._free, []
@@ -97,12 +97,12 @@ class Pool:
             async with asyncio.timeout(within):
                 await turn
         except BaseException:
-            if turn.done() and not turn.cancelled():  # our turn came at the same moment
+            if turn.done() and not turn.cancelled():  # it was handed over at the same moment
                 self._release_slot()
             raise
 
     def _release_slot(self) -> None:
-        """To the next caller that still waits."""
+        """Hands a connection to the next caller that still waits."""
         while self._waiting:
             turn = self._waiting.popleft()
             if not turn.done():

@@ -1,10 +1,10 @@
-"""Two roles for each database: one owns the tables and migrates them, the other serves with what serving needs."""
+"""Two roles for each database: one owns and migrates the tables, the other has only what serving needs."""
 
 from sqlalchemy import Connection, text
 
 from service_kit.database.revisions import VERSION_TABLES
 
-# A table that rejects TRUNCATE by a trigger is only ever added to, such as the audit log.
+# A table that rejects TRUNCATE by a trigger is append-only, such as the audit log.
 _TABLES = """
     SELECT c.relname, EXISTS (SELECT FROM pg_trigger AS t WHERE t.tgrelid = c.oid AND t.tgtype & 32 <> 0)
     FROM pg_class AS c
@@ -14,12 +14,12 @@ _TABLES = """
 
 
 def grant(connection: Connection, role: str) -> None:
-    """Gives `role` the rows of every table, and neither the tables nor, of what is only added to, what stands there.
+    """Grants `role` access to the rows of every table, not to the tables; of append-only ones to read and insert.
 
-    In the transaction of the migration, so that a new table is never there without.
+    Call it in the transaction of the migration, so that a new table is never visible without the grants.
     """
     if connection.execute(text("SELECT current_user = :role"), {"role": role}).scalar_one():
-        return  # one role does both: it would take its own rights away
+        return  # one role does both, and would revoke its own rights
     name = _quoted(role)
     connection.execute(text(f"GRANT USAGE ON SCHEMA public TO {name}"))
     for table, only_added_to in connection.execute(text(_TABLES)).all():
@@ -36,6 +36,6 @@ def _quoted(name: str) -> str:
 
 
 def may_serve(connection: Connection, role: str) -> bool:
-    """Whether `grant` was ever carried out for `role`."""
+    """Whether `grant` was carried out for `role`."""
     found = connection.execute(text("SELECT has_table_privilege(:role, 'outbox', 'INSERT')"), {"role": role})
     return bool(found.scalar_one())

@@ -47,7 +47,7 @@ CLOSE_TIMEOUT = 1.0
 class _Connection(asyncpg.Connection):
     async def close(self, *, timeout: float | None = None) -> None:  # noqa: ASYNC109  # asyncpg's signature
         """Bounded by default, so that a stopping process does not wait for a silent server."""
-        with suppress(TimeoutError):  # it was cut then
+        with suppress(TimeoutError):  # the connection was aborted
             await super().close(timeout=CLOSE_TIMEOUT if timeout is None else timeout)
 
 
@@ -63,7 +63,7 @@ def _delegated(name: str) -> Callable[..., Awaitable[Any]]:
 
 
 class _LazyConnection:
-    """The part of an asyncpg connection that queries need; remembers whether events were added to the outbox.
+    """The part of an asyncpg connection that queries need. It remembers whether events were added to the outbox.
 
     The connection is acquired at the first statement: a request rejected before costs the pool nothing.
     """
@@ -268,7 +268,7 @@ class Database:
         return Transaction(self)
 
     def connection(self) -> Connection:
-        """asyncpg in autocommit, for what is one statement."""
+        """asyncpg in autocommit, for single statements."""
         return Connection(self)
 
     async def connect(self) -> "asyncpg.Connection[asyncpg.Record]":
@@ -276,7 +276,7 @@ class Database:
         return await self._connect_asyncpg()
 
     def measure(self) -> None:
-        """From now on the metrics show this database's pools."""
+        """Adds this database's pools to the metrics."""
         sessions = cast(QueuePool, self._engine.sync_engine.pool)
         metrics.CONNECTIONS.labels("sessions").set_function(sessions.checkedout)
         metrics.CONNECTIONS.labels("asyncpg").set_function(lambda: self._asyncpg_pool.in_use)
@@ -318,7 +318,7 @@ class Database:
 
 
 def _unchanged(text: str) -> str:
-    """JSON is serialized before: a list within an array would be taken for one more dimension of it."""
+    """JSON is serialized first: asyncpg would take a list within an array for another dimension."""
     return text
 
 

@@ -1,7 +1,7 @@
-"""What a transaction tells its own process once it has committed, so that whoever waits for it need not poll.
+"""Signals to the same process, sent when a transaction has committed, so that waiting code need not poll.
 
-A signal is a hint and nothing more: other processes do not receive it, and a crash after the commit loses it. Whatever
-must not be missed is also looked for at intervals.
+A signal is only a hint: other processes do not receive it, and a crash after the commit loses it. So code that must not
+miss anything also looks at intervals.
 """
 
 from collections import defaultdict

@@ -1,7 +1,6 @@
-"""Rows that carry a long list of lines, as a page of a list shows them: by their first lines, and how many they have.
+"""Shortens rows with many lines for a page of a list: to their first lines, and the number of lines.
 
-A page of rows with thousands of lines each would take seconds to read, to check and to send, and everybody else would
-wait meanwhile.
+A page of rows with thousands of lines each would take seconds to read, validate and send, and block other requests.
 """
 
 from collections.abc import Sequence
@@ -22,7 +21,7 @@ def without_lines(model: Any) -> Any:
 
 
 async def shorten(session: AsyncSession, rows: Sequence[Any]) -> dict[UUID, int]:
-    """Gives rows that were selected `without_lines` the first of them; how many each has in all, by its id."""
+    """Sets the first lines of rows that were selected `without_lines`. Returns how many lines each id has."""
     if not rows:
         return {}
     first = f"jsonb_path_query_array(lines, '$[0 to {SUMMARY_LINES - 1}]')"

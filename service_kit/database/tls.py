@@ -1,4 +1,4 @@
-"""TLS to PostgreSQL, said once and meant the same by all three ways to it: asyncpg, SQLAlchemy over it, psycopg2."""
+"""TLS to PostgreSQL, the same for asyncpg, SQLAlchemy (which uses asyncpg) and psycopg2."""
 
 import ssl
 from dataclasses import dataclass
@@ -12,8 +12,8 @@ from service_kit.connection_settings import DatabaseSettings, DatabaseTls
 
 @dataclass(frozen=True)
 class Tls:
-    """`prefer`: TLS where the server offers it, unchecked. `verify-full`: nothing but TLS, to the server that its
-    certificate names."""
+    """`prefer`: TLS if the server offers it, without verification. `verify-full`: only TLS, and the server's
+    certificate and name are verified."""
 
     mode: DatabaseTls = "prefer"
     ca_file: Path | None = None
@@ -33,12 +33,12 @@ class Tls:
         """Keyword arguments of `psycopg2.connect`."""
         if self.mode == "prefer":
             return {}
-        # Not libpq's `system`: the OpenSSL in psycopg2's wheel looks for it in another place than this machine's.
+        # Not libpq's `system`: the OpenSSL in psycopg2's wheel looks for certificates elsewhere than the system's.
         authorities = self.ca_file or ssl.get_default_verify_paths().cafile
         if authorities is None:
             raise FileNotFoundError("DATABASE_CA_FILE: name it, this system has no file of certificate authorities")
         return {"sslmode": self.mode, "sslrootcert": str(authorities)}
 
     def in_url(self, url: str) -> str:
-        """For psql and other tools that take the URL alone."""
+        """The URL with the parameters in it, for psql and other tools that take nothing else."""
         return make_url(url).update_query_dict(self.for_libpq()).render_as_string(hide_password=False)

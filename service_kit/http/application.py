@@ -43,7 +43,7 @@ def create_app(
     fetch_keys: Callable[[Runtime], FetchKeys] | None = None,
     audit_log: Router = audit_log,
 ) -> FastAPI:
-    """A service. `lifespan` opens what only this one has (a gateway's client) around the whole run and gives it to
+    """A service. `lifespan` opens the service's own resources (a gateway's client) for the whole run and gives them to
     `Runtime.provide`. `fetch_keys` replaces fetching the verification keys over HTTP, for the service that makes them.
     `audit_log` replaces the kit's endpoint, for a service whose log has more in it.
     """
@@ -62,7 +62,7 @@ def create_app(
         openapi_url="/openapi.json" if settings.has_docs else None,
         middleware=[
             Middleware(RequestMiddleware, runtime=runtime), Middleware(HeadRoutes), Middleware(HotRoutes, routers)],
-        # RequestMiddleware's are ours; FastAPI would look for providers of its own on each request.
+        # RequestMiddleware does this; FastAPI would look for providers on each request.
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )  # fmt: skip
     app.state.runtime = runtime
@@ -87,7 +87,7 @@ def _lifespan(runtime: Runtime, of_service: Lifespan | None) -> Callable[[FastAP
 def _furnish(app: FastAPI, settings: ServiceSettings, routers: Sequence[Router]) -> None:
     add_error_handlers(app)
     for router in routers:
-        # `include_router` would make every route a second time, and find it by way of both at each request.
+        # `include_router` would create every route twice, and match both at each request.
         app.router.routes.extend(router.routes)
     token_url = f"{settings.public_issuer.rstrip('/')}/auth/token"
     openapi.describe(app, token_url=token_url)

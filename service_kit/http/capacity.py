@@ -1,4 +1,4 @@
-"""How many requests one process works on at once, and how many may wait in it (`Prefer: wait`)."""
+"""How many requests one process handles at once, and how many may wait in it (`Prefer: wait`)."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from fastapi import Request
 
 from service_kit.problems import Problem
+from service_kit.settings import ServiceSettings
 
 
 class Overloaded(Problem, status=503, type="overloaded"):
@@ -13,20 +14,20 @@ class Overloaded(Problem, status=503, type="overloaded"):
 
 
 class Capacity:
-    """Counts the requests that are worked on and those that wait for something to happen.
+    """Counts the requests that are handled and those that wait for something to happen.
 
     A request that waits costs next to nothing, so it must not keep others from being served: it is counted among those
     that wait instead. A request counts once its body is complete, so that a slow sender takes no capacity.
     """
 
-    def __init__(self, most: int, most_waiting: int, most_buffered: int) -> None:
-        self.most = most
+    def __init__(self, settings: ServiceSettings) -> None:
+        self.most = settings.max_requests_in_flight
         self.taken = 0
         self.waiting = 0
         self.buffered = 0
         """Bytes of bodies that are not complete yet."""
-        self.most_waiting = most_waiting
-        self._most_buffered = most_buffered
+        self.most_waiting = settings.max_requests_waiting
+        self._most_buffered = settings.max_unfinished_body_bytes
 
     def buffer(self, count: int) -> None:
         """Counts bytes of an incomplete body. Raises: Overloaded, when all of them together are too many."""
@@ -37,10 +38,10 @@ class Capacity:
 
 @contextmanager
 def waiting(request: Request) -> Iterator[bool]:
-    """Within the block the request is counted among those that wait, not among those that are worked on.
+    """Within the block the request is counted among those that wait, not among those that are handled.
 
-    Gives False where as many wait as may: then answer at once with what is known (RFC 7240 lets a server ignore a
-    preference) and don't wait. Hold no database connection inside.
+    Gives False when no more may wait: then respond at once with what is known (RFC 7240 lets a server ignore a
+    preference). Hold no database connection inside.
 
         with waiting(request) as may_wait:
             decided = await wait_for_decision(order_id, seconds) if may_wait else None

@@ -1,4 +1,4 @@
-"""Where a request comes from, as far as that can be believed."""
+"""The address that a request comes from, as far as it can be trusted."""
 
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
@@ -18,8 +18,8 @@ LONGEST_WAY = 256
 def client_address(request: Request) -> str:
     """The IP address of the client, or of the last machine on the way that is not one of our own proxies.
 
-    `X-Forwarded-For` is read from its end, and only as far as those who wrote it are proxies that the settings name:
-    whatever stands before may be the client's own invention.
+    `X-Forwarded-For` is read from its end, and only as far as it was written by proxies that the settings name: the
+    client can invent everything before that.
     """
     trusted: Networks = request.app.state.runtime.settings.trusted_proxies
     address = request.client.host if request.client else ""
@@ -38,8 +38,8 @@ _remembered = lru_cache(REMEMBERED)(_last_untrusted)
 
 
 def client_network(request: Request) -> str | None:
-    """What limits count a client by: the IPv4 address, or the /64 network of an IPv6 address, since each customer of a
-    provider has at least so many of those. None: no address is known."""
+    """The key by which limits count a client: the IPv4 address, or the /64 network of an IPv6 address, since providers
+    give each customer at least that many addresses. None: no address is known."""
     address = client_address(request)
     if address == "unknown":
         return None
@@ -57,7 +57,7 @@ def _is_in(address: str, networks: Networks) -> bool:
 
 
 def _plain(address: str) -> str:
-    """One spelling for one address; what is none (a test's name, a proxy's `unknown`) is nobody's in particular."""
+    """The canonical spelling of an address; `unknown` for any other text, such as a proxy's own `unknown`."""
     found = _parsed(address)
     if found is None:
         return "unknown"

@@ -1,22 +1,30 @@
-"""`ETag` from a row's `version`: a lost update is a `412` (`If-Match`), what is known a `304` (`If-None-Match`)."""
+"""`ETag` from a row's `version`: a lost update is a `412` (`If-Match`), a known version a `304` (`If-None-Match`)."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from fastapi import Depends, Header, Response
 
 from service_kit.concurrency import Expected
+
+T = TypeVar("T")
 
 
 def set_etag(response: Response, version: int) -> None:
     response.headers["ETag"] = f'"{version}"'
 
 
+def tagged(response: Response, body: T, version: int) -> T:
+    """Returns the body, with the version as the `ETag` of the response, for a later change."""
+    set_etag(response, version)
+    return body
+
+
 _Sent = Annotated[str | None, Header(description="the `ETag` that you read: a change in between is a 412")]
 
 
 async def _expected(if_match: _Sent = None) -> Expected:
-    """A tag may have more behind a point (`"3.17"`: what else a response shows, for `If-None-Match`); an edit depends
-    on the version alone."""
+    """A tag may continue after a point (`"3.17"`: a version of what else the response shows, for `If-None-Match`); a
+    change only depends on the first part."""
     if if_match is None or if_match.strip() == "*":
         return Expected()
     return Expected(frozenset(_version(tag) for tag in if_match.split(",")))
@@ -27,7 +35,7 @@ NOT_MODIFIED: dict[int | str, dict[str, Any]] = {304: {"description": "it is as 
 
 
 def is_known(if_none_match: str | None, tag: str) -> bool:
-    """Whether the caller has what is tagged `tag` (without quotes) already; weak tags count, as RFC 9110 says."""
+    """Whether the caller has the version with this `tag` (without quotes) already; weak tags match too (RFC 9110)."""
     if if_none_match is None:
         return False
     known = [each.strip().removeprefix("W/") for each in if_none_match.split(",")]
@@ -35,7 +43,7 @@ def is_known(if_none_match: str | None, tag: str) -> bool:
 
 
 def _version(tag: str) -> str:
-    """`"3"` and `"3.17"` → `3`; of anything else, nothing that is a version."""
+    """`"3"` and `"3.17"` → `3`; anything else → an empty text, which is no version."""
     tag = tag.strip()
     return tag[1:-1].partition(".")[0] if len(tag) > 2 and tag[0] == tag[-1] == '"' else ""
 

@@ -6,7 +6,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 class HeadRoutes:
     """Pure ASGI, around the routes: to them a HEAD request is a GET request, whose body is not sent.
 
-    Outside of it the request stays what it is: the server counts no bytes of a body, and the log says HEAD.
+    Outside of it the request stays a HEAD request: the server counts no bytes of a body, and the log says HEAD.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -36,4 +36,4 @@ class HeadRoutes:
 
 
 class _RestNotWanted(Exception):
-    """Ends a stream that nobody reads, which may have no end of its own."""
+    """Ends a stream whose content is not sent, and which may be endless."""

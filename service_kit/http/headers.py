@@ -1,4 +1,4 @@
-"""The headers that every response has, whoever writes it, and the limit on those that come in."""
+"""The headers that every response has, from whichever layer, and the limit on those of requests."""
 
 import base64
 import hashlib
@@ -11,7 +11,7 @@ from service_kit.problems import Problem
 Headers = list[tuple[bytes, bytes]]
 
 MOST_BYTES = 32 * 1024
-"""Of a request's headers and target together: four times what the longest token takes."""
+"""The most bytes of a request's headers and target together: four times the size of the longest token."""
 NO_STORE = (b"cache-control", b"no-store")
 POLICY = b"content-security-policy"
 NOTHING_ELSE = (POLICY, b"default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'")
@@ -21,7 +21,7 @@ EXPOSED = b", ".join([
     b"Allow", b"Content-Disposition", b"ETag", b"Idempotent-Replayed", b"Link", b"Location", b"Preference-Applied",
     b"RateLimit", b"RateLimit-Policy", b"Retry-After", b"WWW-Authenticate", b"X-Request-Id",
 ])  # fmt: skip
-"""What scripts of allowed origins may read beside the few headers that browsers always show."""
+"""The headers that scripts of allowed origins may read, beside the few that browsers always expose."""
 _INLINE_SCRIPT = re.compile(r"<script>(.*?)</script>", re.DOTALL)
 
 
@@ -30,7 +30,7 @@ class HeadersTooLarge(Problem, status=431, type="headers-too-large"):
 
 
 def of_every_answer(public_url: str) -> Headers:
-    """Errors, pages and health included."""
+    """Headers of every response, including errors, pages and health checks."""
     headers = [
         (b"x-content-type-options", b"nosniff"),
         (b"referrer-policy", b"no-referrer"),
@@ -45,8 +45,8 @@ def of_every_answer(public_url: str) -> Headers:
 class ResponseHeaders:
     """The security and CORS headers of one server.
 
-    The middleware and the HTTP protocol both take them from here, so that a browser can read every response that it
-    may read at all: also the rejections of a full, leaving or unparsable request, which no endpoint has seen.
+    The middleware and the HTTP protocol both take them from here, so that scripts of an allowed origin can read every
+    response: also a rejection by a full or draining process, and of a request that can't be parsed.
     """
 
     def __init__(self, public_url: str = "", origins: Sequence[str] = ()) -> None:
@@ -67,7 +67,7 @@ class ResponseHeaders:
 
 
 def with_defaults(headers: Headers, *, is_personal: bool) -> Headers:
-    """Where an endpoint says nothing else: nothing may be loaded or framed, and what a token shows isn't kept."""
+    """Defaults of an endpoint: nothing may be loaded or framed, and responses to a token are not stored."""
     names = [name for name, _ in headers]
     defaults = [NOTHING_ELSE] if POLICY not in names else []
     if is_personal and NO_STORE[0] not in names:

@@ -1,4 +1,4 @@
-"""Health for everybody: the process (`live`) and what its answers need (`ready`). The rest: `operations.py`."""
+"""Public health checks: the process (`live`) and what its responses need (`ready`). The others: `operations.py`."""
 
 import asyncio
 
@@ -14,7 +14,7 @@ from service_kit.security import PUBLIC
 
 router = Router(prefix="/health", tags=["health"])
 
-# As JSON, since the column is there only where a migration has needed it.
+# As JSON, since the column exists only after a migration that needed it.
 REVISION = "SELECT version_num, to_jsonb({table}) ->> 'least_code' FROM {table}"
 
 
@@ -31,7 +31,7 @@ class Readiness(BaseModel):
 
 @router.get("/live", summary="Check that the process is alive", openapi_extra=PUBLIC)
 async def live() -> Liveness:
-    """Stays green while a dependency is down: restarting this process would mend nothing."""
+    """Succeeds while a dependency is down, since restarting this process would not repair that."""
     return Liveness()
 
 
@@ -39,8 +39,8 @@ async def live() -> Liveness:
     "/ready", summary="Check that it can serve requests", openapi_extra=PUBLIC, responses={503: {"model": Readiness}}
 )
 async def ready(request: Request, response: Response) -> Readiness:
-    """Database, migrations and verification keys, and that it isn't about to stop; of a process that only works on
-    events also that they make their way. For an API the broker doesn't count, or one broker would take every API down.
+    """Checks the database, its migrations, the verification keys, and that the process is not draining. In a process
+    without API it also checks that events are published and consumed. An API stays ready while the broker is down.
     """
     runtime: Runtime = request.app.state.runtime
     answer = await readiness(runtime)
@@ -49,7 +49,7 @@ async def ready(request: Request, response: Response) -> Readiness:
 
 
 async def readiness(runtime: Runtime) -> Readiness:
-    """Asked on both ports."""
+    """Readiness for both ports."""
     checks = {
         "database": await _database(runtime),
         "keys": "ok" if runtime.keys.ready else "not fetched yet",

@@ -1,4 +1,4 @@
-"""The `Idempotency-Key` header; `service_kit.idempotency` holds what it promises."""
+"""The `Idempotency-Key` header; `service_kit.idempotency` stores the responses."""
 
 import hashlib
 import json
@@ -22,9 +22,9 @@ async def _key(request: Request, idempotency_key: _Sent = None) -> Key:
 
 
 def operation_of(request: Request) -> str:
-    """`POST /payments/0199…/refunds`: the route, with its parameters as they were understood, not as typed.
+    """`POST /payments/0199…/refunds`: the method and the path, with its parameters in canonical form.
 
-    An id in capitals or without hyphens names the same thing, and so is the same operation.
+    An id in capitals or without hyphens is the same id, and so names the same operation.
     """
     route: Route = request.scope["route"]
     return f"{request.method} {route.path_of(request.path_params)}"
@@ -36,20 +36,20 @@ async def _key_if_sent(request: Request, idempotency_key: _Sent = None) -> Key |
 
 IdempotencyKey = Annotated[Key, Depends(_key)]
 MaybeIdempotencyKey = Annotated[Key | None, Depends(_key_if_sent)]
-"""Optional: without a key, a request that is sent twice is carried out twice."""
+"""Optional: without a key, a request that is sent twice is executed twice."""
 
 
 async def _hash_of_body(request: Request) -> bytes:
-    """SHA-256 of the body as canonical JSON: neither spaces nor the order of members make another request."""
+    """SHA-256 of the body as canonical JSON: spaces and the order of members make no difference."""
     try:
-        body = _CANONICAL.encode(await request.json()).encode()  # which is decoded once for all who ask
+        body = _CANONICAL.encode(await request.json()).encode()  # decoded once per request
     except ValueError:  # no body, or one that validation rejects
         body = await request.body()
     return hashlib.sha256(body).digest()
 
 
 def replay(kept: StoredResponse) -> Response:
-    """The first request's answer once more. Raises: IdempotencyKeyInUse."""
+    """The response to the first request. Raises: IdempotencyKeyInUse."""
     if kept.status is None:
         raise IdempotencyKeyInUse(retry_after=1)
     headers = {"Idempotent-Replayed": "true", **({"Location": kept.location} if kept.location else {})}

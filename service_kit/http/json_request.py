@@ -1,4 +1,4 @@
-"""The JSON body of a request, bounded before anyone looks at what it says."""
+"""The JSON body of a request, bounded before it is validated."""
 
 import json
 import re
@@ -12,7 +12,7 @@ from starlette.types import Message, Receive
 from service_kit.problems import Problem
 from service_kit.settings import ServiceSettings
 
-# What never ends is a string too: looking for its end again from each quotation mark would take for ever.
+# An unterminated string matches too: otherwise each quotation mark would start a search to the end of the body.
 _STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
 
 
@@ -21,7 +21,7 @@ class BodyTooComplex(Problem, status=422, type="body-too-complex"):
 
 
 class JsonRequest(Request):
-    """Its `json()` keeps to the settings' limits. Raises: BodyTooComplex, and json.JSONDecodeError as ever."""
+    """A request whose `json()` enforces the settings' limits. Raises: BodyTooComplex, json.JSONDecodeError."""
 
     async def json(self) -> Any:
         if not hasattr(self, "_json"):
@@ -52,7 +52,7 @@ class BodyRead:
 
 
 def _parsed(content: bytes) -> Any:
-    """In a fifth of the time that the standard library takes, which decides on what is not plain JSON."""
+    """Parses in a fifth of the standard library's time; the library only parses what this parser rejects."""
     try:
         return from_json(content)
     except ValueError:
@@ -60,7 +60,7 @@ def _parsed(content: bytes) -> Any:
 
 
 def is_simple(content: bytes, limits: ServiceSettings) -> bool:
-    """Whether it can't go beyond any limit, having so few of the characters that levels and values begin with."""
+    """Whether it has so few brackets and commas that it can't exceed any limit."""
     levels = content.count(b"{") + content.count(b"[")
     if levels > limits.max_json_depth:
         return False
@@ -68,7 +68,7 @@ def is_simple(content: bytes, limits: ServiceSettings) -> bool:
 
 
 def check_size(content: bytes, limits: ServiceSettings) -> None:
-    """Whether it can't but have too many values: that costs less to see than to parse. Raises: BodyTooComplex."""
+    """Rejects a body with too many values before it is parsed, which costs more. Raises: BodyTooComplex."""
     most = limits.max_json_values
     if len(content) <= most or _least_values(content) <= most:  # each value takes a character
         return
@@ -77,12 +77,12 @@ def check_size(content: bytes, limits: ServiceSettings) -> None:
 
 
 def _least_values(content: bytes) -> int:
-    """As many as there are at least, where no text has any of these characters."""
+    """The least number of values, if no text has any of these characters."""
     return max(content.count(b","), content.count(b"[") + content.count(b"{") - 1)
 
 
 def check_complexity(value: Any, limits: ServiceSettings) -> None:
-    """Level by level, so that whatever is too large is found before it has all been looked at. Raises: BodyTooComplex.
+    """Level by level, so that too large a body is found before all of it was visited. Raises: BodyTooComplex.
 
     Validation costs up to a hundred times what parsing does, and reports each value that is wrong.
     """

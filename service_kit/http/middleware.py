@@ -1,4 +1,4 @@
-"""What surrounds every request, in pure ASGI: ids, trace, log line, metrics, body limit, last net for errors."""
+"""What surrounds every request, in pure ASGI: ids, trace, log line, metrics, body limit, and handling of errors."""
 
 import time
 from collections.abc import Sequence
@@ -89,7 +89,7 @@ class RequestMiddleware:
             elif problem.status == 503 and not isinstance(problem, Overloaded):
                 log.warning("dependency_unavailable", error=repr(error), path=scope["path"])
             if answer.status is not None:
-                raise  # half an answer is out: only cutting the connection can tell the caller
+                raise  # the response has begun: only closing the connection can tell the caller
             await problem_response(problem, scope["path"])(scope, receive, answer)
 
     async def _serve_in_place(
@@ -110,7 +110,7 @@ class RequestMiddleware:
             capacity.taken -= 1
 
     async def _body(self, headers: dict[bytes, bytes], receive: Receive) -> bytes:
-        """All of it, rejected above the limit whether or not its length was declared."""
+        """Reads the whole body. Raises: BodyTooLarge, whether or not its length was declared."""
         limit = self._max_body_bytes
         declared = headers.get(b"content-length", b"0")
         if declared.isdigit() and int(declared) > limit:
@@ -133,11 +133,11 @@ class RequestMiddleware:
 
 
 class _ClientDisconnected(Exception):
-    """Before its request was complete: there is nobody to answer."""
+    """The client disconnected before its request was complete."""
 
 
 class _Response:
-    """`send`, with the headers that every answer has; remembers the status."""
+    """Wraps `send`: adds the headers that every response has, and remembers the status."""
 
     def __init__(self, send: Send, request_id: str, always: Headers, *, is_personal: bool) -> None:
         self._send = send
@@ -146,7 +146,7 @@ class _Response:
         self.status: int | None = None
 
     def without_cors(self) -> "_Response":
-        """For the answer to a preflight, which says more than others."""
+        """For the response to a preflight, which has more of these headers."""
         self._headers = [each for each in self._headers if each[0] != b"vary" and not each[0].startswith(b"access-")]
         return self
 
@@ -159,8 +159,8 @@ class _Response:
 
 
 def _preflight(app: ASGIApp, origins: Sequence[str]) -> CORSMiddleware:
-    """Of Starlette's middleware the part that answers preflights. It also answers them while the process is full: a
-    browser that is rejected here could not tell its script why."""
+    """The part of Starlette's middleware that responds to preflights, also while the process is full: after a rejected
+    preflight a script can't see why its request failed."""
     return CORSMiddleware(
         app, allow_origins=origins, allow_methods=["*"], allow_headers=["*"], max_age=PREFLIGHT_SECONDS
     )
@@ -171,7 +171,7 @@ def _is_preflight(scope: Scope, headers: dict[bytes, bytes]) -> bool:
 
 
 def _request_id(given: bytes | None) -> str:
-    """The caller's own id where it is short and harmless (it goes into logs), else a new one."""
+    """The request id of the caller if it is short and safe to log, else a new one."""
     text = (given or b"").decode("latin-1")
     return text if 0 < len(text) <= 64 and SAFE_ID.issuperset(text) else str(uuid7())
 
@@ -190,7 +190,7 @@ def _as_problem(error: Exception) -> Problem:
 
 def _record(scope: Scope, status: int | None, seconds: float) -> None:
     path, route = scope["path"], scope.get("route")
-    # The path with the names of its parameters, never their values, which would make endless metrics.
+    # The path with the names of its parameters: with their values there would be endless time series.
     template = getattr(route, "path_format", None) or getattr(route, "path", None) or "unknown"
     count, duration = metrics.of_request(scope["method"], template, status or CLIENT_DISCONNECTED)
     count.inc()

@@ -17,7 +17,7 @@ ASSETS = Path(fastapi_offline.__file__).parent / "static"
 
 
 def describe(app: FastAPI, *, token_url: str) -> None:
-    """Replaces `app.openapi` by one that fills in what the routes alone can't say."""
+    """Replaces `app.openapi` by one that adds what FastAPI can't derive from the routes."""
     generate = app.openapi
 
     @cache

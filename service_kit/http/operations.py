@@ -1,4 +1,4 @@
-"""What is for those who run a service, on a port of its own: metrics and all of health."""
+"""The operations port of a service, for those who run it: metrics and all health checks."""
 
 from collections.abc import Callable
 from dataclasses import asdict
@@ -21,7 +21,7 @@ from service_kit.telemetry import exposition
 def operations_app(runtime: Runtime, openapi: Callable[[], dict[str, Any]]) -> Starlette:
     """`GET /metrics`, `/health/live`, `/health/ready`, `/health/consumers`, `/openapi.json`.
 
-    No CORS: no page has a reason to ask. Network policies let Prometheus and the orchestrator in, and nobody else.
+    No CORS, since no web page needs it. Network policies admit only Prometheus and the orchestrator.
     """
 
     async def live(_: Request) -> Response:

@@ -16,14 +16,14 @@ Sort = Annotated[Literal["created_at", "-created_at"], Query(description="`-crea
 
 
 class Page(BaseModel, Generic[Out]):
-    """A part of a list."""
+    """A page of a list."""
 
     items: list[Out]
     next: str | None = Field(default=None, description="the `cursor` of the following page; null on the last")
 
 
 class PageRequest:
-    """One request for a page: where it begins, and how the answer is made."""
+    """The parameters of a request for a page, and the response to it."""
 
     def __init__(self, request: Request, response: Response, limit: Limit = 20, cursor: Cursor = None) -> None:
         self.position = Position(limit, cursor)
@@ -31,7 +31,7 @@ class PageRequest:
         self._response = response
 
     def of(self, found: Slice[Any], as_item: Callable[[Any], Out]) -> Page[Out]:
-        """The answer; `as_item` makes an item of a row."""
+        """The response; `as_item` makes an item of a row."""
         if found.next:
             asked = [(name, value) for name, value in self._request.query_params.multi_items() if name != "cursor"]
             query = [*asked, ("cursor", found.next)]
@@ -40,7 +40,7 @@ class PageRequest:
 
 
 class PageByTime(PageRequest):
-    """One request for a page of things that happened."""
+    """The parameters of a request for a page that is sorted by time."""
 
     def __init__(
         self,
@@ -55,6 +55,6 @@ class PageByTime(PageRequest):
 
 
 Paged = Annotated[PageRequest, Depends()]
-"""Of a list of named things, which is sorted by name or code, or of the parts of one thing, in their own order."""
+"""For a list whose order is fixed, such as by name or code."""
 PagedByTime = Annotated[PageByTime, Depends()]
-"""Of a list of things that happened: the newest first, unless `sort` says otherwise."""
+"""For a list sorted by time: the newest first, unless `sort` is the other order."""

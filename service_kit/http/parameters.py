@@ -1,4 +1,4 @@
-"""What an operation and its dependencies take, read from their signatures by the rules of FastAPI's documentation."""
+"""Reads the parameters of operations and dependencies from their signatures, by the documented rules of FastAPI."""
 
 import inspect
 from collections.abc import Callable, Collection, Iterator
@@ -13,12 +13,12 @@ from pydantic import BaseModel, TypeAdapter
 from starlette.requests import HTTPConnection
 
 _INJECTED = (HTTPConnection, Response, BackgroundTasks, SecurityScopes)
-"""Given by their type, whatever they are called."""
+"""Recognised by their type, whatever the name of the parameter."""
 
 
 @dataclass(frozen=True)
 class Parameter:
-    """A value of the request. `mark`: `Path()`, `Query()`, …, also where the signature leaves it out."""
+    """A value of the request. `mark`: `Path()`, `Query()`, …, also if the signature omits it."""
 
     name: str
     annotation: Any
@@ -46,7 +46,7 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Signature:
-    """`injected`: the request, the response, … by the parameter's name. `scopes`: what guards above it ask for."""
+    """`injected`: the request, the response, … by the parameter's name. `scopes`: required by guards above it."""
 
     call: Callable[..., Any]
     scopes: tuple[str, ...]
@@ -56,14 +56,14 @@ class Signature:
 
     @classmethod
     def of(cls, call: Callable[..., Any], path: Collection[str], scopes: tuple[str, ...] = ()) -> "Signature":
-        """`path`: the names that stand in the operation's path."""
+        """`path`: the names of the parameters in the operation's path."""
         found = cls(call, scopes)
         for name, each in inspect.signature(call, eval_str=True).parameters.items():
             found._add(name, each, path)
         return found
 
     def all_parameters(self) -> Iterator[Parameter]:
-        """Those of the dependencies too."""
+        """Includes those of the dependencies."""
         yield from self.parameters
         for _, each in self.dependencies:
             yield from each.all_parameters()
@@ -86,7 +86,7 @@ class Signature:
 
 
 def alternatives(annotation: Any) -> list[Any]:
-    """The types that a union allows beside None, without what is annotated to them."""
+    """The types that a union allows beside None, without their annotations."""
     if get_origin(annotation) is Annotated:
         return alternatives(get_args(annotation)[0])
     if get_origin(annotation) in (Union, UnionType):

@@ -22,7 +22,7 @@ _plain = partial(to_jsonable_python, by_alias=False, fallback=str)
 
 
 class ProblemOut(BaseModel):
-    """RFC 9457. Some problems have members of their own beside these."""
+    """RFC 9457. Some problems have additional members."""
 
     model_config = ConfigDict(extra="allow", title="Problem")
 
@@ -34,7 +34,7 @@ class ProblemOut(BaseModel):
 
 
 def problems(*kinds: type[Problem]) -> dict[int | str, dict[str, Any]]:
-    """For `responses=`: the problems that an operation can answer beside the usual ones."""
+    """For `responses=`: the problems that an operation can respond with, beside the usual ones."""
     answers: dict[int | str, dict[str, Any]] = {}
     for kind in kinds:
         example = {"type": f"/problems/{kind.type}", "title": kind.title, "status": kind.status}
@@ -73,7 +73,7 @@ async def _on_invalid_request(request: Request, error: RequestValidationError) -
 
 
 def _named(error: Any) -> dict[str, str]:
-    """Which field, and why; a name that the caller made up may be as long as the body."""
+    """The field and the reason; shortened, since a name in the body may be as long as the body."""
     place, *path = map(str, error["loc"])
     return {"field": ".".join(path)[:LONGEST_NAME] or place, "in": place, "message": error["msg"][:LONGEST_MESSAGE]}
 
@@ -91,7 +91,7 @@ async def _on_http_exception(request: Request, error: HTTPException) -> Response
 
 
 def _allowed_methods(request: Request) -> list[str]:
-    """Of all routes with this path: Starlette names the methods of one, and there may be several."""
+    """The methods of all routes with this path: Starlette's own error names those of one route only."""
     routes = [each for each in request.app.routes if each.matches(request.scope)[0] is not Match.NONE]
     found = {method for each in routes for method in getattr(each, "methods", ())}
     return sorted(found | {"HEAD"} if "GET" in found else found)

@@ -13,7 +13,7 @@ from service_kit.problems import ValidationFailed
 from service_kit.schemas import RequestBody
 
 SCHEMA_OF_OTHERS = {"x-unknown-members": "ignored"}
-"""For `openapi_extra`: somebody else defines what the request has (OAuth, a gateway), and may add to it any day."""
+"""For `openapi_extra`: others define the request (OAuth, a gateway), and may add members at any time."""
 
 
 class Router(APIRouter):
@@ -24,7 +24,7 @@ class Router(APIRouter):
 
 
 class Route(APIRoute):
-    """An operation that drops nothing of a request in silence."""
+    """A route that rejects unknown query parameters and members of bodies instead of ignoring them."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
@@ -49,7 +49,7 @@ class Route(APIRoute):
         return handle_checked
 
     def path_of(self, values: Mapping[str, str]) -> str:
-        """The one spelling of the path that has these parameters. What is no value of its parameter stays as it is."""
+        """The canonical path with these parameters. A text that its parameter rejects is left unchanged."""
         if not values:
             return self.path_format
         return self.path_format.format(**{name: self._canonical(name, text) for name, text in values.items()})
@@ -62,7 +62,7 @@ class Route(APIRoute):
 
 
 class Queries:
-    """The query parameters that an operation takes; found out once, when the application is made."""
+    """The query parameters that an operation takes, read at start-up."""
 
     def __init__(self, parameters: list[Parameter]) -> None:
         self.names = frozenset(each.alias for each in parameters)
@@ -71,7 +71,7 @@ class Queries:
         )
 
     def check(self, request: Request) -> None:
-        """Raises: ValidationFailed, for a parameter that is unknown, and for one that is given twice and taken once."""
+        """Raises: ValidationFailed, for an unknown parameter, and for a repeated one that is not a list."""
         seen: set[str] = set()
         errors = []
         for name, _ in request.query_params.multi_items():
@@ -85,7 +85,7 @@ class Queries:
 
 
 def _reject_loose_bodies(route: APIRoute, bodies: list[Parameter]) -> None:
-    """When the application is made: a body that would drop unknown members is a mistake of ours."""
+    """Raises: TypeError, at start-up, for a body that would drop unknown members."""
     for each in bodies:
         kinds = alternatives(each.annotation)
         if not all(isinstance(kind, type) and issubclass(kind, RequestBody) for kind in kinds) or not is_one_body(

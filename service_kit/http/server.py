@@ -1,5 +1,5 @@
-"""uvicorn with what it lacks: limits on size, time and number of what is not yet a request, answers that leave in one
-piece, a second port, and an end that nobody notices."""
+"""uvicorn, extended: limits on the size, time and number of incomplete requests, responses in one write, a second port,
+and draining before the stop."""
 
 import asyncio
 import heapq
@@ -27,21 +27,21 @@ from service_kit.settings import ConnectionLimits
 log = structlog.get_logger(__name__)
 
 GATHERED = 65_536
-"""Bytes that wait for more at the most."""
+"""The most bytes of an incomplete request that are kept."""
 
-# Of connections, where there are too many: looking for one costs as much as looking for these.
+# Connections closed at once when there are too many: finding one takes as long as finding so many.
 ENDED_TOGETHER = 16
 
 OTHER_FILES = 256
-"""Databases, brokers, gateways, modules, and what waits to be accepted."""
+"""Open files besides clients: databases, brokers, gateways, modules, and connections not yet accepted."""
 
-# The application rejects what is complete, in words that reach the caller; who sends more than this is cut off.
+# The application rejects complete headers that are too large; beyond this size incomplete ones are rejected here.
 UNFINISHED = 8 * MOST_BYTES
 
 
 class _Gathering:
-    """A transport that lets what is written in one go leave in one go: the head of an answer and its body would be two
-    system calls and two packets, each of which wakes up whoever reads."""
+    """A transport that sends what is written in one turn of the event loop in one piece: the head of a response and its
+    body would be two system calls and two packets, each of which wakes up the reader."""
 
     def __init__(self, transport: asyncio.Transport) -> None:
         self._transport = transport
@@ -71,7 +71,7 @@ class _Gathering:
 
 
 class Config(uvicorn.Config):
-    """uvicorn's, with what `LimitedProtocol` needs to know."""
+    """uvicorn's state of the server, with what `LimitedProtocol` needs beside it."""
 
     limits = ConnectionLimits()
     response_headers = ResponseHeaders()
@@ -90,7 +90,7 @@ class LimitedProtocol(HttpToolsProtocol):
     """When the request began that is not complete, or the connection that has sent nothing; None: nothing is due."""
     _body_received = 0
     _unsent: tuple[int, float] | None = None
-    """How much the client has not taken of what is written to it, and since when that is so."""
+    """How many bytes the client has not read of what was written to it, and since when."""
 
     def __init__(self, config: uvicorn.Config, *arguments: Any, **options: Any) -> None:
         super().__init__(config, *arguments, **options)
@@ -155,7 +155,7 @@ class LimitedProtocol(HttpToolsProtocol):
         return self.cycle is not None and self.cycle.more_body
 
     def _serves(self) -> bool:
-        """Whether an answer is due for a request that is complete, or is on its way."""
+        """Whether the response to a complete request is being made or sent."""
         if self.pipeline:
             return True
         cycle = self.cycle
@@ -164,22 +164,22 @@ class LimitedProtocol(HttpToolsProtocol):
         return cycle.response_started or not cycle.more_body
 
     def _give_up(self) -> None:
-        """Nothing is written to a client that has sent nothing, or that has its answer already."""
+        """Writes nothing to a client that has sent nothing, or already has its response."""
         cycle = self.cycle
         reads_a_body = self._unfinished is None and cycle is not None and not cycle.response_complete
         if self._unfinished is None and not reads_a_body:
             self.transport.close()
             return
         if reads_a_body:
-            # The application, which waits for the rest, is told that the client has gone, and what it was told.
+            # The application waits for the rest: it is notified that the client has gone, and logs this status.
             cast(dict[str, Any], cycle.scope)["refused"] = RequestTimeout.status
             cycle.disconnected = True
             cycle.message_event.set()
         self._reject(RequestTimeout())
 
     def _takes_nothing(self, now: float) -> bool:
-        """Whether the client reads nothing of its answer: that keeps the request's place, or a connection from being
-        closed."""
+        """Whether the client has read nothing of its response for too long: the request would keep its capacity, or the
+        connection could not be closed."""
         if not self.flow.write_paused and not self.transport.is_closing():
             self._unsent = None
             return False
@@ -189,8 +189,8 @@ class LimitedProtocol(HttpToolsProtocol):
         return now - self._unsent[1] > self._limits.response_stalled_seconds
 
     def _close_idle(self) -> None:
-        """Too many connections: ends a few that have waited longest for a request to become complete, or else for
-        their next request; where all of them are being served, this one is rejected."""
+        """There are too many connections: ends a few of those whose request is incomplete for the longest, or that have
+        been idle for the longest; if all of them are being served, this one is rejected."""
         idle = [each for each in cast("set[LimitedProtocol]", self.connections) if each is not self and each.is_idle]
         if not idle:
             self._reject(Overloaded(retry_after=1))
@@ -203,7 +203,7 @@ class LimitedProtocol(HttpToolsProtocol):
 
     @property
     def idle_since(self) -> tuple[bool, float]:
-        """Sorts those that owe the rest of a request before those that rest between two."""
+        """Sorts incomplete requests before connections without a request."""
         if self._incomplete_since is not None:
             return False, self._incomplete_since
         timer = self.timeout_keep_alive_task
@@ -232,10 +232,10 @@ class LimitedProtocol(HttpToolsProtocol):
 
 
 class DrainingServer(uvicorn.Server):
-    """On SIGTERM it drains first (`drain`): it serves on until load balancers have noticed.
+    """On SIGTERM it drains first (`drain`): it keeps serving until load balancers have stopped sending requests.
 
-    A second signal ends it at once. `operations` is served on a port of its own, from the same event loop; its
-    connections don't count among those of the API, and it is there until the end.
+    A second signal ends it at once. `operations` is served on another port by the same event loop, until the end; its
+    connections don't count towards the API's limit.
     """
 
     def __init__(
@@ -268,7 +268,7 @@ class DrainingServer(uvicorn.Server):
                 connection.shutdown()
 
     async def _bind_operations(self, config: uvicorn.Config) -> None:
-        """Before the API is served, so that a process whose port is taken never passes for ready."""
+        """Binds it before the API is served, so that a process whose port is in use never seems ready."""
         config.load()
 
         def protocol() -> asyncio.Protocol:
@@ -299,8 +299,7 @@ class DrainingServer(uvicorn.Server):
 
 
 def allow_connections(count: int) -> None:
-    """Raises the soft limit on open files, as far as the hard one lets us, to so many connections and what else a
-    process opens."""
+    """Raises the soft limit on open files to so many connections and OTHER_FILES, as far as the hard limit allows."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = count + OTHER_FILES
     if soft != resource.RLIM_INFINITY and soft < wanted:

@@ -1,4 +1,4 @@
-"""Database sessions as dependencies of endpoints: each is committed before the answer is sent."""
+"""Database sessions as dependencies of endpoints: each is committed before the response is sent."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
@@ -24,7 +24,7 @@ def _opened(opening: Callable[[Database], AbstractAsyncContextManager[T]]) -> An
         async with opening(database_of(request)) as found:
             yield found
 
-    # Function scope: the commit comes before the answer is sent, so a commit that fails can't have answered 201.
+    # Function scope: the commit precedes the response, so no 201 is sent if the commit fails.
     return Depends(dependency, scope="function")
 
 

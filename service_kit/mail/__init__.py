@@ -1,4 +1,4 @@
-"""Sending e-mail: the settings of a service that does, and the way to its mail server."""
+"""Sending e-mail: settings of the mail server, and connections to it."""
 
 from service_kit.mail.mailer import MAIL_BACKOFF, Mailer, open_mailer
 from service_kit.mail.settings import MailSettings

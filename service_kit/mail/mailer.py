@@ -1,4 +1,4 @@
-"""The way to the mail server: a pool of SMTP connections, and what its errors mean for a message."""
+"""A pool of SMTP connections to the mail server, and what its errors mean for a message."""
 
 import asyncio
 import contextlib
@@ -16,9 +16,9 @@ from service_kit.mail.settings import MailSettings
 from service_kit.queue import Backoff, PermanentFailure, TemporaryFailure, Unreachable
 from service_kit.runtime import Runtime
 
-TIMEOUT = 10.0  # seconds for each answer of the server
+TIMEOUT = 10.0  # seconds for each reply of the server
 SEND_TIMEOUT = 30.0  # for a whole message
-FRESH = 1.0  # a connection that was idle for longer is asked whether it still stands
+FRESH = 1.0  # seconds: a connection that was idle for longer is tested before it is used
 _SERVICE_CLOSING = 421
 
 
@@ -27,7 +27,7 @@ MAIL_BACKOFF = Backoff(timedelta(seconds=30), timedelta(hours=2), attempts=10)
 
 
 class Mailer:
-    """Sends messages over up to `size` connections at the same time, and keeps them open in between."""
+    """Sends messages over up to `size` concurrent connections, which stay open in between."""
 
     def __init__(self, settings: MailSettings) -> None:
         self.size = settings.smtp_connections
@@ -51,7 +51,7 @@ class Mailer:
         except aiosmtplib.SMTPRecipientsRefused as error:
             raise _failure(error.recipients[0]) from error
         except aiosmtplib.SMTPSenderRefused as error:
-            # That is our own address: once somebody has put it right, the message will go.
+            # Our own address is rejected: the message can be sent once the server or MAIL_FROM is corrected.
             raise TemporaryFailure(_words(error)) from error
         except aiosmtplib.SMTPResponseException as error:
             raise _failure(error) from error
@@ -70,7 +70,7 @@ class Mailer:
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[aiosmtplib.SMTP]:
-        """Goes back to the pool unless something is wrong with it; a rejected message is nothing wrong."""
+        """Returned to the pool unless it failed; a rejected message is no failure of the connection."""
         async with self._free:
             smtp = await self._idle_one() or await self._new_one()
             try:
@@ -120,9 +120,8 @@ class Mailer:
 
 @asynccontextmanager
 async def open_mailer(runtime: Runtime) -> AsyncIterator[None]:
-    """Gives the runtime its mailer, for the whole run."""
-    assert isinstance(runtime.settings, MailSettings)
-    mailer = Mailer(runtime.settings)
+    """Provides the runtime with a mailer until it stops."""
+    mailer = Mailer(runtime.resource(MailSettings))
     runtime.provide(mailer)
     try:
         yield

@@ -11,7 +11,7 @@ from service_kit.strictness import Fault, may_be_plain
 
 
 class MailSettings(ServiceSettings):
-    """The mail server, and who the mails are from."""
+    """The mail server, and the sender of the mails."""
 
     smtp_host: str
     smtp_port: int = Field(default=587, gt=0, lt=65536)
@@ -21,7 +21,7 @@ class MailSettings(ServiceSettings):
         default=None, description="true: insist on TLS; false: never; default: insist in production, else where offered"
     )
     smtp_tls: bool = Field(default=False, description="TLS from the first byte, as on port 465, instead of STARTTLS")
-    smtp_ca_file: Path | None = Field(default=None, description="who signs its certificate; default: the system")
+    smtp_ca_file: Path | None = Field(default=None, description="CA of its certificate; default: the system's")
     smtp_connections: int = Field(default=8, ge=1, le=100, description="e-mails on their way at the same time")
     mail_from: str = Field(description="sender of all e-mails: `Online Mart <no-reply@example.com>`")
 
@@ -46,7 +46,7 @@ class MailSettings(ServiceSettings):
 
     @property
     def start_tls(self) -> bool | None:
-        """As the SMTP client takes it; None: where the server offers it."""
+        """As the SMTP client takes it; None: if the server offers it."""
         if self.smtp_tls:
             return False
         if self.smtp_starttls is None and self.environment == "production":

@@ -1,6 +1,6 @@
 """Events in and out: a transactional outbox with its relay, and a batch consumer with an inbox.
 
-Nothing that was committed is lost, and each effect happens once, whatever crashes in between:
+No committed event is lost, and each takes effect once, even if processes crash in between:
 
     outbox → relay → producer → Kafka → consumer → processing (inbox, handlers) → retry queue (what failed)
 """

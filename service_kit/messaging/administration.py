@@ -12,7 +12,7 @@ from contracts.topics import Topic, all_topics
 from service_kit.messaging.connection import KafkaConnection
 from service_kit.settings import look_up
 
-# Asks for the cluster's own default, `default.replication.factor`.
+# The cluster's own default, `default.replication.factor`.
 CLUSTER_DEFAULT = -1
 
 # The numbers of Kafka's protocol (org.apache.kafka.common.resource and .acl).
@@ -54,12 +54,12 @@ async def _create(client: AIOKafkaAdminClient, missing: dict[str, Topic]) -> Non
         ]
     )
     for name, code, *message in answer.topic_errors:
-        if code not in (0, TopicAlreadyExistsError.errno):  # another set-up may run at the same time
+        if code not in (0, TopicAlreadyExistsError.errno):  # another process may create topics at the same time
             raise BrokerRejected(f"Kafka did not create the topic {name}: {for_code(code).__name__} {message}")
 
 
 async def _update(client: AIOKafkaAdminClient, present: dict[str, Topic]) -> int:
-    """Partitions are never added: a key's next events would go to another partition, and could overtake its last."""
+    """Partitions are never added: a key's next events would be in another partition, and could overtake others."""
     if not present:
         return 0
     described = await client.describe_topics(list(present))

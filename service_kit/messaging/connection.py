@@ -1,4 +1,4 @@
-"""Every Kafka client is made with these arguments, so that none can be made that skips TLS or its name."""
+"""The arguments of every Kafka client, so that none can be created without TLS or its credentials."""
 
 import ssl
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from service_kit.connection_settings import KafkaSettings
 
 @dataclass(frozen=True)
 class KafkaConnection:
-    """Where the brokers are, how they are known, and who we are to them."""
+    """The addresses of the brokers, the check of their identity, and our credentials."""
 
     settings: KafkaSettings
 
@@ -19,7 +19,7 @@ class KafkaConnection:
 
     @classmethod
     def plain(cls, bootstrap_servers: str) -> "KafkaConnection":
-        """To a broker on this machine that asks for nothing."""
+        """To a local broker without TLS or authentication."""
         return cls(KafkaSettings(kafka_bootstrap_servers=bootstrap_servers))
 
     @property
@@ -29,7 +29,7 @@ class KafkaConnection:
     def arguments(self) -> dict[str, Any]:
         """For aiokafka's consumer, producer and admin client alike.
 
-        Certificates are read again for each client: files that were renewed hold once clients are rebuilt.
+        Certificates are read again for each client: renewed files are used once clients are rebuilt.
         """
         settings = self.settings
         arguments: dict[str, Any] = {

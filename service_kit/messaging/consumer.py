@@ -1,4 +1,4 @@
-"""Kafka to `Processor`: one consumer group per service, offsets committed only behind what has taken effect."""
+"""Kafka to `Processor`: one consumer group per service, it commits only offsets of records that have taken effect."""
 
 import asyncio
 import contextlib
@@ -25,7 +25,7 @@ _CLOSE_SECONDS = 5.0
 
 
 class Consumer:
-    """One member of the group. Its client is rebuilt after any error, and when the watchdog says so."""
+    """One member of the group. Its client is rebuilt after any error, and when the watchdog finds it stalled."""
 
     def __init__(
         self,
@@ -34,7 +34,7 @@ class Consumer:
         processor: Processor,
         tuning: Tuning,
     ) -> None:
-        self.positions: dict[TopicPartition, int] = {}  # next to handle, as far as we know
+        self.positions: dict[TopicPartition, int] = {}  # the next record to handle
         self.last_progress = time.monotonic()
         self.busy_since: float | None = None
         self.client: AIOKafkaConsumer | None = None
@@ -61,12 +61,12 @@ class Consumer:
         return self._processor.paused_why
 
     def stop(self) -> None:
-        """Finishes the round in hand, commits its offsets and leaves the group; `run` returns when that is done."""
+        """Finishes the current round, commits its offsets and leaves the group; `run` returns when that is done."""
         self._stopping.set()
-        self._processor.interrupted.set()  # only cuts waiting short, never a handler that works
+        self._processor.interrupted.set()  # ends waits, but never a running handler
 
     def rebuild(self) -> None:
-        """Throws the client away. What is in hand rolls back and returns from Kafka: at any point that is safe."""
+        """Closes the client. The current round is rolled back and fetched again, so this is safe at any time."""
         metrics.REBUILT.labels("consumer").inc()
         if self._session is not None:
             self._session.cancel()
@@ -118,7 +118,7 @@ class Consumer:
             group_id=self._group,
             enable_auto_commit=False,
             auto_offset_reset="earliest",
-            session_timeout_ms=6_000,  # the least that brokers allow: how long a killed member is waited for
+            session_timeout_ms=6_000,  # the least that brokers allow; until then a killed member keeps its partitions
             heartbeat_interval_ms=1_500,
             rebalance_timeout_ms=30_000,
             request_timeout_ms=15_000,
@@ -136,10 +136,10 @@ class Consumer:
 
     @contextlib.asynccontextmanager
     async def _paced(self, client: AIOKafkaConsumer, fetched: int) -> AsyncIterator[None]:
-        """Lets the broker gather what comes in the meantime, where rounds are not to follow each other at once.
+        """Pauses between rounds, if the settings ask for it, so that the broker gathers records.
 
-        The round itself waits for nothing: an event that comes alone is handled at once. Nothing is fetched until the
-        next, so that many small fetches don't cost what the pause is to save. A full round has another behind it.
+        The round itself does not wait: a single event is handled at once. Nothing is fetched during the pause, since
+        many small fetches would cost what it saves. After a full round there is no pause, as there are more records.
         """
         if not self._pause or fetched >= self._tuning.batch_size:
             yield
@@ -155,7 +155,7 @@ class Consumer:
     async def _carry_out(
         self, client: AIOKafkaConsumer, offsets: Offsets, fetched: dict[TopicPartition, list[Any]]
     ) -> None:
-        # No `await` between a free lock and our holding it: a rebalance comes before the round or waits for its end.
+        # No `await` before the lock is taken: a rebalance comes before the round, or waits for its end.
         async with self._in_hand:
             self.busy_since = time.monotonic()
             handled: dict[TopicPartition, int] = {}
@@ -171,7 +171,7 @@ class Consumer:
         by_topic: dict[str, list[tuple[TopicPartition, list[Any]]]] = {}
         for place, records in fetched.items():
             by_topic.setdefault(place.topic, []).append((place, records))
-        # Topics promise each other no order; so none waits for another's transaction, as if they went to two replicas.
+        # Topics have no order among each other, so each has its own transactions, concurrent with the others'.
         work = [self._handle_topic(name, parts, handled) for name, parts in by_topic.items()]
         for failure in await asyncio.gather(*work, return_exceptions=True):
             if isinstance(failure, BaseException):
@@ -189,20 +189,19 @@ class Consumer:
     def _finish(
         self, client: AIOKafkaConsumer, fetched: dict[TopicPartition, list[Any]], handled: dict[TopicPartition, int]
     ) -> dict[TopicPartition, int]:
-        """Goes back to the first record of what was not handled; the offsets to commit."""
+        """Seeks to the first record that was not handled. Returns the offsets to commit."""
         ours = client.assignment()
         for place, records in fetched.items():
             if place in ours and place not in handled:
                 client.seek(place, records[0].offset)
-        # A partition that went to another while we worked is that one's to commit; the inbox knows what we did.
+        # The new owner of a partition that was reassigned meanwhile commits it; our events are duplicates by the inbox.
         offsets = {place: offset for place, offset in handled.items() if place in ours}
         self.positions.update(offsets)
         return offsets
 
     async def _release_partitions(self) -> None:
-        """Called before partitions are taken away: what is in hand is finished, and a wait for the database is not.
-
-        So is the commit of its offsets: afterwards they are another's.
+        """Called before partitions are revoked: finishes the round and commits its offsets, which afterwards belong to
+        another member. A wait for the database is interrupted.
         """
         if self._in_hand.locked():
             self._processor.interrupted.set()
@@ -231,7 +230,7 @@ def _record(topic: str, raw: Any) -> Record:
 
 
 async def _close(client: AIOKafkaConsumer) -> None:
-    """Leaves the group, so that others take over at once; a broker that is away must not hold us."""
+    """Leaves the group, so that others take over at once. An unreachable broker must not block this."""
     try:
         async with asyncio.timeout(_CLOSE_SECONDS):
             await client.stop()

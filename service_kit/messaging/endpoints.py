@@ -1,4 +1,4 @@
-"""Dead letters over HTTP, for staff: see them, replay them, discard them."""
+"""Dead letters over HTTP: staff list, replay and discard them."""
 
 from typing import Annotated
 
@@ -24,7 +24,7 @@ Staff = Annotated[Principal, Requires("dead-letters:manage")]
 
 @router.get("", summary="List dead events")
 async def dead_letters(tx: Transaction, page: Paged, _: Staff) -> Page[retry_queue.DeadLetter]:
-    """In the order they failed."""
+    """In the order in which they were queued."""
     after = page.position.values(int) or [0]
     letters = await retry_queue.dead_letters(tx, after=after[0], limit=page.position.limit + 1)
     return page.of(page.position.slice(letters, lambda letter: [letter.id]), lambda letter: letter)
@@ -38,7 +38,7 @@ async def dead_letters(tx: Transaction, page: Paged, _: Staff) -> Page[retry_que
     responses=problems(NotFound),
 )
 async def replay_dead_letter(id: LetterId, tx: Transaction, who: Staff) -> Response:
-    """It gets all its attempts back. When it succeeds, the events of its key that wait behind it follow in order."""
+    """Resets its attempts. When it succeeds, the events of its key that wait behind it follow in order."""
     event_id, topic = await retry_queue.replay(tx, id) or not_found("dead letter", id)
     log.warning("dead_letter_replayed", id=id, event_id=event_id, topic=topic, user_id=who.user_id)
     return Response(status_code=202)
@@ -46,7 +46,7 @@ async def replay_dead_letter(id: LetterId, tx: Transaction, who: Staff) -> Respo
 
 @router.post("/{id}/discard", status_code=204, summary="Discard a dead event", responses=problems(NotFound))
 async def discard_dead_letter(id: LetterId, tx: Transaction, who: Staff) -> Response:
-    """It never takes effect; the events of its key go on without it. Its copy in the topic's `.dlq` stays."""
+    """It never takes effect, and the events of its key continue. Its copy in the topic's `.dlq` stays."""
     event_id, topic = await retry_queue.discard(tx, id) or not_found("dead letter", id)
     log.warning("dead_letter_discarded", id=id, event_id=event_id, topic=topic, user_id=who.user_id)
     return Response(status_code=204)

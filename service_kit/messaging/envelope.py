@@ -1,4 +1,4 @@
-"""CloudEvents 1.0 in Kafka binary mode: what an event is stands in headers, the value is its JSON body alone."""
+"""CloudEvents 1.0 in Kafka binary mode: an event's attributes are headers, and the value is only its JSON body."""
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
@@ -14,7 +14,7 @@ Headers = Sequence[tuple[str, bytes]]
 
 
 class Envelope(NamedTuple):
-    """What the headers say about one event."""
+    """The attributes of an event, from the headers."""
 
     id: UUID
     type: str
@@ -25,7 +25,7 @@ class Envelope(NamedTuple):
 
 
 class Unreadable(Exception):
-    """The record can't be understood or must not be handled, today or after any number of attempts."""
+    """The record can't be parsed or must not be handled, so retries are useless."""
 
 
 class Record(NamedTuple):
@@ -77,9 +77,9 @@ def decode(headers: Iterable[tuple[str, bytes]], *, key: bytes, timestamp_ms: in
 
 
 def _uuid(id: str, source: str) -> UUID:
-    """CloudEvents lets others use any string, unique with its source: it maps to the same UUID every time.
+    """CloudEvents allows any string as an id, unique within its source: the same one always maps to the same UUID.
 
-    asyncpg's own kind of UUID: it is parsed, compared and sent to the database several times as fast.
+    asyncpg's own class of UUIDs: these are parsed, compared and sent to the database several times as fast.
     """
     try:
         return pgproto.UUID(id) if len(id) <= 36 else pgproto.UUID(UUID(id).bytes)  # the longer may be `urn:uuid:…`
@@ -96,7 +96,7 @@ def _time(value: str, timestamp_ms: int) -> datetime:
 
 
 def headers_to_json(headers: Headers) -> list[tuple[str, str]]:
-    """Latin-1 maps every byte to a character and back, and leaves what people wrote readable."""
+    """Latin-1 maps every byte to a character and back, and leaves ASCII text readable."""
     return [(name, (value or b"").decode("latin-1")) for name, value in headers]
 
 

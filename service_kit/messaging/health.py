@@ -1,11 +1,11 @@
-"""What `/health/consumers` answers."""
+"""The response of `/health/consumers`."""
 
 from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
 class RelayHealth:
-    """`backlog` counts to 100,000 at most. `blocked_keys` can't be published: the broker rejects a record of theirs."""
+    """`backlog` counts to 100,000 at most. The broker rejects an event of each of `blocked_keys`."""
 
     owner: bool
     backlog: int
@@ -29,9 +29,9 @@ class ConsumerHealth:
 
 @dataclass(frozen=True)
 class MessagingHealth:
-    """`ok` is False when the broker is out of reach, or when there is work and it makes no progress.
+    """`ok` is False when the broker is unreachable, or when there is work without progress.
 
-    A process without relay and consumers (role `api`) doesn't look: `broker_reachable` is None.
+    In a process without relay and consumers (role `api`), `broker_reachable` is None.
     """
 
     ok: bool

@@ -1,4 +1,4 @@
-"""Each event takes effect once: who inserts its id does the work, in the same transaction."""
+"""Each event takes effect once: the process that inserts its id does the work, in the same transaction."""
 
 from collections.abc import Collection, Sequence
 from uuid import UUID
@@ -6,8 +6,8 @@ from uuid import UUID
 from service_kit.database.sessions import AnySession
 from service_kit.database.statements import Statement
 
-# Never look first: between the look and the insert another replica may do the work. The insert waits for an unfinished
-# claim of the same id and returns only what is ours.
+# No SELECT first: another replica could do the work between it and the insert. The insert waits for an uncommitted
+# claim of the same id, and returns only the ids that it inserted.
 _CLAIM = """
     INSERT INTO inbox (event_id, topic) SELECT id, :topic FROM unnest(:ids::uuid[]) AS id
     ON CONFLICT DO NOTHING RETURNING event_id
@@ -21,7 +21,7 @@ _CLAIM_AND_FIND_WAITING = Statement(f"""
 
 
 async def claim(tx: AnySession, topic: str, ids: Sequence[UUID]) -> set[UUID]:
-    """Those of the ids that had not been claimed. Ascending, so that two replicas can't wait for each other."""
+    """Returns the ids that had not been claimed. Inserts in ascending order, so that two replicas can't deadlock."""
     wanted = set(ids)
     return _claimed(wanted, [row[0] for row in await Statement(_CLAIM).fetch(tx, ids=sorted(wanted), topic=topic)])
 
@@ -29,9 +29,9 @@ async def claim(tx: AnySession, topic: str, ids: Sequence[UUID]) -> set[UUID]:
 async def claim_and_find_waiting(
     tx: AnySession, topic: str, ids: Sequence[UUID], keys: Collection[bytes]
 ) -> tuple[set[UUID], set[bytes]]:
-    """Claims, and in the same round trip finds those of the keys that have events in the retry queue.
+    """Claims ids, and in the same round trip finds the keys that have events in the retry queue.
 
-    The keys are as old as the statement's snapshot: the owner of a claimed id may have queued it for retry since.
+    The keys are of the statement's snapshot: the owner of a claimed id may have queued it for retry since then.
     """
     wanted = set(ids)
     rows = await _CLAIM_AND_FIND_WAITING.fetch(tx, ids=sorted(wanted), topic=topic, keys=list(keys))

@@ -1,4 +1,4 @@
-"""A Kafka record on its way in: what it says, whether anybody here wants it, and in which groups it is handled."""
+"""Incoming Kafka records: decodes them, skips those without a handler, and groups the rest for handling."""
 
 from bisect import bisect_left
 from collections.abc import Hashable, Iterable, Sequence
@@ -17,7 +17,7 @@ Kind = TypeVar("Kind", bound=Hashable)
 
 
 class Incoming(NamedTuple):
-    """A record that one of our handlers wants."""
+    """A record that has a handler."""
 
     record: Record
     envelope: Envelope
@@ -26,7 +26,7 @@ class Incoming(NamedTuple):
 
     @property
     def event(self) -> Event:
-        """Raises: ValidationError, for a body that today's model of its type doesn't take."""
+        """Raises: ValidationError, for a body that the current model of its type rejects."""
         if isinstance(self.body, ValidationError):
             raise self.body
         return self.body
@@ -34,14 +34,14 @@ class Incoming(NamedTuple):
 
 @dataclass(slots=True)
 class Sorted:
-    """The records of one topic, by what is to be done with them."""
+    """The records of one topic, by how they are handled."""
 
     wanted: list[Incoming] = field(default_factory=list)
     unreadable: list[tuple[Record, str]] = field(default_factory=list)
 
 
 def sort(records: Iterable[Record], subscription: Subscription, own_source: str) -> Sorted:
-    """Skips and counts what is not for us; keeps the rest in its order."""
+    """Skips and counts records without a handler; keeps the rest in order."""
     found = Sorted()
     for record in records:
         try:
@@ -55,10 +55,10 @@ def sort(records: Iterable[Record], subscription: Subscription, own_source: str)
 
 
 def read(record: Record, subscription: Subscription, own_source: str) -> Incoming | None:
-    """None for our own words, and for types and versions that we have no handler for.
+    """None for our own events, and for types and versions without a handler.
 
-    Raises: Unreadable, also for an event whose source is not trusted for this topic: whatever else it says, a forged
-    report of a payment must never be handled.
+    Raises: Unreadable, also for an event whose source is not trusted for this topic: a forged report of a payment
+    must never be handled.
     """
     envelope = decode(record.headers, key=record.key, timestamp_ms=record.timestamp_ms)
     if envelope.source not in subscription.trusted_sources:
@@ -76,15 +76,15 @@ def read(record: Record, subscription: Subscription, own_source: str) -> Incomin
     except ValidationError as error:
         if any(detail["type"] == "json_invalid" for detail in error.errors()):
             raise Unreadable("the value is not JSON") from error
-        body = error  # JSON, but not as we know this type: a newer version of us may read it, so it is queued for retry
+        body = error  # JSON, but not of this type: a newer release may be able to read it, so it is queued for retry
     return Incoming(record, envelope, handler, body)
 
 
 def groups(items: Sequence[tuple[Hashable, Kind, Item]]) -> list[tuple[Kind, list[Item]]]:
     """Cuts (key, kind, item)s into runs of one kind, as few as this finds while each key's items keep their order.
 
-    An item may join any run of its kind that doesn't come before the run its key was last put in. Greedy: the first
-    such run, so that the key's next item has the most left to choose from.
+    An item may join any run of its kind that is not before its key's last run. Greedy: it joins the first such run,
+    which leaves the key's next item the most choices.
     """
     if len({kind for _, kind, _ in items}) == 1:
         return [(items[0][1], [item for _, _, item in items])]
@@ -103,7 +103,7 @@ def groups(items: Sequence[tuple[Hashable, Kind, Item]]) -> list[tuple[Kind, lis
 
 
 def newest(items: Iterable[Incoming]) -> list[Incoming]:
-    """Of each key the event with the highest `version`, in ascending order of the keys."""
+    """The event with the highest `version` of each key, in ascending order of the keys."""
     found: dict[bytes, Incoming] = {}
     for item in items:
         known = found.setdefault(item.record.key, item)

@@ -1,4 +1,4 @@
-"""One relay per service at a time: a row with owner, epoch and expiry, judged by the database's clock alone.
+"""One relay per service at a time: a row with owner, epoch and expiry, which only the database's clock decides.
 
 Not an advisory lock: a frozen process would keep it for as long as its connection lives.
 """
@@ -8,7 +8,7 @@ from typing import Any
 
 from service_kit.database.statements import Statement
 
-# Ours already, when we lost our connection and with it the knowledge of the epoch.
+# It may be ours already, if we lost the connection and with it the epoch.
 _TAKE = Statement("""
     INSERT INTO outbox_lease AS lease (id, owner, epoch, expires_at)
     VALUES (1, :owner, 1, now() + make_interval(secs => :seconds))
@@ -28,7 +28,7 @@ _RELEASE = Statement(
 
 
 class Lease:
-    """This process's claim on the relay's work. A new epoch each time it changes hands."""
+    """This process's claim on the relay's work. Each change of owner starts a new epoch."""
 
     def __init__(self, owner: str, seconds: float) -> None:
         self.owner = owner
@@ -37,8 +37,8 @@ class Lease:
         self._renewed = 0.0
 
     async def hold(self, connection: Any) -> bool:
-        """Takes the lease or, a third into its time, renews it. False while another has it."""
-        # Measured from before the statement, so that we never think it longer than the database does.
+        """Takes the lease, or renews it after a third of its time. Returns False while another process has it."""
+        # Measured from before the statement, so that we never assume a longer lease than the database does.
         now = time.monotonic()
         if self.epoch is not None and now - self._renewed < self._seconds / 3:
             return True
@@ -50,11 +50,11 @@ class Lease:
         return self.epoch is not None
 
     async def release(self, connection: Any) -> None:
-        """Lets another take over at once."""
+        """Lets another process take over at once."""
         if self.epoch is not None:
             await _RELEASE.execute(connection, owner=self.owner, epoch=self.epoch)
             self.epoch = None
 
     def forget(self) -> None:
-        """The epoch is gone: whatever we hold is another's now."""
+        """Another process has taken the lease, so our epoch is over."""
         self.epoch = None

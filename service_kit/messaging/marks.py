@@ -1,4 +1,4 @@
-"""Marks events as published, behind the broker's acknowledgement and beside the relay, which sends on meanwhile."""
+"""Marks events as published after the broker's acknowledgement, while the relay sends the next ones."""
 
 import asyncio
 import contextlib
@@ -19,16 +19,16 @@ from service_kit.waiting import passed
 
 log = structlog.get_logger(__name__)
 
-# Marks only for who still has the epoch that it published under, and holds it until the marks are committed.
+# Marks only if the lease still has the epoch of publishing, and locks the lease until the marks are committed.
 _MARK = Statement("""
     WITH lease AS MATERIALIZED (
         SELECT FROM outbox_lease WHERE id = 1 AND owner = :owner AND epoch = :epoch FOR SHARE
     )
     UPDATE outbox SET published_at = now() WHERE id = ANY (:ids::bigint[]) AND EXISTS (SELECT FROM lease)
 """)
-# We published after another had taken over: our repeats may stand behind newer records of their keys, and compaction
-# keeps what stands last. So the present owner is made to repeat those keys from our first row on; also what it has sent
-# and not marked yet, which is why it loses its epoch first.
+# We published after another process had taken over: our records may follow newer ones of their keys, and compaction
+# keeps the last record. So the present owner has to publish those keys again from our first row on. It also has to
+# repeat what it has sent and not marked yet, so it loses its epoch first.
 RAISE_EPOCH = "UPDATE outbox_lease SET epoch = epoch + 1 WHERE id = 1"
 _REPEAT_AFTER_US = Statement(f"""
     UPDATE outbox SET published_at = NULL
@@ -38,15 +38,15 @@ _REPEAT_AFTER_US = Statement(f"""
     WHERE outbox.topic = stale.topic AND outbox.key = stale.key AND outbox.id >= stale.first
       AND published_at IS NOT NULL
 """)  # noqa: S608 (no input in it)
-# A mark is a commit, which costs as much as sending a group; what a crash leaves unmarked is sent again.
+# A mark is a commit, which costs as much as sending a group; events that a crash leaves unmarked are sent again.
 _PAUSE_SECONDS = 0.05
 
 
 class Marks:
-    """What the broker has and the outbox doesn't know yet, in the order of its sending.
+    """Events that were published and are not yet marked in the outbox, in the order of publishing.
 
-    The first is marked at once, the next a little later with all that came since. It outlives a lost connection: what
-    was sent by a former owner of the lease must be told, however late.
+    The first is marked at once, the next a little later together with all others since. The list outlives a lost
+    connection: events that were sent by a former owner of the lease must be repeated, however late.
     """
 
     def __init__(self, lease: Lease, most: int) -> None:
@@ -62,7 +62,7 @@ class Marks:
         self._keeping: asyncio.Task[None] | None = None
 
     def add(self, published: Sequence[Row], epoch: int | None) -> None:
-        """The broker has them; they were sent under this epoch of the lease."""
+        """Adds events that the broker acknowledged; they were sent under this epoch of the lease."""
         if published:
             self._sent.append((published, epoch))
             self._count += len(published)
@@ -73,7 +73,7 @@ class Marks:
 
     @contextlib.asynccontextmanager
     async def connected_to(self, connection: Any, on_failure: Callable[[], None]) -> AsyncIterator[None]:
-        """In the background, over `connection`; `check` and `room` raise what ended it, if `on_failure` was called."""
+        """Marks in the background. After an error it calls `on_failure`, and `check` and `room` raise the error."""
         await self.write(connection)
         self._keeping = asyncio.create_task(self._write_all(connection))
         self._keeping.add_done_callback(lambda _: self._written.set())
@@ -89,7 +89,7 @@ class Marks:
             self._keeping.result()
 
     async def room(self) -> None:
-        """Returns when few enough are unmarked: no more than these are sent twice after a crash."""
+        """Returns when few enough are unmarked: only these are sent twice after a crash."""
         self.check()
         while self._count > self._most:
             self._written.clear()
@@ -106,19 +106,19 @@ class Marks:
             self.check()
 
     async def write(self, connection: Any) -> None:
-        """Marks all that there are."""
+        """Marks all events in the list."""
         while self._sent:
             epoch, together = next(groupby(self._sent, key=itemgetter(1)))
             groups = [group for group, _ in together]
             published = [row for group in groups for row in group]
             await self.mark(connection, published, epoch)
-            for _ in groups:  # more may have come at the other end meanwhile
+            for _ in groups:  # others may be added meanwhile
                 self._sent.popleft()
             self._count -= len(published)
         self._some.clear()
 
     async def mark(self, connection: Any, published: Sequence[Row], epoch: int | None) -> None:
-        """These, or, where the lease went to another since, what must follow them."""
+        """Marks these; if the lease was lost since, has their keys published again."""
         failpoint("mark.before")
         marked = await _MARK.execute(
             connection, ids=[row.id for row in published], owner=self._lease.owner, epoch=epoch

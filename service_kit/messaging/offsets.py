@@ -1,4 +1,4 @@
-"""Commits offsets to the broker, after their records took effect and while the next are handled."""
+"""Commits offsets to the broker, after their records took effect, while the next ones are handled."""
 
 import asyncio
 from collections.abc import Mapping
@@ -35,7 +35,7 @@ class Offsets:
             self._committing = asyncio.create_task(self._commit())
 
     def check(self) -> None:
-        """Raises what a commit failed with, if that makes the client one to throw away."""
+        """Raises the error of a failed commit, if the client must be rebuilt after it."""
         if self._committing is not None and self._committing.done():
             self._committing.result()
 

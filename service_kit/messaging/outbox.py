@@ -1,4 +1,4 @@
-"""Events leave in the transaction that makes them true: a row each, published by the relay after the commit.
+"""An event is a row that the transaction adds which it reports; the relay publishes it after the commit.
 
 Lock the aggregate's row (or write it) before adding its event, so that two writers can't publish out of order.
 """
@@ -21,7 +21,7 @@ from service_kit.ids import uuid7
 from service_kit.messaging.envelope import Record, headers_to_json
 from service_kit.telemetry.tracing import current_traceparent
 
-_HEADERS_AND_FRAMING = 1024  # what a record needs besides key and value, generously
+_HEADERS_AND_FRAMING = 1024  # more than a record needs besides key and value
 
 
 class Row(NamedTuple):
@@ -40,7 +40,7 @@ class Row(NamedTuple):
 
 COLUMNS = ", ".join(Row._fields)
 ROWS = statements.rows("events", Row)
-"""Where a statement reads new events from: its row set `events`, which `rows` makes."""
+"""The FROM item of a statement that reads new events from its row set `events`, which `rows` makes."""
 INSERT = f"INSERT INTO outbox ({COLUMNS}) SELECT * FROM {ROWS}"  # noqa: S608 (no input in it)
 _INSERT = Statement(INSERT)
 _DELETE_PUBLISHED = Statement("DELETE FROM outbox WHERE subject = :subject AND published_at IS NOT NULL")
@@ -51,13 +51,13 @@ VALUES (:event_id, :record.topic::text || '.dlq', :record.key, 'dead-letter', ''
 
 
 class EventTooLarge(ValueError):
-    """Raised while the use case can still fail; in the relay it would be too late."""
+    """The event is larger than its topic allows. Raised in the use case, since the relay could only fail."""
 
 
 async def add(tx: AnySession, *events: Event, traceparents: Sequence[str | None] | None = None) -> None:
     """Publishes the events if, and only if, the transaction commits.
 
-    They continue the current trace; a batch handler, whose events belong to many, names each one's `traceparents`.
+    They continue the current trace; a batch handler, whose events belong to several, names each one's `traceparents`.
     """
     if not events:
         return
@@ -95,7 +95,7 @@ def _value(event: Event, key: bytes) -> bytes:
 
 
 async def add_dead_letter(tx: AnySession, record: Record, *, error: str, attempts: int) -> None:
-    """A copy to `<topic>.dlq`, with the headers it came with and why it is there.
+    """A copy to `<topic>.dlq`, with its original headers and the reason.
 
     Through the outbox, so that it is published if, and only if, the transaction that gives up on the record commits.
     """

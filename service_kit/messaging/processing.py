@@ -23,7 +23,7 @@ from service_kit.messaging.tuning import Tuning
 log = structlog.get_logger(__name__)
 
 _FREE_RETRIES = 10
-# Others wait behind an event that waits for a lock, so it is queued for retry soon.
+# An event that waits for a lock delays others, so it is soon queued for retry.
 _FREE_RETRIES_FOR_A_LOCK = 1
 
 
@@ -44,7 +44,7 @@ class Processor:
         self._tuning = tuning
 
     async def process(self, subscription: Subscription, records: Sequence[Record]) -> None:
-        """All of a topic's records, each partition's in order."""
+        """Handles all of a topic's records, each partition's in order."""
         found = sort(records, subscription, self._own_source)
         if found.unreadable:
             await self.attempt(lambda: self._dead_letter_unreadable(subscription.topic.name, found.unreadable))
@@ -92,7 +92,7 @@ class Processor:
             free = [incoming for incoming in fresh if incoming.record.key not in waiting] if waiting else fresh
             if behind:
                 await retry_queue.enqueue(tx, behind)
-            # By function: one that handles several types of a topic gets them together, and so takes its locks once.
+            # By function: one that handles several types of a topic gets them together, and takes its locks once.
             for _, part in groups([(incoming.record.key, incoming.handler.function, incoming) for incoming in free]):
                 handler = part[0].handler
                 given = newest(part) if subscription.topic.compacted and handler.batch else part
@@ -119,7 +119,7 @@ class Processor:
         fresh = []
         for incoming in batch:
             if incoming.envelope.id in claimed:
-                claimed.remove(incoming.envelope.id)  # a repeat within the batch is a repeat
+                claimed.remove(incoming.envelope.id)  # a second one in the batch is a duplicate
                 fresh.append(incoming)
         # Read again: the claim may have waited for a transaction that queued the key for retry.
         return fresh, await retry_queue.waiting_keys(tx, topic.name, keys)
@@ -145,7 +145,7 @@ class Processor:
         metrics.QUEUED_FOR_RETRY.labels(topic).inc()
 
     async def _dead_letter_unreadable(self, topic: str, unreadable: Sequence[tuple[Record, str]]) -> None:
-        """One dead letter each: partition and offset replace the id that can't be read."""
+        """Adds a dead letter for each: partition and offset replace the id that can't be read."""
         ids = {
             uuid5(NAMESPACE_URL, f"{topic}/{record.partition}/{record.offset}"): (record, why)
             for record, why in unreadable

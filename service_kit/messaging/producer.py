@@ -1,4 +1,4 @@
-"""Rows to Kafka: one batch per partition at a time, so that a partition's order survives whatever fails."""
+"""Publishes rows to Kafka: one batch per partition at a time, so that failures can't change a partition's order."""
 
 import asyncio
 import contextlib
@@ -24,13 +24,13 @@ from service_kit.failpoints import failpoint
 from service_kit.messaging import metrics
 from service_kit.messaging.connection import KafkaConnection
 
-# The broker will not take these records tomorrow either. Everything else may pass.
+# The broker will always reject these records. All other errors may be temporary.
 _PERMANENT = (MessageSizeTooLargeError, RecordListTooLargeError, InvalidMessageError, InvalidTimestampError)
 
 
 @dataclass(slots=True)
 class Row:
-    """One outbox row on its way out."""
+    """An outbox row that is to be published."""
 
     id: int
     event_id: UUID
@@ -43,10 +43,10 @@ class Row:
 
 @dataclass(slots=True)
 class Outcome:
-    """What became of a group. Filled while it is sent, so that it holds even if that is interrupted.
+    """The outcome of publishing a group. It is filled during the sending, so that it is valid if that is interrupted.
 
-    `failure` may pass. `rejected` says that the broker will never take a batch as it was; `poison` are the culprits, as
-    far as they are known. Rows that stand nowhere here were not sent.
+    `failure` may be temporary. `rejected`: the broker will never accept a batch as it was; `poison` are the rows that
+    caused it, as far as they are known. Rows that are in none of them were not sent.
     """
 
     published: list[Row] = field(default_factory=list)
@@ -56,10 +56,10 @@ class Outcome:
 
 
 class Producer:
-    """An idempotent producer that is thrown away after any failure.
+    """An idempotent producer that is replaced after any failure.
 
-    After one, nobody knows which sequence numbers the broker has seen, and aiokafka may be left answering
-    OutOfOrderSequence for good. A new one has a new producer id and can at worst repeat a record.
+    After a failure it is unknown which sequence numbers the broker has seen, and aiokafka may raise
+    OutOfOrderSequence forever. A new producer has a new id, and can at worst repeat a record.
     """
 
     def __init__(self, kafka: KafkaConnection, topic_prefix: str, send_timeout: float) -> None:
@@ -67,10 +67,10 @@ class Producer:
         self._prefix = topic_prefix
         self._timeout = send_timeout
         self._client: AIOKafkaProducer | None = None
-        self._most = 0  # records in a batch; 0: as many as fit. Lowered while we look for one that is rejected.
+        self._most = 0  # records in a batch; 0: as many as fit. Lowered to find a rejected one.
 
     async def publish(self, rows: Sequence[Row]) -> Outcome:
-        """Sends the rows and waits for the broker. Never raises for the broker's sake."""
+        """Sends the rows and waits for the acknowledgements. Never raises errors of the broker."""
         outcome = Outcome()
         try:
             async with asyncio.timeout(self._timeout):
@@ -84,14 +84,14 @@ class Producer:
         return outcome
 
     async def close(self) -> None:
-        """Nothing is in flight when this is called: `publish` waits for what it sends."""
+        """No record is in flight when this is called, since `publish` waits for all that it sends."""
         await self.abandon(rebuilt=False)
 
     async def abandon(self, *, rebuilt: bool = True) -> None:
-        """Drops the client with all that it may still hold.
+        """Closes the client and drops its unsent batches.
 
-        Not `stop()`, which flushes: an idempotent aiokafka producer retries a batch for ever, and one that lived on
-        would publish its old batches when the broker is back, after newer records.
+        Not by `stop()`, which flushes: an idempotent aiokafka producer retries a batch forever, and would publish its
+        old batches after newer records once the broker is back.
         """
         client, self._client = self._client, None
         if client is None:
@@ -123,9 +123,9 @@ class Producer:
     async def _send(
         self, client: AIOKafkaProducer, topic: str, partition: int, rows: list[Row], outcome: Outcome
     ) -> None:
-        """The rows of one partition, in order: the next batch leaves when the one before is acknowledged.
+        """Sends the rows of one partition in order: each batch after the acknowledgement of the one before.
 
-        So a batch that fails can have no successor on the broker, and a key's later event never comes first.
+        So no later batch of a failed one is on the broker, and a key's later event never comes first.
         """
         sent = 0
         while sent < len(rows):
@@ -141,10 +141,10 @@ class Producer:
             except _PERMANENT as error:
                 outcome.rejected = True
                 if len(part) > 1:
-                    self._most = len(part) // 2  # one of these: the next try, with smaller batches, comes closer
+                    self._most = len(part) // 2  # one of these is rejected: smaller batches come closer to it
                 else:
                     outcome.poison.append((part[0], repr(error)))
-                return  # only this partition stops here; its later rows follow when the relay has set the key aside
+                return  # only this partition stops; its later rows follow when the relay has set the key aside
             outcome.published += part
             sent = taken
 
@@ -172,9 +172,9 @@ def _append(batch: Any, row: Row) -> bool:
     return batch.append(timestamp=None, key=row.key, value=row.value, headers=row.headers) is not None
 
 
-@lru_cache(maxsize=8192)  # an aggregate's events come close together
+@lru_cache(maxsize=8192)  # an aggregate's events follow each other closely
 def partition_of(key: bytes, count: int) -> int:
-    """Where every Kafka client puts a key (murmur2). aiokafka's takes twice the time; a test holds the two equal."""
+    """The partition of a key in every Kafka client (murmur2). aiokafka's takes twice the time; a test compares them."""
     length = len(key)
     whole = length & ~3
     h = 0x9747B28C ^ length

@@ -27,8 +27,8 @@ from service_kit.waiting import passed
 
 log = structlog.get_logger(__name__)
 
-# "Not published yet", never "greater than the last id": ids are given out at the insert and seen at the commit, so a
-# lower one may appear after a higher one was published. Rows end where their values are more than a group may hold.
+# "Not published yet", never "greater than the last id": ids are assigned at the insert and visible after the commit, so
+# a lower one may appear after a higher one was published. The rows end where a group's limit of bytes is reached.
 _FETCH = Statement("""
     SELECT id, event_id, topic, key, type, subject, source, time, traceparent, headers, value
     FROM (SELECT *, sum(length(value)) OVER (ORDER BY id ROWS UNBOUNDED PRECEDING) - length(value) AS bytes_before
@@ -42,12 +42,12 @@ _FETCH = Statement("""
 """)
 _SET_ASIDE = Statement("UPDATE outbox SET parked_at = now(), error = :error WHERE id = :id")
 _BLOCKED_KEYS = "SELECT DISTINCT topic, key FROM outbox WHERE parked_at IS NOT NULL AND published_at IS NULL"
-# What the broker rejected is tried again now and then: its limit may have been raised.
+# Rejected keys are tried again at intervals: the broker's limit may have been raised.
 _RESTORE = "UPDATE outbox SET parked_at = NULL WHERE parked_at < now() - interval '10 minutes' AND published_at IS NULL"
 
 
 class Relay:
-    """Two connections of its own (LISTEN, lease and rows; marks) and one producer."""
+    """Has two connections (one for LISTEN, lease and rows, one for marks) and one producer."""
 
     def __init__(self, database: Database, producer: Producer, tuning: Tuning) -> None:
         self.lease = Lease(f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}", tuning.lease_seconds)
@@ -62,7 +62,7 @@ class Relay:
         self._blocked_known: tuple[int | None, float] | None = None
 
     def wake(self) -> bool:
-        """Something was committed. False when another process does the publishing."""
+        """Called after a commit with events. Returns False when another process is publishing."""
         self._woken.set()
         return self.lease.epoch is not None
 
@@ -70,7 +70,7 @@ class Relay:
         return time.monotonic() - self._marks.last_written
 
     def stop(self) -> None:
-        """Finishes the group in hand, then gives the lease back; `run` returns when both are done."""
+        """Finishes the current group, then releases the lease; `run` returns when both are done."""
         self._stopping = True
         self._woken.set()
 
@@ -83,7 +83,7 @@ class Relay:
                         async with self._marks.connected_to(marking, self._woken.set):
                             await self._serve(connection)
                     finally:
-                        self.lease.forget()  # after the release of an orderly end this is nothing
+                        self.lease.forget()  # does nothing after an orderly release
                 pause = 0.1
             except Exception as error:
                 self.problem = f"{type(error).__name__}: {error}"
@@ -96,7 +96,7 @@ class Relay:
         await connection.add_listener(CHANNEL, lambda *_: self._woken.set())
         pause = 0.1
         while not self._stopping:
-            self._woken.clear()  # before looking, so that what is committed after the look wakes us again
+            self._woken.clear()  # before the query, so that a commit after it wakes us again
             self._marks.check()
             if not await self.lease.hold(connection):
                 await passed(self._woken, self._tuning.poll_seconds)
@@ -114,7 +114,7 @@ class Relay:
                 if was_all:
                     await passed(self._woken, self._tuning.poll_seconds)
                 continue
-            # It may pass, and until it does nothing overtakes: the same rows are sent again, first things first.
+            # It may be temporary: the same rows are sent again, so that nothing overtakes them.
             self.problem = f"{type(failure).__name__}: {failure}"
             log.warning("broker_unavailable", problem=self.problem, retry_seconds=pause)
             await asyncio.sleep(pause)
@@ -125,9 +125,9 @@ class Relay:
     async def _publish(self, connection: Any, rows: list[Row], epoch: int | None) -> tuple[Exception | None, bool]:
         """Sends the group and, while more wait, those after it; each leaves when the one before is acknowledged.
 
-        What went wrong, if anything did, and whether nothing was left, unless we were woken since.
-        Meanwhile those before are marked and the next is fetched. A crash repeats two groups at most, in their order.
-        What was fetched under one epoch is never sent under another, nor after a group that was not taken as a whole.
+        Returns the error, if there was one, and whether nothing is left, unless we were woken since.
+        Meanwhile the former groups are marked and the next one is fetched. A crash repeats at most 2 groups, in order.
+        Rows are never sent in another epoch than that of their fetch, nor after a group that was not sent completely.
         """
         while True:
             outcome, following = await asyncio.gather(
@@ -150,7 +150,7 @@ class Relay:
         return outcome.failure, was_all
 
     async def _following(self, connection: Any, rows: Sequence[Row]) -> list[Row]:
-        """What comes after these rows, while they are on their way; nothing if they seem to be the last."""
+        """Fetches the rows after these while they are sent; none if these seem to be the last."""
         if not self._is_cut(rows) and not self._woken.is_set():
             return []
         self._woken.clear()
@@ -158,7 +158,7 @@ class Relay:
         return await self._fetch(connection, besides=rows)
 
     def _is_cut(self, rows: Sequence[Row]) -> bool:
-        """Whether there may have been more when these were fetched."""
+        """Whether there may have been more rows when these were fetched."""
         tuning = self._tuning
         return len(rows) >= tuning.group_size or sum(len(row.value) for row in rows) >= tuning.group_bytes
 

@@ -1,4 +1,4 @@
-"""Retries failed events. Every replica does; a lock on the row decides which of them."""
+"""Retries failed events. Every replica does this; a lock on the row decides which one tries an event."""
 
 from collections.abc import Mapping
 
@@ -32,7 +32,7 @@ class Retrier:
         self._processor = Processor(database, own_source, tuning)
 
     def stop(self) -> None:
-        """Ends with the event in hand."""
+        """Stops after the current event."""
         self._processor.interrupted.set()
 
     async def run(self) -> None:
@@ -85,7 +85,7 @@ class Retrier:
             raise
         except Exception as error:
             if not taken:
-                raise  # not the event's fault: it was never in our hands
+                raise  # no fault of the event, which was not handled
             reason = f"{type(error).__name__}: {error}"
             log.warning("retry_failed", id=id, topic=topic, reason=reason)
             outcome = self._tuning.backoff.outcome(taken[0], reason, counts=not may_be_retried(error))

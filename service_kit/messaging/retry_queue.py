@@ -25,7 +25,7 @@ _WAITING_KEYS = Statement("SELECT DISTINCT key FROM parked_events WHERE topic = 
 
 
 class Row(NamedTuple):
-    """An event as it is stored here."""
+    """An event as it is stored in the queue."""
 
     position: int
     event_id: UUID
@@ -59,8 +59,8 @@ QUEUE = Queue("parked_events", waiting="status = 'waiting'", id_type="bigint")
 _DUE = Statement(
     f"SELECT id, topic FROM parked_events WHERE {QUEUE.ready} AND {_IS_NEXT} ORDER BY next_attempt_at LIMIT 20"  # noqa: S608 (no input in it)
 )
-# The lock is the right to try this event; it is held until its effects, and the row's deletion, are committed.
-# So no other replica can reach the key's next event before.
+# The lock on the row gives the right to try the event. It is held until its effects, and the row's deletion, are
+# committed, so that no other replica can try the key's next event before.
 _TAKE = Statement(f"""
     SELECT attempts, next_attempt_at, topic, partition, "offset", key, headers, value FROM parked_events
     WHERE id = :id AND {QUEUE.ready} AND {_IS_NEXT}
@@ -126,7 +126,7 @@ class DeadLetter(BaseModel):
 
 
 async def waiting_keys(tx: AnySession, topic: str, keys: Collection[bytes]) -> set[bytes]:
-    """Those of the keys that have events in the retry queue: later ones must queue behind."""
+    """Which of the keys have events in the retry queue: later events must queue behind these."""
     return {row[0] for row in await _WAITING_KEYS.fetch(tx, topic=topic, keys=list(keys))}
 
 
@@ -157,7 +157,7 @@ class Taken(Claimed):
 
 
 async def lock(tx: AnySession, id: int) -> Taken | None:
-    """None if another has it or it is not its turn (any more)."""
+    """None if another replica has it, or it is not (or no longer) its turn."""
     row = await _TAKE.fetchrow(tx, terminal=_TERMINAL_TYPES, id=id)
     if row is None:
         return None
@@ -179,7 +179,7 @@ async def done(tx: AnySession, id: int) -> None:
 
 
 async def settle(tx: Transaction, outcome: Outcome[Taken]) -> bool:
-    """Puts it back, or gives it up; neither where another replica has tried it since. Whether it is dead now."""
+    """Puts it back, or dead-letters it, unless another replica has tried it since. Returns whether it is dead now."""
     if outcome.wait is not None:
         await QUEUE.release(tx, [outcome], outcome.row.held_until)
         return False
@@ -188,7 +188,7 @@ async def settle(tx: Transaction, outcome: Outcome[Taken]) -> bool:
 
 
 async def dead_letters(tx: AnySession, *, after: int, limit: int) -> list[DeadLetter]:
-    """In the order in which they were queued, after the id `after`."""
+    """Dead letters in the order in which they were queued, after the id `after`."""
     return await _LIST.fetch_as(tx, DeadLetter, after=after, limit=limit, preview=PREVIEW_BYTES)
 
 
@@ -203,7 +203,7 @@ async def discard(tx: AnySession, id: int) -> tuple[UUID, str] | None:
 
 
 async def count(tx: AnySession) -> tuple[int, int]:
-    """How many wait, and how many are dead."""
+    """How many events wait, and how many are dead."""
     waiting, dead = await _COUNT.fetchrow(tx)
     return waiting, dead
 

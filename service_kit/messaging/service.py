@@ -1,4 +1,4 @@
-"""`Messaging`: all of it, as one part of a running service."""
+"""`Messaging`: all parts of messaging in a running service."""
 
 import asyncio
 import contextlib
@@ -26,7 +26,7 @@ log = structlog.get_logger(__name__)
 
 
 class Messaging:
-    """Relay, consumer, retries and their watchdog; with the role `api` nothing but waking another process's relay.
+    """Relay, consumer, retries and their watchdog; with the role `api` it only wakes the relay of another process.
 
     Starting needs neither broker nor database: each part connects in the background and keeps trying.
     """
@@ -41,7 +41,7 @@ class Messaging:
         outside_sources = {PAYMENT_STATUS.name: settings.trusted_payment_sources}
         self.subscriptions = gather(
             consumers, outside_sources
-        )  # also where nothing is consumed: a wrong one stops every role
+        )  # in every role, so that a wrong handler stops each of them
         stop_seconds = settings.stop_seconds * 0.6
         self.tuning = tuning or Tuning(
             backoff=replace(Tuning.backoff, attempts=settings.event_attempts),
@@ -78,7 +78,7 @@ class Messaging:
         self._tasks = [asyncio.create_task(_keep_running(name, run), name=name) for name, run in parts.items()]
 
     async def stop(self) -> None:
-        """Finishes what is in hand. Consumers first, so that the relay still publishes what their last round said."""
+        """Finishes work in progress: consumers first, so that the relay still publishes their last events."""
         if self._tasks:
             by_name = {task.get_name(): task for task in self._tasks}
             relay = by_name.pop("relay")
@@ -94,8 +94,8 @@ class Messaging:
             self._database.on_events_committed.remove(self._waker.wake)
 
     def readiness(self) -> str:
-        """`ok`, or what staff must look at. Only of a worker, which is good for nothing while it can't consume or
-        publish; an API goes on serving whatever its events meet."""
+        """`ok`, or what is wrong. Only a worker is checked, since it is useless while it can't consume or publish; an
+        API can serve all the same."""
         if self._settings.service_role != "worker":
             return "ok"
         health = self.watchdog.health
@@ -104,14 +104,14 @@ class Messaging:
         return "ok" if health.ok else "; ".join(health.problems)
 
     async def health(self) -> MessagingHealth:
-        """As of the watchdog's last look, at most a few seconds ago."""
+        """The watchdog's last result, which is a few seconds old at most."""
         if not self._works:
             return MessagingHealth(ok=True, broker_reachable=None)
         return self.watchdog.health
 
 
 async def _keep_running(name: str, run: Callable[[], Awaitable[None]]) -> None:
-    """A part that ends by itself has been stopped; one that raises has a fault of ours, and is begun again."""
+    """Runs a part until it is stopped. One that raises has a bug, and is restarted."""
     while True:
         try:
             return await run()
@@ -121,7 +121,7 @@ async def _keep_running(name: str, run: Callable[[], Awaitable[None]]) -> None:
 
 
 async def _end(tasks: Iterable[asyncio.Task[None]], within: float) -> None:
-    """What doesn't end in time is cut off, which is what a crash does: nothing is lost by it."""
+    """Parts that don't end in time are cancelled. That is like a crash, so nothing is lost."""
     running = list(tasks)
     if not running:
         return

@@ -1,4 +1,4 @@
-"""Which function handles which event: `@consumes`, gathered from a service's modules and checked at its start."""
+"""`@consumes` registers a function as the handler of an event. Handlers are collected and checked at start-up."""
 
 import inspect
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -19,13 +19,13 @@ from service_kit.telemetry.tracing import continue_trace
 Function = TypeVar("Function", bound=Callable[..., Awaitable[None]])
 
 Consumers = ModuleType | Callable[..., Awaitable[None]]
-"""A module whose `@consumes` functions are gathered, or one such function."""
+"""A module whose `@consumes` functions are collected, or one such function."""
 
 _MARK = "__consumes__"
 
 
 class WrongSubscription(TypeError):
-    """A handler that can't work as it is written. Found when the service is composed, not when an event arrives."""
+    """A handler with a wrong signature. Found at start-up, not when an event arrives."""
 
 
 def consumes(event: type[Event], *, batch: bool = False) -> Callable[[Function], Function]:
@@ -47,7 +47,7 @@ def consumes(event: type[Event], *, batch: bool = False) -> Callable[[Function],
 
 @dataclass(frozen=True, eq=False)
 class Handler:
-    """One function, and what it wants to be given."""
+    """A handler, and its parameters."""
 
     function: Callable[..., Awaitable[None]]
     event: type[Event]
@@ -60,9 +60,9 @@ class Handler:
         return f"{self.function.__module__}.{self.function.__qualname__}"
 
     async def call(self, tx: AnySession, events: Sequence[Event], envelopes: Sequence[Envelope]) -> None:
-        """Hands over the events, all at once or one after the other, within the trace that they belong to."""
+        """Calls it with the events, all at once or one after the other, within their trace."""
         if self.batch:
-            # Many events belong to many traces; then the handler hands each envelope's on, if it publishes.
+            # The events of a batch belong to several traces: a handler that publishes passes on each envelope's.
             with continue_trace(envelopes[0].traceparent if len(envelopes) == 1 else None):
                 await self.function(tx, list(events), *([list(envelopes)] if self.wants_envelope else ()))
             return
@@ -76,7 +76,7 @@ class Handler:
 
 @dataclass
 class Subscription:
-    """What a service handles of one topic, and from which sources (`ce_source`)."""
+    """The handlers of a service for one topic, and the sources (`ce_source`) that it trusts."""
 
     topic: Topic
     handlers: dict[str, Handler] = field(default_factory=dict)
@@ -95,7 +95,7 @@ def gather(
 ) -> dict[str, Subscription]:
     """The subscriptions of all these `@consumes` functions, by topic. Raises: WrongSubscription.
 
-    `outside_sources`: by topic, whom a setting trusts beside the services that the contracts name.
+    `outside_sources`: by topic, sources that a setting trusts beside the services that the contracts name.
     """
     found: dict[str, Subscription] = {}
     for function in chain.from_iterable(map(_functions, consumers)):
@@ -112,7 +112,7 @@ def gather(
 def _functions(consumers: Consumers) -> list[Any]:
     if not isinstance(consumers, ModuleType):
         return [consumers]
-    # What a module imports belongs to the other module, which may not be among the consumers.
+    # A handler that a module imports belongs to the other module, which may not be among the consumers.
     return [each for each in vars(consumers).values() if getattr(each, "__module__", None) == consumers.__name__]
 
 
@@ -147,7 +147,7 @@ def _handler(function: Any, event: type[Event], batch: bool) -> Handler:
 
 
 def _expect(where: str, parameter: str, given: Any, wanted: type, batch: bool) -> None:
-    """A union or a base class will do, as long as it takes in what will be handed over."""
+    """A parameter may also be a union or a base class of what is passed."""
     inner = given
     if batch:
         inner = get_args(given)[0] if get_origin(given) in (list, Sequence) else None

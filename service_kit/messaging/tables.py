@@ -19,7 +19,7 @@ from sqlalchemy import (
     text,
 )
 
-# Rows of a queue die young: without this, the dead ones pile up until a fifth of the table is dead.
+# Rows of a queue are soon deleted: without this, dead ones accumulate up to a fifth of the table.
 _QUEUE = {"autovacuum_vacuum_scale_factor": 0.02, "autovacuum_vacuum_threshold": 2000}
 
 
@@ -31,7 +31,7 @@ def add_messaging_tables(metadata: MetaData) -> None:
 
 
 def _add_outbox(metadata: MetaData) -> None:
-    """`headers` is only set for what is no event of ours: a dead letter keeps the headers that it came with."""
+    """`headers` is only set for dead letters, which keep their original headers."""
     outbox = Table(
         "outbox",
         metadata,
@@ -64,7 +64,7 @@ def _add_outbox(metadata: MetaData) -> None:
 
 
 def _add_inbox(metadata: MetaData) -> None:
-    """One row per event that took effect. BRIN, because rows come in the order of time and leave in it."""
+    """One row per event that took effect. BRIN, because rows are inserted and deleted in the order of time."""
     inbox = Table(
         "inbox",
         metadata,
@@ -76,7 +76,7 @@ def _add_inbox(metadata: MetaData) -> None:
 
 
 def _add_parked_events(metadata: MetaData) -> None:
-    """What failed, and what waits behind it: per (topic, key) in the order of `id`, the lowest first."""
+    """Failed events and those that wait behind them: per (topic, key) in ascending order of `id`."""
     parked = Table(
         "parked_events",
         metadata,

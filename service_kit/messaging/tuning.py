@@ -1,4 +1,4 @@
-"""The numbers that messaging runs on. What is a setting comes from there; tests shorten the waits."""
+"""The parameters of messaging. Some are settings; tests shorten the waits."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -12,7 +12,7 @@ class Tuning:
     group_bytes: int = 16 * 1024 * 1024
     batch_size: int = 500  # records a consumer handles at once
     backoff: Backoff = Backoff(timedelta(seconds=1), timedelta(minutes=5), attempts=5)  # of events that failed
-    lease_seconds: float = 5.0  # how long a killed relay is waited for
+    lease_seconds: float = 5.0  # after which another relay replaces a killed one
     poll_seconds: float = 1.0  # fallback for a notification that was lost
     send_timeout: float = 20.0
     stalled_seconds: float = 20.0  # lag without progress: rebuild

@@ -17,12 +17,12 @@ log = structlog.get_logger(__name__)
 class Waker:
     """Called after each commit that added events.
 
-    NOTIFY takes a lock that all committing transactions share. So it never stands in the transaction that adds events,
-    and however many commit, one of its own follows, at most once per millisecond.
+    NOTIFY takes a lock that all committing transactions share. So it is not sent in the transaction that adds events,
+    but in one of its own after any number of commits, at most once per millisecond.
     """
 
     def __init__(self, database: Database, wake_relay: Callable[[], bool]) -> None:
-        """`wake_relay` wakes the relay of this process and says whether that one does the publishing."""
+        """`wake_relay` wakes the relay of this process, and returns whether it is the one that publishes."""
         self._database = database
         self._wake_relay = wake_relay
         self._wanted = False
@@ -46,6 +46,6 @@ class Waker:
             try:
                 async with self._database.connection() as connection:
                     await connection.execute(f"NOTIFY {CHANNEL}")
-            except Exception:  # the relay polls too: what a lost notification costs is a second
+            except Exception:  # the relay also polls: a lost notification only costs a second
                 log.debug("relay_not_notified", exc_info=True)
             await asyncio.sleep(_PAUSE)

@@ -1,4 +1,4 @@
-"""Compares progress with lag, from outside: with a client of its own, since one that stalls sees no lag either."""
+"""Compares progress with lag by another client, since a stalled one sees no lag either."""
 
 import asyncio
 import contextlib
@@ -46,12 +46,12 @@ class Watchdog:
         self._tuning = tuning
         self._client: AIOKafkaConsumer | None = None
         self._stopping = asyncio.Event()
-        # Per partition: where it stood when it last moved (or had nothing to do), and since when.
+        # Per partition: its position when it last advanced (or had no lag), and since when.
         self._moved: dict[TopicPartition, tuple[int, float]] = {}
         self._topics: set[str] = set()
-        """Those that the broker has and lets us see."""
+        """The topics that exist and that we may read."""
         self._shown: set[str] = set()
-        """Topics whose lag stands in the metrics."""
+        """Topics whose lag is in the metrics."""
         self._unassigned_since = time.monotonic()
         self._rebuilt_at = time.monotonic()
 
@@ -79,7 +79,7 @@ class Watchdog:
         return self.health
 
     async def _lags(self) -> dict[TopicPartition, int] | None:
-        """Of the partitions that we hold; None when the broker can't be reached."""
+        """The lag of our partitions; None when the broker can't be reached."""
         try:
             async with asyncio.timeout(_ASK_SECONDS):
                 client = await self._connected()
@@ -88,7 +88,7 @@ class Watchdog:
                 if not held:
                     return {}
                 ends = await client.end_offsets(list(held))
-                # Retention may have taken what a position still points at: that is no lag, and nothing will move it.
+                # Retention may have deleted the records at a position: that is no lag, and the position stays.
                 begins = await client.beginning_offsets(list(held))
         except Exception as error:
             log.debug("broker_unavailable", error=repr(error))
@@ -168,7 +168,7 @@ class Watchdog:
         )
 
     def _show_lag(self, consumer: Consumer, by_topic: dict[str, int]) -> None:
-        """A topic of which we hold no partition any more has its lag in another process."""
+        """Removes the lag of topics whose partitions other processes have now."""
         held = {place.topic for place in consumer.assignment}
         for topic in self._shown - held:
             metrics.LAG.remove(topic)
@@ -178,7 +178,7 @@ class Watchdog:
             self._shown.add(topic)
 
     def _stalled_for(self, lags: dict[TopicPartition, int]) -> float:
-        """For how long the partition that waits longest has had work and has not moved."""
+        """The longest time for which one of the partitions has had lag without progress."""
         now = time.monotonic()
         positions = self._consumer.positions if self._consumer else {}
         moved: dict[TopicPartition, tuple[int, float]] = {}
@@ -193,9 +193,9 @@ class Watchdog:
         now = time.monotonic()
         if consumer.assignment:
             self._unassigned_since = now
-        # Another replica may rightly hold all partitions, so being without is worth one rebuild a minute, no more.
+        # Other replicas may have all partitions, so a client without any is rebuilt once a minute at most.
         homeless = now - max(self._unassigned_since, self._rebuilt_at) > max(60.0, self._tuning.stalled_seconds)
-        # One that works or waits for the database isn't helped by a new client.
+        # A new client doesn't help while a handler runs or the database is unavailable.
         idle = consumer.busy_since is None
         stalled = still > self._tuning.stalled_seconds and now - self._rebuilt_at > self._tuning.stalled_seconds
         if idle and (stalled or homeless):

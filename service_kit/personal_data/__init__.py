@@ -1,4 +1,4 @@
-"""What a service holds about people: declared once by each service, exported and erased by the kit.
+"""The personal data of a service: declared once by each service, exported and erased by the kit.
 
 `create_app` takes a `PersonalData` from every service. The kit consumes the topic `users` with it: it keeps the account
 status first, then calls the service's own functions in the same transaction.

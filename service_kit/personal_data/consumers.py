@@ -1,4 +1,4 @@
-"""The topic `users`, for every service: the account status first, then what the service itself keeps of the account."""
+"""The topic `users`, for every service: first the account status, then the service's own data of the account."""
 
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
@@ -14,7 +14,7 @@ from service_kit.security import account_status
 
 
 class UndeclaredErasure(TypeError):
-    """A service must erase what it holds. Raised when the service is composed."""
+    """The service does not declare how it erases personal data. Raised at start-up."""
 
 
 def consumers_of(service: str, data: PersonalData) -> list[Callable[..., Awaitable[None]]]:

@@ -1,4 +1,4 @@
-"""What stands in front of an operation: either a permission or the word PUBLIC; OpenAPI shows which."""
+"""Authorization of operations: each names permissions or is PUBLIC; OpenAPI shows which."""
 
 from collections.abc import Iterable
 from typing import Annotated, Any
@@ -30,8 +30,8 @@ class PersonRequired(Problem, status=404, type="person-required"):
 class _Guard(SecurityBase):
     """Reads the bearer token, verifies it and looks for the permissions that the operation asks for.
 
-    What was closed lately (an account, an API client, a session) is rejected by the verifier, for every operation;
-    what was taken from an account that goes on is looked up for the sensitive ones.
+    The verifier rejects what was closed lately (an account, an API client, a session), for every operation; permissions
+    that an active account has lost are looked up for the sensitive ones.
     """
 
     def __init__(self, *, of_person: bool = False) -> None:
@@ -63,7 +63,7 @@ def _verify(request: Request) -> Principal:
 
 
 async def still_may(request: Request, who: Principal, permissions: Iterable[str]) -> None:
-    """For what a token alone is not enough for. Raises: PermissionRevoked."""
+    """Checks the current permissions of the account, which may be less than its token's. Raises: PermissionRevoked."""
     async with database_of(request).connection() as db:
         await account_status.check(db, who, permissions)
 
@@ -85,8 +85,8 @@ MaybePrincipal = Annotated[Principal | None, Depends(_verify_if_given)]
 def Requires(*permissions: str, of_person: bool = False) -> Any:  # noqa: N802 (reads as a type: `who: Annotated[Principal, Requires("…")]`)
     """The caller must carry all of these permissions; with none named, a valid token is enough.
 
-    Of those that are sensitive (contracts/permissions.py) the account must hold them now. `of_person`: what it is about
-    is the caller's own, which an API client can't have.
+    The account must still hold those that are sensitive (contracts/permissions.py). `of_person`: it is about something
+    of the caller's own, which an API client can't have.
     """
     for permission in permissions:
         if not is_known(permission):

@@ -1,4 +1,4 @@
-"""The user service's public keys: fetched in the background, the last good ones kept in the service's own database.
+"""The user service's public keys: fetched in the background, and stored in the service's own database.
 
 So a service starts, and verifies tokens, while the user service is down; and no request ever waits for a fetch.
 """
@@ -46,7 +46,7 @@ class KeysMissing(Problem, status=503, type="verification-keys-missing"):
 
 
 class UnusableKeySet(ValueError):
-    """What came is no set of keys to verify tokens with; the one that is in use stays."""
+    """The response is no usable key set; the keys in use stay."""
 
 
 class KeyRing:
@@ -80,7 +80,7 @@ class KeyRing:
         return key
 
     async def start(self) -> None:
-        """Takes up the keys that were kept; from here on they are refreshed in the background."""
+        """Loads the stored keys; from here on they are refreshed in the background."""
         metrics.KEYS_AGE.set_function(self.age)
         await self._load()
         self._task = asyncio.create_task(self._keep_fresh(), name="verification-keys")
@@ -104,7 +104,7 @@ class KeyRing:
             await asyncio.sleep(min(due, tried_at + UNKNOWN_KEY_PAUSE) - time.monotonic())
 
     async def _refreshed(self) -> bool:
-        """Whether the keys are fresh now. Where not, perhaps another process of this service had more luck."""
+        """Whether the keys are fresh now. If not, another process of this service may have stored fresh ones."""
         try:
             await self.refresh()
         except Exception as error:
@@ -115,7 +115,7 @@ class KeyRing:
         return True
 
     async def _load(self) -> None:
-        """Takes up what was kept, where that is newer than what is in use."""
+        """Loads the stored keys if they are newer than those in use."""
         try:
             async with self._database.connection() as connection:
                 stored = await LOAD.fetchrow(connection)
@@ -163,7 +163,7 @@ def _is_for_rs256(key: dict[str, Any]) -> bool:
 
 
 def over_http(url: str) -> FetchKeys:
-    """Fetches a JSON Web Key Set (RFC 7517) from `url`; no more of it than a key set has."""
+    """Fetches a JSON Web Key Set (RFC 7517) from `url`, of at most MOST_BYTES."""
 
     async def fetch() -> dict[str, Any]:
         certificates = await asyncio.to_thread(_certificates, url)
@@ -187,8 +187,8 @@ def over_http(url: str) -> FetchKeys:
 
 @cache
 def _certificates(url: str) -> ssl.SSLContext:
-    """Read once, and in a thread: that takes 50 ms, which every request would wait for, and 3 MiB.
+    """Read once, and in a thread: that takes 3 MiB, and 50 ms in which the event loop would be blocked.
 
-    For plain http none are read: a client that was sent on to https after all would reject.
+    For plain http none are read, so that a redirect to https would fail.
     """
     return httpx.create_ssl_context() if url.startswith("https:") else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

@@ -1,4 +1,4 @@
-"""The caller, as their token tells."""
+"""The caller, as described by the access token."""
 
 from dataclasses import dataclass
 from uuid import UUID

@@ -1,8 +1,8 @@
-"""What was closed lately and tokens may still name: accounts, API clients, sessions; in this process's memory.
+"""Accounts, API clients and sessions that were closed lately, which valid tokens may still name; kept in memory.
 
-Every request with a token is held against it, at the price of two look-ups in small dicts. It has what this process has
-committed itself (a consumer, the user service) as it is committed, and what other processes did by reading the table
-once a second. It holds an hour's worth: an access token lives no longer.
+Every request with a token is checked against them, which costs two look-ups in small dicts. What this process commits
+itself (a consumer, the user service) is added at its commit; what other processes commit is read from the tables once a
+second. An hour of it is kept: an access token lives no longer.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ from service_kit.security.principal import Principal
 
 log = structlog.get_logger(__name__)
 
-# A token that was being made while its account was changed may hold what was true before.
+# A token that was issued while its account was changed may carry the former permissions.
 IN_THE_MAKING = timedelta(seconds=5)
 LONGEST_TOKEN_LIFE = timedelta(minutes=65)
 """The user service's settings allow an hour; clocks may differ."""
@@ -58,7 +58,7 @@ class SessionOver(Unauthenticated, status=401, type="session-over"):
 
 
 class Change(NamedTuple):
-    """What became of an account, as it is committed; `at` None: erased."""
+    """A committed change of an account; `at` None: it was erased."""
 
     user_id: UUID
     version: int
@@ -67,25 +67,25 @@ class Change(NamedTuple):
 
 
 class Ended(NamedTuple):
-    """A session that is over, as it is committed."""
+    """A session whose end is committed."""
 
     session_id: UUID
     at: datetime
 
 
 class Revocations:
-    """Asked by the guard of every request that brings a token."""
+    """Checked for every request with a token."""
 
     def __init__(self, database: Database, refresh_seconds: float) -> None:
         self._database = database
         self._refresh_seconds = refresh_seconds
         self._closed: dict[UUID, tuple[int, float]] = {}
-        """By account: the version that closed it, and the time up to which tokens that were made are rejected."""
+        """By account: the version that closed it, and the time up to which issued tokens are rejected."""
         self._ended: dict[UUID, float] = {}
         self.any = False
-        """Most of the time there are none: then nothing need be looked up."""
-        self._heard: list[Change | Ended] = []
-        """What was committed here while the table was being read, which the answer may not have."""
+        """Whether there are any: if not, nothing need be looked up."""
+        self._committed: list[Change | Ended] = []
+        """What was committed here while the tables were read, and may be missing in the result."""
         self._task: asyncio.Task[None] | None = None
         database.signals.listen(SIGNAL, self._apply)
 
@@ -97,7 +97,7 @@ class Revocations:
             raise SessionOver
 
     async def start(self) -> None:
-        """Reads once, so that a process that is new knows what the others know; then goes on reading."""
+        """Reads once, so that a new process knows what the others know; then repeats it in the background."""
         await self._refreshed()
         self._task = asyncio.create_task(self._keep_fresh(), name="revocations")
 
@@ -107,7 +107,7 @@ class Revocations:
             await asyncio.wait({self._task})
 
     async def refresh(self) -> None:
-        self._heard.clear()
+        self._committed.clear()
         async with self._database.connection() as connection:
             rows = await READ.fetch(connection, token_life=LONGEST_TOKEN_LIFE)
         closed: dict[UUID, tuple[int, float]] = {}
@@ -116,7 +116,7 @@ class Revocations:
                 closed[row["id"]] = (row["version"], _until(row["at"]))
         self._closed = closed
         self._ended = {row["id"]: row["at"] for row in rows if row["kind"] == "session"}
-        self._apply(tuple(self._heard))
+        self._apply(tuple(self._committed))
         self.any = bool(self._closed or self._ended)
 
     async def _keep_fresh(self) -> None:
@@ -125,22 +125,22 @@ class Revocations:
             await self._refreshed()
 
     async def _refreshed(self) -> None:
-        """While the database is away, what is known stays known."""
+        """While the database is unavailable, what is known is kept."""
         try:
             await self.refresh()
         except Exception as error:
             if not database_is_unavailable(error):
                 log.exception("revocations_not_read")
 
-    def _apply(self, facts: Sequence[Any]) -> None:
-        for fact in facts:
-            if isinstance(fact, Ended):
-                self._ended[fact.session_id] = fact.at.timestamp()
-            elif isinstance(fact, Change):
-                self._change(fact)
+    def _apply(self, committed: Sequence[Any]) -> None:
+        for each in committed:
+            if isinstance(each, Ended):
+                self._ended[each.session_id] = each.at.timestamp()
+            elif isinstance(each, Change):
+                self._change(each)
             else:
                 continue
-            self._heard.append(fact)
+            self._committed.append(each)
         self.any = bool(self._closed or self._ended)
 
     def _change(self, change: Change) -> None:

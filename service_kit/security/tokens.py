@@ -17,7 +17,7 @@ TOKEN_TYPE = "at+jwt"  # noqa: S105 (a media type, no secret)
 ALGORITHM = "RS256"
 MAX_TOKEN_LENGTH = 8192
 CACHE_SIZE = 10_000
-# A verified token is believed without another look at its signature for so long, so that a retired key is soon
+# For so long the signature of a token is not verified again: no longer, so that tokens of a removed key are soon
 # rejected.
 CACHE_SECONDS = 60
 # By so many seconds the user service's clock may be ahead of ours.
@@ -68,7 +68,7 @@ class TokenVerifier:
             raise InvalidToken from error
 
     def _forget_some(self, now: float) -> None:
-        """Drops what has run out; if that frees too little, the oldest half (dicts keep the order of insertion)."""
+        """Drops what has expired; if that frees too little, the oldest half (dicts keep the order of insertion)."""
         self._verified = {token: entry for token, entry in self._verified.items() if entry[0] > now}
         if len(self._verified) > CACHE_SIZE // 2:
             self._verified = dict(list(self._verified.items())[CACHE_SIZE // 2 :])
@@ -90,6 +90,6 @@ def _principal(claims: dict[str, Any]) -> Principal:
         issued_at=int(claims["iat"]),
         client_id=claims["client_id"],
         session_id=UUID(session_id) if session_id is not None else None,
-        # Who was given the token without a session has proven it then.
+        # A token without a session was issued on a proof of identity.
         authenticated_at=int(claims.get("auth_time", claims["iat"])),
     )

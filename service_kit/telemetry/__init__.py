@@ -1,1 +1,1 @@
-"""What a service tells about itself: logs, metrics, traces."""
+"""Observability of a service: logs, metrics, traces."""

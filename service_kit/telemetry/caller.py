@@ -1,8 +1,8 @@
-"""Who sent the request that is being served, for its log lines."""
+"""The caller of the current request, for its log lines."""
 
 from contextvars import ContextVar
 from uuid import UUID
 
 current: ContextVar[tuple[str, UUID | str] | None] = ContextVar("caller", default=None)
 """A name and a value: `user_id`, or `client_id` of an API client. One variable, set once in a request: structlog's own
-would take a variable, and time, for each name."""
+would need a variable, and time, for each name."""

@@ -1,4 +1,4 @@
-"""All metrics as Prometheus reads them, written without holding the event loop up."""
+"""All metrics in the format of Prometheus, written without blocking the event loop."""
 
 import asyncio
 import re
@@ -15,15 +15,15 @@ from prometheus_client.registry import Collector
 from prometheus_client.samples import Sample
 
 SAMPLES = 50
-"""Written before others get their turn: less than a millisecond's work."""
+"""Written in one turn of the event loop: less than a millisecond's work."""
 _HEAD = re.compile(rb"\A(?:# (?:HELP|TYPE) [^\n]*\n)+")
 
-# When each series began doubles their number, and nothing of ours asks for it.
+# A `_created` series beside each one doubles their number, and no dashboard of ours uses it.
 disable_created_metrics()  # type: ignore[no-untyped-call]
 
 
 async def text(registry: CollectorRegistry = REGISTRY) -> bytes:
-    """Not in a thread: one that computes holds the interpreter for 5 ms at a time, and with it the loop."""
+    """Not in a thread: that would hold the interpreter's lock, and so the event loop, for 5 ms at a time."""
     parts: list[bytes] = []
     for metric in registry.collect():
         for begin in range(0, len(metric.samples) or 1, SAMPLES):

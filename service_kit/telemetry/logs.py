@@ -20,10 +20,10 @@ REDACTED = "[redacted]"
 
 
 class _StandardOutput:
-    """What structlog's loggers end in: a line each.
+    """Writes each event of structlog's loggers as a line.
 
-    The standard library's logger would make a record of each and take twice the time of everything else; on the way of
-    every request that is a tenth of what an order costs.
+    The standard library's logger would make a record of each, which takes twice the time of everything else: for every
+    request that is a tenth of what an order costs.
     """
 
     __slots__ = ("name",)
@@ -65,7 +65,7 @@ def configure_logs(*, service: str, level: str, style: str) -> None:
 
 
 def _configure_standard_library(shared: list[Any], renderers: list[Any], level: str) -> None:
-    """For the libraries: our own code logs by structlog alone."""
+    """For libraries: our own code logs by structlog only."""
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
@@ -81,7 +81,7 @@ def _configure_standard_library(shared: list[Any], renderers: list[Any], level: 
 
 
 def _as_json(event: MutableMapping[str, Any], **_: Any) -> str:
-    """Strictly JSON: a collector drops what Python alone reads (`Infinity`, half a surrogate pair)."""
+    """Strictly JSON: collectors drop what only Python reads (`Infinity`, half a surrogate pair)."""
     try:
         return to_json(event, ensure_ascii=True, fallback=repr, inf_nan_mode="null").decode()
     except ValueError:  # bytes or half characters that are no UTF-8
@@ -139,13 +139,13 @@ def _add_trace(service: str, _: Any, __: str, event: MutableMapping[str, Any]) -
 
 
 def _redact(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """A value under a name that speaks of a secret is never written, whoever logs it."""
+    """A value is never written under a name that suggests a secret."""
     for name in event:
-        if _speaks_of_a_secret(name):
+        if _suggests_a_secret(name):
             event[name] = REDACTED
     return event
 
 
 @lru_cache(maxsize=1024)
-def _speaks_of_a_secret(name: str) -> bool:
+def _suggests_a_secret(name: str) -> bool:
     return any(word in name.lower() for word in _SECRET_NAMES)

@@ -21,5 +21,5 @@ KEYS_AGE = Gauge("verification_keys_age_seconds", "Since the verification keys i
 
 @cache
 def of_request(method: str, route: str, status: int) -> tuple[Counter, Histogram]:
-    """Looked up once: there are as many as routes and statuses."""
+    """Cached: there are only as many as routes and statuses."""
     return REQUESTS.labels(method, route, status), REQUEST_SECONDS.labels(method, route)

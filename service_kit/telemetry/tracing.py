@@ -13,7 +13,7 @@ _SAMPLED = TraceFlags(TraceFlags.SAMPLED)
 
 
 def current_traceparent() -> str | None:
-    """The `traceparent` to hand on, or None outside of any trace."""
+    """The `traceparent` to pass on, or None outside of any trace."""
     span = trace.get_current_span().get_span_context()
     return f"00-{span.trace_id:032x}-{span.span_id:016x}-{span.trace_flags:02x}" if span.is_valid else None
 
@@ -26,7 +26,7 @@ def current_trace_id() -> str | None:
 
 @contextmanager
 def continue_trace(traceparent: str | None) -> Iterator[None]:
-    """Within the block the trace goes on that `traceparent` names; with none, or one that can't be read, a new one."""
+    """Within the block the trace of `traceparent` is continued; with none, or an invalid one, a new one begins."""
     span = SpanContext(
         trace_id=_trace_id(traceparent) or secrets.randbits(128) or 1,
         span_id=secrets.randbits(64) or 1,
@@ -41,7 +41,7 @@ def continue_trace(traceparent: str | None) -> Iterator[None]:
 
 
 def _trace_id(traceparent: str | None) -> int:
-    """0: none that can be read."""
+    """0: none, or an invalid one."""
     if not traceparent:
         return 0
     return trace.get_current_span(_propagator.extract({"traceparent": traceparent})).get_span_context().trace_id

@@ -25,7 +25,7 @@ class Work:
             await asyncio.sleep(0)
 
 
-async def test_one_goes_at_once_and_who_comes_meanwhile_goes_together() -> None:
+async def test_the_first_item_runs_at_once_and_later_ones_form_a_batch() -> None:
     work = Work()
     batching = Batching(work, most=3)
     first = asyncio.create_task(batching.do(1))
@@ -37,7 +37,7 @@ async def test_one_goes_at_once_and_who_comes_meanwhile_goes_together() -> None:
     assert work.batches == [[1], [2, 3, 4], [5]]
 
 
-async def test_one_that_fails_fails_alone() -> None:
+async def test_a_failing_item_fails_alone() -> None:
     work = Work()
     work.may_go_on.set()
     batching = Batching(work)

@@ -98,7 +98,7 @@ def test_a_password_is_changed(server: EmbeddedPostgres) -> None:
             cursor.execute("SELECT 1")
 
 
-def test_one_role_may_do_both(server: EmbeddedPostgres) -> None:
+def test_one_role_may_own_and_serve(server: EmbeddedPostgres) -> None:
     settings = _urls(server, "single")
     del settings["DATABASE_OWNER_URL"]
     assert run("database", "order_service", **settings).returncode == 0
@@ -127,7 +127,7 @@ def test_a_wrong_password_is_reported_at_once(server: EmbeddedPostgres) -> None:
     assert "password authentication failed" in done.stderr
 
 
-def test_a_server_that_starts_late_is_waited_for(
+def test_commands_wait_for_a_server_that_is_starting(
     server_directory: Path, free_port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     late = EmbeddedPostgres(server_directory / "postgres", free_port, settings=WITHOUT_DURABILITY)

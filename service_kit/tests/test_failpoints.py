@@ -44,31 +44,31 @@ def _run(directory: Path | str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
 
-def test_one_process_dies_once(tmp_path: Path) -> None:
+def test_a_failpoint_kills_one_process_once(tmp_path: Path) -> None:
     (tmp_path / "order.mark.before").touch()
     assert _run(tmp_path).returncode == -signal.SIGKILL
     assert list(tmp_path.iterdir()) == []
     assert _run(tmp_path).stdout == "alive\n"
 
 
-def test_another_place_and_another_service_are_passed(tmp_path: Path) -> None:
+def test_failpoints_of_other_places_and_services_have_no_effect(tmp_path: Path) -> None:
     (tmp_path / "order.mark.after").touch()
     (tmp_path / "user.mark.before").touch()
     assert _run(tmp_path).stdout == "alive\n"
     assert len(list(tmp_path.iterdir())) == 2
 
 
-def test_without_the_setting_nothing_is_looked_for() -> None:
+def test_without_the_setting_failpoints_are_disabled() -> None:
     assert _run("").stdout == "alive\n"
 
 
-def test_production_rejects_to_be_made_to_die(tmp_path: Path) -> None:
+def test_production_rejects_failpoints(tmp_path: Path) -> None:
     assert _settings(environment="development", failpoints=tmp_path).failpoints == tmp_path
     with pytest.raises(ValidationError, match="FAILPOINTS: not when ENVIRONMENT is production"):
         _settings(environment="production", failpoints=tmp_path)
 
 
-def test_every_point_is_somewhere_in_the_code() -> None:
+def test_every_failpoint_is_in_the_code() -> None:
     folders = ("service_kit", "order_service", "notification_service")
     files = [path for name in folders for path in (ROOT / name).rglob("*.py") if "tests" not in path.parts]
     found = {name for path in files if path.name != Path(failpoints.__file__).name

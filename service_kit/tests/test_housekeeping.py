@@ -47,7 +47,7 @@ async def test_old_rows_are_deleted_and_recent_ones_stay(job: Any) -> None:
         assert await connection.fetchval(f"SELECT count(*) FROM {table}") == 1
 
 
-async def test_an_event_that_is_not_published_stays_however_old_it_is() -> None:
+async def test_an_unpublished_event_is_kept_however_old_it_is() -> None:
     insert, age = ROWS["prune-outbox"]
     [job] = [each for each in housekeeping.JOBS if each.name == "prune-outbox"]
     async with serve("product_service") as served, served.runtime.database.connection() as connection:
@@ -57,7 +57,7 @@ async def test_an_event_that_is_not_published_stays_however_old_it_is() -> None:
         assert await connection.fetchval("SELECT count(*) FROM outbox") == 1
 
 
-async def test_every_service_runs_them(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_every_service_runs_the_housekeeping_jobs(monkeypatch: pytest.MonkeyPatch) -> None:
     composed: list[str] = []
 
     class Recording(Runtime):

@@ -98,7 +98,7 @@ async def test_a_job_without_a_database_is_tried_less_and_less_often_however_oft
     await jobs.stop(within=5)
 
 
-async def test_one_that_waits_for_its_database_is_stopped_at_once() -> None:
+async def test_a_job_that_waits_for_its_database_is_stopped_at_once() -> None:
     database = Database()
     jobs = started(database)
     async with asyncio.timeout(20):

@@ -30,7 +30,7 @@ def port() -> Iterator[int]:
 
 @pytest.mark.parametrize("setting", ["PORT", "ORDER_PORT"])
 @pytest.mark.parametrize(("status", "code"), [(200, 0), (503, 1)])
-def test_it_asks_the_port_of_the_service(
+def test_the_probe_requests_the_port_of_the_service(
     port: int, setting: str, status: int, code: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(_Response, "status", status)

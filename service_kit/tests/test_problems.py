@@ -9,7 +9,7 @@ class BalanceTooLow(Problem, status=409, type="balance-too-low"):
     """The card has {balance} left; {wanted} was asked for."""
 
 
-def test_the_docstring_is_the_sentence_and_the_values_are_members() -> None:
+def test_the_docstring_is_the_detail_and_the_values_are_members() -> None:
     body = BalanceTooLow(wanted=3, balance=2).body("/cards/7")
     assert body == {
         "type": "/problems/balance-too-low",
@@ -22,12 +22,12 @@ def test_the_docstring_is_the_sentence_and_the_values_are_members() -> None:
     }
 
 
-def test_no_member_takes_the_place_of_a_standard_one() -> None:
+def test_a_member_never_replaces_a_standard_one() -> None:
     body = Problem("It is so now.", status="cancelled", instance="7", extra=1).body("/orders/7")
     assert (body["status"], body["instance"], body["extra"]) == (500, "/orders/7", 1)
 
 
-def test_headers_that_a_problem_always_has_and_those_of_one_case() -> None:
+def test_a_problem_has_its_headers_and_those_of_the_case() -> None:
     assert Unauthenticated(retry_after=5).headers == {"WWW-Authenticate": "Bearer", "Retry-After": "5"}
 
 

@@ -110,7 +110,7 @@ async def test_nothing_more_is_sent_to_a_system_that_is_unreachable(work: Work) 
     assert {rows[id] for id in range(3, BATCH + 1)} == {(None, 0, "no route")}
 
 
-async def test_what_comes_behind_a_row_that_is_retried_waits_with_it(work: Work) -> None:
+async def test_later_rows_of_a_group_wait_for_a_retried_row(work: Work) -> None:
     await work.add(6)
     work.fails[1] = TemporaryFailure("busy")
     await work.run(team=2)
@@ -126,7 +126,7 @@ async def test_the_next_batch_follows_at_once_while_there_are_more(work: Work) -
     assert sorted(work.handled) == list(range(1, BATCH + 2))
 
 
-async def test_no_more_is_begun_once_an_outcome_could_not_be_committed(work: Work) -> None:
+async def test_no_row_is_begun_after_an_outcome_could_not_be_committed(work: Work) -> None:
     await work.add(5)
     failed = asyncio.Event()
 
@@ -145,7 +145,7 @@ async def test_no_more_is_begun_once_an_outcome_could_not_be_committed(work: Wor
     assert work.handled == [1, 2]
 
 
-async def test_who_lost_a_row_changes_nothing_about_it(work: Work) -> None:
+async def test_a_process_that_lost_its_lease_changes_nothing(work: Work) -> None:
     await work.add(1)
     async with work.database.connection() as connection:
         [lost] = await CLAIM.fetch_as(connection, Claimed, limit=1, lease=timedelta(seconds=-1))

@@ -26,7 +26,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(name, value)
 
 
-def test_the_services_own_name_comes_before_the_common_one(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_name_with_the_services_prefix_has_priority(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PAY_WITHIN", "8")
     assert Shop().pay_within == 8
     monkeypatch.setenv("SHOP_PAY_WITHIN", "9")
@@ -39,19 +39,19 @@ def test_a_value_can_be_given_as_a_file(monkeypatch: pytest.MonkeyPatch, tmp_pat
     assert Shop().database_url.get_secret_value() == "postgresql://from-a-file"
 
 
-def test_the_environment_comes_before_the_file_of_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_environment_has_priority_over_the_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "settings").write_text("SHOP_PAY_WITHIN=5\nLOG_LEVEL=DEBUG\n")
     monkeypatch.setenv("ENV_FILE", str(tmp_path / "settings"))
     monkeypatch.setenv("SHOP_PAY_WITHIN", "6")
     assert (Shop().pay_within, Shop().log_level) == (6, "DEBUG")
 
 
-def test_an_empty_value_is_none_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_empty_value_counts_as_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SHOP_PAY_WITHIN", "")
     assert Shop().pay_within == 7
 
 
-def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_settings_are_reported_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("DATABASE_URL")
     with pytest.raises(ValidationError, match="database_url"):
         Shop()
@@ -66,7 +66,7 @@ def test_secrets_are_not_printed() -> None:
     assert "postgresql" not in repr(Shop())
 
 
-def test_a_setting_that_is_wrong_is_named_and_not_shown() -> None:
+def test_an_invalid_setting_is_named_without_its_value() -> None:
     with pytest.raises(ValidationError) as rejected:
         Shop(session_pool_size="the-password-in-the-wrong-line")
     assert "session_pool_size" in str(rejected.value)
@@ -82,7 +82,7 @@ def nothing_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("nothing_allowed")
 @pytest.mark.parametrize("protocol", ["PLAINTEXT", "SASL_PLAINTEXT"])
-def test_production_rejects_plain_text_and_names_all_of_it(protocol: str) -> None:
+def test_production_rejects_every_plain_text_connection(protocol: str) -> None:
     given: dict[str, Any] = {
         "kafka_security_protocol": protocol,
         "kafka_sasl_username": "shop",
@@ -120,7 +120,7 @@ def test_outside_payment_systems_are_named_one_by_one() -> None:
     assert Shop(trusted_payment_sources="/acquirer, /other,").trusted_payment_sources == {"/acquirer", "/other"}
 
 
-def test_who_migrates_is_given_the_database_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_migrating_needs_only_the_settings_of_the_database(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in NEEDED.keys() - {"DATABASE_URL"}:
         monkeypatch.delenv(name)
     monkeypatch.setenv("SHOP_DATABASE_OWNER_URL", "postgresql://owner@db/shop")

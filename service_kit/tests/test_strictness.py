@@ -48,13 +48,13 @@ def rejected(service: str, **values: Any) -> str:
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_what_is_sound_is_accepted(service: str) -> None:
+def test_valid_settings_are_accepted(service: str) -> None:
     assert made(service).has_docs is False
     assert made(service, environment="development").has_docs is True
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_all_that_production_rejects_stands_in_one_message(service: str, tmp_path: Path) -> None:
+def test_all_faults_for_production_are_in_one_message(service: str, tmp_path: Path) -> None:
     words = rejected(
         service, public_issuer="http://user.example", jwks_url="http://keys.example/", cors_origins="*,http://a.example",
         failpoints=tmp_path, docs=True, trusted_proxies="0.0.0.0/0",
@@ -66,7 +66,7 @@ def test_all_that_production_rejects_stands_in_one_message(service: str, tmp_pat
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_every_secret_of_every_service_is_looked_at(service: str) -> None:
+def test_every_secret_of_every_service_is_checked(service: str) -> None:
     """By its type: one that is added is rejected without a word in any test."""
     fields = settings_of(service).model_fields
     secrets = [name for name, field in fields.items() if "SecretStr" in str(field.annotation)]
@@ -81,7 +81,7 @@ def test_every_secret_of_every_service_is_looked_at(service: str) -> None:
     made(service, environment="development", **NEEDED.get(service, {}))
 
 
-def test_money_and_mails_go_by_tls_or_stay_at_home() -> None:
+def test_gateways_and_mail_servers_need_tls_unless_they_are_local() -> None:
     assert "GATEWAY_URL" in rejected("order", gateway_url="http://gateway.example")
     for own in ("http://localhost:8005", "http://127.0.0.1:8005", "http://gateway.shop.internal", "http://gateway"):
         assert made("order", gateway_url=own, plain_http_hosts="gateway, .shop.internal")
@@ -104,7 +104,7 @@ def test_field_and_production_faults_are_reported_together() -> None:
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_a_name_with_the_services_prefix_that_is_no_setting(service: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unknown_name_with_the_services_prefix_is_rejected(service: str, monkeypatch: pytest.MonkeyPatch) -> None:
     prefix = service.upper()
     monkeypatch.setenv(f"{prefix}_ASYNCPGPOOLSIZE", "7")
     monkeypatch.setenv("OTHER_ASYNCPGPOOLSIZE", "7")
@@ -139,7 +139,7 @@ def test_a_setting_with_a_former_name_is_rejected_with_its_new_one() -> None:
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_the_example_holds_no_name_that_a_service_rejects(service: str, tmp_path: Path) -> None:
+def test_the_example_has_no_name_that_a_service_rejects(service: str, tmp_path: Path) -> None:
     given = ensure(tmp_path / ".env", {}, example=EXAMPLE)
     assert list(rejected_names(given, service, settings_of(service).model_fields, {})) == []
 

@@ -1,4 +1,4 @@
-"""Alembic's entry point for every lineage; which one it is stands in the configuration's attributes."""
+"""Alembic's entry point for every lineage; the configuration's attributes name the lineage."""
 
 from alembic import context
 

@@ -35,7 +35,9 @@ def url(empty_database: str, proxy: Proxy) -> str:
     return through.render_as_string(hide_password=False)
 
 
-async def test_resets_and_delays_are_a_database_that_is_away_and_nothing_else(url: str, proxy: Proxy) -> None:
+async def test_resets_and_delays_only_cause_errors_that_mean_the_database_is_unavailable(
+    url: str, proxy: Proxy
+) -> None:
     database = Database(url, session_pool_size=6, asyncpg_pool_size=8)
     load = Load(database)
     running = asyncio.create_task(load.run())
@@ -54,7 +56,7 @@ async def test_resets_and_delays_are_a_database_that_is_away_and_nothing_else(ur
     assert load.wrong == []
 
 
-async def test_a_server_that_falls_silent_is_given_up_on_and_found_again(
+async def test_statements_of_a_silent_server_time_out_and_succeed_when_it_responds_again(
     url: str, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """On all connections at once, those that lie in the pools too."""
@@ -113,7 +115,7 @@ async def test_stopping_does_not_wait_for_a_silent_server(url: str, proxy: Proxy
         await database.close()
 
 
-async def test_who_waits_for_a_lock_is_not_kept_for_ever(empty_database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_wait_for_a_lock_times_out(empty_database: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sessions.LIMITS, "lock_timeout", "200ms")
     database = Database(empty_database)
     async with database.connection() as connection:
@@ -133,7 +135,7 @@ async def test_who_waits_for_a_lock_is_not_kept_for_ever(empty_database: str, mo
     await database.close()
 
 
-async def test_a_process_frozen_in_a_transaction_blocks_no_others(
+async def test_a_process_frozen_in_a_transaction_does_not_block_others(
     empty_database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sessions.LIMITS, "idle_in_transaction_session_timeout", "300ms")

@@ -72,9 +72,7 @@ async def proxy(empty_database: str, authority: Authority) -> AsyncIterator[tupl
 
 
 @pytest.mark.parametrize("way", WAYS)
-async def test_the_right_server_is_reached_by_tls_alone(
-    way: Way, proxy: tuple[TlsProxy, str], authority: Authority
-) -> None:
+async def test_the_server_is_reached_only_by_tls(way: Way, proxy: tuple[TlsProxy, str], authority: Authority) -> None:
     made, url = proxy
     assert await way(url, Tls("verify-full", authority.ca_file)) == 1
     assert (made.plain, made.encrypted > 0) == (0, True)

@@ -15,7 +15,7 @@ def cursor(values: Any) -> str:
     return base64.urlsafe_b64encode(json.dumps(values).encode()).decode().rstrip("=")
 
 
-def test_what_was_encoded_comes_back() -> None:
+def test_an_encoded_cursor_decodes_to_the_same_values() -> None:
     last = ["Mug", 7, datetime(2026, 1, 2, tzinfo=UTC), uuid4()]
     assert Position(cursor=encode_cursor(last)).values(str, int, datetime, UUID) == last
 
@@ -39,18 +39,18 @@ def test_what_was_encoded_comes_back() -> None:
         (UUID, 7),
     ],
 )
-def test_what_no_column_holds_gets_to_no_statement(kind: type, value: object) -> None:
+def test_a_cursor_with_values_that_no_column_can_hold_is_rejected(kind: type, value: object) -> None:
     with pytest.raises(InvalidCursor):
         Position(cursor=cursor([value])).values(kind)
 
 
 @pytest.mark.parametrize("values", [[], ["a", "b"], {}, {"a": 1}, "a", None, 7, [None], [["a"]]])
-def test_other_shapes_are_no_cursor(values: object) -> None:
+def test_a_cursor_of_another_shape_is_rejected(values: object) -> None:
     with pytest.raises(InvalidCursor):
         Position(cursor=cursor(values)).values(str)
 
 
 @pytest.mark.parametrize("text", ["", "!", "a", "é", "=" * 9])
-def test_what_is_no_cursor_at_all(text: str) -> None:
+def test_a_text_that_is_no_cursor_is_rejected(text: str) -> None:
     with pytest.raises(InvalidCursor):
         Position(cursor=text).values(str)

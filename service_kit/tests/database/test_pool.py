@@ -50,14 +50,14 @@ def pool(server: Server) -> Pool:
     return Pool(server.connect, 2)
 
 
-async def test_a_connection_is_used_again(pool: Pool, server: Server) -> None:
+async def test_a_connection_is_reused(pool: Pool, server: Server) -> None:
     for _ in range(3):
         pool.release(await pool.acquire(within=1), broken=False)
     assert (len(server.made), pool.in_use) == (1, 0)
 
 
 @pytest.mark.parametrize("fate", ["broken", "closed", "in_transaction"])
-async def test_one_that_is_no_longer_good_is_replaced(pool: Pool, server: Server, fate: str) -> None:
+async def test_a_broken_connection_is_replaced(pool: Pool, server: Server, fate: str) -> None:
     connection = await pool.acquire(within=1)
     if fate != "broken":
         setattr(connection, fate, True)
@@ -66,14 +66,14 @@ async def test_one_that_is_no_longer_good_is_replaced(pool: Pool, server: Server
     assert connection.terminated
 
 
-async def test_one_that_died_while_it_was_free_is_passed_over(pool: Pool, server: Server) -> None:
+async def test_a_connection_that_broke_while_idle_is_skipped(pool: Pool, server: Server) -> None:
     connection = await pool.acquire(within=1)
     pool.release(connection, broken=False)
     connection.closed = True
     assert await pool.acquire(within=1) is not connection
 
 
-async def test_who_finds_none_waits_in_turn(pool: Pool, server: Server) -> None:
+async def test_callers_without_a_connection_are_served_in_order(pool: Pool, server: Server) -> None:
     held = [await pool.acquire(within=1) for _ in range(2)]
     came: list[int] = []
 
@@ -90,7 +90,7 @@ async def test_who_finds_none_waits_in_turn(pool: Pool, server: Server) -> None:
     assert (len(server.made), pool.in_use) == (3, 1)
 
 
-async def test_who_gives_up_takes_no_place_along(pool: Pool, server: Server) -> None:
+async def test_a_cancelled_wait_leaves_the_pool_at_its_size(pool: Pool, server: Server) -> None:
     held = [await pool.acquire(within=1) for _ in range(2)]
     with pytest.raises(TimeoutError):
         await pool.acquire(within=0.01)
@@ -105,7 +105,7 @@ async def test_who_gives_up_takes_no_place_along(pool: Pool, server: Server) -> 
     assert pool.in_use == 0
 
 
-async def test_a_server_that_is_away_costs_no_place(pool: Pool, server: Server) -> None:
+async def test_an_unreachable_server_leaves_the_pool_at_its_size(pool: Pool, server: Server) -> None:
     server.away = True
     for _ in range(5):
         with pytest.raises(ConnectionRefusedError):
@@ -114,7 +114,7 @@ async def test_a_server_that_is_away_costs_no_place(pool: Pool, server: Server) 
     assert await pool.acquire(within=1)
 
 
-async def test_closing_waits_for_what_is_in_use(pool: Pool, server: Server) -> None:
+async def test_closing_waits_for_connections_in_use(pool: Pool, server: Server) -> None:
     connection = await pool.acquire(within=1)
     closing = asyncio.create_task(pool.close())
     await asyncio.sleep(0.01)

@@ -32,7 +32,7 @@ def test_files_are_numbered_as_alembic_applies_them(lineage: Lineage) -> None:
 
 
 @pytest.mark.parametrize("service", [f"{name}_service" for name in SERVICES])
-def test_a_service_is_there_without_what_only_migrations_need(service: str) -> None:
+def test_a_service_starts_without_importing_alembic(service: str) -> None:
     code = f"import sys, {service}.main, uvicorn; sys.exit(repr({{'alembic', 'mako', 'psycopg2'}} & set(sys.modules)))"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert found.stderr.strip() == "set()"
@@ -99,7 +99,7 @@ def test_a_database_is_current_only_by_both_lineages(empty_database: str) -> Non
 
 
 @pytest.mark.parametrize("name", SERVICES)
-def test_everything_that_migrations_make_can_be_taken_away(empty_database: str, name: str) -> None:
+def test_a_downgrade_removes_everything_that_migrations_created(empty_database: str, name: str) -> None:
     migrations.upgrade(f"{name}_service", empty_database)
     with _engine(empty_database).begin() as connection:
         for lineage in reversed(lineages(f"{name}_service")):

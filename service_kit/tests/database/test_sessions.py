@@ -74,7 +74,7 @@ class Load:
                 await asyncio.sleep(0.01)
 
 
-async def test_a_database_that_is_killed_is_away_and_nothing_else(postgres: EmbeddedPostgres) -> None:
+async def test_a_killed_database_only_causes_errors_that_mean_it_is_unavailable(postgres: EmbeddedPostgres) -> None:
     database = Database(postgres.superuser_url, session_pool_size=6, asyncpg_pool_size=8)
     load = Load(database)
     running = asyncio.create_task(load.run())
@@ -95,7 +95,7 @@ async def test_a_database_that_is_killed_is_away_and_nothing_else(postgres: Embe
     assert load.wrong == []
 
 
-async def test_a_statement_that_was_interrupted_takes_no_effect_afterwards(empty_database: str) -> None:
+async def test_an_interrupted_statement_has_no_effect_afterwards(empty_database: str) -> None:
     database = Database(empty_database)
     async with database.connection() as connection:
         await connection.execute("CREATE TABLE things AS SELECT 0 AS value")
@@ -122,7 +122,7 @@ async def test_a_statement_that_was_interrupted_takes_no_effect_afterwards(empty
     await database.close()
 
 
-async def test_a_signal_is_sent_behind_the_commit_and_never_after_a_rollback(postgres: EmbeddedPostgres) -> None:
+async def test_a_signal_is_sent_after_the_commit_and_not_after_a_rollback(postgres: EmbeddedPostgres) -> None:
     database = Database(postgres.superuser_url, session_pool_size=1, asyncpg_pool_size=2)
     found: list[object] = []
     seen: list[object] = []

@@ -56,7 +56,7 @@ async def database(empty_database: str) -> AsyncIterator[Database]:
     await database.close()
 
 
-async def test_a_row_set_goes_to_the_columns_of_its_model_wherever_they_stand(database: Database) -> None:
+async def test_a_row_set_is_inserted_into_its_columns_whatever_their_order(database: Database) -> None:
     things = [
         Thing(id=uuid7(), name="a", size=2**40, facts={"ids": [uuid7()], "text": "ä"}),
         Thing(id=uuid7(), name="b", size=2),
@@ -67,14 +67,14 @@ async def test_a_row_set_goes_to_the_columns_of_its_model_wherever_they_stand(da
     assert [Thing(**row).model_dump(mode="json") for row in found] == [each.model_dump(mode="json") for each in things]
 
 
-async def test_no_rows_are_no_rows(database: Database) -> None:
+async def test_an_empty_row_set_inserts_nothing(database: Database) -> None:
     async with database.transaction() as transaction:
         assert await INSERT.execute(transaction, things=[]) == 0
         assert await READ.fetchrow(transaction, names=[], least=0, limit=1) is None
         assert await READ.fetchval(transaction, names=[], least=0, limit=1) is None
 
 
-async def test_objects_of_any_type_give_their_attributes(database: Database) -> None:
+async def test_row_sets_can_be_made_of_objects_of_any_type(database: Database) -> None:
     thing = Thing(id=uuid7(), name="a", size=1)
     async with database.connection() as connection:
         await INSERT.execute(connection, things=[thing])
@@ -86,7 +86,7 @@ async def test_objects_of_any_type_give_their_attributes(database: Database) -> 
     assert (row["size"], row["facts"]) == (7, {"b": None})
 
 
-async def test_a_session_carries_it_out_within_its_transaction(database: Database) -> None:
+async def test_a_session_executes_a_statement_in_its_transaction(database: Database) -> None:
     async with database.connection() as connection:
         await INSERT.execute(connection, things=[Thing(id=uuid7(), name="a", size=1)])
     async with database.session() as session:
@@ -98,7 +98,7 @@ async def test_a_session_carries_it_out_within_its_transaction(database: Databas
 
 
 @pytest.mark.parametrize("given", [{}, {"names": [], "least": 1}, {"names": [], "least": 1, "limit": 1, "more": 1}])
-def test_parameters_are_those_that_the_text_names(given: dict[str, Any]) -> None:
+def test_missing_and_unknown_parameters_are_rejected(given: dict[str, Any]) -> None:
     with pytest.raises(TypeError, match="least"):
         READ.arguments(**given)
 

@@ -139,7 +139,7 @@ async def service(empty_database: str) -> AsyncIterator[Served]:
 
 
 @pytest.mark.parametrize("db", ["session", "hot"])
-async def test_a_commit_that_fails_never_answers_created(service: Served, db: str) -> None:
+async def test_a_failed_commit_never_responds_with_created(service: Served, db: str) -> None:
     rejected = await service.anonymous.post(f"/notes/{db}", json={"body": "refused"})
     assert (rejected.status_code, rejected.json()["type"]) == (500, "/problems/internal-error")
     accepted = await service.anonymous.post(f"/notes/{db}", json={"body": "accepted"})
@@ -154,7 +154,7 @@ async def test_an_internal_error_reveals_nothing_to_the_caller(service: Served) 
     assert answer.headers["X-Request-Id"]
 
 
-async def test_one_key_many_times_at_once_does_it_once(service: Served) -> None:
+async def test_concurrent_requests_with_one_key_are_executed_once(service: Served) -> None:
     caller = service.caller("orders:write")
     answers = await asyncio.gather(
         *(caller.post("/notes/once", json={"body": "a"}, headers={"Idempotency-Key": "k"}) for _ in range(10))
@@ -166,7 +166,7 @@ async def test_one_key_many_times_at_once_does_it_once(service: Served) -> None:
     assert (await service.anonymous.get("/notes/count")).json() == 1
 
 
-async def test_a_key_belongs_to_its_body_and_to_its_user(service: Served) -> None:
+async def test_an_idempotency_key_belongs_to_one_body_and_one_user(service: Served) -> None:
     caller, other = service.caller("orders:write"), service.caller("orders:write")
     key = {"Idempotency-Key": "k"}
     await caller.post("/notes/once", json={"body": "a"}, headers=key)
@@ -178,13 +178,13 @@ async def test_a_key_belongs_to_its_body_and_to_its_user(service: Served) -> Non
     assert (missing.status_code, missing.json()["type"]) == (400, "/problems/idempotency-key-missing")
 
 
-async def test_what_failed_is_not_kept_under_its_key(service: Served) -> None:
+async def test_a_failed_request_is_not_stored_under_its_key(service: Served) -> None:
     caller, key = service.caller("orders:write"), {"Idempotency-Key": "k"}
     assert (await caller.post("/notes/once", json={"body": "refused"}, headers=key)).status_code == 500
     assert (await caller.post("/notes/once", json={"body": "accepted"}, headers=key)).status_code == 201
 
 
-async def test_bodies_that_are_too_large_or_no_json(service: Served) -> None:
+async def test_bodies_that_are_too_large_or_no_json_are_rejected(service: Served) -> None:
     async def in_pieces() -> AsyncIterator[bytes]:
         for _ in range(20):
             yield b"x" * 100
@@ -198,7 +198,7 @@ async def test_bodies_that_are_too_large_or_no_json(service: Served) -> None:
     assert [(error["field"], error["in"]) for error in answer.json()["errors"]] == [("body", "body")]
 
 
-async def test_a_path_that_is_none_and_a_method_that_does_not_fit(service: Served) -> None:
+async def test_unknown_paths_and_methods_are_problems(service: Served) -> None:
     assert (await service.anonymous.get("/nowhere")).json()["type"] == "/problems/no-such-path"
     answer = await service.anonymous.delete("/notes/hot")
     assert (answer.status_code, answer.json()["type"]) == (405, "/problems/method-not-allowed")
@@ -206,7 +206,7 @@ async def test_a_path_that_is_none_and_a_method_that_does_not_fit(service: Serve
     assert (await service.anonymous.delete("/notes")).headers["Allow"] == "GET, HEAD, POST"
 
 
-async def test_the_link_to_the_next_page_keeps_all_that_was_asked_for(service: Served) -> None:
+async def test_the_link_to_the_next_page_keeps_the_query(service: Served) -> None:
     asked = [("tag", "b"), ("like", "ä & ö"), ("tag", "a"), ("limit", "7"), ("tag", "b")]
     first = await service.anonymous.get("/notes/tagged?cursor=of-this-page&" + urlencode(asked))
     link = first.links["next"]["url"]
@@ -215,12 +215,12 @@ async def test_the_link_to_the_next_page_keeps_all_that_was_asked_for(service: S
 
 
 @pytest.mark.parametrize("db", ["session", "hot"])
-async def test_a_text_that_postgresql_cant_hold_is_rejected(service: Served, db: str) -> None:
+async def test_a_text_that_postgresql_cannot_store_is_rejected(service: Served, db: str) -> None:
     answer = await service.anonymous.post(f"/notes/{db}", json={"body": "a\x00b"})
     assert (answer.status_code, answer.json()["type"]) == (400, "/problems/invalid-request")
 
 
-async def test_a_trace_goes_on_and_a_missing_one_begins(service: Served) -> None:
+async def test_a_trace_is_continued_and_a_missing_one_is_started(service: Served) -> None:
     parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
     continued = (await service.anonymous.get("/notes/trace", headers={"traceparent": parent})).json()
     assert continued.split("-")[1] == "0af7651916cd43dd8448eb211c80319c"
@@ -228,7 +228,7 @@ async def test_a_trace_goes_on_and_a_missing_one_begins(service: Served) -> None
     assert len((await service.anonymous.get("/notes/trace")).json().split("-")[1]) == 32
 
 
-async def test_the_request_id_is_the_callers_where_it_is_harmless(service: Served) -> None:
+async def test_a_safe_request_id_of_the_caller_is_kept(service: Served) -> None:
     given = await service.anonymous.get("/health/live", headers={"X-Request-Id": "abc-1"})
     assert given.headers["X-Request-Id"] == "abc-1"
     forged = await service.anonymous.get("/health/live", headers={"X-Request-Id": "a b{}"})
@@ -267,7 +267,7 @@ async def test_metrics_name_the_route_and_never_the_path(service: Served) -> Non
     assert "an-id-of-somebody" not in text
 
 
-async def test_origins_of_the_setting_alone_are_answered(service: Served) -> None:
+async def test_only_origins_of_the_setting_are_allowed(service: Served) -> None:
     ask = {"Access-Control-Request-Method": "GET"}
     ours = await service.anonymous.options("/notes/count", headers={"Origin": "http://shop.test", **ask})
     other = await service.anonymous.options("/notes/count", headers={"Origin": "http://evil.test", **ask})

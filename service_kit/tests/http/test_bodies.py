@@ -35,7 +35,7 @@ UNPRINTABLE = [
 OPTIONAL = ("company", "line2", "region", "postal_code", "phone")
 
 
-def test_a_full_address_is_one_that_events_carry() -> None:
+def test_a_complete_address_is_valid_in_events() -> None:
     address = PostalAddress.model_validate(ADDRESS)
     assert address.model_dump() == ADDRESS
     assert Address.model_validate(address.model_dump()).model_dump() == ADDRESS
@@ -43,7 +43,7 @@ def test_a_full_address_is_one_that_events_carry() -> None:
     assert PostalAddress.model_validate(short).model_dump() == {**short, **dict.fromkeys(OPTIONAL)}
 
 
-def test_blanks_around_are_no_part_of_a_text() -> None:
+def test_blanks_around_a_text_are_removed() -> None:
     padded = {name: f" \u00a0{value}\u3000" for name, value in ADDRESS.items() if name != "country"}
     assert PostalAddress.model_validate({**padded, "country": "GB"}).model_dump() == ADDRESS
 
@@ -53,7 +53,7 @@ def test_blanks_around_are_no_part_of_a_text() -> None:
     "text",
     ["", " ", "\u00a0", "a\x00b", "a\nb", "a\x1b[31mb", "a\u200bb", "a\u200db", "a\u202eb", "a\ufeffb"],
 )
-def test_a_text_that_no_label_can_show_is_rejected(field: str, text: str) -> None:
+def test_an_unprintable_text_is_rejected(field: str, text: str) -> None:
     _rejected(PostalAddress, {**ADDRESS, field: text}, field)
 
 
@@ -87,13 +87,13 @@ def test_a_currency_is_one_of_iso_4217(currency: str) -> None:
     assert "ISO 4217" in _rejected(MoneyIn, {"amount": 1, "currency": currency}, "currency")
 
 
-def test_the_lists_are_whole() -> None:
+def test_the_lists_of_codes_are_complete() -> None:
     assert (len(COUNTRIES), {"GB", "US", "JE", "TW", "SS"} <= COUNTRIES) == (249, True)
     assert {"GBP", "EUR", "JPY", "KWD", "USD"} <= CURRENCIES
     assert TypeAdapter(Currency).json_schema()["enum"] == sorted(CURRENCIES)
 
 
-def test_a_body_takes_no_model_that_would_drop_members() -> None:
+def test_a_body_with_a_model_that_drops_members_is_rejected() -> None:
     class Loose(BaseModel):
         a: int
 
@@ -103,7 +103,7 @@ def test_a_body_takes_no_model_that_would_drop_members() -> None:
         type("Body", (RequestBody,), {"model_config": {"extra": "ignore"}, "__module__": __name__})
 
 
-def test_a_route_takes_no_body_that_would_drop_members() -> None:
+def test_a_route_with_a_body_that_drops_members_is_rejected() -> None:
     class Loose(BaseModel):
         a: int
 

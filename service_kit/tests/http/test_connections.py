@@ -167,7 +167,7 @@ async def test_a_body_that_comes_too_slowly_is_rejected(free_port: int) -> None:
         assert b"vary: Origin" in answer
 
 
-async def test_a_body_that_keeps_its_rate_has_its_time(free_port: int) -> None:
+async def test_a_body_that_keeps_the_least_rate_is_accepted(free_port: int) -> None:
     async with served(make(), free_port, request_body_seconds=0.5, request_body_bytes_per_second=100):
         socket = await Socket.to(free_port)
         head = SLOW.replace(b"Host", b"Connection: close\r\nHost")
@@ -180,7 +180,7 @@ async def test_a_silent_client_is_disconnected_without_a_response(free_port: int
         assert await (await Socket.to(free_port)).answer() == b""
 
 
-async def test_a_slow_request_behind_one_that_is_served_waits_for_its_answer(free_port: int) -> None:
+async def test_a_slow_pipelined_request_does_not_interrupt_the_response_before(free_port: int) -> None:
     app = make()
     async with served(app, free_port, request_header_seconds=0.5):
         socket = await Socket.to(free_port)
@@ -192,7 +192,7 @@ async def test_a_slow_request_behind_one_that_is_served_waits_for_its_answer(fre
         assert_is_408(answer[answer.index(b"HTTP/1.1 408") :])
 
 
-async def test_slow_bodies_take_no_place(free_port: int) -> None:
+async def test_slow_bodies_take_no_capacity(free_port: int) -> None:
     app = make()
     async with served(app, free_port):
         sockets = [await Socket.to(free_port) for _ in range(8 * PLACES)]
@@ -207,7 +207,7 @@ async def test_slow_bodies_take_no_place(free_port: int) -> None:
         assert app.state.runtime.capacity.taken == 0
 
 
-async def test_bodies_on_their_way_have_a_limit_together(free_port: int) -> None:
+async def test_incomplete_bodies_have_a_common_limit(free_port: int) -> None:
     app = make(max_unfinished_body_bytes=1500)
     async with served(app, free_port):
         first, second = [await Socket.to(free_port) for _ in range(2)]
@@ -219,7 +219,7 @@ async def test_bodies_on_their_way_have_a_limit_together(free_port: int) -> None
         assert (await first.answer()).startswith(b"HTTP/1.1 200")
 
 
-async def test_those_who_wait_leave_the_places_of_those_who_work(free_port: int) -> None:
+async def test_waiting_requests_take_no_capacity(free_port: int) -> None:
     app = make()
     gate: Gate = app.state.gate
     async with served(app, free_port):
@@ -261,7 +261,7 @@ async def test_a_new_connection_is_rejected_when_all_are_busy(free_port: int) ->
         assert [(await each).status_code for each in workers] == [200] * PLACES
 
 
-async def test_who_takes_nothing_of_an_answer_loses_its_place(free_port: int) -> None:
+async def test_a_client_that_reads_nothing_is_disconnected(free_port: int) -> None:
     app = make()
     async with served(app, free_port, response_stalled_seconds=0.5):
         socket = await Socket.to(free_port, buffer=1024)

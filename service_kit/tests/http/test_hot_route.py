@@ -150,11 +150,13 @@ JSON = {"Content-Type": "application/json"}
         (413, {"content": b'{"body": "' + b"a" * 1000 + b'"}', "headers": signed_in(**JSON)}),
     ],
 )
-async def test_writing(client: httpx.AsyncClient, status: int, request_: dict[str, Any]) -> None:
+async def test_a_hot_route_with_a_body_responds_like_an_ordinary_one(
+    client: httpx.AsyncClient, status: int, request_: dict[str, Any]
+) -> None:
     assert (await same(client, "POST", "", **request_)).status_code == status
 
 
-async def test_a_body_that_turns_out_too_large(client: httpx.AsyncClient) -> None:
+async def test_a_body_that_exceeds_the_limit_is_rejected(client: httpx.AsyncClient) -> None:
     async def parts() -> AsyncIterator[bytes]:
         for _ in range(20):
             yield b"a" * 100
@@ -181,7 +183,9 @@ async def test_a_body_that_turns_out_too_large(client: httpx.AsyncClient) -> Non
         (404, f"/{UUID(int=1)}/more", {}),
     ],
 )
-async def test_reading(client: httpx.AsyncClient, status: int, path: str, headers: dict[str, str]) -> None:
+async def test_a_hot_route_without_a_body_responds_like_an_ordinary_one(
+    client: httpx.AsyncClient, status: int, path: str, headers: dict[str, str]
+) -> None:
     assert (await same(client, "GET", path, headers=headers)).status_code == status
 
 
@@ -200,16 +204,16 @@ async def test_head_is_get_without_the_body(client: httpx.AsyncClient, path: str
     )
 
 
-async def test_head_where_there_is_no_get(client: httpx.AsyncClient) -> None:
+async def test_head_without_a_get_route_is_rejected(client: httpx.AsyncClient) -> None:
     answer = await same(client, "HEAD", "")
     assert (answer.status_code, answer.headers["Allow"], answer.content) == (405, "POST", b"")
 
 
-async def test_another_method(client: httpx.AsyncClient) -> None:
+async def test_an_unknown_method_is_rejected(client: httpx.AsyncClient) -> None:
     assert (await same(client, "DELETE", "")).status_code == 405
 
 
-async def test_its_operation_is_described_as_any_other(app: FastAPI) -> None:
+async def test_a_hot_route_has_the_usual_openapi_entry(app: FastAPI) -> None:
     paths = app.openapi()["paths"]
     for path in ("", "/{note_id}"):
         hot, plain = (json.dumps(paths[f"/{name}{path}"]) for name in ("hot", "plain"))
@@ -217,12 +221,12 @@ async def test_its_operation_is_described_as_any_other(app: FastAPI) -> None:
     assert paths["/hot"]["post"]["security"] == [{"OAuth2": ["orders:write"]}]
 
 
-async def test_its_metrics_bear_the_routes_name(client: httpx.AsyncClient) -> None:
+async def test_metrics_of_a_hot_route_have_its_path(client: httpx.AsyncClient) -> None:
     await client.get(f"/hot/{uuid4()}", headers={"If-Match": "1"})
     assert 'route="/hot/{note_id}"' in (await exposition.text()).decode()
 
 
-def test_what_it_cannot_do_is_rejected_when_the_application_is_made() -> None:
+def test_unsupported_signatures_are_rejected_at_start_up() -> None:
     router = Router()
 
     async def yields(connection: Connection) -> Response:

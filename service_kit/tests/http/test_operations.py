@@ -22,7 +22,7 @@ HEALTH = ("/health/live", "/health/ready")
 
 
 @pytest.mark.parametrize("service", SERVICES)
-async def test_what_is_for_operators_is_on_their_port_alone(service: str) -> None:
+async def test_metrics_and_health_checks_of_operators_are_only_on_their_port(service: str) -> None:
     async with serve(f"{service}_service", **NEEDED.get(service, {})) as served:
         for path in (*OPERATIONS, *HEALTH):
             assert (await served.operations.get(path)).status_code == 200, path
@@ -37,7 +37,7 @@ async def test_what_is_for_operators_is_on_their_port_alone(service: str) -> Non
 
 
 @pytest.mark.parametrize("service", SERVICES)
-async def test_the_pages_have_a_switch(service: str) -> None:
+async def test_the_pages_can_be_disabled(service: str) -> None:
     async with serve(f"{service}_service", docs=False, **NEEDED.get(service, {})) as served:
         for path in DOCS:
             assert (await served.anonymous.get(path)).status_code == 404, path
@@ -60,7 +60,7 @@ async def test_a_process_serves_both_ports() -> None:
         ports.release([port])
 
 
-async def test_a_process_whose_operations_port_is_taken_does_not_start(free_port: int) -> None:
+async def test_a_process_does_not_start_if_its_operations_port_is_in_use(free_port: int) -> None:
     taken = await asyncio.start_server(lambda *_: None, "127.0.0.1", free_port)
     async with taken:
         with pytest.raises(AssertionError, match="operations_port_not_opened"):

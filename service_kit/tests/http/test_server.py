@@ -31,7 +31,7 @@ class Wire(asyncio.Transport):
         return self.closed
 
 
-async def test_head_and_body_leave_together() -> None:
+async def test_head_and_body_are_sent_together() -> None:
     wire = Wire()
     gathering = _Gathering(wire)
     gathering.write(b"head ")
@@ -43,7 +43,7 @@ async def test_head_and_body_leave_together() -> None:
     assert wire.pieces == [b"head body", b"the next"]
 
 
-async def test_what_was_written_leaves_before_the_end() -> None:
+async def test_written_data_is_sent_before_the_end() -> None:
     wire = Wire()
     gathering = _Gathering(wire)
     gathering.write(b"goodbye")
@@ -52,7 +52,7 @@ async def test_what_was_written_leaves_before_the_end() -> None:
     assert (wire.pieces, wire.closed) == ([b"goodbye"], True)
 
 
-async def test_who_has_gone_gets_nothing_more() -> None:
+async def test_nothing_is_written_to_a_closed_connection() -> None:
     wire = Wire()
     gathering = _Gathering(wire)
     gathering.write(b"too late")
@@ -61,7 +61,7 @@ async def test_who_has_gone_gets_nothing_more() -> None:
     assert wire.pieces == []
 
 
-async def test_much_does_not_wait_for_more() -> None:
+async def test_large_writes_are_sent_at_once() -> None:
     wire = Wire()
     _Gathering(wire).write(LARGE)
     assert wire.pieces == [LARGE]
@@ -87,7 +87,7 @@ async def port(free_port: int) -> AsyncIterator[int]:
     await serving
 
 
-async def test_a_slow_reader_gets_all_of_it(port: int) -> None:
+async def test_a_slow_reader_gets_the_whole_response(port: int) -> None:
     """More than the socket takes at once: who writes waits, as without gathering."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1024)
     writer.write(b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")

@@ -136,7 +136,7 @@ async def test_its_own_events_are_skipped(shop: Shop) -> None:
     assert await shop.effects(1) == [(order, 2)]
 
 
-async def test_what_cannot_be_read_is_a_dead_letter_at_once_and_stops_nothing(shop: Shop) -> None:
+async def test_an_unreadable_record_is_dead_lettered_at_once_and_blocks_nothing(shop: Shop) -> None:
     order = uuid4()
     fine = encode(Envelope(uuid7(), OrderPaid.type, "/order_service", str(order), utcnow()))
     async with AIOKafkaProducer(bootstrap_servers=shop.kafka) as producer:
@@ -193,7 +193,7 @@ async def test_events_of_a_handler_commit_with_its_effects(shop: Shop) -> None:
     assert (await shop.records(TOPIC, 1))[0].key == str(user).encode()
 
 
-async def test_a_database_that_is_away_pauses_and_costs_no_attempt(shop: Shop) -> None:
+async def test_an_unavailable_database_pauses_the_consumer_and_costs_no_attempt(shop: Shop) -> None:
     order = uuid4()
     listener = await shop.listen(one_by_one)
     await shop.publish([paid(order, 1)])

@@ -16,7 +16,7 @@ from service_kit.messaging.envelope import (
 )
 
 
-def test_what_is_encoded_is_decoded() -> None:
+def test_an_encoded_event_decodes_to_the_same() -> None:
     trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
     envelope = Envelope(uuid7(), "mart.order.paid.v1", "/order_service", "subject", utcnow(), trace)
     assert decode(encode(envelope), key=b"k", timestamp_ms=0) == envelope
@@ -31,12 +31,12 @@ def test_what_is_encoded_is_decoded() -> None:
         [("ce_id", b"1"), ("ce_source", b"/x"), ("ce_type", b"\xff\xfe")],
     ],
 )
-def test_no_type_or_one_that_is_not_ours_is_unreadable(headers: list[tuple[str, bytes]]) -> None:
+def test_a_record_without_a_valid_type_is_unreadable(headers: list[tuple[str, bytes]]) -> None:
     with pytest.raises(Unreadable):
         decode(headers, key=b"k", timestamp_ms=0)
 
 
-def test_a_foreign_id_is_the_same_uuid_each_time_and_another_for_another_source() -> None:
+def test_a_foreign_id_maps_to_one_uuid_per_source() -> None:
     def read(source: bytes) -> Envelope:
         headers = [("ce_id", b"pay-17"), ("ce_source", source), ("ce_type", b"mart.payment.succeeded.v1")]
         return decode(headers, key=b"order", timestamp_ms=1_000)

@@ -62,7 +62,7 @@ async def test_no_offset_is_ahead_of_its_effects_and_a_slow_commit_holds_up_no_w
     assert len(ahead) < 15  # a commit covers all rounds since the one before
 
 
-async def test_partitions_are_let_go_only_when_their_offsets_are_committed(
+async def test_partitions_are_released_only_when_their_offsets_are_committed(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pending, let_on = asyncio.Event(), asyncio.Event()

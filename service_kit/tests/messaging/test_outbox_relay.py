@@ -32,7 +32,7 @@ def versions(records: list[Any], key: object) -> list[str]:
 
 
 @given(st.binary(max_size=60), st.integers(1, 50))
-def test_a_key_goes_where_every_kafka_client_puts_it(key: bytes, partitions: int) -> None:
+def test_a_key_has_the_same_partition_as_in_other_kafka_clients(key: bytes, partitions: int) -> None:
     assert partition_of(key, partitions) == (murmur2(key) & 0x7FFFFFFF) % partitions
 
 
@@ -63,7 +63,7 @@ async def test_rolled_back_events_are_never_published(shop: Shop) -> None:
     assert await shop.value(shop.orders, "SELECT count(*) FROM outbox") == 0
 
 
-async def test_a_record_that_no_broker_would_take_is_rejected_when_added(shop: Shop) -> None:
+async def test_a_record_that_is_too_large_is_rejected_when_added(shop: Shop) -> None:
     with pytest.raises(outbox.EventTooLarge, match="order_notification"):
         async with shop.orders.transaction() as tx:
             await outbox.add(tx, paid(uuid4(), 1, number="x" * MAX_RECORD_BYTES))

@@ -18,7 +18,7 @@ async def handler(tx: Transaction, event: OrderPaid, envelope: Envelope) -> None
     await write_down(tx, event, envelope)
 
 
-async def test_everything_that_is_asked_often_goes_by_an_index(statements: Statements, shop: Shop) -> None:
+async def test_frequent_statements_use_an_index(statements: Statements, shop: Shop) -> None:
     connections = [await asyncpg.connect(url) for url in (shop.order_url, shop.notification_url)]
     for connection in connections:
         await fill(connection, "outbox", columns={"published_at": "now()"})
@@ -48,7 +48,7 @@ async def test_everything_that_is_asked_often_goes_by_an_index(statements: State
         await connection.close()
 
 
-async def test_what_is_old_in_the_inbox_is_found_without_reading_all_of_it(shop: Shop) -> None:
+async def test_old_rows_of_the_inbox_are_found_without_a_full_scan(shop: Shop) -> None:
     connection = await asyncpg.connect(shop.order_url)
     await fill(connection, "inbox")
     await connection.close()

@@ -97,7 +97,7 @@ async def test_each_kind_of_poison_is_a_dead_letter_in_time(shop: Shop) -> None:
     await _all_kinds(shop, Tuning())
 
 
-async def test_the_largest_record_that_a_topic_takes_still_finds_room_among_the_dead(shop: Shop) -> None:
+async def test_the_largest_record_of_a_topic_fits_into_its_dead_letter_topic(shop: Shop) -> None:
     user = uuid4()
     headers = envelope("com.example.thing")
     room = MAX_RECORD_BYTES - sum(len(name) + len(value) + 8 for name, value in headers) - 200
@@ -114,7 +114,7 @@ async def test_the_largest_record_that_a_topic_takes_still_finds_room_among_the_
 
 @pytest.mark.long
 @pytest.mark.timeout(300)
-async def test_other_keys_hardly_notice_poison(shop: Shop) -> None:
+async def test_poison_hardly_delays_other_keys(shop: Shop) -> None:
     """Their p99 stays under twice what it is in calm minutes; the medians of rounds that take turns."""
     published: dict[UUID, float] = {}
     indigestible: set[UUID] = set()

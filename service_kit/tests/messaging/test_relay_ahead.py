@@ -91,7 +91,7 @@ async def test_a_crash_within_a_backlog_repeats_what_was_not_marked_and_keeps_ea
         assert found[-1] == 12
 
 
-async def test_what_was_fetched_before_the_lease_was_lost_is_not_sent_after_it_was_regained(shop: Shop) -> None:
+async def test_rows_fetched_before_the_lease_was_lost_are_not_sent_after_it_was_regained(shop: Shop) -> None:
     """It may have been published since, and newer events of its keys too."""
     first, other = uuid4(), uuid4()
     await say(shop, first, 1, 2)
@@ -170,7 +170,7 @@ async def test_what_the_present_owner_has_sent_and_not_marked_is_repeated_behind
 
 
 @pytest.mark.parametrize("tuning", [SMALL, dataclasses.replace(QUICK, group_bytes=1)])
-async def test_a_backlog_goes_out_whole_while_more_is_added(shop: Shop, tuning: Tuning) -> None:
+async def test_a_backlog_is_published_completely_while_more_is_added(shop: Shop, tuning: Tuning) -> None:
     orders = [uuid4() for _ in range(10)]
     await shop.speak(tuning=tuning)
 

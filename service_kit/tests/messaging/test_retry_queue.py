@@ -77,7 +77,7 @@ async def test_a_poison_event_parks_its_key_only_dies_and_is_replayed_in_order(s
     assert await shop.value(shop.notifications, "SELECT count(*) FROM parked_events") == 0
 
 
-async def test_what_passes_with_time_never_dies(shop: Shop) -> None:
+async def test_temporary_failures_are_never_dead_lettered(shop: Shop) -> None:
     order = uuid4()
     poison = Poison(order, 1)
     await shop.listen(poison.handler)
@@ -91,7 +91,7 @@ async def test_what_passes_with_time_never_dies(shop: Shop) -> None:
     assert await shop.effects(2) == [(order, 1), (order, 2)]
 
 
-async def test_a_row_that_another_holds_is_no_fault_of_the_event_and_holds_up_its_key_only(
+async def test_a_locked_row_delays_its_key_only_and_costs_no_attempt(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However long: an attempt that only waited is not counted."""
@@ -193,7 +193,7 @@ async def test_many_replicas_retry_one_key_in_order_and_once(shop: Shop) -> None
         assert [version for key, version in effects if key == order] == list(range(8))
 
 
-async def test_staff_see_replay_and_discard(shop: Shop) -> None:
+async def test_staff_list_replay_and_discard_dead_letters(shop: Shop) -> None:
     orders = [uuid4(), uuid4(), uuid4()]
 
     @consumes(OrderPaid)

@@ -36,7 +36,7 @@ async def say(shop: Shop, order: UUID, version: int) -> None:
         await outbox.add(tx, paid(order, version))
 
 
-async def test_a_sequence_that_the_broker_rejects_costs_a_new_producer_and_nothing_else(shop: Shop) -> None:
+async def test_a_rejected_sequence_number_only_causes_a_new_producer(shop: Shop) -> None:
     orders = [uuid4() for _ in range(5)]
     producer = Skips(KafkaConnection.plain(shop.kafka), shop.prefix, 8.0)
     relay = Relay(shop.orders, producer, QUICK)

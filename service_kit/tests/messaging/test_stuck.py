@@ -70,6 +70,6 @@ async def test_a_stalled_consumer_is_unhealthy_in_time(shop: Shop) -> None:
     assert await _turns_red_and_green_again(shop, Tuning()) <= RED_WITHIN
 
 
-def test_the_numbers_keep_the_promise() -> None:
+def test_the_configured_times_keep_the_promised_limit() -> None:
     tuning = Tuning()
     assert tuning.red_seconds + 2 * tuning.watch_seconds < RED_WITHIN

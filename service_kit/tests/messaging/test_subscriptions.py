@@ -64,7 +64,7 @@ async def too_many(tx: Transaction, event: OrderPaid, envelope: Envelope, more: 
     """Wants what nobody gives."""
 
 
-def test_what_is_right_is_gathered_by_topic() -> None:
+def test_valid_handlers_are_collected_by_topic() -> None:
     found = gather([module(hot, transaction_batch, session)])
     assert {name: set(each.handlers) for name, each in found.items()} == {
         "order_notification": {OrderPaid.type, OrderCancelled.type},
@@ -86,6 +86,6 @@ def test_what_is_right_is_gathered_by_topic() -> None:
         ((both_ways,), r"must be annotated list\[OrderPaid\]"),
     ],
 )
-def test_what_is_wrong_is_named(handlers: tuple[Callable[..., Awaitable[None]], ...], complaint: str) -> None:
+def test_a_wrong_handler_is_named(handlers: tuple[Callable[..., Awaitable[None]], ...], complaint: str) -> None:
     with pytest.raises(WrongSubscription, match=complaint):
         gather([module(*handlers)])

@@ -74,8 +74,7 @@ async def test_an_erasure_waits_for_no_dead_letter_and_leaves_nothing_of_it(shop
     assert await shop.effects(2) == [(ada, 3), (ada, 4)]
 
 
-async def test_one_that_queued_before_it_could_pass_passes_now(shop: Shop) -> None:
-    """And of two, the first goes first."""
+async def test_terminal_events_do_not_wait_for_failed_ones_and_keep_their_order(shop: Shop) -> None:
     ada = uuid4()
     await shop.publish([known(ada, 1, "ada"), known(ada, 2, "ada"), erased(ada, 3), erased(ada, 4)])
     await shop.listen(never, snapshot)

@@ -60,7 +60,7 @@ def _payment() -> payment_status.PaymentSucceeded:
 
 
 @pytest.mark.parametrize("trusted", [(), ("/acquirer",), ("/acquirer", "/other")])
-def test_outside_payment_systems_are_trusted_by_name_and_on_their_topic_alone(trusted: Sequence[str]) -> None:
+def test_outside_payment_systems_are_trusted_by_name_and_only_on_their_topic(trusted: Sequence[str]) -> None:
     subscriptions = gather([module(received, booked)], {PAYMENT_STATUS.name: frozenset(trusted)})
     for source in ("/acquirer", "/other"):
         if source in trusted:
@@ -72,7 +72,7 @@ def test_outside_payment_systems_are_trusted_by_name_and_on_their_topic_alone(tr
             read(_record(paid(uuid4(), 1), source), subscriptions[ORDER_NOTIFICATION.name], "/notification_service")
 
 
-def test_not_even_an_own_name_is_trusted_where_the_service_does_not_write() -> None:
+def test_a_service_is_not_trusted_on_topics_that_it_does_not_write() -> None:
     subscription = gather([module(received)])[ORDER_NOTIFICATION.name]
     with pytest.raises(Unreadable, match="not trusted"):
         read(_record(paid(uuid4(), 1), "/notification_service"), subscription, "/notification_service")

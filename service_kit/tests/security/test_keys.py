@@ -123,9 +123,7 @@ async def test_the_age_of_the_keys_is_reported_while_fetching_fails(url: str) ->
         assert REGISTRY.get_sample_value("verification_keys_age_seconds") == pytest.approx(7200, abs=30)
 
 
-async def test_what_another_process_of_the_service_fetched_is_taken_up(
-    url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_keys_that_another_process_fetched_are_loaded(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also after a start at which neither the user service nor the database had anything to give."""
     monkeypatch.setattr(module, "RETRY_PAUSE", 0.02)
     async with ring_on(url, UserService(AWAY)) as ring:
@@ -178,7 +176,7 @@ async def test_a_new_key_is_found_soon_after_its_first_token(url: str, monkeypat
 
 
 @pytest.mark.parametrize("turns", range(5))
-async def test_it_stops_though_it_is_woken_at_the_same_moment(url: str, turns: int) -> None:
+async def test_the_refresher_stops_even_if_it_is_woken_at_the_same_moment(url: str, turns: int) -> None:
     user_service = UserService()
     async with ring_on(url, user_service) as ring:
         await until(lambda: ring.age() < 1)
@@ -215,7 +213,7 @@ BAD: dict[str, object] = {
 
 
 @pytest.mark.parametrize("what", BAD)
-async def test_an_answer_that_is_no_key_set_replaces_nothing(
+async def test_an_invalid_key_set_does_not_replace_the_keys(
     url: str, what: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "RETRY_PAUSE", 0.01)
@@ -230,7 +228,7 @@ async def test_an_answer_that_is_no_key_set_replaces_nothing(
             assert await connection.fetchval("SELECT jwks FROM verification_keys") == GOOD
 
 
-def test_other_keys_in_a_set_are_passed_over() -> None:
+def test_keys_for_other_algorithms_are_ignored() -> None:
     assert list(read_key_set({"keys": [{"kty": "EC", "kid": "e"}, KEY, {**KEY, "kid": "x", "use": "enc"}]})) == [
         tokens.KEY_ID
     ]
@@ -258,13 +256,13 @@ async def web_server(answer: bytes, *, keep_sending: bool = False) -> AsyncItera
         server.close()
 
 
-async def test_over_http() -> None:
+async def test_keys_are_fetched_over_http() -> None:
     body = json.dumps(GOOD).encode()
     async with web_server(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)) as url:
         assert await over_http(url)() == GOOD
 
 
-async def test_an_endless_answer_is_cut_off() -> None:
+async def test_an_endless_response_is_aborted() -> None:
     async with web_server(b"HTTP/1.1 200 OK\r\n\r\n", keep_sending=True) as url:
         with pytest.raises(UnusableKeySet):
             await over_http(url)()

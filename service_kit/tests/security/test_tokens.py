@@ -33,7 +33,7 @@ async def _keys(key_set: dict[str, Any]) -> KeyRing:
     return keys
 
 
-async def test_a_good_token(verifier: TokenVerifier) -> None:
+async def test_a_valid_token_is_accepted(verifier: TokenVerifier) -> None:
     user_id = uuid4()
     who = verifier.verify(tokens.token("orders:read", user_id=user_id))
     assert (who.user_id, who.permissions) == (user_id, frozenset({"orders:read"}))
@@ -41,7 +41,7 @@ async def test_a_good_token(verifier: TokenVerifier) -> None:
     assert not who.may("orders:read:any")
 
 
-async def test_a_clock_that_is_a_little_ahead_does_no_harm(verifier: TokenVerifier) -> None:
+async def test_a_clock_that_is_slightly_ahead_is_tolerated(verifier: TokenVerifier) -> None:
     assert verifier.verify(tokens.token(iat=int(time.time()) + 30))
 
 
@@ -101,12 +101,12 @@ BAD: dict[str, Callable[[], str]] = {
 
 
 @pytest.mark.parametrize("what", BAD)
-async def test_a_bad_token(verifier: TokenVerifier, what: str) -> None:
+async def test_an_invalid_token_is_rejected(verifier: TokenVerifier, what: str) -> None:
     with pytest.raises(Unauthenticated):
         verifier.verify(BAD[what]())
 
 
-async def test_a_verified_token_is_not_believed_beyond_its_end(
+async def test_a_cached_token_is_rejected_after_its_expiry(
     verifier: TokenVerifier, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     end = int(time.time()) + 5
@@ -123,7 +123,7 @@ async def test_a_verified_token_is_not_believed_beyond_its_end(
     assert looked_at == [token]
 
 
-async def test_a_key_that_is_gone_is_rejected_after_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_tokens_of_a_removed_key_are_rejected_after_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
     keys = await _keys(tokens.key_set())
     verifier, token, now = TokenVerifier(keys, tokens.ISSUER), tokens.token(), time.time()
     verifier.verify(token)
@@ -145,7 +145,7 @@ async def test_the_cache_is_bounded(verifier: TokenVerifier) -> None:
     assert len(verifier._verified) <= CACHE_SIZE // 2 + 1
 
 
-async def test_without_any_key_it_is_not_the_callers_fault() -> None:
+async def test_without_any_key_verification_raises_keys_missing() -> None:
     async def fetch() -> dict[str, Any]:
         return {"keys": []}
 

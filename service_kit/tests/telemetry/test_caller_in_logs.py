@@ -25,7 +25,7 @@ def _as_it_was() -> Iterator[None]:
 
 
 @pytest.mark.parametrize("service", SERVICES)
-async def test_a_line_names_the_person_or_the_program(
+async def test_a_log_line_names_the_user_or_the_api_client(
     service: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(middleware, "log", structlog.get_logger("http"))  # the other remembers how it was configured

@@ -45,7 +45,7 @@ def test_both_ways_of_logging_write_the_same_lines(capsys: pytest.CaptureFixture
     assert ours["timestamp"].endswith("Z")
 
 
-def test_whatever_is_logged_is_written(capsys: pytest.CaptureFixture[str]) -> None:
+def test_values_of_any_type_are_logged(capsys: pytest.CaptureFixture[str]) -> None:
     configure_logs(service="note_service", level="INFO", style="json")
     log = structlog.get_logger("http")
     log.info("odd", bytes=b"\xff", half="\ud800", thing=object(), error=ValueError("x"), ratio=float("nan"))
@@ -58,7 +58,7 @@ def test_whatever_is_logged_is_written(capsys: pytest.CaptureFixture[str]) -> No
     assert (failed["level"], "ValueError: so it is" in failed["exception"]) == ("error", True)
 
 
-def test_a_terminal_gets_words(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_terminal_gets_readable_lines(capsys: pytest.CaptureFixture[str]) -> None:
     configure_logs(service="note_service", level="INFO", style="console")
     structlog.get_logger("http").warning("odd", card_number="4711")
     written = capsys.readouterr().out
@@ -76,7 +76,7 @@ def test_every_line_is_strictly_json(capsys: pytest.CaptureFixture[str], odd: ob
     assert (ours["event"], ours["beside"], theirs["event"]) == ("odd", "this", "this")
 
 
-def test_what_is_no_number_is_null(capsys: pytest.CaptureFixture[str]) -> None:
+def test_nan_and_infinity_are_logged_as_null(capsys: pytest.CaptureFixture[str]) -> None:
     configure_logs(service="note_service", level="INFO", style="json")
     structlog.get_logger("http").info("odd", age=float("inf"), deep=[float("nan"), 1.5])
     structlog.get_logger("http").info("odd", age=float("inf"), half="\ud800")
@@ -92,7 +92,7 @@ class _Odd:
         return ESCAPES
 
 
-def test_a_terminal_obeys_nothing_that_was_logged(capsys: pytest.CaptureFixture[str]) -> None:
+def test_control_characters_in_logs_are_escaped(capsys: pytest.CaptureFixture[str]) -> None:
     """Neither as a message, nor as a value, a name, an object's own words or an error's, of either way of logging."""
     configure_logs(service="note_service", level="INFO", style="console")
     log = structlog.get_logger("http")
