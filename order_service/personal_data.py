@@ -66,7 +66,7 @@ ERASE_EVENTS = Statement("""
 DELETE FROM outbox WHERE published_at IS NOT NULL
   AND subject IN (SELECT id::text FROM orders WHERE customer_id = ANY(:customer_ids::uuid[]))
 """)
-# In this order: whoever changes or orders the items of a cart locks the cart first.
+# In this order, because every change of a cart's items, and every order from it, locks the cart first.
 ERASE_CARTS = Statement("DELETE FROM carts WHERE customer_id = ANY(:customer_ids::uuid[])")
 ERASE_CART_ITEMS = Statement("DELETE FROM cart_items WHERE customer_id = ANY(:customer_ids::uuid[])")
 ERASE_CUSTOMERS = Statement("""

@@ -16,37 +16,37 @@ class Settings(ServiceSettings, service="order"):
     default_currency: str = Field(
         default="GBP",
         pattern=r"^[A-Z]{3}$",
-        description="taken when the lines are priced in several and none is asked for",
+        description="used if the lines have prices in several currencies and the request names none",
     )
-    pay_within: timedelta = Field(default=timedelta(hours=24), gt=timedelta(0), description="from placed to `pay_by`")
+    pay_within: timedelta = Field(default=timedelta(hours=24), gt=timedelta(0), description="placing to `pay_by`")
     reserved_beyond: timedelta = Field(
-        default=timedelta(minutes=30), gt=timedelta(0), description="from `pay_by` to the reservation's own end"
+        default=timedelta(minutes=30), gt=timedelta(0), description="from `pay_by` to the end of the reservation"
     )
     return_window: timedelta = Field(
-        default=timedelta(days=30), gt=timedelta(0), description="from delivered to completed"
+        default=timedelta(days=30), gt=timedelta(0), description="from delivery to completion"
     )
     stuck_after: timedelta = Field(
-        default=timedelta(minutes=15), gt=timedelta(0), description="when an order that waits for a machine is reported"
+        default=timedelta(minutes=15), gt=timedelta(0), description="wait for another service before it is reported"
     )
 
-    # Limits on unpaid orders; 0: no limit of this kind. Whoever holds `orders:write:any` is exempt.
-    limits: bool = Field(default=True, description="on, off (for tests of load): all of the following")
-    unpaid_orders: int = Field(default=20, ge=0, description="of one account at a time")
+    # Limits on unpaid orders; 0 turns a limit off. Callers with `orders:write:any` are exempt.
+    limits: bool = Field(default=True, description="turns all of the following limits on, or off for load tests")
+    unpaid_orders: int = Field(default=20, ge=0, description="unpaid orders of one account at a time")
     unpaid_orders_unconfirmed: int = Field(
-        default=3, ge=0, description="of an account whose e-mail address is not confirmed"
+        default=3, ge=0, description="the same for an account without a confirmed e-mail address"
     )
     pay_within_unconfirmed: timedelta = Field(
-        default=timedelta(minutes=30), gt=timedelta(0), description="from placed to `pay_by`, of such an account"
+        default=timedelta(minutes=30), gt=timedelta(0), description="placing to `pay_by` for such an account"
     )
     unpaid_orders_per_address: int = Field(
         default=60, ge=0, description="from one client address, which an office or a mobile network may share"
     )
     unpaid_pieces: int = Field(
-        default=10, ge=0, description="of one product, held unpaid by one account or address, at least"
+        default=10, ge=0, description="unpaid pieces of one product that one account or address may always hold"
     )
-    unpaid_stock_share: float = Field(default=0.1, ge=0, le=1, description="of its stock, where that is more")
+    unpaid_stock_share: float = Field(default=0.1, ge=0, le=1, description="or this share of its stock, if more")
     failed_payments_per_order: int = Field(default=5, ge=0)
-    failed_payments_per_hour: int = Field(default=20, ge=0, description="of one account; those under way count too")
+    failed_payments_per_hour: int = Field(default=20, ge=0, description="of one account, with those in progress")
     failed_payments_per_hour_and_address: int = Field(default=60, ge=0, description="from one client address")
 
     gateway_url: str = "http://localhost:8005"

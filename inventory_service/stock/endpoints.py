@@ -6,7 +6,6 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import Query, Response
-from pydantic import BaseModel
 
 from inventory_service import records
 from inventory_service.catalogue import queries as catalogue
@@ -31,12 +30,12 @@ from inventory_service.stock.schemas import (
 )
 from service_kit import idempotency
 from service_kit.clock import utcnow
-from service_kit.http.idempotency import MaybeIdempotencyKey, replay
+from service_kit.http.idempotency import MaybeIdempotencyKey, replay, respond
 from service_kit.http.pagination import Page, Paged, PagedByTime
 from service_kit.http.problem_responses import problems
 from service_kit.http.router import Router
 from service_kit.http.sessions import Session, Transaction
-from service_kit.idempotency import IdempotencyKeyMissing, IdempotencyKeyReused, Key
+from service_kit.idempotency import IdempotencyKeyMissing, IdempotencyKeyReused
 from service_kit.problems import NotFound
 from service_kit.security import Principal, Requires
 
@@ -106,7 +105,7 @@ async def receive(
         for position, line in enumerate(body.lines, start=1)
     ]
     await use_cases.receive(tx, receipt, lines)
-    return await _booked(tx, who, key, ReceiptOut.with_lines(receipt, lines), f"/stock/receipts/{receipt.id}")
+    return await respond(tx, who, key, 201, ReceiptOut.with_lines(receipt, lines), f"/stock/receipts/{receipt.id}")
 
 
 @router.get("/receipts", summary="List receipts")
@@ -156,15 +155,7 @@ async def adjust(
         return replay(stored)
     movement = StockMovement(kind=MovementKind.ADJUSTMENT, booked_by=who.user_id, **body.model_dump())
     await use_cases.adjust(tx, movement)
-    return await _booked(tx, who, key, MovementOut.of(movement), f"/stock/movements/{movement.id}")
-
-
-async def _booked(tx: Transaction, who: Principal, key: Key | None, made: BaseModel, location: str) -> Response:
-    """The response, which is stored for duplicate requests."""
-    body = made.model_dump_json().encode()
-    if key:
-        await idempotency.store(tx, who.user_id, key, 201, body, location)
-    return Response(body, 201, {"Location": location}, media_type="application/json")
+    return await respond(tx, who, key, 201, MovementOut.of(movement), f"/stock/movements/{movement.id}")
 
 
 @router.get("/movements", summary="List stock movements")

@@ -1,1 +1,1 @@
-"""What a signed-in customer means to order."""
+"""The cart of a signed-in customer."""

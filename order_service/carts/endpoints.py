@@ -1,4 +1,4 @@
-"""Carts over HTTP: of customers who are signed in, each their own."""
+"""Carts over HTTP: signed-in customers read and change their own cart."""
 
 from typing import Annotated
 from uuid import UUID
@@ -36,7 +36,7 @@ async def read_cart(connection: Connection, who: Reader, request: Request, respo
 async def put_item(
     product_id: UUID, body: QuantityIn, tx: Transaction, who: Writer, request: Request, response: Response
 ) -> CartOut:
-    """So many of it, whether or not it was there before."""
+    """Sets the quantity of a product, whether or not the cart has it already."""
     await use_cases.put(tx, who.user_id, product_id, body.quantity)
     return await _shown(tx, who, request, response)
 
@@ -47,7 +47,7 @@ async def put_item(
 async def change_item(
     product_id: UUID, body: QuantityIn, tx: Transaction, who: Writer, request: Request, response: Response
 ) -> CartOut:
-    """Of a product that is in my cart."""
+    """Changes the quantity of a product that is in the cart."""
     await use_cases.change(tx, who.user_id, product_id, body.quantity)
     return await _shown(tx, who, request, response)
 
@@ -56,13 +56,13 @@ async def change_item(
     "/items/{product_id}", status_code=204, summary="Remove a product from my cart", responses=problems(NotFound)
 )
 async def remove_item(product_id: UUID, tx: Transaction, who: Writer) -> None:
-    """A product that is in my cart."""
+    """Removes a product that is in the cart."""
     await use_cases.remove(tx, who.user_id, product_id)
 
 
 @router.delete("", status_code=204, summary="Empty my cart")
 async def empty_cart(tx: Transaction, who: Writer) -> None:
-    """Everything goes."""
+    """Removes every item."""
     await use_cases.empty(tx, who.user_id)
 
 

@@ -11,8 +11,8 @@ from service_kit.clock import utcnow
 
 
 class Cart(Base, table=True):
-    """Whoever changes a customer's items first locks and raises the version here, in the same transaction: so an order
-    that is placed from the cart knows that the items are still those that it was priced from."""
+    """Each change of a customer's items first locks this row and raises its version, in the same transaction. An order
+    placed from the cart checks the version, and so has the items that it was priced from."""
 
     __tablename__ = "carts"
 

@@ -1,4 +1,4 @@
-"""Every statement about carts. Whoever changes one executes `BEGIN_CHANGE` first, in the same transaction."""
+"""Every statement about carts. A change executes `BEGIN_CHANGE` first, in the same transaction."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,8 +18,8 @@ LEFT JOIN catalogue_products p ON p.product_id = c.product_id
 LEFT JOIN stock_levels s ON s.product_id = c.product_id
 ORDER BY c.added_at, c.product_id
 """)
-# Raises the version and locks the cart, so that changes of one cart, and an order that is placed from it, come one
-# after the other, each seeing what the one before has left.
+# Raises the version and locks the cart, so that changes of one cart, and orders placed from it, are serialized: each
+# sees the result of the one before.
 BEGIN_CHANGE = Statement("""
 INSERT INTO carts (customer_id, version) VALUES (:customer_id, 1)
 ON CONFLICT (customer_id) DO UPDATE SET version = carts.version + 1
@@ -41,7 +41,7 @@ EMPTY = Statement("DELETE FROM cart_items WHERE customer_id = :customer_id")
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A cart's item with what is known of its product now; `product` None: nothing any more."""
+    """A cart's item with what is known of its product now; `product` is None if the product is unknown."""
 
     product_id: UUID
     quantity: int
@@ -49,7 +49,7 @@ class Item:
     product: Product | None
     available: int | None
     agreed_unit_price: None = None
-    """A cart has the catalogue's prices alone."""
+    """None: the items of a cart have only catalogue prices."""
 
 
 async def read(connection: Connection | Transaction, customer_id: UUID) -> tuple[int, Sequence[Item]]:

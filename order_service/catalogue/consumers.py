@@ -1,4 +1,4 @@
-"""Keeping our copies: snapshots, of which the newest counts."""
+"""Updates our copies from snapshot events; the newest version wins."""
 
 from contracts.events.products import ProductChanged, ProductDeleted
 from contracts.events.stock_levels import StockChanged
@@ -15,7 +15,7 @@ async def on_products_changed(tx: Transaction, events: list[ProductChanged]) -> 
 
 @consumes(ProductDeleted, batch=True)
 async def on_products_deleted(tx: Transaction, events: list[ProductDeleted]) -> None:
-    """Nobody can order them any more."""
+    """Deleted products can't be ordered any more."""
     await queries.DELETE_PRODUCTS.execute(tx, gone=events)
 
 

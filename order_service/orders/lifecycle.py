@@ -1,4 +1,4 @@
-"""The life of an order: the one table that says what may become of it, and how an order moves by that table. Pure."""
+"""The life of an order: the table of its allowed transitions, and the functions that apply it. Without I/O."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace

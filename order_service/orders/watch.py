@@ -1,7 +1,7 @@
 """Waiting for an order to change (`Prefer: wait=N`), without a connection and without a transaction.
 
-One watcher for all waiting requests of this process. What this process commits wakes them at once, by a signal; for
-what other processes commit, the watcher looks at all the orders together, by a poll.
+One watcher serves all waiting requests of this process. A signal wakes them at once after a commit of this process; a
+poll, one query for all the orders that are waited for, finds the commits of other processes.
 """
 
 import asyncio
@@ -19,8 +19,8 @@ from service_kit.runtime import Runtime
 
 log = structlog.get_logger(__name__)
 
-# How late the change of another process may be seen at first; later a tenth of the time that was waited already, so
-# that many who wait for long cost little.
+# Seconds between two polls for one request. The interval begins at the shortest and grows to a tenth of the time that
+# the request has waited, so that many long waits cost few queries.
 SHORTEST_POLL, LONGEST_POLL = 0.05, 1.0
 IsRelevant = Callable[[OrderSnapshot], bool]
 
@@ -54,7 +54,7 @@ class Waiter:
             self._woken.set()
 
     def end(self) -> None:
-        """Ends the wait: the request answers with what is known."""
+        """Ends the wait: the request answers with the order as it was last read."""
         self._ended = True
         self._woken.set()
 
@@ -72,9 +72,9 @@ class OrderWatch:
 
     @contextmanager
     def waiting(self, order_id: UUID, is_relevant: IsRelevant) -> Iterator[Waiter]:
-        """Enter it before the order is read: no change after that is missed. The one place where waits begin and end.
+        """Registers a waiting request. Enter it before reading the order, so that no later change is missed.
 
-        A signal may have no tag; then only a new read shows whether the response would differ.
+        A snapshot from a signal may have no tag; then only a new read shows whether the response would differ.
         """
         waiter = Waiter(order_id, is_relevant)
         if self._runtime.is_draining:
@@ -117,7 +117,7 @@ class OrderWatch:
                 continue
             try:
                 await self._poll()
-            except Exception as error:  # whoever waits is answered with what is known, in time
+            except Exception as error:  # waiting requests still get an answer when their time is over
                 log.warning("orders_not_read", error=repr(error))
 
     async def _poll(self) -> None:

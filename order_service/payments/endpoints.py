@@ -29,7 +29,7 @@ from order_service.payments.schemas import PaymentIn, PaymentOut, RefundIn, Refu
 from service_kit import idempotency
 from service_kit.http.client import client_network
 from service_kit.http.hot_route import hot_route
-from service_kit.http.idempotency import IdempotencyKey, replay
+from service_kit.http.idempotency import IdempotencyKey, replay, respond
 from service_kit.http.pagination import Page, PagedByTime
 from service_kit.http.problem_responses import problems
 from service_kit.http.router import SCHEMA_OF_OTHERS, Router
@@ -172,9 +172,7 @@ async def refund(
     if stored := await idempotency.claim(tx, who.user_id, key):
         return replay(stored)
     made = await refunds.request_by_staff(tx, payment_id, body.amount, body.reason, body.note, who.user_id)
-    content, location = RefundOut.of(made, for_staff=True).model_dump_json().encode(), f"/refunds/{made.id}"
-    await idempotency.store(tx, who.user_id, key, 202, content, location)
-    return Response(content, 202, {"Location": location}, media_type="application/json")
+    return await respond(tx, who, key, 202, RefundOut.of(made, for_staff=True), f"/refunds/{made.id}")
 
 
 @refund_router.get(

@@ -1,4 +1,4 @@
-"""What a cart or an order costs: one function for both, from the wanted items and our copy of the catalogue.
+"""Calculates the price of a cart or an order, with one function for both, from its items and our copy of the catalogue.
 
 Amounts are integers in the currency's minor unit.
 """
@@ -36,7 +36,7 @@ class OrderTooLarge(Problem, status=409, type="order-too-large"):
 
 
 class Item(Protocol):
-    """What somebody wants to buy. `agreed_unit_price` replaces the catalogue's price."""
+    """An item of a cart or an order request. `agreed_unit_price` replaces the catalogue's price."""
 
     @property
     def product_id(self) -> UUID: ...
@@ -69,10 +69,10 @@ def line_total(line: LineAmounts) -> int:
 
 @dataclass(slots=True)
 class QuoteLine:
-    """An item with its price; `position` counts from 1. `list_price` is the catalogue's, which differs from
-    `unit_price` where one was agreed.
+    """An item with its price; `position` counts from 1. `list_price` is the catalogue's price, which differs from
+    `unit_price` if a price was agreed.
 
-    `discount` and `tax` are of all pieces together.
+    `discount` and `tax` are the amounts for the whole quantity.
     """
 
     position: int
@@ -88,7 +88,7 @@ class QuoteLine:
 
     @property
     def list_amount(self) -> int:
-        """Of all pieces, before the discount; of an agreed price where there is one."""
+        """The price of the whole quantity before the discount, at the agreed price if there is one."""
         return self.unit_price * self.quantity
 
     @property
@@ -102,7 +102,7 @@ class QuoteLine:
 
 @dataclass(frozen=True, slots=True)
 class Shipping:
-    """What the delivery costs."""
+    """The price of the delivery."""
 
     list_amount: int = 0
     discount: int = 0
@@ -130,8 +130,8 @@ class Unpriced(NamedTuple):
 
 @dataclass(frozen=True)
 class Quote:
-    """Discounts and taxes are amounts of the lines and of the shipping, never of the whole, so that what was paid for
-    a part is always known. `unpriced` items are in no total."""
+    """Each discount and tax belongs to a line or to the shipping, never to the order as a whole, so that the amount
+    paid for a part of the order is always known. The total excludes `unpriced` items."""
 
     currency: str
     lines: Sequence[QuoteLine]
@@ -143,7 +143,7 @@ class Quote:
         return sum(map(line_total, self.lines)) + self.shipping.total
 
     def agreed_prices(self) -> list[dict[str, Any]]:
-        """For the history: which lines were not priced by the catalogue."""
+        """The lines with an agreed price, for the order's history."""
         return [
             {"line": line.position, "unit_price": line.unit_price, "list_price": line.list_price}
             for line in self.lines
@@ -156,8 +156,8 @@ def quote(
 ) -> Quote:
     """Prices of all items that have one.
 
-    `currency` None: one that all of them have a price in, `preferred` if possible. An agreed price counts as
-    given: its currency must be `currency`.
+    If `currency` is None, the function picks one in which every item has a price, `preferred` if possible. An agreed
+    price isn't converted: its currency must be `currency`.
     """
     currency = currency or _common_currency(items, products, now, preferred)
     lines: list[QuoteLine] = []
@@ -188,9 +188,9 @@ def quote_order(
     preferred: str,
     expected: Money | None = None,
 ) -> Quote:
-    """The quote that an order is placed at: of all items, and as its customer expects it.
+    """The quote for placing an order: every item has a price, and the prices are those that the customer expects.
 
-    `asked` is the currency that was asked for, `expected` the total that the customer was shown.
+    `asked` is the requested currency, `expected` the total that the customer was shown.
     Raises: ProductUnavailable, PriceChanged, OneCurrencyPerOrder, OrderTooLarge.
     """
     named = _named_currencies(items, asked, expected)
@@ -204,7 +204,7 @@ def quote_order(
 
 
 def _common_currency(items: Sequence[Item], products: Mapping[UUID, Product], now: datetime, preferred: str) -> str:
-    """A currency that every item with a price has one in; `preferred` where there is none."""
+    """A currency in which every item that has any price has one; `preferred` if there is no such currency."""
     possible = []
     for item in items:
         product = products.get(item.product_id)
@@ -222,7 +222,7 @@ def _named_currencies(items: Sequence[OrderedItem], asked: str | None, expected:
 def _not_orderable(
     found: Quote, items: Sequence[Item], products: Mapping[UUID, Product], now: datetime, named: Set[str]
 ) -> Problem:
-    """Why not. An unknown product may only be new: then the request can be retried in a moment."""
+    """The reason why the items can't be ordered. An unknown product may be new: then a retry soon can succeed."""
     unavailable = [each._asdict() for each in found.unpriced if each.reason != NO_PRICE]
     if unavailable:
         is_new = any(each["reason"] == "unknown" for each in unavailable)

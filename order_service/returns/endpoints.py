@@ -21,7 +21,7 @@ from order_service.returns.schemas import RejectionIn, ReturnIn, ReturnOut, Retu
 from service_kit import idempotency
 from service_kit.database.keyset import Slice
 from service_kit.database.summaries import shorten
-from service_kit.http.idempotency import IdempotencyKey, replay
+from service_kit.http.idempotency import IdempotencyKey, replay, respond
 from service_kit.http.pagination import Page, PagedByTime
 from service_kit.http.problem_responses import problems
 from service_kit.http.router import Router
@@ -64,9 +64,7 @@ async def request_return(
         return replay(stored)
     window = request.app.state.runtime.settings.return_window
     made = await use_cases.request_return(tx, order_id, body.wanted(), body.reason, window, who)
-    content, location = ReturnOut.of(made).model_dump_json().encode(), f"/returns/{made.id}"
-    await idempotency.store(tx, who.user_id, key, 201, content, location)
-    return Response(content, 201, {"Location": location}, media_type="application/json")
+    return await respond(tx, who, key, 201, ReturnOut.of(made), f"/returns/{made.id}")
 
 
 @router.get("/orders/{order_id}/returns", summary="List the returns of an order", responses=problems(NotFound))

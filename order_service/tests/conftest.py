@@ -199,6 +199,6 @@ def secrets() -> dict[str, str]:
 
 @pytest.fixture
 async def shop() -> AsyncIterator[Shop]:
-    """Without limits on what is unpaid: `test_limits.py` has them."""
+    """Without limits on what is unpaid: `orders/test_limits.py` has them."""
     async with serve("order_service", limits=False, **secrets()) as served:
         yield Shop(served)

@@ -5,10 +5,13 @@ import json
 from typing import Annotated
 
 from fastapi import Depends, Header, Request
+from pydantic import BaseModel
 from starlette.responses import Response
 
+from service_kit.database import AnySession
 from service_kit.http.router import Route
-from service_kit.idempotency import IdempotencyKeyInUse, IdempotencyKeyMissing, Key, StoredResponse
+from service_kit.idempotency import IdempotencyKeyInUse, IdempotencyKeyMissing, Key, StoredResponse, store
+from service_kit.security import Principal
 
 _CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
 
@@ -46,6 +49,16 @@ async def _hash_of_body(request: Request) -> bytes:
     except ValueError:  # no body, or one that validation rejects
         body = await request.body()
     return hashlib.sha256(body).digest()
+
+
+async def respond(
+    db: AnySession, who: Principal, key: Key | None, status: int, made: BaseModel, location: str
+) -> Response:
+    """The response to a first request, which is stored for duplicate requests if it came with a key."""
+    body = made.model_dump_json().encode()
+    if key:
+        await store(db, who.user_id, key, status, body, location)
+    return Response(body, status, {"Location": location}, media_type="application/json")
 
 
 def replay(kept: StoredResponse) -> Response:

@@ -11,4 +11,4 @@ RAISED = {
     "ORDER_FAILED_PAYMENTS_PER_HOUR": MANY,
     "ORDER_FAILED_PAYMENTS_PER_HOUR_AND_ADDRESS": MANY,
 }
-"""What they are by default is tested in order_service/tests/test_limits.py."""
+"""What they are by default is tested in order_service/tests/orders/test_limits.py."""

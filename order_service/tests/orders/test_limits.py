@@ -1,4 +1,4 @@
-"""The brake on what nobody has paid for: unpaid orders and pieces, and declined cards."""
+"""Limits on unpaid orders, unpaid pieces and failed payments."""
 
 from asyncio import gather
 from collections.abc import AsyncIterator

@@ -45,7 +45,7 @@ async def test_items_are_changed_and_removed(shop: Shop) -> None:
     assert (await shop.customer.get("/cart")).json()["items"] == []
 
 
-async def test_what_can_not_be_ordered_can_not_be_put_in(shop: Shop) -> None:
+async def test_a_product_that_cannot_be_ordered_cannot_be_added(shop: Shop) -> None:
     for product_id, reason in ((uuid4(), "unknown"), (await shop.product(status="draft"), "draft")):
         answer = await shop.customer.put(f"/cart/items/{product_id}", json={"quantity": 1})
         assert (answer.status_code, answer.json()["type"]) == (409, "/problems/product-unavailable")
@@ -71,7 +71,7 @@ async def test_a_cart_is_ordered_and_empty_afterwards(shop: Shop) -> None:
     assert await shop.status(UUID(answer.json()["id"])) == "pending"
 
 
-async def test_a_cart_with_something_gone_is_not_ordered(shop: Shop) -> None:
+async def test_a_cart_with_an_archived_product_is_not_ordered(shop: Shop) -> None:
     product_id = await shop.product()
     await shop.customer.put(f"/cart/items/{product_id}", json={"quantity": 1})
     await shop.product(product_id=product_id, version=2, status="archived")
@@ -81,7 +81,7 @@ async def test_a_cart_with_something_gone_is_not_ordered(shop: Shop) -> None:
 
 
 async def test_a_cart_that_is_ordered_twice_at_once_gives_one_order(shop: Shop) -> None:
-    """Two tabs: each with a key of its own. Many rounds, since who is first is a matter of chance."""
+    """Two browser tabs send different keys. Many rounds, since the order of the requests varies."""
     product_id = await shop.product()
     for placed in range(1, 31):
         await shop.customer.put(f"/cart/items/{product_id}", json={"quantity": 2})
@@ -93,7 +93,7 @@ async def test_a_cart_that_is_ordered_twice_at_once_gives_one_order(shop: Shop) 
         assert await shop.execute("SELECT count(*) FROM outbox") == 2 * placed
 
 
-async def test_one_key_at_once_orders_a_cart_once_and_is_answered_alike(shop: Shop) -> None:
+async def test_concurrent_requests_with_one_key_order_a_cart_once_and_get_the_same_response(shop: Shop) -> None:
     product_id = await shop.product()
     for _ in range(20):
         await shop.customer.put(f"/cart/items/{product_id}", json={"quantity": 2})
@@ -133,7 +133,7 @@ async def test_a_cart_that_changes_between_reading_and_placing_is_not_ordered(
     assert (await shop.place(from_cart=True)).json()["lines"][0]["quantity"] == 7
 
 
-async def test_nothing_of_a_cart_is_lost_or_ordered_twice_while_it_changes(shop: Shop) -> None:
+async def test_no_item_is_lost_or_ordered_twice_while_the_cart_changes(shop: Shop) -> None:
     """Each product is put in once, with a number of its own, while others order the cart all the time."""
     product_ids = [await shop.product(sku=f"S-{number}") for number in range(40)]
     lines: list[tuple[str, int]] = []

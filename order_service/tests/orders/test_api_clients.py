@@ -29,7 +29,7 @@ async def test_an_api_client_names_the_customer(shop: Shop, program: Caller) -> 
     assert (placed.status_code, placed.json()["customer_id"]) == (201, str(customer_id))
 
 
-async def test_a_program_has_no_cart(shop: Shop, program: Caller) -> None:
+async def test_an_api_client_has_no_cart(shop: Shop, program: Caller) -> None:
     product_id = await shop.product()
     item = f"/cart/items/{product_id}"
     for call in (
@@ -41,7 +41,7 @@ async def test_a_program_has_no_cart(shop: Shop, program: Caller) -> None:
     assert await shop.execute("SELECT 1 FROM cart_items") is None
 
 
-async def test_a_program_is_no_customer(shop: Shop, program: Caller) -> None:
+async def test_an_api_client_is_not_a_customer(shop: Shop, program: Caller) -> None:
     """Though it has an account status like one."""
     event = ApiClientChanged(user_id=program.user_id, version=1, active=True, permissions=["orders:write"])
     await shop.deliver(event)

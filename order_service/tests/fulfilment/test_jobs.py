@@ -1,4 +1,4 @@
-"""What time does to orders."""
+"""Jobs that expire and complete orders, and detect stuck ones."""
 
 from datetime import timedelta
 
@@ -18,7 +18,7 @@ async def test_an_order_expires_at_its_pay_by_and_not_before(shop: Shop) -> None
     assert await shop.capture(due, 2000) == 2000, "too late: all of it goes back"
 
 
-async def test_an_order_that_somebody_holds_is_left_for_the_next_round(shop: Shop) -> None:
+async def test_an_order_locked_by_another_transaction_is_expired_by_the_next_run(shop: Shop) -> None:
     order_id = await shop.accepted()
     await shop.execute("UPDATE orders SET pay_by = now()")
     async with shop.runtime.database.transaction() as tx:

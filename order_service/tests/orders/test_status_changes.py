@@ -1,4 +1,4 @@
-"""What becomes of orders: commands over HTTP, and what inventory says, in time, late and twice."""
+"""Status changes of orders: by commands over HTTP and by inventory's events, also late or duplicate ones."""
 
 from asyncio import gather
 from datetime import timedelta
@@ -14,7 +14,7 @@ from service_kit.clock import utcnow
 from service_kit.ids import uuid7
 
 
-async def test_from_placed_to_delivered(shop: Shop) -> None:
+async def test_an_order_goes_from_placed_to_delivered(shop: Shop) -> None:
     order_id = await shop.paid()
     assert await shop.status(order_id) == "paid"
     parcel = uuid7()
@@ -61,7 +61,7 @@ async def test_the_event_names_whether_payment_is_automatic(shop: Shop) -> None:
     assert emitted == {by_hand: False, by_token: True, free: True, early: True}
 
 
-async def test_two_parcels(shop: Shop) -> None:
+async def test_an_order_in_two_parcels_is_shipped_in_parts(shop: Shop) -> None:
     order_id, first, second = await shop.paid(), uuid7(), uuid7()
     await shop.deliver(shop.parcel(order_id, parcels.ShipmentDispatched, first, of=2))
     assert await shop.status(order_id) == "partially_shipped"
@@ -77,7 +77,7 @@ async def test_two_parcels(shop: Shop) -> None:
     ]  # fmt: skip
 
 
-async def test_no_stock_names_what_lacks(shop: Shop) -> None:
+async def test_a_rejection_names_the_products_out_of_stock(shop: Shop) -> None:
     product_id = await shop.product(sku="MUG-1", name="A mug")
     order_id = UUID((await shop.place(product_id)).json()["id"])
     lack = answers.LackingProduct(product_id=product_id, requested=2, available=1)
@@ -114,7 +114,7 @@ async def test_a_duplicate_event_is_applied_once(shop: Shop) -> None:
     assert len(await shop.served.events(steps.OrderShipped)) == 1
 
 
-async def test_a_mixed_batch_is_one_story_for_each_order(shop: Shop) -> None:
+async def test_a_mixed_batch_is_applied_to_each_order_in_sequence(shop: Shop) -> None:
     """Accepted and released at once, some after a cancellation: one lock, each order in its own order."""
     ids = [await shop.placed() for _ in range(4)]
     for order_id in ids[2:]:
@@ -152,7 +152,7 @@ async def test_cancelling_a_paid_order_waits_for_inventory(shop: Shop) -> None:
     assert await shop.status(order_id) == "cancelled"
 
 
-async def test_a_cancellation_that_comes_after_the_parcel(shop: Shop) -> None:
+async def test_a_cancellation_after_the_parcel_has_left_is_rejected(shop: Shop) -> None:
     """Two topics, so inventory's two words can come in either order."""
     for rejection_first in (True, False):
         order_id = await shop.paid()

@@ -119,7 +119,7 @@ async def test_lines_are_never_merged(shop: Shop) -> None:
     assert [line.quantity for line in asked.lines] == [2, 2]
 
 
-async def test_two_thousand_lines_and_not_one_more(shop: Shop) -> None:
+async def test_an_order_has_at_most_two_thousand_lines(shop: Shop) -> None:
     line = {"product_id": str(await shop.product(1)), "quantity": 1}
     answer = await shop.place(lines=[line] * 2000)
     assert answer.status_code == 201
@@ -151,7 +151,7 @@ async def test_two_thousand_lines_and_not_one_more(shop: Shop) -> None:
         },
     ],
 )
-async def test_what_makes_no_order(shop: Shop, body: dict[str, Any]) -> None:
+async def test_an_invalid_order_is_rejected(shop: Shop, body: dict[str, Any]) -> None:
     answer = await shop.place(**body)
     assert answer.status_code == 422
     assert answer.headers["content-type"] == "application/problem+json"
@@ -241,7 +241,7 @@ async def test_one_currency_per_order(shop: Shop) -> None:
     assert (await shop.place(euros)).json()["total"]["currency"] == "EUR"
 
 
-async def test_more_than_any_gateway_takes_is_rejected(shop: Shop) -> None:
+async def test_a_total_above_the_limit_of_gateways_is_rejected(shop: Shop) -> None:
     product_id = await shop.product(10**9)
     answer = await shop.place(lines=[{"product_id": str(product_id), "quantity": 1_000_000}])
     assert (answer.status_code, answer.json()["type"]) == (409, "/problems/order-too-large")
@@ -272,7 +272,7 @@ async def test_customers_cannot_set_prices_or_order_for_others(shop: Shop) -> No
         assert (answer.status_code, answer.json()["type"]) == (403, "/problems/forbidden")
 
 
-async def test_an_unknown_customer(shop: Shop) -> None:
+async def test_an_order_for_an_unknown_customer_is_rejected(shop: Shop) -> None:
     product_id = await shop.product()
     answer = await shop.place(product_id, by=shop.staff, customer_id=str(uuid4()))
     assert (answer.status_code, answer.json()["type"]) == (409, "/problems/customer-unknown")
@@ -282,7 +282,7 @@ async def test_an_unknown_customer(shop: Shop) -> None:
     assert answer.json()["type"] == "/problems/customer-inactive"
 
 
-async def test_one_key_twenty_times_at_once_makes_one_order(shop: Shop) -> None:
+async def test_twenty_concurrent_requests_with_one_key_place_one_order(shop: Shop) -> None:
     product_id, key = await shop.product(), "the-key"
     answers = await gather(*(shop.place(product_id, key=key) for _ in range(20)))
     assert {answer.status_code for answer in answers} == {201}
@@ -294,7 +294,7 @@ async def test_one_key_twenty_times_at_once_makes_one_order(shop: Shop) -> None:
     assert len(await shop.served.events()) == 2
 
 
-async def test_a_repeated_request_gets_its_first_answer_whatever_became_of_the_catalogue(shop: Shop) -> None:
+async def test_a_repeated_request_gets_its_first_response_although_the_catalogue_changed(shop: Shop) -> None:
     product_id, key = await shop.product(), "the-key"
     first = await shop.place(product_id, key=key)
     await shop.product(product_id=product_id, status="archived", version=2)
@@ -335,7 +335,7 @@ async def test_a_commit_that_fails_is_not_answered_201(shop: Shop) -> None:
     assert (await shop.place(product_id, key="the-key")).status_code == 201, "a 5xx is not kept"
 
 
-async def test_a_payment_token_is_kept_apart_and_goes_when_the_order_ends(shop: Shop) -> None:
+async def test_a_payment_token_is_stored_separately_and_deleted_when_the_order_ends(shop: Shop) -> None:
     order_id = await shop.placed(payment_token="tok_ok")
     assert await shop.execute("SELECT token FROM payment_tokens WHERE order_id = $1", order_id) == "tok_ok"
     assert "tok_ok" not in (await shop.staff.get(f"/orders/{order_id}")).text
@@ -344,7 +344,7 @@ async def test_a_payment_token_is_kept_apart_and_goes_when_the_order_ends(shop: 
     assert await shop.execute("SELECT count(*) FROM payment_tokens") == 0
 
 
-async def test_waiting_for_the_stock_to_be_decided(shop: Shop) -> None:
+async def test_a_request_can_wait_until_inventory_has_answered(shop: Shop) -> None:
     product_id = await shop.product()
     waiting = create_task(shop.place(product_id, key="the-key", prefer="respond-async, wait=20"))
     order_id = None
@@ -377,5 +377,5 @@ async def test_a_wait_ends_with_its_time(shop: Shop) -> None:
     [(None, 0), ("", 0), ("wait=5", 5), ("respond-async; wait=5", 5), ("Wait = 7, x", 7), ("wait=100000", 30),
      ("await=5", 0), ("wait=x", 0), ("wait=-5", 0)],
 )  # fmt: skip
-def test_what_a_preference_asks_for(prefer: str | None, seconds: int) -> None:
+def test_the_wait_of_a_prefer_header_is_parsed(prefer: str | None, seconds: int) -> None:
     assert wait_of(prefer) == seconds

@@ -70,7 +70,7 @@ async def test_nothing_changed_is_a_304_when_the_time_is_over(shop: Shop) -> Non
     assert shop.runtime.resource(watch.OrderWatch)._waiting == {}
 
 
-async def test_who_has_an_older_order_or_none_waits_for_nothing(shop: Shop) -> None:
+async def test_a_request_with_an_older_tag_or_none_is_answered_at_once(shop: Shop) -> None:
     order_id = await shop.accepted()
     async with asyncio.timeout(10):
         assert (await read(shop, order_id, '"1"')).status_code == 200
@@ -80,7 +80,7 @@ async def test_who_has_an_older_order_or_none_waits_for_nothing(shop: Shop) -> N
     assert known.status_code == 304, "without a wait it is an ordinary conditional request"
 
 
-async def test_a_strangers_order_is_not_found_and_not_waited_for(shop: Shop) -> None:
+async def test_an_order_of_another_customer_is_not_found_without_a_wait(shop: Shop) -> None:
     order_id = await shop.placed()
     async with asyncio.timeout(10):
         answer = await read(shop, order_id, await tag_of(shop, order_id), by=shop.served.caller())
@@ -88,7 +88,7 @@ async def test_a_strangers_order_is_not_found_and_not_waited_for(shop: Shop) -> 
         assert (await read(shop, uuid4(), '"1"')).status_code == 404
 
 
-async def test_all_who_wait_hold_no_connection(shop: Shop) -> None:
+async def test_waiting_requests_hold_no_connection(shop: Shop) -> None:
     """Many more than there are connections; each gets its own order, and the others are served meanwhile."""
     orders = [await shop.placed() for _ in range(3)]
     tasks = [await waiting(shop, order_id) for order_id in orders for _ in range(10)]
@@ -100,7 +100,7 @@ async def test_all_who_wait_hold_no_connection(shop: Shop) -> None:
     assert {answer.json()["status"] for answer in answers} == {"awaiting_payment"}
 
 
-async def test_a_process_that_leaves_answers_those_who_wait(shop: Shop) -> None:
+async def test_a_draining_process_answers_waiting_requests(shop: Shop) -> None:
     order_id = await shop.placed()
     placing = asyncio.create_task(shop.place(await shop.product(), prefer=f"wait={LONG}"))
     task = await waiting(shop, order_id)
@@ -132,7 +132,7 @@ async def test_a_placed_order_that_waited_has_the_tag_of_what_it_shows(shop: Sho
     assert (answer.json()["status"], answer.headers["ETag"]) == ("awaiting_payment", f'"{answer.json()["version"]}"')
 
 
-async def test_where_no_place_to_wait_is_left_the_answer_comes_at_once(shop: Shop) -> None:
+async def test_a_request_beyond_the_limit_of_waiting_requests_is_answered_at_once(shop: Shop) -> None:
     order_id = await shop.placed()
     tag = await tag_of(shop, order_id)
     shop.runtime.capacity.waiting = 10**6
