@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import Header, Query, Request, Response
@@ -23,6 +23,7 @@ from order_service.orders.queries import OrderSnapshot, RenderedOrder
 from order_service.orders.schemas import HistoryOut, LineOut, OrderIn, OrderOut, OrderSummary
 from order_service.orders.watch import OrderWatch
 from order_service.pricing.quotes import OneCurrencyPerOrder, OrderTooLarge, PriceChanged, ProductUnavailable
+from order_service.settings import Settings
 from service_kit.http.capacity import waiting
 from service_kit.http.client import client_network
 from service_kit.http.etag import NOT_MODIFIED, IfNoneMatch, is_known
@@ -85,8 +86,8 @@ async def place_order(
     runtime: Runtime = request.app.state.runtime
     # Not the Connection dependency: the connection goes back before the wait.
     async with runtime.database.connection() as connection:
-        settings: Any = runtime.settings
-        placed = await placing.place(connection, body, key, who, settings, client_network(request))
+        settings, network = runtime.resource(Settings), client_network(request)
+        placed = await placing.place(connection, body, key, who, settings, network)
     if not isinstance(placed, Placed):
         return replay(placed)
     headers = {"Location": placed.location, "ETag": f'"{placed.order.version}"'}
