@@ -22,7 +22,7 @@ STUCK = Gauge("orders_stuck", "Orders that wait for another service for too long
 
 
 async def expire(runtime: Runtime) -> bool:
-    """Ends a batch of the orders whose money did not come by `pay_by`; whether there are more."""
+    """Expires a batch of the orders that were not paid by `pay_by`; returns whether there may be more."""
     async with runtime.database.transaction() as tx:
         now = utcnow()
         due = await queries.UNPAID_AND_DUE.fetch(tx, now=now, limit=BATCH)
@@ -32,7 +32,7 @@ async def expire(runtime: Runtime) -> bool:
 
 
 async def complete(runtime: Runtime) -> bool:
-    """Ends a batch of the delivered orders whose return window is over; whether there are more."""
+    """Completes a batch of the delivered orders whose return window is over; returns whether there may be more."""
     async with runtime.database.transaction() as tx:
         now = utcnow()
         since = now - runtime.resource(Settings).return_window
