@@ -1,4 +1,4 @@
-"""What this service holds about people, and how it is erased: orders stay for accounting, without the person."""
+"""The export and erasure of personal data: orders stay for accounting, without the customer's name and address."""
 
 from collections.abc import Sequence
 from uuid import UUID

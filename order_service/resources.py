@@ -14,8 +14,7 @@ from service_kit.runtime import Runtime
 
 @asynccontextmanager
 async def open_resources(runtime: Runtime) -> AsyncIterator[None]:
-    settings = runtime.settings
-    assert isinstance(settings, Settings)
+    settings = runtime.resource(Settings)
     watch = OrderWatch(runtime)
     runtime.provide(watch)
     runtime.provide(Settler(runtime.database))

@@ -9,7 +9,7 @@ from order_service.carts import use_cases
 from order_service.carts.schemas import CartOut, QuantityIn
 from order_service.carts.use_cases import CartFull
 from order_service.pricing.quotes import ProductUnavailable
-from service_kit.http.etag import set_etag
+from service_kit.http.etag import tagged
 from service_kit.http.problem_responses import problems
 from service_kit.http.router import Router
 from service_kit.http.sessions import Connection, Transaction
@@ -68,5 +68,4 @@ async def empty_cart(tx: Transaction, who: Writer) -> None:
 
 async def _shown(connection: Connection | Transaction, who: Principal, request: Request, response: Response) -> CartOut:
     cart = await use_cases.show(connection, who.user_id, request.app.state.runtime.settings.default_currency)
-    set_etag(response, cart.version)
-    return cart
+    return tagged(response, cart, cart.version)

@@ -1,1 +1,1 @@
-"""Our own copies of what other services know: products with prices, stock levels, customers."""
+"""Our own copies of other services' data: products with prices, stock levels, customers."""

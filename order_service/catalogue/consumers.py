@@ -9,7 +9,7 @@ from service_kit.messaging import consumes
 
 @consumes(ProductChanged, batch=True)
 async def on_products_changed(tx: Transaction, events: list[ProductChanged]) -> None:
-    """Our own copy of the catalogue, which orders are priced from."""
+    """Updates our copy of the catalogue, which sets the prices of orders."""
     await queries.UPSERT_PRODUCTS.execute(tx, events=events)
 
 
@@ -21,5 +21,5 @@ async def on_products_deleted(tx: Transaction, events: list[ProductDeleted]) -> 
 
 @consumes(StockChanged, batch=True)
 async def on_stock_changed(tx: Transaction, events: list[StockChanged]) -> None:
-    """What carts show as available."""
+    """Updates our copy of the stock levels, which carts show."""
     await queries.UPSERT_STOCK_LEVELS.execute(tx, events=events)

@@ -1,4 +1,4 @@
-"""Copies of others' data, each row as of a `version`."""
+"""Copies of other services' data; each row has the `version` of its source."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -29,7 +29,7 @@ class CatalogueProduct(Base, table=True):
 
 
 class StockLevel(Base, table=True):
-    """For carts, and for the limits on what is held unpaid: whether an order can be had is never decided by it."""
+    """For carts, and for the limits on unpaid orders. It never decides whether an order's stock can be reserved."""
 
     __tablename__ = "stock_levels"
 
@@ -44,13 +44,13 @@ CUSTOMER_COLUMNS = (
     Column("name", Text),
     Column("email_verified", Boolean),
 )
-"""Of the table `account_status`, for the accounts of people: API clients have no `email`, and those that were erased
-have none any more."""
+"""Columns of the table `account_status`, for customers and staff: API clients and erased accounts have no
+`email`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """A unit price from `min_quantity` pieces on, between `starts_at` and before `ends_at`."""
+    """A unit price for at least `min_quantity` pieces, valid from `starts_at` until before `ends_at`."""
 
     amount: int
     currency: str
@@ -64,13 +64,13 @@ PRICES = TypeAdapter(tuple[Price, ...])
 
 @lru_cache(maxsize=4096)
 def _prices(stored: str) -> tuple[Price, ...]:
-    """Parsed once, since products that are bought often are read from the database each time."""
+    """Cached, since the same products are read from the database for many orders."""
     return PRICES.validate_json(stored)
 
 
 @dataclass(frozen=True, slots=True)
 class Product:
-    """What an order or a cart needs to know of a product."""
+    """The data of a product that orders and carts need."""
 
     id: UUID
     sku: str

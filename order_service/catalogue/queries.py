@@ -1,4 +1,4 @@
-"""Writing our copies: one statement for a batch of one event per key; the higher `version` wins in any order."""
+"""Updates our copies: one statement for a batch with one event per key; events of an older `version` are ignored."""
 
 from collections.abc import Sequence
 
@@ -34,5 +34,5 @@ WHERE known.user_id = event.user_id AND known.version = event.version AND NOT kn
 
 
 async def update_customers(tx: Transaction, events: Sequence[UserChanged]) -> None:
-    """Of those events that the account status has just been updated from."""
+    """For events that have just updated the account status."""
     await UPDATE_CUSTOMERS.execute(tx, event=events)

@@ -33,7 +33,7 @@ PARCELS: dict[type[parcels.ShipmentEvent], ShipmentStatus] = {
 async def on_reservation_events(
     tx: Transaction, events: list[answers.InventoryAnswer], envelopes: list[Envelope]
 ) -> None:
-    """All kinds together, so that a batch locks its orders once."""
+    """One handler for all these event types, so that a batch locks its orders once."""
     steps = [
         Step(event.order_id, ANSWERS[type(event)], _cause(envelope, _reason(event), event))
         for event, envelope in zip(events, envelopes, strict=True)
@@ -47,7 +47,7 @@ async def on_reservation_events(
 @consumes(parcels.ShipmentCorrected, batch=True)
 @consumes(parcels.ShipmentLost, batch=True)
 async def on_shipment_events(tx: Transaction, events: list[parcels.ShipmentEvent], envelopes: list[Envelope]) -> None:
-    """All kinds together, so that a batch locks its orders once."""
+    """One handler for all these event types, so that a batch locks its orders once."""
     steps = [
         Step(event.order_id, shipment_of(event), _cause(envelope, _reason_of(event)))
         for event, envelope in zip(events, envelopes, strict=True)
@@ -62,14 +62,14 @@ def _reason(event: answers.InventoryAnswer) -> str | None:
 
 
 def _reason_of(event: parcels.ShipmentEvent) -> str | None:
-    """For the history."""
+    """The reason in the order's history."""
     if isinstance(event, parcels.ShipmentCorrected):
         return f"{event.carrier} {event.tracking_number}"
     return "lost by the carrier" if isinstance(event, parcels.ShipmentLost) else None
 
 
 def shipment_of(event: parcels.ShipmentEvent) -> Shipment:
-    """What a parcel is now; its lines once they matter: when they have arrived, or never will."""
+    """The state of a parcel; with its lines only when it has arrived or is lost."""
     status = ShipmentStatus(event.status) if isinstance(event, parcels.ShipmentCorrected) else PARCELS[type(event)]
     shipment = Shipment(
         id=event.shipment_id,
@@ -87,5 +87,5 @@ def shipment_of(event: parcels.ShipmentEvent) -> Shipment:
 
 
 def _cause(envelope: Envelope, reason: str | None = None, context: answers.InventoryAnswer | None = None) -> Cause:
-    """Times are ours, so that an order's history never runs backwards."""
+    """The time is our own, and not the event's, so that times in an order's history never decrease."""
     return Cause(utcnow(), Actor.INVENTORY, reason=reason, context=context, traceparent=envelope.traceparent)

@@ -35,7 +35,7 @@ async def change_ship_to(
     expected: IfMatch,
     who: Annotated[Principal, Requires("orders:write")],
 ) -> Response:
-    """Only until it is paid."""
+    """Possible only until the order is paid."""
     await use_cases.change_ship_to(tx, order_id, body.ship_to.model_dump(), expected, who)
     return _written(await queries.show(tx, order_id, None, for_staff=is_staff(who)))
 
@@ -44,7 +44,7 @@ async def change_ship_to(
     "/{order_id}/cancel",
     summary="Cancel an order",
     response_model=OrderOut,
-    responses={202: {"model": OrderOut, "description": "inventory is asked whether a parcel has left already"},
+    responses={202: {"model": OrderOut, "description": "inventory must release the stock first"},
                **problems(NotFound, TransitionRefused, Forbidden)},
 )  # fmt: skip
 async def cancel_order(
@@ -53,8 +53,8 @@ async def cancel_order(
     who: Annotated[Principal, Requires("orders:cancel")],
     body: CancelIn | None = None,
 ) -> Response:
-    """At once while it is not paid; a paid one is `cancelling` (`202`) until its stock is released or a parcel has
-    left. What was paid goes back. The customer is told `reason`; what only staff should read belongs into `note`."""
+    """An unpaid order is cancelled at once. A paid one is `cancelling` (`202`) until its stock is released and its
+    money refunded, or until a parcel has left: then it is not cancelled. Customers see `reason`, only staff `note`."""
     body = body or CancelIn()
     order = await use_cases.cancel(tx, order_id, body.reason, body.note, who)
     shown = await queries.show(tx, order_id, None, for_staff=is_staff(who))
@@ -62,5 +62,5 @@ async def cancel_order(
 
 
 def _written(shown: RenderedOrder, status: int = 200) -> Response:
-    """The answer to a command. The commit follows before it is sent."""
+    """The response to a command; the transaction commits before it is sent."""
     return Response(shown.body, status, {"ETag": f'"{shown.tag}"'}, media_type="application/json")

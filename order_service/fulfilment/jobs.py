@@ -22,7 +22,7 @@ STUCK = Gauge("orders_stuck", "Orders that wait for another service for too long
 
 
 async def expire(runtime: Runtime) -> bool:
-    """Ends a batch of the orders whose money did not come by `pay_by`; whether there are more."""
+    """Expires a batch of the orders that were not paid by `pay_by`; returns whether there may be more."""
     async with runtime.database.transaction() as tx:
         now = utcnow()
         due = await queries.UNPAID_AND_DUE.fetch(tx, now=now, limit=BATCH)
@@ -32,10 +32,10 @@ async def expire(runtime: Runtime) -> bool:
 
 
 async def complete(runtime: Runtime) -> bool:
-    """Ends a batch of the delivered orders whose return window is over; whether there are more."""
+    """Completes a batch of the delivered orders whose return window is over; returns whether there may be more."""
     async with runtime.database.transaction() as tx:
         now = utcnow()
-        since = now - settings_of(runtime).return_window
+        since = now - runtime.resource(Settings).return_window
         due = await queries.PAST_RETURN_WINDOW.fetch(tx, since=since, limit=BATCH)
         await use_cases.apply(tx, [Step(id, Trigger.RETURN_WINDOW_OVER, Cause(now, Actor.CLOCK)) for (id,) in due])
     return len(due) == BATCH
@@ -48,18 +48,13 @@ async def detect_stuck_orders(runtime: Runtime) -> None:
     that is down or for a dead letter, and a repeated request would only wait behind it.
     """
     async with runtime.database.transaction() as tx:
-        since = utcnow() - settings_of(runtime).stuck_after
+        since = utcnow() - runtime.resource(Settings).stuck_after
         for number, reason in await queries.MARK_STUCK.fetch(tx, since=since):
             log.warning("order_stuck", order=number, reason=reason)
         found = await queries.COUNT_STUCK.fetch(tx)
     STUCK.clear()
     for reason, count in found:
         STUCK.labels(reason).set(count)
-
-
-def settings_of(runtime: Runtime) -> Settings:
-    assert isinstance(runtime.settings, Settings)
-    return runtime.settings
 
 
 JOBS = (

@@ -1,4 +1,4 @@
-"""What happens to an order after it was placed, each step by the rules of `orders.lifecycle`."""
+"""Changes of an order after it was placed, each by the rules of `orders.lifecycle`."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -33,8 +33,8 @@ class Step:
 
 
 async def cancel(tx: Transaction, order_id: UUID, reason: str | None, note: str | None, who: Principal) -> OrderState:
-    """Ends it, or asks inventory whether it still can be ended. The customer reads `reason`, only staff read `note`.
-    Raises: TransitionRefused, NotFound, Forbidden."""
+    """Cancels an order; a paid one only after inventory has released its stock. The customer reads `reason`, only staff
+    read `note`. Raises: TransitionRefused, NotFound, Forbidden."""
     if note and not who.may(CANCEL_ANY):
         raise Forbidden(permission=CANCEL_ANY)
     order = await _locked(tx, order_id, who, CANCEL_ANY)
@@ -58,7 +58,7 @@ async def change_ship_to(
 
 
 async def apply(tx: Transaction, steps: Sequence[Step]) -> None:
-    """Applies a batch of steps to their orders, each order's in sequence; the table covers late ones."""
+    """Applies a batch of steps to their orders, those of one order in sequence; the table has rules for late ones."""
     orders = await queries.lock_many(tx, [step.order_id for step in steps])
     for step in steps:
         order = orders.get(step.order_id)
@@ -73,15 +73,15 @@ async def apply(tx: Transaction, steps: Sequence[Step]) -> None:
     for order in losing:
         await _refund_lost(tx, order)
     await refunds.save(tx, orders.values())
-    for order in losing:  # whose other parcels have arrived, and may have come back, before this one was lost
+    for order in losing:  # all other pieces may have been returned before this parcel was lost
         if order.status is Status.DELIVERED and (await returns.returnable(tx, order)).all_returned():
             order.move(Trigger.LAST_RETURN_RECEIVED, Cause(utcnow(), Actor.INVENTORY))
             await refunds.save(tx, [order])
 
 
 async def _refund_lost(tx: Transaction, order: OrderState) -> None:
-    """Refunds the price of lost parcels' lines, as far as it was not refunded before. Where every parcel is lost the
-    order is cancelled, and refunded in full by the table."""
+    """Refunds the price of lost parcels' lines, as far as it was not refunded before. If every parcel is lost, the
+    table cancels the order and refunds it in full."""
     lost, order.lost = order.lost, []
     if order.to_refund is not None or order.status in UNWANTED:
         return
@@ -94,7 +94,7 @@ async def _refund_lost(tx: Transaction, order: OrderState) -> None:
 
 
 async def _locked(tx: Transaction, order_id: UUID, who: Principal, for_any: str) -> OrderState:
-    """The order, if it is theirs or they may write those of others. Raises: NotFound, PermissionRevoked."""
+    """The order, if it is the caller's own, or the caller may change any order. Raises: NotFound, PermissionRevoked."""
     of = None if who.may(for_any) else who.user_id
     order = await queries.lock(tx, order_id, of=of) or not_found(Order, order_id)
     if order.customer_id != who.user_id:

@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import Header, Query, Request, Response
@@ -23,6 +23,7 @@ from order_service.orders.queries import OrderSnapshot, RenderedOrder
 from order_service.orders.schemas import HistoryOut, LineOut, OrderIn, OrderOut, OrderSummary
 from order_service.orders.watch import OrderWatch
 from order_service.pricing.quotes import OneCurrencyPerOrder, OrderTooLarge, PriceChanged, ProductUnavailable
+from order_service.settings import Settings
 from service_kit.http.capacity import waiting
 from service_kit.http.client import client_network
 from service_kit.http.etag import NOT_MODIFIED, IfNoneMatch, is_known
@@ -77,16 +78,16 @@ async def place_order(
     key: IdempotencyKey,
     request: Request,
     prefer: Annotated[
-        str | None, Header(description="`wait=N` (RFC 7240): answer when stock is decided, in N seconds at most")
+        str | None, Header(description="`wait=N` (RFC 7240): wait for the reservation of stock, N seconds at most")
     ] = None,
 ) -> Response:
-    """Priced by the shop's catalogue, never by the caller; stock is reserved afterwards, so that the new order is
-    `pending`. Staff may order for a customer, at agreed prices; API clients order for a customer only."""
+    """The shop's catalogue sets the prices, never the caller. Stock is reserved afterwards, so the new order is
+    `pending`. Staff may order for a customer, at agreed prices; API clients always order for a customer."""
     runtime: Runtime = request.app.state.runtime
-    # Not the Connection dependency: the connection goes back before the wait.
+    # Not the Connection dependency, which would hold the connection during the wait.
     async with runtime.database.connection() as connection:
-        settings: Any = runtime.settings
-        placed = await placing.place(connection, body, key, who, settings, client_network(request))
+        settings, network = runtime.resource(Settings), client_network(request)
+        placed = await placing.place(connection, body, key, who, settings, network)
     if not isinstance(placed, Placed):
         return replay(placed)
     headers = {"Location": placed.location, "ETag": f'"{placed.order.version}"'}
@@ -110,10 +111,10 @@ async def list_orders(
     who: Annotated[Principal, Requires("orders:read")],
     status: Annotated[list[Status] | None, Query(max_length=len(Status), description="one or several")] = None,
     number: Annotated[int | None, Query(ge=1, le=2**63 - 1, description="the short number")] = None,
-    customer_id: Annotated[UUID | None, Query(description="staff: of this customer")] = None,
-    stuck: Annotated[bool | None, Query(description="staff: those that wait for another service for too long")] = None,
+    customer_id: Annotated[UUID | None, Query(description="staff: only this customer's")] = None,
+    stuck: Annotated[bool | None, Query(description="staff: whether it waits too long for another service")] = None,
 ) -> Page[OrderSummary]:
-    """Of each order the first five lines, and how many it has."""
+    """Each with its first five lines, and the number of its lines."""
     if stuck is not None and not is_staff(who):
         raise Forbidden(permission="orders:read:any")
     wanted = queries.Wanted(
@@ -142,16 +143,14 @@ async def read_order(
     if_none_match: IfNoneMatch = None,
     prefer: Annotated[
         str | None,
-        Header(
-            description="`wait=N` (RFC 7240) with `If-None-Match`: answer when it has changed, in N seconds at most"
-        ),
+        Header(description="`wait=N` (RFC 7240) with `If-None-Match`: wait until it has changed, N seconds at most"),
     ] = None,
 ) -> Response:
     """With all its lines, and an `ETag` for a later change.
 
-    With `If-None-Match` and `Prefer: wait=N` the answer is held until the order differs from what you have: then `200`
-    with the order as it is now, or `304` when N seconds have passed. So wait for the payment of an order that came with
-    a `payment_token`, instead of asking again and again.
+    With `If-None-Match` and `Prefer: wait=N` the response is delayed until the order differs from your version (`200`,
+    with the current order), or N seconds have passed (`304`). Use it instead of polling, for example to wait until an
+    order with a `payment_token` is paid.
     """
     runtime: Runtime = request.app.state.runtime
     owner = _seen_by(who)
@@ -171,7 +170,7 @@ async def read_order(
 async def list_lines(
     order_id: UUID, tx: Session, page: Paged, who: Annotated[Principal, Requires("orders:read")]
 ) -> Page[LineOut]:
-    """In the order in which they were ordered."""
+    """Sorted by their position in the order."""
     order, found = await queries.lines(tx, page.position, order_id, _seen_by(who))
     return page.of(found, lambda line: LineOut.of(line, order.currency))
 
@@ -180,30 +179,30 @@ async def list_lines(
 async def read_history(
     order_id: UUID, tx: Session, page: Paged, who: Annotated[Principal, Requires("orders:read")]
 ) -> Page[HistoryOut]:
-    """The oldest first."""
+    """Its steps, the oldest first."""
     found = await queries.history(tx, page.position, order_id, _seen_by(who))
     for_staff = is_staff(who)
     return page.of(found, lambda entry: HistoryOut.of(entry, for_staff=for_staff))
 
 
 def wait_of(prefer: str | None) -> int:
-    """The seconds that a `Prefer` header asks to wait for; what can't be understood asks for nothing (RFC 7240)."""
+    """The seconds of `wait=N` in a `Prefer` header; 0 if it has none, since others are ignored (RFC 7240)."""
     found = WAIT.search(prefer or "")
     return min(int(found.group(1)), LONGEST_WAIT) if found else 0
 
 
 def _seen_by(who: Principal) -> UUID | None:
-    """Whose orders they may see; None: everybody's."""
+    """The customer whose orders the caller may see; None: everybody's."""
     return None if is_staff(who) else who.user_id
 
 
 def is_staff(who: Principal) -> bool:
-    """Whether they see what is not for customers: notes, and what an order waits for."""
+    """Whether the caller may see notes and `stuck_reason`, which customers may not see."""
     return who.may("orders:read:any")
 
 
 async def _decided(runtime: Runtime, placed: Placed, seconds: int) -> OrderSnapshot | None:
-    """How the order stands when its stock is decided; None: it was not within `seconds`."""
+    """The order after its stock was reserved or rejected; None: that took longer than `seconds`."""
     with runtime.resource(OrderWatch).waiting(placed.order.id, lambda seen: seen.status != Status.PENDING) as waiter:
         return await waiter.next_snapshot(seconds)
 
@@ -211,8 +210,8 @@ async def _decided(runtime: Runtime, placed: Placed, seconds: int) -> OrderSnaps
 async def _changed(
     request: Request, order_id: UUID, owner: UUID | None, if_none_match: str | None, seconds: int
 ) -> tuple[RenderedOrder, bool]:
-    """The order when it differs from what the caller has, or as it is when `seconds` have passed; and whether there was
-    a place to wait for that."""
+    """The order once it differs from the caller's version, or after `seconds`; and whether the process had capacity to
+    wait."""
     runtime: Runtime = request.app.state.runtime
     loop = asyncio.get_running_loop()
     ends = loop.time() + seconds

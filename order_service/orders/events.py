@@ -1,4 +1,4 @@
-"""The events of an order that has moved. `placing` builds its first two, `returns.events` those of its returns."""
+"""The events of an order's transitions. `placing` builds the first two, `returns.events` those of returns."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -23,12 +23,12 @@ STEPS: dict[EventKind, type[steps.OrderEvent]] = {
 RETURNS = frozenset(
     {EventKind.RETURN_REQUESTED, EventKind.RETURN_APPROVED, EventKind.RETURN_REFUSED, EventKind.EXPECT_RETURN}
 )
-"""Built by their own domain: the context of their cause is a function for that."""
+"""The domain `returns` builds these: their `context` is its function for that."""
 NEED_LINES = frozenset({EventKind.FULFIL, EventKind.REJECTED})
 
 
 def of(orders: Sequence[OrderState], lines: Mapping[UUID, Sequence[Any]]) -> list[outbox.Row]:
-    """The events of these orders since they were loaded; `lines` are of those with an event of `NEED_LINES`."""
+    """The pending events of these orders; `lines` are needed for orders with an event of `NEED_LINES`."""
     events, traceparents = [], []
     for order in orders:
         for pending in order.pending_events:
@@ -61,7 +61,7 @@ def _event(order: OrderState, pending: PendingEvent, lines: Sequence[Any]) -> Ev
 
 
 def common_fields(order: OrderState, pending: PendingEvent) -> dict[str, Any]:
-    """What every event on `order_notification` says."""
+    """The fields of every event on `order_notification`."""
     return {
         "order_id": order.id,
         "version": pending.version,
@@ -94,7 +94,7 @@ def _step(order: OrderState, pending: PendingEvent, lines: Sequence[Any]) -> ste
 
 
 def _lacking(event: requests.ReservationRejected, lines: Sequence[Any]) -> list[steps.LackingLine]:
-    """What inventory lacks, in the words that the customer ordered it by."""
+    """The products that inventory lacks, with their SKU and name at the time of the order."""
     words = {line["product_id"]: (line["sku"], line["name"]) for line in lines}
     return [
         steps.LackingLine(

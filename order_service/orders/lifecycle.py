@@ -1,4 +1,4 @@
-"""The life of an order: the table of its allowed transitions, and the functions that apply it. Without I/O."""
+"""The lifecycle of an order: the table of its transitions, and the functions that apply it. Without I/O."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
@@ -85,7 +85,7 @@ class EventKind(StrEnum):
     FULFIL = "fulfilment.requested"
     EXPECT_RETURN = "return.expected"
     REFUNDED = "fulfilment.refunded"
-    """Or no longer, depending on the order's money."""
+    """Published when the order becomes refunded in full, or no longer is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,13 +96,13 @@ class Rule:
     publishes: tuple[EventKind, ...] = ()
     refund: bool = False
     by_shipments: bool = False
-    """To `paid`, `partially_shipped` or `shipped`, as the shipments say."""
+    """The next status is `paid`, `partially_shipped` or `shipped`, depending on the shipments."""
 
 
 S, T, E = Status, Trigger, EventKind
 
 SOME_ARRIVED = (S.PARTIALLY_SHIPPED, S.SHIPPED, S.DELIVERED)
-"""Statuses in which some parcels may have arrived; the shipments say which."""
+"""Statuses in which some parcels may have arrived; the shipments show which."""
 RETURNABLE = (*SOME_ARRIVED, S.COMPLETED)
 _SOME_ON_THE_WAY = (S.PAID, S.PARTIALLY_SHIPPED, S.SHIPPED)
 
@@ -115,7 +115,7 @@ def _all(statuses: Iterable[Status], triggers: Iterable[Trigger], rule: Rule) ->
 
 
 RULES: dict[tuple[Status, Trigger], Rule] = {
-    # Commands. Absent ones are rejected.
+    # Commands. One without a rule is rejected.
     **_all(BEFORE_PAID, [T.CHANGE_SHIP_TO], _STAYS),
     **_all(BEFORE_PAID, [T.CANCEL], Rule(S.CANCELLED, (E.CANCELLED, E.RELEASE), refund=True)),
     (S.PAID, T.CANCEL): Rule(S.CANCELLING, (E.RELEASE,)),
@@ -123,7 +123,7 @@ RULES: dict[tuple[Status, Trigger], Rule] = {
     **_all(RETURNABLE, [T.RETURN_APPROVED], Rule(None, (E.RETURN_APPROVED, E.EXPECT_RETURN))),
     **_all(RETURNABLE, [T.RETURN_REFUSED], Rule(None, (E.RETURN_REFUSED,))),
     **_all(RETURNABLE, [T.RETURN_WITHDRAWN], _STAYS),
-    # Events and time. Absent ones change nothing, and are recorded in the history.
+    # Events and time. One without a rule changes nothing, and is recorded in the history.
     (S.PENDING, T.RESERVATION_ACCEPTED): Rule(S.AWAITING_PAYMENT, (E.AWAITING_PAYMENT,)),
     (S.PENDING, T.RESERVATION_REJECTED): Rule(S.REJECTED, (E.REJECTED,), refund=True),
     (S.AWAITING_PAYMENT, T.CAPTURED_IN_FULL): Rule(S.PAID, (E.PAID, E.FULFIL)),
@@ -134,25 +134,25 @@ RULES: dict[tuple[Status, Trigger], Rule] = {
     (S.PAID, T.SHIPMENT_DISPATCHED): Rule(S.PARTIALLY_SHIPPED, (E.SHIPPED,)),
     (S.PARTIALLY_SHIPPED, T.SHIPMENT_DISPATCHED): Rule(None, (E.SHIPPED,)),
     **_all([S.PAID, S.PARTIALLY_SHIPPED], [T.LAST_SHIPMENT_DISPATCHED], Rule(S.SHIPPED, (E.SHIPPED,))),
-    # Without a dispatch before, where its event is a dead letter that staff discarded.
+    # Also from `paid`, since staff may have discarded the dead letter of the dispatch.
     **_all(_SOME_ON_THE_WAY, [T.LAST_SHIPMENT_DELIVERED], Rule(S.DELIVERED, (E.DELIVERED,))),
     (S.DELIVERED, T.RETURN_WINDOW_OVER): Rule(S.COMPLETED, (E.COMPLETED,)),
     **_all(RETURNABLE, [T.RETURN_RECEIVED, T.RETURN_CLOSED], _STAYS),
     **_all([S.DELIVERED, S.COMPLETED], [T.LAST_RETURN_RECEIVED], Rule(S.RETURNED, (E.RETURNED,))),
-    # A lost parcel counts as ended, and its lines are refunded. An order of which every parcel is lost has brought
-    # nothing: it is cancelled, and all of its money is refunded.
+    # A lost parcel counts as ended, and its lines are refunded. An order of which every parcel is lost is
+    # cancelled, and refunded in full.
     **_all([S.PARTIALLY_SHIPPED, S.SHIPPED], [T.SHIPMENT_LOST], _STAYS),
     **_all(_SOME_ON_THE_WAY, [T.EVERY_SHIPMENT_LOST], _CANCELLED),
-    # All that was paid is refunded: the order is cancelled, unless inventory says that a parcel has left meanwhile;
-    # then the warehouse is warned of the others.
+    # If all that was paid is refunded, the order is cancelled, unless a parcel has left meanwhile; then the warehouse
+    # is warned not to send the others.
     (S.PAID, T.REFUNDED_IN_FULL): Rule(S.CANCELLING, (E.RELEASE,)),
     (S.PARTIALLY_SHIPPED, T.REFUNDED_IN_FULL): Rule(None, (E.REFUNDED,)),
     **_all([S.PAID, S.PARTIALLY_SHIPPED], [T.REFUND_CONFIRMED, T.REFUND_FAILED], Rule(None, (E.REFUNDED,))),
-    # Too late: compensated.
+    # Stock and money that arrive for an order that was rejected, cancelled or expired are released and refunded.
     **_all(UNWANTED, [T.RESERVATION_ACCEPTED], Rule(None, (E.RELEASE,))),
     **_all(UNWANTED, [T.CAPTURED_IN_PART, T.CAPTURED_IN_FULL], Rule(None, refund=True)),
 }
-# What the state of a parcel means for its order: of one parcel, and of the last.
+# The trigger for a parcel in this state, and the one if all parcels of the order have reached it.
 _MEANINGS = {
     ShipmentStatus.CREATED: (T.SHIPMENT_CREATED, T.SHIPMENT_CREATED),
     ShipmentStatus.DISPATCHED: (T.SHIPMENT_DISPATCHED, T.LAST_SHIPMENT_DISPATCHED),
@@ -166,7 +166,7 @@ class TransitionRefused(Problem, status=409, type="order-transition-refused"):
 
 
 def rule_for(status: Status, trigger: Trigger) -> Rule:
-    """Raises: TransitionRefused, for a command that doesn't fit. An event always has a rule."""
+    """Raises: TransitionRefused, for a command without a rule. An event without a rule changes nothing."""
     rule = RULES.get((status, trigger))
     if rule is None and trigger in COMMANDS:
         raise TransitionRefused(order_status=str(status), trigger=str(trigger))
@@ -184,10 +184,10 @@ class Shipment:
     version: int = 0
     tracking_url: str | None = None
     lines: list[dict[str, Any]] | None = None
-    """Known once it has arrived, or is lost; not read again."""
+    """Set when it has arrived or is lost; not loaded from the database."""
 
     def __post_init__(self) -> None:
-        self.status = ShipmentStatus(self.status)  # the database has text
+        self.status = ShipmentStatus(self.status)  # the database stores text
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,12 +216,12 @@ class PendingEvent:
     context: Any
     traceparent: str | None
     partial: bool = False
-    """Of a shipment: whether others are still to leave."""
+    """For a shipment: whether other parcels have not left yet."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """Who or what moves an order, when and why; `context` is the event or shipment that speaks of it."""
+    """Who or what causes a transition, when and why; `context` is the data that its events need."""
 
     at: datetime
     actor: Actor
@@ -230,7 +230,7 @@ class Cause:
     context: Any = None
     traceparent: str | None = None
     details: dict[str, Any] | None = None
-    """For the history."""
+    """Stored in the history."""
 
 
 @dataclass(slots=True)
@@ -253,22 +253,22 @@ class OrderState:
     delivered_at: datetime | None = None
     client_address: str | None = None
     pays_by_token: bool = False
-    """Whether it is charged by itself once its stock is reserved; known of pending orders only."""
+    """Whether a payment token is charged once its stock is reserved; loaded for pending orders only."""
     shipments: dict[UUID, Shipment] = field(default_factory=dict)
     changed_shipments: set[UUID] = field(default_factory=set)
-    """Those that changed since the order was loaded."""
+    """Ids of the shipments that changed since the order was loaded."""
     lost: list[Shipment] = field(default_factory=list)
-    """Those that were declared lost since, and are still to be refunded."""
+    """Shipments that were reported lost since then, and must still be refunded."""
     entries: list[Entry] = field(default_factory=list)
     pending_events: list[PendingEvent] = field(default_factory=list)
     to_refund: str | None = None
-    """Why everything that was captured is to go back; None: it isn't."""
+    """The reason for a refund of everything that was captured; None: no refund."""
 
     def __post_init__(self) -> None:
-        self.status = Status(self.status)  # the database has text
+        self.status = Status(self.status)  # the database stores text
 
     def move(self, trigger: Trigger, cause: Cause) -> None:
-        """One step by the table, and what follows from it at once. Raises: TransitionRefused (commands only)."""
+        """Applies a trigger, and what follows from it at once. Raises: TransitionRefused (commands only)."""
         rule = rule_for(self.status, trigger)
         before, after = self.status, self._by_shipments() if rule.by_shipments else rule.to or self.status
         first = self.version + 1
@@ -291,12 +291,12 @@ class OrderState:
 
     @property
     def net_paid(self) -> int:
-        """What pays for the order, without refunds in progress."""
+        """The captured amount, less refunds that were made or are in progress."""
         return self.captured - self.refunded - self.refunding
 
     @property
     def pays_automatically(self) -> bool:
-        """The customer need not act: it is free, paid already, or came with a payment token."""
+        """Whether the customer need not act: it is free, paid already, or came with a payment token."""
         return self.pays_by_token or self.net_paid >= self.total
 
     @property
@@ -305,17 +305,17 @@ class OrderState:
         return self.captured > 0 >= self.net_paid
 
     def money_moved(self, was_refunded_in_full: bool, cause: Cause) -> None:
-        """Applies that refunds were requested, or failed, since the order was (or wasn't) refunded in full."""
+        """Applies that refunds were requested, or have failed; `was_refunded_in_full` is the value before that."""
         if self.is_refunded_in_full != was_refunded_in_full:
             self._move_if_ruled(Trigger.REFUND_FAILED if was_refunded_in_full else Trigger.REFUNDED_IN_FULL, cause)
 
     def _move_if_ruled(self, trigger: Trigger, cause: Cause) -> None:
-        """For what is no step of an order where no rule names it: refunds have a history of their own."""
+        """Ignores a trigger without a rule, instead of recording it: refunds have a history of their own."""
         if (self.status, trigger) in RULES:
             self.move(trigger, cause)
 
     def follow(self, cause: Cause) -> None:
-        """What was true before the order could know it: money, or the last delivery, that came early."""
+        """Applies money, or a last delivery, that arrived before the status of the order allowed it."""
         if self.status is Status.AWAITING_PAYMENT and self.net_paid >= self.total:
             self.move(Trigger.CAPTURED_IN_FULL, Cause(cause.at, Actor.PAYMENTS, traceparent=cause.traceparent))
         elif self.status in (Status.SHIPPED, Status.PARTIALLY_SHIPPED) and self._all_are(ShipmentStatus.DELIVERED):
@@ -329,7 +329,7 @@ class OrderState:
         return Status.PARTIALLY_SHIPPED if self._count(ShipmentStatus.DISPATCHED) else Status.PAID
 
     def apply_shipment(self, seen: Shipment) -> Trigger | None:
-        """Stores the state of a parcel; returns what it means for the order, None if it was known."""
+        """Stores the state of a parcel; returns the trigger for its order, or None if the state is not new."""
         known = self.shipments.get(seen.id)
         if known is not None:
             if known.version >= seen.version:
@@ -347,10 +347,10 @@ class OrderState:
         return of_last if self._all_are(seen.status) else of_one
 
     def capture(self, captured_total: int, now: datetime, traceparent: str | None = None) -> int:
-        """Books what was captured now; returns how much of it the order doesn't want: the caller gives that back.
+        """Books the newly captured money; returns the amount that the order doesn't want, which the caller must refund.
 
-        Until it is paid it wants no more than its total; then, or once it has ended, nothing: what staff refunded
-        makes no room for a second payment.
+        An unpaid order wants its unpaid amount; a paid or ended one wants nothing, so that a refund by staff does not
+        allow a second payment.
         """
         added = captured_total - self.captured
         if added <= 0:
@@ -379,7 +379,7 @@ class OrderState:
         return FulfilmentStatus.PARTIALLY_SHIPPED if some else FulfilmentStatus.PREPARING
 
     def _all_are(self, status: ShipmentStatus) -> bool:
-        """Whether every shipment of the order, known or not, is at least so far."""
+        """Whether every shipment of the order, known or not, has reached this status."""
         expected = max((shipment.shipments_of_order for shipment in self.shipments.values()), default=1)
         return self._count(status) >= expected
 

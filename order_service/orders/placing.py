@@ -1,11 +1,11 @@
-"""Placing an order: two round trips to our own database, and no other service.
+"""Places an order with two round trips to our own database, and without a call to another service.
 
-How much may be held unpaid at a time is limited, so that nobody empties the shelves without paying.
-Whose account and address hold nothing unpaid, and who orders little, is not counted: a unique index sees to it that
-an account has one such order at a time (`owes_alone`). All others are counted in the statement that places the order
-(the function `unpaid_limit`, migration 0100), under a lock of the account: of fifty orders at once no more are placed
-than the limit. Of a client address nothing is locked, since many people may share one: there as many more may slip
-through as are placed at the same moment.
+The stock that unpaid orders reserve is limited, since otherwise one person could reserve all of it without paying.
+A small order is not counted if its account and its client address have no unpaid orders; a unique index (`owes_alone`)
+allows an account one such order at a time. All other orders are counted in the statement that places the order (the
+function `unpaid_limit`, migration 0100). That statement locks the account, so that concurrent orders cannot exceed the
+account's limits. A client address is not locked, since many people may share it: orders that are placed from it at the
+same moment may exceed its limits.
 """
 
 import math
@@ -38,9 +38,9 @@ from service_kit.rate_limit import rate_limit_headers
 from service_kit.security import Principal, account_status
 
 EXEMPT = "orders:write:any"
-"""Whoever holds it orders, and pays, without these limits."""
+"""Callers with this permission order and pay without these limits."""
 UNKNOWN = "unknown"
-"""Stands for the address of a client that none is known of: its orders count for the account alone."""
+"""Stands for an unknown client address: such orders are counted for their account only."""
 
 
 class CustomerUnknown(Problem, status=409, type="customer-unknown"):
@@ -91,7 +91,7 @@ async def place(
     settings: Settings,
     address: str | None = None,
 ) -> Placed | StoredResponse:
-    """Makes the order, or finds the answer that was given to the same request before.
+    """Places the order, or returns the stored response to an earlier request with the same key.
 
     Raises: Forbidden, PermissionRevoked, CustomerRequired, CustomerUnknown, CustomerInactive, CartEmpty, CartChanged,
     TooManyUnpaidOrders, TooMuchHeldUnpaid, IdempotencyKeyReused, and what `quote_order` raises.
@@ -123,7 +123,7 @@ async def place(
 async def _not_placed(
     connection: Connection, order: NewOrder, over: str | None, who: Principal, key: Key
 ) -> StoredResponse:
-    """The stored response, if a duplicate request was faster: it has committed. Raises: TooManyUnpaidOrders,
+    """The stored response, if a concurrent duplicate request committed first. Raises: TooManyUnpaidOrders,
     TooMuchHeldUnpaid, CartEmpty, CartChanged, IdempotencyKeyInUse, IdempotencyKeyReused."""
     stored = await idempotency.find(connection, who.user_id, key)
     if stored is not None:
@@ -139,8 +139,8 @@ async def _not_placed(
 
 
 async def _over(connection: Connection, limits: UnpaidLimits, over: str, pay_by: datetime) -> Problem:
-    """The limit that there is no room in, and when there is room again: once the first of the unpaid orders ends. An
-    order that is too large by itself never has room; then it is as long as it could have been held."""
+    """The problem for the exceeded limit, with the time until the first of the counted unpaid orders ends. An order
+    that is too large by itself never fits; its retry time is its own `pay_by`."""
     until, pieces = await queries.unpaid_until(connection, limits, over)
     seconds = max(1, math.ceil(((until or pay_by) - utcnow()).total_seconds()))
 
@@ -157,7 +157,7 @@ async def _over(connection: Connection, limits: UnpaidLimits, over: str, pay_by:
 async def answer_decided(
     connection: Connection, placed: Placed, decided: OrderSnapshot, who: Principal, key: Key
 ) -> bytes:
-    """The response once stock was decided, stored for duplicate requests too."""
+    """The response after inventory has accepted or rejected the reservation; stored for duplicate requests, too."""
     changed = {name: getattr(decided, name) for name in ("status", "version", "payment_status")}
     body = to_json(placed.answer | changed)
     await idempotency.store(connection, who.user_id, key, 201, body, placed.location)
@@ -165,7 +165,7 @@ async def answer_decided(
 
 
 def _check_permissions(wanted: OrderIn, who: Principal) -> list[str]:
-    """What it needs beyond placing an order of one's own. Raises: Forbidden, CustomerRequired."""
+    """The permissions that the request needs in addition to `orders:write`. Raises: Forbidden, CustomerRequired."""
     needed = []
     if not who.is_person and wanted.customer_id in (None, who.user_id):
         raise CustomerRequired
@@ -217,9 +217,9 @@ def _make(
         client_address=(limits.address or UNKNOWN) if limits else None,
         owes_alone=True if limits and not found.account_has_unpaid else None,
         limits=limits if limits and _needs_counting(limits, found, quote.lines) else None,
-        version=2,  # as the last of `_events`
+        version=2,  # the version of the last of `_events`
     )
-    # Neither validated nor made a model: all of it is known to be right (a test compares it with one that is).
+    # Not validated, since every value is our own; a test compares it with a validated model.
     answer = order_values(order, order.lines, len(order.lines), [], for_staff=False)
     return Placed(order, answer, to_json(answer), f"/orders/{order.id}"), _events(order, settings)
 
@@ -227,7 +227,7 @@ def _make(
 def unpaid_limits(
     who: Principal, account: UUID, address: str | None, settings: Settings, *, confirmed: bool
 ) -> UnpaidLimits | None:
-    """None: the caller is exempt, or limits are off. `confirmed`: whether the account's e-mail address is."""
+    """None: the caller is exempt, or limits are off. `confirmed`: whether the account's e-mail address is confirmed."""
     if who.may(EXEMPT) or not settings.limits:
         return None
     orders = settings.unpaid_orders if confirmed else settings.unpaid_orders_unconfirmed
@@ -242,7 +242,7 @@ def unpaid_limits(
 
 
 def _needs_counting(limits: UnpaidLimits, found: Found, lines: Sequence[QuoteLine]) -> bool:
-    """As usual nothing is held unpaid and this is little: then no limit can be reached."""
+    """Whether a limit can be reached: not by a small order, if its account and address have no unpaid orders."""
     if not limits.any:
         return False
     return (
@@ -264,8 +264,8 @@ def _lines(wanted: OrderIn, found: Found) -> list[LineIn]:
 
 
 def _events(order: NewOrder, settings: Settings) -> list[Event]:
-    """The first two of the order's versions. Nested bodies are dicts, so that each event is validated in one go; the
-    second event takes the lines of the first, which need no second validation."""
+    """The events of the order's first two versions. Nested bodies are dicts, so that each event is validated once; the
+    second event reuses the validated lines of the first."""
     lines: list[dict[str, Any]] = [
         {"product_id": line.product_id, "quantity": line.quantity, "unit_price": line.unit_price}
         for line in order.lines

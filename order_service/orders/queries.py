@@ -1,4 +1,4 @@
-"""The SQL of orders, except that `placing_queries` writes new ones: locking, changing, showing and listing them."""
+"""Statements that lock, change, show and list orders; `placing_queries` inserts new ones."""
 
 import json
 from collections import defaultdict
@@ -43,7 +43,7 @@ SELECT order_id, id, status, shipments_of_order, carrier, tracking_number, track
 FROM order_shipments WHERE order_id = ANY(:order_ids::uuid[]) ORDER BY id
 """)
 _SAVED = ("id", "status", "fulfilment_status", "captured", "status_since", "delivered_at", "version")
-# All that a move of orders changes, in one statement, so that a batch costs one round trip more than its locks.
+# Everything that `OrderState.move` changes, in one statement, so that saving a batch costs one round trip.
 SAVE = Statement(f"""
 WITH saved AS (
     UPDATE orders SET status = moved.status, fulfilment_status = moved.fulfilment_status, captured = moved.captured,
@@ -76,8 +76,8 @@ PAST_RETURN_WINDOW = Statement("""
 SELECT id FROM orders WHERE status = 'delivered' AND delivered_at <= :since
 ORDER BY delivered_at LIMIT :limit FOR UPDATE SKIP LOCKED
 """)
-# The next step of a stuck order removes the reason. `pay_by` is not looked at: only a job that does not run would leave
-# unpaid orders behind.
+# The next step of a stuck order removes the reason. Overdue unpaid orders are not marked: only a job that does not run
+# would leave them behind.
 MARK_STUCK = Statement("""
 WITH found AS (
     SELECT id, CASE status
@@ -97,9 +97,9 @@ COUNT_STUCK = Statement("""
 SELECT stuck_reason, count(*) FROM orders WHERE stuck_reason IS NOT NULL GROUP BY stuck_reason
 """)
 _TIME = """'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'"""
-# Addresses that were stored before the contract had all its present fields have none of the newer ones.
+# Adds newer optional fields of the contract, as null, to addresses that were stored without them.
 _NO_ADDRESS = json.dumps({name: None for name, field in Address.model_fields.items() if not field.is_required()})
-# The same as `models.payment_status`.
+# The same rules as in `models.payment_status`.
 PAYMENT_STATUS = f"""
 CASE WHEN o.captured > 0 AND o.captured <= o.refunded THEN '{PaymentStatus.REFUNDED}'
      WHEN o.captured - o.refunded >= o.total THEN '{PaymentStatus.PAID}'
@@ -107,8 +107,8 @@ CASE WHEN o.captured > 0 AND o.captured <= o.refunded THEN '{PaymentStatus.REFUN
      WHEN o.captured > 0 THEN '{PaymentStatus.PARTIALLY_PAID}'
      ELSE '{PaymentStatus.UNPAID}' END
 """
-# Whatever changes the response changes the tag. A refund, `stuck_reason` and the erasure of an account leave the
-# version as it is.
+# Every change of the response must change the tag. Refunds, `stuck_reason` and the erasure of an account don't change
+# the version, so they are parts of the tag.
 TAG = """
 concat_ws('.', o.version, nullif(o.refunded, 0), CASE WHEN o.stuck_reason IS NOT NULL THEN 'still' END,
           CASE WHEN o.ship_to->>'name' = 'erased' THEN 'erased' END)
@@ -132,7 +132,7 @@ CASE WHEN o.fulfilment_status = 'unfulfilled' THEN '[]' ELSE (
     ) ORDER BY p.id), '[]') FROM order_shipments p WHERE p.order_id = o.id
 ) END
 """
-# `schemas.OrderOut` as JSON: PostgreSQL writes it, so that a large order costs the event loop nothing.
+# `schemas.OrderOut` as JSON, written by PostgreSQL, so that a large order doesn't block the event loop.
 _BODY = f"""
 json_build_object(
     'id', o.id, 'number', o.number::text, 'customer_id', o.customer_id, 'status', o.status,
@@ -156,8 +156,8 @@ _LINE_COLUMNS = ", ".join(OrderLine.model_fields)
 LINES = Statement(f"""
 SELECT {_LINE_COLUMNS} FROM order_lines WHERE order_id = ANY(:order_ids::uuid[]) ORDER BY order_id, position
 """)
-# Positions count from 1 without a gap, so that the first lines and the last position say it all: of an order of 2,000
-# lines six rows are read.
+# Positions count from 1 without a gap, so the last position is the number of lines: the summary of an order of 2,000
+# lines reads six rows.
 FIRST_LINES = Statement(f"""
 SELECT {_LINE_COLUMNS} FROM order_lines
 WHERE order_id = ANY(:order_ids::uuid[]) AND position <= {SUMMARY_LINES} ORDER BY order_id, position
@@ -175,7 +175,7 @@ AWAITING_PAYMENT = "orders-awaiting-payment"
 
 
 class OrderSnapshot(NamedTuple):
-    """An order after a commit or a poll. `tag` None: not known, it may have changed."""
+    """An order as it is after a commit or in a poll. `tag` None: unknown, it may have changed."""
 
     order_id: UUID
     status: str
@@ -185,25 +185,25 @@ class OrderSnapshot(NamedTuple):
 
 
 async def lock_many(tx: Transaction, ids: Sequence[UUID]) -> dict[UUID, OrderState]:
-    """Those orders, held until the transaction ends; always in ascending id, so that no two writers wait in a ring."""
+    """These orders, locked until the transaction ends; always in ascending order of id, to prevent deadlocks."""
     found = {order.id: order for order in await LOCK.fetch_as(tx, OrderState, ids=list(set(ids)))}
     fulfilled = [order.id for order in found.values() if order.status not in BEFORE_PAID]
-    # Read after the lock: what another writer committed while we waited is seen.
+    # Read after the lock, to include what another writer committed while we waited.
     for shipment in await SHIPMENTS.fetch_as(tx, Shipment, order_ids=fulfilled) if fulfilled else ():
         found[shipment.order_id].shipments[shipment.id] = shipment
     return found
 
 
 async def lock(tx: Transaction, order_id: UUID, *, of: UUID | None = None) -> OrderState | None:
-    """One order, held until the transaction ends; None if there is none, or it is not `of` that customer."""
+    """One order, locked until the transaction ends; None if it does not exist, or is another customer's than `of`."""
     order = (await lock_many(tx, [order_id])).get(order_id)
     return order if order and of in (None, order.customer_id) else None
 
 
 async def save(tx: Transaction, orders: Iterable[OrderState]) -> None:
-    """Hot: what `OrderState.move` changed of these orders (row, history, shipments), and the events that it made.
+    """Hot: saves what `OrderState.move` changed (row, history, shipments), with its events.
 
-    A refund that a move made due (`to_refund`) is left to the caller: `payments.refunds.save` requests it, too.
+    It does not request refunds (`to_refund`); `payments.refunds.save` does both.
     """
     moved = [order for order in orders if order.entries]
     if not moved:
@@ -225,7 +225,7 @@ async def save(tx: Transaction, orders: Iterable[OrderState]) -> None:
 
 
 def signal_changed(tx: Transaction, changed: Iterable[OrderState]) -> None:
-    """Wakes the requests of this process that wait for one of them."""
+    """Wakes the requests of this process that wait for one of these orders."""
     seen = [OrderSnapshot(order.id, order.status, order.version, order.payment_status) for order in changed]
     signal(tx, ORDERS_CHANGED, *seen)
 
@@ -242,7 +242,7 @@ def _signal_moved(tx: Transaction, moved: Sequence[OrderState]) -> None:
 
 
 class RenderedOrder(NamedTuple):
-    """An order as it is sent."""
+    """The body of an order's response, and its tag."""
 
     body: str
     tag: str
@@ -250,7 +250,7 @@ class RenderedOrder(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What a list of orders is narrowed to; None and empty: to nothing."""
+    """The filters of a list of orders; None or empty: no filter."""
 
     customer_id: UUID | None
     statuses: Sequence[Status]
@@ -259,7 +259,7 @@ class Wanted:
 
 
 class Summary(NamedTuple):
-    """What a list shows of an order's lines and parcels."""
+    """The lines and parcels of an order that a list shows."""
 
     lines: Sequence[Any]
     line_count: int
@@ -267,22 +267,22 @@ class Summary(NamedTuple):
 
 
 async def show(db: Connection | Transaction, order_id: UUID, owner: UUID | None, *, for_staff: bool) -> RenderedOrder:
-    """Hot: the whole response from one statement (benchmark: read an order). `owner` None: anybody's. `for_staff`: with
-    what it waits for, which is not for customers. Raises: NotFound.
+    """Hot: the whole response from one statement (benchmark: read an order). `owner` None: any customer's. `for_staff`:
+    with `stuck_reason`, which customers don't see. Raises: NotFound.
 
-    Within a transaction it is the order as that has changed it.
+    Within a transaction it includes the transaction's own changes.
     """
     row = await SHOW.fetchrow(db, order_id=order_id, owner=owner, for_staff=for_staff)
     return RenderedOrder(*row) if row else not_found(Order, order_id)
 
 
 async def lines_of(tx: Transaction, order_ids: Sequence[UUID]) -> Mapping[UUID, Sequence[Any]]:
-    """What was ordered, by order, in the order of the lines."""
+    """The lines of each order, sorted by position."""
     return await _by_order(LINES, tx, order_ids)
 
 
 async def search(tx: Session, position: Position, wanted: Wanted) -> tuple[Slice[Order], Mapping[UUID, Summary]]:
-    """A page of orders, and the first of their lines. UUIDv7 sorts by the time of creation."""
+    """A page of orders, sorted by id (UUIDv7, so by the time of creation), and a summary of each."""
     statement = select(Order)
     if wanted.customer_id is not None:
         statement = statement.where(Order.customer_id == wanted.customer_id)
@@ -308,7 +308,7 @@ async def search(tx: Session, position: Position, wanted: Wanted) -> tuple[Slice
 async def lines(
     tx: Session, position: Position, order_id: UUID, customer_id: UUID | None
 ) -> tuple[Order, Slice[OrderLine]]:
-    """An order, and a page of its lines. `customer_id` None: anybody's. Raises: NotFound."""
+    """An order, and a page of its lines. `customer_id` None: any customer's. Raises: NotFound."""
     found = await find(tx, order_id, customer_id)
     statement = select(OrderLine).where(OrderLine.order_id == order_id)
     return found, await keyset(tx, statement, position, OrderLine.position)
@@ -322,7 +322,7 @@ async def history(tx: Session, position: Position, order_id: UUID, customer_id: 
 
 
 async def find(tx: Session, order_id: UUID, customer_id: UUID | None) -> Order:
-    """`customer_id` None: anybody's. Raises: NotFound."""
+    """`customer_id` None: any customer's. Raises: NotFound."""
     statement = select(Order).where(Order.id == order_id)
     if customer_id is not None:
         statement = statement.where(Order.customer_id == customer_id)
@@ -330,7 +330,7 @@ async def find(tx: Session, order_id: UUID, customer_id: UUID | None) -> Order:
 
 
 async def _by_order(statement: Statement, db: AnySession, order_ids: Sequence[UUID]) -> defaultdict[UUID, list[Any]]:
-    """Plain rows, which cost a tenth of objects of the ORM; their first column is the order's id."""
+    """Rows by their first column, the order's id. Plain rows cost a tenth of the ORM's objects."""
     found: defaultdict[UUID, list[Any]] = defaultdict(list)
     for row in await statement.fetch(db, order_ids=list(order_ids)):
         found[row[0]].append(row)

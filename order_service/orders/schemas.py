@@ -1,4 +1,4 @@
-"""Bodies of requests and answers about orders."""
+"""Bodies of requests and responses about orders."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -28,11 +28,11 @@ class Total(MoneyIn):
 
 
 class ShipTo(PostalAddress):
-    """Where the parcels go; a snapshot that later changes in the address book don't reach."""
+    """The shipping address; later changes in the address book don't change it."""
 
 
 class LineIn(RequestBody):
-    """Prices are the shop's. `expected_unit_price`: what the customer was shown; `agreed_unit_price`: staff only."""
+    """The catalogue sets the price. `expected_unit_price`: what the customer saw; `agreed_unit_price`: staff only."""
 
     product_id: UUID
     quantity: int = Field(ge=1, le=MAX_QUANTITY)
@@ -41,10 +41,10 @@ class LineIn(RequestBody):
 
 
 class OrderIn(RequestBody):
-    """`lines`, or `from_cart`: then the caller's cart is ordered, and is empty afterwards.
+    """Either `lines`, or `from_cart`, which orders the caller's cart and empties it.
 
-    A storefront always sends `expected_total`, and with a cart its `cart_version`, as the customer was shown them: then
-    nobody orders anything else, or at another price, than they have seen.
+    A storefront should always send the `expected_total` that the customer saw, and for a cart its `cart_version`, so
+    that customers never order other products, or at another price, than they saw.
     """
 
     model_config = ConfigDict(
@@ -59,14 +59,14 @@ class OrderIn(RequestBody):
     lines: list[LineIn] | None = Field(default=None, min_length=1, max_length=MAX_LINES)
     from_cart: bool = False
     cart_version: int | None = Field(
-        default=None, ge=0, le=2**63 - 1, description="with `from_cart`: another version of the cart is `cart-changed`"
+        default=None, ge=0, le=2**63 - 1, description="with `from_cart`: any other version is rejected (`cart-changed`)"
     )
-    expected_total: Total | None = Field(default=None, description="another total is `price-changed`, with the new one")
+    expected_total: Total | None = Field(default=None, description="any other is rejected (`price-changed`)")
     ship_to: ShipTo
     customer_id: UUID | None = Field(default=None, description="staff: the customer to order for")
-    currency: Currency | None = Field(default=None, description="where the products are priced in several")
+    currency: Currency | None = Field(default=None, description="if the products have prices in several")
     payment_token: str | None = Field(
-        default=None, min_length=1, max_length=255, repr=False, description="pays by itself once stock is reserved"
+        default=None, min_length=1, max_length=255, repr=False, description="charged once stock is reserved"
     )
 
     @model_validator(mode="after")
@@ -85,10 +85,10 @@ class ShipToIn(RequestBody):
 
 
 class CancelIn(RequestBody):
-    """The customer reads `reason`: in the e-mail, in the order's history and with the refund."""
+    """The customer sees `reason`: in the e-mail, in the order's history and with the refund."""
 
     reason: str | None = Field(default=None, max_length=500, description="for the customer")
-    note: str | None = Field(default=None, max_length=500, description="staff: for staff alone")
+    note: str | None = Field(default=None, max_length=500, description="only staff may write it, and only staff see it")
 
 
 class LineOut(BaseModel):
@@ -109,14 +109,14 @@ class ParcelOut(BaseModel):
     status: Literal["created", "dispatched", "delivered", "lost"] = Field(description="`created`: it is being packed")
     carrier: str | None
     tracking_number: str | None
-    tracking_url: str | None = Field(description="the carrier's page, where it can be followed")
+    tracking_url: str | None = Field(description="the carrier's tracking page")
 
 
 class OrderOut(BaseModel):
     """An order with all its lines, at most 2,000."""
 
     id: UUID
-    number: str = Field(description="the short one, for humans")
+    number: str = Field(description="a short number for people to read")
     customer_id: UUID
     status: Status
     payment_status: PaymentStatus
@@ -128,10 +128,10 @@ class OrderOut(BaseModel):
     pay_by: datetime
     created_at: datetime
     stuck_reason: str | None = Field(
-        default=None, description="staff: why, if it waits for another service for too long"
+        default=None, description="only for staff: the reason, if it waits too long for another service"
     )
     version: int
-    parcels: list[ParcelOut] = Field(description="one from each warehouse that sends something of it, once it is paid")
+    parcels: list[ParcelOut] = Field(description="one from each warehouse that ships a part of it, after payment")
 
     @classmethod
     def of(
@@ -143,9 +143,9 @@ class OrderOut(BaseModel):
         *,
         for_staff: bool = False,
     ) -> Self:
-        """Of anything that has an order's attributes, and things that have those of lines and of parcels.
+        """Takes any objects that have the fields of an order, of its lines and of its parcels.
 
-        `line_count` where `lines` are not all.
+        `line_count` is needed if `lines` are not all of its lines.
         """
         count = len(lines) if line_count is None else line_count
         values = order_values(order, lines, count, parcels, for_staff=for_staff)
@@ -160,7 +160,7 @@ class OrderSummary(OrderOut):
 
 
 class HistoryOut(BaseModel):
-    """One step."""
+    """One step of an order."""
 
     version: int
     at: datetime
@@ -170,7 +170,7 @@ class HistoryOut(BaseModel):
     actor: Actor
     actor_id: UUID | None
     reason: str | None
-    note: str | None = Field(description="what staff have noted; only staff see it")
+    note: str | None = Field(description="written by staff; only staff see it")
     details: dict[str, Any] | None
 
     @classmethod
@@ -184,7 +184,7 @@ class HistoryOut(BaseModel):
 def order_values(
     order: Any, lines: Sequence[Any], line_count: int, parcels: Sequence[Any], *, for_staff: bool
 ) -> dict[str, Any]:
-    """The fields of an OrderOut, in their order. Placing an order sends them without validation: they are its own."""
+    """The fields of an OrderOut, in the same sequence. `placing` sends them without validation."""
     return {
         "id": order.id,
         "number": str(order.number),

@@ -73,9 +73,9 @@ Reader = Annotated[Principal, Requires(Permission.PAYMENTS_READ)]
 async def pay(
     order_id: UUID, body: PaymentIn, who: Payer, key: IdempotencyKey, runtime: UseRuntime, request: Request
 ) -> Response:
-    """Charges all that the order still wants. Usually answers `pending`: the outcome follows within moments, and
-    `GET /payments/{id}` or the order shows it. `action_required`: send the customer to `next_action.url`, until the
-    order's `pay_by`. A `failed` one may be followed by another, with a new key.
+    """Charges the unpaid amount of the order. The response is usually `pending`; within moments,
+    `GET /payments/{id}` or the order shows the outcome. `action_required`: send the customer to `next_action.url`,
+    until the order's `pay_by`. After a `failed` payment another may be made, with a new key.
 
     Try again with the same key after a `503` or a lost connection: the card is never charged twice.
     """
@@ -189,7 +189,7 @@ async def list_refunds(
     page: PagedByTime,
     tx: Session,
     who: Annotated[Principal, Requires(Permission.PAYMENTS_READ_ANY)],
-    status: Annotated[RefundState | None, Query(description="only these; `failed` ones wait for a person")] = None,
+    status: Annotated[RefundState | None, Query(description="only these; staff must handle `failed` ones")] = None,
     order_id: Annotated[UUID | None, Query(description="only this order's")] = None,
 ) -> Page[RefundOut]:
     """Of all payments."""

@@ -1,7 +1,6 @@
 """Background jobs: payments without an outcome, refunds, and tokens that came with an order."""
 
 from datetime import timedelta
-from typing import cast
 from uuid import UUID
 
 from order_service.payments import attempt_queries, call_queries, queries, reconciliation, refund_settlement, refunds
@@ -42,7 +41,7 @@ async def carry_out_refunds(runtime: Runtime) -> None:
 async def pay_by_tokens(runtime: Runtime) -> None:
     """Pays the orders whose stock was reserved and whose payment was not begun at once, because a process crashed or
     its database was unavailable."""
-    attempts = attempts_per_hour(cast(Settings, runtime.settings))
+    attempts = attempts_per_hour(runtime.resource(Settings))
     due: list[UUID] = []
     while True:
         async with runtime.database.connection() as connection:

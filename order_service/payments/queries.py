@@ -1,4 +1,4 @@
-"""Every statement about payments and refunds. Whoever changes an order's payments or refunds has locked the order."""
+"""Every statement about payments and refunds. To change an order's payments or refunds, lock the order first."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -121,12 +121,12 @@ async def account(tx: Transaction, order_id: UUID) -> Account:
 
 
 async def find_payment(db: AnySession, payment_id: UUID, owner: UUID | None = None) -> Payment | None:
-    """Not locked. `owner` None: anybody's."""
+    """Not locked. `owner` None: any customer's."""
     return await _PAYMENT.fetchrow_as(db, Payment, id=payment_id, owner=owner)
 
 
 async def find_refund(db: AnySession, refund_id: UUID, owner: UUID | None) -> Refund | None:
-    """`owner` None: anybody's."""
+    """`owner` None: any customer's."""
     return await _REFUND.fetchrow_as(db, Refund, id=refund_id, owner=owner)
 
 
@@ -194,7 +194,7 @@ async def _write(tx: Transaction, statement: Statement, events: Sequence[outbox.
 
 
 async def take_due_refunds(db: Connection, gateway: str, lease: timedelta, limit: int) -> list[tuple[Refund, str]]:
-    """Refunds that the gateway is to be asked for now, and their charges; for `lease` nobody else asks."""
+    """Refunds that are due, and their charges; for `lease` only we may call the gateway about them."""
 
     def refund_of(gateway_charge_id: str, **refund: Any) -> tuple[Refund, str]:
         return Refund(**refund), gateway_charge_id

@@ -1,4 +1,4 @@
-"""What follows from a gateway's answer about a payment: it is settled, captured, cancelled, or checked again later.
+"""Handles a gateway's answer about a payment: settles, captures or cancels the payment, or checks it again later.
 
 Nothing here charges twice, even if several processes call it or one crashes: calls to the gateway are repeated with the
 same idempotency key, and every report about a payment is booked once.

@@ -1,4 +1,4 @@
-"""Settles a refund once, by whichever report comes first: our own call's, a webhook's, an outside system's."""
+"""Settles a refund once, by the first report about it: from our own call, a webhook or an outside system."""
 
 from collections.abc import Awaitable, Callable
 from datetime import timedelta

@@ -21,7 +21,7 @@ REQUESTED = "refunds-requested"
 
 
 async def save(tx: Transaction, moved: Iterable[OrderState]) -> None:
-    """Saves changed orders with their events, and requests refunds for those that ended and don't want their money."""
+    """Saves changed orders with their events, and requests the refunds that their transitions need (`to_refund`)."""
     moved = list(moved)
     await orders.save(tx, moved)
     for order in moved:

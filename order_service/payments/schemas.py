@@ -14,7 +14,7 @@ from service_kit.schemas import RequestBody
 class PaymentIn(RequestBody):
     model_config = ConfigDict(json_schema_extra={"examples": [{"token": "tok_ok"}]})
 
-    token: str = Field(min_length=1, max_length=200, description="the card, as the gateway's own form gave it")
+    token: str = Field(min_length=1, max_length=200, description="the card's token, from the gateway's own form")
 
 
 class NextActionOut(BaseModel):

@@ -1,5 +1,5 @@
-"""Settles a charge once, by whichever report comes first: our own call's, a webhook's, the reconciler's, an outside
-system's."""
+"""Settles a charge once, by the first report about it: from our own call, a webhook, the reconciler or an outside
+system."""
 
 from collections.abc import Sequence
 from uuid import UUID

@@ -6,7 +6,6 @@ or while `AT_ONCE` charges are in progress.
 
 import asyncio
 from collections.abc import Iterable, Sequence
-from typing import cast
 from uuid import UUID
 
 import structlog
@@ -96,7 +95,7 @@ class TokenPayments:
 
     async def _opened(self, order_ids: Sequence[UUID]) -> list[Opened]:
         """The payments that could be opened: other orders have no token, have ended, or have an open payment."""
-        database, attempts = self._runtime.database, attempts_per_hour(cast(Settings, self._runtime.settings))
+        database, attempts = self._runtime.database, attempts_per_hour(self._runtime.resource(Settings))
         async with database.connection() as connection:
             with_token = await attempt_queries.tokens_to_try(connection, order_ids, *attempts)
         if not with_token:

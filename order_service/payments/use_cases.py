@@ -7,7 +7,6 @@ request, the reconciler, a verification or a webhook continues, and none of them
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from typing import cast
 from uuid import UUID
 
 from order_service.payments import attempt_queries, call_queries, queries, reconciliation, settlement
@@ -50,7 +49,7 @@ async def pay(runtime: Runtime, request: Request) -> Payment | StoredResponse:
     Raises: NotFound, NotAwaitingPayment, NothingToPay, PaymentUnderWay, TooManyFailedPayments, IdempotencyKeyInUse,
     Unavailable.
     """
-    gateways, settings = runtime.resource(Gateways), cast(Settings, runtime.settings)
+    gateways, settings = runtime.resource(Gateways), runtime.resource(Settings)
     async with runtime.database.transaction() as tx:
         stored = await idempotency.claim(tx, request.by, request.key)
         if stored is None:

@@ -1,4 +1,4 @@
-"""What was paid for some pieces of a line: shares that add up to the whole, however the pieces are divided."""
+"""The price paid for some pieces of a line: shares that add up to its total, however the pieces are divided."""
 
 from collections.abc import Iterable, Mapping
 from fractions import Fraction
@@ -20,7 +20,7 @@ def half_up(numerator: int, denominator: int) -> int:
 
 
 def share(total: int, pieces: int, of: int, step: int = 1) -> int:
-    """What the first `pieces` of `of` have cost, if all cost `total`: a multiple of `step`, but for the last piece.
+    """The price of the first `pieces` of `of` pieces, which cost `total`: a multiple of `step`, or `total` itself.
 
     The pieces after the first `r` up to the first `k` cost `share(k) - share(r)`, which is never negative. So the parts
     add up to `total` whatever the parts are.

@@ -17,7 +17,7 @@ async def on_returns(tx: Transaction, events: list[ReturnReceived | ReturnClosed
 
 
 def _received(event: ReturnReceived | ReturnClosed, envelope: Envelope) -> Received:
-    """Of a closed return no pieces arrived."""
+    """A closed return has no pieces, since none arrived."""
     lines = event.lines if isinstance(event, ReturnReceived) else []
     came = {line.product_id: line.restocked + line.scrapped for line in lines}
     return Received(event.return_id, event.order_id, came, envelope.traceparent)

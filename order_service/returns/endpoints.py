@@ -55,11 +55,11 @@ Decider = Annotated[Principal, Requires(Permission.RETURNS_DECIDE_ANY)]
 async def request_return(
     order_id: UUID, body: ReturnIn, who: Requester, key: IdempotencyKey, tx: Transaction, request: Request
 ) -> Response:
-    """Of one's own order, or for staff of any: of pieces that have arrived, in one return or several, until the return
-    window is over, which begins when the last parcel has arrived. Send the goods when staff have approved it: their
-    price is refunded when a warehouse has received them.
+    """Pieces that have arrived can be returned, in one return or several, until the return window is over; it begins
+    when the last parcel has arrived. Staff may request returns for customers. Send the goods when staff have approved
+    the return: their price is refunded when a warehouse has received them.
 
-    Lines are named by their position in the order, from 1; a product is enough if it stands in one line only."""
+    Name a line by its position in the order, from 1; a product is enough if only one line has it."""
     if stored := await idempotency.claim(tx, who.user_id, key):
         return replay(stored)
     window = request.app.state.runtime.settings.return_window
@@ -103,7 +103,7 @@ async def approve(return_id: UUID, tx: Transaction, who: Decider) -> ReturnOut:
 
 @router.post("/returns/{return_id}/reject", summary="Reject a return", responses=problems(NotFound, ReturnDecided))
 async def reject(return_id: UUID, body: RejectionIn, tx: Transaction, who: Decider) -> ReturnOut:
-    """Notifies the customer of the reason, who may request another until the return window is over."""
+    """Notifies the customer of the reason. Another return may be requested until the return window is over."""
     found = await use_cases.decide(
         tx, return_id, ReturnStatus.REJECTED, who, owner=None, rejection_reason=body.reason, note=body.note
     )
@@ -116,7 +116,7 @@ async def reject(return_id: UUID, body: RejectionIn, tx: Transaction, who: Decid
     responses=problems(NotFound, ReturnDecided),
 )
 async def withdraw(return_id: UUID, tx: Transaction, who: Requester) -> ReturnOut:
-    """By the customer, until staff have decided."""
+    """Only the customer can withdraw it, until staff have decided."""
     return ReturnOut.of(await use_cases.decide(tx, return_id, ReturnStatus.WITHDRAWN, who, owner=who.user_id))
 
 

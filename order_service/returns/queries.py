@@ -1,4 +1,4 @@
-"""Every statement about returns. Whoever changes an order's returns has locked the order."""
+"""Every statement about returns. To change an order's returns, lock the order first."""
 
 from typing import Any
 from uuid import UUID
@@ -36,7 +36,7 @@ WHERE order_id = :order_id AND status IN ('delivered', 'lost') AND lines IS NOT 
 
 
 async def find(db: AnySession, return_id: UUID, owner: UUID | None = None) -> Return | None:
-    """`owner` None: anybody's."""
+    """`owner` None: any customer's."""
     return await _FIND.fetchrow_as(db, Return, id=return_id, owner=owner)
 
 

@@ -16,7 +16,7 @@ Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, m
 
 class ReturnLineIn(RequestBody):
     line: int | None = Field(default=None, ge=1, le=MAX_LINES, description="of the order, counted from 1")
-    product_id: UUID | None = Field(default=None, description="enough if it stands in one line only")
+    product_id: UUID | None = Field(default=None, description="enough if only one line has it")
     quantity: int = Field(ge=1, le=MAX_QUANTITY)
 
     @model_validator(mode="after")
@@ -66,13 +66,13 @@ class ReturnOut(BaseModel):
     customer_id: UUID
     status: ReturnStatus
     lines: list[ReturnLineOut] = Field(description="parts of the order's lines, at the prices that were paid")
-    reason: str | None = Field(description="null when the account was erased")
+    reason: str | None = Field(description="null after the account was erased")
     rejection_reason: str | None = Field(description="why staff rejected it")
     refund: Money | None = Field(description="refunded automatically when the goods are received")
     created_at: datetime
     decided_at: datetime | None
     received_at: datetime | None
-    closed_at: datetime | None = Field(description="when it was given up, since it never arrived")
+    closed_at: datetime | None = Field(description="when it was closed, since the goods never arrived")
 
     @classmethod
     def of(cls, found: Return) -> Self:

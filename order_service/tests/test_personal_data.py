@@ -1,4 +1,4 @@
-"""What a person may take with them, and what stays when they are gone."""
+"""The export of a customer's personal data, and its erasure."""
 
 import json
 from uuid import uuid4
@@ -10,13 +10,13 @@ from order_service.personal_data import PERSONAL_DATA
 from order_service.tests.conftest import Shop
 from service_kit.personal_data.consumers import erase_again
 
-NOBODY = {
+ERASED = {
     "name": "erased", "line1": "erased", "city": "erased", "country": "GB",
     **dict.fromkeys(("company", "line2", "region", "postal_code", "phone")),
 }  # fmt: skip
 
 
-async def test_the_export_has_all_of_ones_own_and_nothing_else(shop: Shop) -> None:
+async def test_the_export_has_all_data_of_the_customer_and_of_no_other(shop: Shop) -> None:
     order_id = await shop.accepted()
     mug = await shop.product()
     assert (await shop.customer.put(f"/cart/items/{mug}", json={"quantity": 1})).status_code == 200
@@ -31,13 +31,13 @@ async def test_the_export_has_all_of_ones_own_and_nothing_else(shop: Shop) -> No
     assert str(other) not in answer.text
 
 
-async def test_a_long_export_comes_page_by_page_and_whole(shop: Shop) -> None:
+async def test_an_export_of_several_pages_is_complete(shop: Shop) -> None:
     ids = [str(await shop.placed()) for _ in range(41)]
     found = (await shop.customer.get("/me/export")).json()
     assert [order["id"] for order in found["orders"]] == sorted(ids)
 
 
-async def test_erased_a_customer_leaves_orders_without_a_person(shop: Shop) -> None:
+async def test_the_orders_of_an_erased_customer_stay_without_personal_data(shop: Shop) -> None:
     unpaid, paid, cancelled = await shop.accepted(), await shop.paid(), await shop.placed()
     by_staff = await shop.placed(by=shop.staff, customer_id=str(await _known(shop)))
     why = {"reason": "Ada King has moved"}
@@ -46,7 +46,7 @@ async def test_erased_a_customer_leaves_orders_without_a_person(shop: Shop) -> N
     assert await shop.status(unpaid) == "cancelled"
     assert await shop.status(paid) == "paid"
     for order_id in (unpaid, paid, cancelled, by_staff):
-        assert (await shop.order(order_id))["ship_to"] == NOBODY
+        assert (await shop.order(order_id))["ship_to"] == ERASED
     for table in ("orders", "order_history", "idempotency_keys", "account_status", "cart_items"):
         async with shop.runtime.database.connection() as connection:
             rows = await connection.fetch(f"SELECT t::text FROM {table} AS t")
@@ -54,7 +54,7 @@ async def test_erased_a_customer_leaves_orders_without_a_person(shop: Shop) -> N
 
 
 async def _known(shop: Shop) -> object:
-    """The customer, as staff can order for them."""
+    """Stores the customer's account status, so that staff can order for them."""
     known = await shop.known_customer()
     await shop.execute("UPDATE account_status SET user_id = $2 WHERE user_id = $1", known, shop.customer.user_id)
     return shop.customer.user_id
@@ -63,21 +63,21 @@ async def _known(shop: Shop) -> object:
 async def test_an_order_placed_after_the_account_closed_is_cancelled(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """By way of another process, which has not read of the erasure yet."""
+    """It is placed in another process, which has not received the erasure yet."""
     await shop.deliver(UserErased(user_id=shop.customer.user_id, version=9))
     with monkeypatch.context() as other_process:
         other_process.setattr(shop.runtime.revocations, "check", lambda _: None)
         late = await shop.placed()
     await erase_again(shop.runtime, PERSONAL_DATA)
     assert await shop.status(late) == "cancelled"
-    assert (await shop.order(late))["ship_to"] == NOBODY
+    assert (await shop.order(late))["ship_to"] == ERASED
     entries = await shop.history(late)
     assert json.dumps(entries).count("the account was erased") == 1
     await erase_again(shop.runtime, PERSONAL_DATA)
     assert await shop.history(late) == entries
 
 
-async def test_what_others_ordered_stays_as_it_is(shop: Shop) -> None:
+async def test_the_orders_of_other_customers_stay_unchanged(shop: Shop) -> None:
     order_id = await shop.placed()
     await shop.deliver(UserErased(user_id=uuid4(), version=9))
     assert await shop.status(order_id) == "pending"

@@ -1,4 +1,4 @@
-"""Whatever is asked often goes by an index: its cost does not grow with what is stored."""
+"""Frequent queries use an index, so that their cost does not grow with the tables."""
 
 from uuid import UUID, uuid4
 
@@ -20,9 +20,9 @@ STATUSES = ", ".join(f"'{status}'" for status in Status)
 
 @pytest.fixture
 async def full(statements: Statements, shop: Shop) -> Shop:
-    """A shop whose tables are full; what it asks of them is written down."""
+    """A shop with full tables, whose statements are recorded."""
     connection = await asyncpg.connect(shop.served.database_url)
-    # As in life: most have come to their end.
+    # As in production, most orders have ended.
     status = f"CASE WHEN n % 50 = 0 THEN (ARRAY[{STATUSES}])[1 + n % {len(Status)}] ELSE 'completed' END"
     money, later = {"currency": "'GBP'"}, "now() + interval '1 day'"
     times = {"status_since": "now()", "delivered_at": "now()", "pay_by": later}
@@ -44,7 +44,7 @@ async def full(statements: Statements, shop: Shop) -> Shop:
     return shop
 
 
-async def test_everything_that_is_asked_often_goes_by_an_index(full: Shop, statements: Statements) -> None:
+async def test_frequent_queries_use_an_index(full: Shop, statements: Statements) -> None:
     await _live(full)
     for path, params in (
         ("/orders", {}),
@@ -67,7 +67,7 @@ async def test_everything_that_is_asked_often_goes_by_an_index(full: Shop, state
 
 
 async def _live(shop: Shop) -> None:
-    """An order from its placing to its end, another that is cancelled, and what time does."""
+    """Takes one order from its placing to its return, cancels another, and runs the jobs."""
     order_id, shipment_id = await shop.paid(), uuid4()
     await shop.deliver(*(shop.parcel(order_id, kind, shipment_id) for kind in _PARCEL))
     cancelled: UUID = await shop.accepted()
@@ -107,7 +107,7 @@ async def _return(shop: Shop, order_id: UUID) -> None:
 _PARCEL = (parcels.ShipmentCreated, parcels.ShipmentDispatched, parcels.ShipmentDelivered)
 
 
-async def test_the_check_sees_a_missing_index(full: Shop, statements: Statements) -> None:
+async def test_the_check_finds_a_missing_index(full: Shop, statements: Statements) -> None:
     connection = await asyncpg.connect(full.served.database_url)
     await connection.execute("DROP INDEX ix_orders_customer_id_id")
     assert (await full.customer.get("/orders")).status_code == 200
@@ -115,8 +115,8 @@ async def test_the_check_sees_a_missing_index(full: Shop, statements: Statements
     await connection.close()
 
 
-async def test_what_is_unpaid_is_looked_up_among_the_unpaid_alone(full: Shop) -> None:
-    """However many orders an account or an address has."""
+async def test_unpaid_orders_are_found_by_partial_indexes(full: Shop) -> None:
+    """Their cost does not depend on how many paid or ended orders an account or an address has."""
     indexes = {
         "uq_orders_owes_alone": ("customer_id = $1::uuid AND client_address IS NOT NULL", uuid4()),
         "ix_orders_unpaid_address": ("client_address = $1::text", "203.0.113.7"),

@@ -23,7 +23,7 @@ class WebhookSignatureWrong(Problem, status=401, type="webhook-signature-wrong")
 class ChargeRequest:
     """A charge to make, or one that may have been made. `amount` is in the currency's minor unit.
 
-    `token`: the card, as the gateway's own form gave it; None: it is no longer stored, or must not be charged.
+    `token`: the card's token, from the gateway's own form; None: it is no longer stored, or must not be charged.
     `charge_id`: the gateway's id, once it is known. `capture` False: authorise only.
     """
 

@@ -1,4 +1,4 @@
-"""The table of an order's life, without a database: every status against everything that can happen."""
+"""The table of an order's transitions, without a database: every status with every trigger."""
 
 from datetime import timedelta
 from uuid import uuid4
@@ -25,7 +25,7 @@ S, T = Status, Trigger
 DECISIONS = (T.RETURN_APPROVED, T.RETURN_REFUSED, T.RETURN_WITHDRAWN)
 ARRIVING = (S.PARTIALLY_SHIPPED, S.SHIPPED, S.DELIVERED)
 RETURNABLE = (*ARRIVING, S.COMPLETED)
-# As orders.md has it, and nothing else changes a status.
+# As in orders.md; nothing else changes a status.
 CHANGES: dict[tuple[Status, Trigger], tuple[Status, tuple[EventKind, ...]]] = {
     (S.PENDING, T.RESERVATION_ACCEPTED): (S.AWAITING_PAYMENT, (Kind.AWAITING_PAYMENT,)),
     (S.PENDING, T.RESERVATION_REJECTED): (S.REJECTED, (Kind.REJECTED,)),
@@ -53,7 +53,7 @@ CHANGES: dict[tuple[Status, Trigger], tuple[Status, tuple[EventKind, ...]]] = {
     (S.DELIVERED, T.LAST_RETURN_RECEIVED): (S.RETURNED, (Kind.RETURNED,)),
     (S.COMPLETED, T.LAST_RETURN_RECEIVED): (S.RETURNED, (Kind.RETURNED,)),
 }
-SAYS_ONLY: dict[tuple[Status, Trigger], tuple[EventKind, ...]] = {
+PUBLISHES_ONLY: dict[tuple[Status, Trigger], tuple[EventKind, ...]] = {
     (S.PARTIALLY_SHIPPED, T.SHIPMENT_DISPATCHED): (Kind.SHIPPED,),
     (S.REJECTED, T.RESERVATION_ACCEPTED): (Kind.RELEASE,),
     (S.CANCELLED, T.RESERVATION_ACCEPTED): (Kind.RELEASE,),
@@ -118,7 +118,7 @@ def a_shipment(status: ShipmentStatus, *, of: int = 1, version: int = 1) -> Ship
 
 @pytest.mark.parametrize("status", Status)
 @pytest.mark.parametrize("trigger", Trigger)
-def test_every_status_and_every_trigger(status: Status, trigger: Trigger) -> None:
+def test_every_trigger_in_every_status_follows_the_table(status: Status, trigger: Trigger) -> None:
     order = an_order(status)
     pair = (status, trigger)
     if pair in REFUSED:
@@ -130,18 +130,18 @@ def test_every_status_and_every_trigger(status: Status, trigger: Trigger) -> Non
 
     order.move(trigger, cause())
 
-    expected, says = CHANGES.get(pair, (status, SAYS_ONLY.get(pair, ())))
+    expected, published = CHANGES.get(pair, (status, PUBLISHES_ONLY.get(pair, ())))
     assert order.status is expected
-    assert tuple(pending.kind for pending in order.pending_events) == says
-    assert [entry.to_status for entry in order.entries] == [expected], "everything stands in the history"
+    assert tuple(pending.kind for pending in order.pending_events) == published
+    assert [entry.to_status for entry in order.entries] == [expected], "every trigger is in the history"
     assert (order.to_refund is not None) == (pair in REFUNDS)
 
 
-def test_the_table_has_no_rule_that_these_tests_do_not_know() -> None:
-    assert set(RULES) == CHANGES.keys() | SAYS_ONLY.keys() | REFUNDS | CHANGES_NOTHING
+def test_the_tests_cover_every_rule_of_the_table() -> None:
+    assert set(RULES) == CHANGES.keys() | PUBLISHES_ONLY.keys() | REFUNDS | CHANGES_NOTHING
 
 
-def test_an_end_has_no_way_out_but_what_was_completed_may_come_back() -> None:
+def test_no_ended_order_changes_its_status_except_that_a_completed_one_is_returned() -> None:
     ways_out = [pair for pair, rule in RULES.items() if pair[0] in ENDS and rule.to is not None]
     assert ways_out == [(S.COMPLETED, T.LAST_RETURN_RECEIVED)]
     assert all(isinstance(rule, Rule) for rule in RULES.values())
@@ -157,7 +157,7 @@ def test_versions_of_events_and_history_grow_by_one() -> None:
     assert order.version == 8
 
 
-def test_money_that_came_before_the_stock_pays_as_soon_as_stock_is_reserved() -> None:
+def test_money_captured_before_the_reservation_pays_the_order_after_it() -> None:
     order = an_order(S.PENDING, captured=1000)
     order.move(T.RESERVATION_ACCEPTED, cause())
     assert order.status is S.PAID
@@ -180,7 +180,7 @@ def test_an_order_that_costs_nothing_needs_no_payment() -> None:
         ([ShipmentStatus.DELIVERED, ShipmentStatus.DELIVERED], S.DELIVERED),
     ],
 )
-def test_a_rejected_release_goes_back_to_where_the_parcels_are(parcels: list[ShipmentStatus], expected: Status) -> None:
+def test_a_rejected_release_restores_the_status_of_the_parcels(parcels: list[ShipmentStatus], expected: Status) -> None:
     order = an_order(S.CANCELLING)
     for status in parcels:
         order.apply_shipment(a_shipment(status, of=2))
@@ -188,7 +188,7 @@ def test_a_rejected_release_goes_back_to_where_the_parcels_are(parcels: list[Shi
     assert order.status is expected
 
 
-def test_the_last_parcel_is_known_by_how_many_there_are() -> None:
+def test_the_last_parcel_is_recognised_by_the_number_of_parcels() -> None:
     order = an_order(S.PAID)
     first, second = a_shipment(ShipmentStatus.DISPATCHED, of=2), a_shipment(ShipmentStatus.DISPATCHED, of=2)
     assert order.apply_shipment(first) is T.SHIPMENT_DISPATCHED

@@ -1,4 +1,4 @@
-"""What staff note for one another reaches no customer: no answer, no event and no export."""
+"""Notes and stuck reasons are for staff: customers see them in no response, event or export."""
 
 from typing import Any
 
@@ -32,14 +32,14 @@ async def test_customers_read_the_reason_and_only_staff_read_the_note(shop: Shop
     assert NOTE not in (await shop.customer.get("/me/export")).text
 
 
-async def test_customers_note_nothing(shop: Shop) -> None:
+async def test_a_customer_cannot_write_a_note(shop: Shop) -> None:
     order_id = await shop.accepted()
     rejected = await shop.customer.post(f"/orders/{order_id}/cancel", json=BODY)
     assert (rejected.status_code, rejected.json()["type"]) == (403, "/problems/forbidden")
     assert await shop.status(order_id) == "awaiting_payment"
 
 
-async def test_notes_go_when_the_account_is_erased(shop: Shop) -> None:
+async def test_notes_are_deleted_when_the_account_is_erased(shop: Shop) -> None:
     order_id = await shop.accepted()
     await shop.staff.post(f"/orders/{order_id}/cancel", json={"note": NOTE})
     await shop.deliver(UserErased(user_id=shop.customer.user_id, version=9))
@@ -47,7 +47,7 @@ async def test_notes_go_when_the_account_is_erased(shop: Shop) -> None:
     assert await shop.execute("SELECT count(*) FROM order_history WHERE details::text LIKE $1", f"%{NOTE}%") == 0
 
 
-async def test_what_an_order_waits_for_is_shown_to_staff_alone(shop: Shop) -> None:
+async def test_only_staff_see_the_stuck_reason(shop: Shop) -> None:
     order_id = await shop.placed()
     why = "inventory has not answered the reservation"
     await shop.execute("UPDATE orders SET stuck_reason = $2 WHERE id = $1", order_id, why)
@@ -56,7 +56,7 @@ async def test_what_an_order_waits_for_is_shown_to_staff_alone(shop: Shop) -> No
         assert [each["stuck_reason"] for each in (await by.get("/orders")).json()["items"]] == [expected]
 
 
-async def test_which_orders_are_stuck_is_for_staff_alone(shop: Shop) -> None:
+async def test_only_staff_list_stuck_orders(shop: Shop) -> None:
     answer = await shop.customer.get("/orders", params={"stuck": True})
     assert (answer.status_code, answer.json()["type"]) == (403, "/problems/forbidden")
     assert (await shop.staff.get("/orders", params={"stuck": True})).json()["items"] == []

@@ -46,8 +46,8 @@ async def test_the_fulfilment_request_has_the_shipping_address(shop: Shop) -> No
     assert [line.quantity for line in wanted.lines] == [2]
 
 
-async def test_the_event_names_whether_payment_is_automatic(shop: Shop) -> None:
-    """Not for what is free, paid for already, or charged with the token that came along."""
+async def test_the_event_contains_whether_payment_is_automatic(shop: Shop) -> None:
+    """It is for an order that is free, paid already, or came with a payment token."""
     by_hand = await shop.accepted()
     by_token = await shop.accepted(payment_token="tok_ok")
     free = UUID((await shop.place(await shop.product(0))).json()["id"])
@@ -88,7 +88,7 @@ async def test_a_rejection_names_the_products_out_of_stock(shop: Shop) -> None:
     assert (line.sku, line.name, line.requested, line.available) == ("MUG-1", "A mug", 2, 1)
 
 
-async def test_a_batch_moves_many_orders_each_in_its_own_order(shop: Shop) -> None:
+async def test_a_batch_changes_each_of_its_orders_once_and_ignores_unknown_ones(shop: Shop) -> None:
     product_id = await shop.product()
     ids = [UUID((await shop.place(product_id)).json()["id"]) for _ in range(5)]
     unknown = uuid4()
@@ -109,13 +109,13 @@ async def test_a_duplicate_event_is_applied_once(shop: Shop) -> None:
     await shop.deliver(*published, *published, ids=ids * 2)
     before = await shop.order(order_id)
     await shop.deliver(*published, ids=ids)
-    await shop.deliver(published[1])  # said again under another id: its version is known
+    await shop.deliver(published[1])  # a duplicate with another event id: its version is known
     assert await shop.order(order_id) == before
     assert len(await shop.served.events(steps.OrderShipped)) == 1
 
 
 async def test_a_mixed_batch_is_applied_to_each_order_in_sequence(shop: Shop) -> None:
-    """Accepted and released at once, some after a cancellation: one lock, each order in its own order."""
+    """Reservations are accepted and released in one batch; half of the orders were cancelled before."""
     ids = [await shop.placed() for _ in range(4)]
     for order_id in ids[2:]:
         await shop.customer.post(f"/orders/{order_id}/cancel")
@@ -152,8 +152,8 @@ async def test_cancelling_a_paid_order_waits_for_inventory(shop: Shop) -> None:
     assert await shop.status(order_id) == "cancelled"
 
 
-async def test_a_cancellation_after_the_parcel_has_left_is_rejected(shop: Shop) -> None:
-    """Two topics, so inventory's two words can come in either order."""
+async def test_a_cancelling_order_is_shipped_if_its_parcel_has_left(shop: Shop) -> None:
+    """Inventory's two events are on two topics, so they can arrive in either order."""
     for rejection_first in (True, False):
         order_id = await shop.paid()
         await shop.customer.post(f"/orders/{order_id}/cancel")
@@ -165,8 +165,8 @@ async def test_a_cancellation_after_the_parcel_has_left_is_rejected(shop: Shop) 
         assert "a parcel has left" in [entry["reason"] for entry in await shop.history(order_id)]
 
 
-async def test_cancelled_and_paid_at_the_same_time(shop: Shop) -> None:
-    """Whoever locks the order first; in the end the money is either wanted, or goes back."""
+async def test_an_order_can_be_cancelled_and_paid_at_the_same_time(shop: Shop) -> None:
+    """The one that locks the order first decides whether the money is refunded now, or after the stock is released."""
     for _ in range(5):
         order_id = await shop.accepted()
         cancelled, unwanted = await gather(
@@ -178,7 +178,7 @@ async def test_cancelled_and_paid_at_the_same_time(shop: Shop) -> None:
             assert (cancelled.status_code, await shop.status(order_id)) == (202, "cancelling")
 
 
-async def test_money_for_an_order_that_wants_none(shop: Shop) -> None:
+async def test_money_beyond_the_total_or_for_a_cancelled_order_is_not_wanted(shop: Shop) -> None:
     cancelled = await shop.accepted()
     await shop.customer.post(f"/orders/{cancelled}/cancel")
     assert await shop.capture(cancelled, 2000) == 2000
@@ -187,7 +187,7 @@ async def test_money_for_an_order_that_wants_none(shop: Shop) -> None:
     twice = await shop.paid()
     assert await shop.capture(twice, 4000) == 2000
     assert await shop.status(twice) == "paid"
-    assert await shop.capture(twice, 4000) == 0, "told twice, booked once"
+    assert await shop.capture(twice, 4000) == 0, "a duplicate report is booked once"
 
     in_parts = await shop.accepted()
     assert await shop.capture(in_parts, 500) == 0
@@ -197,7 +197,7 @@ async def test_money_for_an_order_that_wants_none(shop: Shop) -> None:
     assert await shop.status(in_parts) == "paid"
 
 
-async def test_money_that_comes_before_the_stock(shop: Shop) -> None:
+async def test_an_order_that_was_paid_while_pending_is_paid_when_stock_is_reserved(shop: Shop) -> None:
     order_id = await shop.placed()
     assert await shop.capture(order_id, 2000) == 0
     assert await shop.status(order_id) == "pending"
@@ -205,7 +205,7 @@ async def test_money_that_comes_before_the_stock(shop: Shop) -> None:
     assert await shop.status(order_id) == "paid"
 
 
-async def test_sent_elsewhere_until_it_is_paid(shop: Shop) -> None:
+async def test_the_shipping_address_can_be_changed_until_the_order_is_paid(shop: Shop) -> None:
     order_id = await shop.accepted()
     etag = (await shop.customer.get(f"/orders/{order_id}")).headers["ETag"]
     body = {"ship_to": {**SHIP_TO, "city": "Bath"}}
@@ -225,7 +225,7 @@ async def test_sent_elsewhere_until_it_is_paid(shop: Shop) -> None:
     ("method", "path"),
     [("GET", ""), ("GET", "/history"), ("POST", "/cancel"), ("PATCH", "")],
 )
-async def test_other_customers_orders_are_not_there(shop: Shop, method: str, path: str) -> None:
+async def test_other_customers_orders_are_not_found(shop: Shop, method: str, path: str) -> None:
     order_id = await shop.placed()
     stranger = shop.served.caller()
     body = {"ship_to": SHIP_TO} if method == "PATCH" else None
@@ -237,14 +237,14 @@ async def test_other_customers_orders_are_not_there(shop: Shop, method: str, pat
     assert allowed.status_code == 200
 
 
-async def test_lists_by_page_status_and_number(shop: Shop) -> None:
+async def test_orders_are_listed_by_page_status_and_number(shop: Shop) -> None:
     product_id = await shop.product()
     placed = [(await shop.place(product_id)).json() for _ in range(5)]
     await shop.accept(UUID(placed[0]["id"]))
 
     first = (await shop.customer.get("/orders", params={"limit": 2})).json()
     assert [order["id"] for order in first["items"]] == [placed[4]["id"], placed[3]["id"]]
-    assert first["items"][0] == placed[4], "a list shows what reading one shows, lines too"
+    assert first["items"][0] == placed[4], "a list shows the same as the order itself, with its lines"
     second = (await shop.customer.get("/orders", params={"limit": 3, "cursor": first["next"]})).json()
     assert [order["id"] for order in second["items"]] == [order["id"] for order in placed[2::-1]]
     assert second["next"] is None

@@ -41,7 +41,7 @@ async def accept(shop: Shop, *order_ids: UUID) -> None:
 
 async def charges_of(shop: Shop, order_id: UUID, count: int = 1) -> None:
     async def made() -> bool:
-        # In a thread: the service that must go on meanwhile runs in this loop.
+        # In a thread, since the service runs in this event loop, and must not be blocked.
         return len(await asyncio.to_thread(shop.gateway.charges, order_id)) == count
 
     await eventually(made)

@@ -71,7 +71,7 @@ async def test_the_webhook_may_arrive_before_our_own_second_transaction(
 ) -> None:
     order_id, charge = await shop.order(), our_gateway.open
 
-    async def told_at_once(request: ChargeRequest) -> Any:
+    async def open_and_send_webhook(request: ChargeRequest) -> Any:
         answer = await charge(request)
         event = charge_event(
             {
@@ -85,7 +85,7 @@ async def test_the_webhook_may_arrive_before_our_own_second_transaction(
         assert (await shop.webhook(event)).status_code == 204
         return answer
 
-    monkeypatch.setattr(our_gateway, "open", told_at_once)
+    monkeypatch.setattr(our_gateway, "open", open_and_send_webhook)
     answer = await shop.pay(order_id, key="a")
     assert answer.status_code == 201
     assert (await shop.pay(order_id, key="a")).content == answer.content

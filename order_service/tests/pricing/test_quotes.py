@@ -1,4 +1,4 @@
-"""What carts and orders cost, without a database."""
+"""The prices of carts and orders, without a database."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -55,7 +55,7 @@ def placed(goods: Sequence[tuple[Product, int]], known: dict[UUID, Product], ask
 
 @given(goods=GOODS)
 def test_an_order_costs_what_its_cart_shows(goods: list[tuple[Product, int]]) -> None:
-    """Or it can't be placed, and then the cart shows that something in it can't be bought."""
+    """If the order can't be placed, the cart shows which of its products can't be bought."""
     known = {product.id: product for product, _ in goods}
     items = [Item(product.id, quantity, BEGIN, product, None) for product, quantity in goods]
     cart = quote(items, known, NOW, currency=None, preferred="GBP")
@@ -83,7 +83,7 @@ AMOUNTS = st.tuples(st.integers(0, 9), st.integers(0, 999), st.integers(0, 50), 
 
 
 @given(amounts=st.lists(AMOUNTS, max_size=5), shipping=st.tuples(*[st.integers(0, 500)] * 3))
-def test_the_total_is_what_lines_and_shipping_come_to(
+def test_the_total_is_the_sum_of_lines_and_shipping(
     amounts: list[tuple[int, int, int, int]], shipping: tuple[int, int, int]
 ) -> None:
     lines = [
@@ -96,7 +96,7 @@ def test_the_total_is_what_lines_and_shipping_come_to(
     assert found.total == sum(part.net + part.tax for part in parts)
 
 
-def test_what_can_not_be_bought_is_named_and_costs_nothing() -> None:
+def test_unavailable_products_are_listed_and_cost_nothing() -> None:
     mug, old, unpriced, unknown = product((100, "GBP")), product((1, "GBP"), status="archived"), product(), uuid4()
     known = {each.id: each for each in (mug, old, unpriced)}
     lines = [LineIn(product_id=id, quantity=2) for id in (mug.id, old.id, unpriced.id, unknown)]
@@ -111,7 +111,7 @@ def test_what_can_not_be_bought_is_named_and_costs_nothing() -> None:
     assert rejected.value.members["lines"] == [{"line": 2, "product_id": unpriced.id, "reason": "no-price"}]
 
 
-def test_products_without_a_common_currency_are_ordered_apart() -> None:
+def test_products_without_a_common_currency_cannot_be_ordered_together() -> None:
     pounds, euros = product((100, "GBP")), product((90, "EUR"))
     known = {each.id: each for each in (pounds, euros)}
     for asked, expected in ((None, OneCurrencyPerOrder), ("GBP", ProductUnavailable)):

@@ -1,4 +1,4 @@
-"""What goes back for a part of what was paid: shares that add up."""
+"""The price paid for parts of a line: shares that add up to its total."""
 
 from types import SimpleNamespace
 from typing import Any
@@ -16,7 +16,7 @@ STEPS = st.sampled_from([1, 10])
 
 @st.composite
 def partitions(draw: st.DrawFn, most: int = 60) -> list[int]:
-    """So many pieces, in parts that are dealt with one after the other."""
+    """A number of pieces, divided into parts that are refunded one after the other."""
     left, parts = draw(st.integers(1, most)), []
     while left:
         parts.append(draw(st.integers(1, left)))
@@ -36,7 +36,7 @@ def test_any_partition_adds_up_to_the_whole(total: int, parts: list[int], step: 
 
 
 @given(total=TOTALS, of=st.integers(1, 10**6), step=STEPS, data=st.data())
-def test_a_share_is_the_exact_one_to_half_a_step(total: int, of: int, step: int, data: st.DataObject) -> None:
+def test_a_share_is_rounded_by_half_a_step_at_most(total: int, of: int, step: int, data: st.DataObject) -> None:
     pieces = data.draw(st.integers(0, of))
     found = share(total, pieces, of, step)
     assert 0 <= found <= total
@@ -44,14 +44,14 @@ def test_a_share_is_the_exact_one_to_half_a_step(total: int, of: int, step: int,
 
 
 @given(unit_price=st.integers(0, 10**6), of=st.integers(1, 1000), data=st.data())
-def test_without_discount_and_tax_it_is_the_unit_price(unit_price: int, of: int, data: st.DataObject) -> None:
+def test_without_discount_and_tax_a_share_is_the_unit_price(unit_price: int, of: int, data: st.DataObject) -> None:
     pieces = data.draw(st.integers(0, of))
     assert share(unit_price * of, pieces, of) == unit_price * pieces
 
 
 @given(numerator=st.integers(0, 10**9), denominator=st.integers(1, 10**6))
-def test_half_up(numerator: int, denominator: int) -> None:
-    """The nearest integer, and of two that are as near the greater."""
+def test_half_up_rounds_to_the_nearest_integer(numerator: int, denominator: int) -> None:
+    """If two integers are equally near, it rounds to the greater one."""
     found = half_up(numerator, denominator)
     assert -denominator < 2 * (numerator - found * denominator) < denominator or (
         2 * (found * denominator - numerator) == denominator
@@ -74,13 +74,13 @@ def line(quantity: int, unit_price: int, discount: int = 0, tax: int = 0) -> Any
         (line(2, 100, discount=200), "GBP", [0, 0]),
     ],
 )
-def test_pieces_that_come_back_one_by_one(bought: Any, currency: str, expected: list[int]) -> None:
+def test_pieces_that_are_refunded_one_by_one_add_up(bought: Any, currency: str, expected: list[int]) -> None:
     found = [paid_for([bought], {1: 1}, {1: before}, currency) for before in range(bought.quantity)]
     assert found == expected
     assert sum(found) == paid_for([bought], {1: bought.quantity}, {}, currency)
 
 
-def test_more_pieces_than_there_are_have_cost_no_more_than_all() -> None:
+def test_more_pieces_than_a_line_has_cost_no_more_than_the_line() -> None:
     assert paid_for([line(3, 100)], {1: 5}, {1: 1}, "GBP") == 200
 
 

@@ -87,7 +87,7 @@ async def test_delivered_pieces_can_be_returned_while_others_are_in_transit(coun
     await counter.receive(bought, return_id, (bought.mug, 2, 0), (bought.tray, 1, 0))
     assert (await sent.status(), await sent.refunds()) == ("shipped", [800])
     await sent.deliver(DELIVERED, sent.second, 3)
-    assert await sent.status() == "delivered", "not everything has come back"
+    assert await sent.status() == "delivered", "not everything was returned"
 
 
 async def test_a_lost_parcel_is_refunded_once_and_counts_as_ended(counter: Counter) -> None:
