@@ -70,7 +70,7 @@ test: setup  ## Run all tests, beside a running shop too (TEST_ARGS="-k orders")
 test-long: setup  ## Run all tests, and the long ones
 	@$(TOOLS) test -n auto --dist loadgroup $(TEST_ARGS)
 
-bench: setup  ## Measure the hot paths, each beside its limit or its rival (BENCH=place_order for one)
+bench: setup  ## Measure the hot paths, each beside its limit or an alternative implementation (BENCH=place_order for one)
 	@.venv/bin/python -m benchmarks $(BENCH)
 
 chaos: setup  ## Break a shop of its own while customers buy, then check its books (MINUTES=10 SEED=1 FAULT=kill-broker)

@@ -5,7 +5,6 @@ from datetime import datetime
 from typing import Any, ClassVar, TypeVar
 from uuid import UUID
 
-from sqlalchemy.exc import IntegrityError
 from sqlmodel import Field
 
 from inventory_service.base import Base
@@ -58,7 +57,7 @@ async def read(tx: Session, model: type[Row], id: UUID) -> Row:
 async def add(tx: Session, record: Kept) -> Kept:
     """Raises: the record's `conflict`."""
     tx.add(record)
-    await _flush(tx, record.conflict())
+    await concurrency.flush(tx, record.conflict())
     return record
 
 
@@ -66,27 +65,17 @@ async def change(tx: Session, model: type[Kept], id: UUID, expected: Expected, f
     """Raises: NotFound, PreconditionFailed, the record's `conflict`."""
     record = await _lock(tx, model, id, expected)
     concurrency.change(record, fields)
-    await _flush(tx, record.conflict())
+    await concurrency.flush(tx, record.conflict())
     return record
 
 
 async def remove(tx: Session, model: type[Kept], id: UUID, expected: Expected) -> None:
     """Raises: NotFound, PreconditionFailed, the model's `in_use`."""
     await tx.delete(await _lock(tx, model, id, expected))
-    await _flush(tx, model.in_use())
+    await concurrency.flush(tx, model.in_use())
 
 
 async def _lock(tx: Session, model: type[Kept], id: UUID, expected: Expected) -> Kept:
     record = await tx.get(model, id, with_for_update=True) or not_found(model, id)
     expected.check(record.version)
     return record
-
-
-async def _flush(tx: Session, problem: Problem | None) -> None:
-    """Raises the problem, if one is given, when a constraint of the database rejects the change."""
-    try:
-        await tx.flush()
-    except IntegrityError as error:
-        if problem is None:
-            raise
-        raise problem from error

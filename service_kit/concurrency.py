@@ -1,9 +1,13 @@
-"""Optimistic concurrency: a change names the version of the row that it was made from."""
+"""Optimistic concurrency: a change names the version of the row that it was made from, and constraints of the database
+decide between changes that exclude each other."""
 
 from collections.abc import Mapping
 from typing import Any
 
-from service_kit.problems import PreconditionFailed
+from sqlalchemy.exc import IntegrityError
+
+from service_kit.database import Session
+from service_kit.problems import PreconditionFailed, Problem
 
 
 class Expected:
@@ -28,3 +32,13 @@ def change(row: Any, fields: Mapping[str, object]) -> dict[str, list[Any]]:
     row.version += bool(differing)
     after = row.model_dump(mode="json", include=set(differing))
     return {name: [before[name], after[name]] for name in differing}
+
+
+async def flush(tx: Session, conflict: Problem | None) -> None:
+    """Raises `conflict`, if it is given, when a constraint of the database rejects a pending change."""
+    try:
+        await tx.flush()
+    except IntegrityError as error:
+        if conflict is None:
+            raise
+        raise conflict from error

@@ -113,6 +113,11 @@ class RequestBody(BaseModel):
         return schema
 
 
+def examples(*bodies: dict[str, Any]) -> ConfigDict:
+    """The `model_config` of a body for which OpenAPI shows these examples."""
+    return ConfigDict(json_schema_extra={"examples": list(bodies)})
+
+
 class RowOut(BaseModel):
     """The base of response bodies that show the columns of a row."""
 

@@ -1,4 +1,4 @@
-"""One shop of real processes for all tests that ask for it; they share one test process (`xdist_group`)."""
+"""One shop of real processes for all tests that use it; they share one test process (`xdist_group`)."""
 
 import shutil
 import tempfile
@@ -25,7 +25,7 @@ SETTINGS = {
     **RAISED,
 }
 SECONDS = 300
-"""For one test; the first one has the shop to start."""
+"""Seconds for one test; the first one also starts the shop."""
 
 
 @pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
@@ -39,15 +39,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def shop(request: pytest.FixtureRequest) -> Iterator[Shop]:
-    """One for all who leave its books in order."""
+    """One shop, shared by tests after which its books agree."""
     with new_shop(request) as shop:
         yield shop
 
 
 @contextmanager
 def new_shop(request: pytest.FixtureRequest) -> Iterator[Shop]:
-    """Not under pytest's own directory, which every run of pytest closes to other accounts: PostgreSQL has its own
-    where we are root. Its logs stay when a test has failed."""
+    """Not under pytest's own directory, which every run of pytest closes to other accounts: if we are root, PostgreSQL
+    runs under an account of its own. The logs stay when a test has failed."""
     directory = Path(tempfile.mkdtemp(prefix="online-mart-shop-"))
     directory.chmod(0o711)
     shop = Shop(directory, settings={**SETTINGS, "FAILPOINTS": str(directory / "crash-points")}, free_ports=True)

@@ -4,20 +4,17 @@ import hashlib
 import secrets
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 from uuid import UUID
 
-from fastapi import Depends, Request, Response
-from pydantic import ConfigDict
+from fastapi import Depends, Request
 from sqlalchemy import delete
-from sqlalchemy.exc import IntegrityError
 from sqlmodel import Field, SQLModel
 
+from service_kit import concurrency
 from service_kit.clock import utcnow
-from service_kit.database import Session, service_registry
-from service_kit.http.etag import set_etag
+from service_kit.database import service_registry
 from service_kit.ids import uuid7
-from service_kit.problems import Problem
 from service_kit.runtime import Runtime
 
 T = TypeVar("T")
@@ -40,21 +37,8 @@ class Versioned(Base):
     version: int = 1
 
     def change(self, **fields: object) -> dict[str, list[Any]]:
-        """Sets the fields that differ. Returns each of them as it was and as it is, in JSON's types."""
-        differing = {name: value for name, value in fields.items() if getattr(self, name) != value}
-        before = self.model_dump(mode="json", include=set(differing))
-        self.sqlmodel_update(differing)
-        self.version += bool(differing)
-        after = self.model_dump(mode="json", include=set(differing))
-        return {name: [before[name], after[name]] for name in differing}
-
-
-async def flush(tx: Session, conflict: Problem) -> None:
-    """Raises: `conflict`, where the database has another row already that must be different from one of these."""
-    try:
-        await tx.flush()
-    except IntegrityError as error:
-        raise conflict from error
+        """Sets the fields that differ. Returns their former and new values in JSON's types."""
+        return concurrency.change(self, fields)
 
 
 def pruning(*times: tuple[Any, timedelta]) -> Callable[[Runtime], Awaitable[None]]:
@@ -76,25 +60,6 @@ def resource(kind: type[T]) -> Any:
         return found
 
     return Depends(find)
-
-
-def example(body: dict[str, Any]) -> ConfigDict:
-    """The `model_config` of a request's body that OpenAPI shows this example of."""
-    return ConfigDict(json_schema_extra={"example": body})
-
-
-class _HasVersion(Protocol):
-    @property
-    def version(self) -> int: ...
-
-
-V = TypeVar("V", bound=_HasVersion)
-
-
-def tagged(response: Response, answer: V) -> V:
-    """The answer; its version is the `ETag` of the response, for a later change."""
-    set_etag(response, answer.version)
-    return answer
 
 
 def new_token() -> str:

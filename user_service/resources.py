@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import cast
 
 from service_kit.mail import open_mailer
 from service_kit.runtime import Runtime
@@ -19,7 +18,7 @@ from user_service.throttle.use_cases import Throttle
 
 @asynccontextmanager
 async def open_resources(runtime: Runtime) -> AsyncIterator[None]:
-    settings = cast(Settings, runtime.settings)
+    settings = runtime.resource(Settings)
     passwords = Passwords(memory_kib=settings.password_memory_kib, rounds=settings.password_rounds)
     vault = Vault(settings.key_encryption_secret, settings.former_key_encryption_secret)
     provide(runtime, passwords, vault, Signer(runtime.database, vault, Schedule.of(settings)))
@@ -32,10 +31,10 @@ async def open_resources(runtime: Runtime) -> AsyncIterator[None]:
 
 def provide(runtime: Runtime, passwords: Passwords, vault: Vault, signer: Signer) -> None:
     """Composes the objects that endpoints and jobs look up by their type."""
-    settings = cast(Settings, runtime.settings)
+    settings = runtime.resource(Settings)
     throttle = Throttle(runtime.database, settings)
     password_service = PasswordService(runtime.database, passwords, throttle)
     mfa = Mfa(runtime.database, vault, passwords)
     sign_in = SignIn(runtime.database, password_service, mfa, signer, vault, settings)
-    for each in (settings, passwords, vault, signer, throttle, password_service, mfa, sign_in):
+    for each in (passwords, vault, signer, throttle, password_service, mfa, sign_in):
         runtime.provide(each)

@@ -4,12 +4,12 @@ from datetime import datetime
 from typing import Any, Self
 from uuid import UUID
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
 from notification_service.channels import ChannelName
 from notification_service.deliveries.models import Status
 from notification_service.kinds import Kind
-from service_kit.schemas import RowOut
+from service_kit.schemas import RowOut, examples
 
 _EXAMPLE: dict[str, Any] = {
     "id": "0199c1a0-5b00-7a10-8c00-000000000010",
@@ -31,7 +31,7 @@ _EXAMPLE: dict[str, Any] = {
 class DeliveryOut(RowOut):
     """One notification by one channel."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
+    model_config = examples(_EXAMPLE)
 
     id: UUID
     notification_id: UUID

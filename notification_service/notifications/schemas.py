@@ -4,11 +4,11 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from notification_service.kinds import Kind
 from service_kit.http.pagination import Page
-from service_kit.schemas import RowOut
+from service_kit.schemas import RowOut, examples
 
 _EXAMPLE: dict[str, Any] = {
     "id": "0199c1a0-5b00-7a10-8c00-000000000009",
@@ -24,7 +24,7 @@ _EXAMPLE: dict[str, Any] = {
 class NotificationOut(RowOut):
     """`title` and `body` are plain text: escape them in HTML."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
+    model_config = examples(_EXAMPLE)
 
     id: UUID
     kind: Kind

@@ -2,12 +2,12 @@
 
 from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, Field, model_validator
 
 from notification_service.channels import CHANNELS, Channel, ChannelName
 from notification_service.kinds import Kind
 from notification_service.preferences.models import Preferences
-from service_kit.schemas import RequestBody
+from service_kit.schemas import RequestBody, examples
 
 _EXAMPLE: dict[str, Any] = {"items": [{"kind": "order.placed", "channel": "email", "enabled": False}]}
 
@@ -23,7 +23,7 @@ class Preference(RequestBody):
 class PreferencesIn(RequestBody):
     """A kind that is not listed is enabled, which is the default."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
+    model_config = examples(_EXAMPLE)
 
     items: list[Preference] = Field(max_length=100)
 

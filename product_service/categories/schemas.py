@@ -4,17 +4,17 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, Field, model_validator
 
 from product_service.categories.models import Category
 from product_service.text import Line
-from service_kit.schemas import RequestBody, RowOut
+from service_kit.schemas import RequestBody, RowOut, examples
 
 EXAMPLE_ID = "0199c1a0-5b00-7a10-8c00-000000000003"
 
 
 class CategoryIn(RequestBody):
-    model_config = ConfigDict(json_schema_extra={"examples": [{"name": "Candles & lights"}]})
+    model_config = examples({"name": "Candles & lights"})
 
     name: Line
     parent_id: UUID | None = Field(default=None, description="the parent category; null: at the top level")
@@ -23,7 +23,7 @@ class CategoryIn(RequestBody):
 class CategoryChange(RequestBody):
     """An absent field is not changed. `parent_id: null` moves the category to the top level."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"name": "Candles"}, {"parent_id": EXAMPLE_ID}]})
+    model_config = examples({"name": "Candles"}, {"parent_id": EXAMPLE_ID})
 
     name: Line | None = None
     parent_id: UUID | None = None
@@ -36,18 +36,14 @@ class CategoryChange(RequestBody):
 
 
 class CategoryOut(RowOut):
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "id": EXAMPLE_ID,
-                    "parent_id": None,
-                    "name": "Candles & lights",
-                    "slug": "candles-lights",
-                    "version": 1,
-                    "created_at": "2026-01-01T00:00:00Z",
-                }
-            ]
+    model_config = examples(
+        {
+            "id": EXAMPLE_ID,
+            "parent_id": None,
+            "name": "Candles & lights",
+            "slug": "candles-lights",
+            "version": 1,
+            "created_at": "2026-01-01T00:00:00Z",
         }
     )
 

@@ -4,11 +4,11 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
 from product_service.products.schemas import MAX_AMOUNT
 from service_kit.iso_codes import Currency
-from service_kit.schemas import RequestBody, RowOut
+from service_kit.schemas import RequestBody, RowOut, examples
 from service_kit.times import Time
 
 _IN: dict[str, Any] = {
@@ -22,7 +22,7 @@ _ID = "0199c1a0-5b00-7a10-8c00-000000000009"
 
 
 class PriceIn(RequestBody):
-    model_config = ConfigDict(json_schema_extra={"examples": [_IN]})
+    model_config = examples(_IN)
 
     amount: int = Field(gt=0, le=MAX_AMOUNT, description="of one piece, in the currency's minor unit")
     currency: Currency
@@ -32,15 +32,13 @@ class PriceIn(RequestBody):
 
 
 class PriceEnd(RequestBody):
-    model_config = ConfigDict(json_schema_extra={"examples": [{"ends_at": "2027-01-15T00:00:00Z"}, {}]})
+    model_config = examples({"ends_at": "2027-01-15T00:00:00Z"}, {})
 
     ends_at: Time | None = Field(default=None, description="absent, or in the past: now")
 
 
 class PriceOut(RowOut):
-    model_config = ConfigDict(
-        json_schema_extra={"examples": [{"id": _ID, "product_id": _ID, **_IN, "created_at": "2026-12-01T00:00:00Z"}]}
-    )
+    model_config = examples({"id": _ID, "product_id": _ID, **_IN, "created_at": "2026-12-01T00:00:00Z"})
 
     id: UUID
     product_id: UUID

@@ -17,7 +17,7 @@ from contracts.money import Money
 from product_service.products.models import Status
 from product_service.text import Line, Paragraphs, Sku, Storable
 from service_kit.money import MoneyIn
-from service_kit.schemas import RequestBody
+from service_kit.schemas import RequestBody, examples
 
 MAX_AMOUNT = 10**12
 
@@ -64,7 +64,7 @@ class _ProductBody(RequestBody):
 
 
 class ProductIn(_ProductBody):
-    model_config = ConfigDict(json_schema_extra={"examples": [_IN]})
+    model_config = examples(_IN)
 
     sku: Sku
     name: Line
@@ -78,9 +78,7 @@ class ProductIn(_ProductBody):
 class ProductChange(_ProductBody):
     """An absent field is not changed; null removes `description` or `category_id`. The SKU can't be changed."""
 
-    model_config = ConfigDict(
-        json_schema_extra={"examples": [{"price": {"amount": 295, "currency": "GBP"}}, {"status": "archived"}]},
-    )
+    model_config = examples({"price": {"amount": 295, "currency": "GBP"}}, {"status": "archived"})
 
     name: Line | None = None
     description: Paragraphs | None = None

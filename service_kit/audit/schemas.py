@@ -4,7 +4,9 @@ from datetime import datetime
 from typing import Any, Self
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
+
+from service_kit.schemas import examples
 
 EXAMPLE: dict[str, Any] = {
     "id": "01997f3e-7c1a-7b5e-9d57-0f3a2f9f3c11",
@@ -20,7 +22,7 @@ EXAMPLE: dict[str, Any] = {
 
 
 class AuditEntryOut(BaseModel):
-    model_config = ConfigDict(json_schema_extra={"example": EXAMPLE})
+    model_config = examples(EXAMPLE)
 
     id: UUID
     at: datetime

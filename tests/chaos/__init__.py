@@ -1,1 +1,2 @@
-"""A shop that is broken again and again while it sells, as a seed says; and the check of its books afterwards."""
+"""Injects faults into a running shop while customers buy, by a schedule that a seed determines, and then checks its
+books."""

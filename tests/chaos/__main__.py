@@ -1,4 +1,5 @@
-"""`python -m tests.chaos [--minutes 10] [--seed N] [--fault NAME,NAME]`: breaks a shop of its own and checks its books.
+"""`python -m tests.chaos [--minutes 10] [--seed N] [--fault NAME,NAME]`: injects faults into a shop of its own and
+checks its books.
 
 The last line on stdout is one JSON object; progress goes to stderr, the report to `.local/chaos/report.md`."""
 

@@ -1,4 +1,4 @@
-"""A stream of customers that never waits for the shop, and a world that bears with whatever it answers."""
+"""A stream of customers at a constant rate, and a client that retries every server error."""
 
 import asyncio
 from collections import Counter
@@ -16,12 +16,12 @@ from tests.system.world import Person, World
 
 CUSTOMERS = 12
 STAYS = 40
-"""Orders between two new customers, each of whom takes the place of another."""
+"""The number of orders after which a new customer replaces an earlier one."""
 TIMEOUT_SECONDS = 120.0
 
 
 class ChaosWorld(World):
-    """Every answer of 500 and more is tried again; `unclear` counts those that don't say when to."""
+    """Retries every response with a status of 500 or more; `unclear` counts those without `Retry-After`."""
 
     def __init__(self, shop: Shop, timeout: float = TIMEOUT_SECONDS) -> None:
         super().__init__(shop, timeout=timeout)
@@ -44,8 +44,8 @@ class ChaosWorld(World):
 
 
 class Stream(FickleCrowd):
-    """`rate` orders a second, whatever becomes of those before. Who is rejected for good complains; the others go
-    on."""
+    """Places `rate` orders a second, however long earlier ones take. A request that fails finally is recorded as a
+    complaint; the other customers continue."""
 
     def __init__(self, world: World, rate: float) -> None:
         super().__init__(world, verified=True)
@@ -58,7 +58,7 @@ class Stream(FickleCrowd):
         self._people = await self.arrive(CUSTOMERS)
 
     async def flow(self, enough: asyncio.Event) -> None:
-        """Returns when there was enough and the last of them was answered."""
+        """Returns when enough orders have been placed and the last of them has been answered."""
         async with asyncio.TaskGroup() as tasks:
             for number in count():
                 with suppress(TimeoutError):

@@ -1,7 +1,8 @@
-"""`python -m tests.chaos.full [NAME …] [--lanes N]`: every scenario, and all long tests; or those that are named.
+"""`python -m tests.chaos.full [NAME …] [--lanes N]`: runs every scenario and all long tests, or those that are named.
 
-So many at a time, each in a shop of its own; then, alone, those that are about time. What was seen is kept in
-`seen.json` and written as a table into docs/reliability.md; logs and pages stay in `.local/chaos-full`."""
+`--lanes` of them run at a time, each in a shop of its own; those that measure time run alone afterwards. The results
+are stored in `seen.json` and written as a table into docs/reliability.md; logs and reports stay in
+`.local/chaos-full`."""
 
 import argparse
 import asyncio
@@ -31,7 +32,8 @@ SAID_EVERY = 60.0
 
 
 class Group(NamedTuple):
-    """Long tests: where they are, and what they show. `alone`: how fast things go decides, so nothing runs beside."""
+    """Long tests: their paths, and what they show. `alone`: they measure time, so that nothing else may run
+    meanwhile."""
 
     places: str
     promise: str
@@ -49,7 +51,7 @@ GROUPS = {
     "long-events": Group("service_kit", "poison and standstill with their real pauses", alone=True),
     "long-others": Group("tests/security tests/system user_service", "what else takes long", alone=True),
 }
-"""Crashes at named places are scenarios."""
+"""Crashes at failpoints are scenarios."""
 NAMES = (*GROUPS, *BY_NAME)
 
 
@@ -69,7 +71,7 @@ def main() -> None:
 
 
 async def _run(names: Sequence[str], lanes: int) -> int:
-    """The number of violations."""
+    """Returns the number of violations."""
     alone = [name for name in names if name in GROUPS and GROUPS[name].alone]
     free = asyncio.Semaphore(lanes)
 
@@ -83,7 +85,7 @@ async def _run(names: Sequence[str], lanes: int) -> int:
 
 
 async def _one(name: str) -> int:
-    """The scenario or the group; what is left of it is a log, and its row in the table."""
+    """Runs the scenario or the group, and keeps its log and its row of the table."""
     began, started = datetime.now(UTC), time.monotonic()
     result = DIRECTORY / f"{name}.{'xml' if name in GROUPS else 'json'}"
     result.unlink(missing_ok=True)
@@ -110,13 +112,13 @@ async def _carried_out(command: Sequence[str], log: Path) -> None:
         await process.wait()
     finally:
         if process.returncode is None:
-            process.terminate()  # it puts its shop down first
+            process.terminate()  # it stops its shop first
             await process.wait()
 
 
 @contextmanager
 def _emitted(name: str) -> Iterator[Path]:
-    """Its log, whose last line is said now and then."""
+    """Its log file; the last line of it is printed from time to time."""
     log = DIRECTORY / f"{name}.log"
     errors.print(f"{name}: {log}", markup=False)
 
@@ -133,7 +135,7 @@ def _emitted(name: str) -> Iterator[Path]:
 
 
 def published(result: Path) -> Row:
-    """What a scenario has shown; one that broke off is a violation."""
+    """The results of a scenario; an aborted scenario counts as a violation."""
     if not result.exists():
         return {"faults": 0, "orders": 0, "violations": 1, "recovery_p50_s": 0.0, "recovery_p99_s": 0.0}
     row: Row = json.loads(result.read_text())
@@ -141,8 +143,8 @@ def published(result: Path) -> Row:
 
 
 def counted(result: Path) -> Row:
-    """How many tests passed or failed, and how many did neither. One that fails is a violation, and so are a run that
-    broke off and one that found no test."""
+    """How many tests passed, failed or were skipped. A failed test is a violation, and so are an aborted run and a run
+    that found no test."""
     suite = ElementTree.parse(result).getroot().find("testsuite") if result.exists() else None
     if suite is None:
         return {"tests": 0, "violations": 1}
@@ -151,7 +153,7 @@ def counted(result: Path) -> Row:
 
 
 def keep(name: str, row: Row) -> None:
-    """Beside what was seen of the others before."""
+    """Stores the results beside the earlier ones of other scenarios."""
     rows: dict[str, Row] = json.loads(SEEN.read_text()) if SEEN.exists() else {}
     rows[name] = row
     SEEN.write_text(json.dumps(rows, indent=2) + "\n")

@@ -1,7 +1,7 @@
-"""`python -m tests.chaos.play NAME DIRECTORY`: one scenario, in a shop of its own whose logs stay in that directory.
+"""`python -m tests.chaos.play NAME DIRECTORY`: runs one scenario in a shop of its own, whose logs stay in that
+directory.
 
-Progress goes to stderr. Beside the directory stand afterwards NAME.md, when what happened, and NAME.json, the
-figures."""
+Progress goes to stderr. It writes NAME.md (a timeline) and NAME.json (the figures) beside the directory."""
 
 import asyncio
 import json
@@ -31,7 +31,7 @@ def main() -> None:
 async def _play(shop: Shop, scenario: Scenario) -> Outcome:
     async with ChaosWorld(shop, TIMEOUT_SECONDS + (scenario.lasting or 0)) as world:
         patient = len(scenario.faults) == 1 and not scenario.orders
-        # What piled up is caught up with in no longer than it took to pile up.
+        # The backlog may take as long to process as it took to build up.
         drained_within = max(DRAINED_WITHIN, scenario.lasting or 0)
         run = Run(world, SEED, scenario.plan(), 0, scenario.rate, True, patient, scenario.orders, drained_within)
         async with shown(run):

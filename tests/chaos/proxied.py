@@ -1,4 +1,4 @@
-"""A shop whose services reach PostgreSQL and Kafka through proxies of ours."""
+"""A shop whose services reach PostgreSQL and Kafka through our proxies."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,7 +12,7 @@ SERVERS = {"postgres": "POSTGRES", "kafka": "KAFKA"}
 
 
 class ProxiedShop(Shop):
-    """`proxies` by the part behind them. They run in this process, for as long as the shop is up."""
+    """`proxies` by the server behind them. They run in this process as long as the shop runs."""
 
     def __init__(self, directory: Path, *, settings: Mapping[str, str], **more: Any) -> None:
         self._between = dict(zip(SERVERS, ports.lease(len(SERVERS)), strict=True))

@@ -1,4 +1,5 @@
-"""Events that come again: republished out of turn, or read again from the log's start; and what may change by it."""
+"""Delivers events again: republished out of order, or the whole log from its start; and compares the services'
+state."""
 
 import asyncio
 from collections import Counter, defaultdict
@@ -16,7 +17,7 @@ from service_kit.database.revisions import VERSION_TABLES
 from tests.system.world import until
 
 MEMORY = {"inbox", "outbox_lease", "verification_keys", *VERSION_TABLES}
-"""Tables that say what was heard and who is at work, not what became of it."""
+"""Tables of handled events and of running processes, which are no business state."""
 TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> ALL($1)"
 PARTITIONS = [TopicPartition(topic.name, number) for topic in TOPICS for number in range(topic.partitions)]
 
@@ -25,7 +26,7 @@ State = dict[str, Counter[str]]
 
 
 async def state(shop: Shop) -> State:
-    """All that the services have in their books. When an event was published is not among it."""
+    """The business state of all services. The time when an event was published is no part of it."""
     found: State = {}
     for service in SERVICES:
         database = await asyncpg.connect(shop.database_url(service.name))
@@ -39,7 +40,7 @@ async def state(shop: Shop) -> State:
 
 
 def differences(before: State, after: State) -> list[str]:
-    """What is no longer there, and what is new."""
+    """The rows that are missing, and the new ones."""
     return [
         f"{sign} {table}: {row}"
         for table in before.keys() | after.keys()
@@ -49,7 +50,8 @@ def differences(before: State, after: State) -> list[str]:
 
 
 async def again(shop: Shop, keys: Collection[str], times: int, seed: int) -> int:
-    """Publishes every event of these keys so many times more: shuffled, but each key's in its order. How many."""
+    """Publishes every event of these keys `times` more: keys are shuffled, each key keeps its order. Returns how
+    many."""
     random = Random(seed)
     by_key: defaultdict[tuple[TopicPartition, bytes], list[ConsumerRecord]] = defaultdict(list)
     async for place, record in _log(shop):
@@ -82,7 +84,7 @@ def _shuffled(lanes: list[Iterator[ConsumerRecord]], random: Random) -> Iterable
 
 
 async def from_the_start(shop: Shop, *, forgetful: bool = False) -> None:
-    """All consumers read the whole log again. `forgetful`: and remember nothing of it, as after a lost inbox."""
+    """All consumers read the whole log again. `forgetful`: with an empty inbox, as after its loss."""
     names = [service.name for service in SERVICES]
     await asyncio.gather(*(asyncio.to_thread(shop.stop, name) for name in names))
     for service in SERVICES:
@@ -97,18 +99,18 @@ async def from_the_start(shop: Shop, *, forgetful: bool = False) -> None:
 
 
 async def all_heard(shop: Shop, within: float = 120.0) -> None:
-    """Returns when everything on the topics has been handled, and everything that was said about it too."""
+    """Returns when all events on the topics have been handled, and the events that this caused as well."""
 
     async def done() -> bool:
         nothing_owed = not any([await asyncio.to_thread(shop.outbox_backlog, each.name) for each in SERVICES])
         return nothing_owed and not await _levels_are_due(shop) and not await _behind(shop)
 
-    for _ in range(2):  # what the last of it made somebody say is heard as well
+    for _ in range(2):  # events that the last ones caused are handled too
         await until("all is heard", done, within)
 
 
 async def _levels_are_due(shop: Shop) -> bool:
-    """Whether inventory still waits to tell of stock that has changed."""
+    """Whether inventory still has to publish changed stock levels."""
     database = await asyncpg.connect(shop.database_url("inventory"))
     try:
         return bool(await database.fetchval("SELECT EXISTS (SELECT FROM stock WHERE to_publish)"))
@@ -155,7 +157,7 @@ async def _rewind(shop: Shop, service: Part) -> None:
 
 
 async def _behind(shop: Shop) -> int:
-    """Records that some service has not handled yet."""
+    """The number of records that a service has not handled yet."""
     committed = [await _committed(shop, service) for service in SERVICES]
     consumer = AIOKafkaConsumer(**shop.kafka.arguments(), enable_auto_commit=False)
     await consumer.start()

@@ -1,4 +1,4 @@
-"""What a run has shown: as one line while it goes on, as figures, and as a page to read."""
+"""The results of a run: a status line while it runs, figures, and a report in Markdown."""
 
 import math
 from collections import Counter, defaultdict
@@ -8,7 +8,7 @@ from tests.chaos.storm import Struck
 from tests.system.verdict import Kind, Violation
 
 SHOWN = 200
-"""Violations that the page names; all of them are counted."""
+"""The report lists so many violations; it counts all of them."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Outcome:
         return dict(sorted(Counter(struck.strike.kind for struck in self.struck).items()))
 
     def recoveries(self, kind: str | None = None) -> list[float]:
-        """In seconds, the shortest first."""
+        """In seconds, in ascending order."""
         chosen = (struck for struck in self.struck if kind in (None, struck.strike.kind))
         return sorted(struck.recovery for struck in chosen if struck.recovery is not None)
 
@@ -57,7 +57,7 @@ def line(outcome: Outcome) -> str:
 
 
 def page(outcome: Outcome, command: str) -> str:
-    """Markdown. `command` runs the same again."""
+    """Markdown. `command` repeats the run."""
     parts = [_head(outcome, command), _faults(outcome), _violations(outcome), _timeline(outcome), _unclear(outcome)]
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -69,7 +69,7 @@ def percentile(values: list[float], share: float) -> float:
 
 def _head(outcome: Outcome, command: str) -> str:
     verdict = f"{len(outcome.violations)} violations" if outcome.violations else "No violation"
-    within = f" in {outcome.seconds:.0f} s" if outcome.seconds else ""  # a number of faults takes as long as it takes
+    within = f" in {outcome.seconds:.0f} s" if outcome.seconds else ""  # a number of faults has no planned duration
     return (
         f"# Chaos, seed {outcome.seed}\n\n{verdict}: {outcome.orders} orders, {len(outcome.struck)} faults{within}; "
         f"with start, drain and check {outcome.elapsed:.0f} s.\n\nThe same faults again: `{command}`"
@@ -77,7 +77,7 @@ def _head(outcome: Outcome, command: str) -> str:
 
 
 def _faults(outcome: Outcome) -> str:
-    """Recovery: from the end of a fault until the parts that it hit are ready and an order goes through."""
+    """Recovery: from the end of a fault until its targets are ready and an order has been accepted and decided."""
     rows = ["| fault | times | recovery: median | p99 | longest |", "|---|--:|--:|--:|--:|"]
     for kind, count in outcome.faults.items():
         times = outcome.recoveries(kind)
@@ -108,7 +108,7 @@ def _timeline(outcome: Outcome) -> str:
 
 
 def _unclear(outcome: Outcome) -> str:
-    """No violations: the driver tried again and got its answer. But people are owed a better one."""
+    """These are no violations, since the client retried successfully, but a response should have said when to retry."""
     if not outcome.unclear:
         return ""
     rows = [f"- {count} times {words}" for words, count in sorted(outcome.unclear.items(), key=lambda item: -item[1])]

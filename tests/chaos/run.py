@@ -1,4 +1,5 @@
-"""A run: customers and faults at once, then peace, then the books."""
+"""A run: customers and faults at the same time, then no faults until all orders are finished, then the check of the
+books."""
 
 import asyncio
 import time
@@ -16,20 +17,20 @@ from tests.system.verdict import Kind, Violation
 from tests.system.world import until
 
 RATE = 4.0
-"""Orders a second; a fraction of what the shop can do, so that what is left behind by a fault is caught up with."""
+"""Orders a second: a fraction of the capacity of the shop, so that it can process the backlog after a fault."""
 DRAINED_WITHIN = 120.0
 AGREED_WITHIN = 60.0
 PLENTY = 100_000
 HELD = "SELECT count(*) FROM deliveries WHERE status = 'pending'"
 HELD_FOR = 60.0
-"""Seconds: longer than a process that was killed keeps its hold on the e-mails that it was sending."""
+"""Seconds: longer than the claim of a killed process on the e-mails that it was sending."""
 
 
 @dataclass
 class Run:
-    """`so_far` may be asked at any moment. `mails_too`: waits also for e-mails that a killed process still holds.
-    `patient`: each fault waits for the recovery from the one before. Customers come for `seconds` at least, and until
-    there are so many `orders`. What is left then has `drained_within` seconds to come to its end."""
+    """`so_far` may be read at any time. `mails_too`: also waits for e-mails that a killed process has claimed.
+    `patient`: each fault waits for the recovery from the previous one. Customers buy for at least `seconds`, and until
+    there are `orders` orders. Open orders must then be finished within `drained_within` seconds."""
 
     world: ChaosWorld
     seed: int
@@ -73,7 +74,7 @@ class Run:
         )
 
     def _heard(self) -> list[Violation]:
-        """What was seen on the way and no book tells: requests rejected for good, and a shop that did not recover."""
+        """Violations that the books do not contain: requests that failed finally, and a shop that did not recover."""
         slow = [Violation(Kind.STUCK, f"after {s.strike.kind}: {s.failed}") for s in self.storm.struck if s.failed]
         return [*slow, *(Violation(Kind.OTHER, complaint) for complaint in self.stream.complaints)]
 
@@ -85,14 +86,14 @@ class Run:
             enough.set()
 
     async def _drain(self) -> None:
-        with suppress(AssertionError):  # the books name those orders that don't come to their end
+        with suppress(AssertionError):  # the check of the books names unfinished orders
             await until("all of it is up", lambda: asyncio.to_thread(self.world.shop.is_up), self.drained_within)
             await self.stream.ended(self.drained_within)
         if self.mails_too:
             await self._mailed()
 
     async def _mailed(self) -> None:
-        """Once nothing keeps its hold on an e-mail. The books name those that are due and not sent."""
+        """Returns when no e-mail is claimed. The check of the books names those that are due and not sent."""
         database = await asyncpg.connect(self.world.shop.database_url("notification"))
 
         async def nothing_held() -> bool:

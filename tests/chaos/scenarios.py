@@ -1,4 +1,4 @@
-"""What `make chaos-full` plays, one after the other, each in a new shop."""
+"""The scenarios of `make chaos-full`; each runs in a new shop."""
 
 from dataclasses import dataclass
 from math import inf
@@ -13,8 +13,8 @@ TEN_MINUTES = 600.0
 
 @dataclass(frozen=True)
 class Scenario:
-    """`times` faults of these kinds (none named: all), each `lasting` so many seconds where that is said; at least so
-    many `orders`, `rate` a second."""
+    """`times` faults of these kinds (default: all), each `lasting` so many seconds, if it is given; at least `orders`
+    orders, `rate` a second."""
 
     name: str
     promise: str

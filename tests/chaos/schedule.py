@@ -1,4 +1,4 @@
-"""Which fault comes when, and to whom: the same for the same seed, length and choice."""
+"""The schedule of faults and their targets, which depends only on the seed, the length and the chosen faults."""
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
@@ -9,15 +9,15 @@ from tests.chaos.faults import FAULTS
 from tests.chaos.faults.fault import Fault
 
 FIRST = 4.0
-"""Seconds of peace at the beginning, and at the end: recovery is seen by the orders that are still placed then."""
+"""Seconds without faults at the beginning, and at the end: orders that are placed then show the recovery."""
 LAST = 8.0
 PAUSE = (3.0, 9.0)
-"""Between the end of a fault and the next: often sooner than the shop has recovered."""
+"""Seconds between the end of a fault and the next, which is often before the shop has recovered."""
 
 
 @dataclass(frozen=True)
 class Strike:
-    """`at` and `seconds` as planned; one that lasts longer delays those after it, which keep a distance."""
+    """`at` and `seconds` as planned; a fault that lasts longer delays the later ones, which keep a distance."""
 
     kind: str
     at: float
@@ -28,8 +28,8 @@ class Strike:
 def schedule(
     seed: int, seconds: float, only: Collection[str] = (), times: float = inf, lasting: float | None = None
 ) -> tuple[Strike, ...]:
-    """All faults, or `only` these, dealt like cards: each comes once before any comes again; `times` in all, and each
-    `lasting` so many seconds where that is said."""
+    """All faults, or `only` these, in rounds: each is scheduled once before any is repeated; `times` in all, and each
+    `lasting` so many seconds, if it is given."""
     random = Random(seed)
     found: list[Strike] = []
     at = FIRST

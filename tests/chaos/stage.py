@@ -1,4 +1,4 @@
-"""The shop that is broken, and the line that says how it stands."""
+"""The shop under test, and the status line."""
 
 import asyncio
 import logging
@@ -28,19 +28,19 @@ SETTINGS = {
     **RAISED,
 }
 SAID_EVERY = 10.0
-"""Seconds between two status lines where nobody sees one that changes."""
+"""Seconds between two status lines in a log, which can show no line that changes."""
 
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 def keep_quiet() -> None:
-    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # it tells us of each broker that we ended ourselves
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as on Ctrl-C, the shop is put down first
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # it reports each broker that we killed ourselves
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as on Ctrl-C, the shop is stopped first
 
 
 @contextmanager
 def new_shop(directory: Path) -> Iterator[Shop]:
-    """What an earlier run left there, killed or not, is ended and deleted. The logs of this one stay."""
+    """Stops and deletes what an earlier run left, also if it was killed. The logs of this run stay."""
     Shop(directory).down()
     shutil.rmtree(directory, ignore_errors=True)
     settings = {**SETTINGS, "FAILPOINTS": str(directory / "crash-points")}
@@ -54,7 +54,7 @@ def new_shop(directory: Path) -> Iterator[Shop]:
 
 @asynccontextmanager
 async def shown(run: Run) -> AsyncIterator[None]:
-    """One line that changes, or one after the other in a log."""
+    """One line that changes in a terminal, or successive lines in a log."""
     with Live(console=errors, auto_refresh=False, transient=not errors.is_terminal) as live:
 
         async def show() -> None:

@@ -1,4 +1,4 @@
-"""The faults as they happen, and how long the shop takes to stand up after each."""
+"""Injects the scheduled faults, and measures how long the shop takes to recover from each."""
 
 import asyncio
 import time
@@ -20,7 +20,7 @@ WHERE o.created_at > $1 AND h.from_status = 'pending' AND h.to_status <> 'pendin
 
 @dataclass
 class Struck:
-    """A fault that happened, `at` seconds from the start. `recovery`: from its end until the parts that it hit were
+    """A fault that was injected, `at` seconds from the start. `recovery`: seconds from its end until its targets were
     ready and an order was accepted and decided; None: not yet, and `failed`: not within RECOVERED_WITHIN."""
 
     strike: Strike
@@ -30,8 +30,8 @@ class Struck:
 
 
 class Storm:
-    """`patient`: each fault waits until the shop has recovered from the one before, since the same that comes again
-    and again would else hit what has not come back."""
+    """`patient`: each fault waits until the shop has recovered from the previous one, since a repeated fault would
+    otherwise hit a target that is not running."""
 
     def __init__(self, world: World, plan: tuple[Strike, ...], *, patient: bool = False) -> None:
         self.struck: list[Struck] = []
@@ -40,7 +40,7 @@ class Storm:
         self._plan = plan
 
     async def rage(self) -> None:
-        """Returns when all faults are over and the shop has recovered from each, or was too slow."""
+        """Returns when all faults are over and the shop has recovered from each, or has exceeded the time limit."""
         started = time.monotonic()
         async with asyncio.TaskGroup() as tasks:
             for strike in self._plan:
@@ -50,7 +50,7 @@ class Storm:
                 self.struck.append(struck)
                 try:
                     await FAULTS[strike.kind].inflict(self._world.shop, strike.parts, strike.seconds)
-                except AssertionError as error:  # the victim stays down
+                except AssertionError as error:  # the target stays down
                     struck.failed = str(error)
                 else:
                     watching = tasks.create_task(self._watch(struck))
@@ -59,7 +59,7 @@ class Storm:
 
     async def _watch(self, struck: Struck) -> None:
         ended, started = datetime.now(UTC), time.monotonic()
-        within = max(RECOVERED_WITHIN, struck.strike.seconds)  # a backlog takes no longer than it took to pile up
+        within = max(RECOVERED_WITHIN, struck.strike.seconds)  # the backlog takes no longer than the fault
         try:
             for name in struck.strike.parts:
                 await self._ready(name)
@@ -76,7 +76,7 @@ class Storm:
     async def _decided(self, since: datetime) -> datetime | None:
         try:
             database = await asyncpg.connect(self._world.shop.database_url("order"), timeout=5)
-        except (OSError, asyncpg.PostgresError):  # a later fault has it down
+        except (OSError, asyncpg.PostgresError):  # a later fault stopped it
             return None
         try:
             found: datetime | None = await database.fetchval(DECIDED, since)

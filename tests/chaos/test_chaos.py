@@ -1,4 +1,4 @@
-"""A short mix of faults while customers come: every order, unit and penny is counted once."""
+"""A short run with mixed faults while customers buy: every order, unit and penny is counted once."""
 
 from local_stack.shop import Shop
 from tests.chaos.crowd import ChaosWorld
@@ -11,7 +11,7 @@ QUICK = (
     *("kill-service", "kill-several", "kill-broker", "broker-away", "kill-postgres", "kill-gateway", "kill-mailbox"),
     *("freeze-service", "freeze-of-two", "restart-service", "long-transaction"),
 )
-"""Crashes at named places and broken networks have tests of their own."""
+"""Crashes at failpoints and network faults have tests of their own."""
 
 
 async def test_a_short_run_of_mixed_faults_loses_and_duplicates_nothing(shop: Shop) -> None:

@@ -1,4 +1,4 @@
-"""A service dies before and after each step on an event's way, and the books agree."""
+"""A service is killed before and after each step of the processing of an event, and the books agree."""
 
 import asyncio
 from math import inf

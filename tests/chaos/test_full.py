@@ -1,4 +1,4 @@
-"""What `make chaos-full` keeps and shows."""
+"""What `make chaos-full` stores and shows."""
 
 import asyncio
 import json
@@ -51,7 +51,7 @@ def test_a_row_reports_what_was_observed() -> None:
 
 
 def test_every_long_test_is_in_one_of_the_groups() -> None:
-    """But the crashes at named places, which are scenarios."""
+    """Except crashes at failpoints, which are scenarios."""
     places = {ROOT / place for group in GROUPS.values() for place in group.places.split()}
     assert all(place.exists() for place in places)
     mark = "@pytest.mark." + "long", "marks=pytest.mark." + "long", "[pytest.mark." + "long"

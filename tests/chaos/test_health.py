@@ -1,4 +1,4 @@
-"""What health says while everything that a service stands on is down: red where it hurts, and never `restart me`."""
+"""Health checks while the servers that a service depends on are down: readiness names them, and liveness stays ok."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""Whatever comes again changes nothing: not out of turn, not the whole log, and not where nobody remembers it."""
+"""Repeated events change nothing: out of order, the whole log again, and also with an empty inbox."""
 
 from tests.chaos.repeats import again, all_heard, differences, from_the_start, state
 from tests.system.books import agree

@@ -1,4 +1,4 @@
-"""What is reported is what was found: figures, the line, the page."""
+"""Reports show what was found: the figures, the status line and the page."""
 
 import json
 

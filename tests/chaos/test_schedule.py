@@ -1,4 +1,4 @@
-"""A seed says what happens: the same again, every fault in its turn, and peace at the end."""
+"""A seed determines the schedule: it can be repeated, contains every fault, and ends without faults."""
 
 from itertools import pairwise
 

@@ -1,1 +1,1 @@
-"""A gateway whose answers and webhooks are lost, late, doubled and out of order: in the end its books are ours."""
+"""A gateway whose responses and webhooks are lost, late, duplicated and out of order: finally its books equal ours."""

@@ -1,4 +1,4 @@
-"""The gateway that the payments' own tests stand on."""
+"""The gateway fixtures of the payments' tests."""
 
 from order_service.tests.payments.conftest import gateway
 

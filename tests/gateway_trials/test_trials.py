@@ -1,4 +1,4 @@
-"""40 trials, or for long 500: no charge twice, no money without a payment, none kept that no order wants."""
+"""40 trials, or 500 in the long test: no duplicate charge, no money without a payment, none kept without an order."""
 
 import asyncio
 import random
@@ -33,7 +33,7 @@ STATES = {"succeeded": "succeeded", "declined": "failed", "voided": "voided"}
 
 
 class Trials:
-    """Each an order that somebody pays, in some way, while something else happens to it."""
+    """Each trial is an order that is paid in some way while something else happens to it."""
 
     def __init__(self, shop: Shop, orders: Orders, chance: random.Random) -> None:
         self.shop = shop
@@ -66,7 +66,7 @@ class Trials:
             *(self._pay(order_id, "tok_ok", str(uuid4())) for _ in range(chance.choice([0, 0, 1]))),
             *(self._ends(order_id) for _ in range(chance.choice([0, 0, 1]))),
         )
-        if chance.random() < 0.5:  # a customer who got no answer tries again
+        if chance.random() < 0.5:  # a customer without a response retries
             await self._pay(order_id, token, key)
 
     async def _order(self, token: str | None = None) -> UUID:
@@ -77,11 +77,11 @@ class Trials:
 
     async def _pay(self, order_id: UUID, token: str, key: str) -> None:
         await asyncio.sleep(self._chance.uniform(0, 0.1))
-        answer = await self.shop.pay(order_id, token, key=key)  # a crash is a 500 without its effects
+        answer = await self.shop.pay(order_id, token, key=key)  # a crash: a 500, and the transaction is rolled back
         self.retried[str(answer.status_code)] += 1
 
     async def _ends(self, order_id: UUID) -> None:
-        """Nobody wants it any more."""
+        """The order is cancelled or expires."""
         await asyncio.sleep(self._chance.uniform(0, 0.3))
         if self._chance.random() < 0.5:
             await self.shop.execute(DUE, order_id)
@@ -90,7 +90,7 @@ class Trials:
             await self.shop.customer.post(f"/orders/{order_id}/cancel", json={})
 
     async def settle(self) -> None:
-        """Reconciles until nothing is open; what is being cancelled gets its stock back."""
+        """Reconciles until nothing is open; the stock of cancelled orders is released."""
 
         async def nothing_open() -> bool:
             await self._confirm()
@@ -105,7 +105,7 @@ class Trials:
         await eventually(nothing_open)
 
     async def _confirm(self) -> None:
-        """The customers who are still waited for come back, and most of them confirm."""
+        """Customers with an open confirmation return, and most of them confirm."""
         async with self.shop.runtime.database.connection() as connection:
             waiting = await connection.fetch("SELECT action_url FROM payments WHERE status = 'action_required'")
         for row in waiting:
@@ -114,7 +114,7 @@ class Trials:
             await asyncio.to_thread(self.shop.gateway.answer, payment, answer)
 
     async def check(self) -> Counter[str]:
-        """Our books against the gateway's; how many orders ended how."""
+        """Compares our books with the gateway's. Returns the number of orders by final status."""
         ends: Counter[str] = Counter()
         for order_id in self.ids:
             charges, refunds = self.shop.gateway.charges(order_id), self.shop.gateway.refunds(order_id)
@@ -141,7 +141,7 @@ class Trials:
 @pytest.mark.parametrize("number", [40, pytest.param(500, marks=[pytest.mark.long, pytest.mark.timeout(900)])])
 async def test_the_books_of_the_gateway_and_the_shop_agree(gateway: GatewayProcess, number: int) -> None:
     seed = random.getrandbits(32)
-    print(f"seed {seed}")  # shown when the test fails
+    print(f"seed {seed}")  # pytest shows it when the test fails
     chance = random.Random(seed)
     settings: dict[str, Any] = {
         "limits": False,
@@ -166,6 +166,6 @@ async def test_the_books_of_the_gateway_and_the_shop_agree(gateway: GatewayProce
 
 
 async def _published(gateway: GatewayProcess) -> bool:
-    """The gateway owes no webhook."""
+    """Returns when the gateway has no webhook to deliver."""
     found = await asyncio.to_thread(gateway.client.get, "/books")
     return bool(found.json()["webhooks"]["owed"] == 0)

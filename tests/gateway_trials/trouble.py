@@ -1,4 +1,4 @@
-"""What goes wrong between us and the gateway, by chance."""
+"""Random faults between us and the gateway."""
 
 import asyncio
 import random
@@ -14,12 +14,12 @@ Asgi = Callable[..., Awaitable[None]]
 
 
 class Crash(Exception):
-    """As if the process had died at this point."""
+    """Simulates a crash of the process at this point."""
 
 
 class Wire:
-    """Stands before the service: webhooks are turned away, held up (so that others overtake them), or booked without
-    their sender hearing of it (so that it sends them again)."""
+    """An ASGI wrapper of the service: it rejects webhooks, delays them (so that others overtake them), or loses the
+    response after they were handled (so that the gateway repeats them)."""
 
     def __init__(self, app: Asgi, chance: random.Random) -> None:
         self._app = app
@@ -38,7 +38,7 @@ class Wire:
             return
 
         async def to_nobody(message: Any) -> None:
-            """The answer is lost."""
+            """Handles the request and loses the response."""
 
         await self._app(scope, receive, to_nobody)
         await _answer(send, 500)
@@ -61,7 +61,7 @@ async def listening(app: Asgi, port: int) -> AsyncIterator[None]:
 
 
 class Line:
-    """The service's own calls: some never leave, some are answered to nobody, around some the process dies."""
+    """The service's calls: some are not sent, the responses of some are lost, and around some the process crashes."""
 
     def __init__(self, gateway: PaymentGateway, chance: random.Random) -> None:
         self._chance = chance

@@ -1,1 +1,1 @@
-"""What tests stand on: real PostgreSQL and Kafka started once for the run, a database for each test, tokens."""
+"""The test harness: real PostgreSQL and Kafka that are started once per run, a database for each test, and tokens."""

@@ -1,4 +1,4 @@
-"""A certificate authority of a test's own."""
+"""A certificate authority for one test."""
 
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
@@ -11,7 +11,7 @@ from cryptography.x509.oid import NameOID
 
 
 class Authority:
-    """Signs certificates; `ca_file` is what its clients trust."""
+    """Signs certificates; `ca_file` is the root certificate that clients trust."""
 
     def __init__(self, directory: Path, name: str = "Test CA") -> None:
         self._directory = directory
@@ -25,7 +25,7 @@ class Authority:
         self.ca_file.write_bytes(_pem(builder.sign(self._key, hashes.SHA256())))
 
     def issue(self, name: str, *hosts: str) -> tuple[Path, Path]:
-        """Files of a certificate for these host names and addresses, and of its private key."""
+        """The paths of a certificate for these host names and addresses, and of its private key."""
         key = ec.generate_private_key(ec.SECP256R1())
         builder = self._builder(_named(name), key.public_key())
         if hosts:

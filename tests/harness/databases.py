@@ -1,4 +1,4 @@
-"""A database for each test: copied from one that was migrated once, emptied and used again by the next test."""
+"""A database for each test: a copy of a template that is migrated once; it is emptied and reused by the next test."""
 
 import fcntl
 import os
@@ -12,7 +12,7 @@ from service_kit.database import migrations
 from service_kit.database.administration import administration
 from tests.harness.servers import POSTGRES, run_directory
 
-# What the migrations put there stays: only what a test wrote goes. Triggers and foreign keys look away meanwhile.
+# Rows of the migrations stay: only rows that a test wrote are deleted, with triggers and foreign keys disabled.
 _EMPTY = """
 DO $$ DECLARE name text; has_rows boolean; BEGIN
     SET LOCAL session_replication_role = replica;
@@ -45,7 +45,7 @@ _service_of: dict[str, str] = {}
 
 
 def new_database(service: str | None = None) -> str:
-    """The URL of a database that nobody else uses: migrated as `service` (`order_service`) has it, or empty."""
+    """The URL of a database for this test alone, with the migrations of `service` (`order_service`), or empty."""
     if service and _free[service]:
         return _free[service].pop()
     server = os.environ[POSTGRES]
@@ -62,7 +62,7 @@ def new_database(service: str | None = None) -> str:
 
 
 def drop_database(url: str) -> None:
-    """Gives it back. One whose tables are as they were is emptied for the next test."""
+    """Releases the database. If its schema has not changed, it is emptied for the next test."""
     service = _service_of.get(url)
     if service and _emptied(url, service):
         _free[service].append(url)
@@ -79,7 +79,7 @@ def _emptied(url: str, service: str) -> bool:
                 return False
             cursor.execute(_EMPTY)
     except psycopg2.Error:
-        return False  # a test may have made it unusable on purpose
+        return False  # a test may have made it unusable intentionally
     return True
 
 
@@ -89,7 +89,7 @@ def _shape(cursor: psycopg2.extensions.cursor) -> object:
 
 
 def _template(server: str, service: str) -> str:
-    """Migrated by the first test process that needs it, while the others wait."""
+    """The template, which the first test process that needs it migrates while the others wait."""
     name = f"template_{service}"
     with (run_directory() / f"{name}.lock").open("a+") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

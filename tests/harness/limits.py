@@ -1,4 +1,4 @@
-"""The limits on unpaid orders and failed payments, in force and raised to what a crowd from one address needs."""
+"""The limits on unpaid orders and failed payments: active, but raised to what many customers at one address need."""
 
 MANY = "1000000"
 RAISED = {
@@ -11,4 +11,4 @@ RAISED = {
     "ORDER_FAILED_PAYMENTS_PER_HOUR": MANY,
     "ORDER_FAILED_PAYMENTS_PER_HOUR_AND_ADDRESS": MANY,
 }
-"""What they are by default is tested in order_service/tests/orders/test_limits.py."""
+"""The defaults are tested in order_service/tests/orders/test_limits.py."""

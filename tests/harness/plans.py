@@ -1,4 +1,4 @@
-"""How PostgreSQL would carry out what a service asks of it, once its tables are full."""
+"""PostgreSQL's plans for the statements of a service, with full tables."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,7 +11,7 @@ from asyncpg import Connection, Record
 from sqlalchemy import Engine, event
 
 Statements = dict[str, Sequence[Any]]
-"""SQL, and the values it was run with."""
+"""SQL, and the parameters that it was executed with."""
 
 ROWS = 4000
 SHIP_TO = """'{"name": "Ada", "line1": "12 St James''s Square", "city": "London", "country": "GB"}'::jsonb"""
@@ -21,7 +21,7 @@ SELECT column_name, data_type FROM information_schema.columns
 WHERE table_schema = 'public' AND table_name = $1 AND is_nullable = 'NO' AND column_default IS NULL
   AND is_identity = 'NO' AND is_generated = 'NEVER'
 """
-# Different in each row, so that an index finds few of them.
+# Different in each row, so that an index is selective.
 _VALUES = {
     "uuid": "uuidv7()",
     "boolean": "true",
@@ -38,7 +38,7 @@ _LARGE = "SELECT relname FROM pg_class WHERE relkind = 'r' AND reltuples > $1"
 
 @contextmanager
 def recorded() -> Iterator[Statements]:
-    """The statements that run on connections opened within the block."""
+    """The statements that are executed on connections opened within the block."""
     found: Statements = {}
     connect = asyncpg.connect
 
@@ -63,22 +63,23 @@ def recorded() -> Iterator[Statements]:
 
 
 async def fill(connection: "Connection[Record]", table: str, columns: Mapping[str, str] | None = None) -> None:
-    """ROWS rows; `columns` are SQL expressions in which `n` counts them, the others get what fits their types."""
+    """Inserts ROWS rows; `columns` are SQL expressions of the row number `n`, the others get a value of their type."""
     chosen = dict(columns or {})
     for name, data_type in await connection.fetch(_COLUMNS, table):
         chosen.setdefault(name, _VALUES.get(data_type, "n"))
     names, values = ", ".join(f'"{name}"' for name in chosen), ", ".join(chosen.values())
     async with connection.transaction():
-        await connection.execute("SET LOCAL session_replication_role = replica")  # foreign keys look away
+        await connection.execute("SET LOCAL session_replication_role = replica")  # foreign keys are not checked
         await connection.execute(f"INSERT INTO {table} ({names}) SELECT {values} FROM generate_series(1, {ROWS}) AS n")
     await connection.execute(f"ANALYZE {table}")
 
 
 async def sequential_scans(connection: "Connection[Record]", statements: Statements) -> dict[str, str]:
-    """Full tables that would be read from end to end, and by which statement; a planner left free says so."""
+    """The tables that a sequential scan would read, with the statement. Sequential scans are enabled for the
+    planner."""
     large = {row[0] for row in await connection.fetch(_LARGE, ROWS / 2)}
     found: dict[str, str] = {}
-    for sql, values in list(statements.items()):  # our own are noted too
+    for sql, values in list(statements.items()):  # our own statements are recorded too
         [row] = await connection.fetch(f"EXPLAIN (FORMAT JSON) {sql}", *values)
         found.update({table: sql for table in _scanned(json.loads(row[0])[0]["Plan"]) if table in large})
     return found

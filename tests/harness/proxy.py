@@ -1,4 +1,4 @@
-"""A TCP proxy that breaks connections in the ways a network does: resets, delays, and silence."""
+"""A TCP proxy that simulates network faults: resets, delays and half-open connections."""
 
 import asyncio
 import socket
@@ -10,12 +10,12 @@ from dataclasses import dataclass
 
 CHUNK = 65_536
 RESET = struct.pack("ii", 1, 0)
-"""SO_LINGER: a closed connection answers with RST instead of FIN."""
+"""SO_LINGER: closing a connection sends RST instead of FIN."""
 
 
 @dataclass(eq=False)
 class _Link:
-    """A client's connection, and ours to the server. `silent`: nothing passes it ever again."""
+    """A client's connection, and ours to the server. `silent`: it forwards nothing any more."""
 
     client: asyncio.StreamWriter
     server: asyncio.StreamWriter
@@ -23,7 +23,8 @@ class _Link:
 
 
 class Proxy:
-    """Listens on `port` of this machine for a server on `target`; in a thread, so that it outlives a test's loop."""
+    """Forwards `port` of this machine to a server on `target`; in a thread, so that it outlives the event loop of a
+    test."""
 
     def __init__(self, port: int, target: int) -> None:
         self.port = port
@@ -46,23 +47,24 @@ class Proxy:
         self._thread.join()
         self._loop.close()
 
-    # --- what may happen to connections ---
+    # --- network faults ---
 
     def reset(self) -> None:
-        """All that there are end at once, as after a router's restart. New ones are served."""
+        """Resets all open connections, as the restart of a router does. New ones are served."""
         self._do(self._cut_all)
 
     def slow(self, seconds: float) -> None:
-        """Each piece of data takes so long, until `heal`."""
+        """Delays each chunk by so many seconds, until `heal`."""
         self._do(lambda: setattr(self, "_delay", seconds))
 
     def swallow(self) -> None:
-        """What is sent arrives nowhere and nothing is ever said again, on these connections and, until `heal`, on new
-        ones: half-open, since neither side is told."""
+        """Drops all data on open connections and, until `heal`, on new ones, without closing them: they are
+        half-open."""
         self._do(self._fall_silent)
 
     def heal(self) -> None:
-        """New connections are good. The server learns of those that fell silent, as by keep-alive; clients don't."""
+        """New connections work. The server's side of half-open ones is closed, as by keep-alive; the client's is
+        not."""
         self._do(self._heal)
 
     def _do(self, change: Callable[[], object]) -> None:
@@ -119,7 +121,7 @@ class Proxy:
         try:
             await asyncio.gather(self._pass(reader, server, link), self._pass(answers, writer, link))
         except asyncio.CancelledError:
-            pass  # the proxy ends
+            pass  # the proxy stops
         finally:
             self._tasks.discard(task)
             self._cut(link)

@@ -1,4 +1,4 @@
-"""A broker that lets nobody in without TLS and a password, and grants only what its access control list says."""
+"""A broker that requires TLS and a password, and authorises by its access control list only."""
 
 import secrets
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ ADMIN = "admin"
 
 
 class SecuredKafka:
-    """`users` are known by the password of `passwords`; the admin may do everything, the others nothing yet."""
+    """`users` authenticate with their password in `passwords`; the admin has all permissions, the others none yet."""
 
     def __init__(self, directory: Path, port: int, controller_port: int, users: tuple[str, ...]) -> None:
         self.passwords = {name: secrets.token_hex(8) for name in (ADMIN, *users)}
@@ -70,7 +70,7 @@ class SecuredKafka:
 
 @contextmanager
 def secured_kafka(directory: Path, *users: str) -> Iterator[SecuredKafka]:
-    """One that serves until the block ends."""
+    """A broker that runs until the block ends."""
     leased = ports.lease(2)
     made = SecuredKafka(directory, leased[0], leased[1], users)
     try:

@@ -1,4 +1,4 @@
-"""A service as a process of its own, on a port of its own, as `make up` would run it."""
+"""A service in its own process, on its own port, as `make up` runs it."""
 
 import asyncio
 import os
@@ -22,10 +22,10 @@ READY_SECONDS = 60
 
 @asynccontextmanager
 async def serving(service: str, **settings: Any) -> AsyncIterator[str]:
-    """The URL of `service` (`order_service`), on a database of its own, until the block ends."""
+    """The URL of `service` (`order_service`), which runs with its own database until the block ends."""
     [port] = ports.lease()
     url = new_database(service)
-    if service != "user_service":  # which makes its own keys
+    if service != "user_service":  # which creates its own keys
         await keep_test_keys(url)
     values = {
         "database_url": url, "port": port, "operations_port": 0, "environment": "development",

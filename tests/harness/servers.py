@@ -1,4 +1,4 @@
-"""One PostgreSQL and one Kafka for a whole test run; the first process starts them, its workers find them."""
+"""One PostgreSQL and one Kafka for a test run; the main process starts them, and its workers use them."""
 
 import os
 import shutil
@@ -18,7 +18,7 @@ DIRECTORY = "TEST_RUN_DIRECTORY"
 
 
 class Servers:
-    """Both servers, until the end of the run. Kafka, which takes its time, starts when the first test asks for it."""
+    """Both servers, until the end of the run. Kafka, which starts slowly, is started when the first test needs it."""
 
     def __init__(self) -> None:
         self._directory = Path(tempfile.mkdtemp(prefix="online-mart-tests-"))
@@ -47,7 +47,7 @@ class Servers:
         shutil.rmtree(self._directory, ignore_errors=True)
 
     def _start_kafka_when_asked(self) -> None:
-        """A file is the bell: the tests that ask may run in other processes, which end before this one."""
+        """Waits for a file that requests Kafka: tests may run in other processes, which end before this one."""
         while not self._ending.wait(0.1):
             if _bell(self._directory).exists():
                 self._kafka.start()
@@ -59,7 +59,7 @@ def run_directory() -> Path:
 
 
 def wait_for_kafka(seconds: float = 90) -> str:
-    """The broker's address, once it serves; the first who asks has it started."""
+    """The broker's address, as soon as it runs; the first call has it started."""
     _bell(run_directory()).touch()
     address = os.environ[KAFKA]
     deadline = time.monotonic() + seconds

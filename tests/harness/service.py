@@ -1,4 +1,4 @@
-"""A service in the test's own process, with its own database, called over HTTP without a socket."""
+"""A service in the process of the test, with its own database, called over HTTP without a socket."""
 
 import importlib
 import json
@@ -22,18 +22,18 @@ from tests.harness import tokens
 from tests.harness.databases import drop_database, new_database
 
 NOBODY = "127.0.0.1:1"
-"""An address where nothing answers: a service must do without a broker."""
+"""An address without a server: a service must work without a broker."""
 NO_PERSONAL_DATA = PersonalData(sections=[], erase=nothing_to_erase)
 NEEDED: dict[str, dict[str, Any]] = {
     "user": {"key_encryption_secret": "x" * 32, "password_memory_kib": 8, "password_rounds": 1},
     "order": {"gateway_url": f"http://{NOBODY}", "gateway_api_key": "x", "gateway_webhook_secret": "the gateway's"},
     "notification": {"smtp_host": "127.0.0.1", "mail_from": "shop@example.com"},
 }
-"""The settings that a service can't do without."""
+"""The settings that a service requires."""
 
 
 class Served:
-    """A running service and its callers."""
+    """A running service, and HTTP clients for it."""
 
     def __init__(self, app: FastAPI, database_url: str, stack: AsyncExitStack) -> None:
         self.app = app
@@ -47,14 +47,14 @@ class Served:
         self._offsets = count()
 
     def caller(self, *permissions: str, role: str | None = None, user_id: UUID | None = None) -> "Caller":
-        """Someone with a valid token: these permissions, and those of `role` (User where nothing is named)."""
+        """A client with a valid token: these permissions, and those of `role` (User by default)."""
         user_id = user_id or uuid4()
         role = role if role or permissions else "User"
         bearer = tokens.token(*permissions, role=role, user_id=user_id)
         return Caller(user_id, self._client({"Authorization": f"Bearer {bearer}"}))
 
     async def events(self, kind: type[Event] | None = None) -> list[Any]:
-        """What was added to the outbox so far, in order, as the contracts' models."""
+        """The events in the outbox, in order, as models of the contracts."""
         async with self.runtime.database.connection() as connection:
             rows = await connection.fetch("SELECT type, value FROM outbox ORDER BY id")
         found = []
@@ -65,8 +65,7 @@ class Served:
         return [event for event in found if kind is None or isinstance(event, kind)]
 
     async def deliver(self, *events: Event) -> None:
-        """As the consumer would take them from Kafka: each topic's events as one batch. Fails where one is queued for
-        retry."""
+        """Handles events as the consumer does: those of each topic as one batch. Fails if one is queued for retry."""
         topics: dict[str, list[Record]] = {}
         for event in events:
             envelope = Envelope(uuid7(), event.type, event.source, event.subject, utcnow())
@@ -80,7 +79,7 @@ class Served:
             assert await connection.fetchval("SELECT error FROM parked_events") is None
 
     def client(self, bearer: str | None = None) -> httpx.AsyncClient:
-        """With this token, whatever it is worth."""
+        """A client with this token, which may be invalid."""
         return self._client({"Authorization": f"Bearer {bearer}"} if bearer is not None else {})
 
     def _client(self, headers: dict[str, str]) -> httpx.AsyncClient:
@@ -89,7 +88,7 @@ class Served:
 
 
 class Caller:
-    """An HTTP client with somebody's token."""
+    """An HTTP client with an access token."""
 
     def __init__(self, user_id: UUID, client: httpx.AsyncClient) -> None:
         self.user_id = user_id
@@ -102,7 +101,7 @@ class Caller:
 async def serve(service: str, **settings: Any) -> AsyncIterator[Served]:
     """Runs `service` (`order_service`) as an API alone, on a database of its own, until the block ends.
 
-    `settings` are the service's fields; `service_role="all", kafka_bootstrap_servers=…` lets its events flow.
+    `settings` are fields of its settings; `service_role="all", kafka_bootstrap_servers=…` enables relay and consumers.
     """
     url = settings.pop("database_url", None) or new_database(service)
     await keep_test_keys(url)
@@ -130,7 +129,7 @@ async def serve(service: str, **settings: Any) -> AsyncIterator[Served]:
 
 
 def trust_test_tokens(runtime: Runtime) -> None:
-    """Fetching keys gives the tests' key, beside the service's own where it makes any."""
+    """Fetching keys returns the tests' key, and the keys of the service if it creates any."""
     own = runtime.keys.fetch
 
     async def fetch() -> dict[str, Any]:
@@ -141,7 +140,7 @@ def trust_test_tokens(runtime: Runtime) -> None:
 
 
 async def keep_test_keys(url: str) -> None:
-    """The tests' key, as if it had been fetched before."""
+    """Stores the tests' key as if it had been fetched before."""
     connection = await asyncpg.connect(url)
     keep = "INSERT INTO verification_keys (id, jwks, fetched_at) VALUES (1, $1, now()) ON CONFLICT DO NOTHING"
     await connection.execute(keep, json.dumps(tokens.key_set()))

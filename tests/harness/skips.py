@@ -1,4 +1,4 @@
-"""Under CI nothing is skipped: a test whose tool is missing there fails, and says what to install."""
+"""Under CI no test is skipped: if its tool is missing, it fails and names what to install."""
 
 import os
 from collections.abc import Generator
@@ -10,7 +10,7 @@ import pytest
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
     if report.skipped and not hasattr(report, "wasxfail") and os.environ.get("CI"):
-        # Where it was skipped, on which line, and why; a plugin may only give words.
+        # The file, the line and the reason; a plugin may give only a text.
         reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
         report.outcome = "failed"
         report.longrepr = f"{item.nodeid}: nothing is skipped under CI. {reason}"

@@ -1,4 +1,4 @@
-"""A mail server for tests: keeps what it takes, and rejects when it is told to."""
+"""A mail server for tests, which keeps the mails and can be made to reject them."""
 
 import asyncio
 import ssl
@@ -14,9 +14,9 @@ Answer = Callable[[str], str | None]
 
 
 class SmtpServer:
-    """`answer` looks at the recipient and gives the rejection to say instead of 250, if any.
+    """`answer` returns the rejection of a recipient, or None for 250.
 
-    `tls`: spoken from the first byte, as on port 465.
+    `tls`: implicit TLS, as on port 465.
     """
 
     def __init__(self, tls: ssl.SSLContext | None = None) -> None:
@@ -32,7 +32,7 @@ class SmtpServer:
         self._at_once = 0
         self._server: asyncio.Server | None = None
 
-    # The name is aiosmtpd's.
+    # aiosmtpd requires this name.
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
         self._at_once += 1
         self.most_at_once = max(self.most_at_once, self._at_once)

@@ -1,4 +1,4 @@
-"""Access tokens as the user service makes them, signed with a key of the tests' own."""
+"""Access tokens like those of the user service, signed with a key of the tests."""
 
 import time
 from functools import cache
@@ -25,7 +25,7 @@ def private_key() -> str:
 
 @cache
 def signing_key() -> Any:
-    """Read once: OpenSSL proves a private key's primes each time that it is read, which takes longer than a test."""
+    """Read once: OpenSSL checks a private key's primes each time that it is read, which takes longer than a test."""
     return jwk.construct(private_key(), "RS256")
 
 
@@ -45,7 +45,7 @@ def token(
     *permissions: str, role: str | None = None, user_id: UUID | None = None, headers: dict[str, Any] | None = None,
     **changes: Any,
 ) -> str:  # fmt: skip
-    """A valid token with these permissions and those of `role`; `changes` replace claims, `headers` header fields."""
+    """A valid token with these permissions and those of `role`; `changes` replaces claims, `headers` header fields."""
     granted = [*permissions, *(permissions_of([role]) if role else ())]
     body = claims(user_id or uuid4(), granted, **changes)
     return jwt.encode(body, signing_key(), "RS256", headers={"typ": "at+jwt", "kid": KEY_ID, **(headers or {})})

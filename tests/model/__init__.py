@@ -1,1 +1,1 @@
-"""An order's life as a state machine: what the business promises, held against the rules and the running API."""
+"""Model-based tests of orders: compares a model of what the business promises with the rules and the running API."""

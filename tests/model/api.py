@@ -1,4 +1,4 @@
-"""The running order service: HTTP for people, signed webhooks for the gateway, its consumers for its neighbours."""
+"""A driver for the running order service: HTTP for customers and staff, signed webhooks, and consumers of events."""
 
 from collections import Counter
 from collections.abc import Awaitable, Callable
@@ -28,7 +28,7 @@ WINDOW_OVER = "UPDATE orders SET delivered_at = delivered_at - interval '31 days
 
 
 class Api:
-    """Called from the machine's thread; the service lives in the portal's."""
+    """Called from the thread of the state machine; the service runs in the portal's thread."""
 
     def __init__(self, portal: BlockingPortal, served: Served, gateway: GatewayProcess) -> None:
         self._portal = portal
@@ -65,7 +65,7 @@ class Api:
         self._do(jobs.complete, self._orders.runtime)
 
     def open_payment(self, order_id: UUID) -> Opened | None:
-        """By a card that the gateway takes its time with: the machine says what becomes of it."""
+        """Pays by a card whose charge stays pending: the state machine determines the result."""
         answer = self._do(self._payments.pay, order_id, "tok_late", by=self._orders.customer)
         assert answer.status_code in {201, 409}, answer.text
         if answer.status_code == 409:
@@ -160,7 +160,7 @@ class Api:
         assert answer.status_code == 204, answer.text
 
     def _charged(self, order_id: UUID, payment_id: UUID) -> str:
-        """The charge whose answer was lost, or came too late: the gateway knows it, if it received it at all."""
+        """The charge whose response was lost or late: the gateway knows it if it received the request."""
         key = f"payment-{payment_id}"
         found = [each["id"] for each in self._payments.gateway.charges(order_id) if each["idempotency_key"] == key]
         return next(iter(found), f"ch_{payment_id}")

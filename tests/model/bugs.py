@@ -1,4 +1,4 @@
-"""Bugs to plant: each breaks one thing in the services' own rules, as a tired hand might."""
+"""Bugs that tests inject: each breaks one rule of the services."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -20,7 +20,7 @@ Plant = Callable[[pytest.MonkeyPatch], None]
 
 
 def a_rule_is_missing(patch: pytest.MonkeyPatch) -> None:
-    """Stock that was refunded never ends a cancellation."""
+    """The release of the stock of a refunded order does not complete its cancellation."""
     patch.delitem(RULES, (Status.CANCELLING, Trigger.RESERVATION_RELEASED))
 
 
@@ -30,13 +30,13 @@ def a_cancelled_order_keeps_the_money(patch: pytest.MonkeyPatch) -> None:
 
 
 def an_end_is_left_again(patch: pytest.MonkeyPatch) -> None:
-    """Late stock brings a cancelled order back to life."""
+    """A late reservation reopens a cancelled order."""
     alive = RULES[Status.PENDING, Trigger.RESERVATION_ACCEPTED]
     patch.setitem(RULES, (Status.CANCELLED, Trigger.RESERVATION_ACCEPTED), alive)
 
 
 def money_is_refunded_twice(patch: pytest.MonkeyPatch) -> None:
-    """A refund that is under way is forgotten when the next one is asked for."""
+    """A pending refund is ignored when the next one is requested."""
 
     def left(self: Account, payment: Payment) -> int:
         made = (r.amount for r in self.refunds if r.payment_id == payment.id and r.status == RefundState.SUCCEEDED)
@@ -54,7 +54,7 @@ def a_capture_is_counted_twice(patch: pytest.MonkeyPatch) -> None:
 
 
 def a_late_payment_is_ignored(patch: pytest.MonkeyPatch) -> None:
-    """What failed once is never heard again, even when the money came after all."""
+    """A report about a failed payment is ignored, even if the money was captured after all."""
     patch.setattr(PaymentState, "accepts", lambda self, reported: self is PaymentState.PENDING)
 
 
@@ -74,7 +74,7 @@ def money_on_its_way_back_pays(patch: pytest.MonkeyPatch) -> None:
 
 
 def a_refund_is_settled_by_every_report(patch: pytest.MonkeyPatch) -> None:
-    """A late failure undoes a refund that was made."""
+    """A late failure report reverts a successful refund."""
 
     def settle(self: Refund, report: Any, now: Any) -> bool:
         self.status = report.state
@@ -88,7 +88,7 @@ def a_refunded_order_is_sent(patch: pytest.MonkeyPatch) -> None:
 
 
 def the_version_is_not_raised(patch: pytest.MonkeyPatch) -> None:
-    """By a step that says nothing."""
+    """A step without an event does not increment the version."""
 
     def move(self: OrderState, trigger: Trigger, cause: Cause) -> None:
         before, emitted = self.version, len(self.pending_events)
@@ -132,7 +132,7 @@ def a_cancelled_order_ships(patch: pytest.MonkeyPatch) -> None:
 
 
 def the_same_pieces_are_promised_twice(patch: pytest.MonkeyPatch) -> None:
-    """A reservation takes nothing from what is free."""
+    """A reservation does not reduce the available stock."""
 
     def take(self: ReservationBatch, shares: Sequence[Share], sign: int) -> None:
         if sign < 0:
@@ -143,7 +143,7 @@ def the_same_pieces_are_promised_twice(patch: pytest.MonkeyPatch) -> None:
 
 
 def a_return_is_received_by_every_report(patch: pytest.MonkeyPatch) -> None:
-    """And paid back again and again."""
+    """Each report causes another refund."""
 
     def becomes(self: Return, status: ReturnStatus) -> bool:
         self.status = status
@@ -153,7 +153,7 @@ def a_return_is_received_by_every_report(patch: pytest.MonkeyPatch) -> None:
 
 
 def pieces_come_back_twice(patch: pytest.MonkeyPatch) -> None:
-    """What is on its way back can be asked for again."""
+    """Pieces of an open return can be requested again."""
     patch.setattr(Return, "holds", lambda self: Counter())
 
 

@@ -1,4 +1,4 @@
-"""What drives an order: either the pure rules, or the running API."""
+"""The interface of the two drivers: the pure rules, and the running API."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ UNIT_PRICE = 500
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """An event on its way; by its id a consumer knows that it has had it."""
+    """An event in transit; a consumer recognises duplicates by its id."""
 
     event: Event
     id: UUID = field(default_factory=uuid7)
@@ -27,10 +27,10 @@ class Opened(NamedTuple):
 
 
 class Driver(Protocol):
-    """What others say to the order service, and what can be seen of it."""
+    """The inputs of the order service, and its observable state."""
 
     def product(self) -> UUID:
-        """One that costs UNIT_PRICE."""
+        """Creates a product that costs UNIT_PRICE."""
 
     def place(self, lines: Counter[UUID]) -> UUID: ...
 
@@ -44,24 +44,24 @@ class Driver(Protocol):
     def return_window_ends(self, order_id: UUID) -> None: ...
 
     def open_payment(self, order_id: UUID) -> Opened | None:
-        """Of all that the order still wants; None: rejected."""
+        """Opens a payment of the outstanding amount; None: rejected."""
 
     def charge_is(self, charge: Charge, *, succeeded: bool) -> None:
-        """The gateway says what became of a charge; of one that nobody here opened, too."""
+        """The gateway reports the result of a charge, which may have no payment here."""
 
     def ask_refund(self, order_id: UUID, payment_id: UUID, amount: int) -> bool:
         """By staff. False: rejected."""
 
     def refund_is(self, order_id: UUID, refund: SeenRefund, *, succeeded: bool) -> None:
-        """The gateway says what became of a refund."""
+        """The gateway reports the result of a refund."""
 
     def ask_return(self, order_id: UUID, pieces: Counter[UUID]) -> UUID | None:
         """By the customer. None: rejected."""
 
     def decide_return(self, order_id: UUID, return_id: UUID, decision: str) -> bool:
-        """`approve` or `reject` by staff, `withdraw` by the customer. False: it doesn't fit."""
+        """`approve` or `reject` by staff, `withdraw` by the customer. False: not allowed in this state."""
 
     def look(self, order_id: UUID) -> Seen: ...
 
     def requests(self, order_id: UUID) -> list[InventoryRequest]:
-        """What the order asked of inventory since the last time."""
+        """The requests of the order to inventory since the last call."""

@@ -1,4 +1,5 @@
-"""Orders and what can happen to them, in any order that the world allows; after each step the promise is held up."""
+"""A state machine of orders and all that can happen to them, in any possible sequence; the model is checked after each
+step."""
 
 import sys
 from collections import defaultdict, deque
@@ -23,7 +24,7 @@ T = TypeVar("T")
 
 MOST_ORDERS = 4
 STOCK = ((2, 2), (2, 2))
-"""Of each product so many pieces in each warehouse: few enough that orders take them from one another."""
+"""Pieces of each product in each warehouse: few enough that orders compete for them."""
 
 SHARES: dict[str, Callable[[int], int]] = {
     "half": lambda total: total // 2,
@@ -32,19 +33,19 @@ SHARES: dict[str, Callable[[int], int]] = {
 }
 share = st.sampled_from(sorted(SHARES))
 which = st.integers(min_value=0, max_value=255)
-"""Of the things that are there at that moment."""
+"""An index into the existing objects."""
 
 
 class OrderLife(RuleBasedStateMachine):
-    """What inventory and the order tell each other keeps its order within a topic and an order, and no other.
+    """Events between inventory and the order service keep their sequence only within a topic and an order.
 
-    News of parcels comes in any order at all, as it would after a dead letter was discarded.
+    Events about parcels arrive in any sequence, as after a discarded dead letter.
     """
 
     orders: Bundle[UUID] = Bundle("orders")
 
     def __init__(self, driver: Driver, on_step: Callable[[set[str]], None]) -> None:
-        """`on_step` is told the statuses that there are after each step."""
+        """`on_step` is called with the present statuses after each step."""
         super().__init__()
         self.driver = driver
         self.on_step = on_step
@@ -79,7 +80,7 @@ class OrderLife(RuleBasedStateMachine):
     @precondition(lambda self: len(self.promised) < MOST_ORDERS)
     @rule(target=orders, first=st.integers(1, 3), in_time=st.booleans())
     def place_and_pay(self, first: int, in_time: bool) -> UUID:
-        """So that many orders get as far as to be sent; some when their reservation is over, and must get another."""
+        """Makes many orders ready for dispatch; the reservation of some has expired, so that they need another."""
         order_id = self._place(first, 0)
         self.post_is_quick()
         if not in_time and order_id in self.storehouse.reserved_orders():
@@ -96,7 +97,7 @@ class OrderLife(RuleBasedStateMachine):
 
     @rule(order_id=orders)
     def time_passes(self, order_id: UUID) -> None:
-        """Beyond what the order may take to be paid, or its customer to change their mind."""
+        """The time limit for the payment, or the return window, passes."""
         self.driver.pay_by_passes(order_id)
         self.promised[order_id].goes("not paid in time")
         self._happened_to(order_id)
@@ -121,14 +122,15 @@ class OrderLife(RuleBasedStateMachine):
 
     @rule(order_id=orders, part=share, succeeded=st.booleans())
     def money_comes_unasked(self, order_id: UUID, part: str, succeeded: bool) -> None:
-        """In parts, in full or too much, for an order in whatever state; or it fails to come."""
+        """A charge without a payment, partial, full or too high, in any status of the order; or it fails."""
         self.charges.append(Charge(uuid4(), order_id, SHARES[part](self.promised[order_id].total)))
         self._gateway_says(self.charges[-1], succeeded)
 
     @precondition(lambda self: self.charges)
     @rule(n=which, succeeded=st.booleans())
     def gateway_speaks_of_a_charge(self, n: int, succeeded: bool) -> None:
-        """For the first time, again, or otherwise than before: only money that comes after all is news."""
+        """Reports a charge for the first time, repeatedly, or with another result: only a late success changes
+        anything."""
         self._gateway_says(_one_of(self.charges, n), succeeded)
 
     @precondition(lambda self: self.charges)
@@ -145,11 +147,12 @@ class OrderLife(RuleBasedStateMachine):
     @precondition(lambda self: any(seen.refunds for seen in self.seen.values()))
     @rule(n=which, succeeded=st.booleans())
     def gateway_speaks_of_a_refund(self, n: int, succeeded: bool) -> None:
-        """For the first time or again; one that failed may succeed after all, unless it was asked for again."""
+        """Reports a refund for the first time or repeatedly; a failed one may succeed later, unless it was requested
+        again."""
         refunds = [(order_id, refund) for order_id, seen in self.seen.items() for refund in seen.refunds]
         self._refund_is(*_one_of(refunds, n), succeeded)
 
-    # Letters and parcels.
+    # Events and parcels.
 
     @precondition(lambda self: any(self.to_inventory.values()))
     @rule(n=which)
@@ -176,7 +179,7 @@ class OrderLife(RuleBasedStateMachine):
     @precondition(lambda self: self.received)
     @rule(n=which)
     def order_hears_again(self, n: int) -> None:
-        """News of a parcel even when the inbox has long forgotten it."""
+        """Redelivers an event; one about a parcel also after its id was deleted from the inbox."""
         letter = _one_of(self.received, n)
         order_id = UUID(letter.event.key)
         before = self.seen[order_id]
@@ -192,7 +195,7 @@ class OrderLife(RuleBasedStateMachine):
     @precondition(lambda self: self.storehouse.shipments)
     @rule(n=which, confirmed=st.booleans())
     def warehouse_dispatches(self, n: int, confirmed: bool) -> None:
-        """Of an order that was refunded only if that is `confirmed`."""
+        """A parcel of a refunded order is dispatched only if that is `confirmed`."""
         self._dispatch(_one_of(list(self.storehouse.shipments.values()), n), confirmed)
 
     @precondition(lambda self: self.storehouse.shipments)
@@ -212,7 +215,7 @@ class OrderLife(RuleBasedStateMachine):
     @precondition(lambda self: self.storehouse.shipments)
     @rule(but=st.integers(0, 3))
     def carrier_is_quick(self, but: int) -> None:
-        """All parcels leave and arrive, but for one that only leaves, or none."""
+        """All parcels are dispatched and delivered; one may be dispatched only."""
         for n, shipment in enumerate(list(self.storehouse.shipments.values())):
             self._dispatch(shipment)
             if n != but:
@@ -221,7 +224,7 @@ class OrderLife(RuleBasedStateMachine):
     @precondition(lambda self: any(self.to_inventory.values()) or any(self.to_order.values()))
     @rule()
     def post_is_quick(self) -> None:
-        """All that was said is heard, and what is said to that."""
+        """Handles all events, and those that they cause."""
         while any(self.to_inventory.values()) or any(self.to_order.values()) or self.of_parcels:
             if any(self.to_inventory.values()):
                 self.inventory_hears(0)
@@ -231,7 +234,7 @@ class OrderLife(RuleBasedStateMachine):
                 self.order_hears_of_a_parcel(0)
 
     def teardown(self) -> None:
-        """The dust settles: letters and parcels arrive, and late money; all is told again; refunds are made."""
+        """Completes everything: events, parcels and late money arrive; all events are repeated; refunds are made."""
         if sys.exc_info()[0] is not None:
             return
         self.post_is_quick()
@@ -260,7 +263,7 @@ class OrderLife(RuleBasedStateMachine):
             assert hold.left == hold.parcels.keys() != set(), "all of it was sent"
 
     def _happened_to(self, order_id: UUID) -> None:
-        """Takes what the order asks of inventory, and holds what is seen of it against the promise."""
+        """Takes the requests of the order to inventory, and compares the observed state with the model."""
         self.to_inventory[order_id].extend(self.driver.requests(order_id))
         self.seen[order_id] = self.driver.look(order_id)
         self.promised[order_id].holds(self.seen[order_id])
@@ -278,7 +281,7 @@ class OrderLife(RuleBasedStateMachine):
         order = self.promised[order_id]
         charge = next(each for each in self.charges if each.id == refund.payment_id)
         if refund.state == "failed" and succeeded and self._left_of(charge) < refund.amount:
-            return  # asked for again meanwhile: no gateway gives more back than it took
+            return  # requested again meanwhile: no gateway refunds more than it captured
         self.driver.refund_is(order_id, refund, succeeded=succeeded)
         if succeeded and refund.state != "succeeded":
             order.refund_succeeds(refund.amount, after_all=refund.state == "failed")
@@ -287,7 +290,7 @@ class OrderLife(RuleBasedStateMachine):
         self._happened_to(order_id)
 
     def _left_of(self, charge: Charge) -> int:
-        """What may be asked back of one payment."""
+        """The refundable amount of one payment."""
         refunds = [each for each in self.seen[charge.order_id].refunds if each.payment_id == charge.id]
         return charge.amount * bool(charge.succeeded) - sum(each.amount for each in refunds if each.state != "failed")
 
@@ -320,7 +323,7 @@ class OrderLife(RuleBasedStateMachine):
         self._happened_to(order_id)
 
     def _assess(self, request: inventory.InventoryRequest, answers: Sequence[Event]) -> None:
-        """Inventory's answer is the one that the shelves allow."""
+        """Inventory's answer agrees with the stock of the model."""
         stock_model, order_id = self.stock_model, request.order_id
         made = {each.shipment_id: each for each in answers if isinstance(each, shipping.ShipmentCreated)}
         packed = bool(stock_model.holds[order_id].parcels)
@@ -369,7 +372,7 @@ class OrderLife(RuleBasedStateMachine):
         self._happened_to(UUID(letter.event.key))
 
     def _parcel_was(self, event: shipping.ShipmentEvent) -> None:
-        """For what else may follow from news of a parcel."""
+        """A hook for further consequences of an event about a parcel."""
 
 
 def _one_of(things: Sequence[T], n: int) -> T:

@@ -1,4 +1,4 @@
-"""How far the machine goes. Short runs always take the same ways; long ones look for new ones."""
+"""Settings of the state machine. Short runs are deterministic; long ones are random."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -23,14 +23,14 @@ LONG = settings(_ANY, max_examples=500, stateful_step_count=60)
 API = settings(_ANY, derandomize=True, max_examples=6, stateful_step_count=50)
 API_LONG = settings(_ANY, max_examples=30, stateful_step_count=50)
 HUNT = settings(_ANY, derandomize=True, max_examples=1500, stateful_step_count=50, phases=[Phase.generate])
-"""For a bug that was planted: the first failure is enough, whatever else would fail as well."""
+"""For an injected bug: the search ends with the first failure."""
 
 
 @dataclass
 class Journey:
     steps: int = 0
     statuses: set[str] = field(default_factory=set)
-    """All that any order was in."""
+    """All statuses that any order had."""
 
     def goes_on(self, statuses: set[str]) -> None:
         self.steps += 1
@@ -38,7 +38,7 @@ class Journey:
 
 
 def travel(driver: Callable[[], Driver], how_far: settings, life: type[OrderLife] = GivingBack) -> Journey:
-    """Runs the machine, with goods that come back or without. Raises: AssertionError, where the promise was broken."""
+    """Runs the state machine, with or without returns. Raises: AssertionError, if the model is violated."""
     journey = Journey()
 
     class Life(life):  # type: ignore[misc, valid-type]

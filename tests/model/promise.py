@@ -1,6 +1,6 @@
-"""What the business promises of an order, in plain words and numbers: it knows neither the services nor their tables.
+"""A model of what the business promises about an order, independent of the services and their tables.
 
-An order goes `ONWARD`, or stays where it is. Money that no order wants goes back, and never more than came in.
+An order changes its status as in `ONWARD`, or keeps it. Surplus money is refunded, and never more than was captured.
 """
 
 from collections import Counter
@@ -48,7 +48,7 @@ TELLS = {
     "completed": ["order.completed"],
     "returned": ["order.returned"],
 }
-"""What an order says when it gets there: once, whatever is repeated."""
+"""The event of each status, which is published once, however often inputs are repeated."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ class SeenRefund:
 
 @dataclass(frozen=True, slots=True)
 class SeenReturn:
-    """`given_back`: what goes back for it by itself; None: nothing yet."""
+    """`given_back`: the amount of its automatic refund; None: nothing yet."""
 
     id: UUID
     state: str
@@ -70,7 +70,7 @@ class SeenReturn:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """All that can be seen of an order from outside."""
+    """The observable state of an order."""
 
     status: str
     payment_status: str
@@ -88,7 +88,7 @@ class Seen:
 
 @dataclass
 class Charge:
-    """What the gateway knows of one payment; `succeeded` None: it has not decided."""
+    """The gateway's state of one payment; `succeeded` None: undecided."""
 
     id: UUID
     order_id: UUID
@@ -97,12 +97,12 @@ class Charge:
 
 
 COURSE = {"created": 0, "dispatched": 1, "delivered": 2, "lost": 2}
-"""How far a parcel is: what is lost has come to its end, too."""
+"""The sequence of the statuses of a parcel; `lost` is final too."""
 
 
 @dataclass
 class PromisedOrder:
-    """Follows one order by what happens to it, and says what must be seen of it."""
+    """Follows the inputs of one order, and determines its expected state."""
 
     total: int
     status: str = "pending"
@@ -110,10 +110,10 @@ class PromisedOrder:
     asked_back: int = 0
     given_back: int = 0
     kept_by_failure: int = 0
-    """Asked back, and the gateway could not: it is there to be asked again."""
+    """The amount of failed refunds, which can be requested again."""
     published: list[str] = field(default_factory=lambda: ["order.placed", "reservation.requested"])
     parcels: dict[UUID, str] = field(default_factory=dict)
-    """How far each parcel is, as far as the order has heard."""
+    """The status of each parcel, by the events that the order has received."""
     parcels_in_all: int = 1
 
     def can_be_called_off(self) -> bool:
@@ -144,7 +144,7 @@ class PromisedOrder:
         self.goes("stock is reserved")
 
     def release_is_refused(self) -> None:
-        """Back to where its parcels are; the customer was notified of them already."""
+        """The status follows from its parcels again; the customer was notified of them already."""
         if self.status != "cancelling":
             return
         left = self._parcels_at("dispatched")
@@ -154,7 +154,7 @@ class PromisedOrder:
         self._ends_with_its_parcels()
 
     def money_arrives(self, amount: int) -> None:
-        """The order takes what it wants of it; the rest goes back by itself."""
+        """The outstanding amount is used for the order; the rest is refunded automatically."""
         wanted = max(0, self.total - self.left()) if self.status in NOT_PAID_YET else 0
         self.captured += amount
         self.asked_back += max(0, amount - wanted)
@@ -162,13 +162,14 @@ class PromisedOrder:
             self.goes("paid in full")
 
     def refund_is_asked(self, amount: int) -> None:
-        """All of it cancels what has not left; where a parcel has, the warehouse is warned of the others."""
+        """A full refund cancels an order before its dispatch; after a dispatch, the warehouse is warned of the other
+        parcels."""
         was_refunded_in_full = self.is_refunded_in_full()
         self.asked_back += amount
         self._is_given_back_since(was_refunded_in_full)
 
     def refund_fails(self, amount: int) -> None:
-        """The money is there after all, and pays for the order."""
+        """The amount still belongs to the order, and pays for it."""
         was_refunded_in_full = self.is_refunded_in_full()
         self.kept_by_failure += amount
         if was_refunded_in_full and not self.is_refunded_in_full() and self.status in ("paid", "partially_shipped"):
@@ -194,7 +195,7 @@ class PromisedOrder:
         return self.captured > 0 and self.left() <= 0
 
     def parcel_is(self, parcel: UUID, how_far: str, parcels_in_all: int, worth: int) -> None:
-        """What is older than what was heard before says nothing. `worth`: what is in it has cost so much."""
+        """An event that is older than an earlier one is ignored. `worth`: the price of the contents."""
         known = self.parcels.get(parcel)
         if known is not None and COURSE[known] >= COURSE[how_far]:
             return
@@ -210,7 +211,7 @@ class PromisedOrder:
             self._loses(worth)
 
     def _loses(self, worth: int) -> None:
-        """What is lost is paid back once, as far as the order's money is still there."""
+        """A lost parcel is refunded once, up to the rest of the captured amount."""
         if self._all_are_lost():
             self.goes("every parcel is lost")
         else:
@@ -225,7 +226,7 @@ class PromisedOrder:
         return self.left() >= self.total
 
     def left(self) -> int:
-        """What may still be asked back; only that pays for the order, not what is on its way back."""
+        """The refundable amount; only this pays for the order, not pending refunds."""
         return self.captured - (self.asked_back - self.kept_by_failure)
 
     def payment_status(self) -> str:
@@ -248,11 +249,11 @@ class PromisedOrder:
         return "partially_shipped" if self._parcels_at("dispatched") else "preparing"
 
     def _parcels_at(self, how_far: str) -> int:
-        """How many are at least so far."""
+        """The number of parcels that have reached this status."""
         return sum(COURSE[each] >= COURSE[how_far] for each in self.parcels.values())
 
     def holds(self, seen: Seen) -> None:
-        """Asserts that what is seen is what was promised."""
+        """Asserts that the observed state is the expected one."""
         assert seen.status == self.status
         assert seen.payment_status == self.payment_status()
         assert seen.fulfilment_status == self.fulfilment_status()
@@ -265,7 +266,8 @@ class PromisedOrder:
         self._versions_hold(seen)
 
     def _versions_hold(self, seen: Seen) -> None:
-        """Each grows by one, none is used for two steps, and the history is a chain."""
+        """Versions grow by one, none is used for two steps, and each step starts from the status of the previous
+        one."""
         spoken, noted = [version for _, version in seen.emitted], [version for version, _, _ in seen.history]
         assert spoken == sorted(set(spoken)), "events of one order are published in its order"
         assert noted == sorted(set(noted))

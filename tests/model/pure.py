@@ -1,4 +1,4 @@
-"""The pure rules, put together as the use cases put them together, without a database between them."""
+"""A driver for the pure rules, combined as in the use cases, without a database."""
 
 from collections import Counter
 from collections.abc import Collection
@@ -50,7 +50,7 @@ SHIP_TO = Address(name="Ada King", line1="12 St James's Square", city="London", 
 
 @dataclass
 class Kept:
-    """One order as the tables would keep it."""
+    """One order as the tables store it."""
 
     state: OrderState
     lines: list[ProductQuantity]
@@ -263,7 +263,7 @@ class Pure:
         self._save(kept)
 
     def _save(self, kept: Kept) -> None:
-        """As `refunds.save` does: what moved is written, what was said is sent, what is unwanted goes back."""
+        """As `refunds.save` does: stores the changes, publishes the pending events, and refunds surplus money."""
         state = kept.state
         for pending in state.pending_events:
             kept.emitted.append((str(pending.kind), pending.version))

@@ -1,4 +1,4 @@
-"""Goods that come back: the same machine with customers who ask, staff who decide, and a warehouse that receives."""
+"""Returns: the state machine with requests of customers, decisions of staff, and receipts in a warehouse."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -26,7 +26,7 @@ GIVES_UP = ("rejected", "withdrawn", "closed")
 
 @dataclass
 class PromisedReturn:
-    """What a customer asked to refund, and what must be seen of it."""
+    """A requested return, and its expected state."""
 
     order_id: UUID
     asked: Pieces
@@ -35,14 +35,14 @@ class PromisedReturn:
     given_back: int | None = None
 
     def holds(self) -> Pieces:
-        """Pieces of the order that nobody else can refund."""
+        """Pieces that no other return can contain."""
         if self.state in GIVES_UP:
             return Pieces()
         return self.came if self.state == "received" else self.asked
 
 
 class GivingBack(OrderLife):
-    """What came is paid back once, as far as the order's money is still there, and no piece comes back twice."""
+    """A received return is refunded once, up to the rest of the captured amount, and no piece is returned twice."""
 
     orders = OrderLife.orders
 
@@ -53,7 +53,7 @@ class GivingBack(OrderLife):
     @precondition(lambda self: len(self.promised) < MOST_ORDERS)
     @rule(target=orders, first=st.integers(1, 3))
     def buy(self, first: int) -> UUID:
-        """So that many orders have been brought, unless stock is lacking, and can be refunded."""
+        """Makes many orders delivered, if there is stock, so that they can be returned."""
         order_id = self._place(first, 0)
         self.post_is_quick()
         self.money_comes_unasked(order_id, "all", True)
@@ -76,20 +76,20 @@ class GivingBack(OrderLife):
     @precondition(lambda self: self.storehouse.returns)
     @rule(n=which, missing=st.booleans(), broken=st.integers(0, 1))
     def warehouse_receives(self, n: int, missing: bool, broken: int) -> None:
-        """All of it or a piece less, and perhaps one that is broken; again and otherwise, too."""
+        """Receives all pieces or one less, and perhaps a broken one; also repeatedly, and with other contents."""
         self._receive(_one_of(list(self.storehouse.returns.values()), n), missing, broken)
 
     @precondition(lambda self: self.storehouse.returns)
     @rule(n=which)
     def warehouse_closes(self, n: int) -> None:
-        """What never came, or has come: then it stays."""
+        """Closes a return that has not arrived; closing a received one changes nothing."""
         if closed := self.storehouse.closes(_one_of(list(self.storehouse.returns.values()), n)):
             self.of_parcels.append(Letter(closed))
 
     @precondition(lambda self: any(order.status in ("delivered", "completed") for order in self.promised.values()))
     @rule(n=which, missing=st.booleans())
     def everything_is_given_back(self, n: int, missing: bool) -> None:
-        """So that orders get as far as that."""
+        """Returns everything, so that orders reach the status `returned`."""
         there = [id for id, order in self.promised.items() if order.status in ("delivered", "completed")]
         order_id = _one_of(there, n)
         if pieces := self._left(order_id):
@@ -137,7 +137,7 @@ class GivingBack(OrderLife):
         return self._arrived(order_id) - sum(held, Pieces())
 
     def _arrived(self, order_id: UUID) -> Pieces:
-        """As far as the order has heard."""
+        """By the events that the order has received."""
         order, hold = self.promised[order_id], self.stock_model.holds[order_id]
         there = (hold.parcels[parcel] for parcel, how_far in order.parcels.items() if how_far == "delivered")
         return sum(there, Pieces())
@@ -174,7 +174,7 @@ class GivingBack(OrderLife):
         return bool(back) and back == self._arrived(order_id)
 
     def _parcel_was(self, event: shipping.ShipmentEvent) -> None:
-        """What had arrived had come back before the rest was lost."""
+        """All delivered pieces were returned before the rest was lost."""
         order = self.promised[event.order_id]
         if isinstance(event, shipping.ShipmentLost) and order.status == "delivered" and self._is_back(event.order_id):
             order.goes("everything came back")
@@ -189,5 +189,5 @@ class GivingBack(OrderLife):
 
 
 def _state(seen: SeenReturn) -> str:
-    """A received one whose money is on its way, and one whose money has gone: how far refunds are is seen of them."""
+    """A received return and a refunded one are the same state here: refunds are observed separately."""
     return "received" if seen.state == "refunded" else seen.state

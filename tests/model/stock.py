@@ -1,4 +1,4 @@
-"""What the business promises of its stock: pieces that are there, pieces that are held, and for whom."""
+"""A model of the stock: pieces on hand, reserved pieces, and their orders."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -8,12 +8,12 @@ from uuid import UUID
 from tests.model.storehouse import Level
 
 Pieces = Counter[UUID]
-"""Product → how many."""
+"""Product → quantity."""
 
 
 @dataclass
 class Hold:
-    """What became of one order's wish for stock."""
+    """The state of the reservation of one order."""
 
     wanted: Pieces
     held: Pieces = field(default_factory=Counter)
@@ -42,7 +42,7 @@ class Stock:
         return "reservation.rejected"
 
     def release(self, order_id: UUID) -> str:
-        """Never after a parcel has left; else everything is free again, and no parcel of it will leave."""
+        """Not after a dispatch; otherwise all pieces become available, and no parcel of the order is dispatched."""
         hold = self.holds[order_id]
         if hold.left:
             return "release.refused"
@@ -51,7 +51,7 @@ class Stock:
         return "reservation.released"
 
     def fulfil(self, order_id: UUID) -> str | None:
-        """None: there will be parcels, or there are."""
+        """None: parcels exist or will be created."""
         hold = self.holds[order_id]
         if hold.state == "expired":
             self.reserve(order_id)
@@ -66,7 +66,7 @@ class Stock:
         self.holds[order_id].held, self.holds[order_id].state = Counter(), "expired"
 
     def packed(self, order_id: UUID, parcels: dict[UUID, Pieces]) -> None:
-        """Asserts that the parcels hold just what was ordered."""
+        """Asserts that the parcels contain exactly the ordered pieces."""
         hold = self.holds[order_id]
         assert sum(parcels.values(), Pieces()) == hold.wanted, "all that was ordered, and nothing else, is sent"
         hold.parcels = parcels
@@ -82,7 +82,7 @@ class Stock:
         self.on_hand -= hold.parcels[parcel]
 
     def match(self, levels: Iterable[Level]) -> None:
-        """Asserts that the places are nowhere negative, and add up to the promise."""
+        """Asserts that no level is negative, and that the sums of the warehouses equal the model."""
         on_hand, reserved = Pieces(), Pieces()
         for level in levels:
             assert 0 <= level.reserved <= level.on_hand, "stock is never negative, nor more reserved than there is"

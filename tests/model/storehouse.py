@@ -1,4 +1,4 @@
-"""Inventory without a database: its reservations and parcels decide; their decisions are stored here."""
+"""Inventory without a database: its models decide on reservations and parcels, and this stores the results."""
 
 from collections.abc import Iterator
 from itertools import chain
@@ -42,7 +42,7 @@ Levels = dict[UUID, dict[UUID, int]]
 
 
 class Level(NamedTuple):
-    """Of a product in one place; `held`: what its reservations add up to."""
+    """Stock of a product in one warehouse; `held`: the sum of its reservations."""
 
     product: UUID
     on_hand: int
@@ -59,7 +59,7 @@ class Storehouse:
         self.returns: dict[UUID, Return] = {}
 
     def asked(self, request: InventoryRequest) -> list[Event]:
-        """What inventory answers, parcels included."""
+        """Inventory's answers, including created parcels."""
         if isinstance(request, FulfilmentRefunded):
             for shipment in self._shipments_of(request.order_id):
                 shipment.refunded = request.refunded
@@ -77,7 +77,7 @@ class Storehouse:
         return [order_id for order_id, held in self.held.items() if held.status is ReservationStatus.RESERVED]
 
     def dispatches(self, shipment: Shipment, confirmed: bool) -> ShipmentDispatched | None:
-        """None: it may not leave, or has left."""
+        """None: it may not be dispatched, or was dispatched before."""
         try:
             if not shipment.dispatch("Post", str(shipment.id), utcnow(), confirm_refunded=confirmed):
                 return None
@@ -93,21 +93,21 @@ class Storehouse:
         return ShipmentDispatched(carrier="Post", tracking_number=str(shipment.id), **_event_fields(shipment))
 
     def delivers(self, shipment: Shipment) -> ShipmentDelivered | None:
-        """None: it has not left, or is there already."""
+        """None: it was not dispatched, or was delivered before."""
         try:
             return ShipmentDelivered(**_event_fields(shipment)) if shipment.deliver(utcnow()) else None
         except NotToDeliver:
             return None
 
     def loses(self, shipment: Shipment) -> ShipmentLost | None:
-        """None: it has not left, or has come to its end."""
+        """None: it was not dispatched, or is in a final status."""
         try:
             return ShipmentLost(**_event_fields(shipment)) if shipment.lose(utcnow()) else None
         except NotToLose:
             return None
 
     def closes(self, back: Return) -> ReturnClosed | None:
-        """None: it has come, or is closed already."""
+        """None: it was received, or closed before."""
         try:
             if not back.close(back.customer_id, utcnow()):
                 return None
@@ -125,7 +125,8 @@ class Storehouse:
         self.returns.setdefault(new.id, new)
 
     def receives(self, back: Return, came: dict[UUID, ReceivedQuantity]) -> ReturnReceived | None:
-        """In the first place that has ever had the goods. None: it was received before, or not like this."""
+        """In the first warehouse that ever had the goods. None: it was received before, or the quantities are not
+        allowed."""
         place = next(iter(next(iter(self.on_hand.values()))))
         try:
             if not back.receive(place, came, back.customer_id, utcnow()):

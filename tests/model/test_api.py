@@ -1,4 +1,4 @@
-"""The running order service, with its database and its gateway, keeps the same promise."""
+"""The running order service, with its database and its gateway, behaves like the model."""
 
 from collections.abc import Iterator
 
@@ -18,7 +18,7 @@ def api(gateway: GatewayProcess) -> Iterator[Api]:
         gateway_url=gateway.process.url,
         gateway_api_key=API_KEY,
         gateway_webhook_secret=SECRET,
-        limits=False,  # one customer does it all
+        limits=False,  # one customer places all orders
     )
     with start_blocking_portal() as portal, portal.wrap_async_context_manager(service) as served:
         yield Api(portal, served, gateway)

@@ -1,4 +1,4 @@
-"""The machine is tested too: a bug that is planted in the rules is found within seconds."""
+"""Tests of the state machine itself: a bug that is injected into the rules is found within seconds."""
 
 import pytest
 

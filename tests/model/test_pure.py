@@ -1,4 +1,4 @@
-"""The rules alone keep the promise."""
+"""The pure rules behave like the model."""
 
 import pytest
 

@@ -1,1 +1,1 @@
-"""More than a shop can do, for a long time, and while its processes are replaced."""
+"""Tests under overload, over a long time, and during rolling restarts."""

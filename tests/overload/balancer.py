@@ -1,5 +1,5 @@
-"""A balancer over TCP: connections go in turn to whoever says they are ready; only a rejected one is tried
-elsewhere."""
+"""A balancer over TCP: connections go in turn to the replicas that are ready; only a refused one is retried at
+another."""
 
 import asyncio
 import contextlib
@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 import httpx
 
 LOOK = 0.1
-"""Seconds between two looks at who is ready."""
+"""Seconds between two readiness checks."""
 
 
 class Balancer:

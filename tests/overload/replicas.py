@@ -1,4 +1,4 @@
-"""Processes of one service on one database, as they run for real."""
+"""Processes of one service with one database, as in production."""
 
 import asyncio
 import os
@@ -49,7 +49,7 @@ class Replica:
         await until(f"{self._service} on {self.port} is ready", self._is_ready)
 
     async def stop(self) -> float:
-        """Asks it to; the seconds that it took."""
+        """Sends SIGTERM. Returns the seconds until the process ended."""
         assert self._process is not None
         began = time.monotonic()
         self._process.send_signal(signal.SIGTERM)

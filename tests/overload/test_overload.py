@@ -1,4 +1,4 @@
-"""More than a process can answer: it rejects what is too much at once, keeps its size, and recovers by itself."""
+"""An overloaded process rejects excess requests at once, does not grow, and recovers by itself."""
 
 import asyncio
 import time
@@ -27,7 +27,7 @@ GROWTH = 1.1
 
 
 class Crowd:
-    """`clients` who order as fast as they are answered, and when rejected try again at once: who is ill-behaved."""
+    """`clients` that order as fast as they get responses, and retry at once when rejected, against the protocol."""
 
     def __init__(self, replica: Replica, product: UUID) -> None:
         self.answers: Counter[int] = Counter()
@@ -50,7 +50,7 @@ class Crowd:
             await asyncio.gather(*(client() for _ in range(clients)))
 
     def leave(self) -> None:
-        """No client orders again."""
+        """Stops all clients after their present request."""
         self._end = 0.0
 
     async def order(self, http: aiohttp.ClientSession) -> int:
@@ -74,7 +74,7 @@ class Place:
         self.replica, self.product, self.database_url = replica, product, database_url
 
     async def answers_again(self) -> None:
-        """A single customer is served as ever."""
+        """Waits until a single customer is served normally."""
         crowd = Crowd(self.replica, self.product)
         async with aiohttp.ClientSession() as http:
             for _ in range(20):
@@ -123,7 +123,7 @@ async def test_excess_requests_are_rejected_at_once(place: Place, seconds: int) 
 
 
 async def test_no_queue_grows_while_the_database_is_frozen(place: Place) -> None:
-    """Health goes on being answered, what is rejected is rejected at once, and afterwards all is as ever."""
+    """Health checks are answered, excess requests are rejected at once, and afterwards the service works normally."""
     crowd = Crowd(place.replica, place.product)
     holder = await asyncpg.connect(place.database_url)
     async with aiohttp.ClientSession() as http:

@@ -1,4 +1,4 @@
-"""Two replicas of a service are replaced one after the other while customers buy: nobody notices."""
+"""Two replicas of a service are replaced one after the other while customers buy: no request fails."""
 
 import asyncio
 from contextlib import AsyncExitStack
@@ -30,7 +30,7 @@ PATHS = {
 
 
 class Customers:
-    """Who ask again and again, each over a connection of their own that they keep. `failed`: what went wrong."""
+    """Clients that repeat requests, each over its own persistent connection. `failed`: the failures."""
 
     def __init__(self, url: str, product: UUID | None, path: str) -> None:
         self.answered = 0
@@ -63,7 +63,7 @@ class Customers:
 
 
 async def roll(service: str, kafka: str, directory: Path, rounds: int, drain: float = 1) -> None:
-    """Its consumers and its relay are replaced too: what was said of the orders has left by then."""
+    """Replaces consumers and relay too, and then waits until all events of the orders are published."""
     leased = ports.lease(3)
     prefix = f"test-{uuid4().hex[:12]}-"
     await create_topics(KafkaConnection.plain(kafka), prefix)

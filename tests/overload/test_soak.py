@@ -1,4 +1,4 @@
-"""A shop at half of what it can do, for half an hour: it grows in nothing but what it has sold.
+"""A shop at half of its capacity for half an hour: no resource grows, except for the orders.
 
 `SOAK_SECONDS` makes a shorter or longer run of it.
 """
@@ -25,7 +25,7 @@ from tests.system.world import Person, World, until
 
 SECONDS = int(os.environ.get("SOAK_SECONDS", "1800"))
 PRESSED = 20.0
-"""Seconds in which is seen what it can do."""
+"""Seconds in which the capacity is measured."""
 CLIENTS = 16
 KEPT = {
     "OUTBOX_RETENTION": "PT30S",
@@ -45,7 +45,7 @@ HAS_TABLE = "SELECT to_regclass($1) IS NOT NULL"
 
 @pytest.fixture
 def tidy_shop() -> Iterator[Shop]:
-    """One that keeps nothing for long."""
+    """A shop with short retention times."""
     directory = Path(tempfile.mkdtemp(prefix="online-mart-soak-"))
     directory.chmod(0o711)
     shop = Shop(directory, settings={**SETTINGS, "LOG_LEVEL": "WARNING", **KEPT}, free_ports=True)

@@ -1,1 +1,1 @@
-"""A running shop when everything happens at the same moment: whoever comes first, the books agree."""
+"""Concurrent requests to a running shop: in any order of execution, the books agree."""

@@ -1,4 +1,4 @@
-"""How races are run and judged."""
+"""Runs concurrent requests and checks the results."""
 
 import asyncio
 import random
@@ -15,7 +15,7 @@ from tests.system.crowd import Ledger
 from tests.system.world import Person, World, until
 
 SPREAD = 0.03
-"""Seconds between which racers start: long enough that each of two may win, short enough that they meet."""
+"""Requests start within so many seconds: long enough that each may be first, short enough that they overlap."""
 DEADLOCKS = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
 UNSETTLED = """
 SELECT (SELECT count(*) FROM payments WHERE order_id = ANY($1) AND status = 'pending')
@@ -25,7 +25,7 @@ SELECT (SELECT count(*) FROM payments WHERE order_id = ANY($1) AND status = 'pen
 
 
 async def race(*racers: Coroutine[Any, Any, Any], spread: float = SPREAD) -> list[Any]:
-    """Lets them run against each other, each from some moment on; their results in the order given."""
+    """Runs them concurrently, each from a random moment on. Returns their results in the given order."""
 
     async def begin(racer: Coroutine[Any, Any, Any]) -> Any:
         await asyncio.sleep(random.uniform(0, spread))
@@ -36,7 +36,8 @@ async def race(*racers: Coroutine[Any, Any, Any], spread: float = SPREAD) -> lis
 
 @asynccontextmanager
 async def without_deadlocks(world: World) -> AsyncIterator[None]:
-    """PostgreSQL ends a deadlock by calling one of the two off, and whoever tries again hides it: it counts them."""
+    """PostgreSQL resolves a deadlock by aborting a transaction, which a retry hides; so this reads its deadlock
+    counters."""
     before = await _deadlocks(world)
     yield
     await asyncio.sleep(1.1)  # a backend reports its counts once a second at most
@@ -53,7 +54,7 @@ async def _deadlocks(world: World) -> dict[str, int]:
 
 
 async def settled(world: World, *order_ids: str) -> None:
-    """Once no payment or refund of these orders is open, and none waits for inventory."""
+    """Returns when no payment or refund of these orders is open, and no order waits for inventory."""
     database = await asyncpg.connect(world.shop.database_url("order"))
     ids = [UUID(id) for id in order_ids]
 
@@ -67,13 +68,13 @@ async def settled(world: World, *order_ids: str) -> None:
 
 
 async def books_agree(world: World) -> None:
-    """The whole shop's money, stock and events. Fails with what is wrong with them."""
+    """Compares the money, stock and events of the whole shop. Fails with the differences."""
     found = await differences(world, Ledger())
     assert [str(violation) for violation in found[:20]] == [], f"{len(found)} violations"
 
 
 async def money(person: Person, order_id: str) -> tuple[int, int]:
-    """(captured, refunded), as the order's payments and refunds say."""
+    """(captured, refunded): the sums of the payments and refunds of the order."""
     payments = (await person.call("order", "GET", f"/orders/{order_id}/payments", params={"limit": 100}))["items"]
     captured = sum(payment["amount"]["amount"] for payment in payments if payment["status"] == "succeeded")
     back = 0

@@ -21,8 +21,8 @@ async def order_cart(person: Person) -> httpx.Response:
 
 @pytest.mark.parametrize("times", TIMES)
 async def test_concurrent_requests_place_at_most_one_order_from_a_cart(world: World, times: int) -> None:
-    """Tabs that order at the same moment, while another changes the quantity: what was in the cart at some moment is
-    ordered once, or nothing is."""
+    """Two tabs order at the same time while another changes the quantity: the contents of the cart at one moment are
+    ordered once, or not at all."""
     person, product = await world.customer(verified=True), await world.product(stock=100_000)
     async with without_deadlocks(world):
         for _ in range(times):

@@ -1,4 +1,4 @@
-"""All the money back against a parcel that leaves at the same moment: never both for one order's goods, unseen."""
+"""A full refund and a dispatch at the same time: goods are never both refunded and dispatched without a warning."""
 
 from uuid import uuid4
 
@@ -12,8 +12,8 @@ PRICE = 1250
 
 
 @pytest.mark.parametrize("times", TIMES)
-async def test_full_refund_against_dispatch_of_one_of_two_parcels(world: World, times: int) -> None:
-    """Either the order is cancelled and nothing leaves, or the parcel has left and the other one is marked."""
+async def test_a_full_refund_during_a_dispatch_cancels_the_order_or_marks_a_parcel(world: World, times: int) -> None:
+    """Either the order is cancelled and nothing is dispatched, or one parcel is dispatched and the other one marked."""
     person = await world.customer()
     for _ in range(times):
         product = await world.product(stock=1)

@@ -1,4 +1,4 @@
-"""Payments, refunds, cancellations and time against each other."""
+"""Concurrent payments, refunds, cancellations and expiries."""
 
 import asyncio
 import random
@@ -16,7 +16,7 @@ DUE = "UPDATE orders SET pay_by = now() WHERE id = $1"
 
 
 async def charges(world: World, order_id: str) -> list[int]:
-    """What the gateway's books say was taken for an order."""
+    """The captured charges of an order in the gateway's books."""
     headers = {"Authorization": f"Bearer {world.shop.settings['GATEWAY_API_KEY']}"}
     answer = await world.http.get(f"{world.url('gateway')}/charges", params={"reference": order_id}, headers=headers)
     return [charge["amount"] for charge in answer.json()["items"] if charge["status"] == "succeeded"]
@@ -51,7 +51,7 @@ async def test_fifty_requests_with_one_key_charge_once(world: World, times: int)
 
 @pytest.mark.parametrize("times", TIMES)
 async def test_concurrent_refunds_never_exceed_the_captured_amount(world: World, times: int) -> None:
-    """Twenty of them, of the rest, of parts, and of more than there is."""
+    """Twenty refunds: of the rest, of parts, and of more than was captured."""
     person, product = await world.customer(), await world.product(stock=100)
     for _ in range(times):
         order_id, payment_id = await paid(world, person, product)
@@ -75,8 +75,8 @@ async def test_concurrent_refunds_never_exceed_the_captured_amount(world: World,
 
 
 @pytest.mark.parametrize("times", TIMES)
-async def test_cancel_against_pay(world: World, times: int) -> None:
-    """Whoever is first, the order is cancelled in the end, nothing is kept of its money and nothing of its stock."""
+async def test_an_order_cancelled_during_payment_keeps_no_money_and_no_stock(world: World, times: int) -> None:
+    """In either order of execution the order is finally cancelled, its money refunded and its stock released."""
     person, product = await world.customer(), await world.product(stock=5)
     for _ in range(times):
         order_id = await awaiting(world, person, product)
@@ -98,8 +98,8 @@ async def test_cancel_against_pay(world: World, times: int) -> None:
 
 
 @pytest.mark.parametrize("times", TIMES)
-async def test_expire_against_pay(world: World, times: int) -> None:
-    """Either it is paid and keeps its stock, or it has expired and everything goes back."""
+async def test_an_order_that_expires_during_payment_is_paid_or_refunded(world: World, times: int) -> None:
+    """Either it is paid and keeps its stock, or it is expired, refunded and its stock released."""
     person, product = await world.customer(), await world.product(stock=100)
     database = await asyncpg.connect(world.shop.database_url("order"))
     kept = 0
@@ -111,7 +111,7 @@ async def test_expire_against_pay(world: World, times: int) -> None:
                 "order", "POST", f"/orders/{order_id}/payments", json={"token": "tok_ok"},
                 headers={"Idempotency-Key": str(uuid4())},
             ),
-            spread=1.0,  # the clock is looked at once a second
+            spread=1.0,  # a job checks the time once a second
         )  # fmt: skip
         order = await person.order_becomes(order_id, "paid", "expired")
         await settled(world, order_id)
@@ -125,8 +125,8 @@ async def test_expire_against_pay(world: World, times: int) -> None:
 
 
 @pytest.mark.parametrize("times", TIMES)
-async def test_cancel_against_dispatch_of_one_of_two_parcels(world: World, times: int) -> None:
-    """Either all of it comes back with its money, or the order goes on; the money follows the goods."""
+async def test_a_cancellation_during_a_dispatch_cancels_all_or_nothing(world: World, times: int) -> None:
+    """Either all stock is released and the money refunded, or the order continues and keeps the money."""
     person = await world.customer()
     for _ in range(times):
         product = await world.product(stock=1)
@@ -159,8 +159,8 @@ async def test_cancel_against_dispatch_of_one_of_two_parcels(world: World, times
 
 
 @pytest.mark.parametrize("times", TIMES)
-async def test_cancel_against_refund(world: World, times: int) -> None:
-    """Staff refund by hand what the cancellation refunds by itself: never twice."""
+async def test_a_cancellation_and_a_refund_by_staff_refund_the_money_once(world: World, times: int) -> None:
+    """Staff refund the amount that the cancellation refunds automatically."""
     person, product = await world.customer(), await world.product(stock=5)
     for _ in range(times):
         order_id, payment_id = await paid(world, person, product)

@@ -1,4 +1,4 @@
-"""Returns against refunds, against themselves, and in two warehouses at once."""
+"""Concurrent returns and refunds, duplicate requests for a return, and receipts in two warehouses."""
 
 import asyncio
 import random
@@ -17,7 +17,7 @@ TOTAL = PIECES * PRICE
 
 
 class Bought:
-    """A delivered order of three pieces, the last of their kind."""
+    """A delivered order of the last three pieces of a product."""
 
     def __init__(self, world: World, person: Person) -> None:
         self.world, self.person = world, person
@@ -51,7 +51,7 @@ class Bought:
         return await self.world.staff.ask("order", "POST", path, json=body, headers=headers)
 
     async def refunded(self, return_id: str) -> dict[str, Any]:
-        """The return, once all that goes back for it has gone."""
+        """The return, as soon as its refund is settled."""
 
         async def holds() -> Any:
             found = await self.person.call("order", "GET", f"/returns/{return_id}")
@@ -63,15 +63,15 @@ class Bought:
 
 
 @pytest.mark.parametrize("times", TIMES)
-async def test_a_return_against_refunds(world: World, times: int) -> None:
-    """Staff refund by hand, in full and in part, while the goods arrive: never more than was captured."""
+async def test_a_return_and_concurrent_refunds_never_exceed_the_captured_amount(world: World, times: int) -> None:
+    """Staff make full and partial refunds while the warehouse receives the goods."""
     person = await world.customer()
     for _ in range(times):
         bought = await Bought(world, person).prepare()
         pieces = random.randint(1, PIECES)
         return_id = await bought.expected(pieces)
         amounts = random.sample([None, 1000, 1500, 2000, TOTAL], 3)
-        # As long as an event takes to get from inventory to order: so that each of them may be first.
+        # About as long as an event takes from inventory to order, so that each of them may be first.
         received, *refunds = await race(
             bought.receive(return_id, pieces - 1, 1), *(bought.refund(amount) for amount in amounts), spread=0.06
         )
@@ -94,7 +94,7 @@ async def test_a_return_against_refunds(world: World, times: int) -> None:
 
 @pytest.mark.parametrize("times", TIMES)
 async def test_concurrent_receipts_of_one_return(world: World, times: int) -> None:
-    """The same twice is one; otherwise, or elsewhere, the second is rejected."""
+    """A repeated receipt counts once; one with other contents, or in another warehouse, is rejected."""
     person, other = await world.customer(), await world.warehouse()
     for _ in range(times):
         bought = await Bought(world, person).prepare()
@@ -117,7 +117,7 @@ async def test_concurrent_receipts_of_one_return(world: World, times: int) -> No
 
 @pytest.mark.parametrize("times", TIMES)
 async def test_concurrent_return_requests_for_the_same_pieces(world: World, times: int) -> None:
-    """Whoever is first has them; and a return is approved or withdrawn, never both."""
+    """Only the first request is accepted; and a return is either approved or withdrawn."""
     person = await world.customer()
     for _ in range(times):
         bought = await Bought(world, person).prepare()

@@ -1,4 +1,4 @@
-"""Many buyers of the same goods."""
+"""Concurrent orders of the same products."""
 
 import asyncio
 import random
@@ -34,7 +34,7 @@ async def test_concurrent_orders_sell_exactly_the_available_stock(
 
 @pytest.mark.parametrize("seconds", [3, pytest.param(60, marks=[LONG, pytest.mark.timeout(300)])])
 async def test_orders_with_lines_in_any_sequence_never_deadlock(world: World, seconds: int) -> None:
-    """200 at once, each of ten products of the same twenty, in an order of its own."""
+    """200 concurrent orders, each of ten of the same twenty products, in a sequence of its own."""
     place = await world.warehouse()
     products = [await world.product(stock=10_000, warehouse_id=place) for _ in range(20)]
     people = [await world.customer() for _ in range(10)]
@@ -70,7 +70,7 @@ async def all_decided(world: World) -> None:
 
 
 async def reserved(world: World, product: str) -> int:
-    """How many orders got the product."""
+    """The number of orders that reserved the product."""
     database = await asyncpg.connect(world.shop.database_url("order"))
     try:
         found = await database.fetchval(

@@ -1,1 +1,1 @@
-"""What keeps strangers out, tried against all operations of all services: found in OpenAPI, not listed by hand."""
+"""Security tests of all operations of all services, which are read from OpenAPI, not listed by hand."""

@@ -1,4 +1,4 @@
-"""Tokens that must open nothing: what the kit's own tests know, and what somebody with time and a key would try."""
+"""Tokens that must be rejected: those of the kit's tests, and those that an attacker with a key would try."""
 
 import base64
 import json
@@ -50,12 +50,12 @@ def _attackers_jwk() -> dict[str, Any]:
 
 
 def _unsigned(algorithm: str) -> str:
-    """Says of itself that it needs no signature."""
+    """A token with `alg: none`."""
     return f"{_part({'alg': algorithm, 'typ': 'at+jwt', 'kid': tokens.KEY_ID})}.{admins().split('.')[1]}."
 
 
 def _signed_with(secret: bytes) -> str:
-    """By HMAC with what everybody knows: the public key."""
+    """Signed by HMAC with the public key as the secret."""
     header = {"typ": "at+jwt", "kid": tokens.KEY_ID}
     key = jwk.HMACKey({"kty": "oct", "k": _encoded(secret)}, "HS256")
     return jwt.encode(tokens.claims(uuid4(), ["users:manage:any"]), key, "HS256", headers=header)
@@ -67,7 +67,7 @@ def _public_pem() -> bytes:
 
 
 def _other_claims(**changes: Any) -> str:
-    """Another body under a good signature."""
+    """Another payload under a valid signature."""
     header, body, signature = admins().split(".")
     padded = body + "=" * (-len(body) % 4)
     return f"{header}.{_part({**json.loads(base64.urlsafe_b64decode(padded)), **changes})}.{signature}"

@@ -74,7 +74,7 @@ class Premises:
         return list(operations(self.service))
 
     async def rows_of_owner(self) -> set[str]:
-        """Every row, of any table, that names the owner or what is theirs."""
+        """Every row, of any table, that contains the id of the owner or of the owner's things."""
         return {row for row in await self.rows() if any(mark in row for mark in self.marks)}
 
     async def rows(self) -> set[str]:

@@ -1,4 +1,4 @@
-"""What the shop decides (ids, states, totals, roles, times) can't be decided by sending it along."""
+"""Clients cannot set values that the shop determines (ids, states, totals, roles, times)."""
 
 from collections.abc import AsyncIterator, Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""What was taken from an account is gone at once where it matters, though its token still says otherwise."""
+"""Revoked permissions take effect at once in sensitive operations, although the token still contains them."""
 
 import time
 from collections.abc import AsyncIterator

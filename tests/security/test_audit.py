@@ -1,4 +1,4 @@
-"""Whatever staff and API clients change is written down, in the transaction that changes it."""
+"""Every change by staff and API clients is audited in the same transaction."""
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""Nothing that a request says is dropped or converted without a word, whatever the operation."""
+"""No operation silently ignores or converts a part of a request."""
 
 import copy
 from collections.abc import AsyncIterator, Iterator, Sequence

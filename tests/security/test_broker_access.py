@@ -1,4 +1,4 @@
-"""The broker's access control list gives each service what its code needs, and nothing that it doesn't."""
+"""The broker's access control list grants each service exactly what its code needs."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Recognisable secrets are sent through a running shop, and then looked for wherever something is kept or shown."""
+"""Sends recognisable secrets through a running shop, and searches for them in logs, topics, metrics and databases."""
 
 import json
 from uuid import uuid4

@@ -1,4 +1,4 @@
-"""Whoever was closed (an account, an API client, a session) is rejected by every operation, whatever the token says."""
+"""Every operation rejects closed accounts, API clients and sessions, although their tokens are still valid."""
 
 import time
 from collections.abc import AsyncIterator, Callable

@@ -1,4 +1,4 @@
-"""What a browser must be able to read of every answer: also of rejections that no endpoint has seen."""
+"""Browsers of allowed origins can read every response, including rejections before the endpoint."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator

@@ -1,4 +1,4 @@
-"""A cursor that somebody made up is rejected by every list of every service, and never a fault of ours."""
+"""Every list of every service rejects a forged cursor, and never with a server error."""
 
 import base64
 import json

@@ -1,4 +1,4 @@
-"""The role that serves has the rows of its service's tables: not the tables, and not what is only added to."""
+"""The serving role may change rows of its service's tables, but neither the tables nor append-only rows."""
 
 from collections.abc import Iterator
 from datetime import timedelta

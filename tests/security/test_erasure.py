@@ -1,4 +1,4 @@
-"""Somebody registers, orders, pays, gets a parcel and leaves: nothing of the person is left in any database."""
+"""After the erasure of a customer with orders, no database contains personal data of the customer."""
 
 import asyncio
 from uuid import uuid4

@@ -1,4 +1,4 @@
-"""Every answer of every service tells browsers what not to do with it; none lets other sites in unasked."""
+"""Every response of every service has the security headers; only configured origins may read it."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

@@ -1,4 +1,4 @@
-"""What a body of 1 MiB costs that says nothing of use: little, and it is answered with little."""
+"""An invalid body of 1 MiB costs little time, and gets a short response."""
 
 import asyncio
 import json

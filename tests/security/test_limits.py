@@ -1,4 +1,4 @@
-"""What one request may cost: its size, its depth, the length of what it asks for, the time of its statements."""
+"""Limits of a request: its size and depth, the length of its parameters and pages, the time of its statements."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""Every operation of every service by every sort of caller: nobody gets in who shouldn't, nobody else is kept out.
+"""Every operation of every service by every kind of caller: exactly those with the permission are accepted.
 
 The operations come from OpenAPI, and what they are tried on is real: an order, a cart, an address, a payment, … of one
 customer, whose ids the others name.

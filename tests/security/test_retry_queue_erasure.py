@@ -1,4 +1,4 @@
-"""What a service could not digest about somebody holds up nothing when that person leaves, and goes too."""
+"""Failed events about a customer do not delay the customer's erasure, and are deleted by it."""
 
 import asyncio
 from uuid import UUID, uuid4

@@ -1,4 +1,4 @@
-"""What was stored before there were rules for addresses and currencies is shown as it is, and its events are read."""
+"""Addresses and currencies that were stored before the present rules are shown unchanged, and their events are read."""
 
 import json
 from uuid import UUID

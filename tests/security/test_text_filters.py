@@ -1,4 +1,4 @@
-"""A text that narrows a list is a text: nothing in it is a wildcard, and case and accents don't matter."""
+"""Search texts of lists contain no wildcards, and ignore case and accents."""
 
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
@@ -13,7 +13,7 @@ PATTERNS = ("%", "_", "%%%", "___", "\\", "\\%", "％", "A%n", "l_n", ".*", "^",
 NAMES = ("İNCE Çaydanlık Groß 100%_Ø", "İNCE Çaydanlık Groß 1000 Ø")
 TYPED = ("ince", "İnce", "INCE", "caydanlik", "ÇAYDANLIK", "c\u0327aydanl\u0131k", "gross", "GROSS", "Groß", "ｉｎｃｅ")
 BY_SIGN = ("0%_", "%_ø")
-"""Of what is looked for sign by sign."""
+"""Texts whose special characters are searched one by one."""
 
 
 async def _accounts(place: Premises) -> None:

@@ -1,4 +1,4 @@
-"""A forged, mangled or misdirected token opens no operation of any service, and every rejection is the same."""
+"""Every operation of every service rejects forged, damaged and misdirected tokens with the same response."""
 
 import json
 from dataclasses import dataclass, field
@@ -69,7 +69,7 @@ async def test_modified_tokens_are_rejected(service: str) -> None:
 
 
 async def test_the_base_token_is_valid() -> None:
-    """Or the test above would say nothing."""
+    """Without this the test above would prove nothing."""
     served = app("order")
     await served.state.runtime.keys.refresh()
     assert served.state.runtime.tokens.verify(admins()).may("users:manage:any")

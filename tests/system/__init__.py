@@ -1,1 +1,1 @@
-"""Several real processes: whole journeys, crashes, and a shop without its broker."""
+"""Tests of a shop of several real processes: complete orders, crashes, and a broker that is down."""

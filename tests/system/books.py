@@ -1,8 +1,8 @@
-"""The shop's books held against each other: five databases, the gateway's, the mailbox, and the topics. Differences
-are named.
+"""Compares the books of the shop with each other: five databases, the gateway's, the mailbox, and the topics. Reports
+the differences.
 
-What concerns the orders of a crowd's ledger is checked to the end of their way; stock, money and events are checked for
-the whole shop, whoever used it before.
+Orders in the ledger of the simulated customers are checked up to their final status; stock, money and events are
+checked for the whole shop, including what earlier tests did in it.
 """
 
 import json
@@ -48,24 +48,24 @@ STEPS = frozenset(
         ("completed", "last return.received", "returned"),
     }
 )
-"""Every change of an order's status that there may be: written down here again, so that a slip in the table shows."""
+"""All allowed changes of the status of an order, repeated here so that a mistake in the rule table is found."""
 
 UNSETTLED = frozenset({"pending", "action_required", "authorised", "requested"})
-"""Of payments and refunds."""
+"""Statuses of payments and refunds that are not final."""
 
 STEPS_TOLD = frozenset({"awaiting_payment", "paid", "rejected", "cancelled"})
-"""Those of which the customer is told when the order comes there; one that comes back to `paid` is not told again."""
+"""The statuses of which the customer is notified when the order enters them; a return to `paid` causes no other one."""
 
 
 async def agree(world: World, ledger: Ledger) -> None:
-    """The books agree as soon as all is said and heard. Fails with what is wrong with them."""
+    """Waits until all events have been published and handled and the books agree. Fails with the differences."""
     found = await differences(world, ledger)
     words = "\n".join(str(violation) for violation in found[:20])
     assert found == [], f"{len(found)} violations:\n{words}"
 
 
 async def differences(world: World, ledger: Ledger, within: float = SOON) -> list[Violation]:
-    """What is still wrong with the books when all should have been said and heard."""
+    """The differences that remain when all events should have been published and handled."""
     found: list[Violation] = []
 
     async def holds() -> bool:
@@ -88,7 +88,7 @@ def violations(books: Books) -> list[Violation]:
 
 
 def _accepted(books: Books) -> Found:
-    """Every order that was answered is there once, no other is, and each has come to its end."""
+    """Every order in a response exists once, no other order exists, and each is in its final status."""
     orders = {str(row["id"]): row for row in books.rows["orders"]}
     for key, ids in books.ledger.answers.items():
         if len(ids) != 1:
@@ -104,7 +104,8 @@ def _accepted(books: Books) -> Found:
 
 
 def _steps(books: Books) -> Found:
-    """Each change of status is one of the table, begins where the one before ended, and the last is the order's."""
+    """Each change of status is allowed and starts from the previous status, and the last one leads to the current
+    status."""
     status: dict[Any, str] = {}
     for order, trigger, before, after in books.rows["history"]:
         if before != after and (before, trigger, after) not in STEPS:
@@ -118,8 +119,8 @@ def _steps(books: Books) -> Found:
 
 
 def _money(books: Books) -> Found:
-    """One succeeded charge of the whole total for each delivered order, none for a rejected one; of one that was
-    cancelled it went back, of any other what staff refunded and what came back, or was lost, has cost."""
+    """A delivered order has one successful charge of its total, a rejected order none. The charge of a cancelled order
+    is refunded in full; of any other order, what staff refunded and the price of returned and lost pieces."""
     worth = returns.worth(books) + goods.worth_lost(books)
     charged: defaultdict[str, list[int]] = defaultdict(list)
     for charge in books.charges:
@@ -142,7 +143,7 @@ def _money(books: Books) -> Found:
 
 
 def _totals(books: Books) -> Found:
-    """What an order has captured and refunded is what its payments and refunds say."""
+    """The captured and refunded amounts of an order are the sums of its payments and refunds."""
     for name, column in (("payments", "captured"), ("refunds", "refunded")):
         sums: Counter[Any] = Counter()
         for row in books.rows[name]:
@@ -154,7 +155,7 @@ def _totals(books: Books) -> Found:
 
 
 def _gateway(books: Books) -> Found:
-    """Each charge is a payment and each of its refunds one of ours, of the same amount and outcome."""
+    """Each charge belongs to a payment and each of its refunds to one of ours, with the same amount and result."""
     ours = [row for row in books.rows["payments"] if row["gateway"] == "sandbox"]
     payments = {
         f"payment-{row['id']}": (row["status"], row["amount"], row["gateway_charge_id"])
@@ -181,7 +182,7 @@ def _gateway(books: Books) -> Found:
 
 
 def _published(books: Books) -> Found:
-    """Every customer is notified of each step once; of an erased one nothing is left."""
+    """Every customer is notified of each step once; nothing is left of an erased one."""
     gone = _erased(books)
     steps = Counter(
         (record.key, _step_of(record)) for record in _once(books.records) if _is_told(record) and record.key not in gone
@@ -190,7 +191,7 @@ def _published(books: Books) -> Found:
     yield from same("notified of", {str(k): n for k, n in published.items()}, {str(k): n for k, n in steps.items()})
     by_order: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for (id, kind), count in published.items():
-        if kind != "payment.failed":  # a try that was not charged because of a crash: told, and followed by another
+        if kind != "payment.failed":  # after a crash: another attempt follows
             by_order[id][kind] = count
     given_back = Counter(str(row["order_id"]) for row in books.rows["refunds"] if row["status"] == "succeeded")
     decided, sent = returns.published(books), goods.published(books)
@@ -211,8 +212,8 @@ def _published(books: Books) -> Found:
 
 
 def _mailed(books: Books) -> Found:
-    """One e-mail for each notification of a customer whose address is verified, and no other: but nobody is asked by
-    mail to pay what pays by itself."""
+    """One e-mail for each notification of a customer with a verified address, and no other, except that no e-mail asks
+    for a payment that is made automatically."""
     gone = _erased(books)
     forgotten = {record.id for record in books.records if record.key in gone}
     came = Counter(id.strip("<>").partition(".")[0] for id in books.mails)
@@ -235,24 +236,24 @@ def _mailed(books: Books) -> Found:
 
 
 def _first_failed(books: Books) -> dict[Any, Any]:
-    """By customer: the first failed payment that an e-mail was written about."""
+    """By customer: the first failed payment with an e-mail."""
     failed = [row for row in books.rows["letters"] if row["kind"] == "payment.failed" and row["status"] is not None]
     return {row["customer_id"]: _when(row) for row in sorted(failed, key=_when, reverse=True)}
 
 
 def _is_of_a_run(row: Any, first_failed: dict[Any, Any]) -> bool:
-    """Of a run of failed payments the first alone is mailed."""
+    """Only the first of successive failed payments causes an e-mail."""
     first = first_failed.get(row["customer_id"])
     return first is not None and bool(first < _when(row))
 
 
 def _when(row: Any) -> Any:
-    """Of several at the same moment the ids tell which was the first."""
+    """Rows with the same time are ordered by their ids."""
     return row["created_at"], row["id"]
 
 
 def _emitted(books: Books) -> Found:
-    """What was committed was published and nothing else; the copies that were kept of the erased are deleted."""
+    """Exactly the committed events were published; kept copies of events of erased accounts are deleted."""
     gone = _erased(books)
     published = {record.id: record for record in books.records}
     emitted = {str(row["event_id"]): row for row in books.emitted}
@@ -272,7 +273,7 @@ def _given_up(books: Books) -> Found:
 
 
 def _in_order(books: Books) -> Found:
-    """An aggregate's events, by their first occurrence."""
+    """The events of an aggregate are in the order of their versions; repeated records are ignored."""
     last: dict[tuple[str, str, str], int] = {}
     for record in _once(books.records):
         aggregate, version = (record.topic, record.source, record.subject), json.loads(record.value)["version"]
@@ -282,7 +283,7 @@ def _in_order(books: Books) -> Found:
 
 
 def _once(records: Iterable[Record]) -> Iterator[Record]:
-    """Each event where it stands first: a repeated publication is harmless."""
+    """Each event at its first position: a repeated publication is harmless."""
     seen: set[str] = set()
     for record in records:
         if record.id not in seen:
@@ -299,7 +300,7 @@ def _ends(books: Books, id: str) -> tuple[str, ...]:
 
 
 def _erased(books: Books) -> set[str]:
-    """The keys of what is said of erased people: their own, and their orders'."""
+    """The keys of events about erased customers: their ids, and those of their orders."""
     people = {record.key for record in books.records if record.type == UserErased.type}
     return people | {str(row["id"]) for row in books.rows["orders"] if str(row["customer_id"]) in people}
 

@@ -1,4 +1,4 @@
-"""Customers who order their carts as people do: in two tabs at once, by pressing twice, and as they looked before."""
+"""Customers who order their cart in two tabs at once, with a repeated request, or from an outdated tab."""
 
 import asyncio
 from collections import defaultdict
@@ -8,21 +8,21 @@ from tests.system.crowd import PRODUCTS, Checkout, Crowd
 from tests.system.world import Person
 
 GONE = ("cart-empty", "cart-changed", "price-changed")
-"""What says that the cart isn't any more what the customer saw."""
+"""Problem types which say that the cart has changed since the customer saw it."""
 MORE = 7
-"""Pieces, which is more than anybody has put in before."""
+"""Pieces: more than any cart contained before."""
 
 Order = dict[str, Any]
 
 
 class CartCrowd(Crowd):
-    """A quarter of the orders comes from a cart, a third of them in each way. Whatever happens on the way, a cart leads
-    to one order, of what its customer was shown last: the ledger has the keys of all tries."""
+    """A quarter of the orders is placed from a cart, a third of them in each of the three ways. Each cart must lead to
+    exactly one order, with the contents that its customer was shown last: the ledger has the keys of all attempts."""
 
     def __init__(self, *arguments: Any, **keywords: Any) -> None:
         super().__init__(*arguments, **keywords)
         self._at_the_cart: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
-        """By customer, who has one cart only and fills it for one order after the other."""
+        """By customer: there is one cart for each, which is filled for one order after the other."""
 
     async def order(self, customer: Person, number: int) -> Order:
         if number % 4 != 1:
@@ -31,7 +31,7 @@ class CartCrowd(Crowd):
         checkout = Checkout()
         self.ledger.checkouts.append(checkout)
         async with self._at_the_cart[customer.id]:
-            while True:  # a request to the cart that broke off may arrive late, and change it once more
+            while True:  # an aborted request may arrive late and change the cart again
                 await self._fill(customer, number)
                 shown = await self._shown(customer, number)
                 if order := await ways[number // 4 % 3](customer, number, checkout, shown):
@@ -46,7 +46,7 @@ class CartCrowd(Crowd):
         await customer.call("order", "PUT", f"/cart/items/{product_id}", json={"quantity": quantity})
 
     async def _shown(self, customer: Person, number: int) -> Order:
-        """The order of what is in the cart now."""
+        """The request that orders the present contents of the cart."""
         cart = await customer.call("order", "GET", "/cart")
         seen = {"cart_version": cart["version"], "expected_total": cart["total"] or {"amount": 0, "currency": "GBP"}}
         return {"from_cart": True, **seen, **self._sent_and_paid(number)}
@@ -60,7 +60,7 @@ class CartCrowd(Crowd):
         return _one_of(await asyncio.gather(*(self._try(customer, key, checkout, shown) for _ in range(2))))
 
     async def _with_an_old_cart(self, customer: Person, number: int, checkout: Checkout, shown: Order) -> Order | None:
-        """The tab was open for long, and meanwhile another one has put in more."""
+        """The tab is outdated: another one has added pieces meanwhile."""
         await self._put(customer, self._products[number % PRODUCTS], MORE)
         key = self._key(number)
         checkout.outdated.add(key)

@@ -1,4 +1,4 @@
-"""Carts in the books: each was ordered once, and as its customer saw it last."""
+"""Checks of carts: each was ordered once, with the contents that its customer saw last."""
 
 from tests.system.sources import Books
 from tests.system.verdict import Found, Kind, Violation, kind_of
@@ -10,7 +10,7 @@ def violations(books: Books) -> Found:
 
 
 def _once(books: Books) -> Found:
-    """However many tabs it was ordered from, and however often somebody pressed."""
+    """From any number of tabs, and with any number of repeated requests."""
     answers = books.ledger.answers
     for checkout in books.ledger.checkouts:
         orders = {id for key in checkout.keys for id in answers.get(key, ())}

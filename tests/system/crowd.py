@@ -1,4 +1,5 @@
-"""Many customers at once, whose orders go all the way; it keeps what it was answered, for the books."""
+"""Simulates many concurrent customers whose orders are completed; records all responses for the comparison of the
+books."""
 
 import asyncio
 from collections import Counter, defaultdict
@@ -21,29 +22,29 @@ PRODUCTS = 6
 STOCK = 1_000
 PRICE, RARE_PRICE = 1250, 9900
 RARE, EXPIRED, LASTING = 10, 40, 20
-"""Pieces: of the product that is soon sold out; of each product that can't be sold any more, and that will expire."""
+"""Pieces: of the product that is sold out soon; of each product, those that have expired, and those that will
+expire."""
 TOKENS = ("tok_ok", "tok_authorised", "tok_duplicate", "tok_lost_answer")
 LOOK = 0.3
-"""Seconds between two looks at what waits for us; one look serves all orders."""
+"""Seconds between two requests for waiting orders; one request serves all of them."""
 PAGE = 100
 
 
 @dataclass
 class Checkout:
-    """A cart that a customer wanted to order once: the keys that this was tried with, and those of them that came with
-    the cart as it had been before it changed."""
+    """A cart that a customer wanted to order once: the keys of all attempts, and of those which contained the cart as
+    it was before a change."""
 
     keys: list[str] = field(default_factory=list)
     outdated: set[str] = field(default_factory=set)
 
 
 class Ledger:
-    """What the shop has answered: Idempotency-Key → the ids of orders, of which there must be one each. `shown`: the
-    total that the customer was shown, by key; `checkouts`: the carts that were ordered. `verified` are those customers
-    who get e-mails; `withdrawn`: the orders that somebody tried to cancel; `refunds`: what staff refunded of an
-    order; `stopped`: the orders that were refunded in full before anything had left; `lost`: the parcels of an order
-    that never arrived; `returns`: the pieces by product that a warehouse has got back of an order; `closed`: the
-    orders whose return never came."""
+    """The responses of the shop: Idempotency-Key → ids of orders, of which there must be exactly one. `shown`: the
+    total that the customer was shown, by key; `checkouts`: carts that were ordered; `verified`: customers who get
+    e-mails; `withdrawn`: orders with an attempt to cancel them; `refunds`: the amount that staff refunded, by order;
+    `stopped`: orders that were refunded in full before their dispatch; `lost`: lost parcels by order; `returns`:
+    returned pieces by order and product; `closed`: orders whose return never arrived."""
 
     def __init__(self) -> None:
         self.answers: defaultdict[str, set[str]] = defaultdict(set)
@@ -64,9 +65,9 @@ class Ledger:
 
 
 class Crowd:
-    """`orders` orders by `customers` customers, who come one after the other; some want what soon there is none of.
+    """Places `orders` orders by `customers` customers, one after the other; some order a product that is sold out soon.
 
-    `verified`: their addresses are, so that they get e-mails too."""
+    `verified`: their e-mail addresses are verified, so that they get e-mails too."""
 
     def __init__(self, world: World, *, orders: int = 200, customers: int = 40, verified: bool = False) -> None:
         self.ledger = Ledger()
@@ -86,8 +87,8 @@ class Crowd:
         return {*self._products, self._rare}
 
     async def prepare(self, stock: int = STOCK) -> None:
-        """Goods to buy, and one that half of those who want it get. Two of them lie in a warehouse of their own, so
-        that some orders come in two parcels. Of each there are some that have expired, and some that will."""
+        """Creates products, among them one with stock for half of its buyers. Two are in a warehouse of their own, so
+        that some orders have two parcels. Some pieces of each have expired, and some will expire."""
         place, other = await asyncio.gather(self._world.warehouse(), self._world.warehouse())
         places = [*[place] * (PRODUCTS - 1), other]
         made = [self._world.product(stock=stock, price=PRICE, warehouse_id=each) for each in places]
@@ -101,7 +102,7 @@ class Crowd:
                 await self._world.receive(product, LASTING, each, expires_on=date(today.year + 2, 1, 1))
 
     async def arrive(self, number: int) -> list[Person]:
-        """Customers who have signed in."""
+        """Registers customers and signs them in."""
         people = await asyncio.gather(*(self._world.customer(verified=self._verified) for _ in range(number)))
         ids = {person.id for person in people}
         self.ledger.customers |= ids
@@ -109,19 +110,19 @@ class Crowd:
         return people
 
     async def shop(self) -> None:
-        """All of it: returns when every order has reached its end."""
+        """Places all orders; returns when each is in a final status."""
         async with self.served():
             await asyncio.gather(*(self._come() for _ in range(AT_ONCE)))
             await self.ended()
 
     async def placed(self, number: int) -> None:
-        """Once so many orders have been accepted."""
+        """Returns when so many orders have been accepted."""
         async with self._placed:
             await self._placed.wait_for(lambda: len(self.ledger.answers) >= number)
 
     @asynccontextmanager
     async def served(self) -> AsyncIterator[None]:
-        """Orders are paid, sent and brought home as long as the block lasts."""
+        """Pays, dispatches and delivers orders until the block ends."""
         async with asyncio.TaskGroup() as tasks:
             serving = [tasks.create_task(work) for work in self._service()]
             yield
@@ -129,11 +130,11 @@ class Crowd:
                 task.cancel()
 
     def _service(self) -> list[Coroutine[Any, Any, None]]:
-        """What is done for the customers until the block ends."""
+        """The tasks that run until the block ends."""
         return [self._pay_all(), self._ship_all()]
 
     async def ended(self, within: float = SOON) -> None:
-        """Fails once no order has come a step further for `within` seconds: a slow machine only takes longer."""
+        """Fails if no order has advanced for `within` seconds, so that a slow machine only takes longer."""
         database = await asyncpg.connect(self._world.shop.database_url("order"))
         ids = [UUID(id) for id in self.ledger.orders]
         open_orders = "SELECT status, count(*) FROM orders WHERE id = ANY($1) AND status <> ALL($2) GROUP BY status"
@@ -148,7 +149,7 @@ class Crowd:
             await database.close()
 
     async def _come(self) -> None:
-        """One customer after the other registers and buys; and meanwhile the shop gets new goods."""
+        """One customer after the other registers and buys; meanwhile new products are added."""
         for visit in self._visits:
             [customer] = await self.arrive(1)
             if visit % 4 == 0:
@@ -157,14 +158,14 @@ class Crowd:
                 await self.order(customer, visit * self._each + number)
 
     async def order(self, customer: Person, number: int) -> dict[str, Any]:
-        """Every tenth wants the rare one; every second brings its card's token along."""
+        """Every tenth order contains the scarce product; every second one has a card's token."""
         key = self._key(number)
         pieces = self._wanted(number)
         lines = [{"product_id": id, "quantity": quantity} for id, quantity in pieces.items()]
         total = sum(quantity * (RARE_PRICE if id == self._rare else PRICE) for id, quantity in pieces.items())
         body = {"lines": lines, "expected_total": {"amount": total, "currency": "GBP"}, **self._sent_and_paid(number)}
         order = await self._place(customer, key, body)
-        if number % 5 == 0:  # as if the answer had been lost
+        if number % 5 == 0:  # as if the response had been lost
             await self._place(customer, key, body)
         assert order is not None
         return order
@@ -172,7 +173,7 @@ class Crowd:
     async def _place(
         self, customer: Person, key: str, body: dict[str, Any], done_if: tuple[str, ...] = ()
     ) -> dict[str, Any] | None:
-        """Notes what the customer was shown, and the answer."""
+        """Records the total that the customer was shown, and the response."""
         self.ledger.shown[key] = body["expected_total"]["amount"]
         headers = {"Idempotency-Key": key}
         order: dict[str, Any] | None = await customer.call(
@@ -202,18 +203,18 @@ class Crowd:
         return {"ship_to": ADDRESS, **({"payment_token": self.card(number)} if number % 2 else {})}
 
     def card(self, number: int, *, again: bool = False) -> str:
-        """What order `number` is paid with, at first or `again`."""
+        """The card token of the first payment of order `number`, or of a later one (`again`)."""
         return TOKENS[number // 2 % len(TOKENS)]
 
     def pays_by_hand(self, number: int) -> bool:
-        """Whether somebody pays order `number`, beside the card that it may have brought."""
+        """Whether the customer pays order `number` by a separate request."""
         return number % 2 == 0
 
     def number_of(self, order_id: str) -> int:
         return int(self._by_order[order_id][1].partition("-")[0])
 
     async def _pay_all(self) -> None:
-        """Whoever brought no token pays when stock is reserved; once more, with a new key, when a payment failed."""
+        """Pays orders without a token as soon as stock is reserved; after a failed payment again, with a new key."""
         params = {"status": "awaiting_payment", "limit": 100}
         while True:
             found = await self._world.staff.call("order", "GET", "/orders", params=params)
@@ -234,11 +235,11 @@ class Crowd:
         request_key = f"{key}-{payment['id'] if payment else 'first'}"
         headers = {"Idempotency-Key": request_key}
         body = {"token": self.card(number, again=payment is not None or number % 2 == 1)}
-        with suppress(httpx.TransportError):  # then the next look asks again, with the same key
+        with suppress(httpx.TransportError):  # then the next pass retries with the same key
             answer = await customer.ask("order", "POST", f"/orders/{order_id}/payments", json=body, headers=headers)
             if answer.is_success:
                 self._payments[order_id] = answer.json()
-            elif answer.status_code == 401:  # the token has run out; the next look asks with another
+            elif answer.status_code == 401:  # the token has expired; the next pass uses another
                 await customer.sign_in()
 
     async def _ship_all(self) -> None:
@@ -252,11 +253,11 @@ class Crowd:
                     if parcel["order_id"] in self._by_order and parcel["id"] not in self._shipped:
                         self._shipped.add(parcel["id"])
                         parcels.put_nowait(parcel)
-                # Looking at a long list costs the service as much as shipping some of it would.
+                # Reading a long list costs the service as much as dispatching some of it.
                 await asyncio.sleep(LOOK * (1 + len(waiting) // PAGE))
 
     async def _parcels(self) -> list[dict[str, Any]]:
-        """All that wait in the warehouses, also behind those that other tests have left there."""
+        """All parcels that wait in the warehouses, including those that other tests left."""
         found: list[dict[str, Any]] = []
         params: dict[str, Any] | None = {"status": "created", "sort": "created_at", "limit": PAGE}
         while params:

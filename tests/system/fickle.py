@@ -1,5 +1,5 @@
-"""Customers and staff as they are: cards are declined or slow, orders are cancelled at any moment, money and goods go
-back, parcels are lost."""
+"""Simulates customers and staff with exceptions: cards are declined or slow, orders are cancelled at any time, money
+and goods are returned, parcels are lost."""
 
 import asyncio
 from collections import Counter
@@ -20,15 +20,15 @@ WAYS_BACK = ("all", "never comes", "rejected", "all", "broken")
 
 
 class FickleCrowd(CartCrowd):
-    """A seventh of the orders is cancelled, half of them when they are placed, half when their parcel is about to
-    leave; of an eleventh some money is refunded; of a ninth the customer returns goods: all of them, some, or none
-    in the end. Of two in thirteen staff give all of the money back: before anything leaves, or just when it does. Of
-    one in seventeen the carrier loses all parcels, or the first."""
+    """A seventh of the orders is cancelled: half of them when they are placed, half when their parcel is dispatched. An
+    eleventh is refunded in part. Of a ninth the customer requests a return, and sends all goods, some, or none. Two in
+    thirteen are refunded in full by staff: before the dispatch, or at the same time. Of one in seventeen the carrier
+    loses all parcels, or the first."""
 
     def __init__(self, *arguments: Any, **keywords: Any) -> None:
         super().__init__(*arguments, **keywords)
         self._regretted: set[str] = set()
-        """Orders whose parcels have arrived and whose goods are still to be refunded."""
+        """Delivered orders whose goods are still to be refunded."""
 
     def card(self, number: int, *, again: bool = False) -> str:
         card = CARDS[number // 2 % len(CARDS)]
@@ -84,7 +84,7 @@ class FickleCrowd(CartCrowd):
             await self._schedule_check(order_id)
 
     async def _stop(self, parcel: dict[str, Any]) -> None:
-        """All of the money goes back before anything has left; then nothing leaves."""
+        """Refunds the order in full before any dispatch; then no parcel may be dispatched."""
         order_id = parcel["order_id"]
         self.ledger.stopped.add(order_id)
         await self._give_all_back(order_id)
@@ -110,8 +110,8 @@ class FickleCrowd(CartCrowd):
         await customer.call("order", "POST", path, json={}, done_if="order-transition-refused")
 
     async def _send_unless_called_off(self, parcel: dict[str, Any]) -> None:
-        """Where another parcel has left, the money is back, and the warehouse is warned, this one is sent all the
-        same."""
+        """If another parcel was dispatched and the order is refunded, so that the warehouse is warned, dispatches this
+        one nevertheless."""
         sent = await self._hand_over(parcel, NOT_TO_DISPATCH, REFUNDED)
         if sent is None:
             sent = await self._hand_over(parcel, NOT_TO_DISPATCH, confirm_refunded=True)
@@ -132,7 +132,7 @@ class FickleCrowd(CartCrowd):
         self.ledger.refunds[order_id] = paid["amount"]["amount"]
 
     async def _refund(self, order_id: str, amount: dict[str, int]) -> Any:
-        """Once, for however many parcels. What was paid."""
+        """Refunds the order once, for any number of parcels. Returns the paid amount."""
         staff = self._world.staff
         payments = await staff.call("order", "GET", f"/orders/{order_id}/payments")
         [paid] = [payment for payment in payments["items"] if payment["status"] == "succeeded"]
@@ -146,7 +146,8 @@ class FickleCrowd(CartCrowd):
             await asyncio.sleep(LOOK)
 
     async def _regret(self, order_id: str) -> None:
-        """As soon as all of it has arrived, and staff have refunded what they do: the rest is the goods' price."""
+        """Returns goods as soon as all parcels are delivered and staff have made their refunds: the rest is the
+        price."""
         customer, _ = self._by_order[order_id]
         number = self.number_of(order_id)
         if number % 11 == 5 and order_id not in self.ledger.refunds:
@@ -157,8 +158,8 @@ class FickleCrowd(CartCrowd):
             self._regretted.discard(order_id)
 
     async def _take_back(self, order: dict[str, Any], how: str) -> None:
-        """All of it, as good as new; or of one product: a piece, broken, or nothing since it never comes, or since it
-        was rejected, and then withdrawn."""
+        """Returns all pieces in good condition; or one broken piece; or none, because they never arrive or because the
+        return was rejected and then withdrawn."""
         pieces: Counter[str] = Counter()
         for line in order["lines"]:
             pieces[line["product_id"]] += line["quantity"]
@@ -203,7 +204,7 @@ class FickleCrowd(CartCrowd):
         return found
 
     async def _receive(self, back: dict[str, Any], came: Counter[str], how: str) -> None:
-        """In the warehouse that sent it, or the first that did."""
+        """Receives the return in the (first) warehouse that dispatched the order."""
         [parcel, *_] = await self._world.shipments(back["order_id"])
         lines = [{"product_id": id, how: quantity} for id, quantity in came.items()]
         body = {"warehouse_id": parcel["warehouse_id"], "lines": lines}

@@ -1,4 +1,4 @@
-"""Goods in the books: stock and what is reserved of it, parcels, and what left, was lost or had expired."""
+"""Checks of goods: stock, reservations, parcels, and dispatched, lost and expired pieces."""
 
 from collections import Counter, defaultdict
 from typing import Any
@@ -9,7 +9,7 @@ from tests.system.verdict import Found, Kind, Violation, same
 Place = tuple[Any, Any]
 
 BROUGHT = ("delivered", "returned")
-"""The goods have been at the customer's."""
+"""Statuses of orders whose goods were delivered."""
 HAVE_LEFT = ("dispatched", "delivered", "lost")
 
 
@@ -24,7 +24,7 @@ def all_lost(books: Books) -> set[str]:
 
 
 def worth_lost(books: Books) -> Counter[str]:
-    """What the pieces have cost that were in lost parcels, by order."""
+    """The price of the pieces in lost parcels, by order."""
     prices = {(str(order), str(product)): price for order, product, price in books.rows["prices"]}
     found: Counter[str] = Counter()
     for order, product, pieces in books.rows["lost_pieces"]:
@@ -44,7 +44,7 @@ def published(books: Books) -> dict[str, Counter[str]]:
 
 
 def _stock(books: Books) -> Found:
-    """The ledger's sums are the stock, what is reserved is what reservations hold, and what expires what batches do."""
+    """Stock levels are the sums of the movements, of the reservations, and of the batches that expire."""
     moved, held = _by_place(books.rows["moved"]), _by_place(books.rows["held"])
     batches = {(product, warehouse): tuple(map(int, sums)) for product, warehouse, *sums in books.rows["batches"]}
     for product, warehouse, on_hand, reserved, dated, expired in books.rows["stock"]:
@@ -62,7 +62,7 @@ def _stock(books: Books) -> Found:
 
 
 def _expired(books: Books) -> Found:
-    """What had expired when it came in, and was not booked out since, is all still there, and nobody holds it."""
+    """Pieces that had expired on receipt and were not scrapped are still in stock, and not reserved."""
     unfit: Counter[Place] = Counter()
     for product, warehouse, expires_on, came, there in books.rows["came_expired"]:
         unfit[product, warehouse] += max(0, int(came))
@@ -76,7 +76,7 @@ def _expired(books: Books) -> Found:
 
 
 def _copies(books: Books) -> Found:
-    """What the other services believe to be available."""
+    """The other services' copies of the available stock."""
     available: Counter[Any] = Counter()
     for product, _, on_hand, reserved, _, expired in books.rows["stock"]:
         available[product] += max(0, on_hand - expired - reserved)
@@ -87,7 +87,7 @@ def _copies(books: Books) -> Found:
 
 
 def _deducted(books: Books) -> Found:
-    """What left the warehouses for an order is what was ordered, or nothing."""
+    """The dispatched pieces of an order are those that were ordered, or none."""
     ordered: defaultdict[str, Counter[Any]] = defaultdict(Counter)
     for order, product, quantity in books.rows["lines"]:
         ordered[str(order)][product] = int(quantity)
@@ -105,15 +105,15 @@ def _deducted(books: Books) -> Found:
 
 
 def _shipments(books: Books) -> Found:
-    """One parcel of each warehouse."""
+    """An order has one parcel from each warehouse."""
     for order, warehouse, count in books.rows["shipments"]:
         if count > 1:
             yield Violation(Kind.DUPLICATED, f"order {order}: {count} shipments of warehouse {warehouse}")
 
 
 def _parcels(books: Books) -> Found:
-    """Each parcel has come to the end of its way that fits its order's: of one that was cancelled nothing leaves, but
-    where all of it was lost."""
+    """The final status of each parcel fits that of its order: no parcel of a cancelled order is dispatched, unless all
+    of its parcels were lost."""
     statuses = _statuses(books)
     for row in books.rows["orders"]:
         id, found = str(row["id"]), set(statuses[str(row["id"])])
@@ -129,7 +129,7 @@ def _parcels(books: Books) -> Found:
 
 
 def _lost(books: Books) -> Found:
-    """The parcels that staff have declared lost, and no others."""
+    """Exactly the parcels that staff declared lost are lost."""
     found = {str(row["id"]) for row in books.rows["parcels"] if row["status"] == "lost" and _is_ours(books, row)}
     declared = {id for ids in books.ledger.lost.values() for id in ids}
     yield from (Violation(Kind.LOST, f"parcel {id}: declared lost, and nobody knows") for id in declared - found)
@@ -137,7 +137,7 @@ def _lost(books: Books) -> Found:
 
 
 def _held(books: Books) -> Found:
-    """An order that has come to its end holds no stock."""
+    """An order in a final status holds no stock."""
     for order, pieces in books.rows["holding"]:
         if str(order) in books.ledger.orders:
             yield Violation(Kind.STUCK, f"order {order}: {pieces} pieces are still reserved for it")

@@ -1,4 +1,4 @@
-"""What stands on the topics, read from their beginning."""
+"""The records of the topics, read from their beginning."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ class Record:
 async def records_of(
     kafka: KafkaConnection, key: str | None = None, *, topics: Iterable[Topic] = TOPICS
 ) -> list[Record]:
-    """Every record, or those of one key (an order's id), partition by partition in its order."""
+    """All records, or those of one key (an order's id), by partition and offset."""
     consumer = AIOKafkaConsumer(**kafka.arguments(), enable_auto_commit=False, auto_offset_reset="earliest")
     await consumer.start()
     try:

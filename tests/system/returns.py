@@ -1,4 +1,4 @@
-"""Returns in the books: what was ordered, approved, received, put back and refunded, held against each other."""
+"""Checks of returns: compares ordered, approved, received, restocked and refunded pieces."""
 
 from collections import Counter, defaultdict
 from typing import Any
@@ -16,7 +16,7 @@ TELLS = {
     "received": ["return.approved", "return.received"],
     "refunded": ["return.approved", "return.received"],
 }
-"""Of what the customer has been told when a return is so far."""
+"""The notifications that the customer has received, by the status of the return."""
 
 
 def violations(books: Books) -> Found:
@@ -25,7 +25,7 @@ def violations(books: Books) -> Found:
 
 
 def worth(books: Books) -> Counter[str]:
-    """What the pieces have cost that a warehouse got back of each of the crowd's orders."""
+    """The price of the pieces that a warehouse received back, by order of the ledger."""
     prices = {(str(order), str(product)): price for order, product, price in books.rows["prices"]}
     found: Counter[str] = Counter()
     for id, came in books.ledger.returns.items():
@@ -47,7 +47,7 @@ def published(books: Books) -> dict[str, Counter[str]]:
 
 
 def _ends(books: Books) -> Found:
-    """Each return of the crowd has come to its end, and what came of them is what the warehouse was handed."""
+    """Each return in the ledger is in a final status, and its received pieces are those that the warehouse booked."""
     came: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for row in books.rows["coming_back"]:
         came[str(row["order_id"])][str(row["product_id"])] += int(row["received"] or 0)
@@ -62,7 +62,7 @@ def _ends(books: Books) -> Found:
 
 
 def _no_piece_twice(books: Books) -> Found:
-    """Received is at most approved, and all that comes back of an order at most what was ordered."""
+    """No more is received than was approved, and no more is returned of an order than was ordered."""
     status = {row["id"]: row["status"] for row in books.rows["returns"]}
     held: Counter[Any] = Counter()
     for row in books.rows["coming_back"]:
@@ -78,7 +78,7 @@ def _no_piece_twice(books: Books) -> Found:
 
 
 def _expected(books: Books) -> Found:
-    """Inventory expects what staff have approved, and nothing else."""
+    """Inventory expects exactly the returns that staff have approved."""
     waiting = {row["id"] for row in books.rows["returns"] if row["status"] in AWAITED}
     ours = {_key(row): row["quantity"] for row in books.rows["expected"]}
     theirs = {_key(row): int(row["quantity"]) for row in books.rows["coming_back"] if row["id"] in waiting}
@@ -86,7 +86,7 @@ def _expected(books: Books) -> Found:
 
 
 def _received(books: Books) -> Found:
-    """Order believes what inventory has received."""
+    """The order service's copy of received pieces equals inventory's."""
     back = {row["id"] for row in books.rows["returns"] if row["status"] in IS_BACK}
     ours = {_key(row): int(row["received"] or 0) for row in books.rows["coming_back"] if row["id"] in back}
     theirs = {
@@ -96,7 +96,7 @@ def _received(books: Books) -> Found:
 
 
 def _closed(books: Books) -> Found:
-    """Nobody awaits what never came: both services know, of each return that staff have closed and of no other."""
+    """Exactly the returns that staff closed, since they never arrived, are closed in both services."""
     ours = {row["id"] for row in books.rows["returns"] if row["status"] == "closed"}
     theirs = {row["id"] for row in books.rows["expected"] if row["status"] == "closed"}
     for id in ours ^ theirs:
@@ -107,14 +107,14 @@ def _closed(books: Books) -> Found:
 
 
 def _restocked(books: Books) -> Found:
-    """What was as good as new is what the ledger has put back."""
+    """The restocked pieces are those that the stock movements put back."""
     moved = {f"{id} {product}": int(count) for id, product, count in books.rows["restocked"]}
     restocked = {_key(row): row["restocked"] for row in books.rows["expected"] if row["restocked"]}
     yield from same("put back of a return", moved, restocked)
 
 
 def _refunded(books: Books) -> Found:
-    """Each received return is refunded once: what it is worth, or what was left of the order's money."""
+    """Each received return is refunded once: its price, or what was left of the order's captured amount."""
     asked: Counter[Any] = Counter()
     for row in books.rows["refunds"]:
         if row["status"] != "failed" and row["return_id"]:

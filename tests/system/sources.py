@@ -1,4 +1,4 @@
-"""Where the shop's books are: five databases, the gateway's, the mailbox, and the topics."""
+"""Reads the books of the shop: five databases, the gateway's, the mailbox, and the topics."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -30,7 +30,7 @@ FROM (
     WHERE kind = 'adjustment' AND expires_on <= (created_at AT TIME ZONE 'UTC')::date
 ) AS came GROUP BY 1, 2, 3
 """
-"""Pieces that had expired when they came in, less those that were booked out since, beside what is there of them."""
+"""Pieces that had expired on receipt, less those that were scrapped since, and their present stock."""
 
 QUERIES: dict[str, tuple[str, str]] = {
     "orders": ("order", "SELECT id, customer_id, status, total, captured, refunded, stuck_reason FROM orders"),
@@ -102,8 +102,8 @@ PARKED = "SELECT type, error FROM parked_events"
 
 @dataclass(frozen=True)
 class Books:
-    """`rows` by their names in QUERIES; `emitted` (outboxes) and `parked` of all services together; `mails` by their
-    distinct Message-IDs."""
+    """`rows` by their name in QUERIES; `emitted` (outboxes) and `parked` (retry queues) of all services together;
+    `mails`: the distinct Message-IDs."""
 
     ledger: Ledger
     rows: dict[str, Rows]
@@ -118,8 +118,8 @@ class Books:
 
 
 async def read(world: World, ledger: Ledger) -> Books:
-    """The mailbox after the databases, the topics last: whatever is in them by then must have been said, and the other
-    way round."""
+    """Reads the mailbox after the databases, and the topics last, so that they contain all events and mails that the
+    databases have."""
     rows: dict[str, Rows] = {}
     emitted: Rows = []
     parked: Rows = []
@@ -158,7 +158,7 @@ async def _gateway_books(
             return found["charges"], found["refunds"], body["webhooks"]
 
 
-# What the user service itself sends: about no order, and told to nobody's inbox.
+# Mails of the user service itself: they concern no order and have no notification.
 ABOUT_ACCOUNTS = tuple(f".{purpose}@" for purpose in Purpose)
 
 

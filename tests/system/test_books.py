@@ -1,4 +1,4 @@
-"""The checker itself: books no longer agree with any entry that is missing, doubled or moved; its kind is named."""
+"""Tests of the check itself: it reports a missing, duplicated or changed entry, with the kind of the violation."""
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
@@ -49,7 +49,7 @@ def _charged_again(books: Books) -> Books:
 
 
 def _quantity(row: Sequence[Any]) -> int:
-    """Of a product in a warehouse; where that is nothing, a row that is missing is no fault."""
+    """Of a product in a warehouse; if it is zero, a missing row is no violation."""
     quantity: int = row[2]
     return quantity
 
@@ -139,12 +139,12 @@ FAULTS: dict[str, tuple[Kind, Callable[[Books], Books]]] = {
 
 
 def _tabs(books: Books) -> Checkout:
-    """A cart that was tried with two keys, of which one was rejected."""
+    """A cart with attempts by two keys, one of which was rejected."""
     return next(each for each in books.ledger.checkouts if len(set(each.keys)) == 2 and not each.outdated)
 
 
 def _ordered_from_both_tabs(books: Books) -> Books:
-    """To two orders, of which each for itself is in the best order: answered, paid and delivered."""
+    """Both tabs placed an order, each of which is correct by itself: answered, paid and delivered."""
     [rejected] = [key for key in _tabs(books).keys if key not in books.ledger.answers]
     ours = {
         id for checkout in books.ledger.checkouts for key in checkout.keys for id in books.ledger.answers.get(key, ())
@@ -159,7 +159,7 @@ def _pressed_twice(books: Books) -> Books:
 
 
 def _old_cart_ordered(books: Books) -> Books:
-    """The order that the customer placed of the new cart was the old one's."""
+    """The order that was placed from the changed cart has the contents of the outdated one."""
     checkout = next(each for each in books.ledger.checkouts if each.outdated)
     old, new = checkout.keys
     answers = {old: books.ledger.answers[new]}
@@ -196,7 +196,7 @@ def _sent_all_the_same(books: Books) -> Books:
 
 
 def _still_holding(books: Books) -> Books:
-    """Inventory's own sums agree with each other."""
+    """The sums within inventory agree with each other."""
     return _rows("holding", lambda rows: [*rows, (min(books.ledger.stopped), 2)])(books)
 
 
@@ -214,7 +214,7 @@ def _kinds_told(kind: str, count: int) -> Callable[[Books], Books]:
 
 
 def _expired_reserved(books: Books) -> Books:
-    """All of a product that is there, also what had expired when it came."""
+    """Reserves all pieces of a product, including those that had expired on receipt."""
     product, warehouse, *_ = books.rows["came_expired"][0]
     place = product, warehouse
     return _rows(
@@ -277,7 +277,7 @@ OF_PEOPLE: dict[str, tuple[str, Callable[[Books], Books]]] = {
         ),
     ),
 }
-"""What people do and what becomes of it, each with words of the violation that must be found."""
+"""Changes of the books, each with a part of the violation that must be reported."""
 
 
 async def test_every_fault_is_named(world: World) -> None:

@@ -1,4 +1,4 @@
-"""`kill -9` in the middle of 200 orders: nothing is lost, and nothing happens twice."""
+"""Services are killed while 200 orders are processed: nothing is lost or duplicated."""
 
 import asyncio
 
@@ -18,7 +18,7 @@ VICTIMS = ("user", "product", "inventory", "order", "notification", "gateway")
     ids="+".join,
 )
 async def test_killed_processes_lose_and_duplicate_nothing(world: World, victims: tuple[str, ...]) -> None:
-    """One after the other."""
+    """The services are killed one after the other."""
     crowd = Crowd(world, orders=ORDERS)
     await crowd.prepare()
     pids = {name: world.shop.pid(name) for name in victims}

@@ -1,4 +1,4 @@
-"""One customer's way through five real processes, each step's events and mails seen."""
+"""One order through five real processes, with the events and mails of each step."""
 
 import asyncio
 from functools import partial
@@ -140,7 +140,7 @@ async def test_a_new_customer_confirms_the_address_and_then_chooses_a_new_passwo
 
 
 async def _code(world: World, address: str, subject: str) -> str:
-    """Of the mail with this subject, once it is there."""
+    """The code in the mail with this subject, as soon as it has arrived."""
     mailbox = f"{world.url('mailbox')}/messages"
 
     async def found() -> str | None:
@@ -181,7 +181,7 @@ async def test_twenty_concurrent_requests_with_one_key_make_one_order_and_one_ch
     assert (await world.stock(product))["reserved"] == 1
 
 
-async def test_cancel_against_dispatch(world: World) -> None:
+async def test_a_cancellation_and_a_dispatch_at_the_same_time_exclude_each_other(world: World) -> None:
     customer = await world.customer()
     for _ in range(10):
         product = await world.product(stock=1)

@@ -1,4 +1,4 @@
-"""A shop whose broker, or whose other services, are away: orders are accepted, and all complete afterwards."""
+"""Orders are accepted while the broker or the other services are down, and all are completed afterwards."""
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
@@ -19,7 +19,7 @@ async def test_the_broker_is_killed_and_restarted_under_load(world: World) -> No
         shopping = tasks.create_task(crowd.shop())
         await crowd.placed(ORDERS // 4)
         await asyncio.to_thread(world.shop.kill, "kafka")
-        await asyncio.to_thread(world.shop.stop, "kafka")  # before the supervisor has it back
+        await asyncio.to_thread(world.shop.stop, "kafka")  # before the supervisor has restarted it
         before = len(crowd.ledger.answers)
         await crowd.placed(before + ORDERS // 4)
         assert not world.shop.is_ready("kafka"), "these were to be accepted without it"
@@ -33,7 +33,7 @@ async def test_orders_are_placed_while_all_other_services_are_down(world: World)
     crowd = Crowd(world)
     await crowd.prepare()
     customers = await crowd.arrive(10)
-    await asyncio.gather(*(crowd.order(customers[n], n) for n in range(PRODUCTS)))  # so that it knows them all
+    await asyncio.gather(*(crowd.order(customers[n], n) for n in range(PRODUCTS)))  # until the order service knows them
     await asyncio.to_thread(_stop, world.shop, *OTHERS)
     await asyncio.to_thread(_stop, world.shop, "kafka")
 
@@ -49,6 +49,6 @@ async def test_orders_are_placed_while_all_other_services_are_down(world: World)
 
 
 def _stop(shop: Shop, *names: str) -> None:
-    """All at once, since each may take its time."""
+    """Stops them concurrently, since each may take a while."""
     with ThreadPoolExecutor(len(names)) as threads:
         list(threads.map(shop.stop, names))

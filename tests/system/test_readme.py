@@ -1,4 +1,4 @@
-"""The README's first order, word for word but for the addresses: a shell that runs its lines ends with a paid order."""
+"""The commands of the README's first order, with other URLs, run in a shell and lead to a paid order."""
 
 import asyncio
 import json
@@ -20,12 +20,12 @@ async def test_the_lines_of_the_readme_end_with_a_paid_order(world: World) -> No
     for port, service in PORTS.items():
         assert f"localhost:{port}" in lines
         lines = lines.replace(f"localhost:{port}", world.url(service).removeprefix("http://"))
-    # As typed by whoever has signed up; a password with blanks is quoted in a shell.
+    # As a registered customer types them; a password with blanks is quoted in a shell.
     lines = lines.replace("username=EMAIL", f"username={customer.email}")
     lines = lines.replace("-d password=PASSWORD", f"--data-urlencode 'password={customer.form['password']}'")
     shell = await asyncio.create_subprocess_exec("bash", "-c", lines, stdout=asyncio.subprocess.PIPE)
     emitted, _ = await shell.communicate()
-    # The answers follow one another: the payment, and the order.
+    # Two responses: the payment, and the order.
     payment, end = json.JSONDecoder().raw_decode(emitted.decode())
     order = json.loads(emitted.decode()[end:])
     assert (payment["order_id"], order["status"], order["payment_status"]) == (order["id"], "paid", "paid")

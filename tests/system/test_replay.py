@@ -1,4 +1,4 @@
-"""A cut of the real shop's month goes through the running shop, and its books agree to the penny and the unit."""
+"""A part of a real shop's month is replayed, and the books agree to the penny and the unit."""
 
 import csv
 import gzip
@@ -17,7 +17,7 @@ INVOICES = 200
 
 @pytest.fixture(scope="module")
 def cut(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The shipped file up to its 200th invoice, with all that is untidy about it."""
+    """The shipped file up to its 200th invoice, with its irregular rows."""
     rows = csv.reader(io.StringIO(gzip.decompress(DEFAULT_FILE.read_bytes()).decode()))
     header = next(rows)
     seen: set[str] = set()
@@ -36,7 +36,7 @@ def cut(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("stock", ["1.0", "0.8"])
 def test_the_books_agree(shop: Shop, cut: Path, stock: str) -> None:
-    """First with all that the cut sells; then, on top of that, with too little, so that some are rejected."""
+    """First with stock for all orders of the file; then again with too little, so that some are rejected."""
     sold = read(cut)
     result = replay(Staff.of(shop), sold, stock_factor(stock), Console(stderr=True))
     figures = result.figures

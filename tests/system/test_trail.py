@@ -1,4 +1,4 @@
-"""What `make trail` finds of an order that went all the way, and of one that there never was."""
+"""The report of `make trail` about completed orders, and about an unknown one."""
 
 import asyncio
 from collections import Counter
@@ -36,7 +36,7 @@ def _each_once(found: dict[str, list[str]]) -> Counter[tuple[str, str]]:
 
 
 def _events(trail: report.Trail, verb: str) -> Counter[tuple[str, str]]:
-    """Who did this with which event, how often."""
+    """How often each service did this with each event."""
     words = [(step.service, step.what.split()) for step in trail.steps]
     return Counter((service, what[1]) for service, what in words if what[0] == verb)
 
@@ -63,7 +63,7 @@ async def test_a_delivered_order_leaves_each_step_once(world: World) -> None:
     number = await _delivered(world)
 
     async def complete() -> report.Trail | None:
-        """Once the last event is published too: the order is delivered a moment before."""
+        """Waits for the publication of the last event, which follows shortly after the delivery."""
         trail = await asyncio.to_thread(report.follow, world.shop, number)
         return trail if ("order", "order.delivered") in _events(trail, "published") else None
 

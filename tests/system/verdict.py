@@ -1,4 +1,4 @@
-"""How what is wrong with the books is named."""
+"""The kinds of violations, and comparisons that report them."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ def kind_of(count: int, wanted: int) -> Kind:
 
 
 def same(what: str, ours: dict[str, Any], theirs: dict[str, Any]) -> Found:
-    """`theirs` is what should be. Counts tell whether one is missing or there twice."""
+    """`theirs` are the expected values. Counts show whether a value is missing or duplicated."""
     for key in ours.keys() | theirs.keys():
         one, other = ours.get(key), theirs.get(key)
         if one != other:

@@ -1,4 +1,4 @@
-"""Customers and staff of a running shop, through its REST APIs alone."""
+"""Customers and staff who use a running shop through its REST APIs."""
 
 import asyncio
 import time
@@ -16,11 +16,11 @@ ADDRESS = {"name": "Ada King", "line1": "12 St James's Square", "city": "London"
 PASSWORD = "correct horse battery"
 SIGN_IN, ME = "/auth/token", "/users/me"
 SOON = 60.0
-"""Seconds within which what follows from an event has happened, also on a machine that is busy."""
+"""Seconds within which the consequences of an event must be complete, also on a busy machine."""
 
 
 async def until(what: str, holds: Callable[[], Awaitable[Any]], within: float = SOON) -> Any:
-    """The first true value of `holds`; asks again, more and more seldom. Fails with what it last saw."""
+    """Calls `holds` at increasing intervals until it is true, and returns its value. Fails with the last value."""
     deadline, pause = time.monotonic() + within, 0.02
     while True:
         found = await holds()
@@ -33,7 +33,7 @@ async def until(what: str, holds: Callable[[], Awaitable[Any]], within: float = 
 
 
 async def none_left(what: str, left: Callable[[], Awaitable[Any]], within: float) -> None:
-    """Returns once nothing is `left`. Fails when that has not changed for `within` seconds."""
+    """Returns when nothing is `left`. Fails if `left` has not changed for `within` seconds."""
     seen = await left()
     while seen:
         before = seen
@@ -50,7 +50,7 @@ async def none_left(what: str, left: Callable[[], Awaitable[Any]], within: float
 
 
 class Person:
-    """Somebody who is signed in, or a stranger who isn't yet."""
+    """A person who is signed in, or not yet."""
 
     def __init__(self, world: "World", email: str, password: str) -> None:
         self._world = world
@@ -72,9 +72,9 @@ class Person:
     async def call(
         self, service: str, method: str, path: str, *, done_if: str | tuple[str, ...] = (), **request: Any
     ) -> Any:
-        """The body of a successful answer; one that says to try again (409, 503 with Retry-After) is tried again,
-        and so is a request whose connection broke: all that is sent here may be sent twice. `done_if`: the types of a
-        409 that says that it was done before, or can't be done any more; then there is no body."""
+        """The body of a successful response. Retries a response with Retry-After (409, 503) and a request whose
+        connection broke: all requests here may be repeated. `done_if`: types of a 409 after which the action was done
+        before, or is no longer possible; then there is no body."""
         deadline = time.monotonic() + self._world.timeout
         while True:
             try:
@@ -88,7 +88,7 @@ class Person:
                 await asyncio.sleep(0.1)
                 continue
             if answer.status_code == 401 and self._token and path not in (SIGN_IN, ME):
-                await self.sign_in()  # the token has run out
+                await self.sign_in()  # the token has expired
                 continue
             if done_if and answer.status_code == 409 and answer.json()["type"].endswith(done_if):
                 return None
@@ -109,7 +109,7 @@ class Person:
         return paid
 
     async def bought(self, product: str, quantity: int) -> str:
-        """An order of so many, paid and delivered."""
+        """An order of so many pieces, paid and delivered."""
         order_id: str = (await self.order((product, quantity)))["id"]
         await self.order_becomes(order_id, "awaiting_payment")
         await self.pay(order_id)
@@ -125,7 +125,7 @@ class Person:
         return str(asked["id"])
 
     async def returns(self, order_id: str, product: str, quantity: int) -> str:
-        """Asked for, and approved by staff: its id."""
+        """Requests a return that staff approve. Returns its id."""
         return_id = await self.asks_to_return(order_id, product, quantity)
         await self._world.staff.call("order", "POST", f"/returns/{return_id}/approve", done_if="return-decided")
         return return_id
@@ -140,7 +140,7 @@ class Person:
 
 
 class World:
-    """A shop and the people in it, who try again for `timeout` seconds."""
+    """A shop with its customers and staff, who retry for `timeout` seconds."""
 
     def __init__(self, shop: Shop, *, timeout: float = SOON) -> None:
         self.shop = shop
@@ -157,7 +157,7 @@ class World:
         await self._stack.aclose()
 
     def bears(self, answer: httpx.Response) -> bool:
-        """Whether people try again after this answer."""
+        """Whether a client retries after this response."""
         return "Retry-After" in answer.headers
 
     def url(self, service: str) -> str:
@@ -167,7 +167,7 @@ class World:
         return self.shop.operations_url(service)
 
     async def customer(self, *, verified: bool = False) -> Person:
-        """One who has just registered, or whom staff have: then the address counts as verified."""
+        """A new customer; `verified`: staff registered the account, so that its address counts as verified."""
         person = Person(self, f"{uuid4().hex[:12]}@example.com", PASSWORD)
         body = {"email": person.email, "password": PASSWORD, "full_name": "Ada King"}
         by = self.staff if verified else person
@@ -175,7 +175,7 @@ class World:
         return await person.sign_in()
 
     async def product(self, *, stock: int = 0, price: int = 1250, warehouse_id: str | None = None) -> str:
-        """The id of a new product, with so much in stock."""
+        """Creates a product with so many pieces in stock. Returns its id."""
         sku = f"SKU-{uuid4().hex[:12].upper()}"
         body = {
             "sku": sku,
@@ -218,24 +218,24 @@ class World:
         return items
 
     async def shipments_of(self, order_id: str) -> list[dict[str, Any]]:
-        """Once there are any."""
+        """The shipments of the order, as soon as there are any."""
         found: list[dict[str, Any]] = await until("shipments", lambda: self.shipments(order_id))
         return found
 
     async def deliver(self, order_id: str) -> None:
-        """Every parcel of the order goes out and arrives."""
+        """Dispatches and delivers every parcel of the order."""
         for shipment in await self.shipments_of(order_id):
             await self.send_and_bring(shipment)
 
     async def send_and_bring(self, shipment: dict[str, Any]) -> None:
-        """With the same carrier and number, a dispatch that is asked for again is the same dispatch."""
+        """Uses the same carrier and number in each request, so that a repeated dispatch is the same one."""
         path = f"/shipments/{shipment['id']}"
         sent = {"carrier": "Royal Mail", "tracking_number": shipment["id"][-8:]}
         await self.staff.call("inventory", "POST", f"{path}/dispatch", json=sent)
         await self.staff.call("inventory", "POST", f"{path}/deliver")
 
     async def take_back(self, return_id: str, warehouse_id: str, product_id: str, **came: int) -> None:
-        """`came`: pieces to `restock` and to `scrap`, as soon as inventory expects the return."""
+        """Receives pieces (`came`: to `restock` and to `scrap`) as soon as inventory expects the return."""
 
         async def expected() -> bool:
             return (await self.staff.ask("inventory", "GET", f"/returns/{return_id}")).is_success
@@ -245,12 +245,12 @@ class World:
         await self.staff.call("inventory", "POST", f"/returns/{return_id}/receive", json=body)
 
     async def kinds_told(self, person: Person) -> list[str]:
-        """What the customer was told, in order."""
+        """The kinds of the notifications of the customer, in order."""
         found = await person.call("notification", "GET", "/notifications", params={"limit": 100})
         return [item["kind"] for item in reversed(found["items"])]
 
     async def is_told(self, person: Person, kinds: list[str]) -> None:
-        """Exactly these, each once, in whatever order they came from their topics."""
+        """Waits for exactly these notifications, each once, in any order."""
 
         async def holds() -> Any:
             return sorted(await self.kinds_told(person)) == sorted(kinds) or None
@@ -268,7 +268,7 @@ class World:
 
         async def signed_in() -> Person | None:
             answer = await admin.ask("user", "POST", SIGN_IN, data=admin.form)
-            return await admin.sign_in() if answer.is_success else None  # made within a moment of the first start
+            return await admin.sign_in() if answer.is_success else None  # created shortly after the first start
 
         found: Person = await until("the first admin", signed_in)
         return found

@@ -61,7 +61,7 @@ def copy_of_schema(url: str) -> str:
 
 
 def rows(url: str) -> Rows:
-    """All that is in the database, but for the revisions."""
+    """All rows of the database, except the revisions."""
     found: Rows = {}
     with administration(url) as cursor:
         cursor.execute(_TABLES, [list(VERSION_TABLES)])
@@ -128,7 +128,7 @@ def _carry_out(dump: str, url: str) -> None:
 
 
 def _bring_to_today(cursor: psycopg2.extensions.cursor) -> None:
-    """So that nothing in it has run out, however old the dump is. Triggers are off meanwhile."""
+    """Shifts all times, so that nothing in an old dump has expired. Triggers are disabled meanwhile."""
     cursor.execute("SET session_replication_role = replica")
     cursor.execute(_TIMES)
     age = utcnow() - MADE_AT

@@ -64,7 +64,7 @@ def test_a_database_of_an_older_release_is_not_changed(service: str) -> None:
 
 
 def test_existing_products_start_with_their_current_price() -> None:
-    """And with the time since when they have had it at the latest."""
+    """With the latest time at which the price can have begun."""
     url = restored("product_service")
     migrations.upgrade("product_service", url)
     with administration(url) as cursor:

@@ -7,7 +7,7 @@ from uuid import UUID
 from fastapi import Query, Request, Response
 
 from contracts.permissions import Role
-from service_kit.http.etag import IfMatch
+from service_kit.http.etag import IfMatch, tagged
 from service_kit.http.pagination import Page, PagedByTime
 from service_kit.http.problem_responses import problems
 from service_kit.http.router import Router
@@ -20,7 +20,7 @@ from user_service.accounts import queries
 from user_service.accounts.models import Account, EmailTaken, LastAdmin, NotOneself, SignInAgain
 from user_service.audit.endpoints import FromWhere, acting
 from user_service.audit.models import Actor
-from user_service.base import resource, tagged
+from user_service.base import resource
 from user_service.passwords.endpoints import UsePasswordService
 from user_service.passwords.strength import PasswordTooWeak
 from user_service.roles import grants
@@ -66,21 +66,21 @@ async def register(
         await password_service.throttle.request(origin)
     account = await use_cases.register(tx, password_service.passwords, by, **dict(body), verified=by_staff)
     response.headers["Location"] = f"/users/{account.id}" if by_staff else "/users/me"
-    return tagged(response, AccountOut.of(account))
+    return tagged(response, AccountOut.of(account), account.version)
 
 
 @router.get("/me", summary="Get my account", responses=problems(NotFound))
 async def read_me(tx: Session, who: Annotated[Principal, Requires("users:read")], response: Response) -> AccountOut:
     """The caller's own account, with an `ETag` for a later change."""
     account = await queries.by_id(tx, who.user_id) or not_found(Account, who.user_id)
-    return tagged(response, AccountOut.of(account))
+    return tagged(response, AccountOut.of(account), account.version)
 
 
 @router.patch("/me", summary="Change my profile", responses=problems(NotFound, PreconditionFailed))
 async def change_me(body: ProfileChange, expected: IfMatch, tx: Session, me: Writer, response: Response) -> AccountOut:
     """Only what the body names is changed."""
     account = await use_cases.change(tx, me, me.id, expected, body.model_dump(exclude_none=True))
-    return tagged(response, AccountOut.of(account))
+    return tagged(response, AccountOut.of(account), account.version)
 
 
 @router.delete("/me", status_code=204, summary="Erase my account", responses=problems(NotFound, LastAdmin, SignInAgain))
@@ -120,7 +120,7 @@ async def read(
 ) -> AccountOut:
     """With its roles and whether it may sign in, and an `ETag` for a later change."""
     account = await queries.by_id(tx, user_id) or not_found(Account, user_id)
-    return tagged(response, AccountOut.of(account))
+    return tagged(response, AccountOut.of(account), account.version)
 
 
 @router.patch(
@@ -140,4 +140,4 @@ async def change(
     owns; its access tokens are rejected as soon as the services receive the event. Nobody changes who may do more than
     themselves."""
     account = await use_cases.change_by_staff(tx, staff, user_id, expected, body.model_dump(exclude_none=True))
-    return tagged(response, AccountOut.of(account))
+    return tagged(response, AccountOut.of(account), account.version)

@@ -7,9 +7,8 @@ from uuid import UUID
 from pydantic import Field
 
 from contracts.permissions import Role
-from service_kit.schemas import RequestBody, RowOut
+from service_kit.schemas import RequestBody, RowOut, examples
 from service_kit.text import Printable, Trimmed
-from user_service.base import example
 from user_service.emails import EmailAddress
 from user_service.passwords.schemas import Password
 from user_service.roles.schemas import RoleNames
@@ -18,7 +17,7 @@ FullName = Annotated[str, Trimmed(200), Printable]
 
 
 class Registration(RequestBody):
-    model_config = example(
+    model_config = examples(
         {"email": "ada@example.com", "password": "correct horse battery", "full_name": "Ada Lovelace"}
     )
 

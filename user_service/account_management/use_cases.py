@@ -8,7 +8,7 @@ from uuid import UUID
 from contracts.events import users
 from contracts.permissions import Permission, Role
 from service_kit.clock import utcnow
-from service_kit.concurrency import Expected
+from service_kit.concurrency import Expected, flush
 from service_kit.database import Session
 from service_kit.messaging import outbox
 from service_kit.problems import not_found
@@ -19,7 +19,6 @@ from user_service.accounts.models import Account, EmailTaken, LastAdmin, NotOnes
 from user_service.api_clients import use_cases as api_clients
 from user_service.audit.models import SYSTEM, Action, Actor, Origin
 from user_service.audit.use_cases import record
-from user_service.base import flush
 from user_service.emails import EmailAddress
 from user_service.mails import queries as mail_queries
 from user_service.mails import use_cases as mails

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from fastapi import Response
 
-from service_kit.http.etag import IfMatch
+from service_kit.http.etag import IfMatch, tagged
 from service_kit.http.pagination import Page, Paged
 from service_kit.http.problem_responses import problems
 from service_kit.http.router import Router
@@ -15,7 +15,6 @@ from service_kit.security import Principal, Requires
 from user_service.addresses import queries, use_cases
 from user_service.addresses.models import TooManyAddresses
 from user_service.addresses.schemas import AddressIn, AddressOut
-from user_service.base import tagged
 
 router = Router(prefix="/users/me/addresses", tags=["addresses"])
 
@@ -34,14 +33,14 @@ async def add(body: AddressIn, tx: Session, who: Writer, response: Response) -> 
     """Adds an address to the caller's address book."""
     address = await use_cases.add(tx, who.user_id, body.model_dump())
     response.headers["Location"] = f"/users/me/addresses/{address.id}"
-    return tagged(response, AddressOut.of(address))
+    return tagged(response, AddressOut.of(address), address.version)
 
 
 @router.get("/{address_id}", summary="Get an address", responses=problems(NotFound))
 async def read(address_id: UUID, tx: Session, who: Reader, response: Response) -> AddressOut:
     """One address of the caller's address book, with an `ETag` for a later change."""
     address = await use_cases.read(tx, who.user_id, address_id)
-    return tagged(response, AddressOut.of(address))
+    return tagged(response, AddressOut.of(address), address.version)
 
 
 @router.put("/{address_id}", summary="Replace an address", responses=problems(NotFound, PreconditionFailed))
@@ -50,7 +49,7 @@ async def replace(
 ) -> AddressOut:
     """Replaces all fields; orders that were placed with the address keep their copy."""
     address = await use_cases.replace(tx, who.user_id, address_id, expected, body.model_dump())
-    return tagged(response, AddressOut.of(address))
+    return tagged(response, AddressOut.of(address), address.version)
 
 
 @router.delete("/{address_id}", status_code=204, summary="Delete an address", responses=problems(NotFound))

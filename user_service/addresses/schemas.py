@@ -8,15 +8,14 @@ from pydantic import Field
 
 from contracts.address import Address
 from service_kit.addresses import PostalAddress
-from service_kit.schemas import RowOut
+from service_kit.schemas import RowOut, examples
 from service_kit.text import Printable, Trimmed
-from user_service.base import example
 
 Label = Annotated[str, Trimmed(50), Printable]
 
 
 class AddressIn(PostalAddress):
-    model_config = example(
+    model_config = examples(
         {
             "label": "home",
             "name": "Ada Lovelace",

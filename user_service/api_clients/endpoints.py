@@ -5,7 +5,7 @@ from uuid import UUID
 
 from fastapi import Response
 
-from service_kit.http.etag import IfMatch
+from service_kit.http.etag import IfMatch, tagged
 from service_kit.http.pagination import Page, PagedByTime
 from service_kit.http.problem_responses import problems
 from service_kit.http.router import Router
@@ -23,7 +23,7 @@ from user_service.api_clients.schemas import (
 )
 from user_service.audit.endpoints import acting
 from user_service.audit.models import Actor
-from user_service.base import resource, tagged
+from user_service.base import resource
 from user_service.roles.models import NotYoursToGive
 from user_service.settings import Settings
 
@@ -49,7 +49,8 @@ async def create(
     client, row, secret = await use_cases.create(tx, manager, settings.api_client_days, **dict(body))
     response.headers["Location"] = f"/api-clients/{client.id}"
     response.headers["Cache-Control"] = "no-store"
-    return tagged(response, NewApiClientOut(**ApiClientOut.of(client, [row]).model_dump(), secret=secret))
+    shown = ApiClientOut.of(client, [row]).model_dump()
+    return tagged(response, NewApiClientOut(**shown, secret=secret), client.version)
 
 
 @router.get("", summary="List API clients")
@@ -64,7 +65,7 @@ async def list_clients(page: PagedByTime, tx: Session, _: Manager) -> Page[ApiCl
 async def read(client_id: UUID, tx: Session, _: Manager, response: Response) -> ApiClientOut:
     """With its permissions and the ids of its secrets; a secret itself is never shown again."""
     client = await queries.by_id(tx, client_id) or not_found("API client", client_id)
-    return tagged(response, ApiClientOut.of(client, await queries.secrets_of(tx, [client_id])))
+    return tagged(response, ApiClientOut.of(client, await queries.secrets_of(tx, [client_id])), client.version)
 
 
 @router.patch(
@@ -86,7 +87,7 @@ async def change(
     themselves."""
     fields = body.model_dump(exclude_none=True)
     client = await use_cases.change(tx, manager, client_id, expected, settings.api_client_days, fields)
-    return tagged(response, ApiClientOut.of(client, await queries.secrets_of(tx, [client_id])))
+    return tagged(response, ApiClientOut.of(client, await queries.secrets_of(tx, [client_id])), client.version)
 
 
 @router.delete(

@@ -7,18 +7,17 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
-from service_kit.schemas import RequestBody, RowOut
+from service_kit.schemas import RequestBody, RowOut, examples
 from service_kit.text import Printable, Trimmed
 from service_kit.times import Time
 from user_service.api_clients.models import ApiClient, ClientSecret
-from user_service.base import example
 from user_service.roles.schemas import Permissions
 
 Name = Annotated[str, Trimmed(100), Printable]
 
 
 class ApiClientIn(RequestBody):
-    model_config = example({"name": "warehouse robots", "permissions": ["stock:read", "stock:receive"]})
+    model_config = examples({"name": "warehouse robots", "permissions": ["stock:read", "stock:receive"]})
 
     name: Name
     permissions: Permissions

@@ -3,27 +3,26 @@
 from typing import Any
 from uuid import UUID
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
 from service_kit.audit.schemas import EXAMPLE, AuditEntryOut
+from service_kit.schemas import examples
 
 
 class AccountAuditEntryOut(AuditEntryOut):
     """An entry as in every service, with the members that only entries about accounts have."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "example": EXAMPLE
-            | {
-                "action": "roles.changed",
-                "resource": "account",
-                "changes": {"roles": [["User"], ["SubAdmin"]]},
-                "subject_id": "01997f3e-1111-7b5e-9d57-0f3a2f9f3c11",
-                "address": "192.0.2.7",
-                "user_agent": "Mozilla/5.0",
-                "session_id": "01997f3e-2222-7b5e-9d57-0f3a2f9f3c11",
-                "facts": {"before": ["User"], "after": ["SubAdmin"]},
-            }
+    model_config = examples(
+        EXAMPLE
+        | {
+            "action": "roles.changed",
+            "resource": "account",
+            "changes": {"roles": [["User"], ["SubAdmin"]]},
+            "subject_id": "01997f3e-1111-7b5e-9d57-0f3a2f9f3c11",
+            "address": "192.0.2.7",
+            "user_agent": "Mozilla/5.0",
+            "session_id": "01997f3e-2222-7b5e-9d57-0f3a2f9f3c11",
+            "facts": {"before": ["User"], "after": ["SubAdmin"]},
         }
     )
 

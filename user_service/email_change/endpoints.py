@@ -4,6 +4,7 @@ from typing import Annotated
 
 from fastapi import Response
 
+from service_kit.http.etag import tagged
 from service_kit.http.problem_responses import problems
 from service_kit.http.router import Router
 from service_kit.http.sessions import Session
@@ -12,7 +13,6 @@ from user_service.account_management.schemas import AccountOut
 from user_service.accounts.models import EmailTaken
 from user_service.audit.endpoints import acting
 from user_service.audit.models import Actor
-from user_service.base import tagged
 from user_service.email_change import use_cases
 from user_service.email_change.models import SameEmail, SecondFactorNeeded, WrongSecondFactor
 from user_service.email_change.schemas import EmailChange
@@ -54,4 +54,4 @@ async def confirm(body: EmailConfirmation, tx: Session, me: Writer, response: Re
     """With the code that was mailed there. From now on the account signs in with the new address, which counts as
     confirmed; all other sessions end."""
     account = await use_cases.confirm(tx, me, body.token)
-    return tagged(response, AccountOut.of(account))
+    return tagged(response, AccountOut.of(account), account.version)

@@ -4,14 +4,13 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
-from service_kit.schemas import RequestBody
-from user_service.base import example
+from service_kit.schemas import RequestBody, examples
 from user_service.emails import EmailAddress
 from user_service.passwords.schemas import Typed
 
 
 class EmailChange(RequestBody):
-    model_config = example({"new_email": "ada@example.org", "present_password": "correct horse battery"})
+    model_config = examples({"new_email": "ada@example.org", "present_password": "correct horse battery"})
 
     new_email: EmailAddress
     present_password: Typed

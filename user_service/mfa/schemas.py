@@ -5,8 +5,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field, StringConstraints
 
-from service_kit.schemas import RequestBody
-from user_service.base import example
+from service_kit.schemas import RequestBody, examples
 from user_service.passwords.strength import LONGEST
 
 Code = Annotated[str, StringConstraints(strip_whitespace=True, min_length=6, max_length=40)]
@@ -30,7 +29,7 @@ class CodeProof(RequestBody):
 class Proof(PasswordProof):
     """Both are needed, so that one of them, if stolen, is not enough to remove the other."""
 
-    model_config = example({"password": "correct horse battery", "code": "492039"})
+    model_config = examples({"password": "correct horse battery", "code": "492039"})
 
     code: Code = Field(description="of the app, or a recovery code")
 

@@ -4,8 +4,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, StringConstraints
 
-from service_kit.schemas import RequestBody, RowOut
-from user_service.base import example
+from service_kit.schemas import RequestBody, RowOut, examples
 from user_service.emails import EmailAddress
 from user_service.mails.models import MailedToken
 from user_service.passwords.strength import LONGEST, SHORTEST, of_good_length
@@ -23,27 +22,27 @@ Password = Annotated[
 
 
 class PasswordChange(RequestBody):
-    model_config = example({"present_password": "correct horse battery", "new_password": "staple orbit lantern"})
+    model_config = examples({"present_password": "correct horse battery", "new_password": "staple orbit lantern"})
 
     present_password: Typed
     new_password: Password
 
 
 class ResetRequest(RequestBody):
-    model_config = example({"email": "ada@example.com"})
+    model_config = examples({"email": "ada@example.com"})
 
     email: EmailAddress
 
 
 class Reset(RequestBody):
-    model_config = example({"token": "the code of the mail", "new_password": "staple orbit lantern"})
+    model_config = examples({"token": "the code of the mail", "new_password": "staple orbit lantern"})
 
     token: MailedToken
     new_password: Password
 
 
 class StrengthRequest(RequestBody):
-    model_config = example({"password": "ada-1815", "email": "ada@example.com"})
+    model_config = examples({"password": "ada-1815", "email": "ada@example.com"})
 
     password: Password
     email: Annotated[str, StringConstraints(max_length=320)] = ""

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import Path, Response
 
 from contracts.permissions import Permission
-from service_kit.http.etag import IfMatch
+from service_kit.http.etag import IfMatch, tagged
 from service_kit.http.problem_responses import problems
 from service_kit.http.router import Router
 from service_kit.http.sessions import Session
@@ -13,7 +13,6 @@ from service_kit.problems import NotFound, PreconditionFailed
 from service_kit.security import Principal, Requires
 from user_service.audit.endpoints import acting
 from user_service.audit.models import Actor
-from user_service.base import tagged
 from user_service.roles import queries, use_cases
 from user_service.roles.models import BUILT_IN, NotYoursToGive, RoleBuiltIn, RoleExists, RoleInUse, TooManyRoles
 from user_service.roles.schemas import PermissionOut, PermissionsOut, RoleChange, RoleIn, RoleOut, RolesOut
@@ -47,14 +46,14 @@ async def create(body: RoleIn, tx: Session, manager: Manager, response: Response
     """A role with permissions that you hold yourself. Assign it to accounts by PATCH /users/{id}."""
     role = await use_cases.create(tx, manager, **body.model_dump())
     response.headers["Location"] = f"/roles/{role.name}"
-    return tagged(response, RoleOut.of(role))
+    return tagged(response, RoleOut.of(role), role.version)
 
 
 @router.get("/roles/{name}", summary="Get a role", responses=problems(NotFound))
 async def read(name: Name, tx: Session, _: Manager, response: Response) -> RoleOut:
     """With its permissions, and an `ETag` for a later change."""
     role = await use_cases.read(tx, name)
-    return tagged(response, RoleOut.of(role))
+    return tagged(response, RoleOut.of(role), role.version)
 
 
 @router.patch(
@@ -68,7 +67,7 @@ async def change(
     """The tokens of accounts with the role carry the change from their next refresh on; the other services receive it
     at once."""
     role = await use_cases.change(tx, manager, name, expected, body.model_dump(exclude_none=True))
-    return tagged(response, RoleOut.of(role))
+    return tagged(response, RoleOut.of(role), role.version)
 
 
 @router.delete(

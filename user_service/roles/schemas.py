@@ -6,8 +6,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, Field, StringConstraints
 
 from contracts.permissions import Permission
-from service_kit.schemas import RequestBody
-from user_service.base import example
+from service_kit.schemas import RequestBody, examples
 from user_service.roles.models import BUILT_IN, OwnRole
 
 RoleName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_-]{1,39}$")]
@@ -27,7 +26,7 @@ Description = Annotated[str, StringConstraints(strip_whitespace=True, max_length
 
 
 class RoleIn(RequestBody):
-    model_config = example(
+    model_config = examples(
         {
             "name": "Packer",
             "description": "Packs and hands over parcels",

@@ -4,13 +4,12 @@ published."""
 from typing import Any
 
 from contracts.permissions import ROLES
-from service_kit.concurrency import Expected
+from service_kit.concurrency import Expected, flush
 from service_kit.database import Session
 from service_kit.problems import not_found
 from user_service.accounts import queries as accounts
 from user_service.audit.models import Action, Actor
 from user_service.audit.use_cases import changes_between, record
-from user_service.base import flush
 from user_service.roles import queries
 from user_service.roles.grants import check_permissions
 from user_service.roles.models import BUILT_IN, MOST, OwnRole, RoleBuiltIn, RoleExists, RoleInUse, TooManyRoles

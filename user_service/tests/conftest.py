@@ -98,7 +98,7 @@ class Accounts:
 def replace_resources(
     runtime: Runtime, *, passwords: Passwords | None = None, vault: Vault | None = None, signer: Signer | None = None
 ) -> None:
-    """As if the service had been started with these, and with the settings that `runtime` has now."""
+    """As if the service had been started with these, and with the settings that `runtime` provides now."""
     provide(
         runtime,
         passwords or runtime.resource(Passwords),

@@ -6,12 +6,12 @@ from service_kit.http.problem_responses import problems
 from service_kit.http.router import Router
 from service_kit.http.sessions import Session
 from service_kit.problems import TooManyRequests
-from service_kit.schemas import RequestBody
+from service_kit.schemas import RequestBody, examples
 from service_kit.security import PUBLIC
 from user_service.accounts.models import AlreadyVerified
 from user_service.audit.endpoints import FromWhere, acting
 from user_service.audit.models import Actor
-from user_service.base import example, resource
+from user_service.base import resource
 from user_service.mails.models import MailedToken, TokenNotGood
 from user_service.throttle.use_cases import Throttle
 from user_service.verification import use_cases
@@ -20,7 +20,7 @@ router = Router(prefix="/auth/verify-email", tags=["e-mail verification"])
 
 
 class EmailConfirmation(RequestBody):
-    model_config = example({"token": "the code of the mail"})
+    model_config = examples({"token": "the code of the mail"})
 
     token: MailedToken
 

@@ -1,4 +1,4 @@
-"""Every way in which chaos breaks the shop, by its name."""
+"""All faults that chaos runs inject, by name."""
 
 from tests.chaos.faults import broker, crashes, database, freezes, kills, network, restarts
 from tests.chaos.faults.fault import Fault

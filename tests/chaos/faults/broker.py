@@ -1,4 +1,4 @@
-"""The broker dies, or is away for a while."""
+"""The broker is killed, or is unavailable for a while."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""A service dies at a named place in its code (`service_kit/failpoints.py`): before a step, and once more after it."""
+"""A service is killed at a failpoint (`service_kit/failpoints.py`): once before a step, and once after it."""
 
 import asyncio
 from pathlib import Path
@@ -16,7 +16,7 @@ VICTIMS: dict[str, tuple[str, ...]] = {
     "gateway": ("order",),
     "mail": ("notification",),
 }
-"""Those that come by this step again and again while customers buy."""
+"""The services that execute this step often while customers buy."""
 REACHED_WITHIN = 60.0
 
 
@@ -31,7 +31,7 @@ def _before_and_after(step: str) -> Inflict:
 
 
 async def crash(shop: Shop, name: str, point: str) -> None:
-    """Returns when the service has come by this place and died there."""
+    """Returns when the service has reached this failpoint and was killed there."""
     published = Path(shop.settings["FAILPOINTS"]) / f"{name}.{point}"
     await asyncio.to_thread(published.parent.mkdir, parents=True, exist_ok=True)
     await asyncio.to_thread(published.touch)

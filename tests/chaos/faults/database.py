@@ -1,4 +1,4 @@
-"""PostgreSQL dies under load, with all its backends, and recovers from its log; or somebody forgets to commit."""
+"""PostgreSQL is killed under load, with all its backends, and recovers from its log; or a transaction is left open."""
 
 import asyncio
 from functools import partial
@@ -16,14 +16,15 @@ ROWS = {
     "inventory": "SELECT FROM stock ORDER BY product_id LIMIT 1 FOR UPDATE",
     "notification": "SELECT FROM recipients ORDER BY customer_id DESC LIMIT 1 FOR UPDATE",
 }
-"""What a person who looks something up by hand may leave locked."""
+"""What someone who queries the database by hand may leave locked."""
 FOR_EVER = {"idle_in_transaction_session_timeout": "0"}
-"""A server as we set it up would help after five minutes; another's may not."""
+"""Our configuration of PostgreSQL ends such a transaction after five minutes; another configuration may not."""
 OUTBOX = "INSERT INTO outbox SELECT * FROM outbox WHERE false"
 
 
 async def forget_to_commit(shop: Shop, parts: tuple[str, ...], seconds: float) -> None:
-    """Holds rows that others want, and the outbox table as every writer does, so that nothing old can be cleaned up."""
+    """Locks rows that services need, and the outbox table as every writer does, so that VACUUM can remove no dead
+    row."""
     for name in parts:
         connection: asyncpg.Connection = await until(f"the database of {name}", partial(_connected, shop, name))
         try:
@@ -36,7 +37,7 @@ async def forget_to_commit(shop: Shop, parts: tuple[str, ...], seconds: float) -
 
 
 async def _connected(shop: Shop, name: str) -> asyncpg.Connection | None:
-    """None while the server recovers from the fault before."""
+    """None while the server recovers from the previous fault."""
     try:
         return await asyncpg.connect(shop.database_url(name), server_settings=FOR_EVER)
     except Exception as error:

@@ -1,4 +1,4 @@
-"""What a fault is: a name, whom it may hit, for how long, and how it is done."""
+"""A fault: its name, its possible targets, its duration, and the function that injects it."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -9,14 +9,14 @@ from local_stack.shop import Shop
 from tests.system.world import until
 
 Inflict = Callable[[Shop, tuple[str, ...], float], Awaitable[None]]
-"""Returns when it is over and nobody does anything against the shop any more; not when the shop has recovered."""
+"""Returns when the fault is over, which may be before the shop has recovered from it."""
 
 EVERY_SERVICE = tuple(service.name for service in SERVICES)
 
 
 @dataclass(frozen=True)
 class Fault:
-    """`at_once`: how many victims it takes, and `seconds`: how long it lasts, both from … to."""
+    """`at_once`: how many targets it hits at a time, and `seconds`: how long it lasts; both as (minimum, maximum)."""
 
     name: str
     victims: tuple[str, ...]
@@ -26,7 +26,7 @@ class Fault:
 
 
 async def running(shop: Shop, name: str) -> int:
-    """Its process id, as soon as it has one: the fault before may have left it down for a moment."""
+    """Its process id, as soon as it has one: the previous fault may have left it down for a moment."""
 
     async def pid() -> int:
         state = (await asyncio.to_thread(shop.states)).get(name)

@@ -1,7 +1,7 @@
-"""A process that is stopped where it stands, maybe in the middle of a transaction, and goes on much later.
+"""A process is suspended (SIGSTOP), maybe in the middle of a transaction, and continues much later.
 
-It sleeps for longer than its consumers' session and its relay's lease last: when it wakes, it believes that it still
-has both. Beside a second process of the same service, that one has taken them over by then."""
+It is suspended for longer than its consumers' session and its relay's lease last: when it continues, it assumes that
+it still holds both. If a second process of the same service runs, that process has taken both over meanwhile."""
 
 import asyncio
 import contextlib
@@ -30,12 +30,12 @@ async def freeze(shop: Shop, parts: tuple[str, ...], seconds: float) -> None:
         await asyncio.sleep(seconds)
     finally:
         for pid in pids:
-            with contextlib.suppress(ProcessLookupError):  # somebody else ended it
+            with contextlib.suppress(ProcessLookupError):  # another fault killed it
                 os.kill(pid, signal.SIGCONT)
 
 
 async def freeze_beside_another(shop: Shop, parts: tuple[str, ...], seconds: float) -> None:
-    """The other one ends, as asked to, once the sleeper is back: so the lease passes on twice."""
+    """The second process is stopped when the suspended one has continued: so the lease changes hands twice."""
     [name] = parts
     async with _second(shop, name):
         await freeze(shop, parts, seconds)
@@ -44,7 +44,7 @@ async def freeze_beside_another(shop: Shop, parts: tuple[str, ...], seconds: flo
 
 @asynccontextmanager
 async def _second(shop: Shop, name: str) -> AsyncIterator[None]:
-    """A second process of a service, which consumes and relays, with a port for its health alone."""
+    """A second process of a service that consumes and relays; its port serves only health checks."""
     service = part(name)
     [port] = ports.lease()
     prefix = service.setting_prefix

@@ -1,4 +1,4 @@
-"""`kill -9` of services and of the outside world. The supervisor brings them back."""
+"""`kill -9` of services, the gateway and the mail server. The supervisor restarts them."""
 
 import asyncio
 

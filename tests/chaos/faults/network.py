@@ -1,4 +1,4 @@
-"""The way between the services and PostgreSQL or Kafka breaks: connections are reset, slow, or fall silent."""
+"""The network between the services and PostgreSQL or Kafka fails: connections are reset, slow, or half-open."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -10,7 +10,7 @@ from tests.chaos.proxied import ProxiedShop
 from tests.harness.proxy import Proxy
 
 DELAY = 0.2
-"""Seconds for each piece of data, both ways: a statement in a transaction takes a second and more."""
+"""Seconds of delay for each chunk, in both directions: a statement in a transaction takes a second or more."""
 
 
 @asynccontextmanager

@@ -1,4 +1,4 @@
-"""A service is restarted under load as a deployment would: asked to end, it finishes what it has in hand."""
+"""A service is restarted under load as by a deployment: after SIGTERM it finishes its requests and events."""
 
 import asyncio
 

@@ -89,8 +89,8 @@ async def test_a_named_api_client_must_show_its_secret() -> None:
         gateway = (
             await service.caller(role="Admin").post("/api-clients", json={"name": "g", "permissions": []})
         ).json()
-        named = service.runtime.settings.model_copy(update={"password_grant_clients": gateway["id"]})
-        service.runtime.settings = named
+        named = service.runtime.resource(Settings).model_copy(update={"password_grant_clients": gateway["id"]})
+        service.runtime.provide(named)
         replace_resources(service.runtime)
         assert oauth_error(await ada.try_password(client_id=gateway["id"])) == (401, "invalid_client")
         shown = {"client_id": gateway["id"], "client_secret": gateway["secret"]}
@@ -98,8 +98,7 @@ async def test_a_named_api_client_must_show_its_secret() -> None:
 
 
 async def test_by_default_passwords_are_accepted_in_development_only(service: Served) -> None:
-    settings = service.runtime.settings
-    assert isinstance(settings, Settings)
+    settings = service.runtime.resource(Settings)
     assert settings.may_send_passwords == {"*"}
     assert settings.model_copy(update={"environment": "production"}).may_send_passwords == frozenset()
 

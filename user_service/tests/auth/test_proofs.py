@@ -9,6 +9,7 @@ from jose import jwt
 
 from tests.harness.service import Served
 from user_service.auth.schemas import MFA_OTP
+from user_service.settings import Settings
 from user_service.tests.conftest import replace_resources
 from user_service.tests.mfa.test_mfa import problem
 from user_service.tests.person import PASSWORD, Person
@@ -102,9 +103,7 @@ async def test_a_used_code_is_rejected_everywhere(ada: Person) -> None:
             )
 
 
-async def test_staff_without_the_required_second_factor_lose_their_permissions(
-    service: Served, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_staff_without_the_required_second_factor_lose_their_permissions(service: Served) -> None:
     """Both at sign-in and in sessions that began before it was required."""
     bob = await (await Person(service, email="bob@example.com").register()).give("User", "SubAdmin")
     eve = await (await Person(service, email="eve@example.com").register()).give("User", "SubAdmin")
@@ -113,8 +112,8 @@ async def test_staff_without_the_required_second_factor_lose_their_permissions(
     phone, _ = await enrol(eve)
     assert "users:read:any" in bob.permissions
 
-    asked = service.runtime.settings.model_copy(update={"mfa_required_for_staff": True})
-    monkeypatch.setattr(service.runtime, "settings", asked)  # as after a restart
+    asked = service.runtime.resource(Settings).model_copy(update={"mfa_required_for_staff": True})
+    service.runtime.provide(asked)  # as after a restart
     replace_resources(service.runtime)
     assert (await bob.stay()).permissions == {"mfa:write"}
     assert (await bob.sign_in()).permissions == {"mfa:write"}

@@ -17,6 +17,7 @@ from user_service.auth.schemas import MFA_OTP
 from user_service.keys.vault import Vault
 from user_service.mfa.models import FREE_ATTEMPTS, SecondFactor, TooManyTries
 from user_service.mfa.use_cases import renew_encryption
+from user_service.settings import Settings
 from user_service.tests.conftest import SETTINGS, replace_resources
 from user_service.tests.person import PASSWORD, Person
 from user_service.tests.phone import Phone, enrol
@@ -276,6 +277,6 @@ async def test_staff_who_need_a_second_factor_can_only_set_it_up() -> None:
 
 
 async def test_by_default_staff_need_a_second_factor_in_production_only(service: Served) -> None:
-    settings = service.runtime.settings
-    assert settings.staff_need_mfa is False  # type: ignore[attr-defined]
-    assert settings.model_copy(update={"environment": "production"}).staff_need_mfa is True  # type: ignore[attr-defined]
+    settings = service.runtime.resource(Settings)
+    assert settings.staff_need_mfa is False
+    assert settings.model_copy(update={"environment": "production"}).staff_need_mfa is True

@@ -3,7 +3,6 @@
 from asyncio import gather
 from collections import Counter
 from datetime import timedelta
-from typing import Any
 
 import httpx
 import pytest
@@ -13,6 +12,7 @@ from service_kit.http.client import client_address
 from service_kit.settings import ServiceSettings
 from tests.harness.databases import new_database
 from user_service.audit.devices import COOKIE, SECURE_COOKIE
+from user_service.settings import Settings
 from user_service.tests.conftest import ADA, Accounts, open_accounts
 from user_service.throttle.use_cases import prune
 
@@ -59,7 +59,7 @@ async def test_an_account_allows_so_many_failures_an_hour_from_all_addresses() -
 
 async def test_by_default_an_account_allows_no_more_than_a_hundred_failures_known_networks_included() -> None:
     async with open_accounts(limits=True) as accounts:
-        settings: Any = accounts.served.runtime.settings
+        settings = accounts.served.runtime.resource(Settings)
         assert settings.unknown_device_attempts + settings.all_known_devices_attempts <= 100
         await accounts.register()
         homes = [f"192.0.2.{number}" for number in range(1, 11)]
