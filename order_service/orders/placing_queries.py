@@ -19,9 +19,10 @@ from service_kit.database import Connection, Statement, rows
 from service_kit.idempotency import IdempotencyKeyReused, Key, StoredResponse
 from service_kit.messaging import outbox
 
-# Products and cart are only read where the key is new: a duplicate request gets the stored response, whatever became of
-# them. The number is drawn here, since it stands in the events and in the response; gaps do no harm. An account that
-# was known before `email_verified` was kept counts as confirmed; an unknown one has just registered.
+# Products and cart are read only if the key is new: a duplicate request gets the stored response, even if they have
+# changed since. The number is taken from the sequence here, since the events and the response contain it; gaps do no
+# harm. An account without a stored `email_verified` is older than that column and counts as confirmed; an account that
+# is unknown here has just registered and does not.
 _READ = """
 SELECT k.body_hash AS stored_hash, k.status AS stored_status, k.body AS stored_body, k.location AS stored_location,
        (SELECT nextval('orders_number_seq')) AS number,
@@ -79,8 +80,8 @@ WITH {counted}{cart}key AS (
 ){emptied}
 SELECT (SELECT is_new FROM key), {over}
 """
-# What the order would go beyond, and the lock that makes this count hold: before all else, so that the orders of one
-# account are placed one after the other.
+# Finds the limit that the order would exceed. It runs first and locks the account, so that concurrent orders of one
+# account are counted one after the other.
 _COUNTED = """over AS (
     SELECT unpaid_limit(:order.limits.account, :order.limits.address::text, :order.limits.orders::int,
                         :order.limits.orders_of_address::int, :lines[].product_id::uuid[], :lines[].quantity::int[],
@@ -141,7 +142,7 @@ WHERE :product_id::uuid IS NULL OR EXISTS (
 
 @dataclass(frozen=True, slots=True)
 class UnpaidLimits:
-    """What one order is held to; None: no limit of this kind. `address` None: it is not known."""
+    """The limits for one order; None: no limit of this kind. `address` None: it is not known."""
 
     account: UUID
     address: str | None
@@ -160,7 +161,7 @@ class UnpaidLimitReached(Exception):
 
 
 class Outcome(NamedTuple):
-    """Whether the order was written, and else which limit there was no room in (None: it was not for a limit)."""
+    """Whether the order was written; if not, which limit it would exceed (None: there was another reason)."""
 
     is_new: bool
     over: str | None
@@ -168,12 +169,12 @@ class Outcome(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What stands before an order is made. `stored`: the request was carried out before, and nothing else was read."""
+    """What an order is made from. `stored`: the response to an earlier request with the key; nothing else was read."""
 
     stored: StoredResponse | None
     number: int
     customer_is_active: bool | None
-    """Of the customer that was asked for; None: not known."""
+    """Whether the customer of the order is active; None: the account is not known here."""
     email_is_confirmed: bool
     account_has_unpaid: bool
     """Whether the account holds anything unpaid; `address_has_unpaid`: or the client address."""
@@ -226,10 +227,10 @@ class NewOrder:
     payment_token: str | None
     cart: OrderedCart | None
     client_address: str | None
-    """Whom it counts for while it is unpaid; None: nobody."""
+    """The client address that the unpaid order is counted for; None: limits don't apply to it."""
     owes_alone: bool | None
     limits: UnpaidLimits | None
-    """To be counted against; None: it can't go beyond any."""
+    """The limits that the order is counted against; None: it can't exceed any."""
     version: int
     status: Status = Status.PENDING
     fulfilment_status: FulfilmentStatus = FulfilmentStatus.UNFULFILLED
@@ -267,8 +268,8 @@ async def place(
 
 
 async def unpaid_until(connection: Connection, limits: UnpaidLimits, what: str) -> tuple[datetime | None, int]:
-    """When the first of those unpaid orders that leave no room ends, and how many pieces of the product are the limit.
-    `what`: as `unpaid_limit` says."""
+    """When the first of the unpaid orders that count against the limit ends, and the limit in pieces of the product.
+    `what`: the result of the database's function `unpaid_limit`."""
     until, pieces = await UNPAID_UNTIL.fetchrow(
         connection,
         account=None if what == "address" else limits.account,

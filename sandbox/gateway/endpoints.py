@@ -202,7 +202,7 @@ PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Confirm a 
     "/{id}", summary="Get the page of a confirmation", response_class=HTMLResponse, responses=_rejections(404)
 )
 async def show_confirmation(id: str, request: Request) -> Response:
-    """The page of `next_action`. Whoever knows the charge's id counts as its customer."""
+    """The page of `next_action`. It needs no credentials: only the customer is given the charge's id."""
     return HTMLResponse(PAGE.format(**await _charge(request, id)))
 
 

@@ -123,8 +123,8 @@ class Mfa:
         return methods
 
     async def _prove_both(self, actor: Actor, password: str, code: str) -> None:
-        """Password and code are one try: a right password must not reset the count of wrong codes, else whoever has
-        stolen the password could guess codes without end."""
+        """Checks password and code as one attempt: if a correct password reset the count of wrong codes, a thief of the
+        password could guess codes without limit."""
         async with self.database.session() as tx:
             if not (await _lock(tx, actor.id)).on:
                 raise MfaNotOn
