@@ -1,15 +1,19 @@
 """Timing: answers don't reveal whether an account exists, and hashing does not delay other requests."""
 
 import asyncio
+import multiprocessing
 import random
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from multiprocessing.synchronize import Event
 from statistics import median, quantiles
 
 import httpx
 import pytest
 
 from tests.harness.server import serving
+from user_service.passwords.hashing import THREADS, Passwords
 from user_service.tests.conftest import ADA, SETTINGS, open_accounts
 
 # As in production; and limits that are there, and aren't reached.
@@ -74,23 +78,61 @@ async def test_an_answer_takes_as_long_without_an_account_within_five_percent() 
     assert all(abs(each - 1) < 0.05 for each in (*signing_in, *resetting)), (signing_in, resetting)
 
 
+@pytest.mark.timeout(300)
 async def test_twenty_concurrent_sign_ins_do_not_delay_other_requests() -> None:
-    """In the usual round, not in the best. What others at work on this machine cost shows where nobody signs in."""
-    settings = {**SETTINGS, "password_memory_kib": 19_456, "password_rounds": 2}
-    async with serving("user_service", **settings) as url, httpx.AsyncClient(base_url=url, timeout=60) as client:
-        assert (await client.post("/users", json=ADA)).status_code == 201
-        rounds = [(await _slow_answer(url, client, 0), await _slow_answer(url, client, 20)) for _ in range(3)]
-        assert median(busy - quiet for quiet, busy in rounds) < 0.1, rounds
-        assert min(busy for _, busy in rounds) < 0.1, rounds
+    """Compared with sign-ins whose hashes are cheap, while another process hashes: all but the hashing in the service
+    costs the same there, however busy the machine is."""
+    full_cost = {**SETTINGS, "password_memory_kib": 19_456, "password_rounds": 2}
+    async with serving("user_service", **SETTINGS) as cheap, serving("user_service", **full_cost) as full:
+        for url in (cheap, full):
+            async with httpx.AsyncClient(base_url=url) as client:
+                assert (await client.post("/users", json=ADA)).status_code == 201
+        rounds = []
+        for _ in range(3):
+            with _hashing_elsewhere():
+                elsewhere = await _slow_answer(cheap)
+            rounds.append((elsewhere, await _slow_answer(full)))
+        assert median(here - elsewhere for elsewhere, here in rounds) < 0.1, rounds
+        assert min(here for _, here in rounds) < max(0.1, 2 * median(elsewhere for elsewhere, _ in rounds)), rounds
 
 
-async def _slow_answer(url: str, client: httpx.AsyncClient, accounts: int) -> float:
-    """What 99 of 100 looks at the server's health stay under while so many sign in, again and again."""
+@contextmanager
+def _hashing_elsewhere() -> Iterator[None]:
+    """A process with as many threads that hash, at the same priority, as the service has."""
+    spawning = multiprocessing.get_context("spawn")
+    has_begun = spawning.Event()
+    process = spawning.Process(target=_hash_without_end, args=(has_begun,), daemon=True)
+    process.start()
+    try:
+        assert has_begun.wait(60)
+        yield
+    finally:
+        process.kill()
+        process.join()
+
+
+def _hash_without_end(has_begun: Event) -> None:
+    passwords = Passwords(memory_kib=19_456, rounds=2)
+
+    async def hash_on() -> None:
+        while True:
+            await passwords.hash(ADA["password"])
+            has_begun.set()
+
+    async def all_threads() -> None:
+        await asyncio.gather(*(hash_on() for _ in range(THREADS)))
+
+    asyncio.run(all_threads())
+
+
+async def _slow_answer(url: str) -> float:
+    """The time that 99 % of health requests stay below while 20 sign in concurrently, again and again."""
     times: list[float] = []
-    while len(times) < 200:
-        signing_in = asyncio.gather(*(_sign_in(client) for _ in range(accounts)), asyncio.sleep(0.2, None))
-        times += await asyncio.to_thread(_health_times, url, signing_in)
-        assert [answer.status_code for answer in await signing_in if answer is not None] == [200] * accounts
+    async with httpx.AsyncClient(base_url=url, timeout=60) as client:
+        while len(times) < 200:
+            signing_in = asyncio.gather(*(_sign_in(client) for _ in range(20)), asyncio.sleep(0.2, None))
+            times += await asyncio.to_thread(_health_times, url, signing_in)
+            assert [answer.status_code for answer in await signing_in if answer is not None] == [200] * 20
     return quantiles(times, n=100)[98]
 
 
