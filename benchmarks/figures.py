@@ -57,14 +57,14 @@ Measure = Callable[[], Awaitable[float]]
 
 
 async def take_turns(
-    rivals: Mapping[Name, Callable[[], Awaitable[Measured]]], rounds: int = ROUNDS
+    measures: Mapping[Name, Callable[[], Awaitable[Measured]]], rounds: int = ROUNDS
 ) -> dict[Name, list[Measured]]:
     """Runs each once per round, after a warm-up round. The one that runs first changes with each round."""
-    names = list(rivals)
+    names = list(measures)
     found: dict[Name, list[Measured]] = {name: [] for name in names}
     for number in range(rounds + 1):
         for name in names[number % len(names) :] + names[: number % len(names)]:
-            value = await rivals[name]()
+            value = await measures[name]()
             if number:
                 found[name].append(value)
     return found

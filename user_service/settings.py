@@ -1,6 +1,7 @@
 """Settings of the user service."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 
 from pydantic import Field, SecretStr
 
@@ -71,6 +72,10 @@ class Settings(MailSettings, service="user"):
         if self.password_memory_kib < LEAST_MEMORY_KIB or self.password_rounds < LEAST_ROUNDS:
             words = f"at least {LEAST_MEMORY_KIB} and {LEAST_ROUNDS} in production: less lets stolen hashes be guessed"
             yield Fault("PASSWORD_MEMORY_KIB and PASSWORD_ROUNDS", words)
+
+    @property
+    def access_token_lifetime(self) -> timedelta:
+        return timedelta(minutes=self.access_token_minutes)
 
     @property
     def has_limits(self) -> bool:

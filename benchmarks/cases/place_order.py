@@ -35,28 +35,28 @@ async def measure(stage: Stage) -> Result:
 
 async def look(stage: Stage, rounds: int) -> dict[str, float]:
     """The ratio to pgbench, from few rounds."""
-    async with _rivals(stage, 3) as rivals:
-        del rivals.measures["naive"]
-        found = await take_turns(rivals.measures, rounds)
+    async with _compared(stage, 3) as compared:
+        del compared.measures["naive"]
+        found = await take_turns(compared.measures, rounds)
     return {"place_order_vs_pgbench": ratio(found["ours"], found["pgbench"]).median}
 
 
 async def _measure(stage: Stage, lines: int, result: Result) -> None:
-    async with _rivals(stage, lines) as rivals:
-        found = await take_turns(rivals.measures)
+    async with _compared(stage, lines) as compared:
+        found = await take_turns(compared.measures)
         if lines == 3:
-            await _add_series(rivals.ours, rivals.draw, result)
+            await _add_series(compared.ours, compared.draw, result)
     _add_rows(found, lines, result)
 
 
-class _Rivals(NamedTuple):
+class _Compared(NamedTuple):
     ours: Server
     draw: Draw
     measures: dict[str, Measure]
 
 
 @asynccontextmanager
-async def _rivals(stage: Stage, lines: int) -> AsyncIterator[_Rivals]:
+async def _compared(stage: Stage, lines: int) -> AsyncIterator[_Compared]:
     """Starts the services, each with its own database."""
     databases = [await stage.database("order_service") for _ in range(3)]
     await asyncio.gather(*map(fill_catalogue, databases))
@@ -73,17 +73,17 @@ async def _rivals(stage: Stage, lines: int) -> AsyncIterator[_Rivals]:
             "pgbench": settled(databases[1], partial(pgbench.rate, CONNECTIONS, SECONDS)),
             "naive": partial(_rate, theirs, draw, lines, FASTEST_NAIVE),
         }
-        yield _Rivals(ours, draw, measures)
+        yield _Compared(ours, draw, measures)
     pgbench.close()
 
 
 def _add_rows(found: dict[str, list[float]], lines: int, result: Result) -> None:
     what, ours = f"place an order of {lines} lines, 1 worker", Spread.of(found["ours"])
-    rivals = {
+    references = {
         "pgbench": ("pgbench, same statements", "place_order_vs_pgbench"),
         "naive": ("sync SQLModel and psycopg2", "place_order_vs_naive"),
     }
-    for name, (beside, key) in rivals.items():
+    for name, (beside, key) in references.items():
         share = ratio(found["ours"], found[name])
         result.rows.append(Row(what, ours, "orders/s", beside, Spread.of(found[name]), share))
         if lines == 3:

@@ -37,8 +37,8 @@ async def _compared(stage: Stage, rounds: int) -> dict[str, list[float]]:
         stage.serving("product_service", database, asyncpg_pool_size=CONNECTIONS) as ours,
         naive(stage, "products", database) as theirs,
     ):
-        rivals: dict[str, Measure] = {"ours": partial(_rate, ours, wanted), "naive": partial(_rate, theirs, wanted)}
-        return await take_turns(rivals, rounds)
+        measures: dict[str, Measure] = {"ours": partial(_rate, ours, wanted), "naive": partial(_rate, theirs, wanted)}
+        return await take_turns(measures, rounds)
 
 
 def requests(count: int) -> list[bytes]:

@@ -47,13 +47,13 @@ async def _alone(stage: Stage, result: Result) -> None:
     """One process with batches of 500. Products are as popular as in the data set."""
     database = await stage.database("inventory_service")
     await fill_stock(database)
-    rivals = {}
+    measures = {}
     async with AsyncExitStack() as stack:
         for lines in (3, 27):
             plan = Plan(database, LINES // lines, lines, batch=500, seed=lines)
             consumer = await stack.enter_async_context(Consumer.running(plan))
-            rivals[f"{lines} lines"] = partial(_rate, [consumer], LINES // lines * lines)
-        found = await take_turns(rivals)
+            measures[f"{lines} lines"] = partial(_rate, [consumer], LINES // lines * lines)
+        found = await take_turns(measures)
     result.figures["reserve_lines_per_s"] = round(Spread.of(found["3 lines"]).median)
     for name, rates in found.items():
         result.rows.append(Row(f"reserve orders of {name}, 1 process", Spread.of(rates), "lines/s"))
@@ -72,12 +72,12 @@ async def _contended(stage: Stage, result: Result) -> None:
         "1 product": [ids[:1], ids[:1]],
     }
     async with AsyncExitStack() as stack:
-        rivals = {}
+        measures = {}
         for name, parts in cases.items():
             plans = [Plan(database, 5 * BUYERS, 1, BUYERS // 2, n, part) for n, part in enumerate(parts)]
             consumers = [await stack.enter_async_context(Consumer.running(plan)) for plan in plans]
-            rivals[name] = partial(_rate, consumers, 10 * BUYERS)
-        found = await take_turns(rivals)
+            measures[name] = partial(_rate, consumers, 10 * BUYERS)
+        found = await take_turns(measures)
     alone = found.pop("products of their own")
     for name, rates in found.items():
         result.rows.append(

@@ -35,7 +35,7 @@ def naive(app: Any, database_url: str, monkeypatch: pytest.MonkeyPatch) -> Itera
     application.engine().dispose()
 
 
-class Rivals:
+class Pair:
     """Ours and theirs, with the same goods, asked the same."""
 
     def __init__(self, ours: Served, app: FastAPI, database_url: str) -> None:
@@ -83,11 +83,11 @@ async def shop(monkeypatch: pytest.MonkeyPatch) -> Any:
             await connection.execute(CATALOGUE, *catalogue())
             await connection.close()
         with naive(orders, theirs, monkeypatch) as app:
-            yield Rivals(ours, app, theirs)
+            yield Pair(ours, app, theirs)
     drop_database(theirs)
 
 
-async def test_an_order_gets_the_same_response_and_stores_the_same_rows(shop: Rivals) -> None:
+async def test_an_order_gets_the_same_response_and_stores_the_same_rows(shop: Pair) -> None:
     lines = [{"product_id": str(good.id), "quantity": 2} for good in goods()[:3]]
     order: dict[str, Any] = {"json": {"lines": lines, "ship_to": SHIP_TO}, "headers": {"Idempotency-Key": "a-key"}}
     first = await shop.both("POST", "/orders", **order)
@@ -112,7 +112,7 @@ async def test_an_order_gets_the_same_response_and_stores_the_same_rows(shop: Ri
         ({"headers": {"Idempotency-Key": ""}}, 400),
     ],
 )
-async def test_invalid_orders_get_the_same_rejection(shop: Rivals, change: dict[str, Any], status: int) -> None:
+async def test_invalid_orders_get_the_same_rejection(shop: Pair, change: dict[str, Any], status: int) -> None:
     lines = [{"product_id": str(goods()[0].id), "quantity": 1}]
     headers = {"Idempotency-Key": str(uuid4()), **change.pop("headers", {})}
     usual = {} if "content" in change else {"json": {"lines": lines, "ship_to": SHIP_TO}}
@@ -128,9 +128,9 @@ async def test_a_product_has_the_same_response(monkeypatch: pytest.MonkeyPatch) 
         await connection.execute(PRODUCTS, *products())
         await connection.close()
         with naive(naive_products, ours.database_url, monkeypatch) as app:
-            rivals = Rivals(ours, app, ours.database_url)
+            pair = Pair(ours, app, ours.database_url)
             for path in (f"/products/{goods()[0].id}", f"/products/{uuid4()}", "/products/x"):
-                mine, theirs = await rivals.both("GET", path, signed_in=False)
+                mine, theirs = await pair.both("GET", path, signed_in=False)
                 assert mine.status_code == theirs.status_code
                 assert _product(mine) == _product(theirs)
 

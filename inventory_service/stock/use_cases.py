@@ -40,7 +40,8 @@ async def receive(tx: Transaction, receipt: StockReceipt, lines: Sequence[StockR
 
 
 async def adjust(tx: Transaction, movement: StockMovement) -> None:
-    """Corrects a count, never below what is reserved. A loss without a date is taken from the batches of a dispatch.
+    """Corrects a count, never below what is reserved. A loss without a date is taken from the batches that
+    expire first.
 
     Raises: NotFound, ProductUnknown, ProductDeleted, BelowReserved, BatchTooSmall.
     """

@@ -53,8 +53,9 @@ async def cancel_order(
     who: Annotated[Principal, Requires("orders:cancel")],
     body: CancelIn | None = None,
 ) -> Response:
-    """An unpaid order is cancelled at once. A paid one is `cancelling` (`202`) until its stock is released and its
-    money refunded, or until a parcel has left: then it is not cancelled. Customers see `reason`, only staff `note`."""
+    """An unpaid order is cancelled at once. A paid one is `cancelling` (`202`) until inventory has released its stock:
+    then it is cancelled and refunded. If a parcel has left already, it is not cancelled. Customers see `reason`, only
+    staff see `note`."""
     body = body or CancelIn()
     order = await use_cases.cancel(tx, order_id, body.reason, body.note, who)
     shown = await queries.show(tx, order_id, None, for_staff=is_staff(who))

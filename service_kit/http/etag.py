@@ -9,13 +9,9 @@ from service_kit.concurrency import Expected
 T = TypeVar("T")
 
 
-def set_etag(response: Response, version: int) -> None:
-    response.headers["ETag"] = f'"{version}"'
-
-
 def tagged(response: Response, body: T, version: int) -> T:
     """Returns the body, with the version as the `ETag` of the response, for a later change."""
-    set_etag(response, version)
+    response.headers["ETag"] = f'"{version}"'
     return body
 
 

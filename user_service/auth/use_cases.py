@@ -183,7 +183,7 @@ class SignIn:
         self, subject: UUID, permissions: frozenset[str], claims: dict[str, Any], ends_at: datetime | None = None
     ) -> TokensOut:
         """`ends_at`: the end date of the API client that it is for."""
-        now, longest = utcnow(), timedelta(minutes=self.settings.access_token_minutes)
+        now, longest = utcnow(), self.settings.access_token_lifetime
         lifetime = min(longest, ends_at - now) if ends_at else longest
         claims |= {
             "iss": self.settings.public_issuer,

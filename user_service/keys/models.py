@@ -36,8 +36,7 @@ class Schedule:
     @classmethod
     def of(cls, settings: Settings) -> "Schedule":
         refresh = timedelta(seconds=settings.jwks_refresh_seconds)
-        token_lifetime = timedelta(minutes=settings.access_token_minutes)
-        return cls(refresh, token_lifetime, timedelta(days=settings.key_lifetime_days))
+        return cls(refresh, settings.access_token_lifetime, timedelta(days=settings.key_lifetime_days))
 
     @property
     def ahead(self) -> timedelta:
