@@ -7,7 +7,7 @@ from uuid import UUID
 
 from fastapi import Header, Query, Request, Response
 
-from order_service.orders import placing, queries
+from order_service.orders import placing, placing_queries, queries
 from order_service.orders.models import Status
 from order_service.orders.placing import (
     CartChanged,
@@ -19,7 +19,7 @@ from order_service.orders.placing import (
     TooManyUnpaidOrders,
     TooMuchHeldUnpaid,
 )
-from order_service.orders.queries import OrderSnapshot, RenderedOrder
+from order_service.orders.queries import RenderedOrder
 from order_service.orders.schemas import HistoryOut, LineOut, OrderIn, OrderOut, OrderSummary
 from order_service.orders.watch import OrderWatch
 from order_service.pricing.quotes import OneCurrencyPerOrder, OrderTooLarge, PriceChanged, ProductUnavailable
@@ -78,11 +78,17 @@ async def place_order(
     key: IdempotencyKey,
     request: Request,
     prefer: Annotated[
-        str | None, Header(description="`wait=N` (RFC 7240): wait for the reservation of stock, N seconds at most")
+        str | None,
+        Header(
+            description="`wait=N` (RFC 7240): wait until stock, and a payment by token, is decided, N seconds at most"
+        ),
     ] = None,
 ) -> Response:
     """The shop's catalogue sets the prices, never the caller. Stock is reserved afterwards, so the new order is
-    `pending`. Staff may order for a customer, at agreed prices; API clients always order for a customer."""
+    `pending`; a `payment_token` is charged as soon as it is reserved. With `Prefer: wait=N` the response is the order
+    after that: `awaiting_payment`, `rejected`, or with a token `paid` (`awaiting_payment` if the payment failed, needs
+    an action of the customer, or takes longer). Staff may order for a customer, at agreed prices; API clients always
+    order for a customer."""
     runtime: Runtime = request.app.state.runtime
     # Not the Connection dependency, which would hold the connection during the wait.
     async with runtime.database.connection() as connection:
@@ -91,16 +97,18 @@ async def place_order(
     if not isinstance(placed, Placed):
         return replay(placed)
     headers = {"Location": placed.location, "ETag": f'"{placed.order.version}"'}
-    answer = placed.body
+    answer: bytes | str = placed.body
     if seconds := wait_of(prefer):
         with waiting(request) as may_wait:
-            decided = await _decided(runtime, placed, seconds) if may_wait else None
+            has_changed = may_wait and await _has_changed(runtime, placed, seconds)
             if may_wait:
                 headers["Preference-Applied"] = f"wait={seconds}"
-        if decided:
-            headers["ETag"] = f'"{decided.version}"'
+        if has_changed:
             async with runtime.database.connection() as connection:
-                answer = await placing.answer_decided(connection, placed, decided, who, key)
+                shown = await placing_queries.show_again(
+                    connection, placed.order.id, key, who.user_id, for_staff=is_staff(who)
+                )
+            answer, headers["ETag"] = shown.body, f'"{shown.tag}"'
     return Response(answer, 201, headers, media_type="application/json")
 
 
@@ -201,10 +209,16 @@ def is_staff(who: Principal) -> bool:
     return who.may("orders:read:any")
 
 
-async def _decided(runtime: Runtime, placed: Placed, seconds: int) -> OrderSnapshot | None:
-    """The order after its stock was reserved or rejected; None: that took longer than `seconds`."""
+async def _has_changed(runtime: Runtime, placed: Placed, seconds: int) -> bool:
+    """Waits until the new order's stock and payment are decided; whether anything was decided within `seconds`."""
+    loop = asyncio.get_running_loop()
+    ends, latest = loop.time() + seconds, None
     with runtime.resource(OrderWatch).waiting(placed.order.id, lambda seen: seen.status != Status.PENDING) as waiter:
-        return await waiter.next_snapshot(seconds)
+        while snapshot := await waiter.next_snapshot(ends - loop.time()):
+            latest = snapshot
+            if not latest.is_under_way:
+                break
+    return latest is not None
 
 
 async def _changed(

@@ -24,7 +24,6 @@ from contracts.events.base import Event
 from order_service.orders import placing_queries as queries
 from order_service.orders.models import Actor, payment_status
 from order_service.orders.placing_queries import Found, NewOrder, OrderedCart, UnpaidLimits, largest
-from order_service.orders.queries import OrderSnapshot
 from order_service.orders.schemas import LineIn, OrderIn, order_values
 from order_service.pricing.quotes import QuoteLine, quote_order
 from order_service.settings import Settings
@@ -77,8 +76,6 @@ class Placed:
     """A new order, and the response that is stored for duplicate requests."""
 
     order: NewOrder
-    answer: dict[str, Any]
-    """The fields of an OrderOut."""
     body: bytes
     location: str
 
@@ -154,16 +151,6 @@ async def _over(connection: Connection, limits: UnpaidLimits, over: str, pay_by:
     return rejected(TooMuchHeldUnpaid, "unpaid-pieces", pieces, product_id=UUID(over))
 
 
-async def answer_decided(
-    connection: Connection, placed: Placed, decided: OrderSnapshot, who: Principal, key: Key
-) -> bytes:
-    """The response after inventory has accepted or rejected the reservation; stored for duplicate requests, too."""
-    changed = {name: getattr(decided, name) for name in ("status", "version", "payment_status")}
-    body = to_json(placed.answer | changed)
-    await idempotency.store(connection, who.user_id, key, 201, body, placed.location)
-    return body
-
-
 def _check_permissions(wanted: OrderIn, who: Principal) -> list[str]:
     """The permissions that the request needs in addition to `orders:write`. Raises: Forbidden, CustomerRequired."""
     needed = []
@@ -221,7 +208,7 @@ def _make(
     )
     # Not validated, since every value is our own; a test compares it with a validated model.
     answer = order_values(order, order.lines, len(order.lines), [], for_staff=False)
-    return Placed(order, answer, to_json(answer), f"/orders/{order.id}"), _events(order, settings)
+    return Placed(order, to_json(answer), f"/orders/{order.id}"), _events(order, settings)
 
 
 def unpaid_limits(

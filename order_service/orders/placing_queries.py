@@ -13,6 +13,7 @@ from contracts.events.base import Event
 from order_service.carts.models import CartItem
 from order_service.catalogue.models import Product
 from order_service.orders.models import ONE_UNPAID, FulfilmentStatus, OrderLine, PaymentStatus, Status
+from order_service.orders.queries import SHOW, RenderedOrder
 from order_service.orders.schemas import LineIn
 from order_service.pricing.quotes import QuoteLine
 from service_kit.database import Connection, Statement, rows
@@ -122,6 +123,13 @@ _STATEMENTS = {
     for of_cart in (False, True)
     for counted in (False, True)
 }
+SHOW_AGAIN = Statement(f"""
+WITH shown AS ({SHOW.text}), stored AS (
+    UPDATE idempotency_keys SET body = convert_to(shown.body, 'UTF8') FROM shown
+    WHERE (user_id, operation, key) = (:caller_id, :key.operation, :key.value)
+)
+SELECT body, tag FROM shown
+""")
 FIND_CART = Statement("""
 SELECT coalesce((SELECT version FROM carts WHERE customer_id = :customer_id), 0) AS version,
        NOT EXISTS (SELECT FROM cart_items WHERE customer_id = :customer_id) AS is_empty
@@ -265,6 +273,14 @@ async def place(
         raise
     connection.added_events = bool(is_new)
     return Outcome(bool(is_new), over)
+
+
+async def show_again(
+    connection: Connection, order_id: UUID, key: Key, caller_id: UUID, *, for_staff: bool
+) -> RenderedOrder:
+    """The order as it is now, which becomes the stored response to the request that placed it."""
+    values = {"order_id": order_id, "owner": None, "for_staff": for_staff, "key": key, "caller_id": caller_id}
+    return RenderedOrder(*await SHOW_AGAIN.fetchrow(connection, **values))
 
 
 async def unpaid_until(connection: Connection, limits: UnpaidLimits, what: str) -> tuple[datetime | None, int]:

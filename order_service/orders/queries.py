@@ -114,7 +114,8 @@ concat_ws('.', o.version, nullif(o.refunded, 0), CASE WHEN o.stuck_reason IS NOT
           CASE WHEN o.ship_to->>'name' = 'erased' THEN 'erased' END)
 """
 SNAPSHOTS = Statement(f"""
-SELECT id AS order_id, status, version, {PAYMENT_STATUS} AS payment_status, {TAG} AS tag
+SELECT id AS order_id, status, (SELECT true FROM payment_tokens WHERE order_id = o.id) IS TRUE AS pays_by_token,
+       {TAG} AS tag
 FROM orders o WHERE id = ANY(:ids::uuid[])
 """)
 _LINES = """
@@ -179,9 +180,14 @@ class OrderSnapshot(NamedTuple):
 
     order_id: UUID
     status: str
-    version: int
-    payment_status: str
+    pays_by_token: bool
+    """Whether it came with a payment token that is still to be charged."""
     tag: str | None = None
+
+    @property
+    def is_under_way(self) -> bool:
+        """Whether its stock, or the payment by its token, is still to be decided."""
+        return self.status == Status.PENDING or (self.status == Status.AWAITING_PAYMENT and self.pays_by_token)
 
 
 async def lock_many(tx: Transaction, ids: Sequence[UUID]) -> dict[UUID, OrderState]:
@@ -226,8 +232,7 @@ async def save(tx: Transaction, orders: Iterable[OrderState]) -> None:
 
 def signal_changed(tx: Transaction, changed: Iterable[OrderState]) -> None:
     """Wakes the requests of this process that wait for one of these orders."""
-    seen = [OrderSnapshot(order.id, order.status, order.version, order.payment_status) for order in changed]
-    signal(tx, ORDERS_CHANGED, *seen)
+    signal(tx, ORDERS_CHANGED, *(OrderSnapshot(order.id, order.status, order.pays_by_token) for order in changed))
 
 
 def _signal_moved(tx: Transaction, moved: Sequence[OrderState]) -> None:

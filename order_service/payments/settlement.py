@@ -77,6 +77,7 @@ class _Books:
             await queries.insert_payments(tx, list(self._adopted.values()), self._events)
         if self._saved:
             await queries.save_payments(tx, list(self._saved.values()), [] if self._adopted else self._events)
+            orders.signal_changed(tx, [self.held[payment.order_id] for payment in self._saved.values()])
         await refunds.save(tx, self.held.values())
         for order, amount, reason in self._unwanted:
             await refunds.request(tx, order, amount, reason)
