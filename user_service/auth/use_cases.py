@@ -73,7 +73,7 @@ class SignIn:
     settings: Settings
 
     async def by_password(self, email: str, password: str, origin: Origin, otp: str | None = None) -> SignedIn:
-        """Raises: InvalidGrant, TooManyRequests, MfaRequired, WrongCode, TooManyTries."""
+        """Raises: InvalidGrant, TooManyRequests, MfaRequired (without `otp`), WrongCode, TooManyTries."""
         account = await self.password_service.verify(EmailAddress.of(email), password, origin)
         if account is None:
             raise InvalidGrant
@@ -94,7 +94,7 @@ class SignIn:
         return await self._begin(account, origin, factor)
 
     async def by_refresh_token(self, token: str, origin: Origin) -> TokensOut:
-        """Raises: InvalidGrant."""
+        """Issues the next pair of tokens. A reused refresh token ends its session. Raises: InvalidGrant."""
         try:
             return await self._renewed(token, origin)
         except RefreshTokenReused as reused:
@@ -132,7 +132,7 @@ class SignIn:
         return client
 
     async def by_client_secret(self, client_id: str, secret: str, scope: str, origin: Origin) -> TokensOut:
-        """Raises: InvalidClient, InvalidScope."""
+        """`scope`: the requested permissions, separated by spaces; empty: all. Raises: InvalidClient, InvalidScope."""
         client = await self._authenticate(client_id, secret, origin)
         allowed = frozenset(filter(is_known, client.permissions))
         asked = frozenset(scope.split()) or allowed

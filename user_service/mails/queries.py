@@ -51,7 +51,7 @@ async def claim(connection: Connection, limit: int, lease: timedelta) -> list[Cl
 
 
 async def finish(connection: Connection, outcomes: Sequence[queue.Outcome[Claimed]], _: datetime) -> None:
-    """Deletes the mails, whatever the outcome was."""
+    """Deletes the mails, also those that were not sent: the outcome is final."""
     await FINISH.execute(connection, outcome=outcomes)
 
 

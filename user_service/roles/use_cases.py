@@ -72,7 +72,7 @@ async def delete(tx: Session, actor: Actor, name: str, expected: Expected) -> No
 
 async def _publish_holders(tx: Session, role: str) -> None:
     """Publishes all accounts with this role, since their permissions have changed."""
-    await accounts.lock_admins(tx)  # before other accounts, as everywhere, to avoid deadlocks
+    await accounts.lock_admins(tx)  # always locked before other accounts, to avoid deadlocks
     for account in await accounts.lock_holders(tx, role):
         account.version += 1
         await publish(tx, account)

@@ -29,7 +29,7 @@ SELECT coalesce(bool_or(address = :address), false), count(*) > 0 FROM known_add
 
 
 async def known_address(tx: Session, account_id: UUID, address: str) -> tuple[bool, bool]:
-    """Whether the account signed in from this network lately, and whether it signed in from any."""
+    """Whether the account signed in from this network in the last 90 days, and whether from any."""
     from_here, from_any = await KNOWN.fetchrow(tx, account_id=account_id, address=address)
     return from_here, from_any
 
