@@ -1,1 +1,1 @@
-"""What the services agree on: events, topics, permissions. It knows Pydantic and the standard library only."""
+"""What the services share: events, topics, permissions. It imports only Pydantic and the standard library."""

@@ -1,4 +1,4 @@
-"""What each service may do on the broker: an access control list, made from the topics' writers and readers."""
+"""The access control list of the broker, made from the writers and readers of the topics."""
 
 from collections.abc import Iterator
 from typing import Literal, NamedTuple
@@ -16,7 +16,7 @@ class Grant(NamedTuple):
 
 
 def grants(prefix: str = "") -> list[Grant]:
-    """Everything that the services need; `prefix` is `KAFKA_TOPIC_PREFIX`."""
+    """All entries that the services need. `prefix`: the setting `KAFKA_TOPIC_PREFIX`."""
     return sorted({Grant(grant.service, grant.resource, prefix + grant.name, grant.operation) for grant in _grants()})
 
 

@@ -4,7 +4,7 @@ from pydantic import BaseModel, Field
 
 
 class Address(BaseModel, frozen=True):
-    """A copy from when the order was placed: later changes in the customer's address book don't affect it."""
+    """A copy of the address, made when the order was placed: later changes of the address book don't affect it."""
 
     name: str
     company: str | None = None

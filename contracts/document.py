@@ -58,7 +58,6 @@ _EVENT = """\
 
 
 def document() -> str:
-    """The whole document."""
     parts = [_OPENING, _topics(), _overview(), *(_topic(topic) for topic in TOPICS), _shared_parts()]
     return "\n".join(parts)
 

@@ -1,4 +1,4 @@
-"""Money as every body and event writes it."""
+"""Amounts of money in events and in the bodies of APIs."""
 
 from typing import Annotated
 
@@ -12,5 +12,5 @@ class Money(BaseModel):
 
     model_config = ConfigDict(frozen=True, json_schema_extra={"examples": [{"amount": 1250, "currency": "USD"}]})
 
-    amount: StrictInt = Field(description="in the currency's minor unit; never a float")
+    amount: StrictInt = Field(description="in the currency's minor unit")
     currency: Currency

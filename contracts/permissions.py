@@ -1,6 +1,6 @@
-"""The permissions that tokens carry, and the built-in roles.
+"""The permissions in access tokens, and the built-in roles.
 
-`<resource>:<action>` covers the caller's own resources, or resources without an owner; `:any` covers everybody's.
+`<resource>:<action>` is for the caller's own resources, or for resources without an owner; `:any` is for everybody's.
 """
 
 from collections.abc import Iterable
@@ -21,7 +21,7 @@ _ADMIN, _USER = Role.ADMIN, Role.USER
 
 
 class Permission(StrEnum):
-    """Everything that an operation may require, with the lowest built-in role that has it."""
+    """All permissions, with a description and the lowest built-in role that has it."""
 
     description: str
     lowest_role: Role
@@ -35,14 +35,14 @@ class Permission(StrEnum):
     USERS_READ = "users:read", "See one's own account, addresses and sessions", _USER
     USERS_WRITE = "users:write", "Change one's own account, password and addresses, or erase the account", _USER
     USERS_READ_ANY = "users:read:any", "Search and see every account"
-    USERS_MANAGE_ANY = "users:manage:any", "Create, change and disable accounts, and give them roles", _ADMIN
-    SESSIONS_MANAGE = "sessions:manage", "See where every account is signed in, and sign it out"
+    USERS_MANAGE_ANY = "users:manage:any", "Create, change and disable accounts, and assign roles", _ADMIN
+    SESSIONS_MANAGE = "sessions:manage", "See and end the sessions of every account"
     MFA_WRITE = "mfa:write", "Set up, change and remove one's own second factor", _USER
-    ROLES_MANAGE = "roles:manage", "Make roles of permissions, change and delete them", _ADMIN
-    API_CLIENTS_MANAGE = "api-clients:manage", "Create, change and delete API clients, and give them secrets", _ADMIN
+    ROLES_MANAGE = "roles:manage", "Create, change and delete roles", _ADMIN
+    API_CLIENTS_MANAGE = "api-clients:manage", "Create, change and delete API clients and their secrets", _ADMIN
     AUDIT_LOG_READ = (
         "audit-log:read",
-        "See who changed what, in every service, and who did what to which account",
+        "See the audit logs: who changed what in each service",
         _ADMIN,
     )
 
@@ -62,13 +62,13 @@ class Permission(StrEnum):
     SHIPMENTS_READ = "shipments:read", "See every shipment"
     SHIPMENTS_DISPATCH = "shipments:dispatch", "Hand shipments to a carrier"
     SHIPMENTS_DELIVER = "shipments:deliver", "Mark shipments as delivered"
-    SHIPMENTS_LOSE = "shipments:lose", "Declare parcels lost that have left, which refunds what was in them"
-    RETURNS_RECEIVE = "returns:receive", "Book in what comes back of returns, and close those that never come"
+    SHIPMENTS_LOSE = "shipments:lose", "Declare dispatched parcels lost, which refunds their contents"
+    RETURNS_RECEIVE = "returns:receive", "Receive returned goods, and close returns that never arrive"
 
     CARTS_READ = "carts:read", "See one's own cart", _USER
     CARTS_WRITE = "carts:write", "Change one's own cart", _USER
     ORDERS_READ = "orders:read", "See one's own orders and their history", _USER
-    ORDERS_WRITE = "orders:write", "Place orders, and change where one's own go until they are paid", _USER
+    ORDERS_WRITE = "orders:write", "Place orders, and change the address of one's own until they are paid", _USER
     ORDERS_CANCEL = "orders:cancel", "Cancel one's own orders", _USER
     ORDERS_READ_ANY = "orders:read:any", "See every order"
     ORDERS_WRITE_ANY = "orders:write:any", "Place and change orders for customers"
@@ -77,7 +77,7 @@ class Permission(StrEnum):
     PAYMENTS_READ = "payments:read", "See the payments and refunds of one's own orders", _USER
     PAYMENTS_WRITE = "payments:write", "Pay one's own orders, and verify those payments", _USER
     PAYMENTS_READ_ANY = "payments:read:any", "See every payment and refund"
-    PAYMENTS_WRITE_ANY = "payments:write:any", "Pay customers' orders for them, and verify every payment"
+    PAYMENTS_WRITE_ANY = "payments:write:any", "Pay orders for customers, and verify every payment"
     REFUNDS_WRITE_ANY = "refunds:write:any", "Refund payments, in part or in full"
     RETURNS_READ = "returns:read", "See the returns of one's own orders", _USER
     RETURNS_WRITE = "returns:write", "Request and withdraw returns of one's own orders", _USER
@@ -103,16 +103,16 @@ ROLES = MappingProxyType(
 )
 
 SENSITIVE = frozenset(each for each in ROLES[Role.ADMIN] - ROLES[Role.USER] if each.split(":")[1] != "read")
-"""Permissions to change what is not the caller's own: money, goods, prices, rights, others' accounts. When an account
-loses one, that takes effect at once, and not only when its access token expires. Derived, so that no permission is
-forgotten; a test compares it with what the operations of all services require."""
+"""Permissions to change more than the caller's own data: money, goods, prices, permissions, accounts. If an account
+loses one, services reject it as soon as they receive the event, before its access tokens expire. It is computed, so
+that no permission is forgotten; a test compares it with what the operations of all services require."""
 
 
 def is_known(permission: str) -> bool:
-    """Whether such a permission exists: an operation that requires another one would be closed to everyone."""
+    """Whether this permission exists. Stored roles and clients may have one that was removed since."""
     return permission in Permission._value2member_map_
 
 
 def permissions_of(roles: Iterable[str]) -> frozenset[str]:
-    """All permissions of these roles; a role that is not built in has none."""
+    """All permissions of these built-in roles. Other roles are ignored."""
     return frozenset(str(permission) for role in roles if role in ROLES for permission in ROLES[Role(role)])

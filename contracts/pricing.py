@@ -1,4 +1,4 @@
-"""The price of a piece: the one rule by which the product service shows prices and the order service charges them."""
+"""The rule for unit prices. The product service shows prices by it, and the order service charges them."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -6,7 +6,7 @@ from typing import Protocol
 
 
 class ScheduledPrice(Protocol):
-    """A unit price from `min_quantity` pieces on, between `starts_at` and before `ends_at` (None: without end)."""
+    """A unit price for `min_quantity` pieces or more, from `starts_at` until before `ends_at` (None: without end)."""
 
     @property
     def amount(self) -> int: ...
@@ -26,10 +26,10 @@ def holds(price: ScheduledPrice, quantity: int, now: datetime) -> bool:
 
 
 def unit_price(prices: Iterable[ScheduledPrice], quantity: int, currency: str, now: datetime) -> int | None:
-    """The price of one piece if `quantity` pieces are bought. None: there is no price in this currency.
+    """The price of one piece if `quantity` pieces are bought, in the minor unit. None: there is none in this currency.
 
-    Of the prices with the same `min_quantity` the one that began last is in force (of two that began together the
-    cheaper). Of those in force for this quantity or fewer the cheapest counts: more pieces never make a piece dearer.
+    Of the prices with the same `min_quantity`, the one that started last applies (of two with the same start, the lower
+    one). Of these, the lowest for this quantity or fewer counts, so that a larger quantity never costs more per piece.
     `product_service/products/queries.py` has the same rule in SQL; a test compares the two.
     """
     in_force: dict[int, ScheduledPrice] = {}

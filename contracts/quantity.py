@@ -1,4 +1,4 @@
-"""Quantities of products: the lines of requests to inventory and of shipments."""
+"""Quantities of products, in the lines of events."""
 
 from uuid import UUID
 
@@ -15,4 +15,4 @@ class ProductQuantity(BaseModel, frozen=True):
 class LineQuantity(ProductQuantity):
     """A number of pieces of one line of an order."""
 
-    position: int | None = Field(default=None, description="the order's line, from 1; absent in older events")
+    position: int | None = Field(default=None, description="the number of the line, from 1; absent in older events")

@@ -3,18 +3,18 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
-# With its key and headers; the default limit of brokers and producers.
+# The largest record with its key and headers: the default limit of Kafka's producers (`max.request.size`).
 MAX_RECORD_BYTES = 1024 * 1024
-# A dead letter carries the whole record, and headers with the reason.
+# A dead letter contains the whole record, and headers with the reason.
 MAX_DEAD_LETTER_BYTES = MAX_RECORD_BYTES + 64 * 1024
 
 
 @dataclass(frozen=True)
 class Topic:
-    """A topic; one without `retention` is compacted: the latest record of each key is kept forever.
+    """A topic. Without `retention` it is compacted: the latest record of each key is kept forever.
 
-    `writers` and `readers` are services (`order`). The broker's access control list, the sources that consumers trust
-    and the table in docs/events.md are made from them.
+    `writers` and `readers` are services, such as `order`. The broker's access control list, the sources that consumers
+    trust, and the table in docs/events.md are made from them.
     """
 
     name: str
@@ -31,12 +31,12 @@ class Topic:
 
     @property
     def trusted_sources(self) -> frozenset[str]:
-        """Every `ce_source` that an event on this topic may have."""
+        """The `ce_source` of each writer. Consumers reject events from other sources."""
         return frozenset(f"/{writer}_service" for writer in self.writers)
 
     @property
     def dlq(self) -> "Topic":
-        """The topic for records that could not be handled."""
+        """The dead-letter topic, for records that could not be handled."""
         return Topic(
             name=f"{self.name}.dlq",
             key=self.key,
@@ -52,8 +52,8 @@ class Topic:
         config = {"max.message.bytes": str(self.max_record_bytes)}
         if self.retention is not None:
             return config | {"cleanup.policy": "delete", "retention.ms": _ms(self.retention)}
-        # Kafka never compacts the open segment, and closes it at the first record after a day. The terminal event of an
-        # erased user is published again, so that even a topic without traffic loses the user's data.
+        # Kafka never compacts the open segment, and closes it at the first record after `segment.ms`. The terminal
+        # event of an erased account is published again, so that its data is removed even if there is no other traffic.
         return config | {
             "cleanup.policy": "compact",
             "min.cleanable.dirty.ratio": "0.1",
@@ -77,7 +77,7 @@ INVENTORY_DEDUCTION = Topic(
     "inventory_deduction", key="order id", writers=("order", "inventory"), readers=("inventory", "order")
 )
 ORDER_NOTIFICATION = Topic("order_notification", key="order id", writers=("order",), readers=("notification",))
-# The order service reads the reports of outside payment systems, which are trusted by a setting.
+# The order service also reads reports of outside payment systems, which a setting declares as trusted.
 PAYMENT_STATUS = Topic("payment_status", key="order id", writers=("order",), readers=("notification", "order"))
 SHIPMENT_NOTIFICATION = Topic(
     "shipment_notification", key="order id", writers=("inventory",), readers=("order", "notification")
@@ -95,5 +95,5 @@ TOPICS = (
 
 
 def all_topics() -> tuple[Topic, ...]:
-    """Every topic that has to exist: the seven, and the dead-letter topic of each."""
+    """Every topic that has to exist: the topics above, and the dead-letter topic of each."""
     return TOPICS + tuple(topic.dlq for topic in TOPICS)

@@ -1,4 +1,4 @@
-"""The base class of this service's tables. It is not in models.py, which imports the domains."""
+"""The base class of this service's tables. It is not in models.py, because that imports the domains, which need it."""
 
 from sqlmodel import SQLModel
 

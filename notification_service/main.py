@@ -16,7 +16,7 @@ from service_kit.mail import open_mailer
 DESCRIPTION = """\
 Notifies customers of the progress of their orders, in an inbox and by e-mail.
 
-It makes notifications from events of the other services, and calls none of them.
+It creates notifications from events of the other services, and sends no requests to them.
 """
 
 

@@ -1,4 +1,4 @@
-"""This service's personal data."""
+"""The personal data of this service: recipients, and what they are sent."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ from service_kit.personal_data import PersonalData, Section
 
 
 async def update(tx: Transaction, events: Sequence[UserChanged]) -> None:
-    """Updates the recipients, then notifies those of them for whom notifications were waiting."""
+    """Updates the recipients, then makes notifications visible that arrived before their recipient was known."""
     await recipients.upsert(tx, events)
     await notifications.add_waiting(tx, [event.user_id for event in events])
 

@@ -6,13 +6,11 @@ from service_kit.mail import MailSettings
 
 
 class Settings(MailSettings, service="notification"):
-    """The settings of every service and of the mail server, and these."""
-
     port: int = 8006
     operations_port: int = 18006
     fetch_max_wait_ms: int = 100
     withheld_mail_days: int = Field(
         default=14,
         ge=0,
-        description="the age up to which a mail is sent once its address is confirmed; 0: none is sent",
+        description="the greatest age of a mail that is still sent when its address is confirmed; 0: none is",
     )

@@ -8,8 +8,8 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
-# ISO 4217's currencies whose minor unit has not two digits. CLDR's tables differ for a dozen currencies: they have the
-# digits that are usual on price tags.
+# The currencies of ISO 4217 whose minor unit does not have two digits. CLDR's tables can't be used: for a dozen
+# currencies they have the digits that are usual on price tags.
 _DIGITS = {
     **dict.fromkeys(["BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG"], 0),
     **dict.fromkeys(["RWF", "UGX", "UYI", "VND", "VUV", "XAF", "XOF", "XPF"], 0),
@@ -19,7 +19,7 @@ _DIGITS = {
 
 
 def format_amount(money: Mapping[str, Any]) -> str:
-    """`{"amount": 123450, "currency": "GBP"}` → `GBP 1,234.50`. Computed in integers, which are exact."""
+    """`{"amount": 123450, "currency": "GBP"}` → `GBP 1,234.50`. It uses integers, which are exact."""
     amount, currency = int(money["amount"]), str(money["currency"])
     digits = _DIGITS.get(currency, 2)
     whole, rest = divmod(abs(amount), 10**digits)
@@ -33,7 +33,7 @@ def moment(value: str) -> str:
 
 
 def one_line(text: str) -> str:
-    """Removes line breaks: a name with one could pretend to be a line of the shop's text."""
+    """Replaces line breaks by spaces, since a name with one could imitate a line of the shop's text."""
     return " ".join(text.split())
 
 
@@ -47,7 +47,7 @@ def _address_rows(ship_to: Mapping[str, str]) -> list[str]:
 
 @cache
 def environment() -> Environment:
-    """Loads the templates of notifications and of channels."""
+    """The Jinja environment, with the templates of notifications and of channels."""
     environment = Environment(
         loader=FileSystemLoader(
             [Path(__file__).parent / package / "templates" for package in ("channels", "notifications")]

@@ -1,4 +1,4 @@
-"""The product service: the catalogue and its prices."""
+"""The product service: the catalogue, its prices, and a copy of the stock levels."""
 
 from fastapi import FastAPI
 
@@ -17,7 +17,7 @@ def create(settings: Settings | None = None) -> FastAPI:
     return create_app(
         settings or Settings(),
         title="Online Mart · products",
-        description="What there is to buy: categories, products, prices, and how many there are of each.",
+        description="The catalogue: categories, products, their prices, and how many pieces are available.",
         routers=[categories.router, search.router, products.router, prices.router],
         personal_data=PERSONAL_DATA,
         consumers=[availability],

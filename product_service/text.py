@@ -11,7 +11,7 @@ SLUG_LENGTH = 80
 
 
 def _storable(text: str) -> str:
-    """Raises: ValueError, for NUL and lone surrogates, which JSON can contain and PostgreSQL's `text` can't."""
+    """Raises: ValueError, for NUL and lone surrogates. JSON can contain them, and PostgreSQL's `text` can't."""
     if "\x00" in text or any("\ud800" <= character <= "\udfff" for character in text):
         raise ValueError("must not contain NUL characters or lone surrogates")
     return text
@@ -29,6 +29,6 @@ Sku = Annotated[
 
 
 def slugify(*parts: str) -> str:
-    """`Crème brûlée, 2 pcs.` → `creme-brulee-2-pcs`; empty if no character can be used in a URL."""
+    """`Crème brûlée, 2 pcs.` → `creme-brulee-2-pcs`. Empty if no ASCII letter or digit remains."""
     plain = unicodedata.normalize("NFKD", " ".join(parts)).encode("ascii", "ignore").decode().lower()
     return re.sub(r"[^a-z0-9]+", "-", plain)[:SLUG_LENGTH].strip("-")

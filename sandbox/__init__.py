@@ -1,1 +1,1 @@
-"""Stand-ins for outside systems: a payment gateway and a mailbox. They know nothing of the services."""
+"""Stand-ins for outside systems: a payment gateway and a mailbox. They don't depend on the services."""

@@ -1,7 +1,7 @@
-"""A SQLite file that many coroutines write to: one writer thread commits many jobs at a time.
+"""A SQLite file for many coroutines: one writer thread commits many jobs in one transaction.
 
-A job returns only after its commit. With WAL and `synchronous=NORMAL`, the operating system has the data of a commit,
-so that a killed process loses nothing (a power failure may lose the last commits, but does not corrupt the file).
+`write` returns only after the commit. With WAL and `synchronous=NORMAL`, the operating system then has the data, so
+that a killed process loses nothing. A power failure may lose the last commits, but does not corrupt the file.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ MAX_BATCH = 500
 
 
 class DatabaseInUse(Exception):
-    """Another process has the file open: both would deliver the same webhooks."""
+    """Another process has opened the file. It must not be shared, since both would deliver the same webhooks."""
 
 
 class _Job(NamedTuple):
@@ -48,7 +48,7 @@ class Database:
         self._readers = ThreadPoolExecutor(2, thread_name_prefix="sqlite-reader")
 
     async def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Runs `work` in a savepoint: an error of it undoes this job, not the others of the same commit."""
+        """Runs `work` in a savepoint: its error undoes only this job, and not the others of the same commit."""
         loop = asyncio.get_running_loop()
         done: asyncio.Future[T] = loop.create_future()
         self._jobs.put(_Job(work, loop, done))
@@ -98,7 +98,7 @@ class Database:
                 _notify(batch, self._commit(batch))
 
     def _commit(self, batch: list[_Job]) -> list[Any]:
-        """The results of a batch, in its order; an exception is a result too."""
+        """Runs a batch in one transaction. Returns each job's result or exception, in the order of the batch."""
         try:
             self._connection.execute("BEGIN IMMEDIATE")
             answers = [self._run(job) for job in batch]
@@ -123,8 +123,8 @@ class Database:
 def page(
     db: sqlite3.Connection, select: str, where: str, values: Sequence[Any], limit: int, cursor: str | None
 ) -> tuple[list[sqlite3.Row], str | None]:
-    """Rows by descending `seq`, and the cursor of the next page. `select` and `where` become part of the statement, so
-    they must not contain values from outside."""
+    """Rows by descending `seq`, and the cursor of the next page, if there is one. `select` and `where` become part of
+    the statement, so they must not contain user input."""
     rows = db.execute(
         f"{select} WHERE seq < ? AND {where} ORDER BY seq DESC LIMIT ?",
         (int(cursor or 2**62), *values, limit + 1),
@@ -133,7 +133,7 @@ def page(
 
 
 def _notify(batch: list[_Job], answers: list[Any]) -> None:
-    """Wakes the waiting coroutines, with one call into each event loop for the whole batch."""
+    """Resolves the futures of a batch, with only one call into each event loop."""
     for loop in {job.loop for job in batch}:
         mine = [(job.done, answer) for job, answer in zip(batch, answers, strict=True) if job.loop is loop]
         if not loop.is_closed():

@@ -1,4 +1,4 @@
-"""Settings from the environment or from `.env`; each may be given as a file instead (`NAME_FILE`)."""
+"""Settings from the environment or `.env`. `NAME_FILE` names a file that contains the value of the setting `NAME`."""
 
 import os
 import sys
@@ -10,13 +10,13 @@ from pydantic import BaseModel, Field, ValidationError
 
 
 class SandboxSettings(BaseModel, frozen=True):
-    """The settings of both parts of the sandbox. A field's alias is the name of its environment variable."""
+    """The settings of gateway and mailbox. A field's alias is the name of its environment variable."""
 
     data_dir: Path = Field(default=Path(".local/sandbox"), alias="SANDBOX_DATA_DIR")
 
     @classmethod
     def read(cls) -> Self:
-        """The settings; if they are not valid, the process ends with a message for each error."""
+        """Reads the settings. If some are not valid, the process exits with a message for each error."""
         given = {**dotenv_values(os.environ.get("ENV_FILE", ".env")), **os.environ}
         values = {}
         for name in (field.alias or "" for field in cls.model_fields.values()):

@@ -16,14 +16,14 @@ def main() -> None:
     parser.add_argument(
         "--compromised",
         action="store_true",
-        help="the present key is in the wrong hands: use a new one at once, and reject what the old ones signed",
+        help="the private key has leaked: sign with a new key at once, and reject tokens that former keys signed",
     )
     arguments = parser.parse_args()
-    print(asyncio.run(rotate(Settings(), compromised=arguments.compromised)))  # noqa: T201 (a command's answer)
+    print(asyncio.run(rotate(Settings(), compromised=arguments.compromised)))  # noqa: T201 (the command's output)
 
 
 async def rotate(settings: Settings, *, compromised: bool) -> str:
-    """Returns a sentence for the console about what was done."""
+    """Rotates the signing key. Returns a sentence about the result, for the console."""
     database = Database.of(settings)
     vault = Vault(settings.key_encryption_secret, settings.former_key_encryption_secret)
     try:

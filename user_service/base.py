@@ -1,4 +1,4 @@
-"""What the domains of this service stand on: the bases of their tables, and secret tokens."""
+"""Used by all domains of this service: base classes of tables, factories of jobs and dependencies, secret tokens."""
 
 import hashlib
 import secrets
@@ -25,14 +25,14 @@ class Base(SQLModel, registry=service_registry()):
 
 
 class Entity(Base):
-    """A row with an id of its own; ids grow with time."""
+    """A row with a UUIDv7 as its id, so that sorting by id sorts by creation time."""
 
     id: UUID = Field(default_factory=uuid7, primary_key=True)
     created_at: datetime = Field(default_factory=utcnow)
 
 
 class Versioned(Base):
-    """A row whose version grows with each change, so that a change made from an outdated version is noticed."""
+    """A row whose version grows with each change, so that a change made from an outdated version can be rejected."""
 
     version: int = 1
 
@@ -42,7 +42,7 @@ class Versioned(Base):
 
 
 def pruning(*times: tuple[Any, timedelta]) -> Callable[[Runtime], Awaitable[None]]:
-    """A job that deletes the rows in which a column's time is longer ago than it may be."""
+    """Returns a job that deletes outdated rows. `times`: columns of times, each with the greatest age that is kept."""
 
     async def prune(runtime: Runtime) -> None:
         async with runtime.database.session() as tx:
@@ -53,7 +53,7 @@ def pruning(*times: tuple[Any, timedelta]) -> Callable[[Runtime], Awaitable[None
 
 
 def resource(kind: type[T]) -> Any:
-    """A dependency of endpoints: the object of this type that `open_resources` made."""
+    """A dependency for endpoints: the object of this type that `resources.provide` has registered."""
 
     async def find(request: Request) -> T:
         found: T = request.app.state.runtime.resource(kind)
@@ -63,10 +63,10 @@ def resource(kind: type[T]) -> Any:
 
 
 def new_token() -> str:
-    """256 random bits, in letters and digits that need no escaping in an address."""
+    """256 random bits as URL-safe text, which needs no escaping in a link."""
     return secrets.token_urlsafe(32)
 
 
 def hash_of(token: str) -> bytes:
-    """What is stored of a token. SHA-256 is enough for 256 random bits, which nobody can guess."""
+    """The hash that is stored of a token. SHA-256 without salt is enough, since 256 random bits can't be guessed."""
     return hashlib.sha256(token.encode(errors="replace")).digest()

@@ -13,10 +13,10 @@ import idna
 from pydantic import EmailStr, GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
-# Invisible characters around an address that was pasted: whitespace of all kinds, and characters without width.
+# Pasted addresses often have invisible characters around them: whitespace of all kinds, and zero-width characters.
 _AROUND = re.compile("^[\\s\u00ad\u200b-\u200f\u2060\ufeff]+|[\\s\u00ad\u200b-\u200f\u2060\ufeff]+$")
 KEY = "lower(normalize({}, NFKC))"
-"""SQL: the same value for all spellings of an address, given `EmailAddress.text`. It has a unique index."""
+"""SQL that gives one value for all spellings of an address, from `EmailAddress.text`. It has a unique index."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,22 +26,22 @@ class EmailAddress:
     text: str
     """The form that is stored, shown and mailed to."""
     typed: str = field(compare=False)
-    """The text before it was normalised: it selects one of several accounts whose addresses collide."""
+    """The text as it was typed, in lower case. It selects one of several accounts whose addresses collide."""
 
     @classmethod
     def of(cls, typed: str) -> "EmailAddress":
-        """Never fails: an invalid address is a text that no account has."""
+        """Normalises a text. It never fails: an invalid address is kept as a text that no account has."""
         local, at, domain = _lower(_AROUND.sub("", typed)).rpartition("@")
         return cls(_lower(f"{local}{at}{_unicode(domain)}"), typed.lower())
 
     @property
     def key(self) -> str:
-        """The same for all spellings, also for those that only look alike (`ﬁ` and `fi`, full width and half width)."""
+        """One value for all spellings, also for characters that only look alike (`ﬁ` and `fi`, full and half width)."""
         return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", self.text).lower())
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        """In a request's body an invalid address is an error that explains what is wrong with it."""
+        """Request bodies are validated: unlike `of`, this rejects an invalid address, with an error that says why."""
         trimmed = core_schema.no_info_before_validator_function(
             lambda typed: _AROUND.sub("", typed) if isinstance(typed, str) else typed, handler.generate_schema(EmailStr)
         )

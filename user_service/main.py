@@ -1,4 +1,4 @@
-"""The user service: accounts, sign-in, and the keys that everybody verifies tokens with."""
+"""The user service: accounts, sign-in, and the public keys with which all services verify access tokens."""
 
 from datetime import timedelta
 
@@ -35,7 +35,7 @@ def create(settings: Settings | None = None) -> FastAPI:
     return create_app(
         settings or Settings(),
         title="Online Mart · users",
-        description="Register, sign in, and manage accounts. Tokens made here are what every other service asks for.",
+        description="Registration, sign-in and accounts. Every other service accepts the access tokens issued here.",
         routers=[
             auth.router,
             passwords.router,

@@ -12,12 +12,12 @@ from user_service.audit.models import Action, Actor
 from user_service.audit.use_cases import record
 
 OWN = "account_id = :account_id"
-# Where another person acted from is not exported; where somebody tried to sign in to the account from is.
+# The address and session of another person who acted are left out. Those of failed sign-ins (no actor) are included.
 AUDITED = """
 CASE WHEN actor_id <> :account_id THEN to_jsonb({table}) - '{{address, user_agent, session_id}}'::text[]
      ELSE to_jsonb({table}) END
 """
-MAILS_TO_THEM = f"{OWN} OR account_id IS NULL AND email = (SELECT email FROM accounts WHERE id = :account_id)"  # noqa: S608 (no input in it)
+MAILS = f"{OWN} OR account_id IS NULL AND email = (SELECT email FROM accounts WHERE id = :account_id)"  # noqa: S608 (no input in it)
 SECTIONS = [
     Section("account", "accounts", "id = :account_id", "to_jsonb({table}) - 'password_hash'"),
     Section("addresses", "addresses", OWN),
@@ -25,13 +25,13 @@ SECTIONS = [
     Section("api_clients", "api_clients", "owner_id = :account_id"),
     Section("second_factor", "second_factors", OWN, "to_jsonb({table}) - 'encrypted_secret'", id="account_id"),
     Section("known_addresses", "known_addresses", OWN, id="md5(address)::uuid"),
-    Section("mails_to_send", "mails", MAILS_TO_THEM),
+    Section("mails_to_send", "mails", MAILS),
     Section("audit_log", "audit_log", "actor_id = :account_id OR subject_id = :account_id", AUDITED),
 ]
 
 
 async def record_export(tx: Session, me: Annotated[Actor, acting("users:read")]) -> None:
-    """An export is recorded, since a thief may have asked for it."""
+    """Records the export in the audit log, since someone who stole the access token may have requested it."""
     record(tx, me, Action.DATA_EXPORTED, me.id)
 
 
@@ -39,11 +39,11 @@ PERSONAL_DATA = PersonalData(sections=SECTIONS, erase=None, on_export=record_exp
 
 
 async def republish_erasures(runtime: Runtime) -> None:
-    """A job: publishes `user.erased` once more, a day later.
+    """A job that publishes `user.erased` again, one to two days after the erasure.
 
-    The broker compacts closed segments only, and closes a segment when a record arrives after its day: in a partition
-    without other traffic the account's last snapshot would stay. Repeating is harmless, and erases from the other
-    services what they could not erase the first time.
+    Kafka compacts only closed segments, and closes a segment only when a record arrives after `segment.ms` (a day). In
+    a partition without other traffic, the account's last snapshot would never be removed. A repeated event is harmless,
+    and makes the other services erase what they could not erase the first time.
     """
     async with runtime.database.transaction() as tx:
         for event in await account_status.erased_a_day_ago(tx):

@@ -30,7 +30,7 @@ async def open_resources(runtime: Runtime) -> AsyncIterator[None]:
 
 
 def provide(runtime: Runtime, passwords: Passwords, vault: Vault, signer: Signer) -> None:
-    """Composes the objects that endpoints and jobs look up by their type."""
+    """Creates the services of all domains, and registers the objects that endpoints and jobs look up by type."""
     settings = runtime.resource(Settings)
     throttle = Throttle(runtime.database, settings)
     password_service = PasswordService(runtime.database, passwords, throttle)

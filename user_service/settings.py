@@ -9,60 +9,60 @@ from service_kit.mail import MailSettings
 from service_kit.strictness import Fault
 
 LEAST_MEMORY_KIB, LEAST_ROUNDS = 19_456, 2
-"""The least that OWASP's Password Storage Cheat Sheet recommends for argon2id."""
+"""The minimum that OWASP's Password Storage Cheat Sheet recommends for argon2id: memory in KiB, and iterations."""
 
 
 class Settings(MailSettings, service="user"):
     port: int = 8081
     operations_port: int = 18081
 
-    first_admin_email: str = Field(default="", description="made at the first start; empty: none")
+    first_admin_email: str = Field(default="", description="creates this Admin while there is none; empty: doesn't")
     first_admin_password: SecretStr = SecretStr("")
     key_encryption_secret: SecretStr = Field(
-        min_length=32, description="the signing keys are encrypted with it at rest; keep it, or all must sign in again"
+        min_length=32, description="encrypts signing keys and second factors at rest; if it is lost, so are they"
     )
     former_key_encryption_secret: SecretStr | None = Field(
-        default=None, description="the one before, until everything it encrypted is under the present one"
+        default=None, description="the previous one, until a job has encrypted all with the present one (a day)"
     )
-    key_lifetime_days: int = Field(default=90, ge=1, description="how long a key signs until the next one does")
+    key_lifetime_days: int = Field(default=90, ge=1, description="how long a key signs before it is rotated")
     access_token_minutes: int = Field(default=10, ge=1, le=60)
-    refresh_token_days: int = Field(default=30, ge=1, description="how long one stays signed in without coming back")
-    session_days: int = Field(default=180, ge=1, description="how long one stays signed in at most")
+    refresh_token_days: int = Field(default=30, ge=1, description="a session ends when it was not used for so long")
+    session_days: int = Field(default=180, ge=1, description="a session ends so long after the sign-in")
     mfa_required_for_staff: bool | None = Field(
-        default=None, description="staff without a second factor may only set one up; default: in production"
+        default=None, description="staff without a second factor may only set one up; default: true in production"
     )
     fresh_sign_in_minutes: int = Field(
-        default=15, ge=1, le=60, description="how old a sign-in may be with which somebody erases their account"
+        default=15, ge=1, le=60, description="the greatest age of a sign-in with which an account can be erased"
     )
     api_client_days: int = Field(
-        default=365, ge=1, description="how long an API client may last without being extended"
+        default=365, ge=1, description="how many days ahead the end date of an API client may be"
     )
     password_grant_clients: str | None = Field(
         default=None,
-        description="who may send passwords to /auth/token: names of own frontends and ids of API clients that show "
-        "their secret, comma-separated; * for anyone. Default: anyone in development, nobody in production",
+        description="who may send passwords to /auth/token, comma-separated: names of own frontends, and ids of API "
+        "clients, which send their secret too; * for any client. Default: any in development, none in production",
     )
-    password_memory_kib: int = Field(default=LEAST_MEMORY_KIB, ge=8, description="argon2id; not less in production")
-    password_rounds: int = Field(default=LEAST_ROUNDS, ge=1, description="likewise")
+    password_memory_kib: int = Field(default=LEAST_MEMORY_KIB, ge=8, description="for argon2id")
+    password_rounds: int = Field(default=LEAST_ROUNDS, ge=1, description="iterations of argon2id")
 
-    smtp_host: str = Field(default="", description="empty: mails wait in the database; not in production")
+    smtp_host: str = Field(default="", description="empty: mails wait in the database; required in production")
     mail_from: str = "Online Mart <no-reply@example.com>"
-    web_url: str = Field(default="", description="the shop's website, where links in mails lead; empty: codes alone")
-    verify_email_hours: int = Field(default=24, ge=1, le=24, description="how long a mailed link is good for")
-    password_reset_minutes: int = Field(default=60, ge=1, le=60, description="how long a mailed link is good for")
+    web_url: str = Field(default="", description="the shop's website, for links in mails; empty: only codes")
+    verify_email_hours: int = Field(default=24, ge=1, le=24, description="how long a mailed link or code is valid")
+    password_reset_minutes: int = Field(default=60, ge=1, le=60, description="how long a mailed link or code is valid")
 
-    limits: bool | None = Field(default=None, description="on, off; default: on in production. Of tries in an hour:")
+    limits: bool | None = Field(default=None, description="enforces these limits per hour; default: in production")
     unknown_device_attempts: int = Field(
-        default=60, ge=2, description="wrong passwords for an account, from new places"
+        default=60, ge=2, description="wrong passwords for an account from devices and networks unknown to it"
     )
     known_device_attempts: int = Field(
-        default=10, ge=2, description="from one device or address that signed in to it before"
+        default=10, ge=2, description="wrong passwords for an account from one device or network that it knows"
     )
-    all_known_devices_attempts: int = Field(default=40, ge=2, description="from all of these together")
-    address_attempts: int = Field(default=100, ge=2, description="wrong passwords from one address, for any account")
-    mails_to_account: int = Field(default=5, ge=2, description="mails that can be asked for to one address")
+    all_known_devices_attempts: int = Field(default=40, ge=2, description="likewise, from all known ones together")
+    address_attempts: int = Field(default=100, ge=2, description="wrong passwords from one network, for all accounts")
+    mails_to_account: int = Field(default=5, ge=2, description="requested mails to one address")
     requests_of_address: int = Field(
-        default=60, ge=2, description="registrations, and mails asked for, from one IP address"
+        default=60, ge=2, description="registrations and requested mails, from one IPv4 address or IPv6 /64 network"
     )
 
     def production_faults(self) -> Iterator[Fault]:

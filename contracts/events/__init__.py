@@ -1,6 +1,6 @@
-"""Every event, one module per topic.
+"""All events, in one module per topic.
 
-Importing any part of this package imports all of it, so that `by_type` never misses one.
+Importing any module of this package imports all of them, so that `by_type` knows every event.
 """
 
 from importlib import import_module

@@ -1,4 +1,4 @@
-"""The base of all events: frozen bodies that know their type, topic and source."""
+"""The base class of all events, which have an immutable body, a type, a topic and a source."""
 
 from typing import ClassVar
 
@@ -12,18 +12,18 @@ _by_type: "dict[str, type[Event]]" = {}
 class Event(BaseModel):
     """Something that happened, or that one service requests of another; the body of one Kafka record.
 
-    A subclass declares itself by class keywords; one without `type` is a base for others, which inherit the rest:
+    Subclasses declare these by class keywords. A class without `type` is a base class, whose keywords others inherit:
 
         class OrderPlaced(
             Event, type="mart.order.placed.v1", topic=ORDER_NOTIFICATION, source="/order_service",
             key="order_id", subject="order_id",
         ): ...
 
-    `key` and `subject` name the fields that the record's key and `ce_subject` are taken from. `terminal`: no event
-    follows on its key in this topic, and earlier ones are superseded.
+    `key` and `subject` name the fields that contain the record's key and `ce_subject`. `terminal`: no event with this
+    key follows in the topic, and earlier ones are superseded.
     """
 
-    # Validation errors go to logs and dead letters, so they must not contain names and addresses of the body.
+    # Validation errors are logged and stored in dead letters, so they must not contain personal data from the body.
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
     type: ClassVar[str]
@@ -57,7 +57,7 @@ class Event(BaseModel):
 
     @classmethod
     def __pydantic_init_subclass__(cls, **keywords: object) -> None:
-        """Registers a class that has a type, once Pydantic knows its fields."""
+        """Registers a class that has a `type`. Pydantic calls this when the class has its fields."""
         if keywords.get("type") is None:
             return
         for name in ("topic", "source", "key_field", "subject_field"):
@@ -71,7 +71,7 @@ class Event(BaseModel):
 
     @property
     def key(self) -> str:
-        """The Kafka key: records of one key stay in order."""
+        """The record's key: Kafka keeps records with the same key in order."""
         return str(getattr(self, self.key_field))
 
     @property
@@ -81,10 +81,10 @@ class Event(BaseModel):
 
 
 def by_type(type: str) -> type[Event] | None:
-    """The model of a `ce_type`, or None if this code has none."""
+    """The class for a `ce_type`; None if this version of the code has none."""
     return _by_type.get(type)
 
 
 def registered() -> tuple[type[Event], ...]:
-    """Every model that has a type, in the order of their definition."""
+    """Every class that has a type, in the order of definition."""
     return tuple(_by_type.values())

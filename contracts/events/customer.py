@@ -1,17 +1,17 @@
-"""The customer of an order, payment, shipment or return, in the events about it."""
+"""The customer in events about orders, payments, shipments and returns."""
 
 from typing import Annotated
 from uuid import UUID
 
 from pydantic import AliasChoices, BaseModel, Field, computed_field
 
-# Before version 0.10, `customer_id` was called `user_id`. Events are written with both names and read with either until
-# no dead letter of an older version can be replayed any more: 30 days after the upgrade.
+# Before version 0.10, `customer_id` was called `user_id`. Events are written with both names and read with either,
+# until 30 days after the upgrade: then no dead letter of an older version can be replayed any more.
 _EITHER_NAME = Field(validation_alias=AliasChoices("customer_id", "user_id"))
 
 
 class OfCustomer(BaseModel):
-    """The body names a customer."""
+    """For events that always name a customer."""
 
     customer_id: Annotated[UUID, _EITHER_NAME]
 
@@ -23,7 +23,7 @@ class OfCustomer(BaseModel):
 
 
 class MayNameCustomer(BaseModel):
-    """The body may name a customer; what an outside system reports need not."""
+    """For events that may lack a customer, since outside systems don't know it."""
 
     customer_id: Annotated[UUID | None, _EITHER_NAME] = None
 

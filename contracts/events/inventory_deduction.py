@@ -1,6 +1,6 @@
-"""Topic `inventory_deduction`: the requests of order to inventory, and inventory's answers.
+"""Topic `inventory_deduction`: requests of the order service to the inventory service, and its answers.
 
-Requests carry the order's version; answers carry the version of the reservation, whose id is the order's.
+The `version` of a request is the order's; that of an answer is the reservation's, which has the same id as the order.
 """
 
 from uuid import UUID
@@ -15,7 +15,7 @@ from contracts.topics import INVENTORY_DEDUCTION
 
 
 class InventoryRequest(Event, topic=INVENTORY_DEDUCTION, source="/order_service", key="order_id", subject="order_id"):
-    """What every request of order carries."""
+    """The base class of requests to inventory."""
 
     order_id: UUID
 
@@ -23,13 +23,13 @@ class InventoryRequest(Event, topic=INVENTORY_DEDUCTION, source="/order_service"
 class InventoryAnswer(
     Event, topic=INVENTORY_DEDUCTION, source="/inventory_service", key="order_id", subject="order_id"
 ):
-    """What every answer of inventory carries."""
+    """The base class of inventory's answers."""
 
     order_id: UUID
 
 
 class ReservationRequested(InventoryRequest, type="mart.reservation.requested.v1"):
-    """Reserve all lines or none (several may name the same product); published by order when an order is placed."""
+    """Reserve all lines or none; published by order when an order is placed. Several lines may name one product."""
 
     lines: list[ProductQuantity]
     reserved_until: AwareDatetime
@@ -42,9 +42,10 @@ class ReleaseRequested(InventoryRequest, type="mart.release.requested.v1"):
 
 
 class FulfilmentRequested(OfCustomer, InventoryRequest, type="mart.fulfilment.requested.v1"):
-    """Make shipments of the reservation, and reserve again if it has expired; published by order when an order is paid.
+    """Create shipments for the reservation, which then does not expire any more; published by order when an order is
+    paid. If the reservation has expired already, inventory tries to reserve the lines again.
 
-    From now on the reservation does not expire. The shipments' events need the customer and the order's number.
+    Inventory needs the customer and the number for the events about the shipments.
     """
 
     number: str
@@ -53,16 +54,16 @@ class FulfilmentRequested(OfCustomer, InventoryRequest, type="mart.fulfilment.re
 
 
 class FulfilmentRefunded(InventoryRequest, type="mart.fulfilment.refunded.v1"):
-    """The order is refunded in full although a parcel has left, so the other parcels are held unless staff dispatch
-    them; published by order, and again with `refunded` false if the refund failed."""
+    """The order is refunded in full although a parcel was dispatched. The other parcels are held back unless staff
+    dispatch them. Published by order, and again with `refunded` false if the refund failed."""
 
     refunded: bool = True
 
 
 class ReturnExpected(OfCustomer, InventoryRequest, type="mart.return.expected.v1"):
-    """Expect these products to come back, each named once; published by order when a return is approved.
+    """These products will be sent back, each in one line; published by order when a return is approved.
 
-    The return's event needs the customer and the order's number.
+    Inventory needs the customer and the number for the events about the return.
     """
 
     return_id: UUID
@@ -77,7 +78,7 @@ class ReservationAccepted(InventoryAnswer, type="mart.reservation.accepted.v1"):
 
 
 class LackingProduct(BaseModel, frozen=True):
-    """A product that lacks stock; `requested` is the sum of the order's lines."""
+    """A product with too little stock. `requested` is the sum of the order's lines."""
 
     product_id: UUID
     requested: int
@@ -85,18 +86,19 @@ class LackingProduct(BaseModel, frozen=True):
 
 
 class ReservationRejected(InventoryAnswer, type="mart.reservation.rejected.v1"):
-    """Nothing is reserved, since these products lack stock; published by inventory of a reservation or a fulfilment."""
+    """Nothing is reserved, since these products have too little stock (or the order was released: no lines);
+    published by inventory, in response to a reservation or fulfilment request."""
 
     lines: list[LackingProduct]
 
 
 class ReservationExpired(InventoryAnswer, type="mart.reservation.expired.v1"):
-    """The reservation was not used in time, and its stock is available again; published by inventory."""
+    """The reservation expired before the order was paid, and its stock is available again; published by inventory."""
 
 
 class ReservationReleased(InventoryAnswer, type="mart.reservation.released.v1"):
     """The order has no reserved stock any more, and its shipments are cancelled; published by inventory in response to
-    a release, even a late one."""
+    a release request, even if nothing was reserved any more."""
 
 
 class ReleaseRefused(InventoryAnswer, type="mart.release.refused.v1"):
@@ -106,7 +108,7 @@ class ReleaseRefused(InventoryAnswer, type="mart.release.refused.v1"):
 
 
 class StockDeducted(InventoryAnswer, type="mart.stock.deducted.v1"):
-    """A shipment's products were taken out of stock; published by inventory when it is dispatched."""
+    """The products of a shipment were deducted from stock; published by inventory when it is dispatched."""
 
     shipment_id: UUID
     warehouse_id: UUID

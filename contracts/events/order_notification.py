@@ -1,4 +1,4 @@
-"""Topic `order_notification`: the steps of an order and of its returns."""
+"""Topic `order_notification`: changes of the status of orders and returns."""
 
 from uuid import UUID
 
@@ -15,7 +15,7 @@ from contracts.topics import ORDER_NOTIFICATION
 class OrderEvent(
     OfCustomer, Event, topic=ORDER_NOTIFICATION, source="/order_service", key="order_id", subject="order_id"
 ):
-    """What every event about an order carries."""
+    """The base class of events about an order."""
 
     order_id: UUID
     number: str
@@ -23,11 +23,11 @@ class OrderEvent(
 
 
 NAMED_LINES = 50
-"""How many lines of an order are published with `sku` and `name`: an order may have 2,000, too many for a record."""
+"""How many lines of an order have `sku` and `name` in events: with all 2,000, a record could become too large."""
 
 
 class OrderedLine(ProductQuantity):
-    """A line as it was ordered; the price is in the minor unit of the order's currency."""
+    """A line as it was ordered. `unit_price` is in the minor unit of the order's currency."""
 
     unit_price: StrictInt
     sku: str | None = Field(default=None, description="of the first 50 lines, as the customer ordered it")
@@ -35,7 +35,7 @@ class OrderedLine(ProductQuantity):
 
 
 class LackingLine(BaseModel, frozen=True):
-    """A product that lacked stock, with the SKU and name that the customer ordered."""
+    """A product that had too little stock, with its SKU and name when it was ordered."""
 
     product_id: UUID
     sku: str
@@ -52,7 +52,7 @@ class OrderPlaced(OrderEvent, type="mart.order.placed.v1", notifies_customer=Tru
 
 
 class OrderRejected(OrderEvent, type="mart.order.rejected.v1", notifies_customer=True):
-    """These products lacked stock, and the order has ended; published by order."""
+    """The order has ended, since these products had too little stock; published by order."""
 
     lines: list[LackingLine]
 
@@ -63,7 +63,7 @@ class OrderAwaitingPayment(OrderEvent, type="mart.order.awaiting_payment.v1", no
     pay_by: AwareDatetime
     automatic_payment: bool = Field(
         default=False,
-        description="the customer need not pay: the order is free, is paid already, or was placed with a payment token",
+        description="no payment is needed: the order is free, paid already, or was placed with a payment token",
     )
 
 
@@ -72,9 +72,9 @@ class OrderPaid(OrderEvent, type="mart.order.paid.v1", notifies_customer=True):
 
 
 class OrderCancelled(OrderEvent, type="mart.order.cancelled.v1", notifies_customer=True):
-    """The order was cancelled, by the customer, by staff or for lack of stock; published by order."""
+    """The order was cancelled by the customer, by staff, or because stock is missing; published by order."""
 
-    reason: str | None = Field(default=None, description="shown to the customer; what staff note is not published")
+    reason: str | None = Field(default=None, description="shown to the customer; notes of staff are not published")
 
 
 class OrderExpired(OrderEvent, type="mart.order.expired.v1", notifies_customer=True):
@@ -82,7 +82,7 @@ class OrderExpired(OrderEvent, type="mart.order.expired.v1", notifies_customer=T
 
 
 class OrderShipped(OrderEvent, type="mart.order.shipped.v1"):
-    """A parcel was dispatched, `partial` if others are still to follow; published by order."""
+    """A parcel was dispatched; published by order. `partial`: other parcels of the order follow."""
 
     partial: bool
     shipment_id: UUID
@@ -91,19 +91,19 @@ class OrderShipped(OrderEvent, type="mart.order.shipped.v1"):
 
 
 class OrderDelivered(OrderEvent, type="mart.order.delivered.v1"):
-    """The last parcel has arrived; published by order."""
+    """The last parcel was delivered; published by order."""
 
 
 class OrderCompleted(OrderEvent, type="mart.order.completed.v1"):
-    """The return window has closed; published by order."""
+    """The time in which goods could be returned is over; published by order."""
 
 
 class OrderReturned(OrderEvent, type="mart.order.returned.v1"):
-    """Everything that was ordered was returned, and the order has ended; published by order."""
+    """The order has ended, since all its goods were returned; published by order."""
 
 
 class ReturnEvent(OrderEvent):
-    """What every event about a return carries."""
+    """The base class of events about a return."""
 
     return_id: UUID
     lines: list[LineQuantity]

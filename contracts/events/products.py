@@ -11,7 +11,7 @@ from contracts.topics import PRODUCTS
 
 
 class ScheduledPrice(BaseModel, frozen=True):
-    """A unit price from `min_quantity` pieces on, between `starts_at` and before `ends_at` (None: without end)."""
+    """A unit price for `min_quantity` pieces or more, from `starts_at` until before `ends_at` (null: without end)."""
 
     amount: StrictInt = Field(ge=0, description="in the currency's minor unit")
     currency: Currency
@@ -21,13 +21,13 @@ class ScheduledPrice(BaseModel, frozen=True):
 
 
 class ProductEvent(Event, topic=PRODUCTS, source="/product_service", key="product_id", subject="product_id"):
-    """What every event about a product carries."""
+    """The base class of events about a product."""
 
     product_id: UUID
 
 
 class ProductChanged(ProductEvent, type="mart.product.changed.v1"):
-    """The product as it is now, with all its prices; published by product after each change of either."""
+    """The product as it is now, with all prices that apply now or later; published by product when either changes."""
 
     sku: str
     name: str
@@ -38,4 +38,4 @@ class ProductChanged(ProductEvent, type="mart.product.changed.v1"):
 
 
 class ProductDeleted(ProductEvent, type="mart.product.deleted.v1", terminal=True):
-    """A product without history was deleted; published by product, the terminal event of this id."""
+    """A product that was never on sale was deleted; published by product as the terminal event of this id."""

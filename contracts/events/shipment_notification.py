@@ -14,7 +14,7 @@ from contracts.topics import SHIPMENT_NOTIFICATION
 class ShipmentEvent(
     OfCustomer, Event, topic=SHIPMENT_NOTIFICATION, source="/inventory_service", key="order_id", subject="shipment_id"
 ):
-    """What every event about a shipment carries. `shipments_of_order` tells a consumer which one is the last."""
+    """The base class of events about a shipment. With `shipments_of_order`, consumers recognise an order's last one."""
 
     shipment_id: UUID
     order_id: UUID
@@ -25,11 +25,11 @@ class ShipmentEvent(
 
 
 class ShipmentCreated(ShipmentEvent, type="mart.shipment.created.v1"):
-    """A warehouse has to pack these lines; published by inventory, once for each warehouse of a paid order."""
+    """A warehouse has to pack these lines; published by inventory, once for each warehouse that sends a paid order."""
 
 
 class ShipmentDispatched(ShipmentEvent, type="mart.shipment.dispatched.v1", notifies_customer=True):
-    """The parcel has left with the carrier; published by inventory."""
+    """The parcel was handed to the carrier; published by inventory."""
 
     carrier: str
     tracking_number: str
@@ -37,7 +37,7 @@ class ShipmentDispatched(ShipmentEvent, type="mart.shipment.dispatched.v1", noti
 
 
 class ShipmentCorrected(ShipmentEvent, type="mart.shipment.corrected.v1", notifies_customer=True):
-    """The carrier or the tracking number of a parcel was corrected; published by inventory."""
+    """The carrier or tracking data of a parcel was corrected; published by inventory."""
 
     status: Literal["dispatched", "delivered"]
     carrier: str
@@ -46,15 +46,15 @@ class ShipmentCorrected(ShipmentEvent, type="mart.shipment.corrected.v1", notifi
 
 
 class ShipmentLost(ShipmentEvent, type="mart.shipment.lost.v1", notifies_customer=True):
-    """The dispatched parcel will not arrive. Its lines are refunded; their stock is gone. Published by inventory."""
+    """The dispatched parcel was lost; published by inventory. Its lines are refunded, but not put back into stock."""
 
 
 class ShipmentDelivered(ShipmentEvent, type="mart.shipment.delivered.v1", notifies_customer=True):
-    """The parcel has arrived; published by inventory."""
+    """The parcel was delivered; published by inventory."""
 
 
 class ReceivedLine(BaseModel, frozen=True):
-    """How many returned pieces of a product went back into stock, and how many were scrapped."""
+    """How many returned pieces of a product were put back into stock, and how many were scrapped."""
 
     product_id: UUID
     restocked: int = Field(ge=0)
@@ -64,7 +64,7 @@ class ReceivedLine(BaseModel, frozen=True):
 class ReturnEvent(
     OfCustomer, Event, topic=SHIPMENT_NOTIFICATION, source="/inventory_service", key="order_id", subject="return_id"
 ):
-    """What every event of inventory about a return carries."""
+    """The base class of inventory's events about a return."""
 
     return_id: UUID
     order_id: UUID
@@ -79,4 +79,4 @@ class ReturnReceived(ReturnEvent, type="mart.return.received.v1", notifies_custo
 
 
 class ReturnClosed(ReturnEvent, type="mart.return.closed.v1", notifies_customer=True):
-    """The goods of an approved return never arrived, and are no longer expected; published by inventory."""
+    """The goods of an approved return did not arrive, and are no longer expected; published by inventory."""

@@ -9,13 +9,13 @@ from contracts.topics import STOCK_LEVELS
 
 
 class WarehouseStock(BaseModel, frozen=True):
-    """What one warehouse holds of the product."""
+    """The stock of a product in one warehouse."""
 
     warehouse_id: UUID
     on_hand: int
     reserved: int
     available: int
-    expired: int = Field(default=0, description="of `on_hand`, pieces that have expired, which are not available")
+    expired: int = Field(default=0, description="how many of `on_hand` have expired, and so are not available")
 
 
 class StockChanged(
@@ -28,7 +28,7 @@ class StockChanged(
 ):
     """The current level of a product, in total and by warehouse; published by inventory at most once a second.
 
-    `available` counts neither what is reserved nor what has expired."""
+    `available` excludes reserved and expired pieces."""
 
     product_id: UUID
     on_hand: int

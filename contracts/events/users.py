@@ -1,4 +1,4 @@
-"""Topic `users`: snapshots of the accounts."""
+"""Topic `users`: snapshots of accounts and API clients, and ended sessions."""
 
 from uuid import UUID
 
@@ -9,13 +9,13 @@ from contracts.topics import USERS
 
 
 class UserEvent(Event, topic=USERS, source="/user_service", key="user_id", subject="user_id"):
-    """What every event about an account carries."""
+    """The base class of events about an account or API client."""
 
     user_id: UUID
 
 
 class EndedSession(BaseModel, frozen=True):
-    """A session that has ended, although access tokens that were issued for it may not have expired yet."""
+    """A session that has ended. Access tokens that were issued for it may not have expired yet."""
 
     session_id: UUID
     ended_at: AwareDatetime
@@ -30,31 +30,31 @@ class UserChanged(UserEvent, type="mart.user.changed.v1"):
     email_verified: bool
     active: bool
     permissions: list[str] | None = Field(
-        default=None, description="all permissions that the account's roles granted at this time; null: not known"
+        default=None, description="all permissions of the account's roles at this time; null: not known"
     )
     ended_sessions: list[EndedSession] = Field(
         default_factory=list,
-        description="the latest sessions that ended within the longest lifetime of an access token, because "
+        description="sessions that ended within the longest lifetime of an access token (the latest ones): "
         "compaction may have removed their `session.ended`",
     )
 
 
 class UserErased(UserEvent, type="mart.user.erased.v1", terminal=True):
-    """The account and its data were erased; published by user, the terminal event of this id."""
+    """The account and its data were erased; published by user as the terminal event of this id."""
 
 
 class SessionEnded(UserEvent, type="mart.session.ended.v1"):
     """Sessions of the account were ended before they expired; published by user, and always followed by a
-    `user.changed`, which repeats it, because the compacted topic keeps only the last record of a key."""
+    `user.changed` that contains them too, since the compacted topic keeps only the last record of a key."""
 
     session_ids: list[UUID] = Field(description="the `sid` of access tokens that are rejected from now on")
     ended_at: AwareDatetime
 
 
 class ApiClientChanged(UserEvent, type="mart.api_client.changed.v1"):
-    """The API client as it is now; published by user when it is created, changed or deleted. `user_id` is the
-    client's id and the `sub` of its tokens, so services keep its account status like that of a user."""
+    """The API client as it is now; published by user when it is created, changed or deleted. `user_id` is the client's
+    id and the `sub` of its tokens, so that services keep its account status like that of a person."""
 
-    active: bool = Field(description="also false after it was deleted; then no event follows")
+    active: bool = Field(description="false also if it was deleted; then no event follows")
     permissions: list[str]
     expires_at: AwareDatetime | None = Field(default=None, description="its end date; null: it has none")

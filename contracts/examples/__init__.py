@@ -1,6 +1,6 @@
-"""Golden examples: bodies as they are published, `<type>.json`, kept as long as their type.
+"""Golden examples of event bodies. Tests read them, so that consumers keep understanding what was ever published.
 
-When a type gains a field, an example with it is added as `<type>.2.json`, `.3.json` and so on; the earlier ones stay.
+The first of a type is `<type>.json`. When a type gains a field, an example with it is added as `<type>.2.json`, etc.
 """
 
 import re
@@ -11,7 +11,7 @@ _NAME = re.compile(r"(?P<type>mart\..+\.v\d+?)(?:\.(?P<revision>\d+))?\.json")
 
 
 def paths() -> Iterator[tuple[str, int, Path]]:
-    """Each example's type, its revision (1 for the first) and where it is, the earliest of a type first."""
+    """Type, revision (from 1) and path of each example, sorted by type and revision."""
     found = []
     for path in Path(__file__).parent.glob("*.json"):
         name = _NAME.fullmatch(path.name)
@@ -22,5 +22,5 @@ def paths() -> Iterator[tuple[str, int, Path]]:
 
 
 def newest(type: str) -> Path:
-    """The example with every field that the type has now."""
+    """The latest example of a type, which has all its present fields."""
     return [path for of, _, path in paths() if of == type][-1]

@@ -1,4 +1,4 @@
-"""The ways to send notifications to customers. A new one is a module here and a member of `CHANNELS`."""
+"""Channels, which send notifications to customers. To add one, write a module here and add it to `CHANNELS`."""
 
 from notification_service.channels.channel import Channel, ChannelName, Message
 from notification_service.channels.email import EMAIL

@@ -1,4 +1,4 @@
-"""The interface of channels, which send notifications to customers."""
+"""What the sending of notifications needs to know of a channel."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -12,15 +12,15 @@ from service_kit.runtime import Runtime
 
 
 class ChannelName(StrEnum):
-    """A way to reach someone outside the inbox."""
+    """The channels that customers can be reached by, beside the inbox."""
 
     EMAIL = "email"
 
 
 @dataclass(frozen=True)
 class Message(Claimed):
-    """A claimed delivery: its notification, and the present data of the customer. `withheld`: why it may not be sent.
-    `in_order`: it is sent after earlier ones of the same customer."""
+    """A claimed delivery, with its notification and the present data of the customer. `withheld`: why it may not be
+    sent yet, or None. `in_order`: it must be sent after earlier ones of the same customer."""
 
     event_id: UUID
     customer_id: UUID
@@ -38,17 +38,17 @@ class Message(Claimed):
 class Channel:
     """A way to reach customers outside the inbox. Each message that it sends is a delivery.
 
-    Some attributes are SQL. `takes`: the condition of the notifications that it sends, which reads `added` (the
-    notifications of one statement), their `recipient`, and the customer's `preferences`, which may be missing.
-    `address`: the present address, and `withheld`: why nothing may be sent there yet, else NULL; both read the
-    `recipient` alone. `disabled_kinds`: the column of `preferences` with the kinds that the customer turned off.
+    Three attributes are SQL. `condition`: which notifications it sends; it may use `added` (the notifications that a
+    statement adds), `recipient` and `preferences` (may be NULL). `address`: the present address. `withheld`: why
+    nothing may be sent there yet, or NULL. These two may use only `recipient`.
 
-    `send` returns once the message was accepted for delivery. Raises: TemporaryFailure, PermanentFailure (of this
-    message), Unreachable (of the channel as a whole). `concurrency`: how many messages it sends at a time.
+    `disabled_kinds`: the column of `preferences` with the kinds that the customer does not want. `concurrency`: how
+    many messages are sent at a time. `send` returns when the message was accepted for delivery. It raises
+    TemporaryFailure, PermanentFailure, or Unreachable if the whole channel has failed.
     """
 
     name: ChannelName
-    takes: str
+    condition: str
     address: str
     withheld: str
     disabled_kinds: str

@@ -15,9 +15,9 @@ from service_kit.runtime import Runtime
 NOT_VERIFIED = "the address is not verified"
 """Why a delivery is withheld until its recipient confirms the address."""
 
-# No e-mail asks for the payment of an order that is paid automatically (see `facts_of`).
-# Of successive failed payments, up to a paid or a new order, only the first is mailed. The inbox has all of them.
-_TAKES = """
+# No e-mail asks for the payment of an order that is paid automatically (see `facts_of`). If several payments in a row
+# fail, only the first failure is mailed, until the customer pays or places an order. The inbox has all of them.
+_CONDITION = """
 NOT added.pays_by_itself AND (added.kind <> 'payment.failed' OR (
     SELECT before.kind FROM (
         SELECT kind, created_at, id FROM notifications WHERE customer_id = added.customer_id
@@ -39,7 +39,7 @@ async def _send(runtime: Runtime, message: Message) -> None:
 
 EMAIL = Channel(
     name=ChannelName.EMAIL,
-    takes=_TAKES,
+    condition=_CONDITION,
     address="recipient.email",
     withheld=f"CASE WHEN NOT recipient.email_verified THEN '{NOT_VERIFIED}' END",
     disabled_kinds="email_off",
@@ -50,10 +50,10 @@ EMAIL = Channel(
 
 
 def compose(message: Message, *, mail_from: str, domain: str) -> MIMEMultipart:
-    """Raises: PermanentFailure, for an address that can't be one.
+    """Renders the e-mail. Raises: PermanentFailure, if the address is not valid.
 
-    Date and id come from the event, so that a message that is sent again is the same message. The older classes of
-    `email` take a tenth of the time. They don't prevent line breaks in headers, so this function does.
+    Date and id come from the event, so that a mail that is sent again has the same ones. The older classes of `email`
+    take a tenth of the time. They don't reject line breaks in headers, so this function removes them.
     """
     if not _ADDRESS.fullmatch(message.address):
         raise PermanentFailure("the address can't be used: it is no e-mail address")
@@ -74,4 +74,4 @@ def compose(message: Message, *, mail_from: str, domain: str) -> MIMEMultipart:
 def _recipient(full_name: str, address: str) -> str:
     if address.isascii():
         return formataddr((full_name, address))
-    return Header(address, "utf-8").encode()  # the envelope has it unencoded
+    return Header(address, "utf-8").encode()  # the SMTP envelope has the address unencoded

@@ -24,10 +24,10 @@ async def list_deliveries(
     page: PagedByTime,
     tx: Session,
     _: Annotated[Principal, Requires("deliveries:read")],
-    status: Annotated[Status | None, Query(description="only those with this status")] = None,
-    customer_id: Annotated[UUID | None, Query(description="only those to this customer")] = None,
+    status: Annotated[Status | None, Query(description="only e-mails with this status")] = None,
+    customer_id: Annotated[UUID | None, Query(description="only e-mails to this customer")] = None,
 ) -> Page[DeliveryOut]:
-    """Newest first. `error` says why one has failed, or is withheld."""
+    """Newest first. If an e-mail has failed or is withheld, `error` contains the reason."""
     return page.of(await queries.page(tx, status, customer_id, page.position), DeliveryOut.of)
 
 

@@ -1,4 +1,4 @@
-"""Sends the deliveries that are due. Each channel has a job of its own, so that one does not delay another."""
+"""Sends the deliveries that are due. Each channel has its own job, so that a slow channel does not delay others."""
 
 from datetime import timedelta
 from functools import partial
@@ -12,7 +12,7 @@ from service_kit.runtime import Runtime
 
 
 async def send_due(channel: Channel, runtime: Runtime) -> bool:
-    """Sends one batch. True if there may be more. Deliveries that were withheld are sent in order."""
+    """Sends one batch. Returns whether there may be more. Each customer's formerly withheld ones are sent in order."""
 
     async def handle(delivery: Message) -> str:
         if delivery.withheld is not None:

@@ -1,4 +1,4 @@
-"""Deliveries, and their rules."""
+"""Deliveries: notifications that a channel sends."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -22,7 +22,7 @@ class Status(StrEnum):
 
 
 class Delivery(Base, table=True):
-    """One notification by one channel. While a process is sending it, its lease ends at `next_attempt_at`."""
+    """One notification by one channel. While a process sends it, `next_attempt_at` is the end of its lease."""
 
     __tablename__ = "deliveries"
 
@@ -38,7 +38,7 @@ class Delivery(Base, table=True):
     error: str | None = None
     next_attempt_at: datetime
     in_order: bool = Field(default=False, sa_column_kwargs={"server_default": "false"})
-    """It was withheld. Such deliveries of one recipient are sent one after the other."""
+    """True if it was withheld. Such deliveries of a customer are sent one after the other, in the order of events."""
     created_at: datetime
     sent_at: datetime | None = None
 
@@ -49,7 +49,7 @@ class Delivery(Base, table=True):
         Index("ix_deliveries_user", "customer_id", "id"),
         Index("ix_deliveries_withheld", "customer_id", postgresql_where=text("status = 'withheld'")),
         Index("ix_deliveries_status", "status", "id"),
-        # The rows of a queue are updated often. By default, autovacuum starts when a fifth of a table is dead rows.
+        # The rows of a queue are updated often. By default, autovacuum would wait until a fifth of the rows is dead.
         {"postgresql_with": {"autovacuum_vacuum_scale_factor": 0.02, "autovacuum_vacuum_threshold": 2000}},
     )
 

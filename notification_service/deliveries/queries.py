@@ -13,7 +13,7 @@ from service_kit.database.keyset import Position, Slice, keyset, matching
 from service_kit.queue import Outcome, Queue
 
 DUE = "deliveries-due"
-"""A signal that deliveries are due."""
+"""The signal that deliveries are due, which wakes the jobs."""
 
 QUEUE = Queue("deliveries", waiting="status = 'pending'")
 
@@ -26,7 +26,7 @@ FROM added
 JOIN recipients AS recipient USING (customer_id)
 LEFT JOIN preferences USING (customer_id)
 WHERE added.told_at IS NOT NULL AND (added.kind = ANY (preferences.{channel.disabled_kinds})) IS NOT TRUE
-  AND {channel.takes}"""
+  AND {channel.condition}"""
 
 
 INSERT = f"""
@@ -34,11 +34,11 @@ INSERT INTO deliveries (id, notification_id, event_id, customer_id, kind, channe
                         next_attempt_at, created_at)
 {" UNION ALL ".join(map(_deliveries_by, CHANNELS))}
 """
-"""The end of a statement with the CTE `added`: inserts the deliveries of its notifications that customers want. Those
-that may not be sent yet are withheld."""
+"""The end of a statement with the CTE `added`: inserts deliveries of these notifications, if customers want them.
+Those that may not be sent yet are withheld."""
 
 
-# Only while our lease lasts: another process may have taken the delivery over. Only a sent one is recorded even then.
+# After our lease, another process may have claimed the delivery. Then only the success of our attempt is stored.
 FINISH = Statement("""
 UPDATE deliveries
 SET status = outcome.status, error = coalesce(outcome.error, outcome.withheld),
@@ -70,7 +70,7 @@ def _claim(channel: Channel) -> Statement:
 
 
 async def claim(connection: Connection, limit: int, lease: timedelta, channel: Channel) -> list[Message]:
-    """Messages that are due, leased to this process, with the present addresses of their recipients: those may have
+    """Leases messages that are due to this process. They get their recipients' present addresses, which may have
     changed since the deliveries were stored."""
     return await _claim(channel).fetch_as(connection, Message, limit=limit, lease=lease)
 
@@ -86,5 +86,5 @@ async def page(tx: Session, status: Status | None, customer_id: UUID | None, pos
 
 
 async def lock(tx: Session, id: UUID) -> Delivery | None:
-    """The delivery, locked until the transaction ends, so that no sender can change it meanwhile."""
+    """Locks the delivery until the transaction ends, so that no job can change it meanwhile."""
     return await tx.get(Delivery, id, with_for_update=True)

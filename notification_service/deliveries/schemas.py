@@ -29,7 +29,7 @@ _EXAMPLE: dict[str, Any] = {
 
 
 class DeliveryOut(RowOut):
-    """One notification by one channel."""
+    """One notification that is sent by one channel."""
 
     model_config = examples(_EXAMPLE)
 
@@ -42,8 +42,8 @@ class DeliveryOut(RowOut):
     address: str
     status: Status
     attempts: int
-    error: str | None = Field(description="why the last attempt failed, or why there was none")
-    next_attempt_at: datetime | None = Field(description="null: there will be none")
+    error: str | None = Field(description="why the last attempt failed, or why it is withheld")
+    next_attempt_at: datetime | None = Field(description="null: no further attempt is due")
     created_at: datetime
     sent_at: datetime | None
 

@@ -1,4 +1,4 @@
-"""Staff send a delivery again."""
+"""What staff can do with deliveries."""
 
 from uuid import UUID
 
@@ -10,7 +10,7 @@ from service_kit.problems import not_found
 
 
 async def send_again(tx: Session, id: UUID) -> Delivery:
-    """Raises: NotFound, DeliveryUnderWay."""
+    """Makes the delivery due again. Raises: NotFound, DeliveryUnderWay."""
     delivery = await queries.lock(tx, id) or not_found(Delivery, id)
     delivery.send_again(utcnow())
     return delivery

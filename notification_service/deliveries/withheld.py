@@ -1,4 +1,4 @@
-"""Sends withheld mails once their address is confirmed, unless they are obsolete."""
+"""Releases withheld mails once their address is confirmed, unless they are obsolete."""
 
 from datetime import timedelta
 
@@ -25,11 +25,11 @@ log = structlog.get_logger(__name__)
 
 
 async def release_withheld(runtime: Runtime) -> bool:
-    """Releases the mails of one batch of recipients. True if there may be more."""
-    of_use_for = timedelta(days=runtime.resource(Settings).withheld_mail_days)
+    """Releases the mails of one batch of recipients. Returns whether there may be more."""
+    max_age = timedelta(days=runtime.resource(Settings).withheld_mail_days)
     async with runtime.database.transaction() as tx:
         customer_ids = await withheld_queries.claim(tx, BATCH)
-        found = await withheld_queries.release(tx, customer_ids, of_use_for, RULES) if customer_ids else []
+        found = await withheld_queries.release(tx, customer_ids, max_age, RULES) if customer_ids else []
         if found:
             signal(tx, queries.DUE)
     if found:

@@ -1,4 +1,4 @@
-"""Every statement about mails that are withheld until their recipient confirms the address."""
+"""Every statement about mails that are withheld until the recipient has confirmed the address."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -11,7 +11,7 @@ from service_kit.database import Connection, Statement, Transaction, rows
 
 
 class Rule(NamedTuple):
-    """A mail of this kind is obsolete once the other event has happened to the same order."""
+    """A mail of `kind` is obsolete if the order has a later notification of kind `superseded_by`."""
 
     kind: Kind
     superseded_by: Kind
@@ -21,11 +21,11 @@ NO_LONGER_OF_USE = "no longer of use, or not wanted, when the address was confir
 CLAIM = Statement("""
 SELECT customer_id FROM recipients WHERE release_withheld ORDER BY customer_id LIMIT :limit FOR UPDATE SKIP LOCKED
 """)
-# The microseconds keep the order of their events when a batch has only some of them.
+# `next_attempt_at` differs by microseconds, so that batches are claimed in the order of the events.
 RELEASE = Statement(f"""
 WITH withheld AS (
     SELECT delivery.id, added.created_at, recipient.email,
-           added.created_at > now() - :of_use_for::interval
+           added.created_at > now() - :max_age::interval
            AND (delivery.kind = ANY (preferences.{EMAIL.disabled_kinds})) IS NOT TRUE
            AND NOT EXISTS (
                SELECT FROM notifications AS later
@@ -57,19 +57,19 @@ WHERE email_verified AND customer_id IN (SELECT customer_id FROM deliveries WHER
 
 
 async def claim(tx: Transaction, limit: int) -> list[UUID]:
-    """Locks recipients who confirmed their address: no notification is added before the transaction ends."""
+    """Locks recipients who confirmed their address, so that no notification is added before the transaction ends."""
     return [row["customer_id"] for row in await CLAIM.fetch(tx, limit=limit)]
 
 
 async def release(
-    tx: Transaction, customer_ids: Sequence[UUID], of_use_for: timedelta, rules: Sequence[Rule]
+    tx: Transaction, customer_ids: Sequence[UUID], max_age: timedelta, rules: Sequence[Rule]
 ) -> list[str]:
     """Makes withheld mails due, except those that are obsolete or disabled. Returns the status of each."""
-    released = await RELEASE.fetch(tx, customer_ids=customer_ids, of_use_for=of_use_for, rule=rules)
+    released = await RELEASE.fetch(tx, customer_ids=customer_ids, max_age=max_age, rule=rules)
     await DONE.execute(tx, customer_ids=customer_ids)
     return [row["status"] for row in released]
 
 
 async def recheck(connection: Connection, delivery_ids: Sequence[UUID]) -> None:
-    """Looks again at mails that were just withheld: their recipients may have confirmed the address meanwhile."""
+    """Makes the job examine mails that were just withheld, since the address may have been confirmed meanwhile."""
     await RECHECK.execute(connection, delivery_ids=delivery_ids)

@@ -35,14 +35,14 @@ from service_kit.messaging import Envelope, consumes
 @consumes(ReturnApproved, batch=True)
 @consumes(ReturnRefused, batch=True)
 async def on_order_events(tx: Transaction, events: list[OrderEvent], envelopes: list[Envelope]) -> None:
-    """A change of an order's status, or a decision of staff about a return."""
+    """Adds notifications of changes of orders, and of decisions about returns."""
     await use_cases.add(tx, events, envelopes)
 
 
 @consumes(PaymentFailed, batch=True)
 @consumes(PaymentRefunded, batch=True)
 async def on_payment_events(tx: Transaction, events: list[PaymentReport], envelopes: list[Envelope]) -> None:
-    """Payment events of the order service. It repeats those of other sources as its own, so these are ignored here."""
+    """Adds notifications of payments. Other sources' events are ignored: the order service publishes them again."""
     ours = [pair for pair in zip(events, envelopes, strict=True) if pair[1].source == PaymentReport.source]
     await use_cases.add(tx, [event for event, _ in ours], [envelope for _, envelope in ours])
 
@@ -56,5 +56,5 @@ async def on_payment_events(tx: Transaction, events: list[PaymentReport], envelo
 async def on_shipment_events(
     tx: Transaction, events: list[ShipmentEvent | ReturnReceived | ReturnClosed], envelopes: list[Envelope]
 ) -> None:
-    """A step of a shipment to the customer, or of returned goods."""
+    """Adds notifications of shipments, and of returned goods."""
     await use_cases.add(tx, events, envelopes)

@@ -25,14 +25,14 @@ async def list_notifications(
     tx: Session,
     who: Annotated[Principal, Requires("notifications:read")],
     unread: Annotated[bool | None, Query(description="true: only unread ones; false: only read ones")] = None,
-    order_id: Annotated[UUID | None, Query(description="only about this order")] = None,
+    order_id: Annotated[UUID | None, Query(description="only notifications about this order")] = None,
     customer_id: Annotated[
-        UUID | None, Query(description="the inbox of this customer; another's needs `notifications:read:any`")
+        UUID | None, Query(description="default: the caller; others need `notifications:read:any`")
     ] = None,
 ) -> NotificationPage:
-    """Newest first, with the count of unread ones.
+    """Newest first, with the number of unread ones.
 
-    With `notifications:read:any`, an `order_id` without a `customer_id` shows all notifications of that order.
+    With `notifications:read:any`, an `order_id` without a `customer_id` lists all notifications of that order.
     """
     if customer_id not in (None, who.user_id) and not who.may(READ_ANY):
         raise Forbidden(permission=READ_ANY)
@@ -46,7 +46,7 @@ async def list_notifications(
 async def mark_all_notifications_read(
     tx: Session, who: Annotated[Principal, Requires("notifications:write")]
 ) -> MarkedOut:
-    """Marks all notifications that have arrived so far. The request is safe to repeat."""
+    """Marks all notifications that have arrived so far. Repeating the request is safe."""
     return MarkedOut(marked=await queries.mark_all_read(tx, who.user_id))
 
 

@@ -1,7 +1,7 @@
-"""Why a payment failed, in words for customers. Events and APIs have codes."""
+"""Explains to customers why a payment failed. Events and APIs contain a code instead."""
 
 UNKNOWN = "the payment could not be completed"
-"""For all other codes, which outside payment systems choose."""
+"""For all other codes: outside payment systems have codes of their own."""
 
 _DECLINED = "your bank or card issuer declined it"
 _WORDS = {
@@ -22,5 +22,5 @@ _WORDS = {
 
 
 def why_it_failed(code: str) -> str:
-    """The end of the sentence "Your payment failed: …"."""
+    """Completes the sentence "Your payment failed: …"."""
     return _WORDS.get(code, UNKNOWN)

@@ -1,4 +1,4 @@
-"""Notifications."""
+"""Notifications in the inbox of a customer."""
 
 from datetime import datetime
 from typing import Any
@@ -13,7 +13,7 @@ from service_kit.ids import uuid7
 
 
 class Notification(Base, table=True):
-    """One notification. It is hidden until its recipient is known: until `told_at` is set."""
+    """One notification. It is hidden until `told_at` is set, which happens when its recipient is known."""
 
     __tablename__ = "notifications"
 
@@ -26,7 +26,7 @@ class Notification(Base, table=True):
     body: str
     facts: dict[str, Any] = Field(sa_type=JSONB)
     created_at: datetime
-    """The time of the event. The inbox is sorted by it."""
+    """The time of the event, by which the inbox is sorted."""
     told_at: datetime | None = None
     read_at: datetime | None = None
 

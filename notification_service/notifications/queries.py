@@ -14,7 +14,7 @@ from service_kit.database import Session, Statement, Transaction, rows
 from service_kit.database.keyset import Position, Slice, keyset, matching
 from service_kit.database.signals import signal
 
-# A notification becomes visible (`told_at`) as soon as its customer is known.
+# A notification becomes visible (`told_at`) when the e-mail address of its customer is known.
 _KNOWN = "recipient.email IS NOT NULL"
 _GIVEN = [name for name in Notification.model_fields if name not in ("told_at", "read_at")]
 _ADDED = "notifications.*, notifications.facts ? 'pays_by_itself' AS pays_by_itself"
@@ -48,22 +48,22 @@ WHERE customer_id = :customer_id AND told_at IS NOT NULL AND read_at IS NULL
 async def add(tx: Transaction, new: Sequence[Notification]) -> None:
     """Adds notifications and their deliveries, once for each event, even if it arrives again.
 
-    The recipients must be locked (`recipients.queries.hold`), since the statement reads and decides by them.
+    The recipients must be locked (`recipients.queries.lock`), since what is added depends on them.
     """
     if await ADD.execute(tx, new=new):
         signal(tx, deliveries.DUE)
 
 
 async def add_waiting(tx: Transaction, customer_ids: Sequence[UUID]) -> None:
-    """Makes the notifications visible that arrived before their customers were known, and adds their deliveries."""
+    """Makes notifications visible that arrived before their customers were known, and adds their deliveries."""
     if await ADD_WAITING.execute(tx, customer_ids=customer_ids):
         signal(tx, deliveries.DUE)
 
 
 def visible(customer_id: UUID | None, order_id: UUID | None = None) -> SelectOfScalar[Notification]:
-    """Selects the notifications that have arrived, of one customer and of one order. None: of any."""
-    told = col(Notification.told_at).is_not(None)
-    return matching(Notification, customer_id=customer_id, order_id=order_id).where(told)
+    """Selects the visible notifications of one customer and one order. None: of any."""
+    is_visible = col(Notification.told_at).is_not(None)
+    return matching(Notification, customer_id=customer_id, order_id=order_id).where(is_visible)
 
 
 async def page(
@@ -81,10 +81,10 @@ async def count_unread(tx: Session, statement: SelectOfScalar[Notification]) -> 
 
 
 async def lock(tx: Session, id: UUID, customer_id: UUID) -> Notification | None:
-    """A notification of this customer, locked until the transaction ends."""
+    """Locks a visible notification of this customer until the transaction ends."""
     return (await tx.exec(visible(customer_id).where(Notification.id == id).with_for_update())).first()
 
 
 async def mark_all_read(tx: Session, customer_id: UUID) -> int:
-    """Returns how many were unread."""
+    """Returns how many notifications were unread before."""
     return await MARK_ALL_READ.execute(tx, customer_id=customer_id, now=utcnow())

@@ -22,7 +22,7 @@ _EXAMPLE: dict[str, Any] = {
 
 
 class NotificationOut(RowOut):
-    """`title` and `body` are plain text: escape them in HTML."""
+    """`title` and `body` are plain text, which must be escaped in HTML."""
 
     model_config = examples(_EXAMPLE)
 
@@ -36,9 +36,9 @@ class NotificationOut(RowOut):
 
 
 class NotificationPage(Page[NotificationOut]):
-    """A part of an inbox, newest first."""
+    """A page of an inbox, newest first."""
 
-    unread: int = Field(description="the number of unread ones, on this page and on others")
+    unread: int = Field(description="the number of unread ones, on all pages")
 
 
 class MarkedOut(BaseModel):

@@ -20,14 +20,14 @@ NotifiedEvent = OrderEvent | PaymentReport | ShipmentEvent | ReturnReceived | Re
 
 
 async def add(tx: Transaction, events: Sequence[NotifiedEvent], envelopes: Sequence[Envelope]) -> None:
-    """Adds a notification of each event that has a customer, and the deliveries that the customer wants."""
+    """Adds a notification for each event that has a customer, and the deliveries that the customer wants."""
     new = [
         _notification(event, envelope, event.customer_id)
         for event, envelope in zip(events, envelopes, strict=True)
         if event.customer_id is not None
     ]
     if new:
-        await recipients.hold(tx, {each.customer_id for each in new})
+        await recipients.lock(tx, {each.customer_id for each in new})
         await queries.add(tx, new)
 
 

@@ -1,6 +1,6 @@
-"""The text of each kind of notification, from the templates beside this file. It is plain text, not escaped.
+"""Renders the text of each kind of notification from the templates beside this file, as plain text without escapes.
 
-A template has two blocks: `title` is the inbox's title and the e-mail's subject, `body` the text of both.
+A template has two blocks: `title` is the title in the inbox and the subject of the e-mail, `body` the text of both.
 """
 
 from typing import Any, NamedTuple
@@ -13,7 +13,7 @@ from notification_service.kinds import Kind
 from notification_service.notifications.failures import why_it_failed
 from notification_service.templates import environment, one_line
 
-# An order may have 2,000 lines; a message names a few.
+# An order may have 2,000 lines, so that a message names only the first.
 NAMED_LINES = 5
 _NOTIFIED = {"number", "total", "amount", "pay_by", "reason", "carrier", "tracking_number", "tracking_url"}
 
@@ -24,7 +24,7 @@ class Text(NamedTuple):
 
 
 def facts_of(event: Event) -> dict[str, Any]:
-    """What templates show of an event, as JSON."""
+    """The data of an event that templates show, as JSON."""
     facts = event.model_dump(mode="json", include=_NOTIFIED, exclude_none=True)
     if isinstance(event, OrderPlaced):
         facts |= {"units": sum(line.quantity for line in event.lines), **_confirmed(event)}
@@ -43,7 +43,7 @@ def facts_of(event: Event) -> dict[str, Any]:
 
 
 def _confirmed(event: OrderPlaced) -> dict[str, Any]:
-    """What only the e-mail shows: the lines, and the shipping address. Events of earlier versions have neither."""
+    """Data for the e-mail only: the lines and the shipping address, which events of earlier versions don't have."""
     named = [line for line in event.lines if line.name is not None]
     lines = [line.model_dump(include={"sku", "name", "quantity", "unit_price"}) for line in named]
     shown: dict[str, Any] = {"ordered": lines, "more_ordered": len(event.lines) - len(lines)} if lines else {}

@@ -20,7 +20,7 @@ router = Router(prefix="/preferences", tags=["preferences"])
 async def read_preferences(
     response: Response, tx: Session, who: Annotated[Principal, Requires("notifications:read", of_person=True)]
 ) -> PreferencesOut:
-    """Every kind of notification by every channel. They do not apply to the inbox, which has all notifications."""
+    """Every kind of notification by every channel. Preferences don't affect the inbox, which has all notifications."""
     found = await queries.find(tx, who.user_id)
     return tagged(response, PreferencesOut.of(found), found.version if found else 0)
 
@@ -33,6 +33,6 @@ async def replace_preferences(
     expected: IfMatch,
     who: Annotated[Principal, Requires("notifications:write", of_person=True)],
 ) -> PreferencesOut:
-    """Replaces all preferences: a kind that is not listed is enabled. They apply to later notifications."""
+    """Replaces all preferences: a kind that is not listed is enabled. They apply to notifications from now on."""
     kept = await use_cases.replace(tx, who.user_id, body, expected)
     return tagged(response, PreferencesOut.of(kept), kept.version)

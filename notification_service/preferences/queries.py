@@ -14,7 +14,7 @@ async def find(tx: Session, customer_id: UUID) -> Preferences | None:
 
 
 async def lock(tx: Session, customer_id: UUID) -> Preferences:
-    """The customer's row, added if there is none, and locked until the transaction ends."""
+    """Locks the customer's row until the transaction ends. If there is none, an empty one is added first."""
     empty = insert(Preferences).values(customer_id=customer_id, email_off=[], version=0)
     await tx.exec(empty.on_conflict_do_nothing())
     mine = select(Preferences).where(col(Preferences.customer_id) == customer_id).with_for_update()

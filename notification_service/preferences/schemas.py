@@ -39,7 +39,7 @@ class PreferencesIn(RequestBody):
 
 
 class PreferencesOut(BaseModel):
-    """Every kind by every channel."""
+    """A preference for every kind and channel."""
 
     items: list[Preference]
 

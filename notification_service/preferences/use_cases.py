@@ -1,4 +1,4 @@
-"""A customer replaces the preferences."""
+"""Changes a customer's preferences."""
 
 from uuid import UUID
 
@@ -11,7 +11,7 @@ from service_kit.database import Session
 
 
 async def replace(tx: Session, customer_id: UUID, wanted: PreferencesIn, expected: Expected) -> Preferences:
-    """Raises: PreconditionFailed, if they were changed after the caller had read them."""
+    """Replaces all preferences. Raises: PreconditionFailed, if they have changed since the caller read them."""
     mine = await queries.lock(tx, customer_id)
     expected.check(mine.version)
     for channel in CHANNELS:

@@ -9,10 +9,10 @@ from notification_service.base import Base
 
 
 class Recipient(Base, table=True):
-    """What messages need to know of an account.
+    """The data of an account that messages need.
 
-    Without an `email` only the id is known: either `user.changed` has not arrived, and notifications are hidden until
-    then, or the account was erased, and none are added any more.
+    If `email` is None, only the id is known. Either `user.changed` has not arrived yet, and notifications are hidden
+    until it does; or the account was erased, and no notifications are added any more.
     """
 
     __tablename__ = "recipients"
@@ -24,7 +24,7 @@ class Recipient(Base, table=True):
     email_verified: bool = False
     erased: bool = False
     release_withheld: bool = Field(default=False, sa_column_kwargs={"server_default": "false"})
-    """The address was confirmed, and a job has not yet released the withheld mails."""
+    """True if the address was confirmed, and the job has not yet released the withheld mails."""
 
     __table_args__ = (
         Index("ix_recipients_release_withheld", "customer_id", postgresql_where=text("release_withheld")),

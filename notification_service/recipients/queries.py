@@ -1,8 +1,8 @@
 """Every statement about recipients.
 
-The row of a recipient is the lock between transactions that notify the customer (they share it) and those that change
-or erase the customer. So nothing is added for a customer who is being erased, and no notification stays hidden from one
-who has just become known. Rows are locked in ascending order of the id.
+Transactions that notify a customer take a shared lock on the recipient's row. Those that change or erase the customer
+lock it exclusively. So nothing is added for a customer who is being erased, and no notification stays hidden from one
+who has just become known. To avoid deadlocks, rows are locked in ascending order of the id.
 """
 
 from collections.abc import Collection, Sequence
@@ -25,7 +25,7 @@ _EMPTY = """
 INSERT INTO recipients AS known (customer_id, version, email_verified, erased)
 SELECT id, 0, false, {erased} FROM unnest(:ids::uuid[]) AS id ORDER BY id ON CONFLICT (customer_id) DO UPDATE SET
 """
-# The id stays, so that no older snapshot restores the customer. Deliveries are deleted with their notifications.
+# The row stays, so that no older snapshot restores the customer. Deliveries are deleted by the foreign key's cascade.
 ERASE = (
     Statement(_EMPTY.format(erased=True) + "email = NULL, full_name = NULL, email_verified = false, erased = true"),
     Statement("DELETE FROM notifications WHERE customer_id = ANY (:ids)"),
@@ -33,12 +33,12 @@ ERASE = (
 )
 COUNT = Statement("SELECT count(*) FROM recipients WHERE customer_id = ANY (:ids)")
 SHARE = Statement("SELECT FROM recipients WHERE customer_id = ANY (:ids) ORDER BY customer_id FOR SHARE")
-# The update changes nothing. It locks the rows that exist in one order with those that are added.
+# The update changes nothing. It locks existing rows in the same order in which new ones are added.
 ADD_AND_LOCK = Statement(_EMPTY.format(erased=False) + "version = known.version")
 
 
 async def upsert(tx: Transaction, users: Sequence[UserChanged]) -> None:
-    """One statement for the batch: only newer versions replace what is stored, and erased recipients stay erased."""
+    """Stores a batch by one statement. Only newer versions replace what is stored; erased recipients stay erased."""
     await UPSERT.execute(tx, event=users)
 
 
@@ -48,8 +48,8 @@ async def erase(tx: Transaction, user_ids: Sequence[UUID]) -> None:
         await statement.execute(tx, ids=user_ids)
 
 
-async def hold(tx: Transaction, customer_ids: Collection[UUID]) -> None:
-    """Locks these recipients against changes and erasure until the transaction ends. Unknown ones get an empty row."""
+async def lock(tx: Transaction, customer_ids: Collection[UUID]) -> None:
+    """Locks recipients against changes and erasure until the transaction ends. Unknown ones get an empty row first."""
     ids = sorted(set(customer_ids))
     known = await COUNT.fetchval(tx, ids=ids)
     await (SHARE if known == len(ids) else ADD_AND_LOCK).execute(tx, ids=ids)

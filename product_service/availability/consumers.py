@@ -9,4 +9,4 @@ from service_kit.messaging import consumes
 @consumes(StockChanged, batch=True)
 async def on_stock_changed(tx: Transaction, events: list[StockChanged]) -> None:
     """Stores the level of each product, unless a newer version is stored."""
-    await queries.remember(tx, events)
+    await queries.upsert(tx, events)

@@ -10,7 +10,7 @@ from product_service.base import Base
 
 
 class Availability(Base, table=True):
-    """The newest known level of a product. No foreign key: it may arrive before its product, or after its deletion."""
+    """The newest known level of a product. It has no foreign key, since it may arrive before its product."""
 
     __tablename__ = "availability"
 

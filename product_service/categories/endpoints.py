@@ -38,7 +38,7 @@ Manager = Annotated[Principal, Requires("categories:manage")]
     responses=problems(CategoryExists, CategoryUnknown, CategoriesTooDeep, TooManyCategories),
 )
 async def create_category(body: CategoryIn, tx: Session, _: Manager, response: Response) -> CategoryOut:
-    """The category is at the top level, or under `parent_id`. Its `slug` is made from the name and is unique."""
+    """Creates a category at the top level, or under `parent_id`. Its unique `slug` is made from the name."""
     category = await use_cases.create(tx, body.name, body.parent_id)
     response.headers["Location"] = f"/categories/{category.id}"
     return tagged(response, CategoryOut.of(category), category.version)
@@ -66,7 +66,7 @@ async def read_category_tree(tx: Session) -> CategoryTree:
 
 @router.get("/{category_id}", summary="Get a category", openapi_extra=PUBLIC, responses=problems(NotFound))
 async def read_category(category_id: UUID, tx: Session, response: Response) -> CategoryOut:
-    """The response has an `ETag`, for a later change."""
+    """One category, with an `ETag` for a later change."""
     category = await queries.find(tx, category_id) or not_found(Category, category_id)
     return tagged(response, CategoryOut.of(category), category.version)
 
@@ -79,7 +79,7 @@ async def read_category(category_id: UUID, tx: Session, response: Response) -> C
 async def change_category(
     category_id: UUID, body: CategoryChange, expected: IfMatch, tx: Session, _: Manager, response: Response
 ) -> CategoryOut:
-    """A category moves with its descendants, and can't move into one of them. The slug stays: links keep working."""
+    """Renames or moves a category. It moves with its descendants. The slug stays, so that links keep working."""
     category = await use_cases.change(tx, category_id, expected, body.model_dump(exclude_unset=True))
     return tagged(response, CategoryOut.of(category), category.version)
 
@@ -91,5 +91,5 @@ async def change_category(
     responses=problems(NotFound, CategoryNotEmpty, PreconditionFailed),
 )
 async def delete_category(category_id: UUID, expected: IfMatch, tx: Session, _: Manager) -> None:
-    """Only an empty category can be deleted. Archived products in it count too."""
+    """Only an empty category can be deleted: one without categories and products, even archived ones."""
     await use_cases.delete(tx, category_id, expected)

@@ -9,7 +9,7 @@ from product_service.categories.models import Category, Tree
 from service_kit.database import Session, Statement
 from service_kit.database.keyset import Position, Slice, keyset, matching
 
-LOCK_TREE = Statement("SELECT pg_advisory_xact_lock(0x74726565)")  # any number that no other lock of this database has
+LOCK_TREE = Statement("SELECT pg_advisory_xact_lock(0x74726565)")  # arbitrary; no other lock here uses this number
 
 CONTENTS = Statement("""
 SELECT (SELECT count(*) FROM categories WHERE parent_id = :category_id),
@@ -18,7 +18,7 @@ SELECT (SELECT count(*) FROM categories WHERE parent_id = :category_id),
 
 
 async def lock_tree(tx: Session) -> Tree:
-    """Locks the whole tree until the transaction ends: two concurrent moves could make a cycle that neither sees."""
+    """Locks the whole tree until the transaction ends: two concurrent moves could create a cycle that neither sees."""
     await LOCK_TREE.fetch(tx)
     rows = await tx.exec(select(Category.id, Category.parent_id))
     return Tree((id, parent_id) for id, parent_id in rows)
@@ -47,13 +47,13 @@ async def has_sibling_named(tx: Session, category: Category) -> bool:
 
 
 async def contents(tx: Session, category_id: UUID) -> tuple[int, int]:
-    """How many categories and how many products are directly in it."""
+    """How many categories and how many products the category directly contains."""
     children, products = await CONTENTS.fetchrow(tx, category_id=category_id)
     return children, products
 
 
 async def every(tx: Session) -> Sequence[Category]:
-    """All of them by name; their number is limited."""
+    """All categories by name, without pages: there are at most `MAX_CATEGORIES`."""
     return (await tx.exec(select(Category).order_by(Category.name, col(Category.id)))).all()
 
 

@@ -1,4 +1,4 @@
-"""Creates, changes and deletes categories. Each of these locks the whole tree, since they are rare."""
+"""Creates, changes and deletes categories. Since these operations are rare, each of them locks the whole tree."""
 
 from typing import Any
 from uuid import UUID
@@ -12,6 +12,7 @@ from service_kit.problems import not_found
 
 
 async def create(tx: Session, name: str, parent_id: UUID | None) -> Category:
+    """Raises: CategoryExists, and what `Tree.check_addition` raises."""
     tree = await queries.lock_tree(tx)
     tree.check_addition(parent_id)
     category = Category(name=name, parent_id=parent_id, slug="")
@@ -23,7 +24,7 @@ async def create(tx: Session, name: str, parent_id: UUID | None) -> Category:
 
 
 async def change(tx: Session, category_id: UUID, expected: Expected, changes: dict[str, Any]) -> Category:
-    """Renames or moves a category. The slug stays, since others have links to it.
+    """Renames or moves a category. The slug stays, so that links keep working.
 
     Raises: NotFound, PreconditionFailed, CategoryExists, and what `Tree.check_move` raises.
     """
@@ -42,7 +43,7 @@ async def change(tx: Session, category_id: UUID, expected: Expected, changes: di
 
 
 async def delete(tx: Session, category_id: UUID, expected: Expected) -> None:
-    """Raises: CategoryNotEmpty."""
+    """Raises: NotFound, PreconditionFailed, CategoryNotEmpty."""
     await queries.lock_tree(tx)
     category = await queries.lock(tx, category_id) or not_found(Category, category_id)
     expected.check(category.version)
@@ -58,7 +59,7 @@ async def _check_name(tx: Session, category: Category) -> None:
 
 
 async def _free_slug(tx: Session, category: Category) -> str:
-    """The name as a slug. If another category has it: with the parent's slug before it, or with the end of the id."""
+    """A slug of the name. If it is taken: with the parent's slug before it, or with the end of the id after it."""
     parent = await queries.find(tx, category.parent_id) if category.parent_id else None
     plain = slugify(category.name)
     choices = [

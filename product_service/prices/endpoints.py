@@ -36,10 +36,10 @@ Manager = Annotated[Principal, Requires("prices:manage")]
 async def schedule_price(
     product_id: UUID, body: PriceIn, expected: IfMatch, tx: Session, _: Manager, response: Response
 ) -> PriceOut:
-    """A unit price for `min_quantity` pieces or more, from `starts_at` on. Prices may overlap.
+    """Adds a unit price for `min_quantity` pieces or more, from `starts_at` on. Prices may overlap.
 
-    In each tier that a quantity reaches, the price that started last applies. When it ends, the one before it applies
-    again, and in the end the base price. Of the tiers' prices the lowest applies. The `ETag` is the product's.
+    Prices with the same `min_quantity` are a tier. In each tier that a quantity reaches, the price that started last
+    applies, and the one before it again when it ends. The lowest of these counts. The `ETag` is the product's.
     """
     price, product = await use_cases.schedule(tx, product_id, expected, body.model_dump())
     response.headers["Location"] = f"/products/{product_id}/prices"
@@ -58,9 +58,9 @@ async def list_prices(
     page: Paged,
     who: MaybePrincipal,
     currency: Currency | None = None,
-    ended: Annotated[bool, Query(description="with the prices that have ended")] = False,
+    ended: Annotated[bool, Query(description="also prices that have ended")] = False,
 ) -> Page[PriceOut]:
-    """Sorted by their start. The base price is a field of the product."""
+    """Sorted by start. They don't contain the base price, which is a field of the product."""
     if not await product_queries.is_shown(tx, product_id, hidden_too=may_read_hidden(who)):
         not_found(Product, product_id)
     after = None if ended else utcnow()
@@ -81,6 +81,6 @@ async def end_price(
     response: Response,
     body: PriceEnd | None = None,
 ) -> PriceOut:
-    """Ends it now or at `ends_at`. A future end can be changed. A price that ends before its start never applies."""
+    """Ends a price now or at `ends_at`. A future end can be changed. A price ended before its start never applies."""
     price, product = await use_cases.end(tx, product_id, price_id, expected, body.ends_at if body else None)
     return tagged(response, PriceOut.of(price), product.version)

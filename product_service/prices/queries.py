@@ -1,4 +1,4 @@
-"""Every statement about scheduled prices. `products.queries` selects the price that applies."""
+"""Every statement about scheduled prices; `products.queries` finds the one that applies."""
 
 from datetime import datetime
 from uuid import UUID

@@ -24,17 +24,17 @@ _ID = "0199c1a0-5b00-7a10-8c00-000000000009"
 class PriceIn(RequestBody):
     model_config = examples(_IN)
 
-    amount: int = Field(gt=0, le=MAX_AMOUNT, description="of one piece, in the currency's minor unit")
+    amount: int = Field(gt=0, le=MAX_AMOUNT, description="the price of one piece, in the currency's minor unit")
     currency: Currency
-    min_quantity: int = Field(default=1, ge=1, le=1_000_000, description="applies to orders of so many pieces or more")
-    starts_at: Time | None = Field(default=None, description="absent, or in the past: now")
-    ends_at: Time | None = Field(default=None, description="it does not apply from then on; absent: it has no end")
+    min_quantity: int = Field(default=1, ge=1, le=1_000_000, description="it applies from this number of pieces on")
+    starts_at: Time | None = Field(default=None, description="default: now, which also replaces a time in the past")
+    ends_at: Time | None = Field(default=None, description="it does not apply from then on; default: no end")
 
 
 class PriceEnd(RequestBody):
     model_config = examples({"ends_at": "2027-01-15T00:00:00Z"}, {})
 
-    ends_at: Time | None = Field(default=None, description="absent, or in the past: now")
+    ends_at: Time | None = Field(default=None, description="default: now, which also replaces a time in the past")
 
 
 class PriceOut(RowOut):

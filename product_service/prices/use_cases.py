@@ -1,4 +1,4 @@
-"""Schedules and ends prices. They belong to the product, so that each change is a new version of the product."""
+"""Schedules and ends prices. They are part of the product, so each change creates a new version of the product."""
 
 from datetime import datetime
 from typing import Any
@@ -18,7 +18,7 @@ from service_kit.problems import not_found
 async def schedule(
     tx: Session, product_id: UUID, expected: Expected, fields: dict[str, Any]
 ) -> tuple[ScheduledPrice, Product]:
-    """A price never starts in the past: prices that customers have seen can't be changed.
+    """Adds a price. It never starts in the past, since prices that customers have seen can't be changed.
 
     Raises: NotFound, PreconditionFailed, PriceEndsTooEarly, PriceExists, PriceScheduleFull.
     """

@@ -1,4 +1,4 @@
-"""Single products over HTTP. `search` lists them."""
+"""Single products over HTTP. The domain `search` lists and searches them."""
 
 from typing import Annotated
 from uuid import UUID
@@ -27,8 +27,8 @@ Manager = Annotated[Principal, Requires("products:manage")]
 
 async def _price_query(
     who: MaybePrincipal,
-    quantity: Annotated[int, Query(ge=1, le=1_000_000, description="`unit_price` is for so many pieces")] = 1,
-    currency: Annotated[Currency | None, Query(description="of `unit_price`; default: that of the base price")] = None,
+    quantity: Annotated[int, Query(ge=1, le=1_000_000, description="`unit_price` is for this quantity")] = 1,
+    currency: Annotated[Currency | None, Query(description="of `unit_price`; default: of the base price")] = None,
 ) -> PriceQuery:
     return PriceQuery(utcnow(), quantity, currency, may_read_hidden(who))
 
@@ -37,7 +37,7 @@ RequestedPrice = Annotated[PriceQuery, Depends(_price_query)]
 
 
 def may_read_hidden(who: Principal | None) -> bool:
-    """Only staff see drafts and archived products."""
+    """Whether the caller is staff, who see drafts and archived products too."""
     return who is not None and who.may("products:read:any")
 
 
@@ -68,10 +68,10 @@ async def create_product(body: ProductIn, tx: Transaction, _: Manager) -> Respon
 async def read_product(
     product_id: UUID, query: RequestedPrice, request: Request, if_none_match: IfNoneMatch = None
 ) -> Response:
-    """With the price of one piece if `quantity` pieces are ordered now (`unit_price`), and the stock.
+    """The product with its stock and its `unit_price`: the price of one piece if `quantity` pieces are ordered now.
 
-    In each tier that `quantity` reaches, the price that started last applies; of these the lowest. The base price is a
-    price for one piece, which started when the product was created.
+    In each tier that `quantity` reaches, the price that started last applies, and the lowest of these counts. The base
+    price is in the tier for one piece, and started when the product was created.
     """
     async with database_of(request).connection() as db:
         product = await queries.show(db, product_id, query)
@@ -103,7 +103,7 @@ async def read_product_by_slug(
     responses=problems(NotFound, CategoryUnknown, NotADraftAgain, PreconditionFailed),
 )
 async def change_product(product_id: UUID, body: ProductChange, expected: IfMatch, tx: Session, _: Manager) -> Response:
-    """An absent field is not changed. SKU and slug never change. `archived` ends the sale, `active` starts it."""
+    """An absent field is not changed. SKU and slug never change. `active` puts it on sale, `archived` off sale."""
     await use_cases.change(tx, product_id, expected, body.columns())
     return _answer(await use_cases.shown(tx, product_id))
 
@@ -120,7 +120,7 @@ async def delete_product(product_id: UUID, expected: IfMatch, tx: Session, _: Ma
 
 
 def _answer(product: RenderedProduct, if_none_match: str | None = None, status: int = 200) -> Response:
-    """`no-cache`: a cache may store the response, and must revalidate it each time."""
+    """`no-cache` lets caches store the response, if they revalidate it before each use."""
     headers = {"ETag": f'"{product.tag}"', "Cache-Control": "no-cache", "Vary": "Authorization"}
     if is_known(if_none_match, product.tag):
         return Response(status_code=304, headers=headers)

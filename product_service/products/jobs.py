@@ -11,7 +11,7 @@ BATCH = 500
 
 
 async def fill_sort_keys(runtime: Runtime) -> bool:
-    """Fills one batch. True if there may be more."""
+    """Fills one batch. Returns whether there may be more."""
     async with runtime.database.session() as tx:
         products = await queries.lock_without_sort_key(tx, BATCH)
         for product in products:

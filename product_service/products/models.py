@@ -39,7 +39,7 @@ class ProductHasHistory(Problem, status=409, type="product-has-history"):
 
 
 BY_CHARACTER = "by_character(({0}name::text || ' '::text) || COALESCE({0}description, ''::character varying)::text)"
-"""What is searched by character, as PostgreSQL itself spells this expression of an index. {0}: the table's alias."""
+"""The indexed expression that is searched by character, as PostgreSQL prints it. {0}: the table's alias and a dot."""
 
 _SEARCH_VECTOR = (
     "(setweight(to_tsvector('english'::regconfig, fold((sku || ' '::text) || name)), 'A'::\"char\")"
@@ -58,8 +58,8 @@ class Product(Base, table=True):
         Index("ix_products_status_sort_key", "status", "sort_key", "id"),
         Index("ix_products_by_character", text(BY_CHARACTER.format("")), postgresql_using="gin"),
         Index("ix_products_without_sort_key", "id", postgresql_where=text("sort_key = ''")),
-        # PostgreSQL computes the columns that are searched. Sessions never load them. The function `fold` of migration
-        # 0100 makes text lower case and removes accents.
+        # PostgreSQL computes the columns that are searched; sessions never load them. Migration 0100 creates `fold`,
+        # which removes case and accents.
         Column("search_text", Text, Computed("fold((sku || ' '::text) || name)", persisted=True), nullable=False),
         Column("search_vector", TSVECTOR, Computed(_SEARCH_VECTOR, persisted=True), nullable=False),
         Index("ix_products_search_vector", "search_vector", postgresql_using="gin"),
@@ -77,7 +77,7 @@ class Product(Base, table=True):
     slug: str = Field(unique=True)
     name: str
     sort_key: str = Field(sa_column=Column(Text(collation="C"), nullable=False, server_default=""))
-    """Made from the name whenever that is set. Lists that are sorted by name use it."""
+    """Computed from the name whenever that is set, for lists that are sorted by name."""
     description: str | None = None
     category_id: UUID | None = Field(default=None, foreign_key="categories.id", index=True)
     attributes: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSONB, nullable=False))
@@ -89,7 +89,7 @@ class Product(Base, table=True):
     updated_at: datetime = Field(default_factory=utcnow)
 
     def change(self, changes: dict[str, Any]) -> bool:
-        """Sets the fields that differ. True if any did. Raises: NotADraftAgain."""
+        """Sets the fields that differ. Returns whether any did. Raises: NotADraftAgain."""
         if changes.get("status") == Status.DRAFT != self.status:
             raise NotADraftAgain(product_status=self.status)
         differing = {name: value for name, value in changes.items() if getattr(self, name) != value}

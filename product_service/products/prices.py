@@ -12,7 +12,7 @@ from service_kit.ids import uuid7
 from service_kit.problems import Problem
 
 MAX_LIVE_PRICES = 500
-"""Of one product: its snapshot has all of them, and must fit into a Kafka record."""
+"""The limit for one product: its snapshot contains all of them, and must fit into a Kafka record."""
 
 
 class PriceExists(Problem, status=409, type="price-exists"):
@@ -34,8 +34,8 @@ class PriceScheduleFull(Problem, status=409, type="price-schedule-full"):
 class ScheduledPrice(Base, table=True):
     """A unit price from `min_quantity` pieces on, from `starts_at` until before `ends_at`.
 
-    Prices may overlap: in a tier the one that started last applies. No price is deleted: one that is cancelled before
-    its start ends at its start.
+    Prices may overlap: of those with the same `min_quantity` (a tier), the one that started last applies. No price is
+    deleted: one that is cancelled before its start ends at its start.
     """
 
     __tablename__ = "prices"
@@ -43,7 +43,7 @@ class ScheduledPrice(Base, table=True):
         CheckConstraint("amount > 0", name="amount"),
         CheckConstraint("min_quantity > 0", name="min_quantity"),
         CheckConstraint("ends_at >= starts_at", name="ends_at"),
-        # Only one price can be the one that started last.
+        # Of two prices with the same start, neither would have started last.
         Index(
             "uq_prices_start",
             *("product_id", "currency", "min_quantity", "starts_at"),
@@ -74,7 +74,7 @@ class ScheduledPrice(Base, table=True):
             raise PriceEndsTooEarly
 
     def end(self, at: datetime | None, now: datetime) -> None:
-        """Ends the price at `at`, but never in the past. None: now. Raises: PriceEnded."""
+        """Ends the price at `at` (None: now), but neither in the past nor before its start. Raises: PriceEnded."""
         if self.ends_at is not None and self.ends_at <= max(now, self.starts_at):
             raise PriceEnded(ends_at=self.ends_at.isoformat())
         self.ends_at = max(at or now, now, self.starts_at)
@@ -88,8 +88,8 @@ class BasePrice(Base, table=True):
     """A base price of a product, from `effective_from` until the next one of the same product.
 
     A trigger on `products` writes it in the transaction that sets the price, so that no change can bypass it. Rows are
-    only added, and stay when a draft is deleted: a price that was not recorded can't be determined later, and laws ask
-    for the lowest of the last 30 days.
+    only added, and stay when a draft is deleted: a shop in the EU must show the lowest price of the last 30 days beside
+    a reduced one (Directive 98/6/EC, article 6a).
     """
 
     __tablename__ = "base_price_history"

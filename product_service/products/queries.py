@@ -13,8 +13,8 @@ from product_service.products.models import Product
 from product_service.products.prices import ScheduledPrice
 from service_kit.database import AnySession, Connection, Session, Statement, Transaction, insert
 
-# The unit price for a `PriceQuery`, by the rule of contracts/pricing.py. The base price counts as a price for one piece
-# that started when the product was created, so every later price for one piece takes precedence.
+# The unit price for a `PriceQuery`, by the rule of contracts/pricing.py. The base price counts as one for a single
+# piece that started when the product was created, so that every scheduled price for a single piece takes precedence.
 UNIT_PRICE = """
 LEFT JOIN LATERAL (
     SELECT amount, currency
@@ -58,13 +58,13 @@ SELECT {BODY} AS body, concat_ws('.', p.version, coalesce(a.version, 0), unit.am
 FROM products p {AVAILABILITY} {UNIT_PRICE}
 WHERE (p.status = 'active' OR :query.hidden_too::boolean)
 """
-# Hot: one statement makes the whole response body (benchmark: read a product by id).
+# Hot: one statement returns the whole response body (benchmark: read a product by id).
 SHOW_BY_ID = Statement(f"{_SHOW} AND p.id = :id")
 SHOW_BY_SLUG = Statement(f"{_SHOW} AND p.slug = :slug")
 IS_SHOWN = Statement("SELECT true FROM products WHERE id = :id AND (status = 'active' OR :hidden_too)")
-HOLD_CATEGORY = Statement("SELECT true FROM categories WHERE id = :id FOR KEY SHARE")
+LOCK_CATEGORY = Statement("SELECT true FROM categories WHERE id = :id FOR KEY SHARE")
 
-# Catalogues are created by the thousand, so this does not use a session.
+# An import creates thousands of products, so this does without the overhead of an ORM session.
 INSERT = Statement(f"{insert('new', Product, *Product.model_fields)} ON CONFLICT DO NOTHING")
 ID_OF_SKU = Statement("SELECT id FROM products WHERE sku = :sku")
 
@@ -102,7 +102,7 @@ async def is_shown(tx: Session, product_id: UUID, *, hidden_too: bool) -> bool:
 
 
 async def insert_if_free(tx: Transaction, product: Product) -> bool:
-    """False if another product has the SKU or the slug. A concurrent transaction that inserts one is awaited."""
+    """Returns False if another product has the SKU or slug. It waits for concurrent transactions that insert one."""
     return await INSERT.execute(tx, new=[product]) > 0
 
 
@@ -112,19 +112,19 @@ async def id_of_sku(tx: Transaction, sku: str) -> UUID | None:
 
 
 async def lock_without_sort_key(tx: Session, limit: int) -> Sequence[Product]:
-    """The condition is the partial index's own: with a parameter in it PostgreSQL could not use the index."""
+    """The condition is literally that of the partial index: with a parameter, PostgreSQL could not use the index."""
     statement = select(Product).where(text("sort_key = ''")).limit(limit).with_for_update(skip_locked=True)
     return (await tx.exec(statement)).all()
 
 
 async def lock(tx: Session, product_id: UUID) -> Product | None:
-    """Locked until the transaction ends, so that a product's events are published in the order of their versions."""
+    """Locks the product until the transaction ends, so that its events are published in the order of their versions."""
     return await tx.get(Product, product_id, with_for_update=True, populate_existing=True)
 
 
-async def hold_category(tx: Transaction | Session, category_id: UUID) -> bool:
-    """False if there is none. Otherwise it can't be deleted before the transaction ends."""
-    return bool(await HOLD_CATEGORY.fetch(tx, id=category_id))
+async def lock_category(tx: Transaction | Session, category_id: UUID) -> bool:
+    """Keeps the category from being deleted before the transaction ends. Returns False if there is none."""
+    return bool(await LOCK_CATEGORY.fetch(tx, id=category_id))
 
 
 async def had_stock(tx: Session, product_id: UUID) -> bool:

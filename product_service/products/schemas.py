@@ -25,7 +25,7 @@ AttributeName = Annotated[str, StringConstraints(strip_whitespace=True, min_leng
 WholeNumber = Annotated[int, Field(ge=-(2**53), le=2**53)]
 Attributes = Annotated[
     dict[AttributeName, bool | WholeNumber | FiniteFloat | Annotated[str, Field(max_length=500), Storable]],
-    Field(max_length=50, description="more properties: up to 50 names, each with a text, number or boolean"),
+    Field(max_length=50, description="further properties: up to 50 names, each with a text, number or boolean"),
 ]
 _IN: dict[str, Any] = {
     "sku": "85123A",
@@ -56,7 +56,7 @@ class Price(MoneyIn):
 
 class _ProductBody(RequestBody):
     def columns(self) -> dict[str, Any]:
-        """The columns that are given."""
+        """The columns of the fields that the request contains."""
         fields = self.model_dump(exclude_unset=True)
         if price := fields.pop("price", None):
             fields |= {"price_amount": price["amount"], "price_currency": price["currency"]}
@@ -96,18 +96,18 @@ class ProductChange(_ProductBody):
 
 
 class AvailabilityOut(BaseModel):
-    """The newest known stock level; zeros, and null for the time, if none is known yet."""
+    """The newest known stock level. If none is known yet: zeros, and null for the time."""
 
     model_config = ConfigDict(extra="forbid")
 
-    available: int = Field(description="on hand and not reserved: can be ordered")
+    available: int = Field(description="pieces that can be ordered: neither reserved nor expired")
     on_hand: int
     reserved: int
     updated_at: datetime | None
 
 
 class ProductOut(BaseModel):
-    """A product. The SQL in `queries.py` makes the response body; this model describes it."""
+    """A product. SQL in `queries.py` writes the response body, which this model documents."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [_OUT]})
 
@@ -120,7 +120,7 @@ class ProductOut(BaseModel):
     attributes: dict[str, Any]
     price: Money = Field(description="the base price")
     unit_price: Money | None = Field(
-        description="the present price of one piece at this quantity; null: there is no price in this currency"
+        description="the present price of one piece at this quantity; null: none in this currency"
     )
     status: Status
     availability: AvailabilityOut

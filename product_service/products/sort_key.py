@@ -8,7 +8,7 @@ every database has. docs/decisions/0018 names the differences.
 import unicodedata
 
 LONGEST_PART = 200
-"""The limit of characters in each of the two parts: the key must fit into an index, however long the name gets."""
+"""The most characters in each of the key's two parts. A key must fit into an index, even if the name is long."""
 _LETTERS = str.maketrans(
     {
         "æ": "ae", "œ": "oe", "ø": "o", "đ": "d", "ð": "d", "ħ": "h", "ı": "i", "ł": "l", "ŋ": "n", "þ": "th",
@@ -19,7 +19,7 @@ _LETTERS = str.maketrans(
 
 
 def sort_key(name: str) -> str:
-    """Never empty."""
+    """Returns the key of a name. It is never empty, since an empty key marks a row whose key is missing."""
     folded = unicodedata.normalize("NFKD", name).casefold()
     letters = "".join(map(_ordered, unicodedata.normalize("NFKD", folded).translate(_LETTERS)))
     accents = "".join(filter(str.isprintable, unicodedata.normalize("NFC", folded)))
@@ -27,7 +27,7 @@ def sort_key(name: str) -> str:
 
 
 def _ordered(character: str) -> str:
-    """The character as it is sorted: an accent is omitted, and a sign is sorted before all digits and letters."""
+    """The character as it is sorted: accents are omitted, and symbols come before all digits and letters."""
     category = unicodedata.category(character)
     if category in ("Mn", "Me", "Cc", "Cf", "Cs"):
         return " " if character.isspace() else ""

@@ -20,7 +20,7 @@ from service_kit.problems import not_found
 async def create(tx: Transaction, columns: dict[str, Any]) -> Product:
     """Raises: SkuTaken, CategoryUnknown."""
     product = Product(slug="", **columns)
-    await _hold_category(tx, product.category_id)
+    await _lock_category(tx, product.category_id)
     for slug in _slugs(product):
         product.slug = slug
         if await queries.insert_if_free(tx, product):
@@ -32,12 +32,12 @@ async def create(tx: Transaction, columns: dict[str, Any]) -> Product:
 
 
 async def change(tx: Session, product_id: UUID, expected: Expected, columns: dict[str, Any]) -> None:
-    """Changes a product; its slug stays, since others have links to it.
+    """Changes a product. Its slug stays, so that links keep working.
 
     Raises: NotFound, PreconditionFailed, CategoryUnknown, NotADraftAgain.
     """
     product = await lock(tx, product_id, expected)
-    await _hold_category(tx, columns.get("category_id"))
+    await _lock_category(tx, columns.get("category_id"))
     if product.change(columns):
         await publish(tx, product)
 
@@ -64,7 +64,7 @@ async def lock(tx: Session, product_id: UUID, expected: Expected) -> Product:
 
 
 async def publish(tx: Session, product: Product) -> None:
-    """Publishes the next version of a product, with every price that applies now or later. Its row must be locked."""
+    """Publishes a new version of a product, with every price that applies now or later. Its row must be locked."""
     product.version += 1
     product.updated_at = utcnow()
     await tx.flush()
@@ -80,13 +80,13 @@ def _snapshot(product: Product, scheduled: Sequence[ScheduledPrice]) -> events.P
     return events.ProductChanged(product_id=product.id, prices=[base, *others], **shown)
 
 
-async def _hold_category(tx: Transaction | Session, category_id: UUID | None) -> None:
-    if category_id and not await queries.hold_category(tx, category_id):
+async def _lock_category(tx: Transaction | Session, category_id: UUID | None) -> None:
+    if category_id and not await queries.lock_category(tx, category_id):
         raise CategoryUnknown(category_id=str(category_id))
 
 
 def _slugs(product: Product) -> Iterator[str]:
-    """The name as a slug. If another product has it: with the SKU after it, or with the end of the product's id."""
+    """Slugs to try: the name alone, with the SKU after it, and with the end of the product's id after it."""
     if plain := slugify(product.name):
         yield plain
     yield slugify(product.name[:60], product.sku)

@@ -1,4 +1,4 @@
-"""The catalogue over HTTP."""
+"""The list and search of products over HTTP."""
 
 from typing import Annotated
 
@@ -33,9 +33,9 @@ async def list_products(
     tx: Transaction,
     who: MaybePrincipal,
     sort: Annotated[Sort | None, Query(description="default: `relevance` with `q`, else `-created_at`")] = None,
-    facets: Annotated[bool, Query(description="also count by category, price and stock")] = False,
+    facets: Annotated[bool, Query(description="also return counts by category, price and stock")] = False,
 ) -> ProductPage:
-    """A product must meet all filters. Pages are stable while products are added. Prices are those of one piece now."""
+    """Products that meet all filters. Pages are stable while products are added. Prices are those of one piece now."""
     if set(filters.statuses) != {Status.ACTIVE} and not may_read_hidden(who):
         raise Forbidden(permission="products:read:any") if who else Unauthenticated
     if sort == Sort.RELEVANCE and not filters.search:

@@ -15,15 +15,15 @@ from service_kit.database import Statement, Transaction
 from service_kit.database.keyset import InvalidCursor, Position, Slice
 
 MAX_WORDS = 8
-# The similarity is low enough for one wrong letter in a word of four (`hart`, `wite`); less similar names rank lower.
-# Unlike other hot statements, a search may use any plan: text indexes can only be read by bitmap scans.
-SEARCHING = Statement("""
+# The similarity threshold admits one wrong letter in a word of four (`hart`, `wite`); less similar names rank lower.
+# Unlike other hot statements, a search may use any plan, since text indexes can only be read by bitmap scans.
+CONFIGURE = Statement("""
 SELECT set_config('pg_trgm.word_similarity_threshold', '0.39', true),
        set_config('enable_seqscan', 'on', true), set_config('enable_bitmapscan', 'on', true),
        set_config('plan_cache_mode', 'auto', true)
 """)
 
-# Full text search finds other forms of a word, and understands `this or that`; trigrams find misspelt words.
+# Full-text search finds other forms of a word, and understands `this or that`. Trigrams find misspelt words.
 _QUERY = "websearch_to_tsquery('english', fold({q}))"
 _PHRASE = "p.search_vector @@ phraseto_tsquery('english', fold({term}))"
 _CHARACTERS = f"{BY_CHARACTER.format('p.')} @@ phraseto_tsquery('simple', spaced({{term}}))"
@@ -32,7 +32,7 @@ _RELEVANCE = (
     f"(1000000 * (ts_rank(p.search_vector, {_QUERY.format(q=_WANTED)})"
     f" + word_similarity(fold({_WANTED}), p.search_text)))::bigint"
 )
-# The condition of each filter that is given. `status` and `q` have several forms: see `Conditions`.
+# Each filter's condition, used if the filter is given. `Conditions` adds those of `status` and `q`.
 _CONDITIONS = {
     "sku": "p.sku = ANY (:filters.sku::text[])",
     "category_id": """p.category_id IN (
@@ -67,7 +67,7 @@ SELECT json_build_object(
 
 @dataclass(frozen=True)
 class _Key:
-    """What a list is sorted by, before the id."""
+    """An expression that a list is sorted by. The id decides between equal values."""
 
     sql: str
     kind: type
@@ -86,11 +86,11 @@ _KEYS = {
 
 
 class Conditions:
-    """The SQL conditions of filters, with the values of their parameters."""
+    """The SQL conditions of filters, and the values of their parameters."""
 
     def __init__(self, filters: Filters) -> None:
         self.values: dict[str, Any] = {"filters": filters}
-        # A single status is compared by `=`: an index that begins with it then yields rows in the list's order.
+        # A single status is compared by `=`, so that an index that begins with it yields rows in the list's order.
         statuses = "(:filters.statuses::text[])[1]" if len(filters.statuses) == 1 else "ANY (:filters.statuses::text[])"
         self._parts = [f"p.status = {statuses}"]
         if filters.search:
@@ -106,7 +106,7 @@ class Conditions:
         return " AND ".join(self._parts)
 
     def _search(self, search: Search) -> None:
-        """Each operator (phrase, minus) must be met, however similar the other words are."""
+        """Phrases and words with a minus must be met exactly; for other words, similar ones are enough."""
         if not search.terms:
             self.add("false")
         elif search.has_alternatives:
@@ -125,15 +125,15 @@ class Conditions:
         self.add(f"(p.search_vector @@ {_QUERY.format(q=self._text(text))} OR ({similar}))")
 
     def _text(self, value: str) -> str:
-        """A new parameter."""
+        """Adds a parameter with this value. Returns its placeholder."""
         name = f"text_{len(self.values)}"
         self.values[name] = value
         return f":{name}::text"
 
 
 async def prepare(tx: Transaction) -> None:
-    """Sets how PostgreSQL searches, for the rest of the transaction."""
-    await SEARCHING.fetch(tx)
+    """Configures PostgreSQL for searches until the transaction ends."""
+    await CONFIGURE.fetch(tx)
 
 
 async def page(tx: Transaction, filters: Filters, sort: Sort, position: Position, at: datetime) -> Slice[Any]:
@@ -141,7 +141,7 @@ async def page(tx: Transaction, filters: Filters, sort: Sort, position: Position
     key, conditions = _KEYS[sort], Conditions(filters)
     if key.sql == "unit.amount":
         conditions.add("unit.amount IS NOT NULL")
-    # The cursor contains the name of the sort, so that one of another list is rejected instead of misread.
+    # The cursor contains the sort order, so that a cursor of another order is rejected instead of misread.
     if after := position.values(str, key.kind, UUID):
         if after[0] != sort:
             raise InvalidCursor
@@ -171,6 +171,6 @@ async def facets(tx: Transaction, filters: Filters, at: datetime) -> Facets:
 
 
 def _joins(*parts: str) -> str:
-    """Only the joins that conditions and sort need: a price is looked up for each row that is read."""
+    """Only the joins that these parts of the statement need, since a price is looked up for each row that is read."""
     used = " ".join(parts)
     return " ".join([AVAILABILITY if "a.available" in used else "", UNIT_PRICE if "unit." in used else ""])

@@ -37,14 +37,12 @@ class Sort(StrEnum):
 
 
 PriceLimit = Annotated[
-    int | None, Query(ge=0, le=MAX_AMOUNT, description="of a piece now, in minor units of `currency`")
+    int | None, Query(ge=0, le=MAX_AMOUNT, description="of the price of one piece now, in minor units of `currency`")
 ]
 
 
 @dataclass(frozen=True)
 class Filters:
-    """The filters of a list of products."""
-
     q: Annotated[
         Text | None,
         Query(
@@ -54,15 +52,15 @@ class Filters:
             examples=["hart"],
         ),
     ] = None
-    sku: Annotated[list[Sku] | None, Query(max_length=100, description="only these")] = None
-    category_id: Annotated[UUID | None, Query(description="in this category or one below it")] = None
+    sku: Annotated[list[Sku] | None, Query(max_length=100, description="only products with these SKUs")] = None
+    category_id: Annotated[UUID | None, Query(description="only products in this category or its descendants")] = None
     status: Annotated[
-        list[Status] | None, Query(max_length=3, description="default: `active`; only staff see others")
+        list[Status] | None, Query(max_length=3, description="default: `active`; others need `products:read:any`")
     ] = None
-    currency: Annotated[Currency | None, Query(description="of prices shown; needed to filter or sort by price")] = None
+    currency: Annotated[Currency | None, Query(description="of `unit_price`; needed to filter or sort by price")] = None
     min_price: PriceLimit = None
     max_price: PriceLimit = None
-    in_stock: Annotated[bool | None, Query(description="true: can be ordered now; false: can't")] = None
+    in_stock: Annotated[bool | None, Query(description="true: only available products; false: only others")] = None
 
     @property
     def statuses(self) -> list[Status]:
@@ -97,7 +95,7 @@ class PriceFacet(BaseModel):
 
 
 class Facets(BaseModel):
-    """Counts of all products that were found, on this page and on others."""
+    """Counts of all products that were found, on all pages."""
 
     count: int
     in_stock: int
@@ -108,4 +106,4 @@ class Facets(BaseModel):
 class ProductPage(Page[ProductOut]):
     model_config = ConfigDict(title="ProductPage")
 
-    facets: Facets | None = Field(default=None, description="only if requested")
+    facets: Facets | None = Field(default=None, description="null unless requested")

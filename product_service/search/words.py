@@ -1,4 +1,4 @@
-"""Parses a search: words, `"phrases"`, and `-words` that must not occur."""
+"""Parses a search text: words, `"phrases"`, and `-words` that must not occur."""
 
 import re
 import unicodedata
@@ -24,20 +24,20 @@ class Term:
 
     @property
     def is_operator(self) -> bool:
-        """Whether it must be met exactly. Other words may be misspelt."""
+        """Whether it must be met exactly, unlike other words, which may be misspelt."""
         return self.by_character or self.is_phrase or self.is_unwanted
 
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """A search as it was typed, and its terms."""
+    """A normalised search text, and its terms."""
 
     typed: str
     terms: tuple[Term, ...]
 
     @property
     def has_alternatives(self) -> bool:
-        """Whether it contains `this or that`, which PostgreSQL parses itself."""
+        """Whether it contains `this or that`. PostgreSQL then parses the whole text."""
         return any(term.text.lower() == "or" and not term.is_phrase for term in self.terms[1:-1])
 
     @property
@@ -52,7 +52,7 @@ def parse(typed: str) -> Search:
 
 
 def _term(found: re.Match[str]) -> Term | None:
-    """None if it has no letter and no digit."""
+    """The term; None if it has neither letters nor digits."""
     if (word := found["word"]) is not None:
         term = Term(word.removeprefix("-"), is_unwanted=word.startswith("-"))
     else:

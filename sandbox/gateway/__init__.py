@@ -1,1 +1,1 @@
-"""A payment gateway that keeps its own books of charges, refunds and webhooks."""
+"""A payment gateway, which keeps charges, refunds and webhooks in a database of its own."""

@@ -1,8 +1,7 @@
-"""The gateway's books: every SQL statement on charges and refunds.
+"""The gateway's books: every SQL statement about charges and refunds.
 
-The outcome of a charge is stored at once, with the time from which it is shown (`settles_at`), in one commit with the
-webhook that will report it: a crash loses nothing. A charge that waits for its customer, or for its capture, is decided
-later in the same way.
+A charge's outcome is stored at once, with the webhook that reports it, so that a crash loses nothing. The charge is
+shown as pending until `settles_at`. If it needs a confirmation or a capture, that is stored in the same way.
 """
 
 import hashlib
@@ -58,7 +57,7 @@ CREATE INDEX IF NOT EXISTS refunds_by_charge ON refunds (charge_id);
 CREATE TABLE IF NOT EXISTS changes (idempotency_key TEXT PRIMARY KEY, fingerprint BLOB NOT NULL) WITHOUT ROWID;
 """
 STATUSES = ("action_required", "authorised", "succeeded", "declined", "voided")
-"""In the order that a charge can have them, after `pending`."""
+"""All statuses of a charge after `pending`."""
 FAILURE_REASONS: dict[str, str] = {
     Token.DECLINED: "card_declined",
     Token.ACTION_REQUIRED: "authentication_failed",
@@ -69,7 +68,7 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True)
 class Made:
-    """The result of a call: `new` unless its idempotency key is a repeated one; `due_at` of its first webhook."""
+    """A charge or refund after a request. `new`: False for a repeated request. `due_at`: when its webhook is due."""
 
     body: Json
     new: bool
@@ -77,7 +76,7 @@ class Made:
 
 
 def migrate(db: sqlite3.Connection) -> None:
-    """Rebuilds the table of charges if it was made before authorisations existed: SQLite can't change constraints."""
+    """Rebuilds a table of charges that is older than authorisations, since SQLite can't change constraints."""
     columns = [row["name"] for row in db.execute("PRAGMA table_info(charges)")]
     if not columns or "captured" in columns:
         return
@@ -93,29 +92,29 @@ def migrate(db: sqlite3.Connection) -> None:
     """)  # noqa: S608 (names of this file's own tables)
 
 
-def make_charge(db: sqlite3.Connection, order: ChargeIn, key: str, *, now: float, settings: GatewaySettings) -> Made:
-    # Without `capture` if it is the default, as in fingerprints from before the option existed.
-    fingerprint = _fingerprint(order.model_dump(mode="json", exclude={"capture"} if order.capture else None))
+def make_charge(db: sqlite3.Connection, body: ChargeIn, key: str, *, now: float, settings: GatewaySettings) -> Made:
+    # `capture` is left out if it is the default, so that fingerprints from before this option existed still match.
+    fingerprint = _fingerprint(body.model_dump(mode="json", exclude={"capture"} if body.capture else None))
     if row := db.execute("SELECT * FROM charges WHERE idempotency_key = ?", (key,)).fetchone():
         return _again(row, fingerprint, charge_body(row, now))
-    delay = settings.late_delay if order.token is Token.LATE else settings.webhook_delay
-    id, outcome = f"ch_{uuid7().hex}", _outcome(order)
+    delay = settings.late_delay if body.token is Token.LATE else settings.webhook_delay
+    id, outcome = f"ch_{uuid7().hex}", _outcome(body)
     waits = outcome == "action_required"
     values = {
         "id": id,
         "idempotency_key": key,
         "fingerprint": fingerprint,
-        "amount": order.amount,
+        "amount": body.amount,
         "refunded": 0,
-        "currency": order.currency,
-        "reference": order.reference,
-        "metadata": json.dumps(order.metadata),
-        "token": order.token.value,
+        "currency": body.currency,
+        "reference": body.reference,
+        "metadata": json.dumps(body.metadata),
+        "token": body.token.value,
         "outcome": outcome,
         "created_at": now,
         "settles_at": now if waits else now + delay,
-        "capture": order.capture,
-        "captured": order.amount if outcome == "succeeded" else 0,
+        "capture": body.capture,
+        "captured": body.amount if outcome == "succeeded" else 0,
         "action_url": f"{settings.customers_url}/confirmations/{id}" if waits else None,
     }
     _insert(db, "charges", values)
@@ -123,12 +122,12 @@ def make_charge(db: sqlite3.Connection, order: ChargeIn, key: str, *, now: float
     return Made(charge_body(values, now), new=True, due_at=now + delay)
 
 
-def _outcome(order: ChargeIn) -> str:
-    if order.token is Token.DECLINED:
+def _outcome(body: ChargeIn) -> str:
+    if body.token is Token.DECLINED:
         return "declined"
-    if order.token is Token.ACTION_REQUIRED:
+    if body.token is Token.ACTION_REQUIRED:
         return "action_required"
-    return "authorised" if order.token is Token.AUTHORISED or not order.capture else "succeeded"
+    return "authorised" if body.token is Token.AUTHORISED or not body.capture else "succeeded"
 
 
 def _schedule_outcome(db: sqlite3.Connection, charge: Json, settled: float, settings: GatewaySettings) -> None:
@@ -149,22 +148,22 @@ def _event(charge: sqlite3.Row | Json, at: float) -> str:
 
 
 def capture_charge(
-    db: sqlite3.Connection, id: str, order: CaptureIn, key: str, *, now: float, settings: GatewaySettings
+    db: sqlite3.Connection, id: str, body: CaptureIn, key: str, *, now: float, settings: GatewaySettings
 ) -> Made:
-    """Captures an authorised amount or a part of it; the rest is released. Raises: Rejected."""
+    """Captures an authorised charge or a part of it; the rest is released. Raises: Rejected."""
     charge = find_charge(db, id)
-    if _is_repeated(db, key, {"capture": id, **order.model_dump()}):
+    if _is_repeated(db, key, {"capture": id, **body.model_dump()}):
         return Made(charge_body(charge, now), new=False, due_at=now)
     if (status := _status(charge, now)) != "authorised":
         raise Rejected(422, "charge-not-capturable", f"The charge is {status}.")
-    amount = order.amount or charge["amount"]
+    amount = body.amount or charge["amount"]
     if amount > charge["amount"]:
         raise Rejected(422, "capture-above-charge", f"{amount} was asked for; {charge['amount']} is authorised.")
     return _decide(db, charge, "succeeded", now, settings, amount)
 
 
 def cancel_charge(db: sqlite3.Connection, id: str, key: str, *, now: float, settings: GatewaySettings) -> Made:
-    """Cancels a charge that was not captured. Raises: Rejected."""
+    """Voids a charge that is authorised or waits for its customer. Raises: Rejected."""
     charge = find_charge(db, id)
     if _is_repeated(db, key, {"cancel": id}):
         return Made(charge_body(charge, now), new=False, due_at=now)
@@ -176,7 +175,7 @@ def cancel_charge(db: sqlite3.Connection, id: str, key: str, *, now: float, sett
 def answer_for_customer(
     db: sqlite3.Connection, id: str, confirmed: bool, *, now: float, settings: GatewaySettings
 ) -> Made:
-    """The customer confirms or rejects the charge; later answers change nothing."""
+    """Stores whether the customer confirms the charge. Later answers change nothing. Raises: Rejected."""
     charge = find_charge(db, id)
     if charge["outcome"] != "action_required":
         return Made(charge_body(charge, now), new=False, due_at=now)
@@ -201,7 +200,7 @@ def _decide(
 
 
 def _is_repeated(db: sqlite3.Connection, key: str, request: Json) -> bool:
-    """Whether this key was used before; if not, it is stored (undone with the job if the change is rejected)."""
+    """Whether this key was used before; if not, stores it. Raises: Rejected, if it was used for another request."""
     fingerprint = _fingerprint(request)
     if row := db.execute("SELECT fingerprint FROM changes WHERE idempotency_key = ?", (key,)).fetchone():
         if row["fingerprint"] != fingerprint:
@@ -212,31 +211,31 @@ def _is_repeated(db: sqlite3.Connection, key: str, request: Json) -> bool:
 
 
 def make_refund(
-    db: sqlite3.Connection, charge_id: str, order: RefundIn, key: str, *, now: float, settings: GatewaySettings
+    db: sqlite3.Connection, charge_id: str, body: RefundIn, key: str, *, now: float, settings: GatewaySettings
 ) -> Made:
-    """Raises: Rejected, if the charge has not succeeded, or less of it is left than the refund."""
-    fingerprint = _fingerprint({"charge_id": charge_id, **order.model_dump(mode="json")})
+    """Refunds a charge in full or in part. Raises: Rejected, if it has not succeeded, or if less of it is left."""
+    fingerprint = _fingerprint({"charge_id": charge_id, **body.model_dump(mode="json")})
     if row := db.execute("SELECT * FROM refunds WHERE idempotency_key = ?", (key,)).fetchone():
         return _again(row, fingerprint, refund_body(row, now))
     charge = find_charge(db, charge_id)
     if _status(charge, now) != "succeeded":
         raise Rejected(422, "charge-not-refundable", f"The charge is {_status(charge, now)}.")
-    if order.amount > (left := charge["captured"] - charge["refunded"]):
-        raise Rejected(422, "refund-above-charge", f"{order.amount} was asked for; {left} is left.")
+    if body.amount > (left := charge["captured"] - charge["refunded"]):
+        raise Rejected(422, "refund-above-charge", f"{body.amount} was asked for; {left} is left.")
     values = {
         "id": f"re_{uuid7().hex}",
         "idempotency_key": key,
         "fingerprint": fingerprint,
         "charge_id": charge_id,
-        "amount": order.amount,
+        "amount": body.amount,
         "currency": charge["currency"],
         "reference": charge["reference"],
-        "reason": order.reason,
+        "reason": body.reason,
         "created_at": now,
         "settles_at": now + settings.webhook_delay,
     }
     _insert(db, "refunds", values)
-    db.execute("UPDATE charges SET refunded = refunded + ? WHERE id = ?", (order.amount, charge_id))
+    db.execute("UPDATE charges SET refunded = refunded + ? WHERE id = ?", (body.amount, charge_id))
     settled = values["settles_at"]
     webhooks.schedule(
         db, webhooks.event("refund.succeeded", settled, {"refund": refund_body(values, settled)}), settled
@@ -287,7 +286,7 @@ def list_refunds(db: sqlite3.Connection, now: float, limit: int, cursor: str | N
 
 
 def totals(db: sqlite3.Connection, now: float) -> Json:
-    """Sums by currency, computed from the rows."""
+    """Counts and sums of charges and refunds by currency, computed from the rows."""
     counts = ", ".join(f"sum(settles_at <= :now AND outcome = '{status}') AS {status}" for status in STATUSES)
     charges = db.execute(
         f"""
@@ -318,7 +317,7 @@ def _fingerprint(request: Json) -> bytes:
     return hashlib.sha256(json.dumps(request, sort_keys=True).encode()).digest()
 
 
-# Table and column names come only from this file; values from outside are parameters.
+# The names of table and columns come from this file; user input is passed as parameters.
 def _insert(db: sqlite3.Connection, table: str, values: Json) -> None:
     columns = ", ".join(values)
     db.execute(f"INSERT INTO {table} ({columns}) VALUES ({', '.join('?' * len(values))})", tuple(values.values()))  # noqa: S608

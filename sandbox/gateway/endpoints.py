@@ -19,7 +19,7 @@ from sandbox.gateway.settings import GatewaySettings
 
 @dataclass(frozen=True)
 class Gateway:
-    """What the endpoints work with."""
+    """The objects that endpoints share."""
 
     settings: GatewaySettings
     database: Database
@@ -42,7 +42,7 @@ async def authenticated(request: Request, _: Annotated[object, Depends(bearer)] 
 
 
 async def required_key(
-    idempotency_key: Annotated[str | None, Header(description="required; names this request for ever")] = None,
+    idempotency_key: Annotated[str | None, Header(description="required; a repeated request has no effect")] = None,
 ) -> str:
     if not idempotency_key or len(idempotency_key) > 255:
         raise Rejected(400, "idempotency-key-required", "Send an Idempotency-Key header of 1 to 255 characters.")
@@ -52,7 +52,7 @@ async def required_key(
 Endpoint = Callable[..., Awaitable[Response]]
 Key = Annotated[str, Depends(required_key)]
 Limit = Annotated[int, Query(ge=1, le=1000)]
-Cursor = Annotated[str | None, Query(pattern=r"^\d{1,18}$", description="`next` of the page before")]
+Cursor = Annotated[str | None, Query(pattern=r"^\d{1,18}$", description="`next` of the previous page")]
 
 
 def _rejections(*statuses: int) -> dict[int | str, dict[str, Any]]:
@@ -65,8 +65,8 @@ UNAUTHENTICATED: dict[int | str, dict[str, Any]] = {401: {"description": "The AP
 router = APIRouter(dependencies=[Depends(authenticated)], responses=UNAUTHENTICATED)
 
 
-# Load tests call this operation most. It is faster without FastAPI's dependency injection, so it calls the same
-# functions itself, and its OpenAPI entry is written by hand.
+# Load tests call this operation most often. It does without FastAPI's dependency injection, which is slower: it calls
+# the same functions itself, and its OpenAPI entry is written by hand.
 CHARGE_REQUEST = {
     "security": [{"HTTPBearer": []}],
     "parameters": [
@@ -90,20 +90,21 @@ hot = APIRouter(responses=UNAUTHENTICATED)
     responses=_rejections(400, 422),
 )
 async def make_charge(request: Request) -> Response:
-    """Answers `pending`; the outcome comes as a webhook. The same key and body give the same charge again."""
+    """The charge is `pending`, or `action_required` if its customer must confirm it. A webhook reports its outcome. A
+    repeated request returns the same charge."""
     await authenticated(request)
     key = await required_key(request.headers.get("idempotency-key"))
     body = schemas.ChargeIn.model_validate_json(await request.body())
     made = await _write(request, books.make_charge, body, key)
     if made.new and body.token is schemas.Token.LOST_ANSWER:
-        return await _lose_answer(request)
+        return await _close_without_response(request)
     if made.new and body.token is schemas.Token.SLOW_ANSWER:
         await asyncio.sleep(gateway_of(request).settings.slow_answer)
     return _created(made)
 
 
 def _creates(path: str, tag: str, summary: str, model: type[BaseModel]) -> Callable[[Endpoint], Endpoint]:
-    """A POST that changes a charge, once for each Idempotency-Key."""
+    """Registers a POST endpoint that changes a charge, once for each Idempotency-Key."""
     return router.post(
         path, status_code=201, tags=[tag], summary=summary, response_model=model, responses=_rejections(400, 404, 422)
     )
@@ -117,7 +118,7 @@ async def list_charges(
     limit: Limit = 100,
     cursor: Cursor = None,
 ) -> Response:
-    """The newest first, page by page."""
+    """Newest first."""
     wanted = {"idempotency_key": idempotency_key, "reference": reference}
     return JSONResponse(
         await gateway_of(request).database.read(lambda db: books.list_charges(db, time.time(), limit, cursor, **wanted))
@@ -132,25 +133,25 @@ async def list_charges(
     responses=_rejections(404),
 )
 async def read_charge(id: str, request: Request) -> Response:
-    """Its current state."""
+    """The current state of the charge."""
     return JSONResponse(await _charge(request, id))
 
 
 @_creates("/charges/{id}/capture", "charges", "Capture an authorised charge", schemas.Charge)
 async def capture_charge(id: str, body: schemas.CaptureIn, key: Key, request: Request) -> Response:
-    """Once, in full or in part. The rest is released."""
+    """Captures it in full or in part, once. The rest is released."""
     return _created(await _write(request, books.capture_charge, id, body, key))
 
 
 @_creates("/charges/{id}/cancel", "charges", "Cancel a charge that was not captured", schemas.Charge)
 async def cancel_charge(id: str, key: Key, request: Request) -> Response:
-    """One that is authorised, or waits for its customer's confirmation."""
+    """Voids a charge that is authorised, or that waits for its customer's confirmation."""
     return _created(await _write(request, books.cancel_charge, id, key))
 
 
 @_creates("/charges/{id}/refunds", "refunds", "Refund a charge", schemas.Refund)
 async def make_refund(id: str, body: schemas.RefundIn, key: Key, request: Request) -> Response:
-    """All refunds of a charge together never exceed it."""
+    """Refunds the charge in full or in part. All its refunds together can't exceed the captured amount."""
     return _created(await _write(request, books.make_refund, id, body, key))
 
 
@@ -162,7 +163,7 @@ async def list_refunds(
     limit: Limit = 100,
     cursor: Cursor = None,
 ) -> Response:
-    """The newest first, page by page."""
+    """Newest first."""
     wanted = {"idempotency_key": idempotency_key, "charge_id": charge_id}
     return JSONResponse(
         await gateway_of(request).database.read(lambda db: books.list_refunds(db, time.time(), limit, cursor, **wanted))
@@ -173,7 +174,7 @@ async def list_refunds(
 async def read_books(
     request: Request, limit: Limit = 100, charges_cursor: Cursor = None, refunds_cursor: Cursor = None
 ) -> Response:
-    """For reconciliation. The totals are computed from the rows, and agree with the page of the same answer."""
+    """For reconciliation. Totals are computed from the rows, in the same transaction in which the pages are read."""
 
     def read(db: sqlite3.Connection) -> dict[str, Any]:
         now = time.time()
@@ -202,13 +203,13 @@ PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Confirm a 
     "/{id}", summary="Get the page of a confirmation", response_class=HTMLResponse, responses=_rejections(404)
 )
 async def show_confirmation(id: str, request: Request) -> Response:
-    """The page of `next_action`. It needs no credentials: only the customer is given the charge's id."""
+    """The page that `next_action` links to. It needs no credentials, since its address can't be guessed."""
     return HTMLResponse(PAGE.format(**await _charge(request, id)))
 
 
 @customers.post("/{id}/{answer}", status_code=303, summary="Confirm or reject a charge", responses=_rejections(404))
 async def answer_confirmation(id: str, answer: Literal["confirm", "reject"], request: Request) -> Response:
-    """Redirects to the page. Only the first answer counts."""
+    """Stores the answer, if it is the first, and redirects to the page."""
     await _write(request, books.answer_for_customer, id, answer == "confirm")
     return RedirectResponse(f"/confirmations/{id}", 303)
 
@@ -234,7 +235,7 @@ async def ready(request: Request) -> dict[str, str]:
 
 
 async def _write(request: Request, change: Callable[..., books.Made], *arguments: Any) -> books.Made:
-    """Runs a change of the books, and wakes the deliverer for its webhook."""
+    """Runs a change of the books, and wakes the deliverer if its webhook is due earlier than others."""
     gateway = gateway_of(request)
     made = await gateway.database.write(lambda db: change(db, *arguments, now=time.time(), settings=gateway.settings))
     if made.new:
@@ -250,9 +251,9 @@ def _charge(request: Request, id: str) -> Awaitable[dict[str, Any]]:
     return gateway_of(request).database.read(lambda db: books.charge_body(books.find_charge(db, id), time.time()))
 
 
-async def _lose_answer(request: Request) -> Response:
-    """The charge is made, but the connection ends without a response."""
+async def _close_without_response(request: Request) -> Response:
+    """Closes the connection without a response, although the charge is stored."""
     request.scope["sandbox.hang_up"]()
     while (await request.receive())["type"] != "http.disconnect":
         continue
-    return Response()  # which is not sent
+    return Response()  # not sent, since the connection is closed

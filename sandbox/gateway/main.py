@@ -14,9 +14,9 @@ from sandbox.database import Database
 from sandbox.gateway import books, endpoints, problems, webhooks
 from sandbox.gateway.settings import GatewaySettings
 
-DESCRIPTION = """A payment gateway that stands alone. The card token decides what happens: `tok_ok`, `tok_declined`,
+DESCRIPTION = """A payment gateway for tests. The card token decides what happens: `tok_ok`, `tok_declined`,
 `tok_late`, `tok_duplicate`, `tok_lost_answer`, `tok_slow_answer`, `tok_reversed`, `tok_no_webhook`,
-`tok_action_required`, `tok_authorised`. Outcomes are told by signed webhooks."""
+`tok_action_required`, `tok_authorised`. Outcomes are sent as signed webhooks."""
 
 
 def create(settings: GatewaySettings) -> FastAPI:
@@ -45,7 +45,7 @@ def create(settings: GatewaySettings) -> FastAPI:
 
 
 class HangUpProtocol(HttpToolsProtocol):
-    """HTTP with one addition: `scope["sandbox.hang_up"]()` closes the connection without a response."""
+    """Adds `scope["sandbox.hang_up"]()` to uvicorn's protocol, which closes the connection without a response."""
 
     def on_message_begin(self) -> None:
         super().on_message_begin()

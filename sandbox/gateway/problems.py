@@ -1,4 +1,4 @@
-"""Errors of the gateway, as problem+json."""
+"""Errors of the gateway, in the format `application/problem+json`."""
 
 from collections.abc import Mapping
 from typing import Any

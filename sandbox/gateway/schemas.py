@@ -28,17 +28,17 @@ class ChargeIn(BaseModel):
     )
 
     amount: MinorUnits
-    currency: str = Field(pattern=r"^[A-Z]{3}$", description="ISO 4217")
+    currency: str = Field(pattern=r"^[A-Z]{3}$", description="ISO 4217 code")
     token: Token
-    reference: str = Field(min_length=1, max_length=200, description="the caller's own name for what is paid")
+    reference: str = Field(min_length=1, max_length=200, description="the caller's id for what is paid")
     metadata: dict[str, str] = Field(default_factory=dict, max_length=50)
-    capture: bool = Field(default=True, strict=True, description="false: authorise only, to be captured or cancelled")
+    capture: bool = Field(default=True, strict=True, description="false: only authorise, to capture or cancel later")
 
 
 class CaptureIn(BaseModel):
     model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"amount": 1250}})
 
-    amount: MinorUnits | None = Field(default=None, description="absent: all; of a part, the rest is released")
+    amount: MinorUnits | None = Field(default=None, description="default: all; the rest is released")
 
 
 class RefundIn(BaseModel):
@@ -63,10 +63,10 @@ class Charge(BaseModel):
     token: str
     idempotency_key: str
     failure_reason: str | None
-    next_action: NextAction | None = Field(description="what its customer must do, while it is action_required")
-    captured: int = Field(description="how much of the amount was taken")
+    next_action: NextAction | None = Field(description="what the customer must do; null unless `action_required`")
+    captured: int = Field(description="how much of the amount was captured")
     refunded: int = Field(description="how much of the amount was refunded")
-    created: int = Field(description="Unix time")
+    created: int = Field(description="Unix time in seconds")
 
 
 class Refund(BaseModel):
@@ -75,20 +75,20 @@ class Refund(BaseModel):
     status: str = Field(description="pending or succeeded")
     amount: int
     currency: str
-    reference: str = Field(description="the charge's")
+    reference: str = Field(description="that of the charge")
     reason: str | None
     idempotency_key: str
-    created: int = Field(description="Unix time")
+    created: int = Field(description="Unix time in seconds")
 
 
 class Charges(BaseModel):
     items: list[Charge]
-    next: str | None = Field(description="the cursor of the next page")
+    next: str | None = Field(description="the cursor of the next page; null: the last")
 
 
 class Refunds(BaseModel):
     items: list[Refund]
-    next: str | None = Field(description="the cursor of the next page")
+    next: str | None = Field(description="the cursor of the next page; null: the last")
 
 
 class Totals(BaseModel):
@@ -117,7 +117,7 @@ class Books(BaseModel):
 
 
 def inlined(model: type[BaseModel]) -> dict[str, Any]:
-    """The model's JSON Schema with its definitions inlined, for a place where OpenAPI has no definitions."""
+    """The model's JSON Schema with definitions inlined: FastAPI does not collect those of hand-written entries."""
     schema = model.model_json_schema()
     definitions = schema.pop("$defs", {})
     for name, field in schema["properties"].items():

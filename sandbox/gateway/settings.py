@@ -11,7 +11,7 @@ class GatewaySettings(SandboxSettings):
     webhook_url: str = Field(default="http://localhost:8002/payments/webhooks/sandbox", alias="GATEWAY_WEBHOOK_URL")
     public_url: str | None = Field(default=None, alias="SANDBOX_GATEWAY_PUBLIC_URL")
 
-    # Seconds.
+    # These are in seconds.
     webhook_delay: float = Field(default=0.02, ge=0, alias="SANDBOX_WEBHOOK_DELAY")
     late_delay: float = Field(default=3, ge=0, alias="SANDBOX_LATE_DELAY")
     duplicate_delay: float = Field(default=1, ge=0, alias="SANDBOX_DUPLICATE_DELAY")
@@ -25,5 +25,5 @@ class GatewaySettings(SandboxSettings):
 
     @property
     def customers_url(self) -> str:
-        """The gateway's address for a customer's browser."""
+        """The base URL of the gateway for customers' browsers."""
         return (self.public_url or f"http://localhost:{self.port}").rstrip("/")

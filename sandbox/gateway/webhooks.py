@@ -1,4 +1,4 @@
-"""Webhooks are stored until their receiver has answered 2xx."""
+"""Delivers webhooks. Each is stored until the receiver has responded with a 2xx status."""
 
 import asyncio
 import hashlib
@@ -29,9 +29,9 @@ CREATE TABLE IF NOT EXISTS owed_webhooks (
 CREATE INDEX IF NOT EXISTS owed_webhooks_by_time ON owed_webhooks (due_at) WHERE NOT abandoned;
 """
 
-# Less than the time after which common servers close an idle connection, so that no request is sent into a closed one.
+# All of these are in seconds. Servers commonly close idle connections after 5, into which no request must be sent.
 KEEP_ALIVE = 4.0
-# When the receiver can't be reached, all webhooks pause, instead of each one trying.
+# If the receiver can't be reached, all webhooks pause, so that not each of them attempts a connection.
 UNREACHABLE_PAUSE = 0.1
 # Webhooks that become due within this time are read and sent together.
 GATHER = 0.002
@@ -58,7 +58,7 @@ def sign(secret: str, body: str, at: int) -> str:
 class Deliverer:
     """Sends the webhooks that are due, several at a time, and sends failed ones again after growing pauses.
 
-    A webhook is deleted only after its 2xx, so that a crash between the two leads to a second delivery, never to none.
+    A webhook is deleted only after a 2xx response, so that a crash in between leads to a second delivery, not to none.
     """
 
     def __init__(self, database: Database, settings: GatewaySettings) -> None:
@@ -86,10 +86,10 @@ class Deliverer:
                         log.exception("books_not_read")
                         await asyncio.sleep(1)
             finally:
-                await self._end_those_under_way()
+                await self._end_in_flight()
 
-    async def _end_those_under_way(self) -> None:
-        """Waits a moment for requests in flight; the webhooks of unfinished ones stay stored."""
+    async def _end_in_flight(self) -> None:
+        """Waits two seconds for requests in flight, then cancels them. Their webhooks stay stored."""
         if self._in_flight:
             _, late = await asyncio.wait(self._in_flight.values(), timeout=2)
             for task in late:
@@ -97,23 +97,23 @@ class Deliverer:
             await asyncio.gather(*late, return_exceptions=True)
 
     async def _start_due(self, session: aiohttp.ClientSession) -> float:
-        """Starts as many deliveries as may be in flight; returns when the next one can be started."""
-        # Cleared before the books are read: a webhook that is added later ends the sleep that follows.
+        """Starts as many deliveries as may be in flight. Returns the Unix time at which the next one is due."""
+        # Cleared before webhooks are read, so that one that is added afterwards ends the following sleep.
         self._woken.clear()
         self._sleeps_until = float("inf")
         now = time.time()
         if now < self._not_before:
             return self._not_before
         limit = self._settings.webhooks_in_flight
-        # A delivery that ends while we read may still be in the rows: it counts as under way until the next read.
-        under_way = set(self._in_flight)
+        # A delivery that ends during the read may still be among the rows, so it is in flight until the next read.
+        in_flight = set(self._in_flight)
         for row in await self._database.read(lambda db: _first(db, 2 * limit + 1)):
-            if row["seq"] in under_way:
+            if row["seq"] in in_flight:
                 continue
             if row["due_at"] > now:
                 return float(row["due_at"])
             if len(self._in_flight) >= limit:
-                break  # when one ends, it wakes us
+                break  # `_deliver` sets `_woken` when a delivery ends
             task = asyncio.create_task(self._deliver(session, row))
             self._in_flight[row["seq"]] = task
         return float("inf")

@@ -1,1 +1,1 @@
-"""A mail server that keeps every message, and a page to read them."""
+"""A mail server that delivers nothing: it stores every message, and shows it on a web page."""

@@ -15,9 +15,9 @@ templates = Jinja2Templates(Path(__file__).parent / "templates")
 
 To = Annotated[str | None, Query(max_length=320, description="a recipient's address")]
 Limit = Annotated[int, Query(ge=1, le=1000)]
-Cursor = Annotated[str | None, Query(pattern=r"^\d{1,18}$", description="`next` of the page before")]
+Cursor = Annotated[str | None, Query(pattern=r"^\d{1,18}$", description="`next` of the previous page")]
 
-# Our own pages run only the scripts in their templates; a mail runs no scripts and loads nothing.
+# Our own pages run only the scripts in their templates. The HTML of a mail runs no scripts and loads nothing.
 PAGE = {"Content-Security-Policy": "default-src 'self'; style-src 'unsafe-inline'; script-src 'unsafe-inline'"}
 MAIL = {"Content-Security-Policy": "sandbox; default-src 'none'; img-src data:; style-src 'unsafe-inline'"}
 
@@ -28,31 +28,31 @@ health = APIRouter(prefix="/health", tags=["health"])
 
 @api.get("", summary="List messages")
 async def list_messages(request: Request, to: To = None, limit: Limit = 100, cursor: Cursor = None) -> dict[str, Any]:
-    """The newest first, page by page."""
+    """Newest first."""
     return await _database(request).read(lambda db: messages.list_messages(db, to, limit, cursor))
 
 
 @api.get("/count", summary="Count messages")
 async def count_messages(request: Request, to: To = None, distinct: bool = False) -> dict[str, int]:
-    """All messages, or the distinct Message-IDs among them."""
+    """Counts all messages. With `distinct`, messages with the same Message-ID count once."""
     return {"count": await _database(request).read(lambda db: messages.count(db, to, distinct=distinct))}
 
 
 @api.get("/{id}", summary="Get a message")
 async def read_message(request: Request, id: int) -> dict[str, Any]:
-    """Its headers, text, HTML and attachments."""
+    """One message: its headers, text, HTML, and a list of attachments."""
     return await _message(request, id)
 
 
 @api.get("/{id}/raw", summary="Get the source of a message", response_class=PlainTextResponse)
 async def read_raw(request: Request, id: int) -> Response:
-    """As it was received by SMTP."""
+    """The message as it was received by SMTP."""
     return PlainTextResponse((await _row(request, id))["raw"])
 
 
 @api.delete("", status_code=204, summary="Delete all messages")
 async def clear_messages(request: Request) -> None:
-    """The mailbox is empty afterwards."""
+    """Empties the mailbox."""
     await _database(request).write(messages.clear)
 
 

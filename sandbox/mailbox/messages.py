@@ -1,4 +1,4 @@
-"""The stored messages: parsing of mails, and every SQL statement."""
+"""Parses mails, and contains every SQL statement about stored messages."""
 
 import sqlite3
 from collections.abc import Sequence
@@ -33,7 +33,7 @@ CREATE TABLE IF NOT EXISTS recipients (
 SHOWN = "seq, received_at, sender, recipients, subject, message_id, size"
 Json = dict[str, Any]
 
-# The default parser takes ten times as long, which is too slow for receiving.
+# The parser with the default policy takes ten times as long, which would slow receiving down.
 _headers_of = BytesHeaderParser(policy=policy.compat32)
 
 
@@ -60,7 +60,7 @@ def store(db: sqlite3.Connection, now: float, sender: str, recipients: Sequence[
 def list_messages(
     db: sqlite3.Connection, to: str | None, limit: int, cursor: str | None, *, beginning: bool = False
 ) -> Json:
-    """Newest first. `beginning`: `to` may be only the beginning of an address."""
+    """Newest first. `to`: a recipient's address, or its beginning if `beginning` is true."""
     rows, next = page(db, f"SELECT {SHOWN} FROM messages", *_addressed(to, beginning), limit, cursor)  # noqa: S608
     return {"items": [summary(row) for row in rows], "next": next}
 

@@ -1,4 +1,4 @@
-"""An SMTP server that stores each mail before it answers the sender."""
+"""An SMTP server that stores each mail before it responds to the sender."""
 
 import asyncio
 import time
@@ -14,7 +14,7 @@ class Storing:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    # The name is aiosmtpd's.
+    # aiosmtpd prescribes the name.
     async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802
         raw = envelope.content
         assert isinstance(raw, bytes)

@@ -49,16 +49,16 @@ async def register(
     response: Response,
     request: Request,
 ) -> AccountOut:
-    """Anyone may register and gets the role User; the account may sign in and order at once. A mail asks to confirm the
-    address (`POST /auth/verify-email`): until then nothing else is mailed there.
+    """Anyone may register, and gets the role User. The account can sign in and order at once. A mail asks its owner to
+    confirm the address (`POST /auth/verify-email`); no notices are mailed to an unconfirmed address.
 
-    With a staff token (`users:manage:any`) it makes an account for somebody else: with any roles, and verified.
+    With `users:manage:any`, staff create accounts for others, with any roles and a confirmed address.
     """
     by, by_staff = origin.by(who) if who else origin, False
     if who is not None and who.may("users:manage:any"):
         by_staff = True
         await still_may(request, who, ["users:manage:any"])
-        await grants.hold_roles(tx, body.roles)
+        await grants.lock_roles(tx, body.roles)
         await grants.check_roles(tx, who, body.roles)
     elif body.roles != [Role.USER]:
         raise Forbidden(permission="users:manage:any")
@@ -78,16 +78,16 @@ async def read_me(tx: Session, who: Annotated[Principal, Requires("users:read")]
 
 @router.patch("/me", summary="Change my profile", responses=problems(NotFound, PreconditionFailed))
 async def change_me(body: ProfileChange, expected: IfMatch, tx: Session, me: Writer, response: Response) -> AccountOut:
-    """Only what the body names is changed."""
+    """An absent field is not changed."""
     account = await use_cases.change(tx, me, me.id, expected, body.model_dump(exclude_none=True))
     return tagged(response, AccountOut.of(account), account.version)
 
 
 @router.delete("/me", status_code=204, summary="Erase my account", responses=problems(NotFound, LastAdmin, SignInAgain))
 async def erase_me(tx: Session, me: Writer, settings: Annotated[Settings, resource(Settings)]) -> None:
-    """Erases the account and tells every service to forget the person; orders stay for the books, without a name.
-
-    Asks for a sign-in of the last few minutes: a stolen token alone erases nobody.
+    """Erases the account, and publishes an event on which all services erase their data about its owner. Orders are
+    kept for accounting, without the name. This requires a sign-in within the last 15 minutes (by default), so that a
+    stolen token is not enough.
     """
     await use_cases.erase(tx, me, timedelta(minutes=settings.fresh_sign_in_minutes))
 
@@ -101,14 +101,15 @@ async def search(
     role: RoleName | None = None,
     active: bool | None = None,
     colliding: Annotated[
-        bool | None, Query(description="whether another account has the same e-mail address in another spelling")
+        bool | None,
+        Query(description="true: only accounts whose address another account has in another spelling"),
     ] = None,
 ) -> Page[AccountOut]:
     """Newest first.
 
-    Addresses collide where accounts were made before all spellings of an address counted as one. Such accounts go on as
-    they are, each found by exactly the text that is stored; ask one of their owners to change the address, or to erase
-    the account.
+    Accounts that were created before all spellings of an address counted as one may have colliding addresses. They keep
+    working: each one signs in with exactly the spelling that is stored. Ask one of the owners to change the address or
+    to erase the account.
     """
     found = await queries.search(tx, page.position, text=q, role=role, active=active, colliding=colliding)
     return page.of(found, AccountOut.of)
@@ -118,7 +119,7 @@ async def search(
 async def read(
     user_id: UUID, tx: Session, _: Annotated[Principal, Requires("users:read:any")], response: Response
 ) -> AccountOut:
-    """With its roles and whether it may sign in, and an `ETag` for a later change."""
+    """The account with its roles, and an `ETag` for a later change. Only an `active` account can sign in."""
     account = await queries.by_id(tx, user_id) or not_found(Account, user_id)
     return tagged(response, AccountOut.of(account), account.version)
 
@@ -136,8 +137,8 @@ async def change(
     staff: Annotated[Actor, acting("users:manage:any")],
     response: Response,
 ) -> AccountOut:
-    """Name, roles, and whether it may sign in. Disabling ends all its sessions and disables the API clients that it
-    owns; its access tokens are rejected as soon as the services receive the event. Nobody changes who may do more than
-    themselves."""
+    """Changes the name, the roles, or whether the account can sign in. Disabling it ends all its sessions and disables
+    the API clients that it owns; its access tokens are rejected as soon as the services receive the event. Callers
+    can't change accounts that have permissions which they lack."""
     account = await use_cases.change_by_staff(tx, staff, user_id, expected, body.model_dump(exclude_none=True))
     return tagged(response, AccountOut.of(account), account.version)

@@ -1,4 +1,4 @@
-"""Bodies of requests and answers about accounts."""
+"""Request and response bodies of accounts."""
 
 from datetime import datetime
 from typing import Annotated
@@ -24,7 +24,7 @@ class Registration(RequestBody):
     email: EmailAddress
     password: Password
     full_name: FullName
-    roles: RoleNames = Field(default=[Role.USER.value], description="other than User: by staff only")
+    roles: RoleNames = Field(default=[Role.USER.value], description="only staff may assign other roles than User")
 
 
 class ProfileChange(RequestBody):
@@ -33,7 +33,7 @@ class ProfileChange(RequestBody):
 
 class AccountChange(ProfileChange):
     roles: RoleNames | None = None
-    active: bool | None = Field(default=None, description="false: disabled, signed out everywhere, can't sign in")
+    active: bool | None = Field(default=None, description="false: the account is signed out, and can't sign in")
 
 
 class AccountOut(RowOut):

@@ -1,4 +1,4 @@
-"""Registers, changes and erases accounts. Each change is published in the same transaction."""
+"""Registers, changes and erases accounts. The transaction that changes an account also stores the event about it."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -65,7 +65,7 @@ async def change(tx: Session, origin: Origin, account_id: UUID, expected: Expect
 
 
 async def change_email(tx: Session, account: Account, address: EmailAddress, origin: Origin) -> None:
-    """Sets a confirmed address, after a code that was mailed there came back. The account must be locked.
+    """Sets an address whose owner has sent back the code of a mail. The account must be locked.
 
     Raises: EmailTaken.
     """
@@ -83,15 +83,15 @@ async def change_email(tx: Session, account: Account, address: EmailAddress, ori
 async def change_by_staff(
     tx: Session, actor: Actor, account_id: UUID, expected: Expected, fields: dict[str, Any]
 ) -> Account:
-    """Changes name, roles or whether the account is active. A disabled account is signed out everywhere. Of two Admins
-    who remove each other at the same time, the second is rejected.
+    """Changes the name, the roles or whether the account is active. A disabled account is signed out everywhere. If two
+    Admins disable each other at the same time, the second change is rejected.
 
     Raises: NotFound, PreconditionFailed, NotOneself, LastAdmin, UnknownRole, NotYoursToGive, PermissionRevoked.
     """
     if account_id == actor.id and fields.keys() & {"roles", "active"}:
         raise NotOneself
     roles = fields.get("roles", [])
-    await grants.hold_roles(tx, roles)
+    await grants.lock_roles(tx, roles)
     admins = await queries.lock_admins(tx)
     # Checked again: the permission may have been revoked while this transaction waited for the lock.
     await account_status.check(tx, actor.who, [Permission.USERS_MANAGE_ANY])
@@ -107,8 +107,8 @@ async def change_by_staff(
 
 
 async def erase(tx: Session, actor: Actor, signed_in_within: timedelta) -> None:
-    """Deletes the account, its addresses and its sessions. The event `user.erased` has the other services erase their
-    data.
+    """Deletes the account, its addresses and its sessions. On the event `user.erased`, the other services erase their
+    data about it.
 
     Raises: NotFound, LastAdmin, SignInAgain.
     """
@@ -145,13 +145,13 @@ async def ensure_first_admin(runtime: Runtime) -> None:
 
 
 async def _release_address(tx: Session, others: Sequence[Account]) -> None:
-    """When only one of the accounts with colliding addresses is left, stores its address in the normal form."""
+    """If only one account is left of those whose addresses collided, stores its address in the normal form."""
     if len(others) == 1 and others[0].change(email=EmailAddress.of(others[0].email).text, collides=False):
         await publish(tx, others[0])
 
 
 def _record_change(tx: Session, origin: Origin, account_id: UUID, changes: dict[str, list[Any]]) -> None:
-    """An entry for each changed field. Of the name it says only that it changed: the log has no personal data."""
+    """Adds an audit entry for each changed field, but without the name: entries outlive the account."""
     if roles := changes.get("roles"):
         record(tx, origin, Action.ROLES_CHANGED, account_id, changes={"roles": roles}, before=roles[0], after=roles[1])
     if active := changes.get("active"):

@@ -1,4 +1,4 @@
-"""An account, and the rules that hold on it."""
+"""Accounts, and their problems."""
 
 from datetime import timedelta
 from typing import Self
@@ -13,8 +13,8 @@ from user_service.base import Entity, Versioned
 from user_service.emails import KEY
 
 SEARCHED = "fold((email::text || ' '::text) || full_name::text)"
-"""The indexed expression that a search for accounts looks into, as PostgreSQL prints it; migration 0100 creates
-`fold`."""
+"""The indexed expression that a search for accounts uses, as PostgreSQL prints it. Migration 0100 creates `fold`, which
+removes case and accents."""
 
 
 class EmailTaken(Problem, status=409, type="email-taken"):
@@ -39,7 +39,7 @@ class SignInAgain(Problem, status=403, type="sign-in-again"):
 
     @classmethod
     def within(cls, age: timedelta) -> Self:
-        """With the challenge of RFC 9470, which tells a frontend that it must ask its user to sign in."""
+        """Has the challenge of RFC 9470, by which a frontend recognises that its user must sign in again."""
         seconds = int(age.total_seconds())
         says = "a more recent sign-in is required"
         headers = challenge("insufficient_user_authentication", says, max_age=str(seconds))
@@ -68,7 +68,7 @@ class Account(Entity, Versioned, table=True):
     roles: list[str] = Field(sa_column=Column(ARRAY(Text), nullable=False))
     email_verified: bool = False
     collides: bool = Field(default=False, sa_column_kwargs={"server_default": "false"})
-    """Created before spellings of one address counted as the same: another account has, or had, the same address."""
+    """True if it was created before all spellings of an address counted as one, and another account had the same."""
     active: bool = True
 
     @property

@@ -24,9 +24,9 @@ async def by_id(tx: Session, account_id: UUID) -> Account | None:
 
 
 def with_address(statement: S, address: EmailAddress) -> S:
-    """Selects the account with this address, in whatever spelling.
+    """Selects the account with this address in any spelling.
 
-    Of accounts whose addresses collide, it is the one with exactly the typed text, else the oldest.
+    Of accounts whose addresses collide, it selects the one with exactly the typed text, else the oldest.
     """
     exactly = [col(Account.email) == text for text in (address.typed, address.text)]
     order: list[ColumnElement[Any]] = [match.desc() for match in exactly]
@@ -40,7 +40,7 @@ async def by_email(tx: Session, address: EmailAddress) -> Account | None:
 
 
 async def id_and_email(tx: Session, address: EmailAddress) -> tuple[UUID, str] | None:
-    """Only two columns: building an `Account` would take measurably longer, and so reveal that the account exists."""
+    """Reads two columns only: building an `Account` takes measurably longer, which would reveal that it exists."""
     return (await tx.exec(with_address(select(Account.id, Account.email), address))).first()
 
 
@@ -50,7 +50,7 @@ async def is_taken(tx: Session, address: EmailAddress, *, by_other_than: UUID | 
 
 
 async def colliding_with(tx: Session, account: Account) -> list[Account]:
-    """Other accounts that have this address in another spelling, locked. Few accounts collide at all."""
+    """Locks and returns the other accounts with this address in another spelling. It reads all that collide, a few."""
     if not account.collides:
         return []
     key = EmailAddress.of(account.email).key
@@ -60,14 +60,14 @@ async def colliding_with(tx: Session, account: Account) -> list[Account]:
 
 
 async def lock(tx: Session, account_id: UUID, *, shared: bool = False) -> Account | None:
-    """The account, locked until the transaction ends, so that its events go out in the order of its versions.
+    """Locks the account until the transaction ends, so that its events are published in the order of its versions.
 
-    `shared`: other transactions may hold a shared lock too, but none may change it."""
+    `shared`: other transactions may take a shared lock too, but none may change the account."""
     return (await tx.exec(select(Account).where(Account.id == account_id).with_for_update(read=shared))).first()
 
 
 async def lock_admins(tx: Session) -> list[Account]:
-    """All active Admins, locked, so that two can't remove each other at the same time."""
+    """Locks and returns all active Admins, so that two can't remove each other at the same time."""
     return await lock_holders(tx, Role.ADMIN, col(Account.active))
 
 

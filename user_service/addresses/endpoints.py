@@ -47,12 +47,12 @@ async def read(address_id: UUID, tx: Session, who: Reader, response: Response) -
 async def replace(
     address_id: UUID, body: AddressIn, expected: IfMatch, tx: Session, who: Writer, response: Response
 ) -> AddressOut:
-    """Replaces all fields; orders that were placed with the address keep their copy."""
+    """Replaces all fields. Orders that were placed with the address keep their copy of it."""
     address = await use_cases.replace(tx, who.user_id, address_id, expected, body.model_dump())
     return tagged(response, AddressOut.of(address), address.version)
 
 
 @router.delete("/{address_id}", status_code=204, summary="Delete an address", responses=problems(NotFound))
 async def remove(address_id: UUID, tx: Session, who: Writer) -> None:
-    """Removes it from the address book; orders that were placed with the address keep their copy."""
+    """Removes it from the address book. Orders that were placed with the address keep their copy of it."""
     await use_cases.remove(tx, who.user_id, address_id)

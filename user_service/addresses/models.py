@@ -7,7 +7,7 @@ from sqlmodel import Field
 from service_kit.problems import Problem
 from user_service.base import Entity, Versioned
 
-MOST = 20
+MAX_ADDRESSES = 20
 
 
 class TooManyAddresses(Problem, status=409, type="too-many-addresses"):

@@ -1,4 +1,4 @@
-"""Bodies of requests and answers about addresses."""
+"""Request and response bodies of addresses."""
 
 from datetime import datetime
 from typing import Annotated
@@ -27,7 +27,7 @@ class AddressIn(PostalAddress):
         }
     )
 
-    label: Label | None = Field(default=None, description="what its owner calls it")
+    label: Label | None = Field(default=None, description="the customer's name for it")
 
 
 class AddressOut(Address, RowOut):

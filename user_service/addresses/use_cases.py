@@ -8,14 +8,14 @@ from service_kit.database import Session
 from service_kit.problems import not_found
 from user_service.accounts import queries as accounts
 from user_service.addresses import queries
-from user_service.addresses.models import MOST, SavedAddress, TooManyAddresses
+from user_service.addresses.models import MAX_ADDRESSES, SavedAddress, TooManyAddresses
 
 
 async def add(tx: Session, account_id: UUID, fields: dict[str, Any]) -> SavedAddress:
-    """Raises: NotFound, if the account does not exist (any more), TooManyAddresses."""
+    """Raises: NotFound, if the account was erased meanwhile; TooManyAddresses."""
     await accounts.lock(tx, account_id) or not_found("account", account_id)
-    if await queries.count(tx, account_id) >= MOST:
-        raise TooManyAddresses(most=MOST)
+    if await queries.count(tx, account_id) >= MAX_ADDRESSES:
+        raise TooManyAddresses(most=MAX_ADDRESSES)
     address = SavedAddress(account_id=account_id, **fields)
     tx.add(address)
     return address

@@ -42,9 +42,9 @@ UseSettings = Annotated[Settings, resource(Settings)]
 async def create(
     body: ApiClientIn, tx: Session, manager: Manager, settings: UseSettings, response: Response
 ) -> NewApiClientOut:
-    """With permissions that you hold yourself. Keep the secret: it is shown this once.
+    """Creates a client with permissions that you have yourself. Keep the secret: only this response shows it.
 
-    The program gets its tokens by `POST /auth/token` with `grant_type=client_credentials`.
+    The program requests its tokens by `POST /auth/token` with `grant_type=client_credentials`.
     """
     client, row, secret = await use_cases.create(tx, manager, settings.api_client_days, **dict(body))
     response.headers["Location"] = f"/api-clients/{client.id}"
@@ -63,7 +63,7 @@ async def list_clients(page: PagedByTime, tx: Session, _: Manager) -> Page[ApiCl
 
 @router.get("/{client_id}", summary="Get an API client", responses=problems(NotFound))
 async def read(client_id: UUID, tx: Session, _: Manager, response: Response) -> ApiClientOut:
-    """With its permissions and the ids of its secrets; a secret itself is never shown again."""
+    """The client with its permissions and the ids of its secrets. The secrets themselves are never shown again."""
     client = await queries.by_id(tx, client_id) or not_found("API client", client_id)
     return tagged(response, ApiClientOut.of(client, await queries.secrets_of(tx, [client_id])), client.version)
 
@@ -82,9 +82,9 @@ async def change(
     settings: UseSettings,
     response: Response,
 ) -> ApiClientOut:
-    """Name, permissions, owner, end date, and whether it gets tokens. Permissions that were removed are rejected in
-    issued tokens too, as soon as the services receive the event. Nobody changes a client that may do more than
-    themselves."""
+    """Changes the name, permissions, owner, end date, or whether the client gets tokens. Removed permissions are
+    rejected in issued tokens too, as soon as the services receive the event. Callers can't change clients that have
+    permissions which they lack."""
     fields = body.model_dump(exclude_none=True)
     client = await use_cases.change(tx, manager, client_id, expected, settings.api_client_days, fields)
     return tagged(response, ApiClientOut.of(client, await queries.secrets_of(tx, [client_id])), client.version)
@@ -97,7 +97,7 @@ async def change(
     responses=problems(NotFound, PreconditionFailed, NotYoursToGive),
 )
 async def delete(client_id: UUID, expected: IfMatch, tx: Session, manager: Manager) -> None:
-    """Its issued tokens are rejected as soon as the services receive the event."""
+    """Tokens that were issued to the client are rejected as soon as the services receive the event."""
     await use_cases.delete(tx, manager, client_id, expected)
 
 
@@ -108,7 +108,7 @@ async def delete(client_id: UUID, expected: IfMatch, tx: Session, manager: Manag
     responses=problems(NotFound, TooManySecrets, NotYoursToGive),
 )
 async def add_secret(client_id: UUID, tx: Session, manager: Manager, response: Response) -> NewSecretOut:
-    """Both secrets work until you delete the old one. The new one is shown this once."""
+    """Both secrets work until you delete the old one. Only this response shows the new one."""
     row, secret = await use_cases.add_secret(tx, manager, client_id)
     response.headers["Cache-Control"] = "no-store"
     return NewSecretOut(**SecretOut.of(row).model_dump(), secret=secret)

@@ -12,8 +12,8 @@ from sqlmodel import Field
 from service_kit.problems import Problem
 from user_service.base import Entity, Versioned
 
-MOST_SECRETS = 2
-"""The one in use, and its successor until the program is configured with it."""
+MAX_SECRETS = 2
+"""The secret that a program uses, and the next one, until the program is configured with it."""
 
 
 class TooManySecrets(Problem, status=409, type="too-many-secrets"):
@@ -34,7 +34,7 @@ class EndsTooLate(Problem, status=422, type="ends-too-late"):
 
 
 class ApiClient(Entity, Versioned, table=True):
-    """Its id is the `sub` and the `client_id` of its tokens. It belongs to a person, and is disabled with them."""
+    """Its id is the `sub` and `client_id` of its tokens. It is disabled when its owner is disabled or erased."""
 
     __tablename__ = "api_clients"
 
@@ -44,7 +44,7 @@ class ApiClient(Entity, Versioned, table=True):
     created_by: UUID
     owner_id: UUID = Field(index=True)
     expires_at: datetime | None = None
-    """Its end date; None for clients that were created before end dates were introduced."""
+    """None for clients that were created before end dates were introduced."""
 
     def is_usable(self, now: datetime) -> bool:
         return self.active and (self.expires_at is None or now < self.expires_at)
@@ -55,7 +55,7 @@ class ApiClient(Entity, Versioned, table=True):
 
 
 class ClientSecret(Entity, table=True):
-    """A secret's hash (SHA-256 is enough: nobody can guess 256 random bits)."""
+    """A secret, of which only the hash is stored (`base.hash_of`)."""
 
     __tablename__ = "api_client_secrets"
 

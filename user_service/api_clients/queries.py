@@ -41,5 +41,5 @@ async def secrets_of(tx: Session, client_ids: Iterable[UUID]) -> list[ClientSecr
     return list((await tx.exec(statement.order_by(col(ClientSecret.id)))).all())
 
 
-async def note_use(tx: Session, secret_id: UUID) -> None:
+async def record_use(tx: Session, secret_id: UUID) -> None:
     await tx.exec(update(ClientSecret).where(col(ClientSecret.id) == secret_id).values(last_used_at=utcnow()))

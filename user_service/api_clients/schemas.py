@@ -1,4 +1,4 @@
-"""Bodies of requests and answers about API clients."""
+"""Request and response bodies of API clients."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -21,18 +21,18 @@ class ApiClientIn(RequestBody):
 
     name: Name
     permissions: Permissions
-    owner_id: UUID | None = Field(default=None, description="the person whom it belongs to; default: who creates it")
-    expires_at: Time | None = Field(default=None, description="its end date; default: as late as may be")
+    owner_id: UUID | None = Field(default=None, description="the account that it belongs to; default: the caller's")
+    expires_at: Time | None = Field(default=None, description="its end date; default: the latest allowed")
 
 
 class ApiClientChange(RequestBody):
     name: Name | None = None
     permissions: Permissions | None = None
     active: bool | None = Field(
-        default=None, description="false: disabled, gets no tokens any more, and those that are out are refused"
+        default=None, description="false: it gets no tokens, and tokens that were issued to it are rejected"
     )
-    owner_id: UUID | None = Field(default=None, description="hands it over: it is disabled when its owner is")
-    expires_at: Time | None = Field(default=None, description="another end date")
+    owner_id: UUID | None = Field(default=None, description="the new owner's account")
+    expires_at: Time | None = Field(default=None, description="the new end date")
 
 
 class SecretOut(RowOut):
@@ -42,19 +42,19 @@ class SecretOut(RowOut):
 
 
 class NewSecretOut(SecretOut):
-    secret: str = Field(description="shown this once, kept only as a hash")
+    secret: str = Field(description="only this response shows it")
 
 
 class ApiClientOut(BaseModel):
-    id: UUID = Field(description="the `client_id` to ask for tokens with")
+    id: UUID = Field(description="the `client_id` for `POST /auth/token`")
     name: str
     permissions: list[str]
     active: bool
     secrets: list[SecretOut]
     version: int
     created_by: UUID
-    owner_id: UUID = Field(description="the person whom it belongs to: disabled or erased, the client is disabled too")
-    expires_at: datetime | None = Field(description="its end date; null: made before clients had one")
+    owner_id: UUID = Field(description="when this account is disabled or erased, the client is disabled too")
+    expires_at: datetime | None = Field(description="its end date; null: it was created before end dates existed")
     created_at: datetime
 
     @classmethod
@@ -64,4 +64,4 @@ class ApiClientOut(BaseModel):
 
 
 class NewApiClientOut(ApiClientOut):
-    secret: str = Field(description="shown this once, kept only as a hash")
+    secret: str = Field(description="only this response shows it")

@@ -16,7 +16,7 @@ from service_kit.security import Principal, account_status
 from user_service.accounts import queries as accounts
 from user_service.api_clients import queries
 from user_service.api_clients.models import (
-    MOST_SECRETS,
+    MAX_SECRETS,
     ApiClient,
     ClientSecret,
     EndsTooLate,
@@ -32,7 +32,8 @@ from user_service.mails import use_cases as mails
 from user_service.mails.models import Purpose
 from user_service.roles.grants import check_permissions
 
-_WITHOUT_OWNER = ClientSecret(client_id=UUID(int=0), secret_hash=bytes(32))
+_NO_SECRET = ClientSecret(client_id=UUID(int=0), secret_hash=bytes(32))
+"""Compared when there is no such client, so that the time does not reveal it."""
 
 
 async def create(
@@ -47,7 +48,7 @@ async def create(
     client = ApiClient(
         **fields,
         created_by=actor.id,
-        owner_id=owner_id or await _owner_behind(tx, actor.who),
+        owner_id=owner_id or await _owner_of_new(tx, actor.who),
         expires_at=_end_date(expires_at, days),
     )
     await _check_owner(tx, client.owner_id, is_new=owner_id is not None)
@@ -64,7 +65,7 @@ async def create(
 async def change(
     tx: Session, actor: Actor, client_id: UUID, expected: Expected, days: int, fields: dict[str, Any]
 ) -> ApiClient:
-    """Removed permissions are rejected in issued tokens too, as soon as the services receive the event.
+    """Changes the fields. Removed permissions are rejected in issued tokens too, once the services receive the event.
 
     Raises: NotFound, PreconditionFailed, NotYoursToGive, OwnerNotActive, EndsTooLate.
     """
@@ -85,7 +86,7 @@ async def change(
 
 
 async def disable_owned(tx: Session, origin: Origin, owner_id: UUID) -> None:
-    """Disables an owner's clients, since a person who leaves may keep the secrets. The account must be locked."""
+    """Disables an owner's clients, since a person who leaves may know the secrets. The account must be locked."""
     for client in await queries.lock_owned(tx, owner_id):
         changes = client.change(active=False)
         await _publish(tx, client)
@@ -97,20 +98,20 @@ async def delete(tx: Session, actor: Actor, client_id: UUID, expected: Expected)
     client = await _lock(tx, actor, client_id, expected)
     changes = changes_between(client.recorded(), {})
     client.change(active=False, permissions=[])
-    client.version += 1  # so that the event is newer also if the client was disabled already
+    client.version += 1  # so that the event is newer even if the client was disabled before
     await _publish(tx, client)
     await tx.delete(client)
     _record(tx, actor, Action.API_CLIENT_DELETED, client, changes)
 
 
 async def add_secret(tx: Session, actor: Actor, client_id: UUID) -> tuple[ClientSecret, str]:
-    """A second secret, so that the program goes on working until it uses the new one.
+    """Adds a second secret, so that the first one works until the program is configured with the new one.
 
-    Raises: NotFound, TooManySecrets, NotYoursToGive (a secret is as good as what the client may).
+    Raises: NotFound, TooManySecrets; NotYoursToGive, since the secret gives all permissions of the client.
     """
     client = await _lock(tx, actor, client_id)
-    if len(await queries.secrets_of(tx, [client_id])) >= MOST_SECRETS:
-        raise TooManySecrets(most=MOST_SECRETS)
+    if len(await queries.secrets_of(tx, [client_id])) >= MAX_SECRETS:
+        raise TooManySecrets(most=MAX_SECRETS)
     _record(tx, actor, Action.API_CLIENT_SECRET_ADDED, client, {"secrets": None})
     return _add_secret(tx, client)
 
@@ -135,7 +136,7 @@ async def authenticate(tx: Session, client_id: str, secret: str, origin: Origin)
         return None
     id = UUID(client_id)
     found = await queries.secrets_of(tx, [id])
-    match = matching(found or [_WITHOUT_OWNER], hash_of(secret))
+    match = matching(found or [_NO_SECRET], hash_of(secret))
     client = await queries.by_id(tx, id)
     if client is None:
         return None
@@ -144,13 +145,13 @@ async def authenticate(tx: Session, client_id: str, secret: str, origin: Origin)
         wrong = "secret" if match is None else "client"
         _record(tx, by_client, Action.API_CLIENT_SIGN_IN_FAILED, client, wrong=wrong)
         return None
-    await queries.note_use(tx, match.id)
+    await queries.record_use(tx, match.id)
     _record(tx, by_client, Action.API_CLIENT_SIGN_IN_SUCCEEDED, client)
     return client
 
 
 def is_id(client_id: str) -> bool:
-    """Whether it has the form of an API client's id; a frontend's `client_id` is a name."""
+    """Whether a `client_id` is that of an API client, which is a UUID. That of a frontend is a name."""
     try:
         UUID(client_id)
     except ValueError:
@@ -159,7 +160,7 @@ def is_id(client_id: str) -> bool:
 
 
 async def _publish(tx: Session, client: ApiClient) -> None:
-    """Publishes the client as it is now, for the account status in every service."""
+    """Publishes the client as it is now: every service keeps its account status."""
     fields = client.model_dump(include={"version", "active", "permissions", "expires_at"})
     event = ApiClientChanged(user_id=client.id, **fields)
     await outbox.add(tx, event)
@@ -174,15 +175,16 @@ def _end_date(wanted: datetime | None, days: int) -> datetime:
     return wanted or latest
 
 
-async def _owner_behind(tx: Session, who: Principal) -> UUID:
-    """The person who calls, or the owner of the API client that calls."""
+async def _owner_of_new(tx: Session, who: Principal) -> UUID:
+    """The default owner of a new client: the caller, or the owner of the API client that calls."""
     client = None if who.is_person else await queries.by_id(tx, who.user_id)
     return client.owner_id if client else who.user_id
 
 
 async def _check_owner(tx: Session, owner_id: UUID | None, *, is_new: bool) -> None:
-    """A new owner must have an active account; the present one may not be disabled or erased. The owner is locked,
-    before the client as everywhere, so that they can't be disabled at the same time. Raises: OwnerNotActive."""
+    """Checks that a new owner has an active account, and that the present one's is not disabled or erased. It locks the
+    account, so that it can't be disabled meanwhile; accounts are always locked before API clients, to avoid deadlocks.
+    Raises: OwnerNotActive."""
     if owner_id is None:
         return
     owner = await accounts.lock(tx, owner_id, shared=True)
@@ -199,7 +201,7 @@ async def _notify_owner(tx: Session, owner_id: UUID) -> None:
 async def _lock(
     tx: Session, actor: Actor, client_id: UUID, expected: Expected | None = None, added: Iterable[str] = ()
 ) -> ApiClient:
-    """The locked client, which the actor may manage as it is and with the permissions `added`.
+    """Locks the client, and checks that the actor may manage it as it is, and with the permissions `added`.
 
     Raises: NotFound, PreconditionFailed, NotYoursToGive.
     """

@@ -1,4 +1,4 @@
-"""Recognises a device that signed in to an account before, by a cookie that only this service can create."""
+"""Recognises devices that signed in to an account before, by a cookie that only this service can create."""
 
 import hashlib
 import hmac
@@ -12,7 +12,7 @@ from user_service.emails import EmailAddress
 
 COOKIE = "device"
 SECURE_COOKIE = f"__Secure-{COOKIE}"
-"""For https. Browsers accept a cookie of such a name over https only, so that nobody on the network can set one."""
+"""For https. Browsers accept a cookie with this prefix over https only, so that no one on the network can set it."""
 LIFETIME = timedelta(days=180)
 
 

@@ -1,4 +1,4 @@
-"""The audit log over HTTP, and the dependencies that say where a request comes from, for entries in it."""
+"""The audit log over HTTP, and the dependencies that find out who sent a request, and from where, for its entries."""
 
 from typing import Annotated, Any
 from uuid import UUID
@@ -32,7 +32,7 @@ FromWhere = Annotated[Origin, Depends(origin_of)]
 
 
 def acting(*permissions: str) -> Any:
-    """A dependency that gives an `Actor`: the caller, who must carry these permissions, and where they call from."""
+    """A dependency that provides the caller as an `Actor`. Their token must have these permissions."""
 
     async def actor(origin: FromWhere, who: Annotated[Principal, Requires(*permissions)]) -> Actor:
         return origin.by(who)
@@ -46,10 +46,10 @@ async def search(
     tx: Session,
     _: Annotated[Principal, Requires("audit-log:read")],
     filters: Filtered,
-    subject_id: Annotated[UUID | None, Query(description="to which account")] = None,
+    subject_id: Annotated[UUID | None, Query(description="only entries about this account")] = None,
     action: Action | None = None,
 ) -> Page[AccountAuditEntryOut]:
-    """Who did what to which account, API client or role, from where, and when. Newest first. Nothing here can be
-    changed or deleted; it stays when an account is erased, and names nobody."""
+    """Who did what to which account, API client or role, from where, and when. Newest first. Entries can't be changed,
+    and are kept when an account is erased, since they contain ids and no names."""
     found = await queries.search(tx, page.position, subject_id=subject_id, action=action, **vars(filters))
     return page.of(found, AccountAuditEntryOut.of)

@@ -1,4 +1,4 @@
-"""Who did what to which account, from where, and when."""
+"""The audit log: who did what to which account, from where, and when."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -17,7 +17,7 @@ from user_service.base import Base
 
 
 class Action(StrEnum):
-    """What the audit log records."""
+    """The actions that the audit log records."""
 
     ACCOUNT_REGISTERED = "account.registered"
     ACCOUNT_CREATED = "account.created"
@@ -64,11 +64,11 @@ class Origin:
     address: str | None = None
     user_agent: str | None = None
     device: str | None = None
-    """The cookie by which a device is recognised (`audit.devices`)."""
+    """The value of the cookie by which a device is recognised (`audit.devices`)."""
     actor_id: UUID | None = None
     session_id: UUID | None = None
     client_id: str | None = None
-    """The API client that sent it; None: a person."""
+    """The API client that sent it; None: a person or an unknown sender."""
 
     def by(self, who: Principal) -> "Actor":
         client_id = None if who.is_person else who.client_id
@@ -88,14 +88,14 @@ class Actor(Origin):
 
 
 SYSTEM = Origin()
-"""The origin of what the service does by itself."""
+"""The origin of what jobs do, without a request."""
 
 
 class AuditEntry(Base, table=True):
-    """Has ids only, never a name or an e-mail address, since it outlives the account that it is about.
+    """Contains ids, never a name or an e-mail address, since it outlives the account that it is about.
 
-    It is the kit's audit log with more columns, which are for accounts; the kit's trigger adds replayed and discarded
-    dead letters. The database rejects changes and deletions of entries (the kit's migration 0100).
+    It is the kit's audit log with more columns, which are for accounts. The kit's trigger adds an entry when a dead
+    letter is replayed or discarded. Another trigger rejects changes and deletions (the kit's migration 0100).
     """
 
     __tablename__ = "audit_log"

@@ -12,7 +12,7 @@ from user_service.audit.models import AuditEntry
 async def search(
     tx: Session, position: Position, *, since: datetime | None, until: datetime | None, **equal: object
 ) -> Slice[AuditEntry]:
-    """Newest first; `until` is exclusive. `equal`: values of columns, where None stands for any value."""
+    """Newest first. `until` is exclusive. `equal`: the values that columns must have; None: any value."""
     statement = select(AuditEntry)
     for name, value in equal.items():
         if value is not None:

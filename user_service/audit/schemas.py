@@ -1,4 +1,4 @@
-"""Bodies of answers about the audit log."""
+"""Response bodies of the audit log."""
 
 from typing import Any
 from uuid import UUID
@@ -10,7 +10,7 @@ from service_kit.schemas import examples
 
 
 class AccountAuditEntryOut(AuditEntryOut):
-    """An entry as in every service, with the members that only entries about accounts have."""
+    """An entry as in every service, with further members for entries about accounts."""
 
     model_config = examples(
         EXAMPLE
@@ -27,8 +27,8 @@ class AccountAuditEntryOut(AuditEntryOut):
     )
 
     action: str = Field(description="what was done")
-    subject_id: UUID | None = Field(description="to which account; null: none that there is")
-    address: str | None = Field(description="the IP address that it came from")
+    subject_id: UUID | None = Field(description="the account that it was done to; null: none, or an unknown one")
+    address: str | None = Field(description="the IP address of the request")
     user_agent: str | None
     session_id: UUID | None
-    facts: dict[str, Any] = Field(description="what else there is to say of this action")
+    facts: dict[str, Any] = Field(description="details, which depend on the action")

@@ -1,4 +1,4 @@
-"""Writing the audit log."""
+"""Adds entries to the audit log."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -20,11 +20,11 @@ def record(
     changes: dict[str, Any] | None = None,
     **facts: object,
 ) -> None:
-    """Adds an entry to the audit log, in the transaction that does what it is about: `origin` did `action` to the
-    account `subject_id`, or to the API client or role that `facts` name as `client` or `role`.
+    """Records that `origin` did `action` to the account `subject_id`, or to the API client or role that `facts` name as
+    `client` or `role`. Call it in the transaction of the action.
 
-    `changes`: each changed field with its values before and after; None instead of these for a field with personal
-    data. Both `changes` and `facts` are written as JSON. Neither may contain a name, an e-mail address or a secret.
+    `changes`: for each changed field a list of its former and its new value, or None if the field has personal data.
+    Both `changes` and `facts` are stored as JSON, and must not contain a name, an e-mail address or a secret.
     """
     place = {name: getattr(origin, name) for name in ("actor_id", "client_id", "session_id", "address", "user_agent")}
     plain = to_jsonable_python(facts)
@@ -35,8 +35,8 @@ def record(
 
 
 def changes_between(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
-    """Each field that differs, as it was and as it is. What is created has no fields before, what is deleted none
-    after."""
+    """The former and the new value of each field that differs. A missing field counts as None, so that an empty mapping
+    stands for what does not exist before it is created, or after it is deleted."""
     return {
         name: [before.get(name), after.get(name)] for name in {**before, **after} if before.get(name) != after.get(name)
     }

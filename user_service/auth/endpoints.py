@@ -49,11 +49,11 @@ class TokenForm:
     username: Annotated[str | None, Form(max_length=320, description="the e-mail address")] = None
     password: Annotated[str | None, Form(max_length=4 * LONGEST)] = None
     otp: Annotated[str | None, Form(max_length=40, description="a code of the second factor")] = None
-    mfa_token: Annotated[str | None, Form(max_length=500, description="of the answer `mfa-required`")] = None
+    mfa_token: Annotated[str | None, Form(max_length=500, description="from the problem `mfa-required`")] = None
     refresh_token: Annotated[str | None, Form(max_length=200)] = None
     client_id: Annotated[str | None, Form(max_length=100)] = None
     client_secret: Annotated[str | None, Form(max_length=200)] = None
-    scope: Annotated[str, Form(max_length=8000, description="for API clients: fewer permissions")] = ""
+    scope: Annotated[str, Form(max_length=8000, description="for API clients: some of their permissions")] = ""
 
 
 @router.post(
@@ -81,21 +81,21 @@ async def token(
     origin: FromWhere,
     form: Annotated[TokenForm, Depends()],
 ) -> TokensOut:
-    """An access token for ten minutes, and a refresh token that gives the next pair, once.
+    """Returns an access token, valid for ten minutes by default, and a refresh token, which gives the next pair once.
 
-    Where a second factor is set up, the password alone is answered by `mfa-required`; its `mfa_token` and a code of the
-    app (or a recovery code) in `otp` then complete it. API clients get an access token alone.
+    If the account has a second factor, a password without `otp` gets the problem `mfa-required`. Send its `mfa_token`
+    and, as `otp`, a code of the app or a recovery code to complete the sign-in. API clients get no refresh token.
     """
     response.headers["Cache-Control"] = "no-store"
     if form.grant_type not in GRANTS:
         raise UnsupportedGrant(fields=f"one of {', '.join(GRANTS)}")
     if form.grant_type == "password" and form.username and form.password:
-        await _admit(request, sign_in, origin, form)
+        await _check_client(request, sign_in, origin, form)
         signed_in = await sign_in.by_password(form.username, form.password, origin, form.otp or None)
-        return _remembering(*signed_in, response, sign_in.settings)
+        return _with_device_cookie(*signed_in, response, sign_in.settings)
     if form.grant_type == MFA_OTP and form.mfa_token and form.otp:
-        await _admit(request, sign_in, origin, form)
-        return _remembering(*await sign_in.by_code(form.mfa_token, form.otp, origin), response, sign_in.settings)
+        await _check_client(request, sign_in, origin, form)
+        return _with_device_cookie(*await sign_in.by_code(form.mfa_token, form.otp, origin), response, sign_in.settings)
     if form.grant_type == "refresh_token" and form.refresh_token:
         return await sign_in.by_refresh_token(form.refresh_token, origin)
     if form.grant_type == "client_credentials":
@@ -105,7 +105,7 @@ async def token(
 
 @router.post("/logout", status_code=204, summary="Sign out", openapi_extra=PUBLIC | SCHEMA_OF_OTHERS)
 async def logout(tx: Session, origin: FromWhere, refresh_token: Annotated[str, Form(max_length=200)]) -> None:
-    """Ends the session of this refresh token; its access tokens are rejected as soon as the services receive the
+    """Ends the session of this refresh token. Its access tokens are rejected as soon as the services receive the
     event."""
     await sessions.end_by_token(tx, refresh_token, origin)
 
@@ -123,21 +123,21 @@ async def revoke(
     origin: FromWhere,
     token: Annotated[str, Form(max_length=MAX_TOKEN_LENGTH, description="a refresh token or an access token")],
 ) -> Response:
-    """RFC 7009: ends the session that the token belongs to, and so all of its tokens. A token that is unknown or has
-    ended already gets the same answer. `token_type_hint` isn't needed."""
+    """Ends the session that the token belongs to, and so revokes all its tokens (RFC 7009). An unknown or expired token
+    gets the same response. `token_type_hint` is not needed."""
     await use_cases.revoke(tx, request.app.state.runtime.tokens, token, origin)
     return Response(status_code=200, headers={"Cache-Control": "no-store"})
 
 
-async def _admit(request: Request, sign_in: SignIn, origin: Origin, form: TokenForm) -> None:
-    """Checks that the client may send passwords. If any client may, its credentials are ignored: Swagger UI sends empty
-    ones. Raises: UnauthorizedClient, InvalidClient."""
+async def _check_client(request: Request, sign_in: SignIn, origin: Origin, form: TokenForm) -> None:
+    """Checks that the client may send passwords. If any client may, its credentials are not checked: Swagger UI sends
+    empty ones. Raises: UnauthorizedClient, InvalidClient."""
     if "*" not in sign_in.settings.may_send_passwords:
-        await sign_in.admit_password_client(*_client_credentials(request, form), origin)
+        await sign_in.check_password_client(*_client_credentials(request, form), origin)
 
 
-def _remembering(tokens: TokensOut, device: str, response: Response, settings: Settings) -> TokensOut:
-    """The cookie is sent to this endpoint alone and hidden from scripts. It identifies a device and permits nothing."""
+def _with_device_cookie(tokens: TokensOut, device: str, response: Response, settings: Settings) -> TokensOut:
+    """Sets the cookie by which the device is recognised. It grants no access, and is hidden from scripts."""
     response.set_cookie(
         cookie_name(settings.public_issuer),
         device,
@@ -151,7 +151,7 @@ def _remembering(tokens: TokensOut, device: str, response: Response, settings: S
 
 
 def _client_credentials(request: Request, form: TokenForm) -> tuple[str, str]:
-    """From HTTP Basic (RFC 6749, 2.3.1: both parts are form-encoded), else from the form. Raises: InvalidClient."""
+    """Id and secret: form-encoded in HTTP Basic (RFC 6749, 2.3.1), else from the form. Raises: InvalidClient."""
     scheme, _, value = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "basic":
         return form.client_id or "", form.client_secret or ""

@@ -5,23 +5,23 @@ from typing import Any, ClassVar
 from service_kit.problems import Problem
 
 
-def in_oauth_words(error: str, detail: str) -> dict[str, str]:
-    """The members that RFC 6749 (5.2) requires; it allows neither quotes nor non-ASCII characters in the
-    description."""
+def oauth_members(error: str, detail: str) -> dict[str, str]:
+    """The members that RFC 6749 (5.2) requires. Double quotes, backslashes, line breaks and non-ASCII characters, which
+    it forbids in the description, are replaced or removed."""
     plain = detail.replace('"', "'").replace("\\", "/").replace("\n", " ").encode("ascii", "ignore").decode()
     return {"error": error, "error_description": plain}
 
 
 class TokenProblem(Problem):
-    """Has the members `error` and `error_description` of RFC 6749 too, for OAuth libraries."""
+    """A problem that also has the members `error` and `error_description` of RFC 6749, for OAuth libraries."""
 
     error: ClassVar[str | None] = None
-    """RFC 6749's code for it, where that is not the problem's type."""
+    """The error code of RFC 6749; None: the problem's type, with underscores."""
     always_headers: ClassVar[dict[str, str]] = {"Cache-Control": "no-store"}
 
     def body(self, instance: str | None = None) -> dict[str, Any]:
         error = self.error or self.type.replace("-", "_")
-        return {**super().body(instance), **in_oauth_words(error, self.detail)}
+        return {**super().body(instance), **oauth_members(error, self.detail)}
 
 
 class InvalidTokenRequest(TokenProblem, status=400, type="invalid-request"):

@@ -1,4 +1,4 @@
-"""Errors of the OAuth endpoints: with the members of RFC 6749 beside our own, and never with status 422."""
+"""Errors of the OAuth endpoints, which have the members of RFC 6749 too, and never status 422."""
 
 from collections import Counter
 from collections.abc import Callable, Coroutine
@@ -10,14 +10,14 @@ from starlette.exceptions import HTTPException
 
 from service_kit.http.router import Route
 from service_kit.problems import Problem
-from user_service.auth.models import InvalidTokenRequest, TokenProblem, in_oauth_words
+from user_service.auth.models import InvalidTokenRequest, TokenProblem, oauth_members
 
-# RFC 6749 has no code for these at the token endpoint; this one has the same meaning at the authorization endpoint.
+# RFC 6749 has no error code for these statuses at the token endpoint. The authorization endpoint's code means the same.
 TRY_LATER, LATER = (429, 503), "temporarily_unavailable"
 
 
 class OAuthRoute(Route):
-    """For callers that are OAuth libraries: they read `error`, and expect no other status than 400 and 401."""
+    """Adapts errors to OAuth libraries, which read `error`, and expect status 400 or 401 for an invalid request."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
@@ -36,7 +36,7 @@ class OAuthRoute(Route):
                 raise
             except Problem as problem:
                 word = LATER if problem.status in TRY_LATER else "invalid_request"
-                problem.members |= in_oauth_words(word, problem.detail)
+                problem.members |= oauth_members(word, problem.detail)
                 problem.headers.setdefault("Cache-Control", "no-store")
                 raise
 
@@ -44,7 +44,7 @@ class OAuthRoute(Route):
 
 
 async def _reject_repeated(request: Request) -> None:
-    """RFC 6749, 3.2: no parameter may be given twice. Raises: InvalidTokenRequest."""
+    """No parameter may be sent twice (RFC 6749, 3.2). Raises: InvalidTokenRequest."""
     names = Counter(name for name, _ in (await request.form()).multi_items())
     if repeated := sorted(name for name, times in names.items() if times > 1):
         raise InvalidTokenRequest(reason=f"{', '.join(repeated)[:200]} came more than once")

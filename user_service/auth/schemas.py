@@ -1,4 +1,4 @@
-"""The grants of the token endpoint with their fields, and its answer (RFC 6749, 5.1)."""
+"""The grants of the token endpoint with their fields, and its response (RFC 6749, 5.1)."""
 
 from pydantic import BaseModel, Field
 
@@ -13,7 +13,7 @@ GRANTS = {
 
 class TokensOut(BaseModel):
     access_token: str
-    refresh_token: str | None = Field(default=None, description="gives the next pair, once; API clients get none")
+    refresh_token: str | None = Field(default=None, description="gives the next pair once; API clients get none")
     token_type: str = "Bearer"  # noqa: S105 (RFC 6749's word)
-    expires_in: int = Field(description="seconds until the access token ends", examples=[600])
+    expires_in: int = Field(description="seconds until the access token expires", examples=[600])
     scope: str = Field(description="the permissions, separated by spaces")

@@ -1,4 +1,4 @@
-"""Signing in, renewing tokens, and revoking them."""
+"""Signs in people and API clients, and renews and revokes tokens."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -53,12 +53,12 @@ from user_service.throttle import use_cases as throttle
 log = structlog.get_logger(__name__)
 
 MFA_TOKEN_LIFETIME = timedelta(minutes=5)
-# The permissions of staff until they have set up the second factor that they need.
+# All that staff may do before they have set up the second factor that `mfa_required_for_staff` demands.
 ENROL_ONLY = frozenset({Permission.MFA_WRITE.value})
 
 
 SignedIn = tuple[TokensOut, str]
-"""Tokens, and the value of the cookie by which the device is recognised (`audit.devices`)."""
+"""The tokens, and the value of the cookie by which the device is recognised (`audit.devices`)."""
 
 
 @dataclass(frozen=True)
@@ -73,28 +73,28 @@ class SignIn:
     settings: Settings
 
     async def by_password(self, email: str, password: str, origin: Origin, otp: str | None = None) -> SignedIn:
-        """Raises: InvalidGrant, TooManyRequests, MfaRequired, WrongCode, TooManyTries."""
+        """Raises: InvalidGrant, TooManyRequests, MfaRequired (without `otp`), WrongCode, TooManyTries."""
         account = await self.password_service.verify(EmailAddress.of(email), password, origin)
         if account is None:
             raise InvalidGrant
         async with self.database.session() as tx:
-            with_code = await factors.is_on(tx, account.id)
-        if not with_code:
+            has_second_factor = await factors.is_on(tx, account.id)
+        if not has_second_factor:
             return await self._begin(account, origin, ())
         if otp is None:
-            raise self._code_needed(account)
+            raise self._mfa_required(account)
         return await self._begin_with_code(account, otp, origin)
 
     async def by_code(self, mfa_token: str, otp: str, origin: Origin) -> SignedIn:
-        """The second step of signing in. Raises: InvalidGrant, WrongCode, TooManyTries."""
-        return await self._begin_with_code(await self._halfway_in(mfa_token), otp, origin)
+        """Completes a sign-in that needs a second factor. Raises: InvalidGrant, WrongCode, TooManyTries."""
+        return await self._begin_with_code(await self._account_of(mfa_token), otp, origin)
 
     async def _begin_with_code(self, account: Account, otp: str, origin: Origin) -> SignedIn:
         factor = await self.mfa.prove(account.id, otp, origin, Action.SIGN_IN_FAILED, WrongCode)
         return await self._begin(account, origin, factor)
 
     async def by_refresh_token(self, token: str, origin: Origin) -> TokensOut:
-        """Raises: InvalidGrant."""
+        """Issues the next pair of tokens. A reused refresh token ends its session. Raises: InvalidGrant."""
         try:
             return await self._renewed(token, origin)
         except RefreshTokenReused as reused:
@@ -111,8 +111,8 @@ class SignIn:
             raise InvalidGrant
         return await self._for_person(account, permissions, *renewed)
 
-    async def admit_password_client(self, client_id: str, secret: str, origin: Origin) -> None:
-        """Checks that this client may send people's passwords. An API client must show its secret; a frontend has none.
+    async def check_password_client(self, client_id: str, secret: str, origin: Origin) -> None:
+        """Checks that this client may send people's passwords. An API client must send its secret; a frontend has none.
 
         Raises: UnauthorizedClient, InvalidClient.
         """
@@ -132,7 +132,7 @@ class SignIn:
         return client
 
     async def by_client_secret(self, client_id: str, secret: str, scope: str, origin: Origin) -> TokensOut:
-        """Raises: InvalidClient, InvalidScope."""
+        """`scope`: the requested permissions, separated by spaces; empty: all. Raises: InvalidClient, InvalidScope."""
         client = await self._authenticate(client_id, secret, origin)
         allowed = frozenset(filter(is_known, client.permissions))
         asked = frozenset(scope.split()) or allowed
@@ -144,19 +144,19 @@ class SignIn:
     async def _begin(self, account: Account, origin: Origin, factor: Sequence[str]) -> SignedIn:
         """Begins a session. `factor`: the authentication methods beside the password, as RFC 8176 names them."""
         async with self.database.session() as tx:
-            now = await accounts.lock(tx, account.id, shared=True)
-            if now is None or not now.active or now.password_hash != account.password_hash:
-                raise InvalidGrant  # disabled, or the password was changed, while this one was verified
-            if not factor and await factors.is_on(tx, now.id):
-                raise self._code_needed(now)  # the second factor was set up in the meantime
-            session, refresh_token = await sessions.begin(tx, now.id, origin, self.settings, factor)
-            permissions = await self._permissions(tx, now, session)
-            if await self.password_service.throttle.is_new_device(tx, now, origin):
-                mails.enqueue(tx, Purpose.NEW_DEVICE, now.email, now.id)
-            await throttle.remember(tx, now.id, origin)
-            record(tx, replace(origin, session_id=session.id), Action.SIGN_IN_SUCCEEDED, now.id)
-        tokens = await self._for_person(now, permissions, session, refresh_token)
-        return tokens, self.password_service.throttle.device_cookie(EmailAddress.of(now.email), origin)
+            current = await accounts.lock(tx, account.id, shared=True)
+            if current is None or not current.active or current.password_hash != account.password_hash:
+                raise InvalidGrant  # disabled or given another password while this one was verified
+            if not factor and await factors.is_on(tx, current.id):
+                raise self._mfa_required(current)  # the second factor was set up in the meantime
+            session, refresh_token = await sessions.begin(tx, current.id, origin, self.settings, factor)
+            permissions = await self._permissions(tx, current, session)
+            if await self.password_service.throttle.is_new_device(tx, current, origin):
+                mails.enqueue(tx, Purpose.NEW_DEVICE, current.email, current.id)
+            await throttle.remember(tx, current.id, origin)
+            record(tx, replace(origin, session_id=session.id), Action.SIGN_IN_SUCCEEDED, current.id)
+        tokens = await self._for_person(current, permissions, session, refresh_token)
+        return tokens, self.password_service.throttle.device_cookie(EmailAddress.of(current.email), origin)
 
     async def _permissions(self, tx: Session, account: Account, session: UserSession) -> frozenset[str]:
         held = await permissions_held(tx, account.roles)
@@ -182,7 +182,7 @@ class SignIn:
     async def _access_token(
         self, subject: UUID, permissions: frozenset[str], claims: dict[str, Any], ends_at: datetime | None = None
     ) -> TokensOut:
-        """`ends_at`: the end date of the API client that it is for."""
+        """`ends_at`: the end date of the API client, after which its token must not be valid; None for people."""
         now, longest = utcnow(), self.settings.access_token_lifetime
         lifetime = min(longest, ends_at - now) if ends_at else longest
         claims |= {
@@ -197,13 +197,13 @@ class SignIn:
         signed, seconds = await self.signer.sign(claims), int(lifetime.total_seconds())
         return TokensOut(access_token=signed, expires_in=seconds, scope=" ".join(claims["permissions"]))
 
-    def _code_needed(self, account: Account) -> MfaRequired:
-        """With a token that proves that the password was right; it is invalid once the password has changed."""
+    def _mfa_required(self, account: Account) -> MfaRequired:
+        """Its `mfa_token` proves that the password was right. A change of the password makes the token invalid."""
         fingerprint = hash_of(account.password_hash).hex()
         token = self.vault.encrypt(f"mfa {account.id} {fingerprint}".encode()).decode()
         return MfaRequired(mfa_token=token, expires_in=int(MFA_TOKEN_LIFETIME.total_seconds()))
 
-    async def _halfway_in(self, mfa_token: str) -> Account:
+    async def _account_of(self, mfa_token: str) -> Account:
         try:
             kind, id, fingerprint = self.vault.decrypt(mfa_token.encode(), within=MFA_TOKEN_LIFETIME).decode().split()
         except (InvalidToken, ValueError) as error:

@@ -37,10 +37,10 @@ Writer = Annotated[Actor, acting("users:write")]
     ),
 )
 async def request_change(body: EmailChange, me: Writer, password_service: UsePasswordService, mfa: UseMfa) -> None:
-    """Mails a link and a code to the new address, and a notice to the present one. Nothing changes until the code comes
-    back (`POST /users/me/email/confirm`), within a day. A second request replaces the first.
+    """Mails a link and a code to the new address, and a notice to the present one, if confirmed. Send the code to
+    `POST /users/me/email/confirm`, within a day by default. A second request replaces the first.
 
-    The answer is the same whether another account has the new address or not; then the mail says so.
+    The response does not reveal whether another account has the new address. Only the mail says so.
     """
     await use_cases.request_change(password_service, mfa, me, body.new_email, body.present_password, body.otp)
 
@@ -51,7 +51,7 @@ async def request_change(body: EmailChange, me: Writer, password_service: UsePas
     responses=problems(NotFound, TokenNotGood, EmailTaken),
 )
 async def confirm(body: EmailConfirmation, tx: Session, me: Writer, response: Response) -> AccountOut:
-    """With the code that was mailed there. From now on the account signs in with the new address, which counts as
-    confirmed; all other sessions end."""
+    """Send the code that was mailed to the new address. The account then signs in with this address, which counts as
+    confirmed, and all other sessions end."""
     account = await use_cases.confirm(tx, me, body.token)
     return tagged(response, AccountOut.of(account), account.version)

@@ -1,4 +1,4 @@
-"""Bodies of requests for a change of the e-mail address."""
+"""Request bodies of a change of the e-mail address."""
 
 from typing import Annotated
 
@@ -15,5 +15,5 @@ class EmailChange(RequestBody):
     new_email: EmailAddress
     present_password: Typed
     otp: Annotated[str, StringConstraints(max_length=40)] | None = Field(
-        default=None, description="a code of the second factor, where one is set up"
+        default=None, description="a code of the second factor, if one is set up"
     )

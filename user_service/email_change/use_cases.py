@@ -1,5 +1,5 @@
-"""A change of an account's e-mail address: requested with the password, and confirmed by a code that is mailed
-there."""
+"""Changes an account's e-mail address: requested with the password, and confirmed by a code that is mailed to the new
+address."""
 
 from service_kit.database import Session
 from service_kit.problems import not_found
@@ -24,37 +24,37 @@ async def request_change(
 ) -> None:
     """Mails a code to the new address, and a notice to the present one if it is confirmed.
 
-    Only the mail, which the owner of the address reads, says whether another account has it. Raises: NotFound,
+    Only that mail reveals whether another account has the new address. Raises: NotFound,
     SameEmail, WrongPassword, SecondFactorNeeded, WrongSecondFactor, TooManyTries, TooManyRequests.
     """
     async with passwords.database.session() as tx:
         account = await accounts.by_id(tx, actor.id) or not_found(Account, actor.id)
-        with_code = await factors.is_on(tx, account.id)
+        has_second_factor = await factors.is_on(tx, account.id)
     await passwords.prove(account, password, actor, Action.EMAIL_CHANGE_REFUSED)
-    if with_code and otp is None:
+    if has_second_factor and otp is None:
         raise SecondFactorNeeded
-    if with_code and otp is not None:
+    if has_second_factor and otp is not None:
         await mfa.prove(account.id, otp, actor, Action.EMAIL_CHANGE_REFUSED, WrongSecondFactor)
     if account.email == new.text:
         raise SameEmail
     for address in (new, EmailAddress.of(account.email)):
         await passwords.throttle.mail(address, actor)
     async with passwords.database.session() as tx:
-        now = await accounts.lock(tx, account.id) or not_found(Account, account.id)
-        if now.password_hash != account.password_hash:
+        current = await accounts.lock(tx, account.id) or not_found(Account, account.id)
+        if current.password_hash != account.password_hash:
             raise WrongPassword  # it was changed in the meantime
-        await mails.forget_tokens(tx, now.id, Purpose.CHANGE_EMAIL)
-        mails.enqueue(tx, Purpose.CHANGE_EMAIL, new.text, now.id)
-        if now.email_verified:
-            mails.enqueue(tx, Purpose.EMAIL_CHANGE_ASKED, now.email, now.id)
-        record(tx, actor, Action.EMAIL_CHANGE_ASKED, now.id)
+        await mails.forget_tokens(tx, current.id, Purpose.CHANGE_EMAIL)
+        mails.enqueue(tx, Purpose.CHANGE_EMAIL, new.text, current.id)
+        if current.email_verified:
+            mails.enqueue(tx, Purpose.EMAIL_CHANGE_ASKED, current.email, current.id)
+        record(tx, actor, Action.EMAIL_CHANGE_ASKED, current.id)
 
 
 async def confirm(tx: Session, actor: Actor, token: str) -> Account:
-    """All other sessions end, and codes that were mailed to the former address are invalid.
+    """Sets the new address, ends all other sessions, and invalidates codes that were mailed to the former address.
 
-    Only the account's owner may confirm: a link that went to a stranger, because the address was mistyped, must not
-    hand the account over. Raises: TokenNotGood, EmailTaken, NotFound.
+    Only a caller who is signed in to the account may confirm: if the address was mistyped, the stranger who gets the
+    mail must not get the account. Raises: TokenNotGood, EmailTaken, NotFound.
     """
     account = await accounts.lock(tx, actor.id) or not_found(Account, actor.id)
     mailed = await mails.find(tx, token, Purpose.CHANGE_EMAIL)

@@ -1,4 +1,4 @@
-"""The keys that verify access tokens (RFC 7517)."""
+"""The public keys that verify access tokens (RFC 7517)."""
 
 import hashlib
 import json
@@ -17,7 +17,7 @@ router = Router(prefix="/.well-known", tags=["keys"])
 
 @router.get("/jwks.json", summary="Get the keys that verify access tokens", openapi_extra=PUBLIC, responses={304: {}})
 async def jwks(signer: Annotated[Signer, resource(Signer)], if_none_match: IfNoneMatch = None) -> Response:
-    """May be cached for one refresh interval; a new key is published two intervals before it signs."""
+    """The keys may be cached for one refresh interval: a new key is published two intervals before it signs."""
     seconds = int(signer.schedule.refresh.total_seconds())
     return cached(await signer.public_keys(), if_none_match, seconds)
 

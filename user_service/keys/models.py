@@ -10,8 +10,8 @@ from service_kit.clock import utcnow
 from user_service.base import Base
 from user_service.settings import Settings
 
-CLOCKS_APART = timedelta(minutes=1)
-"""The most by which the clocks of two machines may differ."""
+MAX_CLOCK_SKEW = timedelta(minutes=1)
+"""How much the clocks of two machines may differ."""
 
 
 class SigningKey(Base, table=True):
@@ -27,7 +27,7 @@ class SigningKey(Base, table=True):
 
 @dataclass(frozen=True)
 class Schedule:
-    """When keys change. `refresh`: the interval in which verifiers fetch the keys."""
+    """When keys are rotated. `refresh`: the interval at which verifiers fetch the public keys."""
 
     refresh: timedelta
     token_lifetime: timedelta
@@ -39,20 +39,20 @@ class Schedule:
         return cls(refresh, settings.access_token_lifetime, timedelta(days=settings.key_lifetime_days))
 
     @property
-    def ahead(self) -> timedelta:
-        """How long a new key is published before it signs, so that a verifier may fail to fetch the keys once."""
+    def lead_time(self) -> timedelta:
+        """How long a new key is published before it signs: two intervals, since a verifier may fail to fetch once."""
         return 2 * self.refresh
 
     @property
-    def lingers(self) -> timedelta:
-        """How long a key stays published once the next one signs. Other processes of this service may sign with it
-        until they read the keys again, and their last token is valid for its whole lifetime."""
-        return self.token_lifetime + 2 * self.refresh + CLOCKS_APART
+    def overlap(self) -> timedelta:
+        """How long a key stays published after the next one has begun to sign. Other processes of this service sign
+        with the old one until they read the keys again, and the last of these tokens must be valid until it expires."""
+        return self.token_lifetime + 2 * self.refresh + MAX_CLOCK_SKEW
 
     def published(self, keys: Sequence[SigningKey], now: datetime) -> list[SigningKey]:
-        """Those of `keys` (in the order in which they sign) that verify tokens now."""
+        """The keys that verify tokens now. `keys` must be in the order in which they sign."""
         following = [key.signs_from for key in keys[1:]]
-        retired = sum(signs_from + self.lingers <= now for signs_from in following)
+        retired = sum(signs_from + self.overlap <= now for signs_from in following)
         return list(keys[retired:])
 
     def rotation_due(self, keys: Sequence[SigningKey], now: datetime) -> bool:

@@ -8,7 +8,7 @@ from sqlmodel import col, select
 from service_kit.database import Session, Statement
 from user_service.keys.models import SigningKey
 
-ONE_AT_A_TIME = Statement("SELECT pg_advisory_xact_lock(hashtext('signing_keys'))")
+LOCK_KEYS = Statement("SELECT pg_advisory_xact_lock(hashtext('signing_keys'))")
 
 
 async def in_order(tx: Session) -> list[SigningKey]:
@@ -16,9 +16,9 @@ async def in_order(tx: Session) -> list[SigningKey]:
     return list((await tx.exec(select(SigningKey).order_by(col(SigningKey.signs_from), col(SigningKey.id)))).all())
 
 
-async def alone(tx: Session) -> None:
-    """Takes a lock until the transaction ends, so that no other transaction creates or removes keys."""
-    await ONE_AT_A_TIME.fetch(tx)
+async def lock_keys(tx: Session) -> None:
+    """Takes an advisory lock until the transaction ends, so that no other transaction creates or removes keys."""
+    await LOCK_KEYS.fetch(tx)
 
 
 async def remove_all_but(tx: Session, ids: Collection[str]) -> None:

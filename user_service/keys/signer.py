@@ -18,7 +18,7 @@ from user_service.keys.vault import Vault
 
 
 class Signer:
-    """Keeps the private keys in memory, and reads them again in the interval in which verifiers fetch the keys."""
+    """Keeps the private keys in memory. It reads them again as often as verifiers fetch the public keys."""
 
     def __init__(self, database: Database, vault: Vault, schedule: Schedule) -> None:
         self.schedule = schedule
@@ -32,7 +32,7 @@ class Signer:
         if self._read_at is None or utcnow() - self._read_at >= self.schedule.refresh:
             await self.load()
         now = utcnow()
-        first, *later = self._found  # the only key may be made by a process whose clock is ahead of ours
+        first, *later = self._found  # it signs even before `signs_from`: another process's clock may have set that
         id = [key.id for key in (first, *(key for key in later if key.signs_from <= now))][-1]
         headers = {"typ": TOKEN_TYPE, "kid": id}
         return jwt.encode(claims, self._keys[id], ALGORITHM, headers=headers)
@@ -42,7 +42,7 @@ class Signer:
         async with self._database.session() as tx:
             found = await queries.in_order(tx)
             if not found:
-                await queries.alone(tx)  # so that two processes that start together create one key
+                await queries.lock_keys(tx)  # so that processes that start together create only one key
                 found = await queries.in_order(tx) or [await add_key(tx, self._vault, signs_from=utcnow())]
         now = utcnow()
         self._found = self.schedule.published(found, now)
@@ -60,14 +60,14 @@ class Signer:
         }
 
     def _read(self, key: SigningKey) -> Any:
-        # We generated the key and the vault authenticates it, so OpenSSL need not check its primes, which takes 50 ms.
+        # OpenSSL need not check the primes, which takes 50 ms: we made them, and the vault authenticates them.
         pem = self._vault.decrypt(key.encrypted_private_key)
         found = serialization.load_pem_private_key(pem, None, unsafe_skip_rsa_key_validation=True)
         return jwk.construct(found, ALGORITHM)  # type: ignore[arg-type]  # it takes such keys too
 
 
 async def add_key(tx: Session, vault: Vault, signs_from: datetime) -> SigningKey:
-    """Creates a key. Call it in a transaction that has called `queries.alone`."""
+    """Creates a key. Call it in a transaction that has called `queries.lock_keys`."""
     made = await asyncio.to_thread(rsa.generate_private_key, public_exponent=65537, key_size=2048)
     pem = made.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()

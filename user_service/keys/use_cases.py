@@ -1,4 +1,4 @@
-"""Publishes the keys that tokens are verified with, and rotates them while all valid tokens stay valid."""
+"""Publishes and rotates the keys of access tokens. A regular rotation invalidates no token."""
 
 import structlog
 
@@ -15,42 +15,42 @@ log = structlog.get_logger(__name__)
 
 
 def published_keys(runtime: Runtime) -> FetchKeys:
-    """This service verifies with the keys it publishes, without asking itself over HTTP."""
+    """How this service itself gets the keys to verify with: from the signer, without a request to its own API."""
     return lambda: runtime.resource(Signer).public_keys()
 
 
 async def rotate(database: Database, vault: Vault, schedule: Schedule) -> SigningKey:
-    """Publishes a new key, which signs once all verifiers have it. Returns the key that is waiting to sign, if there is
-    one."""
+    """Publishes a new key, which signs once all verifiers have fetched it. If a key is published already and does not
+    sign yet, returns that one instead."""
     async with database.session() as tx:
-        await queries.alone(tx)
+        await queries.lock_keys(tx)
         found, now = await queries.in_order(tx), utcnow()
         if found and found[-1].signs_from > now:
             return found[-1]
-        return await add_key(tx, vault, now + schedule.ahead if found else now)
+        return await add_key(tx, vault, now + schedule.lead_time if found else now)
 
 
 async def replace_at_once(database: Database, vault: Vault) -> SigningKey:
-    """For a compromised key: a new key signs now, and no other is published any more.
+    """Replaces a compromised key: a new key signs now, and no other is published any more.
 
-    Until a service has fetched the keys it rejects new tokens; from then on it rejects the old ones.
+    Until a service has fetched the keys again, it rejects new tokens; afterwards it rejects the old ones.
     """
     async with database.session() as tx:
-        await queries.alone(tx)
+        await queries.lock_keys(tx)
         key = await add_key(tx, vault, utcnow())
         await queries.remove_all_but(tx, [key.id])
         return key
 
 
 async def maintain_keys(runtime: Runtime) -> None:
-    """Starts a rotation when the newest key is old, removes keys whose tokens have all expired, and encrypts keys again
-    that were encrypted with the former secret."""
+    """A job that starts a rotation when the newest key has signed for its lifetime, removes keys whose tokens have all
+    expired, and re-encrypts keys that were encrypted with the former secret."""
     signer, vault = runtime.resource(Signer), runtime.resource(Vault)
     async with runtime.database.session() as tx:
-        await queries.alone(tx)
+        await queries.lock_keys(tx)
         found, now = await queries.in_order(tx), utcnow()
         if signer.schedule.rotation_due(found, now):
-            found.append(await add_key(tx, vault, now + signer.schedule.ahead))
+            found.append(await add_key(tx, vault, now + signer.schedule.lead_time))
             log.info("signing_key_made", kid=found[-1].id, signs_from=found[-1].signs_from.isoformat())
         kept = signer.schedule.published(found, now)
         if len(kept) < len(found):

@@ -10,7 +10,7 @@ from pydantic import SecretStr
 
 
 class Vault:
-    """Encrypts with the present secret, and also decrypts with the former one, so that the secret can be changed."""
+    """Encrypts with the present secret, and decrypts with either, so that the secret can be changed."""
 
     def __init__(self, secret: SecretStr, former: SecretStr | None = None) -> None:
         self._keys = [_key(each) for each in (secret, former) if each is not None and each.get_secret_value()]
@@ -25,7 +25,7 @@ class Vault:
         return self._any.decrypt(encrypted, ttl=None if within is None else int(within.total_seconds()))
 
     def renewed(self, encrypted: bytes) -> bytes | None:
-        """The same, encrypted with the present secret; None if it is already."""
+        """The data encrypted with the present secret; None if it is already."""
         try:
             self._present.decrypt(encrypted)
         except InvalidToken:
@@ -33,7 +33,7 @@ class Vault:
         return None
 
     def derive(self, purpose: str, value: str) -> list[bytes]:
-        """32 bytes derived from `value`, unpredictable without the secret: by the present one, then by the former."""
+        """32 bytes that can't be predicted without the secret: from the present one, and then from the former one."""
         return [hmac.digest(key, f"{purpose}:{value}".encode(), "sha256") for key in self._keys]
 
 

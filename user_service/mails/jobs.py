@@ -1,7 +1,7 @@
-"""Sends the mails that are due. No transaction is open during the connection to the mail server.
+"""Sends the mails that are due. No transaction is open while it talks to the mail server.
 
 The token is created when the mail is sent, so that only the mail contains it. After a crash between the server's `250`
-and the deletion of the row another mail is sent, with another token; both are valid until one of them is used.
+and the deletion of the row, a second mail with another token is sent; both tokens are valid until one of them is used.
 """
 
 from datetime import timedelta
@@ -26,7 +26,7 @@ from user_service.settings import Settings
 
 
 async def send_due(runtime: Runtime) -> bool:
-    """Sends one batch. Returns whether there is more."""
+    """Sends one batch. Returns whether more may be due."""
     settings, mailer = runtime.resource(Settings), runtime.resource(Mailer)
     if not settings.smtp_host:
         return False
@@ -39,12 +39,12 @@ SEND_MAILS = Job("send-account-mails", send_due, every=timedelta(seconds=0.5), w
 
 
 async def _handle(database: Database, mailer: Mailer, settings: Settings, mail: Claimed) -> str:
-    """Sends the mail, unless it is not needed any more; returns the outcome. Raises: as `Mailer.send`."""
+    """Sends the mail, unless it has become needless. Returns the outcome. Raises: what `Mailer.send` raises."""
     lifetime = lifetime_of(mail.purpose, settings)
-    if mail.account_id is None or _is_pointless(mail):
+    if mail.account_id is None or _is_obsolete(mail):
         return "not needed"
     if mail.purpose.is_notice and not mail.email_verified:
-        return "not verified"  # nothing but the request to confirm is mailed to an address that may be a stranger's
+        return "not verified"  # an unconfirmed address may belong to a stranger, who must not get notices
     if utcnow() > mail.created_at + lifetime:
         return "too late"
     purpose = await _purpose(database, mail, mail.account_id)
@@ -65,7 +65,7 @@ async def _handle(database: Database, mailer: Mailer, settings: Settings, mail: 
 
 
 async def _purpose(database: Database, mail: Claimed, account_id: UUID) -> Purpose:
-    """If another account has the requested address, the mail says so to the owner of the address."""
+    """The mail's purpose; EMAIL_IN_USE, if another account has the address that is to be confirmed."""
     if mail.purpose != Purpose.CHANGE_EMAIL:
         return mail.purpose
     async with database.session() as tx:
@@ -73,7 +73,7 @@ async def _purpose(database: Database, mail: Claimed, account_id: UUID) -> Purpo
     return Purpose.EMAIL_IN_USE if taken else mail.purpose
 
 
-def _is_pointless(mail: Claimed) -> bool:
+def _is_obsolete(mail: Claimed) -> bool:
     """Whether the address is confirmed already, or is not the account's any more."""
     if mail.purpose == Purpose.VERIFY_EMAIL and mail.email_verified:
         return True

@@ -1,4 +1,4 @@
-"""Mails to send, and the tokens that prove that they were read."""
+"""Mails to send, and tokens that prove who read them."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -14,7 +14,7 @@ from user_service.base import Base, Entity
 
 
 class Purpose(StrEnum):
-    """What a mail is for, and what its token permits. Notices have no token: they inform the owner of an event."""
+    """What a mail is for, and what its token permits. A notice has no token: it informs the account's owner."""
 
     VERIFY_EMAIL = "verify-email"
     RESET_PASSWORD = "reset-password"  # noqa: S105 (a word, no secret)
@@ -43,10 +43,10 @@ class TokenNotGood(Problem, status=400, type="mail-token-not-good"):
 
 
 class Mail(Entity, table=True):
-    """A requested mail; deleted once it is sent. While a process sends it, `next_attempt_at` is the end of its lease.
+    """A mail that is not sent or given up yet. While a process sends it, `next_attempt_at` is the end of its lease.
 
-    If no account has the address, `account_id` is empty: the request gets the same answer, and the job finds that there
-    is nothing to send. There is no foreign key, since the time to check it would reveal whether the account exists.
+    If no account has the address, `account_id` is None: such requests get the same response, and the job sends nothing.
+    There is no foreign key, since the time to check it would reveal whether the account exists.
     """
 
     __tablename__ = "mails"
@@ -70,6 +70,6 @@ class MailToken(Base, table=True):
     account_id: UUID = Field(foreign_key="accounts.id", ondelete="CASCADE", index=True)
     purpose: str
     email: str | None = None
-    """The address that it was mailed to; empty in tokens of before this column was introduced."""
+    """The address that it was mailed to; None in tokens that are older than this column."""
     created_at: datetime = Field(default_factory=utcnow)
     expires_at: datetime = Field(index=True)

@@ -21,7 +21,7 @@ FROM claimed LEFT JOIN accounts AS account ON account.active
      AND account.id = coalesce(claimed.account_id, (SELECT id FROM accounts AS found WHERE found.email = claimed.email))
 ORDER BY claimed.created_at
 """)
-# The lock on the mail orders this before or after a deletion, which deletes mails first and then their tokens.
+# `forget_tokens` deletes mails first, then tokens. The lock on the mail keeps a token from being added between the two.
 KEEP = Statement("""
 WITH mail AS (SELECT purpose, email FROM mails WHERE id = :mail_id FOR KEY SHARE)
 INSERT INTO mail_tokens (token_hash, account_id, purpose, email, created_at, expires_at)
@@ -34,7 +34,7 @@ DROP = Statement("DELETE FROM mail_tokens WHERE token_hash = :token_hash")
 
 @dataclass(frozen=True)
 class Claimed(queue.Claimed):
-    """A mail that this process may send, and the account that has its address, if there is one."""
+    """A mail that this process may send, and its active account, if there is one."""
 
     purpose: Purpose
     email: str
@@ -51,14 +51,14 @@ async def claim(connection: Connection, limit: int, lease: timedelta) -> list[Cl
 
 
 async def finish(connection: Connection, outcomes: Sequence[queue.Outcome[Claimed]], _: datetime) -> None:
-    """Deletes the mails, whatever the outcome was."""
+    """Deletes the mails, also those that were not sent: the outcome is final."""
     await FINISH.execute(connection, outcome=outcomes)
 
 
 async def keep_token(
     connection: Connection, token_hash: bytes, mail_id: UUID, account_id: UUID, expires_at: datetime
 ) -> bool:
-    """Stores the token. False, if the account was erased or the mail deleted in the meantime."""
+    """Stores the token. Returns False if the account was erased or the mail deleted in the meantime."""
     return bool(
         await KEEP.execute(
             connection, token_hash=token_hash, mail_id=mail_id, account_id=account_id, expires_at=expires_at
@@ -71,7 +71,7 @@ async def drop_token(connection: Connection, token_hash: bytes) -> None:
 
 
 async def find_token(tx: Session, token_hash: bytes, purpose: Purpose, now: datetime) -> MailToken | None:
-    """A valid token. Unless it is for a change of the address, it must have been mailed to the account's present
+    """Finds a valid token. Unless it is for a change of the address, it must have been mailed to the account's present
     address."""
     statement = select(MailToken).where(
         MailToken.token_hash == token_hash, MailToken.purpose == purpose, MailToken.expires_at > now
@@ -89,5 +89,5 @@ async def delete_for(
 
 
 async def delete_all(tx: Session, account_id: UUID, email: str) -> None:
-    """Deletes all mails to this account or this address that were not sent yet."""
+    """Deletes all mails to this account or this address that are not sent yet."""
     await tx.exec(delete(Mail).where(or_(col(Mail.account_id) == account_id, col(Mail.email) == email)))

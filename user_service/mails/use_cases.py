@@ -1,4 +1,4 @@
-"""Requests mails, and checks the tokens that their readers send back."""
+"""Enqueues mails, and checks the tokens that their readers send back."""
 
 from datetime import timedelta
 from uuid import UUID
@@ -13,11 +13,11 @@ from user_service.settings import Settings
 
 NOTICE_LIFETIME = timedelta(days=7)
 MAILS_REQUESTED = "mails-asked-for"
-"""The signal that there are mails for the job to send."""
+"""The signal that wakes the job, since there are mails to send."""
 
 
 def enqueue(tx: Session, purpose: Purpose, email: str, account_id: UUID | None) -> None:
-    """The mail is sent after the commit, if the account exists."""
+    """Stores a mail, which the job sends after the commit if the account exists."""
     tx.add(Mail(purpose=purpose, email=email, account_id=account_id))
     signal(tx, MAILS_REQUESTED)
 
@@ -40,7 +40,7 @@ async def find(tx: Session, token: str, purpose: Purpose) -> MailToken:
 
 
 async def use(tx: Session, token: str, purpose: Purpose) -> None:
-    """Makes the token invalid, and all others that its account was mailed for this purpose. The account must be locked.
+    """Invalidates the token, and all others of its account for this purpose. The account must be locked.
 
     Raises: TokenNotGood."""
     found = await find(tx, token, purpose)

@@ -1,4 +1,4 @@
-"""The texts of the mails. They contain no names: a name is free text, and could carry a message to a stranger."""
+"""The texts of the mails. They contain no names: a name is free text, by which anyone could send spam to strangers."""
 
 from datetime import timedelta
 from email.message import EmailMessage
@@ -76,7 +76,7 @@ and tell us.
 def compose(
     mail: Claimed, purpose: Purpose, token: str | None, lifetime: timedelta, *, web_url: str, mail_from: str
 ) -> EmailMessage:
-    """`token`: None for a notice. Raises: PermanentFailure, if the address is unusable."""
+    """Renders the mail. `token`: None for a notice. Raises: PermanentFailure, if the address is unusable."""
     message = EmailMessage()
     message["Message-ID"] = f"<{mail.id}.{mail.purpose}@{parseaddr(mail_from)[1].rpartition('@')[2]}>"
     message["Date"] = format_datetime(mail.created_at)
@@ -95,7 +95,7 @@ def compose(
 
 
 def _way(purpose: Purpose, token: str, web_url: str) -> str:
-    """The token is in the fragment (`#`), which browsers don't send: no server's log and no `Referer` contains it."""
+    """A link and the code. In the link, the token is in the fragment, which browsers don't send: no log contains it."""
     if not web_url:
         return f" with this code:\n\n{token}"
     return f":\n\n{web_url.rstrip('/')}/{purpose}#token={token}\n\nor with this code:\n\n{token}"

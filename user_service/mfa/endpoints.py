@@ -38,7 +38,7 @@ async def read(tx: Session, me: Owner) -> MfaOut:
     responses=problems(NotFound, MfaOnAlready, WrongProof, TooManyTries),
 )
 async def begin(me: Owner, body: PasswordProof, mfa: UseMfa, response: Response) -> TotpOut:
-    """A secret for an app that shows codes (Aegis, Google Authenticator, 1Password …). Confirm it by a code."""
+    """Returns a secret for an authenticator app (Aegis, Google Authenticator, 1Password …). Confirm it with a code."""
     response.headers["Cache-Control"] = "no-store"
     secret, uri = await mfa.begin(me, body.password)
     return TotpOut(secret=secret, uri=uri)
@@ -50,7 +50,7 @@ async def begin(me: Owner, body: PasswordProof, mfa: UseMfa, response: Response)
     responses=problems(NotFound, MfaNotOn, MfaOnAlready, WrongProof, TooManyTries),
 )
 async def confirm(me: Owner, body: CodeProof, mfa: UseMfa, response: Response) -> RecoveryCodesOut:
-    """From now on each sign-in asks for a code. Keep the recovery codes; all other sessions end."""
+    """From now on each sign-in requires a code, and all other sessions end. Keep the recovery codes of the response."""
     response.headers["Cache-Control"] = "no-store"
     return RecoveryCodesOut(recovery_codes=await mfa.confirm(me, body.code))
 
@@ -62,7 +62,7 @@ async def confirm(me: Owner, body: CodeProof, mfa: UseMfa, response: Response) -
     responses=problems(NotFound, MfaNotOn, WrongProof, TooManyTries),
 )
 async def renew_recovery_codes(me: Owner, body: Proof, mfa: UseMfa, response: Response) -> RecoveryCodesOut:
-    """Asks for the password and a code of the app (or a recovery code). The former ones are invalid."""
+    """Requires the password and a code of the app (or a recovery code). The former recovery codes become invalid."""
     response.headers["Cache-Control"] = "no-store"
     return RecoveryCodesOut(recovery_codes=await mfa.renew_recovery_codes(me, **body.model_dump()))
 
@@ -74,5 +74,5 @@ async def renew_recovery_codes(me: Owner, body: Proof, mfa: UseMfa, response: Re
     responses=problems(NotFound, MfaNotOn, WrongProof, TooManyTries),
 )
 async def disable(me: Owner, body: Proof, mfa: UseMfa) -> None:
-    """Asks for the password and a code of the app, or a recovery code where the app is lost."""
+    """Requires the password and a code of the app, or a recovery code if the app is lost."""
     await mfa.remove(me, **body.model_dump())

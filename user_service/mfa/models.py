@@ -14,7 +14,7 @@ from user_service.base import Base, hash_of
 
 STEP_SECONDS = 30
 WINDOW = 1
-"""How many steps the app's clock may be ahead of or behind ours."""
+"""How many time steps the app's clock may be ahead of or behind ours."""
 FREE_ATTEMPTS = 5
 FIRST_WAIT = timedelta(minutes=1)
 LONGEST_WAIT = timedelta(hours=1)
@@ -40,7 +40,7 @@ class TooManyTries(Problem, status=429, type="too-many-tries"):
 
 
 class SecondFactor(Base, table=True):
-    """One per account, created when it is first needed; `on` once its set-up is confirmed."""
+    """At most one per account, created when it is first needed. It is `on` once its setup is confirmed."""
 
     __tablename__ = "second_factors"
 
@@ -62,8 +62,8 @@ class SecondFactor(Base, table=True):
             raise TooManyTries(seconds=seconds, retry_after=seconds)
 
     def count(self, now: datetime, *, right: bool) -> None:
-        """Counts a try. Five wrong ones in a row are free; from then on each doubles the wait, up to an hour, which
-        leaves 24 guesses a day. A right one ends that."""
+        """Counts an attempt. After the fifth wrong one in a row, the next must wait a minute. Each further one doubles
+        the wait, up to an hour, which leaves 24 guesses a day. A right one resets the count."""
         self.failures = 0 if right else self.failures + 1
         self.wait_until = None
         if self.failures >= FREE_ATTEMPTS:
@@ -71,7 +71,7 @@ class SecondFactor(Base, table=True):
             self.wait_until = now + min(doubled, LONGEST_WAIT)
 
     def accepts(self, secret: str, code: str, now: datetime) -> bool:
-        """Whether it is the app's code of this step or of the steps beside it. Each step's code is accepted once."""
+        """Whether it is the code of the present time step or of one within `WINDOW`. Each code is accepted once."""
         present, totp = int(now.timestamp()) // STEP_SECONDS, pyotp.TOTP(secret)
         steps = range(present - WINDOW, present + WINDOW + 1)
         same = [step for step in steps if hmac.compare_digest(totp.generate_otp(step).encode(), code.encode())]
@@ -82,7 +82,7 @@ class SecondFactor(Base, table=True):
 
 
 class RecoveryCode(Base, table=True):
-    """Deleted when it is used."""
+    """A code that was not used yet. Its use deletes it."""
 
     __tablename__ = "recovery_codes"
 
@@ -91,7 +91,7 @@ class RecoveryCode(Base, table=True):
 
 
 def new_recovery_codes() -> list[str]:
-    """In the form that is shown: `abcd-efgh-jkmn-pqrs-tuvw-xyz2`."""
+    """`RECOVERY_CODES` codes in the form that is shown: `abcd-efgh-jkmn-pqrs-tuvw-xyz2`."""
     plain = (
         "".join(secrets.choice(_RECOVERY_ALPHABET) for _ in range(_RECOVERY_LENGTH)) for _ in range(RECOVERY_CODES)
     )
@@ -99,6 +99,6 @@ def new_recovery_codes() -> list[str]:
 
 
 def recovery_hash(account_id: UUID, code: str) -> bytes:
-    """The same for all ways to type the code: case, blanks and dashes don't matter."""
+    """The hash of the code without case, blanks and dashes, which people may type differently."""
     typed = "".join(character for character in code.lower() if character.isalnum())
     return hash_of(f"{account_id}:{typed}")

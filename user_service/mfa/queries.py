@@ -24,13 +24,13 @@ async def is_on(tx: Session, account_id: UUID) -> bool:
 
 
 async def lock(tx: Session, account_id: UUID) -> SecondFactor | None:
-    """Locks the factor until the transaction ends, so that a code is used only once. None: no such account."""
+    """Locks the account's factor, so that a code is used only once; creates it if needed. None: no such account."""
     await _ENSURE.execute(tx, account_id=account_id)
     return (await tx.exec(select(SecondFactor).where(SecondFactor.account_id == account_id).with_for_update())).first()
 
 
 async def use_recovery_code(tx: Session, code_hash: bytes) -> bool:
-    """Deletes the recovery code. False, if there is none with this hash."""
+    """Deletes the recovery code. Returns False if there is none with this hash."""
     statement = delete(RecoveryCode).where(col(RecoveryCode.code_hash) == code_hash)
     return bool((await tx.exec(statement.returning(col(RecoveryCode.account_id)))).all())
 
@@ -45,6 +45,6 @@ async def count_recovery_codes(tx: Session, account_id: UUID) -> int:
 
 
 async def encrypted(tx: Session) -> list[SecondFactor]:
-    """The factors that have a secret, locked, to encrypt it again with another secret."""
+    """Locks and returns the factors that have a TOTP secret, to re-encrypt it."""
     statement = select(SecondFactor).where(col(SecondFactor.encrypted_secret).is_not(None))
     return list((await tx.exec(statement.order_by(col(SecondFactor.account_id)).with_for_update())).all())

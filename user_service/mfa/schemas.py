@@ -1,4 +1,4 @@
-"""Bodies of requests and answers about the second factor."""
+"""Request and response bodies of the second factor."""
 
 from datetime import datetime
 from typing import Annotated
@@ -23,21 +23,21 @@ class PasswordProof(RequestBody):
 
 
 class CodeProof(RequestBody):
-    code: Code = Field(description="of the app", examples=["492039"])
+    code: Code = Field(description="the code that the app shows", examples=["492039"])
 
 
 class Proof(PasswordProof):
-    """Both are needed, so that one of them, if stolen, is not enough to remove the other."""
+    """Both are required, so that a stolen password or phone alone can't change the second factor."""
 
     model_config = examples({"password": "correct horse battery", "code": "492039"})
 
-    code: Code = Field(description="of the app, or a recovery code")
+    code: Code = Field(description="the code that the app shows, or a recovery code")
 
 
 class TotpOut(BaseModel):
-    secret: str = Field(description="to type into the app; shown this once")
-    uri: str = Field(description="the same to scan, as a QR code", examples=["otpauth://totp/Online%20Mart:ada…"])
+    secret: str = Field(description="to type into the app; only this response shows it")
+    uri: str = Field(description="the same as a URI, for a QR code", examples=["otpauth://totp/Online%20Mart:ada…"])
 
 
 class RecoveryCodesOut(BaseModel):
-    recovery_codes: list[str] = Field(description="each signs in once without the app; shown this once")
+    recovery_codes: list[str] = Field(description="each replaces the app once; only this response shows them")

@@ -1,4 +1,4 @@
-"""Sets up, proves and removes a second factor. Each wrong try is counted, also when the request fails."""
+"""Sets up, verifies and removes a second factor. Wrong attempts are counted in transactions that errors don't undo."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -62,13 +62,13 @@ class Mfa:
         return secret, pyotp.TOTP(secret).provisioning_uri(name=account.email, issuer_name=SHOP)
 
     async def confirm(self, actor: Actor, code: str) -> list[str]:
-        """From now on each sign-in needs a code. Returns the recovery codes, of which only hashes are stored.
+        """Makes each sign-in require a code. Returns the recovery codes, of which only hashes are stored.
 
-        Other sessions end, since they were begun with one factor alone. Raises: MfaNotOn, MfaOnAlready, WrongProof,
+        Other sessions end, since they were begun with the password alone. Raises: MfaNotOn, MfaOnAlready, WrongProof,
         TooManyTries.
         """
         async with self.database.session() as tx:
-            await accounts.lock(tx, actor.id)  # so that nobody signs in by the password alone meanwhile
+            await accounts.lock(tx, actor.id)  # so that no sign-in with the password alone succeeds meanwhile
             factor = await _lock(tx, actor.id)
             factor.check_may_attempt(utcnow())
             if factor.on:
@@ -80,7 +80,7 @@ class Mfa:
             if right:
                 factor.confirmed_at = utcnow()
                 await sessions.end_all(tx, actor.id, but=actor.session_id)
-                await session_queries.prove(tx, actor.id, actor.session_id, [BY_PASSWORD, BY_APP, MULTIPLE])
+                await session_queries.set_methods(tx, actor.id, actor.session_id, [BY_PASSWORD, BY_APP, MULTIPLE])
                 await _record(tx, actor, Action.MFA_ENABLED, Purpose.MFA_ENABLED)
                 return await _make_recovery_codes(tx, actor.id)
         raise WrongProof
@@ -108,7 +108,7 @@ class Mfa:
     ) -> Sequence[str]:
         """Verifies a code of the app or a recovery code. Returns the authentication methods as RFC 8176 names them.
 
-        Raises: TooManyTries; `problem`, after recording `failure`, where the code is wrong or no factor is set up.
+        Raises: TooManyTries; `problem`, after recording `failure`, if the code is wrong or no factor is set up.
         """
         async with self.database.session() as tx:
             factor = await _lock(tx, account_id)
@@ -124,7 +124,7 @@ class Mfa:
 
     async def _prove_both(self, actor: Actor, password: str, code: str) -> None:
         """Checks password and code as one attempt: if a correct password reset the count of wrong codes, a thief of the
-        password could guess codes without limit."""
+        password could guess codes without limit. Raises: MfaNotOn, WrongProof, TooManyTries."""
         async with self.database.session() as tx:
             if not (await _lock(tx, actor.id)).on:
                 raise MfaNotOn
@@ -140,7 +140,7 @@ class Mfa:
             await self._reject(actor)
 
     async def _check_password(self, actor: Actor, password: str) -> None:
-        """Counted as wrong before it is verified, which takes long, so that parallel tries are counted too."""
+        """Counts the attempt as wrong before the slow verification: others run in parallel. The caller resets it."""
         async with self.database.session() as tx:
             factor = await _lock(tx, actor.id)
             account = await accounts.by_id(tx, actor.id) or not_found(Account, actor.id)
@@ -150,7 +150,7 @@ class Mfa:
             await self._reject(actor)
 
     async def _methods(self, tx: Session, factor: SecondFactor, code: str) -> Sequence[str]:
-        """The authentication methods (RFC 8176) that the code proves; none if it is wrong. Uses up a recovery code."""
+        """The authentication methods (RFC 8176) that the code proves; none if it is wrong. Deletes a recovery code."""
         if factor.accepts(self._secret(factor), code, utcnow()):
             return BY_APP, MULTIPLE
         is_recovery_code = await queries.use_recovery_code(tx, recovery_hash(factor.account_id, code))
@@ -166,7 +166,7 @@ class Mfa:
 
 
 async def renew_encryption(runtime: Runtime) -> None:
-    """Encrypts secrets again that were encrypted with the former encryption secret."""
+    """A job that re-encrypts secrets which were encrypted with the former encryption secret."""
     vault = runtime.resource(Vault)
     async with runtime.database.session() as tx:
         for factor in await queries.encrypted(tx):

@@ -1,4 +1,4 @@
-"""Passwords over HTTP: to change one, to reset a forgotten one by mail, and to check how strong one is."""
+"""Passwords over HTTP: change, reset by mail, and check of strength."""
 
 from typing import Annotated
 
@@ -29,7 +29,7 @@ UsePasswordService = Annotated[PasswordService, resource(PasswordService)]
 async def change(
     body: PasswordChange, me: Annotated[Actor, acting("users:write")], password_service: UsePasswordService
 ) -> None:
-    """Asks for the present one, and ends all other sessions."""
+    """Requires the present password, and ends all other sessions."""
     await password_service.change(me, body.present_password, body.new_password)
 
 
@@ -41,7 +41,7 @@ async def change(
     responses=problems(TooManyRequests),
 )
 async def request_reset(body: ResetRequest, password_service: UsePasswordService, origin: FromWhere) -> None:
-    """Mails a link and a code to the account's address. Where there is no account, the answer is the same."""
+    """Mails a link and a code to the account's address. The response does not reveal whether there is an account."""
     await password_service.request_reset(body.email, origin)
 
 
@@ -53,7 +53,7 @@ async def request_reset(body: ResetRequest, password_service: UsePasswordService
     responses=problems(TokenNotGood, PasswordTooWeak),
 )
 async def reset(body: Reset, password_service: UsePasswordService, origin: FromWhere) -> None:
-    """With the code of the mail, which is good once, for an hour. All sessions end: sign in with the new password."""
+    """Send the code of the mail, which is valid once, for an hour by default. All sessions of the account end."""
     await password_service.reset(body.token, body.new_password, origin)
 
 
@@ -64,6 +64,6 @@ async def reset(body: Reset, password_service: UsePasswordService, origin: FromW
     responses=problems(TooManyRequests),
 )
 async def strength(body: StrengthRequest, password_service: UsePasswordService, origin: FromWhere) -> StrengthOut:
-    """For a meter beside the field: what registering would say, and what to do. Nothing of it is kept."""
+    """For a strength meter: whether registration would accept a password, and how to improve it. Nothing is stored."""
     await password_service.throttle.strength(origin)
     return StrengthOut.of(await password_service.passwords.strength(body.password, body.email, body.full_name))

@@ -1,4 +1,4 @@
-"""Hashes passwords with argon2id (passlib), in a small thread pool, since one hash takes 20 ms of a core."""
+"""Hashes passwords with argon2id (passlib) in a small thread pool, since each hash takes about 20 ms of a core."""
 
 import asyncio
 import contextlib
@@ -14,14 +14,14 @@ from passlib.hash import argon2
 from user_service.passwords.strength import LONGEST, Strength, assess, normalised
 
 THREADS = 2
-# Twenty parallel sign-ins keep every core busy; the thread that serves requests gets three times the share of one here.
+# Under load, Linux gives the thread of the event loop three times the CPU share of a thread with this niceness.
 NICENESS = 5
 T = TypeVar("T")
 
 
 class Passwords:
-    """Hashes and verifies passwords, normalised by NFKC (NIST SP 800-63B), since keyboards encode characters
-    differently."""
+    """Hashes and verifies passwords. They are normalised by NFKC first (NIST SP 800-63B), since keyboards encode
+    characters differently."""
 
     def __init__(self, *, memory_kib: int, rounds: int) -> None:
         self._scheme: Any = argon2.using(  # type: ignore[no-untyped-call]
@@ -40,7 +40,7 @@ class Passwords:
         return await _run(self._threads, self._scheme.hash, normalised(password))
 
     async def verify(self, password: str, hashed: str | None) -> bool:
-        """False also if there is no account (`hashed` is None), after the same time."""
+        """If there is no account (`hashed` is None), this returns False after the same time as for a wrong password."""
         matches = await _run(
             self._threads, self._scheme.verify, normalised(password)[: LONGEST + 1], hashed or self._dummy_hash
         )
@@ -52,12 +52,12 @@ class Passwords:
         return bool(made.memory_cost * made.rounds < self._cost)
 
     async def strength(self, password: str, *personal: str) -> Strength:
-        """How easily it is guessed by someone who knows these facts about its owner."""
+        """How hard it is to guess for someone who knows these facts about its owner."""
         return await _run(self._assess, assess, normalised(password), personal)
 
 
 def _lower_priority() -> None:
-    """Lowers this thread's priority. Only Linux has priorities of threads; without permission the priority stays."""
+    """Lowers this thread's priority, if the system permits it. Only Linux has priorities of threads."""
     if sys.platform == "linux":
         with contextlib.suppress(OSError):
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)

@@ -1,4 +1,4 @@
-"""The problem of a wrong password."""
+"""The problem of passwords."""
 
 from service_kit.problems import Problem
 

@@ -13,8 +13,8 @@ from user_service.throttle.models import KnownAddress
 
 
 async def account_and_whether_known(tx: Session, email: EmailAddress, address: str) -> tuple[Account | None, bool]:
-    """The account with this e-mail address, and whether it signed in from this IP address before. One statement, so
-    that the time does not reveal whether the account exists."""
+    """The account with this e-mail address, and whether it signed in from this network before (`throttle.network_of`).
+    It is one statement, so that the time does not reveal whether the account exists."""
     known = (col(KnownAddress.account_id) == Account.id) & (col(KnownAddress.address) == address)
     statement = select(Account, KnownAddress.address).join(KnownAddress, known, isouter=True)
     found = (await tx.exec(with_address(statement, email))).first()
@@ -22,6 +22,6 @@ async def account_and_whether_known(tx: Session, email: EmailAddress, address: s
 
 
 async def replace_hash(tx: Session, account_id: UUID, old: str, new: str) -> bool:
-    """Stores the hash. False, if the password was changed in the meantime."""
+    """Stores the new hash. Returns False if the password was changed in the meantime."""
     statement = update(Account).where(col(Account.id) == account_id, col(Account.password_hash) == old)
     return bool((await tx.exec(statement.values(password_hash=new))).rowcount)

@@ -1,4 +1,4 @@
-"""Bodies of requests and answers about passwords."""
+"""Request and response bodies of passwords."""
 
 from typing import Annotated
 
@@ -9,7 +9,7 @@ from user_service.emails import EmailAddress
 from user_service.mails.models import MailedToken
 from user_service.passwords.strength import LONGEST, SHORTEST, of_good_length
 
-# Normalising may merge several characters into one.
+# The length before normalisation, which may merge several characters into one.
 Typed = Annotated[str, StringConstraints(max_length=4 * LONGEST)]
 Password = Annotated[
     Typed,
@@ -50,7 +50,7 @@ class StrengthRequest(RequestBody):
 
 
 class StrengthOut(RowOut):
-    score: int = Field(ge=0, le=4, description="0: the first that anyone would try, to 4: not to be guessed")
-    acceptable: bool = Field(description="whether it may be chosen")
-    warning: str = Field(description="why it is weak, if it is", examples=["This is a very common password."])
-    suggestions: list[str] = Field(description="what would make it better")
+    score: int = Field(ge=0, le=4, description="from 0 (among the first guesses) to 4 (practically unguessable)")
+    acceptable: bool = Field(description="whether registration would accept it")
+    warning: str = Field(description="why it is weak; may be empty", examples=["This is a very common password."])
+    suggestions: list[str] = Field(description="how to improve it")

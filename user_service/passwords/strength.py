@@ -1,6 +1,6 @@
-"""How easily a password is guessed.
+"""How hard a password is to guess.
 
-By NIST SP 800-63B-4: common and personal passwords are rejected, and no kinds of characters are required.
+As NIST SP 800-63B-4 demands, common and personal passwords are rejected, and no kinds of characters are required.
 """
 
 import re
@@ -13,9 +13,9 @@ from user_service.passwords import guesses
 
 SHORTEST, LONGEST = 8, 128
 LEAST_SCORE = 2
-"""Of zxcvbn's scores 0 to 4; 2 means more than a million guesses."""
+"""The lowest accepted score of zxcvbn, from 0 to 4; 2 means more than a million guesses."""
 LEAST_OWN_CHARACTERS = 6
-"""So many characters of a password must not belong to words about the person or the shop."""
+"""How many characters of a password must not belong to words about the person or the shop."""
 SHOP = ("onlinemart", "online", "mart")
 _TOO_NEAR = "It is made of your name, your e-mail address or the shop's name."
 _USUAL_ADVICE = "Add another word or two: a few uncommon words are easy to remember and hard to guess."
@@ -59,7 +59,7 @@ def of_good_length(password: str) -> str:
 
 
 def assess(password: str, personal: Iterable[str]) -> Strength:
-    """`personal`: e-mail address and name of its owner. Not thread-safe: zxcvbn stores them globally."""
+    """`personal`: e-mail address and name of the owner. This is not thread-safe (see `guesses.estimate`)."""
     words = _words(personal)
     if _is_little_more_than(words, password.casefold()):
         return Strength(0, _TOO_NEAR, (_USUAL_ADVICE,))
@@ -71,7 +71,7 @@ def assess(password: str, personal: Iterable[str]) -> Strength:
 
 
 def _words(personal: Iterable[str]) -> list[str]:
-    """The parts of these texts that somebody might make a password of, the longest first."""
+    """The words of these texts and of the shop's name that a password may be made of, the longest first."""
     found = set(SHOP)
     for text in map(str.casefold, map(normalised, personal)):
         parts = re.findall(r"\w+", text)
@@ -80,7 +80,7 @@ def _words(personal: Iterable[str]) -> list[str]:
 
 
 def _is_little_more_than(words: Iterable[str], password: str) -> bool:
-    """Whether the password contains such words and little else; blanks and ASCII punctuation don't count."""
+    """Whether the password consists of such words and little else. Blanks and ASCII punctuation don't count."""
     rest = password
     for word in words:
         rest = rest.replace(word, " ")

@@ -37,7 +37,7 @@ class PasswordService:
     async def verify(self, email: EmailAddress, password: str, origin: Origin) -> Account | None:
         """The active account with this e-mail address and password, or None. Raises: TooManyRequests.
 
-        Without such an account the same statements run and a password is verified too, so that it takes as long.
+        If there is no such account, the same statements run and a dummy hash is verified, so that it takes as long.
         """
         async with self.database.session() as tx:
             account, is_known = await queries.account_and_whether_known(tx, email, network_of(origin.address))
@@ -52,7 +52,7 @@ class PasswordService:
         return account
 
     async def change(self, actor: Actor, present: str, new: str) -> None:
-        """All other sessions end. Raises: WrongPassword, PasswordTooWeak, TooManyRequests."""
+        """Sets a new password, and ends all other sessions. Raises: WrongPassword, PasswordTooWeak, TooManyRequests."""
         async with self.database.session() as tx:
             account = await accounts.by_id(tx, actor.id) or not_found(Account, actor.id)
         (await self.passwords.strength(new, account.email, account.full_name)).demand()
@@ -74,7 +74,7 @@ class PasswordService:
         is_right = await self.passwords.verify(present, account.password_hash)
         async with self.database.session() as tx:
             if is_right:
-                await attempts.return_attempts(tx, counted_in)
+                await attempts.undo_attempts(tx, counted_in)
             else:
                 record(tx, origin, rejected, account.id)
         if not is_right:
@@ -85,7 +85,7 @@ class PasswordService:
         await self.throttle.mail(email, origin)
         async with self.database.session() as tx:
             account_id, known_as = await accounts.id_and_email(tx, email) or (None, email.text)
-            # To the stored address, since the typed one may be a look-alike that belongs to somebody else.
+            # To the stored address: the typed one may look alike and belong to somebody else.
             mails.enqueue(tx, Purpose.RESET_PASSWORD, known_as, account_id)
             record(tx, origin, Action.PASSWORD_RESET_ASKED, account_id)
 
@@ -108,16 +108,16 @@ class PasswordService:
             account.password_hash = hashed
             await mark_verified(tx, account, origin)
             await sessions.end_all(tx, account_id)
-            await attempts.forget(tx, account_id)
+            await attempts.delete_known_addresses(tx, account_id)
             await throttle.remember(tx, account_id, origin)
             record(tx, origin, Action.PASSWORD_RESET, account_id)
             mails.enqueue(tx, Purpose.PASSWORD_CHANGED, account.email, account.id)
 
     async def _succeeded(self, account: Account, password: str, counted_in: list[Bucket]) -> None:
-        """Hashes the password again, while it is known, if its hash was made with cheaper settings."""
+        """Undoes the count of the attempt, and hashes the password again if its hash was made with cheaper settings."""
         outdated = self.passwords.is_outdated(account.password_hash)
         better = await self.passwords.hash(password) if outdated else None
         async with self.database.session() as tx:
             if better and await queries.replace_hash(tx, account.id, account.password_hash, better):
                 account.password_hash = better
-            await attempts.return_attempts(tx, counted_in)
+            await attempts.undo_attempts(tx, counted_in)

@@ -31,7 +31,7 @@ async def permissions(_: Annotated[Principal, Requires("users:read:any")]) -> Pe
 
 @router.get("/roles", summary="List roles")
 async def list_roles(tx: Session, _: Manager) -> RolesOut:
-    """The built-in ones first; there are at most a few hundred, so there are no pages."""
+    """Built-in roles come first. All are listed without pages, since a shop has at most 200 roles of its own."""
     roles = [*map(use_cases.built_in, BUILT_IN), *await queries.listed(tx)]
     return RolesOut(items=[RoleOut.of(role) for role in roles])
 
@@ -43,7 +43,7 @@ async def list_roles(tx: Session, _: Manager) -> RolesOut:
     responses=problems(RoleExists, TooManyRoles, NotYoursToGive),
 )
 async def create(body: RoleIn, tx: Session, manager: Manager, response: Response) -> RoleOut:
-    """A role with permissions that you hold yourself. Assign it to accounts by PATCH /users/{id}."""
+    """Creates a role with permissions that you have yourself. Assign it to accounts by `PATCH /users/{user_id}`."""
     role = await use_cases.create(tx, manager, **body.model_dump())
     response.headers["Location"] = f"/roles/{role.name}"
     return tagged(response, RoleOut.of(role), role.version)
@@ -51,7 +51,7 @@ async def create(body: RoleIn, tx: Session, manager: Manager, response: Response
 
 @router.get("/roles/{name}", summary="Get a role", responses=problems(NotFound))
 async def read(name: Name, tx: Session, _: Manager, response: Response) -> RoleOut:
-    """With its permissions, and an `ETag` for a later change."""
+    """The role with its permissions, and an `ETag` for a later change."""
     role = await use_cases.read(tx, name)
     return tagged(response, RoleOut.of(role), role.version)
 
@@ -64,8 +64,8 @@ async def read(name: Name, tx: Session, _: Manager, response: Response) -> RoleO
 async def change(
     name: Name, body: RoleChange, expected: IfMatch, tx: Session, manager: Manager, response: Response
 ) -> RoleOut:
-    """The tokens of accounts with the role carry the change from their next refresh on; the other services receive it
-    at once."""
+    """Accounts with the role get the change with their next access token. A removed permission to change more than the
+    caller's own data is rejected earlier: as soon as the services receive the event."""
     role = await use_cases.change(tx, manager, name, expected, body.model_dump(exclude_none=True))
     return tagged(response, RoleOut.of(role), role.version)
 

@@ -1,7 +1,7 @@
 """The permissions of roles, and who may assign them.
 
-One rule holds for accounts, roles, API clients and sessions: callers can't manage what has permissions that they lack.
-All permissions before and after a change count, also if only the name is changed.
+One rule applies to accounts, roles, API clients and sessions: callers can't manage what has permissions that they lack.
+All permissions before and after a change count, even if only the name is changed.
 """
 
 from collections.abc import Iterable
@@ -12,12 +12,12 @@ from service_kit.security import Principal, account_status
 from user_service.roles import queries
 from user_service.roles.models import BUILT_IN, NotYoursToGive, UnknownRole
 
-# Anyone who registers has these, so anyone may assign them.
+# Everyone who registers has these permissions, so everyone may assign them.
 _FOR_EVERYBODY = permissions_of([Role.USER])
 
 
 async def permissions_held(tx: Session, roles: Iterable[str]) -> frozenset[str]:
-    """All permissions of these roles, built-in and own ones."""
+    """All permissions of these roles, which may be built in or the shop's own."""
     names = set(roles)
     own = await queries.named(tx, names - BUILT_IN.keys()) if names - BUILT_IN.keys() else []
     return permissions_of(names) | {
@@ -25,12 +25,9 @@ async def permissions_held(tx: Session, roles: Iterable[str]) -> frozenset[str]:
     }
 
 
-async def hold_roles(tx: Session, roles: Iterable[str]) -> None:
-    """Locks these roles so that none is changed or deleted meanwhile. Call it before locking the accounts that get
-    them.
-
-    Raises: UnknownRole.
-    """
+async def lock_roles(tx: Session, roles: Iterable[str]) -> None:
+    """Takes shared locks on these roles, so that none is changed or deleted meanwhile. To avoid deadlocks, call it
+    before locking the accounts that get them. Raises: UnknownRole."""
     wanted = set(roles) - BUILT_IN.keys()
     found = {role.name for role in await queries.named(tx, wanted, locked=True)} if wanted else set()
     if missing := sorted(wanted - found):
@@ -48,7 +45,7 @@ async def check_roles(tx: Session, who: Principal, roles: Iterable[str]) -> None
 async def check_permissions(tx: Session, who: Principal, permissions: Iterable[str]) -> None:
     """Checks that `who` may manage what has these permissions.
 
-    Raises: NotYoursToGive; PermissionRevoked, if only an outdated token says that `who` has them."""
+    Raises: NotYoursToGive; PermissionRevoked, if `who` has lost one of them since the token was issued."""
     special = set(permissions) - _FOR_EVERYBODY
     if missing := sorted(special - who.permissions):
         raise NotYoursToGive(permissions=", ".join(missing))

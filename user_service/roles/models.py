@@ -1,4 +1,4 @@
-"""The shop's own roles, beside the built-in ones: named sets of permissions."""
+"""Roles that the shop creates beside the built-in ones. A role is a named set of permissions."""
 
 from datetime import datetime
 
@@ -11,7 +11,7 @@ from service_kit.clock import utcnow
 from service_kit.problems import Problem
 from user_service.base import Versioned
 
-MOST = 200
+MAX_ROLES = 200
 
 
 class TooManyRoles(Problem, status=409, type="too-many-roles"):
@@ -39,7 +39,7 @@ class NotYoursToGive(Problem, status=403, type="not-yours-to-give"):
 
 
 class OwnRole(Versioned, table=True):
-    """The name is the key, since accounts and events contain it: only description and permissions can be changed."""
+    """The name is the key and can't be changed, since accounts and events contain it."""
 
     __tablename__ = "roles"
     __table_args__ = (Index("uq_roles_lower_name", text("lower(name)"), unique=True),)

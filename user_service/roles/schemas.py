@@ -1,4 +1,4 @@
-"""Bodies of requests and answers about roles and permissions."""
+"""Request and response bodies of roles and permissions."""
 
 from datetime import datetime
 from typing import Annotated
@@ -50,7 +50,7 @@ class RoleOut(BaseModel):
     permissions: list[str]
     built_in: bool
     version: int
-    created_at: datetime | None = Field(description="null: built in")
+    created_at: datetime | None = Field(description="null for built-in roles")
 
     @classmethod
     def of(cls, role: OwnRole) -> "RoleOut":

@@ -1,4 +1,4 @@
-"""The snapshot of an account that is published to the other services."""
+"""Publishes snapshots of accounts to the other services."""
 
 from contracts.events import users
 from service_kit.clock import utcnow
@@ -10,7 +10,7 @@ from user_service.roles import grants
 
 
 async def publish(tx: Session, account: Account) -> None:
-    """The account as it is now, in the transaction that changed it. It must be locked, and its version a new one."""
+    """Publishes the account as it is now. Call it in the transaction that has locked it and raised its version."""
     fields = account.model_dump(include={"email", "full_name", "roles", "email_verified", "active", "version"})
     permissions = sorted(await grants.permissions_held(tx, account.roles))
     ended = await account_status.recently_ended_sessions(tx, account.id)

@@ -1,5 +1,4 @@
-"""Creates, changes and deletes roles. When permissions change, a snapshot of each account with the role is
-published."""
+"""Creates, changes and deletes the shop's own roles."""
 
 from typing import Any
 
@@ -12,7 +11,7 @@ from user_service.audit.models import Action, Actor
 from user_service.audit.use_cases import changes_between, record
 from user_service.roles import queries
 from user_service.roles.grants import check_permissions
-from user_service.roles.models import BUILT_IN, MOST, OwnRole, RoleBuiltIn, RoleExists, RoleInUse, TooManyRoles
+from user_service.roles.models import BUILT_IN, MAX_ROLES, OwnRole, RoleBuiltIn, RoleExists, RoleInUse, TooManyRoles
 from user_service.roles.snapshots import publish
 
 
@@ -21,8 +20,8 @@ async def create(tx: Session, actor: Actor, name: str, description: str, permiss
     await check_permissions(tx, actor.who, permissions)
     if name.lower() in {role.lower() for role in ROLES}:
         raise RoleExists(name=name)
-    if await queries.count(tx) >= MOST:
-        raise TooManyRoles(most=MOST)
+    if await queries.count(tx) >= MAX_ROLES:
+        raise TooManyRoles(most=MAX_ROLES)
     role = OwnRole(name=name, description=description, permissions=permissions)
     tx.add(role)
     await flush(tx, RoleExists(name=name))
@@ -44,7 +43,7 @@ def built_in(name: str) -> OwnRole:
 
 
 async def change(tx: Session, actor: Actor, name: str, expected: Expected, fields: dict[str, Any]) -> OwnRole:
-    """Tokens have the change from their next refresh on; the other services receive it at once.
+    """Changes a role. If its permissions change, a snapshot of each account with the role is published.
 
     Raises: NotFound, RoleBuiltIn, PreconditionFailed, NotYoursToGive.
     """
@@ -72,8 +71,8 @@ async def delete(tx: Session, actor: Actor, name: str, expected: Expected) -> No
 
 
 async def _publish_holders(tx: Session, role: str) -> None:
-    """Publishes all accounts with this role, whose permissions have changed."""
-    await accounts.lock_admins(tx)  # first, as everywhere, so that transactions don't deadlock
+    """Publishes all accounts with this role, since their permissions have changed."""
+    await accounts.lock_admins(tx)  # always locked before other accounts, to avoid deadlocks
     for account in await accounts.lock_holders(tx, role):
         account.version += 1
         await publish(tx, account)

@@ -34,7 +34,7 @@ async def list_sessions(
 
 @router.delete("/auth/sessions", status_code=204, summary="End all my other sessions")
 async def end_others(tx: Session, me: Writer) -> None:
-    """Ends all my sessions but this one; their access tokens are rejected as soon as the services receive the event."""
+    """Ends all sessions but the present one. Their tokens are rejected as soon as the services receive the event."""
     await use_cases.end_others(tx, me)
 
 
@@ -42,7 +42,7 @@ async def end_others(tx: Session, me: Writer) -> None:
     "/auth/sessions/{session_id}", status_code=204, summary="End one of my sessions", responses=problems(NotFound)
 )
 async def end(session_id: UUID, tx: Session, me: Writer) -> None:
-    """Ends one of my sessions; its access tokens are rejected as soon as the services receive the event."""
+    """Ends one session of the caller. Its access tokens are rejected as soon as the services receive the event."""
     await use_cases.end(tx, me, me.id, session_id) or not_found(UserSession, session_id)
 
 
@@ -60,7 +60,7 @@ async def list_of_account(user_id: UUID, page: PagedByTime, tx: Session, manager
     responses=problems(NotFound, NotYoursToGive),
 )
 async def end_of_account(user_id: UUID, tx: Session, manager: Manager) -> None:
-    """For an account in the wrong hands, or a device that was lost. Its access tokens are rejected as soon as the
-    services receive the event; its owner may sign in again. Nobody ends the sessions of who may do more than
-    themselves."""
+    """For an account that was taken over, or a lost device. The account's access tokens are rejected as soon as the
+    services receive the event; its owner can sign in again. Callers can't end the sessions of accounts that have
+    permissions which they lack."""
     await use_cases.end_by_staff(tx, manager, user_id)

@@ -13,9 +13,9 @@ from user_service.base import Base, Entity
 from user_service.settings import Settings
 
 BY_PASSWORD, BY_APP, MULTIPLE = "pwd", "otp", "mfa"
-"""Authentication methods of RFC 8176. It has none for a recovery code, for which MULTIPLE stands alone."""
+"""Authentication methods of RFC 8176. It has none for a recovery code, so that `mfa` is added without `otp`."""
 RETRY_GRACE = timedelta(seconds=10)
-"""For so long the same client may use a refresh token again, since the answer may have got lost."""
+"""How long the same program may use a refresh token again: the response to the first use may have been lost."""
 
 
 class UserSession(Entity, table=True):
@@ -40,7 +40,7 @@ class UserSession(Entity, table=True):
 
 
 class RefreshToken(Base, table=True):
-    """One link of a session's chain: opaque, stored as a hash, valid for one use."""
+    """An opaque token, stored as a hash and valid for one use, which creates the session's next one."""
 
     __tablename__ = "refresh_tokens"
 
@@ -55,7 +55,7 @@ _SYSTEMS = ("iPhone", "iPad", "Android", "Windows", "Mac OS", "Linux")
 
 
 def device_of(user_agent: str) -> str:
-    """A short name for people, such as "Firefox on Linux"; of other programs the first word of their `User-Agent`."""
+    """A short name, such as "Firefox on Linux"; for other programs, their `User-Agent` up to the first slash."""
     browser = next((name for sign, name in _BROWSERS.items() if sign in user_agent), None)
     system = next((name.replace("Mac OS", "macOS") for name in _SYSTEMS if name in user_agent), None)
     if browser is None:

@@ -12,7 +12,7 @@ from user_service.sessions.models import RefreshToken, UserSession
 
 
 async def by_token(tx: Session, token_hash: bytes, *, locked: bool = False) -> UserSession | None:
-    """The session of a refresh token. `locked`: until the transaction ends, so that uses come one after the other."""
+    """The session of a refresh token. `locked`: locks it, so that parallel uses of the token wait for each other."""
     statement = select(UserSession).join(RefreshToken, col(RefreshToken.session_id) == UserSession.id)
     statement = statement.where(RefreshToken.token_hash == token_hash)
     return (await tx.exec(statement.with_for_update(of=UserSession) if locked else statement)).first()
@@ -29,7 +29,7 @@ async def of_account(tx: Session, account_id: UUID, now: datetime, position: Pos
 
 
 async def delete_of(tx: Session, account_id: UUID, *, only: UUID | None = None, but: UUID | None = None) -> list[UUID]:
-    """Deletes the account's sessions, or one of them, or all but one; also expired ones. Returns their ids."""
+    """Deletes the account's sessions, or one of them, or all but one, including expired ones. Returns their ids."""
     statement = delete(UserSession).where(col(UserSession.account_id) == account_id)
     if only is not None:
         statement = statement.where(col(UserSession.id) == only)
@@ -38,7 +38,7 @@ async def delete_of(tx: Session, account_id: UUID, *, only: UUID | None = None, 
     return list((await tx.exec(statement.returning(col(UserSession.id)))).scalars())
 
 
-async def prove(tx: Session, account_id: UUID, session_id: UUID | None, methods: list[str]) -> None:
+async def set_methods(tx: Session, account_id: UUID, session_id: UUID | None, methods: list[str]) -> None:
     """Sets the authentication methods of a session."""
     statement = update(UserSession).where(col(UserSession.id) == session_id, col(UserSession.account_id) == account_id)
     await tx.exec(statement.values(methods=methods))

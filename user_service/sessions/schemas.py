@@ -1,4 +1,4 @@
-"""Answers about sessions."""
+"""Response bodies of sessions."""
 
 from datetime import datetime
 from uuid import UUID
@@ -11,11 +11,11 @@ from user_service.sessions.models import UserSession, device_of
 class SessionOut(BaseModel):
     id: UUID
     device: str = Field(examples=["Firefox on Linux"])
-    address: str | None = Field(description="where it was last used from", examples=["203.0.113.7"])
+    address: str | None = Field(description="the IP address of its last use", examples=["203.0.113.7"])
     created_at: datetime
     last_used_at: datetime
     expires_at: datetime
-    current: bool = Field(description="the one that this request belongs to")
+    current: bool = Field(description="whether this request belongs to it")
 
     @classmethod
     def of(cls, session: UserSession, current: UUID | None) -> "SessionOut":

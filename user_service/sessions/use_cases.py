@@ -35,7 +35,7 @@ class RefreshTokenReused(Exception):
 async def begin(
     tx: Session, account_id: UUID, origin: Origin, settings: Settings, factor: Sequence[str]
 ) -> tuple[UserSession, str]:
-    """A new session and its first refresh token. `factor`: the authentication methods beside the password."""
+    """Creates a session and its first refresh token. `factor`: the authentication methods beside the password."""
     session = UserSession(account_id=account_id, expires_at=utcnow(), methods=[BY_PASSWORD, *factor])
     session.use(origin, session.created_at, settings)
     tx.add(session)
@@ -50,16 +50,16 @@ async def renew(
 ) -> tuple[UserSession, str] | None:
     """The session and its next refresh token; None if the token is invalid.
 
-    A retry (after a lost answer, or by parallel calls) gets the same next token, so that there is only one. Any other
-    second use means that the token was probably stolen. Raises: RefreshTokenReused; then the caller ends the session in
-    a transaction that locks the account first, as everywhere.
+    A retry (after a lost response, or by parallel calls) gets the same next token, so that there is only one. Any other
+    second use means that the token was probably stolen. Raises: RefreshTokenReused. The caller then ends the session in
+    another transaction, since accounts must be locked before sessions.
     """
     now = utcnow()
     session = await queries.by_token(tx, hash_of(token), locked=True)
     if session is None or session.expires_at <= now:
         return None
     used = await queries.token(tx, hash_of(token))
-    assert used is not None  # it is only deleted with its session, which is locked
+    assert used is not None  # it is deleted only with its session, which is locked
     successors = [urlsafe_b64encode(value).decode().rstrip("=") for value in vault.derive("refresh-token", token)]
     if used.used_at is None:
         used.used_at = now
@@ -83,7 +83,7 @@ async def end_by_token(tx: Session, token: str, origin: Origin) -> None:
 async def end(
     tx: Session, origin: Origin, account_id: UUID, session_id: UUID, action: Action = Action.SESSION_ENDED
 ) -> bool:
-    """Ends one session. False, if the account has no such session."""
+    """Ends one session. Returns False if the account has no such session."""
     ended = await end_all(tx, account_id, only=session_id)
     if ended:
         record(tx, origin, action, account_id, session=session_id)
@@ -105,10 +105,10 @@ async def end_by_staff(tx: Session, actor: Actor, account_id: UUID) -> None:
 
 
 async def end_all(tx: Session, account_id: UUID, *, only: UUID | None = None, but: UUID | None = None) -> list[UUID]:
-    """Ends the account's sessions, or one of them, or all but one, and has every service reject their access tokens.
-    Returns their ids. The account is locked before its sessions.
+    """Ends the account's sessions, or one of them, or all but one. The event makes every service reject their access
+    tokens. Returns their ids. The account is locked before its sessions.
 
-    The snapshot that follows the event names the ended sessions too, since compaction keeps a key's last event alone.
+    The snapshot that follows the event names the ended sessions too, since compaction keeps only a key's last event.
     """
     account = await accounts.lock(tx, account_id)
     ended = await queries.delete_of(tx, account_id, only=only, but=but)

@@ -16,23 +16,23 @@ HOUR = timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """At most so many tries in any hour: half of them at once, the other half spread over the hour (GCRA)."""
+    """At most `per_hour` attempts in any hour: half of them at once, the others spread over the hour (GCRA)."""
 
     name: str
     per_hour: int
 
     @property
-    def at_once(self) -> int:
+    def burst(self) -> int:
         return (self.per_hour + 1) // 2
 
     @property
     def interval(self) -> timedelta:
-        """The time after which one more try is allowed."""
-        return HOUR / (self.per_hour - self.at_once)
+        """The time after which one more attempt is allowed."""
+        return HOUR / (self.per_hour - self.burst)
 
     def rejection(self, full_until: datetime) -> TooManyRequests:
-        """The problem for the caller, with the time until the next try."""
-        left = full_until + self.interval - self.interval * self.at_once - utcnow()
+        """The problem for the caller, with the time until the next attempt is allowed."""
+        left = full_until + self.interval - self.interval * self.burst - utcnow()
         seconds = max(1, -int(-left.total_seconds() // 1))
         headers = rate_limit_headers(self.name, self.per_hour, seconds, window=3600)
         return TooManyRequests(seconds=seconds, retry_after=seconds, headers=headers)
@@ -51,7 +51,7 @@ class Bucket:
 
 
 class AttemptBucket(Base, table=True):
-    """A bucket in which tries were counted in the last hour."""
+    """A bucket that is not full: attempts were counted in it within the last hour."""
 
     __tablename__ = "tries"
     __table_args__ = (
@@ -59,11 +59,11 @@ class AttemptBucket(Base, table=True):
     )
 
     key: str = Field(primary_key=True)
-    full_until: datetime = Field(description="when nothing of it will be missing any more")
+    full_until: datetime = Field(description="when the whole limit will be available again")
 
 
 class KnownAddress(Base, table=True):
-    """An IP address that its account signed in from. It has a limit of its own, which unknown devices can't use up."""
+    """A network from which its account signed in. It has a limit of its own, which unknown devices can't use up."""
 
     __tablename__ = "known_addresses"
 

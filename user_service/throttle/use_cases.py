@@ -44,9 +44,9 @@ class Throttle:
     async def sign_in(
         self, email: EmailAddress, account_id: UUID | None, origin: Origin, *, knows_address: bool
     ) -> list[Bucket]:
-        """Counts a try before its password is verified; returns the buckets. Raises: TooManyRequests.
+        """Counts an attempt before its password is verified. Returns the buckets. Raises: TooManyRequests.
 
-        Known devices and addresses have limits of their own, so that strangers can't lock the owner out; once those are
+        Known devices and networks have limits of their own, so that strangers can't lock the owner out. Once those are
         used up, the limits of unknown devices apply. An account that does not exist is counted like any other.
         """
         device = self._devices.find(origin.device, email)
@@ -65,7 +65,7 @@ class Throttle:
         await self._take(Bucket(self._requests, network_of(origin.address)), Bucket(self._mails, digest(email)))
 
     async def request(self, origin: Origin) -> None:
-        """Counts a request that anyone may make. Raises: TooManyRequests."""
+        """Counts a registration. Raises: TooManyRequests."""
         await self._take(Bucket(self._requests, network_of(origin.address)))
 
     async def strength(self, origin: Origin) -> None:
@@ -73,21 +73,21 @@ class Throttle:
         await self._take(Bucket(self._strength, network_of(origin.address)))
 
     async def is_new_device(self, tx: Session, account: Account, origin: Origin) -> bool:
-        """Whether neither the device nor the network has signed in to the account before. The first sign-in of a new
-        account is its owner's, so it is not new in this sense."""
+        """Whether neither the device nor the network is known from earlier sign-ins. The first sign-in of an account on
+        the day of its creation is its owner's, so its device does not count as new."""
         if self._devices.find(origin.device, EmailAddress.of(account.email)):
             return False
         known, any_known = await queries.known_address(tx, account.id, network_of(origin.address))
         return not known and (any_known or utcnow() - account.created_at > NEW_ACCOUNT)
 
     def device_cookie(self, email: EmailAddress, origin: Origin) -> str:
-        """The cookie by which the device is recognised next time; a known device keeps its cookie."""
+        """The value of the cookie by which the device is recognised next time. A known device keeps its cookie."""
         known = self._devices.find(origin.device, email)
         return str(origin.device) if known else self._devices.make(email)
 
     async def _take(self, *buckets: Bucket) -> list[Bucket]:
-        """Counts a try in all of the buckets or in none; returns those in which it counted. The order of the buckets is
-        always the same, so that no two transactions wait for each other."""
+        """Counts an attempt in all of the buckets or in none, and returns those in which it counted. Callers always
+        name the buckets in the same order, to avoid deadlocks."""
         if not self._on:
             return []
         try:
@@ -102,7 +102,7 @@ class Throttle:
 
 
 async def remember(tx: Session, account_id: UUID, origin: Origin) -> None:
-    """Makes the network a known one of the account, after its owner has signed in from there."""
+    """Stores the network as known to the account, after its owner has signed in from there."""
     if (network := network_of(origin.address)) != NOWHERE:
         await queries.remember(tx, account_id, network)
 
@@ -112,7 +112,7 @@ prune = pruning((AttemptBucket.full_until, timedelta(0)), (KnownAddress.last_see
 
 
 def network_of(address: str | None) -> str:
-    """The address, or of IPv6 its /64 network, which is what a provider assigns to one customer."""
+    """The IPv4 address, or the /64 network of an IPv6 address, which is what a provider assigns to one customer."""
     try:
         found = ip_address(address or "")
     except ValueError:
@@ -121,5 +121,5 @@ def network_of(address: str | None) -> str:
 
 
 def digest(email: EmailAddress) -> str:
-    """A hash for the key of a bucket, which would else store addresses of people without an account."""
+    """A hash for a bucket's key, so that e-mail addresses of people without an account are not stored."""
     return hash_of(email.key).hex()[:32]

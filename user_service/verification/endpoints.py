@@ -29,7 +29,7 @@ class EmailConfirmation(RequestBody):
     "", status_code=204, summary="Confirm an e-mail address", openapi_extra=PUBLIC, responses=problems(TokenNotGood)
 )
 async def verify(body: EmailConfirmation, tx: Session, origin: FromWhere) -> None:
-    """With the code of the mail that is sent after registration; it is valid once, for a day."""
+    """Send the code of the mail that follows registration. It is valid once, for a day by default."""
     await use_cases.verify(tx, body.token, origin)
 
 
@@ -42,5 +42,5 @@ async def verify(body: EmailConfirmation, tx: Session, origin: FromWhere) -> Non
 async def resend(
     tx: Session, me: Annotated[Actor, acting("users:write")], throttle: Annotated[Throttle, resource(Throttle)]
 ) -> None:
-    """Sends another mail with another code; the former ones stay valid until one of them is used."""
+    """Sends another mail with another code. Earlier codes stay valid until one of them is used."""
     await use_cases.resend(tx, throttle, me)

@@ -1,4 +1,4 @@
-"""Confirms that an e-mail address belongs to the owner of its account."""
+"""Verifies that an account's owner reads the mails to its e-mail address."""
 
 from service_kit.database import Session
 from service_kit.problems import not_found
@@ -14,7 +14,7 @@ from user_service.throttle.use_cases import Throttle
 
 
 async def resend(tx: Session, throttle: Throttle, actor: Actor) -> None:
-    """Raises: AlreadyVerified, TooManyRequests."""
+    """Enqueues another mail with a code. Raises: NotFound, AlreadyVerified, TooManyRequests."""
     account = await accounts.by_id(tx, actor.id) or not_found(Account, actor.id)
     if account.email_verified:
         raise AlreadyVerified
@@ -23,7 +23,7 @@ async def resend(tx: Session, throttle: Throttle, actor: Actor) -> None:
 
 
 async def verify(tx: Session, token: str, origin: Origin) -> None:
-    """Raises: TokenNotGood."""
+    """Confirms the address that the token was mailed to. Raises: TokenNotGood."""
     account = await accounts.lock(tx, (await mails.find(tx, token, Purpose.VERIFY_EMAIL)).account_id)
     await mails.use(tx, token, Purpose.VERIFY_EMAIL)
     if account is None:
@@ -32,7 +32,7 @@ async def verify(tx: Session, token: str, origin: Origin) -> None:
 
 
 async def mark_verified(tx: Session, account: Account, origin: Origin) -> None:
-    """Records that the address is confirmed, if it was not. The account must be locked."""
+    """Marks the account's address as confirmed, if it is not yet. The account must be locked."""
     if account.change(email_verified=True):
         await publish(tx, account)
         record(tx, origin, Action.EMAIL_VERIFIED, account.id)

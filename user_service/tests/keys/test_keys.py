@@ -139,7 +139,7 @@ async def test_a_retired_key_is_rejected_and_deleted(service: Served, clock: Clo
     clock.now = new.signs_from
     assert kid(await token(signer, clock.now)) == new.id
 
-    clock.now = new.signs_from + signer.schedule.lingers - timedelta(seconds=1)
+    clock.now = new.signs_from + signer.schedule.overlap - timedelta(seconds=1)
     assert kid(old) in [key["kid"] for key in (await signer.public_keys())["keys"]]
     clock.now += timedelta(seconds=1)
     assert [key["kid"] for key in (await signer.public_keys())["keys"]] == [new.id]
@@ -158,13 +158,13 @@ async def test_a_retired_key_is_rejected_and_deleted(service: Served, clock: Clo
 
 def test_a_key_lingers_until_its_last_token_has_ended_wherever_it_was_signed() -> None:
     schedule = Schedule(REFRESH, TOKEN, KEY)
-    assert schedule.lingers >= REFRESH + TOKEN
+    assert schedule.overlap >= REFRESH + TOKEN
     now = datetime(2026, 1, 1, tzinfo=UTC)
     keys = [
         SigningKey(id=str(n), encrypted_private_key=b"", signs_from=now + timedelta(hours=n - 3)) for n in range(1, 5)
     ]
     assert [key.id for key in schedule.published(keys, now)] == ["2", "3", "4"]
-    assert [key.id for key in schedule.published(keys, now + schedule.lingers)] == ["3", "4"]
+    assert [key.id for key in schedule.published(keys, now + schedule.overlap)] == ["3", "4"]
     assert [key.id for key in schedule.published(keys[:1], now + timedelta(days=900))] == ["1"]
 
 

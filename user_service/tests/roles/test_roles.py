@@ -75,7 +75,7 @@ async def test_a_bad_role_is_rejected(admin: Caller, changes: dict[str, object])
 async def test_concurrent_requests_cannot_exceed_the_number_of_roles(
     admin: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("user_service.roles.use_cases.MOST", 1)
+    monkeypatch.setattr("user_service.roles.use_cases.MAX_ROLES", 1)
     answers = await gather(*(admin.post("/roles", json={**PACKER, "name": f"Packer{n}"}) for n in "ABCDE"))
     assert sorted(answer.status_code for answer in answers) == [201] + [409] * 4
 
