@@ -1,1 +1,1 @@
-"""Measures the hot paths, and in the same run their limits and reference implementations: `make bench`."""
+"""`make bench` measures the hot paths, and in the same run their limits and reference implementations."""

@@ -36,11 +36,11 @@ CASES = (
 )
 
 
-async def _measure(names: Sequence[str], console: Console, *, plain: bool) -> dict[str, Result]:
+async def _measure(names: Sequence[str], console: Console, *, runs_all: bool) -> dict[str, Result]:
     """The results of the cases. If one fails, its error is printed and the next one runs."""
     found: dict[str, Result] = {}
     async with Stage() as stage:
-        stage.plain = plain
+        stage.runs_all = runs_all
         for name in names:
             console.print(f"[bold]{name}")
             try:
@@ -68,9 +68,9 @@ def main() -> None:
         sys.exit(asyncio.run(compare(console, names[1:])))
     if unknown := set(names) - set(CASES):
         sys.exit(f"There is no benchmark '{unknown.pop()}': it is one of {', '.join(CASES)}.")
-    found = asyncio.run(_measure(names or CASES, console, plain=not names))
+    found = asyncio.run(_measure(names or CASES, console, runs_all=not names))
     if not report.write(found):
-        console.print(f"Fewer than {report.LEAST_ROUNDS} rounds: shown only, not written down.")
+        console.print(f"Fewer than {report.LEAST_ROUNDS} rounds: the results are not stored.")
     print(json.dumps({name: value for result in found.values() for name, value in result.figures.items()}))
     sys.exit(len(found) < len(names or CASES))
 

@@ -52,12 +52,12 @@ def _account(number: int) -> Account:
 
 
 async def fill_accounts(order_database: str) -> None:
-    """Inserts what events would have: the order service's copies of the accounts and of stock levels."""
+    """Inserts the order service's copies of the accounts and of stock levels, as events would."""
     async with connected(order_database) as connection:
         ids = [account.id for account in accounts()]
         try:
             await connection.execute(FILL, ids)
-        except asyncpg.UndefinedTableError:  # an earlier version, which has a table of customers
+        except asyncpg.UndefinedTableError:  # `compare` with an older checkout, which has a table of customers
             await connection.execute(FILL_CUSTOMERS, ids)
         await connection.execute(STOCK)
         await connection.execute("ANALYZE")
@@ -68,6 +68,6 @@ async def settle(order_database: str) -> None:
     async with connected(order_database) as connection:
         try:
             await connection.execute(SETTLE)
-        except asyncpg.UndefinedColumnError:  # an earlier version without limits
+        except asyncpg.UndefinedColumnError:  # `compare` with an older checkout without limits
             await connection.execute(SETTLE_WITHOUT_LIMITS)
         await connection.execute("VACUUM (ANALYZE) orders")

@@ -1,8 +1,8 @@
 """`python -m benchmarks compare DIRECTORY [case …]`: compares the hot paths of two checkouts.
 
-Each checkout (with a `.venv`) serves with its own code, on a database with its own migrations. PostgreSQL, requests and
-load generator are the same for both. The CPU time of the service and of PostgreSQL for each request is measured too,
-because other work on the machine affects it less than the rate.
+Each checkout (with a `.venv`) runs its own code, on a database with its own migrations. PostgreSQL, requests and load
+generator are the same for both. The CPU time of the service and of PostgreSQL per request is measured as well, because
+other work on the machine affects it less than the rate.
 """
 
 import asyncio
@@ -47,7 +47,7 @@ class Cost(NamedTuple):
 
 
 class Case(NamedTuple):
-    """`goods`: the function of `benchmarks.goods` that fills the database; it runs from the checkout itself."""
+    """`goods`: the function of `benchmarks.goods` that fills the database, in the version of the checkout."""
 
     service: str
     goods: str
@@ -72,7 +72,7 @@ def _cases() -> dict[str, Case]:
 
 
 async def compare(console: Console, arguments: Sequence[str]) -> int:
-    """The exit status."""
+    """Compares the cases, and returns the exit status."""
     if not arguments or not (Path(arguments[0]) / ".venv/bin/python").exists():
         sys.exit("Name a directory with another checkout of this repository, in which `make setup` was run.")
     before, *names = arguments

@@ -1,4 +1,4 @@
-"""Figures with their spread, and rounds in which the compared things alternate."""
+"""Figures with their spread, and rounds in which the compared measures alternate."""
 
 import os
 import statistics
@@ -59,7 +59,7 @@ Measure = Callable[[], Awaitable[float]]
 async def take_turns(
     measures: Mapping[Name, Callable[[], Awaitable[Measured]]], rounds: int = ROUNDS
 ) -> dict[Name, list[Measured]]:
-    """Runs each once per round, after a warm-up round. The one that runs first changes with each round."""
+    """Runs each measure once per round, after a warm-up round. The first one to run changes with each round."""
     names = list(measures)
     found: dict[Name, list[Measured]] = {name: [] for name in names}
     for number in range(rounds + 1):

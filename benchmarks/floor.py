@@ -1,9 +1,9 @@
 """The CPU time that PostgreSQL and Kafka alone need for an order: the lower limit of its cost.
 
 PostgreSQL: `psql` repeats every statement that the services sent while they processed orders, one after the other, on
-copies of the databases from before. The statements come from the server's log; they are prepared and planned as those
-of the services, with the same values. Kafka: the client alone sends as many records, and fetches them as often, in
-the largest possible batches.
+copies that were made of the databases before. The statements are read from the server's log; they are prepared and
+planned as those of the services, with the same values. Kafka: the client alone sends as many records, and fetches them
+as often, in the largest possible batches.
 """
 
 import asyncio
@@ -25,18 +25,18 @@ from service_kit.database.administration import administration
 from service_kit.database.sessions import BY_INDEX
 
 SERVICES = ("user", "product", "inventory", "order", "notification")
-# The embedded server's `log_line_prefix`: the time, the process, and the application's name, which is the service's.
+# The embedded server's `log_line_prefix`: the time, the process, and the database, which has the name of the service.
 _BEGINS = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+ \w+ \[\d+\] "
 _ENTRY = re.compile(r"^\d{4}-\S+ \S+ \w+ \[(\d+)\] (\w+)_service (LOG|DETAIL):  (.*)$", re.DOTALL)
 _EXECUTE = re.compile(r"^execute [^:]+: (.*)$", re.DOTALL)
 _PARAMETERS = re.compile(r"^[Pp]arameters: (.*)$", re.DOTALL)
 _VALUE = re.compile(r"\$\d+ = (NULL|'(?:[^']|'')*')")
 _ENDS = ("COMMIT", "ROLLBACK")
-# Statements of a connection, which do not belong to an order.
+# Statements that set up a connection, and so do not belong to an order.
 _NOT_OURS = ("LISTEN", "SET ", "RESET", "DEALLOCATE", "SELECT pg_catalog", "UNLISTEN")
 MOST_READINGS = 25
 MOST_FAILED = 0.02
-"""The share of statements that may differ: concurrent ones run in another order here, so a few have other results."""
+"""The share of statements that may fail: concurrent ones run in another order here, so a few have other results."""
 
 
 class FloorFailed(Exception):
@@ -44,7 +44,7 @@ class FloorFailed(Exception):
 
 
 class StatementLog:
-    """The server writes every statement to its log while the block runs."""
+    """Has the server write every statement to its log between `start` and `stop`."""
 
     def __init__(self, shop: Shop, superuser_url: str) -> None:
         self._log = shop.log("postgres")
@@ -56,7 +56,7 @@ class StatementLog:
         self._from = self._log.stat().st_size
 
     async def stop(self) -> dict[str, list[str]]:
-        """The scripts for `psql` by service, in the order of the commits."""
+        """Returns the scripts for `psql` by service, in the order of the commits. Raises: FloorFailed."""
         with self._log.open("rb") as log:
             log.seek(self._from)
             text = log.read().decode(errors="replace")
@@ -74,7 +74,7 @@ class StatementLog:
 
 
 def _entries(text: str) -> Iterator[tuple[str, str, str, str]]:
-    """(process, service, LOG or DETAIL, text). Continued lines begin with a tab."""
+    """Entries of the log: process, service, `LOG` or `DETAIL`, and text. Continuation lines begin with a tab."""
     for part in re.split(rf"\n(?={_BEGINS})", text):
         if found := _ENTRY.match(part.rstrip("\n")):
             process, service, kind, words = found.groups()
@@ -114,7 +114,7 @@ def _scripts(entries: Iterator[tuple[str, str, str, str]]) -> dict[str, list[str
 
 
 async def copies(shop: Shop, superuser_url: str) -> dict[str, str]:
-    """Makes a template of each service's database, which must have no connections."""
+    """Copies each service's database, which must have no connections. Returns the names of the copies by service."""
     found = {}
     with administration(superuser_url) as cursor:
         for service in SERVICES:
@@ -159,7 +159,7 @@ async def _psql(superuser_url: str, script: list[str]) -> list[str]:
 
 
 async def _settled_cpu_of(pid: int) -> float:
-    """The CPU time, read when the server is idle: until a backend has ended, its CPU time is not part of the sum."""
+    """The CPU time, read when it no longer changes: that of a backend which is ending may be missing before."""
     seconds = cpu_of(pid)
     for _ in range(MOST_READINGS):
         await asyncio.sleep(0.2)
@@ -170,7 +170,7 @@ async def _settled_cpu_of(pid: int) -> float:
 
 
 def cpu_of(pid: int) -> float:
-    """The CPU time of a process and of its descendants, including those that have ended."""
+    """The seconds of CPU time of a process and of its descendants, including those that have ended."""
     process = psutil.Process(pid)
     own = process.cpu_times()
     seconds: float = own.user + own.system + own.children_user + own.children_system

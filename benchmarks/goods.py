@@ -1,4 +1,4 @@
-"""The products that are ordered: those of the data set, drawn as often as they were sold there."""
+"""The products of the data set, which benchmarks order as often as they were sold there."""
 
 import json
 import random

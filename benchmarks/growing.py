@@ -1,4 +1,4 @@
-"""Fills databases with many old orders and their related rows, as after years of operation."""
+"""Fills databases with many old orders and related rows, as after years of operation."""
 
 import asyncio
 

@@ -1,5 +1,4 @@
-"""The whole shop with stock and customers who are signed in, for benchmarks of the flow through all
-services."""
+"""The whole shop with stock and signed-in customers, for benchmarks of the flow through all services."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -18,7 +17,7 @@ from local_stack.shop import Shop
 CUSTOMERS = 40
 STOCK = 100_000_000
 PASSWORD = "correct horse battery"
-SHELVES = """
+ADD_STOCK = """
 WITH goods AS (SELECT * FROM unnest($2::uuid[], $3::text[], $4::text[]) AS goods (id, sku, name)),
 known AS (
     INSERT INTO products (product_id, sku, name, status, version) SELECT id, sku, name, 'active', 1 FROM goods
@@ -31,7 +30,7 @@ SELECT id, $1, $5, 0, 1, false FROM goods ON CONFLICT DO NOTHING
 
 @dataclass(frozen=True)
 class Market:
-    """Values of the Authorization header: `bearers` of customers, `staff` of the administrator."""
+    """A running shop. `bearers` and `staff` are Authorization headers of the customers and of the administrator."""
 
     shop: Shop
     http: httpx.AsyncClient
@@ -59,30 +58,30 @@ class Market:
 
 @asynccontextmanager
 async def market(stage: Stage) -> AsyncIterator[Market]:
-    """Starts all services, with enough stock of the data set's products, and customers with valid tokens."""
+    """Starts all services, with enough stock of the data set's products, and customers with access tokens."""
     shop = await stage.shop_up()
     limits = httpx.Limits(max_connections=16)
     async with httpx.AsyncClient(timeout=30, limits=limits) as http:
         staff = await _signed_in(http, shop, shop.settings["USER_FIRST_ADMIN_EMAIL"], _admin_password(shop))
-        if not await _is_furnished(shop):
-            await _furnish(shop, http, staff)
+        if not await _has_stock(shop):
+            await _add_stock(shop, http, staff)
         bearers = await asyncio.gather(*(_customer(http, shop, number) for number in range(CUSTOMERS)))
         yield Market(shop, http, list(bearers), staff)
 
 
-async def _is_furnished(shop: Shop) -> bool:
+async def _has_stock(shop: Shop) -> bool:
     async with connected(shop.database_url("inventory")) as connection:
         return bool(await connection.fetchval("SELECT count(*) >= $1 FROM stock", len(goods())))
 
 
-async def _furnish(shop: Shop, http: httpx.AsyncClient, staff: str) -> None:
+async def _add_stock(shop: Shop, http: httpx.AsyncClient, staff: str) -> None:
     body = {"code": "MAIN", "name": "Main"}
     answer = await http.post(f"{shop.url('inventory')}/warehouses", json=body, headers={"Authorization": staff})
     answer.raise_for_status()
     every = goods()
     columns = [[good.id for good in every], [good.sku for good in every], [good.name for good in every]]
     async with connected(shop.database_url("inventory")) as connection:
-        await connection.execute(SHELVES, UUID(answer.json()["id"]), *columns, STOCK)
+        await connection.execute(ADD_STOCK, UUID(answer.json()["id"]), *columns, STOCK)
         await connection.execute("ANALYZE")
     await fill_catalogue(shop.database_url("order"))
 

@@ -1,4 +1,4 @@
-"""The throughput of PostgreSQL alone: pgbench with the statements, rows and connections of placing an order."""
+"""The throughput of PostgreSQL alone: pgbench with the statements and rows of placing an order."""
 
 import asyncio
 import re
@@ -26,7 +26,7 @@ from service_kit.security import Principal
 from tests.harness import tokens
 
 BASKETS = 128
-"""The number of different orders, drawn as those of the service, so that contention is equal. It is pgbench's limit."""
+"""The number of different orders, the most that pgbench allows. They are drawn like the service's: equal contention."""
 _TPS = re.compile(r"tps = ([\d.]+)")
 _PARAMETER = re.compile(r"\$(\d+)")
 
@@ -40,10 +40,10 @@ class PgbenchFailed(Exception):
 
 
 class Pgbench:
-    """Places orders of `lines` lines in the database, without a service.
+    """Places orders in the database without a service.
 
     The statements are recorded while the service's own code places an order. In each transaction only values that must
-    be different are replaced: ids, number, idempotency key, and the account and address that limits apply to.
+    be different are replaced: ids, number, idempotency key, and the account and address to which limits apply.
     """
 
     def __init__(self, database_url: str, settings: Settings) -> None:
@@ -52,7 +52,7 @@ class Pgbench:
         self._directory = Path(tempfile.mkdtemp(prefix="online-mart-pgbench-"))
 
     async def prepare(self, lines: int) -> None:
-        """Writes the scripts."""
+        """Writes a script for each order, of `lines` lines."""
         draw = Draw(seed=2)
         connection = await asyncpg.connect(self._url.render_as_string(hide_password=False))
         try:
@@ -131,7 +131,7 @@ def _filled(sql: str, values: Sequence[Any], new: dict[Any, str]) -> str:
 
 
 def _literal(value: Any) -> str:
-    """Replaces colons within quotes, which pgbench would parse as variables."""
+    """The SQL literal of a value. Colons in texts are escaped, since pgbench would parse them as variables."""
     match value:
         case None | bool() | int():
             return "NULL" if value is None else str(value)

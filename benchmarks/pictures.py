@@ -1,4 +1,4 @@
-"""The pictures of docs/performance.md: the same figures give the same bytes, legible on light and on dark pages."""
+"""Draws the pictures of docs/performance.md: equal figures give equal bytes, legible on light and dark pages."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

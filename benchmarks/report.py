@@ -22,7 +22,7 @@ PICTURES = ROOT / "docs" / "pictures"
 LEAST_ROUNDS = 5
 
 Record = dict[str, Any]
-"""results.json: `figures`, the JSON's keys; `cases`, each with its date, machine, rows and series."""
+"""The content of results.json: `figures` by name, and `cases`, each with its date, machine, rows and series."""
 
 
 def write(found: Mapping[str, Result]) -> bool:
@@ -85,7 +85,7 @@ def _figures(record: Record) -> str:
 
 
 def _measured_where(record: Record) -> list[str]:
-    """A line for each day and machine, because parts of the table may be older than others."""
+    """A line for each day and machine, because some rows of the table may be older than others."""
     cases_by_origin: dict[str, list[str]] = {}
     for name, case in record["cases"].items():
         machine = case["machine"]
@@ -104,7 +104,7 @@ def _table_line(row: Mapping[str, Any]) -> str:
 
 
 def _shown(spread: Mapping[str, float] | None) -> str:
-    """A figure without its spread if it was measured once, or is a target."""
+    """A figure with its spread, unless it was measured once or is a target."""
     if spread is None:
         return ""
     shown = str(Spread(**spread))
@@ -116,7 +116,7 @@ def _pictures(record: Record) -> str:
     return "".join(f"![{each.caption}]({PICTURES.name}/{each.file})\n\n{each.caption}.\n\n" for each in shown)
 
 
-# --- what is kept ---
+# --- the stored record ---
 
 
 def machine() -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The environment of benchmarks: separate PostgreSQL and Kafka with production settings, and services."""
+"""The environment of benchmarks: separate servers of PostgreSQL and Kafka with production settings, and services."""
 
 import asyncio
 import json
@@ -33,9 +33,9 @@ from tests.harness import tokens
 DIRECTORY = ROOT / ".local" / "bench"
 # The servers of a benchmark are on this machine.
 PLAINTEXT = {"KAFKA_ALLOW_PLAINTEXT": "true", "DATABASE_ALLOW_PLAINTEXT": "true"}
-# As in production, except: a gateway without delays, since these are not our work; no limits on registrations and
-# orders from one address; a mailbox without TLS; staff without a second factor; a first-party client that may send
-# passwords.
+# As in production, with these exceptions: a gateway without delays, which would not be costs of the services; no limits
+# on registrations and orders from one address; a mailbox without TLS; staff without a second factor; a first-party
+# client that may use the password grant.
 SETTINGS = {
     "ENVIRONMENT": "production", **PLAINTEXT, "LOG_FORMAT": "json", "SANDBOX_WEBHOOK_DELAY": "0", "USER_LIMITS": "off",
     "ORDER_LIMITS": "off", "USER_PASSWORD_GRANT_CLIENTS": "benchmarks",
@@ -55,8 +55,8 @@ class Stage:
         directory.mkdir(parents=True)
         (directory / ".env").write_text("".join(f"{name}={value}\n" for name, value in SETTINGS.items()))
         self.shop = Shop(directory, free_ports=True, autorestart=False)
-        self.plain = False
-        """All cases are measured, in minutes. Cases that take longer run only when they are named."""
+        self.runs_all = False
+        """Whether all cases are measured. Then parts that take very long are left out, as no case was named."""
         self._stack = AsyncExitStack()
         self._templates: dict[str, str] = {}
         self._shop_is_up = False
@@ -79,14 +79,14 @@ class Stage:
         return self.shop.bootstrap_servers
 
     async def shop_up(self) -> Shop:
-        """All five services with the sandbox, as `make up` starts them."""
+        """Starts all five services and the sandbox, as `make up` does."""
         if not self._shop_is_up:
             await asyncio.to_thread(self.shop.up)
             self._shop_is_up = True
         return self.shop
 
     async def shop_down(self) -> None:
-        """Stops the services but not the servers, because idle processes use CPU too."""
+        """Stops the services, since even idle ones use CPU; the servers keep running."""
         if self._shop_is_up:
             running = [each for each in self.shop.layout.parts if each.kind != "server"]
             await asyncio.to_thread(self.shop.supervisor.stop_parts, running)
@@ -118,7 +118,7 @@ class Stage:
         return make_url(self.superuser_url).set(database=database).render_as_string(hide_password=False)
 
     def topics(self) -> str:
-        """Creates topics with a new prefix, which is returned."""
+        """Creates topics with a new prefix. Returns the prefix."""
         prefix = f"bench-{secrets.token_hex(4)}-"
         run(create_topics(self.shop.kafka, prefix))
         return prefix
@@ -140,14 +140,14 @@ class Stage:
     async def serving(
         self, service: str, database_url: str, *, checkout: Path = ROOT, **settings: Any
     ) -> AsyncIterator["Server"]:
-        """One process of a service, as `make up` runs it. Without events unless `settings` enable them."""
+        """One process of a service, as `make up` runs it, but with the role `api` unless `settings` change it."""
         values = {"SERVICE_ROLE": "api", "ORDER_LIMITS": "off", **_as_environment(settings)}
         values = {**self.environment(database_url), **values}
         async with self.process(["-m", "service_kit", "serve", service], values, checkout) as server:
             yield server
 
     def environment(self, database_url: str) -> dict[str, str]:
-        """Settings that a service requires."""
+        """The environment variables that a service requires."""
         return {
             **{name: self.shop.settings[name] for name in generated()},
             **PLAINTEXT,
@@ -164,7 +164,7 @@ class Stage:
     async def process(
         self, arguments: list[str], environment: dict[str, str], checkout: Path = ROOT
     ) -> AsyncIterator["Server"]:
-        """A Python process that serves `/health/ready` on the port that PORT names."""
+        """A Python process that serves `/health/ready` on the port in PORT."""
         [port] = ports.lease()
         log = self.shop.layout.logs / f"{port}.log"
         usual = {
@@ -221,14 +221,14 @@ class Server:
 
     @property
     def private_mib(self) -> float:
-        """The private memory of the process."""
+        """The memory that the process does not share with others."""
         uss: int = psutil.Process(self.pid).memory_full_info().uss
         return uss / 2**20
 
 
 async def _until_ready(process: "subprocess.Popen[bytes]", port: int, log: Path) -> None:
     deadline = time.monotonic() + READY_SECONDS
-    async with httpx.AsyncClient(verify=False) as client:  # plain HTTP; no certificates to load
+    async with httpx.AsyncClient(verify=False) as client:  # plain HTTP needs no certificates
         while True:
             with suppress(httpx.TransportError):
                 if (await client.get(f"http://127.0.0.1:{port}/health/ready")).status_code == 200:

@@ -1,4 +1,4 @@
-"""The base class of this service's tables. It is apart from models.py, which imports the domains that import this."""
+"""The base class of this service's tables. It is not in models.py, which imports the domains that import this."""
 
 from sqlmodel import SQLModel
 
@@ -6,4 +6,4 @@ from service_kit.database import service_registry
 
 
 class Base(SQLModel, registry=service_registry()):
-    """The inventory service's tables, and no others, are in this metadata."""
+    """A base with metadata of its own, which only has the tables of the inventory service."""

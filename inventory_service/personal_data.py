@@ -1,4 +1,4 @@
-"""The personal data of this service. The stock ledger names staff by id; it is the shop's own and not exported."""
+"""The personal data of this service. The stock ledger has ids of staff; it is the shop's data and is not exported."""
 
 from collections.abc import Sequence
 from uuid import UUID

@@ -18,14 +18,14 @@ from service_kit.ids import uuid7
 from service_kit.problems import Problem, not_found
 
 Row = TypeVar("Row", bound=Base)
-Kept = TypeVar("Kept", bound="Record")
+R = TypeVar("R", bound="Record")
 
 
 class Record(Base):
     """A row that staff create and change. They can delete it as long as no other row refers to it."""
 
     in_use: ClassVar[type[Problem]]
-    """Raised when other rows refer to a record that is to be deleted."""
+    """The problem to raise when other rows refer to a record that is to be deleted."""
 
     id: UUID = Field(default_factory=uuid7, primary_key=True)
     version: int = 1
@@ -54,14 +54,14 @@ async def read(tx: Session, model: type[Row], id: UUID) -> Row:
     return await tx.get(model, id) or not_found(model, id)
 
 
-async def add(tx: Session, record: Kept) -> Kept:
+async def add(tx: Session, record: R) -> R:
     """Raises: the record's `conflict`."""
     tx.add(record)
     await concurrency.flush(tx, record.conflict())
     return record
 
 
-async def change(tx: Session, model: type[Kept], id: UUID, expected: Expected, fields: Mapping[str, object]) -> Kept:
+async def change(tx: Session, model: type[R], id: UUID, expected: Expected, fields: Mapping[str, object]) -> R:
     """Raises: NotFound, PreconditionFailed, the record's `conflict`."""
     record = await _lock(tx, model, id, expected)
     concurrency.change(record, fields)
@@ -69,13 +69,13 @@ async def change(tx: Session, model: type[Kept], id: UUID, expected: Expected, f
     return record
 
 
-async def remove(tx: Session, model: type[Kept], id: UUID, expected: Expected) -> None:
+async def remove(tx: Session, model: type[R], id: UUID, expected: Expected) -> None:
     """Raises: NotFound, PreconditionFailed, the model's `in_use`."""
     await tx.delete(await _lock(tx, model, id, expected))
     await concurrency.flush(tx, model.in_use())
 
 
-async def _lock(tx: Session, model: type[Kept], id: UUID, expected: Expected) -> Kept:
+async def _lock(tx: Session, model: type[R], id: UUID, expected: Expected) -> R:
     record = await tx.get(model, id, with_for_update=True) or not_found(model, id)
     expected.check(record.version)
     return record

@@ -52,7 +52,7 @@ def down() -> None:
 
 @app.command()
 def status() -> None:
-    """Each part: up, ready, consumer lag, what stands in the outbox."""
+    """Show for each part whether it is up and ready, its consumer lag and the backlog of its outbox."""
     shop = running_shop()
     lines = report.status(shop)
     output.print(report.status_table(lines))
@@ -62,20 +62,20 @@ def status() -> None:
 
 
 @app.command()
-def logs(service: Annotated[str, typer.Argument(help="one part; all of them without")] = "") -> None:
+def logs(service: Annotated[str, typer.Argument(help="the part; default: all")] = "") -> None:
     """Follow the logs."""
     shop = new_shop()
     files = [shop.log(part(service).name)] if service else [shop.log(each.name) for each in shop.layout.parts]
     files = [file for file in files if file.exists()]
     if not files:
         raise StackError("Nothing was logged yet: `make up` starts the shop.")
-    # -F goes on with the new file when a log is rotated.
+    # With -F, tail continues with the new file when a log is rotated.
     raise typer.Exit(subprocess.run(["tail", "-n", "50", "-F", *map(str, files)], check=False).returncode)
 
 
 @app.command()
 def restart(service: str) -> None:
-    """Restart one part with the settings as they are now; the others go on."""
+    """Restart one part with the current settings; the others keep running."""
     shop = running_shop()
     shop.restart(service)
     typer.echo(f"{part(service).title} is ready.")

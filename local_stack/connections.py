@@ -9,14 +9,14 @@ from service_kit.settings import look_up
 
 
 def kafka_connection(values: Mapping[str, str | None], bootstrap_servers: str) -> KafkaConnection:
-    """From the settings without a service's prefix: KAFKA_SASL_USERNAME, not ORDER_KAFKA_SASL_USERNAME."""
+    """Uses the settings without a service's prefix: KAFKA_SASL_USERNAME, not ORDER_KAFKA_SASL_USERNAME."""
     found = {name: look_up(values, name.upper()) for name in KafkaSettings.model_fields}
     given = {name: value for name, value in found.items() if value}
     return KafkaConnection.of(KafkaSettings.model_validate({**given, "kafka_bootstrap_servers": bootstrap_servers}))
 
 
 def database_tls(values: Mapping[str, str | None]) -> Tls:
-    """From the settings DATABASE_TLS and DATABASE_CA_FILE."""
+    """Uses the settings DATABASE_TLS and DATABASE_CA_FILE."""
     mode, ca_file = look_up(values, "DATABASE_TLS"), look_up(values, "DATABASE_CA_FILE")
     settings = {"database_url": "", "database_tls": mode or "prefer", "database_ca_file": ca_file}
     return Tls.of(DatabaseSettings.model_validate(settings))

@@ -9,15 +9,15 @@ from local_stack.errors import StackError
 
 
 def socket_directory(owner: Path) -> Path:
-    """A directory for the Unix sockets of the shop or server in `owner`, always the same one.
+    """The directory for the Unix sockets of the shop or server in `owner`.
 
-    In /tmp whatever TMPDIR is: a socket's path is limited to 107 bytes, and every terminal must use the same path."""
+    It is in /tmp, whatever TMPDIR is: a socket's path is limited to 107 bytes, and must not depend on the terminal."""
     digest = hashlib.sha256(str(owner.resolve()).encode()).hexdigest()[:12]
     return Path("/tmp") / f"online-mart-{os.getuid()}-{digest}"
 
 
 def make_private(directory: Path) -> None:
-    """Creates `directory`, in a place where other users could have created it before."""
+    """Creates `directory` where others can create files too. Raises: StackError, if it belongs to another user."""
     directory.mkdir(mode=0o700, exist_ok=True)
     found = directory.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():

@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parent.parent
 EXAMPLE = ROOT / ".env.example"
 
 _ASSIGNMENT = re.compile(r"^([A-Z][A-Z0-9_]*)=(.*)$")
-# If the comment above a block of settings has this, the empty settings of the block get random values.
+# If the comment above a block of settings contains this, the empty settings of the block get random values.
 _GENERATED = "(generated)"
 
 
@@ -82,7 +82,7 @@ def _filled(line: str, generated: set[str]) -> str:
 
 
 def _write(file: Path, text: str) -> None:
-    """Replaces the file atomically, and other users can never read it."""
+    """Replaces the file atomically, in such a way that other users can never read it."""
     if file.exists() and file.read_text() == text:
         file.chmod(0o600)
         return

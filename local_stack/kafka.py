@@ -22,7 +22,7 @@ from service_kit.messaging.connection import KafkaConnection
 
 T = TypeVar("T")
 
-# A class cache and only the first compiler, so that one small node starts quickly.
+# Class data sharing and only the C1 compiler, so that one small node starts quickly.
 JVM = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto", "-Djava.awt.headless=true")
 LOGGING = (
     "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
@@ -59,8 +59,8 @@ SETTINGS: Mapping[str, str] = {
 class EmbeddedKafka(EmbeddedServer):
     """One broker, with its controller on `controller_port`.
 
-    `connection`: how to ask it whether it is ready, if `settings` make it require certificates or passwords; `users`:
-    the passwords (SCRAM-SHA-512) that it is formatted with.
+    `connection`: for the readiness check, if `settings` make the broker require certificates or passwords. `users`:
+    passwords by name (SCRAM-SHA-512), which are stored when the data directory is formatted.
     """
 
     start_seconds = 90
@@ -106,7 +106,7 @@ class EmbeddedKafka(EmbeddedServer):
             formatted.touch()
 
     def is_ready(self) -> bool:
-        # The port first: a Kafka client that can't connect logs an error each time.
+        # The port is checked first, since a Kafka client that can't connect logs an error each time.
         return ports.is_open(self.port) and run(serves(self._connection))
 
     def _properties(self) -> dict[str, str]:
@@ -137,7 +137,7 @@ class EmbeddedKafka(EmbeddedServer):
 
 
 async def serves(kafka: KafkaConnection) -> bool:
-    """Whether the broker has joined its own cluster, some time after it opened its port."""
+    """Whether the broker has joined its own cluster, which happens some time after it opens its port."""
     client = AIOKafkaAdminClient(**kafka.arguments(), request_timeout_ms=5000)
     try:
         await client.start()

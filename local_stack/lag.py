@@ -1,4 +1,4 @@
-"""The consumer lag of each service, read from Kafka, so that it is known of a service that is down too."""
+"""The consumer lag of each service, read from Kafka, so that it is also known for a service that is down."""
 
 from collections.abc import Iterable
 

@@ -1,4 +1,4 @@
-"""`python -m local_stack.launch <directory> <part>`: becomes that part, with the settings as they are at this moment.
+"""`python -m local_stack.launch <directory> <part>`: replaces its process by that part, with the current settings.
 
 The supervisor starts every process through this, so that a restart reads `.env` again, and the supervisor's own files
 have no secrets."""
@@ -19,11 +19,11 @@ def main() -> None:
     environment = layout.process_environment(chosen)
     os.chdir(ROOT)
     if chosen == POSTGRES:
-        _become_the_account()
+        _drop_privileges()
     os.execve(command[0], command, environment)
 
 
-def _become_the_account() -> None:
+def _drop_privileges() -> None:
     from local_stack.postgres import account
 
     os.chdir("/")

@@ -92,7 +92,7 @@ class Layout:
         return self.settings.get("KAFKA_REACHED_AT") or f"127.0.0.1:{self.port(KAFKA)}"
 
     def database_url(self, service: Part) -> str:
-        """For tools: of the role that owns the tables, with the TLS parameters of `DATABASE_TLS`."""
+        """The URL for tools, with the role that owns the tables, and the TLS parameters of `DATABASE_TLS`."""
         url = self.owner_url(service)
         if self.settings.get("DATABASE_TLS", "prefer") == "prefer":
             return url
@@ -101,7 +101,7 @@ class Layout:
         return database_tls(self.settings).in_url(url)
 
     def given_database_url(self, service: Part) -> str | None:
-        """Of the serving role, if the settings name a database that runs elsewhere."""
+        """The URL with the serving role, if the settings name a database that runs elsewhere."""
         return self.settings.get(f"{service.setting_prefix}_DATABASE_URL")
 
     def owner_url(self, service: Part) -> str:
@@ -110,7 +110,7 @@ class Layout:
         return given or postgres_url(service.package, self._password(service), server, service.package)
 
     def serving_url(self, service: Part) -> str:
-        """Of the role that the service's processes connect as."""
+        """The URL with the role that the service's processes connect as."""
         server = self.settings.get("POSTGRES_REACHED_AT") or f"127.0.0.1:{self.port(POSTGRES)}"
         made = postgres_url(serving_role(service.package), self._password(service, "_SERVING"), server, service.package)
         return self.given_database_url(service) or made
@@ -159,7 +159,7 @@ class Layout:
         return self.postgres if part == POSTGRES else self.kafka
 
     def process_environment(self, part: Part) -> dict[str, str]:
-        """The environment of one part: ENV_FILE with its settings, and the settings that are derived."""
+        """The environment of one part: ENV_FILE, which names the settings, and the derived settings."""
         passed = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
         here = {"ENV_FILE": str(self.env_file), SHOP: str(self.directory), "PYTHONUNBUFFERED": "1", **passed}
         if part.kind == "sandbox":

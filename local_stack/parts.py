@@ -47,7 +47,7 @@ PARTS = (POSTGRES, KAFKA, GATEWAY, MAILBOX, *SERVICES)
 
 
 def part(name: str) -> Part:
-    """By its short name or its package's: `order`, `order_service`."""
+    """The part with this short name or package name (`order`, `order_service`). Raises: StackError."""
     for candidate in PARTS:
         if name in (candidate.name, candidate.package):
             return candidate

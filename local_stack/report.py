@@ -60,7 +60,7 @@ def _number(value: int | None) -> str:
 
 
 def _lags(shop: Shop) -> dict[str, int]:
-    """By service; empty if Kafka does not answer."""
+    """The consumer lag by service; empty if Kafka does not answer."""
     prefix = shop.layout.topic_prefix
     groups = {prefix + service.package: service.name for service in SERVICES}
     try:

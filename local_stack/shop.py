@@ -25,7 +25,7 @@ from service_kit.messaging.administration import BrokerRejected, create_topics
 from service_kit.messaging.connection import KafkaConnection
 
 Progress = Callable[[str], None]
-# After so many failed starts a process is reported as broken (the supervisor goes on trying).
+# After so many failed starts a process is reported as broken, though the supervisor keeps trying.
 ATTEMPTS = 3
 
 
@@ -68,15 +68,15 @@ class Shop:
 
     @property
     def kafka(self) -> KafkaConnection:
-        """How tools connect to Kafka: with the settings without a service's prefix."""
+        """The connection of tools to Kafka, by the settings without a service's prefix."""
         return self.layout.kafka_connection
 
     def url(self, name: str) -> str:
-        """Of a service or a part of the sandbox: `http://localhost:8002`."""
+        """The URL of a service or a part of the sandbox: `http://localhost:8002`."""
         return self.layout.url(part(name))
 
     def operations_url(self, name: str) -> str:
-        """Of a service's metrics and detailed health: `http://localhost:18002`."""
+        """The URL of a service's metrics and detailed health: `http://localhost:18002`."""
         return self.layout.operations_url(part(name))
 
     def database_url(self, name: str) -> str:
@@ -241,7 +241,7 @@ class Shop:
         log = self.layout.log(each)
         return f"{each.title} is not ready ({state.name.lower()}: {state.words}). The end of {log}:\n{tail(log)}"
 
-    # --- what it holds ---
+    # --- state ---
 
     def outbox_backlog(self, name: str) -> int:
         """The number of events that are committed but not yet published."""

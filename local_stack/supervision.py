@@ -22,7 +22,7 @@ from local_stack.layout import SHOP, Layout
 from local_stack.parts import POSTGRES, Part
 from local_stack.process import kill_tree, tail
 
-# A process that ends earlier is restarted after 1, 2, 3, … seconds; one that ends later, at once.
+# A process that ends within this time is restarted after 1, 2, 3, … seconds; one that ends later, at once.
 START_SECONDS = 5
 RETRIES = 1000
 # The services take up to 20 s to finish their requests.
@@ -52,7 +52,7 @@ class Supervisor:
 
     @contextlib.contextmanager
     def _rpc(self) -> Iterator[Any]:
-        """The supervisor's own XML-RPC methods, over its Unix socket. They raise OSError if it doesn't run."""
+        """The supervisor's XML-RPC methods, over its Unix socket. They raise OSError if it doesn't run."""
         transport = SupervisorTransport(serverurl=f"unix://{self._socket}")
         with xmlrpc.client.ServerProxy("http://localhost", transport=transport) as proxy:
             yield proxy.supervisor
@@ -94,7 +94,7 @@ class Supervisor:
                 supervisor.addProcessGroup(name)
 
     def states(self) -> dict[str, State]:
-        """By part; empty if the supervisor is down."""
+        """The states by part; empty if the supervisor is down."""
         if not self.is_running():
             return {}
         with self._rpc() as supervisor:

@@ -1,1 +1,1 @@
-"""How every service runs: application, settings, database, security, messaging, errors, telemetry."""
+"""The package that every service is built on: application, settings, database, security, messaging, telemetry."""

@@ -56,7 +56,7 @@ def _prepare_servers(arguments: argparse.Namespace) -> None:
 
 
 def _migrate(arguments: argparse.Namespace) -> None:
-    """Imported here, since serving needs no Alembic."""
+    """Runs a command on a service's database. It imports Alembic itself, which serving does not need."""
     from service_kit.database import migrations
     from service_kit.database.adoption import TooOld
     from service_kit.database.tls import Tls
@@ -105,7 +105,7 @@ def _arguments() -> argparse.Namespace:
             command.add_argument("service", help="the package, such as order_service")
         if name == "make-migration":
             command.add_argument("-m", "--message", default="change", help="what the new migration does")
-            command.add_argument("--kit", action="store_true", help="of the tables that every service has")
+            command.add_argument("--kit", action="store_true", help="for the tables that every service has")
     return parser.parse_args()
 
 
@@ -120,7 +120,7 @@ def _serve(service: str, settings: ServiceSettings) -> None:
         "access_log": False,
         "log_config": None,
         "server_header": False,
-        # Longer than load balancers keep idle connections (usually 60 s), so none sends into one that we are closing.
+        # Longer than load balancers keep idle connections (usually 60 s), so none reuses one that is closing.
         "timeout_keep_alive": 75,
         "proxy_headers": False,  # `service_kit.http.client` reads them, if the settings name trusted proxies
     }
@@ -128,7 +128,7 @@ def _serve(service: str, settings: ServiceSettings) -> None:
         app,
         port=settings.port,
         loop="uvloop",
-        # Of the time to stop, a fifth is for requests, a tenth for jobs, and the rest for events.
+        # Of the time to stop, a fifth is for requests, a tenth for jobs (`Runtime.stop`), and the rest for events.
         timeout_graceful_shutdown=int(settings.stop_seconds / 5),
         **on_both_ports,
     )
@@ -144,9 +144,9 @@ def _serve(service: str, settings: ServiceSettings) -> None:
 
 
 def _create(service: str, settings: ServiceSettings) -> Any:
-    """The application. Code and models live as long as the process, so the garbage collector ignores them.
+    """The application. The garbage collector ignores its code and models, which live as long as the process.
 
-    Under load a full collection would happen now and then, and block all requests for 130 ms.
+    Otherwise, full collections under load would sometimes block all requests for 130 ms.
     """
     gc.disable()
     create = importlib.import_module(f"{service}.main").create

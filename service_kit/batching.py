@@ -1,6 +1,6 @@
 """Groups concurrent work into batches: the items that arrive while a batch is running form the next one.
 
-An item that arrives while none is running is a batch of its own, at once. So batches grow with the load alone.
+An item that arrives while no batch is running forms a batch by itself at once. So only load makes batches larger.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ Result = TypeVar("Result")
 
 
 class Batching(Generic[Item, Result]):
-    """`work` gets at most `most` items and gives a result for each, in their order."""
+    """`work` takes at most `most` items, and returns a result for each, in their order."""
 
     def __init__(self, work: Callable[[Sequence[Item]], Awaitable[Sequence[Result]]], most: int = 100) -> None:
         self._work = work
@@ -24,7 +24,7 @@ class Batching(Generic[Item, Result]):
         self._worker: asyncio.Task[None] | None = None
 
     async def do(self, item: Item) -> Result:
-        """The item's result. Raises what the work raises for this item alone."""
+        """Returns the item's result. Raises what the work raises for this item alone."""
         done: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
         self._waiting.append((item, done))
         if self._worker is None:
@@ -43,12 +43,12 @@ class Batching(Generic[Item, Result]):
         try:
             results = await self._work([item for item, _ in batch])
         except Exception as error:
-            if len(batch) > 1:  # each is tried alone, so that only the one at fault fails
+            if len(batch) > 1:  # each item is tried alone, so that only the faulty one fails
                 for each in batch:
                     await self._carry_out([each])
             elif not batch[0][1].done():
                 batch[0][1].set_exception(error)
             return
         for (_, done), result in zip(batch, results, strict=True):
-            if not done.done():  # its caller was cancelled; its work was done all the same
+            if not done.done():  # done: the caller was cancelled, though its item was part of the batch
                 done.set_result(result)

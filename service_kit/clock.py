@@ -1,4 +1,4 @@
-"""The current time, read in one place."""
+"""The current time, read by one function, so that tests can replace it."""
 
 from datetime import UTC, datetime
 

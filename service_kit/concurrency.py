@@ -1,5 +1,5 @@
-"""Optimistic concurrency: a change names the version of the row that it was made from, and constraints of the database
-decide between changes that exclude each other."""
+"""Optimistic concurrency: a change names the version of the row that its caller has read, and of two changes that
+exclude each other, a constraint of the database rejects the second."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,13 +11,13 @@ from service_kit.problems import PreconditionFailed, Problem
 
 
 class Expected:
-    """The versions that the caller expects; None: any. Over HTTP it is `If-Match`."""
+    """The versions of a row that the caller expects; None: any. Over HTTP they are in `If-Match`."""
 
     def __init__(self, versions: frozenset[str] | None = None) -> None:
         self._versions = versions
 
     def check(self, version: int) -> None:
-        """Raises: PreconditionFailed, where the row has another version. Call it while the row is locked."""
+        """Raises: PreconditionFailed, if the row has another version. Call it while the row is locked."""
         if self._versions is not None and str(version) not in self._versions:
             raise PreconditionFailed(current=f'"{version}"')
 

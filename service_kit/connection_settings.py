@@ -17,7 +17,7 @@ class ConnectionSettings(BaseModel):
     """The base of settings that name a server."""
 
     def plaintext_faults(self) -> Iterator[Fault]:
-        """What would be sent in plain text although no setting allows it: production rejects it."""
+        """The settings that lead to unencrypted connections and are not explicitly allowed. Production rejects them."""
         yield from ()
 
 
@@ -28,12 +28,12 @@ class KafkaSettings(ConnectionSettings, frozen=True, hide_input_in_errors=True):
     kafka_topic_prefix: str = Field(default="", description="put before every topic and group name")
     kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
     kafka_ca_file: Path | None = Field(default=None, description="CA of the brokers' certificates; else the system's")
-    kafka_certificate_file: Path | None = Field(default=None, description="the client's, where brokers ask for one")
+    kafka_certificate_file: Path | None = Field(default=None, description="the client's, if brokers require one")
     kafka_key_file: Path | None = Field(default=None, description="the private key of the client's certificate")
     kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
     kafka_sasl_username: str = ""
     kafka_sasl_password: SecretStr = SecretStr("")
-    kafka_allow_plaintext: bool = Field(default=False, description="also in production, without TLS")
+    kafka_allow_plaintext: bool = Field(default=False, description="allow it in production, without TLS")
 
     @model_validator(mode="after")
     def _kafka_settings_agree(self) -> "KafkaSettings":
@@ -76,7 +76,7 @@ class DatabaseSettings(ConnectionSettings):
 
     @model_validator(mode="after")
     def _tls_is_set_once(self) -> "DatabaseSettings":
-        """Parameters for TLS in a URL are obeyed by one of the two drivers and rejected by the other."""
+        """Rejects parameters for TLS in a URL: one of the two drivers obeys them, and the other rejects them."""
         for url in filter(None, (self.database_url, self.database_owner_url)):
             if any(name.startswith("ssl") for name in parse_qs(urlsplit(url.get_secret_value()).query)):
                 raise ValueError("DATABASE_URL: take sslmode and the like out of it, and set DATABASE_TLS instead")
@@ -84,14 +84,14 @@ class DatabaseSettings(ConnectionSettings):
 
     @property
     def owner_url(self) -> SecretStr:
-        """For the role that owns the tables."""
+        """The URL for the role that owns the tables."""
         return self.database_owner_url or self.database_url
 
     @property
     def database_is_exposed(self) -> bool:
-        """Whether its traffic may leave the process in plain text by anything but a Unix socket.
+        """Whether traffic to the database may be unencrypted on anything but a Unix socket.
 
-        Loopback counts as exposed: what listens there may be a tunnel, and other users can listen on it too.
+        Loopback counts as exposed: the listener may be a tunnel, or belong to another user.
         """
         url = urlsplit(self.database_url.get_secret_value())
         hosts = parse_qs(url.query).get("host") or [unquote(url.hostname or "")]
@@ -103,5 +103,5 @@ class DatabaseSettings(ConnectionSettings):
             yield Fault(
                 "DATABASE_TLS",
                 "prefer also takes plain text; set it to verify-full, or DATABASE_ALLOW_PLAINTEXT=true where "
-                "nobody else can reach the way to the database",
+                "nobody else can reach the network to the database",
             )

@@ -1,4 +1,4 @@
-"""Prepares a deployment's servers: `python -m service_kit topics | acls | database`. Each may run repeatedly."""
+"""Prepares a deployment's servers: `python -m service_kit topics | acls | database`. They can be repeated."""
 
 import asyncio
 import time

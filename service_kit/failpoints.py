@@ -1,8 +1,8 @@
 """Failpoints: places where tests kill a process, to show that nothing is lost or duplicated.
 
 The setting FAILPOINTS names a directory. A file `order.publish.after` in it kills the order service by SIGKILL at that
-failpoint; the file is deleted first, so that one process dies once. Without the setting, which production rejects, a
-failpoint does nothing.
+failpoint; the file is deleted first, so that it kills one process once. Without the setting, which production rejects,
+a failpoint does nothing.
 """
 
 import os
@@ -22,7 +22,7 @@ _armed: str | None = None
 
 def arm(directory: Path | None, service: str) -> None:
     """Enables the failpoints of this process; None disables them."""
-    global _armed  # noqa: PLW0603 (a process dies as a whole)
+    global _armed  # noqa: PLW0603 (one setting for the process)
     _armed = f"{directory / service}." if directory else None
 
 

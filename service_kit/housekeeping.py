@@ -10,7 +10,7 @@ from service_kit.runtime import Runtime
 from service_kit.security.revocations import LONGEST_TOKEN_LIFE
 from service_kit.settings import ServiceSettings
 
-# Reads the oldest rows only, so that it costs the same however many are kept.
+# Reads the oldest rows only, so that its cost does not depend on the number of rows.
 PRUNE_OUTBOX = Statement("""
     DELETE FROM outbox WHERE id IN (
         SELECT id FROM (SELECT id, published_at FROM outbox ORDER BY id LIMIT 1000) AS oldest
@@ -22,13 +22,13 @@ PRUNE_INBOX = Statement("""
 """)
 PRUNE_IDEMPOTENCY_KEYS = Statement("DELETE FROM idempotency_keys WHERE created_at < now() - :retention::interval")
 PRUNE_ENDED_SESSIONS = Statement("DELETE FROM ended_sessions WHERE ended_at < now() - :retention::interval")
-# The inbox's times have a BRIN index, which is read by bitmaps alone; connections of the asyncpg pool make none.
+# The inbox's times have a BRIN index, which needs bitmap scans; connections of the asyncpg pool disable these.
 BY_BLOCKS = "SET LOCAL enable_bitmapscan = on"
 
 
 def _job(table: str, statement: Statement, retention: Callable[[ServiceSettings], timedelta]) -> Job:
     async def prune(runtime: Runtime) -> bool:
-        """Deletes in small transactions, so that nothing waits for a large one. Returns whether there may be more."""
+        """Deletes in small transactions, so that locks are short. Returns True if there may be more to delete."""
         async with runtime.database.transaction() as tx:
             await tx.execute(BY_BLOCKS)
             return bool(await statement.execute(tx, retention=retention(runtime.settings)))

@@ -1,4 +1,4 @@
-"""`Idempotency-Key`: a duplicate request gets the stored response of the first.
+"""Idempotency keys: a duplicate request gets the stored response to the first.
 
 The key is inserted in the transaction that does the work. A concurrent duplicate waits at the key's row until the first
 commits, then reads its response; if the first rolls back, the duplicate does the work.
@@ -47,7 +47,7 @@ class Key:
 
 @dataclass(frozen=True)
 class StoredResponse:
-    """The first request's response; status None: it is still in progress (waiting for a gateway)."""
+    """The response to the first request; `status` None: that request is in progress, such as waiting for a gateway."""
 
     status: int | None
     body: bytes
@@ -55,7 +55,7 @@ class StoredResponse:
 
 
 async def claim(db: AnySession, user_id: UUID, key: Key) -> StoredResponse | None:
-    """None if the key is new; else the first request's response. Raises: IdempotencyKeyReused."""
+    """Stores the key. Returns None if it is new, else the first request's response. Raises: IdempotencyKeyReused."""
     if await CLAIM.fetch(db, user_id=user_id, key=key):
         return None
     return await find(db, user_id, key)

@@ -9,15 +9,15 @@ from pydantic import AfterValidator, WithJsonSchema
 
 # ISO 3166-1 reserves these for private use, and the library lists one of them (XK).
 _USER_ASSIGNED = re.compile(r"AA|Q[M-Z]|X[A-Z]|ZZ")
-_OFTEN_MEANT = {"UK": "GB", "EL": "GR"}
+_COMMON_MISTAKES = {"UK": "GB", "EL": "GR"}
 
 COUNTRIES = frozenset(code for code in iso3166.countries_by_alpha2 if not _USER_ASSIGNED.fullmatch(code))
-# Our amounts are in minor units, which gold, test codes and "no currency" don't have.
+# Amounts are in minor units; the codes of gold, of tests and of "no currency" have none.
 CURRENCIES = frozenset(currency.code for currency in iso4217.Currency if currency.exponent is not None)
 
 
 def smallest_charge(currency: str) -> int:
-    """The step of amounts that can be charged or refunded, in the minor unit. Where a currency has three decimals,
+    """The amount, in minor units, of which charges and refunds must be multiples. If a currency has three decimals,
     payment processors such as Stripe require the last digit to be 0."""
     return 10 if iso4217.Currency(currency).exponent == 3 else 1
 
@@ -25,7 +25,7 @@ def smallest_charge(currency: str) -> int:
 def _country(code: str) -> str:
     if code in COUNTRIES:
         return code
-    if meant := _OFTEN_MEANT.get(code):
+    if meant := _COMMON_MISTAKES.get(code):
         raise ValueError(f"{code} is no ISO 3166-1 alpha-2 code: write {meant}")
     raise ValueError("must be an ISO 3166-1 alpha-2 code in capitals, such as GB")
 

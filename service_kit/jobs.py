@@ -1,4 +1,4 @@
-"""Background jobs, for what is due, stuck or old. They run in processes whose role includes workers."""
+"""Background jobs, such as for rows that are due, stuck or old. Processes with the role `api` run none."""
 
 import asyncio
 import time
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.1, 2.0
-"""Seconds that a job waits in addition while its database is unavailable; doubled from the one up to the other."""
+"""Additional seconds that a job waits after a database error; doubled each time, from the one to the other."""
 RUNS = Counter("job_runs_total", "Runs of background jobs", ["job", "outcome"])
 
 
 @dataclass(frozen=True)
 class Job:
-    """`run` is called every `every`, and at once after it returned True (there is more to do), after `Jobs.wake(name)`
-    or after a commit that sends the signal `woken_by`. If it is woken while it runs, it runs once more afterwards, as
-    soon as `at_most_every` has passed since that run began. Several processes may run it at once."""
+    """`run` is called at the interval `every`, and at once after it returned True (there is more to do), after
+    `Jobs.wake(name)` or after a commit that sends the signal `woken_by`. If it is woken while it runs, it runs again as
+    soon as `at_most_every` has passed since that run began. Several processes may run it at the same time."""
 
     name: str
     run: "Callable[[Runtime], Awaitable[bool | None]]"
@@ -48,8 +48,8 @@ class Jobs:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def wake(self, name: str, *_: Sequence[Any]) -> None:
-        """Lets a job run now. If it doesn't run in this process, its next run in another does the work. What a signal
-        carries is ignored."""
+        """Lets a job run now. If it doesn't run in this process, its next run in another does the work. The items of a
+        signal are ignored."""
         if event := self._wakes.get(name):
             event.set()
 
@@ -60,8 +60,8 @@ class Jobs:
         self._tasks |= {asyncio.create_task(self._repeat(job, runtime), name=job.name) for job in self._jobs}
 
     def begin(self, work: Coroutine[Any, Any, None]) -> None:
-        """Starts work that no caller awaits, beside the jobs. It must not raise. `stop` lets it finish, as it does the
-        jobs."""
+        """Starts `work`, which must not raise, as a background task that no caller awaits. `stop` lets it finish, like
+        the jobs."""
         task = asyncio.create_task(_without_trace(work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -84,7 +84,7 @@ class Jobs:
             may_follow = time.monotonic() + job.at_most_every.total_seconds()
             if await self._run(job, runtime):
                 pause = SHORTEST_PAUSE
-            else:  # whatever wakes it doesn't know that the database is unavailable
+            else:  # signals would wake the job even while the database is unavailable
                 await passed(self._stopping, pause)
                 pause = min(2 * pause, LONGEST_PAUSE)
             await passed(wake, job.every.total_seconds())
@@ -92,7 +92,7 @@ class Jobs:
                 await passed(self._stopping, left)
 
     async def _run(self, job: Job, runtime: "Runtime") -> bool:
-        """Returns False if the database was unavailable."""
+        """Returns False if the database was unavailable or busy."""
         try:
             with continue_trace(None):
                 if await job.run(runtime):
@@ -114,7 +114,7 @@ async def _without_trace(work: Coroutine[Any, Any, None]) -> None:
 
 
 async def all_of(work: Iterable[Coroutine[Any, Any, Any]]) -> None:
-    """Does all of it concurrently. If some of it fails, the rest is finished before the first error is raised."""
+    """Runs the coroutines concurrently. If some fail, the others finish before the first error is raised."""
     for result in await asyncio.gather(*work, return_exceptions=True):
         if isinstance(result, BaseException):
             raise result

@@ -6,6 +6,6 @@ from service_kit.schemas import RequestBody
 
 
 class MoneyIn(Money, RequestBody):
-    """`Money` in a currency that exists; `Money` itself also reads what is stored."""
+    """An amount in a currency of ISO 4217. `Money` itself accepts every code, since stored ones may be obsolete."""
 
     currency: Currency

@@ -6,7 +6,7 @@ import sys
 
 
 def main() -> int:
-    """0 when the service that runs in this container is ready. The image sets SERVICE_PACKAGE and PORT."""
+    """Returns 0 if the service that runs in this container is ready. The image sets SERVICE_PACKAGE and PORT."""
     name = os.environ["SERVICE_PACKAGE"].removesuffix("_service")
     port = os.environ.get(f"{name.upper()}_PORT") or os.environ["PORT"]
     connection = http.client.HTTPConnection("127.0.0.1", int(port), timeout=2)

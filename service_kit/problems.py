@@ -3,7 +3,7 @@
 A problem is a class; its docstring is the text for the caller, a template for the keyword arguments:
 
     class BalanceTooLow(Problem, status=409, type="gift-card-balance-too-low"):
-        \"\"\"The card has {balance} left; {wanted} was asked for.\"\"\"
+        \"\"\"The card's balance is {balance}; {wanted} was requested.\"\"\"
 
     raise BalanceTooLow(wanted=300, balance=200)
 """
@@ -46,7 +46,7 @@ class Problem(Exception):
         super().__init__(self.detail)
 
     def body(self, instance: str | None = None) -> dict[str, Any]:
-        """The members of the `application/problem+json` response; none of ours replaces one of RFC 9457."""
+        """The members of the `application/problem+json` response. Additional ones can't replace those of RFC 9457."""
         base = {"type": f"/problems/{self.type}", "title": self.title, "status": self.status, "detail": self.detail}
         base |= {"instance": instance} if instance else {}
         return base | {name: value for name, value in self.members.items() if name not in base}
@@ -73,7 +73,7 @@ class ValidationFailed(Problem, status=422, type="validation-failed"):
 
     @classmethod
     def naming(cls, errors: Sequence[dict[str, Any]], more: int = 0) -> "ValidationFailed":
-        """The first of `errors`; `more`: how many there are beside them."""
+        """A problem with the first of `errors`; `more`: the number of errors that are not in `errors`."""
         more += max(len(errors) - cls.MOST, 0)
         named = list(errors[: cls.MOST])
         if not more:

@@ -1,8 +1,8 @@
 """Rows of a business table as a queue: claimed by one process at a time, and retried with back-off.
 
-A claim moves the time at which a row is due ahead by a lease, so a process that crashes loses its rows by time alone.
-The time that it wrote is its fencing token: a process that was suspended for longer than its lease finds another time
-there, and changes nothing.
+A claim postpones the time at which a row is due by a lease, so the rows of a crashed process are due again when the
+lease ends. That time is also the fencing token: a process that was suspended for longer than its lease finds another
+time in the row, and does not change it.
 """
 
 import asyncio
@@ -30,7 +30,7 @@ log = structlog.get_logger(__name__)
 
 
 class TemporaryFailure(Exception):
-    """Counted, and retried with back-off until the attempts are used up. The text is stored, and shown to staff."""
+    """A failure that is retried with back-off until the attempts are used up. Staff can read its text."""
 
 
 class PermanentFailure(Exception):
@@ -38,12 +38,12 @@ class PermanentFailure(Exception):
 
 
 class Unreachable(Exception):
-    """The other system can't be reached, or rejects our credentials, which is no fault of the row."""
+    """The other system can't be reached, or rejects our credentials. The attempt is not counted."""
 
 
 @dataclass(frozen=True)
 class Claimed:
-    """A row that this process may work on; `attempts`: counted failures. A claim's rows have the same `held_until`."""
+    """A row that this process may handle. `attempts`: failures that count. A claim's rows share one `held_until`."""
 
     id: Any
     attempts: int
@@ -55,7 +55,7 @@ T = TypeVar("T", bound=Claimed)
 
 @dataclass(frozen=True, slots=True)
 class Outcome(Generic[T]):
-    """How an attempt ended: `name` is what the handler returned, FAILED, or RETRIED after `wait`."""
+    """The outcome of an attempt. `name`: the result of the handler, FAILED, or RETRIED, with the `wait` before it."""
 
     row: T
     name: str
@@ -66,18 +66,18 @@ class Outcome(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Backoff:
-    """Waits that double from `first` to `longest`; `attempts` None: without end."""
+    """Waits that double from `first` to `longest`; `attempts` None: unlimited."""
 
     first: timedelta
     longest: timedelta
     attempts: int | None = None
 
     def wait(self, attempts: int) -> timedelta:
-        """After so many attempts before this one. Rows that failed together are not all retried together."""
+        """The wait after so many failed attempts. It is random, so that rows that failed together retry separately."""
         return min(self.first * 2.0 ** min(attempts, 30), self.longest) * random.uniform(1 - JITTER, 1 + JITTER)
 
     def outcome(self, row: T, error: str, *, counts: bool = True) -> Outcome[T]:
-        """Of an attempt that failed."""
+        """The outcome of an attempt that failed with `error`."""
         if counts and self.attempts is not None and row.attempts + 1 >= self.attempts:
             return Outcome(row, FAILED, error)
         return Outcome(row, RETRIED, error, self.wait(row.attempts), counts)
@@ -100,9 +100,9 @@ class Queue:
         return f"{self.waiting} AND {self.table}.{self.due} <= now()"
 
     def claim(self, select: str, *, only: str = "true", also: str = "") -> Statement:
-        """Claims at most `:limit` rows, those due for the longest, until the interval `:lease` is over.
+        """Claims at most `:limit` rows, those due for the longest, for the interval `:lease`.
 
-        `select` reads them from `claimed`; `only` is one more condition, `also` more assignments, each after a comma.
+        `select` reads them from `claimed`; `only` is a further condition, `also` has further assignments after commas.
         """
         return Statement(f"""
             WITH due AS (
@@ -118,7 +118,7 @@ class Queue:
     async def renew(
         self, connection: Connection, ids: Collection[Any], held_until: datetime, lease: timedelta
     ) -> tuple[set[Any], datetime]:
-        """Those of the rows that are still ours, and until when from now on."""
+        """Extends the lease. Returns the ids of the rows that this process still holds, and their new `held_until`."""
         statement = Statement(f"""
             UPDATE {self.table} SET {self.due} = now() + :lease::interval
             WHERE id = ANY (:ids::{self.id_type}[]) AND {self.waiting} AND {self.due} = :held_until
@@ -128,7 +128,7 @@ class Queue:
         return {row[0] for row in renewed}, renewed[0][1] if renewed else held_until
 
     async def release(self, db: Connection | Transaction, outcomes: Sequence[Outcome[T]], held_until: datetime) -> None:
-        """Puts back what is to be retried, as far as it is still ours."""
+        """Schedules the retries of these rows, except of those that this process no longer holds."""
         statement = Statement(f"""
             UPDATE {self.table} SET {self.due} = now() + outcome.wait,
                 attempts = {self.table}.attempts + outcome.counts::int
@@ -142,15 +142,15 @@ class Queue:
 
 @dataclass
 class Worker(Generic[T]):
-    """One batch of a queue, worked off by means of another system; no transaction is open while that one is called.
+    """Handles a batch of a queue by calls of another system; no transaction is open during such a call.
 
-    `handle` does one row's work and returns the name of the outcome. Raises: TemporaryFailure, PermanentFailure,
-    Unreachable; any other error counts as temporary. `finish` takes rows out of the queue: those that are still ours
-    are due at the time that it is given. Rows of the same `group` are handled one after the other.
+    `handle` does one row's work and returns the name of the outcome. It raises TemporaryFailure, PermanentFailure or
+    Unreachable; any other error counts as temporary. `finish` removes rows from the queue, but only those that are due
+    at the given time, since this process holds no others. Rows of the same `group` are handled one after the other.
 
-    A crash between the other system's acceptance and our commit does a row's work again: so outcomes are committed at
-    once, together with those that came during the commit before. The lease is short, so that the rows of a killed
-    process are soon taken over, and is renewed for as long as the other system takes.
+    After a crash between the other system's acceptance and our commit, a row's work is done again: so each outcome is
+    committed at once, together with those that were added during the commit before. The lease is short, so that the
+    rows of a killed process are soon taken over, and is renewed while the other system works.
     """
 
     queue: Queue
@@ -164,9 +164,9 @@ class Worker(Generic[T]):
     _unreachable: str | None = field(init=False, default=None)
 
     async def run(self, database: Database) -> bool:
-        """Whether the next batch should follow at once. Raises what committing raises: work whose outcome could not be
-        committed is done again when the lease ends, and no more is begun."""
-        self._renewed = time.monotonic()  # before the statement, so that we never think the lease longer than it is
+        """Returns whether the next batch should follow at once. Raises the error of a commit: no more rows are begun,
+        and those whose outcome could not be committed are handled again when the lease ends."""
+        self._renewed = time.monotonic()  # before the statement, so that the lease never seems longer than it is
         async with database.connection() as connection:
             claimed = await self.claim(connection, BATCH, LEASE)
         if not claimed:
@@ -191,23 +191,23 @@ class Worker(Generic[T]):
             for row in group:
                 if committing.done():
                     return
-                # Behind a row that is retried, the rest of its group waits too.
-                outcome = await self._attempt(row) if wait is None else _put_off(row, wait)
+                # If a row is retried, the rest of its group waits too.
+                outcome = await self._attempt(row) if wait is None else _postponed(row, wait)
                 wait = outcome.wait
                 self._outcomes.put_nowait(outcome)
 
     async def _attempt(self, row: T) -> Outcome[T]:
         if self._unreachable is not None:
-            return _put_off(row, WHILE_UNREACHABLE, self._unreachable)
+            return _postponed(row, WHILE_UNREACHABLE, self._unreachable)
         if row.id not in self._ours or time.monotonic() - self._renewed > LEASE.total_seconds():
-            return _put_off(row, timedelta(0))  # this process was suspended: another may have the row
+            return _postponed(row, timedelta(0))  # this process was suspended: another may have the row
         try:
             return Outcome(row, await self.handle(row))
         except Exception as error:
             text = (str(error) or type(error).__name__)[:ERROR_LENGTH]
             if isinstance(error, Unreachable):
                 self._unreachable = text
-                return _put_off(row, WHILE_UNREACHABLE, text)
+                return _postponed(row, WHILE_UNREACHABLE, text)
             if isinstance(error, PermanentFailure):
                 return Outcome(row, FAILED, text)
             if not isinstance(error, TemporaryFailure):
@@ -236,7 +236,7 @@ class Worker(Generic[T]):
                     log.warning("queue_row_failed", queue=self.queue.table, id=str(outcome.row.id))
 
     async def _next_outcomes(self) -> list[Outcome[T]]:
-        """None, if there are none before the lease must be renewed."""
+        """Waits for outcomes. The list is empty if there are none before the lease must be renewed."""
         try:
             async with asyncio.timeout(max(self._until_renewal(), 0)):
                 outcomes = [await self._outcomes.get()]
@@ -250,6 +250,6 @@ class Worker(Generic[T]):
         return self._renewed + LEASE.total_seconds() / 3 - time.monotonic()
 
 
-def _put_off(row: T, wait: timedelta, error: str | None = None) -> Outcome[T]:
-    """It is no fault of the row."""
+def _postponed(row: T, wait: timedelta, error: str | None = None) -> Outcome[T]:
+    """A retry that does not count as an attempt, since its reason is not in the row."""
     return Outcome(row, RETRIED, error, wait, counts=False)

@@ -1,4 +1,4 @@
-"""The runtime of one process: database, keys, messaging, jobs; started and stopped in this order."""
+"""The runtime of one process: it starts keys, revocations, messaging and jobs, and stops them in the opposite order."""
 
 import contextlib
 from collections.abc import Callable, Sequence
@@ -26,7 +26,7 @@ T = TypeVar("T")
 def _release(service: str) -> dict[str, str]:
     kit, own = lineages(service)
     found = {"service": service, "version": VERSION, "revision": "none", "kit_revision": kit.head or "none"}
-    with contextlib.suppress(ModuleNotFoundError):  # a test's service, which has no package
+    with contextlib.suppress(ModuleNotFoundError):  # a test's service has no package
         found["revision"] = own.head or "none"
     return found
 
@@ -58,7 +58,7 @@ class Runtime:
         self.is_draining = False
 
     def provide(self, resource: object) -> None:
-        """Makes a long-lived object of the service (a gateway's client, …) available by its type, like the settings."""
+        """Makes a long-lived object of the service (such as a gateway's client) available by its type."""
         self.resources[type(resource)] = resource
 
     def resource(self, kind: type[T]) -> T:
@@ -66,7 +66,7 @@ class Runtime:
         return found
 
     def drain(self) -> None:
-        """Draining before the stop: readiness fails, and requests are still served."""
+        """Starts draining: readiness fails from now on, and requests are still served."""
         self.is_draining = True
         log.info("draining", seconds=self.settings.drain_seconds)
 
@@ -78,7 +78,7 @@ class Runtime:
         log.info("started", role=self.settings.service_role)
 
     async def stop(self) -> None:
-        """Finishes work in progress, within the settings' `stop_seconds`."""
+        """Lets work in progress finish, within the settings' `stop_seconds`."""
         await self.jobs.stop(within=self.settings.stop_seconds * 0.1)
         await self.messaging.stop()
         await self.revocations.stop()

@@ -1,4 +1,4 @@
-"""The bases of JSON bodies. In a request's nothing is silently dropped or converted."""
+"""The base classes of JSON bodies. In those of requests, nothing is silently dropped or converted."""
 
 from collections.abc import Iterator
 from typing import Any, Self
@@ -16,7 +16,7 @@ NOT_VALUES = ("metadata", "serialization", "default", "json_schema_input_schema"
 
 
 def _make_strict(owner: type, fields: Any, handler: GetCoreSchemaHandler) -> None:
-    """Raises: TypeError, for a model inside that has rules of its own, since those would let unknown members pass."""
+    """Raises: TypeError, for a model inside that is no RequestBody, since it would accept unknown members."""
     seen: set[str] = set()
     pending = [fields]
     while pending:
@@ -32,7 +32,7 @@ def _make_strict(owner: type, fields: Any, handler: GetCoreSchemaHandler) -> Non
         elif kind in OTHER_MODELS:
             raise TypeError(f"{owner.__name__}: write the {kind} inside it as a RequestBody")
         elif kind == "function-wrap" and schema["function"]["function"] is _with_few_errors:
-            pending.extend(_inner(schema["schema"]))  # already made strict: Pydantic reuses the schema of a model
+            pending.extend(_inner(schema["schema"]))  # already strict, since Pydantic reuses the schema of a model
         else:
             if kind in STRICT:
                 schema["strict"] = True
@@ -44,7 +44,7 @@ def _make_strict(owner: type, fields: Any, handler: GetCoreSchemaHandler) -> Non
 
 
 def _with_few_errors(value: Any, validate: Any) -> Any:
-    """Pydantic finds ten thousand errors quickly, but takes a quarter of a second to describe them."""
+    """Shortens the list of errors: Pydantic finds ten thousand quickly, but formats them in a quarter of a second."""
     try:
         return validate(value)
     except ValidationError as error:
@@ -54,7 +54,7 @@ def _with_few_errors(value: Any, validate: Any) -> Any:
 
 
 def _first_errors(value: list[Any], validate: Any, total: int) -> ValidationError:
-    """The errors of as few first elements as have enough of them, and how many more there are at least."""
+    """The errors of the first elements, of no more elements than needed, and the least number of further errors."""
     size = 1
     while True:
         try:
@@ -92,11 +92,11 @@ def _inner(value: Any) -> Iterator[dict[str, Any]]:
 
 
 class RequestBody(BaseModel):
-    """The base of each request body and of each model inside one; the `Router` takes no other.
+    """The base of each request body and of each model inside one; the `Router` accepts no others.
 
-    An unknown member is rejected: a misspelt `expected_price` that was dropped would lose the guard that its sender
-    relies on. Integers, floats and booleans are strict wherever they stand inside: `true` and `"1"` are not 1, and 1.0
-    is no integer. Text in a form of its own (a UUID, a time, an enumeration) is still read from a JSON string.
+    An unknown member is rejected: if a misspelt `expected_price` were dropped, its sender would lose that check.
+    Integers, floats and booleans are strict at all levels: `true` and `"1"` are not 1, and 1.0 is no integer. A UUID, a
+    time or an enumeration is still read from a JSON string.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -119,11 +119,11 @@ def examples(*bodies: dict[str, Any]) -> ConfigDict:
 
 
 class RowOut(BaseModel):
-    """The base of response bodies that show the columns of a row."""
+    """The base of response bodies with the columns of a row."""
 
     @classmethod
     def of(cls, row: Any, **more: object) -> Self:
-        """`more`: fields that are no columns of the row, or are shown in another form."""
+        """The body for a row. `more`: fields that are no columns of the row, or are shown in another form."""
         if not more:
             return cls.model_validate(row, from_attributes=True)
         columns = {name: getattr(row, name) for name in cls.model_fields if name not in more and hasattr(row, name)}

@@ -1,4 +1,4 @@
-"""Settings of a service: one class each, from the environment, from `.env`, or from files (`…_FILE`)."""
+"""Settings of services: each has a class, whose values come from the environment, `.env` or files (`…_FILE`)."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -29,13 +29,13 @@ RENAMED: Mapping[str, str] = {
     "ALL_KNOWN_TRIES": "ALL_KNOWN_DEVICES_ATTEMPTS",
     "ADDRESS_TRIES": "ADDRESS_ATTEMPTS",
 }
-"""Settings that have another name now, without prefix: the new one, or a sentence on what to do instead."""
+"""By a former name, without prefix: the new name of the setting, or a sentence on what to do instead."""
 
 Role = Literal["api", "worker", "all"]
 
 
 def _split(value: Any) -> Any:
-    """Leaves a default as it is, which Pydantic validates too."""
+    """Splits text at commas. Pydantic also validates defaults, which are no text and stay as they are."""
     return tuple(filter(None, map(str.strip, value.split(",")))) if isinstance(value, str) else value
 
 
@@ -50,7 +50,7 @@ Period = Annotated[timedelta, Field(gt=timedelta(0))]
 
 
 class _FromEnvironment(ConnectionSettings, BaseSettings):
-    """A field is looked up under the name of its `service` first; in the environment, then in `.env`."""
+    """A field is looked up with the prefix of its `service` first, then without; in the environment, then in `.env`."""
 
     model_config = SettingsConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
 
@@ -69,20 +69,20 @@ class _FromEnvironment(ConnectionSettings, BaseSettings):
 
 
 class ConnectionLimits(BaseModel):
-    """What a client's connection may cost."""
+    """Limits on clients' connections and on the time that their requests take."""
 
     max_connections: Count = Field(default=1024, description="of one process; beyond it, the longest idle are closed")
     request_header_seconds: Seconds = Field(default=10, description="until the headers of a request are complete")
     request_body_seconds: Seconds = Field(default=10, description="until its body is complete")
-    request_body_bytes_per_second: Count = Field(default=4096, description="so many bytes extend that by a second")
-    response_stalled_seconds: Seconds = Field(default=30, description="of a client that reads nothing: it is cut off")
+    request_body_bytes_per_second: Count = Field(default=4096, description="so many bytes extend it by a second")
+    response_stalled_seconds: Seconds = Field(default=30, description="without a read by the client: it is cut off")
 
 
 class ServiceSettings(ConnectionLimits, KafkaSettings, DatabaseSettings, _FromEnvironment):
-    """What every service needs to know.
+    """The settings that every service has.
 
-    A field `pay_within` of the order service is read from ORDER_PAY_WITHIN, else from PAY_WITHIN, so that one value can
-    be given to all services and another to one. With `_FILE` behind the name, the value is that file's content.
+    A field `pay_within` of the order service is read from ORDER_PAY_WITHIN, else from PAY_WITHIN, so that all services
+    can share a value, and one of them can have its own. With `_FILE` behind the name, the value is that file's content.
     """
 
     service_role: Role = "all"
@@ -131,7 +131,7 @@ class ServiceSettings(ConnectionLimits, KafkaSettings, DatabaseSettings, _FromEn
     max_json_members: Count = Field(default=100, description="members of one object in a JSON body")
     max_json_depth: Count = Field(default=20, description="levels of a JSON body")
     max_requests_in_flight: Count = Field(default=256, description="of one process; others are rejected for now")
-    max_requests_waiting: int = Field(default=512, ge=0, description="by `Prefer: wait`; more are answered at once")
+    max_requests_waiting: int = Field(default=512, ge=0, description="by `Prefer: wait`; others are answered at once")
     max_unfinished_body_bytes: Count = Field(default=67_108_864, description="of all incomplete bodies together")
     drain_seconds: float = Field(default=5, ge=0, description="from the signal to stop: not ready, and still serving")
     graceful_stop_seconds: Seconds = Field(default=20, description="from the signal to the end; longer than draining")
@@ -149,7 +149,7 @@ class ServiceSettings(ConnectionLimits, KafkaSettings, DatabaseSettings, _FromEn
 
     @property
     def service_name(self) -> str:
-        """The package's name, which is also the consumer group's: `order_service`."""
+        """The name of the package and of the consumer group: `order_service`."""
         return f"{self.service}_service"
 
     @property
@@ -163,12 +163,12 @@ class ServiceSettings(ConnectionLimits, KafkaSettings, DatabaseSettings, _FromEn
     @model_validator(mode="wrap")
     @classmethod
     def _all_faults_at_once(cls, given: Any, validate: ModelWrapValidatorHandler[Self]) -> Self:
-        """Reports what is wrong with fields, with names, and for production in one error."""
+        """Reports all faults in one error: of values, of names, and of what production rejects."""
         names = strictness.rejected_names(given_values(), cls.service, cls.model_fields, RENAMED)
         return strictness.validated(cls, given, validate, names)
 
     def production_faults(self) -> Iterator[strictness.Fault]:
-        """What is rejected in production; the settings of a service may add to it."""
+        """The faults that only production rejects; services may extend this."""
         yield from strictness.faults(self)
         yield from self.plaintext_faults()
 
@@ -180,7 +180,7 @@ class ServiceSettings(ConnectionLimits, KafkaSettings, DatabaseSettings, _FromEn
 
 
 def look_up(values: Mapping[str, str | None], *names: str) -> str | None:
-    """The first of these settings that is given, by itself or as a file."""
+    """The first of these settings that has a value or a file with it; None: none has."""
     for name in names:
         if name in values:
             return values[name]
@@ -190,13 +190,13 @@ def look_up(values: Mapping[str, str | None], *names: str) -> str | None:
 
 
 def given_values() -> dict[str, str]:
-    """By name: from the environment, then from `.env`."""
+    """The settings that are not empty, by name. The environment precedes `.env`."""
     in_file = dotenv_values(os.environ.get("ENV_FILE", ".env"))
     return {name: value for name, value in {**in_file, **os.environ}.items() if value}
 
 
 class _CommandSettings(_FromEnvironment):
-    """What a command needs that prepares a server; in production it must not send passwords in plain text."""
+    """Settings of commands that prepare servers. In production these must not send passwords in plain text."""
 
     @model_validator(mode="after")
     def _production_encrypts(self) -> Self:
@@ -206,22 +206,22 @@ class _CommandSettings(_FromEnvironment):
 
 
 class BrokerSettings(KafkaSettings, _CommandSettings):
-    """What creating topics and access control lists needs: KAFKA_SASL_USERNAME is an account that may do that."""
+    """Settings for creating topics and access control lists: KAFKA_SASL_USERNAME is an account that may do that."""
 
 
 class MigrationSettings(DatabaseSettings, _CommandSettings):
-    """What migrating needs, which is none of the service's other secrets."""
+    """Settings for migrating. They include none of the service's other secrets."""
 
     @classmethod
     def of(cls, package: str) -> Self:
-        """As `order_service` has them. Raises: ValidationError."""
+        """The settings for the database of a package, such as `order_service`. Raises: ValidationError."""
         own = type(cls.__name__, (cls,), {"__module__": __name__, "service": package.removesuffix("_service")})
         settings: Self = own()
         return settings
 
 
 class DatabaseCreationSettings(MigrationSettings):
-    """What creating a service's database needs: its URLs name the database, and its roles with their passwords."""
+    """Settings for creating a service's database. The URLs name the database, and the roles with their passwords."""
 
     postgres_admin_url: SecretStr = Field(description="of a role that may create roles and databases")
 

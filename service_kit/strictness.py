@@ -1,4 +1,4 @@
-"""Settings with which a service does not start, all reported at once instead of one at each start."""
+"""Checks of settings with which a service must not start. All faults are reported together, not one at each start."""
 
 import re
 from collections import Counter
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 S = TypeVar("S", bound="ServiceSettings")
 
 LEAST_OF_SECRET = (16, 8)
-"""The least number of characters of a secret of ours, and of different ones. `make up` generates 32."""
+"""The least number of characters of a secret, and of different characters. `make up` generates secrets with 32."""
 LEAST_OF_PASSWORD = (12, 6)
-"""For the passwords of servers, which may have been chosen elsewhere."""
-# Variables that Kubernetes and Docker add to the environment, after the name of each of their services.
+"""The same for passwords of servers, which may have been chosen by others."""
+# Variables that Kubernetes and Docker add to the environment, with the names of their services.
 _SERVICE_LINK = re.compile(r"(.+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_(TCP|UDP|SCTP)(_(ADDR|PORT|PROTO))?)")
 _LINKED_PORT = re.compile(r"(tcp|udp|sctp)://")
-# The local stack makes database URLs of these passwords; the terminals of editors may set USER_ZDOTDIR.
+# The local stack makes database URLs from these passwords; terminals of editors may set USER_ZDOTDIR.
 _OTHERS = frozenset({"DATABASE_PASSWORD", "DATABASE_SERVING_PASSWORD", "ZDOTDIR"})
 
 
@@ -39,7 +39,7 @@ class Fault(NamedTuple):
 
 
 def validated(settings: type[S], given: Any, validate: ModelWrapValidatorHandler[S], names: Iterable[Fault]) -> S:
-    """Raises: ValidationError, with every fault of fields, names and, where it is production, of values."""
+    """The valid settings. Raises: ValidationError, with all faults: of values, names and what production rejects."""
     faults, wrong, in_fields = list(names), [], set[str]()
     checked: S | None
     try:
@@ -62,7 +62,7 @@ def validated(settings: type[S], given: Any, validate: ModelWrapValidatorHandler
 def rejected_names(
     values: Mapping[str, str], service: str, fields: Mapping[str, FieldInfo], renamed: Mapping[str, str]
 ) -> Iterator[Fault]:
-    """The names in `values` that were renamed, and those with the service's prefix that are no setting."""
+    """Faults of names in `values`: names of renamed settings, and unknown ones with the service's prefix."""
     prefix = f"{service.upper()}_"
     known = {field.upper() for field in fields}
     for name, value in sorted(values.items()):
@@ -78,7 +78,7 @@ def rejected_names(
 
 
 def faults(settings: "ServiceSettings") -> Iterator[Fault]:
-    """Faults in the settings of any service, in production."""
+    """The faults in the settings of any service that production rejects."""
     if settings.failpoints is not None:
         yield Fault("FAILPOINTS", "not when ENVIRONMENT is production; it makes the process kill itself")
     if settings.docs:
@@ -118,7 +118,7 @@ def _is_loopback(host: str) -> bool:
 
 
 def may_be_plain(host: str, settings: "ServiceSettings") -> bool:
-    """Whether connections to it need no encryption: it is this machine, or PLAIN_HTTP_HOSTS names it."""
+    """Whether connections to `host` need no encryption: it is this machine, or PLAIN_HTTP_HOSTS names it."""
     listed = [each.lower() for each in settings.plain_http_hosts]
     host = host.lower()
     return _is_loopback(host) or any(host == each or (each[0] == "." and host.endswith(each)) for each in listed)
@@ -134,7 +134,7 @@ def _is_link(name: str, value: str) -> bool:
 
 
 def _valid_part(settings: type[S], given: Any, wrong: set[str]) -> S | None:
-    """The settings without the fields that are wrong, so that the others are checked in the same start."""
+    """The settings without the wrong fields, so that the other checks run in the same start. None: not possible."""
     if not isinstance(given, dict):
         return None
     fields = settings.model_fields

@@ -9,7 +9,7 @@ import unicodedata
 from pydantic import AfterValidator, StringConstraints
 
 # Control characters, line separators, and characters that change the writing direction or are invisible: texts that
-# look the same must be the same, and a text must not control a label printer or a console.
+# look equal must be equal, and a text must not control a label printer or a console.
 _REJECTED = (
     r"[\x00-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180e\u200b\u200e\u200f\u2028-\u202e"
     r"\u2060-\u206f\u2800\u3164\ud800-\udfff\ufeff\uffa0\ufff9-\uffff\U000e0000-\U000e007f]"
@@ -21,7 +21,7 @@ _UNPRINTABLE = re.compile(f"{_REJECTED}|{_JOINERS}")
 
 
 def _printable(text: str) -> str:
-    if text.isascii() and text.isprintable():  # like most texts: fifty times as fast as a search
+    if text.isascii() and text.isprintable():  # true for most texts, and fifty times as fast as the search
         return text
     if found := _UNPRINTABLE.search(text):
         code = f"U+{ord(found[0]):04X}"

@@ -22,4 +22,4 @@ def _plausible(time: datetime) -> datetime:
 
 
 Time = Annotated[AwareDatetime, BeforeValidator(_written_out), AfterValidator(_plausible)]
-"""RFC 3339, converted to UTC; neither so early nor so late that a database couldn't store it."""
+"""A time in the format of RFC 3339, converted to UTC, of a year that every database can store."""

@@ -1,4 +1,4 @@
-"""The version of Online Mart: pyproject.toml is the one place that states it."""
+"""The version of Online Mart, read from pyproject.toml, so that it is stated only once."""
 
 import tomllib
 from pathlib import Path

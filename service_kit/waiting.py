@@ -5,8 +5,8 @@ import contextlib
 
 
 async def passed(event: asyncio.Event, seconds: float) -> None:
-    """Returns after so many seconds, or sooner where the event is set."""
-    # Not `wait_for`: when it is woken and cancelled at once, it may lose the cancellation.
+    """Returns after so many seconds, or as soon as the event is set."""
+    # Not `wait_for`: if it is woken and cancelled at the same time, it may lose the cancellation.
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(max(0.0, seconds)):
             await event.wait()

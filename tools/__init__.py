@@ -1,1 +1,1 @@
-"""Tools for the whole shop: demo data, replay, an order's trail, checks and audit. Nothing imports them."""
+"""Tools for the whole shop: demo data, replay, an order's trail, checks and audit. No service imports them."""

@@ -1,4 +1,4 @@
-"""The accounts that the demo data and the replay sign in with."""
+"""The accounts with which the demo data and the replay sign in."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -17,18 +17,18 @@ from local_stack.errors import StackError
 Item = TypeVar("Item")
 
 CONNECTIONS_PER_SERVICE = 24
-# Less than the services' five seconds, so that we never send a request into a connection that they are closing.
+# Shorter than the services' own timeout, so that no request is sent on a connection that they are closing.
 KEEP_ALIVE = 4.0
 TIMEOUT = aiohttp.ClientTimeout(total=60, sock_connect=5)
 PAGE = 100
-# How long a request is repeated that fails for a reason that may pass.
+# For so long a request is repeated after temporary failures.
 TIMEOUT_SECONDS = 120.0
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 2.0
-# How many seconds before it expires a token is renewed.
+# A token is renewed so many seconds before it expires.
 RENEW_BEFORE = 60.0
 OK, UNAUTHENTICATED, CONFLICT = 200, 401, 409
-# The service rejected the request before it did anything.
-NOT_YET = frozenset({429, 503})
+# The service has rejected the request without any effect, and may accept it later.
+RETRYABLE = frozenset({429, 503})
 
 
 class ApiError(StackError):
@@ -106,8 +106,8 @@ class Api:
         repeatable: bool = False,
         wait_for: Collection[str] = (),
     ) -> Any:
-        """`key`: the Idempotency-Key, which makes the request repeatable. `wait_for`: types of `409` that pass by
-        themselves, when an event has arrived."""
+        """`key`: the Idempotency-Key, which makes the request repeatable. `wait_for`: types of `409` that are temporary
+        until an event has arrived. Raises: ApiError, ApiUnreachable."""
         headers = {"Idempotency-Key": key, "Prefer": prefer, "If-Match": None if if_match is None else f'"{if_match}"'}
         given = {name: value for name, value in headers.items() if value is not None}
         data = None if body is None else json.dumps(body).encode()
@@ -134,7 +134,7 @@ class Api:
         def may_pass(answer: _Response) -> bool:
             if answer.status == CONFLICT:
                 return _problem_type(answer.body or {}) in (*wait_for, "idempotency-key-in-use")
-            return answer.status in NOT_YET or (repeatable and answer.status >= 500)
+            return answer.status in RETRYABLE or (repeatable and answer.status >= 500)
 
         answer = await _retried(send, f"{method} {url}", may_pass, repeatable)
         if answer.status == UNAUTHENTICATED:
@@ -175,7 +175,7 @@ class Api:
 
     async def _sign_in(self, form: Mapping[str, str]) -> _Response:
         url = f"{self._urls['user']}/auth/token"
-        answer = await _retried(lambda: self._send("POST", url, data=form), url, lambda each: each.status in NOT_YET)
+        answer = await _retried(lambda: self._send("POST", url, data=form), url, lambda each: each.status in RETRYABLE)
         if answer.status == OK:
             self._access, self._refresh = answer.body["access_token"], answer.body["refresh_token"]
             self._renew_at = time.monotonic() + max(answer.body["expires_in"] - RENEW_BEFORE, 1)
@@ -188,7 +188,7 @@ async def _retried(
     may_pass: Callable[[_Response], bool],
     repeatable: bool = True,
 ) -> _Response:
-    """Sends until the answer is final, or until the time is up. Raises: ApiUnreachable."""
+    """Sends the request until the response is final, or the time is up. Raises: ApiUnreachable."""
     deadline, pause = time.monotonic() + TIMEOUT_SECONDS, FIRST_PAUSE
     while True:
         retry_after = None
@@ -211,7 +211,7 @@ def _problem_type(problem: Mapping[str, Any]) -> str:
 
 
 def _flat(params: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """A list becomes one parameter for each of its values."""
+    """The query parameters; a list becomes one parameter for each of its values."""
     return [
         (name, str(each).lower() if isinstance(each, bool) else str(each))
         for name, value in params.items()
@@ -238,7 +238,7 @@ async def for_each(items: Iterable[Item], work: Callable[[Item], Awaitable[None]
 async def poll(
     read: Callable[[], Awaitable[Item]], is_final: Callable[[Item], bool], *, seconds: float = math.inf
 ) -> Item:
-    """Reads until the value is final, with growing pauses; after `seconds`, the last value that was read."""
+    """Reads until the value is final, with growing pauses. After `seconds`, returns the last value."""
     deadline, pause = time.monotonic() + seconds, FIRST_PAUSE
     while not is_final(found := await read()) and time.monotonic() < deadline:
         await asyncio.sleep(pause)

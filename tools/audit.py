@@ -1,7 +1,7 @@
 """`make audit`: known vulnerabilities of the locked dependencies, secrets in the tree, and a bill of materials.
 
-What could not be checked is "not checked", and then the audit has not passed: pip-audit itself skips a package that
-its database doesn't answer for, and calls that "no known vulnerabilities".
+If something could not be checked, it is "not checked" and the audit has not passed. pip-audit itself skips packages for
+which its database does not answer, and then reports "no known vulnerabilities".
 """
 
 import json
@@ -31,7 +31,7 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True)
 class Result:
-    """The outcome of one check, in one sentence and with each finding."""
+    """The outcome of one check, with a sentence and the findings."""
 
     name: str
     outcome: Outcome
@@ -57,7 +57,7 @@ def run_all() -> list[Result]:
 
 
 def exit_code(results: list[Result]) -> int:
-    """0: all was checked, and nothing found; 1: something was found; 2: nothing was found, but not all was checked."""
+    """0: everything was checked, nothing found; 1: something was found; 2: nothing was found, not all was checked."""
     outcomes = {result.outcome for result in results}
     if Outcome.FOUND in outcomes:
         return 1
@@ -65,7 +65,7 @@ def exit_code(results: list[Result]) -> int:
 
 
 def dependencies(locked: Path) -> Result:
-    """Looks for vulnerabilities by pip-audit."""
+    """Checks the locked packages for known vulnerabilities by pip-audit."""
     ran = _run("pip-audit", "--requirement", str(locked), "--no-deps", "--disable-pip", "--format", "json",
                "--progress-spinner", "off")  # fmt: skip
     return judged(ran, packages=_names(locked))
@@ -80,7 +80,7 @@ def judged(ran: Ran, packages: set[str]) -> Result:
         return Result(name, Outcome.NOT_CHECKED, f"pip-audit gave no answer: {_last_line(ran)}")
     checked = {each["name"] for each in reported if "vulns" in each}
     vulnerable = [
-        f"{each['name']} {each['version']}: {flaw['id']}, mended in {', '.join(flaw['fix_versions']) or 'no version'}"
+        f"{each['name']} {each['version']}: {flaw['id']}, fixed in {', '.join(flaw['fix_versions']) or 'no version'}"
         for each in reported
         for flaw in each.get("vulns", ())
     ]
@@ -95,7 +95,7 @@ def judged(ran: Ran, packages: set[str]) -> Result:
 
 
 def secrets(root: Path) -> Result:
-    """Looks in all files that git tracks under `root`, or would. Findings name the place, never the secret."""
+    """Looks for secrets in `tracked_files`. Findings have the file and the line, never the secret."""
     files = tracked_files(root)
     ran = _run("detect-secrets-hook", "--baseline", str(BASELINE), "--json", *files, cwd=root)
     if ran.returncode == 0:

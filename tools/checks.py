@@ -49,14 +49,13 @@ def migrations_are_current() -> bool:
     """Whether each service's migrations, applied to an empty database, give exactly its models."""
     with tempfile.TemporaryDirectory() as directory:
         layout = Layout(Path(directory))
-        forgetful = " ".join(f"{name}={value}" for name, value in WITHOUT_DURABILITY.items())
-        layout.ensure_environment({"POSTGRES_PORT": str(lease()[0]), "POSTGRES_SETTINGS": forgetful})
+        settings = " ".join(f"{name}={value}" for name, value in WITHOUT_DURABILITY.items())
+        layout.ensure_environment({"POSTGRES_PORT": str(lease()[0]), "POSTGRES_SETTINGS": settings})
         layout.postgres.start()
         try:
             with ThreadPoolExecutor(2) as threads:
-                return all(
-                    list(threads.map(partial(_is_current, layout), SERVICES))
-                )  # a list, so that all run even if one fails
+                # A list, so that all run even if one fails.
+                return all(list(threads.map(partial(_is_current, layout), SERVICES)))
         finally:
             layout.postgres.stop()
 
@@ -97,7 +96,7 @@ def no_secret_is_committed() -> bool:
 
 
 def run_tests(arguments: list[str]) -> tuple[bool, str]:
-    """Pytest's output goes to stderr; returns whether all passed, and its summary line."""
+    """Runs pytest, with its output to stderr. Returns whether all tests passed, and the summary line."""
     command = [sys.executable, "-m", "pytest", *arguments]
     summary = ""
     # Without bytecode files, each test process would compile all test modules again.

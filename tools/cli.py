@@ -1,4 +1,4 @@
-"""`python -m tools …`: what is done with the whole shop. Progress goes to stderr, results to stdout."""
+"""`python -m tools …`: commands for the whole shop. Progress goes to stderr, results to stdout."""
 
 from pathlib import Path
 from typing import Annotated
@@ -31,9 +31,9 @@ def up() -> None:
 @app.command()
 def demo(
     secrets: Annotated[Path, typer.Option(help="directory with the secrets that `secrets` made")],
-    url: Annotated[list[str], typer.Option(help="user=http://user:8000, and so for each service")],
+    url: Annotated[list[str], typer.Option(help="one for each service, such as user=http://user:8000")],
 ) -> None:
-    """The demo data, for services that run elsewhere (containers)."""
+    """Create the demo data in services that run elsewhere (containers)."""
     from tools.demo.run import Demo, table
 
     made = Demo.with_secrets(secrets, dict(each.split("=", 1) for each in url))
@@ -47,14 +47,14 @@ def secrets(
     directory: Annotated[Path, typer.Argument(help="one file for each secret, and a folder for each container")],
     postgres: Annotated[str, typer.Option(help="host:port of the PostgreSQL server")],
 ) -> None:
-    """Random secrets for the containers of docker-compose.yml; those that exist stay."""
+    """Create random secrets for the containers of docker-compose.yml; existing ones stay."""
     container_secrets.make_secrets(directory, postgres)
     typer.echo(f"Secrets: in {directory}")
 
 
 @app.command()
 def trail(number: Annotated[int, typer.Argument(help="the order's short number")]) -> None:
-    """One order's way through all services: each transition, event and message, and what it waited for."""
+    """Show an order's steps in all services: each transition, event and message, and what it waited for."""
     from tools.trail import report as trails
 
     found = trails.follow(running_shop(), number)
@@ -66,8 +66,8 @@ def trail(number: Annotated[int, typer.Argument(help="the order's short number")
 
 @app.command()
 def replay(
-    file: Annotated[Path | None, typer.Argument(help="CSV, gzipped or not; without: the shipped month")] = None,
-    stock: Annotated[str, typer.Option(help="times what the file sells is received first; 0: nothing")] = "1.0",
+    file: Annotated[Path | None, typer.Argument(help="CSV, gzipped or not; default: the shipped month")] = None,
+    stock: Annotated[str, typer.Option(help="factor of the sold quantities to receive first; 0: none")] = "1.0",
 ) -> None:
     """Replay a real shop's month and reconcile it; the last line is the result as JSON."""
     from tools.replay.run import Staff, replay, stock_factor
@@ -95,7 +95,7 @@ def test(context: typer.Context) -> None:
 
 @app.command()
 def check() -> None:
-    """Everything but the tests: format, lint, types, layers, migrations, lengths, lock, secrets."""
+    """Run all checks but the tests: format, lint, types, layers, migrations, lengths, lock, secrets."""
     failed = checks.run_all(progress)
     typer.echo(f"checks failed: {', '.join(failed)}" if failed else f"all {len(checks.CHECKS)} checks passed")
     raise typer.Exit(1 if failed else 0)
@@ -103,7 +103,7 @@ def check() -> None:
 
 @app.command()
 def audit() -> None:
-    """Known vulnerabilities, secrets in the tree, a bill of materials. Exit 1: something found; 2: not all checked."""
+    """Check for known vulnerabilities and secrets, and list all packages. Exit 1: findings; 2: not all was checked."""
     from tools import audit as audits
 
     results = audits.run_all()

@@ -1,4 +1,4 @@
-"""The secrets of docker-compose.yml: random ones, of which each container gets only its own."""
+"""Random secrets for docker-compose.yml; each container gets only those that it needs."""
 
 import secrets
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from local_stack.addresses import postgres_url, serving_role
 from local_stack.parts import SERVICES
 from local_stack.postgres import SUPERUSER
 
-# The only secrets that each container gets.
+# The secrets that each container gets; it can read no others.
 HANDED_OUT: Mapping[str, tuple[str, ...]] = {
     "postgres": ("postgres_password",),
     "setup": (

@@ -1,1 +1,1 @@
-"""One module for each benchmark; each has `async def measure(stage) -> Result`."""
+"""One module for each benchmark, with a function `async def measure(stage) -> Result`."""

@@ -12,9 +12,9 @@ EFFECTS = "SELECT count(*), (SELECT count(*) FROM inbox) FROM notifications"
 
 
 async def measure(stage: Stage) -> Result:
-    plan = await _plan(stage, "listen")
-    speaker = Plan("speak", plan.database_url, plan.kafka, plan.prefix)
-    async with Child.running(plan) as ours, Child.running(speaker) as to_ours:
+    plan = await _plan(stage, "consume")
+    publisher = Plan("publish", plan.database_url, plan.kafka, plan.prefix)
+    async with Child.running(plan) as ours, Child.running(publisher) as to_ours:
         await ours.ask(do="start")
         found = await take_turns({"ours": partial(_rate, to_ours, ours, EVENTS)})
     await _check(plan, (len(found["ours"]) + 1) * EVENTS)  # including the warm-up round
@@ -28,10 +28,10 @@ async def _plan(stage: Stage, role: str) -> Plan:
     return Plan(role, database, stage.bootstrap_servers, await asyncio.to_thread(stage.topics))
 
 
-async def _rate(speaker: Child, listener: Child, count: int) -> float:
+async def _rate(publisher: Child, consumer: Child, count: int) -> float:
     """Publishes all events before the consumer starts to handle them."""
-    await speaker.ask(do="send", count=count)
-    seconds: float = await listener.ask(do="handle", count=count)
+    await publisher.ask(do="send", count=count)
+    seconds: float = await consumer.ask(do="handle", count=count)
     return count / seconds
 
 

@@ -15,8 +15,8 @@ SECONDS = 3
 
 async def measure(stage: Stage) -> Result:
     async with AsyncExitStack() as stack:
-        ours = partial(_latencies, *await _pair(stage, stack, "listen"), "talk")
-        bare = partial(_latencies, *await _pair(stage, stack, "listen barely"), "send_by_the_clock")
+        ours = partial(_latencies, *await _pair(stage, stack, "consume"), "commit_at_rate")
+        bare = partial(_latencies, *await _pair(stage, stack, "fetch"), "send_at_rate")
         found = await take_turns({"ours": ours, "bare": bare})
     latencies, limit = Latencies(found["ours"]), Latencies(found["bare"])
     result = Result({"commit_to_consumed_ms": latencies.figures()})
@@ -36,18 +36,18 @@ async def _pair(stage: Stage, stack: AsyncExitStack, role: str) -> tuple[Child, 
     """Starts a producer and a consumer process on new topics."""
     prefix = await asyncio.to_thread(stage.topics)
     plans = [
-        Plan("speak", await stage.database("order_service"), stage.bootstrap_servers, prefix),
+        Plan("publish", await stage.database("order_service"), stage.bootstrap_servers, prefix),
         Plan(role, await stage.database("notification_service"), stage.bootstrap_servers, prefix),
     ]
-    speaker, listener = [await stack.enter_async_context(Child.running(plan)) for plan in plans]
-    await asyncio.gather(speaker.ask(do="start"), listener.ask(do="start"))
-    return speaker, listener
+    publisher, consumer = [await stack.enter_async_context(Child.running(plan)) for plan in plans]
+    await asyncio.gather(publisher.ask(do="start"), consumer.ask(do="start"))
+    return publisher, consumer
 
 
-async def _latencies(speaker: Child, listener: Child, how: str) -> list[float]:
+async def _latencies(publisher: Child, consumer: Child, how: str) -> list[float]:
     """The latency of each event in milliseconds, including the time that it waited behind others."""
     sent, received = await asyncio.gather(
-        speaker.ask(do=how, rate=RATE, seconds=SECONDS),
-        listener.ask(do="receive", count=RATE * SECONDS),
+        publisher.ask(do=how, rate=RATE, seconds=SECONDS),
+        consumer.ask(do="receive", count=RATE * SECONDS),
     )
     return [1000 * (received[key] - at) for key, at in sent.items()]

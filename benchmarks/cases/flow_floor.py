@@ -1,4 +1,4 @@
-"""The CPU time of an order in all five services, compared with that of PostgreSQL and Kafka alone (`floor.py`)."""
+"""The CPU time of an order in all five services, compared with its lower limit, PostgreSQL and Kafka (`floor.py`)."""
 
 import asyncio
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from benchmarks.stage import Stage, connected
 from contracts import topics
 
 ORDERS = 300
-WRITTEN_DOWN = 150
+RECORDED_ORDERS = 150
 ROUNDS = 3
 RECORDS = 20_000
 PUBLISHED = "SELECT coalesce(max(id), 0) FROM outbox"
@@ -28,12 +28,12 @@ async def measure(stage: Stage) -> Result:
     await stage.shop_down()
     templates = await floor.copies(stage.shop, stage.superuser_url)
     async with market(stage) as place:
-        scripts, sent, fetched = await _written_down(stage, place)
+        scripts, sent, fetched = await _recorded(stage, place)
     await stage.shop_down()
     replayed = [await floor.replay(stage.shop, stage.superuser_url, scripts, templates) for _ in range(ROUNDS)]
     to_send, to_fetch = await _records(stage)
     kafka = 1000 * (sent * to_send + fetched * to_fetch)
-    least = [1000 * each / WRITTEN_DOWN + kafka for each in replayed]
+    least = [1000 * each / RECORDED_ORDERS + kafka for each in replayed]
     share = ratio(used, least)
     row = Row(
         "whole flow, 3 lines: CPU time over all processes", Spread.of(used), "ms/order",
@@ -53,18 +53,18 @@ async def _used(place: Market) -> list[float]:
     return used[1:]
 
 
-async def _written_down(stage: Stage, place: Market) -> tuple[dict[str, list[str]], float, float]:
-    """The statements by database, and the numbers of records that are sent and fetched for each order."""
+async def _recorded(stage: Stage, place: Market) -> tuple[dict[str, list[str]], float, float]:
+    """Records the statements by database, and counts the records that are sent and fetched for each order."""
     before = {service: await place.value(service, PUBLISHED) for service in floor.SERVICES}
     log = floor.StatementLog(stage.shop, stage.superuser_url)
     await log.start()
-    await flow(place, Draw(seed=99), 3, WRITTEN_DOWN)
+    await flow(place, Draw(seed=99), 3, RECORDED_ORDERS)
     scripts = await log.stop()
     sent = fetched = 0
     for service, last in before.items():
         for topic, count in (await _by_topic(place, service, last)).items():
             sent, fetched = sent + count, fetched + count * READERS.get(topic, 1)
-    return scripts, sent / WRITTEN_DOWN, fetched / WRITTEN_DOWN
+    return scripts, sent / RECORDED_ORDERS, fetched / RECORDED_ORDERS
 
 
 async def _by_topic(place: Market, service: str, last: int) -> Mapping[str, int]:
@@ -73,16 +73,16 @@ async def _by_topic(place: Market, service: str, last: int) -> Mapping[str, int]
 
 
 async def _records(stage: Stage) -> tuple[float, float]:
-    """Seconds of CPU time of broker and client, to send a record and to fetch one."""
+    """The seconds of CPU time that broker and client need to send a record, and to fetch one."""
     prefix = await asyncio.to_thread(stage.topics)
     database = await stage.database("order_service")
-    plans = [Plan(role, database, stage.bootstrap_servers, prefix) for role in ("speak", "listen barely")]
-    async with Child.running(plans[0]) as speaker, Child.running(plans[1]) as listener:
-        await speaker.ask(do="send", count=RECORDS)  # warms up the broker and the client
-        await listener.ask(do="start")
-        await listener.ask(do="fetch", count=RECORDS)
-        sending = await _cost(stage, speaker, do="send", count=RECORDS)
-        fetching = await _cost(stage, listener, do="fetch", count=RECORDS)
+    plans = [Plan(role, database, stage.bootstrap_servers, prefix) for role in ("publish", "fetch")]
+    async with Child.running(plans[0]) as publisher, Child.running(plans[1]) as consumer:
+        await publisher.ask(do="send", count=RECORDS)  # warms up the broker and the client
+        await consumer.ask(do="start")
+        await consumer.ask(do="fetch", count=RECORDS)
+        sending = await _cost(stage, publisher, do="send", count=RECORDS)
+        fetching = await _cost(stage, consumer, do="fetch", count=RECORDS)
     return sending / RECORDS, fetching / RECORDS
 
 

@@ -1,4 +1,4 @@
-"""Compares steps of an order in a database with a million orders and in an empty one, in alternation."""
+"""Compares the time of steps of an order in a database with a million orders with that in an empty one."""
 
 import asyncio
 import json
@@ -31,7 +31,7 @@ from service_kit.security import Principal
 
 RECORDED = Path(__file__).parents[1] / "growth.json"
 ORDERS = 1_000_000
-PLAIN_ORDERS = 100_000
+FEWER_ORDERS = 100_000
 TIMES = 50
 """The number of times that each step runs in a round."""
 PAGE = 20
@@ -71,14 +71,14 @@ class Place:
 
 async def measure(stage: Stage) -> Result:
     new, old = await Place.opened(stage), await Place.opened(stage)
-    orders = PLAIN_ORDERS if stage.plain else ORDERS
+    orders = FEWER_ORDERS if stage.runs_all else ORDERS
     try:
         await grow(old.order_url, old.inventory_url, orders)
         result, worst = await _compared(stage, new, old, f"{orders:.0e}".replace("e+0", "0^"))
     finally:
         await new.close()
         await old.close()
-    if stage.plain:
+    if stage.runs_all:
         _repeat_recorded(result)
     else:
         result.figures["growth_at_1e6_orders"] = worst
@@ -111,7 +111,7 @@ async def _compared(stage: Stage, new: Place, old: Place, name: str) -> tuple[Re
 
 
 def _repeat_recorded(result: Result) -> None:
-    """Filling the large database takes minutes, so unless this case is named, its last recorded figure is shown."""
+    """Adds the last recorded figure, since filling the large database takes minutes: only a named case does it."""
     if not RECORDED.exists():
         return
     recorded = json.loads(RECORDED.read_text())
@@ -121,7 +121,7 @@ def _repeat_recorded(result: Result) -> None:
 
 
 async def _by_turns(ours: Step, theirs: Step) -> list[tuple[float, float]]:
-    """Milliseconds of one step in both databases, by round, without the warm-up round."""
+    """The milliseconds of one step in both databases, by round, without the warm-up round. The two alternate."""
     found = []
     for number in range(ROUNDS + 1):
         seconds = [0.0, 0.0]

@@ -10,7 +10,7 @@ from benchmarks.stage import Server, Stage
 
 SERVICES = ("user", "product", "inventory", "order", "notification")
 IDLE_SECONDS = 5.0
-"""After this time, in seconds, all consumers have joined their groups and every job has run."""
+"""After so many seconds, all consumers have joined their groups and every job has run."""
 MEMORY_TARGET_MIB = 90.0
 START_TARGET_SECONDS = 1.0
 MAIL = {"smtp_host": "127.0.0.1", "smtp_port": 1, "mail_from": "shop@example.com"}
@@ -20,7 +20,7 @@ NEEDED = {"notification": MAIL, "user": {**MAIL, "web_url": "https://shop.exampl
 
 @dataclass
 class _Services:
-    """Services with their own databases and shared topics; they fetch the keys of the user service."""
+    """Services with separate databases and shared topics, which fetch the keys of the user service."""
 
     stage: Stage
     prefix: str
@@ -62,7 +62,7 @@ async def _memory(services: _Services) -> dict[str, tuple[float, float]]:
 
 
 async def _starts(services: _Services) -> dict[str, list[float]]:
-    """Starts one service after another. Each has been started before, so that bytecode and files are cached."""
+    """The start times. Each service has been started before, so that bytecode and files are cached."""
     found: dict[str, list[float]] = {name: [] for name in SERVICES}
     for _ in range(ROUNDS):
         for name in SERVICES:

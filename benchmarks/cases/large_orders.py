@@ -1,4 +1,4 @@
-"""The effect of reading orders with 2,000 lines on other requests: health is requested at a constant rate."""
+"""How much reads of orders with 2,000 lines delay other requests: health checks at a constant rate."""
 
 import asyncio
 from functools import partial
@@ -52,21 +52,21 @@ def _requests(customer: UUID, ids: list[UUID]) -> dict[str, list[bytes]]:
 
 
 async def _read(server: Server, requests: list[bytes]) -> tuple[Load, Load]:
-    """Sends the reads one after the other, and health requests at the same time."""
-    looks = [request("GET", "/health/live")] * int(HEALTH_RATE * HEALTH_SECONDS)
+    """Sends the reads one after the other, and health checks at the same time."""
+    health_checks = [request("GET", "/health/live")] * int(HEALTH_RATE * HEALTH_SECONDS)
     return await asyncio.gather(
         send(Plan(server.port, requests, connections=1)),
-        send(Plan(server.port, looks, connections=8, rate=HEALTH_RATE)),
+        send(Plan(server.port, health_checks, connections=8, rate=HEALTH_RATE)),
     )
 
 
 def _add(result: Result, what: str, name: str, rounds: list[tuple[Load, Load]]) -> None:
     took = Latencies([[1000 * each for each in reads.latencies] for reads, _ in rounds])
-    stood = [1000 * max(health.latencies) for _, health in rounds]
+    longest = [1000 * max(health.latencies) for _, health in rounds]
     result.figures[f"large_orders_{what}_ms"] = took.figures()
-    result.figures[f"large_orders_{what}_health_ms"] = round(Spread.of(stood).median, 1)
+    result.figures[f"large_orders_{what}_health_ms"] = round(Spread.of(longest).median, 1)
     wanted = Spread.of([MOST_MS])
     result.rows += [
         Row(f"{name}, p50", took.percentile(50), "ms"),
-        Row(f"{name}: the longest that health waits meanwhile", Spread.of(stood), "ms", "wanted at most", wanted),
+        Row(f"{name}: the longest that health waits meanwhile", Spread.of(longest), "ms", "wanted at most", wanted),
     ]

@@ -1,4 +1,4 @@
-"""The latency until the stock of an order is decided, at 100 orders per second: two services, relays and topics."""
+"""The latency until the stock of an order is reserved or rejected, at 100 orders per second, through two services."""
 
 from benchmarks.figures import ROUNDS, Latencies, Result
 from benchmarks.goods import Draw

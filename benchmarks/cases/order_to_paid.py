@@ -1,5 +1,5 @@
-"""The latency from the request to the response with the paid order; the payment token is part of the request. The
-checkout in three requests and the throughput of the whole flow are measured in the same rounds."""
+"""The latency from a request that includes a payment token to the response with the paid order. The checkout in three
+requests and the throughput of the whole flow are measured in the same rounds."""
 
 import statistics
 from functools import partial

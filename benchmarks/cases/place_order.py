@@ -1,4 +1,4 @@
-"""Placing an order: by HTTP, by pgbench with the same statements, and by a conventional endpoint (`naive`)."""
+"""Compares placing an order over HTTP with pgbench and the same statements, and with a naive endpoint."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -22,7 +22,7 @@ CONNECTIONS = 8
 CONCURRENCY = (1, 2, 4, 8, 16, 32)
 FASTEST = 2000
 FASTEST_NAIVE = 300
-"""The expected limit of orders per second: as many requests are prepared, since preparing them is slow."""
+"""The highest expected orders per second. So many requests are prepared, and no more, since that is slow."""
 
 
 async def measure(stage: Stage) -> Result:
@@ -33,7 +33,7 @@ async def measure(stage: Stage) -> Result:
     return result
 
 
-async def look(stage: Stage, rounds: int) -> dict[str, float]:
+async def quick_ratio(stage: Stage, rounds: int) -> dict[str, float]:
     """The ratio to pgbench, from few rounds."""
     async with _compared(stage, 3) as compared:
         del compared.measures["naive"]
@@ -101,7 +101,7 @@ async def _add_series(server: Server, draw: Draw, result: Result) -> None:
 
 
 async def _show_ceiling(stage: Stage, result: Result) -> None:
-    """The rate of the load generator with the same requests and an endpoint that does nothing."""
+    """Adds the rate of the load generator with the same requests and an endpoint that does nothing."""
     requests = orders(Draw(), 3, 30_000)
     async with stage.process(["-m", "benchmarks.load.empty"], {}) as server:
 
@@ -116,7 +116,7 @@ async def _show_ceiling(stage: Stage, result: Result) -> None:
 
 @asynccontextmanager
 async def naive(stage: Stage, name: str, database: str) -> AsyncIterator[Server]:
-    """The conventional implementation, as a process."""
+    """A process of the naive implementation."""
     async with stage.process(["-m", "benchmarks.naive", name], {"DATABASE_URL": database}) as server:
         yield server
 
@@ -131,7 +131,7 @@ async def _load(server: Server, draw: Draw, lines: int, connections: int, fastes
 
 
 def orders(draw: Draw, lines: int, count: int) -> list[bytes]:
-    """Requests of all accounts in rotation."""
+    """Requests that place orders, by all accounts in rotation."""
     return [
         request("POST", "/orders", draw.order(lines), **account.headers, Idempotency_Key=str(uuid4()))
         for account in islice(cycle(accounts()), count)
@@ -139,7 +139,7 @@ def orders(draw: Draw, lines: int, count: int) -> list[bytes]:
 
 
 def settled(database: str, measure: Measure) -> Measure:
-    """Marks all orders as paid, then measures."""
+    """A measure that first marks all orders as paid."""
 
     async def settle_and_measure() -> float:
         await settle(database)

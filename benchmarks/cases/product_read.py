@@ -1,4 +1,4 @@
-"""Reading a product by id with its price and stock, compared with a conventional endpoint (`naive`)."""
+"""Compares reading a product by id, with price and stock, with a naive endpoint."""
 
 from functools import partial
 
@@ -23,8 +23,8 @@ async def measure(stage: Stage) -> Result:
     return Result({"product_read_vs_naive": round(gain.median, 2)}, [row])
 
 
-async def look(stage: Stage, rounds: int) -> dict[str, float]:
-    """The ratio to the conventional endpoint, from few rounds."""
+async def quick_ratio(stage: Stage, rounds: int) -> dict[str, float]:
+    """The ratio to the naive endpoint, from few rounds."""
     found = await _compared(stage, rounds)
     return {"product_read_vs_naive": ratio(found["ours"], found["naive"]).median}
 
@@ -42,7 +42,7 @@ async def _compared(stage: Stage, rounds: int) -> dict[str, list[float]]:
 
 
 def requests(count: int) -> list[bytes]:
-    """Requests for products, each as often as it was sold in the data set."""
+    """Requests for products, drawn as often as they were sold in the data set."""
     draw = Draw(seed=3)
     return [request("GET", f"/products/{draw.basket(1)[0].id}") for _ in range(count)]
 

@@ -1,4 +1,4 @@
-"""200 customers order the last 50 pieces of a product at the same time, through the real services and Kafka."""
+"""200 customers order the last 50 pieces of a product at the same time, through two services and Kafka."""
 
 import asyncio
 import time
@@ -20,7 +20,7 @@ from tests.harness import tokens
 
 BUYERS = 200
 PIECES = 50
-GIVE_UP_SECONDS = 30.0
+TIMEOUT_SECONDS = 30.0
 DECIDED = """
 SELECT status, count(*) FROM orders WHERE customer_id = ANY($1::uuid[]) AND status <> 'pending' GROUP BY status
 """
@@ -72,8 +72,8 @@ def _order(buyer: UUID, product_id: UUID) -> bytes:
 
 
 async def _until_decided(orders: "Connection[Record]", buyers: Sequence[UUID]) -> tuple[dict[str, int], float]:
-    """The number of orders by status, and the time of the last decision."""
-    async with asyncio.timeout(GIVE_UP_SECONDS):
+    """Waits until all orders are decided. Returns their number by status, and the time of the last decision."""
+    async with asyncio.timeout(TIMEOUT_SECONDS):
         while True:
             statuses = {row[0]: row[1] for row in await orders.fetch(DECIDED, buyers)}
             if sum(statuses.values()) == len(buyers):

@@ -16,7 +16,7 @@ LAST_IS_PUBLISHED = "SELECT published_at IS NOT NULL FROM outbox WHERE id = $1"
 
 async def measure(stage: Stage) -> Result:
     database, prefix = await stage.database("order_service"), await asyncio.to_thread(stage.topics)
-    plan = Plan("speak", database, stage.bootstrap_servers, prefix)
+    plan = Plan("publish", database, stage.bootstrap_servers, prefix)
     worker = stage.serving("order_service", database, service_role="worker", kafka_topic_prefix=prefix)
     async with Child.running(plan) as child, worker:
         found = await take_turns({"relay": partial(_relayed, child, database), "bare producer": partial(_sent, child)})
@@ -29,7 +29,7 @@ async def measure(stage: Stage) -> Result:
 
 
 async def _relayed(child: Child, database: str) -> float:
-    """Seconds from the relay's wake-up until the last row of the backlog is marked."""
+    """Events per second, from the relay's wake-up until the last row of the backlog is marked."""
     async with connected(database) as connection:
         await child.ask(do="add", count=EVENTS)
         last = await connection.fetchval(LAST)
@@ -39,7 +39,7 @@ async def _relayed(child: Child, database: str) -> float:
             await asyncio.sleep(0.005)
         seconds = time.perf_counter() - began
         if left := await connection.fetchval(BACKLOG):
-            raise AssertionError(f"{left} events were passed over")
+            raise AssertionError(f"{left} events were not published")
     return EVENTS / seconds
 
 

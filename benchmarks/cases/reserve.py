@@ -1,4 +1,4 @@
-"""Reserving stock: by one consumer of the inventory service, and by two for the same products."""
+"""The throughput of reserving stock: by one consumer of the inventory service, and by two for the same products."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -44,7 +44,7 @@ async def fill_stock(inventory_database: str, quantity: int = STOCK) -> None:
 
 
 async def _alone(stage: Stage, result: Result) -> None:
-    """One process with batches of 500. Products are as popular as in the data set."""
+    """Measures one process with batches of 500, and products drawn as often as they were sold in the data set."""
     database = await stage.database("inventory_service")
     await fill_stock(database)
     measures = {}
@@ -61,7 +61,7 @@ async def _alone(stage: Stage, result: Result) -> None:
 
 
 async def _contended(stage: Stage, result: Result) -> None:
-    """Two processes with orders of one line: for different products, for the same 20, for the same one."""
+    """Measures two processes with orders of one line: for different products, for the same 20, and for the same one."""
     database = await stage.database("inventory_service")
     await fill_stock(database)
     ids = [good.id for good in goods()]

@@ -1,4 +1,4 @@
-"""Verifying a token: with its signature, and from the cache of verified tokens."""
+"""The time to verify a token: with its signature, and from the cache of verified tokens."""
 
 import time
 from typing import Any, cast

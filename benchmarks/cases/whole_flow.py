@@ -1,4 +1,4 @@
-"""Orders through all five services: placed, reserved, paid, shipped and notified."""
+"""The throughput of orders through all five services: placed, reserved, paid, shipped and notified."""
 
 import asyncio
 import sys
@@ -19,9 +19,9 @@ from service_kit.ids import uuid7
 
 ORDERS = 800
 CONNECTIONS = 32
-TOLD = ("order-placed", "order-awaiting-payment", "order-paid", "shipment-dispatched")
-WITHIN = 60.0
-# Only notifications of this round: a query that runs ten times a second must be cheap.
+KINDS = ("order-placed", "order-awaiting-payment", "order-paid", "shipment-dispatched")
+TIMEOUT_SECONDS = 60.0
+# Counts only notifications of this round, since the query runs ten times a second.
 NOTIFIED = "SELECT count(*) FROM notifications WHERE id > $1 AND order_id IS NOT NULL AND told_at IS NOT NULL"
 OPEN = """
 SELECT EXISTS (
@@ -70,11 +70,11 @@ async def flow(place: Market, draw: Draw, lines: int, orders: int = ORDERS) -> f
         began = uuid7()
 
         async def notified() -> bool:
-            return bool(await place.value("notification", NOTIFIED, began) >= orders * len(TOLD))
+            return bool(await place.value("notification", NOTIFIED, began) >= orders * len(KINDS))
 
         started = time.perf_counter()
         await send(Plan(place.port("order"), requests, CONNECTIONS), expected=201)
-        await _until("every customer is told", working, notified)
+        await _until("every customer is notified", working, notified)
         await _until("every order is shipped", working, lambda: _shipped(place))
         return orders / (time.perf_counter() - started)
 
@@ -84,12 +84,12 @@ async def _shipped(place: Market) -> bool:
 
 
 async def _until(what: str, working: asyncio.subprocess.Process, holds: Callable[[], Awaitable[bool]]) -> None:
-    deadline = time.monotonic() + WITHIN
+    deadline = time.monotonic() + TIMEOUT_SECONDS
     while not await holds():
         if working.returncode is not None:
             raise LoadFailed("the warehouse failed: see above")
         if time.monotonic() > deadline:
-            raise LoadFailed(f"{what}: not within {WITHIN:.0f} s")
+            raise LoadFailed(f"{what}: not within {TIMEOUT_SECONDS:.0f} s")
         await asyncio.sleep(0.1)
 
 
@@ -111,7 +111,7 @@ async def _warehouse(place: Market) -> AsyncIterator[asyncio.subprocess.Process]
 
 
 def cpu_seconds(place: Market) -> dict[str, float]:
-    """CPU time that each process of the shop has used so far."""
+    """The seconds of CPU time that each process of the shop has used so far, by part."""
     found = {}
     for name, state in place.shop.states().items():
         process = psutil.Process(state.pid)

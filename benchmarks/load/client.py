@@ -1,4 +1,4 @@
-"""The benchmark's side of a load: it prepares requests, which another process sends, and reads the results."""
+"""The benchmark's side of a load generator: prepares requests, which another process sends, and reads the results."""
 
 import asyncio
 import json
@@ -17,7 +17,7 @@ class LoadFailed(Exception):
 
 
 def request(method: str, path: str, body: Any = None, **headers: str) -> bytes:
-    """HTTP/1.1 as bytes; `Idempotency_Key="…"` becomes a header of that name."""
+    """An HTTP/1.1 request as bytes. The argument `Idempotency_Key` becomes the header `Idempotency-Key`."""
     content = b"" if body is None else json.dumps(body).encode()
     lines = [f"{method} {path} HTTP/1.1", "Host: shop.test"]
     if body is not None:
@@ -28,7 +28,7 @@ def request(method: str, path: str, body: Any = None, **headers: str) -> bytes:
 
 
 async def send(plan: Plan, expected: int = 200) -> Load:
-    """Sends the requests of the plan from a separate process. Raises: LoadFailed when an answer has another status."""
+    """Sends the requests of the plan from a separate process. Raises: LoadFailed, if a response has another status."""
     load = await carried_out(plan, "benchmarks.load.generator")
     if set(load.statuses) != {expected}:
         raise LoadFailed(f"expected {expected} only, got {dict(load.statuses)}")

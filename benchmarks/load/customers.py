@@ -1,7 +1,7 @@
-"""The process that simulates customers: each places an order with a payment token, waits until it is paid as our
-documents advise (`Prefer: wait`), and then places the next.
+"""The process that simulates customers: each places an order with a payment token, waits until it is paid as the
+documentation advises (`Prefer: wait`), and then places the next.
 
-`python -m benchmarks.load.customers plan.pickle answer.pickle`. Of the responses, only statuses and tags are parsed.
+`python -m benchmarks.load.customers plan.pickle answer.pickle`. Of the responses, only status and ETag are parsed.
 """
 
 import asyncio
@@ -32,7 +32,7 @@ class NotPaid(Exception):
 
 
 async def carry_out(plan: Plan) -> Load:
-    """`latencies` are from the first byte of an order's request to the answer that shows it as paid."""
+    """Places the orders of the plan. `latencies` are from an order's request to the response that shows it as paid."""
     waiting, load = deque(plan.requests), Load()
     started, load.began_at = time.perf_counter(), time.time()
     await asyncio.gather(*(_customer(plan.port, waiting, load) for _ in range(plan.connections)))

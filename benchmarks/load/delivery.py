@@ -1,4 +1,4 @@
-"""Processes that publish or consume (`python -m benchmarks.load.delivery plan.pickle`), on commands in JSON lines."""
+"""Processes that publish or consume events on JSON commands: `python -m benchmarks.load.delivery plan.pickle`."""
 
 import asyncio
 import json
@@ -44,11 +44,11 @@ _TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 
 class Orders(ServiceSettings, service="order"):
-    """The role of the publisher."""
+    """The settings of a publisher."""
 
 
 class Notifications(ServiceSettings, service="notification"):
-    """The role of the consumer."""
+    """The settings of a consumer."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ def events(count: int) -> Iterator[OrderPaid]:
 
 
 class Child:
-    """The benchmark's side of a process."""
+    """A process, as the benchmark controls it."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
@@ -115,8 +115,8 @@ class Child:
         return json.loads(line)
 
 
-class Speaker:
-    """Publishes as the order service does, or with a producer alone, which the relay is compared with."""
+class Publisher:
+    """Publishes events like the order service, or by a producer alone, with which the relay is compared."""
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
@@ -128,7 +128,7 @@ class Speaker:
         await self._messaging.start()
 
     async def send(self, count: int) -> float:
-        """Sends directly to the broker in the largest possible batches, ordered by partition. Returns seconds."""
+        """Sends directly to the broker, in the largest possible batches of each partition. Returns the seconds."""
         parts: dict[int, list[tuple[bytes, bytes, list[tuple[str, bytes]]]]] = defaultdict(list)
         for event in events(count):
             envelope = Envelope(uuid7(), event.type, event.source, event.subject, utcnow(), _TRACE)
@@ -159,44 +159,44 @@ class Speaker:
                 await outbox.add(tx, *part, traceparents=[_TRACE] * len(part))
             tx.added_events = False
 
-    async def talk(self, rate: float, seconds: float) -> dict[str, float]:
+    async def commit_at_rate(self, rate: float, seconds: float) -> dict[str, float]:
         """Commits one event per transaction at a constant rate. Returns the time of each commit."""
         committed: dict[str, float] = {}
 
-        async def say(event: OrderPaid) -> None:
+        async def publish(event: OrderPaid) -> None:
             async with self._database.transaction() as tx:
                 await outbox.add(tx, event)
             committed[event.key] = time.time()
 
-        await _by_the_clock(say, rate, seconds)
+        await _at_rate(publish, rate, seconds)
         return committed
 
-    async def send_by_the_clock(self, rate: float, seconds: float) -> dict[str, float]:
-        """The same without a database: sends directly to the broker. Returns the time of each send."""
+    async def send_at_rate(self, rate: float, seconds: float) -> dict[str, float]:
+        """As `commit_at_rate`, but sends directly to the broker, without a database. Returns the time of each send."""
         sent: dict[str, float] = {}
         async with AIOKafkaProducer(bootstrap_servers=self._plan.kafka, enable_idempotence=True) as producer:
             topic = self._plan.prefix + TOPIC.name
             await producer.partitions_for(topic)
 
-            async def say(event: OrderPaid) -> None:
+            async def publish(event: OrderPaid) -> None:
                 sent[event.key] = time.time()
                 await producer.send_and_wait(topic, event.model_dump_json().encode(), event.key.encode())
 
-            await _by_the_clock(say, rate, seconds)
+            await _at_rate(publish, rate, seconds)
         return sent
 
 
-async def _by_the_clock(say: Callable[[OrderPaid], Coroutine[Any, Any, None]], rate: float, seconds: float) -> None:
-    """Sends the first events of orders at a constant rate, without waiting for earlier ones."""
+async def _at_rate(publish: Callable[[OrderPaid], Coroutine[Any, Any, None]], rate: float, seconds: float) -> None:
+    """Publishes one event of each order, at a constant rate and without waiting for earlier ones."""
     began = time.perf_counter()
     async with asyncio.TaskGroup() as pending:
         for number, event in enumerate(islice(events(PER_ORDER * round(rate * seconds)), round(rate * seconds))):
             await asyncio.sleep(max(0.0, began + number / rate - time.perf_counter()))
-            pending.create_task(say(event))
+            pending.create_task(publish(event))
 
 
-class Gated(Processor):
-    """Waits for the start, and stores which events have taken effect, and when."""
+class GatedProcessor(Processor):
+    """Waits until its gate is open before it handles records, and stores when each event has taken effect."""
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
@@ -215,12 +215,12 @@ class Gated(Processor):
             self.reached.notify_all()
 
 
-class Listener:
-    """Consumes as the notification service does: our consumer with a batch handler."""
+class BatchConsumer:
+    """Consumes events like the notification service, by the kit's consumer with a batch handler."""
 
     def __init__(self, plan: Plan) -> None:
         settings, tuning = plan.settings(Notifications), Tuning()
-        self._processor = Gated(Database(plan.database_url), "/notification_service", tuning)
+        self._processor = GatedProcessor(Database(plan.database_url), "/notification_service", tuning)
         self._consumer = Consumer(settings, gather([effects]), self._processor, tuning)
         self._running: asyncio.Task[None] | None = None
 
@@ -241,7 +241,7 @@ class Listener:
         return time.perf_counter() - began
 
     async def receive(self, count: int) -> dict[str, float]:
-        """The time when each of the next `count` events had taken effect."""
+        """The times when the next `count` events have taken effect, by key."""
         self._processor.consumed.clear()
         self._processor.gate.set()
         while len(self._processor.consumed) < count:
@@ -250,7 +250,7 @@ class Listener:
         return self._processor.consumed
 
 
-class BareListener:
+class BareConsumer:
     """Kafka's client alone, without handlers."""
 
     def __init__(self, plan: Plan) -> None:
@@ -268,7 +268,7 @@ class BareListener:
             count -= sum(map(len, (await self._client.getmany(timeout_ms=500)).values()))
 
     async def receive(self, count: int) -> dict[str, float]:
-        """The time when each of the next `count` events was fetched."""
+        """The times when the next `count` events were fetched, by key."""
         received: dict[str, float] = {}
         while len(received) < count:
             for part in (await self._client.getmany(timeout_ms=500)).values():
@@ -277,9 +277,9 @@ class BareListener:
 
 
 _ROLES: dict[str, Any] = {
-    "speak": Speaker,
-    "listen": Listener,
-    "listen barely": BareListener,
+    "publish": Publisher,
+    "consume": BatchConsumer,
+    "fetch": BareConsumer,
 }
 
 
@@ -291,6 +291,6 @@ async def _serve(plan: Plan) -> None:
 
 
 if __name__ == "__main__":
-    # Standard output has only the responses.
+    # Logs go to standard error, since standard output is for responses.
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     uvloop.run(_serve(pickle.loads(Path(sys.argv[1]).read_bytes())))

@@ -1,4 +1,4 @@
-"""The measured handler: for each event it inserts one row into the inbox and one notification."""
+"""The measured handler. Each event has two effects: a row in the inbox, and a notification."""
 
 from contracts.events.order_notification import OrderPaid
 from service_kit.database import Transaction
@@ -14,7 +14,7 @@ INSERT = """
 
 
 @consumes(OrderPaid, batch=True)
-async def tell(tx: Transaction, events: list[OrderPaid], envelopes: list[Envelope]) -> None:
+async def notify_customers(tx: Transaction, events: list[OrderPaid], envelopes: list[Envelope]) -> None:
     """Notifies customers that their orders are paid."""
     await tx.execute(
         INSERT,

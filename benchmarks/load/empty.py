@@ -1,4 +1,4 @@
-"""An endpoint that does nothing, to see how much load the generator can make: `python -m benchmarks.load.empty`."""
+"""An endpoint that does nothing, to measure the limit of the load generator: `python -m benchmarks.load.empty`."""
 
 import os
 from typing import Any
@@ -10,7 +10,7 @@ HEADERS = [(b"content-type", b"application/json"), (b"content-length", str(len(A
 
 
 async def app(scope: Any, receive: Any, send: Any) -> None:
-    """Plain ASGI: reads the body, and answers 200."""
+    """An ASGI application that reads the body and responds with 200."""
     if scope["type"] != "http":
         return
     while (await receive()).get("more_body"):

@@ -31,7 +31,7 @@ class Connection(asyncio.Protocol):
         self.busy = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)  # uvloop's own class is none of asyncio's
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's class is no subclass of asyncio's
 
     def connection_lost(self, error: Exception | None) -> None:
         if self.busy:
@@ -89,7 +89,7 @@ class Run:
             for connection in self._connections:
                 self._next(connection)
         else:
-            await self._by_the_clock(started, self.plan.rate)
+            await self._send_at_rate(started, self.plan.rate)
         if self._busy or self._late:
             await self._done
         self.load.seconds = time.perf_counter() - started
@@ -123,7 +123,7 @@ class Run:
         if self._waiting:
             self._send(connection, self._waiting.popleft(), now)
 
-    async def _by_the_clock(self, started: float, rate: float) -> None:
+    async def _send_at_rate(self, started: float, rate: float) -> None:
         number = 0
         while self._waiting:
             due = started + number / rate
@@ -133,7 +133,7 @@ class Run:
             number += 1
             request = self._waiting.popleft()
             if self._idle:
-                # The one that was idle for longest, because a server closes idle connections.
+                # The connection that was idle for longest is used, since servers close idle connections.
                 self._send(self._idle.popleft(), request, due)
             else:
                 self._late.append((request, due))

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Plan:
-    """The requests to send. `seconds`: the limit of a closed loop, which may run out of requests earlier."""
+    """The requests to send. `rate`: per second, for an open loop. `seconds`: the limit of a closed loop, if given."""
 
     port: int
     requests: list[bytes]
@@ -18,7 +18,7 @@ class Plan:
 
 @dataclass
 class Load:
-    """The results. `latencies`: seconds of each response; `began_at`: the time of the first request."""
+    """The results. `latencies`: in seconds; `began_at`: the time of the first request, in seconds since the epoch."""
 
     began_at: float = 0.0
     seconds: float = 0.0

@@ -40,7 +40,7 @@ _PARTITIONS = 6
 
 @dataclass(frozen=True)
 class Plan:
-    """`orders` of `lines` lines for each call, in batches of `batch`. `products`: only these, with equal frequency."""
+    """`orders` of `lines` lines for each call, in batches of `batch`. `products`: only these, drawn equally often."""
 
     database_url: str
     orders: int
@@ -71,7 +71,7 @@ def record(event: ReservationRequested, offset: int) -> Record:
 
 
 class Consumer:
-    """The benchmark's side of the process."""
+    """The process, as the benchmark controls it."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
@@ -90,21 +90,21 @@ class Consumer:
             try:
                 yield consumer
             finally:
-                with suppress(ProcessLookupError):  # it ended by itself, with an error message
+                with suppress(ProcessLookupError):  # it has ended with an error
                     process.kill()
                 await process.wait()
 
     async def ready(self) -> None:
         """Waits until its next records are prepared, which is not part of the measurement."""
-        assert await self._said() == "ready"
+        assert await self._next_line() == "ready"
 
     async def handle(self) -> float:
         """Handles the next records. Returns the seconds that it took."""
         assert self._process.stdin is not None
         self._process.stdin.write(b"go\n")
-        return float(await self._said())
+        return float(await self._next_line())
 
-    async def _said(self) -> str:
+    async def _next_line(self) -> str:
         assert self._process.stdout is not None
         line = (await self._process.stdout.readline()).decode().strip()
         if not line:
@@ -117,7 +117,7 @@ Work = Callable[[Sequence[Record]], Awaitable[None]]
 
 @asynccontextmanager
 async def ours(plan: Plan) -> AsyncIterator[Work]:
-    """Handles records as the inventory service does."""
+    """A function that handles records like the inventory service."""
     database = Database(plan.database_url, name="benchmark")
     subscription = gather([consumers])["inventory_deduction"]
     processor = Processor(database, "/inventory_service", Tuning())
@@ -135,15 +135,15 @@ async def _serve(plan: Plan) -> None:
     async with ours(plan) as work:
         for offset in itertools.count(step=plan.orders):
             records = [record(event, offset + n) for n, event in enumerate(itertools.islice(events, plan.orders))]
-            _add("ready")
+            _respond("ready")
             if not await asyncio.to_thread(sys.stdin.readline):
                 break
             began = time.perf_counter()
             await work(records)
-            _add(str(time.perf_counter() - began))
+            _respond(str(time.perf_counter() - began))
 
 
-def _add(what: str) -> None:
+def _respond(what: str) -> None:
     sys.stdout.write(what + "\n")
     sys.stdout.flush()
 
@@ -154,6 +154,6 @@ def _batches(records: Sequence[Record], size: int) -> Iterator[Sequence[Record]]
 
 
 if __name__ == "__main__":
-    # Standard output has only the responses.
+    # Logs go to standard error, since standard output is for responses.
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     uvloop.run(_serve(pickle.loads(Path(sys.argv[1]).read_bytes())))

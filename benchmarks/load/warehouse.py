@@ -1,4 +1,4 @@
-"""The process that simulates a warehouse: until it is stopped, it dispatches all new parcels, up to 100 per request.
+"""The process that simulates a warehouse: it dispatches all new parcels, up to 100 per request, until it is stopped.
 
 `python -m benchmarks.load.warehouse <inventory's port>`, with a staff token (`Authorization`) on standard input.
 """
@@ -15,20 +15,20 @@ from benchmarks.load.client import request
 from benchmarks.load.generator import Run
 from benchmarks.load.plan import Plan
 
-LOOK_SECONDS = 0.1
+POLL_SECONDS = 0.1
 
 
-async def empty(port: int, bearer: str) -> None:
+async def dispatch_all(port: int, bearer: str) -> None:
     """Polls the list of new shipments, and dispatches all of them."""
-    looking = request("GET", "/shipments?status=created&sort=created_at&limit=100", Authorization=bearer)
+    listing = request("GET", "/shipments?status=created&sort=created_at&limit=100", Authorization=bearer)
     while True:
-        parcels = [_parcel(shipment["id"]) for shipment in (await _answer(port, looking))["items"]]
+        parcels = [_parcel(shipment["id"]) for shipment in (await _answer(port, listing))["items"]]
         if parcels:
             collection = request("POST", "/dispatches", {"parcels": parcels}, Authorization=bearer)
             if rejected := [each for each in (await _answer(port, collection))["items"] if each["problem"]]:
                 raise RuntimeError(f"a parcel could not leave: {rejected[0]}")
         else:
-            await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.sleep(POLL_SECONDS)
 
 
 def _parcel(shipment_id: str) -> dict[str, str]:
@@ -44,4 +44,4 @@ async def _answer(port: int, sent: bytes) -> Any:
 
 if __name__ == "__main__":
     gc.disable()
-    uvloop.run(empty(int(sys.argv[1]), sys.stdin.read().strip()))
+    uvloop.run(dispatch_all(int(sys.argv[1]), sys.stdin.read().strip()))

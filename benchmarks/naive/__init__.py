@@ -1,5 +1,5 @@
-"""Conventional implementations of two endpoints, as references for ours.
+"""Naive implementations of two endpoints, with which those of the services are compared.
 
-FastAPI with `def` endpoints, SQLModel's sync session on psycopg2, objects of the ORM, a token verified for each
-request. They have the same schema, responses and rows (`benchmarks/tests` checks that).
+They use FastAPI with `def` endpoints, SQLModel's sync session on psycopg2 and objects of the ORM, and verify the token
+of each request. They have the same schema, responses and rows as the services, which `benchmarks/tests` checks.
 """

@@ -40,7 +40,7 @@ def _key() -> Any:
 
 
 class Caller:
-    """The caller of a request. The token is verified for each request."""
+    """The caller of a request. The token is verified for each request, without a cache."""
 
     def __init__(self, authorization: Annotated[str | None, Header()] = None) -> None:
         token = (authorization or "").removeprefix("Bearer ")

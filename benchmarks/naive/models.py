@@ -13,7 +13,7 @@ from service_kit.ids import uuid7
 
 
 class Base(SQLModel, registry=registry()):
-    """In separate metadata, so that migrations do not include them."""
+    """A base with separate metadata, so that migrations do not include these models."""
 
 
 class IdempotencyEntry(Base, table=True):

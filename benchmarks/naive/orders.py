@@ -37,13 +37,13 @@ def create() -> FastAPI:
 def place_order(
     body: OrderIn, session: DbSession, who: SignedIn, idempotency_key: Annotated[str | None, Header()] = None
 ) -> Response:
-    """Accepts only what the benchmark sends: a customer's own orders, by lines."""
+    """Accepts only the requests of the benchmark: customers' own orders, with lines."""
     who.needs("orders:write")
     if not idempotency_key:
         raise IdempotencyKeyMissing
     body_hash = hashlib.sha256(body.model_dump_json().encode()).digest()
-    if kept := session.get(IdempotencyEntry, (who.user_id, OPERATION, idempotency_key)):
-        return _kept(kept, body_hash)
+    if stored := session.get(IdempotencyEntry, (who.user_id, OPERATION, idempotency_key)):
+        return _stored_response(stored, body_hash)
     now = utcnow()
     order, lines = _store(session, body, who, now)
     answer = OrderOut.of(order, lines).model_dump_json().encode()
@@ -67,14 +67,14 @@ def place_order(
         session.rollback()
         duplicate = session.get(IdempotencyEntry, (who.user_id, OPERATION, idempotency_key))
         assert duplicate is not None
-        return _kept(duplicate, body_hash)
+        return _stored_response(duplicate, body_hash)
     return Response(answer, 201, {"Location": location, "ETag": etag}, media_type="application/json")
 
 
-def _kept(kept: IdempotencyEntry, body_hash: bytes) -> Response:
-    if kept.body_hash != body_hash:
+def _stored_response(stored: IdempotencyEntry, body_hash: bytes) -> Response:
+    if stored.body_hash != body_hash:
         raise IdempotencyKeyReused
-    return replay(StoredResponse(kept.status, kept.body or b"", kept.location))
+    return replay(StoredResponse(stored.status, stored.body or b"", stored.location))
 
 
 def _store(session: Session, body: OrderIn, who: Caller, now: datetime) -> tuple[Order, list[OrderLine]]:

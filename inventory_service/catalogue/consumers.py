@@ -10,12 +10,12 @@ from service_kit.messaging import consumes
 @consumes(ProductChanged, batch=True)
 @consumes(ProductDeleted, batch=True)
 async def on_product_events(tx: Transaction, events: list[ProductChanged | ProductDeleted]) -> None:
-    """Updates each product of the catalogue's copy whose event has a newer `version`."""
+    """Updates the products in the copy of the catalogue for which an event has a newer `version`."""
     await queries.STORE_NEWER.execute(tx, snapshots=[_product(event) for event in events])
 
 
 def _product(event: ProductChanged | ProductDeleted) -> Product:
-    """The event contains no names. The row keeps the last known ones, which are still shown with the stock."""
+    """The row of an event. A deletion has no names: STORE_NEWER keeps the last ones, which are shown with the stock."""
     if isinstance(event, ProductDeleted):
         return Product(product_id=event.product_id, sku="", name="", status=DELETED, version=event.version)
     return Product(**event.model_dump(include=set(Product.model_fields)))

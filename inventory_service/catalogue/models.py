@@ -1,4 +1,4 @@
-"""A copy of the catalogue: the part of a product that this service needs, kept up to date by the topic `products`."""
+"""A copy of the catalogue: the data of products that this service needs, updated by events of the topic `products`."""
 
 from uuid import UUID
 
@@ -20,7 +20,7 @@ class ProductDeleted(Problem, status=409, type="product-deleted"):
 
 
 class Product(Base, table=True):
-    """The row of a deleted product stays, with the status `deleted`, so that an older event cannot restore it."""
+    """A product. The row of a deleted one stays, with the status `deleted`, so that no older event restores it."""
 
     __tablename__ = "products"
 

@@ -8,7 +8,7 @@ from sqlmodel import col, select
 from inventory_service.catalogue.models import Product
 from service_kit.database import Session, Statement, insert
 
-# A row set may contain each product only once.
+# A row set may contain each product only once, since one statement can't update a row twice by ON CONFLICT.
 STORE_NEWER = Statement(f"""
 {insert("snapshots", Product)}
 ON CONFLICT (product_id) DO UPDATE

@@ -1,4 +1,4 @@
-"""Checks that stock of a product can be booked."""
+"""Checks that products exist before their stock is booked."""
 
 from collections.abc import Iterable
 from uuid import UUID

@@ -11,10 +11,10 @@ down_revision = None
 branch_labels = None
 depends_on = None
 
-# The last revision of the migrations that this one replaces: a database that has it has these tables.
+# The last revision of the migrations that this one replaces: a database at that revision has these tables.
 REPLACES = "0009"
 
-# What holds the ledger's lines as they were written, whoever connects.
+# Rejects changes of the ledger's lines, whichever role connects.
 APPEND_ONLY = """
 CREATE FUNCTION refuse_to_change_the_ledger() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN

@@ -1,4 +1,4 @@
-"""customers are `customer_id`, and who books stock is `booked_by`."""
+"""Renames the columns `user_id`: to `customer_id` for customers, to `booked_by` for accounts that book stock."""
 
 from alembic import op
 

@@ -54,11 +54,11 @@ def allocate(lines: Sequence[Wanted], free: Free) -> list[Share] | list[Shortage
     ]
     if lacking:
         return lacking
-    return list(_deal_out(lines, _split(wanted, free)))
+    return list(_distribute(lines, _split(wanted, free)))
 
 
 def _with_everything(wanted: Mapping[UUID, int], free: Free) -> UUID | None:
-    """The warehouse with the lowest id that has everything. `_split` would choose it too, but is slower."""
+    """Of the warehouses that have everything, the one with the lowest id. `_split` would find it too, but slower."""
     able: set[UUID] | None = None
     for product_id, quantity in wanted.items():
         by_warehouse = free.get(product_id, _NOTHING)
@@ -73,7 +73,7 @@ def _split(wanted: Mapping[UUID, int], free: Free) -> dict[UUID, dict[UUID, int]
     """Product → warehouse → pieces. Chooses the warehouses that must send a parcel anyway, and then, one by one, the
     warehouse that covers most of the remaining products.
 
-    This is greedy: to find the smallest number of parcels is a set-cover problem, which is not worth its time.
+    This is greedy: finding the smallest number of parcels is a set-cover problem, which would take too long.
     """
     covers: dict[UUID, set[UUID]] = {}
     for product_id, quantity in wanted.items():
@@ -89,7 +89,7 @@ def _split(wanted: Mapping[UUID, int], free: Free) -> dict[UUID, dict[UUID, int]
     left = coverable
     in_use = sorted({warehouse_id for by_warehouse in split.values() for warehouse_id in by_warehouse})
     while left:
-        # The lowest id decides between equally useful warehouses, so that the same stock is always split alike.
+        # The lowest id decides between warehouses with equal coverage, so that the same stock is always split equally.
         warehouse_id = in_use.pop(0) if in_use else min(covers, key=lambda each: (-len(covers[each] & left), each))
         served = covers.get(warehouse_id, set()) & left
         split.update((product_id, {warehouse_id: wanted[product_id]}) for product_id in served)
@@ -98,7 +98,7 @@ def _split(wanted: Mapping[UUID, int], free: Free) -> dict[UUID, dict[UUID, int]
 
 
 def _from_fullest(quantity: int, by_warehouse: Mapping[UUID, int]) -> dict[UUID, int]:
-    """For a product of which no single warehouse has enough: takes all of the largest stock first."""
+    """Splits a product of which no single warehouse has enough, starting with the largest stock."""
     taken: dict[UUID, int] = {}
     for warehouse_id in sorted(by_warehouse, key=lambda each: (-by_warehouse[each], each)):
         piece = min(quantity, by_warehouse[warehouse_id])
@@ -108,8 +108,8 @@ def _from_fullest(quantity: int, by_warehouse: Mapping[UUID, int]) -> dict[UUID,
     return taken
 
 
-def _deal_out(lines: Sequence[Wanted], split: Mapping[UUID, dict[UUID, int]]) -> Iterable[Share]:
-    """Distributes each product's pieces over its lines; lines are never merged."""
+def _distribute(lines: Sequence[Wanted], split: Mapping[UUID, dict[UUID, int]]) -> Iterable[Share]:
+    """Distributes each product's pieces over its lines, which are never merged."""
     for position, (product_id, quantity) in enumerate(lines):
         pieces, missing = split[product_id], quantity
         for warehouse_id in list(pieces):

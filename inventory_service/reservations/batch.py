@@ -1,8 +1,8 @@
 """Decides requests of the order service in the order of arrival, on data that was read and locked beforehand.
 
 It uses no database: the changes of reservations, shipments and stock are in its fields, and the caller stores them.
-A request that arrives too late, too early or twice is answered with the current state. It is not applied, and it is not
-an error. The effect of each request, by the status of the order's reservation:
+A request that arrives too late, too early or twice is no error: it is answered with the current state, and changes
+nothing else. The effect of each request, by the status of the order's reservation:
 
 | status       | reservation.requested | release.requested                       | fulfilment.requested           |
 |--------------|-----------------------|-----------------------------------------|--------------------------------|
@@ -11,7 +11,7 @@ an error. The effect of each request, by the status of the order's reservation:
 | `rejected`   | rejected, as before   | answers released                        | rejected, as before            |
 | `released`   | rejected              | answers released                        | rejected                       |
 | `expired`    | answers expired       | → released                              | reserve (or reject) and ship   |
-| `fulfilling` | accepted, as before   | free → released; rejected if one left   | nothing: its parcels are made  |
+| `fulfilling` | accepted, as before   | → released; rejected if a parcel left   | nothing: it has its parcels    |
 | `fulfilled`  | accepted, as before   | rejected                                | nothing                        |
 """
 
@@ -55,7 +55,7 @@ class ReservationState:
     lacking: list[LackingProduct] = field(default_factory=list)
     shares: list[Share] = field(default_factory=list)
     parcels_left: int = 0
-    """How many shipments of the order have left."""
+    """The number of shipments of the order that were dispatched."""
     stored: bool = False
     changed: bool = False
     shares_changed: bool = False
@@ -78,7 +78,7 @@ class NewShipment(NamedTuple):
 
 
 class ReservationBatch:
-    """`held`: reservations by order. `free`: available stock by product and warehouse. The rows of both are locked."""
+    """`held`: reservations by order. `free`: available pieces by product and warehouse. The rows of both are locked."""
 
     def __init__(self, held: dict[UUID, ReservationState], free: dict[UUID, dict[UUID, int]], now: datetime) -> None:
         self.held = held
@@ -89,7 +89,7 @@ class ReservationBatch:
         self._now = now
 
     def stock_changes(self) -> list[StockChange]:
-        """The changes, in the order in which the rows of `stock` were locked."""
+        """The changes of reserved stock, in the order in which the rows of `stock` were locked."""
         return [
             StockChange(product_id, warehouse_id, before - self._free[product_id][warehouse_id])
             for product_id, by_warehouse in self._locked.items()
@@ -118,7 +118,7 @@ class ReservationBatch:
         if held.status in (Status.RESERVED, Status.FULFILLING, Status.FULFILLED):
             self._answer(held, ReservationAccepted, reserved_until=held.reserved_until or self._now)
         elif held.status is Status.EXPIRED:
-            # Not a rejection: the order may have been paid, and then it needs stock again.
+            # A rejection would end the order, but it may have been paid, and then it needs stock again.
             self._answer(held, ReservationExpired)
         else:
             self._answer(held, ReservationRejected, lines=held.lacking)

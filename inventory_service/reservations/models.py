@@ -14,7 +14,7 @@ from service_kit.clock import utcnow
 
 
 class ReservationStatus(StrEnum):
-    """`rejected`, `released` and `fulfilled` are final; so is `expired`, unless the order is paid after all."""
+    """`rejected`, `released` and `fulfilled` are final; `expired` is not, since the order may be paid or cancelled."""
 
     RESERVED = "reserved"
     REJECTED = "rejected"
@@ -28,7 +28,7 @@ class Reservation(Base, table=True):
     """The reservation of one order. Releases and dispatches exclude each other by locking its row. The rows of `stock`
     are locked after it.
 
-    `version` grows with each answer to the order service. `lacking`: the products because of which it was rejected.
+    Each answer to the order service increments `version`. `lacking`: the products because of which it was rejected.
     """
 
     __tablename__ = "reservations"
@@ -53,7 +53,7 @@ class ReservationLine(Base, table=True):
     """Pieces in a warehouse that are reserved for a line of an order. The row is deleted when they are released or
     dispatched, so that `reserved` of each row of `stock` is the sum of these.
 
-    It has no foreign key: the hot statement would have to check it for each line, and reservations are never deleted.
+    It has no foreign key: the hot statement would check it for each line, and reservations are never deleted anyway.
     """
 
     __tablename__ = "reservation_lines"

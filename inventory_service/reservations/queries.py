@@ -1,4 +1,4 @@
-"""Every statement about reservations. All are hot except the two for staff: they take locks in ascending order."""
+"""Every statement about reservations. All are hot, except that of `lines_of`. Locks are taken in ascending order."""
 
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
@@ -79,8 +79,8 @@ async def read_shares(tx: Transaction, held: dict[UUID, ReservationState]) -> No
 async def store(tx: Transaction, batch: ReservationBatch, traceparents: Sequence[str | None]) -> None:
     """Stores the decisions of a batch: reservations with their reserved pieces, stock, shipments and events.
 
-    Hot: one statement, however many orders and lines (`benchmarks/`: reserve). The stock rows are locked already, so it
-    does not wait for locks. Reserving more than is in stock violates a check constraint, and then nothing is stored.
+    Hot: one statement for any number of orders and lines (`benchmarks/`: reserve). The stock rows are locked before, so
+    it does not wait for locks. Reserving more than is in stock violates a check constraint, and then nothing is stored.
     """
     changed = [each for each in batch.held.values() if each.changed]
     if not changed:
@@ -101,7 +101,7 @@ async def store(tx: Transaction, batch: ReservationBatch, traceparents: Sequence
 
 
 async def drop_shares(tx: Transaction, held: Iterable[ReservationState]) -> None:
-    """Deletes the lines of stored reservations that no longer reserve any pieces."""
+    """Deletes the lines of stored reservations that have released all their pieces."""
     if dropped := [each.order_id for each in held if each.stored and each.shares_changed and not each.shares]:
         await DROP_SHARES.execute(tx, order_ids=dropped)
 

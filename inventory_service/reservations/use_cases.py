@@ -24,7 +24,7 @@ AT_ONCE = 200
 async def answer(tx: Transaction, requests: Sequence[InventoryRequest], traceparents: Sequence[str | None]) -> None:
     """Decides all requests in the order of arrival, on stock that is locked once for all of them.
 
-    Locks are taken in one order everywhere: reservations by order_id, then stock rows by (product_id, warehouse_id).
+    All transactions take locks in one order: reservations by order_id, then stock rows by (product_id, warehouse_id).
     """
     held = await queries.lock(tx, {request.order_id for request in requests})
     asked = {request.order_id for request in requests if not isinstance(request, ReservationRequested)}
@@ -57,8 +57,8 @@ async def expire(runtime: Runtime) -> None:
 
 
 def _products_of(requests: Sequence[InventoryRequest], held: dict[UUID, ReservationState]) -> set[UUID]:
-    """The products whose stock a decision may need or change. No others are locked, because other transactions would
-    wait for them."""
+    """The products whose stock a decision may read or change. Only these are locked, so that other transactions wait
+    for no more than necessary."""
     products: set[UUID] = set()
     for request in requests:
         known = held.get(request.order_id)

@@ -36,7 +36,7 @@ async def list_returns(
     order_id: Annotated[UUID | None, Query(description="only of this order")] = None,
     status: Annotated[ReturnStatus | None, Query(description="`expected`: not received yet")] = None,
 ) -> Page[ReturnSummary]:
-    """Returns that staff have approved, each with its first five lines and their number."""
+    """Returns that staff have approved, each with its first five lines and the number of all."""
     found, counts = await records.shortened_page(tx, page.position, Return, order_id=order_id, status=status)
     return page.of(found, lambda back: ReturnSummary.of(back, line_count=counts[back.id]))
 
@@ -55,10 +55,10 @@ async def read_return(return_id: UUID, tx: Session, _: Reader) -> ReturnOut:
 async def receive(
     return_id: UUID, body: ReceiveIn, tx: Transaction, who: Annotated[Principal, Requires("returns:receive")]
 ) -> ReturnOut:
-    """Books what has arrived, into stock or as scrap: once, and never more than was approved. The customer is refunded
-    the price of the received pieces.
+    """Books the pieces that have arrived, into stock or as scrap: once, and never more than were approved. The customer
+    is refunded the price of the received pieces.
 
-    The same request again gives the same answer and does nothing more.
+    Repeating the request gives the same response and has no further effect.
     """
     found = await use_cases.receive(
         tx, return_id, body.warehouse_id, body.received_quantities(), body.dates(), who.user_id

@@ -1,4 +1,4 @@
-"""Returns: goods of an order that the customer sends back, and how much of them arrived."""
+"""Returns: goods of an order that the customer sends back, and the quantities that arrived."""
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
@@ -72,7 +72,7 @@ class Return(Base, table=True):
     closed_at: datetime | None = None
 
     def close(self, by: UUID, now: datetime) -> bool:
-        """Closes a return that did not arrive. False if it is closed already. Raises: ReturnEnded."""
+        """Closes a return that did not arrive. Returns False if it is closed already. Raises: ReturnEnded."""
         if self.status == ReturnStatus.CLOSED:
             return False
         if self.status != ReturnStatus.EXPECTED:
@@ -84,8 +84,8 @@ class Return(Base, table=True):
     def receive(
         self, warehouse_id: UUID, received_quantities: Mapping[UUID, ReceivedQuantity], by: UUID, now: datetime
     ) -> bool:
-        """Stores what arrived; nothing arrived of a product that is not named. False if the same was stored before, as
-        when a request is repeated because its answer was lost.
+        """Sets the quantities that arrived, which are 0 for products that are not named. Returns False if the same ones
+        were set before, as when a request is repeated because its response was lost.
 
         Raises: NothingCame, ReturnReceivedOtherwise, ReturnEnded, MoreThanExpected.
         """

@@ -64,7 +64,7 @@ async def close(tx: Transaction, return_id: UUID, closed_by: UUID) -> Return:
 
 
 async def close_overdue(runtime: Runtime) -> None:
-    """Closes returns that have not arrived within the time of the settings."""
+    """Closes returns that have not arrived within `returns_arrive_within`."""
     expected_before = utcnow() - runtime.resource(Settings).returns_arrive_within
     found = AT_ONCE
     while found == AT_ONCE:

@@ -8,5 +8,5 @@ from service_kit.messaging import consumes
 
 @consumes(FulfilmentRefunded, batch=True)
 async def mark_refunded(tx: Transaction, events: list[FulfilmentRefunded]) -> None:
-    """Marks shipments as refunded or not. The last of several events of an order counts."""
+    """Marks shipments as refunded or not, by the last event of each order."""
     await queries.MARK_REFUNDED.execute(tx, reported=list({event.order_id: event for event in events}.values()))

@@ -38,7 +38,7 @@ from service_kit.problems import NotFound, PreconditionFailed
 from service_kit.security import Principal, Requires
 
 router = Router(prefix="/shipments", tags=["shipments"])
-# Not below /shipments, where the next segment of the path is the id of a shipment.
+# It is not below /shipments, where the next segment of the path is the id of a shipment.
 dispatches = Router(prefix="/dispatches", tags=["shipments"])
 
 Reader = Annotated[Principal, Requires("shipments:read")]
@@ -56,8 +56,8 @@ async def list_shipments(
 ) -> Page[ShipmentSummary]:
     """With `status=created` and `sort=created_at`, the shipments that have waited longest to be dispatched come first.
 
-    A paid order has one shipment from each warehouse that supplies it. Each has its first five lines and the
-    number of all.
+    A paid order has one shipment from each warehouse that supplies it. The list has the first five lines of each
+    shipment, and the number of all.
     """
     values = {"order_id": order_id, "status": status, "warehouse_id": warehouse_id, "refunded": refunded}
     found, counts = await records.shortened_page(tx, page.position, Shipment, **values)
@@ -66,7 +66,7 @@ async def list_shipments(
 
 @router.get("/{shipment_id}", summary="Get a shipment", responses=problems(NotFound))
 async def read_shipment(shipment_id: UUID, tx: Session, _: Reader, response: Response) -> ShipmentOut:
-    """With all its lines, its address and, after its dispatch, its tracking number."""
+    """Includes all its lines, the address and, after the dispatch, the tracking number."""
     shipment = await records.read(tx, Shipment, shipment_id)
     return tagged(response, ShipmentOut.of(shipment), shipment.version)
 
@@ -84,9 +84,9 @@ async def dispatch(
     who: Annotated[Principal, Requires("shipments:dispatch")],
     request: Request,
 ) -> Response:
-    """The stock is deducted and the customer is notified; the order can no longer be cancelled. Batches that expire
-    first are taken first. The request is rejected if too few pieces are left that have not expired. If the order was
-    refunded in full, it is rejected unless `confirm_refunded` is true.
+    """The stock is deducted, the customer is notified, and the order can no longer be cancelled. Batches that expire
+    first are taken first. The request is rejected if too few pieces are left that have not expired, or if the order was
+    refunded in full, unless `confirm_refunded` is true.
 
     Repeating the request with the same carrier and number gives the same response and has no further effect.
     """

@@ -1,4 +1,4 @@
-"""Shipments: what one warehouse sends of one order."""
+"""Shipments: the goods of an order that one warehouse sends."""
 
 from collections import Counter
 from datetime import datetime
@@ -48,7 +48,7 @@ class NotToLose(Problem, status=409, type="shipment-not-to-lose"):
 
 
 class Shipment(Base, table=True):
-    """The row has all fields of the shipment's events, so that each step changes this row alone. `lines` are lines of
+    """A shipment. The row has all fields of its events, so that each step changes this row alone. `lines` are lines of
     the order and are never merged.
 
     `refunded`: all that was paid for the order has been refunded, or is being refunded. `warehouse_id` needs no foreign
@@ -93,8 +93,8 @@ class Shipment(Base, table=True):
         tracking_url: str | None = None,
         confirm_refunded: bool = False,
     ) -> bool:
-        """False if it was dispatched with the same carrier and number before, as when a request is repeated because its
-        answer was lost. Raises: NotToDispatch, ShipmentRefunded."""
+        """Returns False if it was dispatched with the same carrier and number before, as when a request is repeated
+        because its response was lost. Raises: NotToDispatch, ShipmentRefunded."""
         if self.status == ShipmentStatus.DISPATCHED and self._dispatched_with() == (carrier, tracking_number):
             return False
         if self.status != ShipmentStatus.CREATED:
@@ -107,7 +107,7 @@ class Shipment(Base, table=True):
         return True
 
     def correct(self, carrier: str, tracking_number: str, tracking_url: str | None, by: UUID, now: datetime) -> bool:
-        """Keeps the former values in `corrections`. False if nothing differs. Raises: NotToCorrect."""
+        """Sets new values, and adds the former to `corrections`. Returns False if none differ. Raises: NotToCorrect."""
         if self.status not in (ShipmentStatus.DISPATCHED, ShipmentStatus.DELIVERED):
             raise NotToCorrect(shipment_status=self.status)
         was = {"carrier": self.carrier, "tracking_number": self.tracking_number, "tracking_url": self.tracking_url}
@@ -119,35 +119,35 @@ class Shipment(Base, table=True):
         return True
 
     def lose(self, now: datetime) -> bool:
-        """False if it is lost already. Raises: NotToLose."""
+        """Marks it as lost. Returns False if it is lost already. Raises: NotToLose."""
         if changed := self._end(ShipmentStatus.LOST, NotToLose):
             self.lost_at = now
         return changed
 
     def deliver(self, now: datetime) -> bool:
-        """False if it is delivered already. Raises: NotToDeliver."""
+        """Marks it as delivered. Returns False if it is delivered already. Raises: NotToDeliver."""
         if changed := self._end(ShipmentStatus.DELIVERED, NotToDeliver):
             self.delivered_at = now
         return changed
 
     def _dispatched_with(self) -> tuple[str | None, str | None]:
-        """Carrier and number at its dispatch, before any correction."""
+        """The carrier and the tracking number at the dispatch, before any correction."""
         first = self.corrections[0] if self.corrections else None
         return (first["carrier"], first["tracking_number"]) if first else (self.carrier, self.tracking_number)
 
     def quantities(self) -> Counter[UUID]:
-        """Pieces by product, in all lines together."""
+        """The number of pieces by product, in all lines together."""
         found: Counter[UUID] = Counter()
         for line in self.lines:
             found[UUID(line["product_id"])] += line["quantity"]
         return found
 
     def event_fields(self) -> dict[str, Any]:
-        """The fields of all events about it. An event ignores the fields that it does not have."""
+        """The fields of all its events. Each event ignores those that it does not have."""
         return {"shipment_id": self.id, **self.model_dump()}
 
     def _end(self, status: ShipmentStatus, problem: type[Problem]) -> bool:
-        """False if it has that status already. Raises: the problem, if it is not `dispatched`."""
+        """Changes the status. Returns False if it is that already. Raises: `problem`, if it is not `dispatched`."""
         if self.status == status:
             return False
         if self.status != ShipmentStatus.DISPATCHED:

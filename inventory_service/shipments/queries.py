@@ -37,7 +37,7 @@ CANCEL = Statement("""
 UPDATE shipments SET status = 'cancelled', version = version + 1
 WHERE order_id = ANY(:order_ids::uuid[]) AND status = 'created'
 """)
-# Marks the shipments that are not dispatched. A concurrent dispatch that was decided earlier finds another version of
+# Marks only shipments that are not dispatched. A concurrent dispatch that was decided before finds another version of
 # the reservation, and is decided again.
 MARK_REFUNDED = Statement(f"""
 WITH reported AS (
@@ -153,15 +153,15 @@ async def read(connection: Connection, shipment_ids: Collection[UUID]) -> dict[U
 async def store_dispatch(
     connection: Connection, parcels: Sequence[Versioned], dispatched_by: UUID, events: Sequence[Event]
 ) -> set[UUID]:
-    """Dispatches parcels, at most one of each order: shipment, reservation, stock, ledger and events. Returns the ids
-    of those that left: nothing is stored of the others, whose reservation no longer has the version that was read.
+    """Stores dispatches of parcels, at most one of each order: shipment, reservation, stock, ledger and events. Returns
+    the ids of the dispatched ones. The others, whose reservation has another version than the one read, do not change.
 
-    Hot: one statement, which is the transaction (`benchmarks/`: whole flow). Whatever happens to an order's shipments
-    before they leave changes its reservation's version, so that a concurrent release, or dispatch of another parcel,
-    either sees this dispatch or is seen by it. The statement locks the reservations' rows first, and so before those of
-    `stock`. Of batches, those that expire first leave first, and none that has expired.
+    Hot: one statement, which is the transaction (`benchmarks/`: whole flow). Each change of an order's shipments before
+    their dispatch increments the version of its reservation. So of this dispatch and a concurrent release, or dispatch
+    of another parcel, the second one sees the first. The statement locks the rows of reservations before those of
+    `stock`. It takes pieces from the batches that expire first, but none that have expired.
 
-    Raises: StockHasExpired, where pieces without a date and of batches that have not expired are too few.
+    Raises: StockHasExpired, if too few pieces have not expired.
     """
     line = [
         Deducted(uuid7(), shipment.id, product_id, quantity)
@@ -181,8 +181,8 @@ async def store_dispatch(
 
 
 async def store_step(connection: Connection, shipment: Shipment, event: Event) -> bool:
-    """Stores the shipment and its event, or nothing (False) if another step was stored since it was read. Hot: one
-    statement, which is the transaction."""
+    """Stores the shipment and its event. Returns False, and stores nothing, if another step was stored since the read.
+    Hot: one statement, which is the transaction."""
     stored = bool(await STORE_STEP.fetchval(connection, it=shipment, events=outbox.rows([event])))
     connection.added_events = stored
     return stored

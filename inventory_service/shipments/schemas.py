@@ -21,7 +21,7 @@ TrackingUrl = Annotated[str, StringConstraints(pattern=r"^https://[^\s<>\"]+$", 
 
 
 class CorrectionIn(RequestBody, json_schema_extra={"example": {"tracking_number": "RM123456789GB"}}):
-    """An absent field is not changed. A new carrier or number makes a new `tracking_url` by the carrier's template."""
+    """An absent field is not changed. With a new carrier or number, the carrier's template gives the `tracking_url`."""
 
     carrier: ShortText | None = None
     tracking_number: ShortText | None = None
@@ -50,7 +50,7 @@ class DispatchIn(
     carrier: ShortText
     tracking_number: ShortText
     tracking_url: TrackingUrl | None = Field(
-        default=None, description="the page for following it; absent: by the carrier's template, if there is one"
+        default=None, description="the page for tracking it; absent: from the carrier's template, if there is one"
     )
     confirm_refunded: bool = Field(
         default=False, description="true: dispatch it although its order has been refunded in full"

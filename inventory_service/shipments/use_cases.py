@@ -48,7 +48,7 @@ async def dispatch(connection: Connection, parcel: Parcel, dispatched_by: UUID) 
 async def dispatch_all(
     connection: Connection, parcels: Sequence[Parcel], dispatched_by: UUID
 ) -> list[Shipment | Problem]:
-    """Returns, in the order given, each dispatched shipment, or the problem because of which it was not dispatched.
+    """Dispatches parcels independently. Returns for each, in their order, the shipment or the problem.
 
     Each dispatch is decided on the rows that were read, and decided again if they have changed meanwhile: a concurrent
     release either commits first and cancels the shipment, or comes later and is rejected.
@@ -82,8 +82,8 @@ async def dispatch_all(
 async def _dispatch_once(
     connection: Connection, dispatching: Sequence[tuple[int, Versioned]], dispatched_by: UUID
 ) -> dict[int, Shipment | Problem]:
-    """Dispatches the shipments whose order's reservation has not changed since it was read. If any pieces have expired,
-    each shipment is dispatched in a statement of its own."""
+    """Dispatches the shipments whose order's reservation has not changed since it was read. If the statement fails
+    because of expired pieces, each shipment is dispatched in a statement of its own."""
     if not dispatching:
         return {}
     events: list[Event] = []
@@ -104,14 +104,14 @@ async def _dispatch_once(
 
 
 async def _expired(connection: Connection, n: int, shipment: Shipment) -> dict[int, Shipment | Problem]:
-    """The problem. Empty if fresh stock was received meanwhile, so that the parcel is retried."""
+    """The problem of a parcel. Empty if fresh stock was received meanwhile: then the parcel is retried."""
     quantities, today = shipment.quantities(), utcnow().date()
     lines = await batches.lacking(connection, shipment.warehouse_id, quantities, today)
     return {n: StockExpired(lines=lines)} if lines else {}
 
 
 async def deliver(connection: Connection, shipment_id: UUID) -> Shipment:
-    """Raises: NotFound, NotToDeliver."""
+    """Marks a shipment as delivered. Raises: NotFound, NotToDeliver."""
     return await _change(connection, shipment_id, lambda shipment: shipment.deliver(utcnow()), ShipmentDelivered)
 
 
@@ -121,7 +121,7 @@ async def lose(connection: Connection, shipment_id: UUID) -> Shipment:
 
 
 async def correct(connection: Connection, shipment_id: UUID, correction: Callable[[Shipment], bool]) -> Shipment:
-    """Stores the correction and notifies the customer. Raises: NotFound, NotToCorrect, PreconditionFailed."""
+    """Stores the correction, of which the customer is notified. Raises: NotFound, NotToCorrect, PreconditionFailed."""
     return await _change(connection, shipment_id, correction, ShipmentCorrected)
 
 

@@ -1,4 +1,4 @@
-"""Every statement about batches except the dispatch. A batch is changed only while its row of `stock` is locked."""
+"""Every statement about batches of stock except the dispatch. A batch changes only while its `stock` row is locked."""
 
 from collections.abc import Mapping, Sequence
 from datetime import date
@@ -49,7 +49,7 @@ SELECT product_id, warehouse_id, expires_on, batch, quantity FROM stock_batches
 WHERE (product_id, warehouse_id) = (:place.product_id, :place.warehouse_id) AND quantity > 0
 """)
 HAS_DUE = Statement("SELECT EXISTS (SELECT FROM stock WHERE next_expiry <= :today)")
-# Stock rows of which a batch may have expired since they were refreshed.
+# Stock rows with a batch that may have expired since they were refreshed.
 LOCK_DUE = Statement("""
 SELECT product_id, warehouse_id FROM stock WHERE next_expiry <= :today
 ORDER BY product_id, warehouse_id LIMIT :limit FOR UPDATE
@@ -58,8 +58,8 @@ DROP_EMPTY = Statement(f"""
 DELETE FROM stock_batches USING {PLACES}
 WHERE (stock_batches.product_id, stock_batches.warehouse_id) = (places.product_id, places.warehouse_id) AND quantity = 0
 """)
-# Brings the locked rows of `stock` up to the state of their batches on this day. It is separate from the statement that
-# locks them, so that it sees earlier changes of other transactions.
+# Updates the locked rows of `stock` to the state of their batches on this day. It is separate from the statement that
+# locks them, so that it sees the changes of transactions that held the locks before.
 REFRESH = Statement(f"""
 UPDATE stock SET dated = found.dated, expired = found.expired, next_expiry = found.next_expiry,
                  version = version + 1, to_publish = true
@@ -84,7 +84,7 @@ JOIN stock ON (stock.product_id, stock.warehouse_id) = (line.product_id, :wareho
 
 
 async def add(tx: Transaction, warehouse_id: UUID, lines: Sequence[Line], today: date) -> None:
-    """Adds the pieces that expire to their batches. The rows of `stock`, which are locked, contain them already."""
+    """Adds the pieces that expire to their batches. The locked rows of `stock` already include them."""
     if places := sorted({Place(line.product_id, warehouse_id) for line in lines if line.expires_on}):
         await ADD.execute(tx, warehouse_id=warehouse_id, lines=lines)
         await REFRESH.execute(tx, places=places, today=today)

@@ -73,8 +73,8 @@ async def list_batches(
     warehouse_id: InWarehouse = None,
     expires_until: Annotated[date | None, Query(description="only those that expire on or before this day")] = None,
 ) -> Page[BatchOut]:
-    """Sorted by product, warehouse and day, with the pieces that are left. From that day (UTC) on a batch is not
-    available: scrap it by an adjustment with its `expires_on` and `batch`."""
+    """Sorted by product, warehouse and day, with the pieces that are left. From the day (UTC) in `expires_on`, a batch
+    is not available: scrap it by an adjustment with its `expires_on` and `batch`."""
     found = await batch_queries.search(
         tx, page.position, product_id=product_id, warehouse_id=warehouse_id, expires_until=expires_until
     )
@@ -92,8 +92,8 @@ async def receive(
     body: ReceiptIn, tx: Transaction, who: Annotated[Principal, Requires("stock:receive")], key: MaybeIdempotencyKey
 ) -> Response:
     """Books goods that arrived together: all of up to 5,000 lines, or none. Send an `Idempotency-Key`, so that a
-    delivery is booked once even if you repeat the request because its answer was lost. Lines that have expired already
-    are booked too, and are not available.
+    delivery is booked once even if you repeat the request because its response was lost. Pieces that have already
+    expired are booked too, but are not available.
 
     A product that was created a moment ago may still be unknown: `409 product-unknown` says when to try again.
     """
@@ -123,7 +123,7 @@ async def list_receipts(
 
 @router.get("/receipts/{receipt_id}", summary="Get a receipt", responses=problems(NotFound))
 async def read_receipt(receipt_id: UUID, tx: Session, _: Reader) -> ReceiptOut:
-    """With its supplier and its lines: product, quantity, batch, expiry and cost."""
+    """Includes its supplier and its lines with product, quantity, batch, expiry and cost."""
     receipt = await records.read(tx, StockReceipt, receipt_id)
     return ReceiptOut.with_lines(receipt, await queries.receipt_lines(tx, receipt_id))
 
@@ -146,8 +146,8 @@ async def read_receipt(receipt_id: UUID, tx: Session, _: Reader) -> ReceiptOut:
 async def adjust(
     body: AdjustmentIn, tx: Transaction, who: Annotated[Principal, Requires("stock:adjust")], key: MaybeIdempotencyKey
 ) -> Response:
-    """Corrects the stock after a count, a loss or a find, and gives the reason; never below what orders have reserved.
-    With an `Idempotency-Key`, a repeated request is booked once.
+    """Corrects the stock after a count, a loss or a find, but never to less than orders have reserved. With an
+    `Idempotency-Key`, a repeated request is booked once.
 
     Scrap expired pieces by their `expires_on` and `batch`: a loss without them takes no expired pieces.
     """

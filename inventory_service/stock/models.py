@@ -48,8 +48,8 @@ class StockLevel(Base, table=True):
     deleted.
 
     `dated` is the sum of its batches, `expired` the sum of those that had expired when the row was last refreshed, and
-    `next_expiry` is no later than the day on which the next batch expires. What leaves is taken from batches that have
-    not expired and from pieces without a date, so that `dated <= on_hand` keeps expired pieces from being dispatched.
+    `next_expiry` is no later than the day on which the next batch expires. A dispatch takes pieces from batches that
+    have not expired, and pieces without a date: so the constraint `dated <= on_hand` keeps expired ones from dispatch.
     """
 
     __tablename__ = "stock"
@@ -87,7 +87,7 @@ class StockLevel(Base, table=True):
         return max(0, self.reserved - (self.on_hand - self.expired))
 
     def adjust(self, quantity: int, *, of_expired: bool) -> None:
-        """Books `quantity` pieces more or fewer, of those that have expired or of others. Raises: BelowReserved."""
+        """Adds `quantity` pieces, or removes them if negative, of expired ones or of others. Raises: BelowReserved."""
         there = self.on_hand if of_expired else self.on_hand - self.expired
         if quantity < 0 and there + quantity < self.reserved:
             raise BelowReserved(on_hand=there, reserved=self.reserved, quantity=quantity)
@@ -111,7 +111,7 @@ class StockBatch(Base, table=True):
 
 
 def take_first_expired(batches: Sequence[StockBatch], pieces: int, today: date) -> None:
-    """Takes pieces from unexpired batches, first expired first out. The rest are pieces that do not expire."""
+    """Takes pieces from unexpired batches: first expired, first out. If they are too few, the rest has no batch."""
     for batch in sorted(batches, key=lambda each: (each.expires_on, each.batch)):
         if batch.expires_on > today:
             taken = min(pieces, batch.quantity)

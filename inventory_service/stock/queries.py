@@ -1,7 +1,7 @@
 """Every statement about stock, except those about batches (`batch_queries`) and the two that reserve and dispatch,
-which change stock together with all the rest.
+which also change reservations and shipments.
 
-Whoever changes stock rows locks them in the order of (product_id, warehouse_id).
+Every transaction that changes stock rows locks them in the order of (product_id, warehouse_id).
 """
 
 from collections.abc import Collection, Sequence
@@ -60,7 +60,7 @@ ADJUST = Statement("""
 UPDATE stock SET on_hand = on_hand + :movement.quantity, version = version + 1, to_publish = true
 WHERE (product_id, warehouse_id) = (:movement.product_id, :movement.warehouse_id)
 """)
-# Only one process publishes at a time: two could publish a product twice within its pause.
+# Only one process publishes at a time, since two could publish a product twice within its pause.
 ALONE = Statement("SELECT pg_try_advisory_xact_lock(hashtext('publish-stock-levels'))")
 HAS_UNPUBLISHED = Statement("SELECT EXISTS (SELECT FROM stock WHERE to_publish)")
 UNPUBLISHED = Statement("""
@@ -81,10 +81,10 @@ EXISTS = {name: Statement(f"SELECT EXISTS (SELECT FROM {name}s WHERE id = :id)")
 
 
 async def lock_products(tx: Transaction, product_ids: Collection[UUID]) -> dict[UUID, dict[UUID, int]]:
-    """The available pieces of each product by warehouse, locked until the transaction ends. Call it once for all.
+    """The available pieces by product and warehouse, whose rows are locked. Call it once, so that they are in order.
 
-    It is negative where reserved pieces have expired. What expires today is not available, whether or not the job that
-    publishes it has run: rows with a batch that is due, which happens once to each batch, are refreshed and read again.
+    The number is negative if reserved pieces have expired. Pieces that expire today are not available, even before the
+    job `expire-batches` has run: rows with a batch that is due are refreshed and read again, once for each batch.
     """
     free: dict[UUID, dict[UUID, int]] = {}
     if product_ids:
@@ -99,7 +99,7 @@ async def lock_products(tx: Transaction, product_ids: Collection[UUID]) -> dict[
 
 
 async def receive(tx: Transaction, lines: Sequence[Line], movement: StockMovement) -> None:
-    """Adds the pieces to the stock of the movement's warehouse, and to the ledger a movement of its kind for each."""
+    """Adds the pieces to the stock of the movement's warehouse, and adds a movement like it for each to the ledger."""
     await RECEIVE.execute(tx, lines=lines, warehouse_id=movement.warehouse_id)
     await batch_queries.add(tx, movement.warehouse_id, lines, utcnow().date())
     await ADD_MOVEMENTS.execute(tx, of=movement, lines=lines, ids=[uuid7() for _ in lines])
@@ -107,7 +107,7 @@ async def receive(tx: Transaction, lines: Sequence[Line], movement: StockMovemen
 
 
 async def add_receipt(tx: Transaction, receipt: StockReceipt, lines: Sequence[StockReceiptLine]) -> None:
-    """The receipt, its lines, their stock, and a movement for each line."""
+    """Adds the receipt, its lines and their stock, and a movement for each line."""
     shared = receipt.model_dump(include={"warehouse_id", "booked_by", "created_at"})
     await receive(tx, lines, StockMovement(kind=MovementKind.RECEIPT, receipt_id=receipt.id, **shared))
     await ADD_RECEIPT.execute(tx, receipts=[receipt])
@@ -115,7 +115,7 @@ async def add_receipt(tx: Transaction, receipt: StockReceipt, lines: Sequence[St
 
 
 async def check_exists(tx: Transaction, name: str, id: UUID) -> None:
-    """A warehouse or a supplier. The foreign key enforces it; this gives a clear error. Raises: NotFound."""
+    """Checks for a warehouse or a supplier. A foreign key does it too, but without a clear error. Raises: NotFound."""
     if not await EXISTS[name].fetchval(tx, id=id):
         not_found(name, id)
 
@@ -123,7 +123,7 @@ async def check_exists(tx: Transaction, name: str, id: UUID) -> None:
 async def take_unpublished(tx: Transaction, limit: int, pause: timedelta) -> Sequence[Any]:
     """The stock rows of products that changed and were not published within `pause`; locked, and marked as published.
 
-    Nobody can change them while they are locked, so levels are published in the order of their versions.
+    Since other transactions wait for the locks, levels are published in the order of their versions.
     """
     if not await ALONE.fetchval(tx):
         return []
@@ -157,8 +157,8 @@ async def levels(
         fresh = col(StockLevel.on_hand) - col(StockLevel.expired) - col(StockLevel.reserved)
         statement = statement.where(func.greatest(fresh, 0) < below)
     if expired is not None:
-        gone = col(StockLevel.expired)
-        statement = statement.where(gone > 0 if expired else gone == 0)
+        pieces = col(StockLevel.expired)
+        statement = statement.where(pieces > 0 if expired else pieces == 0)
     return await keyset(tx, statement, position, StockLevel.product_id, StockLevel.warehouse_id)
 
 

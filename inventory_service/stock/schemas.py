@@ -100,7 +100,7 @@ class AdjustmentIn(RequestBody, json_schema_extra={"example": ADJUSTMENT_EXAMPLE
     @model_validator(mode="after")
     def _batch_has_a_day(self) -> Self:
         if self.batch is not None and self.expires_on is None:
-            raise ValueError("a batch is told by its expires_on too")
+            raise ValueError("a batch needs its expires_on too")
         return self
 
     @field_validator("quantity")
@@ -151,7 +151,7 @@ class BatchOut(RowOut):
     expires_on: date
     batch: str | None
     quantity: int = Field(description="pieces that are left")
-    expired: bool = Field(description="whether its day (UTC) has come")
+    expired: bool = Field(description="whether `expires_on` (UTC) has come")
 
     @classmethod
     def as_of(cls, today: date, batch: StockBatch) -> Self:

@@ -1,4 +1,4 @@
-"""Receives and adjusts stock, books what has expired, and publishes the levels."""
+"""Receives and adjusts stock, updates levels when batches expire, and publishes the levels."""
 
 from collections.abc import Sequence
 from datetime import date, timedelta
@@ -22,13 +22,13 @@ from service_kit.database import Transaction
 from service_kit.messaging import outbox
 from service_kit.runtime import Runtime
 
-# A product is published at most once in this interval: three services process each level, and none decides by it.
+# A product's level is published at most once in this interval: three services process it, and none decides by it.
 PAUSE_PER_PRODUCT = timedelta(seconds=1)
 AT_ONCE = 500
 
 
 async def receive(tx: Transaction, receipt: StockReceipt, lines: Sequence[StockReceiptLine]) -> None:
-    """Books goods that come in. Those that have expired are booked too, and are not available.
+    """Books goods that arrived. Expired ones are booked too, but are not available.
 
     Raises: NotFound, ProductUnknown, ProductDeleted.
     """
@@ -40,8 +40,8 @@ async def receive(tx: Transaction, receipt: StockReceipt, lines: Sequence[StockR
 
 
 async def adjust(tx: Transaction, movement: StockMovement) -> None:
-    """Corrects a count, never below what is reserved. A loss without a date is taken from the batches that
-    expire first.
+    """Corrects the stock on hand, but never to less than is reserved. A loss without a date is taken from the batches
+    that expire first.
 
     Raises: NotFound, ProductUnknown, ProductDeleted, BelowReserved, BatchTooSmall.
     """
@@ -63,7 +63,7 @@ async def adjust(tx: Transaction, movement: StockMovement) -> None:
 
 
 def _take(batches: Sequence[StockBatch], movement: StockMovement, left: int, today: date) -> None:
-    """Takes lost pieces from the given batch, or else from those that have not expired. Raises: BatchTooSmall."""
+    """Takes lost pieces from the batch that the movement names, else from unexpired ones. Raises: BatchTooSmall."""
     if movement.expires_on is None:
         take_first_expired(batches, -movement.quantity, today)
         if (missing := sum(batch.quantity for batch in batches) - left) > 0:
@@ -77,7 +77,7 @@ def _take(batches: Sequence[StockBatch], movement: StockMovement, left: int, tod
 
 
 async def expire_batches(runtime: Runtime) -> None:
-    """Books batches that expire today, or expired while no process ran, so that the change is published."""
+    """Updates levels whose batches expire today, or expired while no process ran, so that they are published."""
     today = utcnow().date()
     async with runtime.database.connection() as connection:
         if not await batch_queries.HAS_DUE.fetchval(connection, today=today):
@@ -92,9 +92,9 @@ async def expire_batches(runtime: Runtime) -> None:
 
 
 async def publish_levels(runtime: Runtime) -> None:
-    """Publishes the latest level of each product that changed: once per PAUSE_PER_PRODUCT, however often it changed.
+    """Publishes the latest level of each product that changed: at most once per PAUSE_PER_PRODUCT.
 
-    Changes within the pause are left to a later run, so that levels are published together and not one by one.
+    Changes within the pause wait for a later run, so that many levels are published together.
     """
     async with runtime.database.connection() as connection:
         if not await queries.HAS_UNPUBLISHED.fetchval(connection):
@@ -109,7 +109,7 @@ async def publish_levels(runtime: Runtime) -> None:
 
 
 def _level(rows: Sequence[Any]) -> StockChanged:
-    """The level of a product from its rows."""
+    """The level of a product, from its rows in all warehouses."""
     total = {
         name: sum(row[name] for row in rows) for name in ("on_hand", "reserved", "available", "expired", "version")
     }

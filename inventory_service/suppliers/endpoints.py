@@ -45,7 +45,7 @@ async def list_suppliers(
 
 @router.get("/{supplier_id}", summary="Get a supplier", responses=problems(NotFound))
 async def read_supplier(supplier_id: UUID, tx: Session, _: Reader, response: Response) -> SupplierOut:
-    """Send its `ETag` as `If-Match` when you change or delete it."""
+    """Send the response's `ETag` as `If-Match` when you change or delete the supplier."""
     supplier = await records.read(tx, Supplier, supplier_id)
     return tagged(response, SupplierOut.of(supplier), supplier.version)
 

@@ -24,7 +24,7 @@ Manager = Annotated[Principal, Requires("warehouses:manage")]
 
 @router.post("", status_code=201, summary="Create a warehouse", responses=problems(WarehouseCodeTaken))
 async def open_warehouse(body: WarehouseIn, tx: Session, _: Manager, response: Response) -> WarehouseOut:
-    """It can receive stock immediately."""
+    """The warehouse can receive stock immediately."""
     warehouse = await records.add(tx, Warehouse(**body.model_dump()))
     response.headers["Location"] = f"/warehouses/{warehouse.id}"
     return tagged(response, WarehouseOut.of(warehouse), warehouse.version)
@@ -43,7 +43,7 @@ async def list_warehouses(
 
 @router.get("/{warehouse_id}", summary="Get a warehouse", responses=problems(NotFound))
 async def read_warehouse(warehouse_id: UUID, tx: Session, _: Reader, response: Response) -> WarehouseOut:
-    """Send its `ETag` as `If-Match` when you change or delete it."""
+    """Send the response's `ETag` as `If-Match` when you change or delete the warehouse."""
     warehouse = await records.read(tx, Warehouse, warehouse_id)
     return tagged(response, WarehouseOut.of(warehouse), warehouse.version)
 

@@ -21,17 +21,17 @@ _actor: ContextVar["tuple[Principal, Mapping[str, Any]] | None"] = ContextVar("a
 
 
 def remember(who: "Principal", scope: Mapping[str, Any]) -> None:
-    """Has the changes of this request written to the audit log, if the caller has more permissions than a customer.
+    """Marks the changes of this request for the audit log, if the caller has more permissions than a customer.
 
     The caller's permissions decide, not those that the operation requires: many operations allow staff more.
-    Their own orders and returns are no exception, so that nobody grants themselves a price or a refund unseen.
+    Changes of staff to their own orders are logged too, so that they can't grant themselves a refund unnoticed.
     """
     if scope["method"] not in _READING and not who.permissions <= _CUSTOMERS_MAY:
         _actor.set((who, scope))
 
 
 def forget() -> None:
-    """Changes from here on are not the caller's: after a request, and in a task that works for several callers."""
+    """Ends `remember`: after a request, and at the start of a task that works for several callers."""
     _actor.set(None)
 
 

@@ -24,13 +24,13 @@ router = Router(prefix="/audit-log", tags=["audit"])
 class Filters:
     """The filters of the list, the same in every service."""
 
-    actor_id: Annotated[UUID | None, Query(description="who did it: an account or an API client")] = None
-    resource: Annotated[str | None, Query(max_length=LONGEST_NAME, description="what sort of thing it was done to")] = (
+    actor_id: Annotated[UUID | None, Query(description="only changes by this account or API client")] = None
+    resource: Annotated[str | None, Query(max_length=LONGEST_NAME, description="only changes of such resources")] = None
+    resource_id: Annotated[str | None, Query(max_length=LONGEST_NAME, description="only of the one with this id")] = (
         None
     )
-    resource_id: Annotated[str | None, Query(max_length=LONGEST_NAME, description="to which one")] = None
-    since: Annotated[Time | None, Query(description="at this time or later")] = None
-    until: Annotated[Time | None, Query(description="before this time")] = None
+    since: Annotated[Time | None, Query(description="only changes at this time or later")] = None
+    until: Annotated[Time | None, Query(description="only changes before this time")] = None
 
 
 Filtered = Annotated[Filters, Depends()]

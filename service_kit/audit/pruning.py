@@ -1,4 +1,4 @@
-"""Deletes old entries, as the owner of the tables: the role that serves can't delete any."""
+"""Deletes old entries of the audit log, as the role that owns the tables, since the serving role can't delete any."""
 
 from datetime import timedelta
 
@@ -23,7 +23,7 @@ def prune(engine: Engine, retention: timedelta) -> int:
 
 
 def _delete_batch(connection: Connection, retention: timedelta) -> int:
-    """The trigger that rejects changes is off in this transaction only: the table is locked meanwhile."""
+    """Disables the trigger that rejects deletions. The table is locked until it is enabled again and committed."""
     connection.execute(text("SET LOCAL lock_timeout = '5s'"))
     connection.execute(text("ALTER TABLE audit_log DISABLE TRIGGER only_added_to"))
     found = connection.execute(text(DELETE_OLD), {"kept": retention, "batch": BATCH})

@@ -13,7 +13,7 @@ from service_kit.personal_data.models import Section
 
 _LOG = add_audit_log(MetaData())
 EXPORT = Section("audit_log", "audit_log", "actor_id = :account_id")
-"""What the person changed as a member of staff."""
+"""The section of a person's export with the changes that they made as a member of staff."""
 
 
 async def search(
@@ -24,7 +24,7 @@ async def search(
     until: datetime | None,
     **columns: UUID | str | None,
 ) -> Slice[Any]:
-    """Newest first; `until` is exclusive. `columns`: the values that entries must have; None: any."""
+    """A page of entries by time; `until` is exclusive. `columns`: the values that entries must have; None: any."""
     log = _LOG.c
     statement: Any = select(_LOG).where(*(log[name] == value for name, value in columns.items() if value is not None))
     if since is not None:

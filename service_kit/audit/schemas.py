@@ -27,17 +27,17 @@ class AuditEntryOut(BaseModel):
     id: UUID
     at: datetime
     actor_id: UUID | None = Field(
-        description="the account or the API client that did it; null: nobody who had signed in, or the shop itself"
+        description="the account or the API client that made the change; null: an anonymous caller, or the shop itself"
     )
-    client_id: str | None = Field(description="the API client that did it; null: a person")
-    action: str = Field(description="what was asked for: the operation, as OpenAPI has it")
-    resource: str | None = Field(description="what sort of thing was changed")
-    resource_id: str | None = Field(description="which one")
+    client_id: str | None = Field(description="the API client that made the change; null: a person")
+    action: str = Field(description="the operation, as the OpenAPI document names it: its method and its path")
+    resource: str | None = Field(description="the kind of resource that was changed, such as `product`")
+    resource_id: str | None = Field(description="the id of the resource")
     changes: dict[str, tuple[Any, Any] | None] | None = Field(
-        description="each changed field, as it was before and as it is now; null for one with personal data, of which "
-        "only that it changed is written down"
+        description="each changed field, with its values before and after; null for a field with personal data, whose "
+        "values are not logged"
     )
-    request_id: str | None = Field(description="the answer's X-Request-Id, by which the log lines are found")
+    request_id: str | None = Field(description="the X-Request-Id of the response, which its log lines have too")
 
     @classmethod
     def of(cls, entry: Any) -> Self:

@@ -1,4 +1,4 @@
-"""Functions for migrations that create the audit log, or have a table audited.
+"""Functions for migrations that create the audit log, or the trigger that audits a table.
 
 Migrations of released versions call these functions: their SQL may be extended, but not change its meaning.
 """
@@ -53,11 +53,11 @@ def audit(
     ignored: Sequence[str] = (),
     inserted: str | None = None,
 ) -> str:
-    """The statement that has changes of `table` written to the audit log, each row's as one entry about a `resource`.
+    """The statement that creates the trigger of `table`. It logs each changed row as one entry about a `resource`.
 
     `withheld`: columns with personal data, whose changes are logged without their values.
     `ignored`: internal columns, whose changes are not logged. `inserted`: only inserted rows that meet this condition.
-    Outside of a request of staff the trigger only reads a setting: its function is not called.
+    Outside of requests of staff the trigger only reads a setting, and its function is not called.
     """
     options = {
         "resource": resource,

@@ -10,22 +10,22 @@ from sqlalchemy import URL, make_url
 
 from service_kit.database.tls import Tls
 
-LOCK = 7_365_001  # the advisory lock of all processes that create databases
+LOCK = 7_365_001  # the key of the advisory lock of all processes that create databases
 
 
 def create_database(admin_url: str, owner_url: str, serving_url: str | None = None, *, tls: Tls | None = None) -> None:
-    """Create the database and the roles that the URLs name, or set the roles' passwords to those of the URLs.
+    """Creates the database and the roles that the URLs name, or sets the roles' passwords to those of the URLs.
 
-    The role of `owner_url` owns the database. The role of `serving_url` may connect; the migrations grant it the
-    tables' rows. CONNECT is revoked from PUBLIC, so that a service's role can open no other service's database.
-    Concurrent calls wait for each other: PostgreSQL rejects two changes of one database's rights at once.
+    The role of `owner_url` owns the database. The role of `serving_url` may connect; the migrations grant it access to
+    the rows. CONNECT is revoked from PUBLIC, so that a service's role can open no other service's database.
+    Concurrent calls wait for each other: PostgreSQL rejects concurrent changes of one database's privileges.
     """
     owner, serving = make_url(owner_url), make_url(serving_url or owner_url)
     database, role = sql.Identifier(str(owner.database)), sql.Identifier(str(owner.username))
     with administration(admin_url, tls) as cursor:
         cursor.execute("SELECT pg_advisory_lock(%s)", (LOCK,))  # until the connection closes
         _ensure_role(cursor, owner)
-        cursor.execute(sql.SQL("GRANT {} TO CURRENT_USER").format(role))  # a managed server's admin is no superuser
+        cursor.execute(sql.SQL("GRANT {} TO CURRENT_USER").format(role))  # an admin of a managed server is no superuser
         cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", (owner.database,))
         if not cursor.fetchone():
             cursor.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(database, role))

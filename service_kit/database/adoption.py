@@ -1,4 +1,4 @@
-"""Databases from before each service's migrations were squashed into 0100, and the kit got its own lineage.
+"""Upgrades databases from the time before all migrations were squashed into 0100, and the kit got its own lineage.
 
 They already have the tables of 0100 of both lineages, so these are not created again: what is missing is added, and the
 database is marked as migrated to 0100.
@@ -31,7 +31,7 @@ class TooOld(Exception):
 def adopt(connection: Connection, service: str, configs: Mapping[Lineage, Config]) -> None:
     """Marks a database at the last revision before the squash as migrated to 0100 of each lineage (`configs`).
 
-    Leaves any other one alone: a new one, or one that is at 0100 or beyond. Raises: TooOld.
+    A new database, or one that is at 0100 or beyond, is not changed. Raises: TooOld.
     """
     baselines = {lineage.package: _baseline(config) for lineage, config in configs.items()}
     found = next(revision_of(connection, each) for each in configs if each.package == service)
@@ -46,7 +46,7 @@ def adopt(connection: Connection, service: str, configs: Mapping[Lineage, Config
 
 
 def revision_of(connection: Connection, lineage: Lineage) -> str | None:
-    """The revision of the database."""
+    """The revision of the lineage that was applied last; None: there is none."""
     options = {"version_table": lineage.version_table}
     return MigrationContext.configure(connection, opts=options).get_current_revision()
 

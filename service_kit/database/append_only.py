@@ -7,7 +7,7 @@ Migrations of released versions call these functions: what they return may not c
 def append_only(table: str, name: str) -> str:
     """Statements by which PostgreSQL rejects updates and deletions of rows of `table`, which errors call `name`.
 
-    The serving role is granted SELECT and INSERT only, because of the trigger on TRUNCATE (`roles`).
+    By its trigger on TRUNCATE, `roles.grant` recognises the table, and grants the serving role SELECT and INSERT only.
     """
     function = _function(name)
     return f"""

@@ -1,4 +1,4 @@
-"""Which errors mean that the database is unavailable, and which that the same work may be retried."""
+"""Classifies errors: the database is unavailable, the same work may be retried, or a text can't be stored."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""Keyset pagination: a page begins after the last row of the former, so the thousandth costs as much as the first."""
+"""Keyset pagination: a page begins after the last row of the one before, so each page costs as much as the first."""
 
 import base64
 import json
@@ -92,7 +92,7 @@ def _python_type(column_type: TypeEngine[Any]) -> type:
 
 
 def _check_they_fit(values: Sequence[Any], columns: Sequence[Any]) -> None:
-    """PostgreSQL takes no larger number for a column than the column could hold. Raises: InvalidCursor."""
+    """PostgreSQL rejects a parameter that is too large for its column. Raises: InvalidCursor."""
     for value, column in zip(values, columns, strict=True):
         is_small = isinstance(column.type, Integer) and not isinstance(column.type, BigInteger)
         if is_small and not -(2**31) <= value < 2**31:

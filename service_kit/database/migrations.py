@@ -1,4 +1,4 @@
-"""Alembic, the same for every service: a package's `migrations/` holds its revisions and nothing else."""
+"""Runs Alembic, with one configuration for all packages: their folders `migrations/` contain revisions only."""
 
 import importlib
 from collections.abc import Iterator
@@ -27,10 +27,10 @@ LOCK = 0x6D617274  # any number that all migrating processes share
 
 
 def upgrade(service: str, url: str, *, tls: Tls | None = None, serving_role: str | None = None) -> None:
-    """Brings the database to the newest revisions of the kit and of the service, in one transaction. Several may call
-    it at once: one migrates, the others wait.
+    """Migrates the database to the newest revisions of the kit and of the service, in one transaction. Several
+    processes may call it at once: one migrates, the others wait.
 
-    A lineage that a later release has migrated is left alone, so that a process of the release before may start again.
+    A lineage that a later release has migrated is not changed, so that a process of the earlier release can restart.
     `serving_role`: the role that is granted what serving needs, if `url` is the owner's.
     Raises: `adoption.TooOld`, without any change.
     """
@@ -59,8 +59,8 @@ def make(service: str, url: str, message: str, *, of_kit: bool = False, tls: Tls
 
 def _tidy(revision: Path) -> None:
     """Removes the comments that Alembic generates."""
-    retention = [line for line in revision.read_text().splitlines(keepends=True) if "###" not in line]
-    revision.write_text("".join(retention))
+    lines = [line for line in revision.read_text().splitlines(keepends=True) if "###" not in line]
+    revision.write_text("".join(lines))
 
 
 def differences(service: str, url: str, tls: Tls | None = None) -> list[str]:
@@ -96,20 +96,20 @@ def is_current(service: str, url: str, *, tls: Tls | None = None, serving_role: 
 
 
 def _has_head(connection: Connection, lineage: Lineage) -> bool:
-    """Whether the database has this revision or a later one."""
+    """Whether the database has the lineage's newest revision or a later one."""
     return lineage.head is not None and number(revision_of(connection, lineage)) >= number(lineage.head)
 
 
 def needs_code(revision: str) -> None:
     """Call it in a migration that removes what older code uses: processes whose code lacks `revision` of the same
-    lineage are not ready from now on. The migration's `downgrade` calls it with the revision before."""
+    lineage become not ready. The migration's `downgrade` calls it with the revision before."""
     table = op.get_context().version_table
     op.execute(f"ALTER TABLE {table} ADD COLUMN IF NOT EXISTS least_code varchar(32)")
     op.execute(text(f"UPDATE {table} SET least_code = :revision").bindparams(revision=revision))  # noqa: S608
 
 
 def run(connection: Connection, lineage: Lineage) -> None:
-    """Called by Alembic's `env.py`."""
+    """Runs the migrations that an Alembic command selects; its `env.py` calls this."""
     context.configure(
         connection=connection,
         version_table=lineage.version_table,
@@ -123,7 +123,7 @@ def run(connection: Connection, lineage: Lineage) -> None:
 
 
 def _only_of(lineage: Lineage) -> Any:
-    """The tables of a lineage, for a new revision. A table to which the service adds columns is the service's."""
+    """Alembic's filter for the tables of a lineage. A table to which the service adds columns is the service's."""
     kit = _metadata(KIT).tables
     if lineage.package == KIT:
         return lambda _, name, kind, *__: kind != "table" or name in kit

@@ -1,6 +1,6 @@
 """A pool of asyncpg connections, of fixed size, opened on first use.
 
-asyncpg's own pool makes a task for each release and a proxy for each acquire: a tenth of what a read by id costs.
+asyncpg's own pool creates a task for each release and a proxy for each acquire, a tenth of the cost of a read by id.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ class Pool:
         self._ending: set[asyncio.Task[None]] = set()
 
     async def acquire(self, *, within: float) -> Any:
-        """Raises: TimeoutError, if none becomes free `within` so many seconds; and what connecting raises."""
+        """Raises: TimeoutError, if no connection becomes free in `within` seconds; and what connecting raises."""
         await self._acquire_slot(within)
         while self._free:
             connection = self._free.pop()
@@ -38,9 +38,9 @@ class Pool:
             raise
 
     def release(self, connection: Any, *, broken: bool) -> None:
-        """A connection that may be broken is not returned to the pool, where nothing would detect that.
+        """Returns a connection to the pool, unless it may be broken, which nothing would detect there.
 
-        The idle ones are closed too: they may be as broken, and each would cost a caller a timeout.
+        In that case the idle ones are closed too: they may also be broken, and each would cost a caller a timeout.
         """
         if broken:
             while self._free:
@@ -52,9 +52,8 @@ class Pool:
         self._release_slot()
 
     def end(self, connection: Any) -> "asyncio.Task[None]":
-        """For an interrupted statement: when the task is done, the statement was cancelled or has ended.
-
-        `terminate` would leave it running on the server, where it could still take effect.
+        """Closes the connection of an interrupted statement: when the task is done, the server has cancelled or ended
+        it, or has not confirmed that in time. `terminate` alone would leave it running, and it could still take effect.
         """
         task = asyncio.create_task(self._end(connection))
         self._ending.add(task)
@@ -97,12 +96,12 @@ class Pool:
             async with asyncio.timeout(within):
                 await turn
         except BaseException:
-            if turn.done() and not turn.cancelled():  # it was handed over at the same moment
+            if turn.done() and not turn.cancelled():  # the slot was handed over at the same moment
                 self._release_slot()
             raise
 
     def _release_slot(self) -> None:
-        """Hands a connection to the next caller that still waits."""
+        """Hands the slot over to the next caller that still waits, if there is one."""
         while self._waiting:
             turn = self._waiting.popleft()
             if not turn.done():

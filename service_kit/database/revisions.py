@@ -1,4 +1,4 @@
-"""The revisions that the code has, read without Alembic, which takes 12 MiB with Mako and psycopg2.
+"""The revisions that the code has, read without Alembic, which needs 12 MiB of memory with Mako and psycopg2.
 
 A service's database has two lineages of migrations, each with its own numbers and its own version table: the kit's, of
 the tables that every service has, and the service's own.
@@ -42,8 +42,8 @@ VERSION_TABLES = frozenset(lineage.version_table for lineage in lineages(""))
 def fit(revision: str | None, least_code: str | None, *, code: str | None) -> str:
     """`ok`, or why code whose newest revision is `code` can't serve a database at `revision`.
 
-    A newer database is fine, so that the former release can serve while the next one is rolled out, unless a migration
-    has declared (`migrations.needs_code`) that it removes what older code uses.
+    A newer database is accepted, so that the former release can serve while the next one is rolled out, unless a
+    migration has declared (`migrations.needs_code`) that it removes what older code uses.
     """
     if number(revision) < number(code):
         return f"migrated to {revision}, this code needs {code}: run the migrations"

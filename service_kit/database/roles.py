@@ -14,12 +14,12 @@ _TABLES = """
 
 
 def grant(connection: Connection, role: str) -> None:
-    """Grants `role` access to the rows of every table, not to the tables; of append-only ones to read and insert.
+    """Grants `role` access to the rows of every table, but not DDL; of append-only tables only to read and insert.
 
     Call it in the transaction of the migration, so that a new table is never visible without the grants.
     """
     if connection.execute(text("SELECT current_user = :role"), {"role": role}).scalar_one():
-        return  # one role does both, and would revoke its own rights
+        return  # one role migrates and serves, and would revoke its own privileges
     name = _quoted(role)
     connection.execute(text(f"GRANT USAGE ON SCHEMA public TO {name}"))
     for table, only_added_to in connection.execute(text(_TABLES)).all():

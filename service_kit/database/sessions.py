@@ -1,4 +1,4 @@
-"""Database sessions: every transaction of a service is opened here, by a request or by a batch of events."""
+"""Database sessions: requests, batches of events and jobs open their transactions here."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -26,10 +26,10 @@ from service_kit.failpoints import failpoint
 from service_kit.settings import ServiceSettings
 from service_kit.telemetry import metrics
 
-# A hot statement goes by an index, however few rows its tables have when it is planned: a plan that was made for an
-# empty table is kept and would read a full one. No bitmaps, since only an ordinary index scan marks the entries of dead
-# rows, so that a queue (outbox, tokens, refunds) costs the same however many rows have gone through it. With no more to
-# choose from, a plan for each set of values is the same plan made again, for longer than it takes to carry out.
+# A hot statement must use an index, however few rows its tables have when it is planned: a sequential scan that was
+# planned for an empty table would be kept when the table is full. Bitmap scans are off, since only ordinary index scans
+# mark the entries of dead rows, so that a queue (outbox, tokens, refunds) costs the same however many rows have passed
+# through it. So all custom plans would be the same, and planning takes longer than execution: the plan is generic.
 BY_INDEX = {
     "jit": "off",
     "enable_seqscan": "off",
@@ -65,7 +65,7 @@ def _delegated(name: str) -> Callable[..., Awaitable[Any]]:
 class _LazyConnection:
     """The part of an asyncpg connection that queries need. It remembers whether events were added to the outbox.
 
-    The connection is acquired at the first statement: a request rejected before costs the pool nothing.
+    The connection is acquired at the first statement, so a request that is rejected before it takes none.
     """
 
     __slots__ = ("_connection", "_database", "added_events", "signals")
@@ -106,7 +106,7 @@ class _LazyConnection:
         return self._connection
 
     async def _end(self, error: BaseException | None) -> None:
-        """Runs before the connection is released."""
+        """Is called before the connection is released; ends the transaction, if there is one."""
 
 
 class Connection(_LazyConnection):
@@ -116,8 +116,8 @@ class Connection(_LazyConnection):
 
     async def _open(self) -> Any:
         connection = await super()._open()
-        if (acts := actor.as_setting()) is not None:
-            self._connection = _Audited(connection, acts)
+        if (caller := actor.as_setting()) is not None:
+            self._connection = _Audited(connection, caller)
         return self._connection
 
     async def _end(self, _: BaseException | None) -> None:
@@ -169,8 +169,8 @@ class Transaction(_LazyConnection):
         transaction = connection.transaction()
         await transaction.start()
         self._transaction = transaction
-        if (acts := actor.as_setting()) is not None:
-            await connection.execute(SET_ACTOR, acts)
+        if (caller := actor.as_setting()) is not None:
+            await connection.execute(SET_ACTOR, caller)
         return connection
 
     async def _end(self, error: BaseException | None) -> None:
@@ -194,8 +194,8 @@ class _AuditedSession(SyncSession):
 
 @event.listens_for(_AuditedSession, "after_begin")
 def _set_actor(_: SyncSession, transaction: SessionTransaction, connection: SyncConnection) -> None:
-    if not transaction.nested and (acts := actor.as_setting()) is not None:
-        connection.exec_driver_sql(SET_ACTOR, (acts,))
+    if not transaction.nested and (caller := actor.as_setting()) is not None:
+        connection.exec_driver_sql(SET_ACTOR, (caller,))
 
 
 class Database:
@@ -292,7 +292,7 @@ class Database:
         return await self._asyncpg_pool.acquire(within=10)
 
     def release(self, connection: Any, error: BaseException | None) -> "asyncio.Task[None] | None":
-        """A cancelled statement may still be running: returns a task that ends with it, which the caller awaits."""
+        """A cancelled statement may still be running: then this returns a task to await, which ends with it."""
         if error is not None and not isinstance(error, Exception):
             return self._asyncpg_pool.end(connection)
         self._asyncpg_pool.release(connection, broken=error is not None and database_is_unavailable(error))
@@ -309,7 +309,7 @@ class Database:
             connection_class=_Connection, **self._tls,
         )  # fmt: skip
         try:
-            for name in ("json", "jsonb"):  # SQLAlchemy's connections do the same
+            for name in ("json", "jsonb"):  # as SQLAlchemy does on its connections
                 await connection.set_type_codec(name, schema="pg_catalog", encoder=_unchanged, decoder=from_json)
         except BaseException:
             connection.terminate()
@@ -318,7 +318,7 @@ class Database:
 
 
 def _unchanged(text: str) -> str:
-    """JSON is serialized first: asyncpg would take a list within an array for another dimension."""
+    """`Statement` has serialized the JSON: asyncpg would take a list within an array for another dimension."""
     return text
 
 
@@ -329,7 +329,7 @@ def _invalidate_pool(context: ExceptionContext) -> None:
 
 
 def mark_events_added(db: AnySession) -> None:
-    """The relay is woken after the commit."""
+    """Wakes the relay when the transaction has committed."""
     if isinstance(db, AsyncSession):
         db.info["added_events"] = True
     else:

@@ -37,7 +37,7 @@ class Signals:
         self._listeners[name].remove(listener)
 
     def send(self, pending: Mapping[str, Sequence[Any]]) -> None:
-        """The transaction has committed: a listener that fails must not make its caller believe otherwise."""
+        """Errors of listeners are only logged: the transaction has committed, and its caller must not see a failure."""
         for name, items in pending.items():
             for listener in self._listeners.get(name, ()):
                 try:

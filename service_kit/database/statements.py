@@ -22,7 +22,7 @@ from service_kit.database.sessions import AnySession
 
 T = TypeVar("T")
 
-# The first alternative passes over string literals, the lookbehind over casts.
+# The first alternative skips string literals, and the lookbehind skips casts.
 _PARAMETER = re.compile(r"'[^']*'|(?<![:\w]):([a-z_]\w*)(?:(\[\])?\.([a-z_][\w.]*))?(?=(::jsonb?\b)?)", re.IGNORECASE)
 _DIALECT: Any = asyncpg.dialect()  # type: ignore[no-untyped-call]
 _SQL_TYPES = {
@@ -155,7 +155,7 @@ def _json(value: Any) -> str | None:
 
 
 def _types(source: Any, columns: Sequence[str]) -> dict[str, str]:
-    """PostgreSQL's type of each column: of all but arrays, which cannot be unnested again, where none are named."""
+    """PostgreSQL's type of each column. Without `columns`: of all but arrays, which `unnest` would flatten."""
     if (table := getattr(source, "__table__", None)) is not None:
         names = columns or [column.name for column in table.columns if not isinstance(column.type, ARRAY)]
         # An array's type can have no collation.

@@ -16,7 +16,7 @@ SUMMARY_LINES = 5
 
 
 def without_lines(model: Any) -> Any:
-    """An option for `select(model)`: its JSON column `lines` stays in the database, for `shorten`."""
+    """An option for `select(model)`: its JSON column `lines` is not read; `shorten` sets it."""
     return defer(model.lines)
 
 

@@ -1,4 +1,4 @@
-"""`create_app`: what every service's `main.py` calls with its own short list of parts."""
+"""`create_app` builds a service's application from the parts that its `main.py` lists."""
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
@@ -43,9 +43,9 @@ def create_app(
     fetch_keys: Callable[[Runtime], FetchKeys] | None = None,
     audit_log: Router = audit_log,
 ) -> FastAPI:
-    """A service. `lifespan` opens the service's own resources (a gateway's client) for the whole run and gives them to
-    `Runtime.provide`. `fetch_keys` replaces fetching the verification keys over HTTP, for the service that makes them.
-    `audit_log` replaces the kit's endpoint, for a service whose log has more in it.
+    """The application of a service. `lifespan` opens the service's own resources (a gateway's client) for the whole run
+    and passes them to `Runtime.provide`. `fetch_keys` replaces fetching the verification keys over HTTP, in the service
+    that creates them. `audit_log` replaces the kit's endpoint, for a service whose log has more columns.
     """
     configure_logs(service=settings.service_name, level=settings.log_level, style=settings.log_format)
     failpoints.arm(settings.failpoints, settings.service)
@@ -62,11 +62,11 @@ def create_app(
         openapi_url="/openapi.json" if settings.has_docs else None,
         middleware=[
             Middleware(RequestMiddleware, runtime=runtime), Middleware(HeadRoutes), Middleware(HotRoutes, routers)],
-        # RequestMiddleware does this; FastAPI would look for providers on each request.
+        # RequestMiddleware traces, measures and logs; FastAPI would look for providers on each request.
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )  # fmt: skip
     app.state.runtime = runtime
-    _furnish(app, settings, [*routers, dead_letters, health.router])
+    _add_routes(app, settings, [*routers, dead_letters, health.router])
     app.state.operations = operations_app(runtime, app.openapi)
     return app
 
@@ -84,7 +84,7 @@ def _lifespan(runtime: Runtime, of_service: Lifespan | None) -> Callable[[FastAP
     return run
 
 
-def _furnish(app: FastAPI, settings: ServiceSettings, routers: Sequence[Router]) -> None:
+def _add_routes(app: FastAPI, settings: ServiceSettings, routers: Sequence[Router]) -> None:
     add_error_handlers(app)
     for router in routers:
         # `include_router` would create every route twice, and match both at each request.

@@ -16,8 +16,8 @@ class Overloaded(Problem, status=503, type="overloaded"):
 class Capacity:
     """Counts the requests that are handled and those that wait for something to happen.
 
-    A request that waits costs next to nothing, so it must not keep others from being served: it is counted among those
-    that wait instead. A request counts once its body is complete, so that a slow sender takes no capacity.
+    A request that waits costs next to nothing, so it does not count as handled, and does not keep others from being
+    served. A request counts once its body is complete, so that a slow sender takes no capacity.
     """
 
     def __init__(self, settings: ServiceSettings) -> None:
@@ -25,7 +25,7 @@ class Capacity:
         self.taken = 0
         self.waiting = 0
         self.buffered = 0
-        """Bytes of bodies that are not complete yet."""
+        """Bytes received of bodies that are not complete yet."""
         self.most_waiting = settings.max_requests_waiting
         self._most_buffered = settings.max_unfinished_body_bytes
 
@@ -40,8 +40,8 @@ class Capacity:
 def waiting(request: Request) -> Iterator[bool]:
     """Within the block the request is counted among those that wait, not among those that are handled.
 
-    Gives False when no more may wait: then respond at once with what is known (RFC 7240 lets a server ignore a
-    preference). Hold no database connection inside.
+    Yields False when no more may wait: then respond at once with what is known (RFC 7240 lets a server ignore a
+    preference). Do not hold a database connection inside.
 
         with waiting(request) as may_wait:
             decided = await wait_for_decision(order_id, seconds) if may_wait else None

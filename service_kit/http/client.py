@@ -7,34 +7,34 @@ from fastapi import Request
 
 from service_kit.settings import Networks
 
-# Parsing addresses takes longer than looking up what it gave: a client sends many requests, by the same proxies.
-REMEMBERED = 4096
-LONGEST = 64
-"""Characters of an address at the most, with room for an interface's name."""
-LONGEST_WAY = 256
-"""Characters of an `X-Forwarded-For` whose outcome is remembered."""
+# Parsed addresses are cached: a look-up is faster, and a client sends many requests through the same proxies.
+CACHE_SIZE = 4096
+MAX_ADDRESS_LENGTH = 64
+"""In characters, with room for the name of an interface."""
+MAX_CACHED = 256
+"""The most characters of the peer's address and `X-Forwarded-For` together whose result is cached."""
 
 
 def client_address(request: Request) -> str:
-    """The IP address of the client, or of the last machine on the way that is not one of our own proxies.
+    """The IP address of the client, or of the nearest machine before our own proxies.
 
-    `X-Forwarded-For` is read from its end, and only as far as it was written by proxies that the settings name: the
+    `X-Forwarded-For` is read from its end, and only as far as it was written by the proxies that the settings name: a
     client can invent everything before that.
     """
     trusted: Networks = request.app.state.runtime.settings.trusted_proxies
     address = request.client.host if request.client else ""
-    way = b",".join([value for name, value in request.scope["headers"] if name == b"x-forwarded-for"])
-    return (_remembered if len(address) + len(way) <= LONGEST_WAY else _last_untrusted)(address, way, trusted)
+    forwarded = b",".join([value for name, value in request.scope["headers"] if name == b"x-forwarded-for"])
+    return (_cached if len(address) + len(forwarded) <= MAX_CACHED else _last_untrusted)(address, forwarded, trusted)
 
 
-def _last_untrusted(address: str, way: bytes, trusted: Networks) -> str:
-    hops = [hop.strip() for hop in way.decode("latin-1").split(",")] if way else []
+def _last_untrusted(address: str, forwarded: bytes, trusted: Networks) -> str:
+    hops = [hop.strip() for hop in forwarded.decode("latin-1").split(",")] if forwarded else []
     while hops and _is_in(address, trusted):
         address = hops.pop()
     return _plain(address)
 
 
-_remembered = lru_cache(REMEMBERED)(_last_untrusted)
+_cached = lru_cache(CACHE_SIZE)(_last_untrusted)
 
 
 def client_network(request: Request) -> str | None:
@@ -46,7 +46,7 @@ def client_network(request: Request) -> str | None:
     return _network_of(address) if ":" in address else address
 
 
-@lru_cache(REMEMBERED)
+@lru_cache(CACHE_SIZE)
 def _network_of(address: str) -> str:
     return str(ip_network(f"{address}/64", strict=False))
 
@@ -67,6 +67,6 @@ def _plain(address: str) -> str:
 
 def _parsed(text: str) -> IPv4Address | IPv6Address | None:
     try:
-        return ip_address(text) if len(text) <= LONGEST else None
+        return ip_address(text) if len(text) <= MAX_ADDRESS_LENGTH else None
     except ValueError:
         return None

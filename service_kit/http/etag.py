@@ -19,15 +19,15 @@ _Sent = Annotated[str | None, Header(description="the `ETag` that you read: a ch
 
 
 async def _expected(if_match: _Sent = None) -> Expected:
-    """A tag may continue after a point (`"3.17"`: a version of what else the response shows, for `If-None-Match`); a
-    change only depends on the first part."""
+    """Only the part of a tag before its dot counts for a change. The rest (`"3.17"`) is the version of other data in
+    the response, for `If-None-Match`."""
     if if_match is None or if_match.strip() == "*":
         return Expected()
     return Expected(frozenset(_version(tag) for tag in if_match.split(",")))
 
 
 IfNoneMatch = Annotated[str | None, Header(description="the `ETag` that you have: a 304 when nothing changed")]
-NOT_MODIFIED: dict[int | str, dict[str, Any]] = {304: {"description": "it is as your `If-None-Match` says"}}
+NOT_MODIFIED: dict[int | str, dict[str, Any]] = {304: {"description": "unchanged since the `ETag` in `If-None-Match`"}}
 
 
 def is_known(if_none_match: str | None, tag: str) -> bool:

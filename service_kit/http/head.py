@@ -1,12 +1,12 @@
-"""`HEAD` wherever `GET` is (RFC 9110, 9.3.2): the same answer without its content."""
+"""Answers `HEAD` wherever there is a `GET` (RFC 9110, 9.3.2): with the same response, without its content."""
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 
 class HeadRoutes:
-    """Pure ASGI, around the routes: to them a HEAD request is a GET request, whose body is not sent.
+    """ASGI middleware that passes a HEAD request to the routes as a GET request, and does not send the body.
 
-    Outside of it the request stays a HEAD request: the server counts no bytes of a body, and the log says HEAD.
+    Outside of it the request stays a HEAD request: the server expects no bytes of a body, and HEAD is logged.
     """
 
     def __init__(self, app: ASGIApp) -> None:

@@ -1,4 +1,4 @@
-"""The headers that every response has, from whichever layer, and the limit on those of requests."""
+"""The headers that every response has, whichever layer sends it, and the limit on the headers of requests."""
 
 import base64
 import hashlib
@@ -46,7 +46,7 @@ class ResponseHeaders:
     """The security and CORS headers of one server.
 
     The middleware and the HTTP protocol both take them from here, so that scripts of an allowed origin can read every
-    response: also a rejection by a full or draining process, and of a request that can't be parsed.
+    response, including rejections by a full or draining process and of requests that can't be parsed.
     """
 
     def __init__(self, public_url: str = "", origins: Sequence[str] = ()) -> None:
@@ -60,14 +60,14 @@ class ResponseHeaders:
         self._any = self._allowed.get(b"*")
 
     def for_origin(self, origin: bytes | None) -> Headers:
-        """`origin`: the request's header, if it has one."""
+        """`origin`: the value of the request's header, if it has one."""
         if origin is None:
             return self._other
         return self._any or self._allowed.get(origin, self._other)
 
 
 def with_defaults(headers: Headers, *, is_personal: bool) -> Headers:
-    """Defaults of an endpoint: nothing may be loaded or framed, and responses to a token are not stored."""
+    """The defaults of endpoints: pages may load or frame nothing, and responses to a token are not stored."""
     names = [name for name, _ in headers]
     defaults = [NOTHING_ELSE] if POLICY not in names else []
     if is_personal and NO_STORE[0] not in names:
@@ -76,7 +76,7 @@ def with_defaults(headers: Headers, *, is_personal: bool) -> Headers:
 
 
 def page_policy(html: str, token_url: str) -> str:
-    """For Swagger UI and ReDoc: their own files, this page's own script, and the user service to sign in at."""
+    """The policy for Swagger UI and ReDoc: allows their own files, this page's script, and signing in."""
     digests = (hashlib.sha256(script.encode()).digest() for script in _INLINE_SCRIPT.findall(html))
     scripts = " ".join(f"'sha256-{base64.b64encode(digest).decode()}'" for digest in digests)
     url = urlsplit(token_url)

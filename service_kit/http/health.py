@@ -1,4 +1,4 @@
-"""Public health checks: the process (`live`) and what its responses need (`ready`). The others: `operations.py`."""
+"""Public health checks: of the process (`live`) and of what it needs (`ready`). `operations.py` has the others."""
 
 import asyncio
 
@@ -14,7 +14,7 @@ from service_kit.security import PUBLIC
 
 router = Router(prefix="/health", tags=["health"])
 
-# As JSON, since the column exists only after a migration that needed it.
+# As JSON, because the column `least_code` exists only after `migrations.needs_code` was called.
 REVISION = "SELECT version_num, to_jsonb({table}) ->> 'least_code' FROM {table}"
 
 
@@ -23,7 +23,7 @@ class Liveness(BaseModel):
 
 
 class Readiness(BaseModel):
-    """Each check's outcome: `ok`, or what is wrong."""
+    """The outcome of each check: `ok`, or what is wrong."""
 
     ready: bool
     checks: dict[str, str]
@@ -36,7 +36,7 @@ async def live() -> Liveness:
 
 
 @router.get(
-    "/ready", summary="Check that it can serve requests", openapi_extra=PUBLIC, responses={503: {"model": Readiness}}
+    "/ready", summary="Check that the process is ready", openapi_extra=PUBLIC, responses={503: {"model": Readiness}}
 )
 async def ready(request: Request, response: Response) -> Readiness:
     """Checks the database, its migrations, the verification keys, and that the process is not draining. In a process
@@ -49,7 +49,7 @@ async def ready(request: Request, response: Response) -> Readiness:
 
 
 async def readiness(runtime: Runtime) -> Readiness:
-    """Readiness for both ports."""
+    """The result of the readiness check, which the API's port and the operations port share."""
     checks = {
         "database": await _database(runtime),
         "keys": "ok" if runtime.keys.ready else "not fetched yet",

@@ -1,9 +1,9 @@
 """A shorter path through the framework, for operations under the highest load.
 
-A hot route is an ordinary operation: its signature gives it permission, validation and its OpenAPI entry. Only the path
-of a request is shorter: a plain ASGI route calls dependencies and endpoint with arguments by their signatures, which
+A hot route is an ordinary operation: its signature declares permission, validation and OpenAPI entry. Only fewer layers
+handle a request: a plain ASGI route calls the dependencies and the endpoint with arguments by their signatures, which
 are read at start-up. A request for which that fails (no token, a body that validation rejects, …) is passed to
-FastAPI's route, and so is rejected with the same problem as elsewhere.
+FastAPI's route, and is rejected with the same problem as elsewhere.
 """
 
 from collections.abc import Awaitable, Callable, Iterable
@@ -28,8 +28,8 @@ def hot_route(router: APIRouter, method: str, path: str, **options: Any) -> Call
     """As `router.get(path, **options)`, for an endpoint that returns a `Response`.
 
     Its parameters may be headers, queries and path parameters, a body model, the request, and dependencies (of the same
-    parameters) that don't `yield`. Hot routes are matched before all others, so no other path may match theirs. Only
-    for what is measured to gain 1.3 × or more (docs/performance.md).
+    parameters) that don't `yield`. Hot routes are matched before all others, so no other path may match theirs. Use
+    it only where a measurement shows a gain of 1.3 × or more (docs/performance.md).
     """
     if router.dependencies:
         raise TypeError("a hot route doesn't see the router's dependencies: name them in its signature")
@@ -44,7 +44,7 @@ def hot_route(router: APIRouter, method: str, path: str, **options: Any) -> Call
 
 
 class HotRoutes:
-    """Pure ASGI, inside of the middleware that turns problems into responses; `app` serves all other requests."""
+    """ASGI middleware, inside of the one that turns problems into responses; `app` serves all other requests."""
 
     def __init__(self, app: ASGIApp, routers: Iterable[APIRouter]) -> None:
         self._app = app
@@ -64,8 +64,8 @@ class HotRoutes:
                 route.queries.check(request)
             values = await route.resolve(request)
         except BodyTooComplex:
-            raise  # without parsing it again
-        except Exception:  # FastAPI's route raises it again, in its order
+            raise  # FastAPI's route would parse the body again
+        except Exception:  # FastAPI's route raises the error that it finds first
             body: bytes | None = getattr(request, "_body", None)
             await self._app(scope, receive if body is None else BodyRead(body, receive), send)
             return
@@ -84,7 +84,7 @@ class HotRoutes:
 
 
 class _HotRoute(Route):
-    """FastAPI's route, for the entry in OpenAPI and for the requests that the plain route leaves to it."""
+    """FastAPI's route, for the entry in OpenAPI and for the requests that `HotRoutes` passes on."""
 
     methods: set[str]
 
@@ -94,11 +94,11 @@ class _HotRoute(Route):
 
 
 class _Unusual(Exception):
-    """This request is left to FastAPI's route."""
+    """This request is passed to FastAPI's route."""
 
 
 def _resolver(signature: Signature) -> Callable[[Request], Awaitable[dict[str, Any]]]:
-    """A function that reads the arguments from a request. It raises anything where one is missing."""
+    """A function that reads the arguments from a request. It raises any exception if one is missing or invalid."""
     bodies = [each for each in signature.parameters if isinstance(each.mark, params.Body)]
     _reject_unsupported(signature, bodies)
     body = bodies[0] if bodies else None
@@ -123,7 +123,7 @@ def _resolver(signature: Signature) -> Callable[[Request], Awaitable[dict[str, A
 
 
 def _reject_unsupported(signature: Signature, bodies: list[Parameter]) -> None:
-    """Reads the signatures at start-up, not at the first request."""
+    """Raises: TypeError, at start-up and not at the first request, for what a hot route can't have."""
     call = signature.call
     supported = (
         all(kind is SecurityScopes or issubclass(kind, Request) for kind in signature.injected.values()),

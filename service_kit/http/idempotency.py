@@ -15,7 +15,7 @@ from service_kit.security import Principal
 
 _CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
 
-_Sent = Annotated[str | None, Header(description="new for each intent; the same when the same request is tried again")]
+_Sent = Annotated[str | None, Header(description="new for each intent; the same when a request is sent again")]
 
 
 async def _key(request: Request, idempotency_key: _Sent = None) -> Key:
@@ -27,7 +27,7 @@ async def _key(request: Request, idempotency_key: _Sent = None) -> Key:
 def operation_of(request: Request) -> str:
     """`POST /payments/0199…/refunds`: the method and the path, with its parameters in canonical form.
 
-    An id in capitals or without hyphens is the same id, and so names the same operation.
+    So the same id in capitals or without hyphens names the same operation.
     """
     route: Route = request.scope["route"]
     return f"{request.method} {route.path_of(request.path_params)}"
@@ -43,9 +43,9 @@ MaybeIdempotencyKey = Annotated[Key | None, Depends(_key_if_sent)]
 
 
 async def _hash_of_body(request: Request) -> bytes:
-    """SHA-256 of the body as canonical JSON: spaces and the order of members make no difference."""
+    """The SHA-256 of the body as canonical JSON, so that spaces and the order of members make no difference."""
     try:
-        body = _CANONICAL.encode(await request.json()).encode()  # decoded once per request
+        body = _CANONICAL.encode(await request.json()).encode()  # the request keeps the decoded body
     except ValueError:  # no body, or one that validation rejects
         body = await request.body()
     return hashlib.sha256(body).digest()
@@ -61,9 +61,9 @@ async def respond(
     return Response(body, status, {"Location": location}, media_type="application/json")
 
 
-def replay(kept: StoredResponse) -> Response:
-    """The response to the first request. Raises: IdempotencyKeyInUse."""
-    if kept.status is None:
+def replay(stored: StoredResponse) -> Response:
+    """The response to the first request. Raises: IdempotencyKeyInUse, while that one is still being processed."""
+    if stored.status is None:
         raise IdempotencyKeyInUse(retry_after=1)
-    headers = {"Idempotent-Replayed": "true", **({"Location": kept.location} if kept.location else {})}
-    return Response(kept.body, kept.status, headers, media_type="application/json")
+    headers = {"Idempotent-Replayed": "true", **({"Location": stored.location} if stored.location else {})}
+    return Response(stored.body, stored.status, headers, media_type="application/json")

@@ -1,4 +1,4 @@
-"""The JSON body of a request, bounded before it is validated."""
+"""Limits the complexity of a request's JSON body before it is validated."""
 
 import json
 import re
@@ -36,7 +36,7 @@ class JsonRequest(Request):
 
 
 class BodyRead:
-    """`receive`, for a body that was read already."""
+    """An ASGI `receive` that returns a body which was read before, and then what the server sends."""
 
     __slots__ = ("_body", "_receive")
 
@@ -52,7 +52,7 @@ class BodyRead:
 
 
 def _parsed(content: bytes) -> Any:
-    """Parses in a fifth of the standard library's time; the library only parses what this parser rejects."""
+    """Parses in a fifth of the standard library's time. The library parses only what the faster parser rejects."""
     try:
         return from_json(content)
     except ValueError:
@@ -60,7 +60,7 @@ def _parsed(content: bytes) -> Any:
 
 
 def is_simple(content: bytes, limits: ServiceSettings) -> bool:
-    """Whether it has so few brackets and commas that it can't exceed any limit."""
+    """Whether the content has so few brackets and commas that it can't exceed any limit."""
     levels = content.count(b"{") + content.count(b"[")
     if levels > limits.max_json_depth:
         return False
@@ -68,7 +68,7 @@ def is_simple(content: bytes, limits: ServiceSettings) -> bool:
 
 
 def check_size(content: bytes, limits: ServiceSettings) -> None:
-    """Rejects a body with too many values before it is parsed, which costs more. Raises: BodyTooComplex."""
+    """Rejects a body with too many values before the more expensive parsing. Raises: BodyTooComplex."""
     most = limits.max_json_values
     if len(content) <= most or _least_values(content) <= most:  # each value takes a character
         return
@@ -77,14 +77,14 @@ def check_size(content: bytes, limits: ServiceSettings) -> None:
 
 
 def _least_values(content: bytes) -> int:
-    """The least number of values, if no text has any of these characters."""
+    """The least number of values, provided that no string contains commas or brackets."""
     return max(content.count(b","), content.count(b"[") + content.count(b"{") - 1)
 
 
 def check_complexity(value: Any, limits: ServiceSettings) -> None:
-    """Level by level, so that too large a body is found before all of it was visited. Raises: BodyTooComplex.
+    """Visits the values level by level, and stops at the first limit that is exceeded. Raises: BodyTooComplex.
 
-    Validation costs up to a hundred times what parsing does, and reports each value that is wrong.
+    Without limits, validation would cost up to a hundred times as much as parsing, and report each invalid value.
     """
     level: Iterable[Any] = [value] if isinstance(value, (dict, list)) else ()
     depth = values = 0

@@ -1,4 +1,4 @@
-"""What surrounds every request, in pure ASGI: ids, trace, log line, metrics, body limit, and handling of errors."""
+"""ASGI middleware around every request: request id, trace, log line, metrics, limits, and handling of errors."""
 
 import time
 from collections.abc import Sequence
@@ -34,8 +34,6 @@ class BodyTooLarge(Problem, status=413, type="body-too-large"):
 
 
 class RequestMiddleware:
-    """Wraps the application."""
-
     def __init__(self, app: ASGIApp, *, runtime: Runtime) -> None:
         self._app = app
         self._runtime = runtime
@@ -66,7 +64,7 @@ class RequestMiddleware:
                 actor.forget()
 
     def _always(self, headers: dict[bytes, bytes]) -> Headers:
-        """`Connection: close` makes clients reconnect elsewhere before this process stops."""
+        """Headers of every response. While draining, `Connection: close` makes clients reconnect to other processes."""
         always = self._headers.for_origin(headers.get(b"origin"))
         return [*always, CONNECTION_ENDS] if self._runtime.is_draining else always
 
@@ -96,7 +94,7 @@ class RequestMiddleware:
         self, scope: Scope, headers: dict[bytes, bytes], receive: Receive, answer: "_Response"
     ) -> None:
         capacity = self._capacity
-        if capacity.taken >= capacity.most:  # rejected before anything is read of it
+        if capacity.taken >= capacity.most:  # rejects the request before its body is read
             raise Overloaded(retry_after=1)
         check_size(scope["headers"], len(scope["raw_path"]) + len(scope["query_string"]))
         if b"content-length" in headers or b"transfer-encoding" in headers:
@@ -146,7 +144,7 @@ class _Response:
         self.status: int | None = None
 
     def without_cors(self) -> "_Response":
-        """For the response to a preflight, which has more of these headers."""
+        """Used for the response to a preflight, whose CORS headers are those of Starlette's middleware."""
         self._headers = [each for each in self._headers if each[0] != b"vary" and not each[0].startswith(b"access-")]
         return self
 
@@ -159,8 +157,8 @@ class _Response:
 
 
 def _preflight(app: ASGIApp, origins: Sequence[str]) -> CORSMiddleware:
-    """The part of Starlette's middleware that responds to preflights, also while the process is full: after a rejected
-    preflight a script can't see why its request failed."""
+    """Starlette's middleware, of which only the response to preflights is used, even while the process is full: after a
+    rejected preflight a script can't see why its request failed."""
     return CORSMiddleware(
         app, allow_origins=origins, allow_methods=["*"], allow_headers=["*"], max_age=PREFLIGHT_SECONDS
     )

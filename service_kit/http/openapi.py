@@ -1,4 +1,4 @@
-"""The OpenAPI document: the sign-in address, the usual problems of every operation, and the pages that show it."""
+"""Completes the OpenAPI document with the sign-in URL and the usual problems of each operation, and adds its pages."""
 
 from functools import cache
 from pathlib import Path
@@ -17,7 +17,7 @@ ASSETS = Path(fastapi_offline.__file__).parent / "static"
 
 
 def describe(app: FastAPI, *, token_url: str) -> None:
-    """Replaces `app.openapi` by one that adds what FastAPI can't derive from the routes."""
+    """Replaces `app.openapi` by a function that adds what FastAPI can't derive from the routes."""
     generate = app.openapi
 
     @cache

@@ -1,4 +1,4 @@
-"""The operations port of a service, for those who run it: metrics and all health checks."""
+"""The operations port of a service, for operators: metrics and all health checks."""
 
 from collections.abc import Callable
 from dataclasses import asdict
@@ -32,7 +32,7 @@ def operations_app(runtime: Runtime, openapi: Callable[[], dict[str, Any]]) -> S
         return JSONResponse(answer.model_dump(), 200 if answer.ready else 503)
 
     async def consumers(_: Request) -> Response:
-        """Broker, relay and consumers: `ok`, or 503 when one has work and makes no progress."""
+        """The state of broker, relay and consumers; 503 when one of them has work and makes no progress."""
         health = await runtime.messaging.health()
         return JSONResponse(asdict(health), 200 if health.ok else 503)
 

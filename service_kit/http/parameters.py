@@ -13,12 +13,12 @@ from pydantic import BaseModel, TypeAdapter
 from starlette.requests import HTTPConnection
 
 _INJECTED = (HTTPConnection, Response, BackgroundTasks, SecurityScopes)
-"""Recognised by their type, whatever the name of the parameter."""
+"""The types of parameters that FastAPI recognises by the type alone."""
 
 
 @dataclass(frozen=True)
 class Parameter:
-    """A value of the request. `mark`: `Path()`, `Query()`, …, also if the signature omits it."""
+    """A parameter with a value of the request. `mark`: `Path()`, `Query()`, …, derived if the signature omits it."""
 
     name: str
     annotation: Any
@@ -46,7 +46,7 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Signature:
-    """`injected`: the request, the response, … by the parameter's name. `scopes`: required by guards above it."""
+    """`injected`: the type (request, response, …) by the parameter's name. `scopes`: required by its dependents."""
 
     call: Callable[..., Any]
     scopes: tuple[str, ...]
@@ -63,7 +63,7 @@ class Signature:
         return found
 
     def all_parameters(self) -> Iterator[Parameter]:
-        """Includes those of the dependencies."""
+        """All parameters, including those of the dependencies."""
         yield from self.parameters
         for _, each in self.dependencies:
             yield from each.all_parameters()
@@ -86,7 +86,7 @@ class Signature:
 
 
 def alternatives(annotation: Any) -> list[Any]:
-    """The types that a union allows beside None, without their annotations."""
+    """The types that a union allows, without None and without their annotations."""
     if get_origin(annotation) is Annotated:
         return alternatives(get_args(annotation)[0])
     if get_origin(annotation) in (Union, UnionType):
@@ -95,6 +95,6 @@ def alternatives(annotation: Any) -> list[Any]:
 
 
 def takes(annotation: Any, *bases: type) -> bool:
-    """Whether one of its alternatives is one of these types, or derived from one."""
+    """Whether one of the annotation's alternatives is one of these types, or derived from one."""
     kinds = [get_origin(kind) or kind for kind in alternatives(annotation)]
     return any(isinstance(kind, type) and issubclass(kind, bases) for kind in kinds)

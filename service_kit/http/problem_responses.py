@@ -34,7 +34,7 @@ class ProblemOut(BaseModel):
 
 
 def problems(*kinds: type[Problem]) -> dict[int | str, dict[str, Any]]:
-    """For `responses=`: the problems that an operation can respond with, beside the usual ones."""
+    """The value of `responses=` for an operation: the problems that it can respond with, besides the usual ones."""
     answers: dict[int | str, dict[str, Any]] = {}
     for kind in kinds:
         example = {"type": f"/problems/{kind.type}", "title": kind.title, "status": kind.status}
@@ -73,13 +73,13 @@ async def _on_invalid_request(request: Request, error: RequestValidationError) -
 
 
 def _named(error: Any) -> dict[str, str]:
-    """The field and the reason; shortened, since a name in the body may be as long as the body."""
+    """The field and the message, shortened, since a name in the body can be as long as the body."""
     place, *path = map(str, error["loc"])
     return {"field": ".".join(path)[:LONGEST_NAME] or place, "in": place, "message": error["msg"][:LONGEST_MESSAGE]}
 
 
 async def _on_http_exception(request: Request, error: HTTPException) -> Response:
-    if isinstance(error.__cause__, Problem):  # FastAPI wraps what reading the body raises
+    if isinstance(error.__cause__, Problem):  # FastAPI wraps errors of reading the body
         return problem_response(error.__cause__, request.url.path)
     kind = {404: "no-such-path", 405: "method-not-allowed"}.get(error.status_code, "http-error")
     problem = Problem(error.detail, headers=dict(error.headers or {}))

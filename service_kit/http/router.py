@@ -13,11 +13,11 @@ from service_kit.problems import ValidationFailed
 from service_kit.schemas import RequestBody
 
 SCHEMA_OF_OTHERS = {"x-unknown-members": "ignored"}
-"""For `openapi_extra`: others define the request (OAuth, a gateway), and may add members at any time."""
+"""For `openapi_extra`: an external standard or system (OAuth, a gateway) defines the request, and may add members."""
 
 
 class Router(APIRouter):
-    """Names operations for generated clients: `orders_place`, by tag and function."""
+    """Its operation ids are names for generated clients, made of tag and function: `orders_place`."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(generate_unique_id_function=_operation_id, **{"route_class": Route, **options})
@@ -62,7 +62,7 @@ class Route(APIRoute):
 
 
 class Queries:
-    """The query parameters that an operation takes, read at start-up."""
+    """The query parameters that an operation accepts, read at start-up."""
 
     def __init__(self, parameters: list[Parameter]) -> None:
         self.names = frozenset(each.alias for each in parameters)
@@ -71,7 +71,7 @@ class Queries:
         )
 
     def check(self, request: Request) -> None:
-        """Raises: ValidationFailed, for an unknown parameter, and for a repeated one that is not a list."""
+        """Raises: ValidationFailed, for an unknown parameter, or a repeated one that is not a list."""
         seen: set[str] = set()
         errors = []
         for name, _ in request.query_params.multi_items():
@@ -85,7 +85,7 @@ class Queries:
 
 
 def _reject_loose_bodies(route: APIRoute, bodies: list[Parameter]) -> None:
-    """Raises: TypeError, at start-up, for a body that would drop unknown members."""
+    """Raises: TypeError, at start-up, for a body that would ignore unknown members."""
     for each in bodies:
         kinds = alternatives(each.annotation)
         if not all(isinstance(kind, type) and issubclass(kind, RequestBody) for kind in kinds) or not is_one_body(
@@ -95,7 +95,7 @@ def _reject_loose_bodies(route: APIRoute, bodies: list[Parameter]) -> None:
 
 
 def is_one_body(bodies: list[Parameter]) -> bool:
-    """Whether the JSON document as a whole is the parameter."""
+    """Whether the whole JSON document is one parameter."""
     return len(bodies) == 1 and type(bodies[0].mark) is params.Body and not bodies[0].mark.embed
 
 

@@ -27,21 +27,21 @@ from service_kit.settings import ConnectionLimits
 log = structlog.get_logger(__name__)
 
 GATHERED = 65_536
-"""The most bytes of an incomplete request that are kept."""
+"""Bytes of a response that are gathered before they are written without waiting for more."""
 
-# Connections closed at once when there are too many: finding one takes as long as finding so many.
-ENDED_TOGETHER = 16
+# So many connections are closed together when there are too many: finding 16 takes as long as finding one.
+CLOSED_TOGETHER = 16
 
 OTHER_FILES = 256
-"""Open files besides clients: databases, brokers, gateways, modules, and connections not yet accepted."""
+"""Open files besides clients' connections: databases, brokers, gateways, modules, and connections to be accepted."""
 
-# The application rejects complete headers that are too large; beyond this size incomplete ones are rejected here.
+# The application rejects complete headers that are too large; incomplete ones beyond this size are rejected here.
 UNFINISHED = 8 * MOST_BYTES
 
 
 class _Gathering:
-    """A transport that sends what is written in one turn of the event loop in one piece: the head of a response and its
-    body would be two system calls and two packets, each of which wakes up the reader."""
+    """A transport that sends everything that is written in one turn of the event loop at once. Otherwise, the head of a
+    response and its body would be two system calls and two packets, and each would wake up the client."""
 
     def __init__(self, transport: asyncio.Transport) -> None:
         self._transport = transport
@@ -71,7 +71,7 @@ class _Gathering:
 
 
 class Config(uvicorn.Config):
-    """uvicorn's state of the server, with what `LimitedProtocol` needs beside it."""
+    """uvicorn's configuration, with what `LimitedProtocol` needs in addition."""
 
     limits = ConnectionLimits()
     response_headers = ResponseHeaders()
@@ -82,15 +82,15 @@ class RequestTimeout(Problem, status=408, type="request-timeout"):
 
 
 class LimitedProtocol(HttpToolsProtocol):
-    """Rejects a request that doesn't end or can't be understood, in the usual form and with the usual headers."""
+    """Rejects requests that are too slow, too large or can't be parsed, by a problem with the usual headers."""
 
     _unfinished: int | None = None
-    """Bytes since a request began whose headers are not complete; None: there is no such request."""
+    """Bytes received of a request whose headers are not complete; None: there is no such request."""
     _incomplete_since: float | None = None
-    """When the request began that is not complete, or the connection that has sent nothing; None: nothing is due."""
+    """The time since which the client has to complete its headers or its body; None: no request is incomplete."""
     _body_received = 0
     _unsent: tuple[int, float] | None = None
-    """How many bytes the client has not read of what was written to it, and since when."""
+    """How many written bytes the client has not read, and since when there are so many."""
 
     def __init__(self, config: uvicorn.Config, *arguments: Any, **options: Any) -> None:
         super().__init__(config, *arguments, **options)
@@ -136,7 +136,7 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def end_if_too_slow(self, now: float) -> None:
         """Called about once a second, which costs less than a timer for each request."""
-        if self._takes_nothing(now):
+        if self._is_stalled(now):
             self.transport.abort()
         elif self.transport.is_closing():
             return
@@ -164,22 +164,22 @@ class LimitedProtocol(HttpToolsProtocol):
         return cycle.response_started or not cycle.more_body
 
     def _give_up(self) -> None:
-        """Writes nothing to a client that has sent nothing, or already has its response."""
+        """Closes the connection; a client that has sent part of a request first gets the response 408."""
         cycle = self.cycle
         reads_a_body = self._unfinished is None and cycle is not None and not cycle.response_complete
         if self._unfinished is None and not reads_a_body:
             self.transport.close()
             return
         if reads_a_body:
-            # The application waits for the rest: it is notified that the client has gone, and logs this status.
+            # The application waits for the rest: it is notified of a disconnect, and logs this status.
             cast(dict[str, Any], cycle.scope)["refused"] = RequestTimeout.status
             cycle.disconnected = True
             cycle.message_event.set()
         self._reject(RequestTimeout())
 
-    def _takes_nothing(self, now: float) -> bool:
-        """Whether the client has read nothing of its response for too long: the request would keep its capacity, or the
-        connection could not be closed."""
+    def _is_stalled(self, now: float) -> bool:
+        """Whether the client has read nothing of its response for too long. Otherwise the request would occupy its
+        capacity, and the connection could not be closed."""
         if not self.flow.write_paused and not self.transport.is_closing():
             self._unsent = None
             return False
@@ -189,12 +189,12 @@ class LimitedProtocol(HttpToolsProtocol):
         return now - self._unsent[1] > self._limits.response_stalled_seconds
 
     def _close_idle(self) -> None:
-        """There are too many connections: ends a few of those whose request is incomplete for the longest, or that have
-        been idle for the longest; if all of them are being served, this one is rejected."""
+        """Makes room when there are too many connections: closes a few with the oldest incomplete requests, or that are
+        idle for the longest. If all are being served, this one is rejected."""
         idle = [each for each in cast("set[LimitedProtocol]", self.connections) if each is not self and each.is_idle]
         if not idle:
             self._reject(Overloaded(retry_after=1))
-        for each in heapq.nsmallest(ENDED_TOGETHER, idle, key=lambda each: each.idle_since):
+        for each in heapq.nsmallest(CLOSED_TOGETHER, idle, key=lambda each: each.idle_since):
             each.end()
 
     @property
@@ -234,8 +234,8 @@ class LimitedProtocol(HttpToolsProtocol):
 class DrainingServer(uvicorn.Server):
     """On SIGTERM it drains first (`drain`): it keeps serving until load balancers have stopped sending requests.
 
-    A second signal ends it at once. `operations` is served on another port by the same event loop, until the end; its
-    connections don't count towards the API's limit.
+    A second signal ends the draining at once. `operations` is served on another port by the same event loop, until the
+    end; its connections don't count towards the API's limit.
     """
 
     def __init__(
@@ -268,7 +268,7 @@ class DrainingServer(uvicorn.Server):
                 connection.shutdown()
 
     async def _bind_operations(self, config: uvicorn.Config) -> None:
-        """Binds it before the API is served, so that a process whose port is in use never seems ready."""
+        """Binds the port before the API is served, so that a process whose port is in use never seems ready."""
         config.load()
 
         def protocol() -> asyncio.Protocol:
@@ -299,7 +299,7 @@ class DrainingServer(uvicorn.Server):
 
 
 def allow_connections(count: int) -> None:
-    """Raises the soft limit on open files to so many connections and OTHER_FILES, as far as the hard limit allows."""
+    """Raises the soft limit on open files to `count` and OTHER_FILES together, as far as the hard limit allows."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = count + OTHER_FILES
     if soft != resource.RLIM_INFINITY and soft < wanted:

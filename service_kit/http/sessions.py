@@ -24,7 +24,7 @@ def _opened(opening: Callable[[Database], AbstractAsyncContextManager[T]]) -> An
         async with opening(database_of(request)) as found:
             yield found
 
-    # Function scope: the commit precedes the response, so no 201 is sent if the commit fails.
+    # With function scope the commit precedes the response, so no 201 is sent if the commit fails.
     return Depends(dependency, scope="function")
 
 

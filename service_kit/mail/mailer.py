@@ -1,4 +1,4 @@
-"""A pool of SMTP connections to the mail server, and what its errors mean for a message."""
+"""A pool of SMTP connections to the mail server. It classifies the server's errors for the retry queue of mails."""
 
 import asyncio
 import contextlib
@@ -23,11 +23,11 @@ _SERVICE_CLOSING = 421
 
 
 MAIL_BACKOFF = Backoff(timedelta(seconds=30), timedelta(hours=2), attempts=10)
-"""For every queue of mails."""
+"""The retry delays and the number of attempts of every queue of mails."""
 
 
 class Mailer:
-    """Sends messages over up to `size` concurrent connections, which stay open in between."""
+    """Sends messages over at most `size` concurrent connections, which stay open between messages."""
 
     def __init__(self, settings: MailSettings) -> None:
         self.size = settings.smtp_connections
@@ -70,7 +70,7 @@ class Mailer:
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[aiosmtplib.SMTP]:
-        """Returned to the pool unless it failed; a rejected message is no failure of the connection."""
+        """A connection that returns to the pool unless it failed. A rejected message is not its failure."""
         async with self._free:
             smtp = await self._idle_one() or await self._new_one()
             try:

@@ -15,14 +15,14 @@ class MailSettings(ServiceSettings):
 
     smtp_host: str
     smtp_port: int = Field(default=587, gt=0, lt=65536)
-    smtp_username: str | None = Field(default=None, description="none: no sign-in")
+    smtp_username: str | None = Field(default=None, description="default: no authentication")
     smtp_password: SecretStr | None = None
     smtp_starttls: bool | None = Field(
-        default=None, description="true: insist on TLS; false: never; default: insist in production, else where offered"
+        default=None, description="true: require TLS; false: never; default: require in production, else if offered"
     )
     smtp_tls: bool = Field(default=False, description="TLS from the first byte, as on port 465, instead of STARTTLS")
     smtp_ca_file: Path | None = Field(default=None, description="CA of its certificate; default: the system's")
-    smtp_connections: int = Field(default=8, ge=1, le=100, description="e-mails on their way at the same time")
+    smtp_connections: int = Field(default=8, ge=1, le=100, description="at the same time; each sends one e-mail")
     mail_from: str = Field(description="sender of all e-mails: `Online Mart <no-reply@example.com>`")
 
     def production_faults(self) -> Iterator[Fault]:
@@ -46,7 +46,7 @@ class MailSettings(ServiceSettings):
 
     @property
     def start_tls(self) -> bool | None:
-        """As the SMTP client takes it; None: if the server offers it."""
+        """The parameter `start_tls` of the SMTP client; None: only if the server offers it."""
         if self.smtp_tls:
             return False
         if self.smtp_starttls is None and self.environment == "production":

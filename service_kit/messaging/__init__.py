@@ -1,6 +1,6 @@
-"""Events in and out: a transactional outbox with its relay, and a batch consumer with an inbox.
+"""Publishes events by a transactional outbox and its relay, and consumes them in batches with an inbox.
 
-No committed event is lost, and each takes effect once, even if processes crash in between:
+No committed event is lost, and each takes effect once, even if processes crash. The way of an event:
 
     outbox → relay → producer → Kafka → consumer → processing (inbox, handlers) → retry queue (what failed)
 """

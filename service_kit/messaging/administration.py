@@ -22,13 +22,13 @@ _LITERAL, _ALLOW, _ANY_HOST = 3, 3, "*"
 
 
 class BrokerRejected(Exception):
-    """The brokers can't be set up as the contracts ask; the message says what to do."""
+    """The brokers can't be set up as the contracts require; the message says what to do."""
 
 
 async def create_topics(kafka: KafkaConnection, prefix: str = "", topics: Collection[Topic] = all_topics()) -> int:
-    """Create the missing topics and correct the configuration of the others. Returns how many topics were changed.
+    """Creates the missing topics and corrects the configuration of the others. Returns how many topics were changed.
 
-    Raises: BrokerRejected, where a topic has fewer partitions than the contracts say, or can't be created.
+    Raises: BrokerRejected, if a topic has fewer partitions than the contracts say, or can't be created.
     """
     wanted = {prefix + topic.name: topic for topic in topics}
     client = AIOKafkaAdminClient(**kafka.arguments())
@@ -59,7 +59,7 @@ async def _create(client: AIOKafkaAdminClient, missing: dict[str, Topic]) -> Non
 
 
 async def _update(client: AIOKafkaAdminClient, present: dict[str, Topic]) -> int:
-    """Partitions are never added: a key's next events would be in another partition, and could overtake others."""
+    """Partitions are never added: a key's next events would be in another partition and could overtake earlier ones."""
     if not present:
         return 0
     described = await client.describe_topics(list(present))
@@ -103,9 +103,9 @@ def principals(values: Mapping[str, str | None]) -> dict[str, str]:
 
 
 async def create_acls(kafka: KafkaConnection, prefix: str, principals: Mapping[str, str]) -> int:
-    """Add the services' entries to the brokers' access control list. Returns how many entries the list should have.
+    """Adds the services' entries to the brokers' access control list. Returns how many entries the list should have.
 
-    Entries that exist already are left as they are. Raises: BrokerRejected.
+    Existing entries are not changed. Raises: BrokerRejected.
     """
     wanted = grants(prefix)
     client = AIOKafkaAdminClient(**kafka.arguments())

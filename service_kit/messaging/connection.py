@@ -1,4 +1,4 @@
-"""The arguments of every Kafka client, so that none can be created without TLS or its credentials."""
+"""The arguments of every Kafka client, in one place, so that no client lacks TLS or credentials."""
 
 import ssl
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from service_kit.connection_settings import KafkaSettings
 
 @dataclass(frozen=True)
 class KafkaConnection:
-    """The addresses of the brokers, the check of their identity, and our credentials."""
+    """The addresses of the brokers, the verification of their certificates, and our credentials."""
 
     settings: KafkaSettings
 
@@ -19,7 +19,7 @@ class KafkaConnection:
 
     @classmethod
     def plain(cls, bootstrap_servers: str) -> "KafkaConnection":
-        """To a local broker without TLS or authentication."""
+        """A connection to a local broker without TLS or authentication."""
         return cls(KafkaSettings(kafka_bootstrap_servers=bootstrap_servers))
 
     @property
@@ -27,9 +27,9 @@ class KafkaConnection:
         return self.settings.kafka_bootstrap_servers
 
     def arguments(self) -> dict[str, Any]:
-        """For aiokafka's consumer, producer and admin client alike.
+        """The arguments for each of aiokafka's clients: consumer, producer and admin client.
 
-        Certificates are read again for each client: renewed files are used once clients are rebuilt.
+        Certificates are read again for each client, so that a rebuilt client uses renewed files.
         """
         settings = self.settings
         arguments: dict[str, Any] = {
@@ -45,7 +45,7 @@ class KafkaConnection:
         return arguments
 
     def _tls(self) -> ssl.SSLContext:
-        """The brokers' certificates and host names are checked."""
+        """A context that verifies the brokers' certificates and host names."""
         context = ssl.create_default_context(cafile=self.settings.kafka_ca_file)
         if self.settings.kafka_certificate_file is not None:
             context.load_cert_chain(self.settings.kafka_certificate_file, self.settings.kafka_key_file)

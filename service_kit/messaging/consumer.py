@@ -1,4 +1,4 @@
-"""Kafka to `Processor`: one consumer group per service, it commits only offsets of records that have taken effect."""
+"""Passes records from Kafka to `Processor`, and commits only offsets of records that have taken effect."""
 
 import asyncio
 import contextlib
@@ -25,7 +25,7 @@ _CLOSE_SECONDS = 5.0
 
 
 class Consumer:
-    """One member of the group. Its client is rebuilt after any error, and when the watchdog finds it stalled."""
+    """A member of the service's consumer group. Its client is rebuilt after any error, and by the watchdog."""
 
     def __init__(
         self,
@@ -47,7 +47,7 @@ class Consumer:
         self.topics = {settings.kafka_topic_prefix + topic for topic in subscriptions}
         self._processor = processor
         self._tuning = tuning
-        self._in_hand = asyncio.Lock()
+        self._round_lock = asyncio.Lock()
         self._offsets: Offsets | None = None
         self._stopping = asyncio.Event()
         self._session: asyncio.Task[None] | None = None
@@ -61,12 +61,12 @@ class Consumer:
         return self._processor.paused_why
 
     def stop(self) -> None:
-        """Finishes the current round, commits its offsets and leaves the group; `run` returns when that is done."""
+        """Lets the current round finish, its offsets be committed and the group be left; then `run` returns."""
         self._stopping.set()
         self._processor.interrupted.set()  # ends waits, but never a running handler
 
     def rebuild(self) -> None:
-        """Closes the client. The current round is rolled back and fetched again, so this is safe at any time."""
+        """Closes the client, which `run` replaces; safe at any time: a round is rolled back, and fetched again."""
         metrics.REBUILT.labels("consumer").inc()
         if self._session is not None:
             self._session.cancel()
@@ -118,7 +118,7 @@ class Consumer:
             group_id=self._group,
             enable_auto_commit=False,
             auto_offset_reset="earliest",
-            session_timeout_ms=6_000,  # the least that brokers allow; until then a killed member keeps its partitions
+            session_timeout_ms=6_000,  # the least by brokers' default; for so long a killed member keeps its partitions
             heartbeat_interval_ms=1_500,
             rebalance_timeout_ms=30_000,
             request_timeout_ms=15_000,
@@ -136,10 +136,10 @@ class Consumer:
 
     @contextlib.asynccontextmanager
     async def _paced(self, client: AIOKafkaConsumer, fetched: int) -> AsyncIterator[None]:
-        """Pauses between rounds, if the settings ask for it, so that the broker gathers records.
+        """Pauses after a round, if `fetch_max_wait_ms` is set, so that more records arrive for the next one.
 
         The round itself does not wait: a single event is handled at once. Nothing is fetched during the pause, since
-        many small fetches would cost what it saves. After a full round there is no pause, as there are more records.
+        many small fetches would cost what it saves. After a full round there is no pause, as more records are waiting.
         """
         if not self._pause or fetched >= self._tuning.batch_size:
             yield
@@ -155,8 +155,8 @@ class Consumer:
     async def _carry_out(
         self, client: AIOKafkaConsumer, offsets: Offsets, fetched: dict[TopicPartition, list[Any]]
     ) -> None:
-        # No `await` before the lock is taken: a rebalance comes before the round, or waits for its end.
-        async with self._in_hand:
+        # No `await` before the lock is taken: so a rebalance either precedes the round, or waits for its end.
+        async with self._round_lock:
             self.busy_since = time.monotonic()
             handled: dict[TopicPartition, int] = {}
             try:
@@ -171,7 +171,7 @@ class Consumer:
         by_topic: dict[str, list[tuple[TopicPartition, list[Any]]]] = {}
         for place, records in fetched.items():
             by_topic.setdefault(place.topic, []).append((place, records))
-        # Topics have no order among each other, so each has its own transactions, concurrent with the others'.
+        # The order of events of different topics is undefined, so topics have separate, concurrent transactions.
         work = [self._handle_topic(name, parts, handled) for name, parts in by_topic.items()]
         for failure in await asyncio.gather(*work, return_exceptions=True):
             if isinstance(failure, BaseException):
@@ -194,18 +194,18 @@ class Consumer:
         for place, records in fetched.items():
             if place in ours and place not in handled:
                 client.seek(place, records[0].offset)
-        # The new owner of a partition that was reassigned meanwhile commits it; our events are duplicates by the inbox.
+        # A partition that was reassigned meanwhile is committed by its new owner: its inbox skips what we handled.
         offsets = {place: offset for place, offset in handled.items() if place in ours}
         self.positions.update(offsets)
         return offsets
 
     async def _release_partitions(self) -> None:
-        """Called before partitions are revoked: finishes the round and commits its offsets, which afterwards belong to
-        another member. A wait for the database is interrupted.
+        """Called before partitions are revoked: waits for the round to end and its offsets to be committed, since
+        afterwards another member owns them. A wait for the database is interrupted.
         """
-        if self._in_hand.locked():
+        if self._round_lock.locked():
             self._processor.interrupted.set()
-            async with self._in_hand:
+            async with self._round_lock:
                 pass
         if self._offsets is not None:
             await self._offsets.committed()
@@ -215,8 +215,8 @@ class Consumer:
 
 
 class _Listener(ConsumerRebalanceListener):
-    def __init__(self, let_go: Any) -> None:
-        self._release_partitions = let_go
+    def __init__(self, release_partitions: Any) -> None:
+        self._release_partitions = release_partitions
 
     async def on_partitions_revoked(self, _: Sequence[TopicPartition]) -> None:
         await self._release_partitions()
@@ -230,7 +230,7 @@ def _record(topic: str, raw: Any) -> Record:
 
 
 async def _close(client: AIOKafkaConsumer) -> None:
-    """Leaves the group, so that others take over at once. An unreachable broker must not block this."""
+    """Leaves the group, so that other members take over at once. The time is limited: brokers may be unreachable."""
     try:
         async with asyncio.timeout(_CLOSE_SECONDS):
             await client.stop()

@@ -22,9 +22,9 @@ LetterId = Annotated[int, Path(ge=1, le=2**63 - 1)]
 Staff = Annotated[Principal, Requires("dead-letters:manage")]
 
 
-@router.get("", summary="List dead events")
+@router.get("", summary="List dead letters")
 async def dead_letters(tx: Transaction, page: Paged, _: Staff) -> Page[retry_queue.DeadLetter]:
-    """In the order in which they were queued."""
+    """Lists events whose attempts are used up, in the order in which they were queued."""
     after = page.position.values(int) or [0]
     letters = await retry_queue.dead_letters(tx, after=after[0], limit=page.position.limit + 1)
     return page.of(page.position.slice(letters, lambda letter: [letter.id]), lambda letter: letter)
@@ -33,20 +33,20 @@ async def dead_letters(tx: Transaction, page: Paged, _: Staff) -> Page[retry_que
 @router.post(
     "/{id}/replay",
     status_code=202,
-    summary="Retry a dead event",
+    summary="Retry a dead letter",
     response_class=Response,
     responses=problems(NotFound),
 )
 async def replay_dead_letter(id: LetterId, tx: Transaction, who: Staff) -> Response:
-    """Resets its attempts. When it succeeds, the events of its key that wait behind it follow in order."""
+    """Resets the attempts of the event. When it succeeds, later events of its key follow in order."""
     event_id, topic = await retry_queue.replay(tx, id) or not_found("dead letter", id)
     log.warning("dead_letter_replayed", id=id, event_id=event_id, topic=topic, user_id=who.user_id)
     return Response(status_code=202)
 
 
-@router.post("/{id}/discard", status_code=204, summary="Discard a dead event", responses=problems(NotFound))
+@router.post("/{id}/discard", status_code=204, summary="Discard a dead letter", responses=problems(NotFound))
 async def discard_dead_letter(id: LetterId, tx: Transaction, who: Staff) -> Response:
-    """It never takes effect, and the events of its key continue. Its copy in the topic's `.dlq` stays."""
+    """The event never takes effect, and later events of its key continue. Its copy in the topic's `.dlq` stays."""
     event_id, topic = await retry_queue.discard(tx, id) or not_found("dead letter", id)
     log.warning("dead_letter_discarded", id=id, event_id=event_id, topic=topic, user_id=who.user_id)
     return Response(status_code=204)

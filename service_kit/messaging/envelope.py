@@ -29,7 +29,7 @@ class Unreadable(Exception):
 
 
 class Record(NamedTuple):
-    """A record as Kafka has it; `topic` without the prefix."""
+    """A record of Kafka; `topic` is without the prefix."""
 
     topic: str
     partition: int
@@ -77,12 +77,12 @@ def decode(headers: Iterable[tuple[str, bytes]], *, key: bytes, timestamp_ms: in
 
 
 def _uuid(id: str, source: str) -> UUID:
-    """CloudEvents allows any string as an id, unique within its source: the same one always maps to the same UUID.
+    """CloudEvents allows any string as an id, unique within its source; equal ids map to equal UUIDs.
 
-    asyncpg's own class of UUIDs: these are parsed, compared and sent to the database several times as fast.
+    UUIDs of asyncpg's own class are parsed, compared and sent to the database several times as fast as Python's.
     """
     try:
-        return pgproto.UUID(id) if len(id) <= 36 else pgproto.UUID(UUID(id).bytes)  # the longer may be `urn:uuid:…`
+        return pgproto.UUID(id) if len(id) <= 36 else pgproto.UUID(UUID(id).bytes)  # longer: may be `urn:uuid:…`
     except ValueError:
         return pgproto.UUID(uuid5(NAMESPACE_URL, f"{source}\n{id}").bytes)
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class RelayHealth:
-    """`backlog` counts to 100,000 at most. The broker rejects an event of each of `blocked_keys`."""
+    """`backlog` counts to 100,000 at most. `blocked_keys`: how many keys have an event that the broker rejects."""
 
     owner: bool
     backlog: int

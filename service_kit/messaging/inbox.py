@@ -1,4 +1,4 @@
-"""Each event takes effect once: the process that inserts its id does the work, in the same transaction."""
+"""The inbox: the process that inserts an event's id handles it in the same transaction, so it takes effect once."""
 
 from collections.abc import Collection, Sequence
 from uuid import UUID
@@ -6,8 +6,8 @@ from uuid import UUID
 from service_kit.database.sessions import AnySession
 from service_kit.database.statements import Statement
 
-# No SELECT first: another replica could do the work between it and the insert. The insert waits for an uncommitted
-# claim of the same id, and returns only the ids that it inserted.
+# Without a SELECT before: another replica could handle the event between it and the insert. The insert waits for an
+# uncommitted claim of the same id, and returns only the ids that it inserted.
 _CLAIM = """
     INSERT INTO inbox (event_id, topic) SELECT id, :topic FROM unnest(:ids::uuid[]) AS id
     ON CONFLICT DO NOTHING RETURNING event_id
@@ -21,7 +21,7 @@ _CLAIM_AND_FIND_WAITING = Statement(f"""
 
 
 async def claim(tx: AnySession, topic: str, ids: Sequence[UUID]) -> set[UUID]:
-    """Returns the ids that had not been claimed. Inserts in ascending order, so that two replicas can't deadlock."""
+    """Claims ids, and returns those that were not claimed before. Inserts in ascending order, to avoid deadlocks."""
     wanted = set(ids)
     return _claimed(wanted, [row[0] for row in await Statement(_CLAIM).fetch(tx, ids=sorted(wanted), topic=topic)])
 
@@ -31,7 +31,7 @@ async def claim_and_find_waiting(
 ) -> tuple[set[UUID], set[bytes]]:
     """Claims ids, and in the same round trip finds the keys that have events in the retry queue.
 
-    The keys are of the statement's snapshot: the owner of a claimed id may have queued it for retry since then.
+    The keys are as of the statement's snapshot: the replica that has claimed an id may have queued its key since then.
     """
     wanted = set(ids)
     rows = await _CLAIM_AND_FIND_WAITING.fetch(tx, ids=sorted(wanted), topic=topic, keys=list(keys))

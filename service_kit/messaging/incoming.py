@@ -34,14 +34,14 @@ class Incoming(NamedTuple):
 
 @dataclass(slots=True)
 class Sorted:
-    """The records of one topic, by how they are handled."""
+    """The records of one topic that are to be handled, and those that can't be read, with the reason."""
 
     wanted: list[Incoming] = field(default_factory=list)
     unreadable: list[tuple[Record, str]] = field(default_factory=list)
 
 
 def sort(records: Iterable[Record], subscription: Subscription, own_source: str) -> Sorted:
-    """Skips and counts records without a handler; keeps the rest in order."""
+    """Decodes records. Those without a handler are skipped and counted; the others keep their order."""
     found = Sorted()
     for record in records:
         try:
@@ -55,7 +55,7 @@ def sort(records: Iterable[Record], subscription: Subscription, own_source: str)
 
 
 def read(record: Record, subscription: Subscription, own_source: str) -> Incoming | None:
-    """None for our own events, and for types and versions without a handler.
+    """Decodes a record. None for the service's own events, and for types without a handler.
 
     Raises: Unreadable, also for an event whose source is not trusted for this topic: a forged report of a payment
     must never be handled.
@@ -81,10 +81,10 @@ def read(record: Record, subscription: Subscription, own_source: str) -> Incomin
 
 
 def groups(items: Sequence[tuple[Hashable, Kind, Item]]) -> list[tuple[Kind, list[Item]]]:
-    """Cuts (key, kind, item)s into runs of one kind, as few as this finds while each key's items keep their order.
+    """Splits (key, kind, item) triples into runs of one kind, such that each key's items keep their order.
 
-    An item may join any run of its kind that is not before its key's last run. Greedy: it joins the first such run,
-    which leaves the key's next item the most choices.
+    An item may join any run of its kind that is not before its key's last run. It joins the first such run, which
+    leaves the key's next item the most choices; this greedy algorithm gives few runs, but not always the fewest.
     """
     if len({kind for _, kind, _ in items}) == 1:
         return [(items[0][1], [item for _, _, item in items])]

@@ -1,6 +1,6 @@
-"""One relay per service at a time: a row with owner, epoch and expiry, which only the database's clock decides.
+"""The lease of the relay's work, for one process of a service at a time: a row with owner, epoch and expiry.
 
-Not an advisory lock: a frozen process would keep it for as long as its connection lives.
+Only the database's clock decides about the expiry. A frozen process would keep an advisory lock while it is connected.
 """
 
 import time
@@ -8,7 +8,7 @@ from typing import Any
 
 from service_kit.database.statements import Statement
 
-# It may be ours already, if we lost the connection and with it the epoch.
+# This process may own the lease already, if it has lost its connection and with it the epoch.
 _TAKE = Statement("""
     INSERT INTO outbox_lease AS lease (id, owner, epoch, expires_at)
     VALUES (1, :owner, 1, now() + make_interval(secs => :seconds))
@@ -38,7 +38,7 @@ class Lease:
 
     async def hold(self, connection: Any) -> bool:
         """Takes the lease, or renews it after a third of its time. Returns False while another process has it."""
-        # Measured from before the statement, so that we never assume a longer lease than the database does.
+        # The time is read before the statement, so that the lease is never assumed to be longer than in the database.
         now = time.monotonic()
         if self.epoch is not None and now - self._renewed < self._seconds / 3:
             return True
@@ -56,5 +56,5 @@ class Lease:
             self.epoch = None
 
     def forget(self) -> None:
-        """Another process has taken the lease, so our epoch is over."""
+        """Drops the epoch without a statement: another process has taken the lease, or the connection is lost."""
         self.epoch = None

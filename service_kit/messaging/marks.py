@@ -26,9 +26,9 @@ _MARK = Statement("""
     )
     UPDATE outbox SET published_at = now() WHERE id = ANY (:ids::bigint[]) AND EXISTS (SELECT FROM lease)
 """)
-# We published after another process had taken over: our records may follow newer ones of their keys, and compaction
-# keeps the last record. So the present owner has to publish those keys again from our first row on. It also has to
-# repeat what it has sent and not marked yet, so it loses its epoch first.
+# For rows that this process published after another had taken over: its records may follow newer ones of their keys,
+# and compaction keeps the last record. So the present owner has to publish those keys again from our first row on. It
+# also has to repeat what it has sent and not marked yet, so the epoch is raised first, which ends its own.
 RAISE_EPOCH = "UPDATE outbox_lease SET epoch = epoch + 1 WHERE id = 1"
 _REPEAT_AFTER_US = Statement(f"""
     UPDATE outbox SET published_at = NULL
@@ -38,35 +38,35 @@ _REPEAT_AFTER_US = Statement(f"""
     WHERE outbox.topic = stale.topic AND outbox.key = stale.key AND outbox.id >= stale.first
       AND published_at IS NOT NULL
 """)  # noqa: S608 (no input in it)
-# A mark is a commit, which costs as much as sending a group; events that a crash leaves unmarked are sent again.
+# A pause collects marks, since a commit costs as much as sending a group. A crash repeats the unmarked events.
 _PAUSE_SECONDS = 0.05
 
 
 class Marks:
     """Events that were published and are not yet marked in the outbox, in the order of publishing.
 
-    The first is marked at once, the next a little later together with all others since. The list outlives a lost
-    connection: events that were sent by a former owner of the lease must be repeated, however late.
+    The first is marked at once, the next after a pause together with all that were added since. The list outlives a
+    lost connection: what was sent under a lease that is lost by then must be repeated, however late.
     """
 
     def __init__(self, lease: Lease, most: int) -> None:
-        """`most` may be unmarked before `room` waits."""
+        """`most`: with more unmarked events, `room` waits."""
         self.last_written = time.monotonic()
         self._lease = lease
         self._most = most
         self._sent: deque[tuple[Sequence[Row], int | None]] = deque()
         self._count = 0
-        self._some = asyncio.Event()
+        self._added = asyncio.Event()
         self._hurry = asyncio.Event()
         self._written = asyncio.Event()
-        self._keeping: asyncio.Task[None] | None = None
+        self._writer: asyncio.Task[None] | None = None
 
     def add(self, published: Sequence[Row], epoch: int | None) -> None:
         """Adds events that the broker acknowledged; they were sent under this epoch of the lease."""
         if published:
             self._sent.append((published, epoch))
             self._count += len(published)
-            self._some.set()
+            self._added.set()
 
     def unmarked(self) -> Iterator[Row]:
         return (row for group, _ in self._sent for row in group)
@@ -75,21 +75,21 @@ class Marks:
     async def connected_to(self, connection: Any, on_failure: Callable[[], None]) -> AsyncIterator[None]:
         """Marks in the background. After an error it calls `on_failure`, and `check` and `room` raise the error."""
         await self.write(connection)
-        self._keeping = asyncio.create_task(self._write_all(connection))
-        self._keeping.add_done_callback(lambda _: self._written.set())
-        self._keeping.add_done_callback(lambda _: on_failure())
+        self._writer = asyncio.create_task(self._write_all(connection))
+        self._writer.add_done_callback(lambda _: self._written.set())
+        self._writer.add_done_callback(lambda _: on_failure())
         try:
             yield
         finally:
-            self._keeping.cancel()
-            await asyncio.wait([self._keeping])
+            self._writer.cancel()
+            await asyncio.wait([self._writer])
 
     def check(self) -> None:
-        if self._keeping is not None and self._keeping.done():
-            self._keeping.result()
+        if self._writer is not None and self._writer.done():
+            self._writer.result()
 
     async def room(self) -> None:
-        """Returns when few enough are unmarked: only these are sent twice after a crash."""
+        """Waits until at most `most` events are unmarked, since a crash would send all unmarked ones again."""
         self.check()
         while self._count > self._most:
             self._written.clear()
@@ -98,7 +98,7 @@ class Marks:
             self.check()
 
     async def finish(self) -> None:
-        """Returns when all are marked."""
+        """Waits until all events are marked."""
         while self._sent:
             self._written.clear()
             self._hurry.set()
@@ -115,10 +115,10 @@ class Marks:
             for _ in groups:  # others may be added meanwhile
                 self._sent.popleft()
             self._count -= len(published)
-        self._some.clear()
+        self._added.clear()
 
     async def mark(self, connection: Any, published: Sequence[Row], epoch: int | None) -> None:
-        """Marks these; if the lease was lost since, has their keys published again."""
+        """Marks these events; if the lease was lost since they were sent, lets their keys be published again."""
         failpoint("mark.before")
         marked = await _MARK.execute(
             connection, ids=[row.id for row in published], owner=self._lease.owner, epoch=epoch
@@ -135,7 +135,7 @@ class Marks:
 
     async def _write_all(self, connection: Any) -> None:
         while True:
-            await self._some.wait()
+            await self._added.wait()
             await self.write(connection)
             self._written.set()
             await passed(self._hurry, _PAUSE_SECONDS)

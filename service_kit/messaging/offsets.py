@@ -1,4 +1,4 @@
-"""Commits offsets to the broker, after their records took effect, while the next ones are handled."""
+"""Commits offsets to the broker after their records have taken effect, while the next records are handled."""
 
 import asyncio
 from collections.abc import Mapping
@@ -13,12 +13,12 @@ from service_kit.waiting import passed
 log = structlog.get_logger(__name__)
 
 _COMMIT_SECONDS = 5.0
-# A commit costs the broker as much as a group of events; uncommitted records are redelivered, and deduplicated.
+# Commits are rare, since one costs the broker as much as a group of events; the inbox recognises redelivered records.
 _PAUSE_SECONDS = 0.25
 
 
 class Offsets:
-    """The offsets of one client. The first commit is immediate, the next one a little later with all offsets since."""
+    """The offsets of one client. The first commit is immediate; a pause before each further one gathers offsets."""
 
     def __init__(self, client: AIOKafkaConsumer) -> None:
         self._client = client
@@ -27,7 +27,7 @@ class Offsets:
         self._hurry = asyncio.Event()
 
     def handled(self, offsets: Mapping[TopicPartition, int]) -> None:
-        """Everything before these offsets has taken effect."""
+        """Adds offsets to commit: all records before them have taken effect."""
         self._handled.update(offsets)
         if self._handled and (
             self._committing is None or (self._committing.done() and self._committing.exception() is None)
@@ -35,12 +35,12 @@ class Offsets:
             self._committing = asyncio.create_task(self._commit())
 
     def check(self) -> None:
-        """Raises the error of a failed commit, if the client must be rebuilt after it."""
+        """Raises the unexpected error of a commit, after which the client must be rebuilt."""
         if self._committing is not None and self._committing.done():
             self._committing.result()
 
     async def committed(self) -> None:
-        """Returns when everything is committed, so that the partitions can be revoked."""
+        """Waits until no commit is pending, so that the partitions can be revoked."""
         self._hurry.set()
         if self._committing is not None:
             await asyncio.wait([self._committing])
@@ -55,6 +55,6 @@ class Offsets:
                     await self._client.commit(offsets)
                 failpoint("offsets.after")
             except (KafkaError, TimeoutError) as error:
-                # The records will be read again; the inbox recognises them.
+                # The records may be read again; the inbox recognises them.
                 log.info("offsets_not_committed", error=repr(error))
             await passed(self._hurry, _PAUSE_SECONDS)

@@ -1,4 +1,4 @@
-"""An event is a row that the transaction adds which it reports; the relay publishes it after the commit.
+"""The transactional outbox: a transaction adds its events as rows, and the relay publishes them after the commit.
 
 Lock the aggregate's row (or write it) before adding its event, so that two writers can't publish out of order.
 """
@@ -51,13 +51,13 @@ VALUES (:event_id, :record.topic::text || '.dlq', :record.key, 'dead-letter', ''
 
 
 class EventTooLarge(ValueError):
-    """The event is larger than its topic allows. Raised in the use case, since the relay could only fail."""
+    """The event is larger than its topic allows. The use case fails, since the relay could never publish it."""
 
 
 async def add(tx: AnySession, *events: Event, traceparents: Sequence[str | None] | None = None) -> None:
-    """Publishes the events if, and only if, the transaction commits.
+    """Publishes the events if, and only if, the transaction commits. Raises: EventTooLarge.
 
-    They continue the current trace; a batch handler, whose events belong to several, names each one's `traceparents`.
+    They continue the current trace. Handlers of batches, whose events belong to several traces, pass `traceparents`.
     """
     if not events:
         return
@@ -71,7 +71,7 @@ async def delete_published(tx: AnySession, subject: str) -> None:
 
 
 def rows(events: Sequence[Event], traceparents: Sequence[str | None] | None = None) -> list[Row]:
-    """For a hot statement that inserts the events itself, which must then set `added_events`."""
+    """The events as rows, for a hot statement that inserts them itself; its caller must then set `added_events`."""
     if traceparents is None:
         traceparents = [current_traceparent()] * len(events)
     now = utcnow()
@@ -95,9 +95,9 @@ def _value(event: Event, key: bytes) -> bytes:
 
 
 async def add_dead_letter(tx: AnySession, record: Record, *, error: str, attempts: int) -> None:
-    """A copy to `<topic>.dlq`, with its original headers and the reason.
+    """Adds a copy of the record for `<topic>.dlq`, with its original headers and the reason, to the outbox.
 
-    Through the outbox, so that it is published if, and only if, the transaction that gives up on the record commits.
+    So the copy is published if, and only if, the transaction commits that ends the record's attempts.
     """
     why = [
         ("topic", record.topic.encode()),

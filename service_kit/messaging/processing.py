@@ -1,4 +1,4 @@
-"""Handles a batch of records: in one transaction if all succeed, else one per event; failures are queued for retry."""
+"""Handles a batch of records in one transaction, or after an error in one per event; failures are queued for retry."""
 
 import asyncio
 import random
@@ -22,8 +22,8 @@ from service_kit.messaging.tuning import Tuning
 
 log = structlog.get_logger(__name__)
 
-_FREE_RETRIES = 10
-# An event that waits for a lock delays others, so it is soon queued for retry.
+_FREE_RETRIES = 10  # without being queued for retry
+# An event that waits for a lock delays others, so it is queued for retry sooner.
 _FREE_RETRIES_FOR_A_LOCK = 1
 
 
@@ -32,7 +32,7 @@ class Abandoned(Exception):
 
 
 class Processor:
-    """Runs handlers. On return, every record was processed or queued for retry."""
+    """Runs handlers. When it returns, every record was handled, skipped, queued for retry or dead-lettered."""
 
     def __init__(self, database: Database, own_source: str, tuning: Tuning) -> None:
         self.paused_why: str | None = None
@@ -60,10 +60,10 @@ class Processor:
                 await self._handle_alone(subscription, incoming)
 
     async def attempt(self, work: Callable[[], Awaitable[None]]) -> None:
-        """Does the work, repeated while its error is transient; raises every other error.
+        """Runs `work`, and repeats it while its error is transient; raises every other error.
 
-        While the database is unavailable it waits, which is not counted. Deadlocks, serialization failures and lost
-        connections are retried a bounded number of times, since a handler may raise such an error by itself.
+        It waits without limit while the database is unavailable. Deadlocks, serialization failures and lost connections
+        are retried a limited number of times, since a handler may raise such an error by itself.
         """
         retries = 0
         while True:
@@ -92,7 +92,7 @@ class Processor:
             free = [incoming for incoming in fresh if incoming.record.key not in waiting] if waiting else fresh
             if behind:
                 await retry_queue.enqueue(tx, behind)
-            # By function: one that handles several types of a topic gets them together, and takes its locks once.
+            # Grouped by function: one that handles several types of a topic gets them together, and locks once.
             for _, part in groups([(incoming.record.key, incoming.handler.function, incoming) for incoming in free]):
                 handler = part[0].handler
                 given = newest(part) if subscription.topic.compacted and handler.batch else part
@@ -108,9 +108,9 @@ class Processor:
     async def _claim(
         self, tx: AnySession, subscription: Subscription, batch: Sequence[Incoming]
     ) -> tuple[list[Incoming], set[bytes]]:
-        """The events that are new, and those of their keys that have events in the retry queue."""
+        """Claims the events. Returns the new ones, and those of their keys that have events in the retry queue."""
         topic, keys = subscription.topic, {incoming.record.key for incoming in batch}
-        if topic.compacted:  # snapshots: `version` decides, and an inbox would grow for ever
+        if topic.compacted:  # handlers compare versions; ids of snapshots would have to stay in the inbox for ever
             return list(batch), await retry_queue.waiting_keys(tx, topic.name, keys)
         ids = [incoming.envelope.id for incoming in batch]
         claimed, waiting = await inbox.claim_and_find_waiting(tx, topic.name, ids, keys)
@@ -135,7 +135,7 @@ class Processor:
             await self.attempt(lambda: self._queue_for_retry(subscription, incoming, reason))
 
     async def _queue_for_retry(self, subscription: Subscription, incoming: Incoming, reason: str) -> None:
-        """Claims it too, so that its redelivery is a duplicate: from here on the retry queue owns it."""
+        """Claims the event as well, so that its redelivery is a duplicate: the retry queue handles it from now on."""
         topic = subscription.topic.name
         async with self._database.transaction() as tx:
             fresh, _ = await self._claim(tx, subscription, [incoming])
@@ -145,7 +145,7 @@ class Processor:
         metrics.QUEUED_FOR_RETRY.labels(topic).inc()
 
     async def _dead_letter_unreadable(self, topic: str, unreadable: Sequence[tuple[Record, str]]) -> None:
-        """Adds a dead letter for each: partition and offset replace the id that can't be read."""
+        """Adds a dead letter for each record. Its inbox id is made of partition and offset, since it may have none."""
         ids = {
             uuid5(NAMESPACE_URL, f"{topic}/{record.partition}/{record.offset}"): (record, why)
             for record, why in unreadable
@@ -158,7 +158,7 @@ class Processor:
         metrics.DEAD.labels(topic, "unreadable").inc(len(ids))
 
     async def _waited_for_database(self, error: Exception) -> bool:
-        """Queries the database: an error's type alone can't distinguish an outage from a handler's fault."""
+        """Waits until the database answers. Returns False if it does at once: `error` alone can't show an outage."""
         pause, unavailable = 0.1, False
         while not await self._database_answers():
             unavailable = True
@@ -179,7 +179,7 @@ class Processor:
         return True
 
     async def _pause(self, seconds: float) -> None:
-        """Raises: Abandoned, when the partitions are revoked or the process stops."""
+        """Sleeps. Raises: Abandoned, when partitions are revoked or the process stops."""
         try:
             async with asyncio.timeout(seconds):
                 await self.interrupted.wait()

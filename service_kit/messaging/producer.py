@@ -1,4 +1,4 @@
-"""Publishes rows to Kafka: one batch per partition at a time, so that failures can't change a partition's order."""
+"""Publishes rows to Kafka, one batch per partition at a time, so that failures can't change a partition's order."""
 
 import asyncio
 import contextlib
@@ -43,10 +43,10 @@ class Row:
 
 @dataclass(slots=True)
 class Outcome:
-    """The outcome of publishing a group. It is filled during the sending, so that it is valid if that is interrupted.
+    """The outcome of publishing a group. It is filled while rows are sent, so that it is valid after an interruption.
 
-    `failure` may be temporary. `rejected`: the broker will never accept a batch as it was; `poison` are the rows that
-    caused it, as far as they are known. Rows that are in none of them were not sent.
+    `failure` may be temporary. `rejected`: the broker will never accept one of the batches; `poison`: the rows that
+    caused it, as far as they are known. All other rows that are not in `published` were not acknowledged.
     """
 
     published: list[Row] = field(default_factory=list)
@@ -67,7 +67,7 @@ class Producer:
         self._prefix = topic_prefix
         self._timeout = send_timeout
         self._client: AIOKafkaProducer | None = None
-        self._most = 0  # records in a batch; 0: as many as fit. Lowered to find a rejected one.
+        self._most = 0  # records in a batch; 0: as many as fit. It is lowered to find a rejected record.
 
     async def publish(self, rows: Sequence[Row]) -> Outcome:
         """Sends the rows and waits for the acknowledgements. Never raises errors of the broker."""
@@ -84,14 +84,14 @@ class Producer:
         return outcome
 
     async def close(self) -> None:
-        """No record is in flight when this is called, since `publish` waits for all that it sends."""
+        """Closes the client. No record is in flight then, since `publish` waits for all acknowledgements."""
         await self.abandon(rebuilt=False)
 
     async def abandon(self, *, rebuilt: bool = True) -> None:
         """Closes the client and drops its unsent batches.
 
-        Not by `stop()`, which flushes: an idempotent aiokafka producer retries a batch forever, and would publish its
-        old batches after newer records once the broker is back.
+        aiokafka's `stop()` would flush them: an idempotent producer retries a batch forever, and would publish old
+        batches after newer records when the broker is available again.
         """
         client, self._client = self._client, None
         if client is None:
@@ -125,7 +125,7 @@ class Producer:
     ) -> None:
         """Sends the rows of one partition in order: each batch after the acknowledgement of the one before.
 
-        So no later batch of a failed one is on the broker, and a key's later event never comes first.
+        So the broker has no batch that follows a failed one, and a key's later event never precedes an earlier one.
         """
         sent = 0
         while sent < len(rows):
@@ -141,10 +141,10 @@ class Producer:
             except _PERMANENT as error:
                 outcome.rejected = True
                 if len(part) > 1:
-                    self._most = len(part) // 2  # one of these is rejected: smaller batches come closer to it
+                    self._most = len(part) // 2  # one of these is rejected: smaller batches find it
                 else:
                     outcome.poison.append((part[0], repr(error)))
-                return  # only this partition stops; its later rows follow when the relay has set the key aside
+                return  # only this partition stops; its later rows follow after the relay has blocked the key
             outcome.published += part
             sent = taken
 
@@ -174,7 +174,7 @@ def _append(batch: Any, row: Row) -> bool:
 
 @lru_cache(maxsize=8192)  # an aggregate's events follow each other closely
 def partition_of(key: bytes, count: int) -> int:
-    """The partition of a key in every Kafka client (murmur2). aiokafka's takes twice the time; a test compares them."""
+    """The partition of a key (murmur2, as in all Kafka clients) in half of aiokafka's time; a test compares the two."""
     length = len(key)
     whole = length & ~3
     h = 0x9747B28C ^ length

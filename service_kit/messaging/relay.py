@@ -27,8 +27,8 @@ from service_kit.waiting import passed
 
 log = structlog.get_logger(__name__)
 
-# "Not published yet", never "greater than the last id": ids are assigned at the insert and visible after the commit, so
-# a lower one may appear after a higher one was published. The rows end where a group's limit of bytes is reached.
+# The condition can't be "greater than the last id": ids are assigned at the insert and visible after the commit, so a
+# lower one may appear after a higher one was published. The rows end where a group reaches its limit of bytes.
 _FETCH = Statement("""
     SELECT id, event_id, topic, key, type, subject, source, time, traceparent, headers, value
     FROM (SELECT *, sum(length(value)) OVER (ORDER BY id ROWS UNBOUNDED PRECEDING) - length(value) AS bytes_before
@@ -42,7 +42,7 @@ _FETCH = Statement("""
 """)
 _SET_ASIDE = Statement("UPDATE outbox SET parked_at = now(), error = :error WHERE id = :id")
 _BLOCKED_KEYS = "SELECT DISTINCT topic, key FROM outbox WHERE parked_at IS NOT NULL AND published_at IS NULL"
-# Rejected keys are tried again at intervals: the broker's limit may have been raised.
+# Rejected events are tried again at intervals: the broker's limit may have been raised.
 _RESTORE = "UPDATE outbox SET parked_at = NULL WHERE parked_at < now() - interval '10 minutes' AND published_at IS NULL"
 
 
@@ -62,7 +62,7 @@ class Relay:
         self._blocked_known: tuple[int | None, float] | None = None
 
     def wake(self) -> bool:
-        """Called after a commit with events. Returns False when another process is publishing."""
+        """Is called after a commit with events. Returns False if this process does not have the lease."""
         self._woken.set()
         return self.lease.epoch is not None
 
@@ -70,7 +70,7 @@ class Relay:
         return time.monotonic() - self._marks.last_written
 
     def stop(self) -> None:
-        """Finishes the current group, then releases the lease; `run` returns when both are done."""
+        """Lets the current group be finished and the lease be released; then `run` returns."""
         self._stopping = True
         self._woken.set()
 
@@ -96,13 +96,13 @@ class Relay:
         await connection.add_listener(CHANNEL, lambda *_: self._woken.set())
         pause = 0.1
         while not self._stopping:
-            self._woken.clear()  # before the query, so that a commit after it wakes us again
+            self._woken.clear()  # before the query, so that a commit after it causes another query
             self._marks.check()
             if not await self.lease.hold(connection):
                 await passed(self._woken, self._tuning.poll_seconds)
                 continue
             epoch = self.lease.epoch
-            await self._refresh_waiting_keys(connection)
+            await self._refresh_blocked_keys(connection)
             rows = await self._fetch(connection)
             if not rows:
                 self.problem, pause = None, 0.1
@@ -114,7 +114,7 @@ class Relay:
                 if was_all:
                     await passed(self._woken, self._tuning.poll_seconds)
                 continue
-            # It may be temporary: the same rows are sent again, so that nothing overtakes them.
+            # The failure may be temporary: the same rows are sent again, so that no later ones overtake them.
             self.problem = f"{type(failure).__name__}: {failure}"
             log.warning("broker_unavailable", problem=self.problem, retry_seconds=pause)
             await asyncio.sleep(pause)
@@ -123,9 +123,9 @@ class Relay:
         await self.lease.release(connection)
 
     async def _publish(self, connection: Any, rows: list[Row], epoch: int | None) -> tuple[Exception | None, bool]:
-        """Sends the group and, while more wait, those after it; each leaves when the one before is acknowledged.
+        """Sends the group, and those after it while there are more; each when the one before is acknowledged.
 
-        Returns the error, if there was one, and whether nothing is left, unless we were woken since.
+        Returns the error, if there was one, and whether nothing seems to be left.
         Meanwhile the former groups are marked and the next one is fetched. A crash repeats at most 2 groups, in order.
         Rows are never sent in another epoch than that of their fetch, nor after a group that was not sent completely.
         """
@@ -145,16 +145,16 @@ class Relay:
             if not await self.lease.hold(connection) or self.lease.epoch != epoch:
                 break
             rows = following
-        await self._queue_for_retry(connection, outcome.poison)
+        await self._block(connection, outcome.poison)
         was_all = not following and len(outcome.published) == len(rows) and not self._is_cut(rows)
         return outcome.failure, was_all
 
     async def _following(self, connection: Any, rows: Sequence[Row]) -> list[Row]:
-        """Fetches the rows after these while they are sent; none if these seem to be the last."""
+        """Fetches the rows after these, while these are sent. Empty if these seem to be the last."""
         if not self._is_cut(rows) and not self._woken.is_set():
             return []
         self._woken.clear()
-        await self._refresh_waiting_keys(connection)
+        await self._refresh_blocked_keys(connection)
         return await self._fetch(connection, besides=rows)
 
     def _is_cut(self, rows: Sequence[Row]) -> bool:
@@ -162,7 +162,7 @@ class Relay:
         tuning = self._tuning
         return len(rows) >= tuning.group_size or sum(len(row.value) for row in rows) >= tuning.group_bytes
 
-    async def _queue_for_retry(self, connection: Any, poison: Sequence[tuple[Row, str]]) -> None:
+    async def _block(self, connection: Any, poison: Sequence[tuple[Row, str]]) -> None:
         for row, error in poison:
             log.error("event_rejected_by_broker", event_id=row.event_id, topic=row.topic, error=error)
             await _SET_ASIDE.execute(connection, id=row.id, error=error)
@@ -179,8 +179,8 @@ class Relay:
         )
         return [_row(record) for record in found]
 
-    async def _refresh_waiting_keys(self, connection: Any) -> None:
-        """When the lease is acquired, since another owner may have set keys aside; then once a minute."""
+    async def _refresh_blocked_keys(self, connection: Any) -> None:
+        """Reads the keys when the lease is acquired, since another owner may have blocked some; then each minute."""
         known = (self.lease.epoch, time.monotonic() // 60)
         if known == self._blocked_known:
             return
@@ -201,12 +201,12 @@ class Relay:
 
 
 def _row(record: Any) -> Row:
-    id, event_id, topic, key, type, subject, source, said_at, traceparent, headers, value = record
+    id, event_id, topic, key, type, subject, source, created_at, traceparent, headers, value = record
     if headers is None:
-        wire = encode(Envelope(event_id, type, source, subject, said_at, traceparent))
+        encoded = encode(Envelope(event_id, type, source, subject, created_at, traceparent))
     else:
-        wire = headers_from_json(headers)
-    return Row(id, event_id, topic, key, said_at, wire, value)
+        encoded = headers_from_json(headers)
+    return Row(id, event_id, topic, key, created_at, encoded, value)
 
 
 def _observe(rows: Sequence[Row]) -> None:

@@ -32,7 +32,7 @@ class Retrier:
         self._processor = Processor(database, own_source, tuning)
 
     def stop(self) -> None:
-        """Stops after the current event."""
+        """Lets `run` return after the current event."""
         self._processor.interrupted.set()
 
     async def run(self) -> None:
@@ -58,7 +58,7 @@ class Retrier:
         return bool(found)
 
     async def _try(self, id: int, topic: str) -> None:
-        """The effects and the row's deletion are one transaction, so the event takes effect once."""
+        """Handles an event and deletes its row in one transaction, so that it takes effect once."""
         subscription = self._subscriptions.get(topic)
         taken: list[retry_queue.Taken] = []
 
@@ -85,7 +85,7 @@ class Retrier:
             raise
         except Exception as error:
             if not taken:
-                raise  # no fault of the event, which was not handled
+                raise  # the event was not handled, so this does not count as an attempt
             reason = f"{type(error).__name__}: {error}"
             log.warning("retry_failed", id=id, topic=topic, reason=reason)
             outcome = self._tuning.backoff.outcome(taken[0], reason, counts=not may_be_retried(error))

@@ -38,7 +38,7 @@ class Row(NamedTuple):
     value: bytes
 
 
-# Ids are given in the order of `position`. A repeat of a snapshot (which has no inbox row) changes nothing.
+# Ids are assigned in the order of `position`. A redelivered snapshot, which has no inbox row, is inserted only once.
 _ENQUEUE = Statement(f"""
     INSERT INTO parked_events
         (event_id, topic, partition, "offset", key, type, headers, value, attempts, error, next_attempt_at)
@@ -59,14 +59,14 @@ QUEUE = Queue("parked_events", waiting="status = 'waiting'", id_type="bigint")
 _DUE = Statement(
     f"SELECT id, topic FROM parked_events WHERE {QUEUE.ready} AND {_IS_NEXT} ORDER BY next_attempt_at LIMIT 20"  # noqa: S608 (no input in it)
 )
-# The lock on the row gives the right to try the event. It is held until its effects, and the row's deletion, are
-# committed, so that no other replica can try the key's next event before.
+# Only the replica that holds the row's lock may try the event. The lock lasts until the event's effects and the row's
+# deletion are committed, so that no other replica can try the key's next event before.
 _TAKE = Statement(f"""
     SELECT attempts, next_attempt_at, topic, partition, "offset", key, headers, value FROM parked_events
     WHERE id = :id AND {QUEUE.ready} AND {_IS_NEXT}
     FOR UPDATE SKIP LOCKED
 """)  # noqa: S608 (no input in it)
-# Waits for a process that is handling one of them.
+# The deletion waits for a process that is handling one of the earlier events.
 _SUPERSEDE = Statement("""
     DELETE FROM parked_events AS earlier USING parked_events AS last
     WHERE last.id = :id AND earlier.topic = last.topic AND earlier.key = last.key AND earlier.id < last.id
@@ -117,8 +117,8 @@ class DeadLetter(BaseModel):
     offset: int
     key: Preview
     type: str
-    value: Preview = Field(description="its first 4,000 bytes; the whole is in the topic's `.dlq`")
-    value_bytes: int = Field(description="how long it is in all")
+    value: Preview = Field(description="its first 4,000 bytes; the topic's `.dlq` has all of it")
+    value_bytes: int = Field(description="the length of the whole value in bytes")
     attempts: int
     error: str | None
     queued_at: datetime
@@ -126,7 +126,7 @@ class DeadLetter(BaseModel):
 
 
 async def waiting_keys(tx: AnySession, topic: str, keys: Collection[bytes]) -> set[bytes]:
-    """Which of the keys have events in the retry queue: later events must queue behind these."""
+    """Those of the keys that have events in the retry queue: later events must queue behind these."""
     return {row[0] for row in await _WAITING_KEYS.fetch(tx, topic=topic, keys=list(keys))}
 
 
@@ -157,7 +157,7 @@ class Taken(Claimed):
 
 
 async def lock(tx: AnySession, id: int) -> Taken | None:
-    """None if another replica has it, or it is not (or no longer) its turn."""
+    """Locks an event for an attempt. None if another replica has locked it, or if it must not be tried now."""
     row = await _TAKE.fetchrow(tx, terminal=_TERMINAL_TYPES, id=id)
     if row is None:
         return None
@@ -179,7 +179,7 @@ async def done(tx: AnySession, id: int) -> None:
 
 
 async def settle(tx: Transaction, outcome: Outcome[Taken]) -> bool:
-    """Puts it back, or dead-letters it, unless another replica has tried it since. Returns whether it is dead now."""
+    """Stores the outcome, unless another replica has tried the event since. Returns whether it is a dead letter now."""
     if outcome.wait is not None:
         await QUEUE.release(tx, [outcome], outcome.row.held_until)
         return False
@@ -193,17 +193,17 @@ async def dead_letters(tx: AnySession, *, after: int, limit: int) -> list[DeadLe
 
 
 async def replay(tx: AnySession, id: int) -> tuple[UUID, str] | None:
-    """Resets the attempts of a dead event; its event id and topic. Events behind it follow when it succeeds."""
+    """Resets the attempts of a dead letter. Returns its event id and topic; None: there is no such dead letter."""
     return _id_and_topic(await _REPLAY.fetchrow(tx, id=id))
 
 
 async def discard(tx: AnySession, id: int) -> tuple[UUID, str] | None:
-    """Deletes a dead event (its copy stays in the .dlq), so that the events behind it continue."""
+    """Deletes a dead letter (its copy stays in the .dlq), so that events behind it continue. Returns as `replay`."""
     return _id_and_topic(await _DISCARD.fetchrow(tx, id=id))
 
 
 async def count(tx: AnySession) -> tuple[int, int]:
-    """How many events wait, and how many are dead."""
+    """The number of events that wait, and that of dead letters."""
     waiting, dead = await _COUNT.fetchrow(tx)
     return waiting, dead
 

@@ -1,4 +1,4 @@
-"""`Messaging`: all parts of messaging in a running service."""
+"""`Messaging` composes, starts and stops all parts of messaging in a service."""
 
 import asyncio
 import contextlib
@@ -39,9 +39,8 @@ class Messaging:
         tuning: Tuning | None = None,
     ) -> None:
         outside_sources = {PAYMENT_STATUS.name: settings.trusted_payment_sources}
-        self.subscriptions = gather(
-            consumers, outside_sources
-        )  # in every role, so that a wrong handler stops each of them
+        # In every role, so that a wrong handler prevents the start of each of them.
+        self.subscriptions = gather(consumers, outside_sources)
         stop_seconds = settings.stop_seconds * 0.6
         self.tuning = tuning or Tuning(
             backoff=replace(Tuning.backoff, attempts=settings.event_attempts),
@@ -78,7 +77,7 @@ class Messaging:
         self._tasks = [asyncio.create_task(_keep_running(name, run), name=name) for name, run in parts.items()]
 
     async def stop(self) -> None:
-        """Finishes work in progress: consumers first, so that the relay still publishes their last events."""
+        """Lets work in progress finish: consumers first, so that the relay still publishes their last events."""
         if self._tasks:
             by_name = {task.get_name(): task for task in self._tasks}
             relay = by_name.pop("relay")
@@ -90,12 +89,12 @@ class Messaging:
             await _end([relay], within=self.tuning.stop_seconds / 3)
             self._tasks = []
         await self._waker.stop()
-        with contextlib.suppress(ValueError):  # stopped before, or never started
+        with contextlib.suppress(ValueError):  # it was stopped before, or never started
             self._database.on_events_committed.remove(self._waker.wake)
 
     def readiness(self) -> str:
         """`ok`, or what is wrong. Only a worker is checked, since it is useless while it can't consume or publish; an
-        API can serve all the same."""
+        API can serve requests nevertheless."""
         if self._settings.service_role != "worker":
             return "ok"
         health = self.watchdog.health
@@ -104,14 +103,14 @@ class Messaging:
         return "ok" if health.ok else "; ".join(health.problems)
 
     async def health(self) -> MessagingHealth:
-        """The watchdog's last result, which is a few seconds old at most."""
+        """The watchdog's last result, which is at most a few seconds old."""
         if not self._works:
             return MessagingHealth(ok=True, broker_reachable=None)
         return self.watchdog.health
 
 
 async def _keep_running(name: str, run: Callable[[], Awaitable[None]]) -> None:
-    """Runs a part until it is stopped. One that raises has a bug, and is restarted."""
+    """Runs a part until it is stopped. A part that raises has a bug, and is restarted."""
     while True:
         try:
             return await run()
@@ -121,7 +120,7 @@ async def _keep_running(name: str, run: Callable[[], Awaitable[None]]) -> None:
 
 
 async def _end(tasks: Iterable[asyncio.Task[None]], within: float) -> None:
-    """Parts that don't end in time are cancelled. That is like a crash, so nothing is lost."""
+    """Waits for parts to end, and cancels the rest after `within` seconds. That is like a crash, so nothing is lost."""
     running = list(tasks)
     if not running:
         return

@@ -25,16 +25,16 @@ _MARK = "__consumes__"
 
 
 class WrongSubscription(TypeError):
-    """A handler with a wrong signature. Found at start-up, not when an event arrives."""
+    """A handler with a wrong signature. It is raised at start-up, not when an event arrives."""
 
 
 def consumes(event: type[Event], *, batch: bool = False) -> Callable[[Function], Function]:
     """Calls the function for each such event, in the transaction that also claims it.
 
     `async def f(tx: Session | Transaction, event: X)`, or with `batch=True` `(tx, events: list[X])`, where each key's
-    events are in order; a third parameter gets the `Envelope`, or the `list[Envelope]`. Put above a function several
-    times, a batch has the events of all these types together. A batch of a compacted topic has the newest event of each
-    key alone, in ascending order of the keys, so that one statement can write all of them.
+    events are in order; a third parameter gets the `Envelope`, or the `list[Envelope]`. If a function has several of
+    these decorators, its batches have the events of all these types. A batch of a compacted topic has only the newest
+    event of each key, in ascending order of the keys, so that one statement can write all of them.
     """
 
     def mark(function: Function) -> Function:
@@ -47,7 +47,7 @@ def consumes(event: type[Event], *, batch: bool = False) -> Callable[[Function],
 
 @dataclass(frozen=True, eq=False)
 class Handler:
-    """A handler, and its parameters."""
+    """A handler function, and what its decorator and its signature declare."""
 
     function: Callable[..., Awaitable[None]]
     event: type[Event]
@@ -60,9 +60,9 @@ class Handler:
         return f"{self.function.__module__}.{self.function.__qualname__}"
 
     async def call(self, tx: AnySession, events: Sequence[Event], envelopes: Sequence[Envelope]) -> None:
-        """Calls it with the events, all at once or one after the other, within their trace."""
+        """Calls the function with all events, or with one after the other, within their trace."""
         if self.batch:
-            # The events of a batch belong to several traces: a handler that publishes passes on each envelope's.
+            # The events of a batch may belong to several traces: a handler that publishes passes on each one's.
             with continue_trace(envelopes[0].traceparent if len(envelopes) == 1 else None):
                 await self.function(tx, list(events), *([list(envelopes)] if self.wants_envelope else ()))
             return
@@ -95,7 +95,7 @@ def gather(
 ) -> dict[str, Subscription]:
     """The subscriptions of all these `@consumes` functions, by topic. Raises: WrongSubscription.
 
-    `outside_sources`: by topic, sources that a setting trusts beside the services that the contracts name.
+    `outside_sources`: by topic, sources that a setting trusts besides the services that the contracts name.
     """
     found: dict[str, Subscription] = {}
     for function in chain.from_iterable(map(_functions, consumers)):
@@ -112,7 +112,7 @@ def gather(
 def _functions(consumers: Consumers) -> list[Any]:
     if not isinstance(consumers, ModuleType):
         return [consumers]
-    # A handler that a module imports belongs to the other module, which may not be among the consumers.
+    # A handler that a module imports belongs to the other module, which need not be one of the consumers.
     return [each for each in vars(consumers).values() if getattr(each, "__module__", None) == consumers.__name__]
 
 
@@ -147,7 +147,7 @@ def _handler(function: Any, event: type[Event], batch: bool) -> Handler:
 
 
 def _expect(where: str, parameter: str, given: Any, wanted: type, batch: bool) -> None:
-    """A parameter may also be a union or a base class of what is passed."""
+    """Raises: WrongSubscription, if a parameter can't take `wanted`. It may be a union with it, or a base class."""
     inner = given
     if batch:
         inner = get_args(given)[0] if get_origin(given) in (list, Sequence) else None

@@ -19,7 +19,7 @@ from sqlalchemy import (
     text,
 )
 
-# Rows of a queue are soon deleted: without this, dead ones accumulate up to a fifth of the table.
+# Rows of a queue are soon deleted: by the defaults, dead ones would accumulate up to a fifth of the table.
 _QUEUE = {"autovacuum_vacuum_scale_factor": 0.02, "autovacuum_vacuum_threshold": 2000}
 
 

@@ -1,4 +1,4 @@
-"""Wakes the relay after a commit: in this process at once, in another by NOTIFY."""
+"""Wakes the relay after a commit: directly in this process, or by NOTIFY in another one."""
 
 import asyncio
 from collections.abc import Callable
@@ -15,10 +15,10 @@ log = structlog.get_logger(__name__)
 
 
 class Waker:
-    """Called after each commit that added events.
+    """`wake` is called after each commit that added events.
 
-    NOTIFY takes a lock that all committing transactions share. So it is not sent in the transaction that adds events,
-    but in one of its own after any number of commits, at most once per millisecond.
+    NOTIFY takes a lock that all committing transactions share. So it is not sent in the transactions that add events,
+    but in a separate one for all of them, at most once per millisecond.
     """
 
     def __init__(self, database: Database, wake_relay: Callable[[], bool]) -> None:
@@ -46,6 +46,6 @@ class Waker:
             try:
                 async with self._database.connection() as connection:
                     await connection.execute(f"NOTIFY {CHANNEL}")
-            except Exception:  # the relay also polls: a lost notification only costs a second
+            except Exception:  # the relay also polls, so a lost notification only costs a second
                 log.debug("relay_not_notified", exc_info=True)
             await asyncio.sleep(_PAUSE)

@@ -1,4 +1,4 @@
-"""Compares progress with lag by another client, since a stalled one sees no lag either."""
+"""Compares the consumer's progress with its lag. It asks by a client of its own, since a stalled one sees no lag."""
 
 import asyncio
 import contextlib
@@ -26,7 +26,7 @@ _BACKLOG = """
 _BLOCKED_KEYS = """
     SELECT count(DISTINCT (topic, key)) FROM outbox WHERE parked_at IS NOT NULL AND published_at IS NULL
 """
-_ASK_SECONDS = 5.0
+_TIMEOUT_SECONDS = 5.0
 
 
 class Watchdog:
@@ -46,10 +46,10 @@ class Watchdog:
         self._tuning = tuning
         self._client: AIOKafkaConsumer | None = None
         self._stopping = asyncio.Event()
-        # Per partition: its position when it last advanced (or had no lag), and since when.
+        # By partition: the position, and the time when it last advanced or had no lag.
         self._moved: dict[TopicPartition, tuple[int, float]] = {}
         self._topics: set[str] = set()
-        """The topics that exist and that we may read."""
+        """The topics that exist and that this service may read."""
         self._shown: set[str] = set()
         """Topics whose lag is in the metrics."""
         self._unassigned_since = time.monotonic()
@@ -70,7 +70,7 @@ class Watchdog:
             await self._drop_client()
 
     async def inspect(self) -> MessagingHealth:
-        """Measures, rebuilds stalled clients, and stores the outcome."""
+        """Measures lag and progress, rebuilds a stalled consumer, and stores the result in `health`."""
         lags = await self._lags()
         problems = [] if lags is not None else ["broker: can't be reached"]
         relay = await self._relay_health(problems)
@@ -79,16 +79,16 @@ class Watchdog:
         return self.health
 
     async def _lags(self) -> dict[TopicPartition, int] | None:
-        """The lag of our partitions; None when the broker can't be reached."""
+        """The lag of this process's partitions; None when the broker can't be reached."""
         try:
-            async with asyncio.timeout(_ASK_SECONDS):
+            async with asyncio.timeout(_TIMEOUT_SECONDS):
                 client = await self._connected()
                 self._topics = await client.topics()
                 held = {place for place in self._held() if place.topic in self._topics}
                 if not held:
                     return {}
                 ends = await client.end_offsets(list(held))
-                # Retention may have deleted the records at a position: that is no lag, and the position stays.
+                # Retention may have deleted the records from a position on: these don't count as lag.
                 begins = await client.beginning_offsets(list(held))
         except Exception as error:
             log.debug("broker_unavailable", error=repr(error))
@@ -117,7 +117,7 @@ class Watchdog:
         owner = self._relay.lease.epoch is not None
         metrics.OWNER.set(owner)
         try:
-            async with asyncio.timeout(_ASK_SECONDS), self._database.connection() as connection:
+            async with asyncio.timeout(_TIMEOUT_SECONDS), self._database.connection() as connection:
                 backlog, oldest = await connection.fetchrow(_BACKLOG)
                 blocked_keys = await connection.fetchval(_BLOCKED_KEYS)
         except Exception as error:
@@ -127,13 +127,13 @@ class Watchdog:
         metrics.OLDEST.set(oldest)
         if owner and self._relay.problem and backlog:
             problems.append(f"relay: {self._relay.problem}")
-        elif not blocked_keys and oldest > self._tuning.red_seconds and not self._relay_moves():
+        elif not blocked_keys and oldest > self._tuning.unhealthy_seconds and not self._relay_moves():
             problems.append("relay: there is a backlog and nothing is published")
         return RelayHealth(owner, backlog, round(oldest, 3), blocked_keys, self._relay.problem)
 
     def _relay_moves(self) -> bool:
         assert self._relay is not None
-        return self._relay.seconds_since_published() < self._tuning.red_seconds
+        return self._relay.seconds_since_published() < self._tuning.unhealthy_seconds
 
     async def _consumer_health(
         self, lags: dict[TopicPartition, int] | None, problems: list[str]
@@ -145,11 +145,11 @@ class Watchdog:
         for place, lag in (lags or {}).items():
             by_topic[place.topic] = by_topic.get(place.topic, 0) + lag
         self._show_lag(consumer, by_topic)
-        still = self._stalled_for(lags or {})
+        stalled_for = self._stalled_for(lags or {})
         if lags is not None:
-            self._rebuild_if_stalled(consumer, still)
-            if still > self._tuning.red_seconds:
-                problems.append(f"consumers: lag, and no progress for {still:.0f} s")
+            self._rebuild_if_stalled(consumer, stalled_for)
+            if stalled_for > self._tuning.unhealthy_seconds:
+                problems.append(f"consumers: lag, and no progress for {stalled_for:.0f} s")
             if missing := sorted(consumer.topics - self._topics):
                 problems.append(f"consumers: no such topic, or no right to read it: {', '.join(missing)}")
         if consumer.problem:
@@ -168,7 +168,7 @@ class Watchdog:
         )
 
     def _show_lag(self, consumer: Consumer, by_topic: dict[str, int]) -> None:
-        """Removes the lag of topics whose partitions other processes have now."""
+        """Sets the lag in the metrics, and removes that of topics whose partitions other processes have now."""
         held = {place.topic for place in consumer.assignment}
         for topic in self._shown - held:
             metrics.LAG.remove(topic)
@@ -178,7 +178,7 @@ class Watchdog:
             self._shown.add(topic)
 
     def _stalled_for(self, lags: dict[TopicPartition, int]) -> float:
-        """The longest time for which one of the partitions has had lag without progress."""
+        """The longest time, in seconds, for which a partition has had lag without progress."""
         now = time.monotonic()
         positions = self._consumer.positions if self._consumer else {}
         moved: dict[TopicPartition, tuple[int, float]] = {}
@@ -189,23 +189,23 @@ class Watchdog:
         self._moved = moved
         return max((now - since for _, since in moved.values()), default=0.0)
 
-    def _rebuild_if_stalled(self, consumer: Consumer, still: float) -> None:
+    def _rebuild_if_stalled(self, consumer: Consumer, stalled_for: float) -> None:
         now = time.monotonic()
         if consumer.assignment:
             self._unassigned_since = now
         # Other replicas may have all partitions, so a client without any is rebuilt once a minute at most.
-        homeless = now - max(self._unassigned_since, self._rebuilt_at) > max(60.0, self._tuning.stalled_seconds)
+        unassigned = now - max(self._unassigned_since, self._rebuilt_at) > max(60.0, self._tuning.stalled_seconds)
         # A new client doesn't help while a handler runs or the database is unavailable.
         idle = consumer.busy_since is None
-        stalled = still > self._tuning.stalled_seconds and now - self._rebuilt_at > self._tuning.stalled_seconds
-        if idle and (stalled or homeless):
-            log.warning("consumer_stuck", seconds=still)
+        stalled = stalled_for > self._tuning.stalled_seconds and now - self._rebuilt_at > self._tuning.stalled_seconds
+        if idle and (stalled or unassigned):
+            log.warning("consumer_stuck", seconds=stalled_for)
             self._rebuilt_at = now
             consumer.rebuild()
 
     async def _count_retries(self) -> tuple[int, int]:
         with contextlib.suppress(Exception):
-            async with asyncio.timeout(_ASK_SECONDS), self._database.connection() as connection:
+            async with asyncio.timeout(_TIMEOUT_SECONDS), self._database.connection() as connection:
                 return await retry_queue.count(connection)
         return 0, 0
 

@@ -11,9 +11,9 @@ down_revision = None
 branch_labels = None
 depends_on = None
 
-# Rows of a queue die young: without this, the dead ones pile up until a fifth of the table is dead.
+# Rows of a queue are soon deleted: by the defaults, dead ones would accumulate up to a fifth of the table.
 QUEUE = {"autovacuum_vacuum_scale_factor": 0.02, "autovacuum_vacuum_threshold": 2000}
-# The audit logs of before differ in this: `action` was a varchar in the user service, the index partial there alone.
+# Earlier releases had two kinds of audit logs: in the user service, `action` was a varchar and the index was partial.
 SAME_AUDIT_LOG = """
 DO $$ BEGIN
     IF EXISTS (SELECT FROM pg_attribute WHERE attrelid = 'audit_log'::regclass AND attname = 'action'
@@ -26,7 +26,7 @@ DO $$ BEGIN
     END IF;
 END $$
 """
-# Migrations of before widened constraints without reading the rows again. This reads them, and blocks no writer.
+# Earlier migrations widened constraints with NOT VALID. This validates them, which reads the rows and blocks no writer.
 VALIDATE = """
 DO $$ DECLARE found record; BEGIN
     FOR found IN SELECT conrelid::regclass AS place, conname FROM pg_constraint
@@ -63,7 +63,7 @@ def downgrade() -> None:
 
 
 def complete() -> None:
-    """Adds what the last database of before lacks of this, whichever service's it is."""
+    """Adds what a service's database lacks that was migrated to the last revision before this one."""
     _idempotency_keys()
     op.execute(SAME_AUDIT_LOG)
     op.execute(VALIDATE)

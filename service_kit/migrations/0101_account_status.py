@@ -1,4 +1,4 @@
-"""account status."""
+"""Renames the table `user_standings` to `account_status`."""
 
 from alembic import op
 

@@ -1,4 +1,4 @@
-"""The topic `users`, for every service: first the account status, then the service's own data of the account."""
+"""Handlers of the topic `users` for every service: for the account status, then for the service's own data."""
 
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
@@ -18,7 +18,7 @@ class UndeclaredErasure(TypeError):
 
 
 def consumers_of(service: str, data: PersonalData) -> list[Callable[..., Awaitable[None]]]:
-    """The service's handlers of the topic `users`; its publisher has none. Raises: UndeclaredErasure."""
+    """The service's handlers of the topic `users`; the publishing service has none. Raises: UndeclaredErasure."""
     if service in USERS.writers:
         return []
     if (erase := data.erase) is None:
@@ -40,18 +40,18 @@ def consumers_of(service: str, data: PersonalData) -> list[Callable[..., Awaitab
 
 @consumes(ApiClientChanged, batch=True)
 async def update_api_clients(tx: Transaction, events: list[ApiClientChanged], envelopes: list[Envelope]) -> None:
-    """API clients have an account status like people."""
+    """Updates the account status of API clients, which is like that of people."""
     await account_status.update(tx, events, [envelope.time for envelope in envelopes])
 
 
 @consumes(SessionEnded)
 async def end_sessions(tx: Transaction, event: SessionEnded) -> None:
-    """Access tokens of these sessions are rejected from now on. One by one, since each event names other sessions."""
+    """Rejects tokens of these sessions from now on. Not in a batch: that has only each account's newest event."""
     await account_status.end_sessions(tx, event)
 
 
 def jobs_of(data: PersonalData) -> list[Job]:
-    """The job that repeats the erasure, where the service needs it."""
+    """The job that repeats the erasure, if the service needs it."""
 
     async def erase_late(runtime: Runtime) -> None:
         await erase_again(runtime, data)
@@ -60,7 +60,7 @@ def jobs_of(data: PersonalData) -> list[Job]:
 
 
 async def erase_again(runtime: Runtime, data: PersonalData) -> None:
-    """Erases what has been added about accounts that were erased in the last 90 days, or may be erased only now."""
+    """Erases data of accounts that were erased in the last 90 days: added since, or not erasable until now."""
     assert data.erase_late is not None
     async with runtime.database.transaction() as tx:
         if erased := await account_status.recently_erased(tx):

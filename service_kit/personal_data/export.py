@@ -32,7 +32,7 @@ def export_router(data: PersonalData) -> Router:
     )
     async def export(request: Request, who: Annotated[Principal, Requires("users:read")]) -> StreamingResponse:
         chunks = _chunks(database_of(request), who.user_id, by_name.values())
-        first = await anext(chunks)  # before the response starts: an unreachable database is still a 503
+        first = await anext(chunks)  # before the response starts, so that an unreachable database is a 503
         headers = {"Cache-Control": "no-store", "Content-Disposition": 'attachment; filename="my-data.json"'}
         return StreamingResponse(_after(first, chunks), headers=headers, media_type="application/json")
 

@@ -16,8 +16,7 @@ Erase = Callable[[Transaction, Sequence[UUID]], Awaitable[None]]
 class Section:
     """A list in the export: the rows of `table` that meet the condition `where`, each as `json`.
 
-    They are read in the order of `id`, a UUID, at most `page` at a time, so that the longest export needs no more
-    memory than that.
+    They are read in the order of `id`, a UUID, at most `page` at a time, which limits the memory for an export.
     """
 
     name: str
@@ -43,16 +42,16 @@ class PersonalData:
     sections: Sequence[Section]
     """The kit adds `account_status` and `audit_log`, unless the service has a section of that name."""
     erase: Erase | None
-    """Called when an account was erased. None in the user service alone: it erases in the transaction that publishes
+    """Called when an account was erased. None only in the user service, which erases in the transaction that publishes
     `user.erased`."""
     erase_late: Erase | None = None
-    """Called again each minute for 90 days, for what could not be erased at first, or was added afterwards by another
-    process that still accepted the token."""
+    """Called each minute for 90 days, for data that could not be erased at first, or was added afterwards by a process
+    that still accepted the token."""
     on_user_changed: Callable[[Transaction, Sequence[UserChanged]], Awaitable[None]] | None = None
     """For a service that copies more of an account than its status. Called with the newest event of each account."""
     on_export: Callable[..., Any] | None = None
-    """A dependency of the export's endpoint, in FastAPI's sense."""
+    """A FastAPI dependency of the export's endpoint."""
 
 
 async def nothing_to_erase(_: Transaction, __: Sequence[UUID]) -> None:
-    """The `erase` of a service that keeps the account status and nothing else about people."""
+    """The `erase` of a service that has no personal data except the account status."""

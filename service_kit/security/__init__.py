@@ -1,4 +1,4 @@
-"""Who calls, and what they may do: tokens of the user service, verified here without asking it."""
+"""Authentication and authorization of callers. Tokens of the user service are verified without a request to it."""
 
 from service_kit.security.guard import (
     PUBLIC,

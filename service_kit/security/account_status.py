@@ -1,9 +1,9 @@
 """Account status: the service's own copy of what each account may do now, updated from the topic `users`.
 
-An access token is valid for ten minutes. For operations where that is too long (contracts/permissions.py: SENSITIVE)
+An access token is valid for ten minutes. For operations where that is too long (contracts/permissions.py: SENSITIVE),
 the account status is checked as well. It decides about tokens that were issued before its last change; a later token
-was issued with the new permissions. API clients have a status like people. Accounts and sessions that were closed
-lately are kept in memory too (`revocations`).
+has the new permissions. API clients have a status like people. Accounts and sessions that were closed recently are also
+kept in memory (`revocations`).
 """
 
 from collections.abc import Iterable, Sequence
@@ -19,7 +19,7 @@ from service_kit.database.signals import signal
 from service_kit.personal_data.models import Section
 from service_kit.security.principal import Principal
 from service_kit.security.revocations import (
-    IN_THE_MAKING,
+    ISSUE_MARGIN,
     LONGEST_TOKEN_LIFE,
     SIGNAL,
     Change,
@@ -31,7 +31,7 @@ from service_kit.security.revocations import (
 Account = UserChanged | ApiClientChanged
 
 MOST_ENDED_SESSIONS = 200
-"""In a snapshot; more than these one account ends within an hour only by a program, and each has its own event."""
+"""In a snapshot. Only a program ends more sessions of an account within an hour; `SessionEnded` events name all."""
 
 FIND = Statement("""
 SELECT known.active, known.permissions, known.changed_at, known.erased, known.expires_at,
@@ -46,7 +46,7 @@ class _Status(NamedTuple):
     changed_at: datetime
     active: bool
     permissions: str
-    """Separated by spaces, since an array of arrays can't be unnested."""
+    """Separated by spaces, since `unnest` would flatten an array of arrays."""
     expires_at: datetime | None
 
 
@@ -56,7 +56,7 @@ class _Session(NamedTuple):
     ended_at: datetime
 
 
-# Erased accounts stay erased.
+# A later event can't restore an erased account.
 UPDATE = Statement(f"""
 INSERT INTO account_status AS known (user_id, version, changed_at, active, permissions, expires_at, erased)
 SELECT user_id, version, changed_at, active, string_to_array(permissions, ' '), expires_at, false
@@ -90,7 +90,7 @@ RECENTLY_ERASED = Statement(
     "SELECT user_id FROM account_status WHERE erased AND changed_at > now() - interval '90 days'"
 )
 IS_ERASED = Statement("SELECT EXISTS (SELECT FROM account_status WHERE user_id = :user_id AND erased)")
-# Twice a day's work, so that a job that runs each day misses none, whenever it is started.
+# The window is 26 hours, longer than the interval of a daily job, so that the job misses no account.
 ERASED_A_DAY_AGO = Statement("""
 SELECT user_id, version FROM account_status
 WHERE erased AND changed_at BETWEEN now() - interval '52 hours' AND now() - interval '26 hours' ORDER BY user_id
@@ -108,10 +108,10 @@ EXPORT = Section(
 
 
 async def check(db: AnySession, who: Principal, permissions: Iterable[str]) -> None:
-    """Raises: PermissionRevoked, where the account was disabled or erased, or has lost one of the permissions;
-    SessionOver, where the session was ended.
+    """Raises: PermissionRevoked, if the account was disabled or erased, or has lost one of the permissions;
+    SessionOver, if the session was ended.
 
-    The token of an unknown account is trusted: the account is so new that nothing was taken from it yet
+    The token of an unknown account is trusted: the account is so new that it has not lost a permission yet
     (docs/decisions/0013).
     """
     active, held, changed_at, erased, expires_at, session_ended = await FIND.fetchrow(db, who=who)
@@ -120,7 +120,7 @@ async def check(db: AnySession, who: Principal, permissions: Iterable[str]) -> N
     if changed_at is None:
         return
     over = erased or (expires_at is not None and expires_at <= utcnow())
-    if not over and who.issued_at > (changed_at + IN_THE_MAKING).timestamp():
+    if not over and who.issued_at > (changed_at + ISSUE_MARGIN).timestamp():
         return
     for permission in permissions:
         if over or not active or permission not in held:
@@ -128,8 +128,8 @@ async def check(db: AnySession, who: Principal, permissions: Iterable[str]) -> N
 
 
 async def update(db: AnySession, accounts: Sequence[Account], times: Sequence[datetime]) -> None:
-    """Takes over what is newer, from one event of each account. `times`: when the events were made, by the clock of the
-    user service, which also dates the tokens."""
+    """Stores newer statuses from one event of each account. `times`: when the events were created, by the clock of the
+    user service, which also sets the time of tokens."""
     statuses = [
         _Status(
             account.user_id, account.version, time, account.active, " ".join(_permissions(account)),
@@ -148,19 +148,19 @@ async def update(db: AnySession, accounts: Sequence[Account], times: Sequence[da
 
 
 async def end_sessions(db: AnySession, event: SessionEnded) -> None:
-    """Access tokens of these sessions are rejected from now on."""
+    """Rejects access tokens of these sessions from now on."""
     await _end(db, [_Session(session_id, event.user_id, event.ended_at) for session_id in event.session_ids])
 
 
 async def recently_ended_sessions(db: AnySession, user_id: UUID) -> list[EndedSession]:
-    """The account's ended sessions of which access tokens may still be valid; the latest first."""
+    """The account's ended sessions that have access tokens which have not expired; the latest first."""
     return await RECENTLY_ENDED.fetch_as(
         db, EndedSession, user_id=user_id, token_life=LONGEST_TOKEN_LIFE, limit=MOST_ENDED_SESSIONS
     )
 
 
 async def erase(db: AnySession, users: Sequence[UserErased]) -> None:
-    """The row stays with its id, so that no older event restores the account. One event of each account."""
+    """Marks accounts as erased, from one event of each. Their rows stay, so that no older event restores them."""
     await ERASE.execute(db, event=users)
     await ERASE_SESSIONS.execute(db, user_ids=[user.user_id for user in users])
     signal(db, SIGNAL, *(Change(user.user_id, user.version, None, active=False) for user in users))
@@ -188,7 +188,7 @@ async def _end(db: AnySession, ended: Sequence[_Session]) -> None:
 
 
 def _permissions(account: Account) -> Iterable[str]:
-    """As in the event. Events from before they carried permissions name built-in roles only."""
+    """The permissions in the event. Events from before they had permissions name built-in roles only."""
     if isinstance(account, UserChanged) and account.permissions is None:
         return sorted(permissions_of(account.roles))
     return account.permissions or []

@@ -1,4 +1,4 @@
-"""Authorization of operations: each names permissions or is PUBLIC; OpenAPI shows which."""
+"""Authorization of operations: each requires permissions or is PUBLIC, which the OpenAPI document shows."""
 
 from collections.abc import Iterable
 from typing import Annotated, Any
@@ -17,10 +17,10 @@ from service_kit.security.principal import Principal
 from service_kit.telemetry import caller
 
 PUBLIC: dict[str, Any] = {"security": []}
-"""Given to an operation as `openapi_extra`: anyone may call it."""
+"""The `openapi_extra` of an operation that anyone may call."""
 
 PUBLIC_OR_SIGNED_IN: dict[str, Any] = {"security": [{}, {"OAuth2": []}]}
-"""As PUBLIC, where a MaybePrincipal may see more: Swagger UI sends a token only where one is declared."""
+"""As PUBLIC, for an operation with a MaybePrincipal: Swagger UI sends a token only to operations that declare one."""
 
 
 class PersonRequired(Problem, status=404, type="person-required"):
@@ -28,24 +28,24 @@ class PersonRequired(Problem, status=404, type="person-required"):
 
 
 class _Guard(SecurityBase):
-    """Reads the bearer token, verifies it and looks for the permissions that the operation asks for.
+    """Reads the bearer token, verifies it and checks that it has the permissions that the operation requires.
 
-    The verifier rejects what was closed lately (an account, an API client, a session), for every operation; permissions
-    that an active account has lost are looked up for the sensitive ones.
+    For every operation, the verifier rejects accounts, API clients and sessions that were closed recently. Permissions
+    that an active account has lost are looked up only if they are sensitive.
     """
 
     def __init__(self, *, of_person: bool = False) -> None:
         self._of_person = of_person
-        # create_app puts the user service's real address in when it writes the OpenAPI document.
+        # `openapi.describe` replaces this path by the URL of the user service.
         self.model = OAuth2(flows=OAuthFlows(password=OAuthFlowPassword(tokenUrl="/auth/token", scopes={})))
         self.scheme_name = "OAuth2"
 
-    async def __call__(self, request: Request, asked: SecurityScopes) -> Principal:
+    async def __call__(self, request: Request, required: SecurityScopes) -> Principal:
         who = _verify(request)
-        for permission in asked.scopes:
+        for permission in required.scopes:
             if permission not in who.permissions:
                 raise Forbidden(permission=permission)
-        if sensitive := SENSITIVE.intersection(asked.scopes):
+        if sensitive := SENSITIVE.intersection(required.scopes):
             await still_may(request, who, sensitive)
         if self._of_person and not who.is_person:
             raise PersonRequired
@@ -63,7 +63,7 @@ def _verify(request: Request) -> Principal:
 
 
 async def still_may(request: Request, who: Principal, permissions: Iterable[str]) -> None:
-    """Checks the current permissions of the account, which may be less than its token's. Raises: PermissionRevoked."""
+    """Checks that the account still has these permissions of its token. Raises: PermissionRevoked, SessionOver."""
     async with database_of(request).connection() as db:
         await account_status.check(db, who, permissions)
 
@@ -79,14 +79,14 @@ async def _verify_if_given(request: Request) -> Principal | None:
 _guard, _guard_of_person = _Guard(), _Guard(of_person=True)
 
 MaybePrincipal = Annotated[Principal | None, Depends(_verify_if_given)]
-"""For a PUBLIC operation that shows more to who may see more; a token that is sent must be valid."""
+"""The caller of a PUBLIC operation that shows more to some callers. A token is optional; an invalid one is rejected."""
 
 
 def Requires(*permissions: str, of_person: bool = False) -> Any:  # noqa: N802 (reads as a type: `who: Annotated[Principal, Requires("…")]`)
-    """The caller must carry all of these permissions; with none named, a valid token is enough.
+    """The caller must have all of these permissions; without any, a valid token is enough.
 
-    The account must still hold those that are sensitive (contracts/permissions.py). `of_person`: it is about something
-    of the caller's own, which an API client can't have.
+    The account must still have those that are sensitive (contracts/permissions.py). `of_person`: the operation is about
+    the caller's own data; API clients, which have none, get a 404.
     """
     for permission in permissions:
         if not is_known(permission):

@@ -1,6 +1,6 @@
 """The user service's public keys: fetched in the background, and stored in the service's own database.
 
-So a service starts, and verifies tokens, while the user service is down; and no request ever waits for a fetch.
+So a service starts and verifies tokens even while the user service is down, and no request ever waits for a fetch.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ log = structlog.get_logger(__name__)
 
 FetchKeys = Callable[[], Awaitable[dict[str, Any]]]
 UNKNOWN_KEY_PAUSE = 30.0
-"""Seconds between two fetches that unknown key ids can cause, so that made-up ids can't be used to flood."""
+"""Least seconds between two fetches because of unknown key ids, so that invented ids can't cause many requests."""
 RETRY_PAUSE = 2.0
 FETCH_SECONDS = 10
 MOST_BYTES = 100_000
@@ -67,7 +67,7 @@ class KeyRing:
         return bool(self._keys)
 
     def age(self) -> float:
-        """Seconds since the keys in use were fetched, here or by another process; infinite where there are none."""
+        """Seconds since the keys in use were fetched by this or another process; infinite if there are none."""
         return time.time() - self._fetched_at
 
     def find(self, key_id: object) -> Any:
@@ -80,7 +80,7 @@ class KeyRing:
         return key
 
     async def start(self) -> None:
-        """Loads the stored keys; from here on they are refreshed in the background."""
+        """Loads the stored keys, and starts to refresh them in the background."""
         metrics.KEYS_AGE.set_function(self.age)
         await self._load()
         self._task = asyncio.create_task(self._keep_fresh(), name="verification-keys")
@@ -91,7 +91,7 @@ class KeyRing:
             await asyncio.wait({self._task})
 
     async def refresh(self) -> None:
-        """Fetches once. Raises what the fetch raises, or UnusableKeySet; the keys held so far stay."""
+        """Fetches once. Raises what the fetch raises, or UnusableKeySet; then the keys in use stay."""
         self._use(await self.fetch())
 
     async def _keep_fresh(self) -> None:
@@ -104,7 +104,7 @@ class KeyRing:
             await asyncio.sleep(min(due, tried_at + UNKNOWN_KEY_PAUSE) - time.monotonic())
 
     async def _refreshed(self) -> bool:
-        """Whether the keys are fresh now. If not, another process of this service may have stored fresh ones."""
+        """Fetches and stores the keys. If that fails (False), loads those that another process may have stored."""
         try:
             await self.refresh()
         except Exception as error:
@@ -138,7 +138,7 @@ class KeyRing:
 
 
 def read_key_set(jwks: object) -> dict[str, Any]:
-    """The keys for RS256 by their id; others are passed over. Raises: UnusableKeySet."""
+    """The keys for RS256 by their id; others are ignored. Raises: UnusableKeySet."""
     listed = jwks.get("keys") if isinstance(jwks, dict) else None
     if not isinstance(listed, list) or len(listed) > MOST_KEYS:
         raise UnusableKeySet(f"no list of at most {MOST_KEYS} keys")
@@ -187,8 +187,8 @@ def over_http(url: str) -> FetchKeys:
 
 @cache
 def _certificates(url: str) -> ssl.SSLContext:
-    """Read once, and in a thread: that takes 3 MiB, and 50 ms in which the event loop would be blocked.
+    """Is cached, and called in a thread: reading takes 3 MiB, and 50 ms in which the event loop would be blocked.
 
-    For plain http none are read, so that a redirect to https would fail.
+    For plain http no certificates are read.
     """
     return httpx.create_ssl_context() if url.startswith("https:") else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

@@ -1,4 +1,4 @@
-"""The caller, as described by the access token."""
+"""The caller of a request, as its access token describes it."""
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -10,17 +10,17 @@ FIRST_PARTY = "online-mart"
 @dataclass(frozen=True, slots=True)
 class Principal:
     user_id: UUID
-    """The account's id; of an API client, the client's, which owns nothing."""
+    """The id of the account, or of the API client, which owns no orders or other data."""
     permissions: frozenset[str]
     token_id: str
     expires_at: int
     """Seconds since the epoch (the token's `exp`)."""
     issued_at: int = 0
-    """Seconds since the epoch (its `iat`)."""
+    """Seconds since the epoch (the token's `iat`)."""
     client_id: str = FIRST_PARTY
     session_id: UUID | None = None
     authenticated_at: int = 0
-    """Seconds since the epoch: when the owner last proved who they are (its `auth_time`)."""
+    """Seconds since the epoch: when the owner was last authenticated (the token's `auth_time`)."""
 
     @property
     def is_person(self) -> bool:

@@ -1,8 +1,8 @@
-"""Accounts, API clients and sessions that were closed lately, which valid tokens may still name; kept in memory.
+"""Accounts, API clients and sessions that were closed recently, which unexpired tokens may still name; kept in memory.
 
-Every request with a token is checked against them, which costs two look-ups in small dicts. What this process commits
-itself (a consumer, the user service) is added at its commit; what other processes commit is read from the tables once a
-second. An hour of it is kept: an access token lives no longer.
+Every request with a token is checked against them, by two look-ups in small dicts. Changes that this process commits
+(as a consumer, or in the user service) are added at the commit; those of other processes are read from the tables once
+a second. They are kept for about an hour, the longest life of an access token.
 """
 
 import asyncio
@@ -21,12 +21,12 @@ from service_kit.security.principal import Principal
 log = structlog.get_logger(__name__)
 
 # A token that was issued while its account was changed may carry the former permissions.
-IN_THE_MAKING = timedelta(seconds=5)
+ISSUE_MARGIN = timedelta(seconds=5)
 LONGEST_TOKEN_LIFE = timedelta(minutes=65)
-"""The user service's settings allow an hour; clocks may differ."""
+"""The user service's settings allow an hour; the rest is for differences between clocks."""
 
 SIGNAL = "accounts"
-"""Sent with each Change and Ended, as it is committed (`database.signals`)."""
+"""The signal (`database.signals`) that is sent with each Change and Ended when it is committed."""
 FOR_EVER = float("inf")
 READ = Statement("""
 SELECT 'account' AS kind, user_id AS id, version,
@@ -74,7 +74,7 @@ class Ended(NamedTuple):
 
 
 class Revocations:
-    """Checked for every request with a token."""
+    """The recently closed accounts and sessions, by which every request with a token is checked."""
 
     def __init__(self, database: Database, refresh_seconds: float) -> None:
         self._database = database
@@ -83,9 +83,9 @@ class Revocations:
         """By account: the version that closed it, and the time up to which issued tokens are rejected."""
         self._ended: dict[UUID, float] = {}
         self.any = False
-        """Whether there are any: if not, nothing need be looked up."""
+        """Whether there are any: if not, requests need no look-up."""
         self._committed: list[Change | Ended] = []
-        """What was committed here while the tables were read, and may be missing in the result."""
+        """Changes that this process committed since the last read of the tables began, and that it may have missed."""
         self._task: asyncio.Task[None] | None = None
         database.signals.listen(SIGNAL, self._apply)
 
@@ -97,7 +97,7 @@ class Revocations:
             raise SessionOver
 
     async def start(self) -> None:
-        """Reads once, so that a new process knows what the others know; then repeats it in the background."""
+        """Reads the tables, so that a new process knows all revocations; then repeats that in the background."""
         await self._refreshed()
         self._task = asyncio.create_task(self._keep_fresh(), name="revocations")
 
@@ -125,7 +125,7 @@ class Revocations:
             await self._refreshed()
 
     async def _refreshed(self) -> None:
-        """While the database is unavailable, what is known is kept."""
+        """Calls `refresh`. While the database is unavailable, the known revocations are kept."""
         try:
             await self.refresh()
         except Exception as error:
@@ -157,4 +157,4 @@ class Revocations:
 
 
 def _until(changed_at: float | None) -> float:
-    return FOR_EVER if changed_at is None else changed_at + IN_THE_MAKING.total_seconds()
+    return FOR_EVER if changed_at is None else changed_at + ISSUE_MARGIN.total_seconds()

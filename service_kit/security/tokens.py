@@ -1,4 +1,4 @@
-"""Verifying access tokens (RFC 9068): RS256 only, every claim required, and a cache, since a signature costs 90 µs."""
+"""Verifies access tokens (RFC 9068): RS256 only, every claim required, and a cache, since a signature costs 90 µs."""
 
 import time
 from typing import Any
@@ -17,10 +17,9 @@ TOKEN_TYPE = "at+jwt"  # noqa: S105 (a media type, no secret)
 ALGORITHM = "RS256"
 MAX_TOKEN_LENGTH = 8192
 CACHE_SIZE = 10_000
-# For so long the signature of a token is not verified again: no longer, so that tokens of a removed key are soon
-# rejected.
+# The time until a token's signature is verified again. It is short, so that tokens of a removed key are soon rejected.
 CACHE_SECONDS = 60
-# By so many seconds the user service's clock may be ahead of ours.
+# The seconds by which the user service's clock may be ahead of ours.
 CLOCK_SKEW = 60
 
 _REQUIRED = {f"require_{claim}": True for claim in ("aud", "exp", "iat", "iss", "sub", "jti")}
@@ -58,7 +57,7 @@ class TokenVerifier:
         try:
             header = jwt.get_unverified_header(token)
             if header.get("typ") != TOKEN_TYPE or header.get("alg") != ALGORITHM or "crit" in header:
-                raise InvalidToken  # what `crit` names must be understood, and nothing of it is (RFC 7515, 4.1.11)
+                raise InvalidToken  # extensions in `crit` must be understood; none is here (RFC 7515, 4.1.11)
             key = self._keys.find(header.get("kid"))
             claims = jwt.decode(
                 token, key, algorithms=[ALGORITHM], audience=AUDIENCE, issuer=self._issuer, options=_REQUIRED
@@ -68,7 +67,7 @@ class TokenVerifier:
             raise InvalidToken from error
 
     def _forget_some(self, now: float) -> None:
-        """Drops what has expired; if that frees too little, the oldest half (dicts keep the order of insertion)."""
+        """Drops expired entries; if that frees too little, the oldest half (dicts keep the order of insertion)."""
         self._verified = {token: entry for token, entry in self._verified.items() if entry[0] > now}
         if len(self._verified) > CACHE_SIZE // 2:
             self._verified = dict(list(self._verified.items())[CACHE_SIZE // 2 :])
@@ -90,6 +89,6 @@ def _principal(claims: dict[str, Any]) -> Principal:
         issued_at=int(claims["iat"]),
         client_id=claims["client_id"],
         session_id=UUID(session_id) if session_id is not None else None,
-        # A token without a session was issued on a proof of identity.
+        # Without a session (an API client), the token was issued when the identity was proved.
         authenticated_at=int(claims.get("auth_time", claims["iat"])),
     )

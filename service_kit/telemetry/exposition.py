@@ -15,15 +15,15 @@ from prometheus_client.registry import Collector
 from prometheus_client.samples import Sample
 
 SAMPLES = 50
-"""Written in one turn of the event loop: less than a millisecond's work."""
+"""The number of samples written in one turn of the event loop, which takes less than a millisecond."""
 _HEAD = re.compile(rb"\A(?:# (?:HELP|TYPE) [^\n]*\n)+")
 
-# A `_created` series beside each one doubles their number, and no dashboard of ours uses it.
+# A `_created` series for each counter and histogram would double their number, and no dashboard uses them.
 disable_created_metrics()  # type: ignore[no-untyped-call]
 
 
 async def text(registry: CollectorRegistry = REGISTRY) -> bytes:
-    """Not in a thread: that would hold the interpreter's lock, and so the event loop, for 5 ms at a time."""
+    """All metrics as text, written in parts. A thread would hold the GIL, and so block the event loop, for 5 ms."""
     parts: list[bytes] = []
     for metric in registry.collect():
         for begin in range(0, len(metric.samples) or 1, SAMPLES):

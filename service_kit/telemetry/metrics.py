@@ -14,12 +14,12 @@ REQUEST_SECONDS = Histogram(
 IN_FLIGHT = Gauge("http_requests_in_flight", "Requests being served")
 WAITING = Gauge("http_requests_waiting", "Requests that wait for something to happen (`Prefer: wait`)")
 CONNECTIONS = Gauge("database_connections", "Connections in use", ["pool"])
-CONNECTIONS_WAITING = Gauge("database_connections_waiting", "Statements that wait for a connection of the hot pool")
+CONNECTIONS_WAITING = Gauge("database_connections_waiting", "Statements that wait for a connection of the asyncpg pool")
 APP = Info("app", "The release that runs, and the newest migrations that it knows, of the service and of the kit")
 KEYS_AGE = Gauge("verification_keys_age_seconds", "Since the verification keys in use were fetched")
 
 
 @cache
 def of_request(method: str, route: str, status: int) -> tuple[Counter, Histogram]:
-    """Cached: there are only as many as routes and statuses."""
+    """The metrics of a route and a status. The cache is small: its entries are limited by routes and statuses."""
     return REQUESTS.labels(method, route, status), REQUEST_SECONDS.labels(method, route)

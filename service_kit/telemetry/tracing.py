@@ -41,7 +41,7 @@ def continue_trace(traceparent: str | None) -> Iterator[None]:
 
 
 def _trace_id(traceparent: str | None) -> int:
-    """0: none, or an invalid one."""
+    """The trace id in `traceparent`; 0: there is none, or it is invalid."""
     if not traceparent:
         return 0
     return trace.get_current_span(_propagator.extract({"traceparent": traceparent})).get_span_context().trace_id

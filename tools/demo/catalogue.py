@@ -1,13 +1,13 @@
 """The demo's catalogue. `products.csv` has real products of the data set in `tools/data` (see its README), with the
-prices that they were sold at in December 2010, in pence, and texts of our own. Their SKUs differ from the file's stock
-codes, so that a replay doesn't find them."""
+prices of December 2010 in pence, and with descriptions that were written for the demo. Their SKUs differ from the
+file's stock codes, so that a replay doesn't find them."""
 
 import csv
 from pathlib import Path
 from typing import NamedTuple
 
 CURRENCY = "GBP"
-# From so many pieces on, a piece costs so many percent of the price.
+# Minimum quantity → percent of the price that a piece then costs.
 TIERS = {12: 90, 100: 80}
 
 # Category → its parent.
@@ -56,7 +56,7 @@ WAREHOUSES = {
         "address": {"line1": "17 Mill Lane", "city": "Manchester", "postal_code": "M4 5AD", "country": "GB"},
     },
 }
-# By the warehouse that they deliver to.
+# By the code of the warehouse that they supply.
 SUPPLIERS = {
     LONDON: {"name": "Hanford Ceramics", "email": "orders@hanford.example", "phone": "+44 20 7946 0000"},
     MANCHESTER: {"name": "Northern Gift Company", "email": "sales@northern-gift.example", "phone": "+44 161 496 0000"},

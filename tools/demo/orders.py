@@ -3,9 +3,9 @@
 `pending` (stock is being reserved) and `cancelling` (inventory checks whether a parcel was dispatched) last only
 milliseconds; the history of the cancelled order, which was paid before, has both.
 
-Two statuses are reached by time: `expired` after `pay_by`, `completed` when the return window closes. For these two
+Time leads to two statuses: `expired` after `pay_by`, and `completed` when the return window closes. For these two
 orders the demo moves that time into the past in the order service's database, and the service's own jobs do the rest.
-It is the only place where a tool writes into a service's database."""
+No other tool writes to a service's database."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection
@@ -39,7 +39,7 @@ Found = TypeVar("Found")
 
 
 @dataclass(frozen=True)
-class Scene:
+class DemoShop:
     """The customer, the staff who send the parcels, and the ids of the products by SKU."""
 
     customer: Api
@@ -48,7 +48,7 @@ class Scene:
     order_database_url: str
 
     async def placed(self, *lines: tuple[str, int]) -> Order:
-        """Returns when the stock is reserved, or the order rejected."""
+        """Places an order. Returns it when its stock is reserved, or it is rejected."""
         body = {
             "lines": [{"product_id": self.products[sku], "quantity": quantity} for sku, quantity in lines],
             "ship_to": SHIP_TO,
@@ -92,7 +92,7 @@ class Scene:
         await self.staff.post("inventory", f"/shipments/{shipment['id']}/dispatch", body, repeatable=True)
 
     async def return_goods(self, order: Order) -> None:
-        """Returns everything: requested, approved, and received by the warehouse that sent it."""
+        """Returns all goods: requests the return, approves it, and receives it in the warehouse that sent them."""
         lines = [{"product_id": line["product_id"], "quantity": line["quantity"]} for line in order["lines"]]
         asked = await self.customer.post(
             "order", f"/orders/{order['id']}/returns", {"lines": lines, "reason": "too small"}, key=uuid4().hex
@@ -121,7 +121,7 @@ class Scene:
         return order if holds(order) else await _until(read, holds, f"order {order['number']}: {what}")
 
     async def move_time(self, statement: str, order: Order) -> None:
-        """Moves a time of the order into the past; the order service's job sees it within seconds."""
+        """Moves a time of the order into the past; the order service's job finds it within seconds."""
 
         def execute() -> None:
             with administration(self.order_database_url) as cursor:
@@ -130,67 +130,67 @@ class Scene:
         await asyncio.to_thread(execute)
 
 
-async def _expired(scene: Scene) -> None:
-    order = await scene.placed(("OM-79321", 1))
-    await scene.move_time(PAY_BY_IS_OVER, order)
-    await scene.in_status(order, "expired")
+async def _expired(shop: DemoShop) -> None:
+    order = await shop.placed(("OM-79321", 1))
+    await shop.move_time(PAY_BY_IS_OVER, order)
+    await shop.in_status(order, "expired")
 
 
-async def _cancelled(scene: Scene) -> None:
-    """It was paid before, so it is refunded."""
-    order = await scene.paid(("OM-22752", 1))
-    await scene.customer.post("order", f"/orders/{order['id']}/cancel", {"reason": "ordered by mistake"})
-    await scene.in_status(order, "cancelled")
+async def _cancelled(shop: DemoShop) -> None:
+    """A cancelled order that was paid, and so is refunded."""
+    order = await shop.paid(("OM-22752", 1))
+    await shop.customer.post("order", f"/orders/{order['id']}/cancel", {"reason": "ordered by mistake"})
+    await shop.in_status(order, "cancelled")
 
 
-async def _refunded(scene: Scene) -> None:
-    """Staff refund it in full before it is dispatched, which cancels it."""
-    order = await scene.paid((WITHDRAWN, 1))
-    await scene.shipments(order)
-    [payment] = await scene.staff.all("order", f"/orders/{order['id']}/payments")
+async def _refunded(shop: DemoShop) -> None:
+    """An order that staff refund in full before its dispatch, which cancels it."""
+    order = await shop.paid((WITHDRAWN, 1))
+    await shop.shipments(order)
+    [payment] = await shop.staff.all("order", f"/orders/{order['id']}/payments")
     body = {"reason": "out of production"}
-    await scene.staff.post("order", f"/payments/{payment['id']}/refunds", body, key=uuid4().hex)
-    await scene.in_status(order, "cancelled")
+    await shop.staff.post("order", f"/payments/{payment['id']}/refunds", body, key=uuid4().hex)
+    await shop.in_status(order, "cancelled")
 
 
-async def _lost(scene: Scene) -> None:
-    """The carrier lost its only parcel, so it is cancelled and refunded."""
-    order = await scene.shipped(("OM-22633", 1))
-    [shipment] = await scene.shipments(order)
-    await scene.staff.post("inventory", f"/shipments/{shipment['id']}/lost", repeatable=True)
-    await scene.in_status(order, "cancelled")
+async def _lost(shop: DemoShop) -> None:
+    """An order of which the carrier lost the only parcel, so it is cancelled and refunded."""
+    order = await shop.shipped(("OM-22633", 1))
+    [shipment] = await shop.shipments(order)
+    await shop.staff.post("inventory", f"/shipments/{shipment['id']}/lost", repeatable=True)
+    await shop.in_status(order, "cancelled")
 
 
-async def _partially_shipped(scene: Scene) -> None:
-    """Its two products are in two warehouses, and one of the parcels was dispatched."""
-    order = await scene.paid((LONDON_ONLY, 3), (MANCHESTER_ONLY, 1))
-    await scene.dispatch(order, (await scene.shipments(order))[0])
-    await scene.in_status(order, "partially_shipped")
+async def _partially_shipped(shop: DemoShop) -> None:
+    """An order of products in two warehouses, of which one parcel was dispatched."""
+    order = await shop.paid((LONDON_ONLY, 3), (MANCHESTER_ONLY, 1))
+    await shop.dispatch(order, (await shop.shipments(order))[0])
+    await shop.in_status(order, "partially_shipped")
 
 
-async def _returned(scene: Scene) -> None:
-    """Everything was returned and restocked, and the order refunded."""
-    order = await scene.delivered(("OM-22720", 2))
-    await scene.return_goods(order)
-    await scene.in_status(order, "returned")
+async def _returned(shop: DemoShop) -> None:
+    """An order of which everything was returned, restocked and refunded."""
+    order = await shop.delivered(("OM-22720", 2))
+    await shop.return_goods(order)
+    await shop.in_status(order, "returned")
 
 
-async def _completed(scene: Scene) -> None:
-    order = await scene.delivered(("OM-84946", 6))
-    await scene.move_time(RETURN_WINDOW_IS_OVER, order)
-    await scene.in_status(order, "completed")
+async def _completed(shop: DemoShop) -> None:
+    order = await shop.delivered(("OM-84946", 6))
+    await shop.move_time(RETURN_WINDOW_IS_OVER, order)
+    await shop.in_status(order, "completed")
 
 
-Place = Callable[[Scene], Awaitable[object]]
+Place = Callable[[DemoShop], Awaitable[object]]
 STATUSES: dict[str, Place] = {
-    "awaiting_payment": lambda scene: scene.placed(("OM-22086", 2), ("OM-85123A", 4)),
-    "paid": lambda scene: scene.paid(("OM-22423", 1)),
+    "awaiting_payment": lambda shop: shop.placed(("OM-22086", 2), ("OM-85123A", 4)),
+    "paid": lambda shop: shop.paid(("OM-22423", 1)),
     "partially_shipped": _partially_shipped,
-    "shipped": lambda scene: scene.shipped(("OM-22633", 2)),
-    "delivered": lambda scene: scene.delivered(("OM-21212", 12), ("OM-22966", 1)),
+    "shipped": lambda shop: shop.shipped(("OM-22633", 2)),
+    "delivered": lambda shop: shop.delivered(("OM-21212", 12), ("OM-22966", 1)),
     "completed": _completed,
     "returned": _returned,
-    "rejected": lambda scene: scene.placed((SCARCE, 10), ("OM-21915", 1)),
+    "rejected": lambda shop: shop.placed((SCARCE, 10), ("OM-21915", 1)),
     "cancelled": _cancelled,
     "expired": _expired,
 }
@@ -201,7 +201,7 @@ ALL = STATUSES | MISHAPS
 
 
 async def numbers(customer: Api) -> dict[str, str]:
-    """Status, or mishap → the number of the customer's latest order of that kind."""
+    """Kind (a key of ALL) → the number of the customer's latest order of that kind."""
     found: dict[str, str] = {}
     async for page in customer.pages("order", "/orders"):
         for order in page:
@@ -217,10 +217,10 @@ def _kind(order: Order) -> str:
     return str(order["status"])
 
 
-async def place_missing(scene: Scene, existing: Collection[str]) -> None:
-    """Places an order for each status, and each mishap, that none of the customer's orders has."""
+async def place_missing(shop: DemoShop, existing: Collection[str]) -> None:
+    """Places an order of each kind in ALL of which the customer has none."""
     missing = [place for kind, place in ALL.items() if kind not in existing]
-    await asyncio.gather(*(place(scene) for place in missing))
+    await asyncio.gather(*(place(shop) for place in missing))
 
 
 async def _until(read: Callable[[], Awaitable[Found]], holds: Callable[[Found], bool], what: str) -> Found:

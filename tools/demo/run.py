@@ -12,7 +12,7 @@ from local_stack.shop import Shop
 from tools import container_secrets
 from tools.accounts import Account
 from tools.api import Api, connections
-from tools.demo.orders import ALL, PASSING, SHIP_TO, Scene, numbers, place_missing
+from tools.demo.orders import ALL, PASSING, SHIP_TO, DemoShop, numbers, place_missing
 from tools.demo.stocking import stock_up
 
 CUSTOMER_NAME, STAFF_NAME = "Ada King", "Grace Hopper"
@@ -20,7 +20,7 @@ CUSTOMER_NAME, STAFF_NAME = "Ada King", "Grace Hopper"
 
 @dataclass(frozen=True)
 class Demo:
-    """The services and accounts of the demo data. `tools.demo.orders` says why it needs the database."""
+    """The services and accounts of the demo data. `tools.demo.orders` explains why it needs the database."""
 
     urls: Mapping[str, str]
     admin: Account
@@ -44,7 +44,7 @@ class Demo:
         return cls(urls, admin, staff, customer, order_database_url)
 
     def make(self) -> dict[str, str]:
-        """Status, or mishap → number of an order of the demo's customer. Raises: StackError."""
+        """Creates what is missing. Returns the number of an order by kind (`orders.ALL`). Raises: StackError."""
         return asyncio.run(self._make())
 
     async def _make(self) -> dict[str, str]:
@@ -58,7 +58,7 @@ class Demo:
             await customer.find_or_create("user", "/users/me/addresses", SHIP_TO)
             existing = await numbers(customer)
             if ALL.keys() - existing:
-                await place_missing(Scene(customer, staff, products, self.order_database_url), existing)
+                await place_missing(DemoShop(customer, staff, products, self.order_database_url), existing)
                 existing = await numbers(customer)
             return existing
 

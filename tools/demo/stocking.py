@@ -1,4 +1,4 @@
-"""Creates the categories, products with their tiers, warehouses, suppliers and stock that are missing."""
+"""Creates missing categories, products with their price tiers, warehouses, suppliers and stock."""
 
 import asyncio
 from collections.abc import Iterable, Iterator
@@ -11,7 +11,7 @@ AT_ONCE = 4
 
 
 async def stock_up(staff: Api) -> dict[str, str]:
-    """Returns the products' ids by SKU."""
+    """Creates what is missing. Returns the products' ids by SKU."""
     products = await _products(staff)
     for code, body in WAREHOUSES.items():
         supplier = SUPPLIERS[code]
@@ -81,7 +81,7 @@ def _flat(nodes: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
 
 
 async def _receive(staff: Api, code: str, warehouse_id: str, supplier_id: str, products: dict[str, str]) -> None:
-    """Books one receipt of all products that were never in this warehouse."""
+    """Books one receipt of all products that were never in stock in this warehouse."""
     existing = {level["product_id"] for level in await staff.all("inventory", "/stock", warehouse_id=warehouse_id)}
     lines = [
         {
@@ -95,5 +95,5 @@ async def _receive(staff: Api, code: str, warehouse_id: str, supplier_id: str, p
     ]
     if lines:
         body = {"warehouse_id": warehouse_id, "supplier_id": supplier_id, "lines": lines}
-        # Inventory learns of new products by events, which may still be on their way.
+        # The inventory service learns of new products by events, which may not have arrived yet.
         await staff.post("inventory", "/stock/receipts", body, wait_for=["product-unknown"])

@@ -12,9 +12,9 @@ from tools.api import Api, for_each
 
 # Final statuses of an order in a replay. `completed`: delivered, and its return window has closed already.
 DELIVERED, REJECTED = frozenset({"delivered", "completed"}), "rejected"
-# Final statuses that a replay never leads to, but others may: by refunds, lost parcels or returns.
+# Final statuses that a replay itself never causes, but that refunds, lost parcels or returns may cause meanwhile.
 OTHER_ENDS = frozenset({"cancelled", "expired", "returned"})
-# How long to wait for events that are still on their way, since the last one of them arrived.
+# The most seconds to wait for missing events after the last one has arrived.
 TIMEOUT_SECONDS = 60.0
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 1.0
 READING_AT_ONCE = 8
@@ -54,7 +54,7 @@ class Books:
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """The orders of the run with their numbers of parcels, its receipts, and the products of its file."""
+    """What to read: the run's orders with their numbers of parcels, its receipts, and the products of its file."""
 
     orders: Mapping[str, int]
     receipts: Collection[str]
@@ -90,7 +90,7 @@ async def read_stock(api: Api, products: Collection[str]) -> Stock:
 
 
 async def read_books(api: Api, scope: Scope, before: Stock, advance: Callable[[int], None]) -> Books:
-    """Waits for the last orders to end, and for the last notifications."""
+    """Reads everything in `scope`. Waits until the last orders have ended and the last notifications are there."""
     books = Books(before, before, parcels=Counter(scope.orders))
     await asyncio.gather(_read_ledger(api, scope, books), _read_orders(api, scope, books))
     books.after = await read_stock(api, scope.products)
@@ -114,7 +114,7 @@ async def _read_orders(api: Api, scope: Scope, books: Books) -> None:
 
 
 def _is_whole(order: Mapping[str, Any] | None) -> bool:
-    """Whether the order has ended, and all its lines are known: in a list an order has only the first few."""
+    """Whether the order has ended, and has all its lines: in a list, an order has only the first few."""
     if order is None or order["status"] not in {*DELIVERED, REJECTED, *OTHER_ENDS}:
         return False
     return len(order["lines"]) == int(order["line_count"])
@@ -137,7 +137,7 @@ async def _read_ledger(api: Api, scope: Scope, books: Books) -> None:
 
 
 async def _read_inboxes(api: Api, scope: Scope, books: Books, advance: Callable[[int], None]) -> None:
-    """Reads each customer's notifications, and again those of customers who lack some."""
+    """Reads each customer's notifications, and repeats that for customers who lack some."""
     notified: dict[str, Counter[str]] = {}
     books.notified = notified
     orders_of: dict[str, list[str]] = {}

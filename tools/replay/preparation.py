@@ -1,4 +1,4 @@
-"""Creates through the APIs what the orders need and the shop lacks."""
+"""Creates missing products, customers and stock for the orders, through the APIs."""
 
 import asyncio
 import math
@@ -18,7 +18,7 @@ CATEGORY, CATEGORY_SLUG = "Online Retail", "online-retail"
 SUPPLIER = "Online Retail wholesale"
 WAREHOUSE_CODE, WAREHOUSE = "ONLINE-RETAIL", "Online Retail warehouse"
 CURRENCY = "GBP"
-# SKUs of one request, and lines of one receipt (so that its body stays far below 1 MiB).
+# The most SKUs of one request, and lines of one receipt, whose body stays far below 1 MiB.
 SKUS_AT_ONCE, RECEIPT_LINES = 100, 2_000
 CREATING_AT_ONCE = 6
 
@@ -36,7 +36,7 @@ class Ready:
 
 
 def email_of(invoice: Invoice) -> str:
-    """One account for each customer, and a walk-in customer for each country."""
+    """The customer's address. Invoices without a customer share a walk-in customer for each country."""
     if invoice.customer:
         return f"customer-{invoice.customer.lower()}@{DOMAIN}"
     return f"walk-in-{re.sub(r'[^a-z0-9]+', '-', invoice.country.lower()).strip('-') or 'unknown'}@{DOMAIN}"
@@ -93,7 +93,7 @@ async def _products(api: Api, products: Sequence[Product], ids: dict[str, str], 
         try:
             ids[product.sku] = (await api.post("product", "/products", body, repeatable=True))["id"]
         except ApiError as error:
-            if error.type != "sku-taken":  # by ourselves, if the answer was lost
+            if error.type != "sku-taken":  # by an earlier attempt whose response was lost
                 raise
             await _find_products(api, [product.sku], ids)
         advance(1)
@@ -115,7 +115,7 @@ async def _customers(api: Api, names: dict[str, str], ids: dict[str, str], advan
     advance(len(ids))
 
     async def create(email: str) -> None:
-        # The password is not kept, because staff place these customers' orders.
+        # The password is not stored, because staff place these customers' orders.
         body = {"email": email, "password": secrets.token_urlsafe(24), "full_name": names[email]}
         try:
             ids[email] = (await api.post("user", "/users", body, repeatable=True))["id"]
@@ -142,7 +142,7 @@ async def receive(api: Api, ready: Ready, products: Sequence[Product], factor: F
             "supplier_id": ready.supplier_id,
             "lines": lines[start : start + RECEIPT_LINES],
         }
-        # Inventory learns of new products by events, which may still be on their way.
+        # The inventory service learns of new products by events, which may not have arrived yet.
         receipt = await api.post("inventory", "/stock/receipts", body, wait_for=["product-unknown"])
         receipts.append(str(receipt["id"]))
     return receipts

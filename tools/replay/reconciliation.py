@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from tools.replay.books import DELIVERED, OTHER_ENDS, REJECTED, Books, expected_notifications
-from tools.replay.orders import Run, Way
+from tools.replay.orders import OrderProgress, Run
 from tools.replay.preparation import CURRENCY, Ready, email_of
 
-KEPT = {"payment_status": "paid", "fulfilment_status": "delivered"}
-"""Of a delivered order of which no part was lost or refunded."""
+EXPECTED_STATUSES = {"payment_status": "paid", "fulfilment_status": "delivered"}
+"""The statuses of a delivered order of which no part was lost or refunded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,55 +44,57 @@ def _stock(_: Run, ready: Ready, books: Books) -> Iterator[Mismatch]:
 
 
 def _money(run: Run, _: Ready, books: Books) -> Iterator[Mismatch]:
-    """Order by order, so that two errors can't cancel each other out."""
-    for way, order in _placed(run, books):
-        wanted = 0 if order["status"] == REJECTED else way.invoice.total
-        yield from _compared(f"{_name(way)}: captured, in pence", wanted, books.captured[way.order_id])
+    """Compares the money order by order, so that two errors can't cancel each other out."""
+    for progress, order in _placed(run, books):
+        wanted = 0 if order["status"] == REJECTED else progress.invoice.total
+        yield from _compared(f"{_name(progress)}: captured, in pence", wanted, books.captured[progress.order_id])
 
 
 def _orders(run: Run, ready: Ready, books: Books) -> Iterator[Mismatch]:
-    for way in run.ways:
-        order = books.orders.get(way.order_id)
+    for progress in run.orders:
+        order = books.orders.get(progress.order_id)
         if order is None:
-            yield Mismatch(f"{_name(way)}: its order", "there", way.trouble or "not found")
+            yield Mismatch(f"{_name(progress)}: its order", "there", progress.trouble or "not found")
             continue
         if order["status"] not in DELIVERED and order["status"] != REJECTED:
             found = order["status"] if order["status"] in OTHER_ENDS else f"stuck, {order['status']}"
             yield Mismatch(
-                f"{_name(way)}: its end", "delivered or rejected", f"{found} ({way.trouble})".replace(" ()", "")
+                f"{_name(progress)}: its end",
+                "delivered or rejected",
+                f"{found} ({progress.trouble})".replace(" ()", ""),
             )
-        yield from _differences(way, ready, order)
+        yield from _differences(progress, ready, order)
 
 
-def _differences(way: Way, ready: Ready, order: Mapping[str, Any]) -> Iterator[Mismatch]:
-    """Between an order and its invoice."""
-    name = _name(way)
-    expected = [(ready.products[line.sku], line.sku, line.quantity, line.unit_price) for line in way.invoice.lines]
+def _differences(progress: OrderProgress, ready: Ready, order: Mapping[str, Any]) -> Iterator[Mismatch]:
+    """The differences between an order and its invoice."""
+    name = _name(progress)
+    expected = [(ready.products[line.sku], line.sku, line.quantity, line.unit_price) for line in progress.invoice.lines]
     found = [
         (line["product_id"], line["sku"], line["quantity"], line["unit_price"]["amount"]) for line in order["lines"]
     ]
     yield from _compared(f"{name}: lines", len(expected), len(found))
     for position, (wanted, line) in enumerate(zip(expected, found, strict=False), start=1):
         yield from _compared(f"{name}: line {position}", wanted, line)
-    yield from _compared(f"{name}: total", {"amount": way.invoice.total, "currency": CURRENCY}, order["total"])
-    yield from _compared(f"{name}: customer", ready.customers[email_of(way.invoice)], order["customer_id"])
+    yield from _compared(f"{name}: total", {"amount": progress.invoice.total, "currency": CURRENCY}, order["total"])
+    yield from _compared(f"{name}: customer", ready.customers[email_of(progress.invoice)], order["customer_id"])
     if order["status"] in DELIVERED:
-        for what, status in KEPT.items():
+        for what, status in EXPECTED_STATUSES.items():
             yield from _compared(f"{name}: {what}", status, order[what])
 
 
 def _notifications(run: Run, _: Ready, books: Books) -> Iterator[Mismatch]:
-    """Each step is notified exactly once, also of an order that did not reach its end."""
-    for way, _order in _placed(run, books):
-        expected = expected_notifications(books, way.order_id)
-        notified = books.notified.get(way.order_id, Counter[str]())
+    """Customers are notified of each step exactly once, even for an order that did not reach its end."""
+    for progress, _order in _placed(run, books):
+        expected = expected_notifications(books, progress.order_id)
+        notified = books.notified.get(progress.order_id, Counter[str]())
         for kind in sorted(expected.keys() | set(notified)):
-            what = f"{_name(way)}: its customer notified of {kind}"
+            what = f"{_name(progress)}: its customer notified of {kind}"
             yield from _compared(what, f"{expected[kind]} times", f"{notified[kind]} times")
 
 
-def _placed(run: Run, books: Books) -> Iterator[tuple[Way, Mapping[str, Any]]]:
-    return ((way, books.orders[way.order_id]) for way in run.ways if way.order_id in books.orders)
+def _placed(run: Run, books: Books) -> Iterator[tuple[OrderProgress, Mapping[str, Any]]]:
+    return ((progress, books.orders[progress.order_id]) for progress in run.orders if progress.order_id in books.orders)
 
 
 def _compared(what: str, expected: object, found: object) -> Iterator[Mismatch]:
@@ -100,5 +102,5 @@ def _compared(what: str, expected: object, found: object) -> Iterator[Mismatch]:
         yield Mismatch(what, str(expected), str(found))
 
 
-def _name(way: Way) -> str:
-    return f"invoice {way.invoice.number}" + (f" (order {way.number})" if way.number else "")
+def _name(progress: OrderProgress) -> str:
+    return f"invoice {progress.invoice.number}" + (f" (order {progress.number})" if progress.number else "")

@@ -17,7 +17,7 @@ MISMATCHES_SHOWN = 50
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """`rows` of this run alone: name, title and value of each figure."""
+    """`rows` have the name, title and value of each figure, of this run alone; `phases` have seconds by title."""
 
     rows: Sequence[tuple[str, str, Any]]
     mismatches: list[Mismatch]

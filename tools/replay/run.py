@@ -25,7 +25,7 @@ from tools.replay.sales import Sales
 
 Advance = Callable[[int], None]
 LINES = 10
-"""How many lines show the progress of one count, if there is no terminal."""
+"""The number of lines that show the progress of one count if there is no terminal."""
 
 
 @dataclass(frozen=True)
@@ -42,8 +42,8 @@ class Staff:
         return cls(urls, Account.of(shop.settings, "Admin"))
 
 
-class Show:
-    """Bars on a terminal's stderr; elsewhere, a line for each phase and for each tenth of a count."""
+class ProgressDisplay:
+    """Shows progress: bars on a terminal; elsewhere, a line for each phase and for each tenth of a count."""
 
     def __init__(self, console: Console) -> None:
         bar = (TextColumn("{task.description:<30}"), BarColumn(), MofNCompleteColumn())
@@ -93,12 +93,12 @@ def stock_factor(text: str) -> Fraction:
 
 def replay(staff: Staff, sold: Sales, factor: Fraction, console: Console) -> Report:
     """Raises: ApiError, ApiUnreachable."""
-    show = Show(console)
+    show = ProgressDisplay(console)
     with show.progress, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(_replay(staff, sold, factor, show))
 
 
-async def _replay(staff: Staff, sold: Sales, factor: Fraction, show: Show) -> Report:
+async def _replay(staff: Staff, sold: Sales, factor: Fraction, show: ProgressDisplay) -> Report:
     products = sold.products()
     customers = {preparation.email_of(invoice) for invoice in sold.invoices}
     began = datetime.now(UTC)
@@ -113,7 +113,7 @@ async def _replay(staff: Staff, sold: Sales, factor: Fraction, show: Show) -> Re
             replayer = Replayer(api, ready, sold.invoices, show.bar("Orders", len(sold.invoices)))
             run = await replayer.replay()
         with show.phase("Reconciling"):
-            parcels = {order_id: way.shipments for order_id, way in run.by_order.items()}
+            parcels = {order_id: progress.shipments for order_id, progress in run.by_order.items()}
             scope = ledgers.Scope(parcels, receipts, set(ready.products.values()), began)
             books = await ledgers.read_books(api, scope, before, show.bar("Inboxes", len(customers)))
             found = reconciliation.mismatches(run, ready, books)

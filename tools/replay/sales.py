@@ -76,7 +76,7 @@ class Sales:
         return sum(invoice.total for invoice in self.invoices)
 
     def products(self) -> list[Product]:
-        """In the order of the file; of equally frequent descriptions or prices, the first counts."""
+        """The products in the order of the file. Of equally frequent descriptions or prices, the first counts."""
         names: dict[str, Counter[str]] = {}
         prices: dict[str, Counter[int]] = {}
         units: Counter[str] = Counter()
@@ -182,5 +182,5 @@ def _number(values: dict[str, str], column: str) -> Decimal:
 
 
 def _pence(pounds: Decimal) -> int:
-    """To the nearest penny."""
+    """The amount in pence, rounded to the nearest penny."""
     return int((pounds * 100).quantize(Decimal(1), ROUND_HALF_UP))

@@ -26,7 +26,7 @@ def test_without_known_vulnerabilities_the_audit_passes() -> None:
 def test_a_known_vulnerability_is_named() -> None:
     found = audit.judged(answer(FINE[0], {**FINE[1], "vulns": [FLAW]}, code=1), PACKAGES)
     assert found.outcome is Outcome.FOUND
-    assert found.findings == ["right-pad 1.0: CVE-2026-0001, mended in 1.1"]
+    assert found.findings == ["right-pad 1.0: CVE-2026-0001, fixed in 1.1"]
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from local_stack.shop import Shop
 
 
 class Entry(BaseModel):
-    """A charge or a refund, as the gateway's API has it."""
+    """A charge or a refund in the format of the gateway's API."""
 
     id: str
     idempotency_key: str
@@ -22,7 +22,7 @@ class Entry(BaseModel):
 
     @property
     def made_at(self) -> datetime:
-        """`created` has whole seconds only; an id that ends in a UUIDv7 begins with its milliseconds."""
+        """The time in milliseconds, from the id if that ends in a UUIDv7, since `created` has whole seconds only."""
         created = self.created * 1000
         try:
             made = int(self.id.rpartition("_")[2][:12], 16)

@@ -16,13 +16,13 @@ def short(type: str) -> str:
     return type.removeprefix("mart.").rpartition(".v")[0] or type
 
 
-def speaker(source: str) -> str:
+def service_of(source: str) -> str:
     return source.strip("/").removesuffix("_service")
 
 
 @dataclass
 class Event:
-    """`records`: several if it was published again, which is harmless. `row`: of the outbox, unless it was pruned."""
+    """`records`: more than one if it was published again, which is harmless. `row`: its outbox row, unless pruned."""
 
     id: UUID
     type: str
@@ -56,7 +56,7 @@ class Events:
         for service, rows in self.parked.items():
             yield from (Step(row.parked_at, service, _blocked(row)) for row in rows)
         for record in self.others:
-            why = f"dead letter: {record.error}" if record.error else "a record that nobody can read"
+            why = f"dead letter: {record.error}" if record.error else "a record that can't be read"
             yield Step(record.at, "Kafka", f"{why} ({record.place})")
 
     def _taken(self, event: Event) -> Iterator[Step]:
@@ -81,7 +81,7 @@ def merge(outbox: dict[str, Rows], records: Iterable[Published]) -> tuple[list[E
         if envelope is None or record.error is not None:
             others.append(record)
             continue
-        event = Event(envelope.id, short(envelope.type), speaker(envelope.source), envelope.time)
+        event = Event(envelope.id, short(envelope.type), service_of(envelope.source), envelope.time)
         found.setdefault(envelope.id, event).records.append(record)
     return sorted(found.values(), key=lambda event: event.time), others
 

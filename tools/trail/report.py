@@ -23,7 +23,7 @@ from tools.trail.topics import ORDER_TOPICS, Published, read_topics
 
 @dataclass(frozen=True)
 class Trail:
-    """`missing`: which systems did not answer, so that their steps are missing."""
+    """The steps of an order. `missing`: sentences about systems that did not answer, whose steps are missing."""
 
     order: Any
     steps: Sequence[Step]
@@ -31,7 +31,7 @@ class Trail:
 
 
 def follow(shop: Shop, number: int) -> Trail:
-    """The trail of one order, also if Kafka or the gateway does not answer. Raises: StackError."""
+    """The trail of one order, even if Kafka or the gateway does not answer. Raises: StackError."""
     order = find_order(shop, number)
     missing: list[str] = []
     tables = read_tables(shop, order, [topic.name for topic in ORDER_TOPICS])

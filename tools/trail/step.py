@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import Enum, auto
 
-# Emitted at a scheduled time, and not as the result of work.
+# Steps that happen at a scheduled time, not as the result of work, and what they wait for.
 BY_THE_CLOCK = {"says reservation.expired": "the reservation's end"}
 
 
@@ -59,7 +59,7 @@ def in_order(steps: Iterable[Step]) -> list[Step]:
 
 
 def duration(time: timedelta) -> str:
-    """In a fitting unit: `3 ms`, `2.1 s`, `14 min`, `3.0 h`."""
+    """The duration in a suitable unit: `3 ms`, `2.1 s`, `14 min`, `3.0 h`."""
     seconds = time.total_seconds()
     if seconds < 0.001:
         return "<1 ms"

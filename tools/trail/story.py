@@ -1,4 +1,4 @@
-"""Makes the steps of a trail from what was read, each with what it waited for."""
+"""Makes the steps of a trail from rows, events and the gateway's books, each with what it waited for."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ class Timeline:
     def _order(self) -> Iterator[Step]:
         before, at = None, self.order.created_at
         for entry in self.rows["history"]:
-            # An entry's time is from before it waited for the order's lock, so times may go back; the order counts.
+            # The time of an entry was read before it waited for the order's lock, so only the sequence is reliable.
             at = max(at, entry.at)
             yield Step(at, "order", _transition(entry), self._why_moved(entry, before))
             before = entry
@@ -167,13 +167,13 @@ def _transition(entry: Any) -> str:
 
 
 def _carried(shipment: Any) -> list[str]:
-    """Carrier and number at the dispatch and after each correction; a correction has the earlier values."""
+    """Carrier and number at the dispatch and after each correction. A correction has the values before it."""
     before = [f"{was['carrier']} {was['tracking_number']}" for was in shipment.corrections]
     return [*before, f"{shipment.carrier} {shipment.tracking_number}"]
 
 
 def _amount(row: Any) -> str:
-    """In minor units, as in all tables."""
+    """The amount in minor units, as in all tables."""
     return f"{row.amount:,} minor {row.currency}"
 
 

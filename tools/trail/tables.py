@@ -1,4 +1,4 @@
-"""One order in the databases of the services, read in read-only connections."""
+"""Reads the rows about one order from the databases of all services, by read-only connections."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager

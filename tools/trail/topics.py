@@ -1,4 +1,4 @@
-"""The records on Kafka with the key of one order, from the partition of each topic that has that key."""
+"""Reads the records of one order from Kafka: from the partition of its key in each topic."""
 
 import asyncio
 from collections.abc import Iterable, Mapping
@@ -59,7 +59,7 @@ async def _read(kafka: KafkaConnection, prefix: str, key: bytes, since: datetime
 
 
 async def _partitions(kafka: KafkaConnection, names: Iterable[str], key: bytes) -> list[TopicPartition]:
-    """The key's partition of each topic, by the number of partitions that the topic has."""
+    """The key's partition of each topic, which depends on the topic's number of partitions."""
     admin = AIOKafkaAdminClient(**kafka.arguments())
     try:
         await admin.start()
@@ -71,7 +71,7 @@ async def _partitions(kafka: KafkaConnection, names: Iterable[str], key: bytes) 
 
 
 async def _records(consumer: AIOKafkaConsumer, partitions: list[TopicPartition], since: datetime) -> list[Any]:
-    """From the first record after `since` to the current end."""
+    """The records of these partitions from the first one after `since` to the current end."""
     since_ms = int(since.timestamp() * 1000)
     starts: Mapping[TopicPartition, Any] = await consumer.offsets_for_times(dict.fromkeys(partitions, since_ms))
     ends = await consumer.end_offsets(partitions)

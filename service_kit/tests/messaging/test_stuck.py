@@ -60,7 +60,7 @@ async def _is(listener: Messaging, ok: bool) -> bool:
 
 async def test_a_stalled_consumer_is_unhealthy(shop: Shop) -> None:
     await _turns_red_and_green_again(
-        shop, dataclasses.replace(QUICK, stalled_seconds=0.5, red_seconds=1.0, watch_seconds=0.2)
+        shop, dataclasses.replace(QUICK, stalled_seconds=0.5, unhealthy_seconds=1.0, watch_seconds=0.2)
     )
 
 
@@ -72,4 +72,4 @@ async def test_a_stalled_consumer_is_unhealthy_in_time(shop: Shop) -> None:
 
 def test_the_configured_times_keep_the_promised_limit() -> None:
     tuning = Tuning()
-    assert tuning.red_seconds + 2 * tuning.watch_seconds < RED_WITHIN
+    assert tuning.unhealthy_seconds + 2 * tuning.watch_seconds < RED_WITHIN

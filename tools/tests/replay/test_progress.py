@@ -4,12 +4,12 @@ import io
 
 from rich.console import Console
 
-from tools.replay.run import Show
+from tools.replay.run import ProgressDisplay
 
 
 def test_without_a_terminal_each_tenth_is_logged() -> None:
     log = io.StringIO()
-    show = Show(Console(file=log))
+    show = ProgressDisplay(Console(file=log))
     with show.progress, show.phase("Orders"):
         advance = show.bar("Orders", 1550)
         for _ in range(1550):
@@ -20,7 +20,7 @@ def test_without_a_terminal_each_tenth_is_logged() -> None:
 
 def test_a_jump_over_several_tenths_is_logged_once() -> None:
     log = io.StringIO()
-    show = Show(Console(file=log))
+    show = ProgressDisplay(Console(file=log))
     with show.progress:
         show.bar("Products", 4)(3)
         show.bar("Nothing", 0)

@@ -7,7 +7,7 @@ import pytest
 from local_stack.errors import StackError
 from tools.replay.books import Books, Stock
 from tools.replay.countries import country_code
-from tools.replay.orders import Run, Way, order_body
+from tools.replay.orders import OrderProgress, Run, order_body
 from tools.replay.preparation import Ready, email_of, quantity_to_receive
 from tools.replay.reconciliation import mismatches
 from tools.replay.report import report
@@ -28,8 +28,11 @@ KEYS = [
 
 
 def run() -> Run:
-    ways = [Way(INVOICE, order_id="o1", number="100001"), Way(REFUSED, order_id="o2", number="100002")]
-    return Run(ways, {way.order_id: way for way in ways}, seconds=0.5)
+    orders = [
+        OrderProgress(INVOICE, order_id="o1", number="100001"),
+        OrderProgress(REFUSED, order_id="o2", number="100002"),
+    ]
+    return Run(orders, {progress.order_id: progress for progress in orders}, seconds=0.5)
 
 
 def order(id: str, customer: str, status: str, lines: list[tuple[int, int]]) -> dict[str, Any]:
