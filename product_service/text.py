@@ -28,7 +28,17 @@ Sku = Annotated[
 ]
 
 
-def slugify(*parts: str) -> str:
-    """`Crème brûlée, 2 pcs.` → `creme-brulee-2-pcs`. Empty if no ASCII letter or digit remains."""
-    plain = unicodedata.normalize("NFKD", " ".join(parts)).encode("ascii", "ignore").decode().lower()
-    return re.sub(r"[^a-z0-9]+", "-", plain)[:SLUG_LENGTH].strip("-")
+def slugify(name: str, before: str = "", after: str = "") -> str:
+    """`Crème brûlée, 2 pcs.` → `creme-brulee-2-pcs`. Empty if no ASCII letter or digit remains.
+
+    `before` and `after` are texts whose slugs stand beside the name's. Where all of it is too long, the name is cut,
+    then `before`: `after` distinguishes names that begin alike.
+    """
+    end = _hyphenated(after)[:SLUG_LENGTH]
+    start = f"{_hyphenated(before)}-{_hyphenated(name)}".strip("-")[: max(0, SLUG_LENGTH - len(end) - 1)]
+    return f"{start.strip('-')}-{end}".strip("-")
+
+
+def _hyphenated(text: str) -> str:
+    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
+    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")

@@ -64,8 +64,8 @@ async def _free_slug(tx: Session, category: Category) -> str:
     plain = slugify(category.name)
     choices = [
         plain,
-        slugify(parent.slug, category.name) if parent else plain,
-        slugify(category.name, category.id.hex[-12:]),
+        slugify(category.name, before=parent.slug) if parent else plain,
+        slugify(category.name, after=category.id.hex[-12:]),
     ]
     taken = await queries.slugs_taken(tx, choices)
     return next(slug for slug in choices if slug and slug not in taken)

@@ -89,5 +89,5 @@ def _slugs(product: Product) -> Iterator[str]:
     """Slugs to try: the name alone, with the SKU after it, and with the end of the product's id after it."""
     if plain := slugify(product.name):
         yield plain
-    yield slugify(product.name[:60], product.sku)
-    yield slugify(product.name[:60], product.id.hex[-12:])
+    yield slugify(product.name, after=product.sku)
+    yield slugify(product.name, after=product.id.hex[-12:])

@@ -41,7 +41,7 @@ async def request_change(
         await passwords.throttle.mail(address, actor)
     async with passwords.database.session() as tx:
         current = await accounts.lock(tx, account.id) or not_found(Account, account.id)
-        if current.password_hash != account.password_hash:
+        if not await passwords.is_unchanged(account, current, password):
             raise WrongPassword  # it was changed in the meantime
         await mails.forget_tokens(tx, current.id, Purpose.CHANGE_EMAIL)
         mails.enqueue(tx, Purpose.CHANGE_EMAIL, new.text, current.id)

@@ -26,7 +26,7 @@ TEXTS = {
     Purpose.VERIFY_EMAIL: """\
 with this address an account was made at Online Mart. If that was you, confirm it within {lifetime}{way}
 
-If it wasn't you, do nothing: until then no other mail comes here.
+If it wasn't you, do nothing: until it is confirmed, this address gets no notices about orders or the account.
 """,
     Purpose.RESET_PASSWORD: """\
 somebody asked for a new password for your account at Online Mart. If that was you, choose one within {lifetime}{way}

@@ -1,8 +1,5 @@
 """Every statement about passwords."""
 
-from uuid import UUID
-
-from sqlalchemy import update
 from sqlmodel import col, select
 
 from service_kit.database import Session
@@ -19,9 +16,3 @@ async def account_and_whether_known(tx: Session, email: EmailAddress, address: s
     statement = select(Account, KnownAddress.address).join(KnownAddress, known, isouter=True)
     found = (await tx.exec(with_address(statement, email))).first()
     return (found[0], found[1] is not None) if found else (None, False)
-
-
-async def replace_hash(tx: Session, account_id: UUID, old: str, new: str) -> bool:
-    """Stores the new hash. Returns False if the password was changed in the meantime."""
-    statement = update(Account).where(col(Account.id) == account_id, col(Account.password_hash) == old)
-    return bool((await tx.exec(statement.values(password_hash=new))).rowcount)

@@ -59,8 +59,10 @@ class PasswordService:
         await self.prove(account, present, actor, Action.PASSWORD_CHANGE_REFUSED)
         hashed = await self.passwords.hash(new)
         async with self.database.session() as tx:
-            if not await queries.replace_hash(tx, account.id, account.password_hash, hashed):
+            current = await accounts.lock(tx, account.id) or not_found(Account, account.id)
+            if not await self.is_unchanged(account, current, present):
                 raise WrongPassword  # it was changed in the meantime
+            current.password_hash = hashed
             await sessions.end_all(tx, account.id, but=actor.session_id)
             await mails.forget_tokens(tx, account.id, Purpose.RESET_PASSWORD, Purpose.CHANGE_EMAIL)
             record(tx, actor, Action.PASSWORD_CHANGED, account.id)
@@ -79,6 +81,13 @@ class PasswordService:
                 record(tx, origin, rejected, account.id)
         if not is_right:
             raise WrongPassword
+
+    async def is_unchanged(self, verified: Account, current: Account, password: str) -> bool:
+        """Whether the password that was verified is still the account's. Another hash may be one of the same password,
+        which a concurrent sign-in has made with the present settings."""
+        if current.password_hash == verified.password_hash:
+            return True
+        return await self.passwords.verify(password, current.password_hash)
 
     async def request_reset(self, email: EmailAddress, origin: Origin) -> None:
         """Mails a token to the account's address, if there is an account. Raises: TooManyRequests."""
@@ -118,6 +127,9 @@ class PasswordService:
         outdated = self.passwords.is_outdated(account.password_hash)
         better = await self.passwords.hash(password) if outdated else None
         async with self.database.session() as tx:
-            if better and await queries.replace_hash(tx, account.id, account.password_hash, better):
-                account.password_hash = better
+            current = await accounts.lock(tx, account.id) if better else None
+            if better and current and await self.is_unchanged(account, current, password):
+                if self.passwords.is_outdated(current.password_hash):
+                    current.password_hash = better
+                account.password_hash = current.password_hash
             await attempts.undo_attempts(tx, counted_in)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from product_service.categories.models import MAX_DEPTH, CategoriesTooDeep, CategoryCycle, Tree
 from product_service.tests.conftest import Json, MakeCategory, MakeProduct
+from product_service.text import SLUG_LENGTH
 from tests.harness.service import Caller, Served
 
 IDS = [UUID(int=number) for number in range(12)]
@@ -65,6 +66,13 @@ async def test_slugs_are_unique_and_siblings_have_different_names(staff: Caller,
     again = await staff.post("/categories", json={"name": "Chairs", "parent_id": home["id"]})
     assert (again.status_code, again.json()["type"]) == (409, "/problems/category-exists")
     assert (await staff.post("/categories", json={"name": "Home"})).status_code == 409
+
+
+async def test_categories_with_long_names_that_begin_alike_get_different_slugs(make_category: MakeCategory) -> None:
+    parent = await make_category("p" * 100)
+    made = [await make_category("x" * 90 + end, below) for below in (None, parent) for end in "abc"]
+    assert len({category["slug"] for category in made}) == 6
+    assert max(len(category["slug"]) for category in made) <= SLUG_LENGTH
 
 
 async def test_a_category_cannot_move_into_itself_or_a_descendant(

@@ -11,6 +11,7 @@ from contracts.events.stock_levels import StockChanged
 from product_service.availability.consumers import on_stock_changed
 from product_service.products.schemas import ProductOut
 from product_service.tests.conftest import MakeCategory, MakeProduct
+from product_service.text import SLUG_LENGTH
 from tests.harness.service import Caller, Served
 
 
@@ -64,6 +65,12 @@ async def test_skus_are_unique_and_equal_names_get_different_slugs(staff: Caller
     )
     assert (taken.status_code, taken.json()["type"]) == (409, "/problems/sku-taken")
     assert taken.json()["product_id"] == first["id"]
+
+
+async def test_products_with_long_names_that_begin_alike_get_different_slugs(make_product: MakeProduct) -> None:
+    made = [await make_product(name="㎑" * 60, sku="㎑" * 20 + end) for end in "abcd"]
+    assert len({product["slug"] for product in made}) == 4
+    assert max(len(product["slug"]) for product in made) <= SLUG_LENGTH
 
 
 async def test_concurrently_created_products_of_one_name_get_different_slugs(make_product: MakeProduct) -> None:

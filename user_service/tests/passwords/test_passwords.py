@@ -255,6 +255,13 @@ async def test_a_cheaper_hash_is_replaced_at_the_next_sign_in(accounts: Accounts
     assert await cost() == "m=16,t=2,p=1", "less is no reason"
 
 
+async def test_concurrent_sign_ins_all_succeed_while_a_cheaper_hash_is_replaced(accounts: Accounts) -> None:
+    await accounts.register()
+    replace_resources(accounts.served.runtime, passwords=Passwords(memory_kib=16, rounds=2))
+    answers = await gather(*(accounts.sign_in() for _ in range(8)))
+    assert [answer.status_code for answer in answers] == [200] * 8
+
+
 async def test_the_hash_is_argon2id_with_owasp_parameters_by_default(service: Served) -> None:
     settings = Settings.model_fields
     assert (settings["password_memory_kib"].default, settings["password_rounds"].default) == (19_456, 2)
