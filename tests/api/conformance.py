@@ -1,4 +1,4 @@
-"""Runs Schemathesis against a service: requests are generated from its OpenAPI document, and responses checked by it."""
+"""Runs Schemathesis against a service: generates requests from its OpenAPI document and checks the responses by it."""
 
 import random
 import time
