@@ -6,7 +6,7 @@ from service_kit.mail import MailSettings
 
 
 class Settings(MailSettings, service="notification"):
-    """The settings of every service and of the mail server, and these."""
+    """The settings of all services and of the mail server, and those of this service."""
 
     port: int = 8006
     operations_port: int = 18006
@@ -14,5 +14,5 @@ class Settings(MailSettings, service="notification"):
     withheld_mail_days: int = Field(
         default=14,
         ge=0,
-        description="the age up to which a mail is sent once its address is confirmed; 0: none is sent",
+        description="when an address is confirmed, withheld mails up to this age are sent; 0: none",
     )

@@ -1,6 +1,6 @@
 """A model of what the business promises about an order, independent of the services and their tables.
 
-An order changes its status as in `TRANSITIONS`, or keeps it. Surplus money is refunded, but never more than was captured.
+Transitions of the status are those of `TRANSITIONS`. Surplus money is refunded, but never more than was captured.
 """
 
 from collections import Counter
