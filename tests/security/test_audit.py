@@ -89,8 +89,8 @@ def _check(found: list[dict[str, Any]], answer: httpx.Response, actor: UUID, nam
         assert entry["request_id"] == answer.headers["X-Request-Id"]
         assert not kit or entry["action"] == name
         assert all(change is None or change[0] != change[1] for change in entry["changes"].values())
-    things = [(entry["resource"], entry["resource_id"]) for entry in found]
-    assert len(things) == len(set(things)), "a resource has several entries"
+    resources = [(entry["resource"], entry["resource_id"]) for entry in found]
+    assert len(resources) == len(set(resources)), "a resource has several entries"
 
 
 async def test_changes_by_api_clients_are_audited_under_the_client(seeded: SeededService) -> None:

@@ -178,7 +178,7 @@ async def _pay(world: World, canaries: Canaries, person: Person) -> None:
 
 
 async def _send_forged_webhooks(world: World, canaries: Canaries, person: Person) -> None:
-    secret = canaries.make("what a webhook says")
+    secret = canaries.make("content of a webhook")
     for headers in ({}, {"Webhook-Signature": f"t=1,v1={canaries.make('signature')}"}):
         path = "/payments/webhooks/sandbox"
         assert await canaries.send(person, "order", "POST", path, json={"type": secret}, headers=headers) == 401

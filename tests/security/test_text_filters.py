@@ -55,8 +55,8 @@ async def test_every_search_disregards_case_and_accents(service: str) -> None:
             "SEARCHES lacks a search, or has a former one"
         )
         for path in searched:
-            furnish, field = SEARCHES[service, path]
-            await furnish(seeded)
+            add_items, field = SEARCHES[service, path]
+            await add_items(seeded)
             for typed in TYPED:
                 found = _items(await seeded.admin.get(path, params={"q": typed}))
                 assert {item[field] for item in found} == set(NAMES), typed

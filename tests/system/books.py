@@ -115,7 +115,7 @@ def _steps(books: Books) -> Found:
         status[order] = after
     for row in books.rows["orders"]:
         if status.get(row["id"]) != row["status"]:
-            yield Violation(Kind.OTHER, f"order {row['id']}: {row['status']}, its history says {status.get(row['id'])}")
+            yield Violation(Kind.OTHER, f"order {row['id']}: {row['status']}, by its history {status.get(row['id'])}")
 
 
 def _money(books: Books) -> Found:

@@ -113,7 +113,7 @@ async def test_returns_are_reported_too(world: World) -> None:
         trail = await asyncio.to_thread(report.follow, world.shop, int(order["number"]))
         return trail if ("notification", "payment.refunded") in _events(trail, "took") else None
 
-    trail = await until("the refund is told", complete)
+    trail = await until("the customer is notified of the refund", complete)
     assert trail.missing == []
     assert "2 pieces" in _step(trail, "inventory", "expected: ").what
     assert "1 piece into stock, 1 as scrap" in _step(trail, "inventory", "received in").what
@@ -137,7 +137,7 @@ async def test_a_lost_parcel_is_reported_with_its_consequences(world: World) -> 
         trail = await asyncio.to_thread(report.follow, world.shop, int(order["number"]))
         return trail if ("notification", "payment.refunded") in _events(trail, "took") else None
 
-    trail = await until("the refund is told", complete)
+    trail = await until("the customer is notified of the refund", complete)
     assert trail.missing == []
     _step(trail, "inventory", "dispatched with Royal Mail WRONG")
     _step(trail, "inventory", "corrected: it went with Royal Mail RIGHT")
